@@ -1,0 +1,171 @@
+//! What the worker tells the page: one update a pull, and only what is on
+//! screen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialogue::Line;
+use crate::mqtt::packet::{QoS, Version};
+use crate::time::Instant;
+
+/// Everything the page needs for its next frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Update {
+    /// The connection, in states and in words.
+    pub connection: Connection,
+    /// The numbers on the screen.
+    pub stats: Stats,
+    /// The console's rows.
+    pub rows: Rows,
+    /// The next lines of the crawl, oldest first.
+    pub lines: Vec<Told>,
+    /// What is wrong with the filter, in words; `None` while it is understood.
+    pub filter_error: Option<String>,
+}
+
+/// The state that the page shows and programs read as `data-stat="state"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Nothing was asked for yet, or the person disconnected.
+    #[default]
+    Idle,
+    /// The first connection is being made.
+    Connecting,
+    /// Connected and accepted.
+    Connected,
+    /// The connection was lost; another attempt is under way or waited for.
+    Reconnecting,
+    /// The connection failed in a way that trying again won't mend.
+    Stopped,
+}
+
+impl State {
+    /// The value of `data-value` (contract: `data-stat="state"`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Reconnecting => "reconnecting",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The connection as the page shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The state.
+    pub state: State,
+    /// What is going on, in a sentence or two.
+    pub words: String,
+    /// When something failed: what to try, likeliest first.
+    pub advice: Vec<String>,
+    /// The offending packet's first bytes as hex, where the broker broke a
+    /// rule.
+    pub evidence: Option<String>,
+    /// The version in use.
+    pub version: Option<Version>,
+    /// The subscriptions and what the broker said to each.
+    pub subscriptions: Vec<Subscription>,
+    /// When the next attempt is due, while one is waited for.
+    pub retry_at: Option<Instant>,
+}
+
+/// One topic filter and the broker's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The topic filter.
+    pub filter: String,
+    /// What became of it.
+    pub granted: Granted,
+}
+
+/// The broker's answer to a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Granted {
+    /// No answer yet.
+    Asked,
+    /// Granted with at most this quality of service.
+    QoS(QoS),
+    /// Refused, in words.
+    Refused(String),
+}
+
+/// The numbers of the contract. Always: received = kept + evicted + cleared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Messages since the page loaded.
+    pub received: u64,
+    /// Messages in the log now.
+    pub kept: u64,
+    /// Messages that made room for newer ones.
+    pub evicted: u64,
+    /// Messages that the person cleared away.
+    pub cleared: u64,
+    /// Kept messages that the filter lets through.
+    pub matching: u64,
+    /// Messages the crawl has yet to take (its own queue comes on top).
+    pub untold: u64,
+    /// Connections made again after one was lost.
+    pub reconnects: u64,
+    /// Payload and topic bytes in the log now.
+    pub kept_bytes: u64,
+}
+
+/// The console's rows and where they stand among the matching messages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Index of the first row among the matching messages, 0 the oldest kept.
+    pub first: u64,
+    /// The rows, oldest first.
+    pub rows: Vec<Row>,
+}
+
+/// A message as one row of the console.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Arrival number, from 1 since the page loaded.
+    pub seq: u64,
+    /// When it arrived.
+    pub time: Instant,
+    /// Topic name.
+    pub topic: String,
+    /// Quality of service it came with.
+    pub qos: QoS,
+    /// A retained message.
+    pub retain: bool,
+    /// Sent before, perhaps.
+    pub dup: bool,
+    /// The payload's beginning, as text.
+    pub preview: Preview,
+    /// Size of the whole payload.
+    pub payload_bytes: u32,
+}
+
+/// The beginning of a payload, ready to be shown as text in one row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Preview {
+    /// UTF-8 text; control characters are made visible.
+    Text(String),
+    /// Not UTF-8: bytes in hex.
+    Hex(String),
+}
+
+/// One entry of the crawl.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Told {
+    /// A message's line.
+    Line {
+        /// The message.
+        seq: u64,
+        /// Who says what.
+        line: Line,
+    },
+    /// So many messages went by too fast to be told; the console keeps them.
+    Passed {
+        /// The last message passed over.
+        seq: u64,
+        /// How many.
+        count: u64,
+    },
+}

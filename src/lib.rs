@@ -1,0 +1,34 @@
+//! mqtt-crawl: MQTT 3.1.1 and 5.0 in the browser, told as an opening crawl.
+//!
+//! The crate is a pure core with one module for the browser on top of it. The
+//! core reads no clock, opens no socket and knows no page; whatever it needs
+//! is handed to it, so all of it is tested natively and in virtual time.
+//!
+//! Data takes one way:
+//!
+//! ```text
+//! worker: WebSocket frame ─▶ mqtt::codec ─▶ mqtt::session ─▶ log ─┬▶ rows on screen ─▶ page
+//!                                                                 └▶ dialogue ─▶ crawl ─▶ page
+//! page:   commands ─▶ engine (in the worker)
+//! ```
+//!
+//! - [`time`]: the only notion of time; nobody reads a clock.
+//! - [`mqtt`]: packets, codec, session. Knows nothing of logs or pages.
+//! - [`log`]: every message as it came, bounded; queries over it; NDJSON.
+//! - [`dialogue`]: what a payload says, as a line of dialogue; script files.
+//! - [`crawl`]: where and when lines stand on the plane. Numbers only.
+//! - [`engine`]: the worker's brain, made of all of the above.
+//! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
+//! - `web` (feature `web`): everything that needs a browser.
+
+pub mod broker_url;
+pub mod crawl;
+pub mod dialogue;
+pub mod engine;
+pub mod link;
+pub mod log;
+pub mod mqtt;
+pub mod presets;
+pub mod time;
+#[cfg(feature = "web")]
+pub mod web;
