@@ -1,2 +1,73 @@
-//! To be written.
-fn main() {}
+//! The repository's own commands, run as `cargo xtask …`.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `setup` | installs what building and testing need and this machine lacks |
+//! | `dist` | builds the static site into `dist/` |
+//! | `demo` | builds and starts everything on this machine, prints the link |
+//! | `test` | every check there is; its last line counts them |
+
+mod demo;
+mod dist;
+mod repo;
+mod run;
+mod setup;
+mod size;
+mod suites;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::repo::Repo;
+use crate::suites::Suite;
+
+/// The repository's own commands.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing to build and test: wasm target, Trunk, wasm-bindgen, browser, broker
+    Setup,
+    /// Build everything, start the station and the producer, print the link to open
+    Demo,
+    /// Run all checks, or only the suites named
+    Test {
+        /// Suites to run instead of all of them
+        suites: Vec<Suite>,
+    },
+    /// Build the static site into dist/
+    Dist,
+}
+
+fn main() -> ExitCode {
+    match run(Options::parse().command) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let repo = Repo::locate()?;
+    match command {
+        Command::Setup => {
+            setup::install(&repo, setup::Scope::Everything)?;
+        }
+        Command::Dist => {
+            let tools = setup::install(&repo, setup::Scope::Web)?;
+            dist::build(&repo, &tools)?;
+        }
+        Command::Demo => demo::up(&repo)?,
+        Command::Test { suites } => return suites::run(&repo, &suites),
+    }
+    Ok(ExitCode::SUCCESS)
+}

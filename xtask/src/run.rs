@@ -1,0 +1,68 @@
+//! Running other programs.
+
+use std::fmt::Display;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// Runs a program with its output passed through, and fails if it fails.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("starting {}", shown(command)))?;
+    if !status.success() {
+        bail!("{} ended with {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// What a program writes to standard output, or nothing if it can't be run or fails.
+pub fn capture(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The command as one would type it.
+pub fn shown(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    words.extend(
+        command
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned()),
+    );
+    words.join(" ")
+}
+
+/// A heading that stands out between the output of other programs.
+pub fn heading(text: impl Display) {
+    println!("\n── {text} ──");
+}
+
+/// `4.2 s`, `3 min 20 s`.
+pub fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 {
+        return format!("{:.1} s", duration.as_secs_f64());
+    }
+    format!("{} min {:02} s", seconds / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let check = |milliseconds, expected| {
+            assert_eq!(in_words(Duration::from_millis(milliseconds)), expected);
+        };
+        check(0, "0.0 s");
+        check(4_210, "4.2 s");
+        check(60_000, "1 min 00 s");
+        check(200_900, "3 min 20 s");
+    }
+}

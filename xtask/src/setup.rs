@@ -1,0 +1,373 @@
+//! `cargo xtask setup`: installs what is missing and nothing else.
+//!
+//! Two kinds of things are needed. Rust tools go into a folder outside the checkout, so that a
+//! fresh clone finds them; a tool of the right version on PATH is taken as it is. Debian packages
+//! (browser, broker) are installed as root on Debian; elsewhere they are named.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::repo::{Repo, cargo};
+use crate::run::{capture, in_words, run};
+
+/// The target of the page and of the worker.
+pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// How much of the setup a command needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What building the site needs.
+    Web,
+    /// That, and what the tests need.
+    Everything,
+}
+
+/// The installed tools, as a search path for the programs that use them.
+pub struct Tools {
+    path: OsString,
+}
+
+impl Tools {
+    /// A command that finds the pinned tools before any others.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env("PATH", &self.path);
+        command
+    }
+}
+
+/// A program from crates.io, pinned.
+struct CargoTool {
+    package: &'static str,
+    version: &'static str,
+    /// All of them have to be there.
+    programs: &'static [&'static str],
+    /// Trunk only moves files about, so it needn't be optimised and builds in half the time.
+    /// wasm-bindgen chews through the whole program at each build and is worth optimising.
+    profile: &'static str,
+    minutes_expected: u32,
+}
+
+const CARGO_TOOLS: [CargoTool; 2] = [
+    CargoTool {
+        package: "trunk",
+        version: "0.21.14",
+        programs: &["trunk"],
+        profile: "dev",
+        minutes_expected: 4,
+    },
+    CargoTool {
+        package: "wasm-bindgen-cli",
+        version: "0.2.129",
+        programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
+        profile: "release",
+        minutes_expected: 3,
+    },
+];
+
+/// A Debian package and the program by which one knows that it is there.
+struct DebianPackage {
+    package: &'static str,
+    program: &'static str,
+}
+
+const DEBIAN_PACKAGES: [DebianPackage; 5] = [
+    DebianPackage {
+        package: "chromium",
+        program: "chromium",
+    },
+    DebianPackage {
+        package: "chromium-driver",
+        program: "chromedriver",
+    },
+    DebianPackage {
+        package: "mosquitto",
+        program: "mosquitto",
+    },
+    DebianPackage {
+        package: "mosquitto-clients",
+        program: "mosquitto_pub",
+    },
+    DebianPackage {
+        package: "brotli",
+        program: "brotli",
+    },
+];
+
+/// Installs what is missing for `scope`.
+///
+/// # Errors
+/// When something needed for building the site can't be had. What only the tests need is named,
+/// and they fail where they miss it.
+pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
+    let started = Instant::now();
+    let folder = tools_folder()?;
+    let mut installed = 0;
+
+    installed += install_wasm_target()?;
+    if scope == Scope::Everything {
+        installed += install_components();
+    }
+    let mut folders = Vec::new();
+    for tool in &CARGO_TOOLS {
+        let (place, count) = install_cargo_tool(tool, &folder)?;
+        installed += count;
+        folders.extend(place);
+    }
+    if scope == Scope::Everything {
+        installed += install_debian_packages()?;
+    }
+
+    // Trunk keeps off the network, so the crates have to be here before it starts.
+    run(Command::new(cargo())
+        .args(["fetch", "--quiet", "--locked", "--target", WASM_TARGET])
+        .current_dir(repo.root()))?;
+
+    let took = in_words(started.elapsed());
+    match installed {
+        0 => println!("setup: nothing to install ({took})"),
+        count => println!("setup: {count} installed in {took}"),
+    }
+
+    folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    Ok(Tools {
+        path: env::join_paths(folders).context("the tools folder's name has a colon in it")?,
+    })
+}
+
+/// `$MQTT_CRAWL_TOOLS`, or a folder in the person's cache.
+fn tools_folder() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os("MQTT_CRAWL_TOOLS").filter(|folder| !folder.is_empty()) {
+        return Ok(folder.into());
+    }
+    let cache = match env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
+        Some(cache) => PathBuf::from(cache),
+        None => env::home_dir()
+            .context("no home folder; set MQTT_CRAWL_TOOLS to a folder for the tools")?
+            .join(".cache"),
+    };
+    Ok(cache.join("mqtt-crawl").join("tools"))
+}
+
+fn install_wasm_target() -> Result<u32> {
+    let library =
+        capture(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))
+            .context("rustc does not run; install Rust from https://rustup.rs")?;
+    // A standard library that is built with the program needs no installing.
+    if Path::new(&library).is_dir() || env::var_os("CARGO_UNSTABLE_BUILD_STD").is_some() {
+        return Ok(0);
+    }
+
+    let help = "install Rust with rustup, or Debian's rustc-web, cargo-web and rust-web-src \
+                (the README says how to use them)";
+    if which::which("rustup").is_err() {
+        bail!("the Rust target {WASM_TARGET} is missing and there is no rustup to add it: {help}");
+    }
+    println!("setup: adding the Rust target {WASM_TARGET} (seconds)");
+    run(Command::new("rustup").args(["target", "add", WASM_TARGET])).context(help)?;
+    Ok(1)
+}
+
+/// rustfmt and clippy; where they can't be had their checks will say so.
+fn install_components() -> u32 {
+    let mut installed = 0;
+    for (component, program) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if capture(Command::new(cargo()).args([program, "--version"])).is_some() {
+            continue;
+        }
+        println!("setup: adding {component} (seconds)");
+        match run(Command::new("rustup").args(["component", "add", component])) {
+            Ok(()) => installed += 1,
+            Err(error) => eprintln!("setup: {component} can't be added: {error:#}"),
+        }
+    }
+    installed
+}
+
+/// The folder to put on PATH for this tool, if it isn't there by itself, and how many were
+/// installed.
+fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf>, u32)> {
+    if tool
+        .programs
+        .iter()
+        .all(|program| is_version(Path::new(program), tool.version))
+    {
+        return Ok((None, 0));
+    }
+    let bin = folder.join("bin");
+    let is_there = || {
+        tool.programs
+            .iter()
+            .all(|program| is_version(&bin.join(program), tool.version))
+    };
+    if is_there() {
+        return Ok((Some(bin), 0));
+    }
+
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let started = Instant::now();
+    if has_binstall() {
+        println!(
+            "setup: fetching {} {} with cargo binstall",
+            tool.package, tool.version
+        );
+        let fetched = run(Command::new(cargo())
+            .args([
+                "binstall",
+                "--no-confirm",
+                "--disable-strategies",
+                "compile",
+            ])
+            .args(["--version", tool.version, "--root"])
+            .arg(folder)
+            .arg(tool.package));
+        match fetched {
+            Ok(()) if is_there() => return Ok((Some(bin), 1)),
+            _ => println!("setup: cargo binstall could not reach it"),
+        }
+    }
+
+    println!(
+        "setup: building {} {} from source, about {} minutes on two cores",
+        tool.package, tool.version, tool.minutes_expected
+    );
+    let build_folder = folder.join("build");
+    run(Command::new(cargo())
+        .args([
+            "install",
+            tool.package,
+            "--version",
+            tool.version,
+            "--locked",
+            "--force",
+        ])
+        .args(["--profile", tool.profile, "--root"])
+        .arg(folder)
+        .arg("--target-dir")
+        .arg(&build_folder)
+        // Nobody debugs these: no symbols, less to link.
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+        .env_remove("CARGO_BUILD_TARGET"))?;
+    fs::remove_dir_all(&build_folder).ok();
+    if !is_there() {
+        bail!(
+            "{} {} was built but does not run",
+            tool.package,
+            tool.version
+        );
+    }
+    println!(
+        "setup: {} done in {}",
+        tool.package,
+        in_words(started.elapsed())
+    );
+    Ok((Some(bin), 1))
+}
+
+fn has_binstall() -> bool {
+    capture(Command::new(cargo()).args(["binstall", "-V"])).is_some()
+}
+
+/// Whether `program --version` answers with exactly this version.
+fn is_version(program: &Path, version: &str) -> bool {
+    capture(Command::new(program).arg("--version"))
+        .is_some_and(|answer| states_version(&answer, version))
+}
+
+fn states_version(answer: &str, version: &str) -> bool {
+    answer.split_whitespace().any(|word| word == version)
+}
+
+fn install_debian_packages() -> Result<u32> {
+    let missing: Vec<&str> = DEBIAN_PACKAGES
+        .iter()
+        .filter(|package| !is_installed(package.program))
+        .map(|package| package.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(0);
+    }
+
+    let packages = missing.join(" ");
+    if which::which("apt-get").is_err() {
+        eprintln!(
+            "setup: not Debian: install what gives you Debian's {packages}; the tests need it"
+        );
+        return Ok(0);
+    }
+    let is_root = capture(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
+    if !is_root {
+        eprintln!("setup: not root: run `sudo apt-get install {packages}`; the tests need it");
+        return Ok(0);
+    }
+
+    println!("setup: installing Debian's {packages}, about a minute");
+    let was_listening = is_listening(MQTT_PORT);
+    let apt = |arguments: &[&str]| {
+        run(Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update", "-qq"])?;
+    let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    install.extend(&missing);
+    apt(&install)?;
+    if missing.contains(&"mosquitto") && !was_listening {
+        stop_mosquitto_service();
+    }
+    Ok(u32::try_from(missing.len())?)
+}
+
+/// The port of MQTT over TCP.
+const MQTT_PORT: u16 = 1883;
+
+/// Debian starts mosquitto when it installs it. Nobody here asked for a broker on the standard
+/// port, and the demo wants that port for its own.
+fn stop_mosquitto_service() {
+    if !is_listening(MQTT_PORT) {
+        return;
+    }
+    println!("setup: stopping the mosquitto service that came with the package");
+    let stopped = run(Command::new("systemctl").args(["disable", "--now", "mosquitto"]))
+        .or_else(|_| run(Command::new("service").args(["mosquitto", "stop"])));
+    if stopped.is_err() {
+        eprintln!("setup: it could not be stopped; port {MQTT_PORT} stays taken");
+    }
+}
+
+fn is_listening(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// Daemons live in `/usr/sbin`, which isn't on everybody's PATH.
+fn is_installed(program: &str) -> bool {
+    which::which(program).is_ok() || Path::new("/usr/sbin").join(program).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_whole_words() {
+        let check = |answer, version, expected| {
+            assert_eq!(
+                states_version(answer, version),
+                expected,
+                "{answer} is {version}"
+            );
+        };
+        check("trunk 0.21.14", "0.21.14", true);
+        check("wasm-bindgen 0.2.129 (abc)", "0.2.129", true);
+        check("trunk 0.21.140", "0.21.14", false);
+        check("wasm-bindgen 0.2.130", "0.2.129", false);
+        check("", "0.2.129", false);
+    }
+}

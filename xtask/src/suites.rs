@@ -1,0 +1,341 @@
+//! `cargo xtask test`: all checks, one after the other, and one line that counts them.
+//!
+//! The order puts what fails fast first. Programs are built in the profile in which they are
+//! released, and their own tests run in that profile too, so that the broker and its 200 crates
+//! are compiled once.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::iter::Sum;
+use std::ops::Add;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::repo::{Repo, cargo};
+use crate::run::{heading, in_words, run as run_program, shown};
+use crate::setup::{self, Scope, Tools, WASM_TARGET};
+use crate::{demo, dist, size};
+
+/// A group of checks that succeeds or fails with a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// Formatting
+    Fmt,
+    /// Lints of everything native
+    Clippy,
+    /// Lints of what runs in the browser
+    ClippyWeb,
+    /// The documentation builds without a warning
+    Doc,
+    /// Tests of the core and of these commands
+    Native,
+    /// Tests that need a browser's own functions
+    Browser,
+    /// Tests of the station and the producer
+    Programs,
+    /// The site builds
+    Dist,
+    /// The site's weight against its budget
+    Size,
+    /// The released programs and the site against real brokers, in a real browser
+    E2e,
+}
+
+/// How many checks a suite ran, by how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+impl Count {
+    const PASSED: Self = Self {
+        passed: 1,
+        failed: 0,
+    };
+    const FAILED: Self = Self {
+        passed: 0,
+        failed: 1,
+    };
+}
+
+impl Add for Count {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+impl Sum for Count {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), Add::add)
+    }
+}
+
+/// Runs `only`, or every suite if it is empty. Fails if a single check failed.
+pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
+    let started = Instant::now();
+    heading("setup");
+    let tools = setup::install(repo, Scope::Everything)?;
+    let suites: Vec<Suite> = Suite::value_variants()
+        .iter()
+        .copied()
+        .filter(|suite| only.is_empty() || only.contains(suite))
+        .collect();
+
+    let mut results = Vec::new();
+    for suite in suites {
+        let suite_started = Instant::now();
+        heading(name(suite));
+        let count = suite.run(repo, &tools).unwrap_or_else(|error| {
+            println!("{}: {error:#}", name(suite));
+            Count::FAILED
+        });
+        results.push((suite, count, suite_started.elapsed()));
+    }
+
+    heading("summary");
+    for (suite, count, took) in &results {
+        println!("{}", summary_line(*suite, *count, *took));
+    }
+    println!("in all {}", in_words(started.elapsed()));
+    let all: Count = results.iter().map(|(_, count, _)| *count).sum();
+    println!("{} passed, {} failed", all.passed, all.failed);
+    Ok(if all.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn name(suite: Suite) -> String {
+    suite
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn summary_line(suite: Suite, count: Count, took: Duration) -> String {
+    let name = name(suite);
+    let took = in_words(took);
+    format!(
+        "{name:<12}{:>6} passed {:>4} failed {took:>14}",
+        count.passed, count.failed
+    )
+}
+
+impl Suite {
+    /// # Errors
+    /// When the suite as a whole could not be run: that counts as one failure.
+    fn run(self, repo: &Repo, tools: &Tools) -> Result<Count> {
+        let cargo = || {
+            let mut command = tools.command(cargo());
+            command.current_dir(repo.root());
+            command
+        };
+        match self {
+            Self::Fmt => check(cargo().args(["fmt", "--all", "--check"])),
+            Self::Clippy => check(
+                cargo()
+                    .args(["clippy", "--locked", "--workspace", "--all-targets"])
+                    .args(["--", "-D", "warnings"]),
+            ),
+            Self::ClippyWeb => check(
+                cargo()
+                    .args([
+                        "clippy",
+                        "--locked",
+                        "-p",
+                        "mqtt-crawl",
+                        "--features",
+                        "web",
+                    ])
+                    .args(["--target", WASM_TARGET, "--all-targets"])
+                    .args(["--", "-D", "warnings"]),
+            ),
+            Self::Doc => check(
+                cargo()
+                    .args(["doc", "--locked", "--workspace", "--no-deps", "--quiet"])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            ),
+            Self::Native => {
+                count_tests(cargo().args(["test", "--locked", "--no-fail-fast"]).args([
+                    "-p",
+                    "mqtt-crawl",
+                    "-p",
+                    "xtask",
+                ]))
+            }
+            Self::Browser => browser_tests(repo, cargo()),
+            Self::Programs => {
+                demo::build_programs(repo)?;
+                count_tests(
+                    cargo()
+                        .args(["test", "--locked", "--no-fail-fast", "--release"])
+                        .args(["-p", "mqtt-crawl-station", "-p", "mqtt-crawl-producer"]),
+                )
+            }
+            Self::Dist => dist::build(repo, tools).map(|()| Count::PASSED),
+            Self::Size => size::check(repo).map(|()| Count::PASSED),
+            Self::E2e => {
+                demo::build_programs(repo)?;
+                count_tests(
+                    cargo()
+                        .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl-e2e"])
+                        .env(
+                            "MQTT_CRAWL_STATION",
+                            repo.release_program("mqtt-crawl-station"),
+                        )
+                        .env(
+                            "MQTT_CRAWL_PRODUCER",
+                            repo.release_program("mqtt-crawl-producer"),
+                        )
+                        .env("MQTT_CRAWL_DIST", repo.dist()),
+                )
+            }
+        }
+    }
+}
+
+/// One check: it passes if the program does.
+fn check(command: &mut Command) -> Result<Count> {
+    println!("{}", shown(command));
+    run_program(command).map(|()| Count::PASSED)
+}
+
+/// Tests that were compiled for the browser and run in it.
+fn browser_tests(repo: &Repo, mut command: Command) -> Result<Count> {
+    let tests = browser_test_targets(repo.root())?;
+    if tests.is_empty() {
+        bail!("no file in tests/ uses wasm_bindgen_test");
+    }
+    let capabilities = repo.target().join("webdriver.json");
+    fs::create_dir_all(repo.target())?;
+    fs::write(&capabilities, CHROMIUM_CAPABILITIES)?;
+    let chromedriver = which::which("chromedriver")
+        .context("chromedriver is missing (Debian's package chromium-driver)")?;
+
+    command
+        .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl"])
+        .args(["--features", "web", "--target", WASM_TARGET])
+        .env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+            "wasm-bindgen-test-runner",
+        )
+        .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "120")
+        .env("CHROMEDRIVER", chromedriver);
+    for test in tests {
+        command.args(["--test", &test]);
+    }
+    count_tests(&mut command)
+}
+
+/// Chromium refuses to sandbox when run by root, as in most containers; the rest keeps it quiet.
+const CHROMIUM_CAPABILITIES: &str = r#"{"goog:chromeOptions":{"args":["--headless","--no-sandbox","--disable-dev-shm-usage","--disable-quic","--no-first-run","--disable-background-networking","--disable-component-update","--disable-sync"]}}"#;
+
+/// The integration tests of the root package that are written for the browser. The others use
+/// what a browser has not.
+fn browser_test_targets(root: &Path) -> Result<Vec<String>> {
+    let mut targets = Vec::new();
+    for entry in fs::read_dir(root.join("tests")).context("reading tests/")? {
+        let path = entry?.path();
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        if is_rust && fs::read_to_string(&path)?.contains("wasm_bindgen_test") {
+            let stem = path.file_stem().context("a test without a name")?;
+            targets.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    targets.sort();
+    Ok(targets)
+}
+
+/// Runs a test program, passing its output on, and sums the results it states.
+fn count_tests(command: &mut Command) -> Result<Count> {
+    println!("{}", shown(command));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {}", shown(command)))?;
+    let output = child.stdout.take().context("the output is not piped")?;
+    let mut count = Count::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        count = count + test_result(&line).unwrap_or_default();
+    }
+    let succeeded = child.wait()?.success();
+    if count == Count::default() {
+        bail!("no test was run");
+    }
+    // It failed with all tests passing: something did not compile, or crashed.
+    if !succeeded && count.failed == 0 {
+        return Ok(count + Count::FAILED);
+    }
+    Ok(count)
+}
+
+/// Reads `test result: ok. 12 passed; 0 failed; …`.
+fn test_result(line: &str) -> Option<Count> {
+    let (_, result) = line.split_once("test result: ")?;
+    let number_before = |word: &str| {
+        let words: Vec<&str> = result.split([' ', ';']).collect();
+        let place = words.iter().position(|candidate| *candidate == word)?;
+        words.get(place.checked_sub(1)?)?.parse().ok()
+    };
+    Some(Count {
+        passed: number_before("passed")?,
+        failed: number_before("failed")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read_from_cargo_and_from_wasm_bindgen() {
+        let check = |line, expected: Option<(u64, u64)>| {
+            let expected = expected.map(|(passed, failed)| Count { passed, failed });
+            assert_eq!(test_result(line), expected, "{line}");
+        };
+        check(
+            "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            Some((12, 0)),
+        );
+        check(
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 filtered out",
+            Some((3, 2)),
+        );
+        check("test result: nonsense", None);
+        check("test codec::tests::connect ... ok", None);
+    }
+
+    #[test]
+    fn a_failure_anywhere_shows_in_the_sum() {
+        let all: Count = [
+            Count::PASSED,
+            Count::FAILED,
+            Count {
+                passed: 40,
+                failed: 0,
+            },
+        ]
+        .into_iter()
+        .sum();
+        assert_eq!(
+            all,
+            Count {
+                passed: 41,
+                failed: 1
+            }
+        );
+    }
+}
