@@ -1,0 +1,120 @@
+//! Packet identifiers: which are in use, and which is next.
+
+use std::num::NonZeroU16;
+
+use super::packet::PacketId;
+
+const WORDS: usize = (u16::MAX as usize + 1) / 64;
+
+/// A set of packet identifiers, one bit each.
+///
+/// Serves both directions: the identifiers we gave to packets of our own, and
+/// those of incoming QoS 2 messages that were delivered but not yet released.
+#[derive(Clone, Debug)]
+pub struct PacketIdSet {
+    bits: Box<[u64; WORDS]>,
+    len: usize,
+    last: u16,
+}
+
+impl Default for PacketIdSet {
+    fn default() -> Self {
+        Self { bits: Box::new([0; WORDS]), len: 0, last: 0 }
+    }
+}
+
+impl PacketIdSet {
+    /// Takes an identifier that isn't in use, the next one in turn; `None` when
+    /// all 65,535 are `[MQTT-2.2.1-3]`.
+    ///
+    /// In turn rather than the lowest: an identifier that was just released is
+    /// then not met again in a late packet of its former owner.
+    pub fn allocate(&mut self) -> Option<PacketId> {
+        if self.len == usize::from(u16::MAX) {
+            return None;
+        }
+        loop {
+            self.last = self.last.wrapping_add(1);
+            if let Some(id) = NonZeroU16::new(self.last)
+                && self.insert(id)
+            {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Adds the identifier; `false` where it was in the set already.
+    pub fn insert(&mut self, id: PacketId) -> bool {
+        let (word, bit) = place(id);
+        let fresh = self.bits[word] & bit == 0;
+        self.bits[word] |= bit;
+        self.len += usize::from(fresh);
+        fresh
+    }
+
+    /// Takes the identifier out; `false` where it wasn't in the set.
+    pub fn remove(&mut self, id: PacketId) -> bool {
+        let (word, bit) = place(id);
+        let present = self.bits[word] & bit != 0;
+        self.bits[word] &= !bit;
+        self.len -= usize::from(present);
+        present
+    }
+
+    /// Whether the identifier is in the set.
+    pub fn contains(&self, id: PacketId) -> bool {
+        let (word, bit) = place(id);
+        self.bits[word] & bit != 0
+    }
+
+    /// How many identifiers are in the set.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Takes all of them out; the turn goes on where it was.
+    pub fn clear(&mut self) {
+        self.bits.fill(0);
+        self.len = 0;
+    }
+}
+
+fn place(id: PacketId) -> (usize, u64) {
+    (usize::from(id.get() / 64), 1 << (id.get() % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_identifier_is_given_once_and_zero_never() {
+        let mut ids = PacketIdSet::default();
+        let mut seen = vec![false; 65_536];
+        for _ in 0..65_535 {
+            let id = usize::from(ids.allocate().expect("one is free").get());
+            assert!(!std::mem::replace(&mut seen[id], true), "{id} was given twice");
+        }
+        assert!(!seen[0]);
+        assert_eq!(ids.allocate(), None);
+
+        let freed = PacketId::new(777).expect("not zero");
+        assert!(ids.remove(freed) && !ids.remove(freed) && !ids.contains(freed));
+        assert_eq!(ids.allocate(), Some(freed));
+        ids.clear();
+        assert!(ids.is_empty());
+    }
+
+    #[test]
+    fn a_released_identifier_is_not_the_next_one() {
+        let mut ids = PacketIdSet::default();
+        let first = ids.allocate().expect("free");
+        ids.remove(first);
+        assert_ne!(ids.allocate(), Some(first));
+    }
+}

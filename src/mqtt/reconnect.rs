@@ -1,0 +1,147 @@
+//! Whether and when to try again, by reason.
+//!
+//! A wrong password doesn't get right by being sent again; a broker that is
+//! restarting comes back. The policy tells the two apart so that nobody is
+//! locked out, and nobody's broker is stormed.
+
+use std::time::Duration;
+
+use super::error::Failure;
+use super::packet::ReasonCode;
+
+/// The ceiling of the first wait.
+pub const FIRST: Duration = Duration::from_secs(1);
+/// No wait is longer, save [`LONG`].
+pub const LONGEST: Duration = Duration::from_secs(60);
+/// The wait after a quota or an administrator ended the connection: coming
+/// back at once is what got us thrown out.
+pub const LONG: Duration = Duration::from_secs(300);
+/// A connection that lived this long was a good one: waits begin anew.
+pub const SETTLED: Duration = Duration::from_secs(30);
+
+/// What to do after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Not by itself: a person has to change something first.
+    Never,
+    /// After a back-off.
+    BackOff,
+    /// After [`LONG`].
+    Long,
+}
+
+/// What to do after this failure.
+pub fn policy(failure: &Failure) -> Retry {
+    match failure {
+        Failure::Refused { refusal, .. } => by_reason(refusal.reason()),
+        Failure::Disconnected(goodbye) => by_reason(goodbye.reason),
+        Failure::CannotConnect(_) => Retry::Never,
+        Failure::Violation(_) | Failure::Closed { .. } | Failure::Silent(_) => Retry::BackOff,
+    }
+}
+
+fn by_reason(reason: ReasonCode) -> Retry {
+    match reason {
+        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION
+        | ReasonCode::CLIENT_IDENTIFIER_NOT_VALID
+        | ReasonCode::BAD_USER_NAME_OR_PASSWORD
+        | ReasonCode::NOT_AUTHORIZED
+        | ReasonCode::BANNED
+        | ReasonCode::BAD_AUTHENTICATION_METHOD
+        | ReasonCode::SESSION_TAKEN_OVER
+        | ReasonCode::USE_ANOTHER_SERVER
+        | ReasonCode::SERVER_MOVED => Retry::Never,
+        ReasonCode::QUOTA_EXCEEDED | ReasonCode::ADMINISTRATIVE_ACTION => Retry::Long,
+        _ => Retry::BackOff,
+    }
+}
+
+/// Exponential back-off with full jitter: the n-th wait is anything from
+/// nothing to `FIRST * 2^n`, at most [`LONGEST`], so that a thousand tabs that
+/// lost one broker don't come back in step.
+#[derive(Clone, Debug)]
+pub struct BackOff {
+    failures: u32,
+    random: u64,
+}
+
+impl BackOff {
+    /// A fresh back-off; equal seeds give equal waits.
+    pub fn new(seed: u64) -> Self {
+        // Zero is the one state xorshift never leaves.
+        Self { failures: 0, random: seed | 1 }
+    }
+
+    /// The next wait.
+    pub fn next_wait(&mut self) -> Duration {
+        let ceiling = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
+        self.failures += 1;
+        ceiling.mul_f64(self.fraction())
+    }
+
+    /// Begin anew: the connection was good.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// xorshift64*, from 0 up to 1.
+    fn fraction(&mut self) -> f64 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        let bits = self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11;
+        bits as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::packet::{Disconnect, Refusal};
+
+    #[test]
+    fn waits_stay_below_their_ceilings_and_spread_over_them() {
+        for (failures, ceiling_s) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 60), (40, 60)] {
+            let waits: Vec<_> = (0..1_000)
+                .map(|seed| {
+                    let mut back_off = BackOff::new(seed * 0x9E37_79B9_7F4A_7C15);
+                    back_off.failures = failures;
+                    back_off.next_wait().as_secs_f64()
+                })
+                .collect();
+            let ceiling = f64::from(ceiling_s);
+            assert!(waits.iter().all(|wait| (0.0..=ceiling).contains(wait)));
+            let mean = waits.iter().sum::<f64>() / 1_000.0;
+            assert!((0.45..0.55).contains(&(mean / ceiling)), "{failures}: mean {mean}");
+        }
+    }
+
+    #[test]
+    fn each_reason_has_its_policy() {
+        let refused = |code| Failure::Refused {
+            refusal: Refusal::V5(ReasonCode(code)),
+            reason_string: None,
+            server_reference: None,
+        };
+        let old = |code| Failure::Refused {
+            refusal: Refusal::V311(code),
+            reason_string: None,
+            server_reference: None,
+        };
+        for never in [0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9C, 0x9D] {
+            assert_eq!(policy(&refused(never)), Retry::Never, "{never:#x}");
+        }
+        for never in [1, 2, 4, 5] {
+            assert_eq!(policy(&old(never)), Retry::Never, "{never}");
+        }
+        for again in [0x80, 0x88, 0x89, 0x9F] {
+            assert_eq!(policy(&refused(again)), Retry::BackOff, "{again:#x}");
+        }
+        assert_eq!(policy(&old(3)), Retry::BackOff);
+        let goodbye = |code| Failure::Disconnected(Disconnect::new(ReasonCode(code)));
+        assert_eq!(policy(&goodbye(0x8E)), Retry::Never);
+        assert_eq!(policy(&goodbye(0x98)), Retry::Long);
+        assert_eq!(policy(&goodbye(0x8B)), Retry::BackOff);
+        assert_eq!(policy(&goodbye(0x00)), Retry::BackOff);
+    }
+}
