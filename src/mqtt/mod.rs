@@ -4,6 +4,7 @@
 //! - [`codec`]: packets to bytes and back; the only user of `mqttbytes`.
 //! - [`publish`]: the borrowing PUBLISH decoder, the hot path.
 //! - [`topic`]: topic names and filters, parsed once, matched by us.
+//! - `wire`: the data types of the standard, read and written; private.
 //! - [`packet_id`]: packet identifiers and what is in flight.
 //! - [`session`]: every protocol transition.
 //! - [`reconnect`]: whether and when to try again, by reason.
@@ -17,3 +18,4 @@ pub mod publish;
 pub mod reconnect;
 pub mod session;
 pub mod topic;
+mod wire;

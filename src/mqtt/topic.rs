@@ -1,0 +1,265 @@
+//! Topic names and topic filters: parsed once, matched by the rules of
+//! section 4.7, shared subscriptions (section 4.8.2) included.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest topic name or filter in bytes `[MQTT-4.7.3-3]`.
+pub const TOPIC_BYTES_MAX: usize = u16::MAX as usize;
+
+/// What a shared subscription begins with `[MQTT-4.8.2-1]`.
+const SHARE: &str = "$share/";
+
+/// Why a text is no topic name or no topic filter, and what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicError {
+    /// Nothing was given.
+    Empty,
+    /// More bytes than the two-byte length can count.
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// U+0000 is in it.
+    Null,
+    /// `+` or `#` in a topic name.
+    WildcardInName,
+    /// `#` shares its level with other characters.
+    HashNotAlone,
+    /// `#` is followed by another level.
+    HashNotLast,
+    /// `+` shares its level with other characters.
+    PlusNotAlone,
+    /// `$share/` is followed by no name.
+    ShareNameEmpty,
+    /// The name after `$share/` holds a wildcard.
+    ShareNameWildcard,
+    /// `$share/name` is followed by no filter.
+    ShareWithoutFilter,
+}
+
+impl TopicError {
+    /// What is wrong and what to do about it, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Empty => "The topic is empty. Give at least one character, or # for everything.",
+            Self::TooLong { .. } => "The topic is longer than 65,535 bytes. Shorten it.",
+            Self::Null => "The topic holds the character U+0000, which MQTT forbids. Take it out.",
+            Self::WildcardInName => {
+                "A message goes to one topic, so its name can't hold + or #. Name the topic in full."
+            }
+            Self::HashNotAlone => "# may only stand alone as the last level: a/#",
+            Self::HashNotLast => {
+                "# may only stand alone as the last level: a/# (one level in between is +: a/+/b)"
+            }
+            Self::PlusNotAlone => "+ must fill its whole level: a/+/b, not a/x+/b",
+            Self::ShareNameEmpty => {
+                "A shared subscription needs a name after $share/: $share/name/filter"
+            }
+            Self::ShareNameWildcard => {
+                "The name of a shared subscription can't hold + or #: $share/name/filter"
+            }
+            Self::ShareWithoutFilter => {
+                "A shared subscription needs a filter after its name: $share/name/filter"
+            }
+        }
+    }
+
+    /// The statement of the standard (5.0) that was broken.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Empty => "[MQTT-4.7.3-1]",
+            Self::TooLong { .. } => "[MQTT-4.7.3-3]",
+            Self::Null => "[MQTT-4.7.3-2]",
+            Self::WildcardInName => "[MQTT-4.7.0-1]",
+            Self::HashNotAlone | Self::HashNotLast => "[MQTT-4.7.1-1]",
+            Self::PlusNotAlone => "[MQTT-4.7.1-2]",
+            Self::ShareNameEmpty => "[MQTT-4.8.2-1]",
+            Self::ShareNameWildcard | Self::ShareWithoutFilter => "[MQTT-4.8.2-2]",
+        }
+    }
+}
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+impl std::error::Error for TopicError {}
+
+/// The name of one topic: what a message is published to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName<'a>(&'a str);
+
+impl<'a> TopicName<'a> {
+    /// Takes a topic name; empty levels are allowed, wildcards are not
+    /// `[MQTT-4.7.0-1]`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text and what to do.
+    pub fn parse(text: &'a str) -> Result<Self, TopicError> {
+        check_text(text)?;
+        if text.contains(['+', '#']) {
+            return Err(TopicError::WildcardInName);
+        }
+        Ok(Self(text))
+    }
+
+    /// The name as it was written.
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for TopicName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What to subscribe to: one topic, or many by wildcards, perhaps shared with
+/// other clients.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopicFilter(String);
+
+impl TopicFilter {
+    /// Takes a topic filter.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text and what to do.
+    pub fn parse(text: impl Into<String>) -> Result<Self, TopicError> {
+        let text = text.into();
+        check_filter(&text)?;
+        Ok(Self(text))
+    }
+
+    /// The filter as it was written, `$share/…` included.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name under which the subscription is shared; `None` where it isn't.
+    pub fn share_name(&self) -> Option<&str> {
+        split_share(&self.0).map(|(name, _)| name)
+    }
+
+    /// Whether `+` or `#` is in it.
+    pub fn has_wildcards(&self) -> bool {
+        self.0.contains(['+', '#'])
+    }
+
+    /// Whether a message to `topic` is wanted.
+    ///
+    /// A filter that begins with a wildcard wants no topic that begins with `$`
+    /// `[MQTT-4.7.2-1]`: `#` doesn't match `$SYS/broker/uptime`, `$SYS/#` does.
+    pub fn matches(&self, topic: &str) -> bool {
+        let filter = split_share(&self.0).map_or(self.as_str(), |(_, filter)| filter);
+        if topic.is_empty() || (topic.starts_with('$') && filter.starts_with(['+', '#'])) {
+            return false;
+        }
+        let mut levels = topic.split('/');
+        for wanted in filter.split('/') {
+            // Also where the topic has no level left: `a/#` matches `a`.
+            if wanted == "#" {
+                return true;
+            }
+            match levels.next() {
+                Some(level) if wanted == "+" || wanted == level => {}
+                _ => return false,
+            }
+        }
+        levels.next().is_none()
+    }
+}
+
+impl fmt::Display for TopicFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for TopicFilter {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for TopicFilter {
+    type Error = TopicError;
+
+    fn try_from(text: String) -> Result<Self, TopicError> {
+        Self::parse(text)
+    }
+}
+
+impl From<TopicFilter> for String {
+    fn from(filter: TopicFilter) -> Self {
+        filter.0
+    }
+}
+
+/// Checks a topic filter without keeping it.
+pub(super) fn check_filter(text: &str) -> Result<(), TopicError> {
+    check_text(text)?;
+    let filter = match text.strip_prefix(SHARE) {
+        None => text,
+        Some(shared) => {
+            let (name, filter) = shared.split_once('/').unwrap_or((shared, ""));
+            if name.is_empty() {
+                return Err(TopicError::ShareNameEmpty);
+            }
+            if name.contains(['+', '#']) {
+                return Err(TopicError::ShareNameWildcard);
+            }
+            if filter.is_empty() {
+                return Err(TopicError::ShareWithoutFilter);
+            }
+            filter
+        }
+    };
+    let mut levels = filter.split('/').peekable();
+    while let Some(level) = levels.next() {
+        if level.contains('#') {
+            if level != "#" {
+                return Err(TopicError::HashNotAlone);
+            }
+            if levels.peek().is_some() {
+                return Err(TopicError::HashNotLast);
+            }
+        }
+        if level.contains('+') && level != "+" {
+            return Err(TopicError::PlusNotAlone);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a checked filter is a shared subscription.
+pub(super) fn is_shared(filter: &str) -> bool {
+    filter.starts_with(SHARE)
+}
+
+/// Share name and filter of a checked shared subscription.
+fn split_share(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix(SHARE)?.split_once('/')
+}
+
+/// What holds for names and filters alike `[MQTT-4.7.3-1]` to `[MQTT-4.7.3-3]`.
+fn check_text(text: &str) -> Result<(), TopicError> {
+    if text.is_empty() {
+        return Err(TopicError::Empty);
+    }
+    if text.len() > TOPIC_BYTES_MAX {
+        return Err(TopicError::TooLong { bytes: text.len() });
+    }
+    if text.as_bytes().contains(&0) {
+        return Err(TopicError::Null);
+    }
+    Ok(())
+}
