@@ -1,0 +1,417 @@
+//! The address of a broker, as a person writes it.
+//!
+//! `ws`, `wss`, `mqtt` and `mqtts` URLs, taken apart but never rewritten: what
+//! the socket gets is what was typed, path and query included. Written by hand
+//! because the crate `url` and its tables would cost the page more than the
+//! rest of this module's users together.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// How to reach the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// MQTT over a WebSocket.
+    Ws,
+    /// MQTT over a WebSocket over TLS.
+    Wss,
+    /// MQTT over TCP.
+    Mqtt,
+    /// MQTT over TLS.
+    Mqtts,
+}
+
+impl Scheme {
+    /// The port of an address that names none.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Ws => 80,
+            Self::Wss => 443,
+            Self::Mqtt => 1883,
+            Self::Mqtts => 8883,
+        }
+    }
+
+    /// As written before `://`, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+            Self::Mqtt => "mqtt",
+            Self::Mqtts => "mqtts",
+        }
+    }
+
+    /// Whether the connection is encrypted.
+    pub const fn is_tls(self) -> bool {
+        matches!(self, Self::Wss | Self::Mqtts)
+    }
+
+    /// Whether it goes through a WebSocket.
+    pub const fn is_web_socket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Ws, Self::Wss, Self::Mqtt, Self::Mqtts]
+            .into_iter()
+            .find(|scheme| name.eq_ignore_ascii_case(scheme.name()))
+    }
+}
+
+/// A broker's address whose parts are known to be sound.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BrokerUrl {
+    text: String,
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    path_at: usize,
+}
+
+/// What is wrong with an address. Its words say what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerUrlError {
+    /// Nothing was written.
+    #[error("The broker URL is empty. Write one like ws://127.0.0.1:8080/mqtt.")]
+    Empty,
+    /// A space or control character somewhere inside.
+    #[error(
+        "The broker URL contains a space or an invisible character. Remove it, or write %20 in the path."
+    )]
+    Blank,
+    /// No `scheme://` in front.
+    #[error("The broker URL doesn't say how to connect. Did you mean {suggestion} ?")]
+    MissingScheme {
+        /// The same with a scheme in front.
+        suggestion: String,
+    },
+    /// A scheme for web pages.
+    #[error("{scheme}:// is for web pages. For MQTT use {suggestion} .")]
+    WebPage {
+        /// As written.
+        scheme: String,
+        /// The same with a WebSocket scheme.
+        suggestion: String,
+    },
+    /// A scheme that nothing here speaks.
+    #[error(
+        "{scheme}:// isn't a way to reach an MQTT broker. Use ws://, wss://, mqtt:// or mqtts://."
+    )]
+    UnknownScheme {
+        /// As written.
+        scheme: String,
+    },
+    /// `user:password@` before the host.
+    #[error(
+        "The broker URL contains a user name or password. Take everything up to the @ out and use the \
+         fields for user name and password instead: a URL is shown and passed on."
+    )]
+    Credentials,
+    /// `#…` at the end.
+    #[error(
+        "The broker URL contains a #. Nothing after it would reach the broker: remove it, or write %23 in the path."
+    )]
+    Fragment,
+    /// Nothing between `://` and the port or path.
+    #[error("The broker URL names no host. Write one like {scheme}://127.0.0.1:8080/mqtt.")]
+    NoHost {
+        /// The scheme that was written.
+        scheme: &'static str,
+    },
+    /// A host in letters beyond ASCII.
+    #[error(
+        "The host name {host} has letters beyond a to z. Write it in its ASCII form, which begins with xn--."
+    )]
+    HostNotAscii {
+        /// As written.
+        host: String,
+    },
+    /// A host that can't be one.
+    #[error(
+        "{host} isn't a host name or an IP address. An IPv6 address is written in brackets: [::1]."
+    )]
+    BadHost {
+        /// As written.
+        host: String,
+    },
+    /// A port that can't be one.
+    #[error("The port {port:?} isn't a number from 1 to 65535.")]
+    BadPort {
+        /// As written.
+        port: String,
+    },
+    /// TCP, asked of a browser.
+    #[error(
+        "A browser can't open TCP connections, so {scheme}:// doesn't work here. Use the address of the broker's \
+         WebSocket listener, for example {suggestion} (its port is another one than {port})."
+    )]
+    TcpInBrowser {
+        /// The scheme that was written.
+        scheme: &'static str,
+        /// A WebSocket address on the same host.
+        suggestion: String,
+        /// The TCP port that was written or meant.
+        port: u16,
+    },
+    /// `ws://` from an encrypted page.
+    #[error(
+        "This page came over https, and from such a page browsers block ws:// to any other machine. Use {suggestion} \
+         (the broker needs a TLS listener), or open this page over http."
+    )]
+    MixedContent {
+        /// The same address with TLS.
+        suggestion: String,
+    },
+}
+
+impl BrokerUrl {
+    /// Takes an address apart. Blanks around it are dropped, nothing else is
+    /// changed.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with what to do about it.
+    pub fn parse(text: &str) -> Result<Self, BrokerUrlError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(BrokerUrlError::Empty);
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(BrokerUrlError::Blank);
+        }
+        let Some((scheme_name, rest)) = text.split_once("://") else {
+            return Err(BrokerUrlError::MissingScheme {
+                suggestion: with_scheme(text),
+            });
+        };
+        let Some(scheme) = Scheme::parse(scheme_name) else {
+            return Err(wrong_scheme(scheme_name, rest));
+        };
+        if rest.contains('#') {
+            return Err(BrokerUrlError::Fragment);
+        }
+        let authority_bytes = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
+        let authority = &rest[..authority_bytes];
+        if authority.contains('@') {
+            return Err(BrokerUrlError::Credentials);
+        }
+        let (host, port) = split_port(authority, scheme)?;
+        let path_at = text.len() - rest.len() + authority_bytes;
+        if text[path_at..].starts_with('\\') {
+            return Err(BrokerUrlError::BadHost {
+                host: rest.to_owned(),
+            });
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            scheme,
+            host,
+            port,
+            path_at,
+        })
+    }
+
+    /// The whole address as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How to reach the broker.
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Host name or IP address; an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, the scheme's own where none is written.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Path and query exactly as written; may be empty.
+    pub fn path(&self) -> &str {
+        &self.text[self.path_at..]
+    }
+
+    /// Whether the broker runs on the machine that asks.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_end_matches('.');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+            || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// The address, if a page may open it.
+    ///
+    /// # Errors
+    /// A TCP address, or `ws://` to another machine from a page that came over
+    /// https (browsers block mixed content; loopback is exempt).
+    pub fn for_browser(self, page: PageSecurity) -> Result<Self, BrokerUrlError> {
+        if !self.scheme.is_web_socket() {
+            let port = self.port;
+            let (scheme, example_port) = if self.scheme.is_tls() {
+                ("wss", 8084)
+            } else {
+                ("ws", 8080)
+            };
+            let path = if self.path().len() > 1 {
+                self.path()
+            } else {
+                "/mqtt"
+            };
+            let suggestion = format!("{scheme}://{}:{example_port}{path}", self.bracketed_host());
+            return Err(BrokerUrlError::TcpInBrowser {
+                scheme: self.scheme.name(),
+                suggestion,
+                port,
+            });
+        }
+        if page == PageSecurity::Https && self.scheme == Scheme::Ws && !self.is_loopback() {
+            let suggestion = format!("wss{}", &self.text[Scheme::Ws.name().len()..]);
+            return Err(BrokerUrlError::MixedContent { suggestion });
+        }
+        Ok(self)
+    }
+
+    fn bracketed_host(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        }
+    }
+}
+
+impl fmt::Display for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// How the page itself came, which decides what it may open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageSecurity {
+    /// Over http, or from a file.
+    Plain,
+    /// Over https.
+    Https,
+}
+
+fn with_scheme(text: &str) -> String {
+    let rest = text.trim_start_matches(['/', ':']);
+    format!(
+        "ws://{}",
+        if rest.is_empty() {
+            "127.0.0.1:8080/mqtt"
+        } else {
+            rest
+        }
+    )
+}
+
+fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
+    let lower = scheme.to_ascii_lowercase();
+    let better = match lower.as_str() {
+        "http" => "ws",
+        "https" => "wss",
+        "tcp" => "mqtt",
+        "ssl" | "tls" => "mqtts",
+        _ => {
+            return BrokerUrlError::UnknownScheme {
+                scheme: scheme.to_owned(),
+            };
+        }
+    };
+    if lower.starts_with("http") {
+        return BrokerUrlError::WebPage {
+            scheme: lower,
+            suggestion: format!("{better}://{rest}"),
+        };
+    }
+    BrokerUrlError::UnknownScheme {
+        scheme: scheme.to_owned(),
+    }
+}
+
+/// Host (without brackets) and port of `host`, `host:port` or `[ipv6]:port`.
+fn split_port(authority: &str, scheme: Scheme) -> Result<(String, u16), BrokerUrlError> {
+    let bad_host = || BrokerUrlError::BadHost {
+        host: authority.to_owned(),
+    };
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(inside) => {
+            let (host, rest) = inside.split_once(']').ok_or_else(bad_host)?;
+            host.parse::<Ipv6Addr>().map_err(|_| bad_host())?;
+            let port = match rest.strip_prefix(':') {
+                Some(port) => Some(port),
+                None if rest.is_empty() => None,
+                None => return Err(bad_host()),
+            };
+            (host, port)
+        }
+        None => {
+            let (host, port) = match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            };
+            check_name(host, scheme)?;
+            if port.is_some_and(|port| port.contains(':')) {
+                return Err(bad_host());
+            }
+            (host, port)
+        }
+    };
+    let port = match port {
+        None => scheme.default_port(),
+        Some(text) => parse_port(text).ok_or_else(|| BrokerUrlError::BadPort {
+            port: text.to_owned(),
+        })?,
+    };
+    Ok((host.to_owned(), port))
+}
+
+/// Digits only: `u16::from_str` would take a sign.
+fn parse_port(text: &str) -> Option<u16> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|&port| port != 0)
+}
+
+fn check_name(host: &str, scheme: Scheme) -> Result<(), BrokerUrlError> {
+    /// RFC 1035, section 2.3.4.
+    const NAME_MAX_BYTES: usize = 253;
+    if host.is_empty() {
+        return Err(BrokerUrlError::NoHost {
+            scheme: scheme.name(),
+        });
+    }
+    if !host.is_ascii() {
+        return Err(BrokerUrlError::HostNotAscii {
+            host: host.to_owned(),
+        });
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let sound = name.len() <= NAME_MAX_BYTES
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        });
+    // A name that ends in a number is an IPv4 address or nothing, as in
+    // browsers, which would refuse 1.2.3.400 with no reason given.
+    let ends_in_number = name
+        .rsplit('.')
+        .next()
+        .is_some_and(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()));
+    if !sound || (ends_in_number && name.parse::<Ipv4Addr>().is_err()) {
+        return Err(BrokerUrlError::BadHost {
+            host: host.to_owned(),
+        });
+    }
+    Ok(())
+}

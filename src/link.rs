@@ -1,0 +1,532 @@
+//! The link: everything a person can set, in the fragment of the page's URL.
+//!
+//! `#broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=StarWars&connect=1`: a
+//! fragment, so that no server ever sees it, written and read as URL
+//! parameters. There is no key for a password and none is ever written.
+//!
+//! Settings that were read or typed become a request only through
+//! [`Settings::request`], which finds every fault at once and says which field
+//! it is about.
+
+use std::fmt::Write as _;
+
+use crate::broker_url::{BrokerUrl, PageSecurity};
+use crate::engine::command::ConnectRequest;
+use crate::mqtt::packet::{QoS, Version};
+use crate::mqtt::topic::TopicFilter;
+
+/// The topic that is subscribed to where none is named.
+pub const DEFAULT_TOPIC: &str = "StarWars";
+
+/// What a person can set and a link can carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Broker URL as written.
+    pub broker: String,
+    /// Topic filters as written.
+    pub topics: Vec<String>,
+    /// Quality of service to subscribe with.
+    pub qos: QoS,
+    /// `None` is "auto": 5.0 first, then 3.1.1.
+    pub version: Option<Version>,
+    /// Client identifier; `None` is a random one per tab.
+    pub client_id: Option<String>,
+    /// User name; `None` sends none.
+    pub user_name: Option<String>,
+    /// What the page shows.
+    pub view: View,
+    /// The words that the crawl opens with.
+    pub opening: Opening,
+}
+
+/// What the page shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum View {
+    /// Crawl and console.
+    #[default]
+    Split,
+    /// The crawl alone.
+    Crawl,
+    /// The console alone.
+    Console,
+}
+
+impl View {
+    /// Every view, in the order of the page's switch.
+    pub const ALL: [Self; 3] = [Self::Split, Self::Crawl, Self::Console];
+
+    /// The value of the link's `view`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Split => "split",
+            Self::Crawl => "crawl",
+            Self::Console => "console",
+        }
+    }
+}
+
+/// The words that the crawl opens with; `None` are the app's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// The line above the title.
+    pub episode: Option<String>,
+    /// The title.
+    pub title: Option<String>,
+    /// The paragraph below it.
+    pub intro: Option<String>,
+}
+
+/// A link, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What it asks for; where a value is bad, the default or the bad value
+    /// itself stands, so that the form shows it.
+    pub settings: Settings,
+    /// Connect on load. Never where there is a fault.
+    pub connect: bool,
+    /// What was ignored, in words, one sentence each.
+    pub notices: Vec<String>,
+    /// What is wrong. While there is a fault nothing connects.
+    pub faults: Vec<Fault>,
+    /// It carried something that looks like a password: take it out of the
+    /// address bar at once.
+    pub holds_password: bool,
+}
+
+/// Something a person has to put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The field it is about.
+    pub field: Field,
+    /// What is wrong and what to do.
+    pub words: String,
+}
+
+/// A field of the form, a key of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Broker URL.
+    Broker,
+    /// A topic filter, by its place in the list.
+    Topic(usize),
+    /// Quality of service.
+    QoS,
+    /// Protocol version.
+    Protocol,
+    /// Client identifier.
+    ClientId,
+    /// User name.
+    UserName,
+    /// Password.
+    Password,
+    /// Not a field of the form: the link itself.
+    Link,
+}
+
+impl Settings {
+    /// The settings of a page that was opened without a link.
+    pub fn new(page_origin: &str) -> Self {
+        Self {
+            broker: broker_at(page_origin, "/mqtt"),
+            topics: vec![DEFAULT_TOPIC.to_owned()],
+            qos: QoS::AtMostOnce,
+            version: None,
+            client_id: None,
+            user_name: None,
+            view: View::Split,
+            opening: Opening::default(),
+        }
+    }
+
+    /// The link of these settings, without a leading `#`; empty where all are
+    /// defaults.
+    pub fn to_fragment(&self, page_origin: &str, start: Start) -> String {
+        let standard = Self::new(page_origin);
+        let mut link = String::new();
+        if self.broker.trim() != standard.broker {
+            append(&mut link, "broker", self.broker.trim());
+        }
+        if self.topics != standard.topics {
+            for topic in &self.topics {
+                append(&mut link, "topic", topic);
+            }
+        }
+        match self.qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => append(&mut link, "qos", "1"),
+            QoS::ExactlyOnce => append(&mut link, "qos", "2"),
+        }
+        if let Some(version) = self.version {
+            append(&mut link, "protocol", protocol_name(Some(version)));
+        }
+        let texts = [
+            ("client", &self.client_id),
+            ("user", &self.user_name),
+            ("episode", &self.opening.episode),
+            ("title", &self.opening.title),
+            ("intro", &self.opening.intro),
+        ];
+        for (key, text) in texts {
+            if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
+                append(&mut link, key, text);
+            }
+        }
+        if self.view != standard.view {
+            append(&mut link, "view", self.view.name());
+        }
+        if start == Start::OnLoad {
+            append(&mut link, "connect", "1");
+        }
+        link
+    }
+
+    /// The request to connect with these settings.
+    ///
+    /// # Errors
+    /// Every fault, in the order of the form.
+    pub fn request(
+        &self,
+        password: &str,
+        tab_client_id: &str,
+        page: PageSecurity,
+    ) -> Result<ConnectRequest, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut fault = |field, words: String| faults.push(Fault { field, words });
+
+        let broker = BrokerUrl::parse(&self.broker).and_then(|url| url.for_browser(page));
+        if let Err(error) = &broker {
+            fault(Field::Broker, error.to_string());
+        }
+        let mut topics: Vec<String> = Vec::with_capacity(self.topics.len());
+        for (index, topic) in self.topics.iter().enumerate() {
+            match TopicFilter::parse(topic.as_str()) {
+                Err(error) => fault(Field::Topic(index), error.to_string()),
+                Ok(_) if topics.contains(topic) => {}
+                Ok(_) => topics.push(topic.clone()),
+            }
+        }
+        if self.topics.is_empty() {
+            fault(
+                Field::Topic(0),
+                "Name at least one topic to listen to.".to_owned(),
+            );
+        }
+        let client_id = self
+            .client_id
+            .as_deref()
+            .filter(|id| !id.is_empty())
+            .unwrap_or(tab_client_id);
+        let user_name = self.user_name.as_deref().filter(|name| !name.is_empty());
+        for (field, name, text) in [
+            (Field::ClientId, "client identifier", client_id),
+            (Field::UserName, "user name", user_name.unwrap_or_default()),
+            (Field::Password, "password", password),
+        ] {
+            if let Some(words) = string_fault(name, text) {
+                fault(field, words);
+            }
+        }
+        if self.version == Some(Version::V311) && user_name.is_none() && !password.is_empty() {
+            let words =
+                "MQTT 3.1.1 can't send a password without a user name. Fill in the user name too.";
+            fault(Field::UserName, words.to_owned());
+        }
+        match broker {
+            Ok(broker) if faults.is_empty() => Ok(ConnectRequest {
+                broker: broker.as_str().to_owned(),
+                topics,
+                qos: self.qos,
+                version: self.version,
+                client_id: client_id.to_owned(),
+                user_name: user_name.map(str::to_owned),
+                password: Some(password)
+                    .filter(|word| !word.is_empty())
+                    .map(str::to_owned),
+            }),
+            _ => Err(faults),
+        }
+    }
+}
+
+/// Whether a link connects by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// As soon as the page is there: `connect=1`.
+    OnLoad,
+    /// When the person says so.
+    ByHand,
+}
+
+/// Reads a link: `location.hash`, with or without its `#`.
+///
+/// Never fails as a whole: what can't be used is named in
+/// [`notices`](Link::notices) and [`faults`](Link::faults), and the rest is
+/// taken.
+pub fn parse(fragment: &str, page_origin: &str) -> Link {
+    let mut reader = Reader {
+        link: Link {
+            settings: Settings::new(page_origin),
+            connect: false,
+            notices: Vec::new(),
+            faults: Vec::new(),
+            holds_password: false,
+        },
+        topics: Vec::new(),
+        seen: Vec::new(),
+    };
+    let fragment = fragment.strip_prefix('#').unwrap_or(fragment);
+    for pair in fragment.split('&').filter(|pair| !pair.is_empty()) {
+        reader.read_pair(pair);
+    }
+    reader.finish()
+}
+
+/// The broker at a path of the server that a page came from.
+///
+/// A page without a server (`file:`, whose origin is `null`) gets the station's
+/// usual address.
+pub fn broker_at(page_origin: &str, path: &str) -> String {
+    match page_origin.split_once("://") {
+        Some(("http", host)) => format!("ws://{host}{path}"),
+        Some(("https", host)) => format!("wss://{host}{path}"),
+        _ => format!("ws://127.0.0.1:8080{path}"),
+    }
+}
+
+/// A client identifier for a tab: letters and digits, 18 bytes, which every
+/// server must take `[MQTT-3.1.3-5]`.
+pub fn client_id(seed: u64) -> String {
+    const DIGITS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let digit = |place: u32| char::from(DIGITS[(seed >> (5 * place) & 31) as usize]);
+    (0..13)
+        .map(digit)
+        .fold(String::from("crawl"), |mut id, digit| {
+            id.push(digit);
+            id
+        })
+}
+
+/// The value of the link's `protocol`.
+pub const fn protocol_name(version: Option<Version>) -> &'static str {
+    match version {
+        None => "auto",
+        Some(Version::V5) => "5",
+        Some(Version::V311) => "3.1.1",
+    }
+}
+
+/// The version that a value of `protocol` names; the outer `None` where it
+/// names none.
+pub fn protocol_from(name: &str) -> Option<Option<Version>> {
+    [None, Some(Version::V5), Some(Version::V311)]
+        .into_iter()
+        .find(|&version| protocol_name(version) == name)
+}
+
+struct Reader {
+    link: Link,
+    topics: Vec<String>,
+    /// Keys that were read, to notice repeats.
+    seen: Vec<String>,
+}
+
+impl Reader {
+    fn read_pair(&mut self, pair: &str) {
+        let (raw_key, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some(key) = decode(raw_key) else {
+            self.link.notices.push(format!(
+                "The link holds {raw_key:?}, which can't be read. It was ignored."
+            ));
+            return;
+        };
+        let Some(field) = field_of(&key, self.topics.len()) else {
+            self.notice_unknown(&key);
+            return;
+        };
+        let Some(value) = decode(raw_value) else {
+            let words = format!(
+                "The link's {key} can't be read: {raw_value:?} isn't text in percent-encoding (a % is written %25)."
+            );
+            return self.fault(field, words);
+        };
+        if key == "topic" {
+            return self.read_topic(raw_value, value);
+        }
+        if self.seen.contains(&key) {
+            return self.fault(
+                field,
+                format!("The link gives {key} twice. Only topic may be repeated."),
+            );
+        }
+        self.read_value(&key, field, value);
+        self.seen.push(key);
+    }
+
+    fn read_value(&mut self, key: &str, field: Field, value: String) {
+        let settings = &mut self.link.settings;
+        let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+        match key {
+            "broker" => {
+                let fault = BrokerUrl::parse(&value).err();
+                settings.broker = value;
+                if let Some(error) = fault {
+                    self.fault(field, error.to_string());
+                }
+            }
+            "qos" => match value.as_str() {
+                "0" => settings.qos = QoS::AtMostOnce,
+                "1" => settings.qos = QoS::AtLeastOnce,
+                "2" => settings.qos = QoS::ExactlyOnce,
+                _ => self.fault(
+                    field,
+                    format!("The link's qos is {value:?}; it may be 0, 1 or 2."),
+                ),
+            },
+            "protocol" => match protocol_from(&value) {
+                Some(version) => settings.version = version,
+                None => self.fault(
+                    field,
+                    format!("The link's protocol is {value:?}; it may be auto, 5 or 3.1.1."),
+                ),
+            },
+            "view" => match View::ALL.into_iter().find(|view| view.name() == value) {
+                Some(view) => settings.view = view,
+                None => self.fault(
+                    field,
+                    format!("The link's view is {value:?}; it may be split, crawl or console."),
+                ),
+            },
+            "connect" => match value.as_str() {
+                "1" => self.link.connect = true,
+                "0" => {}
+                _ => {
+                    let words = format!(
+                        "The link's connect is {value:?}; it may be 1, to connect on load."
+                    );
+                    self.fault(field, words);
+                }
+            },
+            "client" => settings.client_id = filled(value),
+            "user" => settings.user_name = filled(value),
+            "episode" => settings.opening.episode = filled(value),
+            "title" => settings.opening.title = filled(value),
+            "intro" => settings.opening.intro = filled(value),
+            _ => {}
+        }
+    }
+
+    fn read_topic(&mut self, raw: &str, topic: String) {
+        if let Err(error) = TopicFilter::parse(topic.as_str()) {
+            self.fault(Field::Topic(self.topics.len()), error.to_string());
+        }
+        // A wildcard that was written raw, as everybody will do once.
+        if raw.split('/').any(|level| level == "+") {
+            self.link.notices.push(format!(
+                "In a link a + means a space, so the topic was read as {topic:?}. Write %2B for the wildcard +."
+            ));
+        }
+        self.topics.push(topic);
+    }
+
+    fn notice_unknown(&mut self, key: &str) {
+        let lower = key.to_ascii_lowercase();
+        if ["pass", "pwd", "token", "secret"]
+            .iter()
+            .any(|word| lower.contains(word))
+        {
+            self.link.holds_password = true;
+            self.link.notices.push(format!(
+                "The link holds {key:?}. A link never carries a password, so it was ignored. If it was a real one, change it: \
+                 links are passed on and stay in the history."
+            ));
+            return;
+        }
+        self.link.notices.push(format!(
+            "The link holds {key:?}, which this app doesn't know. It was ignored."
+        ));
+    }
+
+    fn fault(&mut self, field: Field, words: String) {
+        self.link.faults.push(Fault { field, words });
+    }
+
+    fn finish(mut self) -> Link {
+        if !self.topics.is_empty() {
+            self.link.settings.topics = self.topics;
+        }
+        self.link.connect &= self.link.faults.is_empty();
+        self.link
+    }
+}
+
+fn field_of(key: &str, topics: usize) -> Option<Field> {
+    Some(match key {
+        "broker" => Field::Broker,
+        "topic" => Field::Topic(topics),
+        "qos" => Field::QoS,
+        "protocol" => Field::Protocol,
+        "client" => Field::ClientId,
+        "user" => Field::UserName,
+        "view" | "episode" | "title" | "intro" | "connect" => Field::Link,
+        _ => return None,
+    })
+}
+
+/// MQTT's strings: no U+0000 `[MQTT-1.5.4-2]`, 65,535 bytes at most.
+fn string_fault(name: &str, text: &str) -> Option<String> {
+    if text.contains('\0') {
+        return Some(format!(
+            "The {name} contains the character U+0000, which MQTT forbids. Remove it."
+        ));
+    }
+    (text.len() > usize::from(u16::MAX)).then(|| {
+        format!(
+            "The {name} has {} bytes; MQTT allows 65,535 at most. Shorten it.",
+            text.len()
+        )
+    })
+}
+
+fn append(link: &mut String, key: &str, value: &str) {
+    if !link.is_empty() {
+        link.push('&');
+    }
+    link.push_str(key);
+    link.push('=');
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {
+                link.push(char::from(byte))
+            }
+            b' ' => link.push('+'),
+            _ => {
+                // Writing to a String can't fail.
+                let _ = write!(link, "%{byte:02X}");
+            }
+        }
+    }
+}
+
+/// One part of `application/x-www-form-urlencoded`; `None` where a `%` isn't
+/// followed by two hex digits or the bytes aren't UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
+            _ => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+const fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}

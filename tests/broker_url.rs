@@ -1,0 +1,162 @@
+//! Broker addresses: what is taken, how it is taken apart, and the words for
+//! what isn't.
+
+use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError, PageSecurity, Scheme};
+
+fn check(text: &str, scheme: Scheme, host: &str, port: u16, path: &str) {
+    let url = BrokerUrl::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(url.scheme(), scheme, "{text}");
+    assert_eq!(url.host(), host, "{text}");
+    assert_eq!(url.port(), port, "{text}");
+    assert_eq!(url.path(), path, "{text}");
+    assert_eq!(url.as_str(), text.trim(), "{text}: kept as written");
+}
+
+#[test]
+fn parts() {
+    check(
+        "ws://127.0.0.1:8080/mqtt",
+        Scheme::Ws,
+        "127.0.0.1",
+        8080,
+        "/mqtt",
+    );
+    check("ws://localhost", Scheme::Ws, "localhost", 80, "");
+    check(
+        "wss://broker.example/",
+        Scheme::Wss,
+        "broker.example",
+        443,
+        "/",
+    );
+    check("mqtt://broker", Scheme::Mqtt, "broker", 1883, "");
+    check(
+        "mqtts://broker.example.",
+        Scheme::Mqtts,
+        "broker.example.",
+        8883,
+        "",
+    );
+    check(
+        "WSS://Broker.Example:1/Mqtt",
+        Scheme::Wss,
+        "Broker.Example",
+        1,
+        "/Mqtt",
+    );
+    check("ws://[::1]:65535/ws", Scheme::Ws, "::1", 65535, "/ws");
+    check("ws://[2001:db8::7]", Scheme::Ws, "2001:db8::7", 80, "");
+    check(
+        "  ws://my_host-1:9001/a//b/?x=%20&y=/ ",
+        Scheme::Ws,
+        "my_host-1",
+        9001,
+        "/a//b/?x=%20&y=/",
+    );
+    check("ws://host?token=a@b", Scheme::Ws, "host", 80, "?token=a@b");
+    check("ws://host/a@b:c", Scheme::Ws, "host", 80, "/a@b:c");
+}
+
+fn refused(text: &str, words: &str) {
+    let error = BrokerUrl::parse(text).expect_err(text);
+    let said = error.to_string();
+    assert!(
+        said.contains(words),
+        "{text}: {said:?} should say {words:?}"
+    );
+}
+
+#[test]
+fn faults_say_what_to_do() {
+    refused("", "empty");
+    refused("   ", "empty");
+    refused("ws://a b/mqtt", "space");
+    refused("ws://host/\u{7}", "invisible");
+    refused("localhost:8080/mqtt", "ws://localhost:8080/mqtt");
+    refused("//localhost:8080/mqtt", "ws://localhost:8080/mqtt");
+    refused("broker", "ws://broker");
+    refused("http://broker/mqtt", "ws://broker/mqtt");
+    refused("HTTPS://broker/mqtt", "wss://broker/mqtt");
+    refused("ftp://broker", "ftp:// isn't a way");
+    refused("://broker", "isn't a way");
+    refused("ws://me:secret@broker/mqtt", "user name and password");
+    refused("ws://me@broker", "user name and password");
+    refused("ws://broker/mqtt#top", "%23");
+    refused("ws://", "names no host");
+    refused("ws:///mqtt", "names no host");
+    refused("wss://:8080", "names no host");
+    refused("ws://bröker/", "xn--");
+    refused("ws://a..b/", "isn't a host name");
+    refused("ws://a,b/", "isn't a host name");
+    refused("ws://%/", "isn't a host name");
+    refused("ws://host\\mqtt", "isn't a host name");
+    refused("ws://256.1.1.1/", "isn't a host name");
+    refused("ws://1.2.3/", "isn't a host name");
+    refused("ws://::1:8080/", "names no host");
+    refused("ws://2001:db8::1/", "isn't a host name");
+    refused("ws://[::1/", "isn't a host name");
+    refused("ws://[::g]/", "isn't a host name");
+    refused("ws://[::1]8080/", "isn't a host name");
+    refused("ws://host:/", "1 to 65535");
+    refused("ws://host:0/", "1 to 65535");
+    refused("ws://host:65536/", "1 to 65535");
+    refused("ws://host:+80/", "1 to 65535");
+    refused("ws://host:mqtt/", "1 to 65535");
+}
+
+#[test]
+fn a_password_is_never_repeated() {
+    let said = BrokerUrl::parse("ws://me:secret@broker/mqtt")
+        .expect_err("refused")
+        .to_string();
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn what_a_page_may_open() {
+    let open = |text: &str, page| {
+        BrokerUrl::parse(text)
+            .expect(text)
+            .for_browser(page)
+            .map(|url| url.to_string())
+    };
+    for text in [
+        "ws://localhost:1/",
+        "ws://LOCALHOST/",
+        "ws://127.0.0.1/",
+        "ws://127.1.2.3/",
+        "ws://[::1]/",
+        "wss://far.example/",
+    ] {
+        assert_eq!(open(text, PageSecurity::Https).as_deref(), Ok(text));
+        assert_eq!(open(text, PageSecurity::Plain).as_deref(), Ok(text));
+    }
+    assert_eq!(
+        open("ws://far.example:8080/mqtt", PageSecurity::Plain).as_deref(),
+        Ok("ws://far.example:8080/mqtt")
+    );
+    assert_eq!(
+        open("WS://far.example:8080/mqtt", PageSecurity::Https),
+        Err(BrokerUrlError::MixedContent {
+            suggestion: "wss://far.example:8080/mqtt".into()
+        }),
+    );
+    for page in [PageSecurity::Plain, PageSecurity::Https] {
+        assert_eq!(
+            open("mqtt://[::1]", page),
+            Err(BrokerUrlError::TcpInBrowser {
+                scheme: "mqtt",
+                suggestion: "ws://[::1]:8080/mqtt".into(),
+                port: 1883
+            }),
+        );
+        assert_eq!(
+            open("mqtts://far.example/diffusion", page),
+            Err(BrokerUrlError::TcpInBrowser {
+                scheme: "mqtts",
+                suggestion: "wss://far.example:8084/diffusion".into(),
+                port: 8883
+            }),
+        );
+    }
+}

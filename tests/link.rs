@@ -1,0 +1,245 @@
+//! The link of the contract: every key, every bad value, and the way back.
+
+use mqtt_crawl::broker_url::PageSecurity;
+use mqtt_crawl::link::{self, Field, Settings, Start, View};
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use proptest::prelude::*;
+
+const ORIGIN: &str = "http://127.0.0.1:8080";
+
+/// A link without faults and notices.
+fn clean(fragment: &str) -> link::Link {
+    let link = link::parse(fragment, ORIGIN);
+    assert_eq!(link.faults, [], "{fragment}");
+    assert_eq!(link.notices, [""; 0], "{fragment}");
+    link
+}
+
+#[test]
+fn defaults() {
+    for fragment in ["", "#", "#&", "&&"] {
+        let link = clean(fragment);
+        assert_eq!(link.settings, Settings::new(ORIGIN));
+        assert!(!link.connect);
+    }
+    let settings = Settings::new(ORIGIN);
+    assert_eq!(settings.broker, "ws://127.0.0.1:8080/mqtt");
+    assert_eq!(settings.topics, ["StarWars"]);
+    assert_eq!(settings.qos, QoS::AtMostOnce);
+    assert_eq!(
+        Settings::new("https://crawl.example").broker,
+        "wss://crawl.example/mqtt"
+    );
+    assert_eq!(Settings::new("null").broker, "ws://127.0.0.1:8080/mqtt");
+}
+
+#[test]
+fn the_contracts_example() {
+    let link = clean("#broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=StarWars&connect=1");
+    assert_eq!(link.settings, Settings::new(ORIGIN));
+    assert!(link.connect);
+}
+
+#[test]
+fn every_key() {
+    let link = clean(
+        "#broker=wss%3A%2F%2Fb.example/x%3Fy%3D1&topic=a/%2B&topic=b/#&qos=2&protocol=3.1.1&client=me&user=Ann%C3%A9+B&view=crawl\
+         &episode=Episode+I&title=A+%26+B&intro=100%25+true&connect=1",
+    );
+    let settings = link.settings;
+    assert_eq!(settings.broker, "wss://b.example/x?y=1");
+    assert_eq!(settings.topics, ["a/+", "b/#"]);
+    assert_eq!(settings.qos, QoS::ExactlyOnce);
+    assert_eq!(settings.version, Some(Version::V311));
+    assert_eq!(settings.client_id.as_deref(), Some("me"));
+    assert_eq!(settings.user_name.as_deref(), Some("Anné B"));
+    assert_eq!(settings.view, View::Crawl);
+    assert_eq!(settings.opening.episode.as_deref(), Some("Episode I"));
+    assert_eq!(settings.opening.title.as_deref(), Some("A & B"));
+    assert_eq!(settings.opening.intro.as_deref(), Some("100% true"));
+    assert!(link.connect);
+}
+
+/// One fault, about `field`, that says `words`; nothing connects.
+fn faulty(fragment: &str, field: Field, words: &str) {
+    let link = link::parse(&format!("{fragment}&connect=1"), ORIGIN);
+    assert_eq!(link.faults.len(), 1, "{fragment}: {:?}", link.faults);
+    assert_eq!(link.faults[0].field, field, "{fragment}");
+    assert!(
+        link.faults[0].words.contains(words),
+        "{fragment}: {:?} should say {words:?}",
+        link.faults[0].words
+    );
+    assert!(!link.connect, "{fragment}: nothing connects");
+}
+
+#[test]
+fn a_bad_value_says_which_and_why() {
+    faulty("#qos=3", Field::QoS, "0, 1 or 2");
+    faulty("#qos=", Field::QoS, "0, 1 or 2");
+    faulty("#protocol=4", Field::Protocol, "auto, 5 or 3.1.1");
+    faulty("#view=both", Field::Link, "split, crawl or console");
+    faulty("#broker=http://x/", Field::Broker, "ws://x/");
+    faulty("#broker=", Field::Broker, "empty");
+    faulty("#topic=", Field::Topic(0), "empty");
+    faulty("#topic=ok&topic=a/%23/b", Field::Topic(1), "#");
+    faulty("#topic=%", Field::Topic(0), "%25");
+    faulty("#topic=%4", Field::Topic(0), "%25");
+    faulty("#topic=%zz", Field::Topic(0), "%25");
+    faulty("#user=%ff", Field::UserName, "percent-encoding");
+    faulty("#client=%C3", Field::ClientId, "percent-encoding");
+    faulty("#qos=1&qos=1", Field::QoS, "twice");
+    let link = link::parse("#connect=yes", ORIGIN);
+    assert!(!link.connect && link.faults[0].words.contains("connect"));
+}
+
+#[test]
+fn an_unknown_key_is_ignored_with_a_notice() {
+    let link = link::parse("#topci=a&connect=1&%zz=1&flag", ORIGIN);
+    assert_eq!(link.notices.len(), 3, "{:?}", link.notices);
+    assert!(link.notices[0].contains("topci"));
+    assert!(link.connect, "a notice stops nothing");
+    assert_eq!(link.settings, Settings::new(ORIGIN));
+    assert!(!link.holds_password);
+}
+
+#[test]
+fn a_password_is_noticed_and_never_repeated() {
+    for key in ["password", "pass", "Pwd", "token"] {
+        let link = link::parse(&format!("#user=ann&{key}=hunter2"), ORIGIN);
+        assert!(link.holds_password, "{key}");
+        assert!(!format!("{link:?}").contains("hunter2"), "{key}");
+    }
+}
+
+#[test]
+fn a_raw_plus_is_explained() {
+    let link = link::parse("#topic=a/+/b", ORIGIN);
+    assert_eq!(link.settings.topics, ["a/ /b"]);
+    assert!(link.notices[0].contains("%2B"), "{:?}", link.notices);
+}
+
+#[test]
+fn what_is_written() {
+    let mut settings = Settings::new(ORIGIN);
+    assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), "");
+    assert_eq!(settings.to_fragment(ORIGIN, Start::OnLoad), "connect=1");
+    settings.topics = vec!["a/+".into(), "Ü #".into()];
+    settings.user_name = Some(String::new());
+    assert_eq!(
+        settings.to_fragment(ORIGIN, Start::ByHand),
+        "topic=a%2F%2B&topic=%C3%9C+%23"
+    );
+    assert_eq!(
+        settings.to_fragment("https://elsewhere.example", Start::ByHand),
+        "broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=a%2F%2B&topic=%C3%9C+%23"
+    );
+}
+
+fn request(change: impl FnOnce(&mut Settings), password: &str) -> Result<(), Vec<Field>> {
+    let mut settings = Settings::new(ORIGIN);
+    change(&mut settings);
+    let request = settings.request(password, "tab", PageSecurity::Https);
+    request
+        .map(|_| ())
+        .map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
+}
+
+#[test]
+fn the_form_finds_every_fault_at_once() {
+    assert_eq!(request(|_| (), ""), Ok(()));
+    assert_eq!(
+        request(|form| form.broker = "ws://far.example/".into(), ""),
+        Err(vec![Field::Broker])
+    );
+    assert_eq!(
+        request(|form| form.topics.clear(), ""),
+        Err(vec![Field::Topic(0)])
+    );
+    let bad = |form: &mut Settings| {
+        form.broker = "mqtt://x".into();
+        form.topics = vec!["a/#/b".into(), "ok".into(), String::new()];
+        form.client_id = Some("\0".into());
+        form.version = Some(Version::V311);
+    };
+    let fields = [
+        Field::Broker,
+        Field::Topic(0),
+        Field::Topic(2),
+        Field::ClientId,
+        Field::UserName,
+    ];
+    assert_eq!(request(bad, "secret"), Err(fields.to_vec()));
+    assert_eq!(
+        request(|form| form.user_name = Some("x".repeat(65_536)), ""),
+        Err(vec![Field::UserName])
+    );
+}
+
+#[test]
+fn a_request_holds_what_was_typed() {
+    let mut settings = Settings::new(ORIGIN);
+    settings.topics = vec!["a".into(), "b".into(), "a".into()];
+    settings.user_name = Some("ann".into());
+    let request = settings
+        .request("secret", "tab", PageSecurity::Plain)
+        .expect("sound");
+    assert_eq!(request.topics, ["a", "b"], "the same filter once");
+    assert_eq!(request.client_id, "tab");
+    assert_eq!(request.password.as_deref(), Some("secret"));
+    assert!(
+        !settings
+            .to_fragment(ORIGIN, Start::OnLoad)
+            .contains("secret")
+    );
+    let bare = Settings::new(ORIGIN)
+        .request("", "tab", PageSecurity::Plain)
+        .expect("sound");
+    assert_eq!((bare.user_name, bare.password), (None, None));
+}
+
+#[test]
+fn a_client_identifier_is_one_that_every_server_takes() {
+    for seed in [0, 1, u64::MAX, 0x0123_4567_89AB_CDEF] {
+        let id = link::client_id(seed);
+        assert_eq!(id.len(), 18);
+        assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
+    }
+    assert_ne!(link::client_id(1), link::client_id(1 << 63));
+}
+
+fn text() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(any::<String>().prop_filter("empty is none", |text| !text.is_empty()))
+}
+
+proptest! {
+    #[test]
+    fn any_fragment_is_read(fragment in any::<String>()) {
+        let link = link::parse(&fragment, ORIGIN);
+        prop_assert!(link.faults.is_empty() || !link.connect);
+    }
+
+    #[test]
+    fn written_and_read_again(
+        topics in proptest::collection::vec("[a-zA-Z0-9 $/üλ%&=]{1,12}", 1..4),
+        qos in 0_u8..3,
+        version in proptest::sample::select(vec![None, Some(Version::V5), Some(Version::V311)]),
+        view in proptest::sample::select(View::ALL.to_vec()),
+        client_id in text(), user_name in text(), episode in text(), title in text(), intro in text(),
+        path in "[a-z0-9/+%&=?.-]{0,12}",
+    ) {
+        let settings = Settings {
+            broker: format!("wss://broker.example/{path}"),
+            topics,
+            qos: QoS::from_u8(qos).expect("below 3"),
+            version,
+            client_id,
+            user_name,
+            view,
+            opening: link::Opening { episode, title, intro },
+        };
+        let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);
+        prop_assert_eq!(read.settings, settings);
+        prop_assert!(read.connect && read.faults.is_empty());
+    }
+}
