@@ -1,1 +1,209 @@
-//! x
+//! One program that runs everything on one machine: an MQTT broker (3.1.1 and 5.0) on a TCP port,
+//! the same broker over WebSocket on a web port (`/mqtt`, and `/diffusion` as Diffusion documents
+//! it), the built app, and a sample transmission.
+//!
+//! ```text
+//! browser ── web ──┬─ files of --dist
+//!                  ├─ /mqtt ───────┐
+//!                  └─ /diffusion ──┤ websocket: bytes as they come, both ways
+//!                                  ▼
+//! producer ─ tcp ────────────▶ broker ◀─ tcp ─ transmit (--transmit FILE)
+//! ```
+//!
+//! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
+//! can't use it; every queue has an end, and what is dropped there is counted.
+
+mod broker;
+mod diffusion;
+mod options;
+mod retained;
+mod transmit;
+mod users;
+mod web;
+mod websocket;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::broker::Broker;
+use crate::web::{App, Web};
+
+pub use crate::options::Options;
+pub use crate::users::{LineFault, Users, UsersError, hash_password};
+pub use crate::web::DistError;
+
+/// How long open connections may take to end once the station is being stopped.
+const LONGEST_STOP: Duration = Duration::from_secs(2);
+
+/// Why a station didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Other machines could connect, and nobody would be asked who they are.
+    #[error(
+        "{option} {address} can be reached from other machines, so it needs --users FILE: \
+         a line `user:hash` for each person, the hash made with `mqtt-crawl-station --hash-password`"
+    )]
+    OpenToAll {
+        /// The option that names the address.
+        option: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// An address is taken, or isn't this machine's.
+    #[error("cannot listen on {address}: {fault}; choose another with {option} (port 0 picks a free one)")]
+    Bind {
+        /// The option that names the address.
+        option: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        fault: String,
+    },
+    /// The file of `--transmit` can't be used.
+    #[error("cannot transmit {path}: {fault}")]
+    Transmit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The directory of `--dist` can't be served.
+    #[error(transparent)]
+    Dist(#[from] DistError),
+    /// The file of `--users` can't be used.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+}
+
+/// A running station. Dropping it doesn't stop it; [`Station::stop`] does.
+pub struct Station {
+    http: SocketAddr,
+    has_app: bool,
+    broker: Broker,
+    web: JoinHandle<std::io::Result<()>>,
+    stop: CancellationToken,
+    sockets: TaskTracker,
+    transmission: Option<JoinHandle<anyhow::Error>>,
+}
+
+impl Station {
+    /// Opens both ports and starts to serve. To be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// Before anything is served: an address open to other machines without users, a file or
+    /// directory that can't be used, a port that is taken.
+    pub async fn start(options: &Options) -> Result<Self, StartError> {
+        options.check_reach()?;
+        let app = options.dist.as_deref().map(App::read).transpose()?;
+        let users = options.users.as_deref().map(Users::read).transpose()?;
+        let script = options.transmit.as_deref().map(transmit::Script::read).transpose()?;
+
+        let bind = |error: std::io::Error| StartError::Bind {
+            option: "--http",
+            address: options.http,
+            fault: error.to_string(),
+        };
+        let listener = TcpListener::bind(options.http).await.map_err(bind)?;
+        let http = listener.local_addr().map_err(bind)?;
+        let broker = Broker::start(options.mqtt, users).await?;
+
+        let stop = CancellationToken::new();
+        let sockets = TaskTracker::new();
+        let has_app = app.is_some();
+        let routes = web::routes(Web {
+            app,
+            allowed_origins: options.allow_origin.clone(),
+            is_loopback: http.ip().is_loopback(),
+            doors: broker.doors.clone(),
+            dropped: Arc::clone(&broker.dropped),
+            stop: stop.clone(),
+            sockets: sockets.clone(),
+        });
+        let listener = listener.tap_io(|stream| {
+            // Fails only on a connection that is already gone.
+            let _ = stream.set_nodelay(true);
+        });
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let web = tokio::spawn(served.into_future());
+        let transmission = script.map(|script| {
+            let credentials = broker.own_credentials.clone();
+            tokio::spawn(script.transmit(reachable(broker.tcp), credentials, stop.clone()))
+        });
+        Ok(Self { http, has_app, broker, web, stop, sockets, transmission })
+    }
+
+    /// The address of the web port, with the port that was picked for 0.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The address of the TCP port for MQTT, with the port that was picked for 0.
+    pub fn mqtt(&self) -> SocketAddr {
+        self.broker.tcp
+    }
+
+    /// Two lines that say where it listens: one for programs, one for people.
+    pub fn announcement(&self) -> String {
+        let (http, mqtt) = (self.http, self.broker.tcp);
+        let (page, server) = (reachable(http), reachable(mqtt));
+        let app = if self.has_app { "app" } else { "no app: see --dist" };
+        format!(
+            "listening http={http} mqtt={mqtt}\n\
+             Station: http://{page}/ ({app}), ws://{page}/mqtt, ws://{page}/diffusion, mqtt://{server}\n"
+        )
+    }
+
+    /// Completes only if a part of the station fails while it runs.
+    pub async fn failure(&mut self) -> anyhow::Error {
+        let transmission = async {
+            match &mut self.transmission {
+                Some(task) => task.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = &mut self.web => anyhow::anyhow!("the web server ended: {ended:?}"),
+            () = self.broker.ended() => anyhow::anyhow!("the broker ended"),
+            ended = transmission => match ended {
+                Ok(error) => error.context("the transmission ended"),
+                Err(error) => anyhow::Error::new(error).context("the transmission ended"),
+            },
+        }
+    }
+
+    /// Says goodbye to every client over WebSocket, closes both ports and ends.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.sockets.close();
+        let _ = timeout(LONGEST_STOP, self.sockets.wait()).await;
+        self.broker.stop().await;
+        if let Some(transmission) = self.transmission {
+            transmission.abort();
+        }
+        // Connections that only fetch files don't hold it up.
+        self.web.abort();
+        if !self.web.is_finished() {
+            let _ = self.web.await;
+        }
+    }
+}
+
+/// An address to connect to: that of this machine where it listens on all of them.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        match &mut address {
+            SocketAddr::V4(address) => address.set_ip(std::net::Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(address) => address.set_ip(std::net::Ipv6Addr::LOCALHOST),
+        }
+    }
+    address
+}

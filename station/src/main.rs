@@ -1,2 +1,49 @@
-//! To be written.
-fn main() {}
+//! The command line of the station: reads options, starts it, and stops it on a signal.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use mqtt_crawl_station::{Options, Station, hash_password};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = if options.hash_password { print_hash() } else { run(&options) };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mqtt-crawl-station: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a password from standard input and prints what belongs after `user:` in the file of users.
+fn print_hash() -> anyhow::Result<()> {
+    let mut password = String::new();
+    std::io::stdin().read_to_string(&mut password).context("reading the password")?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(!password.is_empty(), "no password on standard input");
+    println!("{}", hash_password(password.as_bytes())?);
+    Ok(())
+}
+
+#[tokio::main]
+async fn run(options: &Options) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut station = Station::start(options).await?;
+    print!("{}", station.announcement());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        error = station.failure() => {
+            station.stop().await;
+            return Err(error);
+        }
+    }
+    station.stop().await;
+    Ok(())
+}

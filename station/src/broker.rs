@@ -1,0 +1,306 @@
+//! The embedded broker: its listeners, its limits, and the hooks through which the station decides
+//! who may connect and what the `/diffusion` path grants.
+//!
+//! The broker library takes connections from its own TCP listeners only, so the WebSocket paths
+//! reach it through two more listeners on loopback ports that the system picks. The listener a
+//! session came in by tells the hooks which rules it is under.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason, ToReasonCode as _};
+use rmqtt::context::ServerContext;
+use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
+use rmqtt::net::{Builder, Listener};
+use rmqtt::server::MqttServer;
+use rmqtt::types::{
+    AuthResult, ConnectInfo, Id, ListenerId, PublishAclResult, PublishResult, QoS, Reason, SubscribeReturn,
+};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::StartError;
+use crate::diffusion::{Profile, is_topic_path};
+use crate::retained::RetainedMessages;
+use crate::users::Users;
+
+/// Largest packet taken, in bytes. More than the 16 MiB a page takes, so that the page's own limit
+/// is the one a person meets.
+pub(crate) const LARGEST_PACKET_BYTES: u32 = 20 * 1024 * 1024;
+
+/// Messages waiting for one subscriber before newer ones are dropped and counted: four times the
+/// largest burst the station promises to pass.
+const LONGEST_QUEUE: usize = 200_000;
+
+/// Unacknowledged QoS 1 and 2 messages each way. The broker closes a connection that exceeds it,
+/// and a 3.1.1 client can't be told, so it is half of all packet identifiers.
+const LARGEST_WINDOW: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
+
+/// How long a subscriber may leave its socket unread before it is closed.
+const LONGEST_SEND: Duration = Duration::from_secs(60);
+
+/// A session outlives its connection this long, whatever it asks for.
+const LONGEST_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+
+const TCP: ListenerId = 1;
+const WEBSOCKET: ListenerId = 2;
+const DIFFUSION: ListenerId = 3;
+
+/// The user name that the station's own transmission connects with when users are asked for.
+const OWN_USER: &str = "mqtt-crawl-station";
+
+/// A running broker.
+pub(crate) struct Broker {
+    /// Where it takes plain MQTT.
+    pub tcp: SocketAddr,
+    /// The way in for the WebSocket paths.
+    pub doors: Doors,
+    /// Messages dropped because a subscriber was too slow and its queue full.
+    pub dropped: Arc<AtomicU64>,
+    /// For the station's own transmission; `None` when nobody is asked who they are.
+    pub own_credentials: Option<(String, String)>,
+    task: JoinHandle<()>,
+}
+
+impl Broker {
+    /// Binds all listeners and starts to serve.
+    pub(crate) async fn start(tcp: SocketAddr, users: Option<Users>) -> Result<Self, StartError> {
+        // The load check would refuse connections on a busy two-core machine.
+        let context = ServerContext::new().busy_check_enable(false).build().await;
+        *context.extends.retain_mut().await = Box::new(RetainedMessages::default());
+
+        let own_credentials = users.as_ref().map(|_| (OWN_USER.to_owned(), random_password()));
+        let hooks = Hooks {
+            users: users.map(Arc::new),
+            own_credentials: own_credentials.clone(),
+            farewells: Farewells::default(),
+            dropped: Arc::default(),
+        };
+        let anonymous = hooks.users.is_none();
+        hooks.register(&context).await;
+
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (tcp_listener, tcp) = listen("--mqtt", limits(tcp).name("tcp").allow_anonymous(anonymous))?;
+        let (open_listener, open) = listen("--mqtt", limits(loopback).name("websocket").allow_anonymous(anonymous))?;
+        let diffusion = limits(loopback).name("diffusion").allow_anonymous(anonymous);
+        let (diffusion_listener, diffusion) = listen("--mqtt", diffusion.max_qos_allowed(QoS::AtLeastOnce))?;
+
+        let server = MqttServer::new(context)
+            .listener_by_id(tcp_listener, TCP)
+            .listener_by_id(open_listener, WEBSOCKET)
+            .listener_by_id(diffusion_listener, DIFFUSION)
+            .build();
+        let task = tokio::spawn(async move {
+            if let Err(error) = server.run().await {
+                eprintln!("mqtt-crawl-station: the broker ended: {error}");
+            }
+        });
+        let doors = Doors { open, diffusion, farewells: hooks.farewells };
+        Ok(Self { tcp, doors, dropped: hooks.dropped, own_credentials, task })
+    }
+
+    /// Completes when the broker ends, which it never should by itself.
+    pub(crate) async fn ended(&mut self) {
+        let _ = (&mut self.task).await;
+    }
+
+    /// Closes the listeners.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        if !self.task.is_finished() {
+            let _ = self.task.await;
+        }
+    }
+}
+
+/// The loopback addresses behind the WebSocket paths.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors {
+    open: SocketAddr,
+    diffusion: SocketAddr,
+    /// What the broker says when it closes a connection that came through a door.
+    pub farewells: Farewells,
+}
+
+impl Doors {
+    pub(crate) fn address(&self, profile: Profile) -> SocketAddr {
+        match profile {
+            Profile::Open => self.open,
+            Profile::Diffusion => self.diffusion,
+        }
+    }
+}
+
+/// Why the broker closed a connection, by the address it saw the connection come from.
+///
+/// The broker library shuts its socket before it would write the DISCONNECT that MQTT 5.0 wants, so
+/// a client would never learn that, say, its session was taken over. Whoever carries the connection
+/// waits here for the reason and says it instead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Farewells(Arc<Mutex<HashMap<SocketAddr, oneshot::Sender<u8>>>>);
+
+impl Farewells {
+    /// Where the reason code for this connection will arrive, if the broker has one to give.
+    pub(crate) fn expect(&self, connection: SocketAddr) -> oneshot::Receiver<u8> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting().insert(connection, sender);
+        receiver
+    }
+
+    /// To be called when the connection is over.
+    pub(crate) fn forget(&self, connection: SocketAddr) {
+        self.waiting().remove(&connection);
+    }
+
+    fn say(&self, connection: SocketAddr, reason: &Reason) {
+        let waiting = self.waiting().remove(&connection);
+        if let (Some(waiting), Some(code)) = (waiting, reason_code(reason)) {
+            // Nobody waits any more when the client has gone meanwhile.
+            let _ = waiting.send(code);
+        }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, oneshot::Sender<u8>>> {
+        // The map is whole after any single insert or remove, so a panic elsewhere spoils nothing.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The DISCONNECT reason code for why the broker closed, `None` when the client did.
+fn reason_code(reason: &Reason) -> Option<u8> {
+    match reason {
+        Reason::ConnectDisconnect(_) | Reason::ConnectRemoteClose => None,
+        // The library would say Not authorized, which a client must not answer by reconnecting but
+        // would explain wrongly. 0x8E, Session taken over [MQTT-3.1.4-3].
+        Reason::ConnectKicked(false) => Some(0x8E),
+        Reason::Reasons(reasons) => reasons.first().and_then(reason_code),
+        other => Some(other.to_reason_code().into()),
+    }
+}
+
+#[derive(Clone)]
+struct Hooks {
+    users: Option<Arc<Users>>,
+    own_credentials: Option<(String, String)>,
+    farewells: Farewells,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Hooks {
+    async fn register(&self, context: &ServerContext) {
+        let register = context.extends.hook_mgr().register();
+        let mut kinds = vec![
+            Type::ClientDisconnected,
+            Type::ClientSubscribeCheckAcl,
+            Type::MessageDropped,
+            Type::MessagePublishCheckAcl,
+        ];
+        if self.users.is_some() {
+            kinds.push(Type::ClientAuthenticate);
+        }
+        for kind in kinds {
+            register.add(kind, Box::new(self.clone())).await;
+        }
+        register.start().await;
+    }
+
+    async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
+        let Some(users) = &self.users else {
+            return AuthResult::Allow(false, None);
+        };
+        let (Some(name), Some(password)) = (connect.username(), connect.password()) else {
+            // Nobody said who they are: CONNACK 0x87 or return code 5.
+            return AuthResult::NotAuthorized;
+        };
+        let own = self.own_credentials.as_ref();
+        let is_own = own
+            .is_some_and(|(own_name, own_password)| **name == **own_name && password[..] == *own_password.as_bytes());
+        match is_own || users.accepts(name, password).await {
+            true => AuthResult::Allow(false, None),
+            // CONNACK 0x86 or return code 4.
+            false => AuthResult::BadUsernameOrPassword,
+        }
+    }
+
+    fn count_dropped(&self) {
+        let before = self.dropped.fetch_add(1, Ordering::Relaxed);
+        if before.is_multiple_of(10_000) {
+            eprintln!("mqtt-crawl-station: {} messages dropped so far: a subscriber is too slow", before + 1);
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Hooks {
+    async fn hook(&self, parameter: &Parameter, so_far: Option<HookResult>) -> ReturnType {
+        match parameter {
+            Parameter::ClientAuthenticate(connect) => {
+                (false, Some(HookResult::AuthResult(self.authenticate(connect).await)))
+            }
+            Parameter::ClientSubscribeCheckAcl(session, subscribe) if is_diffusion(&session.id) => {
+                let answer = match is_topic_path(&subscribe.topic_filter) {
+                    true => SubscribeReturn::new_success(QoS::AtMostOnce, None),
+                    false => SubscribeReturn::new_failure(SubscribeAckReason::TopicFilterInvalid),
+                };
+                (false, Some(HookResult::SubscribeAclResult(answer)))
+            }
+            Parameter::MessagePublishCheckAcl(session, publish)
+                if is_diffusion(&session.id) && !is_topic_path(&publish.topic) =>
+            {
+                let words = "a topic path has no empty level".into();
+                let answer = PublishResult::reason_code(PublishAckReason::TopicNameInvalid, Some(words), false);
+                (false, Some(HookResult::PublishAclResult(PublishAclResult(answer))))
+            }
+            Parameter::ClientDisconnected(session, reason) => {
+                if let Some(connection) = session.id.remote_addr {
+                    self.farewells.say(connection, reason);
+                }
+                (true, so_far)
+            }
+            Parameter::MessageDropped(_, _, _, Reason::MessageQueueFull) => {
+                self.count_dropped();
+                (true, so_far)
+            }
+            _ => (true, so_far),
+        }
+    }
+}
+
+fn is_diffusion(session: &Id) -> bool {
+    session.lid == DIFFUSION
+}
+
+fn limits(address: SocketAddr) -> Builder {
+    Builder::new()
+        .laddr(address)
+        .nodelay(true)
+        // A station stopped a moment ago must not keep its successor from the port.
+        .reuseaddr(Some(true))
+        .max_packet_size(LARGEST_PACKET_BYTES)
+        .max_mqueue_len(LONGEST_QUEUE)
+        .max_inflight(LARGEST_WINDOW)
+        .send_timeout(LONGEST_SEND)
+        .max_session_expiry_interval(LONGEST_SESSION)
+        // Never send again on a living connection [MQTT-4.4.0-1], and let messages wait for a
+        // session as long as it lives; both timers are off at zero.
+        .message_retry_interval(Duration::ZERO)
+        .message_expiry_interval(Duration::ZERO)
+}
+
+fn listen(option: &'static str, builder: Builder) -> Result<(Listener, SocketAddr), StartError> {
+    let address = builder.laddr;
+    let listener = builder.bind().and_then(Listener::tcp);
+    let bound = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
+    bound.map_err(|error| StartError::Bind { option, address, fault: error.to_string() })
+}
+
+/// A password for the station's own client, good for one run.
+fn random_password() -> String {
+    let [first, second] = [(); 2].map(|()| argon2::password_hash::generate_salt());
+    first.iter().chain(&second).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,188 @@
+//! MQTT over WebSocket: who may open one, and carrying its bytes to the broker and back.
+//!
+//! Frames need not align with packets `[MQTT-6.0.0-2]`, so bytes are passed on as they come: one
+//! frame up is one write, one read down is one frame, which may hold many packets. Both directions
+//! wait for each other's reader, so what is held here is one frame up and [`READ_BYTES`] down.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Doors;
+use crate::diffusion::{Inspector, Profile};
+
+/// Largest read from the broker, and so the largest frame sent.
+const READ_BYTES: usize = 64 * 1024;
+/// A client that sent no CONNECT for so long is closed.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// How long the broker may take to finish after the client has.
+const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+/// How long to wait for the broker's reason after it closed, and for the client's closing frame.
+const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
+/// DISCONNECT 0x8B, server shutting down.
+const SHUTTING_DOWN: u8 = 0x8B;
+
+/// How a connection came to its end.
+enum Ending {
+    /// The client closed it or vanished.
+    ClientLeft,
+    /// The broker closed it.
+    BrokerClosed,
+    /// The client sent something that its path refuses; these bytes are the answer.
+    Refused(&'static [u8]),
+    /// The client broke the rules of the transport.
+    Faulty(&'static str),
+    /// The station is being stopped.
+    Stopping,
+}
+
+impl Ending {
+    fn answers_connect(&self) -> bool {
+        matches!(self, Self::Refused([0x20, ..]))
+    }
+}
+
+/// Carries one client to the broker until either side ends it or the station stops.
+pub(crate) async fn carry(socket: WebSocket, profile: Profile, doors: Doors, stop: CancellationToken) {
+    let (mut to_client, mut from_client) = socket.split();
+    let connected = TcpStream::connect(doors.address(profile)).await;
+    let connected = connected.and_then(|stream| {
+        stream.set_nodelay(true)?;
+        stream.local_addr().map(|address| (stream, address))
+    });
+    let (stream, address) = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            eprintln!("mqtt-crawl-station: the broker takes no connection: {error}");
+            return close(to_client, from_client, close_code::ERROR, "the broker takes no connection").await;
+        }
+    };
+    let farewell = doors.farewells.expect(address);
+    let (mut from_broker, mut to_broker) = stream.into_split();
+    let mut inspector = Inspector::new(profile);
+
+    let ending = {
+        let up = pin!(pass_up(&mut from_client, &mut to_broker, &mut inspector));
+        let mut down = pin!(pass_down(&mut from_broker, &mut to_client));
+        tokio::select! {
+            ending = up => {
+                // What the broker still has to say comes before our last word, unless that is the
+                // answer to CONNECT itself.
+                if !ending.answers_connect() {
+                    let _ = timeout(LONGEST_DRAIN, down.as_mut()).await;
+                }
+                ending
+            }
+            ending = &mut down => ending,
+            () = stop.cancelled() => Ending::Stopping,
+        }
+    };
+
+    let last_word = match ending {
+        Ending::Refused(answer) => Some(Bytes::from_static(answer)),
+        Ending::BrokerClosed if inspector.expects_farewell() => reason(farewell).await.map(disconnect),
+        Ending::Stopping if inspector.expects_farewell() => Some(disconnect(SHUTTING_DOWN)),
+        _ => None,
+    };
+    doors.farewells.forget(address);
+    if let Some(packet) = last_word {
+        // A client that doesn't take it has gone, which is what is being dealt with.
+        let _ = to_client.send(Message::Binary(packet)).await;
+    }
+    let (code, words) = match ending {
+        Ending::ClientLeft | Ending::BrokerClosed => (close_code::NORMAL, ""),
+        Ending::Refused(_) => (close_code::POLICY, "refused by this path"),
+        Ending::Faulty(words) => (close_code::UNSUPPORTED, words),
+        Ending::Stopping => (close_code::AWAY, "the station is being stopped"),
+    };
+    close(to_client, from_client, code, words).await;
+}
+
+async fn pass_up(
+    from_client: &mut SplitStream<WebSocket>,
+    to_broker: &mut OwnedWriteHalf,
+    inspector: &mut Inspector,
+) -> Ending {
+    let deadline = Instant::now() + LONGEST_SILENCE;
+    let ending = loop {
+        let next = match inspector.saw_connect() {
+            true => from_client.next().await,
+            false => match timeout_at(deadline, from_client.next()).await {
+                Ok(next) => next,
+                Err(_) => break Ending::Faulty("no CONNECT came"),
+            },
+        };
+        let bytes = match next {
+            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            // [MQTT-6.0.0-1]
+            Some(Ok(Message::Text(_))) => break Ending::Faulty("MQTT needs binary frames"),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => break Ending::ClientLeft,
+        };
+        let passage = inspector.inspect(&bytes);
+        if to_broker.write_all(&bytes[..passage.admitted]).await.is_err() {
+            // The broker has closed; the other direction knows more.
+            return std::future::pending().await;
+        }
+        if let Some(answer) = passage.refusal {
+            break Ending::Refused(answer);
+        }
+        if inspector.has_left() {
+            // The server closes when the client doesn't [MQTT-3.14.4-3].
+            break Ending::ClientLeft;
+        }
+    };
+    // Fails only if the broker has closed already.
+    let _ = to_broker.shutdown().await;
+    ending
+}
+
+async fn pass_down(from_broker: &mut OwnedReadHalf, to_client: &mut SplitSink<WebSocket, Message>) -> Ending {
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match from_broker.read(&mut buffer).await {
+            Ok(0) | Err(_) => return Ending::BrokerClosed,
+            Ok(length) => {
+                let frame = Bytes::copy_from_slice(&buffer[..length]);
+                if to_client.send(Message::Binary(frame)).await.is_err() {
+                    return Ending::ClientLeft;
+                }
+            }
+        }
+    }
+}
+
+async fn reason(farewell: oneshot::Receiver<u8>) -> Option<u8> {
+    timeout(LONGEST_FAREWELL, farewell).await.ok()?.ok()
+}
+
+/// DISCONNECT of MQTT 5.0 with a reason code and no properties, in its long form, which every
+/// client decodes.
+fn disconnect(reason_code: u8) -> Bytes {
+    Bytes::copy_from_slice(&[0xE0, 0x02, reason_code, 0x00])
+}
+
+/// Sends a closing frame and waits for the client's, so that what was sent before isn't lost.
+async fn close(
+    mut to_client: SplitSink<WebSocket, Message>,
+    mut from_client: SplitStream<WebSocket>,
+    code: u16,
+    words: &'static str,
+) {
+    let frame = CloseFrame { code, reason: words.into() };
+    if to_client.send(Message::Close(Some(frame))).await.is_err() {
+        return;
+    }
+    let rest = async { while let Some(Ok(_)) = from_client.next().await {} };
+    let _ = timeout(LONGEST_FAREWELL, rest).await;
+}

@@ -1,0 +1,32 @@
+//! With `--users`, every way in asks who one is.
+
+use mqtt_crawl_station::{Options, Station, hash_password};
+
+use super::client::{Client, Version, Way, connect};
+use super::{file, quiet};
+use Version::{V5, V311};
+
+#[tokio::test]
+async fn every_way_asks_for_a_user() {
+    let line = format!("# the crew\nana:{}\n", hash_password(b"open sesame").unwrap());
+    let users = file("users", &line);
+    let station = Station::start(&Options { users: Some(users), ..quiet() }).await.unwrap();
+    for (way, version) in [(Way::Tcp, V311), (Way::Tcp, V5), (Way::Mqtt, V311), (Way::Mqtt, V5), (Way::Diffusion, V5)] {
+        let (wrong, nobody) = if version == V5 { (0x86, 0x87) } else { (4, 5) };
+        for (user, expected) in [
+            (Some(("ana", "open sesame")), 0),
+            (Some(("ana", "open")), wrong),
+            (Some(("ben", "open sesame")), wrong),
+            (None, nobody),
+        ] {
+            let mut client = Client::open(&station, way).await;
+            client.send(&connect(version, "who", user)).await;
+            let connack = client.packet().await.unwrap();
+            assert_eq!((connack[0], connack[3]), (0x20, expected), "{way:?} {version:?} {user:?}");
+            if expected != 0 {
+                assert_eq!(client.packet().await, None);
+            }
+        }
+    }
+    station.stop().await;
+}

@@ -1,0 +1,159 @@
+//! The web port: files with their headers, and who may open a WebSocket.
+
+use std::net::SocketAddr;
+
+use mqtt_crawl_station::{Options, Station};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{file, quiet, station};
+
+/// One request on a connection of its own; the head and the body of the answer.
+async fn request(address: SocketAddr, line: &str, headers: &[&str]) -> (String, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let headers = headers.iter().map(|header| format!("{header}\r\n")).collect::<String>();
+    let request = format!("{line} HTTP/1.1\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    // An accepted WebSocket stays open, so the head is enough.
+    while !answer.contains("\r\n\r\n") || !answer.starts_with("HTTP/1.1 101") {
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer).await.unwrap() {
+            0 => break,
+            length => answer.push_str(&String::from_utf8_lossy(&buffer[..length])),
+        }
+    }
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_ascii_lowercase(), body.to_owned())
+}
+
+async fn check_upgrade(station: &Station, path: &str, headers: &[&str], status: &str, words: &str) {
+    let common = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    // Refusals close the connection only when asked to.
+    let close = if status == "101" { &common[..] } else { &["Connection: Upgrade, close"][..] };
+    let headers = [close, &common[1..], headers].concat();
+    let (head, body) = request(station.http(), &format!("GET {path}"), &headers).await;
+    assert!(head.starts_with(&format!("http/1.1 {status}")), "{path} {headers:?}: {head}");
+    assert!(body.contains(words), "{body:?} lacks {words:?}");
+}
+
+#[tokio::test]
+async fn a_websocket_is_for_own_pages_and_programs() {
+    let allow_origin = vec!["https://shown.example".to_owned()];
+    let station = Station::start(&Options { allow_origin, ..quiet() }).await.unwrap();
+    let port = station.http().port();
+    let host = format!("Host: 127.0.0.1:{port}");
+    let mqtt = "Sec-WebSocket-Protocol: mqtt";
+    for path in ["/mqtt", "/diffusion"] {
+        check_upgrade(&station, path, &[&host, mqtt], "101", "").await;
+        let own = format!("Origin: http://127.0.0.1:{port}");
+        check_upgrade(&station, path, &[&host, mqtt, &own], "101", "").await;
+        let named = [&format!("Host: localhost:{port}"), mqtt, &format!("Origin: http://localhost:{port}")];
+        check_upgrade(&station, path, &named, "101", "").await;
+        check_upgrade(&station, path, &[&host, mqtt, "Origin: https://shown.example"], "101", "").await;
+        let words = "--allow-origin https://other.example";
+        check_upgrade(&station, path, &[&host, mqtt, "Origin: https://other.example"], "403", words).await;
+        check_upgrade(&station, path, &[&host, mqtt, "Origin: http://127.0.0.1:1"], "403", "may not").await;
+        check_upgrade(&station, path, &[&host, mqtt, "Origin: null"], "403", "may not").await;
+        // A stranger's name that resolves to this machine.
+        let rebound = [&format!("Host: other.example:{port}"), mqtt, &format!("Origin: http://other.example:{port}")];
+        check_upgrade(&station, path, &rebound, "403", "may not").await;
+        check_upgrade(&station, path, &[&host], "400", "subprotocol `mqtt`").await;
+        check_upgrade(&station, path, &[&host, "Sec-WebSocket-Protocol: chat"], "400", "subprotocol").await;
+    }
+    check_upgrade(&station, "/", &[&host, mqtt], "404", "/mqtt and /diffusion").await;
+    check_upgrade(&station, "/mqtt/", &[&host, mqtt], "404", "/mqtt and /diffusion").await;
+    station.stop().await;
+}
+
+const INDEX: &str = "<html><script src=\"/a.js\"></script><script type=\"module\">run()</script></html>";
+
+#[tokio::test]
+async fn files_come_with_their_types_and_guards() {
+    let index = file("dist/index.html", INDEX);
+    for (name, content) in [("page.wasm", "wasm"), ("nested/a.js", "run"), ("b.css", "long"), ("b.css.br", "short")] {
+        file(&format!("dist/{name}"), content);
+    }
+    let dist = index.parent().unwrap().to_owned();
+    let station = Station::start(&Options { dist: Some(dist), ..quiet() }).await.unwrap();
+    let fetch = async |line: &str, headers: &[&str]| {
+        let headers = [&["Host: x", "Connection: close"][..], headers].concat();
+        request(station.http(), line, &headers).await
+    };
+    for (path, kind, content) in [
+        ("/", "text/html; charset=utf-8", INDEX),
+        ("/index.html?x=1", "text/html; charset=utf-8", INDEX),
+        ("/page.wasm", "application/wasm", "wasm"),
+        ("/nested/a.js", "text/javascript; charset=utf-8", "run"),
+        ("/b.css", "text/css; charset=utf-8", "long"),
+    ] {
+        let (head, body) = fetch(&format!("GET {path}"), &[]).await;
+        assert!(head.starts_with("http/1.1 200"), "{path}: {head}");
+        assert_eq!(body, content);
+        for header in [
+            &format!("content-type: {kind}"),
+            "cache-control: no-cache",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "connect-src 'self' ws: wss:",
+            // Of `run()`, by `printf 'run()' | openssl dgst -sha256 -binary | base64`, lower-cased
+            // like the rest of the head.
+            "script-src 'self' 'wasm-unsafe-eval' 'sha256-avyuil0sd1mvy3nnxr+v2uo+lhk6rmfrytwmrt6crjq=';",
+        ] {
+            assert!(head.contains(header), "{path} lacks {header}: {head}");
+        }
+        let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+        assert!(tag.len() > 10, "{tag}");
+    }
+    let (head, body) = fetch("GET /b.css", &["Accept-Encoding: gzip, br"]).await;
+    assert!(head.contains("content-encoding: br") && head.contains("content-type: text/css"), "{head}");
+    assert_eq!(body, "short");
+    let (head, _) = fetch("GET /b.css", &["Accept-Encoding: br;q=0"]).await;
+    assert!(!head.contains("content-encoding"), "{head}");
+    for (line, status) in [
+        ("GET /../Cargo.toml", "404"),
+        ("GET /nested/../index.html", "404"),
+        ("GET /%2e%2e/Cargo.toml", "404"),
+        ("GET /nested", "404"),
+        ("POST /", "405"),
+        ("GET /mqtt", "426"),
+        ("HEAD /", "200"),
+    ] {
+        let (head, _) = fetch(line, &[]).await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{line}: {head}");
+    }
+    station.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_has_not_changed_is_not_sent_again() {
+    let index = file("unchanged/index.html", INDEX);
+    let dist = index.parent().unwrap().to_owned();
+    let station = Station::start(&Options { dist: Some(dist), ..quiet() }).await.unwrap();
+    let mut stream = TcpStream::connect(station.http()).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let tag = answer.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let condition = format!("If-None-Match: {tag}");
+    let (head, body) = request(station.http(), "GET /", &["Host: x", "Connection: close", &condition]).await;
+    assert!(head.starts_with("http/1.1 304"), "{head}");
+    assert_eq!(body, "");
+    station.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_app_the_page_says_so() {
+    let station = station().await;
+    let (head, body) = request(station.http(), "GET /", &["Host: x", "Connection: close"]).await;
+    assert!(head.starts_with("http/1.1 404"), "{head}");
+    assert!(body.contains("cargo xtask dist"), "{body}");
+    let (_, body) = request(station.http(), "GET /health", &["Host: x", "Connection: close"]).await;
+    assert_eq!(body, "{\"status\":\"ok\",\"websockets\":0,\"dropped\":0}\n");
+    station.stop().await;
+}
