@@ -19,7 +19,8 @@ pub enum Command {
     /// Forget the messages that are kept. They count as cleared.
     Clear,
     /// The page has drawn the last update and wants the next one as soon as
-    /// there is something new. At most one a frame.
+    /// there is something new: at most one a frame. A pull takes the place of
+    /// one that still waits, so a page that was scrolled pulls again.
     Pull(Pull),
     /// The kept messages as NDJSON.
     Export,

@@ -1,7 +1,392 @@
 //! The worker's brain: session, log, query and the crawl's feed in one.
 //!
-//! Pure: commands and bytes go in with the time, bytes for the socket and
-//! updates for the page come out. The worker only moves bytes and timers.
+//! Pure: commands and bytes go in with the time; bytes for the socket, updates
+//! for the page and the next deadline come out. The worker only moves bytes and
+//! timers, so everything here is tested natively and in virtual time.
+//!
+//! # Invariants
+//!
+//! - The log is the only queue. The crawl's feed is a place in it, the page's
+//!   rows are a window on it; a slow or hidden page makes nothing grow.
+//! - An update is made only when the page asked for one and something is new.
+//! - Nothing here formats or parses a message that isn't shown.
 
+mod advice;
 pub mod command;
+mod feed;
+mod row;
 pub mod update;
+
+use crate::broker_url::BrokerUrl;
+use crate::log::query::{Matches, Query};
+use crate::log::{Arrival, Limits, MessageLog, ndjson};
+use crate::mqtt::error::{Closed, Failure, Violation};
+use crate::mqtt::packet::{Publish, QoS, ReasonCode, RetainHandling, SubscriptionOptions, Version};
+use crate::mqtt::session::{self, Event, Inbox, Session};
+use crate::mqtt::topic::TopicFilter;
+use crate::time::Instant;
+
+use command::{Command, ConnectRequest, Pull, Window};
+use feed::Feed;
+use update::{Connection, Granted, Rows, State, Stats, Subscription, Update};
+
+/// How many messages the filter looks at before it lets the worker do something
+/// else: a few milliseconds of work.
+const FILTER_SLICE_MESSAGES: usize = 20_000;
+
+/// How long a 5.0 session outlives a lost connection when messages with QoS 1
+/// or 2 were asked for: long enough for a broken network, short enough to leave
+/// no litter on a public broker.
+const SESSION_EXPIRY_S: u32 = 300;
+
+/// What the driver is to do with the WebSocket.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Transmit<'a> {
+    /// Open a WebSocket to this address, subprotocol `mqtt`.
+    Dial {
+        /// The address as the person wrote it.
+        url: &'a str,
+    },
+    /// Send these bytes as one binary frame.
+    Send(&'a [u8]),
+    /// Close the WebSocket and forget it.
+    HangUp,
+}
+
+/// See the module's page.
+pub struct Engine {
+    seed: u64,
+    session: Session,
+    broker: String,
+    log: MessageLog,
+    matches: Option<Matches>,
+    filter_error: Option<String>,
+    feed: Feed,
+    connection: Connection,
+    /// Connected at least once since the last wish to connect.
+    was_connected: bool,
+    reconnects: u64,
+    pull: Option<Pull>,
+    window: Window,
+    /// Something changed that the page hasn't been told.
+    news: bool,
+}
+
+impl Engine {
+    /// An engine at rest. The seed decides the waits between attempts.
+    pub fn new(seed: u64, limits: Limits) -> Self {
+        Self {
+            seed,
+            session: Session::new(session::Options::default(), seed),
+            broker: String::new(),
+            log: MessageLog::new(limits),
+            matches: None,
+            filter_error: None,
+            feed: Feed::default(),
+            connection: Connection { words: "Not connected.".to_owned(), ..Connection::default() },
+            was_connected: false,
+            reconnects: 0,
+            pull: None,
+            window: Window::default(),
+            news: true,
+        }
+    }
+
+    /// Does what the page asks. An export is asked of [`Engine::export`].
+    pub fn handle_command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Connect(request) => self.connect(request, now),
+            Command::Disconnect => {
+                self.session.disconnect();
+                self.connection =
+                    Connection { words: format!("Disconnected from {}.", self.broker), ..Connection::default() };
+                self.news = true;
+            }
+            Command::Wake => self.session.wake(now),
+            Command::Filter(text) => self.filter(&text),
+            Command::Clear => {
+                self.log.clear();
+                self.feed.skip_to(self.log.next_seq());
+                self.news = true;
+            }
+            Command::Pull(pull) => {
+                self.news |= pull.window != self.window || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
+                self.pull = Some(pull);
+            }
+            Command::Export => {}
+        }
+        self.settle();
+    }
+
+    /// The WebSocket is open.
+    pub fn handle_open(&mut self, now: Instant) {
+        self.session.handle_open(now);
+        self.settle();
+    }
+
+    /// A binary frame came.
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+        let mut intake = Intake { log: &mut self.log, news: &mut self.news };
+        self.session.handle_input(bytes, now, &mut intake);
+        self.settle();
+    }
+
+    /// A text frame came, which is no MQTT `[MQTT-6.0.0-1]`.
+    pub fn handle_text_frame(&mut self, now: Instant) {
+        let violation = Violation {
+            reason: ReasonCode::PROTOCOL_ERROR,
+            rule: "[MQTT-6.0.0-1]",
+            words: "It sent a WebSocket text frame; MQTT travels in binary frames only.".to_owned(),
+            excerpt: Vec::new(),
+        };
+        self.session.handle_violation(violation, now);
+        self.settle();
+    }
+
+    /// The WebSocket closed, or never opened.
+    pub fn handle_close(&mut self, closed: Closed, now: Instant) {
+        self.session.handle_close(closed, now);
+        self.settle();
+    }
+
+    /// The deadline of [`Engine::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.session.handle_timeout(now);
+        self.advance_filter();
+        self.settle();
+    }
+
+    /// The next thing to do with the WebSocket.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.session.poll_transmit().map(|transmit| match transmit {
+            session::Transmit::Dial => Transmit::Dial { url: &self.broker },
+            session::Transmit::Send(bytes) => Transmit::Send(bytes),
+            session::Transmit::HangUp => Transmit::HangUp,
+        })
+    }
+
+    /// The answer to the page's pull, as soon as something is new.
+    #[must_use]
+    pub fn poll_update(&mut self) -> Option<Update> {
+        if !self.news {
+            return None;
+        }
+        let pull = self.pull.take()?;
+        self.news = false;
+        self.window = pull.window;
+        self.advance_filter();
+        let lines = self.feed.tell(&self.log, pull.lines);
+        Some(Update {
+            connection: self.connection.clone(),
+            stats: self.stats(),
+            rows: self.rows(pull.window),
+            lines,
+            filter_error: self.filter_error.clone(),
+        })
+    }
+
+    /// When [`Engine::handle_timeout`] is due; a moment that has passed means
+    /// "as soon as the worker has nothing else to do".
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let filtering = self.matches.as_ref().is_some_and(|matches| matches.is_behind(&self.log));
+        if filtering { Some(Instant::EPOCH) } else { self.session.poll_timeout() }
+    }
+
+    /// Appends kept messages from `from_seq` on as NDJSON until about
+    /// `budget_bytes` are written. Returns where to go on, `None` at the end.
+    pub fn export(&self, from_seq: u64, budget_bytes: usize, out: &mut Vec<u8>) -> Option<u64> {
+        let end = out.len() + budget_bytes;
+        for message in self.log.iter_from(from_seq) {
+            if out.len() >= end {
+                return Some(message.seq);
+            }
+            ndjson::write_message(&message, out);
+        }
+        None
+    }
+
+    fn connect(&mut self, request: ConnectRequest, now: Instant) {
+        self.was_connected = false;
+        self.news = true;
+        let filters: Result<Vec<_>, _> = request.topics.iter().map(|topic| TopicFilter::parse(topic)).collect();
+        let filters = match filters {
+            Ok(filters) if !filters.is_empty() => filters,
+            Ok(_) => return self.refuse("Name at least one topic to subscribe to.".to_owned()),
+            Err(error) => return self.refuse(error.to_string()),
+        };
+        if let Err(error) = BrokerUrl::parse(&request.broker) {
+            return self.refuse(error.to_string());
+        }
+        let options = session::Options {
+            version: request.version,
+            client_id: request.client_id,
+            user_name: request.user_name,
+            password: request.password.map(String::into_bytes),
+            session_expiry_s: match (request.qos, request.version) {
+                (QoS::AtMostOnce, _) | (_, Some(Version::V311)) => 0,
+                _ => SESSION_EXPIRY_S,
+            },
+            ..session::Options::default()
+        };
+        self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        self.session.replace(options, self.seed);
+        self.connection = Connection {
+            state: State::Connecting,
+            words: format!("Connecting to {} …", request.broker),
+            subscriptions: request
+                .topics
+                .into_iter()
+                .map(|filter| Subscription { filter, granted: Granted::Asked })
+                .collect(),
+            ..Connection::default()
+        };
+        self.broker = request.broker;
+        for filter in filters {
+            let options = SubscriptionOptions {
+                qos: request.qos,
+                no_local: false,
+                retain_as_published: false,
+                retain_handling: RetainHandling::Send,
+            };
+            self.session.subscribe(filter, options, now);
+        }
+        self.session.connect(now);
+    }
+
+    /// These settings lead nowhere.
+    fn refuse(&mut self, words: String) {
+        self.session.disconnect();
+        self.connection = Connection { state: State::Stopped, words, ..Connection::default() };
+    }
+
+    fn filter(&mut self, text: &str) {
+        self.news = true;
+        match Query::parse(text) {
+            Ok(query) => {
+                self.filter_error = None;
+                self.matches = (!query.is_empty()).then(|| Matches::new(query));
+                self.advance_filter();
+            }
+            // The rows stay as they are while somebody is still typing.
+            Err(error) => self.filter_error = Some(error.to_string()),
+        }
+    }
+
+    fn advance_filter(&mut self) {
+        if let Some(matches) = &mut self.matches
+            && matches.is_behind(&self.log)
+        {
+            matches.advance(&self.log, FILTER_SLICE_MESSAGES);
+            self.news = true;
+        }
+    }
+
+    /// After every change: what happened in the session becomes what the page
+    /// shows.
+    fn settle(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            self.news = true;
+            match event {
+                Event::Connected { version, fell_back, .. } => self.connected(version, fell_back),
+                Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
+                Event::Lost { failure, retry_at } => self.lost(&failure, retry_at),
+                // The page publishes nothing yet.
+                Event::Published { .. } => {}
+            }
+        }
+    }
+
+    fn connected(&mut self, version: Version, fell_back: bool) {
+        self.reconnects += u64::from(std::mem::replace(&mut self.was_connected, true));
+        let went_back =
+            if fell_back { " The broker doesn't take MQTT 5.0, so the older version was chosen." } else { "" };
+        self.connection = Connection {
+            state: State::Connected,
+            words: format!("Connected to {} with {version}.{went_back}", self.broker),
+            version: Some(version),
+            subscriptions: std::mem::take(&mut self.connection.subscriptions),
+            ..Connection::default()
+        };
+    }
+
+    fn subscribed(&mut self, filter: &str, granted: Result<QoS, ReasonCode>) {
+        let asked = self.connection.subscriptions.iter_mut().find(|subscription| subscription.filter == filter);
+        if let Some(subscription) = asked {
+            subscription.granted = match granted {
+                Ok(qos) => Granted::QoS(qos),
+                Err(reason) => Granted::Refused(reason.to_string()),
+            };
+        }
+    }
+
+    fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>) {
+        let connection = &mut self.connection;
+        connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
+        connection.words = failure.to_string();
+        connection.advice = advice::for_failure(failure, &self.broker);
+        connection.evidence = advice::evidence(failure);
+        connection.version = None;
+        connection.retry_at = retry_at;
+        for subscription in &mut connection.subscriptions {
+            subscription.granted = Granted::Asked;
+        }
+    }
+
+    fn matching(&self) -> u64 {
+        self.matches.as_ref().map_or(self.log.kept(), |matches| matches.len() as u64)
+    }
+
+    fn stats(&self) -> Stats {
+        Stats {
+            received: self.log.received(),
+            kept: self.log.kept(),
+            evicted: self.log.evicted(),
+            cleared: self.log.cleared(),
+            matching: self.matching(),
+            untold: self.feed.untold(&self.log),
+            reconnects: self.reconnects,
+            kept_bytes: self.log.kept_bytes(),
+        }
+    }
+
+    fn rows(&self, window: Window) -> Rows {
+        let matching = self.matching();
+        let (first, count) = match window {
+            Window::Tail { rows } => (matching.saturating_sub(u64::from(rows)), rows),
+            Window::At { first, rows } => (first.min(matching.saturating_sub(u64::from(rows))), rows),
+        };
+        let rows = (first..(first + u64::from(count)).min(matching))
+            .filter_map(|index| match &self.matches {
+                Some(matches) => matches.seq_at(usize::try_from(index).ok()?),
+                None => Some(self.log.first_seq() + index),
+            })
+            .filter_map(|seq| self.log.message(seq))
+            .map(|message| row::of(&message))
+            .collect();
+        Rows { first, rows }
+    }
+}
+
+/// Where messages land: borrowed from the frame, copied once, into the log.
+struct Intake<'a> {
+    log: &'a mut MessageLog,
+    news: &'a mut bool,
+}
+
+impl Inbox for Intake<'_> {
+    #[inline]
+    fn message(&mut self, message: &Publish<'_>, now: Instant) {
+        self.log.append(&Arrival {
+            time: now,
+            topic: message.topic,
+            qos: message.qos,
+            retain: message.retain,
+            dup: message.dup,
+            properties: message.properties,
+            payload: message.payload,
+        });
+        *self.news = true;
+    }
+}

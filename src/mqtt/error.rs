@@ -139,15 +139,13 @@ impl fmt::Display for Failure {
                 if let Some(code) = closed.code {
                     write!(f, " (close code {code})")?;
                 }
-                if closed.reason.is_empty() {
-                    f.write_str(".")
-                } else {
-                    write!(f, ": {}", closed.reason)
-                }
+                if closed.reason.is_empty() { f.write_str(".") } else { write!(f, ": {}", closed.reason) }
             }
             Self::Silent(stage) => f.write_str(match stage {
                 Stage::Dialing => "The broker's address didn't answer in time.",
-                Stage::Greeting => "Something answers at this address, but not with MQTT: CONNECT got no reply in time.",
+                Stage::Greeting => {
+                    "Something answers at this address, but not with MQTT: CONNECT got no reply in time."
+                }
                 Stage::Online => "The broker stopped answering: a ping got no reply in time.",
             }),
             Self::CannotConnect(error) => write!(f, "These settings can't be sent to a broker: {error}"),
@@ -183,9 +181,7 @@ fn refusal_words(refusal: Refusal) -> &'static str {
 
 fn goodbye_words(reason: ReasonCode) -> &'static str {
     match reason {
-        ReasonCode::SESSION_TAKEN_OVER => {
-            "Another connection with the same client identifier took this session over"
-        }
+        ReasonCode::SESSION_TAKEN_OVER => "Another connection with the same client identifier took this session over",
         ReasonCode::NOT_AUTHORIZED => "The broker ended the connection: it isn't allowed any longer",
         ReasonCode::ADMINISTRATIVE_ACTION => "An administrator of the broker ended the connection",
         ReasonCode::KEEP_ALIVE_TIMEOUT => "The broker heard nothing from here for too long and hung up",

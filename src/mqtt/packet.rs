@@ -295,7 +295,7 @@ pub struct Ack {
 }
 
 /// What a client asks for one topic filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionOptions {
     /// Highest quality of service wanted.
     pub qos: QoS,

@@ -123,11 +123,7 @@ mod tests {
             reason_string: None,
             server_reference: None,
         };
-        let old = |code| Failure::Refused {
-            refusal: Refusal::V311(code),
-            reason_string: None,
-            server_reference: None,
-        };
+        let old = |code| Failure::Refused { refusal: Refusal::V311(code), reason_string: None, server_reference: None };
         for never in [0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9C, 0x9D] {
             assert_eq!(policy(&refused(never)), Retry::Never, "{never:#x}");
         }

@@ -1,0 +1,1028 @@
+//! The client's side of MQTT as a state machine without IO: every transition of
+//! both versions is in this file.
+//!
+//! # How a driver uses it
+//!
+//! The driver owns the transport (a WebSocket, a TCP stream) and the clock.
+//! Whatever happens it hands in, with the time: [`Session::handle_open`],
+//! [`Session::handle_input`], [`Session::handle_close`],
+//! [`Session::handle_timeout`], or a wish of its user ([`Session::connect`],
+//! [`Session::subscribe`], [`Session::publish`] …). After each of these it
+//! drains [`Session::poll_transmit`], then [`Session::poll_event`], and arms one
+//! timer for [`Session::poll_timeout`].
+//!
+//! # Invariants
+//!
+//! - Messages are lent to an [`Inbox`] as they are decoded and never queued
+//!   here: the hot path copies nothing.
+//! - After [`Transmit::HangUp`] the driver forgets that transport: no call about
+//!   it may follow. At most one transport exists at a time.
+//! - A publish ends in exactly one [`Event::Published`], and is
+//!   [`Outcome::Done`] only when its last acknowledgement came.
+//! - All that can grow has a limit: the unfinished packet by
+//!   [`Limits::packet_bytes`], topic aliases by [`TOPIC_ALIAS_MAXIMUM`], incoming
+//!   QoS 2 identifiers by the Receive Maximum, outgoing messages by
+//!   [`Options::queue_messages`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::codec::{self, Limits};
+use super::error::{Closed, EncodeError, Failure, Stage, Violation};
+use super::packet::{
+    Ack, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId, Publish,
+    QoS, ReasonCode, Refusal, SubAck, SubscriptionOptions, Version, Will,
+};
+use super::packet_id::PacketIdSet;
+use super::reconnect::{self, BackOff, Retry};
+use super::topic::{TopicError, TopicFilter, TopicName};
+use crate::time::Instant;
+
+/// How long the transport may take to open, and CONNACK to come. Long enough
+/// for TLS over a slow link, short enough for somebody who waits.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many inbound topic aliases a 5.0 server may use towards us. Each costs
+/// us one topic name.
+pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
+
+/// What a person chose for a connection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Options {
+    /// `None` is "auto": 5.0 first, then 3.1.1.
+    pub version: Option<Version>,
+    /// Client identifier.
+    pub client_id: String,
+    /// User name; `None` sends none.
+    pub user_name: Option<String>,
+    /// Password; `None` sends none.
+    pub password: Option<Vec<u8>>,
+    /// Keep alive in seconds; 0 turns it off. A 5.0 server may set another.
+    pub keep_alive_s: u16,
+    /// Drop what the server kept of an earlier session, at the first connect.
+    pub clean_start: bool,
+    /// How long the session outlives a connection, in seconds. 0 ends it with
+    /// the connection; in 3.1.1 any other value means "for as long as the
+    /// server keeps it".
+    pub session_expiry_s: u32,
+    /// The message the server sends should we vanish.
+    pub will: Option<Will>,
+    /// How many QoS 1 and 2 messages may be under way to us (5.0); never 0.
+    pub receive_maximum: u16,
+    /// What we take.
+    pub limits: Limits,
+    /// How many of our own messages may be unfinished; more are refused.
+    pub queue_messages: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            version: None,
+            client_id: String::new(),
+            user_name: None,
+            password: None,
+            keep_alive_s: 30,
+            clean_start: true,
+            session_expiry_s: 0,
+            will: None,
+            receive_maximum: 1_024,
+            limits: Limits::default(),
+            queue_messages: 10_000,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("version", &self.version)
+            .field("client_id", &self.client_id)
+            .field("user_name", &self.user_name)
+            .field("keep_alive_s", &self.keep_alive_s)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message of our own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Topic name.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// Quality of service.
+    pub qos: QoS,
+    /// Retained by the server.
+    pub retain: bool,
+    /// Encoded properties, as [`super::publish::encode_properties`] makes them;
+    /// not sent in 3.1.1.
+    pub properties: Vec<u8>,
+}
+
+/// Stands for one publish until its outcome is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(u64);
+
+/// What became of a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// QoS 0: handed to an open transport. QoS 1 and 2: the server acknowledged
+    /// it to the end.
+    Done,
+    /// The server refused it.
+    Refused(ReasonCode),
+    /// It can't be sent to this server.
+    Impossible(EncodeError),
+    /// The server lost the session while the message was under way at QoS 2:
+    /// sent again it could arrive twice, so it isn't.
+    Unknown,
+}
+
+/// Why a publish was not even taken on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The topic name is none.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// Too many unfinished messages.
+    #[error("{limit} messages are waiting to be sent; wait until some are done")]
+    QueueFull {
+        /// [`Options::queue_messages`].
+        limit: usize,
+    },
+}
+
+/// What the driver is to do with the transport.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Transmit<'a> {
+    /// Open a new transport; then call `handle_open` or `handle_close`.
+    Dial,
+    /// Send these bytes: whole packets, one or many.
+    Send(&'a [u8]),
+    /// Close the transport and forget it.
+    HangUp,
+}
+
+/// What the user of the session should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Connected and accepted.
+    Connected {
+        /// The version in use.
+        version: Version,
+        /// "Auto" tried 5.0 first and had to go back.
+        fell_back: bool,
+        /// The server still had our session.
+        session_present: bool,
+    },
+    /// The server answered a subscription.
+    Subscribed {
+        /// The filter as it was asked for.
+        filter: String,
+        /// The quality of service granted, or the reason why not.
+        granted: Result<QoS, ReasonCode>,
+    },
+    /// A publish came to its end.
+    Published {
+        /// Which one.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The connection failed or was lost.
+    Lost {
+        /// Why.
+        failure: Box<Failure>,
+        /// When it is tried again; `None`: not without a person.
+        retry_at: Option<Instant>,
+    },
+}
+
+/// Takes incoming messages as they are decoded.
+pub trait Inbox {
+    /// One message, its topic alias resolved. Borrowed: what is to stay must be
+    /// copied.
+    fn message(&mut self, message: &Publish<'_>, now: Instant);
+}
+
+/// Where the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is wanted.
+    Idle,
+    /// The driver opens a transport.
+    Dialing { deadline: Instant },
+    /// CONNECT was sent.
+    Greeting { deadline: Instant },
+    /// CONNACK said yes.
+    Online { since: Instant },
+    /// Waiting for the next attempt.
+    Waiting { until: Instant },
+    /// Failed for good.
+    Stopped,
+}
+
+/// A subscription that is to exist.
+#[derive(Clone, Debug)]
+struct Wanted {
+    filter: TopicFilter,
+    options: SubscriptionOptions,
+    /// Sent on this connection, or held by a session the server kept.
+    sent: bool,
+}
+
+/// One of our messages with a packet identifier.
+#[derive(Clone, Debug)]
+struct InFlight {
+    token: Token,
+    message: Message,
+    /// PUBREC came: from here on only PUBREL is sent, never PUBLISH
+    /// `[MQTT-4.3.3-6]`.
+    released: bool,
+}
+
+/// What the server allows, from its CONNACK; the standard's defaults before.
+#[derive(Clone, Copy, Debug)]
+struct ServerLimits {
+    packet_bytes: u32,
+    qos_maximum: QoS,
+    retain_available: bool,
+    receive_maximum: u16,
+    keep_alive_s: u16,
+}
+
+/// The state machine. See the module's page.
+#[derive(Debug)]
+pub struct Session {
+    options: Options,
+    back_off: BackOff,
+    phase: Phase,
+
+    /// The version of this attempt.
+    version: Version,
+    /// A version that this server has accepted; "auto" stays with it.
+    proven: Option<Version>,
+    /// A connection was made before: the server may hold our session.
+    established: bool,
+    /// What CONNECT of this attempt said.
+    clean_start: bool,
+
+    dial: bool,
+    hang_up: bool,
+    out: Vec<u8>,
+    sending: Vec<u8>,
+    events: VecDeque<Event>,
+
+    /// The beginning of a packet whose end hasn't come.
+    tail: Vec<u8>,
+    aliases: Vec<Option<String>>,
+    /// QoS 2 messages that were delivered and not yet released by the server.
+    received: PacketIdSet,
+
+    server: ServerLimits,
+    last_sent: Instant,
+    last_received: Instant,
+    ping_sent: Option<Instant>,
+
+    wanted: Vec<Wanted>,
+    subscribing: Vec<(PacketId, Vec<String>)>,
+    unsubscribing: Vec<PacketId>,
+    ids: PacketIdSet,
+
+    next_token: u64,
+    queue: VecDeque<(Token, Message)>,
+    /// In the order of sending, by the token: a token is never given twice and
+    /// messages leave the queue in the order they came `[MQTT-4.6.0-1]`.
+    in_flight: BTreeMap<Token, PacketId>,
+    by_id: BTreeMap<PacketId, InFlight>,
+    /// To be sent again on this connection, in order.
+    resend: VecDeque<PacketId>,
+    /// How many more QoS 1 and 2 messages the server takes now.
+    quota: u16,
+}
+
+impl Session {
+    /// A session at rest. Equal seeds give equal waits.
+    pub fn new(options: Options, seed: u64) -> Self {
+        let version = options.version.unwrap_or(Version::V5);
+        Self {
+            back_off: BackOff::new(seed),
+            phase: Phase::Idle,
+            version,
+            proven: None,
+            established: false,
+            clean_start: options.clean_start,
+            dial: false,
+            hang_up: false,
+            out: Vec::new(),
+            sending: Vec::new(),
+            events: VecDeque::new(),
+            tail: Vec::new(),
+            aliases: Vec::new(),
+            received: PacketIdSet::default(),
+            server: ServerLimits::new(&ConnAckProperties::default(), options.keep_alive_s, Version::V311),
+            last_sent: Instant::EPOCH,
+            last_received: Instant::EPOCH,
+            ping_sent: None,
+            wanted: Vec::new(),
+            subscribing: Vec::new(),
+            unsubscribing: Vec::new(),
+            ids: PacketIdSet::default(),
+            next_token: 0,
+            queue: VecDeque::new(),
+            in_flight: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            resend: VecDeque::new(),
+            quota: 0,
+            options,
+        }
+    }
+
+    // ---- wishes of the user -------------------------------------------------
+
+    /// Connect, or don't wait any longer for the next attempt. Nothing happens
+    /// where a connection exists or is being made.
+    pub fn connect(&mut self, now: Instant) {
+        if let Phase::Idle | Phase::Waiting { .. } | Phase::Stopped = self.phase {
+            self.version = self.options.version.or(self.proven).unwrap_or(Version::V5);
+            self.start_dialing(now);
+        }
+    }
+
+    /// End a wait for the next attempt now; in any other state do nothing.
+    pub fn wake(&mut self, now: Instant) {
+        if let Phase::Waiting { .. } = self.phase {
+            self.connect(now);
+        }
+    }
+
+    /// Say goodbye and stay away.
+    pub fn disconnect(&mut self) {
+        if let Phase::Online { .. } = self.phase {
+            let goodbye = Disconnect::new(ReasonCode::SUCCESS);
+            self.send_fixed(&Outgoing::Disconnect(&goodbye), self.last_sent);
+        }
+        self.drop_transport();
+        self.phase = Phase::Idle;
+    }
+
+    /// Leave this server and begin anew with other settings, at rest. What was
+    /// under way has no outcome any more.
+    pub fn replace(&mut self, options: Options, seed: u64) {
+        self.disconnect();
+        let parting = (std::mem::take(&mut self.out), self.hang_up);
+        *self = Self::new(options, seed);
+        (self.out, self.hang_up) = parting;
+    }
+
+    /// Keep this subscription, now and on every later connection. The same
+    /// filter again replaces the options `[MQTT-3.8.4-3]`.
+    pub fn subscribe(&mut self, filter: TopicFilter, options: SubscriptionOptions, now: Instant) {
+        self.wanted.retain(|wanted| wanted.filter != filter);
+        self.wanted.push(Wanted { filter, options, sent: false });
+        if let Phase::Online { .. } = self.phase {
+            self.send_subscriptions(now);
+        }
+    }
+
+    /// Give this subscription up.
+    pub fn unsubscribe(&mut self, filter: &TopicFilter, now: Instant) {
+        let before = self.wanted.len();
+        self.wanted.retain(|wanted| wanted.filter != *filter);
+        if self.wanted.len() == before {
+            return;
+        }
+        let Phase::Online { .. } = self.phase else { return };
+        let Some(packet_id) = self.ids.allocate() else { return };
+        self.unsubscribing.push(packet_id);
+        self.send_fixed(&Outgoing::Unsubscribe { packet_id, filters: &[filter.as_str()] }, now);
+    }
+
+    /// Publish a message, at once or as soon as the connection and the server's
+    /// Receive Maximum allow.
+    pub fn publish(&mut self, message: Message, now: Instant) -> Result<Token, PublishError> {
+        TopicName::parse(&message.topic)?;
+        if self.unfinished() >= self.options.queue_messages {
+            return Err(PublishError::QueueFull { limit: self.options.queue_messages });
+        }
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        self.queue.push_back((token, message));
+        if let Phase::Online { .. } = self.phase {
+            self.pump(now);
+        }
+        Ok(token)
+    }
+
+    /// How many of our messages have no outcome yet.
+    pub fn unfinished(&self) -> usize {
+        self.queue.len() + self.by_id.len()
+    }
+
+    // ---- what happens to the transport --------------------------------------
+
+    /// The transport is open: CONNECT goes out.
+    pub fn handle_open(&mut self, now: Instant) {
+        let Phase::Dialing { .. } = self.phase else { return };
+        self.phase = Phase::Greeting { deadline: now + CONNECT_TIMEOUT };
+        self.forget_connection();
+        self.server = ServerLimits::new(&ConnAckProperties::default(), self.options.keep_alive_s, self.version);
+
+        let lasting = self.options.session_expiry_s > 0;
+        self.clean_start = match self.version {
+            Version::V5 => !(lasting && self.established) && self.options.clean_start,
+            // In 3.1.1 one flag says both "forget" and "don't keep".
+            Version::V311 => !lasting,
+        };
+        let properties = ConnectProperties {
+            session_expiry_s: lasting.then_some(self.options.session_expiry_s),
+            receive_maximum: Some(self.options.receive_maximum),
+            packet_size_maximum_bytes: Some(self.options.limits.packet_bytes),
+            topic_alias_maximum: Some(TOPIC_ALIAS_MAXIMUM),
+            ..ConnectProperties::default()
+        };
+        let connect = Connect {
+            client_id: &self.options.client_id,
+            clean_start: self.clean_start,
+            keep_alive_s: self.options.keep_alive_s,
+            user_name: self.options.user_name.as_deref(),
+            password: self.options.password.as_deref(),
+            will: self.options.will.as_ref(),
+            properties,
+        };
+        let sent = codec::encode(&Outgoing::Connect(&connect), self.version, u32::MAX, &mut self.out);
+        self.last_sent = now;
+        if let Err(error) = sent {
+            self.fail(Failure::CannotConnect(error), now);
+        }
+    }
+
+    /// Bytes came in; they need not be whole packets. Messages among them are
+    /// lent to `inbox`.
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        if !self.is_talking() {
+            return;
+        }
+        self.last_received = now;
+        self.ping_sent = None;
+        if self.tail.is_empty() {
+            let used = self.consume(bytes, now, inbox);
+            self.tail.extend_from_slice(&bytes[used..]);
+        } else {
+            let mut tail = std::mem::take(&mut self.tail);
+            tail.extend_from_slice(bytes);
+            let used = self.consume(&tail, now, inbox);
+            tail.drain(..used);
+            self.tail = tail;
+        }
+    }
+
+    /// The transport failed to open, or closed.
+    pub fn handle_close(&mut self, closed: Closed, now: Instant) {
+        let Some(stage) = self.stage() else { return };
+        self.fail(Failure::Closed { stage, closed }, now);
+        // There is nothing left to send to or to close.
+        self.out.clear();
+        self.hang_up = false;
+    }
+
+    /// The transport delivered something that is no MQTT at all, such as a
+    /// WebSocket text frame `[MQTT-6.0.0-1]`.
+    pub fn handle_violation(&mut self, violation: Violation, now: Instant) {
+        if self.stage().is_some() {
+            self.violated(violation, now);
+        }
+    }
+
+    /// The time that [`Session::poll_timeout`] named has come. Too early does no
+    /// harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        match self.phase {
+            Phase::Idle | Phase::Stopped => {}
+            Phase::Waiting { .. } => self.connect(now),
+            Phase::Dialing { .. } => self.fail(Failure::Silent(Stage::Dialing), now),
+            Phase::Greeting { .. } => self.fail(Failure::Silent(Stage::Greeting), now),
+            Phase::Online { .. } if self.ping_sent.is_some() => self.fail(Failure::Silent(Stage::Online), now),
+            Phase::Online { .. } => {
+                self.send_fixed(&Outgoing::PingReq, now);
+                self.ping_sent = Some(now);
+            }
+        }
+    }
+
+    // ---- what the driver is to do -------------------------------------------
+
+    /// The next thing to do with the transport.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        if !self.out.is_empty() {
+            self.sending.clear();
+            std::mem::swap(&mut self.out, &mut self.sending);
+            return Some(Transmit::Send(&self.sending));
+        }
+        if std::mem::take(&mut self.hang_up) {
+            return Some(Transmit::HangUp);
+        }
+        std::mem::take(&mut self.dial).then_some(Transmit::Dial)
+    }
+
+    /// The next thing to know.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Session::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Idle | Phase::Stopped => None,
+            Phase::Dialing { deadline } | Phase::Greeting { deadline } => Some(deadline),
+            Phase::Waiting { until } => Some(until),
+            Phase::Online { .. } => {
+                let keep_alive = Duration::from_secs(u64::from(self.server.keep_alive_s));
+                if keep_alive.is_zero() {
+                    return None;
+                }
+                // A ping after three quarters of a keep alive in which either
+                // side was silent, an answer within half of one: a dead
+                // connection is found within 1.25 keep alives.
+                Some(match self.ping_sent {
+                    Some(sent) => sent + keep_alive / 2,
+                    None => self.last_sent.min(self.last_received) + keep_alive * 3 / 4,
+                })
+            }
+        }
+    }
+
+    // ---- packets ------------------------------------------------------------
+
+    /// Handles the whole packets at the start of `input`; returns their length.
+    fn consume(&mut self, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
+        let mut used = 0;
+        while self.is_talking() {
+            let rest = &input[used..];
+            let packet = match codec::frame(rest, &self.options.limits) {
+                Ok(Some(length)) => &rest[..length],
+                Ok(None) => return used,
+                Err(violation) => {
+                    self.violated(violation, now);
+                    break;
+                }
+            };
+            used += packet.len();
+            match codec::decode(packet, self.version, &self.options.limits) {
+                Ok(decoded) => self.handle_packet(decoded, packet, now, inbox),
+                Err(violation) => self.violated(violation, now),
+            }
+        }
+        // The connection ended on the way: what follows is nobody's.
+        input.len()
+    }
+
+    fn handle_packet(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let online = matches!(self.phase, Phase::Online { .. });
+        match decoded {
+            Incoming::Publish(publish) if online => self.handle_publish(publish, packet, now, inbox),
+            Incoming::PubAck(ack) if online => self.finish_publish(&ack, QoS::AtLeastOnce, now),
+            Incoming::PubRec(ack) if online => self.handle_pubrec(&ack, now),
+            Incoming::PubRel(ack) if online => self.handle_pubrel(&ack, now),
+            Incoming::PubComp(ack) if online => self.finish_publish(&ack, QoS::ExactlyOnce, now),
+            Incoming::SubAck(ack) if online => self.handle_suback(&ack, packet, now),
+            Incoming::UnsubAck(ack) if online => {
+                if let Some(place) = self.unsubscribing.iter().position(|id| *id == ack.packet_id) {
+                    self.unsubscribing.swap_remove(place);
+                    self.ids.remove(ack.packet_id);
+                }
+            }
+            // Any input already ended the wait for an answer.
+            Incoming::PingResp if online => {}
+            Incoming::Disconnect(goodbye) if online => self.fail(Failure::Disconnected(goodbye), now),
+            Incoming::ConnAck(ack) if !online => self.handle_connack(*ack, packet, now),
+            Incoming::Auth(_) => self.broke(
+                "The broker wants to exchange AUTH packets, and no authentication method was agreed on.",
+                "[MQTT-4.12.0-6]",
+                packet,
+                now,
+            ),
+            Incoming::ConnAck(_) => self.broke("The broker sent a second CONNACK.", "(MQTT 3.2)", packet, now),
+            _ => self.broke("The broker's first packet wasn't a CONNACK.", "[MQTT-3.2.0-1]", packet, now),
+        }
+    }
+
+    fn handle_connack(&mut self, ack: ConnAck, packet: &[u8], now: Instant) {
+        if let Some(refusal) = ack.refusal {
+            let ConnAckProperties { reason_string, server_reference, .. } = ack.properties;
+            return self.fail(Failure::Refused { refusal, reason_string, server_reference }, now);
+        }
+        if ack.session_present && self.clean_start {
+            return self.broke(
+                "The broker claims to have kept a session that it was asked to forget.",
+                "[MQTT-3.2.2-2]",
+                packet,
+                now,
+            );
+        }
+        self.phase = Phase::Online { since: now };
+        self.established = true;
+        self.proven = Some(self.version);
+        self.server = ServerLimits::new(&ack.properties, self.options.keep_alive_s, self.version);
+        self.quota = self.server.receive_maximum;
+        if let Some(id) = ack.properties.assigned_client_id {
+            self.options.client_id = id;
+        }
+        self.events.push_back(Event::Connected {
+            version: self.version,
+            fell_back: self.options.version.is_none() && self.version == Version::V311,
+            session_present: ack.session_present,
+        });
+        if ack.session_present {
+            self.resume_session();
+        } else {
+            self.begin_session();
+        }
+        self.send_subscriptions(now);
+        self.pump(now);
+    }
+
+    /// The server kept our session: what is unfinished goes out again, in the
+    /// order it went out first `[MQTT-4.4.0-1]`.
+    fn resume_session(&mut self) {
+        self.resend = self.in_flight.values().copied().collect();
+    }
+
+    /// The server knows nothing of us.
+    fn begin_session(&mut self) {
+        self.received.clear();
+        for wanted in &mut self.wanted {
+            wanted.sent = false;
+        }
+        // At least once: again, as new messages, before what was never sent.
+        // Exactly once: nobody knows whether it arrived.
+        for (token, id) in std::mem::take(&mut self.in_flight).into_iter().rev() {
+            self.ids.remove(id);
+            let Some(lost) = self.by_id.remove(&id) else { continue };
+            if lost.message.qos == QoS::AtLeastOnce {
+                self.queue.push_front((token, lost.message));
+            } else {
+                self.events.push_back(Event::Published { token, outcome: Outcome::Unknown });
+            }
+        }
+    }
+
+    fn handle_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let alias = publish.topic_alias.map(|alias| usize::from(alias.get()));
+        if let Some(alias) = alias {
+            if alias > usize::from(TOPIC_ALIAS_MAXIMUM) {
+                return self.violated(
+                    Violation {
+                        reason: ReasonCode::TOPIC_ALIAS_INVALID,
+                        rule: "[MQTT-3.3.2-8]",
+                        words: format!(
+                            "The broker used topic alias {alias}; {TOPIC_ALIAS_MAXIMUM} is the highest it may use."
+                        ),
+                        excerpt: excerpt(packet),
+                    },
+                    now,
+                );
+            }
+            if !publish.topic.is_empty() {
+                if self.aliases.len() <= alias {
+                    self.aliases.resize(alias + 1, None);
+                }
+                self.aliases[alias] = Some(publish.topic.to_owned());
+            }
+        }
+        let alias = alias.unwrap_or_default();
+        if publish.topic.is_empty() && self.aliases.get(alias).is_none_or(Option::is_none) {
+            return self.broke("The broker used a topic alias that it never set.", "(MQTT 5.0, 3.3.4)", packet, now);
+        }
+        let unfinished = usize::from(self.options.receive_maximum);
+        let fresh = match (publish.qos, publish.packet_id) {
+            (QoS::ExactlyOnce, Some(id)) if !self.received.contains(id) => {
+                if self.version == Version::V5 && self.received.len() >= unfinished {
+                    return self.violated(
+                        Violation {
+                            reason: ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+                            rule: "[MQTT-3.3.4-9]",
+                            words: format!("The broker has more than {unfinished} unfinished messages under way."),
+                            excerpt: excerpt(packet),
+                        },
+                        now,
+                    );
+                }
+                self.received.insert(id);
+                true
+            }
+            // Delivered before, and not released since: the same message again.
+            (QoS::ExactlyOnce, Some(_)) => false,
+            _ => true,
+        };
+        if fresh {
+            let aliased = self.aliases.get(alias).and_then(Option::as_deref);
+            let topic = if publish.topic.is_empty() { aliased.unwrap_or_default() } else { publish.topic };
+            inbox.message(&Publish { topic, ..publish }, now);
+        }
+        match (publish.qos, publish.packet_id) {
+            (QoS::AtLeastOnce, Some(id)) => self.send_fixed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
+            (QoS::ExactlyOnce, Some(id)) => self.send_fixed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
+            _ => {}
+        }
+    }
+
+    fn handle_pubrel(&mut self, ack: &Ack, now: Instant) {
+        let known = self.received.remove(ack.packet_id);
+        self.send_fixed(&Outgoing::PubComp(ack.packet_id, found(known)), now);
+    }
+
+    fn handle_pubrec(&mut self, ack: &Ack, now: Instant) {
+        match self.by_id.get_mut(&ack.packet_id) {
+            Some(sent) if sent.message.qos == QoS::ExactlyOnce => {
+                if ack.reason.is_error() {
+                    return self.finish_publish(ack, QoS::ExactlyOnce, now);
+                }
+                sent.released = true;
+                self.send_fixed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
+            }
+            _ => self.send_fixed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
+        }
+    }
+
+    /// The last acknowledgement of a publish. One for an identifier that isn't
+    /// in flight is late and means nothing.
+    fn finish_publish(&mut self, ack: &Ack, qos: QoS, now: Instant) {
+        if self.by_id.get(&ack.packet_id).is_none_or(|sent| sent.message.qos != qos) {
+            return;
+        }
+        let Some(sent) = self.by_id.remove(&ack.packet_id) else { return };
+        self.in_flight.remove(&sent.token);
+        self.ids.remove(ack.packet_id);
+        self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
+        let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
+        self.events.push_back(Event::Published { token: sent.token, outcome });
+        self.pump(now);
+    }
+
+    fn handle_suback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
+        let Some(place) = self.subscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
+        let (id, filters) = self.subscribing.swap_remove(place);
+        self.ids.remove(id);
+        if filters.len() != ack.reasons.len() {
+            return self.broke(
+                "The broker's SUBACK doesn't hold one answer for each topic filter.",
+                "[MQTT-3.8.4-6]",
+                packet,
+                now,
+            );
+        }
+        for (filter, reason) in filters.into_iter().zip(&ack.reasons) {
+            let granted = QoS::from_u8(reason.0).ok_or(*reason);
+            self.events.push_back(Event::Subscribed { filter, granted });
+        }
+    }
+
+    // ---- sending ------------------------------------------------------------
+
+    /// Sends the subscriptions that this session hasn't got yet, in one packet.
+    fn send_subscriptions(&mut self, now: Instant) {
+        let unsent: Vec<_> = self.wanted.iter().filter(|wanted| !wanted.sent).cloned().collect();
+        if unsent.is_empty() {
+            return;
+        }
+        let Some(packet_id) = self.ids.allocate() else { return };
+        let filters: Vec<_> = unsent.iter().map(|wanted| (wanted.filter.as_str(), wanted.options)).collect();
+        self.send_fixed(&Outgoing::Subscribe { packet_id, filters: &filters, subscription_id: None }, now);
+        self.subscribing.push((packet_id, unsent.iter().map(|wanted| wanted.filter.as_str().to_owned()).collect()));
+        for wanted in &mut self.wanted {
+            wanted.sent = true;
+        }
+    }
+
+    /// Sends of our own messages what the server takes now: first what is to be
+    /// sent again, then what waits.
+    fn pump(&mut self, now: Instant) {
+        while let Some(id) = self.resend.front().copied() {
+            let Some(sent) = self.by_id.get(&id) else {
+                self.resend.pop_front();
+                continue;
+            };
+            if sent.released {
+                self.send_fixed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+            } else {
+                if self.quota == 0 {
+                    return;
+                }
+                self.quota -= 1;
+                let outgoing = outgoing(&sent.message, Some(id), true);
+                // It was sent before within the same limits; should the server
+                // have lowered them, the message stays in flight unsent.
+                if codec::encode(&outgoing, self.version, self.server.packet_bytes, &mut self.out).is_ok() {
+                    self.last_sent = now;
+                }
+            }
+            self.resend.pop_front();
+        }
+        while let Some((token, message)) = self.queue.pop_front() {
+            let acknowledged = message.qos != QoS::AtMostOnce;
+            if acknowledged && self.quota == 0 {
+                self.queue.push_front((token, message));
+                return;
+            }
+            let packet_id = if acknowledged { self.ids.allocate() } else { None };
+            if acknowledged && packet_id.is_none() {
+                self.queue.push_front((token, message));
+                return;
+            }
+            let sent = self.server.allows(&message).and_then(|()| {
+                let outgoing = outgoing(&message, packet_id, false);
+                codec::encode(&outgoing, self.version, self.server.packet_bytes, &mut self.out)
+            });
+            match (sent, packet_id) {
+                (Err(error), id) => {
+                    if let Some(id) = id {
+                        self.ids.remove(id);
+                    }
+                    self.events.push_back(Event::Published { token, outcome: Outcome::Impossible(error) });
+                }
+                (Ok(()), None) => {
+                    self.last_sent = now;
+                    self.events.push_back(Event::Published { token, outcome: Outcome::Done });
+                }
+                (Ok(()), Some(id)) => {
+                    self.last_sent = now;
+                    self.quota -= 1;
+                    self.in_flight.insert(token, id);
+                    self.by_id.insert(id, InFlight { token, message, released: false });
+                }
+            }
+        }
+    }
+
+    /// Sends a packet that was checked when its parts were taken in, and so
+    /// always fits.
+    fn send_fixed(&mut self, packet: &Outgoing<'_>, now: Instant) {
+        let sent = codec::encode(packet, self.version, self.server.packet_bytes, &mut self.out);
+        debug_assert!(sent.is_ok(), "{packet:?}: {sent:?}");
+        self.last_sent = now;
+    }
+
+    // ---- the ways a connection ends -----------------------------------------
+
+    fn broke(&mut self, words: &str, rule: &'static str, packet: &[u8], now: Instant) {
+        let reason = ReasonCode::PROTOCOL_ERROR;
+        self.violated(Violation { reason, rule, words: words.to_owned(), excerpt: excerpt(packet) }, now);
+    }
+
+    /// The server broke a rule: tell it which (5.0) and hang up. Before CONNACK
+    /// nothing may be told `[MQTT-3.14.0-1]`.
+    fn violated(&mut self, violation: Violation, now: Instant) {
+        if self.version == Version::V5 && matches!(self.phase, Phase::Online { .. }) {
+            let goodbye = Disconnect::new(violation.reason);
+            self.send_fixed(&Outgoing::Disconnect(&goodbye), now);
+        }
+        self.fail(Failure::Violation(violation), now);
+    }
+
+    fn fail(&mut self, failure: Failure, now: Instant) {
+        let phase = self.phase;
+        self.drop_transport();
+        if self.goes_back_to_v311(&failure) {
+            self.version = Version::V311;
+            return self.start_dialing(now);
+        }
+        if let Phase::Online { since } = phase
+            && now.since(since) >= reconnect::SETTLED
+        {
+            self.back_off.reset();
+        }
+        let wait = match reconnect::policy(&failure) {
+            Retry::Never => None,
+            Retry::BackOff => Some(self.back_off.next_wait()),
+            Retry::Long => Some(reconnect::LONG),
+        };
+        let retry_at = wait.map(|wait| now + wait);
+        self.phase = retry_at.map_or(Phase::Stopped, |until| Phase::Waiting { until });
+        self.events.push_back(Event::Lost { failure: Box::new(failure), retry_at });
+    }
+
+    /// "Auto" tries 3.1.1 once where a server doesn't take 5.0: it says so in
+    /// either version's terms, or just closes on a CONNECT it can't read.
+    fn goes_back_to_v311(&self, failure: &Failure) -> bool {
+        self.options.version.is_none()
+            && self.version == Version::V5
+            && match failure {
+                Failure::Refused { refusal: Refusal::V311(1), .. } => true,
+                Failure::Refused { refusal, .. } => refusal.reason() == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
+                Failure::Closed { stage: Stage::Greeting, .. } => self.proven.is_none(),
+                _ => false,
+            }
+    }
+
+    fn start_dialing(&mut self, now: Instant) {
+        self.phase = Phase::Dialing { deadline: now + CONNECT_TIMEOUT };
+        self.dial = true;
+    }
+
+    /// Closes the transport where there is one, or takes a dialling back.
+    fn drop_transport(&mut self) {
+        if self.stage().is_some() && !std::mem::take(&mut self.dial) {
+            self.hang_up = true;
+        }
+        self.forget_connection();
+    }
+
+    /// Drops what belongs to a connection and not to the session.
+    fn forget_connection(&mut self) {
+        self.tail = Vec::new();
+        self.aliases.clear();
+        self.ping_sent = None;
+        self.resend.clear();
+        for (id, filters) in std::mem::take(&mut self.subscribing) {
+            self.ids.remove(id);
+            for wanted in &mut self.wanted {
+                // Never answered: to be asked again, whatever the session holds.
+                wanted.sent &= !filters.iter().any(|filter| filter == wanted.filter.as_str());
+            }
+        }
+        for id in std::mem::take(&mut self.unsubscribing) {
+            self.ids.remove(id);
+        }
+    }
+
+    /// Whether packets can come and go.
+    fn is_talking(&self) -> bool {
+        matches!(self.phase, Phase::Greeting { .. } | Phase::Online { .. })
+    }
+
+    /// How far the transport has come; `None` while there is none.
+    fn stage(&self) -> Option<Stage> {
+        match self.phase {
+            Phase::Dialing { .. } => Some(Stage::Dialing),
+            Phase::Greeting { .. } => Some(Stage::Greeting),
+            Phase::Online { .. } => Some(Stage::Online),
+            Phase::Idle | Phase::Waiting { .. } | Phase::Stopped => None,
+        }
+    }
+}
+
+impl ServerLimits {
+    fn new(stated: &ConnAckProperties, keep_alive_s: u16, version: Version) -> Self {
+        // 3.1.1 has no Receive Maximum; the one of 5.0's default does for both.
+        let receive_maximum = match version {
+            Version::V5 => stated.receive_maximum.unwrap_or(u16::MAX),
+            Version::V311 => u16::MAX,
+        };
+        Self {
+            packet_bytes: stated.packet_size_maximum_bytes.unwrap_or(u32::MAX),
+            qos_maximum: stated.qos_maximum.unwrap_or(QoS::ExactlyOnce),
+            retain_available: stated.retain_available.unwrap_or(true),
+            receive_maximum,
+            keep_alive_s: stated.server_keep_alive_s.unwrap_or(keep_alive_s),
+        }
+    }
+
+    fn allows(&self, message: &Message) -> Result<(), EncodeError> {
+        if message.qos > self.qos_maximum {
+            return Err(EncodeError::Forbidden {
+                words: match self.qos_maximum {
+                    QoS::AtMostOnce => "This broker takes QoS 0 only.",
+                    _ => "This broker takes QoS 0 and 1 only.",
+                },
+                rule: "[MQTT-3.2.2-11]",
+            });
+        }
+        if message.retain && !self.retain_available {
+            return Err(EncodeError::Forbidden {
+                words: "This broker keeps no retained messages.",
+                rule: "[MQTT-3.2.2-14]",
+            });
+        }
+        Ok(())
+    }
+}
+
+fn outgoing(message: &Message, packet_id: Option<PacketId>, dup: bool) -> Outgoing<'_> {
+    Outgoing::Publish(Publish {
+        dup,
+        qos: message.qos,
+        retain: message.retain,
+        topic: &message.topic,
+        packet_id,
+        topic_alias: None,
+        properties: &message.properties,
+        payload: &message.payload,
+    })
+}
+
+fn found(known: bool) -> ReasonCode {
+    if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND }
+}
+
+fn excerpt(packet: &[u8]) -> Vec<u8> {
+    packet[..packet.len().min(Violation::EXCERPT_BYTES)].to_vec()
+}

@@ -1,0 +1,726 @@
+//! The session against a scripted server, in virtual time.
+//!
+//! Nothing here sleeps. What the client sends is compared as bytes written by
+//! hand from the standard, so that a fault of the codec can't hide itself.
+
+use std::time::Duration;
+
+use mqtt_crawl::mqtt::error::{Closed, Failure, Stage};
+use mqtt_crawl::mqtt::packet::{Publish, QoS, ReasonCode, SubscriptionOptions, Version, Will};
+use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, PublishError, Session, Transmit};
+use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::time::Instant;
+
+/// CONNACK of 5.0 without properties, and of 3.1.1.
+const YES_V5: &str = "2003000000";
+const YES_V311: &str = "20020000";
+
+/// A session, its virtual clock, and everything it said and delivered.
+struct Bench {
+    session: Session,
+    now: Instant,
+    delivered: Delivered,
+}
+
+#[derive(Default)]
+struct Delivered(Vec<String>);
+
+impl Inbox for Delivered {
+    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+        self.0.push(format!("{} {}", message.topic, String::from_utf8_lossy(message.payload)));
+    }
+}
+
+impl Bench {
+    fn new(options: Options) -> Self {
+        let session = Session::new(options, 7);
+        Self { session, now: Instant::from_millis(1_000), delivered: Delivered::default() }
+    }
+
+    /// Connected, with nothing left to be looked at.
+    fn online(options: Options) -> Self {
+        let answer = if options.version == Some(Version::V311) { YES_V311 } else { YES_V5 };
+        let mut bench = Self::new(options);
+        bench.session.connect(bench.now);
+        bench.session.handle_open(bench.now);
+        bench.serve(answer);
+        bench.actions();
+        assert!(matches!(bench.events()[..], [Event::Connected { .. }]));
+        bench
+    }
+
+    /// The server sends these bytes, in hex.
+    fn serve(&mut self, hex: &str) {
+        self.session.handle_input(&unhex(hex), self.now, &mut self.delivered);
+    }
+
+    /// The transport is lost, and the next attempt reaches a server that
+    /// answers like this.
+    fn lose_and_return(&mut self, answer: &str) {
+        self.session.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        self.wait_for_timeout();
+        self.session.handle_open(self.now);
+        self.actions();
+        self.serve(answer);
+    }
+
+    fn wait_for_timeout(&mut self) {
+        self.now = self.session.poll_timeout().expect("a deadline");
+        self.session.handle_timeout(self.now);
+    }
+
+    fn actions(&mut self) -> Vec<String> {
+        let mut actions = Vec::new();
+        while let Some(transmit) = self.session.poll_transmit() {
+            actions.push(match transmit {
+                Transmit::Dial => "dial".to_owned(),
+                Transmit::Send(bytes) => hex(bytes),
+                Transmit::HangUp => "hang up".to_owned(),
+            });
+        }
+        actions
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.session.poll_event()).collect()
+    }
+
+    /// Why the connection was lost, and whether it is tried again.
+    fn failure(&mut self) -> (Failure, bool) {
+        match &self.events()[..] {
+            [.., Event::Lost { failure, retry_at }] => (failure.as_ref().clone(), retry_at.is_some()),
+            other => panic!("not lost: {other:?}"),
+        }
+    }
+
+    fn publish(&mut self, qos: QoS, payload: &str) -> mqtt_crawl::mqtt::session::Token {
+        let message = Message { topic: "t".to_owned(), payload: payload.into(), qos, ..Message::default() };
+        self.session.publish(message, self.now).expect("taken on")
+    }
+
+    fn subscribe(&mut self, filter: &str, qos: QoS) {
+        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+        self.session.subscribe(TopicFilter::parse(filter).expect("a filter"), options, self.now);
+    }
+}
+
+fn v5() -> Options {
+    Options { client_id: "c".to_owned(), version: Some(Version::V5), ..Options::default() }
+}
+
+fn v311() -> Options {
+    Options { version: Some(Version::V311), ..v5() }
+}
+
+fn auto() -> Options {
+    Options { version: None, ..v5() }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> =
+        text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).expect("hex") as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+// ---- connecting --------------------------------------------------------------
+
+#[test]
+fn connect_of_5_0_states_our_limits() {
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    assert_eq!(bench.actions(), ["dial"]);
+    bench.session.handle_open(bench.now);
+    // Receive maximum 1024, maximum packet size 16 MiB, topic alias maximum 64.
+    let properties = "21 0400 27 01000000 22 0040".replace(' ', "");
+    assert_eq!(bench.actions(), [format!("1019 00044d515454 05 02 001e 0b {properties} 000163").replace(' ', "")]);
+    assert!(bench.events().is_empty());
+}
+
+#[test]
+fn connect_of_3_1_1_with_everything() {
+    let mut bench = Bench::new(Options {
+        user_name: Some(String::new()),
+        password: Some(vec![0xff, 0x00]),
+        keep_alive_s: 0,
+        will: Some(Will {
+            topic: "w".to_owned(),
+            payload: vec![1],
+            qos: QoS::ExactlyOnce,
+            retain: true,
+            ..Will::default()
+        }),
+        ..v311()
+    });
+    bench.session.connect(bench.now);
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    assert_eq!(bench.actions(), ["1019 00044d515454 04 f6 0000 000163 000177 000101 0000 0002ff00".replace(' ', "")]);
+}
+
+#[test]
+fn refusals_are_told_and_only_some_are_tried_again() {
+    // (options, answer, tried again, what the words hold)
+    for (options, answer, again, words) in [
+        (v311(), "20020001", false, "version"),
+        (v311(), "20020002", false, "client identifier"),
+        (v311(), "20020003", true, "right now"),
+        (v311(), "20020004", false, "user name or the password"),
+        (v311(), "20020005", false, "doesn't allow"),
+        (v5(), "2003008600", false, "user name or the password"),
+        (v5(), "2003008700", false, "doesn't allow"),
+        (v5(), "2003008a00", false, "banned"),
+        (v5(), "2003008c00", false, "authentication"),
+        (v5(), "2003008400", false, "version"),
+        (v5(), "20020001", false, "version"),
+        (v5(), "2003008900", true, "right now"),
+        (v5(), "2003009700", true, "quota"),
+        (v5(), "200a 00 9d 07 1c 0004 68323a31", false, "h2:1"),
+        (v5(), "200a 00 87 07 1f 0004 6e6f7065", false, "nope"),
+    ] {
+        let mut bench = Bench::new(options);
+        bench.session.connect(bench.now);
+        bench.session.handle_open(bench.now);
+        bench.actions();
+        bench.serve(answer);
+        assert_eq!(bench.actions(), ["hang up"], "{answer}");
+        let (failure, tried_again) = bench.failure();
+        assert_eq!(tried_again, again, "{answer}: {failure}");
+        assert_eq!(bench.session.poll_timeout().is_some(), again, "{answer}");
+        assert!(failure.to_string().contains(words), "{answer}: {failure}");
+    }
+}
+
+#[test]
+fn auto_goes_back_to_3_1_1_once_and_says_so() {
+    for refusal in ["2003008400", "20020001", "closed"] {
+        let mut bench = Bench::new(auto());
+        bench.session.connect(bench.now);
+        bench.session.handle_open(bench.now);
+        bench.actions();
+        if refusal == "closed" {
+            bench.session.handle_close(Closed::default(), bench.now);
+            assert_eq!(bench.actions(), ["dial"]);
+        } else {
+            bench.serve(refusal);
+            assert_eq!(bench.actions(), ["hang up", "dial"], "{refusal}");
+        }
+        assert!(bench.events().is_empty());
+        bench.session.handle_open(bench.now);
+        assert_eq!(bench.actions(), ["100d00044d5154540402001e000163"]);
+        bench.serve(YES_V311);
+        assert_eq!(
+            bench.events(),
+            [Event::Connected { version: Version::V311, fell_back: true, session_present: false }]
+        );
+        // From now on it stays with what works.
+        bench.lose_and_return(YES_V311);
+        assert!(matches!(bench.events()[..], [Event::Lost { .. }, Event::Connected { version: Version::V311, .. }]));
+    }
+}
+
+#[test]
+fn auto_that_is_refused_twice_stops() {
+    let mut bench = Bench::new(auto());
+    bench.session.connect(bench.now);
+    for _ in 0..2 {
+        bench.session.handle_open(bench.now);
+        bench.serve("20020001");
+    }
+    assert!(!bench.failure().1);
+}
+
+#[test]
+fn a_lost_connection_of_5_0_is_no_reason_to_go_back() {
+    let mut bench = Bench::online(auto());
+    bench.session.handle_close(Closed::default(), bench.now);
+    bench.wait_for_timeout();
+    bench.session.handle_open(bench.now);
+    bench.session.handle_close(Closed::default(), bench.now);
+    assert!(bench.failure().1);
+    bench.wait_for_timeout();
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    let sent = bench.actions().pop().expect("CONNECT");
+    assert_eq!(&sent[16..18], "05");
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up() {
+    for (open, stage) in [(false, Stage::Dialing), (true, Stage::Greeting)] {
+        let mut bench = Bench::new(v5());
+        let began = bench.now;
+        bench.session.connect(bench.now);
+        if open {
+            bench.session.handle_open(bench.now);
+        }
+        bench.actions();
+        bench.wait_for_timeout();
+        assert_eq!(bench.now.since(began), Duration::from_secs(10));
+        assert_eq!(bench.actions(), ["hang up"]);
+        assert_eq!(bench.failure(), (Failure::Silent(stage), true));
+    }
+}
+
+#[test]
+fn packets_out_of_place_end_the_connection() {
+    for (hex, words) in [("d000", "wasn't a CONNACK"), ("30 06 0001 74 00 68 69", "wasn't a CONNACK"), ("f000", "AUTH")]
+    {
+        let mut bench = Bench::new(v5());
+        bench.session.connect(bench.now);
+        bench.session.handle_open(bench.now);
+        bench.actions();
+        bench.serve(hex);
+        // Before CONNACK no DISCONNECT may be sent.
+        assert_eq!(bench.actions(), ["hang up"], "{hex}");
+        assert!(bench.failure().0.to_string().contains(words), "{hex}");
+    }
+    let mut bench = Bench::online(v5());
+    bench.serve(YES_V5);
+    assert_eq!(bench.actions(), ["e0028200", "hang up"]);
+    assert!(bench.failure().0.to_string().contains("second CONNACK"));
+}
+
+#[test]
+fn a_session_nobody_has_cannot_be_present() {
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.serve("2003010000");
+    assert!(bench.failure().0.to_string().contains("[MQTT-3.2.2-2]"));
+}
+
+// ---- subscribing -------------------------------------------------------------
+
+#[test]
+fn filters_go_out_together_and_each_gets_its_answer() {
+    let mut bench = Bench::new(v5());
+    bench.subscribe("a/#", QoS::AtLeastOnce);
+    bench.subscribe("b", QoS::ExactlyOnce);
+    bench.subscribe("c", QoS::AtMostOnce);
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve(YES_V5);
+    assert_eq!(bench.actions(), ["82 11 0001 00 0003612f23 01 000162 02 000163 00".replace(' ', "")]);
+    bench.events();
+    bench.serve("90 06 0001 00 00 02 87");
+    let subscribed = |filter: &str, granted| Event::Subscribed { filter: filter.to_owned(), granted };
+    assert_eq!(
+        bench.events(),
+        [
+            subscribed("a/#", Ok(QoS::AtMostOnce)),
+            subscribed("b", Ok(QoS::ExactlyOnce)),
+            subscribed("c", Err(ReasonCode::NOT_AUTHORIZED)),
+        ]
+    );
+}
+
+#[test]
+fn a_suback_with_too_few_answers_breaks_a_rule() {
+    let mut bench = Bench::online(v5());
+    bench.subscribe("a", QoS::AtMostOnce);
+    bench.subscribe("b", QoS::AtMostOnce);
+    bench.serve("90 05 0001 00 00 00");
+    assert!(bench.failure().0.to_string().contains("one answer for each"));
+}
+
+#[test]
+fn subscriptions_come_back_with_the_connection() {
+    let mut bench = Bench::online(v311());
+    bench.subscribe("a", QoS::AtMostOnce);
+    assert_eq!(bench.actions(), ["8206000100016100"]);
+    bench.serve("9003000100");
+    bench.lose_and_return(YES_V311);
+    assert_eq!(bench.actions(), ["8206000200016100"]);
+}
+
+#[test]
+fn a_kept_session_keeps_its_subscriptions_unless_they_were_never_answered() {
+    let lasting = Options { session_expiry_s: 60, ..v5() };
+    let mut bench = Bench::online(lasting.clone());
+    bench.subscribe("a", QoS::AtMostOnce);
+    bench.serve("9004 0001 00 00");
+    bench.subscribe("b", QoS::AtMostOnce);
+    bench.actions();
+    bench.lose_and_return("2003010000");
+    assert_eq!(bench.actions(), ["82 07 0003 00 000162 00".replace(' ', "")]);
+}
+
+#[test]
+fn unsubscribing_takes_the_subscription_out_for_good() {
+    let mut bench = Bench::online(v311());
+    bench.subscribe("a", QoS::AtMostOnce);
+    bench.serve("9003000100");
+    bench.actions();
+    bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
+    assert_eq!(bench.actions(), ["a2050002000161"]);
+    bench.serve("b0020002");
+    bench.lose_and_return(YES_V311);
+    assert!(bench.actions().is_empty());
+}
+
+// ---- receiving ---------------------------------------------------------------
+
+#[test]
+fn each_qos_is_acknowledged_in_its_way() {
+    for options in [v5(), v311()] {
+        let properties = if options.version == Some(Version::V5) { "00" } else { "" };
+        let publish = |header: &str, id: &str, payload: &str| {
+            let body = format!("000174{id}{properties}{payload}");
+            format!("{header}{:02x}{body}", body.len() / 2)
+        };
+        let mut bench = Bench::online(options);
+        bench.serve(&publish("30", "", "61"));
+        assert!(bench.actions().is_empty());
+        bench.serve(&publish("32", "0009", "62"));
+        assert_eq!(bench.actions(), ["40020009"]);
+        bench.serve(&publish("34", "000a", "63"));
+        assert_eq!(bench.actions(), ["5002000a"]);
+        // The same again before PUBREL is the same message.
+        bench.serve(&publish("3c", "000a", "63"));
+        assert_eq!(bench.actions(), ["5002000a"]);
+        bench.serve("6202000a");
+        assert_eq!(bench.actions(), ["7002000a"]);
+        // After PUBREL the identifier stands for a new message.
+        bench.serve(&publish("34", "000a", "64"));
+        assert_eq!(bench.delivered.0, ["t a", "t b", "t c", "t d"]);
+    }
+}
+
+#[test]
+fn many_packets_in_one_frame_and_one_packet_in_many() {
+    let stream = unhex("3004 0001 74 00  3205 0001 74 0001  3406 0001 74 0002 61 d000");
+    for chunk in 1..=stream.len() {
+        let mut bench = Bench::online(v311());
+        for part in stream.chunks(chunk) {
+            bench.session.handle_input(part, bench.now, &mut bench.delivered);
+        }
+        assert_eq!(bench.delivered.0, ["t \0", "t ", "t a"], "in pieces of {chunk}");
+        assert_eq!(bench.actions().concat(), "4002000150020002", "in pieces of {chunk}");
+    }
+}
+
+#[test]
+fn exactly_once_holds_over_a_lost_connection() {
+    let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
+    bench.serve("3407 0001 74 0005 00 61");
+    // PUBREC got lost with the connection; the server sends again.
+    bench.lose_and_return("2003010000");
+    bench.serve("3c07 0001 74 0005 00 61");
+    assert_eq!(bench.actions(), ["50020005"]);
+    bench.serve("62020005");
+    assert_eq!(bench.delivered.0, ["t a"]);
+    // A session that was lost forgets its identifiers.
+    bench.serve("3407 0001 74 0006 00 62");
+    bench.lose_and_return(YES_V5);
+    bench.serve("3407 0001 74 0006 00 63");
+    assert_eq!(bench.delivered.0, ["t a", "t b", "t c"]);
+}
+
+#[test]
+fn pubrel_for_nothing_is_answered_as_such() {
+    let mut bench = Bench::online(v5());
+    bench.serve("62020033");
+    assert_eq!(bench.actions(), ["7003003392"]);
+    let mut bench = Bench::online(v311());
+    bench.serve("62020033");
+    assert_eq!(bench.actions(), ["70020033"]);
+}
+
+#[test]
+fn topic_aliases_are_resolved_and_misuse_is_told() {
+    let mut bench = Bench::online(v5());
+    bench.serve("3009 0002 742f 03 230001 31");
+    bench.serve("3007 0000 03 230001 32");
+    assert_eq!(bench.delivered.0, ["t/ 1", "t/ 2"]);
+    bench.serve("3007 0000 03 230002 33");
+    assert_eq!(bench.actions(), ["e0028200", "hang up"]);
+    // Aliases die with the connection.
+    bench.wait_for_timeout();
+    bench.session.handle_open(bench.now);
+    bench.serve(YES_V5);
+    bench.serve("3007 0000 03 230001 34");
+    assert!(bench.failure().0.to_string().contains("never set"));
+
+    let mut bench = Bench::online(v5());
+    bench.serve("3008 0001 74 03 230041 35");
+    assert_eq!(bench.actions(), ["e0029400", "hang up"]);
+    assert!(bench.delivered.0.is_empty());
+}
+
+#[test]
+fn our_receive_maximum_is_kept() {
+    let mut bench = Bench::online(Options { receive_maximum: 2, ..v5() });
+    bench.serve("3406 0001 74 0001 00");
+    bench.serve("3406 0001 74 0002 00");
+    bench.actions();
+    bench.serve("3406 0001 74 0003 00");
+    assert_eq!(bench.actions(), ["e0029300", "hang up"]);
+    assert_eq!(bench.delivered.0.len(), 2);
+}
+
+#[test]
+fn a_malformed_packet_is_told_with_its_bytes_and_the_rest_is_left() {
+    let mut bench = Bench::online(v5());
+    // A PUBLISH with QoS 3, then a good one.
+    bench.serve("3605 0001 74 0001  3005 0001 74 00 61");
+    assert_eq!(bench.actions(), ["e0028100", "hang up"]);
+    assert!(bench.delivered.0.is_empty());
+    let (Failure::Violation(violation), true) = bench.failure() else { panic!("another failure") };
+    assert_eq!(hex(&violation.excerpt), "36050001740001");
+}
+
+#[test]
+fn a_goodbye_of_the_server_is_understood_in_all_its_forms() {
+    for (packet, again) in [("e000", true), ("e0018b", true), ("e0028b00", true), ("e0018e", false), ("e00198", true)] {
+        let mut bench = Bench::online(v5());
+        bench.serve(packet);
+        assert_eq!(bench.actions(), ["hang up"], "{packet}");
+        let (failure, tried_again) = bench.failure();
+        assert!(matches!(failure, Failure::Disconnected(_)), "{packet}");
+        assert_eq!(tried_again, again, "{packet}");
+    }
+}
+
+// ---- publishing --------------------------------------------------------------
+
+#[test]
+fn a_publish_is_done_with_its_last_acknowledgement() {
+    let mut bench = Bench::online(v311());
+    let done = |token| vec![Event::Published { token, outcome: Outcome::Done }];
+
+    let token = bench.publish(QoS::AtMostOnce, "a");
+    assert_eq!(bench.actions(), ["300400017461"]);
+    assert_eq!(bench.events(), done(token));
+
+    let token = bench.publish(QoS::AtLeastOnce, "b");
+    assert_eq!(bench.actions(), ["3206000174000162"]);
+    assert!(bench.events().is_empty());
+    bench.serve("40020001");
+    assert_eq!(bench.events(), done(token));
+    // The same again is late and means nothing.
+    bench.serve("40020001");
+    assert!(bench.events().is_empty());
+
+    let token = bench.publish(QoS::ExactlyOnce, "c");
+    assert_eq!(bench.actions(), ["3406000174000263"]);
+    bench.serve("50020002");
+    assert_eq!(bench.actions(), ["62020002"]);
+    assert!(bench.events().is_empty());
+    bench.serve("70020002");
+    assert_eq!(bench.events(), done(token));
+    assert_eq!(bench.session.unfinished(), 0);
+}
+
+#[test]
+fn refused_publishes_are_no_success() {
+    for (qos, answer) in [(QoS::AtLeastOnce, "4003000187"), (QoS::ExactlyOnce, "5003000187")] {
+        let mut bench = Bench::online(v5());
+        let token = bench.publish(qos, "x");
+        bench.serve(answer);
+        let outcome = Outcome::Refused(ReasonCode::NOT_AUTHORIZED);
+        assert_eq!(bench.events(), [Event::Published { token, outcome }]);
+    }
+}
+
+#[test]
+fn what_was_published_offline_goes_out_in_order() {
+    let mut bench = Bench::new(v311());
+    bench.publish(QoS::AtLeastOnce, "1");
+    bench.publish(QoS::AtMostOnce, "2");
+    bench.publish(QoS::ExactlyOnce, "3");
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve(YES_V311);
+    assert_eq!(bench.actions(), ["3206000174000131 300400017432 3406000174000233".replace(' ', "")]);
+}
+
+#[test]
+fn a_kept_session_gets_the_unfinished_again_in_order() {
+    let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
+    bench.publish(QoS::ExactlyOnce, "1");
+    bench.publish(QoS::AtLeastOnce, "2");
+    bench.publish(QoS::ExactlyOnce, "3");
+    bench.serve("50020001");
+    bench.actions();
+    bench.lose_and_return("2003010000");
+    assert_eq!(
+        bench.actions(),
+        ["62020001 3a07 0001 74 0002 00 32 3c07 0001 74 0003 00 33".replace(' ', "")],
+        "PUBREL for the first, the others as duplicates"
+    );
+    for answer in ["70020001", "40020002", "50020003", "70020003"] {
+        bench.serve(answer);
+    }
+    let done =
+        bench.events().into_iter().filter(|event| matches!(event, Event::Published { outcome: Outcome::Done, .. }));
+    assert_eq!(done.count(), 3);
+}
+
+#[test]
+fn a_lost_session_repeats_qos_1_and_leaves_qos_2_unknown() {
+    let mut bench = Bench::online(v5());
+    bench.publish(QoS::AtLeastOnce, "1");
+    let unsure = bench.publish(QoS::ExactlyOnce, "2");
+    bench.publish(QoS::AtLeastOnce, "3");
+    bench.actions();
+    bench.lose_and_return(YES_V5);
+    assert_eq!(bench.actions(), ["3207 0001 74 0004 00 31 3207 0001 74 0005 00 33".replace(' ', "")]);
+    let unknown = Event::Published { token: unsure, outcome: Outcome::Unknown };
+    assert!(bench.events().contains(&unknown));
+    assert_eq!(bench.session.unfinished(), 2);
+}
+
+#[test]
+fn the_limits_of_the_server_are_kept() {
+    // Receive maximum 1, maximum QoS 1, no retain, packets of 16 bytes.
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.serve("200f 00 00 0c 21 0001 24 01 25 00 27 00000010");
+    bench.actions();
+    bench.events();
+
+    bench.publish(QoS::AtLeastOnce, "1");
+    bench.publish(QoS::AtLeastOnce, "2");
+    assert_eq!(bench.actions(), ["3207 0001 74 0001 00 31".replace(' ', "")]);
+    bench.serve("40020001");
+    assert_eq!(bench.actions(), ["3207 0001 74 0002 00 32".replace(' ', "")]);
+    bench.serve("40020002");
+    bench.events();
+
+    let retained = Message { topic: "t".to_owned(), retain: true, ..Message::default() };
+    bench.session.publish(retained, bench.now).expect("taken on");
+    bench.publish(QoS::ExactlyOnce, "x");
+    bench.publish(QoS::AtMostOnce, "more than sixteen bytes");
+    let words: Vec<_> = bench
+        .events()
+        .into_iter()
+        .map(|event| match event {
+            Event::Published { outcome: Outcome::Impossible(error), .. } => error.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(words[0].contains("retained") && words[1].contains("QoS 0 and 1") && words[2].contains("16"), "{words:?}");
+    assert!(bench.actions().is_empty());
+    assert_eq!(bench.session.unfinished(), 0);
+}
+
+#[test]
+fn what_cannot_be_taken_on_is_said_at_once() {
+    let mut bench = Bench::new(Options { queue_messages: 1, ..v5() });
+    let wild = Message { topic: "a/#".to_owned(), ..Message::default() };
+    assert!(matches!(bench.session.publish(wild, bench.now), Err(PublishError::Topic(_))));
+    bench.publish(QoS::AtLeastOnce, "1");
+    let more = Message { topic: "t".to_owned(), ..Message::default() };
+    assert_eq!(bench.session.publish(more, bench.now), Err(PublishError::QueueFull { limit: 1 }));
+}
+
+// ---- keeping alive, losing, leaving --------------------------------------------
+
+#[test]
+fn pings_keep_alive_and_a_missing_answer_is_noticed() {
+    let mut bench = Bench::online(v311());
+    let began = bench.now;
+    bench.wait_for_timeout();
+    assert_eq!(bench.now.since(began), Duration::from_millis(22_500));
+    assert_eq!(bench.actions(), ["c000"]);
+    bench.serve("d000");
+    bench.wait_for_timeout();
+    assert_eq!(bench.actions(), ["c000"]);
+    let heard = bench.now;
+    bench.wait_for_timeout();
+    assert_eq!(bench.now.since(heard), Duration::from_secs(15));
+    assert_eq!(bench.actions(), ["hang up"]);
+    assert_eq!(bench.failure(), (Failure::Silent(Stage::Online), true));
+}
+
+#[test]
+fn the_keep_alive_of_the_server_counts() {
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.serve("2006 00 00 03 13 0004");
+    let began = bench.now;
+    bench.actions();
+    bench.wait_for_timeout();
+    assert_eq!(bench.now.since(began), Duration::from_secs(3));
+    assert_eq!(bench.actions(), ["c000"]);
+
+    let bench = Bench::online(Options { keep_alive_s: 0, ..v5() });
+    assert_eq!(bench.session.poll_timeout(), None);
+}
+
+#[test]
+fn waits_grow_and_a_good_connection_resets_them() {
+    let mut bench = Bench::online(v5());
+    let mut waits = Vec::new();
+    for _ in 0..40 {
+        bench.session.handle_close(Closed::default(), bench.now);
+        let due = bench.session.poll_timeout().expect("tried again");
+        waits.push(due.since(bench.now));
+        bench.wait_for_timeout();
+        assert_eq!(bench.actions(), ["dial"]);
+    }
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(60)));
+    assert!(waits[0] <= Duration::from_secs(1));
+    assert!(waits[6..].iter().sum::<Duration>() > Duration::from_secs(400), "{waits:?}");
+
+    bench.session.handle_open(bench.now);
+    bench.serve(YES_V5);
+    bench.now = bench.now + Duration::from_secs(31);
+    bench.session.handle_close(Closed::default(), bench.now);
+    let due = bench.session.poll_timeout().expect("tried again");
+    assert!(due.since(bench.now) <= Duration::from_secs(1));
+}
+
+#[test]
+fn waking_ends_the_wait_and_nothing_else() {
+    let mut bench = Bench::online(v5());
+    bench.session.wake(bench.now);
+    assert!(bench.actions().is_empty());
+    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.wake(bench.now);
+    assert_eq!(bench.actions(), ["dial"]);
+    bench.session.wake(bench.now);
+    assert!(bench.actions().is_empty());
+}
+
+#[test]
+fn leaving_says_goodbye_and_stays_away() {
+    let mut bench = Bench::online(v5());
+    bench.session.disconnect();
+    assert_eq!(bench.actions(), ["e000", "hang up"]);
+    assert_eq!(bench.session.poll_timeout(), None);
+
+    // Before the transport is open there is nobody to say it to.
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    bench.session.disconnect();
+    assert!(bench.actions().is_empty());
+    bench.session.handle_open(bench.now);
+    assert!(bench.actions().is_empty());
+}
+
+#[test]
+fn another_server_is_dialled_after_the_goodbye_to_the_first() {
+    let mut bench = Bench::online(v5());
+    bench.session.replace(v311(), 1);
+    bench.session.connect(bench.now);
+    assert_eq!(bench.actions(), ["e000", "hang up", "dial"]);
+}
+
+#[test]
+fn settings_that_make_no_connect_are_told() {
+    let mut bench = Bench::new(Options { user_name: Some("x".repeat(70_000)), ..v5() });
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    let (failure, again) = bench.failure();
+    assert!(!again && failure.to_string().contains("65,535"), "{failure}");
+}
