@@ -99,6 +99,19 @@ async fn a_burst_reaches_a_websocket_whole_and_in_order() {
     station.stop().await;
 }
 
+/// More than the 16 MiB that a WebSocket library takes in one frame unless told otherwise.
+#[tokio::test]
+async fn a_packet_may_exceed_16_mib() {
+    let station = station().await;
+    let mut client = Client::connected(&station, Way::Mqtt, V5, "large").await;
+    client.subscribe(V5, "large", 0).await;
+    let payload = vec![b'x'; 17 << 20];
+    client.send(&publish(V5, "large", 0, 0, &payload)).await;
+    let received = client.packet().await.unwrap();
+    assert!(received.ends_with(&payload), "{} bytes", received.len());
+    station.stop().await;
+}
+
 #[tokio::test]
 async fn who_is_taken_over_is_told_so() {
     let station = station().await;

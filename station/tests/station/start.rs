@@ -1,6 +1,8 @@
 //! What a station says as it starts, and when it doesn't.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use mqtt_crawl_station::{Options, Station};
 
@@ -46,4 +48,46 @@ async fn what_cannot_work_is_refused_in_words() {
     check_refusal(Options { users: Some(nobody), ..quiet() }, &["names no user"]).await;
     let missing = PathBuf::from("/no/such/script");
     check_refusal(Options { transmit: Some(missing), ..quiet() }, &["/no/such/script"]).await;
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mqtt-crawl-station");
+
+#[test]
+fn the_program_says_where_it_listens_and_ends_on_a_signal() {
+    for signal in ["-INT", "-TERM"] {
+        let mut program = Command::new(PROGRAM)
+            .args(["--http", "127.0.0.1:0", "--mqtt", "localhost:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = program.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        assert!(line.starts_with("listening http=127.0.0.1:"), "{line}");
+        let id = program.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert_eq!(program.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn the_program_hashes_a_password_and_refuses_with_status_1() {
+    let hash = |password: &[u8]| {
+        let mut program = Command::new(PROGRAM)
+            .arg("--hash-password")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        program.stdin.take().unwrap().write_all(password).unwrap();
+        program.wait_with_output().unwrap()
+    };
+    let output = hash(b"open sesame\n");
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with("$argon2id$") && !printed.contains("sesame"), "{printed}");
+    let output = hash(b"\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no password"));
 }
