@@ -89,7 +89,7 @@ impl Default for Pacing {
 impl Pacing {
     /// At rest: rate 1, nothing waiting.
     pub fn new() -> Self {
-        Self { rate: 1.0, applied_rate: 1.0, updated: None, haste: Haste::None }
+        Self { eased: 1.0, applied_rate: 1.0, updated: None, haste: Haste::None }
     }
 
     /// The rate that the animation should have now.
