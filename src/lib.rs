@@ -18,10 +18,12 @@
 //! - [`dialogue`]: what a payload says, as a line of dialogue; script files.
 //! - [`crawl`]: where and when lines stand on the plane. Numbers only.
 //! - [`engine`]: the worker's brain, made of all of the above.
+//! - [`console`]: which rows of the log are on screen. Numbers only.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
 //! - `web` (feature `web`): everything that needs a browser.
 
 pub mod broker_url;
+pub mod console;
 pub mod crawl;
 pub mod dialogue;
 pub mod engine;
