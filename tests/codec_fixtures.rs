@@ -1,0 +1,205 @@
+//! Every packet of `fixtures/packets.txt`: whole, split at each byte, glued to
+//! its neighbours, and put before plain mqttbytes to show why the codec checks.
+
+use std::collections::HashSet;
+
+use bytes::BytesMut;
+use mqtt_crawl::mqtt::codec::{Limits, decode, frame};
+use mqtt_crawl::mqtt::error::Violation;
+use mqtt_crawl::mqtt::packet::{Incoming, ReasonCode, Version};
+
+const FIXTURES: &str = include_str!("fixtures/packets.txt");
+
+/// A legal packet in both versions, to stand before and behind a fixture.
+const NEIGHBOUR: [u8; 4] = [0x40, 0x02, 0x12, 0x34];
+
+#[derive(Debug)]
+struct Fixture {
+    name: &'static str,
+    version: Version,
+    bytes: Vec<u8>,
+    codec: Verdict,
+    mqttbytes: &'static str,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Decoded into this kind of packet.
+    Ok(String),
+    /// Refused by `frame`, with the reason and the rule.
+    Frame(u8, String),
+    /// Refused by `decode`, with the reason and the rule.
+    Decode(u8, String),
+}
+
+fn fixtures() -> Vec<Fixture> {
+    let mut fixtures = Vec::new();
+    for line in FIXTURES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [name, versions, bytes, codec, mqttbytes] = fields[..] else {
+            panic!("five fields, please: {line}");
+        };
+        for version in versions.split(' ') {
+            let version = match version {
+                "3.1.1" => Version::V311,
+                "5.0" => Version::V5,
+                other => panic!("{name}: no version {other}"),
+            };
+            let codec = verdict(codec);
+            fixtures.push(Fixture { name, version, bytes: hex(bytes), codec, mqttbytes });
+        }
+    }
+    fixtures
+}
+
+fn verdict(text: &str) -> Verdict {
+    let (step, rest) = text.split_once(' ').expect("a step and what it says");
+    if step == "ok" {
+        return Verdict::Ok(rest.to_owned());
+    }
+    let (reason, rule) = rest.split_once(' ').expect("a reason and a rule");
+    let reason = reason.strip_prefix("0x").and_then(|code| u8::from_str_radix(code, 16).ok());
+    let reason = reason.expect("a reason code such as 0x81");
+    match step {
+        "frame" => Verdict::Frame(reason, rule.to_owned()),
+        "decode" => Verdict::Decode(reason, rule.to_owned()),
+        other => panic!("no step {other}"),
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal bytes"))
+        .collect()
+}
+
+/// Takes one packet off the front of `input`, as a session does.
+fn take(input: &[u8], version: Version) -> Option<(Verdict, Option<usize>)> {
+    let limits = Limits::default();
+    let length = match frame(input, &limits) {
+        Ok(None) => return None,
+        Ok(Some(length)) => length,
+        Err(violation) => {
+            check_violation(&violation, input);
+            let Violation { reason, rule, .. } = violation;
+            return Some((Verdict::Frame(reason.0, rule.to_owned()), None));
+        }
+    };
+    let packet = &input[..length];
+    Some(match decode(packet, version, &limits) {
+        Ok(incoming) => (Verdict::Ok(kind(&incoming)), Some(length)),
+        Err(violation) => {
+            check_violation(&violation, packet);
+            let Violation { reason, rule, .. } = violation;
+            (Verdict::Decode(reason.0, rule.to_owned()), Some(length))
+        }
+    })
+}
+
+fn kind(incoming: &Incoming<'_>) -> String {
+    let debug = format!("{incoming:?}");
+    debug.split('(').next().unwrap_or_default().to_owned()
+}
+
+/// What every violation owes the person who reads it and the server it goes to.
+fn check_violation(violation: &Violation, packet: &[u8]) {
+    let excerpt = &packet[..packet.len().min(Violation::EXCERPT_BYTES)];
+    assert_eq!(violation.excerpt, excerpt);
+    assert!(violation.words.ends_with(['.', '?']), "a sentence: {}", violation.words);
+    assert!(!violation.rule.is_empty());
+    assert!(violation.reason.is_error());
+}
+
+#[test]
+fn whole() {
+    let fixtures = fixtures();
+    assert!(fixtures.len() > 150, "the file was read to its end");
+    let names: HashSet<_> = fixtures.iter().map(|fixture| (fixture.name, fixture.version)).collect();
+    assert_eq!(names.len(), fixtures.len(), "each name stands for one packet of a version");
+    let mut wrong = Vec::new();
+    for fixture in &fixtures {
+        let taken = take(&fixture.bytes, fixture.version).map(|(verdict, _)| verdict);
+        if taken.as_ref() != Some(&fixture.codec) {
+            wrong.push((fixture, taken));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn split_at_each_byte() {
+    for fixture in fixtures() {
+        for at in 0..fixture.bytes.len() {
+            let early = take(&fixture.bytes[..at], fixture.version).map(|(verdict, _)| verdict);
+            match fixture.codec {
+                // What can't become a packet may be refused before it is whole,
+                // but then for the same reason.
+                Verdict::Frame(..) if early.is_some() => {
+                    assert_eq!(early.as_ref(), Some(&fixture.codec), "{fixture:?} at {at}");
+                }
+                _ => assert_eq!(early, None, "{fixture:?} at {at}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn glued_to_its_neighbours() {
+    for fixture in fixtures() {
+        let stream = [&NEIGHBOUR[..], &fixture.bytes, &NEIGHBOUR].concat();
+        let (first, length) = take(&stream, fixture.version).expect("a whole neighbour");
+        assert_eq!((first, length), (Verdict::Ok("PubAck".to_owned()), Some(4)));
+        let rest = &stream[4..];
+        let (middle, length) = take(rest, fixture.version).expect("a whole fixture");
+        assert_eq!(middle, fixture.codec, "{fixture:?}");
+        let Some(length) = length else {
+            continue;
+        };
+        assert_eq!(length, fixture.bytes.len(), "{fixture:?}");
+        assert_eq!(rest[length..], NEIGHBOUR);
+    }
+}
+
+#[test]
+fn plain_mqttbytes_does_otherwise() {
+    let fixtures = fixtures();
+    let mut wrong = Vec::new();
+    for fixture in fixtures.iter().filter(|fixture| fixture.mqttbytes != "-") {
+        let mut stream = BytesMut::from(&fixture.bytes[..]);
+        let result = match fixture.version {
+            Version::V311 => mqttbytes::v4::read(&mut stream, usize::MAX).map(drop),
+            Version::V5 => mqttbytes::v5::read(&mut stream, usize::MAX).map(drop),
+        };
+        let did = match result {
+            Ok(()) => "accepts",
+            // The packet was whole and is now gone: whoever waits, waits for ever.
+            Err(mqttbytes::Error::InsufficientBytes(_)) if stream.is_empty() => "waits",
+            Err(_) => "rejects",
+        };
+        if did != fixture.mqttbytes {
+            wrong.push((fixture, did));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn refusals_keep_the_terms_of_the_version_that_answered() {
+    #[track_caller]
+    fn check(bytes: &str, version: Version, reason: u8) {
+        let bytes = hex(bytes);
+        let incoming = decode(&bytes, version, &Limits::default()).expect("a CONNACK");
+        let Incoming::ConnAck(connack) = incoming else {
+            panic!("no CONNACK: {incoming:?}");
+        };
+        assert_eq!(connack.refusal.map(|refusal| refusal.reason()), Some(ReasonCode(reason)));
+    }
+    check("20 02 00 01", Version::V5, 0x84);
+    check("20 02 00 04", Version::V5, 0x86);
+    check("20 02 00 84", Version::V5, 0x84);
+    check("20 03 00 8a 00", Version::V5, 0x8A);
+    check("20 02 00 05", Version::V311, 0x87);
+    check("20 02 00 c8", Version::V311, 0x80);
+}

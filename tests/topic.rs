@@ -1,0 +1,165 @@
+//! Topic names and filters: what is legal, what matches, and what to tell a
+//! person. Fault 11 of mqttbytes is shown beside each of them.
+
+use mqtt_crawl::mqtt::topic::{TOPIC_BYTES_MAX, TopicError, TopicFilter, TopicName};
+
+#[track_caller]
+fn filter(text: &str) -> TopicFilter {
+    TopicFilter::parse(text).expect("a legal filter")
+}
+
+#[test]
+fn fault_11_topics_beyond_ascii() {
+    let theirs = std::panic::catch_unwind(|| mqttbytes::matches("é/1", "#"));
+    assert!(theirs.is_err(), "mqttbytes slices a character in two");
+    assert!(filter("#").matches("é/1"));
+}
+
+#[test]
+fn fault_11_sys_topics() {
+    assert!(!mqttbytes::matches("$SYS/broker/uptime", "$SYS/#"), "mqttbytes never matches $");
+    assert!(filter("$SYS/#").matches("$SYS/broker/uptime"));
+}
+
+#[test]
+fn fault_11_plus_inside_a_level() {
+    assert!(mqttbytes::valid_filter("a+/b"), "mqttbytes takes it");
+    assert_eq!(TopicFilter::parse("a+/b"), Err(TopicError::PlusNotAlone));
+}
+
+#[test]
+fn fault_11_shared_subscriptions() {
+    assert!(!mqttbytes::matches("a/b", "$share/group/a/#"), "mqttbytes knows none");
+    assert!(filter("$share/group/a/#").matches("a/b"));
+}
+
+#[test]
+fn matching() {
+    #[track_caller]
+    fn check(text: &str, yes: &[&str], no: &[&str]) {
+        let filter = filter(text);
+        for topic in yes {
+            assert!(filter.matches(topic), "{text} matches {topic}");
+        }
+        for topic in no {
+            assert!(!filter.matches(topic), "{text} doesn't match {topic}");
+        }
+    }
+    check("#", &["a", "a/b", "/", "/a", "né/ü", "a$/b"], &["$SYS", "$SYS/a", "$", ""]);
+    check("+", &["a", "é"], &["a/b", "/", "$SYS", ""]);
+    check("+/+", &["a/b", "/b", "a/", "/"], &["a", "a/b/c", "$SYS/a"]);
+    check("/+", &["/a", "/"], &["a", "a/b", "/a/b"]);
+    check("a/#", &["a", "a/", "a/b", "a/b/c", "a//"], &["ab", "b/a", "A"]);
+    check("a/+/c", &["a/b/c", "a//c", "a/$/c"], &["a/b", "a/c", "a/b/c/d", "a/b/C"]);
+    check("+/b/#", &["a/b", "a/b/c", "/b"], &["a/c", "b", "$SYS/b"]);
+    check("a/b", &["a/b"], &["a", "a/b/", "a/b/c", "/a/b", "A/b"]);
+    check("a//b", &["a//b"], &["a/b"]);
+    check("né/+", &["né/ü"], &["ne/u"]);
+    check("$SYS/#", &["$SYS", "$SYS/broker/uptime"], &["SYS/broker", "a"]);
+    check("$SYS/+", &["$SYS/a"], &["$SYS/a/b"]);
+    check("$share/g/a/+", &["a/b"], &["a", "$share/g/a/b"]);
+    check("$share/g/#", &["a", "a/b"], &["$SYS/a"]);
+    check("$share/g/$SYS/#", &["$SYS/a"], &["a"]);
+    check("$share/g//a", &["/a"], &["a"]);
+    check("$shared/a", &["$shared/a"], &["a"]);
+    check("$share", &["$share"], &["a"]);
+}
+
+#[test]
+fn filters() {
+    #[track_caller]
+    fn check(text: &str, error: TopicError) {
+        assert_eq!(TopicFilter::parse(text), Err(error), "{text}");
+    }
+    check("", TopicError::Empty);
+    check("a\0b", TopicError::Null);
+    check("a/#/b", TopicError::HashNotLast);
+    check("#/", TopicError::HashNotLast);
+    check("a#", TopicError::HashNotAlone);
+    check("a/b#", TopicError::HashNotAlone);
+    check("a/##", TopicError::HashNotAlone);
+    check("a#/b", TopicError::HashNotAlone);
+    check("+#", TopicError::HashNotAlone);
+    check("a+", TopicError::PlusNotAlone);
+    check("a/+b/c", TopicError::PlusNotAlone);
+    check("++", TopicError::PlusNotAlone);
+    check("$share/", TopicError::ShareNameEmpty);
+    check("$share//a", TopicError::ShareNameEmpty);
+    check("$share/g+/a", TopicError::ShareNameWildcard);
+    check("$share/#/a", TopicError::ShareNameWildcard);
+    check("$share/g", TopicError::ShareWithoutFilter);
+    check("$share/g/", TopicError::ShareWithoutFilter);
+    check("$share/g/a/#/b", TopicError::HashNotLast);
+    for legal in ["a", "/", "//", " ", "#", "+", "+/+/#", "/#", "a b/é", "$share/g/a", "$SYS/+"] {
+        assert_eq!(filter(legal).as_str(), legal);
+        assert_eq!(filter(legal).to_string(), legal);
+    }
+}
+
+#[test]
+fn names() {
+    #[track_caller]
+    fn check(text: &str, error: TopicError) {
+        assert_eq!(TopicName::parse(text), Err(error), "{text}");
+    }
+    check("", TopicError::Empty);
+    check("a\0", TopicError::Null);
+    check("a/#", TopicError::WildcardInName);
+    check("+", TopicError::WildcardInName);
+    for legal in ["a", "/", "a//b", " ", "né", "$SYS/a", "$share/g/a"] {
+        assert_eq!(TopicName::parse(legal).map(TopicName::as_str), Ok(legal));
+    }
+}
+
+#[test]
+fn length_counts_bytes() {
+    let longest = "é".repeat(TOPIC_BYTES_MAX / 2) + "x";
+    assert_eq!(longest.len(), 65_535);
+    assert!(TopicName::parse(&longest).is_ok());
+    assert!(TopicFilter::parse(&*longest).is_ok());
+    let too_long = longest + "x";
+    assert_eq!(TopicName::parse(&too_long), Err(TopicError::TooLong { bytes: 65_536 }));
+    assert_eq!(TopicFilter::parse(too_long), Err(TopicError::TooLong { bytes: 65_536 }));
+}
+
+#[test]
+fn sharing_and_wildcards_can_be_asked_for() {
+    assert_eq!(filter("$share/group/a").share_name(), Some("group"));
+    assert_eq!(filter("a/$share/b").share_name(), None);
+    assert!(filter("$share/group/+").has_wildcards());
+    assert!(!filter("$share/group/a").has_wildcards());
+}
+
+#[test]
+fn words_say_what_to_do() {
+    let all = [
+        TopicError::Empty,
+        TopicError::TooLong { bytes: 65_536 },
+        TopicError::Null,
+        TopicError::WildcardInName,
+        TopicError::HashNotAlone,
+        TopicError::HashNotLast,
+        TopicError::PlusNotAlone,
+        TopicError::ShareNameEmpty,
+        TopicError::ShareNameWildcard,
+        TopicError::ShareWithoutFilter,
+    ];
+    for error in all {
+        assert!(error.rule().starts_with("[MQTT-4."), "{error:?}");
+        assert_eq!(error.to_string(), error.words());
+        let same = all.iter().filter(|other| other.words() == error.words()).count();
+        assert_eq!(same, 1, "{error:?} has words of its own");
+    }
+    // The examples in the words hold.
+    for example in ["a/#", "a/+/b", "$share/name/filter"] {
+        assert!(TopicFilter::parse(example).is_ok());
+    }
+}
+
+#[test]
+fn a_stored_filter_is_checked_when_it_is_read() {
+    let stored = serde_json::to_string(&filter("a/+")).expect("text");
+    assert_eq!(stored, "\"a/+\"");
+    assert_eq!(serde_json::from_str::<TopicFilter>(&stored).ok(), Some(filter("a/+")));
+    assert!(serde_json::from_str::<TopicFilter>("\"a/#/b\"").is_err());
+}
