@@ -91,10 +91,7 @@ fn script(repo: &Repo) -> Result<PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
         .collect();
     scripts.sort();
-    scripts
-        .into_iter()
-        .next()
-        .with_context(|| format!("there is no script in {}", folder.display()))
+    scripts.into_iter().next().with_context(|| format!("there is no script in {}", folder.display()))
 }
 
 /// The usual port, or any free one when somebody else has it.
@@ -110,14 +107,9 @@ fn free_address(usual: u16) -> Result<SocketAddr> {
 /// Reads the station's first line, `listening http=HOST:PORT mqtt=HOST:PORT`, and passes the rest
 /// of its output on.
 fn listening_addresses(station: &mut Child) -> Result<(String, String)> {
-    let output = station
-        .stdout
-        .take()
-        .context("the station's output is not piped")?;
+    let output = station.stdout.take().context("the station's output is not piped")?;
     let mut lines = BufReader::new(output).lines();
-    let first = lines
-        .next()
-        .context("the station ended before it was listening")??;
+    let first = lines.next().context("the station ended before it was listening")??;
     let value = |key: &str| {
         first
             .split_whitespace()
@@ -140,9 +132,7 @@ struct Children(Vec<(&'static str, Child)>);
 
 impl Children {
     fn start(&mut self, name: &'static str, command: &mut Command) -> Result<&mut Child> {
-        let child = command
-            .spawn()
-            .with_context(|| format!("starting the {name}"))?;
+        let child = command.spawn().with_context(|| format!("starting the {name}"))?;
         self.0.push((name, child));
         let (_, child) = self.0.last_mut().context("just pushed")?;
         Ok(child)
@@ -166,9 +156,7 @@ impl Children {
     }
 
     fn any_runs(&mut self) -> bool {
-        self.0
-            .iter_mut()
-            .any(|(_, child)| matches!(child.try_wait(), Ok(None)))
+        self.0.iter_mut().any(|(_, child)| matches!(child.try_wait(), Ok(None)))
     }
 }
 

@@ -20,22 +20,11 @@ pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
     }
     run(tools
         .command("trunk")
-        .args([
-            "--skip-version-check",
-            "build",
-            "--offline",
-            "true",
-            "--locked",
-            "true",
-        ])
+        .args(["--skip-version-check", "build", "--offline", "true", "--locked", "true"])
         // Trunk reads NO_COLOR as a boolean and refuses the customary `1`.
         .env_remove("NO_COLOR")
         .current_dir(repo.root()))
     .context("building the site")?;
-    println!(
-        "dist: {} built in {}",
-        repo.dist().display(),
-        in_words(started.elapsed())
-    );
+    println!("dist: {} built in {}", repo.dist().display(), in_words(started.elapsed()));
     Ok(())
 }

@@ -23,22 +23,12 @@ impl Repo {
     pub fn locate() -> Result<Self> {
         let output = Command::new(cargo())
             .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
-            .args([
-                "--manifest-path",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-            ])
+            .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
             .output()
             .context("running cargo metadata")?;
-        let metadata: Metadata = serde_json::from_slice(&output.stdout).with_context(|| {
-            format!(
-                "cargo metadata says: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            )
-        })?;
-        Ok(Self {
-            root: metadata.workspace_root,
-            target: metadata.target_directory,
-        })
+        let metadata: Metadata = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("cargo metadata says: {}", String::from_utf8_lossy(&output.stderr).trim()))?;
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory })
     }
 
     /// The checkout.
@@ -58,9 +48,7 @@ impl Repo {
 
     /// A program of the workspace, built by `--release`.
     pub fn release_program(&self, name: &str) -> PathBuf {
-        self.target
-            .join("release")
-            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+        self.target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 }
 

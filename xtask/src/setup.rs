@@ -56,13 +56,7 @@ struct CargoTool {
 }
 
 const CARGO_TOOLS: [CargoTool; 2] = [
-    CargoTool {
-        package: "trunk",
-        version: "0.21.14",
-        programs: &["trunk"],
-        profile: "dev",
-        minutes_expected: 4,
-    },
+    CargoTool { package: "trunk", version: "0.21.14", programs: &["trunk"], profile: "dev", minutes_expected: 4 },
     CargoTool {
         package: "wasm-bindgen-cli",
         version: "0.2.129",
@@ -79,26 +73,11 @@ struct DebianPackage {
 }
 
 const DEBIAN_PACKAGES: [DebianPackage; 5] = [
-    DebianPackage {
-        package: "chromium",
-        program: "chromium",
-    },
-    DebianPackage {
-        package: "chromium-driver",
-        program: "chromedriver",
-    },
-    DebianPackage {
-        package: "mosquitto",
-        program: "mosquitto",
-    },
-    DebianPackage {
-        package: "mosquitto-clients",
-        program: "mosquitto_pub",
-    },
-    DebianPackage {
-        package: "brotli",
-        program: "brotli",
-    },
+    DebianPackage { package: "chromium", program: "chromium" },
+    DebianPackage { package: "chromium-driver", program: "chromedriver" },
+    DebianPackage { package: "mosquitto", program: "mosquitto" },
+    DebianPackage { package: "mosquitto-clients", program: "mosquitto_pub" },
+    DebianPackage { package: "brotli", program: "brotli" },
 ];
 
 /// Installs what is missing for `scope`.
@@ -137,9 +116,7 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     }
 
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    Ok(Tools {
-        path: env::join_paths(folders).context("the tools folder's name has a colon in it")?,
-    })
+    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")? })
 }
 
 /// `$MQTT_CRAWL_TOOLS`, or a folder in the person's cache.
@@ -149,17 +126,16 @@ fn tools_folder() -> Result<PathBuf> {
     }
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
         Some(cache) => PathBuf::from(cache),
-        None => env::home_dir()
-            .context("no home folder; set MQTT_CRAWL_TOOLS to a folder for the tools")?
-            .join(".cache"),
+        None => {
+            env::home_dir().context("no home folder; set MQTT_CRAWL_TOOLS to a folder for the tools")?.join(".cache")
+        }
     };
     Ok(cache.join("mqtt-crawl").join("tools"))
 }
 
 fn install_wasm_target() -> Result<u32> {
-    let library =
-        capture(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))
-            .context("rustc does not run; install Rust from https://rustup.rs")?;
+    let library = capture(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))
+        .context("rustc does not run; install Rust from https://rustup.rs")?;
     // A standard library that is built with the program needs no installing.
     if Path::new(&library).is_dir() || env::var_os("CARGO_UNSTABLE_BUILD_STD").is_some() {
         return Ok(0);
@@ -194,19 +170,11 @@ fn install_components() -> u32 {
 /// The folder to put on PATH for this tool, if it isn't there by itself, and how many were
 /// installed.
 fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf>, u32)> {
-    if tool
-        .programs
-        .iter()
-        .all(|program| is_version(Path::new(program), tool.version))
-    {
+    if tool.programs.iter().all(|program| is_version(Path::new(program), tool.version)) {
         return Ok((None, 0));
     }
     let bin = folder.join("bin");
-    let is_there = || {
-        tool.programs
-            .iter()
-            .all(|program| is_version(&bin.join(program), tool.version))
-    };
+    let is_there = || tool.programs.iter().all(|program| is_version(&bin.join(program), tool.version));
     if is_there() {
         return Ok((Some(bin), 0));
     }
@@ -214,17 +182,9 @@ fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let started = Instant::now();
     if has_binstall() {
-        println!(
-            "setup: fetching {} {} with cargo binstall",
-            tool.package, tool.version
-        );
+        println!("setup: fetching {} {} with cargo binstall", tool.package, tool.version);
         let fetched = run(Command::new(cargo())
-            .args([
-                "binstall",
-                "--no-confirm",
-                "--disable-strategies",
-                "compile",
-            ])
+            .args(["binstall", "--no-confirm", "--disable-strategies", "compile"])
             .args(["--version", tool.version, "--root"])
             .arg(folder)
             .arg(tool.package));
@@ -240,14 +200,7 @@ fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf
     );
     let build_folder = folder.join("build");
     run(Command::new(cargo())
-        .args([
-            "install",
-            tool.package,
-            "--version",
-            tool.version,
-            "--locked",
-            "--force",
-        ])
+        .args(["install", tool.package, "--version", tool.version, "--locked", "--force"])
         .args(["--profile", tool.profile, "--root"])
         .arg(folder)
         .arg("--target-dir")
@@ -257,17 +210,9 @@ fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf
         .env_remove("CARGO_BUILD_TARGET"))?;
     fs::remove_dir_all(&build_folder).ok();
     if !is_there() {
-        bail!(
-            "{} {} was built but does not run",
-            tool.package,
-            tool.version
-        );
+        bail!("{} {} was built but does not run", tool.package, tool.version);
     }
-    println!(
-        "setup: {} done in {}",
-        tool.package,
-        in_words(started.elapsed())
-    );
+    println!("setup: {} done in {}", tool.package, in_words(started.elapsed()));
     Ok((Some(bin), 1))
 }
 
@@ -277,8 +222,7 @@ fn has_binstall() -> bool {
 
 /// Whether `program --version` answers with exactly this version.
 fn is_version(program: &Path, version: &str) -> bool {
-    capture(Command::new(program).arg("--version"))
-        .is_some_and(|answer| states_version(&answer, version))
+    capture(Command::new(program).arg("--version")).is_some_and(|answer| states_version(&answer, version))
 }
 
 fn states_version(answer: &str, version: &str) -> bool {
@@ -297,9 +241,7 @@ fn install_debian_packages() -> Result<u32> {
 
     let packages = missing.join(" ");
     if which::which("apt-get").is_err() {
-        eprintln!(
-            "setup: not Debian: install what gives you Debian's {packages}; the tests need it"
-        );
+        eprintln!("setup: not Debian: install what gives you Debian's {packages}; the tests need it");
         return Ok(0);
     }
     let is_root = capture(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
@@ -310,11 +252,8 @@ fn install_debian_packages() -> Result<u32> {
 
     println!("setup: installing Debian's {packages}, about a minute");
     let was_listening = is_listening(MQTT_PORT);
-    let apt = |arguments: &[&str]| {
-        run(Command::new("apt-get")
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive"))
-    };
+    let apt =
+        |arguments: &[&str]| run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"));
     apt(&["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(&missing);
@@ -358,11 +297,7 @@ mod tests {
     #[test]
     fn versions_are_compared_as_whole_words() {
         let check = |answer, version, expected| {
-            assert_eq!(
-                states_version(answer, version),
-                expected,
-                "{answer} is {version}"
-            );
+            assert_eq!(states_version(answer, version), expected, "{answer} is {version}");
         };
         check("trunk 0.21.14", "0.21.14", true);
         check("wasm-bindgen 0.2.129 (abc)", "0.2.129", true);

@@ -45,16 +45,13 @@ pub fn check(repo: &Repo) -> Result<()> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = fs::read_dir(folder)
-        .with_context(|| format!("reading {} (run `cargo xtask dist`)", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("reading {} (run `cargo xtask dist`)", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| COUNTED.iter().any(|counted| extension == *counted))
-        {
+        } else if path.extension().is_some_and(|extension| COUNTED.iter().any(|counted| extension == *counted)) {
             files.push(path);
         }
     }

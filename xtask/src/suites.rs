@@ -53,23 +53,14 @@ struct Count {
 }
 
 impl Count {
-    const PASSED: Self = Self {
-        passed: 1,
-        failed: 0,
-    };
-    const FAILED: Self = Self {
-        passed: 0,
-        failed: 1,
-    };
+    const PASSED: Self = Self { passed: 1, failed: 0 };
+    const FAILED: Self = Self { passed: 0, failed: 1 };
 }
 
 impl Add for Count {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self {
-            passed: self.passed + other.passed,
-            failed: self.failed + other.failed,
-        }
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
     }
 }
 
@@ -84,11 +75,8 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     let started = Instant::now();
     heading("setup");
     let tools = setup::install(repo, Scope::Everything)?;
-    let suites: Vec<Suite> = Suite::value_variants()
-        .iter()
-        .copied()
-        .filter(|suite| only.is_empty() || only.contains(suite))
-        .collect();
+    let suites: Vec<Suite> =
+        Suite::value_variants().iter().copied().filter(|suite| only.is_empty() || only.contains(suite)).collect();
 
     let mut results = Vec::new();
     for suite in suites {
@@ -108,26 +96,17 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     println!("in all {}", in_words(started.elapsed()));
     let all: Count = results.iter().map(|(_, count, _)| *count).sum();
     println!("{} passed, {} failed", all.passed, all.failed);
-    Ok(if all.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn name(suite: Suite) -> String {
-    suite
-        .to_possible_value()
-        .map_or_else(String::new, |value| value.get_name().to_owned())
+    suite.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn summary_line(suite: Suite, count: Count, took: Duration) -> String {
     let name = name(suite);
     let took = in_words(took);
-    format!(
-        "{name:<12}{:>6} passed {:>4} failed {took:>14}",
-        count.passed, count.failed
-    )
+    format!("{name:<12}{:>6} passed {:>4} failed {took:>14}", count.passed, count.failed)
 }
 
 impl Suite {
@@ -142,20 +121,11 @@ impl Suite {
         match self {
             Self::Fmt => check(cargo().args(["fmt", "--all", "--check"])),
             Self::Clippy => check(
-                cargo()
-                    .args(["clippy", "--locked", "--workspace", "--all-targets"])
-                    .args(["--", "-D", "warnings"]),
+                cargo().args(["clippy", "--locked", "--workspace", "--all-targets"]).args(["--", "-D", "warnings"]),
             ),
             Self::ClippyWeb => check(
                 cargo()
-                    .args([
-                        "clippy",
-                        "--locked",
-                        "-p",
-                        "mqtt-crawl",
-                        "--features",
-                        "web",
-                    ])
+                    .args(["clippy", "--locked", "-p", "mqtt-crawl", "--features", "web"])
                     .args(["--target", WASM_TARGET, "--all-targets"])
                     .args(["--", "-D", "warnings"]),
             ),
@@ -164,22 +134,21 @@ impl Suite {
                     .args(["doc", "--locked", "--workspace", "--no-deps", "--quiet"])
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
-            Self::Native => {
-                count_tests(cargo().args(["test", "--locked", "--no-fail-fast"]).args([
-                    "-p",
-                    "mqtt-crawl",
-                    "-p",
-                    "xtask",
-                ]))
-            }
+            Self::Native => count_tests(cargo().args(["test", "--locked", "--no-fail-fast"]).args([
+                "-p",
+                "mqtt-crawl",
+                "-p",
+                "xtask",
+            ])),
             Self::Browser => browser_tests(repo, cargo()),
             Self::Programs => {
                 demo::build_programs(repo)?;
-                count_tests(
-                    cargo()
-                        .args(["test", "--locked", "--no-fail-fast", "--release"])
-                        .args(["-p", "mqtt-crawl-station", "-p", "mqtt-crawl-producer"]),
-                )
+                count_tests(cargo().args(["test", "--locked", "--no-fail-fast", "--release"]).args([
+                    "-p",
+                    "mqtt-crawl-station",
+                    "-p",
+                    "mqtt-crawl-producer",
+                ]))
             }
             Self::Dist => dist::build(repo, tools).map(|()| Count::PASSED),
             Self::Size => size::check(repo).map(|()| Count::PASSED),
@@ -188,14 +157,8 @@ impl Suite {
                 count_tests(
                     cargo()
                         .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl-e2e"])
-                        .env(
-                            "MQTT_CRAWL_STATION",
-                            repo.release_program("mqtt-crawl-station"),
-                        )
-                        .env(
-                            "MQTT_CRAWL_PRODUCER",
-                            repo.release_program("mqtt-crawl-producer"),
-                        )
+                        .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
+                        .env("MQTT_CRAWL_PRODUCER", repo.release_program("mqtt-crawl-producer"))
                         .env("MQTT_CRAWL_DIST", repo.dist()),
                 )
             }
@@ -218,16 +181,13 @@ fn browser_tests(repo: &Repo, mut command: Command) -> Result<Count> {
     let capabilities = repo.target().join("webdriver.json");
     fs::create_dir_all(repo.target())?;
     fs::write(&capabilities, CHROMIUM_CAPABILITIES)?;
-    let chromedriver = which::which("chromedriver")
-        .context("chromedriver is missing (Debian's package chromium-driver)")?;
+    let chromedriver =
+        which::which("chromedriver").context("chromedriver is missing (Debian's package chromium-driver)")?;
 
     command
         .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl"])
         .args(["--features", "web", "--target", WASM_TARGET])
-        .env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
-            "wasm-bindgen-test-runner",
-        )
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
         .env("WASM_BINDGEN_TEST_TIMEOUT", "120")
         .env("CHROMEDRIVER", chromedriver);
@@ -259,10 +219,7 @@ fn browser_test_targets(root: &Path) -> Result<Vec<String>> {
 /// Runs a test program, passing its output on, and sums the results it states.
 fn count_tests(command: &mut Command) -> Result<Count> {
     println!("{}", shown(command));
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("starting {}", shown(command)))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", shown(command)))?;
     let output = child.stdout.take().context("the output is not piped")?;
     let mut count = Count::default();
     for line in BufReader::new(output).split(b'\n') {
@@ -290,10 +247,7 @@ fn test_result(line: &str) -> Option<Count> {
         let place = words.iter().position(|candidate| *candidate == word)?;
         words.get(place.checked_sub(1)?)?.parse().ok()
     };
-    Some(Count {
-        passed: number_before("passed")?,
-        failed: number_before("failed")?,
-    })
+    Some(Count { passed: number_before("passed")?, failed: number_before("failed")? })
 }
 
 #[cfg(test)]
@@ -310,32 +264,14 @@ mod tests {
             "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             Some((12, 0)),
         );
-        check(
-            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 filtered out",
-            Some((3, 2)),
-        );
+        check("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 filtered out", Some((3, 2)));
         check("test result: nonsense", None);
         check("test codec::tests::connect ... ok", None);
     }
 
     #[test]
     fn a_failure_anywhere_shows_in_the_sum() {
-        let all: Count = [
-            Count::PASSED,
-            Count::FAILED,
-            Count {
-                passed: 40,
-                failed: 0,
-            },
-        ]
-        .into_iter()
-        .sum();
-        assert_eq!(
-            all,
-            Count {
-                passed: 41,
-                failed: 1
-            }
-        );
+        let all: Count = [Count::PASSED, Count::FAILED, Count { passed: 40, failed: 0 }].into_iter().sum();
+        assert_eq!(all, Count { passed: 41, failed: 1 });
     }
 }

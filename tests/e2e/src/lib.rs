@@ -1,1 +1,98 @@
-//! To be written.
+//! The harness of the end-to-end tests: real brokers, the released programs, a real browser.
+//!
+//! Everything here is a guard: what it started ends when it is dropped. Nothing sleeps for a
+//! guessed time; every wait is for something that can be seen, and fails after a limit with what
+//! was seen instead.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`browser`] | headless Chromium with a fresh profile, through chromedriver |
+//! | [`page`] | the app as a person or a program sees it, per the project's contract |
+//! | [`station`] | the released station |
+//! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
+//! | [`publish`] | the released producer and `mosquitto_pub` |
+//! | [`peer`] | scripted servers that real brokers would never play |
+//! | [`site`] | the site from a static host, over https too |
+//! | [`process`] | children, their output, free ports |
+
+pub mod browser;
+pub mod mosquitto;
+pub mod page;
+pub mod peer;
+pub mod process;
+pub mod publish;
+pub mod site;
+pub mod station;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+/// How long anything may take that takes a moment on an idle machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a line may take from the broker to the crawl's plane: the opening plays first.
+pub const CRAWL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often something outside the browser is looked at again.
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+
+/// Looks until there is something to see.
+///
+/// # Errors
+/// After [`PATIENCE`], naming what was waited for.
+pub async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < until {
+        if let Some(seen) = look().await? {
+            return Ok(seen);
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    bail!("waited {} s in vain for {what}", PATIENCE.as_secs());
+}
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root.pop();
+    root
+}
+
+/// Cargo's target folder: the one this test program was built into.
+pub fn target() -> PathBuf {
+    let built_here = std::env::current_exe().ok().and_then(|program| {
+        // target/debug/deps/e2e-0123456789abcdef
+        Some(program.parent()?.parent()?.parent()?.to_owned())
+    });
+    built_here.unwrap_or_else(|| root().join("target"))
+}
+
+/// The built site.
+pub fn dist() -> PathBuf {
+    std::env::var_os("MQTT_CRAWL_DIST").map_or_else(|| root().join("dist"), PathBuf::from)
+}
+
+/// A link to the app: a page's address with the keys of the project's contract.
+pub fn link(page_url: &str, keys: &[(&str, &str)]) -> String {
+    let fragment = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(keys).finish();
+    format!("{page_url}#{fragment}")
+}
+
+/// A released program of the workspace. `variable` may name another one.
+///
+/// # Errors
+/// When it hasn't been built.
+fn program(variable: &str, name: &str) -> Result<PathBuf> {
+    let path = std::env::var_os(variable).map_or_else(|| target().join("release").join(name), PathBuf::from);
+    if !path.exists() {
+        bail!("{} is missing; `cargo xtask test` builds it", path.display());
+    }
+    Ok(path)
+}

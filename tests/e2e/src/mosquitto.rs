@@ -1,0 +1,111 @@
+//! Debian's mosquitto, with a folder and a configuration of its own.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::eventually;
+use crate::process::{Process, find_program, free_port};
+
+/// Who may connect.
+pub enum Access<'a> {
+    /// Everybody.
+    Anonymous,
+    /// One user with this name and password.
+    User {
+        /// User name.
+        name: &'a str,
+        /// Password.
+        password: &'a str,
+    },
+}
+
+/// A running mosquitto: MQTT over TCP and over WebSocket, both versions, sessions kept on disk.
+pub struct Mosquitto {
+    process: Process,
+    configuration: PathBuf,
+    tcp_port: u16,
+    ws_port: u16,
+    /// Holds configuration and database; removed with this value.
+    folder: TempDir,
+}
+
+impl Mosquitto {
+    /// Starts one on free ports.
+    pub async fn start(access: Access<'_>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (tcp_port, ws_port) = (free_port().await?, free_port().await?);
+        let mut text = format!(
+            "user root\n\
+             log_dest stderr\n\
+             log_type error\nlog_type warning\nlog_type notice\nlog_type information\nlog_type subscribe\n\
+             persistence true\npersistence_location {}/\n\
+             # A test counts every message: none may be dropped for a queue's length.\n\
+             max_queued_messages 0\n\
+             listener {tcp_port} 127.0.0.1\n\
+             listener {ws_port} 127.0.0.1\nprotocol websockets\n",
+            folder.path().display(),
+        );
+        match access {
+            Access::Anonymous => text.push_str("allow_anonymous true\n"),
+            Access::User { name, password } => {
+                let file = folder.path().join("passwords");
+                let output = Command::new(find_program("mosquitto_passwd", "mosquitto")?)
+                    .args(["-b", "-c"])
+                    .arg(&file)
+                    .args([name, password])
+                    .output()
+                    .await?;
+                if !output.status.success() {
+                    bail!("mosquitto_passwd: {}", String::from_utf8_lossy(&output.stderr));
+                }
+                write!(text, "allow_anonymous false\npassword_file {}\n", file.display())?;
+            }
+        }
+        let configuration = folder.path().join("mosquitto.conf");
+        std::fs::write(&configuration, text).context("writing mosquitto's configuration")?;
+        let process = run(&configuration).await?;
+        Ok(Self { process, configuration, tcp_port, ws_port, folder })
+    }
+
+    /// Kills it with SIGKILL and starts it again: same ports, same database.
+    pub async fn kill_and_restart(self) -> Result<Self> {
+        self.process.kill().await?;
+        let process = run(&self.configuration).await?;
+        Ok(Self {
+            process,
+            configuration: self.configuration,
+            tcp_port: self.tcp_port,
+            ws_port: self.ws_port,
+            folder: self.folder,
+        })
+    }
+
+    /// The WebSocket address.
+    pub fn ws_url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.ws_port)
+    }
+
+    /// The port for MQTT over TCP.
+    pub fn mqtt_port(&self) -> u16 {
+        self.tcp_port
+    }
+
+    /// Waits for words in its log.
+    pub async fn wait_for_log(&self, words: &str) -> Result<()> {
+        let what = format!("{words:?} in mosquitto's log");
+        let look = async || Ok(self.process.output().contains(words).then_some(()));
+        eventually(&what, look).await.with_context(|| self.process.output())
+    }
+}
+
+async fn run(configuration: &PathBuf) -> Result<Process> {
+    let mut command = Command::new(find_program("mosquitto", "mosquitto")?);
+    command.arg("-c").arg(configuration);
+    let is_ready = |line: &str| line.ends_with(" running").then_some(());
+    let (process, ()) = Process::start(&mut command, is_ready).await?;
+    Ok(process)
+}

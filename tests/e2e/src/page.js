@@ -1,0 +1,44 @@
+// Given to every script that the harness runs in the page.
+
+// The name that assistive technology reads, as far as the app uses the rules for it; the
+// accessibility test asks the browser itself.
+const nameOf = (element) => {
+  const ids = element.getAttribute('aria-labelledby');
+  if (ids) {
+    return ids.split(/\s+/).map((id) => document.getElementById(id)?.textContent ?? '').join(' ').trim();
+  }
+  const label = element.getAttribute('aria-label');
+  if (label) return label.trim();
+  if (element.labels?.length) {
+    // A label may hold the field itself and hints beside its words.
+    const clone = element.labels[0].cloneNode(true);
+    clone.querySelectorAll('input, select, textarea, button').forEach((field) => field.remove());
+    return clone.textContent.trim();
+  }
+  return element.textContent.trim();
+};
+
+const isVisible = (element) => element.checkVisibility({ visibilityProperty: true });
+
+const named = (selector, name) =>
+  [...document.querySelectorAll(selector)].find((element) => nameOf(element) === name);
+
+const FIELDS = 'input, textarea, select';
+const BUTTONS = 'button, [role=button]';
+const field = (name) => named(FIELDS, name);
+const button = (name) => [...document.querySelectorAll(BUTTONS)]
+  .find((element) => nameOf(element) === name && isVisible(element));
+const crawl = () => named('section, [role=region]', 'Opening crawl');
+const console_ = () => named('table, [role=table], [role=grid]', 'Message console');
+
+const stat = (name) => document.querySelector(`[data-stat="${name}"]`)?.dataset.value;
+const entries = (nodes) => [...nodes].map((node) => ({ seq: Number(node.dataset.seq), text: node.textContent }));
+const rows = () => entries(console_()?.querySelectorAll('[data-seq]') ?? []);
+const lines = () => entries(crawl()?.querySelectorAll('.line[data-seq]') ?? []);
+
+// What is said at this moment: statuses, alerts, and the faults of fields.
+const faults = () => [...document.querySelectorAll('[aria-invalid=true]')].flatMap((element) =>
+  `${element.getAttribute('aria-describedby') ?? ''} ${element.getAttribute('aria-errormessage') ?? ''}`
+    .split(/\s+/).filter(Boolean).map((id) => document.getElementById(id)).filter(Boolean));
+const words = () => [...new Set([...document.querySelectorAll('[role=status], [role=alert]'), ...faults()])]
+  .filter(isVisible).map((element) => element.innerText).join('\n');

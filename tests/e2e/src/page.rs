@@ -1,0 +1,352 @@
+//! The app as a person or a program sees it. Elements are found by what the project's contract
+//! promises: accessible names, `data-stat`, `data-seq`.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use fantoccini::elements::{Element, ElementRef};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
+
+/// Functions that every script may use.
+const LIBRARY: &str = include_str!("page.js");
+
+/// How WebDriver marks an element among the values of a script.
+const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// The app in a browser's tab.
+pub struct Page {
+    browser: Browser,
+    name: String,
+    expected_errors: Vec<String>,
+}
+
+/// A row of the console or a line of the crawl.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Entry {
+    /// The message's arrival number.
+    pub seq: u64,
+    /// All of its text.
+    pub text: String,
+}
+
+/// How smoothly the page went on while something happened.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Smoothness {
+    /// Animation frames seen.
+    pub frames: u64,
+    /// 99 of 100 intervals between frames were at most this, in milliseconds.
+    pub p99_interval_ms: f64,
+    /// The longest interval between frames, in milliseconds.
+    pub longest_interval_ms: f64,
+    /// Tasks of the page's thread that took 50 ms or more, in milliseconds.
+    pub long_tasks_ms: Vec<f64>,
+}
+
+/// Runs a test in a fresh browser; on failure leaves a screenshot and says what the page showed.
+///
+/// # Errors
+/// What the test says, or what the browser's console holds that the test hadn't expected.
+pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<()>) -> Result<()> {
+    let mut page = Page { browser: Browser::start().await?, name: name.to_owned(), expected_errors: Vec::new() };
+    let mut result = test(&mut page).await;
+    if result.is_ok() {
+        result = page.check_errors().await;
+    }
+    if let Err(error) = result {
+        let seen = page.describe().await;
+        return Err(error.context(format!("test {name}; {seen}")));
+    }
+    page.browser.close().await
+}
+
+impl Page {
+    /// Opens an address in this tab, from scratch.
+    pub async fn open(&self, url: &str) -> Result<()> {
+        // Else a new fragment of the same document would load nothing.
+        self.browser.client().goto("about:blank").await?;
+        self.browser.client().goto(url).await.with_context(|| format!("opening {url}"))?;
+        self.wait_for("the app to be there", "stat('state') !== undefined && button('Connect')", PATIENCE).await
+    }
+
+    /// The browser around it.
+    pub fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
+    /// Allows console errors with these words; all others fail the test.
+    pub fn expect_errors(&mut self, words: &str) {
+        self.expected_errors.push(words.to_owned());
+    }
+
+    async fn check_errors(&self) -> Result<()> {
+        let unexpected: Vec<String> = self
+            .browser
+            .errors()
+            .await?
+            .into_iter()
+            .filter(|error| !self.expected_errors.iter().any(|words| error.contains(words.as_str())))
+            .collect();
+        ensure!(unexpected.is_empty(), "the browser's console has errors: {unexpected:#?}");
+        Ok(())
+    }
+
+    async fn describe(&self) -> String {
+        let picture = self.screenshot(&format!("failed-{}", self.name)).await;
+        let text = self.evaluate::<String>("document.body.innerText.slice(0, 3000)").await.unwrap_or_default();
+        let stats = self
+            .evaluate::<Value>(
+                "Object.fromEntries([...document.querySelectorAll('[data-stat]')]\
+                 .map((element) => [element.dataset.stat, element.dataset.value]))",
+            )
+            .await
+            .unwrap_or_default();
+        let errors = self.browser.errors().await.unwrap_or_default();
+        format!("picture: {picture:?}\nnumbers: {stats}\nerrors: {errors:#?}\npage:\n{text}\n")
+    }
+
+    /// Saves what is on screen to `target/screenshots/`.
+    pub async fn screenshot(&self, name: &str) -> Result<PathBuf> {
+        let folder = target().join("screenshots");
+        std::fs::create_dir_all(&folder)?;
+        let file = folder.join(format!("{name}.png"));
+        std::fs::write(&file, self.browser.client().screenshot().await?)?;
+        Ok(file)
+    }
+
+    /// The value of a JavaScript expression, which may use the functions of `page.js`.
+    pub async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
+        let script = format!("{LIBRARY}\nreturn ({expression});");
+        let value = self
+            .browser
+            .client()
+            .execute(&script, Vec::new())
+            .await
+            .with_context(|| format!("evaluating {expression}"))?;
+        serde_json::from_value(value.clone()).with_context(|| format!("{expression} is {value}"))
+    }
+
+    /// Runs JavaScript statements.
+    pub async fn run(&self, statements: &str) -> Result<()> {
+        let script = format!("{LIBRARY}\n{statements}");
+        self.browser.client().execute(&script, Vec::new()).await?;
+        Ok(())
+    }
+
+    /// Waits until a JavaScript expression is true. It is looked at whenever the document changes.
+    ///
+    /// # Errors
+    /// After `limit`, naming what was waited for.
+    pub async fn wait_for(&self, what: &str, expression: &str, limit: Duration) -> Result<()> {
+        let script = format!(
+            "{LIBRARY}
+            const [limit, done] = arguments;
+            const isTrue = () => {expression};
+            let observer, timer;
+            const finish = (answer) => {{ observer.disconnect(); clearTimeout(timer); done(answer); }};
+            const look = () => {{
+                try {{ if (isTrue()) finish('seen'); }} catch (error) {{ finish(String(error)); }}
+            }};
+            observer = new MutationObserver(look);
+            observer.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }});
+            timer = setTimeout(() => finish('too late'), limit);
+            look();"
+        );
+        let limit_ms = u64::try_from(limit.as_millis())?;
+        let answer = self
+            .browser
+            .client()
+            .execute_async(&script, vec![json!(limit_ms)])
+            .await
+            .with_context(|| format!("waiting for {what}"))?;
+        match answer.as_str() {
+            Some("seen") => Ok(()),
+            Some("too late") => bail!("waited {} s in vain for {what}", limit.as_secs()),
+            _ => bail!("waiting for {what}: {answer}"),
+        }
+    }
+
+    /// A number of the contract.
+    pub async fn stat(&self, name: &str) -> Result<u64> {
+        let value: String = self.evaluate(&format!("stat({})", json!(name))).await?;
+        value.parse().with_context(|| format!("{name} is {value}, not an integer"))
+    }
+
+    /// Waits until a number of the contract has exactly this value.
+    pub async fn wait_for_stat(&self, name: &str, value: u64, limit: Duration) -> Result<()> {
+        let expression = format!("stat({}) === '{value}'", json!(name));
+        let waited = self.wait_for(&format!("{name} to be {value}"), &expression, limit).await;
+        if waited.is_err() {
+            return waited.context(format!("{name} is {}", self.stat(name).await?));
+        }
+        waited
+    }
+
+    /// The connection's state.
+    pub async fn state(&self) -> Result<String> {
+        self.evaluate("stat('state')").await
+    }
+
+    /// Waits for a state of the connection.
+    pub async fn wait_for_state(&self, state: &str) -> Result<()> {
+        let expression = format!("stat('state') === {}", json!(state));
+        self.wait_for(&format!("the state {state}"), &expression, PATIENCE).await
+    }
+
+    /// Everything that the page tells as a status or as an alert.
+    pub async fn words(&self) -> Result<String> {
+        self.evaluate("words()").await
+    }
+
+    /// Waits until the page's status or alerts match a regular expression (JavaScript's, case is
+    /// ignored).
+    pub async fn wait_for_words(&self, pattern: &str) -> Result<()> {
+        let expression = format!("new RegExp({}, 'i').test(words())", json!(pattern));
+        self.wait_for(&format!("words that match {pattern}"), &expression, PATIENCE).await
+    }
+
+    /// The console's rows on screen.
+    pub async fn rows(&self) -> Result<Vec<Entry>> {
+        self.evaluate("rows()").await
+    }
+
+    /// The lines on the crawl's plane.
+    pub async fn lines(&self) -> Result<Vec<Entry>> {
+        self.evaluate("lines()").await
+    }
+
+    /// Waits for a row of the console with this text, as one reads it.
+    pub async fn wait_for_row(&self, text: &str) -> Result<()> {
+        let expression = format!("rows().some((row) => row.text.includes({}))", json!(text));
+        self.wait_for(&format!("{text:?} in the console"), &expression, PATIENCE).await
+    }
+
+    /// Waits for this text on the crawl's plane. A line may be broken into rows and set in
+    /// capitals there.
+    pub async fn wait_for_line(&self, text: &str) -> Result<()> {
+        let expression = format!(
+            "(() => {{ const bare = (text) => text.replace(/\\s+/g, '').toLowerCase();
+            return bare(lines().map((line) => line.text).join('')).includes(bare({})); }})()",
+            json!(text)
+        );
+        self.wait_for(&format!("{text:?} in the crawl"), &expression, CRAWL_PATIENCE).await
+    }
+
+    /// Writes into a field with this accessible name, instead of what is there.
+    pub async fn fill(&self, name: &str, text: &str) -> Result<()> {
+        let field = self.element(&format!("field({})", json!(name))).await?;
+        field.clear().await?;
+        field.send_keys(text).await.with_context(|| format!("writing into {name}"))
+    }
+
+    /// The text in a field.
+    pub async fn value(&self, name: &str) -> Result<String> {
+        self.evaluate(&format!("field({}).value", json!(name))).await
+    }
+
+    /// Presses a button with this accessible name.
+    pub async fn press(&self, name: &str) -> Result<()> {
+        let button = self.element(&format!("button({})", json!(name))).await?;
+        button.click().await.with_context(|| format!("pressing {name}"))
+    }
+
+    /// The element that an expression names.
+    pub async fn element(&self, expression: &str) -> Result<Element> {
+        let script = format!("{LIBRARY}\nreturn ({expression});");
+        let value = self.browser.client().execute(&script, Vec::new()).await?;
+        let reference = value[ELEMENT_KEY].as_str().with_context(|| format!("there is no {expression} on the page"))?;
+        let reference = ElementRef::from(reference.to_owned());
+        Ok(Element::from_element_id(self.browser.client().clone(), reference))
+    }
+
+    /// The role and the name that the browser gives to assistive technology.
+    pub async fn role_and_name(&self, element: &Element) -> Result<(String, String)> {
+        let property = async |property| -> Result<String> {
+            let value = self.browser.element_property(&element.element_id(), property).await?;
+            Ok(value.as_str().unwrap_or_default().to_owned())
+        };
+        Ok((property("computedrole").await?, property("computedlabel").await?))
+    }
+
+    /// Waits for a whole download and returns its content.
+    pub async fn downloaded(&self) -> Result<String> {
+        let folder = self.browser.downloads();
+        eventually("a download", async || {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                // Chromium renames it when it is whole.
+                if path.extension().is_some_and(|extension| extension != "crdownload") {
+                    return Ok(Some(std::fs::read_to_string(path)?));
+                }
+            }
+            Ok(None)
+        })
+        .await
+    }
+
+    /// Begins to measure frames and long tasks.
+    pub async fn begin_measuring(&self) -> Result<()> {
+        self.run(
+            "const seen = window.__seen = { intervals: [], longTasks: [], on: true };
+            new PerformanceObserver((list) => {
+                if (seen.on) seen.longTasks.push(...list.getEntries().map((entry) => entry.duration));
+            }).observe({ entryTypes: ['longtask'] });
+            let last;
+            const frame = (now) => {
+                if (last !== undefined) seen.intervals.push(now - last);
+                last = now;
+                if (seen.on) requestAnimationFrame(frame);
+            };
+            requestAnimationFrame(frame);",
+        )
+        .await
+    }
+
+    /// Ends measuring.
+    pub async fn end_measuring(&self) -> Result<Smoothness> {
+        self.evaluate(
+            "(() => {
+                const seen = window.__seen;
+                seen.on = false;
+                const intervals = seen.intervals.toSorted((a, b) => a - b);
+                return {
+                    frames: intervals.length,
+                    p99IntervalMs: intervals[Math.floor(intervals.length * 0.99)] ?? 0,
+                    longestIntervalMs: intervals.at(-1) ?? 0,
+                    longTasksMs: seen.longTasks,
+                };
+            })()",
+        )
+        .await
+    }
+
+    /// Every message is accounted for: received = kept + evicted + cleared.
+    pub async fn check_accounts(&self) -> Result<()> {
+        // Read in one go, so that no message can arrive in between.
+        let numbers: Vec<String> =
+            self.evaluate("['received', 'kept', 'evicted', 'cleared'].map((name) => stat(name) ?? '0')").await?;
+        let numbers: Vec<u64> = numbers.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
+        let [received, kept, evicted, cleared] = numbers[..] else {
+            bail!("four numbers, not {numbers:?}");
+        };
+        ensure!(
+            received == kept + evicted + cleared,
+            "received {received} is not kept {kept} + evicted {evicted} + cleared {cleared}"
+        );
+        Ok(())
+    }
+}
+
+/// Compares, and says what was compared when it differs.
+#[expect(clippy::needless_pass_by_value, reason = "it reads like assert_eq! where it is called")]
+pub fn check_equal<T: PartialEq + Debug>(what: &str, found: T, expected: T) -> Result<()> {
+    ensure!(found == expected, "{what} is {found:?}, not {expected:?}");
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Servers that play what a real broker of today would not.
+
+use anyhow::{Context, Result, bail};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+/// What a peer does with a connection.
+#[derive(Clone, Debug)]
+pub enum Manner {
+    /// Knows MQTT 3.1.1 only, as brokers did before 2019, and is otherwise the broker on this port
+    /// of this machine.
+    Old {
+        /// Port for MQTT over TCP.
+        broker_port: u16,
+    },
+    /// Accepts a CONNECT of MQTT 5.0, then sends these bytes.
+    Scripted {
+        /// What follows CONNACK.
+        then: Vec<u8>,
+    },
+    /// Accepts TCP connections and says nothing that a WebSocket client could understand.
+    Mute,
+}
+
+/// A listening peer. Stops when dropped.
+pub struct Peer {
+    port: u16,
+    task: JoinHandle<()>,
+    connects: mpsc::UnboundedReceiver<u8>,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Peer {
+    /// Listens on a free port.
+    pub async fn start(manner: Manner) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let (sender, connects) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (manner, sender) = (manner.clone(), sender.clone());
+                // A client that goes away in the middle is the client's business.
+                tokio::spawn(async move { serve(stream, manner, sender).await.ok() });
+            }
+        });
+        Ok(Self { port, task, connects })
+    }
+
+    /// The WebSocket address.
+    pub fn ws_url(&self) -> String {
+        format!("ws://127.0.0.1:{}/mqtt", self.port)
+    }
+
+    /// The protocol levels (4 is MQTT 3.1.1, 5 is 5.0) that were asked for since the last call.
+    pub fn levels_asked(&mut self) -> Vec<u8> {
+        std::iter::from_fn(|| self.connects.try_recv().ok()).collect()
+    }
+}
+
+async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSender<u8>) -> Result<()> {
+    match manner {
+        Manner::Mute => mute(stream).await,
+        Manner::Old { broker_port } => {
+            let (mut socket, connect, level) = greet(stream).await?;
+            connects.send(level)?;
+            if level != LEVEL_311 {
+                // CONNACK with return code 1: unacceptable protocol version [MQTT-3.1.2-2].
+                socket.send(Message::binary(vec![0x20, 0x02, 0x00, 0x01])).await?;
+                return Ok(socket.close(None).await?);
+            }
+            let mut broker = TcpStream::connect(("127.0.0.1", broker_port)).await?;
+            broker.write_all(&connect).await?;
+            relay(socket, broker).await
+        }
+        Manner::Scripted { then } => {
+            let (mut socket, _, level) = greet(stream).await?;
+            connects.send(level)?;
+            socket.send(Message::binary(vec![0x20, 0x03, 0x00, 0x00, 0x00])).await?;
+            socket.send(Message::binary(then)).await?;
+            while socket.next().await.is_some_and(|message| message.is_ok()) {}
+            Ok(())
+        }
+    }
+}
+
+const LEVEL_311: u8 = 4;
+
+/// Reads and never answers, until the client gives up.
+async fn mute(mut stream: TcpStream) -> Result<()> {
+    stream.write_all(b"220 this is something else\r\n").await?;
+    let mut buffer = [0; 1024];
+    while stream.read(&mut buffer).await? > 0 {}
+    Ok(())
+}
+
+/// The WebSocket handshake and the first packet, with the protocol level it asks for.
+async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStream>, Vec<u8>, u8)> {
+    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
+    let choose = |_: &Request, mut response: Response| {
+        response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
+        Ok(response)
+    };
+    let mut socket = tokio_tungstenite::accept_hdr_async(stream, choose).await?;
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(level) = protocol_level(&bytes)? {
+            return Ok((socket, bytes, level));
+        }
+        match socket.next().await.context("closed before CONNECT")?? {
+            Message::Binary(part) => bytes.extend_from_slice(&part),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => bail!("expected CONNECT, not {other:?}"),
+        }
+    }
+}
+
+/// The protocol level of a CONNECT, once all of the packet is there.
+fn protocol_level(bytes: &[u8]) -> Result<Option<u8>> {
+    let Some((&kind, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
+    if kind != 0x10 {
+        bail!("the first packet is {kind:#x}, not CONNECT");
+    }
+    let mut length = 0;
+    for (place, &byte) in rest.iter().enumerate().take(4) {
+        length |= usize::from(byte & 0x7F) << (7 * place);
+        if byte & 0x80 == 0 {
+            let body = &rest[place + 1..];
+            // The level follows the protocol name, two bytes of length and `MQTT`.
+            return Ok((body.len() >= length).then(|| body.get(6).copied()).flatten());
+        }
+    }
+    Ok(None)
+}
+
+/// Passes everything on in both directions until one side ends.
+async fn relay(socket: WebSocketStream<TcpStream>, broker: TcpStream) -> Result<()> {
+    let (mut to_client, mut from_client) = socket.split();
+    let (mut from_broker, mut to_broker) = broker.into_split();
+    let up = async {
+        while let Some(message) = from_client.next().await {
+            match message? {
+                Message::Binary(part) => to_broker.write_all(&part).await?,
+                Message::Close(_) => break,
+                _ => {}
+            }
+        }
+        anyhow::Ok(())
+    };
+    let down = async {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let length = from_broker.read(&mut buffer).await?;
+            if length == 0 {
+                return anyhow::Ok(());
+            }
+            to_client.send(Message::binary(buffer[..length].to_vec())).await?;
+        }
+    };
+    tokio::select! { result = up => result, result = down => result }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_is_read_when_the_packet_is_whole() -> Result<()> {
+        let connect = b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01a";
+        let check = |bytes: &[u8], expected| -> Result<()> {
+            assert_eq!(protocol_level(bytes)?, expected, "{bytes:02x?}");
+            Ok(())
+        };
+        for length in 0..connect.len() {
+            check(&connect[..length], None)?;
+        }
+        check(connect, Some(5))?;
+        check(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a", Some(4))?;
+        assert!(protocol_level(b"\x30\x00").is_err());
+        Ok(())
+    }
+}

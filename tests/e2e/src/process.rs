@@ -1,0 +1,109 @@
+//! Children that end with their guard, and what they say.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use crate::PATIENCE;
+
+/// A child that is killed on drop. Its output is kept for the case that something fails.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: Log,
+}
+
+/// The lines that a child has written so far.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn push(&self, line: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+}
+
+impl Process {
+    /// Starts a program and waits for the line that says that it is ready.
+    ///
+    /// `ready` sees each line of output and returns what it reads from the one it waits for.
+    ///
+    /// # Errors
+    /// When the program can't be started, ends, or isn't ready in time, with its output.
+    pub async fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T)> {
+        let name = command.as_std().get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {name}"))?;
+        let log = Log::default();
+        let (sender, mut lines) = mpsc::unbounded_channel();
+        let output = child.stdout.take().context("standard output is not piped")?;
+        let errors = child.stderr.take().context("standard error is not piped")?;
+        tokio::spawn(keep_lines(output, log.clone(), sender.clone()));
+        tokio::spawn(keep_lines(errors, log.clone(), sender));
+
+        let answer = tokio::time::timeout(PATIENCE, async {
+            while let Some(line) = lines.recv().await {
+                if let Some(answer) = ready(&line) {
+                    return Some(answer);
+                }
+            }
+            None
+        });
+        let answer = answer.await;
+        let process = Self { name, child, log };
+        match answer {
+            Ok(Some(answer)) => Ok((process, answer)),
+            Ok(None) => bail!("{} ended before it was ready:\n{}", process.name, process.log.text()),
+            Err(_) => bail!("{} was not ready in time:\n{}", process.name, process.log.text()),
+        }
+    }
+
+    /// Kills it at once (SIGKILL) and waits until it is gone.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.with_context(|| format!("killing {}", self.name))
+    }
+
+    /// Everything it has written so far.
+    pub fn output(&self) -> String {
+        self.log.text()
+    }
+}
+
+async fn keep_lines(stream: impl AsyncRead + Unpin, log: Log, sender: mpsc::UnboundedSender<String>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        log.push(line.clone());
+        // Nobody listens any more once the child is ready.
+        let _ = sender.send(line);
+    }
+}
+
+/// A port that nobody listens on at this moment.
+pub async fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
+}
+
+/// Finds a program on PATH or where Debian keeps daemons.
+pub(crate) fn find_program(name: &str, package: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+        .with_context(|| format!("{name} is missing (Debian's package {package}; `cargo xtask setup`)"))
+}

@@ -1,0 +1,100 @@
+//! Publishing: the released producer, and `mosquitto_pub` for everything that we did not write.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::process::find_program;
+use crate::program;
+
+/// Which version of MQTT `mosquitto_pub` speaks.
+#[derive(Clone, Copy, Debug)]
+pub enum Version {
+    /// 3.1.1
+    V311,
+    /// 5.0
+    V5,
+}
+
+impl Version {
+    fn option(self) -> &'static str {
+        match self {
+            Self::V311 => "mqttv311",
+            Self::V5 => "mqttv5",
+        }
+    }
+}
+
+/// A publisher's way to a broker on this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// The broker's port for MQTT over TCP.
+    pub port: u16,
+    /// User name and password.
+    pub user: Option<(&'a str, &'a str)>,
+}
+
+impl Login<'_> {
+    /// Without a user.
+    pub fn anonymous(port: u16) -> Self {
+        Self { port, user: None }
+    }
+
+    fn mosquitto_pub(&self, version: Version, topic: &str) -> Result<Command> {
+        let mut command = Command::new(find_program("mosquitto_pub", "mosquitto-clients")?);
+        command
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-V", version.option(), "-t", topic])
+            .kill_on_drop(true);
+        if let Some((name, password)) = self.user {
+            command.args(["-u", name, "-P", password]);
+        }
+        Ok(command)
+    }
+
+    /// Publishes one message with `mosquitto_pub`, acknowledged by the broker.
+    pub async fn publish(&self, version: Version, topic: &str, payload: &str) -> Result<()> {
+        let output = self.mosquitto_pub(version, topic)?.args(["-q", "1", "-m", payload]).output().await?;
+        succeeded("mosquitto_pub", &output)
+    }
+
+    /// Publishes each line of `text` at QoS 0 as fast as the broker takes them.
+    pub async fn publish_lines(&self, version: Version, topic: &str, text: String) -> Result<()> {
+        let mut child =
+            self.mosquitto_pub(version, topic)?.arg("-l").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut input = child.stdin.take().context("standard input is not piped")?;
+        input.write_all(text.as_bytes()).await?;
+        drop(input);
+        succeeded("mosquitto_pub", &child.wait_with_output().await?)
+    }
+
+    /// Publishes a script with the released producer, to `StarWars`.
+    pub async fn produce(&self, script: &Path, options: &[&str]) -> Result<()> {
+        let mut command = Command::new(program("MQTT_CRAWL_PRODUCER", "mqtt-crawl-producer")?);
+        command
+            .args(["--broker", &format!("mqtt://127.0.0.1:{}", self.port), "--quiet"])
+            .args(options)
+            .arg(script)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        if let Some((name, password)) = self.user {
+            command.args(["--username", name]).env("MQTT_PASSWORD", password);
+        }
+        succeeded("the producer", &command.output().await?)
+    }
+}
+
+fn succeeded(name: &str, output: &Output) -> Result<()> {
+    if !output.status.success() {
+        bail!(
+            "{name} ended with {}: {}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The site on a static host: plain files, over https where a test needs a secure page.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::dist;
+
+/// The built site over https, with a certificate that nobody signed. Stops when dropped.
+pub struct SecureSite {
+    port: u16,
+    task: JoinHandle<()>,
+}
+
+impl Drop for SecureSite {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl SecureSite {
+    /// Listens on a free port.
+    pub async fn start() -> Result<Self> {
+        let acceptor = TlsAcceptor::from(Arc::new(tls_configuration()?));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let stream = acceptor.accept(stream).await?;
+                    answer(stream, &dist()).await
+                });
+            }
+        });
+        Ok(Self { port, task })
+    }
+
+    /// The page's address. Not `localhost` and no loopback address, for browsers trust those with
+    /// anything: the test's browser resolves this name to this machine.
+    pub fn page_url(&self) -> String {
+        format!("https://{SECURE_HOST}:{}/", self.port)
+    }
+}
+
+/// Reserved for tests and documentation [RFC 2606]; see [`crate::browser`].
+pub const SECURE_HOST: &str = "crawl.example";
+
+fn tls_configuration() -> Result<ServerConfig> {
+    let issued = rcgen::generate_simple_self_signed([SECURE_HOST.to_owned()])?;
+    let key = PrivateKeyDer::try_from(issued.signing_key.serialize_der())
+        .map_err(|words| anyhow::anyhow!("the key is of no use: {words}"))?;
+    let configuration = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![issued.cert.der().clone()], key)?;
+    Ok(configuration)
+}
+
+/// Answers one request and closes.
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, folder: &Path) -> Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut request = String::new();
+    stream.read_line(&mut request).await?;
+    let mut header = String::new();
+    while stream.read_line(&mut header).await? > 2 {
+        header.clear();
+    }
+
+    let path = request.split(' ').nth(1).context("no path")?;
+    let (status, kind, body) = match file(folder, path) {
+        Some(file) => ("200 OK", media_type(&file), std::fs::read(&file)?),
+        None => ("404 Not Found", "text/plain", b"not here".to_vec()),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len(),
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body).await?;
+    stream.shutdown().await?;
+    Ok(())
+}
+
+/// The file behind a path, never outside the folder.
+fn file(folder: &Path, path: &str) -> Option<PathBuf> {
+    let path = path.split('?').next()?.trim_start_matches('/');
+    let path = Path::new(if path.is_empty() { "index.html" } else { path });
+    let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let file = folder.join(path);
+    (is_inside && file.is_file()).then_some(file)
+}
+
+fn media_type(file: &Path) -> &'static str {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript",
+        Some("css") => "text/css",
+        Some("wasm") => "application/wasm",
+        Some("woff2") => "font/woff2",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,95 @@
+//! The released station.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::process::Process;
+use crate::{dist, program};
+
+/// A running station with the site.
+pub struct Station {
+    process: Process,
+    addresses: Addresses,
+}
+
+/// Where it listens, as `host:port`.
+#[derive(Clone, Debug)]
+struct Addresses {
+    http: String,
+    mqtt: String,
+}
+
+impl Station {
+    /// A station open to everybody on this machine, on free ports.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]).await
+    }
+
+    /// A station that asks for a user name and a password.
+    pub async fn start_with_users(users: &Path) -> Result<Self> {
+        let users = users.to_str().context("the path is not UTF-8")?;
+        Self::start_with(&["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--users", users]).await
+    }
+
+    async fn start_with(options: &[&str]) -> Result<Self> {
+        let mut command = Command::new(program("MQTT_CRAWL_STATION", "mqtt-crawl-station")?);
+        command.args(options).arg("--dist").arg(dist());
+        let (process, addresses) = Process::start(&mut command, addresses).await?;
+        Ok(Self { process, addresses })
+    }
+
+    /// Kills it with SIGKILL and starts another one in its place.
+    pub async fn kill_and_restart(self) -> Result<Self> {
+        self.process.kill().await?;
+        let Addresses { http, mqtt } = &self.addresses;
+        Self::start_with(&["--http", http, "--mqtt", mqtt]).await
+    }
+
+    /// The page's address without a fragment.
+    pub fn page_url(&self) -> String {
+        format!("http://{}/", self.addresses.http)
+    }
+
+    /// A WebSocket address, for a path such as `/mqtt`.
+    pub fn ws_url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.addresses.http)
+    }
+
+    /// The port for MQTT over TCP.
+    pub fn mqtt_port(&self) -> Result<u16> {
+        let (_, port) = self.addresses.mqtt.rsplit_once(':').context("no port")?;
+        Ok(port.parse()?)
+    }
+
+    /// What it has written so far.
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+}
+
+/// Reads `listening http=HOST:PORT mqtt=HOST:PORT`.
+fn addresses(line: &str) -> Option<Addresses> {
+    let words = line.strip_prefix("listening ")?;
+    let value = |key| words.split(' ').find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+    Some(Addresses { http: value("http=")?, mqtt: value("mqtt=")? })
+}
+
+/// Makes a line of a users file: `user:hash`.
+pub async fn user_line(user: &str, password: &str) -> Result<String> {
+    use tokio::io::AsyncWriteExt;
+
+    let mut child = Command::new(program("MQTT_CRAWL_STATION", "mqtt-crawl-station")?)
+        .arg("--hash-password")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut input = child.stdin.take().context("standard input is not piped")?;
+    input.write_all(password.as_bytes()).await?;
+    drop(input);
+    let output = child.wait_with_output().await?;
+    let hash = String::from_utf8(output.stdout)?;
+    Ok(format!("{user}:{}\n", hash.trim()))
+}

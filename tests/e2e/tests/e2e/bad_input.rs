@@ -1,0 +1,85 @@
+//! What can't work gets words of its own, and the app goes on.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::link;
+use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::site::SecureSite;
+use mqtt_crawl_e2e::station::Station;
+
+/// Tries to connect with these settings and returns what the page says, which must match.
+async fn told(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<String> {
+    leave(page).await?;
+    page.fill("Broker URL", broker).await?;
+    page.fill("Topic", topic).await?;
+    page.press("Connect").await?;
+    page.wait_for_words(pattern).await?;
+    let state = page.state().await?;
+    ensure!(state != "connected", "connected to {broker} with {topic:?}");
+    page.words().await
+}
+
+/// Ends whatever the page is doing.
+async fn leave(page: &Page) -> Result<()> {
+    let is_busy: bool = page.evaluate("Boolean(button('Disconnect')) && !button('Disconnect').disabled").await?;
+    if is_busy {
+        page.press("Disconnect").await?;
+        page.wait_for_state("idle").await?;
+    }
+    Ok(())
+}
+
+/// The same page still does its job.
+async fn goes_on(page: &Page, broker: &str) -> Result<()> {
+    leave(page).await?;
+    page.fill("Broker URL", broker).await?;
+    page.fill("Topic", "StarWars").await?;
+    page.press("Connect").await?;
+    page.wait_for_state("connected").await
+}
+
+#[tokio::test]
+async fn settings_and_peers_that_cannot_work() -> Result<()> {
+    let station = Station::start().await?;
+    let good = station.ws_url("/mqtt");
+    let mute = Peer::start(Manner::Mute).await?;
+    // PUBLISH with a property of two bytes whose identifier, 0x7f, doesn't exist.
+    let malformed =
+        Peer::start(Manner::Scripted { then: vec![0x30, 0x07, 0x00, 0x01, b'a', 0x02, 0x7f, 0x00, b'x'] }).await?;
+    in_browser("bad-input", async |page| {
+        page.expect_errors("WebSocket connection to");
+        page.open(&station.page_url()).await?;
+        let cases = [
+            ("ht tp:/nowhere", "StarWars", "url|address"),
+            ("http://127.0.0.1/mqtt", "StarWars", "ws://"),
+            (good.as_str(), "", "topic"),
+            (good.as_str(), "a/#/b", "#"),
+            (&mute.ws_url(), "StarWars", "websocket"),
+            (&malformed.ws_url(), "StarWars", "propert"),
+        ];
+        let mut all_words = Vec::new();
+        for (broker, topic, pattern) in cases {
+            let words = told(page, broker, topic, pattern).await?;
+            println!("{broker} {topic:?}: {words}\n");
+            ensure!(!all_words.contains(&words), "the same words again: {words}");
+            all_words.push(words);
+            goes_on(page, &good).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn plain_ws_from_a_secure_page() -> Result<()> {
+    let site = SecureSite::start().await?;
+    in_browser("mixed-content", async |page| {
+        let keys = [("broker", "ws://broker.example:8080/mqtt"), ("connect", "1")];
+        page.open(&link(&site.page_url(), &keys)).await?;
+        page.wait_for_words("https.*wss://|wss://.*https").await?;
+        let state = page.state().await?;
+        ensure!(state != "connecting" && state != "reconnecting", "it tries all the same: {state}");
+        Ok(())
+    })
+    .await
+}

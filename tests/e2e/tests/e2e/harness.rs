@@ -1,0 +1,30 @@
+//! The harness itself: what must fail a test does.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use mqtt_crawl_e2e::page::in_browser;
+
+async fn check(body: &str, expected: Option<&str>) -> Result<()> {
+    let url = format!("data:text/html,<body>{body}</body>");
+    let result = in_browser("harness", async |page| {
+        page.browser().client().goto(&url).await?;
+        page.wait_for("the end", "document.title === 'end'", Duration::from_secs(5)).await
+    })
+    .await;
+    match (result, expected) {
+        (Ok(()), None) => {}
+        (Err(error), Some(words)) if format!("{error:#}").contains(words) => {}
+        (result, _) => panic!("{body}: {result:?}, expected {expected:?}"),
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_of_the_page_fail_a_test() -> Result<()> {
+    let end = "<script>setTimeout(() => document.title = 'end', 100)</script>";
+    check(end, None).await?;
+    check(&format!("<script>console.error('seven')</script>{end}"), Some("seven")).await?;
+    check(&format!("<script>Promise.reject(new Error('eight'))</script>{end}"), Some("eight")).await?;
+    check("", Some("in vain for the end")).await
+}

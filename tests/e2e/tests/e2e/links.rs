@@ -1,0 +1,102 @@
+//! Every key of the link, as the project's contract has it.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{check_equal, in_browser};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+
+#[tokio::test]
+async fn without_keys_the_defaults_hold_and_nothing_connects() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("link-defaults", async |page| {
+        page.open(&station.page_url()).await?;
+        check_equal("the state", page.state().await?, "idle".to_owned())?;
+        check_equal("the broker", page.value("Broker URL").await?, station.ws_url("/mqtt"))?;
+        check_equal("the topic", page.value("Topic").await?, "StarWars".to_owned())?;
+        check_equal("the user", page.value("User name").await?, String::new())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_the_broker_sees() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("link-broker", async |page| {
+        let broker = mosquitto.ws_url();
+        let common = [("broker", broker.as_str()), ("connect", "1")];
+
+        let mut keys = common.to_vec();
+        keys.extend([("client", "watcher-7"), ("protocol", "3.1.1"), ("user", "ann")]);
+        keys.extend([("topic", "deck/+"), ("topic", "hold/#"), ("qos", "1")]);
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        // mosquitto calls 3.1.1 protocol 2.
+        mosquitto.wait_for_log("as watcher-7 (p2,").await?;
+        mosquitto.wait_for_log("u'ann'").await?;
+        mosquitto.wait_for_log("watcher-7 1 deck/+").await?;
+        mosquitto.wait_for_log("watcher-7 1 hold/#").await?;
+
+        let mut keys = common.to_vec();
+        keys.extend([("client", "watcher-8"), ("protocol", "5"), ("qos", "2")]);
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        mosquitto.wait_for_log("as watcher-8 (p5,").await?;
+        mosquitto.wait_for_log("watcher-8 2 StarWars").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_the_page_shows() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("link-views", async |page| {
+        let is_shown = "[crawl(), console_()].map((view) => Boolean(view) && isVisible(view))";
+        for (view, shown) in [("split", [true, true]), ("crawl", [true, false]), ("console", [false, true])] {
+            page.open(&link(&station.page_url(), &[("view", view)])).await?;
+            check_equal(view, page.evaluate::<[bool; 2]>(is_shown).await?, shown)?;
+        }
+        let keys = [("episode", "Chapter Nine"), ("title", "The Salt Road"), ("intro", "Once, upriver")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        for (_, words) in keys {
+            let expression = format!("crawl().textContent.toLowerCase().includes('{}')", words.to_lowercase());
+            page.wait_for(words, &expression, PATIENCE).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn faults_are_told() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("link-faults", async |page| {
+        let said = |pattern: &str| format!("new RegExp({pattern:?}, 'i').test(document.body.innerText)");
+
+        // An unknown key is told, and the rest of the link holds.
+        page.open(&link(&station.page_url(), &[("colour", "blue"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for("a notice", &said("colour"), PATIENCE).await?;
+
+        for (key, value) in [
+            ("qos", "3"),
+            ("protocol", "4"),
+            ("view", "sideways"),
+            ("connect", "perhaps"),
+            ("topic", "a/#/b"),
+            ("broker", "http://127.0.0.1/"),
+        ] {
+            let mut keys = vec![(key, value)];
+            if key != "connect" {
+                keys.push(("connect", "1"));
+            }
+            page.open(&link(&station.page_url(), &keys)).await?;
+            page.wait_for(&format!("words about {key}"), &said(value), PATIENCE).await?;
+            let state = page.state().await?;
+            ensure!(state == "idle" || state == "stopped", "{key}={value}, and yet {state}");
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,12 @@
+//! Everything that may run side by side.
+
+mod accessibility;
+mod bad_input;
+mod console;
+mod credentials;
+mod harness;
+mod lines;
+mod links;
+mod markup;
+mod restart;
+mod versions;

@@ -1,0 +1,55 @@
+//! A broker that dies comes back, and the page with it.
+
+use anyhow::Result;
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+
+async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
+    // What a browser says of a socket that can't be opened; the page says it better.
+    page.expect_errors("WebSocket connection to");
+    page.open(url).await?;
+    page.wait_for_state("connected").await?;
+    broker.publish(Version::V5, "StarWars", "BEFORE: One").await?;
+    page.wait_for_row("One").await
+}
+
+async fn check_after(page: &Page, broker: Login<'_>) -> Result<()> {
+    page.wait_for_stat("reconnects", 1, PATIENCE).await?;
+    page.wait_for_state("connected").await?;
+    broker.publish(Version::V5, "StarWars", "AFTER: Two").await?;
+    page.wait_for_row("Two").await?;
+    page.wait_for_row("One").await?;
+    page.wait_for_stat("received", 2, PATIENCE).await?;
+    page.wait_for_stat("kept", 2, PATIENCE).await?;
+    page.check_accounts().await
+}
+
+#[tokio::test]
+async fn of_the_station() -> Result<()> {
+    let station = Station::start().await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    in_browser("restart-station", async |page| {
+        check_before(page, &link(&station.page_url(), &[("connect", "1")]), broker).await?;
+        let _station = station.kill_and_restart().await?;
+        check_after(page, broker).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn of_mosquitto() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let broker = Login::anonymous(mosquitto.mqtt_port());
+    in_browser("restart-mosquitto", async |page| {
+        let keys = [("broker", mosquitto.ws_url()), ("connect", "1".to_owned())];
+        let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
+        check_before(page, &link(&station.page_url(), &keys), broker).await?;
+        let _mosquitto = mosquitto.kill_and_restart().await?;
+        check_after(page, broker).await
+    })
+    .await
+}

@@ -1,0 +1,50 @@
+//! Which version of MQTT is spoken, and that the page says so.
+
+use anyhow::Result;
+use mqtt_crawl_e2e::link;
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{check_equal, in_browser};
+use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+
+#[tokio::test]
+async fn an_old_broker_is_found_by_auto() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let mut old = Peer::start(Manner::Old { broker_port: mosquitto.mqtt_port() }).await?;
+    in_browser("old-broker", async |page| {
+        page.open(&link(&station.page_url(), &[("broker", &old.ws_url()), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for_words(r"3\.1\.1").await?;
+        Login::anonymous(mosquitto.mqtt_port()).publish(Version::V311, "StarWars", "ELDER: In my day").await?;
+        page.wait_for_row("In my day").await
+    })
+    .await?;
+    check_equal("what was asked for", old.levels_asked(), vec![5, 4])
+}
+
+#[tokio::test]
+async fn a_broker_of_today_is_asked_for_the_newest() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("new-broker", async |page| {
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for_words(r"\b5(\.0)?\b").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_version_that_is_refused_is_told() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("version-refused", async |page| {
+        let broker = station.ws_url("/diffusion");
+        let keys = [("broker", broker.as_str()), ("protocol", "3.1.1"), ("connect", "1")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("stopped").await?;
+        page.wait_for_words("version").await?;
+        check_equal("reconnects", page.stat("reconnects").await?, 0)
+    })
+    .await
+}

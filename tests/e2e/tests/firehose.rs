@@ -1,0 +1,47 @@
+//! 50,000 messages as fast as mosquitto takes them, with the whole machine to itself.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::link;
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+
+const MESSAGES: u64 = 50_000;
+
+#[tokio::test]
+async fn every_message_of_a_firehose_is_kept() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let mut text = String::new();
+    for number in 0..MESSAGES {
+        writeln!(text, r#"{{"character":"GAUGE","text":"Reading number {number}"}}"#)?;
+    }
+    in_browser("firehose", async |page| {
+        let broker = mosquitto.ws_url();
+        let keys = [("broker", broker.as_str()), ("view", "split"), ("connect", "1")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        page.begin_measuring().await?;
+        let started = Instant::now();
+        Login::anonymous(mosquitto.mqtt_port()).publish_lines(Version::V5, "StarWars", text).await?;
+        page.wait_for_stat("received", MESSAGES, Duration::from_secs(120)).await?;
+        let took = started.elapsed();
+        let smoothness = page.end_measuring().await?;
+        page.wait_for_row(&format!("Reading number {}", MESSAGES - 1)).await?;
+
+        println!("{MESSAGES} messages in {:.2} s; {smoothness:?}", took.as_secs_f64());
+        check_equal("kept", page.stat("kept").await?, MESSAGES)?;
+        check_equal("matching", page.stat("matching").await?, MESSAGES)?;
+        page.check_accounts().await?;
+        page.screenshot("firehose").await?;
+        // How smooth it was depends on the machine, so it is printed above; that frames were drawn
+        // all the while does not.
+        ensure!(smoothness.frames > 0, "no frame was drawn");
+        Ok(())
+    })
+    .await
+}
