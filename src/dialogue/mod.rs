@@ -1,6 +1,13 @@
 //! What a payload says, as a line of dialogue.
+//!
+//! - [`Line`]: who says what; made of any payload, for every payload.
+//! - [`script`]: files of dialogue, for whoever publishes them.
+
+pub mod script;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Who says what. Text is text: nothing in it is ever markup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,4 +16,152 @@ pub struct Line {
     pub character: String,
     /// The words.
     pub text: String,
+}
+
+impl Line {
+    /// What a message says. There is no payload that this can't show:
+    ///
+    /// - `{"character":"…","text":"…"}`, other fields aside: that line. Values
+    ///   of other types are shown as written.
+    /// - `NAME: words`: that line.
+    /// - Other text: the words, nobody's. JSON is put on one line; nothing else
+    ///   about it changes, numbers least of all.
+    /// - Nothing, or nothing but spaces: that it is so, and on which topic.
+    /// - Bytes that aren't UTF-8: how many, and the first of them in hex.
+    pub fn from_payload(topic: &str, payload: &[u8]) -> Self {
+        let Ok(text) = str::from_utf8(payload) else {
+            return Self::narrated(bytes_in_hex(payload));
+        };
+        if text.is_empty() {
+            return Self::narrated(format!("(empty message on {topic})"));
+        }
+        // A byte order mark is no part of the words.
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() {
+            return Self::narrated(format!("(blank message on {topic})"));
+        }
+        if text.starts_with(['{', '['])
+            && let Ok(json) = serde_json::from_str::<&RawValue>(text)
+        {
+            return Self::from_json(json).unwrap_or_else(|| Self::narrated(on_one_line(text)));
+        }
+        match split_name(text) {
+            Some((name, words)) => Self { character: name.to_owned(), text: words.to_owned() },
+            None => Self::narrated(text.to_owned()),
+        }
+    }
+
+    /// The payload to publish: exactly `{"character":"…","text":"…"}`.
+    pub fn to_json(&self) -> String {
+        let quoted = |text: &str| Value::from(text).to_string();
+        format!(r#"{{"character":{},"text":{}}}"#, quoted(&self.character), quoted(&self.text))
+    }
+
+    fn narrated(text: String) -> Self {
+        Self { character: String::new(), text }
+    }
+
+    /// `None` where the JSON is no object with a `text`, or has it twice.
+    fn from_json(json: &RawValue) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Spoken<'a> {
+            #[serde(borrow)]
+            character: Option<&'a RawValue>,
+            #[serde(borrow, deserialize_with = "as_written")]
+            text: &'a RawValue,
+        }
+
+        // Even `null` is something to show.
+        fn as_written<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<&'de RawValue, D::Error> {
+            <&RawValue>::deserialize(deserializer)
+        }
+
+        if !json.get().starts_with('{') {
+            // serde would take a list for the fields in their order.
+            return None;
+        }
+        let spoken: Spoken<'_> = serde_json::from_str(json.get()).ok()?;
+        Some(Self { character: spoken.character.map(shown).unwrap_or_default(), text: shown(spoken.text) })
+    }
+}
+
+/// A JSON value as words: a string's content, anything else as written.
+fn shown(value: &RawValue) -> String {
+    match serde_json::from_str::<String>(value.get()) {
+        Ok(text) => text.trim().to_owned(),
+        // Also a string with half a surrogate pair, which is no text.
+        Err(_) => on_one_line(value.get()),
+    }
+}
+
+/// JSON without line ends and indentation; what is in strings stays.
+fn on_one_line(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    let mut space = false;
+    for char in json.chars() {
+        if !in_string && char.is_ascii_whitespace() {
+            space = true;
+            continue;
+        }
+        if space && !line.ends_with(['{', '[']) && !matches!(char, '}' | ']') {
+            line.push(' ');
+        }
+        space = false;
+        line.push(char);
+        if escaped {
+            escaped = false;
+        } else if in_string && char == '\\' {
+            escaped = true;
+        } else if char == '"' {
+            in_string = !in_string;
+        }
+    }
+    line
+}
+
+/// Longest speaker's name in characters and in words. `Once upon a time: …`
+/// should rather be a sentence than a name.
+const NAME_CHARS_MAX: usize = 32;
+const NAME_WORDS_MAX: usize = 4;
+
+/// Splits `NAME: words`. The space after the colon tells a name from
+/// `http://…`, `12:30` and `key:value`.
+fn split_name(text: &str) -> Option<(&str, &str)> {
+    let (name, words) = text.split_once(':')?;
+    let name = name.trim_end_matches(' ');
+    let fits = name.chars().count() <= NAME_CHARS_MAX
+        && name.split(' ').count() <= NAME_WORDS_MAX
+        && name.starts_with(char::is_alphanumeric)
+        && name.contains(char::is_alphabetic)
+        && name.chars().all(|char| char.is_alphanumeric() || " .-'’_".contains(char));
+    if !fits || !words.starts_with(char::is_whitespace) || words.trim().is_empty() {
+        return None;
+    }
+    Some((name, words.trim()))
+}
+
+/// What is said of bytes that aren't text: `‹3 bytes: 00 ff 10›`.
+fn bytes_in_hex(bytes: &[u8]) -> String {
+    /// About one row of the crawl.
+    const SHOWN_MAX: usize = 8;
+    let count = grouped(bytes.len());
+    let unit = if bytes.len() == 1 { "byte" } else { "bytes" };
+    let hex: Vec<String> = bytes.iter().take(SHOWN_MAX).map(|byte| format!("{byte:02x}")).collect();
+    let more = if bytes.len() > SHOWN_MAX { " …" } else { "" };
+    format!("‹{count} {unit}: {}{more}›", hex.join(" "))
+}
+
+/// A number with a comma between each three digits.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }

@@ -1,0 +1,246 @@
+//! One slab of the log: bodies grow from its front, records from its back, as
+//! in a database page. So a chunk is one allocation whatever it holds, is full
+//! when the two meet, and never grows.
+//!
+//! ```text
+//! │ topic │ properties payload │ properties payload │ …free… │ record 1 │ record 0 │
+//! ```
+
+use super::{Arrival, Message};
+use crate::mqtt::packet::QoS;
+use crate::time::Instant;
+
+/// Bookkeeping of one message: time and flags, then topic's place, body's
+/// place, length of the properties, length of the payload.
+pub(super) const RECORD_BYTES: usize = 24;
+
+/// The length that stands before each topic's text.
+const TOPIC_LENGTH_BYTES: usize = 4;
+
+const DUP: u64 = 0b1000;
+const QOS_SHIFT: u32 = 1;
+const RETAIN: u64 = 0b0001;
+
+/// A run of messages with consecutive numbers.
+///
+/// Every place and length fits 32 bits: an MQTT packet has at most 268,435,460
+/// bytes, and a chunk is either small or made for one message.
+pub(super) struct Chunk {
+    pub(super) first_seq: u64,
+    messages: usize,
+    body_end: usize,
+    buffer: Box<[u8]>,
+}
+
+impl Chunk {
+    /// An empty chunk over `buffer`, whatever that held before.
+    pub(super) fn new(first_seq: u64, buffer: Box<[u8]>) -> Self {
+        Self { first_seq, messages: 0, body_end: 0, buffer }
+    }
+
+    /// What a message takes whose topic is not in the chunk yet.
+    pub(super) fn bytes_for(arrival: &Arrival<'_>) -> usize {
+        Self::bytes_for_known_topic(arrival) + TOPIC_LENGTH_BYTES + arrival.topic.len()
+    }
+
+    fn bytes_for_known_topic(arrival: &Arrival<'_>) -> usize {
+        RECORD_BYTES + arrival.properties.len() + arrival.payload.len()
+    }
+
+    pub(super) fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Number of the message after the chunk's last.
+    pub(super) fn end_seq(&self) -> u64 {
+        self.first_seq + self.messages as u64
+    }
+
+    /// Topics, properties and payloads, without the records.
+    pub(super) fn body_bytes(&self) -> usize {
+        self.body_end
+    }
+
+    /// What the chunk takes of memory, used or not.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn free_bytes(&self) -> usize {
+        self.buffer.len() - self.body_end - self.messages * RECORD_BYTES
+    }
+
+    /// Whether the message fits; `topic_at` is its topic's place if it has one.
+    pub(super) fn fits(&self, arrival: &Arrival<'_>, topic_at: Option<u32>) -> bool {
+        let wanted = match topic_at {
+            Some(_) => Self::bytes_for_known_topic(arrival),
+            None => Self::bytes_for(arrival),
+        };
+        wanted <= self.free_bytes()
+    }
+
+    /// The topic kept at `at`.
+    pub(super) fn topic_bytes(&self, at: u32) -> &[u8] {
+        let at = at as usize;
+        let length = read_u32(&self.buffer, at) as usize;
+        let start = at + TOPIC_LENGTH_BYTES;
+        self.buffer.get(start..start + length).unwrap_or_default()
+    }
+
+    /// Adds a message that [`Chunk::fits`] and gives the place of its topic.
+    pub(super) fn push(&mut self, arrival: &Arrival<'_>, topic_at: Option<u32>) -> u32 {
+        let topic_at = topic_at.unwrap_or_else(|| {
+            let at = self.body_end as u32;
+            self.put(&(arrival.topic.len() as u32).to_le_bytes());
+            self.put(arrival.topic.as_bytes());
+            at
+        });
+        let body_at = self.body_end as u32;
+        self.put(arrival.properties);
+        self.put(arrival.payload);
+
+        let flags = u64::from(arrival.qos as u8) << QOS_SHIFT
+            | if arrival.retain { RETAIN } else { 0 }
+            | if arrival.dup { DUP } else { 0 };
+        let time_and_flags = ((arrival.time.as_micros() / 1_000) << 8) | flags;
+        let at = self.record_at(self.messages);
+        let record = &mut self.buffer[at..at + RECORD_BYTES];
+        record[..8].copy_from_slice(&time_and_flags.to_le_bytes());
+        record[8..12].copy_from_slice(&topic_at.to_le_bytes());
+        record[12..16].copy_from_slice(&body_at.to_le_bytes());
+        record[16..20].copy_from_slice(&(arrival.properties.len() as u32).to_le_bytes());
+        record[20..].copy_from_slice(&(arrival.payload.len() as u32).to_le_bytes());
+        self.messages += 1;
+        topic_at
+    }
+
+    /// The message with that number; `None` where it is none of the chunk's.
+    pub(super) fn message(&self, seq: u64) -> Option<Message<'_>> {
+        let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        if index >= self.messages {
+            return None;
+        }
+        let record = self.record_at(index);
+        let time_and_flags =
+            u64::from(read_u32(&self.buffer, record)) | u64::from(read_u32(&self.buffer, record + 4)) << 32;
+        let topic_at = read_u32(&self.buffer, record + 8);
+        let body_at = read_u32(&self.buffer, record + 12) as usize;
+        let payload_at = body_at + read_u32(&self.buffer, record + 16) as usize;
+        let body_end = payload_at + read_u32(&self.buffer, record + 20) as usize;
+        Some(Message {
+            seq,
+            time: Instant::from_millis(time_and_flags >> 8),
+            // Written from a `&str`, so this never fails.
+            topic: str::from_utf8(self.topic_bytes(topic_at)).unwrap_or_default(),
+            qos: QoS::from_u8((time_and_flags >> QOS_SHIFT & 0b11) as u8).unwrap_or_default(),
+            retain: time_and_flags & RETAIN != 0,
+            dup: time_and_flags & DUP != 0,
+            properties: self.buffer.get(body_at..payload_at).unwrap_or_default(),
+            payload: self.buffer.get(payload_at..body_end).unwrap_or_default(),
+        })
+    }
+
+    /// The buffer, to be used again.
+    pub(super) fn into_buffer(self) -> Box<[u8]> {
+        self.buffer
+    }
+
+    /// Moves the messages into a buffer of their size where much of the present
+    /// one lies idle, and gives the present one back.
+    ///
+    /// Only a large message, or a small limit on the number of messages, closes
+    /// a chunk that is far from full; no message is moved twice.
+    pub(super) fn trim(&mut self) -> Option<Box<[u8]>> {
+        if self.free_bytes() <= self.buffer.len() / 4 {
+            return None;
+        }
+        let records_bytes = self.messages * RECORD_BYTES;
+        let mut exact = Vec::with_capacity(self.body_end + records_bytes);
+        exact.extend_from_slice(&self.buffer[..self.body_end]);
+        exact.extend_from_slice(&self.buffer[self.buffer.len() - records_bytes..]);
+        Some(std::mem::replace(&mut self.buffer, exact.into_boxed_slice()))
+    }
+
+    fn record_at(&self, index: usize) -> usize {
+        self.buffer.len() - (index + 1) * RECORD_BYTES
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.body_end + bytes.len();
+        self.buffer[self.body_end..end].copy_from_slice(bytes);
+        self.body_end = end;
+    }
+}
+
+fn read_u32(buffer: &[u8], at: usize) -> u32 {
+    let bytes = buffer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+    u32::from_le_bytes(bytes.unwrap_or_default())
+}
+
+/// Finds the place of a topic in the chunk that is being filled.
+///
+/// Topics are interned per chunk, so they go when their chunk goes. The table
+/// has one size and looks at a few slots only: a million topics, or topics
+/// chosen to collide, cost some texts kept twice, and never time or memory.
+pub(super) struct TopicTable {
+    /// Place + 1 by hash; 0 is free.
+    slots: Box<[u32]>,
+    last: Option<u32>,
+}
+
+impl TopicTable {
+    /// More than the topics of most installations, 64 KiB.
+    const SLOTS: usize = 1 << 14;
+    const PROBES: usize = 8;
+
+    pub(super) fn new() -> Self {
+        Self { slots: vec![0; Self::SLOTS].into_boxed_slice(), last: None }
+    }
+
+    /// Forgets everything: a new chunk begins.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(0);
+        self.last = None;
+    }
+
+    /// The topic's place in `chunk`, if it is known to have one.
+    pub(super) fn find(&self, chunk: &Chunk, topic: &str) -> Option<u32> {
+        let same = |at: &u32| chunk.topic_bytes(*at) == topic.as_bytes();
+        if let Some(last) = self.last.filter(same) {
+            return Some(last);
+        }
+        Self::probes(topic).map_while(|slot| self.slots[slot].checked_sub(1)).find(same)
+    }
+
+    /// Remembers that the last message's topic is at `at`.
+    pub(super) fn note(&mut self, topic: &str, at: u32) {
+        if self.last == Some(at) {
+            return;
+        }
+        self.last = Some(at);
+        let free = Self::probes(topic).find(|&slot| [0, at + 1].contains(&self.slots[slot]));
+        if let Some(slot) = free.or_else(|| Self::probes(topic).next()) {
+            self.slots[slot] = at + 1;
+        }
+    }
+
+    fn probes(topic: &str) -> impl Iterator<Item = usize> {
+        let hash = hash(topic.as_bytes());
+        (0..Self::PROBES).map(move |step| (hash + step) & (Self::SLOTS - 1))
+    }
+}
+
+/// Spreads topics over the slots; needs to be quick, not strong.
+fn hash(bytes: &[u8]) -> usize {
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut words = bytes.chunks_exact(8);
+    let mut hash = bytes.len() as u64;
+    for word in &mut words {
+        let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
+        hash = (hash.rotate_left(5) ^ word).wrapping_mul(FACTOR);
+    }
+    for &byte in words.remainder() {
+        hash = (hash.rotate_left(5) ^ u64::from(byte)).wrapping_mul(FACTOR);
+    }
+    (hash >> 32) as usize
+}
