@@ -62,7 +62,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .context("starting Chromium")?;
-        let browser = Self { client, downloads, _profile: profile, _driver: driver };
+        let browser = Self { client, downloads, profile, _driver: driver };
         let folder = browser.downloads.path().to_string_lossy().into_owned();
         browser.devtools("Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder})).await?;
         Ok(browser)
