@@ -59,7 +59,9 @@ pub struct Engine {
     session: Session,
     broker: String,
     log: MessageLog,
-    matches: Option<Matches>,
+    matches: Matches,
+    /// The filter hasn't looked at everything yet.
+    filtering: bool,
     filter_error: Option<String>,
     feed: Feed,
     connection: Connection,
@@ -80,7 +82,8 @@ impl Engine {
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
             log: MessageLog::new(limits),
-            matches: None,
+            matches: Matches::new(Query::default()),
+            filtering: false,
             filter_error: None,
             feed: Feed::default(),
             connection: Connection { words: "Not connected.".to_owned(), ..Connection::default() },
@@ -107,6 +110,7 @@ impl Engine {
             Command::Clear => {
                 self.log.clear();
                 self.feed.skip_to(self.log.next_seq());
+                self.advance_filter();
                 self.news = true;
             }
             Command::Pull(pull) => {
@@ -152,15 +156,24 @@ impl Engine {
     /// The deadline of [`Engine::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
-        self.advance_filter();
+        if self.filtering {
+            self.advance_filter();
+            self.news = true;
+        }
         self.settle();
     }
 
     /// The next thing to do with the WebSocket.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.session.poll_transmit().map(|transmit| match transmit {
-            session::Transmit::Dial => Transmit::Dial { url: &self.broker },
+        Some(match self.session.poll_transmit()? {
+            session::Transmit::Dial => {
+                if self.connection.retry_at.take().is_some() {
+                    self.connection.words = format!("Trying again now. {}", self.connection.words);
+                    self.news = true;
+                }
+                Transmit::Dial { url: &self.broker }
+            }
             session::Transmit::Send(bytes) => Transmit::Send(bytes),
             session::Transmit::HangUp => Transmit::HangUp,
         })
@@ -190,8 +203,7 @@ impl Engine {
     /// "as soon as the worker has nothing else to do".
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let filtering = self.matches.as_ref().is_some_and(|matches| matches.is_behind(&self.log));
-        if filtering { Some(Instant::EPOCH) } else { self.session.poll_timeout() }
+        if self.filtering { Some(Instant::EPOCH) } else { self.session.poll_timeout() }
     }
 
     /// Appends kept messages from `from_seq` on as NDJSON until about
@@ -266,7 +278,7 @@ impl Engine {
         match Query::parse(text) {
             Ok(query) => {
                 self.filter_error = None;
-                self.matches = (!query.is_empty()).then(|| Matches::new(query));
+                self.matches = Matches::new(query);
                 self.advance_filter();
             }
             // The rows stay as they are while somebody is still typing.
@@ -274,13 +286,9 @@ impl Engine {
         }
     }
 
+    /// One slice of the filter's work; without a filter there is none.
     fn advance_filter(&mut self) {
-        if let Some(matches) = &mut self.matches
-            && matches.is_behind(&self.log)
-        {
-            matches.advance(&self.log, FILTER_SLICE_MESSAGES);
-            self.news = true;
-        }
+        self.filtering = self.matches.advance(&self.log, FILTER_SLICE_MESSAGES);
     }
 
     /// After every change: what happened in the session becomes what the page
@@ -334,17 +342,13 @@ impl Engine {
         }
     }
 
-    fn matching(&self) -> u64 {
-        self.matches.as_ref().map_or(self.log.kept(), |matches| matches.len() as u64)
-    }
-
     fn stats(&self) -> Stats {
         Stats {
             received: self.log.received(),
             kept: self.log.kept(),
             evicted: self.log.evicted(),
             cleared: self.log.cleared(),
-            matching: self.matching(),
+            matching: self.matches.len(),
             untold: self.feed.untold(&self.log),
             reconnects: self.reconnects,
             kept_bytes: self.log.kept_bytes(),
@@ -352,16 +356,13 @@ impl Engine {
     }
 
     fn rows(&self, window: Window) -> Rows {
-        let matching = self.matching();
+        let matching = self.matches.len();
         let (first, count) = match window {
             Window::Tail { rows } => (matching.saturating_sub(u64::from(rows)), rows),
             Window::At { first, rows } => (first.min(matching.saturating_sub(u64::from(rows))), rows),
         };
         let rows = (first..(first + u64::from(count)).min(matching))
-            .filter_map(|index| match &self.matches {
-                Some(matches) => matches.seq_at(usize::try_from(index).ok()?),
-                None => Some(self.log.first_seq() + index),
-            })
+            .filter_map(|index| self.matches.seq_at(index))
             .filter_map(|seq| self.log.message(seq))
             .map(|message| row::of(&message))
             .collect();

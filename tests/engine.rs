@@ -1,0 +1,322 @@
+//! The engine as the worker drives it: bytes and commands in, updates out, in
+//! virtual time.
+
+use mqtt_crawl::dialogue::Line;
+use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Window};
+use mqtt_crawl::engine::update::{Granted, Preview, State, Told, Update};
+use mqtt_crawl::engine::{Engine, Transmit};
+use mqtt_crawl::log::Limits;
+use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::time::Instant;
+
+struct Bench {
+    engine: Engine,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { engine: Engine::new(3, Limits::default()), now: Instant::from_millis(1_000) }
+    }
+
+    fn online() -> Self {
+        let mut bench = Self::new();
+        bench.command(Command::Connect(request()));
+        bench.engine.handle_open(bench.now);
+        bench.serve(&[0x20, 3, 0, 0, 0]);
+        bench.serve(&[0x90, 4, 0, 1, 0, 0]);
+        bench.transmits();
+        bench
+    }
+
+    fn command(&mut self, command: Command) {
+        self.engine.handle_command(command, self.now);
+    }
+
+    fn serve(&mut self, bytes: &[u8]) {
+        self.engine.handle_input(bytes, self.now);
+    }
+
+    fn message(&mut self, topic: &str, payload: &str) {
+        let mut packet = vec![0x30, (topic.len() + payload.len() + 3) as u8, 0, topic.len() as u8];
+        packet.extend_from_slice(topic.as_bytes());
+        packet.push(0);
+        packet.extend_from_slice(payload.as_bytes());
+        self.serve(&packet);
+    }
+
+    fn transmits(&mut self) -> Vec<String> {
+        let mut said = Vec::new();
+        while let Some(transmit) = self.engine.poll_transmit() {
+            said.push(match transmit {
+                Transmit::Dial { url } => format!("dial {url}"),
+                Transmit::Send(bytes) => format!("send {} bytes", bytes.len()),
+                Transmit::HangUp => "hang up".to_owned(),
+            });
+        }
+        said
+    }
+
+    fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
+        self.command(Command::Pull(Pull { window: Window::Tail { rows }, lines }));
+        self.engine.poll_update()
+    }
+
+    /// All that is to be told to the page, as a page would fetch it.
+    fn update(&mut self) -> Update {
+        self.pull(100, 0).expect("something new")
+    }
+}
+
+fn request() -> ConnectRequest {
+    ConnectRequest {
+        broker: "ws://h:1/mqtt".to_owned(),
+        topics: vec!["StarWars".to_owned()],
+        qos: QoS::AtMostOnce,
+        version: Some(Version::V5),
+        client_id: "c".to_owned(),
+        user_name: None,
+        password: None,
+    }
+}
+
+#[test]
+fn a_message_goes_the_whole_way() {
+    let mut bench = Bench::online();
+    bench.message("StarWars", r#"{"character":"ADA","text":"Hello."}"#);
+    let update = bench.pull(10, 4).expect("something new");
+    assert_eq!(update.connection.state, State::Connected);
+    assert_eq!(update.connection.version, Some(Version::V5));
+    assert_eq!(update.connection.subscriptions[0].granted, Granted::QoS(QoS::AtMostOnce));
+    let row = &update.rows.rows[0];
+    assert_eq!((row.seq, row.topic.as_str(), row.time), (1, "StarWars", bench.now));
+    assert_eq!(row.preview, Preview::Text(r#"{"character":"ADA","text":"Hello."}"#.to_owned()));
+    let line = Line { character: "ADA".to_owned(), text: "Hello.".to_owned() };
+    assert_eq!(update.lines, [Told::Line { seq: 1, line }]);
+}
+
+#[test]
+fn nothing_new_is_nothing_to_say() {
+    let mut bench = Bench::new();
+    assert!(bench.pull(10, 4).is_some(), "the first pull is always answered");
+    assert!(bench.pull(10, 4).is_none());
+    // The pull waits for the news …
+    bench.command(Command::Connect(request()));
+    let update = bench.engine.poll_update().expect("something new");
+    assert_eq!(update.connection.state, State::Connecting);
+    // … and is used up by them.
+    assert!(bench.engine.poll_update().is_none());
+    // Another window is news to whoever asks for it.
+    assert!(bench.pull(20, 4).is_some());
+}
+
+#[test]
+fn a_page_that_does_not_pull_costs_nothing_and_misses_nothing() {
+    let mut bench = Bench::online();
+    for n in 1..=1_000 {
+        bench.message("t", &format!("line {n}"));
+        assert!(n == 1_000 || bench.engine.poll_timeout().is_some());
+    }
+    let update = bench.pull(5, 4).expect("something new");
+    assert_eq!((update.stats.received, update.stats.kept, update.stats.matching), (1_000, 1_000, 1_000));
+    assert_eq!(update.rows.first, 995);
+    assert_eq!(update.rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [996, 997, 998, 999, 1_000]);
+    // The crawl hears how many it missed, then the newest.
+    assert_eq!(update.lines[0], Told::Passed { seq: 992, count: 992 });
+    assert!(matches!(&update.lines[1], Told::Line { seq: 993, .. }));
+    assert_eq!((update.lines.len(), update.stats.untold), (4, 5));
+}
+
+#[test]
+fn every_line_is_told_once_and_in_order_while_the_crawl_keeps_up() {
+    let mut bench = Bench::online();
+    let mut told = Vec::new();
+    for n in 1..=100 {
+        bench.message("t", &n.to_string());
+        if n % 10 == 0 {
+            while let Some(update) = bench.pull(0, 3) {
+                told.extend(update.lines);
+            }
+        }
+    }
+    let seqs: Vec<_> = told
+        .iter()
+        .map(|told| match told {
+            Told::Line { seq, .. } => *seq,
+            Told::Passed { .. } => panic!("nothing was to be passed over"),
+        })
+        .collect();
+    assert_eq!(seqs, (1..=100).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_numbers_add_up() {
+    let mut bench = Bench::online();
+    for n in 0..300 {
+        bench.message("t", &n.to_string());
+    }
+    bench.command(Command::Clear);
+    for n in 0..7 {
+        bench.message("t", &n.to_string());
+    }
+    let stats = bench.update().stats;
+    assert_eq!((stats.received, stats.kept, stats.cleared), (307, 7, 300));
+    assert_eq!(stats.received, stats.kept + stats.evicted + stats.cleared);
+}
+
+#[test]
+fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
+    let mut bench = Bench::online();
+    for n in 0..50 {
+        bench.message(if n % 10 == 0 { "alarm" } else { "t" }, &n.to_string());
+    }
+    bench.command(Command::Filter("alarm".to_owned()));
+    let update = bench.update();
+    assert_eq!((update.stats.matching, update.stats.kept), (5, 50));
+    assert_eq!(update.rows.rows.len(), 5);
+    bench.message("alarm", "again");
+    assert_eq!(bench.update().stats.matching, 6);
+
+    bench.command(Command::Filter("qos:9".to_owned()));
+    let update = bench.update();
+    assert!(update.filter_error.is_some());
+    assert_eq!(update.stats.matching, 6, "a filter half typed changes nothing");
+
+    bench.command(Command::Filter(String::new()));
+    let update = bench.update();
+    assert_eq!((update.stats.matching, update.filter_error), (51, None));
+}
+
+#[test]
+fn a_large_log_is_filtered_in_slices() {
+    let mut bench = Bench::online();
+    for n in 0..50_000 {
+        bench.message("t", &n.to_string());
+    }
+    bench.command(Command::Filter("7".to_owned()));
+    let mut slices = 0;
+    while bench.engine.poll_timeout() == Some(Instant::EPOCH) {
+        bench.engine.handle_timeout(bench.now);
+        slices += 1;
+    }
+    assert!((1..=10).contains(&slices), "{slices}");
+    let with_a_seven = (0..50_000).filter(|n: &u32| n.to_string().contains('7')).count() as u64;
+    assert_eq!(bench.update().stats.matching, with_a_seven);
+}
+
+#[test]
+fn a_place_scrolled_to_is_answered_from_there() {
+    let mut bench = Bench::online();
+    for n in 1..=100 {
+        bench.message("t", &n.to_string());
+    }
+    for (first, begins, rows) in [(0, 0, 10), (42, 42, 10), (95, 90, 10), (u64::MAX, 90, 10)] {
+        bench.command(Command::Pull(Pull { window: Window::At { first, rows }, lines: 0 }));
+        let update = bench.engine.poll_update().expect("another window");
+        assert_eq!((update.rows.first, update.rows.rows.len()), (begins, 10));
+        assert_eq!(update.rows.rows[0].seq, begins + 1);
+    }
+}
+
+#[test]
+fn settings_that_lead_nowhere_are_told_and_nothing_is_dialled() {
+    for (topics, broker, words) in [
+        (vec![], "ws://h/", "at least one topic"),
+        (vec!["a/#/b"], "ws://h/", "#"),
+        (vec![""], "ws://h/", "empty"),
+        (vec!["a"], "not a url", "broker URL"),
+    ] {
+        let mut bench = Bench::online();
+        let topics = topics.into_iter().map(str::to_owned).collect();
+        bench.command(Command::Connect(ConnectRequest { topics, broker: broker.to_owned(), ..request() }));
+        assert!(!bench.transmits().iter().any(|said| said.starts_with("dial")));
+        let connection = bench.update().connection;
+        assert_eq!(connection.state, State::Stopped);
+        assert!(connection.words.contains(words), "{}", connection.words);
+    }
+}
+
+#[test]
+fn a_wrong_password_stops_and_is_told() {
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(request()));
+    assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
+    bench.engine.handle_open(bench.now);
+    bench.transmits();
+    bench.serve(&[0x20, 3, 0, 0x86, 0]);
+    assert_eq!(bench.transmits(), ["hang up"]);
+    assert_eq!(bench.engine.poll_timeout(), None);
+    let connection = bench.update().connection;
+    assert_eq!(connection.state, State::Stopped);
+    assert!(connection.words.contains("user name or the password"), "{}", connection.words);
+    assert!(!connection.advice.is_empty());
+}
+
+#[test]
+fn a_lost_connection_comes_back_and_is_counted() {
+    let mut bench = Bench::online();
+    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    let connection = bench.update().connection;
+    assert_eq!(connection.state, State::Reconnecting);
+    assert!(connection.retry_at.is_some());
+    bench.now = bench.engine.poll_timeout().expect("tried again");
+    bench.engine.handle_timeout(bench.now);
+    assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
+    let connection = bench.update().connection;
+    assert_eq!((connection.state, connection.retry_at), (State::Reconnecting, None));
+    bench.engine.handle_open(bench.now);
+    assert_eq!(bench.transmits(), ["send 27 bytes"]);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    let update = bench.update();
+    assert_eq!((update.connection.state, update.stats.reconnects), (State::Connected, 1));
+    assert_eq!(bench.transmits(), ["send 16 bytes"], "the subscription comes back");
+}
+
+#[test]
+fn advice_looks_at_the_address() {
+    for (broker, words) in [
+        ("ws://h:1883/mqtt", "Port 1883 is usually the broker's TCP port"),
+        ("ws://h:9001", "This address has none"),
+        ("wss://h:9001/mqtt", "https://h:9001/"),
+        ("ws://h:9001/mqtt", "wss://"),
+    ] {
+        let mut bench = Bench::new();
+        bench.command(Command::Connect(ConnectRequest { broker: broker.to_owned(), ..request() }));
+        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+        let advice = bench.update().connection.advice.join("\n");
+        assert!(advice.contains(words), "{broker}: {advice}");
+    }
+}
+
+#[test]
+fn a_text_frame_is_no_mqtt() {
+    let mut bench = Bench::online();
+    bench.engine.handle_text_frame(bench.now);
+    assert_eq!(bench.transmits(), ["send 4 bytes", "hang up"]);
+    assert!(bench.update().connection.words.contains("text frame"));
+}
+
+#[test]
+fn an_export_comes_in_slices_and_is_whole() {
+    let mut bench = Bench::online();
+    for n in 1..=100 {
+        bench.message("t", &format!("message {n}"));
+    }
+    let mut whole = Vec::new();
+    assert_eq!(bench.engine.export(0, usize::MAX, &mut whole), None);
+    let (mut sliced, mut from, mut slices) = (Vec::new(), Some(0), 0);
+    while let Some(seq) = from {
+        from = bench.engine.export(seq, 1_000, &mut sliced);
+        slices += 1;
+    }
+    assert!(slices > 5);
+    assert_eq!(whole, sliced);
+    assert_eq!(whole.iter().filter(|&&byte| byte == b'\n').count(), 100);
+}
+
+#[test]
+fn a_password_is_in_no_debug_output() {
+    let request = ConnectRequest { password: Some("hunter2".to_owned()), ..request() };
+    assert!(!format!("{:?}", Command::Connect(request)).contains("hunter2"));
+}
