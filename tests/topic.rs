@@ -65,6 +65,45 @@ fn matching() {
     check("$share", &["$share"], &["a"]);
 }
 
+/// Every filter and topic of up to three levels, against the rules of section
+/// 4.7 put as slice patterns.
+#[test]
+fn matching_of_all_small_topics() {
+    fn wanted(filter: &[&str], topic: &[&str]) -> bool {
+        match (filter, topic) {
+            (["#"], _) | ([], []) => true,
+            (["+", filter @ ..], [_, topic @ ..]) => wanted(filter, topic),
+            ([one, filter @ ..], [other, topic @ ..]) if one == other => wanted(filter, topic),
+            _ => false,
+        }
+    }
+    fn all(levels: &[&'static str]) -> Vec<Vec<&'static str>> {
+        let mut all: Vec<_> = levels.iter().map(|&level| vec![level]).collect();
+        for from in [0, levels.len()] {
+            let longer: Vec<_> = all[from..]
+                .iter()
+                .flat_map(|head| levels.iter().map(|level| [&head[..], &[*level]].concat()))
+                .collect();
+            all.extend(longer);
+        }
+        all
+    }
+    let mut matches = 0;
+    for levels in all(&["", "a", "é", "$s", "+", "#"]) {
+        let Ok(filter) = TopicFilter::parse(levels.join("/")) else {
+            continue;
+        };
+        for topic in all(&["", "a", "é", "$s"]) {
+            let name = topic.join("/");
+            let hidden = name.starts_with('$') && matches!(levels[0], "+" | "#");
+            let expected = !name.is_empty() && !hidden && wanted(&levels, &topic);
+            assert_eq!(filter.matches(&name), expected, "{filter} and {name}");
+            matches += usize::from(expected);
+        }
+    }
+    assert!(matches > 500, "the test saw matches: {matches}");
+}
+
 #[test]
 fn filters() {
     #[track_caller]
