@@ -41,8 +41,10 @@ const LONGEST_QUEUE: usize = 200_000;
 /// and a 3.1.1 client can't be told, so it is half of all packet identifiers.
 const LARGEST_WINDOW: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
 
-/// How long a subscriber may leave its socket unread before it is closed.
-const LONGEST_SEND: Duration = Duration::from_secs(60);
+/// How long a subscriber may leave its socket unread before it is closed. Until then the library
+/// holds what comes for it without a limit (only after that does [`LONGEST_QUEUE`] count), so time
+/// is what bounds it.
+const LONGEST_SEND: Duration = Duration::from_secs(20);
 
 /// A session outlives its connection this long, whatever it asks for.
 const LONGEST_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -175,8 +177,7 @@ impl Farewells {
 fn reason_code(reason: &Reason) -> Option<u8> {
     match reason {
         Reason::ConnectDisconnect(_) | Reason::ConnectRemoteClose => None,
-        // The library would say Not authorized, which a client must not answer by reconnecting but
-        // would explain wrongly. 0x8E, Session taken over [MQTT-3.1.4-3].
+        // The library would say Not authorized; 0x8E is Session taken over [MQTT-3.1.4-3].
         Reason::ConnectKicked(false) => Some(0x8E),
         Reason::Reasons(reasons) => reasons.first().and_then(reason_code),
         other => Some(other.to_reason_code().into()),

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
-//! can't use it; every queue has an end, and what is dropped there is counted.
+//! can't use it; every queue ends, in length or, where the broker library has no length, in time;
+//! what is dropped is counted and said.
 
 mod broker;
 mod diffusion;

@@ -31,7 +31,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
 
-    /// A page's origin (such as https://example.org) that may use the WebSocket paths; may repeat
+    /// A page's origin (such as `https://example.org`) that may use the WebSocket paths; may repeat
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
 
