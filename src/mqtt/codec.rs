@@ -24,16 +24,15 @@ use mqttbytes::{FixedHeader, PacketType, v4, v5};
 
 use super::error::{EncodeError, Violation};
 use super::packet::{
-    Ack, Auth, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming,
-    Outgoing, PacketId, Publish, QoS, ReasonCode, Refusal, RetainHandling, SubAck,
-    SubscriptionOptions, Version, Will,
+    Ack, Auth, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId,
+    Publish, QoS, ReasonCode, Refusal, RetainHandling, SubAck, SubscriptionOptions, Version, Will,
 };
 use super::publish;
 use super::topic::{self, TopicError, TopicName};
 use super::wire::{
-    Fault, Reader, VARIABLE_INTEGER_MAX, boolean, fault, id, malformed, misplaced, once,
-    protocol_error, put_binary, put_text, put_u16, put_u32, put_user_properties,
-    put_variable_integer, split_header, variable_integer_bytes, violation,
+    Fault, Reader, VARIABLE_INTEGER_MAX, boolean, fault, id, malformed, misplaced, once, protocol_error, put_binary,
+    put_text, put_u16, put_u32, put_user_properties, put_variable_integer, split_header, variable_integer_bytes,
+    violation,
 };
 
 /// Limits on what we take from a server.
@@ -57,11 +56,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            packet_bytes: 16 * 1024 * 1024,
-            property_bytes: 1024 * 1024,
-            properties: 1024,
-        }
+        Self { packet_bytes: 16 * 1024 * 1024, property_bytes: 1024 * 1024, properties: 1024 }
     }
 }
 
@@ -100,10 +95,7 @@ fn too_large(packet_bytes: usize, limits: &Limits) -> Fault {
     fault(
         ReasonCode::PACKET_TOO_LARGE,
         "[MQTT-3.1.2-24]",
-        format!(
-            "The broker sent a packet of {packet_bytes} bytes; the limit is {} bytes.",
-            limits.packet_bytes
-        ),
+        format!("The broker sent a packet of {packet_bytes} bytes; the limit is {} bytes.", limits.packet_bytes),
     )
 }
 
@@ -118,11 +110,7 @@ fn too_large(packet_bytes: usize, limits: &Limits) -> Fault {
 /// depends on state (is the packet expected, is the alias known) is left to the
 /// session.
 #[inline]
-pub fn decode<'a>(
-    packet: &'a [u8],
-    version: Version,
-    limits: &Limits,
-) -> Result<Incoming<'a>, Violation> {
+pub fn decode<'a>(packet: &'a [u8], version: Version, limits: &Limits) -> Result<Incoming<'a>, Violation> {
     let incoming = match packet.first() {
         Some(first) if first >> 4 == PacketType::Publish as u8 => {
             let publish = publish::decode(packet, version)?;
@@ -141,11 +129,7 @@ fn check_publish_limits(publish: &Publish<'_>, limits: &Limits) -> Result<(), Fa
     if section.len() > limits.property_bytes {
         return Err(too_many_property_bytes(section.len(), limits));
     }
-    if section.len() / 2 > limits.properties
-        && publish::properties(section)
-            .nth(limits.properties)
-            .is_some()
-    {
+    if section.len() / 2 > limits.properties && publish::properties(section).nth(limits.properties).is_some() {
         return Err(too_many_properties(limits));
     }
     Ok(())
@@ -168,10 +152,7 @@ fn too_many_properties(limits: &Limits) -> Fault {
     fault(
         ReasonCode::QUOTA_EXCEEDED,
         "section 4.13.2",
-        format!(
-            "The broker sent a packet with more than {} properties, which is the limit.",
-            limits.properties
-        ),
+        format!("The broker sent a packet with more than {} properties, which is the limit.", limits.properties),
     )
 }
 
@@ -209,17 +190,10 @@ fn not_from_a_server(first: u8) -> Fault {
             );
         }
     };
-    protocol_error(
-        "section 2.1.2",
-        format!("The broker sent {name}, which only clients send."),
-    )
+    protocol_error("section 2.1.2", format!("The broker sent {name}, which only clients send."))
 }
 
-fn decode_other(
-    packet: &[u8],
-    version: Version,
-    limits: &Limits,
-) -> Result<Incoming<'static>, Fault> {
+fn decode_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incoming<'static>, Fault> {
     let (first, body) = split_header(packet)?;
     check_first_byte(first)?;
     let header_bytes = packet.len() - body.rest().len();
@@ -228,9 +202,7 @@ fn decode_other(
         return decode_auth(body, version, limits).map(Incoming::Auth);
     };
     match packet_type {
-        PacketType::ConnAck => decode_connack(body, version, limits)
-            .map(Box::new)
-            .map(Incoming::ConnAck),
+        PacketType::ConnAck => decode_connack(body, version, limits).map(Box::new).map(Incoming::ConnAck),
         PacketType::PubAck => decode_ack(packet, body, version, limits).map(Incoming::PubAck),
         PacketType::PubRec => decode_ack(packet, body, version, limits).map(Incoming::PubRec),
         PacketType::PubRel => decode_ack(packet, body, version, limits).map(Incoming::PubRel),
@@ -247,9 +219,7 @@ fn decode_other(
         .map(Incoming::UnsubAck),
         PacketType::PingResp if body.is_empty() => Ok(Incoming::PingResp),
         PacketType::PingResp => Err(trailing("PINGRESP")),
-        PacketType::Disconnect => {
-            decode_disconnect(body, version, limits).map(Incoming::Disconnect)
-        }
+        PacketType::Disconnect => decode_disconnect(body, version, limits).map(Incoming::Disconnect),
         // `check_first_byte` and `decode` have taken these out.
         PacketType::Connect
         | PacketType::Publish
@@ -261,10 +231,7 @@ fn decode_other(
 
 #[cold]
 fn trailing(packet: &str) -> Fault {
-    malformed(
-        "section 4.13.1",
-        format!("The broker sent {packet} with more bytes than belong to it."),
-    )
+    malformed("section 4.13.1", format!("The broker sent {packet} with more bytes than belong to it."))
 }
 
 /// The acknowledgements of 3.1.1 and the short ones of 5.0: a packet
@@ -291,30 +258,17 @@ fn decode_packet_id(packet: &[u8], body: Reader<'_>, version: Version) -> Result
 
 #[cold]
 fn packet_id_zero() -> Fault {
-    protocol_error(
-        PACKET_ID_RULE,
-        "The broker sent an acknowledgement with the packet identifier 0.",
-    )
+    protocol_error(PACKET_ID_RULE, "The broker sent an acknowledgement with the packet identifier 0.")
 }
 
 /// An acknowledgement carries the identifier of what it is about, and that is
 /// never zero.
 const PACKET_ID_RULE: &str = "[MQTT-2.2.1-5]";
 
-fn decode_ack(
-    packet: &[u8],
-    mut body: Reader<'_>,
-    version: Version,
-    limits: &Limits,
-) -> Result<Ack, Fault> {
+fn decode_ack(packet: &[u8], mut body: Reader<'_>, version: Version, limits: &Limits) -> Result<Ack, Fault> {
     if version == Version::V311 || body.rest().len() <= 2 {
         let packet_id = decode_packet_id(packet, body, version)?;
-        return Ok(Ack {
-            packet_id,
-            reason: ReasonCode::SUCCESS,
-            reason_string: None,
-            user_properties: Vec::new(),
-        });
+        return Ok(Ack { packet_id, reason: ReasonCode::SUCCESS, reason_string: None, user_properties: Vec::new() });
     }
     let packet_id = body.packet_id(PACKET_ID_RULE)?;
     let reason = ReasonCode(body.u8()?);
@@ -327,29 +281,17 @@ fn decode_ack(
     if !body.is_empty() {
         return Err(trailing("an acknowledgement"));
     }
-    Ok(Ack {
-        packet_id,
-        reason,
-        reason_string: properties.reason_string,
-        user_properties: properties.user_properties,
-    })
+    Ok(Ack { packet_id, reason, reason_string: properties.reason_string, user_properties: properties.user_properties })
 }
 
-fn decode_suback_v311(
-    header: FixedHeader,
-    packet: &[u8],
-    body: Reader<'_>,
-) -> Result<SubAck, Fault> {
+fn decode_suback_v311(header: FixedHeader, packet: &[u8], body: Reader<'_>) -> Result<SubAck, Fault> {
     let ack = v4::SubAck::read(header, Bytes::copy_from_slice(packet));
     let ack = ack.map_err(|error| match error {
         mqttbytes::Error::InvalidSubscribeReasonCode(code) => malformed(
             "[MQTT-3.9.3-2] of 3.1.1",
             format!("The broker answered a subscription with 0x{code:02X}, which has no meaning."),
         ),
-        _ => malformed(
-            "section 3.9 of 3.1.1",
-            "The broker sent a SUBACK without an answer.",
-        ),
+        _ => malformed("section 3.9 of 3.1.1", "The broker sent a SUBACK without an answer."),
     })?;
     Ok(SubAck {
         packet_id: PacketId::new(ack.pkid).ok_or_else(packet_id_zero)?,
@@ -386,18 +328,11 @@ fn decode_suback_v5(mut body: Reader<'_>, limits: &Limits) -> Result<SubAck, Fau
     })
 }
 
-fn decode_connack(
-    mut body: Reader<'_>,
-    version: Version,
-    limits: &Limits,
-) -> Result<ConnAck, Fault> {
+fn decode_connack(mut body: Reader<'_>, version: Version, limits: &Limits) -> Result<ConnAck, Fault> {
     let flags = body.u8()?;
     let code = body.u8()?;
     if flags > 1 {
-        return Err(malformed(
-            "[MQTT-3.2.2-1]",
-            "The broker answered CONNECT with a reserved flag set.",
-        ));
+        return Err(malformed("[MQTT-3.2.2-1]", "The broker answered CONNECT with a reserved flag set."));
     }
     let session_present = flags == 1;
     if session_present && code != 0 {
@@ -429,18 +364,10 @@ fn decode_connack(
     if !body.is_empty() {
         return Err(trailing("CONNACK"));
     }
-    Ok(ConnAck {
-        session_present,
-        refusal,
-        properties,
-    })
+    Ok(ConnAck { session_present, refusal, properties })
 }
 
-fn decode_disconnect(
-    mut body: Reader<'_>,
-    version: Version,
-    limits: &Limits,
-) -> Result<Disconnect, Fault> {
+fn decode_disconnect(mut body: Reader<'_>, version: Version, limits: &Limits) -> Result<Disconnect, Fault> {
     if version == Version::V311 {
         return Err(protocol_error(
             "section 3.14 of 3.1.1",
@@ -477,20 +404,14 @@ fn decode_disconnect(
 
 fn decode_auth(mut body: Reader<'_>, version: Version, limits: &Limits) -> Result<Auth, Fault> {
     if version == Version::V311 {
-        return Err(malformed(
-            "section 2.2.1 of 3.1.1",
-            "The broker sent AUTH, which MQTT 3.1.1 doesn't have.",
-        ));
+        return Err(malformed("section 2.2.1 of 3.1.1", "The broker sent AUTH, which MQTT 3.1.1 doesn't have."));
     }
     // Both may be left out where the reason is 0x00 (section 3.15.2.1).
     let (reason, properties) = if body.is_empty() {
         (ReasonCode::SUCCESS, ConnAckProperties::default())
     } else {
         let reason = ReasonCode(body.u8()?);
-        (
-            reason,
-            decode_properties(&mut body, "AUTH", allowed::AUTH, limits)?,
-        )
+        (reason, decode_properties(&mut body, "AUTH", allowed::AUTH, limits)?)
     };
     if !body.is_empty() {
         return Err(trailing("AUTH"));
@@ -509,18 +430,10 @@ mod allowed {
     use super::id;
 
     pub(super) const REASON: &[u8] = &[id::REASON_STRING, id::USER_PROPERTY];
-    pub(super) const DISCONNECT: &[u8] = &[
-        id::SESSION_EXPIRY_INTERVAL,
-        id::SERVER_REFERENCE,
-        id::REASON_STRING,
-        id::USER_PROPERTY,
-    ];
-    pub(super) const AUTH: &[u8] = &[
-        id::AUTHENTICATION_METHOD,
-        id::AUTHENTICATION_DATA,
-        id::REASON_STRING,
-        id::USER_PROPERTY,
-    ];
+    pub(super) const DISCONNECT: &[u8] =
+        &[id::SESSION_EXPIRY_INTERVAL, id::SERVER_REFERENCE, id::REASON_STRING, id::USER_PROPERTY];
+    pub(super) const AUTH: &[u8] =
+        &[id::AUTHENTICATION_METHOD, id::AUTHENTICATION_DATA, id::REASON_STRING, id::USER_PROPERTY];
     pub(super) const CONNACK: &[u8] = &[
         id::SESSION_EXPIRY_INTERVAL,
         id::ASSIGNED_CLIENT_IDENTIFIER,
@@ -574,11 +487,7 @@ fn decode_properties(
     Ok(properties)
 }
 
-fn decode_property(
-    property: u8,
-    section: &mut Reader<'_>,
-    into: &mut ConnAckProperties,
-) -> Result<(), Fault> {
+fn decode_property(property: u8, section: &mut Reader<'_>, into: &mut ConnAckProperties) -> Result<(), Fault> {
     match property {
         id::SESSION_EXPIRY_INTERVAL => into.session_expiry_s = Some(section.u32()?),
         id::ASSIGNED_CLIENT_IDENTIFIER => {
@@ -603,11 +512,7 @@ fn decode_property(
         id::TOPIC_ALIAS_MAXIMUM => into.topic_alias_maximum = Some(section.u16()?),
         id::MAXIMUM_QOS => {
             let above_zero = boolean(section.u8()?, "a maximum QoS")?;
-            into.qos_maximum = Some(if above_zero {
-                QoS::AtLeastOnce
-            } else {
-                QoS::AtMostOnce
-            });
+            into.qos_maximum = Some(if above_zero { QoS::AtLeastOnce } else { QoS::AtMostOnce });
         }
         id::RETAIN_AVAILABLE => {
             into.retain_available = Some(boolean(section.u8()?, "a retain flag")?);
@@ -625,8 +530,7 @@ fn decode_property(
             into.wildcard_available = Some(boolean(section.u8()?, "a wildcard flag")?);
         }
         id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE => {
-            into.subscription_identifiers_available =
-                Some(boolean(section.u8()?, "a subscription identifier flag")?);
+            into.subscription_identifiers_available = Some(boolean(section.u8()?, "a subscription identifier flag")?);
         }
         id::SHARED_AVAILABLE => {
             into.shared_available = Some(boolean(section.u8()?, "a shared subscription flag")?);
@@ -638,10 +542,7 @@ fn decode_property(
 
 #[cold]
 fn zero(what: &str, rule: &'static str) -> Fault {
-    protocol_error(
-        rule,
-        format!("The broker sent {what} of 0, which is not allowed."),
-    )
+    protocol_error(rule, format!("The broker sent {what} of 0, which is not allowed."))
 }
 
 /// Appends a packet to `out`; on an error `out` is as it was.
@@ -653,12 +554,7 @@ fn zero(what: &str, rule: &'static str) -> Fault {
 ///
 /// # Errors
 /// A value the standard forbids, a field or packet that is too long.
-pub fn encode(
-    packet: &Outgoing<'_>,
-    version: Version,
-    limit_bytes: u32,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+pub fn encode(packet: &Outgoing<'_>, version: Version, limit_bytes: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
     encode_into(packet, version, SizeLimit(limit_bytes), out).inspect_err(|_| out.truncate(start))
 }
@@ -672,31 +568,16 @@ fn encode_into(
     match packet {
         Outgoing::Connect(connect) => encode_connect(connect, version, limit, out),
         Outgoing::Publish(publish) => encode_publish(publish, version, limit, out),
-        Outgoing::PubAck(packet_id, reason) => {
-            encode_ack(PacketType::PubAck, *packet_id, *reason, version, limit, out)
+        Outgoing::PubAck(packet_id, reason) => encode_ack(PacketType::PubAck, *packet_id, *reason, version, limit, out),
+        Outgoing::PubRec(packet_id, reason) => encode_ack(PacketType::PubRec, *packet_id, *reason, version, limit, out),
+        Outgoing::PubRel(packet_id, reason) => encode_ack(PacketType::PubRel, *packet_id, *reason, version, limit, out),
+        Outgoing::PubComp(packet_id, reason) => {
+            encode_ack(PacketType::PubComp, *packet_id, *reason, version, limit, out)
         }
-        Outgoing::PubRec(packet_id, reason) => {
-            encode_ack(PacketType::PubRec, *packet_id, *reason, version, limit, out)
+        Outgoing::Subscribe { packet_id, filters, subscription_id } => {
+            encode_subscribe(*packet_id, filters, *subscription_id, version, limit, out)
         }
-        Outgoing::PubRel(packet_id, reason) => {
-            encode_ack(PacketType::PubRel, *packet_id, *reason, version, limit, out)
-        }
-        Outgoing::PubComp(packet_id, reason) => encode_ack(
-            PacketType::PubComp,
-            *packet_id,
-            *reason,
-            version,
-            limit,
-            out,
-        ),
-        Outgoing::Subscribe {
-            packet_id,
-            filters,
-            subscription_id,
-        } => encode_subscribe(*packet_id, filters, *subscription_id, version, limit, out),
-        Outgoing::Unsubscribe { packet_id, filters } => {
-            encode_unsubscribe(*packet_id, filters, version, limit, out)
-        }
+        Outgoing::Unsubscribe { packet_id, filters } => encode_unsubscribe(*packet_id, filters, version, limit, out),
         Outgoing::PingReq => limit.written_by(|scratch| v4::PingReq.write(scratch), out),
         Outgoing::Disconnect(disconnect) => encode_disconnect(disconnect, version, limit, out),
         Outgoing::Auth(auth) => encode_auth(auth, version, limit, out),
@@ -712,17 +593,12 @@ impl SizeLimit {
     /// packet would be larger than the server or MQTT itself allows.
     fn remaining_length(self, body_bytes: usize) -> Result<u32, EncodeError> {
         let largest = self.0.min(VARIABLE_INTEGER_MAX + 5);
-        let remaining = u32::try_from(body_bytes)
-            .ok()
-            .filter(|&n| n <= VARIABLE_INTEGER_MAX);
+        let remaining = u32::try_from(body_bytes).ok().filter(|&n| n <= VARIABLE_INTEGER_MAX);
         let header_bytes = 1 + variable_integer_bytes(remaining.unwrap_or(VARIABLE_INTEGER_MAX));
         let bytes = body_bytes.saturating_add(header_bytes);
         match remaining {
             Some(remaining) if bytes <= largest as usize => Ok(remaining),
-            _ => Err(EncodeError::PacketTooLarge {
-                bytes,
-                limit_bytes: largest,
-            }),
+            _ => Err(EncodeError::PacketTooLarge { bytes, limit_bytes: largest }),
         }
     }
 
@@ -746,10 +622,7 @@ impl SizeLimit {
         let written = write(&mut scratch);
         if written.is_err() || scratch.len() > self.0 as usize {
             // All values were checked before, so a failed write is a size too.
-            return Err(EncodeError::PacketTooLarge {
-                bytes: scratch.len(),
-                limit_bytes: self.0,
-            });
+            return Err(EncodeError::PacketTooLarge { bytes: scratch.len(), limit_bytes: self.0 });
         }
         out.extend_from_slice(&scratch);
         Ok(())
@@ -802,9 +675,7 @@ fn encode_connect(
     body.extend([level, flags]);
     put_u16(connect.keep_alive_s, &mut body);
     if version == Version::V5 {
-        put_section(&mut body, |section| {
-            put_connect_properties(&connect.properties, section)
-        })?;
+        put_section(&mut body, |section| put_connect_properties(&connect.properties, section))?;
     }
     put_text("the client identifier", connect.client_id, &mut body)?;
     if let Some(will) = connect.will {
@@ -836,36 +707,24 @@ fn section_length(bytes: usize) -> Result<u32, EncodeError> {
     u32::try_from(bytes)
         .ok()
         .filter(|&length| length <= VARIABLE_INTEGER_MAX)
-        .ok_or(EncodeError::PacketTooLarge {
-            bytes,
-            limit_bytes: VARIABLE_INTEGER_MAX,
-        })
+        .ok_or(EncodeError::PacketTooLarge { bytes, limit_bytes: VARIABLE_INTEGER_MAX })
 }
 
-fn put_connect_properties(
-    properties: &ConnectProperties,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+fn put_connect_properties(properties: &ConnectProperties, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if let Some(seconds) = properties.session_expiry_s {
         out.push(id::SESSION_EXPIRY_INTERVAL);
         put_u32(seconds, out);
     }
     if let Some(maximum) = properties.receive_maximum {
         if maximum == 0 {
-            return Err(forbidden(
-                "section 3.1.2.11.3",
-                "A receive maximum of 0 is not allowed.",
-            ));
+            return Err(forbidden("section 3.1.2.11.3", "A receive maximum of 0 is not allowed."));
         }
         out.push(id::RECEIVE_MAXIMUM);
         put_u16(maximum, out);
     }
     if let Some(maximum_bytes) = properties.packet_size_maximum_bytes {
         if maximum_bytes == 0 {
-            return Err(forbidden(
-                "section 3.1.2.11.4",
-                "A maximum packet size of 0 is not allowed.",
-            ));
+            return Err(forbidden("section 3.1.2.11.4", "A maximum packet size of 0 is not allowed."));
         }
         out.push(id::MAXIMUM_PACKET_SIZE);
         put_u32(maximum_bytes, out);
@@ -882,23 +741,12 @@ fn put_connect_properties(
     }
     put_user_properties(&properties.user_properties, out)?;
     if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-        return Err(forbidden(
-            "section 3.1.2.11.10",
-            "Authentication data needs an authentication method. Name it.",
-        ));
+        return Err(forbidden("section 3.1.2.11.10", "Authentication data needs an authentication method. Name it."));
     }
-    put_authentication(
-        properties.authentication_method.as_deref(),
-        properties.authentication_data.as_deref(),
-        out,
-    )
+    put_authentication(properties.authentication_method.as_deref(), properties.authentication_data.as_deref(), out)
 }
 
-fn put_authentication(
-    method: Option<&str>,
-    data: Option<&[u8]>,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+fn put_authentication(method: Option<&str>, data: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if let Some(method) = method {
         out.push(id::AUTHENTICATION_METHOD);
         put_text("the authentication method", method, out)?;
@@ -919,14 +767,10 @@ fn put_reason_string(reason: Option<&str>, out: &mut Vec<u8>) -> Result<(), Enco
 }
 
 fn put_will(will: &Will, version: Version, body: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let topic =
-        TopicName::parse(&will.topic).map_err(|error| topic_error("the will's topic", error))?;
+    let topic = TopicName::parse(&will.topic).map_err(|error| topic_error("the will's topic", error))?;
     if version == Version::V5 {
         if will.properties.topic_alias.is_some() {
-            return Err(forbidden(
-                "section 3.1.3.2",
-                "A will can't have a topic alias.",
-            ));
+            return Err(forbidden("section 3.1.3.2", "A will can't have a topic alias."));
         }
         put_section(body, |section| {
             if let Some(seconds) = will.delay_s {
@@ -950,16 +794,10 @@ fn encode_publish(
 ) -> Result<(), EncodeError> {
     match (publish.qos, publish.packet_id) {
         (QoS::AtMostOnce, Some(_)) => {
-            return Err(forbidden(
-                "[MQTT-2.2.1-2]",
-                "A message of QoS 0 can't have a packet identifier.",
-            ));
+            return Err(forbidden("[MQTT-2.2.1-2]", "A message of QoS 0 can't have a packet identifier."));
         }
         (QoS::AtLeastOnce | QoS::ExactlyOnce, None) => {
-            return Err(forbidden(
-                "[MQTT-2.2.1-3]",
-                "A message of QoS 1 or 2 needs a packet identifier.",
-            ));
+            return Err(forbidden("[MQTT-2.2.1-3]", "A message of QoS 1 or 2 needs a packet identifier."));
         }
         _ => {}
     }
@@ -991,14 +829,11 @@ fn encode_publish(
         Version::V5 => variable_integer_bytes(section_length) + section_bytes,
     };
     let packet_id_bytes = if publish.packet_id.is_some() { 2 } else { 0 };
-    let body_bytes =
-        2 + publish.topic.len() + packet_id_bytes + section_field_bytes + publish.payload.len();
+    let body_bytes = 2 + publish.topic.len() + packet_id_bytes + section_field_bytes + publish.payload.len();
     let remaining = limit.remaining_length(body_bytes)?;
 
     out.reserve(5 + body_bytes);
-    out.push(
-        0x30 | u8::from(publish.dup) << 3 | (publish.qos as u8) << 1 | u8::from(publish.retain),
-    );
+    out.push(0x30 | u8::from(publish.dup) << 3 | (publish.qos as u8) << 1 | u8::from(publish.retain));
     put_variable_integer(remaining, out);
     put_text("the topic", publish.topic, out)?;
     if let Some(packet_id) = publish.packet_id {
@@ -1019,17 +854,10 @@ fn encode_publish(
 /// Checks the property section of a message to be published and finds the
 /// topic alias in it.
 fn checked_alias(section: &[u8]) -> Result<Option<NonZeroU16>, EncodeError> {
-    let checked = publish::check_properties(Reader::new(section)).map_err(|fault| {
-        forbidden(
-            fault.rule,
-            "The properties of this message break a rule of MQTT.",
-        )
-    })?;
+    let checked = publish::check_properties(Reader::new(section))
+        .map_err(|fault| forbidden(fault.rule, "The properties of this message break a rule of MQTT."))?;
     if checked.has_subscription_id {
-        return Err(forbidden(
-            "[MQTT-3.3.4-6]",
-            "Only a broker may put a subscription identifier into a message.",
-        ));
+        return Err(forbidden("[MQTT-3.3.4-6]", "Only a broker may put a subscription identifier into a message."));
     }
     Ok(checked.topic_alias)
 }
@@ -1071,17 +899,9 @@ fn encode_ack(
             out,
         );
     }
-    let flags = if packet_type == PacketType::PubRel {
-        0b0010
-    } else {
-        0
-    };
+    let flags = if packet_type == PacketType::PubRel { 0b0010 } else { 0 };
     let [high, low] = pkid.to_be_bytes();
-    limit.packet(
-        (packet_type as u8) << 4 | flags,
-        &[high, low, reason.0],
-        out,
-    )
+    limit.packet((packet_type as u8) << 4 | flags, &[high, low, reason.0], out)
 }
 
 fn encode_subscribe(
@@ -1093,10 +913,7 @@ fn encode_subscribe(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     if filters.is_empty() {
-        return Err(forbidden(
-            "[MQTT-3.8.3-2]",
-            "There is nothing to subscribe to. Name a topic.",
-        ));
+        return Err(forbidden("[MQTT-3.8.3-2]", "There is nothing to subscribe to. Name a topic."));
     }
     for (filter, options) in filters {
         topic::check_filter(filter).map_err(|error| topic_error("a topic filter", error))?;
@@ -1114,10 +931,7 @@ fn encode_subscribe(
                 .iter()
                 .map(|(path, options)| v4::SubscribeFilter::new((*path).into(), qos(options.qos)))
                 .collect();
-            limit.written_by(
-                |scratch| v4::Subscribe { pkid, filters }.write(scratch),
-                out,
-            )
+            limit.written_by(|scratch| v4::Subscribe { pkid, filters }.write(scratch), out)
         }
         Version::V5 => {
             if subscription_id.is_some_and(|id| !(1..=VARIABLE_INTEGER_MAX).contains(&id)) {
@@ -1126,19 +940,10 @@ fn encode_subscribe(
                     "A subscription identifier is a number from 1 to 268,435,455.",
                 ));
             }
-            let properties = subscription_id.map(|id| v5::SubscribeProperties {
-                id: Some(id as usize),
-                user_properties: Vec::new(),
-            });
-            let filters = filters
-                .iter()
-                .map(|(path, options)| filter_v5(path, options))
-                .collect();
-            let subscribe = v5::Subscribe {
-                pkid,
-                filters,
-                properties,
-            };
+            let properties = subscription_id
+                .map(|id| v5::SubscribeProperties { id: Some(id as usize), user_properties: Vec::new() });
+            let filters = filters.iter().map(|(path, options)| filter_v5(path, options)).collect();
+            let subscribe = v5::Subscribe { pkid, filters, properties };
             limit.written_by(|scratch| subscribe.write(scratch), out)
         }
     }
@@ -1174,10 +979,7 @@ fn encode_unsubscribe(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     if filters.is_empty() {
-        return Err(forbidden(
-            "[MQTT-3.10.3-2]",
-            "There is nothing to unsubscribe from.",
-        ));
+        return Err(forbidden("[MQTT-3.10.3-2]", "There is nothing to unsubscribe from."));
     }
     for filter in filters {
         topic::check_filter(filter).map_err(|error| topic_error("a topic filter", error))?;
@@ -1185,16 +987,9 @@ fn encode_unsubscribe(
     let pkid = packet_id.get();
     let topics = filters.iter().map(|&filter| filter.to_owned()).collect();
     match version {
-        Version::V311 => limit.written_by(
-            |scratch| v4::Unsubscribe { pkid, topics }.write(scratch),
-            out,
-        ),
+        Version::V311 => limit.written_by(|scratch| v4::Unsubscribe { pkid, topics }.write(scratch), out),
         Version::V5 => {
-            let unsubscribe = v5::Unsubscribe {
-                pkid,
-                filters: topics,
-                properties: None,
-            };
+            let unsubscribe = v5::Unsubscribe { pkid, filters: topics, properties: None };
             limit.written_by(|scratch| unsubscribe.write(scratch), out)
         }
     }
@@ -1210,10 +1005,7 @@ fn encode_disconnect(
         return limit.written_by(|scratch| v4::Disconnect.write(scratch), out);
     }
     if disconnect.server_reference.is_some() {
-        return Err(forbidden(
-            "section 3.14.2.2.5",
-            "Only a server may name another server.",
-        ));
+        return Err(forbidden("section 3.14.2.2.5", "Only a server may name another server."));
     }
     let mut body = vec![disconnect.reason.0];
     // The length of no properties could be left out; it is written all the
@@ -1230,17 +1022,9 @@ fn encode_disconnect(
     limit.packet(0xE0, if says_nothing { &[] } else { &body }, out)
 }
 
-fn encode_auth(
-    auth: &Auth,
-    version: Version,
-    limit: SizeLimit,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+fn encode_auth(auth: &Auth, version: Version, limit: SizeLimit, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if version == Version::V311 {
-        return Err(forbidden(
-            "section 2.2.1 of 3.1.1",
-            "MQTT 3.1.1 has no AUTH.",
-        ));
+        return Err(forbidden("section 2.2.1 of 3.1.1", "MQTT 3.1.1 has no AUTH."));
     }
     // Success is the server's to say (table 3-28).
     if !matches!(auth.reason.0, 0x18 | 0x19) {
@@ -1250,10 +1034,7 @@ fn encode_auth(
         ));
     }
     if auth.method.is_none() {
-        return Err(forbidden(
-            "section 3.15.2.2.2",
-            "AUTH must name the authentication method.",
-        ));
+        return Err(forbidden("section 3.15.2.2.2", "AUTH must name the authentication method."));
     }
     let mut body = vec![auth.reason.0];
     put_section(&mut body, |section| {

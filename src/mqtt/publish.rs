@@ -10,8 +10,8 @@ use std::num::NonZeroU16;
 use super::error::{EncodeError, Violation};
 use super::packet::{Publish, PublishProperties, QoS, ReasonCode, Version};
 use super::wire::{
-    Fault, Reader, boolean, fault, id, malformed, misplaced, once, protocol_error, put_binary,
-    put_text, put_u16, put_u32, put_user_properties, split_header, violation,
+    Fault, Reader, boolean, fault, id, malformed, misplaced, once, protocol_error, put_binary, put_text, put_u16,
+    put_u32, put_user_properties, split_header, violation,
 };
 
 /// A property of a PUBLISH (section 3.3.2.3).
@@ -65,10 +65,7 @@ pub fn properties(raw: &[u8]) -> impl Iterator<Item = Property<'_>> {
 /// # Errors
 /// A field that is too long, or a response topic with wildcards; `out` is then
 /// as it was.
-pub fn encode_properties(
-    properties: &PublishProperties,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+pub fn encode_properties(properties: &PublishProperties, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
     put_properties(properties, out).inspect_err(|_| out.truncate(start))
 }
@@ -113,17 +110,11 @@ fn parse(packet: &[u8], version: Version) -> Result<Publish<'_>, Fault> {
         return Err(malformed("section 3.3.1", "This packet is no PUBLISH."));
     }
     let Some(qos) = QoS::from_u8((first >> 1) & 0b11) else {
-        return Err(malformed(
-            "[MQTT-3.3.1-4]",
-            "The broker sent a message with QoS 3, which doesn't exist.",
-        ));
+        return Err(malformed("[MQTT-3.3.1-4]", "The broker sent a message with QoS 3, which doesn't exist."));
     };
     let dup = first & 0b1000 != 0;
     if dup && qos == QoS::AtMostOnce {
-        return Err(malformed(
-            "[MQTT-3.3.1-2]",
-            "The broker sent a message of QoS 0 that is marked as sent before.",
-        ));
+        return Err(malformed("[MQTT-3.3.1-2]", "The broker sent a message of QoS 0 that is marked as sent before."));
     }
     let topic = topic(&mut reader)?;
     let packet_id = match qos {
@@ -143,16 +134,7 @@ fn parse(packet: &[u8], version: Version) -> Result<Publish<'_>, Fault> {
             "The broker sent a message without a topic and without an alias for one.",
         ));
     }
-    Ok(Publish {
-        dup,
-        qos,
-        retain: first & 1 != 0,
-        topic,
-        packet_id,
-        topic_alias,
-        properties,
-        payload: reader.rest(),
-    })
+    Ok(Publish { dup, qos, retain: first & 1 != 0, topic, packet_id, topic_alias, properties, payload: reader.rest() })
 }
 
 /// A topic name; may be empty, which only the alias can make good.
@@ -207,9 +189,7 @@ pub(super) fn check_properties(mut section: Reader<'_>) -> Result<Checked, Fault
 #[inline]
 fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
     Ok(match reader.u8()? {
-        id::PAYLOAD_FORMAT_INDICATOR => {
-            Property::PayloadIsUtf8(boolean(reader.u8()?, "a payload format indicator")?)
-        }
+        id::PAYLOAD_FORMAT_INDICATOR => Property::PayloadIsUtf8(boolean(reader.u8()?, "a payload format indicator")?),
         id::MESSAGE_EXPIRY_INTERVAL => Property::MessageExpiryS(reader.u32()?),
         id::CONTENT_TYPE => Property::ContentType(reader.text("a content type")?),
         id::RESPONSE_TOPIC => {
@@ -232,19 +212,16 @@ fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
             }
             subscription => Property::SubscriptionId(subscription),
         },
-        id::TOPIC_ALIAS => {
-            Property::TopicAlias(NonZeroU16::new(reader.u16()?).ok_or_else(|| {
-                fault(
-                    ReasonCode::TOPIC_ALIAS_INVALID,
-                    "[MQTT-3.3.2-8]",
-                    "The broker sent a message with the topic alias 0.",
-                )
-            })?)
+        id::TOPIC_ALIAS => Property::TopicAlias(NonZeroU16::new(reader.u16()?).ok_or_else(|| {
+            fault(
+                ReasonCode::TOPIC_ALIAS_INVALID,
+                "[MQTT-3.3.2-8]",
+                "The broker sent a message with the topic alias 0.",
+            )
+        })?),
+        id::USER_PROPERTY => {
+            Property::User(reader.text("the name of a user property")?, reader.text("the value of a user property")?)
         }
-        id::USER_PROPERTY => Property::User(
-            reader.text("the name of a user property")?,
-            reader.text("the value of a user property")?,
-        ),
         other => return Err(misplaced(other, "PUBLISH")),
     })
 }

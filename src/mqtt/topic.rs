@@ -51,19 +51,11 @@ impl TopicError {
                 "A message goes to one topic, so its name can't hold + or #. Name the topic in full."
             }
             Self::HashNotAlone => "# may only stand alone as the last level: a/#",
-            Self::HashNotLast => {
-                "# may only stand alone as the last level: a/# (one level in between is +: a/+/b)"
-            }
+            Self::HashNotLast => "# may only stand alone as the last level: a/# (one level in between is +: a/+/b)",
             Self::PlusNotAlone => "+ must fill its whole level: a/+/b, not a/x+/b",
-            Self::ShareNameEmpty => {
-                "A shared subscription needs a name after $share/: $share/name/filter"
-            }
-            Self::ShareNameWildcard => {
-                "The name of a shared subscription can't hold + or #: $share/name/filter"
-            }
-            Self::ShareWithoutFilter => {
-                "A shared subscription needs a filter after its name: $share/name/filter"
-            }
+            Self::ShareNameEmpty => "A shared subscription needs a name after $share/: $share/name/filter",
+            Self::ShareNameWildcard => "The name of a shared subscription can't hold + or #: $share/name/filter",
+            Self::ShareWithoutFilter => "A shared subscription needs a filter after its name: $share/name/filter",
         }
     }
 

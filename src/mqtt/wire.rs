@@ -48,12 +48,7 @@ pub(super) type Fault = Box<Violation>;
 
 #[cold]
 pub(super) fn fault(reason: ReasonCode, rule: &'static str, words: impl Into<String>) -> Fault {
-    Box::new(Violation {
-        reason,
-        rule,
-        words: words.into(),
-        excerpt: Vec::new(),
-    })
+    Box::new(Violation { reason, rule, words: words.into(), excerpt: Vec::new() })
 }
 
 /// The bytes can't be parsed.
@@ -72,18 +67,12 @@ pub(super) fn protocol_error(rule: &'static str, words: impl Into<String>) -> Fa
 #[cold]
 pub(super) fn violation(violation: Violation, packet: &[u8]) -> Violation {
     let excerpt = packet[..packet.len().min(Violation::EXCERPT_BYTES)].to_vec();
-    Violation {
-        excerpt,
-        ..violation
-    }
+    Violation { excerpt, ..violation }
 }
 
 #[cold]
 fn cut_short() -> Fault {
-    malformed(
-        "section 4.13.1",
-        "The broker sent a packet with a field that runs past its end.",
-    )
+    malformed("section 4.13.1", "The broker sent a packet with a field that runs past its end.")
 }
 
 /// Splits a packet into its first byte and the bytes its remaining length
@@ -94,10 +83,7 @@ pub(super) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), Fault> {
     let first = reader.u8()?;
     let remaining_bytes = reader.variable_integer()?;
     if reader.rest.len() != remaining_bytes as usize {
-        return Err(malformed(
-            "section 2.1.4",
-            "The broker sent a packet whose length isn't the one it states.",
-        ));
+        return Err(malformed("section 2.1.4", "The broker sent a packet whose length isn't the one it states."));
     }
     Ok((first, reader))
 }
@@ -175,10 +161,7 @@ impl<'a> Reader<'a> {
         if self.rest.len() < 4 {
             return Err(cut_short());
         }
-        Err(malformed(
-            "section 1.5.5",
-            "The broker sent a length of more than four bytes.",
-        ))
+        Err(malformed("section 1.5.5", "The broker sent a length of more than four bytes."))
     }
 
     /// Binary data: a two-byte length and that many bytes.
@@ -194,10 +177,7 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, what: &str) -> Result<&'a str, Fault> {
         let bytes = self.binary()?;
         let Ok(text) = std::str::from_utf8(bytes) else {
-            return Err(malformed(
-                "[MQTT-1.5.4-1]",
-                format!("The broker sent {what} that is not UTF-8 text."),
-            ));
+            return Err(malformed("[MQTT-1.5.4-1]", format!("The broker sent {what} that is not UTF-8 text.")));
         };
         if bytes.contains(&0) {
             return Err(malformed(
@@ -211,12 +191,8 @@ impl<'a> Reader<'a> {
     /// A packet identifier, which is never zero. `rule` says by which statement.
     #[inline]
     pub(super) fn packet_id(&mut self, rule: &'static str) -> Result<PacketId, Fault> {
-        PacketId::new(self.u16()?).ok_or_else(|| {
-            protocol_error(
-                rule,
-                "The broker sent a packet with the packet identifier 0.",
-            )
-        })
+        PacketId::new(self.u16()?)
+            .ok_or_else(|| protocol_error(rule, "The broker sent a packet with the packet identifier 0."))
     }
 
     /// A property section: its length, then that many bytes.
@@ -264,10 +240,7 @@ pub(super) fn boolean(byte: u8, what: &str) -> Result<bool, Fault> {
 /// A property that isn't known, or doesn't belong into this packet.
 #[cold]
 pub(super) fn misplaced(property: u8, packet: &str) -> Fault {
-    malformed(
-        "section 2.2.2.2",
-        format!("The broker sent the property 0x{property:02X}, which {packet} can't carry."),
-    )
+    malformed("section 2.2.2.2", format!("The broker sent the property 0x{property:02X}, which {packet} can't carry."))
 }
 
 /// How many bytes a variable byte integer takes.
@@ -299,16 +272,9 @@ pub(super) fn put_u32(value: u32, out: &mut Vec<u8>) {
 }
 
 /// Writes binary data with its two-byte length.
-pub(super) fn put_binary(
-    field: &'static str,
-    bytes: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+pub(super) fn put_binary(field: &'static str, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let Ok(length) = u16::try_from(bytes.len()) else {
-        return Err(EncodeError::TooLong {
-            field,
-            bytes: bytes.len(),
-        });
+        return Err(EncodeError::TooLong { field, bytes: bytes.len() });
     };
     put_u16(length, out);
     out.extend_from_slice(bytes);
@@ -316,11 +282,7 @@ pub(super) fn put_binary(
 }
 
 /// Writes text with its two-byte length.
-pub(super) fn put_text(
-    field: &'static str,
-    text: &str,
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+pub(super) fn put_text(field: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if text.as_bytes().contains(&0) {
         return Err(EncodeError::Forbidden {
             words: "A text holds the character U+0000, which MQTT forbids. Take it out.",
@@ -331,10 +293,7 @@ pub(super) fn put_text(
 }
 
 /// Writes user properties in their order.
-pub(super) fn put_user_properties(
-    properties: &[(String, String)],
-    out: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
+pub(super) fn put_user_properties(properties: &[(String, String)], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     for (name, value) in properties {
         out.push(id::USER_PROPERTY);
         put_text("the name of a user property", name, out)?;
