@@ -18,6 +18,9 @@ use crate::setup::{self, Scope};
 const HTTP_PORT: u16 = 8080;
 const MQTT_PORT: u16 = 1883;
 
+/// The two native programs, for cargo.
+pub const PROGRAMS: [&str; 4] = ["-p", "mqtt-crawl-station", "-p", "mqtt-crawl-producer"];
+
 /// How long the children get to end by themselves after Ctrl-C, which reaches them too.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often to look whether a child has ended.
@@ -67,10 +70,7 @@ pub fn up(repo: &Repo) -> Result<()> {
 /// Builds the station and the producer as they are released.
 pub fn build_programs(repo: &Repo) -> Result<()> {
     heading("station and producer (about 4 minutes the first time, seconds after)");
-    run(Command::new(cargo())
-        .args(["build", "--release", "--locked"])
-        .args(["-p", "mqtt-crawl-station", "-p", "mqtt-crawl-producer"])
-        .current_dir(repo.root()))
+    run(Command::new(cargo()).args(["build", "--release", "--locked"]).args(PROGRAMS).current_dir(repo.root()))
 }
 
 fn on_interrupt() -> Result<Receiver<()>> {

@@ -45,6 +45,9 @@ pub enum Suite {
     E2e,
 }
 
+/// What runs in the browser, for cargo.
+const WEB_PACKAGE: [&str; 6] = ["-p", "mqtt-crawl", "--features", "web", "--target", WASM_TARGET];
+
 /// How many checks a suite ran, by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
@@ -123,17 +126,23 @@ impl Suite {
             Self::Clippy => check(
                 cargo().args(["clippy", "--locked", "--workspace", "--all-targets"]).args(["--", "-D", "warnings"]),
             ),
-            Self::ClippyWeb => check(
-                cargo()
-                    .args(["clippy", "--locked", "-p", "mqtt-crawl", "--features", "web"])
-                    .args(["--target", WASM_TARGET, "--all-targets"])
-                    .args(["--", "-D", "warnings"]),
-            ),
-            Self::Doc => check(
-                cargo()
-                    .args(["doc", "--locked", "--workspace", "--no-deps", "--quiet"])
-                    .env("RUSTDOCFLAGS", "-D warnings"),
-            ),
+            Self::ClippyWeb => {
+                let mut clippy = cargo();
+                clippy.args(["clippy", "--locked"]).args(WEB_PACKAGE).args(["--lib", "--bins"]);
+                for test in browser_test_targets(repo.root())? {
+                    clippy.args(["--test", &test]);
+                }
+                check(clippy.args(["--", "-D", "warnings"]))
+            }
+            Self::Doc => {
+                let mut doc = cargo();
+                doc.args(["doc", "--locked", "--no-deps", "--quiet", "--workspace"]);
+                let mut doc_web = cargo();
+                doc_web.args(["doc", "--locked", "--no-deps", "--quiet", "--lib"]).args(WEB_PACKAGE);
+                doc_web.args(["--document-private-items"]);
+                let count = check(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+                Ok(count + check(doc_web.env("RUSTDOCFLAGS", "-D warnings"))?)
+            }
             Self::Native => count_tests(cargo().args(["test", "--locked", "--no-fail-fast"]).args([
                 "-p",
                 "mqtt-crawl",
@@ -143,12 +152,7 @@ impl Suite {
             Self::Browser => browser_tests(repo, cargo()),
             Self::Programs => {
                 demo::build_programs(repo)?;
-                count_tests(cargo().args(["test", "--locked", "--no-fail-fast", "--release"]).args([
-                    "-p",
-                    "mqtt-crawl-station",
-                    "-p",
-                    "mqtt-crawl-producer",
-                ]))
+                count_tests(cargo().args(["test", "--locked", "--no-fail-fast", "--release"]).args(demo::PROGRAMS))
             }
             Self::Dist => dist::build(repo, tools).map(|()| Count::PASSED),
             Self::Size => size::check(repo).map(|()| Count::PASSED),
@@ -159,7 +163,10 @@ impl Suite {
                         .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl-e2e"])
                         .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
                         .env("MQTT_CRAWL_PRODUCER", repo.release_program("mqtt-crawl-producer"))
-                        .env("MQTT_CRAWL_DIST", repo.dist()),
+                        .env("MQTT_CRAWL_DIST", repo.dist())
+                        // A failed wait says all there is to say; where in the harness it waited
+                        // helps nobody.
+                        .env("RUST_LIB_BACKTRACE", "0"),
                 )
             }
         }
@@ -185,8 +192,8 @@ fn browser_tests(repo: &Repo, mut command: Command) -> Result<Count> {
         which::which("chromedriver").context("chromedriver is missing (Debian's package chromium-driver)")?;
 
     command
-        .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl"])
-        .args(["--features", "web", "--target", WASM_TARGET])
+        .args(["test", "--locked", "--no-fail-fast"])
+        .args(WEB_PACKAGE)
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner")
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
         .env("WASM_BINDGEN_TEST_TIMEOUT", "120")
