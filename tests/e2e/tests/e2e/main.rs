@@ -8,5 +8,6 @@ mod harness;
 mod lines;
 mod links;
 mod markup;
+mod motion;
 mod restart;
 mod versions;

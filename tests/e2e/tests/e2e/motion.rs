@@ -1,0 +1,71 @@
+//! Anything that moves can be stopped (WCAG 2.2.2) and needn't move at all (2.3.3).
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{CRAWL_PATIENCE, link};
+use serde_json::json;
+
+/// How far the crawl's first line moves while 30 frames are drawn, in pixels.
+async fn movement_px(page: &Page) -> Result<f64> {
+    page.run(
+        "const line = crawl().querySelector('.line');
+        const height = () => line.getBoundingClientRect().bottom;
+        const begin = height();
+        let frames = 0;
+        delete window.__moved;
+        const frame = () => {
+            if (++frames < 30) return requestAnimationFrame(frame);
+            document.body.dataset.moved = window.__moved = Math.abs(height() - begin);
+        };
+        requestAnimationFrame(frame);",
+    )
+    .await?;
+    page.wait_for("30 frames", "window.__moved !== undefined", CRAWL_PATIENCE).await?;
+    page.evaluate("window.__moved").await
+}
+
+#[tokio::test]
+async fn the_crawl_can_be_paused() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("pause", async |page| {
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        let broker = Login::anonymous(station.mqtt_port()?);
+        broker.publish(Version::V5, "StarWars", "DRIFTER: On and on").await?;
+        page.wait_for_line("On and on").await?;
+        let pause = page.element("button('Pause')").await?;
+
+        ensure!(movement_px(page).await? > 0.0, "the crawl stands still");
+        pause.click().await?;
+        let moved = movement_px(page).await?;
+        ensure!(moved == 0.0, "paused, the crawl moved by {moved} px");
+        // Messages go on arriving, and nothing is lost meanwhile.
+        broker.publish(Version::V5, "StarWars", "DRIFTER: Still here").await?;
+        page.wait_for_row("Still here").await?;
+        pause.click().await?;
+        ensure!(movement_px(page).await? > 0.0, "the crawl doesn't go on");
+        page.wait_for_line("Still here").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn without_motion_the_words_are_shown_all_the_same() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("reduced-motion", async |page| {
+        let reduce = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
+        page.browser().devtools("Emulation.setEmulatedMedia", &reduce).await?;
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "SITTER: No rush").await?;
+        page.wait_for("the words", "crawl().innerText.toLowerCase().includes('no rush')", CRAWL_PATIENCE).await?;
+        let running: u64 = page
+            .evaluate("document.getAnimations().filter((animation) => animation.playState === 'running').length")
+            .await?;
+        ensure!(running == 0, "{running} animations run");
+        page.screenshot("reduced-motion").await.map(drop)
+    })
+    .await
+}
