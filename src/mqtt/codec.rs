@@ -30,9 +30,9 @@ use super::packet::{
 use super::publish;
 use super::topic::{self, TopicError, TopicName};
 use super::wire::{
-    Fault, Reader, VARIABLE_INTEGER_MAX, boolean, fault, id, malformed, misplaced, once, protocol_error, put_binary,
-    put_text, put_u16, put_u32, put_user_properties, put_variable_integer, split_header, variable_integer_bytes,
-    violation,
+    Fault, Reader, VARIABLE_INTEGER_MAX, boolean, fault, id, malformed, misplaced, once, packet_id_zero,
+    protocol_error, put_binary, put_text, put_u16, put_u32, put_user_properties, put_variable_integer, split_header,
+    variable_integer_bytes, violation,
 };
 
 /// Limits on what we take from a server.
@@ -41,9 +41,9 @@ use super::wire::{
 /// two-byte length ends at 65,535, and their sum is bounded by `property_bytes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest packet in bytes, fixed header included. 16 MiB by default: far
-    /// above any message a person wants to read, and sixteen of them at once
-    /// still fit into a tab. A 5.0 server is told of it in CONNECT.
+    /// Largest packet in bytes, fixed header included. 16 MiB by default: above
+    /// any message a person reads, and a sixteenth of what MQTT would let a
+    /// server make us hold for one packet. A 5.0 server is told in CONNECT.
     pub packet_bytes: u32,
     /// Largest property section in bytes. 1 MiB by default: room for a dozen
     /// properties of the greatest length a property can have.
@@ -168,26 +168,28 @@ fn check_first_byte(first: u8) -> Result<(), Fault> {
 
 #[cold]
 fn not_from_a_server(first: u8) -> Fault {
-    let name = match first >> 4 {
-        1 => "CONNECT",
-        8 => "SUBSCRIBE",
-        10 => "UNSUBSCRIBE",
-        12 => "PINGREQ",
-        0 => {
+    let name = match first {
+        0x10 => "CONNECT",
+        0x82 => "SUBSCRIBE",
+        0xA2 => "UNSUBSCRIBE",
+        0xC0 => "PINGREQ",
+        0x14..=0x17 => {
+            return malformed(
+                "[MQTT-2.1.3-1]",
+                "What arrived looks like TLS, not MQTT. Does the address of this port begin with wss:// or mqtts://?",
+            );
+        }
+        0x00..=0x0F => {
             return malformed(
                 "section 2.1.2",
-                "What arrived is no MQTT: no packet begins with the type 0. \
-                 Is it the broker's MQTT port?",
+                "What arrived is no MQTT: no packet begins with the type 0. Is it the broker's MQTT port?",
             );
         }
         _ => {
-            return malformed(
-                "[MQTT-2.1.3-1]",
-                format!(
-                    "A packet arrived with a reserved flag set (its first byte is 0x{first:02X}). \
-                     Is it the broker's MQTT port?"
-                ),
+            let words = format!(
+                "What arrived is no MQTT: no server begins a packet with 0x{first:02X}. Is it the broker's MQTT port?"
             );
+            return malformed("[MQTT-2.1.3-1]", words);
         }
     };
     protocol_error("section 2.1.2", format!("The broker sent {name}, which only clients send."))
@@ -236,7 +238,7 @@ fn trailing(packet: &str) -> Fault {
 
 /// The acknowledgements of 3.1.1 and the short ones of 5.0: a packet
 /// identifier that isn't zero, and not a byte more.
-fn decode_packet_id(packet: &[u8], body: Reader<'_>, version: Version) -> Result<PacketId, Fault> {
+fn decode_packet_id(packet: &[u8], body: Reader<'_>, version: Version, rule: &'static str) -> Result<PacketId, Fault> {
     const NO_ACK: &str = "The broker sent an acknowledgement that is none.";
     if body.rest().len() != 2 {
         return Err(malformed(
@@ -253,24 +255,21 @@ fn decode_packet_id(packet: &[u8], body: Reader<'_>, version: Version) -> Result
         Ok(v4::Packet::UnsubAck(ack)) => ack.pkid,
         _ => return Err(malformed("section 2.2.1", NO_ACK)),
     };
-    PacketId::new(packet_id).ok_or_else(packet_id_zero)
+    PacketId::new(packet_id).ok_or_else(|| packet_id_zero(rule))
 }
 
-#[cold]
-fn packet_id_zero() -> Fault {
-    protocol_error(PACKET_ID_RULE, "The broker sent an acknowledgement with the packet identifier 0.")
-}
+/// PUBACK and its like carry the identifier of their PUBLISH, which isn't zero.
+const PUBLISH_ID_RULE: &str = "[MQTT-2.2.1-5]";
 
-/// An acknowledgement carries the identifier of what it is about, and that is
-/// never zero.
-const PACKET_ID_RULE: &str = "[MQTT-2.2.1-5]";
+/// SUBACK and UNSUBACK carry the one of the request they answer.
+const REQUEST_ID_RULE: &str = "[MQTT-2.2.1-6]";
 
 fn decode_ack(packet: &[u8], mut body: Reader<'_>, version: Version, limits: &Limits) -> Result<Ack, Fault> {
     if version == Version::V311 || body.rest().len() <= 2 {
-        let packet_id = decode_packet_id(packet, body, version)?;
+        let packet_id = decode_packet_id(packet, body, version, PUBLISH_ID_RULE)?;
         return Ok(Ack { packet_id, reason: ReasonCode::SUCCESS, reason_string: None, user_properties: Vec::new() });
     }
-    let packet_id = body.packet_id(PACKET_ID_RULE)?;
+    let packet_id = body.packet_id(PUBLISH_ID_RULE)?;
     let reason = ReasonCode(body.u8()?);
     // The length of no properties may be left out (section 3.4.2.2.1).
     let properties = if body.is_empty() {
@@ -294,7 +293,7 @@ fn decode_suback_v311(header: FixedHeader, packet: &[u8], body: Reader<'_>) -> R
         _ => malformed("section 3.9 of 3.1.1", "The broker sent a SUBACK without an answer."),
     })?;
     Ok(SubAck {
-        packet_id: PacketId::new(ack.pkid).ok_or_else(packet_id_zero)?,
+        packet_id: PacketId::new(ack.pkid).ok_or_else(|| packet_id_zero(REQUEST_ID_RULE))?,
         // The codes as they are on the wire, which mqttbytes has checked.
         reasons: body.rest()[2..].iter().copied().map(ReasonCode).collect(),
         reason_string: None,
@@ -304,7 +303,7 @@ fn decode_suback_v311(header: FixedHeader, packet: &[u8], body: Reader<'_>) -> R
 
 fn decode_unsuback_v311(packet: &[u8], body: Reader<'_>) -> Result<SubAck, Fault> {
     Ok(SubAck {
-        packet_id: decode_packet_id(packet, body, Version::V311)?,
+        packet_id: decode_packet_id(packet, body, Version::V311, REQUEST_ID_RULE)?,
         reasons: Vec::new(),
         reason_string: None,
         user_properties: Vec::new(),
@@ -312,7 +311,7 @@ fn decode_unsuback_v311(packet: &[u8], body: Reader<'_>) -> Result<SubAck, Fault
 }
 
 fn decode_suback_v5(mut body: Reader<'_>, limits: &Limits) -> Result<SubAck, Fault> {
-    let packet_id = body.packet_id(PACKET_ID_RULE)?;
+    let packet_id = body.packet_id(REQUEST_ID_RULE)?;
     let properties = decode_properties(&mut body, "an acknowledgement", allowed::REASON, limits)?;
     if body.is_empty() {
         return Err(protocol_error(
@@ -924,6 +923,8 @@ fn encode_subscribe(
             ));
         }
     }
+    // Before mqttbytes copies them: the filters alone must fit.
+    limit.remaining_length(filters.iter().map(|(filter, _)| 3 + filter.len()).sum())?;
     let pkid = packet_id.get();
     match version {
         Version::V311 => {
@@ -984,6 +985,8 @@ fn encode_unsubscribe(
     for filter in filters {
         topic::check_filter(filter).map_err(|error| topic_error("a topic filter", error))?;
     }
+    // Before mqttbytes copies them: the filters alone must fit.
+    limit.remaining_length(filters.iter().map(|filter| 2 + filter.len()).sum())?;
     let pkid = packet_id.get();
     let topics = filters.iter().map(|&filter| filter.to_owned()).collect();
     match version {

@@ -191,8 +191,7 @@ impl<'a> Reader<'a> {
     /// A packet identifier, which is never zero. `rule` says by which statement.
     #[inline]
     pub(super) fn packet_id(&mut self, rule: &'static str) -> Result<PacketId, Fault> {
-        PacketId::new(self.u16()?)
-            .ok_or_else(|| protocol_error(rule, "The broker sent a packet with the packet identifier 0."))
+        PacketId::new(self.u16()?).ok_or_else(|| packet_id_zero(rule))
     }
 
     /// A property section: its length, then that many bytes.
@@ -207,6 +206,11 @@ impl<'a> Reader<'a> {
         };
         Ok(Self::new(bytes))
     }
+}
+
+#[cold]
+pub(super) fn packet_id_zero(rule: &'static str) -> Fault {
+    protocol_error(rule, "The broker sent a packet with the packet identifier 0.")
 }
 
 /// Notes a property in `seen` and refuses its second appearance
