@@ -18,8 +18,10 @@ use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
+use rmqtt::session::SessionState;
 use rmqtt::types::{
-    AuthResult, ConnectInfo, Id, ListenerId, PublishAclResult, PublishResult, QoS, Reason, SubscribeReturn,
+    AuthResult, ClientId, CodecPublish, ConnectInfo, From, Id, ListenerId, PublishAclResult, PublishResult, QoS,
+    Reason, SubscribeReturn, TopicName,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -53,9 +55,6 @@ const TCP: ListenerId = 1;
 const WEBSOCKET: ListenerId = 2;
 const DIFFUSION: ListenerId = 3;
 
-/// The user name that the station's own transmission connects with when users are asked for.
-const OWN_USER: &str = "mqtt-crawl-station";
-
 /// A running broker.
 pub(crate) struct Broker {
     /// Where it takes plain MQTT.
@@ -64,8 +63,8 @@ pub(crate) struct Broker {
     pub doors: Doors,
     /// Messages dropped because a subscriber was too slow and its queue full.
     pub dropped: Arc<AtomicU64>,
-    /// For the station's own transmission; `None` when nobody is asked who they are.
-    pub own_credentials: Option<(String, String)>,
+    /// The way in for the station's own messages.
+    pub inlet: Inlet,
     task: JoinHandle<()>,
 }
 
@@ -76,13 +75,7 @@ impl Broker {
         let context = ServerContext::new().busy_check_enable(false).build().await;
         *context.extends.retain_mut().await = Box::new(RetainedMessages::default());
 
-        let own_credentials = users.as_ref().map(|_| (OWN_USER.to_owned(), random_password()));
-        let hooks = Hooks {
-            users: users.map(Arc::new),
-            own_credentials: own_credentials.clone(),
-            farewells: Farewells::default(),
-            dropped: Arc::default(),
-        };
+        let hooks = Hooks { users: users.map(Arc::new), farewells: Farewells::default(), dropped: Arc::default() };
         let anonymous = hooks.users.is_none();
         hooks.register(&context).await;
 
@@ -92,6 +85,7 @@ impl Broker {
         let diffusion = limits(loopback).name("diffusion").allow_anonymous(anonymous);
         let (diffusion_listener, diffusion) = listen("--mqtt", diffusion.max_qos_allowed(QoS::AtLeastOnce))?;
 
+        let inlet = Inlet(context.clone());
         let server = MqttServer::new(context)
             .listener_by_id(tcp_listener, TCP)
             .listener_by_id(open_listener, WEBSOCKET)
@@ -103,7 +97,7 @@ impl Broker {
             }
         });
         let doors = Doors { open, diffusion, farewells: hooks.farewells };
-        Ok(Self { tcp, doors, dropped: hooks.dropped, own_credentials, task })
+        Ok(Self { tcp, doors, dropped: hooks.dropped, inlet, task })
     }
 
     /// Completes when the broker ends, which it never should by itself.
@@ -116,6 +110,30 @@ impl Broker {
         self.task.abort();
         if !self.task.is_finished() {
             let _ = self.task.await;
+        }
+    }
+}
+
+/// Hands messages to the broker from within the station.
+#[derive(Clone)]
+pub(crate) struct Inlet(ServerContext);
+
+impl Inlet {
+    /// Publishes at QoS 1, so that each subscriber gets it at the QoS it was granted.
+    pub(crate) async fn publish(&self, topic: &'static str, payload: String) {
+        let publish = CodecPublish {
+            dup: false,
+            retain: false,
+            qos: QoS::AtLeastOnce,
+            topic: TopicName::from_static(topic),
+            packet_id: None,
+            payload: payload.into(),
+            properties: None,
+        };
+        let own = ClientId::from_static(env!("CARGO_PKG_NAME"));
+        let from = From::from_system(Id::new(self.0.node.id(), 0, None, None, own, None));
+        if let Err(error) = SessionState::forwards(&self.0, from, Box::new(publish).into(), false, None).await {
+            eprintln!("mqtt-crawl-station: a message for {topic} was not taken: {error}");
         }
     }
 }
@@ -187,7 +205,6 @@ fn reason_code(reason: &Reason) -> Option<u8> {
 #[derive(Clone)]
 struct Hooks {
     users: Option<Arc<Users>>,
-    own_credentials: Option<(String, String)>,
     farewells: Farewells,
     dropped: Arc<AtomicU64>,
 }
@@ -218,10 +235,7 @@ impl Hooks {
             // Nobody said who they are: CONNACK 0x87 or return code 5.
             return AuthResult::NotAuthorized;
         };
-        let own = self.own_credentials.as_ref();
-        let is_own = own
-            .is_some_and(|(own_name, own_password)| **name == **own_name && password[..] == *own_password.as_bytes());
-        match is_own || users.accepts(name, password).await {
+        match users.accepts(name, password).await {
             true => AuthResult::Allow(false, None),
             // CONNACK 0x86 or return code 4.
             false => AuthResult::BadUsernameOrPassword,
@@ -298,10 +312,4 @@ fn listen(option: &'static str, builder: Builder) -> Result<(Listener, SocketAdd
     let listener = builder.bind().and_then(Listener::tcp);
     let bound = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
     bound.map_err(|error| StartError::Bind { option, address, fault: error.to_string() })
-}
-
-/// A password for the station's own client, good for one run.
-fn random_password() -> String {
-    let [first, second] = [(); 2].map(|()| argon2::password_hash::generate_salt());
-    first.iter().chain(&second).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,7 +7,7 @@
 //!                  ├─ /mqtt ───────┐
 //!                  └─ /diffusion ──┤ websocket: bytes as they come, both ways
 //!                                  ▼
-//! producer ─ tcp ────────────▶ broker ◀─ tcp ─ transmit (--transmit FILE)
+//! producer ─ tcp ────────────▶ broker ◀─ transmit (--transmit FILE)
 //! ```
 //!
 //! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
@@ -93,7 +93,7 @@ pub struct Station {
     web: JoinHandle<std::io::Result<()>>,
     stop: CancellationToken,
     sockets: TaskTracker,
-    transmission: Option<JoinHandle<anyhow::Error>>,
+    transmission: Option<JoinHandle<()>>,
 }
 
 impl Station {
@@ -135,10 +135,7 @@ impl Station {
         });
         let served = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
         let web = tokio::spawn(served.into_future());
-        let transmission = script.map(|script| {
-            let credentials = broker.own_credentials.clone();
-            tokio::spawn(script.transmit(reachable(broker.tcp), credentials, stop.clone()))
-        });
+        let transmission = script.map(|script| tokio::spawn(script.transmit(broker.inlet.clone())));
         Ok(Self { http, has_app, broker, web, stop, sockets, transmission })
     }
 
@@ -174,10 +171,7 @@ impl Station {
         tokio::select! {
             ended = &mut self.web => anyhow::anyhow!("the web server ended: {ended:?}"),
             () = self.broker.ended() => anyhow::anyhow!("the broker ended"),
-            ended = transmission => match ended {
-                Ok(error) => error.context("the transmission ended"),
-                Err(error) => anyhow::Error::new(error).context("the transmission ended"),
-            },
+            ended = transmission => anyhow::anyhow!("the transmission ended: {ended:?}"),
         }
     }
 

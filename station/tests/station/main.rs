@@ -6,6 +6,7 @@ mod client;
 mod diffusion;
 mod mqtt;
 mod start;
+mod transmit;
 mod users;
 mod web;
 
