@@ -76,9 +76,7 @@ pub enum BrokerUrlError {
     #[error("The broker URL is empty. Write one like ws://127.0.0.1:8080/mqtt.")]
     Empty,
     /// A space or control character somewhere inside.
-    #[error(
-        "The broker URL contains a space or an invisible character. Remove it, or write %20 in the path."
-    )]
+    #[error("The broker URL contains a space or an invisible character. Remove it, or write %20 in the path.")]
     Blank,
     /// No `scheme://` in front.
     #[error("The broker URL doesn't say how to connect. Did you mean {suggestion} ?")]
@@ -95,9 +93,7 @@ pub enum BrokerUrlError {
         suggestion: String,
     },
     /// A scheme that nothing here speaks.
-    #[error(
-        "{scheme}:// isn't a way to reach an MQTT broker. Use ws://, wss://, mqtt:// or mqtts://."
-    )]
+    #[error("{scheme}:// isn't a way to reach an MQTT broker. Use ws://, wss://, mqtt:// or mqtts://.")]
     UnknownScheme {
         /// As written.
         scheme: String,
@@ -120,17 +116,13 @@ pub enum BrokerUrlError {
         scheme: &'static str,
     },
     /// A host in letters beyond ASCII.
-    #[error(
-        "The host name {host} has letters beyond a to z. Write it in its ASCII form, which begins with xn--."
-    )]
+    #[error("The host name {host} has letters beyond a to z. Write it in its ASCII form, which begins with xn--.")]
     HostNotAscii {
         /// As written.
         host: String,
     },
     /// A host that can't be one.
-    #[error(
-        "{host} isn't a host name or an IP address. An IPv6 address is written in brackets: [::1]."
-    )]
+    #[error("{host} isn't a host name or an IP address. An IPv6 address is written in brackets: [::1].")]
     BadHost {
         /// As written.
         host: String,
@@ -180,9 +172,7 @@ impl BrokerUrl {
             return Err(BrokerUrlError::Blank);
         }
         let Some((scheme_name, rest)) = text.split_once("://") else {
-            return Err(BrokerUrlError::MissingScheme {
-                suggestion: with_scheme(text),
-            });
+            return Err(BrokerUrlError::MissingScheme { suggestion: with_scheme(text) });
         };
         let Some(scheme) = Scheme::parse(scheme_name) else {
             return Err(wrong_scheme(scheme_name, rest));
@@ -198,17 +188,9 @@ impl BrokerUrl {
         let (host, port) = split_port(authority, scheme)?;
         let path_at = text.len() - rest.len() + authority_bytes;
         if text[path_at..].starts_with('\\') {
-            return Err(BrokerUrlError::BadHost {
-                host: rest.to_owned(),
-            });
+            return Err(BrokerUrlError::BadHost { host: rest.to_owned() });
         }
-        Ok(Self {
-            text: text.to_owned(),
-            scheme,
-            host,
-            port,
-            path_at,
-        })
+        Ok(Self { text: text.to_owned(), scheme, host, port, path_at })
     }
 
     /// The whole address as it was written.
@@ -252,22 +234,10 @@ impl BrokerUrl {
     pub fn for_browser(self, page: PageSecurity) -> Result<Self, BrokerUrlError> {
         if !self.scheme.is_web_socket() {
             let port = self.port;
-            let (scheme, example_port) = if self.scheme.is_tls() {
-                ("wss", 8084)
-            } else {
-                ("ws", 8080)
-            };
-            let path = if self.path().len() > 1 {
-                self.path()
-            } else {
-                "/mqtt"
-            };
+            let (scheme, example_port) = if self.scheme.is_tls() { ("wss", 8084) } else { ("ws", 8080) };
+            let path = if self.path().len() > 1 { self.path() } else { "/mqtt" };
             let suggestion = format!("{scheme}://{}:{example_port}{path}", self.bracketed_host());
-            return Err(BrokerUrlError::TcpInBrowser {
-                scheme: self.scheme.name(),
-                suggestion,
-                port,
-            });
+            return Err(BrokerUrlError::TcpInBrowser { scheme: self.scheme.name(), suggestion, port });
         }
         if page == PageSecurity::Https && self.scheme == Scheme::Ws && !self.is_loopback() {
             let suggestion = format!("wss{}", &self.text[Scheme::Ws.name().len()..]);
@@ -277,11 +247,7 @@ impl BrokerUrl {
     }
 
     fn bracketed_host(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        }
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 }
 
@@ -302,14 +268,7 @@ pub enum PageSecurity {
 
 fn with_scheme(text: &str) -> String {
     let rest = text.trim_start_matches(['/', ':']);
-    format!(
-        "ws://{}",
-        if rest.is_empty() {
-            "127.0.0.1:8080/mqtt"
-        } else {
-            rest
-        }
-    )
+    format!("ws://{}", if rest.is_empty() { "127.0.0.1:8080/mqtt" } else { rest })
 }
 
 fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
@@ -320,27 +279,18 @@ fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
         "tcp" => "mqtt",
         "ssl" | "tls" => "mqtts",
         _ => {
-            return BrokerUrlError::UnknownScheme {
-                scheme: scheme.to_owned(),
-            };
+            return BrokerUrlError::UnknownScheme { scheme: scheme.to_owned() };
         }
     };
     if lower.starts_with("http") {
-        return BrokerUrlError::WebPage {
-            scheme: lower,
-            suggestion: format!("{better}://{rest}"),
-        };
+        return BrokerUrlError::WebPage { scheme: lower, suggestion: format!("{better}://{rest}") };
     }
-    BrokerUrlError::UnknownScheme {
-        scheme: scheme.to_owned(),
-    }
+    BrokerUrlError::UnknownScheme { scheme: scheme.to_owned() }
 }
 
 /// Host (without brackets) and port of `host`, `host:port` or `[ipv6]:port`.
 fn split_port(authority: &str, scheme: Scheme) -> Result<(String, u16), BrokerUrlError> {
-    let bad_host = || BrokerUrlError::BadHost {
-        host: authority.to_owned(),
-    };
+    let bad_host = || BrokerUrlError::BadHost { host: authority.to_owned() };
     let (host, port) = match authority.strip_prefix('[') {
         Some(inside) => {
             let (host, rest) = inside.split_once(']').ok_or_else(bad_host)?;
@@ -366,9 +316,7 @@ fn split_port(authority: &str, scheme: Scheme) -> Result<(String, u16), BrokerUr
     };
     let port = match port {
         None => scheme.default_port(),
-        Some(text) => parse_port(text).ok_or_else(|| BrokerUrlError::BadPort {
-            port: text.to_owned(),
-        })?,
+        Some(text) => parse_port(text).ok_or_else(|| BrokerUrlError::BadPort { port: text.to_owned() })?,
     };
     Ok((host.to_owned(), port))
 }
@@ -385,33 +333,22 @@ fn check_name(host: &str, scheme: Scheme) -> Result<(), BrokerUrlError> {
     /// RFC 1035, section 2.3.4.
     const NAME_MAX_BYTES: usize = 253;
     if host.is_empty() {
-        return Err(BrokerUrlError::NoHost {
-            scheme: scheme.name(),
-        });
+        return Err(BrokerUrlError::NoHost { scheme: scheme.name() });
     }
     if !host.is_ascii() {
-        return Err(BrokerUrlError::HostNotAscii {
-            host: host.to_owned(),
-        });
+        return Err(BrokerUrlError::HostNotAscii { host: host.to_owned() });
     }
     let name = host.strip_suffix('.').unwrap_or(host);
     let sound = name.len() <= NAME_MAX_BYTES
         && name.split('.').all(|label| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         });
     // A name that ends in a number is an IPv4 address or nothing, as in
     // browsers, which would refuse 1.2.3.400 with no reason given.
-    let ends_in_number = name
-        .rsplit('.')
-        .next()
-        .is_some_and(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()));
+    let ends_in_number =
+        name.rsplit('.').next().is_some_and(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()));
     if !sound || (ends_in_number && name.parse::<Ipv4Addr>().is_err()) {
-        return Err(BrokerUrlError::BadHost {
-            host: host.to_owned(),
-        });
+        return Err(BrokerUrlError::BadHost { host: host.to_owned() });
     }
     Ok(())
 }

@@ -74,6 +74,11 @@ impl Scroll {
         Self { row_px, viewport_px: 0.0, total: 0, place: Place::Tail, seen: 0 }
     }
 
+    /// Length of the list.
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Whether the newest row stays in view.
     pub const fn is_following(&self) -> bool {
         matches!(self.place, Place::Tail)

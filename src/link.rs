@@ -206,16 +206,9 @@ impl Settings {
             }
         }
         if self.topics.is_empty() {
-            fault(
-                Field::Topic(0),
-                "Name at least one topic to listen to.".to_owned(),
-            );
+            fault(Field::Topic(0), "Name at least one topic to listen to.".to_owned());
         }
-        let client_id = self
-            .client_id
-            .as_deref()
-            .filter(|id| !id.is_empty())
-            .unwrap_or(tab_client_id);
+        let client_id = self.client_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(tab_client_id);
         let user_name = self.user_name.as_deref().filter(|name| !name.is_empty());
         for (field, name, text) in [
             (Field::ClientId, "client identifier", client_id),
@@ -227,8 +220,7 @@ impl Settings {
             }
         }
         if self.version == Some(Version::V311) && user_name.is_none() && !password.is_empty() {
-            let words =
-                "MQTT 3.1.1 can't send a password without a user name. Fill in the user name too.";
+            let words = "MQTT 3.1.1 can't send a password without a user name. Fill in the user name too.";
             fault(Field::UserName, words.to_owned());
         }
         match broker {
@@ -239,9 +231,7 @@ impl Settings {
                 version: self.version,
                 client_id: client_id.to_owned(),
                 user_name: user_name.map(str::to_owned),
-                password: Some(password)
-                    .filter(|word| !word.is_empty())
-                    .map(str::to_owned),
+                password: Some(password).filter(|word| !word.is_empty()).map(str::to_owned),
             }),
             _ => Err(faults),
         }
@@ -298,12 +288,10 @@ pub fn broker_at(page_origin: &str, path: &str) -> String {
 pub fn client_id(seed: u64) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let digit = |place: u32| char::from(DIGITS[(seed >> (5 * place) & 31) as usize]);
-    (0..13)
-        .map(digit)
-        .fold(String::from("crawl"), |mut id, digit| {
-            id.push(digit);
-            id
-        })
+    (0..13).map(digit).fold(String::from("crawl"), |mut id, digit| {
+        id.push(digit);
+        id
+    })
 }
 
 /// The value of the link's `protocol`.
@@ -318,9 +306,7 @@ pub const fn protocol_name(version: Option<Version>) -> &'static str {
 /// The version that a value of `protocol` names; the outer `None` where it
 /// names none.
 pub fn protocol_from(name: &str) -> Option<Option<Version>> {
-    [None, Some(Version::V5), Some(Version::V311)]
-        .into_iter()
-        .find(|&version| protocol_name(version) == name)
+    [None, Some(Version::V5), Some(Version::V311)].into_iter().find(|&version| protocol_name(version) == name)
 }
 
 struct Reader {
@@ -334,9 +320,7 @@ impl Reader {
     fn read_pair(&mut self, pair: &str) {
         let (raw_key, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
         let Some(key) = decode(raw_key) else {
-            self.link.notices.push(format!(
-                "The link holds {raw_key:?}, which can't be read. It was ignored."
-            ));
+            self.link.notices.push(format!("The link holds {raw_key:?}, which can't be read. It was ignored."));
             return;
         };
         let Some(field) = field_of(&key, self.topics.len()) else {
@@ -353,10 +337,7 @@ impl Reader {
             return self.read_topic(raw_value, value);
         }
         if self.seen.contains(&key) {
-            return self.fault(
-                field,
-                format!("The link gives {key} twice. Only topic may be repeated."),
-            );
+            return self.fault(field, format!("The link gives {key} twice. Only topic may be repeated."));
         }
         self.read_value(&key, field, value);
         self.seen.push(key);
@@ -377,32 +358,21 @@ impl Reader {
                 "0" => settings.qos = QoS::AtMostOnce,
                 "1" => settings.qos = QoS::AtLeastOnce,
                 "2" => settings.qos = QoS::ExactlyOnce,
-                _ => self.fault(
-                    field,
-                    format!("The link's qos is {value:?}; it may be 0, 1 or 2."),
-                ),
+                _ => self.fault(field, format!("The link's qos is {value:?}; it may be 0, 1 or 2.")),
             },
             "protocol" => match protocol_from(&value) {
                 Some(version) => settings.version = version,
-                None => self.fault(
-                    field,
-                    format!("The link's protocol is {value:?}; it may be auto, 5 or 3.1.1."),
-                ),
+                None => self.fault(field, format!("The link's protocol is {value:?}; it may be auto, 5 or 3.1.1.")),
             },
             "view" => match View::ALL.into_iter().find(|view| view.name() == value) {
                 Some(view) => settings.view = view,
-                None => self.fault(
-                    field,
-                    format!("The link's view is {value:?}; it may be split, crawl or console."),
-                ),
+                None => self.fault(field, format!("The link's view is {value:?}; it may be split, crawl or console.")),
             },
             "connect" => match value.as_str() {
                 "1" => self.link.connect = true,
                 "0" => {}
                 _ => {
-                    let words = format!(
-                        "The link's connect is {value:?}; it may be 1, to connect on load."
-                    );
+                    let words = format!("The link's connect is {value:?}; it may be 1, to connect on load.");
                     self.fault(field, words);
                 }
             },
@@ -430,10 +400,7 @@ impl Reader {
 
     fn notice_unknown(&mut self, key: &str) {
         let lower = key.to_ascii_lowercase();
-        if ["pass", "pwd", "token", "secret"]
-            .iter()
-            .any(|word| lower.contains(word))
-        {
+        if ["pass", "pwd", "token", "secret"].iter().any(|word| lower.contains(word)) {
             self.link.holds_password = true;
             self.link.notices.push(format!(
                 "The link holds {key:?}. A link never carries a password, so it was ignored. If it was a real one, change it: \
@@ -441,9 +408,7 @@ impl Reader {
             ));
             return;
         }
-        self.link.notices.push(format!(
-            "The link holds {key:?}, which this app doesn't know. It was ignored."
-        ));
+        self.link.notices.push(format!("The link holds {key:?}, which this app doesn't know. It was ignored."));
     }
 
     fn fault(&mut self, field: Field, words: String) {
@@ -475,16 +440,10 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
 /// MQTT's strings: no U+0000 `[MQTT-1.5.4-2]`, 65,535 bytes at most.
 fn string_fault(name: &str, text: &str) -> Option<String> {
     if text.contains('\0') {
-        return Some(format!(
-            "The {name} contains the character U+0000, which MQTT forbids. Remove it."
-        ));
+        return Some(format!("The {name} contains the character U+0000, which MQTT forbids. Remove it."));
     }
-    (text.len() > usize::from(u16::MAX)).then(|| {
-        format!(
-            "The {name} has {} bytes; MQTT allows 65,535 at most. Shorten it.",
-            text.len()
-        )
-    })
+    (text.len() > usize::from(u16::MAX))
+        .then(|| format!("The {name} has {} bytes; MQTT allows 65,535 at most. Shorten it.", text.len()))
 }
 
 fn append(link: &mut String, key: &str, value: &str) {
@@ -495,9 +454,7 @@ fn append(link: &mut String, key: &str, value: &str) {
     link.push('=');
     for byte in value.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {
-                link.push(char::from(byte))
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => link.push(char::from(byte)),
             b' ' => link.push('+'),
             _ => {
                 // Writing to a String can't fail.

@@ -1,7 +1,7 @@
 //! Brokers to choose from, as data.
 
 use crate::link;
-use crate::mqtt::packet::Version;
+use crate::mqtt::packet::{QoS, Version};
 
 /// A broker that the form offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Preset {
     pub place: Place,
     /// The version to ask for; `None` is "auto".
     pub version: Option<Version>,
+    /// The only quality of service it grants, where it grants but one.
+    pub qos: Option<QoS>,
     /// What to know about it, in a sentence or two.
     pub hint: &'static str,
 }
@@ -34,12 +36,14 @@ pub const PRESETS: &[Preset] = &[
         name: "This station",
         place: Place::Here("/mqtt"),
         version: None,
+        qos: None,
         hint: "The broker built into the server this page came from.",
     },
     Preset {
         name: "This station, as Diffusion",
         place: Place::Here("/diffusion"),
         version: Some(Version::V5),
+        qos: Some(QoS::AtMostOnce),
         hint: "The same broker, behaving as Diffusion documents: MQTT 5.0 only, subscriptions at QoS 0, a user name \
                and password if the station has a list of users.",
     },
@@ -47,6 +51,7 @@ pub const PRESETS: &[Preset] = &[
         name: "Diffusion",
         place: Place::At("ws://localhost:8080/diffusion"),
         version: Some(Version::V5),
+        qos: Some(QoS::AtMostOnce),
         hint: "MQTT 5.0 only, subscriptions at QoS 0. User name and password are a Diffusion principal's. Without \
                permission to read a topic it stays silent.",
     },
@@ -54,42 +59,49 @@ pub const PRESETS: &[Preset] = &[
         name: "Mosquitto test server",
         place: Place::At("ws://test.mosquitto.org:8080/mqtt"),
         version: None,
+        qos: None,
         hint: "Public and unencrypted: everybody sees what is published there. Not from an https page.",
     },
     Preset {
         name: "Mosquitto test server, TLS",
         place: Place::At("wss://test.mosquitto.org:8081/mqtt"),
         version: None,
+        qos: None,
         hint: "Public: everybody sees what is published there.",
     },
     Preset {
         name: "EMQX public broker",
         place: Place::At("wss://broker.emqx.io:8084/mqtt"),
         version: None,
+        qos: None,
         hint: "Public. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
     },
     Preset {
         name: "HiveMQ public broker",
         place: Place::At("wss://broker.hivemq.com:8884/mqtt"),
         version: None,
+        qos: None,
         hint: "Public. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
     },
     Preset {
         name: "VerneMQ",
         place: Place::At("ws://localhost:8080/mqtt"),
         version: None,
+        qos: None,
         hint: "Path /mqtt. Where the password is a token (JWT), a user name must still be given.",
     },
     Preset {
         name: "RabbitMQ",
         place: Place::At("ws://localhost:15675/ws"),
         version: None,
+        qos: None,
         hint: "Needs its plugin rabbitmq_web_mqtt; port 15675, path /ws.",
     },
     Preset {
         name: "My own broker",
         place: Place::Own,
         version: None,
+        qos: None,
         hint: "Any broker with a WebSocket listener. Write its address below, path included.",
     },
 ];
@@ -123,26 +135,13 @@ mod tests {
     fn every_address_can_be_opened_and_is_found_again() {
         for (index, preset) in PRESETS.iter().enumerate() {
             let Some(broker) = preset.broker("http://station.example:8080") else {
-                assert_eq!(
-                    index,
-                    PRESETS.len() - 1,
-                    "only the last is the person's own"
-                );
+                assert_eq!(index, PRESETS.len() - 1, "only the last is the person's own");
                 continue;
             };
-            let url =
-                BrokerUrl::parse(&broker).and_then(|url| url.for_browser(PageSecurity::Plain));
+            let url = BrokerUrl::parse(&broker).and_then(|url| url.for_browser(PageSecurity::Plain));
             assert!(url.is_ok(), "{}: {url:?}", preset.name);
-            assert_eq!(
-                position_of(&broker, "http://station.example:8080"),
-                index,
-                "{}",
-                preset.name
-            );
+            assert_eq!(position_of(&broker, "http://station.example:8080"), index, "{}", preset.name);
         }
-        assert_eq!(
-            position_of("ws://elsewhere/mqtt", "http://station.example"),
-            PRESETS.len() - 1
-        );
+        assert_eq!(position_of("ws://elsewhere/mqtt", "http://station.example"), PRESETS.len() - 1);
     }
 }

@@ -14,45 +14,15 @@ fn check(text: &str, scheme: Scheme, host: &str, port: u16, path: &str) {
 
 #[test]
 fn parts() {
-    check(
-        "ws://127.0.0.1:8080/mqtt",
-        Scheme::Ws,
-        "127.0.0.1",
-        8080,
-        "/mqtt",
-    );
+    check("ws://127.0.0.1:8080/mqtt", Scheme::Ws, "127.0.0.1", 8080, "/mqtt");
     check("ws://localhost", Scheme::Ws, "localhost", 80, "");
-    check(
-        "wss://broker.example/",
-        Scheme::Wss,
-        "broker.example",
-        443,
-        "/",
-    );
+    check("wss://broker.example/", Scheme::Wss, "broker.example", 443, "/");
     check("mqtt://broker", Scheme::Mqtt, "broker", 1883, "");
-    check(
-        "mqtts://broker.example.",
-        Scheme::Mqtts,
-        "broker.example.",
-        8883,
-        "",
-    );
-    check(
-        "WSS://Broker.Example:1/Mqtt",
-        Scheme::Wss,
-        "Broker.Example",
-        1,
-        "/Mqtt",
-    );
+    check("mqtts://broker.example.", Scheme::Mqtts, "broker.example.", 8883, "");
+    check("WSS://Broker.Example:1/Mqtt", Scheme::Wss, "Broker.Example", 1, "/Mqtt");
     check("ws://[::1]:65535/ws", Scheme::Ws, "::1", 65535, "/ws");
     check("ws://[2001:db8::7]", Scheme::Ws, "2001:db8::7", 80, "");
-    check(
-        "  ws://my_host-1:9001/a//b/?x=%20&y=/ ",
-        Scheme::Ws,
-        "my_host-1",
-        9001,
-        "/a//b/?x=%20&y=/",
-    );
+    check("  ws://my_host-1:9001/a//b/?x=%20&y=/ ", Scheme::Ws, "my_host-1", 9001, "/a//b/?x=%20&y=/");
     check("ws://host?token=a@b", Scheme::Ws, "host", 80, "?token=a@b");
     check("ws://host/a@b:c", Scheme::Ws, "host", 80, "/a@b:c");
 }
@@ -60,10 +30,7 @@ fn parts() {
 fn refused(text: &str, words: &str) {
     let error = BrokerUrl::parse(text).expect_err(text);
     let said = error.to_string();
-    assert!(
-        said.contains(words),
-        "{text}: {said:?} should say {words:?}"
-    );
+    assert!(said.contains(words), "{text}: {said:?} should say {words:?}");
 }
 
 #[test]
@@ -106,20 +73,13 @@ fn faults_say_what_to_do() {
 
 #[test]
 fn a_password_is_never_repeated() {
-    let said = BrokerUrl::parse("ws://me:secret@broker/mqtt")
-        .expect_err("refused")
-        .to_string();
+    let said = BrokerUrl::parse("ws://me:secret@broker/mqtt").expect_err("refused").to_string();
     assert!(!said.contains("secret"), "{said}");
 }
 
 #[test]
 fn what_a_page_may_open() {
-    let open = |text: &str, page| {
-        BrokerUrl::parse(text)
-            .expect(text)
-            .for_browser(page)
-            .map(|url| url.to_string())
-    };
+    let open = |text: &str, page| BrokerUrl::parse(text).expect(text).for_browser(page).map(|url| url.to_string());
     for text in [
         "ws://localhost:1/",
         "ws://LOCALHOST/",
@@ -131,24 +91,15 @@ fn what_a_page_may_open() {
         assert_eq!(open(text, PageSecurity::Https).as_deref(), Ok(text));
         assert_eq!(open(text, PageSecurity::Plain).as_deref(), Ok(text));
     }
-    assert_eq!(
-        open("ws://far.example:8080/mqtt", PageSecurity::Plain).as_deref(),
-        Ok("ws://far.example:8080/mqtt")
-    );
+    assert_eq!(open("ws://far.example:8080/mqtt", PageSecurity::Plain).as_deref(), Ok("ws://far.example:8080/mqtt"));
     assert_eq!(
         open("WS://far.example:8080/mqtt", PageSecurity::Https),
-        Err(BrokerUrlError::MixedContent {
-            suggestion: "wss://far.example:8080/mqtt".into()
-        }),
+        Err(BrokerUrlError::MixedContent { suggestion: "wss://far.example:8080/mqtt".into() }),
     );
     for page in [PageSecurity::Plain, PageSecurity::Https] {
         assert_eq!(
             open("mqtt://[::1]", page),
-            Err(BrokerUrlError::TcpInBrowser {
-                scheme: "mqtt",
-                suggestion: "ws://[::1]:8080/mqtt".into(),
-                port: 1883
-            }),
+            Err(BrokerUrlError::TcpInBrowser { scheme: "mqtt", suggestion: "ws://[::1]:8080/mqtt".into(), port: 1883 }),
         );
         assert_eq!(
             open("mqtts://far.example/diffusion", page),

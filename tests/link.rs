@@ -26,10 +26,7 @@ fn defaults() {
     assert_eq!(settings.broker, "ws://127.0.0.1:8080/mqtt");
     assert_eq!(settings.topics, ["StarWars"]);
     assert_eq!(settings.qos, QoS::AtMostOnce);
-    assert_eq!(
-        Settings::new("https://crawl.example").broker,
-        "wss://crawl.example/mqtt"
-    );
+    assert_eq!(Settings::new("https://crawl.example").broker, "wss://crawl.example/mqtt");
     assert_eq!(Settings::new("null").broker, "ws://127.0.0.1:8080/mqtt");
 }
 
@@ -65,11 +62,7 @@ fn faulty(fragment: &str, field: Field, words: &str) {
     let link = link::parse(&format!("{fragment}&connect=1"), ORIGIN);
     assert_eq!(link.faults.len(), 1, "{fragment}: {:?}", link.faults);
     assert_eq!(link.faults[0].field, field, "{fragment}");
-    assert!(
-        link.faults[0].words.contains(words),
-        "{fragment}: {:?} should say {words:?}",
-        link.faults[0].words
-    );
+    assert!(link.faults[0].words.contains(words), "{fragment}: {:?} should say {words:?}", link.faults[0].words);
     assert!(!link.connect, "{fragment}: nothing connects");
 }
 
@@ -126,10 +119,7 @@ fn what_is_written() {
     assert_eq!(settings.to_fragment(ORIGIN, Start::OnLoad), "connect=1");
     settings.topics = vec!["a/+".into(), "Ü #".into()];
     settings.user_name = Some(String::new());
-    assert_eq!(
-        settings.to_fragment(ORIGIN, Start::ByHand),
-        "topic=a%2F%2B&topic=%C3%9C+%23"
-    );
+    assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), "topic=a%2F%2B&topic=%C3%9C+%23");
     assert_eq!(
         settings.to_fragment("https://elsewhere.example", Start::ByHand),
         "broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=a%2F%2B&topic=%C3%9C+%23"
@@ -140,40 +130,23 @@ fn request(change: impl FnOnce(&mut Settings), password: &str) -> Result<(), Vec
     let mut settings = Settings::new(ORIGIN);
     change(&mut settings);
     let request = settings.request(password, "tab", PageSecurity::Https);
-    request
-        .map(|_| ())
-        .map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
+    request.map(|_| ()).map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
 }
 
 #[test]
 fn the_form_finds_every_fault_at_once() {
     assert_eq!(request(|_| (), ""), Ok(()));
-    assert_eq!(
-        request(|form| form.broker = "ws://far.example/".into(), ""),
-        Err(vec![Field::Broker])
-    );
-    assert_eq!(
-        request(|form| form.topics.clear(), ""),
-        Err(vec![Field::Topic(0)])
-    );
+    assert_eq!(request(|form| form.broker = "ws://far.example/".into(), ""), Err(vec![Field::Broker]));
+    assert_eq!(request(|form| form.topics.clear(), ""), Err(vec![Field::Topic(0)]));
     let bad = |form: &mut Settings| {
         form.broker = "mqtt://x".into();
         form.topics = vec!["a/#/b".into(), "ok".into(), String::new()];
         form.client_id = Some("\0".into());
         form.version = Some(Version::V311);
     };
-    let fields = [
-        Field::Broker,
-        Field::Topic(0),
-        Field::Topic(2),
-        Field::ClientId,
-        Field::UserName,
-    ];
+    let fields = [Field::Broker, Field::Topic(0), Field::Topic(2), Field::ClientId, Field::UserName];
     assert_eq!(request(bad, "secret"), Err(fields.to_vec()));
-    assert_eq!(
-        request(|form| form.user_name = Some("x".repeat(65_536)), ""),
-        Err(vec![Field::UserName])
-    );
+    assert_eq!(request(|form| form.user_name = Some("x".repeat(65_536)), ""), Err(vec![Field::UserName]));
 }
 
 #[test]
@@ -181,20 +154,12 @@ fn a_request_holds_what_was_typed() {
     let mut settings = Settings::new(ORIGIN);
     settings.topics = vec!["a".into(), "b".into(), "a".into()];
     settings.user_name = Some("ann".into());
-    let request = settings
-        .request("secret", "tab", PageSecurity::Plain)
-        .expect("sound");
+    let request = settings.request("secret", "tab", PageSecurity::Plain).expect("sound");
     assert_eq!(request.topics, ["a", "b"], "the same filter once");
     assert_eq!(request.client_id, "tab");
     assert_eq!(request.password.as_deref(), Some("secret"));
-    assert!(
-        !settings
-            .to_fragment(ORIGIN, Start::OnLoad)
-            .contains("secret")
-    );
-    let bare = Settings::new(ORIGIN)
-        .request("", "tab", PageSecurity::Plain)
-        .expect("sound");
+    assert!(!settings.to_fragment(ORIGIN, Start::OnLoad).contains("secret"));
+    let bare = Settings::new(ORIGIN).request("", "tab", PageSecurity::Plain).expect("sound");
     assert_eq!((bare.user_name, bare.password), (None, None));
 }
 

@@ -1,2 +1,5 @@
-//! To be written.
-fn main() {}
+//! The page: renders what its worker tells it.
+
+fn main() {
+    mqtt_crawl::web::page::run();
+}

@@ -1,2 +1,5 @@
-//! To be written.
-fn main() {}
+//! The worker: socket, session and log, away from the page's thread.
+
+fn main() {
+    mqtt_crawl::web::worker::run();
+}

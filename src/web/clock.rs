@@ -1,0 +1,27 @@
+//! The only place that reads a clock.
+
+use web_sys::Performance;
+
+use crate::time::Instant;
+
+/// A clock that was set by the wall once and runs steadily from then on.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    performance: Performance,
+    origin_ms: f64,
+}
+
+impl Clock {
+    /// The clock of a page or a worker.
+    pub fn new(performance: Performance) -> Self {
+        let origin_ms = performance.time_origin();
+        Self { performance, origin_ms }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Instant {
+        // Microseconds of any date before the year 200,000 are exact in an f64
+        // to within one; the cast saturates.
+        Instant::from_micros(((self.origin_ms + self.performance.now()) * 1_000.0) as u64)
+    }
+}

@@ -1,0 +1,474 @@
+//! The connection form: fields, their faults beside them, and the way to and
+//! from a link. What is right and wrong is decided by [`crate::link`].
+
+use leptos::prelude::*;
+use web_sys::Event;
+
+use crate::broker_url::PageSecurity;
+use crate::crawl::opening;
+use crate::engine::command::ConnectRequest;
+use crate::link::{self, Fault, Field, Settings, View};
+use crate::mqtt::packet::{QoS, Version};
+use crate::presets::{self, PRESETS};
+
+/// What is typed in, field by field.
+#[derive(Clone, Copy)]
+pub struct Form {
+    broker: RwSignal<String>,
+    topics: RwSignal<Vec<TopicField>>,
+    qos: RwSignal<QoS>,
+    version: RwSignal<Option<Version>>,
+    client_id: RwSignal<String>,
+    user_name: RwSignal<String>,
+    /// In memory only: never written to a link, a store or a log.
+    password: RwSignal<String>,
+    episode: RwSignal<String>,
+    title: RwSignal<String>,
+    intro: RwSignal<String>,
+    preset: RwSignal<usize>,
+    faults: RwSignal<Vec<Fault>>,
+    page: StoredValue<PageFacts>,
+}
+
+/// What the form must know of its page.
+#[derive(Clone, Debug)]
+pub struct PageFacts {
+    /// `location.origin`.
+    pub origin: String,
+    /// How the page came.
+    pub security: PageSecurity,
+    /// This tab's random client identifier.
+    pub client_id: String,
+}
+
+/// A topic's text box; the key keeps its focus when another is removed.
+#[derive(Clone, Copy)]
+struct TopicField {
+    key: usize,
+    text: RwSignal<String>,
+}
+
+impl Form {
+    /// A form that shows these settings.
+    pub fn new(settings: &Settings, page: PageFacts) -> Self {
+        let form = Self {
+            broker: RwSignal::default(),
+            topics: RwSignal::default(),
+            qos: RwSignal::default(),
+            version: RwSignal::default(),
+            client_id: RwSignal::default(),
+            user_name: RwSignal::default(),
+            password: RwSignal::default(),
+            episode: RwSignal::default(),
+            title: RwSignal::default(),
+            intro: RwSignal::default(),
+            preset: RwSignal::new(0),
+            faults: RwSignal::default(),
+            page: StoredValue::new(page),
+        };
+        form.fill(settings);
+        form
+    }
+
+    /// Shows these settings; the password stays.
+    pub fn fill(&self, settings: &Settings) {
+        let page = self.page.get_value();
+        self.preset.set(presets::position_of(&settings.broker, &page.origin));
+        self.broker.set(settings.broker.clone());
+        self.topics.set(Vec::new());
+        for topic in &settings.topics {
+            self.add_topic(topic);
+        }
+        self.qos.set(settings.qos);
+        self.version.set(settings.version);
+        self.client_id.set(settings.client_id.clone().unwrap_or(page.client_id));
+        self.user_name.set(settings.user_name.clone().unwrap_or_default());
+        let words = opening::Opening::default();
+        let text = |given: &Option<String>, own: String| given.clone().unwrap_or(own);
+        self.episode.set(text(&settings.opening.episode, words.episode));
+        self.title.set(text(&settings.opening.title, words.title));
+        self.intro.set(text(&settings.opening.intro, words.intro));
+        self.faults.set(Vec::new());
+    }
+
+    /// The settings as typed.
+    pub fn settings(&self, view: View) -> Settings {
+        let page = self.page.get_value();
+        let own = opening::Opening::default();
+        let unless = |text: String, standard: &str| Some(text).filter(|text| !text.is_empty() && text != standard);
+        Settings {
+            broker: self.broker.get_untracked(),
+            topics: self
+                .topics
+                .with_untracked(|topics| topics.iter().map(|topic| topic.text.get_untracked()).collect()),
+            qos: self.qos.get_untracked(),
+            version: self.version.get_untracked(),
+            client_id: unless(self.client_id.get_untracked(), &page.client_id),
+            user_name: unless(self.user_name.get_untracked(), ""),
+            view,
+            opening: link::Opening {
+                episode: unless(self.episode.get_untracked(), &own.episode),
+                title: unless(self.title.get_untracked(), &own.title),
+                intro: unless(self.intro.get_untracked(), &own.intro),
+            },
+        }
+    }
+
+    /// What to connect with; where something is wrong the form says what.
+    pub fn request(&self) -> Option<ConnectRequest> {
+        let page = self.page.get_value();
+        let password = self.password.get_untracked();
+        match self.settings(View::default()).request(&password, &page.client_id, page.security) {
+            Ok(request) => {
+                self.faults.set(Vec::new());
+                Some(request)
+            }
+            Err(faults) => {
+                self.faults.set(faults);
+                None
+            }
+        }
+    }
+
+    /// Shows what is wrong with a link.
+    pub fn blame(&self, faults: Vec<Fault>) {
+        self.faults.set(faults);
+    }
+
+    /// Whether something was found wrong and hasn't been changed since.
+    pub fn has_faults(&self) -> bool {
+        self.faults.with(|faults| !faults.is_empty())
+    }
+
+    /// Whether a password is typed in.
+    pub fn has_password(&self) -> bool {
+        self.password.with_untracked(|password| !password.is_empty())
+    }
+
+    /// Where it would connect to, for a line of summary.
+    pub fn summary(&self) -> String {
+        let topics =
+            self.topics.with(|topics| topics.iter().map(|topic| topic.text.get()).collect::<Vec<_>>().join("  "));
+        format!("{}  {topics}", self.broker.get())
+    }
+
+    /// The words that the crawl opens with.
+    pub fn opening(&self) -> opening::Opening {
+        opening::Opening { episode: self.episode.get(), title: self.title.get(), intro: self.intro.get() }
+    }
+
+    fn add_topic(&self, text: &str) {
+        self.topics.update(|topics| {
+            let key = topics.iter().map(|topic| topic.key + 1).max().unwrap_or(0);
+            topics.push(TopicField { key, text: RwSignal::new(text.to_owned()) });
+        });
+    }
+
+    fn choose_preset(&self, index: usize) {
+        let Some(preset) = PRESETS.get(index) else { return };
+        self.preset.set(index);
+        if let Some(broker) = preset.broker(&self.page.with_value(|page| page.origin.clone())) {
+            self.broker.set(broker);
+            self.version.set(preset.version);
+            self.forgive(Field::Broker);
+            self.forgive(Field::Protocol);
+        }
+        if let Some(qos) = preset.qos {
+            self.qos.set(qos);
+        }
+    }
+
+    fn type_broker(&self, text: String) {
+        self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.origin.clone())));
+        self.broker.set(text);
+        self.forgive(Field::Broker);
+    }
+
+    /// A field that is being changed isn't wrong until it is looked at again.
+    fn forgive(&self, field: Field) {
+        if self.faults.with_untracked(|faults| faults.iter().any(|fault| fault.field == field)) {
+            self.faults.update(|faults| faults.retain(|fault| fault.field != field));
+        }
+    }
+
+    /// What is wrong with a field.
+    fn fault(&self, field: Field) -> Option<String> {
+        self.faults.with(|faults| {
+            let words: Vec<_> =
+                faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
+            (!words.is_empty()).then(|| words.join(" "))
+        })
+    }
+}
+
+/// A text box with its label, its hint and what is wrong with it.
+#[component]
+fn TextField(
+    form: Form,
+    field: Field,
+    id: &'static str,
+    #[prop(into)] label: String,
+    value: RwSignal<String>,
+    #[prop(default = "text")] kind: &'static str,
+    #[prop(default = "off")] autocomplete: &'static str,
+    #[prop(default = "")] placeholder: &'static str,
+    on_type: impl Fn(String) + 'static,
+) -> impl IntoView {
+    let fault = move || form.fault(field);
+    let fault_id = format!("{id}-fault");
+    view! {
+        <div class="field">
+            <label for=id>{label}</label>
+            <input
+                id=id
+                type=kind
+                autocomplete=autocomplete
+                autocapitalize="none"
+                spellcheck="false"
+                placeholder=placeholder
+                aria-invalid=move || fault().map(|_| "true")
+                aria-describedby=fault_id.clone()
+                prop:value=value
+                on:input=move |event: Event| on_type(event_target_value(&event))
+            />
+            <p class="fault" id=fault_id>{fault}</p>
+        </div>
+    }
+}
+
+/// One topic filter. The first is "Topic" by contract.
+#[component]
+fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
+    let place =
+        move || form.topics.with(|topics| topics.iter().position(|other| other.key == topic.key).unwrap_or_default());
+    let name = move || match place() {
+        0 => "Topic".to_owned(),
+        place => format!("Topic {}", place + 1),
+    };
+    let id = format!("topic-{}", topic.key);
+    let fault_id = format!("{id}-fault");
+    let fault = move || form.fault(Field::Topic(place()));
+    let only = move || form.topics.with(|topics| topics.len() == 1);
+    view! {
+        <div class="field topic-field">
+            <label for=id.clone()>{name}</label>
+            <div class="joined">
+                <input
+                    id=id
+                    type="text"
+                    autocomplete="off"
+                    autocapitalize="none"
+                    spellcheck="false"
+                    aria-invalid=move || fault().map(|_| "true")
+                    aria-describedby=fault_id.clone()
+                    prop:value=topic.text
+                    on:input=move |event: Event| {
+                        topic.text.set(event_target_value(&event));
+                        form.forgive(Field::Topic(place()));
+                    }
+                />
+                <button
+                    type="button"
+                    class="button icon"
+                    hidden=only
+                    aria-label=move || format!("Remove topic {}", place() + 1)
+                    on:click=move |_| {
+                        form.faults.update(|faults| faults.retain(|fault| !matches!(fault.field, Field::Topic(_))));
+                        form.topics.update(|topics| topics.retain(|other| other.key != topic.key));
+                    }
+                >
+                    "×"
+                </button>
+            </div>
+            <p class="fault" id=fault_id>{fault}</p>
+        </div>
+    }
+}
+
+/// The form. Its submit button stands elsewhere on the page, in sight while
+/// the form is folded away.
+#[component]
+pub(super) fn ConnectionForm(
+    form: Form,
+    on_connect: impl Fn() + 'static,
+    on_copy_link: impl Fn() + 'static,
+    #[prop(into)] copied: Signal<bool>,
+) -> impl IntoView {
+    let hint = move || PRESETS.get(form.preset.get()).map(|preset| preset.hint);
+    let summary = move || {
+        form.has_faults().then(|| {
+            form.faults.with(|faults| match faults.len() {
+                1 => "Nothing was connected: one field needs your attention.".to_owned(),
+                count => format!("Nothing was connected: {count} fields need your attention."),
+            })
+        })
+    };
+    view! {
+        <form
+            id="connection"
+            class="form"
+            novalidate
+            on:submit=move |event| {
+                event.prevent_default();
+                on_connect();
+            }
+        >
+            <div class="fields">
+                <div class="field">
+                    <label for="preset">"Broker"</label>
+                    <select
+                        id="preset"
+                        aria-describedby="preset-hint"
+                        prop:value=move || form.preset.get().to_string()
+                        on:change=move |event| {
+                            if let Ok(index) = event_target_value(&event).parse() {
+                                form.choose_preset(index);
+                            }
+                        }
+                    >
+                        {PRESETS
+                            .iter()
+                            .enumerate()
+                            .map(|(index, preset)| view! { <option value=index.to_string()>{preset.name}</option> })
+                            .collect_view()}
+                    </select>
+                </div>
+                <TextField
+                    form
+                    field=Field::Broker
+                    id="broker"
+                    label="Broker URL"
+                    value=form.broker
+                    kind="url"
+                    placeholder="ws://127.0.0.1:8080/mqtt"
+                    on_type=move |text| form.type_broker(text)
+                />
+                <p class="hint wide" id="preset-hint">{hint}</p>
+                <div class="topics">
+                    <For each=move || form.topics.get() key=|topic| topic.key let:topic>
+                        <TopicRow form topic />
+                    </For>
+                    <button type="button" class="button quiet" on:click=move |_| form.add_topic("")>
+                        "Add a topic"
+                    </button>
+                </div>
+                <div class="pair">
+                    <div class="field">
+                        <label for="qos">"QoS"</label>
+                        <select
+                            id="qos"
+                            aria-invalid=move || form.fault(Field::QoS).map(|_| "true")
+                            aria-describedby="qos-fault"
+                            prop:value=move || (form.qos.get() as u8).to_string()
+                            on:change=move |event| {
+                                let level = event_target_value(&event).parse().ok();
+                                form.qos.set(level.and_then(QoS::from_u8).unwrap_or_default());
+                                form.forgive(Field::QoS);
+                            }
+                        >
+                            <option value="0">"0, at most once"</option>
+                            <option value="1">"1, at least once"</option>
+                            <option value="2">"2, exactly once"</option>
+                        </select>
+                        <p class="fault" id="qos-fault">{move || form.fault(Field::QoS)}</p>
+                    </div>
+                    <div class="field">
+                        <label for="protocol">"Protocol"</label>
+                        <select
+                            id="protocol"
+                            aria-invalid=move || form.fault(Field::Protocol).map(|_| "true")
+                            aria-describedby="protocol-fault"
+                            prop:value=move || link::protocol_name(form.version.get())
+                            on:change=move |event| {
+                                form.version.set(link::protocol_from(&event_target_value(&event)).unwrap_or_default());
+                                form.forgive(Field::Protocol);
+                            }
+                        >
+                            <option value="auto">"Auto: 5.0, else 3.1.1"</option>
+                            <option value="5">"MQTT 5.0"</option>
+                            <option value="3.1.1">"MQTT 3.1.1"</option>
+                        </select>
+                        <p class="fault" id="protocol-fault">{move || form.fault(Field::Protocol)}</p>
+                    </div>
+                </div>
+                <TextField
+                    form
+                    field=Field::UserName
+                    id="user"
+                    label="User name"
+                    value=form.user_name
+                    placeholder="none"
+                    on_type=move |text| {
+                        form.user_name.set(text);
+                        form.forgive(Field::UserName);
+                    }
+                />
+                <TextField
+                    form
+                    field=Field::Password
+                    id="password"
+                    label="Password"
+                    value=form.password
+                    kind="password"
+                    placeholder="none"
+                    on_type=move |text| {
+                        form.password.set(text);
+                        form.forgive(Field::Password);
+                        form.forgive(Field::UserName);
+                    }
+                />
+            </div>
+            <details class="more">
+                <summary>"More: client identifier, opening words"</summary>
+                <div class="fields">
+                    <TextField
+                        form
+                        field=Field::ClientId
+                        id="client"
+                        label="Client identifier"
+                        value=form.client_id
+                        on_type=move |text| {
+                            form.client_id.set(text);
+                            form.forgive(Field::ClientId);
+                        }
+                    />
+                    <TextField
+                        form
+                        field=Field::Link
+                        id="episode"
+                        label="Episode"
+                        value=form.episode
+                        on_type=move |text| form.episode.set(text)
+                    />
+                    <TextField
+                        form
+                        field=Field::Link
+                        id="title"
+                        label="Title"
+                        value=form.title
+                        on_type=move |text| form.title.set(text)
+                    />
+                    <TextField
+                        form
+                        field=Field::Link
+                        id="intro"
+                        label="Introduction"
+                        value=form.intro
+                        on_type=move |text| form.intro.set(text)
+                    />
+                </div>
+            </details>
+            <div class="form-foot">
+                <p class="fault summary" role="alert">{summary}</p>
+                <button
+                    type="button"
+                    class="button quiet"
+                    title="A link that opens this page with these settings. It never holds a password."
+                    on:click=move |_| on_copy_link()
+                >
+                    {move || if copied.get() { "Link copied" } else { "Copy link" }}
+                </button>
+            </div>
+        </form>
+    }
+}

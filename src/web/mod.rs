@@ -1,0 +1,22 @@
+//! Everything that needs a browser.
+//!
+//! Two programs live here. The worker owns the socket, the engine and its
+//! timer, and only moves bytes. The page renders, holds no message it doesn't
+//! show, and asks for news at most once a frame:
+//!
+//! - [`wire`]: the one format between the two.
+//! - [`clock`]: the only place that reads a clock.
+//! - [`worker`]: the worker's driver.
+//! - [`worker_link`]: the page's end: starts the worker, notices its death.
+//! - [`page`]: the page, and the frame loop that feeds its parts.
+//! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
+
+pub mod clock;
+pub mod console;
+pub mod crawl;
+pub mod form;
+pub mod page;
+pub mod status;
+pub mod wire;
+pub mod worker;
+pub mod worker_link;

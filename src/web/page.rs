@@ -1,0 +1,623 @@
+//! The page, and the frame loop that feeds its parts.
+//!
+//! News from the worker waits until the next animation frame; there it is
+//! applied in one go and the next pull is sent. So the page asks at most once
+//! a frame, a slow page asks less often, and a hidden one not at all.
+//!
+//! Messages never enter the reactive graph: rows go to [`Console`], lines to
+//! the crawl, and the signals here hold states and numbers, set once a frame.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gloo_timers::callback::{Interval, Timeout};
+use leptos::mount::mount_to_body;
+use leptos::prelude::*;
+// The trait; an update of ours has the same name.
+use leptos::prelude::Update as _;
+use wasm_bindgen::prelude::*;
+use web_sys::{Blob, Element, HtmlAnchorElement, KeyboardEvent, Url, VisibilityState, Window as Browser};
+
+use super::clock::Clock;
+use super::console::{Console, ConsoleView};
+use super::crawl::{CrawlHandle, CrawlView};
+use super::form::{ConnectionForm, Form, PageFacts};
+use super::status::{ConnectionStatus, Numbers};
+use super::worker_link::{Heard, WorkerLink};
+use crate::broker_url::PageSecurity;
+use crate::console::Step;
+use crate::engine::command::{Command, ConnectRequest, Pull};
+use crate::engine::update::{Connection, State, Stats, Update};
+use crate::link::{self, Field, Link, Start, View};
+use crate::time::Instant;
+
+/// How often the page looks whether the crawl has room again, and counts down.
+const TICK_MS: u32 = 250;
+
+/// How long "Link copied" stands.
+const COPIED_MS: u32 = 2_000;
+
+/// Starts the page.
+pub fn run() {
+    console_error_panic_hook::set_once();
+    let Some(browser) = web_sys::window() else { return };
+    let Some(performance) = browser.performance() else { return };
+    if let Some(loading) = browser.document().and_then(|document| document.get_element_by_id("loading")) {
+        loading.remove();
+    }
+    let clock = Clock::new(performance);
+    mount_to_body(move || view! { <Page browser=browser.clone() clock=clock.clone() /> });
+}
+
+/// Something the person should read, and can put away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Notice {
+    key: u64,
+    words: String,
+}
+
+/// What the parts of the page show. Everything here is small and set at most
+/// once a frame.
+#[derive(Clone, Copy)]
+struct Shown {
+    connection: RwSignal<Connection>,
+    stats: RwSignal<Stats>,
+    behind: RwSignal<u64>,
+    filter_error: RwSignal<Option<String>>,
+    notices: RwSignal<Vec<Notice>>,
+    now: RwSignal<Instant>,
+    view: RwSignal<View>,
+    exporting: RwSignal<bool>,
+    copied: RwSignal<bool>,
+    /// The form is unfolded.
+    form_open: RwSignal<bool>,
+}
+
+impl Shown {
+    fn new(now: Instant, view: View) -> Self {
+        Self {
+            connection: RwSignal::default(),
+            stats: RwSignal::default(),
+            behind: RwSignal::default(),
+            filter_error: RwSignal::default(),
+            notices: RwSignal::default(),
+            now: RwSignal::new(now),
+            view: RwSignal::new(view),
+            exporting: RwSignal::default(),
+            copied: RwSignal::default(),
+            form_open: RwSignal::new(true),
+        }
+    }
+
+    fn notify(self, words: String) {
+        self.notices.update(|notices| {
+            if notices.iter().any(|notice| notice.words == words) {
+                return;
+            }
+            let key = notices.iter().map(|notice| notice.key + 1).max().unwrap_or(0);
+            notices.push(Notice { key, words });
+        });
+    }
+
+    fn set_connection(self, connection: Connection) {
+        if self.connection.with_untracked(|old| *old == connection) {
+            return;
+        }
+        let (old, new) = (self.connection.with_untracked(|old| old.state), connection.state);
+        self.connection.set(connection);
+        if old != new {
+            match new {
+                // The crawl and the console get the room.
+                State::Connected => self.form_open.set(false),
+                // Here something is to be put right.
+                State::Stopped | State::Idle => self.form_open.set(true),
+                State::Connecting | State::Reconnecting => {}
+            }
+        }
+    }
+}
+
+/// The page's own part of the work, between worker, console and crawl.
+#[derive(Clone, Copy)]
+struct App(StoredValue<Rc<Inner>, LocalStorage>);
+
+struct Inner {
+    browser: Browser,
+    clock: Clock,
+    shown: Shown,
+    form: Form,
+    crawl: CrawlHandle,
+    console: Console,
+    worker: WorkerLink,
+    feed: RefCell<Feed>,
+}
+
+/// The frame loop's state.
+#[derive(Default)]
+struct Feed {
+    /// What the next frame will show.
+    update: Option<Box<Update>>,
+    frame_is_due: bool,
+    /// The pull that hasn't been answered.
+    asked: Option<Pull>,
+    /// What a new worker must be told again.
+    request: Option<ConnectRequest>,
+    filter: String,
+}
+
+impl App {
+    fn with<T>(self, act: impl FnOnce(&Rc<Inner>) -> T) -> T {
+        self.0.with_value(act)
+    }
+
+    /// Reads the link of the address bar: on load, and when another one is
+    /// pasted into the tab.
+    fn open_link(self, link: Link) {
+        self.with(|inner| {
+            inner.shown.view.set(link.settings.view);
+            inner.form.fill(&link.settings);
+            for words in link.notices {
+                inner.shown.notify(words);
+            }
+            for fault in link.faults.iter().filter(|fault| fault.field == Field::Link) {
+                inner.shown.notify(fault.words.clone());
+            }
+            inner.form.blame(link.faults);
+            if link.holds_password {
+                inner.write_link(Start::ByHand);
+            }
+        });
+        if link.connect {
+            self.connect();
+        }
+    }
+
+    fn connect(self) {
+        self.with(|inner| {
+            let Some(request) = inner.form.request() else {
+                inner.shown.form_open.set(true);
+                return;
+            };
+            inner.write_link(if inner.form.has_password() { Start::ByHand } else { Start::OnLoad });
+            inner.feed.borrow_mut().request = Some(request.clone());
+            // At once, so that a second click finds the button disabled.
+            inner.shown.set_connection(Connection {
+                state: State::Connecting,
+                words: format!("Connecting to {} …", request.broker),
+                ..Connection::default()
+            });
+            inner.worker.send(&Command::Connect(request));
+        });
+    }
+
+    fn disconnect(self) {
+        self.with(|inner| {
+            inner.feed.borrow_mut().request = None;
+            inner.write_link(Start::ByHand);
+            inner.worker.send(&Command::Disconnect);
+        });
+    }
+
+    fn filter(self, text: String) {
+        self.with(|inner| {
+            inner.console.refilter(&text);
+            inner.feed.borrow_mut().filter.clone_from(&text);
+            inner.worker.send(&Command::Filter(text));
+        });
+    }
+
+    fn export(self) {
+        self.with(|inner| {
+            inner.shown.exporting.set(true);
+            inner.worker.send(&Command::Export);
+        });
+    }
+
+    fn clear(self) {
+        self.with(|inner| inner.worker.send(&Command::Clear));
+    }
+
+    fn copy_link(self) {
+        self.with(|inner| {
+            let link = inner.link();
+            let clipboard = inner.browser.navigator().clipboard();
+            // Missing where the page didn't come over https or from this
+            // machine.
+            if clipboard.is_undefined() {
+                inner.shown.notify(format!("This browser doesn't let the page copy. The link is {link}"));
+                return;
+            }
+            let _ = clipboard.write_text(&link);
+            let copied = inner.shown.copied;
+            copied.set(true);
+            Timeout::new(COPIED_MS, move || {
+                copied.try_set(false);
+            })
+            .forget();
+        });
+    }
+
+    fn show(self, view: View) {
+        self.with(|inner| {
+            inner.shown.view.set(view);
+            inner.need_frame();
+        });
+    }
+}
+
+impl Inner {
+    fn link(&self) -> String {
+        let start = if self.form.has_password() { Start::ByHand } else { Start::OnLoad };
+        let (address, fragment) = self.address(start);
+        if fragment.is_empty() { address } else { format!("{address}#{fragment}") }
+    }
+
+    /// The page's address without fragment, and the fragment of its settings.
+    fn address(&self, start: Start) -> (String, String) {
+        let location = self.browser.location();
+        let origin = location.origin().unwrap_or_default();
+        let href = location.href().unwrap_or_default();
+        let address = href.split('#').next().unwrap_or_default().to_owned();
+        let settings = self.form.settings(self.shown.view.get_untracked());
+        (address, settings.to_fragment(&origin, start))
+    }
+
+    /// Keeps the address bar true, without a new entry in the history.
+    fn write_link(&self, start: Start) {
+        let (address, fragment) = self.address(start);
+        let link = if fragment.is_empty() { address } else { format!("{address}#{fragment}") };
+        let Ok(history) = self.browser.history() else { return };
+        // Browsers refuse it only when it is called hundreds of times.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));
+    }
+
+    fn hear(self: &Rc<Self>, heard: Heard) {
+        match heard {
+            Heard::Update(update) => {
+                let mut feed = self.feed.borrow_mut();
+                feed.update = Some(update);
+                feed.asked = None;
+                drop(feed);
+                self.need_frame();
+            }
+            Heard::Ready => {
+                self.shown.notices.update(|notices| notices.retain(|notice| notice.words != SLOW_WORDS));
+                self.need_frame();
+            }
+            Heard::Export(blob) => {
+                self.shown.exporting.set(false);
+                self.save(&blob);
+            }
+            Heard::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
+            Heard::Replaced { words } => self.begin_anew(&words),
+            Heard::Lost { words } => {
+                self.shown.exporting.set(false);
+                self.shown.notify(words.clone());
+                self.shown.set_connection(Connection { state: State::Stopped, words, ..Connection::default() });
+            }
+        }
+    }
+
+    /// The worker died; the new one knows nothing.
+    fn begin_anew(self: &Rc<Self>, words: &str) {
+        self.shown.notify(format!(
+            "The part of this app that speaks MQTT failed ({words}) and was started again. The messages it kept are \
+             gone, and the numbers begin anew."
+        ));
+        self.shown.exporting.set(false);
+        self.console.restart();
+        self.crawl.clear();
+        let mut feed = self.feed.borrow_mut();
+        feed.update = None;
+        feed.asked = None;
+        if !feed.filter.is_empty() {
+            self.worker.send(&Command::Filter(feed.filter.clone()));
+        }
+        if let Some(request) = &feed.request {
+            self.worker.send(&Command::Connect(request.clone()));
+        }
+        drop(feed);
+        self.need_frame();
+    }
+
+    fn need_frame(self: &Rc<Self>) {
+        if std::mem::replace(&mut self.feed.borrow_mut().frame_is_due, true) {
+            return;
+        }
+        let inner = Rc::clone(self);
+        request_animation_frame(move || inner.frame());
+    }
+
+    /// One frame: apply the news, ask for more.
+    fn frame(&self) {
+        let mut feed = self.feed.borrow_mut();
+        feed.frame_is_due = false;
+        let update = feed.update.take();
+        drop(feed);
+        if let Some(update) = update {
+            self.apply(*update);
+        }
+        let pull = Pull { window: self.console.window(), lines: self.crawl.room() };
+        let mut feed = self.feed.borrow_mut();
+        if feed.asked != Some(pull) {
+            feed.asked = Some(pull);
+            drop(feed);
+            self.worker.send(&Command::Pull(pull));
+        }
+    }
+
+    fn apply(&self, update: Update) {
+        let shown = self.shown;
+        let begins = update.connection.state == State::Connected;
+        shown.set_connection(update.connection);
+        if shown.stats.with_untracked(|stats| *stats != update.stats) {
+            shown.stats.set(update.stats);
+        }
+        if shown.filter_error.with_untracked(|error| *error != update.filter_error) {
+            shown.filter_error.set(update.filter_error);
+        }
+        self.console.show(update.rows, &update.stats);
+        if begins {
+            self.crawl.begin();
+        }
+        self.crawl.push(update.lines, update.stats.untold);
+        self.count_behind();
+    }
+
+    fn count_behind(&self) {
+        let behind = self.shown.stats.with_untracked(|stats| stats.untold) + self.crawl.waiting();
+        if self.shown.behind.get_untracked() != behind {
+            self.shown.behind.set(behind);
+        }
+    }
+
+    fn tick(self: &Rc<Self>) {
+        self.count_behind();
+        if self.shown.connection.with_untracked(|connection| connection.retry_at.is_some()) {
+            self.shown.now.set(self.clock.now());
+        }
+        let room = self.crawl.room();
+        let stale = self.feed.borrow().asked.is_none_or(|pull| pull.lines != room);
+        if stale {
+            self.need_frame();
+        }
+    }
+
+    fn wake(&self) {
+        self.worker.send(&Command::Wake);
+    }
+
+    fn save(&self, blob: &Blob) {
+        let Some(document) = self.browser.document() else { return };
+        let Ok(url) = Url::create_object_url_with_blob(blob) else { return };
+        if let Ok(anchor) = document.create_element("a").map(JsCast::unchecked_into::<HtmlAnchorElement>) {
+            anchor.set_href(&url);
+            anchor.set_download(&file_name());
+            anchor.click();
+        }
+        // The download has its own hold on the blob a moment later.
+        Timeout::new(60_000, move || {
+            let _ = Url::revoke_object_url(&url);
+        })
+        .forget();
+    }
+}
+
+const SLOW_WORDS: &str = "The part of this app that speaks MQTT is still loading.";
+
+/// `mqtt-crawl-2026-11-21T10-00-00.ndjson`
+fn file_name() -> String {
+    let time = String::from(js_sys::Date::new_0().to_iso_string());
+    let second = time.get(..19).unwrap_or(&time).replace(':', "-");
+    format!("mqtt-crawl-{second}.ndjson")
+}
+
+fn facts(browser: &Browser) -> PageFacts {
+    let location = browser.location();
+    let mut seed = [0; 8];
+    let drawn = browser.crypto().and_then(|crypto| crypto.get_random_values_with_u8_array(&mut seed));
+    if drawn.is_err() {
+        seed = js_sys::Math::random().to_bits().to_le_bytes();
+    }
+    PageFacts {
+        origin: location.origin().unwrap_or_default(),
+        security: match location.protocol().as_deref() {
+            Ok("https:") => PageSecurity::Https,
+            _ => PageSecurity::Plain,
+        },
+        client_id: link::client_id(u64::from_le_bytes(seed)),
+    }
+}
+
+fn read_link(browser: &Browser) -> Link {
+    let location = browser.location();
+    link::parse(&location.hash().unwrap_or_default(), &location.origin().unwrap_or_default())
+}
+
+/// Whether a key belongs to what has the focus.
+fn is_typing(event: &KeyboardEvent) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    target.is_some_and(|element| {
+        matches!(element.tag_name().as_str(), "INPUT" | "SELECT" | "TEXTAREA")
+            || element.closest("dialog").is_ok_and(|dialog| dialog.is_some())
+    })
+}
+
+#[component]
+fn Page(browser: Browser, clock: Clock) -> impl IntoView {
+    let link = read_link(&browser);
+    let shown = Shown::new(clock.now(), link.settings.view);
+    let form = Form::new(&link.settings, facts(&browser));
+    let crawl = CrawlHandle::new();
+
+    // The worker and the console call back into what they are parts of.
+    let inner = Rc::new_cyclic(|this: &std::rc::Weak<Inner>| {
+        let (to_hear, to_move) = (this.clone(), this.clone());
+        Inner {
+            worker: WorkerLink::start(clock.clone(), move |heard| {
+                if let Some(inner) = to_hear.upgrade() {
+                    inner.hear(heard);
+                }
+            }),
+            console: Console::new(move || {
+                if let Some(inner) = to_move.upgrade() {
+                    inner.need_frame();
+                }
+            }),
+            browser: browser.clone(),
+            clock,
+            shown,
+            form,
+            crawl: crawl.clone(),
+            feed: RefCell::default(),
+        }
+    });
+    let console = inner.console.clone();
+    let ticking = Rc::clone(&inner);
+    let ticker = StoredValue::new_local(Interval::new(TICK_MS, move || ticking.tick()));
+    let app = App(StoredValue::new_local(inner));
+
+    let wakes = [
+        window_event_listener(leptos::ev::online, move |_| app.with(|inner| inner.wake())),
+        window_event_listener(leptos::ev::visibilitychange, move |_| {
+            app.with(|inner| {
+                let document = inner.browser.document();
+                if document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible) {
+                    inner.wake();
+                }
+            });
+        }),
+    ];
+    let links = window_event_listener(leptos::ev::hashchange, move |_| {
+        let link = app.with(|inner| read_link(&inner.browser));
+        app.open_link(link);
+    });
+    let keys = window_event_listener(leptos::ev::keydown, move |event| {
+        if event.key() == "End" && !event.default_prevented() && !is_typing(&event) {
+            app.with(|inner| inner.console.step(Step::End));
+        }
+    });
+    on_cleanup(move || {
+        for listener in wakes {
+            listener.remove();
+        }
+        links.remove();
+        keys.remove();
+        ticker.dispose();
+    });
+    app.open_link(link);
+    app.with(Inner::need_frame);
+
+    let state = Signal::derive(move || shown.connection.with(|connection| connection.state));
+    let is_away = Memo::new(move |_| matches!(state.get(), State::Idle | State::Stopped));
+    let view_name = move || shown.view.get().name();
+
+    view! {
+        <div class="page" data-view=view_name data-form=move || if shown.form_open.get() { "open" } else { "folded" }>
+            <header class="top">
+                <h1 class="brand">"mqtt-crawl"</h1>
+                <ViewSwitch shown app />
+            </header>
+            <Notices notices=shown.notices />
+            <main class="stage-and-desk">
+                <div class="crawl-pane">
+                    <CrawlView handle=crawl opening=Signal::derive(move || form.opening()) />
+                </div>
+                <div class="desk">
+                    <section class="connection" aria-label="Connection">
+                        <div class="connection-bar">
+                            <button type="submit" form="connection" class="button primary" disabled=move || !is_away.get()>
+                                "Connect"
+                            </button>
+                            <button
+                                type="button"
+                                class="button"
+                                disabled=move || is_away.get()
+                                on:click=move |_| app.disconnect()
+                            >
+                                "Disconnect"
+                            </button>
+                            <button
+                                type="button"
+                                class="button quiet fold"
+                                aria-expanded=move || shown.form_open.get().to_string()
+                                aria-controls="connection"
+                                on:click=move |_| shown.form_open.update(|open| *open = !*open)
+                            >
+                                {move || if shown.form_open.get() { "Hide settings" } else { "Settings" }}
+                            </button>
+                        </div>
+                        <ConnectionStatus connection=shown.connection now=shown.now />
+                        <ConnectionForm
+                            form
+                            on_connect=move || app.connect()
+                            on_copy_link=move || app.copy_link()
+                            copied=shown.copied
+                        />
+                    </section>
+                    <ConsoleView
+                        console
+                        stats=shown.stats
+                        state
+                        filter_error=shown.filter_error
+                        exporting=shown.exporting
+                        on_filter=move |text| app.filter(text)
+                        on_export=move || app.export()
+                        on_clear=move || app.clear()
+                    />
+                </div>
+            </main>
+            <footer class="bottom">
+                <Numbers stats=shown.stats behind=shown.behind />
+            </footer>
+        </div>
+    }
+}
+
+#[component]
+fn ViewSwitch(shown: Shown, app: App) -> impl IntoView {
+    let label = |view| match view {
+        View::Split => "Split",
+        View::Crawl => "Crawl",
+        View::Console => "Console",
+    };
+    view! {
+        <div class="switch" role="group" aria-label="View">
+            {View::ALL
+                .into_iter()
+                .map(|view| {
+                    view! {
+                        <button
+                            type="button"
+                            aria-pressed=move || (shown.view.get() == view).to_string()
+                            on:click=move |_| app.show(view)
+                        >
+                            {label(view)}
+                        </button>
+                    }
+                })
+                .collect_view()}
+        </div>
+    }
+}
+
+#[component]
+fn Notices(notices: RwSignal<Vec<Notice>>) -> impl IntoView {
+    view! {
+        <div class="notices" role="alert">
+            <For each=move || notices.get() key=|notice| notice.key let:notice>
+                <p class="notice">
+                    <span>{notice.words}</span>
+                    <button
+                        type="button"
+                        class="button icon"
+                        aria-label="Put this notice away"
+                        on:click=move |_| notices.update(|all| all.retain(|other| other.key != notice.key))
+                    >
+                        "×"
+                    </button>
+                </p>
+            </For>
+        </div>
+    }
+}

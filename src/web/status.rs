@@ -1,0 +1,153 @@
+//! The connection's state in words, and the numbers.
+
+use leptos::prelude::*;
+
+use crate::console::{grouped, size};
+use crate::engine::update::{Connection, Granted, State, Stats};
+use crate::link::protocol_name;
+use crate::time::Instant;
+
+/// What is going on: the state, its reason, what to try.
+#[component]
+pub(super) fn ConnectionStatus(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl IntoView {
+    let state = move || connection.with(|connection| connection.state);
+    let words = move || {
+        connection.with(|connection| match connection.words.as_str() {
+            "" => "Not connected.".to_owned(),
+            words => words.to_owned(),
+        })
+    };
+    view! {
+        <div class="status-line">
+            <span
+                class="lamp"
+                data-stat="state"
+                data-value=move || state().name()
+                title=move || format!("State: {}", state().name())
+            ></span>
+            <p class="status" role="status">{words}</p>
+        </div>
+        <Details connection now />
+    }
+}
+
+#[component]
+fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl IntoView {
+    let retry = Memo::new(move |_| {
+        let due = connection.with(|connection| connection.retry_at)?;
+        let left_s = due.since(now.get()).as_micros().div_ceil(1_000_000);
+        Some(if left_s == 0 { "Trying again now.".to_owned() } else { format!("Trying again in {left_s} s.") })
+    });
+    let advice = Memo::new(move |_| connection.with(|connection| connection.advice.clone()));
+    let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
+    let subscriptions = Memo::new(move |_| {
+        connection.with(|connection| match connection.state {
+            State::Connected | State::Reconnecting => connection.subscriptions.clone(),
+            _ => Vec::new(),
+        })
+    });
+    let version = Memo::new(move |_| connection.with(|connection| connection.version));
+    view! {
+        <div class="status-details">
+            {move || retry.get().map(|words| view! { <p class="retry">{words}</p> })}
+            {move || {
+                let advice = advice.get();
+                (!advice.is_empty())
+                    .then(|| {
+                        view! {
+                            <div class="advice">
+                                <p>"What to try, likeliest first:"</p>
+                                <ol>{advice.into_iter().map(|words| view! { <li>{words}</li> }).collect_view()}</ol>
+                            </div>
+                        }
+                    })
+            }}
+            {move || {
+                evidence
+                    .get()
+                    .map(|bytes| {
+                        view! {
+                            <div class="evidence">
+                                <p>"What the broker sent:"</p>
+                                <code>{bytes}</code>
+                            </div>
+                        }
+                    })
+            }}
+            {move || {
+                let subscriptions = subscriptions.get();
+                (!subscriptions.is_empty())
+                    .then(|| {
+                        view! {
+                            <ul class="subscriptions" aria-label="Subscriptions">
+                                {version
+                                    .get()
+                                    .map(|version| {
+                                        view! { <li class="version">{format!("MQTT {}", protocol_name(Some(version)))}</li> }
+                                    })}
+                                {subscriptions
+                                    .into_iter()
+                                    .map(|subscription| {
+                                        let (kind, words) = granted_words(&subscription.granted);
+                                        view! {
+                                            <li class=kind>
+                                                <bdi>{subscription.filter}</bdi>
+                                                <span>{words}</span>
+                                            </li>
+                                        }
+                                    })
+                                    .collect_view()}
+                            </ul>
+                        }
+                    })
+            }}
+        </div>
+    }
+}
+
+fn granted_words(granted: &Granted) -> (&'static str, String) {
+    match granted {
+        Granted::Asked => ("asked", "asked for".to_owned()),
+        Granted::QoS(qos) => ("granted", format!("QoS {}", *qos as u8)),
+        Granted::Refused(words) => ("refused", format!("refused: {words}")),
+    }
+}
+
+/// The numbers of the contract. received = kept + evicted + cleared, always
+/// on the screen.
+#[component]
+pub(super) fn Numbers(stats: RwSignal<Stats>, behind: RwSignal<u64>) -> impl IntoView {
+    let number = |name: &'static str, title: &'static str, of: fn(&Stats) -> u64| {
+        let value = Memo::new(move |_| stats.with(of));
+        view! { <Number name title value /> }
+    };
+    let behind = Memo::new(move |_| behind.get());
+    let kept_bytes = Memo::new(move |_| stats.with(|stats| stats.kept_bytes));
+    view! {
+        <dl class="numbers" aria-label="Numbers">
+            {number("received", "Messages since the page loaded", |stats| stats.received)}
+            {number("kept", "Messages in the log now", |stats| stats.kept)}
+            {number("evicted", "Oldest messages that made room for newer ones", |stats| stats.evicted)}
+            {number("cleared", "Messages that were cleared away by hand", |stats| stats.cleared)}
+            {number("matching", "Kept messages that the filter lets through", |stats| stats.matching)}
+            <Number name="behind" title="Crawl lines waiting" value=behind />
+            {number("reconnects", "Connections made again after one was lost", |stats| stats.reconnects)}
+            <div class="number" title="Payloads and topics in the log now">
+                <dt>"log"</dt>
+                <dd>{move || size(kept_bytes.get())}</dd>
+            </div>
+        </dl>
+    }
+}
+
+#[component]
+fn Number(name: &'static str, title: &'static str, value: Memo<u64>) -> impl IntoView {
+    view! {
+        <div class="number" title=title>
+            <dt>{name}</dt>
+            <dd data-stat=name data-value=move || value.get().to_string()>
+                {move || grouped(value.get())}
+            </dd>
+        </div>
+    }
+}

@@ -1,0 +1,53 @@
+//! The one format between page and worker: postcard in a `Uint8Array`.
+//!
+//! The array's buffer is transferred, so nothing is copied on the way. An
+//! export is the exception: it travels as the `Blob` it is.
+
+use js_sys::{Array, Uint8Array};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::engine::update::Update;
+
+/// What the worker tells the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// It has started and takes commands from now on.
+    Ready {
+        /// [`VERSION`] of the worker's file, which may come from a cache.
+        version: String,
+    },
+    /// The answer to a pull.
+    Update(Box<Update>),
+    /// It can't go on; these are its last words.
+    Panicked {
+        /// For the console and a report.
+        words: String,
+    },
+}
+
+/// Both files must come from the same build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A message that isn't one of ours: the two files are of different builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("page and worker don't understand each other; reload the page")]
+pub struct WireError;
+
+/// A message as it is posted.
+pub fn encode(message: &impl Serialize) -> Result<Uint8Array, WireError> {
+    let bytes = postcard::to_allocvec(message).map_err(|_| WireError)?;
+    Ok(Uint8Array::from(bytes.as_slice()))
+}
+
+/// A message as it arrived.
+pub fn decode<T: DeserializeOwned>(data: &JsValue) -> Result<T, WireError> {
+    let array = data.dyn_ref::<Uint8Array>().ok_or(WireError)?;
+    postcard::from_bytes(&array.to_vec()).map_err(|_| WireError)
+}
+
+/// The list of what is handed over instead of copied.
+pub fn transfer(message: &Uint8Array) -> Array {
+    Array::of1(&message.buffer())
+}

@@ -1,0 +1,341 @@
+//! The worker's driver: moves bytes and keeps one timer, decides nothing.
+//!
+//! Owns the WebSocket and the [`Engine`]. After every command, frame, close or
+//! timeout it drains what the engine wants sent, answers a waiting pull and
+//! re-arms the timer. Runs in a worker because timers of a hidden page are
+//! throttled to one a minute, which would kill keep alive, and because a
+//! socket on the page's thread costs it its frames.
+//!
+//! Frames of a socket that was given up never reach the engine: its closures
+//! are dropped with it.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use gloo_timers::callback::Timeout;
+use js_sys::{Array, ArrayBuffer, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    BinaryType, Blob, BlobPropertyBag, CloseEvent, DedicatedWorkerGlobalScope, DomException, MessageEvent, WebSocket,
+};
+
+use super::clock::Clock;
+use super::wire::{self, FromWorker};
+use crate::engine::command::Command;
+use crate::engine::{Engine, Transmit};
+use crate::log::Limits;
+use crate::mqtt::error::Closed;
+use crate::time::Instant;
+
+/// The subprotocol of MQTT over WebSockets, of all versions `[MQTT-6.0.0-3]`.
+const SUBPROTOCOL: &str = "mqtt";
+
+/// What a browser reports when a socket ends without a word.
+const ABNORMAL_CLOSURE: u16 = 1006;
+
+/// One slice of an export; small enough that intake never waits for long.
+const EXPORT_SLICE_BYTES: usize = 1 << 20;
+
+/// A frame buffer above this is given back: one large message shouldn't cost
+/// its size for ever.
+const FRAME_KEPT_BYTES: usize = 1 << 20;
+
+/// Starts the worker: takes commands from now on and never returns control to
+/// anything but events.
+pub fn run() {
+    let scope = js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>();
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        let scope = js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>();
+        let words = info.to_string();
+        post(&scope, &FromWorker::Panicked { words });
+    }));
+    let Some(performance) = scope.performance() else {
+        panic!("this browser's workers have no clock (performance)");
+    };
+    let driver = Rc::new_cyclic(|this| {
+        RefCell::new(Driver {
+            this: this.clone(),
+            scope: scope.clone(),
+            clock: Clock::new(performance),
+            engine: Engine::new(seed(&scope), Limits::default()),
+            socket: None,
+            frame: Vec::new(),
+            timer: None,
+            export: None,
+        })
+    });
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        driver.borrow_mut().command(&event.data());
+    });
+    scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // Lives as long as the worker; it owns the driver.
+    on_message.forget();
+    let version = wire::VERSION.to_owned();
+    post(&scope, &FromWorker::Ready { version });
+}
+
+struct Driver {
+    this: Weak<RefCell<Driver>>,
+    scope: DedicatedWorkerGlobalScope,
+    clock: Clock,
+    engine: Engine,
+    socket: Option<Socket>,
+    /// Each frame is copied into this, once.
+    frame: Vec<u8>,
+    timer: Option<(Instant, Timeout)>,
+    export: Option<Export>,
+}
+
+struct Socket {
+    socket: WebSocket,
+    _on_open: Closure<dyn FnMut()>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_close: Closure<dyn FnMut(CloseEvent)>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        // Says goodbye after what is still to be sent; on a closed socket it
+        // does nothing. Without arguments it can't fail.
+        let _ = self.socket.close();
+    }
+}
+
+struct Export {
+    next_seq: u64,
+    parts: Array,
+    slice: Vec<u8>,
+    _turn: Timeout,
+}
+
+impl Driver {
+    fn command(&mut self, data: &JsValue) {
+        match wire::decode(data) {
+            Ok(Command::Export) => self.start_export(),
+            Ok(command) => {
+                let now = self.clock.now();
+                self.engine.handle_command(command, now);
+                self.settle(now);
+            }
+            // Only a page of another build can cause this; it says so itself
+            // when it reads our version.
+            Err(error) => web_sys::console::error_1(&error.to_string().into()),
+        }
+    }
+
+    fn opened(&mut self) {
+        let now = self.clock.now();
+        self.engine.handle_open(now);
+        self.settle(now);
+    }
+
+    fn frame(&mut self, event: &MessageEvent) {
+        let now = self.clock.now();
+        match event.data().dyn_into::<ArrayBuffer>() {
+            Ok(buffer) => {
+                let frame = Uint8Array::new(&buffer);
+                let frame_bytes = frame.length() as usize;
+                if self.frame.len() < frame_bytes {
+                    self.frame.resize(frame_bytes, 0);
+                }
+                frame.copy_to(&mut self.frame[..frame_bytes]);
+                self.engine.handle_input(&self.frame[..frame_bytes], now);
+                if self.frame.len() > FRAME_KEPT_BYTES {
+                    self.frame = Vec::new();
+                }
+            }
+            Err(_) => self.engine.handle_text_frame(now),
+        }
+        self.settle(now);
+    }
+
+    fn closed(&mut self, closed: Closed) {
+        self.socket = None;
+        let now = self.clock.now();
+        self.engine.handle_close(closed, now);
+        self.settle(now);
+    }
+
+    fn timed_out(&mut self) {
+        self.timer = None;
+        let now = self.clock.now();
+        self.engine.handle_timeout(now);
+        self.settle(now);
+    }
+
+    /// After every change: send, answer, re-arm.
+    fn settle(&mut self, now: Instant) {
+        while let Some(broken) = self.transmit() {
+            self.socket = None;
+            self.engine.handle_close(broken, now);
+        }
+        if let Some(update) = self.engine.poll_update() {
+            post(&self.scope, &FromWorker::Update(Box::new(update)));
+        }
+        self.arm_timer(now);
+    }
+
+    /// Carries out what the engine wants done; stops at a socket that refuses.
+    fn transmit(&mut self) -> Option<Closed> {
+        let Self { engine, socket, this, .. } = self;
+        while let Some(transmit) = engine.poll_transmit() {
+            let done = match transmit {
+                Transmit::Dial { url } => Socket::dial(url, this).map(|dialled| {
+                    *socket = Some(dialled);
+                }),
+                Transmit::Send(bytes) => match socket {
+                    Some(open) => open.socket.send_with_u8_array(bytes),
+                    None => Ok(()),
+                },
+                Transmit::HangUp => {
+                    *socket = None;
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                return Some(Closed { code: Some(ABNORMAL_CLOSURE), reason: words_of(&error) });
+            }
+        }
+        None
+    }
+
+    fn arm_timer(&mut self, now: Instant) {
+        let Some(due) = self.engine.poll_timeout() else {
+            self.timer = None;
+            return;
+        };
+        // A timer that fires too early finds nothing due and is armed again;
+        // that is cheaper than a new one after every frame.
+        if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {
+            return;
+        }
+        let this = self.this.clone();
+        let timeout = Timeout::new(millis_ceil(due.since(now)), move || {
+            if let Some(driver) = this.upgrade() {
+                driver.borrow_mut().timed_out();
+            }
+        });
+        self.timer = Some((due, timeout));
+    }
+
+    fn start_export(&mut self) {
+        // Two at once would give the same file twice.
+        if self.export.is_some() {
+            return;
+        }
+        self.export = Some(Export {
+            next_seq: 0,
+            parts: Array::new(),
+            slice: Vec::with_capacity(EXPORT_SLICE_BYTES),
+            _turn: self.next_turn(),
+        });
+    }
+
+    fn next_turn(&self) -> Timeout {
+        let this = self.this.clone();
+        Timeout::new(0, move || {
+            if let Some(driver) = this.upgrade() {
+                driver.borrow_mut().export_slice();
+            }
+        })
+    }
+
+    fn export_slice(&mut self) {
+        let Some(mut export) = self.export.take() else {
+            return;
+        };
+        export.slice.clear();
+        let next = self.engine.export(export.next_seq, EXPORT_SLICE_BYTES, &mut export.slice);
+        // A blob's parts may live outside memory, so a large log isn't doubled.
+        let parts = Array::of1(&Uint8Array::from(export.slice.as_slice()));
+        let slice = Blob::new_with_u8_array_sequence(&parts);
+        if let Ok(slice) = slice {
+            export.parts.push(&slice);
+        }
+        match next {
+            Some(next_seq) => {
+                let _turn = self.next_turn();
+                self.export = Some(Export { next_seq, _turn, ..export });
+            }
+            None => self.finish_export(&export.parts),
+        }
+    }
+
+    fn finish_export(&self, parts: &Array) {
+        let options = BlobPropertyBag::new();
+        options.set_type("application/x-ndjson");
+        let blob = Blob::new_with_blob_sequence_and_options(parts, &options);
+        // Only a page that is gone can't be told.
+        let _ = blob.and_then(|blob| self.scope.post_message(&blob));
+    }
+}
+
+impl Socket {
+    /// Opens a socket whose events go to the driver.
+    fn dial(url: &str, driver: &Weak<RefCell<Driver>>) -> Result<Self, JsValue> {
+        let socket = WebSocket::new_with_str(url, SUBPROTOCOL)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+        let to = driver.clone();
+        let on_open = Closure::<dyn FnMut()>::new(move || {
+            if let Some(driver) = to.upgrade() {
+                driver.borrow_mut().opened();
+            }
+        });
+        let to = driver.clone();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let Some(driver) = to.upgrade() {
+                driver.borrow_mut().frame(&event);
+            }
+        });
+        let to = driver.clone();
+        let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
+            let Some(driver) = to.upgrade() else { return };
+            driver.borrow_mut().closed(Closed { code: Some(event.code()), reason: event.reason() });
+        });
+        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        Ok(Self { socket, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+    }
+}
+
+fn post(scope: &DedicatedWorkerGlobalScope, message: &FromWorker) {
+    match wire::encode(message) {
+        Ok(bytes) => {
+            // Fails only for what can't be cloned, and bytes can.
+            let _ = scope.post_message_with_transfer(&bytes, &wire::transfer(&bytes));
+        }
+        Err(error) => web_sys::console::error_1(&error.to_string().into()),
+    }
+}
+
+/// Chance for back-off jitter; not for secrets.
+fn seed(scope: &DedicatedWorkerGlobalScope) -> u64 {
+    let mut bytes = [0; 8];
+    let drawn = scope.crypto().and_then(|crypto| crypto.get_random_values_with_u8_array(&mut bytes));
+    match drawn {
+        Ok(_) => u64::from_le_bytes(bytes),
+        Err(_) => (js_sys::Math::random() * 2.0_f64.powi(53)) as u64,
+    }
+}
+
+/// What a constructor or method threw, in its own words.
+pub fn words_of(error: &JsValue) -> String {
+    if let Some(exception) = error.dyn_ref::<DomException>() {
+        return exception.message();
+    }
+    if let Some(error) = error.dyn_ref::<js_sys::Error>() {
+        return String::from(error.message());
+    }
+    format!("{error:?}")
+}
+
+/// Rounded up, so that a timer never fires before it is due.
+fn millis_ceil(span: Duration) -> u32 {
+    u32::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX >> 1).min(u32::MAX >> 1)
+}
