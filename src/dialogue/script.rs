@@ -43,12 +43,12 @@ pub struct Fault {
 /// is among the faults.
 pub fn parse(bytes: &[u8]) -> Script {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    // The end of the last line begins no further one.
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let mut script = Script::default();
     if bytes.is_empty() {
         return script;
     }
+    // The end of the last line begins no further one.
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     for (index, row) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = index + 1;
         match read_row(row.strip_suffix(b"\r").unwrap_or(row)) {

@@ -145,13 +145,13 @@ impl Chunk {
         self.buffer
     }
 
-    /// Moves the messages into a buffer of their size where much of the present
-    /// one lies idle, and gives the present one back.
+    /// Moves the messages into a buffer of their size where an eighth of the
+    /// present one lies idle, and gives the present one back.
     ///
     /// Only a large message, or a small limit on the number of messages, closes
     /// a chunk that is far from full; no message is moved twice.
     pub(super) fn trim(&mut self) -> Option<Box<[u8]>> {
-        if self.free_bytes() <= self.buffer.len() / 4 {
+        if self.free_bytes() <= self.buffer.len() / 8 {
             return None;
         }
         let records_bytes = self.messages * RECORD_BYTES;

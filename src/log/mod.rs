@@ -224,7 +224,8 @@ impl MessageLog {
     }
 
     /// Memory that the messages take in bytes, bookkeeping and room not yet
-    /// used included: what [`Limits::bytes`] limits.
+    /// used included: what [`Limits::bytes`] limits. One unused chunk of 1 MiB
+    /// at most and a table of 64 KiB come on top.
     pub fn memory_bytes(&self) -> u64 {
         self.memory_bytes
     }
