@@ -1047,3 +1047,29 @@ fn encode_auth(auth: &Auth, version: Version, limit: SizeLimit, out: &mut Vec<u8
     })?;
     limit.packet(0xF0, &body, out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes at the end of what MQTT can express, which no test can afford
+    /// to send.
+    #[test]
+    fn sizes_at_the_limits_of_mqtt() {
+        #[track_caller]
+        fn check(limit_bytes: u32, body_bytes: usize, expected: Result<u32, (usize, u32)>) {
+            let expected = expected.map_err(|(bytes, limit_bytes)| EncodeError::PacketTooLarge { bytes, limit_bytes });
+            assert_eq!(SizeLimit(limit_bytes).remaining_length(body_bytes), expected);
+        }
+        let most = VARIABLE_INTEGER_MAX as usize;
+        check(u32::MAX, most, Ok(VARIABLE_INTEGER_MAX));
+        check(u32::MAX, most + 1, Err((most + 6, VARIABLE_INTEGER_MAX + 5)));
+        check(u32::MAX, usize::MAX, Err((usize::MAX, VARIABLE_INTEGER_MAX + 5)));
+        check(VARIABLE_INTEGER_MAX + 4, most, Err((most + 5, VARIABLE_INTEGER_MAX + 4)));
+        check(129, 127, Ok(127));
+        check(130, 128, Err((131, 130)));
+
+        assert_eq!(section_length(most), Ok(VARIABLE_INTEGER_MAX));
+        assert!(section_length(most + 1).is_err());
+    }
+}
