@@ -102,6 +102,8 @@ fn other_letters_than_ascii_have_small_and_capital_forms_too() {
         ("東京 TOWER", "東京 tower", true),
         ("🍅", "🍅🍅", true),
         ("é", "e\u{301}", false),
+        // The sign of the kelvin is a K.
+        ("\u{212a}ELVIN", "kelvin", true),
     ] {
         check(line, "t", payload, expected);
     }

@@ -178,6 +178,8 @@ impl Needle {
     fn is_in(&self, haystack: &[u8]) -> bool {
         match self {
             Self::Ascii(needle) => contains_ascii(haystack, needle),
+            // ASCII stays ASCII when it is folded: no need to look closer.
+            Self::Unicode { folded, .. } if haystack.is_ascii() && !folded.iter().all(char::is_ascii) => false,
             Self::Unicode { folded, bytes } => match str::from_utf8(haystack) {
                 Ok(text) => contains_folded(text, folded),
                 Err(_) => contains_ascii(haystack, bytes),
