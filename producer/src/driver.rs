@@ -1,0 +1,295 @@
+//! The loop that owns the clock and the transport.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use mqtt_crawl::dialogue::script::ScriptLine;
+use mqtt_crawl::mqtt::error::{Closed, Violation};
+use mqtt_crawl::mqtt::packet::ReasonCode;
+use mqtt_crawl::mqtt::session::Transmit;
+use mqtt_crawl::time::Instant;
+
+use crate::report::{Report, Summary};
+use crate::settings::{Settings, SettingsError};
+use crate::transmission::Transmission;
+use crate::transport::{Arrival, Connection, Dialer};
+
+/// How many happenings may wait for the driver before the reading thread does.
+const HAPPENINGS: usize = 64;
+/// How long the broker gets to close the connection after our DISCONNECT. What
+/// it hasn't read until then might be lost with the connection.
+const LINGER: Duration = Duration::from_secs(1);
+/// The longest sleep; any deadline of ours is nearer or doesn't matter.
+const SLEEP_MAX: Duration = Duration::from_secs(3_600);
+
+/// Ends a transmission from another thread: no further line goes out,
+/// outstanding acknowledgements are waited for a moment, and the broker is told
+/// goodbye. Once stopped it stays so, also for a transmission that begins later.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stopped: AtomicBool,
+    waker: Mutex<Option<SyncSender<Happening>>>,
+}
+
+impl Stop {
+    /// Not stopped.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops the transmission that this was given to.
+    pub fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        let waker = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = waker.as_ref() {
+            // Where the queue is full the driver is awake and looks by itself;
+            // where it is gone there is nothing to stop.
+            let _ = waker.try_send(Happening::Woken);
+        }
+    }
+
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::SeqCst)
+    }
+
+    fn wakes(&self, waker: Option<SyncSender<Happening>>) {
+        *self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+    }
+}
+
+/// What other threads tell the driver.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// The connection of that attempt is open.
+    Opened { attempt: u64, tcp: TcpStream },
+    /// Something was read from it.
+    Bytes { attempt: u64, bytes: Vec<u8> },
+    /// It couldn't be made, or has ended.
+    Closed { attempt: u64, closed: Closed },
+    /// Look at [`Stop`].
+    Woken,
+}
+
+/// Publishes the script's lines until they are done, or until `stop`. Blocks.
+///
+/// `report` is called on this thread, soon after things happen; while it runs
+/// nothing else goes on.
+///
+/// # Errors
+/// When the settings can't work with any broker; everything that depends on the
+/// broker is in [`Summary::end`].
+pub fn transmit(
+    settings: &Settings,
+    script: &[ScriptLine],
+    stop: &Stop,
+    report: &mut dyn FnMut(&Report),
+) -> Result<Summary, SettingsError> {
+    settings.check(script.len())?;
+    let dialer = Dialer::new(&settings.broker, settings.ca_file.as_deref())?;
+    let (sender, happenings) = sync_channel(HAPPENINGS);
+    stop.wakes(Some(sender.clone()));
+    let transmission = Transmission::new(settings, script, random_seed());
+    let driver = Driver {
+        clock: Clock::new(),
+        dialer,
+        sender,
+        happenings,
+        attempt: 0,
+        transport: Transport::None,
+        transmission,
+    };
+    let summary = driver.run(stop, report);
+    stop.wakes(None);
+    Ok(summary)
+}
+
+struct Driver<'a> {
+    clock: Clock,
+    dialer: Dialer,
+    sender: SyncSender<Happening>,
+    happenings: Receiver<Happening>,
+    /// Counts the connections; what older ones still tell is ignored.
+    attempt: u64,
+    transport: Transport,
+    transmission: Transmission<'a>,
+}
+
+/// The connection of the newest attempt.
+enum Transport {
+    None,
+    Open(Connection),
+    /// We hung up; kept, since dropping it closes it, until the peer has done
+    /// the same.
+    Parting {
+        _connection: Connection,
+    },
+}
+
+impl Driver<'_> {
+    fn run(mut self, stop: &Stop, report: &mut dyn FnMut(&Report)) -> Summary {
+        self.transmission.start(self.clock.now());
+        let mut stopping = false;
+        loop {
+            self.serve();
+            while let Some(said) = self.transmission.poll_report() {
+                report(&said);
+            }
+            if self.transmission.is_over() {
+                break;
+            }
+            if stop.is_stopped() && !stopping {
+                stopping = true;
+                self.transmission.stop(self.clock.now());
+                continue;
+            }
+            let sleep = match self.transmission.poll_timeout() {
+                Some(deadline) => deadline.since(self.clock.now()).min(SLEEP_MAX),
+                None => SLEEP_MAX,
+            };
+            // A channel without senders is impossible: we hold one.
+            if let Ok(happening) = self.happenings.recv_timeout(sleep) {
+                self.handle(happening);
+            }
+            self.transmission.handle_timeout(self.clock.now());
+        }
+        self.part();
+        self.transmission.into_summary()
+    }
+
+    /// Does what the session wants of the transport.
+    fn serve(&mut self) {
+        while let Some(transmit) = self.transmission.poll_transmit() {
+            match transmit {
+                Transmit::Dial => {
+                    self.attempt += 1;
+                    self.transport = Transport::None;
+                    self.dialer.dial(self.attempt, self.sender.clone());
+                }
+                Transmit::Send(bytes) => {
+                    if let Transport::Open(connection) = &mut self.transport
+                        && let Err(closed) = connection.send(bytes)
+                    {
+                        self.close(closed);
+                    }
+                }
+                Transmit::HangUp => {
+                    if let Transport::Open(mut connection) = std::mem::replace(&mut self.transport, Transport::None) {
+                        connection.say_goodbye();
+                        self.transport = Transport::Parting { _connection: connection };
+                    } else {
+                        // Still dialling: whatever comes of it is ignored.
+                        self.attempt += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        match happening {
+            Happening::Opened { attempt, tcp } if attempt == self.attempt => {
+                let mut arrivals = Vec::new();
+                match self.dialer.connect(tcp, &mut arrivals) {
+                    Ok(connection) => {
+                        self.transport = Transport::Open(connection);
+                        self.deliver(arrivals);
+                    }
+                    Err(closed) => self.close(closed),
+                }
+            }
+            Happening::Bytes { attempt, bytes } if attempt == self.attempt => {
+                if let Transport::Open(connection) = &mut self.transport {
+                    let mut arrivals = Vec::new();
+                    let outcome = connection.handle_bytes(&bytes, &mut arrivals);
+                    self.deliver(arrivals);
+                    if let Err(closed) = outcome {
+                        self.close(closed);
+                    }
+                }
+            }
+            Happening::Closed { attempt, closed } if attempt == self.attempt => self.close(closed),
+            // Of an attempt that was given up; dropping a stream closes it.
+            Happening::Opened { .. } | Happening::Bytes { .. } | Happening::Closed { .. } => {}
+            // The loop looks at `Stop` by itself.
+            Happening::Woken => {}
+        }
+    }
+
+    fn deliver(&mut self, arrivals: Vec<Arrival>) {
+        for arrival in arrivals {
+            let now = self.clock.now();
+            match arrival {
+                Arrival::Open => self.transmission.handle_open(now),
+                Arrival::Bytes(bytes) => self.transmission.handle_input(&bytes, now),
+                Arrival::TextFrame(text) => self.transmission.handle_violation(text_frame(&text), now),
+            }
+            // Each may hang up or want something sent before the next.
+            self.serve();
+        }
+    }
+
+    /// The transport is gone.
+    fn close(&mut self, closed: Closed) {
+        let was_parting = matches!(self.transport, Transport::Parting { .. });
+        self.transport = Transport::None;
+        // The attempt is over, whoever tells of it next.
+        self.attempt += 1;
+        if !was_parting {
+            self.transmission.handle_close(closed, self.clock.now());
+        }
+    }
+
+    /// Waits a moment for the peer to take what was sent and hang up too.
+    fn part(&mut self) {
+        let until = self.clock.now() + LINGER;
+        while matches!(self.transport, Transport::Parting { .. }) {
+            match self.happenings.recv_timeout(until.since(self.clock.now())) {
+                Ok(happening) => self.handle(happening),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+fn text_frame(text: &[u8]) -> Violation {
+    Violation {
+        reason: ReasonCode::PROTOCOL_ERROR,
+        rule: "[MQTT-6.0.0-1]",
+        words: "The server sent a WebSocket text frame; MQTT travels in binary frames only.".to_owned(),
+        excerpt: text[..text.len().min(Violation::EXCERPT_BYTES)].to_vec(),
+    }
+}
+
+/// Anchored once at the wall clock, monotonic from then on.
+struct Clock {
+    anchor: Instant,
+    started: std::time::Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { anchor: Instant::EPOCH + since_epoch, started: std::time::Instant::now() }
+    }
+
+    fn now(&self) -> Instant {
+        self.anchor + self.started.elapsed()
+    }
+}
+
+/// The standard library seeds its hash maps from the system's random numbers;
+/// a client identifier and a back-off need no more than that.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}

@@ -1,0 +1,341 @@
+//! The program's command line.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+
+use crate::settings::{PayloadFormat, Repeat, Settings};
+
+/// The environment variable that a password is read from.
+pub const PASSWORD_VARIABLE: &str = "MQTT_PASSWORD";
+
+/// Longer waits between two lines are taken for a slip.
+const INTERVAL_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Publishes a dialogue script to an MQTT broker, a line a second.
+///
+/// Each row of the script is one line: "1" "CHARACTER" "Spoken text". The
+/// header row is recognised and not sent; a blank or broken row is told with
+/// its number and left out.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = AFTER_HELP)]
+pub struct Options {
+    /// The script; - reads it from standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Address of the broker: mqtt://, mqtts://, ws:// or wss://
+    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883", value_parser = BrokerUrl::parse)]
+    pub broker: BrokerUrl,
+
+    /// Topic to publish to
+    #[arg(long, value_name = "TOPIC", default_value = "StarWars")]
+    pub topic: String,
+
+    /// Time from one line to the next: 10ms, 1s, 1.5s, 2m; 0s is as fast as the broker takes them
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_interval)]
+    pub interval: Duration,
+
+    /// Begin again after the last line, until Ctrl-C
+    #[arg(long = "loop")]
+    pub repeat: bool,
+
+    /// Begin with the N-th line of dialogue (with --loop, in the first round)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_line_number)]
+    pub start: usize,
+
+    /// Quality of service: 0 at most once, 1 at least once, 2 exactly once
+    #[arg(long, value_name = "0|1|2", default_value = "1", value_parser = parse_qos)]
+    pub qos: QoS,
+
+    /// Ask the broker to keep the last line for those who subscribe later
+    #[arg(long)]
+    pub retain: bool,
+
+    /// Version of MQTT; auto tries 5.0 first, then 3.1.1
+    #[arg(long, value_name = "VERSION", default_value = "auto")]
+    pub protocol: Protocol,
+
+    /// Client identifier [default: a random one]
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+
+    /// User name; its password comes from MQTT_PASSWORD or --password-file
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+
+    /// Read the password from this file (a line end after it doesn't count)
+    #[arg(long, value_name = "FILE", requires = "username")]
+    pub password_file: Option<PathBuf>,
+
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// json: {"character":"…","text":"…"}; text: NAME: words
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub payload: Payload,
+
+    /// Tell problems only: no progress, no summary
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+Password:
+  Never given on the command line, where everybody on the machine could read it:
+  set the environment variable MQTT_PASSWORD or use --password-file, which wins.
+
+Connection:
+  An address that can't be reached is tried three times. A connection that is lost
+  later is tried again with growing waits, and the story goes on with the lines that
+  weren't acknowledged; after two minutes without a connection it is given up, with
+  --loop never. Ctrl-C ends cleanly: it waits shortly for outstanding acknowledgements.
+
+Exit status:
+  0  all lines were acknowledged (at QoS 0: sent)
+  1  some were not; it is said which
+  2  wrong use: a bad option, an unreadable file, a bad URL or topic
+  3  refused by the broker; it is said why";
+
+/// `--protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// 5.0, then 3.1.1.
+    #[value(help = None)]
+    Auto,
+    /// 5.0 only.
+    #[value(name = "5", help = None)]
+    V5,
+    /// 3.1.1 only.
+    #[value(name = "3.1.1", help = None)]
+    V311,
+}
+
+/// `--payload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Payload {
+    /// [`PayloadFormat::Json`].
+    #[value(help = None)]
+    Json,
+    /// [`PayloadFormat::Text`].
+    #[value(help = None)]
+    Text,
+}
+
+/// A file of the command line can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{} can't be read: {error}", path.display())]
+pub struct FileError {
+    /// Which file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub error: std::io::Error,
+}
+
+impl Options {
+    /// Reads the script, from standard input for `-`.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn read_script(&self) -> Result<Vec<u8>, FileError> {
+        if self.file != Path::new("-") {
+            return read_file(&self.file);
+        }
+        let mut bytes = Vec::new();
+        match std::io::stdin().lock().read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(FileError { path: "standard input".into(), error }),
+        }
+    }
+
+    /// What these options ask for. `password` is the value of
+    /// [`PASSWORD_VARIABLE`]; of no use without a user name.
+    ///
+    /// # Errors
+    /// When the password file can't be read.
+    pub fn settings(&self, password: Option<Vec<u8>>) -> Result<Settings, FileError> {
+        let password = match (&self.password_file, &self.username) {
+            (Some(path), _) => Some(without_line_end(read_file(path)?)),
+            (None, Some(_)) => password,
+            (None, None) => None,
+        };
+        Ok(Settings {
+            topic: self.topic.clone(),
+            interval: self.interval,
+            repeat: if self.repeat { Repeat::UntilStopped } else { Repeat::Once },
+            first_line: self.start,
+            qos: self.qos,
+            retain: self.retain,
+            version: match self.protocol {
+                Protocol::Auto => None,
+                Protocol::V5 => Some(Version::V5),
+                Protocol::V311 => Some(Version::V311),
+            },
+            client_id: self.client_id.clone(),
+            user_name: self.username.clone(),
+            password,
+            ca_file: self.ca.clone(),
+            payload: match self.payload {
+                Payload::Json => PayloadFormat::Json,
+                Payload::Text => PayloadFormat::Text,
+            },
+            ..Settings::new(self.broker.clone())
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(|error| FileError { path: path.to_owned(), error })
+}
+
+/// Editors end the last line; the password doesn't.
+fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    bytes
+}
+
+/// `10ms`, `1s`, `1.5s`, `2m`, `1h`; to the microsecond.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit_us: u64 = match unit {
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
+        "" if parse_decimal(number, 1).is_some() => return Err(format!("a unit is missing; did you mean {number}s?")),
+        _ => return Err("write a number and ms, s, m or h, such as 500ms or 1.5s".to_owned()),
+    };
+    let micros = parse_decimal(number, unit_us)
+        .ok_or_else(|| "write a number and ms, s, m or h, such as 500ms or 1.5s".to_owned())?;
+    let interval = Duration::from_micros(micros);
+    if interval > INTERVAL_MAX {
+        return Err("a day (24h) is the longest".to_owned());
+    }
+    Ok(interval)
+}
+
+/// `12.5` in `unit`s: digits, at most one point. No floating-point number in
+/// between, which couldn't hold a tenth.
+fn parse_decimal(text: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let mut rest = unit;
+    let mut sum = 0_u64;
+    for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
+        // What is smaller than a microsecond is cut off.
+        rest /= 10;
+        sum += digit * rest;
+    }
+    whole.parse::<u64>().ok()?.checked_mul(unit)?.checked_add(sum)
+}
+
+fn parse_qos(text: &str) -> Result<QoS, String> {
+    text.parse().ok().and_then(QoS::from_u8).ok_or_else(|| "the quality of service is 0, 1 or 2".to_owned())
+}
+
+fn parse_line_number(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "lines are counted from 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let options = Options::try_parse_from(["producer", "script.txt"]).expect("no option is needed");
+        let settings = options.settings(None).expect("no file is read");
+        assert_eq!(settings.broker.as_str(), "mqtt://127.0.0.1:1883");
+        assert_eq!(settings.topic, "StarWars");
+        assert_eq!(settings.interval, Duration::from_secs(1));
+        assert_eq!(settings.repeat, Repeat::Once);
+        assert_eq!((settings.first_line, settings.qos, settings.retain), (1, QoS::AtLeastOnce, false));
+        assert_eq!((settings.version, settings.client_id, settings.user_name), (None, None, None));
+        assert_eq!((settings.payload, settings.ca_file), (PayloadFormat::Json, None));
+    }
+
+    #[test]
+    fn intervals() {
+        let check = |text: &str, expected: Result<u64, &str>| match (parse_interval(text), expected) {
+            (Ok(interval), Ok(micros)) => assert_eq!(interval, Duration::from_micros(micros), "{text}"),
+            (Err(words), Err(part)) => assert!(words.contains(part), "{text}: {words:?} should say {part:?}"),
+            (got, _) => panic!("{text}: {got:?}"),
+        };
+        check("10ms", Ok(10_000));
+        check("1s", Ok(1_000_000));
+        check("1.5s", Ok(1_500_000));
+        check("0.1s", Ok(100_000));
+        check("0.0000019s", Ok(1));
+        check("2m", Ok(120_000_000));
+        check("0.5h", Ok(1_800_000_000));
+        check("24h", Ok(86_400_000_000));
+        check("0s", Ok(0));
+        check("0ms", Ok(0));
+        check("1", Err("did you mean 1s?"));
+        check("25h", Err("a day"));
+        check("99999999999999999999s", Err("write a number"));
+        for nonsense in ["", "s", "-1s", "+1s", "1,5s", "1.s", ".5s", "1.5.5s", "1 s", "1sec", "１s", "1e3s", "NaNs"] {
+            check(nonsense, Err("write a number"));
+        }
+    }
+
+    #[test]
+    fn wrong_use_is_told() {
+        let check = |arguments: &[&str], words: &str| {
+            let all = ["producer"].iter().chain(arguments);
+            let error = Options::try_parse_from(all).expect_err("wrong use").to_string();
+            assert!(error.contains(words), "{arguments:?}: {error:?} should say {words:?}");
+        };
+        check(&[], "FILE");
+        check(&["a", "--qos", "3"], "0, 1 or 2");
+        check(&["a", "--start", "0"], "counted from 1");
+        check(&["a", "--protocol", "4"], "auto, 5, 3.1.1");
+        check(&["a", "--broker", "127.0.0.1"], "how to connect");
+        check(&["a", "--broker", "mqtt://me:secret@host"], "user name or password");
+        check(&["a", "--password-file", "b"], "--username");
+        check(&["a", "--password", "b"], "unexpected argument");
+        check(&["a", "--payload", "xml"], "json, text");
+    }
+
+    #[test]
+    fn where_a_password_comes_from() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("password");
+        let check = |arguments: &[&str], content: &str, expected: Option<&str>| {
+            std::fs::write(&file, content).expect("a file");
+            let all = ["producer", "script.txt"].iter().chain(arguments);
+            let options = Options::try_parse_from(all).expect("right use");
+            let settings = options.settings(Some(b"from the environment".to_vec())).expect("readable");
+            assert_eq!(settings.password.as_deref(), expected.map(str::as_bytes), "{arguments:?}");
+        };
+        let path = file.to_str().expect("UTF-8");
+        check(&[], "", None);
+        check(&["--username", "u"], "", Some("from the environment"));
+        check(&["--username", "u", "--password-file", path], "pass word\n", Some("pass word"));
+        check(&["--username", "u", "--password-file", path], "pass\r\n", Some("pass"));
+        check(&["--username", "u", "--password-file", path], "pass\n\n", Some("pass\n"));
+        check(&["--username", "u", "--password-file", path], "", Some(""));
+    }
+}

@@ -1,0 +1,146 @@
+//! The program's screen: a bar where somebody watches, plain lines where not.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::report::{End, Report, Summary};
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Everything.
+    Normal,
+    /// Problems only.
+    Quiet,
+}
+
+/// So many lines of a list are printed; the rest is counted.
+const LIST_MAX: usize = 20;
+
+/// Tells how the transmission goes, on standard error; the summary goes to
+/// standard output.
+pub struct Progress {
+    verbosity: Verbosity,
+    bar: ProgressBar,
+    broker: String,
+}
+
+impl Progress {
+    /// A bar appears with the first acknowledged line, on a terminal only.
+    pub fn new(verbosity: Verbosity, broker: &str) -> Self {
+        let watched = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
+        let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        Self { verbosity, bar, broker: printable(broker) }
+    }
+
+    /// Tells a problem, whatever the verbosity.
+    pub fn problem(&self, words: &str) {
+        let words = printable(words);
+        // Nothing can be told where standard error is closed.
+        self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{words}")));
+    }
+
+    /// Tells what goes on.
+    pub fn note(&self, words: &str) {
+        if self.verbosity == Verbosity::Normal {
+            self.problem(words);
+        }
+    }
+
+    /// Shows what happened.
+    pub fn show(&self, report: &Report) {
+        match report {
+            Report::Connected { version, fell_back } => {
+                let fell_back = if *fell_back { "; it doesn't take MQTT 5.0" } else { "" };
+                self.note(&format!("Connected to {} with {version}{fell_back}.", self.broker));
+            }
+            Report::Lost { failure, retry_in } => {
+                self.problem(&format!("{failure} Trying again in {}.", in_words(*retry_in)));
+            }
+            Report::Progress { acknowledged, lines, left } => self.advance(*acknowledged, *lines, *left),
+            Report::LineFailed(failed) => {
+                self.problem(&format!("Line {} (row {}): {}", failed.line, failed.row, failed.fate));
+            }
+        }
+    }
+
+    /// Shows how it ended.
+    pub fn finish(&self, summary: &Summary) {
+        self.bar.finish_and_clear();
+        match &summary.end {
+            End::Complete | End::Stopped => {}
+            End::Unsuitable(error) => self.problem(&format!("The broker can't be sent such lines. {error}")),
+            End::Failed(failure) => self.problem(&format!("{failure} Given up.")),
+        }
+        if summary.exit_status() != 0 {
+            let failed = summary.failed_in_words();
+            for words in failed.iter().take(LIST_MAX) {
+                self.problem(words);
+            }
+            if failed.len() > LIST_MAX {
+                self.problem(&format!("… and {} more like these.", failed.len() - LIST_MAX));
+            }
+        }
+        if self.verbosity == Verbosity::Normal {
+            // As above.
+            drop(writeln!(std::io::stdout(), "{summary}"));
+        }
+    }
+
+    fn advance(&self, acknowledged: u64, lines: Option<u64>, left: Option<Duration>) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let template = match lines {
+            Some(lines) => {
+                self.bar.set_length(lines);
+                "{bar:32} {pos} of {len} lines {msg}"
+            }
+            None => "{spinner} {pos} lines {msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(left.map_or_else(String::new, |left| format!("· {} left", in_words(left))));
+        self.bar.set_position(acknowledged);
+    }
+}
+
+/// A span of time for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+fn in_words(span: Duration) -> String {
+    let s = span.as_secs();
+    match s {
+        0..10 => format!("{:.1} s", span.as_secs_f64()),
+        10..60 => format!("{s} s"),
+        60..3_600 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
+    }
+}
+
+/// Words of a broker or a file, without what a terminal would obey.
+fn printable(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        let check = |millis, words: &str| assert_eq!(in_words(Duration::from_millis(millis)), words);
+        check(0, "0.0 s");
+        check(440, "0.4 s");
+        check(12_900, "12 s");
+        check(119_000, "1 min 59 s");
+        check(7_500_000, "2 h 5 min");
+    }
+
+    #[test]
+    fn a_terminal_is_not_commanded_by_strangers() {
+        assert_eq!(printable("gone \u{1b}[2J\u{9b}31m\r\n…"), "gone \u{fffd}[2J\u{fffd}31m\u{fffd}\u{fffd}…");
+    }
+}

@@ -1,0 +1,218 @@
+//! What a transmission says while it runs, and at its end.
+
+use std::fmt;
+use std::time::Duration;
+
+use mqtt_crawl::mqtt::error::{EncodeError, Failure};
+use mqtt_crawl::mqtt::packet::{ReasonCode, Version};
+use mqtt_crawl::mqtt::session::PublishError;
+
+/// Something happened on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The broker accepted the connection, the first one or a later one.
+    Connected {
+        /// The version in use.
+        version: Version,
+        /// "Auto" tried 5.0 first and had to go back.
+        fell_back: bool,
+    },
+    /// The connection failed or was lost, and is tried again.
+    Lost {
+        /// Why.
+        failure: Box<Failure>,
+        /// How long until the next attempt.
+        retry_in: Duration,
+    },
+    /// Some more lines are done.
+    Progress {
+        /// How many are done since the beginning.
+        acknowledged: u64,
+        /// How many there will be; `None` when it repeats until stopped.
+        lines: Option<u64>,
+        /// How long the rest takes at this pace; `None` when it repeats.
+        left: Option<Duration>,
+    },
+    /// A line won't arrive, or nobody knows whether it did.
+    LineFailed(FailedLine),
+}
+
+/// A line that isn't known to have arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedLine {
+    /// Its place among the script's lines of dialogue, from 1.
+    pub line: usize,
+    /// Its row in the file, from 1.
+    pub row: usize,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a line that isn't known to have arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The transmission ended before its turn.
+    NotSent,
+    /// Its last acknowledgement hadn't come when the transmission ended.
+    NotAcknowledged,
+    /// The broker refused it.
+    Refused(ReasonCode),
+    /// It can't be sent to this broker.
+    Impossible(EncodeError),
+    /// The session didn't take it on.
+    NotTaken(PublishError),
+    /// The broker lost the session while the line was under way at QoS 2: sent
+    /// again it could arrive twice, so it wasn't.
+    Unknown,
+}
+
+impl fmt::Display for Fate {
+    /// Goes on after "line 7 ".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent => f.write_str("not sent"),
+            Self::NotAcknowledged => f.write_str("not acknowledged"),
+            Self::Refused(reason) => write!(f, "refused by the broker: {reason}"),
+            Self::Impossible(error) => write!(f, "can't be sent: {error}"),
+            Self::NotTaken(error) => write!(f, "can't be sent: {error}"),
+            Self::Unknown => f.write_str("perhaps not arrived: the broker forgot the session while it was under way"),
+        }
+    }
+}
+
+/// How a transmission ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every line had its turn.
+    Complete,
+    /// Somebody stopped it.
+    Stopped,
+    /// No line can be sent to this broker in this way.
+    Unsuitable(EncodeError),
+    /// There is no connection, and it isn't tried again.
+    Failed(Box<Failure>),
+}
+
+/// What there is to say in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// How many lines were to be sent; when repeating, how many had their turn.
+    pub lines: u64,
+    /// How many of them were acknowledged to the end; at QoS 0, sent.
+    pub acknowledged: u64,
+    /// Whether the broker was asked to acknowledge at all (QoS 1 and 2).
+    pub acknowledging: bool,
+    /// The others, in order; when repeating, the first
+    /// [`Summary::FAILED_KEPT`] of them.
+    pub failed: Vec<FailedLine>,
+    /// How it ended.
+    pub end: End,
+}
+
+impl Summary {
+    /// A transmission that repeats for weeks doesn't remember more failures.
+    pub const FAILED_KEPT: usize = 1_000;
+
+    /// The program's exit status: 0 all lines acknowledged, 1 some were not,
+    /// 2 wrong use, 3 refused by the broker.
+    pub fn exit_status(&self) -> u8 {
+        match &self.end {
+            End::Failed(failure) => match **failure {
+                Failure::Refused { .. } | Failure::Disconnected(_) => 3,
+                Failure::CannotConnect(_) => 2,
+                _ => 1,
+            },
+            _ if self.acknowledged == self.lines => 0,
+            _ => 1,
+        }
+    }
+
+    /// The failed lines in words, neighbours with the same fate together:
+    /// "Lines 7–9 (rows 8–10): not acknowledged".
+    pub fn failed_in_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut rest = self.failed.as_slice();
+        while let [first, ..] = rest {
+            let count = rest
+                .iter()
+                .zip(first.line..)
+                .take_while(|(failed, line)| failed.line == *line && failed.fate == first.fate)
+                .count();
+            let last = &rest[count - 1];
+            words.push(if count == 1 {
+                format!("Line {} (row {}): {}", first.line, first.row, first.fate)
+            } else {
+                format!("Lines {}–{} (rows {}–{}): {}", first.line, last.line, first.row, last.row, first.fate)
+            });
+            rest = &rest[count..];
+        }
+        words
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = if self.lines == 1 { "line" } else { "lines" };
+        write!(f, "{} of {} {lines} ", self.acknowledged, self.lines)?;
+        f.write_str(if self.acknowledging { "acknowledged" } else { "sent (at QoS 0 the broker acknowledges nothing)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mqtt_crawl::mqtt::error::{Closed, Stage};
+    use mqtt_crawl::mqtt::packet::{Disconnect, Refusal};
+
+    use super::*;
+
+    fn summary(lines: u64, acknowledged: u64, end: End) -> Summary {
+        Summary { lines, acknowledged, acknowledging: true, failed: Vec::new(), end }
+    }
+
+    #[test]
+    fn exit_statuses() {
+        let check = |lines, acknowledged, end: End, status: u8| {
+            assert_eq!(summary(lines, acknowledged, end.clone()).exit_status(), status, "{end:?}");
+        };
+        let refused = Failure::Refused { refusal: Refusal::V311(4), reason_string: None, server_reference: None };
+        let goodbye = Failure::Disconnected(Disconnect::new(ReasonCode::SESSION_TAKEN_OVER));
+        let closed = Failure::Closed { stage: Stage::Dialing, closed: Closed::default() };
+        let too_long = EncodeError::TooLong { field: "user name", bytes: 70_000 };
+        check(3, 3, End::Complete, 0);
+        check(3, 2, End::Complete, 1);
+        check(7, 7, End::Stopped, 0);
+        check(7, 6, End::Stopped, 1);
+        check(3, 0, End::Unsuitable(too_long.clone()), 1);
+        check(3, 0, End::Failed(Box::new(closed)), 1);
+        check(3, 0, End::Failed(Box::new(Failure::CannotConnect(too_long))), 2);
+        check(3, 0, End::Failed(Box::new(refused)), 3);
+        check(3, 2, End::Failed(Box::new(goodbye)), 3);
+    }
+
+    #[test]
+    fn failed_lines_are_told_in_ranges() {
+        let failed = |line, fate: &Fate| FailedLine { line, row: line + 1, fate: fate.clone() };
+        let (late, unsent) = (Fate::NotAcknowledged, Fate::NotSent);
+        let summary = Summary {
+            failed: vec![failed(2, &late), failed(4, &late), failed(5, &late), failed(6, &unsent), failed(7, &unsent)],
+            ..summary(7, 2, End::Stopped)
+        };
+        assert_eq!(
+            summary.failed_in_words(),
+            [
+                "Line 2 (row 3): not acknowledged",
+                "Lines 4–5 (rows 5–6): not acknowledged",
+                "Lines 6–7 (rows 7–8): not sent",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_summary_in_a_line() {
+        let all = summary(120, 120, End::Complete);
+        assert_eq!(all.to_string(), "120 of 120 lines acknowledged");
+        assert_eq!(summary(1, 0, End::Complete).to_string(), "0 of 1 line acknowledged");
+        let unasked = Summary { acknowledging: false, ..all };
+        assert_eq!(unasked.to_string(), "120 of 120 lines sent (at QoS 0 the broker acknowledges nothing)");
+    }
+}

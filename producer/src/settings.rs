@@ -1,0 +1,214 @@
+//! What a transmission is told before it begins.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::dialogue::Line;
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::mqtt::topic::{TopicError, TopicName};
+
+/// Where lines go and how.
+#[derive(Clone)]
+pub struct Settings {
+    /// The broker's address.
+    pub broker: BrokerUrl,
+    /// Topic name that the lines are published to.
+    pub topic: String,
+    /// From one line to the next; zero is "as fast as the broker takes them".
+    pub interval: Duration,
+    /// Once, or over and over.
+    pub repeat: Repeat,
+    /// The first line to send, from 1; later rounds begin at 1.
+    pub first_line: usize,
+    /// Quality of service.
+    pub qos: QoS,
+    /// The broker keeps the last line for those who subscribe later.
+    pub retain: bool,
+    /// `None` is "auto": 5.0 first, then 3.1.1.
+    pub version: Option<Version>,
+    /// Client identifier; `None` is a random one.
+    pub client_id: Option<String>,
+    /// User name.
+    pub user_name: Option<String>,
+    /// Password.
+    pub password: Option<Vec<u8>>,
+    /// A PEM file of certificate authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// What a line looks like on the wire.
+    pub payload: PayloadFormat,
+}
+
+impl Settings {
+    /// The defaults: topic `StarWars`, a line a second, once, QoS 1, JSON.
+    pub fn new(broker: BrokerUrl) -> Self {
+        Self {
+            broker,
+            topic: "StarWars".to_owned(),
+            interval: Duration::from_secs(1),
+            repeat: Repeat::Once,
+            first_line: 1,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            version: None,
+            client_id: None,
+            user_name: None,
+            password: None,
+            ca_file: None,
+            payload: PayloadFormat::Json,
+        }
+    }
+
+    /// What can be found wrong without a connection.
+    pub(crate) fn check(&self, lines: usize) -> Result<(), SettingsError> {
+        TopicName::parse(&self.topic)?;
+        if lines == 0 {
+            return Err(SettingsError::NoLines);
+        }
+        if !(1..=lines).contains(&self.first_line) {
+            return Err(SettingsError::NoSuchLine { first_line: self.first_line, lines });
+        }
+        if self.ca_file.is_some() && !self.broker.scheme().is_tls() {
+            return Err(SettingsError::CaWithoutTls { scheme: self.broker.scheme().name() });
+        }
+        if self.password.is_some() && self.user_name.is_none() {
+            return Err(SettingsError::PasswordWithoutUser);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("broker", &self.broker.as_str())
+            .field("topic", &self.topic)
+            .field("interval", &self.interval)
+            .field("repeat", &self.repeat)
+            .field("qos", &self.qos)
+            .field("user_name", &self.user_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Once, or over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The script ends the transmission.
+    Once,
+    /// Only [`crate::Stop`] or a broker that won't have us ends it.
+    UntilStopped,
+}
+
+/// What a line looks like on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadFormat {
+    /// Exactly `{"character":"…","text":"…"}`.
+    Json,
+    /// `NAME: words`, or only the words where nobody is named.
+    Text,
+}
+
+impl PayloadFormat {
+    pub(crate) fn encode(self, line: &Line) -> Vec<u8> {
+        match self {
+            Self::Json => line.to_json().into_bytes(),
+            Self::Text if line.character.is_empty() => line.text.clone().into_bytes(),
+            Self::Text => format!("{}: {}", line.character, line.text).into_bytes(),
+        }
+    }
+}
+
+/// Why a transmission can't begin. Says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The topic is no topic name.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// Nothing to tell.
+    #[error("The script holds no line that can be sent. A row looks like this: \"1\" \"CHARACTER\" \"Spoken text\"")]
+    NoLines,
+    /// The first line lies beyond the script.
+    #[error("There is no line {first_line} to start with: the script has the lines 1 to {lines}.")]
+    NoSuchLine {
+        /// As asked for.
+        first_line: usize,
+        /// How many there are.
+        lines: usize,
+    },
+    /// A certificate authority for a connection without certificates.
+    #[error("A CA file is of use with mqtts:// and wss:// only: {scheme}:// isn't encrypted.")]
+    CaWithoutTls {
+        /// The scheme of the broker's URL.
+        scheme: &'static str,
+    },
+    /// MQTT 3.1.1 can't carry it `[MQTT-3.1.2-22]`, and no broker has a use for it.
+    #[error("A password needs a user name beside it.")]
+    PasswordWithoutUser,
+    /// The CA file can't be used.
+    #[error("The CA file {} can't be used: {reason}.", path.display())]
+    Ca {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system trusts nobody.
+    #[error("No certificate authority is installed on this system; name one with --ca.{reason}")]
+    NoRoots {
+        /// What kept them from being read, or nothing.
+        reason: String,
+    },
+    /// No TLS or WebSocket can be spoken with this address.
+    #[error("The broker URL can't be used: {reason}.")]
+    Address {
+        /// Why.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_on_the_wire() {
+        let check = |format: PayloadFormat, character: &str, text: &str, expected: &str| {
+            let line = Line { character: character.to_owned(), text: text.to_owned() };
+            assert_eq!(String::from_utf8_lossy(&format.encode(&line)), expected);
+        };
+        check(PayloadFormat::Json, "RELAY 7", "Say \"hello\"…", r#"{"character":"RELAY 7","text":"Say \"hello\"…"}"#);
+        check(PayloadFormat::Json, "", "Silence.", r#"{"character":"","text":"Silence."}"#);
+        check(PayloadFormat::Text, "RELAY 7", "Say \"hello\"…", "RELAY 7: Say \"hello\"…");
+        check(PayloadFormat::Text, "", "Silence.", "Silence.");
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_told_apart() {
+        let check = |url: &str, change: fn(&mut Settings), lines: usize, words: &str| {
+            let mut settings = Settings::new(BrokerUrl::parse(url).expect(url));
+            change(&mut settings);
+            let told = settings.check(lines).err().map_or_else(String::new, |error| error.to_string());
+            assert!(told.contains(words) && told.is_empty() == words.is_empty(), "{told:?} should say {words:?}");
+        };
+        check("mqtt://127.0.0.1", |_| {}, 3, "");
+        check("mqtt://127.0.0.1", |s| s.first_line = 3, 3, "");
+        check("mqtt://127.0.0.1", |s| s.first_line = 4, 3, "no line 4 to start with");
+        check("mqtt://127.0.0.1", |s| s.first_line = 0, 3, "no line 0 to start with");
+        check("mqtt://127.0.0.1", |_| {}, 0, "holds no line");
+        check("mqtt://127.0.0.1", |s| s.topic = "a/#".to_owned(), 3, "can't hold + or #");
+        check("mqtt://127.0.0.1", |s| s.ca_file = Some("ca.pem".into()), 3, "mqtt:// isn't encrypted");
+        check("wss://127.0.0.1", |s| s.ca_file = Some("ca.pem".into()), 3, "");
+        check("mqtt://127.0.0.1", |s| s.password = Some(Vec::new()), 3, "needs a user name");
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let settings = Settings {
+            password: Some(b"correct horse".to_vec()),
+            ..Settings::new(BrokerUrl::parse("mqtt://127.0.0.1").expect("a URL"))
+        };
+        assert!(!format!("{settings:?}").contains("horse"));
+    }
+}

@@ -1,0 +1,487 @@
+//! TCP, TLS and WebSocket as layers.
+//!
+//! One thread per connection dials and then only reads; what it reads goes to
+//! the driver, which owns everything else. TLS and WebSocket keep no thread and
+//! no socket of their own: they are fed what was read, so that only one thread
+//! ever touches them. Writing is done by the driver and may block for
+//! [`WRITE_TIMEOUT`] at most.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread;
+use std::time::Duration;
+
+use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::session::CONNECT_TIMEOUT;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::handshake::client::{ClientHandshake, Request};
+use tungstenite::handshake::{HandshakeError, MidHandshake};
+use tungstenite::http::{HeaderValue, header};
+use tungstenite::protocol::{WebSocket, WebSocketConfig};
+
+use crate::driver::Happening;
+use crate::settings::SettingsError;
+
+/// A peer that takes nothing for this long is gone: the same patience as for
+/// its answer to CONNECT.
+const WRITE_TIMEOUT: Duration = CONNECT_TIMEOUT;
+/// How much is read at once. A producer receives little more than
+/// acknowledgements of a few bytes.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Everything that is the same for each connection of a transmission.
+pub(crate) struct Dialer {
+    url: BrokerUrl,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    upgrade: Option<Request>,
+}
+
+impl Dialer {
+    /// Reads certificates where the address wants them.
+    pub(crate) fn new(url: &BrokerUrl, ca_file: Option<&Path>) -> Result<Self, SettingsError> {
+        let address_error = |reason: &dyn ToString| SettingsError::Address { reason: reason.to_string() };
+        let tls = if url.scheme().is_tls() {
+            let name = ServerName::try_from(url.host().to_owned()).map_err(|error| address_error(&error))?;
+            Some((Arc::new(tls_config(ca_file)?), name))
+        } else {
+            None
+        };
+        let upgrade = if url.scheme().is_web_socket() {
+            // The scheme in lower case, everything else as it was written.
+            let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
+            let text = format!("{}://{rest}", url.scheme().name());
+            let mut request = text.into_client_request().map_err(|error| address_error(&error))?;
+            // The name for all versions of MQTT `[MQTT-6.0.0-3]`.
+            request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));
+            Some(request)
+        } else {
+            None
+        };
+        Ok(Self { url: url.clone(), tls, upgrade })
+    }
+
+    /// Starts the thread that dials and reads. Whatever happens to it comes as a
+    /// [`Happening`] marked with `attempt`.
+    pub(crate) fn dial(&self, attempt: u64, happenings: SyncSender<Happening>) {
+        let (host, port) = (self.url.host().to_owned(), self.url.port());
+        let on_failure = happenings.clone();
+        let thread = thread::Builder::new().name("mqtt-crawl reader".to_owned());
+        let started = thread.spawn(move || read(&host, port, attempt, &happenings));
+        if let Err(error) = started {
+            let closed = Closed { code: None, reason: format!("no thread could be started ({error}).") };
+            // Nobody is left to tell where the driver is gone or drowned.
+            let _ = on_failure.try_send(Happening::Closed { attempt, closed });
+        }
+    }
+
+    /// Puts the layers on top of an open TCP stream. They may have something to
+    /// say first; [`Arrival::Open`] comes when they are through with it.
+    pub(crate) fn connect(&self, tcp: TcpStream, arrivals: &mut Vec<Arrival>) -> Result<Connection, Closed> {
+        let mut wire = Wire { tcp, tls: None, arrived: Vec::new(), at: 0 };
+        let layer = match &self.tls {
+            Some((config, name)) => {
+                let tls =
+                    ClientConnection::new(Arc::clone(config), name.clone()).map_err(|error| tls_closed(&error))?;
+                wire.tls = Some(tls);
+                wire.flush_tls().map_err(|error| io_closed(&error))?;
+                Layer::Securing { wire, upgrade: self.upgrade.clone() }
+            }
+            None => secured(wire, self.upgrade.clone(), arrivals)?,
+        };
+        Ok(Connection { layer })
+    }
+}
+
+/// What came out of the layers.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// MQTT can be spoken now.
+    Open,
+    /// MQTT.
+    Bytes(Vec<u8>),
+    /// A WebSocket text frame, which MQTT forbids `[MQTT-6.0.0-1]`.
+    TextFrame(Vec<u8>),
+}
+
+/// One connection and its layers.
+pub(crate) struct Connection {
+    layer: Layer,
+}
+
+enum Layer {
+    /// TLS shakes hands.
+    Securing { wire: Wire, upgrade: Option<Request> },
+    /// HTTP becomes WebSocket.
+    Upgrading(MidHandshake<ClientHandshake<Wire>>),
+    /// MQTT runs.
+    Raw(Wire),
+    /// MQTT runs in frames.
+    Framed(Box<WebSocket<Wire>>),
+    /// An error ended it.
+    Gone,
+}
+
+impl Connection {
+    /// Bytes came from the peer.
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> Result<(), Closed> {
+        self.layer = match std::mem::replace(&mut self.layer, Layer::Gone) {
+            Layer::Securing { mut wire, upgrade } => {
+                wire.take_in(bytes)?;
+                if wire.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+                    Layer::Securing { wire, upgrade }
+                } else {
+                    secured(wire, upgrade, arrivals)?
+                }
+            }
+            Layer::Upgrading(mut handshake) => {
+                handshake.get_mut().get_mut().take_in(bytes)?;
+                upgraded(handshake.handshake(), arrivals)?
+            }
+            Layer::Raw(mut wire) => {
+                wire.take_in(bytes)?;
+                wire.drain(arrivals);
+                Layer::Raw(wire)
+            }
+            Layer::Framed(mut socket) => {
+                socket.get_mut().take_in(bytes)?;
+                read_frames(&mut socket, arrivals)?;
+                Layer::Framed(socket)
+            }
+            Layer::Gone => Layer::Gone,
+        };
+        Ok(())
+    }
+
+    /// Sends MQTT.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        match &mut self.layer {
+            Layer::Raw(wire) => wire.write_all(bytes).map_err(|error| io_closed(&error)),
+            Layer::Framed(socket) => {
+                socket.send(tungstenite::Message::binary(bytes.to_vec())).map_err(|error| web_socket_closed(&error))
+            }
+            // The session sends nothing before `Arrival::Open`.
+            Layer::Securing { .. } | Layer::Upgrading(_) | Layer::Gone => Ok(()),
+        }
+    }
+
+    /// Ends every layer in its own way and sends nothing after. What the peer
+    /// still sends can be read.
+    pub(crate) fn say_goodbye(&mut self) {
+        // A peer that is gone already needs no goodbye.
+        match &mut self.layer {
+            Layer::Raw(wire) => wire.say_goodbye(),
+            Layer::Framed(socket) => {
+                let _ = socket.close(None);
+                let _ = socket.flush();
+                socket.get_mut().say_goodbye();
+            }
+            Layer::Securing { .. } | Layer::Upgrading(_) | Layer::Gone => {}
+        }
+    }
+}
+
+fn secured(mut wire: Wire, upgrade: Option<Request>, arrivals: &mut Vec<Arrival>) -> Result<Layer, Closed> {
+    let Some(request) = upgrade else {
+        arrivals.push(Arrival::Open);
+        wire.drain(arrivals);
+        return Ok(Layer::Raw(wire));
+    };
+    let limit = usize::try_from(Limits::default().packet_bytes).ok();
+    let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
+    let handshake = ClientHandshake::start(wire, request, Some(config)).map_err(|error| web_socket_closed(&error))?;
+    upgraded(handshake.handshake(), arrivals)
+}
+
+type Upgraded<T> = Result<(WebSocket<Wire>, T), HandshakeError<ClientHandshake<Wire>>>;
+
+fn upgraded<T>(outcome: Upgraded<T>, arrivals: &mut Vec<Arrival>) -> Result<Layer, Closed> {
+    match outcome {
+        Ok((mut socket, _)) => {
+            arrivals.push(Arrival::Open);
+            read_frames(&mut socket, arrivals)?;
+            Ok(Layer::Framed(Box::new(socket)))
+        }
+        Err(HandshakeError::Interrupted(handshake)) => Ok(Layer::Upgrading(handshake)),
+        Err(HandshakeError::Failure(error)) => Err(web_socket_closed(&error)),
+    }
+}
+
+fn read_frames(socket: &mut WebSocket<Wire>, arrivals: &mut Vec<Arrival>) -> Result<(), Closed> {
+    use tungstenite::Message;
+    loop {
+        match socket.read() {
+            Ok(Message::Binary(bytes)) => arrivals.push(Arrival::Bytes(bytes.into())),
+            Ok(Message::Text(text)) => arrivals.push(Arrival::TextFrame(text.as_bytes().to_vec())),
+            Ok(Message::Close(frame)) => {
+                // The answer to it is on its way with the next flush.
+                let _ = socket.flush();
+                return Err(frame.map_or_else(Closed::default, |frame| Closed {
+                    code: Some(frame.code.into()),
+                    reason: frame.reason.as_str().to_owned(),
+                }));
+            }
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+            Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(web_socket_closed(&error)),
+        }
+    }
+    // A pong may be waiting.
+    match socket.flush() {
+        Ok(()) => Ok(()),
+        Err(error) => Err(web_socket_closed(&error)),
+    }
+}
+
+/// The TCP stream, with TLS where it is wanted, as [`Read`] and [`Write`] for
+/// the layer above: reading gives what was taken in, and never blocks.
+struct Wire {
+    tcp: TcpStream,
+    tls: Option<ClientConnection>,
+    /// Decrypted and not yet read from `at` on.
+    arrived: Vec<u8>,
+    at: usize,
+}
+
+impl Wire {
+    fn take_in(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        let Some(tls) = &mut self.tls else {
+            self.arrived.extend_from_slice(bytes);
+            return Ok(());
+        };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            tls.read_tls(&mut rest).map_err(|error| io_closed(&error))?;
+            let state = match tls.process_new_packets() {
+                Ok(state) => state,
+                Err(error) => {
+                    // The alert tells the peer what it did wrong; it may be gone.
+                    let _ = self.flush_tls();
+                    return Err(tls_closed(&error));
+                }
+            };
+            let before = self.arrived.len();
+            self.arrived.resize(before + state.plaintext_bytes_to_read(), 0);
+            tls.reader().read_exact(&mut self.arrived[before..]).map_err(|error| io_closed(&error))?;
+        }
+        self.flush_tls().map_err(|error| io_closed(&error))
+    }
+
+    fn drain(&mut self, arrivals: &mut Vec<Arrival>) {
+        if self.at < self.arrived.len() {
+            arrivals.push(Arrival::Bytes(self.arrived.split_off(self.at)));
+        }
+        self.arrived.clear();
+        self.at = 0;
+    }
+
+    fn flush_tls(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            while tls.wants_write() {
+                tls.write_tls(&mut self.tcp)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say_goodbye(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = self.flush_tls();
+        }
+        let _ = self.tcp.shutdown(Shutdown::Write);
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = (&self.arrived[self.at..]).read(buffer)?;
+        self.at += read;
+        if self.at == self.arrived.len() {
+            self.arrived.clear();
+            self.at = 0;
+        }
+        if read == 0 && !buffer.is_empty() { Err(ErrorKind::WouldBlock.into()) } else { Ok(read) }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.tcp.write(bytes),
+            Some(tls) => {
+                let written = tls.writer().write(bytes)?;
+                self.flush_tls()?;
+                Ok(written)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flush_tls()
+    }
+}
+
+impl Drop for Wire {
+    /// Ends the reading thread as well.
+    fn drop(&mut self) {
+        let _ = self.tcp.shutdown(Shutdown::Both);
+    }
+}
+
+// ---- the reading thread -----------------------------------------------------
+
+fn read(host: &str, port: u16, attempt: u64, happenings: &SyncSender<Happening>) {
+    // A driver that hears nothing any more is gone; there is nobody to tell.
+    let closed = match open(host, port).and_then(|tcp| tcp.try_clone().map(|reader| (tcp, reader))) {
+        Err(error) => dial_closed(&error, host, port),
+        Ok((tcp, mut reader)) => {
+            if happenings.send(Happening::Opened { attempt, tcp }).is_err() {
+                return;
+            }
+            let mut buffer = vec![0; READ_BYTES];
+            loop {
+                match reader.read(&mut buffer) {
+                    Ok(0) => break Closed { code: None, reason: "the broker closed it.".to_owned() },
+                    Ok(count) => {
+                        let bytes = buffer[..count].to_vec();
+                        if happenings.send(Happening::Bytes { attempt, bytes }).is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => break io_closed(&error),
+                }
+            }
+        }
+    };
+    let _ = happenings.send(Happening::Closed { attempt, closed });
+}
+
+fn open(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    // Each gets its share, so that a dead IPv6 address leaves time for IPv4.
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    for address in &addresses {
+        match TcpStream::connect_timeout(address, share) {
+            Ok(tcp) => {
+                // A line is one small packet and is to go out now.
+                tcp.set_nodelay(true)?;
+                tcp.set_write_timeout(Some(WRITE_TIMEOUT))?;
+                return Ok(tcp);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+// ---- words ------------------------------------------------------------------
+
+fn dial_closed(error: &io::Error, host: &str, port: u16) -> Closed {
+    let reason = match error.kind() {
+        ErrorKind::ConnectionRefused => format!("nothing listens at {host}, port {port} (connection refused)."),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => format!("{host}, port {port}, didn't answer in time."),
+        _ => format!("{host}, port {port}: {}.", bare(error)),
+    };
+    Closed { code: None, reason }
+}
+
+fn io_closed(error: &io::Error) -> Closed {
+    let reason = match error.kind() {
+        ErrorKind::ConnectionReset => "the other side broke it off (connection reset).".to_owned(),
+        ErrorKind::BrokenPipe => "the other side is gone (broken pipe).".to_owned(),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+            format!("the broker took nothing for {} seconds.", WRITE_TIMEOUT.as_secs())
+        }
+        _ => format!("{}.", bare(error)),
+    };
+    Closed { code: None, reason }
+}
+
+fn tls_closed(error: &rustls::Error) -> Closed {
+    use rustls::CertificateError;
+    let reason = match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the broker's certificate comes from an authority that isn't trusted here; name its certificate with --ca."
+                .to_owned()
+        }
+        rustls::Error::InvalidCertificate(certificate) => {
+            format!("the broker's certificate is no good: {certificate}.")
+        }
+        rustls::Error::InvalidMessage(_) => "what answers at this port doesn't speak TLS.".to_owned(),
+        _ => format!("TLS failed: {error}."),
+    };
+    Closed { code: None, reason }
+}
+
+fn web_socket_closed(error: &tungstenite::Error) -> Closed {
+    use tungstenite::Error;
+    use tungstenite::error::ProtocolError;
+    let reason = match error {
+        Error::Io(error) => return io_closed(error),
+        Error::Http(response) => {
+            format!("the server answered HTTP {}, not with a WebSocket; is the path right?", response.status())
+        }
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
+            "the server doesn't offer the WebSocket subprotocol mqtt; is the path right?".to_owned()
+        }
+        Error::Protocol(_) => format!("what answers at this port doesn't speak WebSocket ({error})."),
+        _ => format!("{error}."),
+    };
+    Closed { code: None, reason }
+}
+
+/// The system's words without the number that Rust adds.
+fn bare(error: &io::Error) -> String {
+    let words = error.to_string();
+    words.split_once(" (os error").map_or(words.as_str(), |(words, _)| words).to_owned()
+}
+
+// ---- certificates -----------------------------------------------------------
+
+fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, SettingsError> {
+    let roots = match ca_file {
+        Some(path) => named_roots(path)?,
+        None => system_roots()?,
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SettingsError::Address { reason: error.to_string() })?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn named_roots(path: &Path) -> Result<RootCertStore, SettingsError> {
+    let failed = |reason: String| SettingsError::Ca { path: path.to_owned(), reason };
+    let pem = std::fs::read(path).map_err(|error| failed(bare(&error)))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(failed("it holds no certificate in PEM form".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn system_roots() -> Result<RootCertStore, SettingsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // A system's store often holds one that is too old for rustls.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let reason = found.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
+        return Err(SettingsError::NoRoots { reason });
+    }
+    Ok(roots)
+}
