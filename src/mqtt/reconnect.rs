@@ -104,7 +104,7 @@ mod tests {
         for (failures, ceiling_s) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 60), (40, 60)] {
             let waits: Vec<_> = (0..1_000)
                 .map(|seed| {
-                    let mut back_off = BackOff::new(seed * 0x9E37_79B9_7F4A_7C15);
+                    let mut back_off = BackOff::new(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
                     back_off.failures = failures;
                     back_off.next_wait().as_secs_f64()
                 })
