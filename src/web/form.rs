@@ -357,6 +357,7 @@ pub(super) fn ConnectionForm(
                         <label for="qos">"QoS"</label>
                         <select
                             id="qos"
+                            title="0: at most once. 1: at least once. 2: exactly once."
                             aria-invalid=move || form.fault(Field::QoS).map(|_| "true")
                             aria-describedby="qos-fault"
                             prop:value=move || (form.qos.get() as u8).to_string()
@@ -366,9 +367,9 @@ pub(super) fn ConnectionForm(
                                 form.forgive(Field::QoS);
                             }
                         >
-                            <option value="0">"0, at most once"</option>
-                            <option value="1">"1, at least once"</option>
-                            <option value="2">"2, exactly once"</option>
+                            <option value="0">"0"</option>
+                            <option value="1">"1"</option>
+                            <option value="2">"2"</option>
                         </select>
                         <p class="fault" id="qos-fault">{move || form.fault(Field::QoS)}</p>
                     </div>
@@ -376,6 +377,7 @@ pub(super) fn ConnectionForm(
                         <label for="protocol">"Protocol"</label>
                         <select
                             id="protocol"
+                            title="Auto: MQTT 5.0 first; where the broker doesn't take it, 3.1.1."
                             aria-invalid=move || form.fault(Field::Protocol).map(|_| "true")
                             aria-describedby="protocol-fault"
                             prop:value=move || link::protocol_name(form.version.get())
@@ -384,9 +386,9 @@ pub(super) fn ConnectionForm(
                                 form.forgive(Field::Protocol);
                             }
                         >
-                            <option value="auto">"Auto: 5.0, else 3.1.1"</option>
-                            <option value="5">"MQTT 5.0"</option>
-                            <option value="3.1.1">"MQTT 3.1.1"</option>
+                            <option value="auto">"Auto"</option>
+                            <option value="5">"5.0"</option>
+                            <option value="3.1.1">"3.1.1"</option>
                         </select>
                         <p class="fault" id="protocol-fault">{move || form.fault(Field::Protocol)}</p>
                     </div>

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use crate::console::{grouped, size};
 use crate::engine::update::{Connection, Granted, State, Stats};
-use crate::link::protocol_name;
 use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.
@@ -46,7 +45,6 @@ fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl Int
             _ => Vec::new(),
         })
     });
-    let version = Memo::new(move |_| connection.with(|connection| connection.version));
     view! {
         <div class="status-details">
             {move || retry.get().map(|words| view! { <p class="retry">{words}</p> })}
@@ -80,11 +78,6 @@ fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl Int
                     .then(|| {
                         view! {
                             <ul class="subscriptions" aria-label="Subscriptions">
-                                {version
-                                    .get()
-                                    .map(|version| {
-                                        view! { <li class="version">{format!("MQTT {}", protocol_name(Some(version)))}</li> }
-                                    })}
                                 {subscriptions
                                     .into_iter()
                                     .map(|subscription| {
