@@ -18,10 +18,8 @@ use rmqtt::context::ServerContext;
 use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
-use rmqtt::session::SessionState;
 use rmqtt::types::{
-    AuthResult, ClientId, CodecPublish, ConnectInfo, From, Id, ListenerId, PublishAclResult, PublishResult, QoS,
-    Reason, SubscribeReturn, TopicName,
+    AuthResult, ConnectInfo, Id, ListenerId, PublishAclResult, PublishResult, QoS, Reason, SubscribeReturn,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -55,6 +53,9 @@ const TCP: ListenerId = 1;
 const WEBSOCKET: ListenerId = 2;
 const DIFFUSION: ListenerId = 3;
 
+/// The user name that the station's own transmission connects with.
+const OWN_NAME: &str = env!("CARGO_PKG_NAME");
+
 /// A running broker.
 pub(crate) struct Broker {
     /// Where it takes plain MQTT.
@@ -63,8 +64,8 @@ pub(crate) struct Broker {
     pub doors: Doors,
     /// Messages dropped because a subscriber was too slow and its queue full.
     pub dropped: Arc<AtomicU64>,
-    /// The way in for the station's own messages.
-    pub inlet: Inlet,
+    /// What the station's own transmission connects with, where users are asked for.
+    pub own_user: Option<(String, String)>,
     task: JoinHandle<()>,
 }
 
@@ -75,7 +76,13 @@ impl Broker {
         let context = ServerContext::new().busy_check_enable(false).build().await;
         *context.extends.retain_mut().await = Box::new(RetainedMessages::default());
 
-        let hooks = Hooks { users: users.map(Arc::new), farewells: Farewells::default(), dropped: Arc::default() };
+        let own_user = users.as_ref().map(|_| (OWN_NAME.to_owned(), random_password()));
+        let hooks = Hooks {
+            users: users.map(Arc::new),
+            own_user: own_user.clone(),
+            farewells: Farewells::default(),
+            dropped: Arc::default(),
+        };
         let anonymous = hooks.users.is_none();
         hooks.register(&context).await;
 
@@ -85,7 +92,6 @@ impl Broker {
         let diffusion = limits(loopback).name("diffusion").allow_anonymous(anonymous);
         let (diffusion_listener, diffusion) = listen("--mqtt", diffusion.max_qos_allowed(QoS::AtLeastOnce))?;
 
-        let inlet = Inlet(context.clone());
         let server = MqttServer::new(context)
             .listener_by_id(tcp_listener, TCP)
             .listener_by_id(open_listener, WEBSOCKET)
@@ -97,7 +103,7 @@ impl Broker {
             }
         });
         let doors = Doors { open, diffusion, farewells: hooks.farewells };
-        Ok(Self { tcp, doors, dropped: hooks.dropped, inlet, task })
+        Ok(Self { tcp, doors, dropped: hooks.dropped, own_user, task })
     }
 
     /// Completes when the broker ends, which it never should by itself.
@@ -110,30 +116,6 @@ impl Broker {
         self.task.abort();
         if !self.task.is_finished() {
             let _ = self.task.await;
-        }
-    }
-}
-
-/// Hands messages to the broker from within the station.
-#[derive(Clone)]
-pub(crate) struct Inlet(ServerContext);
-
-impl Inlet {
-    /// Publishes at QoS 1, so that each subscriber gets it at the QoS it was granted.
-    pub(crate) async fn publish(&self, topic: &'static str, payload: String) {
-        let publish = CodecPublish {
-            dup: false,
-            retain: false,
-            qos: QoS::AtLeastOnce,
-            topic: TopicName::from_static(topic),
-            packet_id: None,
-            payload: payload.into(),
-            properties: None,
-        };
-        let own = ClientId::from_static(env!("CARGO_PKG_NAME"));
-        let from = From::from_system(Id::new(self.0.node.id(), 0, None, None, own, None));
-        if let Err(error) = SessionState::forwards(&self.0, from, Box::new(publish).into(), false, None).await {
-            eprintln!("mqtt-crawl-station: a message for {topic} was not taken: {error}");
         }
     }
 }
@@ -205,6 +187,7 @@ fn reason_code(reason: &Reason) -> Option<u8> {
 #[derive(Clone)]
 struct Hooks {
     users: Option<Arc<Users>>,
+    own_user: Option<(String, String)>,
     farewells: Farewells,
     dropped: Arc<AtomicU64>,
 }
@@ -235,7 +218,11 @@ impl Hooks {
             // Nobody said who they are: CONNACK 0x87 or return code 5.
             return AuthResult::NotAuthorized;
         };
-        match users.accepts(name, password).await {
+        let is_own = self
+            .own_user
+            .as_ref()
+            .is_some_and(|(own_name, own_password)| *own_name == **name && own_password.as_bytes() == &password[..]);
+        match is_own || users.accepts(name, password).await {
             true => AuthResult::Allow(false, None),
             // CONNACK 0x86 or return code 4.
             false => AuthResult::BadUsernameOrPassword,
@@ -312,4 +299,10 @@ fn listen(option: &'static str, builder: Builder) -> Result<(Listener, SocketAdd
     let listener = builder.bind().and_then(Listener::tcp);
     let bound = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
     bound.map_err(|error| StartError::Bind { option, address, fault: error.to_string() })
+}
+
+/// A password that is good for one run and never leaves the process.
+fn random_password() -> String {
+    let halves = [(); 2].map(|()| argon2::password_hash::generate_salt());
+    halves.as_flattened().iter().map(|byte| format!("{byte:02x}")).collect()
 }

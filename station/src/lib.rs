@@ -7,7 +7,7 @@
 //!                  ├─ /mqtt ───────┐
 //!                  └─ /diffusion ──┤ websocket: bytes as they come, both ways
 //!                                  ▼
-//! producer ─ tcp ────────────▶ broker ◀─ transmit (--transmit FILE)
+//! producer ─ tcp ────────────▶ broker ◀─ tcp ─ transmit (--transmit FILE)
 //! ```
 //!
 //! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
+use crate::transmit::Transmission;
 use crate::web::{App, Web};
 
 pub use crate::options::Options;
@@ -93,7 +94,7 @@ pub struct Station {
     web: JoinHandle<std::io::Result<()>>,
     stop: CancellationToken,
     sockets: TaskTracker,
-    transmission: Option<JoinHandle<()>>,
+    transmission: Option<Transmission>,
 }
 
 impl Station {
@@ -135,7 +136,10 @@ impl Station {
         });
         let served = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
         let web = tokio::spawn(served.into_future());
-        let transmission = script.map(|script| tokio::spawn(script.transmit(broker.inlet.clone())));
+        let transmission = script.map(|script| {
+            let own_user = broker.own_user.clone();
+            Transmission::begin(script, reachable(broker.tcp), own_user)
+        });
         Ok(Self { http, has_app, broker, web, stop, sockets, transmission })
     }
 
@@ -164,26 +168,26 @@ impl Station {
     pub async fn failure(&mut self) -> anyhow::Error {
         let transmission = async {
             match &mut self.transmission {
-                Some(task) => task.await,
+                Some(transmission) => transmission.ended().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             ended = &mut self.web => anyhow::anyhow!("the web server ended: {ended:?}"),
             () = self.broker.ended() => anyhow::anyhow!("the broker ended"),
-            ended = transmission => anyhow::anyhow!("the transmission ended: {ended:?}"),
+            ended = transmission => anyhow::anyhow!("the transmission ended: {ended}"),
         }
     }
 
     /// Says goodbye to every client over WebSocket, closes both ports and ends.
     pub async fn stop(self) {
+        if let Some(transmission) = self.transmission {
+            transmission.stop().await;
+        }
         self.stop.cancel();
         self.sockets.close();
         let _ = timeout(LONGEST_STOP, self.sockets.wait()).await;
         self.broker.stop().await;
-        if let Some(transmission) = self.transmission {
-            transmission.abort();
-        }
         // Connections that only fetch files don't hold it up.
         self.web.abort();
         if !self.web.is_finished() {

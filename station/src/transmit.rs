@@ -1,21 +1,20 @@
-//! The sample transmission: a dialogue script handed to the station's own broker, over and over.
-//!
-//! It needs no client and no password: the broker is in the same process, so the lines go straight
-//! to whoever subscribed.
+//! The sample transmission: a dialogue script told to the station's own broker by the producer's
+//! library, over and over, as any producer would from outside.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use mqtt_crawl::broker_url::BrokerUrl;
 use mqtt_crawl::dialogue::script::{self, ScriptLine};
-use tokio::time::{MissedTickBehavior, interval};
+use mqtt_crawl_producer::{Repeat, Report, Settings, SettingsError, Stop, Summary, transmit};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::StartError;
-use crate::broker::Inlet;
 
-/// Where the lines go.
-const TOPIC: &str = "StarWars";
-/// A line each second, the pace at which the crawl takes them.
-const PACE: Duration = Duration::from_secs(1);
+/// How long a transmission may take to say goodbye.
+const LONGEST_STOP: Duration = Duration::from_secs(2);
 /// Rows left out that are named one by one.
 const MOST_FAULTS: usize = 10;
 
@@ -38,21 +37,61 @@ impl Script {
         if let Some(more @ 1..) = script.faults.len().checked_sub(MOST_FAULTS) {
             eprintln!("mqtt-crawl-station: {}: {more} more rows left out", path.display());
         }
-        if script.lines.is_empty() {
-            let example = r#"no row reads like `"1" "CHARACTER" "Spoken text"`"#;
-            return Err(unusable(example.to_owned()));
+        match script.lines.is_empty() {
+            true => Err(unusable(SettingsError::NoLines.to_string())),
+            false => Ok(Self { lines: script.lines }),
         }
-        Ok(Self { lines: script.lines })
+    }
+}
+
+/// A script that is being transmitted to `StarWars`, a line a second.
+pub(crate) struct Transmission {
+    stop: Stop,
+    /// The producer's library blocks a thread.
+    task: JoinHandle<Result<Summary, SettingsError>>,
+}
+
+impl Transmission {
+    /// Begins, as a user where users are asked for.
+    pub(crate) fn begin(script: Script, broker: SocketAddr, user: Option<(String, String)>) -> Self {
+        let (user_name, password) = user.unzip();
+        let broker = BrokerUrl::parse(&format!("mqtt://{broker}")).expect("an address and a port make a URL");
+        let settings = Settings {
+            repeat: Repeat::UntilStopped,
+            user_name,
+            password: password.map(String::into_bytes),
+            ..Settings::new(broker)
+        };
+        let stop = Stop::new();
+        let stopped = stop.clone();
+        let task = tokio::task::spawn_blocking(move || transmit(&settings, &script.lines, &stopped, &mut say));
+        Self { stop, task }
     }
 
-    /// Publishes the lines in order, and starts over after the last, until dropped.
-    pub(crate) async fn transmit(self, inlet: Inlet) {
-        let mut pace = interval(PACE);
-        // After a suspended night it goes on where it was; it doesn't catch up.
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for ScriptLine { line, .. } in self.lines.iter().cycle() {
-            pace.tick().await;
-            inlet.publish(TOPIC, line.to_json()).await;
+    /// Completes when no more lines go out, which nobody asked for; says why.
+    pub(crate) async fn ended(&mut self) -> String {
+        match (&mut self.task).await {
+            Ok(Ok(summary)) => summary.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Lets it say goodbye to the broker.
+    pub(crate) async fn stop(self) {
+        self.stop.stop();
+        if !self.task.is_finished() {
+            let _ = timeout(LONGEST_STOP, self.task).await;
+        }
+    }
+}
+
+fn say(report: &Report) {
+    match report {
+        Report::Connected { .. } | Report::Progress { .. } => {}
+        Report::Lost { failure, .. } => eprintln!("mqtt-crawl-station: the transmission: {failure}"),
+        Report::LineFailed(line) => {
+            eprintln!("mqtt-crawl-station: the transmission: row {} {}", line.row, line.fate);
         }
     }
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use mqtt_crawl_station::{Options, Station};
 
-use super::client::{Client, Version, Way, packet, string};
+use super::client::{Client, Version, Way, connect, packet, string};
+use super::users::HASH;
 use super::{file, quiet};
 
 #[tokio::test]
@@ -23,5 +24,18 @@ async fn a_script_goes_round_a_line_a_second() {
         assert_eq!(client.packet().await.as_ref(), Some(line));
     }
     assert!(began.elapsed() > Duration::from_millis(2500), "{:?}", began.elapsed());
+    station.stop().await;
+}
+
+#[tokio::test]
+async fn a_script_is_transmitted_where_users_are_asked_for_too() {
+    let transmit = Some(file("script-users", "\"1\" \"ANA\" \"Aye.\"\n"));
+    let users = Some(file("users-script", &format!("ana:{HASH}\n")));
+    let station = Station::start(&Options { transmit, users, ..quiet() }).await.unwrap();
+    let mut client = Client::open(&station, Way::Diffusion).await;
+    client.send(&connect(Version::V5, "audience", Some(("ana", "open sesame")))).await;
+    assert_eq!(client.packet().await.unwrap()[3], 0);
+    client.subscribe(Version::V5, "StarWars", 0).await;
+    assert!(client.packet().await.unwrap().ends_with(br#"{"character":"ANA","text":"Aye."}"#));
     station.stop().await;
 }

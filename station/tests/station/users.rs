@@ -7,7 +7,7 @@ use super::{file, quiet};
 use Version::{V5, V311};
 
 /// `open sesame`, with the least work Argon2 allows so that tests stay quick.
-const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$oWpxAZ9GNQwNm9bsx3yDVQ$/Yl0T74pOp3+wxzkhTJwow";
+pub const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$oWpxAZ9GNQwNm9bsx3yDVQ$/Yl0T74pOp3+wxzkhTJwow";
 
 #[tokio::test]
 async fn every_way_asks_for_a_user() {
