@@ -102,7 +102,7 @@ pub const PRESETS: &[Preset] = &[
         place: Place::Own,
         version: None,
         qos: None,
-        hint: "Any broker with a WebSocket listener. Write its address below, path included.",
+        hint: "Any broker with a WebSocket listener. Write its whole address, path included.",
     },
 ];
 

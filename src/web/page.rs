@@ -23,7 +23,7 @@ use super::console::{Console, ConsoleView};
 use super::crawl::{CrawlHandle, CrawlView};
 use super::form::{ConnectionForm, Form, PageFacts};
 use super::status::{ConnectionStatus, Numbers};
-use super::worker_link::{Heard, WorkerLink};
+use super::worker_link::{self, Heard, WorkerLink};
 use crate::broker_url::PageSecurity;
 use crate::console::Step;
 use crate::engine::command::{Command, ConnectRequest, Pull};
@@ -454,7 +454,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let inner = Rc::new_cyclic(|this: &std::rc::Weak<Inner>| {
         let (to_hear, to_move) = (this.clone(), this.clone());
         Inner {
-            worker: WorkerLink::start(clock.clone(), move |heard| {
+            worker: WorkerLink::start(worker_link::SCRIPT, clock.clone(), move |heard| {
                 if let Some(inner) = to_hear.upgrade() {
                     inner.hear(heard);
                 }

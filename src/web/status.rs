@@ -41,7 +41,7 @@ fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl Int
     let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
     let subscriptions = Memo::new(move |_| {
         connection.with(|connection| match connection.state {
-            State::Connected | State::Reconnecting => connection.subscriptions.clone(),
+            State::Connected => connection.subscriptions.clone(),
             _ => Vec::new(),
         })
     });

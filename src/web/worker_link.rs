@@ -20,7 +20,7 @@ use crate::engine::update::Update;
 use crate::time::Instant;
 
 /// The loader that Trunk writes beside the worker; relative to the page.
-const SCRIPT: &str = "worker_loader.js";
+pub const SCRIPT: &str = "worker_loader.js";
 
 /// A worker that dies this often within [`DEATHS_SPAN`] isn't started again:
 /// whatever kills it is there every time.
@@ -61,6 +61,7 @@ pub struct WorkerLink(Rc<RefCell<Inner>>);
 
 struct Inner {
     this: Weak<RefCell<Inner>>,
+    script: &'static str,
     clock: Clock,
     hear: Rc<dyn Fn(Heard)>,
     running: Option<Running>,
@@ -85,12 +86,13 @@ impl Drop for Running {
 }
 
 impl WorkerLink {
-    /// Starts the worker; `hear` is told of everything it says and of its
-    /// death. Never called from within a call to the link.
-    pub fn start(clock: Clock, hear: impl Fn(Heard) + 'static) -> Self {
+    /// Starts the worker of this script; `hear` is told of everything it says
+    /// and of its death, never from within a call to the link.
+    pub fn start(script: &'static str, clock: Clock, hear: impl Fn(Heard) + 'static) -> Self {
         let link = Self(Rc::new_cyclic(|this| {
             RefCell::new(Inner {
                 this: this.clone(),
+                script,
                 clock,
                 hear: Rc::new(hear),
                 running: None,
@@ -122,7 +124,7 @@ impl Inner {
     fn start(&mut self) {
         // Its URL is fixed, so the constructor throws only where workers are
         // forbidden altogether.
-        match Worker::new(SCRIPT) {
+        match Worker::new(self.script) {
             Ok(worker) => self.running = Some(self.listen_to(worker)),
             Err(_) => {
                 let words = "This browser lets the page start no worker, and without one it can't run. \
@@ -142,7 +144,7 @@ impl Inner {
         let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             let words = match event.dyn_ref::<ErrorEvent>() {
                 Some(error) => error.message(),
-                None => format!("{SCRIPT} can't be loaded"),
+                None => "its script can't be loaded".to_owned(),
             };
             let heard = this.upgrade().and_then(|inner| inner.borrow_mut().died(words));
             tell(&this, heard);
