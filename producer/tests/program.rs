@@ -1,0 +1,317 @@
+//! The program against Debian's mosquitto, and against peers that are none.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+mod support;
+use support::{Access, BreakingWay, Mosquitto, USER, answering, free_port, producer, run, start};
+
+/// A script of so many lines below its header row.
+fn write_script(folder: &TempDir, lines: usize) -> PathBuf {
+    let rows = (1..=lines).map(|n| format!("\"{n}\" \"RELAY {n}\" \"Line \\\"{n}\\\"\"\n"));
+    write(folder, &format!("\"character\" \"dialogue\"\n{}", rows.collect::<String>()))
+}
+
+fn write(folder: &TempDir, text: &str) -> PathBuf {
+    let path = folder.path().join("script.txt");
+    std::fs::write(&path, text).expect("a script");
+    path
+}
+
+fn json(n: usize) -> String {
+    format!(r#"{{"character":"RELAY {n}","text":"Line \"{n}\""}}"#)
+}
+
+#[test]
+fn all_lines_arrive_in_order_as_asked_for() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 40);
+    let check = |protocol: &str, watch_with: &str, qos: usize, said: &str| {
+        let watcher = broker.subscribe(watch_with, "StarWars", 40);
+        let qos_text = qos.to_string();
+        let ended = run(producer()
+            .args(["--broker", &broker.url(), "--protocol", protocol, "--qos", &qos_text, "--interval", "2ms"])
+            .arg(&script));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        for n in 1..=40 {
+            assert_eq!(watcher.line(), format!("{qos} 0 StarWars {}", json(n)));
+        }
+        assert!(watcher.end().success());
+        let summary = if qos == 0 { "40 of 40 lines sent" } else { "40 of 40 lines acknowledged" };
+        assert!(ended.stdout.contains(summary), "{}", ended.stdout);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    };
+    check("auto", "mqttv311", 1, "MQTT 5.0");
+    check("auto", "mqttv5", 0, "MQTT 5.0");
+    check("5", "mqttv5", 2, "MQTT 5.0");
+    check("3.1.1", "mqttv5", 0, "MQTT 3.1.1");
+    check("3.1.1", "mqttv311", 1, "MQTT 3.1.1");
+    check("3.1.1", "mqttv311", 2, "MQTT 3.1.1");
+}
+
+#[test]
+fn every_way_to_a_broker_works() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 10);
+    let check = |url: String| {
+        let watcher = broker.subscribe("mqttv5", "StarWars", 10);
+        let mut command = producer();
+        command.args(["--broker", &url, "--interval", "2ms"]).arg(&script);
+        if url.starts_with("mqtts") || url.starts_with("wss") {
+            command.arg("--ca").arg(&broker.ca_file);
+        }
+        let ended = run(&mut command);
+        assert_eq!(ended.status, 0, "{url}: {}", ended.stderr);
+        for n in 1..=10 {
+            assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)), "{url}");
+        }
+    };
+    check(broker.url());
+    check(format!("mqtts://127.0.0.1:{}", broker.mqtts_port));
+    check(format!("mqtts://localhost:{}", broker.mqtts_port));
+    check(format!("ws://127.0.0.1:{}/mqtt?a=b", broker.ws_port));
+    check(format!("WS://127.0.0.1:{}", broker.ws_port));
+    check(format!("wss://127.0.0.1:{}/diffusion", broker.wss_port));
+}
+
+#[test]
+fn text_topic_retain_start_and_standard_input() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let watcher = broker.subscribe("mqttv5", "a/ü", 2);
+    let mut child = producer()
+        .args(["--broker", &broker.url(), "--topic", "a/ü", "--payload", "text", "--retain", "--start", "3"])
+        .args(["--interval", "1ms", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let rows = "\"1\" \"A\" \"one\"\n\"2\" \"B\" \"two\"\n\"3\" \"C\" \"three\"\n\"4\" \"\" \"Four: a number\"\n";
+    child.stdin.take().expect("piped").write_all(rows.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 of 2 lines acknowledged\n");
+    assert_eq!(watcher.line(), "1 0 a/ü C: three");
+    assert_eq!(watcher.line(), "1 0 a/ü Four: a number");
+    assert!(watcher.end().success());
+    let later = broker.subscribe("mqttv5", "a/ü", 1);
+    assert_eq!(later.line(), "1 1 a/ü Four: a number");
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_told_and_left_out() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write(
+        &broker.folder,
+        "\"character\" \"dialogue\"\n\"1\" \"A\" \"one\"\n\n\"2\" \"B\" \"two\n\"3\" C \"three\"\n\"4\" \"D\" \"four\"\n",
+    );
+    let watcher = broker.subscribe("mqttv5", "StarWars", 2);
+    let ended = run(producer().args(["--broker", &broker.url(), "--interval", "1ms", "--quiet"]).arg(&script));
+    assert_eq!((ended.status, ended.stdout.as_str()), (0, ""));
+    let told: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (told, place) in told.iter().zip(["line 3, column 1:", "line 4, column 9:", "line 5, column 5:"]) {
+        assert!(told.contains(place) && told.contains("script.txt"), "{told:?} should say {place:?}");
+    }
+    assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"A","text":"one"}"#);
+    assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"D","text":"four"}"#);
+}
+
+#[test]
+fn wrong_use_is_told_before_anything_is_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = write_script(&folder, 3);
+    let script = script.to_str().expect("UTF-8");
+    let empty = folder.path().join("empty.txt");
+    std::fs::write(&empty, "\"character\" \"dialogue\"\n\nnonsense\n").expect("a file");
+    let missing = folder.path().join("missing");
+    let (empty, missing) = (empty.to_str().expect("UTF-8"), missing.to_str().expect("UTF-8"));
+    let check = |arguments: &[&str], words: &str| {
+        let ended = run(producer().args(arguments));
+        assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{arguments:?}: {:?} should say {words:?}", ended.stderr);
+    };
+    check(&[missing], "can't be read");
+    check(&[empty], "no line that can be sent");
+    check(&[script, "--broker", "127.0.0.1:1883"], "how to connect");
+    check(&[script, "--broker", "mqtt://127.0.0.1:0"], "port");
+    check(&[script, "--topic", "a/#"], "can't hold + or #");
+    check(&[script, "--topic", ""], "topic is empty");
+    check(&[script, "--start", "4"], "no line 4");
+    check(&[script, "--qos", "3"], "0, 1 or 2");
+    check(&[script, "--interval", "soon"], "500ms or 1.5s");
+    check(&[script, "--ca", missing], "isn't encrypted");
+    check(&[script, "--broker", "mqtts://127.0.0.1", "--ca", missing], "can't be used");
+    check(&[script, "--broker", "mqtts://127.0.0.1", "--ca", script], "no certificate");
+    check(&[script, "--username", "u", "--password-file", missing], "can't be read");
+    let long = "x".repeat(70_000);
+    let port = answering(b"").to_string();
+    check(&[script, "--broker", &format!("mqtt://127.0.0.1:{port}"), "--client-id", &long], "65,535");
+}
+
+#[test]
+fn a_broker_that_cannot_be_reached_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = write_script(&folder, 3);
+    let check = |url: String, words: &str| {
+        let ended = run(producer().args(["--broker", &url, "--interval", "1ms"]).arg(&script));
+        assert_eq!(ended.status, 1, "{url}: {}", ended.stderr);
+        assert_eq!(ended.stderr.matches(words).count(), 3, "{url}: {:?} should say {words:?}", ended.stderr);
+        assert_eq!(ended.stderr.matches("Trying again in").count(), 2, "{url}: {}", ended.stderr);
+        assert!(ended.stderr.contains("Lines 1–3 (rows 2–4): not sent"), "{url}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "0 of 3 lines acknowledged\n");
+    };
+    check(format!("mqtt://127.0.0.1:{}", free_port()), "connection refused");
+    check(format!("mqtt://127.0.0.1:{}", answering(b"HTTP/1.1 400 Bad Request\r\n\r\n")), "broke a rule of MQTT");
+    check(format!("mqtt://127.0.0.1:{}", answering(b"")), "instead of answering CONNECT");
+    check(format!("ws://127.0.0.1:{}/", answering(b"HTTP/1.1 404 Not Found\r\n\r\n")), "HTTP 404");
+    check(format!("ws://127.0.0.1:{}/", answering(b"\x20\x02\x00\x00")), "doesn't speak WebSocket");
+    let tls = answering(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    check(format!("mqtts://127.0.0.1:{tls}"), "doesn't speak TLS");
+    check(format!("wss://127.0.0.1:{tls}/mqtt"), "doesn't speak TLS");
+}
+
+#[test]
+fn a_certificate_from_nowhere_is_not_trusted() {
+    let (broker, other) = (Mosquitto::start(Access::Everybody), Mosquitto::start(Access::Everybody));
+    let script = write_script(&broker.folder, 3);
+    let check = |url: String| {
+        let ended = run(producer().args(["--broker", &url]).arg("--ca").arg(&other.ca_file).arg(&script));
+        assert_eq!(ended.status, 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains("certificate"), "{}", ended.stderr);
+    };
+    check(format!("mqtts://127.0.0.1:{}", broker.mqtts_port));
+    check(format!("wss://127.0.0.1:{}/mqtt", broker.wss_port));
+}
+
+#[test]
+fn a_wrong_password_is_told_and_not_tried_again() {
+    let broker = Mosquitto::start(Access::User);
+    let script = write_script(&broker.folder, 3);
+    let (name, password) = USER;
+    let check = |protocol: &str, user: Option<&str>, given: &str, status: i32, words: &str| {
+        let mut command = producer();
+        command.args(["--broker", &broker.url(), "--protocol", protocol, "--interval", "1ms"]).arg(&script);
+        if let Some(user) = user {
+            command.args(["--username", user]).env("MQTT_PASSWORD", given);
+        }
+        let ended = run(&mut command);
+        assert_eq!(ended.status, status, "{}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
+        assert!(!ended.stderr.contains("Trying again"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains(given) && !ended.stdout.contains(given));
+    };
+    check("auto", Some(name), password, 0, "Connected");
+    check("3.1.1", Some(name), password, 0, "Connected");
+    check("auto", Some(name), "wrong pony", 3, "doesn't allow this connection");
+    check("5", Some(name), "wrong pony", 3, "doesn't allow this connection");
+    check("3.1.1", Some(name), "wrong pony", 3, "(3.1.1 return code 5)");
+    check("auto", None, "wrong pony", 3, "doesn't allow this connection");
+
+    let file = broker.folder.path().join("password");
+    std::fs::write(&file, format!("{password}\n")).expect("a file");
+    let ended = run(producer()
+        .args(["--broker", &broker.url(), "--interval", "1ms", "--username", name])
+        .env("MQTT_PASSWORD", "the file wins")
+        .arg("--password-file")
+        .arg(&file)
+        .arg(&script));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+}
+
+#[test]
+fn a_loop_ends_cleanly_when_interrupted() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 3);
+    let check = |signal: &str| {
+        let watcher = broker.subscribe("mqttv5", "StarWars", 8);
+        let program = start(
+            producer()
+                .args(["--broker", &broker.url(), "--loop", "--interval", "5ms", "--client-id", "looping"])
+                .arg(&script),
+        );
+        for n in [1, 2, 3, 1, 2, 3, 1, 2] {
+            assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
+        }
+        let sent = Command::new("kill").args([signal, &program.id().to_string()]).status();
+        assert!(sent.expect("kill").success());
+        let summary = program.line();
+        let words: Vec<_> = summary.split(' ').collect();
+        assert!(matches!(words.as_slice(), [a, "of", b, "lines", "acknowledged"] if a == b), "{summary}");
+        assert!(program.end().success());
+        // Mosquitto's words for a connection that ended with DISCONNECT.
+        broker.process.wait_for("Client looping disconnected.");
+    };
+    check("-INT");
+    check("-TERM");
+}
+
+#[test]
+fn an_interrupted_script_says_which_lines_were_not_sent() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 3);
+    let watcher = broker.subscribe("mqttv5", "StarWars", 1);
+    let program = start(producer().args(["--broker", &broker.url(), "--interval", "1h"]).arg(&script));
+    watcher.line();
+    let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+    assert_eq!(program.line(), "1 of 3 lines acknowledged");
+    assert_eq!(program.end().code(), Some(1));
+}
+
+#[test]
+fn a_connection_that_breaks_loses_no_line() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 30);
+    let check = |protocol: &str, qos: &str, cuts_bytes: &[usize]| {
+        let topic = format!("cut/{protocol}/{qos}");
+        // One more than there are, so that it doesn't end before a duplicate.
+        let watcher = broker.subscribe("mqttv5", "cut/#", 1_000);
+        let way = BreakingWay::to(broker.mqtt_port, cuts_bytes.to_vec());
+        let ended = run(producer()
+            .args(["--broker", &format!("mqtt://127.0.0.1:{}", way.port), "--protocol", protocol, "--qos", qos])
+            .args(["--interval", "2ms", "--topic", &topic])
+            .arg(&script));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert_eq!(ended.stdout, "30 of 30 lines acknowledged\n");
+        let lost = ended.stderr.matches("was lost").count();
+        assert_eq!(lost, cuts_bytes.len(), "{}", ended.stderr);
+        assert_eq!(ended.stderr.matches("Connected to").count(), cuts_bytes.len() + 1, "{}", ended.stderr);
+
+        // All has arrived when something that was published later has.
+        let later = write(&broker.folder, "\"1\" \"END\" \"end\"\n");
+        run(producer().args(["--broker", &broker.url(), "--topic", "cut/end"]).arg(later));
+        write_script(&broker.folder, 30);
+        let mut heard = Vec::new();
+        loop {
+            let line = watcher.line();
+            if line.contains("cut/end") {
+                break;
+            }
+            let text = line.split_once(&topic).expect("the topic").1.trim_start().to_owned();
+            heard.push((1..=30).find(|n| text == json(*n)).unwrap_or_else(|| panic!("{line}")));
+        }
+        if qos == "2" {
+            assert_eq!(heard, (1..=30).collect::<Vec<_>>(), "exactly once");
+        }
+        let mut once = heard.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once, (1..=30).collect::<Vec<_>>(), "at least once");
+        assert!(heard.len() <= 30 + lost * 30, "{heard:?}");
+    };
+    check("5", "1", &[900]);
+    check("3.1.1", "1", &[500, 700]);
+    check("5", "2", &[907, 311]);
+    check("3.1.1", "2", &[1_001]);
+}
+
+#[test]
+fn the_sample_script_has_no_fault() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/dialogues/the-quiet-broker.txt");
+    let ended = run(producer().args(["--broker", &broker.url(), "--interval", "0s", "--quiet"]).arg(sample));
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+}

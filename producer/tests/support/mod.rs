@@ -1,0 +1,270 @@
+//! What the tests of the program run it against.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// Longer than anything takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The user that brokers with a password know.
+pub const USER: (&str, &str) = ("relay", "correct horse");
+
+/// A child process whose lines can be waited for; killed when dropped.
+pub struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    /// Starts it and listens to one of its outputs.
+    fn start(mut command: Command, listen: fn(&mut Child) -> Box<dyn Read + Send>) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} can't be started: {error}"));
+        let output = BufReader::new(listen(&mut child));
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line.
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("another line of output")
+    }
+
+    /// Skips lines up to one that has these words.
+    pub fn wait_for(&self, words: &str) {
+        while !self.line().contains(words) {}
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> ExitStatus {
+        while self.lines.recv_timeout(PATIENCE).is_ok() {}
+        self.child.wait().expect("a status")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn stdout(child: &mut Child) -> Box<dyn Read + Send> {
+    Box::new(child.stdout.take().expect("standard output is piped"))
+}
+
+fn stderr(child: &mut Child) -> Box<dyn Read + Send> {
+    Box::new(child.stderr.take().expect("standard error is piped"))
+}
+
+/// Who may connect to a broker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Everybody,
+    /// [`USER`].
+    User,
+}
+
+/// A Debian mosquitto with a folder of its own.
+pub struct Mosquitto {
+    pub mqtt_port: u16,
+    pub mqtts_port: u16,
+    pub ws_port: u16,
+    pub wss_port: u16,
+    /// Certificate authority of its TLS listeners.
+    pub ca_file: PathBuf,
+    pub process: Process,
+    pub folder: TempDir,
+}
+
+impl Mosquitto {
+    pub fn start(access: Access) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ca_file = write_certificates(folder.path());
+        let [mqtt_port, mqtts_port, ws_port, wss_port] = free_ports();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let tls = format!("certfile {}\nkeyfile {}\n", at("server.pem"), at("server-key.pem"));
+        let access = match access {
+            Access::Everybody => "allow_anonymous true\n".to_owned(),
+            Access::User => {
+                let (name, password) = USER;
+                let status = command("mosquitto_passwd").args(["-b", "-c", &at("users"), name, password]).status();
+                assert!(status.expect("mosquitto_passwd").success());
+                format!("allow_anonymous false\npassword_file {}\n", at("users"))
+            }
+        };
+        let configuration = format!(
+            "user root\nlog_dest stderr\nlog_timestamp false\nlog_type all\nmax_queued_messages 0\n{access}\
+             listener {mqtt_port} 127.0.0.1\n\
+             listener {mqtts_port} 127.0.0.1\n{tls}\
+             listener {ws_port} 127.0.0.1\nprotocol websockets\n\
+             listener {wss_port} 127.0.0.1\nprotocol websockets\n{tls}"
+        );
+        std::fs::write(at("mosquitto.conf"), configuration).expect("a configuration");
+        let mut broker = command("mosquitto");
+        broker.args(["-c", &at("mosquitto.conf")]).stderr(Stdio::piped());
+        let process = Process::start(broker, stderr);
+        process.wait_for(" running");
+        Self { mqtt_port, mqtts_port, ws_port, wss_port, ca_file, process, folder }
+    }
+
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.mqtt_port)
+    }
+
+    /// A `mosquitto_sub` whose subscription stands. Each line of it is QoS,
+    /// retain flag, topic, payload; it ends after `count` messages.
+    pub fn subscribe(&self, version: &str, topic: &str, count: usize) -> Process {
+        let mut watcher = command("mosquitto_sub");
+        watcher.args(["-h", "127.0.0.1", "-p", &self.mqtt_port.to_string(), "-V", version, "-i", "watcher"]);
+        watcher.args(["-t", topic, "-q", "2", "-F", "%q %r %t %p", "-C", &count.to_string()]).stdout(Stdio::piped());
+        let watcher = Process::start(watcher, stdout);
+        self.process.wait_for("Sending SUBACK to watcher");
+        watcher
+    }
+}
+
+/// Debian keeps daemons where not everybody's PATH leads.
+fn command(name: &str) -> Command {
+    let daemon = Path::new("/usr/sbin").join(name);
+    Command::new(if daemon.exists() { daemon } else { name.into() })
+}
+
+/// All bound at once, so that they differ.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}
+
+/// A port that nobody listens at.
+pub fn free_port() -> u16 {
+    let [port] = free_ports();
+    port
+}
+
+/// A certificate authority and a server certificate from it.
+fn write_certificates(folder: &Path) -> PathBuf {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("a file");
+    let ca_key = KeyPair::generate().expect("a key");
+    let mut ca = CertificateParams::new(Vec::new()).expect("parameters");
+    ca.distinguished_name.push(DnType::CommonName, "Authority of a test");
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    write("ca.pem", ca.self_signed(&ca_key).expect("a certificate").pem());
+    let server_key = KeyPair::generate().expect("a key");
+    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let server = CertificateParams::new(names).expect("parameters");
+    let issuer = Issuer::from_params(&ca, &ca_key);
+    write("server.pem", server.signed_by(&server_key, &issuer).expect("a certificate").pem());
+    write("server-key.pem", server_key.serialize_pem());
+    folder.join("ca.pem")
+}
+
+/// A way to a broker that breaks: each number is how many bytes a connection
+/// carries toward the broker before it is cut; later connections are whole.
+pub struct BreakingWay {
+    pub port: u16,
+}
+
+impl BreakingWay {
+    pub fn to(broker_port: u16, cuts_bytes: Vec<usize>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        thread::spawn(move || {
+            let mut cuts = cuts_bytes.into_iter();
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(broker) = TcpStream::connect(("127.0.0.1", broker_port)) else { return };
+                let limit = cuts.next().unwrap_or(usize::MAX);
+                let back = (broker.try_clone().expect("a clone"), client.try_clone().expect("a clone"));
+                thread::spawn(move || carry(back.0, back.1, usize::MAX));
+                thread::spawn(move || carry(client, broker, limit));
+            }
+        });
+        Self { port }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream, limit: usize) {
+    let mut left = limit;
+    let mut buffer = [0; 512];
+    while left > 0 {
+        let room = left.min(buffer.len());
+        match from.read(&mut buffer[..room]) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => {
+                left -= count;
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// A server that answers whatever comes with these bytes and hangs up.
+pub fn answering(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut buffer = [0; 2_048];
+            let _ = client.read(&mut buffer);
+            let _ = client.write_all(answer);
+            let _ = client.shutdown(Shutdown::Write);
+            // Read to the end, or what was answered might be lost by a reset.
+            while client.read(&mut buffer).is_ok_and(|count| count > 0) {}
+        }
+    });
+    port
+}
+
+/// How a run of the program ended.
+pub struct Run {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The program, without any password in its environment.
+pub fn producer() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt-crawl-producer"));
+    command.env_remove("MQTT_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub fn run(command: &mut Command) -> Run {
+    let output = command.output().expect("the program starts");
+    Run {
+        status: output.status.code().expect("no signal ended it"),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// Starts it and listens to its standard output.
+pub fn start(command: &mut Command) -> Process {
+    let mut owned = Command::new(command.get_program());
+    owned.args(command.get_args()).stdin(Stdio::null()).stdout(Stdio::piped());
+    Process::start(owned, stdout)
+}
