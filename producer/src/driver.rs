@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use mqtt_crawl::dialogue::script::ScriptLine;
 use mqtt_crawl::mqtt::error::{Closed, Violation};
-use mqtt_crawl::mqtt::packet::ReasonCode;
+use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
 use mqtt_crawl::mqtt::session::Transmit;
 use mqtt_crawl::time::Instant;
 
@@ -21,9 +21,12 @@ use crate::transport::{Arrival, Connection, Dialer};
 
 /// How many happenings may wait for the driver before the reading thread does.
 const HAPPENINGS: usize = 64;
-/// How long the broker gets to close the connection after our DISCONNECT. What
-/// it hasn't read until then might be lost with the connection.
+/// How long the broker gets to close the connection after our DISCONNECT, where
+/// it has acknowledged what it was sent.
 const LINGER: Duration = Duration::from_secs(1);
+/// The same at QoS 0, where closing is the only sign that all was read: what is
+/// still on its way when we go might be lost with the connection.
+const LINGER_UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// The longest sleep; any deadline of ours is nearer or doesn't matter.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 
@@ -105,6 +108,7 @@ pub fn transmit(
         dialer,
         sender,
         happenings,
+        linger: if settings.qos == QoS::AtMostOnce { LINGER_UNACKNOWLEDGED } else { LINGER },
         attempt: 0,
         transport: Transport::None,
         transmission,
@@ -119,6 +123,7 @@ struct Driver<'a> {
     dialer: Dialer,
     sender: SyncSender<Happening>,
     happenings: Receiver<Happening>,
+    linger: Duration,
     /// Counts the connections; what older ones still tell is ignored.
     attempt: u64,
     transport: Transport,
@@ -252,7 +257,7 @@ impl Driver<'_> {
 
     /// Waits a moment for the peer to take what was sent and hang up too.
     fn part(&mut self) {
-        let until = self.clock.now() + LINGER;
+        let until = self.clock.now() + self.linger;
         while matches!(self.transport, Transport::Parting { .. }) {
             match self.happenings.recv_timeout(until.since(self.clock.now())) {
                 Ok(happening) => self.handle(happening),
