@@ -35,7 +35,7 @@ impl Default for Opening {
         Self {
             episode: "Episode 1883".to_owned(),
             title: "The Retained Message".to_owned(),
-            intro: "Small machines at the edge of the network call into the dark. \
+            intro: "Small machines at the far edge of the network call into the dark. \
                     One subscriber stays awake and listens for every word...."
                 .to_owned(),
         }

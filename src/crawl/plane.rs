@@ -129,6 +129,11 @@ impl Plane {
         key
     }
 
+    /// Takes back all blocks that still wait for their place, in their order.
+    pub fn unqueue(&mut self) -> Vec<Key> {
+        self.queue.drain(..).map(|waiting| waiting.key).collect()
+    }
+
     /// How many blocks wait for their place.
     pub fn queued(&self) -> usize {
         self.queue.len()

@@ -5,7 +5,7 @@
 //! moves when the window does.
 
 /// Edge of a grid cell, in CSS pixels.
-const CELL_PX: f64 = 96.0;
+const CELL_PX: f64 = 80.0;
 
 /// The most stars in a cell.
 const STARS_PER_CELL: u64 = 3;
@@ -61,7 +61,7 @@ fn in_cell(column: i64, row: i64) -> impl Iterator<Item = Star> {
             t if t > 0.92 => Tint::Amber,
             _ => Tint::White,
         };
-        Star { x_px, y_px, size_px: 0.9 + 1.3 * magnitude, brightness: 0.16 + 0.74 * magnitude, tint }
+        Star { x_px, y_px, size_px: 0.9 + 1.3 * magnitude, brightness: 0.22 + 0.7 * magnitude, tint }
     })
 }
 
@@ -101,14 +101,14 @@ mod tests {
     #[test]
     fn the_sky_is_neither_bare_nor_crowded() {
         let count = in_window(1_280.0, 720.0).count();
-        assert!((60..260).contains(&count), "{count} stars");
+        assert!((90..320).contains(&count), "{count} stars");
     }
 
     #[test]
     fn stars_are_small_and_faint_for_the_most_part() {
         let stars: Vec<Star> = in_window(3_840.0, 2_160.0).collect();
         let bright = stars.iter().filter(|star| star.brightness > 0.6).count();
-        assert!(stars.iter().all(|star| star.size_px <= 2.2 && star.brightness <= 0.9));
+        assert!(stars.iter().all(|star| star.size_px <= 2.2 && star.brightness <= 0.92));
         assert!(bright > 0 && bright * 5 < stars.len(), "{bright} of {}", stars.len());
     }
 }

@@ -19,16 +19,16 @@ pub const MAX_ROWS: usize = 24;
 pub const SPACE_EM: f64 = 0.30;
 
 /// Additional space after the speaker, in em.
-pub const SPEAKER_GAP_EM: f64 = 0.5;
+pub const SPEAKER_GAP_EM: f64 = 0.3;
 
 /// Justifying adds at most this to each space, in em.
-const MAX_STRETCH_EM: f64 = 0.34;
+const MAX_STRETCH_EM: f64 = 0.30;
 
 /// A last row shorter than this part of the column looks lost.
-const WIDOW: f64 = 0.22;
+const WIDOW: f64 = 0.28;
 
 /// What such a row costs, in squared slack.
-const WIDOW_COST: f64 = 0.08;
+const WIDOW_COST: f64 = 0.1;
 
 /// What each row costs: keeps the text from being broken more often than it
 /// must be.
@@ -36,6 +36,24 @@ const ROW_COST: f64 = 0.02;
 
 /// Measures text in em. `&mut` since a good one remembers.
 pub type Measure<'a> = &'a mut dyn FnMut(&str) -> f64;
+
+/// What rows are set into.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Column {
+    /// Its width, in em.
+    pub width_em: f64,
+    /// How its right edge looks.
+    pub edge: Edge,
+}
+
+/// How rows end on the far side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Flush where that costs little.
+    Justified,
+    /// Ragged: in a narrow column, justifying always tears holes.
+    Ragged,
+}
 
 /// Which way a message is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,10 +122,10 @@ impl Setting {
 }
 
 /// Sets one entry of the crawl in a column of this width.
-pub fn set_told(told: &Told, column_em: f64, measure: Measure<'_>) -> Setting {
+pub fn set_told(told: &Told, column: Column, measure: Measure<'_>) -> Setting {
     match told {
-        Told::Line { line, .. } => set(&line.character, &line.text, column_em, measure),
-        Told::Passed { count, .. } => set("", &passed_words(*count), column_em, measure),
+        Told::Line { line, .. } => set(&line.character, &line.text, column, measure),
+        Told::Passed { count, .. } => set("", &passed_words(*count), column, measure),
     }
 }
 
@@ -120,8 +138,8 @@ pub fn passed_words(count: u64) -> String {
 }
 
 /// Sets a paragraph that nobody speaks.
-pub fn set_paragraph(text: &str, column_em: f64, measure: Measure<'_>) -> Setting {
-    set("", text, column_em, measure)
+pub fn set_paragraph(text: &str, column: Column, measure: Measure<'_>) -> Setting {
+    set("", text, column, measure)
 }
 
 /// A title, as large as the column lets it be.
@@ -137,7 +155,7 @@ pub struct Title {
 const TITLE_MAX_EM: f64 = 3.4;
 
 /// A title that would come out smaller than this takes another row.
-const TITLE_ROOMY_EM: f64 = 2.1;
+const TITLE_ROOMY_EM: f64 = 1.6;
 
 /// The most rows of a title.
 const TITLE_MAX_ROWS: usize = 4;
@@ -187,7 +205,8 @@ struct Piece {
     glued: bool,
 }
 
-fn set(speaker: &str, text: &str, column_em: f64, measure: Measure<'_>) -> Setting {
+fn set(speaker: &str, text: &str, column: Column, measure: Measure<'_>) -> Setting {
+    let column_em = column.width_em;
     let direction = Direction::of(text).or_else(|| Direction::of(speaker)).unwrap_or(Direction::LeftToRight);
     // Four full rows beyond the limit are never read: a message of megabytes
     // must not be measured to its end.
@@ -206,7 +225,7 @@ fn set(speaker: &str, text: &str, column_em: f64, measure: Measure<'_>) -> Setti
     if breaks.len() > MAX_ROWS || left_out {
         shorten(&mut pieces, &mut breaks, &text, column_em, measure);
     }
-    Setting { rows: rows(&pieces, &breaks, column_em), direction }
+    Setting { rows: rows(&pieces, &breaks, column), direction }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -537,7 +556,7 @@ fn shorten(pieces: &mut Vec<Piece>, breaks: &mut Vec<usize>, text: &str, column_
     breaks.truncate(MAX_ROWS);
 }
 
-fn rows(pieces: &[Piece], breaks: &[usize], column_em: f64) -> Vec<Row> {
+fn rows(pieces: &[Piece], breaks: &[usize], column: Column) -> Vec<Row> {
     let mut rows = Vec::with_capacity(breaks.len());
     let mut first = 0;
     for &end in breaks {
@@ -557,8 +576,9 @@ fn rows(pieces: &[Piece], breaks: &[usize], column_em: f64) -> Vec<Row> {
             part.push_str(&piece.text);
             width_em += piece.width_em;
         }
-        let stretch_em = (column_em - width_em) / f64::from(spaces.max(1));
-        row.justified = end < pieces.len() && spaces > 0 && stretch_em <= MAX_STRETCH_EM;
+        let stretch_em = (column.width_em - width_em) / f64::from(spaces.max(1));
+        row.justified =
+            column.edge == Edge::Justified && end < pieces.len() && spaces > 0 && stretch_em <= MAX_STRETCH_EM;
         row.glued = pieces.get(end).is_some_and(|piece| piece.glued);
         rows.push(row);
         first = end;
@@ -607,6 +627,7 @@ mod tests {
     use crate::dialogue::Line;
 
     const COLUMN_EM: f64 = 14.2;
+    const COLUMN: Column = Column { width_em: COLUMN_EM, edge: Edge::Justified };
 
     /// Half an em a character, as if of a typewriter; marks take no room.
     fn typewriter(text: &str) -> f64 {
@@ -615,7 +636,7 @@ mod tests {
 
     fn told(character: &str, text: &str) -> Setting {
         let line = Line { character: character.to_owned(), text: text.to_owned() };
-        set_told(&Told::Line { seq: 1, line }, COLUMN_EM, &mut typewriter)
+        set_told(&Told::Line { seq: 1, line }, COLUMN, &mut typewriter)
     }
 
     /// One string a row: speaker in brackets, `=` at the end when justified,
@@ -648,6 +669,13 @@ mod tests {
             &["[BRAM] Pressure is holding at=", "four bar on every line now"],
         );
         check("", "aaaa bbbb cccc dddd eeee fff gggg hhhh", &["aaaa bbbb cccc dddd eeee fff=", "gggg hhhh"]);
+    }
+
+    #[test]
+    fn a_ragged_column_justifies_nothing() {
+        let ragged = Column { edge: Edge::Ragged, ..COLUMN };
+        let setting = set_paragraph("aaaa bbbb cccc dddd eeee fff gggg hhhh", ragged, &mut typewriter);
+        assert_eq!(shape(&setting), ["aaaa bbbb cccc dddd eeee fff", "gggg hhhh"]);
     }
 
     #[test]

@@ -23,13 +23,14 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 
+use super::clock::Clock;
 use crate::crawl::ROW_EM;
 use crate::crawl::opening::{Director, Opening, Prologue, Scene};
 use crate::crawl::plane::{Action, Block, Gap, Key, Plane, Surroundings};
 use crate::crawl::typeset::{self, Setting, Title};
 use crate::engine::update::Told;
 use crate::time::Instant;
-use stage::Stage;
+use stage::{Elements, Motion, Stage};
 
 /// Milliseconds between two ticks. The compositor moves the plane; a tick only
 /// puts and takes rows, so a few a second are plenty.
@@ -104,6 +105,8 @@ struct Stillness {
 }
 
 struct Crawl {
+    /// `None` where there is no page: then nothing ever moves.
+    clock: Option<Clock>,
     plane: Plane,
     director: Director,
     opening: Opening,
@@ -126,6 +129,7 @@ impl CrawlHandle {
     pub fn new() -> Self {
         Self(Rc::new(Shared {
             crawl: RefCell::new(Crawl {
+                clock: web_sys::window().and_then(|window| window.performance()).map(Clock::new),
                 plane: Plane::new(),
                 director: Director::new(),
                 opening: Opening::default(),
@@ -181,26 +185,31 @@ impl CrawlHandle {
 
     /// Connected: plays the opening, unless it was played already.
     pub fn begin(&self) {
-        let mut crawl = self.0.crawl.borrow_mut();
-        if crawl.director.scene() != Scene::Idle {
-            return;
+        {
+            let mut crawl = self.0.crawl.borrow_mut();
+            if crawl.director.scene() != Scene::Idle {
+                return;
+            }
+            let now = crawl.now();
+            crawl.director.begin(now);
         }
-        crawl.director.begin(stage::now());
         self.0.scene.set(Scene::Card);
     }
 
     /// Forgets all lines and waits for [`Self::begin`] to play the opening
     /// again.
     pub fn restart(&self) {
-        let mut crawl = self.0.crawl.borrow_mut();
-        crawl.incoming.clear();
-        crawl.untold = 0;
-        crawl.director = Director::new();
-        crawl.clear_plane();
-        if let Some(stage) = &mut crawl.stage {
-            stage.transcript.clear();
+        {
+            let mut crawl = self.0.crawl.borrow_mut();
+            crawl.incoming.clear();
+            crawl.untold = 0;
+            crawl.director = Director::new();
+            crawl.clear_plane();
+            if let Some(stage) = &mut crawl.stage {
+                stage.transcript.clear();
+            }
+            crawl.show_poster();
         }
-        crawl.show_poster();
         self.0.scene.set(Scene::Idle);
     }
 
@@ -297,9 +306,14 @@ impl CrawlHandle {
         }
     }
 
-    fn mount(&self, stage: Stage) {
-        self.0.crawl.borrow_mut().stage = Some(stage);
+    /// `None` where the browser lacks what the crawl is made of.
+    fn mount(&self, elements: Elements) -> Option<()> {
+        {
+            let mut crawl = self.0.crawl.borrow_mut();
+            crawl.stage = Some(Stage::new(elements, crawl.now())?);
+        }
         self.resized();
+        Some(())
     }
 
     fn unmount(&self) {
@@ -308,8 +322,12 @@ impl CrawlHandle {
 }
 
 impl Crawl {
+    fn now(&self) -> Instant {
+        self.clock.as_ref().map_or(Instant::EPOCH, Clock::now)
+    }
+
     fn tick(&mut self) {
-        let now = stage::now();
+        let now = self.now();
         let Some(stage) = &mut self.stage else { return };
         stage.transcript.flush(now);
         if self.still.unseen || !stage.fonts_ready(now) {
@@ -383,6 +401,11 @@ impl Crawl {
             return;
         }
         let Some(stage) = &mut self.stage else { return };
+        for key in self.plane.unqueue() {
+            if let Some(Entry::Told { told, .. }) = self.entries.remove(&key) {
+                stage.transcript.tell(told);
+            }
+        }
         for told in self.incoming.drain(..) {
             stage.transcript.tell(told);
         }
@@ -412,8 +435,9 @@ impl Crawl {
 
     /// The title, standing still: what one sees before the first connection.
     fn show_poster(&mut self) {
+        let now = self.now();
         let Some(stage) = &mut self.stage else { return };
-        if !stage.fonts_ready(stage::now()) {
+        if !stage.fonts_ready(now) {
             return;
         }
         stage.clear();
@@ -433,9 +457,15 @@ impl Crawl {
 
     fn move_or_stand(&mut self) {
         let still = self.still;
-        let stands = still.paused || still.plain || still.unseen || still.bare;
+        let motion = if still.plain {
+            Motion::None
+        } else if still.paused || still.unseen || still.bare {
+            Motion::Held
+        } else {
+            Motion::Moving
+        };
         if let Some(stage) = &mut self.stage {
-            stage.move_or_stand(stands);
+            stage.change_motion(motion);
         }
     }
 }

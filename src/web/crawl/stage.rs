@@ -18,7 +18,7 @@ use super::{Entry, TITLE_ROW, sky, typeset};
 use crate::crawl::opening::Opening;
 use crate::crawl::pacing::SPEED_EM_PER_S;
 use crate::crawl::plane::{Key, Perspective, REBASE_AFTER_EM};
-use crate::crawl::typeset::{Row, Setting};
+use crate::crawl::typeset::{Column, Edge, Row, Setting};
 use crate::engine::update::Told;
 use crate::time::Instant;
 
@@ -49,7 +49,7 @@ pub struct Elements {
 struct Geometry {
     width_px: f64,
     height_px: f64,
-    column_em: f64,
+    column: Column,
     depth_em: f64,
 }
 
@@ -59,6 +59,9 @@ pub struct Stage {
     document: Document,
     elements: Elements,
     animation: Animation,
+    motion: Motion,
+    /// Where the plane stands while there is no animation.
+    kept_ms: f64,
     body: Ruler,
     title: Ruler,
     fonts: FontFaceSet,
@@ -66,7 +69,6 @@ pub struct Stage {
     mounted: Instant,
     geometry: Geometry,
     blocks: VecDeque<Block>,
-    stands: bool,
     pub transcript: Transcript,
 }
 
@@ -77,31 +79,29 @@ struct Block {
     top_em: f64,
 }
 
-/// The time; the only clock that the crawl's view reads.
-pub fn now() -> Instant {
-    let Some(performance) = web_sys::window().and_then(|window| window.performance()) else {
-        return Instant::EPOCH;
-    };
-    Instant::from_micros(((performance.time_origin() + performance.now()) * 1_000.0) as u64)
-}
-
 impl Stage {
     /// Takes the view's elements over. `None` where the browser lacks what the
     /// crawl is made of.
-    pub fn new(elements: Elements) -> Option<Self> {
+    pub fn new(elements: Elements, now: Instant) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
-        let animation = still_animation(&elements.plane).ok()?;
+        let animation = animation_of(&elements.plane).ok()?;
         Some(Self {
             body: Ruler::new(&document, BODY_FONT, TRACKING_EM)?,
             title: Ruler::new(&document, TITLE_FONT, 0.0)?,
+            motion: Motion::None,
+            kept_ms: 0.0,
             fonts: document.fonts(),
             fonts_settled: false,
-            mounted: now(),
+            mounted: now,
             transcript: Transcript::new(document.clone(), elements.log.clone()),
-            geometry: Geometry { width_px: 0.0, height_px: 0.0, column_em: 14.2, depth_em: f64::INFINITY },
+            geometry: Geometry {
+                width_px: 0.0,
+                height_px: 0.0,
+                column: Column { width_em: 14.2, edge: Edge::Justified },
+                depth_em: f64::INFINITY,
+            },
             blocks: VecDeque::new(),
-            stands: true,
             window,
             document,
             elements,
@@ -141,7 +141,13 @@ impl Stage {
         Some(Geometry {
             width_px,
             height_px,
-            column_em: f64::from(self.elements.tilt.client_width()) / em_px,
+            column: Column {
+                width_em: f64::from(self.elements.tilt.client_width()) / em_px,
+                edge: match style.get_property_value("text-align").ok()?.as_str() {
+                    "justify" => Edge::Justified,
+                    _ => Edge::Ragged,
+                },
+            },
             depth_em: perspective.depth_em(),
         })
     }
@@ -180,29 +186,30 @@ impl Stage {
 
     /// How far the plane has travelled since the last rebase.
     pub fn offset_em(&self) -> f64 {
-        self.animation.current_time().unwrap_or(0.0) / 1_000.0 * SPEED_EM_PER_S
+        self.travelled_ms() / 1_000.0 * SPEED_EM_PER_S
     }
 
     /// Breaks an entry into rows.
     pub fn set_told(&mut self, told: &Told) -> Setting {
         let body = &mut self.body;
-        typeset::set_told(told, self.geometry.column_em, &mut |text| body.measure(text))
+        typeset::set_told(told, self.geometry.column, &mut |text| body.measure(text))
     }
 
     /// Sets the parts of the opening that have words.
     pub fn set_opening(&mut self, opening: &Opening) -> Vec<Entry> {
-        let column_em = self.geometry.column_em;
+        let column = self.geometry.column;
         let (body, title) = (&mut self.body, &mut self.title);
         let mut entries = Vec::new();
         if !opening.episode.trim().is_empty() {
             entries.push(Entry::Episode(opening.episode.trim().to_owned()));
         }
         if !opening.title.trim().is_empty() {
-            let fitted = typeset::set_title(&opening.title, column_em * TITLE_WIDTH, &mut |text| title.measure(text));
+            let fitted =
+                typeset::set_title(&opening.title, column.width_em * TITLE_WIDTH, &mut |text| title.measure(text));
             entries.push(Entry::Title(fitted));
         }
         if !opening.intro.trim().is_empty() {
-            let setting = typeset::set_paragraph(&opening.intro, column_em, &mut |text| body.measure(text));
+            let setting = typeset::set_paragraph(&opening.intro, column, &mut |text| body.measure(text));
             entries.push(Entry::Intro(setting));
         }
         entries
@@ -250,12 +257,12 @@ impl Stage {
     /// Shortens the way travelled; nothing moves on screen since all happens in
     /// one task.
     pub fn rebase(&mut self, shift_em: f64) {
-        let travelled_ms = self.animation.current_time().unwrap_or(0.0);
+        let travelled_ms = self.travelled_ms() - shift_em / SPEED_EM_PER_S * 1_000.0;
         for block in &mut self.blocks {
             block.top_em -= shift_em;
             set_top(&block.element, block.top_em);
         }
-        self.animation.set_current_time(Some(travelled_ms - shift_em / SPEED_EM_PER_S * 1_000.0));
+        self.animation.set_current_time(Some(travelled_ms));
     }
 
     /// Changes the speed without a jump.
@@ -263,16 +270,45 @@ impl Stage {
         self.animation.update_playback_rate(rate);
     }
 
-    /// Lets the plane move, or holds it where it is.
-    pub fn move_or_stand(&mut self, stands: bool) {
-        if stands == self.stands {
+    /// Lets the plane move, holds it where it is, or does without the
+    /// animation.
+    pub fn change_motion(&mut self, motion: Motion) {
+        if motion == self.motion {
             return;
         }
-        let done = if stands { self.animation.pause() } else { self.animation.play() };
-        if done.is_ok() {
-            self.stands = stands;
+        let kept_ms = self.travelled_ms();
+        let done = match motion {
+            Motion::Moving => self.animation.play(),
+            Motion::Held => self.animation.pause(),
+            Motion::None => {
+                self.animation.cancel();
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            return;
         }
+        if self.motion == Motion::None {
+            self.animation.set_current_time(Some(kept_ms));
+        }
+        self.kept_ms = kept_ms;
+        self.motion = motion;
     }
+
+    fn travelled_ms(&self) -> f64 {
+        self.animation.current_time().unwrap_or(self.kept_ms)
+    }
+}
+
+/// What the plane does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// It travels.
+    Moving,
+    /// It stands, and will go on.
+    Held,
+    /// There is no animation at all.
+    None,
 }
 
 impl Drop for Stage {
@@ -282,8 +318,8 @@ impl Drop for Stage {
     }
 }
 
-/// The plane's animation, held at its start.
-fn still_animation(plane: &HtmlElement) -> Result<Animation, JsValue> {
+/// The plane's animation, not yet begun.
+fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
     let keyframes = Array::new();
     for transform in ["translateY(0em)".to_owned(), format!("translateY({}em)", -TRAVEL_EM)] {
         let keyframe = Object::new();
@@ -293,9 +329,7 @@ fn still_animation(plane: &HtmlElement) -> Result<Animation, JsValue> {
     let duration_ms = TRAVEL_EM / SPEED_EM_PER_S * 1_000.0;
     let effect =
         KeyframeEffect::new_with_opt_element_and_keyframes_and_f64(Some(plane), Some(&keyframes), duration_ms)?;
-    let animation = Animation::new_with_effect(Some(&effect))?;
-    animation.pause()?;
-    Ok(animation)
+    Animation::new_with_effect(Some(&effect))
 }
 
 fn set_top(element: &HtmlElement, top_em: f64) {

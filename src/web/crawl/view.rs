@@ -8,7 +8,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{Element, FontFaceSet, KeyboardEvent, MediaQueryList, ResizeObserver};
 
-use super::stage::{Elements, Stage};
+use super::stage::Elements;
 use super::{CrawlHandle, TICK_MS};
 use crate::crawl::opening::{CARD, Opening, Scene};
 
@@ -176,7 +176,7 @@ impl Mounted {
         let window = web_sys::window()?;
         let fonts = window.document()?.fonts();
         let section = elements.section.clone();
-        handle.mount(Stage::new(elements)?);
+        handle.mount(elements)?;
 
         let to_tick = handle.clone();
         let ticks = Interval::new(TICK_MS, move || to_tick.tick());
