@@ -222,7 +222,7 @@ impl Engine {
     fn connect(&mut self, request: ConnectRequest, now: Instant) {
         self.was_connected = false;
         self.news = true;
-        let filters: Result<Vec<_>, _> = request.topics.iter().map(|topic| TopicFilter::parse(topic)).collect();
+        let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
         let filters = match filters {
             Ok(filters) if !filters.is_empty() => filters,
             Ok(_) => return self.refuse("Name at least one topic to subscribe to.".to_owned()),
