@@ -17,8 +17,8 @@ use url::{ParseError, Url};
 use crate::process::{Process, find_program};
 use crate::site::SECURE_HOST;
 
-/// The size of the window in pixels: that of the reference pictures.
-const WINDOW: &str = "--window-size=1280,720";
+/// The size of the page in CSS pixels: that of the reference pictures.
+const PAGE_SIZE_PX: (u32, u32) = (1280, 720);
 
 /// How long a script in the page may wait, in milliseconds. Each wait has a shorter limit of its
 /// own, whose message is better.
@@ -65,6 +65,9 @@ impl Browser {
         let browser = Self { client, downloads, profile, _driver: driver };
         let folder = browser.downloads.path().to_string_lossy().into_owned();
         browser.devtools("Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder})).await?;
+        let (width, height) = PAGE_SIZE_PX;
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        browser.devtools("Emulation.setDeviceMetricsOverride", &size).await?;
         Ok(browser)
     }
 
@@ -153,7 +156,6 @@ fn capabilities(profile: &Path) -> Result<Capabilities> {
             "--ignore-certificate-errors",
             format!("--host-resolver-rules=MAP {SECURE_HOST} 127.0.0.1"),
             format!("--user-data-dir={}", profile.display()),
-            WINDOW,
         ]},
     });
     match capabilities {

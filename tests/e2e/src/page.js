@@ -36,9 +36,18 @@ const entries = (nodes) => [...nodes].map((node) => ({ seq: Number(node.dataset.
 const rows = () => entries(console_()?.querySelectorAll('[data-seq]') ?? []);
 const lines = () => entries(crawl()?.querySelectorAll('.line[data-seq]') ?? []);
 
-// What is said at this moment: statuses, alerts, and the faults of fields.
+// What the page says at this moment: statuses and alerts, the faults of fields, and prose that was
+// not there when a button was last pressed (advice, as against hints that are always shown).
 const faults = () => [...document.querySelectorAll('[aria-invalid=true]')].flatMap((element) =>
   `${element.getAttribute('aria-describedby') ?? ''} ${element.getAttribute('aria-errormessage') ?? ''}`
     .split(/\s+/).filter(Boolean).map((id) => document.getElementById(id)).filter(Boolean));
-const words = () => [...new Set([...document.querySelectorAll('[role=status], [role=alert]'), ...faults()])]
-  .filter(isVisible).map((element) => element.innerText).join('\n');
+const prose = () => [...document.querySelectorAll('p, li')]
+  .filter((element) => !crawl()?.contains(element) && !console_()?.contains(element));
+const textOf = (element) => element.innerText.trim();
+const notePresentWords = () => { window.__presentWords = prose().map(textOf); };
+const words = () => {
+  const said = [...document.querySelectorAll('[role=status], [role=alert]'), ...faults()];
+  const known = window.__presentWords ?? prose().map(textOf);
+  const fresh = prose().filter((element) => !known.includes(textOf(element)));
+  return [...new Set([...said, ...fresh].filter(isVisible).map(textOf))].filter(Boolean).join('\n');
+};

@@ -17,6 +17,11 @@ use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
 /// Functions that every script may use.
 const LIBRARY: &str = include_str!("page.js");
 
+/// Keys, as WebDriver encodes them.
+const CONTROL: char = '\u{E009}';
+const NO_MODIFIERS: char = '\u{E000}';
+const BACKSPACE: char = '\u{E003}';
+
 /// How WebDriver marks an element among the values of a script.
 const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -200,13 +205,14 @@ impl Page {
         self.wait_for(&format!("the state {state}"), &expression, PATIENCE).await
     }
 
-    /// Everything that the page tells as a status or as an alert.
+    /// What the page says: statuses, alerts, faults of fields, and whatever prose has appeared since
+    /// a button was last pressed.
     pub async fn words(&self) -> Result<String> {
         self.evaluate("words()").await
     }
 
-    /// Waits until the page's status or alerts match a regular expression (JavaScript's, case is
-    /// ignored).
+    /// Waits until what the page says ([`Page::words`]) matches a regular expression (JavaScript's,
+    /// case is ignored).
     pub async fn wait_for_words(&self, pattern: &str) -> Result<()> {
         let expression = format!("new RegExp({}, 'i').test(words())", json!(pattern));
         self.wait_for(&format!("words that match {pattern}"), &expression, PATIENCE).await
@@ -242,8 +248,9 @@ impl Page {
     /// Writes into a field with this accessible name, instead of what is there.
     pub async fn fill(&self, name: &str, text: &str) -> Result<()> {
         let field = self.element(&format!("field({})", json!(name))).await?;
-        field.clear().await?;
-        field.send_keys(text).await.with_context(|| format!("writing into {name}"))
+        // As a person does it; WebDriver's own clearing tells the page nothing.
+        let keys = format!("{CONTROL}a{NO_MODIFIERS}{BACKSPACE}{text}");
+        field.send_keys(&keys).await.with_context(|| format!("writing into {name}"))
     }
 
     /// The text in a field.
@@ -253,6 +260,7 @@ impl Page {
 
     /// Presses a button with this accessible name.
     pub async fn press(&self, name: &str) -> Result<()> {
+        self.run("notePresentWords();").await?;
         let button = self.element(&format!("button({})", json!(name))).await?;
         button.click().await.with_context(|| format!("pressing {name}"))
     }
