@@ -3,128 +3,15 @@
 //! Nothing here sleeps. What the client sends is compared as bytes written by
 //! hand from the standard, so that a fault of the codec can't hide itself.
 
+mod bench;
+
 use std::time::Duration;
 
+use bench::{Bench, YES_V5, YES_V311, auto, hex, unhex, v5, v311};
 use mqtt_crawl::mqtt::error::{Closed, Failure, Stage};
-use mqtt_crawl::mqtt::packet::{Publish, QoS, ReasonCode, SubscriptionOptions, Version, Will};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, PublishError, Session, Transmit};
+use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version, Will};
+use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, PublishError};
 use mqtt_crawl::mqtt::topic::TopicFilter;
-use mqtt_crawl::time::Instant;
-
-/// CONNACK of 5.0 without properties, and of 3.1.1.
-const YES_V5: &str = "2003000000";
-const YES_V311: &str = "20020000";
-
-/// A session, its virtual clock, and everything it said and delivered.
-struct Bench {
-    session: Session,
-    now: Instant,
-    delivered: Delivered,
-}
-
-#[derive(Default)]
-struct Delivered(Vec<String>);
-
-impl Inbox for Delivered {
-    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
-        self.0.push(format!("{} {}", message.topic, String::from_utf8_lossy(message.payload)));
-    }
-}
-
-impl Bench {
-    fn new(options: Options) -> Self {
-        let session = Session::new(options, 7);
-        Self { session, now: Instant::from_millis(1_000), delivered: Delivered::default() }
-    }
-
-    /// Connected, with nothing left to be looked at.
-    fn online(options: Options) -> Self {
-        let answer = if options.version == Some(Version::V311) { YES_V311 } else { YES_V5 };
-        let mut bench = Self::new(options);
-        bench.session.connect(bench.now);
-        bench.session.handle_open(bench.now);
-        bench.serve(answer);
-        bench.actions();
-        assert!(matches!(bench.events()[..], [Event::Connected { .. }]));
-        bench
-    }
-
-    /// The server sends these bytes, in hex.
-    fn serve(&mut self, hex: &str) {
-        self.session.handle_input(&unhex(hex), self.now, &mut self.delivered);
-    }
-
-    /// The transport is lost, and the next attempt reaches a server that
-    /// answers like this.
-    fn lose_and_return(&mut self, answer: &str) {
-        self.session.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
-        self.wait_for_timeout();
-        self.session.handle_open(self.now);
-        self.actions();
-        self.serve(answer);
-    }
-
-    fn wait_for_timeout(&mut self) {
-        self.now = self.session.poll_timeout().expect("a deadline");
-        self.session.handle_timeout(self.now);
-    }
-
-    fn actions(&mut self) -> Vec<String> {
-        let mut actions = Vec::new();
-        while let Some(transmit) = self.session.poll_transmit() {
-            actions.push(match transmit {
-                Transmit::Dial => "dial".to_owned(),
-                Transmit::Send(bytes) => hex(bytes),
-                Transmit::HangUp => "hang up".to_owned(),
-            });
-        }
-        actions
-    }
-
-    fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.session.poll_event()).collect()
-    }
-
-    /// Why the connection was lost, and whether it is tried again.
-    fn failure(&mut self) -> (Failure, bool) {
-        match &self.events()[..] {
-            [.., Event::Lost { failure, retry_at }] => (failure.as_ref().clone(), retry_at.is_some()),
-            other => panic!("not lost: {other:?}"),
-        }
-    }
-
-    fn publish(&mut self, qos: QoS, payload: &str) -> mqtt_crawl::mqtt::session::Token {
-        let message = Message { topic: "t".to_owned(), payload: payload.into(), qos, ..Message::default() };
-        self.session.publish(message, self.now).expect("taken on")
-    }
-
-    fn subscribe(&mut self, filter: &str, qos: QoS) {
-        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
-        self.session.subscribe(TopicFilter::parse(filter).expect("a filter"), options, self.now);
-    }
-}
-
-fn v5() -> Options {
-    Options { client_id: "c".to_owned(), version: Some(Version::V5), ..Options::default() }
-}
-
-fn v311() -> Options {
-    Options { version: Some(Version::V311), ..v5() }
-}
-
-fn auto() -> Options {
-    Options { version: None, ..v5() }
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> =
-        text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).expect("hex") as u8).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 // ---- connecting --------------------------------------------------------------
 

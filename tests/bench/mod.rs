@@ -1,0 +1,127 @@
+//! A session on a bench: its virtual clock, what it said and what it delivered.
+//!
+//! Shared by the tests that play the server by hand. What the client sends is
+//! compared as bytes written from the standard, so that a fault of the codec
+//! can't hide itself.
+#![allow(dead_code, reason = "each test program uses its own part of the bench")]
+
+use mqtt_crawl::mqtt::error::{Closed, Failure};
+use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
+use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Session, Token, Transmit};
+use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::time::Instant;
+
+/// CONNACK of 5.0 without properties, and of 3.1.1.
+pub const YES_V5: &str = "2003000000";
+pub const YES_V311: &str = "20020000";
+
+/// A session, its virtual clock, and everything it said and delivered.
+pub struct Bench {
+    pub session: Session,
+    pub now: Instant,
+    pub delivered: Delivered,
+}
+
+#[derive(Default)]
+pub struct Delivered(pub Vec<String>);
+
+impl Inbox for Delivered {
+    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+        self.0.push(format!("{} {}", message.topic, String::from_utf8_lossy(message.payload)));
+    }
+}
+
+impl Bench {
+    pub fn new(options: Options) -> Self {
+        let session = Session::new(options, 7);
+        Self { session, now: Instant::from_millis(1_000), delivered: Delivered::default() }
+    }
+
+    /// Connected, with nothing left to be looked at.
+    pub fn online(options: Options) -> Self {
+        let answer = if options.version == Some(Version::V311) { YES_V311 } else { YES_V5 };
+        let mut bench = Self::new(options);
+        bench.session.connect(bench.now);
+        bench.session.handle_open(bench.now);
+        bench.serve(answer);
+        bench.actions();
+        assert!(matches!(bench.events()[..], [Event::Connected { .. }]));
+        bench
+    }
+
+    /// The server sends these bytes, in hex.
+    pub fn serve(&mut self, hex: &str) {
+        self.session.handle_input(&unhex(hex), self.now, &mut self.delivered);
+    }
+
+    /// The transport is lost, and the next attempt reaches a server that
+    /// answers like this.
+    pub fn lose_and_return(&mut self, answer: &str) {
+        self.session.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        self.wait_for_timeout();
+        self.session.handle_open(self.now);
+        self.actions();
+        self.serve(answer);
+    }
+
+    pub fn wait_for_timeout(&mut self) {
+        self.now = self.session.poll_timeout().expect("a deadline");
+        self.session.handle_timeout(self.now);
+    }
+
+    pub fn actions(&mut self) -> Vec<String> {
+        let mut actions = Vec::new();
+        while let Some(transmit) = self.session.poll_transmit() {
+            actions.push(match transmit {
+                Transmit::Dial => "dial".to_owned(),
+                Transmit::Send(bytes) => hex(bytes),
+                Transmit::HangUp => "hang up".to_owned(),
+            });
+        }
+        actions
+    }
+
+    pub fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.session.poll_event()).collect()
+    }
+
+    /// Why the connection was lost, and whether it is tried again.
+    pub fn failure(&mut self) -> (Failure, bool) {
+        match &self.events()[..] {
+            [.., Event::Lost { failure, retry_at }] => (failure.as_ref().clone(), retry_at.is_some()),
+            other => panic!("not lost: {other:?}"),
+        }
+    }
+
+    pub fn publish(&mut self, qos: QoS, payload: &str) -> Token {
+        let message = Message { topic: "t".to_owned(), payload: payload.into(), qos, ..Message::default() };
+        self.session.publish(message, self.now).expect("taken on")
+    }
+
+    pub fn subscribe(&mut self, filter: &str, qos: QoS) {
+        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+        self.session.subscribe(TopicFilter::parse(filter).expect("a filter"), options, self.now);
+    }
+}
+
+pub fn v5() -> Options {
+    Options { client_id: "c".to_owned(), version: Some(Version::V5), ..Options::default() }
+}
+
+pub fn v311() -> Options {
+    Options { version: Some(Version::V311), ..v5() }
+}
+
+pub fn auto() -> Options {
+    Options { version: None, ..v5() }
+}
+
+pub fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> =
+        text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16).expect("hex") as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
