@@ -106,6 +106,11 @@ impl Console {
         self.0.borrow().scroll.window()
     }
 
+    /// Whether the newest row stays in view.
+    pub fn is_following(&self) -> bool {
+        self.0.borrow().scroll.is_following()
+    }
+
     /// Shows these rows of a log with these numbers.
     pub fn show(&self, rows: Rows, stats: &Stats) {
         let mut inner = self.0.borrow_mut();
@@ -450,14 +455,22 @@ fn set_if_new<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: 
 
 /// The console with its bar: filter, export, clear.
 #[component]
-pub(super) fn ConsoleView(
+pub fn ConsoleView(
+    /// What the page shows rows through.
     console: Console,
+    /// The numbers, for what to say while there are no rows.
     stats: RwSignal<Stats>,
+    /// The connection's state, for the same.
     state: Signal<State>,
+    /// What is wrong with the filter.
     filter_error: RwSignal<Option<String>>,
+    /// An export is under way.
     exporting: RwSignal<bool>,
+    /// The filter's text changed.
     on_filter: impl Fn(String) + 'static,
+    /// Save what is kept.
     on_export: impl Fn() + 'static,
+    /// Forget what is kept.
     on_clear: impl Fn() + 'static,
 ) -> impl IntoView {
     let table = NodeRef::<html::Div>::new();

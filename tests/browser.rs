@@ -1,0 +1,392 @@
+//! What only a browser can show: the wire in real arrays, real workers that
+//! die, the console in a real document, and our reading of URLs against the
+//! browser's own.
+#![cfg(target_arch = "wasm32")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Array, Promise, Uint8Array};
+use leptos::mount::mount_to;
+use leptos::prelude::*;
+use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Window};
+use mqtt_crawl::engine::update::{Connection, Preview, Row, Rows, State, Stats, Update};
+use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::time::Instant;
+use mqtt_crawl::web::clock::Clock;
+use mqtt_crawl::web::console::{Console, ConsoleView};
+use mqtt_crawl::web::wire::{self, FromWorker};
+use mqtt_crawl::web::worker::words_of;
+use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use web_sys::{Blob, Document, Element, HtmlElement, KeyboardEvent, Url, WebSocket};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+fn document() -> Document {
+    web_sys::window().and_then(|window| window.document()).expect("a page")
+}
+
+fn clock() -> Clock {
+    Clock::new(web_sys::window().and_then(|window| window.performance()).expect("a clock"))
+}
+
+/// Lets the browser lay out, scroll and deliver.
+async fn frames(count: usize) {
+    for _ in 0..count {
+        let frame =
+            Promise::new(&mut |resolve, _| request_animation_frame(move || drop(resolve.call0(&JsValue::NULL))));
+        JsFuture::from(frame).await.expect("a frame");
+    }
+}
+
+/// Waits for a condition, a few seconds at most.
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let start = clock().now();
+    while !condition() {
+        assert!(clock().now().since(start).as_secs() < 10, "never: {what}");
+        frames(1).await;
+    }
+}
+
+// The wire
+
+fn update() -> Update {
+    Update {
+        connection: Connection {
+            state: State::Reconnecting,
+            words: "Lost — «¿?» \u{202e}".into(),
+            retry_at: Some(Instant::from_micros(u64::MAX)),
+            ..Connection::default()
+        },
+        stats: Stats { received: u64::MAX, ..Stats::default() },
+        rows: rows(3..9),
+        lines: Vec::new(),
+        filter_error: Some(String::new()),
+    }
+}
+
+#[wasm_bindgen_test]
+fn what_is_posted_is_what_arrives() {
+    let message = FromWorker::Update(Box::new(update()));
+    let posted = wire::encode(&message).expect("encodes");
+    assert_eq!(wire::decode::<FromWorker>(&posted), Ok(message));
+
+    let request = ConnectRequest {
+        broker: "ws://127.0.0.1/x?y=%20".into(),
+        topics: vec!["a/#".into(), "ü".into()],
+        qos: QoS::ExactlyOnce,
+        version: None,
+        client_id: "id".into(),
+        user_name: Some(String::new()),
+        password: Some("secret".into()),
+    };
+    for command in [
+        Command::Connect(request),
+        Command::Pull(Pull { window: Window::At { first: u64::MAX, rows: 1 }, lines: 2 }),
+        Command::Filter("\0".into()),
+    ] {
+        assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));
+    }
+}
+
+#[wasm_bindgen_test]
+fn what_is_not_ours_is_an_error() {
+    for strange in
+        [JsValue::NULL, JsValue::from_str("text"), Array::new().into(), Uint8Array::new_with_length(0).into()]
+    {
+        assert!(wire::decode::<FromWorker>(&strange).is_err(), "{strange:?}");
+    }
+    assert!(wire::decode::<FromWorker>(&Uint8Array::from([0xFF; 40].as_slice())).is_err());
+}
+
+#[wasm_bindgen_test]
+fn the_clock_agrees_with_the_wall() {
+    let wall = Instant::from_millis(js_sys::Date::now() as u64);
+    let now = clock().now();
+    assert!(now.since(wall).max(wall.since(now)).as_secs() < 5, "{now:?} and {wall:?}");
+    assert!(clock().now() >= now);
+}
+
+// URLs
+
+#[wasm_bindgen_test]
+fn what_we_take_the_browser_takes_alike() {
+    for text in [
+        "ws://127.0.0.1:8080/mqtt",
+        "wss://broker.example",
+        "WSS://broker.example:8084/a//b/?x=%20&y=/",
+        "ws://[::1]:1/ws",
+        "ws://my_host-1.example.:9001/",
+        "ws://host?token=a@b",
+    ] {
+        let ours = BrokerUrl::parse(text).expect(text);
+        let theirs = Url::new(text).expect(text);
+        assert_eq!(theirs.hostname().trim_matches(['[', ']']), ours.host(), "{text}");
+        let port = match theirs.port().as_str() {
+            "" => ours.scheme().default_port(),
+            port => port.parse().expect("a port"),
+        };
+        assert_eq!(port, ours.port(), "{text}");
+        let path = format!("{}{}", theirs.pathname(), theirs.search());
+        assert_eq!(path.trim_start_matches('/'), ours.path().trim_start_matches('/'), "{text}");
+    }
+}
+
+#[wasm_bindgen_test]
+fn what_the_constructor_throws_has_words() {
+    for text in ["ws://[nonsense/", "ws://host:99999/", "ws://host/#fragment"] {
+        assert!(BrokerUrl::parse(text).is_err(), "{text}: we should refuse it first");
+        if let Err(error) = WebSocket::new_with_str(text, "mqtt") {
+            assert!(words_of(&error).len() > 10, "{text}: {}", words_of(&error));
+        }
+    }
+    let error = WebSocket::new_with_str("ws://[nonsense/", "mqtt").expect_err("no URL");
+    assert!(words_of(&error).contains("invalid"), "{}", words_of(&error));
+}
+
+// Workers
+
+/// What a page hears of a worker that runs this script.
+fn listen(script: &str) -> Rc<RefCell<Vec<Heard>>> {
+    let blob = Blob::new_with_str_sequence(&Array::of1(&script.into())).expect("a blob");
+    let url = Url::create_object_url_with_blob(&blob).expect("a URL");
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let ear = Rc::clone(&heard);
+    let link = WorkerLink::start(Box::leak(url.into_boxed_str()), clock(), move |word| ear.borrow_mut().push(word));
+    // As long as the page, as in the app.
+    std::mem::forget(link);
+    heard
+}
+
+#[wasm_bindgen_test]
+async fn a_worker_that_keeps_dying_is_given_up() {
+    let heard = listen("throw new Error('out of fuel')");
+    until("given up", || matches!(heard.borrow().last(), Some(Heard::Lost { .. }))).await;
+    let heard = heard.borrow();
+    assert_eq!(heard.len(), 4, "{heard:?}");
+    for word in &heard[..3] {
+        assert!(matches!(word, Heard::Replaced { words } if words.contains("out of fuel")), "{word:?}");
+    }
+    assert!(matches!(&heard[3], Heard::Lost { words } if words.contains("Reload the page")), "{heard:?}");
+}
+
+#[wasm_bindgen_test]
+async fn a_worker_of_another_build_is_noticed() {
+    let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
+    until("noticed", || !heard.borrow().is_empty()).await;
+    assert!(matches!(&heard.borrow()[0], Heard::Lost { words } if words.contains("different versions")));
+}
+
+#[wasm_bindgen_test]
+async fn an_export_arrives_as_the_blob_it_is() {
+    let heard = listen("postMessage(new Blob(['{}']))");
+    until("arrived", || !heard.borrow().is_empty()).await;
+    assert!(matches!(&heard.borrow()[0], Heard::Export(blob) if blob.size() == 2.0));
+}
+
+// The console
+
+fn rows(seqs: std::ops::Range<u64>) -> Rows {
+    let row = |seq| Row {
+        seq,
+        time: Instant::from_millis(seq),
+        topic: format!("topic/{seq}"),
+        qos: QoS::AtMostOnce,
+        retain: false,
+        dup: false,
+        preview: Preview::Text(format!("<img src=x onerror=alert({seq})>")),
+        payload_bytes: 30,
+    };
+    Rows { first: seqs.start - 1, rows: seqs.map(row).collect() }
+}
+
+/// The rows that a worker with this log would send for what the console asks.
+fn answer(console: &Console, stats: &Stats) -> Rows {
+    let (first, count) = match console.window() {
+        Window::Tail { rows } => (stats.kept.saturating_sub(u64::from(rows)), rows),
+        Window::At { first, rows } => (first.min(stats.kept), rows),
+    };
+    let gone = stats.evicted;
+    let end = (first + u64::from(count)).min(stats.kept);
+    Rows { first, ..rows(gone + first + 1..gone + end + 1) }
+}
+
+struct Stage {
+    console: Console,
+    root: HtmlElement,
+    stats: Stats,
+    moves: Rc<RefCell<usize>>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
+        root.style().set_css_text("display:grid;height:400px;width:800px");
+        let style = document().create_element("style").expect("a style");
+        style.set_text_content(Some(include_str!("../style/console.css")));
+        let body = document().body().expect("a body");
+        body.append_child(&style).expect("style");
+        body.append_child(&root).expect("root");
+        let moves = Rc::new(RefCell::new(0));
+        let counted = Rc::clone(&moves);
+        let console = Console::new(move || *counted.borrow_mut() += 1);
+        let shown = console.clone();
+        mount_to(root.clone(), move || {
+            view! {
+                <ConsoleView
+                    console=shown
+                    stats=RwSignal::new(Stats::default())
+                    state=Signal::derive(|| State::Idle)
+                    filter_error=RwSignal::new(None)
+                    exporting=RwSignal::new(false)
+                    on_filter=|_| ()
+                    on_export=|| ()
+                    on_clear=|| ()
+                />
+            }
+        })
+        .forget();
+        frames(3).await;
+        Self { console, root, stats: Stats::default(), moves }
+    }
+
+    fn find(&self, selector: &str) -> HtmlElement {
+        self.root.query_selector(selector).ok().flatten().expect(selector).unchecked_into()
+    }
+
+    fn scroller(&self) -> HtmlElement {
+        self.find(".scroller")
+    }
+
+    /// The log has grown, or the window moved.
+    fn show(&self) {
+        self.console.show(answer(&self.console, &self.stats), &self.stats);
+    }
+
+    fn log(&mut self, kept: u64, evicted: u64) {
+        self.stats = Stats { received: kept + evicted, kept, evicted, matching: kept, ..Stats::default() };
+        self.show();
+    }
+
+    /// The row elements in the document's order.
+    fn elements(&self) -> Vec<Element> {
+        let rows = self.find(".rows").children();
+        (0..rows.length()).filter_map(|index| rows.item(index)).collect()
+    }
+
+    fn seqs(&self) -> Vec<u64> {
+        self.elements().iter().map(|row| row.get_attribute("data-seq").expect("seq").parse().expect("number")).collect()
+    }
+
+    /// The numbers of the rows that a person sees, by their place on screen.
+    fn visible(&self) -> Vec<u64> {
+        let pane = self.find(".pane").get_bounding_client_rect();
+        self.elements()
+            .iter()
+            .filter(|row| {
+                let place = row.get_bounding_client_rect();
+                place.bottom() > pane.top() + 1.0 && place.top() < pane.bottom() - 1.0
+            })
+            .map(|row| row.get_attribute("data-seq").expect("seq").parse().expect("number"))
+            .collect()
+    }
+
+    fn press(&self, key: &str) {
+        let init = web_sys::KeyboardEventInit::new();
+        init.set_key(key);
+        init.set_bubbles(true);
+        let event = KeyboardEvent::new_with_keyboard_event_init_dict("keydown", &init).expect("a key");
+        self.scroller().dispatch_event(&event).expect("dispatched");
+        self.show();
+    }
+}
+
+#[wasm_bindgen_test]
+async fn few_elements_in_order_with_text_as_text() {
+    let mut stage = Stage::new().await;
+    for kept in [3, 4, 40, 41, 1_000, 100_000] {
+        stage.log(kept, 0);
+        let seqs = stage.seqs();
+        assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{kept}: {seqs:?}");
+        assert_eq!(seqs.last(), Some(&kept));
+        assert_eq!(stage.visible().last(), Some(&kept), "the newest is in view");
+    }
+    assert!(stage.elements().len() < 60, "{} elements", stage.elements().len());
+    let last = stage.elements().pop().expect("a row");
+    assert_eq!(last.get_attribute("aria-rowindex").as_deref(), Some("100001"));
+    assert!(last.text_content().expect("text").contains("<img src=x onerror=alert(100000)>"));
+    assert!(stage.root.query_selector("img").expect("selector").is_none(), "a payload became markup");
+}
+
+#[wasm_bindgen_test]
+async fn scrolling_up_stays_and_end_goes_back() {
+    let mut stage = Stage::new().await;
+    stage.log(10_000, 0);
+    until("the bar is at the end", || stage.scroller().scroll_top() > 100_000).await;
+    assert!(stage.console.is_following());
+
+    stage.scroller().set_scroll_top(5_000 * 24);
+    until("the move is heard", || !stage.console.is_following()).await;
+    assert!(*stage.moves.borrow() > 0, "other rows are asked for");
+    stage.show();
+    assert_eq!(stage.visible().first(), Some(&5_001));
+
+    stage.log(10_500, 0);
+    frames(20).await;
+    assert_eq!(stage.visible().first(), Some(&5_001), "what arrives moves nothing");
+    assert!(stage.find(".newest").text_content().expect("text").starts_with("500 new"));
+
+    stage.log(9_500, 1_000);
+    frames(20).await;
+    assert_eq!(stage.visible().first(), Some(&5_001), "what leaves moves nothing");
+
+    stage.press("PageUp");
+    assert!(stage.visible().first() < Some(&5_000));
+    stage.press("Home");
+    assert_eq!(stage.visible().first(), Some(&1_001));
+    stage.press("End");
+    assert!(stage.console.is_following());
+    assert_eq!(stage.visible().last(), Some(&10_500));
+}
+
+#[wasm_bindgen_test]
+async fn a_million_rows_scroll_to_both_ends() {
+    let mut stage = Stage::new().await;
+    stage.log(1_000_000, 0);
+    until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
+    assert_eq!(stage.visible().last(), Some(&1_000_000));
+    stage.scroller().set_scroll_top(0);
+    until("the move is heard", || !stage.console.is_following()).await;
+    stage.show();
+    assert_eq!(stage.visible().first(), Some(&1));
+    let middle = stage.scroller().scroll_height() / 2;
+    stage.scroller().set_scroll_top(middle);
+    until("the move is heard", || stage.console.window() != Window::At { first: 0, rows: 40 }).await;
+    frames(2).await;
+    stage.show();
+    let first = stage.visible()[0];
+    assert!((499_000..501_000).contains(&first), "{first}");
+}
+
+#[wasm_bindgen_test]
+async fn a_new_log_begins_anew() {
+    let mut stage = Stage::new().await;
+    stage.log(5_000, 0);
+    stage.console.restart();
+    assert_eq!(stage.elements().len(), 0);
+    stage.log(2, 0);
+    assert_eq!(stage.seqs(), [1, 2]);
+}
+
+#[wasm_bindgen_test]
+async fn the_keyboard_reaches_the_rows() {
+    let stage = Stage::new().await;
+    let scroller = stage.scroller();
+    scroller.focus().expect("focus");
+    assert_eq!(document().active_element().as_ref(), Some(scroller.as_ref()));
+    assert_eq!(stage.find("[role=table]").get_attribute("aria-label").as_deref(), Some("Message console"));
+}
