@@ -196,23 +196,6 @@ impl CrawlHandle {
         self.0.scene.set(Scene::Card);
     }
 
-    /// Forgets all lines and waits for [`Self::begin`] to play the opening
-    /// again.
-    pub fn restart(&self) {
-        {
-            let mut crawl = self.0.crawl.borrow_mut();
-            crawl.incoming.clear();
-            crawl.untold = 0;
-            crawl.director = Director::new();
-            crawl.clear_plane();
-            if let Some(stage) = &mut crawl.stage {
-                stage.transcript.clear();
-            }
-            crawl.show_poster();
-        }
-        self.0.scene.set(Scene::Idle);
-    }
-
     /// Takes lines off the screen and out of the queue without playing the
     /// opening again; what comes next follows as usual.
     pub fn clear(&self) {

@@ -128,7 +128,8 @@ impl Stage {
     fn geometry_now(&self, width_px: f64, height_px: f64) -> Option<Geometry> {
         let style = self.window.get_computed_style(&self.elements.tilt).ok()??;
         let number = |name: &str| -> Option<f64> {
-            style.get_property_value(name).ok()?.trim().trim_end_matches("px").parse().ok()
+            let value = js_sys::parse_float(&style.get_property_value(name).ok()?);
+            value.is_finite().then_some(value)
         };
         let em_px = number("font-size").filter(|px| *px > 0.0)?;
         let stage_px = f64::from(self.elements.tilt.parent_element()?.client_height());

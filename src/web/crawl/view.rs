@@ -40,6 +40,10 @@ pub fn CrawlView(
     let plain = handle.0.plain.clone();
     let plain_pressed = plain.clone();
 
+    // Before the mounting: the first thing shown is the opening.
+    let to_open = handle.clone();
+    Effect::new(move || to_open.open_with(opening.get()));
+
     let mounted = StoredValue::new_local(None::<Mounted>);
     let to_mount = handle.clone();
     Effect::new(move || {
@@ -56,8 +60,6 @@ pub fn CrawlView(
             mounted.set_value(Mounted::new(&to_mount, elements));
         }
     });
-    let to_open = handle.clone();
-    Effect::new(move || to_open.open_with(opening.get()));
 
     let to_key = handle.clone();
     let keys = window_event_listener(ev::keydown, move |event| on_key(&to_key, &event, section));
