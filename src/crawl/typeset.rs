@@ -12,7 +12,7 @@ use super::ROW_EM;
 use crate::engine::update::Told;
 
 /// A message takes at most so many rows, about as many as one sees at once;
-/// longer ones end by saying how much more the console has.
+/// longer ones end by saying that the console has the rest.
 pub const MAX_ROWS: usize = 24;
 
 /// Space between two words, in em (News Cycle Bold's, with the tracking).
@@ -223,7 +223,7 @@ fn set(speaker: &str, text: &str, column: Column, measure: Measure<'_>) -> Setti
     let mut breaks = best_breaks(&pieces, column_em);
     let left_out = text.len() > taken;
     if breaks.len() > MAX_ROWS || left_out {
-        shorten(&mut pieces, &mut breaks, &text, column_em, measure);
+        shorten(&mut pieces, &mut breaks, column_em, measure);
     }
     Setting { rows: rows(&pieces, &breaks, column), direction }
 }
@@ -537,19 +537,19 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
     breaks
 }
 
-/// Ends a message that is too long: as many rows as may be, four dots, and how
-/// much there is still to read.
-fn shorten(pieces: &mut Vec<Piece>, breaks: &mut Vec<usize>, text: &str, column_em: f64, measure: Measure<'_>) {
+/// What a message that is too long ends with.
+const REST: &str = "(the console has the rest)";
+
+/// Ends a message that is too long: as many rows as may be, four dots, and
+/// where to read on. Without a number: the worker may have shortened before.
+fn shorten(pieces: &mut Vec<Piece>, breaks: &mut Vec<usize>, column_em: f64, measure: Measure<'_>) {
     let kept_pieces = breaks.get(MAX_ROWS - 3).copied().unwrap_or(pieces.len());
     pieces.truncate(kept_pieces);
-    let shown: usize = pieces.iter().filter(|piece| !piece.speaker).map(|piece| piece.text.chars().count()).sum();
-    let all = text.chars().filter(|c| !c.is_whitespace()).count();
     if let Some(last) = pieces.last_mut() {
         last.text.push_str("....");
         last.width_em += measure("....");
     }
-    let letters = grouped(all.saturating_sub(shown) as u64);
-    for word in format!("(the console has {letters} more letters)").split_whitespace() {
+    for word in REST.split_whitespace() {
         pieces.push(Piece { text: word.to_owned(), width_em: measure(word), speaker: false, glued: false });
     }
     *breaks = best_breaks(pieces, column_em);
@@ -726,17 +726,23 @@ mod tests {
     }
 
     #[test]
-    fn too_long_a_message_says_how_much_is_left() {
-        for text in ["word ".repeat(1_000), "w".repeat(5_000), "word ".repeat(2_000_000)] {
+    fn too_long_a_message_says_where_the_rest_is() {
+        for text in ["word ".repeat(1_000), "w".repeat(5_000), "word ".repeat(2_000_000), "語".repeat(5_000)] {
             let setting = told("Ada", &text);
-            assert!(setting.rows.len() <= MAX_ROWS);
+            assert!((MAX_ROWS - 2..=MAX_ROWS).contains(&setting.rows.len()), "{} rows", setting.rows.len());
             let all: String = setting.rows.iter().map(|row| format!("{} ", row.text)).collect();
-            let shown = all.split("....").next().unwrap_or_default().matches('w').count();
-            let letters = text.matches('w').count();
-            let per_word = text.trim_end().len().div_ceil(letters).min(4);
-            let rest = grouped(((letters - shown) * per_word) as u64);
-            assert!(all.contains(&format!("console has {rest} more letters)")), "{all}");
+            let (told, rest) = all.split_once("....").expect("four dots");
+            assert!(text.starts_with(told.split_whitespace().next().expect("words")), "{told}");
+            assert_eq!(rest.trim(), REST);
         }
+        let fits = "word ".repeat(100);
+        assert!(!shape(&told("Ada", &fits)).join(" ").contains("...."));
+    }
+
+    #[test]
+    fn a_speaker_without_an_end_is_bounded_too() {
+        let setting = told(&"Ada ".repeat(5_000), "Hello.");
+        assert!(setting.rows.len() <= MAX_ROWS);
     }
 
     #[test]
