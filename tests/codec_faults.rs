@@ -135,6 +135,7 @@ fn fault_4_auth() {
 
 /// Fault 5, the limit: what counts is the whole packet. A packet of 10 bytes has
 /// a remaining length of 8.
+// covers: [MQTT-3.1.2-24]
 #[test]
 fn fault_5_limit_of_the_whole_packet() {
     let packet = b"\x30\x08\x00\x03t/aPAY";
@@ -222,6 +223,7 @@ fn fault_7_connect_behind_other_bytes() {
     assert_eq!(read, Ok(v5::Packet::Connect(connect)));
 }
 
+// covers: [MQTT-3.1.2-17], [MQTT-3.1.2-19], [3.1.1 MQTT-3.1.2-22]
 #[test]
 fn fault_7_user_name_and_password() {
     /// Index of the connect flags where the remaining length has one byte.
@@ -259,6 +261,7 @@ fn fault_7_user_name_and_password() {
     assert_eq!(encoded(&packet, Version::V5)[FLAGS], 0x42, "which 5.0 allows");
 }
 
+// covers: [MQTT-4.7.3-3], [3.1.1 MQTT-4.7.3-3]
 #[test]
 fn fault_8_lengths_that_wrap() {
     let long = "t".repeat(65_536 + 3);
@@ -359,6 +362,8 @@ fn fault_10_mqttbytes_writes_anything() {
     assert!(unsubscribe.write(&mut theirs).is_ok());
 }
 
+// covers: [MQTT-3.3.2-2], [MQTT-4.7.0-1], [MQTT-4.7.3-1], [MQTT-4.7.3-2], [3.1.1 MQTT-3.3.2-2]
+// covers: [3.1.1 MQTT-4.7.1-1], [3.1.1 MQTT-4.7.3-1], [3.1.1 MQTT-4.7.3-2]
 #[test]
 fn fault_10_topics_of_messages() {
     for version in VERSIONS {
@@ -373,6 +378,8 @@ fn fault_10_topics_of_messages() {
     }
 }
 
+// covers: [MQTT-2.2.1-2], [MQTT-3.3.1-2], [MQTT-3.3.2-8], [MQTT-3.3.4-6], [3.1.1 MQTT-2.3.1-1]
+// covers: [3.1.1 MQTT-2.3.1-5], [3.1.1 MQTT-3.3.1-2]
 #[test]
 fn fault_10_messages() {
     for version in VERSIONS {
@@ -398,6 +405,9 @@ fn fault_10_messages() {
     }
 }
 
+// covers: [MQTT-3.8.3-2], [MQTT-3.8.3-4], [MQTT-3.10.3-2], [MQTT-4.7.1-1], [MQTT-4.7.1-2], [MQTT-4.8.2-1]
+// covers: [MQTT-4.8.2-2], [3.1.1 MQTT-3.8.3-3], [3.1.1 MQTT-3.10.3-2], [3.1.1 MQTT-4.7.1-2]
+// covers: [3.1.1 MQTT-4.7.1-3]
 #[test]
 fn fault_10_subscriptions() {
     for version in VERSIONS {
@@ -438,6 +448,7 @@ fn fault_10_subscriptions() {
     forbidden(&subscribe, Version::V5, "[MQTT-3.8.3-4]");
 }
 
+// covers: [MQTT-1.5.7-1], [MQTT-3.15.2-1], [3.1.1 MQTT-3.1.3-7]
 #[test]
 fn other_things_no_packet_can_carry() {
     let with = |properties| Connect { client_id: "id", properties, ..Connect::default() };
@@ -494,6 +505,7 @@ fn topic_alias_of_a_sent_message() {
     forbidden(&Outgoing::Publish(alias), Version::V311, "[MQTT-4.7.3-1]");
 }
 
+// covers: [MQTT-3.2.2-15]
 #[test]
 fn packet_size_of_the_server() {
     let filters = [("a/#", options(QoS::AtLeastOnce))];

@@ -112,6 +112,11 @@ fn check_violation(violation: &Violation, packet: &[u8]) {
     assert!(violation.reason.is_error());
 }
 
+// covers: [MQTT-1.5.4-1], [MQTT-1.5.4-2], [MQTT-1.5.5-1], [MQTT-1.5.7-1], [MQTT-2.1.3-1], [MQTT-2.2.1-4]
+// covers: [MQTT-3.2.2-1], [MQTT-3.2.2-6], [MQTT-3.2.2-8], [MQTT-3.3.1-2], [MQTT-3.3.1-4], [MQTT-3.3.2-2]
+// covers: [MQTT-3.3.2-8], [MQTT-3.3.2-14], [MQTT-3.14.2-2], [3.1.1 MQTT-1.5.3-1], [3.1.1 MQTT-1.5.3-2]
+// covers: [3.1.1 MQTT-2.2.2-2], [3.1.1 MQTT-2.3.1-4], [3.1.1 MQTT-3.2.2-4], [3.1.1 MQTT-3.3.1-4]
+// covers: [3.1.1 MQTT-3.3.2-2], [3.1.1 MQTT-3.9.3-2]
 #[test]
 fn whole() {
     let fixtures = fixtures();

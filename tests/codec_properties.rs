@@ -343,6 +343,7 @@ proptest! {
         prop_assert_eq!(&users, &message.properties.user_properties);
     }
 
+    // covers: [MQTT-3.3.2-1], [3.1.1 MQTT-3.3.2-1]
     #[test]
     fn sent_messages_as_mqttbytes_reads_them(message in message()) {
         let section = message.properties();
@@ -390,6 +391,7 @@ proptest! {
         prop_assert_eq!(theirs_v4(&bytes), v4::Packet::Publish(expected));
     }
 
+    // covers: [MQTT-3.1.2-9], [3.1.1 MQTT-3.1.2-9]
     #[test]
     fn connect_as_mqttbytes_reads_it(
         (client_id, clean_start, keep_alive_s) in (text(), any::<bool>(), any::<u16>()),
@@ -493,6 +495,7 @@ proptest! {
         }
     }
 
+    // covers: [MQTT-3.8.3-1], [MQTT-3.10.3-1], [3.1.1 MQTT-3.8.3-1], [3.1.1 MQTT-3.10.3-1]
     #[test]
     fn subscriptions_as_mqttbytes_reads_them(
         packet_id in packet_id(),

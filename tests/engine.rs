@@ -289,6 +289,7 @@ fn advice_looks_at_the_address() {
     }
 }
 
+// covers: [MQTT-6.0.0-1], [3.1.1 MQTT-6.0.0-1]
 #[test]
 fn a_text_frame_is_no_mqtt() {
     let mut bench = Bench::online();

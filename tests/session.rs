@@ -15,6 +15,7 @@ use mqtt_crawl::mqtt::topic::TopicFilter;
 
 // ---- connecting --------------------------------------------------------------
 
+// covers: [MQTT-3.1.0-1], [MQTT-3.1.2-1], [MQTT-3.1.2-11], [MQTT-3.1.2-13], [MQTT-3.1.3-3]
 #[test]
 fn connect_of_5_0_states_our_limits() {
     let mut bench = Bench::new(v5());
@@ -27,6 +28,8 @@ fn connect_of_5_0_states_our_limits() {
     assert!(bench.events().is_empty());
 }
 
+// covers: [3.1.1 MQTT-3.1.2-9], [3.1.1 MQTT-3.1.2-19], [3.1.1 MQTT-3.1.2-21], [3.1.1 MQTT-3.1.3-1]
+// covers: [3.1.1 MQTT-3.1.3-3]
 #[test]
 fn connect_of_3_1_1_with_everything() {
     let mut bench = Bench::new(Options {
@@ -48,6 +51,7 @@ fn connect_of_3_1_1_with_everything() {
     assert_eq!(bench.actions(), ["1019 00044d515454 04 f6 0000 000163 000177 000101 0000 0002ff00".replace(' ', "")]);
 }
 
+// covers: [MQTT-3.1.3-8], [MQTT-3.2.2-7], [MQTT-4.13.2-1], [3.1.1 MQTT-3.1.3-9], [3.1.1 MQTT-3.2.2-5]
 #[test]
 fn refusals_are_told_and_only_some_are_tried_again() {
     // (options, answer, tried again, what the words hold)
@@ -81,6 +85,7 @@ fn refusals_are_told_and_only_some_are_tried_again() {
     }
 }
 
+// covers: [MQTT-3.1.2-2], [3.1.1 MQTT-3.1.2-2], [3.1.1 MQTT-3.1.2-11]
 #[test]
 fn auto_goes_back_to_3_1_1_once_and_says_so() {
     for refusal in ["2003008400", "20020001", "closed"] {
@@ -152,6 +157,7 @@ fn a_server_that_never_answers_is_given_up() {
     }
 }
 
+// covers: [MQTT-3.2.0-1], [MQTT-3.2.0-2], [MQTT-4.12.0-6], [MQTT-4.12.0-7]
 #[test]
 fn packets_out_of_place_end_the_connection() {
     for (hex, words) in [("d000", "wasn't a CONNACK"), ("30 06 0001 74 00 68 69", "wasn't a CONNACK"), ("f000", "AUTH")]
@@ -171,6 +177,7 @@ fn packets_out_of_place_end_the_connection() {
     assert!(bench.failure().0.to_string().contains("second CONNACK"));
 }
 
+// covers: [MQTT-3.2.2-2]
 #[test]
 fn a_session_nobody_has_cannot_be_present() {
     let mut bench = Bench::new(v5());
@@ -182,6 +189,7 @@ fn a_session_nobody_has_cannot_be_present() {
 
 // ---- subscribing -------------------------------------------------------------
 
+// covers: [MQTT-2.2.2-1], [MQTT-3.8.1-1], [MQTT-3.8.4-6], [MQTT-3.8.4-7], [MQTT-3.9.3-1]
 #[test]
 fn filters_go_out_together_and_each_gets_its_answer() {
     let mut bench = Bench::new(v5());
@@ -206,6 +214,7 @@ fn filters_go_out_together_and_each_gets_its_answer() {
     );
 }
 
+// covers: [MQTT-3.8.4-6]
 #[test]
 fn a_suback_with_too_few_answers_breaks_a_rule() {
     let mut bench = Bench::online(v5());
@@ -215,6 +224,7 @@ fn a_suback_with_too_few_answers_breaks_a_rule() {
     assert!(bench.failure().0.to_string().contains("one answer for each"));
 }
 
+// covers: [3.1.1 MQTT-3.8.1-1]
 #[test]
 fn subscriptions_come_back_with_the_connection() {
     let mut bench = Bench::online(v311());
@@ -237,6 +247,7 @@ fn a_kept_session_keeps_its_subscriptions_unless_they_were_never_answered() {
     assert_eq!(bench.actions(), ["82 07 0003 00 000162 00".replace(' ', "")]);
 }
 
+// covers: [3.1.1 MQTT-3.10.1-1]
 #[test]
 fn unsubscribing_takes_the_subscription_out_for_good() {
     let mut bench = Bench::online(v311());
@@ -252,6 +263,9 @@ fn unsubscribing_takes_the_subscription_out_for_good() {
 
 // ---- receiving ---------------------------------------------------------------
 
+// covers: [MQTT-2.2.1-5], [MQTT-3.3.4-1], [MQTT-3.4.2-1], [MQTT-3.5.2-1], [MQTT-3.7.2-1], [MQTT-4.3.2-4]
+// covers: [MQTT-4.3.3-8], [MQTT-4.3.3-10], [MQTT-4.3.3-11], [MQTT-4.3.3-12], [3.1.1 MQTT-2.3.1-6]
+// covers: [3.1.1 MQTT-3.3.4-1], [3.1.1 MQTT-4.3.2-2], [3.1.1 MQTT-4.3.3-2]
 #[test]
 fn each_qos_is_acknowledged_in_its_way() {
     for options in [v5(), v311()] {
@@ -278,6 +292,7 @@ fn each_qos_is_acknowledged_in_its_way() {
     }
 }
 
+// covers: [MQTT-6.0.0-2], [3.1.1 MQTT-6.0.0-2]
 #[test]
 fn many_packets_in_one_frame_and_one_packet_in_many() {
     let stream = unhex("3004 0001 74 00  3205 0001 74 0001  3406 0001 74 0002 61 d000");
@@ -291,6 +306,7 @@ fn many_packets_in_one_frame_and_one_packet_in_many() {
     }
 }
 
+// covers: [MQTT-3.1.2-23], [MQTT-3.2.2-5], [MQTT-4.3.3-10]
 #[test]
 fn exactly_once_holds_over_a_lost_connection() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
@@ -308,6 +324,7 @@ fn exactly_once_holds_over_a_lost_connection() {
     assert_eq!(bench.delivered.0, ["t a", "t b", "t c"]);
 }
 
+// covers: [MQTT-3.7.2-1]
 #[test]
 fn pubrel_for_nothing_is_answered_as_such() {
     let mut bench = Bench::online(v5());
@@ -318,6 +335,7 @@ fn pubrel_for_nothing_is_answered_as_such() {
     assert_eq!(bench.actions(), ["70020033"]);
 }
 
+// covers: [MQTT-3.1.2-26], [MQTT-3.3.2-7], [MQTT-3.3.2-11], [MQTT-3.14.2-1]
 #[test]
 fn topic_aliases_are_resolved_and_misuse_is_told() {
     let mut bench = Bench::online(v5());
@@ -339,6 +357,7 @@ fn topic_aliases_are_resolved_and_misuse_is_told() {
     assert!(bench.delivered.0.is_empty());
 }
 
+// covers: [MQTT-3.3.4-9], [MQTT-3.14.2-1]
 #[test]
 fn our_receive_maximum_is_kept() {
     let mut bench = Bench::online(Options { receive_maximum: 2, ..v5() });
@@ -350,6 +369,7 @@ fn our_receive_maximum_is_kept() {
     assert_eq!(bench.delivered.0.len(), 2);
 }
 
+// covers: [MQTT-3.3.1-4], [MQTT-3.14.4-2], [MQTT-4.13.2-1]
 #[test]
 fn a_malformed_packet_is_told_with_its_bytes_and_the_rest_is_left() {
     let mut bench = Bench::online(v5());
@@ -361,6 +381,7 @@ fn a_malformed_packet_is_told_with_its_bytes_and_the_rest_is_left() {
     assert_eq!(hex(&violation.excerpt), "36050001740001");
 }
 
+// covers: [MQTT-3.1.4-3], [MQTT-4.13.2-1]
 #[test]
 fn a_goodbye_of_the_server_is_understood_in_all_its_forms() {
     for (packet, again) in [("e000", true), ("e0018b", true), ("e0028b00", true), ("e0018e", false), ("e00198", true)] {
@@ -375,6 +396,8 @@ fn a_goodbye_of_the_server_is_understood_in_all_its_forms() {
 
 // ---- publishing --------------------------------------------------------------
 
+// covers: [3.1.1 MQTT-2.3.1-5], [3.1.1 MQTT-2.3.1-6], [3.1.1 MQTT-3.6.1-1], [3.1.1 MQTT-4.3.1-1]
+// covers: [3.1.1 MQTT-4.3.2-1], [3.1.1 MQTT-4.3.3-1]
 #[test]
 fn a_publish_is_done_with_its_last_acknowledgement() {
     let mut bench = Bench::online(v311());
@@ -403,6 +426,7 @@ fn a_publish_is_done_with_its_last_acknowledgement() {
     assert_eq!(bench.session.unfinished(), 0);
 }
 
+// covers: [MQTT-4.4.0-2]
 #[test]
 fn refused_publishes_are_no_success() {
     for (qos, answer) in [(QoS::AtLeastOnce, "4003000187"), (QoS::ExactlyOnce, "5003000187")] {
@@ -427,6 +451,8 @@ fn what_was_published_offline_goes_out_in_order() {
     assert_eq!(bench.actions(), ["3206000174000131 300400017432 3406000174000233".replace(' ', "")]);
 }
 
+// covers: [MQTT-3.1.2-23], [MQTT-3.3.1-1], [MQTT-3.3.1-3], [MQTT-4.3.2-3], [MQTT-4.3.3-3], [MQTT-4.3.3-5]
+// covers: [MQTT-4.3.3-6], [MQTT-4.4.0-1], [MQTT-4.6.0-1]
 #[test]
 fn a_kept_session_gets_the_unfinished_again_in_order() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
@@ -449,6 +475,7 @@ fn a_kept_session_gets_the_unfinished_again_in_order() {
     assert_eq!(done.count(), 3);
 }
 
+// covers: [MQTT-3.1.2-4], [MQTT-3.2.2-5]
 #[test]
 fn a_lost_session_repeats_qos_1_and_leaves_qos_2_unknown() {
     let mut bench = Bench::online(v5());
@@ -463,6 +490,7 @@ fn a_lost_session_repeats_qos_1_and_leaves_qos_2_unknown() {
     assert_eq!(bench.session.unfinished(), 2);
 }
 
+// covers: [MQTT-3.2.2-15], [MQTT-4.9.0-1]
 #[test]
 fn the_limits_of_the_server_are_kept() {
     // Receive maximum 1, maximum QoS 1, no retain, packets of 16 bytes.
@@ -498,6 +526,7 @@ fn the_limits_of_the_server_are_kept() {
     assert_eq!(bench.session.unfinished(), 0);
 }
 
+// covers: [MQTT-3.3.2-2], [MQTT-4.7.0-1]
 #[test]
 fn what_cannot_be_taken_on_is_said_at_once() {
     let mut bench = Bench::new(Options { queue_messages: 1, ..v5() });
@@ -510,6 +539,7 @@ fn what_cannot_be_taken_on_is_said_at_once() {
 
 // ---- keeping alive, losing, leaving --------------------------------------------
 
+// covers: [3.1.1 MQTT-3.1.2-23], [3.1.1 MQTT-3.12.4-1]
 #[test]
 fn pings_keep_alive_and_a_missing_answer_is_noticed() {
     let mut bench = Bench::online(v311());
@@ -527,6 +557,7 @@ fn pings_keep_alive_and_a_missing_answer_is_noticed() {
     assert_eq!(bench.failure(), (Failure::Silent(Stage::Online), true));
 }
 
+// covers: [MQTT-3.1.2-20], [MQTT-3.1.2-21], [MQTT-3.2.2-21]
 #[test]
 fn the_keep_alive_of_the_server_counts() {
     let mut bench = Bench::new(v5());
@@ -578,6 +609,7 @@ fn waking_ends_the_wait_and_nothing_else() {
     assert!(bench.actions().is_empty());
 }
 
+// covers: [MQTT-3.14.4-1], [MQTT-3.14.4-2]
 #[test]
 fn leaving_says_goodbye_and_stays_away() {
     let mut bench = Bench::online(v5());

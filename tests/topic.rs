@@ -33,6 +33,7 @@ fn fault_11_shared_subscriptions() {
     assert!(filter("$share/group/a/#").matches("a/b"));
 }
 
+// covers: [MQTT-4.7.2-1], [3.1.1 MQTT-4.7.2-1]
 #[test]
 fn matching() {
     #[track_caller]
@@ -67,6 +68,7 @@ fn matching() {
 
 /// Every filter and topic of up to three levels, against the rules of section
 /// 4.7 put as slice patterns.
+// covers: [MQTT-4.7.3-4], [3.1.1 MQTT-4.7.3-4]
 #[test]
 fn matching_of_all_small_topics() {
     fn wanted(filter: &[&str], topic: &[&str]) -> bool {
@@ -104,6 +106,8 @@ fn matching_of_all_small_topics() {
     assert!(matches > 500, "the test saw matches: {matches}");
 }
 
+// covers: [MQTT-4.7.1-1], [MQTT-4.7.1-2], [MQTT-4.7.3-1], [MQTT-4.7.3-2], [MQTT-4.8.2-1], [MQTT-4.8.2-2]
+// covers: [3.1.1 MQTT-4.7.1-2], [3.1.1 MQTT-4.7.1-3], [3.1.1 MQTT-4.7.3-1], [3.1.1 MQTT-4.7.3-2]
 #[test]
 fn filters() {
     #[track_caller]
@@ -135,6 +139,8 @@ fn filters() {
     }
 }
 
+// covers: [MQTT-4.7.0-1], [MQTT-4.7.3-1], [MQTT-4.7.3-2], [3.1.1 MQTT-4.7.1-1], [3.1.1 MQTT-4.7.3-1]
+// covers: [3.1.1 MQTT-4.7.3-2]
 #[test]
 fn names() {
     #[track_caller]
@@ -150,6 +156,7 @@ fn names() {
     }
 }
 
+// covers: [MQTT-4.7.3-3], [3.1.1 MQTT-4.7.3-3]
 #[test]
 fn length_counts_bytes() {
     let longest = "é".repeat(TOPIC_BYTES_MAX / 2) + "x";

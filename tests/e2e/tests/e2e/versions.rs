@@ -8,6 +8,7 @@ use mqtt_crawl_e2e::peer::{Manner, Peer};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 
+// covers: [MQTT-6.0.0-1], [3.1.1 MQTT-6.0.0-1], [3.1.1 MQTT-7.0.0-2], [3.1.1 MQTT-7.1.2-1]
 #[tokio::test]
 async fn an_old_broker_is_found_by_auto() -> Result<()> {
     let station = Station::start().await?;
@@ -24,6 +25,7 @@ async fn an_old_broker_is_found_by_auto() -> Result<()> {
     check_equal("what was asked for", old.levels_asked(), vec![5, 4])
 }
 
+// covers: [MQTT-4.2-1], [MQTT-6.0.0-3]
 #[tokio::test]
 async fn a_broker_of_today_is_asked_for_the_newest() -> Result<()> {
     let station = Station::start().await?;
@@ -35,6 +37,7 @@ async fn a_broker_of_today_is_asked_for_the_newest() -> Result<()> {
     .await
 }
 
+// covers: [3.1.1 MQTT-6.0.0-3]
 #[tokio::test]
 async fn a_version_that_is_refused_is_told() -> Result<()> {
     let station = Station::start().await?;

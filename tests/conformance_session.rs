@@ -1,0 +1,626 @@
+//! Statements of the standard that only a whole session can show, in both versions where both have
+//! them. The rest is in `session.rs`; `CONFORMANCE.md` lists which test covers which statement.
+
+mod bench;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bench::{Bench, YES_V5, YES_V311, hex, unhex, v5, v311};
+use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::error::{Closed, Failure};
+use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions, Version};
+use mqtt_crawl::mqtt::session::{Event, Message, Options};
+use mqtt_crawl::mqtt::topic::TopicFilter;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A PUBLISH of the server to topic `t`, in hex: header, packet identifier or nothing, payload.
+fn message(version: Version, header: &str, id: &str, payload: &str) -> String {
+    let properties = if version == Version::V5 { "00" } else { "" };
+    let body = format!("000174{id}{properties}{payload}");
+    format!("{header}{:02x}{body}", body.len() / 2)
+}
+
+/// Options whose session lives on without a connection.
+fn lasting(options: Options) -> Options {
+    Options { session_expiry_s: 60, ..options }
+}
+
+/// CONNACK with the session still there.
+fn kept(version: Version) -> &'static str {
+    if version == Version::V5 { "2003010000" } else { "20020100" }
+}
+
+/// CONNACK with no session.
+fn fresh(version: Version) -> &'static str {
+    if version == Version::V5 { YES_V5 } else { YES_V311 }
+}
+
+/// Both versions, each with its options.
+fn versions() -> [(Version, Options); 2] {
+    [(Version::V5, v5()), (Version::V311, v311())]
+}
+
+/// The transport is lost; returns the next CONNECT.
+fn lose(bench: &mut Bench) -> String {
+    bench.session.handle_close(Closed::default(), bench.now);
+    bench.wait_for_timeout();
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    bench.actions().pop().expect("CONNECT")
+}
+
+/// The connect flags of a CONNECT whose length takes one byte.
+fn connect_flags(connect: &str) -> &str {
+    &connect[18..20]
+}
+
+// ---- connecting --------------------------------------------------------------
+
+// covers: [MQTT-3.1.0-1], [3.1.1 MQTT-3.1.0-1]
+// covers: [MQTT-3.1.0-2], [3.1.1 MQTT-3.1.0-2]
+#[test]
+fn connect_goes_first_alone_and_once() {
+    for (version, options) in versions() {
+        let mut bench = Bench::new(options);
+        bench.publish(QoS::AtLeastOnce, "early");
+        bench.subscribe("a", QoS::AtMostOnce);
+        assert!(bench.actions().is_empty());
+        bench.session.connect(bench.now);
+        assert_eq!(bench.actions(), ["dial"]);
+        bench.session.handle_open(bench.now);
+        bench.publish(QoS::AtMostOnce, "before CONNACK");
+        bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
+        let sent = unhex(&bench.actions().concat());
+        assert_eq!((sent[0], usize::from(sent[1])), (0x10, sent.len() - 2), "CONNECT and nothing behind it");
+        bench.session.connect(bench.now);
+        assert!(bench.actions().is_empty());
+        bench.serve(fresh(version));
+        assert!(bench.actions().concat().starts_with("32"), "what waited goes out now");
+        bench.session.connect(bench.now);
+        assert!(bench.actions().is_empty());
+    }
+}
+
+// covers: [MQTT-3.1.3-2], [3.1.1 MQTT-3.1.3-2]
+#[test]
+fn the_client_identifier_stays() {
+    for (_, options) in versions() {
+        let mut bench = Bench::online(Options { client_id: "same".to_owned(), ..lasting(options) });
+        for _ in 0..3 {
+            let connect = lose(&mut bench);
+            assert!(connect.ends_with(&format!("0004{}", hex(b"same"))), "{connect}");
+        }
+    }
+}
+
+// covers: [MQTT-3.1.3-6], [MQTT-3.1.3-7], [MQTT-3.2.2-16]
+#[test]
+fn an_assigned_client_identifier_is_used_from_then_on() {
+    let mut bench = Bench::new(Options { client_id: String::new(), ..lasting(v5()) });
+    bench.session.connect(bench.now);
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    assert!(bench.actions().concat().ends_with("0000"), "no identifier of our own");
+    bench.serve("2008 00 00 05 12 0002 6162");
+    assert!(lose(&mut bench).ends_with("00026162"));
+}
+
+// covers: [MQTT-3.1.2-4], [MQTT-3.2.2-5]
+// covers: [3.1.1 MQTT-3.1.2-6]
+#[test]
+fn a_clean_session_takes_nothing_over() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        bench.serve(&message(version, "34", "0007", "61"));
+        bench.publish(QoS::AtLeastOnce, "x");
+        bench.actions();
+        assert_eq!(connect_flags(&lose(&mut bench)), "02");
+        bench.serve(fresh(version));
+        // Ours is a new message, under a new identifier and no duplicate.
+        assert_eq!(bench.actions(), [message(version, "32", "0002", "78")]);
+        // Theirs is one too, although PUBREL never came for the identifier.
+        bench.serve(&message(version, "34", "0007", "62"));
+        assert_eq!(bench.delivered.0, ["t a", "t b"]);
+    }
+}
+
+// covers: [3.1.1 MQTT-3.2.2-1]
+#[test]
+fn a_clean_session_of_3_1_1_cannot_be_present() {
+    let mut bench = Bench::new(v311());
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve("20020100");
+    assert_eq!(bench.actions(), ["hang up"]);
+    assert!(matches!(bench.failure().0, Failure::Violation(_)));
+}
+
+// covers: [3.1.1 MQTT-3.1.2-4], [3.1.1 MQTT-4.1.0-1], [3.1.1 MQTT-4.4.0-1], [3.1.1 MQTT-4.6.0-1]
+// covers: [3.1.1 MQTT-2.3.1-3], [3.1.1 MQTT-3.3.1-1], [3.1.1 MQTT-3.3.1-3]
+// covers: [3.1.1 MQTT-4.3.2-1], [3.1.1 MQTT-4.3.3-1], [3.1.1 MQTT-4.3.3-2]
+#[test]
+fn a_session_of_3_1_1_that_is_not_clean_goes_on() {
+    let mut bench = Bench::online(lasting(v311()));
+    bench.publish(QoS::ExactlyOnce, "1");
+    bench.publish(QoS::AtLeastOnce, "2");
+    bench.publish(QoS::ExactlyOnce, "3");
+    assert_eq!(bench.actions().concat(), "3406000174000131 3206000174000232 3406000174000333".replace(' ', ""));
+    bench.serve("50020001");
+    bench.serve("3406 0001 74 0009 61");
+    bench.actions();
+    assert_eq!(connect_flags(&lose(&mut bench)), "00");
+    bench.serve("20020100");
+    assert_eq!(
+        bench.actions(),
+        ["62020001 3a06000174000232 3c06000174000333".replace(' ', "")],
+        "PUBREL for the first, the others as duplicates, under their identifiers and in their order"
+    );
+    bench.serve("3c06 0001 74 0009 61");
+    assert_eq!(bench.actions(), ["50020009"]);
+    assert_eq!(bench.delivered.0, ["t a"]);
+}
+
+// covers: [MQTT-3.14.0-1], [MQTT-3.2.0-1]
+#[test]
+fn a_goodbye_before_connack_is_out_of_place() {
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve("e00187");
+    assert_eq!(bench.actions(), ["hang up"]);
+    assert!(matches!(bench.failure().0, Failure::Violation(_)));
+}
+
+// covers: [MQTT-3.1.2-20], [3.1.1 MQTT-3.1.2-23]
+#[test]
+fn one_who_only_listens_sends_pings_all_the_same() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        let keep_alive = Duration::from_secs(30);
+        let mut last_sent = bench.now;
+        let mut pings = 0;
+        while pings < 20 {
+            // A message a second, and the timer whenever it is due.
+            bench.now = bench.now + Duration::from_secs(1);
+            bench.session.handle_timeout(bench.now);
+            if bench.actions().contains(&"c000".to_owned()) {
+                assert!(bench.now.since(last_sent) <= keep_alive);
+                last_sent = bench.now;
+                pings += 1;
+            }
+            assert!(bench.now.since(last_sent) <= keep_alive, "silent for too long");
+            bench.serve(&message(version, "30", "", "61"));
+        }
+    }
+}
+
+// ---- identifiers ---------------------------------------------------------------
+
+// covers: [MQTT-2.2.1-3], [MQTT-4.3.2-1], [MQTT-4.3.3-1]
+// covers: [3.1.1 MQTT-2.3.1-1], [3.1.1 MQTT-2.3.1-2]
+#[test]
+fn identifiers_are_free_and_never_zero() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        // These four stay unanswered.
+        bench.publish(QoS::AtLeastOnce, "1");
+        bench.publish(QoS::ExactlyOnce, "2");
+        bench.subscribe("a", QoS::AtMostOnce);
+        bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
+        let sent = bench.actions().concat();
+        for begin in [message(version, "32", "0001", "31"), message(version, "34", "0002", "32")] {
+            assert!(sent.contains(&begin), "{sent}");
+        }
+        let taken = HashSet::from([0, 1, 2, 3, 4]);
+        let mut used = HashSet::new();
+        // More messages than there are identifiers.
+        for _ in 0..65_600 {
+            bench.publish(QoS::AtLeastOnce, "");
+            let sent = bench.actions().concat();
+            let id = u16::from_str_radix(&sent[10..14], 16).expect("an identifier");
+            assert!(!taken.contains(&id), "{id} is in use");
+            used.insert(id);
+            bench.serve(&format!("4002{id:04x}"));
+            bench.events();
+        }
+        assert_eq!(used.len(), 65_536 - taken.len(), "all others were used, and used again");
+    }
+}
+
+// covers: [MQTT-2.2.1-6], [MQTT-3.8.4-2], [MQTT-3.10.4-5]
+// covers: [3.1.1 MQTT-2.3.1-7], [3.1.1 MQTT-3.8.4-2], [3.1.1 MQTT-3.10.4-4]
+#[test]
+fn an_answer_to_nothing_we_asked_means_nothing() {
+    for (version, options) in versions() {
+        let property_length = if version == Version::V5 { "00" } else { "" };
+        let answer = |header: &str, id: u16, codes: &str| {
+            let body = format!("{id:04x}{property_length}{codes}");
+            format!("{header}{:02x}{body}", body.len() / 2)
+        };
+        let unsuback_code = property_length;
+        let mut bench = Bench::online(options);
+        bench.subscribe("a", QoS::AtMostOnce);
+        bench.serve(&answer("90", 99, "00"));
+        assert!(bench.events().is_empty());
+        bench.serve(&answer("90", 1, "00"));
+        assert!(matches!(bench.events()[..], [Event::Subscribed { granted: Ok(QoS::AtMostOnce), .. }]));
+        bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
+        bench.serve(&answer("b0", 99, unsuback_code));
+        bench.serve(&answer("b0", 2, unsuback_code));
+        bench.actions();
+        assert!(bench.events().is_empty());
+        // Neither of them ended the connection.
+        bench.publish(QoS::AtMostOnce, "x");
+        assert_eq!(bench.actions(), [message(version, "30", "", "78")]);
+    }
+}
+
+// covers: [3.1.1 MQTT-3.8.4-5]
+#[test]
+fn a_suback_of_3_1_1_with_too_few_answers_ends_the_connection() {
+    let mut bench = Bench::new(v311());
+    bench.subscribe("a", QoS::AtMostOnce);
+    bench.subscribe("b", QoS::AtMostOnce);
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.serve(YES_V311);
+    bench.actions();
+    bench.serve("9003 0001 00");
+    assert_eq!(bench.actions(), ["hang up"]);
+}
+
+// ---- receiving -----------------------------------------------------------------
+
+// covers: [MQTT-4.3.2-5], [3.1.1 MQTT-4.3.2-2]
+#[test]
+fn after_puback_the_same_identifier_is_a_new_message() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        for (header, payload) in [("32", "61"), ("32", "62"), ("3a", "63")] {
+            bench.serve(&message(version, header, "0009", payload));
+            assert_eq!(bench.actions(), ["40020009"]);
+        }
+        assert_eq!(bench.delivered.0, ["t a", "t b", "t c"]);
+    }
+}
+
+// covers: [MQTT-4.6.0-2], [MQTT-4.6.0-3], [3.1.1 MQTT-4.6.0-2], [3.1.1 MQTT-4.6.0-3]
+#[test]
+fn acknowledgements_go_out_in_the_order_of_the_messages() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        let messages = [("32", "0003"), ("34", "0001"), ("32", "0002"), ("34", "0009"), ("32", "0001")];
+        let stream: Vec<_> = messages.iter().map(|(header, id)| message(version, header, id, "")).collect();
+        bench.serve(&stream.concat());
+        assert_eq!(bench.actions().concat(), "40020003 50020001 40020002 50020009 40020001".replace(' ', ""));
+    }
+}
+
+// covers: [MQTT-4.5.0-2], [3.1.1 MQTT-4.5.0-2]
+#[test]
+fn a_message_nobody_asked_for_is_acknowledged() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        bench.subscribe("other", QoS::ExactlyOnce);
+        bench.session.unsubscribe(&TopicFilter::parse("other").expect("a filter"), bench.now);
+        bench.actions();
+        bench.serve(&message(version, "32", "0001", "61"));
+        bench.serve(&message(version, "34", "0002", "61"));
+        assert_eq!(bench.actions().concat(), "4002000150020002");
+    }
+}
+
+// covers: [MQTT-4.3.3-13]
+#[test]
+fn an_expired_message_is_acknowledged_to_the_end() {
+    let mut bench = Bench::online(Options { keep_alive_s: 0, ..v5() });
+    // Message expiry interval: 1 s.
+    bench.serve("340c 0001 74 0005 05 02 00000001 61");
+    assert_eq!(bench.actions(), ["50020005"]);
+    bench.now = bench.now + HOUR;
+    bench.serve("62020005");
+    assert_eq!(bench.actions(), ["70020005"]);
+}
+
+// covers: [MQTT-3.3.2-10]
+#[test]
+fn every_topic_alias_we_allow_is_taken() {
+    let mut bench = Bench::online(v5());
+    // CONNECT says 64.
+    for alias in 1..=64 {
+        bench.serve(&format!("300a 0004 {} 03 2300{alias:02x}", hex(format!("to{alias:02}").as_bytes())));
+    }
+    for alias in (1..=64).rev() {
+        bench.serve(&format!("3006 0000 03 2300{alias:02x}"));
+    }
+    assert!(bench.actions().is_empty());
+    let expected: Vec<_> = (1..=64).chain((1..=64).rev()).map(|alias| format!("to{alias:02} ")).collect();
+    assert_eq!(bench.delivered.0, expected);
+}
+
+// covers: [MQTT-1.5.4-3], [3.1.1 MQTT-1.5.3-3]
+#[test]
+fn a_byte_order_mark_belongs_to_its_topic() {
+    let mut bench = Bench::online(v5());
+    bench.serve("3008 0004 efbbbf61 00 78");
+    assert_eq!(bench.delivered.0, ["\u{feff}a x"]);
+    let mut bench = Bench::online(v311());
+    bench.serve("3007 0004 efbbbf61 78");
+    assert_eq!(bench.delivered.0, ["\u{feff}a x"]);
+}
+
+// covers: [MQTT-2.1.3-1], [MQTT-3.3.1-4], [MQTT-3.14.1-1], [MQTT-3.14.2-1], [MQTT-3.15.1-1]
+// covers: [MQTT-1.5.4-1], [MQTT-1.5.4-2], [MQTT-3.3.2-2], [MQTT-3.3.2-8], [MQTT-3.14.4-2]
+#[test]
+fn a_breach_of_5_0_gets_its_reason_code_and_a_closed_connection() {
+    for (packet, reason) in [
+        ("3006 0002 c328 00 78", "81"),
+        ("3007 0003 610062 00 78", "81"),
+        ("3606 0001 74 0001 00", "81"),
+        ("3805 0001 74 00 78", "81"),
+        ("2103 00 00 00", "81"),
+        ("6002 0001", "81"),
+        ("d100", "81"),
+        ("e100", "81"),
+        ("f100", "81"),
+        ("d080 00", "81"),
+        ("3406 0001 74 0000 00", "82"),
+        ("c000", "82"),
+        ("e007 00 05 11 00000000", "82"),
+        ("3007 0003 612f23 00 78", "90"),
+        ("3007 0001 74 03 230000", "94"),
+    ] {
+        let mut bench = Bench::online(v5());
+        bench.serve(packet);
+        assert_eq!(bench.actions(), [format!("e002{reason}00"), "hang up".to_owned()], "{packet}");
+        assert!(bench.delivered.0.is_empty(), "{packet}");
+        let (Failure::Violation(violation), _) = bench.failure() else { panic!("{packet}: another failure") };
+        assert_eq!(hex(&violation.excerpt), packet.replace(' ', ""));
+    }
+}
+
+// covers: [3.1.1 MQTT-1.5.3-1], [3.1.1 MQTT-1.5.3-2], [3.1.1 MQTT-2.2.2-2], [3.1.1 MQTT-3.3.1-2]
+// covers: [3.1.1 MQTT-3.3.1-4], [3.1.1 MQTT-3.3.2-2], [3.1.1 MQTT-3.9.3-2], [3.1.1 MQTT-4.8.0-1]
+#[test]
+fn a_breach_of_3_1_1_gets_a_closed_connection() {
+    for packet in [
+        "3005 0002 c328 78",
+        "3006 0003 610062 78",
+        "3605 0001 74 0001",
+        "3804 0001 74 78",
+        "2102 00 00",
+        "6002 0001",
+        "d100",
+        "d080 00",
+        "9003 0001 03",
+        "3405 0001 74 0000",
+        "3006 0003 612f23 78",
+        "2002 00 00",
+        "c000",
+        "e000",
+        "f000",
+    ] {
+        let mut bench = Bench::online(v311());
+        bench.serve(packet);
+        assert_eq!(bench.actions(), ["hang up"], "{packet}");
+        assert!(bench.delivered.0.is_empty(), "{packet}");
+        let (Failure::Violation(violation), _) = bench.failure() else { panic!("{packet}: another failure") };
+        assert_eq!(hex(&violation.excerpt), packet.replace(' ', ""));
+    }
+}
+
+// covers: [MQTT-3.1.2-24], [3.1.1 MQTT-4.8.0-2]
+#[test]
+fn a_packet_above_our_limit_ends_the_connection() {
+    let limits = Limits { packet_bytes: 16, ..Limits::default() };
+    for (version, options) in versions() {
+        let goodbye = if version == Version::V5 { "e0029500" } else { "" };
+        let property_length = if version == Version::V5 { 1 } else { 0 };
+        for (payload_bytes, is_taken) in [(11 - property_length, true), (12 - property_length, false)] {
+            let mut bench = Bench::online(Options { limits, ..options.clone() });
+            bench.serve(&message(version, "30", "", &"61".repeat(payload_bytes)));
+            assert_eq!(bench.delivered.0.len(), usize::from(is_taken));
+            let expected = if is_taken { String::new() } else { format!("{goodbye}hang up") };
+            assert_eq!(bench.actions().concat(), expected);
+        }
+    }
+}
+
+// covers: [MQTT-4.12.0-7], [MQTT-4.12.0-6]
+#[test]
+fn auth_is_never_answered_with_auth() {
+    for packet in ["f000", "f00218 00", "f009 18 07 15 0004 504c4e58"] {
+        let mut bench = Bench::online(v5());
+        bench.serve(packet);
+        assert_eq!(bench.actions(), ["e0028200", "hang up"], "{packet}");
+    }
+}
+
+// ---- sending -------------------------------------------------------------------
+
+// covers: [MQTT-2.2.1-2], [MQTT-2.2.1-5], [MQTT-3.3.1-2], [MQTT-3.6.1-1], [MQTT-3.6.2-1]
+// covers: [MQTT-4.3.1-1], [MQTT-4.3.2-2], [MQTT-4.3.2-3], [MQTT-4.3.3-2], [MQTT-4.3.3-3], [MQTT-4.3.3-4], [MQTT-4.3.3-5]
+#[test]
+fn each_qos_of_5_0_is_sent_in_its_form() {
+    let mut bench = Bench::online(v5());
+    bench.publish(QoS::AtMostOnce, "a");
+    assert_eq!(bench.actions(), ["3005 000174 00 61".replace(' ', "")]);
+    bench.publish(QoS::AtLeastOnce, "b");
+    assert_eq!(bench.actions(), ["3207 000174 0001 00 62".replace(' ', "")]);
+    bench.publish(QoS::ExactlyOnce, "c");
+    assert_eq!(bench.actions(), ["3407 000174 0002 00 63".replace(' ', "")]);
+    assert_eq!(bench.session.unfinished(), 2);
+    bench.serve("40020001");
+    assert_eq!(bench.session.unfinished(), 1);
+    bench.serve("50020002");
+    assert_eq!(bench.actions(), ["62020002"]);
+    assert_eq!(bench.session.unfinished(), 1);
+    bench.serve("70020002");
+    assert_eq!(bench.session.unfinished(), 0);
+}
+
+// covers: [MQTT-4.6.0-4], [MQTT-4.3.3-4], [3.1.1 MQTT-4.6.0-4]
+#[test]
+fn pubrels_go_out_in_the_order_of_the_pubrecs() {
+    for (_, options) in versions() {
+        let mut bench = Bench::online(options);
+        for payload in ["1", "2", "3"] {
+            bench.publish(QoS::ExactlyOnce, payload);
+        }
+        bench.actions();
+        bench.serve("50020002 50020003 50020001");
+        assert_eq!(bench.actions().concat(), "620200026202000362020001");
+    }
+}
+
+// covers: [MQTT-3.6.2-1], [MQTT-3.7.2-1]
+#[test]
+fn an_unknown_identifier_is_answered_as_such() {
+    let mut bench = Bench::online(v5());
+    bench.serve("5002 0033");
+    bench.serve("6202 0033");
+    assert_eq!(bench.actions().concat(), "62030033927003003392");
+    // In 3.1.1 there are no codes to say it with.
+    let mut bench = Bench::online(v311());
+    bench.serve("5002 0033");
+    bench.serve("6202 0033");
+    assert_eq!(bench.actions().concat(), "6202003370020033");
+}
+
+// covers: [MQTT-4.4.0-1], [MQTT-4.1.0-1], [MQTT-4.3.2-3], [MQTT-4.3.3-3], [MQTT-4.3.3-5]
+// covers: [3.1.1 MQTT-4.1.0-2]
+#[test]
+fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        bench.publish(QoS::AtLeastOnce, "1");
+        bench.publish(QoS::ExactlyOnce, "2");
+        bench.publish(QoS::ExactlyOnce, "3");
+        bench.serve("50020003");
+        bench.serve(&message(version, "34", "0005", "61"));
+        bench.actions();
+        let began = bench.now;
+        while bench.now.since(began) < HOUR {
+            bench.wait_for_timeout();
+            assert_eq!(bench.actions(), ["c000"]);
+            bench.serve("d000");
+        }
+        assert!(bench.events().is_empty());
+        assert_eq!(bench.session.unfinished(), 3);
+        bench.serve(&message(version, "3c", "0005", "61"));
+        assert_eq!(bench.delivered.0, ["t a"]);
+    }
+}
+
+// covers: [MQTT-4.4.0-2]
+#[test]
+fn a_refused_publish_is_not_sent_again() {
+    let mut bench = Bench::online(lasting(v5()));
+    bench.publish(QoS::AtLeastOnce, "1");
+    bench.publish(QoS::ExactlyOnce, "2");
+    bench.serve("4003000187 5003000297");
+    bench.actions();
+    bench.lose_and_return(kept(Version::V5));
+    assert!(bench.actions().is_empty());
+    assert_eq!(bench.session.unfinished(), 0);
+}
+
+// covers: [MQTT-4.3.3-7]
+#[test]
+fn a_message_that_was_sent_does_not_expire() {
+    let mut bench = Bench::online(Options { keep_alive_s: 0, ..lasting(v5()) });
+    // Message expiry interval: 1 s.
+    let properties = unhex("02 00000001");
+    let message = Message { topic: "t".to_owned(), qos: QoS::ExactlyOnce, properties, ..Message::default() };
+    bench.session.publish(message, bench.now).expect("taken on");
+    assert_eq!(bench.actions().concat(), "340b 000174 0001 05 0200000001".replace(' ', ""));
+    bench.now = bench.now + HOUR;
+    bench.lose_and_return(kept(Version::V5));
+    assert_eq!(bench.actions().concat(), "3c0b 000174 0001 05 0200000001".replace(' ', ""));
+}
+
+/// Receive Maximum 1.
+const ONE_AT_A_TIME: &str = "2006 00 00 03 21 0001";
+
+fn one_at_a_time() -> Bench {
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.serve(ONE_AT_A_TIME);
+    bench.actions();
+    bench.events();
+    bench
+}
+
+// covers: [MQTT-4.9.0-1], [MQTT-4.9.0-2]
+#[test]
+fn the_send_quota_comes_back_with_the_last_acknowledgement() {
+    let mut bench = one_at_a_time();
+    for (qos, payload) in [(QoS::ExactlyOnce, "1"), (QoS::AtLeastOnce, "2"), (QoS::ExactlyOnce, "3")] {
+        bench.publish(qos, payload);
+    }
+    bench.publish(QoS::AtLeastOnce, "4");
+    assert_eq!(bench.actions().concat(), message(Version::V5, "34", "0001", "31"));
+    bench.serve("50020001");
+    assert_eq!(bench.actions(), ["62020001"], "PUBREC isn't the end");
+    bench.serve("70020001");
+    assert_eq!(bench.actions(), [message(Version::V5, "32", "0002", "32")]);
+    bench.serve("40020002");
+    assert_eq!(bench.actions(), [message(Version::V5, "34", "0003", "33")]);
+    bench.serve("5003000397");
+    assert_eq!(bench.actions(), [message(Version::V5, "32", "0004", "34")], "a PUBREC that refuses is");
+    // A late acknowledgement adds nothing.
+    bench.publish(QoS::AtLeastOnce, "5");
+    bench.publish(QoS::AtLeastOnce, "6");
+    bench.serve("40020002 70020003");
+    assert!(bench.actions().is_empty());
+}
+
+// covers: [MQTT-4.9.0-3], [MQTT-3.10.1-1]
+#[test]
+fn a_quota_of_zero_holds_back_messages_only() {
+    let mut bench = one_at_a_time();
+    bench.publish(QoS::ExactlyOnce, "1");
+    bench.publish(QoS::ExactlyOnce, "2");
+    bench.actions();
+    bench.subscribe("a", QoS::AtMostOnce);
+    assert_eq!(bench.actions(), ["82070002 00 00016100".replace(' ', "")]);
+    bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
+    assert_eq!(bench.actions(), ["a2060003 00 000161".replace(' ', "")]);
+    bench.serve(&message(Version::V5, "32", "0009", "61"));
+    assert_eq!(bench.actions(), ["40020009"]);
+    bench.serve(&message(Version::V5, "34", "0009", "62"));
+    bench.serve("62020009");
+    assert_eq!(bench.actions().concat(), "5002000970020009");
+    bench.serve("50020001");
+    assert_eq!(bench.actions(), ["62020001"]);
+    bench.wait_for_timeout();
+    assert_eq!(bench.actions(), ["c000"]);
+}
+
+// ---- leaving -------------------------------------------------------------------
+
+// covers: [MQTT-3.14.4-1], [MQTT-3.14.4-2], [3.1.1 MQTT-3.14.4-1], [3.1.1 MQTT-3.14.4-2]
+#[test]
+fn nothing_follows_a_disconnect() {
+    for (version, options) in versions() {
+        let mut bench = Bench::online(options);
+        bench.publish(QoS::ExactlyOnce, "under way");
+        bench.actions();
+        bench.session.disconnect();
+        assert_eq!(bench.actions(), ["e000", "hang up"]);
+        bench.serve("50020001");
+        bench.serve(&message(version, "32", "0001", "61"));
+        bench.publish(QoS::AtMostOnce, "late");
+        bench.session.subscribe(TopicFilter::parse("a").expect("a filter"), SubscriptionOptions::default(), bench.now);
+        bench.now = bench.now + HOUR;
+        bench.session.handle_timeout(bench.now);
+        bench.session.disconnect();
+        assert!(bench.actions().is_empty());
+        assert!(bench.delivered.0.is_empty());
+    }
+}
