@@ -96,7 +96,8 @@ impl Scroll {
     pub fn window(&self) -> Window {
         let fit = self.rows_that_fit();
         match self.place {
-            Place::Tail => Window::Tail { rows: fit + OVERSCAN_ROWS },
+            // Whatever is above the screen is gone with the next message.
+            Place::Tail => Window::Tail { rows: fit },
             Place::At(top) => {
                 let first = (top as u64).saturating_sub(u64::from(OVERSCAN_ROWS));
                 Window::At { first, rows: fit + 2 * OVERSCAN_ROWS }

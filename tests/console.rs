@@ -62,7 +62,7 @@ fn keys() {
 #[test]
 fn the_window_reaches_beyond_the_edges() {
     let mut scroll = list(1_000);
-    assert_eq!(scroll.window(), Window::Tail { rows: 23 });
+    assert_eq!(scroll.window(), Window::Tail { rows: 11 });
     scroll.drag(scroll.bar_px(), 500.0 * ROW_PX);
     assert_eq!(scroll.window(), Window::At { first: 488, rows: 35 });
     scroll.step(Step::Home);

@@ -29,6 +29,20 @@ const ROW_PX: f64 = 24.0;
 /// it while somebody scrolls would take the bar out of their hand.
 const BAR_SETTLES_MS: u32 = 160;
 
+/// How often the scroll bar is put to the end while the tail is followed. It
+/// costs a layout, and the rows don't depend on it.
+const TAIL_SETTLES_MS: u32 = 480;
+
+/// How rows come while the console follows its tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Some of what was on screen still is.
+    Readable,
+    /// Every row was replaced: nobody can read that, and drawing it every
+    /// frame would only cost the crawl its frames.
+    Flood,
+}
+
 /// The console's handle.
 #[derive(Clone)]
 pub struct Console(Rc<RefCell<Inner>>);
@@ -111,16 +125,22 @@ impl Console {
         self.0.borrow().scroll.is_following()
     }
 
-    /// Shows these rows of a log with these numbers.
-    pub fn show(&self, rows: Rows, stats: &Stats) {
+    /// Shows these rows of a log with these numbers, and says how they came.
+    pub fn show(&self, rows: Rows, stats: &Stats) -> Flow {
         let mut inner = self.0.borrow_mut();
         let gone = stats.evicted + stats.cleared;
         let left = if inner.filtered { 0 } else { gone.saturating_sub(inner.gone) };
         inner.gone = gone;
         inner.scroll.grow(stats.matching, left);
+        let newest_shown = inner.views.back().map(|view| view.seq);
+        let all_new = match (newest_shown, rows.rows.first()) {
+            (Some(shown), Some(first)) => shown < first.seq,
+            _ => false,
+        };
         inner.rows = rows;
         inner.draw();
         inner.settle_soon();
+        if all_new && inner.scroll.is_following() { Flow::Flood } else { Flow::Readable }
     }
 
     /// Another filter is in force: what it lets through is shown from its end.
@@ -307,7 +327,8 @@ impl Inner {
             return;
         }
         let this = self.this.clone();
-        self.settling = Some(Timeout::new(BAR_SETTLES_MS, move || {
+        let wait_ms = if self.scroll.is_following() { TAIL_SETTLES_MS } else { BAR_SETTLES_MS };
+        self.settling = Some(Timeout::new(wait_ms, move || {
             let Some(inner) = this.upgrade() else { return };
             let mut inner = inner.borrow_mut();
             inner.settling = None;

@@ -19,7 +19,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Blob, Element, HtmlAnchorElement, KeyboardEvent, Url, VisibilityState, Window as Browser};
 
 use super::clock::Clock;
-use super::console::{Console, ConsoleView};
+use super::console::{Console, ConsoleView, Flow};
 use super::crawl::{CrawlHandle, CrawlView};
 use super::form::{ConnectionForm, Form, PageFacts};
 use super::status::{ConnectionStatus, Numbers};
@@ -33,6 +33,11 @@ use crate::time::Instant;
 
 /// How often the page looks whether the crawl has room again, and counts down.
 const TICK_MS: u32 = 250;
+
+/// How long the page waits with the next pull when every row was replaced by
+/// the last: numbers and rows then change twelve times a second, which is more
+/// than anybody reads.
+const FLOOD_MS: u32 = 80;
 
 /// How long "Link copied" stands.
 const COPIED_MS: u32 = 2_000;
@@ -140,6 +145,8 @@ struct Feed {
     frame_is_due: bool,
     /// The pull that hasn't been answered.
     asked: Option<Pull>,
+    /// In a flood: what ends the wait before the next pull.
+    rest: Option<Timeout>,
     /// What a new worker must be told again.
     request: Option<ConnectRequest>,
     filter: String,
@@ -310,6 +317,7 @@ impl Inner {
         let mut feed = self.feed.borrow_mut();
         feed.update = None;
         feed.asked = None;
+        feed.rest = None;
         if !feed.filter.is_empty() {
             self.worker.send(&Command::Filter(feed.filter.clone()));
         }
@@ -329,13 +337,18 @@ impl Inner {
     }
 
     /// One frame: apply the news, ask for more.
-    fn frame(&self) {
+    fn frame(self: &Rc<Self>) {
         let mut feed = self.feed.borrow_mut();
         feed.frame_is_due = false;
         let update = feed.update.take();
         drop(feed);
-        if let Some(update) = update {
-            self.apply(*update);
+        if let Some(update) = update
+            && self.apply(*update) == Flow::Flood
+        {
+            return self.rest();
+        }
+        if self.feed.borrow().rest.is_some() {
+            return;
         }
         let pull = Pull { window: self.console.window(), lines: self.crawl.room() };
         let mut feed = self.feed.borrow_mut();
@@ -346,7 +359,18 @@ impl Inner {
         }
     }
 
-    fn apply(&self, update: Update) {
+    /// Lets a flood run for a moment before asking again.
+    fn rest(self: &Rc<Self>) {
+        let inner = Rc::clone(self);
+        self.feed.borrow_mut().rest = Some(Timeout::new(FLOOD_MS, move || inner.end_rest()));
+    }
+
+    fn end_rest(self: &Rc<Self>) {
+        self.feed.borrow_mut().rest = None;
+        self.need_frame();
+    }
+
+    fn apply(&self, update: Update) -> Flow {
         let shown = self.shown;
         let begins = update.connection.state == State::Connected;
         shown.set_connection(update.connection);
@@ -356,12 +380,13 @@ impl Inner {
         if shown.filter_error.with_untracked(|error| *error != update.filter_error) {
             shown.filter_error.set(update.filter_error);
         }
-        self.console.show(update.rows, &update.stats);
+        let flow = self.console.show(update.rows, &update.stats);
         if begins {
             self.crawl.begin();
         }
         self.crawl.push(update.lines, update.stats.untold);
         self.count_behind();
+        flow
     }
 
     fn count_behind(&self) {
@@ -461,7 +486,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             }),
             console: Console::new(move || {
                 if let Some(inner) = to_move.upgrade() {
-                    inner.need_frame();
+                    inner.end_rest();
                 }
             }),
             browser: browser.clone(),
