@@ -4,6 +4,7 @@ mod accessibility;
 mod bad_input;
 mod console;
 mod credentials;
+mod first_load;
 mod harness;
 mod lines;
 mod links;

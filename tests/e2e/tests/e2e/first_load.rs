@@ -1,0 +1,32 @@
+//! What a first visit fetches: the size budget counts on it.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::page::in_browser;
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+
+#[tokio::test]
+async fn fonts_of_other_alphabets_come_when_they_are_needed() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("first-load", async |page| {
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for("fonts", "document.fonts.status === 'loaded'", PATIENCE).await?;
+        let fetched: Vec<String> =
+            page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)").await?;
+        ensure!(fetched.iter().any(|name| name.contains("-latin-")), "no font at all: {fetched:#?}");
+        let early: Vec<_> =
+            fetched.iter().filter(|name| name.contains("-cyrillic-") || name.contains("-latin-ext-")).collect();
+        ensure!(early.is_empty(), "fetched before anything needs them: {early:?}");
+        let foreign: Vec<_> = fetched.iter().filter(|name| !name.starts_with(&station.page_url())).collect();
+        ensure!(foreign.is_empty(), "fetched from elsewhere: {foreign:?}");
+
+        let broker = Login::anonymous(station.mqtt_port()?);
+        broker.publish(Version::V5, "StarWars", "СТОРОЖ: Огни погасли").await?;
+        page.wait_for_line("Огни погасли").await?;
+        let is_here = "performance.getEntriesByType('resource').some((entry) => entry.name.includes('-cyrillic-'))";
+        page.wait_for("the Cyrillic font", is_here, PATIENCE).await
+    })
+    .await
+}
