@@ -32,5 +32,5 @@ pub mod log;
 pub mod mqtt;
 pub mod presets;
 pub mod time;
-#[cfg(feature = "web")]
+#[cfg(feature = "browser")]
 pub mod web;

@@ -63,7 +63,9 @@ struct Inner {
     first_index: u64,
     /// Where the scroll bar stood when it was last looked at.
     bar_px: f64,
-    spacer_px: f64,
+    spacer_px: u64,
+    /// What ARIA was told.
+    counted_rows: u64,
     pressed: bool,
     settling: Option<Timeout>,
     following: RwSignal<bool>,
@@ -106,7 +108,8 @@ impl Console {
                 views: VecDeque::new(),
                 first_index: 0,
                 bar_px: 0.0,
-                spacer_px: 0.0,
+                spacer_px: 0,
+                counted_rows: 0,
                 pressed: false,
                 settling: None,
                 following: RwSignal::new(true),
@@ -274,9 +277,10 @@ impl Inner {
         }
         self.fill();
         let Some(parts) = &self.parts else { return };
-        let offset_px = (self.first_index as f64 - self.scroll.top_rows()) * ROW_PX;
+        // Bar and rows stand on whole pixels, so nothing is lost.
+        let offset_px = ((self.first_index as f64 - self.scroll.top_rows()) * ROW_PX).round() as i64;
         // Style properties of ours are always understood.
-        let _ = parts.list.style().set_property("transform", &format!("translateY({offset_px:.1}px)"));
+        let _ = parts.list.style().set_property("transform", &format!("translateY({offset_px}px)"));
     }
 
     /// Makes the row elements say what the rows say. A row that stays on
@@ -343,13 +347,16 @@ impl Inner {
     /// Gives the scroll bar its length and its place.
     fn settle_bar(&mut self) {
         let Some(parts) = &self.parts else { return };
-        let spacer_px = self.scroll.spacer_px();
-        if (spacer_px - self.spacer_px).abs() >= 1.0 {
-            let _ = parts.spacer.style().set_property("height", &format!("{spacer_px:.0}px"));
+        let spacer_px = self.scroll.spacer_px().round() as u64;
+        if spacer_px != self.spacer_px {
+            let _ = parts.spacer.style().set_property("height", &format!("{spacer_px}px"));
             self.spacer_px = spacer_px;
-            // The header is a row too (ARIA counts it).
-            let count = self.scroll.total() + 1;
+        }
+        // The header is a row too (ARIA counts it).
+        let count = self.scroll.total() + 1;
+        if count != self.counted_rows {
             let _ = parts.table.set_attribute("aria-rowcount", &count.to_string());
+            self.counted_rows = count;
         }
         let bar_px = self.scroll.bar_px();
         if (bar_px - f64::from(parts.scroller.scroll_top())).abs() > 1.0 {
@@ -607,7 +614,7 @@ pub fn ConsoleView(
                 class="table"
                 role="table"
                 aria-label="Message console"
-                style=format!("--row-px:{ROW_PX}px")
+                style=format!("--row-px:{}px", ROW_PX as u32)
                 node_ref=table
             >
                 <div role="rowgroup" class="head">

@@ -12,11 +12,18 @@
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
 
 pub mod clock;
+#[cfg(feature = "page")]
 pub mod console;
+#[cfg(feature = "page")]
 pub mod crawl;
+#[cfg(feature = "page")]
 pub mod form;
+#[cfg(feature = "page")]
 pub mod page;
+#[cfg(feature = "page")]
 pub mod status;
 pub mod wire;
+#[cfg(feature = "worker")]
 pub mod worker;
+#[cfg(feature = "page")]
 pub mod worker_link;

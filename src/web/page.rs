@@ -187,6 +187,7 @@ impl App {
             };
             inner.write_link(if inner.form.has_password() { Start::ByHand } else { Start::OnLoad });
             inner.feed.borrow_mut().request = Some(request.clone());
+            inner.worker.revive();
             // At once, so that a second click finds the button disabled.
             inner.shown.set_connection(Connection {
                 state: State::Connecting,

@@ -103,6 +103,16 @@ impl WorkerLink {
         link
     }
 
+    /// Starts a worker where none runs any more: the person asked for it, so
+    /// earlier deaths don't count.
+    pub fn revive(&self) {
+        let mut inner = self.0.borrow_mut();
+        if inner.running.is_none() {
+            inner.deaths.clear();
+            inner.start();
+        }
+    }
+
     /// Hands the worker a command; kept for it until it listens, dropped when
     /// there is none any more.
     pub fn send(&self, command: &Command) {
