@@ -16,6 +16,7 @@ use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::console::{Console, ConsoleView};
+use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::wire::{self, FromWorker};
 use mqtt_crawl::web::worker::words_of;
 use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
@@ -109,6 +110,21 @@ fn the_clock_agrees_with_the_wall() {
     let now = clock().now();
     assert!(now.since(wall).max(wall.since(now)).as_secs() < 5, "{now:?} and {wall:?}");
     assert!(clock().now() >= now);
+}
+
+#[wasm_bindgen_test]
+fn numbers_are_written_as_css_reads_them() {
+    for (value, text) in [
+        (0.0, "0.0000"),
+        (-0.00001, "0.0000"),
+        (1.02, "1.0200"),
+        (-12.34567, "-12.3457"),
+        (0.99996, "1.0000"),
+        (1e6, "1000000.0000"),
+        (f64::NAN, "0.0000"),
+    ] {
+        assert_eq!(decimal(value), text);
+    }
 }
 
 // URLs

@@ -9,6 +9,7 @@
 //! - [`worker`]: the worker's driver.
 //! - [`worker_link`]: the page's end: starts the worker, notices its death.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
+//! - [`css`]: numbers for style sheets.
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
 
 pub mod clock;
@@ -16,6 +17,8 @@ pub mod clock;
 pub mod console;
 #[cfg(feature = "page")]
 pub mod crawl;
+#[cfg(feature = "page")]
+pub mod css;
 #[cfg(feature = "page")]
 pub mod form;
 #[cfg(feature = "page")]

@@ -4,6 +4,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
 use crate::crawl::stars::{self, Tint};
+use crate::web::css::decimal;
 
 /// Paints a sky of this size, in CSS pixels, at the screen's resolution.
 pub fn paint(canvas: &HtmlCanvasElement, width_px: f64, height_px: f64, pixel_ratio: f64) {
@@ -22,7 +23,7 @@ pub fn paint(canvas: &HtmlCanvasElement, width_px: f64, height_px: f64, pixel_ra
             Tint::Blue => "176 204 255",
             Tint::Amber => "255 222 178",
         };
-        context.set_fill_style_str(&format!("rgb({rgb} / {:.2})", star.brightness));
+        context.set_fill_style_str(&format!("rgb({rgb} / {})", decimal(star.brightness)));
         context.begin_path();
         let x_px = width_px / 2.0 + star.x_px;
         if context.arc(x_px, star.y_px, star.size_px / 2.0, 0.0, std::f64::consts::TAU).is_ok() {

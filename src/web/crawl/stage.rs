@@ -21,6 +21,7 @@ use crate::crawl::plane::{Key, Perspective, REBASE_AFTER_EM};
 use crate::crawl::typeset::{Column, Edge, Row, Setting};
 use crate::engine::update::Told;
 use crate::time::Instant;
+use crate::web::css::decimal;
 
 /// The animation's travel. Rebasing keeps the plane within a quarter of it,
 /// so it can't end even if no tick runs for two hours.
@@ -322,7 +323,7 @@ impl Drop for Stage {
 /// The plane's animation, not yet begun.
 fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
     let keyframes = Array::new();
-    for transform in ["translateY(0em)".to_owned(), format!("translateY({}em)", -TRAVEL_EM)] {
+    for transform in ["translateY(0em)".to_owned(), format!("translateY({}em)", decimal(-TRAVEL_EM))] {
         let keyframe = Object::new();
         Reflect::set(&keyframe, &"transform".into(), &transform.into())?;
         keyframes.push(&keyframe);
@@ -335,7 +336,7 @@ fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
 
 fn set_top(element: &HtmlElement, top_em: f64) {
     // Ten-thousandths of an em: a hundredth of a pixel on the largest screen.
-    let _ = element.style().set_property("top", &format!("{top_em:.4}em"));
+    let _ = element.style().set_property("top", &format!("{}em", decimal(top_em)));
 }
 
 fn write(document: &Document, entry: &Entry) -> Result<HtmlElement, JsValue> {
@@ -359,7 +360,7 @@ fn write(document: &Document, entry: &Entry) -> Result<HtmlElement, JsValue> {
             block.set_class_name("block title");
             for words in &title.rows {
                 let row = element(document, "span", "row")?;
-                row.set_attribute("style", &format!("font-size:{:.3}em;line-height:{TITLE_ROW}", title.size_em))?;
+                row.set_attribute("style", &format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW)))?;
                 row.set_text_content(Some(words));
                 block.append_child(&row)?;
             }
