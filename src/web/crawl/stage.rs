@@ -360,7 +360,10 @@ fn write(document: &Document, entry: &Entry) -> Result<HtmlElement, JsValue> {
             block.set_class_name("block title");
             for words in &title.rows {
                 let row = element(document, "span", "row")?;
-                row.set_attribute("style", &format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW)))?;
+                row.set_attribute(
+                    "style",
+                    &format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW)),
+                )?;
                 row.set_text_content(Some(words));
                 block.append_child(&row)?;
             }
