@@ -9,14 +9,16 @@ use std::rc::Rc;
 use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
-use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
 use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Window};
 use mqtt_crawl::engine::update::{Connection, Preview, Row, Rows, State, Stats, Update};
+use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::console::{Console, ConsoleView};
 use mqtt_crawl::web::css::decimal;
+use mqtt_crawl::web::form::{ConnectionForm, Form, PageFacts};
 use mqtt_crawl::web::wire::{self, FromWorker};
 use mqtt_crawl::web::worker::words_of;
 use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
@@ -405,4 +407,71 @@ async fn the_keyboard_reaches_the_rows() {
     scroller.focus().expect("focus");
     assert_eq!(document().active_element().as_ref(), Some(scroller.as_ref()));
     assert_eq!(stage.find("[role=table]").get_attribute("aria-label").as_deref(), Some("Message console"));
+}
+
+// The form
+
+const ORIGIN: &str = "http://127.0.0.1:8080";
+
+/// A form that was opened with this link, on the page.
+async fn form(fragment: &str) -> (Form, HtmlElement) {
+    let link = link::parse(fragment, ORIGIN);
+    let page = PageFacts { origin: ORIGIN.into(), security: PageSecurity::Plain, client_id: "tab".into() };
+    let form = Form::new(&link.settings, page);
+    let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
+    document().body().expect("a body").append_child(&root).expect("root");
+    mount_to(root.clone(), move || {
+        view! { <ConnectionForm form on_connect=|| () on_copy_link=|| () copied=Signal::stored(false) /> }
+    })
+    .forget();
+    frames(2).await;
+    (form, root)
+}
+
+/// Labels and values of the text boxes for topics.
+fn topics(root: &HtmlElement) -> Vec<(String, String)> {
+    let fields = root.query_selector_all(".topic-field").expect("selector");
+    (0..fields.length())
+        .filter_map(|index| fields.item(index))
+        .map(|field| {
+            let field: Element = field.unchecked_into();
+            let label = field.query_selector("label").ok().flatten().expect("label").text_content();
+            let input: web_sys::HtmlInputElement =
+                field.query_selector("input").ok().flatten().expect("input").unchecked_into();
+            (label.expect("text"), input.value())
+        })
+        .collect()
+}
+
+#[wasm_bindgen_test]
+async fn another_link_fills_the_form_anew() {
+    let (form, root) = form("#topic=a&topic=b&user=ann").await;
+    let pair = |label: &str, value: &str| (label.to_owned(), value.to_owned());
+    assert_eq!(topics(&root), [pair("Topic", "a"), pair("Topic 2", "b")]);
+    assert_eq!(form.settings(View::Split), link::parse("#topic=a&topic=b&user=ann", ORIGIN).settings);
+
+    form.fill(&link::parse("#topic=c&qos=1", ORIGIN).settings);
+    frames(2).await;
+    assert_eq!(topics(&root), [pair("Topic", "c")]);
+    assert_eq!(form.settings(View::Split), link::parse("#topic=c&qos=1", ORIGIN).settings);
+}
+
+#[wasm_bindgen_test]
+async fn a_fault_stands_beside_its_field() {
+    let (form, root) = form("#broker=mqtt://far.example&topic=ok&topic=a/%23/b").await;
+    assert!(form.request().is_none());
+    frames(2).await;
+    let wrong = root.query_selector_all("[aria-invalid=true]").expect("selector");
+    assert_eq!(wrong.length(), 2);
+    for (index, words) in [(0, "WebSocket listener"), (1, "last level")] {
+        let field: Element = wrong.item(index).expect("field").unchecked_into();
+        let described_by = field.get_attribute("aria-describedby").expect("description");
+        // Another test's form may stand on the same page.
+        let fault =
+            root.query_selector(&format!("#{described_by}")).ok().flatten().and_then(|fault| fault.text_content());
+        assert!(fault.as_deref().is_some_and(|fault| fault.contains(words)), "{described_by}: {fault:?}");
+    }
+    let summary = root.query_selector("[role=alert]").ok().flatten().and_then(|alert| alert.text_content());
+    assert!(summary.is_some_and(|words| words.contains("2 fields")));
+    root.remove();
 }

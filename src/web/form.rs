@@ -16,6 +16,7 @@ use crate::presets::{self, PRESETS};
 pub struct Form {
     broker: RwSignal<String>,
     topics: RwSignal<Vec<TopicField>>,
+    topic_key: StoredValue<usize>,
     qos: RwSignal<QoS>,
     version: RwSignal<Option<Version>>,
     client_id: RwSignal<String>,
@@ -54,6 +55,7 @@ impl Form {
         let form = Self {
             broker: RwSignal::default(),
             topics: RwSignal::default(),
+            topic_key: StoredValue::new(0),
             qos: RwSignal::default(),
             version: RwSignal::default(),
             client_id: RwSignal::default(),
@@ -145,23 +147,16 @@ impl Form {
         self.password.with_untracked(|password| !password.is_empty())
     }
 
-    /// Where it would connect to, for a line of summary.
-    pub fn summary(&self) -> String {
-        let topics =
-            self.topics.with(|topics| topics.iter().map(|topic| topic.text.get()).collect::<Vec<_>>().join("  "));
-        format!("{}  {topics}", self.broker.get())
-    }
-
     /// The words that the crawl opens with.
     pub fn opening(&self) -> opening::Opening {
         opening::Opening { episode: self.episode.get(), title: self.title.get(), intro: self.intro.get() }
     }
 
     fn add_topic(&self, text: &str) {
-        self.topics.update(|topics| {
-            let key = topics.iter().map(|topic| topic.key + 1).max().unwrap_or(0);
-            topics.push(TopicField { key, text: RwSignal::new(text.to_owned()) });
-        });
+        // Never used twice: a row that is keyed alike would keep the old text.
+        let key = self.topic_key.get_value();
+        self.topic_key.set_value(key + 1);
+        self.topics.update(|topics| topics.push(TopicField { key, text: RwSignal::new(text.to_owned()) }));
     }
 
     fn choose_preset(&self, index: usize) {
@@ -288,11 +283,16 @@ fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
 /// The form. Its submit button stands elsewhere on the page, in sight while
 /// the form is folded away.
 #[component]
-pub(super) fn ConnectionForm(
+pub fn ConnectionForm(
+    /// What is typed in.
     form: Form,
+    /// It was submitted.
     on_connect: impl Fn() + 'static,
+    /// The link of these settings is wanted.
     on_copy_link: impl Fn() + 'static,
-    #[prop(into)] copied: Signal<bool>,
+    /// The link was copied a moment ago.
+    #[prop(into)]
+    copied: Signal<bool>,
 ) -> impl IntoView {
     let hint = move || PRESETS.get(form.preset.get()).map(|preset| preset.hint);
     let summary = move || {
