@@ -108,6 +108,10 @@ impl ReasonCode {
     pub const USE_ANOTHER_SERVER: Self = Self(0x9C);
     /// From now on, use another server.
     pub const SERVER_MOVED: Self = Self(0x9D);
+    /// The server takes no `$share/…`.
+    pub const SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0x9E);
+    /// The server takes no `+` and `#`.
+    pub const WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0xA2);
 
     /// Whether the code tells of a failure: 0x80 and above.
     pub const fn is_error(self) -> bool {

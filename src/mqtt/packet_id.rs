@@ -67,6 +67,11 @@ impl PacketIdSet {
         self.bits[word] & bit != 0
     }
 
+    /// The identifiers in the set, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = PacketId> {
+        (1..=u16::MAX).filter_map(PacketId::new).filter(|id| self.contains(*id))
+    }
+
     /// How many identifiers are in the set.
     pub fn len(&self) -> usize {
         self.len

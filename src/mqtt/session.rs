@@ -24,14 +24,17 @@
 //!   QoS 2 identifiers by the Receive Maximum, outgoing messages by
 //!   [`Options::queue_messages`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::num::NonZeroU16;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Limits};
 use super::error::{Closed, EncodeError, Failure, Stage, Violation};
 use super::packet::{
     Ack, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId, Publish,
-    QoS, ReasonCode, Refusal, SubAck, SubscriptionOptions, Version, Will,
+    QoS, ReasonCode, Refusal, SubAck, SubscriptionOptions, UserProperties, Version, Will,
 };
 use super::packet_id::PacketIdSet;
 use super::reconnect::{self, BackOff, Retry};
@@ -67,6 +70,8 @@ pub struct Options {
     pub session_expiry_s: u32,
     /// The message the server sends should we vanish.
     pub will: Option<Will>,
+    /// User properties of CONNECT (5.0).
+    pub user_properties: UserProperties,
     /// How many QoS 1 and 2 messages may be under way to us (5.0); never 0.
     pub receive_maximum: u16,
     /// What we take.
@@ -86,6 +91,7 @@ impl Default for Options {
             clean_start: true,
             session_expiry_s: 0,
             will: None,
+            user_properties: Vec::new(),
             receive_maximum: 1_024,
             limits: Limits::default(),
             queue_messages: 10_000,
@@ -106,7 +112,7 @@ impl std::fmt::Debug for Options {
 }
 
 /// A message of our own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Topic name.
     pub topic: String,
@@ -176,6 +182,8 @@ pub enum Event {
         fell_back: bool,
         /// The server still had our session.
         session_present: bool,
+        /// What the server said of itself.
+        server: Box<Server>,
     },
     /// The server answered a subscription.
     Subscribed {
@@ -198,6 +206,32 @@ pub enum Event {
         /// When it is tried again; `None`: not without a person.
         retry_at: Option<Instant>,
     },
+}
+
+/// The part of a session that has to be kept where it is to outlive the
+/// program: MQTT's session state of a client, with its own messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    client_id: String,
+    version: Version,
+    received: Vec<PacketId>,
+    in_flight: Vec<(PacketId, bool, Message)>,
+    queue: Vec<Message>,
+}
+
+/// What becomes of the session after a goodbye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// The server is to forget it. In 3.1.1 that was settled at CONNECT.
+    EndSession,
+    /// The server keeps it as long as was agreed on.
+    KeepSession,
+}
+
+impl Event {
+    fn subscribed(subscription: &Subscription, granted: Result<QoS, ReasonCode>) -> Self {
+        Self::Subscribed { filter: subscription.filter.as_str().to_owned(), granted }
+    }
 }
 
 /// Takes incoming messages as they are decoded.
@@ -225,10 +259,20 @@ enum Phase {
 }
 
 /// A subscription that is to exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// What to subscribe to.
+    pub filter: TopicFilter,
+    /// How.
+    pub options: SubscriptionOptions,
+    /// Comes back with every message it matches (5.0); not sent to a server
+    /// that doesn't take any.
+    pub identifier: Option<u32>,
+}
+
 #[derive(Clone, Debug)]
 struct Wanted {
-    filter: TopicFilter,
-    options: SubscriptionOptions,
+    subscription: Subscription,
     /// Sent on this connection, or held by a session the server kept.
     sent: bool,
 }
@@ -243,14 +287,38 @@ struct InFlight {
     released: bool,
 }
 
-/// What the server allows, from its CONNACK; the standard's defaults before.
-#[derive(Clone, Copy, Debug)]
-struct ServerLimits {
-    packet_bytes: u32,
-    qos_maximum: QoS,
-    retain_available: bool,
-    receive_maximum: u16,
-    keep_alive_s: u16,
+/// What the server said of itself in CONNACK; the standard's defaults where it
+/// said nothing. 3.1.1 says nothing, and forbids nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Largest packet it takes, in bytes.
+    pub packet_bytes: u32,
+    /// Highest QoS it lets us publish with.
+    pub qos_maximum: QoS,
+    /// Whether it keeps retained messages.
+    pub retain_available: bool,
+    /// Whether it takes filters with wildcards.
+    pub wildcard_available: bool,
+    /// Whether it takes subscription identifiers.
+    pub subscription_identifiers_available: bool,
+    /// Whether it takes `$share/…`.
+    pub shared_available: bool,
+    /// How many QoS 1 and 2 messages we may have under way.
+    pub receive_maximum: u16,
+    /// Highest topic alias we may use; 0 forbids them.
+    pub topic_alias_maximum: u16,
+    /// The keep alive in force, in seconds.
+    pub keep_alive_s: u16,
+    /// How long the session outlives this connection, in seconds.
+    pub session_expiry_s: u32,
+    /// The client identifier in force.
+    pub client_id: String,
+    /// Basis for response topics.
+    pub response_information: Option<String>,
+    /// Its words.
+    pub reason_string: Option<String>,
+    /// User properties.
+    pub user_properties: UserProperties,
 }
 
 /// The state machine. See the module's page.
@@ -268,6 +336,8 @@ pub struct Session {
     established: bool,
     /// What CONNECT of this attempt said.
     clean_start: bool,
+    /// A 3.1.1 server has forgotten the session of an earlier run.
+    wiped: bool,
 
     dial: bool,
     hang_up: bool,
@@ -278,10 +348,12 @@ pub struct Session {
     /// The beginning of a packet whose end hasn't come.
     tail: Vec<u8>,
     aliases: Vec<Option<String>>,
+    /// The aliases we gave to topics on this connection.
+    aliases_out: HashMap<String, NonZeroU16>,
     /// QoS 2 messages that were delivered and not yet released by the server.
     received: PacketIdSet,
 
-    server: ServerLimits,
+    server: Server,
     last_sent: Instant,
     last_received: Instant,
     ping_sent: Option<Instant>,
@@ -301,6 +373,9 @@ pub struct Session {
     resend: VecDeque<PacketId>,
     /// How many more QoS 1 and 2 messages the server takes now.
     quota: u16,
+
+    /// What [`Session::saved`] gives has changed.
+    unsaved: bool,
 }
 
 impl Session {
@@ -314,6 +389,7 @@ impl Session {
             proven: None,
             established: false,
             clean_start: options.clean_start,
+            wiped: false,
             dial: false,
             hang_up: false,
             out: Vec::new(),
@@ -321,8 +397,9 @@ impl Session {
             events: VecDeque::new(),
             tail: Vec::new(),
             aliases: Vec::new(),
+            aliases_out: HashMap::new(),
             received: PacketIdSet::default(),
-            server: ServerLimits::new(&ConnAckProperties::default(), options.keep_alive_s, Version::V311),
+            server: Server::unknown(&options),
             last_sent: Instant::EPOCH,
             last_received: Instant::EPOCH,
             ping_sent: None,
@@ -336,6 +413,7 @@ impl Session {
             by_id: BTreeMap::new(),
             resend: VecDeque::new(),
             quota: 0,
+            unsaved: false,
             options,
         }
     }
@@ -359,9 +437,12 @@ impl Session {
     }
 
     /// Say goodbye and stay away.
-    pub fn disconnect(&mut self) {
+    pub fn disconnect(&mut self, parting: Parting) {
         if let Phase::Online { .. } = self.phase {
-            let goodbye = Disconnect::new(ReasonCode::SUCCESS);
+            let mut goodbye = Disconnect::new(ReasonCode::SUCCESS);
+            if parting == Parting::EndSession && self.server.session_expiry_s > 0 {
+                goodbye.session_expiry_s = Some(0);
+            }
             self.send_fixed(&Outgoing::Disconnect(&goodbye), self.last_sent);
         }
         self.drop_transport();
@@ -371,7 +452,7 @@ impl Session {
     /// Leave this server and begin anew with other settings, at rest. What was
     /// under way has no outcome any more.
     pub fn replace(&mut self, options: Options, seed: u64) {
-        self.disconnect();
+        self.disconnect(Parting::EndSession);
         let parting = (std::mem::take(&mut self.out), self.hang_up);
         *self = Self::new(options, seed);
         (self.out, self.hang_up) = parting;
@@ -379,9 +460,9 @@ impl Session {
 
     /// Keep this subscription, now and on every later connection. The same
     /// filter again replaces the options `[MQTT-3.8.4-3]`.
-    pub fn subscribe(&mut self, filter: TopicFilter, options: SubscriptionOptions, now: Instant) {
-        self.wanted.retain(|wanted| wanted.filter != filter);
-        self.wanted.push(Wanted { filter, options, sent: false });
+    pub fn subscribe(&mut self, subscription: Subscription, now: Instant) {
+        self.wanted.retain(|wanted| wanted.subscription.filter != subscription.filter);
+        self.wanted.push(Wanted { subscription, sent: false });
         if let Phase::Online { .. } = self.phase {
             self.send_subscriptions(now);
         }
@@ -390,7 +471,7 @@ impl Session {
     /// Give this subscription up.
     pub fn unsubscribe(&mut self, filter: &TopicFilter, now: Instant) {
         let before = self.wanted.len();
-        self.wanted.retain(|wanted| wanted.filter != *filter);
+        self.wanted.retain(|wanted| wanted.subscription.filter != *filter);
         if self.wanted.len() == before {
             return;
         }
@@ -407,13 +488,66 @@ impl Session {
         if self.unfinished() >= self.options.queue_messages {
             return Err(PublishError::QueueFull { limit: self.options.queue_messages });
         }
-        let token = Token(self.next_token);
-        self.next_token += 1;
+        let token = self.next_token();
         self.queue.push_back((token, message));
+        self.unsaved = true;
         if let Phase::Online { .. } = self.phase {
             self.pump(now);
         }
         Ok(token)
+    }
+
+    /// A session as it was saved by an earlier run, at rest, and the tokens of
+    /// its unfinished messages in their order. The server is asked for the rest
+    /// of it at the first connect.
+    pub fn restore(options: Options, seed: u64, saved: Saved) -> (Self, Vec<Token>) {
+        let mut session = Self::new(options, seed);
+        session.options.client_id = saved.client_id;
+        session.proven = Some(saved.version);
+        session.established = true;
+        for id in saved.received {
+            session.received.insert(id);
+        }
+        for (id, released, message) in saved.in_flight {
+            let token = session.next_token();
+            session.ids.insert(id);
+            session.in_flight.insert(token, id);
+            session.by_id.insert(id, InFlight { token, message, released });
+        }
+        for message in saved.queue {
+            let token = session.next_token();
+            session.queue.push_back((token, message));
+        }
+        let tokens = session.in_flight.keys().copied().chain(session.queue.iter().map(|(token, _)| *token));
+        let tokens = tokens.collect();
+        (session, tokens)
+    }
+
+    /// What must outlive the program for a lasting session to keep its promises.
+    pub fn saved(&self) -> Saved {
+        let in_flight = self.in_flight.values().filter_map(|id| {
+            let sent = self.by_id.get(id)?;
+            Some((*id, sent.released, sent.message.clone()))
+        });
+        Saved {
+            client_id: self.options.client_id.clone(),
+            version: self.version,
+            received: self.received.iter().collect(),
+            in_flight: in_flight.collect(),
+            queue: self.queue.iter().map(|(_, message)| message.clone()).collect(),
+        }
+    }
+
+    /// Whether [`Session::saved`] has changed since this was last asked. For
+    /// exactly once over a crash, save before the next `poll_transmit`.
+    pub fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn next_token(&mut self) -> Token {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        token
     }
 
     /// How many of our messages have no outcome yet.
@@ -428,19 +562,19 @@ impl Session {
         let Phase::Dialing { .. } = self.phase else { return };
         self.phase = Phase::Greeting { deadline: now + CONNECT_TIMEOUT };
         self.forget_connection();
-        self.server = ServerLimits::new(&ConnAckProperties::default(), self.options.keep_alive_s, self.version);
+        self.server = Server::unknown(&self.options);
 
         let lasting = self.options.session_expiry_s > 0;
         self.clean_start = match self.version {
             Version::V5 => !(lasting && self.established) && self.options.clean_start,
-            // In 3.1.1 one flag says both "forget" and "don't keep".
-            Version::V311 => !lasting,
+            Version::V311 => !lasting || self.is_wiping(),
         };
         let properties = ConnectProperties {
             session_expiry_s: lasting.then_some(self.options.session_expiry_s),
             receive_maximum: Some(self.options.receive_maximum),
             packet_size_maximum_bytes: Some(self.options.limits.packet_bytes),
             topic_alias_maximum: Some(TOPIC_ALIAS_MAXIMUM),
+            user_properties: self.options.user_properties.clone(),
             ..ConnectProperties::default()
         };
         let connect = Connect {
@@ -628,15 +762,21 @@ impl Session {
                 now,
             );
         }
+        if self.is_wiping() {
+            self.wiped = true;
+            self.send_fixed(&Outgoing::Disconnect(&Disconnect::new(ReasonCode::SUCCESS)), now);
+            self.drop_transport();
+            return self.start_dialing(now);
+        }
         self.phase = Phase::Online { since: now };
         self.established = true;
         self.proven = Some(self.version);
-        self.server = ServerLimits::new(&ack.properties, self.options.keep_alive_s, self.version);
+        self.server = Server::new(ack.properties, &self.options);
         self.quota = self.server.receive_maximum;
-        if let Some(id) = ack.properties.assigned_client_id {
-            self.options.client_id = id;
-        }
+        self.options.client_id.clone_from(&self.server.client_id);
+        self.unsaved = true;
         self.events.push_back(Event::Connected {
+            server: Box::new(self.server.clone()),
             version: self.version,
             fell_back: self.options.version.is_none() && self.version == Version::V311,
             session_present: ack.session_present,
@@ -717,6 +857,7 @@ impl Session {
                     );
                 }
                 self.received.insert(id);
+                self.unsaved = true;
                 true
             }
             // Delivered before, and not released since: the same message again.
@@ -737,6 +878,7 @@ impl Session {
 
     fn handle_pubrel(&mut self, ack: &Ack, now: Instant) {
         let known = self.received.remove(ack.packet_id);
+        self.unsaved |= known;
         self.send_fixed(&Outgoing::PubComp(ack.packet_id, found(known)), now);
     }
 
@@ -747,6 +889,7 @@ impl Session {
                     return self.finish_publish(ack, QoS::ExactlyOnce, now);
                 }
                 sent.released = true;
+                self.unsaved = true;
                 self.send_fixed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
             }
             _ => self.send_fixed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
@@ -762,6 +905,7 @@ impl Session {
         let Some(sent) = self.by_id.remove(&ack.packet_id) else { return };
         self.in_flight.remove(&sent.token);
         self.ids.remove(ack.packet_id);
+        self.unsaved = true;
         self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
         let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
         self.events.push_back(Event::Published { token: sent.token, outcome });
@@ -788,18 +932,46 @@ impl Session {
 
     // ---- sending ------------------------------------------------------------
 
-    /// Sends the subscriptions that this session hasn't got yet, in one packet.
+    /// Sends the subscriptions that this session hasn't got yet: one packet for
+    /// all that share an identifier, since a SUBSCRIBE carries only one.
     fn send_subscriptions(&mut self, now: Instant) {
-        let unsent: Vec<_> = self.wanted.iter().filter(|wanted| !wanted.sent).cloned().collect();
-        if unsent.is_empty() {
+        while let Some(first) = self.wanted.iter().find(|wanted| !wanted.sent) {
+            let identifier = first.subscription.identifier;
+            let mut batch = Vec::new();
+            for wanted in &mut self.wanted {
+                if wanted.sent || wanted.subscription.identifier != identifier {
+                    continue;
+                }
+                wanted.sent = true;
+                match self.server.refuses(&wanted.subscription.filter) {
+                    Some(reason) => self.events.push_back(Event::subscribed(&wanted.subscription, Err(reason))),
+                    None => batch.push(wanted.subscription.clone()),
+                }
+            }
+            self.send_subscribe(&batch, identifier, now);
+        }
+    }
+
+    fn send_subscribe(&mut self, batch: &[Subscription], identifier: Option<u32>, now: Instant) {
+        if batch.is_empty() {
             return;
         }
         let Some(packet_id) = self.ids.allocate() else { return };
-        let filters: Vec<_> = unsent.iter().map(|wanted| (wanted.filter.as_str(), wanted.options)).collect();
-        self.send_fixed(&Outgoing::Subscribe { packet_id, filters: &filters, subscription_id: None }, now);
-        self.subscribing.push((packet_id, unsent.iter().map(|wanted| wanted.filter.as_str().to_owned()).collect()));
-        for wanted in &mut self.wanted {
-            wanted.sent = true;
+        let filters: Vec<_> = batch.iter().map(|wanted| (wanted.filter.as_str(), wanted.options)).collect();
+        let subscription_id = identifier.filter(|_| self.server.subscription_identifiers_available);
+        let packet = Outgoing::Subscribe { packet_id, filters: &filters, subscription_id };
+        if codec::encode(&packet, self.version, self.server.packet_bytes, &mut self.out).is_ok() {
+            self.last_sent = now;
+            let filters = batch.iter().map(|wanted| wanted.filter.as_str().to_owned()).collect();
+            self.subscribing.push((packet_id, filters));
+            return;
+        }
+        self.ids.remove(packet_id);
+        match batch {
+            [one] => self.events.push_back(Event::subscribed(one, Err(ReasonCode::PACKET_TOO_LARGE))),
+            // Together they are too much for the server's packet size; each
+            // for itself may not be.
+            _ => batch.iter().for_each(|one| self.send_subscribe(std::slice::from_ref(one), identifier, now)),
         }
     }
 
@@ -807,60 +979,89 @@ impl Session {
     /// sent again, then what waits.
     fn pump(&mut self, now: Instant) {
         while let Some(id) = self.resend.front().copied() {
-            let Some(sent) = self.by_id.get(&id) else {
-                self.resend.pop_front();
-                continue;
-            };
-            if sent.released {
-                self.send_fixed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
-            } else {
-                if self.quota == 0 {
-                    return;
-                }
-                self.quota -= 1;
-                let outgoing = outgoing(&sent.message, Some(id), true);
-                // It was sent before within the same limits; should the server
-                // have lowered them, the message stays in flight unsent.
-                if codec::encode(&outgoing, self.version, self.server.packet_bytes, &mut self.out).is_ok() {
-                    self.last_sent = now;
-                }
+            if !self.send_again(id, now) {
+                return;
             }
             self.resend.pop_front();
         }
         while let Some((token, message)) = self.queue.pop_front() {
-            let acknowledged = message.qos != QoS::AtMostOnce;
-            if acknowledged && self.quota == 0 {
-                self.queue.push_front((token, message));
-                return;
-            }
-            let packet_id = if acknowledged { self.ids.allocate() } else { None };
-            if acknowledged && packet_id.is_none() {
-                self.queue.push_front((token, message));
-                return;
-            }
-            let sent = self.server.allows(&message).and_then(|()| {
-                let outgoing = outgoing(&message, packet_id, false);
-                codec::encode(&outgoing, self.version, self.server.packet_bytes, &mut self.out)
-            });
-            match (sent, packet_id) {
+            let packet_id = match message.qos {
+                QoS::AtMostOnce => None,
+                _ if self.quota == 0 => return self.queue.push_front((token, message)),
+                _ => match self.ids.allocate() {
+                    None => return self.queue.push_front((token, message)),
+                    id => id,
+                },
+            };
+            self.unsaved = true;
+            match (self.send_publish(&message, packet_id, false, now), packet_id) {
                 (Err(error), id) => {
                     if let Some(id) = id {
                         self.ids.remove(id);
                     }
                     self.events.push_back(Event::Published { token, outcome: Outcome::Impossible(error) });
                 }
-                (Ok(()), None) => {
-                    self.last_sent = now;
-                    self.events.push_back(Event::Published { token, outcome: Outcome::Done });
-                }
+                (Ok(()), None) => self.events.push_back(Event::Published { token, outcome: Outcome::Done }),
                 (Ok(()), Some(id)) => {
-                    self.last_sent = now;
                     self.quota -= 1;
                     self.in_flight.insert(token, id);
                     self.by_id.insert(id, InFlight { token, message, released: false });
                 }
             }
         }
+    }
+
+    /// Sends again what went out on an earlier connection; `false` while the
+    /// server takes no more.
+    fn send_again(&mut self, id: PacketId, now: Instant) -> bool {
+        let Some(sent) = self.by_id.remove(&id) else { return true };
+        if sent.released {
+            self.send_fixed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+        } else if self.quota == 0 {
+            self.by_id.insert(id, sent);
+            return false;
+        } else if let Err(error) = self.send_publish(&sent.message, Some(id), true, now) {
+            // The server takes less than it did when this was sent first.
+            self.in_flight.remove(&sent.token);
+            self.ids.remove(id);
+            self.unsaved = true;
+            self.events.push_back(Event::Published { token: sent.token, outcome: Outcome::Impossible(error) });
+            return true;
+        } else {
+            self.quota -= 1;
+        }
+        self.by_id.insert(id, sent);
+        true
+    }
+
+    /// Writes a PUBLISH, its topic as an alias where the server takes one.
+    fn send_publish(
+        &mut self,
+        message: &Message,
+        packet_id: Option<PacketId>,
+        dup: bool,
+        now: Instant,
+    ) -> Result<(), EncodeError> {
+        self.server.allows(message)?;
+        let known = self.aliases_out.get(&message.topic).copied();
+        let next = u16::try_from(self.aliases_out.len() + 1).ok().and_then(NonZeroU16::new);
+        let alias = known.or(next.filter(|next| next.get() <= self.server.topic_alias_maximum));
+        let publish = Publish {
+            dup,
+            qos: message.qos,
+            retain: message.retain,
+            topic: if known.is_some() { "" } else { &message.topic },
+            packet_id,
+            topic_alias: alias,
+            properties: &message.properties,
+            payload: &message.payload,
+        };
+        codec::encode(&Outgoing::Publish(publish), self.version, self.server.packet_bytes, &mut self.out)?;
+        self.last_sent = now;
+        if let (None, Some(alias)) = (known, alias) {
+            self.aliases_out.insert(message.topic.clone(), alias);
+        }
+        Ok(())
     }
 
     /// Sends a packet that was checked when its parts were taken in, and so
@@ -923,6 +1124,14 @@ impl Session {
             }
     }
 
+    /// In 3.1.1 one flag says both "forget what was" and "keep nothing", so a
+    /// lasting session that is to begin afresh takes two connections: the first
+    /// only wipes the old one away.
+    fn is_wiping(&self) -> bool {
+        let lasting = self.options.session_expiry_s > 0;
+        self.version == Version::V311 && lasting && self.options.clean_start && !self.established && !self.wiped
+    }
+
     fn start_dialing(&mut self, now: Instant) {
         self.phase = Phase::Dialing { deadline: now + CONNECT_TIMEOUT };
         self.dial = true;
@@ -940,13 +1149,14 @@ impl Session {
     fn forget_connection(&mut self) {
         self.tail = Vec::new();
         self.aliases.clear();
+        self.aliases_out.clear();
         self.ping_sent = None;
         self.resend.clear();
         for (id, filters) in std::mem::take(&mut self.subscribing) {
             self.ids.remove(id);
             for wanted in &mut self.wanted {
                 // Never answered: to be asked again, whatever the session holds.
-                wanted.sent &= !filters.iter().any(|filter| filter == wanted.filter.as_str());
+                wanted.sent &= !filters.iter().any(|filter| filter == wanted.subscription.filter.as_str());
             }
         }
         for id in std::mem::take(&mut self.unsubscribing) {
@@ -970,22 +1180,32 @@ impl Session {
     }
 }
 
-impl ServerLimits {
-    fn new(stated: &ConnAckProperties, keep_alive_s: u16, version: Version) -> Self {
-        // 3.1.1 has no Receive Maximum; the one of 5.0's default does for both.
-        let receive_maximum = match version {
-            Version::V5 => stated.receive_maximum.unwrap_or(u16::MAX),
-            Version::V311 => u16::MAX,
-        };
+impl Server {
+    /// The defaults, before the server said anything.
+    fn unknown(options: &Options) -> Self {
+        Self::new(ConnAckProperties::default(), options)
+    }
+
+    fn new(stated: ConnAckProperties, options: &Options) -> Self {
         Self {
             packet_bytes: stated.packet_size_maximum_bytes.unwrap_or(u32::MAX),
             qos_maximum: stated.qos_maximum.unwrap_or(QoS::ExactlyOnce),
             retain_available: stated.retain_available.unwrap_or(true),
-            receive_maximum,
-            keep_alive_s: stated.server_keep_alive_s.unwrap_or(keep_alive_s),
+            wildcard_available: stated.wildcard_available.unwrap_or(true),
+            subscription_identifiers_available: stated.subscription_identifiers_available.unwrap_or(true),
+            shared_available: stated.shared_available.unwrap_or(true),
+            receive_maximum: stated.receive_maximum.unwrap_or(u16::MAX),
+            topic_alias_maximum: stated.topic_alias_maximum.unwrap_or(0),
+            keep_alive_s: stated.server_keep_alive_s.unwrap_or(options.keep_alive_s),
+            session_expiry_s: stated.session_expiry_s.unwrap_or(options.session_expiry_s),
+            client_id: stated.assigned_client_id.unwrap_or_else(|| options.client_id.clone()),
+            response_information: stated.response_information,
+            reason_string: stated.reason_string,
+            user_properties: stated.user_properties,
         }
     }
 
+    /// Whether a message may be published here.
     fn allows(&self, message: &Message) -> Result<(), EncodeError> {
         if message.qos > self.qos_maximum {
             return Err(EncodeError::Forbidden {
@@ -1004,19 +1224,15 @@ impl ServerLimits {
         }
         Ok(())
     }
-}
 
-fn outgoing(message: &Message, packet_id: Option<PacketId>, dup: bool) -> Outgoing<'_> {
-    Outgoing::Publish(Publish {
-        dup,
-        qos: message.qos,
-        retain: message.retain,
-        topic: &message.topic,
-        packet_id,
-        topic_alias: None,
-        properties: &message.properties,
-        payload: &message.payload,
-    })
+    /// Why a filter can't be subscribed to here; `None` where it can.
+    fn refuses(&self, filter: &TopicFilter) -> Option<ReasonCode> {
+        if filter.share_name().is_some() && !self.shared_available {
+            return Some(ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED);
+        }
+        let wild = filter.has_wildcards() && !self.wildcard_available;
+        wild.then_some(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED)
+    }
 }
 
 fn found(known: bool) -> ReasonCode {
