@@ -9,8 +9,8 @@ use std::time::Duration;
 use bench::{Bench, YES_V5, YES_V311, hex, unhex, v5, v311};
 use mqtt_crawl::mqtt::codec::Limits;
 use mqtt_crawl::mqtt::error::{Closed, Failure};
-use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{Event, Message, Options};
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::mqtt::session::{Event, Message, Options, Parting};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -250,9 +250,10 @@ fn an_answer_to_nothing_we_asked_means_nothing() {
         assert!(matches!(bench.events()[..], [Event::Subscribed { granted: Ok(QoS::AtMostOnce), .. }]));
         bench.session.unsubscribe(&TopicFilter::parse("a").expect("a filter"), bench.now);
         bench.serve(&answer("b0", 99, unsuback_code));
+        assert!(bench.events().is_empty());
         bench.serve(&answer("b0", 2, unsuback_code));
         bench.actions();
-        assert!(bench.events().is_empty());
+        assert!(matches!(bench.events()[..], [Event::Unsubscribed { refused: None, .. }]));
         // Neither of them ended the connection.
         bench.publish(QoS::AtMostOnce, "x");
         assert_eq!(bench.actions(), [message(version, "30", "", "78")]);
@@ -611,15 +612,15 @@ fn nothing_follows_a_disconnect() {
         let mut bench = Bench::online(options);
         bench.publish(QoS::ExactlyOnce, "under way");
         bench.actions();
-        bench.session.disconnect();
+        bench.session.disconnect(Parting::EndSession);
         assert_eq!(bench.actions(), ["e000", "hang up"]);
         bench.serve("50020001");
         bench.serve(&message(version, "32", "0001", "61"));
         bench.publish(QoS::AtMostOnce, "late");
-        bench.session.subscribe(TopicFilter::parse("a").expect("a filter"), SubscriptionOptions::default(), bench.now);
+        bench.subscribe("a", QoS::AtMostOnce);
         bench.now = bench.now + HOUR;
         bench.session.handle_timeout(bench.now);
-        bench.session.disconnect();
+        bench.session.disconnect(Parting::EndSession);
         assert!(bench.actions().is_empty());
         assert!(bench.delivered.0.is_empty());
     }

@@ -7,10 +7,10 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, YES_V5, YES_V311, auto, hex, unhex, v5, v311};
+use bench::{Bench, Delivered, YES_V5, YES_V311, auto, hex, unhex, v5, v311};
 use mqtt_crawl::mqtt::error::{Closed, Failure, Stage};
-use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version, Will};
-use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, PublishError};
+use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions, Version, Will};
+use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, Parting, PublishError, Session, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 // ---- connecting --------------------------------------------------------------
@@ -104,10 +104,10 @@ fn auto_goes_back_to_3_1_1_once_and_says_so() {
         bench.session.handle_open(bench.now);
         assert_eq!(bench.actions(), ["100d00044d5154540402001e000163"]);
         bench.serve(YES_V311);
-        assert_eq!(
-            bench.events(),
-            [Event::Connected { version: Version::V311, fell_back: true, session_present: false }]
-        );
+        assert!(matches!(
+            bench.events()[..],
+            [Event::Connected { version: Version::V311, fell_back: true, session_present: false, .. }]
+        ));
         // From now on it stays with what works.
         bench.lose_and_return(YES_V311);
         assert!(matches!(bench.events()[..], [Event::Lost { .. }, Event::Connected { version: Version::V311, .. }]));
@@ -613,14 +613,14 @@ fn waking_ends_the_wait_and_nothing_else() {
 #[test]
 fn leaving_says_goodbye_and_stays_away() {
     let mut bench = Bench::online(v5());
-    bench.session.disconnect();
+    bench.session.disconnect(Parting::EndSession);
     assert_eq!(bench.actions(), ["e000", "hang up"]);
     assert_eq!(bench.session.poll_timeout(), None);
 
     // Before the transport is open there is nobody to say it to.
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
-    bench.session.disconnect();
+    bench.session.disconnect(Parting::EndSession);
     assert!(bench.actions().is_empty());
     bench.session.handle_open(bench.now);
     assert!(bench.actions().is_empty());
@@ -642,4 +642,85 @@ fn settings_that_make_no_connect_are_told() {
     bench.actions();
     let (failure, again) = bench.failure();
     assert!(!again && failure.to_string().contains("65,535"), "{failure}");
+}
+
+#[test]
+fn a_lasting_session_of_3_1_1_begins_afresh_over_two_connections() {
+    let mut bench = Bench::new(Options { session_expiry_s: 60, ..v311() });
+    bench.session.connect(bench.now);
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    assert_eq!(bench.actions(), ["100d00044d5154540402001e000163"], "clean session");
+    bench.serve(YES_V311);
+    assert_eq!(bench.actions(), ["e000", "hang up", "dial"]);
+    assert!(bench.events().is_empty());
+    bench.session.handle_open(bench.now);
+    assert_eq!(bench.actions(), ["100d00044d5154540400001e000163"], "and now to stay");
+    bench.serve(YES_V311);
+    assert!(matches!(bench.events()[..], [Event::Connected { .. }]));
+    bench.lose_and_return("20020100");
+    assert!(matches!(bench.events()[..], [Event::Lost { .. }, Event::Connected { session_present: true, .. }]));
+}
+
+#[test]
+fn what_was_unfinished_survives_the_program() {
+    let lasting = Options { session_expiry_s: 60, ..v5() };
+    let mut bench = Bench::online(lasting.clone());
+    bench.publish(QoS::ExactlyOnce, "1");
+    bench.publish(QoS::AtLeastOnce, "2");
+    bench.serve("50020001");
+    bench.serve("3407 0001 74 0009 00 61");
+    assert!(bench.session.take_unsaved() && !bench.session.take_unsaved());
+    let saved = bench.session.saved();
+
+    let (session, tokens) = Session::restore(lasting, 1, saved);
+    let mut bench = Bench { session, now: bench.now, delivered: Delivered::default() };
+    bench.session.connect(bench.now);
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    let connect = bench.actions().concat();
+    assert_eq!(&connect[18..20], "00", "no clean start: {connect}");
+    bench.serve("2003010000");
+    assert_eq!(bench.actions(), ["62020001 3a07 0001 74 0002 00 32".replace(' ', "")]);
+    // The message that was delivered before isn't delivered again.
+    bench.serve("3c07 0001 74 0009 00 61");
+    assert!(bench.delivered.0.is_empty());
+    bench.serve("70020001");
+    bench.serve("40020002");
+    let done = |token| Event::Published { token, outcome: Outcome::Done };
+    assert_eq!(bench.events()[1..], [done(tokens[0]), done(tokens[1])]);
+}
+
+#[test]
+fn identifiers_go_out_where_they_are_taken_and_filters_where_they_are_allowed() {
+    let subscribe = |bench: &mut Bench, filter: &str, identifier| {
+        let filter = TopicFilter::parse(filter).expect("a filter");
+        let options = SubscriptionOptions::default();
+        bench.session.subscribe(Subscription { filter, options, identifier }, bench.now);
+    };
+    let mut bench = Bench::new(v5());
+    for (filter, identifier) in [("a", Some(1)), ("b", Some(2)), ("c", Some(1)), ("d", None)] {
+        subscribe(&mut bench, filter, identifier);
+    }
+    bench.session.connect(bench.now);
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve(YES_V5);
+    let packets = "820d 0001 02 0b01 0001 61 00 0001 63 00 8209 0002 02 0b02 0001 62 00 8207 0003 00 0001 64 00";
+    assert_eq!(bench.actions().concat(), packets.replace(' ', ""));
+
+    // No wildcards, no identifiers, no shared subscriptions.
+    let mut bench = Bench::new(v5());
+    for filter in ["a/#", "$share/g/a", "b"] {
+        subscribe(&mut bench, filter, Some(7));
+    }
+    bench.session.connect(bench.now);
+    bench.actions();
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve("2009 00 00 06 28 00 29 00 2a 00");
+    assert_eq!(bench.actions().concat(), "8207 0001 00 0001 62 00".replace(' ', ""));
+    let refused: Vec<_> = bench.events()[1..].iter().map(|event| format!("{event:?}")).collect();
+    assert!(refused[0].contains("0xA2") && refused[1].contains("0x9E") && refused.len() == 2, "{refused:?}");
 }

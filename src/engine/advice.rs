@@ -30,7 +30,7 @@ pub fn for_failure(failure: &Failure, broker: &str) -> Vec<String> {
         Failure::Violation(_) => {
             vec!["Tell whoever runs the broker: the bytes it sent are shown below.".to_owned()]
         }
-        Failure::Closed { .. } | Failure::Silent(_) | Failure::CannotConnect(_) => Vec::new(),
+        Failure::Closed { .. } | Failure::Silent(_) | Failure::CannotSend(_) => Vec::new(),
     }
 }
 

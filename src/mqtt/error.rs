@@ -97,8 +97,9 @@ pub enum Failure {
     },
     /// No answer in time: to the dialling, to CONNECT, or to PINGREQ.
     Silent(Stage),
-    /// These settings make no CONNECT.
-    CannotConnect(EncodeError),
+    /// What has to be sent can't be: the settings make no CONNECT, or the server
+    /// takes no packet of the size that is needed.
+    CannotSend(EncodeError),
 }
 
 /// How a transport closed, as far as it tells.
@@ -148,7 +149,7 @@ impl fmt::Display for Failure {
                 }
                 Stage::Online => "The broker stopped answering: a ping got no reply in time.",
             }),
-            Self::CannotConnect(error) => write!(f, "These settings can't be sent to a broker: {error}"),
+            Self::CannotSend(error) => write!(f, "What has to be sent can't be sent to this broker: {error}"),
         }
     }
 }

@@ -35,7 +35,7 @@ pub fn policy(failure: &Failure) -> Retry {
     match failure {
         Failure::Refused { refusal, .. } => by_reason(refusal.reason()),
         Failure::Disconnected(goodbye) => by_reason(goodbye.reason),
-        Failure::CannotConnect(_) => Retry::Never,
+        Failure::CannotSend(_) => Retry::Never,
         Failure::Violation(_) | Failure::Closed { .. } | Failure::Silent(_) => Retry::BackOff,
     }
 }

@@ -37,6 +37,7 @@ use super::packet::{
     QoS, ReasonCode, Refusal, SubAck, SubscriptionOptions, UserProperties, Version, Will,
 };
 use super::packet_id::PacketIdSet;
+use super::publish::{self, Property};
 use super::reconnect::{self, BackOff, Retry};
 use super::topic::{TopicError, TopicFilter, TopicName};
 use crate::time::Instant;
@@ -141,8 +142,9 @@ pub enum Outcome {
     Refused(ReasonCode),
     /// It can't be sent to this server.
     Impossible(EncodeError),
-    /// The server lost the session while the message was under way at QoS 2:
-    /// sent again it could arrive twice, so it isn't.
+    /// It went out, no acknowledgement came, and it can't be sent again: the
+    /// server lost the session (at QoS 2 it could arrive twice), or takes less
+    /// than it did before.
     Unknown,
 }
 
@@ -152,6 +154,9 @@ pub enum PublishError {
     /// The topic name is none.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// Its properties hold a topic alias.
+    #[error("topic aliases are given by the session, as far as the broker takes them; leave it out")]
+    TopicAlias,
     /// Too many unfinished messages.
     #[error("{limit} messages are waiting to be sent; wait until some are done")]
     QueueFull {
@@ -191,6 +196,13 @@ pub enum Event {
         filter: String,
         /// The quality of service granted, or the reason why not.
         granted: Result<QoS, ReasonCode>,
+    },
+    /// The server answered the end of a subscription.
+    Unsubscribed {
+        /// The filter.
+        filter: String,
+        /// Why it goes on all the same.
+        refused: Option<ReasonCode>,
     },
     /// A publish came to its end.
     Published {
@@ -285,6 +297,8 @@ struct InFlight {
     /// PUBREC came: from here on only PUBREL is sent, never PUBLISH
     /// `[MQTT-4.3.3-6]`.
     released: bool,
+    /// Its PUBLISH went out on this connection and took of the server's quota.
+    counted: bool,
 }
 
 /// What the server said of itself in CONNACK; the standard's defaults where it
@@ -360,7 +374,7 @@ pub struct Session {
 
     wanted: Vec<Wanted>,
     subscribing: Vec<(PacketId, Vec<String>)>,
-    unsubscribing: Vec<PacketId>,
+    unsubscribing: Vec<(PacketId, String)>,
     ids: PacketIdSet,
 
     next_token: u64,
@@ -443,7 +457,7 @@ impl Session {
             if parting == Parting::EndSession && self.server.session_expiry_s > 0 {
                 goodbye.session_expiry_s = Some(0);
             }
-            self.send_fixed(&Outgoing::Disconnect(&goodbye), self.last_sent);
+            self.say_goodbye(&goodbye);
         }
         self.drop_transport();
         self.phase = Phase::Idle;
@@ -477,14 +491,17 @@ impl Session {
         }
         let Phase::Online { .. } = self.phase else { return };
         let Some(packet_id) = self.ids.allocate() else { return };
-        self.unsubscribing.push(packet_id);
-        self.send_fixed(&Outgoing::Unsubscribe { packet_id, filters: &[filter.as_str()] }, now);
+        self.unsubscribing.push((packet_id, filter.as_str().to_owned()));
+        self.send_needed(&Outgoing::Unsubscribe { packet_id, filters: &[filter.as_str()] }, now);
     }
 
     /// Publish a message, at once or as soon as the connection and the server's
     /// Receive Maximum allow.
     pub fn publish(&mut self, message: Message, now: Instant) -> Result<Token, PublishError> {
         TopicName::parse(&message.topic)?;
+        if publish::properties(&message.properties).any(|property| matches!(property, Property::TopicAlias(_))) {
+            return Err(PublishError::TopicAlias);
+        }
         if self.unfinished() >= self.options.queue_messages {
             return Err(PublishError::QueueFull { limit: self.options.queue_messages });
         }
@@ -512,7 +529,7 @@ impl Session {
             let token = session.next_token();
             session.ids.insert(id);
             session.in_flight.insert(token, id);
-            session.by_id.insert(id, InFlight { token, message, released });
+            session.by_id.insert(id, InFlight { token, message, released, counted: false });
         }
         for message in saved.queue {
             let token = session.next_token();
@@ -589,7 +606,7 @@ impl Session {
         let sent = codec::encode(&Outgoing::Connect(&connect), self.version, u32::MAX, &mut self.out);
         self.last_sent = now;
         if let Err(error) = sent {
-            self.fail(Failure::CannotConnect(error), now);
+            self.fail(Failure::CannotSend(error), now);
         }
     }
 
@@ -643,7 +660,7 @@ impl Session {
             Phase::Greeting { .. } => self.fail(Failure::Silent(Stage::Greeting), now),
             Phase::Online { .. } if self.ping_sent.is_some() => self.fail(Failure::Silent(Stage::Online), now),
             Phase::Online { .. } => {
-                self.send_fixed(&Outgoing::PingReq, now);
+                self.send_needed(&Outgoing::PingReq, now);
                 self.ping_sent = Some(now);
             }
         }
@@ -729,10 +746,7 @@ impl Session {
             Incoming::PubComp(ack) if online => self.finish_publish(&ack, QoS::ExactlyOnce, now),
             Incoming::SubAck(ack) if online => self.handle_suback(&ack, packet, now),
             Incoming::UnsubAck(ack) if online => {
-                if let Some(place) = self.unsubscribing.iter().position(|id| *id == ack.packet_id) {
-                    self.unsubscribing.swap_remove(place);
-                    self.ids.remove(ack.packet_id);
-                }
+                self.handle_unsuback(&ack, packet, now);
             }
             // Any input already ended the wait for an answer.
             Incoming::PingResp if online => {}
@@ -762,9 +776,26 @@ impl Session {
                 now,
             );
         }
+        if ack.session_present && self.version == Version::V5 && !self.established {
+            self.options.clean_start = true;
+            return self.broke(
+                "The broker kept a session of an earlier run that nothing is known of here; the next one begins anew.",
+                "[MQTT-3.2.2-4]",
+                packet,
+                now,
+            );
+        }
+        if ack.properties.authentication_method.is_some() {
+            return self.broke(
+                "The broker names an authentication method, and none was asked for.",
+                "[MQTT-4.12.0-6]",
+                packet,
+                now,
+            );
+        }
         if self.is_wiping() {
             self.wiped = true;
-            self.send_fixed(&Outgoing::Disconnect(&Disconnect::new(ReasonCode::SUCCESS)), now);
+            self.say_goodbye(&Disconnect::new(ReasonCode::SUCCESS));
             self.drop_transport();
             return self.start_dialing(now);
         }
@@ -782,7 +813,7 @@ impl Session {
             session_present: ack.session_present,
         });
         if ack.session_present {
-            self.resume_session();
+            self.resume_session(now);
         } else {
             self.begin_session();
         }
@@ -792,8 +823,15 @@ impl Session {
 
     /// The server kept our session: what is unfinished goes out again, in the
     /// order it went out first `[MQTT-4.4.0-1]`.
-    fn resume_session(&mut self) {
-        self.resend = self.in_flight.values().copied().collect();
+    fn resume_session(&mut self, now: Instant) {
+        for id in self.in_flight.values().copied().collect::<Vec<_>>() {
+            match self.by_id.get_mut(&id) {
+                // Never held back by the server's quota [MQTT-3.3.4-8].
+                Some(sent) if sent.released => self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now),
+                Some(_) => self.resend.push_back(id),
+                None => {}
+            }
+        }
     }
 
     /// The server knows nothing of us.
@@ -870,8 +908,8 @@ impl Session {
             inbox.message(&Publish { topic, ..publish }, now);
         }
         match (publish.qos, publish.packet_id) {
-            (QoS::AtLeastOnce, Some(id)) => self.send_fixed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
-            (QoS::ExactlyOnce, Some(id)) => self.send_fixed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
+            (QoS::AtLeastOnce, Some(id)) => self.send_needed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
+            (QoS::ExactlyOnce, Some(id)) => self.send_needed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
             _ => {}
         }
     }
@@ -879,7 +917,7 @@ impl Session {
     fn handle_pubrel(&mut self, ack: &Ack, now: Instant) {
         let known = self.received.remove(ack.packet_id);
         self.unsaved |= known;
-        self.send_fixed(&Outgoing::PubComp(ack.packet_id, found(known)), now);
+        self.send_needed(&Outgoing::PubComp(ack.packet_id, found(known)), now);
     }
 
     fn handle_pubrec(&mut self, ack: &Ack, now: Instant) {
@@ -890,9 +928,10 @@ impl Session {
                 }
                 sent.released = true;
                 self.unsaved = true;
-                self.send_fixed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
+                self.send_needed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
             }
-            _ => self.send_fixed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
+            _ if ack.reason.is_error() => {}
+            _ => self.send_needed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
         }
     }
 
@@ -906,7 +945,9 @@ impl Session {
         self.in_flight.remove(&sent.token);
         self.ids.remove(ack.packet_id);
         self.unsaved = true;
-        self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
+        if sent.counted {
+            self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
+        }
         let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
         self.events.push_back(Event::Published { token: sent.token, outcome });
         self.pump(now);
@@ -930,6 +971,25 @@ impl Session {
         }
     }
 
+    fn handle_unsuback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
+        let Some(place) = self.unsubscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
+        let (id, filter) = self.unsubscribing.swap_remove(place);
+        self.ids.remove(id);
+        let refused = match (self.version, &ack.reasons[..]) {
+            (Version::V311, _) => None,
+            (Version::V5, [reason]) => Some(*reason).filter(|reason| reason.is_error()),
+            (Version::V5, _) => {
+                return self.broke(
+                    "The broker's UNSUBACK doesn't hold one answer for each topic filter.",
+                    "[MQTT-3.11.3-1]",
+                    packet,
+                    now,
+                );
+            }
+        };
+        self.events.push_back(Event::Unsubscribed { filter, refused });
+    }
+
     // ---- sending ------------------------------------------------------------
 
     /// Sends the subscriptions that this session hasn't got yet: one packet for
@@ -943,7 +1003,7 @@ impl Session {
                     continue;
                 }
                 wanted.sent = true;
-                match self.server.refuses(&wanted.subscription.filter) {
+                match self.server.refuses(&wanted.subscription) {
                     Some(reason) => self.events.push_back(Event::subscribed(&wanted.subscription, Err(reason))),
                     None => batch.push(wanted.subscription.clone()),
                 }
@@ -1005,7 +1065,7 @@ impl Session {
                 (Ok(()), Some(id)) => {
                     self.quota -= 1;
                     self.in_flight.insert(token, id);
-                    self.by_id.insert(id, InFlight { token, message, released: false });
+                    self.by_id.insert(id, InFlight { token, message, released: false, counted: true });
                 }
             }
         }
@@ -1014,23 +1074,23 @@ impl Session {
     /// Sends again what went out on an earlier connection; `false` while the
     /// server takes no more.
     fn send_again(&mut self, id: PacketId, now: Instant) -> bool {
-        let Some(sent) = self.by_id.remove(&id) else { return true };
-        if sent.released {
-            self.send_fixed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
-        } else if self.quota == 0 {
+        let Some(mut sent) = self.by_id.remove(&id) else { return true };
+        if self.quota == 0 {
             self.by_id.insert(id, sent);
             return false;
-        } else if let Err(error) = self.send_publish(&sent.message, Some(id), true, now) {
-            // The server takes less than it did when this was sent first.
-            self.in_flight.remove(&sent.token);
-            self.ids.remove(id);
-            self.unsaved = true;
-            self.events.push_back(Event::Published { token: sent.token, outcome: Outcome::Impossible(error) });
-            return true;
-        } else {
-            self.quota -= 1;
         }
-        self.by_id.insert(id, sent);
+        if self.send_publish(&sent.message, Some(id), true, now).is_ok() {
+            self.quota -= 1;
+            sent.counted = true;
+            self.by_id.insert(id, sent);
+            return true;
+        }
+        // The server takes less than it did: whether the message arrived the
+        // first time, nobody will know.
+        self.in_flight.remove(&sent.token);
+        self.ids.remove(id);
+        self.unsaved = true;
+        self.events.push_back(Event::Published { token: sent.token, outcome: Outcome::Unknown });
         true
     }
 
@@ -1064,12 +1124,19 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a packet that was checked when its parts were taken in, and so
-    /// always fits.
-    fn send_fixed(&mut self, packet: &Outgoing<'_>, now: Instant) {
-        let sent = codec::encode(packet, self.version, self.server.packet_bytes, &mut self.out);
-        debug_assert!(sent.is_ok(), "{packet:?}: {sent:?}");
-        self.last_sent = now;
+    /// Sends a packet without which there is no going on. Only a server that
+    /// takes next to nothing can make that impossible.
+    fn send_needed(&mut self, packet: &Outgoing<'_>, now: Instant) {
+        match codec::encode(packet, self.version, self.server.packet_bytes, &mut self.out) {
+            Ok(()) => self.last_sent = now,
+            Err(error) => self.fail(Failure::CannotSend(error), now),
+        }
+    }
+
+    /// A server that takes no DISCONNECT gets none.
+    fn say_goodbye(&mut self, goodbye: &Disconnect) {
+        let goodbye = Outgoing::Disconnect(goodbye);
+        let _ = codec::encode(&goodbye, self.version, self.server.packet_bytes, &mut self.out);
     }
 
     // ---- the ways a connection ends -----------------------------------------
@@ -1083,8 +1150,7 @@ impl Session {
     /// nothing may be told `[MQTT-3.14.0-1]`.
     fn violated(&mut self, violation: Violation, now: Instant) {
         if self.version == Version::V5 && matches!(self.phase, Phase::Online { .. }) {
-            let goodbye = Disconnect::new(violation.reason);
-            self.send_fixed(&Outgoing::Disconnect(&goodbye), now);
+            self.say_goodbye(&Disconnect::new(violation.reason));
         }
         self.fail(Failure::Violation(violation), now);
     }
@@ -1152,6 +1218,9 @@ impl Session {
         self.aliases_out.clear();
         self.ping_sent = None;
         self.resend.clear();
+        for sent in self.by_id.values_mut() {
+            sent.counted = false;
+        }
         for (id, filters) in std::mem::take(&mut self.subscribing) {
             self.ids.remove(id);
             for wanted in &mut self.wanted {
@@ -1159,7 +1228,7 @@ impl Session {
                 wanted.sent &= !filters.iter().any(|filter| filter == wanted.subscription.filter.as_str());
             }
         }
-        for id in std::mem::take(&mut self.unsubscribing) {
+        for (id, _) in std::mem::take(&mut self.unsubscribing) {
             self.ids.remove(id);
         }
     }
@@ -1225,8 +1294,13 @@ impl Server {
         Ok(())
     }
 
-    /// Why a filter can't be subscribed to here; `None` where it can.
-    fn refuses(&self, filter: &TopicFilter) -> Option<ReasonCode> {
+    /// Why this can't be subscribed to here; `None` where it can.
+    fn refuses(&self, subscription: &Subscription) -> Option<ReasonCode> {
+        let filter = &subscription.filter;
+        if filter.share_name().is_some() && subscription.options.no_local {
+            // [MQTT-3.8.3-4]
+            return Some(ReasonCode::PROTOCOL_ERROR);
+        }
         if filter.share_name().is_some() && !self.shared_available {
             return Some(ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED);
         }

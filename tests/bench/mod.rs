@@ -7,7 +7,7 @@
 
 use mqtt_crawl::mqtt::error::{Closed, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Session, Token, Transmit};
+use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Session, Subscription, Token, Transmit};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -42,9 +42,15 @@ impl Bench {
         let answer = if options.version == Some(Version::V311) { YES_V311 } else { YES_V5 };
         let mut bench = Self::new(options);
         bench.session.connect(bench.now);
+        bench.actions();
         bench.session.handle_open(bench.now);
         bench.serve(answer);
-        bench.actions();
+        // A lasting session of 3.1.1 first wipes away what an earlier run left.
+        if bench.actions().last().is_some_and(|action| action == "dial") {
+            bench.session.handle_open(bench.now);
+            bench.serve(answer);
+            bench.actions();
+        }
         assert!(matches!(bench.events()[..], [Event::Connected { .. }]));
         bench
     }
@@ -100,7 +106,8 @@ impl Bench {
 
     pub fn subscribe(&mut self, filter: &str, qos: QoS) {
         let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
-        self.session.subscribe(TopicFilter::parse(filter).expect("a filter"), options, self.now);
+        let filter = TopicFilter::parse(filter).expect("a filter");
+        self.session.subscribe(Subscription { filter, options, identifier: None }, self.now);
     }
 }
 

@@ -1,0 +1,202 @@
+//! The server's limits and the session's quota, in cases that only a server that changes its mind, or
+//! allows next to nothing, brings about.
+
+mod bench;
+
+use std::time::Duration;
+
+use bench::{Bench, YES_V5, unhex, v5};
+use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions};
+use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, PublishError, Subscription};
+use mqtt_crawl::mqtt::topic::TopicFilter;
+
+fn lasting() -> Options {
+    Options { session_expiry_s: 60, ..v5() }
+}
+
+/// Connected to a server that answers CONNECT like this.
+fn online(options: Options, connack: &str) -> Bench {
+    let mut bench = Bench::new(options);
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.serve(connack);
+    bench.actions();
+    bench.events();
+    bench
+}
+
+// covers: [MQTT-3.2.2-4]
+#[test]
+fn a_session_we_know_nothing_of_closes_the_connection() {
+    let mut bench = Bench::new(Options { clean_start: false, ..lasting() });
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve("2003010000");
+    assert_eq!(bench.actions().last().map(String::as_str), Some("hang up"));
+}
+
+// covers: [MQTT-3.2.2-11]
+#[test]
+fn a_lower_maximum_qos_holds_for_repetitions_too() {
+    // In the ordinary case it holds already.
+    let mut bench = online(v5(), "2005 00 00 02 24 01");
+    let token = bench.publish(QoS::ExactlyOnce, "1");
+    assert!(bench.actions().is_empty());
+    assert!(
+        matches!(bench.events()[..], [Event::Published { token: of, outcome: Outcome::Impossible(_) }] if of == token)
+    );
+
+    let mut bench = Bench::online(lasting());
+    bench.publish(QoS::ExactlyOnce, "1");
+    bench.lose_and_return("2005 01 00 02 24 01");
+    let sent = bench.actions().concat();
+    assert!(!sent.starts_with("34") && !sent.starts_with("3c"), "QoS 2 to a server that takes QoS 1: {sent}");
+}
+
+// covers: [MQTT-3.2.2-14]
+#[test]
+fn retain_not_available_holds_for_repetitions_too() {
+    let retained = Message { topic: "t".to_owned(), qos: QoS::AtLeastOnce, retain: true, ..Message::default() };
+    let mut bench = online(v5(), "2005 00 00 02 25 00");
+    bench.session.publish(retained.clone(), bench.now).expect("taken on");
+    assert!(bench.actions().is_empty());
+
+    let mut bench = Bench::online(lasting());
+    bench.session.publish(retained, bench.now).expect("taken on");
+    bench.lose_and_return("2005 01 00 02 25 00");
+    let sent = bench.actions().concat();
+    assert!(!sent.starts_with("33") && !sent.starts_with("3b"), "retained to a server that keeps none: {sent}");
+}
+
+// covers: [MQTT-3.2.2-17], [MQTT-3.2.2-18], [MQTT-3.3.2-9]
+#[test]
+fn topic_aliases_go_out_as_far_as_the_server_takes_them() {
+    // CONNACK, then what four messages on two topics look like.
+    let in_full = "3004 0001 74 00 3004 0001 74 00 3004 0001 75 00 3004 0001 75 00";
+    for (connack, expected) in [
+        (YES_V5, in_full),
+        ("2006 00 00 03 22 0000", in_full),
+        ("2006 00 00 03 22 0001", "3007 0001 74 03 230001 3006 0000 03 230001 3004 0001 75 00 3004 0001 75 00"),
+        (
+            "2006 00 00 03 22 0002",
+            "3007 0001 74 03 230001 3006 0000 03 230001 3007 0001 75 03 230002 3006 0000 03 230002",
+        ),
+    ] {
+        let mut bench = online(v5(), connack);
+        for topic in ["t", "t", "u", "u"] {
+            let message = Message { topic: topic.to_owned(), ..Message::default() };
+            bench.session.publish(message, bench.now).expect("taken on");
+        }
+        assert_eq!(bench.actions().concat(), expected.replace(' ', ""), "{connack}");
+    }
+    // They are the session's to give, and die with the connection.
+    let mut bench = online(v5(), "2006 00 00 03 22 0001");
+    let message = Message { topic: "t".to_owned(), properties: unhex("230001"), ..Message::default() };
+    assert_eq!(bench.session.publish(message, bench.now), Err(PublishError::TopicAlias));
+    bench.publish(QoS::AtMostOnce, "1");
+    bench.lose_and_return("2006 00 00 03 22 0001");
+    bench.publish(QoS::AtMostOnce, "2");
+    assert_eq!(bench.actions().concat(), "30080001740323000132");
+}
+
+// covers: [MQTT-3.3.4-7]
+#[test]
+fn a_repeated_pubrel_gives_no_quota_back() {
+    // Receive Maximum 2.
+    let mut bench = online(lasting(), "2006 00 00 03 21 0002");
+    bench.publish(QoS::AtLeastOnce, "1");
+    bench.publish(QoS::ExactlyOnce, "2");
+    bench.publish(QoS::AtLeastOnce, "3");
+    bench.publish(QoS::AtLeastOnce, "4");
+    bench.serve("50020002");
+    assert_eq!(bench.actions().concat(), "32070001740001003134070001740002003262020002");
+    bench.lose_and_return("2006 01 00 03 21 0002");
+    let sent = bench.actions().concat();
+    assert!(sent.starts_with("620200023a0700017400010031"), "{sent}");
+    bench.serve("70020002");
+    let publishes = |sent: &str| sent.matches("000174").count();
+    let unfinished = publishes(&sent) + publishes(&bench.actions().concat());
+    assert!(unfinished <= 2, "{unfinished} PUBLISH without PUBACK on this connection");
+}
+
+// covers: [MQTT-3.3.4-8]
+#[test]
+fn a_pubrel_does_not_wait_for_the_quota() {
+    let mut bench = Bench::online(lasting());
+    bench.publish(QoS::AtLeastOnce, "1");
+    bench.publish(QoS::AtLeastOnce, "2");
+    bench.publish(QoS::ExactlyOnce, "3");
+    bench.serve("50020003");
+    bench.actions();
+    // The server is there again, now with Receive Maximum 1.
+    bench.lose_and_return("2006 01 00 03 21 0001");
+    let sent = bench.actions().concat();
+    assert!(sent.contains("62020003"), "{sent}");
+}
+
+#[test]
+fn a_filter_too_long_for_the_server_is_told() {
+    // Maximum Packet Size 16.
+    let mut bench = online(v5(), "2008 00 00 05 27 00000010");
+    let long = "a/topic/filter/of/some/length";
+    bench.subscribe(long, QoS::AtMostOnce);
+    assert!(bench.actions().is_empty());
+    assert!(matches!(&bench.events()[..], [Event::Subscribed { filter, granted: Err(_) }] if filter == long));
+    bench.subscribe("a", QoS::AtMostOnce);
+    assert!(bench.actions().concat().contains("00016100"), "another filter is asked for all the same");
+}
+
+#[test]
+fn filters_that_do_not_fit_together_go_out_one_by_one() {
+    let mut bench = Bench::new(v5());
+    bench.subscribe("filter/1", QoS::AtMostOnce);
+    bench.subscribe("filter/2", QoS::AtMostOnce);
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    // Maximum Packet Size 20; one such SUBSCRIBE has 16 bytes, both together 27.
+    bench.serve("2008 00 00 05 27 00000014");
+    let sent = bench.actions().concat();
+    assert_eq!(sent.matches("820e").count(), 2, "{sent}");
+}
+
+#[test]
+fn no_local_on_a_shared_subscription_is_told() {
+    let mut bench = Bench::online(v5());
+    let options = SubscriptionOptions { no_local: true, ..SubscriptionOptions::default() };
+    let filter = TopicFilter::parse("$share/g/a").expect("a filter");
+    bench.session.subscribe(Subscription { filter, options, identifier: None }, bench.now);
+    assert!(bench.actions().is_empty());
+    assert!(matches!(bench.events()[..], [Event::Subscribed { granted: Err(_), .. }]));
+}
+
+#[test]
+fn a_maximum_packet_size_that_allows_nothing_ends_the_connection_in_words() {
+    let mut bench = Bench::new(v5());
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve("2008 00 00 05 27 00000001");
+    bench.serve("3206 0001 74 0001 00");
+    assert!(bench.actions().concat().ends_with("hang up"));
+}
+
+#[test]
+fn a_repetition_too_large_for_the_server_has_an_outcome() {
+    let mut bench = Bench::online(lasting());
+    bench.publish(QoS::AtLeastOnce, "more than eight bytes");
+    bench.actions();
+    bench.session.handle_close(Closed::default(), bench.now);
+    bench.now = bench.now + Duration::from_secs(61);
+    bench.session.handle_timeout(bench.now);
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.events();
+    // Maximum Packet Size 8, Receive Maximum 1.
+    bench.serve("200b 01 00 08 27 00000008 21 0001");
+    assert!(bench.events().iter().any(|event| matches!(event, Event::Published { .. })), "an outcome");
+    bench.publish(QoS::AtLeastOnce, "");
+    assert!(bench.actions().concat().starts_with("3206"), "the quota is still there");
+}
