@@ -179,6 +179,11 @@ pub enum Transmit<'a> {
 /// What the user of the session should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// An attempt begins: the driver is asked for a transport.
+    Dialing {
+        /// The version that CONNECT will speak.
+        version: Version,
+    },
     /// Connected and accepted.
     Connected {
         /// The version in use.
@@ -1201,6 +1206,7 @@ impl Session {
     fn start_dialing(&mut self, now: Instant) {
         self.phase = Phase::Dialing { deadline: now + CONNECT_TIMEOUT };
         self.dial = true;
+        self.events.push_back(Event::Dialing { version: self.version });
     }
 
     /// Closes the transport where there is one, or takes a dialling back.

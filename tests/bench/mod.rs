@@ -88,7 +88,9 @@ impl Bench {
     }
 
     pub fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.session.poll_event()).collect()
+        let events = std::iter::from_fn(|| self.session.poll_event());
+        // That an attempt begins is seen by its "dial".
+        events.filter(|event| !matches!(event, Event::Dialing { .. })).collect()
     }
 
     /// Why the connection was lost, and whether it is tried again.
