@@ -629,7 +629,7 @@ fn leaving_says_goodbye_and_stays_away() {
 #[test]
 fn another_server_is_dialled_after_the_goodbye_to_the_first() {
     let mut bench = Bench::online(v5());
-    bench.session.replace(v311(), 1);
+    bench.session.replace(v311(), 1, None);
     bench.session.connect(bench.now);
     assert_eq!(bench.actions(), ["e000", "hang up", "dial"]);
 }

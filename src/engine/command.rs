@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mqtt::packet::{QoS, Version};
+use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties, Version, Will};
 
 /// One request of the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,9 +11,13 @@ pub enum Command {
     Connect(ConnectRequest),
     /// Say goodbye to the broker and stay away.
     Disconnect,
-    /// The network came back or the tab became visible: don't wait any longer
-    /// for the next attempt.
+    /// The network came back, the tab became visible, or the person said so:
+    /// don't wait any longer for the next attempt.
     Wake,
+    /// The browser says that this computer has no network.
+    Offline,
+    /// Publish a message, now or as soon as there is a connection.
+    Publish(PublishRequest),
     /// Show only the messages that this text lets through; empty shows all.
     Filter(String),
     /// Forget the messages that are kept. They count as cleared.
@@ -43,6 +47,78 @@ pub struct ConnectRequest {
     pub user_name: Option<String>,
     /// Password; `None` sends none. Lives in memory only.
     pub password: Option<String>,
+    /// What the form has under "More".
+    pub more: More,
+}
+
+/// The finer settings of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// Keep alive in seconds; 0 turns it off.
+    pub keep_alive_s: u16,
+    /// Drop what the broker kept of an earlier session.
+    pub clean_start: bool,
+    /// How long the session outlives a lost connection, in seconds; `None`
+    /// leaves it to the app.
+    pub session_expiry_s: Option<u32>,
+    /// How many QoS 1 and 2 messages may be under way to us (5.0); never 0.
+    pub receive_maximum: u16,
+    /// Don't send us what we published ourselves (5.0).
+    pub no_local: bool,
+    /// Keep the retain flag as the publisher set it (5.0).
+    pub retain_as_published: bool,
+    /// When retained messages are sent (5.0).
+    pub retain_handling: RetainHandling,
+    /// Identifier of the subscriptions (5.0).
+    pub subscription_identifier: Option<u32>,
+    /// User properties of CONNECT (5.0).
+    pub user_properties: UserProperties,
+    /// The message the broker sends should we vanish.
+    pub will: Option<Will>,
+}
+
+impl Default for More {
+    fn default() -> Self {
+        Self {
+            keep_alive_s: 30,
+            clean_start: true,
+            session_expiry_s: None,
+            receive_maximum: 1_024,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::Send,
+            subscription_identifier: None,
+            user_properties: UserProperties::new(),
+            will: None,
+        }
+    }
+}
+
+/// A message to publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishRequest {
+    /// The page's own number for it; comes back with the outcome.
+    pub number: u64,
+    /// Topic name.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// Quality of service.
+    pub qos: QoS,
+    /// Retained by the broker.
+    pub retain: bool,
+    /// Properties (5.0).
+    pub properties: PublishProperties,
+}
+
+impl ConnectRequest {
+    /// Under which name a session that outlives the page is kept; `None` for one
+    /// that doesn't: only a session that isn't begun afresh can be taken up by
+    /// the next page.
+    pub fn lasting_key(&self) -> Option<String> {
+        let lasts = self.more.session_expiry_s.is_some_and(|seconds| seconds > 0) && !self.more.clean_start;
+        lasts.then(|| format!("{} {}", self.client_id, self.broker))
+    }
 }
 
 impl std::fmt::Debug for ConnectRequest {
@@ -56,6 +132,7 @@ impl std::fmt::Debug for ConnectRequest {
             .field("client_id", &self.client_id)
             .field("user_name", &self.user_name)
             .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("more", &self.more)
             .finish()
     }
 }

@@ -11,24 +11,28 @@
 //! - An update is made only when the page asked for one and something is new.
 //! - Nothing here formats or parses a message that isn't shown.
 
-mod advice;
 pub mod command;
+mod doctor;
 mod feed;
 mod row;
 pub mod update;
+
+use std::collections::BTreeMap;
 
 use crate::broker_url::BrokerUrl;
 use crate::log::query::{Matches, Query};
 use crate::log::{Arrival, Limits, MessageLog, ndjson};
 use crate::mqtt::error::{Closed, Failure, Violation};
-use crate::mqtt::packet::{Publish, QoS, ReasonCode, RetainHandling, SubscriptionOptions, Version};
-use crate::mqtt::session::{self, Event, Inbox, Session};
+use crate::mqtt::packet::{Publish, QoS, ReasonCode, SubscriptionOptions, Version};
+use crate::mqtt::publish;
+use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, Session, Token};
 use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
 
-use command::{Command, ConnectRequest, Pull, Window};
+use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
+use doctor::{Attempt, Case};
 use feed::Feed;
-use update::{Connection, Granted, Rows, State, Stats, Subscription, Update};
+use update::{Connection, Granted, Outcome, Published, Rows, State, Stats, Subscription, Update};
 
 /// How many messages the filter looks at before it lets the worker do something
 /// else: a few milliseconds of work.
@@ -65,6 +69,15 @@ pub struct Engine {
     filter_error: Option<String>,
     feed: Feed,
     connection: Connection,
+    attempt: Attempt,
+    with_credentials: bool,
+    offline: bool,
+    /// The page's numbers of publishes that have no outcome yet.
+    numbers: BTreeMap<Token, u64>,
+    /// Outcomes the page hasn't been told: no more than it asked for.
+    published: Vec<Published>,
+    /// The person chose a session that outlives the page.
+    lasting: Option<Lasting>,
     /// Connected at least once since the last wish to connect.
     was_connected: bool,
     reconnects: u64,
@@ -87,6 +100,12 @@ impl Engine {
             filter_error: None,
             feed: Feed::default(),
             connection: Connection { words: "Not connected.".to_owned(), ..Connection::default() },
+            attempt: Attempt::default(),
+            with_credentials: false,
+            offline: false,
+            numbers: BTreeMap::new(),
+            published: Vec::new(),
+            lasting: None,
             was_connected: false,
             reconnects: 0,
             pull: None,
@@ -98,14 +117,23 @@ impl Engine {
     /// Does what the page asks. An export is asked of [`Engine::export`].
     pub fn handle_command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Connect(request) => self.connect(request, now),
+            Command::Connect(request) => self.connect(request, None, now),
             Command::Disconnect => {
-                self.session.disconnect();
+                self.session.disconnect(if self.lasting.is_some() {
+                    Parting::KeepSession
+                } else {
+                    Parting::EndSession
+                });
                 self.connection =
                     Connection { words: format!("Disconnected from {}.", self.broker), ..Connection::default() };
                 self.news = true;
             }
-            Command::Wake => self.session.wake(now),
+            Command::Wake => {
+                self.offline = false;
+                self.session.wake(now);
+            }
+            Command::Offline => self.offline = true,
+            Command::Publish(request) => self.publish(request, now),
             Command::Filter(text) => self.filter(&text),
             Command::Clear => {
                 self.log.clear();
@@ -119,20 +147,22 @@ impl Engine {
             }
             Command::Export => {}
         }
-        self.settle();
+        self.settle(now);
     }
 
     /// The WebSocket is open.
     pub fn handle_open(&mut self, now: Instant) {
+        self.attempt.opened(now);
         self.session.handle_open(now);
-        self.settle();
+        self.settle(now);
     }
 
     /// A binary frame came.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+        self.attempt.received(bytes);
         let mut intake = Intake { log: &mut self.log, news: &mut self.news };
         self.session.handle_input(bytes, now, &mut intake);
-        self.settle();
+        self.settle(now);
     }
 
     /// A text frame came, which is no MQTT `[MQTT-6.0.0-1]`.
@@ -144,13 +174,13 @@ impl Engine {
             excerpt: Vec::new(),
         };
         self.session.handle_violation(violation, now);
-        self.settle();
+        self.settle(now);
     }
 
     /// The WebSocket closed, or never opened.
     pub fn handle_close(&mut self, closed: Closed, now: Instant) {
         self.session.handle_close(closed, now);
-        self.settle();
+        self.settle(now);
     }
 
     /// The deadline of [`Engine::poll_timeout`] has come.
@@ -160,23 +190,62 @@ impl Engine {
             self.advance_filter();
             self.news = true;
         }
-        self.settle();
+        self.settle(now);
     }
 
-    /// The next thing to do with the WebSocket.
+    /// The next thing to do with the WebSocket. A lasting session says nothing
+    /// before what it would say is saved.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        if self.lasting.as_ref().is_some_and(|lasting| lasting.is_saving) || self.needs_saving() {
+            return None;
+        }
         Some(match self.session.poll_transmit()? {
-            session::Transmit::Dial => {
-                if self.connection.retry_at.take().is_some() {
-                    self.connection.words = format!("Trying again now. {}", self.connection.words);
-                    self.news = true;
-                }
-                Transmit::Dial { url: &self.broker }
-            }
+            session::Transmit::Dial => Transmit::Dial { url: &self.broker },
             session::Transmit::Send(bytes) => Transmit::Send(bytes),
             session::Transmit::HangUp => Transmit::HangUp,
         })
+    }
+
+    /// What a lasting session wants saved before anything else is sent; answer
+    /// with [`Engine::handle_saved`].
+    #[must_use]
+    pub fn poll_save(&mut self) -> Option<Save> {
+        if !self.needs_saving() {
+            return None;
+        }
+        let lasting = self.lasting.as_mut().filter(|lasting| !lasting.is_saving)?;
+        self.session.take_unsaved();
+        lasting.is_saving = true;
+        // Plain data in memory: there is nothing that could fail.
+        let bytes = postcard::to_allocvec(&self.session.saved()).unwrap_or_default();
+        Some(Save { key: lasting.key.clone(), bytes })
+    }
+
+    /// What [`Engine::poll_save`] gave is safe; or why it isn't, and then the
+    /// session goes on without outliving the page.
+    pub fn handle_saved(&mut self, saved: Result<(), String>) {
+        match saved {
+            Ok(()) => {
+                if let Some(lasting) = &mut self.lasting {
+                    lasting.is_saving = false;
+                }
+            }
+            Err(words) => self.cannot_last(&words),
+        }
+    }
+
+    /// This browser keeps nothing for this page.
+    fn cannot_last(&mut self, words: &str) {
+        self.lasting = None;
+        self.connection.notice = Some(format!(
+            "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
+        ));
+        self.news = true;
+    }
+
+    fn needs_saving(&self) -> bool {
+        self.lasting.is_some() && self.session.is_unsaved()
     }
 
     /// The answer to the page's pull, as soon as something is new.
@@ -196,6 +265,7 @@ impl Engine {
             rows: self.rows(pull.window),
             lines,
             filter_error: self.filter_error.clone(),
+            published: std::mem::take(&mut self.published),
         })
     }
 
@@ -219,7 +289,23 @@ impl Engine {
         None
     }
 
-    fn connect(&mut self, request: ConnectRequest, now: Instant) {
+    /// Connects with what an earlier page saved of the session under
+    /// [`ConnectRequest::lasting_key`], or why that couldn't be read.
+    pub fn connect_lasting(&mut self, request: ConnectRequest, saved: Result<Option<Vec<u8>>, String>, now: Instant) {
+        match saved {
+            Ok(saved) => {
+                let saved = saved.and_then(|bytes| postcard::from_bytes(&bytes).ok());
+                self.connect(request, saved, now);
+            }
+            Err(words) => {
+                self.connect(request, None, now);
+                self.cannot_last(&words);
+            }
+        }
+        self.settle(now);
+    }
+
+    fn connect(&mut self, request: ConnectRequest, saved: Option<Saved>, now: Instant) {
         self.was_connected = false;
         self.news = true;
         let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
@@ -231,19 +317,11 @@ impl Engine {
         if let Err(error) = BrokerUrl::parse(&request.broker) {
             return self.refuse(error.to_string());
         }
-        let options = session::Options {
-            version: request.version,
-            client_id: request.client_id,
-            user_name: request.user_name,
-            password: request.password.map(String::into_bytes),
-            session_expiry_s: match (request.qos, request.version) {
-                (QoS::AtMostOnce, _) | (_, Some(Version::V311)) => 0,
-                _ => SESSION_EXPIRY_S,
-            },
-            ..session::Options::default()
-        };
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
-        self.session.replace(options, self.seed);
+        self.forget_publishes();
+        self.lasting = request.lasting_key().map(|key| Lasting { key, is_saving: false });
+        self.with_credentials = request.user_name.is_some() || request.password.is_some();
+        self.session.replace(options_of(&request), self.seed, saved);
         self.connection = Connection {
             state: State::Connecting,
             words: format!("Connecting to {} …", request.broker),
@@ -255,21 +333,50 @@ impl Engine {
             ..Connection::default()
         };
         self.broker = request.broker;
+        let options = SubscriptionOptions {
+            qos: request.qos,
+            no_local: request.more.no_local,
+            retain_as_published: request.more.retain_as_published,
+            retain_handling: request.more.retain_handling,
+        };
         for filter in filters {
-            let options = SubscriptionOptions {
-                qos: request.qos,
-                no_local: false,
-                retain_as_published: false,
-                retain_handling: RetainHandling::Send,
-            };
-            self.session.subscribe(filter, options, now);
+            let identifier = request.more.subscription_identifier;
+            self.session.subscribe(session::Subscription { filter, options, identifier }, now);
         }
         self.session.connect(now);
     }
 
+    fn publish(&mut self, request: PublishRequest, now: Instant) {
+        let PublishRequest { number, topic, payload, qos, retain, properties } = request;
+        let mut section = Vec::new();
+        let taken =
+            publish::encode_properties(&properties, &mut section).map_err(|error| error.to_string()).and_then(|()| {
+                let message = Message { topic, payload, qos, retain, properties: section };
+                self.session.publish(message, now).map_err(|error| error.to_string())
+            });
+        match taken {
+            Ok(token) => {
+                self.numbers.insert(token, number);
+            }
+            Err(words) => self.finish(number, Outcome::Failed(words)),
+        }
+    }
+
+    fn finish(&mut self, number: u64, outcome: Outcome) {
+        self.published.push(Published { number, outcome });
+        self.news = true;
+    }
+
+    /// Another broker is chosen: what was under way to the last one stays there.
+    fn forget_publishes(&mut self) {
+        for (_, number) in std::mem::take(&mut self.numbers) {
+            self.finish(number, Outcome::Unknown("another connection was made before an answer came".to_owned()));
+        }
+    }
+
     /// These settings lead nowhere.
     fn refuse(&mut self, words: String) {
-        self.session.disconnect();
+        self.session.disconnect(Parting::EndSession);
         self.connection = Connection { state: State::Stopped, words, ..Connection::default() };
     }
 
@@ -293,20 +400,29 @@ impl Engine {
 
     /// After every change: what happened in the session becomes what the page
     /// shows.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             self.news = true;
             match event {
-                Event::Connected { version, fell_back, .. } => self.connected(version, fell_back),
+                Event::Dialing { version } => self.dialing(version, now),
+                Event::Connected { version, fell_back, server, .. } => self.connected(version, fell_back, *server),
                 Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
-                Event::Lost { failure, retry_at } => self.lost(&failure, retry_at),
-                // The page publishes nothing yet.
-                Event::Published { .. } => {}
+                Event::Lost { failure, retry_at } => self.lost(&failure, retry_at, now),
+                Event::Published { token, outcome } => self.outcome(token, outcome),
+                // The page takes its subscriptions back only by connecting anew.
+                Event::Unsubscribed { .. } => {}
             }
         }
     }
 
-    fn connected(&mut self, version: Version, fell_back: bool) {
+    fn dialing(&mut self, version: Version, now: Instant) {
+        self.attempt = Attempt::new(version, now);
+        if self.connection.retry_at.take().is_some() {
+            self.connection.words = format!("Trying again now. {}", self.connection.words);
+        }
+    }
+
+    fn connected(&mut self, version: Version, fell_back: bool, server: Server) {
         self.reconnects += u64::from(std::mem::replace(&mut self.was_connected, true));
         let went_back =
             if fell_back { " The broker doesn't take MQTT 5.0, so the older version was chosen." } else { "" };
@@ -315,8 +431,24 @@ impl Engine {
             words: format!("Connected to {} with {version}.{went_back}", self.broker),
             version: Some(version),
             subscriptions: std::mem::take(&mut self.connection.subscriptions),
+            notice: self.connection.notice.take(),
+            server: Some(server),
             ..Connection::default()
         };
+    }
+
+    fn outcome(&mut self, token: Token, outcome: session::Outcome) {
+        // A message of an earlier page has no number in this one.
+        let Some(number) = self.numbers.remove(&token) else { return };
+        let outcome = match outcome {
+            session::Outcome::Done => Outcome::Done,
+            session::Outcome::Refused(reason) => Outcome::Failed(format!("the broker refused it: {reason}")),
+            session::Outcome::Impossible(error) => Outcome::Failed(error.to_string()),
+            session::Outcome::Unknown => {
+                Outcome::Unknown("the broker lost the session before its answer came".to_owned())
+            }
+        };
+        self.finish(number, outcome);
     }
 
     fn subscribed(&mut self, filter: &str, granted: Result<QoS, ReasonCode>) {
@@ -329,13 +461,22 @@ impl Engine {
         }
     }
 
-    fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>) {
+    fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, now: Instant) {
+        let case = Case {
+            failure,
+            broker: &self.broker,
+            attempt: &self.attempt,
+            failed_at: now,
+            with_credentials: self.with_credentials,
+            offline: self.offline,
+        };
         let connection = &mut self.connection;
         connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
         connection.words = failure.to_string();
-        connection.advice = advice::for_failure(failure, &self.broker);
-        connection.evidence = advice::evidence(failure);
+        connection.advice = case.advice();
+        connection.evidence = case.evidence();
         connection.version = None;
+        connection.server = None;
         connection.retry_at = retry_at;
         for subscription in &mut connection.subscriptions {
             subscription.granted = Granted::Asked;
@@ -367,6 +508,42 @@ impl Engine {
             .map(|message| row::of(&message))
             .collect();
         Rows { first, rows }
+    }
+}
+
+/// A lasting session's place in the browser's store.
+#[derive(Debug)]
+struct Lasting {
+    key: String,
+    is_saving: bool,
+}
+
+/// What is to be saved, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Save {
+    /// The entry it replaces.
+    pub key: String,
+    /// The session; no password is in it.
+    pub bytes: Vec<u8>,
+}
+
+fn options_of(request: &ConnectRequest) -> session::Options {
+    let More { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = request.more;
+    session::Options {
+        version: request.version,
+        client_id: request.client_id.clone(),
+        user_name: request.user_name.clone(),
+        password: request.password.clone().map(String::into_bytes),
+        keep_alive_s,
+        clean_start,
+        session_expiry_s: session_expiry_s.unwrap_or(match (request.qos, request.version) {
+            (QoS::AtMostOnce, _) | (_, Some(Version::V311)) => 0,
+            _ => SESSION_EXPIRY_S,
+        }),
+        will: request.more.will.clone(),
+        user_properties: request.more.user_properties.clone(),
+        receive_maximum: receive_maximum.max(1),
+        ..session::Options::default()
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dialogue::Line;
 use crate::mqtt::packet::{QoS, Version};
+use crate::mqtt::session::Server;
 use crate::time::Instant;
 
 /// Everything the page needs for its next frame.
@@ -20,6 +21,28 @@ pub struct Update {
     pub lines: Vec<Told>,
     /// What is wrong with the filter, in words; `None` while it is understood.
     pub filter_error: Option<String>,
+    /// Publishes that came to their end.
+    pub published: Vec<Published>,
+}
+
+/// What became of a publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The number of the [`PublishRequest`](super::command::PublishRequest).
+    pub number: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a publish ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Handed over (QoS 0), or acknowledged to the end.
+    Done,
+    /// It didn't go out, or the broker refused it: why, in words.
+    Failed(String),
+    /// It went out, and nobody knows whether it arrived: why, in words.
+    Unknown(String),
 }
 
 /// The state that the page shows and programs read as `data-stat="state"`.
@@ -58,17 +81,38 @@ pub struct Connection {
     pub state: State,
     /// What is going on, in a sentence or two.
     pub words: String,
-    /// When something failed: what to try, likeliest first.
-    pub advice: Vec<String>,
-    /// The offending packet's first bytes as hex, where the broker broke a
-    /// rule.
-    pub evidence: Option<String>,
+    /// When something failed: what it may be and what to do, likeliest first.
+    pub advice: Vec<Advice>,
+    /// What that was concluded from.
+    pub evidence: Vec<Evidence>,
+    /// What a person should know although it isn't a failure.
+    pub notice: Option<String>,
+    /// What the broker said of itself; while connected.
+    pub server: Option<Server>,
     /// The version in use.
     pub version: Option<Version>,
     /// The subscriptions and what the broker said to each.
     pub subscriptions: Vec<Subscription>,
     /// When the next attempt is due, while one is waited for.
     pub retry_at: Option<Instant>,
+}
+
+/// One likely cause of a failure and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// In a sentence or two.
+    pub words: String,
+    /// A page to open for it.
+    pub link: Option<String>,
+}
+
+/// One observation about a failed connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was observed.
+    pub name: String,
+    /// What it was.
+    pub value: String,
 }
 
 /// One topic filter and the broker's answer.

@@ -228,7 +228,7 @@ pub struct ConnectProperties {
 }
 
 /// The message a server publishes for a client that vanished.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Will {
     /// Topic name.
     pub topic: String,
@@ -245,7 +245,7 @@ pub struct Will {
 }
 
 /// The properties a client may set on a message it publishes, or on its will.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishProperties {
     /// `true`: the payload is UTF-8 text.
     pub payload_is_utf8: Option<bool>,

@@ -308,7 +308,7 @@ struct InFlight {
 
 /// What the server said of itself in CONNACK; the standard's defaults where it
 /// said nothing. 3.1.1 says nothing, and forbids nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Server {
     /// Largest packet it takes, in bytes.
     pub packet_bytes: u32,
@@ -468,12 +468,16 @@ impl Session {
         self.phase = Phase::Idle;
     }
 
-    /// Leave this server and begin anew with other settings, at rest. What was
-    /// under way has no outcome any more.
-    pub fn replace(&mut self, options: Options, seed: u64) {
+    /// Leave this server and begin anew with other settings, at rest: from
+    /// nothing, or with what an earlier run saved. What was under way has no
+    /// outcome any more.
+    pub fn replace(&mut self, options: Options, seed: u64, saved: Option<Saved>) {
         self.disconnect(Parting::EndSession);
         let parting = (std::mem::take(&mut self.out), self.hang_up);
-        *self = Self::new(options, seed);
+        *self = match saved {
+            Some(saved) => Self::restore(options, seed, saved).0,
+            None => Self::new(options, seed),
+        };
         (self.out, self.hang_up) = parting;
     }
 
@@ -558,6 +562,11 @@ impl Session {
             in_flight: in_flight.collect(),
             queue: self.queue.iter().map(|(_, message)| message.clone()).collect(),
         }
+    }
+
+    /// Whether [`Session::saved`] has changed since [`Session::take_unsaved`].
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved
     }
 
     /// Whether [`Session::saved`] has changed since this was last asked. For

@@ -1,0 +1,282 @@
+//! The connection doctor: why a connection failed, likeliest first, what to do
+//! about it, and what that is concluded from.
+//!
+//! A browser tells a page nothing of why a WebSocket failed: a wrong port, a
+//! wrong path, a certificate that isn't trusted and a broker that is down all
+//! close with 1006 and no word. So the address, the time it took and the bytes
+//! that came are looked at for the likely causes.
+
+use std::time::Duration;
+
+use crate::broker_url::{BrokerUrl, Scheme};
+use crate::mqtt::error::{Failure, Stage, Violation};
+use crate::mqtt::packet::{ReasonCode, Refusal, Version};
+use crate::time::Instant;
+
+use super::row::hex;
+use super::update::{Advice, Evidence};
+
+/// Ports on which brokers speak MQTT over TCP, not over a WebSocket.
+const TCP_PORTS: [u16; 2] = [1883, 8883];
+
+/// Ports that brokers give to WebSockets without and with TLS.
+const PLAIN_PORTS: [u16; 6] = [80, 8000, 8080, 8083, 9001, 15675];
+const TLS_PORTS: [u16; 6] = [443, 8081, 8084, 8443, 8884, 15676];
+
+/// A refused TCP connection comes back faster than this; a firewall that drops
+/// packets, or a host that isn't there, takes much longer.
+const AT_ONCE: Duration = Duration::from_millis(1_500);
+
+/// How many of the first bytes are kept as evidence.
+const FIRST_BYTES: usize = 32;
+
+/// What was seen of one attempt to connect.
+#[derive(Clone, Debug, Default)]
+pub struct Attempt {
+    began: Instant,
+    version: Option<Version>,
+    opened: Option<Instant>,
+    received_bytes: u64,
+    first_bytes: Vec<u8>,
+}
+
+impl Attempt {
+    /// The attempt begins.
+    pub fn new(version: Version, now: Instant) -> Self {
+        Self { began: now, version: Some(version), ..Self::default() }
+    }
+
+    /// The WebSocket is open.
+    pub fn opened(&mut self, now: Instant) {
+        self.opened = Some(now);
+    }
+
+    /// Bytes came.
+    pub fn received(&mut self, bytes: &[u8]) {
+        self.received_bytes += bytes.len() as u64;
+        let room = FIRST_BYTES - self.first_bytes.len();
+        self.first_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+/// All that is known of a failure.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// What the session says.
+    pub failure: &'a Failure,
+    /// The address as it was written.
+    pub broker: &'a str,
+    /// What was seen.
+    pub attempt: &'a Attempt,
+    /// When it failed.
+    pub failed_at: Instant,
+    /// A password or user name was given.
+    pub with_credentials: bool,
+    /// The browser says that there is no network.
+    pub offline: bool,
+}
+
+impl Case<'_> {
+    /// What it may be and what to do, likeliest first.
+    pub fn advice(&self) -> Vec<Advice> {
+        let mut advice = Vec::new();
+        if self.offline {
+            advice.push(say("This computer is offline, says the browser. Connecting goes on by itself once it isn't."));
+        }
+        match self.failure {
+            Failure::Refused { refusal, .. } => advice.extend(by_reason(refusal.reason(), self.with_credentials)),
+            Failure::Disconnected(goodbye) => advice.extend(by_reason(goodbye.reason, self.with_credentials)),
+            Failure::Closed { stage: Stage::Dialing, .. } | Failure::Silent(Stage::Dialing) => {
+                if let Ok(url) = BrokerUrl::parse(self.broker) {
+                    advice.extend(self.no_web_socket(&url));
+                }
+            }
+            Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => {
+                advice.extend(self.no_greeting());
+            }
+            Failure::Violation(_) => {
+                advice.push(say("Tell whoever runs the broker; the bytes it sent are shown below."));
+            }
+            Failure::Silent(Stage::Online) => {
+                advice.push(say("The network between here and the broker may have gone without a word."));
+            }
+            Failure::Closed { .. } | Failure::CannotSend(_) => {}
+        }
+        advice
+    }
+
+    /// What was observed.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        let attempt = self.attempt;
+        let mut evidence = Vec::new();
+        let mut note = |name: &str, value: String| evidence.push(Evidence { name: name.to_owned(), value });
+        if let Some(version) = attempt.version {
+            note("Tried", format!("{} with {version}", self.broker));
+        }
+        match attempt.opened {
+            None => note("WebSocket", format!("not open after {}", in_words(self.failed_at.since(attempt.began)))),
+            Some(opened) => note(
+                "WebSocket",
+                format!(
+                    "open after {}, ended after {}",
+                    in_words(opened.since(attempt.began)),
+                    in_words(self.failed_at.since(opened))
+                ),
+            ),
+        }
+        if let Failure::Closed { closed, .. } = self.failure
+            && let Some(code) = closed.code
+        {
+            let meaning = close_code_in_words(code);
+            note("Close code", format!("{code}{meaning}"));
+        }
+        note("Bytes received", attempt.received_bytes.to_string());
+        if !attempt.first_bytes.is_empty() {
+            note("First bytes", hex(&attempt.first_bytes));
+        }
+        match self.failure {
+            Failure::Refused { refusal: Refusal::V5(reason), .. } => note("CONNACK", reason.to_string()),
+            Failure::Refused { refusal: Refusal::V311(code), .. } => {
+                note("CONNACK", format!("return code {code} of MQTT 3.1.1"));
+            }
+            Failure::Disconnected(goodbye) => note("DISCONNECT", goodbye.reason.to_string()),
+            Failure::Violation(Violation { rule, excerpt, .. }) => {
+                note("Broken rule", (*rule).to_owned());
+                if !excerpt.is_empty() {
+                    note("Offending packet", hex(excerpt));
+                }
+            }
+            _ => {}
+        }
+        evidence
+    }
+
+    fn no_web_socket(&self, url: &BrokerUrl) -> Vec<Advice> {
+        let (host, port) = (url.host(), url.port());
+        let tls = url.scheme() == Scheme::Wss;
+        let mut advice = Vec::new();
+        if TCP_PORTS.contains(&port) {
+            advice.push(say(format!(
+                "Port {port} is usually the broker's TCP port. A browser needs its WebSocket port: often 8083, 8080, \
+                 9001 or 8000."
+            )));
+        }
+        if tls && PLAIN_PORTS.contains(&port) {
+            advice.push(say(format!("Port {port} usually has no TLS: try {}.", with_scheme(url, "ws"))));
+        }
+        if !tls && TLS_PORTS.contains(&port) {
+            advice.push(say(format!("Port {port} usually has TLS: try {}.", with_scheme(url, "wss"))));
+        }
+        if tls {
+            advice.push(Advice {
+                words: "The browser may not trust the broker's certificate. Open its address in a tab, look at the \
+                        warning, accept it if it is your own, then come back."
+                    .to_owned(),
+                link: Some(with_scheme(url, "https")),
+            });
+        }
+        let waited = self.failed_at.since(self.attempt.began);
+        advice.push(if waited >= AT_ONCE {
+            say(format!(
+                "Nothing answered for {}: check the host name {host}, and firewalls on the way.",
+                in_words(waited)
+            ))
+        } else {
+            say(format!("Check that the broker runs and that port {port} on {host} is its WebSocket listener."))
+        });
+        advice.push(match url.path() {
+            "" | "/" => say(
+                "Check the path: this address has none. Most brokers use /mqtt, Diffusion /diffusion, RabbitMQ /ws.",
+            ),
+            path => say(format!("Check the path {path}: most brokers use /mqtt, Diffusion /diffusion, RabbitMQ /ws.")),
+        });
+        if !tls && !TLS_PORTS.contains(&port) {
+            advice.push(say(format!("If the listener uses TLS, the address is {}.", with_scheme(url, "wss"))));
+        }
+        advice.push(say(
+            "A WebSocket that doesn't offer the subprotocol mqtt isn't a broker's: check that another service doesn't \
+             have this port.",
+        ));
+        advice
+    }
+
+    fn no_greeting(&self) -> Vec<Advice> {
+        let mut advice = Vec::new();
+        if !self.with_credentials {
+            advice
+                .push(say("If the broker asks for a user name and password, enter them: some hang up without a word."));
+        }
+        advice.push(say("Check that this WebSocket belongs to an MQTT broker, and not to another service."));
+        advice.push(say("Choose the protocol version by hand: some brokers hang up on a version they don't know."));
+        advice
+    }
+}
+
+fn by_reason(reason: ReasonCode, with_credentials: bool) -> Vec<Advice> {
+    match reason {
+        ReasonCode::BAD_USER_NAME_OR_PASSWORD => vec![say(
+            "Check the user name and the password, then connect again. It isn't tried by itself, so that no account \
+             gets locked.",
+        )],
+        ReasonCode::NOT_AUTHORIZED => {
+            let mut advice = Vec::new();
+            if !with_credentials {
+                advice.push(say("Enter a user name and password: this broker may not take anonymous connections."));
+            }
+            advice.push(say("Ask whoever runs the broker whether this user, client identifier or address is allowed."));
+            advice
+        }
+        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => vec![say("Set the protocol to auto, or to the other version.")],
+        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => vec![say(
+            "Choose another client identifier: letters and digits, 23 characters at most, are always allowed.",
+        )],
+        ReasonCode::SESSION_TAKEN_OVER => {
+            vec![say("Give each tab and each program a client identifier of its own, then connect again.")]
+        }
+        ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED => {
+            vec![say("If you trust the server it names, enter its address and connect.")]
+        }
+        ReasonCode::BAD_AUTHENTICATION_METHOD => vec![say(
+            "This broker wants an exchange of AUTH packets, which this app doesn't speak. Ask for a listener with \
+             user name and password.",
+        )],
+        ReasonCode::BANNED => vec![say("Only whoever runs the broker can lift that.")],
+        _ => Vec::new(),
+    }
+}
+
+/// The address with another scheme and its port written out, since the default
+/// port would change with the scheme.
+fn with_scheme(url: &BrokerUrl, scheme: &str) -> String {
+    let host = if url.host().contains(':') { format!("[{}]", url.host()) } else { url.host().to_owned() };
+    format!("{scheme}://{host}:{}{}", url.port(), if scheme == "https" { "/" } else { url.path() })
+}
+
+/// What a close code means (RFC 6455, section 7.4.1), where it means something.
+fn close_code_in_words(code: u16) -> &'static str {
+    match code {
+        1000 => " (normal)",
+        1001 => " (the other side is going away)",
+        1002 => " (protocol error)",
+        1003 => " (data of a kind that isn't taken)",
+        1005 => " (none was given)",
+        1006 => " (the browser knows no more)",
+        1008 => " (against the other side's policy)",
+        1009 => " (message too big)",
+        1011 => " (an error of the server)",
+        1015 => " (TLS failed)",
+        _ => "",
+    }
+}
+
+fn in_words(span: Duration) -> String {
+    if span < Duration::from_secs(1) {
+        format!("{} ms", span.as_millis())
+    } else {
+        format!("{}.{} s", span.as_secs(), span.subsec_millis() / 100)
+    }
+}
+
+fn say(words: impl Into<String>) -> Advice {
+    Advice { words: words.into(), link: None }
+}
