@@ -1,9 +1,11 @@
 //! The engine as the worker drives it: bytes and commands in, updates out, in
 //! virtual time.
 
+use std::time::Duration;
+
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Window};
-use mqtt_crawl::engine::update::{Granted, Preview, State, Told, Update};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
+use mqtt_crawl::engine::update::{Granted, Outcome, Preview, Published, State, Told, Update};
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::error::Closed;
@@ -78,6 +80,7 @@ fn request() -> ConnectRequest {
         client_id: "c".to_owned(),
         user_name: None,
         password: None,
+        more: More::default(),
     }
 }
 
@@ -273,23 +276,172 @@ fn a_lost_connection_comes_back_and_is_counted() {
     assert_eq!(bench.transmits(), ["send 16 bytes"], "the subscription comes back");
 }
 
+/// How a connection to this address fails, and the first thing to be advised.
 #[test]
-fn advice_looks_at_the_address() {
-    for (broker, words) in [
-        ("ws://h:1883/mqtt", "Port 1883 is usually the broker's TCP port"),
-        ("ws://h:9001", "This address has none"),
-        ("wss://h:9001/mqtt", "https://h:9001/"),
-        ("ws://h:9001/mqtt", "wss://"),
+fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
+    let closed = || Closed { code: Some(1006), reason: String::new() };
+    for (broker, millis, first) in [
+        ("ws://h:1883/mqtt", 5, "Port 1883 is usually the broker's TCP port"),
+        ("ws://h:9001/mqtt", 5, "Check that the broker runs and that port 9001 on h"),
+        ("ws://h:9001/mqtt", 9_000, "Nothing answered for 9.0 s: check the host name h"),
+        ("wss://h:8080/mqtt", 5, "Port 8080 usually has no TLS: try ws://h:8080/mqtt"),
+        ("ws://h:8884/mqtt", 5, "Port 8884 usually has TLS: try wss://h:8884/mqtt"),
+        ("ws://h/mqtt", 5, "Check that the broker runs and that port 80 on h"),
+        ("wss://[::1]:4000/x", 5, "The browser may not trust the broker's certificate"),
     ] {
         let mut bench = Bench::new();
         bench.command(Command::Connect(ConnectRequest { broker: broker.to_owned(), ..request() }));
-        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
-        let advice = bench.update().connection.advice.join("\n");
-        assert!(advice.contains(words), "{broker}: {advice}");
+        bench.transmits();
+        bench.now = bench.now + Duration::from_millis(millis);
+        bench.engine.handle_close(closed(), bench.now);
+        let connection = bench.update().connection;
+        assert!(connection.advice[0].words.starts_with(first), "{broker}: {:?}", connection.advice);
+        assert!(connection.advice.iter().any(|advice| advice.words.contains("/diffusion")), "{broker}: the path");
+        let link = connection.advice.iter().find_map(|advice| advice.link.as_deref());
+        assert_eq!(link.is_some(), broker.starts_with("wss"), "{broker}");
+        assert_eq!(link.is_some_and(|link| link == "https://[::1]:4000/"), broker.contains("4000"));
+        let evidence: Vec<_> = connection.evidence.iter().map(|e| format!("{}: {}", e.name, e.value)).collect();
+        assert_eq!(evidence[0], format!("Tried: {broker} with MQTT 5.0"));
+        assert!(evidence[1].starts_with("WebSocket: not open after "), "{evidence:?}");
+        assert_eq!(evidence[2], "Close code: 1006 (the browser knows no more)");
+        assert_eq!(evidence[3], "Bytes received: 0");
     }
 }
 
-// covers: [MQTT-6.0.0-1], [3.1.1 MQTT-6.0.0-1]
+#[test]
+fn the_doctor_shows_what_came_before_the_end() {
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(request()));
+    bench.transmits();
+    bench.now = bench.now + Duration::from_millis(12);
+    bench.engine.handle_open(bench.now);
+    bench.now = bench.now + Duration::from_millis(30);
+    bench.serve(b"SSH-2.0-OpenSSH_9.2\r\n");
+    let connection = bench.update().connection;
+    let evidence = format!("{:?}", connection.evidence);
+    for part in ["open after 12 ms, ended after 30 ms", "21", "53 53 48 2d 32", "Broken rule", "Offending packet"] {
+        assert!(evidence.contains(part), "{part}: {evidence}");
+    }
+
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(request()));
+    bench.engine.handle_open(bench.now);
+    bench.transmits();
+    bench.serve(&[0x20, 3, 0, 0x87, 0]);
+    let connection = bench.update().connection;
+    assert!(connection.advice[0].words.starts_with("Enter a user name and password"), "{:?}", connection.advice);
+    assert!(format!("{:?}", connection.evidence).contains("not authorized (0x87)"));
+}
+
+#[test]
+fn being_offline_comes_first() {
+    let mut bench = Bench::online();
+    bench.command(Command::Offline);
+    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    assert!(bench.update().connection.advice[0].words.starts_with("This computer is offline"));
+    bench.command(Command::Wake);
+    assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
+    bench.engine.handle_close(Closed::default(), bench.now);
+    assert!(!bench.update().connection.advice[0].words.contains("offline"));
+}
+
+fn publish(number: u64, topic: &str, qos: QoS) -> Command {
+    Command::Publish(PublishRequest { number, topic: topic.to_owned(), qos, ..PublishRequest::default() })
+}
+
+#[test]
+fn each_publish_has_one_outcome() {
+    let mut bench = Bench::online();
+    bench.command(publish(7, "a", QoS::AtMostOnce));
+    bench.command(publish(8, "a", QoS::AtLeastOnce));
+    bench.command(publish(9, "a/#", QoS::AtMostOnce));
+    bench.command(publish(10, "a", QoS::ExactlyOnce));
+    bench.command(publish(11, "a", QoS::AtLeastOnce));
+    let published = bench.update().published;
+    assert_eq!(published[0], Published { number: 7, outcome: Outcome::Done });
+    assert!(matches!(&published[1], Published { number: 9, outcome: Outcome::Failed(words) } if words.contains('#')));
+    assert_eq!(published.len(), 2);
+    bench.serve(&[0x40, 2, 0, 2]);
+    bench.serve(&[0x50, 3, 0, 3, 0x97]);
+    let published = bench.update().published;
+    assert_eq!(published[0], Published { number: 8, outcome: Outcome::Done });
+    assert!(
+        matches!(&published[1], Published { number: 10, outcome: Outcome::Failed(words) } if words.contains("quota"))
+    );
+    // Going elsewhere leaves the last one unknown, never done.
+    bench.command(Command::Connect(request()));
+    assert!(matches!(&bench.update().published[..], [Published { number: 11, outcome: Outcome::Unknown(_) }]));
+}
+
+fn lasting() -> ConnectRequest {
+    let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
+    ConnectRequest { more, ..request() }
+}
+
+#[test]
+fn a_lasting_session_saves_before_it_speaks() {
+    let mut bench = Bench::new();
+    bench.engine.connect_lasting(lasting(), Ok(None), bench.now);
+    assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
+    bench.engine.handle_open(bench.now);
+    bench.transmits();
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    assert!(bench.transmits().is_empty(), "the subscription waits for the store");
+    assert_eq!(bench.engine.poll_save().expect("something to save").key, "c ws://h:1/mqtt");
+    assert_eq!(bench.engine.poll_save(), None, "one at a time");
+    bench.engine.handle_saved(Ok(()));
+    assert_eq!(bench.transmits().len(), 1);
+
+    bench.command(publish(1, "a", QoS::ExactlyOnce));
+    assert!(bench.transmits().is_empty());
+    let saved = bench.engine.poll_save().expect("something to save").bytes;
+    bench.engine.handle_saved(Ok(()));
+    assert_eq!(bench.transmits().len(), 1);
+
+    // The page is gone; the next one takes it up where it was.
+    let mut bench = Bench::new();
+    bench.engine.connect_lasting(lasting(), Ok(Some(saved)), bench.now);
+    bench.transmits();
+    bench.engine.handle_open(bench.now);
+    bench.transmits();
+    bench.serve(&[0x20, 3, 1, 0, 0]);
+    while bench.engine.poll_save().is_some() {
+        bench.engine.handle_saved(Ok(()));
+    }
+    let sent = bench.transmits();
+    assert_eq!(sent.len(), 1, "the message again, and the subscription: {sent:?}");
+}
+
+#[test]
+fn without_a_store_the_session_goes_on_and_says_so() {
+    for fails_at_once in [true, false] {
+        let mut bench = Bench::new();
+        let saved = if fails_at_once { Err("no store".to_owned()) } else { Ok(None) };
+        bench.engine.connect_lasting(lasting(), saved, bench.now);
+        bench.transmits();
+        bench.engine.handle_open(bench.now);
+        bench.transmits();
+        bench.serve(&[0x20, 3, 0, 0, 0]);
+        if bench.engine.poll_save().is_some() {
+            bench.engine.handle_saved(Err("no store".to_owned()));
+        }
+        assert_eq!(bench.transmits().len(), 1);
+        let notice = bench.update().connection.notice.expect("words about it");
+        assert!(notice.contains("no store"), "{notice}");
+    }
+}
+
+#[test]
+fn the_page_hears_what_the_broker_allows() {
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(request()));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0]);
+    let server = bench.update().connection.server.expect("what the broker said");
+    assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
+    assert_eq!(server.client_id, "c");
+}
+
 #[test]
 fn a_text_frame_is_no_mqtt() {
     let mut bench = Bench::online();
