@@ -119,7 +119,7 @@ impl Summary {
         match &self.end {
             End::Failed(failure) => match **failure {
                 Failure::Refused { .. } | Failure::Disconnected(_) => 3,
-                Failure::CannotConnect(_) => 2,
+                Failure::CannotSend(_) => 2,
                 _ => 1,
             },
             _ if self.acknowledged == self.lines => 0,
@@ -184,7 +184,7 @@ mod tests {
         check(7, 6, End::Stopped, 1);
         check(3, 0, End::Unsuitable(too_long.clone()), 1);
         check(3, 0, End::Failed(Box::new(closed)), 1);
-        check(3, 0, End::Failed(Box::new(Failure::CannotConnect(too_long))), 2);
+        check(3, 0, End::Failed(Box::new(Failure::CannotSend(too_long))), 2);
         check(3, 0, End::Failed(Box::new(refused)), 3);
         check(3, 2, End::Failed(Box::new(goodbye)), 3);
     }

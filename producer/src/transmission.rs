@@ -12,7 +12,7 @@ use std::time::Duration;
 use mqtt_crawl::dialogue::script::ScriptLine;
 use mqtt_crawl::mqtt::error::{Closed, EncodeError, Failure, Violation};
 use mqtt_crawl::mqtt::packet::{Publish, QoS};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Session, Token, Transmit};
+use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Parting, Session, Token, Transmit};
 use mqtt_crawl::time::Instant;
 
 use crate::report::{End, FailedLine, Fate, Report, Summary};
@@ -222,8 +222,8 @@ impl<'a> Transmission<'a> {
                 }
                 Event::Published { token, outcome } => self.handle_outcome(token, outcome),
                 Event::Lost { failure, retry_at } => self.handle_loss(failure, retry_at, now),
-                // Nothing was subscribed to.
-                Event::Subscribed { .. } => {}
+                // An attempt is told when it fails, and nothing was subscribed to.
+                Event::Dialing { .. } | Event::Subscribed { .. } | Event::Unsubscribed { .. } => {}
             }
         }
         if self.acknowledged > before {
@@ -339,7 +339,7 @@ impl<'a> Transmission<'a> {
     fn end(&mut self, end: End) {
         if self.end.is_none() {
             self.end = Some(end);
-            self.session.disconnect();
+            self.session.disconnect(Parting::EndSession);
         }
     }
 

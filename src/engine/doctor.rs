@@ -143,7 +143,7 @@ impl Case<'_> {
             Failure::Violation(Violation { rule, excerpt, .. }) => {
                 note("Broken rule", (*rule).to_owned());
                 if !excerpt.is_empty() {
-                    note("Offending packet", hex(excerpt));
+                    note(Evidence::OFFENDING_PACKET, hex(excerpt));
                 }
             }
             _ => {}

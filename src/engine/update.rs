@@ -97,6 +97,13 @@ pub struct Connection {
     pub retry_at: Option<Instant>,
 }
 
+impl Connection {
+    /// Whether the evidence shows what the broker did wrong.
+    pub fn shows_fault_of_broker(&self) -> bool {
+        self.evidence.iter().any(|evidence| evidence.name == Evidence::OFFENDING_PACKET)
+    }
+}
+
 /// One likely cause of a failure and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
@@ -113,6 +120,11 @@ pub struct Evidence {
     pub name: String,
     /// What it was.
     pub value: String,
+}
+
+impl Evidence {
+    /// The name of the bytes that broke a rule.
+    pub const OFFENDING_PACKET: &str = "Offending packet";
 }
 
 /// One topic filter and the broker's answer.

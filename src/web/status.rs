@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::console::{grouped, size};
-use crate::engine::update::{Connection, Granted, State, Stats};
+use crate::engine::update::{Advice, Connection, Evidence, Granted, State, Stats};
 use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.
@@ -39,6 +39,7 @@ fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl Int
     });
     let advice = Memo::new(move |_| connection.with(|connection| connection.advice.clone()));
     let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
+    let notice = Memo::new(move |_| connection.with(|connection| connection.notice.clone()));
     let subscriptions = Memo::new(move |_| {
         connection.with(|connection| match connection.state {
             State::Connected => connection.subscriptions.clone(),
@@ -55,23 +56,48 @@ fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl Int
                         view! {
                             <div class="advice">
                                 <p>"What to try, likeliest first:"</p>
-                                <ol>{advice.into_iter().map(|words| view! { <li>{words}</li> }).collect_view()}</ol>
+                                <ol>
+                                    {advice
+                                        .into_iter()
+                                        .map(|Advice { words, link }| {
+                                            let link = link
+                                                .map(|link| {
+                                                    let href = link.clone();
+                                                    view! {
+                                                        " "
+                                                        <a href=href target="_blank" rel="noopener noreferrer">
+                                                            {link}
+                                                        </a>
+                                                    }
+                                                });
+                                            view! { <li>{words}{link}</li> }
+                                        })
+                                        .collect_view()}
+                                </ol>
                             </div>
                         }
                     })
             }}
             {move || {
-                evidence
-                    .get()
-                    .map(|bytes| {
+                let evidence = evidence.get();
+                // Where the broker broke a rule, its bytes are the point.
+                let at_fault = connection.with(|connection| connection.shows_fault_of_broker());
+                (!evidence.is_empty())
+                    .then(|| {
                         view! {
-                            <div class="evidence">
-                                <p>"What the broker sent:"</p>
-                                <code>{bytes}</code>
-                            </div>
+                            <details class="evidence" open=at_fault>
+                                <summary>"What this is concluded from"</summary>
+                                <dl>
+                                    {evidence
+                                        .into_iter()
+                                        .map(|Evidence { name, value }| view! { <dt>{name}</dt><dd>{value}</dd> })
+                                        .collect_view()}
+                                </dl>
+                            </details>
                         }
                     })
             }}
+            {move || notice.get().map(|words| view! { <p class="notice">{words}</p> })}
             {move || {
                 let subscriptions = subscriptions.get();
                 (!subscriptions.is_empty())
