@@ -82,6 +82,9 @@ impl<'a> Transmission<'a> {
             // Only QoS 2 needs the broker's memory: at QoS 1 a line that wasn't
             // acknowledged is sent again, whatever the broker remembers.
             session_expiry_s: if settings.qos == QoS::ExactlyOnce { SESSION_EXPIRY_S } else { 0 },
+            lasts_in_v311: true,
+            // A random identifier has nothing to be wiped away.
+            clean_start: settings.client_id.is_some(),
             ..Options::default()
         };
         Self {

@@ -536,10 +536,11 @@ fn options_of(request: &ConnectRequest) -> session::Options {
         password: request.password.clone().map(String::into_bytes),
         keep_alive_s,
         clean_start,
-        session_expiry_s: session_expiry_s.unwrap_or(match (request.qos, request.version) {
-            (QoS::AtMostOnce, _) | (_, Some(Version::V311)) => 0,
+        session_expiry_s: session_expiry_s.unwrap_or(match request.qos {
+            QoS::AtMostOnce => 0,
             _ => SESSION_EXPIRY_S,
         }),
+        lasts_in_v311: session_expiry_s.is_some(),
         will: request.more.will.clone(),
         user_properties: request.more.user_properties.clone(),
         receive_maximum: receive_maximum.max(1),

@@ -65,10 +65,12 @@ pub struct Options {
     pub keep_alive_s: u16,
     /// Drop what the server kept of an earlier session, at the first connect.
     pub clean_start: bool,
-    /// How long the session outlives a connection, in seconds. 0 ends it with
-    /// the connection; in 3.1.1 any other value means "for as long as the
-    /// server keeps it".
+    /// How long the session outlives a connection, in seconds; 0 ends it with
+    /// the connection. 3.1.1 knows no such time, see `lasts_in_v311`.
     pub session_expiry_s: u32,
+    /// With a session expiry, let a 3.1.1 server keep the session too, which it
+    /// may do for ever.
+    pub lasts_in_v311: bool,
     /// The message the server sends should we vanish.
     pub will: Option<Will>,
     /// User properties of CONNECT (5.0).
@@ -91,6 +93,7 @@ impl Default for Options {
             keep_alive_s: 30,
             clean_start: true,
             session_expiry_s: 0,
+            lasts_in_v311: false,
             will: None,
             user_properties: Vec::new(),
             receive_maximum: 1_024,
@@ -595,7 +598,7 @@ impl Session {
         self.forget_connection();
         self.server = Server::unknown(&self.options);
 
-        let lasting = self.options.session_expiry_s > 0;
+        let lasting = self.is_lasting();
         self.clean_start = match self.version {
             Version::V5 => !(lasting && self.established) && self.options.clean_start,
             Version::V311 => !lasting || self.is_wiping(),
@@ -1204,12 +1207,20 @@ impl Session {
             }
     }
 
+    /// Whether the session is to outlive the connection.
+    fn is_lasting(&self) -> bool {
+        self.options.session_expiry_s > 0 && (self.version == Version::V5 || self.options.lasts_in_v311)
+    }
+
     /// In 3.1.1 one flag says both "forget what was" and "keep nothing", so a
     /// lasting session that is to begin afresh takes two connections: the first
     /// only wipes the old one away.
     fn is_wiping(&self) -> bool {
-        let lasting = self.options.session_expiry_s > 0;
-        self.version == Version::V311 && lasting && self.options.clean_start && !self.established && !self.wiped
+        self.version == Version::V311
+            && self.is_lasting()
+            && self.options.clean_start
+            && !self.established
+            && !self.wiped
     }
 
     fn start_dialing(&mut self, now: Instant) {

@@ -118,7 +118,7 @@ pub fn v5() -> Options {
 }
 
 pub fn v311() -> Options {
-    Options { version: Some(Version::V311), ..v5() }
+    Options { version: Some(Version::V311), lasts_in_v311: true, ..v5() }
 }
 
 pub fn auto() -> Options {
