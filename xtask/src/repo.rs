@@ -21,9 +21,12 @@ struct Metadata {
 impl Repo {
     /// Asks cargo, which alone knows every way in which the target folder can be set.
     pub fn locate() -> Result<Self> {
+        // As cargo says it now, not as it was when this was compiled: two
+        // checkouts may share a target folder.
+        let package = std::env::var("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
         let output = Command::new(cargo())
             .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
-            .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+            .args(["--manifest-path", &format!("{package}/Cargo.toml")])
             .output()
             .context("running cargo metadata")?;
         let metadata: Metadata = serde_json::from_slice(&output.stdout)
