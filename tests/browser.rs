@@ -11,7 +11,7 @@ use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull, Window};
-use mqtt_crawl::engine::update::{Connection, Preview, Row, Rows, State, Stats, Update};
+use mqtt_crawl::engine::update::{Connection, Outcome, Preview, Published, Row, Rows, State, Stats, Update};
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
@@ -69,6 +69,7 @@ fn update() -> Update {
         rows: rows(3..9),
         lines: Vec::new(),
         filter_error: Some(String::new()),
+        published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
     }
 }
 

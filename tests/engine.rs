@@ -331,6 +331,15 @@ fn the_doctor_shows_what_came_before_the_end() {
     let connection = bench.update().connection;
     assert!(connection.advice[0].words.starts_with("Enter a user name and password"), "{:?}", connection.advice);
     assert!(format!("{:?}", connection.evidence).contains("not authorized (0x87)"));
+
+    // Mosquitto says the same to a wrong password.
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(ConnectRequest { user_name: Some("ada".to_owned()), ..request() }));
+    bench.engine.handle_open(bench.now);
+    bench.transmits();
+    bench.serve(&[0x20, 3, 0, 0x87, 0]);
+    let connection = bench.update().connection;
+    assert!(connection.advice[0].words.starts_with("Check the user name and the password"), "{:?}", connection.advice);
 }
 
 #[test]

@@ -220,9 +220,11 @@ fn by_reason(reason: ReasonCode, with_credentials: bool) -> Vec<Advice> {
         )],
         ReasonCode::NOT_AUTHORIZED => {
             let mut advice = Vec::new();
-            if !with_credentials {
-                advice.push(say("Enter a user name and password: this broker may not take anonymous connections."));
-            }
+            advice.push(if with_credentials {
+                say("Check the user name and the password: Mosquitto, for one, gives this answer to a wrong one too.")
+            } else {
+                say("Enter a user name and password: this broker may not take anonymous connections.")
+            });
             advice.push(say("Ask whoever runs the broker whether this user, client identifier or address is allowed."));
             advice
         }

@@ -24,7 +24,7 @@
 //!   QoS 2 identifiers by the Receive Maximum, outgoing messages by
 //!   [`Options::queue_messages`].
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -371,7 +371,7 @@ pub struct Session {
     tail: Vec<u8>,
     aliases: Vec<Option<String>>,
     /// The aliases we gave to topics on this connection.
-    aliases_out: HashMap<String, NonZeroU16>,
+    aliases_out: BTreeMap<String, NonZeroU16>,
     /// QoS 2 messages that were delivered and not yet released by the server.
     received: PacketIdSet,
 
@@ -419,7 +419,7 @@ impl Session {
             events: VecDeque::new(),
             tail: Vec::new(),
             aliases: Vec::new(),
-            aliases_out: HashMap::new(),
+            aliases_out: BTreeMap::new(),
             received: PacketIdSet::default(),
             server: Server::unknown(&options),
             last_sent: Instant::EPOCH,

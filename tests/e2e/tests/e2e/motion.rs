@@ -39,6 +39,9 @@ async fn the_crawl_can_be_paused() -> Result<()> {
 
         ensure!(movement_px(page).await? > 0.0, "the crawl stands still");
         pause.click().await?;
+        // The compositor lets go of the plane with its next frame.
+        page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", CRAWL_PATIENCE)
+            .await?;
         let moved = movement_px(page).await?;
         ensure!(moved == 0.0, "paused, the crawl moved by {moved} px");
         // Messages go on arriving, and nothing is lost meanwhile.
