@@ -145,7 +145,8 @@ impl Page {
         Ok(())
     }
 
-    /// Waits until a JavaScript expression is true. It is looked at whenever the document changes.
+    /// Waits until a JavaScript expression is true. It is looked at whenever the document changes,
+    /// and now and then besides, for animations and media queries change without touching it.
     ///
     /// # Errors
     /// After `limit`, naming what was waited for.
@@ -154,14 +155,15 @@ impl Page {
             "{LIBRARY}
             const [limit, done] = arguments;
             const isTrue = () => {expression};
-            let observer, timer;
-            const finish = (answer) => {{ observer.disconnect(); clearTimeout(timer); done(answer); }};
+            let observer, timer, again;
+            const finish = (answer) => {{ observer.disconnect(); clearTimeout(timer); clearInterval(again); done(answer); }};
             const look = () => {{
                 try {{ if (isTrue()) finish('seen'); }} catch (error) {{ finish(String(error)); }}
             }};
             observer = new MutationObserver(look);
             observer.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }});
             timer = setTimeout(() => finish('too late'), limit);
+            again = setInterval(look, 100);
             look();"
         );
         let limit_ms = u64::try_from(limit.as_millis())?;
