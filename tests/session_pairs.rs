@@ -5,10 +5,10 @@ mod bench;
 
 use std::time::Duration;
 
-use bench::{Bench, v5, v311};
+use bench::{Bench, YES_V311, auto, v5, v311};
 use mqtt_crawl::mqtt::error::Failure;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
-use mqtt_crawl::mqtt::session::{Event, Options, Outcome};
+use mqtt_crawl::mqtt::session::{Event, Options, Outcome, Session};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 /// What follows on a connection that ended for this reason.
@@ -317,4 +317,18 @@ fn a_resumed_session_that_can_say_nothing_is_lost_once() {
         .collect();
     assert!(matches!(&lost[..], [_, last] if matches!(**last, Failure::CannotSend(_))), "{lost:?}");
     assert_eq!(bench.session.unfinished(), 2);
+}
+
+// Found by the fuzzer: the second restart had forgotten the version.
+#[test]
+fn what_was_saved_is_what_is_restored() {
+    let lasting = Options { session_expiry_s: 60, lasts_in_v311: true, clean_start: false, ..auto() };
+    let mut bench = greeting(lasting.clone());
+    bench.serve("20020001");
+    bench.session.handle_open(bench.now);
+    bench.serve(YES_V311);
+    bench.publish(QoS::ExactlyOnce, "x");
+    let saved = bench.session.saved();
+    let (restored, _) = Session::restore(lasting, 1, saved.clone());
+    assert_eq!(restored.saved(), saved);
 }

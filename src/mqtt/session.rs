@@ -532,6 +532,7 @@ impl Session {
     pub fn restore(options: Options, seed: u64, saved: Saved) -> (Self, Vec<Token>) {
         let mut session = Self::new(options, seed);
         session.options.client_id = saved.client_id;
+        session.version = session.options.version.unwrap_or(saved.version);
         session.proven = Some(saved.version);
         session.established = true;
         for id in saved.received {
