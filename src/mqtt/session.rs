@@ -532,6 +532,7 @@ impl Session {
     pub fn restore(options: Options, seed: u64, saved: Saved) -> (Self, Vec<Token>) {
         let mut session = Self::new(options, seed);
         session.options.client_id = saved.client_id;
+        session.version = session.options.version.unwrap_or(saved.version);
         session.proven = Some(saved.version);
         session.established = true;
         for id in saved.received {
@@ -760,7 +761,7 @@ impl Session {
             Incoming::PubAck(ack) if online => self.finish_publish(&ack, QoS::AtLeastOnce, now),
             Incoming::PubRec(ack) if online => self.handle_pubrec(&ack, now),
             Incoming::PubRel(ack) if online => self.handle_pubrel(&ack, now),
-            Incoming::PubComp(ack) if online => self.finish_publish(&ack, QoS::ExactlyOnce, now),
+            Incoming::PubComp(ack) if online => self.handle_pubcomp(&ack, now),
             Incoming::SubAck(ack) if online => self.handle_suback(&ack, packet, now),
             Incoming::UnsubAck(ack) if online => {
                 self.handle_unsuback(&ack, packet, now);
@@ -834,8 +835,11 @@ impl Session {
         } else {
             self.begin_session();
         }
-        self.send_subscriptions(now);
-        self.pump(now);
+        // A server that takes not even a PUBREL has lost us again by now.
+        if let Phase::Online { .. } = self.phase {
+            self.send_subscriptions(now);
+            self.pump(now);
+        }
     }
 
     /// The server kept our session: what is unfinished goes out again, in the
@@ -847,6 +851,9 @@ impl Session {
                 Some(sent) if sent.released => self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now),
                 Some(_) => self.resend.push_back(id),
                 None => {}
+            }
+            if !self.is_talking() {
+                return;
             }
         }
     }
@@ -950,6 +957,18 @@ impl Session {
             _ if ack.reason.is_error() => {}
             _ => self.send_needed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
         }
+    }
+
+    /// With PUBREC the server took the message on: that it has forgotten the
+    /// identifier since (section 3.7.2.1) is no failure. And without PUBREC it
+    /// promised nothing.
+    fn handle_pubcomp(&mut self, ack: &Ack, now: Instant) {
+        if self.by_id.get(&ack.packet_id).is_none_or(|sent| !sent.released) {
+            return;
+        }
+        let forgotten = ack.reason == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+        let reason = if forgotten { ReasonCode::SUCCESS } else { ack.reason };
+        self.finish_publish(&Ack { reason, ..ack.clone() }, QoS::ExactlyOnce, now);
     }
 
     /// The last acknowledgement of a publish. One for an identifier that isn't

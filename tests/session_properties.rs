@@ -1,0 +1,266 @@
+//! Any bytes in any phase, and random lives of a session with a broker that
+//! loses connections.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use allocation_counter::measure;
+use mqtt_crawl::mqtt::codec::Limits;
+use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::packet::{Publish, QoS, Version};
+use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Session, Token, Transmit};
+use mqtt_crawl::time::Instant;
+use proptest::prelude::*;
+
+struct Nowhere;
+
+impl Inbox for Nowhere {
+    fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_cost_no_more_than_they_are(
+        version in prop_oneof![Just(None), Just(Some(Version::V311)), Just(Some(Version::V5))],
+        phase in 0..4_u8,
+        bytes in prop::collection::vec(any::<u8>(), 0..2_000),
+        first in prop_oneof![Just(0x30_u8), Just(0x32), Just(0x34), Just(0x20), Just(0x90), any::<u8>()],
+        chunk in 1..100_usize,
+    ) {
+        let limits = Limits { packet_bytes: 65_536, ..Limits::default() };
+        let mut session = Session::new(Options { version, limits, ..Options::default() }, 1);
+        let now = Instant::from_millis(1_000);
+        if phase > 0 {
+            session.connect(now);
+        }
+        if phase > 1 {
+            session.handle_open(now);
+        }
+        if phase > 2 {
+            let yes: &[u8] = if version == Some(Version::V311) { &[0x20, 2, 0, 0] } else { &[0x20, 3, 0, 0, 0] };
+            session.handle_input(yes, now, &mut Nowhere);
+        }
+        let mut input = vec![first];
+        input.extend(&bytes);
+        let used = measure(|| {
+            for part in input.chunks(chunk) {
+                session.handle_input(part, now, &mut Nowhere);
+            }
+        });
+        // A buffer that doubles has up to four times its content while it is
+        // moved; topics, answers and words about a violation are the rest.
+        let most = 4_096 + 8 * input.len() as u64;
+        prop_assert!(used.bytes_max <= most, "{} bytes for {}", used.bytes_max, input.len());
+    }
+
+    #[test]
+    fn nothing_is_lost_and_nothing_doubled(script in prop::collection::vec(any::<(u8, u8)>(), 1..120), quota in 1..5_u16) {
+        Life::new(quota).live(&script);
+    }
+}
+
+/// A session and the broker that it talks to. The broker keeps the session, and
+/// every connection can end between any two packets.
+struct Life {
+    session: Session,
+    now: Instant,
+    quota: u16,
+    /// Bytes to the broker, whole packets, and to the session.
+    to_broker: Vec<Vec<u8>>,
+    to_session: Vec<Vec<u8>>,
+    is_open: bool,
+    has_session: bool,
+    /// Publishes on this connection that have not had their last answer.
+    unanswered: HashSet<u16>,
+    /// Packet identifiers of QoS 2 messages that the broker has and hasn't released.
+    recorded: HashSet<u16>,
+    /// How often each payload arrived at the broker.
+    arrived: HashMap<u8, u32>,
+    expected: HashMap<Token, (u8, QoS)>,
+    outcomes: HashMap<Token, Outcome>,
+}
+
+impl Life {
+    fn new(quota: u16) -> Self {
+        let options = Options {
+            version: Some(Version::V5),
+            client_id: "c".to_owned(),
+            session_expiry_s: 3_600,
+            ..Options::default()
+        };
+        let mut life = Self {
+            session: Session::new(options, 3),
+            now: Instant::from_millis(1_000),
+            quota,
+            to_broker: Vec::new(),
+            to_session: Vec::new(),
+            is_open: false,
+            has_session: false,
+            unanswered: HashSet::new(),
+            recorded: HashSet::new(),
+            arrived: HashMap::new(),
+            expected: HashMap::new(),
+            outcomes: HashMap::new(),
+        };
+        life.session.connect(life.now);
+        life
+    }
+
+    fn live(mut self, script: &[(u8, u8)]) {
+        for (number, &(action, argument)) in script.iter().enumerate() {
+            match action % 8 {
+                0..=2 => self.publish(number as u8, argument),
+                3 | 4 => self.serve_one(),
+                5 => self.hand_over_one(),
+                6 if argument % 2 == 0 => self.lose(),
+                _ => self.pass_time(),
+            }
+            self.drain();
+        }
+        // A network that holds ends everything.
+        for _ in 0..10_000 {
+            if self.session.unfinished() == 0 && self.is_open {
+                break;
+            }
+            if !self.is_open {
+                self.pass_time();
+            }
+            self.serve_one();
+            self.hand_over_one();
+            self.drain();
+        }
+        assert_eq!(self.session.unfinished(), 0);
+        for (token, (payload, qos)) in &self.expected {
+            assert_eq!(self.outcomes.get(token), Some(&Outcome::Done), "QoS {qos}");
+            let times = self.arrived.get(payload).copied().unwrap_or_default();
+            match qos {
+                QoS::AtMostOnce => assert!(times <= 1),
+                QoS::AtLeastOnce => assert!(times >= 1, "QoS 1 was lost"),
+                QoS::ExactlyOnce => assert_eq!(times, 1, "QoS 2, exactly once"),
+            }
+        }
+    }
+
+    fn publish(&mut self, payload: u8, argument: u8) {
+        let qos = QoS::from_u8(argument % 3).unwrap_or_default();
+        let message = Message { topic: "t".to_owned(), payload: vec![payload], qos, ..Message::default() };
+        let token = self.session.publish(message, self.now).expect("there is room");
+        assert!(self.expected.insert(token, (payload, qos)).is_none(), "a token is given once");
+    }
+
+    fn lose(&mut self) {
+        if self.is_open {
+            self.session.handle_close(Closed::default(), self.now);
+            self.forget_connection();
+        }
+    }
+
+    fn forget_connection(&mut self) {
+        self.is_open = false;
+        self.to_broker.clear();
+        self.to_session.clear();
+        self.unanswered.clear();
+    }
+
+    /// The deadline comes; whatever the session then does, it isn't due again
+    /// at the same moment for ever.
+    fn pass_time(&mut self) {
+        for _ in 0..4 {
+            let Some(due) = self.session.poll_timeout() else { return };
+            self.now = self.now.max(due);
+            self.session.handle_timeout(self.now);
+            self.drain();
+            if self.session.poll_timeout().is_none_or(|due| due > self.now) {
+                return;
+            }
+        }
+        panic!("the timer spins");
+    }
+
+    fn drain(&mut self) {
+        let (mut dialled, mut hung_up) = (false, false);
+        while let Some(transmit) = self.session.poll_transmit() {
+            match transmit {
+                Transmit::Dial => dialled = true,
+                Transmit::Send(mut bytes) => {
+                    while let [_, length, ..] = bytes {
+                        let (packet, rest) = bytes.split_at(2 + usize::from(*length));
+                        self.to_broker.push(packet.to_vec());
+                        bytes = rest;
+                    }
+                }
+                Transmit::HangUp => {
+                    hung_up = true;
+                    self.to_broker.clear();
+                }
+            }
+        }
+        while let Some(event) = self.session.poll_event() {
+            if let Event::Published { token, outcome } = event {
+                assert!(self.outcomes.insert(token, outcome).is_none(), "one outcome each");
+            }
+        }
+        if hung_up {
+            self.forget_connection();
+        }
+        if dialled {
+            self.now = self.now + Duration::from_millis(20);
+            self.session.handle_open(self.now);
+            self.is_open = true;
+            self.drain();
+        }
+    }
+
+    /// The broker reads one packet and answers.
+    fn serve_one(&mut self) {
+        if self.to_broker.is_empty() {
+            return;
+        }
+        let packet = self.to_broker.remove(0);
+        let body = &packet[2..];
+        let id = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
+        match packet[0] & 0xF6 {
+            0x10 => {
+                if body[7] & 2 != 0 {
+                    // Clean Start.
+                    self.has_session = false;
+                    self.recorded.clear();
+                }
+                let [high, low] = self.quota.to_be_bytes();
+                let present = u8::from(std::mem::replace(&mut self.has_session, true));
+                self.to_session.push(vec![0x20, 6, present, 0, 3, 0x21, high, low]);
+            }
+            0x30 => *self.arrived.entry(body[4]).or_default() += 1,
+            // 00 01 't', identifier, no properties, payload.
+            0x32 | 0x34 => {
+                assert!(self.unanswered.insert(id(3)), "an identifier is used once at a time");
+                assert!(self.unanswered.len() <= usize::from(self.quota), "the receive maximum is kept");
+                let is_new = packet[0] & 0xF6 == 0x32 || self.recorded.insert(id(3));
+                *self.arrived.entry(body[6]).or_default() += u32::from(is_new);
+                let answer = if packet[0] & 0xF6 == 0x32 { 0x40 } else { 0x50 };
+                self.to_session.push(vec![answer, 2, body[3], body[4]]);
+            }
+            0x62 => {
+                let known = self.recorded.remove(&id(0));
+                let reason = if known { 0x00 } else { 0x92 };
+                self.to_session.push(vec![0x70, 3, body[0], body[1], reason]);
+            }
+            0xC0 => self.to_session.push(vec![0xD0, 0]),
+            other => panic!("{other:#x} from a client"),
+        }
+    }
+
+    /// One answer arrives at the session.
+    fn hand_over_one(&mut self) {
+        if self.to_session.is_empty() {
+            return;
+        }
+        let packet = self.to_session.remove(0);
+        if let 0x40 | 0x70 = packet[0] {
+            self.unanswered.remove(&u16::from_be_bytes([packet[2], packet[3]]));
+        }
+        self.session.handle_input(&packet, self.now, &mut Nowhere);
+    }
+}
