@@ -503,8 +503,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let ticker = StoredValue::new_local(Interval::new(TICK_MS, move || ticking.tick()));
     let app = App(StoredValue::new_local(inner));
 
-    let wakes = [
+    let network = [
         window_event_listener(leptos::ev::online, move |_| app.with(|inner| inner.wake())),
+        window_event_listener(leptos::ev::offline, move |_| {
+            app.with(|inner| inner.worker.send(&Command::Offline));
+        }),
         window_event_listener(leptos::ev::visibilitychange, move |_| {
             app.with(|inner| {
                 let document = inner.browser.document();
@@ -524,7 +527,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         }
     });
     on_cleanup(move || {
-        for listener in wakes {
+        for listener in network {
             listener.remove();
         }
         links.remove();
@@ -573,7 +576,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                                 {move || if shown.form_open.get() { "Hide settings" } else { "Settings" }}
                             </button>
                         </div>
-                        <ConnectionStatus connection=shown.connection now=shown.now />
+                        <ConnectionStatus
+                            connection=shown.connection
+                            now=shown.now
+                            on_try=move || app.with(|inner| inner.wake())
+                        />
                         <ConnectionForm
                             form
                             on_connect=move || app.connect()

@@ -8,7 +8,12 @@ use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.
 #[component]
-pub(super) fn ConnectionStatus(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl IntoView {
+pub(super) fn ConnectionStatus(
+    connection: RwSignal<Connection>,
+    now: RwSignal<Instant>,
+    /// Don't wait any longer for the next attempt.
+    on_try: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
     let state = move || connection.with(|connection| connection.state);
     let words = move || {
         connection.with(|connection| match connection.words.as_str() {
@@ -26,12 +31,19 @@ pub(super) fn ConnectionStatus(connection: RwSignal<Connection>, now: RwSignal<I
             ></span>
             <p class="status" role="status">{words}</p>
         </div>
-        <Details connection now />
+        <Details connection now on_try />
     }
 }
 
 #[component]
-fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl IntoView {
+fn Details(
+    connection: RwSignal<Connection>,
+    now: RwSignal<Instant>,
+    on_try: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    // Apart from the words, which change every second: a button that is made
+    // anew loses its focus.
+    let is_waiting = Memo::new(move |_| connection.with(|connection| connection.retry_at.is_some()));
     let retry = Memo::new(move |_| {
         let due = connection.with(|connection| connection.retry_at)?;
         let left_s = due.since(now.get()).as_micros().div_ceil(1_000_000);
@@ -48,7 +60,20 @@ fn Details(connection: RwSignal<Connection>, now: RwSignal<Instant>) -> impl Int
     });
     view! {
         <div class="status-details">
-            {move || retry.get().map(|words| view! { <p class="retry">{words}</p> })}
+            {move || {
+                is_waiting
+                    .get()
+                    .then(|| {
+                        view! {
+                            <div class="retry">
+                                <p>{move || retry.get()}</p>
+                                <button type="button" class="button" on:click=move |_| on_try()>
+                                    "Try now"
+                                </button>
+                            </div>
+                        }
+                    })
+            }}
             {move || {
                 let advice = advice.get();
                 (!advice.is_empty())
