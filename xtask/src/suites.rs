@@ -161,6 +161,8 @@ impl Suite {
                 count_tests(
                     cargo()
                         .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl-e2e"])
+                        // Tests that pass have something to say as well: how fast, how smooth.
+                        .args(["--", "--show-output"])
                         .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
                         .env("MQTT_CRAWL_PRODUCER", repo.release_program("mqtt-crawl-producer"))
                         .env("MQTT_CRAWL_DIST", repo.dist())
