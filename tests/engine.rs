@@ -382,6 +382,21 @@ fn each_publish_has_one_outcome() {
     assert!(matches!(&bench.update().published[..], [Published { number: 11, outcome: Outcome::Unknown(_) }]));
 }
 
+#[test]
+fn two_updates_in_one_frame_lose_nothing_that_is_told_once() {
+    let mut bench = Bench::online();
+    bench.message("t", "1");
+    bench.command(publish(1, "a", QoS::AtMostOnce));
+    let earlier = bench.pull(10, 4).expect("something new");
+    bench.message("t", "2");
+    bench.command(publish(2, "a", QoS::AtMostOnce));
+    let newer = bench.pull(10, 4).expect("something new");
+    let both = earlier.followed_by(newer.clone());
+    assert!(matches!(&both.lines[..], [Told::Line { seq: 1, .. }, Told::Line { seq: 2, .. }]));
+    assert_eq!(both.published.iter().map(|published| published.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((both.stats, both.rows), (newer.stats, newer.rows));
+}
+
 fn lasting() -> ConnectRequest {
     let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
     ConnectRequest { more, ..request() }

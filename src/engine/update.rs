@@ -25,6 +25,18 @@ pub struct Update {
     pub published: Vec<Published>,
 }
 
+impl Update {
+    /// Both updates as one: the newer one's state, and what either tells only
+    /// once. Two can meet in one frame, when a pull crosses the answer to the
+    /// last one.
+    #[must_use]
+    pub fn followed_by(self, mut newer: Self) -> Self {
+        newer.lines.splice(0..0, self.lines);
+        newer.published.splice(0..0, self.published);
+        newer
+    }
+}
+
 /// What became of a publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {

@@ -283,7 +283,10 @@ impl Inner {
         match heard {
             Heard::Update(update) => {
                 let mut feed = self.feed.borrow_mut();
-                feed.update = Some(update);
+                feed.update = Some(match feed.update.take() {
+                    Some(earlier) => Box::new(earlier.followed_by(*update)),
+                    None => update,
+                });
                 feed.asked = None;
                 drop(feed);
                 self.need_frame();
