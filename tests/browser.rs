@@ -10,7 +10,7 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull, Window};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Window};
 use mqtt_crawl::engine::update::{Connection, Outcome, Preview, Published, Row, Rows, State, Stats, Update};
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
@@ -87,7 +87,6 @@ fn what_is_posted_is_what_arrives() {
         client_id: "id".into(),
         user_name: Some(String::new()),
         password: Some("secret".into()),
-        more: More::default(),
     };
     for command in [
         Command::Connect(request),

@@ -80,7 +80,6 @@ fn request() -> ConnectRequest {
         client_id: "c".to_owned(),
         user_name: None,
         password: None,
-        more: More::default(),
     }
 }
 
@@ -397,15 +396,17 @@ fn two_updates_in_one_frame_lose_nothing_that_is_told_once() {
     assert_eq!((both.stats, both.rows), (newer.stats, newer.rows));
 }
 
-fn lasting() -> ConnectRequest {
+fn connect_lasting(bench: &mut Bench, saved: Result<Option<Vec<u8>>, String>) {
     let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
-    ConnectRequest { more, ..request() }
+    bench.command(Command::Refine(Box::new(more)));
+    assert_eq!(bench.engine.lasting_key(&request()).as_deref(), Some("c ws://h:1/mqtt"));
+    bench.engine.connect_lasting(request(), saved, bench.now);
 }
 
 #[test]
 fn a_lasting_session_saves_before_it_speaks() {
     let mut bench = Bench::new();
-    bench.engine.connect_lasting(lasting(), Ok(None), bench.now);
+    connect_lasting(&mut bench, Ok(None));
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
     bench.engine.handle_open(bench.now);
     bench.transmits();
@@ -424,7 +425,7 @@ fn a_lasting_session_saves_before_it_speaks() {
 
     // The page is gone; the next one takes it up where it was.
     let mut bench = Bench::new();
-    bench.engine.connect_lasting(lasting(), Ok(Some(saved)), bench.now);
+    connect_lasting(&mut bench, Ok(Some(saved)));
     bench.transmits();
     bench.engine.handle_open(bench.now);
     bench.transmits();
@@ -441,7 +442,7 @@ fn without_a_store_the_session_goes_on_and_says_so() {
     for fails_at_once in [true, false] {
         let mut bench = Bench::new();
         let saved = if fails_at_once { Err("no store".to_owned()) } else { Ok(None) };
-        bench.engine.connect_lasting(lasting(), saved, bench.now);
+        connect_lasting(&mut bench, saved);
         bench.transmits();
         bench.engine.handle_open(bench.now);
         bench.transmits();

@@ -84,6 +84,7 @@ fn each_broken_rule_is_told_to_the_broker_and_to_the_person() {
 fn check(case: &Case) {
     let &(_, version, stage, packet, code, rule) = case;
     let mut engine = Engine::new(3, Limits::default());
+    engine.handle_command(Command::Refine(Box::new(More { receive_maximum: 2, ..More::default() })), NOW);
     engine.handle_command(Command::Connect(request(version)), NOW);
     engine.handle_open(NOW);
     if stage == Online {
@@ -152,7 +153,6 @@ fn request(version: Version) -> ConnectRequest {
         client_id: "c".to_owned(),
         user_name: None,
         password: None,
-        more: More { receive_maximum: 2, ..More::default() },
     }
 }
 

@@ -9,6 +9,8 @@ use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties
 pub enum Command {
     /// Connect with these settings, instead of whatever is connected now.
     Connect(ConnectRequest),
+    /// The finer settings of every connection from the next wish on.
+    Refine(Box<More>),
     /// Say goodbye to the broker and stay away.
     Disconnect,
     /// The network came back, the tab became visible, or the person said so:
@@ -47,11 +49,9 @@ pub struct ConnectRequest {
     pub user_name: Option<String>,
     /// Password; `None` sends none. Lives in memory only.
     pub password: Option<String>,
-    /// What the form has under "More".
-    pub more: More,
 }
 
-/// The finer settings of a connection.
+/// The finer settings of a connection: what the form has under "More".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct More {
     /// Keep alive in seconds; 0 turns it off.
@@ -94,6 +94,14 @@ impl Default for More {
     }
 }
 
+impl More {
+    /// Whether the session is to outlive the page: only one that isn't begun
+    /// afresh can be taken up by the next.
+    pub fn lasts(&self) -> bool {
+        self.session_expiry_s.is_some_and(|seconds| seconds > 0) && !self.clean_start
+    }
+}
+
 /// A message to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishRequest {
@@ -111,16 +119,6 @@ pub struct PublishRequest {
     pub properties: PublishProperties,
 }
 
-impl ConnectRequest {
-    /// Under which name a session that outlives the page is kept; `None` for one
-    /// that doesn't: only a session that isn't begun afresh can be taken up by
-    /// the next page.
-    pub fn lasting_key(&self) -> Option<String> {
-        let lasts = self.more.session_expiry_s.is_some_and(|seconds| seconds > 0) && !self.more.clean_start;
-        lasts.then(|| format!("{} {}", self.client_id, self.broker))
-    }
-}
-
 impl std::fmt::Debug for ConnectRequest {
     /// Without the password: a log line must never hold one.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -132,7 +130,6 @@ impl std::fmt::Debug for ConnectRequest {
             .field("client_id", &self.client_id)
             .field("user_name", &self.user_name)
             .field("password", &self.password.as_ref().map(|_| "…"))
-            .field("more", &self.more)
             .finish()
     }
 }

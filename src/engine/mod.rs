@@ -60,6 +60,7 @@ pub enum Transmit<'a> {
 /// See the module's page.
 pub struct Engine {
     seed: u64,
+    more: More,
     session: Session,
     broker: String,
     log: MessageLog,
@@ -92,6 +93,7 @@ impl Engine {
     pub fn new(seed: u64, limits: Limits) -> Self {
         Self {
             seed,
+            more: More::default(),
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
             log: MessageLog::new(limits),
@@ -118,6 +120,7 @@ impl Engine {
     pub fn handle_command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Connect(request) => self.connect(request, None, now),
+            Command::Refine(more) => self.more = *more,
             Command::Disconnect => {
                 self.session.disconnect(if self.lasting.is_some() {
                     Parting::KeepSession
@@ -289,8 +292,14 @@ impl Engine {
         None
     }
 
+    /// Under which name the session of such a connection is kept; `None` for one
+    /// that doesn't outlive the page.
+    pub fn lasting_key(&self, request: &ConnectRequest) -> Option<String> {
+        self.more.lasts().then(|| format!("{} {}", request.client_id, request.broker))
+    }
+
     /// Connects with what an earlier page saved of the session under
-    /// [`ConnectRequest::lasting_key`], or why that couldn't be read.
+    /// [`Engine::lasting_key`], or why that couldn't be read.
     pub fn connect_lasting(&mut self, request: ConnectRequest, saved: Result<Option<Vec<u8>>, String>, now: Instant) {
         match saved {
             Ok(saved) => {
@@ -319,9 +328,9 @@ impl Engine {
         }
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         self.forget_publishes();
-        self.lasting = request.lasting_key().map(|key| Lasting { key, is_saving: false });
+        self.lasting = self.lasting_key(&request).map(|key| Lasting { key, is_saving: false });
         self.with_credentials = request.user_name.is_some() || request.password.is_some();
-        self.session.replace(options_of(&request), self.seed, saved);
+        self.session.replace(options_of(&request, &self.more), self.seed, saved);
         self.connection = Connection {
             state: State::Connecting,
             words: format!("Connecting to {} …", request.broker),
@@ -335,12 +344,12 @@ impl Engine {
         self.broker = request.broker;
         let options = SubscriptionOptions {
             qos: request.qos,
-            no_local: request.more.no_local,
-            retain_as_published: request.more.retain_as_published,
-            retain_handling: request.more.retain_handling,
+            no_local: self.more.no_local,
+            retain_as_published: self.more.retain_as_published,
+            retain_handling: self.more.retain_handling,
         };
         for filter in filters {
-            let identifier = request.more.subscription_identifier;
+            let identifier = self.more.subscription_identifier;
             self.session.subscribe(session::Subscription { filter, options, identifier }, now);
         }
         self.session.connect(now);
@@ -527,8 +536,8 @@ pub struct Save {
     pub bytes: Vec<u8>,
 }
 
-fn options_of(request: &ConnectRequest) -> session::Options {
-    let More { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = request.more;
+fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
+    let More { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = *more;
     session::Options {
         version: request.version,
         client_id: request.client_id.clone(),
@@ -541,8 +550,8 @@ fn options_of(request: &ConnectRequest) -> session::Options {
             _ => SESSION_EXPIRY_S,
         }),
         lasts_in_v311: session_expiry_s.is_some(),
-        will: request.more.will.clone(),
-        user_properties: request.more.user_properties.clone(),
+        will: more.will.clone(),
+        user_properties: more.user_properties.clone(),
         receive_maximum: receive_maximum.max(1),
         ..session::Options::default()
     }
