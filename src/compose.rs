@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::engine::command::PublishRequest;
 use crate::link::string_fault;
 use crate::mqtt::packet::{PublishProperties, QoS, UserProperties};
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::topic::{TopicError, TopicName};
 
 /// How bytes are written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,7 +176,11 @@ impl MessageFields {
     pub fn parse(&self) -> Result<Composed, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
-            faults.push(Fault::new(Field::Topic, error));
+            let words = match error {
+                TopicError::Empty => "Name the topic that it goes to.",
+                error => error.words(),
+            };
+            faults.push(Fault::new(Field::Topic, words));
         }
         let payload = self.payload.parse().unwrap_or_else(|error| {
             faults.push(Fault::new(Field::Payload, error));

@@ -463,10 +463,10 @@ pub fn ConnectionForm(
                 </div>
             </details>
             <div class="form-foot">
-                <p class="fault summary" role="alert">{summary}</p>
                 <button type="button" class="button quiet" aria-haspopup="dialog" on:click=move |_| on_finer()>
                     "More settings"
                 </button>
+                <p class="fault summary" role="alert">{summary}</p>
                 <button
                     type="button"
                     class="button quiet"

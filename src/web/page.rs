@@ -600,10 +600,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             <button
                                 type="button"
                                 class="button quiet fold"
+                                aria-label="Send a message"
                                 aria-haspopup="dialog"
                                 on:click=move |_| app.open_panel(Panel::Send)
                             >
-                                "Send a message"
+                                "Send" <span class="rest">" a message"</span>
                             </button>
                             <button
                                 type="button"

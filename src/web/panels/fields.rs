@@ -340,7 +340,7 @@ pub(super) fn MessageInputs(
             />
             <Tick
                 id=id("retain")
-                label="Retain"
+                label=format!("{noun} is retained")
                 hint="The broker keeps it and gives it to whoever subscribes later."
                 ticked=Signal::derive(move || form.with(|fields| fields.retain))
                 on_tick=move |ticked| form.change(Field::Topic, |fields| fields.retain = ticked)
@@ -357,7 +357,7 @@ pub(super) fn MessageInputs(
                         field=Field::ContentType
                         of=|fields| &mut fields.content_type
                         id=id("content-type")
-                        label="Content type"
+                        label=format!("{noun} content type")
                         placeholder="text/plain"
                     />
                     <TextBox
@@ -365,7 +365,7 @@ pub(super) fn MessageInputs(
                         field=Field::MessageExpiry
                         of=|fields| &mut fields.message_expiry_s
                         id=id("expiry")
-                        label="Message expiry in seconds"
+                        label=format!("{noun} expiry in seconds")
                         placeholder="never"
                         inputmode="numeric"
                     />
@@ -374,14 +374,14 @@ pub(super) fn MessageInputs(
                         field=Field::ResponseTopic
                         of=|fields| &mut fields.response_topic
                         id=id("response-topic")
-                        label="Response topic"
+                        label=format!("{noun} response topic")
                     />
                     <BytesBox
                         form
                         field=Field::CorrelationData
                         of=|fields| &mut fields.correlation_data
                         id=id("correlation")
-                        label="Correlation data"
+                        label=format!("{noun} correlation data")
                         rows=1
                     />
                     <Tick
