@@ -16,7 +16,7 @@ const COUNTED: [&str; 5] = ["html", "wasm", "js", "css", "woff2"];
 
 /// Fonts that the style sheet binds to a range of characters which the page itself doesn't use
 /// (an end-to-end test holds it to that): loaded when a message needs them.
-const LATER: [&str; 2] = ["-latin-ext-", "-cyrillic-"];
+const LATER: [&str; 3] = ["-latin-1-", "-latin-ext-", "-cyrillic-"];
 
 /// Prints what each file of the site weighs.
 ///
