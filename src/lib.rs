@@ -19,6 +19,7 @@
 //! - [`crawl`]: where and when lines stand on the plane. Numbers only.
 //! - [`engine`]: the worker's brain, made of all of the above.
 //! - [`console`]: which rows of the log are on screen. Numbers only.
+//! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
 //! - `web` (feature `web`): everything that needs a browser.
 
@@ -27,6 +28,7 @@ pub mod console;
 pub mod crawl;
 pub mod dialogue;
 pub mod engine;
+pub mod jwt;
 pub mod link;
 pub mod log;
 pub mod mqtt;
