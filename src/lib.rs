@@ -21,17 +21,24 @@
 //! - [`console`]: which rows of the log are on screen. Numbers only.
 //! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
+//! - [`compose`], [`finer`]: what is typed into the panels, and what it means.
+//! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
+//!   of the messages sent.
 //! - `web` (feature `web`): everything that needs a browser.
 
+pub mod allowed;
 pub mod broker_url;
+pub mod compose;
 pub mod console;
 pub mod crawl;
 pub mod dialogue;
 pub mod engine;
+pub mod finer;
 pub mod jwt;
 pub mod link;
 pub mod log;
 pub mod mqtt;
+pub mod outbox;
 pub mod presets;
 pub mod time;
 #[cfg(feature = "browser")]

@@ -438,7 +438,7 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
 }
 
 /// MQTT's strings: no U+0000 `[MQTT-1.5.4-2]`, 65,535 bytes at most.
-fn string_fault(name: &str, text: &str) -> Option<String> {
+pub(crate) fn string_fault(name: &str, text: &str) -> Option<String> {
     if text.contains('\0') {
         return Some(format!("The {name} contains the character U+0000, which MQTT forbids. Remove it."));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
-use mqtt_crawl::engine::update::{Granted, Outcome, Preview, Published, State, Told, Update};
+use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, Update};
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::error::Closed;
@@ -63,6 +63,16 @@ impl Bench {
     fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
         self.command(Command::Pull(Pull { window: Window::Tail { rows }, lines }));
         self.engine.poll_update()
+    }
+
+    /// What the panels are told.
+    fn panels(&mut self) -> Option<PanelsUpdate> {
+        self.command(Command::PullPanels);
+        self.engine.poll_panels()
+    }
+
+    fn published(&mut self) -> Vec<Published> {
+        self.panels().expect("something new").published
     }
 
     /// All that is to be told to the page, as a page would fetch it.
@@ -365,34 +375,31 @@ fn each_publish_has_one_outcome() {
     bench.command(publish(9, "a/#", QoS::AtMostOnce));
     bench.command(publish(10, "a", QoS::ExactlyOnce));
     bench.command(publish(11, "a", QoS::AtLeastOnce));
-    let published = bench.update().published;
+    let published = bench.published();
     assert_eq!(published[0], Published { number: 7, outcome: Outcome::Done });
     assert!(matches!(&published[1], Published { number: 9, outcome: Outcome::Failed(words) } if words.contains('#')));
     assert_eq!(published.len(), 2);
     bench.serve(&[0x40, 2, 0, 2]);
     bench.serve(&[0x50, 3, 0, 3, 0x97]);
-    let published = bench.update().published;
+    let published = bench.published();
     assert_eq!(published[0], Published { number: 8, outcome: Outcome::Done });
     assert!(
         matches!(&published[1], Published { number: 10, outcome: Outcome::Failed(words) } if words.contains("quota"))
     );
     // Going elsewhere leaves the last one unknown, never done.
     bench.command(Command::Connect(request()));
-    assert!(matches!(&bench.update().published[..], [Published { number: 11, outcome: Outcome::Unknown(_) }]));
+    assert!(matches!(&bench.published()[..], [Published { number: 11, outcome: Outcome::Unknown(_) }]));
 }
 
 #[test]
 fn two_updates_in_one_frame_lose_nothing_that_is_told_once() {
     let mut bench = Bench::online();
     bench.message("t", "1");
-    bench.command(publish(1, "a", QoS::AtMostOnce));
     let earlier = bench.pull(10, 4).expect("something new");
     bench.message("t", "2");
-    bench.command(publish(2, "a", QoS::AtMostOnce));
     let newer = bench.pull(10, 4).expect("something new");
     let both = earlier.followed_by(newer.clone());
     assert!(matches!(&both.lines[..], [Told::Line { seq: 1, .. }, Told::Line { seq: 2, .. }]));
-    assert_eq!(both.published.iter().map(|published| published.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((both.stats, both.rows), (newer.stats, newer.rows));
 }
 
@@ -457,14 +464,51 @@ fn without_a_store_the_session_goes_on_and_says_so() {
 }
 
 #[test]
-fn the_page_hears_what_the_broker_allows() {
+fn the_panels_hear_what_the_broker_allows() {
     let mut bench = Bench::new();
     bench.command(Command::Connect(request()));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0]);
-    let server = bench.update().connection.server.expect("what the broker said");
+    let standing = bench.panels().expect("something new").standing;
+    assert_eq!((standing.state, standing.version), (State::Connected, Some(Version::V5)));
+    let server = standing.server.expect("what the broker said");
     assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
     assert_eq!(server.client_id, "c");
+}
+
+#[test]
+fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
+    let mut bench = Bench::new();
+    let states = |update: Option<PanelsUpdate>| update.map(|update| update.standing.state);
+    assert_eq!(states(bench.engine.poll_panels()), None, "they didn't ask");
+    assert_eq!(states(bench.panels()), Some(State::Idle), "the first pull is always answered");
+    assert_eq!(states(bench.panels()), None);
+    // The pull waits for the news …
+    bench.command(Command::Connect(request()));
+    assert_eq!(states(bench.engine.poll_panels()), Some(State::Connecting));
+    // … and is used up by them.
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    assert_eq!(states(bench.engine.poll_panels()), None);
+    assert_eq!(states(bench.panels()), Some(State::Connected));
+    // Messages are the page's business.
+    bench.message("t", "1");
+    assert_eq!(states(bench.panels()), None);
+    bench.command(publish(1, "a", QoS::AtMostOnce));
+    assert_eq!(bench.published(), [Published { number: 1, outcome: Outcome::Done }]);
+    assert_eq!(states(bench.panels()), None, "each outcome is told once");
+    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    let standing = bench.panels().expect("something new").standing;
+    assert_eq!((standing.state, standing.version, standing.server), (State::Reconnecting, None, None));
+}
+
+#[test]
+fn the_page_hears_nothing_of_outcomes() {
+    let mut bench = Bench::online();
+    bench.update();
+    bench.command(publish(1, "a", QoS::AtMostOnce));
+    assert_eq!(bench.pull(100, 0), None);
+    assert_eq!(bench.published().len(), 1);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! What the page asks of the worker.
+//! What the page and its panels ask of the worker.
 
 use serde::{Deserialize, Serialize};
 
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties, Version, Will};
 
-/// One request of the page.
+/// One request of the page, or of its panels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Connect with these settings, instead of whatever is connected now.
@@ -28,6 +28,9 @@ pub enum Command {
     /// there is something new: at most one a frame. A pull takes the place of
     /// one that still waits, so a page that was scrolled pulls again.
     Pull(Pull),
+    /// The panels want their next update as soon as there is something new:
+    /// at most one a frame.
+    PullPanels,
     /// The kept messages as NDJSON.
     Export,
 }
@@ -105,7 +108,7 @@ impl More {
 /// A message to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishRequest {
-    /// The page's own number for it; comes back with the outcome.
+    /// The panels' own number for it; comes back with the outcome.
     pub number: u64,
     /// Topic name.
     pub topic: String,

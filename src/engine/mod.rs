@@ -1,7 +1,7 @@
 //! The worker's brain: session, log, query and the crawl's feed in one.
 //!
 //! Pure: commands and bytes go in with the time; bytes for the socket, updates
-//! for the page and the next deadline come out. The worker only moves bytes and
+//! for the page and its panels and the next deadline come out. The worker only moves bytes and
 //! timers, so everything here is tested natively and in virtual time.
 //!
 //! # Invariants
@@ -32,7 +32,9 @@ use crate::time::Instant;
 use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
 use feed::Feed;
-use update::{Connection, Granted, Outcome, Published, Rows, State, Stats, Subscription, Update};
+use update::{
+    Connection, Granted, Outcome, PanelsUpdate, Published, Rows, Standing, State, Stats, Subscription, Update,
+};
 
 /// How many messages the filter looks at before it lets the worker do something
 /// else: a few milliseconds of work.
@@ -70,13 +72,18 @@ pub struct Engine {
     filter_error: Option<String>,
     feed: Feed,
     connection: Connection,
+    /// What the broker said of itself; while connected.
+    server: Option<Server>,
     attempt: Attempt,
     with_credentials: bool,
     offline: bool,
-    /// The page's numbers of publishes that have no outcome yet.
+    /// The panels' numbers of publishes that have no outcome yet.
     numbers: BTreeMap<Token, u64>,
-    /// Outcomes the page hasn't been told: no more than it asked for.
+    /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
+    /// The panels wait for news, having been told this.
+    panels_pull: bool,
+    panels_know: Option<Standing>,
     /// The person chose a session that outlives the page.
     lasting: Option<Lasting>,
     /// Connected at least once since the last wish to connect.
@@ -102,11 +109,14 @@ impl Engine {
             filter_error: None,
             feed: Feed::default(),
             connection: Connection { words: "Not connected.".to_owned(), ..Connection::default() },
+            server: None,
             attempt: Attempt::default(),
             with_credentials: false,
             offline: false,
             numbers: BTreeMap::new(),
             published: Vec::new(),
+            panels_pull: false,
+            panels_know: None,
             lasting: None,
             was_connected: false,
             reconnects: 0,
@@ -116,7 +126,7 @@ impl Engine {
         }
     }
 
-    /// Does what the page asks. An export is asked of [`Engine::export`].
+    /// Does what the page or its panels ask. An export is asked of [`Engine::export`].
     pub fn handle_command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Connect(request) => self.connect(request, None, now),
@@ -127,6 +137,7 @@ impl Engine {
                 } else {
                     Parting::EndSession
                 });
+                self.server = None;
                 self.connection =
                     Connection { words: format!("Disconnected from {}.", self.broker), ..Connection::default() };
                 self.news = true;
@@ -148,6 +159,7 @@ impl Engine {
                 self.news |= pull.window != self.window || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
                 self.pull = Some(pull);
             }
+            Command::PullPanels => self.panels_pull = true,
             Command::Export => {}
         }
         self.settle(now);
@@ -268,8 +280,29 @@ impl Engine {
             rows: self.rows(pull.window),
             lines,
             filter_error: self.filter_error.clone(),
-            published: std::mem::take(&mut self.published),
         })
+    }
+
+    /// The answer to the panels' pull, as soon as something of theirs is new;
+    /// the first is always answered.
+    #[must_use]
+    pub fn poll_panels(&mut self) -> Option<PanelsUpdate> {
+        if !self.panels_pull {
+            return None;
+        }
+        let Connection { state, version, .. } = self.connection;
+        // Asked after every frame of the socket, so nothing is copied to compare.
+        let is_known = self
+            .panels_know
+            .as_ref()
+            .is_some_and(|known| known.state == state && known.version == version && known.server == self.server);
+        if is_known && self.published.is_empty() {
+            return None;
+        }
+        let standing = Standing { state, version, server: self.server.clone() };
+        self.panels_pull = false;
+        self.panels_know = Some(standing.clone());
+        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published) })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means
@@ -331,6 +364,7 @@ impl Engine {
         self.lasting = self.lasting_key(&request).map(|key| Lasting { key, is_saving: false });
         self.with_credentials = request.user_name.is_some() || request.password.is_some();
         self.session.replace(options_of(&request, &self.more), self.seed, saved);
+        self.server = None;
         self.connection = Connection {
             state: State::Connecting,
             words: format!("Connecting to {} …", request.broker),
@@ -373,7 +407,6 @@ impl Engine {
 
     fn finish(&mut self, number: u64, outcome: Outcome) {
         self.published.push(Published { number, outcome });
-        self.news = true;
     }
 
     /// Another broker is chosen: what was under way to the last one stays there.
@@ -386,6 +419,7 @@ impl Engine {
     /// These settings lead nowhere.
     fn refuse(&mut self, words: String) {
         self.session.disconnect(Parting::EndSession);
+        self.server = None;
         self.connection = Connection { state: State::Stopped, words, ..Connection::default() };
     }
 
@@ -411,7 +445,8 @@ impl Engine {
     /// shows.
     fn settle(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
-            self.news = true;
+            // Outcomes are for the panels, who see them in `published`.
+            self.news |= !matches!(event, Event::Published { .. });
             match event {
                 Event::Dialing { version } => self.dialing(version, now),
                 Event::Connected { version, fell_back, server, .. } => self.connected(version, fell_back, *server),
@@ -441,9 +476,9 @@ impl Engine {
             version: Some(version),
             subscriptions: std::mem::take(&mut self.connection.subscriptions),
             notice: self.connection.notice.take(),
-            server: Some(server),
             ..Connection::default()
         };
+        self.server = Some(server);
     }
 
     fn outcome(&mut self, token: Token, outcome: session::Outcome) {
@@ -480,12 +515,12 @@ impl Engine {
             offline: self.offline,
         };
         let connection = &mut self.connection;
+        self.server = None;
         connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
         connection.words = failure.to_string();
         connection.advice = case.advice();
         connection.evidence = case.evidence();
         connection.version = None;
-        connection.server = None;
         connection.retry_at = retry_at;
         for subscription in &mut connection.subscriptions {
             subscription.granted = Granted::Asked;

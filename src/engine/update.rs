@@ -1,5 +1,5 @@
-//! What the worker tells the page: one update a pull, and only what is on
-//! screen.
+//! What the worker tells the page and its panels: one update a pull, and only
+//! what is on screen.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,6 @@ pub struct Update {
     pub lines: Vec<Told>,
     /// What is wrong with the filter, in words; `None` while it is understood.
     pub filter_error: Option<String>,
-    /// Publishes that came to their end.
-    pub published: Vec<Published>,
 }
 
 impl Update {
@@ -32,9 +30,29 @@ impl Update {
     #[must_use]
     pub fn followed_by(self, mut newer: Self) -> Self {
         newer.lines.splice(0..0, self.lines);
-        newer.published.splice(0..0, self.published);
         newer
     }
+}
+
+/// Everything the panels need: what a publish may be, and what became of those
+/// before. Told to them alone, so that each outcome has one reader.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PanelsUpdate {
+    /// The connection, as far as it decides what can be sent.
+    pub standing: Standing,
+    /// Publishes that came to their end since the last update.
+    pub published: Vec<Published>,
+}
+
+/// Where the connection stands and what the broker allows on it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The state.
+    pub state: State,
+    /// The version in use; while connected.
+    pub version: Option<Version>,
+    /// What the broker said of itself; while connected.
+    pub server: Option<Server>,
 }
 
 /// What became of a publish.
@@ -99,8 +117,6 @@ pub struct Connection {
     pub evidence: Vec<Evidence>,
     /// What a person should know although it isn't a failure.
     pub notice: Option<String>,
-    /// What the broker said of itself; while connected.
-    pub server: Option<Server>,
     /// The version in use.
     pub version: Option<Version>,
     /// The subscriptions and what the broker said to each.

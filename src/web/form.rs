@@ -288,6 +288,8 @@ pub fn ConnectionForm(
     form: Form,
     /// It was submitted.
     on_connect: impl Fn() + 'static,
+    /// The finer settings are wanted.
+    on_finer: impl Fn() + 'static,
     /// The link of these settings is wanted.
     on_copy_link: impl Fn() + 'static,
     /// The link was copied a moment ago.
@@ -461,6 +463,9 @@ pub fn ConnectionForm(
                 </div>
             </details>
             <div class="form-foot">
+                <button type="button" class="button quiet" aria-haspopup="dialog" on:click=move |_| on_finer()>
+                    "More settings"
+                </button>
                 <p class="fault summary" role="alert">{summary}</p>
                 <button
                     type="button"

@@ -1,16 +1,20 @@
 //! Everything that needs a browser.
 //!
-//! Two programs live here. The worker owns the socket, the engine and its
+//! Three programs live here. The worker owns the socket, the engine and its
 //! timer, and only moves bytes. The page renders, holds no message it doesn't
-//! show, and asks for news at most once a frame:
+//! show, and asks for news at most once a frame. The panels are what opens by a
+//! click; they are loaded then, and speak to the worker themselves:
 //!
-//! - [`wire`]: the one format between the two.
+//! - [`wire`]: the one format between them and the worker.
+//! - [`hail`]: what page and panels call out to each other.
 //! - [`clock`]: the only place that reads a clock.
 //! - [`worker`]: the worker's driver.
 //! - [`worker_link`]: the page's end: starts the worker, notices its death.
+//! - [`panels_link`]: the page's end: loads the panels, links them to the worker.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
 //! - [`css`]: numbers for style sheets.
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
+//! - [`panels`]: the finer settings, and sending messages.
 
 pub mod clock;
 #[cfg(feature = "page")]
@@ -21,8 +25,14 @@ pub mod crawl;
 pub mod css;
 #[cfg(feature = "page")]
 pub mod form;
+#[cfg(any(feature = "page", feature = "panels"))]
+pub mod hail;
 #[cfg(feature = "page")]
 pub mod page;
+#[cfg(feature = "panels")]
+pub mod panels;
+#[cfg(feature = "page")]
+pub mod panels_link;
 #[cfg(feature = "page")]
 pub mod status;
 pub mod wire;

@@ -22,6 +22,8 @@ use super::clock::Clock;
 use super::console::{Console, ConsoleView, Flow};
 use super::crawl::{CrawlHandle, CrawlView};
 use super::form::{ConnectionForm, Form, PageFacts};
+use super::hail::{self, Panel};
+use super::panels_link::{PanelsLink, Wanted};
 use super::status::{ConnectionStatus, Numbers};
 use super::worker_link::{self, Heard, WorkerLink};
 use crate::broker_url::PageSecurity;
@@ -134,6 +136,7 @@ struct Inner {
     crawl: CrawlHandle,
     console: Console,
     worker: WorkerLink,
+    panels: PanelsLink,
     feed: RefCell<Feed>,
 }
 
@@ -194,6 +197,7 @@ impl App {
                 words: format!("Connecting to {} …", request.broker),
                 ..Connection::default()
             });
+            inner.panels.refine(&inner.worker);
             inner.worker.send(&Command::Connect(request));
         });
     }
@@ -223,6 +227,23 @@ impl App {
 
     fn clear(self) {
         self.with(|inner| inner.worker.send(&Command::Clear));
+    }
+
+    fn open_panel(self, panel: Panel) {
+        self.with(|inner| {
+            if let Some(document) = inner.browser.document() {
+                inner.panels.open(panel, &document);
+            }
+        });
+    }
+
+    /// The panels called.
+    fn hear_panels(self, said: &JsValue) {
+        match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
+            Some(Wanted::Connect) => self.connect(),
+            Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
+            None => {}
+        }
     }
 
     fn copy_link(self) {
@@ -293,6 +314,7 @@ impl Inner {
             }
             Heard::Ready => {
                 self.shown.notices.update(|notices| notices.retain(|notice| notice.words != SLOW_WORDS));
+                self.panels.connect(&self.worker);
                 self.need_frame();
             }
             Heard::Export(blob) => {
@@ -302,6 +324,7 @@ impl Inner {
             Heard::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
             Heard::Replaced { words } => self.begin_anew(&words),
             Heard::Lost { words } => {
+                self.panels.cut();
                 self.shown.exporting.set(false);
                 self.shown.notify(words.clone());
                 self.shown.set_connection(Connection { state: State::Stopped, words, ..Connection::default() });
@@ -318,6 +341,7 @@ impl Inner {
         self.shown.exporting.set(false);
         self.console.restart();
         self.crawl.clear();
+        self.panels.cut();
         let mut feed = self.feed.borrow_mut();
         feed.update = None;
         feed.asked = None;
@@ -326,6 +350,7 @@ impl Inner {
             self.worker.send(&Command::Filter(feed.filter.clone()));
         }
         if let Some(request) = &feed.request {
+            self.panels.refine(&self.worker);
             self.worker.send(&Command::Connect(request.clone()));
         }
         drop(feed);
@@ -498,6 +523,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             shown,
             form,
             crawl: crawl.clone(),
+            panels: PanelsLink::default(),
             feed: RefCell::default(),
         }
     });
@@ -524,6 +550,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         let link = app.with(|inner| read_link(&inner.browser));
         app.open_link(link);
     });
+    let panels = window_event_listener_untyped(hail::PAGE, move |event| app.hear_panels(&hail::detail(&event)));
     let keys = window_event_listener(leptos::ev::keydown, move |event| {
         if event.key() == "End" && !event.default_prevented() && !is_typing(&event) {
             app.with(|inner| inner.console.step(Step::End));
@@ -534,6 +561,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             listener.remove();
         }
         links.remove();
+        panels.remove();
         keys.remove();
         ticker.dispose();
     });
@@ -572,6 +600,15 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             <button
                                 type="button"
                                 class="button quiet fold"
+                                aria-label="Send a message"
+                                aria-haspopup="dialog"
+                                on:click=move |_| app.open_panel(Panel::Send)
+                            >
+                                "Send" <span class="rest">" a message"</span>
+                            </button>
+                            <button
+                                type="button"
+                                class="button quiet"
                                 aria-expanded=move || shown.form_open.get().to_string()
                                 aria-controls="connection"
                                 on:click=move |_| shown.form_open.update(|open| *open = !*open)
@@ -587,6 +624,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                         <ConnectionForm
                             form
                             on_connect=move || app.connect()
+                            on_finer=move || app.open_panel(Panel::Finer)
                             on_copy_link=move || app.copy_link()
                             copied=shown.copied
                         />

@@ -1,7 +1,8 @@
-//! The one format between page and worker: postcard in a `Uint8Array`.
+//! The one format between the worker and the page or its panels: postcard in a
+//! `Uint8Array`.
 //!
-//! The array's buffer is transferred, so nothing is copied on the way. An
-//! export is the exception: it travels as the `Blob` it is.
+//! The array's buffer is transferred, so nothing is copied on the way. What
+//! can't be bytes travels as it is: an export's `Blob`, the panels' `MessagePort`.
 
 use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -27,10 +28,10 @@ pub enum FromWorker {
     },
 }
 
-/// Both files must come from the same build.
+/// All files must come from the same build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A message that isn't one of ours: the two files are of different builds.
+/// A message that isn't one of ours: the files are of different builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("page and worker don't understand each other; reload the page")]
 pub struct WireError;

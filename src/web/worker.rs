@@ -17,12 +17,14 @@ use gloo_timers::callback::Timeout;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    BinaryType, Blob, BlobPropertyBag, CloseEvent, DedicatedWorkerGlobalScope, DomException, MessageEvent, WebSocket,
+    BinaryType, Blob, BlobPropertyBag, CloseEvent, DedicatedWorkerGlobalScope, DomException, MessageEvent, MessagePort,
+    WebSocket,
 };
 
 use super::clock::Clock;
 use super::wire::{self, FromWorker};
 use crate::engine::command::Command;
+use crate::engine::update::PanelsUpdate;
 use crate::engine::{Engine, Transmit};
 use crate::log::Limits;
 use crate::mqtt::error::Closed;
@@ -64,10 +66,11 @@ pub fn run() {
             frame: Vec::new(),
             timer: None,
             export: None,
+            panels: None,
         })
     });
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        driver.borrow_mut().command(&event.data());
+        driver.borrow_mut().hear(&event.data());
     });
     scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     // Lives as long as the worker; it owns the driver.
@@ -86,6 +89,13 @@ struct Driver {
     frame: Vec<u8>,
     timer: Option<(Instant, Timeout)>,
     export: Option<Export>,
+    panels: Option<Panels>,
+}
+
+/// The line to the page's panels.
+struct Panels {
+    port: MessagePort,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
 }
 
 struct Socket {
@@ -113,7 +123,35 @@ struct Export {
     _turn: Timeout,
 }
 
+impl Panels {
+    fn listen(port: MessagePort, driver: &Weak<RefCell<Driver>>) -> Self {
+        let to = driver.clone();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let Some(driver) = to.upgrade() {
+                driver.borrow_mut().command(&event.data());
+            }
+        });
+        port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        Self { port, _on_message: on_message }
+    }
+
+    fn post(&self, message: &PanelsUpdate) {
+        if let Ok(bytes) = wire::encode(message) {
+            // Fails only for what can't be cloned, and bytes can.
+            let _ = self.port.post_message_with_transferable(&bytes, &wire::transfer(&bytes));
+        }
+    }
+}
+
 impl Driver {
+    /// The page speaks: a command, or the line on which its panels will.
+    fn hear(&mut self, data: &JsValue) {
+        match data.dyn_ref::<MessagePort>() {
+            Some(port) => self.panels = Some(Panels::listen(port.clone(), &self.this)),
+            None => self.command(data),
+        }
+    }
+
     fn command(&mut self, data: &JsValue) {
         match wire::decode(data) {
             Ok(Command::Export) => self.start_export(),
@@ -176,6 +214,11 @@ impl Driver {
         }
         if let Some(update) = self.engine.poll_update() {
             post(&self.scope, &FromWorker::Update(Box::new(update)));
+        }
+        if let Some(panels) = &self.panels
+            && let Some(update) = self.engine.poll_panels()
+        {
+            panels.post(&update);
         }
         self.arm_timer(now);
     }

@@ -9,9 +9,9 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use gloo_timers::callback::Timeout;
-use js_sys::Uint8Array;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, ErrorEvent, Event, MessageEvent, Worker};
+use web_sys::{Blob, ErrorEvent, Event, MessageChannel, MessageEvent, MessagePort, Worker};
 
 use super::clock::Clock;
 use super::wire::{self, FromWorker};
@@ -116,17 +116,31 @@ impl WorkerLink {
     /// Hands the worker a command; kept for it until it listens, dropped when
     /// there is none any more.
     pub fn send(&self, command: &Command) {
+        if let Ok(message) = wire::encode(command) {
+            self.send_encoded(message);
+        }
+    }
+
+    /// The same for a command that is encoded already.
+    pub fn send_encoded(&self, message: Uint8Array) {
         let mut inner = self.0.borrow_mut();
         let Some(running) = &mut inner.running else {
-            return;
-        };
-        let Ok(message) = wire::encode(command) else {
             return;
         };
         match &mut running.waiting {
             Some(waiting) => waiting.push(message),
             None => post(&running.worker, &message),
         }
+    }
+
+    /// Another line to the worker; `None` while none listens.
+    pub fn open_line(&self) -> Option<MessagePort> {
+        let inner = self.0.borrow();
+        let running = inner.running.as_ref().filter(|running| running.waiting.is_none())?;
+        let channel = MessageChannel::new().ok()?;
+        let theirs = channel.port1();
+        running.worker.post_message_with_transfer(&theirs, &Array::of1(&theirs)).ok()?;
+        Some(channel.port2())
     }
 }
 

@@ -14,9 +14,16 @@ const BUDGET_BYTES: u64 = 300_000;
 /// What a browser loads to show the page; pictures, texts and licences come later or never.
 const COUNTED: [&str; 5] = ["html", "wasm", "js", "css", "woff2"];
 
-/// Fonts that the style sheet binds to a range of characters which the page itself doesn't use
-/// (an end-to-end test holds it to that): loaded when a message needs them.
-const LATER: [&str; 3] = ["-latin-1-", "-latin-ext-", "-cyrillic-"];
+/// Files that a first visit doesn't load, by a part of their name, and when they are loaded. An
+/// end-to-end test holds the page to that.
+const LATER: [(&str, &str); 4] = [
+    // The style sheet binds them to characters which the page itself doesn't use.
+    ("-latin-1-", "when needed"),
+    ("-latin-ext-", "when needed"),
+    ("-cyrillic-", "when needed"),
+    // A program of its own.
+    ("panels", "when opened"),
+];
 
 /// Prints what each file of the site weighs.
 ///
@@ -34,8 +41,8 @@ pub fn check(repo: &Repo) -> Result<()> {
         let bytes = fs::metadata(&path)?.len();
         let brotli_bytes = brotli_bytes(&path)?.min(bytes);
         let name = path.strip_prefix(&dist).unwrap_or(&path).display().to_string();
-        if LATER.iter().any(|part| name.contains(part)) {
-            println!("{bytes:>9} {brotli_bytes:>9}  {name} (when needed; not counted)");
+        if let Some((_, when)) = LATER.iter().find(|(part, _)| name.contains(part)) {
+            println!("{bytes:>9} {brotli_bytes:>9}  {name} ({when}; not counted)");
             continue;
         }
         println!("{bytes:>9} {brotli_bytes:>9}  {name}");

@@ -73,15 +73,14 @@ impl Mosquitto {
 
     /// Kills it with SIGKILL and starts it again: same ports, same database.
     pub async fn kill_and_restart(self) -> Result<Self> {
-        self.process.kill().await?;
-        let process = run(&self.configuration).await?;
-        Ok(Self {
-            process,
-            configuration: self.configuration,
-            tcp_port: self.tcp_port,
-            ws_port: self.ws_port,
-            folder: self.folder,
-        })
+        self.kill().await?.restart().await
+    }
+
+    /// Kills it with SIGKILL.
+    pub async fn kill(self) -> Result<KilledMosquitto> {
+        let Self { process, configuration, tcp_port, ws_port, folder } = self;
+        process.kill().await?;
+        Ok(KilledMosquitto { configuration, tcp_port, ws_port, folder })
     }
 
     /// The WebSocket address.
@@ -99,6 +98,23 @@ impl Mosquitto {
         let what = format!("{words:?} in mosquitto's log");
         let look = async || Ok(self.process.output().contains(words).then_some(()));
         eventually(&what, look).await.with_context(|| self.process.output())
+    }
+}
+
+/// One that was killed and may come back.
+pub struct KilledMosquitto {
+    configuration: PathBuf,
+    tcp_port: u16,
+    ws_port: u16,
+    folder: TempDir,
+}
+
+impl KilledMosquitto {
+    /// Starts it again: same ports, same database.
+    pub async fn restart(self) -> Result<Mosquitto> {
+        let Self { configuration, tcp_port, ws_port, folder } = self;
+        let process = run(&configuration).await?;
+        Ok(Mosquitto { process, configuration, tcp_port, ws_port, folder })
     }
 }
 

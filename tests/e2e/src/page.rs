@@ -21,6 +21,10 @@ const LIBRARY: &str = include_str!("page.js");
 const CONTROL: char = '\u{E009}';
 const NO_MODIFIERS: char = '\u{E000}';
 const BACKSPACE: char = '\u{E003}';
+/// Ctrl+Enter.
+pub const CONTROL_ENTER: &str = "\u{E009}\u{E007}\u{E000}";
+/// Escape.
+pub const ESCAPE: &str = "\u{E00C}";
 
 /// How WebDriver marks an element among the values of a script.
 const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -258,6 +262,24 @@ impl Page {
     /// The text in a field.
     pub async fn value(&self, name: &str) -> Result<String> {
         self.evaluate(&format!("field({}).value", json!(name))).await
+    }
+
+    /// Chooses a value in a list with this accessible name.
+    pub async fn choose(&self, name: &str, value: &str) -> Result<()> {
+        let field = self.element(&format!("field({})", json!(name))).await?;
+        field.select_by_value(value).await.with_context(|| format!("choosing {value} in {name}"))
+    }
+
+    /// Clicks the box with this accessible name.
+    pub async fn tick(&self, name: &str) -> Result<()> {
+        let field = self.element(&format!("field({})", json!(name))).await?;
+        field.click().await.with_context(|| format!("ticking {name}"))
+    }
+
+    /// Presses keys where the focus is, as WebDriver encodes them.
+    pub async fn press_keys(&self, keys: &str) -> Result<()> {
+        let focused = self.element("document.activeElement").await?;
+        focused.send_keys(keys).await.with_context(|| format!("pressing {keys:?}"))
     }
 
     /// Presses a button with this accessible name.

@@ -25,6 +25,11 @@ pub enum Manner {
         /// What follows CONNACK.
         then: Vec<u8>,
     },
+    /// Answers every CONNECT with this CONNACK and nothing else with anything.
+    Terms {
+        /// The whole packet.
+        connack: Vec<u8>,
+    },
     /// Accepts TCP connections and says nothing that a WebSocket client could understand.
     Mute,
 }
@@ -33,7 +38,7 @@ pub enum Manner {
 pub struct Peer {
     port: u16,
     task: JoinHandle<()>,
-    connects: mpsc::UnboundedReceiver<u8>,
+    connects: mpsc::UnboundedReceiver<Vec<u8>>,
 }
 
 impl Drop for Peer {
@@ -65,16 +70,21 @@ impl Peer {
 
     /// The protocol levels (4 is MQTT 3.1.1, 5 is 5.0) that were asked for since the last call.
     pub fn levels_asked(&mut self) -> Vec<u8> {
+        self.connects().iter().filter_map(|connect| protocol_level(connect).ok().flatten()).collect()
+    }
+
+    /// The CONNECT packets that came since the last call.
+    pub fn connects(&mut self) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.connects.try_recv().ok()).collect()
     }
 }
 
-async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSender<u8>) -> Result<()> {
+async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSender<Vec<u8>>) -> Result<()> {
     match manner {
         Manner::Mute => mute(stream).await,
         Manner::Old { broker_port } => {
             let (mut socket, connect, level) = greet(stream).await?;
-            connects.send(level)?;
+            connects.send(connect.clone())?;
             if level != LEVEL_311 {
                 // CONNACK with return code 1: unacceptable protocol version [MQTT-3.1.2-2].
                 socket.send(Message::binary(vec![0x20, 0x02, 0x00, 0x01])).await?;
@@ -85,17 +95,28 @@ async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSende
             relay(socket, broker).await
         }
         Manner::Scripted { then } => {
-            let (mut socket, _, level) = greet(stream).await?;
-            connects.send(level)?;
+            let (mut socket, connect, _) = greet(stream).await?;
+            connects.send(connect)?;
             socket.send(Message::binary(vec![0x20, 0x03, 0x00, 0x00, 0x00])).await?;
             socket.send(Message::binary(then)).await?;
-            while socket.next().await.is_some_and(|message| message.is_ok()) {}
-            Ok(())
+            listen(socket).await
+        }
+        Manner::Terms { connack } => {
+            let (mut socket, connect, _) = greet(stream).await?;
+            connects.send(connect)?;
+            socket.send(Message::binary(connack)).await?;
+            listen(socket).await
         }
     }
 }
 
 const LEVEL_311: u8 = 4;
+
+/// Reads on until the client goes away.
+async fn listen(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
+    while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    Ok(())
+}
 
 /// Reads and never answers, until the client gives up.
 async fn mute(mut stream: TcpStream) -> Result<()> {

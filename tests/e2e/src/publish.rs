@@ -1,4 +1,5 @@
-//! Publishing: the released producer, and `mosquitto_pub` for everything that we did not write.
+//! Publishing: the released producer, and `mosquitto_pub` for everything that we did not write. And
+//! `mosquitto_sub`, to see what arrives.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -7,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::process::find_program;
+use crate::process::{Process, find_program};
 use crate::program;
 
 /// Which version of MQTT `mosquitto_pub` speaks.
@@ -69,6 +70,24 @@ impl Login<'_> {
         input.write_all(text.as_bytes()).await?;
         drop(input);
         succeeded("mosquitto_pub", &child.wait_with_output().await?)
+    }
+
+    /// Subscribes with `mosquitto_sub`, QoS 2. Each message becomes a line of its output:
+    /// `got QOS RETAIN TOPIC PAYLOAD`.
+    pub async fn subscribe(&self, topic: &str) -> Result<Process> {
+        let mut command = Command::new(find_program("mosquitto_sub", "mosquitto-clients")?);
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-V", Version::V5.option()]).args([
+            "-t",
+            topic,
+            "-q",
+            "2",
+            "-d",
+            "-F",
+            "got %q %r %t %p",
+        ]);
+        let (process, ()) =
+            Process::start(&mut command, |line| line.starts_with("Subscribed (mid").then_some(())).await?;
+        Ok(process)
     }
 
     /// Publishes a script with the released producer, to `StarWars`.

@@ -10,6 +10,27 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 const LATER: [&str; 3] = ["-latin-1-", "-latin-ext-", "-cyrillic-"];
 
 #[tokio::test]
+async fn panels_come_when_they_are_opened() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("first-load-panels", async |page| {
+        let is_fetched = |name: &str| {
+            format!("performance.getEntriesByType('resource').some((entry) => entry.name.includes('{name}'))")
+        };
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        ensure!(page.evaluate::<bool>(&is_fetched("_bg.wasm")).await?, "fetches aren't seen");
+        ensure!(!page.evaluate::<bool>(&is_fetched("panels")).await?, "fetched before anybody opened one");
+        page.press("Send a message").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Send a message'))", PATIENCE).await?;
+        for name in ["panels_bg.wasm", "panels.css"] {
+            ensure!(page.evaluate::<bool>(&is_fetched(name)).await?, "{name} isn't fetched");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn fonts_of_other_alphabets_come_when_they_are_needed() -> Result<()> {
     let station = Station::start().await?;
     in_browser("first-load", async |page| {

@@ -10,5 +10,6 @@ mod lines;
 mod links;
 mod markup;
 mod motion;
+mod panels;
 mod restart;
 mod versions;

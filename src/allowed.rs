@@ -1,0 +1,149 @@
+//! What the broker takes and what not: reasons beside what a form greys out,
+//! and the list of what it said of itself.
+//!
+//! Everything here holds while connected. Where nothing is known nothing is
+//! forbidden: the next connection may be to another broker.
+
+use crate::console::grouped;
+use crate::engine::update::{Standing, State};
+use crate::mqtt::packet::{QoS, Version};
+use crate::mqtt::session::Server;
+
+/// Something that a broker may not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A message, or a will, with this QoS `[MQTT-3.2.2-11]`, `[MQTT-3.2.2-12]`.
+    QoS(QoS),
+    /// A message, or a will, to be retained `[MQTT-3.2.2-13]`,
+    /// `[MQTT-3.2.2-14]`.
+    Retain,
+    /// What only MQTT 5.0 has.
+    Properties,
+    /// Subscription identifiers (section 3.2.2.3.12).
+    SubscriptionIdentifiers,
+    /// A keep alive of our own `[MQTT-3.2.2-21]`.
+    KeepAlive {
+        /// The one that was asked for, in seconds.
+        asked_s: u16,
+    },
+}
+
+/// Why the broker doesn't take it, in words; `None` where it does, or where
+/// nothing is known.
+pub fn obstacle(standing: &Standing, wish: Wish) -> Option<String> {
+    let words = match wish {
+        Wish::Properties => return only_in_5(standing),
+        Wish::SubscriptionIdentifiers if standing.version == Some(Version::V311) => return only_in_5(standing),
+        _ => {
+            let server = standing.server.as_ref()?;
+            match wish {
+                Wish::QoS(qos) if qos > server.qos_maximum => {
+                    format!("This broker takes messages up to QoS {}.", server.qos_maximum)
+                }
+                Wish::Retain if !server.retain_available => "This broker keeps no retained messages.".to_owned(),
+                Wish::SubscriptionIdentifiers if !server.subscription_identifiers_available => {
+                    "This broker takes no subscription identifiers.".to_owned()
+                }
+                Wish::KeepAlive { asked_s } if server.keep_alive_s != asked_s => {
+                    format!("{} s are in force: this broker chose them itself.", grouped(server.keep_alive_s.into()))
+                }
+                _ => return None,
+            }
+        }
+    };
+    Some(words)
+}
+
+fn only_in_5(standing: &Standing) -> Option<String> {
+    (standing.version == Some(Version::V311))
+        .then(|| "Not with MQTT 3.1.1, which this connection speaks; it came with 5.0.".to_owned())
+}
+
+/// Why nothing can be published now; `None` while it can, if only into the
+/// queue.
+pub const fn publish_obstacle(state: State) -> Option<&'static str> {
+    match state {
+        State::Idle => Some("Nothing is connected. Press Connect first; then messages can be sent."),
+        State::Stopped => {
+            Some("The connection stopped and isn't tried again by itself. Put right what it says, and press Connect.")
+        }
+        State::Connecting | State::Connected | State::Reconnecting => None,
+    }
+}
+
+/// One line of what the broker said of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// What it is about.
+    pub name: &'static str,
+    /// What it said, or what the standard says where it said nothing.
+    pub value: String,
+}
+
+/// What this broker allows, line by line; empty while nothing is known.
+pub fn terms(standing: &Standing) -> Vec<Term> {
+    let (Some(version), Some(server)) = (standing.version, &standing.server) else {
+        return Vec::new();
+    };
+    let term = |name, value: String| Term { name, value };
+    let mut terms = vec![term("Protocol", version.to_string()), term("Client identifier", server.client_id.clone())];
+    let keep_alive = match server.keep_alive_s {
+        0 => "off".to_owned(),
+        seconds => span(seconds.into()),
+    };
+    terms.push(term("Keep alive", keep_alive));
+    if version == Version::V311 {
+        let words = "MQTT 3.1.1 brokers don't say; nothing is taken to be forbidden".to_owned();
+        terms.push(term("Everything else", words));
+        return terms;
+    }
+    let Server { packet_bytes, qos_maximum, retain_available, wildcard_available, .. } = server;
+    let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    terms.extend([
+        term("Session kept after a lost connection", session_span(server.session_expiry_s)),
+        term("Highest QoS to publish with", qos_maximum.to_string()),
+        term("Retained messages", yes_or_no(*retain_available)),
+        term("Filters with + and #", yes_or_no(*wildcard_available)),
+        term("Shared subscriptions", yes_or_no(server.shared_available)),
+        term("Subscription identifiers", yes_or_no(server.subscription_identifiers_available)),
+        term("Largest packet", packet_size(*packet_bytes)),
+        term("Messages under way to it (Receive Maximum)", grouped(server.receive_maximum.into())),
+        term(
+            "Topic aliases",
+            match server.topic_alias_maximum {
+                0 => "no".to_owned(),
+                count => format!("up to {}", grouped(count.into())),
+            },
+        ),
+    ]);
+    let texts =
+        [("Response information", server.response_information.as_ref()), ("Its words", server.reason_string.as_ref())];
+    terms.extend(texts.into_iter().filter_map(|(name, text)| Some(term(name, text?.clone()))));
+    terms.extend(server.user_properties.iter().map(|(name, value)| term("User property", format!("{name}: {value}"))));
+    terms
+}
+
+fn session_span(seconds: u32) -> String {
+    match seconds {
+        0 => "no".to_owned(),
+        u32::MAX => "for ever".to_owned(),
+        seconds => span(seconds),
+    }
+}
+
+/// `90 s`, `5 minutes`, `2 hours`: the largest unit that divides it.
+fn span(seconds: u32) -> String {
+    let (count, unit) = match seconds {
+        _ if seconds > 3_600 && seconds.is_multiple_of(3_600) => (seconds / 3_600, "hours"),
+        3_600 => return "1 hour".to_owned(),
+        _ if seconds > 60 && seconds.is_multiple_of(60) => (seconds / 60, "minutes"),
+        _ => (seconds, "s"),
+    };
+    format!("{} {unit}", grouped(count.into()))
+}
+
+fn packet_size(bytes: u32) -> String {
+    // MQTT's own: a remaining length of four bytes, and the header before it.
+    const LARGEST_BYTES: u32 = 268_435_460;
+    if bytes >= LARGEST_BYTES { "any".to_owned() } else { format!("{} bytes", grouped(bytes.into())) }
+}

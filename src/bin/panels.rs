@@ -1,0 +1,5 @@
+//! The panels: what opens by a click, loaded when it is first opened.
+
+fn main() {
+    mqtt_crawl::web::panels::run();
+}

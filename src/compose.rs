@@ -1,0 +1,299 @@
+//! A message as a person writes it, for publishing or as a will: text fields
+//! become a payload and properties, or faults by field.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::engine::command::PublishRequest;
+use crate::link::string_fault;
+use crate::mqtt::packet::{PublishProperties, QoS, UserProperties};
+use crate::mqtt::topic::{TopicError, TopicName};
+
+/// How bytes are written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notation {
+    /// As text; its bytes are UTF-8.
+    #[default]
+    Text,
+    /// Two hex digits a byte; white space may stand anywhere.
+    Hex,
+    /// Base64 with its padding; white space may stand anywhere.
+    Base64,
+}
+
+impl Notation {
+    /// All of them, in the order of the form.
+    pub const ALL: [Self; 3] = [Self::Text, Self::Hex, Self::Base64];
+
+    /// Its name in the form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "Text",
+            Self::Hex => "Hex",
+            Self::Base64 => "Base64",
+        }
+    }
+
+    /// The notation of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notation| notation.name() == name)
+    }
+}
+
+/// Bytes as they are written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// What is typed.
+    pub text: String,
+    /// How it is meant.
+    pub notation: Notation,
+}
+
+/// Why a text stands for no bytes, and what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BytesError {
+    /// Something else than a hex digit or white space.
+    #[error("“{0}” is no hex digit. Hex is written with 0–9 and a–f, two digits a byte: de ad be ef.")]
+    HexDigit(char),
+    /// A digit is missing.
+    #[error("A hex digit is missing: each byte has two, so there must be an even number of them, not {0}.")]
+    HexOdd(usize),
+    /// It can't be decoded.
+    #[error("This isn't Base64. It is written with A–Z, a–z, 0–9, + and /, and filled up to groups of four with =.")]
+    Base64,
+}
+
+impl Bytes {
+    /// The bytes that are meant.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text in its notation.
+    pub fn parse(&self) -> Result<Vec<u8>, BytesError> {
+        match self.notation {
+            Notation::Text => Ok(self.text.clone().into_bytes()),
+            Notation::Hex => parse_hex(&self.text),
+            Notation::Base64 => {
+                let digits: String = self.text.split_whitespace().collect();
+                STANDARD.decode(digits).map_err(|_| BytesError::Base64)
+            }
+        }
+    }
+}
+
+fn parse_hex(text: &str) -> Result<Vec<u8>, BytesError> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_digit(16).map(|digit| digit as u8).ok_or(BytesError::HexDigit(c)))
+        .collect::<Result<_, _>>()?;
+    if !digits.len().is_multiple_of(2) {
+        return Err(BytesError::HexOdd(digits.len()));
+    }
+    Ok(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+/// Something a person has to put right, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault<F> {
+    /// The field it is about.
+    pub field: F,
+    /// What is wrong and what to do.
+    pub words: String,
+}
+
+impl<F> Fault<F> {
+    pub(crate) fn new(field: F, words: impl fmt::Display) -> Self {
+        Self { field, words: words.to_string() }
+    }
+}
+
+/// A field of a message's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Topic name.
+    Topic,
+    /// Payload.
+    Payload,
+    /// Content type.
+    ContentType,
+    /// Response topic.
+    ResponseTopic,
+    /// Correlation data.
+    CorrelationData,
+    /// Message expiry.
+    MessageExpiry,
+    /// A user property, by its place in the list.
+    UserProperty(usize),
+}
+
+/// A message as it is typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageFields {
+    /// Topic name.
+    pub topic: String,
+    /// Payload.
+    pub payload: Bytes,
+    /// Quality of service.
+    pub qos: QoS,
+    /// Retained by the broker.
+    pub retain: bool,
+    /// Content type; empty for none.
+    pub content_type: String,
+    /// Response topic; empty for none.
+    pub response_topic: String,
+    /// Correlation data; empty for none.
+    pub correlation_data: Bytes,
+    /// Lifetime in seconds; empty for none.
+    pub message_expiry_s: String,
+    /// Tell everybody that the payload is UTF-8 text.
+    pub payload_is_utf8: bool,
+    /// User properties; rows without name and value don't count.
+    pub user_properties: UserProperties,
+}
+
+/// A message that a packet can carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    /// Topic name.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// Quality of service.
+    pub qos: QoS,
+    /// Retained by the broker.
+    pub retain: bool,
+    /// Properties (5.0).
+    pub properties: PublishProperties,
+}
+
+impl MessageFields {
+    /// The message.
+    ///
+    /// # Errors
+    /// Every fault, in the order of the form.
+    pub fn parse(&self) -> Result<Composed, Vec<Fault<Field>>> {
+        let mut faults = Vec::new();
+        if let Err(error) = TopicName::parse(&self.topic) {
+            let words = match error {
+                TopicError::Empty => "Name the topic that it goes to.",
+                error => error.words(),
+            };
+            faults.push(Fault::new(Field::Topic, words));
+        }
+        let payload = self.payload.parse().unwrap_or_else(|error| {
+            faults.push(Fault::new(Field::Payload, error));
+            Vec::new()
+        });
+        if self.payload_is_utf8 && std::str::from_utf8(&payload).is_err() {
+            let words = "These bytes aren't UTF-8 text, so they can't be sent as such. Untick “The payload is UTF-8 \
+                         text”.";
+            faults.push(Fault::new(Field::Payload, words));
+        }
+        let properties = self.properties(&mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Composed { topic: self.topic.clone(), payload, qos: self.qos, retain: self.retain, properties })
+    }
+
+    fn properties(&self, faults: &mut Vec<Fault<Field>>) -> PublishProperties {
+        let content_type = text_of("content type", &self.content_type).unwrap_or_else(|words| {
+            faults.push(Fault::new(Field::ContentType, words));
+            None
+        });
+        // Named in full, for the answer goes to one topic [MQTT-3.3.2-14].
+        let response_topic = Some(&self.response_topic).filter(|topic| !topic.is_empty());
+        if let Some(Err(error)) = response_topic.map(|topic| TopicName::parse(topic)) {
+            faults.push(Fault::new(Field::ResponseTopic, error));
+        }
+        let correlation_data = match self.correlation_data.parse() {
+            Ok(data) if data.len() > usize::from(u16::MAX) => {
+                let words = format!("This is {} bytes; MQTT allows 65,535 at most. Shorten it.", data.len());
+                faults.push(Fault::new(Field::CorrelationData, words));
+                None
+            }
+            Ok(data) => Some(data).filter(|data| !data.is_empty()),
+            Err(error) => {
+                faults.push(Fault::new(Field::CorrelationData, error));
+                None
+            }
+        };
+        let message_expiry_s = number(&self.message_expiry_s, 0..=u32::MAX).unwrap_or_else(|error| {
+            faults.push(Fault::new(Field::MessageExpiry, error));
+            None
+        });
+        let user_properties = user_properties(&self.user_properties, |row, words| {
+            faults.push(Fault::new(Field::UserProperty(row), words));
+        });
+        PublishProperties {
+            payload_is_utf8: self.payload_is_utf8.then_some(true),
+            message_expiry_s,
+            topic_alias: None,
+            response_topic: response_topic.cloned(),
+            correlation_data,
+            content_type,
+            user_properties,
+        }
+    }
+}
+
+impl Composed {
+    /// The request to publish it, under this number.
+    pub fn request(self, number: u64) -> PublishRequest {
+        let Self { topic, payload, qos, retain, properties } = self;
+        PublishRequest { number, topic, payload, qos, retain, properties }
+    }
+}
+
+/// A field that may be left empty.
+fn text_of(name: &str, text: &str) -> Result<Option<String>, String> {
+    match string_fault(name, text) {
+        Some(words) => Err(words),
+        None => Ok(Some(text.to_owned()).filter(|text| !text.is_empty())),
+    }
+}
+
+/// The rows that say something; what is wrong with one goes to `blame`, with
+/// its place. An empty name is allowed by the standard, and so it is here.
+pub(crate) fn user_properties(rows: &[(String, String)], mut blame: impl FnMut(usize, String)) -> UserProperties {
+    let mut properties = UserProperties::new();
+    for (row, (name, value)) in rows.iter().enumerate() {
+        if name.is_empty() && value.is_empty() {
+            continue;
+        }
+        let fault = string_fault("name of this property", name).or_else(|| string_fault("value", value));
+        match fault {
+            Some(words) => blame(row, words),
+            None => properties.push((name.clone(), value.clone())),
+        }
+    }
+    properties
+}
+
+/// Why a text is no number of the kind that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Give a whole number from {least} to {most}{}.", if *may_be_empty { ", or nothing" } else { "" })]
+pub struct NumberError {
+    least: u32,
+    most: u32,
+    may_be_empty: bool,
+}
+
+/// A number that may be left empty.
+pub(crate) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<Option<u32>, NumberError> {
+    match text.trim() {
+        "" => Ok(None),
+        text => whole_number(text, range).map(Some).map_err(|error| NumberError { may_be_empty: true, ..error }),
+    }
+}
+
+/// A number that has to be there.
+pub(crate) fn whole_number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, NumberError> {
+    let text = text.trim();
+    // `parse` would take "+5" as well, which nobody writes on purpose.
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let error = NumberError { least: *range.start(), most: *range.end(), may_be_empty: false };
+    digits.and_then(|text| text.parse().ok()).filter(|number| range.contains(number)).ok_or(error)
+}

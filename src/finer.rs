@@ -1,0 +1,234 @@
+//! The finer settings of a connection as a person types them: text fields
+//! become [`More`], or faults by field.
+
+use crate::compose::{self, Fault, MessageFields, NumberError, number, user_properties, whole_number};
+use crate::engine::command::More;
+use crate::mqtt::packet::{RetainHandling, UserProperties, Will};
+
+/// Highest subscription identifier (section 3.8.2.1.2): the largest variable
+/// byte integer.
+const SUBSCRIPTION_IDENTIFIER_MAX: u32 = 268_435_455;
+
+/// A session expiry above this would mean "for ever" (section 3.1.2.11.2),
+/// which no person should ask of somebody else's broker by mistake.
+const SESSION_EXPIRY_MAX_S: u32 = u32::MAX - 1;
+
+/// What becomes of the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It ends with the page, and begins afresh. A lost connection takes it up
+    /// again within the time that the app chooses.
+    #[default]
+    WithPage,
+    /// It ends with every connection.
+    WithConnection,
+    /// The broker keeps it for some time after the connection, and the next
+    /// page with this client identifier takes it up.
+    Later,
+}
+
+impl Ending {
+    /// All of them, in the order of the form.
+    pub const ALL: [Self; 3] = [Self::WithPage, Self::WithConnection, Self::Later];
+
+    /// The value of the form's field.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WithPage => "page",
+            Self::WithConnection => "connection",
+            Self::Later => "later",
+        }
+    }
+
+    /// The choice of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| ending.name() == name)
+    }
+}
+
+/// What a span of time is counted in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Minutes.
+    #[default]
+    Minutes,
+    /// Hours.
+    Hours,
+}
+
+impl Unit {
+    /// All of them, in the order of the form.
+    pub const ALL: [Self; 3] = [Self::Seconds, Self::Minutes, Self::Hours];
+
+    /// Its name in the form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Minutes => "minutes",
+            Self::Hours => "hours",
+        }
+    }
+
+    /// The unit of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+
+    const fn seconds(self) -> u32 {
+        match self {
+            Self::Seconds => 1,
+            Self::Minutes => 60,
+            Self::Hours => 3_600,
+        }
+    }
+}
+
+/// A field of the form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Keep alive.
+    KeepAlive,
+    /// How long the broker keeps the session.
+    SessionSpan,
+    /// Receive Maximum.
+    ReceiveMaximum,
+    /// Subscription identifier.
+    SubscriptionIdentifier,
+    /// A user property of CONNECT, by its place in the list.
+    UserProperty(usize),
+    /// The will's delay.
+    WillDelay,
+    /// A field of the will itself.
+    Will(compose::Field),
+}
+
+/// The finer settings as they are typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// Keep alive in seconds; 0 turns it off.
+    pub keep_alive_s: String,
+    /// What becomes of the session.
+    pub ending: Ending,
+    /// How long it lasts, if it does.
+    pub session_span: String,
+    /// And in what.
+    pub session_unit: Unit,
+    /// Receive Maximum.
+    pub receive_maximum: String,
+    /// Don't send us what we published ourselves.
+    pub no_local: bool,
+    /// Keep the retain flag as the publisher set it.
+    pub retain_as_published: bool,
+    /// When retained messages are sent.
+    pub retain_handling: RetainHandling,
+    /// Identifier of the subscriptions; empty for none.
+    pub subscription_identifier: String,
+    /// User properties of CONNECT.
+    pub user_properties: UserProperties,
+    /// Whether there is a will.
+    pub has_will: bool,
+    /// The will's delay in seconds; empty for none.
+    pub will_delay_s: String,
+    /// The will.
+    pub will: MessageFields,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        let More { keep_alive_s, receive_maximum, .. } = More::default();
+        Self {
+            keep_alive_s: keep_alive_s.to_string(),
+            ending: Ending::default(),
+            session_span: "60".to_owned(),
+            session_unit: Unit::default(),
+            receive_maximum: receive_maximum.to_string(),
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::default(),
+            subscription_identifier: String::new(),
+            user_properties: UserProperties::new(),
+            has_will: false,
+            will_delay_s: String::new(),
+            will: MessageFields::default(),
+        }
+    }
+}
+
+impl Fields {
+    /// The settings.
+    ///
+    /// # Errors
+    /// Every fault, in the order of the form.
+    pub fn parse(&self) -> Result<More, Vec<Fault<Field>>> {
+        let mut faults = Vec::new();
+        let mut take = |field, result: Result<u32, NumberError>| {
+            result.unwrap_or_else(|error| {
+                faults.push(Fault::new(field, error));
+                0
+            })
+        };
+        let keep_alive_s = take(Field::KeepAlive, whole_number(&self.keep_alive_s, 0..=u32::from(u16::MAX)));
+        let session_expiry_s = match self.ending {
+            Ending::WithPage => None,
+            Ending::WithConnection => Some(0),
+            Ending::Later => {
+                let unit_s = self.session_unit.seconds();
+                let span = whole_number(&self.session_span, 1..=SESSION_EXPIRY_MAX_S / unit_s);
+                Some(take(Field::SessionSpan, span) * unit_s)
+            }
+        };
+        let receive_maximum = take(Field::ReceiveMaximum, whole_number(&self.receive_maximum, 1..=u32::from(u16::MAX)));
+        let identifier = number(&self.subscription_identifier, 1..=SUBSCRIPTION_IDENTIFIER_MAX);
+        let subscription_identifier = identifier.unwrap_or_else(|error| {
+            faults.push(Fault::new(Field::SubscriptionIdentifier, error));
+            None
+        });
+        let user_properties = user_properties(&self.user_properties, |row, words| {
+            faults.push(Fault::new(Field::UserProperty(row), words));
+        });
+        let will = self.has_will.then(|| self.will(&mut faults)).flatten();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(More {
+            // Both were taken from a range that fits.
+            keep_alive_s: u16::try_from(keep_alive_s).unwrap_or(u16::MAX),
+            clean_start: self.ending != Ending::Later,
+            session_expiry_s,
+            receive_maximum: u16::try_from(receive_maximum).unwrap_or(u16::MAX),
+            no_local: self.no_local,
+            retain_as_published: self.retain_as_published,
+            retain_handling: self.retain_handling,
+            subscription_identifier,
+            user_properties,
+            will,
+        })
+    }
+
+    fn will(&self, faults: &mut Vec<Fault<Field>>) -> Option<Will> {
+        let delay_s = number(&self.will_delay_s, 0..=u32::MAX).unwrap_or_else(|error| {
+            faults.push(Fault::new(Field::WillDelay, error));
+            None
+        });
+        match self.will.parse() {
+            // CONNECT counts the will's payload in two bytes (section 3.1.3.4).
+            Ok(message) if message.payload.len() > usize::from(u16::MAX) => {
+                let bytes = message.payload.len();
+                let words = format!("A will has 65,535 bytes at most, and this has {bytes}. Shorten it.");
+                faults.push(Fault::new(Field::Will(compose::Field::Payload), words));
+                None
+            }
+            Ok(compose::Composed { topic, payload, qos, retain, properties }) => {
+                Some(Will { topic, payload, qos, retain, delay_s, properties })
+            }
+            Err(errors) => {
+                faults.extend(
+                    errors.into_iter().map(|Fault { field, words }| Fault { field: Field::Will(field), words }),
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What page and panels call out to each other: events of the window that the
+//! two programs share. What they tell the worker goes there directly.
+
+use wasm_bindgen::prelude::*;
+use web_sys::{CustomEvent, CustomEventInit, Event};
+
+/// The page calls the panels: a panel's name to open it, a `MessagePort` that
+/// leads to the worker, or `null` when there is no worker at its end any more.
+pub const PANELS: &str = "mqtt-crawl:panels";
+
+/// The panels call the page: [`CONNECT`], [`FAILED`], their
+/// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
+/// command that goes ahead of every wish to connect.
+pub const PAGE: &str = "mqtt-crawl:page";
+
+/// Connect again with what stands in the form.
+pub const CONNECT: &str = "connect";
+
+/// The panels couldn't be loaded.
+pub const FAILED: &str = "failed";
+
+/// A panel that can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panel {
+    /// The finer settings of a connection.
+    Finer,
+    /// Sends messages.
+    Send,
+}
+
+impl Panel {
+    /// Its name in a call.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Finer => "finer",
+            Self::Send => "send",
+        }
+    }
+}
+
+/// Calls out.
+pub fn call(event: &str, detail: &JsValue) {
+    let init = CustomEventInit::new();
+    init.set_detail(detail);
+    // A constructor that throws only for arguments of other types.
+    let (Some(window), Ok(event)) = (web_sys::window(), CustomEvent::new_with_event_init_dict(event, &init)) else {
+        return;
+    };
+    // Throws only for an event that is being dispatched already.
+    let _ = window.dispatch_event(&event);
+}
+
+/// What was called.
+pub fn detail(event: &Event) -> JsValue {
+    event.dyn_ref::<CustomEvent>().map_or(JsValue::NULL, CustomEvent::detail)
+}

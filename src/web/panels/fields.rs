@@ -1,0 +1,443 @@
+//! The fields that the panels' forms are made of: each with its label, what is
+//! wrong with it, and why it can't be used where it can't.
+
+use leptos::prelude::*;
+use web_sys::Event;
+
+use crate::allowed::{Wish, obstacle};
+use crate::compose::{self, Bytes, Fault, MessageFields, Notation};
+use crate::engine::update::Standing;
+use crate::mqtt::packet::{QoS, UserProperties};
+
+/// A form: what is typed into it and what is wrong with that.
+pub(super) struct Form<F: 'static, K: 'static> {
+    fields: RwSignal<F>,
+    faults: RwSignal<Vec<Fault<K>>>,
+    rows: RwSignal<Vec<Row>>,
+    row_key: StoredValue<usize>,
+}
+
+impl<F, K> Clone for Form<F, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F, K> Copy for Form<F, K> {}
+
+/// A user property; the key keeps its focus when another is removed.
+#[derive(Clone, Copy)]
+struct Row {
+    key: usize,
+    name: RwSignal<String>,
+    value: RwSignal<String>,
+}
+
+impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
+    pub(super) fn new(fields: F) -> Self {
+        Self {
+            fields: RwSignal::new(fields),
+            faults: RwSignal::new(Vec::new()),
+            rows: RwSignal::new(Vec::new()),
+            row_key: StoredValue::new(0),
+        }
+    }
+
+    pub(super) fn with<T>(self, read: impl FnOnce(&F) -> T) -> T {
+        self.fields.with(read)
+    }
+
+    /// What is typed, to be looked at now.
+    pub(super) fn typed(self) -> (F, UserProperties) {
+        let rows = self.rows.with_untracked(|rows| {
+            rows.iter().map(|row| (row.name.get_untracked(), row.value.get_untracked())).collect()
+        });
+        (self.fields.get_untracked(), rows)
+    }
+
+    pub(super) fn blame(self, faults: Vec<Fault<K>>) {
+        self.faults.set(faults);
+    }
+
+    pub(super) fn count_of_faults(self) -> usize {
+        self.faults.with(Vec::len)
+    }
+
+    /// Takes a change; a field that is being changed isn't wrong until it is
+    /// looked at again.
+    pub(super) fn change(self, field: K, change: impl FnOnce(&mut F)) {
+        self.fields.update(change);
+        self.forgive(|other| *other == field);
+    }
+
+    fn forgive(self, is_meant: impl Fn(&K) -> bool) {
+        if self.faults.with_untracked(|faults| faults.iter().any(|fault| is_meant(&fault.field))) {
+            self.faults.update(|faults| faults.retain(|fault| !is_meant(&fault.field)));
+        }
+    }
+
+    fn fault(self, field: K) -> Option<String> {
+        self.faults.with(|faults| {
+            let words: Vec<_> =
+                faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
+            (!words.is_empty()).then(|| words.join(" "))
+        })
+    }
+
+    fn add_row(self) {
+        // Never used twice: a row that is keyed alike would keep the old text.
+        let key = self.row_key.get_value();
+        self.row_key.set_value(key + 1);
+        let row = Row { key, name: RwSignal::default(), value: RwSignal::default() };
+        self.rows.update(|rows| rows.push(row));
+    }
+}
+
+/// Why a field can't be used; empty where it can.
+pub(super) type Obstacle = Signal<Option<String>>;
+
+/// Nothing stands in the way.
+pub(super) fn none() -> Obstacle {
+    Signal::stored(None)
+}
+
+pub(super) fn obstacle_to(standing: RwSignal<Standing>, wish: Wish) -> Obstacle {
+    Signal::derive(move || standing.with(|standing| obstacle(standing, wish)))
+}
+
+/// A text box.
+#[component]
+pub(super) fn TextBox<F, K>(
+    form: Form<F, K>,
+    field: K,
+    /// Where its text is kept.
+    of: fn(&mut F) -> &mut String,
+    #[prop(into)] id: String,
+    #[prop(into)] label: String,
+    #[prop(default = "")] hint: &'static str,
+    #[prop(default = "")] placeholder: &'static str,
+    #[prop(default = "text")] inputmode: &'static str,
+    #[prop(default = none())] obstacle: Obstacle,
+    #[prop(default = false)] autofocus: bool,
+) -> impl IntoView
+where
+    F: Clone + Send + Sync + 'static,
+    K: Copy + PartialEq + Send + Sync + 'static,
+{
+    let fault = move || form.fault(field);
+    let (fault_id, why_id) = (format!("{id}-fault"), format!("{id}-why"));
+    let initial = of(&mut form.typed().0).clone();
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label}</label>
+            <input
+                id=id
+                type="text"
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                inputmode=inputmode
+                placeholder=placeholder
+                autofocus=autofocus
+                value=initial
+                disabled=move || obstacle.with(Option::is_some)
+                aria-invalid=move || fault().map(|_| "true")
+                aria-describedby=format!("{fault_id} {why_id}")
+                on:input=move |event: Event| {
+                    let text = event_target_value(&event);
+                    form.change(field, |fields| *of(fields) = text);
+                }
+            />
+            <p class="fault" id=fault_id>{fault}</p>
+            <p class="why" id=why_id>{move || obstacle.get().unwrap_or_else(|| hint.to_owned())}</p>
+        </div>
+    }
+}
+
+/// Bytes: a large text box, and the notation they are written in.
+#[component]
+pub(super) fn BytesBox<F, K>(
+    form: Form<F, K>,
+    field: K,
+    of: fn(&mut F) -> &mut Bytes,
+    #[prop(into)] id: String,
+    #[prop(into)] label: String,
+    #[prop(default = 3)] rows: u32,
+) -> impl IntoView
+where
+    F: Clone + Send + Sync + 'static,
+    K: Copy + PartialEq + Send + Sync + 'static,
+{
+    let fault = move || form.fault(field);
+    let (fault_id, notation_id) = (format!("{id}-fault"), format!("{id}-notation"));
+    let notation_label = format!("{label}: written as");
+    view! {
+        <div class="field wide">
+            <div class="field-head">
+                <label for=id.clone()>{label}</label>
+                <select
+                    id=notation_id
+                    class="notation"
+                    aria-label=notation_label
+                    on:change=move |event| {
+                        if let Some(notation) = Notation::from_name(&event_target_value(&event)) {
+                            form.change(field, |fields| of(fields).notation = notation);
+                        }
+                    }
+                >
+                    {Notation::ALL
+                        .into_iter()
+                        .map(|notation| view! { <option value=notation.name()>{notation.name()}</option> })
+                        .collect_view()}
+                </select>
+            </div>
+            <textarea
+                id=id
+                rows=rows
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                aria-invalid=move || fault().map(|_| "true")
+                aria-describedby=fault_id.clone()
+                on:input=move |event: Event| {
+                    let text = event_target_value(&event);
+                    form.change(field, |fields| of(fields).text = text);
+                }
+            ></textarea>
+            <p class="fault" id=fault_id>{fault}</p>
+        </div>
+    }
+}
+
+/// A box to tick.
+#[component]
+pub(super) fn Tick(
+    #[prop(into)] id: String,
+    #[prop(into)] label: String,
+    #[prop(into)] ticked: Signal<bool>,
+    on_tick: impl Fn(bool) + 'static,
+    #[prop(default = "")] hint: &'static str,
+    #[prop(default = none())] obstacle: Obstacle,
+) -> impl IntoView {
+    let why_id = format!("{id}-why");
+    view! {
+        <div class="tick">
+            <input
+                id=id.clone()
+                type="checkbox"
+                prop:checked=ticked
+                disabled=move || obstacle.with(Option::is_some)
+                aria-describedby=why_id.clone()
+                on:change=move |event| on_tick(event_target_checked(&event))
+            />
+            <label for=id>{label}</label>
+            <p class="why" id=why_id>{move || obstacle.get().unwrap_or_else(|| hint.to_owned())}</p>
+        </div>
+    }
+}
+
+/// User properties: rows of a name and a value.
+#[component]
+pub(super) fn PropertyRows<F, K>(
+    form: Form<F, K>,
+    /// The field of the row at a place.
+    field: fn(usize) -> K,
+    #[prop(into)] id: String,
+) -> impl IntoView
+where
+    F: Clone + Send + Sync + 'static,
+    K: Copy + PartialEq + Send + Sync + 'static,
+{
+    let row_view = move |row: Row| {
+        let place = move || form.rows.with(|rows| rows.iter().position(|other| other.key == row.key).unwrap_or(0));
+        let fault = move || form.fault(field(place()));
+        let fault_id = format!("{id}-{}-fault", row.key);
+        let part = |name: &'static str, text: RwSignal<String>| {
+            view! {
+                <input
+                    type="text"
+                    autocomplete="off"
+                    autocapitalize="none"
+                    spellcheck="false"
+                    placeholder=name
+                    aria-label=move || format!("User property {}: {name}", place() + 1)
+                    aria-invalid=move || fault().map(|_| "true")
+                    aria-describedby=fault_id.clone()
+                    on:input=move |event: Event| {
+                        text.set(event_target_value(&event));
+                        form.forgive(|other| *other == field(place()));
+                    }
+                />
+            }
+        };
+        let (name, value) = (part("name", row.name), part("value", row.value));
+        view! {
+            <li class="field">
+                <div class="joined">
+                    {name} {value}
+                    <button
+                        type="button"
+                        class="button icon"
+                        aria-label=move || format!("Remove user property {}", place() + 1)
+                        on:click=move |_| {
+                            // The places after it change, and with them the faults.
+                            let count = form.rows.with_untracked(Vec::len);
+                            form.forgive(|other| (0..count).any(|place| *other == field(place)));
+                            form.rows.update(|rows| rows.retain(|other| other.key != row.key));
+                        }
+                    >
+                        "×"
+                    </button>
+                </div>
+                <p class="fault" id=fault_id.clone()>{fault}</p>
+            </li>
+        }
+    };
+    view! {
+        <div class="wide">
+            <ul class="property-rows" aria-label="User properties">
+                <For each=move || form.rows.get() key=|row| row.key children=row_view />
+            </ul>
+            <button type="button" class="button quiet add" on:click=move |_| form.add_row()>
+                "Add a user property"
+            </button>
+        </div>
+    }
+}
+
+/// A message: for publishing, or as a will.
+#[component]
+pub(super) fn MessageInputs(
+    form: Form<MessageFields, compose::Field>,
+    standing: RwSignal<Standing>,
+    /// Begins the elements' identifiers.
+    prefix: &'static str,
+    /// What it is called.
+    noun: &'static str,
+) -> impl IntoView {
+    use compose::Field;
+    let retain = obstacle_to(standing, Wish::Retain);
+    let properties = obstacle_to(standing, Wish::Properties);
+    let id = |name: &str| format!("{prefix}-{name}");
+    view! {
+        <div class="fields">
+            <TextBox
+                form
+                field=Field::Topic
+                of=|fields| &mut fields.topic
+                id=id("topic")
+                label=format!("{noun} topic")
+                autofocus=true
+            />
+            <QoSChoice form standing id=id("qos") label=format!("{noun} QoS") />
+            <BytesBox
+                form
+                field=Field::Payload
+                of=|fields| &mut fields.payload
+                id=id("payload")
+                label=format!("{noun} payload")
+                rows=4
+            />
+            <Tick
+                id=id("retain")
+                label=format!("{noun} is retained")
+                hint="The broker keeps it and gives it to whoever subscribes later."
+                ticked=Signal::derive(move || form.with(|fields| fields.retain))
+                on_tick=move |ticked| form.change(Field::Topic, |fields| fields.retain = ticked)
+                obstacle=retain
+            />
+        </div>
+        <details class="more">
+            <summary>"Properties of MQTT 5.0"</summary>
+            <fieldset disabled=move || properties.with(Option::is_some)>
+                <legend class="why">{move || properties.get()}</legend>
+                <div class="fields">
+                    <TextBox
+                        form
+                        field=Field::ContentType
+                        of=|fields| &mut fields.content_type
+                        id=id("content-type")
+                        label=format!("{noun} content type")
+                        placeholder="text/plain"
+                    />
+                    <TextBox
+                        form
+                        field=Field::MessageExpiry
+                        of=|fields| &mut fields.message_expiry_s
+                        id=id("expiry")
+                        label=format!("{noun} expiry in seconds")
+                        placeholder="never"
+                        inputmode="numeric"
+                    />
+                    <TextBox
+                        form
+                        field=Field::ResponseTopic
+                        of=|fields| &mut fields.response_topic
+                        id=id("response-topic")
+                        label=format!("{noun} response topic")
+                    />
+                    <BytesBox
+                        form
+                        field=Field::CorrelationData
+                        of=|fields| &mut fields.correlation_data
+                        id=id("correlation")
+                        label=format!("{noun} correlation data")
+                        rows=1
+                    />
+                    <Tick
+                        id=id("utf8")
+                        label="The payload is UTF-8 text"
+                        hint="Says so to everybody who gets it."
+                        ticked=Signal::derive(move || form.with(|fields| fields.payload_is_utf8))
+                        on_tick=move |ticked| form.change(Field::Payload, |fields| fields.payload_is_utf8 = ticked)
+                    />
+                    <PropertyRows form field=Field::UserProperty id=id("property") />
+                </div>
+            </fieldset>
+        </details>
+    }
+}
+
+/// The quality of service of a message, as far as the broker takes it.
+#[component]
+fn QoSChoice(
+    form: Form<MessageFields, compose::Field>,
+    standing: RwSignal<Standing>,
+    id: String,
+    label: String,
+) -> impl IntoView {
+    const CHOICES: [(QoS, &str); 3] = [
+        (QoS::AtMostOnce, "0: at most once"),
+        (QoS::AtLeastOnce, "1: at least once"),
+        (QoS::ExactlyOnce, "2: exactly once"),
+    ];
+    let why_id = format!("{id}-why");
+    let obstacle = obstacle_to(standing, Wish::QoS(QoS::ExactlyOnce));
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label}</label>
+            <select
+                id=id
+                aria-describedby=why_id.clone()
+                on:change=move |event| {
+                    let level = event_target_value(&event).parse().ok();
+                    let qos = level.and_then(QoS::from_u8).unwrap_or_default();
+                    form.change(compose::Field::Topic, |fields| fields.qos = qos);
+                }
+            >
+                {CHOICES
+                    .into_iter()
+                    .map(|(qos, words)| {
+                        let obstacle = obstacle_to(standing, Wish::QoS(qos));
+                        view! {
+                            <option value=(qos as u8).to_string() disabled=move || obstacle.with(Option::is_some)>
+                                {words}
+                            </option>
+                        }
+                    })
+                    .collect_view()}
+            </select>
+            <p class="why" id=why_id>{obstacle}</p>
+        </div>
+    }
+}

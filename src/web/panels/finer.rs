@@ -1,0 +1,365 @@
+//! "More settings": the finer settings of a connection, and what the broker
+//! allows on the present one.
+
+use leptos::prelude::*;
+
+use super::fields::{Form, MessageInputs, PropertyRows, TextBox, Tick, obstacle_to};
+use super::{Panels, close};
+use crate::allowed::{Term, Wish, obstacle, terms};
+use crate::compose::{self, Fault, MessageFields};
+use crate::engine::command::{Command, More};
+use crate::engine::update::State;
+use crate::finer::{Ending, Field, Fields, Unit};
+use crate::mqtt::packet::RetainHandling;
+use crate::web::{hail, wire};
+
+/// The form's two parts: the settings, and the will among them.
+#[derive(Clone, Copy)]
+struct Forms {
+    settings: Form<Fields, Field>,
+    will: Form<MessageFields, compose::Field>,
+}
+
+impl Forms {
+    fn new() -> Self {
+        let fields = Fields::default();
+        Self { will: Form::new(fields.will.clone()), settings: Form::new(fields) }
+    }
+
+    /// The settings; where something is wrong the form says what.
+    fn parse(self) -> Option<More> {
+        let (mut fields, user_properties) = self.settings.typed();
+        fields.user_properties = user_properties;
+        let (will, user_properties) = self.will.typed();
+        fields.will = MessageFields { user_properties, ..will };
+        let (parsed, faults) = match fields.parse() {
+            Ok(more) => (Some(more), Vec::new()),
+            Err(faults) => (None, faults),
+        };
+        let of_will = |fault: &Fault<Field>| match fault.field {
+            Field::Will(field) => Some(Fault { field, words: fault.words.clone() }),
+            _ => None,
+        };
+        self.will.blame(faults.iter().filter_map(of_will).collect());
+        self.settings.blame(faults.into_iter().filter(|fault| !matches!(fault.field, Field::Will(_))).collect());
+        parsed
+    }
+
+    fn count_of_faults(self) -> usize {
+        self.settings.count_of_faults() + self.will.count_of_faults()
+    }
+}
+
+#[component]
+pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
+    let forms = RwSignal::new(Forms::new());
+    let applied = RwSignal::new(false);
+    let is_away =
+        Memo::new(move |_| panels.standing.with(|standing| matches!(standing.state, State::Idle | State::Stopped)));
+    let apply = move || {
+        applied.set(false);
+        let Some(more) = forms.get_untracked().parse() else { return };
+        let command = Command::Refine(Box::new(more.clone()));
+        if let Ok(bytes) = wire::encode(&command) {
+            hail::call(hail::PAGE, &bytes);
+            panels.applied.set(more);
+            applied.set(true);
+        }
+    };
+    let words = move || {
+        let faults = forms.get().count_of_faults();
+        match faults {
+            1 => Some("Nothing was applied: one field needs your attention.".to_owned()),
+            2.. => Some(format!("Nothing was applied: {faults} fields need your attention.")),
+            0 => None,
+        }
+    };
+    let done = move || {
+        let is_done = applied.get() && forms.get().count_of_faults() == 0;
+        is_done.then_some("Applied. It takes effect with the next connection.")
+    };
+    view! {
+        <dialog class="panel" node_ref=panels.finer aria-labelledby="finer-title">
+            <header>
+                <h2 id="finer-title">"More settings"</h2>
+                <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(panels.finer)>
+                    "×"
+                </button>
+            </header>
+            <div class="panel-body">
+                <form
+                    id="finer"
+                    novalidate
+                    on:submit=move |event| {
+                        event.prevent_default();
+                        apply();
+                    }
+                >
+                    {move || view! { <Inputs panels forms=forms.get() /> }}
+                </form>
+                <Terms panels />
+            </div>
+            <footer class="panel-foot">
+                <button type="submit" form="finer" class="button primary">
+                    "Apply"
+                </button>
+                <button
+                    type="button"
+                    class="button"
+                    hidden=move || done().is_none() || is_away.get()
+                    on:click=move |_| {
+                        close(panels.finer);
+                        hail::call(hail::PAGE, &hail::CONNECT.into());
+                    }
+                >
+                    "Connect again"
+                </button>
+                <button
+                    type="button"
+                    class="button quiet"
+                    on:click=move |_| {
+                        applied.set(false);
+                        forms.set(Forms::new());
+                    }
+                >
+                    "Defaults"
+                </button>
+                <p role="status">{done}</p>
+                <p class="fault" role="alert">{words}</p>
+            </footer>
+        </dialog>
+    }
+}
+
+#[component]
+fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
+    let Forms { settings: form, will } = forms;
+    let standing = panels.standing;
+    let only_in_5 = obstacle_to(standing, Wish::Properties);
+    let keep_alive = Signal::derive(move || {
+        let asked_s = panels.in_force.with(|more| more.keep_alive_s);
+        standing.with(|standing| obstacle(standing, Wish::KeepAlive { asked_s }))
+    });
+    let has_will = move || form.with(|fields| fields.has_will);
+    view! {
+        <fieldset>
+            <legend>"Connection"</legend>
+            <div class="fields">
+                <TextBox
+                    form
+                    field=Field::KeepAlive
+                    of=|fields| &mut fields.keep_alive_s
+                    id="finer-keep-alive"
+                    label="Keep alive in seconds"
+                    hint="The longest silence before the connection is looked after. 0 turns it off."
+                    inputmode="numeric"
+                    obstacle=keep_alive
+                />
+                <TextBox
+                    form
+                    field=Field::ReceiveMaximum
+                    of=|fields| &mut fields.receive_maximum
+                    id="finer-receive-maximum"
+                    label="Receive Maximum"
+                    hint="How many messages of QoS 1 and 2 the broker may have under way to this page."
+                    inputmode="numeric"
+                    obstacle=only_in_5
+                />
+            </div>
+            <SessionFields form />
+            <fieldset class="inner" disabled=move || only_in_5.with(Option::is_some)>
+                <legend>"User properties"</legend>
+                <p class="why">{only_in_5}</p>
+                <PropertyRows form field=Field::UserProperty id="finer-property" />
+            </fieldset>
+        </fieldset>
+        <fieldset>
+            <legend>"Subscriptions"</legend>
+            <SubscriptionFields panels form />
+        </fieldset>
+        <fieldset>
+            <legend>"Will"</legend>
+            <Tick
+                id="finer-has-will"
+                label="Leave a will"
+                hint="A message that the broker sends for this page should it vanish without a goodbye."
+                ticked=Signal::derive(has_will)
+                on_tick=move |ticked| form.change(Field::WillDelay, |fields| fields.has_will = ticked)
+            />
+            <div hidden=move || !has_will()>
+                <MessageInputs form=will standing prefix="will" noun="Will" />
+                <TextBox
+                    form
+                    field=Field::WillDelay
+                    of=|fields| &mut fields.will_delay_s
+                    id="finer-will-delay"
+                    label="Will delay in seconds"
+                    hint="How long the broker waits for this page to come back before it sends the will."
+                    placeholder="none"
+                    inputmode="numeric"
+                    obstacle=only_in_5
+                />
+            </div>
+        </fieldset>
+    }
+}
+
+#[component]
+fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
+    let ending = Memo::new(move |_| form.with(|fields| fields.ending));
+    let words = move || match ending.get() {
+        Ending::WithPage => {
+            "Each page starts afresh: what the broker still keeps of an earlier session is dropped. A lost connection \
+             is taken up again, at QoS 1 and 2 for five minutes."
+        }
+        Ending::WithConnection => "Nothing is kept, neither by the broker nor here: a lost connection starts afresh.",
+        Ending::Later => {
+            "The broker keeps the subscriptions, and collects messages of QoS 1 and 2 while this page is away. Messages \
+             of yours that are unfinished are kept in this browser; the password never is. It needs a client \
+             identifier of its own: give one under “Client identifier” in the connection form, for the random one is \
+             another with each page."
+        }
+    };
+    let label = |ending| match ending {
+        Ending::WithPage => "Ends with the page",
+        Ending::WithConnection => "Ends with each connection",
+        Ending::Later => "Is kept for some time",
+    };
+    view! {
+        <div class="fields">
+            <div class="field">
+                <label for="finer-ending">"Session"</label>
+                <select
+                    id="finer-ending"
+                    aria-describedby="finer-ending-words"
+                    on:change=move |event| {
+                        if let Some(ending) = Ending::from_name(&event_target_value(&event)) {
+                            form.change(Field::SessionSpan, |fields| fields.ending = ending);
+                        }
+                    }
+                >
+                    {Ending::ALL
+                        .into_iter()
+                        .map(|ending| view! { <option value=ending.name()>{label(ending)}</option> })
+                        .collect_view()}
+                </select>
+            </div>
+            <div class="pair" hidden=move || ending.get() != Ending::Later>
+                <TextBox
+                    form
+                    field=Field::SessionSpan
+                    of=|fields| &mut fields.session_span
+                    id="finer-span"
+                    label="Kept for"
+                    inputmode="numeric"
+                />
+                <div class="field">
+                    <label for="finer-unit">"Unit"</label>
+                    <select
+                        id="finer-unit"
+                        on:change=move |event| {
+                            if let Some(unit) = Unit::from_name(&event_target_value(&event)) {
+                                form.change(Field::SessionSpan, |fields| fields.session_unit = unit);
+                            }
+                        }
+                    >
+                        {Unit::ALL
+                            .into_iter()
+                            .map(|unit| {
+                                view! {
+                                    <option value=unit.name() selected=unit == Unit::default()>
+                                        {unit.name()}
+                                    </option>
+                                }
+                            })
+                            .collect_view()}
+                    </select>
+                </div>
+            </div>
+        </div>
+        <p class="why" id="finer-ending-words">{words}</p>
+    }
+}
+
+#[component]
+fn SubscriptionFields(panels: Panels, form: Form<Fields, Field>) -> impl IntoView {
+    let only_in_5 = obstacle_to(panels.standing, Wish::Properties);
+    let identifiers = obstacle_to(panels.standing, Wish::SubscriptionIdentifiers);
+    const HANDLINGS: [(RetainHandling, &str); 3] = [
+        (RetainHandling::Send, "With every subscription"),
+        (RetainHandling::SendIfNew, "With a new subscription only"),
+        (RetainHandling::DontSend, "Never"),
+    ];
+    view! {
+        <div class="fields">
+            <div class="field">
+                <label for="finer-retained">"Retained messages"</label>
+                <select
+                    id="finer-retained"
+                    aria-describedby="finer-retained-why"
+                    disabled=move || only_in_5.with(Option::is_some)
+                    on:change=move |event| {
+                        let place: usize = event_target_value(&event).parse().unwrap_or_default();
+                        if let Some((handling, _)) = HANDLINGS.get(place) {
+                            form.change(Field::SubscriptionIdentifier, |fields| fields.retain_handling = *handling);
+                        }
+                    }
+                >
+                    {HANDLINGS
+                        .into_iter()
+                        .enumerate()
+                        .map(|(place, (_, words))| view! { <option value=place.to_string()>{words}</option> })
+                        .collect_view()}
+                </select>
+                <p class="why" id="finer-retained-why">{only_in_5}</p>
+            </div>
+            <TextBox
+                form
+                field=Field::SubscriptionIdentifier
+                of=|fields| &mut fields.subscription_identifier
+                id="finer-identifier"
+                label="Subscription identifier"
+                hint="A number that comes back with each message."
+                placeholder="none"
+                inputmode="numeric"
+                obstacle=identifiers
+            />
+            <Tick
+                id="finer-no-local"
+                label="Not what this page sends itself"
+                hint="“No local”: the broker leaves out messages of this very client."
+                ticked=Signal::derive(move || form.with(|fields| fields.no_local))
+                on_tick=move |ticked| form.change(Field::SubscriptionIdentifier, |fields| fields.no_local = ticked)
+                obstacle=only_in_5
+            />
+            <Tick
+                id="finer-as-published"
+                label="Retain as published"
+                hint="Messages keep the retain flag that they were sent with."
+                ticked=Signal::derive(move || form.with(|fields| fields.retain_as_published))
+                on_tick=move |ticked| {
+                    form.change(Field::SubscriptionIdentifier, |fields| fields.retain_as_published = ticked);
+                }
+                obstacle=only_in_5
+            />
+        </div>
+    }
+}
+
+/// What the broker of the present connection said of itself.
+#[component]
+fn Terms(panels: Panels) -> impl IntoView {
+    let terms = Memo::new(move |_| panels.standing.with(terms));
+    let list = move || {
+        terms.get().into_iter().map(|Term { name, value }| view! { <dt>{name}</dt><dd>{value}</dd> }).collect_view()
+    };
+    view! {
+        <section class="terms" aria-labelledby="terms-title">
+            <h3 id="terms-title">"What this broker allows"</h3>
+            <p class="why" hidden=move || terms.with(|terms| !terms.is_empty())>
+                "It says so when it is connected."
+            </p>
+            <dl>{list}</dl>
+        </section>
+    }
+}

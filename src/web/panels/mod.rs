@@ -1,0 +1,211 @@
+//! The panels: dialogs over the page, in a program of their own that is loaded
+//! when the first of them is opened. They share the page's document and nothing
+//! else: the worker answers them on a line of their own, at most once a frame.
+
+mod fields;
+mod finer;
+mod send;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use leptos::mount::mount_to_body;
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, MessagePort};
+
+use super::hail::{self, Panel};
+use super::wire;
+use crate::engine::command::{Command, More};
+use crate::engine::update::{PanelsUpdate, Standing, State};
+use crate::outbox::Outbox;
+
+use finer::FinerPanel;
+use send::SendPanel;
+
+/// The panels' style; relative to the page, as copied by Trunk.
+const STYLE: &str = "panels.css";
+
+/// Where words of last resort go.
+const HOST_ID: &str = "panels";
+
+/// Starts the panels. They tell the page when they listen.
+pub fn run() {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        let words = format!("This panel failed ({info}). Reload the page to use it again.");
+        hail_failure(&words);
+    }));
+    let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
+    // Nothing is shown without its style; a style that can't be had is no
+    // reason to show nothing at all.
+    let ready = Closure::once_into_js(start);
+    if load_style(&document, ready.unchecked_ref()).is_none() {
+        start();
+    }
+}
+
+fn load_style(document: &Document, then: &js_sys::Function) -> Option<()> {
+    let link: HtmlLinkElement = document.create_element("link").ok()?.unchecked_into();
+    link.set_rel("stylesheet");
+    link.set_href(STYLE);
+    link.set_onload(Some(then));
+    link.set_onerror(Some(then));
+    document.head()?.append_child(&link).ok()?;
+    Some(())
+}
+
+fn start() {
+    let panels = Panels::new();
+    mount_to_body(move || view! { <Dialogs panels /> });
+    window_event_listener_untyped(hail::PANELS, move |event| panels.hear(&hail::detail(&event)));
+    hail::call(hail::PAGE, &wire::VERSION.into());
+}
+
+/// Puts words into every open panel, by the simplest means: what would have
+/// shown them in another way has just failed.
+fn hail_failure(words: &str) {
+    let host = web_sys::window().and_then(|window| window.document()?.get_element_by_id(HOST_ID));
+    let Some(dialogs) = host.and_then(|host| host.query_selector_all("dialog").ok()) else { return };
+    for place in 0..dialogs.length() {
+        if let Some(dialog) = dialogs.item(place) {
+            dialog.set_text_content(Some(words));
+        }
+    }
+}
+
+/// What all panels share.
+#[derive(Clone, Copy)]
+struct Panels {
+    standing: RwSignal<Standing>,
+    outbox: RwSignal<Outbox>,
+    /// The settings that the next connection will have.
+    applied: RwSignal<More>,
+    /// Those that the present one was made with.
+    in_force: RwSignal<More>,
+    line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
+    finer: NodeRef<leptos::html::Dialog>,
+    send: NodeRef<leptos::html::Dialog>,
+}
+
+/// The line to the worker.
+struct Line {
+    port: MessagePort,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.port.set_onmessage(None);
+        self.port.close();
+    }
+}
+
+impl Panels {
+    fn new() -> Self {
+        Self {
+            standing: RwSignal::default(),
+            outbox: RwSignal::default(),
+            applied: RwSignal::default(),
+            in_force: RwSignal::default(),
+            line: StoredValue::new_local(Rc::default()),
+            finer: NodeRef::new(),
+            send: NodeRef::new(),
+        }
+    }
+
+    /// The page called.
+    fn hear(self, said: &JsValue) {
+        if let Some(port) = said.dyn_ref::<MessagePort>() {
+            return self.connect(port.clone());
+        }
+        match said.as_string() {
+            Some(name) if name == Panel::Finer.name() => open_modally(self.finer),
+            Some(name) if name == Panel::Send.name() => open_beside(self.send),
+            Some(_) => {}
+            None => self.cut(),
+        }
+    }
+
+    fn connect(self, port: MessagePort) {
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| self.update(&event.data()));
+        port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        self.line.with_value(|line| *line.borrow_mut() = Some(Line { port, _on_message: on_message }));
+        self.tell(&Command::PullPanels);
+    }
+
+    /// The worker is gone; another may come.
+    fn cut(self) {
+        self.line.with_value(|line| line.borrow_mut().take());
+        self.standing.set(Standing { state: State::Stopped, ..Standing::default() });
+        self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
+    }
+
+    fn tell(self, command: &Command) {
+        let Ok(bytes) = wire::encode(command) else { return };
+        self.line.with_value(|line| {
+            if let Some(line) = &*line.borrow() {
+                // Fails only for what can't be cloned, and bytes can.
+                let _ = line.port.post_message_with_transferable(&bytes, &wire::transfer(&bytes));
+            }
+        });
+    }
+
+    fn update(self, data: &JsValue) {
+        match wire::decode::<PanelsUpdate>(data) {
+            Ok(PanelsUpdate { standing, published }) => {
+                if self.standing.with_untracked(|old| *old != standing) {
+                    if standing.state == State::Connecting {
+                        self.in_force.set(self.applied.get_untracked());
+                    }
+                    self.standing.set(standing);
+                }
+                if !published.is_empty() {
+                    self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
+                }
+            }
+            // Only files of different builds can cause this, and the page has
+            // compared them.
+            Err(error) => web_sys::console::error_1(&error.to_string().into()),
+        }
+        request_animation_frame(move || self.tell(&Command::PullPanels));
+    }
+}
+
+/// A dialog that is answered before anything else.
+fn open_modally(dialog: NodeRef<leptos::html::Dialog>) {
+    with_dialog(dialog, |dialog| dialog.show_modal());
+}
+
+/// A dialog that one leaves open and looks past.
+fn open_beside(dialog: NodeRef<leptos::html::Dialog>) {
+    with_dialog(dialog, |dialog| {
+        dialog.show();
+        Ok(())
+    });
+}
+
+fn with_dialog(dialog: NodeRef<leptos::html::Dialog>, act: impl FnOnce(&HtmlDialogElement) -> Result<(), JsValue>) {
+    let Some(dialog) = dialog.get_untracked() else { return };
+    if !dialog.open() {
+        // Throws only for a dialog that is open, or that isn't in the document.
+        let _ = act(&dialog);
+    }
+}
+
+/// Closes a dialog; the browser gives the focus back to where it came from.
+fn close(dialog: NodeRef<leptos::html::Dialog>) {
+    if let Some(dialog) = dialog.get_untracked() {
+        dialog.close();
+    }
+}
+
+#[component]
+fn Dialogs(panels: Panels) -> impl IntoView {
+    view! {
+        <div id=HOST_ID>
+            <FinerPanel panels />
+            <SendPanel panels />
+        </div>
+    }
+}

@@ -1,0 +1,119 @@
+//! The page's end of the panels: loads them when one is first opened and gives
+//! them a line to the worker, a new one for each new worker.
+
+use std::cell::{Cell, RefCell};
+
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+use web_sys::{Document, HtmlScriptElement};
+
+use super::hail::{self, Panel};
+use super::wire;
+use super::worker_link::WorkerLink;
+
+/// The loader that Trunk writes beside the panels; relative to the page.
+const SCRIPT: &str = "panels_loader.js";
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Absent,
+    Loading,
+    Running,
+}
+
+/// The page's handle of its panels.
+#[derive(Default)]
+pub struct PanelsLink {
+    stage: Cell<Stage>,
+    /// What to open as soon as they run.
+    wanted: Cell<Option<Panel>>,
+    /// The finer settings as a command, for every connection from now on.
+    refined: RefCell<Option<Uint8Array>>,
+}
+
+/// What the panels want of the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To connect again with what stands in the form.
+    Connect,
+    /// To be told: they can't run.
+    Notice(&'static str),
+}
+
+impl PanelsLink {
+    /// Opens a panel, now or as soon as the panels are there.
+    pub fn open(&self, panel: Panel, document: &Document) {
+        match self.stage.get() {
+            Stage::Running => return hail::call(hail::PANELS, &panel.name().into()),
+            Stage::Loading => {}
+            Stage::Absent => {
+                self.stage.set(Stage::Loading);
+                load(document);
+            }
+        }
+        self.wanted.set(Some(panel));
+    }
+
+    /// The panels called.
+    pub fn hear(&self, said: &JsValue, worker: &WorkerLink) -> Option<Wanted> {
+        if let Some(command) = said.dyn_ref::<Uint8Array>() {
+            *self.refined.borrow_mut() = Some(command.clone());
+            return None;
+        }
+        match said.as_string()?.as_str() {
+            hail::CONNECT => Some(Wanted::Connect),
+            hail::FAILED => {
+                self.stage.set(Stage::Absent);
+                Some(Wanted::Notice("This part of the app couldn't be loaded. Is the network there? Reload the page."))
+            }
+            wire::VERSION => {
+                self.stage.set(Stage::Running);
+                self.connect(worker);
+                if let Some(panel) = self.wanted.take() {
+                    hail::call(hail::PANELS, &panel.name().into());
+                }
+                None
+            }
+            _ => Some(Wanted::Notice(
+                "The page and its panels come from different versions of this app, probably because one of them was \
+                 cached. Reload the page without the cache (Ctrl+Shift+R).",
+            )),
+        }
+    }
+
+    /// A worker listens: the panels get a line to it.
+    pub fn connect(&self, worker: &WorkerLink) {
+        if self.stage.get() == Stage::Running
+            && let Some(port) = worker.open_line()
+        {
+            hail::call(hail::PANELS, &port);
+        }
+    }
+
+    /// The worker is gone, and what the panels sent it with it.
+    pub fn cut(&self) {
+        hail::call(hail::PANELS, &JsValue::NULL);
+    }
+
+    /// Tells the worker the finer settings, if any were chosen. The page does
+    /// it, ahead of each wish to connect, since a new worker knows none and two
+    /// lines have no order between them.
+    pub fn refine(&self, worker: &WorkerLink) {
+        if let Some(command) = &*self.refined.borrow() {
+            // A copy: what is posted is gone.
+            worker.send_encoded(command.slice(0, command.length()));
+        }
+    }
+}
+
+fn load(document: &Document) {
+    let script = document.create_element("script").map(JsCast::unchecked_into::<HtmlScriptElement>);
+    let (Ok(script), Some(head)) = (script, document.head()) else { return };
+    script.set_type("module");
+    script.set_src(SCRIPT);
+    let on_error = Closure::once_into_js(|| hail::call(hail::PAGE, &hail::FAILED.into()));
+    script.set_onerror(Some(on_error.unchecked_ref()));
+    // Fails only where it would make a circle.
+    let _ = head.append_child(&script);
+}

@@ -1,0 +1,289 @@
+//! The panels: finer settings that reach CONNECT, messages that are sent from the page, and what
+//! the broker's terms grey out.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::publish::Login;
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+
+/// Opens a panel by the button of its name.
+async fn open(page: &Page, name: &str) -> Result<()> {
+    page.press(name).await?;
+    page.wait_for(name, &format!("Boolean(named('dialog[open]', '{name}'))"), PATIENCE).await
+}
+
+/// Sends a message by the form, which is open.
+async fn send(page: &Page, topic: &str, qos: &str, payload: &str) -> Result<()> {
+    page.fill("Message topic", topic).await?;
+    page.choose("Message QoS", qos).await?;
+    page.fill("Message payload", payload).await?;
+    page.press("Send").await
+}
+
+/// Waits until the counts of outcomes say this.
+async fn wait_for_tally(page: &Page, words: &str) -> Result<()> {
+    let tally = "named('section', 'Messages sent').querySelector('[role=status]').innerText";
+    page.wait_for(words, &format!("{tally}.includes('{words}')"), PATIENCE).await
+}
+
+/// The outcomes in the list, newest first.
+async fn outcomes(page: &Page) -> Result<Vec<String>> {
+    page.evaluate("[...named('section', 'Messages sent').querySelectorAll('li')].map((row) => row.innerText)").await
+}
+
+#[tokio::test]
+async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe("deck/#").await?;
+    in_browser("send", async |page| {
+        page.open(&link(&station.page_url(), &[("broker", &mosquitto.ws_url()), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        open(page, "Send a message").await?;
+        let image = "<img src=x onerror=window.caught=1>";
+        for (qos, payload) in [("0", "zero"), ("1", "one"), ("2", image)] {
+            send(page, "deck/<i>lamp</i>", qos, payload).await?;
+            let line = format!("got {qos} 0 deck/<i>lamp</i> {payload}");
+            eventually(&line, async || Ok(subscriber.output().contains(&line).then_some(()))).await?;
+        }
+        wait_for_tally(page, "3 sent: 3 done.").await?;
+
+        // In hex, retained, by keyboard.
+        page.choose("Message payload: written as", "Hex").await?;
+        page.fill("Message payload", "c3 A9 21").await?;
+        page.tick("Message is retained").await?;
+        page.fill("Message topic", "deck/hex").await?;
+        page.press_keys(CONTROL_ENTER).await?;
+        let line = "got 2 0 deck/hex é!";
+        eventually(line, async || Ok(subscriber.output().contains(line).then_some(()))).await?;
+        let later = Login::anonymous(mosquitto.mqtt_port()).subscribe("deck/hex").await?;
+        let line = "got 2 1 deck/hex é!";
+        eventually(line, async || Ok(later.output().contains(line).then_some(()))).await?;
+
+        // What can't be sent is told beside its field, and isn't counted.
+        page.fill("Message payload", "c3 a").await?;
+        page.fill("Message topic", "a/#").await?;
+        page.press("Send").await?;
+        page.wait_for_words(r"hex digit is missing").await?;
+        page.wait_for_words(r"can't hold \+ or #").await?;
+        page.wait_for_words("2 fields need your attention").await?;
+        wait_for_tally(page, "4 sent: 4 done.").await?;
+
+        let listed = outcomes(page).await?;
+        check_equal("how many are listed", listed.len(), 4)?;
+        ensure!(listed[0].contains("deck/hex"), "the newest isn't first: {listed:?}");
+        ensure!(listed[1].contains(image), "markup isn't shown as text: {listed:?}");
+        let made: u64 = page.evaluate("document.querySelectorAll('dialog img, dialog li i').length").await?;
+        check_equal("elements made from what was typed", made, 0)?;
+        check_equal("caught", page.evaluate::<bool>("window.caught === undefined").await?, true)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn properties_arrive() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("send-properties", async |page| {
+        let broker = mosquitto.ws_url();
+        page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", "deck/#"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        open(page, "Send a message").await?;
+        page.run("named('dialog[open]', 'Send a message').querySelector('details').open = true;").await?;
+        page.fill("Message content type", "text/plain").await?;
+        page.fill("Message response topic", "deck/answers").await?;
+        page.fill("Message correlation data", "c-1").await?;
+        page.press("Add a user property").await?;
+        page.fill("User property 1: name", "ship").await?;
+        page.fill("User property 1: value", "Evening Star").await?;
+        send(page, "deck/a", "1", "aye").await?;
+        wait_for_tally(page, "1 sent: 1 done.").await?;
+        page.press_keys(ESCAPE).await?;
+        page.wait_for_row("aye").await?;
+        page.press("Export").await?;
+        let export = page.downloaded().await?;
+        for words in ["text/plain", "deck/answers", "ship", "Evening Star"] {
+            ensure!(export.contains(words), "no {words} in {export}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_sent_while_the_broker_is_down_waits_for_it() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("send-offline", async |page| {
+        // What a browser says of a socket that can't be opened; the page says it better.
+        page.expect_errors("WebSocket connection to");
+        page.open(&station.page_url()).await?;
+        open(page, "Send a message").await?;
+        page.wait_for_words("Nothing is connected").await?;
+        ensure!(page.evaluate::<bool>("button('Send').disabled").await?, "one can send without a connection");
+        page.press_keys(ESCAPE).await?;
+
+        let keys = [("broker", mosquitto.ws_url()), ("connect", "1".to_owned()), ("topic", "deck/#".to_owned())];
+        page.open(&link(&station.page_url(), &keys.each_ref().map(|(key, value)| (*key, value.as_str())))).await?;
+        page.wait_for_state("connected").await?;
+        open(page, "Send a message").await?;
+        let mosquitto = mosquitto.kill().await?;
+        page.wait_for_state("reconnecting").await?;
+        for qos in ["0", "1", "2"] {
+            send(page, "deck/late", qos, &format!("late {qos}")).await?;
+        }
+        wait_for_tally(page, "3 sent: 3 waiting.").await?;
+        page.wait_for_words("Up to 10,000 messages wait here .*; 3 wait").await?;
+
+        let _mosquitto = mosquitto.restart().await?;
+        wait_for_tally(page, "3 sent: 3 done.").await?;
+        for qos in ["0", "1", "2"] {
+            page.wait_for_row(&format!("late {qos}")).await?;
+        }
+        check_equal("received", page.stat("received").await?, 3)
+    })
+    .await
+}
+
+/// CONNACK of 5.0 with these properties.
+fn connack(properties: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(properties.len()).expect("a short list");
+    [&[0x20, length + 3, 0, 0, length], properties].concat()
+}
+
+#[tokio::test]
+async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
+    let station = Station::start().await?;
+    // Maximum QoS 0, no retain, no subscription identifiers, a keep alive of its own, a user property.
+    let properties = b"\x24\x00\x25\x00\x29\x00\x13\x00\x2a\x26\x00\x04deck\x00\x08<b>7</b>";
+    let peer = Peer::start(Manner::Terms { connack: connack(properties) }).await?;
+    in_browser("terms", async |page| {
+        page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        // What stands beside a field for those who can't use it.
+        let why = |name: &str| {
+            format!(
+                "field('{name}').getAttribute('aria-describedby').split(' ')\
+             .map((id) => document.getElementById(id).textContent).join('')"
+            )
+        };
+
+        open(page, "Send a message").await?;
+        page.wait_for("words about QoS", &format!("/up to QoS 0/.test({})", why("Message QoS")), PATIENCE).await?;
+        let disabled: Vec<bool> =
+            page.evaluate("[...field('Message QoS').options].map((option) => option.disabled)").await?;
+        check_equal("which levels are off", disabled, vec![false, true, true])?;
+        ensure!(page.evaluate::<bool>("field('Message is retained').disabled").await?, "retain can be chosen");
+        ensure!(page.evaluate::<String>(&why("Message is retained")).await?.contains("no retained"), "no reason");
+        page.press("Close").await?;
+
+        page.press("Settings").await?;
+        open(page, "More settings").await?;
+        for (name, reason) in [
+            ("Keep alive in seconds", "42 s are in force"),
+            ("Subscription identifier", "no subscription identifiers"),
+            ("Will is retained", "no retained"),
+        ] {
+            ensure!(page.evaluate::<bool>(&format!("field('{name}').disabled")).await?, "{name} can be used");
+            let said: String = page.evaluate(&why(name)).await?;
+            ensure!(said.contains(reason), "{name}: {said}");
+        }
+        let terms: String = page.evaluate("named('section', 'What this broker allows').innerText").await?;
+        let terms = terms.split_whitespace().collect::<Vec<_>>().join(" ");
+        for line in [
+            "Keep alive 42 s",
+            "Highest QoS to publish with 0",
+            "Retained messages no",
+            "Filters with + and # yes",
+            "Subscription identifiers no",
+            "User property deck: <b>7</b>",
+        ] {
+            ensure!(terms.contains(line), "no {line:?} in {terms:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn finer_settings_reach_connect() -> Result<()> {
+    let station = Station::start().await?;
+    let mut peer = Peer::start(Manner::Terms { connack: connack(b"") }).await?;
+    in_browser("finer", async |page| {
+        page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        peer.connects();
+        page.press("Settings").await?;
+        open(page, "More settings").await?;
+
+        page.fill("Keep alive in seconds", "70000").await?;
+        page.press("Apply").await?;
+        page.wait_for_words("from 0 to 65535").await?;
+        page.wait_for_words("Nothing was applied").await?;
+
+        page.fill("Keep alive in seconds", "77").await?;
+        page.fill("Receive Maximum", "5").await?;
+        page.choose("Session", "later").await?;
+        page.fill("Kept for", "2").await?;
+        page.choose("Unit", "hours").await?;
+        page.wait_for_words("client identifier of its own").await?;
+        page.press("Add a user property").await?;
+        page.fill("User property 1: name", "ship").await?;
+        page.fill("User property 1: value", "Evening Star").await?;
+        page.tick("Leave a will").await?;
+        page.fill("Will topic", "deck/gone").await?;
+        page.fill("Will payload", "farewell").await?;
+        page.choose("Will QoS", "1").await?;
+        page.tick("Will is retained").await?;
+        page.fill("Will delay in seconds", "9").await?;
+        page.press("Apply").await?;
+        page.wait_for_words("takes effect with the next connection").await?;
+        page.press("Connect again").await?;
+
+        let look = || {
+            let connect = peer.connects().pop();
+            async { Ok(connect) }
+        };
+        let connect = eventually("another CONNECT", look).await?;
+        // Level 5; flags: will retained, will QoS 1, will, no clean start; keep alive 77.
+        let holds = |what: &str, bytes: &[u8]| -> Result<()> {
+            ensure!(connect.windows(bytes.len()).any(|window| window == bytes), "no {what} in {connect:02x?}");
+            Ok(())
+        };
+        holds("flags and keep alive", &[b'M', b'Q', b'T', b'T', 5, 0b0010_1100, 0, 77])?;
+        holds("Receive Maximum", &[0x21, 0, 5])?;
+        holds("session expiry", &[&[0x11], &7_200_u32.to_be_bytes()[..]].concat())?;
+        holds("user property", b"\x26\x00\x04ship\x00\x0cEvening Star")?;
+        holds("will delay", &[0x18, 0, 0, 0, 9])?;
+        holds("will", b"\x00\x09deck/gone\x00\x08farewell")?;
+        page.wait_for_state("connected").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_panel_gives_the_focus_back() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("panel-focus", async |page| {
+        page.open(&station.page_url()).await?;
+        for (name, first) in [("Send a message", "Message topic"), ("More settings", "Keep alive in seconds")] {
+            open(page, name).await?;
+            let dialog = page.element(&format!("named('dialog[open]', '{name}')")).await?;
+            let (role, found) = page.role_and_name(&dialog).await?;
+            check_equal("the role", role.as_str(), "dialog")?;
+            check_equal("the name", found.as_str(), name)?;
+            let is_inside = "document.activeElement.closest('dialog[open]') !== null";
+            ensure!(page.evaluate::<bool>(is_inside).await?, "the focus isn't in {name}");
+            page.fill(first, "").await?;
+            page.press_keys(ESCAPE).await?;
+            page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+            let focused: String = page.evaluate("nameOf(document.activeElement)").await?;
+            check_equal("where the focus is", focused.as_str(), name)?;
+        }
+        Ok(())
+    })
+    .await
+}
