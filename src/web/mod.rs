@@ -7,6 +7,7 @@
 //! - [`wire`]: the one format between the two.
 //! - [`clock`]: the only place that reads a clock.
 //! - [`worker`]: the worker's driver.
+//! - [`store`]: where the worker keeps lasting sessions.
 //! - [`worker_link`]: the page's end: starts the worker, notices its death.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
 //! - [`css`]: numbers for style sheets.
@@ -25,6 +26,8 @@ pub mod form;
 pub mod page;
 #[cfg(feature = "page")]
 pub mod status;
+#[cfg(feature = "worker")]
+pub mod store;
 pub mod wire;
 #[cfg(feature = "worker")]
 pub mod worker;
