@@ -14,6 +14,7 @@
 //! answer; the newcomer connects, and the frozen one asks when it has thawed and
 //! finds its connection gone, and gives way then.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub enum Said {
     Holding {
         /// Which session.
         key: String,
+        /// My claim.
+        standing: Standing,
     },
     /// The person wants this session in my tab: let go of it.
     TakingOver {
@@ -159,22 +162,20 @@ impl Tabs {
         if word.said == Said::Hello {
             self.say(Said::Here);
         }
-        let (Said::Asking { key, .. } | Said::Holding { key } | Said::TakingOver { key }) = &word.said else {
+        let (Said::Asking { key, .. } | Said::Holding { key, .. } | Said::TakingOver { key }) = &word.said else {
             return None;
         };
-        let claim = self.claim.as_ref().filter(|claim| claim.key == *key)?;
+        let Claim { standing: ours, .. } = *self.claim.as_ref().filter(|claim| claim.key == *key)?;
+        let is_better = |theirs| (theirs, Reverse(word.tab)) > (ours, Reverse(self.tab));
         match word.said {
-            Said::Asking { standing, .. } => {
-                let theirs = (standing, std::cmp::Reverse(word.tab));
-                if (claim.standing, std::cmp::Reverse(self.tab)) < theirs {
-                    return Some(Yield::Taken);
-                }
-                self.say(Said::Holding { key: key.clone() });
+            Said::Asking { standing, .. } if is_better(standing) => Some(Yield::Taken),
+            Said::Asking { .. } => {
+                self.say(Said::Holding { key: key.clone(), standing: ours });
                 None
             }
-            // Of two holders one has been thrown out by the broker and is about
-            // to hear of it.
-            Said::Holding { .. } => (claim.standing < Standing::Holder).then_some(Yield::Taken),
+            // Of two holders the broker has thrown one out, which is about to
+            // hear of it.
+            Said::Holding { standing, .. } => (ours < Standing::Holder && is_better(standing)).then_some(Yield::Taken),
             _ => Some(Yield::TakenOver),
         }
     }
