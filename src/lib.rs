@@ -19,6 +19,7 @@
 //! - [`crawl`]: where and when lines stand on the plane. Numbers only.
 //! - [`engine`]: the worker's brain, made of all of the above.
 //! - [`console`]: which rows of the log are on screen. Numbers only.
+//! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
 //! - [`compose`], [`finer`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
@@ -33,6 +34,7 @@ pub mod crawl;
 pub mod dialogue;
 pub mod engine;
 pub mod finer;
+pub mod jwt;
 pub mod link;
 pub mod log;
 pub mod mqtt;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
 use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, Update};
-use mqtt_crawl::engine::{Engine, Transmit};
+use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
@@ -46,6 +46,25 @@ impl Bench {
         packet.push(0);
         packet.extend_from_slice(payload.as_bytes());
         self.serve(&packet);
+    }
+
+    /// The store answers what it was asked for.
+    fn load(&mut self, loaded: Result<Option<Vec<u8>>, String>) {
+        let key = self.engine.poll_load().expect("something to load");
+        assert_eq!(self.engine.poll_load(), None, "asked for once");
+        assert!(self.transmits().is_empty(), "dialled before the store answered");
+        self.engine.handle_loaded(&key, loaded, self.now);
+    }
+
+    /// All that wants saving is safe; the last of it.
+    fn save(&mut self) -> Option<Save> {
+        let mut last = None;
+        while let Some(save) = self.engine.poll_save(self.now) {
+            assert_eq!(self.engine.poll_save(self.now), None, "one at a time");
+            self.engine.handle_saved(Ok(()));
+            last = Some(save);
+        }
+        last
     }
 
     fn transmits(&mut self) -> Vec<String> {
@@ -405,9 +424,10 @@ fn two_updates_in_one_frame_lose_nothing_that_is_told_once() {
 
 fn connect_lasting(bench: &mut Bench, saved: Result<Option<Vec<u8>>, String>) {
     let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
+    bench.engine.use_store();
     bench.command(Command::Refine(Box::new(more)));
-    assert_eq!(bench.engine.lasting_key(&request()).as_deref(), Some("c ws://h:1/mqtt"));
-    bench.engine.connect_lasting(request(), saved, bench.now);
+    bench.command(Command::Connect(request()));
+    bench.load(saved);
 }
 
 #[test]
@@ -419,15 +439,12 @@ fn a_lasting_session_saves_before_it_speaks() {
     bench.transmits();
     bench.serve(&[0x20, 3, 0, 0, 0]);
     assert!(bench.transmits().is_empty(), "the subscription waits for the store");
-    assert_eq!(bench.engine.poll_save().expect("something to save").key, "c ws://h:1/mqtt");
-    assert_eq!(bench.engine.poll_save(), None, "one at a time");
-    bench.engine.handle_saved(Ok(()));
+    assert_eq!(bench.save().expect("something to save").key, "c ws://h:1/mqtt");
     assert_eq!(bench.transmits().len(), 1);
 
     bench.command(publish(1, "a", QoS::ExactlyOnce));
     assert!(bench.transmits().is_empty());
-    let saved = bench.engine.poll_save().expect("something to save").bytes;
-    bench.engine.handle_saved(Ok(()));
+    let saved = bench.save().expect("something to save").bytes;
     assert_eq!(bench.transmits().len(), 1);
 
     // The page is gone; the next one takes it up where it was.
@@ -437,9 +454,7 @@ fn a_lasting_session_saves_before_it_speaks() {
     bench.engine.handle_open(bench.now);
     bench.transmits();
     bench.serve(&[0x20, 3, 1, 0, 0]);
-    while bench.engine.poll_save().is_some() {
-        bench.engine.handle_saved(Ok(()));
-    }
+    bench.save();
     let sent = bench.transmits();
     assert_eq!(sent.len(), 1, "the message again, and the subscription: {sent:?}");
 }
@@ -454,7 +469,7 @@ fn without_a_store_the_session_goes_on_and_says_so() {
         bench.engine.handle_open(bench.now);
         bench.transmits();
         bench.serve(&[0x20, 3, 0, 0, 0]);
-        if bench.engine.poll_save().is_some() {
+        if bench.engine.poll_save(bench.now).is_some() {
             bench.engine.handle_saved(Err("no store".to_owned()));
         }
         assert_eq!(bench.transmits().len(), 1);

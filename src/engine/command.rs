@@ -11,6 +11,9 @@ pub enum Command {
     Connect(ConnectRequest),
     /// The finer settings of every connection from the next wish on.
     Refine(Box<More>),
+    /// Connect although another tab of this browser is connected with the same
+    /// client identifier, which stopped this one: that one lets go.
+    TakeOver,
     /// Say goodbye to the broker and stay away.
     Disconnect,
     /// The network came back, the tab became visible, or the person said so:

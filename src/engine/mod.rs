@@ -13,11 +13,13 @@
 
 pub mod command;
 mod doctor;
+mod entrance;
 mod feed;
 mod row;
+pub mod tabs;
 pub mod update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::broker_url::BrokerUrl;
 use crate::log::query::{Matches, Query};
@@ -31,7 +33,10 @@ use crate::time::Instant;
 
 use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
+pub use entrance::Save;
+use entrance::{Entrance, Lasting};
 use feed::Feed;
+use tabs::Tabs;
 use update::{
     Connection, Granted, Outcome, PanelsUpdate, Published, Rows, Standing, State, Stats, Subscription, Update,
 };
@@ -62,7 +67,10 @@ pub enum Transmit<'a> {
 /// See the module's page.
 pub struct Engine {
     seed: u64,
+    /// The finer settings of this connection.
     more: More,
+    /// Those that the page has told; without them an earlier page's may hold.
+    told: Option<More>,
     session: Session,
     broker: String,
     log: MessageLog,
@@ -84,8 +92,19 @@ pub struct Engine {
     /// The panels wait for news, having been told this.
     panels_pull: bool,
     panels_know: Option<Standing>,
+    /// What was asked for last, for a tab that takes it over.
+    request: Option<ConnectRequest>,
+    entrance: Entrance,
+    /// Commands that came while the entrance was shut.
+    waiting: VecDeque<Command>,
+    tabs: Tabs,
+    has_store: bool,
     /// The person chose a session that outlives the page.
     lasting: Option<Lasting>,
+    /// A save is under way, and by then it has failed.
+    saving_until: Option<Instant>,
+    /// The kept session that isn't to last any more.
+    forgotten: Option<String>,
     /// Connected at least once since the last wish to connect.
     was_connected: bool,
     reconnects: u64,
@@ -96,11 +115,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine at rest. The seed decides the waits between attempts.
+    /// An engine at rest. The seed decides the waits between attempts, and is
+    /// this tab's number among others.
     pub fn new(seed: u64, limits: Limits) -> Self {
         Self {
             seed,
             more: More::default(),
+            told: None,
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
             log: MessageLog::new(limits),
@@ -117,7 +138,14 @@ impl Engine {
             published: Vec::new(),
             panels_pull: false,
             panels_know: None,
+            request: None,
+            entrance: Entrance::default(),
+            waiting: VecDeque::new(),
+            tabs: Tabs::new(seed),
+            has_store: false,
             lasting: None,
+            saving_until: None,
+            forgotten: None,
             was_connected: false,
             reconnects: 0,
             pull: None,
@@ -128,15 +156,22 @@ impl Engine {
 
     /// Does what the page or its panels ask. An export is asked of [`Engine::export`].
     pub fn handle_command(&mut self, command: Command, now: Instant) {
+        if self.is_entering() && entrance::must_wait(&command) {
+            return self.waiting.push_back(command);
+        }
+        self.obey(command, now);
+        self.settle(now);
+    }
+
+    fn obey(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Connect(request) => self.connect(request, None, now),
-            Command::Refine(more) => self.more = *more,
+            Command::Connect(request) => self.enter(request, now),
+            Command::TakeOver => self.take_over(now),
+            Command::Refine(more) => self.told = Some(*more),
             Command::Disconnect => {
-                self.session.disconnect(if self.lasting.is_some() {
-                    Parting::KeepSession
-                } else {
-                    Parting::EndSession
-                });
+                self.tabs.release();
+                self.request = None;
+                self.session.disconnect(self.parting());
                 self.server = None;
                 self.connection =
                     Connection { words: format!("Disconnected from {}.", self.broker), ..Connection::default() };
@@ -162,7 +197,6 @@ impl Engine {
             Command::PullPanels => self.panels_pull = true,
             Command::Export => {}
         }
-        self.settle(now);
     }
 
     /// The WebSocket is open.
@@ -201,6 +235,7 @@ impl Engine {
     /// The deadline of [`Engine::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
+        self.pass_time(now);
         if self.filtering {
             self.advance_filter();
             self.news = true;
@@ -212,7 +247,7 @@ impl Engine {
     /// before what it would say is saved.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        if self.lasting.as_ref().is_some_and(|lasting| lasting.is_saving) || self.needs_saving() {
+        if self.is_held_back() {
             return None;
         }
         Some(match self.session.poll_transmit()? {
@@ -220,47 +255,6 @@ impl Engine {
             session::Transmit::Send(bytes) => Transmit::Send(bytes),
             session::Transmit::HangUp => Transmit::HangUp,
         })
-    }
-
-    /// What a lasting session wants saved before anything else is sent; answer
-    /// with [`Engine::handle_saved`].
-    #[must_use]
-    pub fn poll_save(&mut self) -> Option<Save> {
-        if !self.needs_saving() {
-            return None;
-        }
-        let lasting = self.lasting.as_mut().filter(|lasting| !lasting.is_saving)?;
-        self.session.take_unsaved();
-        lasting.is_saving = true;
-        // Plain data in memory: there is nothing that could fail.
-        let bytes = postcard::to_allocvec(&self.session.saved()).unwrap_or_default();
-        Some(Save { key: lasting.key.clone(), bytes })
-    }
-
-    /// What [`Engine::poll_save`] gave is safe; or why it isn't, and then the
-    /// session goes on without outliving the page.
-    pub fn handle_saved(&mut self, saved: Result<(), String>) {
-        match saved {
-            Ok(()) => {
-                if let Some(lasting) = &mut self.lasting {
-                    lasting.is_saving = false;
-                }
-            }
-            Err(words) => self.cannot_last(&words),
-        }
-    }
-
-    /// This browser keeps nothing for this page.
-    fn cannot_last(&mut self, words: &str) {
-        self.lasting = None;
-        self.connection.notice = Some(format!(
-            "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
-        ));
-        self.news = true;
-    }
-
-    fn needs_saving(&self) -> bool {
-        self.lasting.is_some() && self.session.is_unsaved()
     }
 
     /// The answer to the page's pull, as soon as something is new.
@@ -309,7 +303,10 @@ impl Engine {
     /// "as soon as the worker has nothing else to do".
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.filtering { Some(Instant::EPOCH) } else { self.session.poll_timeout() }
+        if self.filtering {
+            return Some(Instant::EPOCH);
+        }
+        [self.session.poll_timeout(), self.entrance_timeout()].into_iter().flatten().min()
     }
 
     /// Appends kept messages from `from_seq` on as NDJSON until about
@@ -325,29 +322,7 @@ impl Engine {
         None
     }
 
-    /// Under which name the session of such a connection is kept; `None` for one
-    /// that doesn't outlive the page.
-    pub fn lasting_key(&self, request: &ConnectRequest) -> Option<String> {
-        self.more.lasts().then(|| format!("{} {}", request.client_id, request.broker))
-    }
-
-    /// Connects with what an earlier page saved of the session under
-    /// [`Engine::lasting_key`], or why that couldn't be read.
-    pub fn connect_lasting(&mut self, request: ConnectRequest, saved: Result<Option<Vec<u8>>, String>, now: Instant) {
-        match saved {
-            Ok(saved) => {
-                let saved = saved.and_then(|bytes| postcard::from_bytes(&bytes).ok());
-                self.connect(request, saved, now);
-            }
-            Err(words) => {
-                self.connect(request, None, now);
-                self.cannot_last(&words);
-            }
-        }
-        self.settle(now);
-    }
-
-    fn connect(&mut self, request: ConnectRequest, saved: Option<Saved>, now: Instant) {
+    fn connect(&mut self, request: ConnectRequest, more: More, saved: Option<Saved>, now: Instant) {
         self.was_connected = false;
         self.news = true;
         let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
@@ -361,7 +336,10 @@ impl Engine {
         }
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         self.forget_publishes();
-        self.lasting = self.lasting_key(&request).map(|key| Lasting { key, is_saving: false });
+        self.session.disconnect(self.parting());
+        self.lasting = Self::lasting_of(&request, &more, now);
+        self.more = more;
+        let saved = saved.filter(|_| self.lasting.is_some());
         self.with_credentials = request.user_name.is_some() || request.password.is_some();
         self.session.replace(options_of(&request, &self.more), self.seed, saved);
         self.server = None;
@@ -418,9 +396,14 @@ impl Engine {
 
     /// These settings lead nowhere.
     fn refuse(&mut self, words: String) {
-        self.session.disconnect(Parting::EndSession);
+        self.tabs.release();
+        self.session.disconnect(self.parting());
         self.server = None;
         self.connection = Connection { state: State::Stopped, words, ..Connection::default() };
+    }
+
+    fn parting(&self) -> Parting {
+        if self.lasting.is_some() { Parting::KeepSession } else { Parting::EndSession }
     }
 
     fn filter(&mut self, text: &str) {
@@ -467,6 +450,7 @@ impl Engine {
     }
 
     fn connected(&mut self, version: Version, fell_back: bool, server: Server) {
+        self.tabs.hold();
         self.reconnects += u64::from(std::mem::replace(&mut self.was_connected, true));
         let went_back =
             if fell_back { " The broker doesn't take MQTT 5.0, so the older version was chosen." } else { "" };
@@ -506,6 +490,10 @@ impl Engine {
     }
 
     fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, now: Instant) {
+        match retry_at {
+            Some(_) => self.tabs.lose(),
+            None => self.tabs.release(),
+        }
         let case = Case {
             failure,
             broker: &self.broker,
@@ -553,22 +541,6 @@ impl Engine {
             .collect();
         Rows { first, rows }
     }
-}
-
-/// A lasting session's place in the browser's store.
-#[derive(Debug)]
-struct Lasting {
-    key: String,
-    is_saving: bool,
-}
-
-/// What is to be saved, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Save {
-    /// The entry it replaces.
-    pub key: String,
-    /// The session; no password is in it.
-    pub bytes: Vec<u8>,
 }
 
 fn options_of(request: &ConnectRequest, more: &More) -> session::Options {

@@ -121,6 +121,8 @@ pub struct Connection {
     pub version: Option<Version>,
     /// The subscriptions and what the broker said to each.
     pub subscriptions: Vec<Subscription>,
+    /// Another tab of this browser has this session, and this one may have it.
+    pub can_take_over: bool,
     /// When the next attempt is due, while one is waited for.
     pub retry_at: Option<Instant>,
 }

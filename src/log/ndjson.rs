@@ -502,7 +502,7 @@ fn put_padded(mut number: u64, digits_min: usize, out: &mut Vec<u8>) {
 const DAY_MS: u64 = 86_400_000;
 
 /// Appends a moment as RFC 3339 writes it, in UTC and milliseconds.
-fn put_time(time: Instant, out: &mut Vec<u8>) {
+pub(crate) fn put_time(time: Instant, out: &mut Vec<u8>) {
     let ms = time.min(MessageLog::TIME_MAX).as_micros() / 1_000;
     let (year, month, day) = date_of(ms / DAY_MS);
     let ms = ms % DAY_MS;

@@ -234,6 +234,8 @@ pub enum Event {
 pub struct Saved {
     client_id: String,
     version: Version,
+    /// The server may hold the session.
+    established: bool,
     received: Vec<PacketId>,
     in_flight: Vec<(PacketId, bool, Message)>,
     queue: Vec<Message>,
@@ -533,8 +535,8 @@ impl Session {
         let mut session = Self::new(options, seed);
         session.options.client_id = saved.client_id;
         session.version = session.options.version.unwrap_or(saved.version);
-        session.proven = Some(saved.version);
-        session.established = true;
+        session.proven = saved.established.then_some(saved.version);
+        session.established = saved.established;
         for id in saved.received {
             session.received.insert(id);
         }
@@ -562,6 +564,7 @@ impl Session {
         Saved {
             client_id: self.options.client_id.clone(),
             version: self.version,
+            established: self.established,
             received: self.received.iter().collect(),
             in_flight: in_flight.collect(),
             queue: self.queue.iter().map(|(_, message)| message.clone()).collect(),

@@ -9,6 +9,7 @@
 //! - [`hail`]: what page and panels call out to each other.
 //! - [`clock`]: the only place that reads a clock.
 //! - [`worker`]: the worker's driver.
+//! - [`store`]: where the worker keeps lasting sessions.
 //! - [`worker_link`]: the page's end: starts the worker, notices its death.
 //! - [`panels_link`]: the page's end: loads the panels, links them to the worker.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
@@ -35,6 +36,8 @@ pub mod panels;
 pub mod panels_link;
 #[cfg(feature = "page")]
 pub mod status;
+#[cfg(feature = "worker")]
+pub mod store;
 pub mod wire;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -620,6 +620,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             connection=shown.connection
                             now=shown.now
                             on_try=move || app.with(|inner| inner.wake())
+                            on_take_over=move || app.with(|inner| inner.worker.send(&Command::TakeOver))
                         />
                         <ConnectionForm
                             form

@@ -13,6 +13,8 @@ pub(super) fn ConnectionStatus(
     now: RwSignal<Instant>,
     /// Don't wait any longer for the next attempt.
     on_try: impl Fn() + Copy + Send + Sync + 'static,
+    /// Connect although another tab has the connection.
+    on_take_over: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let state = move || connection.with(|connection| connection.state);
     let words = move || {
@@ -31,7 +33,7 @@ pub(super) fn ConnectionStatus(
             ></span>
             <p class="status" role="status">{words}</p>
         </div>
-        <Details connection now on_try />
+        <Details connection now on_try on_take_over />
     }
 }
 
@@ -40,7 +42,9 @@ fn Details(
     connection: RwSignal<Connection>,
     now: RwSignal<Instant>,
     on_try: impl Fn() + Copy + Send + Sync + 'static,
+    on_take_over: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
+    let is_elsewhere = Memo::new(move |_| connection.with(|connection| connection.can_take_over));
     // Apart from the words, which change every second: a button that is made
     // anew loses its focus.
     let is_waiting = Memo::new(move |_| connection.with(|connection| connection.retry_at.is_some()));
@@ -60,6 +64,17 @@ fn Details(
     });
     view! {
         <div class="status-details">
+            {move || {
+                is_elsewhere
+                    .get()
+                    .then(|| {
+                        view! {
+                            <button type="button" class="button" on:click=move |_| on_take_over()>
+                                "Take over"
+                            </button>
+                        }
+                    })
+            }}
             {move || {
                 is_waiting
                     .get()

@@ -17,11 +17,12 @@ use gloo_timers::callback::Timeout;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    BinaryType, Blob, BlobPropertyBag, CloseEvent, DedicatedWorkerGlobalScope, DomException, MessageEvent, MessagePort,
-    WebSocket,
+    BinaryType, Blob, BlobPropertyBag, BroadcastChannel, CloseEvent, DedicatedWorkerGlobalScope, DomException,
+    MessageEvent, MessagePort, WebSocket,
 };
 
 use super::clock::Clock;
+use super::store::{self, Store};
 use super::wire::{self, FromWorker};
 use crate::engine::command::Command;
 use crate::engine::update::PanelsUpdate;
@@ -57,10 +58,13 @@ pub fn run() {
         panic!("this browser's workers have no clock (performance)");
     };
     let driver = Rc::new_cyclic(|this| {
+        let clock = Clock::new(performance);
         RefCell::new(Driver {
             this: this.clone(),
             scope: scope.clone(),
-            clock: Clock::new(performance),
+            store: Store::open(store::DATABASE, clock.now()),
+            tabs: None,
+            clock,
             engine: Engine::new(seed(&scope), Limits::default()),
             socket: None,
             frame: Vec::new(),
@@ -69,6 +73,7 @@ pub fn run() {
             panels: None,
         })
     });
+    driver.borrow_mut().greet();
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         driver.borrow_mut().hear(&event.data());
     });
@@ -84,6 +89,8 @@ struct Driver {
     scope: DedicatedWorkerGlobalScope,
     clock: Clock,
     engine: Engine,
+    store: Store,
+    tabs: Option<TabChannel>,
     socket: Option<Socket>,
     /// Each frame is copied into this, once.
     frame: Vec<u8>,
@@ -114,6 +121,12 @@ impl Drop for Socket {
         // does nothing. Without arguments it can't fail.
         let _ = self.socket.close();
     }
+}
+
+/// The way to the other tabs of this browser that run this app.
+struct TabChannel {
+    channel: BroadcastChannel,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
 }
 
 struct Export {
@@ -212,6 +225,8 @@ impl Driver {
             self.socket = None;
             self.engine.handle_close(broken, now);
         }
+        self.serve_store(now);
+        self.speak_to_tabs();
         if let Some(update) = self.engine.poll_update() {
             post(&self.scope, &FromWorker::Update(Box::new(update)));
         }
@@ -266,6 +281,46 @@ impl Driver {
         self.timer = Some((due, timeout));
     }
 
+    /// Makes the store and the other tabs known to the engine.
+    fn greet(&mut self) {
+        let now = self.clock.now();
+        self.engine.use_store();
+        self.tabs = TabChannel::open(&self.this);
+        if self.tabs.is_some() {
+            self.engine.use_tabs(now);
+        }
+        self.settle(now);
+    }
+
+    /// Asks the store what the engine wants of it.
+    fn serve_store(&mut self, now: Instant) {
+        if let Some(key) = self.engine.poll_load() {
+            let this = self.this.clone();
+            let asked = key.clone();
+            self.store.load(&key, move |loaded| {
+                with_driver(&this, |driver, now| driver.engine.handle_loaded(&asked, loaded, now));
+            });
+        }
+        if let Some(key) = self.engine.poll_forget() {
+            self.store.forget(key);
+        }
+        if let Some(save) = self.engine.poll_save(now) {
+            let this = self.this.clone();
+            self.store.save(save, move |saved| {
+                with_driver(&this, |driver, _| driver.engine.handle_saved(saved));
+            });
+        }
+    }
+
+    fn speak_to_tabs(&mut self) {
+        while let Some(word) = self.engine.poll_word() {
+            if let (Some(tabs), Ok(word)) = (&self.tabs, wire::encode(&word)) {
+                // Fails only for what can't be cloned, and bytes can.
+                let _ = tabs.channel.post_message(&word);
+            }
+        }
+    }
+
     fn start_export(&mut self) {
         // Two at once would give the same file twice.
         if self.export.is_some() {
@@ -316,6 +371,32 @@ impl Driver {
         // Only a page that is gone can't be told.
         let _ = blob.and_then(|blob| self.scope.post_message(&blob));
     }
+}
+
+impl TabChannel {
+    /// None in a browser, or a kind of page, that has no such channel.
+    fn open(driver: &Weak<RefCell<Driver>>) -> Option<Self> {
+        let channel = BroadcastChannel::new(store::DATABASE).ok()?;
+        let to = driver.clone();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            // A tab of another build speaks another language; the broker tells
+            // such two apart.
+            if let Ok(word) = wire::decode(&event.data()) {
+                with_driver(&to, |driver, now| driver.engine.handle_word(&word, now));
+            }
+        });
+        channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        Some(Self { channel, _on_message: on_message })
+    }
+}
+
+/// Something happened: the engine hears of it, and the rest follows.
+fn with_driver(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver, Instant)) {
+    let Some(driver) = driver.upgrade() else { return };
+    let mut driver = driver.borrow_mut();
+    let now = driver.clock.now();
+    act(&mut driver, now);
+    driver.settle(now);
 }
 
 impl Socket {

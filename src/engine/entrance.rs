@@ -1,0 +1,350 @@
+//! What a wish to connect waits for before the session hears of it: the other
+//! tabs of this browser, and the store where lasting sessions are kept.
+//!
+//! # Invariants
+//!
+//! - Commands that come in the meantime wait and are handled in their order;
+//!   only a pull is answered at once, for it changes nothing.
+//! - Each wait has a limit, so that a browser that never answers delays a
+//!   connection and doesn't prevent it.
+//! - A tab that gives way to another one saves nothing any more: the kept
+//!   session is the other one's.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::command::{Command, ConnectRequest, More};
+use super::tabs::{Word, Yield};
+use super::update::{Connection, State};
+use crate::mqtt::session::{Parting, Saved};
+use crate::time::Instant;
+
+/// A store that says nothing for so long is none. Opening one takes a few
+/// milliseconds, on a slow disk some hundred.
+const STORE_WAIT: Duration = Duration::from_secs(3);
+
+/// A store that takes so long for a write is none; until then nothing is sent.
+const SAVE_WAIT: Duration = Duration::from_secs(10);
+
+/// How much longer than the broker a browser keeps a session. Its age counts
+/// from the last change, so a session that lives on without one is saved anew
+/// after half of this.
+const KEPT_LONGER: Duration = Duration::from_hours(24);
+
+/// Where the wish to connect stands.
+#[derive(Debug, Default)]
+pub(super) enum Entrance {
+    /// Nothing is waited for.
+    #[default]
+    Open,
+    /// Another tab may object.
+    Asking { request: Box<ConnectRequest>, until: Instant },
+    /// The store was asked for what it keeps.
+    Loading { request: Box<ConnectRequest>, key: String, is_asked: bool, until: Instant },
+}
+
+/// A lasting session's place in the browser's store.
+#[derive(Debug)]
+pub(super) struct Lasting {
+    pub(super) key: String,
+    /// It is to be saved although nothing changed: it is still in use.
+    is_aging: bool,
+    ages_at: Instant,
+}
+
+/// What is to be saved, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Save {
+    /// The entry it replaces.
+    pub key: String,
+    /// The session and its finer settings; no password is in it.
+    pub bytes: Vec<u8>,
+    /// When it is of no use any more; `None`: never.
+    pub until: Option<Instant>,
+}
+
+/// One entry of the store.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    more: More,
+    session: Saved,
+}
+
+impl Engine {
+    /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
+    /// [`Engine::poll_save`] and [`Engine::poll_forget`] are asked.
+    pub fn use_store(&mut self) {
+        self.has_store = true;
+    }
+
+    /// There is a way to the other tabs of this browser: from now on
+    /// [`Engine::poll_word`] is asked, and their words are handed in.
+    pub fn use_tabs(&mut self, now: Instant) {
+        self.tabs.greet(now);
+    }
+
+    /// Another tab said something.
+    pub fn handle_word(&mut self, word: &Word, now: Instant) {
+        if let Some(why) = self.tabs.handle_word(word) {
+            self.give_way(why);
+            self.enter_waiting(now);
+        }
+        self.settle(now);
+    }
+
+    /// The next word for the other tabs.
+    #[must_use]
+    pub fn poll_word(&mut self) -> Option<Word> {
+        self.tabs.poll_word()
+    }
+
+    /// The entry that the store is to read; answer with
+    /// [`Engine::handle_loaded`].
+    #[must_use]
+    pub fn poll_load(&mut self) -> Option<String> {
+        match &mut self.entrance {
+            Entrance::Loading { key, is_asked, .. } => (!std::mem::replace(is_asked, true)).then(|| key.clone()),
+            _ => None,
+        }
+    }
+
+    /// What the store keeps under the key of [`Engine::poll_load`], or why it
+    /// couldn't be read. An answer that comes too late changes nothing.
+    pub fn handle_loaded(&mut self, key: &str, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
+        match std::mem::take(&mut self.entrance) {
+            Entrance::Loading { request, key: awaited, .. } if awaited == key => {
+                self.loaded(*request, loaded, now);
+                self.enter_waiting(now);
+            }
+            other => self.entrance = other,
+        }
+        self.settle(now);
+    }
+
+    /// What a lasting session wants saved before anything else is sent; answer
+    /// with [`Engine::handle_saved`].
+    #[must_use]
+    pub fn poll_save(&mut self, now: Instant) -> Option<Save> {
+        if self.saving_until.is_some() || !self.needs_saving() {
+            return None;
+        }
+        let lasting = self.lasting.as_mut()?;
+        self.session.take_unsaved();
+        self.saving_until = Some(now + SAVE_WAIT);
+        lasting.is_aging = false;
+        lasting.ages_at = now + KEPT_LONGER / 2;
+        let until = match self.more.session_expiry_s {
+            // A session that never expires [MQTT-3.1.2.11.2].
+            Some(u32::MAX) | None => None,
+            Some(seconds) => Some(now + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
+        };
+        let entry = Entry { more: self.more.clone(), session: self.session.saved() };
+        // Plain data in memory: there is nothing that could fail.
+        let bytes = postcard::to_allocvec(&entry).unwrap_or_default();
+        Some(Save { key: lasting.key.clone(), bytes, until })
+    }
+
+    /// What [`Engine::poll_save`] gave is safe; or why it isn't, and then the
+    /// session goes on without outliving the page.
+    pub fn handle_saved(&mut self, saved: Result<(), String>) {
+        self.saving_until = None;
+        if let Err(words) = saved {
+            self.cannot_last(&words);
+        }
+    }
+
+    /// The entry that the store is to drop: its session isn't to last any more.
+    #[must_use]
+    pub fn poll_forget(&mut self) -> Option<String> {
+        self.forgotten.take()
+    }
+
+    /// Whether what would be sent has to wait for the store.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.saving_until.is_some() || self.needs_saving()
+    }
+
+    fn needs_saving(&self) -> bool {
+        self.lasting.as_ref().is_some_and(|lasting| lasting.is_aging || self.session.is_unsaved())
+    }
+
+    /// Whether commands have to wait.
+    pub(super) fn is_entering(&self) -> bool {
+        !matches!(self.entrance, Entrance::Open)
+    }
+
+    /// When [`Self::pass_time`] is due.
+    pub(super) fn entrance_timeout(&self) -> Option<Instant> {
+        let entered = match &self.entrance {
+            Entrance::Open => None,
+            Entrance::Asking { until, .. } | Entrance::Loading { until, .. } => Some(*until),
+        };
+        let aged = self.lasting.as_ref().filter(|lasting| !lasting.is_aging).map(|lasting| lasting.ages_at);
+        [entered, aged, self.saving_until].into_iter().flatten().min()
+    }
+
+    /// Deadlines of the entrance and of the store may have come.
+    pub(super) fn pass_time(&mut self, now: Instant) {
+        if self.saving_until.is_some_and(|until| until <= now) {
+            self.handle_saved(Err("it doesn't answer".to_owned()));
+        }
+        if let Some(lasting) = self.lasting.as_mut().filter(|lasting| lasting.ages_at <= now) {
+            lasting.is_aging = true;
+        }
+        match std::mem::take(&mut self.entrance) {
+            Entrance::Asking { request, until } if until <= now => self.load(*request, now),
+            Entrance::Loading { request, until, .. } if until <= now => {
+                self.loaded(*request, Err("it doesn't answer".to_owned()), now);
+            }
+            waiting => self.entrance = waiting,
+        }
+        self.enter_waiting(now);
+    }
+
+    /// A wish to connect arrives.
+    pub(super) fn enter(&mut self, request: ConnectRequest, now: Instant) {
+        self.connection = Connection {
+            state: State::Connecting,
+            words: format!("Connecting to {} …", request.broker),
+            ..Connection::default()
+        };
+        self.news = true;
+        self.request = Some(request.clone());
+        match key_of(&request) {
+            // The broker draws an identifier that nobody else has.
+            None => {
+                self.tabs.release();
+                self.load(request, now);
+            }
+            Some(key) => {
+                let until = self.tabs.ask(&key, now);
+                self.ask_until(request, until, now);
+            }
+        }
+    }
+
+    /// The person wants the session here that another tab has.
+    pub(super) fn take_over(&mut self, now: Instant) {
+        let Some(request) = self.request.clone().filter(|_| self.connection.can_take_over) else { return };
+        let Some(key) = key_of(&request) else { return };
+        self.connection = Connection {
+            state: State::Connecting,
+            words: format!("Taking over the connection to {} …", request.broker),
+            ..Connection::default()
+        };
+        self.news = true;
+        let until = self.tabs.take_over(&key, now);
+        self.ask_until(request, until, now);
+    }
+
+    fn ask_until(&mut self, request: ConnectRequest, until: Instant, now: Instant) {
+        if until <= now {
+            return self.load(request, now);
+        }
+        self.entrance = Entrance::Asking { request: Box::new(request), until };
+    }
+
+    /// No other tab objects: what is kept of the session comes next.
+    fn load(&mut self, request: ConnectRequest, now: Instant) {
+        self.tabs.hold();
+        let more = self.told.clone().unwrap_or_default();
+        let Some(key) = key_of(&request) else { return self.connect(request, more, None, now) };
+        if more.lasts() && self.lasting.as_ref().is_some_and(|lasting| lasting.key == key) {
+            // It is this very session; the store may be a step behind.
+            let saved = self.session.saved();
+            return self.connect(request, more, Some(saved), now);
+        }
+        if !self.has_store {
+            self.connect(request, more, None, now);
+            return self.cannot_last("it has no store");
+        }
+        if self.told.is_some() && !more.lasts() {
+            self.forgotten = Some(key);
+            return self.connect(request, more, None, now);
+        }
+        // Where nobody has told this page any finer settings, an earlier one may
+        // have left some.
+        let until = now + STORE_WAIT;
+        self.entrance = Entrance::Loading { request: Box::new(request), key, is_asked: false, until };
+    }
+
+    fn loaded(&mut self, request: ConnectRequest, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
+        let (bytes, failed) = match loaded {
+            Ok(bytes) => (bytes, None),
+            Err(words) => (None, Some(words)),
+        };
+        // What another version of this app saved in a way of its own is dropped.
+        let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<Entry>(&bytes).ok()) {
+            Some(Entry { more, session }) => (Some(more), Some(session)),
+            None => (None, None),
+        };
+        let goes_on = saved.is_some();
+        let more = self.told.clone().or(kept).unwrap_or_default();
+        self.connect(request, more, saved, now);
+        if let Some(words) = failed {
+            self.cannot_last(&words);
+        } else if goes_on && self.connection.state == State::Connecting {
+            let words = "This browser kept the session and its settings: it goes on where the last page left it.";
+            self.connection.notice = Some(words.to_owned());
+        }
+    }
+
+    /// The session of such a connection, where it is to last.
+    pub(super) fn lasting_of(request: &ConnectRequest, more: &More, now: Instant) -> Option<Lasting> {
+        let key = key_of(request).filter(|_| more.lasts())?;
+        Some(Lasting { key, is_aging: false, ages_at: now + KEPT_LONGER / 2 })
+    }
+
+    /// What waited for the entrance to open, in its order.
+    fn enter_waiting(&mut self, now: Instant) {
+        while !self.is_entering()
+            && let Some(command) = self.waiting.pop_front()
+        {
+            self.obey(command, now);
+        }
+    }
+
+    /// Another tab has the better claim.
+    fn give_way(&mut self, why: Yield) {
+        self.tabs.release();
+        self.entrance = Entrance::Open;
+        self.lasting = None;
+        self.session.disconnect(Parting::KeepSession);
+        let client_id = self.request.as_ref().map_or("", |request| &request.client_id);
+        let words = match why {
+            Yield::Taken => format!(
+                "Another tab of this browser is connected to {} as “{client_id}”: two would throw each other out for \
+                 ever. Use another client identifier, close the other tab, or take over.",
+                self.request.as_ref().map_or("", |request| &request.broker),
+            ),
+            Yield::TakenOver => format!("Another tab of this browser took the connection as “{client_id}” over."),
+        };
+        self.connection = Connection { state: State::Stopped, words, can_take_over: true, ..Connection::default() };
+        self.news = true;
+    }
+
+    /// This browser keeps nothing for this page, which matters only to a session
+    /// that is to last.
+    fn cannot_last(&mut self, words: &str) {
+        if self.lasting.take().is_none() {
+            return;
+        }
+        self.connection.notice = Some(format!(
+            "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
+        ));
+        self.news = true;
+    }
+}
+
+/// Under which name a session is known to the other tabs and to the store; none
+/// where the broker is to draw the client identifier.
+fn key_of(request: &ConnectRequest) -> Option<String> {
+    (!request.client_id.is_empty()).then(|| format!("{} {}", request.client_id, request.broker))
+}
+
+/// A command that must not overtake the ones before it.
+pub(super) fn must_wait(command: &Command) -> bool {
+    !matches!(command, Command::Pull(_))
+}

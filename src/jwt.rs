@@ -1,0 +1,188 @@
+//! What a password says of itself when it is a signed token (JSON Web Token,
+//! RFC 7519), as VerneMQ and EMQX take them.
+//!
+//! Only the broker can check the signature. Here the claims are read so that a
+//! person sees whose token it is and until when it holds.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::log::ndjson;
+use crate::time::Instant;
+
+/// The claims that a person asks about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Jwt {
+    /// Whom it stands for (`sub`, RFC 7519 section 4.1.2).
+    pub subject: Option<String>,
+    /// From when on it is refused (`exp`, section 4.1.4); `None`: never.
+    pub expires_at: Option<Instant>,
+    /// Before when it is refused (`nbf`, section 4.1.5).
+    pub not_before: Option<Instant>,
+}
+
+#[derive(Deserialize)]
+struct Header<'a> {
+    #[serde(borrow)]
+    #[expect(dead_code, reason = "its presence is what tells a token from other text (RFC 7515, section 4.1.1)")]
+    alg: &'a RawValue,
+}
+
+/// A claim of another type than it should have is the broker's to refuse, not
+/// a reason to say nothing of the others.
+#[derive(Deserialize)]
+struct Claims<'a> {
+    #[serde(borrow)]
+    sub: Option<&'a RawValue>,
+    #[serde(borrow)]
+    exp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    nbf: Option<&'a RawValue>,
+}
+
+impl Jwt {
+    /// `None` for a password that is no signed token.
+    pub fn recognise(password: &str) -> Option<Self> {
+        let mut parts = password.trim().split('.');
+        let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        serde_json::from_slice::<Header<'_>>(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+        let claims: Claims<'_> = serde_json::from_slice(&claims).ok()?;
+        Some(Self {
+            subject: claims.sub.and_then(|sub| serde_json::from_str(sub.get()).ok()),
+            expires_at: claims.exp.and_then(moment),
+            not_before: claims.nbf.and_then(moment),
+        })
+    }
+
+    /// Whether a broker with the same clock refuses it now.
+    pub fn has_expired(&self, now: Instant) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// When what [`Jwt::words`] says changes next.
+    pub fn next_change(&self, now: Instant) -> Option<Instant> {
+        [self.not_before, self.expires_at].into_iter().flatten().filter(|&change| change > now).min()
+    }
+
+    /// What a person should know of it.
+    pub fn words(&self, now: Instant) -> String {
+        let whose = match &self.subject {
+            Some(subject) => format!("A signed token (JWT) of “{subject}”"),
+            None => "A signed token (JWT) that names nobody".to_owned(),
+        };
+        match (self.expires_at, self.not_before) {
+            (Some(expires_at), _) if self.has_expired(now) => {
+                format!("{whose}. It expired on {}: put in a new one.", Utc(expires_at))
+            }
+            (_, Some(not_before)) if not_before > now => {
+                format!("{whose}. It holds only from {} on.", Utc(not_before))
+            }
+            (Some(expires_at), _) => format!("{whose}. It expires on {}.", Utc(expires_at)),
+            (None, _) => format!("{whose}. It never expires."),
+        }
+    }
+}
+
+/// Seconds since the epoch, maybe with a fraction (RFC 7519, NumericDate).
+fn moment(claim: &RawValue) -> Option<Instant> {
+    let seconds: f64 = serde_json::from_str(claim.get()).ok()?;
+    // Saturates: what lies beyond is "never", or long past.
+    Some(Instant::from_micros((seconds * 1e6) as u64))
+}
+
+/// A moment to the second.
+struct Utc(Instant);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut time = Vec::new();
+        ndjson::put_time(self.0, &mut time);
+        let time = String::from_utf8_lossy(&time);
+        match (time.get(..10), time.get(11..19)) {
+            (Some(day), Some(second)) => write!(f, "{day} at {second} UTC"),
+            _ => f.write_str(&time),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-21T10:00:00Z
+    const NOW: Instant = Instant::from_millis(1_795_255_200_000);
+
+    fn token(header: &str, claims: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn claims_are_told_in_words() {
+        for (claims, words) in [
+            (
+                r#"{"sub":"alice","exp":1795258800}"#,
+                "A signed token (JWT) of “alice”. It expires on 2026-11-21 at 11:00:00 UTC.",
+            ),
+            (
+                r#"{"sub":"alice","exp":1795255200}"#,
+                "A signed token (JWT) of “alice”. It expired on 2026-11-21 at 10:00:00 UTC: put in a new one.",
+            ),
+            (r#"{"iat":1}"#, "A signed token (JWT) that names nobody. It never expires."),
+            (
+                r#"{"sub":"b","exp":1795258800.5,"nbf":1795255201}"#,
+                "A signed token (JWT) of “b”. It holds only from 2026-11-21 at 10:00:01 UTC on.",
+            ),
+            // Types that the RFC doesn't allow, and moments beyond all clocks.
+            (r#"{"sub":7,"exp":"soon"}"#, "A signed token (JWT) that names nobody. It never expires."),
+            (
+                r#"{"exp":-5}"#,
+                "A signed token (JWT) that names nobody. It expired on 1970-01-01 at 00:00:00 UTC: put in a new one.",
+            ),
+        ] {
+            let jwt = Jwt::recognise(&token(r#"{"alg":"HS256"}"#, claims)).expect(claims);
+            assert_eq!(jwt.words(NOW), words);
+        }
+        let far = Jwt::recognise(&token(r#"{"alg":"none"}"#, r#"{"exp":1e300}"#)).expect("a token");
+        assert!(!far.has_expired(NOW), "{}", far.words(NOW));
+    }
+
+    #[test]
+    fn other_passwords_are_no_tokens() {
+        let good = token(r#"{"alg":"HS256"}"#, "{}");
+        assert!(Jwt::recognise(&format!("  {good}\n")).is_some(), "pasted with a line's end");
+        for password in [
+            "",
+            "secret",
+            "a.b.c",
+            "1.2.3",
+            "..",
+            &format!("{good}.more"),
+            &token(r#"{"typ":"JWT"}"#, "{}"),
+            &token("[]", "{}"),
+            &token(r#"{"alg":"HS256"}"#, "7"),
+            &token(r#"{"alg":"HS256"}"#, "\u{0}"),
+        ] {
+            assert_eq!(Jwt::recognise(password), None, "{password}");
+        }
+    }
+
+    #[test]
+    fn it_knows_when_its_words_change() {
+        let jwt = Jwt {
+            expires_at: Some(Instant::from_millis(9)),
+            not_before: Some(Instant::from_millis(5)),
+            ..Jwt::default()
+        };
+        for (now_ms, next_ms) in [(0, Some(5)), (5, Some(9)), (9, None)] {
+            assert_eq!(jwt.next_change(Instant::from_millis(now_ms)), next_ms.map(Instant::from_millis));
+        }
+    }
+}

@@ -1,0 +1,567 @@
+//! What a wish to connect waits for: the tabs of one browser that know of each
+//! other, and the store that keeps lasting sessions, all in virtual time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull};
+use mqtt_crawl::engine::tabs::{Said, Standing, Word};
+use mqtt_crawl::engine::update::{Connection, State};
+use mqtt_crawl::engine::{Engine, Save, Transmit};
+use mqtt_crawl::log::Limits;
+use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::time::Instant;
+
+const START: Instant = Instant::from_millis(1_000_000);
+const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
+
+fn request(client_id: &str) -> ConnectRequest {
+    ConnectRequest {
+        broker: "ws://h:1/mqtt".to_owned(),
+        topics: vec!["t".to_owned()],
+        qos: QoS::ExactlyOnce,
+        version: Some(Version::V5),
+        client_id: client_id.to_owned(),
+        user_name: None,
+        password: Some("secret".to_owned()),
+    }
+}
+
+fn lasting() -> Command {
+    let more = More { session_expiry_s: Some(600), clean_start: false, keep_alive_s: 77, ..More::default() };
+    Command::Refine(Box::new(more))
+}
+
+fn lost() -> Closed {
+    Closed { code: Some(1006), reason: String::new() }
+}
+
+/// What a tab did with its WebSocket.
+#[derive(Debug, PartialEq, Eq)]
+enum Did {
+    Dial,
+    Send(Vec<u8>),
+    HangUp,
+}
+
+fn transmits(engine: &mut Engine) -> Vec<Did> {
+    let mut did = Vec::new();
+    while let Some(transmit) = engine.poll_transmit() {
+        did.push(match transmit {
+            Transmit::Dial { .. } => Did::Dial,
+            Transmit::Send(bytes) => Did::Send(bytes.to_vec()),
+            Transmit::HangUp => Did::HangUp,
+        });
+    }
+    did
+}
+
+fn connection(engine: &mut Engine, now: Instant) -> Connection {
+    // Another window each time, so that there is always an answer.
+    engine.handle_command(Command::Clear, now);
+    engine.handle_command(Command::Pull(Pull::default()), now);
+    engine.poll_update().expect("an update").connection
+}
+
+/// The tabs of one browser and the broker that takes them all.
+struct Browser {
+    now: Instant,
+    tabs: Vec<Engine>,
+    /// Their worker doesn't run: words wait.
+    frozen: BTreeMap<usize, Vec<Word>>,
+}
+
+impl Browser {
+    fn new(numbers: &[u64]) -> Self {
+        let mut browser = Self { now: START, tabs: Vec::new(), frozen: BTreeMap::new() };
+        for number in numbers {
+            let mut tab = Engine::new(*number, Limits::default());
+            tab.use_tabs(browser.now);
+            browser.tabs.push(tab);
+        }
+        browser
+    }
+
+    /// Long after the tabs were opened.
+    fn settled(numbers: &[u64]) -> Self {
+        let mut browser = Self::new(numbers);
+        browser.deliver();
+        browser.pass(1_000);
+        browser
+    }
+
+    fn command(&mut self, tab: usize, command: Command) {
+        self.tabs[tab].handle_command(command, self.now);
+    }
+
+    /// Every word reaches every other tab that runs.
+    fn deliver(&mut self) {
+        loop {
+            let mut said = Vec::new();
+            for (from, tab) in self.tabs.iter_mut().enumerate() {
+                if !self.frozen.contains_key(&from) {
+                    said.extend(std::iter::from_fn(|| tab.poll_word()).map(|word| (from, word)));
+                }
+            }
+            if said.is_empty() {
+                return;
+            }
+            for (from, word) in said {
+                for (to, tab) in self.tabs.iter_mut().enumerate().filter(|(to, _)| *to != from) {
+                    match self.frozen.get_mut(&to) {
+                        Some(waiting) => waiting.push(word.clone()),
+                        None => tab.handle_word(&word, self.now),
+                    }
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, millis: u64) {
+        for _ in 0..millis {
+            self.now = self.now + Duration::from_millis(1);
+            for (place, tab) in self.tabs.iter_mut().enumerate() {
+                let is_due = tab.poll_timeout().is_some_and(|due| due <= self.now);
+                if is_due && !self.frozen.contains_key(&place) {
+                    tab.handle_timeout(self.now);
+                }
+            }
+            self.deliver();
+        }
+    }
+
+    /// Whether this tab dials now; the broker accepts it.
+    fn dials(&mut self, tab: usize) -> bool {
+        let engine = &mut self.tabs[tab];
+        if !transmits(engine).contains(&Did::Dial) {
+            return false;
+        }
+        engine.handle_open(self.now);
+        engine.handle_input(&CONNACK, self.now);
+        transmits(engine);
+        true
+    }
+
+    fn connection(&mut self, tab: usize) -> Connection {
+        connection(&mut self.tabs[tab], self.now)
+    }
+
+    fn state(&mut self, tab: usize) -> State {
+        self.connection(tab).state
+    }
+}
+
+#[test]
+fn a_tab_that_is_alone_waits_only_just_after_it_opened() {
+    let mut browser = Browser::settled(&[1]);
+    browser.command(0, Command::Connect(request("x")));
+    assert!(browser.dials(0));
+
+    let mut browser = Browser::new(&[1]);
+    browser.command(0, Command::Connect(request("x")));
+    assert!(!browser.dials(0), "nobody has had time to answer");
+    assert_eq!(browser.state(0), State::Connecting);
+    browser.pass(200);
+    assert!(browser.dials(0));
+}
+
+#[test]
+fn a_second_tab_stops_with_words_and_the_first_goes_on() {
+    let mut browser = Browser::settled(&[1, 2]);
+    browser.command(0, Command::Connect(request("x")));
+    browser.pass(200);
+    assert!(browser.dials(0));
+
+    browser.command(1, Command::Connect(request("x")));
+    browser.pass(1_000);
+    assert!(!browser.dials(1), "it would throw the first one out");
+    let connection = browser.connection(1);
+    assert_eq!((connection.state, connection.can_take_over), (State::Stopped, true));
+    for words in ["Another tab", "“x”", "ws://h:1/mqtt", "take over"] {
+        assert!(connection.words.contains(words), "{}", connection.words);
+    }
+    assert_eq!(browser.state(0), State::Connected);
+
+    // Another identifier, or another broker, is nobody's business.
+    browser.command(1, Command::Connect(request("y")));
+    browser.pass(200);
+    assert!(browser.dials(1));
+    browser.command(1, Command::Connect(ConnectRequest { broker: "ws://h:2/".into(), ..request("x") }));
+    browser.pass(200);
+    assert!(browser.dials(1));
+    assert_eq!(browser.state(0), State::Connected);
+}
+
+#[test]
+fn an_identifier_that_the_broker_draws_is_nobody_elses() {
+    let mut browser = Browser::settled(&[1, 2]);
+    for tab in 0..2 {
+        browser.command(tab, Command::Connect(request("")));
+        assert!(browser.dials(tab));
+    }
+}
+
+#[test]
+fn of_tabs_that_ask_at_once_exactly_one_goes_on() {
+    for (numbers, apart_ms) in [([1, 2, 3], 0), ([3, 2, 1], 0), ([2, 3, 1], 0), ([3, 1, 2], 60), ([1, 2, 3], 149)] {
+        let mut browser = Browser::settled(&numbers);
+        for tab in 0..3 {
+            browser.command(tab, Command::Connect(request("x")));
+            browser.pass(apart_ms);
+        }
+        browser.pass(1_000);
+        let dialled = (0..3).filter(|tab| browser.dials(*tab)).count();
+        assert_eq!(dialled, 1, "{numbers:?}, {apart_ms} ms apart");
+        browser.pass(10_000);
+        let states: Vec<_> = (0..3).map(|tab| browser.state(tab)).collect();
+        assert_eq!(states.iter().filter(|state| **state == State::Stopped).count(), 2, "{numbers:?}: {states:?}");
+    }
+}
+
+#[test]
+fn a_tab_that_let_go_is_in_nobodys_way() {
+    let mut browser = Browser::settled(&[1, 2]);
+    browser.command(0, Command::Connect(request("x")));
+    browser.pass(200);
+    assert!(browser.dials(0));
+    browser.command(0, Command::Disconnect);
+    browser.command(1, Command::Connect(request("x")));
+    browser.pass(200);
+    assert!(browser.dials(1));
+}
+
+#[test]
+fn taking_over_moves_the_connection_for_good() {
+    let mut browser = Browser::settled(&[1, 2]);
+    browser.command(0, Command::Connect(request("x")));
+    browser.pass(200);
+    assert!(browser.dials(0));
+    browser.command(1, Command::Connect(request("x")));
+    browser.pass(200);
+    browser.command(1, Command::TakeOver);
+    assert!(!browser.dials(1), "the other one says goodbye first");
+    browser.deliver();
+    let goodbye = transmits(&mut browser.tabs[0]);
+    assert!(matches!(&goodbye[..], [Did::Send(bytes), Did::HangUp] if bytes[0] == 0xE0), "{goodbye:?}");
+    browser.pass(200);
+    assert!(browser.dials(1));
+
+    let connection = browser.connection(0);
+    assert_eq!((connection.state, connection.can_take_over), (State::Stopped, true));
+    assert!(connection.words.contains("took"), "{}", connection.words);
+    browser.command(0, Command::Wake);
+    browser.pass(20_000);
+    assert!(!browser.dials(0), "it stays away");
+    assert_eq!(browser.state(1), State::Connected);
+}
+
+#[test]
+fn without_another_tab_there_is_nothing_to_take_over() {
+    let mut browser = Browser::settled(&[1]);
+    for first in [Command::Wake, Command::Connect(request("x"))] {
+        browser.command(0, first);
+        browser.dials(0);
+        let before = browser.connection(0);
+        browser.command(0, Command::TakeOver);
+        assert!(transmits(&mut browser.tabs[0]).is_empty());
+        assert_eq!(browser.connection(0), before);
+    }
+}
+
+/// A tab in the background is frozen and can't answer; when it has thawed, its
+/// connection is gone and another tab has the session.
+#[test]
+fn a_frozen_tab_gives_way_when_it_thaws() {
+    for words_come_first in [true, false] {
+        let mut browser = Browser::settled(&[1, 2]);
+        browser.command(0, Command::Connect(request("x")));
+        browser.pass(200);
+        assert!(browser.dials(0));
+        browser.frozen.insert(0, Vec::new());
+        browser.command(1, Command::Connect(request("x")));
+        browser.pass(200);
+        assert!(browser.dials(1), "nobody answers");
+
+        // A 3.1.1 broker closes without a reason, so nothing forbids coming back.
+        let waiting = browser.frozen.remove(&0).expect("frozen");
+        let now = browser.now;
+        if !words_come_first {
+            browser.tabs[0].handle_close(lost(), now);
+        }
+        for word in waiting {
+            browser.tabs[0].handle_word(&word, now);
+        }
+        if words_come_first {
+            browser.deliver();
+            browser.tabs[0].handle_close(lost(), now);
+        }
+        browser.deliver();
+        assert_eq!(browser.state(0), State::Stopped, "words first: {words_come_first}");
+        browser.pass(20_000);
+        assert!(!browser.dials(0), "it throws the other one out");
+        assert_eq!(browser.state(1), State::Connected);
+    }
+}
+
+#[test]
+fn who_comes_back_is_before_who_comes_new() {
+    // The newcomer has the better number.
+    let mut browser = Browser::settled(&[9, 1]);
+    browser.command(0, Command::Connect(request("x")));
+    browser.pass(200);
+    assert!(browser.dials(0));
+    let now = browser.now;
+    browser.tabs[0].handle_close(lost(), now);
+    browser.command(1, Command::Connect(request("x")));
+    browser.pass(5_000);
+    assert!(browser.dials(0));
+    assert!(!browser.dials(1));
+    assert_eq!((browser.state(0), browser.state(1)), (State::Connected, State::Stopped));
+}
+
+#[test]
+fn words_of_others_about_others_change_nothing() {
+    let mut browser = Browser::settled(&[5]);
+    browser.command(0, Command::Connect(request("x")));
+    assert!(browser.dials(0));
+    let key = "y ws://h:1/mqtt".to_owned();
+    for said in [
+        Said::Hello,
+        Said::Here,
+        Said::Asking { key: key.clone(), standing: Standing::Away },
+        Said::Holding { key: key.clone(), standing: Standing::Holder },
+        Said::TakingOver { key },
+    ] {
+        let now = browser.now;
+        browser.tabs[0].handle_word(&Word { tab: 1, said }, now);
+    }
+    assert_eq!(browser.state(0), State::Connected);
+    let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_word()).map(|word| word.said).collect();
+    assert_eq!(said.last(), Some(&Said::Here), "only a greeting is answered: {said:?}");
+}
+
+// The store
+
+/// A browser's store and one page after another.
+struct Page {
+    engine: Engine,
+    now: Instant,
+}
+
+impl Page {
+    fn new(now: Instant) -> Self {
+        let mut engine = Engine::new(7, Limits::default());
+        engine.use_store();
+        Self { engine, now }
+    }
+
+    fn command(&mut self, command: Command) {
+        self.engine.handle_command(command, self.now);
+    }
+
+    fn connect(&mut self, kept: Option<Vec<u8>>) -> Vec<Did> {
+        self.command(Command::Connect(request("x")));
+        let key = self.engine.poll_load().expect("something to load");
+        self.engine.handle_loaded(&key, Ok(kept), self.now);
+        transmits(&mut self.engine)
+    }
+
+    /// The broker accepts and has, or hasn't, the session.
+    fn accept(&mut self, session_present: u8) -> Vec<u8> {
+        self.engine.handle_open(self.now);
+        let Some(Did::Send(connect)) = transmits(&mut self.engine).pop() else { panic!("no CONNECT") };
+        self.engine.handle_input(&[0x20, 3, session_present, 0, 0], self.now);
+        connect
+    }
+
+    fn save(&mut self) -> Option<Save> {
+        let save = self.engine.poll_save(self.now)?;
+        self.engine.handle_saved(Ok(()));
+        Some(save)
+    }
+
+    fn notice(&mut self) -> String {
+        connection(&mut self.engine, self.now).notice.unwrap_or_default()
+    }
+}
+
+fn publish(topic: &str) -> Command {
+    let topic = topic.to_owned();
+    Command::Publish(PublishRequest { number: 1, topic, qos: QoS::ExactlyOnce, ..PublishRequest::default() })
+}
+
+/// Keep alive and clean start, as CONNECT says them.
+fn keep_alive_and_clean_start(connect: &[u8]) -> (u16, bool) {
+    (u16::from_be_bytes([connect[10], connect[11]]), connect[9] & 2 != 0)
+}
+
+#[test]
+fn a_reload_takes_session_and_settings_up_again() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    assert_eq!(page.connect(None), [Did::Dial]);
+    assert_eq!(keep_alive_and_clean_start(&page.accept(0)), (77, false));
+    let save = page.save().expect("something to save");
+    assert_eq!(save.until, Some(START + Duration::from_secs(600 + 24 * 3_600)));
+    assert!(!save.bytes.windows(6).any(|bytes| bytes == b"secret"), "a password was kept");
+    // A message with QoS 2 comes and is acknowledged only when that is safe.
+    transmits(&mut page.engine);
+    page.engine.handle_input(b"\x34\x08\x00\x01t\x00\x09\x00hi", page.now);
+    assert!(transmits(&mut page.engine).is_empty());
+    let save = page.save().expect("something to save");
+    assert_eq!(transmits(&mut page.engine), [Did::Send(vec![0x50, 2, 0, 9])]);
+
+    // Nobody tells the next page of any settings.
+    let mut page = Page::new(START + Duration::from_secs(1));
+    assert_eq!(page.connect(Some(save.bytes)), [Did::Dial]);
+    assert!(page.notice().contains("kept the session"), "{}", page.notice());
+    assert_eq!(keep_alive_and_clean_start(&page.accept(1)), (77, false));
+    page.save();
+    transmits(&mut page.engine);
+    // The same message again is no second one.
+    page.engine.handle_input(b"\x3c\x08\x00\x01t\x00\x09\x00hi", page.now);
+    page.command(Command::Pull(Pull::default()));
+    assert_eq!(page.engine.poll_update().expect("an update").stats.received, 0);
+    assert_eq!(transmits(&mut page.engine), [Did::Send(vec![0x50, 2, 0, 9])]);
+}
+
+#[test]
+fn settings_that_do_not_last_forget_the_session() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    assert!(page.save().is_some());
+    page.command(Command::Refine(Box::default()));
+    page.command(Command::Connect(request("x")));
+    assert_eq!(page.engine.poll_forget().as_deref(), Some("x ws://h:1/mqtt"));
+    assert_eq!(page.engine.poll_forget(), None);
+    assert_eq!(page.engine.poll_load(), None);
+    // The old connection ends, and the broker keeps the session as was agreed.
+    let did = transmits(&mut page.engine);
+    assert!(matches!(&did[..], [Did::Send(_), Did::HangUp, Did::Dial]), "{did:?}");
+    page.accept(0);
+    assert_eq!(page.save(), None);
+}
+
+#[test]
+fn what_is_no_entry_is_nothing() {
+    for bytes in [vec![], vec![0xFF; 40], b"{}".to_vec()] {
+        let mut page = Page::new(START);
+        assert_eq!(page.connect(Some(bytes)), [Did::Dial]);
+        assert_eq!(page.notice(), "");
+        assert_eq!(keep_alive_and_clean_start(&page.accept(0)), (30, true));
+    }
+}
+
+#[test]
+fn commands_wait_for_the_store_in_their_order() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.command(Command::Connect(request("x")));
+    page.command(publish("a"));
+    page.command(publish("b"));
+    page.command(Command::Disconnect);
+    page.command(Command::Connect(request("x")));
+    page.command(publish("c"));
+    // The page is answered all the same.
+    page.command(Command::Pull(Pull::default()));
+    assert_eq!(page.engine.poll_update().expect("an update").connection.state, State::Connecting);
+
+    let key = page.engine.poll_load().expect("something to load");
+    page.engine.handle_loaded(&key, Ok(None), page.now);
+    assert_eq!(page.engine.poll_load(), None, "the same session again needs no store");
+    page.save();
+    assert_eq!(transmits(&mut page.engine), [Did::Dial]);
+    page.accept(0);
+    while page.save().is_some() {}
+    let sent: Vec<u8> = transmits(&mut page.engine)
+        .into_iter()
+        .flat_map(|did| match did {
+            Did::Send(bytes) => bytes,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let topics: String = sent.windows(3).filter(|part| part[..2] == [0, 1]).map(|part| part[2] as char).collect();
+    assert!(topics.ends_with("abc"), "{topics}: {sent:02x?}");
+}
+
+#[test]
+fn a_store_that_never_answers_delays_and_does_not_prevent() {
+    for settings in [lasting(), Command::Wake] {
+        let is_lasting = settings == lasting();
+        let mut page = Page::new(START);
+        page.command(settings);
+        page.command(Command::Connect(request("x")));
+        let key = page.engine.poll_load().expect("something to load");
+        assert!(transmits(&mut page.engine).is_empty());
+        page.now = page.engine.poll_timeout().expect("a limit");
+        assert!(page.now.since(START) <= Duration::from_secs(5));
+        page.engine.handle_timeout(page.now);
+        assert_eq!(transmits(&mut page.engine), [Did::Dial]);
+        // Only who wants something kept is told that nothing is.
+        assert_eq!(page.notice().contains("doesn't answer"), is_lasting);
+        page.engine.handle_loaded(&key, Ok(None), page.now);
+        assert!(transmits(&mut page.engine).is_empty(), "too late to dial again");
+    }
+}
+
+#[test]
+fn a_write_that_never_ends_is_given_up() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    assert!(page.engine.poll_save(page.now).is_some());
+    assert!(transmits(&mut page.engine).is_empty());
+    while transmits(&mut page.engine).is_empty() {
+        page.now = page.engine.poll_timeout().expect("a limit");
+        assert!(page.now.since(START) <= Duration::from_secs(15));
+        page.engine.handle_timeout(page.now);
+    }
+    assert!(page.notice().contains("doesn't answer"), "{}", page.notice());
+}
+
+/// The store drops what is over, and a quiet session isn't.
+#[test]
+fn a_session_in_use_never_grows_old() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    let mut until = page.save().and_then(|save| save.until).expect("an end");
+    transmits(&mut page.engine);
+    while page.now.since(START) < Duration::from_hours(100) {
+        page.now = page.engine.poll_timeout().expect("keep alive");
+        assert!(page.now < until, "dropped while in use");
+        page.engine.handle_timeout(page.now);
+        if let Some(save) = page.save() {
+            until = save.until.expect("an end");
+        }
+        if !transmits(&mut page.engine).is_empty() {
+            page.engine.handle_input(&[0xD0, 0], page.now);
+        }
+    }
+}
+
+#[test]
+fn a_tab_that_gave_way_writes_nothing() {
+    let mut page = Page::new(START);
+    page.engine.use_tabs(START);
+    page.now = START + Duration::from_secs(1);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    page.save();
+    transmits(&mut page.engine);
+    let said = Said::TakingOver { key: "x ws://h:1/mqtt".to_owned() };
+    page.engine.handle_word(&Word { tab: 1, said }, page.now);
+    page.command(publish("a"));
+    assert_eq!(page.save(), None);
+    // Taking it back begins with what the other one left.
+    page.command(Command::TakeOver);
+    page.now = page.engine.poll_timeout().expect("a wait");
+    page.engine.handle_timeout(page.now);
+    assert!(page.engine.poll_load().is_some());
+}

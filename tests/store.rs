@@ -1,0 +1,206 @@
+//! The store in a real browser: what one page's engine had saved, the next
+//! page's takes up, and a store that can't be had is told.
+#![cfg(target_arch = "wasm32")]
+
+use js_sys::Promise;
+use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull};
+use mqtt_crawl::engine::{Engine, Save, Transmit};
+use mqtt_crawl::log::Limits;
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::time::Instant;
+use mqtt_crawl::web::store::Store;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+const NOW: Instant = Instant::from_millis(1_800_000_000_000);
+
+/// What a call answers later.
+async fn answer<T: 'static>(ask: impl FnOnce(Box<dyn FnOnce(T)>)) -> T {
+    let slot = std::rc::Rc::new(std::cell::RefCell::new(None));
+    let mut ask = Some(ask);
+    let promise = Promise::new(&mut |resolve, _| {
+        let slot = slot.clone();
+        let then = Box::new(move |value| {
+            *slot.borrow_mut() = Some(value);
+            drop(resolve.call0(&JsValue::NULL));
+        });
+        ask.take().expect("called once")(then);
+    });
+    JsFuture::from(promise).await.expect("resolved");
+    slot.take().expect("an answer")
+}
+
+async fn load(store: &Store, key: &str) -> Result<Option<Vec<u8>>, String> {
+    answer(|then: Box<dyn FnOnce(_)>| store.load(key, then)).await
+}
+
+async fn save(store: &Store, save: Save) -> Result<(), String> {
+    answer(|then: Box<dyn FnOnce(_)>| store.save(save, then)).await
+}
+
+/// A database of this test's own.
+fn name(test: &str) -> String {
+    format!("{test}-{}", js_sys::Math::random())
+}
+
+fn entry(key: &str, bytes: &[u8], until: Option<Instant>) -> Save {
+    Save { key: key.to_owned(), bytes: bytes.to_vec(), until }
+}
+
+#[wasm_bindgen_test]
+async fn what_is_saved_is_there_for_the_next() {
+    let name = name("kept");
+    let store = Store::open(&name, NOW);
+    assert_eq!(load(&store, "a").await, Ok(None));
+    assert_eq!(save(&store, entry("a", b"one", None)).await, Ok(()));
+    assert_eq!(save(&store, entry("a", b"two", None)).await, Ok(()));
+    assert_eq!(save(&store, entry("\u{1F680} ws://h/", &[0; 70_000], None)).await, Ok(()));
+
+    let next = Store::open(&name, NOW);
+    assert_eq!(load(&next, "a").await, Ok(Some(b"two".to_vec())));
+    assert_eq!(load(&next, "\u{1F680} ws://h/").await, Ok(Some(vec![0; 70_000])));
+    next.forget("a".to_owned());
+    // In the order in which they were asked.
+    assert_eq!(load(&next, "a").await, Ok(None));
+    assert_eq!(load(&store, "a").await, Ok(None));
+}
+
+#[wasm_bindgen_test]
+async fn what_is_over_is_dropped() {
+    let name = name("over");
+    let store = Store::open(&name, NOW);
+    let later = NOW + std::time::Duration::from_secs(60);
+    for (key, until) in [("over", Some(NOW)), ("not yet", Some(later)), ("never", None)] {
+        assert_eq!(save(&store, entry(key, b"x", until)).await, Ok(()));
+    }
+    let next = Store::open(&name, NOW + std::time::Duration::from_secs(59));
+    for (key, stays) in [("over", false), ("not yet", true), ("never", true)] {
+        assert_eq!(load(&next, key).await.expect("a store").is_some(), stays, "{key}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_store_that_cannot_be_opened_says_why() {
+    let name = name("newer");
+    // As a newer version of this app leaves it.
+    let factory = idb::Factory::new().expect("IndexedDB");
+    let mut newer = factory.open(&name, Some(99)).expect("a request");
+    answer(|then: Box<dyn FnOnce(())>| idb::Request::on_success(&mut newer, move |_| then(()))).await;
+
+    let store = Store::open(&name, NOW);
+    for words in [load(&store, "a").await.map(drop), save(&store, entry("a", b"x", None)).await] {
+        let words = words.expect_err("there is no such store");
+        assert!(words.contains("VersionError") && words.len() > 20, "{words}");
+    }
+}
+
+// The engine with a real store; the broker is played.
+
+struct Page {
+    engine: Engine,
+    store: Store,
+}
+
+impl Page {
+    /// A page that begins, its settings told or not, and connects.
+    async fn connect(name: &str, more: Option<More>) -> Self {
+        let mut page = Self { engine: Engine::new(1, Limits::default()), store: Store::open(name, NOW) };
+        page.engine.use_store();
+        if let Some(more) = more {
+            page.engine.handle_command(Command::Refine(Box::new(more)), NOW);
+        }
+        let request = ConnectRequest {
+            broker: "ws://h:1/mqtt".to_owned(),
+            topics: vec!["t".to_owned()],
+            qos: QoS::ExactlyOnce,
+            version: Some(Version::V5),
+            client_id: "c".to_owned(),
+            user_name: None,
+            password: None,
+        };
+        page.engine.handle_command(Command::Connect(request), NOW);
+        let key = page.engine.poll_load().expect("something to load");
+        let loaded = load(&page.store, &key).await;
+        page.engine.handle_loaded(&key, loaded, NOW);
+        page
+    }
+
+    /// The broker accepts; returns the CONNECT.
+    async fn accept(&mut self, session_present: u8) -> Vec<u8> {
+        assert!(matches!(self.engine.poll_transmit(), Some(Transmit::Dial { .. })));
+        self.engine.handle_open(NOW);
+        let Some(Transmit::Send(connect)) = self.engine.poll_transmit() else { panic!("no CONNECT") };
+        let connect = connect.to_vec();
+        self.serve(&[0x20, 3, session_present, 0, 0]).await;
+        connect
+    }
+
+    /// Bytes come, and what they change is kept.
+    async fn serve(&mut self, bytes: &[u8]) {
+        self.engine.handle_input(bytes, NOW);
+        while let Some(wanted) = self.engine.poll_save(NOW) {
+            assert!(self.engine.poll_transmit().is_none(), "it speaks before it is safe");
+            let saved = save(&self.store, wanted).await;
+            self.engine.handle_saved(saved);
+        }
+        while self.engine.poll_transmit().is_some() {}
+    }
+
+    fn received_and_notice(&mut self) -> (u64, String) {
+        self.engine.handle_command(Command::Clear, NOW);
+        self.engine.handle_command(Command::Pull(Pull::default()), NOW);
+        let update = self.engine.poll_update().expect("an update");
+        (update.stats.received, update.connection.notice.unwrap_or_default())
+    }
+}
+
+fn lasting() -> More {
+    More { session_expiry_s: Some(600), clean_start: false, keep_alive_s: 77, ..More::default() }
+}
+
+const MESSAGE: &[u8] = b"\x34\x08\x00\x01t\x00\x09\x00hi";
+
+#[wasm_bindgen_test]
+async fn exactly_once_over_a_reload() {
+    let name = name("reload");
+    let mut page = Page::connect(&name, Some(lasting())).await;
+    page.accept(0).await;
+    page.serve(MESSAGE).await;
+    assert_eq!(page.received_and_notice(), (1, String::new()));
+
+    // The next page is told nothing, and the broker never heard the answer.
+    let mut page = Page::connect(&name, None).await;
+    let connect = page.accept(1).await;
+    assert_eq!(connect[10..12], [0, 77], "the finer settings were kept too");
+    page.serve(MESSAGE).await;
+    let (received, notice) = page.received_and_notice();
+    assert_eq!(received, 0, "the same message twice");
+    assert!(notice.contains("kept the session"), "{notice}");
+    page.serve(&[0x62, 2, 0, 9]).await;
+    page.serve(MESSAGE).await;
+    assert_eq!(page.received_and_notice().0, 1, "a new message under the same identifier");
+
+    // A session that isn't to last is forgotten.
+    page.store.forget("c ws://h:1/mqtt".to_owned());
+    let mut page = Page::connect(&name, None).await;
+    assert_eq!(page.accept(0).await[10..12], [0, 30]);
+    assert_eq!(page.received_and_notice(), (0, String::new()));
+}
+
+#[wasm_bindgen_test]
+async fn without_a_store_the_page_says_so_and_goes_on() {
+    let name = name("broken");
+    let factory = idb::Factory::new().expect("IndexedDB");
+    let mut newer = factory.open(&name, Some(99)).expect("a request");
+    answer(|then: Box<dyn FnOnce(())>| idb::Request::on_success(&mut newer, move |_| then(()))).await;
+
+    let mut page = Page::connect(&name, Some(lasting())).await;
+    page.accept(0).await;
+    page.serve(MESSAGE).await;
+    let (received, notice) = page.received_and_notice();
+    assert_eq!(received, 1);
+    assert!(notice.contains("doesn't keep the session (VersionError"), "{notice}");
+}
