@@ -79,6 +79,13 @@ fn a_message_becomes_a_request() {
     };
     assert_eq!(request.properties, expected);
 
+    let message = fields.parse().expect("a message");
+    let shown = MessageFields::from(&message);
+    // Control characters are text, too.
+    assert_eq!(shown.payload, bytes("\u{1}\u{2}", Notation::Text));
+    assert_eq!(shown.parse(), Ok(message));
+    assert_eq!(Bytes::of(b"\xff\x00"), bytes("ff 00", Notation::Hex));
+
     // What is left empty is left out.
     let bare = MessageFields { topic: "t".into(), ..MessageFields::default() };
     assert_eq!(bare.parse().expect("a message").properties, PublishProperties::default());
@@ -169,6 +176,7 @@ fn every_finer_setting_is_taken() {
         }),
     };
     assert!(more.lasts());
+    assert_eq!(fields, Fields::from(&more), "what was chosen is shown as it was typed");
     assert_eq!(fields.parse(), Ok(more));
 }
 
@@ -185,6 +193,8 @@ fn only_a_session_that_is_kept_lasts() {
         let more = fields.parse().expect("settings");
         assert_eq!((more.clean_start, more.session_expiry_s), expected, "{ending:?} {span} {unit:?}");
         assert_eq!(more.lasts(), ending == Ending::Later);
+        let shown = Fields::from(&more);
+        assert_eq!((shown.ending, shown.parse()), (ending, Ok(more)));
     }
     for ending in Ending::ALL {
         assert_eq!(Ending::from_name(ending.name()), Some(ending));

@@ -47,7 +47,7 @@ fn lenient() -> Server {
 }
 
 fn connected(version: Version, server: Server) -> Standing {
-    Standing { state: State::Connected, version: Some(version), server: Some(server) }
+    Standing { state: State::Connected, version: Some(version), server: Some(server), ..Standing::default() }
 }
 
 const WISHES: [Wish; 6] = [
