@@ -83,6 +83,8 @@ struct Panels {
     applied: RwSignal<Option<More>>,
     /// Those that the form was filled with.
     filled: RwSignal<More>,
+    /// The worker has told its first update.
+    is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
@@ -108,6 +110,7 @@ impl Panels {
             outbox: RwSignal::default(),
             applied: RwSignal::default(),
             filled: RwSignal::default(),
+            is_informed: StoredValue::new(false),
             line: StoredValue::new_local(Rc::default()),
             finer: NodeRef::new(),
             send: NodeRef::new(),
@@ -173,6 +176,14 @@ impl Panels {
             Ok(PanelsUpdate { standing, published }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
+                }
+                // The first comes just after the first panel was opened.
+                if !self
+                    .is_informed
+                    .try_update_value(|is_informed| std::mem::replace(is_informed, true))
+                    .unwrap_or(true)
+                {
+                    self.fill();
                 }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
