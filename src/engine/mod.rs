@@ -19,7 +19,7 @@ mod row;
 pub mod tabs;
 pub mod update;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::broker_url::BrokerUrl;
 use crate::log::query::{Matches, Query};
@@ -85,8 +85,9 @@ pub struct Engine {
     attempt: Attempt,
     with_credentials: bool,
     offline: bool,
-    /// The panels' numbers of publishes that have no outcome yet.
-    numbers: BTreeMap<Token, u64>,
+    /// The panels' numbers of publishes that have no outcome yet, in the order
+    /// of their tokens.
+    numbers: VecDeque<(Token, u64)>,
     /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
     /// The panels wait for news, having been told this.
@@ -134,7 +135,7 @@ impl Engine {
             attempt: Attempt::default(),
             with_credentials: false,
             offline: false,
-            numbers: BTreeMap::new(),
+            numbers: VecDeque::new(),
             published: Vec::new(),
             panels_pull: false,
             panels_know: None,
@@ -377,7 +378,7 @@ impl Engine {
             });
         match taken {
             Ok(token) => {
-                self.numbers.insert(token, number);
+                self.numbers.push_back((token, number));
             }
             Err(words) => self.finish(number, Outcome::Failed(words)),
         }
@@ -467,7 +468,8 @@ impl Engine {
 
     fn outcome(&mut self, token: Token, outcome: session::Outcome) {
         // A message of an earlier page has no number in this one.
-        let Some(number) = self.numbers.remove(&token) else { return };
+        let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
+        let Some((_, number)) = self.numbers.remove(place) else { return };
         let outcome = match outcome {
             session::Outcome::Done => Outcome::Done,
             session::Outcome::Refused(reason) => Outcome::Failed(format!("the broker refused it: {reason}")),
