@@ -6,7 +6,8 @@ use web_sys::Event;
 
 use crate::broker_url::PageSecurity;
 use crate::crawl::opening;
-use crate::engine::command::ConnectRequest;
+use crate::engine::command::{ConnectRequest, Secret};
+use crate::engine::update::TokenNote;
 use crate::link::{self, Fault, Field, Settings, View};
 use crate::mqtt::packet::{QoS, Version};
 use crate::presets::{self, PRESETS};
@@ -140,6 +141,11 @@ impl Form {
     /// Whether something was found wrong and hasn't been changed since.
     pub fn has_faults(&self) -> bool {
         self.faults.with(|faults| !faults.is_empty())
+    }
+
+    /// What is in the password field.
+    pub fn password(&self) -> Secret {
+        Secret(self.password.get())
     }
 
     /// Whether a password is typed in.
@@ -289,6 +295,19 @@ fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
     }
 }
 
+/// What is known of a signed token in the password field.
+fn token_view(note: TokenNote, on_renew: impl Fn() + 'static) -> impl IntoView {
+    let TokenNote { words, has_expired, can_renew } = note;
+    view! {
+        <div class="token wide" role="status" data-expired=has_expired.to_string()>
+            <p>{words}</p>
+            <button type="button" class="button quiet" hidden=!can_renew on:click=move |_| on_renew()>
+                "Use it from the next connection on"
+            </button>
+        </div>
+    }
+}
+
 /// The form. Its submit button stands elsewhere on the page, in sight while
 /// the form is folded away.
 #[component]
@@ -299,6 +318,10 @@ pub fn ConnectionForm(
     on_connect: impl Fn() + 'static,
     /// The finer settings are wanted.
     on_finer: impl Fn() + 'static,
+    /// What the password says of itself, where it is a signed token.
+    token: RwSignal<Option<TokenNote>>,
+    /// The connection is to use this token from now on.
+    on_renew: impl Fn() + Copy + Send + 'static,
     /// The link of these settings is wanted.
     on_copy_link: impl Fn() + 'static,
     /// The link was copied a moment ago.
@@ -427,6 +450,7 @@ pub fn ConnectionForm(
                         value: form.password,
                     },
                 )}
+                {move || token.get().map(|note| token_view(note, on_renew))}
             </div>
             <details class="more">
                 <summary>"More: client identifier, opening words"</summary>
