@@ -66,6 +66,17 @@ pub enum BytesError {
 }
 
 impl Bytes {
+    /// These bytes, written in the notation that shows them best.
+    pub fn of(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self { text: text.to_owned(), notation: Notation::Text },
+            Err(_) => {
+                let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                Self { text: pairs.join(" "), notation: Notation::Hex }
+            }
+        }
+    }
+
     /// The bytes that are meant.
     ///
     /// # Errors
@@ -166,6 +177,30 @@ pub struct Composed {
     pub retain: bool,
     /// Properties (5.0).
     pub properties: PublishProperties,
+}
+
+impl From<&Composed> for MessageFields {
+    /// The message as one would type it.
+    fn from(message: &Composed) -> Self {
+        let Composed { topic, payload, qos, retain, properties } = message;
+        Self {
+            topic: topic.clone(),
+            payload: Bytes::of(payload),
+            qos: *qos,
+            retain: *retain,
+            content_type: properties.content_type.clone().unwrap_or_default(),
+            response_topic: properties.response_topic.clone().unwrap_or_default(),
+            correlation_data: properties.correlation_data.as_deref().map(Bytes::of).unwrap_or_default(),
+            message_expiry_s: typed_number(properties.message_expiry_s),
+            payload_is_utf8: properties.payload_is_utf8 == Some(true),
+            user_properties: properties.user_properties.clone(),
+        }
+    }
+}
+
+/// A number that may be left empty, as one would type it.
+pub(crate) fn typed_number(number: Option<u32>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
 }
 
 impl MessageFields {

@@ -1,7 +1,9 @@
 //! The finer settings of a connection as a person types them: text fields
 //! become [`More`], or faults by field.
 
-use crate::compose::{self, Fault, MessageFields, NumberError, number, user_properties, whole_number};
+use crate::compose::{
+    self, Composed, Fault, MessageFields, NumberError, number, typed_number, user_properties, whole_number,
+};
 use crate::engine::command::More;
 use crate::mqtt::packet::{RetainHandling, UserProperties, Will};
 
@@ -47,12 +49,11 @@ impl Ending {
 }
 
 /// What a span of time is counted in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
     Seconds,
     /// Minutes.
-    #[default]
     Minutes,
     /// Hours.
     Hours,
@@ -135,24 +136,43 @@ pub struct Fields {
     pub will: MessageFields,
 }
 
+impl From<&More> for Fields {
+    /// The settings as one would type them.
+    fn from(more: &More) -> Self {
+        let (ending, span_s) = match more.session_expiry_s {
+            Some(0) => (Ending::WithConnection, None),
+            Some(seconds) if more.lasts() => (Ending::Later, Some(seconds)),
+            _ => (Ending::WithPage, None),
+        };
+        // An hour, where nothing was chosen.
+        let span_s = span_s.unwrap_or(3_600);
+        let unit =
+            Unit::ALL.into_iter().rev().find(|unit| span_s.is_multiple_of(unit.seconds())).unwrap_or(Unit::Seconds);
+        let will = more.will.as_ref().map(|will| {
+            let Will { topic, payload, qos, retain, properties, .. } = will.clone();
+            MessageFields::from(&Composed { topic, payload, qos, retain, properties })
+        });
+        Self {
+            keep_alive_s: more.keep_alive_s.to_string(),
+            ending,
+            session_span: (span_s / unit.seconds()).to_string(),
+            session_unit: unit,
+            receive_maximum: more.receive_maximum.to_string(),
+            no_local: more.no_local,
+            retain_as_published: more.retain_as_published,
+            retain_handling: more.retain_handling,
+            subscription_identifier: typed_number(more.subscription_identifier),
+            user_properties: more.user_properties.clone(),
+            has_will: will.is_some(),
+            will_delay_s: typed_number(more.will.as_ref().and_then(|will| will.delay_s)),
+            will: will.unwrap_or_default(),
+        }
+    }
+}
+
 impl Default for Fields {
     fn default() -> Self {
-        let More { keep_alive_s, receive_maximum, .. } = More::default();
-        Self {
-            keep_alive_s: keep_alive_s.to_string(),
-            ending: Ending::default(),
-            session_span: "60".to_owned(),
-            session_unit: Unit::default(),
-            receive_maximum: receive_maximum.to_string(),
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::default(),
-            subscription_identifier: String::new(),
-            user_properties: UserProperties::new(),
-            has_will: false,
-            will_delay_s: String::new(),
-            will: MessageFields::default(),
-        }
+        Self::from(&More::default())
     }
 }
 

@@ -64,17 +64,20 @@ impl Outbox {
     /// An outcome came.
     pub fn finish(&mut self, published: Published) {
         let Published { number, outcome } = published;
-        let Counts { waiting, done, failed, unknown, .. } = &mut self.counts;
+        let entry = self.entries.iter_mut().find(|entry| entry.number == number);
         // Each message has one outcome; a second one would be a fault of ours,
         // and must not make the counts lie.
-        let Some(left) = waiting.checked_sub(1) else { return };
-        *waiting = left;
+        if entry.as_ref().is_some_and(|entry| entry.outcome.is_some()) || self.counts.waiting == 0 {
+            return;
+        }
+        let Counts { waiting, done, failed, unknown, .. } = &mut self.counts;
+        *waiting -= 1;
         match outcome {
             Outcome::Done => *done += 1,
             Outcome::Failed(_) => *failed += 1,
             Outcome::Unknown(_) => *unknown += 1,
         }
-        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
+        if let Some(entry) = entry {
             entry.outcome = Some(outcome);
         }
     }

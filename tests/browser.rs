@@ -11,7 +11,9 @@ use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
 use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Secret, Window};
-use mqtt_crawl::engine::update::{Connection, Outcome, Preview, Published, Row, Rows, State, Stats, Update};
+use mqtt_crawl::engine::update::{
+    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, Update,
+};
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
@@ -19,13 +21,15 @@ use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::console::{Console, ConsoleView};
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::form::{ConnectionForm, Form, PageFacts};
+use mqtt_crawl::web::hail;
+use mqtt_crawl::web::panels_link::{PanelsLink, Wanted};
 use mqtt_crawl::web::wire::{self, FromWorker};
 use mqtt_crawl::web::worker::words_of;
 use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
-use web_sys::{Blob, Document, Element, HtmlElement, KeyboardEvent, Url, WebSocket};
+use web_sys::{Blob, Document, Element, HtmlElement, KeyboardEvent, MessageEvent, Url, WebSocket};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
@@ -78,6 +82,12 @@ fn what_is_posted_is_what_arrives() {
     let posted = wire::encode(&message).expect("encodes");
     assert_eq!(wire::decode::<FromWorker>(&posted), Ok(message));
 
+    let update = PanelsUpdate {
+        standing: Standing { state: State::Connected, ..Standing::default() },
+        published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
+    };
+    assert_eq!(wire::decode::<PanelsUpdate>(&wire::encode(&update).expect("encodes")), Ok(update));
+
     let request = ConnectRequest {
         broker: "ws://127.0.0.1/x?y=%20".into(),
         topics: vec!["a/#".into(), "ü".into()],
@@ -91,6 +101,8 @@ fn what_is_posted_is_what_arrives() {
         Command::Connect(request),
         Command::Pull(Pull { window: Window::At { first: u64::MAX, rows: 1 }, lines: 2 }),
         Command::Filter("\0".into()),
+        Command::Refine(Box::default()),
+        Command::PullPanels,
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));
     }
@@ -170,14 +182,19 @@ fn what_the_constructor_throws_has_words() {
 
 /// What a page hears of a worker that runs this script.
 fn listen(script: &str) -> Rc<RefCell<Vec<Heard>>> {
+    let (link, heard) = link_to(script);
+    // As long as the page, as in the app.
+    std::mem::forget(link);
+    heard
+}
+
+fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<Heard>>>) {
     let blob = Blob::new_with_str_sequence(&Array::of1(&script.into())).expect("a blob");
     let url = Url::create_object_url_with_blob(&blob).expect("a URL");
     let heard = Rc::new(RefCell::new(Vec::new()));
     let ear = Rc::clone(&heard);
     let link = WorkerLink::start(Box::leak(url.into_boxed_str()), clock(), move |word| ear.borrow_mut().push(word));
-    // As long as the page, as in the app.
-    std::mem::forget(link);
-    heard
+    (link, heard)
 }
 
 #[wasm_bindgen_test]
@@ -204,6 +221,67 @@ async fn an_export_arrives_as_the_blob_it_is() {
     let heard = listen("postMessage(new Blob(['{}']))");
     until("arrived", || !heard.borrow().is_empty()).await;
     assert!(matches!(&heard.borrow()[0], Heard::Export(blob) if blob.size() == 2.0));
+}
+
+/// Says that it listens, and echoes every command as a blob and on every line.
+fn echo() -> String {
+    let ready = wire::encode(&FromWorker::Ready { version: wire::VERSION.to_owned() }).expect("encodes");
+    let ready: Vec<_> = ready.to_vec().iter().map(u8::to_string).collect();
+    format!(
+        "onmessage = ({{ data }}) => {{
+            if (data instanceof MessagePort) data.onmessage = (event) => data.postMessage(event.data);
+            else postMessage(new Blob([data]));
+        }};
+        postMessage(new Uint8Array([{}]));",
+        ready.join(",")
+    )
+}
+
+#[wasm_bindgen_test]
+async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
+    let (link, heard) = link_to(&echo());
+    assert!(link.open_line().is_none(), "a message to a worker that doesn't listen yet is lost");
+    until("ready", || matches!(heard.borrow().last(), Some(Heard::Ready))).await;
+    let port = link.open_line().expect("a line");
+    let echoed = Rc::new(RefCell::new(None));
+    let ear = Rc::clone(&echoed);
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        *ear.borrow_mut() = wire::decode::<Command>(&event.data()).ok();
+    });
+    port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    port.post_message(&wire::encode(&Command::PullPanels).expect("encodes")).expect("posted");
+    until("echoed", || echoed.borrow().is_some()).await;
+    assert_eq!(*echoed.borrow(), Some(Command::PullPanels));
+    assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
+}
+
+#[wasm_bindgen_test]
+async fn finer_settings_are_told_as_often_as_it_takes() {
+    let panels = PanelsLink::default();
+    let (link, heard) = link_to(&echo());
+    panels.refine(&link);
+    let settings = wire::encode(&Command::Refine(Box::default())).expect("encodes");
+    let bytes = f64::from(settings.length());
+    assert_eq!(panels.hear(&settings, &link), None);
+    // To this worker, and to one that takes its place.
+    panels.refine(&link);
+    panels.refine(&link);
+    until("echoed", || heard.borrow().len() == 3).await;
+    let heard = heard.borrow();
+    assert!(matches!(&heard[0], Heard::Ready), "{heard:?}");
+    assert!(heard[1..].iter().all(|word| matches!(word, Heard::Export(blob) if blob.size() == bytes)), "{heard:?}");
+}
+
+#[wasm_bindgen_test]
+fn panels_of_another_build_are_noticed() {
+    let panels = PanelsLink::default();
+    let (link, _) = link_to(&echo());
+    assert_eq!(panels.hear(&wire::VERSION.into(), &link), None);
+    for (said, words) in [("0.0.1", "different versions"), (hail::FAILED, "couldn't be loaded")] {
+        let wanted = panels.hear(&said.into(), &link);
+        assert!(matches!(wanted, Some(Wanted::Notice(notice)) if notice.contains(words)), "{wanted:?}");
+    }
+    assert_eq!(panels.hear(&hail::CONNECT.into(), &link), Some(Wanted::Connect));
 }
 
 // The console

@@ -497,6 +497,7 @@ fn the_panels_hear_what_the_broker_allows() {
     bench.serve(&[0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0]);
     let standing = bench.panels().expect("something new").standing;
     assert_eq!((standing.state, standing.version), (State::Connected, Some(Version::V5)));
+    assert_eq!(standing.more, More::default());
     let server = standing.server.expect("what the broker said");
     assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
     assert_eq!(server.client_id, "c");

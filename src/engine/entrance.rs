@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! - Commands that come in the meantime wait and are handled in their order;
-//!   only a pull is answered at once, for it changes nothing.
+//!   only pulls are answered at once, for they change nothing.
 //! - Each wait has a limit, so that a browser that never answers delays a
 //!   connection and doesn't prevent it.
 //! - A tab that gives way to another one saves nothing any more: the kept
@@ -346,5 +346,5 @@ fn key_of(request: &ConnectRequest) -> Option<String> {
 
 /// A command that must not overtake the ones before it.
 pub(super) fn must_wait(command: &Command) -> bool {
-    !matches!(command, Command::Pull(_))
+    !matches!(command, Command::Pull(_) | Command::PullPanels)
 }

@@ -82,7 +82,7 @@ pub struct Engine {
     filter_error: Option<String>,
     feed: Feed,
     connection: Connection,
-    /// What the broker said of itself; while connected.
+    /// What the broker of the last connection said of itself.
     server: Option<Server>,
     attempt: Attempt,
     with_credentials: bool,
@@ -179,7 +179,6 @@ impl Engine {
                 self.tabs.release();
                 self.request = None;
                 self.session.disconnect(self.parting());
-                self.server = None;
                 self.connection =
                     Connection { words: format!("Disconnected from {}.", self.broker), ..Connection::default() };
                 self.news = true;
@@ -294,15 +293,18 @@ impl Engine {
             return None;
         }
         let Connection { state, version, .. } = self.connection;
+        let server = self.server.as_ref().filter(|_| state == State::Connected);
         // Asked after every frame of the socket, so nothing is copied to compare.
-        let is_known = self
-            .panels_know
-            .as_ref()
-            .is_some_and(|known| known.state == state && known.version == version && known.server == self.server);
+        let is_known = self.panels_know.as_ref().is_some_and(|known| {
+            known.state == state
+                && known.version == version
+                && known.server.as_ref() == server
+                && known.more == self.more
+        });
         if is_known && self.published.is_empty() {
             return None;
         }
-        let standing = Standing { state, version, server: self.server.clone() };
+        let standing = Standing { state, version, server: server.cloned(), more: self.more.clone() };
         self.panels_pull = false;
         self.panels_know = Some(standing.clone());
         Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published) })
@@ -352,7 +354,6 @@ impl Engine {
         self.use_password(request.password.as_ref(), now);
         self.with_credentials = request.user_name.is_some() || request.password.is_some();
         self.session.replace(options_of(&request, &self.more), self.seed, saved);
-        self.server = None;
         self.connection = Connection {
             state: State::Connecting,
             words: format!("Connecting to {} …", request.broker),
@@ -408,7 +409,6 @@ impl Engine {
     fn refuse(&mut self, words: String) {
         self.tabs.release();
         self.session.disconnect(self.parting());
-        self.server = None;
         self.connection = Connection { state: State::Stopped, words, ..Connection::default() };
     }
 
@@ -515,7 +515,6 @@ impl Engine {
             offline: self.offline,
         };
         let connection = &mut self.connection;
-        self.server = None;
         connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
         connection.words = failure.to_string();
         connection.advice = case.advice();

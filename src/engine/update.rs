@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::command::More;
 use crate::dialogue::Line;
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
@@ -55,6 +56,8 @@ pub struct Standing {
     pub version: Option<Version>,
     /// What the broker said of itself; while connected.
     pub server: Option<Server>,
+    /// The finer settings of this connection, or of the last.
+    pub more: More,
 }
 
 /// What became of a publish.

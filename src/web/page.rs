@@ -624,7 +624,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                                 aria-haspopup="dialog"
                                 on:click=move |_| app.open_panel(Panel::Send)
                             >
-                                "Send" <span class="rest">" a message"</span>
+                                "Send" <span class="rest">"\u{a0}a message"</span>
                             </button>
                             <button
                                 type="button"

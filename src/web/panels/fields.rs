@@ -34,12 +34,25 @@ struct Row {
 }
 
 impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
-    pub(super) fn new(fields: F) -> Self {
-        Self {
-            fields: RwSignal::new(fields),
+    pub(super) fn new(fields: F, user_properties: &[(String, String)]) -> Self {
+        let form = Self {
+            fields: RwSignal::new(fields.clone()),
             faults: RwSignal::new(Vec::new()),
             rows: RwSignal::new(Vec::new()),
             row_key: StoredValue::new(0),
+        };
+        form.fill(fields, user_properties);
+        form
+    }
+
+    /// Begins anew with this. Inputs show what they were made with, so they are
+    /// to be made anew as well.
+    pub(super) fn fill(self, fields: F, user_properties: &[(String, String)]) {
+        self.fields.set(fields);
+        self.faults.set(Vec::new());
+        self.rows.set(Vec::new());
+        for (name, value) in user_properties {
+            self.add_row(name, value);
         }
     }
 
@@ -84,11 +97,11 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         })
     }
 
-    fn add_row(self) {
+    fn add_row(self, name: &str, value: &str) {
         // Never used twice: a row that is keyed alike would keep the old text.
         let key = self.row_key.get_value();
         self.row_key.set_value(key + 1);
-        let row = Row { key, name: RwSignal::default(), value: RwSignal::default() };
+        let row = Row { key, name: RwSignal::new(name.to_owned()), value: RwSignal::new(value.to_owned()) };
         self.rows.update(|rows| rows.push(row));
     }
 }
@@ -170,6 +183,7 @@ where
 {
     let fault = move || form.fault(field);
     let (fault_id, notation_id) = (format!("{id}-fault"), format!("{id}-notation"));
+    let initial = of(&mut form.typed().0).clone();
     let notation_label = format!("{label}: written as");
     view! {
         <div class="field wide">
@@ -187,13 +201,17 @@ where
                 >
                     {Notation::ALL
                         .into_iter()
-                        .map(|notation| view! { <option value=notation.name()>{notation.name()}</option> })
+                        .map(|notation| {
+                            let selected = notation == initial.notation;
+                            view! { <option value=notation.name() selected=selected>{notation.name()}</option> }
+                        })
                         .collect_view()}
                 </select>
             </div>
             <textarea
                 id=id
                 rows=rows
+                prop:value=initial.text.clone()
                 autocomplete="off"
                 autocapitalize="none"
                 spellcheck="false"
@@ -260,6 +278,7 @@ where
                     autocapitalize="none"
                     spellcheck="false"
                     placeholder=name
+                    value=text.get_untracked()
                     aria-label=move || format!("User property {}: {name}", place() + 1)
                     aria-invalid=move || fault().map(|_| "true")
                     aria-describedby=fault_id.clone()
@@ -298,7 +317,7 @@ where
             <ul class="property-rows" aria-label="User properties">
                 <For each=move || form.rows.get() key=|row| row.key children=row_view />
             </ul>
-            <button type="button" class="button quiet add" on:click=move |_| form.add_row()>
+            <button type="button" class="button quiet add" on:click=move |_| form.add_row("", "")>
                 "Add a user property"
             </button>
         </div>
@@ -413,6 +432,7 @@ fn QoSChoice(
     ];
     let why_id = format!("{id}-why");
     let obstacle = obstacle_to(standing, Wish::QoS(QoS::ExactlyOnce));
+    let initial = form.typed().0.qos;
     view! {
         <div class="field">
             <label for=id.clone()>{label}</label>
@@ -430,7 +450,10 @@ fn QoSChoice(
                     .map(|(qos, words)| {
                         let obstacle = obstacle_to(standing, Wish::QoS(qos));
                         view! {
-                            <option value=(qos as u8).to_string() disabled=move || obstacle.with(Option::is_some)>
+                            <option
+                                value=(qos as u8).to_string()
+                                selected=qos == initial
+                                disabled=move || obstacle.with(Option::is_some)>
                                 {words}
                             </option>
                         }

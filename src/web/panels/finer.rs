@@ -23,7 +23,13 @@ struct Forms {
 impl Forms {
     fn new() -> Self {
         let fields = Fields::default();
-        Self { will: Form::new(fields.will.clone()), settings: Form::new(fields) }
+        Self { will: Form::new(fields.will.clone(), &[]), settings: Form::new(fields, &[]) }
+    }
+
+    fn fill(self, more: &More) {
+        let fields = Fields::from(more);
+        self.will.fill(fields.will.clone(), &fields.will.user_properties);
+        self.settings.fill(fields.clone(), &fields.user_properties);
     }
 
     /// The settings; where something is wrong the form says what.
@@ -52,22 +58,29 @@ impl Forms {
 
 #[component]
 pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
-    let forms = RwSignal::new(Forms::new());
+    let forms = Forms::new();
+    // Made anew whenever the form is filled in.
+    let inputs = move || {
+        panels.filled.with(|more| forms.fill(more));
+        view! { <Inputs panels forms /> }
+    };
     let applied = RwSignal::new(false);
     let is_away =
         Memo::new(move |_| panels.standing.with(|standing| matches!(standing.state, State::Idle | State::Stopped)));
     let apply = move || {
         applied.set(false);
-        let Some(more) = forms.get_untracked().parse() else { return };
+        let Some(more) = forms.parse() else { return };
         let command = Command::Refine(Box::new(more.clone()));
         if let Ok(bytes) = wire::encode(&command) {
             hail::call(hail::PAGE, &bytes);
-            panels.applied.set(more);
+            panels.applied.set(Some(more.clone()));
+            // As typed, so there is nothing to fill in anew.
+            panels.filled.update_untracked(|filled| *filled = more);
             applied.set(true);
         }
     };
     let words = move || {
-        let faults = forms.get().count_of_faults();
+        let faults = forms.count_of_faults();
         match faults {
             1 => Some("Nothing was applied: one field needs your attention.".to_owned()),
             2.. => Some(format!("Nothing was applied: {faults} fields need your attention.")),
@@ -75,7 +88,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
         }
     };
     let done = move || {
-        let is_done = applied.get() && forms.get().count_of_faults() == 0;
+        let is_done = applied.get() && forms.count_of_faults() == 0;
         is_done.then_some("Applied. It takes effect with the next connection.")
     };
     view! {
@@ -95,7 +108,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                         apply();
                     }
                 >
-                    {move || view! { <Inputs panels forms=forms.get() /> }}
+                    {inputs}
                 </form>
                 <Terms panels />
             </div>
@@ -119,7 +132,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                     class="button quiet"
                     on:click=move |_| {
                         applied.set(false);
-                        forms.set(Forms::new());
+                        panels.filled.set(More::default());
                     }
                 >
                     "Defaults"
@@ -137,8 +150,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
     let standing = panels.standing;
     let only_in_5 = obstacle_to(standing, Wish::Properties);
     let keep_alive = Signal::derive(move || {
-        let asked_s = panels.in_force.with(|more| more.keep_alive_s);
-        standing.with(|standing| obstacle(standing, Wish::KeepAlive { asked_s }))
+        standing.with(|standing| obstacle(standing, Wish::KeepAlive { asked_s: standing.more.keep_alive_s }))
     });
     let has_will = move || form.with(|fields| fields.has_will);
     view! {
@@ -207,6 +219,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
 #[component]
 fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
     let ending = Memo::new(move |_| form.with(|fields| fields.ending));
+    let initial = form.typed().0;
     let words = move || match ending.get() {
         Ending::WithPage => {
             "Each page starts afresh: what the broker still keeps of an earlier session is dropped. A lost connection \
@@ -215,7 +228,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
         Ending::WithConnection => "Nothing is kept, neither by the broker nor here: a lost connection starts afresh.",
         Ending::Later => {
             "The broker keeps the subscriptions, and collects messages of QoS 1 and 2 while this page is away. Messages \
-             of yours that are unfinished are kept in this browser; the password never is. It needs a client \
+             of yours that are unfinished are kept in this browser, with these settings; the password never is. It needs a client \
              identifier of its own: give one under “Client identifier” in the connection form, for the random one is \
              another with each page."
         }
@@ -240,7 +253,10 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                 >
                     {Ending::ALL
                         .into_iter()
-                        .map(|ending| view! { <option value=ending.name()>{label(ending)}</option> })
+                        .map(|choice| {
+                            let selected = choice == ending.get_untracked();
+                            view! { <option value=choice.name() selected=selected>{label(choice)}</option> }
+                        })
                         .collect_view()}
                 </select>
             </div>
@@ -267,7 +283,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                             .into_iter()
                             .map(|unit| {
                                 view! {
-                                    <option value=unit.name() selected=unit == Unit::default()>
+                                    <option value=unit.name() selected=unit == initial.session_unit>
                                         {unit.name()}
                                     </option>
                                 }
@@ -285,6 +301,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
 fn SubscriptionFields(panels: Panels, form: Form<Fields, Field>) -> impl IntoView {
     let only_in_5 = obstacle_to(panels.standing, Wish::Properties);
     let identifiers = obstacle_to(panels.standing, Wish::SubscriptionIdentifiers);
+    let initial = form.typed().0;
     const HANDLINGS: [(RetainHandling, &str); 3] = [
         (RetainHandling::Send, "With every subscription"),
         (RetainHandling::SendIfNew, "With a new subscription only"),
@@ -308,7 +325,10 @@ fn SubscriptionFields(panels: Panels, form: Form<Fields, Field>) -> impl IntoVie
                     {HANDLINGS
                         .into_iter()
                         .enumerate()
-                        .map(|(place, (_, words))| view! { <option value=place.to_string()>{words}</option> })
+                        .map(|(place, (handling, words))| {
+                            let selected = handling == initial.retain_handling;
+                            view! { <option value=place.to_string() selected=selected>{words}</option> }
+                        })
                         .collect_view()}
                 </select>
                 <p class="why" id="finer-retained-why">{only_in_5}</p>

@@ -79,10 +79,12 @@ fn hail_failure(words: &str) {
 struct Panels {
     standing: RwSignal<Standing>,
     outbox: RwSignal<Outbox>,
-    /// The settings that the next connection will have.
-    applied: RwSignal<More>,
-    /// Those that the present one was made with.
-    in_force: RwSignal<More>,
+    /// The settings that were chosen for the next connection, by this page.
+    applied: RwSignal<Option<More>>,
+    /// Those that the form was filled with.
+    filled: RwSignal<More>,
+    /// The worker has told its first update.
+    is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
@@ -107,7 +109,8 @@ impl Panels {
             standing: RwSignal::default(),
             outbox: RwSignal::default(),
             applied: RwSignal::default(),
-            in_force: RwSignal::default(),
+            filled: RwSignal::default(),
+            is_informed: StoredValue::new(false),
             line: StoredValue::new_local(Rc::default()),
             finer: NodeRef::new(),
             send: NodeRef::new(),
@@ -120,7 +123,11 @@ impl Panels {
             return self.connect(port.clone());
         }
         match said.as_string() {
-            Some(name) if name == Panel::Finer.name() => open_modally(self.finer),
+            Some(name) if name == Panel::Finer.name() => {
+                self.fill();
+                // The fields are drawn by then, and one of them gets the focus.
+                request_animation_frame(move || open_modally(self.finer));
+            }
             Some(name) if name == Panel::Send.name() => open_beside(self.send),
             Some(_) => {}
             None => self.cut(),
@@ -134,10 +141,23 @@ impl Panels {
         self.tell(&Command::PullPanels);
     }
 
+    /// The form shows what was chosen; else what holds, for an earlier page may
+    /// have chosen it. What is being typed stays.
+    fn fill(self) {
+        let applied = self.applied.get_untracked();
+        let more = applied.unwrap_or_else(|| self.standing.with_untracked(|standing| standing.more.clone()));
+        if self.filled.with_untracked(|filled| *filled != more) {
+            self.filled.set(more);
+        }
+    }
+
     /// The worker is gone; another may come.
     fn cut(self) {
         self.line.with_value(|line| line.borrow_mut().take());
-        self.standing.set(Standing { state: State::Stopped, ..Standing::default() });
+        self.standing.update(|standing| {
+            let more = std::mem::take(&mut standing.more);
+            *standing = Standing { state: State::Stopped, more, ..Standing::default() };
+        });
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -155,10 +175,15 @@ impl Panels {
         match wire::decode::<PanelsUpdate>(data) {
             Ok(PanelsUpdate { standing, published }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
-                    if standing.state == State::Connecting {
-                        self.in_force.set(self.applied.get_untracked());
-                    }
                     self.standing.set(standing);
+                }
+                // The first comes just after the first panel was opened.
+                if !self
+                    .is_informed
+                    .try_update_value(|is_informed| std::mem::replace(is_informed, true))
+                    .unwrap_or(true)
+                {
+                    self.fill();
                 }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));

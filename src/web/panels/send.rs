@@ -16,7 +16,7 @@ type MessageForm = Form<MessageFields, compose::Field>;
 
 #[component]
 pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
-    let form = MessageForm::new(MessageFields::default());
+    let form = MessageForm::new(MessageFields::default(), &[]);
     let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
     let obstacle = move || publish_obstacle(state.get());
     let publish = move || publish(panels, form);

@@ -287,3 +287,54 @@ async fn a_panel_gives_the_focus_back() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("lasting", async |page| {
+        // What a browser says of a socket that can't be opened; the page says it better.
+        page.expect_errors("WebSocket connection to");
+        let keys = [("broker", mosquitto.ws_url()), ("client", "watcher-9".to_owned()), ("topic", "deck/#".to_owned())];
+        let mut keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        page.open(&link(&station.page_url(), &keys)).await?;
+        open(page, "More settings").await?;
+        page.choose("Session", "later").await?;
+        page.fill("Kept for", "90").await?;
+        page.choose("Unit", "minutes").await?;
+        page.fill("Keep alive in seconds", "25").await?;
+        page.press("Add a user property").await?;
+        page.fill("User property 1: name", "ship").await?;
+        page.press("Apply").await?;
+        page.wait_for_words("takes effect").await?;
+        page.press_keys(ESCAPE).await?;
+        page.press("Connect").await?;
+        page.wait_for_state("connected").await?;
+        // Version 5, no clean start, the keep alive that was chosen.
+        mosquitto.wait_for_log("as watcher-9 (p5, c0, k25").await?;
+
+        let killed = mosquitto.kill().await?;
+        page.wait_for_state("reconnecting").await?;
+        open(page, "Send a message").await?;
+        send(page, "deck/late", "2", "after all").await?;
+        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+
+        keys.push(("connect", "1"));
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("reconnecting").await?;
+        let mosquitto = killed.restart().await?;
+        page.wait_for_row("after all").await?;
+        mosquitto.wait_for_log("as watcher-9 (p5, c0, k25").await?;
+        check_equal("received", page.stat("received").await?, 1)?;
+
+        // The form shows what an earlier page chose.
+        page.press("Settings").await?;
+        open(page, "More settings").await?;
+        page.wait_for("what was chosen", "field('Kept for').value === '90'", PATIENCE).await?;
+        for (name, value) in [("Session", "later"), ("Unit", "minutes"), ("Keep alive in seconds", "25")] {
+            check_equal(name, page.value(name).await?, value.to_owned())?;
+        }
+        check_equal("user property", page.value("User property 1: name").await?, "ship".to_owned())
+    })
+    .await
+}

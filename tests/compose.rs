@@ -1,0 +1,248 @@
+//! Messages and finer settings as they are typed: what they mean, and the
+//! faults by field.
+
+use std::fmt::Debug;
+
+use mqtt_crawl::compose::{Bytes, BytesError, Fault, Field, MessageFields, Notation};
+use mqtt_crawl::engine::command::More;
+use mqtt_crawl::finer::{self, Ending, Fields, Unit};
+use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
+
+fn bytes(text: &str, notation: Notation) -> Bytes {
+    Bytes { text: text.to_owned(), notation }
+}
+
+fn rows(rows: &[(&str, &str)]) -> Vec<(String, String)> {
+    rows.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Each fault is about its field and says what it should, in this order.
+fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Fault<F>>>, expected: &[(F, &str)]) {
+    let faults = found.expect_err("faults");
+    let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
+    assert_eq!(fields, expected.iter().map(|(field, _)| *field).collect::<Vec<_>>(), "{faults:?}");
+    for (fault, (_, words)) in faults.iter().zip(expected) {
+        assert!(fault.words.contains(words), "{:?} doesn't say {words:?}", fault.words);
+    }
+}
+
+#[test]
+fn bytes_are_read_in_every_notation() {
+    for (text, notation, expected) in [
+        ("", Notation::Text, Ok(&b""[..])),
+        ("é \0", Notation::Text, Ok("é \0".as_bytes())),
+        ("", Notation::Hex, Ok(b"")),
+        ("deadBEEF", Notation::Hex, Ok(b"\xde\xad\xbe\xef")),
+        (" de ad\n b e ef\t", Notation::Hex, Ok(b"\xde\xad\xbe\xef")),
+        ("abc", Notation::Hex, Err(BytesError::HexOdd(3))),
+        ("0x10", Notation::Hex, Err(BytesError::HexDigit('x'))),
+        ("é0", Notation::Hex, Err(BytesError::HexDigit('é'))),
+        ("", Notation::Base64, Ok(b"")),
+        ("3q2+7w==", Notation::Base64, Ok(b"\xde\xad\xbe\xef")),
+        (" 3q2+\n7w== ", Notation::Base64, Ok(b"\xde\xad\xbe\xef")),
+        ("3q2+7w", Notation::Base64, Err(BytesError::Base64)),
+        ("?", Notation::Base64, Err(BytesError::Base64)),
+    ] {
+        assert_eq!(bytes(text, notation).parse().as_deref(), expected.as_deref(), "{text:?} as {notation:?}");
+    }
+    for notation in Notation::ALL {
+        assert_eq!(Notation::from_name(notation.name()), Some(notation));
+    }
+}
+
+#[test]
+fn a_message_becomes_a_request() {
+    let fields = MessageFields {
+        topic: "deck/lamp".into(),
+        payload: bytes("01 02", Notation::Hex),
+        qos: QoS::ExactlyOnce,
+        retain: true,
+        content_type: "text/plain".into(),
+        response_topic: "answers".into(),
+        correlation_data: bytes("AQ==", Notation::Base64),
+        message_expiry_s: " 60 ".into(),
+        payload_is_utf8: true,
+        // A row that says nothing doesn't count; one with only a value does.
+        user_properties: rows(&[("a", "1"), ("", ""), ("a", "2"), ("", "3")]),
+    };
+    let request = fields.parse().expect("a message").request(7);
+    assert_eq!((request.number, request.topic.as_str(), &request.payload[..]), (7, "deck/lamp", &[1, 2][..]));
+    assert_eq!((request.qos, request.retain), (QoS::ExactlyOnce, true));
+    let expected = PublishProperties {
+        payload_is_utf8: Some(true),
+        message_expiry_s: Some(60),
+        topic_alias: None,
+        response_topic: Some("answers".into()),
+        correlation_data: Some(vec![1]),
+        content_type: Some("text/plain".into()),
+        user_properties: rows(&[("a", "1"), ("a", "2"), ("", "3")]),
+    };
+    assert_eq!(request.properties, expected);
+
+    let message = fields.parse().expect("a message");
+    let shown = MessageFields::from(&message);
+    // Control characters are text, too.
+    assert_eq!(shown.payload, bytes("\u{1}\u{2}", Notation::Text));
+    assert_eq!(shown.parse(), Ok(message));
+    assert_eq!(Bytes::of(b"\xff\x00"), bytes("ff 00", Notation::Hex));
+
+    // What is left empty is left out.
+    let bare = MessageFields { topic: "t".into(), ..MessageFields::default() };
+    assert_eq!(bare.parse().expect("a message").properties, PublishProperties::default());
+}
+
+#[test]
+fn every_fault_of_a_message_is_told_beside_its_field() {
+    let long = "x".repeat(65_536);
+    let fields = MessageFields {
+        topic: "a/#".into(),
+        payload: bytes("zz", Notation::Hex),
+        content_type: "a\0".into(),
+        response_topic: "+/a".into(),
+        correlation_data: bytes(&long, Notation::Text),
+        message_expiry_s: "4294967296".into(),
+        user_properties: rows(&[("a", "1"), ("b", &long), ("c\0", "")]),
+        ..MessageFields::default()
+    };
+    check_faults(
+        fields.parse(),
+        &[
+            (Field::Topic, "can't hold + or #"),
+            (Field::Payload, "“z” is no hex digit"),
+            (Field::ContentType, "U+0000"),
+            (Field::ResponseTopic, "can't hold + or #"),
+            (Field::CorrelationData, "65536 bytes"),
+            (Field::MessageExpiry, "from 0 to 4294967295, or nothing"),
+            (Field::UserProperty(1), "The value has 65536 bytes"),
+            (Field::UserProperty(2), "U+0000"),
+        ],
+    );
+    check_faults(MessageFields::default().parse(), &[(Field::Topic, "Name the topic")]);
+    let not_text = MessageFields {
+        topic: "t".into(),
+        payload: bytes("ff", Notation::Hex),
+        payload_is_utf8: true,
+        ..MessageFields::default()
+    };
+    check_faults(not_text.parse(), &[(Field::Payload, "aren't UTF-8")]);
+}
+
+#[test]
+fn an_untouched_form_is_the_apps_own_settings() {
+    assert_eq!(Fields::default().parse(), Ok(More::default()));
+}
+
+#[test]
+fn every_finer_setting_is_taken() {
+    let fields = Fields {
+        keep_alive_s: "0".into(),
+        ending: Ending::Later,
+        session_span: "2".into(),
+        session_unit: Unit::Hours,
+        receive_maximum: "65535".into(),
+        no_local: true,
+        retain_as_published: true,
+        retain_handling: RetainHandling::DontSend,
+        subscription_identifier: "268435455".into(),
+        user_properties: rows(&[("ship", "Evening Star")]),
+        has_will: true,
+        will_delay_s: "9".into(),
+        will: MessageFields {
+            topic: "deck/gone".into(),
+            payload: bytes("farewell", Notation::Text),
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            message_expiry_s: "60".into(),
+            ..MessageFields::default()
+        },
+    };
+    let more = More {
+        keep_alive_s: 0,
+        clean_start: false,
+        session_expiry_s: Some(7_200),
+        receive_maximum: 65_535,
+        no_local: true,
+        retain_as_published: true,
+        retain_handling: RetainHandling::DontSend,
+        subscription_identifier: Some(268_435_455),
+        user_properties: rows(&[("ship", "Evening Star")]),
+        will: Some(Will {
+            topic: "deck/gone".into(),
+            payload: b"farewell".to_vec(),
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            delay_s: Some(9),
+            properties: PublishProperties { message_expiry_s: Some(60), ..PublishProperties::default() },
+        }),
+    };
+    assert!(more.lasts());
+    assert_eq!(fields, Fields::from(&more), "what was chosen is shown as it was typed");
+    assert_eq!(fields.parse(), Ok(more));
+}
+
+#[test]
+fn only_a_session_that_is_kept_lasts() {
+    for (ending, unit, span, expected) in [
+        (Ending::WithPage, Unit::Seconds, "5", (true, None)),
+        (Ending::WithConnection, Unit::Seconds, "5", (true, Some(0))),
+        (Ending::Later, Unit::Seconds, "5", (false, Some(5))),
+        (Ending::Later, Unit::Minutes, "5", (false, Some(300))),
+        (Ending::Later, Unit::Hours, "1193046", (false, Some(4_294_965_600))),
+    ] {
+        let fields = Fields { ending, session_span: span.into(), session_unit: unit, ..Fields::default() };
+        let more = fields.parse().expect("settings");
+        assert_eq!((more.clean_start, more.session_expiry_s), expected, "{ending:?} {span} {unit:?}");
+        assert_eq!(more.lasts(), ending == Ending::Later);
+        let shown = Fields::from(&more);
+        assert_eq!((shown.ending, shown.parse()), (ending, Ok(more)));
+    }
+    for ending in Ending::ALL {
+        assert_eq!(Ending::from_name(ending.name()), Some(ending));
+    }
+    for unit in Unit::ALL {
+        assert_eq!(Unit::from_name(unit.name()), Some(unit));
+    }
+}
+
+#[test]
+fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
+    use finer::Field;
+    let fields = Fields {
+        keep_alive_s: "65536".into(),
+        ending: Ending::Later,
+        session_span: "1193047".into(),
+        session_unit: Unit::Hours,
+        receive_maximum: "0".into(),
+        subscription_identifier: "268435456".into(),
+        user_properties: rows(&[("\0", "")]),
+        has_will: true,
+        will_delay_s: "soon".into(),
+        will: MessageFields { payload: bytes("z", Notation::Hex), ..MessageFields::default() },
+        ..Fields::default()
+    };
+    check_faults(
+        fields.parse(),
+        &[
+            (Field::KeepAlive, "from 0 to 65535."),
+            (Field::SessionSpan, "from 1 to 1193046."),
+            (Field::ReceiveMaximum, "from 1 to 65535."),
+            (Field::SubscriptionIdentifier, "from 1 to 268435455, or nothing."),
+            (Field::UserProperty(0), "U+0000"),
+            (Field::WillDelay, "or nothing"),
+            (Field::Will(mqtt_crawl::compose::Field::Topic), "Name the topic"),
+            (Field::Will(mqtt_crawl::compose::Field::Payload), "hex"),
+        ],
+    );
+    for wrong in ["", " ", "-1", "+5", "1.5", "1e3", "٣", "99999999999999999999"] {
+        let fields = Fields { keep_alive_s: wrong.into(), ..Fields::default() };
+        check_faults(fields.parse(), &[(Field::KeepAlive, "whole number")]);
+    }
+    // A will that nobody wants has no faults …
+    let fields = Fields { has_will: false, will_delay_s: "soon".into(), ..Fields::default() };
+    assert_eq!(fields.parse(), Ok(More::default()));
+    // … and one that is wanted has to fit into CONNECT.
+    let payload = bytes(&"x".repeat(65_536), Notation::Text);
+    let will = MessageFields { topic: "t".into(), payload, ..MessageFields::default() };
+    let fields = Fields { has_will: true, will, ..Fields::default() };
+    check_faults(fields.parse(), &[(Field::Will(mqtt_crawl::compose::Field::Payload), "65536")]);
+}

@@ -1,0 +1,221 @@
+//! What the broker allows, in words, and what became of the messages sent.
+
+use mqtt_crawl::allowed::{Term, Wish, obstacle, publish_obstacle, terms};
+use mqtt_crawl::engine::update::{Outcome, Published, Standing, State};
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::mqtt::session::Server;
+use mqtt_crawl::outbox::{Counts, LISTED_MAX, Outbox};
+
+/// A broker that forbids what can be forbidden.
+fn strict() -> Server {
+    Server {
+        packet_bytes: 20_000,
+        qos_maximum: QoS::AtMostOnce,
+        retain_available: false,
+        wildcard_available: false,
+        subscription_identifiers_available: false,
+        shared_available: false,
+        receive_maximum: 10,
+        topic_alias_maximum: 0,
+        keep_alive_s: 60,
+        session_expiry_s: 0,
+        client_id: "c".into(),
+        response_information: None,
+        reason_string: None,
+        user_properties: Vec::new(),
+    }
+}
+
+/// One that forbids nothing.
+fn lenient() -> Server {
+    Server {
+        packet_bytes: u32::MAX,
+        qos_maximum: QoS::ExactlyOnce,
+        retain_available: true,
+        wildcard_available: true,
+        subscription_identifiers_available: true,
+        shared_available: true,
+        receive_maximum: 65_535,
+        topic_alias_maximum: 2_000,
+        keep_alive_s: 30,
+        session_expiry_s: u32::MAX,
+        client_id: "c".into(),
+        response_information: Some("answers/".into()),
+        reason_string: Some("<b>hello</b>".into()),
+        user_properties: vec![("deck".into(), "7".into())],
+    }
+}
+
+fn connected(version: Version, server: Server) -> Standing {
+    Standing { state: State::Connected, version: Some(version), server: Some(server), ..Standing::default() }
+}
+
+const WISHES: [Wish; 6] = [
+    Wish::QoS(QoS::AtMostOnce),
+    Wish::QoS(QoS::ExactlyOnce),
+    Wish::Retain,
+    Wish::Properties,
+    Wish::SubscriptionIdentifiers,
+    Wish::KeepAlive { asked_s: 30 },
+];
+
+#[test]
+fn what_a_broker_forbids_has_a_reason() {
+    for (standing, expected) in [
+        (Standing::default(), [None; 6]),
+        (connected(Version::V5, lenient()), [None; 6]),
+        (
+            connected(Version::V5, strict()),
+            [
+                None,
+                Some("up to QoS 0"),
+                Some("no retained"),
+                None,
+                Some("no subscription identifiers"),
+                Some("60 s are in force"),
+            ],
+        ),
+        (connected(Version::V311, lenient()), [None, None, None, Some("MQTT 3.1.1"), Some("MQTT 3.1.1"), None]),
+    ] {
+        for (wish, expected) in WISHES.into_iter().zip(expected) {
+            let words = obstacle(&standing, wish);
+            let is_right = match (&words, expected) {
+                (Some(words), Some(part)) => words.contains(part),
+                (words, part) => words.is_none() && part.is_none(),
+            };
+            assert!(is_right, "{wish:?} with {standing:?} says {words:?}, not {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn one_can_send_whenever_there_is_or_will_be_a_connection() {
+    for (state, may) in [
+        (State::Idle, false),
+        (State::Connecting, true),
+        (State::Connected, true),
+        (State::Reconnecting, true),
+        (State::Stopped, false),
+    ] {
+        assert_eq!(publish_obstacle(state).is_none(), may, "{state:?}");
+    }
+}
+
+#[test]
+fn the_terms_list_all_that_the_broker_said() {
+    let listed = |standing: &Standing| {
+        terms(standing).into_iter().map(|Term { name, value }| format!("{name}: {value}")).collect::<Vec<_>>()
+    };
+    assert!(listed(&Standing::default()).is_empty());
+    assert_eq!(
+        listed(&connected(Version::V5, strict())),
+        [
+            "Protocol: MQTT 5.0",
+            "Client identifier: c",
+            "Keep alive: 60 s",
+            "Session kept after a lost connection: no",
+            "Highest QoS to publish with: 0",
+            "Retained messages: no",
+            "Filters with + and #: no",
+            "Shared subscriptions: no",
+            "Subscription identifiers: no",
+            "Largest packet: 20,000 bytes",
+            "Messages under way to it (Receive Maximum): 10",
+            "Topic aliases: no",
+        ]
+    );
+    let all = listed(&connected(Version::V5, lenient()));
+    for line in [
+        "Session kept after a lost connection: for ever",
+        "Largest packet: any",
+        "Topic aliases: up to 2,000",
+        "Response information: answers/",
+        "Its words: <b>hello</b>",
+        "User property: deck: 7",
+    ] {
+        assert!(all.iter().any(|found| found == line), "no {line} in {all:#?}");
+    }
+    for (seconds, words) in
+        [(59, "59 s"), (60, "60 s"), (90, "90 s"), (300, "5 minutes"), (3_600, "1 hour"), (7_200, "2 hours")]
+    {
+        let standing = connected(Version::V5, Server { session_expiry_s: seconds, ..strict() });
+        let line = format!("Session kept after a lost connection: {words}");
+        assert!(listed(&standing).contains(&line), "no {line}");
+    }
+    // 3.1.1 says nothing of all that.
+    assert_eq!(listed(&connected(Version::V311, lenient())).len(), 4);
+}
+
+fn end(outbox: &mut Outbox, number: u64, outcome: Outcome) {
+    outbox.finish(Published { number, outcome });
+}
+
+#[test]
+fn each_message_is_listed_with_its_outcome_newest_first() {
+    let mut outbox = Outbox::default();
+    assert_eq!(outbox.words(), "Nothing was sent yet.");
+    let numbers: Vec<_> = (0..4).map(|n| outbox.push("t", &n.to_string())).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    end(&mut outbox, 2, Outcome::Failed("no".into()));
+    end(&mut outbox, 1, Outcome::Done);
+    end(&mut outbox, 4, Outcome::Unknown("lost".into()));
+    let outcomes: Vec<_> = outbox.entries().map(|entry| (entry.number, entry.outcome.clone())).collect();
+    let expected = [
+        (4, Some(Outcome::Unknown("lost".into()))),
+        (3, None),
+        (2, Some(Outcome::Failed("no".into()))),
+        (1, Some(Outcome::Done)),
+    ];
+    assert_eq!(outcomes, expected);
+    assert_eq!(outbox.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
+    assert_eq!(outbox.words(), "4 sent: 1 waiting, 1 done, 1 failed, 1 unknown.");
+    // An outcome that comes twice changes nothing.
+    end(&mut outbox, 2, Outcome::Done);
+    assert_eq!(outbox.counts().done, 1);
+}
+
+#[test]
+fn the_list_is_bounded_and_the_counts_are_not() {
+    let mut outbox = Outbox::default();
+    for n in 0..1_000 {
+        outbox.push("t", &n.to_string());
+    }
+    assert_eq!(outbox.entries().count(), LISTED_MAX);
+    assert_eq!(outbox.entries().next().map(|entry| entry.number), Some(1_000));
+    // One that is no longer listed counts all the same.
+    end(&mut outbox, 1, Outcome::Done);
+    assert_eq!(outbox.words(), "1,000 sent: 999 waiting, 1 done.");
+    outbox.abandon("the worker died");
+    assert_eq!(outbox.counts(), Counts { sent: 1_000, waiting: 0, done: 1, failed: 0, unknown: 999 });
+    assert!(
+        outbox.entries().all(|entry| matches!(&entry.outcome, Some(Outcome::Unknown(words)) if words.contains("died")))
+    );
+    assert_eq!(outbox.push("t", ""), 1_001);
+}
+
+#[test]
+fn a_long_or_strange_payload_is_shown_in_part() {
+    for (payload, preview) in [
+        (String::new(), String::new()),
+        ("two\r\nlines".to_owned(), "two  lines".to_owned()),
+        ("é".repeat(60), "é".repeat(60)),
+        ("é".repeat(61), format!("{}…", "é".repeat(60))),
+    ] {
+        let mut outbox = Outbox::default();
+        outbox.push("t", &payload);
+        assert_eq!(outbox.entries().next().map(|entry| entry.preview.clone()), Some(preview));
+    }
+}
+
+#[test]
+fn without_a_connection_it_is_said_that_messages_wait() {
+    let mut outbox = Outbox::default();
+    outbox.push("t", "");
+    for (state, says) in
+        [(State::Idle, false), (State::Connecting, true), (State::Connected, false), (State::Reconnecting, true)]
+    {
+        let words = outbox.waiting_words(state);
+        assert_eq!(words.is_some(), says, "{state:?}");
+        assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 wait")));
+    }
+}
