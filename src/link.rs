@@ -11,7 +11,7 @@
 use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageSecurity};
-use crate::engine::command::ConnectRequest;
+use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::topic::TopicFilter;
 
@@ -231,7 +231,7 @@ impl Settings {
                 version: self.version,
                 client_id: client_id.to_owned(),
                 user_name: user_name.map(str::to_owned),
-                password: Some(password).filter(|word| !word.is_empty()).map(str::to_owned),
+                password: Some(password).filter(|word| !word.is_empty()).map(|word| Secret(word.to_owned())),
             }),
             _ => Err(faults),
         }

@@ -10,7 +10,7 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
-use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Window};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Secret, Window};
 use mqtt_crawl::engine::update::{
     Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, Update,
 };
@@ -95,7 +95,7 @@ fn what_is_posted_is_what_arrives() {
         version: None,
         client_id: "id".into(),
         user_name: Some(String::new()),
-        password: Some("secret".into()),
+        password: Some(Secret("secret".into())),
     };
     for command in [
         Command::Connect(request),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Secret, Window};
 use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, Update};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
@@ -65,6 +65,17 @@ impl Bench {
             last = Some(save);
         }
         last
+    }
+
+    /// The bytes that go out now, in one.
+    fn sent(&mut self) -> Vec<u8> {
+        let mut sent = Vec::new();
+        while let Some(transmit) = self.engine.poll_transmit() {
+            if let Transmit::Send(bytes) = transmit {
+                sent.extend_from_slice(bytes);
+            }
+        }
+        sent
     }
 
     fn transmits(&mut self) -> Vec<String> {
@@ -553,8 +564,84 @@ fn an_export_comes_in_slices_and_is_whole() {
     assert_eq!(whole.iter().filter(|&&byte| byte == b'\n').count(), 100);
 }
 
+/// `{"alg":"HS256"}`, `{"sub":"d","exp":EXP}` and no real signature.
+fn token(exp: u64) -> String {
+    use base64::Engine as _;
+    let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let claims = format!(r#"{{"sub":"d","exp":{exp}}}"#);
+    format!("{}.{}.sig", encode(r#"{"alg":"HS256"}"#), encode(&claims))
+}
+
+fn with_password(password: String) -> ConnectRequest {
+    ConnectRequest { user_name: Some("d".to_owned()), password: Some(Secret(password)), ..request() }
+}
+
+#[test]
+fn a_token_in_the_password_field_is_told_of_and_goes_stale() {
+    let mut bench = Bench::new();
+    let exp = bench.now.as_micros() / 1_000_000 + 60;
+    bench.command(Command::Examine(Secret("just a password".to_owned())));
+    assert_eq!(bench.update().token, None);
+
+    bench.command(Command::Examine(Secret(token(exp))));
+    let note = bench.update().token.expect("a token");
+    assert!(note.words.contains("“d”") && !note.has_expired && !note.can_renew, "{note:?}");
+    let due = bench.engine.poll_timeout().expect("the expiry");
+    assert_eq!(due.as_micros(), exp * 1_000_000);
+    bench.now = due;
+    bench.engine.handle_timeout(due);
+    assert!(bench.update().token.expect("a token").has_expired);
+    assert_eq!(bench.engine.poll_timeout(), None, "told once");
+}
+
+#[test]
+fn an_expired_token_is_renewed_without_a_new_connection() {
+    let mut bench = Bench::new();
+    let exp = bench.now.as_micros() / 1_000_000 + 60;
+    bench.command(Command::Connect(with_password(format!("{} ", token(exp)))));
+    bench.engine.handle_open(bench.now);
+    let connect = bench.sent();
+    assert!(connect.ends_with(token(exp).as_bytes()), "without the space it was pasted with");
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    bench.sent();
+
+    // Before the keep alive is due.
+    bench.now = Instant::from_micros(exp * 1_000_000);
+    bench.engine.handle_timeout(bench.now);
+    let notice = bench.update().connection.notice.expect("words about it");
+    assert!(notice.contains("expired"), "{notice}");
+
+    let newer = token(exp + 3_600);
+    bench.command(Command::Examine(Secret(newer.clone())));
+    assert!(bench.update().token.expect("a token").can_renew);
+    bench.command(Command::Renew(Secret(newer.clone())));
+    let update = bench.update();
+    assert_eq!(update.connection.state, State::Connected, "not thrown out by ourselves");
+    assert!(!update.token.expect("a token").can_renew);
+
+    bench.sent();
+    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.command(Command::Wake);
+    bench.engine.handle_open(bench.now);
+    assert!(bench.sent().ends_with(newer.as_bytes()));
+}
+
+#[test]
+fn the_doctor_knows_that_the_token_has_expired() {
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(with_password(token(1))));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0x86, 0]);
+    let connection = bench.update().connection;
+    assert_eq!(connection.state, State::Stopped);
+    assert!(connection.advice[0].words.contains("It expired on"), "{:?}", connection.advice);
+}
+
 #[test]
 fn a_password_is_in_no_debug_output() {
-    let request = ConnectRequest { password: Some("hunter2".to_owned()), ..request() };
-    assert!(!format!("{:?}", Command::Connect(request)).contains("hunter2"));
+    let connect = Command::Connect(with_password("hush".to_owned()));
+    for command in [connect, Command::Examine(Secret("hush".to_owned())), Command::Renew(Secret("hush".to_owned()))] {
+        let shown = format!("{command:?}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
 }

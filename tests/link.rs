@@ -157,7 +157,7 @@ fn a_request_holds_what_was_typed() {
     let request = settings.request("secret", "tab", PageSecurity::Plain).expect("sound");
     assert_eq!(request.topics, ["a", "b"], "the same filter once");
     assert_eq!(request.client_id, "tab");
-    assert_eq!(request.password.as_deref(), Some("secret"));
+    assert_eq!(request.password.map(|password| password.0).as_deref(), Some("secret"));
     assert!(!settings.to_fragment(ORIGIN, Start::OnLoad).contains("secret"));
     let bare = Settings::new(ORIGIN).request("", "tab", PageSecurity::Plain).expect("sound");
     assert_eq!((bare.user_name, bare.password), (None, None));

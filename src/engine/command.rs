@@ -14,6 +14,10 @@ pub enum Command {
     /// Connect although another tab of this browser is connected with the same
     /// client identifier, which stopped this one: that one lets go.
     TakeOver,
+    /// This is in the password field now; say whether it is a signed token.
+    Examine(Secret),
+    /// Use this password from the next attempt on.
+    Renew(Secret),
     /// Say goodbye to the broker and stay away.
     Disconnect,
     /// The network came back, the tab became visible, or the person said so:
@@ -39,7 +43,7 @@ pub enum Command {
 }
 
 /// Where and how to connect, and what to subscribe to.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConnectRequest {
     /// WebSocket address, path as the person wrote it.
     pub broker: String,
@@ -54,7 +58,7 @@ pub struct ConnectRequest {
     /// User name; `None` sends none.
     pub user_name: Option<String>,
     /// Password; `None` sends none. Lives in memory only.
-    pub password: Option<String>,
+    pub password: Option<Secret>,
 }
 
 /// The finer settings of a connection: what the form has under "More".
@@ -125,18 +129,14 @@ pub struct PublishRequest {
     pub properties: PublishProperties,
 }
 
-impl std::fmt::Debug for ConnectRequest {
-    /// Without the password: a log line must never hold one.
+/// A password on its way. A log line must never hold one, so it shows itself as
+/// nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConnectRequest")
-            .field("broker", &self.broker)
-            .field("topics", &self.topics)
-            .field("qos", &self.qos)
-            .field("version", &self.version)
-            .field("client_id", &self.client_id)
-            .field("user_name", &self.user_name)
-            .field("password", &self.password.as_ref().map(|_| "…"))
-            .finish()
+        f.write_str("…")
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Case<'a> {
     pub failed_at: Instant,
     /// A password or user name was given.
     pub with_credentials: bool,
+    /// What is wrong with the signed token that was given.
+    pub complaint: Option<String>,
     /// The browser says that there is no network.
     pub offline: bool,
 }
@@ -84,8 +86,8 @@ impl Case<'_> {
             advice.push(say("This computer is offline, says the browser. Connecting goes on by itself once it isn't."));
         }
         match self.failure {
-            Failure::Refused { refusal, .. } => advice.extend(by_reason(refusal.reason(), self.with_credentials)),
-            Failure::Disconnected(goodbye) => advice.extend(by_reason(goodbye.reason, self.with_credentials)),
+            Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
+            Failure::Disconnected(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
             Failure::Closed { stage: Stage::Dialing, .. } | Failure::Silent(Stage::Dialing) => {
                 if let Ok(url) = BrokerUrl::parse(self.broker) {
                     advice.extend(self.no_web_socket(&url));
@@ -149,6 +151,12 @@ impl Case<'_> {
             _ => {}
         }
         evidence
+    }
+
+    fn by_reason(&self, reason: ReasonCode) -> Vec<Advice> {
+        let is_about_login = matches!(reason, ReasonCode::BAD_USER_NAME_OR_PASSWORD | ReasonCode::NOT_AUTHORIZED);
+        let complaint = self.complaint.iter().filter(|_| is_about_login).map(say);
+        complaint.chain(by_reason(reason, self.with_credentials)).collect()
     }
 
     fn no_web_socket(&self, url: &BrokerUrl) -> Vec<Advice> {

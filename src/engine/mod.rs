@@ -17,9 +17,10 @@ mod entrance;
 mod feed;
 mod row;
 pub mod tabs;
+mod token;
 pub mod update;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::broker_url::BrokerUrl;
 use crate::log::query::{Matches, Query};
@@ -37,6 +38,7 @@ pub use entrance::Save;
 use entrance::{Entrance, Lasting};
 use feed::Feed;
 use tabs::Tabs;
+use token::Tokens;
 use update::{
     Connection, Granted, Outcome, PanelsUpdate, Published, Rows, Standing, State, Stats, Subscription, Update,
 };
@@ -84,9 +86,11 @@ pub struct Engine {
     server: Option<Server>,
     attempt: Attempt,
     with_credentials: bool,
+    tokens: Tokens,
     offline: bool,
-    /// The panels' numbers of publishes that have no outcome yet.
-    numbers: BTreeMap<Token, u64>,
+    /// The panels' numbers of publishes that have no outcome yet, in the order
+    /// of their tokens.
+    numbers: VecDeque<(Token, u64)>,
     /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
     /// The panels wait for news, having been told this.
@@ -133,8 +137,9 @@ impl Engine {
             server: None,
             attempt: Attempt::default(),
             with_credentials: false,
+            tokens: Tokens::default(),
             offline: false,
-            numbers: BTreeMap::new(),
+            numbers: VecDeque::new(),
             published: Vec::new(),
             panels_pull: false,
             panels_know: None,
@@ -166,6 +171,8 @@ impl Engine {
     fn obey(&mut self, command: Command, now: Instant) {
         match command {
             Command::Connect(request) => self.enter(request, now),
+            Command::Examine(password) => self.examine(password, now),
+            Command::Renew(password) => self.renew(password, now),
             Command::TakeOver => self.take_over(now),
             Command::Refine(more) => self.told = Some(*more),
             Command::Disconnect => {
@@ -235,6 +242,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
         self.pass_time(now);
+        self.tokens_age(now);
         if self.filtering {
             self.advance_filter();
             self.news = true;
@@ -273,6 +281,7 @@ impl Engine {
             rows: self.rows(pull.window),
             lines,
             filter_error: self.filter_error.clone(),
+            token: self.token_note(),
         })
     }
 
@@ -308,7 +317,7 @@ impl Engine {
         if self.filtering {
             return Some(Instant::EPOCH);
         }
-        [self.session.poll_timeout(), self.entrance_timeout()].into_iter().flatten().min()
+        [self.session.poll_timeout(), self.entrance_timeout(), self.tokens.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Appends kept messages from `from_seq` on as NDJSON until about
@@ -342,6 +351,7 @@ impl Engine {
         self.lasting = Self::lasting_of(&request, &more, now);
         self.more = more;
         let saved = saved.filter(|_| self.lasting.is_some());
+        self.use_password(request.password.as_ref(), now);
         self.with_credentials = request.user_name.is_some() || request.password.is_some();
         self.session.replace(options_of(&request, &self.more), self.seed, saved);
         self.connection = Connection {
@@ -378,7 +388,7 @@ impl Engine {
             });
         match taken {
             Ok(token) => {
-                self.numbers.insert(token, number);
+                self.numbers.push_back((token, number));
             }
             Err(words) => self.finish(number, Outcome::Failed(words)),
         }
@@ -467,7 +477,8 @@ impl Engine {
 
     fn outcome(&mut self, token: Token, outcome: session::Outcome) {
         // A message of an earlier page has no number in this one.
-        let Some(number) = self.numbers.remove(&token) else { return };
+        let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
+        let Some((_, number)) = self.numbers.remove(place) else { return };
         let outcome = match outcome {
             session::Outcome::Done => Outcome::Done,
             session::Outcome::Refused(reason) => Outcome::Failed(format!("the broker refused it: {reason}")),
@@ -500,6 +511,7 @@ impl Engine {
             attempt: &self.attempt,
             failed_at: now,
             with_credentials: self.with_credentials,
+            complaint: self.tokens.complaint(now),
             offline: self.offline,
         };
         let connection = &mut self.connection;
@@ -548,7 +560,7 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
         version: request.version,
         client_id: request.client_id.clone(),
         user_name: request.user_name.clone(),
-        password: request.password.clone().map(String::into_bytes),
+        password: request.password.as_ref().map(token::as_sent),
         keep_alive_s,
         clean_start,
         session_expiry_s: session_expiry_s.unwrap_or(match request.qos {

@@ -22,6 +22,8 @@ pub struct Update {
     pub lines: Vec<Told>,
     /// What is wrong with the filter, in words; `None` while it is understood.
     pub filter_error: Option<String>,
+    /// What the password in the field says of itself, if it is a signed token.
+    pub token: Option<TokenNote>,
 }
 
 impl Update {
@@ -76,6 +78,17 @@ pub enum Outcome {
     Failed(String),
     /// It went out, and nobody knows whether it arrived: why, in words.
     Unknown(String),
+}
+
+/// What a person should know of a signed token in the password field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenNote {
+    /// Whose it is and until when it holds.
+    pub words: String,
+    /// No broker takes it any more.
+    pub has_expired: bool,
+    /// There is a connection, or one is being made, with another password.
+    pub can_renew: bool,
 }
 
 /// The state that the page shows and programs read as `data-stat="state"`.

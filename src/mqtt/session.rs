@@ -486,6 +486,11 @@ impl Session {
         (self.out, self.hang_up) = parting;
     }
 
+    /// CONNECT says this password from the next attempt on.
+    pub fn renew_password(&mut self, password: Vec<u8>) {
+        self.options.password = Some(password);
+    }
+
     /// Keep this subscription, now and on every later connection. The same
     /// filter again replaces the options `[MQTT-3.8.4-3]`.
     pub fn subscribe(&mut self, subscription: Subscription, now: Instant) {

@@ -6,7 +6,8 @@ use web_sys::Event;
 
 use crate::broker_url::PageSecurity;
 use crate::crawl::opening;
-use crate::engine::command::ConnectRequest;
+use crate::engine::command::{ConnectRequest, Secret};
+use crate::engine::update::TokenNote;
 use crate::link::{self, Fault, Field, Settings, View};
 use crate::mqtt::packet::{QoS, Version};
 use crate::presets::{self, PRESETS};
@@ -142,6 +143,11 @@ impl Form {
         self.faults.with(|faults| !faults.is_empty())
     }
 
+    /// What is in the password field.
+    pub fn password(&self) -> Secret {
+        Secret(self.password.get())
+    }
+
     /// Whether a password is typed in.
     pub fn has_password(&self) -> bool {
         self.password.with_untracked(|password| !password.is_empty())
@@ -173,10 +179,17 @@ impl Form {
         }
     }
 
-    fn type_broker(&self, text: String) {
-        self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.origin.clone())));
-        self.broker.set(text);
-        self.forgive(Field::Broker);
+    fn type_into(&self, field: Field, value: RwSignal<String>, text: String) {
+        match field {
+            Field::Broker => {
+                self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.origin.clone())));
+            }
+            // What was wrong may have been that it had no password, or one alone.
+            Field::Password => self.forgive(Field::UserName),
+            _ => {}
+        }
+        value.set(text);
+        self.forgive(field);
     }
 
     /// A field that is being changed isn't wrong until it is looked at again.
@@ -196,19 +209,20 @@ impl Form {
     }
 }
 
-/// A text box with its label, its hint and what is wrong with it.
-#[component]
-fn TextField(
-    form: Form,
+/// A text box. A plain function over plain data: a component generic over a
+/// closure would be compiled, and downloaded, once for each field.
+struct TextBox {
     field: Field,
     id: &'static str,
-    #[prop(into)] label: String,
+    label: &'static str,
+    kind: &'static str,
+    placeholder: &'static str,
     value: RwSignal<String>,
-    #[prop(default = "text")] kind: &'static str,
-    #[prop(default = "off")] autocomplete: &'static str,
-    #[prop(default = "")] placeholder: &'static str,
-    on_type: impl Fn(String) + 'static,
-) -> impl IntoView {
+}
+
+/// A text box with its label and what is wrong with it.
+fn text_field(form: Form, text_box: TextBox) -> AnyView {
+    let TextBox { field, id, label, kind, placeholder, value } = text_box;
     let fault = move || form.fault(field);
     let fault_id = format!("{id}-fault");
     view! {
@@ -217,18 +231,19 @@ fn TextField(
             <input
                 id=id
                 type=kind
-                autocomplete=autocomplete
+                autocomplete="off"
                 autocapitalize="none"
                 spellcheck="false"
                 placeholder=placeholder
                 aria-invalid=move || fault().map(|_| "true")
                 aria-describedby=fault_id.clone()
                 prop:value=value
-                on:input=move |event: Event| on_type(event_target_value(&event))
+                on:input=move |event: Event| form.type_into(field, value, event_target_value(&event))
             />
             <p class="fault" id=fault_id>{fault}</p>
         </div>
     }
+    .into_any()
 }
 
 /// One topic filter. The first is "Topic" by contract.
@@ -280,6 +295,19 @@ fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
     }
 }
 
+/// What is known of a signed token in the password field.
+fn token_view(note: TokenNote, on_renew: impl Fn() + 'static) -> impl IntoView {
+    let TokenNote { words, has_expired, can_renew } = note;
+    view! {
+        <div class="token wide" role="status" data-expired=has_expired.to_string()>
+            <p>{words}</p>
+            <button type="button" class="button quiet" hidden=!can_renew on:click=move |_| on_renew()>
+                "Use it from the next connection on"
+            </button>
+        </div>
+    }
+}
+
 /// The form. Its submit button stands elsewhere on the page, in sight while
 /// the form is folded away.
 #[component]
@@ -290,6 +318,10 @@ pub fn ConnectionForm(
     on_connect: impl Fn() + 'static,
     /// The finer settings are wanted.
     on_finer: impl Fn() + 'static,
+    /// What the password says of itself, where it is a signed token.
+    token: RwSignal<Option<TokenNote>>,
+    /// The connection is to use this token from now on.
+    on_renew: impl Fn() + Copy + Send + 'static,
     /// The link of these settings is wanted.
     on_copy_link: impl Fn() + 'static,
     /// The link was copied a moment ago.
@@ -335,16 +367,17 @@ pub fn ConnectionForm(
                             .collect_view()}
                     </select>
                 </div>
-                <TextField
-                    form
-                    field=Field::Broker
-                    id="broker"
-                    label="Broker URL"
-                    value=form.broker
-                    kind="url"
-                    placeholder="ws://127.0.0.1:8080/mqtt"
-                    on_type=move |text| form.type_broker(text)
-                />
+                {text_field(
+                    form,
+                    TextBox {
+                        field: Field::Broker,
+                        id: "broker",
+                        label: "Broker URL",
+                        kind: "url",
+                        placeholder: "ws://127.0.0.1:8080/mqtt",
+                        value: form.broker,
+                    },
+                )}
                 <p class="hint wide" id="preset-hint">{hint}</p>
                 <div class="topics">
                     <For each=move || form.topics.get() key=|topic| topic.key let:topic>
@@ -395,71 +428,77 @@ pub fn ConnectionForm(
                         <p class="fault" id="protocol-fault">{move || form.fault(Field::Protocol)}</p>
                     </div>
                 </div>
-                <TextField
-                    form
-                    field=Field::UserName
-                    id="user"
-                    label="User name"
-                    value=form.user_name
-                    placeholder="none"
-                    on_type=move |text| {
-                        form.user_name.set(text);
-                        form.forgive(Field::UserName);
-                    }
-                />
-                <TextField
-                    form
-                    field=Field::Password
-                    id="password"
-                    label="Password"
-                    value=form.password
-                    kind="password"
-                    placeholder="none"
-                    on_type=move |text| {
-                        form.password.set(text);
-                        form.forgive(Field::Password);
-                        form.forgive(Field::UserName);
-                    }
-                />
+                {text_field(
+                    form,
+                    TextBox {
+                        field: Field::UserName,
+                        id: "user",
+                        label: "User name",
+                        kind: "text",
+                        placeholder: "none",
+                        value: form.user_name,
+                    },
+                )}
+                {text_field(
+                    form,
+                    TextBox {
+                        field: Field::Password,
+                        id: "password",
+                        label: "Password",
+                        kind: "password",
+                        placeholder: "none",
+                        value: form.password,
+                    },
+                )}
+                {move || token.get().map(|note| token_view(note, on_renew))}
             </div>
             <details class="more">
                 <summary>"More: client identifier, opening words"</summary>
                 <div class="fields">
-                    <TextField
-                        form
-                        field=Field::ClientId
-                        id="client"
-                        label="Client identifier"
-                        value=form.client_id
-                        on_type=move |text| {
-                            form.client_id.set(text);
-                            form.forgive(Field::ClientId);
-                        }
-                    />
-                    <TextField
-                        form
-                        field=Field::Link
-                        id="episode"
-                        label="Episode"
-                        value=form.episode
-                        on_type=move |text| form.episode.set(text)
-                    />
-                    <TextField
-                        form
-                        field=Field::Link
-                        id="title"
-                        label="Title"
-                        value=form.title
-                        on_type=move |text| form.title.set(text)
-                    />
-                    <TextField
-                        form
-                        field=Field::Link
-                        id="intro"
-                        label="Introduction"
-                        value=form.intro
-                        on_type=move |text| form.intro.set(text)
-                    />
+                    {text_field(
+                        form,
+                        TextBox {
+                            field: Field::ClientId,
+                            id: "client",
+                            label: "Client identifier",
+                            kind: "text",
+                            placeholder: "",
+                            value: form.client_id,
+                        },
+                    )}
+                    {text_field(
+                        form,
+                        TextBox {
+                            field: Field::Link,
+                            id: "episode",
+                            label: "Episode",
+                            kind: "text",
+                            placeholder: "",
+                            value: form.episode,
+                        },
+                    )}
+                    {text_field(
+                        form,
+                        TextBox {
+                            field: Field::Link,
+                            id: "title",
+                            label: "Title",
+                            kind: "text",
+                            placeholder: "",
+                            value: form.title,
+                        },
+                    )}
+                    {text_field(
+                        form,
+                        TextBox {
+                            field: Field::Link,
+                            id: "intro",
+                            label: "Introduction",
+                            kind: "text",
+                            placeholder: "",
+                            value: form.intro,
+                        },
+                    )}
                 </div>
             </details>
             <div class="form-foot">

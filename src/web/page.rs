@@ -29,7 +29,7 @@ use super::worker_link::{self, Heard, WorkerLink};
 use crate::broker_url::PageSecurity;
 use crate::console::Step;
 use crate::engine::command::{Command, ConnectRequest, Pull};
-use crate::engine::update::{Connection, State, Stats, Update};
+use crate::engine::update::{Connection, State, Stats, TokenNote, Update};
 use crate::link::{self, Field, Link, Start, View};
 use crate::time::Instant;
 
@@ -71,6 +71,7 @@ struct Shown {
     stats: RwSignal<Stats>,
     behind: RwSignal<u64>,
     filter_error: RwSignal<Option<String>>,
+    token: RwSignal<Option<TokenNote>>,
     notices: RwSignal<Vec<Notice>>,
     now: RwSignal<Instant>,
     view: RwSignal<View>,
@@ -87,6 +88,7 @@ impl Shown {
             stats: RwSignal::default(),
             behind: RwSignal::default(),
             filter_error: RwSignal::default(),
+            token: RwSignal::default(),
             notices: RwSignal::default(),
             now: RwSignal::new(now),
             view: RwSignal::new(view),
@@ -207,6 +209,16 @@ impl App {
             inner.feed.borrow_mut().request = None;
             inner.write_link(Start::ByHand);
             inner.worker.send(&Command::Disconnect);
+        });
+    }
+
+    fn renew(self) {
+        self.with(|inner| {
+            let password = untrack(|| inner.form.password());
+            if let Some(request) = &mut inner.feed.borrow_mut().request {
+                request.password = Some(password.clone());
+            }
+            inner.worker.send(&Command::Renew(password));
         });
     }
 
@@ -349,6 +361,7 @@ impl Inner {
         if !feed.filter.is_empty() {
             self.worker.send(&Command::Filter(feed.filter.clone()));
         }
+        self.worker.send(&Command::Examine(untrack(|| self.form.password())));
         if let Some(request) = &feed.request {
             self.panels.refine(&self.worker);
             self.worker.send(&Command::Connect(request.clone()));
@@ -408,6 +421,9 @@ impl Inner {
         }
         if shown.filter_error.with_untracked(|error| *error != update.filter_error) {
             shown.filter_error.set(update.filter_error);
+        }
+        if shown.token.with_untracked(|token| *token != update.token) {
+            shown.token.set(update.token);
         }
         let flow = self.console.show(update.rows, &update.stats);
         if begins {
@@ -566,6 +582,10 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         ticker.dispose();
     });
     app.open_link(link);
+    Effect::new(move |_| {
+        let password = form.password();
+        app.with(|inner| inner.worker.send(&Command::Examine(password)));
+    });
     app.with(Inner::need_frame);
 
     let state = Signal::derive(move || shown.connection.with(|connection| connection.state));
@@ -627,6 +647,8 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             on_connect=move || app.connect()
                             on_finer=move || app.open_panel(Panel::Finer)
                             on_copy_link=move || app.copy_link()
+                            token=shown.token
+                            on_renew=move || app.renew()
                             copied=shown.copied
                         />
                     </section>

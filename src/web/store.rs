@@ -9,7 +9,6 @@
 //! each message with QoS 2, and what is promised is a reload.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
@@ -46,7 +45,7 @@ pub struct Store(Rc<RefCell<Inner>>);
 struct Inner {
     state: State,
     /// Under way, by number: a transaction owns the closures that it calls.
-    running: BTreeMap<u32, Transaction>,
+    running: Vec<(u32, Transaction)>,
     next_number: u32,
 }
 
@@ -82,7 +81,7 @@ impl Store {
     /// browser that keeps nothing says so to whoever asks for something.
     pub fn open(name: &str, now: Instant) -> Self {
         let state = State::Opening { waiting: Vec::new(), _request: None };
-        let store = Self(Rc::new(RefCell::new(Inner { state, running: BTreeMap::new(), next_number: 0 })));
+        let store = Self(Rc::new(RefCell::new(Inner { state, running: Vec::new(), next_number: 0 })));
         match store.request(name) {
             Ok(request) => {
                 if let State::Opening { _request, .. } = &mut store.0.borrow_mut().state {
@@ -179,7 +178,7 @@ impl Store {
         let finish = {
             let this = self.clone();
             move |answer| {
-                this.0.borrow_mut().running.remove(&number);
+                this.0.borrow_mut().running.retain(|(other, _)| *other != number);
                 if let Some(then) = then.take() {
                     then(answer);
                 }
@@ -193,7 +192,7 @@ impl Store {
             let transaction = event.target().map(Transaction::try_from);
             finish_badly(Err(words(transaction.and_then(|transaction| transaction.ok()?.error()).as_ref())));
         });
-        inner.running.insert(number, transaction);
+        inner.running.push((number, transaction));
     }
 }
 

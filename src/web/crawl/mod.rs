@@ -18,7 +18,7 @@ mod view;
 pub use view::CrawlView;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use leptos::prelude::*;
@@ -92,6 +92,12 @@ impl Entry {
 }
 
 /// Why the plane stands still, or that it doesn't.
+/// Keys come in order, so what is asked for stands in front.
+fn take(entries: &mut VecDeque<(Key, Entry)>, key: Key) -> Option<Entry> {
+    let place = entries.iter().position(|(other, _)| *other == key)?;
+    entries.remove(place).map(|(_, entry)| entry)
+}
+
 #[derive(Clone, Copy, Default)]
 struct Stillness {
     /// The person pressed Pause.
@@ -112,8 +118,8 @@ struct Crawl {
     opening: Opening,
     incoming: VecDeque<Told>,
     untold: u64,
-    /// What is queued for the plane and not on it yet.
-    entries: HashMap<Key, Entry>,
+    /// What is queued for the plane and not on it yet, oldest first.
+    entries: VecDeque<(Key, Entry)>,
     stage: Option<Stage>,
     still: Stillness,
 }
@@ -135,7 +141,7 @@ impl CrawlHandle {
                 opening: Opening::default(),
                 incoming: VecDeque::new(),
                 untold: 0,
-                entries: HashMap::new(),
+                entries: VecDeque::new(),
                 stage: None,
                 still: Stillness { bare: true, ..Stillness::default() },
             }),
@@ -179,7 +185,7 @@ impl CrawlHandle {
         let crawl = self.0.crawl.borrow();
         // An entry is kept until it is on the plane; the opening's own blocks
         // are no messages.
-        let queued = crawl.entries.values().filter(|entry| matches!(entry, Entry::Told { .. })).count();
+        let queued = crawl.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Told { .. })).count();
         (crawl.incoming.len() + queued) as u64
     }
 
@@ -344,7 +350,7 @@ impl Crawl {
         {
             let setting = stage.set_told(&told);
             let entry = Entry::Told { told, setting };
-            self.entries.insert(self.plane.queue(entry.block()), entry);
+            self.entries.push_back((self.plane.queue(entry.block()), entry));
         }
         let around = Surroundings {
             offset_em: stage.offset_em(),
@@ -356,7 +362,7 @@ impl Crawl {
                 Action::Rebase { shift_em } => stage.rebase(shift_em),
                 Action::Remove { key } => stage.remove(key),
                 Action::Place { key, top_em } => {
-                    if let Some(entry) = self.entries.remove(&key) {
+                    if let Some(entry) = take(&mut self.entries, key) {
                         stage.place(key, &entry, top_em);
                         if let Entry::Told { told, .. } = entry {
                             stage.transcript.tell(told);
@@ -385,7 +391,7 @@ impl Crawl {
         }
         let Some(stage) = &mut self.stage else { return };
         for key in self.plane.unqueue() {
-            if let Some(Entry::Told { told, .. }) = self.entries.remove(&key) {
+            if let Some(Entry::Told { told, .. }) = take(&mut self.entries, key) {
                 stage.transcript.tell(told);
             }
         }
@@ -404,7 +410,7 @@ impl Crawl {
         }
         stage.transcript.open(&self.opening);
         for entry in entries {
-            self.entries.insert(self.plane.queue(entry.block()), entry);
+            self.entries.push_back((self.plane.queue(entry.block()), entry));
         }
     }
 
