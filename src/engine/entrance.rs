@@ -12,8 +12,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::Engine;
 use super::command::{Command, ConnectRequest, More};
 use super::tabs::{Word, Yield};
@@ -65,12 +63,9 @@ pub struct Save {
     pub until: Option<Instant>,
 }
 
-/// One entry of the store.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    more: More,
-    session: Saved,
-}
+/// One entry of the store: the finer settings, and what the session must not
+/// forget.
+type Entry = (More, Saved);
 
 impl Engine {
     /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
@@ -140,9 +135,8 @@ impl Engine {
             Some(u32::MAX) | None => None,
             Some(seconds) => Some(now + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
-        let entry = Entry { more: self.more.clone(), session: self.session.saved() };
         // Plain data in memory: there is nothing that could fail.
-        let bytes = postcard::to_allocvec(&entry).unwrap_or_default();
+        let bytes = postcard::to_allocvec(&(&self.more, self.session.saved())).unwrap_or_default();
         Some(Save { key: lasting.key.clone(), bytes, until })
     }
 
@@ -277,7 +271,7 @@ impl Engine {
         };
         // What another version of this app saved in a way of its own is dropped.
         let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<Entry>(&bytes).ok()) {
-            Some(Entry { more, session }) => (Some(more), Some(session)),
+            Some((more, saved)) => (Some(more), Some(saved)),
             None => (None, None),
         };
         let goes_on = saved.is_some();
