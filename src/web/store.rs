@@ -36,7 +36,7 @@ const SESSIONS: &str = "sessions";
 
 /// An entry's fields, and the index that finds the ones that are over.
 const BYTES: &str = "bytes";
-const UNTIL_MS: &str = "until";
+const UNTIL_MS: &str = "until_ms";
 
 /// What became of something that was asked of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
