@@ -2,13 +2,18 @@
 //! page's takes up, and a store that can't be had is told.
 #![cfg(target_arch = "wasm32")]
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use idb::Request as _;
 use js_sys::Promise;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::web::store::Store;
+use mqtt_crawl::web::store::{Answer, Store};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -17,28 +22,64 @@ wasm_bindgen_test_configure!(run_in_browser);
 
 const NOW: Instant = Instant::from_millis(1_800_000_000_000);
 
-/// What a call answers later.
-async fn answer<T: 'static>(ask: impl FnOnce(Box<dyn FnOnce(T)>)) -> T {
-    let slot = std::rc::Rc::new(std::cell::RefCell::new(None));
-    let mut ask = Some(ask);
-    let promise = Promise::new(&mut |resolve, _| {
-        let slot = slot.clone();
-        let then = Box::new(move |value| {
-            *slot.borrow_mut() = Some(value);
-            drop(resolve.call0(&JsValue::NULL));
-        });
-        ask.take().expect("called once")(then);
+/// A store, and what it has answered.
+struct Desk {
+    store: Store,
+    answers: Rc<RefCell<Vec<Answer>>>,
+}
+
+impl Desk {
+    fn open(name: &str, now: Instant) -> Self {
+        let answers = Rc::new(RefCell::new(Vec::new()));
+        let ear = Rc::clone(&answers);
+        Self { store: Store::open(name, now, move |answer| ear.borrow_mut().push(answer)), answers }
+    }
+
+    /// The next answer.
+    async fn answer(&self) -> Answer {
+        for _ in 0..2_000 {
+            if let Some(answer) = self.answers.borrow_mut().pop() {
+                return answer;
+            }
+            turn().await;
+        }
+        panic!("the store never answers");
+    }
+
+    async fn load(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        self.store.load(key.to_owned());
+        match self.answer().await {
+            Answer::Loaded { key: loaded_key, loaded } if loaded_key == key => loaded,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn save(&self, save: Save) -> Result<(), String> {
+        self.store.save(save);
+        match self.answer().await {
+            Answer::Saved(saved) => saved,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Lets the browser do something else.
+async fn turn() {
+    let turn = Promise::new(&mut |resolve, _| {
+        Timeout::new(2, move || drop(resolve.call0(&JsValue::NULL))).forget();
     });
-    JsFuture::from(promise).await.expect("resolved");
-    slot.take().expect("an answer")
+    JsFuture::from(turn).await.expect("a turn");
 }
 
-async fn load(store: &Store, key: &str) -> Result<Option<Vec<u8>>, String> {
-    answer(|then: Box<dyn FnOnce(_)>| store.load(key, then)).await
-}
-
-async fn save(store: &Store, save: Save) -> Result<(), String> {
-    answer(|then: Box<dyn FnOnce(_)>| store.save(save, then)).await
+/// Leaves a database as a newer version of this app would.
+async fn make_newer(name: &str) {
+    let mut newer = idb::Factory::new().expect("IndexedDB").open(name, Some(99)).expect("a request");
+    let is_made = Rc::new(Cell::new(false));
+    let made = Rc::clone(&is_made);
+    newer.on_success(move |_| made.set(true));
+    while !is_made.get() {
+        turn().await;
+    }
 }
 
 /// A database of this test's own.
@@ -53,45 +94,42 @@ fn entry(key: &str, bytes: &[u8], until: Option<Instant>) -> Save {
 #[wasm_bindgen_test]
 async fn what_is_saved_is_there_for_the_next() {
     let name = name("kept");
-    let store = Store::open(&name, NOW);
-    assert_eq!(load(&store, "a").await, Ok(None));
-    assert_eq!(save(&store, entry("a", b"one", None)).await, Ok(()));
-    assert_eq!(save(&store, entry("a", b"two", None)).await, Ok(()));
-    assert_eq!(save(&store, entry("\u{1F680} ws://h/", &[0; 70_000], None)).await, Ok(()));
+    let store = Desk::open(&name, NOW);
+    assert_eq!(store.load("a").await, Ok(None));
+    assert_eq!(store.save(entry("a", b"one", None)).await, Ok(()));
+    assert_eq!(store.save(entry("a", b"two", None)).await, Ok(()));
+    assert_eq!(store.save(entry("\u{1F680} ws://h/", &[0; 70_000], None)).await, Ok(()));
 
-    let next = Store::open(&name, NOW);
-    assert_eq!(load(&next, "a").await, Ok(Some(b"two".to_vec())));
-    assert_eq!(load(&next, "\u{1F680} ws://h/").await, Ok(Some(vec![0; 70_000])));
-    next.forget("a".to_owned());
+    let next = Desk::open(&name, NOW);
+    assert_eq!(next.load("a").await, Ok(Some(b"two".to_vec())));
+    assert_eq!(next.load("\u{1F680} ws://h/").await, Ok(Some(vec![0; 70_000])));
+    next.store.forget("a".to_owned());
     // In the order in which they were asked.
-    assert_eq!(load(&next, "a").await, Ok(None));
-    assert_eq!(load(&store, "a").await, Ok(None));
+    assert_eq!(next.load("a").await, Ok(None));
+    assert_eq!(store.load("a").await, Ok(None));
 }
 
 #[wasm_bindgen_test]
 async fn what_is_over_is_dropped() {
     let name = name("over");
-    let store = Store::open(&name, NOW);
+    let store = Desk::open(&name, NOW);
     let later = NOW + std::time::Duration::from_secs(60);
     for (key, until) in [("over", Some(NOW)), ("not yet", Some(later)), ("never", None)] {
-        assert_eq!(save(&store, entry(key, b"x", until)).await, Ok(()));
+        assert_eq!(store.save(entry(key, b"x", until)).await, Ok(()));
     }
-    let next = Store::open(&name, NOW + std::time::Duration::from_secs(59));
+    let next = Desk::open(&name, NOW + std::time::Duration::from_secs(59));
     for (key, stays) in [("over", false), ("not yet", true), ("never", true)] {
-        assert_eq!(load(&next, key).await.expect("a store").is_some(), stays, "{key}");
+        assert_eq!(next.load(key).await.expect("a store").is_some(), stays, "{key}");
     }
 }
 
 #[wasm_bindgen_test]
 async fn a_store_that_cannot_be_opened_says_why() {
     let name = name("newer");
-    // As a newer version of this app leaves it.
-    let factory = idb::Factory::new().expect("IndexedDB");
-    let mut newer = factory.open(&name, Some(99)).expect("a request");
-    answer(|then: Box<dyn FnOnce(())>| idb::Request::on_success(&mut newer, move |_| then(()))).await;
+    make_newer(&name).await;
 
-    let store = Store::open(&name, NOW);
-    for words in [load(&store, "a").await.map(drop), save(&store, entry("a", b"x", None)).await] {
+    let store = Desk::open(&name, NOW);
+    for words in [store.load("a").await.map(drop), store.save(entry("a", b"x", None)).await] {
         let words = words.expect_err("there is no such store");
         assert!(words.contains("VersionError") && words.len() > 20, "{words}");
     }
@@ -101,13 +139,13 @@ async fn a_store_that_cannot_be_opened_says_why() {
 
 struct Page {
     engine: Engine,
-    store: Store,
+    desk: Desk,
 }
 
 impl Page {
     /// A page that begins, its settings told or not, and connects.
     async fn connect(name: &str, more: Option<More>) -> Self {
-        let mut page = Self { engine: Engine::new(1, Limits::default()), store: Store::open(name, NOW) };
+        let mut page = Self { engine: Engine::new(1, Limits::default()), desk: Desk::open(name, NOW) };
         page.engine.use_store();
         if let Some(more) = more {
             page.engine.handle_command(Command::Refine(Box::new(more)), NOW);
@@ -123,7 +161,7 @@ impl Page {
         };
         page.engine.handle_command(Command::Connect(request), NOW);
         let key = page.engine.poll_load().expect("something to load");
-        let loaded = load(&page.store, &key).await;
+        let loaded = page.desk.load(&key).await;
         page.engine.handle_loaded(&key, loaded, NOW);
         page
     }
@@ -143,7 +181,7 @@ impl Page {
         self.engine.handle_input(bytes, NOW);
         while let Some(wanted) = self.engine.poll_save(NOW) {
             assert!(self.engine.poll_transmit().is_none(), "it speaks before it is safe");
-            let saved = save(&self.store, wanted).await;
+            let saved = self.desk.save(wanted).await;
             self.engine.handle_saved(saved);
         }
         while self.engine.poll_transmit().is_some() {}
@@ -184,7 +222,7 @@ async fn exactly_once_over_a_reload() {
     assert_eq!(page.received_and_notice().0, 1, "a new message under the same identifier");
 
     // A session that isn't to last is forgotten.
-    page.store.forget("c ws://h:1/mqtt".to_owned());
+    page.desk.store.forget("c ws://h:1/mqtt".to_owned());
     let mut page = Page::connect(&name, None).await;
     assert_eq!(page.accept(0).await[10..12], [0, 30]);
     assert_eq!(page.received_and_notice(), (0, String::new()));
@@ -193,9 +231,7 @@ async fn exactly_once_over_a_reload() {
 #[wasm_bindgen_test]
 async fn without_a_store_the_page_says_so_and_goes_on() {
     let name = name("broken");
-    let factory = idb::Factory::new().expect("IndexedDB");
-    let mut newer = factory.open(&name, Some(99)).expect("a request");
-    answer(|then: Box<dyn FnOnce(())>| idb::Request::on_success(&mut newer, move |_| then(()))).await;
+    make_newer(&name).await;
 
     let mut page = Page::connect(&name, Some(lasting())).await;
     page.accept(0).await;

@@ -10,9 +10,8 @@
 //! - A tab that gives way to another one saves nothing any more: the kept
 //!   session is the other one's.
 
+use std::rc::Rc;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::command::{Command, ConnectRequest, More};
@@ -40,9 +39,9 @@ pub(super) enum Entrance {
     #[default]
     Open,
     /// Another tab may object.
-    Asking { request: Box<ConnectRequest>, until: Instant },
+    Asking { until: Instant },
     /// The store was asked for what it keeps.
-    Loading { request: Box<ConnectRequest>, key: String, is_asked: bool, until: Instant },
+    Loading { is_asked: bool, until: Instant },
 }
 
 /// A lasting session's place in the browser's store.
@@ -65,12 +64,9 @@ pub struct Save {
     pub until: Option<Instant>,
 }
 
-/// One entry of the store.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    more: More,
-    session: Saved,
-}
+/// One entry of the store: the finer settings, and what the session must not
+/// forget.
+type Entry = (More, Saved);
 
 impl Engine {
     /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
@@ -105,20 +101,19 @@ impl Engine {
     #[must_use]
     pub fn poll_load(&mut self) -> Option<String> {
         match &mut self.entrance {
-            Entrance::Loading { key, is_asked, .. } => (!std::mem::replace(is_asked, true)).then(|| key.clone()),
-            _ => None,
+            Entrance::Loading { is_asked, .. } if !*is_asked => *is_asked = true,
+            _ => return None,
         }
+        self.key()
     }
 
     /// What the store keeps under the key of [`Engine::poll_load`], or why it
     /// couldn't be read. An answer that comes too late changes nothing.
     pub fn handle_loaded(&mut self, key: &str, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
-        match std::mem::take(&mut self.entrance) {
-            Entrance::Loading { request, key: awaited, .. } if awaited == key => {
-                self.loaded(*request, loaded, now);
-                self.enter_waiting(now);
-            }
-            other => self.entrance = other,
+        let is_awaited = matches!(self.entrance, Entrance::Loading { .. }) && self.key().as_deref() == Some(key);
+        if is_awaited {
+            self.loaded(loaded, now);
+            self.enter_waiting(now);
         }
         self.settle(now);
     }
@@ -140,9 +135,8 @@ impl Engine {
             Some(u32::MAX) | None => None,
             Some(seconds) => Some(now + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
-        let entry = Entry { more: self.more.clone(), session: self.session.saved() };
         // Plain data in memory: there is nothing that could fail.
-        let bytes = postcard::to_allocvec(&entry).unwrap_or_default();
+        let bytes = postcard::to_allocvec(&(&*self.more, self.session.saved())).unwrap_or_default();
         Some(Save { key: lasting.key.clone(), bytes, until })
     }
 
@@ -193,96 +187,85 @@ impl Engine {
         if let Some(lasting) = self.lasting.as_mut().filter(|lasting| lasting.ages_at <= now) {
             lasting.is_aging = true;
         }
-        match std::mem::take(&mut self.entrance) {
-            Entrance::Asking { request, until } if until <= now => self.load(*request, now),
-            Entrance::Loading { request, until, .. } if until <= now => {
-                self.loaded(*request, Err("it doesn't answer".to_owned()), now);
-            }
-            waiting => self.entrance = waiting,
+        match self.entrance {
+            Entrance::Asking { until } if until <= now => self.load(now),
+            Entrance::Loading { until, .. } if until <= now => self.loaded(Err("it doesn't answer".to_owned()), now),
+            _ => {}
         }
         self.enter_waiting(now);
     }
 
     /// A wish to connect arrives.
     pub(super) fn enter(&mut self, request: ConnectRequest, now: Instant) {
-        self.connection = Connection {
-            state: State::Connecting,
-            words: format!("Connecting to {} …", request.broker),
-            ..Connection::default()
-        };
-        self.news = true;
-        self.request = Some(request.clone());
-        match key_of(&request) {
+        self.announce(format!("Connecting to {} …", request.broker));
+        self.request = Some(request);
+        let until = match self.key() {
+            Some(key) => self.tabs.ask(&key, now),
             // The broker draws an identifier that nobody else has.
             None => {
                 self.tabs.release();
-                self.load(request, now);
+                now
             }
-            Some(key) => {
-                let until = self.tabs.ask(&key, now);
-                self.ask_until(request, until, now);
-            }
-        }
+        };
+        self.ask_until(until, now);
     }
 
     /// The person wants the session here that another tab has.
     pub(super) fn take_over(&mut self, now: Instant) {
-        let Some(request) = self.request.clone().filter(|_| self.connection.can_take_over) else { return };
-        let Some(key) = key_of(&request) else { return };
-        self.connection = Connection {
-            state: State::Connecting,
-            words: format!("Taking over the connection to {} …", request.broker),
-            ..Connection::default()
-        };
-        self.news = true;
+        let Some(key) = self.key().filter(|_| self.connection.can_take_over) else { return };
+        self.announce(format!("Taking over the connection to {} …", self.broker));
         let until = self.tabs.take_over(&key, now);
-        self.ask_until(request, until, now);
+        self.ask_until(until, now);
     }
 
-    fn ask_until(&mut self, request: ConnectRequest, until: Instant, now: Instant) {
-        if until <= now {
-            return self.load(request, now);
-        }
-        self.entrance = Entrance::Asking { request: Box::new(request), until };
+    fn announce(&mut self, words: String) {
+        self.connection = Connection { state: State::Connecting, words, ..Connection::default() };
+        self.news = true;
+    }
+
+    fn ask_until(&mut self, until: Instant, now: Instant) {
+        self.entrance = Entrance::Asking { until };
+        self.pass_time(now);
     }
 
     /// No other tab objects: what is kept of the session comes next.
-    fn load(&mut self, request: ConnectRequest, now: Instant) {
+    fn load(&mut self, now: Instant) {
+        self.entrance = Entrance::Open;
         self.tabs.hold();
         let more = self.told.clone().unwrap_or_default();
-        let Some(key) = key_of(&request) else { return self.connect(request, more, None, now) };
+        let Some(key) = self.key() else { return self.connect(more, None, now) };
         if more.lasts() && self.lasting.as_ref().is_some_and(|lasting| lasting.key == key) {
             // It is this very session; the store may be a step behind.
             let saved = self.session.saved();
-            return self.connect(request, more, Some(saved), now);
+            return self.connect(more, Some(saved), now);
         }
         if !self.has_store {
-            self.connect(request, more, None, now);
+            self.connect(more, None, now);
             return self.cannot_last("it has no store");
         }
         if self.told.is_some() && !more.lasts() {
             self.forgotten = Some(key);
-            return self.connect(request, more, None, now);
+            return self.connect(more, None, now);
         }
         // Where nobody has told this page any finer settings, an earlier one may
         // have left some.
-        let until = now + STORE_WAIT;
-        self.entrance = Entrance::Loading { request: Box::new(request), key, is_asked: false, until };
+        self.entrance = Entrance::Loading { is_asked: false, until: now + STORE_WAIT };
     }
 
-    fn loaded(&mut self, request: ConnectRequest, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
+    fn loaded(&mut self, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
+        self.entrance = Entrance::Open;
         let (bytes, failed) = match loaded {
             Ok(bytes) => (bytes, None),
             Err(words) => (None, Some(words)),
         };
         // What another version of this app saved in a way of its own is dropped.
         let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<Entry>(&bytes).ok()) {
-            Some(Entry { more, session }) => (Some(more), Some(session)),
+            Some((more, saved)) => (Some(Rc::new(more)), Some(saved)),
             None => (None, None),
         };
         let goes_on = saved.is_some();
         let more = self.told.clone().or(kept).unwrap_or_default();
-        self.connect(request, more, saved, now);
+        self.connect(more, saved, now);
         if let Some(words) = failed {
             self.cannot_last(&words);
         } else if goes_on && self.connection.state == State::Connecting {
@@ -291,10 +274,18 @@ impl Engine {
         }
     }
 
-    /// The session of such a connection, where it is to last.
-    pub(super) fn lasting_of(request: &ConnectRequest, more: &More, now: Instant) -> Option<Lasting> {
-        let key = key_of(request).filter(|_| more.lasts())?;
+    /// The wanted connection's session, where it is to last.
+    pub(super) fn lasting_with(&self, more: &More, now: Instant) -> Option<Lasting> {
+        let key = self.key().filter(|_| more.lasts())?;
         Some(Lasting { key, is_aging: false, ages_at: now + KEPT_LONGER / 2 })
+    }
+
+    /// Under which name the wanted connection's session is known to the other
+    /// tabs and to the store; none where the broker is to draw the client
+    /// identifier.
+    fn key(&self) -> Option<String> {
+        let request = self.request.as_ref().filter(|request| !request.client_id.is_empty())?;
+        Some(format!("{} {}", request.client_id, request.broker))
     }
 
     /// What waited for the entrance to open, in its order.
@@ -312,12 +303,11 @@ impl Engine {
         self.entrance = Entrance::Open;
         self.lasting = None;
         self.session.disconnect(Parting::KeepSession);
-        let client_id = self.request.as_ref().map_or("", |request| &request.client_id);
+        let Some(ConnectRequest { client_id, broker, .. }) = &self.request else { return };
         let words = match why {
             Yield::Taken => format!(
-                "Another tab of this browser is connected to {} as “{client_id}”: two would throw each other out for \
-                 ever. Use another client identifier, close the other tab, or take over.",
-                self.request.as_ref().map_or("", |request| &request.broker),
+                "Another tab of this browser is connected to {broker} as “{client_id}”: two would throw each other \
+                 out for ever. Use another client identifier, close the other tab, or take over."
             ),
             Yield::TakenOver => format!("Another tab of this browser took the connection as “{client_id}” over."),
         };
@@ -336,12 +326,6 @@ impl Engine {
         ));
         self.news = true;
     }
-}
-
-/// Under which name a session is known to the other tabs and to the store; none
-/// where the broker is to draw the client identifier.
-fn key_of(request: &ConnectRequest) -> Option<String> {
-    (!request.client_id.is_empty()).then(|| format!("{} {}", request.client_id, request.broker))
 }
 
 /// A command that must not overtake the ones before it.

@@ -21,6 +21,7 @@ mod token;
 pub mod update;
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::broker_url::BrokerUrl;
 use crate::log::query::{Matches, Query};
@@ -70,9 +71,9 @@ pub enum Transmit<'a> {
 pub struct Engine {
     seed: u64,
     /// The finer settings of this connection.
-    more: More,
+    more: Rc<More>,
     /// Those that the page has told; without them an earlier page's may hold.
-    told: Option<More>,
+    told: Option<Rc<More>>,
     session: Session,
     broker: String,
     log: MessageLog,
@@ -124,7 +125,7 @@ impl Engine {
     pub fn new(seed: u64, limits: Limits) -> Self {
         Self {
             seed,
-            more: More::default(),
+            more: Rc::default(),
             told: None,
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
@@ -174,7 +175,7 @@ impl Engine {
             Command::Examine(password) => self.examine(password, now),
             Command::Renew(password) => self.renew(password, now),
             Command::TakeOver => self.take_over(now),
-            Command::Refine(more) => self.told = Some(*more),
+            Command::Refine(more) => self.told = Some(Rc::from(more)),
             Command::Disconnect => {
                 self.tabs.release();
                 self.request = None;
@@ -299,12 +300,12 @@ impl Engine {
             known.state == state
                 && known.version == version
                 && known.server.as_ref() == server
-                && known.more == self.more
+                && known.more == *self.more
         });
         if is_known && self.published.is_empty() {
             return None;
         }
-        let standing = Standing { state, version, server: server.cloned(), more: self.more.clone() };
+        let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_pull = false;
         self.panels_know = Some(standing.clone());
         Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published) })
@@ -333,7 +334,8 @@ impl Engine {
         None
     }
 
-    fn connect(&mut self, request: ConnectRequest, more: More, saved: Option<Saved>, now: Instant) {
+    fn connect(&mut self, more: Rc<More>, saved: Option<Saved>, now: Instant) {
+        let Some(request) = self.request.clone() else { return };
         self.was_connected = false;
         self.news = true;
         let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
@@ -348,7 +350,7 @@ impl Engine {
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         self.forget_publishes();
         self.session.disconnect(self.parting());
-        self.lasting = Self::lasting_of(&request, &more, now);
+        self.lasting = self.lasting_with(&more, now);
         self.more = more;
         let saved = saved.filter(|_| self.lasting.is_some());
         self.use_password(request.password.as_ref(), now);

@@ -8,7 +8,7 @@
 //! "strict" would survive a power cut too, at the price of a flush to disk for
 //! each message with QoS 2, and what is promised is a reload.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
@@ -36,7 +36,21 @@ const SESSIONS: &str = "sessions";
 
 /// An entry's fields, and the index that finds the ones that are over.
 const BYTES: &str = "bytes";
-const UNTIL_MS: &str = "until";
+const UNTIL_MS: &str = "until_ms";
+
+/// What became of something that was asked of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What is kept under a key; or why that can't be read.
+    Loaded {
+        /// The key.
+        key: String,
+        /// The bytes that were saved.
+        loaded: Result<Option<Vec<u8>>, String>,
+    },
+    /// An entry is safe; or why it isn't.
+    Saved(Result<(), String>),
+}
 
 /// The store; clones are one.
 #[derive(Clone)]
@@ -44,14 +58,14 @@ pub struct Store(Rc<RefCell<Inner>>);
 
 struct Inner {
     state: State,
-    /// Under way, by number: a transaction owns the closures that it calls.
-    running: Vec<(u32, Transaction)>,
+    answer: Rc<dyn Fn(Answer)>,
+    running: Vec<Running>,
     next_number: u32,
 }
 
 enum State {
     Opening {
-        waiting: Vec<(Act, Then)>,
+        waiting: Vec<Act>,
         _request: Option<OpenDatabaseRequest>,
     },
     Open(Database),
@@ -74,14 +88,21 @@ enum Act {
     },
 }
 
-type Then = Box<dyn FnOnce(Result<JsValue, String>)>;
+/// What waits for its end; a transaction owns the closures that it calls.
+struct Running {
+    number: u32,
+    act: Act,
+    _transaction: Transaction,
+    result: Option<GetStoreRequest>,
+}
 
 impl Store {
     /// Opens the database of this name, or makes it, and drops what is over. A
     /// browser that keeps nothing says so to whoever asks for something.
-    pub fn open(name: &str, now: Instant) -> Self {
+    pub fn open(name: &str, now: Instant, answer: impl Fn(Answer) + 'static) -> Self {
         let state = State::Opening { waiting: Vec::new(), _request: None };
-        let store = Self(Rc::new(RefCell::new(Inner { state, running: Vec::new(), next_number: 0 })));
+        let inner = Inner { state, answer: Rc::new(answer), running: Vec::new(), next_number: 0 };
+        let store = Self(Rc::new(RefCell::new(inner)));
         match store.request(name) {
             Ok(request) => {
                 if let State::Opening { _request, .. } = &mut store.0.borrow_mut().state {
@@ -90,30 +111,24 @@ impl Store {
             }
             Err(error) => store.opened(Err(reason(&error))),
         }
-        // Nobody waits for it, and what it can't drop now it drops next time.
-        store.run(Act::Sweep { now }, Box::new(drop));
+        store.run(Act::Sweep { now });
         store
     }
 
-    /// What is kept under this key.
-    pub fn load(&self, key: &str, then: impl FnOnce(Result<Option<Vec<u8>>, String>) + 'static) {
-        let then = move |answer: Result<JsValue, String>| {
-            then(answer.map(|entry| {
-                let bytes = Reflect::get(&entry, &BYTES.into()).ok()?;
-                bytes.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec())
-            }));
-        };
-        self.run(Act::Load { key: key.to_owned() }, Box::new(then));
+    /// Asks for what is kept under this key: [`Answer::Loaded`].
+    pub fn load(&self, key: String) {
+        self.run(Act::Load { key });
     }
 
-    /// Keeps an entry, instead of what is kept under its key.
-    pub fn save(&self, save: Save, then: impl FnOnce(Result<(), String>) + 'static) {
-        self.run(Act::Save(save), Box::new(move |answer| then(answer.map(drop))));
+    /// Keeps an entry, instead of what is kept under its key: [`Answer::Saved`].
+    pub fn save(&self, save: Save) {
+        self.run(Act::Save(save));
     }
 
-    /// Drops an entry. Where nothing can be dropped, nothing was kept.
+    /// Drops an entry. There is no answer: where nothing can be dropped, nothing
+    /// was kept.
     pub fn forget(&self, key: String) {
-        self.run(Act::Forget { key }, Box::new(drop));
+        self.run(Act::Forget { key });
     }
 
     fn request(&self, name: &str) -> Result<OpenDatabaseRequest, Error> {
@@ -150,83 +165,96 @@ impl Store {
             Err(words) => State::Closed(words),
         };
         let before = std::mem::replace(&mut self.0.borrow_mut().state, state);
-        if let State::Opening { waiting, _request } = before {
-            for (act, then) in waiting {
-                self.run(act, then);
+        if let State::Opening { waiting, .. } = before {
+            for act in waiting {
+                self.run(act);
             }
         }
     }
 
-    fn run(&self, act: Act, then: Then) {
+    fn run(&self, act: Act) {
         let mut inner = self.0.borrow_mut();
         let failed = match &mut inner.state {
-            State::Opening { waiting, .. } => return waiting.push((act, then)),
+            State::Opening { waiting, .. } => return waiting.push(act),
             State::Closed(words) => words.clone(),
-            State::Open(database) => match begin(database, act) {
-                Ok((transaction, result)) => return self.follow(&mut inner, transaction, result, then),
+            State::Open(database) => match begin(database, &act) {
+                Ok((transaction, result)) => return self.follow(&mut inner, act, transaction, result),
                 Err(error) => reason(&error),
             },
         };
-        Timeout::new(0, move || then(Err(failed))).forget();
+        let this = self.clone();
+        Timeout::new(0, move || this.finish(act, Err(failed))).forget();
     }
 
-    /// Keeps a transaction until its end, and tells of it.
-    fn follow(&self, inner: &mut Inner, mut transaction: Transaction, result: Option<GetStoreRequest>, then: Then) {
+    /// Keeps a transaction until its end.
+    fn follow(&self, inner: &mut Inner, act: Act, mut transaction: Transaction, result: Option<GetStoreRequest>) {
         let number = inner.next_number;
         inner.next_number = number.wrapping_add(1);
-        let then = Rc::new(Cell::new(Some(then)));
-        let finish = {
-            let this = self.clone();
-            move |answer| {
-                this.0.borrow_mut().running.retain(|(other, _)| *other != number);
-                if let Some(then) = then.take() {
-                    then(answer);
-                }
-            }
-        };
-        let finish_badly = finish.clone();
-        transaction.on_complete(move |_| {
-            finish(Ok(result.and_then(|request| request.result().ok()).unwrap_or_default()));
-        });
+        let this = self.clone();
+        transaction.on_complete(move |_| this.end(number, None));
+        let this = self.clone();
         transaction.on_abort(move |event| {
-            let transaction = event.target().map(Transaction::try_from);
-            finish_badly(Err(words(transaction.and_then(|transaction| transaction.ok()?.error()).as_ref())));
+            let error = event.target().and_then(|target| Transaction::try_from(target).ok()?.error());
+            this.end(number, Some(words(error.as_ref())));
         });
-        inner.running.push((number, transaction));
+        inner.running.push(Running { number, act, _transaction: transaction, result });
+    }
+
+    fn end(&self, number: u32, failed: Option<String>) {
+        let mut inner = self.0.borrow_mut();
+        let Some(place) = inner.running.iter().position(|running| running.number == number) else { return };
+        let Running { act, result, .. } = inner.running.swap_remove(place);
+        drop(inner);
+        let result = result.and_then(|request| request.result().ok()).unwrap_or_default();
+        self.finish(act, failed.map_or(Ok(result), Err));
+    }
+
+    /// Outside of any borrow, since the listener may ask for more at once.
+    fn finish(&self, act: Act, result: Result<JsValue, String>) {
+        let told = match act {
+            Act::Load { key } => Answer::Loaded { key, loaded: result.map(|entry| bytes_of(&entry)) },
+            Act::Save(_) => Answer::Saved(result.map(drop)),
+            // Nobody waits for these, and what isn't dropped now is next time.
+            Act::Forget { .. } | Act::Sweep { .. } => return,
+        };
+        let answer = Rc::clone(&self.0.borrow().answer);
+        answer(told);
     }
 }
 
 /// Starts what is asked; the result, where there is one, is there at the
 /// transaction's end.
-fn begin(database: &Database, act: Act) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
+fn begin(database: &Database, act: &Act) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
     let mode = match act {
         Act::Load { .. } => TransactionMode::ReadOnly,
         _ => TransactionMode::ReadWrite,
     };
     let transaction = database.transaction(&[SESSIONS], mode)?;
     let sessions = transaction.object_store(SESSIONS)?;
-    let result = match act {
-        Act::Load { key } => Some(sessions.get(JsValue::from(key))?),
+    let mut result = None;
+    match act {
+        Act::Load { key } => result = Some(sessions.get(JsValue::from(key))?),
         Act::Save(Save { key, bytes, until }) => {
             let entry = Object::new();
             // Fields of an object that was just made.
             let _ = Reflect::set(&entry, &BYTES.into(), &Uint8Array::from(bytes.as_slice()));
             if let Some(until) = until {
-                let _ = Reflect::set(&entry, &UNTIL_MS.into(), &millis(until));
+                let _ = Reflect::set(&entry, &UNTIL_MS.into(), &millis(*until));
             }
             sessions.put(&entry, Some(&key.into()))?;
-            None
         }
         Act::Forget { key } => {
             sessions.delete(JsValue::from(key))?;
-            None
         }
-        Act::Sweep { now } => {
-            sweep(sessions, now)?;
-            None
-        }
-    };
+        Act::Sweep { now } => sweep(sessions, *now)?,
+    }
     Ok((transaction, result))
+}
+
+fn bytes_of(entry: &JsValue) -> Option<Vec<u8>> {
+    // Nothing is kept where the entry is no object.
+    let bytes = Reflect::get(entry, &BYTES.into()).ok()?;
+    bytes.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec())
 }
 
 fn sweep(sessions: ObjectStore, now: Instant) -> Result<(), Error> {

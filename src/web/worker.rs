@@ -22,7 +22,7 @@ use web_sys::{
 };
 
 use super::clock::Clock;
-use super::store::{self, Store};
+use super::store::{self, Answer, Store};
 use super::wire::{self, FromWorker};
 use crate::engine::command::Command;
 use crate::engine::update::PanelsUpdate;
@@ -62,7 +62,7 @@ pub fn run() {
         RefCell::new(Driver {
             this: this.clone(),
             scope: scope.clone(),
-            store: Store::open(store::DATABASE, clock.now()),
+            store: open_store(this, clock.now()),
             tabs: None,
             clock,
             engine: Engine::new(seed(&scope), Limits::default()),
@@ -295,20 +295,13 @@ impl Driver {
     /// Asks the store what the engine wants of it.
     fn serve_store(&mut self, now: Instant) {
         if let Some(key) = self.engine.poll_load() {
-            let this = self.this.clone();
-            let asked = key.clone();
-            self.store.load(&key, move |loaded| {
-                with_driver(&this, |driver, now| driver.engine.handle_loaded(&asked, loaded, now));
-            });
+            self.store.load(key);
         }
         if let Some(key) = self.engine.poll_forget() {
             self.store.forget(key);
         }
         if let Some(save) = self.engine.poll_save(now) {
-            let this = self.this.clone();
-            self.store.save(save, move |saved| {
-                with_driver(&this, |driver, _| driver.engine.handle_saved(saved));
-            });
+            self.store.save(save);
         }
     }
 
@@ -388,6 +381,16 @@ impl TabChannel {
         channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         Some(Self { channel, _on_message: on_message })
     }
+}
+
+fn open_store(driver: &Weak<RefCell<Driver>>, now: Instant) -> Store {
+    let to = driver.clone();
+    Store::open(store::DATABASE, now, move |answer| {
+        with_driver(&to, |driver, now| match answer {
+            Answer::Loaded { key, loaded } => driver.engine.handle_loaded(&key, loaded, now),
+            Answer::Saved(saved) => driver.engine.handle_saved(saved),
+        });
+    })
 }
 
 /// Something happened: the engine hears of it, and the rest follows.

@@ -51,6 +51,11 @@ fn chromium_process(profile: &Path) -> Option<Pid> {
 impl Browser {
     /// Starts a browser that has never been used.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with further switches of Chromium.
+    pub async fn start_with(switches: &[&str]) -> Result<Self> {
         let mut command = Command::new(find_program("chromedriver", "chromium-driver")?);
         command.arg("--port=0");
         let (driver, port) = Process::start(&mut command, driver_port).await?;
@@ -58,7 +63,7 @@ impl Browser {
         let downloads = tempfile::tempdir()?;
         // chromedriver is on this machine: no TLS.
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(profile.path())?)
+            .capabilities(capabilities(profile.path(), switches)?)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .context("starting Chromium")?;
@@ -139,8 +144,8 @@ impl WebDriverCompatibleCommand for DriverCommand {
     }
 }
 
-fn capabilities(profile: &Path) -> Result<Capabilities> {
-    let capabilities = json!({
+fn capabilities(profile: &Path, switches: &[&str]) -> Result<Capabilities> {
+    let mut capabilities = json!({
         "timeouts": {"script": SCRIPT_TIMEOUT_MS},
         "goog:loggingPrefs": {"browser": "ALL"},
         "goog:chromeOptions": {"args": [
@@ -158,6 +163,9 @@ fn capabilities(profile: &Path) -> Result<Capabilities> {
             format!("--user-data-dir={}", profile.display()),
         ]},
     });
+    if let Some(args) = capabilities["goog:chromeOptions"]["args"].as_array_mut() {
+        args.extend(switches.iter().map(|switch| json!(switch)));
+    }
     match capabilities {
         Value::Object(capabilities) => Ok(capabilities),
         _ => anyhow::bail!("capabilities are an object"),

@@ -36,6 +36,11 @@ pub struct Mosquitto {
 impl Mosquitto {
     /// Starts one on free ports.
     pub async fn start(access: Access<'_>) -> Result<Self> {
+        Self::start_with(access, "").await
+    }
+
+    /// The same, with further lines of its configuration.
+    pub async fn start_with(access: Access<'_>, lines: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (tcp_port, ws_port) = (free_port().await?, free_port().await?);
         let mut text = format!(
@@ -45,6 +50,7 @@ impl Mosquitto {
              persistence true\npersistence_location {}/\n\
              # A test counts every message: none may be dropped for a queue's length.\n\
              max_queued_messages 0\n\
+             {lines}\
              listener {tcp_port} 127.0.0.1\n\
              listener {ws_port} 127.0.0.1\nprotocol websockets\n",
             folder.path().display(),
@@ -91,6 +97,11 @@ impl Mosquitto {
     /// The port for MQTT over TCP.
     pub fn mqtt_port(&self) -> u16 {
         self.tcp_port
+    }
+
+    /// Everything in its log so far.
+    pub fn log(&self) -> String {
+        self.process.output()
     }
 
     /// Waits for words in its log.

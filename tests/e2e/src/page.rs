@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use fantoccini::elements::{Element, ElementRef};
+use fantoccini::wd::WindowHandle;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -64,7 +65,20 @@ pub struct Smoothness {
 /// # Errors
 /// What the test says, or what the browser's console holds that the test hadn't expected.
 pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<()>) -> Result<()> {
-    let mut page = Page { browser: Browser::start().await?, name: name.to_owned(), expected_errors: Vec::new() };
+    in_browser_with(name, &[], test).await
+}
+
+/// The same, in a browser with further switches of Chromium.
+///
+/// # Errors
+/// As [`in_browser`].
+pub async fn in_browser_with(
+    name: &str,
+    switches: &[&str],
+    test: impl AsyncFnOnce(&mut Page) -> Result<()>,
+) -> Result<()> {
+    let browser = Browser::start_with(switches).await?;
+    let mut page = Page { browser, name: name.to_owned(), expected_errors: Vec::new() };
     let mut result = test(&mut page).await;
     if result.is_ok() {
         result = page.check_errors().await;
@@ -83,6 +97,25 @@ impl Page {
         self.browser.client().goto("about:blank").await?;
         self.browser.client().goto(url).await.with_context(|| format!("opening {url}"))?;
         self.wait_for("the app to be there", "stat('state') !== undefined && button('Connect')", PATIENCE).await
+    }
+
+    /// The tab that all other methods speak of.
+    pub async fn tab(&self) -> Result<WindowHandle> {
+        Ok(self.browser.client().window().await?)
+    }
+
+    /// Opens an empty tab in front, and goes on in it.
+    pub async fn open_tab(&self) -> Result<WindowHandle> {
+        let handle = self.browser.client().new_window(true).await?.handle;
+        self.go_to(&handle).await?;
+        Ok(handle)
+    }
+
+    /// Goes on in this tab, and brings it to the front.
+    pub async fn go_to(&self, tab: &WindowHandle) -> Result<()> {
+        self.browser.client().switch_to_window(tab.clone()).await?;
+        self.browser.devtools("Page.bringToFront", &json!({})).await?;
+        Ok(())
     }
 
     /// The browser around it.

@@ -1,5 +1,7 @@
 //! Servers that play what a real broker of today would not.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,6 +12,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+use crate::PATIENCE;
 
 /// What a peer does with a connection.
 #[derive(Clone, Debug)]
@@ -30,6 +34,14 @@ pub enum Manner {
         /// The whole packet.
         connack: Vec<u8>,
     },
+    /// Takes every CONNECT of MQTT 5.0 and every subscription, and sends nothing by itself.
+    Quiet {
+        /// The keep alive that it asks for, in seconds.
+        keep_alive_s: u16,
+        /// How many PINGREQs of the first connection it answers; after that this connection is
+        /// half open: nothing comes any more, and nothing ends it.
+        pings_answered: usize,
+    },
     /// Accepts TCP connections and says nothing that a WebSocket client could understand.
     Mute,
 }
@@ -39,6 +51,18 @@ pub struct Peer {
     port: u16,
     task: JoinHandle<()>,
     connects: mpsc::UnboundedReceiver<Vec<u8>>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+}
+
+/// Something that a [`Manner::Quiet`] peer heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// When.
+    pub at: Instant,
+    /// Which connection, counted from 0.
+    pub connection: usize,
+    /// The first byte of a packet; `None`: the client hung up.
+    pub packet: Option<u8>,
 }
 
 impl Drop for Peer {
@@ -50,22 +74,40 @@ impl Drop for Peer {
 impl Peer {
     /// Listens on a free port.
     pub async fn start(manner: Manner) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_at(0, manner).await
+    }
+
+    /// Listens on this port.
+    pub async fn start_at(port: u16, manner: Manner) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let port = listener.local_addr()?.port();
         let (sender, connects) = mpsc::unbounded_channel();
+        let (ear, heard) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
+            let mut connection = 0;
             while let Ok((stream, _)) = listener.accept().await {
                 let (manner, sender) = (manner.clone(), sender.clone());
+                let ear = Ear { sender: ear.clone(), connection };
+                connection += 1;
                 // A client that goes away in the middle is the client's business.
-                tokio::spawn(async move { serve(stream, manner, sender).await.ok() });
+                tokio::spawn(async move { serve(stream, manner, sender, ear).await.ok() });
             }
         });
-        Ok(Self { port, task, connects })
+        Ok(Self { port, task, connects, heard })
     }
 
     /// The WebSocket address.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}/mqtt", self.port)
+    }
+
+    /// The next thing that a [`Manner::Quiet`] peer hears.
+    ///
+    /// # Errors
+    /// After [`PATIENCE`].
+    pub async fn next_heard(&mut self) -> Result<Heard> {
+        let heard = tokio::time::timeout(PATIENCE, self.heard.recv()).await.context("the peer hears nothing")?;
+        heard.context("the peer has ended")
     }
 
     /// The protocol levels (4 is MQTT 3.1.1, 5 is 5.0) that were asked for since the last call.
@@ -79,8 +121,26 @@ impl Peer {
     }
 }
 
-async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSender<Vec<u8>>) -> Result<()> {
+/// Tells the test what one connection hears.
+struct Ear {
+    sender: mpsc::UnboundedSender<Heard>,
+    connection: usize,
+}
+
+impl Ear {
+    fn hear(&self, packet: Option<u8>) {
+        // A test that has ended hears nothing any more.
+        let _ = self.sender.send(Heard { at: Instant::now(), connection: self.connection, packet });
+    }
+}
+
+async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSender<Vec<u8>>, ear: Ear) -> Result<()> {
     match manner {
+        Manner::Quiet { keep_alive_s, pings_answered } => {
+            let result = quiet(stream, keep_alive_s, pings_answered, &ear).await;
+            ear.hear(None);
+            result
+        }
         Manner::Mute => mute(stream).await,
         Manner::Old { broker_port } => {
             let (mut socket, connect, level) = greet(stream).await?;
@@ -115,6 +175,41 @@ const LEVEL_311: u8 = 4;
 /// Reads on until the client goes away.
 async fn listen(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
     while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    Ok(())
+}
+
+/// First byte of a SUBSCRIBE.
+const SUBSCRIBE: u8 = 0x82;
+
+/// First byte of a PINGREQ.
+pub const PINGREQ: u8 = 0xC0;
+
+/// First byte of a CONNECT.
+pub const CONNECT: u8 = 0x10;
+
+async fn quiet(stream: TcpStream, keep_alive_s: u16, pings_answered: usize, ear: &Ear) -> Result<()> {
+    let (mut socket, connect, _) = greet(stream).await?;
+    ear.hear(connect.first().copied());
+    let [high, low] = keep_alive_s.to_be_bytes();
+    // CONNACK with Server Keep Alive.
+    socket.send(Message::binary(vec![0x20, 0x06, 0x00, 0x00, 0x03, 0x13, high, low])).await?;
+    let mut pings = 0;
+    while let Some(message) = socket.next().await {
+        // The client sends one packet in each frame.
+        let Message::Binary(packet) = message? else { continue };
+        let Some(&first) = packet.first() else { continue };
+        ear.hear(Some(first));
+        match first {
+            SUBSCRIBE => socket.send(Message::binary(vec![0x90, 0x04, packet[2], packet[3], 0x00, 0x00])).await?,
+            PINGREQ => {
+                pings += 1;
+                if pings <= pings_answered || ear.connection > 0 {
+                    socket.send(Message::binary(vec![0xD0, 0x00])).await?;
+                }
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
 

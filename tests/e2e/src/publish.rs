@@ -58,7 +58,12 @@ impl Login<'_> {
 
     /// Publishes one message with `mosquitto_pub`, acknowledged by the broker.
     pub async fn publish(&self, version: Version, topic: &str, payload: &str) -> Result<()> {
-        let output = self.mosquitto_pub(version, topic)?.args(["-q", "1", "-m", payload]).output().await?;
+        self.publish_at(1, version, topic, payload).await
+    }
+
+    /// Publishes one message with `mosquitto_pub` at this quality of service.
+    pub async fn publish_at(&self, qos: u8, version: Version, topic: &str, payload: &str) -> Result<()> {
+        let output = self.mosquitto_pub(version, topic)?.args(["-q", &qos.to_string(), "-m", payload]).output().await?;
         succeeded("mosquitto_pub", &output)
     }
 

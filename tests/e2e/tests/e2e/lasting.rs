@@ -1,0 +1,144 @@
+//! A lasting session goes on over a reload of the page.
+
+use anyhow::{Context, Result, ensure};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, More};
+use mqtt_crawl::engine::{Engine, Save};
+use mqtt_crawl::log::Limits;
+use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::time::Instant;
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+
+const CLIENT_ID: &str = "keeper";
+
+/// What a page leaves in the browser's store: the app's own engine makes it.
+fn left_by_an_earlier_page(broker: &str) -> Result<Save> {
+    let now = Instant::from_millis(1);
+    let mut engine = Engine::new(1, Limits::default());
+    engine.use_store();
+    let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
+    engine.handle_command(Command::Refine(Box::new(more)), now);
+    let request = ConnectRequest {
+        broker: broker.to_owned(),
+        topics: vec!["StarWars".to_owned()],
+        qos: QoS::ExactlyOnce,
+        version: None,
+        client_id: CLIENT_ID.to_owned(),
+        user_name: None,
+        password: None,
+    };
+    engine.handle_command(Command::Connect(request), now);
+    let key = engine.poll_load().context("nothing to load")?;
+    engine.handle_loaded(&key, Ok(None), now);
+    engine.handle_open(now);
+    engine.handle_input(&[0x20, 3, 0, 0, 0], now);
+    engine.poll_save(now).context("nothing to save")
+}
+
+async fn leave_in_store(page: &Page, save: &Save) -> Result<()> {
+    let (key, bytes) = (serde_json::json!(save.key), serde_json::json!(save.bytes));
+    let statements = format!(
+        "indexedDB.open('mqtt-crawl').onsuccess = (event) => {{
+            const transaction = event.target.result.transaction('sessions', 'readwrite');
+            transaction.objectStore('sessions').put({{ bytes: new Uint8Array({bytes}) }}, {key});
+            transaction.oncomplete = () => {{ event.target.result.close(); window.__left = true; }};
+        }};"
+    );
+    page.run(&statements).await?;
+    page.wait_for("the store", "window.__left === true", PATIENCE).await
+}
+
+/// The browser's store, as long as it is: `[key, bytes]`.
+const KEPT: &str = "new Promise((resolve) => { indexedDB.open('mqtt-crawl').onsuccess = (event) => {
+    const sessions = event.target.result.transaction('sessions').objectStore('sessions');
+    sessions.getAllKeys().onsuccess = (keys) => { event.target.result.close(); resolve(keys.target.result); };
+} })";
+
+#[tokio::test]
+async fn what_is_published_while_the_page_is_away_arrives_exactly_once() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let broker = Login::anonymous(mosquitto.mqtt_port());
+    in_browser("lasting", async |page| {
+        page.open(&station.page_url()).await?;
+        leave_in_store(page, &left_by_an_earlier_page(&mosquitto.ws_url())?).await?;
+
+        let keys = [("broker", mosquitto.ws_url()), ("client", CLIENT_ID.to_owned()), ("qos", "2".to_owned())];
+        let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
+        let url = link(&station.page_url(), &[&keys[..], &[("connect", "1")]].concat());
+        page.open(&url).await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for_words("kept the session").await?;
+        broker.publish_at(2, Version::V5, "StarWars", "HERE: One").await?;
+        page.wait_for_row("One").await?;
+
+        for away in 0..3 {
+            page.browser().client().goto("about:blank").await?;
+            mosquitto.wait_for_log(&format!("Client {CLIENT_ID} ")).await?;
+            let payload = format!("AWAY: Two {away}");
+            broker.publish_at(2, Version::V5, "StarWars", &payload).await?;
+            page.open(&url).await?;
+            page.wait_for_state("connected").await?;
+            page.wait_for_row(&format!("Two {away}")).await?;
+            // After it, on the same connection: whatever would come twice has come.
+            broker.publish_at(2, Version::V5, "StarWars", "AFTER: Three").await?;
+            page.wait_for_row("Three").await?;
+            check_equal("messages", page.stat("received").await?, 2)?;
+        }
+        let kept: Vec<String> = page.evaluate(KEPT).await?;
+        check_equal("what the browser keeps", kept, vec![format!("{CLIENT_ID} {}", mosquitto.ws_url())])
+    })
+    .await?;
+    let log = mosquitto.log();
+    ensure!(!log.contains("protocol error"), "{log}");
+    Ok(())
+}
+
+/// Messages flow while the page is loaded again and again: each is acknowledged by one page, and
+/// none comes to two.
+#[tokio::test]
+async fn reloads_in_a_stream_lose_nothing() -> Result<()> {
+    const MESSAGES: u64 = 300;
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let broker = Login::anonymous(mosquitto.mqtt_port());
+    in_browser("lasting-stream", async |page| {
+        page.open(&station.page_url()).await?;
+        leave_in_store(page, &left_by_an_earlier_page(&mosquitto.ws_url())?).await?;
+        let keys = [("broker", mosquitto.ws_url()), ("client", CLIENT_ID.to_owned()), ("qos", "2".to_owned())];
+        let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
+        let url = link(&station.page_url(), &[&keys[..], &[("connect", "1")]].concat());
+        page.open(&url).await?;
+        page.wait_for_state("connected").await?;
+
+        let publish = async {
+            for number in 0..MESSAGES {
+                broker.publish_at(2, Version::V5, "StarWars", &format!("N: {number}")).await?;
+            }
+            anyhow::Ok(())
+        };
+        let reload = async {
+            let mut before = 0;
+            for _ in 0..3 {
+                page.wait_for("some messages", "Number(stat('received')) >= 20", PATIENCE).await?;
+                // The last look before this page is gone: more may come after it, never fewer.
+                before += page.stat("received").await?;
+                page.browser().client().refresh().await?;
+                page.wait_for_state("connected").await?;
+            }
+            anyhow::Ok(before)
+        };
+        let (published, before) = tokio::join!(publish, reload);
+        published?;
+        let before = before?;
+        page.wait_for_row(&format!("N: {}", MESSAGES - 1)).await?;
+        let last = page.stat("received").await?;
+        println!("{before} messages seen by three pages before they went, {last} by the last");
+        ensure!(before + last <= MESSAGES, "{} messages of {MESSAGES}: some came twice", before + last);
+        Ok(())
+    })
+    .await
+}

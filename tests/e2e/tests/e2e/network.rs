@@ -1,0 +1,87 @@
+//! What the browser and the person say of the network: "Try now", offline and online.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::peer::{Manner, Peer};
+use mqtt_crawl_e2e::process::free_port;
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+use serde_json::json;
+
+const QUIET: Manner = Manner::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
+
+/// Far less than the wait that is cut short.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// The countdown on the page, in seconds.
+const COUNTDOWN: &str = r"Number(/Trying again in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
+
+/// Fails until the page waits much longer than [`AT_ONCE`] for its next attempt.
+async fn wait_long(page: &Page) -> Result<()> {
+    // Each failure doubles what the wait may be, and chance decides.
+    while page.evaluate::<u64>(COUNTDOWN).await? < 8 {
+        page.press("Try now").await?;
+        page.wait_for("the next countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
+    }
+    Ok(())
+}
+
+async fn check_comes_at_once(page: &Page, since: Instant) -> Result<()> {
+    page.wait_for_state("connected").await?;
+    ensure!(since.elapsed() < AT_ONCE, "only after {} ms", since.elapsed().as_millis());
+    Ok(())
+}
+
+#[tokio::test]
+async fn try_now_dials_at_once() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("try-now", async |page| {
+        page.expect_errors("WebSocket connection to");
+        let port = free_port().await?;
+        let broker = format!("ws://127.0.0.1:{port}/mqtt");
+        page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
+        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
+        wait_long(page).await?;
+        let _peer = Peer::start_at(port, QUIET).await?;
+        let since = Instant::now();
+        page.press("Try now").await?;
+        check_comes_at_once(page, since).await
+    })
+    .await
+}
+
+async fn set_offline(page: &Page, offline: bool) -> Result<()> {
+    let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+    page.browser().devtools("Network.emulateNetworkConditions", &conditions).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("offline", async |page| {
+        page.expect_errors("WebSocket connection to");
+        let broker = mosquitto.ws_url();
+        page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.browser().devtools("Network.enable", &json!({})).await?;
+        set_offline(page, true).await?;
+        page.wait_for("the browser to be offline", "!navigator.onLine", PATIENCE).await?;
+        let (_, port) = broker.rsplit_once(':').context("no port")?;
+        let port = port.parse()?;
+        drop(mosquitto);
+        page.wait_for_words("This computer is offline").await?;
+
+        page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
+        wait_long(page).await?;
+        let _peer = Peer::start_at(port, QUIET).await?;
+        let since = Instant::now();
+        set_offline(page, false).await?;
+        check_comes_at_once(page, since).await
+    })
+    .await
+}
