@@ -333,6 +333,9 @@ pub(super) fn MessageInputs(
     prefix: &'static str,
     /// What it is called.
     noun: &'static str,
+    /// Its topic has the focus when the dialog opens.
+    #[prop(default = false)]
+    autofocus: bool,
 ) -> impl IntoView {
     use compose::Field;
     let retain = obstacle_to(standing, Wish::Retain);
@@ -346,7 +349,7 @@ pub(super) fn MessageInputs(
                 of=|fields| &mut fields.topic
                 id=id("topic")
                 label=format!("{noun} topic")
-                autofocus=true
+                autofocus=autofocus
             />
             <QoSChoice form standing id=id("qos") label=format!("{noun} QoS") />
             <BytesBox

@@ -50,7 +50,7 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
                         publish();
                     }
                 >
-                    <MessageInputs form standing=panels.standing prefix="send" noun="Message" />
+                    <MessageInputs form standing=panels.standing prefix="send" noun="Message" autofocus=true />
                     <div class="panel-foot">
                         <button
                             type="submit"
