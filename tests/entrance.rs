@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Secret};
 use mqtt_crawl::engine::tabs::{Said, Standing, Word};
 use mqtt_crawl::engine::update::{Connection, State};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
@@ -24,7 +24,7 @@ fn request(client_id: &str) -> ConnectRequest {
         version: Some(Version::V5),
         client_id: client_id.to_owned(),
         user_name: None,
-        password: Some("secret".to_owned()),
+        password: Some(Secret("secret".to_owned())),
     }
 }
 

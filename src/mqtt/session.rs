@@ -24,7 +24,7 @@
 //!   QoS 2 identifiers by the Receive Maximum, outgoing messages by
 //!   [`Options::queue_messages`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ use crate::time::Instant;
 /// for TLS over a slow link, short enough for somebody who waits.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many inbound topic aliases a 5.0 server may use towards us. Each costs
-/// us one topic name.
+/// How many topic aliases a 5.0 server may use towards us, and how many we use
+/// towards it where it takes so many. Each costs us one topic name.
 pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 
 /// What a person chose for a connection.
@@ -303,6 +303,7 @@ struct Wanted {
 #[derive(Clone, Debug)]
 struct InFlight {
     token: Token,
+    id: PacketId,
     message: Message,
     /// PUBREC came: from here on only PUBREL is sent, never PUBLISH
     /// `[MQTT-4.3.3-6]`.
@@ -373,7 +374,8 @@ pub struct Session {
     tail: Vec<u8>,
     aliases: Vec<Option<String>>,
     /// The aliases we gave to topics on this connection.
-    aliases_out: BTreeMap<String, NonZeroU16>,
+    /// Topics that have an alias towards the server: the first has 1.
+    aliases_out: Vec<String>,
     /// QoS 2 messages that were delivered and not yet released by the server.
     received: PacketIdSet,
 
@@ -389,10 +391,8 @@ pub struct Session {
 
     next_token: u64,
     queue: VecDeque<(Token, Message)>,
-    /// In the order of sending, by the token: a token is never given twice and
-    /// messages leave the queue in the order they came `[MQTT-4.6.0-1]`.
-    in_flight: BTreeMap<Token, PacketId>,
-    by_id: BTreeMap<PacketId, InFlight>,
+    /// In the order of sending `[MQTT-4.6.0-1]`.
+    in_flight: VecDeque<InFlight>,
     /// To be sent again on this connection, in order.
     resend: VecDeque<PacketId>,
     /// How many more QoS 1 and 2 messages the server takes now.
@@ -421,7 +421,7 @@ impl Session {
             events: VecDeque::new(),
             tail: Vec::new(),
             aliases: Vec::new(),
-            aliases_out: BTreeMap::new(),
+            aliases_out: Vec::new(),
             received: PacketIdSet::default(),
             server: Server::unknown(&options),
             last_sent: Instant::EPOCH,
@@ -433,8 +433,7 @@ impl Session {
             ids: PacketIdSet::default(),
             next_token: 0,
             queue: VecDeque::new(),
-            in_flight: BTreeMap::new(),
-            by_id: BTreeMap::new(),
+            in_flight: VecDeque::new(),
             resend: VecDeque::new(),
             quota: 0,
             unsaved: false,
@@ -548,24 +547,21 @@ impl Session {
         for (id, released, message) in saved.in_flight {
             let token = session.next_token();
             session.ids.insert(id);
-            session.in_flight.insert(token, id);
-            session.by_id.insert(id, InFlight { token, message, released, counted: false });
+            session.in_flight.push_back(InFlight { token, id, message, released, counted: false });
         }
         for message in saved.queue {
             let token = session.next_token();
             session.queue.push_back((token, message));
         }
-        let tokens = session.in_flight.keys().copied().chain(session.queue.iter().map(|(token, _)| *token));
+        let sent = session.in_flight.iter().map(|sent| sent.token);
+        let tokens = sent.chain(session.queue.iter().map(|(token, _)| *token));
         let tokens = tokens.collect();
         (session, tokens)
     }
 
     /// What must outlive the program for a lasting session to keep its promises.
     pub fn saved(&self) -> Saved {
-        let in_flight = self.in_flight.values().filter_map(|id| {
-            let sent = self.by_id.get(id)?;
-            Some((*id, sent.released, sent.message.clone()))
-        });
+        let in_flight = self.in_flight.iter().map(|sent| (sent.id, sent.released, sent.message.clone()));
         Saved {
             client_id: self.options.client_id.clone(),
             version: self.version,
@@ -595,7 +591,7 @@ impl Session {
 
     /// How many of our messages have no outcome yet.
     pub fn unfinished(&self) -> usize {
-        self.queue.len() + self.by_id.len()
+        self.queue.len() + self.in_flight.len()
     }
 
     // ---- what happens to the transport --------------------------------------
@@ -853,13 +849,14 @@ impl Session {
     /// The server kept our session: what is unfinished goes out again, in the
     /// order it went out first `[MQTT-4.4.0-1]`.
     fn resume_session(&mut self, now: Instant) {
-        for id in self.in_flight.values().copied().collect::<Vec<_>>() {
-            match self.by_id.get_mut(&id) {
-                // Never held back by the server's quota [MQTT-3.3.4-8].
-                Some(sent) if sent.released => self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now),
-                Some(_) => self.resend.push_back(id),
-                None => {}
+        for place in 0..self.in_flight.len() {
+            let InFlight { id, released, .. } = self.in_flight[place];
+            if !released {
+                self.resend.push_back(id);
+                continue;
             }
+            // Never held back by the server's quota [MQTT-3.3.4-8].
+            self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
             if !self.is_talking() {
                 return;
             }
@@ -874,11 +871,10 @@ impl Session {
         }
         // At least once: again, as new messages, before what was never sent.
         // Exactly once: nobody knows whether it arrived.
-        for (token, id) in std::mem::take(&mut self.in_flight).into_iter().rev() {
+        for InFlight { token, id, message, .. } in std::mem::take(&mut self.in_flight).into_iter().rev() {
             self.ids.remove(id);
-            let Some(lost) = self.by_id.remove(&id) else { continue };
-            if lost.message.qos == QoS::AtLeastOnce {
-                self.queue.push_front((token, lost.message));
+            if message.qos == QoS::AtLeastOnce {
+                self.queue.push_front((token, message));
             } else {
                 self.events.push_back(Event::Published { token, outcome: Outcome::Unknown });
             }
@@ -953,7 +949,7 @@ impl Session {
     }
 
     fn handle_pubrec(&mut self, ack: &Ack, now: Instant) {
-        match self.by_id.get_mut(&ack.packet_id) {
+        match self.place_of(ack.packet_id).map(|place| &mut self.in_flight[place]) {
             Some(sent) if sent.message.qos == QoS::ExactlyOnce => {
                 if ack.reason.is_error() {
                     return self.finish_publish(ack, QoS::ExactlyOnce, now);
@@ -971,7 +967,7 @@ impl Session {
     /// identifier since (section 3.7.2.1) is no failure. And without PUBREC it
     /// promised nothing.
     fn handle_pubcomp(&mut self, ack: &Ack, now: Instant) {
-        if self.by_id.get(&ack.packet_id).is_none_or(|sent| !sent.released) {
+        if self.place_of(ack.packet_id).is_none_or(|place| !self.in_flight[place].released) {
             return;
         }
         let forgotten = ack.reason == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
@@ -982,11 +978,8 @@ impl Session {
     /// The last acknowledgement of a publish. One for an identifier that isn't
     /// in flight is late and means nothing.
     fn finish_publish(&mut self, ack: &Ack, qos: QoS, now: Instant) {
-        if self.by_id.get(&ack.packet_id).is_none_or(|sent| sent.message.qos != qos) {
-            return;
-        }
-        let Some(sent) = self.by_id.remove(&ack.packet_id) else { return };
-        self.in_flight.remove(&sent.token);
+        let place = self.place_of(ack.packet_id).filter(|&place| self.in_flight[place].message.qos == qos);
+        let Some(sent) = place.and_then(|place| self.in_flight.remove(place)) else { return };
         self.ids.remove(ack.packet_id);
         self.unsaved = true;
         if sent.counted {
@@ -1108,8 +1101,7 @@ impl Session {
                 (Ok(()), None) => self.events.push_back(Event::Published { token, outcome: Outcome::Done }),
                 (Ok(()), Some(id)) => {
                     self.quota -= 1;
-                    self.in_flight.insert(token, id);
-                    self.by_id.insert(id, InFlight { token, message, released: false, counted: true });
+                    self.in_flight.push_back(InFlight { token, id, message, released: false, counted: true });
                 }
             }
         }
@@ -1118,24 +1110,31 @@ impl Session {
     /// Sends again what went out on an earlier connection; `false` while the
     /// server takes no more.
     fn send_again(&mut self, id: PacketId, now: Instant) -> bool {
-        let Some(mut sent) = self.by_id.remove(&id) else { return true };
+        let Some(place) = self.place_of(id) else { return true };
         if self.quota == 0 {
-            self.by_id.insert(id, sent);
             return false;
         }
-        if self.send_publish(&sent.message, Some(id), true, now).is_ok() {
+        let message = std::mem::take(&mut self.in_flight[place].message);
+        let sent = self.send_publish(&message, Some(id), true, now);
+        self.in_flight[place].message = message;
+        if sent.is_ok() {
             self.quota -= 1;
-            sent.counted = true;
-            self.by_id.insert(id, sent);
+            self.in_flight[place].counted = true;
             return true;
         }
         // The server takes less than it did: whether the message arrived the
         // first time, nobody will know.
-        self.in_flight.remove(&sent.token);
+        let Some(lost) = self.in_flight.remove(place) else { return true };
         self.ids.remove(id);
         self.unsaved = true;
-        self.events.push_back(Event::Published { token: sent.token, outcome: Outcome::Unknown });
+        self.events.push_back(Event::Published { token: lost.token, outcome: Outcome::Unknown });
         true
+    }
+
+    /// Acknowledgements come in the order of what they are for, mostly, so what
+    /// is looked for stands in front.
+    fn place_of(&self, id: PacketId) -> Option<usize> {
+        self.in_flight.iter().position(|sent| sent.id == id)
     }
 
     /// Writes a PUBLISH, its topic as an alias where the server takes one.
@@ -1147,9 +1146,11 @@ impl Session {
         now: Instant,
     ) -> Result<(), EncodeError> {
         self.server.allows(message)?;
-        let known = self.aliases_out.get(&message.topic).copied();
-        let next = u16::try_from(self.aliases_out.len() + 1).ok().and_then(NonZeroU16::new);
-        let alias = known.or(next.filter(|next| next.get() <= self.server.topic_alias_maximum));
+        let known = self.aliases_out.iter().position(|topic| *topic == message.topic);
+        let next = self.aliases_out.len();
+        let aliases = usize::from(self.server.topic_alias_maximum.min(TOPIC_ALIAS_MAXIMUM));
+        let place = known.or((next < aliases).then_some(next));
+        let alias = place.and_then(|place| u16::try_from(place + 1).ok()).and_then(NonZeroU16::new);
         let publish = Publish {
             dup,
             qos: message.qos,
@@ -1162,8 +1163,8 @@ impl Session {
         };
         codec::encode(&Outgoing::Publish(publish), self.version, self.server.packet_bytes, &mut self.out)?;
         self.last_sent = now;
-        if let (None, Some(alias)) = (known, alias) {
-            self.aliases_out.insert(message.topic.clone(), alias);
+        if place == Some(next) {
+            self.aliases_out.push(message.topic.clone());
         }
         Ok(())
     }
@@ -1271,7 +1272,7 @@ impl Session {
         self.aliases_out.clear();
         self.ping_sent = None;
         self.resend.clear();
-        for sent in self.by_id.values_mut() {
+        for sent in &mut self.in_flight {
             sent.counted = false;
         }
         for (id, filters) in std::mem::take(&mut self.subscribing) {

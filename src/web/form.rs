@@ -299,7 +299,7 @@ fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
 fn token_view(note: TokenNote, on_renew: impl Fn() + 'static) -> impl IntoView {
     let TokenNote { words, has_expired, can_renew } = note;
     view! {
-        <div class="token wide" role="status" data-expired=has_expired.to_string()>
+        <div class="token wide" aria-live="polite" data-expired=has_expired.to_string()>
             <p>{words}</p>
             <button type="button" class="button quiet" hidden=!can_renew on:click=move |_| on_renew()>
                 "Use it from the next connection on"

@@ -16,4 +16,5 @@ mod network;
 mod panels;
 mod restart;
 mod tabs;
+mod tokens;
 mod versions;

@@ -1,0 +1,64 @@
+//! Passwords that are signed tokens.
+
+use anyhow::{Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+
+const USER: &str = "greenhouse";
+
+/// A token that says so much of itself; nobody here checks its signature.
+fn token(expiry_s: u64) -> String {
+    let claims = format!(r#"{{"sub":"{USER}","exp":{expiry_s}}}"#);
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.{}", encode(r#"{"alg":"HS256","typ":"JWT"}"#), encode(&claims), encode("signature"))
+}
+
+async fn shows(page: &Page, text: &str) -> Result<()> {
+    page.wait_for(text, &format!("document.body.innerText.includes('{text}')"), PATIENCE).await
+}
+
+#[tokio::test]
+async fn are_told_of_and_renewed_while_connected() -> Result<()> {
+    // 2020, and two moments around 2100.
+    let [expired, good, unknown] = [1_577_836_800, 4_102_444_800, 4_102_448_400].map(token);
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::User { name: USER, password: &good }).await?;
+    in_browser("tokens", async |page| {
+        page.expect_errors("WebSocket connection to");
+        page.open(&link(&station.page_url(), &[("broker", &mosquitto.ws_url()), ("user", USER)])).await?;
+        page.fill("Password", &expired).await?;
+        shows(page, "A signed token (JWT) of “greenhouse”. It expired on 2020-01-01").await?;
+        page.press("Connect").await?;
+        page.wait_for_state("stopped").await?;
+        let advice: String = page.evaluate("document.querySelector('.advice li').innerText").await?;
+        ensure!(advice.contains("It expired on 2020-01-01"), "the likeliest cause is said to be: {advice}");
+
+        page.fill("Password", &good).await?;
+        shows(page, "It expires on 2100-01-01").await?;
+        page.press("Connect").await?;
+        page.wait_for_state("connected").await?;
+
+        // The connection stays; the next one has the new token, which this broker doesn't know.
+        page.press("Settings").await?;
+        page.fill("Password", &unknown).await?;
+        page.press("Use it from the next connection on").await?;
+        shows(page, "The new token is used from the next connection on.").await?;
+        page.screenshot("token").await?;
+        ensure!(page.state().await? == "connected", "thrown out by a new token");
+        let _mosquitto = mosquitto.kill_and_restart().await?;
+        page.wait_for_state("stopped").await?;
+        page.wait_for_words("password|authori").await?;
+
+        let kept: String = page
+            .evaluate("location.href + JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage })")
+            .await?;
+        ensure!([&expired, &good, &unknown].iter().all(|token| !kept.contains(*token)), "a token was kept: {kept}");
+        Ok(())
+    })
+    .await
+}
