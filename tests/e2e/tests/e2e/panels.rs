@@ -8,6 +8,7 @@ use mqtt_crawl_e2e::peer::{Manner, Peer};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use serde_json::json;
 
 /// Opens a panel by the button of its name.
 async fn open(page: &Page, name: &str) -> Result<()> {
@@ -337,4 +338,26 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         check_equal("user property", page.value("User property 1: name").await?, "ship".to_owned())
     })
     .await
+}
+
+#[tokio::test]
+async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
+    let station = Station::start().await?;
+    // The loader itself, and what it imports.
+    for file in ["panels_loader.js", "panels.js"] {
+        in_browser("panels-lost", async |page| {
+            page.expect_errors("/panels");
+            page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+            page.wait_for_state("connected").await?;
+            page.browser().devtools("Network.enable", &json!({})).await?;
+            page.browser().devtools("Network.setBlockedURLs", &json!({"urls": [format!("*/{file}")]})).await?;
+            page.press("Send a message").await?;
+            page.wait_for_words("couldn't be loaded").await?;
+            // Everything else goes on.
+            page.press("Disconnect").await?;
+            page.wait_for_state("idle").await
+        })
+        .await?;
+    }
+    Ok(())
 }
