@@ -361,3 +361,46 @@ async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
     }
     Ok(())
 }
+
+/// Keeps the page's newest worker where a test can reach it.
+const KEEP_WORKER: &str =
+    "window.Worker = class extends Worker { constructor(...args) { super(...args); window.__worker = this; } };";
+
+#[tokio::test]
+async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> {
+    let station = Station::start().await?;
+    let mut peer = Peer::start(Manner::Terms { connack: connack(b"") }).await?;
+    in_browser("panels-new-worker", async |page| {
+        let source = json!({"source": KEEP_WORKER});
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &source).await?;
+        page.open(&link(&station.page_url(), &[("broker", &peer.ws_url())])).await?;
+        open(page, "More settings").await?;
+        page.fill("Keep alive in seconds", "25").await?;
+        page.press("Apply").await?;
+        page.wait_for_words("takes effect").await?;
+        page.press_keys(ESCAPE).await?;
+        page.press("Connect").await?;
+        page.wait_for_state("connected").await?;
+        open(page, "Send a message").await?;
+        // Nobody acknowledges it.
+        send(page, "deck/a", "1", "one").await?;
+        wait_for_tally(page, "1 sent: 1 waiting.").await?;
+
+        page.run("window.__worker.dispatchEvent(new ErrorEvent('error', { message: 'out of fuel' }));").await?;
+        page.wait_for_words("was started again").await?;
+        wait_for_tally(page, "1 sent: 1 unknown.").await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for("the line", "!button('Send').disabled", PATIENCE).await?;
+        send(page, "deck/a", "0", "two").await?;
+        wait_for_tally(page, "2 sent: 1 done, 1 unknown.").await?;
+
+        let connects = peer.connects();
+        check_equal("how often it connected", connects.len(), 2)?;
+        for connect in connects {
+            let keep_alive = connect.get(10..12).map(<[u8]>::to_vec);
+            check_equal("the keep alive", keep_alive, Some(vec![0, 25]))?;
+        }
+        Ok(())
+    })
+    .await
+}
