@@ -148,7 +148,8 @@ fn capabilities(profile: &Path, switches: &[&str]) -> Result<Capabilities> {
     let mut capabilities = json!({
         "timeouts": {"script": SCRIPT_TIMEOUT_MS},
         "goog:loggingPrefs": {"browser": "ALL"},
-        "goog:chromeOptions": {"args": [
+        // chromedriver turns off what every visitor's browser does.
+        "goog:chromeOptions": {"excludeSwitches": ["disable-background-timer-throttling"], "args": [
             "--headless=new",
             "--no-sandbox",
             "--disable-quic",

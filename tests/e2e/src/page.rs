@@ -114,6 +114,18 @@ impl Page {
         Ok(())
     }
 
+    /// Hides the page, as a person does who minimises the window.
+    pub async fn hide(&self) -> Result<()> {
+        self.browser.client().minimize_window().await?;
+        self.wait_for("the page to be hidden", "document.hidden", PATIENCE).await
+    }
+
+    /// Shows the page again.
+    pub async fn show(&self) -> Result<()> {
+        self.browser.client().maximize_window().await?;
+        self.wait_for("the page to be visible", "!document.hidden", PATIENCE).await
+    }
+
     /// The browser around it.
     pub fn browser(&self) -> &Browser {
         &self.browser
@@ -251,6 +263,12 @@ impl Page {
     pub async fn wait_for_words(&self, pattern: &str) -> Result<()> {
         let expression = format!("new RegExp({}, 'i').test(words())", json!(pattern));
         self.wait_for(&format!("words that match {pattern}"), &expression, PATIENCE).await
+    }
+
+    /// Waits for words anywhere on the page.
+    pub async fn wait_for_text(&self, text: &str) -> Result<()> {
+        let expression = format!("document.body.innerText.includes({})", json!(text));
+        self.wait_for(&format!("{text:?} on the page"), &expression, PATIENCE).await
     }
 
     /// The console's rows on screen.
