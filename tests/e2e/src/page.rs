@@ -61,19 +61,7 @@ pub struct Smoothness {
 /// # Errors
 /// What the test says, or what the browser's console holds that the test hadn't expected.
 pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<()>) -> Result<()> {
-    in_browser_with(name, &[], test).await
-}
-
-/// The same, in a browser with further switches of Chromium.
-///
-/// # Errors
-/// As [`in_browser`].
-pub async fn in_browser_with(
-    name: &str,
-    switches: &[&str],
-    test: impl AsyncFnOnce(&mut Page) -> Result<()>,
-) -> Result<()> {
-    let browser = Browser::start_with(switches).await?;
+    let browser = Browser::start().await?;
     let mut page = Page { browser, name: name.to_owned(), expected_errors: Vec::new() };
     let mut result = test(&mut page).await;
     if result.is_ok() {
