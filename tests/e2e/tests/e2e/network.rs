@@ -79,6 +79,7 @@ async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
 
         page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
         wait_long(page).await?;
+        page.wait_for_text("This computer is offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
         set_offline(page, false).await?;
