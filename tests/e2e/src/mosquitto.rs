@@ -89,6 +89,11 @@ impl Mosquitto {
         format!("ws://127.0.0.1:{}", self.ws_port)
     }
 
+    /// The port for MQTT over WebSocket.
+    pub fn ws_port(&self) -> u16 {
+        self.ws_port
+    }
+
     /// The port for MQTT over TCP.
     pub fn mqtt_port(&self) -> u16 {
         self.tcp_port
