@@ -272,9 +272,7 @@ impl Socket {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Closed> {
         match self {
             Self::Tcp(stream, _) => stream.write_all(bytes).await.map_err(closed),
-            Self::WebSocket(socket) => {
-                socket.send(tungstenite::Message::binary(bytes.to_vec())).await.map_err(closed)
-            }
+            Self::WebSocket(socket) => socket.send(tungstenite::Message::binary(bytes.to_vec())).await.map_err(closed),
         }
     }
 }

@@ -129,7 +129,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, weather: watch::Rece
 }
 
 /// Carries one connection to its end.
-async fn carry(number: u64, client: TcpStream, broker: TcpStream, shared: &Shared, mut weather: watch::Receiver<Weather>) {
+async fn carry(
+    number: u64,
+    client: TcpStream,
+    broker: TcpStream,
+    shared: &Shared,
+    mut weather: watch::Receiver<Weather>,
+) {
     let mut random = Random::new(shared.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let present = *weather.borrow_and_update();
     let (up_fate, down_fate) = fates(present, &mut random);
@@ -287,7 +293,8 @@ impl Head {
             return length;
         }
         self.beginning.extend_from_slice(bytes);
-        let is_http = [&b"GET "[..], b"HTTP"].iter().any(|start| start.iter().zip(&self.beginning).all(|(a, b)| a == b));
+        let is_http =
+            [&b"GET "[..], b"HTTP"].iter().any(|start| start.iter().zip(&self.beginning).all(|(a, b)| a == b));
         self.bytes = match self.beginning.windows(END.len()).position(|place| place == END) {
             _ if !is_http => Some(0),
             Some(end) => Some((end + END.len()) as u64),

@@ -45,6 +45,8 @@ impl Mosquitto {
              persistence true\npersistence_location {}/\n\
              # A test counts every message: none may be dropped for a queue's length.\n\
              max_queued_messages 0\n\
+             # Or each answer waits for the last one's TCP acknowledgement.\n\
+             set_tcp_nodelay true\n\
              listener {tcp_port} 127.0.0.1\n\
              listener {ws_port} 127.0.0.1\nprotocol websockets\n",
             folder.path().display(),
@@ -87,11 +89,6 @@ impl Mosquitto {
     /// The WebSocket address.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.ws_port)
-    }
-
-    /// The port for MQTT over WebSocket.
-    pub fn ws_port(&self) -> u16 {
-        self.ws_port
     }
 
     /// The port for MQTT over TCP.

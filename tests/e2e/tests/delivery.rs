@@ -172,7 +172,11 @@ impl Run {
         };
         if let Some((number, _)) = seen.times.iter().enumerate().find(is_wrong) {
             let words = ended.err().map_or_else(String::new, |error| format!("{error:#}; "));
-            bail!("{words}message {number} came {} times\n{}", seen.times[number], proxy.transcript().story(&payload(number)));
+            bail!(
+                "{words}message {number} came {} times\n{}",
+                seen.times[number],
+                proxy.transcript().story(&payload(number))
+            );
         }
         ended?;
         ensure!(found + 1 == connections, "the broker had the session {found} times in {connections} connections");
@@ -217,12 +221,8 @@ impl Seen {
 
 async fn mosquitto(transport: Transport, version: Version, qos: QoS) -> Result<(Mosquitto, Run)> {
     let broker = Mosquitto::start(Access::Anonymous).await?;
-    let direct_port = broker.mqtt_port();
-    let port = match transport {
-        Transport::Tcp => direct_port,
-        Transport::WebSocket(_) => broker.ws_port(),
-    };
-    Ok((broker, Run { transport, port, direct_port, version, qos }))
+    let port = broker.mqtt_port();
+    Ok((broker, Run { transport, port, direct_port: port, version, qos }))
 }
 
 async fn station(transport: Transport, version: Version, qos: QoS) -> Result<(Station, Run)> {
@@ -249,19 +249,17 @@ macro_rules! runs {
     )*};
 }
 
+// Mosquitto takes a WebSocket only each 100 ms, so its thousand connections are made over TCP.
 runs! {
     to_mosquitto_at_most_once: mosquitto check_publishing TCP V5 AtMostOnce
-    to_mosquitto_at_least_once: mosquitto check_publishing WS V5 AtLeastOnce
+    to_mosquitto_at_least_once: mosquitto check_publishing TCP V5 AtLeastOnce
     to_mosquitto_exactly_once: mosquitto check_publishing TCP V5 ExactlyOnce
-    to_mosquitto_exactly_once_in_v311: mosquitto check_publishing WS V311 ExactlyOnce
+    to_mosquitto_exactly_once_in_v311: mosquitto check_publishing TCP V311 ExactlyOnce
     from_mosquitto_at_most_once: mosquitto check_subscribing TCP V5 AtMostOnce
     from_mosquitto_at_least_once: mosquitto check_subscribing TCP V5 AtLeastOnce
-    from_mosquitto_at_least_once_in_v311: mosquitto check_subscribing TCP V311 AtLeastOnce
-    from_mosquitto_exactly_once: mosquitto check_subscribing WS V5 ExactlyOnce
+    from_mosquitto_exactly_once: mosquitto check_subscribing TCP V5 ExactlyOnce
+    from_mosquitto_exactly_once_in_v311: mosquitto check_subscribing TCP V311 ExactlyOnce
     to_the_station_at_most_once: station check_publishing TCP V5 AtMostOnce
     to_the_station_at_least_once: station check_publishing WS V5 AtLeastOnce
-    to_the_station_exactly_once: station check_publishing TCP V5 ExactlyOnce
     from_the_station_at_most_once: station check_subscribing WS V5 AtMostOnce
-    from_the_station_at_least_once: station check_subscribing TCP V5 AtLeastOnce
-    from_the_station_exactly_once: station check_subscribing TCP V5 ExactlyOnce
 }
