@@ -101,7 +101,7 @@ impl Run {
         let mut client = self.client(&proxy).await?;
         client.subscribe(TOPIC, self.qos).await?;
         let mut publisher = self.peer("publisher").await?;
-        proxy.change(Weather::Storm { up_bytes: 150, down_bytes: 500 });
+        proxy.change(Weather::Storm { up_bytes: 400, down_bytes: 1_500 });
         let published = Cell::new(0);
         let received = Cell::new(0);
         let publishing = async {
