@@ -106,7 +106,7 @@ impl Client {
     }
 
     /// Leaves without a word that would end the session.
-    pub async fn disconnect(mut self) -> Result<()> {
+    pub async fn disconnect(&mut self) -> Result<()> {
         self.session.disconnect(Parting::KeepSession);
         self.serve().await
     }

@@ -44,11 +44,9 @@ pub enum Weather {
         /// The same from the broker.
         down_bytes: u64,
     },
-    /// From so many bytes of each direction on nothing passes, and nothing is cut.
+    /// From so many bytes from the broker on nothing more comes from it, and nothing is cut.
     Becalmed {
-        /// Bytes from the client that still pass.
-        up_bytes: u64,
-        /// Bytes from the broker that still pass.
+        /// Bytes that still pass.
         down_bytes: u64,
     },
 }
@@ -65,6 +63,7 @@ struct Shared {
     seed: u64,
     broker_port: u16,
     cuts: watch::Sender<u64>,
+    is_becalmed: watch::Sender<bool>,
     transcript: Mutex<Transcript>,
 }
 
@@ -80,8 +79,8 @@ impl FaultProxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let weather = watch::Sender::new(Weather::Calm);
-        let cuts = watch::Sender::new(0);
-        let shared = Arc::new(Shared { seed, broker_port, cuts, transcript: Mutex::default() });
+        let (cuts, is_becalmed) = (watch::Sender::new(0), watch::Sender::new(false));
+        let shared = Arc::new(Shared { seed, broker_port, cuts, is_becalmed, transcript: Mutex::default() });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared), weather.subscribe()));
         Ok(Self { port, weather, shared, task })
     }
@@ -93,7 +92,14 @@ impl FaultProxy {
 
     /// The weather changes for connections made from now on; those that are open are cut.
     pub fn change(&self, weather: Weather) {
+        self.shared.is_becalmed.send_replace(false);
         self.weather.send_replace(weather);
+    }
+
+    /// Waits until a connection has been held for the first time since the last change.
+    pub async fn becalmed(&self) {
+        // Its sender lives as long as this.
+        let _ = self.shared.is_becalmed.subscribe().wait_for(|is_becalmed| *is_becalmed).await;
     }
 
     /// How many connections were cut so far.
@@ -149,7 +155,6 @@ async fn carry(
         let _ = client.set_zero_linger();
         let _ = broker.set_zero_linger();
     }
-    shared.transcript().open(number);
     let (from_client, to_client) = client.into_split();
     let (from_broker, to_broker) = broker.into_split();
     let head = Head::default();
@@ -180,7 +185,7 @@ enum Fate {
 fn fates(weather: Weather, random: &mut Random) -> (Fate, Fate) {
     match weather {
         Weather::Calm => (Fate::Passes, Fate::Passes),
-        Weather::Becalmed { up_bytes, down_bytes } => (Fate::HeldAfter(up_bytes), Fate::HeldAfter(down_bytes)),
+        Weather::Becalmed { down_bytes } => (Fate::Passes, Fate::HeldAfter(down_bytes)),
         Weather::Storm { up_bytes, down_bytes } => {
             // Both directions have a place to end at; the one that is reached first ends it.
             if random.one_in(EARLY_ONE_IN) {
@@ -231,8 +236,11 @@ impl Pipe {
             if self.pass_on(&buffer[..passing]).await.is_err() {
                 return End::Closed;
             }
-            if self.is_stormy() && passing < length {
-                return End::Cut;
+            if passing < length {
+                if self.is_stormy() {
+                    return End::Cut;
+                }
+                shared.is_becalmed.send_replace(true);
             }
         }
     }

@@ -20,6 +20,9 @@ const PUBREL: u8 = 6;
 const PUBCOMP: u8 = 7;
 const UNSUBACK: u8 = 11;
 
+/// The flag of a PUBLISH that says so.
+const DUP: u8 = 0x08;
+
 /// Everything that was read from either side of a proxy, in order.
 #[derive(Debug, Default)]
 pub struct Transcript {
@@ -28,17 +31,11 @@ pub struct Transcript {
 
 #[derive(Debug)]
 enum Entry {
-    Opened { connection: u64 },
     Read { connection: u64, way: Way, bytes: Vec<u8>, passed: usize },
     Closed { connection: u64, was_cut: bool },
 }
 
 impl Transcript {
-    /// A connection begins.
-    pub fn open(&mut self, connection: u64) {
-        self.entries.push(Entry::Opened { connection });
-    }
-
     /// Bytes were read, of which the first `passed` go on to the other side.
     pub fn note(&mut self, connection: u64, way: Way, bytes: &[u8], passed: usize) {
         self.entries.push(Entry::Read { connection, way, bytes: bytes.to_vec(), passed });
@@ -47,24 +44,6 @@ impl Transcript {
     /// A connection ends.
     pub fn close(&mut self, connection: u64, was_cut: bool) {
         self.entries.push(Entry::Closed { connection, was_cut });
-    }
-
-    /// How many bytes of the newest connection were read and not passed on, up and down.
-    pub fn held_bytes(&self) -> (usize, usize) {
-        let newest = self.entries.iter().rev().find_map(|entry| match entry {
-            Entry::Opened { connection } => Some(*connection),
-            _ => None,
-        });
-        let held = |wanted| {
-            let of_newest = self.entries.iter().filter_map(|entry| match entry {
-                Entry::Read { connection, way, bytes, passed } if Some(*connection) == newest && *way == wanted => {
-                    Some(bytes.len() - passed)
-                }
-                _ => None,
-            });
-            of_newest.sum()
-        };
-        (held(Way::Up), held(Way::Down))
     }
 
     /// The packets that carried this payload, or an identifier it went under, and how their
@@ -102,14 +81,12 @@ impl Transcript {
         words
     }
 
-    /// Whether the broker sent this message again after its own PUBREL, which no sender may
-    /// `[MQTT-4.3.3-6]`: it makes two of one, and the receiver can't know.
-    pub fn was_sent_after_release(&self, payload: &[u8]) -> bool {
-        let packets = self.packets();
-        let of_broker = packets.iter().filter(|packet| packet.way == Way::Down);
+    /// Whether this message was sent that way again after the PUBREL of the same exchange, which no
+    /// sender may `[MQTT-4.3.3-6]`: it makes two of one, and the receiver can't know.
+    pub fn was_sent_after_release(&self, way: Way, payload: &[u8]) -> bool {
         let mut id = None;
         let mut is_released = false;
-        for packet in of_broker {
+        for packet in self.packets().iter().filter(|packet| packet.way == way) {
             match packet.kind {
                 PUBLISH if packet.carries(payload) => {
                     if is_released && packet.id == id {
@@ -124,6 +101,16 @@ impl Transcript {
         false
     }
 
+    /// Whether the client sent this message more than once, each time under the same identifier and
+    /// from the second time on as a duplicate `[MQTT-4.4.0-1]`.
+    pub fn was_repeated(&self, payload: &[u8]) -> bool {
+        let packets = self.packets();
+        let mut sent = packets.iter().filter(|packet| packet.way == Way::Up && packet.carries(payload));
+        let Some(first) = sent.next() else { return false };
+        let mut again = sent.peekable();
+        again.peek().is_some() && again.all(|packet| packet.id == first.id && packet.flags & DUP != 0)
+    }
+
     /// All packets, in the order in which their last bytes were read; what was begun and not
     /// finished is left out.
     fn packets(&self) -> Vec<Packet> {
@@ -131,7 +118,6 @@ impl Transcript {
         let mut packets = Vec::new();
         for entry in &self.entries {
             match entry {
-                Entry::Opened { .. } => {}
                 Entry::Closed { connection, was_cut } => {
                     packets.push(Packet::end(*connection, *was_cut));
                 }
@@ -227,7 +213,7 @@ impl Packet {
         }
         let arrow = if self.way == Way::Up { "->" } else { "<-" };
         let mut words = format!("{number:>5} {arrow} {}", NAMES[usize::from(self.kind)]);
-        if self.kind == PUBLISH && self.flags & 0x08 != 0 {
+        if self.kind == PUBLISH && self.flags & DUP != 0 {
             words.push_str(" dup");
         }
         if let Some(id) = self.id {
