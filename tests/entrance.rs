@@ -455,6 +455,25 @@ fn what_is_no_entry_is_nothing() {
     }
 }
 
+/// Entries outlive the version of the app that wrote them. When this fails, raise
+/// `LAYOUT` in `src/engine/entrance.rs`, and then the first byte here.
+#[test]
+fn another_layout_of_entries_has_another_number() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    page.save();
+    page.command(publish("a"));
+    let bytes = page.save().expect("something to save").bytes;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "014d0001d8048008000000000000017801010001020001610002000000");
+    // Of another number it is nothing.
+    let mut page = Page::new(START);
+    page.connect(Some([&[bytes[0] + 1], &bytes[1..]].concat()));
+    assert_eq!(page.notice(), "");
+}
+
 #[test]
 fn commands_wait_for_the_store_in_their_order() {
     let mut page = Page::new(START);

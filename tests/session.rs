@@ -261,6 +261,88 @@ fn unsubscribing_takes_the_subscription_out_for_good() {
     assert!(bench.actions().is_empty());
 }
 
+#[test]
+fn what_was_unsubscribed_while_away_is_told_to_a_server_that_kept_the_session() {
+    let a = TopicFilter::parse("a").expect("a filter");
+    // (what CONNACK says, what goes out)
+    for (answer, expected) in [("2003010000", vec!["a2060002 00 000161".replace(' ', "")]), (YES_V5, vec![])] {
+        let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
+        bench.subscribe("a", QoS::AtMostOnce);
+        bench.serve("9004 0001 00 00");
+        bench.actions();
+        bench.session.handle_close(Closed::default(), bench.now);
+        bench.session.unsubscribe(&a, bench.now);
+        bench.wait_for_timeout();
+        bench.session.handle_open(bench.now);
+        bench.actions();
+        bench.serve(answer);
+        assert_eq!(bench.actions(), expected);
+    }
+}
+
+#[test]
+fn an_unsubscribe_without_an_answer_is_sent_again_unless_it_is_wanted_again() {
+    let a = TopicFilter::parse("a").expect("a filter");
+    let online = || {
+        let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
+        bench.subscribe("a", QoS::AtMostOnce);
+        bench.serve("9004 0001 00 00");
+        bench.session.unsubscribe(&a, bench.now);
+        assert_eq!(bench.actions().concat(), "82070001 00 000161 00 a2060002 00 000161".replace(' ', ""));
+        bench
+    };
+    let mut bench = online();
+    bench.lose_and_return("2003010000");
+    assert_eq!(bench.actions(), ["a2060003 00 000161".replace(' ', "")]);
+    bench.serve("b004 0003 00 00");
+    assert!(bench.events().contains(&Event::Unsubscribed { filter: "a".to_owned(), refused: None }));
+    bench.lose_and_return("2003010000");
+    assert!(bench.actions().is_empty());
+
+    let mut bench = online();
+    bench.session.handle_close(Closed::default(), bench.now);
+    bench.subscribe("a", QoS::AtMostOnce);
+    bench.wait_for_timeout();
+    bench.session.handle_open(bench.now);
+    bench.actions();
+    bench.serve("2003010000");
+    assert_eq!(bench.actions(), ["82070003 00 000161 00".replace(' ', "")]);
+}
+
+#[test]
+fn an_unsubscribe_that_is_too_large_is_refused_and_nothing_else_happens() {
+    let mut bench = Bench::new(v5());
+    let long = "a".repeat(40);
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    // Packets of 40 bytes.
+    bench.serve("2008 00 00 05 27 00000028");
+    bench.subscribe(&long, QoS::AtMostOnce);
+    bench.actions();
+    bench.events();
+    bench.session.unsubscribe(&TopicFilter::parse(&long).expect("a filter"), bench.now);
+    assert!(bench.actions().is_empty());
+    assert_eq!(bench.events(), [Event::Unsubscribed { filter: long, refused: Some(ReasonCode::PACKET_TOO_LARGE) }]);
+}
+
+#[test]
+fn a_subscription_waits_for_a_free_packet_identifier() {
+    let mut bench = Bench::online(Options { queue_messages: 70_000, ..v5() });
+    bench.subscribe("old", QoS::AtMostOnce);
+    bench.serve("9004 0001 00 00");
+    for _ in 0..65_535 {
+        bench.publish(QoS::AtLeastOnce, "x");
+    }
+    bench.actions();
+    bench.subscribe("a", QoS::AtMostOnce);
+    bench.session.unsubscribe(&TopicFilter::parse("old").expect("a filter"), bench.now);
+    assert!(bench.actions().is_empty());
+    bench.serve("40020007");
+    assert_eq!(bench.actions(), ["82070007 00 000161 00".replace(' ', "")]);
+    bench.serve("9004 0007 00 00");
+    assert_eq!(bench.actions(), ["a2080007 00 00036f6c64".replace(' ', "")]);
+}
+
 // ---- receiving ---------------------------------------------------------------
 
 // covers: [MQTT-2.2.1-5], [MQTT-3.3.4-1], [MQTT-3.4.2-1], [MQTT-3.5.2-1], [MQTT-3.7.2-1], [MQTT-4.3.2-4]
@@ -723,4 +805,31 @@ fn identifiers_go_out_where_they_are_taken_and_filters_where_they_are_allowed() 
     assert_eq!(bench.actions().concat(), "8207 0001 00 0001 62 00".replace(' ', ""));
     let refused: Vec<_> = bench.events()[1..].iter().map(|event| format!("{event:?}")).collect();
     assert!(refused[0].contains("0xA2") && refused[1].contains("0x9E") && refused.len() == 2, "{refused:?}");
+}
+
+#[test]
+fn only_a_version_that_was_accepted_is_saved() {
+    let mut bench = Bench::new(Options { session_expiry_s: 60, ..auto() });
+    bench.session.connect(bench.now);
+    bench.session.handle_open(bench.now);
+    // An old server's "unacceptable protocol version"; what it would say to 3.1.1 isn't known.
+    bench.serve("20020001");
+    let (mut session, _) = Session::restore(auto(), 1, bench.session.saved());
+    session.connect(bench.now);
+    assert!(matches!(session.poll_event(), Some(Event::Dialing { version: Version::V5 })));
+}
+
+#[test]
+fn a_server_of_3_1_1_gets_no_more_at_once_than_it_may_have_room_for() {
+    let mut bench = Bench::online(v311());
+    bench.actions();
+    for _ in 0..30 {
+        bench.publish(QoS::ExactlyOnce, "x");
+    }
+    // 34 07 0001 74 and the identifier.
+    assert_eq!(bench.actions().concat().matches("3406000174").count(), 20);
+    bench.serve("50020001");
+    assert_eq!(bench.actions(), ["62020001"]);
+    bench.serve("70020001");
+    assert_eq!(bench.actions().concat().matches("3406000174").count(), 1);
 }

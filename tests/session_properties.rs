@@ -61,6 +61,26 @@ proptest! {
     }
 }
 
+#[test]
+fn a_large_packet_in_parts_leaves_no_large_buffer_behind() {
+    let mut session = Session::new(Options { version: Some(Version::V5), ..Options::default() }, 1);
+    let now = Instant::from_millis(1_000);
+    session.connect(now);
+    session.handle_open(now);
+    session.handle_input(&[0x20, 3, 0, 0, 0], now, &mut Nowhere);
+    // One mebibyte after four bytes of header: topic "t", no properties.
+    let mut publish = vec![0x30, 0x80, 0x80, 0x40, 0x00, 0x01, b't', 0x00];
+    publish.resize(4 + 1_048_576, b'x');
+    let used = measure(|| {
+        for part in publish.chunks(10_000) {
+            session.handle_input(part, now, &mut Nowhere);
+        }
+        // And what is now under way is kept, however small the buffer.
+        session.handle_input(&[0x30, 0x04, 0x00], now, &mut Nowhere);
+    });
+    assert!(used.bytes_current < 100_000, "{} bytes are held for three", used.bytes_current);
+}
+
 /// A session and the broker that it talks to. The broker keeps the session, and
 /// every connection can end between any two packets.
 struct Life {

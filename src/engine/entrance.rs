@@ -64,9 +64,13 @@ pub struct Save {
     pub until: Option<Instant>,
 }
 
-/// One entry of the store: the finer settings, and what the session must not
-/// forget.
-type Entry = (More, Saved);
+/// One entry of the store: [`LAYOUT`], the finer settings, and what the session
+/// must not forget.
+type Entry = (u8, More, Saved);
+
+/// The number of the entries' layout. Their bytes don't describe themselves, so
+/// it has to change whenever [`More`] or [`Saved`] does (a test watches them).
+const LAYOUT: u8 = 1;
 
 impl Engine {
     /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
@@ -136,7 +140,7 @@ impl Engine {
             Some(seconds) => Some(now + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
         // Plain data in memory: there is nothing that could fail.
-        let bytes = postcard::to_allocvec(&(&*self.more, self.session.saved())).unwrap_or_default();
+        let bytes = postcard::to_allocvec(&(LAYOUT, &*self.more, self.session.saved())).unwrap_or_default();
         Some(Save { key: lasting.key.clone(), bytes, until })
     }
 
@@ -258,9 +262,10 @@ impl Engine {
             Ok(bytes) => (bytes, None),
             Err(words) => (None, Some(words)),
         };
-        // What another version of this app saved in a way of its own is dropped.
+        // What another version of this app saved in a way of its own is nothing.
+        let bytes = bytes.filter(|bytes| bytes.first() == Some(&LAYOUT));
         let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<Entry>(&bytes).ok()) {
-            Some((more, saved)) => (Some(Rc::new(more)), Some(saved)),
+            Some((_, more, saved)) => (Some(Rc::new(more)), Some(saved)),
             None => (None, None),
         };
         let goes_on = saved.is_some();

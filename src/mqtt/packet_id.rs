@@ -30,7 +30,7 @@ impl PacketIdSet {
     /// In turn rather than the lowest: an identifier that was just released is
     /// then not met again in a late packet of its former owner.
     pub fn allocate(&mut self) -> Option<PacketId> {
-        if self.len == usize::from(u16::MAX) {
+        if self.is_full() {
             return None;
         }
         loop {
@@ -75,6 +75,11 @@ impl PacketIdSet {
     /// How many identifiers are in the set.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether all 65,535 are.
+    pub fn is_full(&self) -> bool {
+        self.len == usize::from(u16::MAX)
     }
 
     /// Whether none is.

@@ -50,6 +50,16 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// towards it where it takes so many. Each costs us one topic name.
 pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 
+/// How many QoS 1 and 2 messages of ours are under way to a 3.1.1 server, which
+/// can't say how many it takes. Mosquitto takes 20 (`max_inflight_messages`) and
+/// answers a QoS 2 message beyond them with a PUBREC that says "quota exceeded"
+/// in 5.0 and "taken on" in 3.1.1; its own clients stop at 20 too.
+pub const IN_FLIGHT_V311: u16 = 20;
+
+/// The room kept for the beginnings of packets: as much as a transport delivers
+/// at once.
+const TAIL_KEPT_BYTES: usize = 64 * 1024;
+
 /// What a person chose for a connection.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
@@ -233,9 +243,8 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     client_id: String,
-    version: Version,
-    /// The server may hold the session.
-    established: bool,
+    /// The one that the server has accepted; before that there is no session.
+    version: Option<Version>,
     received: Vec<PacketId>,
     in_flight: Vec<(PacketId, bool, Message)>,
     queue: Vec<Message>,
@@ -385,6 +394,8 @@ pub struct Session {
     ping_sent: Option<Instant>,
 
     wanted: Vec<Wanted>,
+    /// Filters that the server may still hold and is to give up.
+    unwanted: Vec<String>,
     subscribing: Vec<(PacketId, Vec<String>)>,
     unsubscribing: Vec<(PacketId, String)>,
     ids: PacketIdSet,
@@ -428,6 +439,7 @@ impl Session {
             last_received: Instant::EPOCH,
             ping_sent: None,
             wanted: Vec::new(),
+            unwanted: Vec::new(),
             subscribing: Vec::new(),
             unsubscribing: Vec::new(),
             ids: PacketIdSet::default(),
@@ -494,23 +506,21 @@ impl Session {
     /// filter again replaces the options `[MQTT-3.8.4-3]`.
     pub fn subscribe(&mut self, subscription: Subscription, now: Instant) {
         self.wanted.retain(|wanted| wanted.subscription.filter != subscription.filter);
+        self.unwanted.retain(|filter| *filter != subscription.filter.as_str());
         self.wanted.push(Wanted { subscription, sent: false });
-        if let Phase::Online { .. } = self.phase {
-            self.send_subscriptions(now);
-        }
+        self.send_waiting(now);
     }
 
-    /// Give this subscription up.
+    /// Give this subscription up: now, or as soon as a server that kept the
+    /// session can be told.
     pub fn unsubscribe(&mut self, filter: &TopicFilter, now: Instant) {
         let before = self.wanted.len();
         self.wanted.retain(|wanted| wanted.subscription.filter != *filter);
         if self.wanted.len() == before {
             return;
         }
-        let Phase::Online { .. } = self.phase else { return };
-        let Some(packet_id) = self.ids.allocate() else { return };
-        self.unsubscribing.push((packet_id, filter.as_str().to_owned()));
-        self.send_needed(&Outgoing::Unsubscribe { packet_id, filters: &[filter.as_str()] }, now);
+        self.unwanted.push(filter.as_str().to_owned());
+        self.send_waiting(now);
     }
 
     /// Publish a message, at once or as soon as the connection and the server's
@@ -526,9 +536,7 @@ impl Session {
         let token = self.next_token();
         self.queue.push_back((token, message));
         self.unsaved = true;
-        if let Phase::Online { .. } = self.phase {
-            self.pump(now);
-        }
+        self.send_waiting(now);
         Ok(token)
     }
 
@@ -538,9 +546,9 @@ impl Session {
     pub fn restore(options: Options, seed: u64, saved: Saved) -> (Self, Vec<Token>) {
         let mut session = Self::new(options, seed);
         session.options.client_id = saved.client_id;
-        session.version = session.options.version.unwrap_or(saved.version);
-        session.proven = saved.established.then_some(saved.version);
-        session.established = saved.established;
+        session.version = session.options.version.or(saved.version).unwrap_or(Version::V5);
+        session.proven = saved.version;
+        session.established = saved.version.is_some();
         for id in saved.received {
             session.received.insert(id);
         }
@@ -564,8 +572,7 @@ impl Session {
         let in_flight = self.in_flight.iter().map(|sent| (sent.id, sent.released, sent.message.clone()));
         Saved {
             client_id: self.options.client_id.clone(),
-            version: self.version,
-            established: self.established,
+            version: self.proven,
             received: self.received.iter().collect(),
             in_flight: in_flight.collect(),
             queue: self.queue.iter().map(|(_, message)| message.clone()).collect(),
@@ -648,6 +655,8 @@ impl Session {
             tail.extend_from_slice(bytes);
             let used = self.consume(&tail, now, inbox);
             tail.drain(..used);
+            // A large packet's room isn't kept for the small ones after it.
+            tail.shrink_to(TAIL_KEPT_BYTES);
             self.tail = tail;
         }
     }
@@ -825,6 +834,9 @@ impl Session {
         self.established = true;
         self.proven = Some(self.version);
         self.server = Server::new(ack.properties, &self.options);
+        if self.version == Version::V311 {
+            self.server.receive_maximum = IN_FLIGHT_V311;
+        }
         self.quota = self.server.receive_maximum;
         self.options.client_id.clone_from(&self.server.client_id);
         self.unsaved = true;
@@ -839,11 +851,7 @@ impl Session {
         } else {
             self.begin_session();
         }
-        // A server that takes not even a PUBREL has lost us again by now.
-        if let Phase::Online { .. } = self.phase {
-            self.send_subscriptions(now);
-            self.pump(now);
-        }
+        self.send_waiting(now);
     }
 
     /// The server kept our session: what is unfinished goes out again, in the
@@ -866,6 +874,7 @@ impl Session {
     /// The server knows nothing of us.
     fn begin_session(&mut self) {
         self.received.clear();
+        self.unwanted.clear();
         for wanted in &mut self.wanted {
             wanted.sent = false;
         }
@@ -987,7 +996,7 @@ impl Session {
         }
         let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
         self.events.push_back(Event::Published { token: sent.token, outcome });
-        self.pump(now);
+        self.send_waiting(now);
     }
 
     fn handle_suback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
@@ -1006,6 +1015,7 @@ impl Session {
             let granted = QoS::from_u8(reason.0).ok_or(*reason);
             self.events.push_back(Event::Subscribed { filter, granted });
         }
+        self.send_waiting(now);
     }
 
     fn handle_unsuback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
@@ -1025,14 +1035,28 @@ impl Session {
             }
         };
         self.events.push_back(Event::Unsubscribed { filter, refused });
+        self.send_waiting(now);
     }
 
     // ---- sending ------------------------------------------------------------
 
+    /// Sends all that waits for a connection, a packet identifier or the
+    /// server's quota, as far as these allow.
+    fn send_waiting(&mut self, now: Instant) {
+        // A server that takes not even a PUBREL has lost us again by now.
+        if let Phase::Online { .. } = self.phase {
+            self.send_subscriptions(now);
+            self.send_unsubscribes(now);
+            self.pump(now);
+        }
+    }
+
     /// Sends the subscriptions that this session hasn't got yet: one packet for
     /// all that share an identifier, since a SUBSCRIBE carries only one.
     fn send_subscriptions(&mut self, now: Instant) {
-        while let Some(first) = self.wanted.iter().find(|wanted| !wanted.sent) {
+        while !self.ids.is_full()
+            && let Some(first) = self.wanted.iter().find(|wanted| !wanted.sent)
+        {
             let identifier = first.subscription.identifier;
             let mut batch = Vec::new();
             for wanted in &mut self.wanted {
@@ -1053,7 +1077,9 @@ impl Session {
         if batch.is_empty() {
             return;
         }
-        let Some(packet_id) = self.ids.allocate() else { return };
+        let Some(packet_id) = self.ids.allocate() else {
+            return self.unmark_sent(|filter| batch.iter().any(|unsent| unsent.filter.as_str() == filter));
+        };
         let filters: Vec<_> = batch.iter().map(|wanted| (wanted.filter.as_str(), wanted.options)).collect();
         let subscription_id = identifier.filter(|_| self.server.subscription_identifiers_available);
         let packet = Outgoing::Subscribe { packet_id, filters: &filters, subscription_id };
@@ -1069,6 +1095,29 @@ impl Session {
             // Together they are too much for the server's packet size; each
             // for itself may not be.
             _ => batch.iter().for_each(|one| self.send_subscribe(std::slice::from_ref(one), identifier, now)),
+        }
+    }
+
+    /// Marks subscriptions as not sent, to be asked for (again).
+    fn unmark_sent(&mut self, is_unsent: impl Fn(&str) -> bool) {
+        for wanted in &mut self.wanted {
+            wanted.sent &= !is_unsent(wanted.subscription.filter.as_str());
+        }
+    }
+
+    fn send_unsubscribes(&mut self, now: Instant) {
+        while !self.unwanted.is_empty()
+            && let Some(packet_id) = self.ids.allocate()
+        {
+            let filter = self.unwanted.remove(0);
+            let packet = Outgoing::Unsubscribe { packet_id, filters: &[&filter] };
+            if codec::encode(&packet, self.version, self.server.packet_bytes, &mut self.out).is_ok() {
+                self.last_sent = now;
+                self.unsubscribing.push((packet_id, filter));
+            } else {
+                self.ids.remove(packet_id);
+                self.events.push_back(Event::Unsubscribed { filter, refused: Some(ReasonCode::PACKET_TOO_LARGE) });
+            }
         }
     }
 
@@ -1275,15 +1324,16 @@ impl Session {
         for sent in &mut self.in_flight {
             sent.counted = false;
         }
+        // Never answered: to be asked again, whatever the session holds.
         for (id, filters) in std::mem::take(&mut self.subscribing) {
             self.ids.remove(id);
-            for wanted in &mut self.wanted {
-                // Never answered: to be asked again, whatever the session holds.
-                wanted.sent &= !filters.iter().any(|filter| filter == wanted.subscription.filter.as_str());
-            }
+            self.unmark_sent(|filter| filters.iter().any(|unanswered| unanswered == filter));
         }
-        for (id, _) in std::mem::take(&mut self.unsubscribing) {
+        for (id, filter) in std::mem::take(&mut self.unsubscribing) {
             self.ids.remove(id);
+            if !self.wanted.iter().any(|wanted| wanted.subscription.filter.as_str() == filter) {
+                self.unwanted.push(filter);
+            }
         }
     }
 

@@ -455,6 +455,10 @@ impl Inner {
 
     fn wake(&self) {
         self.worker.send(&Command::Wake);
+        // A person who tries, or looks at the tab, doesn't bring the network back.
+        if !self.browser.navigator().on_line() {
+            self.worker.send(&Command::Offline);
+        }
     }
 
     fn save(&self, blob: &Blob) {

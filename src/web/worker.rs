@@ -37,6 +37,9 @@ const SUBPROTOCOL: &str = "mqtt";
 /// What a browser reports when a socket ends without a word.
 const ABNORMAL_CLOSURE: u16 = 1006;
 
+/// Tabs of another version speak another language and another channel.
+const TAB_CHANNEL: &str = concat!("mqtt-crawl ", env!("CARGO_PKG_VERSION"));
+
 /// One slice of an export; small enough that intake never waits for long.
 const EXPORT_SLICE_BYTES: usize = 1 << 20;
 
@@ -369,11 +372,9 @@ impl Driver {
 impl TabChannel {
     /// None in a browser, or a kind of page, that has no such channel.
     fn open(driver: &Weak<RefCell<Driver>>) -> Option<Self> {
-        let channel = BroadcastChannel::new(store::DATABASE).ok()?;
+        let channel = BroadcastChannel::new(TAB_CHANNEL).ok()?;
         let to = driver.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            // A tab of another build speaks another language; the broker tells
-            // such two apart.
             if let Ok(word) = wire::decode(&event.data()) {
                 with_driver(&to, |driver, now| driver.engine.handle_word(&word, now));
             }

@@ -51,11 +51,6 @@ fn chromium_process(profile: &Path) -> Option<Pid> {
 impl Browser {
     /// Starts a browser that has never been used.
     pub async fn start() -> Result<Self> {
-        Self::start_with(&[]).await
-    }
-
-    /// The same, with further switches of Chromium.
-    pub async fn start_with(switches: &[&str]) -> Result<Self> {
         let mut command = Command::new(find_program("chromedriver", "chromium-driver")?);
         command.arg("--port=0");
         let (driver, port) = Process::start(&mut command, driver_port).await?;
@@ -63,7 +58,7 @@ impl Browser {
         let downloads = tempfile::tempdir()?;
         // chromedriver is on this machine: no TLS.
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(profile.path(), switches)?)
+            .capabilities(capabilities(profile.path())?)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .context("starting Chromium")?;
@@ -144,11 +139,12 @@ impl WebDriverCompatibleCommand for DriverCommand {
     }
 }
 
-fn capabilities(profile: &Path, switches: &[&str]) -> Result<Capabilities> {
-    let mut capabilities = json!({
+fn capabilities(profile: &Path) -> Result<Capabilities> {
+    let capabilities = json!({
         "timeouts": {"script": SCRIPT_TIMEOUT_MS},
         "goog:loggingPrefs": {"browser": "ALL"},
-        "goog:chromeOptions": {"args": [
+        // chromedriver turns off what every visitor's browser does.
+        "goog:chromeOptions": {"excludeSwitches": ["disable-background-timer-throttling"], "args": [
             "--headless=new",
             "--no-sandbox",
             "--disable-quic",
@@ -163,9 +159,6 @@ fn capabilities(profile: &Path, switches: &[&str]) -> Result<Capabilities> {
             format!("--user-data-dir={}", profile.display()),
         ]},
     });
-    if let Some(args) = capabilities["goog:chromeOptions"]["args"].as_array_mut() {
-        args.extend(switches.iter().map(|switch| json!(switch)));
-    }
     match capabilities {
         Value::Object(capabilities) => Ok(capabilities),
         _ => anyhow::bail!("capabilities are an object"),

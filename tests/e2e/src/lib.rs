@@ -12,10 +12,15 @@
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
 //! | [`publish`] | the released producer and `mosquitto_pub` |
 //! | [`peer`] | scripted servers that real brokers would never play |
+//! | [`client`] | the project's own session over a real socket, for tests that play a client |
+//! | [`fault_proxy`] | a network that cuts, delays, splits and merges |
+//! | [`transcript`] | what went over that network, and the story of one message |
 //! | [`site`] | the site from a static host, over https too |
 //! | [`process`] | children, their output, free ports |
 
 pub mod browser;
+pub mod client;
+pub mod fault_proxy;
 pub mod mosquitto;
 pub mod page;
 pub mod peer;
@@ -23,6 +28,7 @@ pub mod process;
 pub mod publish;
 pub mod site;
 pub mod station;
+pub mod transcript;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -1,9 +1,11 @@
 //! Debian's mosquitto, with a folder and a configuration of its own.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -50,6 +52,8 @@ impl Mosquitto {
              persistence true\npersistence_location {}/\n\
              # A test counts every message: none may be dropped for a queue's length.\n\
              max_queued_messages 0\n\
+             # Or each answer waits for the last one's TCP acknowledgement.\n\
+             set_tcp_nodelay true\n\
              {lines}\
              listener {tcp_port} 127.0.0.1\n\
              listener {ws_port} 127.0.0.1\nprotocol websockets\n",
@@ -75,6 +79,17 @@ impl Mosquitto {
         std::fs::write(&configuration, text).context("writing mosquitto's configuration")?;
         let process = run(&configuration).await?;
         Ok(Self { process, configuration, tcp_port, ws_port, folder })
+    }
+
+    /// Has it write its database, which it else does each half an hour, and waits until that is
+    /// done: until another file has taken the old one's place.
+    pub async fn save(&self) -> Result<()> {
+        let path = self.folder.path().join("mosquitto.db");
+        // There is none before the first time.
+        let inode = || std::fs::metadata(&path).map(|file| file.ino()).ok();
+        let before = inode();
+        self.process.signal(Signal::SIGUSR1)?;
+        eventually("mosquitto's database", async || Ok((inode() != before).then_some(()))).await
     }
 
     /// Kills it with SIGKILL and starts it again: same ports, same database.

@@ -65,19 +65,7 @@ pub struct Smoothness {
 /// # Errors
 /// What the test says, or what the browser's console holds that the test hadn't expected.
 pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<()>) -> Result<()> {
-    in_browser_with(name, &[], test).await
-}
-
-/// The same, in a browser with further switches of Chromium.
-///
-/// # Errors
-/// As [`in_browser`].
-pub async fn in_browser_with(
-    name: &str,
-    switches: &[&str],
-    test: impl AsyncFnOnce(&mut Page) -> Result<()>,
-) -> Result<()> {
-    let browser = Browser::start_with(switches).await?;
+    let browser = Browser::start().await?;
     let mut page = Page { browser, name: name.to_owned(), expected_errors: Vec::new() };
     let mut result = test(&mut page).await;
     if result.is_ok() {
@@ -116,6 +104,18 @@ impl Page {
         self.browser.client().switch_to_window(tab.clone()).await?;
         self.browser.devtools("Page.bringToFront", &json!({})).await?;
         Ok(())
+    }
+
+    /// Hides the page, as a person does who minimises the window.
+    pub async fn hide(&self) -> Result<()> {
+        self.browser.client().minimize_window().await?;
+        self.wait_for("the page to be hidden", "document.hidden", PATIENCE).await
+    }
+
+    /// Shows the page again.
+    pub async fn show(&self) -> Result<()> {
+        self.browser.client().maximize_window().await?;
+        self.wait_for("the page to be visible", "!document.hidden", PATIENCE).await
     }
 
     /// The browser around it.
@@ -255,6 +255,12 @@ impl Page {
     pub async fn wait_for_words(&self, pattern: &str) -> Result<()> {
         let expression = format!("new RegExp({}, 'i').test(words())", json!(pattern));
         self.wait_for(&format!("words that match {pattern}"), &expression, PATIENCE).await
+    }
+
+    /// Waits for words anywhere on the page.
+    pub async fn wait_for_text(&self, text: &str) -> Result<()> {
+        let expression = format!("document.body.innerText.includes({})", json!(text));
+        self.wait_for(&format!("{text:?} on the page"), &expression, PATIENCE).await
     }
 
     /// The console's rows on screen.

@@ -5,6 +5,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -76,6 +78,12 @@ impl Process {
     /// Kills it at once (SIGKILL) and waits until it is gone.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await.with_context(|| format!("killing {}", self.name))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
+        Ok(nix::sys::signal::kill(Pid::from_raw(pid.try_into()?), signal)?)
     }
 
     /// Everything it has written so far.

@@ -59,14 +59,23 @@ impl Station {
 
     /// The port for MQTT over TCP.
     pub fn mqtt_port(&self) -> Result<u16> {
-        let (_, port) = self.addresses.mqtt.rsplit_once(':').context("no port")?;
-        Ok(port.parse()?)
+        port(&self.addresses.mqtt)
+    }
+
+    /// The port for HTTP and WebSocket.
+    pub fn http_port(&self) -> Result<u16> {
+        port(&self.addresses.http)
     }
 
     /// What it has written so far.
     pub fn output(&self) -> String {
         self.process.output()
     }
+}
+
+fn port(address: &str) -> Result<u16> {
+    let (_, port) = address.rsplit_once(':').context("no port")?;
+    Ok(port.parse()?)
 }
 
 /// Reads `listening http=HOST:PORT mqtt=HOST:PORT`.

@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{PATIENCE, eventually, link};
 
 const CLIENT_ID: &str = "keeper";
 
@@ -39,6 +39,9 @@ fn left_by_an_earlier_page(broker: &str) -> Result<Save> {
 }
 
 async fn leave_in_store(page: &Page, save: &Save) -> Result<()> {
+    // Whoever opens it first decides on its layout, and that has to be the app.
+    let is_there = "indexedDB.databases().then((all) => all.some((database) => database.name === 'mqtt-crawl'))";
+    eventually("the app's database", async || Ok(page.evaluate::<bool>(is_there).await?.then_some(()))).await?;
     let (key, bytes) = (serde_json::json!(save.key), serde_json::json!(save.bytes));
     let statements = format!(
         "indexedDB.open('mqtt-crawl').onsuccess = (event) => {{
@@ -51,7 +54,7 @@ async fn leave_in_store(page: &Page, save: &Save) -> Result<()> {
     page.wait_for("the store", "window.__left === true", PATIENCE).await
 }
 
-/// The browser's store, as long as it is: `[key, bytes]`.
+/// The keys of what the browser keeps.
 const KEPT: &str = "new Promise((resolve) => { indexedDB.open('mqtt-crawl').onsuccess = (event) => {
     const sessions = event.target.result.transaction('sessions').objectStore('sessions');
     sessions.getAllKeys().onsuccess = (keys) => { event.target.result.close(); resolve(keys.target.result); };
@@ -71,7 +74,7 @@ async fn what_is_published_while_the_page_is_away_arrives_exactly_once() -> Resu
         let url = link(&station.page_url(), &[&keys[..], &[("connect", "1")]].concat());
         page.open(&url).await?;
         page.wait_for_state("connected").await?;
-        page.wait_for_words("kept the session").await?;
+        page.wait_for_text("kept the session").await?;
         broker.publish_at(2, Version::V5, "StarWars", "HERE: One").await?;
         page.wait_for_row("One").await?;
 

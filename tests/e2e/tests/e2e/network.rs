@@ -23,7 +23,8 @@ const COUNTDOWN: &str = r"Number(/Trying again in (\d+) s/.exec(document.body.in
 async fn wait_long(page: &Page) -> Result<()> {
     // Each failure doubles what the wait may be, and chance decides.
     while page.evaluate::<u64>(COUNTDOWN).await? < 8 {
-        page.press("Try now").await?;
+        // It is gone while an attempt is under way.
+        page.run("button('Try now')?.click();").await?;
         page.wait_for("the next countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
     }
     Ok(())
@@ -74,10 +75,11 @@ async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
         let (_, port) = broker.rsplit_once(':').context("no port")?;
         let port = port.parse()?;
         drop(mosquitto);
-        page.wait_for_words("This computer is offline").await?;
+        page.wait_for_text("This computer is offline").await?;
 
         page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
         wait_long(page).await?;
+        page.wait_for_text("This computer is offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
         set_offline(page, false).await?;

@@ -1,0 +1,341 @@
+//! A bad network, made to measure: a TCP proxy that cuts, delays, splits and merges.
+//!
+//! Where a connection is cut is drawn from a seed for each connection, as a direction and a number
+//! of bytes, so that cuts fall anywhere: into the handshake, between packets, into the middle of
+//! one. Everything that was read on either side is kept, with how much of it was passed on, and
+//! [`FaultProxy::transcript`] tells what became of each message.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::transcript::{Transcript, Way};
+
+/// Most bytes read at once.
+const READ_BYTES: usize = 4_096;
+/// The longest delay; any longer and a thousand connections take minutes.
+const LONGEST_DELAY_US: u64 = 2_000;
+/// One read in so many is split into small pieces, one is held back until it merges with the next,
+/// and one is late.
+const ONE_IN: u64 = 8;
+/// The longest piece of what is split, in bytes.
+const LONGEST_PIECE: u64 = 16;
+/// One connection in so many is cut within the first [`EARLY_BYTES`]: while it is being opened.
+const EARLY_ONE_IN: u64 = 8;
+const EARLY_BYTES: u64 = 256;
+
+/// What the network is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weather {
+    /// Everything passes, at once and as it came.
+    Calm,
+    /// Each connection is cut in the end, and badly served until then. The head of HTTP that opens
+    /// a WebSocket doesn't count, so that MQTT sees the same cuts as without it.
+    Storm {
+        /// Mean bytes from the client before a cut that this direction brings.
+        up_bytes: u64,
+        /// The same from the broker.
+        down_bytes: u64,
+    },
+    /// From so many bytes from the broker on nothing more comes from it, and nothing is cut.
+    Becalmed {
+        /// Bytes that still pass.
+        down_bytes: u64,
+    },
+}
+
+/// The proxy. Stops, with all its connections, when dropped.
+pub struct FaultProxy {
+    port: u16,
+    weather: watch::Sender<Weather>,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    seed: u64,
+    broker_port: u16,
+    cuts: watch::Sender<u64>,
+    is_becalmed: watch::Sender<bool>,
+    transcript: Mutex<Transcript>,
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl FaultProxy {
+    /// Listens on a free port, in front of a port of this machine, in calm weather.
+    pub async fn start(broker_port: u16, seed: u64) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let weather = watch::Sender::new(Weather::Calm);
+        let (cuts, is_becalmed) = (watch::Sender::new(0), watch::Sender::new(false));
+        let shared = Arc::new(Shared { seed, broker_port, cuts, is_becalmed, transcript: Mutex::default() });
+        let task = tokio::spawn(accept(listener, Arc::clone(&shared), weather.subscribe()));
+        Ok(Self { port, weather, shared, task })
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The weather changes for connections made from now on; those that are open are cut.
+    pub fn change(&self, weather: Weather) {
+        self.shared.is_becalmed.send_replace(false);
+        self.weather.send_replace(weather);
+    }
+
+    /// Waits until a connection has been held for the first time since the last change.
+    pub async fn becalmed(&self) {
+        // Its sender lives as long as this.
+        let _ = self.shared.is_becalmed.subscribe().wait_for(|is_becalmed| *is_becalmed).await;
+    }
+
+    /// How many connections were cut so far.
+    pub fn cuts(&self) -> u64 {
+        *self.shared.cuts.borrow()
+    }
+
+    /// What went over the network so far.
+    pub fn transcript(&self) -> MutexGuard<'_, Transcript> {
+        self.shared.transcript()
+    }
+}
+
+impl Shared {
+    fn transcript(&self) -> MutexGuard<'_, Transcript> {
+        // Whole after each of its calls, so a panic elsewhere spoils nothing.
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, weather: watch::Receiver<Weather>) {
+    let mut number = 0;
+    while let Ok((client, _)) = listener.accept().await {
+        number += 1;
+        let (shared, weather) = (Arc::clone(&shared), weather.clone());
+        tokio::spawn(async move {
+            // A broker that is down is the test's business, and a client sees it by itself.
+            if let Ok(broker) = TcpStream::connect(("127.0.0.1", shared.broker_port)).await {
+                carry(number, client, broker, &shared, weather).await;
+            }
+        });
+    }
+}
+
+/// Carries one connection to its end.
+async fn carry(
+    number: u64,
+    client: TcpStream,
+    broker: TcpStream,
+    shared: &Shared,
+    mut weather: watch::Receiver<Weather>,
+) {
+    let mut random = Random::new(shared.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let present = *weather.borrow_and_update();
+    let (up_fate, down_fate) = fates(present, &mut random);
+    let is_reset = random.one_in(2);
+    for stream in [&client, &broker] {
+        // Without it the kernel merges what was split.
+        let _ = stream.set_nodelay(true);
+    }
+    if is_reset {
+        // Closing then breaks the connection off, with what the peer hasn't read yet.
+        let _ = client.set_zero_linger();
+        let _ = broker.set_zero_linger();
+    }
+    let (from_client, to_client) = client.into_split();
+    let (from_broker, to_broker) = broker.into_split();
+    let head = Head::default();
+    let up = Pipe { way: Way::Up, from: from_client, to: to_broker, fate: up_fate, head, random: random.fork() };
+    let head = Head::default();
+    let down = Pipe { way: Way::Down, from: from_broker, to: to_client, fate: down_fate, head, random: random.fork() };
+    let was_cut = tokio::select! {
+        end = up.run(number, shared) => end == End::Cut,
+        end = down.run(number, shared) => end == End::Cut,
+        _ = weather.changed() => true,
+    };
+    shared.transcript().close(number, was_cut);
+    shared.cuts.send_modify(|cuts| *cuts += u64::from(was_cut));
+}
+
+/// What becomes of one direction of a connection.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Passes,
+    /// After so many bytes the connection is cut.
+    CutAfter(u64),
+    /// After so many bytes beyond the head of HTTP, if there is one, it is cut.
+    CutAfterHead(u64),
+    /// After so many bytes nothing passes.
+    HeldAfter(u64),
+}
+
+fn fates(weather: Weather, random: &mut Random) -> (Fate, Fate) {
+    match weather {
+        Weather::Calm => (Fate::Passes, Fate::Passes),
+        Weather::Becalmed { down_bytes } => (Fate::Passes, Fate::HeldAfter(down_bytes)),
+        Weather::Storm { up_bytes, down_bytes } => {
+            // Both directions have a place to end at; the one that is reached first ends it.
+            if random.one_in(EARLY_ONE_IN) {
+                return (Fate::CutAfter(random.below(EARLY_BYTES)), Fate::CutAfter(random.below(EARLY_BYTES)));
+            }
+            let mut draw = |mean: u64| Fate::CutAfterHead(random.below(2 * mean));
+            (draw(up_bytes), draw(down_bytes))
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Cut,
+    Closed,
+}
+
+struct Pipe {
+    way: Way,
+    from: OwnedReadHalf,
+    to: OwnedWriteHalf,
+    fate: Fate,
+    head: Head,
+    random: Random,
+}
+
+impl Pipe {
+    /// Passes bytes on until the connection is to be cut or one side has closed it.
+    async fn run(mut self, number: u64, shared: &Shared) -> End {
+        let mut passed = 0;
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let Ok(mut length) = self.from.read(&mut buffer).await else { return End::Closed };
+            if length == 0 {
+                return End::Closed;
+            }
+            if self.is_stormy() {
+                length = self.be_late(&mut buffer, length).await;
+            }
+            let limit = match self.fate {
+                Fate::Passes => u64::MAX,
+                Fate::CutAfter(bytes) | Fate::HeldAfter(bytes) => bytes,
+                Fate::CutAfterHead(bytes) => bytes.saturating_add(self.head.look(&buffer[..length])),
+            };
+            let passing = usize::try_from(limit - passed).map_or(length, |most| most.min(length));
+            passed += passing as u64;
+            shared.transcript().note(number, self.way, &buffer[..length], passing);
+            if self.pass_on(&buffer[..passing]).await.is_err() {
+                return End::Closed;
+            }
+            if passing < length {
+                if self.is_stormy() {
+                    return End::Cut;
+                }
+                shared.is_becalmed.send_replace(true);
+            }
+        }
+    }
+
+    fn is_stormy(&self) -> bool {
+        matches!(self.fate, Fate::CutAfter(_) | Fate::CutAfterHead(_))
+    }
+
+    /// Holds back what was read, now and then: for a moment, or until more has come to go with it.
+    /// Returns how much is in the buffer then.
+    async fn be_late(&mut self, buffer: &mut [u8], length: usize) -> usize {
+        let delay = Duration::from_micros(self.random.below(LONGEST_DELAY_US));
+        match self.random.below(ONE_IN) {
+            0 => {
+                tokio::time::sleep(delay).await;
+                length
+            }
+            1 if length < buffer.len() => {
+                match tokio::time::timeout(delay, self.from.read(&mut buffer[length..])).await {
+                    Ok(Ok(more)) => length + more,
+                    // The end is seen again by the next read.
+                    Ok(Err(_)) | Err(_) => length,
+                }
+            }
+            _ => length,
+        }
+    }
+
+    async fn pass_on(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        if !self.is_stormy() || !self.random.one_in(ONE_IN) {
+            return self.to.write_all(bytes).await;
+        }
+        while !bytes.is_empty() {
+            let length = usize::try_from(self.random.below(LONGEST_PIECE)).unwrap_or_default() + 1;
+            let (piece, rest) = bytes.split_at(length.min(bytes.len()));
+            self.to.write_all(piece).await?;
+            // Whoever reads gets the chance to see the piece alone.
+            tokio::task::yield_now().await;
+            bytes = rest;
+        }
+        Ok(())
+    }
+}
+
+/// The head of HTTP at the beginning of a stream.
+#[derive(Debug, Default)]
+struct Head {
+    beginning: Vec<u8>,
+    /// Its length, once that is known.
+    bytes: Option<u64>,
+}
+
+impl Head {
+    /// Sees what comes next; returns the head's length, endless while its end hasn't come.
+    fn look(&mut self, bytes: &[u8]) -> u64 {
+        const END: &[u8] = b"\r\n\r\n";
+        if let Some(length) = self.bytes {
+            return length;
+        }
+        self.beginning.extend_from_slice(bytes);
+        let is_http =
+            [&b"GET "[..], b"HTTP"].iter().any(|start| start.iter().zip(&self.beginning).all(|(a, b)| a == b));
+        self.bytes = match self.beginning.windows(END.len()).position(|place| place == END) {
+            _ if !is_http => Some(0),
+            Some(end) => Some((end + END.len()) as u64),
+            None => None,
+        };
+        self.bytes.unwrap_or(u64::MAX)
+    }
+}
+
+/// xorshift64*: equal seeds make equal storms.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        // Zero is the one state it never leaves.
+        Self(seed | 1)
+    }
+
+    /// Anything from 0 up to, and without, `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) % limit.max(1)
+    }
+
+    fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+
+    fn fork(&mut self) -> Self {
+        Self::new(self.below(u64::MAX))
+    }
+}

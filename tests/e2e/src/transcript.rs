@@ -1,0 +1,234 @@
+//! What went over a wire, and the packets in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Which way bytes went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// From the client to the broker.
+    Up,
+    /// From the broker to the client.
+    Down,
+}
+
+/// Packet types, and 0, which is none, for the end of a connection.
+const END: u8 = 0;
+const PUBLISH: u8 = 3;
+const PUBACK: u8 = 4;
+const PUBREL: u8 = 6;
+const PUBCOMP: u8 = 7;
+const UNSUBACK: u8 = 11;
+
+/// The flag of a PUBLISH that says so.
+const DUP: u8 = 0x08;
+
+/// Everything that was read from either side of a proxy, in order.
+#[derive(Debug, Default)]
+pub struct Transcript {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Read { connection: u64, way: Way, bytes: Vec<u8>, passed: usize },
+    Closed { connection: u64, was_cut: bool },
+}
+
+impl Transcript {
+    /// Bytes were read, of which the first `passed` go on to the other side.
+    pub fn note(&mut self, connection: u64, way: Way, bytes: &[u8], passed: usize) {
+        self.entries.push(Entry::Read { connection, way, bytes: bytes.to_vec(), passed });
+    }
+
+    /// A connection ends.
+    pub fn close(&mut self, connection: u64, was_cut: bool) {
+        self.entries.push(Entry::Closed { connection, was_cut });
+    }
+
+    /// The packets that carried this payload, or an identifier it went under, and how their
+    /// connections ended.
+    pub fn story(&self, payload: &[u8]) -> String {
+        let packets = self.packets();
+        let carries = |packet: &Packet| packet.carries(payload);
+        let Some(first) = packets.iter().position(carries) else {
+            return format!("{} never went through the proxy", String::from_utf8_lossy(payload));
+        };
+        let ids: BTreeSet<_> = packets.iter().filter(|packet| carries(packet)).filter_map(|packet| packet.id).collect();
+        let last_carrier = packets.iter().rposition(carries).unwrap_or(first);
+        // Identifiers are used again by others: what comes long after is theirs.
+        let until = packets[last_carrier].connection + 3;
+        let belongs = |packet: &Packet| match packet.kind {
+            PUBLISH => carries(packet),
+            PUBACK..=PUBCOMP => packet.id.is_some_and(|id| ids.contains(&id)),
+            _ => false,
+        };
+        let story: Vec<_> = packets[first..].iter().take_while(|packet| packet.connection <= until).collect();
+        let told: BTreeSet<_> = story.iter().filter(|packet| belongs(packet)).map(|packet| packet.connection).collect();
+        let mut words = String::new();
+        let mut untold = 0;
+        for packet in story {
+            if belongs(packet) || (packet.kind == END && told.contains(&packet.connection)) {
+                if untold > 0 {
+                    let _ = writeln!(words, "         {untold} connections without it");
+                    untold = 0;
+                }
+                let _ = writeln!(words, "{}", packet.words());
+            } else if packet.kind == END {
+                untold += 1;
+            }
+        }
+        words
+    }
+
+    /// Whether this message was sent that way again after the PUBREL of the same exchange, which no
+    /// sender may `[MQTT-4.3.3-6]`: it makes two of one, and the receiver can't know.
+    pub fn was_sent_after_release(&self, way: Way, payload: &[u8]) -> bool {
+        let mut id = None;
+        let mut is_released = false;
+        for packet in self.packets().iter().filter(|packet| packet.way == way) {
+            match packet.kind {
+                PUBLISH if packet.carries(payload) => {
+                    if is_released && packet.id == id {
+                        return true;
+                    }
+                    (id, is_released) = (packet.id, false);
+                }
+                PUBREL if packet.id == id => is_released = true,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// Whether the client sent this message more than once, each time under the same identifier and
+    /// from the second time on as a duplicate `[MQTT-4.4.0-1]`.
+    pub fn was_repeated(&self, payload: &[u8]) -> bool {
+        let packets = self.packets();
+        let mut sent = packets.iter().filter(|packet| packet.way == Way::Up && packet.carries(payload));
+        let Some(first) = sent.next() else { return false };
+        let mut again = sent.peekable();
+        again.peek().is_some() && again.all(|packet| packet.id == first.id && packet.flags & DUP != 0)
+    }
+
+    /// All packets, in the order in which their last bytes were read; what was begun and not
+    /// finished is left out.
+    fn packets(&self) -> Vec<Packet> {
+        let mut streams: BTreeMap<(u64, Way), (Vec<u8>, usize)> = BTreeMap::new();
+        let mut packets = Vec::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Closed { connection, was_cut } => {
+                    packets.push(Packet::end(*connection, *was_cut));
+                }
+                Entry::Read { connection, way, bytes, passed } => {
+                    let (pending, unpassed) = streams.entry((*connection, *way)).or_default();
+                    pending.extend_from_slice(bytes);
+                    *unpassed += bytes.len() - passed;
+                    while let Some(length) = packet_length(pending) {
+                        let rest = pending.split_off(length);
+                        let whole = std::mem::replace(pending, rest);
+                        let has_passed = *unpassed <= pending.len();
+                        packets.push(Packet::read(*connection, *way, &whole, has_passed));
+                    }
+                }
+            }
+        }
+        packets
+    }
+}
+
+/// The length of the first packet, once all of it is there.
+fn packet_length(bytes: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    for (place, &byte) in bytes.get(1..)?.iter().enumerate().take(4) {
+        length |= usize::from(byte & 0x7F) << (7 * place);
+        if byte & 0x80 == 0 {
+            let whole = 2 + place + length;
+            return (bytes.len() >= whole).then_some(whole);
+        }
+    }
+    None
+}
+
+#[derive(Debug)]
+struct Packet {
+    connection: u64,
+    way: Way,
+    /// The packet's type; 0 for the end of a connection.
+    kind: u8,
+    /// The flags of the first byte; for the end of a connection, whether it was cut.
+    flags: u8,
+    id: Option<u16>,
+    /// All of the packet.
+    bytes: Vec<u8>,
+    has_passed: bool,
+}
+
+impl Packet {
+    fn end(connection: u64, was_cut: bool) -> Self {
+        let flags = u8::from(was_cut);
+        Self { connection, way: Way::Up, kind: END, flags, id: None, bytes: Vec::new(), has_passed: true }
+    }
+
+    fn read(connection: u64, way: Way, bytes: &[u8], has_passed: bool) -> Self {
+        let (kind, flags) = (bytes[0] >> 4, bytes[0] & 0x0F);
+        let start = 1 + bytes[1..].iter().take_while(|byte| **byte & 0x80 != 0).count() + 1;
+        let number = |at: usize| bytes.get(at..at + 2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        let id = match kind {
+            PUBLISH if flags & 0x06 == 0 => None,
+            PUBLISH => number(start).and_then(|topic| number(start + 2 + usize::from(topic))),
+            PUBACK..=UNSUBACK => number(start),
+            _ => None,
+        };
+        Self { connection, way, kind, flags, id, bytes: bytes.to_vec(), has_passed }
+    }
+
+    fn carries(&self, payload: &[u8]) -> bool {
+        self.kind == PUBLISH && self.bytes.ends_with(payload)
+    }
+
+    fn words(&self) -> String {
+        const NAMES: [&str; 16] = [
+            "",
+            "CONNECT",
+            "CONNACK",
+            "PUBLISH",
+            "PUBACK",
+            "PUBREC",
+            "PUBREL",
+            "PUBCOMP",
+            "SUBSCRIBE",
+            "SUBACK",
+            "UNSUBSCRIBE",
+            "UNSUBACK",
+            "PINGREQ",
+            "PINGRESP",
+            "DISCONNECT",
+            "AUTH",
+        ];
+        let number = self.connection;
+        if self.kind == END {
+            return format!("{number:>5}    {}", if self.flags == 1 { "cut" } else { "closed by one side" });
+        }
+        let arrow = if self.way == Way::Up { "->" } else { "<-" };
+        let mut words = format!("{number:>5} {arrow} {}", NAMES[usize::from(self.kind)]);
+        if self.kind == PUBLISH && self.flags & DUP != 0 {
+            words.push_str(" dup");
+        }
+        if let Some(id) = self.id {
+            let _ = write!(words, " id {id}");
+        }
+        let _ = match self.kind {
+            PUBLISH => {
+                let tail = &self.bytes[self.bytes.len().saturating_sub(8)..];
+                write!(words, " …{}", String::from_utf8_lossy(tail).replace(char::is_control, " "))
+            }
+            _ => write!(words, " {:02x?}", &self.bytes[..self.bytes.len().min(8)]),
+        };
+        if !self.has_passed {
+            words.push_str("  (not all of it passed)");
+        }
+        words
+    }
+}
