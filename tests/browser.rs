@@ -73,6 +73,7 @@ fn update() -> Update {
         rows: rows(3..9),
         lines: Vec::new(),
         filter_error: Some(String::new()),
+        token: None,
     }
 }
 
@@ -499,7 +500,17 @@ async fn form(fragment: &str) -> (Form, HtmlElement) {
     let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
     document().body().expect("a body").append_child(&root).expect("root");
     mount_to(root.clone(), move || {
-        view! { <ConnectionForm form on_connect=|| () on_finer=|| () on_copy_link=|| () copied=Signal::stored(false) /> }
+        view! {
+            <ConnectionForm
+                form
+                on_connect=|| ()
+                on_finer=|| ()
+                token=RwSignal::default()
+                on_renew=|| ()
+                on_copy_link=|| ()
+                copied=Signal::stored(false)
+            />
+        }
     })
     .forget();
     frames(2).await;
