@@ -211,6 +211,7 @@ impl Form {
 
 /// A text box. A plain function over plain data: a component generic over a
 /// closure would be compiled, and downloaded, once for each field.
+#[derive(Clone, Copy)]
 struct TextBox {
     field: Field,
     id: &'static str,
