@@ -542,6 +542,75 @@ fn a_write_that_never_ends_is_given_up() {
     assert!(page.notice().contains("doesn't answer"), "{}", page.notice());
 }
 
+/// An entry that was left behind would make the next page take new messages for
+/// old ones, once the broker uses their packet identifiers again.
+#[test]
+fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    page.save();
+    page.command(publish("a"));
+    assert!(page.engine.poll_save(page.now).is_some());
+    page.engine.handle_saved(Err("QuotaExceededError".to_owned()));
+    assert_eq!(page.engine.poll_forget().as_deref(), Some("x ws://h:1/mqtt"));
+    assert!(!transmits(&mut page.engine).is_empty(), "it goes on without a store");
+}
+
+/// Pressing Connect again, with other topics say, is the same session, also
+/// where an earlier page chose that it lasts.
+#[test]
+fn the_same_session_again_goes_on_from_memory() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    let kept = page.save().expect("something to save").bytes;
+
+    let mut page = Page::new(START);
+    page.connect(Some(kept));
+    page.accept(1);
+    page.save();
+    transmits(&mut page.engine);
+    page.engine.handle_input(b"\x34\x08\x00\x01t\x00\x09\x00hi", page.now);
+    page.command(Command::Connect(request("x")));
+    assert_eq!(page.engine.poll_load(), None);
+    page.save();
+    let did = transmits(&mut page.engine);
+    // DISCONNECT without a new expiry: the broker keeps the session.
+    assert!(
+        matches!(&did[..], [Did::Send(bytes), Did::HangUp, Did::Dial] if bytes.ends_with(&[0xE0, 0])),
+        "{did:02x?}"
+    );
+    assert_eq!(keep_alive_and_clean_start(&page.accept(1)), (77, false));
+    page.save();
+    transmits(&mut page.engine);
+    page.engine.handle_input(b"\x3c\x08\x00\x01t\x00\x09\x00hi", page.now);
+    page.command(Command::Pull(Pull::default()));
+    assert_eq!(page.engine.poll_update().expect("an update").stats.received, 1, "the same message twice");
+}
+
+/// What happens to the connection that is left says nothing of the one that is
+/// asked for.
+#[test]
+fn the_old_connection_does_not_answer_for_the_new_one() {
+    let mut browser = Browser::settled(&[1, 2]);
+    browser.command(0, Command::Connect(request("x")));
+    browser.pass(200);
+    assert!(browser.dials(0));
+    browser.command(1, Command::Connect(request("y")));
+    browser.pass(200);
+    assert_eq!(transmits(&mut browser.tabs[1]), [Did::Dial]);
+    browser.command(1, Command::Connect(request("x")));
+    let now = browser.now;
+    browser.tabs[1].handle_open(now);
+    browser.tabs[1].handle_input(&CONNACK, now);
+    browser.pass(1_000);
+    assert!(!browser.dials(1));
+    assert_eq!((browser.state(0), browser.state(1)), (State::Connected, State::Stopped));
+}
+
 /// The store drops what is over, and a quiet session isn't.
 #[test]
 fn a_session_in_use_never_grows_old() {

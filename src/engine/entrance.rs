@@ -201,6 +201,8 @@ impl Engine {
 
     /// A wish to connect arrives.
     pub(super) fn enter(&mut self, request: ConnectRequest, now: Instant) {
+        // What comes and goes there while this waits must not be taken for it.
+        self.session.disconnect(self.parting());
         self.announce(format!("Connecting to {} …", request.broker));
         self.request = Some(request);
         let until = match self.key() {
@@ -236,10 +238,16 @@ impl Engine {
     fn load(&mut self, now: Instant) {
         self.entrance = Entrance::Open;
         self.tabs.hold();
-        let more = self.told.clone().unwrap_or_default();
-        let Some(key) = self.key() else { return self.connect(more, None, now) };
-        if more.lasts() && self.lasting.as_ref().is_some_and(|lasting| lasting.key == key) {
-            // It is this very session; the store may be a step behind.
+        let key = self.key();
+        let is_this_one = self.lasting.as_ref().is_some_and(|lasting| Some(&lasting.key) == key.as_ref());
+        let more = match &self.told {
+            Some(told) => Rc::clone(told),
+            None if is_this_one => Rc::clone(&self.more),
+            None => Rc::default(),
+        };
+        let Some(key) = key else { return self.connect(more, None, now) };
+        if is_this_one && more.lasts() {
+            // The store may be a step behind.
             let saved = self.session.saved();
             return self.connect(more, Some(saved), now);
         }
@@ -323,9 +331,10 @@ impl Engine {
     /// This browser keeps nothing for this page, which matters only to a session
     /// that is to last.
     fn cannot_last(&mut self, words: &str) {
-        if self.lasting.take().is_none() {
-            return;
-        }
+        let Some(lasting) = self.lasting.take() else { return };
+        // What was kept before is out of date from here on: packet identifiers
+        // are used again, and a new message would be taken for an old one.
+        self.forgotten = Some(lasting.key);
         self.connection.notice = Some(format!(
             "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
         ));

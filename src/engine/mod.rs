@@ -349,7 +349,6 @@ impl Engine {
         }
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         self.forget_publishes();
-        self.session.disconnect(self.parting());
         self.lasting = self.lasting_with(&more, now);
         self.more = more;
         let saved = saved.filter(|_| self.lasting.is_some());
