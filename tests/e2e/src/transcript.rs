@@ -1,10 +1,10 @@
 //! What went over a wire, and the packets in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 /// Which way bytes went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
     /// From the client to the broker.
     Up,
@@ -46,10 +46,61 @@ impl Transcript {
         self.entries.push(Entry::Closed { connection, was_cut });
     }
 
+    /// All packets, in the order in which their last bytes were read; what was begun and not
+    /// finished is left out.
+    pub fn packets(&self) -> Packets {
+        let mut streams: BTreeMap<(u64, Way), (Vec<u8>, usize)> = BTreeMap::new();
+        let mut packets = Vec::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Closed { connection, was_cut } => {
+                    packets.push(Packet::end(*connection, *was_cut));
+                }
+                Entry::Read { connection, way, bytes, passed } => {
+                    let (pending, unpassed) = streams.entry((*connection, *way)).or_default();
+                    pending.extend_from_slice(bytes);
+                    *unpassed += bytes.len() - passed;
+                    while let Some(length) = packet_length(pending) {
+                        let rest = pending.split_off(length);
+                        let whole = std::mem::replace(pending, rest);
+                        let has_passed = *unpassed <= pending.len();
+                        packets.push(Packet::read(*connection, *way, &whole, has_passed));
+                    }
+                }
+            }
+        }
+        Packets::new(packets)
+    }
+}
+
+/// The packets of a transcript.
+#[derive(Debug)]
+pub struct Packets {
+    all: Vec<Packet>,
+    /// Places of the PUBLISH packets, by their last bytes.
+    by_tail: HashMap<Vec<u8>, Vec<usize>>,
+    /// Places of the PUBREL packets.
+    releases: HashMap<(Way, Option<u16>), Vec<usize>>,
+}
+
+impl Packets {
+    fn new(all: Vec<Packet>) -> Self {
+        let mut by_tail: HashMap<_, Vec<_>> = HashMap::new();
+        let mut releases: HashMap<_, Vec<_>> = HashMap::new();
+        for (place, packet) in all.iter().enumerate() {
+            match packet.kind {
+                PUBLISH => by_tail.entry(tail(&packet.bytes).to_vec()).or_default().push(place),
+                PUBREL => releases.entry((packet.way, packet.id)).or_default().push(place),
+                _ => {}
+            }
+        }
+        Self { all, by_tail, releases }
+    }
+
     /// The packets that carried this payload, or an identifier it went under, and how their
     /// connections ended.
     pub fn story(&self, payload: &[u8]) -> String {
-        let packets = self.packets();
+        let packets = &self.all;
         let carries = |packet: &Packet| packet.carries(payload);
         let Some(first) = packets.iter().position(carries) else {
             return format!("{} never went through the proxy", String::from_utf8_lossy(payload));
@@ -84,58 +135,35 @@ impl Transcript {
     /// Whether this message was sent that way again after the PUBREL of the same exchange, which no
     /// sender may `[MQTT-4.3.3-6]`: it makes two of one, and the receiver can't know.
     pub fn was_sent_after_release(&self, way: Way, payload: &[u8]) -> bool {
-        let mut id = None;
-        let mut is_released = false;
-        for packet in self.packets().iter().filter(|packet| packet.way == way) {
-            match packet.kind {
-                PUBLISH if packet.carries(payload) => {
-                    if is_released && packet.id == id {
-                        return true;
-                    }
-                    (id, is_released) = (packet.id, false);
-                }
-                PUBREL if packet.id == id => is_released = true,
-                _ => {}
-            }
-        }
-        false
+        let places = self.places(way, payload);
+        places.windows(2).any(|pair| {
+            let (first, second) = (&self.all[pair[0]], &self.all[pair[1]]);
+            let releases = self.releases.get(&(way, first.id)).map_or(&[][..], Vec::as_slice);
+            first.id == second.id && releases.iter().any(|place| (pair[0]..pair[1]).contains(place))
+        })
     }
 
     /// Whether the client sent this message more than once, each time under the same identifier and
     /// from the second time on as a duplicate `[MQTT-4.4.0-1]`.
     pub fn was_repeated(&self, payload: &[u8]) -> bool {
-        let packets = self.packets();
-        let mut sent = packets.iter().filter(|packet| packet.way == Way::Up && packet.carries(payload));
-        let Some(first) = sent.next() else { return false };
-        let mut again = sent.peekable();
-        again.peek().is_some() && again.all(|packet| packet.id == first.id && packet.flags & DUP != 0)
+        let places = self.places(Way::Up, payload);
+        places.len() > 1
+            && places[1..].iter().all(|place| {
+                let again = &self.all[*place];
+                again.id == self.all[places[0]].id && again.flags & DUP != 0
+            })
     }
 
-    /// All packets, in the order in which their last bytes were read; what was begun and not
-    /// finished is left out.
-    fn packets(&self) -> Vec<Packet> {
-        let mut streams: BTreeMap<(u64, Way), (Vec<u8>, usize)> = BTreeMap::new();
-        let mut packets = Vec::new();
-        for entry in &self.entries {
-            match entry {
-                Entry::Closed { connection, was_cut } => {
-                    packets.push(Packet::end(*connection, *was_cut));
-                }
-                Entry::Read { connection, way, bytes, passed } => {
-                    let (pending, unpassed) = streams.entry((*connection, *way)).or_default();
-                    pending.extend_from_slice(bytes);
-                    *unpassed += bytes.len() - passed;
-                    while let Some(length) = packet_length(pending) {
-                        let rest = pending.split_off(length);
-                        let whole = std::mem::replace(pending, rest);
-                        let has_passed = *unpassed <= pending.len();
-                        packets.push(Packet::read(*connection, *way, &whole, has_passed));
-                    }
-                }
-            }
-        }
-        packets
+    fn places(&self, way: Way, payload: &[u8]) -> Vec<usize> {
+        let places = self.by_tail.get(tail(payload)).map_or(&[][..], Vec::as_slice);
+        let is_carrier = |place: &usize| self.all[*place].way == way && self.all[*place].carries(payload);
+        places.iter().copied().filter(is_carrier).collect()
     }
+}
+
+/// Enough to tell most packets apart.
+fn tail(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.len().saturating_sub(6)..]
 }
 
 /// The length of the first packet, once all of it is there.
