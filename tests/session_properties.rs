@@ -396,7 +396,7 @@ impl Visit {
         if !self.is_accepted || !self.is_known || !has_room {
             return;
         }
-        let qos = if argument % 2 == 0 { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+        let qos = if argument.is_multiple_of(2) { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
         let exchange = Exchange { id: self.next_id, payload: self.next_payload, qos, is_released: false };
         // Few identifiers, so that they are soon used again.
         while self.under_way.iter().any(|other| other.id == self.next_id) || self.next_id == exchange.id {

@@ -155,15 +155,18 @@ impl Packets {
     }
 
     fn places(&self, way: Way, payload: &[u8]) -> Vec<usize> {
+        assert!(payload.len() >= TAIL_BYTES, "too short to be found");
         let places = self.by_tail.get(tail(payload)).map_or(&[][..], Vec::as_slice);
         let is_carrier = |place: &usize| self.all[*place].way == way && self.all[*place].carries(payload);
         places.iter().copied().filter(is_carrier).collect()
     }
 }
 
-/// Enough to tell most packets apart.
+/// The last bytes of a packet, by which it is found: enough to tell most apart.
+const TAIL_BYTES: usize = 6;
+
 fn tail(bytes: &[u8]) -> &[u8] {
-    &bytes[bytes.len().saturating_sub(6)..]
+    &bytes[bytes.len().saturating_sub(TAIL_BYTES)..]
 }
 
 /// The length of the first packet, once all of it is there.
@@ -258,5 +261,68 @@ impl Packet {
             words.push_str("  (not all of it passed)");
         }
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLISH_7: &[u8] = b"\x34\x0d\x00\x01t\x00\x07\x00message";
+    const AGAIN_7: &[u8] = b"\x3c\x0d\x00\x01t\x00\x07\x00message";
+    const AGAIN_8: &[u8] = b"\x3c\x0d\x00\x01t\x00\x08\x00message";
+    const PUBREL_7: &[u8] = b"\x62\x02\x00\x07";
+    const PUBREL_8: &[u8] = b"\x62\x02\x00\x08";
+
+    /// Each packet in a connection of its own, cut into two reads.
+    fn packets(way: Way, packets: &[&[u8]]) -> Packets {
+        let mut transcript = Transcript::default();
+        for (connection, packet) in (1..).zip(packets) {
+            let (first, second) = packet.split_at(3);
+            transcript.note(connection, way, first, first.len());
+            transcript.note(connection, way, second, 0);
+            transcript.close(connection, true);
+        }
+        transcript.packets()
+    }
+
+    #[test]
+    fn a_publish_after_its_release_is_seen_and_nothing_else_taken_for_one() {
+        let check = |sent: &[&[u8]], expected| {
+            let packets = packets(Way::Down, sent);
+            assert_eq!(
+                packets.was_sent_after_release(Way::Down, b"message"),
+                expected,
+                "{}",
+                packets.story(b"message")
+            );
+            assert!(!packets.was_sent_after_release(Way::Up, b"message"));
+        };
+        check(&[PUBLISH_7, PUBREL_7, AGAIN_7], true);
+        check(&[PUBLISH_7, AGAIN_7, PUBREL_7, PUBREL_7, AGAIN_7], true);
+        check(&[PUBLISH_7, AGAIN_7, PUBREL_7], false);
+        check(&[PUBREL_7, PUBLISH_7, AGAIN_7], false);
+        check(&[PUBLISH_7, PUBREL_8, AGAIN_7], false);
+        check(&[PUBLISH_7, PUBREL_7, AGAIN_8], false);
+    }
+
+    #[test]
+    fn a_repeated_publish_keeps_its_identifier_and_says_so() {
+        let check = |sent: &[&[u8]], expected| {
+            assert_eq!(packets(Way::Up, sent).was_repeated(b"message"), expected, "{sent:02x?}");
+        };
+        check(&[PUBLISH_7, AGAIN_7], true);
+        check(&[PUBLISH_7], false);
+        check(&[PUBLISH_7, PUBLISH_7], false);
+        check(&[PUBLISH_7, AGAIN_8], false);
+    }
+
+    #[test]
+    fn a_story_has_what_belongs_to_it() {
+        let story = packets(Way::Down, &[PUBLISH_7, PUBREL_8, PUBREL_7]).story(b"message");
+        let lines: Vec<_> = story.lines().map(|line| line.trim().to_owned()).collect();
+        let expected = ["1 <- PUBLISH id 7", "1    cut", "1 connections without it", "3 <- PUBREL id 7", "3    cut"];
+        assert_eq!(lines.len(), expected.len(), "{story}");
+        assert!(lines.iter().zip(expected).all(|(line, start)| line.starts_with(start)), "{story}");
     }
 }

@@ -88,7 +88,7 @@ impl Run {
                     tokens.push(client.publish(TOPIC, payload(tokens.len()), self.qos)?);
                     // A QoS 0 message is done once it is handed to the socket; with nothing to wait
                     // for, all would go in one connection.
-                    if self.qos == QoS::AtMostOnce && tokens.len() % 4 == 0 {
+                    if self.qos == QoS::AtMostOnce && tokens.len().is_multiple_of(4) {
                         client.publish("pace", Vec::new(), QoS::AtLeastOnce)?;
                         break;
                     }
