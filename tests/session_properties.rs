@@ -1,12 +1,13 @@
 //! Any bytes in any phase, and random lives of a session with a broker that
 //! loses connections.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use allocation_counter::measure;
 use mqtt_crawl::mqtt::codec::Limits;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::{Closed, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, Version};
 use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Session, Token, Transmit};
 use mqtt_crawl::time::Instant;
@@ -58,6 +59,14 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_doubled(script in prop::collection::vec(any::<(u8, u8)>(), 1..120), quota in 1..5_u16) {
         Life::new(quota).live(&script);
+    }
+
+    #[test]
+    fn nothing_that_comes_is_lost_and_nothing_doubled(
+        script in prop::collection::vec(any::<(u8, u8)>(), 1..200),
+        version in prop_oneof![Just(Version::V311), Just(Version::V5)],
+    ) {
+        Visit::new(version).live(&script);
     }
 }
 
@@ -282,5 +291,230 @@ impl Life {
             self.unanswered.remove(&u16::from_be_bytes([packet[2], packet[3]]));
         }
         self.session.handle_input(&packet, self.now, &mut Nowhere);
+    }
+}
+
+/// A session and a broker that publishes to it. Any connection can end between any two packets, and
+/// now and then the broker loses the session with it.
+struct Visit {
+    session: Session,
+    version: Version,
+    now: Instant,
+    is_open: bool,
+    /// CONNACK was sent on this connection.
+    is_accepted: bool,
+    has_session: bool,
+    /// The session has heard that it is new, and so can have subscribed. Where that CONNACK is lost
+    /// nobody has, and nothing is published to it.
+    is_known: bool,
+    to_broker: Vec<Vec<u8>>,
+    to_session: VecDeque<Vec<u8>>,
+    /// What the broker has to finish, in the order it began.
+    under_way: Vec<Exchange>,
+    next_id: u16,
+    next_payload: u16,
+    /// Payloads, with how often each may and must have come by the end.
+    expected: HashMap<u16, RangeInclusive<usize>>,
+    arrived: Arrived,
+}
+
+struct Exchange {
+    id: u16,
+    payload: u16,
+    qos: QoS,
+    is_released: bool,
+}
+
+#[derive(Default)]
+struct Arrived(Vec<u16>);
+
+impl Inbox for Arrived {
+    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+        let [high, low] = message.payload else { panic!("{message:?}") };
+        self.0.push(u16::from_be_bytes([*high, *low]));
+    }
+}
+
+impl Visit {
+    /// So few that the broker meets its limit.
+    const RECEIVE_MAXIMUM: u16 = 4;
+
+    fn new(version: Version) -> Self {
+        let options = Options {
+            version: Some(version),
+            client_id: "c".to_owned(),
+            session_expiry_s: 3_600,
+            lasts_in_v311: true,
+            keep_alive_s: 0,
+            receive_maximum: Self::RECEIVE_MAXIMUM,
+            ..Options::default()
+        };
+        Self {
+            session: Session::new(options, 5),
+            version,
+            now: Instant::from_millis(1_000),
+            is_open: false,
+            is_accepted: false,
+            has_session: false,
+            is_known: false,
+            to_broker: Vec::new(),
+            to_session: VecDeque::new(),
+            under_way: Vec::new(),
+            next_id: 1,
+            next_payload: 0,
+            expected: HashMap::new(),
+            arrived: Arrived::default(),
+        }
+    }
+
+    fn live(mut self, script: &[(u8, u8)]) {
+        self.session.connect(self.now);
+        for (what, argument) in script {
+            self.drain();
+            match what % 8 {
+                0 | 1 => self.publish(*argument),
+                2..=4 => self.hand_over_one(),
+                5 | 6 => self.serve_one(),
+                _ => self.lose(*argument == 0),
+            }
+        }
+        for _ in 0..1_000 {
+            self.drain();
+            self.serve_one();
+            self.hand_over_one();
+        }
+        assert!(self.under_way.is_empty(), "every exchange ends");
+        for (payload, times) in &self.expected {
+            let came = self.arrived.0.iter().filter(|arrived| *arrived == payload).count();
+            assert!(times.contains(&came), "{payload} came {came} times, not {times:?}");
+        }
+    }
+
+    /// The broker begins an exchange, as far as it may.
+    fn publish(&mut self, argument: u8) {
+        let has_room = self.under_way.len() < usize::from(Self::RECEIVE_MAXIMUM);
+        if !self.is_accepted || !self.is_known || !has_room {
+            return;
+        }
+        let qos = if argument.is_multiple_of(2) { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+        let exchange = Exchange { id: self.next_id, payload: self.next_payload, qos, is_released: false };
+        // Few identifiers, so that they are soon used again.
+        while self.under_way.iter().any(|other| other.id == self.next_id) || self.next_id == exchange.id {
+            self.next_id = self.next_id % 6 + 1;
+        }
+        self.next_payload += 1;
+        let times = if qos == QoS::ExactlyOnce { 1..=1 } else { 1..=usize::MAX };
+        self.expected.insert(exchange.payload, times);
+        self.to_session.push_back(self.packet(&exchange, false));
+        self.under_way.push(exchange);
+    }
+
+    fn packet(&self, exchange: &Exchange, is_repeated: bool) -> Vec<u8> {
+        let ([id_high, id_low], [high, low]) = (exchange.id.to_be_bytes(), exchange.payload.to_be_bytes());
+        if exchange.is_released {
+            return vec![0x62, 2, id_high, id_low];
+        }
+        let qos = if exchange.qos == QoS::ExactlyOnce { 0x04 } else { 0x02 };
+        let mut packet = vec![0x30 | qos | u8::from(is_repeated) << 3, 7, 0, 1, b't', id_high, id_low, high, low];
+        if self.version == Version::V5 {
+            packet[1] = 8;
+            packet.insert(7, 0);
+        }
+        packet
+    }
+
+    fn lose(&mut self, with_session: bool) {
+        if !self.is_open {
+            return;
+        }
+        self.session.handle_close(Closed::default(), self.now);
+        self.forget_connection();
+        if with_session {
+            (self.has_session, self.is_known) = (false, false);
+            // What it had under way is gone with it, if it hasn't come.
+            for exchange in self.under_way.drain(..) {
+                let most = if exchange.qos == QoS::ExactlyOnce { 1 } else { usize::MAX };
+                self.expected.insert(exchange.payload, 0..=most);
+            }
+            self.next_id = 1;
+        }
+        self.session.wake(self.now);
+    }
+
+    fn forget_connection(&mut self) {
+        self.is_open = false;
+        self.is_accepted = false;
+        self.to_broker.clear();
+        self.to_session.clear();
+    }
+
+    fn drain(&mut self) {
+        while let Some(transmit) = self.session.poll_transmit() {
+            match transmit {
+                Transmit::Send(bytes) => {
+                    let mut rest = bytes;
+                    while let [_, length, ..] = rest {
+                        let (packet, next) = rest.split_at(2 + usize::from(*length));
+                        self.to_broker.push(packet.to_vec());
+                        rest = next;
+                    }
+                }
+                // The wiping connection of 3.1.1 ends with it.
+                Transmit::HangUp => self.forget_connection(),
+                Transmit::Dial => {
+                    self.session.handle_open(self.now);
+                    self.is_open = true;
+                }
+            }
+        }
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                Event::Connected { session_present: false, .. } => self.is_known = true,
+                Event::Lost { failure, .. } => assert!(matches!(*failure, Failure::Closed { .. }), "{failure:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The broker reads one packet.
+    fn serve_one(&mut self) {
+        if self.to_broker.is_empty() {
+            return;
+        }
+        let packet = self.to_broker.remove(0);
+        let id = u16::from_be_bytes([packet[2], packet[3]]);
+        match packet[0] {
+            0x10 => self.accept(packet[9] & 2 != 0),
+            0x40 | 0x70 => self.under_way.retain(|exchange| exchange.id != id),
+            0x50 => {
+                let place = self.under_way.iter().position(|exchange| exchange.id == id).expect("under way");
+                self.under_way[place].is_released = true;
+                self.to_session.push_back(self.packet(&self.under_way[place], false));
+            }
+            0xE0 => {}
+            other => panic!("{other:#x} from a client"),
+        }
+    }
+
+    /// CONNACK, and all that is under way again.
+    fn accept(&mut self, clean_start: bool) {
+        assert!(!clean_start || self.under_way.is_empty(), "a session is dropped only before it is used");
+        let present = u8::from(self.has_session && !clean_start);
+        // In 3.1.1 a clean session ends with its connection, and nothing was subscribed to in it.
+        self.has_session = !(clean_start && self.version == Version::V311);
+        self.is_accepted = self.has_session;
+        self.to_session.push_back(match self.version {
+            Version::V5 => vec![0x20, 3, present, 0, 0],
+            Version::V311 => vec![0x20, 2, present, 0],
+        });
+        for exchange in &self.under_way {
+            self.to_session.push_back(self.packet(exchange, true));
+        }
+    }
+
+    fn hand_over_one(&mut self) {
+        if let Some(packet) = self.to_session.pop_front() {
+            self.session.handle_input(&packet, self.now, &mut self.arrived);
+        }
     }
 }

@@ -277,6 +277,7 @@ impl Socket {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` passes it")]
 fn closed(reason: impl ToString) -> Closed {
     Closed { code: None, reason: reason.to_string() }
 }

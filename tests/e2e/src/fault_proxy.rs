@@ -3,7 +3,7 @@
 //! Where a connection is cut is drawn from a seed for each connection, as a direction and a number
 //! of bytes, so that cuts fall anywhere: into the handshake, between packets, into the middle of
 //! one. Everything that was read on either side is kept, with how much of it was passed on, and
-//! [`FaultProxy::transcript`] tells what became of each message.
+//! [`FaultProxy::packets`] tells what became of each message.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::transcript::{Transcript, Way};
+use crate::transcript::{Packets, Transcript, Way};
 
 /// Most bytes read at once.
 const READ_BYTES: usize = 4_096;
@@ -107,9 +107,9 @@ impl FaultProxy {
         *self.shared.cuts.borrow()
     }
 
-    /// What went over the network so far.
-    pub fn transcript(&self) -> MutexGuard<'_, Transcript> {
-        self.shared.transcript()
+    /// The packets that went over the network so far.
+    pub fn packets(&self) -> Packets {
+        self.shared.transcript().packets()
     }
 }
 

@@ -1,10 +1,10 @@
 //! What went over a wire, and the packets in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 /// Which way bytes went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
     /// From the client to the broker.
     Up,
@@ -46,10 +46,61 @@ impl Transcript {
         self.entries.push(Entry::Closed { connection, was_cut });
     }
 
+    /// All packets, in the order in which their last bytes were read; what was begun and not
+    /// finished is left out.
+    pub fn packets(&self) -> Packets {
+        let mut streams: BTreeMap<(u64, Way), (Vec<u8>, usize)> = BTreeMap::new();
+        let mut packets = Vec::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Closed { connection, was_cut } => {
+                    packets.push(Packet::end(*connection, *was_cut));
+                }
+                Entry::Read { connection, way, bytes, passed } => {
+                    let (pending, unpassed) = streams.entry((*connection, *way)).or_default();
+                    pending.extend_from_slice(bytes);
+                    *unpassed += bytes.len() - passed;
+                    while let Some(length) = packet_length(pending) {
+                        let rest = pending.split_off(length);
+                        let whole = std::mem::replace(pending, rest);
+                        let has_passed = *unpassed <= pending.len();
+                        packets.push(Packet::read(*connection, *way, &whole, has_passed));
+                    }
+                }
+            }
+        }
+        Packets::new(packets)
+    }
+}
+
+/// The packets of a transcript.
+#[derive(Debug)]
+pub struct Packets {
+    all: Vec<Packet>,
+    /// Places of the PUBLISH packets, by their last bytes.
+    by_tail: HashMap<Vec<u8>, Vec<usize>>,
+    /// Places of the PUBREL packets.
+    releases: HashMap<(Way, Option<u16>), Vec<usize>>,
+}
+
+impl Packets {
+    fn new(all: Vec<Packet>) -> Self {
+        let mut by_tail: HashMap<_, Vec<_>> = HashMap::new();
+        let mut releases: HashMap<_, Vec<_>> = HashMap::new();
+        for (place, packet) in all.iter().enumerate() {
+            match packet.kind {
+                PUBLISH => by_tail.entry(tail(&packet.bytes).to_vec()).or_default().push(place),
+                PUBREL => releases.entry((packet.way, packet.id)).or_default().push(place),
+                _ => {}
+            }
+        }
+        Self { all, by_tail, releases }
+    }
+
     /// The packets that carried this payload, or an identifier it went under, and how their
     /// connections ended.
     pub fn story(&self, payload: &[u8]) -> String {
-        let packets = self.packets();
+        let packets = &self.all;
         let carries = |packet: &Packet| packet.carries(payload);
         let Some(first) = packets.iter().position(carries) else {
             return format!("{} never went through the proxy", String::from_utf8_lossy(payload));
@@ -84,58 +135,38 @@ impl Transcript {
     /// Whether this message was sent that way again after the PUBREL of the same exchange, which no
     /// sender may `[MQTT-4.3.3-6]`: it makes two of one, and the receiver can't know.
     pub fn was_sent_after_release(&self, way: Way, payload: &[u8]) -> bool {
-        let mut id = None;
-        let mut is_released = false;
-        for packet in self.packets().iter().filter(|packet| packet.way == way) {
-            match packet.kind {
-                PUBLISH if packet.carries(payload) => {
-                    if is_released && packet.id == id {
-                        return true;
-                    }
-                    (id, is_released) = (packet.id, false);
-                }
-                PUBREL if packet.id == id => is_released = true,
-                _ => {}
-            }
-        }
-        false
+        let places = self.places(way, payload);
+        places.windows(2).any(|pair| {
+            let (first, second) = (&self.all[pair[0]], &self.all[pair[1]]);
+            let releases = self.releases.get(&(way, first.id)).map_or(&[][..], Vec::as_slice);
+            first.id == second.id && releases.iter().any(|place| (pair[0]..pair[1]).contains(place))
+        })
     }
 
     /// Whether the client sent this message more than once, each time under the same identifier and
     /// from the second time on as a duplicate `[MQTT-4.4.0-1]`.
     pub fn was_repeated(&self, payload: &[u8]) -> bool {
-        let packets = self.packets();
-        let mut sent = packets.iter().filter(|packet| packet.way == Way::Up && packet.carries(payload));
-        let Some(first) = sent.next() else { return false };
-        let mut again = sent.peekable();
-        again.peek().is_some() && again.all(|packet| packet.id == first.id && packet.flags & DUP != 0)
+        let places = self.places(Way::Up, payload);
+        places.len() > 1
+            && places[1..].iter().all(|place| {
+                let again = &self.all[*place];
+                again.id == self.all[places[0]].id && again.flags & DUP != 0
+            })
     }
 
-    /// All packets, in the order in which their last bytes were read; what was begun and not
-    /// finished is left out.
-    fn packets(&self) -> Vec<Packet> {
-        let mut streams: BTreeMap<(u64, Way), (Vec<u8>, usize)> = BTreeMap::new();
-        let mut packets = Vec::new();
-        for entry in &self.entries {
-            match entry {
-                Entry::Closed { connection, was_cut } => {
-                    packets.push(Packet::end(*connection, *was_cut));
-                }
-                Entry::Read { connection, way, bytes, passed } => {
-                    let (pending, unpassed) = streams.entry((*connection, *way)).or_default();
-                    pending.extend_from_slice(bytes);
-                    *unpassed += bytes.len() - passed;
-                    while let Some(length) = packet_length(pending) {
-                        let rest = pending.split_off(length);
-                        let whole = std::mem::replace(pending, rest);
-                        let has_passed = *unpassed <= pending.len();
-                        packets.push(Packet::read(*connection, *way, &whole, has_passed));
-                    }
-                }
-            }
-        }
-        packets
+    fn places(&self, way: Way, payload: &[u8]) -> Vec<usize> {
+        assert!(payload.len() >= TAIL_BYTES, "too short to be found");
+        let places = self.by_tail.get(tail(payload)).map_or(&[][..], Vec::as_slice);
+        let is_carrier = |place: &usize| self.all[*place].way == way && self.all[*place].carries(payload);
+        places.iter().copied().filter(is_carrier).collect()
     }
+}
+
+/// The last bytes of a packet, by which it is found: enough to tell most apart.
+const TAIL_BYTES: usize = 6;
+
+fn tail(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.len().saturating_sub(TAIL_BYTES)..]
 }
 
 /// The length of the first packet, once all of it is there.
@@ -230,5 +261,68 @@ impl Packet {
             words.push_str("  (not all of it passed)");
         }
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLISH_7: &[u8] = b"\x34\x0d\x00\x01t\x00\x07\x00message";
+    const AGAIN_7: &[u8] = b"\x3c\x0d\x00\x01t\x00\x07\x00message";
+    const AGAIN_8: &[u8] = b"\x3c\x0d\x00\x01t\x00\x08\x00message";
+    const PUBREL_7: &[u8] = b"\x62\x02\x00\x07";
+    const PUBREL_8: &[u8] = b"\x62\x02\x00\x08";
+
+    /// Each packet in a connection of its own, cut into two reads.
+    fn packets(way: Way, packets: &[&[u8]]) -> Packets {
+        let mut transcript = Transcript::default();
+        for (connection, packet) in (1..).zip(packets) {
+            let (first, second) = packet.split_at(3);
+            transcript.note(connection, way, first, first.len());
+            transcript.note(connection, way, second, 0);
+            transcript.close(connection, true);
+        }
+        transcript.packets()
+    }
+
+    #[test]
+    fn a_publish_after_its_release_is_seen_and_nothing_else_taken_for_one() {
+        let check = |sent: &[&[u8]], expected| {
+            let packets = packets(Way::Down, sent);
+            assert_eq!(
+                packets.was_sent_after_release(Way::Down, b"message"),
+                expected,
+                "{}",
+                packets.story(b"message")
+            );
+            assert!(!packets.was_sent_after_release(Way::Up, b"message"));
+        };
+        check(&[PUBLISH_7, PUBREL_7, AGAIN_7], true);
+        check(&[PUBLISH_7, AGAIN_7, PUBREL_7, PUBREL_7, AGAIN_7], true);
+        check(&[PUBLISH_7, AGAIN_7, PUBREL_7], false);
+        check(&[PUBREL_7, PUBLISH_7, AGAIN_7], false);
+        check(&[PUBLISH_7, PUBREL_8, AGAIN_7], false);
+        check(&[PUBLISH_7, PUBREL_7, AGAIN_8], false);
+    }
+
+    #[test]
+    fn a_repeated_publish_keeps_its_identifier_and_says_so() {
+        let check = |sent: &[&[u8]], expected| {
+            assert_eq!(packets(Way::Up, sent).was_repeated(b"message"), expected, "{sent:02x?}");
+        };
+        check(&[PUBLISH_7, AGAIN_7], true);
+        check(&[PUBLISH_7], false);
+        check(&[PUBLISH_7, PUBLISH_7], false);
+        check(&[PUBLISH_7, AGAIN_8], false);
+    }
+
+    #[test]
+    fn a_story_has_what_belongs_to_it() {
+        let story = packets(Way::Down, &[PUBLISH_7, PUBREL_8, PUBREL_7]).story(b"message");
+        let lines: Vec<_> = story.lines().map(|line| line.trim().to_owned()).collect();
+        let expected = ["1 <- PUBLISH id 7", "1    cut", "1 connections without it", "3 <- PUBREL id 7", "3    cut"];
+        assert_eq!(lines.len(), expected.len(), "{story}");
+        assert!(lines.iter().zip(expected).all(|(line, start)| line.starts_with(start)), "{story}");
     }
 }

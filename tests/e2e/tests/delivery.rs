@@ -1,6 +1,6 @@
 //! Nothing lost and nothing doubled, over a network that cuts every connection within moments.
 
-use std::cell::Cell;
+use std::cell::{Cell, LazyCell};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::client::{Client, Transport};
 use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Random, Weather};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::transcript::{Transcript, Way};
+use mqtt_crawl_e2e::transcript::{Packets, Way};
 
 const MESSAGES: usize = 10_000;
 const CUTS: u64 = 1_000;
@@ -33,14 +33,14 @@ struct Run {
     qos: QoS,
     /// Whether it is this broker's own fault, as far as a transcript shows, that a QoS 2 message of
     /// this payload came twice.
-    is_its_fault: fn(&Transcript, &[u8]) -> bool,
+    is_its_fault: fn(&Packets, &[u8]) -> bool,
 }
 
 /// A broker that begins an exchange anew after its PUBREL makes two messages of one. Mosquitto does,
 /// in 2.0.11 as in 2.1.2: its `db__message_reconnect_reset_outgoing` takes an exchange that waits to
 /// send PUBREL again for one that hasn't had PUBREC, where two connections in a row are lost.
-fn sends_after_release(transcript: &Transcript, payload: &[u8]) -> bool {
-    transcript.was_sent_after_release(Way::Down, payload)
+fn sends_after_release(packets: &Packets, payload: &[u8]) -> bool {
+    packets.was_sent_after_release(Way::Down, payload)
 }
 
 impl Run {
@@ -88,7 +88,7 @@ impl Run {
                     tokens.push(client.publish(TOPIC, payload(tokens.len()), self.qos)?);
                     // A QoS 0 message is done once it is handed to the socket; with nothing to wait
                     // for, all would go in one connection.
-                    if self.qos == QoS::AtMostOnce && tokens.len() % 4 == 0 {
+                    if self.qos == QoS::AtMostOnce && tokens.len().is_multiple_of(4) {
                         client.publish("pace", Vec::new(), QoS::AtLeastOnce)?;
                         break;
                     }
@@ -175,20 +175,17 @@ impl Run {
             proxy.cuts(),
             started.elapsed().as_secs_f64(),
         );
+        let packets = LazyCell::new(|| proxy.packets());
         let is_wrong = |(number, times): &(usize, &u32)| match (self.qos, **times) {
             (_, 1) => false,
             (QoS::AtMostOnce, times) => times > 1,
             (QoS::AtLeastOnce, times) => times == 0,
             (QoS::ExactlyOnce, 0) => true,
-            (QoS::ExactlyOnce, _) => !(self.is_its_fault)(&proxy.transcript(), &payload(*number)),
+            (QoS::ExactlyOnce, _) => !(self.is_its_fault)(&packets, &payload(*number)),
         };
         if let Some((number, _)) = seen.times.iter().enumerate().find(is_wrong) {
             let words = ended.err().map_or_else(String::new, |error| format!("{error:#}; "));
-            bail!(
-                "{words}message {number} came {} times\n{}",
-                seen.times[number],
-                proxy.transcript().story(&payload(number))
-            );
+            bail!("{words}message {number} came {} times\n{}", seen.times[number], packets.story(&payload(number)));
         }
         ended?;
         ensure!(found + 1 == connections, "the broker had the session {found} times in {connections} connections");
@@ -240,8 +237,8 @@ async fn mosquitto(transport: Transport, version: Version, qos: QoS) -> Result<(
 /// The station's broker library (rmqtt 0.24) keeps the identifiers of QoS 2 messages with the
 /// connection and not with the session: one that is repeated on the next connection, as it has to
 /// be, is a new message to it.
-fn forgets(transcript: &Transcript, payload: &[u8]) -> bool {
-    transcript.was_repeated(payload) && !transcript.was_sent_after_release(Way::Up, payload)
+fn forgets(packets: &Packets, payload: &[u8]) -> bool {
+    packets.was_repeated(payload) && !packets.was_sent_after_release(Way::Up, payload)
 }
 
 async fn station(transport: Transport, version: Version, qos: QoS) -> Result<(Station, Run)> {
