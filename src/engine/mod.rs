@@ -277,7 +277,7 @@ impl Engine {
         self.advance_filter();
         let lines = self.feed.tell(&self.log, pull.lines);
         Some(Update {
-            connection: self.connection.clone(),
+            connection: Connection { lasts: self.lasting.is_some(), ..self.connection.clone() },
             stats: self.stats(),
             rows: self.rows(pull.window),
             lines,

@@ -137,6 +137,9 @@ pub struct Connection {
     pub version: Option<Version>,
     /// The subscriptions and what the broker said to each.
     pub subscriptions: Vec<Subscription>,
+    /// The session outlives the page: whoever is to find it again needs the
+    /// client identifier.
+    pub lasts: bool,
     /// Another tab of this browser has this session, and this one may have it.
     pub can_take_over: bool,
     /// When the next attempt is due, while one is waited for.

@@ -190,7 +190,7 @@ impl App {
                 inner.shown.form_open.set(true);
                 return;
             };
-            inner.write_link(if inner.form.has_password() { Start::ByHand } else { Start::OnLoad });
+            inner.write_link(inner.start());
             inner.feed.borrow_mut().request = Some(request.clone());
             inner.worker.revive();
             // At once, so that a second click finds the button disabled.
@@ -288,9 +288,13 @@ impl App {
 
 impl Inner {
     fn link(&self) -> String {
-        let start = if self.form.has_password() { Start::ByHand } else { Start::OnLoad };
-        let (address, fragment) = self.address(start);
+        let (address, fragment) = self.address(self.start());
         if fragment.is_empty() { address } else { format!("{address}#{fragment}") }
+    }
+
+    /// A page can't connect on load without the password that it isn't told.
+    fn start(&self) -> Start {
+        if self.form.has_password() { Start::ByHand } else { Start::OnLoad }
     }
 
     /// The page's address without fragment, and the fragment of its settings.
@@ -415,6 +419,10 @@ impl Inner {
     fn apply(&self, update: Update) -> Flow {
         let shown = self.shown;
         let begins = update.connection.state == State::Connected;
+        // Without it the next page wouldn't find the session.
+        if update.connection.lasts && self.form.link_client_id() {
+            self.write_link(self.start());
+        }
         shown.set_connection(update.connection);
         if shown.stats.with_untracked(|stats| *stats != update.stats) {
             shown.stats.set(update.stats);
