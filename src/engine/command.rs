@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties, Version, Will};
+use crate::mqtt::session::RECEIVE_MAXIMUM;
 
 /// One request of the page, or of its panels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,7 +94,7 @@ impl Default for More {
             keep_alive_s: 30,
             clean_start: true,
             session_expiry_s: None,
-            receive_maximum: 1_024,
+            receive_maximum: RECEIVE_MAXIMUM,
             no_local: false,
             retain_as_published: false,
             retain_handling: RetainHandling::Send,
