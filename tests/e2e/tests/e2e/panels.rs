@@ -230,7 +230,7 @@ async fn finer_settings_reach_connect() -> Result<()> {
         page.choose("Session", "later").await?;
         page.fill("Kept for", "2").await?;
         page.choose("Unit", "hours").await?;
-        page.wait_for_words("client identifier of its own").await?;
+        page.wait_for_words("client identifier is kept in this page").await?;
         page.press("Add a user property").await?;
         page.fill("User property 1: name", "ship").await?;
         page.fill("User property 1: value", "Evening Star").await?;
