@@ -24,6 +24,7 @@
 //! - [`compose`], [`finer`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
+//! - [`replay`]: a log played again, by its own times.
 //! - `web` (feature `web`): everything that needs a browser.
 
 pub mod allowed;
@@ -40,6 +41,7 @@ pub mod log;
 pub mod mqtt;
 pub mod outbox;
 pub mod presets;
+pub mod replay;
 pub mod time;
 #[cfg(feature = "browser")]
 pub mod web;
