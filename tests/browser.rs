@@ -343,6 +343,7 @@ impl Stage {
                     on_filter=|_| ()
                     on_export=|| ()
                     on_clear=|| ()
+                    on_open=|_| ()
                 />
             }
         })

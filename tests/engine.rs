@@ -8,6 +8,7 @@ use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest,
 use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, Update};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
+use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::time::Instant;
@@ -644,4 +645,42 @@ fn a_password_is_in_no_debug_output() {
         let shown = format!("{command:?}");
         assert!(!shown.contains("hush"), "{shown}");
     }
+}
+
+fn from_file(seq: u64, payload: &str) -> OwnedMessage {
+    OwnedMessage {
+        seq,
+        time: Instant::from_millis(7),
+        topic: "t".to_owned(),
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        dup: false,
+        properties: Vec::new(),
+        payload: payload.as_bytes().to_vec(),
+    }
+}
+
+#[test]
+fn an_imported_log_is_kept_as_it_was_and_not_told() {
+    let mut bench = Bench::new();
+    bench.command(Command::Import(vec![from_file(41, "a"), from_file(42, "b")]));
+    let update = bench.update();
+    assert_eq!(
+        update.rows.rows.iter().map(|row| (row.seq, row.time)).collect::<Vec<_>>(),
+        [(41, Instant::from_millis(7)), (42, Instant::from_millis(7)),]
+    );
+    assert_eq!((update.stats.received, update.stats.kept, update.stats.untold), (2, 2, 0));
+    assert!(update.lines.is_empty(), "{:?}", update.lines);
+    let mut export = Vec::new();
+    assert_eq!(bench.engine.export(0, usize::MAX / 2, &mut export), None);
+    assert!(export.starts_with(br#"{"seq":41,"time":"1970-01-01T00:00:00.007Z""#));
+}
+
+#[test]
+fn a_log_is_played_as_if_it_arrived_now() {
+    let mut bench = Bench::new();
+    bench.command(Command::Replay(vec![from_file(41, "ADA: Again")]));
+    let update = bench.pull(10, 4).expect("something new");
+    assert_eq!((update.rows.rows[0].seq, update.rows.rows[0].time), (1, bench.now));
+    assert!(matches!(&update.lines[..], [Told::Line { seq: 1, line }] if line.text == "Again"));
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::log::ndjson::OwnedMessage;
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties, Version, Will};
 use crate::mqtt::session::RECEIVE_MAXIMUM;
 
@@ -41,6 +42,11 @@ pub enum Command {
     PullPanels,
     /// The kept messages as NDJSON.
     Export,
+    /// Keep these messages of an earlier log, with their times and, where the
+    /// log is empty, their numbers. The crawl doesn't tell them.
+    Import(Vec<OwnedMessage>),
+    /// These messages of an earlier log arrive now, as if a broker sent them.
+    Replay(Vec<OwnedMessage>),
 }
 
 /// Where and how to connect, and what to subscribe to.

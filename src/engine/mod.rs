@@ -24,8 +24,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::broker_url::BrokerUrl;
+use crate::log::ndjson::{self, OwnedMessage};
 use crate::log::query::{Matches, Query};
-use crate::log::{Arrival, Limits, MessageLog, ndjson};
+use crate::log::{Arrival, Limits, MessageLog};
 use crate::mqtt::error::{Closed, Failure, Violation};
 use crate::mqtt::packet::{Publish, QoS, ReasonCode, SubscriptionOptions, Version};
 use crate::mqtt::publish;
@@ -203,6 +204,8 @@ impl Engine {
             }
             Command::PullPanels => self.panels_pull = true,
             Command::Export => {}
+            Command::Import(messages) => self.import(&messages),
+            Command::Replay(messages) => self.replay(&messages, now),
         }
     }
 
@@ -332,6 +335,22 @@ impl Engine {
             ndjson::write_message(&message, out);
         }
         None
+    }
+
+    fn import(&mut self, messages: &[OwnedMessage]) {
+        for message in messages {
+            self.log.import(message.seq, &message.as_arrival());
+        }
+        self.feed.skip_to(self.log.next_seq());
+        self.advance_filter();
+        self.news = true;
+    }
+
+    fn replay(&mut self, messages: &[OwnedMessage], now: Instant) {
+        for message in messages {
+            self.log.append(&Arrival { time: now, ..message.as_arrival() });
+        }
+        self.news = true;
     }
 
     fn connect(&mut self, more: Rc<More>, saved: Option<Saved>, now: Instant) {

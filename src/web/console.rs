@@ -21,6 +21,7 @@ use crate::console::{Scroll, Step, grouped, size, time_of_day};
 use crate::engine::command::Window;
 use crate::engine::update::{Preview, Row, Rows, State, Stats};
 use crate::mqtt::packet::QoS;
+use crate::web::hail::Panel;
 
 /// Height of a row; the style sheet gets it from here.
 const ROW_PX: f64 = 24.0;
@@ -500,6 +501,8 @@ pub fn ConsoleView(
     on_export: impl Fn() + 'static,
     /// Forget what is kept.
     on_clear: impl Fn() + 'static,
+    /// A panel is wanted.
+    on_open: impl Fn(Panel) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let table = NodeRef::<html::Div>::new();
     let scroller = NodeRef::<html::Div>::new();
@@ -607,6 +610,14 @@ pub fn ConsoleView(
                 >
                     "Clear"
                 </button>
+                <button
+                    type="button"
+                    class="button"
+                    title="Import an exported log, or play it again"
+                    on:click=move |_| on_open(Panel::Replay)
+                >
+                    "Logs"
+                </button>
             </div>
             <p id="filter-error" class="fault" role="alert">{move || filter_error.get()}</p>
             <div class="frame">
@@ -646,7 +657,19 @@ pub fn ConsoleView(
                 </div>
             </div>
                 <Show when=nothing>
-                    <p class="console-empty">{words}</p>
+                    <p class="console-empty">
+                        {words}
+                        <button
+                            type="button"
+                            class="button"
+                            hidden=move || {
+                                stats.with(|stats| stats.kept > 0) || !matches!(state.get(), State::Idle | State::Stopped)
+                            }
+                            on:click=move |_| on_open(Panel::Sample)
+                        >
+                            "Play a sample"
+                        </button>
+                    </p>
                 </Show>
                 <button
                     type="button"

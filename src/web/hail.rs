@@ -26,6 +26,10 @@ pub enum Panel {
     Finer,
     /// Sends messages.
     Send,
+    /// Imports logs and plays them again.
+    Replay,
+    /// The same, with the sample playing.
+    Sample,
 }
 
 impl Panel {
@@ -34,6 +38,8 @@ impl Panel {
         match self {
             Self::Finer => "finer",
             Self::Send => "send",
+            Self::Replay => "replay",
+            Self::Sample => "sample",
         }
     }
 }

@@ -418,7 +418,8 @@ impl Inner {
 
     fn apply(&self, update: Update) -> Flow {
         let shown = self.shown;
-        let begins = update.connection.state == State::Connected;
+        // A log that is played needs no connection.
+        let begins = update.connection.state == State::Connected || !update.lines.is_empty();
         // Without it the next page wouldn't find the session.
         if update.connection.lasts && self.form.link_client_id() {
             self.write_link(self.start());
@@ -673,6 +674,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                         on_filter=move |text| app.filter(text)
                         on_export=move || app.export()
                         on_clear=move || app.clear()
+                        on_open=move |panel| app.open_panel(panel)
                     />
                 </div>
             </main>

@@ -4,6 +4,7 @@
 
 mod fields;
 mod finer;
+mod replay;
 mod send;
 
 use std::cell::RefCell;
@@ -21,6 +22,7 @@ use crate::engine::update::{PanelsUpdate, Standing, State};
 use crate::outbox::Outbox;
 
 use finer::FinerPanel;
+use replay::{ReplayPanel, Tape};
 use send::SendPanel;
 
 /// The panels' style; relative to the page, as copied by Trunk.
@@ -88,6 +90,8 @@ struct Panels {
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
+    replay: NodeRef<leptos::html::Dialog>,
+    tape: Tape,
 }
 
 /// The line to the worker.
@@ -114,6 +118,8 @@ impl Panels {
             line: StoredValue::new_local(Rc::default()),
             finer: NodeRef::new(),
             send: NodeRef::new(),
+            replay: NodeRef::new(),
+            tape: Tape::new(),
         }
     }
 
@@ -129,6 +135,11 @@ impl Panels {
                 request_animation_frame(move || open_modally(self.finer));
             }
             Some(name) if name == Panel::Send.name() => open_beside(self.send),
+            Some(name) if name == Panel::Replay.name() => open_beside(self.replay),
+            Some(name) if name == Panel::Sample.name() => {
+                open_beside(self.replay);
+                self.tape.play_sample(self);
+            }
             Some(_) => {}
             None => self.cut(),
         }
@@ -231,6 +242,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
         <div id=HOST_ID>
             <FinerPanel panels />
             <SendPanel panels />
+            <ReplayPanel panels />
         </div>
     }
 }
