@@ -14,6 +14,7 @@ use crate::console::grouped;
 use crate::engine::command::Command;
 use crate::log::ndjson::OwnedMessage;
 use crate::replay::{MESSAGES_MAX, Reader, Replay, Speed};
+use crate::time::Instant;
 use crate::web::clock::Clock;
 
 /// The log that comes with the app; relative to the page, as copied by Trunk.
@@ -162,11 +163,16 @@ impl Tape {
         });
     }
 
+    fn act(self, panels: Panels, change: impl FnOnce(&mut Replay, Instant)) {
+        let Some(now) = self.now() else { return };
+        self.replay.update_value(|replay| change(replay, now));
+        self.go_on(panels);
+    }
+
     /// After every change: play what is due, and arm the one timer.
-    fn act(self, panels: Panels, change: impl FnOnce(&mut Replay, crate::time::Instant)) {
-        let Some(now) = self.clock.with_value(|clock| clock.as_ref().map(Clock::now)) else { return };
+    fn go_on(self, panels: Panels) {
+        let Some(now) = self.now() else { return };
         let due = self.replay.try_update_value(|replay| {
-            change(replay, now);
             let messages = replay.take_due(now, BATCH);
             if !messages.is_empty() {
                 panels.tell(&Command::Replay(messages.to_vec()));
@@ -176,9 +182,13 @@ impl Tape {
         });
         let timer = due.flatten().map(|due| {
             let wait_ms = due.since(now).as_micros().div_ceil(1_000);
-            Timeout::new(u32::try_from(wait_ms).unwrap_or(u32::MAX), move || self.act(panels, |_, _| ()))
+            Timeout::new(u32::try_from(wait_ms).unwrap_or(u32::MAX), move || self.go_on(panels))
         });
         self.timer.set_value(timer);
+    }
+
+    fn now(self) -> Option<Instant> {
+        self.clock.with_value(|clock| clock.as_ref().map(Clock::now))
     }
 }
 

@@ -10,6 +10,7 @@ mod keep_alive;
 mod lasting;
 mod lines;
 mod links;
+mod logs;
 mod markup;
 mod motion;
 mod network;
