@@ -28,7 +28,7 @@ pub enum Panel {
     Send,
     /// Imports logs and plays them again.
     Replay,
-    /// The same, with the sample playing.
+    /// The sample plays; its panel stays closed.
     Sample,
 }
 

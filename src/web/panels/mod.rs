@@ -136,10 +136,8 @@ impl Panels {
             }
             Some(name) if name == Panel::Send.name() => open_beside(self.send),
             Some(name) if name == Panel::Replay.name() => open_beside(self.replay),
-            Some(name) if name == Panel::Sample.name() => {
-                open_beside(self.replay);
-                self.tape.play_sample(self);
-            }
+            // Without the panel, which would stand before what there is to see.
+            Some(name) if name == Panel::Sample.name() => self.tape.play_sample(self),
             Some(_) => {}
             None => self.cut(),
         }

@@ -19,6 +19,7 @@ use crate::web::clock::Clock;
 
 /// The log that comes with the app; relative to the page, as copied by Trunk.
 const SAMPLE: &str = "sample.ndjson";
+const SAMPLE_NAME: &str = "The sample";
 
 /// A file is read in slices, so that one of a million messages is never in
 /// memory twice.
@@ -71,10 +72,10 @@ impl Tape {
 
     /// Plays the log that comes with the app.
     pub(super) fn play_sample(self, panels: Panels) {
-        let turn = self.begin_reading("the sample");
+        let turn = self.begin_reading(SAMPLE_NAME);
         spawn_local(async move {
             match fetch(SAMPLE).await {
-                Ok(blob) => self.read(&blob, "the sample", Use::Play, turn, panels).await,
+                Ok(blob) => self.read(&blob, SAMPLE_NAME, Use::Play, turn, panels).await,
                 Err(_) => self.words.set("The sample couldn't be loaded. Is the network there?".to_owned()),
             }
         });
@@ -297,7 +298,7 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
                         <button type="button" class="button" disabled=nothing on:click=move |_| tape.step(panels)>
                             "Next line"
                         </button>
-                        <label class="speed">
+                        <label class="field speed">
                             <span>"Speed"</span>
                             <select
                                 id="replay-speed"

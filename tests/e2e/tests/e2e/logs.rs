@@ -72,6 +72,7 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
         page.screenshot("sample").await?;
 
         // Resting, one line a click.
+        page.press("Logs").await?;
         page.press("Rest").await?;
         let before = page.stat("received").await?;
         page.press("Next line").await?;
