@@ -445,9 +445,12 @@ fn Details(panels: Panels) -> impl IntoView {
                 <select
                     id="topic-field"
                     on:change=move |event| {
-                        if let Some(id) = id.get_untracked() {
+                        let words = event_target_value(&event);
+                        let field = fields
+                            .with_untracked(|all| all.iter().find(|field| plot::field_words(field) == words).cloned());
+                        if let (Some(id), Some(field)) = (id.get_untracked(), field) {
                             tree.fields.update(|fields| {
-                                fields.insert(id, event_target_value(&event));
+                                fields.insert(id, field);
                             });
                             panels.pull_with_frame();
                         }
@@ -458,9 +461,8 @@ fn Details(panels: Panels) -> impl IntoView {
                         key=Clone::clone
                         children=move |field| {
                             let words = plot::field_words(&field);
-                            let value = field.clone();
                             view! {
-                                <option value=value selected=move || chosen.get().as_ref() == Some(&field)>
+                                <option value=words.clone() selected=move || chosen.get().as_ref() == Some(&field)>
                                     {words}
                                 </option>
                             }

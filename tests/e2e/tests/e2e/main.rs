@@ -17,4 +17,5 @@ mod panels;
 mod restart;
 mod tabs;
 mod tokens;
+mod topics;
 mod versions;
