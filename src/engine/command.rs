@@ -166,11 +166,19 @@ pub struct TopicsGlance {
     pub first: u64,
     /// How many rows fit.
     pub rows: u32,
-    /// Levels that are unfolded.
-    pub open: Vec<u32>,
-    /// Levels whose messages have their number in this field; see
-    /// [`leaves`](crate::topics::leaves).
-    pub fields: Vec<(u32, String)>,
+    /// What is chosen for single levels.
+    pub levels: Vec<LevelGlance>,
+}
+
+/// How a level of the tree of topics is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelGlance {
+    /// The level's number.
+    pub id: u32,
+    /// It is unfolded.
+    pub is_open: bool,
+    /// Where its messages have a number; see [`leaves`](crate::topics::leaves).
+    pub field: String,
 }
 
 /// The part of the matching messages that is on screen.

@@ -14,10 +14,10 @@ const DEPTH_MAX: usize = 8;
 const NUMBER_BYTES_MAX: usize = 40;
 
 /// The number in that field; the empty field is the whole payload.
-pub fn at<'a>(payload: &'a str, field: &str) -> Option<&'a str> {
+pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
     let mut found = None;
     each(payload, &mut |path, number| {
-        if path == field {
+        if path == field.as_bytes() {
             found = Some(number);
         }
         found.is_none()
@@ -28,23 +28,35 @@ pub fn at<'a>(payload: &'a str, field: &str) -> Option<&'a str> {
 /// Calls `see` with the field and the text of each number, until it says
 /// `false`. Fields are as written: `temperature`, or with [`BETWEEN`] between
 /// the names from the outermost on; items of a list by their place from 0.
-pub fn each<'a>(payload: &'a str, see: &mut dyn FnMut(&str, &'a str) -> bool) {
-    Reader { rest: payload, path: String::new(), depth: 0, see }.value();
+pub fn each<'a>(payload: &'a [u8], see: &mut dyn FnMut(&[u8], &'a [u8]) -> bool) {
+    Reader { text: payload, at: 0, path: Vec::new(), see }.value(0);
 }
 
+/// Bytes, not text: all signs that count are ASCII, and it is a third smaller.
 struct Reader<'a, 's> {
-    rest: &'a str,
-    path: String,
-    depth: usize,
-    see: &'s mut dyn FnMut(&str, &'a str) -> bool,
+    text: &'a [u8],
+    at: usize,
+    path: Vec<u8>,
+    see: &'s mut dyn FnMut(&[u8], &'a [u8]) -> bool,
 }
 
 impl<'a> Reader<'a, '_> {
+    /// The next byte that is no space; 0 at the end.
+    fn peek(&mut self) -> u8 {
+        while let Some(byte) = self.text.get(self.at) {
+            if !byte.is_ascii_whitespace() {
+                return *byte;
+            }
+            self.at += 1;
+        }
+        0
+    }
+
     /// `None` where there is nothing more to see.
-    fn value(&mut self) -> Option<()> {
-        self.rest = self.rest.trim_start();
-        match self.rest.bytes().next()? {
-            open @ (b'{' | b'[') => self.inside(open == b'{'),
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek() {
+            b'{' | b'[' if depth == DEPTH_MAX => None,
+            open @ (b'{' | b'[') => self.inside(open == b'{', depth + 1),
             b'"' => self.quoted().map(drop),
             _ => self.word(),
         }
@@ -52,67 +64,63 @@ impl<'a> Reader<'a, '_> {
 
     /// A number, or a word such as `true`.
     fn word(&mut self) -> Option<()> {
-        let end = self.rest.find([',', '}', ']']).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        let word = word.trim_end();
-        let is_number = word.len() <= NUMBER_BYTES_MAX
-            && word.trim_start_matches(['-', '+', '.']).starts_with(|first: char| first.is_ascii_digit());
+        let rest = self.text.get(self.at..)?;
+        let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
+        let word = rest.get(..end)?.trim_ascii_end();
+        self.at += end;
+        let digit = word.iter().find(|byte| !matches!(byte, b'-' | b'+' | b'.'))?;
+        let is_number = digit.is_ascii_digit() && word.len() <= NUMBER_BYTES_MAX;
         (!is_number || (self.see)(&self.path, word)).then_some(())
     }
 
     /// What stands in quotation marks, as it is written.
-    fn quoted(&mut self) -> Option<&'a str> {
-        let text = &self.rest[1..];
+    fn quoted(&mut self) -> Option<&'a [u8]> {
+        let text = self.text.get(self.at + 1..)?;
         let mut is_escaped = false;
-        let end = text.bytes().position(|byte| {
+        let end = text.iter().position(|&byte| {
             let is_end = byte == b'"' && !is_escaped;
             is_escaped = byte == b'\\' && !is_escaped;
             is_end
         })?;
-        self.rest = &text[end + 1..];
-        Some(&text[..end])
+        self.at += end + 2;
+        text.get(..end)
     }
 
-    fn inside(&mut self, has_names: bool) -> Option<()> {
-        if self.depth == DEPTH_MAX {
-            return None;
-        }
-        self.depth += 1;
+    fn inside(&mut self, has_names: bool, depth: usize) -> Option<()> {
         let length = self.path.len();
-        self.step();
-        for place in 0_u32.. {
-            if let Some(rest) = self.rest.strip_prefix(['}', ']']) {
-                self.rest = rest;
-                break;
+        self.at += 1;
+        let mut place = 0_u32;
+        loop {
+            match self.peek() {
+                b'}' | b']' => break,
+                b',' => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => {}
             }
             if length > 0 {
-                self.path.push(BETWEEN);
+                self.path.push(BETWEEN as u8);
             }
             if has_names {
-                if !self.rest.starts_with('"') {
+                if self.peek() != b'"' {
                     return None;
                 }
                 let name = self.quoted()?;
-                self.path.push_str(name);
-                self.rest = self.rest.trim_start().strip_prefix(':')?;
+                self.path.extend_from_slice(name);
+                if self.peek() != b':' {
+                    return None;
+                }
+                self.at += 1;
             } else {
-                self.path.push_str(&place.to_string());
+                self.path.extend_from_slice(place.to_string().as_bytes());
+                place += 1;
             }
-            self.value()?;
+            self.value(depth)?;
             self.path.truncate(length);
-            self.rest = self.rest.trim_start();
-            if self.rest.starts_with(',') {
-                self.step();
-            }
         }
-        self.depth -= 1;
+        self.at += 1;
         Some(())
-    }
-
-    /// Over one sign and the spaces behind it.
-    fn step(&mut self) {
-        self.rest = self.rest[1..].trim_start();
     }
 }
 
@@ -122,14 +130,15 @@ mod tests {
 
     fn check(payload: &str, numbers: &[(&str, &str)]) {
         let mut seen = Vec::new();
-        each(payload, &mut |path, number| {
-            seen.push((path.to_owned(), number));
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        each(payload.as_bytes(), &mut |path, number| {
+            seen.push((text(path), text(number)));
             true
         });
-        let seen: Vec<_> = seen.iter().map(|(path, number)| (path.as_str(), *number)).collect();
+        let seen: Vec<_> = seen.iter().map(|(path, number)| (path.as_str(), number.as_str())).collect();
         assert_eq!(seen, numbers, "{payload}");
         for (path, number) in numbers {
-            assert_eq!(at(payload, path), Some(*number), "{payload}");
+            assert_eq!(at(payload.as_bytes(), path), Some(number.as_bytes()), "{payload}");
         }
     }
 
@@ -156,10 +165,12 @@ mod tests {
         check(r#"{"a":1,"b":2"#, &[("a", "1"), ("b", "2")]);
         check(r#"{"a":1,"b"#, &[("a", "1")]);
         check(r#"{"a":}"#, &[]);
-        check(r#"{"a":1 "b":2}"#, &[]);
+        check(r#"{"a":1 "b":2}"#, &[("a", "1"), ("b", "2")]);
+        check("[,1,,2", &[("0", "1"), ("1", "2")]);
         check("{5", &[]);
         check("[1]]]}", &[("0", "1")]);
         check(&"[".repeat(100_000), &[]);
+        check(&r#"{"a":"#.repeat(100_000), &[]);
         check(&"9".repeat(41), &[]);
     }
 }

@@ -20,7 +20,7 @@ pub mod plot;
 
 use std::ops::Range;
 
-use crate::engine::command::TopicsGlance;
+use crate::engine::command::{LevelGlance, TopicsGlance};
 use crate::engine::update::{TopicRow, TopicsView};
 use crate::engine::{preview, visible};
 use crate::log::{self, Arrival, Message, MessageLog};
@@ -142,16 +142,14 @@ impl Topics {
 
     /// The part of the tree that is on screen.
     pub fn view(&self, glance: &TopicsGlance, log: &MessageLog, now: Instant) -> TopicsView {
-        let is_of_this_age = glance.age == self.age;
-        let open: &[u32] = if is_of_this_age { &glance.open } else { &[] };
-        let fields: &[(u32, String)] = if is_of_this_age { &glance.fields } else { &[] };
-        let sums = self.sums(open, now);
+        let levels: &[LevelGlance] = if glance.age == self.age { &glance.levels } else { &[] };
+        let sums = self.sums(levels, now);
         let all = sums[ROOT as usize];
         let first = glance.first.min(all.rows.saturating_sub(u64::from(glance.rows)));
         let mut drawing = Drawing {
             topics: self,
             log,
-            fields,
+            levels,
             sums: &sums,
             window: first..first + u64::from(glance.rows),
             row: 0,
@@ -171,12 +169,13 @@ impl Topics {
         }
     }
 
-    fn sums(&self, open: &[u32], now: Instant) -> Vec<Sum> {
+    fn sums(&self, levels: &[LevelGlance], now: Instant) -> Vec<Sum> {
         let own = |level: &Level| level.record.as_deref().map_or(Sum::default(), |record| record.sum(now));
         let mut sums: Vec<_> = self.levels.iter().map(own).collect();
-        for &level in [ROOT].iter().chain(open) {
-            if let Some(sum) = sums.get_mut(level as usize) {
-                sum.is_open = true;
+        sums[ROOT as usize].is_open = true;
+        for level in levels {
+            if let Some(sum) = sums.get_mut(level.id as usize) {
+                sum.is_open |= level.is_open;
             }
         }
         for level in (1..sums.len()).rev() {
@@ -313,7 +312,7 @@ fn window_of(time: Instant) -> u64 {
 struct Drawing<'a> {
     topics: &'a Topics,
     log: &'a MessageLog,
-    fields: &'a [(u32, String)],
+    levels: &'a [LevelGlance],
     sums: &'a [Sum],
     window: Range<u64>,
     /// The row that comes next.
@@ -355,11 +354,11 @@ impl Drawing<'_> {
         let topic = self.topics.name(id);
         let record = level.record.as_deref();
         let kept = |seq| self.log.message(seq).filter(|message: &Message<'_>| message.topic == topic);
-        let field = self.fields.iter().find(|(of, _)| *of == id).map_or("", |(_, field)| field);
+        let field = self.levels.iter().find(|level| level.id == id).map_or("", |level| &level.field);
         let mut series = String::new();
         for message in record.into_iter().flat_map(Record::recent_seqs).filter_map(kept) {
             if message.payload.len() <= SEARCHED_BYTES_MAX
-                && let Some(number) = str::from_utf8(message.payload).ok().and_then(|text| leaves::at(text, field))
+                && let Some(number) = leaves::at(message.payload, field).and_then(|number| str::from_utf8(number).ok())
             {
                 series.push_str(number);
                 series.push('\n');

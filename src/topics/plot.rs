@@ -49,7 +49,8 @@ fn bounds(numbers: &[f64]) -> Option<(f64, f64)> {
 /// payload is no JSON with fields.
 pub fn fields(payload: &str, most: usize) -> Vec<String> {
     let mut fields: Vec<String> = Vec::new();
-    leaves::each(payload, &mut |field, _| {
+    leaves::each(payload.as_bytes(), &mut |field, _| {
+        let field = str::from_utf8(field).unwrap_or_default();
         if !field.is_empty() && !fields.iter().any(|known| known == field) {
             fields.push(field.to_owned());
         }

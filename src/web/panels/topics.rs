@@ -15,7 +15,7 @@ use super::fields::obstacle_to;
 use super::{Panels, close};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
 use crate::console::grouped;
-use crate::engine::command::{Command, PublishRequest, TopicsGlance};
+use crate::engine::command::{Command, LevelGlance, PublishRequest, TopicsGlance};
 use crate::engine::update::{Outcome, Preview, TopicRow, TopicsView};
 use crate::mqtt::packet::QoS;
 use crate::topics::{LEVELS_MAX, plot, query};
@@ -82,16 +82,21 @@ impl Tree {
         let scroller = self.scroller.get_untracked().filter(|_| self.is_open())?;
         let first = u64::from(scroller.scroll_top().unsigned_abs() / ROW_PX).saturating_sub(OVERSCAN_ROWS);
         let fit = scroller.client_height().unsigned_abs().div_ceil(ROW_PX) + 1;
-        let ids: BTreeSet<_> = self.view.with_untracked(|view| view.rows.iter().map(|row| row.id).collect());
-        let fields = self.fields.with_untracked(|fields| {
-            fields.iter().filter(|(id, _)| ids.contains(id)).map(|(id, field)| (*id, field.clone())).collect()
+        // What isn't on screen needs no numbers, but counts where it is unfolded.
+        let mut levels: BTreeMap<_, _> =
+            self.open.with_untracked(|open| open.iter().map(|id| (*id, (true, String::new()))).collect());
+        let drawn: Vec<_> = self.view.with_untracked(|view| view.rows.iter().map(|row| row.id).collect());
+        self.fields.with_untracked(|fields| {
+            for (id, field) in drawn.iter().filter_map(|id| fields.get_key_value(id)) {
+                levels.entry(*id).or_default().1.clone_from(field);
+            }
         });
+        let level = |(id, (is_open, field))| LevelGlance { id, is_open, field };
         Some(TopicsGlance {
             age: self.view.with_untracked(|view| view.age),
             first,
             rows: fit + 2 * OVERSCAN_ROWS as u32,
-            open: self.open.with_untracked(|open| open.iter().copied().collect()),
-            fields,
+            levels: levels.into_iter().map(level).collect(),
         })
     }
 
@@ -461,8 +466,9 @@ fn Details(panels: Panels) -> impl IntoView {
                         key=Clone::clone
                         children=move |field| {
                             let words = plot::field_words(&field);
+                            let value = words.clone();
                             view! {
-                                <option value=words.clone() selected=move || chosen.get().as_ref() == Some(&field)>
+                                <option value=value prop:selected=move || chosen.get().as_ref() == Some(&field)>
                                     {words}
                                 </option>
                             }
