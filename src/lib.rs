@@ -18,6 +18,7 @@
 //! - [`dialogue`]: what a payload says, as a line of dialogue; script files.
 //! - [`crawl`]: where and when lines stand on the plane. Numbers only.
 //! - [`engine`]: the worker's brain, made of all of the above.
+//! - [`topics`]: the topics seen, as a tree with numbers.
 //! - [`console`]: which rows of the log are on screen. Numbers only.
 //! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
@@ -43,5 +44,6 @@ pub mod outbox;
 pub mod presets;
 pub mod replay;
 pub mod time;
+pub mod topics;
 #[cfg(feature = "browser")]
 pub mod web;

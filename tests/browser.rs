@@ -10,9 +10,10 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
-use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Secret, Window};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, Glance, LevelGlance, Pull, Secret, TopicsGlance, Window};
 use mqtt_crawl::engine::update::{
-    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, Update,
+    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, TopicRow, TopicsView,
+    Update,
 };
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
@@ -86,6 +87,15 @@ fn what_is_posted_is_what_arrives() {
     let update = PanelsUpdate {
         standing: Standing { state: State::Connected, ..Standing::default() },
         published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
+        topics: Some(TopicsView {
+            rows: vec![TopicRow {
+                topic: "a/\u{202e}".into(),
+                open: Some(false),
+                above: Some(1),
+                ..TopicRow::default()
+            }],
+            ..TopicsView::default()
+        }),
     };
     assert_eq!(wire::decode::<PanelsUpdate>(&wire::encode(&update).expect("encodes")), Ok(update));
 
@@ -103,7 +113,13 @@ fn what_is_posted_is_what_arrives() {
         Command::Pull(Pull { window: Window::At { first: u64::MAX, rows: 1 }, lines: 2 }),
         Command::Filter("\0".into()),
         Command::Refine(Box::default()),
-        Command::PullPanels,
+        Command::PullPanels(Glance::default()),
+        Command::PullPanels(Glance {
+            topics: Some(TopicsGlance {
+                levels: vec![LevelGlance { id: 1, is_open: true, field: "\n".into() }],
+                ..TopicsGlance::default()
+            }),
+        }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));
     }
@@ -250,9 +266,9 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
         *ear.borrow_mut() = wire::decode::<Command>(&event.data()).ok();
     });
     port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    port.post_message(&wire::encode(&Command::PullPanels).expect("encodes")).expect("posted");
+    port.post_message(&wire::encode(&Command::PullPanels(Glance::default())).expect("encodes")).expect("posted");
     until("echoed", || echoed.borrow().is_some()).await;
-    assert_eq!(*echoed.borrow(), Some(Command::PullPanels));
+    assert_eq!(*echoed.borrow(), Some(Command::PullPanels(Glance::default())));
     assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
 }
 

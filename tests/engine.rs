@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Secret, Window};
-use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, Update};
+use mqtt_crawl::engine::command::{
+    Command, ConnectRequest, Glance, More, PublishRequest, Pull, Secret, TopicsGlance, Window,
+};
+use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, TopicsView, Update};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
@@ -98,8 +100,15 @@ impl Bench {
 
     /// What the panels are told.
     fn panels(&mut self) -> Option<PanelsUpdate> {
-        self.command(Command::PullPanels);
+        self.command(Command::PullPanels(Glance::default()));
         self.engine.poll_panels()
+    }
+
+    /// What the panels are told while the tree of topics is open.
+    fn topics(&mut self) -> Option<TopicsView> {
+        let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
+        self.command(Command::PullPanels(Glance { topics }));
+        self.engine.poll_panels()?.topics
     }
 
     fn published(&mut self) -> Vec<Published> {
@@ -502,6 +511,39 @@ fn the_panels_hear_what_the_broker_allows() {
     let server = standing.server.expect("what the broker said");
     assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
     assert_eq!(server.client_id, "c");
+}
+
+#[test]
+fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
+    let mut bench = Bench::online();
+    let counts = |view: Option<TopicsView>| view.map(|view| view.rows.iter().map(|row| row.count).collect::<Vec<_>>());
+    bench.message("a/b", "1");
+    assert_eq!(bench.panels().expect("the first is always answered").topics, None, "it isn't open");
+    assert_eq!(counts(bench.topics()), Some(vec![1]));
+    assert_eq!(counts(bench.topics()), None, "nothing is new");
+    // The pull waits for the news.
+    bench.message("a/b", "2");
+    bench.message("c", "2");
+    let view = bench.engine.poll_panels().expect("news").topics;
+    assert_eq!(counts(view), Some(vec![2, 1]));
+    assert_eq!(bench.engine.poll_panels(), None, "they didn't ask");
+    // A rate falls while nothing comes, until it is none.
+    let rate = |view: Option<TopicsView>| view.map(|view| view.rows[0].per_1000_s);
+    bench.now = bench.now + Duration::from_secs(9);
+    assert_eq!(rate(bench.topics()), Some(200));
+    bench.now = bench.now + Duration::from_secs(5);
+    assert_eq!(rate(bench.topics()), Some(100));
+    bench.now = bench.now + Duration::from_secs(10);
+    assert_eq!(rate(bench.topics()), Some(0));
+    bench.now = bench.now + Duration::from_secs(1);
+    assert_eq!(rate(bench.topics()), None, "it is none already");
+    // Closed and opened again it is told anew.
+    assert_eq!(bench.panels(), None);
+    bench.command(publish(1, "a", QoS::AtMostOnce));
+    assert_eq!(bench.engine.poll_panels().and_then(|update| update.topics), None);
+    assert_eq!(counts(bench.topics()), Some(vec![2, 1]));
+    bench.command(Command::Clear);
+    assert_eq!(counts(bench.topics()), Some(Vec::new()));
 }
 
 #[test]

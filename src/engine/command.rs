@@ -39,7 +39,7 @@ pub enum Command {
     Pull(Pull),
     /// The panels want their next update as soon as there is something new:
     /// at most one a frame.
-    PullPanels,
+    PullPanels(Glance),
     /// The kept messages as NDJSON.
     Export,
     /// Keep these messages of an earlier log, with their times and, where the
@@ -154,6 +154,38 @@ pub struct Pull {
     pub window: Window,
     /// How many more lines the crawl takes; 0 while it is full or hidden.
     pub lines: u32,
+}
+
+/// What the panels show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glance {
+    /// The tree of topics, while it is open.
+    pub topics: Option<TopicsGlance>,
+}
+
+/// The part of the tree of topics that is on screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicsGlance {
+    /// The age that the levels' numbers are of. Those of another age mean
+    /// nothing.
+    pub age: u32,
+    /// Index of the first row, among those that are unfolded.
+    pub first: u64,
+    /// How many rows fit.
+    pub rows: u32,
+    /// What is chosen for single levels.
+    pub levels: Vec<LevelGlance>,
+}
+
+/// How a level of the tree of topics is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelGlance {
+    /// The level's number.
+    pub id: u32,
+    /// It is unfolded.
+    pub is_open: bool,
+    /// Where its messages have a number; see [`leaves`](crate::topics::leaves).
+    pub field: String,
 }
 
 /// The part of the matching messages that is on screen.

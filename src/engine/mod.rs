@@ -15,6 +15,7 @@ pub mod command;
 mod doctor;
 mod entrance;
 mod feed;
+mod glance;
 mod row;
 pub mod tabs;
 mod token;
@@ -33,12 +34,15 @@ use crate::mqtt::publish;
 use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, Session, Token};
 use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
+use crate::topics::Topics;
 
 use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
 use feed::Feed;
+use glance::Glimpse;
+pub(crate) use row::{preview, visible};
 use tabs::Tabs;
 use token::Tokens;
 use update::{
@@ -78,6 +82,7 @@ pub struct Engine {
     session: Session,
     broker: String,
     log: MessageLog,
+    topics: Topics,
     matches: Matches,
     /// The filter hasn't looked at everything yet.
     filtering: bool,
@@ -96,8 +101,10 @@ pub struct Engine {
     /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
     /// The panels wait for news, having been told this.
-    panels_pull: bool,
+    panels_pull: Option<Glimpse>,
     panels_know: Option<Standing>,
+    /// What the tree of topics was when they were last told of it.
+    topics_told: Option<Glimpse>,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -131,6 +138,7 @@ impl Engine {
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
             log: MessageLog::new(limits),
+            topics: Topics::default(),
             matches: Matches::new(Query::default()),
             filtering: false,
             filter_error: None,
@@ -143,8 +151,9 @@ impl Engine {
             offline: false,
             numbers: VecDeque::new(),
             published: Vec::new(),
-            panels_pull: false,
+            panels_pull: None,
             panels_know: None,
+            topics_told: None,
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -194,6 +203,7 @@ impl Engine {
             Command::Filter(text) => self.filter(&text),
             Command::Clear => {
                 self.log.clear();
+                self.topics.clear();
                 self.feed.skip_to(self.log.next_seq());
                 self.advance_filter();
                 self.news = true;
@@ -202,7 +212,7 @@ impl Engine {
                 self.news |= pull.window != self.window || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
                 self.pull = Some(pull);
             }
-            Command::PullPanels => self.panels_pull = true,
+            Command::PullPanels(glance) => self.glance(glance, now),
             Command::Export => {}
             Command::Import(messages) => self.import(&messages),
             Command::Replay(messages) => self.replay(&messages, now),
@@ -219,7 +229,7 @@ impl Engine {
     /// A binary frame came.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.attempt.received(bytes);
-        let mut intake = Intake { log: &mut self.log, news: &mut self.news };
+        let mut intake = Intake { log: &mut self.log, topics: &mut self.topics, news: &mut self.news };
         self.session.handle_input(bytes, now, &mut intake);
         self.settle(now);
     }
@@ -293,9 +303,7 @@ impl Engine {
     /// the first is always answered.
     #[must_use]
     pub fn poll_panels(&mut self) -> Option<PanelsUpdate> {
-        if !self.panels_pull {
-            return None;
-        }
+        let glimpse = self.panels_pull.as_ref()?;
         let Connection { state, version, .. } = self.connection;
         let server = self.server.as_ref().filter(|_| state == State::Connected);
         // Asked after every frame of the socket, so nothing is copied to compare.
@@ -305,13 +313,14 @@ impl Engine {
                 && known.server.as_ref() == server
                 && known.more == *self.more
         });
-        if is_known && self.published.is_empty() {
+        let topics = self.topics_news(glimpse);
+        if is_known && self.published.is_empty() && topics.is_none() {
             return None;
         }
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
-        self.panels_pull = false;
+        self.note_told(topics.as_ref());
         self.panels_know = Some(standing.clone());
-        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published) })
+        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), topics })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means
@@ -598,13 +607,14 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
 /// Where messages land: borrowed from the frame, copied once, into the log.
 struct Intake<'a> {
     log: &'a mut MessageLog,
+    topics: &'a mut Topics,
     news: &'a mut bool,
 }
 
 impl Inbox for Intake<'_> {
     #[inline]
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        self.log.append(&Arrival {
+        let arrival = Arrival {
             time: now,
             topic: message.topic,
             qos: message.qos,
@@ -612,7 +622,9 @@ impl Inbox for Intake<'_> {
             dup: message.dup,
             properties: message.properties,
             payload: message.payload,
-        });
+        };
+        let seq = self.log.append(&arrival);
+        self.topics.note(seq, &arrival);
         *self.news = true;
     }
 }

@@ -491,12 +491,16 @@ pub fn ConsoleView(
     stats: RwSignal<Stats>,
     /// The connection's state, for the same.
     state: Signal<State>,
+    /// The filter's text.
+    filter: RwSignal<String>,
     /// What is wrong with the filter.
     filter_error: RwSignal<Option<String>>,
     /// An export is under way.
     exporting: RwSignal<bool>,
     /// The filter's text changed.
     on_filter: impl Fn(String) + 'static,
+    /// Open the tree of topics.
+    on_topics: impl Fn() + 'static,
     /// Save what is kept.
     on_export: impl Fn() + 'static,
     /// Forget what is kept.
@@ -508,7 +512,6 @@ pub fn ConsoleView(
     let scroller = NodeRef::<html::Div>::new();
     let spacer = NodeRef::<html::Div>::new();
     let list = NodeRef::<html::Div>::new();
-    let filter = RwSignal::new(String::new());
     let (following, unseen) = {
         let inner = console.0.borrow();
         (inner.following, inner.unseen)
@@ -551,11 +554,7 @@ pub fn ConsoleView(
         let console = console.clone();
         move |_: Event| console.press(false)
     };
-    let on_input = move |event: Event| {
-        let text = event_target_value(&event);
-        filter.set(text.clone());
-        on_filter(text);
-    };
+    let on_input = move |event: Event| on_filter(event_target_value(&event));
     let nothing = move || stats.with(|stats| stats.matching == 0);
     let words = move || {
         if stats.with(|stats| stats.kept > 0) {
@@ -592,6 +591,9 @@ pub fn ConsoleView(
                         on:input=on_input
                     />
                 </div>
+                <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| on_topics()>
+                    "Topics"
+                </button>
                 <button
                     type="button"
                     class="button"

@@ -10,11 +10,15 @@ pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
-/// command that goes ahead of every wish to connect.
+/// command that goes ahead of every wish to connect, or a filter behind
+/// [`FILTER`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// Connect again with what stands in the form.
 pub const CONNECT: &str = "connect";
+
+/// What a filter for the console's filter box begins with.
+pub const FILTER: &str = "filter ";
 
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
@@ -30,6 +34,8 @@ pub enum Panel {
     Replay,
     /// The sample plays; its panel stays closed.
     Sample,
+    /// The topics seen.
+    Topics,
 }
 
 impl Panel {
@@ -40,6 +46,7 @@ impl Panel {
             Self::Send => "send",
             Self::Replay => "replay",
             Self::Sample => "sample",
+            Self::Topics => "topics",
         }
     }
 }

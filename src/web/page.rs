@@ -70,6 +70,7 @@ struct Shown {
     connection: RwSignal<Connection>,
     stats: RwSignal<Stats>,
     behind: RwSignal<u64>,
+    filter: RwSignal<String>,
     filter_error: RwSignal<Option<String>>,
     token: RwSignal<Option<TokenNote>>,
     notices: RwSignal<Vec<Notice>>,
@@ -87,6 +88,7 @@ impl Shown {
             connection: RwSignal::default(),
             stats: RwSignal::default(),
             behind: RwSignal::default(),
+            filter: RwSignal::default(),
             filter_error: RwSignal::default(),
             token: RwSignal::default(),
             notices: RwSignal::default(),
@@ -154,7 +156,6 @@ struct Feed {
     rest: Option<Timeout>,
     /// What a new worker must be told again.
     request: Option<ConnectRequest>,
-    filter: String,
 }
 
 impl App {
@@ -225,7 +226,7 @@ impl App {
     fn filter(self, text: String) {
         self.with(|inner| {
             inner.console.refilter(&text);
-            inner.feed.borrow_mut().filter.clone_from(&text);
+            inner.shown.filter.set(text.clone());
             inner.worker.send(&Command::Filter(text));
         });
     }
@@ -253,6 +254,7 @@ impl App {
     fn hear_panels(self, said: &JsValue) {
         match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
             Some(Wanted::Connect) => self.connect(),
+            Some(Wanted::Filter(text)) => self.filter(text),
             Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
             None => {}
         }
@@ -362,8 +364,9 @@ impl Inner {
         feed.update = None;
         feed.asked = None;
         feed.rest = None;
-        if !feed.filter.is_empty() {
-            self.worker.send(&Command::Filter(feed.filter.clone()));
+        let filter = self.shown.filter.get_untracked();
+        if !filter.is_empty() {
+            self.worker.send(&Command::Filter(filter));
         }
         self.worker.send(&Command::Examine(untrack(|| self.form.password())));
         if let Some(request) = &feed.request {
@@ -669,9 +672,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                         console
                         stats=shown.stats
                         state
+                        filter=shown.filter
                         filter_error=shown.filter_error
                         exporting=shown.exporting
                         on_filter=move |text| app.filter(text)
+                        on_topics=move || app.open_panel(Panel::Topics)
                         on_export=move || app.export()
                         on_clear=move || app.clear()
                         on_open=move |panel| app.open_panel(panel)

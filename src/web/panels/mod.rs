@@ -6,10 +6,12 @@ mod fields;
 mod finer;
 mod replay;
 mod send;
+mod topics;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use gloo_timers::callback::Timeout;
 use leptos::mount::mount_to_body;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
@@ -17,16 +19,23 @@ use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, Messag
 
 use super::hail::{self, Panel};
 use super::wire;
-use crate::engine::command::{Command, More};
+use crate::engine::command::{Command, Glance, More};
 use crate::engine::update::{PanelsUpdate, Standing, State};
 use crate::outbox::Outbox;
 
 use finer::FinerPanel;
 use replay::{ReplayPanel, Tape};
 use send::SendPanel;
+use topics::{TopicsPanel, Tree};
 
 /// The panels' style; relative to the page, as copied by Trunk.
 const STYLE: &str = "panels.css";
+
+/// How long the tree of topics stands before it asks for what is new.
+const REST_MS: u32 = 200;
+
+/// How long before it asks again where no answer came.
+const STALE_MS: u32 = 500;
 
 /// Where words of last resort go.
 const HOST_ID: &str = "panels";
@@ -92,6 +101,11 @@ struct Panels {
     send: NodeRef<leptos::html::Dialog>,
     replay: NodeRef<leptos::html::Dialog>,
     tape: Tape,
+    tree: Tree,
+    /// A pull goes out with the next frame.
+    is_pull_due: StoredValue<bool>,
+    /// What ends the wait before the next pull.
+    rest: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
 /// The line to the worker.
@@ -120,6 +134,9 @@ impl Panels {
             send: NodeRef::new(),
             replay: NodeRef::new(),
             tape: Tape::new(),
+            tree: Tree::new(),
+            is_pull_due: StoredValue::new(false),
+            rest: StoredValue::new_local(None),
         }
     }
 
@@ -138,6 +155,11 @@ impl Panels {
             Some(name) if name == Panel::Replay.name() => open_beside(self.replay),
             // Without the panel, which would stand before what there is to see.
             Some(name) if name == Panel::Sample.name() => self.tape.play_sample(self),
+            Some(name) if name == Panel::Topics.name() => {
+                open_beside(self.tree.dialog);
+                self.tree.focus();
+                self.pull_with_frame();
+            }
             Some(_) => {}
             None => self.cut(),
         }
@@ -147,7 +169,31 @@ impl Panels {
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| self.update(&event.data()));
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         self.line.with_value(|line| *line.borrow_mut() = Some(Line { port, _on_message: on_message }));
-        self.tell(&Command::PullPanels);
+        self.pull();
+    }
+
+    /// Says what is on screen, and waits for what is new.
+    fn pull(self) {
+        self.tell(&Command::PullPanels(Glance { topics: self.tree.glance() }));
+        // Rates fall while nothing comes, which the worker sees when it is asked.
+        let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
+        self.rest.set_value(ask_again);
+    }
+
+    /// What is on screen changed: at most one pull a frame.
+    fn pull_with_frame(self) {
+        if self.is_pull_due.get_value() {
+            return;
+        }
+        self.is_pull_due.set_value(true);
+        request_animation_frame(move || {
+            self.is_pull_due.set_value(false);
+            self.pull();
+        });
+    }
+
+    fn pull_after(self, wait_ms: u32) -> Timeout {
+        Timeout::new(wait_ms, move || self.pull_with_frame())
     }
 
     /// The form shows what was chosen; else what holds, for an earlier page may
@@ -167,6 +213,7 @@ impl Panels {
             let more = std::mem::take(&mut standing.more);
             *standing = Standing { state: State::Stopped, more, ..Standing::default() };
         });
+        self.tree.clear();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -182,7 +229,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published }) => {
+            Ok(PanelsUpdate { standing, published, topics }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -194,6 +241,9 @@ impl Panels {
                 {
                     self.fill();
                 }
+                if let Some(topics) = topics {
+                    self.tree.show(topics);
+                }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
                 }
@@ -202,7 +252,12 @@ impl Panels {
             // compared them.
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
-        request_animation_frame(move || self.tell(&Command::PullPanels));
+        // Nobody reads numbers that change more often.
+        if self.tree.is_open() {
+            self.rest.set_value(Some(self.pull_after(REST_MS)));
+        } else {
+            self.pull_with_frame();
+        }
     }
 }
 
@@ -241,6 +296,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <FinerPanel panels />
             <SendPanel panels />
             <ReplayPanel panels />
+            <TopicsPanel panels />
         </div>
     }
 }

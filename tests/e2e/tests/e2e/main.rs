@@ -18,4 +18,5 @@ mod panels;
 mod restart;
 mod tabs;
 mod tokens;
+mod topics;
 mod versions;
