@@ -24,6 +24,7 @@
 //! - [`compose`], [`finer`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
+//! - [`inspect`]: what a message holds, in every notation.
 //! - `web` (feature `web`): everything that needs a browser.
 
 pub mod allowed;
@@ -34,6 +35,7 @@ pub mod crawl;
 pub mod dialogue;
 pub mod engine;
 pub mod finer;
+pub mod inspect;
 pub mod jwt;
 pub mod link;
 pub mod log;

@@ -10,7 +10,7 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
-use mqtt_crawl::engine::command::{Command, ConnectRequest, Pull, Secret, Window};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, Glance, MessageGlance, Pull, Secret, Window};
 use mqtt_crawl::engine::update::{
     Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, Update,
 };
@@ -103,7 +103,7 @@ fn what_is_posted_is_what_arrives() {
         Command::Pull(Pull { window: Window::At { first: u64::MAX, rows: 1 }, lines: 2 }),
         Command::Filter("\0".into()),
         Command::Refine(Box::default()),
-        Command::PullPanels,
+        Command::PullPanels(Glance { message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }) }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));
     }
@@ -250,9 +250,9 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
         *ear.borrow_mut() = wire::decode::<Command>(&event.data()).ok();
     });
     port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    port.post_message(&wire::encode(&Command::PullPanels).expect("encodes")).expect("posted");
+    port.post_message(&wire::encode(&Command::PullPanels(Glance::default())).expect("encodes")).expect("posted");
     until("echoed", || echoed.borrow().is_some()).await;
-    assert_eq!(*echoed.borrow(), Some(Command::PullPanels));
+    assert_eq!(*echoed.borrow(), Some(Command::PullPanels(Glance::default())));
     assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
 }
 
@@ -343,6 +343,7 @@ impl Stage {
                     on_filter=|_| ()
                     on_export=|| ()
                     on_clear=|| ()
+                    on_inspect=|_| ()
                 />
             }
         })

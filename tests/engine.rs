@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Secret, Window};
+use mqtt_crawl::engine::command::{Command, ConnectRequest, Glance, More, PublishRequest, Pull, Secret, Window};
 use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, Update};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
@@ -97,7 +97,7 @@ impl Bench {
 
     /// What the panels are told.
     fn panels(&mut self) -> Option<PanelsUpdate> {
-        self.command(Command::PullPanels);
+        self.command(Command::PullPanels(Glance::default()));
         self.engine.poll_panels()
     }
 

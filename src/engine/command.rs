@@ -36,8 +36,8 @@ pub enum Command {
     /// one that still waits, so a page that was scrolled pulls again.
     Pull(Pull),
     /// The panels want their next update as soon as there is something new:
-    /// at most one a frame.
-    PullPanels,
+    /// at most one a frame. A pull takes the place of one that still waits.
+    PullPanels(Glance),
     /// The kept messages as NDJSON.
     Export,
 }
@@ -147,6 +147,23 @@ pub struct Pull {
     pub window: Window,
     /// How many more lines the crawl takes; 0 while it is full or hidden.
     pub lines: u32,
+}
+
+/// What the open panels look at beside the connection: what isn't on the screen
+/// isn't told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glance {
+    /// A message that they haven't all of yet; answered at once.
+    pub message: Option<MessageGlance>,
+}
+
+/// A kept message, or the rest of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageGlance {
+    /// Its number.
+    pub seq: u64,
+    /// How much of its payload is there already.
+    pub from_byte: u32,
 }
 
 /// The part of the matching messages that is on screen.

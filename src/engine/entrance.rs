@@ -344,5 +344,5 @@ impl Engine {
 
 /// A command that must not overtake the ones before it.
 pub(super) fn must_wait(command: &Command) -> bool {
-    !matches!(command, Command::Pull(_) | Command::PullPanels)
+    !matches!(command, Command::Pull(_) | Command::PullPanels(_))
 }

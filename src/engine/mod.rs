@@ -33,7 +33,7 @@ use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, 
 use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
 
-use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
+use command::{Command, ConnectRequest, Glance, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
@@ -95,7 +95,7 @@ pub struct Engine {
     /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
     /// The panels wait for news, having been told this.
-    panels_pull: bool,
+    panels_pull: Option<Glance>,
     panels_know: Option<Standing>,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
@@ -142,7 +142,7 @@ impl Engine {
             offline: false,
             numbers: VecDeque::new(),
             published: Vec::new(),
-            panels_pull: false,
+            panels_pull: None,
             panels_know: None,
             request: None,
             entrance: Entrance::default(),
@@ -201,7 +201,7 @@ impl Engine {
                 self.news |= pull.window != self.window || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
                 self.pull = Some(pull);
             }
-            Command::PullPanels => self.panels_pull = true,
+            Command::PullPanels(glance) => self.panels_pull = Some(glance),
             Command::Export => {}
         }
     }
@@ -290,9 +290,7 @@ impl Engine {
     /// the first is always answered.
     #[must_use]
     pub fn poll_panels(&mut self) -> Option<PanelsUpdate> {
-        if !self.panels_pull {
-            return None;
-        }
+        let glance = self.panels_pull?;
         let Connection { state, version, .. } = self.connection;
         let server = self.server.as_ref().filter(|_| state == State::Connected);
         // Asked after every frame of the socket, so nothing is copied to compare.
@@ -302,13 +300,14 @@ impl Engine {
                 && known.server.as_ref() == server
                 && known.more == *self.more
         });
-        if is_known && self.published.is_empty() {
+        if is_known && self.published.is_empty() && glance.message.is_none() {
             return None;
         }
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
-        self.panels_pull = false;
+        self.panels_pull = None;
         self.panels_know = Some(standing.clone());
-        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published) })
+        let message = glance.message.map(|glance| row::part_of(&self.log, glance));
+        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), message })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means

@@ -45,6 +45,45 @@ pub struct PanelsUpdate {
     pub standing: Standing,
     /// Publishes that came to their end since the last update.
     pub published: Vec<Published>,
+    /// The message that was asked for, or a part of it.
+    pub message: Option<MessagePart>,
+}
+
+/// A message as it came, as far as one update goes: a payload may be large, and
+/// others wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagePart {
+    /// The number that was asked for.
+    pub seq: u64,
+    /// Number of the oldest message that is kept …
+    pub first_seq: u64,
+    /// … and the one that the next will get.
+    pub next_seq: u64,
+    /// `None` where the message isn't kept.
+    pub found: Option<Found>,
+}
+
+/// What is kept of a message, and a part of its payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// When it arrived.
+    pub time: Instant,
+    /// Topic name.
+    pub topic: String,
+    /// Quality of service it came with.
+    pub qos: QoS,
+    /// A retained message.
+    pub retain: bool,
+    /// Sent before, perhaps.
+    pub dup: bool,
+    /// The property section of 5.0 as it came, without its length.
+    pub properties: Vec<u8>,
+    /// Size of the whole payload.
+    pub payload_bytes: u32,
+    /// Where this part of the payload begins …
+    pub from_byte: u32,
+    /// … and the part itself.
+    pub payload: Vec<u8>,
 }
 
 /// Where the connection stands and what the broker allows on it.

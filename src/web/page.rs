@@ -665,6 +665,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                         on_filter=move |text| app.filter(text)
                         on_export=move || app.export()
                         on_clear=move || app.clear()
+                        on_inspect=move |seq| app.open_panel(Panel::Message(seq))
                     />
                 </div>
             </main>

@@ -4,7 +4,9 @@
 
 mod fields;
 mod finer;
+mod inspector;
 mod send;
+mod virtual_rows;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,11 +18,12 @@ use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, Messag
 
 use super::hail::{self, Panel};
 use super::wire;
-use crate::engine::command::{Command, More};
+use crate::engine::command::{Command, Glance, More};
 use crate::engine::update::{PanelsUpdate, Standing, State};
 use crate::outbox::Outbox;
 
 use finer::FinerPanel;
+use inspector::{Inspector, InspectorPanel};
 use send::SendPanel;
 
 /// The panels' style; relative to the page, as copied by Trunk.
@@ -86,6 +89,9 @@ struct Panels {
     /// The worker has told its first update.
     is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
+    /// The next frame will ask the worker for news.
+    pull_is_due: StoredValue<bool>,
+    inspector: Inspector,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
 }
@@ -112,6 +118,8 @@ impl Panels {
             filled: RwSignal::default(),
             is_informed: StoredValue::new(false),
             line: StoredValue::new_local(Rc::default()),
+            pull_is_due: StoredValue::new(false),
+            inspector: Inspector::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
         }
@@ -122,15 +130,21 @@ impl Panels {
         if let Some(port) = said.dyn_ref::<MessagePort>() {
             return self.connect(port.clone());
         }
-        match said.as_string() {
-            Some(name) if name == Panel::Finer.name() => {
+        if said.is_null() {
+            return self.cut();
+        }
+        match Panel::called(said) {
+            Some(Panel::Finer) => {
                 self.fill();
                 // The fields are drawn by then, and one of them gets the focus.
                 request_animation_frame(move || open_modally(self.finer));
             }
-            Some(name) if name == Panel::Send.name() => open_beside(self.send),
-            Some(_) => {}
-            None => self.cut(),
+            Some(Panel::Send) => open_beside(self.send),
+            Some(Panel::Message(seq)) => {
+                self.inspect(seq);
+                open_beside(self.inspector.dialog);
+            }
+            None => {}
         }
     }
 
@@ -138,7 +152,25 @@ impl Panels {
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| self.update(&event.data()));
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         self.line.with_value(|line| *line.borrow_mut() = Some(Line { port, _on_message: on_message }));
-        self.tell(&Command::PullPanels);
+        self.pull_soon();
+    }
+
+    /// Asks for another message.
+    fn inspect(self, seq: u64) {
+        self.inspector.ask(seq);
+        self.pull_soon();
+    }
+
+    /// Asks the worker for news with the next frame: once, whatever is wanted.
+    fn pull_soon(self) {
+        let was_due = self.pull_is_due.try_update_value(|is_due| std::mem::replace(is_due, true)).unwrap_or(true);
+        if was_due {
+            return;
+        }
+        request_animation_frame(move || {
+            self.pull_is_due.set_value(false);
+            self.tell(&Command::PullPanels(Glance { message: self.inspector.glance() }));
+        });
     }
 
     /// The form shows what was chosen; else what holds, for an earlier page may
@@ -158,6 +190,7 @@ impl Panels {
             let more = std::mem::take(&mut standing.more);
             *standing = Standing { state: State::Stopped, more, ..Standing::default() };
         });
+        self.inspector.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -173,7 +206,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published }) => {
+            Ok(PanelsUpdate { standing, published, message }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -185,6 +218,9 @@ impl Panels {
                 {
                     self.fill();
                 }
+                if let Some(part) = message {
+                    self.inspector.take(part);
+                }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
                 }
@@ -193,7 +229,7 @@ impl Panels {
             // compared them.
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
-        request_animation_frame(move || self.tell(&Command::PullPanels));
+        self.pull_soon();
     }
 }
 
@@ -231,6 +267,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
         <div id=HOST_ID>
             <FinerPanel panels />
             <SendPanel panels />
+            <InspectorPanel panels />
         </div>
     }
 }
