@@ -26,6 +26,7 @@
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
 //! - [`replay`]: a log played again, by its own times.
+//! - [`inspect`]: what a message holds, in every notation.
 //! - `web` (feature `web`): everything that needs a browser.
 
 pub mod allowed;
@@ -36,6 +37,7 @@ pub mod crawl;
 pub mod dialogue;
 pub mod engine;
 pub mod finer;
+pub mod inspect;
 pub mod jwt;
 pub mod link;
 pub mod log;

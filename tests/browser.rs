@@ -10,7 +10,9 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
-use mqtt_crawl::engine::command::{Command, ConnectRequest, Glance, LevelGlance, Pull, Secret, TopicsGlance, Window};
+use mqtt_crawl::engine::command::{
+    Command, ConnectRequest, Glance, LevelGlance, MessageGlance, Pull, Secret, TopicsGlance, Window,
+};
 use mqtt_crawl::engine::update::{
     Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, TopicRow, TopicsView,
     Update,
@@ -119,6 +121,7 @@ fn what_is_posted_is_what_arrives() {
                 levels: vec![LevelGlance { id: 1, is_open: true, field: "\n".into() }],
                 ..TopicsGlance::default()
             }),
+            message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }),
         }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));

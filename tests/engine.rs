@@ -107,7 +107,7 @@ impl Bench {
     /// What the panels are told while the tree of topics is open.
     fn topics(&mut self) -> Option<TopicsView> {
         let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
-        self.command(Command::PullPanels(Glance { topics }));
+        self.command(Command::PullPanels(Glance { topics, message: None }));
         self.engine.poll_panels()?.topics
     }
 

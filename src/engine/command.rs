@@ -38,7 +38,7 @@ pub enum Command {
     /// one that still waits, so a page that was scrolled pulls again.
     Pull(Pull),
     /// The panels want their next update as soon as there is something new:
-    /// at most one a frame.
+    /// at most one a frame. A pull takes the place of one that still waits.
     PullPanels(Glance),
     /// The kept messages as NDJSON.
     Export,
@@ -161,6 +161,8 @@ pub struct Pull {
 pub struct Glance {
     /// The tree of topics, while it is open.
     pub topics: Option<TopicsGlance>,
+    /// A message that they haven't all of yet; answered at once.
+    pub message: Option<MessageGlance>,
 }
 
 /// The part of the tree of topics that is on screen.
@@ -186,6 +188,15 @@ pub struct LevelGlance {
     pub is_open: bool,
     /// Where its messages have a number; see [`leaves`](crate::topics::leaves).
     pub field: String,
+}
+
+/// A kept message, or the rest of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageGlance {
+    /// Its number.
+    pub seq: u64,
+    /// How much of its payload is there already.
+    pub from_byte: u32,
 }
 
 /// The part of the matching messages that is on screen.

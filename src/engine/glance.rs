@@ -1,7 +1,7 @@
 //! What the panels look at, and whether there is anything new to see.
 
 use super::Engine;
-use super::command::Glance;
+use super::command::{Glance, MessageGlance};
 use super::update::TopicsView;
 use crate::time::Instant;
 
@@ -14,6 +14,13 @@ pub(super) struct Glimpse {
     changes: u64,
     /// It told of rates, which fall while nothing comes.
     is_moving: bool,
+}
+
+impl Glimpse {
+    /// The message that is wanted, or the rest of it.
+    pub(super) fn message(&self) -> Option<MessageGlance> {
+        self.glance.message
+    }
 }
 
 impl Engine {

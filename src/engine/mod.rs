@@ -314,13 +314,15 @@ impl Engine {
                 && known.more == *self.more
         });
         let topics = self.topics_news(glimpse);
-        if is_known && self.published.is_empty() && topics.is_none() {
+        let message = glimpse.message();
+        if is_known && self.published.is_empty() && topics.is_none() && message.is_none() {
             return None;
         }
+        let message = message.map(|glance| row::part_of(&self.log, glance));
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.note_told(topics.as_ref());
         self.panels_know = Some(standing.clone());
-        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), topics })
+        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), topics, message })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means

@@ -1,12 +1,36 @@
-//! A kept message as one row of the console.
+//! A kept message as one row of the console, and as the inspector wants it.
 
-use crate::log::Message;
+use crate::log::{Message, MessageLog};
 
-use super::update::{Preview, Row};
+use super::command::MessageGlance;
+use super::update::{Found, MessagePart, Preview, Row};
 
 /// How much of a payload one row can show at all, in bytes. The row says how
 /// long the whole is.
 const PREVIEW_BYTES: usize = 512;
+
+/// How much of a payload goes out at once, in bytes: a few milliseconds of
+/// work. A longer one takes as many updates, so intake never waits for it.
+const PART_BYTES: usize = 1 << 20;
+
+/// The message that the panels look at, or the next part of it.
+pub fn part_of(log: &MessageLog, glance: MessageGlance) -> MessagePart {
+    let found = log.message(glance.seq).map(|message| {
+        let rest = message.payload.get(glance.from_byte as usize..).unwrap_or_default();
+        Found {
+            time: message.time,
+            topic: message.topic.to_owned(),
+            qos: message.qos,
+            retain: message.retain,
+            dup: message.dup,
+            properties: message.properties.to_vec(),
+            payload_bytes: u32::try_from(message.payload.len()).unwrap_or(u32::MAX),
+            from_byte: glance.from_byte,
+            payload: rest[..rest.len().min(PART_BYTES)].to_vec(),
+        }
+    });
+    MessagePart { seq: glance.seq, first_seq: log.first_seq(), next_seq: log.next_seq(), found }
+}
 
 /// The row of a message.
 pub fn of(message: &Message<'_>) -> Row {

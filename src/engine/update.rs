@@ -47,6 +47,8 @@ pub struct PanelsUpdate {
     pub published: Vec<Published>,
     /// The tree of topics; `None` where it is closed, or as it was.
     pub topics: Option<TopicsView>,
+    /// The message that was asked for, or a part of it.
+    pub message: Option<MessagePart>,
 }
 
 /// What is on screen of the tree of topics.
@@ -103,6 +105,43 @@ pub struct TopicRow {
     pub is_retained: bool,
     /// Numbers in its newest messages, as written, oldest first, one a line.
     pub series: String,
+}
+
+/// A message as it came, as far as one update goes: a payload may be large, and
+/// others wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagePart {
+    /// The number that was asked for.
+    pub seq: u64,
+    /// Number of the oldest message that is kept …
+    pub first_seq: u64,
+    /// … and the one that the next will get.
+    pub next_seq: u64,
+    /// `None` where the message isn't kept.
+    pub found: Option<Found>,
+}
+
+/// What is kept of a message, and a part of its payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// When it arrived.
+    pub time: Instant,
+    /// Topic name.
+    pub topic: String,
+    /// Quality of service it came with.
+    pub qos: QoS,
+    /// A retained message.
+    pub retain: bool,
+    /// Sent before, perhaps.
+    pub dup: bool,
+    /// The property section of 5.0 as it came, without its length.
+    pub properties: Vec<u8>,
+    /// Size of the whole payload.
+    pub payload_bytes: u32,
+    /// Where this part of the payload begins …
+    pub from_byte: u32,
+    /// … and the part itself.
+    pub payload: Vec<u8>,
 }
 
 /// Where the connection stands and what the broker allows on it.

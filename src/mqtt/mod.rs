@@ -18,4 +18,4 @@ pub mod publish;
 pub mod reconnect;
 pub mod session;
 pub mod topic;
-mod wire;
+pub(crate) mod wire;

@@ -258,7 +258,7 @@ pub(super) const fn variable_integer_bytes(value: u32) -> usize {
 }
 
 /// Writes a variable byte integer; `value` is at most [`VARIABLE_INTEGER_MAX`].
-pub(super) fn put_variable_integer(mut value: u32, out: &mut Vec<u8>) {
+pub(crate) fn put_variable_integer(mut value: u32, out: &mut Vec<u8>) {
     debug_assert!(value <= VARIABLE_INTEGER_MAX);
     while value > 0x7F {
         out.push((value & 0x7F) as u8 | 0x80);

@@ -166,6 +166,18 @@ impl Console {
         inner.settle_bar();
     }
 
+    /// The message that a key means: the newest while the tail is followed,
+    /// otherwise the first whole row on screen.
+    fn at_hand(&self) -> Option<u64> {
+        let inner = self.0.borrow();
+        let index = match inner.scroll.is_following() {
+            true => inner.scroll.total().checked_sub(1)?,
+            false => inner.scroll.top_rows().ceil() as u64,
+        };
+        let place = usize::try_from(index.checked_sub(inner.rows.first)?).ok()?;
+        inner.rows.rows.get(place).map(|row| row.seq)
+    }
+
     /// Moves by a key.
     pub fn step(&self, step: Step) {
         let mut inner = self.0.borrow_mut();
@@ -499,8 +511,6 @@ pub fn ConsoleView(
     exporting: RwSignal<bool>,
     /// The filter's text changed.
     on_filter: impl Fn(String) + 'static,
-    /// Open the tree of topics.
-    on_topics: impl Fn() + 'static,
     /// Save what is kept.
     on_export: impl Fn() + 'static,
     /// Forget what is kept.
@@ -540,10 +550,24 @@ pub fn ConsoleView(
             if event.ctrl_key() || event.alt_key() || event.meta_key() || event.shift_key() {
                 return;
             }
-            if let Some(step) = Step::from_key(&event.key()) {
+            let key = event.key();
+            if key == "Enter"
+                && let Some(seq) = console.at_hand()
+            {
+                on_open(Panel::Message(seq));
+            }
+            if let Some(step) = Step::from_key(&key) {
                 event.prevent_default();
                 console.step(step);
             }
+        }
+    };
+    let on_double_click = move |event: web_sys::MouseEvent| {
+        let seq = event.target().and_then(|target| {
+            target.dyn_into::<Element>().ok()?.closest("[data-seq]").ok()??.get_attribute("data-seq")
+        });
+        if let Some(seq) = seq.and_then(|seq| seq.parse().ok()) {
+            on_open(Panel::Message(seq));
         }
     };
     let press = {
@@ -591,7 +615,7 @@ pub fn ConsoleView(
                         on:input=on_input
                     />
                 </div>
-                <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| on_topics()>
+                <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| on_open(Panel::Topics)>
                     "Topics"
                 </button>
                 <button
@@ -645,7 +669,9 @@ pub fn ConsoleView(
                     tabindex="0"
                     node_ref=scroller
                     on:scroll=on_scroll
+                    aria-keyshortcuts="Enter"
                     on:keydown=on_key
+                    on:dblclick=on_double_click
                     on:pointerdown=move |event| press(event.into())
                     on:pointerup=move |event| release.clone()(event.into())
                     on:pointercancel={let console = console.clone(); move |_| console.press(false)}

@@ -4,7 +4,7 @@
 use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
-/// The page calls the panels: a panel's name to open it, a `MessagePort` that
+/// The page calls the panels: a panel's [`Panel::call`] to open it, a `MessagePort` that
 /// leads to the worker, or `null` when there is no worker at its end any more.
 pub const PANELS: &str = "mqtt-crawl:panels";
 
@@ -36,18 +36,31 @@ pub enum Panel {
     Sample,
     /// The topics seen.
     Topics,
+    /// Shows the message of this number.
+    Message(u64),
 }
 
 impl Panel {
-    /// Its name in a call.
-    pub const fn name(self) -> &'static str {
+    /// The call for it: its name, or the number of a message.
+    pub fn call(self) -> JsValue {
         match self {
-            Self::Finer => "finer",
-            Self::Send => "send",
-            Self::Replay => "replay",
-            Self::Sample => "sample",
-            Self::Topics => "topics",
+            Self::Finer => "finer".into(),
+            Self::Send => "send".into(),
+            Self::Replay => "replay".into(),
+            Self::Sample => "sample".into(),
+            Self::Topics => "topics".into(),
+            // Exact up to more messages than a page can count.
+            Self::Message(seq) => (seq as f64).into(),
         }
+    }
+
+    /// The panel that a call is for.
+    pub fn called(said: &JsValue) -> Option<Self> {
+        if let Some(seq) = said.as_f64() {
+            return Some(Self::Message(seq as u64));
+        }
+        let named = [Self::Finer, Self::Send, Self::Replay, Self::Sample, Self::Topics];
+        named.into_iter().find(|panel| panel.call() == *said)
     }
 }
 

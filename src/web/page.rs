@@ -676,7 +676,6 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                         filter_error=shown.filter_error
                         exporting=shown.exporting
                         on_filter=move |text| app.filter(text)
-                        on_topics=move || app.open_panel(Panel::Topics)
                         on_export=move || app.export()
                         on_clear=move || app.clear()
                         on_open=move |panel| app.open_panel(panel)

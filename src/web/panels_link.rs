@@ -47,7 +47,7 @@ impl PanelsLink {
     /// Opens a panel, now or as soon as the panels are there.
     pub fn open(&self, panel: Panel, document: &Document) {
         match self.stage.get() {
-            Stage::Running => return hail::call(hail::PANELS, &panel.name().into()),
+            Stage::Running => return hail::call(hail::PANELS, &panel.call()),
             Stage::Loading => {}
             Stage::Absent => {
                 self.stage.set(Stage::Loading);
@@ -77,7 +77,7 @@ impl PanelsLink {
                 self.stage.set(Stage::Running);
                 self.connect(worker);
                 if let Some(panel) = self.wanted.take() {
-                    hail::call(hail::PANELS, &panel.name().into());
+                    hail::call(hail::PANELS, &panel.call());
                 }
                 None
             }

@@ -4,9 +4,11 @@
 
 mod fields;
 mod finer;
+mod inspector;
 mod replay;
 mod send;
 mod topics;
+mod virtual_rows;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,6 +26,7 @@ use crate::engine::update::{PanelsUpdate, Standing, State};
 use crate::outbox::Outbox;
 
 use finer::FinerPanel;
+use inspector::{Inspector, InspectorPanel};
 use replay::{ReplayPanel, Tape};
 use send::SendPanel;
 use topics::{TopicsPanel, Tree};
@@ -97,6 +100,7 @@ struct Panels {
     /// The worker has told its first update.
     is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
+    inspector: Inspector,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
     replay: NodeRef<leptos::html::Dialog>,
@@ -130,6 +134,7 @@ impl Panels {
             filled: RwSignal::default(),
             is_informed: StoredValue::new(false),
             line: StoredValue::new_local(Rc::default()),
+            inspector: Inspector::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
             replay: NodeRef::new(),
@@ -145,23 +150,29 @@ impl Panels {
         if let Some(port) = said.dyn_ref::<MessagePort>() {
             return self.connect(port.clone());
         }
-        match said.as_string() {
-            Some(name) if name == Panel::Finer.name() => {
+        if said.is_null() {
+            return self.cut();
+        }
+        match Panel::called(said) {
+            Some(Panel::Finer) => {
                 self.fill();
                 // The fields are drawn by then, and one of them gets the focus.
                 request_animation_frame(move || open_modally(self.finer));
             }
-            Some(name) if name == Panel::Send.name() => open_beside(self.send),
-            Some(name) if name == Panel::Replay.name() => open_beside(self.replay),
+            Some(Panel::Send) => open_beside(self.send),
+            Some(Panel::Replay) => open_beside(self.replay),
             // Without the panel, which would stand before what there is to see.
-            Some(name) if name == Panel::Sample.name() => self.tape.play_sample(self),
-            Some(name) if name == Panel::Topics.name() => {
+            Some(Panel::Sample) => self.tape.play_sample(self),
+            Some(Panel::Topics) => {
                 open_beside(self.tree.dialog);
                 self.tree.focus();
                 self.pull_with_frame();
             }
-            Some(_) => {}
-            None => self.cut(),
+            Some(Panel::Message(seq)) => {
+                self.inspect(seq);
+                open_beside(self.inspector.dialog);
+            }
+            None => {}
         }
     }
 
@@ -172,9 +183,15 @@ impl Panels {
         self.pull();
     }
 
+    /// Asks for another message.
+    fn inspect(self, seq: u64) {
+        self.inspector.ask(seq);
+        self.pull_with_frame();
+    }
+
     /// Says what is on screen, and waits for what is new.
     fn pull(self) {
-        self.tell(&Command::PullPanels(Glance { topics: self.tree.glance() }));
+        self.tell(&Command::PullPanels(Glance { topics: self.tree.glance(), message: self.inspector.glance() }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
         self.rest.set_value(ask_again);
@@ -214,6 +231,7 @@ impl Panels {
             *standing = Standing { state: State::Stopped, more, ..Standing::default() };
         });
         self.tree.clear();
+        self.inspector.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -229,7 +247,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, topics }) => {
+            Ok(PanelsUpdate { standing, published, topics, message }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -244,6 +262,9 @@ impl Panels {
                 if let Some(topics) = topics {
                     self.tree.show(topics);
                 }
+                if let Some(part) = message {
+                    self.inspector.take(part);
+                }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
                 }
@@ -252,8 +273,8 @@ impl Panels {
             // compared them.
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
-        // Nobody reads numbers that change more often.
-        if self.tree.is_open() {
+        // Nobody reads numbers that change more often; a large payload goes on.
+        if self.tree.is_open() && self.inspector.glance().is_none() {
             self.rest.set_value(Some(self.pull_after(REST_MS)));
         } else {
             self.pull_with_frame();
@@ -297,6 +318,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <SendPanel panels />
             <ReplayPanel panels />
             <TopicsPanel panels />
+            <InspectorPanel panels />
         </div>
     }
 }

@@ -1,0 +1,191 @@
+//! A list of any length, of which only the rows on screen are made.
+//!
+//! As in the console, the scroll bar is only an input device: the rows stand in
+//! a pane that sticks to the viewport, and [`Scroll`] says which they are.
+
+use leptos::html;
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{HtmlElement, KeyboardEvent, ResizeObserver};
+
+use crate::console::{Scroll, Step};
+
+/// Height of a row; the style sheet gets it from here.
+const ROW_PX: f64 = 20.0;
+
+/// Letters in the probe that a column is measured by.
+const PROBE: &str = "00000000000000000000";
+
+/// The list's handle.
+#[derive(Clone, Copy)]
+pub(super) struct VirtualRows {
+    scroll: RwSignal<Scroll>,
+    /// How many letters stand side by side; 0 until it is measured.
+    pub(super) columns: RwSignal<usize>,
+    scroller: NodeRef<html::Div>,
+    probe: NodeRef<html::Span>,
+    /// Where the scroll bar stood when it was last looked at.
+    bar_px: StoredValue<f64>,
+}
+
+impl VirtualRows {
+    pub(super) fn new() -> Self {
+        Self {
+            scroll: RwSignal::new(Scroll::new(ROW_PX)),
+            columns: RwSignal::new(0),
+            scroller: NodeRef::new(),
+            probe: NodeRef::new(),
+            bar_px: StoredValue::new(0.0),
+        }
+    }
+
+    /// The list has so many rows; it stays where it is, if that is still there.
+    pub(super) fn resize(self, rows: usize) {
+        self.scroll.update(|scroll| {
+            let is_at_top = scroll.top_rows() <= 0.0;
+            scroll.grow(rows as u64, 0);
+            if is_at_top {
+                scroll.step(Step::Home);
+            }
+        });
+    }
+
+    /// Moves by a key.
+    pub(super) fn step(self, step: Step) {
+        self.scroll.update(|scroll| scroll.step(step));
+        self.settle_bar();
+    }
+
+    /// Moves so that a row next to those on screen is among them.
+    pub(super) fn reveal(self, row: usize) {
+        let row = row as u64;
+        let (first, end) = self.scroll.with_untracked(|scroll| {
+            let on_screen = scroll.on_screen();
+            // The last may be cut off by the edge.
+            (scroll.top_rows().ceil() as u64, on_screen.end.saturating_sub(1).max(1))
+        });
+        if row < first {
+            self.step(Step::LineUp);
+        } else if row >= end {
+            self.step(Step::LineDown);
+        }
+    }
+
+    fn settle_bar(self) {
+        let Some(scroller) = self.scroller.get_untracked() else { return };
+        let bar_px = self.scroll.with_untracked(Scroll::bar_px);
+        if (bar_px - f64::from(scroller.scroll_top())).abs() > 1.0 {
+            // Below the spacer's limit and so within an i32.
+            scroller.set_scroll_top(bar_px.round() as i32);
+        }
+        self.bar_px.set_value(f64::from(scroller.scroll_top()));
+    }
+
+    fn scrolled(self) {
+        let Some(scroller) = self.scroller.get_untracked() else { return };
+        let (from_px, to_px) = (self.bar_px.get_value(), f64::from(scroller.scroll_top()));
+        // An echo of our own move.
+        if (to_px - from_px).abs() <= 1.0 {
+            return;
+        }
+        self.bar_px.set_value(to_px);
+        self.scroll.update(|scroll| scroll.drag(from_px, to_px));
+    }
+
+    fn measure(self, scroller: &HtmlElement) {
+        self.scroll.update(|scroll| scroll.resize(f64::from(scroller.client_height())));
+        let Some(probe) = self.probe.get_untracked() else { return };
+        let letter_px = probe.get_bounding_client_rect().width() / PROBE.len() as f64;
+        let room_px = f64::from(probe.parent_element().map_or(0, |pane| pane.client_width()));
+        if letter_px > 0.0 {
+            // Saturates. Never none, which would mean that it isn't known yet.
+            let columns = ((room_px / letter_px) as usize).saturating_sub(MARGIN_COLUMNS).max(1);
+            if self.columns.get_untracked() != columns {
+                self.columns.set(columns);
+            }
+        }
+    }
+}
+
+/// Letters' width that the row's padding and the mark before it take.
+const MARGIN_COLUMNS: usize = 4;
+
+/// What measures the list.
+struct Watch {
+    observer: ResizeObserver,
+    _on_resize: Closure<dyn FnMut()>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.observer.disconnect();
+    }
+}
+
+#[component]
+pub(super) fn VirtualList(
+    rows: VirtualRows,
+    /// What it holds, for people who can't see it.
+    label: &'static str,
+    /// The element that tells of the place of the cursor, if there is one.
+    #[prop(default = "")]
+    described_by: &'static str,
+    /// A key was pressed; `true` if that was all.
+    on_key: impl Fn(&KeyboardEvent) -> bool + 'static,
+    /// Makes a row.
+    row: impl Fn(usize) -> AnyView + Send + Sync + 'static,
+) -> impl IntoView {
+    let watch = StoredValue::new_local(None::<Watch>);
+    Effect::new(move || {
+        let Some(scroller) = rows.scroller.get() else { return };
+        let watched: HtmlElement = scroller.into();
+        let observed = watched.clone();
+        let on_resize = Closure::<dyn FnMut()>::new(move || rows.measure(&watched));
+        let Ok(observer) = ResizeObserver::new(on_resize.as_ref().unchecked_ref()) else { return };
+        observer.observe(&observed);
+        watch.set_value(Some(Watch { observer, _on_resize: on_resize }));
+    });
+    on_cleanup(move || watch.set_value(None));
+    let on_screen = Memo::new(move |_| rows.scroll.with(Scroll::on_screen));
+    let spacer_px = Memo::new(move |_| rows.scroll.with(|scroll| scroll.spacer_px().round() as u64));
+    let offset_px = move || {
+        rows.scroll.with(|scroll| {
+            let first = scroll.on_screen().start as f64;
+            ((first - scroll.top_rows()) * ROW_PX).round() as i64
+        })
+    };
+    let on_keydown = move |event: KeyboardEvent| {
+        if event.ctrl_key() || event.alt_key() || event.meta_key() {
+            return;
+        }
+        if on_key(&event) {
+            event.prevent_default();
+        } else if let Some(step) = Step::from_key(&event.key()) {
+            event.prevent_default();
+            rows.step(step);
+        }
+    };
+    view! {
+        <div
+            class="rows-scroller"
+            role="group"
+            aria-label=label
+            aria-describedby=(!described_by.is_empty()).then_some(described_by)
+            tabindex="0"
+            style=format!("--row-px:{}px", ROW_PX as u32)
+            node_ref=rows.scroller
+            on:scroll=move |_| rows.scrolled()
+            on:scrollend=move |_| rows.settle_bar()
+            on:keydown=on_keydown
+        >
+            <div class="rows-spacer" style:height=move || format!("{}px", spacer_px.get())>
+                <div class="rows-pane">
+                    <span class="rows-probe" aria-hidden="true" node_ref=rows.probe>{PROBE}</span>
+                    <div class="rows" style:transform=move || format!("translateY({}px)", offset_px())>
+                        {move || on_screen.get().map(|index| row(index as usize)).collect_view()}
+                    </div>
+                </div>
+            </div>
+        </div>
+    }
+}
