@@ -25,7 +25,7 @@ use crate::web::hail;
 const ROW_PX: u32 = 44;
 
 /// Rows fetched beyond the edges of the screen.
-const OVERSCAN_ROWS: u64 = 10;
+const OVERSCAN_ROWS: u64 = 6;
 
 /// How many fields of a payload are offered for the plot.
 const FIELDS_MAX: usize = 50;
@@ -250,15 +250,6 @@ fn topics_words(row: &TopicRow) -> String {
     }
 }
 
-/// A row in words, for those who don't see its columns.
-fn row_words(row: &TopicRow) -> String {
-    let name = if row.name.is_empty() { "(empty level)" } else { &row.name };
-    let retained = if row.is_retained { "retained" } else { "" };
-    let parts = [name, &count_words(row), &topics_words(row), &plot::rate(row.per_1000_s), retained, &value(row)];
-    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    parts.join(", ")
-}
-
 #[component]
 pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
     let tree = panels.tree;
@@ -297,7 +288,8 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
                 }
             }
         >
-            <header>
+            // No landmarks: the page has these two already.
+            <header role="none">
                 <h2 id="topics-title">"Topics"</h2>
                 <p class="why" data-topics=move || tree.view.with(|view| view.topics).to_string()>{summary}</p>
                 <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(tree.dialog)>
@@ -349,7 +341,6 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
             class="tree-row"
             role="treeitem"
             id=move || row_id(row.with(|row| row.id))
-            aria-label=move || row.with(row_words)
             attr:aria-level=move || row.with(|row| row.depth).to_string()
             aria-posinset=move || row.with(|row| row.place).to_string()
             aria-setsize=move || row.with(|row| row.siblings).to_string()
@@ -365,6 +356,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
         >
             <span
                 class="twisty"
+                aria-hidden="true"
                 on:click=move |event| {
                     event.stop_propagation();
                     activate();
@@ -384,7 +376,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
                 <bdi>{move || row.with(|row| row.name.clone())}</bdi>
                 <span class="retained" hidden=move || !row.with(|row| row.is_retained)>"retained"</span>
             </span>
-            <span class="count">{move || row.with(|row| grouped(row.count))}</span>
+            <span class="count">{move || row.with(|row| grouped(row.count))}<span class="unseen">" messages"</span></span>
             <span class="value">
                 <bdi>{move || row.with(value)}</bdi>
                 <span class="below">{move || row.with(topics_words)}</span>
@@ -431,7 +423,7 @@ fn Details(panels: Panels) -> impl IntoView {
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     };
     view! {
-        <footer class="panel-foot topic-details" hidden=move || id.get().is_none()>
+        <footer role="none" class="panel-foot topic-details" hidden=move || id.get().is_none()>
             <p class="topic"><bdi>{move || with(|row| row.topic.clone())}</bdi></p>
             <p class="why">{facts}</p>
             <svg
