@@ -135,7 +135,7 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
     let turn = move |seq: u64| panels.inspect(seq.max(1));
     view! {
         <dialog class="panel inspector" node_ref=inspector.dialog aria-labelledby="inspector-title" on:keydown=on_key>
-            <header>
+            <header role="none">
                 <h2 id="inspector-title">{move || format!("Message {}", grouped(inspector.seq.get()))}</h2>
                 <div class="turns">
                     <button
@@ -186,12 +186,12 @@ fn MessageView(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
         });
         view.set(chosen_view);
     };
-    let payload = Arc::clone(&kept.payload);
+    let (seq, payload) = (kept.seq, Arc::clone(&kept.payload));
     // What is spoken now; the log doesn't keep what was spoken then.
     let version = panels.standing.with_untracked(|standing| standing.version).unwrap_or(Version::V5);
     let packet = Arc::new(PublishBytes::new(&kept.message(), Arc::clone(&payload), version));
     view! {
-        <div class="inspector-body">
+        <div class="inspector-body" data-message=seq.to_string()>
             <Facts kept />
             <Choice view choose />
             {move || {
@@ -258,12 +258,12 @@ fn put(pieces: Vec<Piece>) -> impl IntoView {
 
 const fn class_of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Plain => "plain",
-        Kind::Name => "name",
-        Kind::Text => "text",
-        Kind::Number => "number",
-        Kind::Literal => "literal",
-        Kind::Odd => "odd",
+        Kind::Plain => "",
+        Kind::Name => "of-name",
+        Kind::Text => "of-text",
+        Kind::Number => "of-number",
+        Kind::Literal => "of-literal",
+        Kind::Odd => "of-odd",
     }
 }
 
@@ -366,7 +366,7 @@ fn CopyButton(sheet: RwSignal<Option<Result<Sheet, String>>>) -> impl IntoView {
         });
     };
     view! {
-        <footer class="panel-foot">
+        <footer class="panel-foot" role="none">
             <button type="button" class="button" disabled=move || name().is_none() on:click=copy>
                 {move || format!("Copy payload ({})", name().unwrap_or("–"))}
             </button>
