@@ -25,6 +25,7 @@
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
 //! - [`inspect`]: what a message holds, in every notation.
+//! - [`trace`]: the packets that went in and out.
 //! - `web` (feature `web`): everything that needs a browser.
 
 pub mod allowed;
@@ -43,5 +44,6 @@ pub mod mqtt;
 pub mod outbox;
 pub mod presets;
 pub mod time;
+pub mod trace;
 #[cfg(feature = "browser")]
 pub mod web;

@@ -103,7 +103,10 @@ fn what_is_posted_is_what_arrives() {
         Command::Pull(Pull { window: Window::At { first: u64::MAX, rows: 1 }, lines: 2 }),
         Command::Filter("\0".into()),
         Command::Refine(Box::default()),
-        Command::PullPanels(Glance { message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }) }),
+        Command::PullPanels(Glance {
+            message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }),
+            trace_from: Some(3),
+        }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));
     }

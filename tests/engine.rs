@@ -663,7 +663,7 @@ fn a_message_is_told_to_the_panels_in_parts() {
     assert_eq!(bench.panels(), None, "nobody looks at it");
     let mut told = String::new();
     for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
-        let glance = Glance { message: Some(MessageGlance { seq: 1, from_byte }) };
+        let glance = Glance { message: Some(MessageGlance { seq: 1, from_byte }), ..Glance::default() };
         bench.command(Command::PullPanels(glance));
         let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
         assert_eq!((part.seq, part.first_seq, part.next_seq), (1, 1, 2));
@@ -676,7 +676,10 @@ fn a_message_is_told_to_the_panels_in_parts() {
     assert_eq!(told, payload);
 
     bench.command(Command::Clear);
-    bench.command(Command::PullPanels(Glance { message: Some(MessageGlance { seq: 1, from_byte: 0 }) }));
+    bench.command(Command::PullPanels(Glance {
+        message: Some(MessageGlance { seq: 1, from_byte: 0 }),
+        ..Glance::default()
+    }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
     assert_eq!((part.first_seq, part.next_seq, part.found), (2, 2, None));
 }

@@ -155,6 +155,9 @@ pub struct Pull {
 pub struct Glance {
     /// A message that they haven't all of yet; answered at once.
     pub message: Option<MessageGlance>,
+    /// The packet trace, from the packet of this number on; answered as soon as
+    /// there is such a packet.
+    pub trace_from: Option<u64>,
 }
 
 /// A kept message, or the rest of one.

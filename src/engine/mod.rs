@@ -32,6 +32,7 @@ use crate::mqtt::publish;
 use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, Session, Token};
 use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
+use crate::trace::Trace;
 
 use command::{Command, ConnectRequest, Glance, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
@@ -97,6 +98,9 @@ pub struct Engine {
     /// The panels wait for news, having been told this.
     panels_pull: Option<Glance>,
     panels_know: Option<Standing>,
+    trace: Trace,
+    /// When something happened last, for what is sent because of it.
+    settled_at: Instant,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -144,6 +148,8 @@ impl Engine {
             published: Vec::new(),
             panels_pull: None,
             panels_know: None,
+            trace: Trace::default(),
+            settled_at: Instant::EPOCH,
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -216,7 +222,7 @@ impl Engine {
     /// A binary frame came.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.attempt.received(bytes);
-        let mut intake = Intake { log: &mut self.log, news: &mut self.news };
+        let mut intake = Intake { log: &mut self.log, trace: &mut self.trace, news: &mut self.news };
         self.session.handle_input(bytes, now, &mut intake);
         self.settle(now);
     }
@@ -260,7 +266,10 @@ impl Engine {
         }
         Some(match self.session.poll_transmit()? {
             session::Transmit::Dial => Transmit::Dial { url: &self.broker },
-            session::Transmit::Send(bytes) => Transmit::Send(bytes),
+            session::Transmit::Send(bytes) => {
+                self.trace.sent(bytes, self.settled_at);
+                Transmit::Send(bytes)
+            }
             session::Transmit::HangUp => Transmit::HangUp,
         })
     }
@@ -300,14 +309,15 @@ impl Engine {
                 && known.server.as_ref() == server
                 && known.more == *self.more
         });
-        if is_known && self.published.is_empty() && glance.message.is_none() {
+        let trace = glance.trace_from.filter(|&from| self.trace.has(from)).map(|from| self.trace.part(from));
+        if is_known && self.published.is_empty() && glance.message.is_none() && trace.is_none() {
             return None;
         }
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_pull = None;
         self.panels_know = Some(standing.clone());
         let message = glance.message.map(|glance| row::part_of(&self.log, glance));
-        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), message })
+        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), message, trace })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means
@@ -437,6 +447,7 @@ impl Engine {
     /// After every change: what happened in the session becomes what the page
     /// shows.
     fn settle(&mut self, now: Instant) {
+        self.settled_at = now;
         while let Some(event) = self.session.poll_event() {
             // Outcomes are for the panels, who see them in `published`.
             self.news |= !matches!(event, Event::Published { .. });
@@ -453,6 +464,7 @@ impl Engine {
     }
 
     fn dialing(&mut self, version: Version, now: Instant) {
+        self.trace.speak(version);
         self.attempt = Attempt::new(version, now);
         if self.connection.retry_at.take().is_some() {
             self.connection.words = format!("Trying again now. {}", self.connection.words);
@@ -578,13 +590,14 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
 /// Where messages land: borrowed from the frame, copied once, into the log.
 struct Intake<'a> {
     log: &'a mut MessageLog,
+    trace: &'a mut Trace,
     news: &'a mut bool,
 }
 
 impl Inbox for Intake<'_> {
     #[inline]
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        self.log.append(&Arrival {
+        let seq = self.log.append(&Arrival {
             time: now,
             topic: message.topic,
             qos: message.qos,
@@ -593,6 +606,12 @@ impl Inbox for Intake<'_> {
             properties: message.properties,
             payload: message.payload,
         });
+        self.trace.brought(seq);
         *self.news = true;
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &[u8], now: Instant) {
+        self.trace.received(packet, now);
     }
 }

@@ -26,6 +26,8 @@ pub enum Panel {
     Finer,
     /// Sends messages.
     Send,
+    /// Shows the packets that go in and out.
+    Packets,
     /// Shows the message of this number.
     Message(u64),
 }
@@ -36,6 +38,7 @@ impl Panel {
         match self {
             Self::Finer => "finer".into(),
             Self::Send => "send".into(),
+            Self::Packets => "packets".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
         }
@@ -46,7 +49,7 @@ impl Panel {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
         }
-        [Self::Finer, Self::Send].into_iter().find(|panel| panel.call() == *said)
+        [Self::Finer, Self::Send, Self::Packets].into_iter().find(|panel| panel.call() == *said)
     }
 }
 

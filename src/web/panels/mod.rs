@@ -5,6 +5,7 @@
 mod fields;
 mod finer;
 mod inspector;
+mod packets;
 mod send;
 mod virtual_rows;
 
@@ -24,6 +25,7 @@ use crate::outbox::Outbox;
 
 use finer::FinerPanel;
 use inspector::{Inspector, InspectorPanel};
+use packets::{Packets, PacketsPanel};
 use send::SendPanel;
 
 /// The panels' style; relative to the page, as copied by Trunk.
@@ -92,6 +94,7 @@ struct Panels {
     /// The next frame will ask the worker for news.
     pull_is_due: StoredValue<bool>,
     inspector: Inspector,
+    packets: Packets,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
 }
@@ -120,6 +123,7 @@ impl Panels {
             line: StoredValue::new_local(Rc::default()),
             pull_is_due: StoredValue::new(false),
             inspector: Inspector::new(),
+            packets: Packets::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
         }
@@ -140,9 +144,10 @@ impl Panels {
                 request_animation_frame(move || open_modally(self.finer));
             }
             Some(Panel::Send) => open_beside(self.send),
-            Some(Panel::Message(seq)) => {
-                self.inspect(seq);
-                open_beside(self.inspector.dialog);
+            Some(Panel::Message(seq)) => self.open_message(seq),
+            Some(Panel::Packets) => {
+                open_beside(self.packets.dialog);
+                self.pull_soon();
             }
             None => {}
         }
@@ -153,6 +158,12 @@ impl Panels {
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         self.line.with_value(|line| *line.borrow_mut() = Some(Line { port, _on_message: on_message }));
         self.pull_soon();
+    }
+
+    /// Opens the inspector, or shows another message in it.
+    fn open_message(self, seq: u64) {
+        self.inspect(seq);
+        open_beside(self.inspector.dialog);
     }
 
     /// Asks for another message.
@@ -169,7 +180,10 @@ impl Panels {
         }
         request_animation_frame(move || {
             self.pull_is_due.set_value(false);
-            self.tell(&Command::PullPanels(Glance { message: self.inspector.glance() }));
+            self.tell(&Command::PullPanels(Glance {
+                message: self.inspector.glance(),
+                trace_from: self.packets.glance(),
+            }));
         });
     }
 
@@ -191,6 +205,7 @@ impl Panels {
             *standing = Standing { state: State::Stopped, more, ..Standing::default() };
         });
         self.inspector.cut();
+        self.packets.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -206,7 +221,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, message }) => {
+            Ok(PanelsUpdate { standing, published, message, trace }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -220,6 +235,9 @@ impl Panels {
                 }
                 if let Some(part) = message {
                     self.inspector.take(part);
+                }
+                if let Some(part) = trace {
+                    self.packets.take(part);
                 }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
@@ -267,6 +285,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
         <div id=HOST_ID>
             <FinerPanel panels />
             <SendPanel panels />
+            <PacketsPanel panels />
             <InspectorPanel panels />
         </div>
     }
