@@ -162,8 +162,8 @@ impl Panels {
 
     /// Opens the inspector, or shows another message in it.
     fn open_message(self, seq: u64) {
-        self.inspect(seq);
         open_beside(self.inspector.dialog);
+        self.inspect(seq);
     }
 
     /// Asks for another message.
@@ -180,10 +180,10 @@ impl Panels {
         }
         request_animation_frame(move || {
             self.pull_is_due.set_value(false);
-            self.tell(&Command::PullPanels(Glance {
-                message: self.inspector.glance(),
-                trace_from: self.packets.glance(),
-            }));
+            // The inspector shows the packets that a message came with.
+            let is_traced = self.packets.is_open() || self.inspector.is_open();
+            let trace_from = is_traced.then(|| self.packets.glance());
+            self.tell(&Command::PullPanels(Glance { message: self.inspector.glance(), trace_from }));
         });
     }
 
