@@ -27,6 +27,7 @@
 //!   of the messages sent.
 //! - [`replay`]: a log played again, by its own times.
 //! - [`inspect`]: what a message holds, in every notation.
+//! - [`trace`]: the packets that went in and out.
 //! - `web` (feature `web`): everything that needs a browser.
 
 pub mod allowed;
@@ -47,5 +48,6 @@ pub mod presets;
 pub mod replay;
 pub mod time;
 pub mod topics;
+pub mod trace;
 #[cfg(feature = "browser")]
 pub mod web;

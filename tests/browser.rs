@@ -122,6 +122,7 @@ fn what_is_posted_is_what_arrives() {
                 ..TopicsGlance::default()
             }),
             message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }),
+            trace_from: Some(3),
         }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Glance, More, PublishRequest, Pull, Secret, TopicsGlance, Window,
+    Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, TopicsGlance, Window,
 };
 use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, TopicsView, Update};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
@@ -44,7 +44,13 @@ impl Bench {
     }
 
     fn message(&mut self, topic: &str, payload: &str) {
-        let mut packet = vec![0x30, (topic.len() + payload.len() + 3) as u8, 0, topic.len() as u8];
+        let mut packet = vec![0x30];
+        let mut length = topic.len() + payload.len() + 3;
+        while length > 0x7F {
+            packet.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        packet.extend([length as u8, 0, topic.len() as u8]);
         packet.extend_from_slice(topic.as_bytes());
         packet.push(0);
         packet.extend_from_slice(payload.as_bytes());
@@ -107,7 +113,7 @@ impl Bench {
     /// What the panels are told while the tree of topics is open.
     fn topics(&mut self) -> Option<TopicsView> {
         let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
-        self.command(Command::PullPanels(Glance { topics, message: None }));
+        self.command(Command::PullPanels(Glance { topics, ..Glance::default() }));
         self.engine.poll_panels()?.topics
     }
 
@@ -725,4 +731,34 @@ fn a_log_is_played_as_if_it_arrived_now() {
     let update = bench.pull(10, 4).expect("something new");
     assert_eq!((update.rows.rows[0].seq, update.rows.rows[0].time), (1, bench.now));
     assert!(matches!(&update.lines[..], [Told::Line { seq: 1, line }] if line.text == "Again"));
+}
+
+#[test]
+fn a_message_is_told_to_the_panels_in_parts() {
+    let mut bench = Bench::online();
+    bench.panels();
+    let payload = "x".repeat(2_500_000);
+    bench.message("deck/large", &payload);
+    assert_eq!(bench.panels(), None, "nobody looks at it");
+    let mut told = String::new();
+    for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
+        let glance = Glance { message: Some(MessageGlance { seq: 1, from_byte }), ..Glance::default() };
+        bench.command(Command::PullPanels(glance));
+        let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
+        assert_eq!((part.seq, part.first_seq, part.next_seq), (1, 1, 2));
+        let found = part.found.expect("it is kept");
+        assert_eq!((found.topic.as_str(), found.payload_bytes, found.from_byte), ("deck/large", 2_500_000, from_byte));
+        assert_eq!(found.payload.len(), bytes);
+        told.push_str(std::str::from_utf8(&found.payload).expect("text"));
+        assert_eq!(bench.engine.poll_panels(), None, "one answer a pull");
+    }
+    assert_eq!(told, payload);
+
+    bench.command(Command::Clear);
+    bench.command(Command::PullPanels(Glance {
+        message: Some(MessageGlance { seq: 1, from_byte: 0 }),
+        ..Glance::default()
+    }));
+    let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
+    assert_eq!((part.first_seq, part.next_seq, part.found), (2, 2, None));
 }

@@ -163,6 +163,9 @@ pub struct Glance {
     pub topics: Option<TopicsGlance>,
     /// A message that they haven't all of yet; answered at once.
     pub message: Option<MessageGlance>,
+    /// The packet trace, from the packet of this number on; answered as soon as
+    /// there is such a packet.
+    pub trace_from: Option<u64>,
 }
 
 /// The part of the tree of topics that is on screen.

@@ -21,6 +21,11 @@ impl Glimpse {
     pub(super) fn message(&self) -> Option<MessageGlance> {
         self.glance.message
     }
+
+    /// The first packet of the trace that they don't have; `None` while they show none.
+    pub(super) fn trace_from(&self) -> Option<u64> {
+        self.glance.trace_from
+    }
 }
 
 impl Engine {

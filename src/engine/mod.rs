@@ -35,6 +35,7 @@ use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, 
 use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
 use crate::topics::Topics;
+use crate::trace::Trace;
 
 use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
@@ -105,6 +106,9 @@ pub struct Engine {
     panels_know: Option<Standing>,
     /// What the tree of topics was when they were last told of it.
     topics_told: Option<Glimpse>,
+    trace: Trace,
+    /// When something happened last, for what is sent because of it.
+    settled_at: Instant,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -154,6 +158,8 @@ impl Engine {
             panels_pull: None,
             panels_know: None,
             topics_told: None,
+            trace: Trace::default(),
+            settled_at: Instant::EPOCH,
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -229,7 +235,8 @@ impl Engine {
     /// A binary frame came.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.attempt.received(bytes);
-        let mut intake = Intake { log: &mut self.log, topics: &mut self.topics, news: &mut self.news };
+        let mut intake =
+            Intake { log: &mut self.log, topics: &mut self.topics, trace: &mut self.trace, news: &mut self.news };
         self.session.handle_input(bytes, now, &mut intake);
         self.settle(now);
     }
@@ -273,7 +280,10 @@ impl Engine {
         }
         Some(match self.session.poll_transmit()? {
             session::Transmit::Dial => Transmit::Dial { url: &self.broker },
-            session::Transmit::Send(bytes) => Transmit::Send(bytes),
+            session::Transmit::Send(bytes) => {
+                self.trace.sent(bytes, self.settled_at);
+                Transmit::Send(bytes)
+            }
             session::Transmit::HangUp => Transmit::HangUp,
         })
     }
@@ -314,15 +324,16 @@ impl Engine {
                 && known.more == *self.more
         });
         let topics = self.topics_news(glimpse);
-        let message = glimpse.message();
-        if is_known && self.published.is_empty() && topics.is_none() && message.is_none() {
+        let (message, trace_from) = (glimpse.message(), glimpse.trace_from());
+        let trace = trace_from.filter(|&from| self.trace.has(from)).map(|from| self.trace.part(from));
+        if is_known && self.published.is_empty() && topics.is_none() && message.is_none() && trace.is_none() {
             return None;
         }
         let message = message.map(|glance| row::part_of(&self.log, glance));
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.note_told(topics.as_ref());
         self.panels_know = Some(standing.clone());
-        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), topics, message })
+        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), topics, message, trace })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means
@@ -468,6 +479,7 @@ impl Engine {
     /// After every change: what happened in the session becomes what the page
     /// shows.
     fn settle(&mut self, now: Instant) {
+        self.settled_at = now;
         while let Some(event) = self.session.poll_event() {
             // Outcomes are for the panels, who see them in `published`.
             self.news |= !matches!(event, Event::Published { .. });
@@ -484,6 +496,7 @@ impl Engine {
     }
 
     fn dialing(&mut self, version: Version, now: Instant) {
+        self.trace.speak(version);
         self.attempt = Attempt::new(version, now);
         if self.connection.retry_at.take().is_some() {
             self.connection.words = format!("Trying again now. {}", self.connection.words);
@@ -610,6 +623,7 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
 struct Intake<'a> {
     log: &'a mut MessageLog,
     topics: &'a mut Topics,
+    trace: &'a mut Trace,
     news: &'a mut bool,
 }
 
@@ -627,6 +641,12 @@ impl Inbox for Intake<'_> {
         };
         let seq = self.log.append(&arrival);
         self.topics.note(seq, &arrival);
+        self.trace.brought(seq);
         *self.news = true;
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &[u8], now: Instant) {
+        self.trace.received(packet, now);
     }
 }

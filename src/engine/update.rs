@@ -8,6 +8,7 @@ use crate::dialogue::Line;
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
 use crate::time::Instant;
+use crate::trace::TracePart;
 
 /// Everything the page needs for its next frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub struct PanelsUpdate {
     pub topics: Option<TopicsView>,
     /// The message that was asked for, or a part of it.
     pub message: Option<MessagePart>,
+    /// The packets that went since those that the panels have.
+    pub trace: Option<TracePart>,
 }
 
 /// What is on screen of the tree of topics.

@@ -35,6 +35,13 @@ pub struct Piece {
 /// Columns that a tab takes at most.
 const TAB_COLUMNS: usize = 8;
 
+/// The names of the control characters in ASCII. Unicode's pictures of them are
+/// missing in many fonts, and too small to be read in the others.
+const CONTROL_NAMES: [&str; 32] = [
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI", "DLE",
+    "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
+];
+
 /// Where the rows of a text begin.
 #[derive(Clone, Debug)]
 pub struct Text {
@@ -157,8 +164,8 @@ fn columns_of(c: char) -> usize {
 fn stand_in(c: char) -> Option<String> {
     Some(match c {
         '\t' | ' '..='~' => return None,
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32)?.to_string(),
-        '\u{7f}' => '\u{2421}'.to_string(),
+        '\0'..='\u{1f}' => CONTROL_NAMES.get(c as usize)?.to_string(),
+        '\u{7f}' => "DEL".to_owned(),
         '\u{80}'..='\u{9f}'
         | '\u{ad}'
         | '\u{61c}'
@@ -202,9 +209,9 @@ mod tests {
         check(b"two\nlines", 10, &["two", "lines"]);
         check(b"ends\n", 10, &["ends", ""]);
         check(b"\n\n", 10, &["", "", ""]);
-        check(b"crlf\r\nx", 10, &["crlf[␍]", "x"]);
+        check(b"crlf\r\nx", 10, &["crlf[CR]", "x"]);
         check(b"</script><b>", 20, &["</script><b>"]);
-        check(b"\0\x1b\x7f", 10, &["[␀][␛][␡]"]);
+        check(b"\0\x1b\x7f", 10, &["[NUL][ESC][DEL]"]);
         check(b"1234567890abc", 5, &["12345", "↪67890", "↪abc"]);
         check("a\u{202e}b\u{2066}".as_bytes(), 20, &["a[U+202E]b[U+2066]"]);
         check(b"caf\xc3", 10, &["caf[\\xC3]"]);

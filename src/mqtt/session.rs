@@ -276,6 +276,9 @@ pub trait Inbox {
     /// One message, its topic alias resolved. Borrowed: what is to stay must be
     /// copied.
     fn message(&mut self, message: &Publish<'_>, now: Instant);
+
+    /// A whole packet came, of whatever type; it is handled next.
+    fn packet(&mut self, _packet: &[u8], _now: Instant) {}
 }
 
 /// Where the connection is.
@@ -764,6 +767,7 @@ impl Session {
                 }
             };
             used += packet.len();
+            inbox.packet(packet, now);
             match codec::decode(packet, self.version, &self.options.limits) {
                 Ok(decoded) => self.handle_packet(decoded, packet, now, inbox),
                 Err(violation) => self.violated(violation, now),

@@ -554,6 +554,8 @@ pub fn ConsoleView(
             if key == "Enter"
                 && let Some(seq) = console.at_hand()
             {
+                // Or it would press the button that gets the focus.
+                event.prevent_default();
                 on_open(Panel::Message(seq));
             }
             if let Some(step) = Step::from_key(&key) {

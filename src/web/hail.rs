@@ -36,6 +36,8 @@ pub enum Panel {
     Sample,
     /// The topics seen.
     Topics,
+    /// Shows the packets that go in and out.
+    Packets,
     /// Shows the message of this number.
     Message(u64),
 }
@@ -49,6 +51,7 @@ impl Panel {
             Self::Replay => "replay".into(),
             Self::Sample => "sample".into(),
             Self::Topics => "topics".into(),
+            Self::Packets => "packets".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
         }
@@ -59,7 +62,7 @@ impl Panel {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
         }
-        let named = [Self::Finer, Self::Send, Self::Replay, Self::Sample, Self::Topics];
+        let named = [Self::Finer, Self::Send, Self::Replay, Self::Sample, Self::Topics, Self::Packets];
         named.into_iter().find(|panel| panel.call() == *said)
     }
 }

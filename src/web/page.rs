@@ -645,6 +645,14 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             <button
                                 type="button"
                                 class="button quiet"
+                                aria-haspopup="dialog"
+                                on:click=move |_| app.open_panel(Panel::Packets)
+                            >
+                                "Packets"
+                            </button>
+                            <button
+                                type="button"
+                                class="button quiet"
                                 aria-expanded=move || shown.form_open.get().to_string()
                                 aria-controls="connection"
                                 on:click=move |_| shown.form_open.update(|open| *open = !*open)

@@ -93,7 +93,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.finer aria-labelledby="finer-title">
-            <header>
+            <header role="none">
                 <h2 id="finer-title">"More settings"</h2>
                 <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(panels.finer)>
                     "×"
@@ -112,7 +112,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                 </form>
                 <Terms panels />
             </div>
-            <footer class="panel-foot">
+            <footer class="panel-foot" role="none">
                 <button type="submit" form="finer" class="button primary">
                     "Apply"
                 </button>

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Element, Event, KeyboardEvent};
 
-use super::virtual_rows::{VirtualList, VirtualRows};
+use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close};
 use crate::console::{grouped, size};
 use crate::engine::command::MessageGlance;
@@ -90,6 +90,11 @@ impl Inspector {
         self.seq.set(seq);
     }
 
+    /// Somebody looks at a message.
+    pub(super) fn is_open(self) -> bool {
+        self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
+    }
+
     /// What to ask the worker for.
     pub(super) fn glance(self) -> Option<MessageGlance> {
         self.gathering.with_value(Gathering::glance)
@@ -135,7 +140,7 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
     let turn = move |seq: u64| panels.inspect(seq.max(1));
     view! {
         <dialog class="panel inspector" node_ref=inspector.dialog aria-labelledby="inspector-title" on:keydown=on_key>
-            <header>
+            <header role="none">
                 <h2 id="inspector-title">{move || format!("Message {}", grouped(inspector.seq.get()))}</h2>
                 <div class="turns">
                     <button
@@ -186,13 +191,13 @@ fn MessageView(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
         });
         view.set(chosen_view);
     };
-    let payload = Arc::clone(&kept.payload);
+    let (seq, payload) = (kept.seq, Arc::clone(&kept.payload));
     // What is spoken now; the log doesn't keep what was spoken then.
     let version = panels.standing.with_untracked(|standing| standing.version).unwrap_or(Version::V5);
     let packet = Arc::new(PublishBytes::new(&kept.message(), Arc::clone(&payload), version));
     view! {
-        <div class="inspector-body">
-            <Facts kept />
+        <div class="inspector-body" data-message=seq.to_string()>
+            <Facts panels kept />
             <Choice view choose />
             {move || {
                 if view.get() == View::Packet {
@@ -206,7 +211,7 @@ fn MessageView(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
 }
 
 #[component]
-fn Facts(kept: Arc<Kept>) -> impl IntoView {
+fn Facts(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
     let found = &kept.found;
     let qos = match found.qos {
         QoS::AtMostOnce => "0, at most once",
@@ -242,7 +247,34 @@ fn Facts(kept: Arc<Kept>) -> impl IntoView {
             <dt>"Size"</dt>
             <dd>{bytes}</dd>
             {listed}
+            <Delivery panels seq=kept.seq />
         </dl>
+    }
+}
+
+/// The packets that this message's delivery was made of, as far as they are
+/// still in the trace.
+#[component]
+fn Delivery(panels: Panels, seq: u64) -> impl IntoView {
+    move || {
+        let steps = panels.packets.story.with(|story| {
+            let delivery = story.delivery_of(seq);
+            let begun = delivery.first()?.record.time;
+            let steps = delivery.iter().map(|entry| {
+                let arrow = if entry.record.is_incoming { "←" } else { "→" };
+                let micros = entry.record.time.since(begun).as_micros();
+                let identifier = entry.identifier().map_or_else(String::new, |identifier| format!(" {identifier}"));
+                let name = entry.kind().name();
+                format!("{arrow} {name}{identifier} +{}.{} ms", micros / 1_000, micros % 1_000 / 100)
+            });
+            Some(steps.collect::<Vec<_>>())
+        });
+        // One packet without an answer is no exchange.
+        let steps = steps.filter(|steps| steps.len() > 1)?;
+        Some(view! {
+            <dt>"Delivery"</dt>
+            <dd class="delivery">{steps.into_iter().map(|step| view! { <span>{step}</span> }).collect_view()}</dd>
+        })
     }
 }
 
@@ -258,12 +290,12 @@ fn put(pieces: Vec<Piece>) -> impl IntoView {
 
 const fn class_of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Plain => "plain",
-        Kind::Name => "name",
-        Kind::Text => "text",
-        Kind::Number => "number",
-        Kind::Literal => "literal",
-        Kind::Odd => "odd",
+        Kind::Plain => "",
+        Kind::Name => "of-name",
+        Kind::Text => "of-text",
+        Kind::Number => "of-number",
+        Kind::Literal => "of-literal",
+        Kind::Odd => "of-odd",
     }
 }
 
@@ -291,7 +323,7 @@ fn Choice(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl
 
 #[component]
 fn PayloadView(view: View, payload: Arc<[u8]>) -> impl IntoView {
-    let rows = VirtualRows::new();
+    let rows = VirtualRows::new(Start::Head);
     let sheet = RwSignal::new(None::<Result<Sheet, String>>);
     Effect::new(move || {
         let columns = rows.columns.get();
@@ -366,7 +398,7 @@ fn CopyButton(sheet: RwSignal<Option<Result<Sheet, String>>>) -> impl IntoView {
         });
     };
     view! {
-        <footer class="panel-foot">
+        <footer class="panel-foot" role="none">
             <button type="button" class="button" disabled=move || name().is_none() on:click=copy>
                 {move || format!("Copy payload ({})", name().unwrap_or("–"))}
             </button>
@@ -379,7 +411,7 @@ fn CopyButton(sheet: RwSignal<Option<Result<Sheet, String>>>) -> impl IntoView {
 /// follows the mouse or the arrow keys.
 #[component]
 fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
-    let rows = VirtualRows::new();
+    let rows = VirtualRows::new(Start::Head);
     let cursor = RwSignal::new(0_usize);
     let bytes_per_row = Memo::new(move |_| hex::bytes_per_row(rows.columns.get()));
     let bytes = packet.len();
@@ -466,8 +498,14 @@ fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
     }
 }
 
+/// The time of day to the millisecond, where this browser is.
+pub(super) fn local_clock(time: Instant) -> String {
+    let time = local_time(time);
+    time.split_once(' ').map_or(time.clone(), |(_, clock)| clock.to_owned())
+}
+
 /// Day and time to the millisecond, where this browser is.
-fn local_time(time: Instant) -> String {
+pub(super) fn local_time(time: Instant) -> String {
     let ms = time.as_micros() as f64 / 1_000.0;
     let ahead_ms = js_sys::Date::new(&ms.into()).get_timezone_offset() * -60_000.0;
     let shifted = js_sys::Date::new(&(ms + ahead_ms).into());

@@ -5,6 +5,7 @@
 mod fields;
 mod finer;
 mod inspector;
+mod packets;
 mod replay;
 mod send;
 mod topics;
@@ -27,6 +28,7 @@ use crate::outbox::Outbox;
 
 use finer::FinerPanel;
 use inspector::{Inspector, InspectorPanel};
+use packets::{Packets, PacketsPanel};
 use replay::{ReplayPanel, Tape};
 use send::SendPanel;
 use topics::{TopicsPanel, Tree};
@@ -101,6 +103,7 @@ struct Panels {
     is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
     inspector: Inspector,
+    packets: Packets,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
     replay: NodeRef<leptos::html::Dialog>,
@@ -135,6 +138,7 @@ impl Panels {
             is_informed: StoredValue::new(false),
             line: StoredValue::new_local(Rc::default()),
             inspector: Inspector::new(),
+            packets: Packets::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
             replay: NodeRef::new(),
@@ -168,9 +172,10 @@ impl Panels {
                 self.tree.focus();
                 self.pull_with_frame();
             }
-            Some(Panel::Message(seq)) => {
-                self.inspect(seq);
-                open_beside(self.inspector.dialog);
+            Some(Panel::Message(seq)) => self.open_message(seq),
+            Some(Panel::Packets) => {
+                open_beside(self.packets.dialog);
+                self.pull_with_frame();
             }
             None => {}
         }
@@ -183,6 +188,12 @@ impl Panels {
         self.pull();
     }
 
+    /// Opens the inspector, or shows another message in it.
+    fn open_message(self, seq: u64) {
+        open_beside(self.inspector.dialog);
+        self.inspect(seq);
+    }
+
     /// Asks for another message.
     fn inspect(self, seq: u64) {
         self.inspector.ask(seq);
@@ -191,7 +202,11 @@ impl Panels {
 
     /// Says what is on screen, and waits for what is new.
     fn pull(self) {
-        self.tell(&Command::PullPanels(Glance { topics: self.tree.glance(), message: self.inspector.glance() }));
+        // The inspector shows the packets that a message came with.
+        let is_traced = self.packets.is_open() || self.inspector.is_open();
+        let trace_from = is_traced.then(|| self.packets.glance());
+        let (topics, message) = (self.tree.glance(), self.inspector.glance());
+        self.tell(&Command::PullPanels(Glance { topics, message, trace_from }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
         self.rest.set_value(ask_again);
@@ -232,6 +247,7 @@ impl Panels {
         });
         self.tree.clear();
         self.inspector.cut();
+        self.packets.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -247,7 +263,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, topics, message }) => {
+            Ok(PanelsUpdate { standing, published, topics, message, trace }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -264,6 +280,9 @@ impl Panels {
                 }
                 if let Some(part) = message {
                     self.inspector.take(part);
+                }
+                if let Some(part) = trace {
+                    self.packets.take(part);
                 }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
@@ -318,6 +337,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <SendPanel panels />
             <ReplayPanel panels />
             <TopicsPanel panels />
+            <PacketsPanel panels />
             <InspectorPanel panels />
         </div>
     }

@@ -36,7 +36,7 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.send aria-labelledby="send-title" on:keydown=on_key>
-            <header>
+            <header role="none">
                 <h2 id="send-title">"Send a message"</h2>
                 <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(panels.send)>
                     "×"

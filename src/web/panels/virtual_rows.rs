@@ -16,9 +16,19 @@ const ROW_PX: f64 = 20.0;
 /// Letters in the probe that a column is measured by.
 const PROBE: &str = "00000000000000000000";
 
+/// Where a list begins, and what it does when it grows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At its first row.
+    Head,
+    /// At its last, which stays in view until somebody moves.
+    Tail,
+}
+
 /// The list's handle.
 #[derive(Clone, Copy)]
 pub(super) struct VirtualRows {
+    start: Start,
     scroll: RwSignal<Scroll>,
     /// How many letters stand side by side; 0 until it is measured.
     pub(super) columns: RwSignal<usize>,
@@ -29,8 +39,9 @@ pub(super) struct VirtualRows {
 }
 
 impl VirtualRows {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(start: Start) -> Self {
         Self {
+            start,
             scroll: RwSignal::new(Scroll::new(ROW_PX)),
             columns: RwSignal::new(0),
             scroller: NodeRef::new(),
@@ -44,10 +55,14 @@ impl VirtualRows {
         self.scroll.update(|scroll| {
             let is_at_top = scroll.top_rows() <= 0.0;
             scroll.grow(rows as u64, 0);
-            if is_at_top {
+            if is_at_top && self.start == Start::Head {
                 scroll.step(Step::Home);
             }
         });
+        if self.start == Start::Tail {
+            // When the spacer has its new height.
+            request_animation_frame(move || self.settle_bar());
+        }
     }
 
     /// Moves by a key.

@@ -74,6 +74,19 @@ impl Login<'_> {
         succeeded("mosquitto_pub", &output)
     }
 
+    /// Publishes one message of any bytes with `mosquitto_pub` and MQTT 5.0, with further options of
+    /// that program.
+    pub async fn publish_bytes(&self, topic: &str, payload: &[u8], options: &[&str]) -> Result<()> {
+        let mut command = self.mosquitto_pub(Version::V5, topic)?;
+        // Its way to say that there is no payload at all.
+        command.arg(if payload.is_empty() { "-n" } else { "-s" }).args(options);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut input = child.stdin.take().context("standard input is not piped")?;
+        input.write_all(payload).await?;
+        drop(input);
+        succeeded("mosquitto_pub", &child.wait_with_output().await?)
+    }
+
     /// Publishes each line of `text` at QoS 0 as fast as the broker takes them.
     pub async fn publish_lines(&self, version: Version, topic: &str, text: String) -> Result<()> {
         let mut child =

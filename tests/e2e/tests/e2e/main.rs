@@ -6,6 +6,7 @@ mod console;
 mod credentials;
 mod first_load;
 mod harness;
+mod inspector;
 mod keep_alive;
 mod lasting;
 mod lines;

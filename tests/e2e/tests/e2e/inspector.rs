@@ -1,0 +1,183 @@
+//! The message inspector: real messages, shown as they are in every notation, and the bytes of the
+//! packet explained.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::Login;
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+use serde_json::json;
+
+/// WebDriver's codes for keys.
+const ENTER: &str = "\u{E007}";
+const RIGHT: &str = "\u{E014}";
+
+const INSPECTOR: &str = "document.querySelector('dialog.inspector[open]')";
+
+/// Opens the inspector by a double click on a message's row.
+async fn inspect(page: &Page, seq: u64) -> Result<()> {
+    let row = format!("console_().querySelector('[data-seq=\"{seq}\"] .payload')");
+    page.wait_for("the row", &format!("Boolean({row})"), PATIENCE).await?;
+    page.run(&format!("{row}.dispatchEvent(new MouseEvent('dblclick', {{ bubbles: true }}));")).await?;
+    wait_for_message(page, seq).await
+}
+
+/// Waits until the inspector shows a message.
+async fn wait_for_message(page: &Page, seq: u64) -> Result<()> {
+    let shown = format!("{INSPECTOR}?.querySelector('[data-message=\"{seq}\"] .sheet-row')");
+    page.wait_for(&format!("message {seq} in the inspector"), &format!("Boolean({shown})"), PATIENCE).await
+}
+
+/// The view that is chosen.
+async fn view(page: &Page) -> Result<String> {
+    page.evaluate(&format!("{INSPECTOR}.querySelector('input:checked').parentElement.textContent")).await
+}
+
+async fn choose(page: &Page, view: &str) -> Result<()> {
+    page.run(&format!("field({}).click();", json!(view))).await?;
+    let shown = format!(
+        "field({}).checked && Boolean({INSPECTOR}.querySelector('.sheet-row, .fault:not(:empty)'))",
+        json!(view)
+    );
+    page.wait_for(view, &shown, PATIENCE).await
+}
+
+/// What stands in the rows, as one reads it.
+async fn rows(page: &Page) -> Result<Vec<String>> {
+    page.evaluate(&format!("[...{INSPECTOR}.querySelectorAll('.sheet-row')].map((row) => row.innerText)")).await
+}
+
+async fn fact(page: &Page, name: &str) -> Result<String> {
+    let term = format!("[...{INSPECTOR}.querySelectorAll('dt')].find((term) => term.innerText === {})", json!(name));
+    page.evaluate(&format!("{term}.nextElementSibling.innerText")).await
+}
+
+#[tokio::test]
+async fn messages_are_shown_as_they_came() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("inspector", async |page| {
+        let broker = mosquitto.ws_url();
+        let keys =
+            [("broker", broker.as_str()), ("topic", "deck/#"), ("qos", "2"), ("connect", "1"), ("view", "console")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        let login = Login::anonymous(mosquitto.mqtt_port());
+        let reading = br#"{"id":9007199254740993,"at":127.0,"note":"</script><img src=x onerror=window.caught=1>"}"#;
+        let properties = [
+            "-q",
+            "1",
+            "-D",
+            "publish",
+            "content-type",
+            "application/json",
+            "-D",
+            "publish",
+            "user-property",
+            "ship",
+            "<b>7</b>",
+        ];
+        login.publish_bytes("deck/reading", reading, &properties).await?;
+        login.publish_bytes("deck/broken", b"caf\xc3 \xff\0", &["-q", "2"]).await?;
+        login.publish_bytes("deck/empty", b"", &[]).await?;
+        login.publish_bytes("deck/text", "two\nlines \u{202e}turned".as_bytes(), &[]).await?;
+        login.publish_bytes("deck/cbor", b"\xa1\x61\x61\x1b\x00\x20\x00\x00\x00\x00\x00\x01", &[]).await?;
+        page.wait_for_stat("received", 5, PATIENCE).await?;
+
+        inspect(page, 1).await?;
+        check_equal("the view", view(page).await?.as_str(), "JSON")?;
+        let shown = rows(page).await?.join("\n");
+        for words in ["9007199254740993", "127.0", "</script><img src=x onerror=window.caught=1>"] {
+            ensure!(shown.contains(words), "no {words} in {shown:?}");
+        }
+        for (name, value) in [
+            ("Topic", "deck/reading"),
+            ("QoS", "1, at least once"),
+            ("Size", &format!("{} bytes", reading.len())),
+            ("Content type", "application/json"),
+            ("User property", "ship: <b>7</b>"),
+        ] {
+            check_equal(name, fact(page, name).await?.as_str(), value)?;
+        }
+
+        // A byte under the mouse, and by keyboard.
+        choose(page, "Packet").await?;
+        page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"5\"]')")).await?.click().await?;
+        page.wait_for_words(r"Byte 5: 0x64 \(100\)\. Topic Name, byte 1 of 12\. .deck/reading").await?;
+        page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?.send_keys(RIGHT).await?;
+        page.wait_for_words(r"Byte 6: 0x65 \(101\)\. Topic Name, byte 2 of 12").await?;
+        page.wait_for_text("The packet identifier isn't kept").await?;
+
+        for (seq, name, expected) in [
+            (2, "Hex", "63 61 66 c3 20 ff 00"),
+            (3, "Text", ""),
+            (4, "Text", "two\nlines U+202Eturned"),
+            (5, "CBOR", "▾\n{\n\"a\": 9007199254740993\n}"),
+        ] {
+            inspect(page, seq).await?;
+            check_equal("the view", view(page).await?.as_str(), name)?;
+            let shown = rows(page).await?.join("\n");
+            ensure!(shown.contains(expected), "message {seq} shows {shown:?}");
+        }
+        inspect(page, 2).await?;
+        choose(page, "Text").await?;
+        check_equal("broken text", rows(page).await?, vec![r"caf\xC3 \xFFNUL".to_owned()])?;
+        choose(page, "JSON").await?;
+        page.wait_for_words("This isn't JSON: at byte 3, this is no UTF-8").await?;
+
+        // The choice holds for the topic; another message of it opens so.
+        choose(page, "Base64").await?;
+        inspect(page, 1).await?;
+        check_equal("the view", view(page).await?.as_str(), "Packet")?;
+        page.press("Later message").await?;
+        wait_for_message(page, 2).await?;
+        check_equal("the view", view(page).await?.as_str(), "Base64")?;
+
+        let made: u64 = page.evaluate(&format!("{INSPECTOR}.querySelectorAll('img, b, script').length")).await?;
+        check_equal("elements made from payloads", made, 0)?;
+        check_equal("caught", page.evaluate::<bool>("window.caught === undefined").await?, true)?;
+
+        // By keyboard: the newest message, and the focus comes back.
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+        page.element("console_().querySelector('[tabindex=\"0\"]')").await?.send_keys(ENTER).await?;
+        wait_for_message(page, 5).await?;
+        page.press("Later message").await?;
+        page.wait_for_words("Message 6 hasn't arrived yet").await?;
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("the focus", "console_().contains(document.activeElement)", PATIENCE).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn ten_megabytes_open_at_once_and_to_the_last_byte() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("inspector-large", async |page| {
+        page.open(&link(&station.page_url(), &[("topic", "deck/#"), ("connect", "1"), ("view", "console")])).await?;
+        page.wait_for_state("connected").await?;
+        let mut payload = b"so many bytes and not one is missing\n".repeat(290_000);
+        payload.truncate((10 << 20) - 8);
+        payload.extend_from_slice(b"the end.");
+        Login::anonymous(station.mqtt_port()?).publish_bytes("deck/large", &payload, &[]).await?;
+        page.wait_for_stat("received", 1, PATIENCE).await?;
+        inspect(page, 1).await?;
+        ensure!(fact(page, "Size").await?.starts_with("10,485,760 bytes"), "the size");
+        for (name, last) in [("Text", "the end."), ("Hex", "the end."), ("Base64", "ZW5kLg=="), ("Packet", "d.")] {
+            choose(page, name).await?;
+            let list = page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?;
+            // End, as WebDriver encodes it.
+            list.send_keys("\u{E010}").await?;
+            let found = format!(
+                "[...{INSPECTOR}.querySelectorAll('.sheet-row')].at(-1)?.innerText.replace(/\\s/g, '').endsWith({})",
+                json!(last.replace(' ', ""))
+            );
+            page.wait_for(&format!("the last byte as {name}"), &found, PATIENCE).await?;
+            let made: u64 = page.evaluate(&format!("{INSPECTOR}.querySelectorAll('.sheet-row').length")).await?;
+            ensure!(made < 100, "{made} rows were made for a screen");
+        }
+        Ok(())
+    })
+    .await
+}

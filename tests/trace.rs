@@ -1,0 +1,202 @@
+//! The packet trace: what is kept of each packet, what never is, and what is
+//! said of it.
+
+use std::time::Duration;
+
+use mqtt_crawl::mqtt::packet::Version;
+use mqtt_crawl::time::Instant;
+use mqtt_crawl::trace::story::{Direction, Filter, Kind, Story};
+use mqtt_crawl::trace::{KEPT_RECORDS, Trace};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[derive(Clone, Copy)]
+enum Packet {
+    In(&'static [u8]),
+    Out(&'static [u8]),
+}
+use Packet::{In, Out};
+
+/// What the story tells of these packets, one a millisecond.
+fn story(version: Version, packets: &[Packet]) -> Story {
+    let mut trace = Trace::default();
+    trace.speak(version);
+    let mut now = Instant::EPOCH;
+    for packet in packets {
+        now = now + MS;
+        match packet {
+            In(bytes) => trace.received(bytes, now),
+            Out(bytes) => trace.sent(bytes, now),
+        }
+    }
+    let mut story = Story::default();
+    while trace.has(story.next()) {
+        story.take(trace.part(story.next()));
+    }
+    story
+}
+
+/// Direction, type, identifier, details and round trip of each packet.
+fn told(version: Version, packets: &[Packet]) -> Vec<String> {
+    let story = story(version, packets);
+    let words = story.matching(Filter::default()).map(|entry| {
+        let way = match entry.direction() {
+            Direction::In => "<",
+            Direction::Out => ">",
+        };
+        let identifier = entry.identifier().map_or_else(String::new, |identifier| format!(" {identifier}"));
+        let said =
+            format!("{way} {}{identifier} {} {}", entry.kind().name(), entry.details(), entry.round_trip_in_words());
+        said.trim().replace("  ", " ")
+    });
+    words.collect()
+}
+
+#[test]
+fn packets_are_told_in_words() {
+    let not_traced = "what it holds isn't traced: it carries the password";
+    let cases: [(Version, &[Packet], &[&str]); 8] = [
+        (
+            Version::V5,
+            &[Out(b"\x10\x03abc"), In(b"\x20\x03\x01\x00\x00")],
+            &[&format!("> CONNECT {not_traced}"), "< CONNACK success (0x00), session present 1.0 ms"],
+        ),
+        (Version::V5, &[In(b"\x20\x03\x00\x86\x00")], &["< CONNACK bad user name or password (0x86)"]),
+        (Version::V311, &[In(b"\x20\x02\x00\x05")], &["< CONNACK not authorized (0x87)"]),
+        (
+            Version::V5,
+            &[Out(b"\x82\x06\x00\x07\x00\x00\x01#\x82\x06\x00\x08\x00\x00\x01a"), In(b"\x90\x05\x00\x08\x00\x02\x87")],
+            &["> SUBSCRIBE 7", "> SUBSCRIBE 8", "< SUBACK 8 granted QoS 2 (0x02), not authorized (0x87) 1.0 ms"],
+        ),
+        (
+            Version::V311,
+            &[In(b"\x90\x04\x00\x08\x00\x80")],
+            &["< SUBACK 8 granted QoS 0 (0x00), unspecified error (0x80)"],
+        ),
+        (
+            Version::V5,
+            &[
+                Out(b"\x3c\x07\x00\x01a\x00\x09\x00x"),
+                In(b"\x50\x02\x00\x09"),
+                Out(b"\x62\x02\x00\x09"),
+                In(b"\x70\x04\x00\x09\x92\x00"),
+            ],
+            &[
+                "> PUBLISH 9 QoS 2, DUP",
+                "< PUBREC 9 success (0x00)",
+                "> PUBREL 9 success (0x00)",
+                "< PUBCOMP 9 packet identifier not found (0x92) 3.0 ms",
+            ],
+        ),
+        (
+            Version::V5,
+            &[
+                Out(b"\xc0\x00"),
+                In(b"\xd0\x00"),
+                In(b"\xd0\x00"),
+                In(b"\xe0\x02\x8e\x00"),
+                In(b"\xe0\x00"),
+                Out(b"\xe0\x00"),
+            ],
+            &[
+                "> PINGREQ",
+                "< PINGRESP 1.0 ms",
+                "< PINGRESP",
+                "< DISCONNECT session taken over (0x8E)",
+                "< DISCONNECT normal disconnection (0x00)",
+                "> DISCONNECT normal disconnection (0x00)",
+            ],
+        ),
+        // Whatever comes: no bytes, a type that isn't one, a packet that is cut.
+        (
+            Version::V5,
+            &[
+                In(b""),
+                In(b"\x00\x00"),
+                In(b"\x33\xff"),
+                In(b"\x32\x02\x00\x09"),
+                In(b"\x90\x00"),
+                In(b"\xf0\x02\x18\x00"),
+            ],
+            &[
+                "< type 0",
+                "< PUBLISH QoS 1, retain",
+                "< PUBLISH QoS 1",
+                "< SUBACK",
+                "< AUTH continue authentication (0x18)",
+            ],
+        ),
+    ];
+    for (version, packets, expected) in cases {
+        assert_eq!(told(version, packets), expected);
+    }
+}
+
+#[test]
+fn what_is_secret_is_not_kept() {
+    let story = story(
+        Version::V5,
+        &[Out(b"\x10\x08secretpw"), In(b"\xf0\x09\x18\x07\x16\x00\x04data"), In(b"\x30\x05\x00\x01atx")],
+    );
+    let excerpts: Vec<_> = story.matching(Filter::default()).map(|entry| entry.record.excerpt()).collect();
+    assert_eq!(excerpts, [b"".as_slice(), b"\x18", b""]);
+}
+
+#[test]
+fn a_filter_lets_through_what_it_names() {
+    let story = story(Version::V5, &[Out(b"\xc0\x00"), In(b"\xd0\x00"), Out(b"\xe0\x00"), In(b"\xe0\x00")]);
+    let numbers = |direction, kind| -> Vec<u64> {
+        story.matching(Filter { direction, kind }).map(|entry| entry.number).collect()
+    };
+    assert_eq!(numbers(None, None), [0, 1, 2, 3]);
+    assert_eq!(numbers(Some(Direction::In), None), [1, 3]);
+    assert_eq!(numbers(Some(Direction::Out), Some(Kind::Disconnect)), [2]);
+    assert!(numbers(None, Some(Kind::Auth)).is_empty());
+    let line = story.entry(1).map(|entry| entry.line("10:00:00.000"));
+    assert_eq!(line.as_deref(), Some("10:00:00.000\treceived\tPINGRESP\t\t2\t\t1.0 ms\n"));
+}
+
+#[test]
+fn the_packets_of_a_delivery_are_found_again() {
+    let mut trace = Trace::default();
+    trace.speak(Version::V311);
+    let mut now = Instant::EPOCH;
+    let publish = b"\x34\x06\x00\x01a\x00\x09x";
+    for (place, seq) in [1, 2].into_iter().enumerate() {
+        now = now + MS;
+        trace.received(publish, now);
+        trace.brought(seq);
+        trace.sent(b"\x50\x02\x00\x09", now);
+        trace.received(b"\x62\x02\x00\x09", now);
+        // Of another exchange: one of ours under the same identifier.
+        trace.sent(b"\x62\x02\x00\x09", now);
+        trace.sent(if place == 0 { b"\x70\x02\x00\x09" } else { b"\x70\x02\x00\x08" }, now);
+    }
+    let mut story = Story::default();
+    story.take(trace.part(0));
+    let kinds = |seq| -> Vec<&str> { story.delivery_of(seq).iter().map(|entry| entry.kind().name()).collect() };
+    assert_eq!(kinds(1), ["PUBLISH", "PUBREC", "PUBREL", "PUBCOMP"]);
+    assert_eq!(kinds(2), ["PUBLISH", "PUBREC", "PUBREL"]);
+    assert!(kinds(3).is_empty());
+}
+
+#[test]
+fn the_trace_is_bounded_and_says_what_was_missed() {
+    let mut trace = Trace::default();
+    let mut story = Story::default();
+    assert!(!trace.has(0));
+    trace.received(b"\xd0\x00", Instant::EPOCH);
+    story.take(trace.part(0));
+    assert!(!trace.has(story.next()));
+    for _ in 0..KEPT_RECORDS + 20 {
+        trace.received(b"\xd0\x00", Instant::EPOCH);
+    }
+    let stale = trace.part(0);
+    while trace.has(story.next()) {
+        story.take(trace.part(story.next()));
+    }
+    story.take(stale);
+    assert_eq!((story.next(), story.missed()), (KEPT_RECORDS as u64 + 21, 20));
+    assert_eq!(story.matching(Filter::default()).count(), KEPT_RECORDS);
+    assert!(story.entry(20).is_none() && story.entry(21).is_some() && story.entry(story.next()).is_none());
+}
