@@ -18,12 +18,14 @@
 //! - [`dialogue`]: what a payload says, as a line of dialogue; script files.
 //! - [`crawl`]: where and when lines stand on the plane. Numbers only.
 //! - [`engine`]: the worker's brain, made of all of the above.
+//! - [`topics`]: the topics seen, as a tree with numbers.
 //! - [`console`]: which rows of the log are on screen. Numbers only.
 //! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
 //! - [`compose`], [`finer`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
+//! - [`replay`]: a log played again, by its own times.
 //! - [`inspect`]: what a message holds, in every notation.
 //! - [`trace`]: the packets that went in and out.
 //! - `web` (feature `web`): everything that needs a browser.
@@ -43,7 +45,9 @@ pub mod log;
 pub mod mqtt;
 pub mod outbox;
 pub mod presets;
+pub mod replay;
 pub mod time;
+pub mod topics;
 pub mod trace;
 #[cfg(feature = "browser")]
 pub mod web;

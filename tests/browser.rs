@@ -10,9 +10,12 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
-use mqtt_crawl::engine::command::{Command, ConnectRequest, Glance, MessageGlance, Pull, Secret, Window};
+use mqtt_crawl::engine::command::{
+    Command, ConnectRequest, Glance, LevelGlance, MessageGlance, Pull, Secret, TopicsGlance, Window,
+};
 use mqtt_crawl::engine::update::{
-    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, Update,
+    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, TopicRow, TopicsView,
+    Update,
 };
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
@@ -86,6 +89,15 @@ fn what_is_posted_is_what_arrives() {
     let update = PanelsUpdate {
         standing: Standing { state: State::Connected, ..Standing::default() },
         published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
+        topics: Some(TopicsView {
+            rows: vec![TopicRow {
+                topic: "a/\u{202e}".into(),
+                open: Some(false),
+                above: Some(1),
+                ..TopicRow::default()
+            }],
+            ..TopicsView::default()
+        }),
     };
     assert_eq!(wire::decode::<PanelsUpdate>(&wire::encode(&update).expect("encodes")), Ok(update));
 
@@ -103,7 +115,12 @@ fn what_is_posted_is_what_arrives() {
         Command::Pull(Pull { window: Window::At { first: u64::MAX, rows: 1 }, lines: 2 }),
         Command::Filter("\0".into()),
         Command::Refine(Box::default()),
+        Command::PullPanels(Glance::default()),
         Command::PullPanels(Glance {
+            topics: Some(TopicsGlance {
+                levels: vec![LevelGlance { id: 1, is_open: true, field: "\n".into() }],
+                ..TopicsGlance::default()
+            }),
             message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }),
             trace_from: Some(3),
         }),
@@ -346,7 +363,7 @@ impl Stage {
                     on_filter=|_| ()
                     on_export=|| ()
                     on_clear=|| ()
-                    on_inspect=|_| ()
+                    on_open=|_| ()
                 />
             }
         })

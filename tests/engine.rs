@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, Window,
+    Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, TopicsGlance, Window,
 };
-use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, Update};
+use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, TopicsView, Update};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
+use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::time::Instant;
@@ -107,6 +108,13 @@ impl Bench {
     fn panels(&mut self) -> Option<PanelsUpdate> {
         self.command(Command::PullPanels(Glance::default()));
         self.engine.poll_panels()
+    }
+
+    /// What the panels are told while the tree of topics is open.
+    fn topics(&mut self) -> Option<TopicsView> {
+        let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
+        self.command(Command::PullPanels(Glance { topics, message: None }));
+        self.engine.poll_panels()?.topics
     }
 
     fn published(&mut self) -> Vec<Published> {
@@ -512,6 +520,39 @@ fn the_panels_hear_what_the_broker_allows() {
 }
 
 #[test]
+fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
+    let mut bench = Bench::online();
+    let counts = |view: Option<TopicsView>| view.map(|view| view.rows.iter().map(|row| row.count).collect::<Vec<_>>());
+    bench.message("a/b", "1");
+    assert_eq!(bench.panels().expect("the first is always answered").topics, None, "it isn't open");
+    assert_eq!(counts(bench.topics()), Some(vec![1]));
+    assert_eq!(counts(bench.topics()), None, "nothing is new");
+    // The pull waits for the news.
+    bench.message("a/b", "2");
+    bench.message("c", "2");
+    let view = bench.engine.poll_panels().expect("news").topics;
+    assert_eq!(counts(view), Some(vec![2, 1]));
+    assert_eq!(bench.engine.poll_panels(), None, "they didn't ask");
+    // A rate falls while nothing comes, until it is none.
+    let rate = |view: Option<TopicsView>| view.map(|view| view.rows[0].per_1000_s);
+    bench.now = bench.now + Duration::from_secs(9);
+    assert_eq!(rate(bench.topics()), Some(200));
+    bench.now = bench.now + Duration::from_secs(5);
+    assert_eq!(rate(bench.topics()), Some(100));
+    bench.now = bench.now + Duration::from_secs(10);
+    assert_eq!(rate(bench.topics()), Some(0));
+    bench.now = bench.now + Duration::from_secs(1);
+    assert_eq!(rate(bench.topics()), None, "it is none already");
+    // Closed and opened again it is told anew.
+    assert_eq!(bench.panels(), None);
+    bench.command(publish(1, "a", QoS::AtMostOnce));
+    assert_eq!(bench.engine.poll_panels().and_then(|update| update.topics), None);
+    assert_eq!(counts(bench.topics()), Some(vec![2, 1]));
+    bench.command(Command::Clear);
+    assert_eq!(counts(bench.topics()), Some(Vec::new()));
+}
+
+#[test]
 fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
     let mut bench = Bench::new();
     let states = |update: Option<PanelsUpdate>| update.map(|update| update.standing.state);
@@ -682,4 +723,42 @@ fn a_message_is_told_to_the_panels_in_parts() {
     }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
     assert_eq!((part.first_seq, part.next_seq, part.found), (2, 2, None));
+}
+
+fn from_file(seq: u64, payload: &str) -> OwnedMessage {
+    OwnedMessage {
+        seq,
+        time: Instant::from_millis(7),
+        topic: "t".to_owned(),
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        dup: false,
+        properties: Vec::new(),
+        payload: payload.as_bytes().to_vec(),
+    }
+}
+
+#[test]
+fn an_imported_log_is_kept_as_it_was_and_not_told() {
+    let mut bench = Bench::new();
+    bench.command(Command::Import(vec![from_file(41, "a"), from_file(42, "b")]));
+    let update = bench.update();
+    assert_eq!(
+        update.rows.rows.iter().map(|row| (row.seq, row.time)).collect::<Vec<_>>(),
+        [(41, Instant::from_millis(7)), (42, Instant::from_millis(7)),]
+    );
+    assert_eq!((update.stats.received, update.stats.kept, update.stats.untold), (2, 2, 0));
+    assert!(update.lines.is_empty(), "{:?}", update.lines);
+    let mut export = Vec::new();
+    assert_eq!(bench.engine.export(0, usize::MAX / 2, &mut export), None);
+    assert!(export.starts_with(br#"{"seq":41,"time":"1970-01-01T00:00:00.007Z""#));
+}
+
+#[test]
+fn a_log_is_played_as_if_it_arrived_now() {
+    let mut bench = Bench::new();
+    bench.command(Command::Replay(vec![from_file(41, "ADA: Again")]));
+    let update = bench.pull(10, 4).expect("something new");
+    assert_eq!((update.rows.rows[0].seq, update.rows.rows[0].time), (1, bench.now));
+    assert!(matches!(&update.lines[..], [Told::Line { seq: 1, line }] if line.text == "Again"));
 }

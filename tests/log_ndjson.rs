@@ -1,7 +1,7 @@
 //! Export and import: to the letter of the contract, and byte for byte.
 
 use mqtt_crawl::log::ndjson::{OwnedMessage, read_line, write_message};
-use mqtt_crawl::log::{Arrival, Message, MessageLog};
+use mqtt_crawl::log::{Arrival, Limits, Message, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
@@ -449,4 +449,18 @@ proptest! {
         line.truncate(at);
         prop_assert!(read_line(&line).is_err());
     }
+}
+
+/// The log that comes with the app is as an export would be.
+#[test]
+fn the_sample_is_an_export() {
+    let sample = include_bytes!("../assets/sample.ndjson");
+    let mut log = MessageLog::new(Limits::default());
+    for line in sample.split_inclusive(|&byte| byte == b'\n') {
+        let message = read_line(line).expect("a message");
+        log.import(message.seq, &message.as_arrival());
+    }
+    let mut again = Vec::new();
+    log.iter_from(0).for_each(|message| write_message(&message, &mut again));
+    assert_eq!(str::from_utf8(&again), str::from_utf8(sample));
 }

@@ -22,8 +22,8 @@ fn connect_of_5_0_states_our_limits() {
     bench.session.connect(bench.now);
     assert_eq!(bench.actions(), ["dial"]);
     bench.session.handle_open(bench.now);
-    // Receive maximum 1024, maximum packet size 16 MiB, topic alias maximum 64.
-    let properties = "21 0400 27 01000000 22 0040".replace(' ', "");
+    // Receive maximum 65,535, maximum packet size 16 MiB, topic alias maximum 64.
+    let properties = "21 ffff 27 01000000 22 0040".replace(' ', "");
     assert_eq!(bench.actions(), [format!("1019 00044d515454 05 02 001e 0b {properties} 000163").replace(' ', "")]);
     assert!(bench.events().is_empty());
 }

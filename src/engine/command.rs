@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::log::ndjson::OwnedMessage;
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties, Version, Will};
+use crate::mqtt::session::RECEIVE_MAXIMUM;
 
 /// One request of the page, or of its panels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +42,11 @@ pub enum Command {
     PullPanels(Glance),
     /// The kept messages as NDJSON.
     Export,
+    /// Keep these messages of an earlier log, with their times and, where the
+    /// log is empty, their numbers. The crawl doesn't tell them.
+    Import(Vec<OwnedMessage>),
+    /// These messages of an earlier log arrive now, as if a broker sent them.
+    Replay(Vec<OwnedMessage>),
 }
 
 /// Where and how to connect, and what to subscribe to.
@@ -93,7 +100,7 @@ impl Default for More {
             keep_alive_s: 30,
             clean_start: true,
             session_expiry_s: None,
-            receive_maximum: 1_024,
+            receive_maximum: RECEIVE_MAXIMUM,
             no_local: false,
             retain_as_published: false,
             retain_handling: RetainHandling::Send,
@@ -149,15 +156,41 @@ pub struct Pull {
     pub lines: u32,
 }
 
-/// What the open panels look at beside the connection: what isn't on the screen
-/// isn't told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What the panels show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Glance {
+    /// The tree of topics, while it is open.
+    pub topics: Option<TopicsGlance>,
     /// A message that they haven't all of yet; answered at once.
     pub message: Option<MessageGlance>,
     /// The packet trace, from the packet of this number on; answered as soon as
     /// there is such a packet.
     pub trace_from: Option<u64>,
+}
+
+/// The part of the tree of topics that is on screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicsGlance {
+    /// The age that the levels' numbers are of. Those of another age mean
+    /// nothing.
+    pub age: u32,
+    /// Index of the first row, among those that are unfolded.
+    pub first: u64,
+    /// How many rows fit.
+    pub rows: u32,
+    /// What is chosen for single levels.
+    pub levels: Vec<LevelGlance>,
+}
+
+/// How a level of the tree of topics is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelGlance {
+    /// The level's number.
+    pub id: u32,
+    /// It is unfolded.
+    pub is_open: bool,
+    /// Where its messages have a number; see [`leaves`](crate::topics::leaves).
+    pub field: String,
 }
 
 /// A kept message, or the rest of one.

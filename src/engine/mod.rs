@@ -15,6 +15,7 @@ pub mod command;
 mod doctor;
 mod entrance;
 mod feed;
+mod glance;
 mod row;
 pub mod tabs;
 mod token;
@@ -24,21 +25,25 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::broker_url::BrokerUrl;
+use crate::log::ndjson::{self, OwnedMessage};
 use crate::log::query::{Matches, Query};
-use crate::log::{Arrival, Limits, MessageLog, ndjson};
+use crate::log::{Arrival, Limits, MessageLog};
 use crate::mqtt::error::{Closed, Failure, Violation};
 use crate::mqtt::packet::{Publish, QoS, ReasonCode, SubscriptionOptions, Version};
 use crate::mqtt::publish;
 use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, Session, Token};
 use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
+use crate::topics::Topics;
 use crate::trace::Trace;
 
-use command::{Command, ConnectRequest, Glance, More, PublishRequest, Pull, Window};
+use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
 use feed::Feed;
+use glance::Glimpse;
+pub(crate) use row::{preview, visible};
 use tabs::Tabs;
 use token::Tokens;
 use update::{
@@ -78,6 +83,7 @@ pub struct Engine {
     session: Session,
     broker: String,
     log: MessageLog,
+    topics: Topics,
     matches: Matches,
     /// The filter hasn't looked at everything yet.
     filtering: bool,
@@ -96,11 +102,13 @@ pub struct Engine {
     /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
     /// The panels wait for news, having been told this.
-    panels_pull: Option<Glance>,
+    panels_pull: Option<Glimpse>,
     panels_know: Option<Standing>,
     trace: Trace,
     /// When something happened last, for what is sent because of it.
     settled_at: Instant,
+    /// What the tree of topics was when they were last told of it.
+    topics_told: Option<Glimpse>,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -134,6 +142,7 @@ impl Engine {
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
             log: MessageLog::new(limits),
+            topics: Topics::default(),
             matches: Matches::new(Query::default()),
             filtering: false,
             filter_error: None,
@@ -150,6 +159,7 @@ impl Engine {
             panels_know: None,
             trace: Trace::default(),
             settled_at: Instant::EPOCH,
+            topics_told: None,
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -199,6 +209,7 @@ impl Engine {
             Command::Filter(text) => self.filter(&text),
             Command::Clear => {
                 self.log.clear();
+                self.topics.clear();
                 self.feed.skip_to(self.log.next_seq());
                 self.advance_filter();
                 self.news = true;
@@ -207,8 +218,10 @@ impl Engine {
                 self.news |= pull.window != self.window || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
                 self.pull = Some(pull);
             }
-            Command::PullPanels(glance) => self.panels_pull = Some(glance),
+            Command::PullPanels(glance) => self.glance(glance, now),
             Command::Export => {}
+            Command::Import(messages) => self.import(&messages),
+            Command::Replay(messages) => self.replay(&messages, now),
         }
     }
 
@@ -222,7 +235,8 @@ impl Engine {
     /// A binary frame came.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.attempt.received(bytes);
-        let mut intake = Intake { log: &mut self.log, trace: &mut self.trace, news: &mut self.news };
+        let mut intake =
+            Intake { log: &mut self.log, topics: &mut self.topics, trace: &mut self.trace, news: &mut self.news };
         self.session.handle_input(bytes, now, &mut intake);
         self.settle(now);
     }
@@ -286,7 +300,7 @@ impl Engine {
         self.advance_filter();
         let lines = self.feed.tell(&self.log, pull.lines);
         Some(Update {
-            connection: self.connection.clone(),
+            connection: Connection { lasts: self.lasting.is_some(), ..self.connection.clone() },
             stats: self.stats(),
             rows: self.rows(pull.window),
             lines,
@@ -299,7 +313,7 @@ impl Engine {
     /// the first is always answered.
     #[must_use]
     pub fn poll_panels(&mut self) -> Option<PanelsUpdate> {
-        let glance = self.panels_pull?;
+        let glimpse = self.panels_pull.as_ref()?;
         let Connection { state, version, .. } = self.connection;
         let server = self.server.as_ref().filter(|_| state == State::Connected);
         // Asked after every frame of the socket, so nothing is copied to compare.
@@ -309,15 +323,17 @@ impl Engine {
                 && known.server.as_ref() == server
                 && known.more == *self.more
         });
-        let trace = glance.trace_from.filter(|&from| self.trace.has(from)).map(|from| self.trace.part(from));
-        if is_known && self.published.is_empty() && glance.message.is_none() && trace.is_none() {
+        let topics = self.topics_news(glimpse);
+        let message = glimpse.message();
+        let trace = self.trace_news(glimpse);
+        if is_known && self.published.is_empty() && topics.is_none() && message.is_none() && trace.is_none() {
             return None;
         }
+        let message = message.map(|glance| row::part_of(&self.log, glance));
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
-        self.panels_pull = None;
+        self.note_told(topics.as_ref());
         self.panels_know = Some(standing.clone());
-        let message = glance.message.map(|glance| row::part_of(&self.log, glance));
-        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), message, trace })
+        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), topics, message, trace })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means
@@ -341,6 +357,22 @@ impl Engine {
             ndjson::write_message(&message, out);
         }
         None
+    }
+
+    fn import(&mut self, messages: &[OwnedMessage]) {
+        for message in messages {
+            self.log.import(message.seq, &message.as_arrival());
+        }
+        self.feed.skip_to(self.log.next_seq());
+        self.advance_filter();
+        self.news = true;
+    }
+
+    fn replay(&mut self, messages: &[OwnedMessage], now: Instant) {
+        for message in messages {
+            self.log.append(&Arrival { time: now, ..message.as_arrival() });
+        }
+        self.news = true;
     }
 
     fn connect(&mut self, more: Rc<More>, saved: Option<Saved>, now: Instant) {
@@ -590,6 +622,7 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
 /// Where messages land: borrowed from the frame, copied once, into the log.
 struct Intake<'a> {
     log: &'a mut MessageLog,
+    topics: &'a mut Topics,
     trace: &'a mut Trace,
     news: &'a mut bool,
 }
@@ -597,7 +630,7 @@ struct Intake<'a> {
 impl Inbox for Intake<'_> {
     #[inline]
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        let seq = self.log.append(&Arrival {
+        let arrival = Arrival {
             time: now,
             topic: message.topic,
             qos: message.qos,
@@ -605,7 +638,9 @@ impl Inbox for Intake<'_> {
             dup: message.dup,
             properties: message.properties,
             payload: message.payload,
-        });
+        };
+        let seq = self.log.append(&arrival);
+        self.topics.note(seq, &arrival);
         self.trace.brought(seq);
         *self.news = true;
     }

@@ -46,7 +46,8 @@ pub fn of(message: &Message<'_>) -> Row {
     }
 }
 
-fn preview(payload: &[u8]) -> Preview {
+/// The beginning of a payload.
+pub fn preview(payload: &[u8]) -> Preview {
     let shown = &payload[..payload.len().min(PREVIEW_BYTES)];
     let text = match std::str::from_utf8(shown) {
         Ok(text) => text,
@@ -67,7 +68,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The text with its control characters as the pictures Unicode has for them,
 /// so that a row stays one row.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or(c),

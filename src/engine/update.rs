@@ -46,10 +46,68 @@ pub struct PanelsUpdate {
     pub standing: Standing,
     /// Publishes that came to their end since the last update.
     pub published: Vec<Published>,
+    /// The tree of topics; `None` where it is closed, or as it was.
+    pub topics: Option<TopicsView>,
     /// The message that was asked for, or a part of it.
     pub message: Option<MessagePart>,
     /// The packets that went since those that the panels have.
     pub trace: Option<TracePart>,
+}
+
+/// What is on screen of the tree of topics.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicsView {
+    /// How often the tree began anew. Numbers of levels hold for one age.
+    pub age: u32,
+    /// The worker's time, for how long ago something was.
+    pub now: Instant,
+    /// Topics in the whole tree.
+    pub topics: u32,
+    /// Messages of topics that the tree has no room for.
+    pub others: u64,
+    /// Rates are to be looked at again although nothing comes.
+    pub is_moving: bool,
+    /// Rows that are unfolded, on screen or not.
+    pub total: u64,
+    /// Index of the first row.
+    pub first: u64,
+    /// The rows.
+    pub rows: Vec<TopicRow>,
+}
+
+/// A level of the tree of topics, and what came on it and below.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicRow {
+    /// The level's number.
+    pub id: u32,
+    /// Topic name, up to this level.
+    pub topic: String,
+    /// Name of the level, its control characters made visible.
+    pub name: String,
+    /// 1 for the first level.
+    pub depth: u32,
+    /// Row of the level above.
+    pub above: Option<u64>,
+    /// Place among the levels beside it, from 1.
+    pub place: u32,
+    /// How many those are, itself included.
+    pub siblings: u32,
+    /// Whether it is unfolded; `None` where nothing is below it.
+    pub open: Option<bool>,
+    /// Topics at it and below it.
+    pub topics: u32,
+    /// Messages at it and below it.
+    pub count: u64,
+    /// Messages at it and below it in a thousand seconds, by the last ten.
+    pub per_1000_s: u64,
+    /// When the last message came on exactly this topic; `None` for none.
+    pub last_time: Option<Instant>,
+    /// What it said, while it is kept.
+    pub last: Option<Preview>,
+    /// The broker keeps a message of this topic, by what was seen.
+    pub is_retained: bool,
+    /// Numbers in its newest messages, as written, oldest first, one a line.
+    pub series: String,
 }
 
 /// A message as it came, as far as one update goes: a payload may be large, and
@@ -179,6 +237,9 @@ pub struct Connection {
     pub version: Option<Version>,
     /// The subscriptions and what the broker said to each.
     pub subscriptions: Vec<Subscription>,
+    /// The session outlives the page: whoever is to find it again needs the
+    /// client identifier.
+    pub lasts: bool,
     /// Another tab of this browser has this session, and this one may have it.
     pub can_take_over: bool,
     /// When the next attempt is due, while one is waited for.

@@ -231,7 +231,7 @@ impl TopicTable {
 }
 
 /// Spreads topics over the slots; needs to be quick, not strong.
-fn hash(bytes: &[u8]) -> usize {
+pub(crate) fn hash(bytes: &[u8]) -> usize {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut words = bytes.chunks_exact(8);
     let mut hash = bytes.len() as u64;

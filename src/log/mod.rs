@@ -17,6 +17,7 @@ pub mod query;
 
 use std::collections::VecDeque;
 
+pub(crate) use chunk::hash;
 use chunk::{Chunk, TopicTable};
 
 use crate::mqtt::packet::QoS;

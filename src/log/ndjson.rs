@@ -28,7 +28,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Arrival, Message, MessageLog};
 use crate::mqtt::error::EncodeError;
@@ -38,7 +38,7 @@ use crate::mqtt::topic::TopicName;
 use crate::time::Instant;
 
 /// A message read from a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnedMessage {
     /// The number it had in the log it was exported from.
     pub seq: u64,

@@ -56,6 +56,12 @@ pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 /// in 5.0 and "taken on" in 3.1.1; its own clients stop at 20 too.
 pub const IN_FLIGHT_V311: u16 = 20;
 
+/// How many QoS 1 and 2 messages may be under way to us where nobody chose a
+/// number: all that the packet identifiers allow. Fewer would save nothing, for
+/// a message is lent on and only its identifier kept; and Mosquitto 2.0 exceeds
+/// a smaller number when it has a backlog, which ends the connection each time.
+pub const RECEIVE_MAXIMUM: u16 = u16::MAX;
+
 /// The room kept for the beginnings of packets: as much as a transport delivers
 /// at once.
 const TAIL_KEPT_BYTES: usize = 64 * 1024;
@@ -106,7 +112,7 @@ impl Default for Options {
             lasts_in_v311: false,
             will: None,
             user_properties: Vec::new(),
-            receive_maximum: 1_024,
+            receive_maximum: RECEIVE_MAXIMUM,
             limits: Limits::default(),
             queue_messages: 10_000,
         }

@@ -21,6 +21,7 @@ use crate::console::{Scroll, Step, grouped, size, time_of_day};
 use crate::engine::command::Window;
 use crate::engine::update::{Preview, Row, Rows, State, Stats};
 use crate::mqtt::packet::QoS;
+use crate::web::hail::Panel;
 
 /// Height of a row; the style sheet gets it from here.
 const ROW_PX: f64 = 24.0;
@@ -502,6 +503,8 @@ pub fn ConsoleView(
     stats: RwSignal<Stats>,
     /// The connection's state, for the same.
     state: Signal<State>,
+    /// The filter's text.
+    filter: RwSignal<String>,
     /// What is wrong with the filter.
     filter_error: RwSignal<Option<String>>,
     /// An export is under way.
@@ -512,14 +515,13 @@ pub fn ConsoleView(
     on_export: impl Fn() + 'static,
     /// Forget what is kept.
     on_clear: impl Fn() + 'static,
-    /// Look into the message of this number.
-    on_inspect: impl Fn(u64) + Copy + 'static,
+    /// A panel is wanted.
+    on_open: impl Fn(Panel) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let table = NodeRef::<html::Div>::new();
     let scroller = NodeRef::<html::Div>::new();
     let spacer = NodeRef::<html::Div>::new();
     let list = NodeRef::<html::Div>::new();
-    let filter = RwSignal::new(String::new());
     let (following, unseen) = {
         let inner = console.0.borrow();
         (inner.following, inner.unseen)
@@ -554,7 +556,7 @@ pub fn ConsoleView(
             {
                 // Or it would press the button that gets the focus.
                 event.prevent_default();
-                on_inspect(seq);
+                on_open(Panel::Message(seq));
             }
             if let Some(step) = Step::from_key(&key) {
                 event.prevent_default();
@@ -567,7 +569,7 @@ pub fn ConsoleView(
             target.dyn_into::<Element>().ok()?.closest("[data-seq]").ok()??.get_attribute("data-seq")
         });
         if let Some(seq) = seq.and_then(|seq| seq.parse().ok()) {
-            on_inspect(seq);
+            on_open(Panel::Message(seq));
         }
     };
     let press = {
@@ -578,11 +580,7 @@ pub fn ConsoleView(
         let console = console.clone();
         move |_: Event| console.press(false)
     };
-    let on_input = move |event: Event| {
-        let text = event_target_value(&event);
-        filter.set(text.clone());
-        on_filter(text);
-    };
+    let on_input = move |event: Event| on_filter(event_target_value(&event));
     let nothing = move || stats.with(|stats| stats.matching == 0);
     let words = move || {
         if stats.with(|stats| stats.kept > 0) {
@@ -619,6 +617,9 @@ pub fn ConsoleView(
                         on:input=on_input
                     />
                 </div>
+                <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| on_open(Panel::Topics)>
+                    "Topics"
+                </button>
                 <button
                     type="button"
                     class="button"
@@ -636,6 +637,14 @@ pub fn ConsoleView(
                     on:click=move |_| on_clear()
                 >
                     "Clear"
+                </button>
+                <button
+                    type="button"
+                    class="button"
+                    title="Import an exported log, or play it again"
+                    on:click=move |_| on_open(Panel::Replay)
+                >
+                    "Logs"
                 </button>
             </div>
             <p id="filter-error" class="fault" role="alert">{move || filter_error.get()}</p>
@@ -678,7 +687,19 @@ pub fn ConsoleView(
                 </div>
             </div>
                 <Show when=nothing>
-                    <p class="console-empty">{words}</p>
+                    <p class="console-empty">
+                        {words}
+                        <button
+                            type="button"
+                            class="button"
+                            hidden=move || {
+                                stats.with(|stats| stats.kept > 0) || !matches!(state.get(), State::Idle | State::Stopped)
+                            }
+                            on:click=move |_| on_open(Panel::Sample)
+                        >
+                            "Play a sample"
+                        </button>
+                    </p>
                 </Show>
                 <button
                     type="button"

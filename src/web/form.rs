@@ -30,6 +30,8 @@ pub struct Form {
     preset: RwSignal<usize>,
     faults: RwSignal<Vec<Fault>>,
     page: StoredValue<PageFacts>,
+    /// The client identifier goes into the link even where it is the random one.
+    links_client_id: StoredValue<bool>,
 }
 
 /// What the form must know of its page.
@@ -68,6 +70,7 @@ impl Form {
             preset: RwSignal::new(0),
             faults: RwSignal::default(),
             page: StoredValue::new(page),
+            links_client_id: StoredValue::new(false),
         };
         form.fill(settings);
         form
@@ -106,7 +109,10 @@ impl Form {
                 .with_untracked(|topics| topics.iter().map(|topic| topic.text.get_untracked()).collect()),
             qos: self.qos.get_untracked(),
             version: self.version.get_untracked(),
-            client_id: unless(self.client_id.get_untracked(), &page.client_id),
+            client_id: unless(
+                self.client_id.get_untracked(),
+                if self.links_client_id.get_value() { "" } else { &page.client_id },
+            ),
             user_name: unless(self.user_name.get_untracked(), ""),
             view,
             opening: link::Opening {
@@ -141,6 +147,12 @@ impl Form {
     /// Whether something was found wrong and hasn't been changed since.
     pub fn has_faults(&self) -> bool {
         self.faults.with(|faults| !faults.is_empty())
+    }
+
+    /// Has the link hold the client identifier, though it be this page's random
+    /// one; whether that is new.
+    pub fn link_client_id(&self) -> bool {
+        !self.links_client_id.try_update_value(|links| std::mem::replace(links, true)).unwrap_or(true)
     }
 
     /// What is in the password field.

@@ -10,11 +10,15 @@ pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
-/// command that goes ahead of every wish to connect.
+/// command that goes ahead of every wish to connect, or a filter behind
+/// [`FILTER`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// Connect again with what stands in the form.
 pub const CONNECT: &str = "connect";
+
+/// What a filter for the console's filter box begins with.
+pub const FILTER: &str = "filter ";
 
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
@@ -28,6 +32,12 @@ pub enum Panel {
     Send,
     /// Shows the packets that go in and out.
     Packets,
+    /// Imports logs and plays them again.
+    Replay,
+    /// The sample plays; its panel stays closed.
+    Sample,
+    /// The topics seen.
+    Topics,
     /// Shows the message of this number.
     Message(u64),
 }
@@ -39,6 +49,9 @@ impl Panel {
             Self::Finer => "finer".into(),
             Self::Send => "send".into(),
             Self::Packets => "packets".into(),
+            Self::Replay => "replay".into(),
+            Self::Sample => "sample".into(),
+            Self::Topics => "topics".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
         }
@@ -49,7 +62,8 @@ impl Panel {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
         }
-        [Self::Finer, Self::Send, Self::Packets].into_iter().find(|panel| panel.call() == *said)
+        let named = [Self::Finer, Self::Send, Self::Packets, Self::Replay, Self::Sample, Self::Topics];
+        named.into_iter().find(|panel| panel.call() == *said)
     }
 }
 

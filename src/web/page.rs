@@ -70,6 +70,7 @@ struct Shown {
     connection: RwSignal<Connection>,
     stats: RwSignal<Stats>,
     behind: RwSignal<u64>,
+    filter: RwSignal<String>,
     filter_error: RwSignal<Option<String>>,
     token: RwSignal<Option<TokenNote>>,
     notices: RwSignal<Vec<Notice>>,
@@ -87,6 +88,7 @@ impl Shown {
             connection: RwSignal::default(),
             stats: RwSignal::default(),
             behind: RwSignal::default(),
+            filter: RwSignal::default(),
             filter_error: RwSignal::default(),
             token: RwSignal::default(),
             notices: RwSignal::default(),
@@ -154,7 +156,6 @@ struct Feed {
     rest: Option<Timeout>,
     /// What a new worker must be told again.
     request: Option<ConnectRequest>,
-    filter: String,
 }
 
 impl App {
@@ -190,7 +191,7 @@ impl App {
                 inner.shown.form_open.set(true);
                 return;
             };
-            inner.write_link(if inner.form.has_password() { Start::ByHand } else { Start::OnLoad });
+            inner.write_link(inner.start());
             inner.feed.borrow_mut().request = Some(request.clone());
             inner.worker.revive();
             // At once, so that a second click finds the button disabled.
@@ -225,7 +226,7 @@ impl App {
     fn filter(self, text: String) {
         self.with(|inner| {
             inner.console.refilter(&text);
-            inner.feed.borrow_mut().filter.clone_from(&text);
+            inner.shown.filter.set(text.clone());
             inner.worker.send(&Command::Filter(text));
         });
     }
@@ -253,6 +254,7 @@ impl App {
     fn hear_panels(self, said: &JsValue) {
         match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
             Some(Wanted::Connect) => self.connect(),
+            Some(Wanted::Filter(text)) => self.filter(text),
             Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
             None => {}
         }
@@ -288,9 +290,13 @@ impl App {
 
 impl Inner {
     fn link(&self) -> String {
-        let start = if self.form.has_password() { Start::ByHand } else { Start::OnLoad };
-        let (address, fragment) = self.address(start);
+        let (address, fragment) = self.address(self.start());
         if fragment.is_empty() { address } else { format!("{address}#{fragment}") }
+    }
+
+    /// A page can't connect on load without the password that it isn't told.
+    fn start(&self) -> Start {
+        if self.form.has_password() { Start::ByHand } else { Start::OnLoad }
     }
 
     /// The page's address without fragment, and the fragment of its settings.
@@ -358,8 +364,9 @@ impl Inner {
         feed.update = None;
         feed.asked = None;
         feed.rest = None;
-        if !feed.filter.is_empty() {
-            self.worker.send(&Command::Filter(feed.filter.clone()));
+        let filter = self.shown.filter.get_untracked();
+        if !filter.is_empty() {
+            self.worker.send(&Command::Filter(filter));
         }
         self.worker.send(&Command::Examine(untrack(|| self.form.password())));
         if let Some(request) = &feed.request {
@@ -414,7 +421,12 @@ impl Inner {
 
     fn apply(&self, update: Update) -> Flow {
         let shown = self.shown;
-        let begins = update.connection.state == State::Connected;
+        // A log that is played needs no connection.
+        let begins = update.connection.state == State::Connected || !update.lines.is_empty();
+        // Without it the next page wouldn't find the session.
+        if update.connection.lasts && self.form.link_client_id() {
+            self.write_link(self.start());
+        }
         shown.set_connection(update.connection);
         if shown.stats.with_untracked(|stats| *stats != update.stats) {
             shown.stats.set(update.stats);
@@ -668,12 +680,13 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                         console
                         stats=shown.stats
                         state
+                        filter=shown.filter
                         filter_error=shown.filter_error
                         exporting=shown.exporting
                         on_filter=move |text| app.filter(text)
                         on_export=move || app.export()
                         on_clear=move || app.clear()
-                        on_inspect=move |seq| app.open_panel(Panel::Message(seq))
+                        on_open=move |panel| app.open_panel(panel)
                     />
                 </div>
             </main>

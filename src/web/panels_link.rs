@@ -37,6 +37,8 @@ pub struct PanelsLink {
 pub enum Wanted {
     /// To connect again with what stands in the form.
     Connect,
+    /// This in the filter box.
+    Filter(String),
     /// To be told: they can't run.
     Notice(&'static str),
 }
@@ -61,7 +63,11 @@ impl PanelsLink {
             *self.refined.borrow_mut() = Some(command.clone());
             return None;
         }
-        match said.as_string()?.as_str() {
+        let said = said.as_string()?;
+        if let Some(filter) = said.strip_prefix(hail::FILTER) {
+            return Some(Wanted::Filter(filter.to_owned()));
+        }
+        match said.as_str() {
             hail::CONNECT => Some(Wanted::Connect),
             hail::FAILED => {
                 self.stage.set(Stage::Absent);

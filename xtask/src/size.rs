@@ -16,8 +16,9 @@ const COUNTED: [&str; 5] = ["html", "wasm", "js", "css", "woff2"];
 
 /// Files that a first visit doesn't load, by a part of their name, and when they are loaded. An
 /// end-to-end test holds the page to that.
-const LATER: [(&str, &str); 4] = [
+const LATER: [(&str, &str); 5] = [
     // The style sheet binds them to characters which the page itself doesn't use.
+    ("-plain-", "when needed"),
     ("-latin-1-", "when needed"),
     ("-latin-ext-", "when needed"),
     ("-cyrillic-", "when needed"),

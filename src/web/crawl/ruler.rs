@@ -9,7 +9,7 @@ use web_sys::{CanvasRenderingContext2d, Document, HtmlCanvasElement};
 pub const BODY_FONT: &str = r#"700 100px "News Cycle", "Libre Franklin", system-ui, sans-serif"#;
 
 /// The title's font, as in style/opening.css.
-pub const TITLE_FONT: &str = r#"400 100px "League Gothic", "News Cycle", system-ui, sans-serif"#;
+pub const TITLE_FONT: &str = r#"400 100px "League Gothic", "Libre Franklin", system-ui, sans-serif"#;
 
 /// Size in the descriptors above.
 const MEASURED_AT_PX: f64 = 100.0;

@@ -228,9 +228,8 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
         Ending::WithConnection => "Nothing is kept, neither by the broker nor here: a lost connection starts afresh.",
         Ending::Later => {
             "The broker keeps the subscriptions, and collects messages of QoS 1 and 2 while this page is away. Messages \
-             of yours that are unfinished are kept in this browser, with these settings; the password never is. It needs a client \
-             identifier of its own: give one under “Client identifier” in the connection form, for the random one is \
-             another with each page."
+             of yours that are unfinished are kept in this browser, with these settings; the password never is. \
+             The client identifier is kept in this page's address, for that is what the session goes by."
         }
     };
     let label = |ending| match ending {

@@ -6,12 +6,15 @@ mod fields;
 mod finer;
 mod inspector;
 mod packets;
+mod replay;
 mod send;
+mod topics;
 mod virtual_rows;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use gloo_timers::callback::Timeout;
 use leptos::mount::mount_to_body;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
@@ -26,10 +29,18 @@ use crate::outbox::Outbox;
 use finer::FinerPanel;
 use inspector::{Inspector, InspectorPanel};
 use packets::{Packets, PacketsPanel};
+use replay::{ReplayPanel, Tape};
 use send::SendPanel;
+use topics::{TopicsPanel, Tree};
 
 /// The panels' style; relative to the page, as copied by Trunk.
 const STYLE: &str = "panels.css";
+
+/// How long the tree of topics stands before it asks for what is new.
+const REST_MS: u32 = 200;
+
+/// How long before it asks again where no answer came.
+const STALE_MS: u32 = 500;
 
 /// Where words of last resort go.
 const HOST_ID: &str = "panels";
@@ -91,12 +102,17 @@ struct Panels {
     /// The worker has told its first update.
     is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
-    /// The next frame will ask the worker for news.
-    pull_is_due: StoredValue<bool>,
     inspector: Inspector,
     packets: Packets,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
+    replay: NodeRef<leptos::html::Dialog>,
+    tape: Tape,
+    tree: Tree,
+    /// A pull goes out with the next frame.
+    is_pull_due: StoredValue<bool>,
+    /// What ends the wait before the next pull.
+    rest: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
 /// The line to the worker.
@@ -121,11 +137,15 @@ impl Panels {
             filled: RwSignal::default(),
             is_informed: StoredValue::new(false),
             line: StoredValue::new_local(Rc::default()),
-            pull_is_due: StoredValue::new(false),
             inspector: Inspector::new(),
             packets: Packets::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
+            replay: NodeRef::new(),
+            tape: Tape::new(),
+            tree: Tree::new(),
+            is_pull_due: StoredValue::new(false),
+            rest: StoredValue::new_local(None),
         }
     }
 
@@ -147,7 +167,15 @@ impl Panels {
             Some(Panel::Message(seq)) => self.open_message(seq),
             Some(Panel::Packets) => {
                 open_beside(self.packets.dialog);
-                self.pull_soon();
+                self.pull_with_frame();
+            }
+            Some(Panel::Replay) => open_beside(self.replay),
+            // Without the panel, which would stand before what there is to see.
+            Some(Panel::Sample) => self.tape.play_sample(self),
+            Some(Panel::Topics) => {
+                open_beside(self.tree.dialog);
+                self.tree.focus();
+                self.pull_with_frame();
             }
             None => {}
         }
@@ -157,7 +185,7 @@ impl Panels {
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| self.update(&event.data()));
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         self.line.with_value(|line| *line.borrow_mut() = Some(Line { port, _on_message: on_message }));
-        self.pull_soon();
+        self.pull();
     }
 
     /// Opens the inspector, or shows another message in it.
@@ -169,22 +197,37 @@ impl Panels {
     /// Asks for another message.
     fn inspect(self, seq: u64) {
         self.inspector.ask(seq);
-        self.pull_soon();
+        self.pull_with_frame();
     }
 
-    /// Asks the worker for news with the next frame: once, whatever is wanted.
-    fn pull_soon(self) {
-        let was_due = self.pull_is_due.try_update_value(|is_due| std::mem::replace(is_due, true)).unwrap_or(true);
-        if was_due {
+    /// Says what is on screen, and waits for what is new.
+    fn pull(self) {
+        // The inspector shows the packets that a message came with.
+        let is_traced = self.packets.is_open() || self.inspector.is_open();
+        self.tell(&Command::PullPanels(Glance {
+            topics: self.tree.glance(),
+            message: self.inspector.glance(),
+            trace_from: is_traced.then(|| self.packets.glance()),
+        }));
+        // Rates fall while nothing comes, which the worker sees when it is asked.
+        let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
+        self.rest.set_value(ask_again);
+    }
+
+    /// What is on screen changed: at most one pull a frame.
+    fn pull_with_frame(self) {
+        if self.is_pull_due.get_value() {
             return;
         }
+        self.is_pull_due.set_value(true);
         request_animation_frame(move || {
-            self.pull_is_due.set_value(false);
-            // The inspector shows the packets that a message came with.
-            let is_traced = self.packets.is_open() || self.inspector.is_open();
-            let trace_from = is_traced.then(|| self.packets.glance());
-            self.tell(&Command::PullPanels(Glance { message: self.inspector.glance(), trace_from }));
+            self.is_pull_due.set_value(false);
+            self.pull();
         });
+    }
+
+    fn pull_after(self, wait_ms: u32) -> Timeout {
+        Timeout::new(wait_ms, move || self.pull_with_frame())
     }
 
     /// The form shows what was chosen; else what holds, for an earlier page may
@@ -204,6 +247,7 @@ impl Panels {
             let more = std::mem::take(&mut standing.more);
             *standing = Standing { state: State::Stopped, more, ..Standing::default() };
         });
+        self.tree.clear();
         self.inspector.cut();
         self.packets.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
@@ -221,7 +265,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, message, trace }) => {
+            Ok(PanelsUpdate { standing, published, topics, message, trace }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -232,6 +276,9 @@ impl Panels {
                     .unwrap_or(true)
                 {
                     self.fill();
+                }
+                if let Some(topics) = topics {
+                    self.tree.show(topics);
                 }
                 if let Some(part) = message {
                     self.inspector.take(part);
@@ -247,7 +294,12 @@ impl Panels {
             // compared them.
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
-        self.pull_soon();
+        // Nobody reads numbers that change more often; a large payload goes on.
+        if self.tree.is_open() && self.inspector.glance().is_none() {
+            self.rest.set_value(Some(self.pull_after(REST_MS)));
+        } else {
+            self.pull_with_frame();
+        }
     }
 }
 
@@ -286,6 +338,8 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <FinerPanel panels />
             <SendPanel panels />
             <PacketsPanel panels />
+            <ReplayPanel panels />
+            <TopicsPanel panels />
             <InspectorPanel panels />
         </div>
     }

@@ -24,6 +24,14 @@ const NO_MODIFIERS: char = '\u{E000}';
 const BACKSPACE: char = '\u{E003}';
 /// Ctrl+Enter.
 pub const CONTROL_ENTER: &str = "\u{E009}\u{E007}\u{E000}";
+/// The arrow key.
+pub const ARROW_DOWN: char = '\u{E015}';
+/// The arrow key.
+pub const ARROW_RIGHT: char = '\u{E014}';
+/// End.
+pub const END: char = '\u{E010}';
+/// Enter.
+pub const ENTER: char = '\u{E007}';
 /// Escape.
 pub const ESCAPE: &str = "\u{E00C}";
 

@@ -80,6 +80,13 @@ impl Login<'_> {
         succeeded("mosquitto_pub", &child.wait_with_output().await?)
     }
 
+    /// Publishes one message that the broker keeps.
+    pub async fn publish_retained(&self, topic: &str, payload: &str) -> Result<()> {
+        let options = ["-r", "-q", "1", "-m", payload];
+        let output = self.mosquitto_pub(Version::V5, topic)?.args(options).output().await?;
+        succeeded("mosquitto_pub", &output)
+    }
+
     /// Publishes each line of `text` at QoS 0 as fast as the broker takes them.
     pub async fn publish_lines(&self, version: Version, topic: &str, text: String) -> Result<()> {
         let mut child =

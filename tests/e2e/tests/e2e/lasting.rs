@@ -100,45 +100,71 @@ async fn what_is_published_while_the_page_is_away_arrives_exactly_once() -> Resu
     Ok(())
 }
 
-/// Messages flow while the page is loaded again and again: each is acknowledged by one page, and
-/// none comes to two.
-#[tokio::test]
-async fn reloads_in_a_stream_lose_nothing() -> Result<()> {
-    const MESSAGES: u64 = 300;
+/// How a page goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Leaving {
+    /// It says goodbye first, so what it has received is known to the last message.
+    Politely,
+    /// In the middle of things: what its worker received after the last look went with it.
+    Abruptly,
+}
+
+/// Messages flow while the page is loaded again and again. How many came before each page went, all
+/// told, and how many the last page got.
+async fn reload_in_a_stream(page: &mut Page, leaving: Leaving) -> Result<(u64, u64)> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let broker = Login::anonymous(mosquitto.mqtt_port());
-    in_browser("lasting-stream", async |page| {
-        page.open(&station.page_url()).await?;
-        leave_in_store(page, &left_by_an_earlier_page(&mosquitto.ws_url())?).await?;
-        let keys = [("broker", mosquitto.ws_url()), ("client", CLIENT_ID.to_owned()), ("qos", "2".to_owned())];
-        let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
-        let url = link(&station.page_url(), &[&keys[..], &[("connect", "1")]].concat());
-        page.open(&url).await?;
-        page.wait_for_state("connected").await?;
+    page.open(&station.page_url()).await?;
+    leave_in_store(page, &left_by_an_earlier_page(&mosquitto.ws_url())?).await?;
+    let keys = [("broker", mosquitto.ws_url()), ("client", CLIENT_ID.to_owned()), ("qos", "2".to_owned())];
+    let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let url = link(&station.page_url(), &[&keys[..], &[("connect", "1")]].concat());
+    page.open(&url).await?;
+    page.wait_for_state("connected").await?;
 
-        let publish = async {
-            for number in 0..MESSAGES {
-                broker.publish_at(2, Version::V5, "StarWars", &format!("N: {number}")).await?;
+    let publish = async {
+        for number in 0..MESSAGES {
+            broker.publish_at(2, Version::V5, "StarWars", &format!("N: {number}")).await?;
+        }
+        anyhow::Ok(())
+    };
+    let reload = async {
+        let mut before = 0;
+        for _ in 0..3 {
+            page.wait_for("some messages", "Number(stat('received')) >= 20", PATIENCE).await?;
+            if leaving == Leaving::Politely {
+                page.press("Disconnect").await?;
+                page.wait_for_state("idle").await?;
             }
-            anyhow::Ok(())
-        };
-        let reload = async {
-            let mut before = 0;
-            for _ in 0..3 {
-                page.wait_for("some messages", "Number(stat('received')) >= 20", PATIENCE).await?;
-                // The last look before this page is gone: more may come after it, never fewer.
-                before += page.stat("received").await?;
-                page.browser().client().refresh().await?;
-                page.wait_for_state("connected").await?;
-            }
-            anyhow::Ok(before)
-        };
-        let (published, before) = tokio::join!(publish, reload);
-        published?;
-        let before = before?;
-        page.wait_for_row(&format!("N: {}", MESSAGES - 1)).await?;
-        let last = page.stat("received").await?;
+            before += page.stat("received").await?;
+            page.open(&url).await?;
+            page.wait_for_state("connected").await?;
+        }
+        anyhow::Ok(before)
+    };
+    let (published, before) = tokio::join!(publish, reload);
+    published?;
+    let before = before?;
+    page.wait_for_row(&format!("N: {}", MESSAGES - 1)).await?;
+    Ok((before, page.stat("received").await?))
+}
+
+const MESSAGES: u64 = 300;
+
+#[tokio::test]
+async fn pages_in_turn_get_each_message_once() -> Result<()> {
+    in_browser("lasting-turns", async |page| {
+        let (before, last) = reload_in_a_stream(page, Leaving::Politely).await?;
+        check_equal("messages of all pages", before + last, MESSAGES)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn pages_that_go_in_the_middle_double_nothing() -> Result<()> {
+    in_browser("lasting-stream", async |page| {
+        let (before, last) = reload_in_a_stream(page, Leaving::Abruptly).await?;
         println!("{before} messages seen by three pages before they went, {last} by the last");
         ensure!(before + last <= MESSAGES, "{} messages of {MESSAGES}: some came twice", before + last);
         Ok(())

@@ -1,0 +1,63 @@
+//! What the panels look at, and whether there is anything new to see.
+
+use super::Engine;
+use super::command::{Glance, MessageGlance};
+use super::update::TopicsView;
+use crate::time::Instant;
+use crate::trace::TracePart;
+
+/// A look at something, and what there was to see.
+#[derive(Clone, Debug)]
+pub(super) struct Glimpse {
+    glance: Glance,
+    at: Instant,
+    /// [`Topics::changes`](crate::topics::Topics::changes) by then.
+    changes: u64,
+    /// It told of rates, which fall while nothing comes.
+    is_moving: bool,
+}
+
+impl Glimpse {
+    /// The message that is wanted, or the rest of it.
+    pub(super) fn message(&self) -> Option<MessageGlance> {
+        self.glance.message
+    }
+}
+
+impl Engine {
+    /// The panels have drawn their last update and look at this now.
+    pub(super) fn glance(&mut self, glance: Glance, now: Instant) {
+        self.panels_pull = Some(Glimpse { glance, at: now, changes: 0, is_moving: false });
+    }
+
+    /// The tree of topics, if it is open and there is something new in it.
+    pub(super) fn topics_news(&self, glimpse: &Glimpse) -> Option<TopicsView> {
+        let wanted = glimpse.glance.topics.as_ref()?;
+        let is_known = self.topics_told.as_ref().is_some_and(|told| {
+            told.glance.topics.as_ref() == Some(wanted)
+                && told.changes == self.topics.changes()
+                && !(told.is_moving && told.at < glimpse.at)
+        });
+        (!is_known).then(|| self.topics.view(wanted, &self.log, glimpse.at))
+    }
+
+    /// The packets that went since the panels were last told, if they look.
+    pub(super) fn trace_news(&self, glimpse: &Glimpse) -> Option<TracePart> {
+        let from = glimpse.glance.trace_from?;
+        self.trace.has(from).then(|| self.trace.part(from))
+    }
+
+    /// The panels were answered.
+    pub(super) fn note_told(&mut self, topics: Option<&TopicsView>) {
+        let Some(glimpse) = self.panels_pull.take() else { return };
+        match topics {
+            Some(view) => {
+                let changes = self.topics.changes();
+                self.topics_told = Some(Glimpse { changes, is_moving: view.is_moving, ..glimpse });
+            }
+            // They forget what they don't show.
+            None if glimpse.glance.topics.is_none() => self.topics_told = None,
+            None => {}
+        }
+    }
+}

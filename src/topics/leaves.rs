@@ -1,0 +1,176 @@
+//! The numbers inside a payload: a number as such, or one in a field of JSON.
+//!
+//! Numbers stay as they were written. What is here reads any text and takes it
+//! as it is: JSON that is broken, or cut off, gives what it says up to there.
+
+/// What stands between the names of a field and of those around it. It can't
+/// be in a name of JSON as it is written.
+pub const BETWEEN: char = '\n';
+
+/// Fields inside fields beyond this are passed over.
+const DEPTH_MAX: usize = 8;
+
+/// Most bytes of a number; longer ones are no numbers to plot.
+const NUMBER_BYTES_MAX: usize = 40;
+
+/// The number in that field; the empty field is the whole payload.
+pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    each(payload, &mut |path, number| {
+        if path == field.as_bytes() {
+            found = Some(number);
+        }
+        found.is_none()
+    });
+    found
+}
+
+/// Calls `see` with the field and the text of each number, until it says
+/// `false`. Fields are as written: `temperature`, or with [`BETWEEN`] between
+/// the names from the outermost on; items of a list by their place from 0.
+pub fn each<'a>(payload: &'a [u8], see: &mut dyn FnMut(&[u8], &'a [u8]) -> bool) {
+    Reader { text: payload, at: 0, path: Vec::new(), see }.value(0);
+}
+
+/// Bytes, not text: all signs that count are ASCII, and it is a third smaller.
+struct Reader<'a, 's> {
+    text: &'a [u8],
+    at: usize,
+    path: Vec<u8>,
+    see: &'s mut dyn FnMut(&[u8], &'a [u8]) -> bool,
+}
+
+impl<'a> Reader<'a, '_> {
+    /// The next byte that is no space; 0 at the end.
+    fn peek(&mut self) -> u8 {
+        while let Some(byte) = self.text.get(self.at) {
+            if !byte.is_ascii_whitespace() {
+                return *byte;
+            }
+            self.at += 1;
+        }
+        0
+    }
+
+    /// `None` where there is nothing more to see.
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek() {
+            b'{' | b'[' if depth == DEPTH_MAX => None,
+            open @ (b'{' | b'[') => self.inside(open == b'{', depth + 1),
+            b'"' => self.quoted().map(drop),
+            _ => self.word(),
+        }
+    }
+
+    /// A number, or a word such as `true`.
+    fn word(&mut self) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
+        let word = rest.get(..end)?.trim_ascii_end();
+        self.at += end;
+        let digit = word.iter().find(|byte| !matches!(byte, b'-' | b'+' | b'.'))?;
+        let is_number = digit.is_ascii_digit() && word.len() <= NUMBER_BYTES_MAX;
+        (!is_number || (self.see)(&self.path, word)).then_some(())
+    }
+
+    /// What stands in quotation marks, as it is written.
+    fn quoted(&mut self) -> Option<&'a [u8]> {
+        let text = self.text.get(self.at + 1..)?;
+        let mut is_escaped = false;
+        let end = text.iter().position(|&byte| {
+            let is_end = byte == b'"' && !is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            is_end
+        })?;
+        self.at += end + 2;
+        text.get(..end)
+    }
+
+    fn inside(&mut self, has_names: bool, depth: usize) -> Option<()> {
+        let length = self.path.len();
+        self.at += 1;
+        let mut place = 0_u32;
+        loop {
+            match self.peek() {
+                b'}' | b']' => break,
+                b',' => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => {}
+            }
+            if length > 0 {
+                self.path.push(BETWEEN as u8);
+            }
+            if has_names {
+                if self.peek() != b'"' {
+                    return None;
+                }
+                let name = self.quoted()?;
+                self.path.extend_from_slice(name);
+                if self.peek() != b':' {
+                    return None;
+                }
+                self.at += 1;
+            } else {
+                self.path.extend_from_slice(place.to_string().as_bytes());
+                place += 1;
+            }
+            self.value(depth)?;
+            self.path.truncate(length);
+        }
+        self.at += 1;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(payload: &str, numbers: &[(&str, &str)]) {
+        let mut seen = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        each(payload.as_bytes(), &mut |path, number| {
+            seen.push((text(path), text(number)));
+            true
+        });
+        let seen: Vec<_> = seen.iter().map(|(path, number)| (path.as_str(), number.as_str())).collect();
+        assert_eq!(seen, numbers, "{payload}");
+        for (path, number) in numbers {
+            assert_eq!(at(payload.as_bytes(), path), Some(number.as_bytes()), "{payload}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_found_as_they_were_written() {
+        check("21.50", &[("", "21.50")]);
+        check(" -3e5\r\n", &[("", "-3e5")]);
+        check("21.5 °C", &[("", "21.5 °C")]);
+        check("9007199254740993", &[("", "9007199254740993")]);
+        check(r#"{"t":127.0,"on":true,"h":{"now":-5,"unit":"%"}}"#, &[("t", "127.0"), ("h\nnow", "-5")]);
+        check(r#"[ 1 , [2,"x}",3], {} , 4 ]"#, &[("0", "1"), ("1\n0", "2"), ("1\n2", "3"), ("3", "4")]);
+        check(r#"{ "a\"b" : 1 , "c\\": 2 }"#, &[(r#"a\"b"#, "1"), (r"c\\", "2")]);
+        check(r#"{"":7}"#, &[("", "7")]);
+    }
+
+    #[test]
+    fn whatever_else_it_is_gives_what_can_be_read() {
+        check("", &[]);
+        check("hello", &[]);
+        check("\"5\"", &[]);
+        check("- 5", &[]);
+        check("{}", &[]);
+        check("[]", &[]);
+        check(r#"{"a":1,"b":2"#, &[("a", "1"), ("b", "2")]);
+        check(r#"{"a":1,"b"#, &[("a", "1")]);
+        check(r#"{"a":}"#, &[]);
+        check(r#"{"a":1 "b":2}"#, &[("a", "1"), ("b", "2")]);
+        check("[,1,,2", &[("0", "1"), ("1", "2")]);
+        check("{5", &[]);
+        check("[1]]]}", &[("0", "1")]);
+        check(&"[".repeat(100_000), &[]);
+        check(&r#"{"a":"#.repeat(100_000), &[]);
+        check(&"9".repeat(41), &[]);
+    }
+}

@@ -1,0 +1,395 @@
+//! The topics seen, as a tree by their levels: how many messages came on each,
+//! how fast, which was the last.
+//!
+//! - [`Topics`]: the numbers, noted as messages arrive.
+//! - [`leaves`]: the numbers inside a JSON payload.
+//! - [`plot`]: a row of numbers as a small picture, and in words.
+//!
+//! # Invariants
+//!
+//! - Noting a message is a look-up in a small table, a counter and a time. No
+//!   payload is looked at before its topic is shown; it is in the log by then,
+//!   or no more.
+//! - Bounded by [`LEVELS_MAX`] levels and [`NAME_BYTES_MAX`]: what comes on a
+//!   topic beyond is counted as others. Always: messages = sum of the tree + others.
+//! - Numbers outlive the eviction of their messages; clearing the log begins
+//!   the tree anew.
+
+pub mod leaves;
+pub mod plot;
+
+use std::ops::Range;
+
+use crate::engine::command::{LevelGlance, TopicsGlance};
+use crate::engine::update::{TopicRow, TopicsView};
+use crate::engine::{preview, visible};
+use crate::log::{self, Arrival, Message, MessageLog};
+use crate::time::Instant;
+
+/// Most levels that are kept in all, branches and topics: some 10,000 topics of
+/// a usual installation, and memory of a few megabytes.
+pub const LEVELS_MAX: usize = 1 << 15;
+
+/// Most bytes of names that are kept: [`LEVELS_MAX`] of a usual length, many
+/// times over.
+pub const NAME_BYTES_MAX: usize = 4 << 20;
+
+/// Deeper levels of a topic stay together in one, so that no topic is a
+/// thousand branches.
+const DEPTH_MAX: usize = 32;
+
+/// Rates are those of this last while, in milliseconds.
+const RATE_WINDOW_MS: u64 = 10_000;
+
+/// How many messages of a topic a plot reaches back.
+pub const SERIES_MAX: usize = 32;
+
+/// Payloads above this aren't searched for a number, in bytes.
+const SEARCHED_BYTES_MAX: usize = 4_096;
+
+/// The invisible level above all first levels.
+const ROOT: u32 = 0;
+
+/// See the module's page.
+pub struct Topics {
+    /// How often the tree began anew; numbers of levels hold for one age.
+    age: u32,
+    /// A level comes after the one above it.
+    levels: Vec<Level>,
+    /// Levels by the hash of their topic: a cache of a few probes, so that
+    /// topics chosen to collide cost a walk down the tree and nothing worse.
+    slots: Box<[u32]>,
+    /// The level of the last message.
+    last: u32,
+    name_bytes: usize,
+    /// Counts whatever changes the tree.
+    changes: u64,
+    others: u64,
+}
+
+#[derive(Default)]
+struct Level {
+    above: u32,
+    name: Box<str>,
+    /// By name.
+    below: Vec<u32>,
+    /// Messages came on exactly this topic.
+    record: Option<Box<Record>>,
+}
+
+/// What is noted of a topic.
+#[derive(Default)]
+struct Record {
+    count: u64,
+    last_seq: u64,
+    last_time: Instant,
+    /// Messages in the rate's window that the last one lies in, and in the one
+    /// before it.
+    current: u32,
+    previous: u32,
+    is_retained: bool,
+    /// Low halves of the newest messages' numbers, as a ring.
+    recent: [u32; SERIES_MAX],
+}
+
+/// A level with all that is below it.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    count: u64,
+    per_1000_s: u64,
+    topics: u32,
+    is_open: bool,
+    /// Rows below it that are unfolded.
+    rows: u64,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            age: 0,
+            levels: vec![Level::default()],
+            slots: vec![ROOT; Self::SLOTS].into_boxed_slice(),
+            last: ROOT,
+            name_bytes: 0,
+            changes: 0,
+            others: 0,
+        }
+    }
+}
+
+impl Topics {
+    const SLOTS: usize = 1 << 14;
+    const PROBES: usize = 8;
+
+    /// A message arrived and has this number in the log.
+    pub fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
+        self.changes += 1;
+        match self.find_or_add(arrival.topic) {
+            Some(level) => self.levels[level as usize].record.get_or_insert_default().note(seq, arrival),
+            None => self.others += 1,
+        }
+    }
+
+    /// A number that is another whenever something is new.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Forgets all: the log was cleared.
+    pub fn clear(&mut self) {
+        *self = Self { age: self.age.wrapping_add(1), changes: self.changes + 1, ..Self::default() };
+    }
+
+    /// The part of the tree that is on screen.
+    pub fn view(&self, glance: &TopicsGlance, log: &MessageLog, now: Instant) -> TopicsView {
+        let levels: &[LevelGlance] = if glance.age == self.age { &glance.levels } else { &[] };
+        let sums = self.sums(levels, now);
+        let all = sums[ROOT as usize];
+        let first = glance.first.min(all.rows.saturating_sub(u64::from(glance.rows)));
+        let mut drawing = Drawing {
+            topics: self,
+            log,
+            levels,
+            sums: &sums,
+            window: first..first + u64::from(glance.rows),
+            row: 0,
+            rows: Vec::new(),
+        };
+        drawing.draw_below(ROOT, 1, None);
+        let rows = drawing.rows;
+        TopicsView {
+            age: self.age,
+            now,
+            topics: all.topics,
+            others: self.others,
+            is_moving: all.per_1000_s > 0,
+            total: all.rows,
+            first,
+            rows,
+        }
+    }
+
+    fn sums(&self, levels: &[LevelGlance], now: Instant) -> Vec<Sum> {
+        let own = |level: &Level| level.record.as_deref().map_or(Sum::default(), |record| record.sum(now));
+        let mut sums: Vec<_> = self.levels.iter().map(own).collect();
+        sums[ROOT as usize].is_open = true;
+        for level in levels {
+            if let Some(sum) = sums.get_mut(level.id as usize) {
+                sum.is_open |= level.is_open;
+            }
+        }
+        for level in (1..sums.len()).rev() {
+            let sum = sums[level];
+            let above = &mut sums[self.levels[level].above as usize];
+            above.count += sum.count;
+            above.per_1000_s += sum.per_1000_s;
+            above.topics += sum.topics;
+            if above.is_open {
+                above.rows += 1 + sum.rows;
+            }
+        }
+        sums
+    }
+
+    fn find_or_add(&mut self, topic: &str) -> Option<u32> {
+        if self.is(self.last, topic) {
+            return Some(self.last);
+        }
+        let hash = log::hash(topic.as_bytes());
+        let mut probes = (0..Self::PROBES).map(|step| (hash + step) & (Self::SLOTS - 1));
+        let mut known = probes.clone().map(|slot| self.slots[slot]).take_while(|level| *level != ROOT);
+        let level = match known.find(|level| self.is(*level, topic)) {
+            Some(level) => level,
+            None => {
+                let level = self.walk(topic)?;
+                let slot = probes.clone().find(|slot| self.slots[*slot] == ROOT).or_else(|| probes.next());
+                self.slots[slot.unwrap_or_default()] = level;
+                level
+            }
+        };
+        self.last = level;
+        Some(level)
+    }
+
+    /// Whether that level is this topic's last.
+    fn is(&self, mut level: u32, topic: &str) -> bool {
+        let mut rest = topic;
+        while level != ROOT {
+            let Level { above, name, .. } = &self.levels[level as usize];
+            let Some(before) = rest.strip_suffix(&**name) else { return false };
+            if *above == ROOT {
+                return before.is_empty();
+            }
+            let Some(before) = before.strip_suffix('/') else { return false };
+            (level, rest) = (*above, before);
+        }
+        false
+    }
+
+    /// From the root down to the topic's last level; adds those that are new,
+    /// if there is room.
+    fn walk(&mut self, topic: &str) -> Option<u32> {
+        let has_room = self.levels.len() + DEPTH_MAX <= LEVELS_MAX && self.name_bytes + topic.len() <= NAME_BYTES_MAX;
+        let mut level = ROOT;
+        for name in topic.splitn(DEPTH_MAX, '/') {
+            let below = &self.levels[level as usize].below;
+            level = match below.binary_search_by(|other| (*self.levels[*other as usize].name).cmp(name)) {
+                Ok(place) => below[place],
+                Err(_) if !has_room => return None,
+                Err(place) => {
+                    let new = self.levels.len() as u32;
+                    self.name_bytes += name.len();
+                    self.levels.push(Level { above: level, name: name.into(), ..Level::default() });
+                    self.levels[level as usize].below.insert(place, new);
+                    new
+                }
+            };
+        }
+        Some(level)
+    }
+
+    fn name(&self, level: u32) -> String {
+        let Level { above, name, .. } = &self.levels[level as usize];
+        if *above == ROOT {
+            return name.to_string();
+        }
+        let mut topic = self.name(*above);
+        topic.push('/');
+        topic.push_str(name);
+        topic
+    }
+}
+
+impl Record {
+    fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
+        let passed = window_of(arrival.time).saturating_sub(window_of(self.last_time));
+        match passed {
+            0 => {}
+            1 => self.previous = std::mem::take(&mut self.current),
+            _ => (self.previous, self.current) = (0, 0),
+        }
+        self.current = self.current.saturating_add(1);
+        self.recent[self.count as usize % SERIES_MAX] = seq as u32;
+        self.count += 1;
+        self.last_seq = seq;
+        self.last_time = arrival.time;
+        // A broker hands on what clears a retained message without the flag
+        // [MQTT-3.3.1-9], but an empty message is hardly ever anything else.
+        self.is_retained = !arrival.payload.is_empty() && (arrival.retain || self.is_retained);
+    }
+
+    /// Messages in a thousand seconds, by those of the last window: all in the
+    /// present one, and the part of the one before it that isn't over yet.
+    fn per_1000_s(&self, now: Instant) -> u64 {
+        let (current, previous) = match window_of(now).saturating_sub(window_of(self.last_time)) {
+            0 => (self.current, self.previous),
+            1 => (0, self.current),
+            _ => return 0,
+        };
+        let left_ms = RATE_WINDOW_MS - now.as_micros() / 1_000 % RATE_WINDOW_MS;
+        let messages_times_ms = u64::from(current) * RATE_WINDOW_MS + u64::from(previous) * left_ms;
+        messages_times_ms * 1_000_000 / (RATE_WINDOW_MS * RATE_WINDOW_MS)
+    }
+
+    fn sum(&self, now: Instant) -> Sum {
+        Sum { count: self.count, per_1000_s: self.per_1000_s(now), topics: 1, ..Sum::default() }
+    }
+
+    /// Numbers of the newest messages, oldest first.
+    fn recent_seqs(&self) -> impl Iterator<Item = u64> {
+        (self.count.saturating_sub(SERIES_MAX as u64)..self.count).map(|place| {
+            let low = self.recent[place as usize % SERIES_MAX];
+            self.last_seq.saturating_sub(u64::from((self.last_seq as u32).wrapping_sub(low)))
+        })
+    }
+}
+
+fn window_of(time: Instant) -> u64 {
+    time.as_micros() / (RATE_WINDOW_MS * 1_000)
+}
+
+/// One look at the tree.
+struct Drawing<'a> {
+    topics: &'a Topics,
+    log: &'a MessageLog,
+    levels: &'a [LevelGlance],
+    sums: &'a [Sum],
+    window: Range<u64>,
+    /// The row that comes next.
+    row: u64,
+    rows: Vec<TopicRow>,
+}
+
+impl Drawing<'_> {
+    fn draw_below(&mut self, above: u32, depth: u32, above_row: Option<u64>) {
+        let below = &self.topics.levels[above as usize].below;
+        for (place, &level) in below.iter().enumerate() {
+            if self.row >= self.window.end {
+                return;
+            }
+            let rows = self.sums[level as usize].rows;
+            if self.row + rows < self.window.start {
+                self.row += 1 + rows;
+                continue;
+            }
+            let row = self.row;
+            if row >= self.window.start {
+                let mut shown = self.shown(level);
+                shown.depth = depth;
+                shown.above = above_row;
+                shown.place = place as u32 + 1;
+                shown.siblings = below.len() as u32;
+                self.rows.push(shown);
+            }
+            self.row += 1;
+            if rows > 0 {
+                self.draw_below(level, depth + 1, Some(row));
+            }
+        }
+    }
+
+    fn shown(&self, id: u32) -> TopicRow {
+        let level = &self.topics.levels[id as usize];
+        let Sum { count, per_1000_s, topics, is_open, .. } = self.sums[id as usize];
+        let topic = self.topics.name(id);
+        let record = level.record.as_deref();
+        let kept = |seq| self.log.message(seq).filter(|message: &Message<'_>| message.topic == topic);
+        let field = self.levels.iter().find(|level| level.id == id).map_or("", |level| &level.field);
+        let mut series = String::new();
+        for message in record.into_iter().flat_map(Record::recent_seqs).filter_map(kept) {
+            if message.payload.len() <= SEARCHED_BYTES_MAX
+                && let Some(number) = leaves::at(message.payload, field).and_then(|number| str::from_utf8(number).ok())
+            {
+                series.push_str(number);
+                series.push('\n');
+            }
+        }
+        TopicRow {
+            id,
+            name: visible(&level.name),
+            count,
+            per_1000_s,
+            topics,
+            open: (!level.below.is_empty()).then_some(is_open),
+            last_time: record.map(|record| record.last_time),
+            last: record.and_then(|record| kept(record.last_seq)).map(|message| preview(message.payload)),
+            is_retained: record.is_some_and(|record| record.is_retained),
+            series,
+            topic,
+            ..TopicRow::default()
+        }
+    }
+}
+
+/// The query that lets through what came on a topic, and on what is below it
+/// where anything is.
+pub fn query(topic: &str, has_below: bool) -> String {
+    let mut filter = topic.to_owned();
+    if has_below {
+        filter.push_str("/#");
+    }
+    if filter.contains(char::is_whitespace) || filter.starts_with('"') {
+        filter = format!("\"{}\"", filter.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    format!("topic:{filter}")
+}

@@ -1,0 +1,157 @@
+//! A row of numbers as a small picture, and in words for those who can't see
+//! it.
+
+use super::leaves;
+
+/// The numbers of a series as the worker tells them; one a line, and what is no
+/// number left out. A unit behind a number is no part of it.
+pub fn numbers(series: &str) -> Vec<f64> {
+    series.lines().filter_map(number).collect()
+}
+
+fn number(text: &str) -> Option<f64> {
+    let end = text.find(|sign: char| !matches!(sign, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(text.len());
+    let digits = text[..end].trim_end_matches(['e', 'E']);
+    digits.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// The points of a line through the numbers, oldest at the left, in a box of
+/// this size; `None` for fewer than two. As SVG's `polyline` has them.
+pub fn points(numbers: &[f64], width: f64, height: f64) -> Option<String> {
+    let steps = numbers.len().checked_sub(1).filter(|steps| *steps > 0)? as f64;
+    let (low, high) = bounds(numbers)?;
+    // In halves: the whole span may be more than a number can hold.
+    let span = high / 2.0 - low / 2.0;
+    let mut points = String::new();
+    for (place, number) in numbers.iter().enumerate() {
+        let part = if span > 0.0 { (number / 2.0 - low / 2.0) / span } else { 0.5 };
+        let (x, y) = (place as f64 / steps * width, (1.0 - part) * height);
+        points.push_str(&format!("{x:.1},{y:.1} "));
+    }
+    points.pop();
+    Some(points)
+}
+
+/// The series in a sentence.
+pub fn words(numbers: &[f64]) -> Option<String> {
+    let (low, high) = bounds(numbers)?;
+    let last = numbers.last()?;
+    Some(format!("The last {} values lie between {low} and {high}; the newest is {last}.", numbers.len()))
+        .filter(|_| numbers.len() > 1)
+}
+
+fn bounds(numbers: &[f64]) -> Option<(f64, f64)> {
+    let first = *numbers.first()?;
+    Some(numbers.iter().fold((first, first), |(low, high), &number| (low.min(number), high.max(number))))
+}
+
+/// The fields of a payload that hold a number, at most so many; none where the
+/// payload is no JSON with fields.
+pub fn fields(payload: &str, most: usize) -> Vec<String> {
+    let mut fields: Vec<String> = Vec::new();
+    leaves::each(payload.as_bytes(), &mut |field, _| {
+        let field = str::from_utf8(field).unwrap_or_default();
+        if !field.is_empty() && !fields.iter().any(|known| known == field) {
+            fields.push(field.to_owned());
+        }
+        fields.len() < most
+    });
+    fields
+}
+
+/// The field that is most likely worth a plot: the first that isn't a time or a
+/// number of something.
+pub fn likeliest(fields: &[String]) -> Option<&String> {
+    const DULL: [&str; 9] = ["id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version"];
+    let is_dull = |field: &str| {
+        let name = field.rsplit(leaves::BETWEEN).next().unwrap_or_default();
+        DULL.iter().any(|dull| name.eq_ignore_ascii_case(dull))
+    };
+    fields.iter().find(|field| !is_dull(field)).or(fields.first())
+}
+
+/// A field as one reads it: `climate.temperature`.
+pub fn field_words(field: &str) -> String {
+    field.replace(leaves::BETWEEN, ".")
+}
+
+/// A rate for people: `12/s`, `1.5/s`, `6/min`.
+pub fn rate(per_1000_s: u64) -> String {
+    match per_1000_s {
+        0 => String::new(),
+        1..1_000 => format!("{}/min", (per_1000_s * 60).div_ceil(1_000)),
+        1_000..10_000 => format!("{}.{}/s", per_1000_s / 1_000, per_1000_s / 100 % 10),
+        _ => format!("{}/s", crate::console::grouped((per_1000_s + 500) / 1_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_with_and_without_units() {
+        for (text, found) in [
+            ("21.5", Some(21.5)),
+            ("-3e2", Some(-300.0)),
+            ("+.5", Some(0.5)),
+            ("21.5 °C", Some(21.5)),
+            ("5eV", Some(5.0)),
+            ("1e999", None),
+            ("1.2.3", None),
+            ("2026-11-21", None),
+            ("", None),
+        ] {
+            assert_eq!(number(text), found, "{text}");
+        }
+        assert_eq!(numbers("1\nx\n2\n"), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn the_line_fills_its_box() {
+        let check = |numbers: &[f64], expected: Option<&str>| {
+            assert_eq!(points(numbers, 60.0, 20.0).as_deref(), expected, "{numbers:?}");
+        };
+        check(&[], None);
+        check(&[1.0], None);
+        check(&[1.0, 3.0, 2.0], Some("0.0,20.0 30.0,0.0 60.0,10.0"));
+        check(&[5.0, 5.0], Some("0.0,10.0 60.0,10.0"));
+        check(&[f64::MIN, f64::MAX], Some("0.0,20.0 60.0,0.0"));
+    }
+
+    #[test]
+    fn the_line_has_words() {
+        assert_eq!(words(&[1.0]), None);
+        assert_eq!(
+            words(&[1.5, -3.0, 2.0]).as_deref(),
+            Some("The last 3 values lie between -3 and 2; the newest is 2.")
+        );
+    }
+
+    #[test]
+    fn fields_are_offered_in_their_order() {
+        assert_eq!(fields("21.5", 9), [""; 0]);
+        assert_eq!(fields(r#"{"t":1,"c":{"h":2},"s":"x","t":3}"#, 9), ["t", "c\nh"]);
+        assert_eq!(fields("[1,2,3]", 2), ["0", "1"]);
+        assert_eq!(field_words("c\nh"), "c.h");
+        let likeliest = |payload| likeliest(&fields(payload, 9)).cloned();
+        assert_eq!(likeliest(r#"{"TS":1,"a":{"id":7,"t":21.5}}"#).as_deref(), Some("a\nt"));
+        assert_eq!(likeliest(r#"{"ts":1}"#).as_deref(), Some("ts"));
+        assert_eq!(likeliest("{}"), None);
+    }
+
+    #[test]
+    fn rates_read_well() {
+        for (per_1000_s, words) in [
+            (0, ""),
+            (1, "1/min"),
+            (100, "6/min"),
+            (1_000, "1.0/s"),
+            (1_550, "1.5/s"),
+            (12_400, "12/s"),
+            (10_000_000, "10,000/s"),
+        ] {
+            assert_eq!(rate(per_1000_s), words);
+        }
+    }
+}

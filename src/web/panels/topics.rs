@@ -1,0 +1,560 @@
+//! "Topics": the tree of topics seen, with counts, rates, last values and small
+//! plots; a click filters the console.
+//!
+//! The tree lives in the worker. Here are the rows on screen, which levels are
+//! unfolded, and which row the keyboard is on. Row elements are as many as fit
+//! and say what the rows say; nothing is made or thrown away while it runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use leptos::html;
+use leptos::prelude::*;
+use web_sys::KeyboardEvent;
+
+use super::fields::obstacle_to;
+use super::{Panels, close};
+use crate::allowed::{Wish, obstacle, publish_obstacle};
+use crate::console::grouped;
+use crate::engine::command::{Command, LevelGlance, PublishRequest, TopicsGlance};
+use crate::engine::update::{Outcome, Preview, TopicRow, TopicsView};
+use crate::mqtt::packet::QoS;
+use crate::topics::{LEVELS_MAX, plot, query};
+use crate::web::hail;
+
+/// Height of a row; the style sheet gets it from here.
+const ROW_PX: u32 = 44;
+
+/// Rows fetched beyond the edges of the screen.
+const OVERSCAN_ROWS: u64 = 10;
+
+/// How many fields of a payload are offered for the plot.
+const FIELDS_MAX: usize = 50;
+
+/// Size of a row's plot, and of the one below the tree.
+const ROW_PLOT: (f64, f64) = (64.0, 16.0);
+const LARGE_PLOT: (f64, f64) = (320.0, 56.0);
+
+/// The tree's part of what all panels share.
+#[derive(Clone, Copy)]
+pub(super) struct Tree {
+    pub(super) dialog: NodeRef<html::Dialog>,
+    scroller: NodeRef<html::Div>,
+    view: RwSignal<TopicsView>,
+    open: RwSignal<BTreeSet<u32>>,
+    /// Where the plot's numbers are, by level; the empty field is the payload.
+    fields: RwSignal<BTreeMap<u32, String>>,
+    active: RwSignal<Option<Active>>,
+}
+
+/// The row that the keyboard is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Active {
+    row: u64,
+    /// Unknown until the row has come.
+    id: Option<u32>,
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        Self {
+            dialog: NodeRef::new(),
+            scroller: NodeRef::new(),
+            view: RwSignal::default(),
+            open: RwSignal::default(),
+            fields: RwSignal::default(),
+            active: RwSignal::default(),
+        }
+    }
+
+    pub(super) fn is_open(self) -> bool {
+        self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
+    }
+
+    pub(super) fn focus(self) {
+        if let Some(scroller) = self.scroller.get_untracked() {
+            // Fails for nothing that is on the page.
+            let _ = scroller.focus();
+        }
+    }
+
+    /// What is on screen.
+    pub(super) fn glance(self) -> Option<TopicsGlance> {
+        let scroller = self.scroller.get_untracked().filter(|_| self.is_open())?;
+        let first = u64::from(scroller.scroll_top().unsigned_abs() / ROW_PX).saturating_sub(OVERSCAN_ROWS);
+        let fit = scroller.client_height().unsigned_abs().div_ceil(ROW_PX) + 1;
+        // What isn't on screen needs no numbers, but counts where it is unfolded.
+        let mut levels: BTreeMap<_, _> =
+            self.open.with_untracked(|open| open.iter().map(|id| (*id, (true, String::new()))).collect());
+        let drawn: Vec<_> = self.view.with_untracked(|view| view.rows.iter().map(|row| row.id).collect());
+        self.fields.with_untracked(|fields| {
+            for (id, field) in drawn.iter().filter_map(|id| fields.get_key_value(id)) {
+                levels.entry(*id).or_default().1.clone_from(field);
+            }
+        });
+        let level = |(id, (is_open, field))| LevelGlance { id, is_open, field };
+        Some(TopicsGlance {
+            age: self.view.with_untracked(|view| view.age),
+            first,
+            rows: fit + 2 * OVERSCAN_ROWS as u32,
+            levels: levels.into_iter().map(level).collect(),
+        })
+    }
+
+    /// The worker told what is on screen now.
+    pub(super) fn show(self, view: TopicsView) {
+        if self.view.with_untracked(|old| old.age != view.age) {
+            self.clear();
+        }
+        self.find_fields(&view.rows);
+        if let Some(active) = self.active.get_untracked() {
+            let place = view.rows.iter().zip(view.first..).find(|(row, place)| match active.id {
+                Some(id) => row.id == id,
+                None => *place == active.row,
+            });
+            if let Some((row, place)) = place {
+                self.activate(Active { row: place, id: Some(row.id) });
+            }
+        }
+        self.view.set(view);
+    }
+
+    /// Begins anew.
+    pub(super) fn clear(self) {
+        self.view.set(TopicsView::default());
+        self.open.update(BTreeSet::clear);
+        self.fields.update(BTreeMap::clear);
+        self.active.set(None);
+    }
+
+    /// JSON is plotted by the likeliest of its fields until another is chosen.
+    fn find_fields(self, rows: &[TopicRow]) {
+        for row in rows {
+            if row.series.is_empty()
+                && !self.fields.with_untracked(|fields| fields.contains_key(&row.id))
+                && let Some(field) = plot::likeliest(&fields_of(row))
+            {
+                self.fields.update(|fields| {
+                    fields.insert(row.id, field.clone());
+                });
+            }
+        }
+    }
+
+    fn activate(self, active: Active) {
+        if self.active.get_untracked() != Some(active) {
+            self.active.set(Some(active));
+        }
+    }
+
+    /// The active row, while it is on screen.
+    fn active_row(self) -> Option<TopicRow> {
+        let id = self.active.get()?.id?;
+        self.view.with(|view| view.rows.iter().find(|row| row.id == id).cloned())
+    }
+
+    /// Goes to a row and shows it.
+    fn go_to(self, row: u64) {
+        let (total, id) = self.view.with_untracked(|view| {
+            let place = row.checked_sub(view.first).and_then(|place| usize::try_from(place).ok());
+            (view.total, place.and_then(|place| view.rows.get(place)).map(|row| row.id))
+        });
+        if total == 0 {
+            return;
+        }
+        let row = row.min(total - 1);
+        self.activate(Active { row, id });
+        let Some(scroller) = self.scroller.get_untracked() else { return };
+        // The tree is bounded, so its pixels fit.
+        let (top_px, row_px) = ((row as i32) * ROW_PX as i32, ROW_PX as i32);
+        let (from_px, height_px) = (scroller.scroll_top(), scroller.client_height());
+        if top_px < from_px {
+            scroller.set_scroll_top(top_px);
+        } else if top_px + row_px > from_px + height_px {
+            scroller.set_scroll_top(top_px + row_px - height_px);
+        }
+    }
+
+    fn fold(self, id: u32) {
+        self.open.update(|open| {
+            if !open.remove(&id) {
+                open.insert(id);
+            }
+        });
+    }
+
+    fn rows_that_fit(self) -> u64 {
+        let height_px = self.scroller.get_untracked().map_or(0, |scroller| scroller.client_height());
+        u64::from((height_px.unsigned_abs() / ROW_PX).max(2))
+    }
+
+    /// Moves by a key, as trees do; says whether it was one of theirs.
+    fn press(self, key: &str) -> bool {
+        let at = self.active.get_untracked().map(|active| active.row);
+        let active = untrack(|| self.active_row());
+        let next = at.map_or(0, |row| row + 1);
+        let before = at.unwrap_or(0).saturating_sub(1);
+        match (key, active) {
+            ("ArrowDown", _) => self.go_to(next),
+            ("ArrowUp", _) => self.go_to(before),
+            ("PageDown", _) => self.go_to(at.unwrap_or(0) + self.rows_that_fit() - 1),
+            ("PageUp", _) => self.go_to(at.unwrap_or(0).saturating_sub(self.rows_that_fit() - 1)),
+            ("Home", _) => self.go_to(0),
+            ("End", _) => self.go_to(u64::MAX),
+            ("ArrowRight", Some(TopicRow { id, open: Some(false), .. }))
+            | ("ArrowLeft", Some(TopicRow { id, open: Some(true), .. }))
+            | (" ", Some(TopicRow { id, open: Some(_), .. })) => self.fold(id),
+            ("ArrowRight", Some(TopicRow { open: Some(true), .. })) => self.go_to(next),
+            ("ArrowLeft", Some(TopicRow { above: Some(above), .. })) => self.go_to(above),
+            ("Enter", Some(row)) => filter(&row),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The console shows what came on this topic and below.
+fn filter(row: &TopicRow) {
+    hail::call(hail::PAGE, &format!("{}{}", hail::FILTER, query(&row.topic, row.open.is_some())).into());
+}
+
+/// Fields with numbers in the last payload, as far as its beginning shows them.
+fn fields_of(row: &TopicRow) -> Vec<String> {
+    match &row.last {
+        // Line ends and tabs were made visible.
+        Some(Preview::Text(text)) => plot::fields(&text.replace(['\u{2409}', '\u{240a}', '\u{240d}'], " "), FIELDS_MAX),
+        _ => Vec::new(),
+    }
+}
+
+fn value(row: &TopicRow) -> String {
+    match (&row.last, row.last_time) {
+        (Some(Preview::Text(text)), _) if text.is_empty() => "(empty)".to_owned(),
+        (Some(Preview::Text(text) | Preview::Hex(text)), _) => text.clone(),
+        (None, Some(_)) => "(no longer kept)".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+fn count_words(row: &TopicRow) -> String {
+    match row.count {
+        1 => "1 message".to_owned(),
+        count => format!("{} messages", grouped(count)),
+    }
+}
+
+fn topics_words(row: &TopicRow) -> String {
+    match (row.open, row.topics) {
+        (None, _) => String::new(),
+        (Some(_), 1) => "1 topic".to_owned(),
+        (Some(_), count) => format!("{} topics", grouped(count.into())),
+    }
+}
+
+/// A row in words, for those who don't see its columns.
+fn row_words(row: &TopicRow) -> String {
+    let name = if row.name.is_empty() { "(empty level)" } else { &row.name };
+    let retained = if row.is_retained { "retained" } else { "" };
+    let parts = [name, &count_words(row), &topics_words(row), &plot::rate(row.per_1000_s), retained, &value(row)];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
+}
+
+#[component]
+pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
+    let tree = panels.tree;
+    let fit = Memo::new(move |_| tree.view.with(|view| view.rows.len()));
+    let on_key = move |event: KeyboardEvent| {
+        if !event.ctrl_key() && !event.alt_key() && !event.meta_key() && tree.press(&event.key()) {
+            event.prevent_default();
+            panels.pull_with_frame();
+        }
+    };
+    let height = move || format!("{}px", tree.view.with(|view| view.total) * u64::from(ROW_PX));
+    let offset = move || format!("translateY({}px)", tree.view.with(|view| view.first) * u64::from(ROW_PX));
+    let active = move || tree.active_row().map(|row| row_id(row.id));
+    let summary = move || {
+        tree.view.with(|view| match (view.topics, view.others) {
+            (0, 0) => "No message has come yet. Topics stand here as soon as one does.".to_owned(),
+            (1, 0) => "1 topic seen.".to_owned(),
+            (topics, 0) => format!("{} topics seen.", grouped(topics.into())),
+            (topics, others) => format!(
+                "{} topics seen; the tree holds {} levels and is full. {} messages came on other topics.",
+                grouped(topics.into()),
+                grouped(LEVELS_MAX as u64),
+                grouped(others)
+            ),
+        })
+    };
+    view! {
+        <dialog
+            class="panel topics-panel"
+            node_ref=tree.dialog
+            aria-labelledby="topics-title"
+            on:close=move |_| panels.pull_with_frame()
+            on:keydown=move |event| {
+                if event.key() == "Escape" {
+                    close(tree.dialog);
+                }
+            }
+        >
+            <header>
+                <h2 id="topics-title">"Topics"</h2>
+                <p class="why" data-topics=move || tree.view.with(|view| view.topics).to_string()>{summary}</p>
+                <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(tree.dialog)>
+                    "×"
+                </button>
+            </header>
+            <div
+                class="tree"
+                role="tree"
+                aria-label="Topics seen"
+                tabindex="0"
+                aria-activedescendant=active
+                style=format!("--tree-row:{ROW_PX}px")
+                node_ref=tree.scroller
+                on:scroll=move |_| panels.pull_with_frame()
+                on:keydown=on_key
+            >
+                <div class="tree-spacer" role="none" style:height=height>
+                    <div class="tree-rows" role="none" style:transform=offset>
+                        <For each=move || 0..fit.get() key=|place| *place children=move |place| view! { <Row panels place /> } />
+                    </div>
+                </div>
+            </div>
+            <Details panels />
+        </dialog>
+    }
+}
+
+fn row_id(id: u32) -> String {
+    format!("topic-{id}")
+}
+
+#[component]
+fn Row(panels: Panels, place: usize) -> impl IntoView {
+    let tree = panels.tree;
+    let row = Memo::new(move |_| tree.view.with(|view| view.rows.get(place).cloned().unwrap_or_default()));
+    let row_place = move || tree.view.with_untracked(|view| view.first) + place as u64;
+    let activate = move || {
+        tree.activate(Active { row: row_place(), id: Some(row.with_untracked(|row| row.id)) });
+        tree.focus();
+    };
+    let is_active = Memo::new(move |_| tree.active.get().and_then(|active| active.id) == Some(row.with(|row| row.id)));
+    let points = Memo::new(move |_| {
+        let numbers = row.with(|row| plot::numbers(&row.series));
+        plot::points(&numbers, ROW_PLOT.0, ROW_PLOT.1)
+    });
+    view! {
+        <div
+            class="tree-row"
+            role="treeitem"
+            id=move || row_id(row.with(|row| row.id))
+            aria-label=move || row.with(row_words)
+            attr:aria-level=move || row.with(|row| row.depth).to_string()
+            aria-posinset=move || row.with(|row| row.place).to_string()
+            aria-setsize=move || row.with(|row| row.siblings).to_string()
+            aria-expanded=move || row.with(|row| row.open).map(|open| open.to_string())
+            aria-selected=move || is_active.get().to_string()
+            data-topic=move || row.with(|row| row.topic.clone())
+            data-count=move || row.with(|row| row.count).to_string()
+            style=move || format!("--depth:{}", row.with(|row| row.depth.saturating_sub(1).min(12)))
+            on:click=move |_| {
+                activate();
+                row.with_untracked(filter);
+            }
+        >
+            <span
+                class="twisty"
+                on:click=move |event| {
+                    event.stop_propagation();
+                    activate();
+                    if row.with_untracked(|row| row.open.is_some()) {
+                        tree.fold(row.with_untracked(|row| row.id));
+                        panels.pull_with_frame();
+                    }
+                }
+            >
+                {move || match row.with(|row| row.open) {
+                    Some(true) => "▾",
+                    Some(false) => "▸",
+                    None => "",
+                }}
+            </span>
+            <span class="name">
+                <bdi>{move || row.with(|row| row.name.clone())}</bdi>
+                <span class="retained" hidden=move || !row.with(|row| row.is_retained)>"retained"</span>
+            </span>
+            <span class="count">{move || row.with(|row| grouped(row.count))}</span>
+            <span class="value">
+                <bdi>{move || row.with(value)}</bdi>
+                <span class="below">{move || row.with(topics_words)}</span>
+            </span>
+            <svg
+                class="plot"
+                viewBox=format!("-1 -1 {} {}", ROW_PLOT.0 + 2.0, ROW_PLOT.1 + 2.0)
+                preserveAspectRatio="none"
+                aria-hidden="true"
+            >
+                <polyline points=move || points.get().unwrap_or_default() />
+            </svg>
+            <span class="rate">{move || row.with(|row| plot::rate(row.per_1000_s))}</span>
+        </div>
+    }
+}
+
+/// What is below the tree: the active row at length, and what can be done with it.
+#[component]
+fn Details(panels: Panels) -> impl IntoView {
+    let tree = panels.tree;
+    let row = Memo::new(move |_| tree.active_row());
+    let id = Memo::new(move |_| row.with(|row| row.as_ref().map(|row| row.id)));
+    let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
+    let numbers = Memo::new(move |_| plot::numbers(&with(|row| row.series.clone())));
+    let points = move || numbers.with(|numbers| plot::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
+    let plot_words = move || numbers.with(|numbers| plot::words(numbers));
+    let fields = Memo::new(move |_| row.with(|row| row.as_ref().map(fields_of).unwrap_or_default()));
+    let chosen = Memo::new(move |_| {
+        let id = id.get()?;
+        tree.fields.with(|fields| fields.get(&id).cloned())
+    });
+    let age = move || {
+        let (last, now) = (row.with(|row| row.as_ref().and_then(|row| row.last_time)), tree.view.with(|view| view.now));
+        last.map(|last| match now.since(last).as_secs() {
+            seconds @ 0..120 => format!("last {seconds} s ago"),
+            seconds @ 120..7_200 => format!("last {} min ago", seconds / 60),
+            seconds => format!("last {} h ago", grouped(seconds / 3_600)),
+        })
+    };
+    let facts = move || {
+        let parts =
+            [with(count_words), with(topics_words), with(|row| plot::rate(row.per_1000_s)), age().unwrap_or_default()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+    };
+    view! {
+        <footer class="panel-foot topic-details" hidden=move || id.get().is_none()>
+            <p class="topic"><bdi>{move || with(|row| row.topic.clone())}</bdi></p>
+            <p class="why">{facts}</p>
+            <svg
+                class="plot large"
+                role="img"
+                aria-label=move || plot_words().unwrap_or_default()
+                viewBox=format!("-2 -2 {} {}", LARGE_PLOT.0 + 4.0, LARGE_PLOT.1 + 4.0)
+                preserveAspectRatio="none"
+                style:display=move || if points().is_some() { "" } else { "none" }
+            >
+                <polyline points=move || points().unwrap_or_default() />
+            </svg>
+            <p class="why">{plot_words}</p>
+            <div class="field" hidden=move || fields.with(Vec::is_empty)>
+                <label for="topic-field">"Plot the field"</label>
+                <select
+                    id="topic-field"
+                    on:change=move |event| {
+                        let words = event_target_value(&event);
+                        let field = fields
+                            .with_untracked(|all| all.iter().find(|field| plot::field_words(field) == words).cloned());
+                        if let (Some(id), Some(field)) = (id.get_untracked(), field) {
+                            tree.fields.update(|fields| {
+                                fields.insert(id, field);
+                            });
+                            panels.pull_with_frame();
+                        }
+                    }
+                >
+                    <For
+                        each=move || fields.get()
+                        key=Clone::clone
+                        children=move |field| {
+                            let words = plot::field_words(&field);
+                            let value = words.clone();
+                            view! {
+                                <option value=value prop:selected=move || chosen.get().as_ref() == Some(&field)>
+                                    {words}
+                                </option>
+                            }
+                        }
+                    />
+                </select>
+            </div>
+            <ClearRetained panels row />
+        </footer>
+    }
+}
+
+/// Takes a retained message away from the broker, once it is confirmed.
+#[component]
+fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
+    let question = NodeRef::<html::Dialog>::new();
+    let topic = RwSignal::new(String::new());
+    // What was sent: its number and topic.
+    let sent = RwSignal::new(None::<(u64, String)>);
+    let is_retained = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.is_retained)));
+    let retain = obstacle_to(panels.standing, Wish::Retain);
+    let why = Memo::new(move |_| {
+        let state = panels.standing.with(|standing| standing.state);
+        publish_obstacle(state).map(str::to_owned).or_else(|| retain.get())
+    });
+    let ask = move |_| {
+        topic.set(row.with_untracked(|row| row.as_ref().map(|row| row.topic.clone()).unwrap_or_default()));
+        super::open_modally(question);
+    };
+    let clear = move |_| {
+        close(question);
+        let topic = topic.get_untracked();
+        let qos = panels.standing.with_untracked(|standing| match obstacle(standing, Wish::QoS(QoS::AtLeastOnce)) {
+            None => QoS::AtLeastOnce,
+            Some(_) => QoS::AtMostOnce,
+        });
+        let number = panels.outbox.try_update(|outbox| outbox.push(&topic, "")).unwrap_or_default();
+        sent.set(Some((number, topic.clone())));
+        panels.tell(&Command::Publish(PublishRequest {
+            number,
+            topic,
+            qos,
+            retain: true,
+            ..PublishRequest::default()
+        }));
+    };
+    let outcome = move || {
+        let (number, topic) = sent.get()?;
+        let outcome = panels.outbox.with(|outbox| {
+            outbox.entries().find(|entry| entry.number == number).and_then(|entry| entry.outcome.clone())
+        });
+        Some(match outcome {
+            None => format!("Clearing the retained message of {topic} …"),
+            Some(Outcome::Done) => format!("The retained message of {topic} is cleared."),
+            Some(Outcome::Failed(words)) => format!("The retained message of {topic} isn't cleared: {words}."),
+            Some(Outcome::Unknown(words)) => {
+                format!("Whether the retained message of {topic} is cleared nobody knows: {words}.")
+            }
+        })
+    };
+    view! {
+        <div class="clear-retained">
+            <button
+                type="button"
+                class="button"
+                aria-haspopup="dialog"
+                aria-describedby="clear-why"
+                hidden=move || !is_retained.get()
+                disabled=move || why.with(Option::is_some)
+                on:click=ask
+            >
+                "Clear the retained message"
+            </button>
+            <p class="why" id="clear-why">{move || why.get().filter(|_| is_retained.get())}</p>
+            <p role="status">{outcome}</p>
+        </div>
+        <dialog class="question" node_ref=question aria-labelledby="clear-title">
+            <h3 id="clear-title">"Clear the retained message?"</h3>
+            <p>
+                "The broker forgets the message it keeps for " <bdi class="topic">{move || topic.get()}</bdi>
+                ", for everybody: an empty retained message is sent in its place."
+            </p>
+            <div class="panel-foot">
+                <button type="button" class="button primary" on:click=clear>"Clear it"</button>
+                <button type="button" class="button" autofocus on:click=move |_| close(question)>"Keep it"</button>
+            </div>
+        </dialog>
+    }
+}
