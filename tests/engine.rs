@@ -113,7 +113,7 @@ impl Bench {
     /// What the panels are told while the tree of topics is open.
     fn topics(&mut self) -> Option<TopicsView> {
         let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
-        self.command(Command::PullPanels(Glance { topics, message: None }));
+        self.command(Command::PullPanels(Glance { topics, ..Glance::default() }));
         self.engine.poll_panels()?.topics
     }
 
@@ -761,4 +761,31 @@ fn a_log_is_played_as_if_it_arrived_now() {
     let update = bench.pull(10, 4).expect("something new");
     assert_eq!((update.rows.rows[0].seq, update.rows.rows[0].time), (1, bench.now));
     assert!(matches!(&update.lines[..], [Told::Line { seq: 1, line }] if line.text == "Again"));
+}
+
+#[test]
+fn the_panels_are_told_of_packets_while_they_look() {
+    let mut bench = Bench::online();
+    bench.sent();
+    bench.panels();
+    bench.message("deck/a", "x");
+    assert_eq!(bench.panels(), None, "nobody looks at packets");
+    let look = |bench: &mut Bench, from| {
+        bench.command(Command::PullPanels(Glance { trace_from: Some(from), ..Glance::default() }));
+        bench.engine.poll_panels().and_then(|update| update.trace)
+    };
+    let part = look(&mut bench, 0).expect("packets");
+    let types: Vec<_> = part.records.iter().map(|record| (record.is_incoming, record.first >> 4, record.seq)).collect();
+    // CONNACK, SUBACK, PUBLISH; what this bench sent was taken from the engine in one go.
+    assert!(
+        types.contains(&(true, 2, 0)) && types.contains(&(true, 9, 0)) && types.contains(&(true, 3, 1)),
+        "{types:?}"
+    );
+    let connect = part.records.iter().find(|record| record.first == 0x10).expect("CONNECT");
+    assert!(!connect.is_incoming && connect.bytes > 14 && connect.excerpt().is_empty(), "{connect:?}");
+    let end = part.first + part.records.len() as u64;
+    assert_eq!(look(&mut bench, end), None, "nothing new");
+    bench.message("deck/a", "y");
+    let part = look(&mut bench, end).expect("one more");
+    assert_eq!((part.first, part.records.len(), part.records[0].seq), (end, 1, 2));
 }
