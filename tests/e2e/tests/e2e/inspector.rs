@@ -198,6 +198,7 @@ async fn packets_are_traced_and_a_delivery_is_told() -> Result<()> {
 
         page.press("Packets").await?;
         let packets = "named('dialog[open]', 'Packets')";
+        page.wait_for("the panel", &format!("Boolean({packets})"), PATIENCE).await?;
         let told = |words: &str| {
             let text = format!("row.innerText.replace(/\\s+/g, ' ').includes({})", json!(words));
             format!("[...{packets}.querySelectorAll('.sheet-row')].some((row) => {text})")
