@@ -54,7 +54,7 @@ fn told(version: Version, packets: &[Packet]) -> Vec<String> {
 
 #[test]
 fn packets_are_told_in_words() {
-    let not_traced = "what it holds isn't traced: it carries the password";
+    let not_traced = "not looked into: it carries the password";
     let cases: [(Version, &[Packet], &[&str]); 8] = [
         (
             Version::V5,

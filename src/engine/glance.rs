@@ -4,6 +4,7 @@ use super::Engine;
 use super::command::{Glance, MessageGlance};
 use super::update::TopicsView;
 use crate::time::Instant;
+use crate::trace::TracePart;
 
 /// A look at something, and what there was to see.
 #[derive(Clone, Debug)]
@@ -20,11 +21,6 @@ impl Glimpse {
     /// The message that is wanted, or the rest of it.
     pub(super) fn message(&self) -> Option<MessageGlance> {
         self.glance.message
-    }
-
-    /// The first packet of the trace that they don't have; `None` while they show none.
-    pub(super) fn trace_from(&self) -> Option<u64> {
-        self.glance.trace_from
     }
 }
 
@@ -43,6 +39,12 @@ impl Engine {
                 && !(told.is_moving && told.at < glimpse.at)
         });
         (!is_known).then(|| self.topics.view(wanted, &self.log, glimpse.at))
+    }
+
+    /// The packets that went since the panels were last told, if they look.
+    pub(super) fn trace_news(&self, glimpse: &Glimpse) -> Option<TracePart> {
+        let from = glimpse.glance.trace_from?;
+        self.trace.has(from).then(|| self.trace.part(from))
     }
 
     /// The panels were answered.

@@ -104,11 +104,11 @@ pub struct Engine {
     /// The panels wait for news, having been told this.
     panels_pull: Option<Glimpse>,
     panels_know: Option<Standing>,
-    /// What the tree of topics was when they were last told of it.
-    topics_told: Option<Glimpse>,
     trace: Trace,
     /// When something happened last, for what is sent because of it.
     settled_at: Instant,
+    /// What the tree of topics was when they were last told of it.
+    topics_told: Option<Glimpse>,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -157,9 +157,9 @@ impl Engine {
             published: Vec::new(),
             panels_pull: None,
             panels_know: None,
-            topics_told: None,
             trace: Trace::default(),
             settled_at: Instant::EPOCH,
+            topics_told: None,
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -324,8 +324,8 @@ impl Engine {
                 && known.more == *self.more
         });
         let topics = self.topics_news(glimpse);
-        let (message, trace_from) = (glimpse.message(), glimpse.trace_from());
-        let trace = trace_from.filter(|&from| self.trace.has(from)).map(|from| self.trace.part(from));
+        let message = glimpse.message();
+        let trace = self.trace_news(glimpse);
         if is_known && self.published.is_empty() && topics.is_none() && message.is_none() && trace.is_none() {
             return None;
         }

@@ -288,7 +288,7 @@ impl Entry {
                 reason => reason.to_string(),
             },
             Kind::Auth => reason_at(0).to_string(),
-            Kind::Connect => "what it holds isn't traced: it carries the password".to_owned(),
+            Kind::Connect => "not looked into: it carries the password".to_owned(),
             _ => String::new(),
         }
     }

@@ -30,14 +30,14 @@ pub enum Panel {
     Finer,
     /// Sends messages.
     Send,
+    /// Shows the packets that go in and out.
+    Packets,
     /// Imports logs and plays them again.
     Replay,
     /// The sample plays; its panel stays closed.
     Sample,
     /// The topics seen.
     Topics,
-    /// Shows the packets that go in and out.
-    Packets,
     /// Shows the message of this number.
     Message(u64),
 }
@@ -48,10 +48,10 @@ impl Panel {
         match self {
             Self::Finer => "finer".into(),
             Self::Send => "send".into(),
+            Self::Packets => "packets".into(),
             Self::Replay => "replay".into(),
             Self::Sample => "sample".into(),
             Self::Topics => "topics".into(),
-            Self::Packets => "packets".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
         }
@@ -62,7 +62,7 @@ impl Panel {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
         }
-        let named = [Self::Finer, Self::Send, Self::Replay, Self::Sample, Self::Topics, Self::Packets];
+        let named = [Self::Finer, Self::Send, Self::Packets, Self::Replay, Self::Sample, Self::Topics];
         named.into_iter().find(|panel| panel.call() == *said)
     }
 }

@@ -164,17 +164,17 @@ impl Panels {
                 request_animation_frame(move || open_modally(self.finer));
             }
             Some(Panel::Send) => open_beside(self.send),
+            Some(Panel::Message(seq)) => self.open_message(seq),
+            Some(Panel::Packets) => {
+                open_beside(self.packets.dialog);
+                self.pull_with_frame();
+            }
             Some(Panel::Replay) => open_beside(self.replay),
             // Without the panel, which would stand before what there is to see.
             Some(Panel::Sample) => self.tape.play_sample(self),
             Some(Panel::Topics) => {
                 open_beside(self.tree.dialog);
                 self.tree.focus();
-                self.pull_with_frame();
-            }
-            Some(Panel::Message(seq)) => self.open_message(seq),
-            Some(Panel::Packets) => {
-                open_beside(self.packets.dialog);
                 self.pull_with_frame();
             }
             None => {}
@@ -204,9 +204,11 @@ impl Panels {
     fn pull(self) {
         // The inspector shows the packets that a message came with.
         let is_traced = self.packets.is_open() || self.inspector.is_open();
-        let trace_from = is_traced.then(|| self.packets.glance());
-        let (topics, message) = (self.tree.glance(), self.inspector.glance());
-        self.tell(&Command::PullPanels(Glance { topics, message, trace_from }));
+        self.tell(&Command::PullPanels(Glance {
+            topics: self.tree.glance(),
+            message: self.inspector.glance(),
+            trace_from: is_traced.then(|| self.packets.glance()),
+        }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
         self.rest.set_value(ask_again);
@@ -335,9 +337,9 @@ fn Dialogs(panels: Panels) -> impl IntoView {
         <div id=HOST_ID>
             <FinerPanel panels />
             <SendPanel panels />
+            <PacketsPanel panels />
             <ReplayPanel panels />
             <TopicsPanel panels />
-            <PacketsPanel panels />
             <InspectorPanel panels />
         </div>
     }

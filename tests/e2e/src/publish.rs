@@ -67,13 +67,6 @@ impl Login<'_> {
         succeeded("mosquitto_pub", &output)
     }
 
-    /// Publishes one message that the broker keeps.
-    pub async fn publish_retained(&self, topic: &str, payload: &str) -> Result<()> {
-        let options = ["-r", "-q", "1", "-m", payload];
-        let output = self.mosquitto_pub(Version::V5, topic)?.args(options).output().await?;
-        succeeded("mosquitto_pub", &output)
-    }
-
     /// Publishes one message of any bytes with `mosquitto_pub` and MQTT 5.0, with further options of
     /// that program.
     pub async fn publish_bytes(&self, topic: &str, payload: &[u8], options: &[&str]) -> Result<()> {
@@ -85,6 +78,13 @@ impl Login<'_> {
         input.write_all(payload).await?;
         drop(input);
         succeeded("mosquitto_pub", &child.wait_with_output().await?)
+    }
+
+    /// Publishes one message that the broker keeps.
+    pub async fn publish_retained(&self, topic: &str, payload: &str) -> Result<()> {
+        let options = ["-r", "-q", "1", "-m", payload];
+        let output = self.mosquitto_pub(Version::V5, topic)?.args(options).output().await?;
+        succeeded("mosquitto_pub", &output)
     }
 
     /// Publishes each line of `text` at QoS 0 as fast as the broker takes them.

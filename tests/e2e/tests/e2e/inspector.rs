@@ -181,3 +181,42 @@ async fn ten_megabytes_open_at_once_and_to_the_last_byte() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn packets_are_traced_and_a_delivery_is_told() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("packets", async |page| {
+        let broker = mosquitto.ws_url();
+        let keys =
+            [("broker", broker.as_str()), ("topic", "deck/#"), ("qos", "2"), ("connect", "1"), ("view", "console")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        let login = Login::anonymous(mosquitto.mqtt_port());
+        login.publish_bytes("deck/a", b"x", &["-q", "2"]).await?;
+        page.wait_for_stat("received", 1, PATIENCE).await?;
+
+        page.press("Packets").await?;
+        let packets = "named('dialog[open]', 'Packets')";
+        page.wait_for("the panel", &format!("Boolean({packets})"), PATIENCE).await?;
+        let told = |words: &str| {
+            let text = format!("row.innerText.replace(/\\s+/g, ' ').includes({})", json!(words));
+            format!("[...{packets}.querySelectorAll('.sheet-row')].some((row) => {text})")
+        };
+        for words in ["CONNECT", "CONNACK", "SUBACK 1", "granted QoS 2 (0x02)", "QoS 2, message 1", "PUBCOMP 1"] {
+            page.wait_for(words, &told(words), PATIENCE).await?;
+        }
+        page.choose("Packet type", "PUBREL").await?;
+        page.wait_for_words("1 of [0-9]+ packets").await?;
+        page.press("Save as text").await?;
+        let saved = page.downloaded().await?;
+        ensure!(saved.contains("\treceived\tPUBREL\t1\t") && saved.lines().count() == 2, "{saved:?}");
+        page.press_keys(ESCAPE).await?;
+
+        inspect(page, 1).await?;
+        let delivery = "[...document.querySelectorAll('.delivery span')].map((step) => step.innerText).join(' ')";
+        let pattern = "/← PUBLISH 1 .*→ PUBREC 1 .*← PUBREL 1 .*→ PUBCOMP 1/";
+        page.wait_for("the delivery", &format!("{pattern}.test({delivery})"), PATIENCE).await
+    })
+    .await
+}
