@@ -358,9 +358,11 @@ impl Stage {
                     console=shown
                     stats=RwSignal::new(Stats::default())
                     state=Signal::derive(|| State::Idle)
+                    filter=RwSignal::new(String::new())
                     filter_error=RwSignal::new(None)
                     exporting=RwSignal::new(false)
                     on_filter=|_| ()
+                    on_topics=|| ()
                     on_export=|| ()
                     on_clear=|| ()
                     on_open=|_| ()

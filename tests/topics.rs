@@ -251,7 +251,7 @@ fn more_topics_than_there_is_room_for_are_counted() {
         bench.message(&format!("{number}{}", "n".repeat(60_000)), "1");
     }
     let view = bench.first();
-    assert!(view.others > 100 && view.topics > 50, "{} and {}", view.others, view.topics);
+    assert!(view.others > 100 && view.topics > 30, "{} and {}", view.others, view.topics);
     let deep = vec!["d"; 30_000].join("/");
     let mut bench = Bench::new();
     bench.message(&deep, "1");

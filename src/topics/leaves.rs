@@ -56,7 +56,7 @@ impl<'a> Reader<'a, '_> {
     fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek() {
             b'{' | b'[' if depth == DEPTH_MAX => None,
-            open @ (b'{' | b'[') => self.inside(open == b'{', depth + 1),
+            bracket @ (b'{' | b'[') => self.inside(bracket, depth + 1),
             b'"' => self.quoted().map(drop),
             _ => self.word(),
         }
@@ -86,7 +86,8 @@ impl<'a> Reader<'a, '_> {
         text.get(..end)
     }
 
-    fn inside(&mut self, has_names: bool, depth: usize) -> Option<()> {
+    /// What stands between brackets of that kind.
+    fn inside(&mut self, bracket: u8, depth: usize) -> Option<()> {
         let length = self.path.len();
         self.at += 1;
         let mut place = 0_u32;
@@ -102,7 +103,7 @@ impl<'a> Reader<'a, '_> {
             if length > 0 {
                 self.path.push(BETWEEN as u8);
             }
-            if has_names {
+            if bracket == b'{' {
                 if self.peek() != b'"' {
                     return None;
                 }

@@ -56,10 +56,13 @@ pub struct Topics {
     age: u32,
     /// A level comes after the one above it.
     levels: Vec<Level>,
-    /// Levels by the hash of their topic: a cache of a few probes, so that
-    /// topics chosen to collide cost a walk down the tree and nothing worse.
-    slots: Box<[u32]>,
-    /// The level of the last message.
+    /// Apart from the levels: a message is to touch little memory.
+    records: Vec<Record>,
+    /// Records + 1 by the hash of their topic, 0 is free: a cache of a few
+    /// probes, so that topics chosen to collide cost a walk down the tree and
+    /// nothing worse.
+    slots: Vec<u32>,
+    /// The record of the last message.
     last: u32,
     name_bytes: usize,
     /// Counts whatever changes the tree.
@@ -70,16 +73,17 @@ pub struct Topics {
 #[derive(Default)]
 struct Level {
     above: u32,
-    name: Box<str>,
+    name: String,
     /// By name.
     below: Vec<u32>,
     /// Messages came on exactly this topic.
-    record: Option<Box<Record>>,
+    record: Option<u32>,
 }
 
 /// What is noted of a topic.
 #[derive(Default)]
 struct Record {
+    topic: String,
     count: u64,
     last_seq: u64,
     last_time: Instant,
@@ -108,8 +112,9 @@ impl Default for Topics {
         Self {
             age: 0,
             levels: vec![Level::default()],
-            slots: vec![ROOT; Self::SLOTS].into_boxed_slice(),
-            last: ROOT,
+            records: Vec::new(),
+            slots: vec![0; Self::SLOTS],
+            last: 0,
             name_bytes: 0,
             changes: 0,
             others: 0,
@@ -118,14 +123,15 @@ impl Default for Topics {
 }
 
 impl Topics {
-    const SLOTS: usize = 1 << 14;
+    /// Twice as many as there can be topics, so that few collide: 256 KiB.
+    const SLOTS: usize = 1 << 16;
     const PROBES: usize = 8;
 
     /// A message arrived and has this number in the log.
     pub fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
         self.changes += 1;
         match self.find_or_add(arrival.topic) {
-            Some(level) => self.levels[level as usize].record.get_or_insert_default().note(seq, arrival),
+            Some(record) => self.records[record as usize].note(seq, arrival),
             None => self.others += 1,
         }
     }
@@ -170,7 +176,7 @@ impl Topics {
     }
 
     fn sums(&self, levels: &[LevelGlance], now: Instant) -> Vec<Sum> {
-        let own = |level: &Level| level.record.as_deref().map_or(Sum::default(), |record| record.sum(now));
+        let own = |level: &Level| self.record(level).map_or(Sum::default(), |record| record.sum(now));
         let mut sums: Vec<_> = self.levels.iter().map(own).collect();
         sums[ROOT as usize].is_open = true;
         for level in levels {
@@ -191,67 +197,65 @@ impl Topics {
         sums
     }
 
+    fn record(&self, level: &Level) -> Option<&Record> {
+        self.records.get(level.record? as usize)
+    }
+
     fn find_or_add(&mut self, topic: &str) -> Option<u32> {
-        if self.is(self.last, topic) {
+        let is_it = |record: &u32| self.records.get(*record as usize).is_some_and(|record| record.topic == topic);
+        if is_it(&self.last) {
             return Some(self.last);
         }
         let hash = log::hash(topic.as_bytes());
         let mut probes = (0..Self::PROBES).map(|step| (hash + step) & (Self::SLOTS - 1));
-        let mut known = probes.clone().map(|slot| self.slots[slot]).take_while(|level| *level != ROOT);
-        let level = match known.find(|level| self.is(*level, topic)) {
-            Some(level) => level,
+        let known = probes.clone().map_while(|slot| self.slots[slot].checked_sub(1)).find(is_it);
+        let record = match known {
+            Some(record) => record,
             None => {
-                let level = self.walk(topic)?;
-                let slot = probes.clone().find(|slot| self.slots[*slot] == ROOT).or_else(|| probes.next());
-                self.slots[slot.unwrap_or_default()] = level;
-                level
+                let record = self.walk(topic)?;
+                let slot = probes.clone().find(|slot| self.slots[*slot] == 0).or_else(|| probes.next());
+                self.slots[slot.unwrap_or_default()] = record + 1;
+                record
             }
         };
-        self.last = level;
-        Some(level)
+        self.last = record;
+        Some(record)
     }
 
-    /// Whether that level is this topic's last.
-    fn is(&self, mut level: u32, topic: &str) -> bool {
-        let mut rest = topic;
-        while level != ROOT {
-            let Level { above, name, .. } = &self.levels[level as usize];
-            let Some(before) = rest.strip_suffix(&**name) else { return false };
-            if *above == ROOT {
-                return before.is_empty();
-            }
-            let Some(before) = before.strip_suffix('/') else { return false };
-            (level, rest) = (*above, before);
-        }
-        false
-    }
-
-    /// From the root down to the topic's last level; adds those that are new,
-    /// if there is room.
+    /// From the root down to the topic's record; adds what is new, if there is
+    /// room.
     fn walk(&mut self, topic: &str) -> Option<u32> {
-        let has_room = self.levels.len() + DEPTH_MAX <= LEVELS_MAX && self.name_bytes + topic.len() <= NAME_BYTES_MAX;
+        // The topic as a whole, and its levels.
+        let has_room =
+            self.levels.len() + DEPTH_MAX <= LEVELS_MAX && self.name_bytes + 2 * topic.len() <= NAME_BYTES_MAX;
         let mut level = ROOT;
         for name in topic.splitn(DEPTH_MAX, '/') {
             let below = &self.levels[level as usize].below;
-            level = match below.binary_search_by(|other| (*self.levels[*other as usize].name).cmp(name)) {
+            level = match below.binary_search_by(|other| self.levels[*other as usize].name.as_str().cmp(name)) {
                 Ok(place) => below[place],
                 Err(_) if !has_room => return None,
                 Err(place) => {
                     let new = self.levels.len() as u32;
                     self.name_bytes += name.len();
-                    self.levels.push(Level { above: level, name: name.into(), ..Level::default() });
+                    self.levels.push(Level { above: level, name: name.to_owned(), ..Level::default() });
                     self.levels[level as usize].below.insert(place, new);
                     new
                 }
             };
         }
-        Some(level)
+        let level = &mut self.levels[level as usize];
+        if level.record.is_none() && has_room {
+            self.name_bytes += topic.len();
+            level.record = Some(self.records.len() as u32);
+            self.records.push(Record { topic: topic.to_owned(), ..Record::default() });
+        }
+        level.record
     }
 
     fn name(&self, level: u32) -> String {
         let Level { above, name, .. } = &self.levels[level as usize];
         if *above == ROOT {
-            return name.to_string();
+            return name.clone();
         }
         let mut topic = self.name(*above);
         topic.push('/');
@@ -352,7 +356,7 @@ impl Drawing<'_> {
         let level = &self.topics.levels[id as usize];
         let Sum { count, per_1000_s, topics, is_open, .. } = self.sums[id as usize];
         let topic = self.topics.name(id);
-        let record = level.record.as_deref();
+        let record = self.topics.record(level);
         let kept = |seq| self.log.message(seq).filter(|message: &Message<'_>| message.topic == topic);
         let field = self.levels.iter().find(|level| level.id == id).map_or("", |level| &level.field);
         let mut series = String::new();
