@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::Farewells;
 use crate::diffusion::Profile;
-use crate::held::{Greeting, Held, Received, frame, is_taken, level};
+use crate::held::{Greeting, Head, Held, Received, frame, is_taken, is_unavailable};
 
 /// Sessions held at once. Each takes two file descriptors of the 1,024 that a process usually may
 /// have; beyond it, the one whose client has been away longest is left to the library.
@@ -35,6 +35,8 @@ const MOST_HELD: usize = 128;
 const HANDSHAKES: usize = 64;
 /// Connections of one client that wait for its session to look at them.
 const WAITING_ATTACHMENTS: usize = 16;
+/// How often a client is introduced to a broker that says it can't just now.
+const MOST_ATTEMPTS: u32 = 3;
 /// A longer CONNECT isn't held: nobody needs one.
 const LONGEST_CONNECT: usize = 64 * 1024;
 /// Largest read from either side.
@@ -172,33 +174,30 @@ impl Front {
     async fn serve(&self, mut pipe: Pipe, door: Door) -> std::io::Result<()> {
         let mut bytes = Vec::new();
         let Ok(read) = timeout(LONGEST_SILENCE, first_packet(&mut pipe, &mut bytes)).await else { return Ok(()) };
-        let greeting = read?.and_then(|length| Some((Greeting::read(&bytes[..length])?, length)));
+        let length = read?;
+        let greeting = length.and_then(|length| Some((Greeting::read(&bytes[..length])?, length)));
         let Some((greeting, length)) = greeting else {
             if bytes.is_empty() {
                 return Ok(());
             }
-            let is_v5 = level(&bytes) == Some(5);
+            let head = length.and_then(|length| Head::read(&bytes[..length]));
+            let is_v5 = head.as_ref().is_some_and(|head| head.level == 5);
+            let handshakes = head.map(|head| self.handshakes(head.client_id));
             let mut broker = self.dial(door).await?;
             broker.stream.write_all(&bytes).await?;
-            return self.relay(pipe, broker, is_v5).await;
+            return self.relay(pipe, broker, is_v5, handshakes).await;
         };
         let early = bytes.split_off(length);
         let digest = digest(&greeting, door);
-        let mut hasher = DefaultHasher::new();
-        greeting.client_id.hash(&mut hasher);
         // In the broker's order, so that the last one it took is the one that is held.
-        let handshake = self.0.handshakes[hasher.finish() as usize % HANDSHAKES].lock().await;
+        let handshakes = self.handshakes(&greeting.client_id);
+        let handshake = handshakes.lock().await;
         let attachment = Attachment { pipe, early };
         let Err(attachment) = self.attach(&greeting, digest, attachment) else { return Ok(()) };
         let received = self.table().sessions.get(&greeting.client_id).map(|held| held.received.clone());
 
-        let mut broker = self.dial(door).await?;
-        broker.stream.write_all(&bytes).await?;
-        let mut answer = Vec::new();
-        let Ok(read) = timeout(LONGEST_HANDSHAKE, first_packet(&mut broker.stream, &mut answer)).await else {
-            return Ok(());
-        };
-        let connack = read?.and_then(|length| Some((is_taken(&answer[..length])?, length)));
+        let Some((mut broker, answer, length)) = self.greet(door, &bytes).await? else { return Ok(()) };
+        let connack = length.and_then(|length| Some((is_taken(&answer[..length])?, length)));
         let registered = connack.and_then(|(is_present, length)| {
             let received = received.filter(|_| is_present).unwrap_or_default();
             let (number, attachments) = self.register(&greeting, digest, received.clone())?;
@@ -210,7 +209,7 @@ impl Front {
         let Some((number, received, attachments, length)) = registered else {
             pipe.write_all(&answer).await?;
             broker.stream.write_all(&early).await?;
-            return self.relay(pipe, broker, is_v5).await;
+            return self.relay(pipe, broker, is_v5, Some(handshakes)).await;
         };
         let held = Held::new(&greeting, &answer[..length], received, self.now());
         let session = Running {
@@ -225,6 +224,32 @@ impl Front {
         session.run(&greeting.client_id, &answer[length..]).await;
         self.deregister(&greeting.client_id, number);
         Ok(())
+    }
+
+    /// Introduces a client to the broker; returns what it answered, with the length of the first
+    /// packet. `None` if it didn't.
+    async fn greet(&self, door: Door, connect: &[u8]) -> std::io::Result<Option<(ToBroker, Vec<u8>, Option<usize>)>> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut broker = self.dial(door).await?;
+            broker.stream.write_all(connect).await?;
+            let mut answer = Vec::new();
+            let reading = first_packet(&mut broker.stream, &mut answer);
+            let Ok(length) = timeout(LONGEST_HANDSHAKE, reading).await else { return Ok(None) };
+            let length = length?;
+            // It says so of a session that comes to its end while it is being taken over.
+            if attempts == MOST_ATTEMPTS || !is_unavailable(&answer) {
+                return Ok(Some((broker, answer, length)));
+            }
+            self.0.farewells.forget(broker.address);
+        }
+    }
+
+    fn handshakes(&self, client_id: &[u8]) -> &tokio::sync::Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        client_id.hash(&mut hasher);
+        &self.0.handshakes[hasher.finish() as usize % HANDSHAKES]
     }
 
     /// Gives a connection to the session that it wants; gives it back where there is none.
@@ -298,29 +323,42 @@ impl Front {
         Ok(ToBroker { stream, address, farewell: self.0.farewells.expect(address) })
     }
 
-    /// Passes bytes on, both ways, until either side ends it.
-    async fn relay(&self, pipe: Pipe, broker: ToBroker, is_v5: bool) -> std::io::Result<()> {
+    /// Passes bytes on, both ways, until either side ends it. The client's next handshake waits until
+    /// the broker has seen that it left.
+    async fn relay(
+        &self,
+        pipe: Pipe,
+        broker: ToBroker,
+        is_v5: bool,
+        handshakes: Option<&tokio::sync::Mutex<()>>,
+    ) -> std::io::Result<()> {
         let ToBroker { stream, address, farewell } = broker;
         let (from_client, mut to_client) = split(pipe);
         let (from_broker, mut to_broker) = stream.into_split();
+        let mut handshake = None;
         let has_left = {
-            let up = async {
-                let _ = copy_buf(&mut BufReader::with_capacity(READ_BYTES, from_client), &mut to_broker).await;
-                let _ = to_broker.shutdown().await;
-            };
+            let mut from_client = BufReader::with_capacity(READ_BYTES, from_client);
             let mut from_broker = BufReader::with_capacity(READ_BYTES, from_broker);
             let mut down = std::pin::pin!(copy_buf(&mut from_broker, &mut to_client));
             tokio::select! {
-                () = up => {
-                    let _ = timeout(LONGEST_DRAIN, down.as_mut()).await;
+                _ = copy_buf(&mut from_client, &mut to_broker) => {
+                    let finishing = async {
+                        if let Some(handshakes) = handshakes {
+                            handshake = Some(handshakes.lock().await);
+                        }
+                        let _ = to_broker.shutdown().await;
+                        let _ = down.await;
+                    };
+                    let _ = timeout(LONGEST_DRAIN, finishing).await;
                     true
                 }
                 ended = &mut down => ended.is_err(),
             }
         };
-        let reason = if has_left { None } else { reason(farewell).await };
+        let reason = if has_left || is_v5 { reason(farewell).await } else { None };
+        drop(handshake);
         self.0.farewells.forget(address);
-        bid_farewell(&mut to_client, is_v5, reason).await;
+        bid_farewell(&mut to_client, is_v5, reason.filter(|_| !has_left)).await;
         Ok(())
     }
 }

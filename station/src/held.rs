@@ -157,8 +157,40 @@ impl Greeting {
     /// Reads a whole CONNECT; `None` where its session ends with the connection, or has a will, or
     /// where the packet isn't understood.
     pub(crate) fn read(packet: &[u8]) -> Option<Self> {
-        const CLEAN_START: u8 = 0x02;
-        const WILL: u8 = 0x04;
+        let Head { level, flags_place, keep_alive_s, expiry_s, client_id } = Head::read(packet)?;
+        let flags = packet[flags_place];
+        let clean_start = flags & CLEAN_START != 0;
+        let (version, expiry) = match level {
+            4 if !clean_start => (Version::V311, V311_SESSION),
+            5 => (Version::V5, Duration::from_secs(expiry_s.into()).min(LONGEST_SESSION)),
+            _ => return None,
+        };
+        if client_id.is_empty() || flags & WILL != 0 || expiry.is_zero() {
+            return None;
+        }
+        let mut rest = packet.to_vec();
+        rest[flags_place] &= !CLEAN_START;
+        let keep_alive = Duration::from_secs(keep_alive_s.into());
+        Some(Self { version, client_id: client_id.to_vec(), clean_start, rest, keep_alive, expiry })
+    }
+}
+
+/// Flags of CONNECT.
+const CLEAN_START: u8 = 0x02;
+const WILL: u8 = 0x04;
+
+/// The beginning of a CONNECT.
+pub(crate) struct Head<'a> {
+    /// The protocol level: 5 is MQTT 5.0.
+    pub level: u8,
+    pub client_id: &'a [u8],
+    flags_place: usize,
+    keep_alive_s: u16,
+    expiry_s: u32,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn read(packet: &'a [u8]) -> Option<Self> {
         if packet.first()? >> 4 != CONNECT {
             return None;
         }
@@ -168,32 +200,11 @@ impl Greeting {
         }
         let level = fields.u8()?;
         let flags_place = packet.len() - fields.0.len();
-        let flags = fields.u8()?;
-        let keep_alive = Duration::from_secs(fields.u16()?.into());
-        let clean_start = flags & CLEAN_START != 0;
-        let (version, expiry) = match level {
-            4 if !clean_start => (Version::V311, V311_SESSION),
-            5 => {
-                let expiry_s = fields.section()?.session_expiry_s()?.unwrap_or(0);
-                (Version::V5, Duration::from_secs(expiry_s.into()).min(LONGEST_SESSION))
-            }
-            _ => return None,
-        };
-        let client_id = fields.string()?.to_vec();
-        if client_id.is_empty() || flags & WILL != 0 || expiry.is_zero() {
-            return None;
-        }
-        let mut rest = packet.to_vec();
-        rest[flags_place] &= !CLEAN_START;
-        Some(Self { version, client_id, clean_start, rest, keep_alive, expiry })
+        fields.u8()?;
+        let keep_alive_s = fields.u16()?;
+        let expiry_s = if level == 5 { fields.section()?.session_expiry_s()?.unwrap_or(0) } else { 0 };
+        Some(Self { level, client_id: fields.string()?, flags_place, keep_alive_s, expiry_s })
     }
-}
-
-/// The protocol level of a CONNECT.
-pub(crate) fn level(connect: &[u8]) -> Option<u8> {
-    let mut fields = Fields::of(connect)?;
-    fields.string()?;
-    fields.u8()
 }
 
 /// What a CONNACK says: whether the client is taken, and whether the broker has its session.
@@ -202,6 +213,11 @@ pub(crate) fn is_taken(connack: &[u8]) -> Option<bool> {
         [0x20, _, present, 0, ..] => Some(present & 1 != 0),
         _ => None,
     }
+}
+
+/// Whether a CONNACK says that the broker can't just now: 0x88, or 3 in 3.1.1.
+pub(crate) fn is_unavailable(connack: &[u8]) -> bool {
+    matches!(connack, [0x20, _, _, 3 | 0x88, ..])
 }
 
 /// The identifiers of the QoS 2 messages received and not released. Shared, so that a CONNECT that
@@ -269,6 +285,8 @@ pub(crate) struct Held {
     unacknowledged: BTreeMap<u64, (u16, Unacknowledged)>,
     places: HashMap<u16, u64>,
     next_place: u64,
+    /// Where the connection is in repeating them; `None` once it has.
+    repeating: Option<u64>,
     unacknowledged_bytes: usize,
     pings: VecDeque<Ping>,
     from_client: Vec<u8>,
@@ -293,6 +311,7 @@ impl Held {
             unacknowledged: BTreeMap::new(),
             places: HashMap::new(),
             next_place: 0,
+            repeating: None,
             unacknowledged_bytes: 0,
             pings: VecDeque::new(),
             from_client: Vec::new(),
@@ -320,6 +339,7 @@ impl Held {
         }
         self.from_client.clear();
         self.to_client.clear();
+        self.repeating = None;
         self.pings.iter_mut().for_each(|ping| *ping = Ping::Own);
     }
 
@@ -350,6 +370,9 @@ impl Held {
     /// So many bytes were written to the client.
     pub(crate) fn client_took(&mut self, length: usize) {
         self.to_client.drain(..length);
+        if self.to_client.is_empty() {
+            self.repeat();
+        }
     }
 
     /// So many bytes were written to the broker.
@@ -459,9 +482,18 @@ impl Held {
         match packet[0] >> 4 {
             PUBLISH if qos(packet) > 0 => {
                 let id = publish_id(packet).ok_or(Malformed)?;
-                self.keep(id, Unacknowledged::Publish { packet: packet.to_vec(), was_sent: is_attached });
+                let was_sent = is_attached && self.repeating.is_none();
+                self.keep(id, Unacknowledged::Publish { packet: packet.to_vec(), was_sent });
+                if self.repeating.is_some() {
+                    return Ok(());
+                }
             }
-            PUBREL => self.keep(ack_id(packet).ok_or(Malformed)?, Unacknowledged::Release),
+            PUBREL => {
+                let place = self.keep(ack_id(packet).ok_or(Malformed)?, Unacknowledged::Release);
+                if self.repeating.is_some_and(|next| place >= next) {
+                    return Ok(());
+                }
+            }
             // Refused: the exchange is over, and its identifier free [MQTT-4.3.3-4].
             PUBREC if packet.get(4).is_some_and(|reason| *reason >= 0x80) => {
                 self.received.ids().remove(&ack_id(packet).ok_or(Malformed)?);
@@ -482,7 +514,7 @@ impl Held {
         Ok(())
     }
 
-    /// The new connection begins: with CONNACK and what wasn't acknowledged on those before.
+    /// The new connection begins: with CONNACK, and then what wasn't acknowledged on those before.
     fn greet(&mut self, now: Instant) {
         self.client = Client::Attached;
         self.client_heard = now;
@@ -490,18 +522,28 @@ impl Held {
         if let Some(flags) = self.to_client.get_mut(2) {
             *flags |= 1;
         }
-        for (id, unacknowledged) in self.unacknowledged.values_mut() {
-            match unacknowledged {
-                Unacknowledged::Publish { packet, was_sent } => {
-                    if std::mem::replace(was_sent, true) {
-                        packet[0] |= DUP;
-                    }
-                    self.to_client.extend(&*packet);
+        self.repeating = Some(0);
+    }
+
+    /// Repeats one packet: not all at once, so that a connection that lives for a moment gets a part
+    /// of them across, and none has to be held twice.
+    fn repeat(&mut self) {
+        let Some(next) = self.repeating else { return };
+        let Some((place, (id, unacknowledged))) = self.unacknowledged.range_mut(next..).next() else {
+            self.repeating = None;
+            return;
+        };
+        self.repeating = Some(place + 1);
+        match unacknowledged {
+            Unacknowledged::Publish { packet, was_sent } => {
+                if std::mem::replace(was_sent, true) {
+                    packet[0] |= DUP;
                 }
-                Unacknowledged::Release => {
-                    let [high, low] = id.to_be_bytes();
-                    self.to_client.extend([PUBREL << 4 | 2, 2, high, low]);
-                }
+                self.to_client.extend(&*packet);
+            }
+            Unacknowledged::Release => {
+                let [high, low] = id.to_be_bytes();
+                self.to_client.extend([PUBREL << 4 | 2, 2, high, low]);
             }
         }
     }
@@ -560,13 +602,15 @@ impl Held {
         self.to_broker.extend(packet);
     }
 
-    fn keep(&mut self, id: u16, unacknowledged: Unacknowledged) {
+    /// Returns its place.
+    fn keep(&mut self, id: u16, unacknowledged: Unacknowledged) -> u64 {
         let place = *self.places.entry(id).or_insert(self.next_place);
         self.next_place += 1;
         self.unacknowledged_bytes += bytes(&unacknowledged);
         if let Some((_, old)) = self.unacknowledged.insert(place, (id, unacknowledged)) {
             self.unacknowledged_bytes -= bytes(&old);
         }
+        place
     }
 
     fn forget(&mut self, id: u16) {

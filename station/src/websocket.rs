@@ -20,6 +20,10 @@ use crate::front::Front;
 
 /// Largest read from the broker, and so the largest frame sent.
 const READ_BYTES: usize = 64 * 1024;
+/// The first frame on a connection is no longer than this, each one after it no longer than twice
+/// the one before: of a frame that is cut a client gets nothing, and what it missed on the last
+/// connection is repeated all at once.
+const FIRST_FRAME_BYTES: usize = 256;
 /// A client that sent no CONNECT for so long is closed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// How long the broker may take to finish after the client has.
@@ -131,10 +135,12 @@ async fn pass_up(
 
 async fn pass_down(from_broker: &mut ReadHalf<DuplexStream>, to_client: &mut SplitSink<WebSocket, Message>) -> Ending {
     let mut buffer = vec![0; READ_BYTES];
+    let mut longest = FIRST_FRAME_BYTES;
     loop {
-        match from_broker.read(&mut buffer).await {
+        match from_broker.read(&mut buffer[..longest]).await {
             Ok(0) | Err(_) => return Ending::BrokerClosed,
             Ok(length) => {
+                longest = READ_BYTES.min(2 * longest);
                 let frame = Bytes::copy_from_slice(&buffer[..length]);
                 if to_client.send(Message::Binary(frame)).await.is_err() {
                     return Ending::ClientLeft;
