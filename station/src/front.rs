@@ -91,6 +91,8 @@ struct Inner {
 #[derive(Default)]
 struct Table {
     sessions: HashMap<Vec<u8>, Handle>,
+    /// How many connections of 3.1.1 clients have a session that ends with them.
+    passing: HashMap<Vec<u8>, usize>,
     next_number: u64,
 }
 
@@ -103,6 +105,24 @@ struct Handle {
     /// Dropping it lets the session go.
     attachments: mpsc::Sender<Attachment>,
     away_since: Option<Instant>,
+}
+
+/// While it lives, its client is [passing](Table::passing).
+struct Passing<'a> {
+    front: &'a Front,
+    client_id: Vec<u8>,
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        let mut table = self.front.table();
+        if let Some(count) = table.passing.get_mut(&self.client_id) {
+            *count -= 1;
+            if *count == 0 {
+                table.passing.remove(&self.client_id);
+            }
+        }
+    }
 }
 
 /// A new connection of a client.
@@ -182,7 +202,8 @@ impl Front {
             }
             let head = length.and_then(|length| Head::read(&bytes[..length]));
             let is_v5 = head.as_ref().is_some_and(|head| head.level == 5);
-            let handshakes = head.map(|head| self.handshakes(head.client_id));
+            let handshakes = head.as_ref().map(|head| self.handshakes(head.client_id));
+            let _passing = head.filter(Head::is_clean_v311).map(|head| self.note_passing(head.client_id));
             let mut broker = self.dial(door).await?;
             broker.stream.write_all(&bytes).await?;
             return self.relay(pipe, broker, is_v5, handshakes).await;
@@ -194,9 +215,17 @@ impl Front {
         let handshake = handshakes.lock().await;
         let attachment = Attachment { pipe, early };
         let Err(attachment) = self.attach(&greeting, digest, attachment) else { return Ok(()) };
-        let received = self.table().sessions.get(&greeting.client_id).map(|held| held.received.clone());
+        let (received, is_passing) = {
+            let table = self.table();
+            let received = table.sessions.get(&greeting.client_id).map(|held| held.received.clone());
+            (received, table.passing.contains_key(&greeting.client_id))
+        };
 
-        let Some((mut broker, answer, length)) = self.greet(door, &bytes).await? else { return Ok(()) };
+        let Some((mut broker, mut answer, length)) = self.greet(door, &bytes).await? else { return Ok(()) };
+        if is_passing && let Some(flags) = answer.get_mut(2) {
+            // The library says that it has a session when it ends a connection that has none.
+            *flags &= !1;
+        }
         let connack = length.and_then(|length| Some((is_taken(&answer[..length])?, length)));
         let registered = connack.and_then(|(is_present, length)| {
             let received = received.filter(|_| is_present).unwrap_or_default();
@@ -244,6 +273,11 @@ impl Front {
             }
             self.0.farewells.forget(broker.address);
         }
+    }
+
+    fn note_passing(&self, client_id: &[u8]) -> Passing<'_> {
+        *self.table().passing.entry(client_id.to_vec()).or_default() += 1;
+        Passing { front: self, client_id: client_id.to_vec() }
     }
 
     fn handshakes(&self, client_id: &[u8]) -> &tokio::sync::Mutex<()> {

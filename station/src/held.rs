@@ -157,8 +157,7 @@ impl Greeting {
     /// Reads a whole CONNECT; `None` where its session ends with the connection, or has a will, or
     /// where the packet isn't understood.
     pub(crate) fn read(packet: &[u8]) -> Option<Self> {
-        let Head { level, flags_place, keep_alive_s, expiry_s, client_id } = Head::read(packet)?;
-        let flags = packet[flags_place];
+        let Head { level, flags, flags_place, keep_alive_s, expiry_s, client_id } = Head::read(packet)?;
         let clean_start = flags & CLEAN_START != 0;
         let (version, expiry) = match level {
             4 if !clean_start => (Version::V311, V311_SESSION),
@@ -184,12 +183,18 @@ pub(crate) struct Head<'a> {
     /// The protocol level: 5 is MQTT 5.0.
     pub level: u8,
     pub client_id: &'a [u8],
+    flags: u8,
     flags_place: usize,
     keep_alive_s: u16,
     expiry_s: u32,
 }
 
 impl<'a> Head<'a> {
+    /// Whether the session ends with the connection, in 3.1.1.
+    pub(crate) fn is_clean_v311(&self) -> bool {
+        self.level == 4 && self.flags & CLEAN_START != 0
+    }
+
     pub(crate) fn read(packet: &'a [u8]) -> Option<Self> {
         if packet.first()? >> 4 != CONNECT {
             return None;
@@ -200,10 +205,10 @@ impl<'a> Head<'a> {
         }
         let level = fields.u8()?;
         let flags_place = packet.len() - fields.0.len();
-        fields.u8()?;
+        let flags = fields.u8()?;
         let keep_alive_s = fields.u16()?;
         let expiry_s = if level == 5 { fields.section()?.session_expiry_s()?.unwrap_or(0) } else { 0 };
-        Some(Self { level, client_id: fields.string()?, flags_place, keep_alive_s, expiry_s })
+        Some(Self { level, client_id: fields.string()?, flags, flags_place, keep_alive_s, expiry_s })
     }
 }
 
@@ -640,4 +645,259 @@ fn publish_id(packet: &[u8]) -> Option<u16> {
 
 fn ack_id(packet: &[u8]) -> Option<u16> {
     Fields::of(packet)?.u16()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Version 5, Keep Alive 60 s, Session Expiry Interval 100 s.
+    const CONNECT_5: &[u8] = b"\x10\x15\x00\x04MQTT\x05\x00\x00\x3c\x05\x11\x00\x00\x00\x64\x00\x03abc";
+    const CONNECT_311: &[u8] = b"\x10\x0f\x00\x04MQTT\x04\x00\x00\x3c\x00\x03abc";
+    const CONNACK: &[u8] = &[0x20, 3, 0, 0, 0];
+    const CONNACK_PRESENT: &[u8] = &[0x20, 3, 1, 0, 0];
+    const PUBLISH_1: &[u8] = b"\x32\x07\x00\x01t\x00\x07\x00x";
+    const PUBLISH_1_AGAIN: &[u8] = b"\x3a\x07\x00\x01t\x00\x07\x00x";
+    const PUBLISH_2: &[u8] = b"\x34\x07\x00\x01t\x00\x08\x00x";
+    const PUBLISH_2_AGAIN: &[u8] = b"\x3c\x07\x00\x01t\x00\x08\x00x";
+    const PUBACK_7: &[u8] = &[0x40, 2, 0, 7];
+    const PUBREC_8: &[u8] = &[0x50, 2, 0, 8];
+    const PUBREC_8_REFUSED: &[u8] = &[0x50, 3, 0, 8, 0x87];
+    const PUBREL_8: &[u8] = &[0x62, 2, 0, 8];
+    const PUBCOMP_8: &[u8] = &[0x70, 2, 0, 8];
+    const PING: &[u8] = &[0xC0, 0];
+    const PONG: &[u8] = &[0xD0, 0];
+    const GOODBYE: &[u8] = &[0xE0, 0];
+
+    fn at(seconds: u64) -> Instant {
+        Instant::EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// A session and everything that it has said to either side since it was last asked.
+    struct Pair {
+        held: Held,
+        now: Instant,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let held = Held::new(&Greeting::read(CONNECT_5).unwrap(), CONNACK, Received::default(), at(0));
+            let mut pair = Self { held, now: at(0) };
+            assert_eq!(pair.said(), (CONNACK.to_vec(), vec![]));
+            pair
+        }
+
+        fn said(&mut self) -> (Vec<u8>, Vec<u8>) {
+            let (mut to_client, mut to_broker) = (Vec::new(), Vec::new());
+            loop {
+                let (client, broker) = self.held.transmits();
+                if client.is_empty() && broker.is_empty() {
+                    return (to_client, to_broker);
+                }
+                to_client.extend(client);
+                to_broker.extend(broker);
+                let (client, broker) = (client.len(), broker.len());
+                self.held.client_took(client);
+                self.held.broker_took(broker);
+            }
+        }
+
+        /// What comes from the client, and what is then said to it and to the broker.
+        fn client(&mut self, packet: &[u8], to_client: &[u8], to_broker: &[u8]) {
+            assert_eq!(self.held.handle_client(packet, self.now), Ok(true), "{packet:02x?}");
+            assert_eq!(self.said(), (to_client.to_vec(), to_broker.to_vec()), "after {packet:02x?}");
+        }
+
+        /// What comes from the broker, and what is then said to the client.
+        fn broker(&mut self, packet: &[u8], to_client: &[u8]) {
+            assert_eq!(self.held.handle_broker(packet, self.now), Ok(()));
+            assert_eq!(self.said(), (to_client.to_vec(), vec![]), "after {packet:02x?}");
+        }
+
+        fn cut(&mut self) {
+            self.held.detach(self.now);
+        }
+
+        /// Connects again; `repeated` follows the CONNACK.
+        fn attach(&mut self, repeated: &[&[u8]]) {
+            self.held.attach(self.now);
+            assert!(!self.held.reads_client());
+            assert_eq!(self.said(), (vec![], PING.to_vec()));
+            self.broker(PONG, &[CONNACK_PRESENT, &repeated.concat()].concat());
+            assert!(self.held.reads_client());
+        }
+    }
+
+    #[test]
+    fn a_connect_is_held_whose_session_lasts_and_that_has_no_will() {
+        let check = |change: fn(&mut Vec<u8>), connect: &[u8], expected: Option<bool>| {
+            let mut connect = connect.to_vec();
+            change(&mut connect);
+            assert_eq!(Greeting::read(&connect).map(|greeting| greeting.clean_start), expected, "{connect:02x?}");
+            for length in 0..connect.len() {
+                assert_eq!(Greeting::read(&connect[..length]), None, "the first {length} bytes");
+            }
+        };
+        check(|_| (), CONNECT_5, Some(false));
+        check(|connect| connect[9] |= 2, CONNECT_5, Some(true));
+        check(|connect| connect[9] |= 4, CONNECT_5, None);
+        check(|connect| connect[17] = 0, CONNECT_5, None);
+        check(|_| (), CONNECT_311, Some(false));
+        check(|connect| connect[9] |= 2, CONNECT_311, None);
+        let mut clean = CONNECT_5.to_vec();
+        clean[9] |= 2;
+        assert_eq!(Greeting::read(&clean).unwrap().rest, Greeting::read(CONNECT_5).unwrap().rest);
+    }
+
+    #[test]
+    fn a_message_received_at_qos_2_is_passed_on_once_until_it_is_released() {
+        let mut pair = Pair::new();
+        pair.client(PUBLISH_2, &[], PUBLISH_2);
+        pair.cut();
+        // Its PUBREC comes too late.
+        pair.broker(PUBREC_8, &[]);
+        pair.attach(&[]);
+        pair.client(PUBLISH_2_AGAIN, PUBREC_8, &[]);
+        pair.client(PUBREL_8, &[], PUBREL_8);
+        pair.broker(PUBCOMP_8, PUBCOMP_8);
+        pair.client(PUBLISH_2, &[], PUBLISH_2);
+        pair.broker(PUBREC_8_REFUSED, PUBREC_8_REFUSED);
+        pair.client(PUBLISH_2, &[], PUBLISH_2);
+    }
+
+    #[test]
+    fn what_the_client_has_not_acknowledged_is_repeated_in_order() {
+        let mut pair = Pair::new();
+        pair.broker(&[PUBLISH_1, PUBLISH_2].concat(), &[PUBLISH_1, PUBLISH_2].concat());
+        pair.cut();
+        pair.attach(&[PUBLISH_1_AGAIN, PUBLISH_2_AGAIN]);
+        pair.client(PUBREC_8, &[], PUBREC_8);
+        pair.broker(PUBREL_8, PUBREL_8);
+        pair.cut();
+        pair.attach(&[PUBLISH_1_AGAIN, PUBREL_8]);
+        pair.client(PUBACK_7, &[], PUBACK_7);
+        pair.client(PUBCOMP_8, &[], PUBCOMP_8);
+        pair.cut();
+        pair.attach(&[]);
+    }
+
+    #[test]
+    fn what_comes_while_the_client_is_away_waits_for_it() {
+        let mut pair = Pair::new();
+        pair.cut();
+        pair.broker(PUBLISH_2, &[]);
+        // At QoS 0 nothing waits.
+        pair.broker(b"\x30\x05\x00\x01t\x00x", &[]);
+        pair.held.attach(pair.now);
+        assert_eq!(pair.said().1, PING);
+        pair.broker(PUBLISH_1, &[]);
+        // First sent now, so no duplicate [MQTT-3.3.1-2].
+        pair.broker(PONG, &[CONNACK_PRESENT, PUBLISH_2, PUBLISH_1].concat());
+    }
+
+    /// Else an answer to the last connection would be taken for one to this.
+    #[test]
+    fn answers_to_a_lost_connection_are_not_passed_on() {
+        let mut pair = Pair::new();
+        pair.client(&[PUBLISH_1, PING].concat(), &[], &[PUBLISH_1, PING].concat());
+        pair.cut();
+        pair.held.attach(pair.now);
+        assert_eq!(pair.said().1, PING);
+        pair.broker(&[PUBACK_7, PONG].concat(), &[]);
+        pair.broker(PONG, CONNACK_PRESENT);
+        pair.client(PUBLISH_1_AGAIN, &[], PUBLISH_1_AGAIN);
+        pair.broker(PUBACK_7, PUBACK_7);
+    }
+
+    #[test]
+    fn packets_cut_anywhere_are_passed_on_whole_or_not_at_all() {
+        for length in 1..PUBLISH_2.len() {
+            let mut pair = Pair::new();
+            let (first, rest) = PUBLISH_2.split_at(length);
+            pair.client(first, &[], &[]);
+            pair.client(rest, &[], PUBLISH_2);
+            pair.broker(first, &[]);
+            pair.broker(rest, PUBLISH_2);
+            pair.client(first, &[], &[]);
+            pair.cut();
+            pair.attach(&[PUBLISH_2_AGAIN]);
+            pair.client(PING, &[], PING);
+        }
+        let mut pair = Pair::new();
+        assert_eq!(pair.held.handle_client(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 1], at(0)), Err(Malformed));
+        assert_eq!(pair.held.handle_client(&[0x34, 1, 0], at(0)), Err(Malformed));
+    }
+
+    #[test]
+    fn each_side_has_its_own_keep_alive() {
+        let mut pair = Pair::new();
+        for seconds in [30, 60] {
+            assert_eq!(pair.held.poll_timeout(), Some(at(seconds)));
+            pair.now = at(seconds);
+            assert!(pair.held.handle_timeout(pair.now));
+            assert_eq!(pair.said(), (vec![], PING.to_vec()));
+            pair.broker(PONG, &[]);
+        }
+        pair.client(PING, &[], PING);
+        pair.broker(PONG, PONG);
+        for seconds in [90, 120] {
+            assert!(pair.held.handle_timeout(at(seconds)));
+        }
+        // One and a half of 60 s after the client's last packet.
+        assert!(!pair.held.handle_timeout(at(150)));
+        assert_eq!(pair.held.away_since(), Some(at(150)));
+    }
+
+    #[test]
+    fn a_session_ends_when_its_time_is_over() {
+        let mut pair = Pair::new();
+        pair.now = at(10);
+        pair.cut();
+        let mut last = Vec::new();
+        while pair.held.end().is_none() {
+            pair.now = pair.held.poll_timeout().unwrap();
+            assert!(pair.held.handle_timeout(pair.now));
+            last = pair.said().1;
+        }
+        assert_eq!((pair.now, pair.held.end()), (at(110), Some(End::Over)));
+        assert!(last.ends_with(&[0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0]), "{last:02x?}");
+    }
+
+    #[test]
+    fn who_says_goodbye_keeps_the_session_unless_it_wants_none() {
+        let mut pair = Pair::new();
+        pair.broker(PUBLISH_1, PUBLISH_1);
+        assert_eq!(pair.held.handle_client(GOODBYE, at(0)), Ok(false));
+        assert_eq!(pair.said(), (vec![], vec![]));
+        pair.attach(&[PUBLISH_1_AGAIN]);
+        let goodbye = [0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0];
+        assert_eq!(pair.held.handle_client(&goodbye, at(0)), Ok(false));
+        assert_eq!(pair.held.end(), Some(End::Over));
+        assert_eq!(pair.said(), (vec![], goodbye.to_vec()));
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let message = |id: u16| {
+            let mut packet = vec![0x32, 0x85, 0x80, 0x40, 0, 1, b't'];
+            packet.extend(id.to_be_bytes());
+            packet.resize(4 + 5 + (1 << 20), 0);
+            packet
+        };
+        let mut pair = Pair::new();
+        for id in 1..=8 {
+            assert!(pair.held.reads_broker());
+            let message = message(id);
+            pair.broker(&message, &message);
+        }
+        // Nothing more is read until the client acknowledges, and it may take its time.
+        assert!(!pair.held.reads_broker() && pair.held.end().is_none());
+        pair.client(&[0x40, 2, 0, 1], &[], &[0x40, 2, 0, 1]);
+        assert!(pair.held.reads_broker());
+        pair.cut();
+        assert_eq!(pair.held.handle_broker(&message(9), at(0)), Ok(()));
+        assert_eq!(pair.held.end(), Some(End::TooMuch));
+        assert!(pair.said().1.ends_with(&[0x11, 0, 0, 0, 100]), "the library keeps it for as long as it has");
+    }
 }
