@@ -27,6 +27,9 @@ use mqtt_crawl::time::Instant;
 
 use crate::broker::{LARGEST_PACKET_BYTES, LONGEST_SESSION};
 
+/// Longest packet from either side, in bytes. The library refuses what is larger than its own limit,
+/// and adds to what it passes on, such as subscription identifiers.
+const LONGEST_PACKET: usize = LARGEST_PACKET_BYTES as usize + 64 * 1024;
 /// Bytes of messages that one client may leave unacknowledged. The broker isn't read beyond them,
 /// so one packet more can be held; a client that is away then loses its hold on the broker.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -60,7 +63,7 @@ pub(crate) struct Malformed;
 pub(crate) fn frame(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     let Some(rest) = bytes.get(1..) else { return Ok(None) };
     match variable_integer(rest)? {
-        Some((length, head)) if 1 + head + length > LARGEST_PACKET_BYTES as usize => Err(Malformed),
+        Some((length, head)) if 1 + head + length > LONGEST_PACKET => Err(Malformed),
         Some((length, head)) => Ok((bytes.len() > head + length).then_some(1 + head + length)),
         None => Ok(None),
     }
@@ -358,7 +361,9 @@ impl Held {
 
     /// Whether bytes from the client can be taken.
     pub(crate) fn reads_client(&self) -> bool {
-        self.client == Client::Attached && self.to_broker.len() < MOST_UNSENT_BYTES
+        // Some answers to it are made here, and it may be writing for long before it reads them.
+        let is_full = self.to_broker.len() >= MOST_UNSENT_BYTES || self.to_client.len() >= MOST_BYTES;
+        self.client == Client::Attached && !is_full
     }
 
     /// Whether bytes from the broker can be taken.
@@ -899,5 +904,18 @@ mod tests {
         assert_eq!(pair.held.handle_broker(&message(9), at(0)), Ok(()));
         assert_eq!(pair.held.end(), Some(End::TooMuch));
         assert!(pair.said().1.ends_with(&[0x11, 0, 0, 0, 100]), "the library keeps it for as long as it has");
+    }
+
+    #[test]
+    fn who_does_not_read_the_answers_is_not_read_for_ever() {
+        let mut pair = Pair::new();
+        pair.client(PUBLISH_2, &[], PUBLISH_2);
+        let again = PUBLISH_2_AGAIN.repeat(100_000);
+        let mut rounds = 0;
+        while pair.held.reads_client() {
+            assert_eq!(pair.held.handle_client(&again, at(0)), Ok(true));
+            rounds += 1;
+        }
+        assert_eq!(rounds, MOST_BYTES.div_ceil(100_000 * PUBREC_8.len()));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Frames need not align with packets `[MQTT-6.0.0-2]`, so bytes are passed on as they come: one
 //! frame up is one write, one read down is one frame, which may hold many packets. Both directions
-//! wait for each other's reader, so what is held here is one frame up and [`READ_BYTES`] down.
+//! wait for each other's reader, so what is held here is one frame up and [`READ_BYTES`] down, and no
+//! more each way between here and [`crate::front`].
 
 use std::pin::pin;
 use std::time::Duration;
