@@ -100,3 +100,24 @@ async fn a_held_session_is_only_for_who_knows_the_password() {
     assert!(is_present);
     station.stop().await;
 }
+
+/// More sessions than are held at once: the first is left to the library, which keeps what waits for
+/// it.
+#[tokio::test]
+async fn a_session_that_is_held_no_longer_is_not_gone() {
+    const SESSIONS: usize = 140;
+    let station = station().await;
+    let (mut first, _) = take_up(&station, Way::Tcp, &lasting("first", 0, 60, &[])).await;
+    first.subscribe(V5, "t", 1).await;
+    drop(first);
+    for number in 0..SESSIONS {
+        take_up(&station, Way::Tcp, &lasting(&format!("other {number}"), 0, 60, &[])).await;
+    }
+    let mut from = Client::connected(&station, Way::Tcp, V5, "from").await;
+    from.send(&publish(V5, "t", 1, 5, b"waiting")).await;
+    assert_eq!(from.packet().await.unwrap()[0], 0x40);
+    let (mut first, is_present) = take_up(&station, Way::Tcp, &lasting("first", 0, 60, &[])).await;
+    assert!(is_present);
+    assert!(first.packet().await.unwrap().ends_with(b"waiting"));
+    station.stop().await;
+}
