@@ -134,9 +134,27 @@ struct Attachment {
 
 /// A connection to the broker library.
 struct ToBroker {
+    farewell: Farewell,
     stream: TcpStream,
+}
+
+/// Why the broker closes a connection, if it says so.
+struct Farewell {
+    farewells: Farewells,
     address: SocketAddr,
-    farewell: oneshot::Receiver<u8>,
+    reason: oneshot::Receiver<u8>,
+}
+
+impl Farewell {
+    async fn reason(&mut self) -> Option<u8> {
+        timeout(LONGEST_FAREWELL, &mut self.reason).await.ok()?.ok()
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.farewells.forget(self.address);
+    }
 }
 
 impl Front {
@@ -271,7 +289,6 @@ impl Front {
             if attempts == MOST_ATTEMPTS || !is_unavailable(&answer) {
                 return Ok(Some((broker, answer, length)));
             }
-            self.0.farewells.forget(broker.address);
         }
     }
 
@@ -354,7 +371,8 @@ impl Front {
         });
         let (stream, address) =
             connected.inspect_err(|error| eprintln!("mqtt-crawl-station: the broker takes no connection: {error}"))?;
-        Ok(ToBroker { stream, address, farewell: self.0.farewells.expect(address) })
+        let (farewells, reason) = (self.0.farewells.clone(), self.0.farewells.expect(address));
+        Ok(ToBroker { farewell: Farewell { farewells, address, reason }, stream })
     }
 
     /// Passes bytes on, both ways, until either side ends it. The client's next handshake waits until
@@ -366,7 +384,7 @@ impl Front {
         is_v5: bool,
         handshakes: Option<&tokio::sync::Mutex<()>>,
     ) -> std::io::Result<()> {
-        let ToBroker { stream, address, farewell } = broker;
+        let ToBroker { mut farewell, stream } = broker;
         let (from_client, mut to_client) = split(pipe);
         let (from_broker, mut to_broker) = stream.into_split();
         let mut handshake = None;
@@ -389,9 +407,8 @@ impl Front {
                 ended = &mut down => ended.is_err(),
             }
         };
-        let reason = if has_left || is_v5 { reason(farewell).await } else { None };
+        let reason = if has_left || is_v5 { farewell.reason().await } else { None };
         drop(handshake);
-        self.0.farewells.forget(address);
         bid_farewell(&mut to_client, is_v5, reason.filter(|_| !has_left)).await;
         Ok(())
     }
@@ -548,10 +565,9 @@ impl Running<'_> {
         let _ = timeout(LONGEST_FAREWELL, saying).await;
         if let Some(ClientEnd { mut writer, .. }) = self.client.take() {
             let _ = timeout(LONGEST_DRAIN, writer.write_all(to_client)).await;
-            let reason = reason(self.broker.farewell).await;
+            let reason = self.broker.farewell.reason().await;
             bid_farewell(&mut writer, self.is_v5, reason).await;
         }
-        self.front.0.farewells.forget(self.broker.address);
     }
 }
 
@@ -579,10 +595,6 @@ fn digest(greeting: &Greeting, door: Door) -> [u8; 32] {
         Door::WebSocket(Profile::Diffusion) => 2,
     };
     Sha256::new().chain_update([place]).chain_update(&greeting.rest).finalize().into()
-}
-
-async fn reason(farewell: oneshot::Receiver<u8>) -> Option<u8> {
-    timeout(LONGEST_FAREWELL, farewell).await.ok()?.ok()
 }
 
 /// Closes a client's connection, with a DISCONNECT of MQTT 5.0 where there is a reason to give: in
