@@ -1,9 +1,9 @@
 //! The embedded broker: its listeners, its limits, and the hooks through which the station decides
 //! who may connect and what the `/diffusion` path grants.
 //!
-//! The broker library takes connections from its own TCP listeners only, so the WebSocket paths
-//! reach it through two more listeners on loopback ports that the system picks. The listener a
-//! session came in by tells the hooks which rules it is under.
+//! The broker library takes connections from its own TCP listeners only, so all clients reach it
+//! through listeners on loopback ports that the system picks, led there by [`crate::front`]. The
+//! listener a session came in by tells the hooks which rules it is under.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,11 +21,14 @@ use rmqtt::server::MqttServer;
 use rmqtt::types::{
     AuthResult, ConnectInfo, Id, ListenerId, PublishAclResult, PublishResult, QoS, Reason, SubscribeReturn,
 };
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::StartError;
-use crate::diffusion::{Profile, is_topic_path};
+use crate::diffusion::is_topic_path;
+use crate::front::{Doors, Front};
+use crate::held::V311_SESSION;
 use crate::retained::RetainedMessages;
 use crate::users::Users;
 
@@ -47,7 +50,12 @@ const LARGEST_WINDOW: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
 const LONGEST_SEND: Duration = Duration::from_secs(20);
 
 /// A session outlives its connection this long, whatever it asks for.
-const LONGEST_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Connections over TCP that wait to be accepted.
+const LONGEST_BACKLOG: u32 = 1_024;
+
+const MQTT_OPTION: &str = "--mqtt";
 
 const TCP: ListenerId = 1;
 const WEBSOCKET: ListenerId = 2;
@@ -60,13 +68,14 @@ const OWN_NAME: &str = env!("CARGO_PKG_NAME");
 pub(crate) struct Broker {
     /// Where it takes plain MQTT.
     pub tcp: SocketAddr,
-    /// The way in for the WebSocket paths.
-    pub doors: Doors,
+    /// The way in.
+    pub front: Front,
     /// Messages dropped because a subscriber was too slow and its queue full.
     pub dropped: Arc<AtomicU64>,
     /// What the station's own transmission connects with, where users are asked for.
     pub own_user: Option<(String, String)>,
     task: JoinHandle<()>,
+    listening: JoinHandle<()>,
 }
 
 impl Broker {
@@ -86,11 +95,11 @@ impl Broker {
         let anonymous = hooks.users.is_none();
         hooks.register(&context).await;
 
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (tcp_listener, tcp) = listen("--mqtt", limits(tcp).name("tcp").allow_anonymous(anonymous))?;
-        let (open_listener, open) = listen("--mqtt", limits(loopback).name("websocket").allow_anonymous(anonymous))?;
-        let diffusion = limits(loopback).name("diffusion").allow_anonymous(anonymous);
-        let (diffusion_listener, diffusion) = listen("--mqtt", diffusion.max_qos_allowed(QoS::AtLeastOnce))?;
+        let (listener, tcp) = listen(tcp)?;
+        let (tcp_listener, tcp_door) = open_door(limits("tcp").allow_anonymous(anonymous))?;
+        let (open_listener, open) = open_door(limits("websocket").allow_anonymous(anonymous))?;
+        let diffusion = limits("diffusion").allow_anonymous(anonymous);
+        let (diffusion_listener, diffusion) = open_door(diffusion.max_qos_allowed(QoS::AtLeastOnce))?;
 
         let server = MqttServer::new(context)
             .listener_by_id(tcp_listener, TCP)
@@ -102,17 +111,25 @@ impl Broker {
                 eprintln!("mqtt-crawl-station: the broker ended: {error}");
             }
         });
-        let doors = Doors { open, diffusion, farewells: hooks.farewells };
-        Ok(Self { tcp, doors, dropped: hooks.dropped, own_user, task })
+        let front = Front::new(Doors { tcp: tcp_door, open, diffusion }, hooks.farewells);
+        let listening = tokio::spawn(front.clone().listen(listener));
+        Ok(Self { tcp, front, dropped: hooks.dropped, own_user, task, listening })
     }
 
     /// Completes when the broker ends, which it never should by itself.
     pub(crate) async fn ended(&mut self) {
-        let _ = (&mut self.task).await;
+        tokio::select! {
+            _ = &mut self.task => {}
+            _ = &mut self.listening => {}
+        }
     }
 
-    /// Closes the listeners.
+    /// Closes the listeners and what came through them.
     pub(crate) async fn stop(self) {
+        self.front.stop();
+        if !self.listening.is_finished() {
+            let _ = self.listening.await;
+        }
         self.task.abort();
         if !self.task.is_finished() {
             let _ = self.task.await;
@@ -120,29 +137,11 @@ impl Broker {
     }
 }
 
-/// The loopback addresses behind the WebSocket paths.
-#[derive(Clone, Debug)]
-pub(crate) struct Doors {
-    open: SocketAddr,
-    diffusion: SocketAddr,
-    /// What the broker says when it closes a connection that came through a door.
-    pub farewells: Farewells,
-}
-
-impl Doors {
-    pub(crate) fn address(&self, profile: Profile) -> SocketAddr {
-        match profile {
-            Profile::Open => self.open,
-            Profile::Diffusion => self.diffusion,
-        }
-    }
-}
-
 /// Why the broker closed a connection, by the address it saw the connection come from.
 ///
 /// The broker library shuts its socket before it would write the DISCONNECT that MQTT 5.0 wants, so
-/// a client would never learn that, say, its session was taken over. Whoever carries the connection
-/// waits here for the reason and says it instead.
+/// a client would never learn that, say, its session was taken over. [`crate::front`] waits here for
+/// the reason and says it instead.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Farewells(Arc<Mutex<HashMap<SocketAddr, oneshot::Sender<u8>>>>);
 
@@ -277,16 +276,16 @@ fn is_diffusion(session: &Id) -> bool {
     session.lid == DIFFUSION
 }
 
-fn limits(address: SocketAddr) -> Builder {
+fn limits(name: &str) -> Builder {
     Builder::new()
-        .laddr(address)
+        .name(name)
+        .laddr(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .nodelay(true)
-        // A station stopped a moment ago must not keep its successor from the port.
-        .reuseaddr(Some(true))
         .max_packet_size(LARGEST_PACKET_BYTES)
         .max_mqueue_len(LONGEST_QUEUE)
         .max_inflight(LARGEST_WINDOW)
         .send_timeout(LONGEST_SEND)
+        .session_expiry_interval(V311_SESSION)
         .max_session_expiry_interval(LONGEST_SESSION)
         // Never send again on a living connection [MQTT-4.4.0-1], and let messages wait for a
         // session as long as it lives; both timers are off at zero.
@@ -294,11 +293,28 @@ fn limits(address: SocketAddr) -> Builder {
         .message_expiry_interval(Duration::ZERO)
 }
 
-fn listen(option: &'static str, builder: Builder) -> Result<(Listener, SocketAddr), StartError> {
+/// A listener of the broker library.
+fn open_door(builder: Builder) -> Result<(Listener, SocketAddr), StartError> {
     let address = builder.laddr;
     let listener = builder.bind().and_then(Listener::tcp);
     let bound = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
-    bound.map_err(|error| StartError::Bind { option, address, fault: error.to_string() })
+    bound.map_err(|error| StartError::Bind { option: MQTT_OPTION, address, fault: error.to_string() })
+}
+
+/// The listener for MQTT over TCP.
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A station stopped a moment ago must not keep its successor from the port.
+        socket.set_reuseaddr(true)?;
+        // Inherited by what is accepted: finds clients that have vanished without Keep Alive.
+        socket.set_keepalive(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(LONGEST_BACKLOG)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bind().map_err(|error: std::io::Error| StartError::Bind { option: MQTT_OPTION, address, fault: error.to_string() })
 }
 
 /// A password that is good for one run and never leaves the process.

@@ -7,7 +7,10 @@
 //!                  ├─ /mqtt ───────┐
 //!                  └─ /diffusion ──┤ websocket: bytes as they come, both ways
 //!                                  ▼
-//! producer ─ tcp ────────────▶ broker ◀─ tcp ─ transmit (--transmit FILE)
+//! producer ─ tcp ────────────▶ front ◀─ tcp ─ transmit (--transmit FILE)
+//!                                │ sessions that outlive their connection are held
+//!                                ▼
+//!                              broker
 //! ```
 //!
 //! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
@@ -16,6 +19,8 @@
 
 mod broker;
 mod diffusion;
+mod front;
+mod held;
 mod options;
 mod retained;
 mod transmit;
@@ -125,7 +130,7 @@ impl Station {
             app,
             allowed_origins: options.allow_origin.clone(),
             is_loopback: http.ip().is_loopback(),
-            doors: broker.doors.clone(),
+            front: broker.front.clone(),
             dropped: Arc::clone(&broker.dropped),
             stop: stop.clone(),
             sockets: sockets.clone(),

@@ -23,8 +23,9 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::{Doors, LARGEST_PACKET_BYTES};
+use crate::broker::LARGEST_PACKET_BYTES;
 use crate::diffusion::Profile;
+use crate::front::Front;
 use crate::websocket;
 
 /// Most bytes of app that are read into memory: a built app is below 2 MB, so more means that
@@ -192,8 +193,8 @@ pub(crate) struct Web {
     pub allowed_origins: Vec<String>,
     /// Whether only this machine can reach the web port.
     pub is_loopback: bool,
-    /// The ways into the broker.
-    pub doors: Doors,
+    /// The way to the broker.
+    pub front: Front,
     /// See [`crate::broker::Broker::dropped`].
     pub dropped: Arc<AtomicU64>,
     /// Cancelled when the station stops.
@@ -282,10 +283,10 @@ fn open(web: &Web, profile: Profile, headers: &HeaderMap, upgrade: Upgrade) -> R
     if upgrade.selected_protocol().is_none() {
         return words(StatusCode::BAD_REQUEST, "Ask for the WebSocket subprotocol `mqtt` (MQTT 3.1.1 and 5.0).");
     }
-    let (doors, stop, token) = (web.doors.clone(), web.stop.clone(), web.sockets.token());
+    let (front, stop, token) = (web.front.clone(), web.stop.clone(), web.sockets.token());
     upgrade.max_message_size(LARGEST_PACKET_BYTES as usize).max_frame_size(LARGEST_PACKET_BYTES as usize).on_upgrade(
         move |socket| async move {
-            websocket::carry(socket, profile, doors, stop).await;
+            websocket::carry(socket, profile, front, stop).await;
             drop(token);
         },
     )

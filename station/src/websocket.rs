@@ -2,7 +2,8 @@
 //!
 //! Frames need not align with packets `[MQTT-6.0.0-2]`, so bytes are passed on as they come: one
 //! frame up is one write, one read down is one frame, which may hold many packets. Both directions
-//! wait for each other's reader, so what is held here is one frame up and [`READ_BYTES`] down.
+//! wait for each other's reader, so what is held here is one frame up and [`READ_BYTES`] down, and no
+//! more each way between here and [`crate::front`].
 
 use std::pin::pin;
 use std::time::Duration;
@@ -11,26 +12,27 @@ use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::oneshot;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Doors;
 use crate::diffusion::{Inspector, Profile};
+use crate::front::Front;
 
 /// Largest read from the broker, and so the largest frame sent.
 const READ_BYTES: usize = 64 * 1024;
+/// The first frame on a connection is no longer than this, each one after it no longer than twice
+/// the one before: of a frame that is cut a client gets nothing, and what it missed on the last
+/// connection is repeated all at once.
+const FIRST_FRAME_BYTES: usize = 256;
 /// A client that sent no CONNECT for so long is closed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// How long the broker may take to finish after the client has.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
-/// How long to wait for the broker's reason after it closed, and for the client's closing frame.
+/// How long to wait for the client's closing frame.
 const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
-/// DISCONNECT 0x8B, server shutting down.
-const SHUTTING_DOWN: u8 = 0x8B;
+/// DISCONNECT 0x8B, server shutting down, in its long form, which every client decodes.
+const SHUTTING_DOWN: &[u8] = &[0xE0, 0x02, 0x8B, 0x00];
 
 /// How a connection came to its end.
 enum Ending {
@@ -53,22 +55,9 @@ impl Ending {
 }
 
 /// Carries one client to the broker until either side ends it or the station stops.
-pub(crate) async fn carry(socket: WebSocket, profile: Profile, doors: Doors, stop: CancellationToken) {
+pub(crate) async fn carry(socket: WebSocket, profile: Profile, front: Front, stop: CancellationToken) {
     let (mut to_client, mut from_client) = socket.split();
-    let connected = TcpStream::connect(doors.address(profile)).await;
-    let connected = connected.and_then(|stream| {
-        stream.set_nodelay(true)?;
-        stream.local_addr().map(|address| (stream, address))
-    });
-    let (stream, address) = match connected {
-        Ok(connected) => connected,
-        Err(error) => {
-            eprintln!("mqtt-crawl-station: the broker takes no connection: {error}");
-            return close(to_client, from_client, close_code::ERROR, "the broker takes no connection").await;
-        }
-    };
-    let farewell = doors.farewells.expect(address);
-    let (mut from_broker, mut to_broker) = stream.into_split();
+    let (mut from_broker, mut to_broker) = split(front.open(profile));
     let mut inspector = Inspector::new(profile);
 
     let ending = {
@@ -90,11 +79,9 @@ pub(crate) async fn carry(socket: WebSocket, profile: Profile, doors: Doors, sto
 
     let last_word = match ending {
         Ending::Refused(answer) => Some(Bytes::from_static(answer)),
-        Ending::BrokerClosed if inspector.expects_farewell() => reason(farewell).await.map(disconnect),
-        Ending::Stopping if inspector.expects_farewell() => Some(disconnect(SHUTTING_DOWN)),
+        Ending::Stopping if inspector.expects_farewell() => Some(Bytes::from_static(SHUTTING_DOWN)),
         _ => None,
     };
-    doors.farewells.forget(address);
     if let Some(packet) = last_word {
         // A client that doesn't take it has gone, which is what is being dealt with.
         let _ = to_client.send(Message::Binary(packet)).await;
@@ -110,7 +97,7 @@ pub(crate) async fn carry(socket: WebSocket, profile: Profile, doors: Doors, sto
 
 async fn pass_up(
     from_client: &mut SplitStream<WebSocket>,
-    to_broker: &mut OwnedWriteHalf,
+    to_broker: &mut WriteHalf<DuplexStream>,
     inspector: &mut Inspector,
 ) -> Ending {
     let deadline = Instant::now() + LONGEST_SILENCE;
@@ -147,12 +134,14 @@ async fn pass_up(
     ending
 }
 
-async fn pass_down(from_broker: &mut OwnedReadHalf, to_client: &mut SplitSink<WebSocket, Message>) -> Ending {
+async fn pass_down(from_broker: &mut ReadHalf<DuplexStream>, to_client: &mut SplitSink<WebSocket, Message>) -> Ending {
     let mut buffer = vec![0; READ_BYTES];
+    let mut longest = FIRST_FRAME_BYTES;
     loop {
-        match from_broker.read(&mut buffer).await {
+        match from_broker.read(&mut buffer[..longest]).await {
             Ok(0) | Err(_) => return Ending::BrokerClosed,
             Ok(length) => {
+                longest = READ_BYTES.min(2 * longest);
                 let frame = Bytes::copy_from_slice(&buffer[..length]);
                 if to_client.send(Message::Binary(frame)).await.is_err() {
                     return Ending::ClientLeft;
@@ -160,16 +149,6 @@ async fn pass_down(from_broker: &mut OwnedReadHalf, to_client: &mut SplitSink<We
             }
         }
     }
-}
-
-async fn reason(farewell: oneshot::Receiver<u8>) -> Option<u8> {
-    timeout(LONGEST_FAREWELL, farewell).await.ok()?.ok()
-}
-
-/// DISCONNECT of MQTT 5.0 with a reason code and no properties, in its long form, which every
-/// client decodes.
-fn disconnect(reason_code: u8) -> Bytes {
-    Bytes::copy_from_slice(&[0xE0, 0x02, reason_code, 0x00])
 }
 
 /// Sends a closing frame and waits for the client's, so that what was sent before isn't lost.

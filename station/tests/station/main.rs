@@ -4,6 +4,7 @@
 
 mod client;
 mod diffusion;
+mod held;
 mod mqtt;
 mod start;
 mod transmit;

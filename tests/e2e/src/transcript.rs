@@ -143,17 +143,6 @@ impl Packets {
         })
     }
 
-    /// Whether the client sent this message more than once, each time under the same identifier and
-    /// from the second time on as a duplicate `[MQTT-4.4.0-1]`.
-    pub fn was_repeated(&self, payload: &[u8]) -> bool {
-        let places = self.places(Way::Up, payload);
-        places.len() > 1
-            && places[1..].iter().all(|place| {
-                let again = &self.all[*place];
-                again.id == self.all[places[0]].id && again.flags & DUP != 0
-            })
-    }
-
     fn places(&self, way: Way, payload: &[u8]) -> Vec<usize> {
         assert!(payload.len() >= TAIL_BYTES, "too short to be found");
         let places = self.by_tail.get(tail(payload)).map_or(&[][..], Vec::as_slice);
@@ -304,17 +293,6 @@ mod tests {
         check(&[PUBREL_7, PUBLISH_7, AGAIN_7], false);
         check(&[PUBLISH_7, PUBREL_8, AGAIN_7], false);
         check(&[PUBLISH_7, PUBREL_7, AGAIN_8], false);
-    }
-
-    #[test]
-    fn a_repeated_publish_keeps_its_identifier_and_says_so() {
-        let check = |sent: &[&[u8]], expected| {
-            assert_eq!(packets(Way::Up, sent).was_repeated(b"message"), expected, "{sent:02x?}");
-        };
-        check(&[PUBLISH_7, AGAIN_7], true);
-        check(&[PUBLISH_7], false);
-        check(&[PUBLISH_7, PUBLISH_7], false);
-        check(&[PUBLISH_7, AGAIN_8], false);
     }
 
     #[test]

@@ -1,0 +1,611 @@
+//! The way to the broker library that all clients take: sessions that outlive their connection are
+//! [held](crate::held) here, everything else is passed on as it comes.
+//!
+//! A CONNECT that takes up a held session is byte for byte the one that the broker has taken, but
+//! for Clean Start; so whoever sends it has the same credentials, and asks for the same. Any other
+//! goes to the broker, which judges it and ends the connection it replaces.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mqtt_crawl::mqtt::packet::Version;
+use mqtt_crawl::time::Instant;
+use sha2::{Digest as _, Sha256};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf,
+    copy_buf, split,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Farewells;
+use crate::diffusion::Profile;
+use crate::held::{Greeting, Head, Held, Received, frame, is_taken, is_unavailable};
+
+/// Sessions held at once. Each takes two file descriptors of the 1,024 that a process usually may
+/// have; beyond it, the one whose client has been away longest is left to the library.
+const MOST_HELD: usize = 128;
+/// Handshakes of the same client identifier wait for each other. Different ones may have to as
+/// well, one in so many.
+const HANDSHAKES: usize = 64;
+/// Connections of one client that wait for its session to look at them.
+const WAITING_ATTACHMENTS: usize = 16;
+/// How often a client is introduced to a broker that says it can't just now.
+const MOST_ATTEMPTS: u32 = 3;
+/// A longer CONNECT isn't held: nobody needs one.
+const LONGEST_CONNECT: usize = 64 * 1024;
+/// Largest read from either side.
+const READ_BYTES: usize = 64 * 1024;
+/// A client that sent no CONNECT for so long is closed.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// How long the broker may take for its CONNACK.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);
+/// How long the broker may take to finish after the client has.
+const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+/// How long to wait for the broker's reason after it closed, and for a client to take it.
+const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
+
+/// DISCONNECT reason codes.
+const MALFORMED_PACKET: u8 = 0x81;
+const KEEP_ALIVE_TIMEOUT: u8 = 0x8D;
+const SESSION_TAKEN_OVER: u8 = 0x8E;
+
+/// A client's bytes, whatever carries them.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+type Pipe = Box<dyn Stream>;
+
+/// Which of the broker's listeners a client is led to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Door {
+    Tcp,
+    WebSocket(Profile),
+}
+
+/// Where the broker library listens, on this machine only.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors {
+    pub tcp: SocketAddr,
+    pub open: SocketAddr,
+    pub diffusion: SocketAddr,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Front(Arc<Inner>);
+
+struct Inner {
+    doors: Doors,
+    farewells: Farewells,
+    held: Mutex<Table>,
+    handshakes: [tokio::sync::Mutex<()>; HANDSHAKES],
+    started: tokio::time::Instant,
+    stop: CancellationToken,
+}
+
+#[derive(Default)]
+struct Table {
+    sessions: HashMap<Vec<u8>, Handle>,
+    /// How many connections of 3.1.1 clients have a session that ends with them.
+    passing: HashMap<Vec<u8>, usize>,
+    next_number: u64,
+}
+
+/// The way to a held session.
+struct Handle {
+    number: u64,
+    /// Of everything that its CONNECT said.
+    digest: [u8; 32],
+    received: Received,
+    /// Dropping it lets the session go.
+    attachments: mpsc::Sender<Attachment>,
+    away_since: Option<Instant>,
+}
+
+/// While it lives, its client is [passing](Table::passing).
+struct Passing<'a> {
+    front: &'a Front,
+    client_id: Vec<u8>,
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        let mut table = self.front.table();
+        if let Some(count) = table.passing.get_mut(&self.client_id) {
+            *count -= 1;
+            if *count == 0 {
+                table.passing.remove(&self.client_id);
+            }
+        }
+    }
+}
+
+/// A new connection of a client.
+struct Attachment {
+    pipe: Pipe,
+    /// What it sent after its CONNECT.
+    early: Vec<u8>,
+}
+
+/// A connection to the broker library.
+struct ToBroker {
+    farewell: Farewell,
+    stream: TcpStream,
+}
+
+/// Why the broker closes a connection, if it says so.
+struct Farewell {
+    farewells: Farewells,
+    address: SocketAddr,
+    reason: oneshot::Receiver<u8>,
+}
+
+impl Farewell {
+    async fn reason(&mut self) -> Option<u8> {
+        timeout(LONGEST_FAREWELL, &mut self.reason).await.ok()?.ok()
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.farewells.forget(self.address);
+    }
+}
+
+impl Front {
+    pub(crate) fn new(doors: Doors, farewells: Farewells) -> Self {
+        Self(Arc::new(Inner {
+            doors,
+            farewells,
+            held: Mutex::default(),
+            handshakes: [(); HANDSHAKES].map(|()| tokio::sync::Mutex::default()),
+            started: tokio::time::Instant::now(),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// Takes MQTT over TCP until it is stopped.
+    pub(crate) async fn listen(self, listener: TcpListener) {
+        let stop = self.0.stop.clone();
+        let accepting = async {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        // Fails only on a connection that is already gone.
+                        let _ = stream.set_nodelay(true);
+                        tokio::spawn(self.clone().carry(Box::new(stream), Door::Tcp));
+                    }
+                    Err(error) => {
+                        eprintln!("mqtt-crawl-station: a connection could not be taken: {error}");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            }
+        };
+        stop.run_until_cancelled(accepting).await;
+    }
+
+    /// A stream to the broker, for somebody who has the client's.
+    pub(crate) fn open(&self, profile: Profile) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(READ_BYTES);
+        tokio::spawn(self.clone().carry(Box::new(far), Door::WebSocket(profile)));
+        near
+    }
+
+    /// Ends all connections.
+    pub(crate) fn stop(&self) {
+        self.0.stop.cancel();
+    }
+
+    /// Carries one connection of a client to its end, and the session that begins with it to its.
+    async fn carry(self, pipe: Pipe, door: Door) {
+        let stop = self.0.stop.clone();
+        // Either side's errors are the end of the connection, which is what is being dealt with.
+        let _ = stop.run_until_cancelled(self.serve(pipe, door)).await;
+    }
+
+    async fn serve(&self, mut pipe: Pipe, door: Door) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        let Ok(read) = timeout(LONGEST_SILENCE, first_packet(&mut pipe, &mut bytes)).await else { return Ok(()) };
+        let length = read?;
+        let greeting = length.and_then(|length| Some((Greeting::read(&bytes[..length])?, length)));
+        let Some((greeting, length)) = greeting else {
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let head = length.and_then(|length| Head::read(&bytes[..length]));
+            let is_v5 = head.as_ref().is_some_and(|head| head.level == 5);
+            let handshakes = head.as_ref().map(|head| self.handshakes(head.client_id));
+            let _passing = head.filter(Head::is_clean_v311).map(|head| self.note_passing(head.client_id));
+            let mut broker = self.dial(door).await?;
+            broker.stream.write_all(&bytes).await?;
+            return self.relay(pipe, broker, is_v5, handshakes).await;
+        };
+        let early = bytes.split_off(length);
+        let digest = digest(&greeting, door);
+        // In the broker's order, so that the last one it took is the one that is held.
+        let handshakes = self.handshakes(&greeting.client_id);
+        let handshake = handshakes.lock().await;
+        let attachment = Attachment { pipe, early };
+        let Err(attachment) = self.attach(&greeting, digest, attachment) else { return Ok(()) };
+        let (received, is_passing) = {
+            let table = self.table();
+            let received = table.sessions.get(&greeting.client_id).map(|held| held.received.clone());
+            (received, table.passing.contains_key(&greeting.client_id))
+        };
+
+        let Some((mut broker, mut answer, length)) = self.greet(door, &bytes).await? else { return Ok(()) };
+        if is_passing && let Some(flags) = answer.get_mut(2) {
+            // The library says that it has a session when it ends a connection that has none.
+            *flags &= !1;
+        }
+        let connack = length.and_then(|length| Some((is_taken(&answer[..length])?, length)));
+        let registered = connack.and_then(|(is_present, length)| {
+            let received = received.filter(|_| is_present).unwrap_or_default();
+            let (number, attachments) = self.register(&greeting, digest, received.clone())?;
+            Some((number, received, attachments, length))
+        });
+        drop(handshake);
+        let Attachment { mut pipe, early } = attachment;
+        let is_v5 = greeting.version == Version::V5;
+        let Some((number, received, attachments, length)) = registered else {
+            pipe.write_all(&answer).await?;
+            broker.stream.write_all(&early).await?;
+            return self.relay(pipe, broker, is_v5, Some(handshakes)).await;
+        };
+        let held = Held::new(&greeting, &answer[..length], received, self.now());
+        let session = Running {
+            front: self,
+            held,
+            broker,
+            client: Some(ClientEnd::new(pipe, early)),
+            is_v5,
+            number,
+            attachments,
+        };
+        session.run(&greeting.client_id, &answer[length..]).await;
+        self.deregister(&greeting.client_id, number);
+        Ok(())
+    }
+
+    /// Introduces a client to the broker; returns what it answered, with the length of the first
+    /// packet. `None` if it didn't.
+    async fn greet(&self, door: Door, connect: &[u8]) -> std::io::Result<Option<(ToBroker, Vec<u8>, Option<usize>)>> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut broker = self.dial(door).await?;
+            broker.stream.write_all(connect).await?;
+            let mut answer = Vec::new();
+            let reading = first_packet(&mut broker.stream, &mut answer);
+            let Ok(length) = timeout(LONGEST_HANDSHAKE, reading).await else { return Ok(None) };
+            let length = length?;
+            // It says so of a session that comes to its end while it is being taken over.
+            if attempts == MOST_ATTEMPTS || !is_unavailable(&answer) {
+                return Ok(Some((broker, answer, length)));
+            }
+        }
+    }
+
+    fn note_passing(&self, client_id: &[u8]) -> Passing<'_> {
+        *self.table().passing.entry(client_id.to_vec()).or_default() += 1;
+        Passing { front: self, client_id: client_id.to_vec() }
+    }
+
+    fn handshakes(&self, client_id: &[u8]) -> &tokio::sync::Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        client_id.hash(&mut hasher);
+        &self.0.handshakes[hasher.finish() as usize % HANDSHAKES]
+    }
+
+    /// Gives a connection to the session that it wants; gives it back where there is none.
+    fn attach(&self, greeting: &Greeting, digest: [u8; 32], attachment: Attachment) -> Result<(), Attachment> {
+        let table = self.table();
+        let held = table.sessions.get(&greeting.client_id).filter(|held| held.digest == digest);
+        let Some(held) = held.filter(|_| !greeting.clean_start) else {
+            return Err(attachment);
+        };
+        held.attachments.try_send(attachment).map_err(mpsc::error::TrySendError::into_inner)
+    }
+
+    /// The session is held from now on; `None` when no more can be.
+    fn register(
+        &self,
+        greeting: &Greeting,
+        digest: [u8; 32],
+        received: Received,
+    ) -> Option<(u64, mpsc::Receiver<Attachment>)> {
+        let mut table = self.table();
+        table.sessions.remove(&greeting.client_id);
+        if table.sessions.len() >= MOST_HELD {
+            let longest_away = table.sessions.iter().filter(|(_, held)| held.away_since.is_some());
+            let (client_id, _) = longest_away.min_by_key(|(_, held)| held.away_since)?;
+            let client_id = client_id.clone();
+            table.sessions.remove(&client_id);
+        }
+        table.next_number += 1;
+        let number = table.next_number;
+        let (attachments, receiver) = mpsc::channel(WAITING_ATTACHMENTS);
+        let handle = Handle { number, digest, received, attachments, away_since: None };
+        table.sessions.insert(greeting.client_id.clone(), handle);
+        Some((number, receiver))
+    }
+
+    fn deregister(&self, client_id: &[u8], number: u64) {
+        let mut table = self.table();
+        if table.sessions.get(client_id).is_some_and(|held| held.number == number) {
+            table.sessions.remove(client_id);
+        }
+    }
+
+    fn note_away(&self, client_id: &[u8], number: u64, away_since: Option<Instant>) {
+        if let Some(held) = self.table().sessions.get_mut(client_id).filter(|held| held.number == number) {
+            held.away_since = away_since;
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Whole after each insert and remove.
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::EPOCH + self.0.started.elapsed()
+    }
+
+    async fn dial(&self, door: Door) -> std::io::Result<ToBroker> {
+        let address = match door {
+            Door::Tcp => self.0.doors.tcp,
+            Door::WebSocket(Profile::Open) => self.0.doors.open,
+            Door::WebSocket(Profile::Diffusion) => self.0.doors.diffusion,
+        };
+        let connected = TcpStream::connect(address).await.and_then(|stream| {
+            stream.set_nodelay(true)?;
+            let address = stream.local_addr()?;
+            Ok((stream, address))
+        });
+        let (stream, address) =
+            connected.inspect_err(|error| eprintln!("mqtt-crawl-station: the broker takes no connection: {error}"))?;
+        let (farewells, reason) = (self.0.farewells.clone(), self.0.farewells.expect(address));
+        Ok(ToBroker { farewell: Farewell { farewells, address, reason }, stream })
+    }
+
+    /// Passes bytes on, both ways, until either side ends it. The client's next handshake waits until
+    /// the broker has seen that it left.
+    async fn relay(
+        &self,
+        pipe: Pipe,
+        broker: ToBroker,
+        is_v5: bool,
+        handshakes: Option<&tokio::sync::Mutex<()>>,
+    ) -> std::io::Result<()> {
+        let ToBroker { mut farewell, stream } = broker;
+        let (from_client, mut to_client) = split(pipe);
+        let (from_broker, mut to_broker) = stream.into_split();
+        let mut handshake = None;
+        let has_left = {
+            let mut from_client = BufReader::with_capacity(READ_BYTES, from_client);
+            let mut from_broker = BufReader::with_capacity(READ_BYTES, from_broker);
+            let mut down = std::pin::pin!(copy_buf(&mut from_broker, &mut to_client));
+            tokio::select! {
+                _ = copy_buf(&mut from_client, &mut to_broker) => {
+                    let finishing = async {
+                        if let Some(handshakes) = handshakes {
+                            handshake = Some(handshakes.lock().await);
+                        }
+                        let _ = to_broker.shutdown().await;
+                        let _ = down.await;
+                    };
+                    let _ = timeout(LONGEST_DRAIN, finishing).await;
+                    true
+                }
+                ended = &mut down => ended.is_err(),
+            }
+        };
+        let reason = if has_left || is_v5 { farewell.reason().await } else { None };
+        drop(handshake);
+        bid_farewell(&mut to_client, is_v5, reason.filter(|_| !has_left)).await;
+        Ok(())
+    }
+}
+
+/// A held session with its connections.
+struct Running<'a> {
+    front: &'a Front,
+    held: Held,
+    broker: ToBroker,
+    client: Option<ClientEnd>,
+    is_v5: bool,
+    number: u64,
+    attachments: mpsc::Receiver<Attachment>,
+}
+
+struct ClientEnd {
+    reader: ReadHalf<Pipe>,
+    writer: WriteHalf<Pipe>,
+    /// What it sent before it could be read.
+    early: Vec<u8>,
+}
+
+impl ClientEnd {
+    fn new(pipe: Pipe, early: Vec<u8>) -> Self {
+        let (reader, writer) = split(pipe);
+        Self { reader, writer, early }
+    }
+}
+
+/// What happens next.
+enum Step {
+    Attached(Option<Attachment>),
+    FromClient(std::io::Result<usize>),
+    ToClient(std::io::Result<usize>),
+    FromBroker(std::io::Result<usize>),
+    ToBroker(std::io::Result<usize>),
+    Timeout,
+}
+
+impl Running<'_> {
+    /// Serves the session to its end; `first` came from the broker after its CONNACK.
+    async fn run(mut self, client_id: &[u8], first: &[u8]) {
+        let mut from_client = vec![0; READ_BYTES];
+        let mut from_broker = vec![0; READ_BYTES];
+        let mut is_broken = self.held.handle_broker(first, self.front.now()).is_err();
+        let mut was_away = None;
+        while !is_broken && self.held.end().is_none() {
+            self.hear_early();
+            let away_since = self.held.away_since();
+            if away_since != was_away {
+                self.front.note_away(client_id, self.number, away_since);
+                was_away = away_since;
+            }
+            let step = self.step(&mut from_client, &mut from_broker).await;
+            let now = self.front.now();
+            match step {
+                Step::Attached(Some(Attachment { pipe, early })) => {
+                    self.drop_client(Some(SESSION_TAKEN_OVER));
+                    self.client = Some(ClientEnd::new(pipe, early));
+                    self.held.attach(now);
+                }
+                // Another session has come in its place, or too many are held.
+                Step::Attached(None) => {
+                    self.held.let_go(now);
+                    break;
+                }
+                Step::FromClient(Ok(0) | Err(_)) | Step::ToClient(Ok(0) | Err(_)) => self.drop_client(None),
+                Step::FromClient(Ok(length)) => self.hear_client(&from_client[..length]),
+                Step::ToClient(Ok(length)) => self.held.client_took(length),
+                Step::FromBroker(Ok(0) | Err(_)) | Step::ToBroker(Ok(0) | Err(_)) => is_broken = true,
+                Step::FromBroker(Ok(length)) => {
+                    is_broken = self.held.handle_broker(&from_broker[..length], now).is_err();
+                }
+                Step::ToBroker(Ok(length)) => self.held.broker_took(length),
+                Step::Timeout => {
+                    if !self.held.handle_timeout(now) {
+                        self.drop_client(Some(KEEP_ALIVE_TIMEOUT));
+                    }
+                }
+            }
+        }
+        self.finish().await;
+    }
+
+    async fn step(&mut self, from_client: &mut [u8], from_broker: &mut [u8]) -> Step {
+        let due = self.held.poll_timeout().map(|due| self.front.0.started + due.since(Instant::EPOCH));
+        let (reads_client, reads_broker) = (self.held.reads_client(), self.held.reads_broker());
+        let (to_client, to_broker) = self.held.transmits();
+        let (client_reader, client_writer) = match &mut self.client {
+            Some(client) => (Some(&mut client.reader), Some(&mut client.writer)),
+            None => (None, None),
+        };
+        let (mut broker_reader, mut broker_writer) = self.broker.stream.split();
+        let reading = async {
+            match client_reader {
+                Some(reader) => reader.read(from_client).await,
+                None => std::future::pending().await,
+            }
+        };
+        let writing = async {
+            match client_writer {
+                Some(writer) => writer.write(to_client).await,
+                None => std::future::pending().await,
+            }
+        };
+        let waiting = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            attachment = self.attachments.recv() => Step::Attached(attachment),
+            read = reading, if reads_client => Step::FromClient(read),
+            written = writing, if !to_client.is_empty() => Step::ToClient(written),
+            read = broker_reader.read(from_broker), if reads_broker => Step::FromBroker(read),
+            written = broker_writer.write(to_broker), if !to_broker.is_empty() => Step::ToBroker(written),
+            () = waiting => Step::Timeout,
+        }
+    }
+
+    fn hear_early(&mut self) {
+        let Some(client) = self.client.as_mut().filter(|client| !client.early.is_empty()) else { return };
+        if self.held.reads_client() {
+            let early = std::mem::take(&mut client.early);
+            self.hear_client(&early);
+        }
+    }
+
+    fn hear_client(&mut self, bytes: &[u8]) {
+        match self.held.handle_client(bytes, self.front.now()) {
+            Ok(true) => {}
+            Ok(false) => self.drop_client(None),
+            Err(_) => self.drop_client(Some(MALFORMED_PACKET)),
+        }
+    }
+
+    fn drop_client(&mut self, reason: Option<u8>) {
+        self.held.detach(self.front.now());
+        if let Some(ClientEnd { mut writer, .. }) = self.client.take() {
+            let is_v5 = self.is_v5;
+            tokio::spawn(async move { bid_farewell(&mut writer, is_v5, reason).await });
+        }
+    }
+
+    /// Says what is left to be said on both sides.
+    async fn finish(mut self) {
+        let (to_client, to_broker) = self.held.transmits();
+        let saying = async {
+            let _ = self.broker.stream.write_all(to_broker).await;
+            let _ = self.broker.stream.shutdown().await;
+        };
+        let _ = timeout(LONGEST_FAREWELL, saying).await;
+        if let Some(ClientEnd { mut writer, .. }) = self.client.take() {
+            let _ = timeout(LONGEST_DRAIN, writer.write_all(to_client)).await;
+            let reason = self.broker.farewell.reason().await;
+            bid_farewell(&mut writer, self.is_v5, reason).await;
+        }
+    }
+}
+
+/// Reads until the first packet is there; returns its length, or `None` if these bytes aren't what
+/// a connection begins with. More than the packet may have been read.
+async fn first_packet(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> std::io::Result<Option<usize>> {
+    const BEGINNINGS: [u8; 2] = [0x10, 0x20];
+    loop {
+        match frame(bytes) {
+            Ok(Some(length)) => return Ok(Some(length)),
+            Ok(None) if bytes.len() < LONGEST_CONNECT => {}
+            Ok(None) | Err(_) => return Ok(None),
+        }
+        if bytes.first().is_some_and(|first| !BEGINNINGS.contains(first)) || from.read_buf(bytes).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+/// Everything that a CONNECT says but for Clean Start, and where it came in.
+fn digest(greeting: &Greeting, door: Door) -> [u8; 32] {
+    let place = match door {
+        Door::Tcp => 0,
+        Door::WebSocket(Profile::Open) => 1,
+        Door::WebSocket(Profile::Diffusion) => 2,
+    };
+    Sha256::new().chain_update([place]).chain_update(&greeting.rest).finalize().into()
+}
+
+/// Closes a client's connection, with a DISCONNECT of MQTT 5.0 where there is a reason to give: in
+/// its long form, which every client decodes.
+async fn bid_farewell(to_client: &mut WriteHalf<Pipe>, is_v5: bool, reason: Option<u8>) {
+    let saying = async {
+        if let Some(reason) = reason.filter(|_| is_v5) {
+            to_client.write_all(&[0xE0, 0x02, reason, 0x00]).await?;
+        }
+        to_client.shutdown().await
+    };
+    // A client that doesn't take it has gone, which is what is being dealt with.
+    let _ = timeout(LONGEST_FAREWELL, saying).await;
+}
