@@ -749,6 +749,10 @@ fn an_imported_log_is_kept_as_it_was_and_not_told() {
     );
     assert_eq!((update.stats.received, update.stats.kept, update.stats.untold), (2, 2, 0));
     assert!(update.lines.is_empty(), "{:?}", update.lines);
+    let glance = Glance { topics: Some(TopicsGlance { rows: 9, ..TopicsGlance::default() }), ..Glance::default() };
+    bench.command(Command::PullPanels(glance));
+    let topics = bench.engine.poll_panels().and_then(|update| update.topics).expect("the tree of topics");
+    assert_eq!(topics.rows.iter().map(|row| (row.name.as_str(), row.count)).collect::<Vec<_>>(), [("t", 2)]);
     let mut export = Vec::new();
     assert_eq!(bench.engine.export(0, usize::MAX / 2, &mut export), None);
     assert!(export.starts_with(br#"{"seq":41,"time":"1970-01-01T00:00:00.007Z""#));

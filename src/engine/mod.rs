@@ -361,7 +361,9 @@ impl Engine {
 
     fn import(&mut self, messages: &[OwnedMessage]) {
         for message in messages {
-            self.log.import(message.seq, &message.as_arrival());
+            let arrival = message.as_arrival();
+            let seq = self.log.import(message.seq, &arrival);
+            self.topics.note(seq, &arrival);
         }
         self.feed.skip_to(self.log.next_seq());
         self.advance_filter();
@@ -370,7 +372,9 @@ impl Engine {
 
     fn replay(&mut self, messages: &[OwnedMessage], now: Instant) {
         for message in messages {
-            self.log.append(&Arrival { time: now, ..message.as_arrival() });
+            let arrival = Arrival { time: now, ..message.as_arrival() };
+            let seq = self.log.append(&arrival);
+            self.topics.note(seq, &arrival);
         }
         self.news = true;
     }
