@@ -89,6 +89,8 @@ fn what_is_posted_is_what_arrives() {
     let update = PanelsUpdate {
         standing: Standing { state: State::Connected, ..Standing::default() },
         published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
+        message: None,
+        trace: None,
         topics: Some(TopicsView {
             rows: vec![TopicRow {
                 topic: "a/\u{202e}".into(),
@@ -362,7 +364,6 @@ impl Stage {
                     filter_error=RwSignal::new(None)
                     exporting=RwSignal::new(false)
                     on_filter=|_| ()
-                    on_topics=|| ()
                     on_export=|| ()
                     on_clear=|| ()
                     on_open=|_| ()
