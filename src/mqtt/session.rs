@@ -664,8 +664,11 @@ impl Session {
             tail.extend_from_slice(bytes);
             let used = self.consume(&tail, now, inbox);
             tail.drain(..used);
-            // A large packet's room isn't kept for the small ones after it.
-            tail.shrink_to(TAIL_KEPT_BYTES);
+            // A large packet's room isn't kept for the small ones after it; and not
+            // given up while it still comes, or each part would move all before it.
+            if tail.len() <= TAIL_KEPT_BYTES {
+                tail.shrink_to(TAIL_KEPT_BYTES);
+            }
             self.tail = tail;
         }
     }

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::fields::{Form, MessageInputs, PropertyRows, TextBox, Tick, obstacle_to};
-use super::{Panels, close};
+use super::{Panels, close, head};
 use crate::allowed::{Term, Wish, obstacle, terms};
 use crate::compose::{self, Fault, MessageFields};
 use crate::engine::command::{Command, More};
@@ -93,12 +93,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.finer aria-labelledby="finer-title">
-            <header role="none">
-                <h2 id="finer-title">"More settings"</h2>
-                <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(panels.finer)>
-                    "×"
-                </button>
-            </header>
+            {head("finer-title", "More settings", panels.finer)}
             <div class="panel-body">
                 <form
                     id="finer"

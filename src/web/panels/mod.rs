@@ -331,6 +331,19 @@ fn close(dialog: NodeRef<leptos::html::Dialog>) {
     }
 }
 
+/// The head of a panel: its title and what closes it. Without a role: a dialog's
+/// head is no landmark of the page.
+fn head(id: &'static str, title: &'static str, dialog: NodeRef<leptos::html::Dialog>) -> impl IntoView {
+    view! {
+        <header role="none">
+            <h2 id=id>{title}</h2>
+            <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(dialog)>
+                "×"
+            </button>
+        </header>
+    }
+}
+
 #[component]
 fn Dialogs(panels: Panels) -> impl IntoView {
     view! {

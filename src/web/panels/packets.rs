@@ -8,7 +8,7 @@ use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, KeyboardEvent, Url};
 
 use super::inspector::{local_clock, local_time};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, close};
+use super::{Panels, close, head};
 use crate::console::{grouped, size};
 use crate::trace::TracePart;
 use crate::trace::story::{Direction, Entry, Filter, Kind, Story};
@@ -100,17 +100,7 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
             aria-labelledby="packets-title"
             on:keydown=on_key
         >
-            <header role="none">
-                <h2 id="packets-title">"Packets"</h2>
-                <button
-                    type="button"
-                    class="button icon"
-                    aria-label="Close"
-                    on:click=move |_| close(packets.dialog)
-                >
-                    "×"
-                </button>
-            </header>
+            {head("packets-title", "Packets", packets.dialog)}
             <div class="inspector-body">
                 <div class="packets-bar">
                     <select aria-label="Direction" on:change=choose_direction>

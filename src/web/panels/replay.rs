@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, DragEvent, Event, FileList, HtmlInputElement, KeyboardEvent, Response};
 
-use super::{Panels, close};
+use super::{Panels, close, head};
 use crate::console::grouped;
 use crate::engine::command::Command;
 use crate::log::ndjson::OwnedMessage;
@@ -249,12 +249,7 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
             on:dragover=|event: DragEvent| event.prevent_default()
             on:drop=on_drop
         >
-            <header>
-                <h2 id="replay-title">"Logs"</h2>
-                <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(panels.replay)>
-                    "×"
-                </button>
-            </header>
+            {head("replay-title", "Logs", panels.replay)}
             <div class="panel-body">
                 <section class="replay">
                     <h3>"Import"</h3>

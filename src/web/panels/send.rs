@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
 use super::fields::{Form, MessageInputs};
-use super::{Panels, close};
+use super::{Panels, close, head};
 use crate::allowed::publish_obstacle;
 use crate::compose::{self, MessageFields};
 use crate::engine::command::Command;
@@ -36,12 +36,7 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.send aria-labelledby="send-title" on:keydown=on_key>
-            <header role="none">
-                <h2 id="send-title">"Send a message"</h2>
-                <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(panels.send)>
-                    "×"
-                </button>
-            </header>
+            {head("send-title", "Send a message", panels.send)}
             <div class="panel-body">
                 <form
                     novalidate
