@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use url::{ParseError, Url};
 
-use crate::process::{Process, find_program};
+use crate::process::{Process, find_program, free_port};
 use crate::site::SECURE_HOST;
 
 /// The size of the page in CSS pixels: that of the reference pictures.
@@ -52,7 +52,8 @@ impl Browser {
     /// Starts a browser that has never been used.
     pub async fn start() -> Result<Self> {
         let mut command = Command::new(find_program("chromedriver", "chromium-driver")?);
-        command.arg("--port=0");
+        // With 0 it takes any port that is free on IPv4, and gives up if that is taken on IPv6.
+        command.arg(format!("--port={}", free_port()?));
         let (driver, port) = Process::start(&mut command, driver_port).await?;
         let profile = tempfile::tempdir()?;
         let downloads = tempfile::tempdir()?;

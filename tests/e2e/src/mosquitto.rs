@@ -44,7 +44,7 @@ impl Mosquitto {
     /// The same, with further lines of its configuration.
     pub async fn start_with(access: Access<'_>, lines: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (tcp_port, ws_port) = (free_port().await?, free_port().await?);
+        let (tcp_port, ws_port) = (free_port()?, free_port()?);
         let mut text = format!(
             "user root\n\
              log_dest stderr\n\

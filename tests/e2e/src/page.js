@@ -28,6 +28,15 @@ const BUTTONS = 'button, [role=button]';
 const field = (name) => named(FIELDS, name);
 const button = (name) => [...document.querySelectorAll(BUTTONS)]
   .find((element) => nameOf(element) === name && isVisible(element));
+// Enabled, and where it stood when it was last asked.
+const canBePressed = (element) => {
+  if (!element || element.disabled) return false;
+  const { x, y } = element.getBoundingClientRect();
+  const place = `${x} ${y}`;
+  const stood = element.__place;
+  element.__place = place;
+  return place === stood;
+};
 const crawl = () => named('section, [role=region]', 'Opening crawl');
 const console_ = () => named('table, [role=table], [role=grid]', 'Message console');
 

@@ -329,15 +329,20 @@ impl Page {
         focused.send_keys(keys).await.with_context(|| format!("pressing {keys:?}"))
     }
 
-    /// Presses a button with this accessible name.
+    /// Presses a button with this accessible name, as soon as a person could: it is there, can be
+    /// pressed, and doesn't move any more (a click goes to where it was).
     pub async fn press(&self, name: &str) -> Result<()> {
+        let expression = format!("button({})", json!(name));
+        let button = self.element(&expression).await?;
+        self.wait_for(&format!("{name} to stand still, enabled"), &format!("canBePressed({expression})"), PATIENCE)
+            .await?;
         self.run("notePresentWords();").await?;
-        let button = self.element(&format!("button({})", json!(name))).await?;
         button.click().await.with_context(|| format!("pressing {name}"))
     }
 
-    /// The element that an expression names.
+    /// The element that an expression names, as soon as there is one.
     pub async fn element(&self, expression: &str) -> Result<Element> {
+        self.wait_for(&format!("{expression} on the page"), &format!("Boolean({expression})"), PATIENCE).await?;
         let script = format!("{LIBRARY}\nreturn ({expression});");
         let value = self.browser.client().execute(&script, Vec::new()).await?;
         let reference = value[ELEMENT_KEY].as_str().with_context(|| format!("there is no {expression} on the page"))?;
@@ -359,11 +364,14 @@ impl Page {
         let folder = self.browser.downloads();
         eventually("a download", async || {
             for entry in std::fs::read_dir(folder)? {
-                let path = entry?.path();
-                // Chromium renames it when it is whole.
-                if path.extension().is_some_and(|extension| extension != "crdownload") {
-                    return Ok(Some(std::fs::read_to_string(path)?));
+                let entry = entry?;
+                // Until it is whole, Chromium has it under a hidden name, and then under one that says so.
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with('.') || name.ends_with(".crdownload") {
+                    continue;
                 }
+                let content = std::fs::read_to_string(entry.path())?;
+                return Ok((!content.is_empty()).then_some(content));
             }
             Ok(None)
         })

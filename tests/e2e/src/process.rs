@@ -1,14 +1,17 @@
 //! Children that end with their guard, and what they say.
 
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -101,9 +104,33 @@ async fn keep_lines(stream: impl AsyncRead + Unpin, log: Log, sender: mpsc::Unbo
     }
 }
 
-/// A port that nobody listens on at this moment.
-pub async fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
+/// The ports that [`free_port`] hands out: registered ones, below those that Linux gives to outgoing connections
+/// (32768 and up), of which these tests make thousands. One of them would take a port of that range between the moment
+/// when it was found free and the moment when a server listens on it, or while a server is started again.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// A port that nobody listens on, neither on IPv4 nor on IPv6, and that no other test of this program is given.
+///
+/// # Errors
+/// When all of them are taken.
+pub fn free_port() -> Result<u16> {
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    // Two runs at once begin at different places.
+    let begin = std::process::id().wrapping_mul(97);
+    for _ in 0..count {
+        let place = begin.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = PORTS.start + u16::try_from(place)?;
+        let is_free = |address: IpAddr| match TcpListener::bind((address, port)) {
+            Ok(_) => true,
+            // Without IPv6 nobody listens there.
+            Err(error) => address.is_ipv6() && error.kind() != ErrorKind::AddrInUse,
+        };
+        if is_free(Ipv4Addr::LOCALHOST.into()) && is_free(Ipv6Addr::LOCALHOST.into()) {
+            return Ok(port);
+        }
+    }
+    bail!("no port from {} to {} is free", PORTS.start, PORTS.end)
 }
 
 /// Finds a program on PATH or where Debian keeps daemons.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use crate::process::Process;
+use crate::process::{Process, free_port};
 use crate::{dist, program};
 
 /// A running station with the site.
@@ -24,18 +24,24 @@ struct Addresses {
 impl Station {
     /// A station open to everybody on this machine, on free ports.
     pub async fn start() -> Result<Self> {
-        Self::start_with(&["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]).await
+        Self::start_with(&[]).await
     }
 
     /// A station that asks for a user name and a password.
     pub async fn start_with_users(users: &Path) -> Result<Self> {
         let users = users.to_str().context("the path is not UTF-8")?;
-        Self::start_with(&["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--users", users]).await
+        Self::start_with(&["--users", users]).await
     }
 
     async fn start_with(options: &[&str]) -> Result<Self> {
+        let (http, mqtt) = (free_port()?, free_port()?);
+        Self::start_at(&Addresses { http: format!("127.0.0.1:{http}"), mqtt: format!("127.0.0.1:{mqtt}") }, options)
+            .await
+    }
+
+    async fn start_at(at: &Addresses, options: &[&str]) -> Result<Self> {
         let mut command = Command::new(program("MQTT_CRAWL_STATION", "mqtt-crawl-station")?);
-        command.args(options).arg("--dist").arg(dist());
+        command.args(["--http", &at.http, "--mqtt", &at.mqtt]).args(options).arg("--dist").arg(dist());
         let (process, addresses) = Process::start(&mut command, addresses).await?;
         Ok(Self { process, addresses })
     }
@@ -43,8 +49,7 @@ impl Station {
     /// Kills it with SIGKILL and starts another one in its place.
     pub async fn kill_and_restart(self) -> Result<Self> {
         self.process.kill().await?;
-        let Addresses { http, mqtt } = &self.addresses;
-        Self::start_with(&["--http", http, "--mqtt", mqtt]).await
+        Self::start_at(&self.addresses, &[]).await
     }
 
     /// The page's address without a fragment.

@@ -41,7 +41,7 @@ async fn try_now_dials_at_once() -> Result<()> {
     let station = Station::start().await?;
     in_browser("try-now", async |page| {
         page.expect_errors("WebSocket connection to");
-        let port = free_port().await?;
+        let port = free_port()?;
         let broker = format!("ws://127.0.0.1:{port}/mqtt");
         page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
         page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
