@@ -20,11 +20,13 @@
 //! - [`engine`]: the worker's brain, made of all of the above.
 //! - [`topics`]: the topics seen, as a tree with numbers.
 //! - [`console`]: which rows of the log are on screen. Numbers only.
+//! - [`settings`]: what a person chose for the app itself.
 //! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
 //! - [`compose`], [`finer`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
+//! - [`shortcuts`]: what the keys do.
 //! - [`replay`]: a log played again, by its own times.
 //! - [`inspect`]: what a message holds, in every notation.
 //! - [`trace`]: the packets that went in and out.
@@ -46,6 +48,8 @@ pub mod mqtt;
 pub mod outbox;
 pub mod presets;
 pub mod replay;
+pub mod settings;
+pub mod shortcuts;
 pub mod time;
 pub mod topics;
 pub mod trace;

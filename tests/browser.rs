@@ -91,6 +91,7 @@ fn what_is_posted_is_what_arrives() {
         published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
         message: None,
         trace: None,
+        stats: Some(Stats { kept_bytes: u64::MAX, ..Stats::default() }),
         topics: Some(TopicsView {
             rows: vec![TopicRow {
                 topic: "a/\u{202e}".into(),
@@ -125,6 +126,7 @@ fn what_is_posted_is_what_arrives() {
             }),
             message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }),
             trace_from: Some(3),
+            stats: true,
         }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));

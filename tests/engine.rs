@@ -224,6 +224,21 @@ fn the_numbers_add_up() {
 }
 
 #[test]
+fn smaller_limits_hold_at_once_and_are_counted() {
+    let mut bench = Bench::online();
+    for number in 0..3_000 {
+        bench.message("StarWars", &format!("{number}"));
+    }
+    bench.command(Command::Filter("9".to_owned()));
+    let limits = Limits { messages: 1_000, ..Limits::default() };
+    bench.command(Command::Bound(limits));
+    let Update { stats, rows, .. } = bench.update();
+    assert_eq!((stats.received, stats.kept, stats.evicted), (3_000, 1_000, 2_000));
+    assert_eq!(stats.matching, (2_000..3_000).filter(|number: &u32| number.to_string().contains('9')).count() as u64);
+    assert_eq!(rows.rows.last().map(|row| row.seq), Some(3_000));
+}
+
+#[test]
 fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
     let mut bench = Bench::online();
     for n in 0..50 {

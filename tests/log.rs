@@ -79,6 +79,59 @@ fn the_limit_on_messages_is_reached_exactly_and_then_a_chunk_goes() {
 }
 
 #[test]
+fn smaller_limits_evict_at_once_and_exactly() {
+    // Filled under limits whose chunks hold more than the smaller ones allow.
+    let mut log = small(1_000_000, 64 << 20);
+    for n in 0..200_000_u32 {
+        log.append(&arrival(&format!("t/{}", n % 50), &n.to_le_bytes()));
+    }
+    let bound = |log: &mut MessageLog, messages| {
+        log.bound(Limits { messages, bytes: 64 << 20 });
+        assert_eq!((log.kept(), log.received()), (messages, 200_000));
+        assert_eq!(log.evicted(), 200_000 - messages);
+        assert_eq!(log.message(log.first_seq() - 1), None);
+        let oldest = (log.first_seq() - 1) as u32;
+        assert_eq!(log.message(log.first_seq()).map(|message| message.payload), Some(&oldest.to_le_bytes()[..]));
+        assert_eq!(log.iter_from(0).count() as u64, messages);
+        assert_eq!(log.iter_back_from(u64::MAX).count() as u64, messages);
+    };
+    bound(&mut log, 200_000);
+    bound(&mut log, 150_001);
+    bound(&mut log, 1_000);
+    // Of what was filled before no more goes than a chunk now holds.
+    for n in 1..=20_000_u64 {
+        log.append(&arrival("t/new", &[1; 40]));
+        assert!((938..=1_000).contains(&log.kept()), "{} kept", log.kept());
+        assert_eq!(log.received(), 200_000 + n);
+        assert_eq!(log.received(), log.kept() + log.evicted());
+    }
+    bound_bytes(&mut log);
+}
+
+/// With larger limits the log grows again, and with less memory it shrinks.
+fn bound_bytes(log: &mut MessageLog) {
+    log.bound(Limits { messages: 1_000_000, bytes: 64 << 20 });
+    for _ in 0..40 {
+        log.append(&arrival("t/large", &[1; 1 << 20]));
+    }
+    assert!(log.memory_bytes() > 40 << 20);
+    log.bound(Limits { messages: 1_000_000, bytes: 16 << 20 });
+    assert!(log.memory_bytes() <= 16 << 20, "{} bytes", log.memory_bytes());
+    assert!(log.kept() >= 14, "{} kept", log.kept());
+    assert_eq!(log.received(), log.kept() + log.evicted());
+}
+
+#[test]
+fn the_newest_message_stays_whatever_the_limits() {
+    let mut log = small(100, 64 << 20);
+    log.append(&arrival("a", b"small"));
+    log.append(&arrival("a", &vec![5; 1 << 20]));
+    log.bound(Limits { messages: 0, bytes: 0 });
+    assert_eq!((log.kept(), log.evicted()), (1, 1));
+    assert_eq!(log.message(2).map(|message| message.payload.len()), Some(1 << 20));
+}
+
+#[test]
 fn the_limit_on_bytes_holds_for_the_memory_taken() {
     let mut log = small(1_000_000, 1 << 18);
     for seq in 1..=10_000_u64 {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::log::Limits;
 use crate::log::ndjson::OwnedMessage;
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties, Version, Will};
 use crate::mqtt::session::RECEIVE_MAXIMUM;
@@ -33,6 +34,9 @@ pub enum Command {
     Filter(String),
     /// Forget the messages that are kept. They count as cleared.
     Clear,
+    /// Keep so many messages at most. What is too much goes at once, and is
+    /// counted as evicted.
+    Bound(Limits),
     /// The page has drawn the last update and wants the next one as soon as
     /// there is something new: at most one a frame. A pull takes the place of
     /// one that still waits, so a page that was scrolled pulls again.
@@ -166,6 +170,8 @@ pub struct Glance {
     /// The packet trace, from the packet of this number on; answered as soon as
     /// there is such a packet.
     pub trace_from: Option<u64>,
+    /// The numbers of the log are shown.
+    pub stats: bool,
 }
 
 /// The part of the tree of topics that is on screen.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::command::{Glance, MessageGlance};
-use super::update::TopicsView;
+use super::update::{Stats, TopicsView};
 use crate::time::Instant;
 use crate::trace::TracePart;
 
@@ -47,9 +47,19 @@ impl Engine {
         self.trace.has(from).then(|| self.trace.part(from))
     }
 
+    /// The numbers of the log, if they are shown and others than they were.
+    pub(super) fn stats_news(&self, glimpse: &Glimpse) -> Option<Stats> {
+        // Asked after every frame of the socket: bytes are added up only for
+        // what is told.
+        let now = (self.log.received(), self.log.evicted(), self.log.cleared());
+        let is_known = self.stats_told.is_some_and(|told| (told.received, told.evicted, told.cleared) == now);
+        (glimpse.glance.stats && !is_known).then(|| self.stats())
+    }
+
     /// The panels were answered.
-    pub(super) fn note_told(&mut self, topics: Option<&TopicsView>) {
+    pub(super) fn note_told(&mut self, topics: Option<&TopicsView>, stats: Option<Stats>) {
         let Some(glimpse) = self.panels_pull.take() else { return };
+        self.stats_told = stats.or(self.stats_told).filter(|_| glimpse.glance.stats);
         match topics {
             Some(view) => {
                 let changes = self.topics.changes();

@@ -109,6 +109,8 @@ pub struct Engine {
     settled_at: Instant,
     /// What the tree of topics was when they were last told of it.
     topics_told: Option<Glimpse>,
+    /// The numbers they were last told.
+    stats_told: Option<Stats>,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -160,6 +162,7 @@ impl Engine {
             trace: Trace::default(),
             settled_at: Instant::EPOCH,
             topics_told: None,
+            stats_told: None,
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -211,6 +214,11 @@ impl Engine {
                 self.log.clear();
                 self.topics.clear();
                 self.feed.skip_to(self.log.next_seq());
+                self.advance_filter();
+                self.news = true;
+            }
+            Command::Bound(limits) => {
+                self.log.bound(limits);
                 self.advance_filter();
                 self.news = true;
             }
@@ -326,14 +334,17 @@ impl Engine {
         let topics = self.topics_news(glimpse);
         let message = glimpse.message();
         let trace = self.trace_news(glimpse);
-        if is_known && self.published.is_empty() && topics.is_none() && message.is_none() && trace.is_none() {
+        let stats = self.stats_news(glimpse);
+        let is_nothing = topics.is_none() && message.is_none() && trace.is_none() && stats.is_none();
+        if is_known && self.published.is_empty() && is_nothing {
             return None;
         }
         let message = message.map(|glance| row::part_of(&self.log, glance));
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
-        self.note_told(topics.as_ref());
+        self.note_told(topics.as_ref(), stats);
         self.panels_know = Some(standing.clone());
-        Some(PanelsUpdate { standing, published: std::mem::take(&mut self.published), topics, message, trace })
+        let published = std::mem::take(&mut self.published);
+        Some(PanelsUpdate { standing, published, topics, message, trace, stats })
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means

@@ -52,6 +52,8 @@ pub struct PanelsUpdate {
     pub message: Option<MessagePart>,
     /// The packets that went since those that the panels have.
     pub trace: Option<TracePart>,
+    /// The numbers of the log; `None` where they aren't shown, or as they were.
+    pub stats: Option<Stats>,
 }
 
 /// What is on screen of the tree of topics.

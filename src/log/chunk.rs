@@ -27,6 +27,9 @@ const RETAIN: u64 = 0b0001;
 /// bytes, and a chunk is either small or made for one message.
 pub(super) struct Chunk {
     pub(super) first_seq: u64,
+    /// Records at the front whose messages were evicted.
+    gone: usize,
+    /// All records, those included.
     messages: usize,
     body_end: usize,
     buffer: Box<[u8]>,
@@ -35,7 +38,7 @@ pub(super) struct Chunk {
 impl Chunk {
     /// An empty chunk over `buffer`, whatever that held before.
     pub(super) fn new(first_seq: u64, buffer: Box<[u8]>) -> Self {
-        Self { first_seq, messages: 0, body_end: 0, buffer }
+        Self { first_seq, gone: 0, messages: 0, body_end: 0, buffer }
     }
 
     /// What a message takes whose topic is not in the chunk yet.
@@ -48,12 +51,20 @@ impl Chunk {
     }
 
     pub(super) fn messages(&self) -> usize {
-        self.messages
+        self.messages - self.gone
+    }
+
+    /// Evicts that many messages at the front. Their room comes back with the
+    /// chunk.
+    pub(super) fn forget(&mut self, messages: u64) {
+        let messages = usize::try_from(messages).unwrap_or(usize::MAX).min(self.messages());
+        self.gone += messages;
+        self.first_seq += messages as u64;
     }
 
     /// Number of the message after the chunk's last.
     pub(super) fn end_seq(&self) -> u64 {
-        self.first_seq + self.messages as u64
+        self.first_seq + self.messages() as u64
     }
 
     /// Topics, properties and payloads, without the records.
@@ -116,7 +127,7 @@ impl Chunk {
 
     /// The message with that number; `None` where it is none of the chunk's.
     pub(super) fn message(&self, seq: u64) -> Option<Message<'_>> {
-        let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()?;
+        let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()? + self.gone;
         if index >= self.messages {
             return None;
         }

@@ -17,6 +17,8 @@ pub mod query;
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 pub(crate) use chunk::hash;
 use chunk::{Chunk, TopicTable};
 
@@ -24,7 +26,7 @@ use crate::mqtt::packet::QoS;
 use crate::time::Instant;
 
 /// How much a log keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Most messages; 0 counts as 1.
     pub messages: u64,
@@ -147,7 +149,7 @@ impl MessageLog {
     pub fn append(&mut self, arrival: &Arrival<'_>) -> u64 {
         let arrival = &Arrival { time: arrival.time.min(Self::TIME_MAX), ..*arrival };
         if self.kept >= self.limits.messages {
-            self.evict_oldest_chunk();
+            self.evict_oldest();
         }
         let topic_at = self.room_for(arrival);
         if let Some(chunk) = self.chunks.back_mut() {
@@ -231,6 +233,20 @@ impl MessageLog {
         self.memory_bytes
     }
 
+    /// Keeps no more than this from now on. What is too much goes at once, the
+    /// oldest first, and is counted as evicted.
+    pub fn bound(&mut self, limits: Limits) {
+        self.limits = Limits { messages: limits.messages.max(1), ..limits };
+        while self.memory_bytes > limits.bytes && self.chunks.len() > 1 {
+            self.evict_oldest_chunk();
+        }
+        while let Some(excess) = self.kept.checked_sub(self.limits.messages).filter(|&excess| excess > 0) {
+            self.evict_oldest_of(excess);
+        }
+        let chunk_bytes = self.chunk_bytes();
+        self.spare.take_if(|spare| spare.len() != chunk_bytes);
+    }
+
     /// Forgets every message. Numbering goes on.
     pub fn clear(&mut self) {
         self.cleared += self.kept;
@@ -262,7 +278,7 @@ impl MessageLog {
     /// Sees to it that the last chunk has room for the message, and gives its
     /// topic's place there if it has one.
     fn room_for(&mut self, arrival: &Arrival<'_>) -> Option<u32> {
-        let messages_max = (self.limits.messages / Self::CHUNKS_MIN).max(1);
+        let messages_max = self.chunk_messages();
         if let Some(chunk) = self.chunks.back_mut() {
             let topic_at = self.topics.find(chunk, arrival.topic);
             if (chunk.messages() as u64) < messages_max && chunk.fits(arrival, topic_at) {
@@ -294,6 +310,28 @@ impl MessageLog {
 
     fn chunk_bytes(&self) -> usize {
         (self.limits.bytes / Self::CHUNKS_MIN).clamp(Self::CHUNK_BYTES_MIN, Self::CHUNK_BYTES_MAX) as usize
+    }
+
+    fn chunk_messages(&self) -> u64 {
+        (self.limits.messages / Self::CHUNKS_MIN).max(1)
+    }
+
+    /// Makes room for messages: a chunk goes, or of one that was filled under
+    /// larger limits as much as a chunk now holds.
+    fn evict_oldest(&mut self) {
+        self.evict_oldest_of(self.chunk_messages());
+    }
+
+    /// Evicts the oldest chunk, of a larger one only so many messages.
+    fn evict_oldest_of(&mut self, messages: u64) {
+        match self.chunks.front_mut() {
+            Some(chunk) if chunk.messages() as u64 > messages => {
+                chunk.forget(messages);
+                self.kept -= messages;
+                self.evicted += messages;
+            }
+            _ => self.evict_oldest_chunk(),
+        }
     }
 
     fn evict_oldest_chunk(&mut self) {

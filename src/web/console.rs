@@ -21,6 +21,7 @@ use crate::console::{Scroll, Step, grouped, size, time_of_day};
 use crate::engine::command::Window;
 use crate::engine::update::{Preview, Row, Rows, State, Stats};
 use crate::mqtt::packet::QoS;
+use crate::settings::Settings;
 use crate::web::hail::Panel;
 
 /// Height of a row; the style sheet gets it from here.
@@ -154,6 +155,9 @@ impl Console {
         inner.scroll.follow();
         inner.report();
     }
+
+    /// These are the app's settings now: columns, and what the time column says.
+    pub fn dress(&self, _settings: &Settings) {}
 
     /// A new log, whose numbers begin anew.
     pub fn restart(&self) {

@@ -5,13 +5,14 @@ use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
 /// The page calls the panels: a panel's [`Panel::call`] to open it, a `MessagePort` that
-/// leads to the worker, or `null` when there is no worker at its end any more.
+/// leads to the worker, `null` when there is no worker at its end any more, or
+/// the app's settings behind [`SETTINGS`].
 pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
 /// command that goes ahead of every wish to connect, or a filter behind
-/// [`FILTER`].
+/// [`FILTER`], or settings behind [`SETTINGS`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// Connect again with what stands in the form.
@@ -19,6 +20,10 @@ pub const CONNECT: &str = "connect";
 
 /// What a filter for the console's filter box begins with.
 pub const FILTER: &str = "filter ";
+
+/// What the text of the app's settings begins with, as they are now or are to
+/// be.
+pub const SETTINGS: &str = "settings ";
 
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
@@ -38,6 +43,10 @@ pub enum Panel {
     Sample,
     /// The topics seen.
     Topics,
+    /// The settings of the app.
+    Preferences,
+    /// What the keys do.
+    Help,
     /// Shows the message of this number.
     Message(u64),
 }
@@ -52,6 +61,8 @@ impl Panel {
             Self::Replay => "replay".into(),
             Self::Sample => "sample".into(),
             Self::Topics => "topics".into(),
+            Self::Preferences => "preferences".into(),
+            Self::Help => "help".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
         }
@@ -62,7 +73,16 @@ impl Panel {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
         }
-        let named = [Self::Finer, Self::Send, Self::Packets, Self::Replay, Self::Sample, Self::Topics];
+        let named = [
+            Self::Finer,
+            Self::Send,
+            Self::Packets,
+            Self::Replay,
+            Self::Sample,
+            Self::Topics,
+            Self::Preferences,
+            Self::Help,
+        ];
         named.into_iter().find(|panel| panel.call() == *said)
     }
 }

@@ -13,6 +13,7 @@
 //! - [`worker_link`]: the page's end: starts the worker, notices its death.
 //! - [`panels_link`]: the page's end: loads the panels, links them to the worker.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
+//! - [`storage`]: the app's settings between pages, and the theme.
 //! - [`css`]: numbers for style sheets.
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
 //! - [`panels`]: the finer settings, and sending messages.
@@ -36,6 +37,8 @@ pub mod panels;
 pub mod panels_link;
 #[cfg(feature = "page")]
 pub mod status;
+#[cfg(any(feature = "page", feature = "panels"))]
+pub mod storage;
 #[cfg(feature = "worker")]
 pub mod store;
 pub mod wire;

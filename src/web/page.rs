@@ -25,12 +25,14 @@ use super::form::{ConnectionForm, Form, PageFacts};
 use super::hail::{self, Panel};
 use super::panels_link::{PanelsLink, Wanted};
 use super::status::{ConnectionStatus, Numbers};
+use super::storage;
 use super::worker_link::{self, Heard, WorkerLink};
 use crate::broker_url::PageSecurity;
 use crate::console::Step;
 use crate::engine::command::{Command, ConnectRequest, Pull};
 use crate::engine::update::{Connection, State, Stats, TokenNote, Update};
 use crate::link::{self, Field, Link, Start, View};
+use crate::settings::Settings;
 use crate::time::Instant;
 
 /// How often the page looks whether the crawl has room again, and counts down.
@@ -141,6 +143,7 @@ struct Inner {
     console: Console,
     worker: WorkerLink,
     panels: PanelsLink,
+    settings: RefCell<Settings>,
     feed: RefCell<Feed>,
 }
 
@@ -255,6 +258,7 @@ impl App {
         match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
             Some(Wanted::Connect) => self.connect(),
             Some(Wanted::Filter(text)) => self.filter(text),
+            Some(Wanted::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
             Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
             None => {}
         }
@@ -318,6 +322,31 @@ impl Inner {
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));
     }
 
+    /// The person chose other settings of the app.
+    fn choose(&self, settings: Settings) {
+        storage::store(&self.browser, &settings.to_text());
+        self.adopt(settings);
+    }
+
+    /// Other settings of the app hold, wherever they come from.
+    fn adopt(&self, settings: Settings) {
+        let old = self.settings.replace(settings);
+        let settings = self.settings.borrow();
+        if settings.log != old.log {
+            self.worker.send(&Command::Bound(settings.log));
+        }
+        self.dress();
+    }
+
+    fn dress(&self) {
+        let settings = self.settings.borrow();
+        if let Some(document) = self.browser.document() {
+            storage::dress(&document, settings.theme);
+        }
+        self.console.dress(&settings);
+        self.panels.dress(&settings.to_text());
+    }
+
     fn hear(self: &Rc<Self>, heard: Heard) {
         match heard {
             Heard::Update(update) => {
@@ -364,6 +393,7 @@ impl Inner {
         feed.update = None;
         feed.asked = None;
         feed.rest = None;
+        self.worker.send(&Command::Bound(self.settings.borrow().log));
         let filter = self.shown.filter.get_untracked();
         if !filter.is_empty() {
             self.worker.send(&Command::Filter(filter));
@@ -556,6 +586,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             form,
             crawl: crawl.clone(),
             panels: PanelsLink::default(),
+            settings: RefCell::default(),
             feed: RefCell::default(),
         }
     });
@@ -582,10 +613,21 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         let link = app.with(|inner| read_link(&inner.browser));
         app.open_link(link);
     });
+    // Another tab chose other settings; or forgot all, which has no key.
+    let choices = window_event_listener(leptos::ev::storage, move |event| {
+        if event.key().is_none_or(|key| key == storage::KEY) {
+            app.with(|inner| inner.adopt(storage::load(&inner.browser)));
+        }
+    });
     let panels = window_event_listener_untyped(hail::PAGE, move |event| app.hear_panels(&hail::detail(&event)));
     let keys = window_event_listener(leptos::ev::keydown, move |event| {
-        if event.key() == "End" && !event.default_prevented() && !is_typing(&event) {
-            app.with(|inner| inner.console.step(Step::End));
+        if event.default_prevented() || is_typing(&event) {
+            return;
+        }
+        match event.key().as_str() {
+            "End" => app.with(|inner| inner.console.step(Step::End)),
+            "?" => app.open_panel(Panel::Help),
+            _ => {}
         }
     });
     on_cleanup(move || {
@@ -593,10 +635,12 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             listener.remove();
         }
         links.remove();
+        choices.remove();
         panels.remove();
         keys.remove();
         ticker.dispose();
     });
+    app.with(|inner| inner.adopt(storage::load(&inner.browser)));
     app.open_link(link);
     Effect::new(move |_| {
         let password = form.password();
@@ -613,6 +657,32 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             <header class="top">
                 <h1 class="brand">"mqtt-crawl"</h1>
                 <ViewSwitch shown app />
+                <div class="top-tools">
+                    <button
+                        type="button"
+                        class="button icon"
+                        aria-label="Preferences"
+                        title="Preferences"
+                        aria-haspopup="dialog"
+                        on:click=move |_| app.open_panel(Panel::Preferences)
+                    >
+                        <svg viewBox="0 0 20 20" aria-hidden="true">
+                            <path d="M3 6h3m4 0h7M3 14h7m4 0h3" />
+                            <circle cx="8" cy="6" r="2" />
+                            <circle cx="12" cy="14" r="2" />
+                        </svg>
+                    </button>
+                    <button
+                        type="button"
+                        class="button icon"
+                        aria-label="Keyboard"
+                        title="What the keys do (?)"
+                        aria-haspopup="dialog"
+                        on:click=move |_| app.open_panel(Panel::Help)
+                    >
+                        "?"
+                    </button>
+                </div>
             </header>
             <Notices notices=shown.notices />
             <main class="stage-and-desk">

@@ -28,6 +28,8 @@ pub struct PanelsLink {
     stage: Cell<Stage>,
     /// What to open as soon as they run.
     wanted: Cell<Option<Panel>>,
+    /// What they are to know of the app's settings, as the hail says it.
+    settings: RefCell<JsValue>,
     /// The finer settings as a command, for every connection from now on.
     refined: RefCell<Option<Uint8Array>>,
 }
@@ -39,6 +41,8 @@ pub enum Wanted {
     Connect,
     /// This in the filter box.
     Filter(String),
+    /// These settings of the app, in their text form.
+    Settings(String),
     /// To be told: they can't run.
     Notice(&'static str),
 }
@@ -67,6 +71,9 @@ impl PanelsLink {
         if let Some(filter) = said.strip_prefix(hail::FILTER) {
             return Some(Wanted::Filter(filter.to_owned()));
         }
+        if let Some(settings) = said.strip_prefix(hail::SETTINGS) {
+            return Some(Wanted::Settings(settings.to_owned()));
+        }
         match said.as_str() {
             hail::CONNECT => Some(Wanted::Connect),
             hail::FAILED => {
@@ -76,6 +83,7 @@ impl PanelsLink {
             wire::VERSION => {
                 self.stage.set(Stage::Running);
                 self.connect(worker);
+                hail::call(hail::PANELS, &self.settings.borrow());
                 if let Some(panel) = self.wanted.take() {
                     hail::call(hail::PANELS, &panel.call());
                 }
@@ -86,6 +94,14 @@ impl PanelsLink {
                  cached. Reload the page without the cache (Ctrl+Shift+R).",
             )),
         }
+    }
+
+    /// The app's settings are these now.
+    pub fn dress(&self, settings: &str) {
+        let said = JsValue::from(format!("{}{settings}", hail::SETTINGS));
+        // Panels that don't run yet hear nothing.
+        hail::call(hail::PANELS, &said);
+        *self.settings.borrow_mut() = said;
     }
 
     /// A worker listens: the panels get a line to it.

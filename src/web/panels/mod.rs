@@ -4,10 +4,12 @@
 
 mod fields;
 mod finer;
+mod help;
 mod inspector;
 mod packets;
 mod replay;
 mod send;
+mod settings;
 mod topics;
 mod virtual_rows;
 
@@ -23,14 +25,17 @@ use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, Messag
 use super::hail::{self, Panel};
 use super::wire;
 use crate::engine::command::{Command, Glance, More};
-use crate::engine::update::{PanelsUpdate, Standing, State};
+use crate::engine::update::{PanelsUpdate, Standing, State, Stats};
 use crate::outbox::Outbox;
+use crate::settings::Settings;
 
 use finer::FinerPanel;
+use help::HelpPanel;
 use inspector::{Inspector, InspectorPanel};
 use packets::{Packets, PacketsPanel};
 use replay::{ReplayPanel, Tape};
 use send::SendPanel;
+use settings::SettingsPanel;
 use topics::{TopicsPanel, Tree};
 
 /// The panels' style; relative to the page, as copied by Trunk.
@@ -95,6 +100,10 @@ fn hail_failure(words: &str) {
 struct Panels {
     standing: RwSignal<Standing>,
     outbox: RwSignal<Outbox>,
+    /// The app's settings, as the page uses them.
+    settings: RwSignal<Settings>,
+    /// The numbers of the log, while they are shown.
+    stats: RwSignal<Stats>,
     /// The settings that were chosen for the next connection, by this page.
     applied: RwSignal<Option<More>>,
     /// Those that the form was filled with.
@@ -107,6 +116,8 @@ struct Panels {
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
     replay: NodeRef<leptos::html::Dialog>,
+    preferences: NodeRef<leptos::html::Dialog>,
+    help: NodeRef<leptos::html::Dialog>,
     tape: Tape,
     tree: Tree,
     /// A pull goes out with the next frame.
@@ -133,6 +144,8 @@ impl Panels {
         Self {
             standing: RwSignal::default(),
             outbox: RwSignal::default(),
+            settings: RwSignal::default(),
+            stats: RwSignal::default(),
             applied: RwSignal::default(),
             filled: RwSignal::default(),
             is_informed: StoredValue::new(false),
@@ -142,6 +155,8 @@ impl Panels {
             finer: NodeRef::new(),
             send: NodeRef::new(),
             replay: NodeRef::new(),
+            preferences: NodeRef::new(),
+            help: NodeRef::new(),
             tape: Tape::new(),
             tree: Tree::new(),
             is_pull_due: StoredValue::new(false),
@@ -156,6 +171,11 @@ impl Panels {
         }
         if said.is_null() {
             return self.cut();
+        }
+        if let Some(text) = said.as_string()
+            && let Some(settings) = text.strip_prefix(hail::SETTINGS)
+        {
+            return self.settings.set(Settings::parse(settings));
         }
         match Panel::called(said) {
             Some(Panel::Finer) => {
@@ -177,6 +197,11 @@ impl Panels {
                 self.tree.focus();
                 self.pull_with_frame();
             }
+            Some(Panel::Preferences) => {
+                open_modally(self.preferences);
+                self.pull_with_frame();
+            }
+            Some(Panel::Help) => open_modally(self.help),
             None => {}
         }
     }
@@ -208,6 +233,7 @@ impl Panels {
             topics: self.tree.glance(),
             message: self.inspector.glance(),
             trace_from: is_traced.then(|| self.packets.glance()),
+            stats: is_open(self.preferences),
         }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
@@ -265,7 +291,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, topics, message, trace }) => {
+            Ok(PanelsUpdate { standing, published, topics, message, trace, stats }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -279,6 +305,9 @@ impl Panels {
                 }
                 if let Some(topics) = topics {
                     self.tree.show(topics);
+                }
+                if let Some(stats) = stats {
+                    self.stats.set(stats);
                 }
                 if let Some(part) = message {
                     self.inspector.take(part);
@@ -295,7 +324,8 @@ impl Panels {
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
         // Nobody reads numbers that change more often; a large payload goes on.
-        if self.tree.is_open() && self.inspector.glance().is_none() {
+        let is_counting = self.tree.is_open() || is_open(self.preferences);
+        if is_counting && self.inspector.glance().is_none() {
             self.rest.set_value(Some(self.pull_after(REST_MS)));
         } else {
             self.pull_with_frame();
@@ -322,6 +352,10 @@ fn with_dialog(dialog: NodeRef<leptos::html::Dialog>, act: impl FnOnce(&HtmlDial
         // Throws only for a dialog that is open, or that isn't in the document.
         let _ = act(&dialog);
     }
+}
+
+fn is_open(dialog: NodeRef<leptos::html::Dialog>) -> bool {
+    dialog.get_untracked().is_some_and(|dialog| dialog.open())
 }
 
 /// Closes a dialog; the browser gives the focus back to where it came from.
@@ -353,6 +387,8 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <PacketsPanel panels />
             <ReplayPanel panels />
             <TopicsPanel panels />
+            <SettingsPanel panels />
+            <HelpPanel panels />
             <InspectorPanel panels />
         </div>
     }

@@ -1,0 +1,105 @@
+//! What the keys do, in one table: the page's "Keyboard" dialog shows it.
+//!
+//! Keys have the names that browsers give them, with `Control+` and `Shift+`
+//! before them. A key acts where the focus is; keys of [`Place::Page`] act
+//! wherever nobody is typing.
+
+/// Where a key acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Wherever nobody is typing.
+    Page,
+    /// The crawl, or nothing, has the focus.
+    Crawl,
+    /// The console's rows have the focus.
+    Console,
+    /// A dialog is open.
+    Dialog,
+    /// The form that sends a message.
+    Send,
+    /// The tree of topics has the focus.
+    Topics,
+    /// A list of rows in a panel has the focus.
+    Rows,
+    /// The bytes of a message have the focus.
+    Bytes,
+}
+
+impl Place {
+    /// Every place, in the order of the list.
+    pub const ALL: [Self; 8] =
+        [Self::Page, Self::Crawl, Self::Console, Self::Topics, Self::Send, Self::Rows, Self::Bytes, Self::Dialog];
+
+    /// What it is called, above its keys.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Page => "Anywhere but in a field",
+            Self::Crawl => "The crawl",
+            Self::Console => "Rows of the console",
+            Self::Dialog => "Any panel",
+            Self::Send => "Send a message",
+            Self::Topics => "Topics",
+            Self::Rows => "Rows in a panel",
+            Self::Bytes => "Bytes of a message",
+        }
+    }
+}
+
+/// A key, or several that do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortcut {
+    /// Where it acts.
+    pub place: Place,
+    /// The keys, each enough for itself.
+    pub keys: &'static [&'static str],
+    /// What it does.
+    pub words: &'static str,
+}
+
+const fn shortcut(place: Place, keys: &'static [&'static str], words: &'static str) -> Shortcut {
+    Shortcut { place, keys, words }
+}
+
+/// Every key that does something beyond what browsers do by themselves.
+pub const ALL: &[Shortcut] = &[
+    shortcut(Place::Page, &["?"], "This list"),
+    shortcut(Place::Page, &["End"], "The newest message, and follow"),
+    shortcut(Place::Crawl, &[" "], "Stop the crawl, or let it go on"),
+    shortcut(Place::Crawl, &["Escape"], "Skip the opening card"),
+    shortcut(Place::Console, &["ArrowUp", "ArrowDown"], "One row up or down"),
+    shortcut(Place::Console, &["PageUp", "PageDown"], "A screenful up or down"),
+    shortcut(Place::Console, &["Home"], "The oldest message"),
+    shortcut(Place::Console, &["End"], "The newest message, and follow"),
+    shortcut(Place::Console, &["Enter"], "Look into a message"),
+    shortcut(Place::Topics, &["ArrowUp", "ArrowDown"], "One topic up or down"),
+    shortcut(Place::Topics, &["ArrowRight"], "Unfold, or one level down"),
+    shortcut(Place::Topics, &["ArrowLeft"], "Fold, or one level up"),
+    shortcut(Place::Topics, &["PageUp", "PageDown"], "A screenful up or down"),
+    shortcut(Place::Topics, &["Home", "End"], "The first or the last topic"),
+    shortcut(Place::Topics, &["Enter"], "Show only this topic in the console"),
+    shortcut(Place::Send, &["Control+Enter"], "Send"),
+    shortcut(Place::Rows, &["ArrowUp", "ArrowDown"], "One row up or down"),
+    shortcut(Place::Rows, &["PageUp", "PageDown"], "A screenful up or down"),
+    shortcut(Place::Rows, &["Home", "End"], "The first or the last row"),
+    shortcut(Place::Bytes, &["ArrowLeft", "ArrowRight"], "The byte before or after, and what it is"),
+    shortcut(Place::Bytes, &["ArrowUp", "ArrowDown"], "The byte above or below"),
+    shortcut(Place::Dialog, &["Escape"], "Close it"),
+];
+
+/// What is printed on a key, one part for each key of a combination.
+pub fn caps(key: &str) -> impl Iterator<Item = &str> {
+    // "+" alone is a key, too.
+    let parts = if key.len() > 1 { key.split('+') } else { key.split('\0') };
+    parts.map(|part| match part {
+        " " => "Space",
+        "ArrowUp" => "↑",
+        "ArrowDown" => "↓",
+        "ArrowLeft" => "←",
+        "ArrowRight" => "→",
+        "PageUp" => "Page ↑",
+        "PageDown" => "Page ↓",
+        "Escape" => "Esc",
+        "Control" => "Ctrl",
+        part => part,
+    })
+}

@@ -1,0 +1,40 @@
+//! "Keyboard": what every key does, from the one table of them.
+
+use leptos::prelude::*;
+
+use super::{Panels, head};
+use crate::shortcuts::{self, Place, Shortcut};
+
+#[component]
+pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
+    let section = |place: Place| {
+        let rows = shortcuts::ALL.iter().filter(move |shortcut| shortcut.place == place).map(row).collect_view();
+        view! {
+            <section class="keys">
+                <h3>{place.title()}</h3>
+                <dl>{rows}</dl>
+            </section>
+        }
+    };
+    view! {
+        <dialog class="panel" node_ref=panels.help aria-labelledby="help-title">
+            {head("help-title", "Keyboard", panels.help)}
+            <div class="panel-body" tabindex="0" role="group" aria-labelledby="help-title">
+                {Place::ALL.map(section)}
+            </div>
+        </dialog>
+    }
+}
+
+fn row(shortcut: &Shortcut) -> impl IntoView {
+    let key = |key| {
+        let caps = shortcuts::caps(key).map(|cap| view! { <kbd>{cap}</kbd> }).collect_view();
+        view! { <span class="key">{caps}</span> }
+    };
+    view! {
+        <div>
+            <dt>{shortcut.keys.iter().map(|name| key(name)).collect_view()}</dt>
+            <dd>{shortcut.words}</dd>
+        </div>
+    }
+}

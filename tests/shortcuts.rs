@@ -1,0 +1,46 @@
+//! The list of keys is true as far as the core knows, and says each thing once.
+
+use std::collections::HashSet;
+
+use mqtt_crawl::console::Step;
+use mqtt_crawl::shortcuts::{self, Place};
+
+fn keys(place: Place) -> impl Iterator<Item = &'static str> {
+    shortcuts::ALL.iter().filter(move |shortcut| shortcut.place == place).flat_map(|shortcut| shortcut.keys).copied()
+}
+
+#[test]
+fn each_key_has_one_meaning_in_a_place() {
+    for place in Place::ALL {
+        let mut seen = HashSet::new();
+        assert!(keys(place).all(|key| seen.insert(key)), "{place:?} has a key twice");
+        assert!(!seen.is_empty(), "{place:?} has no keys");
+    }
+    let places: HashSet<_> = shortcuts::ALL.iter().map(|shortcut| shortcut.place).collect();
+    assert_eq!(places.len(), Place::ALL.len(), "a place is missing from the list");
+}
+
+#[test]
+fn lists_move_by_the_keys_that_are_told() {
+    let moves = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
+    for place in [Place::Console, Place::Rows, Place::Topics] {
+        for key in moves {
+            assert!(Step::from_key(key).is_some(), "{key} moves no list");
+            assert!(keys(place).any(|other| other == key), "{key} isn't told of in {place:?}");
+        }
+    }
+}
+
+#[test]
+fn keys_read_as_they_are_printed() {
+    for (key, printed) in [
+        ("ArrowUp", "↑"),
+        (" ", "Space"),
+        ("Control+Enter", "Ctrl Enter"),
+        ("?", "?"),
+        ("+", "+"),
+        ("Shift+F3", "Shift F3"),
+    ] {
+        assert_eq!(shortcuts::caps(key).collect::<Vec<_>>().join(" "), printed);
+    }
+}
