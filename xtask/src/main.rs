@@ -6,7 +6,9 @@
 //! | `dist` | builds the static site into `dist/` |
 //! | `demo` | builds and starts everything on this machine, prints the link |
 //! | `test` | every check there is; its last line counts them |
+//! | `bench` | how fast it is |
 
+mod bench;
 mod demo;
 mod dist;
 mod repo;
@@ -42,6 +44,11 @@ enum Command {
         /// Suites to run instead of all of them
         suites: Vec<Suite>,
     },
+    /// Measure how fast the released site is
+    Bench {
+        /// What to measure instead of everything
+        only: Vec<String>,
+    },
     /// Build the static site into dist/
     Dist,
 }
@@ -67,6 +74,7 @@ fn run(command: Command) -> Result<ExitCode> {
             dist::build(&repo, &tools)?;
         }
         Command::Demo => demo::up(&repo)?,
+        Command::Bench { only } => bench::measure(&repo, &only)?,
         Command::Test { suites } => return suites::run(&repo, &suites),
     }
     Ok(ExitCode::SUCCESS)

@@ -87,6 +87,11 @@ impl Browser {
         self.downloads.path()
     }
 
+    /// The folder of its profile.
+    pub fn profile(&self) -> &Path {
+        self.profile.path()
+    }
+
     /// Sends a command of the DevTools protocol.
     pub async fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
         self.post("goog/cdp/execute", &json!({"cmd": command, "params": parameters})).await

@@ -7,11 +7,13 @@
 //! | module | what |
 //! |---|---|
 //! | [`browser`] | headless Chromium with a fresh profile, through chromedriver |
+//! | [`devtools`] | Chromium's own protocol, for events and workers |
 //! | [`page`] | the app as a person or a program sees it, per the project's contract |
 //! | [`station`] | the released station |
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
 //! | [`publish`] | the released producer and `mosquitto_pub` |
 //! | [`peer`] | scripted servers that real brokers would never play |
+//! | [`load`] | a broker that only sends, for measuring |
 //! | [`client`] | the project's own session over a real socket, for tests that play a client |
 //! | [`fault_proxy`] | a network that cuts, delays, splits and merges |
 //! | [`transcript`] | what went over that network, and the story of one message |
@@ -20,7 +22,9 @@
 
 pub mod browser;
 pub mod client;
+pub mod devtools;
 pub mod fault_proxy;
+pub mod load;
 pub mod mosquitto;
 pub mod page;
 pub mod peer;

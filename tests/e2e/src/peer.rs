@@ -170,7 +170,8 @@ async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSende
     }
 }
 
-const LEVEL_311: u8 = 4;
+/// Protocol level of MQTT 3.1.1.
+pub(crate) const LEVEL_311: u8 = 4;
 
 /// Reads on until the client goes away.
 async fn listen(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
@@ -179,7 +180,7 @@ async fn listen(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
 }
 
 /// First byte of a SUBSCRIBE.
-const SUBSCRIBE: u8 = 0x82;
+pub(crate) const SUBSCRIBE: u8 = 0x82;
 
 /// First byte of a PINGREQ.
 pub const PINGREQ: u8 = 0xC0;
@@ -222,7 +223,7 @@ async fn mute(mut stream: TcpStream) -> Result<()> {
 }
 
 /// The WebSocket handshake and the first packet, with the protocol level it asks for.
-async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStream>, Vec<u8>, u8)> {
+pub(crate) async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStream>, Vec<u8>, u8)> {
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
     let choose = |_: &Request, mut response: Response| {
         response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));

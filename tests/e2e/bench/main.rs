@@ -1,0 +1,28 @@
+//! What `cargo xtask bench` runs: the released site in Debian's Chromium, fed by a source that costs next to nothing.
+//!
+//! Times say something only beside other times of the same run, and only on a machine that does nothing else; the
+//! report says what was wanted beside what was found, and nothing fails.
+
+mod console;
+mod report;
+
+use anyhow::{Result, bail};
+use report::Report;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let chosen: Vec<String> = std::env::args().skip(1).collect();
+    let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|other| other == name);
+    if let Some(unknown) = chosen.iter().find(|name| !["million", "steady"].contains(&name.as_str())) {
+        bail!("there is no measurement {unknown:?}: million, steady");
+    }
+    let mut report = Report::default();
+    if is_chosen("million") {
+        console::million(&mut report).await?;
+    }
+    if is_chosen("steady") {
+        console::steady(&mut report).await?;
+    }
+    report.print();
+    Ok(())
+}

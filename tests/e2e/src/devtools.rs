@@ -1,0 +1,148 @@
+//! Chromium's own protocol, past chromedriver: for what is told by events, and for workers.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::PATIENCE;
+
+/// A connection to the browser, with the page and its workers attached to it.
+pub struct DevTools {
+    socket: WebSocketStream<TcpStream>,
+    last_id: u64,
+    events: VecDeque<Event>,
+}
+
+/// Something that the browser told by itself.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its name, such as `Page.screencastFrame`.
+    pub method: String,
+    /// What it says.
+    pub params: Value,
+    /// The page or worker that it is about.
+    pub session: Option<String>,
+}
+
+impl DevTools {
+    /// Connects to the browser with this profile.
+    ///
+    /// # Errors
+    /// When it doesn't run.
+    pub async fn connect(profile: &Path) -> Result<Self> {
+        // The port and the path, a line each.
+        let address = std::fs::read_to_string(profile.join("DevToolsActivePort"))?;
+        let (port, path) = address.trim().split_once('\n').context("a port without a path")?;
+        let stream = TcpStream::connect(("127.0.0.1", port.parse::<u16>()?)).await?;
+        let (socket, _) = client_async(format!("ws://127.0.0.1:{port}{path}"), stream).await?;
+        Ok(Self { socket, last_id: 0, events: VecDeque::new() })
+    }
+
+    /// Attaches to the page at this address; returns its session.
+    ///
+    /// # Errors
+    /// When no tab shows it.
+    pub async fn attach_to_page(&mut self, url: &str) -> Result<String> {
+        let targets = self.ask(None, "Target.getTargets", json!({})).await?;
+        let targets = targets["targetInfos"].as_array().context("no list of targets")?;
+        let page = targets
+            .iter()
+            .find(|target| target["type"] == "page" && target["url"].as_str().is_some_and(|at| at.starts_with(url)))
+            .with_context(|| format!("no page at {url}"))?;
+        let attached =
+            self.ask(None, "Target.attachToTarget", json!({"targetId": page["targetId"], "flatten": true})).await?;
+        Ok(attached["sessionId"].as_str().context("no session")?.to_owned())
+    }
+
+    /// Attaches to the worker of a page; returns its session.
+    pub async fn attach_to_worker(&mut self, page: &str) -> Result<String> {
+        let wish = json!({"autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true});
+        self.ask(Some(page), "Target.setAutoAttach", wish).await?;
+        loop {
+            let event = self.next_event("Target.attachedToTarget").await?;
+            // The page itself is told of, too.
+            if event.params["targetInfo"]["type"] == "worker" {
+                return Ok(event.params["sessionId"].as_str().context("no session")?.to_owned());
+            }
+        }
+    }
+
+    /// Bytes of wasm memory that a page or a worker has.
+    pub async fn wasm_memory_bytes(&mut self, session: &str) -> Result<u64> {
+        let prototype = json!({"expression": "WebAssembly.Memory.prototype"});
+        let prototype = self.ask(Some(session), "Runtime.evaluate", prototype).await?;
+        let memories = json!({"prototypeObjectId": prototype["result"]["objectId"]});
+        let memories = self.ask(Some(session), "Runtime.queryObjects", memories).await?;
+        let sum = json!({
+            "objectId": memories["objects"]["objectId"],
+            "functionDeclaration": "function () { return this.reduce((sum, each) => sum + each.buffer.byteLength, 0); }",
+            "returnByValue": true,
+        });
+        let sum = self.ask(Some(session), "Runtime.callFunctionOn", sum).await?;
+        sum["result"]["value"].as_u64().with_context(|| format!("no number of bytes: {sum}"))
+    }
+
+    /// Sends a command, to the browser itself or to a page or worker, and waits for its answer.
+    ///
+    /// # Errors
+    /// What the browser says of a command that it can't carry out.
+    pub async fn ask(&mut self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let mut command = json!({"id": id, "method": method, "params": params});
+        if let Some(session) = session {
+            command["sessionId"] = session.into();
+        }
+        self.socket.send(Message::text(command.to_string())).await?;
+        loop {
+            let mut said = self.hear().await.with_context(|| format!("waiting for the answer to {method}"))?;
+            if said["id"] == id {
+                if let Some(error) = said.get("error") {
+                    bail!("{method}: {error}");
+                }
+                return Ok(said["result"].take());
+            }
+            self.events.extend(event(&mut said));
+        }
+    }
+
+    /// The next event of this name; others before it are dropped.
+    ///
+    /// # Errors
+    /// After [`PATIENCE`].
+    pub async fn next_event(&mut self, method: &str) -> Result<Event> {
+        loop {
+            let event = match self.events.pop_front() {
+                Some(event) => event,
+                None => match event(&mut self.hear().await.with_context(|| format!("waiting for {method}"))?) {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            if event.method == method {
+                return Ok(event);
+            }
+        }
+    }
+
+    async fn hear(&mut self) -> Result<Value> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.context("the browser is silent")?;
+            if let Message::Text(text) = message.context("the browser is gone")?? {
+                return Ok(serde_json::from_str(&text)?);
+            }
+        }
+    }
+}
+
+fn event(said: &mut Value) -> Option<Event> {
+    let method = said["method"].as_str()?.to_owned();
+    let session = said["sessionId"].as_str().map(str::to_owned);
+    Some(Event { method, params: said["params"].take(), session })
+}
