@@ -4,6 +4,8 @@
 use leptos::prelude::*;
 use web_sys::Event;
 
+use super::live::{self, Words};
+
 use crate::broker_url::PageSecurity;
 use crate::crawl::opening;
 use crate::engine::command::{ConnectRequest, Secret};
@@ -211,13 +213,18 @@ impl Form {
         }
     }
 
-    /// What is wrong with a field.
-    fn fault(&self, field: Field) -> Option<String> {
+    /// What is wrong with a field; nothing where all is well.
+    fn fault(&self, field: Field) -> String {
         self.faults.with(|faults| {
             let words: Vec<_> =
                 faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
-            (!words.is_empty()).then(|| words.join(" "))
+            words.join(" ")
         })
+    }
+
+    /// For `aria-invalid`.
+    fn is_wrong(self, field: Field) -> Words {
+        live::words(move || (!self.fault(field).is_empty()).to_string())
     }
 }
 
@@ -236,7 +243,7 @@ struct TextBox {
 /// A text box with its label and what is wrong with it.
 fn text_field(form: Form, text_box: TextBox) -> AnyView {
     let TextBox { field, id, label, kind, placeholder, value } = text_box;
-    let fault = move || form.fault(field);
+    let fault = live::words(move || form.fault(field));
     let fault_id = format!("{id}-fault");
     view! {
         <div class="field">
@@ -248,7 +255,7 @@ fn text_field(form: Form, text_box: TextBox) -> AnyView {
                 autocapitalize="none"
                 spellcheck="false"
                 placeholder=placeholder
-                aria-invalid=move || fault().map(|_| "true")
+                aria-invalid=form.is_wrong(field)
                 aria-describedby=fault_id.clone()
                 prop:value=value
                 on:input=move |event: Event| form.type_into(field, value, event_target_value(&event))
@@ -264,14 +271,15 @@ fn text_field(form: Form, text_box: TextBox) -> AnyView {
 fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
     let place =
         move || form.topics.with(|topics| topics.iter().position(|other| other.key == topic.key).unwrap_or_default());
-    let name = move || match place() {
+    let name = live::words(move || match place() {
         0 => "Topic".to_owned(),
         place => format!("Topic {}", place + 1),
-    };
+    });
     let id = format!("topic-{}", topic.key);
     let fault_id = format!("{id}-fault");
-    let fault = move || form.fault(Field::Topic(place()));
-    let only = move || form.topics.with(|topics| topics.len() == 1);
+    let fault = live::words(move || form.fault(Field::Topic(place())));
+    let is_wrong = live::words(move || (!form.fault(Field::Topic(place())).is_empty()).to_string());
+    let only = live::flag(move || form.topics.with(|topics| topics.len() == 1));
     view! {
         <div class="field topic-field">
             <label for=id.clone()>{name}</label>
@@ -282,7 +290,7 @@ fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
                     autocomplete="off"
                     autocapitalize="none"
                     spellcheck="false"
-                    aria-invalid=move || fault().map(|_| "true")
+                    aria-invalid=is_wrong
                     aria-describedby=fault_id.clone()
                     prop:value=topic.text
                     on:input=move |event: Event| {
@@ -294,7 +302,7 @@ fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
                     type="button"
                     class="button icon"
                     hidden=only
-                    aria-label=move || format!("Remove topic {}", place() + 1)
+                    aria-label=live::words(move || format!("Remove topic {}", place() + 1))
                     on:click=move |_| {
                         form.faults.update(|faults| faults.retain(|fault| !matches!(fault.field, Field::Topic(_))));
                         form.topics.update(|topics| topics.retain(|other| other.key != topic.key));
@@ -341,15 +349,15 @@ pub fn ConnectionForm(
     #[prop(into)]
     copied: Signal<bool>,
 ) -> impl IntoView {
-    let hint = move || PRESETS.get(form.preset.get()).map(|preset| preset.hint);
-    let summary = move || {
-        form.has_faults().then(|| {
-            form.faults.with(|faults| match faults.len() {
-                1 => "Nothing was connected: one field needs your attention.".to_owned(),
-                count => format!("Nothing was connected: {count} fields need your attention."),
-            })
+    let hint =
+        live::words(move || PRESETS.get(form.preset.get()).map(|preset| preset.hint).unwrap_or_default().to_owned());
+    let summary = live::words(move || {
+        form.faults.with(|faults| match faults.len() {
+            0 => String::new(),
+            1 => "Nothing was connected: one field needs your attention.".to_owned(),
+            count => format!("Nothing was connected: {count} fields need your attention."),
         })
-    };
+    });
     view! {
         <form
             id="connection"
@@ -366,7 +374,7 @@ pub fn ConnectionForm(
                     <select
                         id="preset"
                         aria-describedby="preset-hint"
-                        prop:value=move || form.preset.get().to_string()
+                        prop:value=live::words(move || form.preset.get().to_string())
                         on:change=move |event| {
                             if let Ok(index) = event_target_value(&event).parse() {
                                 form.choose_preset(index);
@@ -406,9 +414,9 @@ pub fn ConnectionForm(
                         <select
                             id="qos"
                             title="0: at most once. 1: at least once. 2: exactly once."
-                            aria-invalid=move || form.fault(Field::QoS).map(|_| "true")
+                            aria-invalid=form.is_wrong(Field::QoS)
                             aria-describedby="qos-fault"
-                            prop:value=move || (form.qos.get() as u8).to_string()
+                            prop:value=live::words(move || (form.qos.get() as u8).to_string())
                             on:change=move |event| {
                                 let level = event_target_value(&event).parse().ok();
                                 form.qos.set(level.and_then(QoS::from_u8).unwrap_or_default());
@@ -419,16 +427,16 @@ pub fn ConnectionForm(
                             <option value="1">"1"</option>
                             <option value="2">"2"</option>
                         </select>
-                        <p class="fault" id="qos-fault">{move || form.fault(Field::QoS)}</p>
+                        <p class="fault" id="qos-fault">{live::words(move || form.fault(Field::QoS))}</p>
                     </div>
                     <div class="field">
                         <label for="protocol">"Protocol"</label>
                         <select
                             id="protocol"
                             title="Auto: MQTT 5.0 first; where the broker doesn't take it, 3.1.1."
-                            aria-invalid=move || form.fault(Field::Protocol).map(|_| "true")
+                            aria-invalid=form.is_wrong(Field::Protocol)
                             aria-describedby="protocol-fault"
-                            prop:value=move || link::protocol_name(form.version.get())
+                            prop:value=live::words(move || link::protocol_name(form.version.get()).to_owned())
                             on:change=move |event| {
                                 form.version.set(link::protocol_from(&event_target_value(&event)).unwrap_or_default());
                                 form.forgive(Field::Protocol);
@@ -438,7 +446,7 @@ pub fn ConnectionForm(
                             <option value="5">"5.0"</option>
                             <option value="3.1.1">"3.1.1"</option>
                         </select>
-                        <p class="fault" id="protocol-fault">{move || form.fault(Field::Protocol)}</p>
+                        <p class="fault" id="protocol-fault">{live::words(move || form.fault(Field::Protocol))}</p>
                     </div>
                 </div>
                 {text_field(
@@ -525,7 +533,7 @@ pub fn ConnectionForm(
                     title="A link that opens this page with these settings. It never holds a password."
                     on:click=move |_| on_copy_link()
                 >
-                    {move || if copied.get() { "Link copied" } else { "Copy link" }}
+                    {live::words(move || if copied.get() { "Link copied" } else { "Copy link" }.to_owned())}
                 </button>
             </div>
         </form>

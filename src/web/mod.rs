@@ -14,6 +14,7 @@
 //! - [`panels_link`]: the page's end: loads the panels, links them to the worker.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
 //! - [`storage`]: the app's settings between pages, and the theme.
+//! - [`live`]: words that follow signals, in few types.
 //! - [`css`]: numbers for style sheets.
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
 //! - [`panels`]: the finer settings, and sending messages.
@@ -29,6 +30,8 @@ pub mod css;
 pub mod form;
 #[cfg(any(feature = "page", feature = "panels"))]
 pub mod hail;
+#[cfg(feature = "page")]
+pub mod live;
 #[cfg(feature = "page")]
 pub mod page;
 #[cfg(feature = "panels")]

@@ -23,6 +23,7 @@ use super::console::{Console, ConsoleView, Flow};
 use super::crawl::{CrawlHandle, CrawlView};
 use super::form::{ConnectionForm, Form, PageFacts};
 use super::hail::{self, Panel};
+use super::live;
 use super::panels_link::{PanelsLink, Wanted};
 use super::status::{ConnectionStatus, Numbers};
 use super::storage;
@@ -650,10 +651,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
 
     let state = Signal::derive(move || shown.connection.with(|connection| connection.state));
     let is_away = Memo::new(move |_| matches!(state.get(), State::Idle | State::Stopped));
-    let view_name = move || shown.view.get().name();
+    let view_name = live::words(move || shown.view.get().name().to_owned());
+    let fold_name = live::words(move || if shown.form_open.get() { "open" } else { "folded" }.to_owned());
 
     view! {
-        <div class="page" data-view=view_name data-form=move || if shown.form_open.get() { "open" } else { "folded" }>
+        <div class="page" data-view=view_name data-form=fold_name>
             <header class="top">
                 <h1 class="brand">"mqtt-crawl"</h1>
                 <ViewSwitch shown app />
@@ -692,13 +694,13 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                 <div class="desk">
                     <section class="connection" aria-label="Connection">
                         <div class="connection-bar">
-                            <button type="submit" form="connection" class="button primary" disabled=move || !is_away.get()>
+                            <button type="submit" form="connection" class="button primary" disabled=live::flag(move || !is_away.get())>
                                 "Connect"
                             </button>
                             <button
                                 type="button"
                                 class="button"
-                                disabled=move || is_away.get()
+                                disabled=live::flag(move || is_away.get())
                                 on:click=move |_| app.disconnect()
                             >
                                 "Disconnect"
@@ -723,11 +725,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             <button
                                 type="button"
                                 class="button quiet"
-                                aria-expanded=move || shown.form_open.get().to_string()
+                                aria-expanded=live::words(move || shown.form_open.get().to_string())
                                 aria-controls="connection"
                                 on:click=move |_| shown.form_open.update(|open| *open = !*open)
                             >
-                                {move || if shown.form_open.get() { "Hide settings" } else { "Settings" }}
+                                {live::words(move || if shown.form_open.get() { "Hide settings" } else { "Settings" }.to_owned())}
                             </button>
                         </div>
                         <ConnectionStatus
@@ -782,7 +784,7 @@ fn ViewSwitch(shown: Shown, app: App) -> impl IntoView {
                     view! {
                         <button
                             type="button"
-                            aria-pressed=move || (shown.view.get() == view).to_string()
+                            aria-pressed=live::words(move || (shown.view.get() == view).to_string())
                             on:click=move |_| app.show(view)
                         >
                             {label(view)}

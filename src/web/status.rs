@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::live;
+
 use crate::console::{grouped, size};
 use crate::engine::update::{Advice, Connection, Evidence, Granted, State, Stats};
 use crate::time::Instant;
@@ -17,19 +19,19 @@ pub(super) fn ConnectionStatus(
     on_take_over: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let state = move || connection.with(|connection| connection.state);
-    let words = move || {
+    let words = live::words(move || {
         connection.with(|connection| match connection.words.as_str() {
             "" => "Not connected.".to_owned(),
             words => words.to_owned(),
         })
-    };
+    });
     view! {
         <div class="status-line">
             <span
                 class="lamp"
                 data-stat="state"
-                data-value=move || state().name()
-                title=move || format!("State: {}", state().name())
+                data-value=live::words(move || state().name().to_owned())
+                title=live::words(move || format!("State: {}", state().name()))
             ></span>
             <p class="status" role="status">{words}</p>
         </div>
@@ -81,7 +83,7 @@ fn Details(
                     .then(|| {
                         view! {
                             <div class="retry">
-                                <p>{move || retry.get()}</p>
+                                <p>{live::words(move || retry.get().unwrap_or_default())}</p>
                                 <button type="button" class="button" on:click=move |_| on_try()>
                                     "Try now"
                                 </button>
@@ -193,7 +195,7 @@ pub(super) fn Numbers(stats: RwSignal<Stats>, behind: RwSignal<u64>) -> impl Int
             {number("reconnects", "Connections made again after one was lost", |stats| stats.reconnects)}
             <div class="number" title="Payloads and topics in the log now">
                 <dt>"log"</dt>
-                <dd>{move || size(kept_bytes.get())}</dd>
+                <dd>{live::words(move || size(kept_bytes.get()))}</dd>
             </div>
         </dl>
     }
@@ -204,8 +206,8 @@ fn Number(name: &'static str, title: &'static str, value: Memo<u64>) -> impl Int
     view! {
         <div class="number" title=title>
             <dt>{name}</dt>
-            <dd data-stat=name data-value=move || value.get().to_string()>
-                {move || grouped(value.get())}
+            <dd data-stat=name data-value=live::words(move || value.get().to_string())>
+                {live::words(move || grouped(value.get()))}
             </dd>
         </div>
     }
