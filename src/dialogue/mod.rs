@@ -1,11 +1,14 @@
 //! What a payload says, as a line of dialogue.
 //!
 //! - [`Line`]: who says what; made of any payload, for every payload.
+//! - [`mapping`]: a person's own rules for what becomes of which message.
 //! - [`script`]: files of dialogue, for whoever publishes them.
 
+pub mod mapping;
 pub mod script;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -21,7 +24,8 @@ pub struct Line {
 impl Line {
     /// What a message says. There is no payload that this can't show:
     ///
-    /// - `{"character":"…","text":"…"}`, other fields aside: that line. Values
+    /// - JSON with a field that holds words ([`WORDS`]), other fields aside: those
+    ///   words, said by whom [`SPEAKERS`] names. The first of each counts. Values
     ///   of other types are shown as written.
     /// - `NAME: words`: that line.
     /// - Other text: the words, nobody's. JSON is put on one line; nothing else
@@ -41,7 +45,7 @@ impl Line {
             return Self::narrated(format!("(blank message on {topic})"));
         }
         if text.starts_with(['{', '['])
-            && let Ok(json) = serde_json::from_str::<&RawValue>(text)
+            && let Some(json) = json(text)
         {
             return Self::from_json(json).unwrap_or_else(|| Self::narrated(on_one_line(text)));
         }
@@ -61,27 +65,76 @@ impl Line {
         Self { character: String::new(), text }
     }
 
-    /// `None` where the JSON is no object with a `text`, or has it twice.
+    /// `None` where the JSON is no object with words, or has them twice.
     fn from_json(json: &RawValue) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Spoken<'a> {
-            #[serde(borrow)]
-            character: Option<&'a RawValue>,
-            #[serde(borrow, deserialize_with = "as_written")]
-            text: &'a RawValue,
-        }
-
-        // Even `null` is something to show.
-        fn as_written<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<&'de RawValue, D::Error> {
-            <&RawValue>::deserialize(deserializer)
-        }
-
         if !json.get().starts_with('{') {
-            // serde would take a list for the fields in their order.
             return None;
         }
-        let spoken: Spoken<'_> = serde_json::from_str(json.get()).ok()?;
-        Some(Self { character: spoken.character.map(shown).unwrap_or_default(), text: shown(spoken.text) })
+        let text = WORDS.iter().find_map(|name| inside(json, name))?;
+        let character = SPEAKERS.iter().find_map(|name| inside(json, name).filter(|value| value.get() != "null"));
+        Some(Self { character: character.map(shown).unwrap_or_default(), text: shown(text) })
+    }
+}
+
+/// Fields of JSON that name a speaker, the likeliest first.
+pub const SPEAKERS: [&str; 6] = ["character", "name", "from", "user", "device", "topic"];
+
+/// Fields of JSON that hold words, the likeliest first.
+pub const WORDS: [&str; 5] = ["text", "message", "msg", "body", "value"];
+
+/// The text as JSON that is checked to the end, but not taken apart; `None`
+/// where it is none.
+fn json(text: &str) -> Option<&RawValue> {
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+}
+
+/// What an object holds under this name, or a list at this place from 0;
+/// `None` also where it holds two.
+fn inside<'a>(json: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    Inside(name).deserialize(&mut serde_json::Deserializer::from_str(json.get())).ok().flatten()
+}
+
+struct Inside<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for Inside<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Inside<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut found, mut count) = (None, 0);
+        while let Some(name) = map.next_key::<String>()? {
+            if name == self.0 {
+                found = Some(map.next_value()?);
+                count += 1;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found.filter(|_| count == 1))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let wanted: Option<usize> = self.0.parse().ok();
+        let (mut found, mut place) = (None, 0);
+        // To the end: what is left over would be an error.
+        while let Some(value) = list.next_element()? {
+            if Some(place) == wanted {
+                found = Some(value);
+            }
+            place += 1;
+        }
+        Ok(found)
     }
 }
 
