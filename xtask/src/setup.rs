@@ -32,6 +32,7 @@ pub enum Scope {
 /// The installed tools, as a search path for the programs that use them.
 pub struct Tools {
     path: OsString,
+    axe: PathBuf,
 }
 
 impl Tools {
@@ -40,6 +41,11 @@ impl Tools {
         let mut command = Command::new(program);
         command.env("PATH", &self.path);
         command
+    }
+
+    /// The script of axe-core. It is missing where npm couldn't be had; what needs it says so.
+    pub fn axe(&self) -> &Path {
+        &self.axe
     }
 }
 
@@ -72,13 +78,18 @@ struct DebianPackage {
     program: &'static str,
 }
 
-const DEBIAN_PACKAGES: [DebianPackage; 5] = [
+const DEBIAN_PACKAGES: [DebianPackage; 6] = [
     DebianPackage { package: "chromium", program: "chromium" },
     DebianPackage { package: "chromium-driver", program: "chromedriver" },
     DebianPackage { package: "mosquitto", program: "mosquitto" },
     DebianPackage { package: "mosquitto-clients", program: "mosquitto_pub" },
     DebianPackage { package: "brotli", program: "brotli" },
+    DebianPackage { package: "npm", program: "npm" },
 ];
+
+/// What looks for faults that shut people out, in every view. It is run, and is no part of the
+/// project (its licence is MPL 2.0).
+const AXE_VERSION: &str = "4.11.0";
 
 /// Installs what is missing for `scope`.
 ///
@@ -100,8 +111,10 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
         installed += count;
         folders.extend(place);
     }
+    let axe = axe_script(&folder);
     if scope == Scope::Everything {
         installed += install_debian_packages()?;
+        installed += install_axe(&folder, &axe);
     }
 
     // Trunk keeps off the network, so the crates have to be here before it starts.
@@ -116,7 +129,7 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     }
 
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")? })
+    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")?, axe })
 }
 
 /// `$MQTT_CRAWL_TOOLS`, or a folder in the person's cache.
@@ -131,6 +144,41 @@ fn tools_folder() -> Result<PathBuf> {
         }
     };
     Ok(cache.join("mqtt-crawl").join("tools"))
+}
+
+/// A folder of its own for each version.
+fn axe_folder(tools: &Path) -> PathBuf {
+    tools.join(format!("axe-core-{AXE_VERSION}"))
+}
+
+fn axe_script(tools: &Path) -> PathBuf {
+    axe_folder(tools).join("node_modules").join("axe-core").join("axe.min.js")
+}
+
+/// Without it one test fails, and says why; all others are worth running.
+fn install_axe(tools: &Path, script: &Path) -> u32 {
+    if script.is_file() {
+        return 0;
+    }
+    println!("setup: fetching axe-core {AXE_VERSION} with npm (seconds)");
+    let folder = axe_folder(tools);
+    let fetched = fs::create_dir_all(&folder).context("creating its folder").and_then(|()| {
+        run(Command::new("npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+            .arg(&folder)
+            .arg(format!("axe-core@{AXE_VERSION}")))
+    });
+    match fetched {
+        Ok(()) if script.is_file() => 1,
+        Ok(()) => {
+            eprintln!("setup: npm put axe-core somewhere else than {}", script.display());
+            0
+        }
+        Err(error) => {
+            eprintln!("setup: axe-core can't be had: {error:#}");
+            0
+        }
+    }
 }
 
 fn install_wasm_target() -> Result<u32> {

@@ -166,6 +166,7 @@ impl Suite {
                         .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
                         .env("MQTT_CRAWL_PRODUCER", repo.release_program("mqtt-crawl-producer"))
                         .env("MQTT_CRAWL_DIST", repo.dist())
+                        .env("MQTT_CRAWL_AXE", tools.axe())
                         // A failed wait says all there is to say; where in the harness it waited
                         // helps nobody.
                         .env("RUST_LIB_BACKTRACE", "0"),

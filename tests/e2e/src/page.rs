@@ -359,6 +359,25 @@ impl Page {
         Ok((property("computedrole").await?, property("computedlabel").await?))
     }
 
+    /// Rules of accessibility that what is on screen breaks, by axe-core: each with the elements.
+    ///
+    /// # Errors
+    /// When axe-core isn't there.
+    pub async fn violations(&self) -> Result<Vec<String>> {
+        if !self.evaluate::<bool>("'axe' in window").await? {
+            let script =
+                std::env::var_os("MQTT_CRAWL_AXE").context("MQTT_CRAWL_AXE is not set: the path of axe.min.js")?;
+            let script = std::fs::read_to_string(&script)
+                .with_context(|| format!("axe-core is not at {}; `cargo xtask setup` installs it", script.display()))?;
+            self.run(&script).await?;
+        }
+        self.evaluate(
+            "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(
+                ({ id, help, nodes }) => [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 240))].join('\\n    ')))",
+        )
+        .await
+    }
+
     /// Waits for a whole download and returns its content.
     pub async fn downloaded(&self) -> Result<String> {
         let folder = self.browser.downloads();

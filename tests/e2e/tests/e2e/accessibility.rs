@@ -1,9 +1,10 @@
 //! The names and roles that people's tools rely on, as the browser itself computes them.
 
 use anyhow::Result;
-use mqtt_crawl_e2e::link;
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
 
 async fn check(page: &Page, expression: &str, roles: &[&str], name: &str) -> Result<()> {
     let element = page.element(expression).await?;
@@ -33,6 +34,68 @@ async fn the_page_has_the_promised_names() -> Result<()> {
         check(page, "button('Disconnect')", &["button"], "Disconnect").await?;
         page.press("Disconnect").await?;
         page.wait_for_state("idle").await
+    })
+    .await
+}
+
+/// No rule of axe-core is broken by what is on screen.
+async fn check_rules(page: &Page, what: &str) -> Result<()> {
+    let violations = page.violations().await?;
+    anyhow::ensure!(violations.is_empty(), "{what}:\n{}", violations.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_view_breaks_a_rule() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("axe", async |page| {
+        page.open(&station.page_url()).await?;
+        check_rules(page, "at first").await?;
+        page.fill("Broker URL", "nonsense").await?;
+        page.press("Connect").await?;
+        page.wait_for_words("Did you mean|doesn't say").await?;
+        check_rules(page, "a fault in the form").await?;
+
+        page.expect_errors("WebSocket connection to");
+        page.open(&link(&station.page_url(), &[("broker", "ws://127.0.0.1:9/mqtt"), ("connect", "1")])).await?;
+        page.wait_for_state("reconnecting").await?;
+        check_rules(page, "a failed connection").await?;
+
+        for theme in ["dark", "light"] {
+            for view in ["split", "console", "crawl"] {
+                page.open(&link(&station.page_url(), &[("connect", "1"), ("view", view)])).await?;
+                page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
+                page.wait_for_state("connected").await?;
+                Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "PIP: Good evening").await?;
+                page.wait_for_stat("received", 1, PATIENCE).await?;
+                check_rules(page, &format!("{view}, {theme}")).await?;
+            }
+        }
+        page.press("Plain text").await?;
+        check_rules(page, "plain text").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn no_panel_breaks_a_rule() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("axe-panels", async |page| {
+        for theme in ["dark", "light"] {
+            page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+            page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
+            page.wait_for_state("connected").await?;
+            Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", r#"{"t":21.5}"#).await?;
+            page.wait_for_stat("received", 1, PATIENCE).await?;
+            for panel in ["Send a message", "Packets", "Topics", "Logs", "Preferences"] {
+                page.press(panel).await?;
+                page.wait_for(panel, "document.querySelector('dialog[open]') !== null", PATIENCE).await?;
+                check_rules(page, &format!("{panel}, {theme}")).await?;
+                page.press_keys(ESCAPE).await?;
+                page.wait_for("it to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+            }
+        }
+        Ok(())
     })
     .await
 }
