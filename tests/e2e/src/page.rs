@@ -372,8 +372,11 @@ impl Page {
             self.run(&script).await?;
         }
         self.evaluate(
-            "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(
-                ({ id, help, nodes }) => [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 240))].join('\\n    ')))",
+            // Colours on their way to others would be measured half way.
+            "Promise.allSettled(document.getAnimations().map((each) => each instanceof CSSTransition && each.finished))
+                .then(() => axe.run(document, { resultTypes: ['violations'] }))
+                .then(({ violations }) => violations.map(({ id, help, nodes }) =>
+                    [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 240))].join('\\n    ')))",
         )
         .await
     }
