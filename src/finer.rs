@@ -5,11 +5,8 @@ use crate::compose::{
     self, Composed, Fault, MessageFields, NumberError, number, typed_number, user_properties, whole_number,
 };
 use crate::engine::command::More;
-use crate::mqtt::packet::{RetainHandling, UserProperties, Will};
-
-/// Highest subscription identifier (section 3.8.2.1.2): the largest variable
-/// byte integer.
-const SUBSCRIPTION_IDENTIFIER_MAX: u32 = 268_435_455;
+use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
+use crate::subscribe::OptionFields;
 
 /// A session expiry above this would mean "for ever" (section 3.1.2.11.2),
 /// which no person should ask of somebody else's broker by mistake.
@@ -118,14 +115,8 @@ pub struct Fields {
     pub session_unit: Unit,
     /// Receive Maximum.
     pub receive_maximum: String,
-    /// Don't send us what we published ourselves.
-    pub no_local: bool,
-    /// Keep the retain flag as the publisher set it.
-    pub retain_as_published: bool,
-    /// When retained messages are sent.
-    pub retain_handling: RetainHandling,
-    /// Identifier of the subscriptions; empty for none.
-    pub subscription_identifier: String,
+    /// What is asked for with every topic filter.
+    pub subscriptions: OptionFields,
     /// User properties of CONNECT.
     pub user_properties: UserProperties,
     /// Whether there is a will.
@@ -158,10 +149,15 @@ impl From<&More> for Fields {
             session_span: (span_s / unit.seconds()).to_string(),
             session_unit: unit,
             receive_maximum: more.receive_maximum.to_string(),
-            no_local: more.no_local,
-            retain_as_published: more.retain_as_published,
-            retain_handling: more.retain_handling,
-            subscription_identifier: typed_number(more.subscription_identifier),
+            subscriptions: OptionFields::new(
+                SubscriptionOptions {
+                    no_local: more.no_local,
+                    retain_as_published: more.retain_as_published,
+                    retain_handling: more.retain_handling,
+                    ..SubscriptionOptions::default()
+                },
+                more.subscription_identifier,
+            ),
             user_properties: more.user_properties.clone(),
             has_will: will.is_some(),
             will_delay_s: typed_number(more.will.as_ref().and_then(|will| will.delay_s)),
@@ -200,8 +196,7 @@ impl Fields {
             }
         };
         let receive_maximum = take(Field::ReceiveMaximum, whole_number(&self.receive_maximum, 1..=u32::from(u16::MAX)));
-        let identifier = number(&self.subscription_identifier, 1..=SUBSCRIPTION_IDENTIFIER_MAX);
-        let subscription_identifier = identifier.unwrap_or_else(|error| {
+        let subscription_identifier = self.subscriptions.parse_identifier().unwrap_or_else(|error| {
             faults.push(Fault::new(Field::SubscriptionIdentifier, error));
             None
         });
@@ -212,15 +207,18 @@ impl Fields {
         if !faults.is_empty() {
             return Err(faults);
         }
+        // QoS is the form's own, beside the topics.
+        let SubscriptionOptions { no_local, retain_as_published, retain_handling, .. } =
+            self.subscriptions.with_qos(QoS::default());
         Ok(More {
             // Both were taken from a range that fits.
             keep_alive_s: u16::try_from(keep_alive_s).unwrap_or(u16::MAX),
             clean_start: self.ending != Ending::Later,
             session_expiry_s,
             receive_maximum: u16::try_from(receive_maximum).unwrap_or(u16::MAX),
-            no_local: self.no_local,
-            retain_as_published: self.retain_as_published,
-            retain_handling: self.retain_handling,
+            no_local,
+            retain_as_published,
+            retain_handling,
             subscription_identifier,
             user_properties,
             will,

@@ -23,7 +23,7 @@
 //! - [`settings`]: what a person chose for the app itself.
 //! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
-//! - [`compose`], [`finer`]: what is typed into the panels, and what it means.
+//! - [`compose`], [`finer`], [`subscribe`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
 //! - [`shortcuts`]: what the keys do.
@@ -50,6 +50,7 @@ pub mod presets;
 pub mod replay;
 pub mod settings;
 pub mod shortcuts;
+pub mod subscribe;
 pub mod time;
 pub mod topics;
 pub mod trace;

@@ -446,7 +446,7 @@ pub(crate) fn string_fault(name: &str, text: &str) -> Option<String> {
         .then(|| format!("The {name} has {} bytes; MQTT allows 65,535 at most. Shorten it.", text.len()))
 }
 
-pub(crate) fn append(link: &mut String, key: &str, value: &str) {
+fn append(link: &mut String, key: &str, value: &str) {
     if !link.is_empty() {
         link.push('&');
     }
@@ -466,7 +466,7 @@ pub(crate) fn append(link: &mut String, key: &str, value: &str) {
 
 /// One part of `application/x-www-form-urlencoded`; `None` where a `%` isn't
 /// followed by two hex digits or the bytes aren't UTF-8.
-pub(crate) fn decode(text: &str) -> Option<String> {
+fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -20,7 +20,6 @@
 use std::ops::RangeInclusive;
 
 use crate::compose::{Fault, whole_number};
-use crate::link;
 use crate::log::Limits;
 
 /// How many messages a log may be told to keep at most. Fewer than the lower
@@ -212,15 +211,18 @@ impl Columns {
     }
 
     fn read_shown(&mut self, names: &str) {
-        let named = |column: Column| names.split(' ').any(|name| name == column.name());
+        let mut looks = self.0.map(|look| Look { is_shown: false, ..look });
+        for column in names.split('+').filter_map(Column::from_name) {
+            looks[column as usize].is_shown = true;
+        }
         // A list of names that aren't known would hide everything.
-        if Column::ALL.into_iter().any(named) {
-            Column::ALL.into_iter().for_each(|column| self.0[column as usize].is_shown = named(column));
+        if looks.iter().any(|look| look.is_shown) {
+            self.0 = looks;
         }
     }
 
     fn read_widths(&mut self, widths: &str) {
-        for (name, px) in widths.split(' ').filter_map(|width| width.split_once('.')) {
+        for (name, px) in widths.split('+').filter_map(|width| width.split_once('.')) {
             let px = px.parse().ok().filter(|px| COLUMN_PX.contains(px));
             if let (Some(column), Some(px)) = (Column::from_name(name), px) {
                 self.0[column as usize].width_px = Some(px);
@@ -235,48 +237,69 @@ impl Settings {
     pub fn parse(text: &str) -> Self {
         let mut settings = Self::default();
         for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
-            if let Some(value) = link::decode(value) {
-                settings.read(key, &value);
-            }
+            settings.read(key, value);
         }
         settings
     }
 
     fn read(&mut self, key: &str, value: &str) {
-        let number = |allowed| whole_number(value, allowed).ok().map(u64::from);
+        let number = |allowed: RangeInclusive<u32>| value.parse().ok().filter(|number| allowed.contains(number));
         match key {
             "theme" => self.theme = Theme::from_name(value).unwrap_or_default(),
             "time" => self.time = TimeMode::from_name(value).unwrap_or_default(),
             "columns" => self.columns.read_shown(value),
             "widths" => self.columns.read_widths(value),
-            "messages" => self.log.messages = number(MESSAGES).unwrap_or(self.log.messages),
-            "mib" => self.log.bytes = number(LOG_MIB).map_or(self.log.bytes, |mib| mib * MIB),
+            "messages" => self.log.messages = number(MESSAGES).map_or(self.log.messages, u64::from),
+            "mib" => self.log.bytes = number(LOG_MIB).map_or(self.log.bytes, |mib| u64::from(mib) * MIB),
             _ => {}
         }
     }
 
-    /// The text form; empty where all is as by default.
+    /// The text form; empty where all is as by default. Its values are made of
+    /// letters, digits, dots and hyphens, so nothing has to be encoded.
     pub fn to_text(&self) -> String {
+        let Self { theme, time, columns, log } = self;
         let standard = Self::default();
         let mut text = String::new();
-        let mut write = |key, is_own: bool, value: String| {
-            if is_own {
-                link::append(&mut text, key, &value);
+        if *theme != standard.theme {
+            add(&mut text, "theme=", theme.name());
+        }
+        if *time != standard.time {
+            add(&mut text, "time=", time.name());
+        }
+        if Column::ALL.iter().any(|&column| columns.look(column).is_shown != standard.columns.look(column).is_shown) {
+            let mut key = "columns=";
+            for column in columns.shown() {
+                add(&mut text, std::mem::take(&mut key), column.name());
             }
-        };
-        write("theme", self.theme != standard.theme, self.theme.name().to_owned());
-        write("time", self.time != standard.time, self.time.name().to_owned());
-        let shown = || self.columns.shown().map(Column::name);
-        write("columns", !shown().eq(standard.columns.shown().map(Column::name)), words(shown().map(str::to_owned)));
-        let widths = words(Column::ALL.into_iter().filter_map(|column| {
-            let px = self.columns.look(column).width_px?;
-            Some(format!("{}.{px}", column.name()))
-        }));
-        write("widths", !widths.is_empty(), widths);
-        write("messages", self.log.messages != standard.log.messages, self.log.messages.to_string());
-        write("mib", self.log.bytes != standard.log.bytes, (self.log.bytes / MIB).to_string());
+        }
+        let mut key = "widths=";
+        for column in Column::ALL {
+            if let Some(px) = columns.look(column).width_px {
+                add(&mut text, std::mem::take(&mut key), column.name());
+                text.push('.');
+                text.push_str(&px.to_string());
+            }
+        }
+        if log.messages != standard.log.messages {
+            add(&mut text, "messages=", &log.messages.to_string());
+        }
+        if log.bytes != standard.log.bytes {
+            add(&mut text, "mib=", &(log.bytes / MIB).to_string());
+        }
         text
     }
+}
+
+/// Adds a value: under a key, or to the list that the text ends with.
+fn add(text: &mut String, key: &str, value: &str) {
+    if key.is_empty() {
+        text.push('+');
+    } else if !text.is_empty() {
+        text.push('&');
+    }
+    text.push_str(key);
+    text.push_str(value);
 }
 
 /// A limit of the log, as a field of a form.
@@ -323,8 +346,4 @@ impl LimitFields {
             .collect()),
         }
     }
-}
-
-fn words(words: impl Iterator<Item = String>) -> String {
-    words.collect::<Vec<_>>().join(" ")
 }

@@ -14,8 +14,8 @@ use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Glance, LevelGlance, MessageGlance, Pull, Secret, TopicsGlance, Window,
 };
 use mqtt_crawl::engine::update::{
-    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, TopicRow, TopicsView,
-    Update,
+    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, SubscriptionsView,
+    TopicRow, TopicsView, Update,
 };
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
@@ -91,6 +91,7 @@ fn what_is_posted_is_what_arrives() {
         published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
         message: None,
         trace: None,
+        subscriptions: Some(SubscriptionsView { answer: Some("?".into()), ..SubscriptionsView::default() }),
         stats: Some(Stats { kept_bytes: u64::MAX, ..Stats::default() }),
         topics: Some(TopicsView {
             rows: vec![TopicRow {
@@ -127,6 +128,7 @@ fn what_is_posted_is_what_arrives() {
             message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }),
             trace_from: Some(3),
             stats: true,
+            subscriptions: true,
         }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));

@@ -7,6 +7,7 @@ use mqtt_crawl::compose::{Bytes, BytesError, Fault, Field, MessageFields, Notati
 use mqtt_crawl::engine::command::More;
 use mqtt_crawl::finer::{self, Ending, Fields, Unit};
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
+use mqtt_crawl::subscribe::OptionFields;
 
 fn bytes(text: &str, notation: Notation) -> Bytes {
     Bytes { text: text.to_owned(), notation }
@@ -140,10 +141,12 @@ fn every_finer_setting_is_taken() {
         session_span: "2".into(),
         session_unit: Unit::Hours,
         receive_maximum: "65535".into(),
-        no_local: true,
-        retain_as_published: true,
-        retain_handling: RetainHandling::DontSend,
-        subscription_identifier: "268435455".into(),
+        subscriptions: OptionFields {
+            no_local: true,
+            retain_as_published: true,
+            retain_handling: RetainHandling::DontSend,
+            identifier: "268435455".into(),
+        },
         user_properties: rows(&[("ship", "Evening Star")]),
         has_will: true,
         will_delay_s: "9".into(),
@@ -213,7 +216,7 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
         session_span: "1193047".into(),
         session_unit: Unit::Hours,
         receive_maximum: "0".into(),
-        subscription_identifier: "268435456".into(),
+        subscriptions: OptionFields { identifier: "268435456".into(), ..OptionFields::default() },
         user_properties: rows(&[("\0", "")]),
         has_will: true,
         will_delay_s: "soon".into(),

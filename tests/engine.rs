@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, TopicsGlance, Window,
+    Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, SubscribeRequest, TopicsGlance,
+    Window,
 };
-use mqtt_crawl::engine::update::{Granted, Outcome, PanelsUpdate, Preview, Published, State, Told, TopicsView, Update};
+use mqtt_crawl::engine::update::{
+    Granted, Outcome, PanelsUpdate, Preview, Published, State, SubscriptionsView, Told, TopicsView, Update,
+};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::error::Closed;
-use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions, Version};
 use mqtt_crawl::time::Instant;
 
 struct Bench {
@@ -115,6 +118,39 @@ impl Bench {
         let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
         self.command(Command::PullPanels(Glance { topics, ..Glance::default() }));
         self.engine.poll_panels()?.topics
+    }
+
+    /// What the panels are told while the list of subscriptions is open.
+    fn subscriptions(&mut self) -> Option<SubscriptionsView> {
+        self.command(Command::PullPanels(Glance { subscriptions: true, ..Glance::default() }));
+        self.engine.poll_panels()?.subscriptions
+    }
+
+    /// The broker answers the SUBSCRIBE or UNSUBSCRIBE that goes out, which is
+    /// given back.
+    fn acknowledge(&mut self, reason: u8) -> Vec<u8> {
+        let asked = self.sent();
+        let ack = match asked.first() {
+            Some(0x82) => 0x90,
+            Some(0xA2) => 0xB0,
+            _ => panic!("neither SUBSCRIBE nor UNSUBSCRIBE: {asked:02x?}"),
+        };
+        self.serve(&[ack, 4, asked[2], asked[3], 0, reason]);
+        asked
+    }
+
+    /// The connection is lost and made again; the session is gone. What is
+    /// asked for then.
+    fn reconnect(&mut self) -> Vec<u8> {
+        self.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        self.transmits();
+        self.now = self.engine.poll_timeout().expect("another attempt");
+        self.engine.handle_timeout(self.now);
+        self.transmits();
+        self.engine.handle_open(self.now);
+        self.transmits();
+        self.serve(&[0x20, 3, 0, 0, 0]);
+        self.sent()
     }
 
     fn published(&mut self) -> Vec<Published> {
@@ -532,6 +568,163 @@ fn the_panels_hear_what_the_broker_allows() {
     let server = standing.server.expect("what the broker said");
     assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
     assert_eq!(server.client_id, "c");
+}
+
+/// The list as a person reads it.
+fn list(view: &SubscriptionsView) -> Vec<String> {
+    let granted = |granted: &Granted| match granted {
+        Granted::Asked => "asked".to_owned(),
+        Granted::QoS(qos) => format!("QoS {qos}"),
+        Granted::Refused(words) => format!("refused: {words}"),
+        Granted::Ending => "ending".to_owned(),
+    };
+    let words = view.list.iter().map(|entry| format!("{} {} {}", entry.colour, entry.filter, granted(&entry.granted)));
+    words.collect()
+}
+
+fn subscribe(filter: &str, qos: QoS) -> Command {
+    let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+    Command::Subscribe(SubscribeRequest { filter: filter.to_owned(), options, identifier: None })
+}
+
+#[test]
+fn subscriptions_come_and_go_while_connected() {
+    let mut bench = Bench::online();
+    let view = bench.subscriptions().expect("the first is always told");
+    assert_eq!(list(&view), ["0 StarWars QoS 0"]);
+    assert_eq!(bench.subscriptions(), None, "nothing new");
+
+    bench.command(subscribe("a/+", QoS::ExactlyOnce));
+    let view = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("something new");
+    assert_eq!(list(&view), ["0 StarWars QoS 0", "1 a/+ asked"]);
+    assert_eq!(bench.acknowledge(1)[4..], [0, 0, 3, b'a', b'/', b'+', 2]);
+    let view = bench.subscriptions().expect("the answer");
+    assert_eq!(list(&view), ["0 StarWars QoS 0", "1 a/+ QoS 1"]);
+    assert_eq!(
+        view.answer.as_deref(),
+        Some("The broker grants “a/+” with QoS 1 at most; QoS 2 was asked for."),
+        "less than was asked for is said"
+    );
+
+    bench.command(subscribe("b", QoS::AtMostOnce));
+    bench.acknowledge(0x87);
+    let view = bench.subscriptions().expect("the answer");
+    assert_eq!(list(&view).last().map(String::as_str), Some("2 b refused: not authorized (0x87)"));
+    assert!(view.answer.is_some_and(|answer| answer.contains("refuses “b”")));
+
+    bench.command(Command::Unsubscribe("a/+".to_owned()));
+    let view = bench.subscriptions().expect("under way");
+    assert_eq!(list(&view)[1], "1 a/+ ending");
+    assert_eq!(bench.acknowledge(0)[4..], [0, 0, 3, b'a', b'/', b'+']);
+    let view = bench.subscriptions().expect("the answer");
+    assert_eq!(list(&view).len(), 2, "{view:?}");
+    assert_eq!(view.answer.as_deref(), Some("The broker has ended “a/+”."));
+
+    // The free colour is given again, and the others keep theirs.
+    bench.command(subscribe("c", QoS::AtMostOnce));
+    assert_eq!(list(&bench.subscriptions().expect("something new")).last().map(String::as_str), Some("1 c asked"));
+    // The page is told the same.
+    assert_eq!(bench.update().connection.subscriptions.len(), 3);
+}
+
+#[test]
+fn a_subscription_is_asked_for_again_with_other_options() {
+    let mut bench = Bench::online();
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        no_local: true,
+        retain_as_published: true,
+        retain_handling: RetainHandling::DontSend,
+    };
+    let wish = SubscribeRequest { filter: "StarWars".to_owned(), options, identifier: Some(7) };
+    bench.command(Command::Subscribe(wish.clone()));
+    let sent = bench.acknowledge(1);
+    assert_eq!(sent[4..7], [2, 0x0B, 7]);
+    assert_eq!(sent.last(), Some(&0b10_1101));
+    let view = bench.subscriptions().expect("something new");
+    assert_eq!(list(&view), ["0 StarWars QoS 1"]);
+    assert_eq!((view.list[0].options, view.list[0].identifier), (options, Some(7)));
+
+    // What was chosen for it holds for the connections after.
+    assert_eq!(bench.reconnect().last(), Some(&0b10_1101));
+    bench.command(Command::Disconnect);
+    bench.transmits();
+    let mut connect = |request: ConnectRequest| {
+        bench.command(Command::Connect(request));
+        bench.transmits();
+        bench.engine.handle_open(bench.now);
+        bench.transmits();
+        bench.serve(&[0x20, 3, 0, 0, 0]);
+        bench.sent()
+    };
+    assert_eq!(connect(request()).last(), Some(&0b10_1101));
+    // Until other options are chosen for all.
+    assert_eq!(connect(ConnectRequest { qos: QoS::ExactlyOnce, ..request() }).last(), Some(&0b10));
+    assert_eq!(connect(request()).last(), Some(&0));
+}
+
+#[test]
+fn changes_while_the_connection_is_lost_hold_for_the_next() {
+    let mut bench = Bench::online();
+    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.transmits();
+    bench.command(subscribe("new", QoS::AtLeastOnce));
+    bench.command(Command::Unsubscribe("StarWars".to_owned()));
+    assert!(bench.transmits().is_empty(), "nobody is there");
+    let view = bench.subscriptions().expect("something new");
+    assert_eq!(list(&view), ["1 new asked"]);
+    bench.now = bench.engine.poll_timeout().expect("another attempt");
+    bench.engine.handle_timeout(bench.now);
+    bench.transmits();
+    bench.engine.handle_open(bench.now);
+    bench.transmits();
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    assert_eq!(bench.acknowledge(1)[4..], [0, 0, 3, b'n', b'e', b'w', 1]);
+    assert_eq!(list(&bench.subscriptions().expect("the answer")), ["1 new QoS 1"]);
+}
+
+#[test]
+fn without_any_subscription_the_connection_stays_and_comes_back() {
+    let mut bench = Bench::online();
+    bench.command(Command::Unsubscribe("StarWars".to_owned()));
+    // The connection is lost before the answer: it isn't asked for again.
+    assert_eq!(bench.sent().first(), Some(&0xA2));
+    assert!(bench.reconnect().is_empty(), "nothing to ask for");
+    let Update { connection, .. } = bench.update();
+    assert_eq!((connection.state, connection.subscriptions.len()), (State::Connected, 0));
+}
+
+#[test]
+fn what_crosses_a_wish_does_not_undo_it() {
+    let mut bench = Bench::online();
+    bench.command(subscribe("a", QoS::AtMostOnce));
+    let asked = bench.sent();
+    bench.command(Command::Unsubscribe("a".to_owned()));
+    let ended = bench.sent();
+    bench.command(subscribe("a", QoS::AtLeastOnce));
+    let again = bench.sent();
+    for (ack, packet, reason) in [(0x90, &asked, 0), (0xB0, &ended, 0)] {
+        bench.serve(&[ack, 4, packet[2], packet[3], 0, reason]);
+        let view = bench.subscriptions().expect("the answer");
+        assert_eq!(view.list.len(), 2, "{view:?}");
+    }
+    bench.serve(&[0x90, 4, again[2], again[3], 0, 1]);
+    assert_eq!(list(&bench.subscriptions().expect("the answer"))[1], "1 a QoS 1");
+}
+
+#[test]
+fn a_filter_that_is_none_is_said_and_not_asked_for() {
+    let mut bench = Bench::online();
+    bench.subscriptions();
+    bench.command(subscribe("a/#/b", QoS::AtMostOnce));
+    assert!(bench.transmits().is_empty());
+    let view = bench.subscriptions().expect("said");
+    assert_eq!(view.list.len(), 1);
+    assert!(view.answer.is_some_and(|answer| answer.contains('#')));
+    // Without a connection there is nobody to ask, and nothing is remembered.
+    bench.command(Command::Disconnect);
+    bench.command(subscribe("a", QoS::AtMostOnce));
+    assert_eq!(bench.subscriptions().map(|view| view.list.len()), Some(0));
 }
 
 #[test]

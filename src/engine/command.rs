@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::Limits;
 use crate::log::ndjson::OwnedMessage;
-use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, UserProperties, Version, Will};
+use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, SubscriptionOptions, UserProperties, Version, Will};
 use crate::mqtt::session::RECEIVE_MAXIMUM;
 
 /// One request of the page, or of its panels.
@@ -30,6 +30,11 @@ pub enum Command {
     Offline,
     /// Publish a message, now or as soon as there is a connection.
     Publish(PublishRequest),
+    /// Keep this subscription, now and on every later connection. The same
+    /// filter again takes other options.
+    Subscribe(SubscribeRequest),
+    /// End the subscription of this filter.
+    Unsubscribe(String),
     /// Show only the messages that this text lets through; empty shows all.
     Filter(String),
     /// Forget the messages that are kept. They count as cleared.
@@ -140,6 +145,17 @@ pub struct PublishRequest {
     pub properties: PublishProperties,
 }
 
+/// A subscription that is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscribeRequest {
+    /// Topic filter.
+    pub filter: String,
+    /// How it is asked for.
+    pub options: SubscriptionOptions,
+    /// Comes back with every message it brings (5.0); never 0.
+    pub identifier: Option<u32>,
+}
+
 /// A password on its way. A log line must never hold one, so it shows itself as
 /// nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +188,8 @@ pub struct Glance {
     pub trace_from: Option<u64>,
     /// The numbers of the log are shown.
     pub stats: bool,
+    /// The list of subscriptions is shown.
+    pub subscriptions: bool,
 }
 
 /// The part of the tree of topics that is on screen.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::command::{Glance, MessageGlance};
-use super::update::{Stats, TopicsView};
+use super::update::{PanelsUpdate, Stats, TopicsView};
 use crate::time::Instant;
 use crate::trace::TracePart;
 
@@ -21,6 +21,11 @@ impl Glimpse {
     /// The message that is wanted, or the rest of it.
     pub(super) fn message(&self) -> Option<MessageGlance> {
         self.glance.message
+    }
+
+    /// Whether the list of subscriptions is shown.
+    pub(super) fn shows_subscriptions(&self) -> bool {
+        self.glance.subscriptions
     }
 }
 
@@ -56,16 +61,21 @@ impl Engine {
         (glimpse.glance.stats && !is_known).then(|| self.stats())
     }
 
-    /// The panels were answered.
-    pub(super) fn note_told(&mut self, topics: Option<&TopicsView>, stats: Option<Stats>) {
+    /// The panels were answered with this.
+    pub(super) fn note_told(&mut self, update: &PanelsUpdate) {
         let Some(glimpse) = self.panels_pull.take() else { return };
-        self.stats_told = stats.or(self.stats_told).filter(|_| glimpse.glance.stats);
-        match topics {
+        // They forget what they don't show.
+        self.stats_told = update.stats.or(self.stats_told).filter(|_| glimpse.glance.stats);
+        if !glimpse.glance.subscriptions {
+            self.subscriptions_told = None;
+        } else if update.subscriptions.is_some() {
+            self.subscriptions_told.clone_from(&update.subscriptions);
+        }
+        match &update.topics {
             Some(view) => {
                 let changes = self.topics.changes();
                 self.topics_told = Some(Glimpse { changes, is_moving: view.is_moving, ..glimpse });
             }
-            // They forget what they don't show.
             None if glimpse.glance.topics.is_none() => self.topics_told = None,
             None => {}
         }

@@ -17,6 +17,7 @@ mod entrance;
 mod feed;
 mod glance;
 mod row;
+mod subscriptions;
 pub mod tabs;
 mod token;
 pub mod update;
@@ -29,7 +30,7 @@ use crate::log::ndjson::{self, OwnedMessage};
 use crate::log::query::{Matches, Query};
 use crate::log::{Arrival, Limits, MessageLog};
 use crate::mqtt::error::{Closed, Failure, Violation};
-use crate::mqtt::packet::{Publish, QoS, ReasonCode, SubscriptionOptions, Version};
+use crate::mqtt::packet::{Publish, QoS, ReasonCode, Version};
 use crate::mqtt::publish;
 use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, Session, Token};
 use crate::mqtt::topic::TopicFilter;
@@ -44,11 +45,10 @@ use entrance::{Entrance, Lasting};
 use feed::Feed;
 use glance::Glimpse;
 pub(crate) use row::{preview, visible};
+use subscriptions::Choices;
 use tabs::Tabs;
 use token::Tokens;
-use update::{
-    Connection, Granted, Outcome, PanelsUpdate, Published, Rows, Standing, State, Stats, Subscription, Update,
-};
+use update::{Connection, Outcome, PanelsUpdate, Published, Rows, Standing, State, Stats, SubscriptionsView, Update};
 
 /// How many messages the filter looks at before it lets the worker do something
 /// else: a few milliseconds of work.
@@ -111,6 +111,10 @@ pub struct Engine {
     topics_told: Option<Glimpse>,
     /// The numbers they were last told.
     stats_told: Option<Stats>,
+    subscriptions_told: Option<SubscriptionsView>,
+    /// What the broker answered last to a wish about a subscription.
+    answer: Option<String>,
+    choices: Choices,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -163,6 +167,9 @@ impl Engine {
             settled_at: Instant::EPOCH,
             topics_told: None,
             stats_told: None,
+            subscriptions_told: None,
+            answer: None,
+            choices: Choices::default(),
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -209,6 +216,8 @@ impl Engine {
             }
             Command::Offline => self.offline = true,
             Command::Publish(request) => self.publish(request, now),
+            Command::Subscribe(request) => self.choose_subscription(request, now),
+            Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
             Command::Filter(text) => self.filter(&text),
             Command::Clear => {
                 self.log.clear();
@@ -335,16 +344,18 @@ impl Engine {
         let message = glimpse.message();
         let trace = self.trace_news(glimpse);
         let stats = self.stats_news(glimpse);
+        let subscriptions = self.subscriptions_news(glimpse.shows_subscriptions());
         let is_nothing = topics.is_none() && message.is_none() && trace.is_none() && stats.is_none();
-        if is_known && self.published.is_empty() && is_nothing {
+        if is_known && self.published.is_empty() && is_nothing && subscriptions.is_none() {
             return None;
         }
         let message = message.map(|glance| row::part_of(&self.log, glance));
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
-        self.note_told(topics.as_ref(), stats);
         self.panels_know = Some(standing.clone());
         let published = std::mem::take(&mut self.published);
-        Some(PanelsUpdate { standing, published, topics, message, trace, stats })
+        let update = PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions };
+        self.note_told(&update);
+        Some(update)
     }
 
     /// When [`Engine::handle_timeout`] is due; a moment that has passed means
@@ -414,23 +425,14 @@ impl Engine {
         self.connection = Connection {
             state: State::Connecting,
             words: format!("Connecting to {} …", request.broker),
-            subscriptions: request
-                .topics
-                .into_iter()
-                .map(|filter| Subscription { filter, granted: Granted::Asked })
-                .collect(),
             ..Connection::default()
         };
+        self.choices.begin(&request, &self.more);
         self.broker = request.broker;
-        let options = SubscriptionOptions {
-            qos: request.qos,
-            no_local: self.more.no_local,
-            retain_as_published: self.more.retain_as_published,
-            retain_handling: self.more.retain_handling,
-        };
+        self.answer = None;
         for filter in filters {
-            let identifier = self.more.subscription_identifier;
-            self.session.subscribe(session::Subscription { filter, options, identifier }, now);
+            let wish = self.choices.for_filter(filter.as_str());
+            self.subscribe(filter, wish, now);
         }
         self.session.connect(now);
     }
@@ -504,8 +506,7 @@ impl Engine {
                 Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
                 Event::Lost { failure, retry_at } => self.lost(&failure, retry_at, now),
                 Event::Published { token, outcome } => self.outcome(token, outcome),
-                // The page takes its subscriptions back only by connecting anew.
-                Event::Unsubscribed { .. } => {}
+                Event::Unsubscribed { filter, refused } => self.unsubscribed(&filter, refused),
             }
         }
     }
@@ -549,16 +550,6 @@ impl Engine {
         self.finish(number, outcome);
     }
 
-    fn subscribed(&mut self, filter: &str, granted: Result<QoS, ReasonCode>) {
-        let asked = self.connection.subscriptions.iter_mut().find(|subscription| subscription.filter == filter);
-        if let Some(subscription) = asked {
-            subscription.granted = match granted {
-                Ok(qos) => Granted::QoS(qos),
-                Err(reason) => Granted::Refused(reason.to_string()),
-            };
-        }
-    }
-
     fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, now: Instant) {
         match retry_at {
             Some(_) => self.tabs.lose(),
@@ -580,9 +571,7 @@ impl Engine {
         connection.evidence = case.evidence();
         connection.version = None;
         connection.retry_at = retry_at;
-        for subscription in &mut connection.subscriptions {
-            subscription.granted = Granted::Asked;
-        }
+        self.lose_subscriptions();
     }
 
     fn stats(&self) -> Stats {

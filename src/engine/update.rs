@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::More;
 use crate::dialogue::Line;
-use crate::mqtt::packet::{QoS, Version};
+use crate::mqtt::packet::{QoS, SubscriptionOptions, Version};
 use crate::mqtt::session::Server;
 use crate::time::Instant;
 use crate::trace::TracePart;
@@ -54,6 +54,17 @@ pub struct PanelsUpdate {
     pub trace: Option<TracePart>,
     /// The numbers of the log; `None` where they aren't shown, or as they were.
     pub stats: Option<Stats>,
+    /// The subscriptions; `None` where they aren't shown, or as they were.
+    pub subscriptions: Option<SubscriptionsView>,
+}
+
+/// The subscriptions, and what became of the last wish about one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionsView {
+    /// In the order they were added.
+    pub list: Vec<Subscription>,
+    /// What the broker answered last, in words.
+    pub answer: Option<String>,
 }
 
 /// What is on screen of the tree of topics.
@@ -283,8 +294,19 @@ impl Evidence {
 pub struct Subscription {
     /// The topic filter.
     pub filter: String,
+    /// How it was asked for.
+    pub options: SubscriptionOptions,
+    /// The identifier that was asked for with it (5.0).
+    pub identifier: Option<u32>,
     /// What became of it.
     pub granted: Granted,
+    /// Its colour, below [`Subscription::COLOURS`]; it keeps it.
+    pub colour: u8,
+}
+
+impl Subscription {
+    /// How many colours there are: `--subscription-0` and on.
+    pub const COLOURS: u8 = 8;
 }
 
 /// The broker's answer to a subscription.
@@ -296,6 +318,8 @@ pub enum Granted {
     QoS(QoS),
     /// Refused, in words.
     Refused(String),
+    /// It is to end; no answer yet.
+    Ending,
 }
 
 /// The numbers of the contract. Always: received = kept + evicted + cleared.

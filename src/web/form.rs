@@ -172,6 +172,33 @@ impl Form {
         opening::Opening { episode: self.episode.get(), title: self.title.get(), intro: self.intro.get() }
     }
 
+    /// A topic filter is subscribed to: it stands among the topics.
+    pub fn add_subscribed(&self, filter: &str) {
+        let boxes = self.topics.get_untracked();
+        let box_with = |text: &str| boxes.iter().find(|topic| topic.text.with_untracked(|typed| typed == text));
+        if box_with(filter).is_some() {
+            return;
+        }
+        match box_with("") {
+            Some(empty) => empty.text.set(filter.to_owned()),
+            None => self.add_topic(filter),
+        }
+    }
+
+    /// A topic filter isn't subscribed to any more; one box always stays.
+    pub fn remove_subscribed(&self, filter: &str) {
+        self.topics.update(|topics| topics.retain(|topic| topic.text.with_untracked(|typed| typed != filter)));
+        if self.topics.with_untracked(Vec::is_empty) {
+            self.add_topic("");
+        }
+    }
+
+    /// Whether there is a topic to connect with.
+    pub fn has_topics(&self) -> bool {
+        self.topics
+            .with_untracked(|topics| topics.iter().any(|topic| topic.text.with_untracked(|text| !text.is_empty())))
+    }
+
     fn add_topic(&self, text: &str) {
         // Never used twice: a row that is keyed alike would keep the old text.
         let key = self.topic_key.get_value();

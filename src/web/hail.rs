@@ -11,8 +11,8 @@ pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
-/// command that goes ahead of every wish to connect, or a filter behind
-/// [`FILTER`], or settings behind [`SETTINGS`].
+/// command that goes ahead of every wish to connect, or a text behind [`FILTER`],
+/// [`SETTINGS`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// Connect again with what stands in the form.
@@ -24,6 +24,12 @@ pub const FILTER: &str = "filter ";
 /// What the text of the app's settings begins with, as they are now or are to
 /// be.
 pub const SETTINGS: &str = "settings ";
+
+/// What a topic filter begins with that is subscribed to from now on …
+pub const SUBSCRIBED: &str = "subscribed ";
+
+/// … and one that isn't any more.
+pub const UNSUBSCRIBED: &str = "unsubscribed ";
 
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
@@ -47,6 +53,8 @@ pub enum Panel {
     Preferences,
     /// What the keys do.
     Help,
+    /// What is subscribed to.
+    Subscriptions,
     /// Shows the message of this number.
     Message(u64),
 }
@@ -63,6 +71,7 @@ impl Panel {
             Self::Topics => "topics".into(),
             Self::Preferences => "preferences".into(),
             Self::Help => "help".into(),
+            Self::Subscriptions => "subscriptions".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
         }
@@ -82,6 +91,7 @@ impl Panel {
             Self::Topics,
             Self::Preferences,
             Self::Help,
+            Self::Subscriptions,
         ];
         named.into_iter().find(|panel| panel.call() == *said)
     }

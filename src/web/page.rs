@@ -260,6 +260,14 @@ impl App {
             Some(Wanted::Connect) => self.connect(),
             Some(Wanted::Filter(text)) => self.filter(text),
             Some(Wanted::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
+            Some(Wanted::Topic(filter)) => self.with(|inner| {
+                inner.form.add_subscribed(&filter);
+                inner.change_topics(|topics| topics.push(filter));
+            }),
+            Some(Wanted::NoTopic(filter)) => self.with(|inner| {
+                inner.form.remove_subscribed(&filter);
+                inner.change_topics(|topics| topics.retain(|topic| *topic != filter));
+            }),
             Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
             None => {}
         }
@@ -299,9 +307,19 @@ impl Inner {
         if fragment.is_empty() { address } else { format!("{address}#{fragment}") }
     }
 
-    /// A page can't connect on load without the password that it isn't told.
+    /// Something else is subscribed to: the address bar, and a new worker, are
+    /// to know.
+    fn change_topics(&self, change: impl FnOnce(&mut Vec<String>)) {
+        if let Some(request) = &mut self.feed.borrow_mut().request {
+            change(&mut request.topics);
+        }
+        self.write_link(self.start());
+    }
+
+    /// A page can't connect on load without the password that it isn't told,
+    /// nor without a topic.
     fn start(&self) -> Start {
-        if self.form.has_password() { Start::ByHand } else { Start::OnLoad }
+        if self.form.has_password() || !self.form.has_topics() { Start::ByHand } else { Start::OnLoad }
     }
 
     /// The page's address without fragment, and the fragment of its settings.
@@ -614,11 +632,9 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         let link = app.with(|inner| read_link(&inner.browser));
         app.open_link(link);
     });
-    // Another tab chose other settings; or forgot all, which has no key.
-    let choices = window_event_listener(leptos::ev::storage, move |event| {
-        if event.key().is_none_or(|key| key == storage::KEY) {
-            app.with(|inner| inner.adopt(storage::load(&inner.browser)));
-        }
+    // Another tab chose other settings, perhaps.
+    let choices = window_event_listener_untyped("storage", move |_| {
+        app.with(|inner| inner.adopt(storage::load(&inner.browser)));
     });
     let panels = window_event_listener_untyped(hail::PAGE, move |event| app.hear_panels(&hail::detail(&event)));
     let keys = window_event_listener(leptos::ev::keydown, move |event| {
@@ -662,18 +678,12 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                 <div class="top-tools">
                     <button
                         type="button"
-                        class="button icon"
+                        class="button icon sliders"
                         aria-label="Preferences"
                         title="Preferences"
                         aria-haspopup="dialog"
                         on:click=move |_| app.open_panel(Panel::Preferences)
-                    >
-                        <svg viewBox="0 0 20 20" aria-hidden="true">
-                            <path d="M3 6h3m4 0h7M3 14h7m4 0h3" />
-                            <circle cx="8" cy="6" r="2" />
-                            <circle cx="12" cy="14" r="2" />
-                        </svg>
-                    </button>
+                    ></button>
                     <button
                         type="button"
                         class="button icon"
@@ -736,6 +746,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             connection=shown.connection
                             now=shown.now
                             on_try=move || app.with(|inner| inner.wake())
+                            on_subscriptions=move || app.open_panel(Panel::Subscriptions)
                             on_take_over=move || app.with(|inner| inner.worker.send(&Command::TakeOver))
                         />
                         <ConnectionForm

@@ -43,9 +43,16 @@ pub enum Wanted {
     Filter(String),
     /// These settings of the app, in their text form.
     Settings(String),
+    /// This topic filter in the form: it is subscribed to.
+    Topic(String),
+    /// This topic filter out of the form.
+    NoTopic(String),
     /// To be told: they can't run.
     Notice(&'static str),
 }
+
+/// What a text means for the page.
+type Meaning = fn(String) -> Wanted;
 
 impl PanelsLink {
     /// Opens a panel, now or as soon as the panels are there.
@@ -68,11 +75,16 @@ impl PanelsLink {
             return None;
         }
         let said = said.as_string()?;
-        if let Some(filter) = said.strip_prefix(hail::FILTER) {
-            return Some(Wanted::Filter(filter.to_owned()));
-        }
-        if let Some(settings) = said.strip_prefix(hail::SETTINGS) {
-            return Some(Wanted::Settings(settings.to_owned()));
+        let texts: [(&str, Meaning); 4] = [
+            (hail::FILTER, Wanted::Filter),
+            (hail::SETTINGS, Wanted::Settings),
+            (hail::SUBSCRIBED, Wanted::Topic),
+            (hail::UNSUBSCRIBED, Wanted::NoTopic),
+        ];
+        for (prefix, wanted) in texts {
+            if let Some(text) = said.strip_prefix(prefix) {
+                return Some(wanted(text.to_owned()));
+            }
         }
         match said.as_str() {
             hail::CONNECT => Some(Wanted::Connect),

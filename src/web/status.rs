@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::live;
 
 use crate::console::{grouped, size};
-use crate::engine::update::{Advice, Connection, Evidence, Granted, State, Stats};
+use crate::engine::update::{Advice, Connection, Evidence, Granted, State, Stats, Subscription};
 use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.
@@ -17,6 +17,8 @@ pub(super) fn ConnectionStatus(
     on_try: impl Fn() + Copy + Send + Sync + 'static,
     /// Connect although another tab has the connection.
     on_take_over: impl Fn() + Copy + Send + Sync + 'static,
+    /// The subscriptions are to be changed.
+    on_subscriptions: impl Fn() + 'static,
 ) -> impl IntoView {
     let state = move || connection.with(|connection| connection.state);
     let words = live::words(move || {
@@ -36,6 +38,7 @@ pub(super) fn ConnectionStatus(
             <p class="status" role="status">{words}</p>
         </div>
         <Details connection now on_try on_take_over />
+        <Subscriptions connection on_change=on_subscriptions />
     }
 }
 
@@ -58,12 +61,6 @@ fn Details(
     let advice = Memo::new(move |_| connection.with(|connection| connection.advice.clone()));
     let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
     let notice = Memo::new(move |_| connection.with(|connection| connection.notice.clone()));
-    let subscriptions = Memo::new(move |_| {
-        connection.with(|connection| match connection.state {
-            State::Connected => connection.subscriptions.clone(),
-            _ => Vec::new(),
-        })
-    });
     view! {
         <div class="status-details">
             {move || {
@@ -140,28 +137,37 @@ fn Details(
                     })
             }}
             {move || notice.get().map(|words| view! { <p class="notice">{words}</p> })}
-            {move || {
-                let subscriptions = subscriptions.get();
-                (!subscriptions.is_empty())
-                    .then(|| {
-                        view! {
-                            <ul class="subscriptions" aria-label="Subscriptions">
-                                {subscriptions
-                                    .into_iter()
-                                    .map(|subscription| {
-                                        let (kind, words) = granted_words(&subscription.granted);
-                                        view! {
-                                            <li class=kind>
-                                                <bdi>{subscription.filter}</bdi>
-                                                <span>{words}</span>
-                                            </li>
-                                        }
-                                    })
-                                    .collect_view()}
-                            </ul>
-                        }
-                    })
-            }}
+        </div>
+    }
+}
+
+/// What is subscribed to, and the way to change it.
+#[component]
+fn Subscriptions(connection: RwSignal<Connection>, on_change: impl Fn() + 'static) -> impl IntoView {
+    let is_online = Memo::new(move |_| connection.with(|connection| connection.state == State::Connected));
+    let list = Memo::new(move |_| connection.with(|connection| connection.subscriptions.clone()));
+    let entry = |subscription: Subscription| {
+        let (kind, words) = granted_words(&subscription.granted);
+        view! {
+            <li class=kind data-subscription=subscription.colour>
+                <bdi>{subscription.filter}</bdi>
+                <span>{words}</span>
+            </li>
+        }
+    };
+    view! {
+        <div class="subscriptions" hidden=move || !is_online.get()>
+            <ul aria-label="Subscriptions">{move || list.get().into_iter().map(entry).collect_view()}</ul>
+            // Apart from the list, so that it keeps the focus when that changes.
+            <button
+                type="button"
+                class="button quiet"
+                aria-label="Change subscriptions"
+                aria-haspopup="dialog"
+                on:click=move |_| on_change()
+            >
+                {move || if list.with(Vec::is_empty) { "Subscribe" } else { "Change" }}
+            </button>
         </div>
     }
 }
@@ -171,6 +177,7 @@ fn granted_words(granted: &Granted) -> (&'static str, String) {
         Granted::Asked => ("asked", "asked for".to_owned()),
         Granted::QoS(qos) => ("granted", format!("QoS {}", *qos as u8)),
         Granted::Refused(words) => ("refused", format!("refused: {words}")),
+        Granted::Ending => ("asked", "ending".to_owned()),
     }
 }
 

@@ -4,10 +4,12 @@
 use leptos::prelude::*;
 use web_sys::Event;
 
+use super::Panels;
 use crate::allowed::{Wish, obstacle};
 use crate::compose::{self, Bytes, Fault, MessageFields, Notation};
 use crate::engine::update::Standing;
-use crate::mqtt::packet::{QoS, UserProperties};
+use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
+use crate::subscribe::OptionFields;
 
 /// A form: what is typed into it and what is wrong with that.
 pub(super) struct Form<F: 'static, K: 'static> {
@@ -89,7 +91,8 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         }
     }
 
-    fn fault(self, field: K) -> Option<String> {
+    /// What is wrong with a field.
+    pub(super) fn fault(self, field: K) -> Option<String> {
         self.faults.with(|faults| {
             let words: Vec<_> =
                 faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
@@ -251,6 +254,112 @@ pub(super) fn Tick(
             <label for=id>{label}</label>
             <p class="why" id=why_id>{move || obstacle.get().unwrap_or_else(|| hint.to_owned())}</p>
         </div>
+    }
+}
+
+/// A list of choices, by their names, of which one holds.
+#[component]
+pub(super) fn Choice(
+    #[prop(into)] id: String,
+    label: &'static str,
+    /// Names and words.
+    choices: Vec<(&'static str, &'static str)>,
+    #[prop(into)] chosen: Signal<&'static str>,
+    choose: impl Fn(&str) + 'static,
+    #[prop(default = none())] obstacle: Obstacle,
+) -> impl IntoView {
+    let why_id = format!("{id}-why");
+    let option = move |(name, words): (&'static str, &'static str)| {
+        view! { <option value=name prop:selected=move || chosen.get() == name>{words}</option> }
+    };
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label}</label>
+            <select
+                id=id
+                aria-describedby=why_id.clone()
+                disabled=move || obstacle.with(Option::is_some)
+                on:change=move |event| choose(&event_target_value(&event))
+            >
+                {choices.into_iter().map(option).collect_view()}
+            </select>
+            <p class="why" id=why_id>{obstacle}</p>
+        </div>
+    }
+}
+
+/// When retained messages are sent, by a name and in words.
+pub(super) const RETAINED: [(RetainHandling, &str, &str); 3] = [
+    (RetainHandling::Send, "always", "With every subscription"),
+    (RetainHandling::SendIfNew, "new", "With a new subscription only"),
+    (RetainHandling::DontSend, "never", "Never"),
+];
+
+/// What can be asked for with a topic filter in MQTT 5.0 beside QoS.
+#[component]
+pub(super) fn SubscriptionOptionInputs<F, K>(
+    panels: Panels,
+    form: Form<F, K>,
+    /// The field of what is only chosen.
+    options: K,
+    identifier: K,
+    of: fn(&mut F) -> &mut OptionFields,
+    identifier_of: fn(&mut F) -> &mut String,
+    /// Begins the elements' identifiers.
+    prefix: &'static str,
+) -> impl IntoView
+where
+    F: Clone + Send + Sync + 'static,
+    K: Copy + PartialEq + Send + Sync + 'static,
+{
+    let only_in_5 = obstacle_to(panels.standing, Wish::Properties);
+    let identifiers = obstacle_to(panels.standing, Wish::SubscriptionIdentifiers);
+    let chosen = Memo::new(move |_| form.with(|fields| of(&mut fields.clone()).clone()));
+    let change = move |act: &dyn Fn(&mut OptionFields)| form.change(options, |fields| act(of(fields)));
+    let handling = move || {
+        let chosen = chosen.with(|chosen| chosen.retain_handling);
+        RETAINED.into_iter().find(|(handling, ..)| *handling == chosen).map_or("", |(_, name, _)| name)
+    };
+    view! {
+        <Choice
+            id=format!("{prefix}-retained")
+            label="Retained messages"
+            choices=RETAINED.map(|(_, name, words)| (name, words)).to_vec()
+            chosen=Signal::derive(handling)
+            choose=move |name| {
+                if let Some((handling, ..)) = RETAINED.into_iter().find(|(_, other, _)| *other == name) {
+                    change(&|options| options.retain_handling = handling);
+                }
+            }
+            obstacle=only_in_5
+        />
+        <TextBox
+            form
+            field=identifier
+            of=identifier_of
+            id=format!("{prefix}-identifier")
+            label="Subscription identifier"
+            hint="A number that comes back with each message."
+            placeholder="none"
+            inputmode="numeric"
+            obstacle=identifiers
+        />
+        <Tick
+            id=format!("{prefix}-no-local")
+            label="Not what this page sends itself"
+            hint="“No local”: the broker leaves out messages of this very client."
+            ticked=Signal::derive(move || chosen.with(|chosen| chosen.no_local))
+            on_tick=move |ticked| change(&|options| options.no_local = ticked)
+            obstacle=only_in_5
+        />
+        <Tick
+            id=format!("{prefix}-as-published")
+            label="Retain as published"
+            hint="Messages keep the retain flag that they were sent with."
+            ticked=Signal::derive(move || chosen.with(|chosen| chosen.retain_as_published))
+            on_tick=move |ticked| change(&|options| options.retain_as_published = ticked)
+            obstacle=only_in_5
+        />
     }
 }
 
@@ -420,6 +529,13 @@ pub(super) fn MessageInputs(
     }
 }
 
+/// Qualities of service, by a name and in words.
+pub(super) const QOS: [(QoS, &str, &str); 3] = [
+    (QoS::AtMostOnce, "0", "0: at most once"),
+    (QoS::AtLeastOnce, "1", "1: at least once"),
+    (QoS::ExactlyOnce, "2", "2: exactly once"),
+];
+
 /// The quality of service of a message, as far as the broker takes it.
 #[component]
 fn QoSChoice(
@@ -428,11 +544,6 @@ fn QoSChoice(
     id: String,
     label: String,
 ) -> impl IntoView {
-    const CHOICES: [(QoS, &str); 3] = [
-        (QoS::AtMostOnce, "0: at most once"),
-        (QoS::AtLeastOnce, "1: at least once"),
-        (QoS::ExactlyOnce, "2: exactly once"),
-    ];
     let why_id = format!("{id}-why");
     let obstacle = obstacle_to(standing, Wish::QoS(QoS::ExactlyOnce));
     let initial = form.typed().0.qos;
@@ -448,9 +559,9 @@ fn QoSChoice(
                     form.change(compose::Field::Topic, |fields| fields.qos = qos);
                 }
             >
-                {CHOICES
+                {QOS
                     .into_iter()
-                    .map(|(qos, words)| {
+                    .map(|(qos, _, words)| {
                         let obstacle = obstacle_to(standing, Wish::QoS(qos));
                         view! {
                             <option

@@ -3,14 +3,13 @@
 
 use leptos::prelude::*;
 
-use super::fields::{Form, MessageInputs, PropertyRows, TextBox, Tick, obstacle_to};
+use super::fields::{Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, obstacle_to};
 use super::{Panels, close, head};
 use crate::allowed::{Term, Wish, obstacle, terms};
 use crate::compose::{self, Fault, MessageFields};
 use crate::engine::command::{Command, More};
 use crate::engine::update::State;
 use crate::finer::{Ending, Field, Fields, Unit};
-use crate::mqtt::packet::RetainHandling;
 use crate::web::{hail, wire};
 
 /// The form's two parts: the settings, and the will among them.
@@ -182,7 +181,17 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
         </fieldset>
         <fieldset>
             <legend>"Subscriptions"</legend>
-            <SubscriptionFields panels form />
+            <div class="fields">
+                <SubscriptionOptionInputs
+                    panels
+                    form
+                    options=Field::SubscriptionIdentifier
+                    identifier=Field::SubscriptionIdentifier
+                    of=|fields| &mut fields.subscriptions
+                    identifier_of=|fields| &mut fields.subscriptions.identifier
+                    prefix="finer"
+                />
+            </div>
         </fieldset>
         <fieldset>
             <legend>"Will"</legend>
@@ -288,75 +297,6 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
             </div>
         </div>
         <p class="why" id="finer-ending-words">{words}</p>
-    }
-}
-
-#[component]
-fn SubscriptionFields(panels: Panels, form: Form<Fields, Field>) -> impl IntoView {
-    let only_in_5 = obstacle_to(panels.standing, Wish::Properties);
-    let identifiers = obstacle_to(panels.standing, Wish::SubscriptionIdentifiers);
-    let initial = form.typed().0;
-    const HANDLINGS: [(RetainHandling, &str); 3] = [
-        (RetainHandling::Send, "With every subscription"),
-        (RetainHandling::SendIfNew, "With a new subscription only"),
-        (RetainHandling::DontSend, "Never"),
-    ];
-    view! {
-        <div class="fields">
-            <div class="field">
-                <label for="finer-retained">"Retained messages"</label>
-                <select
-                    id="finer-retained"
-                    aria-describedby="finer-retained-why"
-                    disabled=move || only_in_5.with(Option::is_some)
-                    on:change=move |event| {
-                        let place: usize = event_target_value(&event).parse().unwrap_or_default();
-                        if let Some((handling, _)) = HANDLINGS.get(place) {
-                            form.change(Field::SubscriptionIdentifier, |fields| fields.retain_handling = *handling);
-                        }
-                    }
-                >
-                    {HANDLINGS
-                        .into_iter()
-                        .enumerate()
-                        .map(|(place, (handling, words))| {
-                            let selected = handling == initial.retain_handling;
-                            view! { <option value=place.to_string() selected=selected>{words}</option> }
-                        })
-                        .collect_view()}
-                </select>
-                <p class="why" id="finer-retained-why">{only_in_5}</p>
-            </div>
-            <TextBox
-                form
-                field=Field::SubscriptionIdentifier
-                of=|fields| &mut fields.subscription_identifier
-                id="finer-identifier"
-                label="Subscription identifier"
-                hint="A number that comes back with each message."
-                placeholder="none"
-                inputmode="numeric"
-                obstacle=identifiers
-            />
-            <Tick
-                id="finer-no-local"
-                label="Not what this page sends itself"
-                hint="“No local”: the broker leaves out messages of this very client."
-                ticked=Signal::derive(move || form.with(|fields| fields.no_local))
-                on_tick=move |ticked| form.change(Field::SubscriptionIdentifier, |fields| fields.no_local = ticked)
-                obstacle=only_in_5
-            />
-            <Tick
-                id="finer-as-published"
-                label="Retain as published"
-                hint="Messages keep the retain flag that they were sent with."
-                ticked=Signal::derive(move || form.with(|fields| fields.retain_as_published))
-                on_tick=move |ticked| {
-                    form.change(Field::SubscriptionIdentifier, |fields| fields.retain_as_published = ticked);
-                }
-                obstacle=only_in_5
-            />
-        </div>
     }
 }
 

@@ -10,6 +10,7 @@ mod packets;
 mod replay;
 mod send;
 mod settings;
+mod subscriptions;
 mod topics;
 mod virtual_rows;
 
@@ -36,6 +37,7 @@ use packets::{Packets, PacketsPanel};
 use replay::{ReplayPanel, Tape};
 use send::SendPanel;
 use settings::SettingsPanel;
+use subscriptions::{Subscriptions, SubscriptionsPanel};
 use topics::{TopicsPanel, Tree};
 
 /// The panels' style; relative to the page, as copied by Trunk.
@@ -112,6 +114,7 @@ struct Panels {
     is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
     inspector: Inspector,
+    subscriptions: Subscriptions,
     packets: Packets,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
@@ -151,6 +154,7 @@ impl Panels {
             is_informed: StoredValue::new(false),
             line: StoredValue::new_local(Rc::default()),
             inspector: Inspector::new(),
+            subscriptions: Subscriptions::new(),
             packets: Packets::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
@@ -202,6 +206,10 @@ impl Panels {
                 self.pull_with_frame();
             }
             Some(Panel::Help) => open_modally(self.help),
+            Some(Panel::Subscriptions) => {
+                open_beside(self.subscriptions.dialog);
+                self.pull_with_frame();
+            }
             None => {}
         }
     }
@@ -234,6 +242,7 @@ impl Panels {
             message: self.inspector.glance(),
             trace_from: is_traced.then(|| self.packets.glance()),
             stats: is_open(self.preferences),
+            subscriptions: is_open(self.subscriptions.dialog),
         }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
@@ -276,6 +285,7 @@ impl Panels {
         self.tree.clear();
         self.inspector.cut();
         self.packets.cut();
+        self.subscriptions.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -291,7 +301,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, topics, message, trace, stats }) => {
+            Ok(PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -305,6 +315,9 @@ impl Panels {
                 }
                 if let Some(topics) = topics {
                     self.tree.show(topics);
+                }
+                if let Some(view) = subscriptions {
+                    self.subscriptions.take(view);
                 }
                 if let Some(stats) = stats {
                     self.stats.set(stats);
@@ -388,6 +401,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <ReplayPanel panels />
             <TopicsPanel panels />
             <SettingsPanel panels />
+            <SubscriptionsPanel panels />
             <HelpPanel panels />
             <InspectorPanel panels />
         </div>

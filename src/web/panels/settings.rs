@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use super::fields::{Form, TextBox, Tick};
+use super::fields::{Choice, Form, TextBox, Tick};
 use super::{Panels, head};
 use crate::console::{grouped, size};
 use crate::settings::{Column, LimitField, LimitFields, Settings, Theme, TimeMode};
@@ -156,28 +156,6 @@ const fn time_words(mode: TimeMode) -> &'static str {
         TimeMode::Absolute => "Time of day",
         TimeMode::Relative => "Since the beginning",
         TimeMode::SincePrevious => "Since the row above",
-    }
-}
-
-/// A list of choices, of which one holds.
-#[component]
-fn Choice(
-    id: &'static str,
-    label: &'static str,
-    choices: Vec<(&'static str, &'static str)>,
-    chosen: Signal<&'static str>,
-    choose: impl Fn(&str) + 'static,
-) -> impl IntoView {
-    let option = move |(name, words): (&'static str, &'static str)| {
-        view! { <option value=name prop:selected=move || chosen.get() == name>{words}</option> }
-    };
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
-            <select id=id on:change=move |event| choose(&event_target_value(&event))>
-                {choices.into_iter().map(option).collect_view()}
-            </select>
-        </div>
     }
 }
 

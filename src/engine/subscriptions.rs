@@ -1,0 +1,180 @@
+//! Subscriptions as they are added, changed and ended while there is a
+//! connection, or while a lost one is tried again.
+//!
+//! What holds:
+//! - The list is what the next connection asks for; one that is being ended
+//!   stays in it until the broker answers.
+//! - A subscription keeps its colour for as long as it is in the list.
+//! - What was chosen for a single filter holds for the connections after, too,
+//!   until the person chooses other options for all.
+
+use super::Engine;
+use super::command::{ConnectRequest, More, SubscribeRequest};
+use super::update::{Granted, State, Subscription, SubscriptionsView};
+use crate::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions};
+use crate::mqtt::session;
+use crate::mqtt::topic::TopicFilter;
+use crate::time::Instant;
+
+/// What is asked for with every filter that nothing else was chosen for.
+type General = (SubscriptionOptions, Option<u32>);
+
+/// What was chosen for single filters.
+#[derive(Debug, Default)]
+pub(super) struct Choices {
+    /// The general options that they depart from.
+    general: General,
+    single: Vec<SubscribeRequest>,
+}
+
+impl Choices {
+    /// Options were chosen for all: those of a form, perhaps the same again.
+    pub(super) fn begin(&mut self, request: &ConnectRequest, more: &More) {
+        let options = SubscriptionOptions {
+            qos: request.qos,
+            no_local: more.no_local,
+            retain_as_published: more.retain_as_published,
+            retain_handling: more.retain_handling,
+        };
+        let general = (options, more.subscription_identifier);
+        if self.general != general {
+            *self = Self { general, single: Vec::new() };
+        }
+    }
+
+    /// What to ask for with this filter.
+    pub(super) fn for_filter(&self, filter: &str) -> SubscribeRequest {
+        let single = self.single.iter().find(|single| single.filter == filter);
+        let (options, identifier) = self.general;
+        single.cloned().unwrap_or_else(|| SubscribeRequest { filter: filter.to_owned(), options, identifier })
+    }
+
+    fn choose(&mut self, request: SubscribeRequest) {
+        self.forget(&request.filter);
+        self.single.push(request);
+    }
+
+    fn forget(&mut self, filter: &str) {
+        self.single.retain(|single| single.filter != filter);
+    }
+}
+
+impl Engine {
+    /// The person wants this subscription, or another kind of one that exists.
+    pub(super) fn choose_subscription(&mut self, request: SubscribeRequest, now: Instant) {
+        let Some(wanted) = &mut self.request else { return };
+        let filter = match TopicFilter::parse(&request.filter) {
+            Ok(filter) => filter,
+            Err(error) => return self.answer(error.to_string()),
+        };
+        if !wanted.topics.contains(&request.filter) {
+            wanted.topics.push(request.filter.clone());
+        }
+        self.choices.choose(request.clone());
+        self.answer(match self.connection.state {
+            State::Connected => format!("Asked for “{}”; no answer yet.", request.filter),
+            _ => format!("“{}” is asked for with the next connection.", request.filter),
+        });
+        self.subscribe(filter, request, now);
+    }
+
+    /// Asks for a subscription, at once or with the next connection.
+    pub(super) fn subscribe(&mut self, filter: TopicFilter, request: SubscribeRequest, now: Instant) {
+        let SubscribeRequest { options, identifier, .. } = request;
+        let list = &mut self.connection.subscriptions;
+        match list.iter_mut().find(|subscription| subscription.filter == request.filter) {
+            Some(known) => *known = Subscription { options, identifier, granted: Granted::Asked, ..known.clone() },
+            None => {
+                let colour = free_colour(list);
+                let granted = Granted::Asked;
+                list.push(Subscription { filter: request.filter, options, identifier, granted, colour });
+            }
+        }
+        self.news = true;
+        self.session.subscribe(session::Subscription { filter, options, identifier }, now);
+    }
+
+    /// The person doesn't want this subscription any more.
+    pub(super) fn unsubscribe(&mut self, filter: &str, now: Instant) {
+        if let Some(wanted) = &mut self.request {
+            wanted.topics.retain(|topic| topic != filter);
+        }
+        self.choices.forget(filter);
+        let list = &mut self.connection.subscriptions;
+        let Some(known) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
+        self.news = true;
+        let Ok(parsed) = TopicFilter::parse(filter) else { return };
+        if self.connection.state == State::Connected {
+            known.granted = Granted::Ending;
+            self.answer(format!("Asked to end “{filter}”; no answer yet."));
+        } else {
+            list.retain(|subscription| subscription.filter != filter);
+            self.answer(format!("“{filter}” isn't asked for any more."));
+        }
+        self.session.unsubscribe(&parsed, now);
+    }
+
+    /// The broker answered a subscription.
+    pub(super) fn subscribed(&mut self, filter: &str, granted: Result<QoS, ReasonCode>) {
+        let list = &mut self.connection.subscriptions;
+        let Some(asked) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
+        // It crossed the wish to end it.
+        if asked.granted == Granted::Ending {
+            return;
+        }
+        let wished = asked.options.qos;
+        asked.granted = match granted {
+            Ok(qos) => Granted::QoS(qos),
+            Err(reason) => Granted::Refused(reason.to_string()),
+        };
+        self.answer = Some(match granted {
+            Ok(qos) if qos < wished => {
+                format!("The broker grants “{filter}” with QoS {qos} at most; QoS {wished} was asked for.")
+            }
+            Ok(qos) => format!("The broker grants “{filter}” with QoS {qos}."),
+            Err(reason) => format!("The broker refuses “{filter}”: {reason}."),
+        });
+    }
+
+    /// The broker answered the end of a subscription.
+    pub(super) fn unsubscribed(&mut self, filter: &str, refused: Option<ReasonCode>) {
+        let words = match refused {
+            None => format!("The broker has ended “{filter}”."),
+            Some(reason) => format!("The broker goes on with “{filter}” for this connection: {reason}."),
+        };
+        let list = &mut self.connection.subscriptions;
+        // It may be wanted again by now.
+        list.retain(|subscription| subscription.filter != filter || subscription.granted != Granted::Ending);
+        self.answer(words);
+    }
+
+    /// The connection was lost, and with it all that was granted.
+    pub(super) fn lose_subscriptions(&mut self) {
+        self.connection.subscriptions.retain(|subscription| subscription.granted != Granted::Ending);
+        for subscription in &mut self.connection.subscriptions {
+            subscription.granted = Granted::Asked;
+        }
+    }
+
+    /// The list, if it is shown and another than it was.
+    pub(super) fn subscriptions_news(&self, is_shown: bool) -> Option<SubscriptionsView> {
+        let is_known = self
+            .subscriptions_told
+            .as_ref()
+            .is_some_and(|told| told.list == self.connection.subscriptions && told.answer == self.answer);
+        (is_shown && !is_known)
+            .then(|| SubscriptionsView { list: self.connection.subscriptions.clone(), answer: self.answer.clone() })
+    }
+
+    fn answer(&mut self, words: String) {
+        self.answer = Some(words);
+        self.news = true;
+    }
+}
+
+/// The first colour that no other subscription has, or the one that the next
+/// has in turn.
+fn free_colour(list: &[Subscription]) -> u8 {
+    let is_free = |colour: &u8| list.iter().all(|subscription| subscription.colour != *colour);
+    (0..Subscription::COLOURS).find(is_free).unwrap_or((list.len() % usize::from(Subscription::COLOURS)) as u8)
+}

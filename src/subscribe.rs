@@ -1,0 +1,101 @@
+//! A subscription as a person types it: text fields become a request, or
+//! faults by field.
+
+use crate::compose::{Fault, NumberError, number, typed_number};
+use crate::engine::command::SubscribeRequest;
+use crate::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions};
+use crate::mqtt::topic::TopicFilter;
+
+/// Highest subscription identifier (section 3.8.2.1.2): the largest variable
+/// byte integer.
+const IDENTIFIER_MAX: u32 = 268_435_455;
+
+/// What can be asked for with a topic filter in MQTT 5.0 beside QoS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OptionFields {
+    /// Don't send us what we published ourselves.
+    pub no_local: bool,
+    /// Keep the retain flag as the publisher set it.
+    pub retain_as_published: bool,
+    /// When retained messages are sent.
+    pub retain_handling: RetainHandling,
+    /// Identifier of the subscription; empty for none.
+    pub identifier: String,
+}
+
+impl OptionFields {
+    /// These options as one would type them.
+    pub fn new(options: SubscriptionOptions, identifier: Option<u32>) -> Self {
+        let SubscriptionOptions { no_local, retain_as_published, retain_handling, .. } = options;
+        Self { no_local, retain_as_published, retain_handling, identifier: typed_number(identifier) }
+    }
+
+    /// The options with this quality of service.
+    pub fn with_qos(&self, qos: QoS) -> SubscriptionOptions {
+        let Self { no_local, retain_as_published, retain_handling, .. } = *self;
+        SubscriptionOptions { qos, no_local, retain_as_published, retain_handling }
+    }
+
+    /// The identifier.
+    pub(crate) fn parse_identifier(&self) -> Result<Option<u32>, NumberError> {
+        number(&self.identifier, 1..=IDENTIFIER_MAX)
+    }
+}
+
+/// A field of the form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Topic filter.
+    Filter,
+    /// No Local, and whatever is only chosen.
+    Options,
+    /// Subscription identifier.
+    Identifier,
+}
+
+/// A subscription as it is typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    /// Topic filter.
+    pub filter: String,
+    /// Highest quality of service wanted.
+    pub qos: QoS,
+    /// The options of 5.0.
+    pub options: OptionFields,
+}
+
+impl From<&SubscribeRequest> for Fields {
+    /// The subscription as one would type it.
+    fn from(request: &SubscribeRequest) -> Self {
+        let SubscribeRequest { filter, options, identifier } = request;
+        let qos = options.qos;
+        Self { filter: filter.clone(), qos, options: OptionFields::new(*options, *identifier) }
+    }
+}
+
+impl Fields {
+    /// The request.
+    ///
+    /// # Errors
+    /// Every fault, in the order of the form.
+    pub fn parse(&self) -> Result<SubscribeRequest, Vec<Fault<Field>>> {
+        let mut faults = Vec::new();
+        match TopicFilter::parse(self.filter.as_str()) {
+            Err(error) => faults.push(Fault::new(Field::Filter, error)),
+            // [MQTT-3.8.3-4]
+            Ok(filter) if filter.share_name().is_some() && self.options.no_local => {
+                let words = "A shared subscription can't leave out what this page sends itself: MQTT forbids it.";
+                faults.push(Fault::new(Field::Options, words));
+            }
+            Ok(_) => {}
+        }
+        let identifier = self.options.parse_identifier().unwrap_or_else(|error| {
+            faults.push(Fault::new(Field::Identifier, error));
+            None
+        });
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(SubscribeRequest { filter: self.filter.clone(), options: self.options.with_qos(self.qos), identifier })
+    }
+}

@@ -1,0 +1,258 @@
+//! "Subscriptions": what is subscribed to, with what the broker said to each;
+//! added, changed and ended while connected.
+
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+
+use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox};
+use super::{Panels, close, head};
+use crate::engine::command::{Command, SubscribeRequest};
+use crate::engine::update::{Granted, State, Subscription, SubscriptionsView};
+use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
+use crate::subscribe::{Field, Fields, OptionFields};
+use crate::web::hail;
+
+type WishForm = Form<Fields, Field>;
+
+/// What is shown of the subscriptions, and what is being typed.
+#[derive(Clone, Copy)]
+pub(super) struct Subscriptions {
+    pub(super) dialog: NodeRef<leptos::html::Dialog>,
+    view: RwSignal<SubscriptionsView>,
+    form: WishForm,
+    /// The form was filled in anew: its inputs are to be made again.
+    filled: RwSignal<u32>,
+}
+
+impl Subscriptions {
+    pub(super) fn new() -> Self {
+        Self {
+            dialog: NodeRef::new(),
+            view: RwSignal::default(),
+            form: Form::new(Fields::default(), &[]),
+            filled: RwSignal::default(),
+        }
+    }
+
+    pub(super) fn take(self, view: SubscriptionsView) {
+        self.view.set(view);
+    }
+
+    /// The worker is gone, and the connection with it.
+    pub(super) fn cut(self) {
+        self.view.set(SubscriptionsView::default());
+    }
+
+    fn fill(self, fields: Fields) {
+        self.form.fill(fields, &[]);
+        self.filled.update(|filled| *filled += 1);
+    }
+}
+
+#[component]
+pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
+    let Subscriptions { dialog, view, form, filled } = panels.subscriptions;
+    let on_key = move |event: KeyboardEvent| {
+        // Not modal, so the browser doesn't see to it.
+        if event.key() == "Escape" {
+            close(dialog);
+        }
+    };
+    let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
+    let obstacle = move || {
+        matches!(state.get(), State::Idle | State::Stopped).then_some(
+            "Nothing is connected. What the next connection asks for stands in the form: press Connect, and change it \
+             here from then on.",
+        )
+    };
+    let filters =
+        Memo::new(move |_| view.with(|view| view.list.iter().map(|entry| entry.filter.clone()).collect::<Vec<_>>()));
+    let is_known = move || form.with(|fields| filters.with(|filters| filters.contains(&fields.filter)));
+    let submit = move || match form.typed().0.parse() {
+        Ok(request) => {
+            hail::call(hail::PAGE, &format!("{}{}", hail::SUBSCRIBED, request.filter).into());
+            panels.tell(&Command::Subscribe(request));
+            panels.subscriptions.fill(Fields::default());
+        }
+        Err(faults) => form.blame(faults),
+    };
+    let inputs = move || {
+        filled.track();
+        view! { <WishInputs panels form /> }
+    };
+    view! {
+        <dialog class="panel" node_ref=dialog aria-labelledby="subscriptions-title" on:keydown=on_key>
+            {head("subscriptions-title", "Subscriptions", dialog)}
+            <div class="panel-body">
+                <section class="subscribed">
+                    <ul aria-label="Subscribed to">
+                        <For each=move || filters.get() key=Clone::clone let:filter>
+                            <Entry panels filter />
+                        </For>
+                    </ul>
+                    <p class="why" hidden=move || filters.with(|filters| !filters.is_empty())>
+                        "Nothing is subscribed to, so no messages come."
+                    </p>
+                    <p role="status">{move || view.with(|view| view.answer.clone())}</p>
+                </section>
+                <form
+                    novalidate
+                    on:submit=move |event| {
+                        event.prevent_default();
+                        if obstacle().is_none() {
+                            submit();
+                        }
+                    }
+                >
+                    <h3>{move || if is_known() { "Change a subscription" } else { "Add a subscription" }}</h3>
+                    {inputs}
+                    <div class="panel-foot">
+                        <button
+                            type="submit"
+                            class="button primary"
+                            aria-describedby="subscribe-why"
+                            disabled=move || obstacle().is_some()
+                        >
+                            {move || if is_known() { "Change" } else { "Subscribe" }}
+                        </button>
+                        <p class="why" id="subscribe-why">{obstacle}</p>
+                    </div>
+                </form>
+            </div>
+        </dialog>
+    }
+}
+
+/// One subscription, by its filter: what is known of it may change.
+#[component]
+fn Entry(panels: Panels, filter: String) -> impl IntoView {
+    let subscriptions = panels.subscriptions;
+    let of_it = filter.clone();
+    let entry = Memo::new(move |_| {
+        subscriptions.view.with(|view| view.list.iter().find(|entry| entry.filter == of_it).cloned())
+    });
+    let colour = move || entry.with(|entry| entry.as_ref().map(|entry| entry.colour));
+    let granted = move || entry.with(|entry| entry.as_ref().map(|entry| granted_words(&entry.granted)));
+    let is_ending = move || entry.with(|entry| entry.as_ref().is_none_or(|entry| entry.granted == Granted::Ending));
+    let change = move |_| {
+        if let Some(entry) = entry.get_untracked() {
+            subscriptions.fill(Fields::from(&request_of(&entry)));
+        }
+    };
+    let removed = filter.clone();
+    let remove = move |_| {
+        hail::call(hail::PAGE, &format!("{}{removed}", hail::UNSUBSCRIBED).into());
+        panels.tell(&Command::Unsubscribe(removed.clone()));
+    };
+    view! {
+        <li class=move || granted().map(|(kind, _)| kind) data-subscription=colour>
+            <span class="swatch" aria-hidden="true">{move || colour().map(|colour| colour + 1)}</span>
+            <div>
+                <bdi>{filter.clone()}</bdi>
+                <p class="granted-words">{move || granted().map(|(_, words)| words)}</p>
+                <p class="why">{move || entry.with(|entry| entry.as_ref().map(details))}</p>
+            </div>
+            <button
+                type="button"
+                class="button quiet"
+                aria-label=format!("Change {filter}")
+                disabled=is_ending
+                on:click=change
+            >
+                "Change"
+            </button>
+            <button
+                type="button"
+                class="button quiet"
+                aria-label=format!("Remove {filter}")
+                disabled=is_ending
+                on:click=remove
+            >
+                "Remove"
+            </button>
+        </li>
+    }
+}
+
+fn request_of(subscription: &Subscription) -> SubscribeRequest {
+    let Subscription { filter, options, identifier, .. } = subscription.clone();
+    SubscribeRequest { filter, options, identifier }
+}
+
+fn granted_words(granted: &Granted) -> (&'static str, String) {
+    match granted {
+        Granted::Asked => ("asked", "Asked for; no answer yet".to_owned()),
+        Granted::QoS(qos) => ("granted", format!("Granted with QoS {qos}")),
+        Granted::Refused(words) => ("refused", format!("Refused: {words}")),
+        Granted::Ending => ("asked", "Asked to end; no answer yet".to_owned()),
+    }
+}
+
+/// What departs from a plain subscription.
+fn details(subscription: &Subscription) -> String {
+    let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = subscription.options;
+    let mut words = vec![format!("asked for QoS {qos}")];
+    if no_local {
+        words.push("not what this page sends itself".to_owned());
+    }
+    if retain_as_published {
+        words.push("retain as published".to_owned());
+    }
+    match retain_handling {
+        RetainHandling::Send => {}
+        RetainHandling::SendIfNew => words.push("retained messages only if it is new".to_owned()),
+        RetainHandling::DontSend => words.push("no retained messages".to_owned()),
+    }
+    if let Some(identifier) = subscription.identifier {
+        words.push(format!("identifier {identifier}"));
+    }
+    words.join(", ")
+}
+
+/// What is asked for: a filter, and how.
+#[component]
+fn WishInputs(panels: Panels, form: WishForm) -> impl IntoView {
+    let qos = move || {
+        let qos = form.with(|fields| fields.qos);
+        QOS.into_iter().find(|(other, ..)| *other == qos).map_or("", |(_, name, _)| name)
+    };
+    view! {
+        <div class="fields">
+            <TextBox
+                form
+                field=Field::Filter
+                of=|fields| &mut fields.filter
+                id="subscribe-filter"
+                label="Topic filter"
+                placeholder="house/+/light"
+                autofocus=true
+            />
+            <Choice
+                id="subscribe-qos"
+                label="Highest QoS"
+                choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
+                chosen=Signal::derive(qos)
+                choose=move |name| {
+                    if let Some((qos, ..)) = QOS.into_iter().find(|(_, other, _)| *other == name) {
+                        form.change(Field::Options, |fields| fields.qos = qos);
+                    }
+                }
+            />
+        </div>
+        <details class="more" open=form.typed().0.options != OptionFields::default()>
+            <summary>"Options of MQTT 5.0"</summary>
+            <div class="fields">
+                <SubscriptionOptionInputs
+                    panels
+                    form
+                    options=Field::Options
+                    identifier=Field::Identifier
+                    of=|fields| &mut fields.options
+                    identifier_of=|fields| &mut fields.options.identifier
+                    prefix="subscribe"
+                />
+            </div>
+        </details>
+        <p class="fault" role="alert">{move || form.fault(Field::Options)}</p>
+    }
+}
