@@ -221,7 +221,6 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
         has_will: true,
         will_delay_s: "soon".into(),
         will: MessageFields { payload: bytes("z", Notation::Hex), ..MessageFields::default() },
-        ..Fields::default()
     };
     check_faults(
         fields.parse(),

@@ -83,11 +83,10 @@ impl Engine {
         let SubscribeRequest { options, identifier, .. } = request;
         let list = &mut self.connection.subscriptions;
         match list.iter_mut().find(|subscription| subscription.filter == request.filter) {
-            Some(known) => *known = Subscription { options, identifier, granted: Granted::Asked, ..known.clone() },
+            Some(known) => known.granted = Granted::Asked,
             None => {
                 let colour = free_colour(list);
-                let granted = Granted::Asked;
-                list.push(Subscription { filter: request.filter, options, identifier, granted, colour });
+                list.push(Subscription { filter: request.filter, granted: Granted::Asked, colour });
             }
         }
         self.news = true;
@@ -122,7 +121,7 @@ impl Engine {
         if asked.granted == Granted::Ending {
             return;
         }
-        let wished = asked.options.qos;
+        let wished = self.choices.for_filter(filter).options.qos;
         asked.granted = match granted {
             Ok(qos) => Granted::QoS(qos),
             Err(reason) => Granted::Refused(reason.to_string()),
@@ -158,12 +157,16 @@ impl Engine {
 
     /// The list, if it is shown and another than it was.
     pub(super) fn subscriptions_news(&self, is_shown: bool) -> Option<SubscriptionsView> {
-        let is_known = self
-            .subscriptions_told
-            .as_ref()
-            .is_some_and(|told| told.list == self.connection.subscriptions && told.answer == self.answer);
-        (is_shown && !is_known)
-            .then(|| SubscriptionsView { list: self.connection.subscriptions.clone(), answer: self.answer.clone() })
+        let list = &self.connection.subscriptions;
+        let requests = || list.iter().map(|entry| self.choices.for_filter(&entry.filter));
+        let is_known = self.subscriptions_told.as_ref().is_some_and(|told| {
+            told.list == *list && told.answer == self.answer && requests().eq(told.requests.iter().cloned())
+        });
+        (is_shown && !is_known).then(|| SubscriptionsView {
+            list: list.clone(),
+            requests: requests().collect(),
+            answer: self.answer.clone(),
+        })
     }
 
     fn answer(&mut self, words: String) {

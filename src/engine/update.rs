@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::More;
+use super::command::{More, SubscribeRequest};
 use crate::dialogue::Line;
-use crate::mqtt::packet::{QoS, SubscriptionOptions, Version};
+use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
 use crate::time::Instant;
 use crate::trace::TracePart;
@@ -63,6 +63,8 @@ pub struct PanelsUpdate {
 pub struct SubscriptionsView {
     /// In the order they were added.
     pub list: Vec<Subscription>,
+    /// How each of them is asked for.
+    pub requests: Vec<SubscribeRequest>,
     /// What the broker answered last, in words.
     pub answer: Option<String>,
 }
@@ -294,10 +296,6 @@ impl Evidence {
 pub struct Subscription {
     /// The topic filter.
     pub filter: String,
-    /// How it was asked for.
-    pub options: SubscriptionOptions,
-    /// The identifier that was asked for with it (5.0).
-    pub identifier: Option<u32>,
     /// What became of it.
     pub granted: Granted,
     /// Its colour, below [`Subscription::COLOURS`]; it keeps it.

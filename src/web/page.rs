@@ -676,24 +676,8 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                 <h1 class="brand">"mqtt-crawl"</h1>
                 <ViewSwitch shown app />
                 <div class="top-tools">
-                    <button
-                        type="button"
-                        class="button icon sliders"
-                        aria-label="Preferences"
-                        title="Preferences"
-                        aria-haspopup="dialog"
-                        on:click=move |_| app.open_panel(Panel::Preferences)
-                    ></button>
-                    <button
-                        type="button"
-                        class="button icon"
-                        aria-label="Keyboard"
-                        title="What the keys do (?)"
-                        aria-haspopup="dialog"
-                        on:click=move |_| app.open_panel(Panel::Help)
-                    >
-                        "?"
-                    </button>
+                    {opener(app, Panel::Preferences, "button icon sliders", "Preferences", "")}
+                    {opener(app, Panel::Help, "button icon", "Keyboard", "?")}
                 </div>
             </header>
             <Notices notices=shown.notices />
@@ -724,14 +708,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             >
                                 "Send" <span class="rest">"\u{a0}a message"</span>
                             </button>
-                            <button
-                                type="button"
-                                class="button quiet"
-                                aria-haspopup="dialog"
-                                on:click=move |_| app.open_panel(Panel::Packets)
-                            >
-                                "Packets"
-                            </button>
+                            {opener(app, Panel::Packets, "button quiet", "Packets", "Packets")}
                             <button
                                 type="button"
                                 class="button quiet"
@@ -746,7 +723,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                             connection=shown.connection
                             now=shown.now
                             on_try=move || app.with(|inner| inner.wake())
-                            on_subscriptions=move || app.open_panel(Panel::Subscriptions)
+                            change=opener(app, Panel::Subscriptions, "button quiet", "Change subscriptions", "Change")
                             on_take_over=move || app.with(|inner| inner.worker.send(&Command::TakeOver))
                         />
                         <ConnectionForm
@@ -778,6 +755,24 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             </footer>
         </div>
     }
+}
+
+/// A button that opens a panel. A plain function over plain data: it is
+/// downloaded once.
+fn opener(app: App, panel: Panel, class: &'static str, name: &'static str, text: &'static str) -> AnyView {
+    view! {
+        <button
+            type="button"
+            class=class
+            aria-label=name
+            title=name
+            aria-haspopup="dialog"
+            on:click=move |_| app.open_panel(panel)
+        >
+            {text}
+        </button>
+    }
+    .into_any()
 }
 
 #[component]

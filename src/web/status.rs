@@ -17,8 +17,8 @@ pub(super) fn ConnectionStatus(
     on_try: impl Fn() + Copy + Send + Sync + 'static,
     /// Connect although another tab has the connection.
     on_take_over: impl Fn() + Copy + Send + Sync + 'static,
-    /// The subscriptions are to be changed.
-    on_subscriptions: impl Fn() + 'static,
+    /// What opens the panel of subscriptions.
+    change: AnyView,
 ) -> impl IntoView {
     let state = move || connection.with(|connection| connection.state);
     let words = live::words(move || {
@@ -38,7 +38,7 @@ pub(super) fn ConnectionStatus(
             <p class="status" role="status">{words}</p>
         </div>
         <Details connection now on_try on_take_over />
-        <Subscriptions connection on_change=on_subscriptions />
+        <Subscriptions connection change />
     }
 }
 
@@ -143,7 +143,7 @@ fn Details(
 
 /// What is subscribed to, and the way to change it.
 #[component]
-fn Subscriptions(connection: RwSignal<Connection>, on_change: impl Fn() + 'static) -> impl IntoView {
+fn Subscriptions(connection: RwSignal<Connection>, change: AnyView) -> impl IntoView {
     let is_online = Memo::new(move |_| connection.with(|connection| connection.state == State::Connected));
     let list = Memo::new(move |_| connection.with(|connection| connection.subscriptions.clone()));
     let entry = |subscription: Subscription| {
@@ -159,15 +159,7 @@ fn Subscriptions(connection: RwSignal<Connection>, on_change: impl Fn() + 'stati
         <div class="subscriptions" hidden=move || !is_online.get()>
             <ul aria-label="Subscriptions">{move || list.get().into_iter().map(entry).collect_view()}</ul>
             // Apart from the list, so that it keeps the focus when that changes.
-            <button
-                type="button"
-                class="button quiet"
-                aria-label="Change subscriptions"
-                aria-haspopup="dialog"
-                on:click=move |_| on_change()
-            >
-                {move || if list.with(Vec::is_empty) { "Subscribe" } else { "Change" }}
-            </button>
+            {change}
         </div>
     }
 }

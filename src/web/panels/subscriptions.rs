@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox};
 use super::{Panels, close, head};
 use crate::engine::command::{Command, SubscribeRequest};
-use crate::engine::update::{Granted, State, Subscription, SubscriptionsView};
+use crate::engine::update::{Granted, State, SubscriptionsView};
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::subscribe::{Field, Fields, OptionFields};
 use crate::web::hail;
@@ -131,12 +131,16 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     let entry = Memo::new(move |_| {
         subscriptions.view.with(|view| view.list.iter().find(|entry| entry.filter == of_it).cloned())
     });
+    let of_it = filter.clone();
+    let request = Memo::new(move |_| {
+        subscriptions.view.with(|view| view.requests.iter().find(|request| request.filter == of_it).cloned())
+    });
     let colour = move || entry.with(|entry| entry.as_ref().map(|entry| entry.colour));
     let granted = move || entry.with(|entry| entry.as_ref().map(|entry| granted_words(&entry.granted)));
     let is_ending = move || entry.with(|entry| entry.as_ref().is_none_or(|entry| entry.granted == Granted::Ending));
     let change = move |_| {
-        if let Some(entry) = entry.get_untracked() {
-            subscriptions.fill(Fields::from(&request_of(&entry)));
+        if let Some(entry) = request.get_untracked() {
+            subscriptions.fill(Fields::from(&entry));
         }
     };
     let removed = filter.clone();
@@ -150,7 +154,7 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
             <div>
                 <bdi>{filter.clone()}</bdi>
                 <p class="granted-words">{move || granted().map(|(_, words)| words)}</p>
-                <p class="why">{move || entry.with(|entry| entry.as_ref().map(details))}</p>
+                <p class="why">{move || request.with(|request| request.as_ref().map(details))}</p>
             </div>
             <button
                 type="button"
@@ -174,11 +178,6 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     }
 }
 
-fn request_of(subscription: &Subscription) -> SubscribeRequest {
-    let Subscription { filter, options, identifier, .. } = subscription.clone();
-    SubscribeRequest { filter, options, identifier }
-}
-
 fn granted_words(granted: &Granted) -> (&'static str, String) {
     match granted {
         Granted::Asked => ("asked", "Asked for; no answer yet".to_owned()),
@@ -189,8 +188,8 @@ fn granted_words(granted: &Granted) -> (&'static str, String) {
 }
 
 /// What departs from a plain subscription.
-fn details(subscription: &Subscription) -> String {
-    let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = subscription.options;
+fn details(request: &SubscribeRequest) -> String {
+    let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = request.options;
     let mut words = vec![format!("asked for QoS {qos}")];
     if no_local {
         words.push("not what this page sends itself".to_owned());
@@ -203,7 +202,7 @@ fn details(subscription: &Subscription) -> String {
         RetainHandling::SendIfNew => words.push("retained messages only if it is new".to_owned()),
         RetainHandling::DontSend => words.push("no retained messages".to_owned()),
     }
-    if let Some(identifier) = subscription.identifier {
+    if let Some(identifier) = request.identifier {
         words.push(format!("identifier {identifier}"));
     }
     words.join(", ")
