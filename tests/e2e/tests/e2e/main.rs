@@ -17,6 +17,8 @@ mod motion;
 mod network;
 mod panels;
 mod restart;
+mod settings;
+mod subscriptions;
 mod tabs;
 mod tokens;
 mod topics;

@@ -1,0 +1,212 @@
+//! The settings of the app: kept between pages, shared between tabs, and in force at once.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+use serde_json::json;
+
+/// The browser's colour scheme for the page, and whether the page's ground is light.
+const LOOKS: &str = "(() => {
+    const ground = getComputedStyle(document.documentElement).backgroundColor;
+    const light = ground.match(/\\d+/g).map(Number).every((part) => part > 127);
+    return [getComputedStyle(document.documentElement).colorScheme, light];
+})()";
+
+/// Tab, as WebDriver encodes it.
+const TAB: char = '\u{E004}';
+
+async fn open_dialog(page: &Page, name: &str) -> Result<()> {
+    page.press(name).await?;
+    let is_open = format!("Boolean(named('dialog:modal', {}))", json!(name));
+    page.wait_for(&format!("the dialog {name}"), &is_open, PATIENCE).await
+}
+
+async fn wait_for_looks(page: &Page, scheme: &str, is_light: bool) -> Result<()> {
+    let expression = format!("JSON.stringify({LOOKS}) === '[\"{scheme}\",{is_light}]'");
+    page.wait_for(&format!("{scheme}, light {is_light}"), &expression, PATIENCE).await
+}
+
+async fn stored(page: &Page) -> Result<String> {
+    page.evaluate("JSON.stringify(localStorage)").await
+}
+
+#[tokio::test]
+async fn choices_survive_a_reload_and_hold_no_secret() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("settings", async |page| {
+        let address = link(&station.page_url(), &[("topic", "secret/topic"), ("connect", "0")]);
+        page.open(&address).await?;
+        wait_for_looks(page, "dark", false).await?;
+        page.fill("User name", "leia").await?;
+        page.fill("Password", "hunter2").await?;
+        open_dialog(page, "Preferences").await?;
+        page.choose("Theme", "light").await?;
+        wait_for_looks(page, "light", true).await?;
+        page.choose("Time column", "relative").await?;
+        page.tick("Seq").await?;
+        page.tick("Size").await?;
+        page.wait_for(
+            "the columns",
+            "localStorage['mqtt-crawl'].endsWith('columns=time+seq+topic+qos+payload')",
+            PATIENCE,
+        )
+        .await?;
+        page.screenshot("settings").await?;
+        let kept = stored(page).await?;
+        check_equal("what is stored", kept.matches('=').count(), 3)?;
+        for secret in ["hunter2", "leia", "secret"] {
+            ensure!(!kept.contains(secret), "{secret} is stored: {kept}");
+        }
+
+        page.open(&address).await?;
+        wait_for_looks(page, "light", true).await?;
+        open_dialog(page, "Preferences").await?;
+        check_equal("the theme", page.value("Theme").await?, "light".to_owned())?;
+        check_equal("the time column", page.value("Time column").await?, "relative".to_owned())?;
+        for (column, is_shown) in [("Time", true), ("Seq", true), ("Size", false)] {
+            check_equal(column, page.evaluate::<bool>(&format!("field('{column}').checked")).await?, is_shown)?;
+        }
+        page.press("Defaults").await?;
+        wait_for_looks(page, "dark", false).await?;
+        check_equal("what is stored", stored(page).await?, r#"{"mqtt-crawl":""}"#.to_owned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_theme_is_there_before_the_app_and_follows_the_system() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("settings-theme", async |page| {
+        page.open(&station.page_url()).await?;
+        // Whatever comes first: none of it is shown in the other theme.
+        page.run("localStorage['mqtt-crawl'] = 'theme=light'").await?;
+        let script =
+            "addEventListener('DOMContentLoaded', () => { window.early = document.documentElement.dataset.theme; })";
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script })).await?;
+        page.open(&station.page_url()).await?;
+        check_equal("the theme ahead of the app", page.evaluate::<String>("window.early").await?, "light".to_owned())?;
+
+        let prefer = async |scheme: &str| {
+            let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+            page.browser().devtools("Emulation.setEmulatedMedia", &features).await
+        };
+        open_dialog(page, "Preferences").await?;
+        page.choose("Theme", "system").await?;
+        prefer("light").await?;
+        wait_for_looks(page, "light dark", true).await?;
+        prefer("dark").await?;
+        wait_for_looks(page, "light dark", false).await?;
+        // The crawl is a night sky in any.
+        let sky = "getComputedStyle(crawl()).backgroundColor";
+        prefer("light").await?;
+        wait_for_looks(page, "light dark", true).await?;
+        check_equal("the sky", page.evaluate::<String>(sky).await?, "rgb(0, 0, 0)".to_owned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn smaller_limits_evict_and_all_adds_up() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("settings-limits", async |page| {
+        page.open(&link(&station.page_url(), &[("topic", "flood"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;
+        let lines = |count: usize| "x\n".repeat(count);
+        let publisher = Login::anonymous(station.mqtt_port()?);
+        publisher.publish_lines(Version::V5, "flood", lines(1_500)).await?;
+        page.wait_for_stat("received", 1_500, PATIENCE).await?;
+        open_dialog(page, "Preferences").await?;
+        page.wait_for_text("Now: 1,500 messages").await?;
+
+        page.fill("Most messages", &format!("999{TAB}")).await?;
+        page.wait_for_text("1000").await?;
+        check_equal("kept with a bad limit", page.stat("kept").await?, 1_500)?;
+        page.fill("Most messages", &format!("1000{TAB}")).await?;
+        page.wait_for_stat("kept", 1_000, PATIENCE).await?;
+        check_equal("evicted", page.stat("evicted").await?, 500)?;
+        page.wait_for_text("Now: 1,000 messages").await?;
+        page.check_accounts().await?;
+
+        publisher.publish_lines(Version::V5, "flood", lines(500)).await?;
+        page.wait_for_stat("received", 2_000, PATIENCE).await?;
+        page.check_accounts().await?;
+        let kept = page.stat("kept").await?;
+        ensure!((938..=1_000).contains(&kept), "{kept} are kept");
+
+        // A new page begins with the limit.
+        page.open(&link(&station.page_url(), &[("topic", "flood"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;
+        publisher.publish_lines(Version::V5, "flood", lines(1_200)).await?;
+        page.wait_for_stat("received", 1_200, PATIENCE).await?;
+        ensure!(page.stat("kept").await? <= 1_000, "the limit doesn't hold for a new page");
+        page.check_accounts().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn other_tabs_follow() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("settings-tabs", async |page| {
+        page.open(&station.page_url()).await?;
+        let first = page.tab().await?;
+        page.open_tab().await?;
+        page.open(&station.page_url()).await?;
+        open_dialog(page, "Preferences").await?;
+        page.choose("Theme", "light").await?;
+        wait_for_looks(page, "light", true).await?;
+        page.go_to(&first).await?;
+        wait_for_looks(page, "light", true).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_browser_that_stores_nothing_is_told_of_and_goes_on() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("settings-refused", async |page| {
+        let script = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }";
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script })).await?;
+        page.open(&station.page_url()).await?;
+        open_dialog(page, "Preferences").await?;
+        page.choose("Theme", "light").await?;
+        wait_for_looks(page, "light", true).await?;
+        page.wait_for_text("This browser lets the page store nothing").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_keys_are_listed_by_a_key() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("settings-keys", async |page| {
+        page.open(&station.page_url()).await?;
+        // In a field it is a letter.
+        page.fill("Filter", "?").await?;
+        check_equal("the filter", page.value("Filter").await?, "?".to_owned())?;
+        page.run("document.activeElement.blur()").await?;
+        page.press_keys("?").await?;
+        page.wait_for("the list", "Boolean(named('dialog:modal', 'Keyboard'))", PATIENCE).await?;
+        let listed: Vec<String> =
+            page.evaluate("[...document.querySelectorAll('dialog[open] kbd')].map((key) => key.textContent)").await?;
+        for key in ["?", "Space", "Enter", "Esc", "↑", "Ctrl"] {
+            ensure!(listed.iter().any(|other| other == key), "{key} isn't among {listed:?}");
+        }
+        let dialog = page.element("named('dialog', 'Keyboard')").await?;
+        check_equal("role and name", page.role_and_name(&dialog).await?, ("dialog".to_owned(), "Keyboard".to_owned()))?;
+        // The focus stays in it.
+        for _ in 0..5 {
+            page.press_keys(&TAB.to_string()).await?;
+            let is_inside =
+                "document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))";
+            ensure!(page.evaluate::<bool>(is_inside).await?, "the focus left the dialog");
+        }
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("the list to close", "!document.querySelector('dialog[open]')", PATIENCE).await
+    })
+    .await
+}
