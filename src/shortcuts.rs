@@ -65,6 +65,7 @@ pub const ALL: &[Shortcut] = &[
     shortcut(Place::Page, &["?"], "This list"),
     shortcut(Place::Page, &["End"], "The newest message, and follow"),
     shortcut(Place::Crawl, &[" "], "Stop the crawl, or let it go on"),
+    shortcut(Place::Crawl, &["T"], "Plain text, or the crawl again"),
     shortcut(Place::Crawl, &["Escape"], "Skip the opening card"),
     shortcut(Place::Console, &["ArrowUp", "ArrowDown"], "One row up or down"),
     shortcut(Place::Console, &["PageUp", "PageDown"], "A screenful up or down"),

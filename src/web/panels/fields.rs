@@ -257,6 +257,15 @@ pub(super) fn Tick(
     }
 }
 
+/// Inputs that are made anew with each age: what was typed into the old ones
+/// goes with them.
+pub(super) fn anew<V: IntoView + 'static>(
+    age: impl Fn() -> u32 + Send + Sync + 'static,
+    inputs: impl Fn() -> V + Clone + Send + Sync + 'static,
+) -> impl IntoView {
+    view! { <For each=move || [age()] key=|age| *age children=move |_| inputs() /> }
+}
+
 /// A list of choices, by their names, of which one holds.
 #[component]
 pub(super) fn Choice(

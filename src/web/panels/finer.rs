@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use super::fields::{Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, obstacle_to};
+use super::fields::{Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, anew, obstacle_to};
 use super::{Panels, close, head};
 use crate::allowed::{Term, Wish, obstacle, terms};
 use crate::compose::{self, Fault, MessageFields};
@@ -58,11 +58,11 @@ impl Forms {
 #[component]
 pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     let forms = Forms::new();
-    // Made anew whenever the form is filled in.
-    let inputs = move || {
+    let fillings = Memo::new(move |fillings: Option<&u32>| {
         panels.filled.with(|more| forms.fill(more));
-        view! { <Inputs panels forms /> }
-    };
+        fillings.map_or(0, |fillings| fillings + 1)
+    });
+    let inputs = anew(move || fillings.get(), move || view! { <Inputs panels forms /> });
     let applied = RwSignal::new(false);
     let is_away =
         Memo::new(move |_| panels.standing.with(|standing| matches!(standing.state, State::Idle | State::Stopped)));

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use super::fields::{Choice, Form, TextBox, Tick};
+use super::fields::{Choice, Form, TextBox, Tick, anew};
 use super::{Panels, head};
 use crate::console::{grouped, size};
 use crate::settings::{Column, LimitField, LimitFields, Settings, Theme, TimeMode};
@@ -27,13 +27,18 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
     let settings = panels.settings;
     let form = Form::<LimitFields, LimitField>::new(settings.get_untracked().log.into(), &[]);
     // Made anew when another tab, or "Defaults", chose other limits.
+    let defaults = Trigger::new();
     let log = Memo::new(move |_| settings.with(|settings| settings.log));
-    let inputs = move || {
-        if form.typed().0.parse() != Ok(log.get()) {
-            form.fill(log.get().into(), &[]);
+    let age = Memo::new(move |age: Option<&u32>| {
+        let log = log.get();
+        defaults.track();
+        if form.typed().0.parse() == Ok(log) {
+            return age.copied().unwrap_or_default();
         }
-        view! { <LimitInputs form /> }
-    };
+        form.fill(log.into(), &[]);
+        age.map_or(0, |age| age + 1)
+    });
+    let inputs = anew(move || age.get(), move || view! { <LimitInputs form /> });
     let limit = move || match form.typed().0.parse() {
         Ok(limits) => {
             form.blame(Vec::new());
@@ -131,7 +136,7 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
                     class="button"
                     disabled=move || settings.with(|settings| *settings == Settings::default())
                     on:click=move |_| {
-                        form.blame(Vec::new());
+                        defaults.notify();
                         choose(|settings| *settings = Settings::default(), settings);
                     }
                 >

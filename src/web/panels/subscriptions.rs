@@ -4,7 +4,7 @@
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
-use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox};
+use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, anew};
 use super::{Panels, close, head};
 use crate::engine::command::{Command, SubscribeRequest};
 use crate::engine::update::{Granted, State, SubscriptionsView};
@@ -76,10 +76,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
         }
         Err(faults) => form.blame(faults),
     };
-    let inputs = move || {
-        filled.track();
-        view! { <WishInputs panels form /> }
-    };
+    let inputs = anew(move || filled.get(), move || view! { <WishInputs panels form /> });
     view! {
         <dialog class="panel" node_ref=dialog aria-labelledby="subscriptions-title" on:keydown=on_key>
             {head("subscriptions-title", "Subscriptions", dialog)}

@@ -406,3 +406,21 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
     })
     .await
 }
+
+#[tokio::test]
+async fn defaults_take_the_place_of_what_was_typed() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("panels-defaults", async |page| {
+        page.open(&station.page_url()).await?;
+        page.press("More settings").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'More settings'))", PATIENCE).await?;
+        for seconds in ["77", "no number"] {
+            page.fill("Keep alive in seconds", seconds).await?;
+            page.press("Apply").await?;
+            page.press("Defaults").await?;
+            check_equal("keep alive", page.value("Keep alive in seconds").await?, "30".to_owned())?;
+        }
+        Ok(())
+    })
+    .await
+}

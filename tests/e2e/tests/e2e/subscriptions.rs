@@ -42,6 +42,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.choose("Highest QoS", "2").await?;
         page.press("Subscribe").await?;
         page.wait_for_words("The broker grants “second/\\+” with QoS 2").await?;
+        check_equal("the box after", page.value("Topic filter").await?, String::new())?;
         publisher.publish(Version::V5, "second/a", "two").await?;
         page.wait_for_row("two").await?;
         check_equal("received", page.stat("received").await?, 2)?;
