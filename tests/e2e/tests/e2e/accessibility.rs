@@ -87,7 +87,9 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.wait_for_state("connected").await?;
             Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", r#"{"t":21.5}"#).await?;
             page.wait_for_stat("received", 1, PATIENCE).await?;
-            for panel in ["Send a message", "Packets", "Topics", "Logs", "Preferences"] {
+            for panel in
+                ["Send a message", "Packets", "Topics", "Logs", "Preferences", "Keyboard", "Change subscriptions"]
+            {
                 page.press(panel).await?;
                 page.wait_for(panel, "document.querySelector('dialog[open]') !== null", PATIENCE).await?;
                 check_rules(page, &format!("{panel}, {theme}")).await?;
