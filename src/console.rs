@@ -5,8 +5,13 @@
 //! page draws the rows of that place whatever the bar's pixels say. Up to
 //! [`SPACER_MAX_PX`] bar and rows move together; above it the bar is scaled,
 //! while small moves still move the rows pixel by pixel.
+//!
+//! [`Reader`] is the person before it: where they stand in which list, which
+//! message they have chosen, and what they look for.
 
-use crate::engine::command::Window;
+use crate::engine::command::{Goal, Listed, Pull, Window};
+use crate::engine::update::Rows;
+use crate::settings::TimeMode;
 use crate::time::Instant;
 
 /// The tallest spacer that is laid out. Firefox stops near 17.9 million pixels
@@ -92,17 +97,23 @@ impl Scroll {
         }
     }
 
-    /// Rows to fetch, those just beyond the edges included.
-    pub fn window(&self) -> Window {
-        let fit = self.rows_that_fit();
+    /// Rows to fetch of a list that begins at this place, those just beyond the
+    /// edges included.
+    pub fn window(&self, begin: i64) -> Window {
         match self.place {
             // Whatever is above the screen is gone with the next message.
-            Place::Tail => Window::Tail { rows: fit },
+            Place::Tail => Window::Tail { rows: self.rows_that_fit() },
             Place::At(top) => {
                 let first = (top as u64).saturating_sub(u64::from(OVERSCAN_ROWS));
-                Window::At { first, rows: fit + 2 * OVERSCAN_ROWS }
+                // There are fewer rows than an i64 can count.
+                Window::At { first: begin + first as i64, rows: self.rows_around() }
             }
         }
+    }
+
+    /// Rows that fit, and those just beyond the edges.
+    fn rows_around(&self) -> u32 {
+        self.rows_that_fit().saturating_add(2 * OVERSCAN_ROWS)
     }
 
     /// Indices of the rows that are on screen, whole or in part.
@@ -177,21 +188,50 @@ impl Scroll {
         }
     }
 
+    /// Brings a row into sight, by as little as it takes, and stays there.
+    pub fn reveal(&mut self, index: u64) {
+        self.hold();
+        let row = index as f64;
+        let top = self.top_rows();
+        let top = top.min(row).max(row + 1.0 - self.viewport_rows());
+        self.stay_at(top);
+    }
+
+    /// Brings a row to the middle, unless it is in sight, and stays there.
+    pub fn center(&mut self, index: u64) {
+        self.hold();
+        let row = index as f64;
+        let top = self.top_rows();
+        if row < top || row + 1.0 > top + self.viewport_rows() {
+            self.stay_at((row + 0.5 - self.viewport_rows() / 2.0).floor());
+        }
+    }
+
     /// The screen has another height.
     pub fn resize(&mut self, viewport_px: f64) {
         self.viewport_px = viewport_px;
         self.settle();
     }
 
-    /// The list has another length; `gone` rows left it at the front, which
-    /// moves nothing on the screen.
-    pub fn grow(&mut self, total: u64, gone: u64) {
+    /// The list has another length; so many rows left it at the front, or
+    /// joined it there where the number is negative. That moves nothing on the
+    /// screen.
+    pub fn grow(&mut self, total: u64, gone: i64) {
         self.total = total;
         if let Place::At(top) = self.place {
             self.place = Place::At((top - gone as f64).max(0.0));
-            self.seen = self.seen.saturating_sub(gone).min(total);
+            self.seen = self.seen.saturating_add_signed(gone.saturating_neg()).min(total);
         }
         self.settle();
+    }
+
+    fn stay_at(&mut self, top_rows: f64) {
+        let last = self.last_top_rows();
+        if last > 0.0 {
+            // Not `clamp`, whose panic would bring formatted floats along.
+            self.place = Place::At(top_rows.max(0.0).min(last));
+            self.settle();
+        }
     }
 
     fn go_to(&mut self, top_rows: f64) {
@@ -236,6 +276,304 @@ impl Scroll {
 
     fn range_px(&self) -> f64 {
         (self.spacer_px() - self.viewport_px).max(0.0)
+    }
+}
+
+/// A person before the console: what they are shown, where they stand in it,
+/// and which message they have chosen.
+///
+/// What it wants goes out with [`Reader::pull`]; what comes back goes in by
+/// [`Reader::take`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reader {
+    /// Where they stand, in rows of the list.
+    pub scroll: Scroll,
+    rows: Rows,
+    listed: Listed,
+    held: Option<u64>,
+    selected: Option<u64>,
+    /// What is looked for until it is found.
+    goal: Option<Goal>,
+}
+
+impl Reader {
+    /// Nothing to read yet; rows have this height.
+    pub fn new(row_px: f64) -> Self {
+        Self {
+            scroll: Scroll::new(row_px),
+            rows: Rows::default(),
+            listed: Listed::Matching,
+            held: None,
+            selected: None,
+            goal: None,
+        }
+    }
+
+    /// What to ask for.
+    pub fn pull(&self) -> Pull {
+        let window = match self.goal {
+            Some(goal) => Window::Around { goal, rows: self.scroll.rows_around() },
+            None => self.scroll.window(self.rows.begin),
+        };
+        Pull { window, listed: self.listed, until: self.held, selected: self.selected, lines: 0 }
+    }
+
+    /// The rows have come.
+    pub fn take(&mut self, rows: Rows) {
+        if rows.list == self.rows.list {
+            self.scroll.grow(rows.total, rows.begin.saturating_sub(self.rows.begin));
+        } else {
+            // The chosen message stays in sight, if it is in the other list;
+            // else that is shown from its end.
+            let chosen = self.selected.filter(|seq| self.shows(*seq));
+            self.goal = self.goal.or(chosen.map(Goal::Near));
+            self.scroll.grow(rows.total, 0);
+            self.scroll.follow();
+        }
+        self.rows = rows;
+        if let Some(sought) = self.rows.sought.filter(|sought| Some(sought.goal) == self.goal) {
+            self.arrive(sought.goal, sought.found);
+        }
+    }
+
+    fn arrive(&mut self, goal: Goal, found: Option<(u64, i64)>) {
+        self.goal = None;
+        match (goal, found) {
+            (Goal::Near(_), Some((_, place))) => self.scroll.center(self.index_of(place)),
+            (_, Some((seq, place))) => {
+                self.selected = Some(seq);
+                self.scroll.center(self.index_of(place));
+            }
+            // The filter hides it, or else it isn't kept any more.
+            (Goal::Message(_), None) if self.listed == Listed::Matching && self.rows.list != 0 => {
+                self.listed = Listed::All;
+                self.goal = Some(goal);
+            }
+            _ => {}
+        }
+    }
+
+    /// A new log, whose numbers begin anew.
+    pub fn restart(&mut self) {
+        self.scroll.grow(0, 0);
+        self.scroll.follow();
+        self.rows = Rows::default();
+        self.held = None;
+        self.selected = None;
+        self.goal = None;
+    }
+
+    /// The rows that came last.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// Index in the list of the first of them.
+    pub fn first_index(&self) -> u64 {
+        self.index_of(self.rows.first)
+    }
+
+    fn index_of(&self, place: i64) -> u64 {
+        u64::try_from(place.saturating_sub(self.rows.begin)).unwrap_or(0)
+    }
+
+    /// Index in the list of a row that has come.
+    fn index_in_rows(&self, seq: u64) -> Option<usize> {
+        self.rows.rows.binary_search_by_key(&seq, |row| row.seq).ok()
+    }
+
+    fn shows(&self, seq: u64) -> bool {
+        let index = self.index_in_rows(seq).map(|at| self.first_index() + at as u64);
+        index.is_some_and(|index| self.scroll.on_screen().contains(&index))
+    }
+
+    /// Which messages are rows.
+    pub fn listed(&self) -> Listed {
+        self.listed
+    }
+
+    /// Lists all messages instead of those that match, or the other way round;
+    /// what is read stays in sight.
+    pub fn list_others(&mut self) {
+        self.listed = match self.listed {
+            Listed::Matching => Listed::All,
+            Listed::All => Listed::Matching,
+        };
+        if !self.scroll.is_following() && !self.selected.is_some_and(|seq| self.shows(seq)) {
+            self.goal = self.at_hand().map(Goal::Near);
+        }
+    }
+
+    /// Whether the view is held while messages go on arriving.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Holds the view as it is: what arrives from now on isn't listed.
+    pub fn hold(&mut self) {
+        self.held = Some(self.rows.end_seq);
+    }
+
+    /// Lists what arrives again, and follows it.
+    pub fn resume(&mut self) {
+        self.held = None;
+        self.goal = None;
+        self.scroll.follow();
+    }
+
+    /// Messages that came and weren't on screen, because the view is held or
+    /// somewhere else.
+    pub fn unseen(&self) -> u64 {
+        self.scroll.unseen() + self.rows.newer
+    }
+
+    /// The chosen message.
+    pub fn selected(&self) -> Option<u64> {
+        self.selected
+    }
+
+    /// Chooses a message that is in sight. The view stays with it.
+    pub fn select(&mut self, seq: u64) {
+        self.selected = Some(seq);
+        self.goal = None;
+        self.scroll.hold();
+    }
+
+    /// Chooses none.
+    pub fn deselect(&mut self) {
+        self.selected = None;
+    }
+
+    /// Goes to a message wherever it is, and chooses it; one that the filter
+    /// hides makes all messages be listed.
+    pub fn reveal(&mut self, seq: u64) {
+        if self.held.is_some_and(|end| seq >= end) {
+            self.held = None;
+        }
+        self.goal = Some(Goal::Message(seq));
+    }
+
+    /// Goes to the match next to the chosen message; the first time, to one
+    /// that is in sight.
+    pub fn seek(&mut self, toward: Toward) {
+        self.goal = Some(match (self.selected, toward) {
+            (Some(seq), Toward::Newer) => Goal::MatchAfter(seq),
+            (Some(seq), Toward::Older) => Goal::MatchBefore(seq),
+            (None, _) => match self.at_hand() {
+                Some(seq) if !self.scroll.is_following() => Goal::MatchAfter(seq.saturating_sub(1)),
+                _ => Goal::MatchBefore(u64::MAX),
+            },
+        });
+    }
+
+    /// Goes to the row next to the chosen one; the first time, chooses the one
+    /// at hand.
+    pub fn walk(&mut self, toward: Toward) {
+        let Some(seq) = self.selected else {
+            if let Some(seq) = self.at_hand() {
+                self.select(seq);
+            }
+            return;
+        };
+        let beside = self.index_in_rows(seq).and_then(|at| match toward {
+            Toward::Newer => Some(at + 1),
+            Toward::Older => at.checked_sub(1),
+        });
+        match beside.and_then(|at| Some((at, self.rows.rows.get(at)?.seq))) {
+            Some((at, seq)) => {
+                self.select(seq);
+                self.scroll.reveal(self.first_index() + at as u64);
+            }
+            None => {
+                self.goal = Some(match toward {
+                    Toward::Newer => Goal::RowAfter(seq),
+                    Toward::Older => Goal::RowBefore(seq),
+                });
+            }
+        }
+    }
+
+    /// Moves by a key.
+    pub fn step(&mut self, step: Step) {
+        match step {
+            Step::LineUp => self.walk(Toward::Older),
+            Step::LineDown => self.walk(Toward::Newer),
+            Step::End => self.resume(),
+            _ => {
+                self.goal = None;
+                self.scroll.step(step);
+            }
+        }
+    }
+
+    /// The message that a key means: the chosen one if it is in sight;
+    /// otherwise the newest while the tail is followed, or else the first whole
+    /// row on screen.
+    pub fn at_hand(&self) -> Option<u64> {
+        if let Some(seq) = self.selected.filter(|seq| self.shows(*seq)) {
+            return Some(seq);
+        }
+        let index = match self.scroll.is_following() {
+            true => self.scroll.total().checked_sub(1)?,
+            false => self.scroll.top_rows().ceil() as u64,
+        };
+        let at = usize::try_from(index.checked_sub(self.first_index())?).ok()?;
+        self.rows.rows.get(at).map(|row| row.seq)
+    }
+}
+
+/// To which side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toward {
+    /// To messages that came earlier.
+    Older,
+    /// To messages that came later.
+    Newer,
+}
+
+/// How the time column tells times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clockface {
+    /// What it tells.
+    pub mode: TimeMode,
+    /// Relative times count from here.
+    pub zero: Instant,
+    /// How far the person's clocks are ahead of UTC, in minutes.
+    pub ahead_of_utc_min: i32,
+    /// The time of the row above, if there is one.
+    pub above: Option<Instant>,
+}
+
+impl Clockface {
+    /// Milliseconds since what this mode counts from.
+    pub fn counted(&self, time: Instant) -> i64 {
+        let from = match self.mode {
+            TimeMode::Absolute => Instant::EPOCH,
+            TimeMode::Relative => self.zero,
+            TimeMode::SincePrevious => self.above.unwrap_or(time),
+        };
+        // Both far below the limit.
+        (time.as_micros() / 1_000) as i64 - (from.as_micros() / 1_000) as i64
+    }
+
+    /// The time in words.
+    pub fn words(&self, time: Instant) -> String {
+        match self.mode {
+            TimeMode::Absolute => time_of_day(time, self.ahead_of_utc_min),
+            _ => span(self.counted(time)),
+        }
+    }
+}
+
+/// A span with its sign, to the millisecond: `+0.013`, `−1:02:03.004`.
+pub fn span(ms: i64) -> String {
+    let sign = if ms < 0 { '−' } else { '+' };
+    let ms = ms.unsigned_abs();
+    let (hours, minutes, seconds, ms) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
+    match (hours, minutes) {
+        (0, 0) => format!("{sign}{seconds}.{ms:03}"),
+        (0, _) => format!("{sign}{minutes}:{seconds:02}.{ms:03}"),
+        _ => format!("{sign}{hours}:{minutes:02}:{seconds:02}.{ms:03}"),
     }
 }
 

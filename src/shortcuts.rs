@@ -11,8 +11,12 @@ pub enum Place {
     Page,
     /// The crawl, or nothing, has the focus.
     Crawl,
+    /// The console's filter has the focus.
+    Filter,
     /// The console's rows have the focus.
     Console,
+    /// A column's edge has the focus.
+    Column,
     /// A dialog is open.
     Dialog,
     /// The form that sends a message.
@@ -27,15 +31,27 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the list.
-    pub const ALL: [Self; 8] =
-        [Self::Page, Self::Crawl, Self::Console, Self::Topics, Self::Send, Self::Rows, Self::Bytes, Self::Dialog];
+    pub const ALL: [Self; 10] = [
+        Self::Page,
+        Self::Crawl,
+        Self::Filter,
+        Self::Console,
+        Self::Column,
+        Self::Topics,
+        Self::Send,
+        Self::Rows,
+        Self::Bytes,
+        Self::Dialog,
+    ];
 
     /// What it is called, above its keys.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Page => "Anywhere but in a field",
             Self::Crawl => "The crawl",
+            Self::Filter => "The filter",
             Self::Console => "Rows of the console",
+            Self::Column => "Edge of a column",
             Self::Dialog => "Any panel",
             Self::Send => "Send a message",
             Self::Topics => "Topics",
@@ -67,11 +83,18 @@ pub const ALL: &[Shortcut] = &[
     shortcut(Place::Crawl, &[" "], "Stop the crawl, or let it go on"),
     shortcut(Place::Crawl, &["T"], "Plain text, or the crawl again"),
     shortcut(Place::Crawl, &["Escape"], "Skip the opening card"),
-    shortcut(Place::Console, &["ArrowUp", "ArrowDown"], "One row up or down"),
+    shortcut(Place::Filter, &["Enter", "Shift+F3"], "The match before"),
+    shortcut(Place::Filter, &["Shift+Enter", "F3", "Control+g"], "The match after"),
+    shortcut(Place::Console, &["ArrowUp", "ArrowDown"], "Choose the row above or below"),
     shortcut(Place::Console, &["PageUp", "PageDown"], "A screenful up or down"),
     shortcut(Place::Console, &["Home"], "The oldest message"),
     shortcut(Place::Console, &["End"], "The newest message, and follow"),
+    shortcut(Place::Console, &["n", "F3", "Control+g"], "The match after"),
+    shortcut(Place::Console, &["N", "Shift+F3", "Control+Shift+g"], "The match before"),
     shortcut(Place::Console, &["Enter"], "Look into a message"),
+    shortcut(Place::Console, &["Escape"], "Choose no row"),
+    shortcut(Place::Column, &["ArrowLeft", "ArrowRight"], "Move it"),
+    shortcut(Place::Column, &["Enter"], "The column's own width"),
     shortcut(Place::Topics, &["ArrowUp", "ArrowDown"], "One topic up or down"),
     shortcut(Place::Topics, &["ArrowRight"], "Unfold, or one level down"),
     shortcut(Place::Topics, &["ArrowLeft"], "Fold, or one level up"),

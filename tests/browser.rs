@@ -11,17 +11,17 @@ use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
 use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Glance, LevelGlance, MessageGlance, Pull, Secret, TopicsGlance, Window,
+    Command, ConnectRequest, Glance, Goal, LevelGlance, Listed, MessageGlance, Pull, Secret, TopicsGlance, Window,
 };
 use mqtt_crawl::engine::update::{
-    Connection, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Standing, State, Stats, SubscriptionsView,
-    TopicRow, TopicsView, Update,
+    Connection, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sought, Standing, State, Stats,
+    SubscriptionsView, TopicRow, TopicsView, Update,
 };
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::clock::Clock;
-use mqtt_crawl::web::console::{Console, ConsoleView};
+use mqtt_crawl::web::console::{Console, ConsoleView, Wish};
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::form::{ConnectionForm, Form, PageFacts};
 use mqtt_crawl::web::hail;
@@ -73,7 +73,12 @@ fn update() -> Update {
             ..Connection::default()
         },
         stats: Stats { received: u64::MAX, ..Stats::default() },
-        rows: rows(3..9),
+        rows: Rows {
+            before: Some(Instant::EPOCH),
+            rank: Some(u64::MAX),
+            sought: Some(Sought { goal: Goal::Near(1), found: Some((1, i64::MIN)) }),
+            ..rows(3..9)
+        },
         lines: Vec::new(),
         filter_error: Some(String::new()),
         token: None,
@@ -116,8 +121,15 @@ fn what_is_posted_is_what_arrives() {
     };
     for command in [
         Command::Connect(request),
-        Command::Pull(Pull { window: Window::At { first: u64::MAX, rows: 1 }, lines: 2 }),
-        Command::Filter("\0".into()),
+        Command::Pull(Pull {
+            window: Window::At { first: i64::MIN, rows: 1 },
+            listed: Listed::All,
+            until: Some(u64::MAX),
+            selected: Some(0),
+            lines: 2,
+        }),
+        Command::Pull(Pull { window: Window::Around { goal: Goal::RowBefore(7), rows: 3 }, ..Pull::default() }),
+        Command::Filter { text: "\0".into(), ahead_of_utc_min: -210 },
         Command::Refine(Box::default()),
         Command::PullPanels(Glance::default()),
         Command::PullPanels(Glance {
@@ -323,19 +335,22 @@ fn rows(seqs: std::ops::Range<u64>) -> Rows {
         dup: false,
         preview: Preview::Text(format!("<img src=x onerror=alert({seq})>")),
         payload_bytes: 30,
+        subscription: Some((seq % 10) as u8),
+        marks: None,
     };
-    Rows { first: seqs.start - 1, rows: seqs.map(row).collect() }
+    Rows { first: seqs.start as i64, rows: seqs.map(row).collect(), ..Rows::default() }
 }
 
 /// The rows that a worker with this log would send for what the console asks.
 fn answer(console: &Console, stats: &Stats) -> Rows {
-    let (first, count) = match console.window() {
-        Window::Tail { rows } => (stats.kept.saturating_sub(u64::from(rows)), rows),
-        Window::At { first, rows } => (first.min(stats.kept), rows),
+    // Places are numbers where there is no filter.
+    let (begin, end) = (stats.evicted + 1, stats.evicted + stats.kept + 1);
+    let (first, count) = match console.pull().window {
+        Window::At { first, rows } => (u64::try_from(first).unwrap_or(0).clamp(begin, end), rows),
+        Window::Tail { rows } | Window::Around { rows, .. } => (end.saturating_sub(u64::from(rows)).max(begin), rows),
     };
-    let gone = stats.evicted;
-    let end = (first + u64::from(count)).min(stats.kept);
-    Rows { first, ..rows(gone + first + 1..gone + end + 1) }
+    let shown = rows(first..(first + u64::from(count)).min(end));
+    Rows { begin: begin as i64, total: stats.kept, end_seq: end, ..shown }
 }
 
 struct Stage {
@@ -356,22 +371,11 @@ impl Stage {
         body.append_child(&root).expect("root");
         let moves = Rc::new(RefCell::new(0));
         let counted = Rc::clone(&moves);
-        let console = Console::new(move || *counted.borrow_mut() += 1);
+        let console = Console::new(move |wish| *counted.borrow_mut() += usize::from(wish == Wish::Rows));
         let shown = console.clone();
         mount_to(root.clone(), move || {
             view! {
-                <ConsoleView
-                    console=shown
-                    stats=RwSignal::new(Stats::default())
-                    state=Signal::derive(|| State::Idle)
-                    filter=RwSignal::new(String::new())
-                    filter_error=RwSignal::new(None)
-                    exporting=RwSignal::new(false)
-                    on_filter=|_| ()
-                    on_export=|| ()
-                    on_clear=|| ()
-                    on_open=|_| ()
-                />
+                <ConsoleView console=shown />
             }
         })
         .forget();
@@ -389,7 +393,7 @@ impl Stage {
 
     /// The log has grown, or the window moved.
     fn show(&self) {
-        self.console.show(answer(&self.console, &self.stats), &self.stats);
+        self.console.show(answer(&self.console, &self.stats));
     }
 
     fn log(&mut self, kept: u64, evicted: u64) {
@@ -490,11 +494,35 @@ async fn a_million_rows_scroll_to_both_ends() {
     assert_eq!(stage.visible().first(), Some(&1));
     let middle = stage.scroller().scroll_height() / 2;
     stage.scroller().set_scroll_top(middle);
-    until("the move is heard", || stage.console.window() != Window::At { first: 0, rows: 40 }).await;
+    until("the move is heard", || !matches!(stage.console.pull().window, Window::At { first: 1, .. })).await;
     frames(2).await;
     stage.show();
     let first = stage.visible()[0];
     assert!((499_000..501_000).contains(&first), "{first}");
+}
+
+#[wasm_bindgen_test]
+async fn marks_come_and_go_and_are_text() {
+    let mut stage = Stage::new().await;
+    stage.log(3, 0);
+    let mut marked = answer(&stage.console, &stage.stats);
+    let marks = Marks { topic: vec![(0, 5), (6, 7)], payload: vec![(0, 4)] };
+    marked.rows[1].marks = Some(marks);
+    let text = |stage: &Stage| stage.elements()[1].text_content();
+    let before = text(&stage);
+    stage.console.show(marked.clone());
+    let words = |stage: &Stage| {
+        let marks = stage.root.query_selector_all("mark").expect("selector");
+        (0..marks.length()).filter_map(|at| marks.item(at)?.text_content()).collect::<Vec<_>>()
+    };
+    assert_eq!(words(&stage), ["topic", "2", "<img"]);
+    assert_eq!(text(&stage), before, "marks change no words");
+    marked.rows[1].marks = Some(Marks { payload: vec![(26, 27)], ..Marks::default() });
+    stage.console.show(marked);
+    assert_eq!(words(&stage), [")"]);
+    stage.show();
+    assert_eq!((words(&stage), text(&stage)), (vec![], before));
+    assert!(stage.root.query_selector("img").expect("selector").is_none(), "a payload became markup");
 }
 
 #[wasm_bindgen_test]
@@ -509,11 +537,22 @@ async fn a_new_log_begins_anew() {
 
 #[wasm_bindgen_test]
 async fn the_keyboard_reaches_the_rows() {
-    let stage = Stage::new().await;
-    let scroller = stage.scroller();
-    scroller.focus().expect("focus");
-    assert_eq!(document().active_element().as_ref(), Some(scroller.as_ref()));
-    assert_eq!(stage.find("[role=table]").get_attribute("aria-label").as_deref(), Some("Message console"));
+    let mut stage = Stage::new().await;
+    stage.log(40, 0);
+    let table = stage.find("[role=grid]");
+    table.focus().expect("focus");
+    assert_eq!(document().active_element().as_ref(), Some(table.as_ref()));
+    stage.press("ArrowUp");
+    stage.press("ArrowUp");
+    let selected = stage.find("[aria-selected=true]");
+    assert_eq!(selected.get_attribute("data-seq").as_deref(), Some("39"));
+    assert_eq!(table.get_attribute("aria-activedescendant"), Some(selected.id()));
+    stage.log(500, 0);
+    assert_eq!(stage.find("[aria-selected=true]").get_attribute("data-seq").as_deref(), Some("39"));
+    stage.press("End");
+    assert!(!table.has_attribute("aria-activedescendant"), "it is off the screen");
+    stage.press("Escape");
+    assert_eq!(stage.find("[role=grid]").get_attribute("aria-label").as_deref(), Some("Message console"));
 }
 
 // The form

@@ -1,7 +1,12 @@
 //! Where the console stands: following, leaving, growing, and a million rows.
 
-use mqtt_crawl::console::{SPACER_MAX_PX, Scroll, Step, grouped, size, time_of_day};
-use mqtt_crawl::engine::command::Window;
+use mqtt_crawl::console::{Reader, SPACER_MAX_PX, Scroll, Step, Toward, grouped, size, time_of_day};
+use mqtt_crawl::engine::Engine;
+use mqtt_crawl::engine::command::{Command, Listed, Pull, Window};
+use mqtt_crawl::engine::update::Stats;
+use mqtt_crawl::log::Limits;
+use mqtt_crawl::log::ndjson::OwnedMessage;
+use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
@@ -62,11 +67,11 @@ fn keys() {
 #[test]
 fn the_window_reaches_beyond_the_edges() {
     let mut scroll = list(1_000);
-    assert_eq!(scroll.window(), Window::Tail { rows: 11 });
+    assert_eq!(scroll.window(0), Window::Tail { rows: 11 });
     scroll.drag(scroll.bar_px(), 500.0 * ROW_PX);
-    assert_eq!(scroll.window(), Window::At { first: 488, rows: 35 });
+    assert_eq!(scroll.window(0), Window::At { first: 488, rows: 35 });
     scroll.step(Step::Home);
-    assert_eq!(scroll.window(), Window::At { first: 0, rows: 35 });
+    assert_eq!(scroll.window(0), Window::At { first: 0, rows: 35 });
 }
 
 #[test]
@@ -90,6 +95,38 @@ fn holding_stays_where_the_tail_was() {
     assert_eq!((scroll.top_rows(), scroll.unseen()), (90.0, 20));
     scroll.follow();
     assert_eq!(scroll.top_rows(), 110.0);
+}
+
+#[test]
+fn rows_that_join_the_front_move_nothing() {
+    let mut scroll = list(100);
+    scroll.drag(scroll.bar_px(), 50.0 * ROW_PX);
+    scroll.grow(150, -50);
+    assert_eq!((scroll.top_rows(), scroll.unseen()), (100.0, 0), "the same message is at the edge");
+    scroll.grow(151, 0);
+    assert_eq!(scroll.unseen(), 1);
+}
+
+#[test]
+fn a_row_is_brought_into_sight() {
+    let mut scroll = list(100);
+    scroll.reveal(95);
+    assert_eq!((scroll.top_rows(), scroll.is_following()), (90.0, false), "in sight already: only held");
+    scroll.reveal(89);
+    assert_eq!(scroll.top_rows(), 89.0);
+    scroll.reveal(99);
+    assert_eq!((scroll.top_rows(), scroll.is_following()), (90.0, false), "the last row isn't the tail");
+    scroll.center(95);
+    assert_eq!(scroll.top_rows(), 90.0);
+    scroll.center(50);
+    assert_eq!(scroll.top_rows(), 45.0);
+    scroll.center(0);
+    assert_eq!(scroll.top_rows(), 0.0);
+    scroll.center(1_000);
+    assert_eq!(scroll.top_rows(), 90.0);
+    let mut short = list(5);
+    short.reveal(2);
+    assert!(short.is_following(), "nothing to scroll to");
 }
 
 #[test]
@@ -154,12 +191,283 @@ fn numbers() {
     }
 }
 
+/// A reader before a worker: ten rows on screen.
+struct Desk {
+    engine: Engine,
+    reader: Reader,
+    stats: Stats,
+}
+
+impl Desk {
+    fn new(messages: u64) -> Self {
+        let engine = Engine::new(1, Limits { messages, bytes: 64 << 20 });
+        let mut reader = Reader::new(ROW_PX);
+        reader.scroll.resize(240.0);
+        Self { engine, reader, stats: Stats::default() }
+    }
+
+    /// So many messages arrive; every tenth says "ten".
+    fn arrive(&mut self, count: u64) {
+        let first = self.stats.received + 1;
+        self.stats.received += count;
+        let message = |n: u64| OwnedMessage {
+            seq: n,
+            time: Instant::EPOCH,
+            topic: "t".to_owned(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            dup: false,
+            properties: Vec::new(),
+            payload: if n.is_multiple_of(10) { format!("ten {n}") } else { n.to_string() }.into_bytes(),
+        };
+        let messages = (first..first + count).map(message).collect();
+        self.engine.handle_command(Command::Replay(messages), Instant::EPOCH);
+    }
+
+    fn filter(&mut self, text: &str) {
+        let filter = Command::Filter { text: text.to_owned(), ahead_of_utc_min: 0 };
+        self.engine.handle_command(filter, Instant::EPOCH);
+    }
+
+    /// One slice of the filter's work, if there is any.
+    fn turn(&mut self) -> bool {
+        let is_due = self.engine.poll_timeout().is_some();
+        if is_due {
+            self.engine.handle_timeout(Instant::EPOCH);
+        }
+        is_due
+    }
+
+    /// The page asks until it has what it wants.
+    fn frame(&mut self) {
+        let mut asked = None;
+        while asked != Some(self.reader.pull()) {
+            asked = Some(self.reader.pull());
+            self.engine.handle_command(Command::Pull(self.reader.pull()), Instant::EPOCH);
+            if let Some(update) = self.engine.poll_update() {
+                self.stats = update.stats;
+                self.reader.take(update.rows);
+            }
+        }
+    }
+
+    /// Numbers of the rows on screen, and how much of the first is hidden.
+    fn on_screen(&self) -> (Vec<u64>, f64) {
+        let rows = self.reader.scroll.on_screen();
+        let first = self.reader.first_index();
+        let at = |index: u64| usize::try_from(index - first).ok().and_then(|at| self.reader.rows().rows.get(at));
+        let seqs = rows.clone().map(|index| at(index).expect("a row that has come").seq).collect();
+        (seqs, self.reader.scroll.top_rows().fract())
+    }
+}
+
+/// The reader's place, whatever happens at the list's front and end.
+#[test]
+fn a_reader_stays_while_matches_come_and_go() {
+    let mut desk = Desk::new(200_000);
+    desk.arrive(200_000);
+    desk.frame();
+    desk.filter("ten");
+    desk.frame();
+    let found_first = desk.stats.matching;
+    assert!(found_first < 20_000, "the filter is still at work");
+    desk.reader.step(Step::PageUp);
+    desk.reader.step(Step::PageUp);
+    desk.frame();
+    let place = desk.on_screen();
+    assert_eq!(place.0.last(), Some(&199_820));
+    let mut slices = 0;
+    while desk.turn() {
+        desk.frame();
+        slices += 1;
+        assert_eq!(desk.on_screen(), place, "older matches are found");
+    }
+    assert!(slices > 1 && desk.stats.matching == 20_000, "{slices}, {:?}", desk.stats);
+    for _ in 0..30 {
+        desk.arrive(6_000);
+        while desk.turn() {}
+        desk.frame();
+        assert_eq!(desk.on_screen(), place, "older matches are evicted");
+    }
+    assert!(desk.stats.evicted > 160_000 && desk.reader.unseen() == 18_000, "{:?}", desk.stats);
+    desk.arrive(200_000);
+    while desk.turn() {}
+    desk.frame();
+    assert!(desk.on_screen().0[0] > 199_820, "what was read is gone: the oldest that is kept");
+}
+
+#[test]
+fn a_reader_walks_from_row_to_row() {
+    let mut desk = Desk::new(1_000);
+    desk.arrive(100);
+    desk.frame();
+    desk.reader.step(Step::LineUp);
+    assert_eq!((desk.reader.selected(), desk.reader.at_hand()), (Some(100), Some(100)), "the newest at first");
+    assert!(!desk.reader.scroll.is_following(), "it stays in sight");
+    for _ in 0..60 {
+        desk.reader.step(Step::LineUp);
+        desk.frame();
+        let selected = desk.reader.selected().expect("a message");
+        assert!(desk.on_screen().0.contains(&selected));
+    }
+    assert_eq!((desk.reader.selected(), desk.on_screen().0[0]), (Some(40), 40));
+    // From far away the way leads back to it.
+    desk.reader.step(Step::Home);
+    desk.frame();
+    assert_eq!(desk.reader.at_hand(), Some(1));
+    desk.reader.step(Step::LineDown);
+    desk.frame();
+    assert_eq!(desk.reader.selected(), Some(41));
+    assert!(desk.on_screen().0.contains(&41));
+    desk.reader.deselect();
+    desk.reader.step(Step::Home);
+    desk.frame();
+    desk.reader.step(Step::LineDown);
+    desk.reader.step(Step::LineUp);
+    desk.frame();
+    assert_eq!(desk.reader.selected(), Some(1), "there is none before the first");
+    desk.reader.step(Step::End);
+    assert!(desk.reader.scroll.is_following());
+}
+
+#[test]
+fn matches_are_walked_alone_and_among_all() {
+    let mut desk = Desk::new(1_000);
+    desk.arrive(995);
+    desk.filter("ten");
+    desk.frame();
+    let selected = |desk: &mut Desk, toward| {
+        desk.reader.seek(toward);
+        desk.frame();
+        let seq = desk.reader.selected();
+        assert!(seq.is_none_or(|seq| desk.on_screen().0.contains(&seq)), "{seq:?}");
+        (seq, desk.reader.rows().rank)
+    };
+    assert_eq!(selected(&mut desk, Toward::Older), (Some(990), Some(99)), "first the one in sight");
+    assert_eq!(selected(&mut desk, Toward::Older), (Some(980), Some(98)));
+    assert_eq!(selected(&mut desk, Toward::Newer), (Some(990), Some(99)));
+    assert_eq!(selected(&mut desk, Toward::Newer), (Some(990), Some(99)), "there is none behind the last");
+
+    desk.reader.list_others();
+    desk.frame();
+    let (seqs, _) = desk.on_screen();
+    assert!(seqs.contains(&990) && seqs.contains(&989), "{seqs:?}");
+    assert_eq!((desk.stats.matching, desk.reader.rows().total), (99, 995));
+    for expected in [980, 970, 960, 950] {
+        assert_eq!(selected(&mut desk, Toward::Older), (Some(expected), Some(expected / 10)));
+    }
+    let marked = |desk: &Desk| desk.reader.rows().rows.iter().filter(|row| row.marks.is_some()).count();
+    assert!((2..8).contains(&marked(&desk)));
+    desk.reader.step(Step::LineDown);
+    desk.frame();
+    assert_eq!((desk.reader.selected(), desk.reader.rows().rank), (Some(951), None));
+    assert_eq!(selected(&mut desk, Toward::Newer), (Some(960), Some(96)));
+
+    // Back to the matches, and to another filter: still in sight.
+    desk.reader.list_others();
+    desk.frame();
+    assert!(desk.on_screen().0.contains(&960));
+    desk.filter("");
+    desk.frame();
+    assert!(desk.on_screen().0.contains(&960) && desk.on_screen().0.contains(&961));
+    // One that the chosen message doesn't get through is shown from its end.
+    desk.filter("99");
+    desk.frame();
+    assert_eq!(desk.on_screen().0.last(), Some(&995));
+    assert!(desk.reader.rows().rank.is_none());
+}
+
+#[test]
+fn a_message_is_revealed_wherever_it_is() {
+    let mut desk = Desk::new(1_000);
+    desk.arrive(900);
+    desk.frame();
+    for seq in [450, 1, 900, 455] {
+        desk.reader.reveal(seq);
+        desk.frame();
+        assert_eq!(desk.reader.selected(), Some(seq));
+        assert!(desk.on_screen().0.contains(&seq));
+    }
+    // Behind a filter: all are listed.
+    desk.filter("ten");
+    desk.frame();
+    desk.reader.reveal(60);
+    desk.frame();
+    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(60), Listed::Matching));
+    desk.reader.reveal(61);
+    desk.frame();
+    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(61), Listed::All));
+    assert!(desk.on_screen().0.contains(&61));
+    // One that isn't kept changes nothing.
+    let before = desk.on_screen();
+    desk.reader.reveal(5_000);
+    desk.frame();
+    assert_eq!((desk.reader.selected(), desk.on_screen()), (Some(61), before));
+    assert_eq!(
+        desk.reader.pull(),
+        Pull { window: desk.reader.pull().window, selected: Some(61), listed: Listed::All, ..Pull::default() }
+    );
+    // One that came while the view was held lets it go.
+    desk.reader.hold();
+    desk.arrive(1);
+    desk.frame();
+    assert!(desk.reader.is_held());
+    desk.reader.reveal(901);
+    desk.frame();
+    assert_eq!((desk.reader.selected(), desk.reader.is_held()), (Some(901), false));
+}
+
+#[test]
+fn a_held_view_stands_still_and_counts() {
+    for count in [3, 500] {
+        let mut desk = Desk::new(100_000);
+        desk.arrive(count);
+        desk.frame();
+        let before = desk.on_screen();
+        desk.reader.hold();
+        desk.arrive(40);
+        desk.frame();
+        assert_eq!((desk.on_screen(), desk.reader.unseen()), (before, 40), "of {count}");
+        assert_eq!((desk.stats.received, desk.stats.matching), (count + 40, count + 40), "intake goes on");
+        // Also through a filter, and among all again.
+        desk.filter("-ten");
+        desk.frame();
+        assert_eq!(desk.reader.unseen(), 36);
+        desk.filter("");
+        desk.frame();
+        desk.reader.step(Step::PageUp);
+        desk.frame();
+        assert_eq!(desk.reader.unseen(), 40);
+        assert!(desk.on_screen().0.iter().all(|seq| *seq <= count));
+        desk.reader.step(Step::End);
+        desk.frame();
+        assert!(!desk.reader.is_held());
+        assert_eq!((desk.on_screen().0.last(), desk.reader.unseen()), (Some(&(count + 40)), 0));
+    }
+}
+
+#[test]
+fn a_click_stays_with_the_message() {
+    let mut desk = Desk::new(1_000);
+    desk.arrive(100);
+    desk.frame();
+    desk.reader.select(95);
+    let before = desk.on_screen();
+    desk.arrive(300);
+    desk.frame();
+    assert_eq!((desk.on_screen(), desk.reader.selected(), desk.reader.unseen()), (before, Some(95), 300));
+    desk.reader.restart();
+    assert_eq!((desk.reader.selected(), desk.reader.rows().total), (None, 0));
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     Step(Step),
     Drag(f64),
     Grow(u64),
     Evict(u64),
+    Find(u64),
+    Reveal(f64),
     Resize(f64),
     Hold,
 }
@@ -171,6 +479,8 @@ fn any_move() -> impl Strategy<Value = Move> {
         (-0.1..1.1).prop_map(Move::Drag),
         (0_u64..2_000_000).prop_map(Move::Grow),
         (0_u64..3_000).prop_map(Move::Evict),
+        (0_u64..3_000).prop_map(Move::Find),
+        (0.0..1.0).prop_map(Move::Reveal),
         (0.0..3_000.0).prop_map(Move::Resize),
         Just(Move::Hold),
     ]
@@ -186,7 +496,9 @@ proptest! {
                 Move::Step(step) => scroll.step(step),
                 Move::Drag(part) => scroll.drag(scroll.bar_px(), part * scroll.spacer_px()),
                 Move::Grow(more) => { total += more; scroll.grow(total, 0); }
-                Move::Evict(gone) => { total -= gone.min(total); scroll.grow(total, gone); }
+                Move::Evict(gone) => { total -= gone.min(total); scroll.grow(total, i64::try_from(gone).expect("few")); }
+                Move::Find(more) => { total += more; scroll.grow(total, -i64::try_from(more).expect("few")); }
+                Move::Reveal(part) => scroll.reveal((part * total as f64) as u64),
                 Move::Resize(px) => scroll.resize(px),
                 Move::Hold => scroll.hold(),
             }
@@ -194,7 +506,8 @@ proptest! {
             prop_assert!(rows.end <= total && rows.start <= rows.end, "{rows:?} of {total}");
             prop_assert!(scroll.unseen() <= total);
             prop_assert!(scroll.bar_px() >= 0.0 && scroll.bar_px() <= scroll.spacer_px());
-            if let Window::At { first, rows: fetched } = scroll.window() {
+            if let Window::At { first, rows: fetched } = scroll.window(0) {
+                let first = u64::try_from(first).expect("a list that begins at 0");
                 prop_assert!(first <= rows.start && rows.end <= first + u64::from(fetched));
             }
         }

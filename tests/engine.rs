@@ -9,7 +9,7 @@ use mqtt_crawl::engine::command::{
     Window,
 };
 use mqtt_crawl::engine::update::{
-    Granted, Outcome, PanelsUpdate, Preview, Published, State, SubscriptionsView, Told, TopicsView, Update,
+    Granted, Marks, Outcome, PanelsUpdate, Preview, Published, State, SubscriptionsView, Told, TopicsView, Update,
 };
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
@@ -103,7 +103,7 @@ impl Bench {
     }
 
     fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
-        self.command(Command::Pull(Pull { window: Window::Tail { rows }, lines }));
+        self.command(Command::Pull(Pull { window: Window::Tail { rows }, lines, ..Pull::default() }));
         self.engine.poll_update()
     }
 
@@ -214,7 +214,7 @@ fn a_page_that_does_not_pull_costs_nothing_and_misses_nothing() {
     }
     let update = bench.pull(5, 4).expect("something new");
     assert_eq!((update.stats.received, update.stats.kept, update.stats.matching), (1_000, 1_000, 1_000));
-    assert_eq!(update.rows.first, 995);
+    assert_eq!((update.rows.first, update.rows.begin, update.rows.total), (996, 1, 1_000));
     assert_eq!(update.rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [996, 997, 998, 999, 1_000]);
     // The crawl hears how many it missed, then the newest.
     assert_eq!(update.lines[0], Told::Passed { seq: 992, count: 992 });
@@ -265,7 +265,7 @@ fn smaller_limits_hold_at_once_and_are_counted() {
     for number in 0..3_000 {
         bench.message("StarWars", &format!("{number}"));
     }
-    bench.command(Command::Filter("9".to_owned()));
+    bench.command(Command::Filter { text: "9".to_owned(), ahead_of_utc_min: 0 });
     let limits = Limits { messages: 1_000, ..Limits::default() };
     bench.command(Command::Bound(limits));
     let Update { stats, rows, .. } = bench.update();
@@ -280,21 +280,48 @@ fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
     for n in 0..50 {
         bench.message(if n % 10 == 0 { "alarm" } else { "t" }, &n.to_string());
     }
-    bench.command(Command::Filter("alarm".to_owned()));
+    bench.command(Command::Filter { text: "alarm".to_owned(), ahead_of_utc_min: 0 });
     let update = bench.update();
     assert_eq!((update.stats.matching, update.stats.kept), (5, 50));
     assert_eq!(update.rows.rows.len(), 5);
+    let marks = Marks { topic: vec![(0, 5)], payload: vec![] };
+    assert!(update.rows.rows.iter().all(|row| row.marks.as_ref() == Some(&marks)));
     bench.message("alarm", "again");
     assert_eq!(bench.update().stats.matching, 6);
 
-    bench.command(Command::Filter("qos:9".to_owned()));
+    bench.command(Command::Filter { text: "qos:9".to_owned(), ahead_of_utc_min: 0 });
     let update = bench.update();
     assert!(update.filter_error.is_some());
     assert_eq!(update.stats.matching, 6, "a filter half typed changes nothing");
 
-    bench.command(Command::Filter(String::new()));
+    bench.command(Command::Filter { text: String::new(), ahead_of_utc_min: 0 });
     let update = bench.update();
     assert_eq!((update.stats.matching, update.filter_error), (51, None));
+    assert!(update.rows.rows.iter().all(|row| row.marks.is_none()));
+}
+
+#[test]
+fn rows_know_what_brought_them_and_when() {
+    let mut bench = Bench::new();
+    let topics = ["#", "t/+", "$share/g/u"].map(str::to_owned).to_vec();
+    bench.command(Command::Connect(ConnectRequest { topics, ..request() }));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    bench.message("t/a", "");
+    bench.now = bench.now + Duration::from_millis(250);
+    bench.message("$SYS/x", "");
+    let rows = bench.pull(1, 0).expect("news").rows;
+    assert_eq!(rows.rows[0].subscription, None);
+    assert_eq!((rows.before, rows.zero), (Some(Instant::from_millis(1_000)), Instant::from_millis(1_000)));
+    bench.command(Command::Disconnect);
+    let rows = bench.update().rows;
+    assert_eq!(rows.rows.iter().map(|row| row.subscription).collect::<Vec<_>>(), [Some(0), None]);
+    assert_eq!(rows.before, None);
+    bench.command(Command::Clear);
+    bench.update();
+    bench.now = bench.now + Duration::from_secs(1);
+    bench.command(Command::Replay(vec![from_file(1, "")]));
+    assert_eq!(bench.update().rows.zero, bench.now, "it counts anew");
 }
 
 #[test]
@@ -303,7 +330,7 @@ fn a_large_log_is_filtered_in_slices() {
     for n in 0..50_000 {
         bench.message("t", &n.to_string());
     }
-    bench.command(Command::Filter("7".to_owned()));
+    bench.command(Command::Filter { text: "7".to_owned(), ahead_of_utc_min: 0 });
     let mut slices = 0;
     while bench.engine.poll_timeout() == Some(Instant::EPOCH) {
         bench.engine.handle_timeout(bench.now);
@@ -320,11 +347,11 @@ fn a_place_scrolled_to_is_answered_from_there() {
     for n in 1..=100 {
         bench.message("t", &n.to_string());
     }
-    for (first, begins, rows) in [(0, 0, 10), (42, 42, 10), (95, 90, 10), (u64::MAX, 90, 10)] {
-        bench.command(Command::Pull(Pull { window: Window::At { first, rows }, lines: 0 }));
+    for (first, begins, rows) in [(i64::MIN, 1, 10), (1, 1, 10), (43, 43, 10), (96, 91, 10), (i64::MAX, 91, 10)] {
+        bench.command(Command::Pull(Pull { window: Window::At { first, rows }, ..Pull::default() }));
         let update = bench.engine.poll_update().expect("another window");
         assert_eq!((update.rows.first, update.rows.rows.len()), (begins, 10));
-        assert_eq!(update.rows.rows[0].seq, begins + 1);
+        assert_eq!(i64::try_from(update.rows.rows[0].seq), Ok(begins));
     }
 }
 

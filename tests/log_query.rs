@@ -1,6 +1,6 @@
 //! The query line, and the matches found for it in slices.
 
-use mqtt_crawl::log::query::{Matches, Query};
+use mqtt_crawl::log::query::{LocalTime, Matches, Query};
 use mqtt_crawl::log::{Arrival, Limits, Message, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
@@ -11,7 +11,7 @@ fn arrival<'a>(topic: &'a str, payload: &'a [u8]) -> Arrival<'a> {
 }
 
 fn query(line: &str) -> Query {
-    Query::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    Query::parse(line, LocalTime::default()).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
 fn message<'a>(topic: &'a str, payload: &'a [u8]) -> Message<'a> {
@@ -158,6 +158,29 @@ fn a_wrong_query_is_told_in_words() {
     for (line, at, expected) in [
         ("qos:3", 0, "After qos: comes 0, 1 or 2, not 3."),
         ("a qos:", 2, "After qos: comes 0, 1 or 2."),
+        ("a -qos:", 2, "After qos: comes 0, 1 or 2."),
+        ("payload:", 0, "After payload: comes a word or a phrase: payload:on or payload:\"two words\"."),
+        ("payload:\"\"", 0, "After payload: comes a word"),
+        ("character: Leia", 0, "After character: comes a speaker's name: character:Leia."),
+        ("hex:", 0, "After hex: comes each byte in two digits: hex:ff00 or hex:\"ff 00\"."),
+        ("hex:f", 0, "hex:\"ff 00\", not f."),
+        ("hex:0x", 0, "not 0x."),
+        ("-hex:é", 0, "not é."),
+        (
+            "after:",
+            0,
+            "After after: comes a time: 10:05, 10:05:30.5 or 2026-11-21T10:05, each with a Z for UTC, or -5m for five minutes ago.",
+        ),
+        ("x before:noon", 2, "or -5m for five minutes ago, not noon."),
+        ("after:25:00", 0, "not 25:00."),
+        ("after:10:60", 0, "not 10:60."),
+        ("after:10", 0, "not 10."),
+        ("after:10:00:00.", 0, "not 10:00:00.."),
+        ("after:2026-02-30", 0, "not 2026-02-30."),
+        ("after:-5", 0, "not -5."),
+        ("after:-m", 0, "not -m."),
+        ("after:-5é", 0, "not -5é."),
+        ("after:5m", 0, "not 5m."),
         ("  qos:-1", 2, "not -1"),
         ("qos:one", 0, "not one"),
         ("retain:maybe", 0, "After retain: comes yes or no, not maybe."),
@@ -173,10 +196,169 @@ fn a_wrong_query_is_told_in_words() {
         ("topic:\"a", 0, "isn't closed"),
         ("qos:123456789012345678901234567890", 0, "not 123456789012345678901234…."),
     ] {
-        let error = Query::parse(line).expect_err(line);
+        let error = Query::parse(line, LocalTime::default()).expect_err(line);
         assert_eq!(error.at, at, "{line}: {error}");
         assert!(error.words.contains(expected), "{line}: {error}");
     }
+}
+
+#[test]
+fn a_minus_turns_a_term_around() {
+    for (line, expected) in [
+        ("-off", true),
+        ("-on", false),
+        ("-light", false),
+        ("-\"o n\"", true),
+        ("-topic:garden/#", true),
+        ("-topic:house/#", false),
+        ("-qos:0", true),
+        ("-qos:1", false),
+        ("-retain:yes", false),
+        ("-retain:no", true),
+        ("-dup:yes", true),
+        ("-payload:light", true),
+        ("-payload:on", false),
+        ("on -off", true),
+        ("on -light", false),
+        // A word of its own, and one in quotation marks.
+        ("-", false),
+        ("- on", false),
+        ("\"-on\"", false),
+        ("--on", true),
+        // Nothing is in everything: it says nothing.
+        ("-\"\"", true),
+    ] {
+        check(line, "house/light", "on", expected);
+    }
+    check("-", "t", "a - b", true);
+    check("\"-5\"", "t", "-5", true);
+    check("-5", "t", "-5", false);
+}
+
+#[test]
+fn payloads_are_looked_at_alone_and_by_their_bytes() {
+    for (line, payload, expected) in [
+        ("payload:light", &b"on"[..], false),
+        ("payload:ON", b"on", true),
+        ("payload:\"o n\"", b"so no", true),
+        ("hex:ff00", b"a\xff\0b", true),
+        ("hex:FF00", b"a\xff\0b", true),
+        ("hex:\"ff 00\"", b"a\xff\0b", true),
+        ("hex:00ff", b"a\xff\0b", false),
+        // Exactly these: no capitals.
+        ("hex:41", b"a", false),
+        ("hex:61", b"a", true),
+        ("-hex:61", b"a", false),
+        ("hex:6161", b"a", false),
+    ] {
+        check(line, "house/light", payload, expected);
+    }
+}
+
+#[test]
+fn speakers_are_told_as_the_crawl_reads_them() {
+    let json = r#"{"character":"Leia Organa","text":"Help me, Luke."}"#;
+    for (line, payload, expected) in [
+        ("character:leia", json, true),
+        ("character:ORGANA", json, true),
+        ("character:\"leia o\"", json, true),
+        ("character:luke", json, false),
+        ("-character:luke", json, true),
+        ("character:luke", "LUKE: I am here.", true),
+        ("character:here", "LUKE: I am here.", false),
+        ("character:luke", "luke is here", false),
+        ("character:chloé", "Chloé: oui", true),
+        ("character:CHLOÉ", "Chloé: oui", true),
+        // Written with an escape, or as something else than a text.
+        ("character:leia", r#"{"character":"\u004ceia","text":""}"#, true),
+        ("character:\"1, 2\"", "{\"character\":[1,\n2],\"text\":\"\"}", true),
+        ("character:7", r#"{"character":7,"text":"7"}"#, true),
+        ("character:a", r#"{"character":"b","text":"a"}"#, false),
+        ("character:a", "", false),
+    ] {
+        check(line, "t", payload, expected);
+    }
+    check("character:a", "t", b"a: \xff", false);
+}
+
+#[test]
+fn times_bound_what_is_shown() {
+    // 11:00:00 in a zone two hours ahead of UTC, on 21 November 2026.
+    let hour_ms = 3_600_000;
+    let nine_utc = 1_795_255_200_000 - hour_ms;
+    let typed = LocalTime { now: Instant::from_millis(nine_utc), ahead_of_utc_min: 120 };
+    let at = |line: &str, ms: u64| {
+        let query = Query::parse(line, typed).unwrap_or_else(|error| panic!("{line}: {error}"));
+        query.matches(&Message { time: Instant::from_millis(ms), ..message("t", b"") })
+    };
+    for (value, begins_ms) in [
+        ("11:00", nine_utc),
+        ("9:00Z", nine_utc),
+        ("09:00z", nine_utc),
+        ("11:00:00", nine_utc),
+        ("11:00:00.25", nine_utc + 250),
+        ("11:00:30.5", nine_utc + 30_500),
+        ("00:00", nine_utc - 11 * hour_ms),
+        ("2026-11-21T11:00", nine_utc),
+        ("2026-11-21t9:00Z", nine_utc),
+        ("\"2026-11-21 11:00\"", nine_utc),
+        ("2026-11-21", nine_utc - 11 * hour_ms),
+        ("2026-11-21Z", nine_utc - 9 * hour_ms),
+        ("2026-11-20T23:30", nine_utc - 11 * hour_ms - hour_ms / 2),
+        ("-30s", nine_utc - 30_000),
+        ("-5m", nine_utc - 300_000),
+        ("-2h", nine_utc - 2 * hour_ms),
+        ("-1d", nine_utc - 24 * hour_ms),
+        ("-0s", nine_utc),
+        ("-99999999999d", 0),
+    ] {
+        assert!(at(&format!("after:{value}"), begins_ms), "after:{value}");
+        assert!(!at(&format!("before:{value}"), begins_ms), "before:{value}");
+        if begins_ms > 0 {
+            assert!(!at(&format!("after:{value}"), begins_ms - 1), "after:{value}");
+            assert!(at(&format!("before:{value}"), begins_ms - 1), "before:{value}");
+            assert!(at(&format!("-after:{value}"), begins_ms - 1), "-after:{value}");
+        }
+    }
+    // Behind UTC it is still yesterday.
+    let typed = LocalTime { now: Instant::from_millis(1_795_219_200_000), ahead_of_utc_min: -300 };
+    let query = Query::parse("after:19:00 before:19:01", typed).expect("a query");
+    let message = |ms| Message { time: Instant::from_millis(ms), ..message("t", b"") };
+    assert!(query.matches(&message(1_795_219_200_000)));
+    assert!(!query.matches(&message(1_795_219_260_000)));
+}
+
+#[test]
+fn too_many_terms_are_told() {
+    assert!(Query::parse(&"a ".repeat(Query::TERMS_MAX), LocalTime::default()).is_ok());
+    let error = Query::parse(&"a ".repeat(Query::TERMS_MAX + 1), LocalTime::default()).expect_err("too many");
+    assert_eq!((error.at, error.to_string().as_str()), (128, "A filter has at most 64 terms. Leave out the rest."));
+}
+
+#[test]
+fn where_the_words_are_is_told() {
+    for (line, text, expected) in [
+        ("", "abc", &[][..]),
+        ("b", "abcb", &[1..2, 3..4]),
+        ("B", "abcb", &[1..2, 3..4]),
+        // Apart from each other, whatever overlaps or touches.
+        ("aa", "aaaaa", &[0..4]),
+        ("abc bcd", "abcd", &[0..4]),
+        ("ab cd", "abcd", &[0..4]),
+        ("c a", "abc", &[0..1, 2..3]),
+        ("ÄR", "kein Ärger", &[5..8]),
+        ("οσ", "ΟΔΟΣ οδός", &[4..8]),
+        ("-a", "abc", &[]),
+        ("topic:abc qos:1", "abc", &[]),
+    ] {
+        assert_eq!(query(line).hits_in_topic(text), expected, "{line} in {text}");
+        assert_eq!(query(line).hits_in_payload(text.as_bytes()), expected, "{line} in {text}");
+    }
+    assert_eq!(query("payload:b hex:63").hits_in_topic("abc"), []);
+    assert_eq!(query("payload:b hex:63").hits_in_payload(b"abc"), [1..3]);
+    assert_eq!(query("é").hits_in_payload(b"\xff\xc3\xa9"), [1..3]);
+    let many = query("a").hits_in_payload(&[b'a'; 1_000]);
+    assert_eq!(many, [0..32], "only the first of many");
 }
 
 #[test]
@@ -191,6 +373,41 @@ fn an_empty_query_needs_no_looking() {
     assert!(!matches.advance(&log, 0));
     assert_eq!((matches.len(), matches.seq_at(0), matches.seq_at(15)), (16, Some(5), Some(20)));
     assert_eq!((matches.seq_at(16), matches.seq_at(u64::MAX)), (None, None));
+    assert_eq!((matches.first_place(), matches.count_before(0), matches.count_before(9)), (5, 0, 4));
+}
+
+/// What a reader holds on to: a match and its place.
+#[test]
+fn a_match_keeps_its_place() {
+    let mut log = MessageLog::new(Limits { messages: 160, bytes: 1 << 20 });
+    for _ in 0..160 {
+        log.append(&arrival("a", b"x"));
+    }
+    let mut matches = Matches::new(query("x"));
+    assert!(matches.advance(&log, 10));
+    let place_of =
+        |matches: &Matches, seq| matches.first_place() + i64::try_from(matches.count_before(seq)).expect("few");
+    let place = place_of(&matches, 155);
+    // Found before it …
+    assert!(matches.advance(&log, 50));
+    assert_eq!((matches.len(), place_of(&matches, 155)), (60, place));
+    while matches.advance(&log, 50) {}
+    assert_eq!((matches.count_before(1), matches.count_before(155), matches.count_before(1_000)), (0, 154, 160));
+    assert_eq!(place_of(&matches, 155), place);
+    // … gone before it, and come after it.
+    for _ in 0..150 {
+        log.append(&arrival("a", b"x"));
+        let _ = matches.advance(&log, 50);
+        assert_eq!(place_of(&matches, 155), place);
+    }
+    assert!(log.first_seq() > 101);
+    // Those that were there first may all go.
+    let place = place_of(&matches, 310);
+    for _ in 0..150 {
+        log.append(&arrival("a", b"x"));
+        let _ = matches.advance(&log, 50);
+        assert_eq!(place_of(&matches, 310), place);
+    }
 }
 
 #[test]
@@ -327,7 +544,7 @@ proptest! {
 
     #[test]
     fn any_line_is_a_query_or_an_error(line in any::<String>(), payload in any::<Vec<u8>>()) {
-        match Query::parse(&line) {
+        match Query::parse(&line, LocalTime::default()) {
             Ok(query) => {
                 let _ = query.matches(&message("t", &payload));
             }

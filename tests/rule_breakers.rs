@@ -127,7 +127,7 @@ fn evidence<'a>(connection: &'a Connection, name: &str) -> Option<&'a str> {
 }
 
 fn connection(engine: &mut Engine) -> Connection {
-    engine.handle_command(Command::Pull(Pull { window: Window::Tail { rows: 1 }, lines: 0 }), NOW);
+    engine.handle_command(Command::Pull(Pull { window: Window::Tail { rows: 1 }, ..Pull::default() }), NOW);
     engine.poll_update().expect("something new").connection
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mqtt_crawl::engine::command::{LevelGlance, TopicsGlance};
 use mqtt_crawl::engine::update::{Preview, TopicRow, TopicsView};
-use mqtt_crawl::log::query::Query;
+use mqtt_crawl::log::query::{LocalTime, Query};
 use mqtt_crawl::log::{Arrival, Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
@@ -307,7 +307,7 @@ fn the_query_of_a_topic_lets_its_messages_through() {
         bench.message("other", "1");
         for (has_below, count) in [(false, 1), (true, 2)] {
             let line = query(topic, has_below);
-            let query = Query::parse(&line).expect(&line);
+            let query = Query::parse(&line, LocalTime::default()).expect(&line);
             let matching = bench.log.iter_from(0).filter(|message| query.matches(message)).count();
             assert_eq!(matching, count, "{line}");
         }

@@ -40,8 +40,14 @@ pub enum Command {
     /// End the subscription of this filter.
     #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
     Unsubscribe(String),
-    /// Show only the messages that this text lets through; empty shows all.
-    Filter(String),
+    /// Look for the messages that this text lets through; empty lets through
+    /// all.
+    Filter {
+        /// See [`query`](crate::log::query).
+        text: String,
+        /// How far the person's clocks are ahead of UTC, in minutes.
+        ahead_of_utc_min: i32,
+    },
     /// Forget the messages that are kept. They count as cleared.
     Clear,
     /// Keep so many messages at most. What is too much goes at once, and is
@@ -180,6 +186,12 @@ impl std::fmt::Debug for Secret {
 pub struct Pull {
     /// The rows that the console shows.
     pub window: Window,
+    /// Which messages are rows.
+    pub listed: Listed,
+    /// The view is held: of those, only the ones before this number.
+    pub until: Option<u64>,
+    /// The message that is chosen.
+    pub selected: Option<u64>,
     /// How many more lines the crawl takes; 0 while it is full or hidden.
     pub lines: u32,
 }
@@ -234,7 +246,17 @@ pub struct MessageGlance {
     pub from_byte: u32,
 }
 
-/// The part of the matching messages that is on screen.
+/// Which messages are rows of the console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Listed {
+    /// Those that the filter lets through.
+    #[default]
+    Matching,
+    /// All that are kept; those that the filter lets through are marked.
+    All,
+}
+
+/// The part of the list that is on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Window {
     /// The newest so many rows: the console follows the tail.
@@ -244,11 +266,35 @@ pub enum Window {
     },
     /// Rows from a place that was scrolled to.
     At {
-        /// Index among the matching messages that are kept, 0 the oldest.
-        first: u64,
+        /// The first row's place, as [`Rows`](super::update::Rows) count it.
+        first: i64,
         /// How many rows fit.
         rows: u32,
     },
+    /// Rows around a message that is looked for; the newest where there is none.
+    Around {
+        /// What is looked for.
+        goal: Goal,
+        /// How many rows fit.
+        rows: u32,
+    },
+}
+
+/// A message that somebody wants to get to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goal {
+    /// The one with this number, if it is in the list.
+    Message(u64),
+    /// That, or else the next in the list, or else the last.
+    Near(u64),
+    /// The next in the list, behind this number.
+    RowAfter(u64),
+    /// The one before it in the list.
+    RowBefore(u64),
+    /// The next that the filter lets through.
+    MatchAfter(u64),
+    /// The one before it that the filter lets through.
+    MatchBefore(u64),
 }
 
 impl Default for Window {

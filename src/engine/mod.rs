@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 use crate::broker_url::BrokerUrl;
 use crate::log::ndjson::{self, OwnedMessage};
-use crate::log::query::{Matches, Query};
+use crate::log::query::{LocalTime, Matches, Query};
 use crate::log::{Arrival, Limits, MessageLog};
 use crate::mqtt::error::{Closed, Failure, Violation};
 use crate::mqtt::packet::{Publish, QoS, ReasonCode, Version};
@@ -38,7 +38,7 @@ use crate::time::Instant;
 use crate::topics::Topics;
 use crate::trace::Trace;
 
-use command::{Command, ConnectRequest, More, PublishRequest, Pull, Window};
+use command::{Command, ConnectRequest, Goal, Listed, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
@@ -48,7 +48,9 @@ pub(crate) use row::{preview, visible};
 use subscriptions::Choices;
 use tabs::Tabs;
 use token::Tokens;
-use update::{Connection, Outcome, PanelsUpdate, Published, Rows, Standing, State, Stats, SubscriptionsView, Update};
+use update::{
+    Connection, Outcome, PanelsUpdate, Published, Rows, Sought, Standing, State, Stats, SubscriptionsView, Update,
+};
 
 /// How many messages the filter looks at before it lets the worker do something
 /// else: a few milliseconds of work.
@@ -88,6 +90,12 @@ pub struct Engine {
     /// The filter hasn't looked at everything yet.
     filtering: bool,
     filter_error: Option<String>,
+    /// How many filters there were; see [`Rows::list`].
+    filters: u32,
+    /// When the first message arrived since the log was empty.
+    zero: Option<Instant>,
+    /// The filters of the last connection: rows have a colour for each.
+    subscribed: Vec<TopicFilter>,
     feed: Feed,
     connection: Connection,
     /// What the broker of the last connection said of itself.
@@ -132,7 +140,8 @@ pub struct Engine {
     was_connected: bool,
     reconnects: u64,
     pull: Option<Pull>,
-    window: Window,
+    /// What the page was last answered.
+    answered: Pull,
     /// Something changed that the page hasn't been told.
     news: bool,
 }
@@ -152,6 +161,9 @@ impl Engine {
             matches: Matches::new(Query::default()),
             filtering: false,
             filter_error: None,
+            filters: 0,
+            zero: None,
+            subscribed: Vec::new(),
             feed: Feed::default(),
             connection: Connection { words: "Not connected.".to_owned(), ..Connection::default() },
             server: None,
@@ -181,7 +193,7 @@ impl Engine {
             was_connected: false,
             reconnects: 0,
             pull: None,
-            window: Window::default(),
+            answered: Pull::default(),
             news: true,
         }
     }
@@ -218,10 +230,11 @@ impl Engine {
             Command::Publish(request) => self.publish(request, now),
             Command::Subscribe(request) => self.choose_subscription(request, now),
             Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
-            Command::Filter(text) => self.filter(&text),
+            Command::Filter { text, ahead_of_utc_min } => self.filter(&text, LocalTime { now, ahead_of_utc_min }),
             Command::Clear => {
                 self.log.clear();
                 self.topics.clear();
+                self.zero = None;
                 self.feed.skip_to(self.log.next_seq());
                 self.advance_filter();
                 self.news = true;
@@ -232,7 +245,8 @@ impl Engine {
                 self.news = true;
             }
             Command::Pull(pull) => {
-                self.news |= pull.window != self.window || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
+                let asks_anew = pull != Pull { lines: pull.lines, ..self.answered };
+                self.news |= asks_anew || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
                 self.pull = Some(pull);
             }
             Command::PullPanels(glance) => self.glance(glance, now),
@@ -313,13 +327,14 @@ impl Engine {
         }
         let pull = self.pull.take()?;
         self.news = false;
-        self.window = pull.window;
+        self.answered = pull;
         self.advance_filter();
+        self.look_around();
         let lines = self.feed.tell(&self.log, pull.lines);
         Some(Update {
             connection: Connection { lasts: self.lasting.is_some(), ..self.connection.clone() },
             stats: self.stats(),
-            rows: self.rows(pull.window),
+            rows: self.rows(&pull),
             lines,
             filter_error: self.filter_error.clone(),
             token: self.token_note(),
@@ -475,10 +490,11 @@ impl Engine {
         if self.lasting.is_some() { Parting::KeepSession } else { Parting::EndSession }
     }
 
-    fn filter(&mut self, text: &str) {
+    fn filter(&mut self, text: &str, typed: LocalTime) {
         self.news = true;
-        match Query::parse(text) {
+        match Query::parse(text, typed) {
             Ok(query) => {
+                self.filters = self.filters.wrapping_add(1);
                 self.filter_error = None;
                 self.matches = Matches::new(query);
                 self.advance_filter();
@@ -587,18 +603,88 @@ impl Engine {
         }
     }
 
-    fn rows(&self, window: Window) -> Rows {
-        let matching = self.matches.len();
-        let (first, count) = match window {
-            Window::Tail { rows } => (matching.saturating_sub(u64::from(rows)), rows),
-            Window::At { first, rows } => (first.min(matching.saturating_sub(u64::from(rows))), rows),
+    /// What rows say beside their messages.
+    fn look_around(&mut self) {
+        if self.zero.is_none() {
+            self.zero = self.log.message(self.log.first_seq()).map(|message| message.time);
+        }
+        // Colours outlive the connection.
+        if !self.connection.subscriptions.is_empty() {
+            let filters = self.connection.subscriptions.iter().map(|subscription| subscription.filter.as_str());
+            self.subscribed = filters.filter_map(|filter| TopicFilter::parse(filter).ok()).collect();
+        }
+    }
+
+    fn rows(&self, pull: &Pull) -> Rows {
+        let mut all = Matches::new(Query::default());
+        let (list, id) = match pull.listed {
+            Listed::Matching if !self.matches.query().is_empty() => (&self.matches, self.filters),
+            _ => {
+                // Without terms there is nothing to look at.
+                let _ = all.advance(&self.log, 0);
+                (&all, 0)
+            }
         };
-        let rows = (first..(first + u64::from(count)).min(matching))
-            .filter_map(|index| self.matches.seq_at(index))
-            .filter_map(|seq| self.log.message(seq))
-            .map(|message| row::of(&message))
+        let end_seq = pull.until.unwrap_or(u64::MAX).min(self.log.next_seq());
+        let total = list.count_before(end_seq);
+        let begin = list.first_place();
+        // Fewer than an i64 can count.
+        let place_at = |index: u64| begin + index as i64;
+        let mut sought = None;
+        let (index, count) = match pull.window {
+            Window::Tail { rows } => (total, rows),
+            Window::At { first, rows } => (u64::try_from(first.saturating_sub(begin)).unwrap_or(0), rows),
+            Window::Around { goal, rows } => {
+                let found = self.find(goal, list, end_seq);
+                let index = found.map_or(total, |seq| list.count_before(seq));
+                sought = Some(Sought { goal, found: found.map(|seq| (seq, place_at(index))) });
+                (index.saturating_sub(u64::from(rows / 2)), rows)
+            }
+        };
+        let first = index.min(total.saturating_sub(u64::from(count)));
+        let message_at = |index| list.seq_at(index).and_then(|seq| self.log.message(seq));
+        let rows = (first..(first + u64::from(count)).min(total))
+            .filter_map(message_at)
+            .map(|message| row::of(&message, self.matches.query(), &self.subscribed))
             .collect();
-        Rows { first, rows }
+        Rows {
+            list: id,
+            begin,
+            total,
+            newer: list.len() - total,
+            end_seq,
+            first: place_at(first),
+            rows,
+            before: first.checked_sub(1).and_then(message_at).map(|message| message.time),
+            zero: self.zero.unwrap_or_default(),
+            matches: (!self.matches.query().is_empty()).then(|| self.matches.len()),
+            rank: pull.selected.and_then(|seq| self.rank(seq)),
+            sought,
+        }
+    }
+
+    /// Number of the message that is looked for.
+    fn find(&self, goal: Goal, list: &Matches, end_seq: u64) -> Option<u64> {
+        let before =
+            |matches: &Matches, seq| matches.count_before(seq).checked_sub(1).and_then(|at| matches.seq_at(at));
+        let after = |matches: &Matches, seq| matches.seq_at(matches.count_before(seq)).filter(|seq| *seq < end_seq);
+        match goal {
+            Goal::Message(seq) => after(list, seq).filter(|found| *found == seq),
+            Goal::Near(seq) => after(list, seq).or_else(|| before(list, end_seq)),
+            Goal::RowAfter(seq) => after(list, seq.saturating_add(1)),
+            Goal::RowBefore(seq) => before(list, seq.min(end_seq)),
+            Goal::MatchAfter(seq) => after(&self.matches, seq.saturating_add(1)),
+            Goal::MatchBefore(seq) => before(&self.matches, seq.min(end_seq)),
+        }
+    }
+
+    /// Which of the matches this is, from 1.
+    fn rank(&self, seq: u64) -> Option<u64> {
+        if self.matches.query().is_empty() {
+            return None;
+        }
+        let index = self.matches.count_before(seq);
+        (self.matches.seq_at(index) == Some(seq)).then_some(index + 1)
     }
 }
 

@@ -1,13 +1,20 @@
 //! A kept message as one row of the console, and as the inspector wants it.
 
+use std::ops::Range;
+
+use crate::log::query::Query;
 use crate::log::{Message, MessageLog};
+use crate::mqtt::topic::TopicFilter;
 
 use super::command::MessageGlance;
-use super::update::{Found, MessagePart, Preview, Row};
+use super::update::{Found, Marks, MessagePart, Preview, Row};
 
 /// How much of a payload one row can show at all, in bytes. The row says how
 /// long the whole is.
 const PREVIEW_BYTES: usize = 512;
+
+/// The same for bytes in hex, which take more room.
+const HEX_BYTES: usize = PREVIEW_BYTES / 4;
 
 /// How much of a payload goes out at once, in bytes: a few milliseconds of
 /// work. A longer one takes as many updates, so intake never waits for it.
@@ -32,8 +39,9 @@ pub fn part_of(log: &MessageLog, glance: MessageGlance) -> MessagePart {
     MessagePart { seq: glance.seq, first_seq: log.first_seq(), next_seq: log.next_seq(), found }
 }
 
-/// The row of a message.
-pub fn of(message: &Message<'_>) -> Row {
+/// The row of a message, by what is looked for and subscribed to.
+pub fn of(message: &Message<'_>, query: &Query, subscriptions: &[TopicFilter]) -> Row {
+    let brought_by = subscriptions.iter().position(|filter| filter.matches(message.topic));
     Row {
         seq: message.seq,
         time: message.time,
@@ -43,21 +51,57 @@ pub fn of(message: &Message<'_>) -> Row {
         dup: message.dup,
         preview: preview(message.payload),
         payload_bytes: u32::try_from(message.payload.len()).unwrap_or(u32::MAX),
+        subscription: brought_by.and_then(|index| u8::try_from(index).ok()),
+        marks: (!query.is_empty() && query.matches(message)).then(|| marks(message, query)),
     }
+}
+
+fn marks(message: &Message<'_>, query: &Query) -> Marks {
+    let shown = &message.payload[..message.payload.len().min(PREVIEW_BYTES)];
+    let payload = match as_text(message.payload) {
+        Some(text) => in_visible(text, query.hits_in_payload(text.as_bytes())),
+        None => {
+            let shown = &shown[..shown.len().min(HEX_BYTES)];
+            query.hits_in_payload(shown).into_iter().map(|hit| (3 * hit.start as u32, 3 * hit.end as u32 - 1)).collect()
+        }
+    };
+    Marks { topic: in_visible(message.topic, query.hits_in_topic(message.topic)), payload }
+}
+
+/// Where parts of a text are once its control characters are made visible. A
+/// hit within a character, which only bytes have, is all of the character.
+fn in_visible(text: &str, hits: Vec<Range<usize>>) -> Vec<(u32, u32)> {
+    let is_as_it_is = hits.is_empty() || !text.chars().any(is_control);
+    let place = |at: usize| if is_as_it_is { at as u32 } else { visible(&text[..at]).len() as u32 };
+    let whole = |hit: Range<usize>| (text.floor_char_boundary(hit.start), text.ceil_char_boundary(hit.end));
+    let mut marks: Vec<_> = hits.into_iter().map(whole).map(|(from, to)| (place(from), place(to))).collect();
+    marks.dedup_by(|later, mark| {
+        let touches = later.0 <= mark.1;
+        mark.1 = if touches { later.1 } else { mark.1 };
+        touches
+    });
+    marks
 }
 
 /// The beginning of a payload.
 pub fn preview(payload: &[u8]) -> Preview {
+    match as_text(payload) {
+        Some(text) => Preview::Text(visible(text)),
+        None => Preview::Hex(hex(&payload[..payload.len().min(HEX_BYTES)])),
+    }
+}
+
+/// The beginning of a payload, if that is text.
+fn as_text(payload: &[u8]) -> Option<&str> {
     let shown = &payload[..payload.len().min(PREVIEW_BYTES)];
-    let text = match std::str::from_utf8(shown) {
-        Ok(text) => text,
+    match std::str::from_utf8(shown) {
+        Ok(text) => Some(text),
         // Cut in the middle of a character, which is no fault of the payload.
         Err(error) if error.error_len().is_none() && shown.len() < payload.len() => {
-            std::str::from_utf8(&shown[..error.valid_up_to()]).unwrap_or_default()
+            std::str::from_utf8(&shown[..error.valid_up_to()]).ok()
         }
-        Err(_) => return Preview::Hex(hex(&shown[..shown.len().min(PREVIEW_BYTES / 4)])),
-    };
-    Preview::Text(visible(text))
+        Err(_) => None,
+    }
 }
 
 /// Bytes as `de ad be ef`.
@@ -73,10 +117,14 @@ pub fn visible(text: &str) -> String {
         .map(|c| match c {
             '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or(c),
             '\u{7f}' => '\u{2421}',
-            '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
+            _ if is_control(c) => '\u{fffd}',
             _ => c,
         })
         .collect()
+}
+
+const fn is_control(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -99,6 +147,42 @@ mod tests {
             (format!("a{long}").as_bytes(), text(&format!("a{}", "é".repeat(255)))),
         ] {
             assert_eq!(preview(payload), shown);
+        }
+    }
+
+    #[test]
+    fn hits_are_told_in_what_is_shown() {
+        let long = format!("{}needle", "é".repeat(300));
+        for (line, topic, payload, expected) in [
+            ("b", "abc", &b"abcb"[..], Some((vec![(1, 2)], vec![(1, 2), (3, 4)]))),
+            ("x", "abc", b"abcb", None),
+            ("", "abc", b"abcb", None),
+            ("topic:#", "abc", b"abcb", Some((vec![], vec![]))),
+            // A picture of a control character has three bytes.
+            ("b", "a", b"\n\0b", Some((vec![], vec![(6, 7)]))),
+            ("hex:0a00", "a", b"\n\0b", Some((vec![], vec![(0, 6)]))),
+            ("b", "\u{85}b", b"", Some((vec![(3, 4)], vec![]))),
+            // Bytes in hex, two digits and a space each.
+            ("b", "a", b"\xffabc", Some((vec![], vec![(6, 8)]))),
+            ("hex:6162", "a", b"\xffabc", Some((vec![], vec![(3, 8)]))),
+            // A byte of a character is the character.
+            ("hex:a9", "a", "éé".as_bytes(), Some((vec![], vec![(0, 4)]))),
+            // Beyond what is shown there is nothing to mark.
+            ("needle", "a", long.as_bytes(), Some((vec![], vec![]))),
+        ] {
+            let query = Query::parse(line, crate::log::query::LocalTime::default()).expect(line);
+            let message = Message {
+                seq: 1,
+                time: crate::time::Instant::EPOCH,
+                topic,
+                qos: crate::mqtt::packet::QoS::AtMostOnce,
+                retain: false,
+                dup: false,
+                properties: &[],
+                payload,
+            };
+            let expected = expected.map(|(topic, payload)| Marks { topic, payload });
+            assert_eq!(of(&message, &query, &[]).marks, expected, "{line} in {topic}: {payload:?}");
         }
     }
 }

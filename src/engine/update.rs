@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{More, SubscribeRequest};
+use super::command::{Goal, More, SubscribeRequest};
 use crate::dialogue::Line;
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
@@ -341,13 +341,46 @@ pub struct Stats {
     pub kept_bytes: u64,
 }
 
-/// The console's rows and where they stand among the matching messages.
+/// The console's rows and where they stand in the list of all of them.
+///
+/// A row's place in the list stays its own while others leave or join it at its
+/// front, which is what lets a reader stay where they are; see
+/// [`Matches`](crate::log::query::Matches).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
-    /// Index of the first row among the matching messages, 0 the oldest kept.
-    pub first: u64,
+    /// Which list this is. Places of another mean nothing in it.
+    pub list: u32,
+    /// Place of the list's first row.
+    pub begin: i64,
+    /// Rows in the list.
+    pub total: u64,
+    /// More of them, which a view that is held doesn't list.
+    pub newer: u64,
+    /// The list has all messages before this number that it could have.
+    pub end_seq: u64,
+    /// Place of the first of these rows.
+    pub first: i64,
     /// The rows, oldest first.
     pub rows: Vec<Row>,
+    /// When the message of the row before them arrived.
+    pub before: Option<Instant>,
+    /// When the first message arrived, for times that count from there.
+    pub zero: Instant,
+    /// How many messages the filter lets through; `None` where there is none.
+    pub matches: Option<u64>,
+    /// Which of them is chosen, from 1; `None` where it is none of them.
+    pub rank: Option<u64>,
+    /// What became of the search that the window asked for.
+    pub sought: Option<Sought>,
+}
+
+/// What was looked for, and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sought {
+    /// What was looked for.
+    pub goal: Goal,
+    /// Number and place of the message; `None` where there is none.
+    pub found: Option<(u64, i64)>,
 }
 
 /// A message as one row of the console.
@@ -369,6 +402,22 @@ pub struct Row {
     pub preview: Preview,
     /// Size of the whole payload.
     pub payload_bytes: u32,
+    /// Which of the subscriptions brought it, by their filters, from 0; `None`
+    /// where it is none of them.
+    pub subscription: Option<u8>,
+    /// Where it has what the filter looks for; `None` where there is no filter
+    /// or it doesn't let the message through.
+    pub marks: Option<Marks>,
+}
+
+/// Where a row has the words of the filter, in bytes of what is shown: from
+/// one to before the other, in order, apart from each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// In the topic.
+    pub topic: Vec<(u32, u32)>,
+    /// In the payload's beginning.
+    pub payload: Vec<(u32, u32)>,
 }
 
 /// The beginning of a payload, ready to be shown as text in one row.

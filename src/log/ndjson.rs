@@ -522,7 +522,7 @@ pub(crate) fn put_time(time: Instant, out: &mut Vec<u8>) {
 }
 
 /// Reads a moment of UTC; more digits than milliseconds are cut.
-fn parse_time(text: &str) -> Option<Instant> {
+pub(crate) fn parse_time(text: &str) -> Option<Instant> {
     let text = text.strip_suffix('Z')?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let bytes = whole.as_bytes();

@@ -7,23 +7,54 @@
 //! | `word` | with the word in their topic or payload, capitals or not |
 //! | `"two words"` | with exactly this phrase; `\"` and `\\` inside |
 //! | `topic:FILTER` | whose topic the filter matches, `+`, `#` and `$share/…` as in MQTT |
+//! | `payload:word` | with the word in their payload |
+//! | `hex:ff00` | with exactly these bytes in their payload |
+//! | `character:NAME` | whose speaker has this in the name, as the crawl reads it |
 //! | `qos:0`, `qos:1`, `qos:2` | that came with this quality of service |
 //! | `retain:yes`, `retain:no` | that are, or aren't, retained ones |
 //! | `dup:yes`, `dup:no` | that are, or aren't, marked as sent before |
+//! | `after:TIME` | that came then or later |
+//! | `before:TIME` | that came earlier |
+//! | `-term` | for which the term, any of those above, doesn't hold |
 //!
-//! Anything else with a colon is a plain word, as in `12:30` or `{"a":1}`. An
-//! empty line lets everything through.
+//! A TIME is of today, as in `10:05` and `10:05:30.5`, or of another day, as in
+//! `2026-11-21` and `2026-11-21T10:05`; in the person's own zone, or in UTC
+//! with a `Z` at its end. Or it is so long before the line was typed: `-30s`,
+//! `-5m`, `-2h`, `-1d`.
+//!
+//! Anything else with a colon is a plain word, as in `12:30` or `{"a":1}`; what
+//! begins with a minus is one in quotation marks, as in `"-5"`. An empty line
+//! lets everything through.
 
-use std::collections::VecDeque;
+mod matches;
+mod needle;
+
 use std::ops::Range;
+use std::time::Duration;
 
-use super::{Message, MessageLog};
+pub use matches::Matches;
+use needle::Needle;
+
+use super::Message;
+use super::ndjson::{parse_time, put_time};
+use crate::dialogue::Line;
 use crate::mqtt::packet::QoS;
 use crate::mqtt::topic::{TopicError, TopicFilter};
+use crate::time::Instant;
+
+/// Where a query is typed, and when: times of day are of that zone and day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalTime {
+    /// The moment.
+    pub now: Instant,
+    /// How far its clocks are ahead of UTC, in minutes.
+    pub ahead_of_utc_min: i32,
+}
 
 /// A query line, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
+    /// The cheapest first.
     terms: Vec<Term>,
 }
 
@@ -38,26 +69,51 @@ pub struct QueryError {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Term {
-    Text(Needle),
-    Topic(TopicFilter),
+struct Term {
+    test: Test,
+    /// What the test has to say; `false` behind a minus.
+    expected: bool,
+}
+
+/// What a term looks at, the cheapest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Test {
+    After(Instant),
     QoS(QoS),
-    Retain(bool),
-    Dup(bool),
+    Retain,
+    Dup,
+    Topic(TopicFilter),
+    Payload(Needle),
+    /// In topic or payload.
+    Text(Needle),
+    Character(Speaker),
 }
 
 impl Query {
-    /// Reads a query line.
+    /// Terms that one line may have.
+    pub const TERMS_MAX: usize = 64;
+
+    /// Places that are told of one text, for rows that are full of them.
+    const HITS_MAX: usize = 32;
+
+    /// Reads a query line that was typed there and then.
     ///
     /// # Errors
     /// Says which term isn't understood and what it should look like.
-    pub fn parse(line: &str) -> Result<Self, QueryError> {
+    pub fn parse(line: &str, typed: LocalTime) -> Result<Self, QueryError> {
         let mut terms = Vec::new();
         let mut rest = line.trim_start();
         while !rest.is_empty() {
             let at = line.len() - rest.len();
-            let (term, after) = read_term(rest).map_err(|words| QueryError { at, words })?;
-            terms.extend(term);
+            let (term, after) = read_term(rest, typed).map_err(|words| QueryError { at, words })?;
+            if let Some(term) = term {
+                let place = terms.partition_point(|other: &Term| other.test.cost() <= term.test.cost());
+                terms.insert(place, term);
+            }
+            if terms.len() > Self::TERMS_MAX {
+                let words = format!("A filter has at most {} terms. Leave out the rest.", Self::TERMS_MAX);
+                return Err(QueryError { at, words });
+            }
             rest = after.trim_start();
         }
         Ok(Self { terms })
@@ -70,33 +126,170 @@ impl Query {
 
     /// Whether the message is let through.
     pub fn matches(&self, message: &Message<'_>) -> bool {
-        self.terms.iter().all(|term| match term {
-            Term::Text(needle) => needle.is_in(message.topic.as_bytes()) || needle.is_in(message.payload),
-            Term::Topic(filter) => filter.matches(message.topic),
-            Term::QoS(qos) => message.qos == *qos,
-            Term::Retain(retain) => message.retain == *retain,
-            Term::Dup(dup) => message.dup == *dup,
+        self.holds(message, self.of_topic(message.topic))
+    }
+
+    /// Where in the topic of a message that is let through the words are, in
+    /// bytes: in order, apart from each other, and only the first of very many.
+    pub fn hits_in_topic(&self, topic: &str) -> Vec<Range<usize>> {
+        self.hits(topic.as_bytes(), |test| match test {
+            Test::Text(needle) => Some(needle),
+            _ => None,
+        })
+    }
+
+    /// The same for its payload, or for the part of it that is shown.
+    pub fn hits_in_payload(&self, payload: &[u8]) -> Vec<Range<usize>> {
+        self.hits(payload, |test| match test {
+            Test::Text(needle) | Test::Payload(needle) => Some(needle),
+            _ => None,
+        })
+    }
+
+    fn hits(&self, haystack: &[u8], needle_of: impl Fn(&Test) -> Option<&Needle>) -> Vec<Range<usize>> {
+        let mut hits: Vec<Range<usize>> = Vec::new();
+        let wanted = self.terms.iter().filter(|term| term.expected);
+        for needle in wanted.filter_map(|term| needle_of(&term.test)) {
+            let mut from = 0;
+            while hits.len() < Self::HITS_MAX
+                && let Some(hit) = needle.find(haystack, from)
+            {
+                from = hit.end;
+                // The standard library's sorting would cost the worker kilobytes.
+                let place = hits.partition_point(|other| other.start <= hit.start);
+                hits.insert(place, hit);
+            }
+        }
+        hits.dedup_by(|later, hit| {
+            let touches = later.start <= hit.end;
+            if touches {
+                hit.end = hit.end.max(later.end);
+            }
+            touches
+        });
+        hits
+    }
+
+    /// How much of a slice a message takes. To read its JSON takes far longer
+    /// than to look for a word in it.
+    fn effort(&self) -> usize {
+        if self.terms.iter().any(|term| matches!(term.test, Test::Character(_))) { 16 } else { 1 }
+    }
+
+    /// What the tests find in a topic, a bit each; many messages share one.
+    fn of_topic(&self, topic: &str) -> u64 {
+        let bit = |(at, term): (usize, &Term)| u64::from(term.test.is_in_topic(topic)) << at;
+        self.terms.iter().enumerate().map(bit).sum()
+    }
+
+    /// Whether the message is let through, knowing what they find in its topic.
+    fn holds(&self, message: &Message<'_>, of_topic: u64) -> bool {
+        self.terms.iter().enumerate().all(|(at, Term { test, expected })| {
+            let is_in_topic = of_topic >> at & 1 != 0;
+            *expected
+                == match test {
+                    Test::After(time) => message.time >= *time,
+                    Test::QoS(qos) => message.qos == *qos,
+                    Test::Retain => message.retain,
+                    Test::Dup => message.dup,
+                    Test::Topic(_) => is_in_topic,
+                    Test::Payload(needle) => needle.is_in(message.payload),
+                    Test::Text(needle) => is_in_topic || needle.is_in(message.payload),
+                    Test::Character(speaker) => speaker.says(message),
+                }
         })
     }
 }
 
+impl Test {
+    fn is_in_topic(&self, topic: &str) -> bool {
+        match self {
+            Self::Topic(filter) => filter.matches(topic),
+            Self::Text(needle) => needle.is_in(topic.as_bytes()),
+            _ => false,
+        }
+    }
+
+    const fn cost(&self) -> u8 {
+        match self {
+            Self::After(_) | Self::QoS(_) | Self::Retain | Self::Dup | Self::Topic(_) => 0,
+            Self::Payload(_) | Self::Text(_) => 1,
+            Self::Character(_) => 2,
+        }
+    }
+}
+
+/// Part of a speaker's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Speaker {
+    name: Needle,
+    /// A line has other spaces than its payload.
+    has_space: bool,
+}
+
+impl Speaker {
+    fn says(&self, message: &Message<'_>) -> bool {
+        // Most messages can be told without reading their JSON: the name
+        // stands in the payload, unless with an escape.
+        let may_say = self.name.is_in(message.payload) || self.has_space || message.payload.contains(&b'\\');
+        may_say && self.name.is_in(Line::from_payload(message.topic, message.payload).character.as_bytes())
+    }
+}
+
 /// Reads the term that `text` begins with; `None` where it says nothing (`""`).
-fn read_term(text: &str) -> Result<(Option<Term>, &str), String> {
+fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), String> {
+    let negated = text.strip_prefix('-').filter(|rest| !rest.starts_with(char::is_whitespace) && !rest.is_empty());
+    let (text, is_negated) = (negated.unwrap_or(text), negated.is_some());
     let key = text.split_once(':').map(|(key, _)| key);
-    let key = key.filter(|key| ["topic", "qos", "retain", "dup"].iter().any(|known| key.eq_ignore_ascii_case(known)));
+    let key = key.and_then(|key| KEYS.into_iter().find(|known| key.eq_ignore_ascii_case(known)));
     let Some(key) = key else {
         let (word, rest) = read_value(text)?;
-        return Ok((Needle::new(&word).map(Term::Text), rest));
+        let term = Needle::text(&word).map(|needle| Term { test: Test::Text(needle), expected: !is_negated });
+        return Ok((term, rest));
     };
     let (value, rest) = read_value(&text[key.len() + 1..])?;
-    let term = match key.to_ascii_lowercase().as_str() {
-        "topic" => Term::Topic(topic_filter(&value)?),
-        "qos" => Term::QoS(qos(&value)?),
-        "retain" => Term::Retain(yes_or_no("retain", &value)?),
-        _ => Term::Dup(yes_or_no("dup", &value)?),
+    let test = match key {
+        // With the reason in words.
+        "topic" => Some((Test::Topic(topic_filter(&value)?), true)),
+        _ => read_test(key, &value, typed),
     };
-    Ok((Some(term), rest))
+    let Some((test, says)) = test else {
+        let instead = if value.is_empty() { String::new() } else { format!(", not {}", excerpt(&value)) };
+        return Err(format!("After {key}: comes {}{instead}.", what_comes_after(key)));
+    };
+    Ok((Some(Term { test, expected: says != is_negated }), rest))
 }
+
+/// The test of a key but `topic`, and what it has to say.
+fn read_test(key: &str, value: &str, typed: LocalTime) -> Option<(Test, bool)> {
+    Some(match key {
+        "payload" => (Test::Payload(Needle::text(value)?), true),
+        "hex" => (Test::Payload(Needle::exactly(bytes(value)?)?), true),
+        "character" => {
+            let has_space = value.contains(char::is_whitespace);
+            (Test::Character(Speaker { name: Needle::text(value)?, has_space }), true)
+        }
+        "qos" => (Test::QoS(value.parse().ok().and_then(QoS::from_u8)?), true),
+        "retain" => (Test::Retain, yes_or_no(value)?),
+        "dup" => (Test::Dup, yes_or_no(value)?),
+        "after" => (Test::After(moment(value, typed)?), true),
+        _ => (Test::After(moment(value, typed)?), false),
+    })
+}
+
+fn what_comes_after(key: &str) -> &'static str {
+    match key {
+        "payload" => "a word or a phrase: payload:on or payload:\"two words\"",
+        "hex" => "each byte in two digits: hex:ff00 or hex:\"ff 00\"",
+        "character" => "a speaker's name: character:Leia",
+        "qos" => "0, 1 or 2",
+        "retain" | "dup" => "yes or no",
+        _ => "a time: 10:05, 10:05:30.5 or 2026-11-21T10:05, each with a Z for UTC, or -5m for five minutes ago",
+    }
+}
+
+/// What may stand before a colon.
+const KEYS: [&str; 9] = ["topic", "payload", "hex", "character", "qos", "retain", "dup", "after", "before"];
 
 /// A word up to the next space, or a phrase in quotation marks, and the rest.
 fn read_value(text: &str) -> Result<(String, &str), String> {
@@ -125,22 +318,53 @@ fn topic_filter(value: &str) -> Result<TopicFilter, String> {
     })
 }
 
-fn qos(value: &str) -> Result<QoS, String> {
-    value.parse().ok().and_then(QoS::from_u8).ok_or_else(|| format!("After qos: comes 0, 1 or 2{}.", instead_of(value)))
+fn bytes(value: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        value.chars().filter(|char| *char != ' ').map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-fn yes_or_no(key: &str, value: &str) -> Result<bool, String> {
-    if value.eq_ignore_ascii_case("yes") {
-        Ok(true)
-    } else if value.eq_ignore_ascii_case("no") {
-        Ok(false)
-    } else {
-        Err(format!("After {key}: comes yes or no{}.", instead_of(value)))
+fn moment(value: &str, typed: LocalTime) -> Option<Instant> {
+    if let Some(ago) = value.strip_prefix('-') {
+        let unit_at = ago.len().checked_sub(1)?;
+        let unit_s = match ago.get(unit_at..)? {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let count: u64 = ago[..unit_at].parse().ok()?;
+        return Some(typed.now - Duration::from_secs(count.saturating_mul(unit_s)));
     }
+    let (value, ahead_of_utc_min) = match value.as_bytes().last() {
+        Some(b'Z' | b'z') => (&value[..value.len() - 1], 0),
+        _ => (value, typed.ahead_of_utc_min),
+    };
+    let ahead = Duration::from_secs(u64::from(ahead_of_utc_min.unsigned_abs()) * 60);
+    let is_ahead = ahead_of_utc_min > 0;
+    let mut today = Vec::new();
+    put_time(if is_ahead { typed.now + ahead } else { typed.now - ahead }, &mut today);
+    let today = str::from_utf8(&today).ok()?.get(..10)?;
+    let (date, clock) = match value.find(|char| matches!(char, 'T' | 't' | ' ')) {
+        Some(at) => (&value[..at], &value[at + 1..]),
+        None if value.contains(':') => (today, value),
+        None => (value, "00:00"),
+    };
+    let hour_zero = if clock.as_bytes().get(1) == Some(&b':') { "0" } else { "" };
+    let seconds = if clock.bytes().filter(|byte| *byte == b':').count() == 1 { ":00" } else { "" };
+    // As if it were of UTC.
+    let time = parse_time(&format!("{date}T{hour_zero}{clock}{seconds}Z"))?;
+    Some(if is_ahead { time - ahead } else { time + ahead })
 }
 
-fn instead_of(value: &str) -> String {
-    if value.is_empty() { String::new() } else { format!(", not {}", excerpt(value)) }
+fn yes_or_no(value: &str) -> Option<bool> {
+    match value {
+        _ if value.eq_ignore_ascii_case("yes") => Some(true),
+        _ if value.eq_ignore_ascii_case("no") => Some(false),
+        _ => None,
+    }
 }
 
 /// The beginning of what a person typed, to be quoted in an error.
@@ -149,286 +373,5 @@ fn excerpt(text: &str) -> String {
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// A text that is looked for without regard to capitals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Needle {
-    /// ASCII, in small letters: compared byte by byte, text or not.
-    Ascii(Vec<u8>),
-    /// With other letters: folded, and as typed for payloads that aren't text.
-    Unicode { folded: Vec<char>, bytes: Vec<u8> },
-}
-
-impl Needle {
-    /// `None` for the empty text, which is in everything.
-    fn new(text: &str) -> Option<Self> {
-        if text.is_empty() {
-            return None;
-        }
-        let bytes = text.to_ascii_lowercase().into_bytes();
-        Some(if text.is_ascii() {
-            Self::Ascii(bytes)
-        } else {
-            Self::Unicode { folded: text.chars().flat_map(fold).collect(), bytes }
-        })
-    }
-
-    fn is_in(&self, haystack: &[u8]) -> bool {
-        match self {
-            Self::Ascii(needle) => contains_ascii(haystack, needle),
-            // ASCII stays ASCII when it is folded: no need to look closer.
-            Self::Unicode { folded, .. } if haystack.is_ascii() && !folded.iter().all(char::is_ascii) => false,
-            Self::Unicode { folded, bytes } => match str::from_utf8(haystack) {
-                Ok(text) => contains_folded(text, folded),
-                Err(_) => contains_ascii(haystack, bytes),
-            },
-        }
-    }
-}
-
-/// Whether `needle`, in small ASCII letters, is in `haystack`; other bytes than
-/// ASCII letters must be equal.
-fn contains_ascii(haystack: &[u8], needle: &[u8]) -> bool {
-    let Some((&first, others)) = needle.split_first() else { return true };
-    let Some(last_start) = haystack.len().checked_sub(needle.len()) else { return false };
-    haystack[..=last_start].iter().enumerate().any(|(at, byte)| {
-        byte.to_ascii_lowercase() == first && haystack[at + 1..][..others.len()].eq_ignore_ascii_case(others)
-    })
-}
-
-/// Whether the folded needle is in the text once that is folded, too.
-fn contains_folded(text: &str, needle: &[char]) -> bool {
-    let Some(first) = needle.first() else { return true };
-    text.char_indices().any(|(at, char)| {
-        fold(char).next() == Some(*first) && {
-            let mut folded = text[at..].chars().flat_map(fold);
-            needle.iter().all(|wanted| folded.next() == Some(*wanted))
-        }
-    })
-}
-
-/// Small letters; the two small sigmas of Greek are one.
-fn fold(char: char) -> impl Iterator<Item = char> {
-    char.to_lowercase().map(|small| if small == 'ς' { 'σ' } else { small })
-}
-
-/// The kept messages that a query lets through, found in slices.
-///
-/// [`Matches::advance`] is called again and again: it looks at what arrived
-/// since, then goes on from the newest message toward the oldest, so that the
-/// last screenful is there at once. Without terms there is no index at all.
-///
-/// Numbers given out here may have been evicted since the last `advance`; then
-/// [`MessageLog::message`] has nothing for them.
-pub struct Matches {
-    query: Query,
-    renumberings: u32,
-    /// What the log kept at the last `advance`.
-    kept: Range<u64>,
-    /// The part of it that has been looked at.
-    scanned: Option<Range<u64>>,
-    /// Matches found going backward, newest first.
-    older: SeqList,
-    /// Matches found going forward, oldest first.
-    newer: SeqList,
-}
-
-impl Matches {
-    /// Payload bytes that cost as much of a slice as one more message.
-    const BYTES_PER_MESSAGE: usize = 1024;
-
-    /// Nothing found yet.
-    pub fn new(query: Query) -> Self {
-        Self { query, renumberings: 0, kept: 1..1, scanned: None, older: SeqList::default(), newer: SeqList::default() }
-    }
-
-    /// What is looked for.
-    pub fn query(&self) -> &Query {
-        &self.query
-    }
-
-    /// Looks at up to `budget_messages` more messages (fewer where they are
-    /// large) and says whether there are more to look at.
-    #[must_use = "while there is more to look at, advance again"]
-    pub fn advance(&mut self, log: &MessageLog, budget_messages: usize) -> bool {
-        self.kept = log.first_seq()..log.next_seq();
-        if self.query.is_empty() {
-            return false;
-        }
-        if self.renumberings != log.renumberings() {
-            self.renumberings = log.renumberings();
-            self.scanned = None;
-            self.older.clear();
-            self.newer.clear();
-        }
-        let mut scanned = self.scanned.take().unwrap_or(self.kept.end..self.kept.end);
-        scanned.start = scanned.start.max(self.kept.start);
-        scanned.end = scanned.end.max(self.kept.start);
-        self.forget_evicted();
-
-        let mut budget = budget_messages;
-        for message in log.iter_from(scanned.end) {
-            if !self.look(&message, &mut budget, Toward::Newest) {
-                break;
-            }
-            scanned.end = message.seq + 1;
-        }
-        for message in log.iter_back_from(scanned.start) {
-            if !self.look(&message, &mut budget, Toward::Oldest) {
-                break;
-            }
-            scanned.start = message.seq;
-        }
-        let more = scanned != self.kept;
-        self.scanned = Some(scanned);
-        more
-    }
-
-    /// Kept messages that the query lets through, of those looked at.
-    pub fn len(&self) -> u64 {
-        if self.query.is_empty() {
-            return self.kept.end - self.kept.start;
-        }
-        (self.older.len() + self.newer.len()) as u64
-    }
-
-    /// Whether nothing is let through, of what was looked at.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Number of the match at that place, 0 the oldest.
-    pub fn seq_at(&self, index: u64) -> Option<u64> {
-        if index >= self.len() {
-            return None;
-        }
-        if self.query.is_empty() {
-            return Some(self.kept.start + index);
-        }
-        let index = usize::try_from(index).ok()?;
-        let low = match self.older.len().checked_sub(index + 1) {
-            Some(from_newest) => self.older.at(from_newest),
-            None => self.newer.at(index - self.older.len()),
-        };
-        low.map(|low| self.widen(low))
-    }
-
-    /// Takes one message of the slice; `false` once the slice is used up.
-    fn look(&mut self, message: &Message<'_>, budget: &mut usize, toward: Toward) -> bool {
-        if *budget == 0 {
-            return false;
-        }
-        *budget = budget.saturating_sub(1 + message.payload.len() / Self::BYTES_PER_MESSAGE);
-        if self.query.matches(message) {
-            match toward {
-                Toward::Newest => self.newer.push(message.seq as u32),
-                Toward::Oldest => self.older.push(message.seq as u32),
-            }
-        }
-        true
-    }
-
-    fn forget_evicted(&mut self) {
-        // A list holds the low halves of numbers; those before the first kept
-        // one lie beyond what is kept once they are widened.
-        let kept = self.kept.clone();
-        let evicted = |low: u32| !kept.contains(&widen(low, kept.start));
-        while self.older.last().is_some_and(evicted) {
-            self.older.drop_last();
-        }
-        while self.newer.first().is_some_and(evicted) {
-            self.newer.drop_first();
-        }
-    }
-
-    fn widen(&self, low: u32) -> u64 {
-        widen(low, self.kept.start)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Toward {
-    Newest,
-    Oldest,
-}
-
-/// The number whose low half is `low`, the first from `start` on. Kept numbers
-/// lie within 2³² of each other, so it is the one meant.
-fn widen(low: u32, start: u64) -> u64 {
-    start + u64::from(low.wrapping_sub(start as u32))
-}
-
-/// Low halves of message numbers, in blocks, so that no growth copies them.
-#[derive(Default)]
-struct SeqList {
-    blocks: VecDeque<Vec<u32>>,
-    /// How many of the first block were dropped.
-    dropped: usize,
-}
-
-impl SeqList {
-    const BLOCK: usize = 4096;
-
-    fn len(&self) -> usize {
-        match self.blocks.back() {
-            Some(last) => (self.blocks.len() - 1) * Self::BLOCK + last.len() - self.dropped,
-            None => 0,
-        }
-    }
-
-    fn at(&self, index: usize) -> Option<u32> {
-        let index = index + self.dropped;
-        self.blocks.get(index / Self::BLOCK)?.get(index % Self::BLOCK).copied()
-    }
-
-    fn first(&self) -> Option<u32> {
-        self.at(0)
-    }
-
-    fn last(&self) -> Option<u32> {
-        self.at(self.len().checked_sub(1)?)
-    }
-
-    fn push(&mut self, low: u32) {
-        match self.blocks.back_mut() {
-            Some(last) if last.len() < Self::BLOCK => last.push(low),
-            _ => {
-                let mut block = Vec::with_capacity(Self::BLOCK);
-                block.push(low);
-                self.blocks.push_back(block);
-            }
-        }
-    }
-
-    fn drop_first(&mut self) {
-        self.dropped += 1;
-        if self.dropped == Self::BLOCK {
-            self.dropped = 0;
-            self.blocks.pop_front();
-        }
-        self.drop_empty();
-    }
-
-    fn drop_last(&mut self) {
-        if let Some(last) = self.blocks.back_mut() {
-            last.pop();
-            if last.is_empty() {
-                self.blocks.pop_back();
-            }
-        }
-        self.drop_empty();
-    }
-
-    fn drop_empty(&mut self) {
-        if self.len() == 0 {
-            self.clear();
-        }
-    }
-
-    fn clear(&mut self) {
-        self.blocks.clear();
-        self.dropped = 0;
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! The rows aren't in the reactive graph. [`Console`] keeps a few dozen row
 //! elements and changes their text by hand, since a stream of thousands of
-//! messages a second replaces all of them every frame. They stand in a pane
+//! messages a second replaces all of them every frame. The rest of the console is
+//! plain markup (`console.html`) that is changed by hand too: in reactive views
+//! it would cost a first visit nine kilobytes more. They stand in a pane
 //! that sticks to the scroller's viewport, so the browser's own scrolling
 //! never shows a gap: the picture changes when the rows of the new place have
 //! come, one frame later.
@@ -15,13 +17,16 @@ use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{AddEventListenerOptions, Document, Element, Event, HtmlElement, ResizeObserver, Text, WheelEvent};
+use web_sys::{
+    AddEventListenerOptions, Document, Element, Event, FocusOptions, HtmlElement, HtmlInputElement, KeyboardEvent,
+    PointerEvent, ResizeObserver, Text, WheelEvent,
+};
 
-use crate::console::{Scroll, Step, grouped, size, time_of_day};
-use crate::engine::command::Window;
-use crate::engine::update::{Preview, Row, Rows, State, Stats};
+use crate::console::{Clockface, Reader, Step, Toward, grouped, size};
+use crate::engine::command::{Listed, Pull};
+use crate::engine::update::{Marks, Preview, Row, Rows, State, Stats};
 use crate::mqtt::packet::QoS;
-use crate::settings::Settings;
+use crate::settings::{Column, Columns, Settings, TimeMode};
 use crate::web::hail::Panel;
 
 /// Height of a row; the style sheet gets it from here.
@@ -35,6 +40,32 @@ const BAR_SETTLES_MS: u32 = 160;
 /// costs a layout, and the rows don't depend on it.
 const TAIL_SETTLES_MS: u32 = 480;
 
+/// By how much a key moves a column's edge.
+const COLUMN_STEP_PX: i32 = 8;
+
+/// Subscriptions that have a colour of their own; see `--subscription-0`.
+const COLOURS: u8 = 8;
+
+/// Everything but the rows.
+const MARKUP: &str = include_str!("console.html");
+
+/// The events that the console hears, wherever they happen in it.
+const HEARD: [&str; 10] = [
+    "click",
+    "dblclick",
+    "input",
+    "keydown",
+    "pointercancel",
+    "pointerdown",
+    "pointermove",
+    "pointerup",
+    "scroll",
+    "wheel",
+];
+
+/// The chosen row's `id`, while it is on screen.
+const SELECTED_ID: &str = "selected-row";
+
 /// How rows come while the console follows its tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
@@ -45,22 +76,45 @@ pub enum Flow {
     Flood,
 }
 
+/// What the console wants of the page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    /// Other rows than it has.
+    Rows,
+    /// To filter by this text.
+    Filter(String),
+    /// To save what is kept.
+    Export,
+    /// To forget what is kept.
+    Clear,
+    /// These columns from now on.
+    Columns(Columns),
+    /// A panel.
+    Open(Panel),
+}
+
+/// What the console says beside its rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The numbers.
+    pub stats: Stats,
+    /// The connection's state.
+    pub state: State,
+    /// What is wrong with the filter.
+    pub filter_error: Option<String>,
+    /// An export is under way.
+    pub is_exporting: bool,
+}
+
 /// The console's handle.
 #[derive(Clone)]
 pub struct Console(Rc<RefCell<Inner>>);
 
 struct Inner {
     this: Weak<RefCell<Inner>>,
-    scroll: Scroll,
-    /// Another window is wanted.
-    on_move: Rc<dyn Fn()>,
+    reader: Reader,
+    on_wish: Rc<dyn Fn(Wish)>,
     parts: Option<Parts>,
-    rows: Rows,
-    /// Messages that left the log at its front so far.
-    gone: u64,
-    /// Without a filter a row's index follows from its number, so the place
-    /// can be held exactly while rows leave at the front.
-    filtered: bool,
     views: VecDeque<RowView>,
     first_index: u64,
     /// Where the scroll bar stood when it was last looked at.
@@ -70,43 +124,91 @@ struct Inner {
     counted_rows: u64,
     pressed: bool,
     settling: Option<Timeout>,
-    following: RwSignal<bool>,
-    unseen: RwSignal<u64>,
+    columns: Columns,
+    time: TimeMode,
+    /// The column that is being dragged, where that began, and its width then.
+    drag: Option<(Column, i32, i32)>,
+    facts: Facts,
+    said: Option<Said>,
 }
 
-/// What the component drew for us, and who listens there.
+/// What stands around the rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Said {
+    is_held: bool,
+    is_following: bool,
+    unseen: u64,
+    lists_all: bool,
+    /// How many matches there are; `None` where there is no filter.
+    matches: Option<u64>,
+    /// Which of them is chosen, from 1.
+    rank: Option<u64>,
+    /// What to say where there are no rows, and whether a sample may be played.
+    empty: Option<(&'static str, bool)>,
+    has_messages: bool,
+    is_exporting: bool,
+}
+
+/// What the markup made, and who listens there.
 struct Parts {
     document: Document,
+    section: HtmlElement,
+    input: HtmlInputElement,
     table: HtmlElement,
     scroller: HtmlElement,
     spacer: HtmlElement,
     list: HtmlElement,
     observer: ResizeObserver,
-    on_wheel: Closure<dyn FnMut(WheelEvent)>,
+    on_event: Closure<dyn FnMut(Event)>,
     _on_resize: Closure<dyn FnMut()>,
 }
 
 impl Drop for Parts {
     fn drop(&mut self) {
         self.observer.disconnect();
-        // Fails for no listener.
-        let _ = self.scroller.remove_event_listener_with_callback("wheel", self.on_wheel.as_ref().unchecked_ref());
+        for event in HEARD {
+            // Fails for no listener.
+            let _ = self.section.remove_event_listener_with_callback_and_bool(
+                event,
+                self.on_event.as_ref().unchecked_ref(),
+                true,
+            );
+        }
+    }
+}
+
+impl Parts {
+    /// An element of the markup.
+    fn find(&self, selector: &str) -> Option<HtmlElement> {
+        self.section.query_selector(selector).ok()?.map(JsCast::unchecked_into)
+    }
+
+    fn say(&self, selector: &str, words: &str) {
+        if let Some(element) = self.find(selector) {
+            element.set_text_content(Some(words));
+        }
+    }
+
+    fn set(&self, selector: &str, attribute: &str, value: bool) {
+        if let Some(element) = self.find(selector) {
+            // Attributes of these names are always taken.
+            let _ = match attribute {
+                "aria-pressed" => element.set_attribute(attribute, if value { "true" } else { "false" }),
+                _ => element.toggle_attribute_with_force(attribute, value).map(drop),
+            };
+        }
     }
 }
 
 impl Console {
-    /// An empty console that follows its tail; `on_move` is called when it
-    /// needs other rows than it has.
-    pub fn new(on_move: impl Fn() + 'static) -> Self {
+    /// An empty console that follows its tail.
+    pub fn new(on_wish: impl Fn(Wish) + 'static) -> Self {
         Self(Rc::new_cyclic(|this| {
             RefCell::new(Inner {
                 this: this.clone(),
-                scroll: Scroll::new(ROW_PX),
-                on_move: Rc::new(on_move),
+                reader: Reader::new(ROW_PX),
+                on_wish: Rc::new(on_wish),
                 parts: None,
-                rows: Rows::default(),
-                gone: 0,
-                filtered: false,
                 views: VecDeque::new(),
                 first_index: 0,
                 bar_px: 0.0,
@@ -114,119 +216,301 @@ impl Console {
                 counted_rows: 0,
                 pressed: false,
                 settling: None,
-                following: RwSignal::new(true),
-                unseen: RwSignal::new(0),
+                columns: Columns::default(),
+                time: TimeMode::Absolute,
+                drag: None,
+                facts: Facts::default(),
+                said: None,
             })
         }))
     }
 
     /// The rows to ask for.
-    pub fn window(&self) -> Window {
-        self.0.borrow().scroll.window()
+    pub fn pull(&self) -> Pull {
+        self.0.borrow().reader.pull()
     }
 
     /// Whether the newest row stays in view.
     pub fn is_following(&self) -> bool {
-        self.0.borrow().scroll.is_following()
+        self.0.borrow().reader.scroll.is_following()
     }
 
-    /// Shows these rows of a log with these numbers, and says how they came.
-    pub fn show(&self, rows: Rows, stats: &Stats) -> Flow {
+    /// Shows these rows, and says how they came.
+    pub fn show(&self, rows: Rows) -> Flow {
         let mut inner = self.0.borrow_mut();
-        let gone = stats.evicted + stats.cleared;
-        let left = if inner.filtered { 0 } else { gone.saturating_sub(inner.gone) };
-        inner.gone = gone;
-        inner.scroll.grow(stats.matching, left);
         let newest_shown = inner.views.back().map(|view| view.seq);
         let all_new = match (newest_shown, rows.rows.first()) {
             (Some(shown), Some(first)) => shown < first.seq,
             _ => false,
         };
-        inner.rows = rows;
+        let asked = inner.reader.pull().window;
+        inner.reader.take(rows);
         inner.draw();
         inner.settle_soon();
-        if all_new && inner.scroll.is_following() { Flow::Flood } else { Flow::Readable }
+        // What was looked for is somewhere else than where one looked.
+        let flow = if all_new && inner.reader.scroll.is_following() { Flow::Flood } else { Flow::Readable };
+        if inner.reader.pull().window == asked { flow } else { Flow::Readable }
     }
 
-    /// Another filter is in force: what it lets through is shown from its end.
-    pub fn refilter(&self, text: &str) {
+    /// These are the facts now.
+    pub fn tell(&self, facts: Facts) {
         let mut inner = self.0.borrow_mut();
-        inner.filtered = !text.trim().is_empty();
-        inner.scroll.follow();
+        if let Some(parts) = &inner.parts
+            && inner.facts.filter_error != facts.filter_error
+        {
+            parts.say("#filter-error", facts.filter_error.as_deref().unwrap_or_default());
+            parts.set("input", "aria-invalid", facts.filter_error.is_some());
+        }
+        inner.facts = facts;
         inner.report();
     }
 
+    /// This is the filter now, wherever it was typed.
+    pub fn filter(&self, text: &str) {
+        if let Some(parts) = &self.0.borrow().parts
+            && parts.input.value() != text
+        {
+            parts.input.set_value(text);
+        }
+    }
+
     /// These are the app's settings now: columns, and what the time column says.
-    pub fn dress(&self, _settings: &Settings) {}
+    pub fn dress(&self, settings: &Settings) {
+        let mut inner = self.0.borrow_mut();
+        inner.time = settings.time;
+        inner.columns = settings.columns;
+        inner.lay_columns();
+        inner.draw();
+    }
+
+    /// Goes to a message, wherever it is, and chooses it.
+    pub fn reveal(&self, seq: u64) {
+        self.act(|reader| reader.reveal(seq));
+    }
 
     /// A new log, whose numbers begin anew.
     pub fn restart(&self) {
         let mut inner = self.0.borrow_mut();
-        inner.gone = 0;
-        inner.scroll.grow(0, 0);
-        inner.scroll.follow();
-        inner.rows = Rows::default();
+        inner.reader.restart();
         inner.draw();
         inner.settle_bar();
     }
 
-    /// The message that a key means: the newest while the tail is followed,
-    /// otherwise the first whole row on screen.
-    fn at_hand(&self) -> Option<u64> {
-        let inner = self.0.borrow();
-        let index = match inner.scroll.is_following() {
-            true => inner.scroll.total().checked_sub(1)?,
-            false => inner.scroll.top_rows().ceil() as u64,
-        };
-        let place = usize::try_from(index.checked_sub(inner.rows.first)?).ok()?;
-        inner.rows.rows.get(place).map(|row| row.seq)
-    }
-
     /// Moves by a key.
     pub fn step(&self, step: Step) {
-        let mut inner = self.0.borrow_mut();
-        inner.scroll.step(step);
-        inner.moved();
-        inner.settle_bar();
-        let on_move = Rc::clone(&inner.on_move);
-        drop(inner);
-        on_move();
+        self.act(|reader| reader.step(step));
+        self.0.borrow_mut().settle_bar();
     }
 
-    fn attach(&self, table: HtmlElement, scroller: HtmlElement, spacer: HtmlElement, list: HtmlElement) {
-        let Some(document) = scroller.owner_document() else { return };
+    /// The reader does something, which may take other rows.
+    fn act<T>(&self, act: impl FnOnce(&mut Reader) -> T) -> T {
+        let mut inner = self.0.borrow_mut();
+        let done = act(&mut inner.reader);
+        inner.draw();
+        inner.settle_soon();
+        drop(inner);
+        self.wish(Wish::Rows);
+        done
+    }
+
+    fn wish(&self, wish: Wish) {
+        let on_wish = Rc::clone(&self.0.borrow().on_wish);
+        on_wish(wish);
+    }
+
+    /// Something happened somewhere in the console.
+    fn hear(&self, event: &Event) {
+        let pointer: &PointerEvent = event.unchecked_ref();
+        let wish = match event.type_().as_str() {
+            "scroll" => return self.scrolled(),
+            "wheel" => return self.turn(event.unchecked_ref()),
+            "pointerdown" => return self.press(pointer),
+            "pointermove" => return self.drag(pointer),
+            "pointerup" | "pointercancel" => self.release(),
+            // Browsers that fill in forms make some without a key.
+            "keydown" => event.dyn_ref().and_then(|event| self.nudge(event).or_else(|| self.key(event))),
+            "click" => self.click(event),
+            "dblclick" => seq_of(event).map(|seq| Wish::Open(Panel::Message(seq))).or_else(|| self.reset(event)),
+            _ => self.0.borrow().parts.as_ref().map(|parts| Wish::Filter(parts.input.value())),
+        };
+        if let Some(wish) = wish {
+            self.wish(wish);
+        }
+    }
+
+    fn turn(&self, event: &WheelEvent) {
+        // Leaving the tail must not depend on the bar, which the next frame
+        // would put back to the end.
+        if event.delta_y() < 0.0 && !event.ctrl_key() {
+            let mut inner = self.0.borrow_mut();
+            inner.reader.scroll.hold();
+            inner.draw();
+        }
+    }
+
+    /// Goes on to the next match.
+    fn seek(&self, toward: Toward) {
+        self.act(|reader| reader.seek(toward));
+    }
+
+    /// The pointer is down: on the scroll bar, perhaps, or a column's edge.
+    fn press(&self, event: &PointerEvent) {
+        let mut inner = self.0.borrow_mut();
+        inner.pressed = true;
+        if let Some((column, handle)) = column_of(event) {
+            event.prevent_default();
+            // Fails for a pointer that is gone.
+            let _ = handle.set_pointer_capture(event.pointer_id());
+            inner.drag = Some((column, event.client_x(), width_px(&handle)));
+        }
+    }
+
+    /// The edge follows the pointer.
+    fn drag(&self, event: &PointerEvent) {
+        let mut inner = self.0.borrow_mut();
+        if let Some((column, from_x, from_px)) = inner.drag {
+            inner.resize(column, Some(from_px + outward(column, event.client_x() - from_x)));
+        }
+    }
+
+    /// It is up again; an edge that it moved stays there from now on.
+    fn release(&self) -> Option<Wish> {
+        let mut inner = self.0.borrow_mut();
+        inner.pressed = false;
+        inner.drag.take().map(|_| Wish::Columns(inner.columns))
+    }
+
+    /// A key moves a column's edge, or puts it back.
+    fn nudge(&self, event: &KeyboardEvent) -> Option<Wish> {
+        let (column, handle) = column_of(event)?;
+        let step_px = match event.key().as_str() {
+            "ArrowLeft" => Some(-COLUMN_STEP_PX),
+            "ArrowRight" => Some(COLUMN_STEP_PX),
+            "Enter" => None,
+            _ => return None,
+        };
+        event.prevent_default();
+        let to_px = step_px.map(|px| width_px(&handle) + outward(column, px));
+        self.0.borrow_mut().resize(column, to_px)
+    }
+
+    /// A key anywhere in the console.
+    fn key(&self, event: &KeyboardEvent) -> Option<Wish> {
+        let target = element_of(event)?;
+        let key = event.key();
+        let is_control = event.ctrl_key() || event.meta_key();
+        let (on, back) = match event.shift_key() {
+            true => (Toward::Older, Toward::Newer),
+            false => (Toward::Newer, Toward::Older),
+        };
+        let is_in_rows = target.closest(".table").ok()?.is_some() && !is_control && !event.alt_key();
+        match key.as_str() {
+            "F3" => self.seek(on),
+            "g" | "G" if is_control => self.seek(on),
+            // As terminals do it: what is looked for is above.
+            "Enter" if target.tag_name() == "INPUT" => self.seek(back),
+            _ if !is_in_rows => return None,
+            "n" | "N" => self.seek(on),
+            "Escape" => self.act(Reader::deselect),
+            "Enter" => {
+                // Or it would press the button that gets the focus.
+                event.prevent_default();
+                return self.0.borrow().reader.at_hand().map(|seq| Wish::Open(Panel::Message(seq)));
+            }
+            key => self.step(Step::from_key(key).filter(|_| !event.shift_key())?),
+        }
+        event.prevent_default();
+        None
+    }
+
+    /// A click anywhere in the console.
+    fn click(&self, event: &Event) -> Option<Wish> {
+        let target = element_of(event)?;
+        match target.get_attribute("data-act").as_deref() {
+            Some("topics") => return Some(Wish::Open(Panel::Topics)),
+            Some("export") => return Some(Wish::Export),
+            Some("clear") => return Some(Wish::Clear),
+            Some("logs") => return Some(Wish::Open(Panel::Replay)),
+            Some("sample") => return Some(Wish::Open(Panel::Sample)),
+            Some("hold") => self.act(|reader| if reader.is_held() { reader.resume() } else { reader.hold() }),
+            Some("all") => self.act(Reader::list_others),
+            Some("next") => self.seek(Toward::Newer),
+            Some("previous") => self.seek(Toward::Older),
+            Some("end") => self.step(Step::End),
+            _ => {
+                let seq = seq_of(event)?;
+                self.act(|reader| reader.select(seq));
+                if let Some(parts) = &self.0.borrow().parts {
+                    let options = FocusOptions::new();
+                    options.set_prevent_scroll(true);
+                    // Never fails for an element in the document.
+                    let _ = parts.table.focus_with_options(&options);
+                }
+                return (target.class_name() == "open").then_some(Wish::Open(Panel::Message(seq)));
+            }
+        }
+        None
+    }
+
+    /// A column gets its own width back.
+    fn reset(&self, event: &Event) -> Option<Wish> {
+        let (column, _) = column_of(event)?;
+        self.0.borrow_mut().resize(column, None)
+    }
+
+    /// Takes charge of the section that holds the markup; `None` where
+    /// something isn't there, which doesn't happen.
+    fn attach(&self, section: HtmlElement) -> Option<()> {
+        let document = section.owner_document()?;
+        let find = |selector| section.query_selector(selector).ok()?.map(JsCast::unchecked_into::<HtmlElement>);
+        let (table, scroller, spacer, list) = (find(".table")?, find(".scroller")?, find(".spacer")?, find(".rows")?);
+        let input = find("input")?.unchecked_into();
+        // Style properties of ours are always understood.
+        let _ = table.style().set_property("--row-px", &format!("{}px", ROW_PX as u32));
         let this = Rc::downgrade(&self.0);
-        let on_wheel = Closure::<dyn FnMut(WheelEvent)>::new(move |event: WheelEvent| {
-            // Leaving the tail must not depend on the bar, which the next
-            // frame would put back to the end.
-            if event.delta_y() < 0.0
-                && !event.ctrl_key()
-                && let Some(inner) = this.upgrade()
-            {
-                let mut inner = inner.borrow_mut();
-                inner.scroll.hold();
-                inner.moved();
+        let on_event = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+            if let Some(inner) = this.upgrade() {
+                Console(inner).hear(&event);
             }
         });
-        let options = AddEventListenerOptions::new();
-        options.set_passive(true);
-        // Fails for no listener and no target of ours.
-        let _ = scroller.add_event_listener_with_callback_and_add_event_listener_options(
-            "wheel",
-            on_wheel.as_ref().unchecked_ref(),
-            &options,
-        );
+        for event in HEARD {
+            let options = AddEventListenerOptions::new();
+            // Some come to their own element only.
+            options.set_capture(true);
+            // The others may be answered otherwise than by the browser.
+            options.set_passive(matches!(event, "scroll" | "wheel"));
+            // Fails for no listener and no target of ours.
+            let _ = section.add_event_listener_with_callback_and_add_event_listener_options(
+                event,
+                on_event.as_ref().unchecked_ref(),
+                &options,
+            );
+        }
         let this = Rc::downgrade(&self.0);
         let on_resize = Closure::<dyn FnMut()>::new(move || {
             if let Some(inner) = this.upgrade() {
                 Console(inner).resized();
             }
         });
-        let Ok(observer) = ResizeObserver::new(on_resize.as_ref().unchecked_ref()) else { return };
+        let Ok(observer) = ResizeObserver::new(on_resize.as_ref().unchecked_ref()) else { return None };
         observer.observe(&scroller);
-        self.0.borrow_mut().parts =
-            Some(Parts { document, table, scroller, spacer, list, observer, on_wheel, _on_resize: on_resize });
+        let mut inner = self.0.borrow_mut();
+        inner.parts = Some(Parts {
+            document,
+            section,
+            input,
+            table,
+            scroller,
+            spacer,
+            list,
+            observer,
+            on_event,
+            _on_resize: on_resize,
+        });
+        inner.lay_columns();
+        drop(inner);
         self.resized();
+        Some(())
     }
 
     fn detach(&self) {
@@ -239,12 +523,11 @@ impl Console {
     fn resized(&self) {
         let mut inner = self.0.borrow_mut();
         let Some(height_px) = inner.parts.as_ref().map(|parts| parts.scroller.client_height()) else { return };
-        inner.scroll.resize(f64::from(height_px));
-        inner.moved();
+        inner.reader.scroll.resize(f64::from(height_px));
+        inner.draw();
         inner.settle_bar();
-        let on_move = Rc::clone(&inner.on_move);
         drop(inner);
-        on_move();
+        self.wish(Wish::Rows);
     }
 
     fn scrolled(&self) {
@@ -255,47 +538,110 @@ impl Console {
         if (to_px - from_px).abs() <= 1.0 {
             return;
         }
-        inner.scroll.drag(from_px, to_px);
+        inner.reader.scroll.drag(from_px, to_px);
         inner.bar_px = to_px;
         inner.settling = None;
-        inner.moved();
+        inner.draw();
         inner.settle_soon();
-        let on_move = Rc::clone(&inner.on_move);
         drop(inner);
-        on_move();
-    }
-
-    fn press(&self, pressed: bool) {
-        self.0.borrow_mut().pressed = pressed;
+        self.wish(Wish::Rows);
     }
 }
 
 impl Inner {
-    fn moved(&mut self) {
-        self.draw();
-        self.report();
+    /// Says what stands around the rows.
+    fn report(&mut self) {
+        let Self { reader, parts: Some(parts), facts, said, .. } = self else { return };
+        let now = Said {
+            is_held: reader.is_held(),
+            is_following: reader.scroll.is_following() && !reader.is_held(),
+            unseen: reader.unseen(),
+            lists_all: reader.listed() == Listed::All,
+            matches: reader.rows().matches,
+            rank: reader.rows().rank,
+            empty: (reader.rows().total == 0).then(|| words_of_nothing(facts)),
+            has_messages: facts.stats.kept > 0,
+            is_exporting: facts.is_exporting,
+        };
+        if *said == Some(now) {
+            return;
+        }
+        *said = Some(now);
+        parts.set("[data-act=hold]", "aria-pressed", now.is_held);
+        parts.set("[data-act=all]", "aria-pressed", now.lists_all);
+        parts.set("[data-act=export]", "disabled", !now.has_messages || now.is_exporting);
+        parts.set("[data-act=clear]", "disabled", !now.has_messages);
+        let (empty, may_play) = now.empty.unwrap_or_default();
+        parts.set(".console-empty", "hidden", now.empty.is_none());
+        parts.say(".console-empty span", empty);
+        parts.set("[data-act=sample]", "hidden", !may_play);
+        parts.set(".matches", "hidden", now.matches.is_none());
+        let matches = now.matches.unwrap_or(0);
+        let place = match now.rank {
+            Some(rank) => format!("{} of {}", grouped(rank), grouped(matches)),
+            None if matches == 1 => "1 match".to_owned(),
+            None => format!("{} matches", grouped(matches)),
+        };
+        parts.say(".matches span", &place);
+        parts.set(".newest", "data-shown", !now.is_following);
+        let newest = match now.unseen {
+            0 => "Press End for the newest".to_owned(),
+            count => format!("{} new. Press End", grouped(count)),
+        };
+        parts.say(".newest", &newest);
     }
 
-    /// Tells the parts of the page that are reactive.
-    fn report(&self) {
-        set_if_new(self.following, self.scroll.is_following());
-        set_if_new(self.unseen, self.scroll.unseen());
+    /// The style sheet places the columns by what it is told here.
+    fn lay_columns(&self) {
+        let Some(parts) = &self.parts else { return };
+        let since = match self.time {
+            TimeMode::Absolute => "Time",
+            TimeMode::Relative => "Since start",
+            TimeMode::SincePrevious => "Since last",
+        };
+        if let Ok(Some(head)) = parts.table.query_selector(".head .time")
+            && let Some(words) = head.first_child()
+        {
+            words.set_node_value(Some(since));
+        }
+        let hidden = Column::ALL.into_iter().filter(|column| !self.columns.look(*column).is_shown);
+        let hidden: Vec<_> = hidden.map(Column::name).collect();
+        // Attributes and properties of ours are always taken.
+        let _ = parts.table.set_attribute("data-hidden", &hidden.join(" "));
+        for column in Column::ALL {
+            let name = format!("--{}-px", column.name());
+            let style = parts.table.style();
+            let _ = match self.columns.look(column).width_px {
+                Some(px) => style.set_property(&name, &format!("{px}px")),
+                None => style.remove_property(&name).map(drop),
+            };
+            if let Ok(Some(handle)) = parts.table.query_selector(&format!("[data-column={}]", column.name())) {
+                let _ = handle.set_attribute("aria-valuenow", &width_px(&handle).to_string());
+            }
+        }
+    }
+
+    fn resize(&mut self, column: Column, width_px: Option<i32>) -> Option<Wish> {
+        let width_px = width_px.map(|px| u16::try_from(px.max(0)).unwrap_or(u16::MAX));
+        self.columns = self.columns.resized(column, width_px);
+        self.lay_columns();
+        Some(Wish::Columns(self.columns))
     }
 
     /// Puts the rows where they belong, if those on screen have come; until
     /// then the old picture stays.
     fn draw(&mut self) {
         self.report();
-        let on_screen = self.scroll.on_screen();
-        let first = self.rows.first;
-        let end = first + self.rows.rows.len() as u64;
+        let on_screen = self.reader.scroll.on_screen();
+        let first = self.reader.first_index();
+        let end = first + self.reader.rows().rows.len() as u64;
         if !on_screen.is_empty() && (on_screen.start < first || on_screen.end > end) {
             return;
         }
         self.fill();
         let Some(parts) = &self.parts else { return };
         // Bar and rows stand on whole pixels, so nothing is lost.
-        let offset_px = ((self.first_index as f64 - self.scroll.top_rows()) * ROW_PX).round() as i64;
+        let offset_px = ((self.first_index as f64 - self.reader.scroll.top_rows()) * ROW_PX).round() as i64;
         // Style properties of ours are always understood.
         let _ = parts.list.style().set_property("transform", &format!("translateY({offset_px}px)"));
     }
@@ -304,8 +650,8 @@ impl Inner {
     /// screen keeps its element.
     fn fill(&mut self) {
         let Some(parts) = &self.parts else { return };
-        let rows = &self.rows.rows;
-        self.first_index = self.rows.first;
+        let rows = &self.reader.rows().rows;
+        self.first_index = self.reader.first_index();
         let mut spare = Vec::new();
         if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
             let overlap = self.views.front().is_some_and(|view| view.seq <= last.seq)
@@ -337,10 +683,25 @@ impl Inner {
         for view in spare {
             view.row.remove();
         }
-        let ahead_of_utc_min = rows.last().map_or(0, |row| ahead_of_utc_min(row.time.as_micros()));
+        let mut clockface = Clockface {
+            mode: self.time,
+            zero: self.reader.rows().zero,
+            ahead_of_utc_min: rows.last().map_or(0, |row| ahead_of_utc_min(row.time.as_micros())),
+            above: self.reader.rows().before,
+        };
+        let _ = parts.table.toggle_attribute_with_force("data-all", self.reader.listed() == Listed::All);
+        let selected = self.reader.selected();
+        let mut is_selected_shown = false;
         for ((view, row), index) in self.views.iter_mut().zip(rows).zip(self.first_index..) {
-            view.show(row, index, ahead_of_utc_min);
+            view.show(row, index, &clockface);
+            view.select(selected == Some(row.seq));
+            is_selected_shown |= view.is_selected;
+            clockface.above = Some(row.time);
         }
+        let _ = match is_selected_shown {
+            true => parts.table.set_attribute("aria-activedescendant", SELECTED_ID),
+            false => parts.table.remove_attribute("aria-activedescendant"),
+        };
     }
 
     fn settle_soon(&mut self) {
@@ -348,7 +709,7 @@ impl Inner {
             return;
         }
         let this = self.this.clone();
-        let wait_ms = if self.scroll.is_following() { TAIL_SETTLES_MS } else { BAR_SETTLES_MS };
+        let wait_ms = if self.reader.scroll.is_following() { TAIL_SETTLES_MS } else { BAR_SETTLES_MS };
         self.settling = Some(Timeout::new(wait_ms, move || {
             let Some(inner) = this.upgrade() else { return };
             let mut inner = inner.borrow_mut();
@@ -364,18 +725,18 @@ impl Inner {
     /// Gives the scroll bar its length and its place.
     fn settle_bar(&mut self) {
         let Some(parts) = &self.parts else { return };
-        let spacer_px = self.scroll.spacer_px().round() as u64;
+        let spacer_px = self.reader.scroll.spacer_px().round() as u64;
         if spacer_px != self.spacer_px {
             let _ = parts.spacer.style().set_property("height", &format!("{spacer_px}px"));
             self.spacer_px = spacer_px;
         }
         // The header is a row too (ARIA counts it).
-        let count = self.scroll.total() + 1;
+        let count = self.reader.scroll.total() + 1;
         if count != self.counted_rows {
             let _ = parts.table.set_attribute("aria-rowcount", &count.to_string());
             self.counted_rows = count;
         }
-        let bar_px = self.scroll.bar_px();
+        let bar_px = self.reader.scroll.bar_px();
         if (bar_px - f64::from(parts.scroller.scroll_top())).abs() > 1.0 {
             // Below the spacer's limit and so within an i32.
             parts.scroller.set_scroll_top(bar_px.round() as i32);
@@ -384,21 +745,74 @@ impl Inner {
     }
 }
 
-/// One row's elements. Every change goes through a text node: a payload is
-/// never markup.
+/// A cell whose text may have parts that are marked. Every change goes through
+/// text nodes: a payload is never markup.
+struct Cell {
+    element: Element,
+    text: Text,
+    words: String,
+    marks: Vec<(u32, u32)>,
+}
+
+impl Cell {
+    /// `None` where the document makes no elements, which it always does.
+    fn new(document: &Document, row: &Element, class: &str) -> Option<Self> {
+        let element = document.create_element("span").ok()?;
+        element.set_attribute("role", "gridcell").ok()?;
+        element.set_class_name(class);
+        let text = document.create_text_node("");
+        element.append_child(&text).ok()?;
+        row.append_child(&element).ok()?;
+        Some(Self { element, text, words: String::new(), marks: Vec::new() })
+    }
+
+    fn show(&mut self, words: &str, marks: &[(u32, u32)]) {
+        if self.words == words && self.marks == marks {
+            return;
+        }
+        if !self.marks.is_empty() {
+            self.element.set_text_content(None);
+            // Fails only where it would make a circle.
+            let _ = self.element.append_child(&self.text);
+        }
+        words.clone_into(&mut self.words);
+        marks.clone_into(&mut self.marks);
+        let mut end = marks.first().map_or(words.len(), |mark| mark.0 as usize);
+        self.text.set_data(words.get(..end).unwrap_or_default());
+        for (at, &(from, to)) in marks.iter().enumerate() {
+            end = marks.get(at + 1).map_or(words.len(), |mark| mark.0 as usize);
+            let marked = words.get(from as usize..to as usize).unwrap_or_default();
+            let _ = self.mark(marked, words.get(to as usize..end).unwrap_or_default());
+        }
+    }
+
+    fn mark(&self, marked: &str, words: &str) -> Option<()> {
+        let document = self.element.owner_document()?;
+        let mark = document.create_element("mark").ok()?;
+        mark.set_text_content(Some(marked));
+        self.element.append_child(&mark).ok()?;
+        self.element.append_child(&document.create_text_node(words)).ok()?;
+        Some(())
+    }
+}
+
+/// One row's elements.
 struct RowView {
     seq: u64,
     index: u64,
     row: Element,
-    time: Text,
-    topic: Text,
-    topic_words: String,
-    flags: Text,
-    flag_words: &'static str,
-    payload_cell: Element,
+    /// What the time says: the mode, and microseconds since what it counts from.
+    time_key: (TimeMode, Option<i64>),
+    time: Cell,
+    number: Cell,
+    topic: Cell,
+    flags: Cell,
+    payload: Cell,
     is_hex: bool,
-    payload: Text,
-    size: Text,
+    size: Cell,
+    is_selected: bool,
+    is_match: bool,
+    subscription: Option<u8>,
 }
 
 impl RowView {
@@ -407,68 +821,87 @@ impl RowView {
         let row = document.create_element("div").ok()?;
         row.set_attribute("role", "row").ok()?;
         row.set_class_name("row");
-        let cell = |class: &str| -> Option<(Element, Text)> {
-            let cell = document.create_element("span").ok()?;
-            cell.set_attribute("role", "cell").ok()?;
-            cell.set_class_name(class);
-            let text = document.create_text_node("");
-            cell.append_child(&text).ok()?;
-            row.append_child(&cell).ok()?;
-            Some((cell, text))
-        };
-        let (_, time) = cell("time")?;
-        let (_, topic) = cell("topic")?;
-        let (_, flags) = cell("flags")?;
-        let (payload_cell, payload) = cell("payload")?;
-        let (_, size) = cell("size")?;
-        Some(Self {
+        let cell = |column: Column| Cell::new(document, &row, column.name());
+        let view = Self {
             seq: 0,
             index: u64::MAX,
-            row,
-            time,
-            topic,
-            topic_words: String::new(),
-            flags,
-            flag_words: "",
-            payload_cell,
+            time_key: (TimeMode::Absolute, None),
+            time: cell(Column::Time)?,
+            number: cell(Column::Seq)?,
+            topic: cell(Column::Topic)?,
+            flags: cell(Column::QoS)?,
+            payload: cell(Column::Payload)?,
             is_hex: false,
-            payload,
-            size,
-        })
+            size: cell(Column::Size)?,
+            is_selected: false,
+            is_match: false,
+            subscription: None,
+            row: row.clone(),
+        };
+        let open = document.create_element("button").ok()?;
+        open.set_class_name("open");
+        // Its sign is the style sheet's: a row's text is its message.
+        open.set_attribute("aria-label", "Open").ok()?;
+        open.set_attribute("title", "Open it (Enter, or a double click)").ok()?;
+        open.set_attribute("tabindex", "-1").ok()?;
+        row.append_child(&open).ok()?;
+        Some(view)
     }
 
-    fn show(&mut self, row: &Row, index: u64, ahead_of_utc_min: i32) {
+    fn show(&mut self, row: &Row, index: u64, clockface: &Clockface) {
         if self.index != index {
             self.index = index;
             // 1 is the header.
             let _ = self.row.set_attribute("aria-rowindex", &(index + 2).to_string());
         }
-        // A message never changes.
-        if self.seq == row.seq {
-            return;
+        let time_key = (clockface.mode, Some(clockface.counted(row.time)));
+        if self.time_key != time_key {
+            self.time_key = time_key;
+            self.time.show(&clockface.words(row.time), &[]);
         }
-        self.seq = row.seq;
-        let _ = self.row.set_attribute("data-seq", &row.seq.to_string());
-        self.time.set_data(&time_of_day(row.time, ahead_of_utc_min));
-        if self.topic_words != row.topic {
-            self.topic.set_data(&row.topic);
-            self.topic_words.clone_from(&row.topic);
-        }
-        let flag_words = flag_words(row);
-        if self.flag_words != flag_words {
-            self.flags.set_data(flag_words);
-            self.flag_words = flag_words;
-        }
+        let none = Marks::default();
+        let marks = row.marks.as_ref().unwrap_or(&none);
         let (text, is_hex) = match &row.preview {
             Preview::Text(text) => (text, false),
             Preview::Hex(hex) => (hex, true),
         };
-        self.payload.set_data(text);
+        self.topic.show(&row.topic, &marks.topic);
+        self.payload.show(text, &marks.payload);
+        if self.is_match != row.marks.is_some() {
+            self.is_match = row.marks.is_some();
+            self.row.set_class_name(if self.is_match { "row match" } else { "row" });
+        }
+        if self.subscription != row.subscription {
+            self.subscription = row.subscription;
+            let colour = row.subscription.map_or(String::new(), |index| (index % COLOURS).to_string());
+            let _ = self.row.set_attribute("data-subscription", &colour);
+        }
+        // The rest of a message never changes.
+        if self.seq == row.seq {
+            return;
+        }
+        self.seq = row.seq;
+        let seq = row.seq.to_string();
+        let _ = self.row.set_attribute("data-seq", &seq);
+        self.number.show(&seq, &[]);
+        self.flags.show(flag_words(row), &[]);
         if self.is_hex != is_hex {
-            self.payload_cell.set_class_name(if is_hex { "payload hex" } else { "payload" });
+            self.payload.element.set_class_name(if is_hex { "payload hex" } else { "payload" });
             self.is_hex = is_hex;
         }
-        self.size.set_data(&size(u64::from(row.payload_bytes)));
+        self.size.show(&size(u64::from(row.payload_bytes)), &[]);
+    }
+
+    fn select(&mut self, is_selected: bool) {
+        if self.is_selected == is_selected {
+            return;
+        }
+        self.is_selected = is_selected;
+        let _ = match is_selected {
+            true => self.row.set_attribute("aria-selected", "true"),
+            false => self.row.remove_attribute("aria-selected"),
+        };
+        self.row.set_id(if is_selected { SELECTED_ID } else { "" });
     }
 }
 
@@ -492,10 +925,47 @@ fn ahead_of_utc_min(micros: u64) -> i32 {
     -(date.get_timezone_offset() as i32)
 }
 
-fn set_if_new<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-    if signal.with_untracked(|old| *old != value) {
-        signal.set(value);
+/// The element that an event is about.
+fn element_of(event: &Event) -> Option<Element> {
+    event.target()?.dyn_into().ok()
+}
+
+/// The column whose edge an event is about, and the handle there.
+fn column_of(event: &Event) -> Option<(Column, Element)> {
+    let handle = element_of(event)?.closest("[data-column]").ok()??;
+    Some((Column::from_name(&handle.get_attribute("data-column")?)?, handle))
+}
+
+/// The width of the column that a handle stands in.
+fn width_px(handle: &Element) -> i32 {
+    handle.parent_element().map_or(0, |head| head.client_width())
+}
+
+/// By how much a column grows when its edge moves to the right. The last one
+/// has it on its left.
+const fn outward(column: Column, right_px: i32) -> i32 {
+    if matches!(column, Column::Size) { -right_px } else { right_px }
+}
+
+/// The message whose row an event is about.
+fn seq_of(event: &Event) -> Option<u64> {
+    let row = element_of(event)?.closest("[data-seq]").ok()??;
+    row.get_attribute("data-seq")?.parse().ok()
+}
+
+/// What to say while there are no rows, and whether a sample may be played.
+fn words_of_nothing(facts: &Facts) -> (&'static str, bool) {
+    if facts.stats.kept > 0 {
+        return ("No kept message gets through the filter.", false);
     }
+    let is_away = matches!(facts.state, State::Idle | State::Stopped);
+    let words = match facts.state {
+        _ if facts.stats.cleared > 0 => "Cleared. What arrives from now on is shown here.",
+        State::Connected => "Connected. Waiting for the first message.",
+        State::Connecting | State::Reconnecting => "Waiting for the connection.",
+        State::Idle | State::Stopped => "Every message that arrives is kept and shown here, as it came.",
+    };
+    (words, is_away)
 }
 
 /// The console with its bar: filter, export, clear.
@@ -503,218 +973,15 @@ fn set_if_new<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: 
 pub fn ConsoleView(
     /// What the page shows rows through.
     console: Console,
-    /// The numbers, for what to say while there are no rows.
-    stats: RwSignal<Stats>,
-    /// The connection's state, for the same.
-    state: Signal<State>,
-    /// The filter's text.
-    filter: RwSignal<String>,
-    /// What is wrong with the filter.
-    filter_error: RwSignal<Option<String>>,
-    /// An export is under way.
-    exporting: RwSignal<bool>,
-    /// The filter's text changed.
-    on_filter: impl Fn(String) + 'static,
-    /// Save what is kept.
-    on_export: impl Fn() + 'static,
-    /// Forget what is kept.
-    on_clear: impl Fn() + 'static,
-    /// A panel is wanted.
-    on_open: impl Fn(Panel) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
-    let table = NodeRef::<html::Div>::new();
-    let scroller = NodeRef::<html::Div>::new();
-    let spacer = NodeRef::<html::Div>::new();
-    let list = NodeRef::<html::Div>::new();
-    let (following, unseen) = {
-        let inner = console.0.borrow();
-        (inner.following, inner.unseen)
-    };
-
+    let section = NodeRef::<html::Section>::new();
     let handle = console.clone();
     Effect::new(move || {
-        if let (Some(table), Some(scroller), Some(spacer), Some(list)) =
-            (table.get(), scroller.get(), spacer.get(), list.get())
-        {
-            handle.attach(table.into(), scroller.into(), spacer.into(), list.into());
+        if let Some(section) = section.get() {
+            handle.attach(section);
         }
     });
-    let handle = StoredValue::new_local(console.clone());
-    on_cleanup(move || {
-        handle.with_value(Console::detach);
-    });
-
-    let on_scroll = {
-        let console = console.clone();
-        move |_| console.scrolled()
-    };
-    let on_key = {
-        let console = console.clone();
-        move |event: web_sys::KeyboardEvent| {
-            if event.ctrl_key() || event.alt_key() || event.meta_key() || event.shift_key() {
-                return;
-            }
-            let key = event.key();
-            if key == "Enter"
-                && let Some(seq) = console.at_hand()
-            {
-                // Or it would press the button that gets the focus.
-                event.prevent_default();
-                on_open(Panel::Message(seq));
-            }
-            if let Some(step) = Step::from_key(&key) {
-                event.prevent_default();
-                console.step(step);
-            }
-        }
-    };
-    let on_double_click = move |event: web_sys::MouseEvent| {
-        let seq = event.target().and_then(|target| {
-            target.dyn_into::<Element>().ok()?.closest("[data-seq]").ok()??.get_attribute("data-seq")
-        });
-        if let Some(seq) = seq.and_then(|seq| seq.parse().ok()) {
-            on_open(Panel::Message(seq));
-        }
-    };
-    let press = {
-        let console = console.clone();
-        move |_: Event| console.press(true)
-    };
-    let release = {
-        let console = console.clone();
-        move |_: Event| console.press(false)
-    };
-    let on_input = move |event: Event| on_filter(event_target_value(&event));
-    let nothing = move || stats.with(|stats| stats.matching == 0);
-    let words = move || {
-        if stats.with(|stats| stats.kept > 0) {
-            "No kept message gets through the filter.".to_owned()
-        } else if stats.with(|stats| stats.cleared > 0) {
-            "Cleared. What arrives from now on is shown here.".to_owned()
-        } else {
-            match state.get() {
-                State::Connected => "Connected. Waiting for the first message.",
-                State::Connecting | State::Reconnecting => "Waiting for the connection.",
-                State::Idle | State::Stopped => "Every message that arrives is kept and shown here, as it came.",
-            }
-            .to_owned()
-        }
-    };
-    let newest = move || match unseen.get() {
-        0 => "Newest below. Press End".to_owned(),
-        count => format!("{} new. Press End", grouped(count)),
-    };
-
-    view! {
-        <section class="console" aria-label="Console">
-            <div class="console-bar">
-                <div class="search">
-                    <input
-                        type="search"
-                        aria-label="Filter"
-                        placeholder="Filter: words, topic:a/+, qos:1 …"
-                        autocomplete="off"
-                        spellcheck="false"
-                        aria-invalid=move || filter_error.with(Option::is_some).then_some("true")
-                        aria-describedby="filter-error"
-                        prop:value=filter
-                        on:input=on_input
-                    />
-                </div>
-                <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| on_open(Panel::Topics)>
-                    "Topics"
-                </button>
-                <button
-                    type="button"
-                    class="button"
-                    disabled=move || exporting.get() || stats.with(|stats| stats.kept == 0)
-                    title="Every kept message as NDJSON, one a line"
-                    on:click=move |_| on_export()
-                >
-                    "Export"
-                </button>
-                <button
-                    type="button"
-                    class="button"
-                    disabled=move || stats.with(|stats| stats.kept == 0)
-                    title="Forget the messages that are kept"
-                    on:click=move |_| on_clear()
-                >
-                    "Clear"
-                </button>
-                <button
-                    type="button"
-                    class="button"
-                    title="Import an exported log, or play it again"
-                    on:click=move |_| on_open(Panel::Replay)
-                >
-                    "Logs"
-                </button>
-            </div>
-            <p id="filter-error" class="fault" role="alert">{move || filter_error.get()}</p>
-            <div class="frame">
-            <div
-                class="table"
-                role="table"
-                aria-label="Message console"
-                style=format!("--row-px:{}px", ROW_PX as u32)
-                node_ref=table
-            >
-                <div role="rowgroup" class="head">
-                    <div role="row" class="row" aria-rowindex="1">
-                        <span role="columnheader" class="time">"Time"</span>
-                        <span role="columnheader" class="topic">"Topic"</span>
-                        <span role="columnheader" class="flags">"QoS"</span>
-                        <span role="columnheader" class="payload">"Payload"</span>
-                        <span role="columnheader" class="size">"Size"</span>
-                    </div>
-                </div>
-                <div
-                    class="scroller"
-                    role="rowgroup"
-                    tabindex="0"
-                    node_ref=scroller
-                    on:scroll=on_scroll
-                    aria-keyshortcuts="Enter"
-                    on:keydown=on_key
-                    on:dblclick=on_double_click
-                    on:pointerdown=move |event| press(event.into())
-                    on:pointerup=move |event| release.clone()(event.into())
-                    on:pointercancel={let console = console.clone(); move |_| console.press(false)}
-                    on:pointerleave={let console = console.clone(); move |_| console.press(false)}
-                >
-                    <div class="spacer" role="none" node_ref=spacer>
-                        <div class="pane" role="none">
-                            <div class="rows" role="none" node_ref=list></div>
-                        </div>
-                    </div>
-                </div>
-            </div>
-                <Show when=nothing>
-                    <p class="console-empty">
-                        {words}
-                        <button
-                            type="button"
-                            class="button"
-                            hidden=move || {
-                                stats.with(|stats| stats.kept > 0) || !matches!(state.get(), State::Idle | State::Stopped)
-                            }
-                            on:click=move |_| on_open(Panel::Sample)
-                        >
-                            "Play a sample"
-                        </button>
-                    </p>
-                </Show>
-                <button
-                    type="button"
-                    class="button newest"
-                    class:shown=move || !following.get()
-                    tabindex=move || if following.get() { "-1" } else { "0" }
-                    on:click=move |_| console.step(Step::End)
-                >
-                    {newest}
-                </button>
-            </div>
-        </section>
-    }
+    let console = StoredValue::new_local(console);
+    on_cleanup(move || console.with_value(Console::detach));
+    view! { <section class="console" aria-label="Console" node_ref=section inner_html=MARKUP></section> }
 }

@@ -12,7 +12,7 @@ pub const PANELS: &str = "mqtt-crawl:panels";
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
 /// command that goes ahead of every wish to connect, or a text behind [`FILTER`],
-/// [`SETTINGS`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`].
+/// [`REVEAL`], [`SETTINGS`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// Connect again with what stands in the form.
@@ -20,6 +20,9 @@ pub const CONNECT: &str = "connect";
 
 /// What a filter for the console's filter box begins with.
 pub const FILTER: &str = "filter ";
+
+/// What the number of a message begins with that the console is to show.
+pub const REVEAL: &str = "reveal ";
 
 /// What the text of the app's settings begins with, as they are now or are to
 /// be.

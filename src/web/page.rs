@@ -19,7 +19,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Blob, Element, HtmlAnchorElement, KeyboardEvent, Url, VisibilityState, Window as Browser};
 
 use super::clock::Clock;
-use super::console::{Console, ConsoleView, Flow};
+use super::console::{Console, ConsoleView, Facts, Flow, Wish};
 use super::crawl::{CrawlHandle, CrawlView};
 use super::form::{ConnectionForm, Form, PageFacts};
 use super::hail::{self, Panel};
@@ -33,7 +33,7 @@ use crate::console::Step;
 use crate::engine::command::{Command, ConnectRequest, Pull};
 use crate::engine::update::{Connection, State, Stats, TokenNote, Update};
 use crate::link::{self, Field, Link, Start, View};
-use crate::settings::Settings;
+use crate::settings::{Columns, Settings};
 use crate::time::Instant;
 
 /// How often the page looks whether the crawl has room again, and counts down.
@@ -73,13 +73,10 @@ struct Shown {
     connection: RwSignal<Connection>,
     stats: RwSignal<Stats>,
     behind: RwSignal<u64>,
-    filter: RwSignal<String>,
-    filter_error: RwSignal<Option<String>>,
     token: RwSignal<Option<TokenNote>>,
     notices: RwSignal<Vec<Notice>>,
     now: RwSignal<Instant>,
     view: RwSignal<View>,
-    exporting: RwSignal<bool>,
     copied: RwSignal<bool>,
     /// The form is unfolded.
     form_open: RwSignal<bool>,
@@ -91,13 +88,10 @@ impl Shown {
             connection: RwSignal::default(),
             stats: RwSignal::default(),
             behind: RwSignal::default(),
-            filter: RwSignal::default(),
-            filter_error: RwSignal::default(),
             token: RwSignal::default(),
             notices: RwSignal::default(),
             now: RwSignal::new(now),
             view: RwSignal::new(view),
-            exporting: RwSignal::default(),
             copied: RwSignal::default(),
             form_open: RwSignal::new(true),
         }
@@ -145,6 +139,9 @@ struct Inner {
     worker: WorkerLink,
     panels: PanelsLink,
     settings: RefCell<Settings>,
+    /// The filter's text, understood or not.
+    filter: RefCell<String>,
+    facts: RefCell<Facts>,
     feed: RefCell<Feed>,
 }
 
@@ -227,38 +224,16 @@ impl App {
         });
     }
 
-    fn filter(self, text: String) {
-        self.with(|inner| {
-            inner.console.refilter(&text);
-            inner.shown.filter.set(text.clone());
-            inner.worker.send(&Command::Filter(text));
-        });
-    }
-
-    fn export(self) {
-        self.with(|inner| {
-            inner.shown.exporting.set(true);
-            inner.worker.send(&Command::Export);
-        });
-    }
-
-    fn clear(self) {
-        self.with(|inner| inner.worker.send(&Command::Clear));
-    }
-
     fn open_panel(self, panel: Panel) {
-        self.with(|inner| {
-            if let Some(document) = inner.browser.document() {
-                inner.panels.open(panel, &document);
-            }
-        });
+        self.with(|inner| inner.open_panel(panel));
     }
 
     /// The panels called.
     fn hear_panels(self, said: &JsValue) {
         match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
             Some(Wanted::Connect) => self.connect(),
-            Some(Wanted::Filter(text)) => self.filter(text),
+            Some(Wanted::Filter(text)) => self.with(|inner| inner.filter_by(text)),
+            Some(Wanted::Reveal(seq)) => self.with(|inner| inner.console.reveal(seq)),
             Some(Wanted::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
             Some(Wanted::Topic(filter)) => self.with(|inner| {
                 inner.form.add_subscribed(&filter);
@@ -347,6 +322,38 @@ impl Inner {
         self.adopt(settings);
     }
 
+    /// The console wants something.
+    fn grant(self: &Rc<Self>, wish: Wish) {
+        match wish {
+            Wish::Rows => self.end_rest(),
+            Wish::Filter(text) => self.filter_by(text),
+            Wish::Export => {
+                self.tell_console(|facts| facts.is_exporting = true);
+                self.worker.send(&Command::Export);
+            }
+            Wish::Clear => self.worker.send(&Command::Clear),
+            Wish::Columns(columns) => self.choose_columns(columns),
+            Wish::Open(panel) => self.open_panel(panel),
+        }
+    }
+
+    fn filter_by(&self, text: String) {
+        self.console.filter(&text);
+        self.filter.replace(text.clone());
+        self.worker.send(&filter_by(text));
+    }
+
+    fn open_panel(&self, panel: Panel) {
+        if let Some(document) = self.browser.document() {
+            self.panels.open(panel, &document);
+        }
+    }
+
+    fn choose_columns(&self, columns: Columns) {
+        let settings = Settings { columns, ..self.settings.borrow().clone() };
+        self.choose(settings);
+    }
+
     /// Other settings of the app hold, wherever they come from.
     fn adopt(&self, settings: Settings) {
         let old = self.settings.replace(settings);
@@ -384,14 +391,14 @@ impl Inner {
                 self.need_frame();
             }
             Heard::Export(blob) => {
-                self.shown.exporting.set(false);
+                self.tell_console(|facts| facts.is_exporting = false);
                 self.save(&blob);
             }
             Heard::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
             Heard::Replaced { words } => self.begin_anew(&words),
             Heard::Lost { words } => {
                 self.panels.cut();
-                self.shown.exporting.set(false);
+                self.tell_console(|facts| facts.is_exporting = false);
                 self.shown.notify(words.clone());
                 self.shown.set_connection(Connection { state: State::Stopped, words, ..Connection::default() });
             }
@@ -404,7 +411,7 @@ impl Inner {
             "The part of this app that speaks MQTT failed ({words}) and was started again. The messages it kept are \
              gone, and the numbers begin anew."
         ));
-        self.shown.exporting.set(false);
+        self.tell_console(|facts| facts.is_exporting = false);
         self.console.restart();
         self.crawl.clear();
         self.panels.cut();
@@ -413,9 +420,9 @@ impl Inner {
         feed.asked = None;
         feed.rest = None;
         self.worker.send(&Command::Bound(self.settings.borrow().log));
-        let filter = self.shown.filter.get_untracked();
+        let filter = self.filter.borrow().clone();
         if !filter.is_empty() {
-            self.worker.send(&Command::Filter(filter));
+            self.worker.send(&filter_by(filter));
         }
         self.worker.send(&Command::Examine(untrack(|| self.form.password())));
         if let Some(request) = &feed.request {
@@ -448,7 +455,7 @@ impl Inner {
         if self.feed.borrow().rest.is_some() {
             return;
         }
-        let pull = Pull { window: self.console.window(), lines: self.crawl.room() };
+        let pull = Pull { lines: self.crawl.room(), ..self.console.pull() };
         let mut feed = self.feed.borrow_mut();
         if feed.asked != Some(pull) {
             feed.asked = Some(pull);
@@ -480,19 +487,26 @@ impl Inner {
         if shown.stats.with_untracked(|stats| *stats != update.stats) {
             shown.stats.set(update.stats);
         }
-        if shown.filter_error.with_untracked(|error| *error != update.filter_error) {
-            shown.filter_error.set(update.filter_error);
-        }
         if shown.token.with_untracked(|token| *token != update.token) {
             shown.token.set(update.token);
         }
-        let flow = self.console.show(update.rows, &update.stats);
+        let state = shown.connection.with_untracked(|connection| connection.state);
+        self.tell_console(|facts| {
+            *facts = Facts { stats: update.stats, state, filter_error: update.filter_error, ..*facts }
+        });
+        let flow = self.console.show(update.rows);
         if begins {
             self.crawl.begin();
         }
         self.crawl.push(update.lines, update.stats.untold);
         self.count_behind();
         flow
+    }
+
+    fn tell_console(&self, change: impl FnOnce(&mut Facts)) {
+        let mut facts = self.facts.borrow_mut();
+        change(&mut facts);
+        self.console.tell(facts.clone());
     }
 
     fn count_behind(&self) {
@@ -539,6 +553,10 @@ impl Inner {
 }
 
 const SLOW_WORDS: &str = "The part of this app that speaks MQTT is still loading.";
+
+fn filter_by(text: String) -> Command {
+    Command::Filter { text, ahead_of_utc_min: -(js_sys::Date::new_0().get_timezone_offset() as i32) }
+}
 
 /// `mqtt-crawl-2026-11-21T10-00-00.ndjson`
 fn file_name() -> String {
@@ -594,9 +612,9 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                     inner.hear(heard);
                 }
             }),
-            console: Console::new(move || {
+            console: Console::new(move |wish| {
                 if let Some(inner) = to_move.upgrade() {
-                    inner.end_rest();
+                    inner.grant(wish);
                 }
             }),
             browser: browser.clone(),
@@ -606,6 +624,8 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             crawl: crawl.clone(),
             panels: PanelsLink::default(),
             settings: RefCell::default(),
+            filter: RefCell::default(),
+            facts: RefCell::default(),
             feed: RefCell::default(),
         }
     });
@@ -738,15 +758,6 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                     </section>
                     <ConsoleView
                         console
-                        stats=shown.stats
-                        state
-                        filter=shown.filter
-                        filter_error=shown.filter_error
-                        exporting=shown.exporting
-                        on_filter=move |text| app.filter(text)
-                        on_export=move || app.export()
-                        on_clear=move || app.clear()
-                        on_open=move |panel| app.open_panel(panel)
                     />
                 </div>
             </main>

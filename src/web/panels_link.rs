@@ -39,6 +39,8 @@ pub struct PanelsLink {
 pub enum Wanted {
     /// To connect again with what stands in the form.
     Connect,
+    /// The console to show this message.
+    Reveal(u64),
     /// This in the filter box.
     Filter(String),
     /// These settings of the app, in their text form.
@@ -75,6 +77,9 @@ impl PanelsLink {
             return None;
         }
         let said = said.as_string()?;
+        if let Some(seq) = said.strip_prefix(hail::REVEAL) {
+            return seq.parse().ok().map(Wanted::Reveal);
+        }
         let texts: [(&str, Meaning); 4] = [
             (hail::FILTER, Wanted::Filter),
             (hail::SETTINGS, Wanted::Settings),

@@ -1,11 +1,78 @@
-//! The console: filter, export, and that nothing is unaccounted for.
+//! The console: filter, matches, a held view, columns and times, export, and that nothing is
+//! unaccounted for.
 
 use anyhow::{Context, Result, ensure};
-use mqtt_crawl_e2e::page::{check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ARROW_RIGHT, ENTER, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// WebDriver's codes for keys.
+const F3: &str = "\u{E033}";
+const SHIFT_F3: &str = "\u{E008}\u{E033}\u{E000}";
+const ARROW_UP: &str = "\u{E013}";
+
+/// So many lines, every tenth of which says "ten".
+fn lines(count: u32) -> String {
+    let line = |n: u32| if n.is_multiple_of(10) { format!("ten {n}\n") } else { format!("{n}\n") };
+    (1..=count).map(line).collect()
+}
+
+/// Connected, with so many of these lines in the console.
+async fn open_with_lines(page: &Page, station: &Station, count: u32) -> Result<Login<'static>> {
+    page.open(&link(&station.page_url(), &[("topic", "#"), ("view", "console"), ("connect", "1")])).await?;
+    page.wait_for_state("connected").await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    broker.publish_lines(Version::V5, "deck", lines(count)).await?;
+    page.wait_for_stat("received", count.into(), PATIENCE).await?;
+    Ok(broker)
+}
+
+/// Waits until this message is chosen, and on screen as a whole.
+async fn wait_for_selected(page: &Page, seq: u64) -> Result<()> {
+    let expression = format!(
+        "(() => {{
+            const row = console_().querySelector('[aria-selected=true]');
+            const pane = console_().querySelector('.pane').getBoundingClientRect();
+            const place = row?.getBoundingClientRect();
+            return row?.dataset.seq === '{seq}' && place.top >= pane.top - 1 && place.bottom <= pane.bottom + 1
+                && document.getElementById(console_().getAttribute('aria-activedescendant')) === row;
+        }})()"
+    );
+    page.wait_for(&format!("message {seq} to be chosen"), &expression, PATIENCE).await
+}
+
+async fn wait_for_place(page: &Page, words: &str) -> Result<()> {
+    let expression = format!("document.querySelector('.matches')?.innerText.startsWith({})", json!(words));
+    page.wait_for(words, &expression, PATIENCE).await
+}
+
+/// Numbers of the rows that one sees, by their place on screen.
+async fn on_screen(page: &Page) -> Result<Vec<u64>> {
+    page.evaluate(
+        "(() => {
+            const pane = console_().querySelector('.pane').getBoundingClientRect();
+            return [...console_().querySelectorAll('[data-seq]')].filter((row) => {
+                const place = row.getBoundingClientRect();
+                return place.bottom > pane.top + 1 && place.top < pane.bottom - 1;
+            }).map((row) => Number(row.dataset.seq));
+        })()",
+    )
+    .await
+}
+
+/// The app's settings become these, as its panels would say it.
+async fn choose_settings(page: &Page, text: &str) -> Result<()> {
+    let detail = json!(format!("settings {text}"));
+    page.run(&format!("dispatchEvent(new CustomEvent('mqtt-crawl:page', {{ detail: {detail} }}));")).await
+}
+
+/// The text of a column's cells on screen.
+async fn cells(page: &Page, column: &str) -> Result<Vec<String>> {
+    let cells = format!("[...console_().querySelectorAll('[data-seq] .{column}')]");
+    page.evaluate(&format!("{cells}.filter(isVisible).map((cell) => cell.textContent)")).await
+}
 
 #[tokio::test]
 async fn the_filter_shows_what_matches_and_keeps_the_rest() -> Result<()> {
@@ -60,6 +127,216 @@ async fn an_export_holds_every_message_as_it_came() -> Result<()> {
         }
         let numbers: Vec<_> = lines.iter().filter_map(|line| line["seq"].as_u64()).collect();
         ensure!(numbers.is_sorted() && numbers.len() == 3, "{numbers:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn matches_are_marked_and_walked() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("matches", async |page| {
+        open_with_lines(page, &station, 300).await?;
+        page.wait_for("no marks without a filter", "!console_().querySelector('mark')", PATIENCE).await?;
+        page.fill("Filter", "ten topic:d+ck").await?;
+        page.wait_for_words("must fill its whole level").await?;
+        page.fill("Filter", "TEN topic:#").await?;
+        page.wait_for_stat("matching", 30, PATIENCE).await?;
+        wait_for_place(page, "30 matches").await?;
+        let marked = "rows().length > 9 && [...console_().querySelectorAll('[data-seq]')]
+            .every((row) => row.querySelector('.payload mark').textContent === 'ten')";
+        page.wait_for("marks in every row", marked, PATIENCE).await?;
+        let rows = page.rows().await?;
+        ensure!(rows.iter().all(|row| row.text.contains(&format!("ten {}", row.seq))), "{rows:?}");
+
+        page.press("Previous match").await?;
+        wait_for_selected(page, 300).await?;
+        wait_for_place(page, "30 of 30").await?;
+        page.press("Previous match").await?;
+        wait_for_selected(page, 290).await?;
+        wait_for_place(page, "29 of 30").await?;
+
+        page.press("Show all").await?;
+        page.wait_for("the others", "rows().some((row) => row.seq === 289)", PATIENCE).await?;
+        check_equal("matching", page.stat("matching").await?, 30)?;
+        wait_for_selected(page, 290).await?;
+        page.element("field('Filter')").await?.send_keys(SHIFT_F3).await?;
+        wait_for_selected(page, 280).await?;
+        for expected in [270, 260, 250] {
+            page.press_keys(&ENTER.to_string()).await?;
+            wait_for_selected(page, expected).await?;
+        }
+        wait_for_place(page, "25 of 30").await?;
+        page.press_keys(F3).await?;
+        wait_for_selected(page, 260).await?;
+        page.run("console_().focus();").await?;
+        page.press_keys("N").await?;
+        wait_for_selected(page, 250).await?;
+        page.press_keys("n").await?;
+        wait_for_selected(page, 260).await?;
+        page.press_keys(ARROW_UP).await?;
+        wait_for_selected(page, 259).await?;
+        wait_for_place(page, "30 matches").await?;
+
+        // Without the filter the chosen message stays where it can be seen.
+        page.fill("Filter", "").await?;
+        page.wait_for_stat("matching", 300, PATIENCE).await?;
+        wait_for_selected(page, 259).await?;
+        page.wait_for("no marks", "!console_().querySelector('mark')", PATIENCE).await?;
+        page.wait_for("no matches to walk", "!isVisible(document.querySelector('.matches'))", PATIENCE).await?;
+        // A click chooses, its button opens.
+        page.run("console_().querySelector('[data-seq=\"258\"] .payload').click();").await?;
+        wait_for_selected(page, 258).await?;
+        page.press("Open").await?;
+        page.wait_for("the message", "Boolean(document.querySelector('dialog[open] [data-message=\"258\"]'))", PATIENCE)
+            .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_held_view_stands_still_while_messages_arrive() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("hold", async |page| {
+        let broker = open_with_lines(page, &station, 100).await?;
+        page.wait_for_row("ten 100").await?;
+        let before = on_screen(page).await?;
+        page.press("Hold").await?;
+        page.wait_for("held", "button('Hold').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
+        broker.publish_lines(Version::V5, "deck", lines(40)).await?;
+        page.wait_for_stat("received", 140, PATIENCE).await?;
+        page.wait_for(
+            "40 new",
+            "document.querySelector('.newest[data-shown]')?.innerText.startsWith('40 new')",
+            PATIENCE,
+        )
+        .await?;
+        check_equal("rows", on_screen(page).await?, before)?;
+        page.press("Hold").await?;
+        page.wait_for("the newest", "rows().at(-1).seq === 140", PATIENCE).await?;
+        page.wait_for("no button", "!document.querySelector('.newest[data-shown]')", PATIENCE).await?;
+        // Also where there is room below the rows.
+        page.fill("Filter", "\"ten 40\"").await?;
+        page.wait_for("two rows", "rows().length === 2", PATIENCE).await?;
+        page.press("Hold").await?;
+        broker.publish_lines(Version::V5, "deck", lines(40)).await?;
+        page.wait_for_stat("matching", 3, PATIENCE).await?;
+        page.wait_for(
+            "1 new",
+            "document.querySelector('.newest[data-shown]')?.innerText.startsWith('1 new')",
+            PATIENCE,
+        )
+        .await?;
+        check_equal("rows", page.rows().await?.len(), 2)?;
+        page.press("1 new. Press End").await?;
+        page.wait_for("three rows", "rows().length === 3", PATIENCE).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn columns_and_times_are_as_chosen_and_stay() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("columns", async |page| {
+        let broker = open_with_lines(page, &station, 30).await?;
+        page.wait_for(
+            "the time of day",
+            "/^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}$/.test(console_().querySelector('[data-seq] .time').textContent)",
+            PATIENCE,
+        )
+        .await?;
+        check_equal("numbers", cells(page, "seq").await?.len(), 0)?;
+        choose_settings(page, "time=relative&columns=time+seq+topic+payload").await?;
+        page.wait_for("since start", "console_().querySelector('.head .time').innerText === 'Since start'", PATIENCE)
+            .await?;
+        ensure!(
+            cells(page, "time").await?.iter().all(|time| time.starts_with("+0.")),
+            "{:?}",
+            cells(page, "time").await?
+        );
+        ensure!(cells(page, "seq").await?.ends_with(&["30".to_owned()]));
+        check_equal("sizes", cells(page, "size").await?.len(), 0)?;
+        check_equal("qos", cells(page, "qos").await?.len(), 0)?;
+        choose_settings(page, "time=since-previous&columns=time+topic+payload").await?;
+        page.wait_for("since last", "console_().querySelector('.head .time').innerText === 'Since last'", PATIENCE)
+            .await?;
+        ensure!(cells(page, "time").await?.iter().all(|time| time.starts_with('+')));
+        broker.publish(Version::V5, "deck", "later").await?;
+        page.wait_for_row("later").await?;
+
+        // By keys, by the pointer, and back.
+        let width = "console_().querySelector('[data-seq] .topic').getBoundingClientRect().width";
+        let edge = "console_().querySelector('[role=separator][data-column=topic]')";
+        let before: f64 = page.evaluate(width).await?;
+        page.run(&format!("{edge}.focus();")).await?;
+        page.press_keys(&ARROW_RIGHT.to_string()).await?;
+        page.wait_for("a wider column", &format!("Math.abs({width} - {before} - 8) < 1.5"), PATIENCE).await?;
+        page.run(&format!(
+            "const edge = {edge};
+            const at = (type, clientX) => edge.dispatchEvent(new PointerEvent(type, {{ bubbles: true, clientX }}));
+            at('pointerdown', 500); at('pointermove', 540); at('pointermove', 550); at('pointerup', 550);"
+        ))
+        .await?;
+        page.wait_for("a dragged column", &format!("Math.abs({width} - {before} - 58) < 1.5"), PATIENCE).await?;
+        let stored: String = page.evaluate("localStorage['mqtt-crawl']").await?;
+        ensure!(stored.contains("widths=topic.") && stored.contains("since-previous"), "{stored}");
+        page.open(&link(&station.page_url(), &[("topic", "#"), ("view", "console"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        broker.publish(Version::V5, "deck", "after a reload").await?;
+        page.wait_for_row("after a reload").await?;
+        page.wait_for("the same width", &format!("Math.abs({width} - {before} - 58) < 1.5"), PATIENCE).await?;
+        page.run(&format!("{edge}.dispatchEvent(new MouseEvent('dblclick', {{ bubbles: true }}));")).await?;
+        page.wait_for("its own width", &format!("Math.abs({width} - {before}) < 1.5"), PATIENCE).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("reveal", async |page| {
+        open_with_lines(page, &station, 2_000).await?;
+        let reveal =
+            |seq: u64| format!("dispatchEvent(new CustomEvent('mqtt-crawl:page', {{ detail: 'reveal {seq}' }}));");
+        for seq in [7, 1_000, 2_000] {
+            page.run(&reveal(seq)).await?;
+            wait_for_selected(page, seq).await?;
+        }
+        page.fill("Filter", "ten").await?;
+        page.wait_for_stat("matching", 200, PATIENCE).await?;
+        page.run(&reveal(999)).await?;
+        wait_for_selected(page, 999).await?;
+        check_equal("all", page.evaluate("button('Show all').getAttribute('aria-pressed')").await?, "true".to_owned())?;
+        // It stays through what arrives.
+        Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "deck", lines(100)).await?;
+        page.wait_for_stat("received", 2_100, PATIENCE).await?;
+        wait_for_selected(page, 999).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn rows_have_the_colour_of_their_subscription() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("colours", async |page| {
+        let wanted = [("topic", "deck/+"), ("topic", "mast/#"), ("view", "console"), ("connect", "1")];
+        page.open(&link(&station.page_url(), &wanted)).await?;
+        page.wait_for_state("connected").await?;
+        let broker = Login::anonymous(station.mqtt_port()?);
+        for topic in ["mast", "deck/a", "mast/b"] {
+            broker.publish(Version::V5, topic, topic).await?;
+        }
+        page.wait_for_row("mast/b").await?;
+        let colours = "[...console_().querySelectorAll('[data-seq]')].map((row) => row.dataset.subscription)";
+        check_equal(
+            "subscriptions",
+            page.evaluate::<Vec<String>>(colours).await?,
+            ["1", "0", "1"].map(str::to_owned).to_vec(),
+        )?;
+        let edges = "[...console_().querySelectorAll('[data-seq]')]
+            .map((row) => getComputedStyle(row, '::before').backgroundColor)";
+        let edges: Vec<String> = page.evaluate(edges).await?;
+        ensure!(edges[0] == edges[2] && edges[0] != edges[1], "{edges:?}");
         Ok(())
     })
     .await

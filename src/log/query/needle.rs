@@ -1,0 +1,134 @@
+//! Looking for a text, or for bytes, in a payload: a million of them a second.
+//!
+//! Bytes are found by Horspool's rule: what stands under the last byte of what
+//! is looked for says how far the next try may be away, so that most bytes of
+//! a payload are never looked at.
+
+use std::ops::Range;
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Needle {
+    /// These bytes, or an ASCII text without regard to capitals.
+    Bytes(Finder),
+    /// A text with other letters, without regard to capitals: folded, and as
+    /// typed for payloads that aren't text.
+    Unicode {
+        /// All of it folded.
+        folded: Vec<char>,
+        /// With only its ASCII letters folded.
+        typed: Finder,
+    },
+}
+
+impl Needle {
+    /// A text in capitals or not; `None` for the empty text, which is in
+    /// everything.
+    pub(super) fn text(text: &str) -> Option<Self> {
+        let typed = Finder::new(text.to_ascii_lowercase().into_bytes(), Case::Either)?;
+        Some(match text.is_ascii() {
+            true => Self::Bytes(typed),
+            false => Self::Unicode { folded: text.chars().flat_map(fold).collect(), typed },
+        })
+    }
+
+    /// Exactly these bytes; `None` where there are none.
+    pub(super) fn exactly(bytes: Vec<u8>) -> Option<Self> {
+        Finder::new(bytes, Case::AsItIs).map(Self::Bytes)
+    }
+
+    pub(super) fn is_in(&self, haystack: &[u8]) -> bool {
+        self.find(haystack, 0).is_some()
+    }
+
+    /// The first place from `from` on, in bytes.
+    pub(super) fn find(&self, haystack: &[u8], from: usize) -> Option<Range<usize>> {
+        match self {
+            Self::Bytes(finder) => finder.find(haystack, from),
+            // ASCII stays ASCII when it is folded: no need to look closer.
+            Self::Unicode { folded, .. } if haystack.is_ascii() && !folded.iter().all(char::is_ascii) => None,
+            Self::Unicode { folded, typed } => match str::from_utf8(haystack) {
+                Ok(text) => find_folded(text, folded, from),
+                Err(_) => typed.find(haystack, from),
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    /// ASCII letters are what they are in either case; the needle's are small.
+    Either,
+    AsItIs,
+}
+
+/// Finds bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finder {
+    needle: Vec<u8>,
+    case: Case,
+    /// How far the needle may move where its last byte stands over this one.
+    moves: Box<[u8; 256]>,
+}
+
+impl Finder {
+    fn new(needle: Vec<u8>, case: Case) -> Option<Self> {
+        let last = needle.len().checked_sub(1)?;
+        let far = u8::try_from(needle.len()).unwrap_or(u8::MAX);
+        let mut moves = Box::new([far; 256]);
+        for (at, &byte) in needle[..last].iter().enumerate() {
+            let back = u8::try_from(last - at).unwrap_or(u8::MAX);
+            moves[usize::from(byte)] = back;
+            if case == Case::Either {
+                moves[usize::from(byte.to_ascii_uppercase())] = back;
+            }
+        }
+        Some(Self { needle, case, moves })
+    }
+
+    fn find(&self, haystack: &[u8], from: usize) -> Option<Range<usize>> {
+        let (&wanted, before) = self.needle.split_last()?;
+        let mut end = from.checked_add(before.len())?;
+        while let Some(&byte) = haystack.get(end) {
+            let start = end - before.len();
+            let is_there = match self.case {
+                Case::Either => {
+                    byte.to_ascii_lowercase() == wanted && haystack[start..end].eq_ignore_ascii_case(before)
+                }
+                Case::AsItIs => byte == wanted && haystack[start..end] == *before,
+            };
+            if is_there {
+                return Some(start..end + 1);
+            }
+            end += usize::from(self.moves[usize::from(byte)]);
+        }
+        None
+    }
+}
+
+/// Where the folded needle is in the text once that is folded, too.
+fn find_folded(text: &str, needle: &[char], from: usize) -> Option<Range<usize>> {
+    let first = needle.first()?;
+    let rest = text.get(from..)?;
+    rest.char_indices().find_map(|(at, char)| {
+        if fold(char).next() != Some(*first) {
+            return None;
+        }
+        let mut wanted = needle.iter();
+        for (next, char) in rest[at..].char_indices() {
+            if wanted.as_slice().is_empty() {
+                return Some(from + at..from + at + next);
+            }
+            // The needle may end within what one sign is folded to.
+            if fold(char).any(|folded| wanted.next().is_some_and(|wanted| *wanted != folded)) {
+                return None;
+            }
+        }
+        wanted.as_slice().is_empty().then_some(from + at..text.len())
+    })
+}
+
+/// Small letters; the two small sigmas of Greek are one.
+fn fold(char: char) -> impl Iterator<Item = char> {
+    char.to_lowercase().map(|small| if small == 'ς' { 'σ' } else { small })
+}
