@@ -342,6 +342,31 @@ fn a_large_log_is_filtered_in_slices() {
 }
 
 #[test]
+fn a_filter_steps_back_in_a_flood() {
+    let mut bench = Bench::online();
+    for n in 0..50_000 {
+        bench.message("t", &n.to_string());
+    }
+    bench.command(Command::Filter { text: "7".to_owned(), ahead_of_utc_min: 0 });
+    assert_eq!(bench.engine.poll_timeout(), Some(Instant::EPOCH), "nothing came since");
+    for n in 0..3_000 {
+        bench.message("t", &n.to_string());
+    }
+    bench.engine.handle_timeout(bench.now);
+    let due = bench.now + Duration::from_millis(40);
+    for _ in 0..5 {
+        bench.engine.handle_timeout(bench.now);
+        assert_eq!(bench.engine.poll_timeout(), Some(due), "too early");
+    }
+    bench.now = due;
+    while bench.engine.poll_timeout().is_some_and(|due| due <= bench.now) {
+        bench.engine.handle_timeout(bench.now);
+    }
+    let all = (0..50_000).chain(0..3_000).filter(|n: &u32| n.to_string().contains('7')).count() as u64;
+    assert_eq!(bench.update().stats.matching, all);
+}
+
+#[test]
 fn a_place_scrolled_to_is_answered_from_there() {
     let mut bench = Bench::online();
     for n in 1..=100 {

@@ -24,6 +24,7 @@ pub mod update;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::broker_url::BrokerUrl;
 use crate::log::ndjson::{self, OwnedMessage};
@@ -56,6 +57,12 @@ use update::{
 /// else: a few milliseconds of work.
 const FILTER_SLICE_MESSAGES: usize = 20_000;
 
+/// More messages than this since the filter's last slice are a flood …
+const FLOOD_MESSAGES: u64 = 2_000;
+
+/// … in which the next slice waits for so long: what comes in goes first.
+const FILTER_REST: Duration = Duration::from_millis(40);
+
 /// How long a 5.0 session outlives a lost connection when messages with QoS 1
 /// or 2 were asked for: long enough for a broken network, short enough to leave
 /// no litter on a public broker.
@@ -87,8 +94,10 @@ pub struct Engine {
     log: MessageLog,
     topics: Topics,
     matches: Matches,
-    /// The filter hasn't looked at everything yet.
-    filtering: bool,
+    /// When the filter goes on; `None` once it has looked at everything.
+    filter_due: Option<Instant>,
+    /// Number of the next message at the filter's last slice.
+    filtered_to: u64,
     filter_error: Option<String>,
     /// How many filters there were; see [`Rows::list`].
     filters: u32,
@@ -159,7 +168,8 @@ impl Engine {
             log: MessageLog::new(limits),
             topics: Topics::default(),
             matches: Matches::new(Query::default()),
-            filtering: false,
+            filter_due: None,
+            filtered_to: 1,
             filter_error: None,
             filters: 0,
             zero: None,
@@ -295,7 +305,7 @@ impl Engine {
         self.session.handle_timeout(now);
         self.pass_time(now);
         self.tokens_age(now);
-        if self.filtering {
+        if self.filter_due.is_some_and(|due| due <= now) {
             self.advance_filter();
             self.news = true;
         }
@@ -377,10 +387,8 @@ impl Engine {
     /// "as soon as the worker has nothing else to do".
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.filtering {
-            return Some(Instant::EPOCH);
-        }
-        [self.session.poll_timeout(), self.entrance_timeout(), self.tokens.poll_timeout()].into_iter().flatten().min()
+        let due = [self.session.poll_timeout(), self.entrance_timeout(), self.tokens.poll_timeout(), self.filter_due];
+        due.into_iter().flatten().min()
     }
 
     /// Appends kept messages from `from_seq` on as NDJSON until about
@@ -497,6 +505,7 @@ impl Engine {
                 self.filters = self.filters.wrapping_add(1);
                 self.filter_error = None;
                 self.matches = Matches::new(query);
+                self.filtered_to = self.log.next_seq();
                 self.advance_filter();
             }
             // The rows stay as they are while somebody is still typing.
@@ -506,7 +515,11 @@ impl Engine {
 
     /// One slice of the filter's work; without a filter there is none.
     fn advance_filter(&mut self) {
-        self.filtering = self.matches.advance(&self.log, FILTER_SLICE_MESSAGES);
+        let has_more = self.matches.advance(&self.log, FILTER_SLICE_MESSAGES);
+        let arrived = self.log.next_seq().saturating_sub(self.filtered_to);
+        self.filtered_to = self.log.next_seq();
+        let due = if arrived > FLOOD_MESSAGES { self.settled_at + FILTER_REST } else { Instant::EPOCH };
+        self.filter_due = has_more.then_some(due);
     }
 
     /// After every change: what happened in the session becomes what the page
