@@ -347,7 +347,7 @@ fn moment(value: &str, typed: LocalTime) -> Option<Instant> {
     let mut today = Vec::new();
     put_time(if is_ahead { typed.now + ahead } else { typed.now - ahead }, &mut today);
     let today = str::from_utf8(&today).ok()?.get(..10)?;
-    let (date, clock) = match value.find(|char| matches!(char, 'T' | 't' | ' ')) {
+    let (date, clock) = match value.find(['T', 't', ' ']) {
         Some(at) => (&value[..at], &value[at + 1..]),
         None if value.contains(':') => (today, value),
         None => (value, "00:00"),
