@@ -29,6 +29,7 @@
 //! - [`shortcuts`]: what the keys do.
 //! - [`replay`]: a log played again, by its own times.
 //! - [`inspect`]: what a message holds, in every notation.
+//! - [`shell_command`]: the same for a shell, with mosquitto's clients.
 //! - [`trace`]: the packets that went in and out.
 //! - `web` (feature `web`): everything that needs a browser.
 
@@ -49,6 +50,7 @@ pub mod outbox;
 pub mod presets;
 pub mod replay;
 pub mod settings;
+pub mod shell_command;
 pub mod shortcuts;
 pub mod subscribe;
 pub mod time;

@@ -17,6 +17,11 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// can be imported.
 pub const MESSAGES_MAX: usize = 200_000;
 
+/// The longest line that is read, in bytes: the largest packet (16 MiB), each
+/// byte of it written as six characters, and some more. A file without line
+/// ends, a film for one, isn't taken into memory.
+pub const LINE_BYTES_MAX: usize = 100 << 20;
+
 /// How fast it goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Speed {
@@ -205,7 +210,10 @@ impl Replay {
 pub struct Reader {
     /// The beginning of a line whose end hasn't come.
     tail: Vec<u8>,
+    /// The line is too long, and what comes of it is passed over.
+    is_passing: bool,
     lines: u64,
+    messages: u64,
     faults: u64,
     first_fault: Option<String>,
 }
@@ -227,7 +235,13 @@ impl Reader {
             }
             rest = &after[1..];
         }
-        self.tail.extend_from_slice(rest);
+        if self.is_passing || self.tail.len() + rest.len() > LINE_BYTES_MAX {
+            self.tail = Vec::new();
+            self.is_passing = true;
+        }
+        if !self.is_passing {
+            self.tail.extend_from_slice(rest);
+        }
         messages
     }
 
@@ -237,26 +251,52 @@ impl Reader {
         self.read_line(&line)
     }
 
+    /// Lines came, and none of them was a message: this is another kind of
+    /// file, and the rest of it needn't be read.
+    pub const fn is_no_log(&self) -> bool {
+        self.messages == 0 && self.faults > 0
+    }
+
+    /// How many messages there were.
+    pub const fn messages(&self) -> u64 {
+        self.messages
+    }
+
     /// What was wrong, in words.
     pub fn complaint(&self) -> Option<String> {
         let first = self.first_fault.as_ref()?;
+        if self.is_no_log() {
+            return Some(format!("It is no log that was exported as NDJSON. {first}"));
+        }
         Some(match self.faults {
             1 => format!("One line is no message and was left out. {first}"),
             count => format!("{count} lines are no messages and were left out. The first: {first}"),
         })
     }
 
+    fn blame(&mut self, words: impl FnOnce(u64) -> String) {
+        self.faults += 1;
+        let lines = self.lines;
+        self.first_fault.get_or_insert_with(|| words(lines));
+    }
+
     fn read_line(&mut self, line: &[u8]) -> Option<OwnedMessage> {
         self.lines += 1;
+        if std::mem::take(&mut self.is_passing) {
+            self.blame(|line| format!("Line {line}: it is longer than any message."));
+            return None;
+        }
         if line.trim_ascii().is_empty() {
             return None;
         }
         match ndjson::read_line(line) {
-            Ok(message) => Some(message),
+            Ok(message) => {
+                self.messages += 1;
+                Some(message)
+            }
             Err(error) => {
-                self.faults += 1;
                 let column = error.column.map(|column| format!(", column {column}")).unwrap_or_default();
-                self.first_fault.get_or_insert_with(|| format!("Line {}{column}: {error}", self.lines));
+                self.blame(|line| format!("Line {line}{column}: {error}"));
                 None
             }
         }
@@ -352,6 +392,34 @@ mod tests {
         replay.play(START);
         assert!(replay.is_over() && !replay.is_running());
         assert!(replay.take_due(START, 1).is_empty());
+    }
+
+    #[test]
+    fn another_kind_of_file_is_told_and_costs_no_memory() {
+        for (file, words) in [
+            (&b"\x89PNG\r\n\x1a\n\0\0"[..], "Line 1, column 1: The line isn't UTF-8 text"),
+            (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: The line is no message of an export"),
+            (b"{}", "missing field `seq`"),
+        ] {
+            let mut reader = Reader::default();
+            assert!(reader.read(file).is_empty() && reader.finish().is_none());
+            let complaint = reader.complaint().expect(words);
+            assert!(reader.is_no_log() && complaint.contains(words), "{complaint}");
+            assert!(complaint.starts_with("It is no log"), "{complaint}");
+        }
+        // No line's end in sight, and then a message.
+        let mut reader = Reader::default();
+        let slice = vec![b'x'; LINE_BYTES_MAX / 4];
+        for _ in 0..9 {
+            assert!(reader.read(&slice).is_empty());
+            assert!(reader.tail.capacity() <= 2 * LINE_BYTES_MAX);
+        }
+        let line =
+            br#"{"seq":1,"time":"2026-11-21T10:00:00Z","topic":"t","qos":0,"retain":false,"dup":false,"payload":""}"#;
+        let messages = reader.read(&[b"x\n", &line[..], b"\n"].concat());
+        assert_eq!((messages.len(), reader.messages()), (1, 1));
+        let complaint = reader.complaint().expect("words about the long line");
+        assert_eq!(complaint, "One line is no message and was left out. Line 1: it is longer than any message.");
     }
 
     #[test]

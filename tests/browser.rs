@@ -18,13 +18,14 @@ use mqtt_crawl::engine::update::{
     SubscriptionsView, TopicRow, TopicsView, Update,
 };
 use mqtt_crawl::link::{self, View};
+use mqtt_crawl::log::export::{ExportPart, Exporting, Format, Selection};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::console::{Console, ConsoleView, Wish};
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::form::{ConnectionForm, Form, PageFacts};
-use mqtt_crawl::web::hail;
+use mqtt_crawl::web::hail::{self, Copied, Panel};
 use mqtt_crawl::web::panels_link::{PanelsLink, Wanted};
 use mqtt_crawl::web::wire::{self, FromWorker};
 use mqtt_crawl::web::worker::words_of;
@@ -97,6 +98,7 @@ fn what_is_posted_is_what_arrives() {
         message: None,
         trace: None,
         subscriptions: Some(SubscriptionsView { answer: Some("?".into()), ..SubscriptionsView::default() }),
+        export: Some(ExportPart { from_seq: 1, end_seq: 9, next_seq: Some(2), messages: 1, bytes: vec![0xFF, 0] }),
         stats: Some(Stats { kept_bytes: u64::MAX, ..Stats::default() }),
         topics: Some(TopicsView {
             rows: vec![TopicRow {
@@ -141,6 +143,7 @@ fn what_is_posted_is_what_arrives() {
             trace_from: Some(3),
             stats: true,
             subscriptions: true,
+            export: Exporting::new(Format::Csv, Selection::Matching).glance(),
         }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));
@@ -630,4 +633,20 @@ async fn a_fault_stands_beside_its_field() {
     let summary = root.query_selector("[role=alert]").ok().flatten().and_then(|alert| alert.text_content());
     assert!(summary.is_some_and(|words| words.contains("2 fields")));
     root.remove();
+}
+
+#[wasm_bindgen_test]
+fn what_is_called_out_is_what_is_heard() {
+    for panel in [
+        Panel::Replay,
+        Panel::Drop,
+        Panel::Message(9_007_199_254_740_991),
+        Panel::Copy(Copied::Row, 1),
+        Panel::Copy(Copied::Subscribe, u64::MAX),
+    ] {
+        assert_eq!(Panel::called(&panel.call()), Some(panel));
+    }
+    for strange in ["row", "row x", "rows 1", " 1", ""] {
+        assert_eq!(Panel::called(&strange.into()), None, "{strange:?}");
+    }
 }

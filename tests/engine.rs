@@ -16,6 +16,7 @@ use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions, Version};
+use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 
 struct Bench {
@@ -1052,4 +1053,30 @@ fn the_panels_are_told_of_packets_while_they_look() {
     bench.message("deck/a", "y");
     let part = look(&mut bench, end).expect("one more");
     assert_eq!((part.first, part.records.len(), part.records[0].seq), (end, 1, 2));
+}
+
+#[test]
+fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(with_password("hunter2".to_owned())));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    bench.message("deck/a", "x");
+    let glance = MessageGlance { seq: 1, from_byte: 0 };
+    bench.command(Command::PullPanels(Glance { message: Some(glance), ..Glance::default() }));
+    let update = bench.engine.poll_panels().expect("the message");
+    let reach = update.message.as_ref().expect("the message").reach.clone();
+    let asked = request();
+    assert_eq!(
+        (reach.broker, reach.user_name.as_deref(), reach.filters, reach.qos, reach.version),
+        (asked.broker, Some("d"), asked.topics, asked.qos, Some(Version::V5))
+    );
+    let shown = format!("{update:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    // Before any wish to connect, nothing is known.
+    let mut bench = Bench::new();
+    bench.command(Command::Import(vec![from_file(1, "a")]));
+    bench.command(Command::PullPanels(Glance { message: Some(glance), ..Glance::default() }));
+    let part = bench.engine.poll_panels().and_then(|update| update.message).expect("the message");
+    assert_eq!(part.reach, Reach::default());
 }

@@ -9,10 +9,11 @@ use mqtt_crawl::engine::update::{Found, MessagePart};
 use mqtt_crawl::inspect::gather::{Gathered, Gathering};
 use mqtt_crawl::inspect::outline::DEPTH_MAX;
 use mqtt_crawl::inspect::publish_bytes::PublishBytes;
-use mqtt_crawl::inspect::{Sheet, View, likeliest};
+use mqtt_crawl::inspect::{Choice, Sheet, View};
 use mqtt_crawl::log::Message;
 use mqtt_crawl::mqtt::packet::{PacketId, Publish, QoS, Version};
 use mqtt_crawl::mqtt::publish;
+use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
@@ -37,7 +38,23 @@ fn rows(sheet: &Sheet) -> Vec<String> {
 }
 
 fn sheet(view: View, payload: &[u8]) -> Result<Sheet, String> {
-    Sheet::new(view, payload.into(), COLUMNS)
+    laid_out(view, payload, COLUMNS, usize::MAX)
+}
+
+/// A whole sheet, laid out so many bytes at a time.
+fn laid_out(view: View, payload: &[u8], columns: usize, slice_bytes: usize) -> Result<Sheet, String> {
+    let mut sheet = Sheet::new(view, payload.into(), columns);
+    while !sheet.advance(slice_bytes)? {}
+    Ok(sheet)
+}
+
+fn likeliest(payload: &[u8], content_type: &str, slice_bytes: usize) -> View {
+    let mut choice = Choice::new(payload.into(), content_type);
+    loop {
+        if let Some(view) = choice.advance(slice_bytes) {
+            return view;
+        }
+    }
 }
 
 fn check(view: View, payload: &[u8], expected: &[&str]) {
@@ -344,7 +361,9 @@ fn the_likeliest_view_comes_first() {
         (b"\x1c", "application/cbor", View::Hex),
         (b"\x01", "application/x-msgpack", View::MessagePack),
     ] {
-        assert_eq!(likeliest(payload, content_type), expected, "{payload:x?} {content_type}");
+        for slice_bytes in [1, usize::MAX] {
+            assert_eq!(likeliest(payload, content_type, slice_bytes), expected, "{payload:x?} {content_type}");
+        }
     }
 }
 
@@ -354,13 +373,32 @@ fn ten_megabytes_open_in_every_view() {
     let one_line = vec![b'x'; 10 << 20];
     let noise: Vec<u8> = (0..10_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for payload in [lines, one_line, noise] {
-        let payload: Arc<[u8]> = payload.into();
         for view in [View::Text, View::Hex, View::Base64] {
-            let sheet = Sheet::new(view, Arc::clone(&payload), 80).expect("a sheet");
+            let sheet = laid_out(view, &payload, 80, 1 << 16).expect("a sheet");
             let last = sheet.row(sheet.rows() - 1).expect("a last row");
             assert!(sheet.row(sheet.rows() / 2).is_some_and(|row| !row.pieces.is_empty()), "{view:?}");
             assert!(last.pieces.iter().map(|piece| piece.text.len()).sum::<usize>() < 500, "{view:?}: {last:?}");
         }
+    }
+}
+
+/// One value of ten megabytes, and very many small ones: no slice of the work is
+/// much larger than it was to be.
+#[test]
+fn a_large_value_is_laid_out_in_slices() {
+    let text = [b"[\"".to_vec(), b"0123456789".repeat(1 << 20), b"\",1]".to_vec()].concat();
+    let numbers = [b"[".to_vec(), b"17,".repeat(1 << 20), b"1]".to_vec()].concat();
+    for (payload, view) in [(&text, View::Json), (&numbers, View::Json), (&text, View::Text)] {
+        let mut sheet = Sheet::new(view, payload.as_slice().into(), 80);
+        let mut rows = sheet.rows();
+        let mut slices = 0;
+        while !sheet.advance(1 << 16).expect("it is what it is taken for") {
+            assert!(sheet.rows() - rows < 1 << 16, "{view:?}: {} rows in one slice", sheet.rows() - rows);
+            rows = sheet.rows();
+            slices += 1;
+        }
+        assert!(slices > 30, "{view:?}: {slices}");
+        assert_eq!(sheet.to_text().len() > payload.len(), view == View::Json);
     }
 }
 
@@ -383,8 +421,9 @@ fn message<'a>(qos: QoS, properties: &'a [u8], topic: &'a str) -> Message<'a> {
 #[test]
 fn each_byte_of_a_publish_is_explained() {
     let properties = b"\x03\x00\x04text\x02\x00\x00\x00\x3c\x26\x00\x01a\x00\x00\x0b\x80\x01\x23\x00\x07";
-    let packet =
-        PublishBytes::new(&message(QoS::AtLeastOnce, properties, "a/b"), b"hi!".as_slice().into(), Version::V5);
+    let message = message(QoS::AtLeastOnce, properties, "a/b");
+    let with_identifier = |identifier| PublishBytes::new(&message, b"hi!".as_slice().into(), Version::V5, identifier);
+    let packet = with_identifier(None);
     let names: Vec<_> = packet.fields().iter().map(|field| field.name).collect();
     for name in NAMES {
         assert!(names.contains(&name), "no {name} in {names:?}");
@@ -397,7 +436,7 @@ fn each_byte_of_a_publish_is_explained() {
         (4, "Byte 4: 0x61 (97). Topic Name, byte 1 of 3. “a/b”, in UTF-8."),
         (
             7,
-            "Byte 7: unknown. Packet Identifier, byte 1 of 2. The number that the acknowledgement carries. The log doesn't keep it.",
+            "Byte 7: unknown. Packet Identifier, byte 1 of 2. The number that the acknowledgement carries. It isn't known any more.",
         ),
         (9, "Byte 9: 0x18 (24). Property Length. 24 bytes of properties follow."),
         (10, "Byte 10: 0x03 (3). Property identifier. 3 says content type."),
@@ -411,15 +450,20 @@ fn each_byte_of_a_publish_is_explained() {
         assert_eq!(words, expected);
     }
     let notes = packet.notes().join(" ");
-    for words in ["MQTT 5.0", "packet identifier isn't kept", "topic alias 7"] {
+    for words in ["MQTT 5.0", "packet identifier is known only while", "topic alias 7"] {
         assert!(notes.contains(words), "{notes}");
     }
+    let packet = with_identifier(Some(0x0102));
+    let expected =
+        "Byte 8: 0x02 (2). Packet Identifier, byte 2 of 2. 258, the number that the acknowledgement carries.";
+    assert_eq!(packet.words(8), expected);
+    assert!(!packet.notes().join(" ").contains("identifier"));
 }
 
 #[test]
 fn a_publish_without_properties_is_written_in_the_version_spoken() {
     for (version, length) in [(Version::V311, 5), (Version::V5, 6)] {
-        let packet = PublishBytes::new(&message(QoS::AtMostOnce, b"", "a"), Arc::from([]), version);
+        let packet = PublishBytes::new(&message(QoS::AtMostOnce, b"", "a"), Arc::from([]), version, None);
         assert_eq!(packet.len(), length);
         assert!(packet.notes()[0].contains(&version.to_string()));
     }
@@ -441,14 +485,11 @@ proptest! {
         let properties = if version == Version::V5 { properties } else { Vec::new() };
         let qos = QoS::from_u8(qos).expect("0 to 2");
         let packet_id = (qos != QoS::AtMostOnce).then_some(PacketId::MIN);
-        let packet = PublishBytes::new(&message(qos, &properties, &topic), payload.as_slice().into(), version);
-        let mut again: Vec<u8> = (0..packet.len()).map(|at| packet.byte(at).unwrap_or(0)).collect();
+        let packet = PublishBytes::new(&message(qos, &properties, &topic), payload.as_slice().into(), version, packet_id.map(PacketId::get));
+        let again: Vec<u8> = (0..packet.len()).map(|at| packet.byte(at).unwrap_or(0)).collect();
         let mut end = 0;
         for field in packet.fields() {
             prop_assert_eq!(field.start, end);
-            if field.name == "Packet Identifier" {
-                again[field.start + 1] = 1;
-            }
             end = field.end;
         }
         prop_assert_eq!(end, packet.len());
@@ -464,22 +505,41 @@ proptest! {
     #[test]
     fn any_bytes_can_be_looked_at(payload in proptest::collection::vec(any::<u8>(), 0..200), columns in 1..100_usize) {
         for view in View::ALL {
-            if let Ok(sheet) = Sheet::new(view, payload.as_slice().into(), columns) {
+            if let Ok(sheet) = laid_out(view, &payload, columns, usize::MAX) {
                 prop_assert!((0..sheet.rows()).all(|index| sheet.row(index).is_some()));
                 let _ = sheet.to_text();
             }
         }
-        let _ = likeliest(&payload, "");
-        let packet = PublishBytes::new(&message(QoS::ExactlyOnce, &payload, "t"), Arc::from([]), Version::V5);
+        let _ = likeliest(&payload, "", usize::MAX);
+        let packet = PublishBytes::new(&message(QoS::ExactlyOnce, &payload, "t"), Arc::from([]), Version::V5, None);
         for at in 0..packet.len() + 1 {
             let _ = packet.words(at);
+        }
+    }
+
+    /// In slices or at once, the rows are the same, and so is the fault.
+    #[test]
+    fn slices_of_work_make_no_difference(
+        payload in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..200),
+            "[\\[\\]{}:,\"0-9a-z \né字]{0,60}".prop_map(String::into_bytes),
+            "(\\[|\\{\"a\":)?[\"0-9a-zé]{0,90}(\"|1|\\]|\\})*".prop_map(String::into_bytes),
+        ],
+        slice_bytes in 1..40_usize,
+        columns in 1..100_usize,
+    ) {
+        for view in View::ALL {
+            match (laid_out(view, &payload, columns, slice_bytes), laid_out(view, &payload, columns, usize::MAX)) {
+                (Ok(sliced), Ok(whole)) => prop_assert_eq!(rows(&sliced), rows(&whole)),
+                (sliced, whole) => prop_assert_eq!(sliced.err(), whole.err()),
+            }
         }
     }
 
     /// The rows of a text are the text.
     #[test]
     fn no_letter_of_a_text_is_lost(text in "[a-z \n字é]{0,200}", columns in 1..30_usize) {
-        let sheet = Sheet::new(View::Text, text.as_bytes().into(), columns).expect("a sheet");
+        let sheet = laid_out(View::Text, text.as_bytes(), columns, usize::MAX).expect("a sheet");
         let mut again = String::new();
         for index in 0..sheet.rows() {
             let row = sheet.row(index).expect("a row");
@@ -504,7 +564,7 @@ fn part(seq: u64, from_byte: u32, payload: &[u8], of: u32) -> MessagePart {
         from_byte,
         payload: payload.to_vec(),
     };
-    MessagePart { seq, first_seq: 5, next_seq: 10, found: Some(found) }
+    MessagePart { seq, first_seq: 5, next_seq: 10, reach: Reach::default(), found: Some(found) }
 }
 
 #[test]
@@ -520,7 +580,7 @@ fn a_message_comes_in_parts() {
     assert_eq!(gathering.take(part(7, 0, b"ab", 3)), Some(Gathered::Partly { bytes: 2, of: 3 }));
     assert_eq!(gathering.glance(), glance(7, 2));
     assert_eq!(gathering.take(part(7, 0, b"ab", 3)), None, "the same again");
-    let Some(Gathered::Whole(found)) = gathering.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
+    let Some(Gathered::Whole(found, _)) = gathering.take(part(7, 2, b"c", 3)) else { panic!("not whole") };
     assert_eq!(found.payload, b"abc");
     assert_eq!(gathering.glance(), None);
     assert_eq!(gathering.abandon(), None);

@@ -3,8 +3,11 @@
 use mqtt_crawl::log::ndjson::{OwnedMessage, read_line, write_message};
 use mqtt_crawl::log::{Arrival, Limits, Message, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::replay::Reader;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::Value;
 
 const EXAMPLE_MS: u64 = 1_795_255_200_123;
@@ -448,6 +451,83 @@ proptest! {
         let at = at % line.len();
         line.truncate(at);
         prop_assert!(read_line(&line).is_err());
+    }
+}
+
+/// Bytes from nothing in particular (splitmix64).
+fn noise(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// Payloads on every edge of UTF-8: the characters around each length and each
+/// gap, and what only looks like them.
+fn edges() -> Vec<Vec<u8>> {
+    let around = [0x7F_u32, 0x7FF, 0xD7FF, 0xE000, 0xFFFD, 0xFFFF, 0x1_0000, 0x10_FFFF];
+    let codes = (0..0x300).chain(0x2000..0x2100).chain(around.into_iter().flat_map(|code| code - 2..code + 3));
+    let mut edges: Vec<Vec<u8>> = codes.filter_map(char::from_u32).map(|c| c.to_string().into_bytes()).collect();
+    // Alone, cut short, overlong, surrogates, beyond the last.
+    edges.extend((0x80..=0xFF).map(|byte| vec![byte]));
+    edges.extend(edges.clone().iter().filter(|edge| edge.len() > 1).map(|edge| edge[..edge.len() - 1].to_vec()));
+    for broken in [&b"\xc0\x80"[..], b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf4\x90\x80\x80"] {
+        edges.push(broken.to_vec());
+        edges.push([b"a", broken, b"b"].concat());
+    }
+    edges
+}
+
+/// As many as the issue asks for: random bytes, every edge, every property;
+/// read as the panels read a file, in slices of any size.
+#[test]
+fn a_hundred_thousand_messages_come_back_byte_for_byte() {
+    const MESSAGES: usize = 100_000;
+    let mut runner = TestRunner::deterministic();
+    let pool: Vec<OwnedMessage> =
+        (0..3_000).map(|_| owned().new_tree(&mut runner).expect("a message").current()).collect();
+    let edges = edges();
+    let mut state = 1;
+    let mut log = MessageLog::default();
+    for number in 0..MESSAGES {
+        let (one, other) = (&pool[number % pool.len()], &pool[(number * 7 + number / pool.len()) % pool.len()]);
+        let payload = match number % 3 {
+            0 => edges[number / 3 % edges.len()].clone(),
+            1 => (0..noise(&mut state) % 40).map(|_| noise(&mut state) as u8).collect(),
+            _ => one.payload.clone(),
+        };
+        let properties = &other.properties;
+        log.append(&Arrival { payload: &payload, properties, ..one.as_arrival() });
+    }
+    let export = exported(&log);
+    let mut reader = Reader::default();
+    let mut again = MessageLog::default();
+    let mut rest = export.as_slice();
+    while !rest.is_empty() {
+        let (slice, after) = rest.split_at(rest.len().min(1 + noise(&mut state) as usize % (4 << 20)));
+        for message in reader.read(slice) {
+            again.import(message.seq, &message.as_arrival());
+        }
+        rest = after;
+    }
+    assert_eq!((reader.finish(), reader.complaint()), (None, None));
+    assert_eq!(again.kept(), MESSAGES as u64);
+    // Not with assert_eq!, which would print tens of megabytes.
+    assert!(exported(&again) == export, "the two exports differ");
+    let text = str::from_utf8(&export).expect("UTF-8");
+    for name in [
+        "payload_base64",
+        "payload_format_indicator",
+        "message_expiry_s",
+        "content_type",
+        "response_topic",
+        "correlation_data",
+        "subscription_identifiers",
+        "topic_alias",
+        "user_properties",
+        "section_base64",
+    ] {
+        assert!(text.contains(&format!("\"{name}\":")), "no {name} in all of it");
     }
 }
 

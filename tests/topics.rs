@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::engine::command::{LevelGlance, TopicsGlance};
+use mqtt_crawl::engine::command::{LevelGlance, TopicsGlance, TopicsOrder};
 use mqtt_crawl::engine::update::{Preview, TopicRow, TopicsView};
 use mqtt_crawl::log::query::{LocalTime, Query};
 use mqtt_crawl::log::{Arrival, Limits, MessageLog};
@@ -145,6 +145,40 @@ fn a_rate_is_that_of_the_last_ten_seconds() {
     bench.wait_ms(3_600_000);
     bench.message("a/slow", "1");
     assert_eq!(rate(&bench, "a"), 100);
+}
+
+#[test]
+fn levels_stand_in_the_order_that_is_chosen() {
+    let mut bench = Bench::new();
+    for (topic, count) in [("a/x", 3), ("a/y", 1), ("b", 5), ("c", 1), ("d/z", 4)] {
+        for _ in 0..count {
+            bench.message(topic, "1");
+            bench.wait_ms(100);
+        }
+    }
+    bench.wait_ms(60_000);
+    bench.message("c", "1");
+    bench.message("c", "1");
+    bench.wait_ms(100);
+    bench.message("a/y", "1");
+    for (order, expected) in [
+        (TopicsOrder::Name, ["a", "a/x", "a/y", "b", "c", "d"]),
+        // Equal ones by name.
+        (TopicsOrder::Count, ["a", "a/x", "a/y", "b", "d", "c"]),
+        (TopicsOrder::Rate, ["c", "a", "a/y", "a/x", "b", "d"]),
+        (TopicsOrder::Newest, ["a", "a/y", "a/x", "c", "d", "b"]),
+    ] {
+        let levels = vec![open_level(bench.row(&[], "a").id)];
+        let glance = TopicsGlance { rows: 99, order, levels, ..TopicsGlance::default() };
+        let view = bench.topics.view(&glance, &bench.log, bench.now);
+        let topics: Vec<_> = view.rows.iter().map(|row| row.topic.as_str()).collect();
+        assert_eq!(topics, expected, "{order:?}");
+        let places: Vec<_> = view.rows.iter().filter(|row| row.depth == 1).map(|row| row.place).collect();
+        assert_eq!(places, [1, 2, 3, 4]);
+        let above: Vec<_> = view.rows.iter().filter(|row| row.depth == 2).filter_map(|row| row.above).collect();
+        let a = topics.iter().position(|topic| *topic == "a").expect("a") as u64;
+        assert_eq!(above, [a, a]);
+    }
 }
 
 #[test]

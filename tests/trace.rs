@@ -158,13 +158,13 @@ fn a_filter_lets_through_what_it_names() {
 
 #[test]
 fn the_packets_of_a_delivery_are_found_again() {
+    const QOS2: &[u8] = b"\x34\x06\x00\x01a\x00\x09x";
     let mut trace = Trace::default();
     trace.speak(Version::V311);
     let mut now = Instant::EPOCH;
-    let publish = b"\x34\x06\x00\x01a\x00\x09x";
     for (place, seq) in [1, 2].into_iter().enumerate() {
         now = now + MS;
-        trace.received(publish, now);
+        trace.received(QOS2, now);
         trace.brought(seq);
         trace.sent(b"\x50\x02\x00\x09", now);
         trace.received(b"\x62\x02\x00\x09", now);
@@ -172,12 +172,59 @@ fn the_packets_of_a_delivery_are_found_again() {
         trace.sent(b"\x62\x02\x00\x09", now);
         trace.sent(if place == 0 { b"\x70\x02\x00\x09" } else { b"\x70\x02\x00\x08" }, now);
     }
+    // Repeated after a lost connection, and not a message of its own.
+    trace.received(b"\x3c\x06\x00\x01a\x00\x09x", now);
+    // QoS 1 and QoS 0.
+    trace.received(b"\x32\x06\x00\x01a\x00\x09x", now);
+    trace.brought(3);
+    trace.sent(b"\x40\x02\x00\x09", now);
+    trace.received(b"\x30\x04\x00\x01ax", now);
+    trace.brought(4);
     let mut story = Story::default();
     story.take(trace.part(0));
     let kinds = |seq| -> Vec<&str> { story.delivery_of(seq).iter().map(|entry| entry.kind().name()).collect() };
     assert_eq!(kinds(1), ["PUBLISH", "PUBREC", "PUBREL", "PUBCOMP"]);
-    assert_eq!(kinds(2), ["PUBLISH", "PUBREC", "PUBREL"]);
-    assert!(kinds(3).is_empty());
+    assert_eq!(kinds(2), ["PUBLISH", "PUBREC", "PUBREL", "PUBLISH"]);
+    assert_eq!(kinds(3), ["PUBLISH", "PUBACK"]);
+    assert_eq!(kinds(4), ["PUBLISH"]);
+    assert!(kinds(5).is_empty() && kinds(0).is_empty());
+    let identifier = |seq| story.publish_of(seq).and_then(|entry| entry.identifier());
+    assert_eq!([identifier(1), identifier(3), identifier(4)], [Some(9), Some(9), None]);
+}
+
+#[test]
+fn the_packets_of_an_exchange_are_found_from_any_of_them() {
+    let story = story(
+        Version::V5,
+        &[
+            // 0 to 4: sent at QoS 2, its PUBLISH twice.
+            Out(b"\x34\x07\x00\x01a\x00\x09\x00x"),
+            Out(b"\x3c\x07\x00\x01a\x00\x09\x00x"),
+            In(b"\x50\x02\x00\x09"),
+            Out(b"\x62\x02\x00\x09"),
+            In(b"\x70\x02\x00\x09"),
+            // 5 and 6: sent at QoS 1, under the same identifier.
+            Out(b"\x32\x07\x00\x01a\x00\x09\x00x"),
+            In(b"\x40\x02\x00\x09"),
+            // 7: sent at QoS 0. 8 and 9: a subscription, which is no exchange.
+            Out(b"\x30\x05\x00\x01a\x00x"),
+            Out(b"\x82\x06\x00\x09\x00\x00\x01#"),
+            In(b"\x90\x03\x00\x09\x00"),
+        ],
+    );
+    for (number, expected) in [
+        (0, &[0, 1, 2, 3, 4][..]),
+        (1, &[0, 1, 2, 3, 4]),
+        (4, &[0, 1, 2, 3, 4]),
+        (5, &[5, 6]),
+        (6, &[5, 6]),
+        (7, &[7]),
+        (8, &[8]),
+        (10, &[]),
+    ] {
+        let numbers: Vec<_> = story.exchange_of(number).iter().map(|entry| entry.number).collect();
+        assert_eq!(numbers, expected, "of {number}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::log::Limits;
+use crate::log::export::ExportGlance;
 use crate::log::ndjson::OwnedMessage;
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, SubscriptionOptions, UserProperties, Version, Will};
 use crate::mqtt::session::RECEIVE_MAXIMUM;
@@ -210,6 +211,8 @@ pub struct Glance {
     pub stats: bool,
     /// The list of subscriptions is shown.
     pub subscriptions: bool,
+    /// The next slice of an export; answered at once.
+    pub export: Option<ExportGlance>,
 }
 
 /// The part of the tree of topics that is on screen.
@@ -222,8 +225,25 @@ pub struct TopicsGlance {
     pub first: u64,
     /// How many rows fit.
     pub rows: u32,
+    /// How levels stand beside each other.
+    pub order: TopicsOrder,
     /// What is chosen for single levels.
     pub levels: Vec<LevelGlance>,
+}
+
+/// How the levels of the tree of topics stand that are below the same one. What
+/// is equal stands by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TopicsOrder {
+    /// By name.
+    #[default]
+    Name,
+    /// Most messages first.
+    Count,
+    /// Most messages a second first.
+    Rate,
+    /// The newest message first.
+    Newest,
 }
 
 /// How a level of the tree of topics is shown.

@@ -1,8 +1,12 @@
 //! What the panels look at, and whether there is anything new to see.
 
-use super::Engine;
 use super::command::{Glance, MessageGlance};
-use super::update::{PanelsUpdate, Stats, TopicsView};
+use super::update::{MessagePart, PanelsUpdate, Stats, TopicsView};
+use super::{Engine, row};
+use crate::log::export::{self, ExportGlance, ExportPart, Selection};
+use crate::log::query::Query;
+use crate::mqtt::packet::QoS;
+use crate::shell_command::Reach;
 use crate::time::Instant;
 use crate::trace::TracePart;
 
@@ -27,11 +31,24 @@ impl Glimpse {
     pub(super) fn shows_subscriptions(&self) -> bool {
         self.glance.subscriptions
     }
+
+    /// The next slice of an export, if one is under way.
+    pub(super) fn export(&self) -> Option<ExportGlance> {
+        self.glance.export
+    }
 }
 
 impl Engine {
     /// The panels have drawn their last update and look at this now.
     pub(super) fn glance(&mut self, glance: Glance, now: Instant) {
+        // Another filter may be typed before the export has come to its end.
+        match glance.export {
+            Some(ExportGlance { from_seq: 0, selection: Selection::Matching, .. }) => {
+                self.exported = self.matches.query().clone();
+            }
+            Some(ExportGlance { from_seq: 0, .. }) => self.exported = Query::default(),
+            _ => {}
+        }
         self.panels_pull = Some(Glimpse { glance, at: now, changes: 0, is_moving: false });
     }
 
@@ -44,6 +61,28 @@ impl Engine {
                 && !(told.is_moving && told.at < glimpse.at)
         });
         (!is_known).then(|| self.topics.view(wanted, &self.log, glimpse.at))
+    }
+
+    /// A message that the panels asked for, or the next part of it.
+    pub(super) fn message_part(&self, glance: MessageGlance) -> MessagePart {
+        MessagePart { reach: self.reach(), ..row::part_of(&self.log, glance) }
+    }
+
+    /// The slice of an export that the panels asked for.
+    pub(super) fn export_part(&self, glance: ExportGlance) -> ExportPart {
+        export::part_of(&self.log, &self.exported, glance)
+    }
+
+    /// How to get at the broker from elsewhere, as far as it was told here.
+    fn reach(&self) -> Reach {
+        let request = self.request.as_ref();
+        Reach {
+            broker: self.broker.clone(),
+            version: self.connection.version.or(request.and_then(|request| request.version)),
+            user_name: request.and_then(|request| request.user_name.clone()),
+            filters: self.connection.subscriptions.iter().map(|asked| asked.filter.clone()).collect(),
+            qos: request.map_or(QoS::AtMostOnce, |request| request.qos),
+        }
     }
 
     /// The packets that went since the panels were last told, if they look.

@@ -27,7 +27,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::broker_url::BrokerUrl;
-use crate::log::ndjson::{self, OwnedMessage};
+use crate::log::export::{self, ExportGlance, Format, Selection};
+use crate::log::ndjson::OwnedMessage;
 use crate::log::query::{LocalTime, Matches, Query};
 use crate::log::{Arrival, Limits, MessageLog};
 use crate::mqtt::error::{Closed, Failure, Violation};
@@ -132,6 +133,8 @@ pub struct Engine {
     /// What the broker answered last to a wish about a subscription.
     answer: Option<String>,
     choices: Choices,
+    /// What the panels' export is to let through.
+    exported: Query,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
     entrance: Entrance,
@@ -192,6 +195,7 @@ impl Engine {
             subscriptions_told: None,
             answer: None,
             choices: Choices::default(),
+            exported: Query::default(),
             request: None,
             entrance: Entrance::default(),
             waiting: VecDeque::new(),
@@ -370,15 +374,17 @@ impl Engine {
         let trace = self.trace_news(glimpse);
         let stats = self.stats_news(glimpse);
         let subscriptions = self.subscriptions_news(glimpse.shows_subscriptions());
+        let export = glimpse.export();
         let is_nothing = topics.is_none() && message.is_none() && trace.is_none() && stats.is_none();
-        if is_known && self.published.is_empty() && is_nothing && subscriptions.is_none() {
+        if is_known && self.published.is_empty() && is_nothing && subscriptions.is_none() && export.is_none() {
             return None;
         }
-        let message = message.map(|glance| row::part_of(&self.log, glance));
+        let message = message.map(|glance| self.message_part(glance));
+        let export = export.map(|glance| self.export_part(glance));
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_know = Some(standing.clone());
         let published = std::mem::take(&mut self.published);
-        let update = PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions };
+        let update = PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export };
         self.note_told(&update);
         Some(update)
     }
@@ -394,14 +400,8 @@ impl Engine {
     /// Appends kept messages from `from_seq` on as NDJSON until about
     /// `budget_bytes` are written. Returns where to go on, `None` at the end.
     pub fn export(&self, from_seq: u64, budget_bytes: usize, out: &mut Vec<u8>) -> Option<u64> {
-        let end = out.len() + budget_bytes;
-        for message in self.log.iter_from(from_seq) {
-            if out.len() >= end {
-                return Some(message.seq);
-            }
-            ndjson::write_message(&message, out);
-        }
-        None
+        let all = ExportGlance { format: Format::Ndjson, selection: Selection::All, from_seq, end_seq: u64::MAX };
+        export::write_slice(&self.log, &Query::default(), &all, budget_bytes, out).0
     }
 
     fn import(&mut self, messages: &[OwnedMessage]) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::log::query::Query;
 use crate::log::{Message, MessageLog};
 use crate::mqtt::topic::TopicFilter;
+use crate::shell_command::Reach;
 
 use super::command::MessageGlance;
 use super::update::{Found, Marks, MessagePart, Preview, Row};
@@ -36,7 +37,8 @@ pub fn part_of(log: &MessageLog, glance: MessageGlance) -> MessagePart {
             payload: rest[..rest.len().min(PART_BYTES)].to_vec(),
         }
     });
-    MessagePart { seq: glance.seq, first_seq: log.first_seq(), next_seq: log.next_seq(), found }
+    let reach = Reach::default();
+    MessagePart { seq: glance.seq, first_seq: log.first_seq(), next_seq: log.next_seq(), reach, found }
 }
 
 /// The row of a message, by what is looked for and subscribed to.

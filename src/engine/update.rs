@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Goal, More, SubscribeRequest};
 use crate::dialogue::Line;
+use crate::log::export::ExportPart;
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
+use crate::shell_command::Reach;
 use crate::time::Instant;
 use crate::trace::TracePart;
 
@@ -56,6 +58,8 @@ pub struct PanelsUpdate {
     pub stats: Option<Stats>,
     /// The subscriptions; `None` where they aren't shown, or as they were.
     pub subscriptions: Option<SubscriptionsView>,
+    /// The slice of an export that was asked for.
+    pub export: Option<ExportPart>,
 }
 
 /// The subscriptions, and what became of the last wish about one.
@@ -135,6 +139,8 @@ pub struct MessagePart {
     pub first_seq: u64,
     /// … and the one that the next will get.
     pub next_seq: u64,
+    /// How to get at the broker from elsewhere.
+    pub reach: Reach,
     /// `None` where the message isn't kept.
     pub found: Option<Found>,
 }

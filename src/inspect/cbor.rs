@@ -3,34 +3,47 @@
 //! Numbers of any size are written out exactly, and what an encoder may choose
 //! without changing the value (lengths known in advance or not) stays visible.
 
-use super::outline::{Fault, Outline, Writer, bytes_in_hex, float, quoted};
+use super::outline::{Fault, Step, Writer, bytes_in_hex, float, quoted};
 use super::reader::Reader;
 use super::text::Kind;
 
-/// Lays out CBOR, usually one item, in rows of about so many columns.
-///
-/// # Errors
-/// Where and why it is no CBOR.
-pub fn outline(payload: &[u8], columns: usize) -> Result<Outline, Fault> {
-    let mut decoder = Decoder { reader: Reader::new(payload), writer: Writer::new(columns), frames: Vec::new() };
-    if payload.is_empty() {
-        return Err(Fault::cut_short(0));
+/// How far CBOR, usually one item, is laid out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    at: usize,
+    frames: Vec<Frame>,
+}
+
+impl State {
+    /// Goes on with an item, or with what follows one; `true` at the end.
+    pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+        if payload.is_empty() {
+            return Err(Fault::cut_short(0));
+        }
+        let mut decoder = Decoder { reader: Reader::new(payload, self.at), writer, frames: &mut self.frames };
+        match step {
+            Step::Value => decoder.item()?,
+            Step::AfterValue => decoder.end_items()?,
+        }
+        self.at = decoder.reader.at();
+        Ok(self.frames.is_empty() && self.at == payload.len())
     }
-    while !(decoder.frames.is_empty() && decoder.reader.is_at_end()) {
-        decoder.item()?;
-        decoder.end_items()?;
+
+    /// The byte to go on from.
+    pub(super) const fn at(&self) -> usize {
+        self.at
     }
-    Ok(decoder.writer.finish())
 }
 
 /// What is open, innermost last.
+#[derive(Clone, Debug)]
 struct Frame {
     what: What,
     /// Items to come; `None` until the break comes.
     left: Option<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Array,
     /// What comes next is a name.
@@ -44,8 +57,8 @@ enum What {
 
 struct Decoder<'a> {
     reader: Reader<'a>,
-    writer: Writer,
-    frames: Vec<Frame>,
+    writer: &'a mut Writer,
+    frames: &'a mut Vec<Frame>,
 }
 
 impl Decoder<'_> {

@@ -2,6 +2,7 @@
 
 use crate::engine::command::MessageGlance;
 use crate::engine::update::{Found, MessagePart};
+use crate::shell_command::Reach;
 
 /// What has come of the message that was asked for.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +22,8 @@ pub enum Gathered {
         /// … of so many.
         of: u32,
     },
-    /// All is there.
-    Whole(Found),
+    /// All is there, and how to get at the broker.
+    Whole(Found, Reach),
     /// It can't be had: why, in words.
     Missing(String),
 }
@@ -47,7 +48,7 @@ impl Gathering {
     /// Takes a part; `None` where it isn't the one that was asked for.
     pub fn take(&mut self, part: MessagePart) -> Option<Gathered> {
         let glance = self.glance().filter(|glance| glance.seq == part.seq)?;
-        let Some(found) = part.found else {
+        let Some(mut found) = part.found else {
             self.is_over = true;
             return Some(Gathered::Missing(if part.seq >= part.next_seq {
                 format!("Message {} hasn't arrived yet.", part.seq)
@@ -59,7 +60,11 @@ impl Gathering {
             return None;
         }
         let whole = match self.so_far.take() {
-            None => found,
+            None => {
+                // All that comes, and no more, so that it is never moved.
+                found.payload.reserve_exact((found.payload_bytes as usize).saturating_sub(found.payload.len()));
+                found
+            }
             Some(mut so_far) => {
                 so_far.payload.extend_from_slice(&found.payload);
                 so_far
@@ -68,7 +73,7 @@ impl Gathering {
         let (bytes, of) = (whole.payload.len() as u32, whole.payload_bytes);
         if bytes >= of {
             self.is_over = true;
-            return Some(Gathered::Whole(whole));
+            return Some(Gathered::Whole(whole, part.reach));
         }
         self.so_far = Some(whole);
         Some(Gathered::Partly { bytes, of })

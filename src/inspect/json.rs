@@ -1,38 +1,50 @@
 //! JSON, laid out and otherwise left as it was written: numbers, escapes,
 //! repeated names and their order. So nothing becomes a value here.
 
-use super::outline::{Fault, Outline, Writer};
+use std::str::Utf8Error;
+
+use super::outline::{Fault, Step, Writer};
 use super::text::Kind;
 
-/// Lays out a JSON text (RFC 8259) in rows of about so many columns.
-///
-/// # Errors
-/// Where and why it is no JSON.
-pub fn outline(payload: &[u8], columns: usize) -> Result<Outline, Fault> {
-    let text = str::from_utf8(payload).map_err(|error| Fault::new(error.valid_up_to(), "this is no UTF-8 text"))?;
-    let mut reader = Reader { text, at: 0, writer: Writer::new(columns), objects: Vec::new() };
-    reader.read()?;
-    Ok(reader.writer.finish())
-}
-
-struct Reader<'a> {
-    text: &'a str,
+/// How far a JSON text (RFC 8259) is laid out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
     at: usize,
-    writer: Writer,
     /// What is open: objects, or arrays.
     objects: Vec<bool>,
 }
 
-impl Reader<'_> {
-    fn read(&mut self) -> Result<(), Fault> {
-        loop {
-            self.value()?;
-            if self.after_value()? {
-                return Ok(());
-            }
-        }
+impl State {
+    /// Goes on with a value, or with what follows one; `true` at the end.
+    pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+        let mut reader = Reader { bytes: payload, at: self.at, writer, objects: &mut self.objects };
+        let is_over = match step {
+            Step::Value => reader.value().map(|()| false),
+            Step::AfterValue => reader.after_value(),
+        };
+        self.at = reader.at;
+        // That it is no text at all says more than what is wrong with it.
+        is_over.map_err(|fault| str::from_utf8(payload).err().map_or(fault, no_text))
     }
 
+    /// The byte to go on from.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+}
+
+fn no_text(error: Utf8Error) -> Fault {
+    Fault::new(error.valid_up_to(), "this is no UTF-8 text")
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    writer: &'a mut Writer,
+    objects: &'a mut Vec<bool>,
+}
+
+impl Reader<'_> {
     /// A value, or the beginning of one with others within up to where the
     /// first of those begins.
     fn value(&mut self) -> Result<(), Fault> {
@@ -98,8 +110,7 @@ impl Reader<'_> {
             return Err(Fault::new(self.at, "the name of a value is missing, in double quotes"));
         }
         let end = self.string_end()?;
-        let name = &self.text[self.at..end];
-        self.writer.name(name);
+        self.writer.name(str::from_utf8(&self.bytes[self.at..end]).map_err(no_text)?);
         self.at = end;
         if self.next_byte() != Some(b':') {
             return Err(Fault::new(self.at, "a colon is missing after the name"));
@@ -110,14 +121,14 @@ impl Reader<'_> {
 
     fn take(&mut self, end: impl FnOnce(&Self) -> Result<usize, Fault>, kind: Kind) -> Result<(), Fault> {
         let end = end(self)?;
-        self.writer.value(&self.text[self.at..end], kind, self.at)?;
+        self.writer.value(str::from_utf8(&self.bytes[self.at..end]).map_err(no_text)?, kind, self.at)?;
         self.at = end;
         Ok(())
     }
 
     /// The byte that is neither white space nor taken.
     fn next_byte(&mut self) -> Option<u8> {
-        let rest = &self.text.as_bytes()[self.at..];
+        let rest = &self.bytes[self.at..];
         let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
         self.at += blank;
         rest.get(blank).copied()
@@ -130,21 +141,23 @@ impl Reader<'_> {
     }
 
     fn string_end(&self) -> Result<usize, Fault> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         let mut at = self.at + 1;
         loop {
+            // Most of a text is plain, and some texts are very long.
+            let plain = bytes[at..].iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count();
+            at += plain;
             match bytes.get(at) {
                 Some(b'"') => return Ok(at + 1),
                 Some(b'\\') => at = self.escape_end(at)?,
-                Some(0..=0x1f) => return Err(Fault::new(at, "a control character stands in a text unescaped")),
-                Some(_) => at += 1,
+                Some(_) => return Err(Fault::new(at, "a control character stands in a text unescaped")),
                 None => return Err(Fault::new(at, "a text has no closing quote")),
             }
         }
     }
 
     fn escape_end(&self, at: usize) -> Result<usize, Fault> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         match bytes.get(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
             Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) => {
@@ -155,7 +168,7 @@ impl Reader<'_> {
     }
 
     fn number_end(&self) -> Result<usize, Fault> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let start = self.at + usize::from(bytes.get(self.at) == Some(&b'-'));
         let mut at = digits(start);
@@ -180,8 +193,8 @@ impl Reader<'_> {
     }
 
     fn literal_end(&self) -> Result<usize, Fault> {
-        let rest = &self.text[self.at..];
-        let literal = ["true", "false", "null"].into_iter().find(|literal| rest.starts_with(literal));
+        let rest = &self.bytes[self.at..];
+        let literal = ["true", "false", "null"].into_iter().find(|literal| rest.starts_with(literal.as_bytes()));
         literal.map(|literal| self.at + literal.len()).ok_or_else(|| Fault::new(self.at, "no JSON value begins so"))
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use outline::Outline;
+use outline::{Fault, Outline, Step, Writer};
 use text::{Piece, Text};
 
 /// A way to look at a message.
@@ -70,39 +70,74 @@ impl View {
 /// Letters that are no layout; many of them, and it isn't text that is meant.
 const CONTROLS_TOLERATED: usize = 10;
 
-/// The view that most likely shows what the sender meant.
+/// How much of a payload is searched for them, in bytes: how it begins tells.
+const SEARCHED_BYTES: usize = 1 << 16;
+
+/// Columns of a layout that nobody sees. Not without end, for the work on one
+/// line is done at once.
+const TRIAL_COLUMNS: usize = 1 << 12;
+
+/// Finds the view that most likely shows what the sender meant, a slice of work
+/// at a time.
 ///
 /// The content type is believed where the bytes don't contradict it.
-pub fn likeliest(payload: &[u8], content_type: &str) -> View {
-    let columns = usize::MAX;
-    let content_type = content_type.to_ascii_lowercase();
-    let is_one = |outline: Result<Outline, _>| outline.is_ok_and(|outline| outline.items() == 1);
-    if payload.is_empty() {
-        return View::Text;
-    }
-    if content_type.contains("cbor") && cbor::outline(payload, columns).is_ok() {
-        return View::Cbor;
-    }
-    if content_type.contains("msgpack") && msgpack::outline(payload, columns).is_ok() {
-        return View::MessagePack;
-    }
-    if let Ok(text) = str::from_utf8(payload) {
-        let says_json = content_type.contains("json") || text.trim_start().starts_with(['{', '[']);
-        if says_json && json::outline(payload, columns).is_ok() {
-            return View::Json;
+#[derive(Clone, Debug)]
+pub struct Choice {
+    payload: Arc<[u8]>,
+    /// What it may be, likeliest last, and whether it has to be one value with
+    /// others within.
+    candidates: Vec<(View, bool)>,
+    /// The last of them, being tried.
+    trial: Option<Sheet>,
+    otherwise: View,
+}
+
+impl Choice {
+    /// Begins to choose.
+    pub fn new(payload: Arc<[u8]>, content_type: &str) -> Self {
+        let content_type = content_type.to_ascii_lowercase();
+        let mut candidates = Vec::new();
+        let otherwise = match str::from_utf8(&payload) {
+            Ok("") => View::Text,
+            Ok(text) => {
+                if content_type.contains("json") || text.trim_start().starts_with(['{', '[']) {
+                    candidates.push((View::Json, false));
+                }
+                let controls = payload.iter().take(SEARCHED_BYTES);
+                let controls = controls.filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()).count();
+                let is_text = controls * CONTROLS_TOLERATED <= payload.len().min(SEARCHED_BYTES);
+                if is_text { View::Text } else { View::Hex }
+            }
+            // Nearly any bytes begin something in these two, so the whole must
+            // be one value with others within.
+            Err(_) => {
+                candidates.extend([(View::MessagePack, true), (View::Cbor, true)]);
+                View::Hex
+            }
+        };
+        if !payload.is_empty() && content_type.contains("msgpack") {
+            candidates.push((View::MessagePack, false));
         }
-        let controls = text.chars().filter(|c| c.is_control() && !c.is_whitespace()).count();
-        return if controls * CONTROLS_TOLERATED > payload.len() { View::Hex } else { View::Text };
+        if !payload.is_empty() && content_type.contains("cbor") {
+            candidates.push((View::Cbor, false));
+        }
+        Self { payload, candidates, trial: None, otherwise }
     }
-    // Nearly any bytes begin something in these two, so the whole must be one
-    // value with others within.
-    let is_nested = |outline: Result<Outline, _>| outline.as_ref().is_ok_and(Outline::nests) && is_one(outline);
-    if is_nested(cbor::outline(payload, columns)) {
-        View::Cbor
-    } else if is_nested(msgpack::outline(payload, columns)) {
-        View::MessagePack
-    } else {
-        View::Hex
+
+    /// Goes on for about so many bytes; the view when it is found.
+    pub fn advance(&mut self, bytes: usize) -> Option<View> {
+        let Some(&(view, must_nest)) = self.candidates.last() else { return Some(self.otherwise) };
+        let trial = self.trial.get_or_insert_with(|| Sheet::new(view, Arc::clone(&self.payload), TRIAL_COLUMNS));
+        let is_done = trial.advance(bytes);
+        let nests = trial.outline().is_some_and(|outline| outline.nests() && outline.items() == 1);
+        match is_done {
+            Ok(false) if nests || !must_nest => return None,
+            Ok(true) if nests || !must_nest => return Some(view),
+            Ok(_) | Err(_) => {}
+        }
+        self.trial = None;
+        self.candidates.pop();
+        None
     }
 }
 
@@ -135,47 +170,100 @@ pub struct Fold {
     pub is_folded: bool,
 }
 
-/// A payload laid out in one view.
+/// A payload laid out in one view, as far as it is. A large one takes a while,
+/// which is for [`Sheet::advance`] to spend in slices.
 #[derive(Clone, Debug)]
 pub struct Sheet {
+    view: View,
     payload: Arc<[u8]>,
     layout: Layout,
+    is_done: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Layout {
     Text(Text),
-    Outline(Outline),
+    Outline { notation: Notation, writer: Writer, next: Option<Step> },
     Hex { bytes_per_row: usize },
     Base64 { bytes_per_row: usize },
 }
 
+#[derive(Clone, Debug)]
+enum Notation {
+    Json(json::State),
+    Cbor(cbor::State),
+    MessagePack(msgpack::State),
+}
+
+impl Notation {
+    fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+        match self {
+            Self::Json(state) => state.step(payload, writer, step),
+            Self::Cbor(state) => state.step(payload, writer, step),
+            Self::MessagePack(state) => state.step(payload, writer, step),
+        }
+    }
+
+    const fn at(&self) -> usize {
+        match self {
+            Self::Json(state) => state.at(),
+            Self::Cbor(state) => state.at(),
+            Self::MessagePack(state) => state.at(),
+        }
+    }
+}
+
 impl Sheet {
-    /// Lays out a payload in rows of about so many columns.
-    ///
-    /// # Errors
-    /// Why it can't be read so, in words. [`View::Packet`] is laid out by
-    /// [`publish_bytes`]; here it gives hex.
-    pub fn new(view: View, payload: Arc<[u8]>, columns: usize) -> Result<Self, String> {
-        let outlined = |outline: Result<Outline, outline::Fault>| {
-            outline.map(Layout::Outline).map_err(|fault| format!("This isn't {}: {fault}.", view.name()))
-        };
+    /// Begins to lay out a payload in rows of about so many columns.
+    /// [`View::Packet`] is laid out by [`publish_bytes`]; here it gives hex.
+    pub fn new(view: View, payload: Arc<[u8]>, columns: usize) -> Self {
+        let outlined = |notation| Layout::Outline { notation, writer: Writer::new(columns), next: Some(Step::Value) };
         let layout = match view {
-            View::Text => Layout::Text(Text::new(&payload, columns)),
-            View::Json => outlined(json::outline(&payload, columns))?,
-            View::Cbor => outlined(cbor::outline(&payload, columns))?,
-            View::MessagePack => outlined(msgpack::outline(&payload, columns))?,
+            View::Text => Layout::Text(Text::new(columns)),
+            View::Json => outlined(Notation::Json(json::State::default())),
+            View::Cbor => outlined(Notation::Cbor(cbor::State::default())),
+            View::MessagePack => outlined(Notation::MessagePack(msgpack::State::default())),
             View::Hex | View::Packet => Layout::Hex { bytes_per_row: hex::bytes_per_row(columns) },
             View::Base64 => Layout::Base64 { bytes_per_row: hex::base64_bytes_per_row(columns) },
         };
-        Ok(Self { payload, layout })
+        Self { view, payload, layout, is_done: false }
     }
 
-    /// How many rows there are.
+    /// Goes on for about so many bytes of the payload; `true` at its end.
+    ///
+    /// # Errors
+    /// Why it can't be read so, in words.
+    pub fn advance(&mut self, bytes: usize) -> Result<bool, String> {
+        if !self.is_done {
+            self.is_done = match &mut self.layout {
+                Layout::Text(text) => text.advance(&self.payload, bytes),
+                Layout::Outline { notation, writer, next } => {
+                    let done = read_on(notation, writer, next, &self.payload, bytes);
+                    done.map_err(|fault| format!("This isn't {}: {fault}.", self.view.name()))?
+                }
+                Layout::Hex { .. } | Layout::Base64 { .. } => true,
+            };
+        }
+        Ok(self.is_done)
+    }
+
+    /// Whether all of it is laid out.
+    pub const fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    fn outline(&self) -> Option<&Outline> {
+        match &self.layout {
+            Layout::Outline { writer, .. } => Some(writer.outline()),
+            _ => None,
+        }
+    }
+
+    /// How many rows there are so far.
     pub fn rows(&self) -> usize {
         match &self.layout {
             Layout::Text(text) => text.rows(),
-            Layout::Outline(outline) => outline.rows(),
+            Layout::Outline { writer, .. } => writer.outline().rows(),
             Layout::Hex { bytes_per_row } | Layout::Base64 { bytes_per_row } => {
                 hex::rows(self.payload.len(), *bytes_per_row)
             }
@@ -186,7 +274,7 @@ impl Sheet {
     pub fn row(&self, index: usize) -> Option<Row> {
         match &self.layout {
             Layout::Text(text) => text.row(&self.payload, index),
-            Layout::Outline(outline) => outline.row(index),
+            Layout::Outline { writer, .. } => writer.outline().row(index),
             Layout::Hex { bytes_per_row } => hex::row(&self.payload, index, *bytes_per_row),
             Layout::Base64 { bytes_per_row } => hex::base64_row(&self.payload, index, *bytes_per_row),
         }
@@ -194,8 +282,8 @@ impl Sheet {
 
     /// Folds what a row opens, or unfolds it; see [`Fold::line`].
     pub fn toggle(&mut self, line: usize) {
-        if let Layout::Outline(outline) = &mut self.layout {
-            outline.toggle(line);
+        if let Layout::Outline { writer, .. } = &mut self.layout {
+            writer.outline_mut().toggle(line);
         }
     }
 
@@ -203,7 +291,7 @@ impl Sheet {
     pub fn copied_as(&self) -> &'static str {
         match (&self.layout, str::from_utf8(&self.payload)) {
             (Layout::Text(_), Ok(_)) => "text",
-            (Layout::Outline(_), _) => "laid out",
+            (Layout::Outline { .. }, _) => "laid out",
             (Layout::Base64 { .. }, _) => "Base64",
             (Layout::Text(_) | Layout::Hex { .. }, _) => "hex",
         }
@@ -213,13 +301,40 @@ impl Sheet {
     pub fn to_text(&self) -> String {
         match (&self.layout, str::from_utf8(&self.payload)) {
             (Layout::Text(_), Ok(text)) => text.to_owned(),
-            (Layout::Outline(outline), _) => outline.to_text(),
+            (Layout::Outline { writer, .. }, _) => writer.outline().to_text(),
             (Layout::Base64 { .. }, _) => STANDARD.encode(&self.payload),
             (Layout::Text(_) | Layout::Hex { .. }, _) => {
                 let mut hex = outline::bytes_in_hex(&self.payload);
                 hex.truncate(hex.len() - 1);
                 hex.split_off(2)
             }
+        }
+    }
+}
+
+/// Values and what follows them, in turn, for about so many bytes of the
+/// payload; `true` at its end.
+fn read_on(
+    notation: &mut Notation,
+    writer: &mut Writer,
+    next: &mut Option<Step>,
+    payload: &[u8],
+    bytes: usize,
+) -> Result<bool, Fault> {
+    let until = notation.at().saturating_add(bytes);
+    loop {
+        if !writer.settle(bytes)? {
+            return Ok(false);
+        }
+        let Some(step) = *next else { return Ok(true) };
+        let is_over = notation.step(payload, writer, step)?;
+        *next = match step {
+            _ if is_over => None,
+            Step::Value => Some(Step::AfterValue),
+            Step::AfterValue => Some(Step::Value),
+        };
+        if !is_over && notation.at() >= until {
+            return Ok(false);
         }
     }
 }

@@ -1,29 +1,42 @@
 //! MessagePack, by its specification of 2017, in the notation of CBOR.
 
-use super::outline::{Fault, Outline, Writer, bytes_in_hex, float, quoted};
+use super::outline::{Fault, Step, Writer, bytes_in_hex, float, quoted};
 use super::reader::Reader;
 use super::text::Kind;
 
 /// The type of the one extension that the specification itself defines.
 const TIMESTAMP: i8 = -1;
 
-/// Lays out MessagePack, usually one object, in rows of about so many columns.
-///
-/// # Errors
-/// Where and why it is no MessagePack.
-pub fn outline(payload: &[u8], columns: usize) -> Result<Outline, Fault> {
-    let mut decoder = Decoder { reader: Reader::new(payload), writer: Writer::new(columns), frames: Vec::new() };
-    if payload.is_empty() {
-        return Err(Fault::cut_short(0));
+/// How far MessagePack, usually one object, is laid out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    at: usize,
+    frames: Vec<Frame>,
+}
+
+impl State {
+    /// Goes on with an object, or with what follows one; `true` at the end.
+    pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+        if payload.is_empty() {
+            return Err(Fault::cut_short(0));
+        }
+        let mut decoder = Decoder { reader: Reader::new(payload, self.at), writer, frames: &mut self.frames };
+        match step {
+            Step::Value => decoder.object()?,
+            Step::AfterValue => decoder.end_objects()?,
+        }
+        self.at = decoder.reader.at();
+        Ok(self.frames.is_empty() && self.at == payload.len())
     }
-    while !(decoder.frames.is_empty() && decoder.reader.is_at_end()) {
-        decoder.object()?;
-        decoder.end_objects()?;
+
+    /// The byte to go on from.
+    pub(super) const fn at(&self) -> usize {
+        self.at
     }
-    Ok(decoder.writer.finish())
 }
 
 /// An array, or a map, which has a name and a value for each of its pairs.
+#[derive(Clone, Debug)]
 struct Frame {
     is_map: bool,
     left: u64,
@@ -38,8 +51,8 @@ impl Frame {
 
 struct Decoder<'a> {
     reader: Reader<'a>,
-    writer: Writer,
-    frames: Vec<Frame>,
+    writer: &'a mut Writer,
+    frames: &'a mut Vec<Frame>,
 }
 
 impl Decoder<'_> {
@@ -157,7 +170,7 @@ impl Decoder<'_> {
 
 /// Seconds and nanoseconds since 1970, in one of three sizes.
 fn timestamp(data: &[u8]) -> Option<String> {
-    let mut reader = Reader::new(data);
+    let mut reader = Reader::new(data, 0);
     let (seconds, nanoseconds) = match data.len() {
         4 => (i64::from(reader.u32().ok()?), 0),
         8 => {

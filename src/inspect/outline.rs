@@ -169,7 +169,20 @@ impl Folds {
     }
 }
 
+/// What a reader does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Reads a value, or the beginning of one with others within.
+    Value,
+    /// Closes what ends after it.
+    AfterValue,
+}
+
+/// A text longer than this, in bytes, becomes lines a slice at a time.
+const LONG_BYTES: usize = 1 << 16;
+
 /// Writes an outline, value by value.
+#[derive(Clone, Debug)]
 pub(super) struct Writer {
     outline: Outline,
     columns: usize,
@@ -177,16 +190,41 @@ pub(super) struct Writer {
     open: Vec<u32>,
     /// The line being written: its start and the end of its name.
     begun: Option<(u32, u32)>,
+    /// A long text that isn't in lines yet.
+    long: Option<Long>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Long {
+    start: u32,
+    key_end: u32,
+    kind: Kind,
+    continues: bool,
+    /// Where its value begins in the payload.
+    at: usize,
 }
 
 impl Writer {
     /// Lines hold about so many columns.
     pub(super) fn new(columns: usize) -> Self {
-        Self { outline: Outline::default(), columns, open: Vec::new(), begun: None }
+        Self { outline: Outline::default(), columns, open: Vec::new(), begun: None, long: None }
     }
 
-    pub(super) fn finish(self) -> Outline {
-        self.outline
+    /// What is written so far.
+    pub(super) const fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    /// The same, to fold it.
+    pub(super) const fn outline_mut(&mut self) -> &mut Outline {
+        &mut self.outline
+    }
+
+    /// Goes on with a long text, for about so many bytes; `true` when nothing
+    /// more is to become lines.
+    pub(super) fn settle(&mut self, bytes: usize) -> Result<bool, Fault> {
+        let Some(long) = self.long.take() else { return Ok(true) };
+        self.put_lines(long, bytes)
     }
 
     /// The name of the value that follows; it stands on the same line.
@@ -208,7 +246,8 @@ impl Writer {
         self.begin();
         self.outline.text.push_str(text);
         self.count_item();
-        self.end_line(kind, at)
+        let Some((start, key_end)) = self.begun.take() else { return Ok(()) };
+        self.put_lines(Long { start, key_end, kind, continues: false, at }, LONG_BYTES).map(drop)
     }
 
     /// The values that follow stand within, up to `close`.
@@ -276,27 +315,36 @@ impl Writer {
 
     /// Ends the line, which becomes several where it is too long for one.
     fn end_line(&mut self, kind: Kind, at: usize) -> Result<(), Fault> {
-        let Some((mut start, mut key_end)) = self.begun.take() else { return Ok(()) };
+        let Some((start, key_end)) = self.begun.take() else { return Ok(()) };
+        self.put_lines(Long { start, key_end, kind, continues: false, at }, usize::MAX).map(drop)
+    }
+
+    /// Puts what is written since `long.start` into lines, about so many bytes
+    /// of it; `true` when all of it is.
+    fn put_lines(&mut self, mut long: Long, bytes: usize) -> Result<bool, Fault> {
         let end = self.end();
         let depth = self.open.len() as u16;
         let indent = 2 * usize::from(depth.min(Row::INDENT_MAX as u16));
         let columns = self.columns.saturating_sub(indent).max(COLUMNS_MIN);
-        let mut continues = false;
+        let until = (long.start as usize).saturating_add(bytes);
         loop {
             if self.outline.lines.len() >= ROWS_MAX {
-                return Err(Fault::new(at, format!("there is more than the {ROWS_MAX} rows that are laid out")));
+                return Err(Fault::new(long.at, format!("there is more than the {ROWS_MAX} rows that are laid out")));
             }
+            let Long { start, key_end, kind, continues, .. } = long;
             let rest = self.outline.text.get(start as usize..end as usize).unwrap_or_default();
             let line_end = start + text::fitting(rest, columns) as u32;
             let line =
                 Line { start, key_end: key_end.min(line_end), end: line_end, closed_by: 0, depth, kind, continues };
             self.outline.lines.push(line);
             if line_end >= end {
-                return Ok(());
+                return Ok(true);
             }
-            start = line_end;
-            key_end = key_end.max(start);
-            continues = true;
+            long = Long { start: line_end, key_end: key_end.max(line_end), continues: true, ..long };
+            if line_end as usize >= until {
+                self.long = Some(long);
+                return Ok(false);
+            }
         }
     }
 }
@@ -325,13 +373,12 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// Bytes as CBOR's notation for people writes them: `h'dead'`.
 pub(super) fn bytes_in_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(2 * bytes.len() + 3);
     out.push_str("h'");
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 0xF] {
-            out.extend(char::from_digit(u32::from(digit), 16));
-        }
-    }
+    out.extend(
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xF]).map(|digit| char::from(DIGITS[usize::from(digit)])),
+    );
     out.push('\'');
     out
 }

@@ -35,19 +35,20 @@ pub struct Field {
 }
 
 impl PublishBytes {
-    /// The packet that would bring this message, in a version of MQTT. The
-    /// message's payload isn't looked at; it is the one given beside it.
-    pub fn new(message: &Message<'_>, payload: Arc<[u8]>, version: Version) -> Self {
+    /// The packet that would bring this message, in a version of MQTT and with
+    /// its identifier, if that is known. The message's payload isn't looked
+    /// at; it is the one given beside it.
+    pub fn new(message: &Message<'_>, payload: Arc<[u8]>, version: Version, identifier: Option<u16>) -> Self {
         let mut packet = Self { head: Vec::new(), payload, fields: Vec::new(), notes: Vec::new() };
         // Only 5.0 has properties, whatever is spoken now.
         let version = if message.properties.is_empty() { version } else { Version::V5 };
         packet.put_header(message, version);
         packet.put_topic(message.topic);
-        packet.put_packet_id(message.qos);
+        packet.put_packet_id(message.qos, identifier);
         if version == Version::V5 {
             packet.put_properties(message.properties);
         }
-        packet.note(message, version);
+        packet.note(message, version, identifier);
         if !packet.payload.is_empty() {
             let start = packet.head.len();
             let end = start + packet.payload.len();
@@ -141,13 +142,21 @@ impl PublishBytes {
         self.put(topic.as_bytes(), "Topic Name", format!("“{topic}”, in UTF-8."));
     }
 
-    fn put_packet_id(&mut self, qos: QoS) {
+    fn put_packet_id(&mut self, qos: QoS, identifier: Option<u16>) {
         if qos == QoS::AtMostOnce {
             return;
         }
         let start = self.head.len();
-        self.head.extend([None, None]);
-        let words = "The number that the acknowledgement carries. The log doesn't keep it.".to_owned();
+        let words = match identifier {
+            Some(identifier) => {
+                self.head.extend(identifier.to_be_bytes().map(Some));
+                format!("{identifier}, the number that the acknowledgement carries.")
+            }
+            None => {
+                self.head.extend([None, None]);
+                "The number that the acknowledgement carries. It isn't known any more.".to_owned()
+            }
+        };
         self.fields.push(Field { start, end: start + 2, name: "Packet Identifier", words });
     }
 
@@ -213,14 +222,16 @@ impl PublishBytes {
         self.put(&(length as u16).to_be_bytes(), name, format!("{}.", following(length)));
     }
 
-    fn note(&mut self, message: &Message<'_>, version: Version) {
+    fn note(&mut self, message: &Message<'_>, version: Version, identifier: Option<u16>) {
         let written = match version {
             Version::V311 => "Written again as MQTT 3.1.1 has it, from what the log keeps.",
             Version::V5 => "Written again as MQTT 5.0 has it, from what the log keeps.",
         };
         self.notes.push(written.to_owned());
-        if message.qos != QoS::AtMostOnce {
-            self.notes.push("The packet identifier isn't kept: its two bytes are shown as “··”.".to_owned());
+        if message.qos != QoS::AtMostOnce && identifier.is_none() {
+            let words = "The packet identifier is known only while the packet is among the last that were traced: its \
+                         two bytes are shown as “··”.";
+            self.notes.push(words.to_owned());
         }
         let alias = properties(message.properties).find_map(|property| match property {
             Property::TopicAlias(alias) => Some(alias),

@@ -8,17 +8,14 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    /// Goes on at a place within the bytes.
+    pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
     }
 
     /// The place of the next byte.
     pub(super) const fn at(&self) -> usize {
         self.at
-    }
-
-    pub(super) const fn is_at_end(&self) -> bool {
-        self.at >= self.bytes.len()
     }
 
     /// So many bytes; however many are announced, only those that are there

@@ -42,43 +42,65 @@ const CONTROL_NAMES: [&str; 32] = [
     "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
 ];
 
-/// Where the rows of a text begin.
+/// Where the rows of a text begin, as far as it is laid out.
 #[derive(Clone, Debug)]
 pub struct Text {
+    columns: usize,
     starts: Vec<u32>,
+    at: usize,
+    /// Columns that the last row has so far.
+    used: usize,
+    /// Its line has ended.
+    breaks_next: bool,
 }
 
 impl Text {
-    /// Lays a payload out in rows of about so many columns. A row ends with its
-    /// line, or where it is full.
-    pub fn new(payload: &[u8], columns: usize) -> Self {
-        let mut starts = vec![0];
-        let mut at = 0;
-        let mut used = 0;
-        let mut breaks_next = false;
-        let mut place = |bytes: usize, columns_of: usize, is_end: bool| {
-            if breaks_next || (used > 0 && used + columns_of > columns) {
-                starts.push(at);
-                used = 0;
-            }
-            breaks_next = is_end;
-            used += columns_of;
-            // A packet has at most 16 MiB.
-            at += bytes as u32;
-        };
-        for chunk in payload.utf8_chunks() {
+    /// Bytes that a broken character has at most, with one to go on.
+    const SLICE_MIN: usize = 8;
+
+    /// Begins to lay a payload out in rows of about so many columns. A row ends
+    /// with its line, or where it is full.
+    pub fn new(columns: usize) -> Self {
+        Self { columns, starts: vec![0], at: 0, used: 0, breaks_next: false }
+    }
+
+    /// Goes on for about so many bytes; `true` at the end.
+    pub fn advance(&mut self, payload: &[u8], bytes: usize) -> bool {
+        let end = self.at.saturating_add(bytes.max(Self::SLICE_MIN)).min(payload.len());
+        let slice = payload.get(self.at..end).unwrap_or_default();
+        for chunk in slice.utf8_chunks() {
             for c in chunk.valid().chars() {
-                place(c.len_utf8(), columns_of(c), c == '\n');
+                self.place(c.len_utf8(), columns_of(c), c == '\n');
             }
-            if !chunk.invalid().is_empty() {
-                place(chunk.invalid().len(), 4 * chunk.invalid().len(), false);
+            let invalid = chunk.invalid();
+            // A character that the slice cuts in two isn't broken.
+            let is_cut = || str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if self.at + invalid.len() == end && end < payload.len() && is_cut() {
+                return false;
             }
+            if !invalid.is_empty() {
+                self.place(invalid.len(), 4 * invalid.len(), false);
+            }
+        }
+        if end < payload.len() {
+            return false;
         }
         // A line's end at the very end shows as an empty line, as in an editor.
-        if breaks_next {
-            starts.push(at);
+        if std::mem::take(&mut self.breaks_next) {
+            self.starts.push(end as u32);
         }
-        Self { starts }
+        true
+    }
+
+    fn place(&mut self, bytes: usize, columns: usize, is_end: bool) {
+        if self.breaks_next || (self.used > 0 && self.used + columns > self.columns) {
+            // A packet has at most 16 MiB.
+            self.starts.push(self.at as u32);
+            self.used = 0;
+        }
+        self.breaks_next = is_end;
+        self.used += columns;
+        self.at += bytes;
     }
 
     /// How many rows there are; one for nothing at all.
@@ -89,7 +111,7 @@ impl Text {
     /// A row of the payload that was laid out; `None` past the end.
     pub fn row(&self, payload: &[u8], index: usize) -> Option<Row> {
         let start = *self.starts.get(index)? as usize;
-        let end = self.starts.get(index + 1).map_or(payload.len(), |&end| end as usize);
+        let end = self.starts.get(index + 1).map_or(self.at, |&end| end as usize);
         let bytes = payload.get(start..end)?;
         let mut pieces = Vec::new();
         for chunk in bytes.utf8_chunks() {
@@ -186,7 +208,8 @@ mod tests {
     use super::*;
 
     fn check(payload: &[u8], columns: usize, expected: &[&str]) {
-        let text = Text::new(payload, columns);
+        let mut text = Text::new(columns);
+        assert!(text.advance(payload, usize::MAX));
         let rows: Vec<String> = (0..text.rows())
             .map(|index| {
                 let row = text.row(payload, index).expect("a row");

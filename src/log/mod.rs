@@ -3,6 +3,8 @@
 //! - [`MessageLog`]: the messages, in chunks; the oldest make room.
 //! - [`query`]: which of them a person wants to see.
 //! - [`ndjson`]: the log as a file, and back, byte for byte.
+//! - [`csv`]: the log as a table for spreadsheets.
+//! - [`export`]: either of them, a slice at a time.
 //!
 //! What holds:
 //! - The numbers ([`Message::seq`]) of the kept messages are consecutive.
@@ -12,6 +14,8 @@
 //! - Nothing here decodes a payload; bytes stay as they came.
 
 mod chunk;
+pub mod csv;
+pub mod export;
 pub mod ndjson;
 pub mod query;
 

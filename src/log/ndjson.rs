@@ -221,7 +221,7 @@ impl Name {
     }
 }
 
-fn put_properties(section: &[u8], out: &mut Vec<u8>) {
+pub(super) fn put_properties(section: &[u8], out: &mut Vec<u8>) {
     let mut again = Vec::with_capacity(section.len());
     let mut written: Vec<Name> = Vec::new();
     for property in publish::properties(section) {
@@ -426,14 +426,24 @@ fn decode_base64(name: &str, text: &str) -> Result<Vec<u8>, ImportError> {
 
 fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, b'=');
-    // The room is exactly what padded Base64 takes, so this never fails.
-    BASE64.encode_slice(bytes, &mut out[start..]).ok();
+    put_padded_base64(bytes, out);
     out.push(b'"');
 }
 
-const fn boolean(value: bool) -> &'static [u8] {
+/// Appends bytes as Base64 (RFC 4648, section 4). The crate that reads it would
+/// write it faster, with 1 kB more for every visitor to load.
+pub(super) fn put_padded_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
+        out.extend((0..4).map(|place| match place {
+            _ if place > group.len() => b'=',
+            _ => LETTERS[(bits >> (18 - 6 * place) & 63) as usize],
+        }));
+    }
+}
+
+pub(super) const fn boolean(value: bool) -> &'static [u8] {
     if value { b"true" } else { b"false" }
 }
 
@@ -483,7 +493,7 @@ fn put_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn put_number(number: u64, out: &mut Vec<u8>) {
+pub(super) fn put_number(number: u64, out: &mut Vec<u8>) {
     put_padded(number, 1, out);
 }
 
@@ -500,6 +510,9 @@ fn put_padded(mut number: u64, digits_min: usize, out: &mut Vec<u8>) {
 }
 
 const DAY_MS: u64 = 86_400_000;
+
+/// Bytes of the date in what [`put_time`] writes.
+pub(super) const DATE_BYTES: usize = 10;
 
 /// Appends a moment as RFC 3339 writes it, in UTC and milliseconds.
 pub(crate) fn put_time(time: Instant, out: &mut Vec<u8>) {

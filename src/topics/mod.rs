@@ -18,9 +18,11 @@
 pub mod leaves;
 pub mod plot;
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use crate::engine::command::{LevelGlance, TopicsGlance};
+use crate::engine::command::{LevelGlance, TopicsGlance, TopicsOrder};
 use crate::engine::update::{TopicRow, TopicsView};
 use crate::engine::{preview, visible};
 use crate::log::{self, Arrival, Message, MessageLog};
@@ -101,6 +103,8 @@ struct Record {
 struct Sum {
     count: u64,
     per_1000_s: u64,
+    /// When the newest message came.
+    last_time: Instant,
     topics: u32,
     is_open: bool,
     /// Rows below it that are unfolded.
@@ -156,6 +160,7 @@ impl Topics {
             topics: self,
             log,
             levels,
+            order: glance.order,
             sums: &sums,
             window: first..first + u64::from(glance.rows),
             row: 0,
@@ -189,6 +194,7 @@ impl Topics {
             let above = &mut sums[self.levels[level].above as usize];
             above.count += sum.count;
             above.per_1000_s += sum.per_1000_s;
+            above.last_time = above.last_time.max(sum.last_time);
             above.topics += sum.topics;
             if above.is_open {
                 above.rows += 1 + sum.rows;
@@ -296,7 +302,8 @@ impl Record {
     }
 
     fn sum(&self, now: Instant) -> Sum {
-        Sum { count: self.count, per_1000_s: self.per_1000_s(now), topics: 1, ..Sum::default() }
+        let per_1000_s = self.per_1000_s(now);
+        Sum { count: self.count, per_1000_s, last_time: self.last_time, topics: 1, ..Sum::default() }
     }
 
     /// Numbers of the newest messages, oldest first.
@@ -317,6 +324,7 @@ struct Drawing<'a> {
     topics: &'a Topics,
     log: &'a MessageLog,
     levels: &'a [LevelGlance],
+    order: TopicsOrder,
     sums: &'a [Sum],
     window: Range<u64>,
     /// The row that comes next.
@@ -326,7 +334,7 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     fn draw_below(&mut self, above: u32, depth: u32, above_row: Option<u64>) {
-        let below = &self.topics.levels[above as usize].below;
+        let below = self.in_order(&self.topics.levels[above as usize].below);
         for (place, &level) in below.iter().enumerate() {
             if self.row >= self.window.end {
                 return;
@@ -350,6 +358,27 @@ impl Drawing<'_> {
                 self.draw_below(level, depth + 1, Some(row));
             }
         }
+    }
+
+    /// These levels, which stand by name, as they are to stand.
+    fn in_order(&self, by_name: &[u32]) -> Vec<u32> {
+        let key = |level: u32| {
+            let sum = &self.sums[level as usize];
+            match self.order {
+                TopicsOrder::Name => 0,
+                TopicsOrder::Count => sum.count,
+                TopicsOrder::Rate => sum.per_1000_s,
+                TopicsOrder::Newest => sum.last_time.as_micros(),
+            }
+        };
+        if self.order == TopicsOrder::Name {
+            return by_name.to_vec();
+        }
+        // A heap sorts as well as sorting does and is a tenth of its code, which
+        // every visitor loads.
+        let heap: BinaryHeap<_> =
+            by_name.iter().zip(0..).map(|(&level, place)| (Reverse(key(level)), place, level)).collect();
+        heap.into_sorted_vec().into_iter().map(|(_, _, level): (_, u32, _)| level).collect()
     }
 
     fn shown(&self, id: u32) -> TopicRow {

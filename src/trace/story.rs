@@ -201,22 +201,36 @@ impl Story {
         self.entries.get(usize::try_from(number.checked_sub(oldest)?).ok()?)
     }
 
-    /// The packets that one number's exchange is made of, for the PUBLISH that
-    /// brought a message: acknowledgements of the same identifier, up to the
-    /// next PUBLISH that uses it again.
+    /// The PUBLISH that brought the message of a number, while it is traced.
+    pub fn publish_of(&self, seq: u64) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.record.seq == seq && seq > 0)
+    }
+
+    /// The packets of the delivery that brought the message of a number.
     pub fn delivery_of(&self, seq: u64) -> Vec<&Entry> {
-        let Some(start) = self.entries.iter().position(|entry| entry.record.seq == seq) else { return Vec::new() };
-        let Some(first) = self.entries.get(start) else { return Vec::new() };
-        let identifier = first.identifier();
-        let is_next = |entry: &&Entry| entry.kind() == Kind::Publish && entry.direction() == Direction::In;
-        let belongs = |entry: &&Entry| {
-            matches!(entry.kind(), Kind::PubAck | Kind::PubRec | Kind::PubRel | Kind::PubComp)
-                && entry.identifier() == identifier
-                && (entry.kind() == Kind::PubRel) == (entry.direction() == Direction::In)
-        };
-        let rest = self.entries.range(start + 1..);
-        let rest = rest.take_while(|entry| !(is_next(entry) && entry.identifier() == identifier));
-        std::iter::once(first).chain(rest.filter(belongs).filter(|_| identifier.is_some())).collect()
+        self.publish_of(seq).map_or_else(Vec::new, |publish| self.exchange_of(publish.number))
+    }
+
+    /// The packets of the exchange that a packet is part of: a PUBLISH, sent or
+    /// received, and its acknowledgements, with what was repeated of them, up
+    /// to the next PUBLISH under the same identifier. A packet that isn't part
+    /// of one is all there is.
+    pub fn exchange_of(&self, number: u64) -> Vec<&Entry> {
+        let Some(of) = self.entry(number) else { return Vec::new() };
+        let (Some(identifier), Some(way)) = (of.identifier(), of.publish_direction()) else { return vec![of] };
+        let is_of_it =
+            |entry: &&Entry| entry.identifier() == Some(identifier) && entry.publish_direction() == Some(way);
+        let mut exchange: Vec<&Entry> = Vec::new();
+        for entry in self.entries.iter().filter(is_of_it) {
+            if entry.begins_exchange() {
+                if exchange.iter().any(|entry| entry.number == number) {
+                    break;
+                }
+                exchange.clear();
+            }
+            exchange.push(entry);
+        }
+        exchange
     }
 
     fn round_trip(&mut self, record: &Record) -> Option<Duration> {
@@ -245,6 +259,25 @@ impl Entry {
     /// Which way it went.
     pub const fn direction(&self) -> Direction {
         if self.record.is_incoming { Direction::In } else { Direction::Out }
+    }
+
+    /// Which way the PUBLISH went that it is or belongs to.
+    fn publish_direction(&self) -> Option<Direction> {
+        let (same, other) = match self.direction() {
+            Direction::In => (Direction::In, Direction::Out),
+            Direction::Out => (Direction::Out, Direction::In),
+        };
+        match self.kind() {
+            Kind::Publish | Kind::PubRel => Some(same),
+            Kind::PubAck | Kind::PubRec | Kind::PubComp => Some(other),
+            _ => None,
+        }
+    }
+
+    /// A PUBLISH that repeats no other. One with DUP does, unless it brought a
+    /// message of its own.
+    fn begins_exchange(&self) -> bool {
+        self.kind() == Kind::Publish && (self.record.first & 0b1000 == 0 || self.record.seq > 0)
     }
 
     /// Its packet identifier, if it has one.

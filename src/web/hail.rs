@@ -60,10 +60,42 @@ pub enum Panel {
     Subscriptions,
     /// Shows the message of this number.
     Message(u64),
+    /// Copies the message of this number; no panel opens.
+    Copy(Copied, u64),
+    /// A file is dragged over the page.
+    Drop,
+}
+
+/// As what a message is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// As a line of an export.
+    Row,
+    /// Its payload: as text, or in hex where it isn't UTF-8.
+    Payload,
+    /// As the `mosquitto_pub` command that sends it again.
+    Publish,
+    /// The `mosquitto_sub` command of the connection.
+    Subscribe,
+}
+
+impl Copied {
+    /// All that there are.
+    pub const ALL: [Self; 4] = [Self::Row, Self::Payload, Self::Publish, Self::Subscribe];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Payload => "payload",
+            Self::Publish => "publish",
+            Self::Subscribe => "subscribe",
+        }
+    }
 }
 
 impl Panel {
-    /// The call for it: its name, or the number of a message.
+    /// The call for it: its name, or the number of a message, with what is
+    /// copied of it before it.
     pub fn call(self) -> JsValue {
         match self {
             Self::Finer => "finer".into(),
@@ -77,6 +109,8 @@ impl Panel {
             Self::Subscriptions => "subscriptions".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
+            Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
+            Self::Drop => "drop".into(),
         }
     }
 
@@ -84,6 +118,10 @@ impl Panel {
     pub fn called(said: &JsValue) -> Option<Self> {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
+        }
+        if let Some((name, seq)) = said.as_string()?.split_once(' ') {
+            let copied = Copied::ALL.into_iter().find(|copied| copied.name() == name)?;
+            return Some(Self::Copy(copied, seq.parse().ok()?));
         }
         let named = [
             Self::Finer,
@@ -95,6 +133,7 @@ impl Panel {
             Self::Preferences,
             Self::Help,
             Self::Subscriptions,
+            Self::Drop,
         ];
         named.into_iter().find(|panel| panel.call() == *said)
     }

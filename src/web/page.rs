@@ -16,7 +16,9 @@ use leptos::prelude::*;
 // The trait; an update of ours has the same name.
 use leptos::prelude::Update as _;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, Element, HtmlAnchorElement, KeyboardEvent, Url, VisibilityState, Window as Browser};
+use web_sys::{
+    Blob, DragEvent, Element, Event, HtmlAnchorElement, KeyboardEvent, Url, VisibilityState, Window as Browser,
+};
 
 use super::clock::Clock;
 use super::console::{Console, ConsoleView, Facts, Flow, Wish};
@@ -596,6 +598,12 @@ fn is_typing(event: &KeyboardEvent) -> bool {
     })
 }
 
+/// Whether what is dragged are files, and not a text on its way into a field.
+fn carries_files(event: &Event) -> bool {
+    let data = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer);
+    data.is_some_and(|data| data.types().includes(&"Files".into(), 0))
+}
+
 #[component]
 fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let link = read_link(&browser);
@@ -667,8 +675,21 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             _ => {}
         }
     });
+    // Without this the browser would show the file instead of the page. The
+    // panels take it; a drop before they are there opens the one that can.
+    let drops = ["dragover", "drop"].map(|name| {
+        window_event_listener_untyped(name, move |event| {
+            if carries_files(&event) {
+                event.prevent_default();
+                app.open_panel(if name == "drop" { Panel::Replay } else { Panel::Drop });
+            }
+        })
+    });
     on_cleanup(move || {
         for listener in network {
+            listener.remove();
+        }
+        for listener in drops {
             listener.remove();
         }
         links.remove();

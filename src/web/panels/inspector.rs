@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Element, Event, KeyboardEvent};
 
+use super::copy::Copier;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close};
 use crate::console::{grouped, size};
@@ -17,11 +19,20 @@ use crate::engine::update::{Found, MessagePart};
 use crate::inspect::gather::{Gathered, Gathering};
 use crate::inspect::publish_bytes::{PublishBytes, property_in_words};
 use crate::inspect::text::{Kind, Piece, pieces};
-use crate::inspect::{Fold, Row, Sheet, View, hex, likeliest};
-use crate::log::Message;
+use crate::inspect::{Choice, Fold, Row, Sheet, View, hex};
+use crate::log::{Message, ndjson};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::publish::{Property, properties};
+use crate::shell_command::Reach;
 use crate::time::Instant;
+use crate::trace::story::Entry;
+use crate::web::hail::Copied;
+
+/// How much of a payload is looked at before the clock is, in bytes.
+const SLICE_BYTES: usize = 1 << 16;
+
+/// How long the page is held up at once, in milliseconds. A frame has 16.
+const SLICE_MS: f64 = 8.0;
 
 /// The inspector's handle.
 #[derive(Clone, Copy)]
@@ -29,6 +40,8 @@ pub(super) struct Inspector {
     pub(super) dialog: NodeRef<html::Dialog>,
     seq: RwSignal<u64>,
     gathering: StoredValue<Gathering>,
+    /// A message that is only to be copied.
+    copying: StoredValue<Option<(Copied, Gathering)>>,
     shown: RwSignal<Shown>,
     /// The views that were chosen, by topic.
     chosen: StoredValue<HashMap<String, View>>,
@@ -39,7 +52,7 @@ enum Shown {
     #[default]
     Nothing,
     Words(String),
-    Message(Arc<Kept>),
+    Message(Arc<Kept>, View),
 }
 
 /// A message that is wholly here.
@@ -47,9 +60,15 @@ struct Kept {
     seq: u64,
     found: Found,
     payload: Arc<[u8]>,
+    reach: Reach,
 }
 
 impl Kept {
+    fn new(seq: u64, mut found: Found, reach: Reach) -> Self {
+        let payload = std::mem::take(&mut found.payload).into();
+        Self { seq, found, payload, reach }
+    }
+
     fn message(&self) -> Message<'_> {
         let Found { time, topic, qos, retain, dup, properties, .. } = &self.found;
         Message {
@@ -64,12 +83,43 @@ impl Kept {
         }
     }
 
-    fn likeliest(&self) -> View {
+    fn choice(&self) -> Choice {
         let content_type = properties(&self.found.properties).find_map(|property| match property {
             Property::ContentType(content_type) => Some(content_type),
             _ => None,
         });
-        likeliest(&self.payload, content_type.unwrap_or_default())
+        Choice::new(Arc::clone(&self.payload), content_type.unwrap_or_default())
+    }
+
+    /// What is copied, by name, and the text.
+    fn copied(&self, copied: Copied) -> (String, String) {
+        match copied {
+            Copied::Row => {
+                let mut line = Vec::new();
+                ndjson::write_message(&self.message(), &mut line);
+                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                (format!("message {} as NDJSON", self.seq), line)
+            }
+            Copied::Payload => {
+                let sheet = Sheet::new(View::Text, Arc::clone(&self.payload), usize::MAX);
+                (format!("the payload ({})", sheet.copied_as()), sheet.to_text())
+            }
+            Copied::Publish => ("the mosquitto_pub command".to_owned(), self.reach.publish(&self.message())),
+            Copied::Subscribe => ("the mosquitto_sub command".to_owned(), self.reach.subscribe()),
+        }
+    }
+}
+
+/// Works until there is something, or the page has waited long enough.
+fn for_a_while<T>(mut work: impl FnMut() -> Option<T>) -> Option<T> {
+    let clock = window().performance();
+    let now_ms = || clock.as_ref().map_or(f64::MAX, web_sys::Performance::now);
+    let end_ms = now_ms() + SLICE_MS;
+    loop {
+        let done = work();
+        if done.is_some() || now_ms() >= end_ms {
+            return done;
+        }
     }
 }
 
@@ -79,6 +129,7 @@ impl Inspector {
             dialog: NodeRef::new(),
             seq: RwSignal::new(0),
             gathering: StoredValue::default(),
+            copying: StoredValue::default(),
             shown: RwSignal::default(),
             chosen: StoredValue::default(),
         }
@@ -95,36 +146,79 @@ impl Inspector {
         self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
     }
 
+    /// Begins to ask for a message that is only to be copied.
+    pub(super) fn ask_to_copy(self, copied: Copied, seq: u64) {
+        self.copying.set_value(Some((copied, Gathering::new(seq))));
+    }
+
     /// What to ask the worker for.
     pub(super) fn glance(self) -> Option<MessageGlance> {
-        self.gathering.with_value(Gathering::glance)
+        let copying = || self.copying.with_value(|copying| copying.as_ref()?.1.glance());
+        self.gathering.with_value(Gathering::glance).or_else(copying)
     }
 
     /// The worker answered.
-    pub(super) fn take(self, part: MessagePart) {
-        let gathered = self.gathering.try_update_value(|gathering| gathering.take(part)).flatten();
-        self.show(gathered);
+    pub(super) fn take(self, part: MessagePart, copier: Copier) {
+        if self.gathering.with_value(|gathering| gathering.glance().is_some()) {
+            let gathered = self.gathering.try_update_value(|gathering| gathering.take(part)).flatten();
+            return self.show(gathered);
+        }
+        let taken = self.copying.try_update_value(|copying| {
+            let (copied, gathering) = copying.as_mut()?;
+            Some((*copied, gathering.seq(), gathering.take(part)?))
+        });
+        match taken.flatten() {
+            Some((copied, seq, Gathered::Whole(found, reach))) => {
+                let (what, text) = Kept::new(seq, found, reach).copied(copied);
+                copier.copy(what, text);
+            }
+            Some((.., Gathered::Missing(words))) => copier.say(words),
+            Some((.., Gathered::Partly { .. })) | None => {}
+        }
     }
 
     /// The worker is gone.
     pub(super) fn cut(self) {
+        self.copying.set_value(None);
         let gathered = self.gathering.try_update_value(Gathering::abandon).flatten();
         self.show(gathered);
     }
 
     fn show(self, gathered: Option<Gathered>) {
-        self.shown.set(match gathered {
-            None => return,
+        match gathered {
+            None => {}
             Some(Gathered::Partly { bytes, of }) => {
-                Shown::Words(format!("Fetching the message: {} of {} …", size(bytes.into()), size(of.into())))
+                let words = format!("Fetching the message: {} of {} …", size(bytes.into()), size(of.into()));
+                self.shown.set(Shown::Words(words));
             }
-            Some(Gathered::Missing(words)) => Shown::Words(words),
-            Some(Gathered::Whole(mut found)) => {
-                let payload = std::mem::take(&mut found.payload).into();
+            Some(Gathered::Missing(words)) => self.shown.set(Shown::Words(words)),
+            Some(Gathered::Whole(found, reach)) => {
                 let seq = self.gathering.with_value(Gathering::seq);
-                Shown::Message(Arc::new(Kept { seq, found, payload }))
+                let kept = Kept::new(seq, found, reach);
+                match self.chosen.with_value(|chosen| chosen.get(&kept.found.topic).copied()) {
+                    Some(view) => self.shown.set(Shown::Message(Arc::new(kept), view)),
+                    None => {
+                        let choice = kept.choice();
+                        self.choose(Arc::new(kept), choice);
+                    }
+                }
             }
-        });
+        }
+    }
+
+    /// Finds the view of a message, unless another was asked for meanwhile.
+    fn choose(self, kept: Arc<Kept>, mut choice: Choice) {
+        if self.gathering.with_value(Gathering::seq) != kept.seq {
+            return;
+        }
+        match for_a_while(|| choice.advance(SLICE_BYTES)) {
+            Some(view) => self.shown.set(Shown::Message(kept, view)),
+            None => {
+                let bytes = kept.payload.len() as u64;
+                self.shown.set(Shown::Words(format!("Looking at what these {} are …", size(bytes))));
+                Timeout::new(0, move || self.choose(kept, choice)).forget();
+            }
+        }
     }
 }
 
@@ -173,41 +267,79 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
             {move || match inspector.shown.get() {
                 Shown::Nothing => ().into_any(),
                 Shown::Words(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
-                Shown::Message(kept) => view! { <MessageView panels kept /> }.into_any(),
+                Shown::Message(kept, view) => view! { <MessageView panels kept first=view /> }.into_any(),
             }}
         </dialog>
     }
 }
 
 #[component]
-fn MessageView(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
+fn MessageView(
+    panels: Panels,
+    kept: Arc<Kept>,
+    /// The view that it opens in.
+    first: View,
+) -> impl IntoView {
     let inspector = panels.inspector;
     let topic = kept.found.topic.clone();
-    let remembered = inspector.chosen.with_value(|chosen| chosen.get(&topic).copied());
-    let view = RwSignal::new(remembered.unwrap_or_else(|| kept.likeliest()));
+    let view = RwSignal::new(first);
     let choose = move |chosen_view: View| {
         inspector.chosen.update_value(|chosen| {
             chosen.insert(topic.clone(), chosen_view);
         });
         view.set(chosen_view);
     };
-    let (seq, payload) = (kept.seq, Arc::clone(&kept.payload));
-    // What is spoken now; the log doesn't keep what was spoken then.
-    let version = panels.standing.with_untracked(|standing| standing.version).unwrap_or(Version::V5);
-    let packet = Arc::new(PublishBytes::new(&kept.message(), Arc::clone(&payload), version));
+    let seq = kept.seq;
+    // The trace forgets it before the message goes.
+    let identifier = Memo::new(move |known: Option<&Option<u16>>| {
+        let traced = || panels.packets.story.with(|story| story.publish_of(seq).and_then(Entry::identifier));
+        known.copied().flatten().or_else(traced)
+    });
+    let shown = {
+        let kept = Arc::clone(&kept);
+        move || {
+            let (copier, payload) = (panels.copier, Arc::clone(&kept.payload));
+            if view.get() != View::Packet {
+                return view! { <PayloadView view=view.get() kept=Arc::clone(&kept) copier /> }.into_any();
+            }
+            // What is spoken now; the log doesn't keep what was spoken then.
+            let version = panels.standing.with_untracked(|standing| standing.version).unwrap_or(Version::V5);
+            let packet = Arc::new(PublishBytes::new(&kept.message(), payload, version, identifier.get()));
+            view! {
+                <PacketView packet />
+                <footer class="panel-foot" role="none">
+                    <CopyButtons copier kept=Arc::clone(&kept) />
+                </footer>
+            }
+            .into_any()
+        }
+    };
     view! {
         <div class="inspector-body" data-message=seq.to_string()>
             <Facts panels kept />
-            <Choice view choose />
-            {move || {
-                if view.get() == View::Packet {
-                    view! { <PacketView packet=Arc::clone(&packet) /> }.into_any()
-                } else {
-                    view! { <PayloadView view=view.get() payload=Arc::clone(&payload) /> }.into_any()
-                }
-            }}
+            <Views view choose />
+            {shown}
         </div>
     }
+}
+
+/// Copies of the message as a whole, and of the commands for it.
+#[component]
+fn CopyButtons(copier: Copier, kept: Arc<Kept>) -> impl IntoView {
+    let buttons = [
+        (Copied::Row, "Copy row", "The message as a line of an export"),
+        (Copied::Publish, "Copy mosquitto_pub", "The command that sends this message again"),
+        (Copied::Subscribe, "Copy mosquitto_sub", "The command that subscribes to the same topics"),
+    ];
+    let button = |(copied, name, title)| {
+        let kept = Arc::clone(&kept);
+        let copy = move |_| {
+            let (what, text) = kept.copied(copied);
+            copier.copy(what, text);
+        };
+        view! { <button type="button" class="button" title=title on:click=copy>{name}</button> }
+    };
+    buttons.map(button).into_iter().collect_view()
 }
 
 #[component]
@@ -269,11 +401,9 @@ fn Delivery(panels: Panels, seq: u64) -> impl IntoView {
             });
             Some(steps.collect::<Vec<_>>())
         });
-        // One packet without an answer is no exchange.
-        let steps = steps.filter(|steps| steps.len() > 1)?;
         Some(view! {
             <dt>"Delivery"</dt>
-            <dd class="delivery">{steps.into_iter().map(|step| view! { <span>{step}</span> }).collect_view()}</dd>
+            <dd class="delivery">{steps?.into_iter().map(|step| view! { <span>{step}</span> }).collect_view()}</dd>
         })
     }
 }
@@ -300,7 +430,7 @@ const fn class_of(kind: Kind) -> &'static str {
 }
 
 #[component]
-fn Choice(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl IntoView {
+fn Views(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl IntoView {
     let options = View::ALL
         .into_iter()
         .map(|option| {
@@ -321,38 +451,123 @@ fn Choice(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl
     view! { <div class="views" role="radiogroup" aria-label="Shown as">{options}</div> }
 }
 
+/// A payload on its way to the screen: the first rows at once, the rest while
+/// they are read.
+#[derive(Clone, Copy)]
+struct Laying {
+    rows: VirtualRows,
+    sheet: StoredValue<Option<Result<Sheet, String>>>,
+    /// Counts what changes rows that are on screen.
+    changes: RwSignal<u32>,
+    /// Counts the sheets that were begun.
+    begun: StoredValue<u32>,
+}
+
+impl Laying {
+    fn new() -> Self {
+        Self {
+            rows: VirtualRows::new(Start::Head),
+            sheet: StoredValue::new(None),
+            changes: RwSignal::new(0),
+            begun: StoredValue::new(0),
+        }
+    }
+
+    fn begin(self, sheet: Sheet) {
+        self.sheet.set_value(Some(Ok(sheet)));
+        self.begun.update_value(|begun| *begun += 1);
+        self.go_on(self.begun.get_value());
+        self.change();
+    }
+
+    fn go_on(self, turn: u32) {
+        // Nothing is left of what isn't shown any more.
+        if self.begun.try_get_value() != Some(turn) {
+            return;
+        }
+        let rows = self.sheet.try_update_value(|sheet| {
+            let Some(Ok(laid)) = sheet else { return (0, true) };
+            let done = for_a_while(|| match laid.advance(SLICE_BYTES) {
+                Ok(false) => None,
+                done => Some(done),
+            });
+            let rows = laid.rows();
+            match done {
+                Some(Err(words)) => {
+                    *sheet = Some(Err(words));
+                    (0, true)
+                }
+                done => (rows, done.is_some()),
+            }
+        });
+        let Some((rows, is_done)) = rows else { return };
+        self.rows.resize(rows);
+        if is_done {
+            // What opens something is known when it has been closed.
+            self.change();
+        } else {
+            Timeout::new(0, move || self.go_on(turn)).forget();
+        }
+    }
+
+    fn toggle(self, line: usize) {
+        let rows = self.sheet.try_update_value(|sheet| {
+            let Some(Ok(sheet)) = sheet else { return 0 };
+            sheet.toggle(line);
+            sheet.rows()
+        });
+        self.rows.resize(rows.unwrap_or_default());
+        self.change();
+    }
+
+    fn change(self) {
+        self.changes.update(|changes| *changes += 1);
+    }
+
+    fn with<T>(self, read: impl FnOnce(&Result<Sheet, String>) -> Option<T>) -> Option<T> {
+        self.changes.track();
+        self.sheet.with_value(|sheet| read(sheet.as_ref()?))
+    }
+
+    /// As what all of it is copied, when all of it is there.
+    fn copied_as(self) -> Option<&'static str> {
+        self.with(|sheet| Some(sheet.as_ref().ok().filter(|sheet| sheet.is_done())?.copied_as()))
+    }
+}
+
 #[component]
-fn PayloadView(view: View, payload: Arc<[u8]>) -> impl IntoView {
-    let rows = VirtualRows::new(Start::Head);
-    let sheet = RwSignal::new(None::<Result<Sheet, String>>);
+fn PayloadView(view: View, kept: Arc<Kept>, copier: Copier) -> impl IntoView {
+    let laying = Laying::new();
+    let rows = laying.rows;
+    let payload = Arc::clone(&kept.payload);
     Effect::new(move || {
         let columns = rows.columns.get();
         if columns > 0 {
-            sheet.set(Some(Sheet::new(view, Arc::clone(&payload), columns)));
+            laying.begin(Sheet::new(view, Arc::clone(&payload), columns));
         }
     });
-    Effect::new(move || {
-        rows.resize(sheet.with(|sheet| match sheet {
-            Some(Ok(sheet)) => sheet.rows(),
-            _ => 0,
-        }));
-    });
-    let toggle = move |line: usize| {
-        sheet.update(|sheet| {
-            if let Some(Ok(sheet)) = sheet {
-                sheet.toggle(line);
-            }
-        });
-    };
+    let toggle = move |line: usize| laying.toggle(line);
     let row = move |index: usize| {
-        let row = sheet.with(|sheet| sheet.as_ref()?.as_ref().ok()?.row(index));
+        let row = laying.with(|sheet| sheet.as_ref().ok()?.row(index));
         row.map(|row| view! { <SheetRow row toggle /> }).into_any()
     };
-    let fault = move || sheet.with(|sheet| sheet.as_ref()?.as_ref().err().cloned());
+    let fault = move || laying.with(|sheet| sheet.as_ref().err().cloned());
+    let copy = move |_| {
+        let name = untrack(|| laying.copied_as());
+        let text = untrack(|| laying.with(|sheet| Some(sheet.as_ref().ok()?.to_text())));
+        if let (Some(name), Some(text)) = (name, text) {
+            copier.copy(format!("the payload ({name})"), text);
+        }
+    };
     view! {
         <p class="fault" role="status">{fault}</p>
         <VirtualList rows label="Payload" on_key=|_| false row />
-        <CopyButton sheet />
+        <footer class="panel-foot" role="none">
+            <button type="button" class="button" disabled=move || laying.copied_as().is_none() on:click=copy>
+                {move || format!("Copy payload ({})", laying.copied_as().unwrap_or("–"))}
+            </button>
+            <CopyButtons copier kept />
+        </footer>
     }
 }
 
@@ -379,31 +594,6 @@ fn SheetRow(row: Row, toggle: impl Fn(usize) + Copy + Send + Sync + 'static) -> 
             {(!lead.is_empty()).then(|| view! { <span class="lead">{lead}</span> })}
             {put(pieces)}
         </div>
-    }
-}
-
-#[component]
-fn CopyButton(sheet: RwSignal<Option<Result<Sheet, String>>>) -> impl IntoView {
-    let said = RwSignal::new("");
-    let name = move || sheet.with(|sheet| Some(sheet.as_ref()?.as_ref().ok()?.copied_as()));
-    let copy = move |_| {
-        let Some(text) = sheet.with_untracked(|sheet| Some(sheet.as_ref()?.as_ref().ok()?.to_text())) else { return };
-        let clipboard = window().navigator().clipboard();
-        // Missing where the page didn't come over https or from this machine.
-        said.set(if clipboard.is_undefined() {
-            "This browser doesn't let a page copy that came over http."
-        } else {
-            let _ = clipboard.write_text(&text);
-            "Copied."
-        });
-    };
-    view! {
-        <footer class="panel-foot" role="none">
-            <button type="button" class="button" disabled=move || name().is_none() on:click=copy>
-                {move || format!("Copy payload ({})", name().unwrap_or("–"))}
-            </button>
-            <p class="why" role="status">{said}</p>
-        </footer>
     }
 }
 

@@ -2,12 +2,14 @@
 //! when the first of them is opened. They share the page's document and nothing
 //! else: the worker answers them on a line of their own, at most once a frame.
 
+mod copy;
 mod fields;
 mod finer;
 mod help;
 mod inspector;
 mod packets;
 mod replay;
+mod saving;
 mod send;
 mod settings;
 mod subscriptions;
@@ -30,11 +32,13 @@ use crate::engine::update::{PanelsUpdate, Standing, State, Stats};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 
+use copy::{Copier, CopyPanel};
 use finer::FinerPanel;
 use help::HelpPanel;
 use inspector::{Inspector, InspectorPanel};
 use packets::{Packets, PacketsPanel};
-use replay::{ReplayPanel, Tape};
+use replay::{DropHint, ReplayPanel, Tape};
+use saving::Saving;
 use send::SendPanel;
 use settings::SettingsPanel;
 use subscriptions::{Subscriptions, SubscriptionsPanel};
@@ -82,6 +86,7 @@ fn start() {
     let panels = Panels::new();
     mount_to_body(move || view! { <Dialogs panels /> });
     window_event_listener_untyped(hail::PANELS, move |event| panels.hear(&hail::detail(&event)));
+    window_event_listener(leptos::ev::drop, move |event| panels.tape.drop_files(&event, panels));
     hail::call(hail::PAGE, &wire::VERSION.into());
 }
 
@@ -123,6 +128,8 @@ struct Panels {
     help: NodeRef<leptos::html::Dialog>,
     tape: Tape,
     tree: Tree,
+    copier: Copier,
+    saving: Saving,
     /// A pull goes out with the next frame.
     is_pull_due: StoredValue<bool>,
     /// What ends the wait before the next pull.
@@ -163,6 +170,8 @@ impl Panels {
             help: NodeRef::new(),
             tape: Tape::new(),
             tree: Tree::new(),
+            copier: Copier::new(),
+            saving: Saving::new(),
             is_pull_due: StoredValue::new(false),
             rest: StoredValue::new_local(None),
         }
@@ -189,6 +198,11 @@ impl Panels {
             }
             Some(Panel::Send) => open_beside(self.send),
             Some(Panel::Message(seq)) => self.open_message(seq),
+            Some(Panel::Copy(copied, seq)) => {
+                self.inspector.ask_to_copy(copied, seq);
+                self.pull_with_frame();
+            }
+            Some(Panel::Drop) => self.tape.hover(),
             Some(Panel::Packets) => {
                 open_beside(self.packets.dialog);
                 self.pull_with_frame();
@@ -243,6 +257,7 @@ impl Panels {
             trace_from: is_traced.then(|| self.packets.glance()),
             stats: is_open(self.preferences),
             subscriptions: is_open(self.subscriptions.dialog),
+            export: self.saving.ask(),
         }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
@@ -286,6 +301,7 @@ impl Panels {
         self.inspector.cut();
         self.packets.cut();
         self.subscriptions.cut();
+        self.saving.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -301,7 +317,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions }) => {
+            Ok(PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -323,7 +339,10 @@ impl Panels {
                     self.stats.set(stats);
                 }
                 if let Some(part) = message {
-                    self.inspector.take(part);
+                    self.inspector.take(part, self.copier);
+                }
+                if let Some(part) = export {
+                    self.saving.take(part, self);
                 }
                 if let Some(part) = trace {
                     self.packets.take(part);
@@ -404,6 +423,8 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <SubscriptionsPanel panels />
             <HelpPanel panels />
             <InspectorPanel panels />
+            <CopyPanel copier=panels.copier />
+            <DropHint panels />
         </div>
     }
 }

@@ -4,9 +4,10 @@
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, KeyboardEvent, Url};
+use web_sys::{Blob, BlobPropertyBag, HtmlElement, KeyboardEvent};
 
 use super::inspector::{local_clock, local_time};
+use super::saving::download;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head};
 use crate::console::{grouped, size};
@@ -21,11 +22,19 @@ const FILE: &str = "mqtt-packets.tsv";
 pub(super) struct Packets {
     pub(super) dialog: NodeRef<html::Dialog>,
     pub(super) story: RwSignal<Story>,
+    /// The packet whose exchange alone is shown.
+    exchange: RwSignal<Option<u64>>,
+    show_all: NodeRef<html::Button>,
 }
 
 impl Packets {
     pub(super) fn new() -> Self {
-        Self { dialog: NodeRef::new(), story: RwSignal::default() }
+        Self {
+            dialog: NodeRef::new(),
+            story: RwSignal::default(),
+            exchange: RwSignal::default(),
+            show_all: NodeRef::new(),
+        }
     }
 
     /// The packet to go on from.
@@ -38,6 +47,25 @@ impl Packets {
         self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
     }
 
+    /// Shows the packets of one exchange alone, or all again. What was clicked
+    /// goes with it, and the focus mustn't.
+    fn show_exchange(self, of: Option<u64>) {
+        self.exchange.set(of);
+        request_animation_frame(move || {
+            let focused: Option<HtmlElement> = match of {
+                Some(_) => self.show_all.get_untracked().map(Into::into),
+                None => self
+                    .dialog
+                    .get_untracked()
+                    .and_then(|dialog| dialog.query_selector(".rows-scroller").ok()?.map(JsCast::unchecked_into)),
+            };
+            if let Some(focused) = focused {
+                // Fails for nothing that is on the page.
+                let _ = focused.focus();
+            }
+        });
+    }
+
     pub(super) fn take(self, part: TracePart) {
         self.story.update(|story| story.take(part));
     }
@@ -45,6 +73,7 @@ impl Packets {
     /// The worker is gone, and another counts from 0.
     pub(super) fn cut(self) {
         self.story.set(Story::default());
+        self.exchange.set(None);
     }
 }
 
@@ -54,15 +83,18 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
     let filter = RwSignal::new(Filter::default());
     let rows = VirtualRows::new(Start::Tail);
     // The numbers of what is shown; a few tens of thousands at most.
-    let numbers = Memo::new(move |_| {
-        packets.story.with(|story| story.matching(filter.get()).map(|entry| entry.number).collect::<Vec<_>>())
-    });
+    let numbers = Memo::new(move |_| packets.story.with(|story| shown(story, filter.get(), packets.exchange.get())));
     Effect::new(move || rows.resize(numbers.with(Vec::len)));
     let on_key = move |event: KeyboardEvent| {
         // Not modal, so the browser doesn't see to it.
         if event.key() == "Escape" {
             close(packets.dialog);
         }
+    };
+    let exchange_words = move || {
+        let entry = packets.exchange.get().and_then(|number| packets.story.with(|story| story.entry(number).cloned()));
+        let identifier = entry.and_then(|entry| entry.identifier()).map(|identifier| format!(" {identifier}"));
+        format!("Packets of the exchange{}", identifier.unwrap_or_default())
     };
     let choose_direction = move |event: leptos::ev::Event| {
         filter.update(|filter| {
@@ -116,11 +148,17 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
                         type="button"
                         class="button"
                         disabled=move || numbers.with(Vec::is_empty)
-                        on:click=move |_| save(&packets.story.with_untracked(|story| text(story, filter.get_untracked())))
+                        on:click=move |_| save(&packets.story.with_untracked(|story| text(story, &numbers.get_untracked())))
                     >
                         "Save as text"
                     </button>
                 </div>
+                <p class="packets-bar" hidden=move || packets.exchange.with(Option::is_none)>
+                    <span>{exchange_words}</span>
+                    <button type="button" class="button" node_ref=packets.show_all on:click=move |_| packets.show_exchange(None)>
+                        "Show all packets"
+                    </button>
+                </p>
                 <VirtualList rows label="Control packets" on_key=|_| false row />
                 <p class="why packet-notes" role="status">{words}</p>
             </div>
@@ -137,7 +175,22 @@ fn PacketRow(panels: Panels, entry: Entry) -> impl IntoView {
     };
     let seq = entry.record.seq;
     let kind = entry.kind().name();
-    let identifier = entry.identifier().map(|identifier| identifier.to_string());
+    // Of a subscription there is nothing more to show than its two packets.
+    let number = entry.number;
+    let has_exchange =
+        matches!(entry.kind(), Kind::Publish | Kind::PubAck | Kind::PubRec | Kind::PubRel | Kind::PubComp);
+    let identifier = entry.identifier().map(|identifier| {
+        if !has_exchange {
+            return identifier.to_string().into_any();
+        }
+        let show = move |_| panels.packets.show_exchange(Some(number));
+        view! {
+            <button type="button" class="fold-link" title="Show the packets of this exchange alone" on:click=show>
+                {identifier}
+            </button>
+        }
+        .into_any()
+    });
     let what = if seq > 0 {
         let open = move |_| panels.open_message(seq);
         view! { <button type="button" class="fold-link" on:click=open>{entry.details()}</button> }.into_any()
@@ -157,10 +210,20 @@ fn PacketRow(panels: Panels, entry: Entry) -> impl IntoView {
     }
 }
 
+/// Numbers of the packets to show: those that the filter lets through, or those
+/// of one exchange.
+fn shown(story: &Story, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
+    match exchange {
+        Some(number) => story.exchange_of(number).iter().map(|entry| entry.number).collect(),
+        None => story.matching(filter).map(|entry| entry.number).collect(),
+    }
+}
+
 /// The packets that are shown, one a line.
-fn text(story: &Story, filter: Filter) -> String {
+fn text(story: &Story, numbers: &[u64]) -> String {
     let head = "time\tdirection\ttype\tidentifier\tbytes\tdetails\tround trip\n".to_owned();
-    story.matching(filter).fold(head, |all, entry| all + &entry.line(&local_time(entry.record.time)))
+    let entries = numbers.iter().filter_map(|&number| story.entry(number));
+    entries.fold(head, |all, entry| all + &entry.line(&local_time(entry.record.time)))
 }
 
 fn save(text: &str) {
@@ -168,13 +231,6 @@ fn save(text: &str) {
     options.set_type("text/tab-separated-values");
     let parts = js_sys::Array::of1(&text.into());
     // A browser refuses none of this.
-    let Ok(blob) = Blob::new_with_str_sequence_and_options(&parts, &options) else { return };
-    let Ok(url) = Url::create_object_url_with_blob(&blob) else { return };
-    if let Ok(anchor) = document().create_element("a").map(JsCast::unchecked_into::<HtmlAnchorElement>) {
-        anchor.set_href(&url);
-        anchor.set_download(FILE);
-        anchor.click();
-    }
-    // The download has its own hold on the blob a moment later.
-    set_timeout(move || drop(Url::revoke_object_url(&url)), std::time::Duration::from_mins(1));
+    let blob = Blob::new_with_str_sequence_and_options(&parts, &options);
+    let _ = blob.and_then(|blob| download(&blob, FILE));
 }

@@ -1,5 +1,7 @@
-//! "Logs": an exported log is kept again, or played as if it arrived now. When
+//! "Logs": the log is exported; an exported log is kept again, or played as if it arrived now. When
 //! what is due, and what is wrong with a file, is decided by [`crate::replay`].
+
+use std::collections::VecDeque;
 
 use gloo_timers::callback::Timeout;
 use js_sys::Uint8Array;
@@ -7,9 +9,10 @@ use js_sys::futures::JsFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, DragEvent, Event, FileList, HtmlInputElement, KeyboardEvent, Response};
+use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent, Response};
 
-use super::{Panels, close, head};
+use super::saving::ExportSection;
+use super::{Panels, close, head, open_beside};
 use crate::console::grouped;
 use crate::engine::command::Command;
 use crate::log::ndjson::OwnedMessage;
@@ -29,6 +32,10 @@ const SLICE_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
 /// them never waits for long.
 const BATCH: usize = 1_000;
 
+/// How long the hint stands when no more is heard of what is dragged. Browsers
+/// tell of it at least every 350 ms.
+const HOVER_MS: u32 = 900;
+
 /// The log that is played, and what is shown of it.
 #[derive(Clone, Copy)]
 pub(super) struct Tape {
@@ -36,10 +43,19 @@ pub(super) struct Tape {
     timer: StoredValue<Option<Timeout>, LocalStorage>,
     clock: StoredValue<Option<Clock>, LocalStorage>,
     shown: RwSignal<Progress>,
+    /// What became of the file to play, and of those that were imported.
     words: RwSignal<String>,
+    imported: RwSignal<String>,
     speed: RwSignal<Speed>,
-    /// Counts the files, so that a slow one can't take the place of the next.
+    /// Counts the files to play, so that a slow one can't take the place of the
+    /// next.
     reading: StoredValue<u32>,
+    /// Files to be imported, one after the other.
+    waiting: StoredValue<VecDeque<File>, LocalStorage>,
+    is_importing: StoredValue<bool>,
+    /// What hides the hint that a file can be dropped.
+    hover: RwSignal<bool>,
+    hover_ends: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,13 +63,6 @@ struct Progress {
     played: usize,
     len: usize,
     is_running: bool,
-}
-
-/// What becomes of a file's messages.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Import,
-    Play,
 }
 
 impl Tape {
@@ -65,8 +74,13 @@ impl Tape {
             clock: StoredValue::new_local(performance.map(Clock::new)),
             shown: RwSignal::default(),
             words: RwSignal::default(),
+            imported: RwSignal::default(),
             speed: RwSignal::default(),
             reading: StoredValue::new(0),
+            waiting: StoredValue::new_local(VecDeque::new()),
+            is_importing: StoredValue::new(false),
+            hover: RwSignal::new(false),
+            hover_ends: StoredValue::new_local(None),
         }
     }
 
@@ -75,17 +89,34 @@ impl Tape {
         let turn = self.begin_reading(SAMPLE_NAME);
         spawn_local(async move {
             match fetch(SAMPLE).await {
-                Ok(blob) => self.read(&blob, SAMPLE_NAME, Use::Play, turn, panels).await,
+                Ok(blob) => self.play_file(&blob, SAMPLE_NAME, turn, panels).await,
                 Err(_) => self.words.set("The sample couldn't be loaded. Is the network there?".to_owned()),
             }
         });
     }
 
-    fn open(self, files: Option<FileList>, wanted: Use, panels: Panels) {
+    /// A file is dragged over the page.
+    pub(super) fn hover(self) {
+        self.hover.set(true);
+        self.hover_ends.set_value(Some(Timeout::new(HOVER_MS, move || self.hover.set(false))));
+    }
+
+    /// Imports the files that were dropped on the page, wherever.
+    pub(super) fn drop_files(self, event: &DragEvent, panels: Panels) {
+        self.hover.set(false);
+        let files = event.data_transfer().and_then(|data| data.files());
+        if files.as_ref().is_some_and(|files| files.length() > 0) {
+            event.prevent_default();
+            open_beside(panels.replay);
+            self.import(files, panels);
+        }
+    }
+
+    fn open(self, files: Option<FileList>, panels: Panels) {
         let Some(file) = files.and_then(|files| files.get(0)) else { return };
         let name = file.name();
         let turn = self.begin_reading(&name);
-        spawn_local(async move { self.read(&file, &name, wanted, turn, panels).await });
+        spawn_local(async move { self.play_file(&file, &name, turn, panels).await });
     }
 
     fn begin_reading(self, name: &str) -> u32 {
@@ -98,48 +129,52 @@ impl Tape {
             .unwrap_or_default()
     }
 
-    async fn read(self, blob: &Blob, name: &str, wanted: Use, turn: u32, panels: Panels) {
-        let mut reader = Reader::default();
-        let mut kept: Vec<OwnedMessage> = Vec::new();
-        let mut count = 0;
-        let mut take = |messages: Vec<OwnedMessage>| {
-            count += messages.len();
-            match wanted {
-                Use::Import => send(panels, messages, Command::Import),
-                Use::Play => kept.extend(messages),
-            }
-        };
-        let mut at = 0.0;
-        while at < blob.size() {
-            let Ok(slice) = bytes_of(blob, at).await else {
-                return self.words.set(format!("The browser can't read {name} any more. Choose it again."));
-            };
-            if self.reading.get_value() != turn {
-                return;
-            }
-            at += SLICE_BYTES;
-            take(reader.read(&slice));
+    /// Imports files, after those that are being imported.
+    fn import(self, files: Option<FileList>, panels: Panels) {
+        let Some(files) = files else { return };
+        let chosen = (0..files.length()).filter_map(|place| files.get(place));
+        self.waiting.update_value(|waiting| waiting.extend(chosen));
+        if self.is_importing.get_value() {
+            return;
         }
-        take(reader.finish().into_iter().collect());
+        self.is_importing.set_value(true);
+        spawn_local(async move {
+            let mut said = Vec::new();
+            while let Some(file) = self.waiting.try_update_value(VecDeque::pop_front).flatten() {
+                let name = file.name();
+                let lines =
+                    |said: &[String], last: String| said.iter().cloned().chain([last]).collect::<Vec<_>>().join("\n");
+                self.imported.set(lines(&said, format!("Reading {name} …")));
+                let words = import_file(&file, &name, panels).await;
+                self.imported.set(lines(&said, words.clone()));
+                said.push(words);
+            }
+            self.is_importing.set_value(false);
+        });
+    }
+
+    async fn play_file(self, blob: &Blob, name: &str, turn: u32, panels: Panels) {
+        let mut kept: Vec<OwnedMessage> = Vec::new();
+        let is_wanted = || self.reading.get_value() == turn;
+        let read = read(blob, |messages| {
+            kept.extend(messages);
+            is_wanted()
+        });
+        let reader = read.await;
+        if !is_wanted() {
+            return;
+        }
+        let Ok(reader) = reader else { return self.words.set(unreadable(name)) };
         let left_out = kept.len().saturating_sub(MESSAGES_MAX);
         kept.truncate(MESSAGES_MAX);
-        let mut words = match (wanted, count) {
-            (_, 0) => format!("{name} holds no message."),
-            (Use::Import, count) => format!("{} messages of {name} are in the console now.", grouped(count as u64)),
-            (Use::Play, _) => format!("{name}: {} messages.", grouped(kept.len() as u64)),
-        };
+        let mut words = format!("{name}: {} messages.", grouped(kept.len() as u64));
         if left_out > 0 {
             words += &format!(" {} more are too many to play; import the file to have them.", grouped(left_out as u64));
         }
-        if let Some(complaint) = reader.complaint() {
-            words += &format!(" {complaint}");
-        }
-        self.words.set(words);
-        if wanted == Use::Play {
-            self.replay.set_value(Replay::new(kept));
-            self.change_speed(self.speed.get_untracked(), panels);
-            self.play(panels);
-        }
+        self.words.set(with_complaint(words, name, &reader));
+        self.replay.set_value(Replay::new(kept));
+        self.change_speed(self.speed.get_untracked(), panels);
+        self.play(panels);
     }
 
     fn play(self, panels: Panels) {
@@ -193,10 +228,53 @@ impl Tape {
     }
 }
 
-fn send(panels: Panels, messages: Vec<OwnedMessage>, command: fn(Vec<OwnedMessage>) -> Command) {
-    let mut messages = messages.into_iter().peekable();
-    while messages.peek().is_some() {
-        panels.tell(&command(messages.by_ref().take(BATCH).collect()));
+/// Reads a file slice by slice, as long as its messages are taken.
+async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> Result<Reader, JsValue> {
+    let mut reader = Reader::default();
+    let mut at = 0.0;
+    while at < blob.size() && !reader.is_no_log() {
+        let slice = bytes_of(blob, at).await?;
+        at += SLICE_BYTES;
+        if !take(reader.read(&slice)) {
+            return Ok(reader);
+        }
+    }
+    take(reader.finish().into_iter().collect());
+    Ok(reader)
+}
+
+async fn import_file(file: &File, name: &str, panels: Panels) -> String {
+    let read = read(file, |messages| {
+        let mut messages = messages.into_iter().peekable();
+        while messages.peek().is_some() {
+            panels.tell(&Command::Import(messages.by_ref().take(BATCH).collect()));
+        }
+        true
+    });
+    let Ok(reader) = read.await else { return unreadable(name) };
+    let words = match reader.messages() {
+        1 => format!("1 message of {name} is in the console now."),
+        count => format!("{} messages of {name} are in the console now.", grouped(count)),
+    };
+    with_complaint(words, name, &reader)
+}
+
+fn unreadable(name: &str) -> String {
+    format!("The browser can't read {name}. Choose it again; a folder can't be read.")
+}
+
+fn with_complaint(words: String, name: &str, reader: &Reader) -> String {
+    let words = if reader.messages() == 0 { format!("{name} holds no message.") } else { words };
+    reader.complaint().map_or(words.clone(), |complaint| format!("{words} {complaint}"))
+}
+
+/// Says that what is dragged over the page can be dropped.
+#[component]
+pub(super) fn DropHint(panels: Panels) -> impl IntoView {
+    view! {
+        <div class="drop-hint" hidden=move || !panels.tape.hover.get()>
+            <p>"Drop exported logs here to have their messages in the console"</p>
+        </div>
     }
 }
 
@@ -231,36 +309,41 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
         }
     };
     // The same file can be chosen again only once the input has forgotten it.
-    let chosen = move |event: &Event, wanted| {
+    let chosen = move |event: &Event, open: fn(Tape, Option<FileList>, Panels)| {
         let input: HtmlInputElement = event_target(event);
-        tape.open(input.files(), wanted, panels);
+        open(tape, input.files(), panels);
         input.set_value("");
     };
-    let on_drop = move |event: DragEvent| {
-        event.prevent_default();
-        tape.open(event.data_transfer().and_then(|data| data.files()), Use::Import, panels);
-    };
+    // What is dropped on a button is for the button, and not for the page.
+    let keep = |event: DragEvent| event.stop_propagation();
     view! {
         <dialog
             class="panel"
             node_ref=panels.replay
             aria-labelledby="replay-title"
             on:keydown=on_key
-            on:dragover=|event: DragEvent| event.prevent_default()
-            on:drop=on_drop
         >
             {head("replay-title", "Logs", panels.replay)}
             <div class="panel-body">
+                <ExportSection panels />
                 <section class="replay">
                     <h3>"Import"</h3>
                     <p class="why">
                         "Messages of an export come back into the console, with their times, and into an empty one with \
-                         their numbers. A file can be dropped here, too."
+                         their numbers. Files can be dropped anywhere on the page, too."
                     </p>
                     <label class="button file">
                         "Import a log"
-                        <input type="file" accept=".ndjson,.jsonl,.json,.txt" on:change=move |event| chosen(&event, Use::Import) />
+                        <input
+                            type="file"
+                            multiple
+                            accept=".ndjson,.jsonl,.json,.txt"
+                            on:dragover=keep
+                            on:drop=keep
+                            on:change=move |event| chosen(&event, Tape::import)
+                        />
                     </label>
+                    <p role="status" class="of-files">{move || tape.imported.get()}</p>
                 </section>
                 <section class="replay">
                     <h3>"Play"</h3>
@@ -271,7 +354,13 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
                     <div class="actions">
                         <label class="button file">
                             "Play a log"
-                            <input type="file" accept=".ndjson,.jsonl,.json,.txt" on:change=move |event| chosen(&event, Use::Play) />
+                            <input
+                                type="file"
+                                accept=".ndjson,.jsonl,.json,.txt"
+                                on:dragover=keep
+                                on:drop=keep
+                                on:change=move |event| chosen(&event, Tape::open)
+                            />
                         </label>
                         <button type="button" class="button" on:click=move |_| tape.play_sample(panels)>
                             "Play the sample"
@@ -317,7 +406,7 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
                         <span class="progress">{progress}</span>
                     </div>
                 </section>
-                <p role="status">{move || tape.words.get()}</p>
+                <p role="status" class="of-files">{move || tape.words.get()}</p>
             </div>
         </dialog>
     }

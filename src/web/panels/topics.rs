@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use leptos::attr::custom::custom_attribute;
 use leptos::html;
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
@@ -15,7 +16,7 @@ use super::fields::obstacle_to;
 use super::{Panels, close};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
 use crate::console::grouped;
-use crate::engine::command::{Command, LevelGlance, PublishRequest, TopicsGlance};
+use crate::engine::command::{Command, LevelGlance, PublishRequest, TopicsGlance, TopicsOrder};
 use crate::engine::update::{Outcome, Preview, TopicRow, TopicsView};
 use crate::mqtt::packet::QoS;
 use crate::topics::{LEVELS_MAX, plot, query};
@@ -29,6 +30,14 @@ const OVERSCAN_ROWS: u64 = 6;
 
 /// How many fields of a payload are offered for the plot.
 const FIELDS_MAX: usize = 50;
+
+/// The orders that are offered, and what they are called.
+const ORDERS: [(TopicsOrder, &str); 4] = [
+    (TopicsOrder::Name, "By name"),
+    (TopicsOrder::Count, "Most messages first"),
+    (TopicsOrder::Rate, "Fastest first"),
+    (TopicsOrder::Newest, "Newest first"),
+];
 
 /// Size of a row's plot, and of the one below the tree.
 const ROW_PLOT: (f64, f64) = (64.0, 16.0);
@@ -44,6 +53,7 @@ pub(super) struct Tree {
     /// Where the plot's numbers are, by level; the empty field is the payload.
     fields: RwSignal<BTreeMap<u32, String>>,
     active: RwSignal<Option<Active>>,
+    order: RwSignal<TopicsOrder>,
 }
 
 /// The row that the keyboard is on.
@@ -63,6 +73,7 @@ impl Tree {
             open: RwSignal::default(),
             fields: RwSignal::default(),
             active: RwSignal::default(),
+            order: RwSignal::default(),
         }
     }
 
@@ -96,6 +107,7 @@ impl Tree {
             age: self.view.with_untracked(|view| view.age),
             first,
             rows: fit + 2 * OVERSCAN_ROWS as u32,
+            order: self.order.get_untracked(),
             levels: levels.into_iter().map(level).collect(),
         })
     }
@@ -260,6 +272,12 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
             panels.pull_with_frame();
         }
     };
+    let choose_order = move |event: leptos::ev::Event| {
+        let words = event_target_value(&event);
+        let order = ORDERS.into_iter().find(|(_, name)| *name == words).map(|(order, _)| order);
+        tree.order.set(order.unwrap_or_default());
+        panels.pull_with_frame();
+    };
     let height = move || format!("{}px", tree.view.with(|view| view.total) * u64::from(ROW_PX));
     let offset = move || format!("translateY({}px)", tree.view.with(|view| view.first) * u64::from(ROW_PX));
     let active = move || tree.active_row().map(|row| row_id(row.id));
@@ -292,6 +310,9 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
             <header role="none">
                 <h2 id="topics-title">"Topics"</h2>
                 <p class="why" data-topics=move || tree.view.with(|view| view.topics).to_string()>{summary}</p>
+                <select aria-label="Order" on:change=choose_order>
+                    {ORDERS.map(|(_, name)| view! { <option value=name>{name}</option> }).collect_view()}
+                </select>
                 <button type="button" class="button icon" aria-label="Close" on:click=move |_| close(tree.dialog)>
                     "×"
                 </button>
@@ -341,7 +362,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
             class="tree-row"
             role="treeitem"
             id=move || row_id(row.with(|row| row.id))
-            attr:aria-level=move || row.with(|row| row.depth).to_string()
+            {..custom_attribute("aria-level", move || row.with(|row| row.depth).to_string())}
             aria-posinset=move || row.with(|row| row.place).to_string()
             aria-setsize=move || row.with(|row| row.siblings).to_string()
             aria-expanded=move || row.with(|row| row.open).map(|open| open.to_string())

@@ -101,13 +101,25 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
             check_equal(name, fact(page, name).await?.as_str(), value)?;
         }
 
+        // Folded and unfolded.
+        page.press("Fold").await?;
+        page.wait_for("one row", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 1"), PATIENCE).await?;
+        ensure!(rows(page).await?.join("").contains("3 rows"), "what is folded isn't said");
+        page.press("Unfold").await?;
+        page.wait_for("five rows", &format!("{INSPECTOR}.querySelectorAll('.sheet-row').length === 5"), PATIENCE)
+            .await?;
+
         // A byte under the mouse, and by keyboard.
         choose(page, "Packet").await?;
         page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"5\"]')")).await?.click().await?;
         page.wait_for_words(r"Byte 5: 0x64 \(100\)\. Topic Name, byte 1 of 12\. .deck/reading").await?;
         page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?.send_keys(RIGHT).await?;
         page.wait_for_words(r"Byte 6: 0x65 \(101\)\. Topic Name, byte 2 of 12").await?;
-        page.wait_for_text("The packet identifier isn't kept").await?;
+        let over = "dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))";
+        page.run(&format!("{INSPECTOR}.querySelector('[data-at=\"0\"]').{over};")).await?;
+        page.wait_for_words(r"Byte 0: 0x32 \(50\)\. Packet type and flags").await?;
+        page.element(&format!("{INSPECTOR}.querySelector('[data-at=\"18\"]')")).await?.click().await?;
+        page.wait_for_words(r"Byte 18: 0x.. \([0-9]+\)\. Packet Identifier, byte 2 of 2\. [0-9]+, the number").await?;
 
         for (seq, name, expected) in [
             (2, "Hex", "63 61 66 c3 20 ff 00"),
@@ -151,6 +163,87 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
     .await
 }
 
+/// What the page has copied since it was last asked; it goes to a stand-in for the clipboard.
+async fn copied(page: &Page) -> Result<String> {
+    page.wait_for("something copied", "window.copied !== undefined", PATIENCE).await?;
+    let text = page.evaluate("window.copied").await?;
+    page.run("window.copied = undefined;").await?;
+    Ok(text)
+}
+
+#[tokio::test]
+async fn what_is_copied_is_what_it_says() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("copy", async |page| {
+        let broker = mosquitto.ws_url();
+        let keys =
+            [("broker", broker.as_str()), ("topic", "deck/#"), ("qos", "1"), ("connect", "1"), ("view", "console")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        let login = Login::anonymous(mosquitto.mqtt_port());
+        login.publish_bytes("deck/a b", b"it's 127.0", &["-q", "1", "-D", "publish", "content-type", "x y"]).await?;
+        login.publish_bytes("deck/bytes", b"\xff\0", &[]).await?;
+        page.wait_for_stat("received", 2, PATIENCE).await?;
+        page.run("navigator.clipboard.writeText = async (text) => { window.copied = text; };").await?;
+
+        inspect(page, 1).await?;
+        page.press("Copy row").await?;
+        let row = copied(page).await?;
+        ensure!(
+            row.starts_with(r#"{"seq":1,"time":""#) && row.ends_with(r#""properties":{"content_type":"x y"}}"#),
+            "{row}"
+        );
+        page.wait_for_words("Copied message 1 as NDJSON").await?;
+        page.screenshot("copied").await?;
+        page.press("Copy payload (text)").await?;
+        check_equal("the payload", copied(page).await?.as_str(), "it's 127.0")?;
+        page.press("Copy mosquitto_pub").await?;
+        let comment =
+            "# mosquitto's clients don't speak WebSocket: PORT is the broker's TCP port, often 1883.\n".to_owned();
+        let publish = "mosquitto_pub -h 127.0.0.1 -p PORT -V mqttv5 -t 'deck/a b' -q 1 -D publish content-type 'x y' \
+                       -m 'it'\\''s 127.0'\n";
+        let command = copied(page).await?;
+        check_equal("the command", &command, &(comment.clone() + publish))?;
+        page.press("Copy mosquitto_sub").await?;
+        let subscribe = "mosquitto_sub -h 127.0.0.1 -p PORT -V mqttv5 -t 'deck/#' -q 1 -v\n";
+        check_equal("the command", copied(page).await?, comment + subscribe)?;
+
+        // A shell and mosquitto's own client make the same message of it.
+        let command = command.replace("PORT -V", &format!("{} -V", mosquitto.mqtt_port()));
+        let status = tokio::process::Command::new("sh").arg("-c").arg(command).status().await?;
+        ensure!(status.success(), "{status}");
+        page.wait_for_stat("received", 3, PATIENCE).await?;
+        page.wait_for(
+            "the same again",
+            "rows().filter((row) => row.text.includes(\"it's 127.0\")).length === 2",
+            PATIENCE,
+        )
+        .await?;
+
+        // By a call of the page, with no panel open.
+        page.press_keys(ESCAPE).await?;
+        let call = |what: &str| format!("dispatchEvent(new CustomEvent('mqtt-crawl:panels', {{ detail: '{what}' }}));");
+        page.run(&call("payload 2")).await?;
+        check_equal("the payload", copied(page).await?.as_str(), "ff00")?;
+        page.run(&call("row 2")).await?;
+        ensure!(copied(page).await?.contains(r#""payload_base64":"/wA=""#), "no such row");
+        page.run(&call("row 9")).await?;
+        page.wait_for_words("Message 9 hasn't arrived yet").await?;
+
+        // Where the browser refuses, it is there to be copied by hand.
+        page.run("navigator.clipboard.writeText = async () => { throw new DOMException('', 'NotAllowedError'); };")
+            .await?;
+        page.run(&call("payload 1")).await?;
+        let by_hand = "document.activeElement.tagName === 'TEXTAREA' && getSelection().toString() === \"it's 127.0\"";
+        page.wait_for("the text, selected", by_hand, PATIENCE).await?;
+        page.screenshot("copy-by-hand").await?;
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await
+    })
+    .await
+}
+
 #[tokio::test]
 async fn ten_megabytes_open_at_once_and_to_the_last_byte() -> Result<()> {
     let station = Station::start().await?;
@@ -162,10 +255,20 @@ async fn ten_megabytes_open_at_once_and_to_the_last_byte() -> Result<()> {
         payload.extend_from_slice(b"the end.");
         Login::anonymous(station.mqtt_port()?).publish_bytes("deck/large", &payload, &[]).await?;
         page.wait_for_stat("received", 1, PATIENCE).await?;
+        // The program is loaded already: here it is about the message.
+        page.press("Send a message").await?;
+        page.wait_for("a panel", "Boolean(document.querySelector('dialog[open]'))", PATIENCE).await?;
+        page.press("Close").await?;
+        page.begin_measuring().await?;
         inspect(page, 1).await?;
         ensure!(fact(page, "Size").await?.starts_with("10,485,760 bytes"), "the size");
+        let copy = "Boolean(button('Copy payload (text)')) && !button('Copy payload (text)').disabled";
+        page.wait_for("all of it", copy, PATIENCE).await?;
+        println!("10 MiB of text, opened and laid out: {:?}", page.end_measuring().await?);
         for (name, last) in [("Text", "the end."), ("Hex", "the end."), ("Base64", "ZW5kLg=="), ("Packet", "d.")] {
             choose(page, name).await?;
+            page.wait_for("all of it", "!document.querySelector('.inspector .panel-foot button').disabled", PATIENCE)
+                .await?;
             let list = page.element(&format!("{INSPECTOR}.querySelector('[tabindex=\"0\"]')")).await?;
             // End, as WebDriver encodes it.
             list.send_keys("\u{E010}").await?;
@@ -206,6 +309,18 @@ async fn packets_are_traced_and_a_delivery_is_told() -> Result<()> {
         for words in ["CONNECT", "CONNACK", "SUBACK 1", "granted QoS 2 (0x02)", "QoS 2, message 1", "PUBCOMP 1"] {
             page.wait_for(words, &told(words), PATIENCE).await?;
         }
+        // The packets of one exchange, from any of them.
+        let identifier = format!(
+            "[...{packets}.querySelectorAll('.sheet-row')].find((row) => row.innerText.includes('PUBREC')).querySelector('.id button')"
+        );
+        page.element(&identifier).await?.click().await?;
+        page.wait_for_words("Packets of the exchange 1").await?;
+        let kinds = format!("[...{packets}.querySelectorAll('.sheet-row .kind')].map((kind) => kind.innerText).join(' ')");
+        page.wait_for("four packets", &format!("{kinds} === 'PUBLISH PUBREC PUBREL PUBCOMP'"), PATIENCE).await?;
+        page.screenshot("exchange").await?;
+        let is_focused = "document.activeElement.textContent === 'Show all packets'";
+        page.wait_for("the focus on what leads back", is_focused, PATIENCE).await?;
+        page.press("Show all packets").await?;
         page.choose("Packet type", "PUBREL").await?;
         page.wait_for_words("1 of [0-9]+ packets").await?;
         page.press("Save as text").await?;

@@ -4,10 +4,11 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
+use serde_json::json;
 
 const ESCAPE: &str = "\u{E00C}";
 
-const MESSAGES: u64 = 20_000;
+const MESSAGES: u64 = 100_000;
 
 /// An export: all kinds of payloads and properties.
 fn export() -> String {
@@ -47,8 +48,8 @@ async fn an_import_is_exported_byte_for_byte() -> Result<()> {
         page.press("Logs").await?;
         page.wait_for("the panel", "field('Import a log')", PATIENCE).await?;
         choose_file(page, "Import a log", &path).await?;
-        page.wait_for_words("20,000 messages of log.ndjson are in the console now").await?;
-        page.wait_for_words("One line is no message and was left out. Line 20001").await?;
+        page.wait_for_words("100,000 messages of log.ndjson are in the console now").await?;
+        page.wait_for_words("One line is no message and was left out. Line 100001").await?;
         page.wait_for_stat("kept", MESSAGES, PATIENCE).await?;
         page.check_accounts().await?;
         page.press_keys(ESCAPE).await?;
@@ -85,6 +86,134 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
         page.choose("Speed", "8").await?;
         page.press("Play").await?;
         page.wait_for_stat("received", 66, PATIENCE).await
+    })
+    .await
+}
+
+/// Drops files on the page, by name and content.
+async fn drop_files(page: &Page, files: &[(&str, &str)]) -> Result<()> {
+    let drop = format!(
+        "const data = new DataTransfer();
+        for (const [name, text] of {}) data.items.add(new File([text], name));
+        const options = {{ bubbles: true, cancelable: true, dataTransfer: data }};
+        const over = new DragEvent('dragover', options);
+        document.querySelector('main').dispatchEvent(over);
+        window.__stopped = over.defaultPrevented;
+        window.__drop = () => document.querySelector('main').dispatchEvent(new DragEvent('drop', options));",
+        json!(files)
+    );
+    page.run(&drop).await?;
+    ensure!(page.evaluate::<bool>("window.__stopped").await?, "the browser would show the file instead of the page");
+    page.wait_for_text("Drop exported logs here").await?;
+    page.screenshot("drop").await?;
+    page.run("window.__drop();").await?;
+    page.wait_for("no hint", "!document.body.innerText.includes('Drop exported logs here')", PATIENCE).await
+}
+
+#[tokio::test]
+async fn files_are_dropped_anywhere_and_a_wrong_one_costs_nothing() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("drop", async |page| {
+        page.open(&station.page_url()).await?;
+        let export = export();
+        let lines: Vec<&str> = export.split_inclusive('\n').take(6).collect();
+        let (one, other) = (lines[..4].concat(), lines[4..].concat());
+        drop_files(page, &[("one.ndjson", &one)]).await?;
+        page.wait_for_words("4 messages of one.ndjson are in the console now").await?;
+        let files = [
+            ("picture.png", "\u{89}PNG\r\n\u{1a}\n"),
+            ("table.csv", "time,seq\r\n2026,1\r\n"),
+            ("empty.ndjson", ""),
+            ("other.ndjson", &other),
+        ];
+        drop_files(page, &files).await?;
+        page.wait_for_words("picture.png holds no message. It is no log that was exported as NDJSON").await?;
+        page.wait_for_words("table.csv holds no message. It is no log that was exported as NDJSON. Line 1").await?;
+        page.wait_for_words("empty.ndjson holds no message").await?;
+        page.wait_for_words("2 messages of other.ndjson are in the console now").await?;
+        page.wait_for_stat("kept", 6, PATIENCE).await?;
+        page.screenshot("dropped").await?;
+        page.check_accounts().await?;
+
+        // A text that is dragged is nobody's file.
+        page.run(
+            "const data = new DataTransfer(); data.setData('text/plain', 'x');
+            const over = new DragEvent('dragover', { bubbles: true, cancelable: true, dataTransfer: data });
+            document.querySelector('main').dispatchEvent(over); window.__stopped = over.defaultPrevented;",
+        )
+        .await?;
+        ensure!(!page.evaluate::<bool>("window.__stopped").await?, "a text can't be dragged any more");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("csv", async |page| {
+        page.open(&station.page_url()).await?;
+        let line = |seq: u64, topic: &str, payload: &str| {
+            format!(
+                "{{\"seq\":{seq},\"time\":\"2026-11-21T10:00:00.12{seq}Z\",\"topic\":\"{topic}\",\"qos\":1,\
+                 \"retain\":false,\"dup\":false,{payload}}}\n"
+            )
+        };
+        let log = line(1, "a", r#""payload":"=1+1""#)
+            + &line(2, "b", r#""payload":"127.0""#)
+            + &line(3, "a", r#""payload_base64":"/wA=""#);
+        drop_files(page, &[("log.ndjson", &log)]).await?;
+        page.wait_for_stat("kept", 3, PATIENCE).await?;
+        page.run("window.showSaveFilePicker = undefined;").await?;
+        page.press("Save as CSV").await?;
+        page.wait_for_words("3 messages are in mqtt-crawl-.*csv").await?;
+        let head = "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n";
+        let rows = [
+            "2026-11-21 10:00:00.121,1,\"a\",1,false,false,\"'=1+1\",text,4,\r\n",
+            "2026-11-21 10:00:00.122,2,\"b\",1,false,false,\"127.0\",text,5,\r\n",
+            "2026-11-21 10:00:00.123,3,\"a\",1,false,false,\"/wA=\",base64,2,\r\n",
+        ];
+        check_equal("the table", page.downloaded().await?, head.to_owned() + &rows.concat())?;
+
+        // Straight into a file that is chosen, where the browser has it.
+        page.fill("Filter", "topic:a").await?;
+        page.wait_for_stat("matching", 2, PATIENCE).await?;
+        page.run(
+            "window.written = [];
+            window.showSaveFilePicker = async (options) => {
+                window.suggested = options.suggestedName;
+                return { createWritable: async () => ({
+                    write: async (bytes) => { window.written.push(...bytes); },
+                    close: async () => { window.isWritten = true; },
+                }) };
+            };",
+        )
+        .await?;
+        let written = "new TextDecoder('utf-8', { ignoreBOM: true }).decode(new Uint8Array(window.written))";
+        page.choose("Messages", "matching").await?;
+        page.press("Save as CSV").await?;
+        page.wait_for("the file", "window.isWritten === true", PATIENCE).await?;
+        page.wait_for_words("2 messages are in mqtt-crawl-.*csv").await?;
+        check_equal("the file", page.evaluate::<String>(written).await?, format!("{head}{}{}", rows[0], rows[2]))?;
+        page.run("window.written = []; window.isWritten = false;").await?;
+        page.press("Save as NDJSON").await?;
+        page.wait_for("the file", "window.isWritten === true", PATIENCE).await?;
+        let lines: Vec<&str> = log.split_inclusive('\n').collect();
+        check_equal("the file", page.evaluate::<String>(written).await?, format!("{}{}", lines[0], lines[2]))?;
+        ensure!(page.evaluate::<String>("window.suggested").await?.ends_with(".ndjson"), "the name");
+        page.screenshot("export").await?;
+
+        // Somebody closes the browser's question; somebody's disk is full.
+        page.run("window.showSaveFilePicker = async () => { throw new DOMException('', 'AbortError'); };").await?;
+        page.press("Save as CSV").await?;
+        page.wait_for_words("Nothing was saved").await?;
+        page.run(
+            "window.showSaveFilePicker = async () => ({ createWritable: async () => ({
+                write: async () => { throw new Error('full'); }, close: async () => {} }) });",
+        )
+        .await?;
+        page.press("Save as CSV").await?;
+        page.wait_for_words("couldn't be written. Is there room on the disk").await
     })
     .await
 }

@@ -15,6 +15,7 @@ mod logs;
 mod markup;
 mod motion;
 mod network;
+mod odd_payloads;
 mod panels;
 mod restart;
 mod settings;

@@ -99,6 +99,14 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
         let made: u64 = page.evaluate("document.querySelectorAll('dialog img, dialog i').length").await?;
         check_equal("elements made from what came", made, 0)?;
 
+        // In another order: "house" has more messages than "a b".
+        let firsts = "[...document.querySelectorAll('[role=treeitem][aria-level=\"1\"]')].map((row) => row.dataset.topic).join()";
+        page.wait_for("by name", &format!("{firsts} === 'a b,house'"), PATIENCE).await?;
+        page.choose("Order", "Most messages first").await?;
+        page.wait_for("by count", &format!("{firsts} === 'house,a b'"), PATIENCE).await?;
+        page.choose("Order", "Newest first").await?;
+        page.wait_for("the newest first", &format!("{firsts} === 'a b,house'"), PATIENCE).await?;
+
         // Cleared, the tree begins anew.
         page.press("Clear").await?;
         page.wait_for("an empty tree", "document.querySelectorAll('[role=treeitem]').length === 0", PATIENCE).await?;

@@ -1,0 +1,118 @@
+//! CSV: to the letter of RFC 4180, harmless in a spreadsheet, and undone by the
+//! rules that its module states.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use mqtt_crawl::log::Message;
+use mqtt_crawl::log::csv::{HEAD, write_message};
+use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::time::Instant;
+use proptest::prelude::*;
+
+fn message<'a>(topic: &'a str, payload: &'a [u8], properties: &'a [u8]) -> Message<'a> {
+    Message {
+        seq: 12,
+        time: Instant::from_millis(1_795_255_200_123),
+        topic,
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        dup: false,
+        properties,
+        payload,
+    }
+}
+
+fn written(message: &Message<'_>) -> String {
+    let mut out = Vec::new();
+    write_message(message, &mut out);
+    String::from_utf8(out).expect("a row is UTF-8")
+}
+
+#[test]
+fn a_row_is_as_the_head_says() {
+    assert_eq!(HEAD, "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n");
+    let row = written(&message("a, \"b\"", "21.5 °C\r\nand more".as_bytes(), &[0x03, 0, 1, b't']));
+    let expected = "2026-11-21 10:00:00.123,12,\"a, \"\"b\"\"\",1,true,false,\"21.5 °C\r\nand more\",text,18,\
+                    \"{\"\"content_type\"\":\"\"t\"\"}\"\r\n";
+    assert_eq!(row, expected);
+}
+
+#[test]
+fn a_payload_is_text_or_base64_and_never_a_formula() {
+    for (payload, expected) in [
+        (&b""[..], "\"\",text,0,"),
+        (b"127.0", "\"127.0\",text,5,"),
+        (b"9007199254740993", "\"9007199254740993\",text,16,"),
+        // A number isn't run, whatever its sign.
+        (b"-17.25", "\"-17.25\",text,6,"),
+        (b"+5", "\"+5\",text,2,"),
+        (b"-5+1", "\"'-5+1\",text,4,"),
+        (b"-1.2.3", "\"'-1.2.3\",text,6,"),
+        (b"-", "\"'-\",text,1,"),
+        (b"-.5", "\"'-.5\",text,3,"),
+        (b"=1+1", "\"'=1+1\",text,4,"),
+        (b"+cmd|' /C calc'!A0", "\"'+cmd|' /C calc'!A0\",text,18,"),
+        (b"@SUM(A1)", "\"'@SUM(A1)\",text,8,"),
+        (b"\t=1", "\"'\t=1\",text,3,"),
+        (b"\r=1", "\"'\r=1\",text,3,"),
+        ("＝1".as_bytes(), "\"'＝1\",text,4,"),
+        (b"'quoted", "\"''quoted\",text,7,"),
+        (b"x=1", "\"x=1\",text,3,"),
+        (b"\xff\0", "\"/wA=\",base64,2,"),
+        (b"a\0b", "\"YQBi\",base64,3,"),
+        // Base64 may begin like a formula, too.
+        (b"\xfb\xff", "\"'+/8=\",base64,2,"),
+    ] {
+        let row = written(&message("t", payload, &[]));
+        let begin = "2026-11-21 10:00:00.123,12,\"t\",1,true,false,";
+        assert_eq!(row, format!("{begin}{expected}\r\n"), "{payload:?}");
+    }
+    assert!(written(&message("=t", b"", &[])).contains(",\"'=t\","));
+}
+
+/// A row as RFC 4180 is read: its cells.
+fn cells(row: &str) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let mut is_quoted = false;
+    let mut chars = row.strip_suffix("\r\n").expect("an end").chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if is_quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                cells.last_mut().expect("a cell").push('"');
+            }
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => cells.push(String::new()),
+            _ => cells.last_mut().expect("a cell").push(c),
+        }
+    }
+    assert!(!is_quoted, "{row}");
+    cells
+}
+
+fn unguarded(cell: &str) -> &str {
+    cell.strip_prefix('\'').unwrap_or(cell)
+}
+
+proptest! {
+    #[test]
+    fn every_topic_and_payload_comes_back(
+        topic in prop_oneof!["[=+@'\",a-z\n-]{1,9}", "\\PC{1,20}"],
+        payload in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            "[-=+@'\",.0-9\r\n\t ]{0,12}".prop_map(String::into_bytes),
+            "\\PC{0,30}".prop_map(String::into_bytes),
+        ],
+    ) {
+        let cells = cells(&written(&message(&topic, &payload, &[])));
+        prop_assert_eq!(cells.len(), 10);
+        prop_assert_eq!(unguarded(&cells[2]), &topic);
+        let text = unguarded(&cells[6]);
+        let again = if cells[7] == "text" { text.as_bytes().to_vec() } else { BASE64.decode(text).expect("Base64") };
+        prop_assert_eq!(again, payload);
+        for cell in &cells {
+            let is_number = cell.parse::<f64>().is_ok();
+            prop_assert!(is_number || !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']), "{cell:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! An export in slices: whole, ending where it began to end, of what the filter
+//! let through, and never more than a slice in memory.
+
+use mqtt_crawl::engine::Engine;
+use mqtt_crawl::engine::command::{Command, Glance};
+use mqtt_crawl::log::Limits;
+use mqtt_crawl::log::csv::HEAD;
+use mqtt_crawl::log::export::{ExportPart, Exporting, Format, SLICE_BYTES, Selection};
+use mqtt_crawl::log::ndjson::OwnedMessage;
+use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::time::Instant;
+
+const NOW: Instant = Instant::from_millis(1_795_255_200_123);
+
+fn message(seq: u64) -> OwnedMessage {
+    OwnedMessage {
+        seq,
+        time: NOW,
+        topic: if seq.is_multiple_of(2) { "even" } else { "odd" }.to_owned(),
+        qos: QoS::AtMostOnce,
+        retain: false,
+        dup: false,
+        properties: Vec::new(),
+        payload: format!("{seq:090}").into_bytes(),
+    }
+}
+
+/// An engine that keeps so many messages.
+fn engine(messages: u64) -> Engine {
+    let mut engine = Engine::new(1, Limits::default());
+    append(&mut engine, 1, messages);
+    engine
+}
+
+fn append(engine: &mut Engine, first: u64, last: u64) {
+    for start in (first..=last).step_by(1_000) {
+        let batch = (start..=last.min(start + 999)).map(message).collect();
+        engine.handle_command(Command::Import(batch), NOW);
+    }
+}
+
+fn filter(text: &str) -> Command {
+    Command::Filter { text: text.to_owned(), ahead_of_utc_min: 0 }
+}
+
+/// The answer to a pull of the panels.
+fn part(engine: &mut Engine, exporting: &Exporting) -> ExportPart {
+    let glance = Glance { export: exporting.glance(), ..Glance::default() };
+    engine.handle_command(Command::PullPanels(glance), NOW);
+    engine.poll_panels().and_then(|update| update.export).expect("a slice, at once")
+}
+
+/// A whole export; `between` happens after its first slice.
+fn export(
+    engine: &mut Engine,
+    format: Format,
+    selection: Selection,
+    between: impl FnOnce(&mut Engine),
+) -> (Vec<u8>, Exporting) {
+    let mut exporting = Exporting::new(format, selection);
+    let first = part(engine, &exporting);
+    let mut file = exporting.take(first.clone()).expect("it was asked for");
+    between(engine);
+    assert_eq!(exporting.take(first), None, "an answer that comes twice");
+    while exporting.glance().is_some() {
+        let part = part(engine, &exporting);
+        assert!(part.bytes.len() <= SLICE_BYTES + 1_000, "{} bytes", part.bytes.len());
+        file.extend(exporting.take(part).expect("it was asked for"));
+    }
+    (file, exporting)
+}
+
+fn lines(file: &[u8]) -> usize {
+    file.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+#[test]
+fn an_export_is_whole_and_ends_where_it_began_to_end() {
+    let mut engine = engine(50_000);
+    let (file, exporting) =
+        export(&mut engine, Format::Ndjson, Selection::All, |engine| append(engine, 50_001, 50_100));
+    let mut expected = Vec::new();
+    let mut from = Some(0);
+    while let Some(seq) = from {
+        from = engine.export(seq, usize::MAX / 2, &mut expected);
+    }
+    assert_eq!((exporting.messages(), lines(&file), lines(&expected)), (50_000, 50_000, 50_100));
+    assert!(expected.starts_with(&file));
+}
+
+#[test]
+fn the_filter_of_the_beginning_holds_to_the_end() {
+    let mut engine = engine(50_000);
+    engine.handle_command(filter("topic:even"), NOW);
+    let refilter = |engine: &mut Engine| engine.handle_command(filter("topic:odd"), NOW);
+    let (file, exporting) = export(&mut engine, Format::Csv, Selection::Matching, refilter);
+    assert_eq!((exporting.messages(), lines(&file)), (25_000, 25_001));
+    let text = String::from_utf8(file).expect("UTF-8");
+    assert!(text.starts_with(HEAD) && text.matches(HEAD).count() == 1);
+    assert!(text.lines().skip(1).all(|line| line.contains(",\"even\",")));
+    let (file, _) = export(&mut engine, Format::Csv, Selection::All, |_| ());
+    assert_eq!(lines(&file), 50_001);
+}
+
+#[test]
+fn an_empty_log_is_a_file_of_no_messages() {
+    for (format, expected) in [(Format::Ndjson, ""), (Format::Csv, HEAD)] {
+        let (file, exporting) = export(&mut engine(0), format, Selection::All, |_| ());
+        assert_eq!((file, exporting.messages()), (expected.as_bytes().to_vec(), 0));
+    }
+}
+
+#[test]
+fn what_is_evicted_before_its_turn_is_not_counted() {
+    let mut engine = engine(50_000);
+    let (file, exporting) =
+        export(&mut engine, Format::Ndjson, Selection::All, |engine| engine.handle_command(Command::Clear, NOW));
+    assert_eq!(lines(&file) as u64, exporting.messages());
+    assert!(exporting.messages() < 20_000, "{exporting:?}");
+}
+
+#[test]
+fn a_million_messages_take_a_slice_of_memory() {
+    let mut engine = engine(1_000_000);
+    for format in [Format::Ndjson, Format::Csv] {
+        let mut exporting = Exporting::new(format, Selection::All);
+        let mut written = 0;
+        let memory = allocation_counter::measure(|| {
+            while exporting.glance().is_some() {
+                let part = part(&mut engine, &exporting);
+                // Into the file, and forgotten.
+                written += exporting.take(part).map_or(0, |bytes| bytes.len());
+            }
+        });
+        assert_eq!(exporting.messages(), 1_000_000);
+        assert!(written > 150_000_000, "{format:?}: {written}");
+        assert!(memory.bytes_max < 3 * SLICE_BYTES as u64, "{format:?}: {memory:?}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Commands for a shell: to the letter, and as a shell itself reads them.
+
+use std::process::Command;
+
+use mqtt_crawl::log::Message;
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::shell_command::Reach;
+use mqtt_crawl::time::Instant;
+use proptest::prelude::*;
+
+const COMMENT: &str = "# mosquitto's clients don't speak WebSocket: PORT is the broker's TCP port, often 1883.\n";
+
+fn reach() -> Reach {
+    Reach {
+        broker: "ws://station:8080/mqtt".to_owned(),
+        version: Some(Version::V5),
+        user_name: None,
+        filters: vec!["StarWars".to_owned()],
+        qos: QoS::AtLeastOnce,
+    }
+}
+
+fn message<'a>(topic: &'a str, payload: &'a [u8], properties: &'a [u8]) -> Message<'a> {
+    Message {
+        seq: 1,
+        time: Instant::EPOCH,
+        topic,
+        qos: QoS::AtMostOnce,
+        retain: false,
+        dup: false,
+        properties,
+        payload,
+    }
+}
+
+#[test]
+fn a_subscription_is_written_as_it_was_made() {
+    let check = |reach: Reach, expected: &str| assert_eq!(reach.subscribe(), expected);
+    check(reach(), &format!("{COMMENT}mosquitto_sub -h station -p PORT -V mqttv5 -t StarWars -q 1 -v\n"));
+    let filters = ["$SYS/#", "a b/+", "it's"].map(str::to_owned).to_vec();
+    check(
+        Reach { filters, version: Some(Version::V311), qos: QoS::ExactlyOnce, ..reach() },
+        &format!(
+            "{COMMENT}mosquitto_sub -h station -p PORT -V mqttv311 -t '$SYS/#' -t 'a b/+' -t 'it'\\''s' -q 2 -v\n"
+        ),
+    );
+    let of_tls = COMMENT.replace("1883", "8883");
+    check(
+        Reach { broker: "wss://[::1]/mqtt".to_owned(), user_name: Some("a $(b)".to_owned()), ..reach() },
+        &format!(
+            "{of_tls}# The password isn't copied: add it with -P.\nmosquitto_sub -h ::1 -p PORT --tls-use-os-certs \
+             -V mqttv5 -u 'a $(b)' -t StarWars -q 1 -v\n"
+        ),
+    );
+    check(Reach::default(), &format!("{COMMENT}mosquitto_sub -h HOST -p PORT -t TOPIC -q 0 -v\n"));
+}
+
+#[test]
+fn a_message_is_published_as_it_came() {
+    let check = |message: &Message<'_>, expected: &str| {
+        assert_eq!(reach().publish(message), format!("{COMMENT}{expected}\n"));
+    };
+    let begin = "mosquitto_pub -h station -p PORT -V mqttv5";
+    check(&message("a/b", b"127.0", &[]), &format!("{begin} -t a/b -q 0 -m 127.0"));
+    check(&message("t", b"", &[]), &format!("{begin} -t t -q 0 -n"));
+    let kept = Message { qos: QoS::ExactlyOnce, retain: true, ..message("t", b"two\nlines 'quoted'", &[]) };
+    check(&kept, &format!("{begin} -t t -q 2 -r -m 'two\nlines '\\''quoted'\\'''"));
+    for (payload, base64) in [(&b"\xff\0"[..], "/wA="), (b"a\0b", "YQBi"), (b"\x1b[201~ls", "G1syMDF+bHM=")] {
+        check(&message("t", payload, &[]), &format!("printf %s '{base64}' | base64 -d | {begin} -t t -q 0 -s"));
+    }
+    // A topic may hold what a terminal acts upon.
+    check(&message("a\u{1b}", b"x", &[]), &format!("{begin} -t 'a'\"$(printf '\\033')\"'' -q 0 -m x"));
+    let section = [
+        &[0x01, 1, 0x02, 0, 0, 0, 60][..],
+        &[0x03, 0, 4, b'a', b'/', b'b', b' '],
+        &[0x08, 0, 1, b'r', 0x09, 0, 1, b'c', 0x0B, 5, 0x23, 0, 1],
+        &[0x26, 0, 1, b'k', 0, 0],
+    ]
+    .concat();
+    check(
+        &message("t", b"x", &section),
+        &format!(
+            "{begin} -t t -q 0 -D publish payload-format-indicator 1 -D publish message-expiry-interval 60 \
+             -D publish content-type 'a/b ' -D publish response-topic r -D publish correlation-data c \
+             -D publish user-property k '' -m x"
+        ),
+    );
+    check(
+        &message("t", b"\xff", &[0x09, 0, 1, 0xFF]),
+        &format!(
+            "# The correlation data can't be written here: it isn't text. In Base64 it is /w==.\n\
+             printf %s '/w==' | base64 -d | {begin} -t t -q 0 -s"
+        ),
+    );
+    // Of a message with properties the version is known, whatever is spoken now.
+    let reach = Reach { version: Some(Version::V311), ..reach() };
+    assert!(reach.publish(&message("t", b"x", &[0x01, 1])).contains("-V mqttv5"));
+    assert!(reach.publish(&message("t", b"x", &[])).contains("-V mqttv311"));
+}
+
+#[test]
+fn a_large_payload_comes_by_standard_input() {
+    let payload = vec![b'x'; (64 << 10) + 1];
+    assert!(reach().publish(&message("t", &payload, &[])).ends_with(" -s\n"));
+    assert!(reach().publish(&message("t", &payload[1..], &[])).contains(" -m xxx"));
+}
+
+/// What a shell makes of the command: the arguments of mosquitto_pub, each with
+/// a line of its own in hex, and its standard input.
+fn run(command: &str) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let dump = "mosquitto_pub() { for word; do printf %s \"$word\" | od -An -v -tx1 | tr -d ' \\n'; echo; done; \
+                [ \"$word\" = -s ] && { echo =; od -An -v -tx1 | tr -d ' \\n'; }; :; }\n";
+    let output = Command::new("sh").arg("-c").arg(format!("{dump}{command}")).output().expect("a shell");
+    assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+    let text = String::from_utf8(output.stdout).expect("hex");
+    let (words, input) = text.split_once("=\n").unwrap_or((&text, ""));
+    (words.lines().map(bytes).collect(), bytes(input.trim()))
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_shell_reads_what_was_meant(
+        topic in "[^\0]{1,12}",
+        payload in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..40),
+            "[ -~\n'\"$`\\\\]{0,30}".prop_map(String::into_bytes),
+        ],
+    ) {
+        let (words, input) = run(&reach().publish(&message(&topic, &payload, &[])));
+        prop_assert_eq!(&words[6..8], [b"-t".to_vec(), topic.into_bytes()]);
+        let read = match words[10].as_slice() {
+            b"-n" => Vec::new(),
+            b"-s" => input,
+            _ => words[11].clone(),
+        };
+        prop_assert_eq!(read, payload);
+    }
+}
