@@ -1,11 +1,18 @@
 //! Where and when lines stand on the plane. Numbers only.
 //!
 //! The crawl is one sheet of text, the *plane*, that moves up at a steady
-//! speed. This module decides everything about it and draws nothing: how a
-//! message is broken into rows ([`typeset`]), how fast the plane moves
-//! ([`pacing`]), where a row is put and when it goes ([`plane`]), what is told
-//! before the first message ([`opening`]), and where the stars are
-//! ([`stars`]).
+//! speed. This module decides everything about it and draws nothing:
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`feed`] | which messages are told and which are passed over, beside the log |
+//! | [`excerpt`] | how much of a long one is told |
+//! | [`teller`] | what the crawl does next: the whole of it, as one machine |
+//! | [`opening`] | what is told before the first message |
+//! | [`plane`] | where a line is put and when it goes; going back and forward |
+//! | [`pacing`] | how fast the plane moves, how close lines stand |
+//! | [`typeset`], [`scripts`] | how a line is broken into rows, in any script |
+//! | [`stars`] | where the stars are |
 //!
 //! All lengths are in em of the crawl's font. The browser multiplies them by a
 //! font size that follows the container, so that a resize changes one number
@@ -13,21 +20,86 @@
 //!
 //! Invariants:
 //! - A row that was placed never moves on the plane; pruning and appending
-//!   touch nobody else.
-//! - At most [`plane::MAX_BLOCKS`] blocks stand on the plane, however many
-//!   messages come.
+//!   touch nobody else. Only another column's width has the rows set anew.
+//! - At most [`plane::MAX_BLOCKS`] blocks stand on the plane, and at most
+//!   [`plane::MAX_PASSED`] are remembered, however many messages come.
 //! - No clock is read: the time comes as an argument, and so does the distance
 //!   that the plane has really travelled.
 
+pub mod excerpt;
+pub mod feed;
 pub mod opening;
 pub mod pacing;
 pub mod plane;
+mod scripts;
 pub mod stars;
+pub mod teller;
 pub mod typeset;
+
+use crate::engine::update::Told;
+use plane::Key;
 
 /// Distance between two baselines, in em.
 pub const ROW_EM: f64 = 1.3;
 
 /// How many rows a line of dialogue takes on average; used for lines that
-/// still wait in the worker and that nobody has measured yet.
+/// nobody has measured yet.
 pub const ROWS_PER_LINE: f64 = 1.8;
+
+/// One thing that may stand on the plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Something told.
+    Told(Told),
+    /// The line above the title.
+    Episode(String),
+    /// The title.
+    Title(String),
+    /// The introduction.
+    Intro(String),
+}
+
+/// What the view has to do, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Take `shift_em` off every placed block's top and off the offset, in one
+    /// task: nothing on screen moves.
+    Rebase {
+        /// How much, in em; it may be negative.
+        shift_em: f64,
+    },
+    /// Move the plane there: the person goes back or forward.
+    Seek {
+        /// Its offset, in em.
+        offset_em: f64,
+    },
+    /// The block is out of sight: forget it.
+    Remove {
+        /// Which.
+        key: Key,
+    },
+    /// Put the block there.
+    Place {
+        /// Which; [`teller::Teller::block`] has its words.
+        key: Key,
+        /// Its upper edge on the plane, in em.
+        top_em: f64,
+    },
+    /// Set the animation's playback rate.
+    Rate(f64),
+    /// Let the plane move, or not.
+    Move(Motion),
+    /// Add this to the flat transcript.
+    Transcribe(Entry),
+}
+
+/// What the plane does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// It travels.
+    Moving,
+    /// It stands, and will go on.
+    Held,
+    /// There is no animation at all.
+    None,
+}

@@ -60,9 +60,17 @@ pub fn gap_em(waiting_rows: f64) -> f64 {
     ROW_EM * (WIDE_GAP_ROWS + (TIGHT_GAP_ROWS - WIDE_GAP_ROWS) * pressure)
 }
 
+/// The speeds that a person may choose, in percent of the film's.
+pub const SPEEDS_PERCENT: [u32; 7] = [25, 50, 75, 100, 130, 170, 220];
+
+/// Where among them the crawl begins.
+const USUAL_SPEED: usize = 3;
+
 /// The rate of the plane's animation, eased.
 #[derive(Clone, Debug)]
 pub struct Pacing {
+    /// Which of [`SPEEDS_PERCENT`].
+    speed: usize,
     eased: f64,
     applied_rate: f64,
     updated: Option<Instant>,
@@ -89,12 +97,27 @@ impl Default for Pacing {
 impl Pacing {
     /// At rest: rate 1, nothing waiting.
     pub fn new() -> Self {
-        Self { eased: 1.0, applied_rate: 1.0, updated: None, haste: Haste::None }
+        Self { speed: USUAL_SPEED, eased: 1.0, applied_rate: 1.0, updated: None, haste: Haste::None }
     }
 
     /// The rate that the animation should have now.
     pub fn rate(&self) -> f64 {
         self.applied_rate
+    }
+
+    /// The speed that the person likes, in percent.
+    pub fn speed_percent(&self) -> u32 {
+        SPEEDS_PERCENT[self.speed]
+    }
+
+    /// The person wants it faster.
+    pub fn hurry(&mut self) {
+        self.speed = (self.speed + 1).min(SPEEDS_PERCENT.len() - 1);
+    }
+
+    /// The person wants it slower.
+    pub fn slow_down(&mut self) {
+        self.speed = self.speed.saturating_sub(1);
     }
 
     /// Takes note of what waits. Returns the new rate if it is worth applying.
@@ -104,10 +127,12 @@ impl Pacing {
         self.updated = Some(now);
         let target = (1.0 + waiting_rows / ROWS_PER_RATE).clamp(1.0, self.limit(now, waiting_rows));
         self.eased += (target - self.eased) * (1.0 - (-elapsed.as_secs_f64() / EASING_S).exp());
-        if (self.eased - self.applied_rate).abs() <= self.applied_rate * SMALLEST_CHANGE {
+        // What follows from the stream is eased; what the person wants is done.
+        let rate = self.eased * f64::from(self.speed_percent()) / 100.0;
+        if (rate - self.applied_rate).abs() <= self.applied_rate * SMALLEST_CHANGE {
             return None;
         }
-        self.applied_rate = self.eased;
+        self.applied_rate = rate;
         Some(self.applied_rate)
     }
 

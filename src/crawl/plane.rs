@@ -1,84 +1,76 @@
-//! Placing, pruning and rebasing.
+//! Placing, pruning and rebasing; going back and forward again.
 //!
 //! The plane's coordinate grows downward, from the horizon toward the reader.
 //! Its *offset* is how far it has travelled: what stands at `offset` is just
 //! at the bottom edge of the screen, what stands below (at larger values) is
 //! yet to be seen, and what stands `depth` above has faded.
 //!
-//! A block is put at `max(cursor, offset)`: right after its predecessor, or at
-//! the edge if the predecessor is long gone. Since it is put there while it is
-//! still out of sight, nothing ever pops into view.
+//! ```text
+//!  passed    told, and out of sight above: the newest MAX_PASSED of them
+//!  shown     on the plane, MAX_BLOCKS at most
+//!  ahead     told, and out of sight below, since somebody went back
+//!  queue     yet to be told
+//! ```
+//!
+//! A new block is put at `max(cursor, offset)`: right after its predecessor, or
+//! at the edge if the predecessor is long gone. Since it is put there while it
+//! is still out of sight, nothing ever pops into view. Blocks that come back are
+//! put next to their neighbour, as far from it as they were.
+//!
+//! Coordinates here only ever grow with the way travelled, which is exact in an
+//! `f64` for years. What a browser is told is measured from a base near by,
+//! since compositors work in single precision.
 
 use std::collections::VecDeque;
 
 use super::pacing::{self, Pacing};
-use super::{ROW_EM, ROWS_PER_LINE};
+use super::typeset::{Typeset, Typesetter};
+use super::{Action, Entry, ROW_EM, ROWS_PER_LINE};
+use crate::engine::update::Told;
 use crate::time::Instant;
 
 /// The most blocks on the plane at once: what a phone in portrait can show,
 /// and little enough for every style recalculation.
 pub const MAX_BLOCKS: usize = 60;
 
+/// So many blocks are remembered that have passed: an hour of reading, and half
+/// a megabyte at most.
+pub const MAX_PASSED: usize = 1_000;
+
 /// Blocks are placed while the cursor is less than this far below the edge.
 const AHEAD_EM: f64 = 2.0 * ROW_EM;
+
+/// A block that is further below the edge than this is taken off; more than
+/// [`AHEAD_EM`], so that a small move back and forward changes nothing.
+const BELOW_EM: f64 = 6.0 * ROW_EM;
 
 /// Travelling further than this brings a rebase. A compositor works with
 /// single precision: at 1,000 em of 120 px one step of it is 0.008 px.
 pub const REBASE_AFTER_EM: f64 = 1_000.0;
 
+/// So does going back to less than this; there is no way before the
+/// animation's beginning.
+const REBASE_BELOW_EM: f64 = 50.0;
+
 /// A rebase takes away whole multiples of this.
 const REBASE_STEP_EM: f64 = 100.0;
 
-/// Names a block from the moment it is queued until it is removed.
+/// A line that somebody asks for is shown so far above the edge, where it can
+/// be read, in em …
+const READ_AT_EM: f64 = 6.0 * ROW_EM;
+
+/// … unless it is on screen no further up than this.
+const READ_UP_TO_EM: f64 = 9.0 * ROW_EM;
+
+/// Space between the episode and the title, in em.
+const EPISODE_GAP_EM: f64 = 0.25;
+
+/// Space after the title, in em.
+const TITLE_GAP_EM: f64 = 0.9;
+
+/// Names a block for as long as it is on the plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u64);
-
-/// A block that was measured and waits for its place.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Block {
-    /// Its height, in em.
-    pub height_em: f64,
-    /// The space after it.
-    pub gap: Gap,
-}
-
-/// The space after a block.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Gap {
-    /// As the pacing wants it.
-    Paced,
-    /// Exactly this, in em.
-    Em(f64),
-}
-
-/// What the view has to do, in this order.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Action {
-    /// Take `shift_em` off every placed block's top and off the offset, in one
-    /// task: nothing on screen moves.
-    Rebase {
-        /// How much, in em.
-        shift_em: f64,
-    },
-    /// The block has faded: forget it.
-    Remove {
-        /// Which.
-        key: Key,
-    },
-    /// Put the block there.
-    Place {
-        /// Which.
-        key: Key,
-        /// Its upper edge on the plane, in em.
-        top_em: f64,
-    },
-    /// Set the animation's playback rate.
-    Rate(f64),
-    /// There is something to show: let the plane move.
-    Run,
-    /// The plane is bare and nothing waits: stop it, and let the machine rest.
-    Rest,
-}
 
 /// What the outside world knows at a tick.
 #[derive(Clone, Copy, Debug)]
@@ -91,28 +83,50 @@ pub struct Surroundings {
     pub unmeasured_lines: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
+/// A block on the plane.
+#[derive(Clone, Debug)]
+pub struct Block {
     key: Key,
-    block: Block,
+    /// What it is.
+    pub entry: Entry,
+    /// How it was set.
+    pub typeset: Typeset,
+    top_em: f64,
+    bottom_em: f64,
+    /// Space below it.
+    gap_em: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Placed {
-    key: Key,
-    bottom_em: f64,
+/// A block off the plane.
+#[derive(Clone, Debug)]
+struct Kept {
+    entry: Entry,
+    gap_em: f64,
+}
+
+/// A neighbour in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toward {
+    /// The line before.
+    Older,
+    /// The line after.
+    Newer,
 }
 
 /// The sheet that the crawl is written on.
 #[derive(Clone, Debug, Default)]
 pub struct Plane {
-    queue: VecDeque<Waiting>,
-    placed: VecDeque<Placed>,
+    passed: VecDeque<Kept>,
+    shown: VecDeque<Block>,
+    ahead: VecDeque<Kept>,
+    queue: VecDeque<Entry>,
+    /// Where the next block goes: below the last one shown, and its gap.
     cursor_em: f64,
     offset_em: f64,
+    base_em: f64,
+    depth_em: f64,
     pacing: Pacing,
     next_key: u64,
-    moving: bool,
 }
 
 impl Plane {
@@ -121,113 +135,353 @@ impl Plane {
         Self::default()
     }
 
-    /// Takes a block that is to be shown after all others.
-    pub fn queue(&mut self, block: Block) -> Key {
-        let key = Key(self.next_key);
-        self.next_key += 1;
-        self.queue.push_back(Waiting { key, block });
-        key
+    /// Takes an entry that is to be shown after all others.
+    pub fn queue(&mut self, entry: Entry) {
+        self.queue.push_back(entry);
     }
 
-    /// Takes back all blocks that still wait for their place, in their order.
-    pub fn unqueue(&mut self) -> Vec<Key> {
-        self.queue.drain(..).map(|waiting| waiting.key).collect()
+    /// Takes back what still waits for its first place, in its order.
+    pub fn unqueue(&mut self) -> impl Iterator<Item = Entry> {
+        self.queue.drain(..)
     }
 
-    /// How many blocks wait for their place.
+    /// How many entries wait for their first place.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
 
     /// How many blocks stand on the plane.
-    pub fn placed(&self) -> usize {
-        self.placed.len()
+    pub fn shown(&self) -> usize {
+        self.shown.len()
+    }
+
+    /// How many have passed and are remembered.
+    pub fn passed(&self) -> usize {
+        self.passed.len()
+    }
+
+    /// How many messages' lines are still to cross the edge: those that wait,
+    /// and those that crossed it once, before somebody went back.
+    pub fn lines_ahead(&self) -> usize {
+        let told = self.ahead.iter().map(|kept| &kept.entry).chain(&self.queue);
+        told.filter(|entry| matches!(entry, Entry::Told(_))).count()
+    }
+
+    /// Nothing that was told is still below the edge.
+    pub fn is_at_end(&self) -> bool {
+        self.ahead.is_empty() && self.shown.back().is_none_or(|last| last.top_em <= self.offset_em + AHEAD_EM)
+    }
+
+    /// There is nothing on it, and nothing to come.
+    pub fn is_bare(&self) -> bool {
+        self.shown.is_empty() && self.ahead.is_empty() && self.queue.is_empty()
+    }
+
+    /// The speed that the person likes, and the means to change it.
+    pub fn pacing(&mut self) -> &mut Pacing {
+        &mut self.pacing
+    }
+
+    /// A block that stands on the plane.
+    pub fn block(&self, key: Key) -> Option<&Block> {
+        // Keys are given to both ends, so they aren't in order.
+        self.shown.iter().find(|block| block.key == key)
     }
 
     /// Everything that is still to cross the edge, in rows.
     pub fn waiting_rows(&self, unmeasured_lines: u64) -> f64 {
-        let queued: f64 = self.queue.iter().map(|waiting| waiting.block.height_em).sum();
         let below_edge = (self.cursor_em - self.offset_em - AHEAD_EM).max(0.0);
-        (queued + below_edge) / ROW_EM + unmeasured_lines as f64 * ROWS_PER_LINE
+        let lines = (self.queue.len() + self.ahead.len()) as u64 + unmeasured_lines;
+        below_edge / ROW_EM + lines as f64 * ROWS_PER_LINE
     }
 
     /// Decides what is to be done now. Call it a few times a second while the
     /// plane is on screen, and carry out the actions in their order.
-    #[must_use]
-    pub fn tick(&mut self, now: Instant, around: Surroundings) -> Vec<Action> {
-        let mut actions = Vec::new();
-        self.offset_em = around.offset_em;
-        self.rebase(&mut actions);
-        self.prune(around.depth_em, &mut actions);
-        self.place(around.unmeasured_lines, &mut actions);
-        let rows = self.waiting_rows(around.unmeasured_lines);
-        if let Some(rate) = self.pacing.update(now, rows) {
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        around: Surroundings,
+        typesetter: &mut dyn Typesetter,
+        actions: &mut Vec<Action>,
+    ) {
+        self.look(around);
+        if around.offset_em > REBASE_AFTER_EM {
+            self.rebase(actions);
+        }
+        self.fill(around.unmeasured_lines, typesetter, actions);
+        if let Some(rate) = self.pacing.update(now, self.waiting_rows(around.unmeasured_lines)) {
             actions.push(Action::Rate(rate));
         }
-        self.run_or_rest(&mut actions);
-        actions
     }
 
-    /// Forgets everything; the view takes all blocks off the plane.
-    pub fn clear(&mut self) {
+    /// Moves by so much, forward where it is positive, as far as there is
+    /// something to see.
+    pub fn travel(&mut self, around: Surroundings, by_em: f64, actions: &mut Vec<Action>) {
+        self.look(around);
+        let first_em = match (self.passed.is_empty(), self.shown.front()) {
+            // The oldest stays in view.
+            (true, Some(first)) => first.bottom_em + ROW_EM,
+            (true, None) => return,
+            (false, _) => f64::NEG_INFINITY,
+        };
+        let last_em = match (self.ahead.is_empty(), self.shown.back()) {
+            (true, Some(last)) => last.bottom_em,
+            (true, None) => self.offset_em,
+            (false, _) => f64::INFINITY,
+        };
+        // Where it stands already beyond a bound it isn't pulled back.
+        let target_em = (self.offset_em + by_em).max(first_em.min(self.offset_em)).min(last_em.max(self.offset_em));
+        self.seek(target_em, actions);
+    }
+
+    /// Shows the line of this message where it can be read, if it was told and
+    /// is remembered. Returns whether it is.
+    pub fn reveal(&mut self, around: Surroundings, seq: u64, actions: &mut Vec<Action>) -> bool {
+        self.look(around);
+        let Some(place) = self.place_of(seq) else { return false };
+        let block = place.checked_sub(self.passed.len()).and_then(|at| self.shown.get(at));
+        match block.map(|block| (block.top_em, block.bottom_em)) {
+            Some((top_em, bottom_em)) => {
+                let is_readable = bottom_em <= self.offset_em && top_em >= self.offset_em - READ_UP_TO_EM;
+                if !is_readable {
+                    self.seek(top_em + READ_AT_EM, actions);
+                }
+            }
+            None => self.anchor(place, self.offset_em - READ_AT_EM, actions),
+        }
+        true
+    }
+
+    /// The line told before or after this one; without one, the lowest line
+    /// that is on screen as a whole.
+    pub fn neighbour(&self, seq: Option<u64>, toward: Toward) -> Option<u64> {
+        let Some(place) = seq.and_then(|seq| self.place_of(seq)) else {
+            let whole = self.shown.iter().rev().filter(|block| block.bottom_em <= self.offset_em);
+            return whole.filter_map(|block| block.entry.seq()).next();
+        };
+        match toward {
+            Toward::Older => (0..place).rev().find_map(|place| self.at(place)?.seq()),
+            Toward::Newer => (place + 1..).map_while(|place| self.at(place)).find_map(Entry::seq),
+        }
+    }
+
+    /// Back to the newest of all that was told; what comes next enters at the
+    /// edge.
+    pub fn go_to_end(&mut self, around: Surroundings, actions: &mut Vec<Action>) {
+        self.look(around);
+        if !self.is_at_end() {
+            self.anchor(self.passed.len() + self.shown.len() + self.ahead.len(), self.offset_em, actions);
+        }
+    }
+
+    /// Another column, or another font: everything in sight is set anew, and the
+    /// line that is read stays where it is.
+    pub fn set_anew(&mut self, around: Surroundings, actions: &mut Vec<Action>) {
+        self.look(around);
+        let read = self.shown.iter().rposition(|block| block.bottom_em <= self.offset_em).unwrap_or(0);
+        if let Some(block) = self.shown.get(read) {
+            self.anchor(self.passed.len() + read, block.top_em, actions);
+        }
+    }
+
+    /// Lets these stand on the plane, above the edge, as if they had risen.
+    pub fn pose(&mut self, around: Surroundings, entries: Vec<Entry>, actions: &mut Vec<Action>) {
+        self.clear(actions);
+        self.look(around);
+        self.cursor_em = self.offset_em;
+        self.passed = entries
+            .into_iter()
+            .map(|entry| {
+                let gap_em = gap_after(&entry).unwrap_or_default();
+                Kept { entry, gap_em }
+            })
+            .collect();
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self, actions: &mut Vec<Action>) {
+        actions.extend(self.shown.drain(..).map(|block| Action::Remove { key: block.key }));
+        self.passed.clear();
+        self.ahead.clear();
         self.queue.clear();
-        self.placed.clear();
-        self.cursor_em = 0.0;
+        self.cursor_em = self.offset_em;
     }
 
+    /// Takes what has left the screen off the plane, and puts on it what comes
+    /// in, at either edge.
+    fn fill(&mut self, unmeasured_lines: u64, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        let gap_em = pacing::gap_em(self.waiting_rows(unmeasured_lines));
+        let horizon_em = self.offset_em - self.depth_em;
+        while let Some(last) = self.shown.pop_back_if(|last| last.top_em > self.offset_em + BELOW_EM) {
+            actions.push(Action::Remove { key: last.key });
+            self.cursor_em = last.top_em;
+            self.ahead.push_front(Kept { entry: last.entry, gap_em: last.gap_em });
+        }
+        while self.shown.front().is_some_and(|first| first.bottom_em < horizon_em) {
+            self.pass(actions);
+        }
+        while self.cursor_em < self.offset_em + AHEAD_EM {
+            if let Some(Kept { entry, gap_em }) = self.ahead.pop_front() {
+                self.append(entry, self.cursor_em, gap_em, typesetter, actions);
+                // A long way forward goes past many.
+                if self.shown.back().is_some_and(|last| last.bottom_em < horizon_em) {
+                    self.pass(actions);
+                }
+            } else if let Some(entry) = self.queue.pop_front() {
+                actions.push(Action::Transcribe(entry.clone()));
+                let top_em = self.cursor_em.max(self.offset_em);
+                let above = self.shown.back_mut().map(|block| &mut block.gap_em);
+                if let Some(above) = above.or(self.passed.back_mut().map(|kept| &mut kept.gap_em)) {
+                    *above += top_em - self.cursor_em;
+                }
+                let gap_em = gap_after(&entry).unwrap_or(gap_em);
+                self.append(entry, top_em, gap_em, typesetter, actions);
+            } else {
+                break;
+            }
+        }
+        while self.shown.len() < MAX_BLOCKS
+            && let edge_em = self.shown.front().map_or(self.cursor_em, |first| first.top_em)
+            && let Some(kept) = self.passed.pop_back_if(|kept| edge_em - kept.gap_em > horizon_em)
+        {
+            let Kept { entry, gap_em } = kept;
+            let block = self.block_of(entry, typesetter, |height_em| edge_em - gap_em - height_em, gap_em);
+            if block.top_em > self.offset_em + BELOW_EM {
+                self.cursor_em = block.top_em;
+                self.ahead.push_front(Kept { entry: block.entry, gap_em });
+                continue;
+            }
+            actions.push(Action::Place { key: block.key, top_em: block.top_em - self.base_em });
+            self.shown.push_front(block);
+        }
+    }
+
+    fn append(
+        &mut self,
+        entry: Entry,
+        top_em: f64,
+        gap_em: f64,
+        typesetter: &mut dyn Typesetter,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.shown.len() >= MAX_BLOCKS {
+            self.pass(actions);
+        }
+        let block = self.block_of(entry, typesetter, |_| top_em, gap_em);
+        self.cursor_em = block.bottom_em + gap_em;
+        actions.push(Action::Place { key: block.key, top_em: top_em - self.base_em });
+        self.shown.push_back(block);
+    }
+
+    fn block_of(
+        &mut self,
+        entry: Entry,
+        typesetter: &mut dyn Typesetter,
+        top_em: impl FnOnce(f64) -> f64,
+        gap_em: f64,
+    ) -> Block {
+        let typeset = typesetter.set(&entry);
+        let height_em = typeset.height_em();
+        let top_em = top_em(height_em);
+        self.next_key += 1;
+        Block { key: Key(self.next_key), entry, typeset, top_em, bottom_em: top_em + height_em, gap_em }
+    }
+
+    /// The uppermost block has passed.
+    fn pass(&mut self, actions: &mut Vec<Action>) {
+        let Some(first) = self.shown.pop_front() else { return };
+        actions.push(Action::Remove { key: first.key });
+        if self.passed.len() >= MAX_PASSED {
+            self.passed.pop_front();
+        }
+        self.passed.push_back(Kept { entry: first.entry, gap_em: first.gap_em });
+    }
+
+    /// Takes everything off; what is put back begins with this entry, at this
+    /// place.
+    fn anchor(&mut self, place: usize, top_em: f64, actions: &mut Vec<Action>) {
+        for block in self.shown.drain(..) {
+            actions.push(Action::Remove { key: block.key });
+            self.passed.push_back(Kept { entry: block.entry, gap_em: block.gap_em });
+        }
+        while self.passed.len() > place
+            && let Some(kept) = self.passed.pop_back()
+        {
+            self.ahead.push_front(kept);
+        }
+        while self.passed.len() < place
+            && let Some(kept) = self.ahead.pop_front()
+        {
+            self.passed.push_back(kept);
+        }
+        self.cursor_em = top_em;
+    }
+
+    fn look(&mut self, around: Surroundings) {
+        self.offset_em = self.base_em + around.offset_em;
+        self.depth_em = around.depth_em;
+    }
+
+    fn seek(&mut self, target_em: f64, actions: &mut Vec<Action>) {
+        self.offset_em = target_em;
+        let offset_em = target_em - self.base_em;
+        if !(REBASE_BELOW_EM..=REBASE_AFTER_EM).contains(&offset_em) {
+            self.rebase(actions);
+        }
+        actions.push(Action::Seek { offset_em: self.offset_em - self.base_em });
+    }
+
+    /// Puts the base so that half the way to the next rebase is free on either
+    /// side.
     fn rebase(&mut self, actions: &mut Vec<Action>) {
-        if self.offset_em <= REBASE_AFTER_EM {
-            return;
-        }
-        let shift_em = (self.offset_em / REBASE_STEP_EM).floor() * REBASE_STEP_EM;
-        self.offset_em -= shift_em;
-        self.cursor_em -= shift_em;
-        for placed in &mut self.placed {
-            placed.bottom_em -= shift_em;
-        }
+        let too_far_em = self.offset_em - self.base_em - REBASE_AFTER_EM / 2.0;
+        let shift_em = (too_far_em / REBASE_STEP_EM).round() * REBASE_STEP_EM;
+        self.base_em += shift_em;
         actions.push(Action::Rebase { shift_em });
     }
 
-    fn prune(&mut self, depth_em: f64, actions: &mut Vec<Action>) {
-        let horizon_em = self.offset_em - depth_em;
-        while let Some(key) =
-            self.placed.front().filter(|oldest| oldest.bottom_em < horizon_em).map(|oldest| oldest.key)
-        {
-            self.placed.pop_front();
-            actions.push(Action::Remove { key });
+    fn place_of(&self, seq: u64) -> Option<usize> {
+        let newest = self.passed.len() + self.shown.len() + self.ahead.len();
+        (0..newest).rev().find(|place| self.at(*place).is_some_and(|entry| entry.tells_of(seq)))
+    }
+
+    fn at(&self, place: usize) -> Option<&Entry> {
+        if let Some(kept) = self.passed.get(place) {
+            return Some(&kept.entry);
+        }
+        let place = place - self.passed.len();
+        if let Some(block) = self.shown.get(place) {
+            return Some(&block.entry);
+        }
+        self.ahead.get(place - self.shown.len()).map(|kept| &kept.entry)
+    }
+}
+
+/// The space after an entry in em, where it doesn't depend on what waits.
+fn gap_after(entry: &Entry) -> Option<f64> {
+    match entry {
+        Entry::Told(_) => None,
+        Entry::Episode(_) => Some(EPISODE_GAP_EM),
+        Entry::Title(_) => Some(TITLE_GAP_EM),
+        Entry::Intro(_) => Some(ROW_EM),
+    }
+}
+
+impl Entry {
+    /// The message it tells of, or the last of those passed over.
+    pub fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Told(Told::Line { seq, .. } | Told::Passed { seq, .. }) => Some(*seq),
+            _ => None,
         }
     }
 
-    fn place(&mut self, unmeasured_lines: u64, actions: &mut Vec<Action>) {
-        let gap_em = pacing::gap_em(self.waiting_rows(unmeasured_lines));
-        while self.cursor_em < self.offset_em + AHEAD_EM {
-            let Some(Waiting { key, block }) = self.queue.pop_front() else {
-                return;
-            };
-            if self.placed.len() >= MAX_BLOCKS
-                && let Some(oldest) = self.placed.pop_front()
-            {
-                actions.push(Action::Remove { key: oldest.key });
-            }
-            let top_em = self.cursor_em.max(self.offset_em);
-            let bottom_em = top_em + block.height_em;
-            self.placed.push_back(Placed { key, bottom_em });
-            self.cursor_em = bottom_em
-                + match block.gap {
-                    Gap::Paced => gap_em,
-                    Gap::Em(gap_em) => gap_em,
-                };
-            actions.push(Action::Place { key, top_em });
+    fn tells_of(&self, seq: u64) -> bool {
+        match self {
+            Self::Told(Told::Line { seq: own, .. }) => *own == seq,
+            Self::Told(Told::Passed { seq: last, count }) => seq <= *last && seq > last.saturating_sub(*count),
+            _ => false,
         }
-    }
-
-    fn run_or_rest(&mut self, actions: &mut Vec<Action>) {
-        let wanted = !(self.placed.is_empty() && self.queue.is_empty());
-        if wanted == self.moving {
-            return;
-        }
-        self.moving = wanted;
-        actions.push(if wanted { Action::Run } else { Action::Rest });
     }
 }
 
@@ -250,17 +504,23 @@ impl Perspective {
 
     /// How far above the bottom edge, along the plane, a row is out of sight,
     /// in em. Without an end where the fade lies above the horizon.
+    pub fn depth_em(&self) -> f64 {
+        self.along_em(self.fade)
+    }
+
+    /// How far from the bottom edge, along the plane, the point is that shows at
+    /// this height, in heights of the stage; in em.
     ///
     /// A point `d` along the plane shows at the height `d·cos θ·p / (p + d·sin
     /// θ)` with the perspective `p = horizon·tan θ`; this is solved for `d`.
-    pub fn depth_em(&self) -> f64 {
+    pub fn along_em(&self, height: f64) -> f64 {
         let (sin, cos) = Self::TILT_DEGREES.to_radians().sin_cos();
         let perspective = self.horizon * sin / cos;
-        let remaining = cos * perspective - self.fade * sin;
+        let remaining = cos * perspective - height * sin;
         if remaining <= 0.0 {
             return f64::INFINITY;
         }
-        self.stage_em * self.fade * perspective / remaining / self.stretch
+        self.stage_em * height * perspective / remaining / self.stretch
     }
 }
 
@@ -275,55 +535,8 @@ mod tests {
     fn depth_of_the_reference_pictures() {
         let depth = WIDE.depth_em();
         assert!((30.0..31.5).contains(&depth), "{depth}");
+        assert_eq!(WIDE.along_em(0.0), 0.0);
         let above = Perspective { fade: 1.2, ..WIDE };
         assert!(above.depth_em().is_infinite());
-    }
-
-    #[test]
-    fn a_lone_block_enters_at_the_edge() {
-        let mut plane = Plane::new();
-        let key = plane.queue(Block { height_em: ROW_EM, gap: Gap::Paced });
-        let around = Surroundings { offset_em: 7.0, depth_em: 30.0, unmeasured_lines: 0 };
-        let actions = plane.tick(Instant::EPOCH, around);
-        assert_eq!(actions, [Action::Place { key, top_em: 7.0 }, Action::Run]);
-        let later = Surroundings { offset_em: 39.0, ..around };
-        assert_eq!(plane.tick(Instant::from_millis(200), later), [Action::Remove { key }, Action::Rest]);
-    }
-
-    #[test]
-    fn blocks_follow_each_other_with_a_gap() {
-        let mut plane = Plane::new();
-        for _ in 0..5 {
-            plane.queue(Block { height_em: 2.0 * ROW_EM, gap: Gap::Em(0.5) });
-        }
-        let around = Surroundings { offset_em: 0.0, depth_em: 30.0, unmeasured_lines: 0 };
-        let tops: Vec<f64> = plane
-            .tick(Instant::EPOCH, around)
-            .into_iter()
-            .filter_map(|action| match action {
-                Action::Place { top_em, .. } => Some(top_em),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(tops, [0.0], "the second would stand more than two rows ahead");
-        assert_eq!(plane.queued(), 4);
-    }
-
-    #[test]
-    fn a_full_plane_gives_up_its_oldest() {
-        let mut plane = Plane::new();
-        let mut removed = 0;
-        for step in 0..200 {
-            plane.queue(Block { height_em: 0.5, gap: Gap::Em(0.0) });
-            let around =
-                Surroundings { offset_em: f64::from(step) * 0.5, depth_em: f64::INFINITY, unmeasured_lines: 0 };
-            removed += plane
-                .tick(Instant::EPOCH, around)
-                .iter()
-                .filter(|action| matches!(action, Action::Remove { .. }))
-                .count();
-            assert!(plane.placed() <= MAX_BLOCKS);
-        }
-        assert_eq!(removed, 200 - MAX_BLOCKS);
     }
 }

@@ -6,14 +6,14 @@
 //! justified only where that stretches its spaces little, and the last row
 //! stays natural.
 //!
-//! Nothing here knows fonts: the caller measures.
+//! Nothing here knows fonts: the caller measures. Nothing here shortens either:
+//! how much of a message is told is decided once, by [`excerpt`](super::excerpt).
 
-use super::ROW_EM;
+use super::scripts;
+pub use super::scripts::Direction;
+use super::{Entry, ROW_EM, excerpt};
+use crate::console::grouped;
 use crate::engine::update::Told;
-
-/// A message takes at most so many rows, about as many as one sees at once;
-/// longer ones end by saying that the console has the rest.
-pub const MAX_ROWS: usize = 24;
 
 /// Space between two words, in em (News Cycle Bold's, with the tracking).
 pub const SPACE_EM: f64 = 0.30;
@@ -55,42 +55,6 @@ pub enum Edge {
     Ragged,
 }
 
-/// Which way a message is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Latin, Cyrillic, Greek, CJK and most others.
-    LeftToRight,
-    /// Arabic, Hebrew, Syriac, Thaana and others.
-    RightToLeft,
-}
-
-impl Direction {
-    /// The value of HTML's `dir`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LeftToRight => "ltr",
-            Self::RightToLeft => "rtl",
-        }
-    }
-
-    /// By the first letter that has a direction (UAX #9, P2 and P3).
-    pub fn of(text: &str) -> Option<Self> {
-        text.chars().find_map(|c| match c {
-            '\u{590}'..='\u{8FF}'
-            | '\u{FB1D}'..='\u{FDFF}'
-            | '\u{FE70}'..='\u{FEFC}'
-            | '\u{10800}'..='\u{10FFF}'
-            | '\u{1E800}'..='\u{1EFFF}'
-                if c.is_alphabetic() =>
-            {
-                Some(Self::RightToLeft)
-            }
-            _ if c.is_alphabetic() => Some(Self::LeftToRight),
-            _ => None,
-        })
-    }
-}
-
 /// One row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
@@ -108,25 +72,49 @@ pub struct Row {
 /// A message in rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// At least one, at most [`MAX_ROWS`].
+    /// At least one.
     pub rows: Vec<Row>,
     /// Which way all of them are read.
     pub direction: Direction,
+    /// Its letters hang together: no space may come between them.
+    pub is_joined: bool,
 }
 
-impl Setting {
-    /// Height of all rows, in em.
+/// An entry, set.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Typeset {
+    /// In rows of the crawl's font.
+    Rows(Setting),
+    /// In the title's.
+    Title(Title),
+}
+
+impl Typeset {
+    /// Its height, in em of the crawl's font.
     pub fn height_em(&self) -> f64 {
-        self.rows.len() as f64 * ROW_EM
+        match self {
+            Self::Rows(setting) => setting.rows.len() as f64 * ROW_EM,
+            Self::Title(title) => title.rows.len() as f64 * title.size_em * TITLE_ROW,
+        }
     }
 }
 
-/// Sets one entry of the crawl in a column of this width.
-pub fn set_told(told: &Told, column: Column, measure: Measure<'_>) -> Setting {
-    match told {
-        Told::Line { line, .. } => set(&line.character, &line.text, column, measure),
-        Told::Passed { count, .. } => set("", &passed_words(*count), column, measure),
-    }
+/// Whoever has fonts to measure with.
+pub trait Typesetter {
+    /// Sets an entry for the stage as it is now.
+    fn set(&mut self, entry: &Entry) -> Typeset;
+}
+
+/// Sets an entry in a column of this width; the two measures are the body
+/// font's and the title font's, each at 1 em.
+pub fn set_entry(entry: &Entry, column: Column, body: Measure<'_>, title: Measure<'_>) -> Typeset {
+    Typeset::Rows(match entry {
+        Entry::Told(Told::Line { line, .. }) => set(&line.character, &line.text, column, body),
+        Entry::Told(Told::Passed { count, .. }) => set("", &passed_words(*count), column, body),
+        Entry::Intro(words) => set("", &excerpt::words(words), column, body),
+        Entry::Episode(words) => set("", words, Column { edge: Edge::Ragged, ..column }, body),
+        Entry::Title(words) => return Typeset::Title(set_title(words, column.width_em * TITLE_WIDTH, title)),
+    })
 }
 
 /// What the crawl says of messages that it passed over.
@@ -137,11 +125,6 @@ pub fn passed_words(count: u64) -> String {
     }
 }
 
-/// Sets a paragraph that nobody speaks.
-pub fn set_paragraph(text: &str, column: Column, measure: Measure<'_>) -> Setting {
-    set("", text, column, measure)
-}
-
 /// A title, as large as the column lets it be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Title {
@@ -150,6 +133,12 @@ pub struct Title {
     /// Font size, in em of the crawl's font.
     pub size_em: f64,
 }
+
+/// The title fills this part of the column.
+const TITLE_WIDTH: f64 = 0.94;
+
+/// Height of a title's row in its own em.
+pub const TITLE_ROW: f64 = 1.02;
 
 /// The largest title, in em.
 const TITLE_MAX_EM: f64 = 3.4;
@@ -162,7 +151,7 @@ const TITLE_MAX_ROWS: usize = 4;
 
 /// Fits a title into a column; `measure` is the title font's, at 1 em.
 pub fn set_title(title: &str, column_em: f64, measure: Measure<'_>) -> Title {
-    let words: Vec<String> = printable(title).to_uppercase().split_whitespace().map(String::from).collect();
+    let words: Vec<String> = scripts::capitals(&printable(title)).split_whitespace().map(String::from).collect();
     let mut best = Title { rows: vec![words.join(" ")], size_em: 0.0 };
     for rows in 1..=TITLE_MAX_ROWS.min(words.len()) {
         let split = split_evenly(&words, rows, measure);
@@ -200,283 +189,53 @@ fn split_evenly(words: &[String], rows: usize, measure: Measure<'_>) -> Vec<Stri
 struct Piece {
     text: String,
     width_em: f64,
-    speaker: bool,
+    is_speaker: bool,
     /// No space before it.
     glued: bool,
 }
 
 fn set(speaker: &str, text: &str, column: Column, measure: Measure<'_>) -> Setting {
-    let column_em = column.width_em;
     let direction = Direction::of(text).or_else(|| Direction::of(speaker)).unwrap_or(Direction::LeftToRight);
-    // Four full rows beyond the limit are never read: a message of megabytes
-    // must not be measured to its end.
-    let budget_em = column_em * (MAX_ROWS + 4) as f64;
+    let is_joined = scripts::is_joined(text) || scripts::is_joined(speaker);
     let mut pieces = Vec::new();
-    let mut used_em = 0.0;
-    let name = printable(speaker).to_uppercase();
-    add_pieces(&name, Part::Speaker, column_em, budget_em, &mut used_em, &mut pieces, measure);
-    let text = four_dots(&printable(text));
-    let taken = add_pieces(&text, Part::Words, column_em, budget_em, &mut used_em, &mut pieces, measure);
-    if pieces.is_empty() {
-        return Setting { rows: vec![Row::default()], direction };
-    }
-    let mut breaks = best_breaks(&pieces, column_em);
-    let left_out = text.len() > taken;
-    if breaks.len() > MAX_ROWS || left_out {
-        shorten(&mut pieces, &mut breaks, column_em, measure);
-    }
-    Setting { rows: rows(&pieces, &breaks, column), direction }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    Speaker,
-    Words,
-}
-
-/// Cuts text into pieces until the budget is used up. Returns how many bytes
-/// were taken.
-fn add_pieces(
-    text: &str,
-    part: Part,
-    column_em: f64,
-    budget_em: f64,
-    used_em: &mut f64,
-    pieces: &mut Vec<Piece>,
-    measure: Measure<'_>,
-) -> usize {
-    let start = text.as_ptr() as usize;
-    let mut taken = 0;
-    for word in text.split_whitespace() {
-        for (index, fragment) in fragments(word).enumerate() {
-            if *used_em > budget_em {
-                return taken;
-            }
-            let before = pieces.len();
-            cut_to_fit(fragment, column_em, measure, &mut |text, width_em, first| {
-                *used_em += width_em;
-                pieces.push(Piece {
-                    text: text.to_owned(),
-                    width_em,
-                    speaker: part == Part::Speaker,
-                    glued: !(first && index == 0),
+    let name = scripts::capitals(&printable(speaker));
+    for (text, is_speaker) in [(name, true), (four_dots(&printable(text)), false)] {
+        for word in text.split(scripts::is_space).filter(|word| !word.is_empty()) {
+            let mut glued = false;
+            for fragment in scripts::fragments(word) {
+                cut_to_fit(fragment, column.width_em, measure, &mut |text, width_em| {
+                    pieces.push(Piece { text: text.to_owned(), width_em, is_speaker, glued });
+                    glued = true;
                 });
-                *used_em <= budget_em
-            });
-            let kept: usize = pieces[before..].iter().map(|piece| piece.text.len()).sum();
-            taken = fragment.as_ptr() as usize - start + kept;
-        }
-    }
-    text.len()
-}
-
-/// The parts of a word between which it may be broken without a sign: after a
-/// hyphen between letters, a dash, a slash, and around CJK characters.
-fn fragments(word: &str) -> impl Iterator<Item = &str> {
-    let mut rest = word;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut chars = rest.char_indices().peekable();
-        let mut before = None;
-        while let Some((_, c)) = chars.next() {
-            let Some(&(next_at, next)) = chars.peek() else { break };
-            if may_break(before, c, next) {
-                let (fragment, remaining) = rest.split_at(next_at);
-                rest = remaining;
-                return Some(fragment);
             }
-            before = Some(c);
         }
-        Some(std::mem::take(&mut rest))
-    })
-}
-
-fn may_break(before: Option<char>, c: char, next: char) -> bool {
-    if joins(c, next) || closes(next) || opens(c) {
-        return false;
     }
-    match c {
-        '-' | '\u{2010}' => before.is_some_and(char::is_alphabetic) && next.is_alphabetic(),
-        '—' | '/' | '\u{200B}' => before.is_some() && next != '/',
-        _ => is_ideographic(c) || is_ideographic(next),
+    if pieces.is_empty() {
+        return Setting { rows: vec![Row::default()], direction, is_joined };
     }
-}
-
-/// CJK characters, kana and hangul: a row may end after any of them.
-fn is_ideographic(c: char) -> bool {
-    matches!(c,
-        '\u{2E80}'..='\u{303F}' | '\u{3040}'..='\u{30FF}' | '\u{3100}'..='\u{31FF}'
-        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{A000}'..='\u{A4CF}'
-        | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}' | '\u{20000}'..='\u{3FFFD}')
-}
-
-/// Must not begin a row (the short list of JIS X 4051).
-fn closes(c: char) -> bool {
-    matches!(
-        c,
-        '、' | '。'
-            | '，'
-            | '．'
-            | '・'
-            | '：'
-            | '；'
-            | '！'
-            | '？'
-            | 'ー'
-            | '」'
-            | '』'
-            | '）'
-            | '】'
-            | '〉'
-            | '》'
-            | '〕'
-            | '］'
-            | '｝'
-            | '…'
-            | '々'
-            | 'ぁ'
-            | 'ぃ'
-            | 'ぅ'
-            | 'ぇ'
-            | 'ぉ'
-            | 'っ'
-            | 'ゃ'
-            | 'ゅ'
-            | 'ょ'
-            | 'ァ'
-            | 'ィ'
-            | 'ゥ'
-            | 'ェ'
-            | 'ォ'
-            | 'ッ'
-            | 'ャ'
-            | 'ュ'
-            | 'ョ'
-            | '.'
-            | ','
-            | ':'
-            | ';'
-            | '!'
-            | '?'
-            | ')'
-            | ']'
-            | '}'
-            | '’'
-            | '”'
-            | '"'
-            | '%'
-    )
-}
-
-/// Must not end a row.
-fn opens(c: char) -> bool {
-    matches!(c, '「' | '『' | '（' | '【' | '〈' | '《' | '〔' | '［' | '｛' | '(' | '[' | '{' | '‘' | '“')
-}
-
-/// Whether two characters are parts of one that people see: a base and its
-/// marks, an emoji sequence, a flag, a conjunct. Coarser than UAX #29 where
-/// that costs nothing, since it only says where not to tear an over-long word.
-fn joins(c: char, next: char) -> bool {
-    is_mark(next) || c == '\u{200D}' || is_virama(c) || (is_flag_letter(c) && is_flag_letter(next))
-}
-
-fn is_flag_letter(c: char) -> bool {
-    matches!(c, '\u{1F1E6}'..='\u{1F1FF}')
-}
-
-/// Joins the next consonant, in every Brahmic block laid out like Devanagari.
-fn is_virama(c: char) -> bool {
-    matches!(c, '\u{900}'..='\u{D7F}') && (c as u32 - 0x900) % 0x80 == 0x4D
-}
-
-fn is_mark(c: char) -> bool {
-    match c {
-        '\u{300}'..='\u{36F}'
-        | '\u{483}'..='\u{489}'
-        | '\u{591}'..='\u{5BD}'
-        | '\u{5BF}'..='\u{5C7}'
-        | '\u{610}'..='\u{61A}'
-        | '\u{64B}'..='\u{65F}'
-        | '\u{670}'
-        | '\u{6D6}'..='\u{6ED}'
-        | '\u{E31}'
-        | '\u{E34}'..='\u{E3A}'
-        | '\u{E47}'..='\u{E4E}'
-        | '\u{EB1}'
-        | '\u{EB4}'..='\u{EBC}'
-        | '\u{1AB0}'..='\u{1AFF}'
-        | '\u{1DC0}'..='\u{1DFF}'
-        | '\u{200C}'
-        | '\u{200D}'
-        | '\u{20D0}'..='\u{20FF}'
-        | '\u{3099}'
-        | '\u{309A}'
-        | '\u{FE00}'..='\u{FE0F}'
-        | '\u{FE20}'..='\u{FE2F}'
-        | '\u{1F3FB}'..='\u{1F3FF}'
-        | '\u{E0020}'..='\u{E007F}'
-        | '\u{E0100}'..='\u{E01EF}' => true,
-        // The Brahmic blocks share one layout: signs first, vowel signs at 3A.
-        '\u{900}'..='\u{D7F}' => matches!(
-            (c as u32 - 0x900) % 0x80,
-            0x00..=0x03 | 0x3A..=0x3C | 0x3E..=0x4F | 0x51..=0x57 | 0x62 | 0x63
-        ),
-        _ => false,
-    }
+    let breaks = best_breaks(&pieces, column.width_em);
+    Setting { rows: rows(&pieces, &breaks, column), direction, is_joined }
 }
 
 /// Hands out a fragment, whole if it fits the column, or else in parts that
-/// do. `out` gets the text, its width and whether it is the first; it returns
-/// whether to go on.
-fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dyn FnMut(&str, f64, bool) -> bool) {
-    // A long one isn't measured whole: that alone would cost more than cutting.
-    if fragment.len() <= 128 {
-        let width_em = measure(fragment);
-        if width_em <= column_em {
-            out(fragment, width_em, true);
-            return;
-        }
+/// do, with their widths.
+fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dyn FnMut(&str, f64)) {
+    let whole_em = measure(fragment);
+    if whole_em <= column_em {
+        return out(fragment, whole_em);
     }
     let mut start = 0;
     let mut width_em = 0.0;
-    for (at, cluster) in clusters(fragment) {
+    for (at, cluster) in scripts::clusters(fragment) {
         let cluster_em = measure(cluster);
         if width_em + cluster_em > column_em && at > start {
-            if !out(&fragment[start..at], width_em, start == 0) {
-                return;
-            }
+            out(&fragment[start..at], width_em);
             start = at;
             width_em = 0.0;
         }
         width_em += cluster_em;
     }
-    out(&fragment[start..], width_em, start == 0);
-}
-
-/// What people see as single characters, with their places. A stack of marks
-/// ends at 16 of them, so that no cluster is without a bound.
-fn clusters(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let rest = &text[at..];
-        let mut chars = rest.chars();
-        let mut last = chars.next()?;
-        let mut end = last.len_utf8();
-        let mut flags = usize::from(is_flag_letter(last));
-        for next in chars.take(16) {
-            if !joins(last, next) || (is_flag_letter(next) && flags % 2 == 0) {
-                break;
-            }
-            flags += usize::from(is_flag_letter(next));
-            end += next.len_utf8();
-            last = next;
-        }
-        let cluster = (at, &rest[..end]);
-        at += end;
-        Some(cluster)
-    })
+    out(&fragment[start..], width_em);
 }
 
 /// Space before `pieces[index]` when it isn't the first of its row.
@@ -485,10 +244,18 @@ fn space_em(pieces: &[Piece], index: usize) -> f64 {
     if piece.glued {
         return 0.0;
     }
-    if !piece.speaker && pieces[index - 1].speaker {
+    if !piece.is_speaker && pieces[index - 1].is_speaker {
         return SPACE_EM + SPEAKER_GAP_EM;
     }
     SPACE_EM
+}
+
+/// Whether justifying widens the place before `pieces[index]`: a space, or the
+/// seam between two characters of which one is an ideograph.
+fn gives_way(pieces: &[Piece], index: usize) -> bool {
+    let ideograph = |c: Option<char>| c.is_some_and(scripts::is_ideographic);
+    let piece = &pieces[index];
+    !piece.glued || ideograph(piece.text.chars().next()) || ideograph(pieces[index - 1].text.chars().next_back())
 }
 
 /// Where rows end (exclusive), over all ways to break.
@@ -500,11 +267,11 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
     for first in (0..count).rev() {
         let mut best = f64::INFINITY;
         let mut width_em = 0.0;
-        let mut spaces = 0_u32;
+        let mut gaps = 0_u32;
         for last in first..count {
             if last > first {
                 width_em += space_em(pieces, last);
-                spaces += u32::from(!pieces[last].glued);
+                gaps += u32::from(gives_way(pieces, last));
             }
             width_em += pieces[last].width_em;
             if width_em > column_em && last > first {
@@ -515,8 +282,8 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
                 let lost = first > 0 && width_em < column_em * WIDOW;
                 if lost { WIDOW_COST } else { 0.0 }
             } else {
-                // Much slack over few spaces is what makes rivers.
-                let stretch_em = slack * column_em / f64::from(spaces.max(1));
+                // Much slack over few gaps is what makes rivers.
+                let stretch_em = slack * column_em / f64::from(gaps.max(1));
                 let river = if stretch_em > MAX_STRETCH_EM { 0.01 } else { 0.0 };
                 slack * slack + river + ROW_COST
             };
@@ -537,38 +304,19 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
     breaks
 }
 
-/// What a message that is too long ends with.
-const REST: &str = "(the console has the rest)";
-
-/// Ends a message that is too long: as many rows as may be, four dots, and
-/// where to read on. Without a number: the worker may have shortened before.
-fn shorten(pieces: &mut Vec<Piece>, breaks: &mut Vec<usize>, column_em: f64, measure: Measure<'_>) {
-    let kept_pieces = breaks.get(MAX_ROWS - 3).copied().unwrap_or(pieces.len());
-    pieces.truncate(kept_pieces);
-    if let Some(last) = pieces.last_mut() {
-        last.text.push_str("....");
-        last.width_em += measure("....");
-    }
-    for word in REST.split_whitespace() {
-        pieces.push(Piece { text: word.to_owned(), width_em: measure(word), speaker: false, glued: false });
-    }
-    *breaks = best_breaks(pieces, column_em);
-    breaks.truncate(MAX_ROWS);
-}
-
 fn rows(pieces: &[Piece], breaks: &[usize], column: Column) -> Vec<Row> {
     let mut rows = Vec::with_capacity(breaks.len());
     let mut first = 0;
     for &end in breaks {
         let mut row = Row::default();
         let mut width_em = 0.0;
-        let mut spaces = 0_u32;
+        let mut gaps = 0_u32;
         for index in first..end {
             let piece = &pieces[index];
-            let part = if piece.speaker { &mut row.speaker } else { &mut row.text };
+            let part = if piece.is_speaker { &mut row.speaker } else { &mut row.text };
             if index > first {
                 width_em += space_em(pieces, index);
-                spaces += u32::from(!piece.glued);
+                gaps += u32::from(gives_way(pieces, index));
                 if !piece.glued && !part.is_empty() {
                     part.push(' ');
                 }
@@ -576,9 +324,9 @@ fn rows(pieces: &[Piece], breaks: &[usize], column: Column) -> Vec<Row> {
             part.push_str(&piece.text);
             width_em += piece.width_em;
         }
-        let stretch_em = (column.width_em - width_em) / f64::from(spaces.max(1));
+        let stretch_em = (column.width_em - width_em) / f64::from(gaps.max(1));
         row.justified =
-            column.edge == Edge::Justified && end < pieces.len() && spaces > 0 && stretch_em <= MAX_STRETCH_EM;
+            column.edge == Edge::Justified && end < pieces.len() && gaps > 0 && stretch_em <= MAX_STRETCH_EM;
         row.glued = pieces.get(end).is_some_and(|piece| piece.glued);
         rows.push(row);
         first = end;
@@ -608,35 +356,20 @@ fn four_dots(text: &str) -> String {
     text.to_owned()
 }
 
-/// 1234567 as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialogue::Line;
 
     const COLUMN_EM: f64 = 14.2;
     const COLUMN: Column = Column { width_em: COLUMN_EM, edge: Edge::Justified };
 
     /// Half an em a character, as if of a typewriter; marks take no room.
     fn typewriter(text: &str) -> f64 {
-        text.chars().filter(|c| !is_mark(*c)).count() as f64 * 0.5
+        text.chars().filter(|c| !scripts::is_mark(*c)).count() as f64 * 0.5
     }
 
     fn told(character: &str, text: &str) -> Setting {
-        let line = Line { character: character.to_owned(), text: text.to_owned() };
-        set_told(&Told::Line { seq: 1, line }, COLUMN, &mut typewriter)
+        set(character, text, COLUMN, &mut typewriter)
     }
 
     /// One string a row: speaker in brackets, `=` at the end when justified,
@@ -674,7 +407,7 @@ mod tests {
     #[test]
     fn a_ragged_column_justifies_nothing() {
         let ragged = Column { edge: Edge::Ragged, ..COLUMN };
-        let setting = set_paragraph("aaaa bbbb cccc dddd eeee fff gggg hhhh", ragged, &mut typewriter);
+        let setting = set("", "aaaa bbbb cccc dddd eeee fff gggg hhhh", ragged, &mut typewriter);
         assert_eq!(shape(&setting), ["aaaa bbbb cccc dddd eeee fff", "gggg hhhh"]);
     }
 
@@ -726,23 +459,19 @@ mod tests {
     }
 
     #[test]
-    fn too_long_a_message_says_where_the_rest_is() {
-        for text in ["word ".repeat(1_000), "w".repeat(5_000), "word ".repeat(2_000_000), "語".repeat(5_000)] {
-            let setting = told("Ada", &text);
-            assert!((MAX_ROWS - 2..=MAX_ROWS).contains(&setting.rows.len()), "{} rows", setting.rows.len());
-            let all: String = setting.rows.iter().map(|row| format!("{} ", row.text)).collect();
-            let (told, rest) = all.split_once("....").expect("four dots");
-            assert!(text.starts_with(told.split_whitespace().next().expect("words")), "{told}");
-            assert_eq!(rest.trim(), REST);
-        }
-        let fits = "word ".repeat(100);
-        assert!(!shape(&told("Ada", &fits)).join(" ").contains("...."));
+    fn ideographs_are_justified_between_each_other() {
+        // Full-width characters, as if of half an em each.
+        let text = "日本語のとても長い文章です、それは続きます。それは続きます。それは続きます。";
+        assert_eq!(
+            shape(&told("", text)),
+            ["日本語のとても長い文章です、それは続きます。それは続きま=+", "す。それは続きます。",]
+        );
     }
 
     #[test]
-    fn a_speaker_without_an_end_is_bounded_too() {
-        let setting = told(&"Ada ".repeat(5_000), "Hello.");
-        assert!(setting.rows.len() <= MAX_ROWS);
+    fn what_a_space_must_not_tear_stays_whole() {
+        let setting = told("", "aaaa bbbb cccc dddd eeee 21,4\u{a0}°C here");
+        assert!(setting.rows.iter().any(|row| row.text.contains("21,4\u{a0}°C")), "{:?}", shape(&setting));
     }
 
     #[test]

@@ -14,7 +14,6 @@
 pub mod command;
 mod doctor;
 mod entrance;
-mod feed;
 mod glance;
 mod row;
 mod subscriptions;
@@ -27,6 +26,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::broker_url::BrokerUrl;
+use crate::crawl::feed::Feed;
 use crate::log::export::{self, ExportGlance, Format, Selection};
 use crate::log::ndjson::OwnedMessage;
 use crate::log::query::{LocalTime, Matches, Query};
@@ -44,7 +44,6 @@ use command::{Command, ConnectRequest, Goal, Listed, More, PublishRequest, Pull,
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
-use feed::Feed;
 use glance::Glimpse;
 pub(crate) use row::{preview, visible};
 use subscriptions::Choices;

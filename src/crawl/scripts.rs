@@ -1,0 +1,305 @@
+//! What the world's scripts ask of whoever sets them: where a row may end,
+//! what must stay together, which way it is read.
+//!
+//! Tables of ranges instead of the full data of Unicode, which would weigh more
+//! than the rest of the crawl.
+
+/// Which way a message is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Latin, Cyrillic, Greek, CJK and most others.
+    LeftToRight,
+    /// Arabic, Hebrew, Syriac, Thaana and others.
+    RightToLeft,
+}
+
+impl Direction {
+    /// The value of HTML's `dir`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LeftToRight => "ltr",
+            Self::RightToLeft => "rtl",
+        }
+    }
+
+    /// By the first letter that has a direction (UAX #9, P2 and P3).
+    pub fn of(text: &str) -> Option<Self> {
+        text.chars().find_map(|c| match c {
+            '\u{590}'..='\u{8FF}'
+            | '\u{FB1D}'..='\u{FDFF}'
+            | '\u{FE70}'..='\u{FEFC}'
+            | '\u{10800}'..='\u{10FFF}'
+            | '\u{1E800}'..='\u{1EFFF}'
+                if c.is_alphabetic() =>
+            {
+                Some(Self::RightToLeft)
+            }
+            _ if c.is_alphabetic() => Some(Self::LeftToRight),
+            _ => None,
+        })
+    }
+}
+
+/// The parts of a word between which it may be broken without a sign: after a
+/// hyphen between letters, a dash, a slash, and around CJK characters.
+pub(super) fn fragments(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut chars = rest.char_indices().peekable();
+        let mut before = None;
+        while let Some((_, c)) = chars.next() {
+            let Some(&(next_at, next)) = chars.peek() else { break };
+            if may_break(before, c, next) {
+                let (fragment, remaining) = rest.split_at(next_at);
+                rest = remaining;
+                return Some(fragment);
+            }
+            before = Some(c);
+        }
+        Some(std::mem::take(&mut rest))
+    })
+}
+
+fn may_break(before: Option<char>, c: char, next: char) -> bool {
+    if joins(c, next) || closes(next) || opens(c) {
+        return false;
+    }
+    match c {
+        '-' | '\u{2010}' => before.is_some_and(char::is_alphabetic) && next.is_alphabetic(),
+        '—' | '/' | '\u{200B}' => before.is_some() && next != '/',
+        _ => is_ideographic(c) || is_ideographic(next),
+    }
+}
+
+/// CJK characters and kana: a row may end after any of them. Hangul has spaces.
+pub(super) fn is_ideographic(c: char) -> bool {
+    matches!(c,
+        '\u{2E80}'..='\u{303F}' | '\u{3040}'..='\u{30FF}' | '\u{3100}'..='\u{31FF}'
+        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{A000}'..='\u{A4CF}'
+        | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}' | '\u{20000}'..='\u{3FFFD}')
+}
+
+/// Must not begin a row (the short list of JIS X 4051).
+fn closes(c: char) -> bool {
+    matches!(
+        c,
+        '、' | '。'
+            | '，'
+            | '．'
+            | '・'
+            | '：'
+            | '；'
+            | '！'
+            | '？'
+            | 'ー'
+            | '」'
+            | '』'
+            | '）'
+            | '】'
+            | '〉'
+            | '》'
+            | '〕'
+            | '］'
+            | '｝'
+            | '…'
+            | '々'
+            | 'ぁ'
+            | 'ぃ'
+            | 'ぅ'
+            | 'ぇ'
+            | 'ぉ'
+            | 'っ'
+            | 'ゃ'
+            | 'ゅ'
+            | 'ょ'
+            | 'ァ'
+            | 'ィ'
+            | 'ゥ'
+            | 'ェ'
+            | 'ォ'
+            | 'ッ'
+            | 'ャ'
+            | 'ュ'
+            | 'ョ'
+            | '.'
+            | ','
+            | ':'
+            | ';'
+            | '!'
+            | '?'
+            | ')'
+            | ']'
+            | '}'
+            | '’'
+            | '”'
+            | '"'
+            | '%'
+    )
+}
+
+/// Must not end a row.
+fn opens(c: char) -> bool {
+    matches!(c, '「' | '『' | '（' | '【' | '〈' | '《' | '〔' | '［' | '｛' | '(' | '[' | '{' | '‘' | '“')
+}
+
+/// Whether two characters are parts of one that people see: a base and its
+/// marks, an emoji sequence, a flag, a conjunct. Coarser than UAX #29 where
+/// that costs nothing, since it only says where not to tear an over-long word.
+fn joins(c: char, next: char) -> bool {
+    is_mark(next) || c == '\u{200D}' || is_virama(c) || (is_flag_letter(c) && is_flag_letter(next))
+}
+
+fn is_flag_letter(c: char) -> bool {
+    matches!(c, '\u{1F1E6}'..='\u{1F1FF}')
+}
+
+/// Joins the next consonant, in every Brahmic block laid out like Devanagari.
+fn is_virama(c: char) -> bool {
+    matches!(c, '\u{900}'..='\u{D7F}') && (c as u32 - 0x900) % 0x80 == 0x4D
+}
+
+pub(super) fn is_mark(c: char) -> bool {
+    match c {
+        '\u{300}'..='\u{36F}'
+        | '\u{483}'..='\u{489}'
+        | '\u{591}'..='\u{5BD}'
+        | '\u{5BF}'..='\u{5C7}'
+        | '\u{610}'..='\u{61A}'
+        | '\u{64B}'..='\u{65F}'
+        | '\u{670}'
+        | '\u{6D6}'..='\u{6ED}'
+        | '\u{E31}'
+        | '\u{E34}'..='\u{E3A}'
+        | '\u{E47}'..='\u{E4E}'
+        | '\u{EB1}'
+        | '\u{EB4}'..='\u{EBC}'
+        | '\u{1AB0}'..='\u{1AFF}'
+        | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{200C}'
+        | '\u{200D}'
+        | '\u{20D0}'..='\u{20FF}'
+        | '\u{3099}'
+        | '\u{309A}'
+        | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FE20}'..='\u{FE2F}'
+        | '\u{1F3FB}'..='\u{1F3FF}'
+        | '\u{E0020}'..='\u{E007F}'
+        | '\u{E0100}'..='\u{E01EF}' => true,
+        // The Brahmic blocks share one layout: signs first, vowel signs at 3A.
+        '\u{900}'..='\u{D7F}' => matches!(
+            (c as u32 - 0x900) % 0x80,
+            0x00..=0x03 | 0x3A..=0x3C | 0x3E..=0x4F | 0x51..=0x57 | 0x62 | 0x63
+        ),
+        _ => false,
+    }
+}
+
+/// What people see as single characters, with their places. A stack of marks
+/// ends at 16 of them, so that no cluster is without a bound.
+pub(super) fn clusters(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = &text[at..];
+        let mut chars = rest.chars();
+        let mut last = chars.next()?;
+        let mut end = last.len_utf8();
+        let mut flags = usize::from(is_flag_letter(last));
+        for next in chars.take(16) {
+            if !joins(last, next) || (is_flag_letter(next) && flags % 2 == 0) {
+                break;
+            }
+            flags += usize::from(is_flag_letter(next));
+            end += next.len_utf8();
+            last = next;
+        }
+        let cluster = (at, &rest[..end]);
+        at += end;
+        Some(cluster)
+    })
+}
+
+/// Whether the letters hang together, so that space between them would tear
+/// words: Arabic and its kin, Brahmic scripts with a head line, Mongolian.
+pub(super) fn is_joined(text: &str) -> bool {
+    text.chars().any(|c| {
+        matches!(c,
+            '\u{600}'..='\u{A7F}' | '\u{1800}'..='\u{18AF}' | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}')
+    })
+}
+
+/// A name in capitals, as far as its script has any: Greek ones have no accents,
+/// and those of Georgian are in few fonts.
+pub(super) fn capitals(name: &str) -> String {
+    let mut capitals = String::with_capacity(name.len());
+    for c in name.chars() {
+        let plain = match c {
+            'ά' | 'Ά' => 'Α',
+            'έ' | 'Έ' => 'Ε',
+            'ή' | 'Ή' => 'Η',
+            'ί' | 'Ί' => 'Ι',
+            'ό' | 'Ό' => 'Ο',
+            'ύ' | 'Ύ' => 'Υ',
+            'ώ' | 'Ώ' => 'Ω',
+            'ΐ' => 'Ϊ',
+            'ΰ' => 'Ϋ',
+            '\u{10D0}'..='\u{10FF}' => c,
+            _ => {
+                capitals.extend(c.to_uppercase());
+                continue;
+            }
+        };
+        capitals.push(plain);
+    }
+    capitals
+}
+
+/// Whether a row may end in this space.
+pub(super) fn is_space(c: char) -> bool {
+    c.is_whitespace() && !matches!(c, '\u{A0}' | '\u{2007}' | '\u{202F}')
+}
+
+/// About how wide a character is, in em, where nobody can measure.
+pub(super) fn about_em(c: char) -> f64 {
+    match c {
+        _ if is_mark(c) => 0.0,
+        '\u{1100}'..='\u{115F}' | '\u{AC00}'..='\u{D7A3}' | '\u{1F300}'..='\u{1FAFF}' => 1.0,
+        _ if is_ideographic(c) => 1.0,
+        _ => 0.54,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capitals_of_many_scripts() {
+        let cases = [
+            ("Ada", "ADA"),
+            ("Weiß", "WEISS"),
+            ("Γιάννης", "ΓΙΑΝΝΗΣ"),
+            ("Жанна", "ЖАННА"),
+            ("Rene\u{301}", "RENE\u{301}"),
+            ("ﬁn", "FIN"),
+            ("ნინო", "ნინო"),
+            ("עדה", "עדה"),
+            ("小林", "小林"),
+            ("R2-k9 🤖", "R2-K9 🤖"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(capitals(name), expected);
+        }
+    }
+
+    #[test]
+    fn letters_that_hang_together() {
+        for (text, expected) in
+            [("مرحبا", true), ("नमस्ते", true), ("שלום", false), ("Привет", false), ("日本", false), ("a b", false)]
+        {
+            assert_eq!(is_joined(text), expected, "{text}");
+        }
+    }
+}

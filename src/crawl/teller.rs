@@ -1,0 +1,370 @@
+//! The whole crawl as one machine: what is told, what the plane does, and what
+//! the person asks of it.
+//!
+//! Lines, wishes and the time go in; [`Action`]s come out, for a view that
+//! decides nothing. So a night of it is tested natively, in virtual time.
+
+use std::collections::VecDeque;
+
+use super::opening::{Director, Opening, Prologue, Scene};
+use super::plane::{Block, Key, Plane, Surroundings, Toward};
+use super::typeset::Typesetter;
+use super::{Action, Entry, Motion};
+use crate::engine::update::Told;
+use crate::time::Instant;
+
+/// So many lines wait in the page; all others wait in the worker, where the
+/// oldest can still be condensed.
+const READY_LINES: usize = 2;
+
+/// So many of them are the plane's, which takes a line every second at the fastest.
+const READY_ENTRIES: usize = 1;
+
+/// So many lines a pull the plain transcript takes.
+const PLAIN_LINES: usize = 4;
+
+/// From so many lines on it is said that the crawl is behind; some always wait
+/// below the edge.
+const BEHIND_FROM_LINES: u64 = 6;
+
+/// What the view knows at a tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// The time.
+    pub now: Instant,
+    /// How far the plane has really travelled since the last rebase, in em.
+    pub offset_em: f64,
+    /// How far above the edge a block is out of sight, in em.
+    pub depth_em: f64,
+}
+
+/// The crawl's state.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    director: Director,
+    opening: Opening,
+    incoming: VecDeque<Told>,
+    /// Lines that wait in the worker.
+    untold: u64,
+    plane: Plane,
+    hold: Hold,
+    /// The flat transcript is shown instead.
+    is_plain: bool,
+    is_unseen: bool,
+    motion: Motion,
+    /// The opening's words as they stand on the plane before the first
+    /// connection; or not yet, or not any more.
+    is_posed: bool,
+}
+
+/// Why the plane is held by the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It isn't.
+    Free,
+    /// Pause was pressed.
+    Paused,
+    /// Somebody went back to read; being at the end again ends it.
+    LookingBack,
+}
+
+impl Default for Teller {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Teller {
+    /// Before the first connection, with nothing to tell.
+    pub fn new() -> Self {
+        Self {
+            director: Director::new(),
+            opening: Opening::default(),
+            incoming: VecDeque::new(),
+            untold: 0,
+            plane: Plane::new(),
+            hold: Hold::Free,
+            is_plain: false,
+            is_unseen: false,
+            motion: Motion::None,
+            is_posed: false,
+        }
+    }
+
+    /// What the stage shows.
+    pub fn scene(&self) -> Scene {
+        self.director.scene()
+    }
+
+    /// The person holds the plane.
+    pub fn is_held(&self) -> bool {
+        self.hold != Hold::Free
+    }
+
+    /// Plain text is shown instead of the plane.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// The speed that the person likes, in percent of the film's.
+    pub fn speed_percent(&mut self) -> u32 {
+        self.plane.pacing().speed_percent()
+    }
+
+    /// A block that an action speaks of.
+    pub fn block(&self, key: Key) -> Option<&Block> {
+        self.plane.block(key)
+    }
+
+    /// How many blocks stand on the plane.
+    pub fn shown(&self) -> usize {
+        self.plane.shown()
+    }
+
+    /// Lines to tell after all others, and how many more wait in the worker. The
+    /// first ones begin the opening.
+    pub fn push(&mut self, now: Instant, lines: Vec<Told>, untold: u64) {
+        self.untold = untold;
+        self.incoming.extend(lines);
+        if !self.incoming.is_empty() {
+            self.begin(now);
+        }
+    }
+
+    /// How many more lines it takes now: 0 while it is full, held or out of
+    /// sight. What isn't taken waits in the worker.
+    pub fn room(&self) -> u32 {
+        if self.is_unseen || self.is_held() || !self.plane.is_at_end() {
+            return 0;
+        }
+        let ready = if self.is_plain { PLAIN_LINES } else { READY_LINES };
+        ready.saturating_sub(self.incoming.len() + self.plane.queued()) as u32
+    }
+
+    /// Lines that were taken and are still to cross the edge. With those in the
+    /// worker that is how far the crawl is behind.
+    pub fn waiting(&self) -> u64 {
+        (self.incoming.len() + self.plane.lines_ahead()) as u64
+    }
+
+    /// How many lines the crawl is behind, if that is worth saying.
+    pub fn lag(&self) -> Option<u64> {
+        let lines = self.waiting() + self.untold;
+        let lags = lines >= BEHIND_FROM_LINES || (self.hold == Hold::LookingBack);
+        (lags && !self.is_plain && self.scene() == Scene::Crawl).then_some(lines)
+    }
+
+    /// Connected: plays the opening, unless it was played already.
+    pub fn begin(&mut self, now: Instant) {
+        if self.scene() == Scene::Idle {
+            self.director.begin(now);
+        }
+    }
+
+    /// The words of the opening.
+    pub fn open_with(&mut self, opening: Opening) {
+        self.opening = opening;
+        self.is_posed = false;
+    }
+
+    /// Nobody wants to see the card any longer.
+    pub fn skip_card(&mut self) {
+        self.director.skip();
+    }
+
+    /// Forgets the lines, without playing the opening again; what comes next
+    /// follows as usual.
+    pub fn clear(&mut self, actions: &mut Vec<Action>) {
+        self.incoming.clear();
+        if self.scene() == Scene::Crawl {
+            self.plane.clear(actions);
+        }
+        if self.hold == Hold::LookingBack {
+            self.hold = Hold::Free;
+        }
+    }
+
+    /// Holds the plane, or lets it go on from where it is.
+    pub fn toggle_pause(&mut self) {
+        self.hold = match self.hold {
+            Hold::Free => Hold::Paused,
+            Hold::Paused | Hold::LookingBack => Hold::Free,
+        };
+    }
+
+    /// Shows plain text instead of the plane, or the plane again.
+    pub fn show_plain(&mut self, is_plain: bool) {
+        self.is_plain = is_plain;
+    }
+
+    /// Whether nobody can see it: the tab is hidden, or the pane is closed.
+    pub fn note_unseen(&mut self, is_unseen: bool) {
+        self.is_unseen = is_unseen;
+    }
+
+    /// Faster than before.
+    pub fn hurry(&mut self) {
+        self.plane.pacing().hurry();
+    }
+
+    /// Slower than before.
+    pub fn slow_down(&mut self) {
+        self.plane.pacing().slow_down();
+    }
+
+    /// The stage has another column, or there are other fonts: sets what is in
+    /// sight anew.
+    pub fn set_anew(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        self.is_posed = false;
+        if self.scene() == Scene::Crawl {
+            self.plane.set_anew(self.around(sight), actions);
+        }
+    }
+
+    /// Goes back by so much, or forward where it is positive. Going back holds
+    /// the plane until the end is reached again.
+    pub fn travel(&mut self, sight: Sight, by_em: f64, actions: &mut Vec<Action>) {
+        if self.can_travel() {
+            self.plane.travel(self.around(sight), by_em, actions);
+            self.note_travel(by_em < 0.0);
+        }
+    }
+
+    /// Shows the line of a message, if it was told and is remembered. Returns
+    /// whether it is.
+    pub fn reveal(&mut self, sight: Sight, seq: u64, actions: &mut Vec<Action>) -> bool {
+        let begun = actions.len();
+        let found = self.can_travel() && self.plane.reveal(self.around(sight), seq, actions);
+        if found && actions.len() > begun {
+            self.note_travel(true);
+        }
+        found
+    }
+
+    /// The line beside this one, brought to where it can be read, and the plane
+    /// held: by key, people go from line to line.
+    pub fn step(&mut self, sight: Sight, seq: Option<u64>, toward: Toward, actions: &mut Vec<Action>) -> Option<u64> {
+        let neighbour = self.plane.neighbour(seq, toward).filter(|_| self.can_travel())?;
+        self.plane.reveal(self.around(sight), neighbour, actions);
+        self.note_travel(true);
+        Some(neighbour)
+    }
+
+    /// To the newest line, and on.
+    pub fn go_live(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        self.hold = Hold::Free;
+        self.plane.go_to_end(self.around(sight), actions);
+    }
+
+    /// Decides what is to be done now. Call it a few times a second while the
+    /// crawl can be seen, and after each wish.
+    pub fn tick(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        if !self.is_unseen {
+            if self.scene() == Scene::Idle {
+                self.pose(sight, actions);
+                self.plane.tick(sight.now, self.around(sight), typesetter, actions);
+            } else if self.is_plain {
+                self.tell_plainly(sight, actions);
+            } else {
+                self.tell(sight, typesetter, actions);
+            }
+        }
+        let motion = self.motion_wanted();
+        if motion != self.motion {
+            self.motion = motion;
+            actions.push(Action::Move(motion));
+        }
+    }
+
+    fn tell(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        if self.hold != Hold::Paused {
+            self.end_card(sight, actions);
+        }
+        if self.scene() != Scene::Crawl {
+            return;
+        }
+        while self.plane.queued() < READY_ENTRIES
+            && !self.is_held()
+            && let Some(told) = self.incoming.pop_front()
+        {
+            self.plane.queue(Entry::Told(told));
+        }
+        self.plane.tick(sight.now, self.around(sight), typesetter, actions);
+    }
+
+    /// The flat transcript takes lines as they come.
+    fn tell_plainly(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        self.director.skip();
+        self.end_card(sight, actions);
+        if self.hold == Hold::Paused {
+            return;
+        }
+        actions.extend(self.plane.unqueue().map(Action::Transcribe));
+        actions.extend(self.incoming.drain(..).map(|told| Action::Transcribe(Entry::Told(told))));
+    }
+
+    /// Ends the card when its time has come; then the opening is queued on a
+    /// bare plane.
+    fn end_card(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        let waiting = self.plane.waiting_rows(self.unmeasured());
+        let Some(prologue) = self.director.tick(sight.now, waiting) else { return };
+        self.plane.clear(actions);
+        for entry in self.opening.entries() {
+            if prologue == Prologue::Whole || !matches!(entry, Entry::Intro(_)) {
+                self.plane.queue(entry);
+            }
+        }
+    }
+
+    /// The title, standing still: what one sees before the first connection.
+    fn pose(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        if !self.is_posed {
+            self.is_posed = true;
+            self.plane.pose(self.around(sight), self.opening.entries(), actions);
+        }
+    }
+
+    fn motion_wanted(&self) -> Motion {
+        if self.is_plain {
+            Motion::None
+        } else if self.scene() != Scene::Crawl || self.is_held() || self.is_unseen || self.plane.is_bare() {
+            Motion::Held
+        } else {
+            Motion::Moving
+        }
+    }
+
+    fn can_travel(&self) -> bool {
+        !self.is_plain && self.scene() == Scene::Crawl
+    }
+
+    fn note_travel(&mut self, back: bool) {
+        self.hold = match self.hold {
+            Hold::Free if back => Hold::LookingBack,
+            Hold::LookingBack if !back && self.plane.is_at_end() => Hold::Free,
+            as_before => as_before,
+        };
+    }
+
+    fn unmeasured(&self) -> u64 {
+        self.untold + self.incoming.len() as u64
+    }
+
+    fn around(&self, sight: Sight) -> Surroundings {
+        Surroundings { offset_em: sight.offset_em, depth_em: sight.depth_em, unmeasured_lines: self.unmeasured() }
+    }
+}
+
+impl Opening {
+    /// Its parts that have words.
+    fn entries(&self) -> Vec<Entry> {
+        let part = |words: &str, entry: fn(String) -> Entry| {
+            let words = words.trim();
+            (!words.is_empty()).then(|| entry(words.to_owned()))
+        };
+        [part(&self.episode, Entry::Episode), part(&self.title, Entry::Title), part(&self.intro, Entry::Intro)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
