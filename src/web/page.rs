@@ -226,6 +226,11 @@ impl App {
         });
     }
 
+    /// A line of the crawl was chosen.
+    fn reveal(self, seq: u64) {
+        let _ = (self, seq);
+    }
+
     fn open_panel(self, panel: Panel) {
         self.with(|inner| inner.open_panel(panel));
     }
@@ -724,7 +729,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             <Notices notices=shown.notices />
             <main class="stage-and-desk">
                 <div class="crawl-pane">
-                    <CrawlView handle=crawl opening=Signal::derive(move || form.opening()) />
+                    <CrawlView
+                        handle=crawl
+                        opening=Signal::derive(move || form.opening())
+                        on_reveal=move |seq| app.reveal(seq)
+                    />
                 </div>
                 <div class="desk">
                     <section class="connection" aria-label="Connection">

@@ -2,13 +2,15 @@
 //!
 //! [`CrawlView`] is the stage, [`CrawlHandle`] what the page holds of it: the
 //! page pushes lines and asks how many more there is room for. Every decision
-//! is made by the core ([`crate::crawl`]); here it only becomes nodes and one
-//! animation.
+//! is made by the core ([`crate::crawl::teller`]); here it only becomes nodes and
+//! one animation.
 //!
 //! Lines are nodes made by hand and never pass through signals: a message
 //! costs one node, and no component runs again because of it. All text goes in
 //! as text, so a payload can't become markup.
 
+mod hands;
+mod kiosk;
 mod ruler;
 mod sky;
 mod stage;
@@ -18,42 +20,23 @@ mod view;
 pub use view::CrawlView;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
+use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 
 use super::clock::Clock;
-use crate::crawl::ROW_EM;
-use crate::crawl::opening::{Director, Opening, Prologue, Scene};
-use crate::crawl::plane::{Action, Block, Gap, Key, Plane, Surroundings};
-use crate::crawl::typeset::{self, Setting, Title};
+use crate::crawl::Action;
+use crate::crawl::opening::{Opening, Scene};
+use crate::crawl::plane::Toward;
+use crate::crawl::teller::{Sight, Teller};
 use crate::engine::update::Told;
 use crate::time::Instant;
-use stage::{Elements, Motion, Stage};
+use stage::{Elements, Stage};
 
 /// Milliseconds between two ticks. The compositor moves the plane; a tick only
 /// puts and takes rows, so a few a second are plenty.
 const TICK_MS: u32 = 200;
-
-/// So many lines wait in the page; all others wait in the worker, where the
-/// oldest can still be condensed.
-const READY_LINES: usize = 4;
-
-/// So many lines a second the plain transcript takes.
-const PLAIN_LINES: usize = 4;
-
-/// Typeset blocks ahead of the plane.
-const READY_BLOCKS: usize = 2;
-
-/// Space between the episode and the title, in em.
-const EPISODE_GAP_EM: f64 = 0.25;
-
-/// Space after the title, in em.
-const TITLE_GAP_EM: f64 = 0.9;
-
-/// Height of a title's row in its own em.
-const TITLE_ROW: f64 = 1.02;
 
 /// What the page holds of the crawl.
 #[derive(Clone)]
@@ -61,67 +44,49 @@ pub struct CrawlHandle(Rc<Shared>);
 
 struct Shared {
     crawl: RefCell<Crawl>,
+    shown: Shown,
+    /// Only while the crawl can be seen.
+    ticks: RefCell<Option<Interval>>,
+}
+
+/// What the controls show; set when it changes.
+#[derive(Clone)]
+struct Shown {
     scene: ArcRwSignal<Scene>,
-    paused: ArcRwSignal<bool>,
+    held: ArcRwSignal<bool>,
     plain: ArcRwSignal<bool>,
-}
-
-/// One thing that may stand on the plane.
-enum Entry {
-    /// Something told, with its words for the transcript.
-    Told { told: Told, setting: Setting },
-    /// The line above the title.
-    Episode(String),
-    /// The title.
-    Title(Title),
-    /// The introduction.
-    Intro(Setting),
-}
-
-impl Entry {
-    fn block(&self) -> Block {
-        match self {
-            Self::Told { setting, .. } => Block { height_em: setting.height_em(), gap: Gap::Paced },
-            Self::Episode(_) => Block { height_em: ROW_EM, gap: Gap::Em(EPISODE_GAP_EM) },
-            Self::Title(title) => {
-                Block { height_em: title.rows.len() as f64 * title.size_em * TITLE_ROW, gap: Gap::Em(TITLE_GAP_EM) }
-            }
-            Self::Intro(setting) => Block { height_em: setting.height_em(), gap: Gap::Em(ROW_EM) },
-        }
-    }
-}
-
-/// Why the plane stands still, or that it doesn't.
-/// Keys come in order, so what is asked for stands in front.
-fn take(entries: &mut VecDeque<(Key, Entry)>, key: Key) -> Option<Entry> {
-    let place = entries.iter().position(|(other, _)| *other == key)?;
-    entries.remove(place).map(|(_, entry)| entry)
-}
-
-#[derive(Clone, Copy, Default)]
-struct Stillness {
-    /// The person pressed Pause.
-    paused: bool,
-    /// The flat transcript is shown instead.
-    plain: bool,
-    /// The tab is hidden, or the view has no size.
-    unseen: bool,
-    /// Nothing is on the plane.
-    bare: bool,
+    speed_percent: ArcRwSignal<u32>,
+    /// How many lines the crawl is behind, when it is.
+    lag: ArcRwSignal<Option<u64>>,
+    /// Nobody has moved for a while.
+    idle: ArcRwSignal<bool>,
 }
 
 struct Crawl {
     /// `None` where there is no page: then nothing ever moves.
     clock: Option<Clock>,
-    plane: Plane,
-    director: Director,
-    opening: Opening,
-    incoming: VecDeque<Told>,
-    untold: u64,
-    /// What is queued for the plane and not on it yet, oldest first.
-    entries: VecDeque<(Key, Entry)>,
+    teller: Teller,
     stage: Option<Stage>,
-    still: Stillness,
+    /// The message whose line is marked.
+    chosen: Option<u64>,
+    /// When somebody last moved.
+    touched: Instant,
+}
+
+/// What the person asks for by key or button.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Wish {
+    Pause,
+    Plain,
+    Hurry,
+    SlowDown,
+    GoLive,
+    SkipCard,
+    Step(Toward),
+    /// By so many em, forward where it is positive.
+    Travel(f64),
+    /// By so many heights of the stage.
+    Page(f64),
 }
 
 impl Default for CrawlHandle {
@@ -136,163 +101,190 @@ impl CrawlHandle {
         Self(Rc::new(Shared {
             crawl: RefCell::new(Crawl {
                 clock: web_sys::window().and_then(|window| window.performance()).map(Clock::new),
-                plane: Plane::new(),
-                director: Director::new(),
-                opening: Opening::default(),
-                incoming: VecDeque::new(),
-                untold: 0,
-                entries: VecDeque::new(),
+                teller: Teller::new(),
                 stage: None,
-                still: Stillness { bare: true, ..Stillness::default() },
+                chosen: None,
+                touched: Instant::EPOCH,
             }),
-            scene: ArcRwSignal::new(Scene::Idle),
-            paused: ArcRwSignal::new(false),
-            plain: ArcRwSignal::new(false),
+            shown: Shown {
+                scene: ArcRwSignal::new(Scene::Idle),
+                held: ArcRwSignal::new(false),
+                plain: ArcRwSignal::new(false),
+                speed_percent: ArcRwSignal::new(100),
+                lag: ArcRwSignal::new(None),
+                idle: ArcRwSignal::new(false),
+            },
+            ticks: RefCell::default(),
         }))
     }
 
     /// Lines to tell after all others, and how many more wait in the worker.
     pub fn push(&self, lines: Vec<Told>, untold: u64) {
-        let comes_early = {
-            let mut crawl = self.0.crawl.borrow_mut();
-            crawl.untold = untold;
-            crawl.incoming.extend(lines);
-            crawl.director.scene() == Scene::Idle && !crawl.incoming.is_empty()
-        };
-        if comes_early {
-            self.begin();
-        }
+        let mut crawl = self.0.crawl.borrow_mut();
+        let now = crawl.now();
+        crawl.teller.push(now, lines, untold);
+        drop(crawl);
+        self.show_scene();
     }
 
     /// How many more lines it takes now: 0 while it is full, paused or out of
     /// sight. What isn't taken waits in the worker.
     pub fn room(&self) -> u32 {
         let crawl = self.0.crawl.borrow();
-        if crawl.stage.is_none() || crawl.still.paused || crawl.still.unseen {
-            return 0;
-        }
-        let (ready, waiting) = if crawl.still.plain {
-            (PLAIN_LINES, crawl.incoming.len())
-        } else {
-            (READY_LINES, crawl.incoming.len() + crawl.plane.queued())
-        };
-        ready.saturating_sub(waiting) as u32
+        if crawl.stage.is_some() { crawl.teller.room() } else { 0 }
     }
 
-    /// Lines that were taken and aren't on the plane yet. With those untold in
-    /// the worker that is how far the crawl is behind.
+    /// Lines that were taken and are still to cross the edge. With those untold
+    /// in the worker that is how far the crawl is behind.
     pub fn waiting(&self) -> u64 {
-        let crawl = self.0.crawl.borrow();
-        // An entry is kept until it is on the plane; the opening's own blocks
-        // are no messages.
-        let queued = crawl.entries.iter().filter(|(_, entry)| matches!(entry, Entry::Told { .. })).count();
-        (crawl.incoming.len() + queued) as u64
+        self.0.crawl.borrow().teller.waiting()
     }
 
     /// Connected: plays the opening, unless it was played already.
     pub fn begin(&self) {
-        {
-            let mut crawl = self.0.crawl.borrow_mut();
-            if crawl.director.scene() != Scene::Idle {
-                return;
-            }
-            let now = crawl.now();
-            crawl.director.begin(now);
-        }
-        self.0.scene.set(Scene::Card);
+        let mut crawl = self.0.crawl.borrow_mut();
+        let now = crawl.now();
+        crawl.teller.begin(now);
+        drop(crawl);
+        self.show_scene();
     }
 
     /// Takes lines off the screen and out of the queue without playing the
     /// opening again; what comes next follows as usual.
     pub fn clear(&self) {
-        let mut crawl = self.0.crawl.borrow_mut();
-        crawl.incoming.clear();
-        if crawl.director.scene() == Scene::Crawl {
-            crawl.clear_plane();
-        }
-        if let Some(stage) = &mut crawl.stage {
-            stage.transcript.clear();
-        }
-    }
-
-    fn toggle_pause(&self) {
-        let paused = {
-            let mut crawl = self.0.crawl.borrow_mut();
-            crawl.still.paused = !crawl.still.paused;
-            crawl.move_or_stand();
-            crawl.still.paused
-        };
-        self.0.paused.set(paused);
-    }
-
-    fn toggle_plain(&self) {
-        let plain = self.0.crawl.borrow().still.plain;
-        self.show_plain(!plain);
-    }
-
-    /// `plain`: the flat transcript, as asked for by the person or the system.
-    fn show_plain(&self, plain: bool) {
-        {
-            let mut crawl = self.0.crawl.borrow_mut();
-            crawl.still.plain = plain;
-            crawl.move_or_stand();
+        self.act(|crawl, actions| {
+            crawl.teller.clear(actions);
             if let Some(stage) = &mut crawl.stage {
-                stage.transcript.show(plain);
+                stage.transcript.clear();
             }
-            crawl.tick();
-        }
-        self.0.plain.set(plain);
+        });
     }
 
+    /// Shows the line of this message, marked, if it was told and is remembered.
+    /// Returns whether it is: the crawl tells of a message once, and remembers
+    /// some hundreds.
+    pub fn show(&self, seq: u64) -> bool {
+        self.act(|crawl, actions| {
+            let found = crawl.teller.reveal(crawl.sight(), seq, actions);
+            if found {
+                crawl.chosen = Some(seq);
+            }
+            found
+        })
+    }
+
+    /// Does what is asked for. Returns the message whose line is marked by it.
+    fn wish(&self, wish: Wish) -> Option<u64> {
+        self.touch();
+        self.act(|crawl, actions| {
+            let sight = crawl.sight();
+            match wish {
+                Wish::Pause => crawl.teller.toggle_pause(),
+                Wish::Plain => crawl.show_plain(!crawl.teller.is_plain()),
+                Wish::Hurry => crawl.teller.hurry(),
+                Wish::SlowDown => crawl.teller.slow_down(),
+                Wish::GoLive => crawl.teller.go_live(sight, actions),
+                Wish::SkipCard => crawl.teller.skip_card(),
+                Wish::Travel(by_em) => crawl.teller.travel(sight, by_em, actions),
+                Wish::Page(by_stages) => {
+                    let stage_em = crawl.stage.as_ref().map_or(0.0, Stage::page_em);
+                    crawl.teller.travel(sight, by_stages * stage_em, actions);
+                }
+                Wish::Step(toward) => {
+                    let neighbour = crawl.teller.step(sight, crawl.chosen, toward, actions)?;
+                    crawl.chosen = Some(neighbour);
+                    return crawl.chosen;
+                }
+            }
+            None
+        })
+    }
+
+    /// Marks the line of this message.
+    fn choose(&self, seq: u64) {
+        self.act(|crawl, _| crawl.chosen = Some(seq));
+    }
+
+    /// `plain`: the flat transcript, as asked for by the system.
+    fn show_plain(&self, plain: bool) {
+        self.act(|crawl, _| crawl.show_plain(plain));
+    }
+
+    /// Nothing runs while nobody can see it.
     fn note_visibility(&self) {
+        let seen = self.act(|crawl, _| {
+            let unseen = crawl.stage.as_ref().is_none_or(Stage::is_unseen);
+            crawl.teller.note_unseen(unseen);
+            !unseen
+        });
+        let mut ticks = self.0.ticks.borrow_mut();
+        if seen != ticks.is_some() {
+            let to_tick = self.clone();
+            *ticks = seen.then(|| Interval::new(TICK_MS, move || to_tick.tick()));
+        }
+    }
+
+    /// Somebody moved.
+    fn touch(&self) {
         let mut crawl = self.0.crawl.borrow_mut();
-        crawl.still.unseen = crawl.stage.as_ref().is_none_or(Stage::is_unseen);
-        crawl.move_or_stand();
+        crawl.touched = crawl.now();
+        drop(crawl);
+        set_if_new(&self.0.shown.idle, false);
     }
 
     fn resized(&self) {
-        if let Some(stage) = &mut self.0.crawl.borrow_mut().stage {
-            stage.resized();
-        }
+        self.act(|crawl, actions| {
+            let sight = crawl.sight();
+            let Some(stage) = &mut crawl.stage else { return };
+            if stage.resized() {
+                crawl.teller.set_anew(sight, actions);
+            }
+        });
         self.note_visibility();
-        let mut crawl = self.0.crawl.borrow_mut();
-        if crawl.director.scene() == Scene::Idle {
-            crawl.show_poster();
-        }
     }
 
     fn open_with(&self, opening: Opening) {
-        let mut crawl = self.0.crawl.borrow_mut();
-        crawl.opening = opening;
-        if crawl.director.scene() == Scene::Idle {
-            crawl.show_poster();
-        }
+        self.act(|crawl, _| crawl.teller.open_with(opening));
     }
 
     fn fonts_changed(&self) {
-        let mut crawl = self.0.crawl.borrow_mut();
-        if let Some(stage) = &mut crawl.stage {
-            stage.fonts_changed();
-        }
-        if crawl.director.scene() == Scene::Idle {
-            crawl.show_poster();
-        }
-    }
-
-    fn skip_card(&self) {
-        self.0.crawl.borrow_mut().director.skip();
-        self.tick();
+        self.act(|crawl, actions| {
+            let sight = crawl.sight();
+            if let Some(stage) = &mut crawl.stage {
+                stage.forget_widths();
+                crawl.teller.set_anew(sight, actions);
+            }
+        });
     }
 
     fn tick(&self) {
-        let scene = {
-            let mut crawl = self.0.crawl.borrow_mut();
-            crawl.tick();
-            crawl.director.scene()
-        };
-        if self.0.scene.get_untracked() != scene {
-            self.0.scene.set(scene);
-        }
+        self.act(|_, _| ());
+    }
+
+    /// Does something, and whatever the core says follows from it, in one task.
+    fn act<T>(&self, act: impl FnOnce(&mut Crawl, &mut Vec<Action>) -> T) -> T {
+        let mut crawl = self.0.crawl.borrow_mut();
+        let mut actions = Vec::new();
+        let answer = act(&mut crawl, &mut actions);
+        crawl.carry_out(actions);
+        crawl.tick();
+        let (held, plain) = (crawl.teller.is_held(), crawl.teller.is_plain());
+        let (speed_percent, lag) = (crawl.teller.speed_percent(), crawl.teller.lag());
+        let idle = crawl.now().since(crawl.touched) > kiosk::IDLE_AFTER;
+        drop(crawl);
+        let shown = &self.0.shown;
+        set_if_new(&shown.held, held);
+        set_if_new(&shown.plain, plain);
+        set_if_new(&shown.speed_percent, speed_percent);
+        set_if_new(&shown.lag, lag);
+        set_if_new(&shown.idle, idle);
+        self.show_scene();
+        answer
+    }
+
+    fn show_scene(&self) {
+        let scene = self.0.crawl.borrow().teller.scene();
+        set_if_new(&self.0.shown.scene, scene);
     }
 
     /// `None` where the browser lacks what the crawl is made of.
@@ -307,6 +299,13 @@ impl CrawlHandle {
 
     fn unmount(&self) {
         self.0.crawl.borrow_mut().stage = None;
+        self.0.ticks.take();
+    }
+}
+
+fn set_if_new<T: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<T>, value: T) {
+    if signal.with_untracked(|old| *old != value) {
+        signal.set(value);
     }
 }
 
@@ -315,146 +314,49 @@ impl Crawl {
         self.clock.as_ref().map_or(Instant::EPOCH, Clock::now)
     }
 
-    fn tick(&mut self) {
-        let now = self.now();
-        let Some(stage) = &mut self.stage else { return };
-        stage.transcript.flush(now);
-        if self.still.unseen || !stage.fonts_ready(now) {
-            return;
-        }
-        if self.director.scene() == Scene::Idle && !stage.has_blocks() {
-            self.show_poster();
-            return;
-        }
-        if self.still.plain {
-            self.tell_plainly(now);
-            return;
-        }
-        if self.still.paused {
-            return;
-        }
-        let waiting = self.plane.waiting_rows(self.untold + self.incoming.len() as u64);
-        if let Some(prologue) = self.director.tick(now, waiting) {
-            self.begin_plane(prologue);
-        }
-        if self.director.scene() == Scene::Crawl {
-            self.move_on(now);
-        }
+    fn sight(&self) -> Sight {
+        let (offset_em, depth_em) =
+            self.stage.as_ref().map_or((0.0, f64::INFINITY), |stage| (stage.offset_em(), stage.depth_em()));
+        Sight { now: self.now(), offset_em, depth_em }
     }
 
-    /// Carries out what the plane decides.
-    fn move_on(&mut self, now: Instant) {
+    fn tick(&mut self) {
+        let sight = self.sight();
         let Some(stage) = &mut self.stage else { return };
-        while self.plane.queued() < READY_BLOCKS
-            && let Some(told) = self.incoming.pop_front()
-        {
-            let setting = stage.set_told(&told);
-            let entry = Entry::Told { told, setting };
-            self.entries.push_back((self.plane.queue(entry.block()), entry));
+        stage.transcript.flush(sight.now);
+        if !stage.fonts_ready(sight.now) {
+            return;
         }
-        let around = Surroundings {
-            offset_em: stage.offset_em(),
-            depth_em: stage.depth_em(),
-            unmeasured_lines: self.untold + self.incoming.len() as u64,
-        };
-        for action in self.plane.tick(now, around) {
+        let mut actions = Vec::new();
+        self.teller.tick(sight, stage, &mut actions);
+        self.carry_out(actions);
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        let Some(stage) = &mut self.stage else { return };
+        for action in actions {
             match action {
                 Action::Rebase { shift_em } => stage.rebase(shift_em),
+                Action::Seek { offset_em } => stage.seek(offset_em),
                 Action::Remove { key } => stage.remove(key),
                 Action::Place { key, top_em } => {
-                    if let Some(entry) = take(&mut self.entries, key) {
-                        stage.place(key, &entry, top_em);
-                        if let Entry::Told { told, .. } = entry {
-                            stage.transcript.tell(told);
-                        }
+                    // What comes and goes in one task is never there.
+                    if let Some(block) = self.teller.block(key) {
+                        stage.place(key, block, top_em);
                     }
                 }
                 Action::Rate(rate) => stage.change_rate(rate),
-                Action::Run => self.still.bare = false,
-                Action::Rest => self.still.bare = true,
+                Action::Move(motion) => stage.change_motion(motion),
+                Action::Transcribe(entry) => stage.transcript.tell(entry),
             }
         }
-        self.move_or_stand();
+        stage.mark(self.chosen);
     }
 
-    /// The flat transcript takes lines as they come.
-    fn tell_plainly(&mut self, now: Instant) {
-        if self.director.scene() == Scene::Card {
-            self.director.skip();
-            let waiting = self.plane.waiting_rows(self.untold);
-            if let Some(prologue) = self.director.tick(now, waiting) {
-                self.begin_plane(prologue);
-            }
-        }
-        if self.still.paused {
-            return;
-        }
-        let Some(stage) = &mut self.stage else { return };
-        for key in self.plane.unqueue() {
-            if let Some(Entry::Told { told, .. }) = take(&mut self.entries, key) {
-                stage.transcript.tell(told);
-            }
-        }
-        for told in self.incoming.drain(..) {
-            stage.transcript.tell(told);
-        }
-    }
-
-    /// A bare plane, and the opening queued on it.
-    fn begin_plane(&mut self, prologue: Prologue) {
-        self.clear_plane();
-        let Some(stage) = &mut self.stage else { return };
-        let mut entries = stage.set_opening(&self.opening);
-        if prologue == Prologue::TitleOnly {
-            entries.retain(|entry| !matches!(entry, Entry::Intro(_)));
-        }
-        stage.transcript.open(&self.opening);
-        for entry in entries {
-            self.entries.push_back((self.plane.queue(entry.block()), entry));
-        }
-    }
-
-    fn clear_plane(&mut self) {
-        self.plane.clear();
-        self.entries.clear();
+    fn show_plain(&mut self, plain: bool) {
+        self.teller.show_plain(plain);
         if let Some(stage) = &mut self.stage {
-            stage.clear();
-        }
-    }
-
-    /// The title, standing still: what one sees before the first connection.
-    fn show_poster(&mut self) {
-        let now = self.now();
-        let Some(stage) = &mut self.stage else { return };
-        if !stage.fonts_ready(now) {
-            return;
-        }
-        stage.clear();
-        let entries = stage.set_opening(&self.opening);
-        let gap_em = |block: Block| match block.gap {
-            Gap::Em(gap_em) => gap_em,
-            Gap::Paced => 0.0,
-        };
-        // Above the bottom edge, as if it had risen so far.
-        let height_em: f64 = entries.iter().map(|e| e.block().height_em + gap_em(e.block())).sum();
-        let mut top_em = stage.offset_em() - height_em;
-        for entry in &entries {
-            stage.pin(entry, top_em);
-            top_em += entry.block().height_em + gap_em(entry.block());
-        }
-    }
-
-    fn move_or_stand(&mut self) {
-        let still = self.still;
-        let motion = if still.plain {
-            Motion::None
-        } else if still.paused || still.unseen || still.bare {
-            Motion::Held
-        } else {
-            Motion::Moving
-        };
-        if let Some(stage) = &mut self.stage {
-            stage.change_motion(motion);
+            stage.transcript.show(plain);
         }
     }
 }

@@ -5,7 +5,6 @@
 //! container changes its size, only the font size changes, and every row and
 //! the plane's travel scale together.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use js_sys::{Array, Object, Reflect};
@@ -13,12 +12,12 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Animation, Document, Element, FontFaceSet, HtmlCanvasElement, HtmlElement, KeyframeEffect, Window};
 
 use super::ruler::{BODY_FONT, Ruler, TITLE_FONT};
+use super::sky;
 use super::transcript::Transcript;
-use super::{Entry, TITLE_ROW, sky, typeset};
-use crate::crawl::opening::Opening;
 use crate::crawl::pacing::SPEED_EM_PER_S;
-use crate::crawl::plane::{Key, Perspective, REBASE_AFTER_EM};
-use crate::crawl::typeset::{Column, Edge, Row, Setting};
+use crate::crawl::plane::{self, Key, Perspective, REBASE_AFTER_EM};
+use crate::crawl::typeset::{self, Column, Edge, Row, Setting, TITLE_ROW, Typeset, Typesetter};
+use crate::crawl::{Entry, Motion};
 use crate::engine::update::Told;
 use crate::time::Instant;
 use crate::web::css::decimal;
@@ -30,8 +29,14 @@ const TRAVEL_EM: f64 = 4.0 * REBASE_AFTER_EM;
 /// `letter-spacing` of the crawl, as in style/crawl.css.
 const TRACKING_EM: f64 = 0.02;
 
-/// The title fills this part of the column.
-const TITLE_WIDTH: f64 = 0.94;
+/// A page back or forward ends so high, in heights of the stage …
+const PAGE: f64 = 0.5;
+
+/// … and no finger is followed beyond this: there the plane is all but level.
+const REACH: f64 = 0.8;
+
+/// The class of the line that is marked.
+const MARKED: &str = "marked";
 
 /// Longer than this nobody waits for fonts; the system's do.
 const FONTS_AT_MOST: Duration = Duration::from_secs(3);
@@ -46,12 +51,14 @@ pub struct Elements {
 }
 
 /// What the container's size amounts to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Geometry {
     width_px: f64,
     height_px: f64,
+    pixel_ratio: f64,
+    em_px: f64,
     column: Column,
-    depth_em: f64,
+    perspective: Perspective,
 }
 
 /// The crawl's part of the document.
@@ -69,13 +76,15 @@ pub struct Stage {
     fonts_settled: bool,
     mounted: Instant,
     geometry: Geometry,
-    blocks: VecDeque<Block>,
+    blocks: Vec<Block>,
+    /// The message whose line is marked.
+    marked: Option<u64>,
     pub transcript: Transcript,
 }
 
 struct Block {
-    /// `None` for the poster's.
-    key: Option<Key>,
+    key: Key,
+    seq: Option<u64>,
     element: HtmlElement,
     top_em: f64,
 }
@@ -99,10 +108,13 @@ impl Stage {
             geometry: Geometry {
                 width_px: 0.0,
                 height_px: 0.0,
+                pixel_ratio: 1.0,
+                em_px: 16.0,
                 column: Column { width_em: 14.2, edge: Edge::Justified },
-                depth_em: f64::INFINITY,
+                perspective: Perspective { stage_em: 8.6, horizon: 1.17, stretch: 1.2, fade: 0.9 },
             },
-            blocks: VecDeque::new(),
+            blocks: Vec::new(),
+            marked: None,
             window,
             document,
             elements,
@@ -111,19 +123,24 @@ impl Stage {
     }
 
     /// Reads the new size. Called by a resize observer, when the layout is
-    /// fresh and reading costs nothing.
-    pub fn resized(&mut self) {
+    /// fresh and reading costs nothing. Returns whether the column is another.
+    pub fn resized(&mut self) -> bool {
         let section = &self.elements.section;
         let (width_px, height_px) = (f64::from(section.client_width()), f64::from(section.client_height()));
+        let old = self.geometry;
         if width_px == 0.0 || height_px == 0.0 {
-            self.geometry = Geometry { width_px, height_px, ..self.geometry };
-            return;
+            self.geometry = Geometry { width_px, height_px, ..old };
+            return false;
         }
-        let repaint = width_px != self.geometry.width_px || height_px != self.geometry.height_px;
-        self.geometry = self.geometry_now(width_px, height_px).unwrap_or(self.geometry);
-        if repaint {
-            sky::paint(&self.elements.canvas, width_px, height_px, self.window.device_pixel_ratio());
+        let Some(new) = self.geometry_now(width_px, height_px) else { return false };
+        let shape = |geometry: Geometry| (geometry.width_px, geometry.height_px, geometry.pixel_ratio);
+        if shape(old) != shape(new) {
+            sky::paint(&self.elements.canvas, width_px, height_px, new.pixel_ratio);
         }
+        // Rounding aside: a column is so many em at any size.
+        let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05 || old.column.edge != new.column.edge;
+        self.geometry = if is_another { new } else { Geometry { column: old.column, ..new } };
+        is_another
     }
 
     fn geometry_now(&self, width_px: f64, height_px: f64) -> Option<Geometry> {
@@ -134,23 +151,24 @@ impl Stage {
         };
         let em_px = number("font-size").filter(|px| *px > 0.0)?;
         let stage_px = f64::from(self.elements.tilt.parent_element()?.client_height());
-        let perspective = Perspective {
-            stage_em: stage_px / em_px,
-            horizon: number("--crawl-horizon")?,
-            stretch: number("--crawl-stretch")?,
-            fade: number("--crawl-fade")?,
-        };
         Some(Geometry {
             width_px,
             height_px,
+            pixel_ratio: self.window.device_pixel_ratio(),
+            em_px,
             column: Column {
-                width_em: f64::from(self.elements.tilt.client_width()) / em_px,
+                width_em: number("inline-size")? / em_px,
                 edge: match style.get_property_value("text-align").ok()?.as_str() {
                     "justify" => Edge::Justified,
                     _ => Edge::Ragged,
                 },
             },
-            depth_em: perspective.depth_em(),
+            perspective: Perspective {
+                stage_em: stage_px / em_px,
+                horizon: number("--crawl-horizon")?,
+                stretch: number("--crawl-stretch")?,
+                fade: number("--crawl-fade")?,
+            },
         })
     }
 
@@ -170,20 +188,37 @@ impl Stage {
             // Measuring is also what makes the browser fetch them.
             self.body.measure("M");
             self.title.measure("M");
-            self.fonts_changed();
+            self.forget_widths();
         }
         self.fonts_settled
     }
 
     /// A font has come in later: measure anew from now on.
-    pub fn fonts_changed(&mut self) {
+    pub fn forget_widths(&mut self) {
         self.body.forget();
         self.title.forget();
     }
 
     /// How far above the edge a row has faded.
     pub fn depth_em(&self) -> f64 {
-        self.geometry.depth_em
+        self.geometry.perspective.depth_em()
+    }
+
+    /// How far a page back or forward goes.
+    pub fn page_em(&self) -> f64 {
+        self.geometry.perspective.along_em(PAGE)
+    }
+
+    /// How much of the plane a wheel moves by a pixel.
+    pub fn em_per_px(&self) -> f64 {
+        1.0 / self.geometry.em_px
+    }
+
+    /// How far from the edge the plane lies under this height of the window.
+    pub fn along_em(&self, client_y_px: f64) -> f64 {
+        let bottom_px = self.elements.section.get_bounding_client_rect().bottom();
+        let stage_px = self.geometry.perspective.stage_em * self.geometry.em_px;
+        self.geometry.perspective.along_em(((bottom_px - client_y_px) / stage_px).clamp(0.0, REACH))
     }
 
     /// How far the plane has travelled since the last rebase.
@@ -191,80 +226,56 @@ impl Stage {
         self.travelled_ms() / 1_000.0 * SPEED_EM_PER_S
     }
 
-    /// Breaks an entry into rows.
-    pub fn set_told(&mut self, told: &Told) -> Setting {
-        let body = &mut self.body;
-        typeset::set_told(told, self.geometry.column, &mut |text| body.measure(text))
-    }
-
-    /// Sets the parts of the opening that have words.
-    pub fn set_opening(&mut self, opening: &Opening) -> Vec<Entry> {
-        let column = self.geometry.column;
-        let (body, title) = (&mut self.body, &mut self.title);
-        let mut entries = Vec::new();
-        if !opening.episode.trim().is_empty() {
-            entries.push(Entry::Episode(opening.episode.trim().to_owned()));
-        }
-        if !opening.title.trim().is_empty() {
-            let fitted =
-                typeset::set_title(&opening.title, column.width_em * TITLE_WIDTH, &mut |text| title.measure(text));
-            entries.push(Entry::Title(fitted));
-        }
-        if !opening.intro.trim().is_empty() {
-            let setting = typeset::set_paragraph(&opening.intro, column, &mut |text| body.measure(text));
-            entries.push(Entry::Intro(setting));
-        }
-        entries
-    }
-
-    /// Whether anything stands on the plane.
-    pub fn has_blocks(&self) -> bool {
-        !self.blocks.is_empty()
-    }
-
-    /// Puts an entry onto the plane.
-    pub fn place(&mut self, key: Key, entry: &Entry, top_em: f64) {
-        self.put(Some(key), entry, top_em);
-    }
-
-    /// Puts a part of the poster onto the plane.
-    pub fn pin(&mut self, entry: &Entry, top_em: f64) {
-        self.put(None, entry, top_em);
-    }
-
-    fn put(&mut self, key: Option<Key>, entry: &Entry, top_em: f64) {
-        let Ok(element) = write(&self.document, entry) else { return };
+    /// Puts a block onto the plane.
+    pub fn place(&mut self, key: Key, block: &plane::Block, top_em: f64) {
+        let Ok(element) = write(&self.document, block) else { return };
         set_top(&element, top_em);
+        let seq = block.entry.seq();
+        if seq.is_some() && seq == self.marked {
+            let _ = element.class_list().add_1(MARKED);
+        }
         if self.elements.plane.append_child(&element).is_ok() {
-            self.blocks.push_back(Block { key, element, top_em });
+            self.blocks.push(Block { key, seq, element, top_em });
         }
     }
 
     /// Takes a block off the plane.
     pub fn remove(&mut self, key: Key) {
-        // The oldest goes first, so this ends at once.
-        if let Some(at) = self.blocks.iter().position(|block| block.key == Some(key))
-            && let Some(block) = self.blocks.remove(at)
-        {
-            block.element.remove();
+        if let Some(at) = self.blocks.iter().position(|block| block.key == key) {
+            self.blocks.remove(at).element.remove();
         }
     }
 
-    /// Takes everything off the plane and begins at its start again.
-    pub fn clear(&mut self) {
-        self.blocks.clear();
-        self.elements.plane.set_text_content(None);
+    /// Marks the line of this message, and no other.
+    pub fn mark(&mut self, seq: Option<u64>) {
+        if seq == self.marked {
+            return;
+        }
+        self.marked = seq;
+        for block in &self.blocks {
+            // A class name of ours is always taken.
+            let _ = block.element.class_list().toggle_with_force(MARKED, seq.is_some() && block.seq == seq);
+        }
     }
 
     /// Shortens the way travelled; nothing moves on screen since all happens in
     /// one task.
     pub fn rebase(&mut self, shift_em: f64) {
-        let travelled_ms = self.travelled_ms() - shift_em / SPEED_EM_PER_S * 1_000.0;
+        let offset_em = self.offset_em() - shift_em;
         for block in &mut self.blocks {
             block.top_em -= shift_em;
             set_top(&block.element, block.top_em);
         }
-        self.animation.set_current_time(Some(travelled_ms));
+        self.seek(offset_em);
+    }
+
+    /// Puts the plane there.
+    pub fn seek(&mut self, offset_em: f64) {
+        let travelled_ms = offset_em / SPEED_EM_PER_S * 1_000.0;
+        match self.motion {
+            Motion::None => self.kept_ms = travelled_ms,
+            Motion::Moving | Motion::Held => self.animation.set_current_time(Some(travelled_ms)),
+        }
     }
 
     /// Changes the speed without a jump.
@@ -302,21 +313,17 @@ impl Stage {
     }
 }
 
-/// What the plane does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Motion {
-    /// It travels.
-    Moving,
-    /// It stands, and will go on.
-    Held,
-    /// There is no animation at all.
-    None,
+impl Typesetter for Stage {
+    fn set(&mut self, entry: &Entry) -> Typeset {
+        let (body, title) = (&mut self.body, &mut self.title);
+        typeset::set_entry(entry, self.geometry.column, &mut |text| body.measure(text), &mut |text| title.measure(text))
+    }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
         self.animation.cancel();
-        self.clear();
+        self.elements.plane.set_text_content(None);
     }
 }
 
@@ -339,48 +346,40 @@ fn set_top(element: &HtmlElement, top_em: f64) {
     let _ = element.style().set_property("top", &format!("{}em", decimal(top_em)));
 }
 
-fn write(document: &Document, entry: &Entry) -> Result<HtmlElement, JsValue> {
-    let block = element(document, "div", "block")?.unchecked_into::<HtmlElement>();
-    match entry {
-        Entry::Told { told, setting } => {
-            let (class, seq) = match told {
-                Told::Line { seq, .. } => ("block line", seq),
-                Told::Passed { seq, .. } => ("block line passed", seq),
-            };
-            block.set_class_name(class);
-            block.set_attribute("data-seq", &seq.to_string())?;
-            write_rows(document, &block, setting)?;
-        }
-        Entry::Episode(words) => {
-            block.set_class_name("block episode");
-            block.set_attribute("dir", "auto")?;
-            block.set_text_content(Some(words));
-        }
-        Entry::Title(title) => {
-            block.set_class_name("block title");
+fn write(document: &Document, block: &plane::Block) -> Result<HtmlElement, JsValue> {
+    let class = match &block.entry {
+        Entry::Told(Told::Line { .. }) => "block line",
+        Entry::Told(Told::Passed { .. }) => "block line passed",
+        Entry::Episode(_) => "block episode",
+        Entry::Title(_) => "block title",
+        Entry::Intro(_) => "block intro",
+    };
+    let node = element(document, "div", class)?.unchecked_into::<HtmlElement>();
+    if let Some(seq) = block.entry.seq() {
+        node.set_attribute("data-seq", &seq.to_string())?;
+    }
+    match &block.typeset {
+        Typeset::Rows(setting) => write_rows(document, &node, setting)?,
+        Typeset::Title(title) => {
+            let style = format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW));
             for words in &title.rows {
                 let row = element(document, "span", "row")?;
-                row.set_attribute(
-                    "style",
-                    &format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW)),
-                )?;
+                row.set_attribute("style", &style)?;
                 row.set_text_content(Some(words));
-                block.append_child(&row)?;
+                node.append_child(&row)?;
             }
         }
-        Entry::Intro(setting) => {
-            block.set_class_name("block intro");
-            write_rows(document, &block, setting)?;
-        }
     }
-    Ok(block)
+    Ok(node)
 }
 
 fn write_rows(document: &Document, block: &HtmlElement, setting: &Setting) -> Result<(), JsValue> {
     block.set_attribute("dir", setting.direction.name())?;
+    if setting.is_joined {
+        block.class_list().add_1("joined")?;
+    }
     for row in &setting.rows {
-        let row = write_row(document, row)?;
-        block.append_child(&row)?;
+        block.append_child(&*write_row(document, row)?)?;
     }
     Ok(())
 }

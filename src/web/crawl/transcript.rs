@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use web_sys::{Document, Element, HtmlElement};
 
-use crate::crawl::opening::Opening;
-use crate::crawl::typeset;
+use crate::crawl::{Entry, excerpt, typeset};
 use crate::engine::update::Told;
 use crate::time::Instant;
 
@@ -25,12 +24,6 @@ const SEEN_BATCH: Duration = Duration::from_secs(1);
 
 /// Nearer to the end than this, in CSS pixels, and it follows the newest line.
 const FOLLOWS_WITHIN_PX: i32 = 24;
-
-enum Entry {
-    Told(Told),
-    /// The opening's words; the class tells which.
-    Opening(&'static str, String),
-}
 
 /// The flat text.
 pub struct Transcript {
@@ -47,19 +40,9 @@ impl Transcript {
         Self { document, log, pending: VecDeque::new(), flushed: Instant::EPOCH, shown: false }
     }
 
-    /// Adds a line with the next batch.
-    pub fn tell(&mut self, told: Told) {
-        self.pending.push_back(Entry::Told(told));
-    }
-
-    /// Adds the opening's words.
-    pub fn open(&mut self, opening: &Opening) {
-        let parts = [("episode", &opening.episode), ("title", &opening.title), ("intro", &opening.intro)];
-        for (class, words) in parts {
-            if !words.trim().is_empty() {
-                self.pending.push_back(Entry::Opening(class, words.clone()));
-            }
-        }
+    /// Adds this with the next batch.
+    pub fn tell(&mut self, entry: Entry) {
+        self.pending.push_back(entry);
     }
 
     /// Whether people see it now.
@@ -110,10 +93,6 @@ fn paragraph(document: &Document, entry: &Entry) -> Option<Element> {
     let paragraph = document.create_element("p").ok()?;
     paragraph.set_attribute("dir", "auto").ok()?;
     match entry {
-        Entry::Opening(class, words) => {
-            paragraph.set_class_name(class);
-            paragraph.set_text_content(Some(words));
-        }
         Entry::Told(Told::Line { seq, line }) => {
             paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
             if !line.character.is_empty() {
@@ -128,6 +107,14 @@ fn paragraph(document: &Document, entry: &Entry) -> Option<Element> {
             paragraph.set_class_name("passed");
             paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
             paragraph.set_text_content(Some(&typeset::passed_words(*count)));
+        }
+        Entry::Episode(words) | Entry::Title(words) | Entry::Intro(words) => {
+            paragraph.set_class_name(match entry {
+                Entry::Episode(_) => "episode",
+                Entry::Title(_) => "title",
+                _ => "intro",
+            });
+            paragraph.set_text_content(Some(&excerpt::words(words)));
         }
     }
     Some(paragraph)

@@ -1,15 +1,17 @@
 //! The component: elements, controls and whatever must be listened to.
 
-use gloo_timers::callback::Interval;
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{Element, FontFaceSet, KeyboardEvent, MediaQueryList, ResizeObserver};
+use web_sys::{FontFaceSet, MediaQueryList, MouseEvent, ResizeObserver};
 
+use super::hands::{self, GripState};
+use super::kiosk::{self, Vigil};
 use super::stage::Elements;
-use super::{CrawlHandle, TICK_MS};
+use super::{CrawlHandle, Shown, Wish};
+use crate::console::grouped;
 use crate::crawl::opening::{CARD, Opening, Scene};
 
 /// The setting of the system that asks for no motion.
@@ -17,9 +19,9 @@ const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
 
 /// The crawl, filling its container.
 ///
-/// Space pauses and T shows plain text, wherever the focus is but in a field,
-/// a control or another part of the page that has keys of its own. Escape or a
-/// click ends the opening card.
+/// Its keys work wherever the focus is but in a field, a control or another part
+/// of the page that has keys of its own. Escape or a click ends the opening
+/// card; a click on a line, or going to it by key, tells of its message.
 #[component]
 pub fn CrawlView(
     /// What the page pushes lines through.
@@ -27,18 +29,14 @@ pub fn CrawlView(
     /// The words of the opening.
     #[prop(into)]
     opening: Signal<Opening>,
+    /// The line of this message was chosen.
+    on_reveal: impl Fn(u64) + Copy + 'static,
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();
     let tilt = NodeRef::<html::Div>::new();
     let plane = NodeRef::<html::Div>::new();
     let canvas = NodeRef::<html::Canvas>::new();
     let log = NodeRef::<html::Div>::new();
-
-    let scene = handle.0.scene.clone();
-    let card_scene = scene.clone();
-    let paused = handle.0.paused.clone();
-    let plain = handle.0.plain.clone();
-    let plain_pressed = plain.clone();
 
     // Before the mounting: the first thing shown is the opening.
     let to_open = handle.clone();
@@ -62,17 +60,48 @@ pub fn CrawlView(
     });
 
     let to_key = handle.clone();
-    let keys = window_event_listener(ev::keydown, move |event| on_key(&to_key, &event, section));
+    let keys = window_event_listener(ev::keydown, move |event| {
+        if let Some(seq) = hands::on_key(&to_key, &event, section) {
+            on_reveal(seq);
+        }
+    });
     let to_hide = handle.clone();
-    let visibility = window_event_listener(ev::visibilitychange, move |_| to_hide.note_visibility());
+    let look = move || {
+        to_hide.note_visibility();
+        mounted.with_value(|mounted| {
+            if let Some(mounted) = mounted {
+                mounted.vigil.look();
+            }
+        });
+    };
+    let to_look = look.clone();
+    let visibility = window_event_listener(ev::visibilitychange, move |_| look());
+    let full_screen = window_event_listener(ev::fullscreenchange, move |_| to_look());
     on_cleanup(move || {
         keys.remove();
         visibility.remove();
+        full_screen.remove();
     });
 
-    let to_skip = handle.clone();
-    let to_pause = handle.clone();
-    let to_flatten = handle;
+    let Shown { scene, held, plain, speed_percent, lag, idle } = handle.0.shown.clone();
+    let card_scene = scene.clone();
+    let (plain_pressed, lags) = (plain.clone(), lag.clone());
+    let grips = GripState::new_local((None, false));
+    let hand = StoredValue::new_local(handle);
+    let wish = move |wish| {
+        hand.with_value(|handle| handle.wish(wish));
+    };
+    let on_click = move |event: MouseEvent| match hands::seq_at(event.target()) {
+        // The end of a drag is no click.
+        _ if grips.with_value(|(_, dragged)| *dragged) => {}
+        Some(seq) => {
+            hand.with_value(|handle| handle.choose(seq));
+            on_reveal(seq);
+        }
+        None => wish(Wish::SkipCard),
+    };
+    let release = move |_| grips.update_value(|(grip, _)| *grip = None);
+    let can_fill = document().fullscreen_enabled();
     view! {
         <section
             node_ref=section
@@ -80,7 +109,16 @@ pub fn CrawlView(
             aria-label="Opening crawl"
             data-scene=move || scene_name(scene.get())
             data-plain=move || plain.get().to_string()
-            on:click=move |_| to_skip.skip_card()
+            data-idle=move || idle.get().to_string()
+            on:click=on_click
+            on:wheel=move |event| hand.with_value(|handle| handle.wheel(&event))
+            on:pointerdown=move |event| hand.with_value(|handle| handle.grip(&event, grips))
+            on:pointermove=move |event| hand.with_value(|handle| {
+                handle.touch();
+                handle.drag(&event, grips);
+            })
+            on:pointerup=release
+            on:pointercancel=release
         >
             <canvas node_ref=canvas class="sky" aria-hidden="true"></canvas>
             <div class="stage" aria-hidden="true">
@@ -96,13 +134,44 @@ pub fn CrawlView(
             <div class="crawl-controls" role="group" aria-label="Crawl controls">
                 <button
                     type="button"
+                    class="live"
+                    hidden=move || lags.with(Option::is_none)
+                    aria-keyshortcuts="Home"
+                    title="To the newest line (Home)"
+                    on:click=move |_| wish(Wish::GoLive)
+                >
+                    {move || behind_words(lag.get().unwrap_or(0))}
+                </button>
+                <button
+                    type="button"
                     class="pause"
-                    aria-pressed=move || paused.get().to_string()
+                    aria-pressed=move || held.get().to_string()
                     aria-keyshortcuts="Space"
                     title="Space"
-                    on:click=move |_| to_pause.toggle_pause()
+                    on:click=move |_| wish(Wish::Pause)
                 >
                     "Pause"
+                </button>
+                <button
+                    type="button"
+                    class="icon"
+                    aria-label="Slower"
+                    aria-keyshortcuts="ArrowDown"
+                    title="Slower (↓)"
+                    on:click=move |_| wish(Wish::SlowDown)
+                >
+                    "−"
+                </button>
+                <span class="speed">{move || format!("{} %", speed_percent.get())}</span>
+                <button
+                    type="button"
+                    class="icon"
+                    aria-label="Faster"
+                    aria-keyshortcuts="ArrowUp"
+                    title="Faster (↑)"
+                    on:click=move |_| wish(Wish::Hurry)
+                >
+                    "+"
                 </button>
                 <button
                     type="button"
@@ -110,12 +179,33 @@ pub fn CrawlView(
                     aria-pressed=move || plain_pressed.get().to_string()
                     aria-keyshortcuts="T"
                     title="T"
-                    on:click=move |_| to_flatten.toggle_plain()
+                    on:click=move |_| wish(Wish::Plain)
                 >
                     "Plain text"
                 </button>
+                <button
+                    type="button"
+                    class="icon fill"
+                    hidden=!can_fill
+                    aria-label="Full screen"
+                    aria-keyshortcuts="F"
+                    title="Full screen (F)"
+                    on:click=move |_| {
+                        if let Some(section) = section.get_untracked() {
+                            kiosk::toggle_full_screen(&section);
+                        }
+                    }
+                ></button>
             </div>
         </section>
+    }
+}
+
+fn behind_words(lines: u64) -> String {
+    match lines {
+        0 => "To the newest line".to_owned(),
+        1 => "1 line behind".to_owned(),
+        _ => format!("{} lines behind", grouped(lines)),
     }
 }
 
@@ -127,40 +217,6 @@ fn scene_name(scene: Scene) -> &'static str {
     }
 }
 
-/// A key was pressed somewhere on the page.
-fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: NodeRef<html::Section>) {
-    if event.default_prevented() || event.ctrl_key() || event.alt_key() || event.meta_key() || event.repeat() {
-        return;
-    }
-    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-    if !takes_keys(target.as_ref(), section) {
-        return;
-    }
-    match event.key().as_str() {
-        " " if !is_control(target.as_ref()) => {
-            event.prevent_default();
-            handle.toggle_pause();
-        }
-        "t" | "T" => handle.toggle_plain(),
-        "Escape" => handle.skip_card(),
-        _ => {}
-    }
-}
-
-/// Keys pressed in the crawl or nowhere in particular are the crawl's.
-fn takes_keys(target: Option<&Element>, section: NodeRef<html::Section>) -> bool {
-    let Some(target) = target else { return true };
-    if matches!(target.tag_name().as_str(), "BODY" | "HTML") {
-        return true;
-    }
-    section.get_untracked().is_some_and(|section| section.contains(Some(target)))
-}
-
-/// Space already means something there.
-fn is_control(target: Option<&Element>) -> bool {
-    target.is_some_and(|target| target.closest("button, a[href], [role=log]").is_ok_and(|found| found.is_some()))
-}
-
 /// Everything that listens on the crawl's behalf; dropping it ends all of it.
 struct Mounted {
     handle: CrawlHandle,
@@ -170,18 +226,16 @@ struct Mounted {
     on_fonts: Closure<dyn FnMut()>,
     _on_motion: Closure<dyn FnMut()>,
     _on_resize: Closure<dyn FnMut()>,
-    _ticks: Interval,
+    vigil: Vigil,
 }
 
 impl Mounted {
     fn new(handle: &CrawlHandle, elements: Elements) -> Option<Self> {
         let window = web_sys::window()?;
-        let fonts = window.document()?.fonts();
+        let document = window.document()?;
+        let fonts = document.fonts();
         let section = elements.section.clone();
         handle.mount(elements)?;
-
-        let to_tick = handle.clone();
-        let ticks = Interval::new(TICK_MS, move || to_tick.tick());
 
         let to_resize = handle.clone();
         let on_resize = Closure::<dyn FnMut()>::new(move || to_resize.resized());
@@ -211,7 +265,7 @@ impl Mounted {
             on_fonts,
             _on_motion: on_motion,
             _on_resize: on_resize,
-            _ticks: ticks,
+            vigil: Vigil::new(window.clone(), document),
         })
     }
 }

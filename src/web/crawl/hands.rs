@@ -1,0 +1,132 @@
+//! The person's hands on the plane: wheel, finger, mouse, keys.
+
+use leptos::html;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
+
+use super::stage::Stage;
+use super::{CrawlHandle, Wish, kiosk};
+use crate::crawl::ROW_EM;
+use crate::crawl::plane::Toward;
+
+/// A finger that moved less than this, in CSS pixels, has clicked.
+const DRAG_FROM_PX: i32 = 6;
+
+/// A finger or a pressed mouse on the plane.
+#[derive(Clone, Copy)]
+pub struct Grip {
+    pointer: i32,
+    begun_px: i32,
+    /// Where the plane was taken hold of, by its distance from the edge, once
+    /// the hand has moved enough.
+    held_em: Option<f64>,
+}
+
+/// What became of a click's hand before it: `true` where it dragged.
+pub type GripState = StoredValue<(Option<Grip>, bool), LocalStorage>;
+
+impl CrawlHandle {
+    /// The wheel turned: back and forward through what passed.
+    pub(super) fn wheel(&self, event: &WheelEvent) {
+        // With Ctrl it zooms the page; in plain text it scrolls.
+        if event.ctrl_key() || self.is_plain() {
+            return;
+        }
+        event.prevent_default();
+        let em = match event.delta_mode() {
+            WheelEvent::DOM_DELTA_PIXEL => self.measure(Stage::em_per_px),
+            WheelEvent::DOM_DELTA_LINE => ROW_EM,
+            _ => self.measure(Stage::page_em),
+        };
+        self.wish(Wish::Travel(event.delta_y() * em));
+    }
+
+    /// The plane is taken hold of.
+    pub(super) fn grip(&self, event: &PointerEvent, grips: GripState) {
+        if event.is_primary() && event.button() == 0 && !self.is_plain() {
+            let grip = Grip { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None };
+            grips.set_value((Some(grip), false));
+        }
+    }
+
+    /// What is held follows the hand.
+    pub(super) fn drag(&self, event: &PointerEvent, grips: GripState) {
+        let (Some(grip), _) = grips.get_value() else { return };
+        if grip.pointer != event.pointer_id() {
+            return;
+        }
+        let at_em = self.measure(|stage| stage.along_em(f64::from(event.client_y())));
+        if let Some(held_em) = grip.held_em {
+            self.wish(Wish::Travel(at_em - held_em));
+        } else if (event.client_y() - grip.begun_px).abs() < DRAG_FROM_PX {
+            return;
+        } else if let Some(section) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) {
+            // Fails only for a pointer that is gone.
+            let _ = section.set_pointer_capture(grip.pointer);
+        }
+        grips.set_value((Some(Grip { held_em: Some(at_em), ..grip }), true));
+    }
+
+    fn measure(&self, measure: impl FnOnce(&Stage) -> f64) -> f64 {
+        self.0.crawl.borrow().stage.as_ref().map_or(0.0, measure)
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.crawl.borrow().teller.is_plain()
+    }
+}
+
+/// The message whose line is at a place of the document.
+pub fn seq_at(target: Option<web_sys::EventTarget>) -> Option<u64> {
+    let line = target?.dyn_into::<Element>().ok()?.closest(".crawl [data-seq]").ok()??;
+    line.get_attribute("data-seq")?.parse().ok()
+}
+
+/// A key was pressed somewhere on the page. Returns the message whose line it
+/// marked.
+pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: NodeRef<html::Section>) -> Option<u64> {
+    if event.default_prevented() || event.ctrl_key() || event.alt_key() || event.meta_key() {
+        return None;
+    }
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let section = section.get_untracked()?;
+    // Keys pressed in the crawl or nowhere in particular are the crawl's.
+    let is_ours = target
+        .as_ref()
+        .is_none_or(|target| matches!(target.tag_name().as_str(), "BODY" | "HTML") || section.contains(Some(target)));
+    if !is_ours {
+        return None;
+    }
+    // Space already means something there.
+    let on_control = target
+        .as_ref()
+        .is_some_and(|target| target.closest("button, a[href], [role=log]").is_ok_and(|found| found.is_some()));
+    let wish = match event.key().as_str() {
+        " " if !on_control => Wish::Pause,
+        "t" | "T" => Wish::Plain,
+        "f" | "F" => {
+            kiosk::toggle_full_screen(&section);
+            return None;
+        }
+        // The browser's own keys scroll plain text.
+        "Escape" => Wish::SkipCard,
+        _ if handle.is_plain() => return None,
+        "ArrowUp" => Wish::Hurry,
+        "ArrowDown" => Wish::SlowDown,
+        "ArrowLeft" => Wish::Step(Toward::Older),
+        "ArrowRight" => Wish::Step(Toward::Newer),
+        "PageUp" => Wish::Page(-1.0),
+        "PageDown" => Wish::Page(1.0),
+        "Home" => Wish::GoLive,
+        _ => return None,
+    };
+    let toggles = matches!(wish, Wish::Pause | Wish::Plain);
+    if toggles && event.repeat() {
+        return None;
+    }
+    if wish != Wish::SkipCard {
+        event.prevent_default();
+    }
+    handle.wish(wish)
+}

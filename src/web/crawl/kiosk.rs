@@ -1,0 +1,112 @@
+//! Full screen, where the crawl runs for days: the screen stays awake, and
+//! controls and pointer go while nobody moves.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use web_sys::{Document, Element, Window};
+
+/// Nobody has moved for so long: the controls and the pointer go.
+pub const IDLE_AFTER: Duration = Duration::from_secs(3);
+
+/// A browser that was started as a kiosk, or put into full screen by its own
+/// key, says so like this.
+const FULL_SCREEN: &str = "(display-mode: fullscreen)";
+
+/// Shows this element alone on the whole screen, or the page again.
+pub fn toggle_full_screen(element: &Element) {
+    let Some(document) = element.owner_document() else { return };
+    if document.fullscreen_element().is_some() {
+        document.exit_fullscreen();
+    } else {
+        // Phones that can't, refuse; the button isn't shown there.
+        let _ = element.request_fullscreen();
+    }
+}
+
+/// Keeps the screen awake, while that is wanted.
+pub struct Vigil(Rc<Inner>);
+
+struct Inner {
+    window: Window,
+    document: Document,
+    wanted: Cell<bool>,
+    /// What the browser gave for it; it takes it back when the page is hidden.
+    sentinel: RefCell<Option<Sentinel>>,
+    on_granted: Closure<dyn FnMut(JsValue)>,
+    on_refused: Closure<dyn FnMut(JsValue)>,
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// `WakeLock`; in web-sys it is unstable still.
+    type WakeLock;
+    #[wasm_bindgen(method, catch)]
+    fn request(this: &WakeLock, kind: &str) -> Result<Promise, JsValue>;
+
+    type Sentinel;
+    #[wasm_bindgen(method)]
+    fn release(this: &Sentinel) -> Promise;
+    #[wasm_bindgen(method, getter)]
+    fn released(this: &Sentinel) -> bool;
+}
+
+impl Vigil {
+    /// Nothing is wanted yet.
+    pub fn new(window: Window, document: Document) -> Self {
+        Self(Rc::new_cyclic(|inner: &Weak<Inner>| {
+            let inner = inner.clone();
+            Inner {
+                window,
+                document,
+                wanted: Cell::new(false),
+                sentinel: RefCell::new(None),
+                on_granted: Closure::new(move |sentinel: JsValue| {
+                    if let Some(inner) = inner.upgrade() {
+                        *inner.sentinel.borrow_mut() = Some(sentinel.unchecked_into());
+                        inner.let_go_if_unwanted();
+                    }
+                }),
+                // A battery that is low, say: the screen sleeps, as it would anyway.
+                on_refused: Closure::new(|_| ()),
+            }
+        }))
+    }
+
+    /// Looks whether the crawl fills the screen now, and does what follows.
+    pub fn look(&self) {
+        let inner = &self.0;
+        let fills = inner.document.fullscreen_element().is_some()
+            || inner.window.match_media(FULL_SCREEN).ok().flatten().is_some_and(|query| query.matches());
+        inner.wanted.set(fills && !inner.document.hidden());
+        inner.let_go_if_unwanted();
+        if inner.wanted.get() && inner.sentinel.borrow().as_ref().is_none_or(Sentinel::released) {
+            inner.ask();
+        }
+    }
+}
+
+impl Inner {
+    fn ask(&self) {
+        // Missing in old browsers, and where the page didn't come over https.
+        let lock = Reflect::get(&self.window.navigator(), &"wakeLock".into()).unwrap_or_default();
+        if lock.is_undefined() {
+            return;
+        }
+        let lock: WakeLock = lock.unchecked_into();
+        if let Ok(promise) = lock.request("screen") {
+            let _ = promise.then2(&self.on_granted, &self.on_refused);
+        }
+    }
+
+    fn let_go_if_unwanted(&self) {
+        if !self.wanted.get()
+            && let Some(sentinel) = self.sentinel.take()
+        {
+            let _ = sentinel.release();
+        }
+    }
+}
