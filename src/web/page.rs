@@ -228,7 +228,7 @@ impl App {
 
     /// A line of the crawl was chosen.
     fn reveal(self, seq: u64) {
-        let _ = (self, seq);
+        self.open_panel(Panel::Message(seq));
     }
 
     fn open_panel(self, panel: Panel) {

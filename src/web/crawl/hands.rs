@@ -1,7 +1,5 @@
 //! The person's hands on the plane: wheel, finger, mouse, keys.
 
-use leptos::html;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
 
@@ -14,7 +12,6 @@ use crate::crawl::plane::Toward;
 const DRAG_FROM_PX: i32 = 6;
 
 /// A finger or a pressed mouse on the plane.
-#[derive(Clone, Copy)]
 pub struct Grip {
     pointer: i32,
     begun_px: i32,
@@ -22,9 +19,6 @@ pub struct Grip {
     /// the hand has moved enough.
     held_em: Option<f64>,
 }
-
-/// What became of a click's hand before it: `true` where it dragged.
-pub type GripState = StoredValue<(Option<Grip>, bool), LocalStorage>;
 
 impl CrawlHandle {
     /// The wheel turned: back and forward through what passed.
@@ -43,29 +37,27 @@ impl CrawlHandle {
     }
 
     /// The plane is taken hold of.
-    pub(super) fn grip(&self, event: &PointerEvent, grips: GripState) {
-        if event.is_primary() && event.button() == 0 && !self.is_plain() {
-            let grip = Grip { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None };
-            grips.set_value((Some(grip), false));
-        }
+    pub(super) fn grip(&self, event: &PointerEvent) -> Option<Grip> {
+        let grips = event.is_primary() && event.button() == 0 && !self.is_plain();
+        grips.then(|| Grip { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None })
     }
 
-    /// What is held follows the hand.
-    pub(super) fn drag(&self, event: &PointerEvent, grips: GripState) {
-        let (Some(grip), _) = grips.get_value() else { return };
+    /// What is held follows the hand. Returns whether the hand has moved enough.
+    pub(super) fn drag(&self, event: &PointerEvent, grip: &mut Grip, section: &Element) -> bool {
         if grip.pointer != event.pointer_id() {
-            return;
+            return false;
         }
         let at_em = self.measure(|stage| stage.along_em(f64::from(event.client_y())));
         if let Some(held_em) = grip.held_em {
             self.wish(Wish::Travel(at_em - held_em));
         } else if (event.client_y() - grip.begun_px).abs() < DRAG_FROM_PX {
-            return;
-        } else if let Some(section) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) {
+            return false;
+        } else {
             // Fails only for a pointer that is gone.
             let _ = section.set_pointer_capture(grip.pointer);
         }
-        grips.set_value((Some(Grip { held_em: Some(at_em), ..grip }), true));
+        grip.held_em = Some(at_em);
+        true
     }
 
     fn measure(&self, measure: impl FnOnce(&Stage) -> f64) -> f64 {
@@ -77,20 +69,18 @@ impl CrawlHandle {
     }
 }
 
-/// The message whose line is at a place of the document.
-pub fn seq_at(target: Option<web_sys::EventTarget>) -> Option<u64> {
-    let line = target?.dyn_into::<Element>().ok()?.closest(".crawl [data-seq]").ok()??;
-    line.get_attribute("data-seq")?.parse().ok()
+/// The message whose line this is, or a part of it.
+pub fn seq_at(target: &Element) -> Option<u64> {
+    target.closest("[data-seq]").ok()??.get_attribute("data-seq")?.parse().ok()
 }
 
 /// A key was pressed somewhere on the page. Returns the message whose line it
 /// marked.
-pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: NodeRef<html::Section>) -> Option<u64> {
+pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) -> Option<u64> {
     if event.default_prevented() || event.ctrl_key() || event.alt_key() || event.meta_key() {
         return None;
     }
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-    let section = section.get_untracked()?;
     // Keys pressed in the crawl or nowhere in particular are the crawl's.
     let is_ours = target
         .as_ref()
@@ -106,7 +96,7 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: NodeRef<html
         " " if !on_control => Wish::Pause,
         "t" | "T" => Wish::Plain,
         "f" | "F" => {
-            kiosk::toggle_full_screen(&section);
+            kiosk::toggle_full_screen(section);
             return None;
         }
         // The browser's own keys scroll plain text.

@@ -23,7 +23,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo_timers::callback::Interval;
-use leptos::prelude::*;
 
 use super::clock::Clock;
 use crate::crawl::Action;
@@ -44,22 +43,21 @@ pub struct CrawlHandle(Rc<Shared>);
 
 struct Shared {
     crawl: RefCell<Crawl>,
-    shown: Shown,
     /// Only while the crawl can be seen.
     ticks: RefCell<Option<Interval>>,
 }
 
-/// What the controls show; set when it changes.
-#[derive(Clone)]
-struct Shown {
-    scene: ArcRwSignal<Scene>,
-    held: ArcRwSignal<bool>,
-    plain: ArcRwSignal<bool>,
-    speed_percent: ArcRwSignal<u32>,
-    /// How many lines the crawl is behind, when it is.
-    lag: ArcRwSignal<Option<u64>>,
+/// What the controls show.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Controls {
+    scene: Scene,
+    is_held: bool,
+    is_plain: bool,
     /// Nobody has moved for a while.
-    idle: ArcRwSignal<bool>,
+    is_idle: bool,
+    speed_percent: u32,
+    /// How many lines the crawl is behind, when it is.
+    lag: Option<u64>,
 }
 
 struct Crawl {
@@ -106,14 +104,6 @@ impl CrawlHandle {
                 chosen: None,
                 touched: Instant::EPOCH,
             }),
-            shown: Shown {
-                scene: ArcRwSignal::new(Scene::Idle),
-                held: ArcRwSignal::new(false),
-                plain: ArcRwSignal::new(false),
-                speed_percent: ArcRwSignal::new(100),
-                lag: ArcRwSignal::new(None),
-                idle: ArcRwSignal::new(false),
-            },
             ticks: RefCell::default(),
         }))
     }
@@ -123,8 +113,6 @@ impl CrawlHandle {
         let mut crawl = self.0.crawl.borrow_mut();
         let now = crawl.now();
         crawl.teller.push(now, lines, untold);
-        drop(crawl);
-        self.show_scene();
     }
 
     /// How many more lines it takes now: 0 while it is full, paused or out of
@@ -145,8 +133,7 @@ impl CrawlHandle {
         let mut crawl = self.0.crawl.borrow_mut();
         let now = crawl.now();
         crawl.teller.begin(now);
-        drop(crawl);
-        self.show_scene();
+        crawl.show_controls();
     }
 
     /// Takes lines off the screen and out of the queue without playing the
@@ -228,8 +215,7 @@ impl CrawlHandle {
     fn touch(&self) {
         let mut crawl = self.0.crawl.borrow_mut();
         crawl.touched = crawl.now();
-        drop(crawl);
-        set_if_new(&self.0.shown.idle, false);
+        crawl.show_controls();
     }
 
     fn resized(&self) {
@@ -268,23 +254,8 @@ impl CrawlHandle {
         let answer = act(&mut crawl, &mut actions);
         crawl.carry_out(actions);
         crawl.tick();
-        let (held, plain) = (crawl.teller.is_held(), crawl.teller.is_plain());
-        let (speed_percent, lag) = (crawl.teller.speed_percent(), crawl.teller.lag());
-        let idle = crawl.now().since(crawl.touched) > kiosk::IDLE_AFTER;
-        drop(crawl);
-        let shown = &self.0.shown;
-        set_if_new(&shown.held, held);
-        set_if_new(&shown.plain, plain);
-        set_if_new(&shown.speed_percent, speed_percent);
-        set_if_new(&shown.lag, lag);
-        set_if_new(&shown.idle, idle);
-        self.show_scene();
+        crawl.show_controls();
         answer
-    }
-
-    fn show_scene(&self) {
-        let scene = self.0.crawl.borrow().teller.scene();
-        set_if_new(&self.0.shown.scene, scene);
     }
 
     /// `None` where the browser lacks what the crawl is made of.
@@ -300,12 +271,6 @@ impl CrawlHandle {
     fn unmount(&self) {
         self.0.crawl.borrow_mut().stage = None;
         self.0.ticks.take();
-    }
-}
-
-fn set_if_new<T: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<T>, value: T) {
-    if signal.with_untracked(|old| *old != value) {
-        signal.set(value);
     }
 }
 
@@ -351,6 +316,20 @@ impl Crawl {
             }
         }
         stage.mark(self.chosen);
+    }
+
+    fn show_controls(&mut self) {
+        let controls = Controls {
+            scene: self.teller.scene(),
+            is_held: self.teller.is_held(),
+            is_plain: self.teller.is_plain(),
+            is_idle: self.now().since(self.touched) > kiosk::IDLE_AFTER,
+            speed_percent: self.teller.speed_percent(),
+            lag: self.teller.lag(),
+        };
+        if let Some(stage) = &mut self.stage {
+            stage.show(controls);
+        }
     }
 
     fn show_plain(&mut self, plain: bool) {

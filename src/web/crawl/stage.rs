@@ -12,8 +12,10 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Animation, Document, Element, FontFaceSet, HtmlCanvasElement, HtmlElement, KeyframeEffect, Window};
 
 use super::ruler::{BODY_FONT, Ruler, TITLE_FONT};
-use super::sky;
 use super::transcript::Transcript;
+use super::{Controls, sky};
+use crate::console::grouped;
+use crate::crawl::opening::Scene;
 use crate::crawl::pacing::SPEED_EM_PER_S;
 use crate::crawl::plane::{self, Key, Perspective, REBASE_AFTER_EM};
 use crate::crawl::typeset::{self, Column, Edge, Row, Setting, TITLE_ROW, Typeset, Typesetter};
@@ -79,6 +81,7 @@ pub struct Stage {
     blocks: Vec<Block>,
     /// The message whose line is marked.
     marked: Option<u64>,
+    controls: Option<Controls>,
     pub transcript: Transcript,
 }
 
@@ -115,6 +118,7 @@ impl Stage {
             },
             blocks: Vec::new(),
             marked: None,
+            controls: None,
             window,
             document,
             elements,
@@ -170,6 +174,52 @@ impl Stage {
                 fade: number("--crawl-fade")?,
             },
         })
+    }
+
+    /// Makes the controls say how things are.
+    pub fn show(&mut self, controls: Controls) {
+        if self.controls.replace(controls) == Some(controls) {
+            return;
+        }
+        let section = &self.elements.section;
+        let set = |selector: &str, name: &str, value: &str| {
+            let part = match selector {
+                "" => Some(section.clone().into()),
+                _ => section.query_selector(selector).ok().flatten(),
+            };
+            if let Some(part) = part {
+                // Names of ours are always taken.
+                let _ = match name {
+                    "" => {
+                        part.set_text_content(Some(value));
+                        Ok(())
+                    }
+                    "hidden" => part.toggle_attribute_with_force(name, value == "true").map(drop),
+                    _ => part.set_attribute(name, value),
+                };
+            }
+        };
+        let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
+        let words = |flag: bool| if flag { "true" } else { "false" };
+        let scene_name = match scene {
+            Scene::Idle => "idle",
+            Scene::Card => "card",
+            Scene::Crawl => "crawl",
+        };
+        set("", "data-scene", scene_name);
+        set("", "data-plain", words(is_plain));
+        set("", "data-idle", words(is_idle));
+        set(".card", "aria-hidden", words(scene != Scene::Card));
+        set(".pause", "aria-pressed", words(is_held));
+        set(".plain", "aria-pressed", words(is_plain));
+        set(".speed", "", &format!("{speed_percent} %"));
+        set(".live", "hidden", words(lag.is_none()));
+        let behind = match lag {
+            None | Some(0) => "To the newest line".to_owned(),
+            Some(1) => "1 line behind".to_owned(),
+            Some(lines) => format!("{} lines behind", grouped(lines)),
+        };
+        set(".live", "", &behind);
     }
 
     /// Whether nobody can see it: the tab is hidden or the pane is closed.
@@ -376,7 +426,7 @@ fn write(document: &Document, block: &plane::Block) -> Result<HtmlElement, JsVal
 fn write_rows(document: &Document, block: &HtmlElement, setting: &Setting) -> Result<(), JsValue> {
     block.set_attribute("dir", setting.direction.name())?;
     if setting.is_joined {
-        block.class_list().add_1("joined")?;
+        block.class_list().add_1("cursive")?;
     }
     for row in &setting.rows {
         block.append_child(&*write_row(document, row)?)?;

@@ -1,21 +1,40 @@
 //! The component: elements, controls and whatever must be listened to.
+//!
+//! The crawl's nodes never change but by hand, so they aren't made by Leptos: a
+//! string is a tenth of the code, and one listener hears all their events.
 
-use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use wasm_bindgen::closure::Closure;
-use web_sys::{FontFaceSet, MediaQueryList, MouseEvent, ResizeObserver};
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    AddEventListenerOptions, Element, Event, EventTarget, KeyboardEvent, MediaQueryList, MouseEvent, PointerEvent,
+    ResizeObserver, WheelEvent,
+};
 
-use super::hands::{self, GripState};
+use super::hands::{self, Grip};
 use super::kiosk::{self, Vigil};
 use super::stage::Elements;
-use super::{CrawlHandle, Shown, Wish};
-use crate::console::grouped;
-use crate::crawl::opening::{CARD, Opening, Scene};
+use super::{CrawlHandle, Wish};
+use crate::crawl::opening::{CARD, Opening};
 
 /// The setting of the system that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
+
+/// What stands in the section. A button's first class says what it does
+/// ([`pressed`]).
+const NODES: &str = r#"<canvas class="sky" aria-hidden="true"></canvas>
+<div class="stage" aria-hidden="true"><div class="tilt"><div class="plane"></div></div></div>
+<p class="card"><span></span> <span></span></p>
+<div class="transcript" role="log" aria-label="Transcript"></div>
+<div class="crawl-controls" role="group" aria-label="Crawl controls">
+<button type="button" class="live" aria-keyshortcuts="Home" title="To the newest line (Home)" hidden></button>
+<button type="button" class="pause" aria-pressed="false" aria-keyshortcuts="Space" title="Space">Pause</button>
+<button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">−</button>
+<span class="speed">100 %</span>
+<button type="button" class="faster icon" aria-label="Faster" aria-keyshortcuts="ArrowUp" title="Faster (↑)">+</button>
+<button type="button" class="plain" aria-pressed="false" aria-keyshortcuts="T" title="T">Plain text</button>
+<button type="button" class="fill icon" aria-label="Full screen" aria-keyshortcuts="F" title="Full screen (F)"></button>
+</div>"#;
 
 /// The crawl, filling its container.
 ///
@@ -30,254 +49,180 @@ pub fn CrawlView(
     #[prop(into)]
     opening: Signal<Opening>,
     /// The line of this message was chosen.
-    on_reveal: impl Fn(u64) + Copy + 'static,
+    on_reveal: impl Fn(u64) + 'static,
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();
-    let tilt = NodeRef::<html::Div>::new();
-    let plane = NodeRef::<html::Div>::new();
-    let canvas = NodeRef::<html::Canvas>::new();
-    let log = NodeRef::<html::Div>::new();
 
     // Before the mounting: the first thing shown is the opening.
     let to_open = handle.clone();
     Effect::new(move || to_open.open_with(opening.get()));
 
     let mounted = StoredValue::new_local(None::<Mounted>);
-    let to_mount = handle.clone();
+    let on_reveal = std::rc::Rc::new(on_reveal);
     Effect::new(move || {
-        let elements = (|| {
-            Some(Elements {
-                section: section.get()?.unchecked_into(),
-                tilt: tilt.get()?.unchecked_into(),
-                plane: plane.get()?.unchecked_into(),
-                canvas: canvas.get()?,
-                log: log.get()?.unchecked_into(),
-            })
-        })();
-        if let Some(elements) = elements {
-            mounted.set_value(Mounted::new(&to_mount, elements));
+        if let Some(section) = section.get() {
+            let on_reveal = on_reveal.clone();
+            mounted.set_value(Mounted::new(&handle, &section, move |seq| on_reveal(seq)));
         }
     });
+    on_cleanup(move || mounted.set_value(None));
 
-    let to_key = handle.clone();
-    let keys = window_event_listener(ev::keydown, move |event| {
-        if let Some(seq) = hands::on_key(&to_key, &event, section) {
-            on_reveal(seq);
-        }
-    });
-    let to_hide = handle.clone();
-    let look = move || {
-        to_hide.note_visibility();
-        mounted.with_value(|mounted| {
-            if let Some(mounted) = mounted {
-                mounted.vigil.look();
-            }
-        });
-    };
-    let to_look = look.clone();
-    let visibility = window_event_listener(ev::visibilitychange, move |_| look());
-    let full_screen = window_event_listener(ev::fullscreenchange, move |_| to_look());
-    on_cleanup(move || {
-        keys.remove();
-        visibility.remove();
-        full_screen.remove();
-    });
-
-    let Shown { scene, held, plain, speed_percent, lag, idle } = handle.0.shown.clone();
-    let card_scene = scene.clone();
-    let (plain_pressed, lags) = (plain.clone(), lag.clone());
-    let grips = GripState::new_local((None, false));
-    let hand = StoredValue::new_local(handle);
-    let wish = move |wish| {
-        hand.with_value(|handle| handle.wish(wish));
-    };
-    let on_click = move |event: MouseEvent| match hands::seq_at(event.target()) {
-        // The end of a drag is no click.
-        _ if grips.with_value(|(_, dragged)| *dragged) => {}
-        Some(seq) => {
-            hand.with_value(|handle| handle.choose(seq));
-            on_reveal(seq);
-        }
-        None => wish(Wish::SkipCard),
-    };
-    let release = move |_| grips.update_value(|(grip, _)| *grip = None);
-    let can_fill = document().fullscreen_enabled();
-    view! {
-        <section
-            node_ref=section
-            class="crawl"
-            aria-label="Opening crawl"
-            data-scene=move || scene_name(scene.get())
-            data-plain=move || plain.get().to_string()
-            data-idle=move || idle.get().to_string()
-            on:click=on_click
-            on:wheel=move |event| hand.with_value(|handle| handle.wheel(&event))
-            on:pointerdown=move |event| hand.with_value(|handle| handle.grip(&event, grips))
-            on:pointermove=move |event| hand.with_value(|handle| {
-                handle.touch();
-                handle.drag(&event, grips);
-            })
-            on:pointerup=release
-            on:pointercancel=release
-        >
-            <canvas node_ref=canvas class="sky" aria-hidden="true"></canvas>
-            <div class="stage" aria-hidden="true">
-                <div node_ref=tilt class="tilt">
-                    <div node_ref=plane class="plane"></div>
-                </div>
-            </div>
-            <p class="card" aria-hidden=move || (card_scene.get() != Scene::Card).to_string()>
-                <span>{CARD[0]} " "</span>
-                <span>{CARD[1]}</span>
-            </p>
-            <div node_ref=log class="transcript" role="log" aria-label="Transcript"></div>
-            <div class="crawl-controls" role="group" aria-label="Crawl controls">
-                <button
-                    type="button"
-                    class="live"
-                    hidden=move || lags.with(Option::is_none)
-                    aria-keyshortcuts="Home"
-                    title="To the newest line (Home)"
-                    on:click=move |_| wish(Wish::GoLive)
-                >
-                    {move || behind_words(lag.get().unwrap_or(0))}
-                </button>
-                <button
-                    type="button"
-                    class="pause"
-                    aria-pressed=move || held.get().to_string()
-                    aria-keyshortcuts="Space"
-                    title="Space"
-                    on:click=move |_| wish(Wish::Pause)
-                >
-                    "Pause"
-                </button>
-                <button
-                    type="button"
-                    class="icon"
-                    aria-label="Slower"
-                    aria-keyshortcuts="ArrowDown"
-                    title="Slower (↓)"
-                    on:click=move |_| wish(Wish::SlowDown)
-                >
-                    "−"
-                </button>
-                <span class="speed">{move || format!("{} %", speed_percent.get())}</span>
-                <button
-                    type="button"
-                    class="icon"
-                    aria-label="Faster"
-                    aria-keyshortcuts="ArrowUp"
-                    title="Faster (↑)"
-                    on:click=move |_| wish(Wish::Hurry)
-                >
-                    "+"
-                </button>
-                <button
-                    type="button"
-                    class="plain"
-                    aria-pressed=move || plain_pressed.get().to_string()
-                    aria-keyshortcuts="T"
-                    title="T"
-                    on:click=move |_| wish(Wish::Plain)
-                >
-                    "Plain text"
-                </button>
-                <button
-                    type="button"
-                    class="icon fill"
-                    hidden=!can_fill
-                    aria-label="Full screen"
-                    aria-keyshortcuts="F"
-                    title="Full screen (F)"
-                    on:click=move |_| {
-                        if let Some(section) = section.get_untracked() {
-                            kiosk::toggle_full_screen(&section);
-                        }
-                    }
-                ></button>
-            </div>
-        </section>
-    }
+    view! { <section node_ref=section class="crawl" aria-label="Opening crawl" inner_html=NODES></section> }
 }
 
-fn behind_words(lines: u64) -> String {
-    match lines {
-        0 => "To the newest line".to_owned(),
-        1 => "1 line behind".to_owned(),
-        _ => format!("{} lines behind", grouped(lines)),
-    }
-}
-
-fn scene_name(scene: Scene) -> &'static str {
-    match scene {
-        Scene::Idle => "idle",
-        Scene::Card => "card",
-        Scene::Crawl => "crawl",
-    }
+/// What a button does.
+fn pressed(button: &Element) -> Option<Wish> {
+    Some(match button.class_list().item(0)?.as_str() {
+        "live" => Wish::GoLive,
+        "pause" => Wish::Pause,
+        "slower" => Wish::SlowDown,
+        "faster" => Wish::Hurry,
+        "plain" => Wish::Plain,
+        _ => return None,
+    })
 }
 
 /// Everything that listens on the crawl's behalf; dropping it ends all of it.
 struct Mounted {
     handle: CrawlHandle,
     observer: ResizeObserver,
-    motion: Option<MediaQueryList>,
-    fonts: FontFaceSet,
-    on_fonts: Closure<dyn FnMut()>,
-    _on_motion: Closure<dyn FnMut()>,
-    _on_resize: Closure<dyn FnMut()>,
-    vigil: Vigil,
+    heard: Vec<(EventTarget, &'static str)>,
+    on_event: Closure<dyn FnMut(JsValue)>,
 }
 
 impl Mounted {
-    fn new(handle: &CrawlHandle, elements: Elements) -> Option<Self> {
+    /// `None` where the browser lacks what the crawl is made of.
+    fn new(handle: &CrawlHandle, section: &Element, on_reveal: impl Fn(u64) + 'static) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
-        let fonts = document.fonts();
-        let section = elements.section.clone();
-        handle.mount(elements)?;
-
-        let to_resize = handle.clone();
-        let on_resize = Closure::<dyn FnMut()>::new(move || to_resize.resized());
-        let observer = ResizeObserver::new(on_resize.as_ref().unchecked_ref()).ok()?;
-        observer.observe(&section);
+        for (at, words) in CARD.iter().enumerate() {
+            let span = section.query_selector_all(".card span").ok()?.item(at as u32)?;
+            span.set_text_content(Some(words));
+        }
+        let part = |selector: &str| section.query_selector(selector).ok().flatten();
+        if !document.fullscreen_enabled() {
+            part(".fill")?.remove();
+        }
+        handle.mount(Elements {
+            tilt: part(".tilt")?.unchecked_into(),
+            plane: part(".plane")?.unchecked_into(),
+            canvas: part(".sky")?.unchecked_into(),
+            log: part(".transcript")?.unchecked_into(),
+            section: section.clone().unchecked_into(),
+        })?;
 
         let motion = window.match_media(REDUCED_MOTION).ok().flatten();
-        let to_still = handle.clone();
-        let watched = motion.clone();
-        let on_motion = Closure::<dyn FnMut()>::new(move || {
-            to_still.show_plain(watched.as_ref().is_some_and(MediaQueryList::matches));
-        });
         if let Some(motion) = &motion {
             handle.show_plain(motion.matches());
-            motion.set_onchange(Some(on_motion.as_ref().unchecked_ref()));
         }
+        let fonts: EventTarget = document.fonts().into();
+        let mut heard: Vec<(EventTarget, &'static str)> =
+            ["click", "wheel", "pointerdown", "pointermove", "pointerup", "pointercancel"]
+                .map(|name| (section.clone().into(), name))
+                .into();
+        heard.push((window.clone().into(), "keydown"));
+        heard.push((document.clone().into(), "visibilitychange"));
+        heard.push((document.clone().into(), "fullscreenchange"));
+        heard.push((fonts, "loadingdone"));
+        heard.extend(motion.clone().map(|motion| (motion.into(), "change")));
 
-        let to_measure = handle.clone();
-        let on_fonts = Closure::<dyn FnMut()>::new(move || to_measure.fonts_changed());
-        let _ = fonts.add_event_listener_with_callback("loadingdone", on_fonts.as_ref().unchecked_ref());
-
-        Some(Self {
+        let mut listener = Listener {
             handle: handle.clone(),
-            observer,
+            vigil: Vigil::new(window, document),
+            section: section.clone(),
             motion,
-            fonts,
-            on_fonts,
-            _on_motion: on_motion,
-            _on_resize: on_resize,
-            vigil: Vigil::new(window.clone(), document),
-        })
+            grip: None,
+            dragged: false,
+            on_reveal: Box::new(on_reveal),
+        };
+        let on_event = Closure::<dyn FnMut(JsValue)>::new(move |said: JsValue| match said.dyn_into::<Event>() {
+            Ok(event) => listener.hear(&event),
+            // The resize observer's list.
+            Err(_) => listener.handle.resized(),
+        });
+        let callback = on_event.as_ref().unchecked_ref();
+        // The wheel moves the plane and nothing else.
+        let active = AddEventListenerOptions::new();
+        active.set_passive(false);
+        for (target, name) in &heard {
+            // Fails for no target and no listener of ours.
+            let _ = target.add_event_listener_with_callback_and_add_event_listener_options(name, callback, &active);
+        }
+        let observer = ResizeObserver::new(callback).ok()?;
+        observer.observe(section);
+        Some(Self { handle: handle.clone(), observer, heard, on_event })
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
         self.observer.disconnect();
-        if let Some(motion) = &self.motion {
-            motion.set_onchange(None);
+        for (target, name) in &self.heard {
+            let _ = target.remove_event_listener_with_callback(name, self.on_event.as_ref().unchecked_ref());
         }
-        let callback = self.on_fonts.as_ref().unchecked_ref();
-        let _ = self.fonts.remove_event_listener_with_callback("loadingdone", callback);
         self.handle.unmount();
+    }
+}
+
+/// Who hears all events.
+struct Listener {
+    handle: CrawlHandle,
+    vigil: Vigil,
+    section: Element,
+    motion: Option<MediaQueryList>,
+    /// A finger or a pressed mouse on the plane.
+    grip: Option<Grip>,
+    /// The last hand on the plane moved it.
+    dragged: bool,
+    on_reveal: Box<dyn Fn(u64)>,
+}
+
+impl Listener {
+    fn hear(&mut self, event: &Event) {
+        let handle = &self.handle;
+        match event.type_().as_str() {
+            "click" => self.click(event.unchecked_ref::<MouseEvent>()),
+            "wheel" => handle.wheel(event.unchecked_ref::<WheelEvent>()),
+            "keydown" => {
+                if let Some(seq) = hands::on_key(handle, event.unchecked_ref::<KeyboardEvent>(), &self.section) {
+                    (self.on_reveal)(seq);
+                }
+            }
+            "pointerdown" => {
+                self.dragged = false;
+                self.grip = handle.grip(event.unchecked_ref::<PointerEvent>());
+            }
+            "pointermove" => {
+                handle.touch();
+                if let Some(grip) = &mut self.grip {
+                    self.dragged |= handle.drag(event.unchecked_ref::<PointerEvent>(), grip, &self.section);
+                }
+            }
+            "pointerup" | "pointercancel" => self.grip = None,
+            "loadingdone" => handle.fonts_changed(),
+            "change" => handle.show_plain(self.motion.as_ref().is_some_and(MediaQueryList::matches)),
+            // The page was hidden or shown, or the crawl fills the screen.
+            _ => {
+                handle.note_visibility();
+                self.vigil.look();
+            }
+        }
+    }
+
+    fn click(&self, event: &MouseEvent) {
+        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        if let Ok(Some(button)) = target.closest("button") {
+            match pressed(&button) {
+                Some(wish) => drop(self.handle.wish(wish)),
+                None => kiosk::toggle_full_screen(&self.section),
+            }
+        } else if self.dragged {
+            // The end of a drag is no click.
+        } else if let Some(seq) = hands::seq_at(&target) {
+            self.handle.choose(seq);
+            (self.on_reveal)(seq);
+        } else {
+            self.handle.wish(Wish::SkipCard);
+        }
     }
 }
