@@ -62,9 +62,11 @@ pub fn about_rows(payload: &[u8]) -> f64 {
 /// The begin of a text that is longer than this; `None` where it isn't.
 fn cut(text: &str, longest_em: f64) -> Option<&str> {
     let mut width_em = 0.0;
-    let (end, _) = scripts::clusters(text).find(|(_, cluster)| {
-        width_em += cluster.chars().next().map_or(0.0, scripts::about_em);
-        width_em > longest_em
+    // A mark is never too much, so it stays with its letter.
+    let (end, _) = text.char_indices().find(|(_, c)| {
+        let own_em = scripts::about_em(*c);
+        width_em += own_em;
+        own_em > 0.0 && width_em > longest_em
     })?;
     let begin = &text[..end];
     let word = begin.char_indices().rev().take(WORD_CHARACTERS).find(|(_, c)| scripts::is_space(*c));

@@ -24,6 +24,9 @@ pub const SPEAKER_GAP_EM: f64 = 0.3;
 /// Justifying adds at most this to each space, in em.
 const MAX_STRETCH_EM: f64 = 0.30;
 
+/// What the seam between two ideographs takes of that.
+const SEAM_GIVES: f64 = 0.4;
+
 /// A last row shorter than this part of the column looks lost.
 const WIDOW: f64 = 0.28;
 
@@ -250,12 +253,18 @@ fn space_em(pieces: &[Piece], index: usize) -> f64 {
     SPACE_EM
 }
 
-/// Whether justifying widens the place before `pieces[index]`: a space, or the
-/// seam between two characters of which one is an ideograph.
-fn gives_way(pieces: &[Piece], index: usize) -> bool {
+/// How much of a justified row's slack the place before `pieces[index]` takes: a
+/// space all it may, the seam between ideographs a part, other seams nothing.
+fn give(pieces: &[Piece], index: usize) -> f64 {
     let ideograph = |c: Option<char>| c.is_some_and(scripts::is_ideographic);
     let piece = &pieces[index];
-    !piece.glued || ideograph(piece.text.chars().next()) || ideograph(pieces[index - 1].text.chars().next_back())
+    if !piece.glued {
+        1.0
+    } else if ideograph(piece.text.chars().next()) || ideograph(pieces[index - 1].text.chars().next_back()) {
+        SEAM_GIVES
+    } else {
+        0.0
+    }
 }
 
 /// Where rows end (exclusive), over all ways to break.
@@ -267,11 +276,11 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
     for first in (0..count).rev() {
         let mut best = f64::INFINITY;
         let mut width_em = 0.0;
-        let mut gaps = 0_u32;
+        let mut gaps = 0.0_f64;
         for last in first..count {
             if last > first {
                 width_em += space_em(pieces, last);
-                gaps += u32::from(gives_way(pieces, last));
+                gaps += give(pieces, last);
             }
             width_em += pieces[last].width_em;
             if width_em > column_em && last > first {
@@ -279,11 +288,13 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
             }
             let slack = ((column_em - width_em) / column_em).max(0.0);
             let own = if last + 1 == count {
-                let lost = first > 0 && width_em < column_em * WIDOW;
+                // A few ideographs are words of their own.
+                let enough = if pieces[last].glued { WIDOW / 2.0 } else { WIDOW };
+                let lost = first > 0 && width_em < column_em * enough;
                 if lost { WIDOW_COST } else { 0.0 }
             } else {
                 // Much slack over few gaps is what makes rivers.
-                let stretch_em = slack * column_em / f64::from(gaps.max(1));
+                let stretch_em = slack * column_em / gaps.max(1.0);
                 let river = if stretch_em > MAX_STRETCH_EM { 0.01 } else { 0.0 };
                 slack * slack + river + ROW_COST
             };
@@ -310,13 +321,13 @@ fn rows(pieces: &[Piece], breaks: &[usize], column: Column) -> Vec<Row> {
     for &end in breaks {
         let mut row = Row::default();
         let mut width_em = 0.0;
-        let mut gaps = 0_u32;
+        let mut gaps = 0.0_f64;
         for index in first..end {
             let piece = &pieces[index];
             let part = if piece.is_speaker { &mut row.speaker } else { &mut row.text };
             if index > first {
                 width_em += space_em(pieces, index);
-                gaps += u32::from(gives_way(pieces, index));
+                gaps += give(pieces, index);
                 if !piece.glued && !part.is_empty() {
                     part.push(' ');
                 }
@@ -324,9 +335,9 @@ fn rows(pieces: &[Piece], breaks: &[usize], column: Column) -> Vec<Row> {
             part.push_str(&piece.text);
             width_em += piece.width_em;
         }
-        let stretch_em = (column.width_em - width_em) / f64::from(gaps.max(1));
+        let stretch_em = (column.width_em - width_em) / gaps.max(1.0);
         row.justified =
-            column.edge == Edge::Justified && end < pieces.len() && gaps > 0 && stretch_em <= MAX_STRETCH_EM;
+            column.edge == Edge::Justified && end < pieces.len() && gaps > 0.0 && stretch_em <= MAX_STRETCH_EM;
         row.glued = pieces.get(end).is_some_and(|piece| piece.glued);
         rows.push(row);
         first = end;

@@ -644,9 +644,15 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     });
     let console = inner.console.clone();
     let ticking = Rc::clone(&inner);
-    let ticker = StoredValue::new_local(Interval::new(TICK_MS, move || ticking.tick()));
+    // Not while the page is hidden: nothing runs then.
+    let ticker = StoredValue::new_local(None);
+    let tick_while_seen = move |seen: bool| {
+        let ticking = Rc::clone(&ticking);
+        ticker.set_value(seen.then(|| Interval::new(TICK_MS, move || ticking.tick())));
+    };
     let app = App(StoredValue::new_local(inner));
 
+    tick_while_seen(true);
     let network = [
         window_event_listener(leptos::ev::online, move |_| app.with(|inner| inner.wake())),
         window_event_listener(leptos::ev::offline, move |_| {
@@ -655,7 +661,9 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         window_event_listener(leptos::ev::visibilitychange, move |_| {
             app.with(|inner| {
                 let document = inner.browser.document();
-                if document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible) {
+                let seen = document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible);
+                tick_while_seen(seen);
+                if seen {
                     inner.wake();
                 }
             });

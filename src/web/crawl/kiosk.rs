@@ -33,6 +33,7 @@ pub struct Vigil(Rc<Inner>);
 struct Inner {
     window: Window,
     document: Document,
+    crawl: Element,
     wanted: Cell<bool>,
     /// What the browser gave for it; it takes it back when the page is hidden.
     sentinel: RefCell<Option<Sentinel>>,
@@ -56,12 +57,13 @@ extern "C" {
 
 impl Vigil {
     /// Nothing is wanted yet.
-    pub fn new(window: Window, document: Document) -> Self {
+    pub fn new(window: Window, document: Document, crawl: Element) -> Self {
         Self(Rc::new_cyclic(|inner: &Weak<Inner>| {
             let inner = inner.clone();
             Inner {
                 window,
                 document,
+                crawl,
                 wanted: Cell::new(false),
                 sentinel: RefCell::new(None),
                 on_granted: Closure::new(move |sentinel: JsValue| {
@@ -81,6 +83,8 @@ impl Vigil {
         let inner = &self.0;
         let fills = inner.document.fullscreen_element().is_some()
             || inner.window.match_media(FULL_SCREEN).ok().flatten().is_some_and(|query| query.matches());
+        // The style sheet hides what nobody needs while it is watched.
+        let _ = inner.crawl.set_attribute("data-fills", if fills { "true" } else { "false" });
         inner.wanted.set(fills && !inner.document.hidden());
         inner.let_go_if_unwanted();
         if inner.wanted.get() && inner.sentinel.borrow().as_ref().is_none_or(Sentinel::released) {

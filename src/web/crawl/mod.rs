@@ -262,7 +262,8 @@ impl CrawlHandle {
     fn mount(&self, elements: Elements) -> Option<()> {
         {
             let mut crawl = self.0.crawl.borrow_mut();
-            crawl.stage = Some(Stage::new(elements, crawl.now())?);
+            crawl.touched = crawl.now();
+            crawl.stage = Some(Stage::new(elements, crawl.touched)?);
         }
         self.resized();
         Some(())

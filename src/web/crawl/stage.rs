@@ -37,8 +37,8 @@ const PAGE: f64 = 0.5;
 /// … and no finger is followed beyond this: there the plane is all but level.
 const REACH: f64 = 0.8;
 
-/// The class of the line that is marked.
-const MARKED: &str = "marked";
+/// The attribute of the line that is marked.
+const MARK: &str = "aria-current";
 
 /// Longer than this nobody waits for fonts; the system's do.
 const FONTS_AT_MOST: Duration = Duration::from_secs(3);
@@ -181,23 +181,11 @@ impl Stage {
         if self.controls.replace(controls) == Some(controls) {
             return;
         }
-        let section = &self.elements.section;
-        let set = |selector: &str, name: &str, value: &str| {
-            let part = match selector {
-                "" => Some(section.clone().into()),
-                _ => section.query_selector(selector).ok().flatten(),
-            };
-            if let Some(part) = part {
-                // Names of ours are always taken.
-                let _ = match name {
-                    "" => {
-                        part.set_text_content(Some(value));
-                        Ok(())
-                    }
-                    "hidden" => part.toggle_attribute_with_force(name, value == "true").map(drop),
-                    _ => part.set_attribute(name, value),
-                };
-            }
+        let section: &Element = &self.elements.section;
+        let part = |selector: &str| section.query_selector(selector).ok().flatten();
+        // Names of ours are always taken.
+        let set = |part: Option<Element>, name: &str, value: &str| {
+            let _ = part.map(|part| part.set_attribute(name, value));
         };
         let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
         let words = |flag: bool| if flag { "true" } else { "false" };
@@ -206,20 +194,25 @@ impl Stage {
             Scene::Card => "card",
             Scene::Crawl => "crawl",
         };
-        set("", "data-scene", scene_name);
-        set("", "data-plain", words(is_plain));
-        set("", "data-idle", words(is_idle));
-        set(".card", "aria-hidden", words(scene != Scene::Card));
-        set(".pause", "aria-pressed", words(is_held));
-        set(".plain", "aria-pressed", words(is_plain));
-        set(".speed", "", &format!("{speed_percent} %"));
-        set(".live", "hidden", words(lag.is_none()));
+        let whole = || Some(section.clone());
+        set(whole(), "data-scene", scene_name);
+        set(whole(), "data-plain", words(is_plain));
+        set(whole(), "data-idle", words(is_idle));
+        set(part(".card"), "aria-hidden", words(scene != Scene::Card));
+        set(part(".pause"), "aria-pressed", words(is_held));
+        set(part(".plain"), "aria-pressed", words(is_plain));
+        if let Some(speed) = part(".speed") {
+            speed.set_text_content(Some(&format!("{speed_percent} %")));
+        }
+        let Some(live) = part(".live") else { return };
         let behind = match lag {
-            None | Some(0) => "To the newest line".to_owned(),
+            None => return drop(live.set_attribute("hidden", "")),
+            Some(0) => "To the newest line".to_owned(),
             Some(1) => "1 line behind".to_owned(),
             Some(lines) => format!("{} lines behind", grouped(lines)),
         };
-        set(".live", "", &behind);
+        let _ = live.remove_attribute("hidden");
+        live.set_text_content(Some(&behind));
     }
 
     /// Whether nobody can see it: the tab is hidden or the pane is closed.
@@ -282,7 +275,7 @@ impl Stage {
         set_top(&element, top_em);
         let seq = block.entry.seq();
         if seq.is_some() && seq == self.marked {
-            let _ = element.class_list().add_1(MARKED);
+            mark(&element);
         }
         if self.elements.plane.append_child(&element).is_ok() {
             self.blocks.push(Block { key, seq, element, top_em });
@@ -303,8 +296,11 @@ impl Stage {
         }
         self.marked = seq;
         for block in &self.blocks {
-            // A class name of ours is always taken.
-            let _ = block.element.class_list().toggle_with_force(MARKED, seq.is_some() && block.seq == seq);
+            if seq.is_some() && block.seq == seq {
+                mark(&block.element);
+            } else {
+                let _ = block.element.remove_attribute(MARK);
+            }
         }
     }
 
@@ -351,7 +347,9 @@ impl Stage {
         if done.is_err() {
             return;
         }
-        if self.motion == Motion::None {
+        // In a hidden page no frame comes that would carry out the pause, and
+        // till then time counts; a seek carries it out at once.
+        if self.motion == Motion::None || (motion == Motion::Held && self.document.hidden()) {
             self.animation.set_current_time(Some(kept_ms));
         }
         self.kept_ms = kept_ms;
@@ -391,6 +389,11 @@ fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
     Animation::new_with_effect(Some(&effect))
 }
 
+fn mark(line: &HtmlElement) {
+    // A name of ours is always taken.
+    let _ = line.set_attribute(MARK, "true");
+}
+
 fn set_top(element: &HtmlElement, top_em: f64) {
     // Ten-thousandths of an em: a hundredth of a pixel on the largest screen.
     let _ = element.style().set_property("top", &format!("{}em", decimal(top_em)));
@@ -404,7 +407,11 @@ fn write(document: &Document, block: &plane::Block) -> Result<HtmlElement, JsVal
         Entry::Title(_) => "block title",
         Entry::Intro(_) => "block intro",
     };
-    let node = element(document, "div", class)?.unchecked_into::<HtmlElement>();
+    let cursive = match &block.typeset {
+        Typeset::Rows(setting) if setting.is_joined => " cursive",
+        _ => "",
+    };
+    let node = element(document, "div", &format!("{class}{cursive}"))?.unchecked_into::<HtmlElement>();
     if let Some(seq) = block.entry.seq() {
         node.set_attribute("data-seq", &seq.to_string())?;
     }
@@ -425,9 +432,6 @@ fn write(document: &Document, block: &plane::Block) -> Result<HtmlElement, JsVal
 
 fn write_rows(document: &Document, block: &HtmlElement, setting: &Setting) -> Result<(), JsValue> {
     block.set_attribute("dir", setting.direction.name())?;
-    if setting.is_joined {
-        block.class_list().add_1("cursive")?;
-    }
     for row in &setting.rows {
         block.append_child(&*write_row(document, row)?)?;
     }

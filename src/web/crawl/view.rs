@@ -72,7 +72,7 @@ pub fn CrawlView(
 
 /// What a button does.
 fn pressed(button: &Element) -> Option<Wish> {
-    Some(match button.class_list().item(0)?.as_str() {
+    Some(match button.class_name().split(' ').next()? {
         "live" => Wish::GoLive,
         "pause" => Wish::Pause,
         "slower" => Wish::SlowDown,
@@ -128,7 +128,7 @@ impl Mounted {
 
         let mut listener = Listener {
             handle: handle.clone(),
-            vigil: Vigil::new(window, document),
+            vigil: Vigil::new(window, document, section.clone()),
             section: section.clone(),
             motion,
             grip: None,

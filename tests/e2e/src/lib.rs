@@ -9,6 +9,8 @@
 //! | [`browser`] | headless Chromium with a fresh profile, through chromedriver |
 //! | [`devtools`] | Chromium's own protocol, for events and workers |
 //! | [`page`] | the app as a person or a program sees it, per the project's contract |
+//! | [`motion`] | what a camera before the crawl would see |
+//! | [`picture`] | pictures beside those that somebody has looked at |
 //! | [`station`] | the released station |
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
 //! | [`publish`] | the released producer and `mosquitto_pub` |
@@ -26,8 +28,10 @@ pub mod devtools;
 pub mod fault_proxy;
 pub mod load;
 pub mod mosquitto;
+pub mod motion;
 pub mod page;
 pub mod peer;
+pub mod picture;
 pub mod process;
 pub mod publish;
 pub mod site;

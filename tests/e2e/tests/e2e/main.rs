@@ -3,6 +3,7 @@
 mod accessibility;
 mod bad_input;
 mod console;
+mod crawl;
 mod credentials;
 mod first_load;
 mod harness;

@@ -1,0 +1,127 @@
+//! What a camera before the crawl would see, frame by frame.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde::Deserialize;
+
+use crate::page::Page;
+use crate::publish::{Login, Version};
+
+/// How the crawl moved while somebody watched.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watched {
+    /// Frames seen.
+    pub frames: u64,
+    /// How long, in milliseconds.
+    pub milliseconds: f64,
+    /// The farthest that a line went backward from one frame to the next, in pixels.
+    pub backward_px: f64,
+    /// The longest interval between frames, in milliseconds.
+    pub longest_interval_ms: f64,
+    /// The median of the intervals between frames, in milliseconds.
+    pub median_interval_ms: f64,
+    /// The most blocks that stood on the plane.
+    pub most_nodes: u64,
+    /// The newest message whose line was on screen.
+    pub newest_seq: u64,
+}
+
+impl Watched {
+    /// Frames a second.
+    pub fn frames_per_s(&self) -> f64 {
+        self.frames as f64 * 1_000.0 / self.milliseconds.max(1.0)
+    }
+}
+
+/// Begins to watch.
+pub async fn begin(page: &Page) -> Result<()> {
+    page.run(
+        "const seen = window.__watched = { frames: 0, backward: 0, nodes: 0, newest: 0, intervals: [], on: true };
+        const section = crawl(), plane = section.querySelector('.plane');
+        const before = new Map();
+        let last;
+        const frame = (now) => {
+            if (last !== undefined) seen.intervals.push(now - last);
+            last = now;
+            seen.frames += 1;
+            seen.nodes = Math.max(seen.nodes, plane.childElementCount);
+            const edge = section.getBoundingClientRect().bottom;
+            for (const line of plane.querySelectorAll('.line')) {
+                const { top, bottom } = line.getBoundingClientRect();
+                if (before.has(line)) seen.backward = Math.max(seen.backward, bottom - before.get(line));
+                before.set(line, bottom);
+                if (top < edge) seen.newest = Math.max(seen.newest, Number(line.dataset.seq));
+            }
+            for (const line of before.keys()) if (!line.isConnected) before.delete(line);
+            if (seen.on) requestAnimationFrame(frame);
+        };
+        requestAnimationFrame(frame);",
+    )
+    .await
+}
+
+/// Ends watching.
+pub async fn end(page: &Page) -> Result<Watched> {
+    page.evaluate(
+        "(() => {
+            const seen = window.__watched;
+            seen.on = false;
+            const intervals = seen.intervals.toSorted((a, b) => a - b);
+            return {
+                frames: seen.frames,
+                milliseconds: intervals.reduce((sum, each) => sum + each, 0),
+                backwardPx: seen.backward,
+                longestIntervalMs: intervals.at(-1) ?? 0,
+                medianIntervalMs: intervals[intervals.length >> 1] ?? 0,
+                mostNodes: seen.nodes,
+                newestSeq: seen.newest,
+            };
+        })()",
+    )
+    .await
+}
+
+/// How a burst in the midst of a stream is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Burst {
+    /// Lines, one a second, before it and again after it.
+    pub around: u32,
+    /// Lines all at once.
+    pub lines: u32,
+}
+
+/// A line a second, a burst, and a line a second again; `page` is connected to that broker. Returns what was seen, and
+/// how long after the burst its newest line, or one that came later, was on screen.
+///
+/// # Errors
+/// When it isn't within two minutes.
+pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(Watched, Duration)> {
+    let stream = async |from: u32, count: u32| -> Result<()> {
+        let mut each_second = tokio::time::interval(Duration::from_secs(1));
+        for number in from..from + count {
+            each_second.tick().await;
+            broker.publish(Version::V5, "StarWars", &line(number)).await?;
+        }
+        Ok(())
+    };
+    begin(page).await?;
+    stream(0, burst.around).await?;
+    let text: String = (0..burst.lines).map(|number| line(number) + "\n").collect();
+    broker.publish_lines(Version::V5, "StarWars", text).await?;
+    let newest = u64::from(burst.around + burst.lines);
+    let over = std::time::Instant::now();
+    let shown = format!("window.__watched.newest >= {newest}");
+    let (streamed, waited) = tokio::join!(stream(burst.lines, burst.around), async {
+        page.wait_for("the burst's newest line", &shown, Duration::from_secs(120)).await.map(|()| over.elapsed())
+    });
+    streamed?;
+    let watched = end(page).await?;
+    ensure!(watched.frames > 0, "no frame was drawn");
+    Ok((watched, waited?))
+}
+
+fn line(number: u32) -> String {
+    format!(r#"{{"character":"GAUGE","text":"Reading {number} from the far side of the harbour."}}"#)
+}
