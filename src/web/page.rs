@@ -226,9 +226,16 @@ impl App {
         });
     }
 
-    /// A line of the crawl was chosen.
+    /// A line of the crawl was chosen: the console shows its message, or the
+    /// inspector where there is no console.
     fn reveal(self, seq: u64) {
-        self.open_panel(Panel::Message(seq));
+        self.with(|inner| {
+            if inner.shown.view.get_untracked() == View::Crawl {
+                inner.open_panel(Panel::Message(seq));
+            } else {
+                inner.console.reveal(seq);
+            }
+        });
     }
 
     fn open_panel(self, panel: Panel) {

@@ -4,6 +4,7 @@
 //! report says what was wanted beside what was found, and nothing fails.
 
 mod console;
+mod crawl;
 mod report;
 
 use anyhow::{Result, bail};
@@ -13,8 +14,9 @@ use report::Report;
 async fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|other| other == name);
-    if let Some(unknown) = chosen.iter().find(|name| !["million", "steady"].contains(&name.as_str())) {
-        bail!("there is no measurement {unknown:?}: million, steady");
+    if let Some(unknown) = chosen.iter().find(|name| !["million", "steady", "flood", "burst"].contains(&name.as_str()))
+    {
+        bail!("there is no measurement {unknown:?}: million, steady, flood, burst");
     }
     let mut report = Report::default();
     if is_chosen("million") {
@@ -22,6 +24,12 @@ async fn main() -> Result<()> {
     }
     if is_chosen("steady") {
         console::steady(&mut report).await?;
+    }
+    if is_chosen("flood") {
+        crawl::flood(&mut report).await?;
+    }
+    if is_chosen("burst") {
+        crawl::burst(&mut report).await?;
     }
     report.print();
     Ok(())

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde::Deserialize;
+use serde_json::json;
 
+use crate::load::{self, Source};
 use crate::page::Page;
 use crate::publish::{Login, Version};
 
@@ -106,11 +108,12 @@ pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(Watc
         }
         Ok(())
     };
+    let known = page.stat("received").await?;
     begin(page).await?;
     stream(0, burst.around).await?;
     let text: String = (0..burst.lines).map(|number| line(number) + "\n").collect();
     broker.publish_lines(Version::V5, "StarWars", text).await?;
-    let newest = u64::from(burst.around + burst.lines);
+    let newest = known + u64::from(burst.around + burst.lines);
     let over = std::time::Instant::now();
     let shown = format!("window.__watched.newest >= {newest}");
     let (streamed, waited) = tokio::join!(stream(burst.lines, burst.around), async {
@@ -120,6 +123,31 @@ pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(Watc
     let watched = end(page).await?;
     ensure!(watched.frames > 0, "no frame was drawn");
     Ok((watched, waited?))
+}
+
+/// A stream of so many messages a second for so long, on a machine that is so many times slower than this one.
+#[derive(Clone, Copy, Debug)]
+pub struct Flood {
+    /// Messages a second.
+    pub per_second: u32,
+    /// How long, in seconds.
+    pub seconds: u32,
+    /// How much slower the page's thread is made.
+    pub slower: u32,
+}
+
+/// Watches the crawl in a flood; `page` is connected to the source and past the opening.
+pub async fn flood(page: &Page, source: &Source, flood: Flood) -> Result<Watched> {
+    let throttle = async |rate: u32| {
+        page.browser().devtools("Emulation.setCPUThrottlingRate", &json!({"rate": rate})).await.map(drop)
+    };
+    throttle(flood.slower).await?;
+    begin(page).await?;
+    let messages = (flood.per_second * flood.seconds) as usize;
+    source.send(load::Burst { messages, packets_per_frame: 1, per_second: Some(flood.per_second) }).await?;
+    let watched = end(page).await?;
+    throttle(1).await?;
+    Ok(watched)
 }
 
 fn line(number: u32) -> String {

@@ -1,0 +1,79 @@
+//! The crawl's frames in a flood, and ten minutes of it with a burst in the middle.
+
+use anyhow::Result;
+use mqtt_crawl_e2e::load::{Source, TOPIC};
+use mqtt_crawl_e2e::motion::{self, Burst, Flood};
+use mqtt_crawl_e2e::page::in_browser;
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{CRAWL_PATIENCE, link};
+
+use crate::report::Report;
+
+/// A thousand messages a second on a machine six times slower.
+pub async fn flood(report: &mut Report) -> Result<()> {
+    let station = Station::start().await?;
+    let source = Source::start().await?;
+    in_browser("bench-flood", async |page| {
+        let broker = source.ws_url();
+        page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", TOPIC), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        let wish = Flood { per_second: 1_000, seconds: 5, slower: 1 };
+        motion::flood(page, &source, wish).await?;
+        page.wait_for("lines", "lines().length > 0", CRAWL_PATIENCE).await?;
+        let watched = motion::flood(page, &source, Flood { seconds: 20, slower: 6, ..wish }).await?;
+        let frames_per_s = watched.frames_per_s();
+        report.add(
+            "the crawl at 1,000 messages a second, page slowed six times: frames a second",
+            format!("{frames_per_s:.1} (longest interval {:.0} ms)", watched.longest_interval_ms),
+            "at least 55",
+            frames_per_s >= 55.0,
+        );
+        moves(report, "in that flood", &watched);
+        Ok(())
+    })
+    .await
+}
+
+/// Ten minutes at a line a second with a burst of 2,000 in the middle.
+pub async fn burst(report: &mut Report) -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("bench-burst", async |page| {
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        let broker = Login::anonymous(station.mqtt_port()?);
+        broker.publish(Version::V5, TOPIC, "GAUGE: The first of many").await?;
+        page.wait_for_line("The first of many").await?;
+        let (watched, waited) = motion::burst(page, broker, Burst { around: 300, lines: 2_000 }).await?;
+        report.add(
+            "the newest line after a burst of 2,000",
+            format!("on screen after {:.1} s", waited.as_secs_f64()),
+            "within 30 s",
+            waited.as_secs_f64() <= 30.0,
+        );
+        report.add(
+            "frames in ten minutes at a line a second, and a burst",
+            format!("{:.1} a second, longest interval {:.0} ms", watched.frames_per_s(), watched.longest_interval_ms),
+            "no interval over 50 ms",
+            watched.longest_interval_ms <= 50.0,
+        );
+        moves(report, "in those ten minutes", &watched);
+        Ok(())
+    })
+    .await
+}
+
+fn moves(report: &mut Report, when: &str, watched: &motion::Watched) {
+    report.add(
+        format!("the farthest that a line went backward {when}"),
+        format!("{:.2} px", watched.backward_px),
+        "at most 1 px",
+        watched.backward_px <= 1.0,
+    );
+    report.add(
+        format!("blocks on the plane {when}"),
+        format!("{} at most", watched.most_nodes),
+        "at most 60",
+        watched.most_nodes <= 60,
+    );
+}
