@@ -127,11 +127,11 @@ async fn a_line_leads_to_its_message() -> Result<()> {
         )
         .await?;
         key(page, "ArrowLeft").await?;
-        page.wait_for("a marked line", "crawl().querySelector('.line.marked') !== null", PATIENCE).await?;
-        let first: String = page.evaluate("crawl().querySelector('.line.marked').dataset.seq").await?;
+        page.wait_for("a marked line", "crawl().querySelector('.line[aria-current]') !== null", PATIENCE).await?;
+        let first: String = page.evaluate("crawl().querySelector('.line[aria-current]').dataset.seq").await?;
         key(page, "ArrowLeft").await?;
         let expression =
-            format!("crawl().querySelector('.line.marked').dataset.seq === '{}'", first.parse::<u64>()? - 1);
+            format!("crawl().querySelector('.line[aria-current]').dataset.seq === '{}'", first.parse::<u64>()? - 1);
         page.wait_for("the line before it", &expression, PATIENCE).await?;
         page.screenshot("crawl-marked").await.map(drop)
     })
