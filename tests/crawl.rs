@@ -172,7 +172,7 @@ impl Screen {
         placed.sort_by(|a, b| a.0.total_cmp(&b.0));
         for pair in placed.windows(2) {
             let [(above_em, above), (below_em, below)] = [pair[0], pair[1]];
-            let height_em = self.teller.block(above).expect("on the plane").typeset.height_em();
+            let height_em = self.teller.block(above).expect("on the plane").1.typeset.height_em();
             assert!(below_em >= above_em + height_em + 0.24, "{below:?} stands on {above:?}");
             let (above, below) = (self.entries[&above].seq(), self.entries[&below].seq());
             assert!(above < below || below.is_none(), "out of order");
@@ -191,17 +191,17 @@ impl Screen {
             }
             Action::Seek { offset_em } => self.offset_em = offset_em,
             Action::Remove { key } => {
-                assert!(self.tops.remove(&key).is_some(), "{key:?} isn't there");
+                self.tops.remove(&key);
                 self.entries.remove(&key);
             }
             Action::Place { key, top_em } => {
                 // What comes and goes in one task is never there.
-                let Some(block) = self.teller.block(key) else { return };
+                let Some((entry, block)) = self.teller.block(key) else { return };
                 let (height_em, bottom_em) =
                     (top_em - self.offset_em, top_em + block.typeset.height_em() - self.offset_em);
                 let enters = height_em >= -1e-9 || bottom_em <= 1e-9 - DEPTH_EM + ROW_EM;
                 assert!(enters || self.jumps, "popped up at {height_em}");
-                self.entries.insert(key, block.entry.clone());
+                self.entries.insert(key, entry.clone());
                 self.tops.insert(key, top_em);
             }
             Action::Rate(rate) => {
@@ -458,7 +458,7 @@ fn another_column_leaves_the_line_that_is_read_where_it_is() {
     screen.live(200, |second| u64::from(second % 7 == 0));
     let read = |screen: &Screen| {
         let whole = screen.heights_em().into_iter().filter(|(key, height_em)| {
-            height_em + screen.teller.block(*key).map_or(0.0, |block| block.typeset.height_em()) <= 0.0
+            height_em + screen.teller.block(*key).map_or(0.0, |(_, block)| block.typeset.height_em()) <= 0.0
         });
         let (key, height_em) = whole.max_by(|a, b| a.1.total_cmp(&b.1)).expect("a line on screen");
         (screen.entries[&key].seq(), height_em)
@@ -472,8 +472,8 @@ fn another_column_leaves_the_line_that_is_read_where_it_is() {
         let height_em = screen.height_of(seq).expect("on the plane");
         assert!((height_em - before.1).abs() < 1e-9, "{width_em}: {before:?} is at {height_em}");
         for key in screen.tops.keys() {
-            let block = screen.teller.block(*key).expect("on the plane");
-            assert_eq!(block.typeset, screen.typewriter.set(&block.entry), "set for this column");
+            let (entry, block) = screen.teller.block(*key).expect("on the plane");
+            assert_eq!(block.typeset, screen.typewriter.set(entry), "set for this column");
         }
     }
     screen.jumps = false;

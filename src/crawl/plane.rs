@@ -5,11 +5,13 @@
 //! at the bottom edge of the screen, what stands below (at larger values) is
 //! yet to be seen, and what stands `depth` above has faded.
 //!
+//! All entries stand in one row, and three places divide it:
+//!
 //! ```text
 //!  passed    told, and out of sight above: the newest MAX_PASSED of them
 //!  shown     on the plane, MAX_BLOCKS at most
 //!  ahead     told, and out of sight below, since somebody went back
-//!  queue     yet to be told
+//!  queued    yet to be told
 //! ```
 //!
 //! A new block is put at `max(cursor, offset)`: right after its predecessor, or
@@ -83,25 +85,23 @@ pub struct Surroundings {
     pub unmeasured_lines: u64,
 }
 
-/// A block on the plane.
+/// An entry, and where it is if it is on the plane.
+#[derive(Clone, Debug)]
+struct Item {
+    entry: Entry,
+    /// Space below it.
+    gap_em: f64,
+    block: Option<Block>,
+}
+
+/// An entry's block on the plane.
 #[derive(Clone, Debug)]
 pub struct Block {
     key: Key,
-    /// What it is.
-    pub entry: Entry,
     /// How it was set.
     pub typeset: Typeset,
     top_em: f64,
     bottom_em: f64,
-    /// Space below it.
-    gap_em: f64,
-}
-
-/// A block off the plane.
-#[derive(Clone, Debug)]
-struct Kept {
-    entry: Entry,
-    gap_em: f64,
 }
 
 /// A neighbour in time.
@@ -116,10 +116,13 @@ pub enum Toward {
 /// The sheet that the crawl is written on.
 #[derive(Clone, Debug, Default)]
 pub struct Plane {
-    passed: VecDeque<Kept>,
-    shown: VecDeque<Block>,
-    ahead: VecDeque<Kept>,
-    queue: VecDeque<Entry>,
+    items: VecDeque<Item>,
+    /// Where those begin that are shown …
+    shown_from: usize,
+    /// … and where they end.
+    shown_until: usize,
+    /// Where those begin that are yet to be told.
+    told_until: usize,
     /// Where the next block goes: below the last one shown, and its gap.
     cursor_em: f64,
     offset_em: f64,
@@ -137,44 +140,40 @@ impl Plane {
 
     /// Takes an entry that is to be shown after all others.
     pub fn queue(&mut self, entry: Entry) {
-        self.queue.push_back(entry);
+        let gap_em = gap_after(&entry).unwrap_or_default();
+        self.items.push_back(Item { entry, gap_em, block: None });
     }
 
     /// Takes back what still waits for its first place, in its order.
     pub fn unqueue(&mut self) -> impl Iterator<Item = Entry> {
-        self.queue.drain(..)
+        self.items.drain(self.told_until..).map(|item| item.entry)
     }
 
     /// How many entries wait for their first place.
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        self.items.len() - self.told_until
     }
 
     /// How many blocks stand on the plane.
     pub fn shown(&self) -> usize {
-        self.shown.len()
-    }
-
-    /// How many have passed and are remembered.
-    pub fn passed(&self) -> usize {
-        self.passed.len()
+        self.shown_until - self.shown_from
     }
 
     /// How many messages' lines are still to cross the edge: those that wait,
     /// and those that crossed it once, before somebody went back.
     pub fn lines_ahead(&self) -> usize {
-        let told = self.ahead.iter().map(|kept| &kept.entry).chain(&self.queue);
-        told.filter(|entry| matches!(entry, Entry::Told(_))).count()
+        self.items.range(self.shown_until..).filter(|item| matches!(item.entry, Entry::Told(_))).count()
     }
 
     /// Nothing that was told is still below the edge.
     pub fn is_at_end(&self) -> bool {
-        self.ahead.is_empty() && self.shown.back().is_none_or(|last| last.top_em <= self.offset_em + AHEAD_EM)
+        let is_up = |last: &Block| last.top_em <= self.offset_em + AHEAD_EM;
+        self.shown_until == self.told_until && self.last().is_none_or(is_up)
     }
 
     /// There is nothing on it, and nothing to come.
     pub fn is_bare(&self) -> bool {
-        self.shown.is_empty() && self.ahead.is_empty() && self.queue.is_empty()
+        self.shown() == 0 && self.shown_until == self.items.len()
     }
 
     /// The speed that the person likes, and the means to change it.
@@ -182,16 +181,17 @@ impl Plane {
         &mut self.pacing
     }
 
-    /// A block that stands on the plane.
-    pub fn block(&self, key: Key) -> Option<&Block> {
-        // Keys are given to both ends, so they aren't in order.
-        self.shown.iter().find(|block| block.key == key)
+    /// A block that stands on the plane, and what it is.
+    pub fn block(&self, key: Key) -> Option<(&Entry, &Block)> {
+        // Keys are given at both ends, so they aren't in order.
+        let shown = self.items.range(self.shown_from..self.shown_until);
+        shown.filter_map(|item| Some((&item.entry, item.block.as_ref()?))).find(|(_, block)| block.key == key)
     }
 
     /// Everything that is still to cross the edge, in rows.
     pub fn waiting_rows(&self, unmeasured_lines: u64) -> f64 {
         let below_edge = (self.cursor_em - self.offset_em - AHEAD_EM).max(0.0);
-        let lines = (self.queue.len() + self.ahead.len()) as u64 + unmeasured_lines;
+        let lines = (self.items.len() - self.shown_until) as u64 + unmeasured_lines;
         below_edge / ROW_EM + lines as f64 * ROWS_PER_LINE
     }
 
@@ -218,16 +218,16 @@ impl Plane {
     /// something to see.
     pub fn travel(&mut self, around: Surroundings, by_em: f64, actions: &mut Vec<Action>) {
         self.look(around);
-        let first_em = match (self.passed.is_empty(), self.shown.front()) {
+        let first_em = match self.first() {
             // The oldest stays in view.
-            (true, Some(first)) => first.bottom_em + ROW_EM,
-            (true, None) => return,
-            (false, _) => f64::NEG_INFINITY,
+            Some(first) if self.shown_from == 0 => first.bottom_em + ROW_EM,
+            None if self.shown_from == 0 => return,
+            _ => f64::NEG_INFINITY,
         };
-        let last_em = match (self.ahead.is_empty(), self.shown.back()) {
-            (true, Some(last)) => last.bottom_em,
-            (true, None) => self.offset_em,
-            (false, _) => f64::INFINITY,
+        let last_em = match self.last() {
+            Some(last) if self.shown_until == self.told_until => last.bottom_em,
+            None if self.shown_until == self.told_until => self.offset_em,
+            _ => f64::INFINITY,
         };
         // Where it stands already beyond a bound it isn't pulled back.
         let target_em = (self.offset_em + by_em).max(first_em.min(self.offset_em)).min(last_em.max(self.offset_em));
@@ -239,8 +239,7 @@ impl Plane {
     pub fn reveal(&mut self, around: Surroundings, seq: u64, actions: &mut Vec<Action>) -> bool {
         self.look(around);
         let Some(place) = self.place_of(seq) else { return false };
-        let block = place.checked_sub(self.passed.len()).and_then(|at| self.shown.get(at));
-        match block.map(|block| (block.top_em, block.bottom_em)) {
+        match self.items[place].block.as_ref().map(|block| (block.top_em, block.bottom_em)) {
             Some((top_em, bottom_em)) => {
                 let is_readable = bottom_em <= self.offset_em && top_em >= self.offset_em - READ_UP_TO_EM;
                 if !is_readable {
@@ -256,12 +255,11 @@ impl Plane {
     /// that is on screen as a whole.
     pub fn neighbour(&self, seq: Option<u64>, toward: Toward) -> Option<u64> {
         let Some(place) = seq.and_then(|seq| self.place_of(seq)) else {
-            let whole = self.shown.iter().rev().filter(|block| block.bottom_em <= self.offset_em);
-            return whole.filter_map(|block| block.entry.seq()).next();
+            return self.items.range(..self.read()?.0 + 1).rev().find_map(|item| item.entry.seq());
         };
         match toward {
-            Toward::Older => (0..place).rev().find_map(|place| self.at(place)?.seq()),
-            Toward::Newer => (place + 1..).map_while(|place| self.at(place)).find_map(Entry::seq),
+            Toward::Older => self.items.range(..place).rev().find_map(|item| item.entry.seq()),
+            Toward::Newer => self.items.range(place + 1..self.told_until).find_map(|item| item.entry.seq()),
         }
     }
 
@@ -270,7 +268,7 @@ impl Plane {
     pub fn go_to_end(&mut self, around: Surroundings, actions: &mut Vec<Action>) {
         self.look(around);
         if !self.is_at_end() {
-            self.anchor(self.passed.len() + self.shown.len() + self.ahead.len(), self.offset_em, actions);
+            self.anchor(self.told_until, self.offset_em, actions);
         }
     }
 
@@ -278,143 +276,149 @@ impl Plane {
     /// line that is read stays where it is.
     pub fn set_anew(&mut self, around: Surroundings, actions: &mut Vec<Action>) {
         self.look(around);
-        let read = self.shown.iter().rposition(|block| block.bottom_em <= self.offset_em).unwrap_or(0);
-        if let Some(block) = self.shown.get(read) {
-            self.anchor(self.passed.len() + read, block.top_em, actions);
+        if let Some((place, top_em)) = self.read() {
+            self.anchor(place, top_em, actions);
         }
     }
 
     /// Lets these stand on the plane, above the edge, as if they had risen.
     pub fn pose(&mut self, around: Surroundings, entries: Vec<Entry>, actions: &mut Vec<Action>) {
-        self.clear(actions);
         self.look(around);
-        self.cursor_em = self.offset_em;
-        self.passed = entries
-            .into_iter()
-            .map(|entry| {
-                let gap_em = gap_after(&entry).unwrap_or_default();
-                Kept { entry, gap_em }
-            })
-            .collect();
+        self.clear(actions);
+        for entry in entries {
+            self.queue(entry);
+        }
+        self.told_until = self.items.len();
+        self.anchor(self.told_until, self.offset_em, actions);
     }
 
     /// Forgets everything.
     pub fn clear(&mut self, actions: &mut Vec<Action>) {
-        actions.extend(self.shown.drain(..).map(|block| Action::Remove { key: block.key }));
-        self.passed.clear();
-        self.ahead.clear();
-        self.queue.clear();
-        self.cursor_em = self.offset_em;
+        self.anchor(0, self.offset_em, actions);
+        self.items.clear();
+        self.told_until = 0;
     }
 
     /// Takes what has left the screen off the plane, and puts on it what comes
     /// in, at either edge.
     fn fill(&mut self, unmeasured_lines: u64, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
-        let gap_em = pacing::gap_em(self.waiting_rows(unmeasured_lines));
+        let paced_em = pacing::gap_em(self.waiting_rows(unmeasured_lines));
         let horizon_em = self.offset_em - self.depth_em;
-        while let Some(last) = self.shown.pop_back_if(|last| last.top_em > self.offset_em + BELOW_EM) {
-            actions.push(Action::Remove { key: last.key });
-            self.cursor_em = last.top_em;
-            self.ahead.push_front(Kept { entry: last.entry, gap_em: last.gap_em });
+        while let Some(top_em) = self.last().map(|last| last.top_em).filter(|top| *top > self.offset_em + BELOW_EM) {
+            self.shown_until -= 1;
+            self.take_off(self.shown_until, actions);
+            self.cursor_em = top_em;
         }
-        while self.shown.front().is_some_and(|first| first.bottom_em < horizon_em) {
-            self.pass(actions);
-        }
-        while self.cursor_em < self.offset_em + AHEAD_EM {
-            if let Some(Kept { entry, gap_em }) = self.ahead.pop_front() {
-                self.append(entry, self.cursor_em, gap_em, typesetter, actions);
-                // A long way forward goes past many.
-                if self.shown.back().is_some_and(|last| last.bottom_em < horizon_em) {
-                    self.pass(actions);
+        self.let_pass(horizon_em, actions);
+        while self.cursor_em < self.offset_em + AHEAD_EM && self.shown_until < self.items.len() {
+            let place = self.shown_until;
+            let mut top_em = self.cursor_em;
+            if place == self.told_until {
+                self.told_until += 1;
+                top_em = top_em.max(self.offset_em);
+                if let Some(above) = place.checked_sub(1) {
+                    self.items[above].gap_em += top_em - self.cursor_em;
                 }
-            } else if let Some(entry) = self.queue.pop_front() {
+                let Item { entry, gap_em, .. } = &mut self.items[place];
                 actions.push(Action::Transcribe(entry.clone()));
-                let top_em = self.cursor_em.max(self.offset_em);
-                let above = self.shown.back_mut().map(|block| &mut block.gap_em);
-                if let Some(above) = above.or(self.passed.back_mut().map(|kept| &mut kept.gap_em)) {
-                    *above += top_em - self.cursor_em;
-                }
-                let gap_em = gap_after(&entry).unwrap_or(gap_em);
-                self.append(entry, top_em, gap_em, typesetter, actions);
-            } else {
+                *gap_em = gap_after(entry).unwrap_or(paced_em);
+            }
+            self.set(place, typesetter, |_| top_em, actions);
+            self.shown_until += 1;
+            self.cursor_em = self.last().map_or(top_em, |last| last.bottom_em) + self.items[place].gap_em;
+            if self.shown() > MAX_BLOCKS {
+                self.pass(actions);
+            }
+            // A long way forward goes past many.
+            self.let_pass(horizon_em, actions);
+        }
+        while self.shown_from > 0 && self.shown() < MAX_BLOCKS {
+            let place = self.shown_from - 1;
+            let edge_em = self.first().map_or(self.cursor_em, |first| first.top_em);
+            let bottom_em = edge_em - self.items[place].gap_em;
+            if bottom_em <= horizon_em {
                 break;
             }
-        }
-        while self.shown.len() < MAX_BLOCKS
-            && let edge_em = self.shown.front().map_or(self.cursor_em, |first| first.top_em)
-            && let Some(kept) = self.passed.pop_back_if(|kept| edge_em - kept.gap_em > horizon_em)
-        {
-            let Kept { entry, gap_em } = kept;
-            let block = self.block_of(entry, typesetter, |height_em| edge_em - gap_em - height_em, gap_em);
-            if block.top_em > self.offset_em + BELOW_EM {
-                self.cursor_em = block.top_em;
-                self.ahead.push_front(Kept { entry: block.entry, gap_em });
-                continue;
+            self.set(place, typesetter, |height_em| bottom_em - height_em, actions);
+            self.shown_from = place;
+            // A long way back goes past many.
+            if let Some(top_em) = self.first().map(|first| first.top_em).filter(|top| *top > self.offset_em + BELOW_EM)
+            {
+                self.take_off(place, actions);
+                self.shown_until = place;
+                self.cursor_em = top_em;
             }
-            actions.push(Action::Place { key: block.key, top_em: block.top_em - self.base_em });
-            self.shown.push_front(block);
+        }
+        while self.shown_from > MAX_PASSED {
+            self.items.pop_front();
+            self.shown_from -= 1;
+            self.shown_until -= 1;
+            self.told_until -= 1;
         }
     }
 
-    fn append(
+    /// Sets an entry and puts it on the plane; its top follows from its height.
+    fn set(
         &mut self,
-        entry: Entry,
-        top_em: f64,
-        gap_em: f64,
-        typesetter: &mut dyn Typesetter,
-        actions: &mut Vec<Action>,
-    ) {
-        if self.shown.len() >= MAX_BLOCKS {
-            self.pass(actions);
-        }
-        let block = self.block_of(entry, typesetter, |_| top_em, gap_em);
-        self.cursor_em = block.bottom_em + gap_em;
-        actions.push(Action::Place { key: block.key, top_em: top_em - self.base_em });
-        self.shown.push_back(block);
-    }
-
-    fn block_of(
-        &mut self,
-        entry: Entry,
+        place: usize,
         typesetter: &mut dyn Typesetter,
         top_em: impl FnOnce(f64) -> f64,
-        gap_em: f64,
-    ) -> Block {
-        let typeset = typesetter.set(&entry);
+        actions: &mut Vec<Action>,
+    ) {
+        let item = &mut self.items[place];
+        let typeset = typesetter.set(&item.entry);
         let height_em = typeset.height_em();
         let top_em = top_em(height_em);
         self.next_key += 1;
-        Block { key: Key(self.next_key), entry, typeset, top_em, bottom_em: top_em + height_em, gap_em }
+        let key = Key(self.next_key);
+        actions.push(Action::Place { key, top_em: top_em - self.base_em });
+        item.block = Some(Block { key, typeset, top_em, bottom_em: top_em + height_em });
+    }
+
+    fn take_off(&mut self, place: usize, actions: &mut Vec<Action>) {
+        if let Some(block) = self.items[place].block.take() {
+            actions.push(Action::Remove { key: block.key });
+        }
+    }
+
+    /// Takes off what stands above the horizon.
+    fn let_pass(&mut self, horizon_em: f64, actions: &mut Vec<Action>) {
+        while self.first().is_some_and(|first| first.bottom_em < horizon_em) {
+            self.pass(actions);
+        }
     }
 
     /// The uppermost block has passed.
     fn pass(&mut self, actions: &mut Vec<Action>) {
-        let Some(first) = self.shown.pop_front() else { return };
-        actions.push(Action::Remove { key: first.key });
-        if self.passed.len() >= MAX_PASSED {
-            self.passed.pop_front();
-        }
-        self.passed.push_back(Kept { entry: first.entry, gap_em: first.gap_em });
+        self.take_off(self.shown_from, actions);
+        self.shown_from += 1;
     }
 
     /// Takes everything off; what is put back begins with this entry, at this
     /// place.
     fn anchor(&mut self, place: usize, top_em: f64, actions: &mut Vec<Action>) {
-        for block in self.shown.drain(..) {
-            actions.push(Action::Remove { key: block.key });
-            self.passed.push_back(Kept { entry: block.entry, gap_em: block.gap_em });
+        for shown in self.shown_from..self.shown_until {
+            self.take_off(shown, actions);
         }
-        while self.passed.len() > place
-            && let Some(kept) = self.passed.pop_back()
-        {
-            self.ahead.push_front(kept);
-        }
-        while self.passed.len() < place
-            && let Some(kept) = self.ahead.pop_front()
-        {
-            self.passed.push_back(kept);
-        }
+        self.shown_from = place;
+        self.shown_until = place;
         self.cursor_em = top_em;
+    }
+
+    fn first(&self) -> Option<&Block> {
+        self.items.get(self.shown_from)?.block.as_ref()
+    }
+
+    fn last(&self) -> Option<&Block> {
+        self.items.get(self.shown_until.checked_sub(1)?)?.block.as_ref()
+    }
+
+    /// The lowest block that is on screen as a whole, or the first, and its top.
+    fn read(&self) -> Option<(usize, f64)> {
+        let shown = (self.shown_from..self.shown_until).filter_map(|at| Some((at, self.items[at].block.as_ref()?)));
+        let (at, block) =
+            shown.clone().rfind(|(_, block)| block.bottom_em <= self.offset_em).or(shown.clone().next())?;
+        Some((at, block.top_em))
     }
 
     fn look(&mut self, around: Surroundings) {
@@ -441,19 +445,7 @@ impl Plane {
     }
 
     fn place_of(&self, seq: u64) -> Option<usize> {
-        let newest = self.passed.len() + self.shown.len() + self.ahead.len();
-        (0..newest).rev().find(|place| self.at(*place).is_some_and(|entry| entry.tells_of(seq)))
-    }
-
-    fn at(&self, place: usize) -> Option<&Entry> {
-        if let Some(kept) = self.passed.get(place) {
-            return Some(&kept.entry);
-        }
-        let place = place - self.passed.len();
-        if let Some(block) = self.shown.get(place) {
-            return Some(&block.entry);
-        }
-        self.ahead.get(place - self.shown.len()).map(|kept| &kept.entry)
+        (0..self.told_until).rfind(|place| self.items[*place].entry.tells_of(seq))
     }
 }
 

@@ -111,8 +111,8 @@ impl Teller {
         self.plane.pacing().speed_percent()
     }
 
-    /// A block that an action speaks of.
-    pub fn block(&self, key: Key) -> Option<&Block> {
+    /// A block that an action speaks of, and what it is.
+    pub fn block(&self, key: Key) -> Option<(&Entry, &Block)> {
         self.plane.block(key)
     }
 

@@ -307,8 +307,8 @@ impl Crawl {
                 Action::Remove { key } => stage.remove(key),
                 Action::Place { key, top_em } => {
                     // What comes and goes in one task is never there.
-                    if let Some(block) = self.teller.block(key) {
-                        stage.place(key, block, top_em);
+                    if let Some((entry, block)) = self.teller.block(key) {
+                        stage.place(key, entry, &block.typeset, top_em);
                     }
                 }
                 Action::Rate(rate) => stage.change_rate(rate),

@@ -17,7 +17,7 @@ use super::{Controls, sky};
 use crate::console::grouped;
 use crate::crawl::opening::Scene;
 use crate::crawl::pacing::SPEED_EM_PER_S;
-use crate::crawl::plane::{self, Key, Perspective, REBASE_AFTER_EM};
+use crate::crawl::plane::{Key, Perspective, REBASE_AFTER_EM};
 use crate::crawl::typeset::{self, Column, Edge, Row, Setting, TITLE_ROW, Typeset, Typesetter};
 use crate::crawl::{Entry, Motion};
 use crate::engine::update::Told;
@@ -270,10 +270,10 @@ impl Stage {
     }
 
     /// Puts a block onto the plane.
-    pub fn place(&mut self, key: Key, block: &plane::Block, top_em: f64) {
-        let Ok(element) = write(&self.document, block) else { return };
+    pub fn place(&mut self, key: Key, entry: &Entry, typeset: &Typeset, top_em: f64) {
+        let Ok(element) = write(&self.document, entry, typeset) else { return };
         set_top(&element, top_em);
-        let seq = block.entry.seq();
+        let seq = entry.seq();
         if seq.is_some() && seq == self.marked {
             mark(&element);
         }
@@ -399,23 +399,23 @@ fn set_top(element: &HtmlElement, top_em: f64) {
     let _ = element.style().set_property("top", &format!("{}em", decimal(top_em)));
 }
 
-fn write(document: &Document, block: &plane::Block) -> Result<HtmlElement, JsValue> {
-    let class = match &block.entry {
+fn write(document: &Document, entry: &Entry, typeset: &Typeset) -> Result<HtmlElement, JsValue> {
+    let class = match entry {
         Entry::Told(Told::Line { .. }) => "block line",
         Entry::Told(Told::Passed { .. }) => "block line passed",
         Entry::Episode(_) => "block episode",
         Entry::Title(_) => "block title",
         Entry::Intro(_) => "block intro",
     };
-    let cursive = match &block.typeset {
+    let cursive = match typeset {
         Typeset::Rows(setting) if setting.is_joined => " cursive",
         _ => "",
     };
     let node = element(document, "div", &format!("{class}{cursive}"))?.unchecked_into::<HtmlElement>();
-    if let Some(seq) = block.entry.seq() {
+    if let Some(seq) = entry.seq() {
         node.set_attribute("data-seq", &seq.to_string())?;
     }
-    match &block.typeset {
+    match typeset {
         Typeset::Rows(setting) => write_rows(document, &node, setting)?,
         Typeset::Title(title) => {
             let style = format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW));
