@@ -97,6 +97,7 @@ pub const ALL: &[Shortcut] = &[
     shortcut(Place::Console, &["n", "F3", "Control+g"], "The match after"),
     shortcut(Place::Console, &["N", "Shift+F3", "Control+Shift+g"], "The match before"),
     shortcut(Place::Console, &["Enter"], "Look into a message"),
+    shortcut(Place::Console, &["s"], "Show its line in the crawl"),
     shortcut(Place::Console, &["Escape"], "Choose no row"),
     shortcut(Place::Column, &["ArrowLeft", "ArrowRight"], "Move it"),
     shortcut(Place::Column, &["Enter"], "The column's own width"),

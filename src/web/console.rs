@@ -91,6 +91,8 @@ pub enum Wish {
     Columns(Columns),
     /// A panel.
     Open(Panel),
+    /// The crawl's line of this message.
+    ShowInCrawl(u64),
 }
 
 /// What the console says beside its rows.
@@ -411,6 +413,10 @@ impl Console {
             "Enter" if target.tag_name() == "INPUT" => self.seek(back),
             _ if !is_in_rows => return None,
             "n" | "N" => self.seek(on),
+            "s" => {
+                event.prevent_default();
+                return self.0.borrow().reader.at_hand().map(Wish::ShowInCrawl);
+            }
             "Escape" => self.act(Reader::deselect),
             "Enter" => {
                 // Or it would press the button that gets the focus.

@@ -133,7 +133,27 @@ async fn a_line_leads_to_its_message() -> Result<()> {
         let expression =
             format!("crawl().querySelector('.line[aria-current]').dataset.seq === '{}'", first.parse::<u64>()? - 1);
         page.wait_for("the line before it", &expression, PATIENCE).await?;
-        page.screenshot("crawl-marked").await.map(drop)
+        let chosen = async |seq: u64| {
+            let expression = format!("console_().querySelector('[aria-selected=true]')?.dataset.seq === '{seq}'");
+            page.wait_for(&format!("row {seq} to be chosen"), &expression, PATIENCE).await
+        };
+        chosen(first.parse::<u64>()? - 1).await?;
+        page.screenshot("crawl-marked").await?;
+
+        // By a click on the line.
+        page.run("crawl().querySelector('.line[data-seq=\"4\"] .row').click();").await?;
+        chosen(4).await?;
+        page.wait_for("its mark", "crawl().querySelector('.line[aria-current]').dataset.seq === '4'", PATIENCE).await?;
+
+        // And the other way round: from a row of the console.
+        page.run("console_().querySelector('[data-seq=\"1\"]').click();").await?;
+        chosen(1).await?;
+        page.run(
+            "console_().querySelector('[tabindex]').dispatchEvent(
+                new KeyboardEvent('keydown', { key: 's', bubbles: true, cancelable: true }));",
+        )
+        .await?;
+        page.wait_for("its mark", "crawl().querySelector('.line[aria-current]').dataset.seq === '1'", PATIENCE).await
     })
     .await
 }
