@@ -11,7 +11,7 @@
 //! | [`opening`] | what is told before the first message |
 //! | [`plane`] | where a line is put and when it goes; going back and forward |
 //! | [`pacing`] | how fast the plane moves, how close lines stand |
-//! | [`typeset`], [`scripts`] | how a line is broken into rows, in any script |
+//! | [`typeset`], `scripts` | how a line is broken into rows, in any script |
 //! | [`stars`] | where the stars are |
 //!
 //! All lengths are in em of the crawl's font. The browser multiplies them by a

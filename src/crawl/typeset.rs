@@ -7,7 +7,7 @@
 //! stays natural.
 //!
 //! Nothing here knows fonts: the caller measures. Nothing here shortens either:
-//! how much of a message is told is decided once, by [`excerpt`](super::excerpt).
+//! how much of a message is told is decided once, by [`excerpt`].
 
 use super::scripts;
 pub use super::scripts::Direction;

@@ -29,7 +29,7 @@ const NODES: &str = r#"<canvas class="sky" aria-hidden="true"></canvas>
 <div class="crawl-controls" role="group" aria-label="Crawl controls">
 <button type="button" class="live" aria-keyshortcuts="Home" title="To the newest line (Home)" hidden></button>
 <button type="button" class="pause" aria-pressed="false" aria-keyshortcuts="Space" title="Space">Pause</button>
-<button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">−</button>
+<button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">–</button>
 <span class="speed">100 %</span>
 <button type="button" class="faster icon" aria-label="Faster" aria-keyshortcuts="ArrowUp" title="Faster (↑)">+</button>
 <button type="button" class="plain" aria-pressed="false" aria-keyshortcuts="T" title="T">Plain text</button>

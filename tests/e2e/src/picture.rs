@@ -2,7 +2,7 @@
 //!
 //! They are compared as an eye would that stands back: a quarter of a megapixel or less, in shades of grey, each
 //! shade averaged with its neighbours. What edges and shadows differ by between two builds of a browser is below
-//! [`UNSEEN`]; a line that is a few pixels off, another letter, size or colour is not.
+//! `UNSEEN`; a line that is a few pixels off, another letter, size or colour is not.
 
 use std::path::PathBuf;
 
