@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageSecurity};
+use crate::crawl::opening::{Opening, SPEED_NAMES};
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::topic::TopicFilter;
@@ -35,7 +36,7 @@ pub struct Settings {
     pub user_name: Option<String>,
     /// What the page shows.
     pub view: View,
-    /// The words that the crawl opens with.
+    /// How the crawl opens.
     pub opening: Opening,
 }
 
@@ -63,17 +64,6 @@ impl View {
             Self::Console => "console",
         }
     }
-}
-
-/// The words that the crawl opens with; `None` are the app's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Opening {
-    /// The line above the title.
-    pub episode: Option<String>,
-    /// The title.
-    pub title: Option<String>,
-    /// The paragraph below it.
-    pub intro: Option<String>,
 }
 
 /// A link, read.
@@ -159,17 +149,29 @@ impl Settings {
         if let Some(version) = self.version {
             append(&mut link, "protocol", protocol_name(Some(version)));
         }
-        let texts = [
-            ("client", &self.client_id),
-            ("user", &self.user_name),
-            ("episode", &self.opening.episode),
-            ("title", &self.opening.title),
-            ("intro", &self.opening.intro),
-        ];
-        for (key, text) in texts {
+        for (key, text) in [("client", &self.client_id), ("user", &self.user_name)] {
             if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
                 append(&mut link, key, text);
             }
+        }
+        let (opening, own) = (&self.opening, &standard.opening);
+        for (key, text, standard) in [
+            ("card", &opening.card, &own.card),
+            ("logo", &opening.logo, &own.logo),
+            ("episode", &opening.episode, &own.episode),
+            ("title", &opening.title, &own.title),
+            ("intro", &opening.intro, &own.intro),
+        ] {
+            // An empty text is one: that part is left out.
+            if text != standard {
+                append(&mut link, key, text);
+            }
+        }
+        if !opening.has_stars {
+            append(&mut link, "stars", "0");
+        }
+        if opening.speed_percent != own.speed_percent {
+            append(&mut link, "speed", opening.speed_name());
         }
         if self.view != standard.view {
             append(&mut link, "view", self.view.name());
@@ -378,9 +380,24 @@ impl Reader {
             },
             "client" => settings.client_id = filled(value),
             "user" => settings.user_name = filled(value),
-            "episode" => settings.opening.episode = filled(value),
-            "title" => settings.opening.title = filled(value),
-            "intro" => settings.opening.intro = filled(value),
+            "card" => settings.opening.card = value,
+            "logo" => settings.opening.logo = value,
+            "episode" => settings.opening.episode = value,
+            "title" => settings.opening.title = value,
+            "intro" => settings.opening.intro = value,
+            "stars" => match value.as_str() {
+                "1" => settings.opening.has_stars = true,
+                "0" => settings.opening.has_stars = false,
+                _ => self.fault(field, format!("The link's stars is {value:?}; it may be 1 or 0.")),
+            },
+            "speed" => match Opening::speed_from(&value) {
+                Some(percent) => settings.opening.speed_percent = percent,
+                None => {
+                    let words =
+                        format!("The link's speed is {value:?}; it may be {}, in percent.", SPEED_NAMES.join(", "));
+                    self.fault(field, words);
+                }
+            },
             _ => {}
         }
     }
@@ -432,7 +449,7 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
         "protocol" => Field::Protocol,
         "client" => Field::ClientId,
         "user" => Field::UserName,
-        "view" | "episode" | "title" | "intro" | "connect" => Field::Link,
+        "view" | "card" | "logo" | "episode" | "title" | "intro" | "stars" | "speed" | "connect" => Field::Link,
         _ => return None,
     })
 }

@@ -87,7 +87,7 @@ pub const ALL: &[Shortcut] = &[
     shortcut(Place::Crawl, &["Home"], "To the newest line, and on"),
     shortcut(Place::Crawl, &["T"], "Plain text, or the crawl again"),
     shortcut(Place::Crawl, &["F"], "Full screen; controls and pointer go while nobody moves"),
-    shortcut(Place::Crawl, &["Escape"], "Skip the opening card"),
+    shortcut(Place::Crawl, &["Escape", "Enter"], "Skip the opening"),
     shortcut(Place::Filter, &["Enter", "Shift+F3"], "The match before"),
     shortcut(Place::Filter, &["Shift+Enter", "F3", "Control+g"], "The match after"),
     shortcut(Place::Console, &["ArrowUp", "ArrowDown"], "Choose the row above or below"),

@@ -60,9 +60,8 @@ impl Screen {
     /// Behind the opening, which has no words here.
     fn new() -> Self {
         let mut teller = Teller::new();
-        teller.open_with(Opening { episode: String::new(), title: String::new(), intro: String::new() });
+        teller.open_with(Opening::silent());
         teller.begin(Instant::EPOCH);
-        teller.skip_card();
         Self {
             log: MessageLog::new(Limits::default()),
             feed: Feed::default(),
@@ -531,19 +530,131 @@ fn the_person_has_the_speed_in_hand() {
     assert!(screen.rate > 0.2, "it never stands still by that");
 }
 
-#[test]
-fn the_opening_stands_until_the_first_connection() {
+/// With the app's own opening, before the first connection.
+fn idle_screen() -> Screen {
     let mut screen = Screen::new();
     screen.teller = Teller::new();
     screen.jumps = true;
     screen.live(2, |_| 0);
     assert_eq!((screen.teller.scene(), screen.tops.len(), screen.motion), (Scene::Idle, 3, Motion::Held));
     assert!(screen.heights_em().values().all(|height_em| *height_em < 0.0), "above the edge");
-    let begun = Instant::from_millis(screen.now_ms);
-    screen.teller.begin(begun);
-    assert_eq!(screen.teller.scene(), Scene::Card);
+    screen
+}
+
+/// Connected now, with so many messages a second from then on: the seconds until
+/// the first line crosses the edge, and the scenes up to then.
+fn first_line(screen: &mut Screen, a_second: impl Fn(u64) -> u64) -> (u64, Vec<Scene>) {
+    screen.teller.begin(Instant::from_millis(screen.now_ms));
+    let (mut seconds, mut scenes) = (0, vec![screen.teller.scene()]);
+    while screen.seen_seq == 0 && seconds < 120 {
+        screen.arrive_many(a_second(seconds));
+        for _ in 0..1_000 / TICK_MS {
+            screen.tick();
+            if scenes.last() != Some(&screen.teller.scene()) {
+                scenes.push(screen.teller.scene());
+            }
+        }
+        seconds += 1;
+    }
+    (seconds, scenes)
+}
+
+#[test]
+fn the_opening_plays_when_nothing_waits() {
+    let mut screen = idle_screen();
+    let (seconds, scenes) = first_line(&mut screen, |second| u64::from(second > 100));
+    assert!(seconds > 100, "{seconds}");
+    assert_eq!(scenes, [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise, Scene::Intro, Scene::Crawl]);
+    assert!(
+        matches!(screen.told[..], [Entry::Episode(_), Entry::Title(_), Entry::Intro(_), Entry::Told(_), ..]),
+        "{:?}",
+        screen.told
+    );
+}
+
+#[test]
+fn the_words_take_as_long_as_in_the_film() {
+    let mut screen = idle_screen();
+    screen.teller.begin(Instant::from_millis(screen.now_ms));
+    let begun_ms = screen.now_ms;
+    while screen.teller.scene() != Scene::Crawl {
+        screen.tick();
+        assert!(screen.now_ms < begun_ms + 120_000, "no end");
+    }
+    let seconds = (screen.now_ms - begun_ms) / 1_000;
+    assert!((75..100).contains(&seconds), "{seconds} s; the film takes 83");
+}
+
+#[test]
+fn who_waits_for_messages_sees_them_soon() {
+    // They wait already: the title that stands there begins to rise, and they follow it.
+    let mut screen = idle_screen();
+    let (seconds, scenes) = first_line(&mut screen, |second| if second == 0 { 20 } else { 1 });
+    assert!(seconds <= 1, "{seconds} s, by {scenes:?}");
+    assert!(scenes.ends_with(&[Scene::Intro]), "{scenes:?}");
+    assert!(screen.told.iter().all(|entry| matches!(entry, Entry::Told(_))), "{:?}", screen.told);
+
+    // A message a second: all scenes, the words left out.
+    let mut screen = idle_screen();
+    let (seconds, scenes) = first_line(&mut screen, |_| 1);
+    assert!(seconds <= 5, "{seconds} s, by {scenes:?}");
+    assert_eq!(scenes[..5], [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise]);
+
+    // One that comes while the title rises: the introduction gives way.
+    let mut screen = idle_screen();
+    let (seconds, _) = first_line(&mut screen, |second| u64::from(second == 14));
+    assert!(seconds <= 14 + 9, "{seconds} s");
+}
+
+#[test]
+fn the_opening_can_be_paused() {
+    let mut screen = idle_screen();
+    screen.teller.begin(Instant::from_millis(screen.now_ms));
+    screen.live(10, |_| 0);
+    assert_eq!(screen.teller.scene(), Scene::Logo);
+    screen.wish(|teller, _, _| teller.toggle_pause());
+    screen.live(60, |_| 0);
+    assert_eq!((screen.teller.scene(), screen.motion), (Scene::Logo, Motion::Held));
+    screen.wish(|teller, _, _| teller.toggle_pause());
     screen.live(5, |_| 0);
+    assert_eq!((screen.teller.scene(), screen.motion), (Scene::Rise, Motion::Moving));
+}
+
+#[test]
+fn played_again_it_loses_no_line() {
+    let mut screen = Screen::new();
+    screen.live(30, |_| 1);
+    let now = Instant::from_millis(screen.now_ms);
+    screen.jumps = true;
+    screen.wish(|teller, _, _| {
+        teller.open_with(Opening::default());
+        teller.play_opening(now);
+    });
+    screen.live(12, |_| 1);
+    assert_eq!(screen.teller.scene(), Scene::Logo, "all of it, though messages wait");
+    screen.live(10, |_| 1);
+    assert!(screen.told.iter().any(|entry| matches!(entry, Entry::Episode(_))), "{:?}", screen.told);
+    screen.live(120, |_| 0);
+    let (told, passed) = screen.accounts();
+    assert_eq!(told + passed, screen.log.received(), "every message is told or counted");
     assert_eq!(screen.teller.scene(), Scene::Crawl);
-    assert!(matches!(screen.told[..], [Entry::Episode(_), Entry::Title(_), ..]), "{:?}", screen.told);
-    assert_eq!(screen.motion, Motion::Moving);
+}
+
+#[test]
+fn words_that_change_show_at_once_before_the_connection_and_keep_a_chosen_speed() {
+    let mut screen = idle_screen();
+    screen.wish(|teller, _, _| {
+        teller.open_with(Opening { title: "The Salt Road".to_owned(), speed_percent: 170, ..Opening::default() });
+    });
+    screen.live(1, |_| 0);
+    let has_title = |screen: &Screen, title: &str| {
+        screen.entries.values().any(|entry| matches!(entry, Entry::Title(words) if words == title))
+    };
+    assert!(has_title(&screen, "The Salt Road") && !has_title(&screen, &Opening::default().title));
+    assert_eq!(screen.teller.speed_percent(), 170);
+    screen.wish(|teller, _, _| {
+        teller.hurry();
+        teller.open_with(Opening { title: String::new(), speed_percent: 170, ..Opening::default() });
+    });
+    assert_eq!(screen.teller.speed_percent(), 220);
 }

@@ -51,11 +51,6 @@ impl<M: Mountable> Drop for Pane<M> {
     }
 }
 
-/// Without words of its own, so that the first line is told at once.
-fn silent() -> Opening {
-    Opening { episode: String::new(), title: String::new(), intro: String::new() }
-}
-
 fn open(opening: Opening) -> Pane<impl Mountable> {
     let document = document();
     let pane: HtmlElement = document.create_element("div").expect("a node").unchecked_into();
@@ -70,7 +65,7 @@ fn open(opening: Opening) -> Pane<impl Mountable> {
     let given = handle.clone();
     let mounted = mount_to(pane.clone(), move || {
         let opening = Signal::derive(move || opening.clone());
-        view! { <CrawlView handle=given opening=opening on_reveal=|_| () /> }
+        view! { <CrawlView handle=given opening=opening on_reveal=|_| () on_direct=|| () /> }
     });
     Pane { pane, handle, _mounted: mounted }
 }
@@ -101,10 +96,9 @@ impl<M: Mountable> Pane<M> {
         list.iter().map(JsCast::unchecked_into).collect()
     }
 
-    /// Begins with these lines, without the card.
+    /// Begins with these lines.
     async fn tell(&self, lines: Vec<Told>) {
         self.handle.push(lines, 0);
-        self.click(".crawl");
         until("the first line", || !self.all(".line").is_empty()).await;
     }
 }
@@ -136,7 +130,7 @@ async fn before_the_first_connection_the_title_stands_still() {
 
 #[wasm_bindgen_test]
 async fn a_payload_is_never_markup() {
-    let pane = open(silent());
+    let pane = open(Opening::silent());
     let hostile = "<img src=x onerror=\"document.title='harmed'\"> &amp; <b>bold</b>";
     pane.tell(vec![line(7, "<i>Eve</i>", hostile)]).await;
     let told = pane.all(".line").pop().expect("a line");
@@ -151,7 +145,7 @@ async fn a_payload_is_never_markup() {
 
 #[wasm_bindgen_test]
 async fn one_animation_moves_up_and_pauses() {
-    let pane = open(silent());
+    let pane = open(Opening::silent());
     pane.tell(vec![line(1, "Ada", "Hello."), line(2, "", "Goodbye.")]).await;
     assert_eq!(pane.handle.waiting() + pane.all(".line").len() as u64, 2, "told or waiting, never both");
     until("the animation", || pane.animations().len() == 1).await;
@@ -176,7 +170,7 @@ async fn one_animation_moves_up_and_pauses() {
 
 #[wasm_bindgen_test]
 async fn plain_text_takes_the_words_and_runs_no_animation() {
-    let pane = open(silent());
+    let pane = open(Opening::silent());
     pane.tell((1..5).map(|seq| line(seq, "Ada", &format!("Line {seq}."))).collect()).await;
     press("t");
     until("the transcript", || pane.all(".transcript p").len() == 4).await;
@@ -192,7 +186,7 @@ async fn plain_text_takes_the_words_and_runs_no_animation() {
 
 #[wasm_bindgen_test]
 async fn a_resize_moves_nothing() {
-    let pane = open(silent());
+    let pane = open(Opening::silent());
     pane.tell(vec![line(1, "Ada", "Hello, is there anybody at the other end of this?")]).await;
     let told = pane.all(".line").remove(0);
     let top = || {
@@ -215,7 +209,7 @@ async fn a_resize_moves_nothing() {
 
 #[wasm_bindgen_test]
 async fn a_flood_leaves_few_nodes() {
-    let pane = open(silent());
+    let pane = open(Opening::silent());
     pane.tell((1..=4).map(|seq| line(seq, "", "x")).collect()).await;
     for seq in 5..120 {
         pane.handle.push(vec![line(seq, "", "x")], 1_000);

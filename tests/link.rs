@@ -1,6 +1,8 @@
 //! The link of the contract: every key, every bad value, and the way back.
 
 use mqtt_crawl::broker_url::PageSecurity;
+use mqtt_crawl::crawl::opening::Opening;
+use mqtt_crawl::crawl::pacing::SPEEDS_PERCENT;
 use mqtt_crawl::link::{self, Field, Settings, Start, View};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use proptest::prelude::*;
@@ -41,7 +43,7 @@ fn the_contracts_example() {
 fn every_key() {
     let link = clean(
         "#broker=wss%3A%2F%2Fb.example/x%3Fy%3D1&topic=a/%2B&topic=b/#&qos=2&protocol=3.1.1&client=me&user=Ann%C3%A9+B&view=crawl\
-         &episode=Episode+I&title=A+%26+B&intro=100%25+true&connect=1",
+         &episode=Episode+I&title=A+%26+B&intro=100%25+true&card=One%0Atwo&logo=&stars=0&speed=130&connect=1",
     );
     let settings = link.settings;
     assert_eq!(settings.broker, "wss://b.example/x?y=1");
@@ -51,9 +53,16 @@ fn every_key() {
     assert_eq!(settings.client_id.as_deref(), Some("me"));
     assert_eq!(settings.user_name.as_deref(), Some("Anné B"));
     assert_eq!(settings.view, View::Crawl);
-    assert_eq!(settings.opening.episode.as_deref(), Some("Episode I"));
-    assert_eq!(settings.opening.title.as_deref(), Some("A & B"));
-    assert_eq!(settings.opening.intro.as_deref(), Some("100% true"));
+    let opening = Opening {
+        card: "One\ntwo".to_owned(),
+        logo: String::new(),
+        episode: "Episode I".to_owned(),
+        title: "A & B".to_owned(),
+        intro: "100% true".to_owned(),
+        has_stars: false,
+        speed_percent: 130,
+    };
+    assert_eq!(settings.opening, opening);
     assert!(link.connect);
 }
 
@@ -71,6 +80,9 @@ fn a_bad_value_says_which_and_why() {
     faulty("#qos=3", Field::QoS, "0, 1 or 2");
     faulty("#qos=", Field::QoS, "0, 1 or 2");
     faulty("#protocol=4", Field::Protocol, "auto, 5 or 3.1.1");
+    faulty("#stars=many", Field::Link, "1 or 0");
+    faulty("#speed=99", Field::Link, "100, 130");
+    faulty("#speed=fast", Field::Link, "fast");
     faulty("#view=both", Field::Link, "split, crawl or console");
     faulty("#broker=http://x/", Field::Broker, "ws://x/");
     faulty("#broker=", Field::Broker, "empty");
@@ -190,7 +202,9 @@ proptest! {
         qos in 0_u8..3,
         version in proptest::sample::select(vec![None, Some(Version::V5), Some(Version::V311)]),
         view in proptest::sample::select(View::ALL.to_vec()),
-        client_id in text(), user_name in text(), episode in text(), title in text(), intro in text(),
+        client_id in text(), user_name in text(),
+        [card, logo, episode, title, intro] in proptest::array::uniform5(".{0,12}"),
+        has_stars in any::<bool>(), speed_percent in proptest::sample::select(SPEEDS_PERCENT.to_vec()),
         path in "[a-z0-9/+%&=?.-]{0,12}",
     ) {
         let settings = Settings {
@@ -201,7 +215,7 @@ proptest! {
             client_id,
             user_name,
             view,
-            opening: link::Opening { episode, title, intro },
+            opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent },
         };
         let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);
         prop_assert_eq!(read.settings, settings);

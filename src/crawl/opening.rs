@@ -1,44 +1,129 @@
 //! What is told before the first message, and when.
+//!
+//! The film's order and timing: black, a still card, black, the logotype that
+//! fills the frame and retreats, and while it retreats the plane begins to move.
+//! People who wait for messages come first: what waits already is told at once,
+//! and what comes meanwhile shortens the rest.
 
 use std::time::Duration;
 
+use super::Entry;
+use super::pacing::SPEEDS_PERCENT;
 use crate::time::Instant;
 
-/// The words on the card.
-pub const CARD: [&str; 2] = ["Not so long ago, on a broker", "not so far away...."];
+/// The words that stand for the logotype drawn for this project; any other words
+/// are set in type.
+pub const LOGO: &str = "MQTT CRAWL";
 
-/// How long the card stays when nothing presses, its fades included.
-const CARD_AT_EASE: Duration = Duration::from_millis(4_000);
+/// What a link calls the [`SPEEDS_PERCENT`].
+pub const SPEED_NAMES: [&str; SPEEDS_PERCENT.len()] = ["25", "50", "75", "100", "130", "170", "220"];
+
+/// Black before the card.
+const BEFORE: Duration = Duration::from_millis(1_000);
+
+/// How long the card stays when nothing presses, its fade in included.
+const CARD: Duration = Duration::from_millis(6_000);
 
 /// How long it stays when messages wait behind it: enough to be read once.
-const CARD_WITH_MESSAGES: Duration = Duration::from_millis(3_000);
+const CARD_PRESSED: Duration = Duration::from_millis(2_400);
 
-/// The introduction is left out when so many rows wait already: live words go
-/// before ours.
-const INTRO_UP_TO_ROWS: f64 = 14.0;
+/// Black between card and logotype; the card fades in it.
+const BETWEEN: Duration = Duration::from_millis(2_000);
 
-/// The words of the opening; a link may bring its own (`episode`, `title`,
-/// `intro`). An empty one is left out.
+/// The same when messages wait.
+const BETWEEN_PRESSED: Duration = Duration::from_millis(600);
+
+/// How long the logotype retreats; `--retreat` in style/opening.css.
+pub const RETREAT: Duration = Duration::from_millis(11_000);
+
+/// The plane begins to move so long after the logotype …
+const LOGO_ALONE: Duration = Duration::from_millis(4_000);
+
+/// … or so long, when messages wait.
+const LOGO_ALONE_PRESSED: Duration = Duration::from_millis(600);
+
+/// In the first black, so many waiting rows are messages that wait already, two
+/// at least: the opening is left out. A steady stream of one a second isn't.
+const ALREADY_ROWS: f64 = 3.0;
+
+/// When so many rows wait, what is left of the opening is left out.
+const PRESSED_ROWS: f64 = 14.0;
+
+/// The most time that counts between two ticks. A tab that was hidden, or a
+/// machine that slept, goes on where it was.
+const LONGEST_STEP: Duration = Duration::from_millis(500);
+
+/// Everything that a person can choose of the opening; a link carries it. A part
+/// without words is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
+    /// The words on the card; a line break is one on the card.
+    pub card: String,
+    /// What retreats: [`LOGO`] is drawn, other words are set in type.
+    pub logo: String,
     /// The line above the title.
     pub episode: String,
     /// The title.
     pub title: String,
     /// A paragraph that says where the story stands.
     pub intro: String,
+    /// Whether there are stars behind it all.
+    pub has_stars: bool,
+    /// The speed that the crawl begins with, one of [`SPEEDS_PERCENT`].
+    pub speed_percent: u32,
 }
 
 impl Default for Opening {
     /// The app's own words.
     fn default() -> Self {
         Self {
+            card: "Not so long ago, on a broker\nnot so far away....".to_owned(),
+            logo: LOGO.to_owned(),
             episode: "Episode 1883".to_owned(),
             title: "The Retained Message".to_owned(),
             intro: "Small machines at the far edge of the network call into the dark. \
                     One subscriber stays awake and listens for every word...."
                 .to_owned(),
+            has_stars: true,
+            speed_percent: 100,
         }
+    }
+}
+
+impl Opening {
+    /// Without any words: messages are told at once.
+    pub fn silent() -> Self {
+        Self {
+            card: String::new(),
+            logo: String::new(),
+            episode: String::new(),
+            title: String::new(),
+            intro: String::new(),
+            ..Self::default()
+        }
+    }
+
+    /// The name of its speed in a link.
+    pub fn speed_name(&self) -> &'static str {
+        let place = SPEEDS_PERCENT.iter().position(|percent| *percent == self.speed_percent);
+        place.map_or("100", |place| SPEED_NAMES[place])
+    }
+
+    /// The speed of this name, in percent; `None` where there is none.
+    pub fn speed_from(name: &str) -> Option<u32> {
+        SPEED_NAMES.iter().position(|other| *other == name).map(|place| SPEEDS_PERCENT[place])
+    }
+
+    /// What goes onto the plane.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        let part = |words: &str, entry: fn(String) -> Entry| {
+            let words = words.trim();
+            (!words.is_empty()).then(|| entry(words.to_owned()))
+        };
+        [part(&self.episode, Entry::Episode), part(&self.title, Entry::Title), part(&self.intro, Entry::Intro)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -47,27 +132,92 @@ impl Default for Opening {
 pub enum Scene {
     /// Never connected: the title stands still.
     Idle,
-    /// The card.
+    /// Black, without stars.
+    Dark,
+    /// The card, on black.
     Card,
-    /// The plane, with lines on it or still bare.
+    /// Stars, and the logotype before them.
+    Logo,
+    /// The logotype is still retreating, and the plane moves.
+    Rise,
+    /// The plane; words of the opening are on it.
+    Intro,
+    /// The plane, with messages alone. The sky has come up from below.
     Crawl,
 }
 
-/// How much of the opening goes onto the plane once the card is gone.
+impl Scene {
+    /// Every scene, in the order of the film.
+    pub const ALL: [Self; 7] = [Self::Idle, Self::Dark, Self::Card, Self::Logo, Self::Rise, Self::Intro, Self::Crawl];
+
+    /// Its name in `data-scene`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Dark => "dark",
+            Self::Card => "card",
+            Self::Logo => "logo",
+            Self::Rise => "rise",
+            Self::Intro => "intro",
+            Self::Crawl => "crawl",
+        }
+    }
+
+    /// Whether lines are told.
+    pub const fn tells(self) -> bool {
+        matches!(self, Self::Rise | Self::Intro | Self::Crawl)
+    }
+
+    /// Whether there is something to skip.
+    pub const fn can_be_skipped(self) -> bool {
+        matches!(self, Self::Dark | Self::Card | Self::Logo | Self::Rise)
+    }
+}
+
+/// How much of the opening goes onto the plane when it begins to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prologue {
-    /// Episode, title and introduction.
+    /// Episode, title and introduction rise.
     Whole,
-    /// Episode and title: messages press.
-    TitleOnly,
+    /// They stand there already, as before the first connection; messages
+    /// follow them.
+    Poster,
+    /// None of it: messages wait.
+    None,
+}
+
+/// Why the opening plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// There was a first connection: what waits shortens it.
+    Connection,
+    /// Somebody wants to see it: all of it, whatever waits.
+    Wish,
 }
 
 /// Leads from one scene to the next.
 #[derive(Clone, Debug)]
 pub struct Director {
-    scene: Scene,
-    card_since: Instant,
+    cue: Cue,
+    cause: Cause,
     skipped: bool,
+    /// How long the cue has lasted.
+    lasted: Duration,
+    ticked: Option<Instant>,
+}
+
+/// What is being played; [`Scene`] is what one sees of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cue {
+    Idle,
+    Before,
+    Card,
+    Between,
+    Logo,
+    /// How long the logotype has been alone.
+    Rise(Duration),
+    Intro,
+    Crawl,
 }
 
 impl Default for Director {
@@ -79,39 +229,112 @@ impl Default for Director {
 impl Director {
     /// Before the first connection.
     pub fn new() -> Self {
-        Self { scene: Scene::Idle, card_since: Instant::EPOCH, skipped: false }
+        Self { cue: Cue::Idle, cause: Cause::Connection, skipped: false, lasted: Duration::ZERO, ticked: None }
     }
 
     /// What the stage shows.
     pub fn scene(&self) -> Scene {
-        self.scene
+        match self.cue {
+            Cue::Idle => Scene::Idle,
+            Cue::Before | Cue::Between => Scene::Dark,
+            Cue::Card => Scene::Card,
+            Cue::Logo => Scene::Logo,
+            Cue::Rise(_) => Scene::Rise,
+            Cue::Intro => Scene::Intro,
+            Cue::Crawl => Scene::Crawl,
+        }
     }
 
-    /// Shows the card.
-    pub fn begin(&mut self, now: Instant) {
-        self.scene = Scene::Card;
-        self.card_since = now;
-        self.skipped = false;
+    /// Plays the opening from its beginning.
+    pub fn begin(&mut self, now: Instant, cause: Cause) {
+        *self = Self { cue: Cue::Before, cause, skipped: false, lasted: Duration::ZERO, ticked: Some(now) };
     }
 
-    /// Somebody doesn't want to see the card any longer.
+    /// Somebody doesn't want to see any more of it.
     pub fn skip(&mut self) {
         self.skipped = true;
     }
 
-    /// Ends the card when its time has come, and says then what of the opening
-    /// goes onto the plane.
+    /// Whether words of the opening that aren't on the plane yet give way to
+    /// messages.
+    pub fn yields(&self) -> bool {
+        self.cause == Cause::Connection && self.cue != Cue::Crawl
+    }
+
+    /// The opening's words have left the plane.
+    pub fn end_intro(&mut self) {
+        if self.cue == Cue::Intro {
+            self.cue = Cue::Crawl;
+        }
+    }
+
+    /// Goes on to the next scene when its time has come. Says, once, what of the
+    /// opening goes onto the plane, which begins to move then.
+    ///
+    /// Time that passes without ticks counts for little: so it is paused.
     #[must_use]
-    pub fn tick(&mut self, now: Instant, waiting_rows: f64) -> Option<Prologue> {
-        if self.scene != Scene::Card {
-            return None;
+    pub fn tick(&mut self, now: Instant, opening: &Opening, waiting_rows: f64) -> Option<Prologue> {
+        self.lasted += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(LONGEST_STEP);
+        self.ticked = Some(now);
+        let can_press = self.cause == Cause::Connection;
+        let waits = can_press && waiting_rows > 0.0;
+        if std::mem::take(&mut self.skipped) {
+            return self.cut(if waits { Prologue::None } else { Prologue::Whole });
         }
-        let stays = if waiting_rows > 0.0 { CARD_WITH_MESSAGES } else { CARD_AT_EASE };
-        if !self.skipped && now.since(self.card_since) < stays {
-            return None;
+        if can_press && self.cue == Cue::Before && waiting_rows >= ALREADY_ROWS {
+            return self.cut(Prologue::Poster);
         }
-        self.scene = Scene::Crawl;
-        Some(if waiting_rows > INTRO_UP_TO_ROWS { Prologue::TitleOnly } else { Prologue::Whole })
+        if can_press && waiting_rows > PRESSED_ROWS {
+            return self.cut(Prologue::None);
+        }
+        let mut prologue = None;
+        while let Some(lasts) = self.lasts(opening, waits)
+            && self.lasted >= lasts
+        {
+            let before = self.scene();
+            self.cue = self.next();
+            self.lasted = Duration::ZERO;
+            if self.scene().tells() && !before.tells() {
+                prologue = Some(if waits { Prologue::None } else { Prologue::Whole });
+            }
+        }
+        prologue
+    }
+
+    /// Leaves out the rest.
+    fn cut(&mut self, prologue: Prologue) -> Option<Prologue> {
+        let scene = self.scene();
+        if scene.can_be_skipped() {
+            self.cue = Cue::Intro;
+        }
+        (scene.can_be_skipped() && !scene.tells()).then_some(prologue)
+    }
+
+    /// How long what is played lasts; no time at all where it has no words.
+    fn lasts(&self, opening: &Opening, waits: bool) -> Option<Duration> {
+        let has_card = !opening.card.trim().is_empty();
+        let has_logo = !opening.logo.trim().is_empty();
+        let unless_pressed = |at_ease, pressed| if waits { pressed } else { at_ease };
+        Some(match self.cue {
+            Cue::Before if has_card || has_logo => BEFORE,
+            Cue::Card if has_card => unless_pressed(CARD, CARD_PRESSED),
+            Cue::Between if has_card => unless_pressed(BETWEEN, BETWEEN_PRESSED),
+            Cue::Logo if has_logo => unless_pressed(LOGO_ALONE, LOGO_ALONE_PRESSED),
+            Cue::Rise(alone) if has_logo => RETREAT.saturating_sub(alone),
+            Cue::Idle | Cue::Intro | Cue::Crawl => return None,
+            Cue::Before | Cue::Card | Cue::Between | Cue::Logo | Cue::Rise(_) => Duration::ZERO,
+        })
+    }
+
+    fn next(&self) -> Cue {
+        match self.cue {
+            Cue::Before => Cue::Card,
+            Cue::Card => Cue::Between,
+            Cue::Between => Cue::Logo,
+            Cue::Logo => Cue::Rise(self.lasted),
+            Cue::Rise(_) => Cue::Intro,
+            Cue::Idle | Cue::Intro | Cue::Crawl => self.cue,
+        }
     }
 }
 
@@ -119,30 +342,144 @@ impl Director {
 mod tests {
     use super::*;
 
-    fn check(waiting_rows: f64, ends_at_ms: u64, prologue: Prologue) {
+    const TICK_MS: u64 = 100;
+
+    /// Plays the opening with as many rows waiting as are said for each moment.
+    /// Gives each scene with its beginning, in ms, and the prologue with its.
+    fn play(
+        opening: &Opening,
+        cause: Cause,
+        waiting_rows: impl Fn(u64) -> f64,
+    ) -> (Vec<(u64, &'static str)>, Option<(u64, Prologue)>) {
         let mut director = Director::new();
-        assert_eq!(director.tick(Instant::EPOCH, waiting_rows), None);
-        director.begin(Instant::EPOCH);
-        let end =
-            (0..10_000).step_by(200).find_map(|ms| Some((ms, director.tick(Instant::from_millis(ms), waiting_rows)?)));
-        assert_eq!(end, Some((ends_at_ms, prologue)));
-        assert_eq!(director.scene(), Scene::Crawl);
+        director.begin(Instant::EPOCH, cause);
+        let (mut scenes, mut prologue) = (Vec::new(), None);
+        for ms in (0..60_000).step_by(TICK_MS as usize) {
+            if let Some(told) = director.tick(Instant::from_millis(ms), opening, waiting_rows(ms)) {
+                assert_eq!(prologue.replace((ms, told)), None, "the prologue is told once");
+            }
+            let name = director.scene().name();
+            if scenes.last().is_none_or(|(_, last)| *last != name) {
+                scenes.push((ms, name));
+            }
+        }
+        (scenes, prologue)
+    }
+
+    fn check(opening: &Opening, waiting_rows: impl Fn(u64) -> f64, scenes: &[(u64, &str)], prologue: (u64, Prologue)) {
+        let played = play(opening, Cause::Connection, waiting_rows);
+        assert_eq!(played, (scenes.to_vec(), Some(prologue)));
+    }
+
+    const FILM: [(u64, &str); 6] =
+        [(0, "dark"), (1_000, "card"), (7_000, "dark"), (9_000, "logo"), (13_000, "rise"), (20_000, "intro")];
+
+    #[test]
+    fn the_timing_of_the_film() {
+        check(&Opening::default(), |_| 0.0, &FILM, (13_000, Prologue::Whole));
     }
 
     #[test]
-    fn the_card_yields_to_messages() {
-        check(0.0, 4_000, Prologue::Whole);
-        check(5.0, 3_000, Prologue::Whole);
-        check(500.0, 3_000, Prologue::TitleOnly);
+    fn parts_without_words_are_left_out() {
+        let own = Opening::default();
+        let no_card = Opening { card: " ".to_owned(), ..own.clone() };
+        let scenes = [(0, "dark"), (1_000, "logo"), (5_000, "rise"), (12_000, "intro")];
+        check(&no_card, |_| 0.0, &scenes, (5_000, Prologue::Whole));
+        let no_logo = Opening { logo: String::new(), ..own };
+        let scenes = [(0, "dark"), (1_000, "card"), (7_000, "dark"), (9_000, "intro")];
+        check(&no_logo, |_| 0.0, &scenes, (9_000, Prologue::Whole));
+        check(&Opening::silent(), |_| 0.0, &[(0, "intro")], (0, Prologue::Whole));
     }
 
     #[test]
-    fn skipping_ends_the_card_at_once_and_only_that_one() {
+    fn speeds_have_their_names() {
+        for speed_percent in SPEEDS_PERCENT {
+            let opening = Opening { speed_percent, ..Opening::default() };
+            assert_eq!(opening.speed_name(), speed_percent.to_string());
+            assert_eq!(Opening::speed_from(opening.speed_name()), Some(speed_percent));
+        }
+    }
+
+    #[test]
+    fn what_waits_already_is_told_at_once() {
+        check(&Opening::default(), |_| 3.6, &[(0, "intro")], (0, Prologue::Poster));
+        let at_600 = |ms| if ms < 600 { 0.0 } else { 500.0 };
+        check(&Opening::default(), at_600, &[(0, "dark"), (600, "intro")], (600, Prologue::Poster));
+    }
+
+    #[test]
+    fn a_steady_stream_shortens_it() {
+        let one_a_second = |ms: u64| ((ms + 500) / 1_000) as f64 * 1.8;
+        let scenes =
+            [(0, "dark"), (1_000, "card"), (3_400, "dark"), (4_000, "logo"), (4_600, "rise"), (15_000, "intro")];
+        let (played, prologue) =
+            play(&Opening::default(), Cause::Connection, |ms| if ms < 4_600 { one_a_second(ms) } else { 1.8 });
+        assert_eq!((&played[..], prologue), (&scenes[..], Some((4_600, Prologue::None))));
+        // The first one in the middle of the card.
+        let late = |ms| if ms < 5_000 { 0.0 } else { 1.8 };
+        let scenes =
+            [(0, "dark"), (1_000, "card"), (5_000, "dark"), (5_600, "logo"), (6_200, "rise"), (16_600, "intro")];
+        let (played, prologue) = play(&Opening::default(), Cause::Connection, late);
+        assert_eq!((&played[..], prologue), (&scenes[..], Some((6_200, Prologue::None))));
+    }
+
+    #[test]
+    fn a_burst_ends_it() {
+        for (at_ms, last) in [(3_000, "card"), (8_000, "dark"), (10_000, "logo")] {
+            let burst = |ms| if ms < at_ms { 0.0 } else { 500.0 };
+            let (played, prologue) = play(&Opening::default(), Cause::Connection, burst);
+            assert_eq!(played[played.len() - 2].1, last);
+            assert_eq!(played.last(), Some(&(at_ms, "intro")));
+            assert_eq!(prologue, Some((at_ms, Prologue::None)));
+        }
+    }
+
+    #[test]
+    fn who_asks_for_it_sees_all_of_it() {
+        let played = play(&Opening::default(), Cause::Wish, |_| 500.0);
+        assert_eq!(played, (FILM.to_vec(), Some((13_000, Prologue::Whole))));
+    }
+
+    #[test]
+    fn skipping_ends_it_at_once_and_only_that_one() {
+        let opening = Opening::default();
+        for skip_at_ms in [0, 3_000, 8_000, 10_000, 15_000] {
+            let mut director = Director::new();
+            director.begin(Instant::EPOCH, Cause::Connection);
+            let mut told = 0;
+            for ms in (0..skip_at_ms).step_by(TICK_MS as usize) {
+                told += usize::from(director.tick(Instant::from_millis(ms), &opening, 0.0).is_some());
+            }
+            director.skip();
+            told += usize::from(director.tick(Instant::from_millis(skip_at_ms), &opening, 0.0).is_some());
+            assert_eq!((director.scene(), told), (Scene::Intro, 1), "skipped at {skip_at_ms}");
+            director.begin(Instant::from_millis(50_000), Cause::Wish);
+            assert_eq!(director.tick(Instant::from_millis(50_200), &opening, 0.0), None);
+            assert_eq!(director.scene(), Scene::Dark);
+        }
+    }
+
+    #[test]
+    fn while_nobody_sees_it_no_time_passes() {
+        let opening = Opening::default();
         let mut director = Director::new();
-        director.begin(Instant::EPOCH);
-        director.skip();
-        assert_eq!(director.tick(Instant::from_millis(200), 0.0), Some(Prologue::Whole));
-        director.begin(Instant::from_millis(1_000));
-        assert_eq!(director.tick(Instant::from_millis(1_200), 0.0), None);
+        director.begin(Instant::EPOCH, Cause::Connection);
+        for ms in (0..3_000).step_by(TICK_MS as usize) {
+            assert_eq!(director.tick(Instant::from_millis(ms), &opening, 0.0), None);
+        }
+        assert_eq!(director.tick(Instant::from_millis(8 * 3_600_000), &opening, 0.0), None);
+        assert_eq!(director.scene(), Scene::Card);
+    }
+
+    #[test]
+    fn the_style_takes_as_long() {
+        let style = concat!(include_str!("../../style/opening.css"), include_str!("../../style/stars.css"));
+        let seconds = style.split("--retreat: ").nth(1).and_then(|rest| rest.split('s').next());
+        let seconds: f64 = seconds.and_then(|seconds| seconds.parse().ok()).expect("the logotype's time");
+        assert_eq!(Duration::from_secs_f64(seconds), RETREAT);
+        for scene in Scene::ALL {
+            let is_named = style.contains(&format!("data-scene=\"{}\"", scene.name()));
+            assert!(is_named || matches!(scene, Scene::Idle | Scene::Intro), "{scene:?} has no look");
+        }
     }
 }

@@ -110,6 +110,11 @@ impl Pacing {
         SPEEDS_PERCENT[self.speed]
     }
 
+    /// The person wants this speed, or the next slower one there is.
+    pub fn choose(&mut self, percent: u32) {
+        self.speed = SPEEDS_PERCENT.iter().rposition(|speed| *speed <= percent).unwrap_or(0);
+    }
+
     /// The person wants it faster.
     pub fn hurry(&mut self) {
         self.speed = (self.speed + 1).min(SPEEDS_PERCENT.len() - 1);

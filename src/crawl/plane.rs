@@ -176,6 +176,12 @@ impl Plane {
         self.shown() == 0 && self.shown_until == self.items.len()
     }
 
+    /// Words of the opening stand on it, or are to come.
+    pub fn has_opening(&self) -> bool {
+        let entries = self.shown.iter().map(|block| &block.entry).chain(&self.queue);
+        entries.into_iter().any(|entry| !matches!(entry, Entry::Told(_)))
+    }
+
     /// The speed that the person likes, and the means to change it.
     pub fn pacing(&mut self) -> &mut Pacing {
         &mut self.pacing

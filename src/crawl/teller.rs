@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::opening::{Director, Opening, Prologue, Scene};
+use super::opening::{Cause, Director, Opening, Prologue, Scene};
 use super::plane::{Block, Key, Plane, Surroundings, Toward};
 use super::typeset::Typesetter;
 use super::{Action, Entry, Motion};
@@ -151,24 +151,39 @@ impl Teller {
     pub fn lag(&self) -> Option<u64> {
         let lines = self.waiting() + self.untold;
         let lags = lines >= BEHIND_FROM_LINES || (self.hold == Hold::LookingBack);
-        (lags && !self.is_plain && self.scene() == Scene::Crawl).then_some(lines)
+        (lags && !self.is_plain && self.scene().tells()).then_some(lines)
     }
 
     /// Connected: plays the opening, unless it was played already.
     pub fn begin(&mut self, now: Instant) {
         if self.scene() == Scene::Idle {
-            self.director.begin(now);
+            self.director.begin(now, Cause::Connection);
         }
     }
 
-    /// The words of the opening.
+    /// Plays the opening, whether or not it was played already.
+    pub fn play_opening(&mut self, now: Instant) {
+        self.hold = Hold::Free;
+        self.director.begin(now, Cause::Wish);
+    }
+
+    /// What the opening is made of.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// From now on the opening is made of this.
     pub fn open_with(&mut self, opening: Opening) {
+        // A speed chosen by key stays when words change.
+        if opening.speed_percent != self.opening.speed_percent {
+            self.plane.pacing().choose(opening.speed_percent);
+        }
         self.opening = opening;
         self.is_posed = false;
     }
 
-    /// Nobody wants to see the card any longer.
-    pub fn skip_card(&mut self) {
+    /// Nobody wants to see any more of the opening.
+    pub fn skip_opening(&mut self) {
         self.director.skip();
     }
 
@@ -176,7 +191,7 @@ impl Teller {
     /// follows as usual.
     pub fn clear(&mut self, actions: &mut Vec<Action>) {
         self.incoming.clear();
-        if self.scene() == Scene::Crawl {
+        if self.scene().tells() {
             self.plane.clear(actions);
         }
         if self.hold == Hold::LookingBack {
@@ -216,7 +231,7 @@ impl Teller {
     /// sight anew.
     pub fn set_anew(&mut self, sight: Sight, actions: &mut Vec<Action>) {
         self.is_posed = false;
-        if self.scene() == Scene::Crawl {
+        if self.scene().tells() {
             self.plane.set_anew(self.around(sight), actions);
         }
     }
@@ -278,10 +293,13 @@ impl Teller {
 
     fn tell(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         if self.hold != Hold::Paused {
-            self.end_card(sight, actions);
+            self.direct(sight, actions);
         }
-        if self.scene() != Scene::Crawl {
+        if !self.scene().tells() {
             return;
+        }
+        if self.director.yields() && !self.incoming.is_empty() {
+            self.leave_out_opening();
         }
         while self.plane.queued() < READY_ENTRIES
             && !self.is_held()
@@ -290,12 +308,15 @@ impl Teller {
             self.plane.queue(Entry::Told(told));
         }
         self.plane.tick(sight.now, self.around(sight), typesetter, actions);
+        if !self.plane.has_opening() {
+            self.director.end_intro();
+        }
     }
 
     /// The flat transcript takes lines as they come.
     fn tell_plainly(&mut self, sight: Sight, actions: &mut Vec<Action>) {
         self.director.skip();
-        self.end_card(sight, actions);
+        self.direct(sight, actions);
         if self.hold == Hold::Paused {
             return;
         }
@@ -303,15 +324,31 @@ impl Teller {
         actions.extend(self.incoming.drain(..).map(|told| Action::Transcribe(Entry::Told(told))));
     }
 
-    /// Ends the card when its time has come; then the opening is queued on a
-    /// bare plane.
-    fn end_card(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+    /// Leads through the opening. When the plane is to move, the opening's words
+    /// are queued on it.
+    fn direct(&mut self, sight: Sight, actions: &mut Vec<Action>) {
         let waiting = self.plane.waiting_rows(self.unmeasured());
-        let Some(prologue) = self.director.tick(sight.now, waiting) else { return };
+        let Some(prologue) = self.director.tick(sight.now, &self.opening, waiting) else { return };
+        if prologue == Prologue::Poster && self.is_posed {
+            return;
+        }
+        self.leave_out_opening();
         self.plane.clear(actions);
-        for entry in self.opening.entries() {
-            if prologue == Prologue::Whole || !matches!(entry, Entry::Intro(_)) {
+        // In the transcript words take no time.
+        if prologue == Prologue::Whole || self.is_plain {
+            for entry in self.opening.entries() {
                 self.plane.queue(entry);
+            }
+        }
+    }
+
+    /// Whatever of the opening has no place on the plane yet goes; lines that
+    /// wait there come back.
+    fn leave_out_opening(&mut self) {
+        let queued: Vec<_> = self.plane.unqueue().collect();
+        for entry in queued.into_iter().rev() {
+            if let Entry::Told(told) = entry {
+                self.incoming.push_front(told);
             }
         }
     }
@@ -327,7 +364,7 @@ impl Teller {
     fn motion_wanted(&self) -> Motion {
         if self.is_plain {
             Motion::None
-        } else if self.scene() != Scene::Crawl || self.is_held() || self.is_unseen || self.plane.is_bare() {
+        } else if !self.scene().tells() || self.is_held() || self.is_unseen || self.plane.is_bare() {
             Motion::Held
         } else {
             Motion::Moving
@@ -335,7 +372,7 @@ impl Teller {
     }
 
     fn can_travel(&self) -> bool {
-        !self.is_plain && self.scene() == Scene::Crawl
+        !self.is_plain && self.scene().tells()
     }
 
     fn note_travel(&mut self, back: bool) {
@@ -352,19 +389,5 @@ impl Teller {
 
     fn around(&self, sight: Sight) -> Surroundings {
         Surroundings { offset_em: sight.offset_em, depth_em: sight.depth_em, unmeasured_lines: self.unmeasured() }
-    }
-}
-
-impl Opening {
-    /// Its parts that have words.
-    fn entries(&self) -> Vec<Entry> {
-        let part = |words: &str, entry: fn(String) -> Entry| {
-            let words = words.trim();
-            (!words.is_empty()).then(|| entry(words.to_owned()))
-        };
-        [part(&self.episode, Entry::Episode), part(&self.title, Entry::Title), part(&self.intro, Entry::Intro)]
-            .into_iter()
-            .flatten()
-            .collect()
     }
 }

@@ -7,7 +7,7 @@ use web_sys::Event;
 use super::live::{self, Words};
 
 use crate::broker_url::PageSecurity;
-use crate::crawl::opening;
+use crate::crawl::opening::Opening;
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::engine::update::TokenNote;
 use crate::link::{self, Fault, Field, Settings, View};
@@ -26,9 +26,8 @@ pub struct Form {
     user_name: RwSignal<String>,
     /// In memory only: never written to a link, a store or a log.
     password: RwSignal<String>,
-    episode: RwSignal<String>,
-    title: RwSignal<String>,
-    intro: RwSignal<String>,
+    /// Chosen in the Director panel.
+    pub opening: RwSignal<Opening>,
     preset: RwSignal<usize>,
     faults: RwSignal<Vec<Fault>>,
     page: StoredValue<PageFacts>,
@@ -66,9 +65,7 @@ impl Form {
             client_id: RwSignal::default(),
             user_name: RwSignal::default(),
             password: RwSignal::default(),
-            episode: RwSignal::default(),
-            title: RwSignal::default(),
-            intro: RwSignal::default(),
+            opening: RwSignal::default(),
             preset: RwSignal::new(0),
             faults: RwSignal::default(),
             page: StoredValue::new(page),
@@ -91,18 +88,13 @@ impl Form {
         self.version.set(settings.version);
         self.client_id.set(settings.client_id.clone().unwrap_or(page.client_id));
         self.user_name.set(settings.user_name.clone().unwrap_or_default());
-        let words = opening::Opening::default();
-        let text = |given: &Option<String>, own: String| given.clone().unwrap_or(own);
-        self.episode.set(text(&settings.opening.episode, words.episode));
-        self.title.set(text(&settings.opening.title, words.title));
-        self.intro.set(text(&settings.opening.intro, words.intro));
+        self.opening.set(settings.opening.clone());
         self.faults.set(Vec::new());
     }
 
     /// The settings as typed.
     pub fn settings(&self, view: View) -> Settings {
         let page = self.page.get_value();
-        let own = opening::Opening::default();
         let unless = |text: String, standard: &str| Some(text).filter(|text| !text.is_empty() && text != standard);
         Settings {
             broker: self.broker.get_untracked(),
@@ -117,11 +109,7 @@ impl Form {
             ),
             user_name: unless(self.user_name.get_untracked(), ""),
             view,
-            opening: link::Opening {
-                episode: unless(self.episode.get_untracked(), &own.episode),
-                title: unless(self.title.get_untracked(), &own.title),
-                intro: unless(self.intro.get_untracked(), &own.intro),
-            },
+            opening: self.opening.get_untracked(),
         }
     }
 
@@ -165,11 +153,6 @@ impl Form {
     /// Whether a password is typed in.
     pub fn has_password(&self) -> bool {
         self.password.with_untracked(|password| !password.is_empty())
-    }
-
-    /// The words that the crawl opens with.
-    pub fn opening(&self) -> opening::Opening {
-        opening::Opening { episode: self.episode.get(), title: self.title.get(), intro: self.intro.get() }
     }
 
     /// A topic filter is subscribed to: it stands among the topics.
@@ -501,7 +484,7 @@ pub fn ConnectionForm(
                 {move || token.get().map(|note| token_view(note, on_renew))}
             </div>
             <details class="more">
-                <summary>"More: client identifier, opening words"</summary>
+                <summary>"More: client identifier"</summary>
                 <div class="fields">
                     {text_field(
                         form,
@@ -512,39 +495,6 @@ pub fn ConnectionForm(
                             kind: "text",
                             placeholder: "",
                             value: form.client_id,
-                        },
-                    )}
-                    {text_field(
-                        form,
-                        TextBox {
-                            field: Field::Link,
-                            id: "episode",
-                            label: "Episode",
-                            kind: "text",
-                            placeholder: "",
-                            value: form.episode,
-                        },
-                    )}
-                    {text_field(
-                        form,
-                        TextBox {
-                            field: Field::Link,
-                            id: "title",
-                            label: "Title",
-                            kind: "text",
-                            placeholder: "",
-                            value: form.title,
-                        },
-                    )}
-                    {text_field(
-                        form,
-                        TextBox {
-                            field: Field::Link,
-                            id: "intro",
-                            label: "Introduction",
-                            kind: "text",
-                            placeholder: "",
-                            value: form.intro,
                         },
                     )}
                 </div>

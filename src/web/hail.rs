@@ -5,14 +5,15 @@ use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
 /// The page calls the panels: a panel's [`Panel::call`] to open it, a `MessagePort` that
-/// leads to the worker, `null` when there is no worker at its end any more, or
-/// the app's settings behind [`SETTINGS`].
+/// leads to the worker, `null` when there is no worker at its end any more, the
+/// app's settings behind [`SETTINGS`], or the opening behind [`OPENING`].
 pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
 /// command that goes ahead of every wish to connect, or a text behind [`FILTER`],
-/// [`REVEAL`], [`SETTINGS`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`].
+/// [`REVEAL`], [`SETTINGS`], [`OPENING`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or
+/// [`PLAY`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// Connect again with what stands in the form.
@@ -33,6 +34,13 @@ pub const SUBSCRIBED: &str = "subscribed ";
 
 /// … and one that isn't any more.
 pub const UNSUBSCRIBED: &str = "unsubscribed ";
+
+/// What the crawl's opening begins with, as it is now or is to be: a link of it
+/// alone.
+pub const OPENING: &str = "opening ";
+
+/// Play the opening.
+pub const PLAY: &str = "play";
 
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
@@ -58,6 +66,8 @@ pub enum Panel {
     Help,
     /// What is subscribed to.
     Subscriptions,
+    /// How the crawl opens.
+    Director,
     /// Shows the message of this number.
     Message(u64),
     /// Copies the message of this number; no panel opens.
@@ -107,6 +117,7 @@ impl Panel {
             Self::Preferences => "preferences".into(),
             Self::Help => "help".into(),
             Self::Subscriptions => "subscriptions".into(),
+            Self::Director => "director".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
             Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
@@ -134,6 +145,7 @@ impl Panel {
             Self::Help,
             Self::Subscriptions,
             Self::Drop,
+            Self::Director,
         ];
         named.into_iter().find(|panel| panel.call() == *said)
     }

@@ -257,6 +257,12 @@ impl App {
                 inner.form.remove_subscribed(&filter);
                 inner.change_topics(|topics| topics.retain(|topic| *topic != filter));
             }),
+            Some(Wanted::Opening(text)) => self.with(|inner| {
+                inner.form.opening.set(link::parse(&text, "").settings.opening);
+                let is_connected = inner.feed.borrow().request.is_some();
+                inner.write_link(if is_connected { inner.start() } else { Start::ByHand });
+            }),
+            Some(Wanted::Play) => self.with(|inner| inner.crawl.play_opening()),
             Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
             None => {}
         }
@@ -723,6 +729,13 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     app.with(|inner| inner.adopt(storage::load(&inner.browser)));
     app.open_link(link);
     Effect::new(move |_| {
+        let opening = form.opening.get();
+        app.with(|inner| {
+            let link = link::Settings { opening, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
+            inner.panels.tell_opening(&link);
+        });
+    });
+    Effect::new(move |_| {
         let password = form.password();
         app.with(|inner| inner.worker.send(&Command::Examine(password)));
     });
@@ -748,8 +761,9 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                 <div class="crawl-pane">
                     <CrawlView
                         handle=crawl
-                        opening=Signal::derive(move || form.opening())
+                        opening=form.opening
                         on_reveal=move |seq| app.reveal(seq)
+                        on_direct=move || app.open_panel(Panel::Director)
                     />
                 </div>
                 <div class="desk">

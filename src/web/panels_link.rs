@@ -30,6 +30,8 @@ pub struct PanelsLink {
     wanted: Cell<Option<Panel>>,
     /// What they are to know of the app's settings, as the hail says it.
     settings: RefCell<JsValue>,
+    /// And of the opening.
+    opening: RefCell<JsValue>,
     /// The finer settings as a command, for every connection from now on.
     refined: RefCell<Option<Uint8Array>>,
 }
@@ -49,6 +51,10 @@ pub enum Wanted {
     Topic(String),
     /// This topic filter out of the form.
     NoTopic(String),
+    /// The crawl to open like this, as a link has it.
+    Opening(String),
+    /// To play the opening.
+    Play,
     /// To be told: they can't run.
     Notice(&'static str),
 }
@@ -80,9 +86,10 @@ impl PanelsLink {
         if let Some(seq) = said.strip_prefix(hail::REVEAL) {
             return seq.parse().ok().map(Wanted::Reveal);
         }
-        let texts: [(&str, Meaning); 4] = [
+        let texts: [(&str, Meaning); 5] = [
             (hail::FILTER, Wanted::Filter),
             (hail::SETTINGS, Wanted::Settings),
+            (hail::OPENING, Wanted::Opening),
             (hail::SUBSCRIBED, Wanted::Topic),
             (hail::UNSUBSCRIBED, Wanted::NoTopic),
         ];
@@ -92,6 +99,7 @@ impl PanelsLink {
             }
         }
         match said.as_str() {
+            hail::PLAY => Some(Wanted::Play),
             hail::CONNECT => Some(Wanted::Connect),
             hail::FAILED => {
                 self.stage.set(Stage::Absent);
@@ -101,6 +109,7 @@ impl PanelsLink {
                 self.stage.set(Stage::Running);
                 self.connect(worker);
                 hail::call(hail::PANELS, &self.settings.borrow());
+                hail::call(hail::PANELS, &self.opening.borrow());
                 if let Some(panel) = self.wanted.take() {
                     hail::call(hail::PANELS, &panel.call());
                 }
@@ -115,10 +124,12 @@ impl PanelsLink {
 
     /// The app's settings are these now.
     pub fn dress(&self, settings: &str) {
-        let said = JsValue::from(format!("{}{settings}", hail::SETTINGS));
-        // Panels that don't run yet hear nothing.
-        hail::call(hail::PANELS, &said);
-        *self.settings.borrow_mut() = said;
+        tell(&self.settings, hail::SETTINGS, settings);
+    }
+
+    /// The crawl opens like this now, as a link has it.
+    pub fn tell_opening(&self, opening: &str) {
+        tell(&self.opening, hail::OPENING, opening);
     }
 
     /// A worker listens: the panels get a line to it.
@@ -144,6 +155,14 @@ impl PanelsLink {
             worker.send_encoded(command.slice(0, command.length()));
         }
     }
+}
+
+/// Tells the panels, now and as soon as they are there.
+fn tell(place: &RefCell<JsValue>, what: &str, words: &str) {
+    let said = JsValue::from(format!("{what}{words}"));
+    // Panels that don't run yet hear nothing.
+    hail::call(hail::PANELS, &said);
+    *place.borrow_mut() = said;
 }
 
 fn load(document: &Document) {

@@ -94,13 +94,15 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) ->
         .is_some_and(|target| target.closest("button, a[href], [role=log]").is_ok_and(|found| found.is_some()));
     let wish = match event.key().as_str() {
         " " if !on_control => Wish::Pause,
+        // In full screen Escape is the browser's.
+        "Enter" if !on_control => Wish::Skip,
         "t" | "T" => Wish::Plain,
         "f" | "F" => {
             kiosk::toggle_full_screen(section);
             return None;
         }
         // The browser's own keys scroll plain text.
-        "Escape" => Wish::SkipCard,
+        "Escape" => Wish::Skip,
         _ if handle.is_plain() => return None,
         "ArrowUp" => Wish::Hurry,
         "ArrowDown" => Wish::SlowDown,
@@ -115,7 +117,7 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) ->
     if toggles && event.repeat() {
         return None;
     }
-    if wish != Wish::SkipCard {
+    if wish != Wish::Skip {
         event.prevent_default();
     }
     handle.wish(wish)

@@ -79,7 +79,7 @@ pub(super) enum Wish {
     Hurry,
     SlowDown,
     GoLive,
-    SkipCard,
+    Skip,
     Step(Toward),
     /// By so many em, forward where it is positive.
     Travel(f64),
@@ -136,6 +136,14 @@ impl CrawlHandle {
         crawl.show_controls();
     }
 
+    /// Plays the opening, whether or not it was played already.
+    pub fn play_opening(&self) {
+        self.act(|crawl, _| {
+            let now = crawl.now();
+            crawl.teller.play_opening(now);
+        });
+    }
+
     /// Takes lines off the screen and out of the queue without playing the
     /// opening again; what comes next follows as usual.
     pub fn clear(&self) {
@@ -171,7 +179,7 @@ impl CrawlHandle {
                 Wish::Hurry => crawl.teller.hurry(),
                 Wish::SlowDown => crawl.teller.slow_down(),
                 Wish::GoLive => crawl.teller.go_live(sight, actions),
-                Wish::SkipCard => crawl.teller.skip_card(),
+                Wish::Skip => crawl.teller.skip_opening(),
                 Wish::Travel(by_em) => crawl.teller.travel(sight, by_em, actions),
                 Wish::Page(by_stages) => {
                     let stage_em = crawl.stage.as_ref().map_or(0.0, Stage::page_em);
@@ -230,7 +238,12 @@ impl CrawlHandle {
     }
 
     fn open_with(&self, opening: Opening) {
-        self.act(|crawl, _| crawl.teller.open_with(opening));
+        self.act(|crawl, _| {
+            if let Some(stage) = &crawl.stage {
+                stage.show_opening(&opening);
+            }
+            crawl.teller.open_with(opening);
+        });
     }
 
     fn fonts_changed(&self) {
@@ -263,7 +276,9 @@ impl CrawlHandle {
         {
             let mut crawl = self.0.crawl.borrow_mut();
             crawl.touched = crawl.now();
-            crawl.stage = Some(Stage::new(elements, crawl.touched)?);
+            let stage = Stage::new(elements, crawl.touched)?;
+            stage.show_opening(crawl.teller.opening());
+            crawl.stage = Some(stage);
         }
         self.resized();
         Some(())

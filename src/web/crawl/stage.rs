@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Animation, Document, Element, FontFaceSet, HtmlCanvasElement, HtmlElement, KeyframeEffect, Window};
+use web_sys::{Animation, Document, Element, FontFaceSet, HtmlElement, KeyframeEffect, Window};
 
 use super::ruler::{BODY_FONT, Ruler, TITLE_FONT};
 use super::transcript::Transcript;
 use super::{Controls, sky};
 use crate::console::grouped;
-use crate::crawl::opening::Scene;
+use crate::crawl::opening::{LOGO, Opening, Scene};
 use crate::crawl::pacing::SPEED_EM_PER_S;
 use crate::crawl::plane::{Key, Perspective, REBASE_AFTER_EM};
 use crate::crawl::typeset::{self, Column, Edge, Row, Setting, TITLE_ROW, Typeset, Typesetter};
@@ -48,7 +48,9 @@ pub struct Elements {
     pub section: HtmlElement,
     pub tilt: HtmlElement,
     pub plane: HtmlElement,
-    pub canvas: HtmlCanvasElement,
+    pub sky: Element,
+    pub card: Element,
+    pub logo: Element,
     pub log: HtmlElement,
 }
 
@@ -139,7 +141,7 @@ impl Stage {
         let Some(new) = self.geometry_now(width_px, height_px) else { return false };
         let shape = |geometry: Geometry| (geometry.width_px, geometry.height_px, geometry.pixel_ratio);
         if shape(old) != shape(new) {
-            sky::paint(&self.elements.canvas, width_px, height_px, new.pixel_ratio);
+            sky::paint(&self.elements.sky, width_px, height_px, new.pixel_ratio);
         }
         // Rounding aside: a column is so many em at any size.
         let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05 || old.column.edge != new.column.edge;
@@ -176,6 +178,19 @@ impl Stage {
         })
     }
 
+    /// Shows what the opening is made of, where it isn't on the plane.
+    pub fn show_opening(&self, opening: &Opening) {
+        let Elements { section, card, logo, .. } = &self.elements;
+        let words = |flag: bool| if flag { "true" } else { "false" };
+        // Names of ours are always taken.
+        let _ = section.set_attribute("data-stars", words(opening.has_stars));
+        let _ = logo.set_attribute("data-drawn", words(opening.logo == LOGO));
+        card.set_text_content(Some(&opening.card));
+        if let Some(words) = logo.first_element_child() {
+            words.set_text_content(Some(&opening.logo));
+        }
+    }
+
     /// Makes the controls say how things are.
     pub fn show(&mut self, controls: Controls) {
         if self.controls.replace(controls) == Some(controls) {
@@ -189,13 +204,8 @@ impl Stage {
         };
         let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
         let words = |flag: bool| if flag { "true" } else { "false" };
-        let scene_name = match scene {
-            Scene::Idle => "idle",
-            Scene::Card => "card",
-            Scene::Crawl => "crawl",
-        };
         let whole = || Some(section.clone());
-        set(whole(), "data-scene", scene_name);
+        set(whole(), "data-scene", scene.name());
         set(whole(), "data-plain", words(is_plain));
         set(whole(), "data-idle", words(is_idle));
         set(part(".card"), "aria-hidden", words(scene != Scene::Card));

@@ -15,41 +15,46 @@ use super::hands::{self, Grip};
 use super::kiosk::{self, Vigil};
 use super::stage::Elements;
 use super::{CrawlHandle, Wish};
-use crate::crawl::opening::{CARD, Opening};
+use crate::crawl::opening::Opening;
 
 /// The setting of the system that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
 
 /// What stands in the section. A button's first class says what it does
 /// ([`pressed`]).
-const NODES: &str = r#"<canvas class="sky" aria-hidden="true"></canvas>
+const NODES: &str = r#"<div class="sky" aria-hidden="true"><canvas></canvas><canvas></canvas></div>
+<div class="logo" aria-hidden="true"><span></span></div>
 <div class="stage" aria-hidden="true"><div class="tilt"><div class="plane"></div></div></div>
-<p class="card"><span></span> <span></span></p>
+<p class="card"></p>
 <div class="transcript" role="log" aria-label="Transcript"></div>
 <div class="crawl-controls" role="group" aria-label="Crawl controls">
+<button type="button" class="skip" aria-keyshortcuts="Escape Enter" title="Skip the opening (Esc)">Skip</button>
 <button type="button" class="live" aria-keyshortcuts="Home" title="To the newest line (Home)" hidden></button>
 <button type="button" class="pause" aria-pressed="false" aria-keyshortcuts="Space" title="Space">Pause</button>
 <button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">–</button>
 <span class="speed">100 %</span>
 <button type="button" class="faster icon" aria-label="Faster" aria-keyshortcuts="ArrowUp" title="Faster (↑)">+</button>
 <button type="button" class="plain" aria-pressed="false" aria-keyshortcuts="T" title="T">Plain text</button>
+<button type="button" class="direct" aria-haspopup="dialog" title="How the crawl opens">Director</button>
 <button type="button" class="fill icon" aria-label="Full screen" aria-keyshortcuts="F" title="Full screen (F)"></button>
 </div>"#;
 
 /// The crawl, filling its container.
 ///
 /// Its keys work wherever the focus is but in a field, a control or another part
-/// of the page that has keys of its own. Escape or a click ends the opening
-/// card; a click on a line, or going to it by key, tells of its message.
+/// of the page that has keys of its own. Escape, Enter or a click
+/// ends the opening; a click on a line, or going to it by key, tells of its message.
 #[component]
 pub fn CrawlView(
     /// What the page pushes lines through.
     handle: CrawlHandle,
-    /// The words of the opening.
+    /// What the opening is made of.
     #[prop(into)]
     opening: Signal<Opening>,
     /// The line of this message was chosen.
     on_reveal: impl Fn(u64) + 'static,
+    /// Somebody wants to change the opening.
+    on_direct: impl Fn() + 'static,
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();
 
@@ -58,11 +63,11 @@ pub fn CrawlView(
     Effect::new(move || to_open.open_with(opening.get()));
 
     let mounted = StoredValue::new_local(None::<Mounted>);
-    let on_reveal = std::rc::Rc::new(on_reveal);
+    let (on_reveal, on_direct) = (std::rc::Rc::new(on_reveal), std::rc::Rc::new(on_direct));
     Effect::new(move || {
         if let Some(section) = section.get() {
-            let on_reveal = on_reveal.clone();
-            mounted.set_value(Mounted::new(&handle, &section, move |seq| on_reveal(seq)));
+            let (on_reveal, on_direct) = (on_reveal.clone(), on_direct.clone());
+            mounted.set_value(Mounted::new(&handle, &section, move |seq| on_reveal(seq), move || on_direct()));
         }
     });
     on_cleanup(move || mounted.set_value(None));
@@ -74,6 +79,7 @@ pub fn CrawlView(
 fn pressed(button: &Element) -> Option<Wish> {
     Some(match button.class_name().split(' ').next()? {
         "live" => Wish::GoLive,
+        "skip" => Wish::Skip,
         "pause" => Wish::Pause,
         "slower" => Wish::SlowDown,
         "faster" => Wish::Hurry,
@@ -92,13 +98,14 @@ struct Mounted {
 
 impl Mounted {
     /// `None` where the browser lacks what the crawl is made of.
-    fn new(handle: &CrawlHandle, section: &Element, on_reveal: impl Fn(u64) + 'static) -> Option<Self> {
+    fn new(
+        handle: &CrawlHandle,
+        section: &Element,
+        on_reveal: impl Fn(u64) + 'static,
+        on_direct: impl Fn() + 'static,
+    ) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
-        for (at, words) in CARD.iter().enumerate() {
-            let span = section.query_selector_all(".card span").ok()?.item(at as u32)?;
-            span.set_text_content(Some(words));
-        }
         let part = |selector: &str| section.query_selector(selector).ok().flatten();
         if !document.fullscreen_enabled() {
             part(".fill")?.remove();
@@ -106,7 +113,9 @@ impl Mounted {
         handle.mount(Elements {
             tilt: part(".tilt")?.unchecked_into(),
             plane: part(".plane")?.unchecked_into(),
-            canvas: part(".sky")?.unchecked_into(),
+            sky: part(".sky")?,
+            card: part(".card")?,
+            logo: part(".logo")?,
             log: part(".transcript")?.unchecked_into(),
             section: section.clone().unchecked_into(),
         })?;
@@ -134,6 +143,7 @@ impl Mounted {
             grip: None,
             dragged: false,
             on_reveal: Box::new(on_reveal),
+            on_direct: Box::new(on_direct),
         };
         let on_event = Closure::<dyn FnMut(JsValue)>::new(move |said: JsValue| match said.dyn_into::<Event>() {
             Ok(event) => listener.hear(&event),
@@ -175,6 +185,7 @@ struct Listener {
     /// The last hand on the plane moved it.
     dragged: bool,
     on_reveal: Box<dyn Fn(u64)>,
+    on_direct: Box<dyn Fn()>,
 }
 
 impl Listener {
@@ -214,6 +225,7 @@ impl Listener {
         if let Ok(Some(button)) = target.closest("button") {
             match pressed(&button) {
                 Some(wish) => drop(self.handle.wish(wish)),
+                None if button.class_list().contains("direct") => (self.on_direct)(),
                 None => kiosk::toggle_full_screen(&self.section),
             }
         } else if self.dragged {
@@ -222,7 +234,7 @@ impl Listener {
             self.handle.choose(seq);
             (self.on_reveal)(seq);
         } else {
-            self.handle.wish(Wish::SkipCard);
+            self.handle.wish(Wish::Skip);
         }
     }
 }

@@ -135,6 +135,9 @@ pub(super) fn TextBox<F, K>(
     #[prop(default = "text")] inputmode: &'static str,
     #[prop(default = none())] obstacle: Obstacle,
     #[prop(default = false)] autofocus: bool,
+    /// How many rows it has; with more than one it takes line breaks.
+    #[prop(default = 1)]
+    rows: u32,
 ) -> impl IntoView
 where
     F: Clone + Send + Sync + 'static,
@@ -142,12 +145,18 @@ where
 {
     let fault = move || form.fault(field);
     let (fault_id, why_id) = (format!("{id}-fault"), format!("{id}-why"));
+    let described_by = format!("{fault_id} {why_id}");
     let initial = of(&mut form.typed().0).clone();
-    view! {
-        <div class="field">
-            <label for=id.clone()>{label}</label>
+    let change = move |event: Event| {
+        let text = event_target_value(&event);
+        form.change(field, |fields| *of(fields) = text);
+    };
+    let is_off = move || obstacle.with(Option::is_some);
+    let is_wrong = move || fault().map(|_| "true");
+    let input = if rows == 1 {
+        view! {
             <input
-                id=id
+                id=id.clone()
                 type="text"
                 autocomplete="off"
                 autocapitalize="none"
@@ -156,14 +165,33 @@ where
                 placeholder=placeholder
                 autofocus=autofocus
                 value=initial
-                disabled=move || obstacle.with(Option::is_some)
-                aria-invalid=move || fault().map(|_| "true")
-                aria-describedby=format!("{fault_id} {why_id}")
-                on:input=move |event: Event| {
-                    let text = event_target_value(&event);
-                    form.change(field, |fields| *of(fields) = text);
-                }
+                disabled=is_off
+                aria-invalid=is_wrong
+                aria-describedby=described_by
+                on:input=change
             />
+        }
+        .into_any()
+    } else {
+        view! {
+            <textarea
+                id=id.clone()
+                class="prose"
+                rows=rows
+                placeholder=placeholder
+                prop:value=initial
+                disabled=is_off
+                aria-invalid=is_wrong
+                aria-describedby=described_by
+                on:input=change
+            ></textarea>
+        }
+        .into_any()
+    };
+    view! {
+        <div class="field" class:wide=rows != 1>
+            <label for=id>{label}</label>
+            {input}
             <p class="fault" id=fault_id>{fault}</p>
             <p class="why" id=why_id>{move || obstacle.get().unwrap_or_else(|| hint.to_owned())}</p>
         </div>

@@ -3,6 +3,7 @@
 //! else: the worker answers them on a line of their own, at most once a frame.
 
 mod copy;
+mod director;
 mod fields;
 mod finer;
 mod help;
@@ -27,12 +28,15 @@ use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, Messag
 
 use super::hail::{self, Panel};
 use super::wire;
+use crate::crawl::opening::Opening;
 use crate::engine::command::{Command, Glance, More};
 use crate::engine::update::{PanelsUpdate, Standing, State, Stats};
+use crate::link;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 
 use copy::{Copier, CopyPanel};
+use director::DirectorPanel;
 use finer::FinerPanel;
 use help::HelpPanel;
 use inspector::{Inspector, InspectorPanel};
@@ -109,6 +113,8 @@ struct Panels {
     outbox: RwSignal<Outbox>,
     /// The app's settings, as the page uses them.
     settings: RwSignal<Settings>,
+    /// How the crawl opens.
+    opening: RwSignal<Opening>,
     /// The numbers of the log, while they are shown.
     stats: RwSignal<Stats>,
     /// The settings that were chosen for the next connection, by this page.
@@ -126,6 +132,7 @@ struct Panels {
     replay: NodeRef<leptos::html::Dialog>,
     preferences: NodeRef<leptos::html::Dialog>,
     help: NodeRef<leptos::html::Dialog>,
+    director: NodeRef<leptos::html::Dialog>,
     tape: Tape,
     tree: Tree,
     copier: Copier,
@@ -155,6 +162,7 @@ impl Panels {
             standing: RwSignal::default(),
             outbox: RwSignal::default(),
             settings: RwSignal::default(),
+            opening: RwSignal::default(),
             stats: RwSignal::default(),
             applied: RwSignal::default(),
             filled: RwSignal::default(),
@@ -168,6 +176,7 @@ impl Panels {
             replay: NodeRef::new(),
             preferences: NodeRef::new(),
             help: NodeRef::new(),
+            director: NodeRef::new(),
             tape: Tape::new(),
             tree: Tree::new(),
             copier: Copier::new(),
@@ -185,10 +194,13 @@ impl Panels {
         if said.is_null() {
             return self.cut();
         }
-        if let Some(text) = said.as_string()
-            && let Some(settings) = text.strip_prefix(hail::SETTINGS)
-        {
-            return self.settings.set(Settings::parse(settings));
+        if let Some(text) = said.as_string() {
+            if let Some(settings) = text.strip_prefix(hail::SETTINGS) {
+                return self.settings.set(Settings::parse(settings));
+            }
+            if let Some(opening) = text.strip_prefix(hail::OPENING) {
+                return self.opening.set(link::parse(opening, "").settings.opening);
+            }
         }
         match Panel::called(said) {
             Some(Panel::Finer) => {
@@ -224,6 +236,8 @@ impl Panels {
                 open_beside(self.subscriptions.dialog);
                 self.pull_with_frame();
             }
+            // Beside the crawl, where its changes show.
+            Some(Panel::Director) => open_beside(self.director),
             None => {}
         }
     }
@@ -422,6 +436,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <SettingsPanel panels />
             <SubscriptionsPanel panels />
             <HelpPanel panels />
+            <DirectorPanel panels />
             <InspectorPanel panels />
             <CopyPanel copier=panels.copier />
             <DropHint panels />

@@ -1,0 +1,161 @@
+//! "Director": what the crawl opens with. Every change shows at once, here and
+//! where the crawl has it on screen, and stands in the link.
+
+use leptos::prelude::*;
+use web_sys::KeyboardEvent;
+
+use super::fields::{Choice, Form, TextBox, Tick, anew};
+use super::{Panels, close, head};
+use crate::crawl::opening::{LOGO, Opening, SPEED_NAMES};
+use crate::link::{Settings, Start};
+use crate::web::hail;
+
+/// A part of the opening that has words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Card,
+    Logo,
+    Episode,
+    Title,
+    Intro,
+}
+
+/// The crawl is to open like this; the page answers with what holds.
+fn choose(opening: Opening) {
+    let link = Settings { opening, ..Settings::new("") }.to_fragment("", Start::ByHand);
+    hail::call(hail::PAGE, &format!("{}{link}", hail::OPENING).into());
+}
+
+#[component]
+pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
+    let opening = panels.opening;
+    let form = Form::<Opening, Part>::new(Opening::default(), &[]);
+    // The inputs are made anew when it was changed elsewhere: by another link.
+    let age = RwSignal::new(0);
+    Effect::new(move || {
+        let now = opening.get();
+        if form.typed().0 != now {
+            form.fill(now, &[]);
+            age.update(|age| *age += 1);
+        }
+    });
+    let change = move |change: &dyn Fn(&mut Opening)| {
+        let mut chosen = opening.get_untracked();
+        change(&mut chosen);
+        choose(chosen);
+    };
+    let on_key = move |event: KeyboardEvent| {
+        // Not modal, so the browser doesn't see to it.
+        if event.key() == "Escape" {
+            close(panels.director);
+        }
+    };
+    view! {
+        <dialog class="panel" node_ref=panels.director aria-labelledby="director-title" on:keydown=on_key>
+            {head("director-title", "Director", panels.director)}
+            <div class="panel-body">
+                <Stills opening />
+                <fieldset on:input=move |_| choose(form.typed().0)>
+                    <legend>"Opening"</legend>
+                    {anew(move || age.get(), move || view! { <Inputs form /> })}
+                    <p class="why">"A part without words is left out."</p>
+                </fieldset>
+                <fieldset>
+                    <legend>"Crawl"</legend>
+                    <div class="fields">
+                        <Choice
+                            id="director-speed"
+                            label="Speed in percent"
+                            choices=SPEED_NAMES.map(|name| (name, name)).to_vec()
+                            chosen=Signal::derive(move || opening.with(|opening| opening.speed_name()))
+                            choose=move |name| {
+                                let percent = Opening::speed_from(name);
+                                change(&|opening| opening.speed_percent = percent.unwrap_or(opening.speed_percent));
+                            }
+                        />
+                        <Tick
+                            id="director-stars"
+                            label="Stars"
+                            ticked=Signal::derive(move || opening.with(|opening| opening.has_stars))
+                            on_tick=move |ticked| change(&|opening| opening.has_stars = ticked)
+                        />
+                    </div>
+                    <p class="why">"All of this is in the link: pass it on, and others see your opening."</p>
+                </fieldset>
+            </div>
+            <footer class="panel-foot" role="none">
+                <button type="button" class="button primary" on:click=move |_| hail::call(hail::PAGE, &hail::PLAY.into())>
+                    "Play the opening again"
+                </button>
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || opening.with(|opening| *opening == Opening::default())
+                    on:click=move |_| choose(Opening::default())
+                >
+                    "Defaults"
+                </button>
+            </footer>
+        </dialog>
+    }
+}
+
+#[component]
+fn Inputs(form: Form<Opening, Part>) -> impl IntoView {
+    view! {
+        <div class="fields">
+            <TextBox form field=Part::Card of=|opening| &mut opening.card id="director-card" label="Card" rows=2 />
+            <TextBox
+                form
+                field=Part::Logo
+                of=|opening| &mut opening.logo
+                id="director-logo"
+                label="Logotype"
+                placeholder="none"
+                hint="MQTT CRAWL is drawn; other words are set in type."
+            />
+            <TextBox
+                form
+                field=Part::Episode
+                of=|opening| &mut opening.episode
+                id="director-episode"
+                label="Episode"
+                placeholder="none"
+            />
+            <TextBox
+                form
+                field=Part::Title
+                of=|opening| &mut opening.title
+                id="director-crawl-title"
+                label="Title"
+                placeholder="none"
+            />
+            <TextBox
+                form
+                field=Part::Intro
+                of=|opening| &mut opening.intro
+                id="director-intro"
+                label="Introduction"
+                rows=4
+            />
+        </div>
+    }
+}
+
+/// The scenes as small pictures that stand still.
+#[component]
+fn Stills(opening: RwSignal<Opening>) -> impl IntoView {
+    let words = move |part: fn(&Opening) -> &String| move || opening.with(|opening| part(opening).clone());
+    let is_drawn = move || opening.with(|opening| opening.logo == LOGO).to_string();
+    view! {
+        <div class="stills" aria-hidden="true" data-stars=move || opening.with(|opening| opening.has_stars).to_string()>
+            <p class="still-card">{words(|opening| &opening.card)}</p>
+            <p class="still-logo" data-drawn=is_drawn><span>{words(|opening| &opening.logo)}</span></p>
+            <div class="still-words">
+                <p>{words(|opening| &opening.episode)}</p>
+                <h3>{words(|opening| &opening.title)}</h3>
+                <p>{words(|opening| &opening.intro)}</p>
+            </div>
+        </div>
+    }
+}
