@@ -589,7 +589,7 @@ fn the_words_take_as_long_as_in_the_film() {
 fn who_waits_for_messages_sees_them_soon() {
     // They wait already: the title that stands there begins to rise, and they follow it.
     let mut screen = idle_screen();
-    let (seconds, scenes) = first_line(&mut screen, |second| if second == 0 { 20 } else { 1 });
+    let (seconds, scenes) = first_line(&mut screen, |second| if second == 0 { 5 } else { 1 });
     assert!(seconds <= 1, "{seconds} s, by {scenes:?}");
     assert!(scenes.ends_with(&[Scene::Intro]), "{scenes:?}");
     assert!(screen.told.iter().all(|entry| matches!(entry, Entry::Told(_))), "{:?}", screen.told);

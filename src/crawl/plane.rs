@@ -178,8 +178,7 @@ impl Plane {
 
     /// Words of the opening stand on it, or are to come.
     pub fn has_opening(&self) -> bool {
-        let entries = self.shown.iter().map(|block| &block.entry).chain(&self.queue);
-        entries.into_iter().any(|entry| !matches!(entry, Entry::Told(_)))
+        self.items.range(self.shown_from..).any(|item| !matches!(item.entry, Entry::Told(_)))
     }
 
     /// The speed that the person likes, and the means to change it.
