@@ -603,7 +603,7 @@ fn who_waits_for_messages_sees_them_soon() {
     // One that comes while the title rises: the introduction gives way.
     let mut screen = idle_screen();
     let (seconds, _) = first_line(&mut screen, |second| u64::from(second == 14));
-    assert!(seconds <= 14 + 9, "{seconds} s");
+    assert!(seconds <= 14 + 11, "{seconds} s");
 }
 
 #[test]
