@@ -20,6 +20,9 @@ enum Part {
     Intro,
 }
 
+/// Where the panel covers the page, in CSS.
+const NARROW: &str = "(max-width: 48rem)";
+
 /// The crawl is to open like this; the page answers with what holds.
 fn choose(opening: Opening) {
     let link = Settings { opening, ..Settings::new("") }.to_fragment("", Start::ByHand);
@@ -43,6 +46,13 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
         let mut chosen = opening.get_untracked();
         change(&mut chosen);
         choose(chosen);
+    };
+    let play = move || {
+        // Nobody would see it.
+        if window().match_media(NARROW).ok().flatten().is_some_and(|query| query.matches()) {
+            close(panels.director);
+        }
+        hail::call(hail::PAGE, &hail::PLAY.into());
     };
     let on_key = move |event: KeyboardEvent| {
         // Not modal, so the browser doesn't see to it.
@@ -84,7 +94,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                 </fieldset>
             </div>
             <footer class="panel-foot" role="none">
-                <button type="button" class="button primary" on:click=move |_| hail::call(hail::PAGE, &hail::PLAY.into())>
+                <button type="button" class="button primary" on:click=move |_| play()>
                     "Play the opening again"
                 </button>
                 <button
