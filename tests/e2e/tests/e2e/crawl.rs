@@ -24,9 +24,11 @@ const DIALOGUE: [(&str, &str); 8] = [
     ("Bram", "Pressure is holding at four bar on every line now."),
 ];
 
-/// Connected, the crawl alone, past the opening's card.
+/// Connected, the crawl alone, without any opening.
 async fn open(page: &Page, station: &Station) -> Result<()> {
-    page.open(&link(&station.page_url(), &[("view", "crawl"), ("connect", "1")])).await?;
+    let silent = [("card", ""), ("logo", ""), ("episode", ""), ("title", ""), ("intro", "")];
+    let keys: Vec<_> = silent.into_iter().chain([("view", "crawl"), ("connect", "1")]).collect();
+    page.open(&link(&station.page_url(), &keys)).await?;
     page.wait_for_state("connected").await
 }
 
@@ -305,6 +307,8 @@ const POSE: &str = "
     Object.assign(section.style, { position: 'fixed', inset: '0', zIndex: '9' });";
 const FREEZE: &str = "
     const section = crawl(), plane = section.querySelector('.plane');
+    // The sky has come up.
+    section.querySelectorAll('.sky canvas').forEach((each) => each.getAnimations().forEach((run) => run.finish()));
     const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
     let top = 0;
     [...plane.children].forEach((block) => { block.__top = parseFloat(block.style.top); });

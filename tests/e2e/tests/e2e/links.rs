@@ -84,6 +84,8 @@ async fn faults_are_told() -> Result<()> {
             ("qos", "3", r"qos.*3"),
             ("protocol", "4", r"protocol.*4"),
             ("view", "sideways", "view.*sideways"),
+            ("stars", "many", "stars.*many"),
+            ("speed", "99", "speed.*99"),
             ("connect", "perhaps", "connect.*perhaps"),
             ("topic", "a/#/b", "# .*last level"),
             ("broker", "http://127.0.0.1/", "http://"),

@@ -17,6 +17,7 @@ mod markup;
 mod motion;
 mod network;
 mod odd_payloads;
+mod opening;
 mod panels;
 mod restart;
 mod settings;

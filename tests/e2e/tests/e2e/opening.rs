@@ -1,0 +1,265 @@
+//! The opening: its scenes in their order and time, what shortens it, and the Director panel that it is made in.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::page::{ENTER, ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
+use serde_json::json;
+
+/// From here on the scenes are noted, each with its moment in milliseconds.
+const NOTE_SCENES: &str = "
+    window.__scenes = [];
+    const note = () => {
+        const name = crawl().dataset.scene;
+        if (window.__scenes.at(-1)?.[0] !== name) window.__scenes.push([name, performance.now()]);
+    };
+    new MutationObserver(note).observe(crawl(), { attributes: true, attributeFilter: ['data-scene'] });
+    note();";
+
+async fn scenes(page: &Page) -> Result<Vec<(String, f64)>> {
+    page.evaluate("window.__scenes").await
+}
+
+async fn wait_for_scene(page: &Page, scene: &str) -> Result<()> {
+    page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_PATIENCE).await
+}
+
+/// The app before its first connection, noting scenes.
+async fn open(page: &Page, station: &Station, keys: &[(&str, &str)]) -> Result<()> {
+    let keys: Vec<_> = [("view", "crawl")].iter().chain(keys).copied().collect();
+    page.open(&link(&station.page_url(), &keys)).await?;
+    page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", PATIENCE).await?;
+    page.run(NOTE_SCENES).await
+}
+
+/// The logotype's width in parts of the crawl's, at its beginning and after eight seconds.
+const LOGO_WIDTHS: &str = "(() => {
+    const logo = crawl().querySelector('.logo span');
+    const run = logo.getAnimations().find((each) => each.animationName === 'retreat');
+    const now = run.currentTime;
+    const widths = [0, 8000].map((ms) => {
+        run.currentTime = ms;
+        return logo.getBoundingClientRect().width / crawl().clientWidth;
+    });
+    run.currentTime = now;
+    return widths;
+})()";
+
+#[tokio::test]
+async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("opening-order", async |page| {
+        open(page, &station, &[]).await?;
+        page.press("Connect").await?;
+        wait_for_scene(page, "card").await?;
+        page.wait_for("the card", "getComputedStyle(crawl().querySelector('.card')).opacity === '1'", PATIENCE).await?;
+        page.screenshot("opening-card").await?;
+        let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
+        check_equal("the card", words, "Not so long ago, on a broker\nnot so far away....".to_owned())?;
+        let sky = "getComputedStyle(crawl().querySelector('.sky')).opacity";
+        check_equal("the sky behind the card", page.evaluate::<String>(sky).await?, "0".to_owned())?;
+
+        wait_for_scene(page, "logo").await?;
+        let [begins, goes]: [f64; 2] = page.evaluate(LOGO_WIDTHS).await?;
+        ensure!(begins > 1.5 && (0.1..0.4).contains(&goes), "the logotype goes from {begins} to {goes} of the width");
+        page.screenshot("opening-logo").await?;
+        wait_for_scene(page, "rise").await?;
+        page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", PATIENCE).await?;
+
+        wait_for_scene(page, "intro").await?;
+        page.screenshot("opening-intro").await?;
+        let seen = scenes(page).await?;
+        let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();
+        check_equal("the scenes", names, vec!["idle", "dark", "card", "dark", "logo", "rise", "intro"])?;
+        // Each begins at a tick of 200 ms, and a machine under load is late.
+        let begun = seen[1].1;
+        for ((name, at), due_s) in seen[1..].iter().zip([0.0, 1.0, 7.0, 9.0, 13.0, 20.0]) {
+            let at_s = (at - begun) / 1_000.0;
+            ensure!((due_s - 0.3..due_s + 6.0).contains(&at_s), "{name} at {at_s:.1} s, not {due_s}");
+        }
+
+        // Once the words are gone the sky comes up, near stars further, and no frame is drawn by the page for it.
+        page.wait_for(
+            "the words to have gone",
+            "(() => { document.getAnimations().find((each) => each.effect.target.className === 'plane')
+                ?.updatePlaybackRate(12);
+            return crawl().dataset.scene === 'crawl'; })()",
+            CRAWL_PATIENCE,
+        )
+        .await?;
+        page.wait_for(
+            "the sky to have come up",
+            "(() => { const tops = [...crawl().querySelectorAll('.sky canvas')]
+                .map((each) => each.getBoundingClientRect().top - crawl().getBoundingClientRect().top);
+            return tops[0] < -20 && tops[1] < 2 * tops[0]; })()",
+            CRAWL_PATIENCE,
+        )
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_key_or_a_button_skips_it() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("opening-skip", async |page| {
+        for means in [Some(ESCAPE.to_owned()), Some(ENTER.to_string()), None] {
+            open(page, &station, &[]).await?;
+            page.press("Connect").await?;
+            wait_for_scene(page, "card").await?;
+            match &means {
+                Some(keys) => {
+                    page.run("document.activeElement.blur();").await?;
+                    page.press_keys(keys).await?;
+                }
+                None => page.press("Skip").await?,
+            }
+            wait_for_scene(page, "intro").await?;
+            ensure!(!page.evaluate::<bool>("Boolean(button('Skip'))").await?, "there is nothing more to skip");
+            page.wait_for("the episode", "crawl().querySelector('.plane .episode') !== null", PATIENCE).await?;
+            let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
+            check_equal("the scenes", names, ["idle", "dark", "card", "intro"].map(str::to_owned).to_vec())?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_waits_for_messages_sees_them_soon() -> Result<()> {
+    let station = Station::start().await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    for number in 0..3 {
+        broker.publish_retained(&format!("waiting/{number}"), &format!("ADA: Here already, {number}")).await?;
+    }
+    in_browser("opening-waiting", async |page| {
+        // They wait already: no card, no logotype.
+        open(page, &station, &[("topic", "waiting/#")]).await?;
+        page.press("Connect").await?;
+        let begun = Instant::now();
+        page.wait_for("a line", "lines().length > 0", CRAWL_PATIENCE).await?;
+        let took = begun.elapsed();
+        ensure!(took < Duration::from_secs(3), "the first line took {took:?}");
+        let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
+        ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
+
+        // One that comes while the card is shown: the scenes are short, and it comes before our words.
+        open(page, &station, &[("topic", "coming")]).await?;
+        page.press("Connect").await?;
+        wait_for_scene(page, "card").await?;
+        broker.publish(Version::V5, "coming", "BRAM: On my way").await?;
+        let begun = Instant::now();
+        page.wait_for_line("On my way").await?;
+        let took = begun.elapsed();
+        ensure!(took < Duration::from_secs(6), "the line took {took:?}");
+        page.screenshot("opening-short").await?;
+        check_equal("the scene", page.evaluate::<String>("crawl().dataset.scene").await?, "rise".to_owned())?;
+        ensure!(!page.evaluate::<bool>("crawl().querySelector('.plane .episode') !== null").await?, "our words first");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn without_motion_it_is_told_in_plain_words() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("opening-reduced", async |page| {
+        let reduce = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
+        page.browser().devtools("Emulation.setEmulatedMedia", &reduce).await?;
+        open(page, &station, &[("title", "The Salt Road")]).await?;
+        page.press("Connect").await?;
+        let told = "crawl().querySelector('.transcript').innerText.toLowerCase().includes('the salt road')";
+        page.wait_for("the title in the transcript", told, PATIENCE).await?;
+        let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
+        ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
+        let running: u64 = page
+            .evaluate("document.getAnimations().filter((animation) => animation.playState === 'running').length")
+            .await?;
+        check_equal("animations", running, 0)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_the_link_says_of_it() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("opening-link", async |page| {
+        let card = "Once, upriver,\nwhere <b>lamps</b> burn";
+        let keys = [("card", card), ("logo", "Salt & Sea"), ("intro", ""), ("stars", "0"), ("speed", "170")];
+        open(page, &station, &keys).await?;
+        check_equal("blocks of the poster", page.evaluate("crawl().querySelectorAll('.plane .block').length").await?, 2)?;
+        let sky = "getComputedStyle(crawl().querySelector('.sky')).display";
+        check_equal("the sky", page.evaluate::<String>(sky).await?, "none".to_owned())?;
+        let speed = "crawl().querySelector('.speed').textContent";
+        check_equal("the speed", page.evaluate::<String>(speed).await?, "170 %".to_owned())?;
+        page.press("Connect").await?;
+        wait_for_scene(page, "card").await?;
+        let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
+        check_equal("the card", words, card.to_owned())?;
+        wait_for_scene(page, "logo").await?;
+        page.screenshot("opening-own-logo").await?;
+        let logo: String = page.evaluate("crawl().querySelector('.logo').textContent").await?;
+        check_equal("the logotype", logo, "Salt & Sea".to_owned())?;
+        // All of it stays in the link.
+        let kept: bool = page
+            .evaluate(
+                "['card', 'logo', 'intro', 'stars', 'speed'].every((key) => new URLSearchParams(location.hash.slice(1)).has(key))",
+            )
+            .await?;
+        ensure!(kept, "the link lost a key");
+
+        // Without card and logotype the words come at once.
+        open(page, &station, &[("card", ""), ("logo", "")]).await?;
+        page.press("Connect").await?;
+        wait_for_scene(page, "intro").await?;
+        let seen = scenes(page).await?;
+        ensure!(!seen.iter().any(|(name, _)| ["card", "logo", "rise"].contains(&name.as_str())), "{seen:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_director_changes_it_at_once() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("director", async |page| {
+        open(page, &station, &[]).await?;
+        page.press("Director").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
+        check_equal("the title", page.value("Title").await?, "The Retained Message".to_owned())?;
+        page.fill("Title", "The Salt Road").await?;
+        let poster = "crawl().querySelector('.plane .title')?.textContent.toLowerCase() === 'the salt road'";
+        page.wait_for("the title on the poster", poster, PATIENCE).await?;
+        ensure!(page.evaluate::<bool>("document.activeElement === field('Title')").await?, "the field lost the focus");
+        page.fill("Episode", "").await?;
+        page.wait_for("no episode", "crawl().querySelector('.plane .episode') === null", PATIENCE).await?;
+        page.fill("Card", "Once, upriver").await?;
+        page.tick("Stars").await?;
+        page.choose("Speed in percent", "130").await?;
+        page.wait_for("the speed", "crawl().querySelector('.speed').textContent === '130 %'", PATIENCE).await?;
+        page.wait_for("no stars", "crawl().dataset.stars === 'false'", PATIENCE).await?;
+        check_equal(
+            "the link",
+            page.evaluate::<String>("location.hash").await?,
+            "#card=Once%2C+upriver&episode=&title=The+Salt+Road&stars=0&speed=130&view=crawl".to_owned(),
+        )?;
+        check_equal("violations", page.violations().await?, Vec::<String>::new())?;
+        page.screenshot("director").await?;
+
+        page.press("Play the opening again").await?;
+        wait_for_scene(page, "card").await?;
+        let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
+        check_equal("the card", words, "Once, upriver".to_owned())?;
+        // What is typed while it is shown shows.
+        page.fill("Card", "Twice, upriver").await?;
+        page.wait_for("the words", "crawl().querySelector('.card').innerText === 'Twice, upriver'", PATIENCE).await?;
+
+        page.press("Defaults").await?;
+        page.wait_for("the fields", "field('Title').value === 'The Retained Message'", PATIENCE).await?;
+        check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())
+    })
+    .await
+}
