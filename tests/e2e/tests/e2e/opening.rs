@@ -53,6 +53,8 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
     let station = Station::start().await?;
     in_browser("opening-order", async |page| {
         open(page, &station, &[]).await?;
+        let fetched = "performance.getEntriesByType('resource').some((entry) => entry.name.includes('logotype'))";
+        ensure!(!page.evaluate::<bool>(fetched).await?, "the logotype belongs to no first visit");
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
         page.wait_for("the card", "getComputedStyle(crawl().querySelector('.card')).opacity === '1'", PATIENCE).await?;
