@@ -344,13 +344,11 @@ mod tests {
 
     const TICK_MS: u64 = 100;
 
+    /// Each scene with its beginning, in ms; the prologue with its.
+    type Played = (Vec<(u64, &'static str)>, Option<(u64, Prologue)>);
+
     /// Plays the opening with as many rows waiting as are said for each moment.
-    /// Gives each scene with its beginning, in ms, and the prologue with its.
-    fn play(
-        opening: &Opening,
-        cause: Cause,
-        waiting_rows: impl Fn(u64) -> f64,
-    ) -> (Vec<(u64, &'static str)>, Option<(u64, Prologue)>) {
+    fn play(opening: &Opening, cause: Cause, waiting_rows: impl Fn(u64) -> f64) -> Played {
         let mut director = Director::new();
         director.begin(Instant::EPOCH, cause);
         let (mut scenes, mut prologue) = (Vec::new(), None);
