@@ -2,10 +2,10 @@
 //! from a link. What is right and wrong is decided by [`crate::link`].
 
 use leptos::prelude::*;
-use web_sys::Event;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 
-use super::live::{self, Words};
-
+use super::parts::{Part, add};
 use crate::broker_url::PageSecurity;
 use crate::crawl::opening::Opening;
 use crate::engine::command::{ConnectRequest, Secret};
@@ -182,7 +182,8 @@ impl Form {
             .with_untracked(|topics| topics.iter().any(|topic| topic.text.with_untracked(|text| !text.is_empty())))
     }
 
-    fn add_topic(&self, text: &str) {
+    /// Adds a box for a topic.
+    pub fn add_topic(&self, text: &str) {
         // Never used twice: a row that is keyed alike would keep the old text.
         let key = self.topic_key.get_value();
         self.topic_key.set_value(key + 1);
@@ -231,288 +232,184 @@ impl Form {
             words.join(" ")
         })
     }
+}
 
-    /// For `aria-invalid`.
-    fn is_wrong(self, field: Field) -> Words {
-        live::words(move || (!self.fault(field).is_empty()).to_string())
+/// A topic's box before it is filled in.
+const TOPIC: &str = include_str!("topic.html");
+
+/// The fields that hold text, by their element's id.
+const TEXTS: [(&str, Field); 4] =
+    [("broker", Field::Broker), ("user", Field::UserName), ("password", Field::Password), ("client", Field::ClientId)];
+
+impl Form {
+    fn text(&self, field: Field) -> RwSignal<String> {
+        match field {
+            Field::UserName => self.user_name,
+            Field::Password => self.password,
+            Field::ClientId => self.client_id,
+            _ => self.broker,
+        }
     }
-}
 
-/// A text box. A plain function over plain data: a component generic over a
-/// closure would be compiled, and downloaded, once for each field.
-#[derive(Clone, Copy)]
-struct TextBox {
-    field: Field,
-    id: &'static str,
-    label: &'static str,
-    kind: &'static str,
-    placeholder: &'static str,
-    value: RwSignal<String>,
-}
-
-/// A text box with its label and what is wrong with it.
-fn text_field(form: Form, text_box: TextBox) -> AnyView {
-    let TextBox { field, id, label, kind, placeholder, value } = text_box;
-    let fault = live::words(move || form.fault(field));
-    let fault_id = format!("{id}-fault");
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
-            <input
-                id=id
-                type=kind
-                autocomplete="off"
-                autocapitalize="none"
-                spellcheck="false"
-                placeholder=placeholder
-                aria-invalid=form.is_wrong(field)
-                aria-describedby=fault_id.clone()
-                prop:value=value
-                on:input=move |event: Event| form.type_into(field, value, event_target_value(&event))
-            />
-            <p class="fault" id=fault_id>{fault}</p>
-        </div>
+    /// Something was typed or chosen in the form.
+    pub fn hear(self, event: &Event) {
+        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let value = event_target_value(event);
+        if let Some((_, field)) = TEXTS.iter().find(|(id, _)| target.id() == *id) {
+            return self.type_into(*field, self.text(*field), value);
+        }
+        match target.id().as_str() {
+            "preset" => self.choose_preset(value.parse().unwrap_or_default()),
+            "qos" => {
+                self.qos.set(value.parse().ok().and_then(QoS::from_u8).unwrap_or_default());
+                self.forgive(Field::QoS);
+            }
+            "protocol" => {
+                self.version.set(link::protocol_from(&value).unwrap_or_default());
+                self.forgive(Field::Protocol);
+            }
+            _ => {
+                let Some((place, topic)) = self.topic_of(&target) else { return };
+                topic.text.set(value);
+                self.forgive(Field::Topic(place));
+            }
+        }
     }
-    .into_any()
-}
 
-/// One topic filter. The first is "Topic" by contract.
-#[component]
-fn TopicRow(form: Form, topic: TopicField) -> impl IntoView {
-    let place =
-        move || form.topics.with(|topics| topics.iter().position(|other| other.key == topic.key).unwrap_or_default());
-    let name = live::words(move || match place() {
-        0 => "Topic".to_owned(),
-        place => format!("Topic {}", place + 1),
-    });
-    let id = format!("topic-{}", topic.key);
-    let fault_id = format!("{id}-fault");
-    let fault = live::words(move || form.fault(Field::Topic(place())));
-    let is_wrong = live::words(move || (!form.fault(Field::Topic(place())).is_empty()).to_string());
-    let only = live::flag(move || form.topics.with(|topics| topics.len() == 1));
-    view! {
-        <div class="field topic-field">
-            <label for=id.clone()>{name}</label>
-            <div class="joined">
-                <input
-                    id=id
-                    type="text"
-                    autocomplete="off"
-                    autocapitalize="none"
-                    spellcheck="false"
-                    aria-invalid=is_wrong
-                    aria-describedby=fault_id.clone()
-                    prop:value=topic.text
-                    on:input=move |event: Event| {
-                        topic.text.set(event_target_value(&event));
-                        form.forgive(Field::Topic(place()));
-                    }
-                />
-                <button
-                    type="button"
-                    class="button icon"
-                    hidden=only
-                    aria-label=live::words(move || format!("Remove topic {}", place() + 1))
-                    on:click=move |_| {
-                        form.faults.update(|faults| faults.retain(|fault| !matches!(fault.field, Field::Topic(_))));
-                        form.topics.update(|topics| topics.retain(|other| other.key != topic.key));
-                    }
-                >
-                    "×"
-                </button>
-            </div>
-            <p class="fault" id=fault_id>{fault}</p>
-        </div>
+    /// Takes away the topic of this button.
+    pub fn remove_topic(self, button: &Element) {
+        let Some((_, topic)) = self.topic_of(button) else { return };
+        self.faults.update(|faults| faults.retain(|fault| !matches!(fault.field, Field::Topic(_))));
+        self.topics.update(|topics| topics.retain(|other| other.key != topic.key));
     }
-}
 
-/// What is known of a signed token in the password field.
-fn token_view(note: TokenNote, on_renew: impl Fn() + 'static) -> impl IntoView {
-    let TokenNote { words, has_expired, can_renew } = note;
-    view! {
-        <div class="token wide" aria-live="polite" data-expired=has_expired.to_string()>
-            <p>{words}</p>
-            <button type="button" class="button quiet" hidden=!can_renew on:click=move |_| on_renew()>
-                "Use it from the next connection on"
-            </button>
-        </div>
+    fn topic_of(self, node: &Element) -> Option<(usize, TopicField)> {
+        let row = node.closest("[data-key]").ok().flatten()?;
+        let key: usize = row.get_attribute("data-key")?.parse().ok()?;
+        self.topics.with_untracked(|topics| {
+            topics.iter().copied().enumerate().find(|(_, topic): &(usize, TopicField)| topic.key == key)
+        })
     }
-}
 
-/// The form. Its submit button stands elsewhere on the page, in sight while
-/// the form is folded away.
-#[component]
-pub fn ConnectionForm(
-    /// What is typed in.
-    form: Form,
-    /// It was submitted.
-    on_connect: impl Fn() + 'static,
-    /// The finer settings are wanted.
-    on_finer: impl Fn() + 'static,
-    /// What the password says of itself, where it is a signed token.
-    token: RwSignal<Option<TokenNote>>,
-    /// The connection is to use this token from now on.
-    on_renew: impl Fn() + Copy + Send + 'static,
-    /// The link of these settings is wanted.
-    on_copy_link: impl Fn() + 'static,
-    /// The link was copied a moment ago.
-    #[prop(into)]
-    copied: Signal<bool>,
-) -> impl IntoView {
-    let hint =
-        live::words(move || PRESETS.get(form.preset.get()).map(|preset| preset.hint).unwrap_or_default().to_owned());
-    let summary = live::words(move || {
-        form.faults.with(|faults| match faults.len() {
+    /// Keeps the form's nodes as the form is.
+    pub fn follow(self, part: &Part) {
+        if let Some(list) = part.find("#preset") {
+            for (place, preset) in PRESETS.iter().enumerate() {
+                if let Some(option) = add(&list, "option", preset.name) {
+                    let _ = option.set_attribute("value", &place.to_string());
+                }
+            }
+        }
+        for (id, field) in TEXTS {
+            let (part, text) = (part.clone(), self.text(field));
+            Effect::new(move || text.with(|text| write(&part, id, text)));
+        }
+        let to_choose = part.clone();
+        Effect::new(move || {
+            let preset = self.preset.get();
+            choose(&to_choose, "#preset", &preset.to_string());
+            to_choose.say("#preset-hint", PRESETS.get(preset).map(|preset| preset.hint).unwrap_or_default());
+            choose(&to_choose, "#qos", &(self.qos.get() as u8).to_string());
+            choose(&to_choose, "#protocol", link::protocol_name(self.version.get()));
+        });
+        let to_list = part.clone();
+        Effect::new(move || {
+            self.topics.with(|topics| show_topics(&to_list, topics));
+            // Those of the topics are shown beside them.
+            self.show_faults(&to_list);
+        });
+    }
+
+    fn show_faults(self, part: &Part) {
+        let blame = |id: &str, field: Field| {
+            let words = self.fault(field);
+            part.mark(&format!("#{id}"), "aria-invalid", &(!words.is_empty()).to_string());
+            part.say(&format!("#{id}-fault"), &words);
+        };
+        for (id, field) in TEXTS.into_iter().chain([("qos", Field::QoS), ("protocol", Field::Protocol)]) {
+            blame(id, field);
+        }
+        self.topics.with(|topics| {
+            for (place, topic) in topics.iter().enumerate() {
+                blame(&format!("topic-{}", topic.key), Field::Topic(place));
+            }
+        });
+        let summary = self.faults.with(|faults| match faults.len() {
             0 => String::new(),
             1 => "Nothing was connected: one field needs your attention.".to_owned(),
             count => format!("Nothing was connected: {count} fields need your attention."),
-        })
-    });
-    view! {
-        <form
-            id="connection"
-            class="form"
-            novalidate
-            on:submit=move |event| {
-                event.prevent_default();
-                on_connect();
-            }
-        >
-            <div class="fields">
-                <div class="field">
-                    <label for="preset">"Broker"</label>
-                    <select
-                        id="preset"
-                        aria-describedby="preset-hint"
-                        prop:value=live::words(move || form.preset.get().to_string())
-                        on:change=move |event| {
-                            if let Ok(index) = event_target_value(&event).parse() {
-                                form.choose_preset(index);
-                            }
-                        }
-                    >
-                        {PRESETS
-                            .iter()
-                            .enumerate()
-                            .map(|(index, preset)| view! { <option value=index.to_string()>{preset.name}</option> })
-                            .collect_view()}
-                    </select>
-                </div>
-                {text_field(
-                    form,
-                    TextBox {
-                        field: Field::Broker,
-                        id: "broker",
-                        label: "Broker URL",
-                        kind: "url",
-                        placeholder: "ws://127.0.0.1:8080/mqtt",
-                        value: form.broker,
-                    },
-                )}
-                <p class="hint wide" id="preset-hint">{hint}</p>
-                <div class="topics">
-                    <For each=move || form.topics.get() key=|topic| topic.key let:topic>
-                        <TopicRow form topic />
-                    </For>
-                    <button type="button" class="button quiet" on:click=move |_| form.add_topic("")>
-                        "Add a topic"
-                    </button>
-                </div>
-                <div class="pair">
-                    <div class="field">
-                        <label for="qos">"QoS"</label>
-                        <select
-                            id="qos"
-                            title="0: at most once. 1: at least once. 2: exactly once."
-                            aria-invalid=form.is_wrong(Field::QoS)
-                            aria-describedby="qos-fault"
-                            prop:value=live::words(move || (form.qos.get() as u8).to_string())
-                            on:change=move |event| {
-                                let level = event_target_value(&event).parse().ok();
-                                form.qos.set(level.and_then(QoS::from_u8).unwrap_or_default());
-                                form.forgive(Field::QoS);
-                            }
-                        >
-                            <option value="0">"0"</option>
-                            <option value="1">"1"</option>
-                            <option value="2">"2"</option>
-                        </select>
-                        <p class="fault" id="qos-fault">{live::words(move || form.fault(Field::QoS))}</p>
-                    </div>
-                    <div class="field">
-                        <label for="protocol">"Protocol"</label>
-                        <select
-                            id="protocol"
-                            title="Auto: MQTT 5.0 first; where the broker doesn't take it, 3.1.1."
-                            aria-invalid=form.is_wrong(Field::Protocol)
-                            aria-describedby="protocol-fault"
-                            prop:value=live::words(move || link::protocol_name(form.version.get()).to_owned())
-                            on:change=move |event| {
-                                form.version.set(link::protocol_from(&event_target_value(&event)).unwrap_or_default());
-                                form.forgive(Field::Protocol);
-                            }
-                        >
-                            <option value="auto">"Auto"</option>
-                            <option value="5">"5.0"</option>
-                            <option value="3.1.1">"3.1.1"</option>
-                        </select>
-                        <p class="fault" id="protocol-fault">{live::words(move || form.fault(Field::Protocol))}</p>
-                    </div>
-                </div>
-                {text_field(
-                    form,
-                    TextBox {
-                        field: Field::UserName,
-                        id: "user",
-                        label: "User name",
-                        kind: "text",
-                        placeholder: "none",
-                        value: form.user_name,
-                    },
-                )}
-                {text_field(
-                    form,
-                    TextBox {
-                        field: Field::Password,
-                        id: "password",
-                        label: "Password",
-                        kind: "password",
-                        placeholder: "none",
-                        value: form.password,
-                    },
-                )}
-                {move || token.get().map(|note| token_view(note, on_renew))}
-            </div>
-            <details class="more">
-                <summary>"More: client identifier"</summary>
-                <div class="fields">
-                    {text_field(
-                        form,
-                        TextBox {
-                            field: Field::ClientId,
-                            id: "client",
-                            label: "Client identifier",
-                            kind: "text",
-                            placeholder: "",
-                            value: form.client_id,
-                        },
-                    )}
-                </div>
-            </details>
-            <div class="form-foot">
-                <button type="button" class="button quiet" aria-haspopup="dialog" on:click=move |_| on_finer()>
-                    "More settings"
-                </button>
-                <p class="fault summary" role="alert">{summary}</p>
-                <button
-                    type="button"
-                    class="button quiet"
-                    title="A link that opens this page with these settings. It never holds a password."
-                    on:click=move |_| on_copy_link()
-                >
-                    {live::words(move || if copied.get() { "Link copied" } else { "Copy link" }.to_owned())}
-                </button>
-            </div>
-        </form>
+        });
+        part.say(".summary", &summary);
     }
+}
+
+/// Only what differs: writing takes the cursor to the end.
+fn write(part: &Part, id: &str, text: &str) {
+    let Some(input) = part.find(&format!("#{id}")).map(JsCast::unchecked_into::<HtmlInputElement>) else { return };
+    if input.value() != text {
+        input.set_value(text);
+    }
+}
+
+fn choose(part: &Part, selector: &str, value: &str) {
+    if let Some(list) = part.find(selector) {
+        list.unchecked_into::<HtmlSelectElement>().set_value(value);
+    }
+}
+
+/// A box for each topic; one that stays keeps its node, and so its focus. The
+/// first is "Topic" by contract.
+fn show_topics(part: &Part, topics: &[TopicField]) {
+    let Some(list) = part.find(".topics") else { return };
+    let rows = list.query_selector_all("[data-key]");
+    for place in 0..rows.as_ref().map_or(0, web_sys::NodeList::length) {
+        let Some(row) = rows.as_ref().ok().and_then(|rows| rows.item(place)) else { continue };
+        let row: Element = row.unchecked_into();
+        let key = row.get_attribute("data-key").and_then(|key| key.parse().ok());
+        if !topics.iter().any(|topic| Some(topic.key) == key) {
+            row.remove();
+        }
+    }
+    for (place, topic) in topics.iter().enumerate() {
+        let id = format!("topic-{}", topic.key);
+        if part.find(&format!("#{id}")).is_none() {
+            add_topic_row(&list, topic.key, &id);
+        }
+        let name = if place == 0 { "Topic".to_owned() } else { format!("Topic {}", place + 1) };
+        part.say(&format!("[for={id}]"), &name);
+        let button = format!("#{id} + button");
+        part.turn(&button, "hidden", topics.len() == 1);
+        part.mark(&button, "aria-label", &format!("Remove topic {}", place + 1));
+        topic.text.with(|text| write(part, &id, text));
+    }
+}
+
+fn add_topic_row(list: &Element, key: usize, id: &str) {
+    let Some(row) = add(list, "div", "") else { return };
+    row.set_class_name("field topic-field");
+    row.set_inner_html(TOPIC);
+    let _ = row.set_attribute("data-key", &key.to_string());
+    let part = Part::new(row.clone());
+    part.mark("label", "for", id);
+    part.mark("input", "aria-describedby", &format!("{id}-fault"));
+    part.mark("input", "id", id);
+    part.mark(".fault", "id", &format!("{id}-fault"));
+    // The button that adds one stays behind them.
+    if let Ok(Some(button)) = list.query_selector("[data-do=add-topic]") {
+        let _ = list.insert_before(&row, Some(&button));
+    }
+}
+
+/// Shows what is known of a signed token in the password field.
+pub(super) fn follow_token(part: &Part, token: RwSignal<Option<TokenNote>>) {
+    let part = part.clone();
+    Effect::new(move || {
+        token.with(|token| {
+            part.turn(".token", "hidden", token.is_none());
+            let Some(TokenNote { words, has_expired, can_renew }) = token else { return };
+            part.mark(".token", "data-expired", &has_expired.to_string());
+            part.say(".token p", words);
+            part.turn("[data-do=renew]", "hidden", !can_renew);
+        });
+    });
 }

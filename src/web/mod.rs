@@ -14,7 +14,7 @@
 //! - [`panels_link`]: the page's end: loads the panels, links them to the worker.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
 //! - [`storage`]: the app's settings between pages, and the theme.
-//! - [`live`]: words that follow signals, in few types.
+//! - [`parts`]: the page's nodes, and how they are changed.
 //! - [`css`]: numbers for style sheets.
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
 //! - [`panels`]: the finer settings, and sending messages.
@@ -31,13 +31,13 @@ pub mod form;
 #[cfg(any(feature = "page", feature = "panels"))]
 pub mod hail;
 #[cfg(feature = "page")]
-pub mod live;
-#[cfg(feature = "page")]
 pub mod page;
 #[cfg(feature = "panels")]
 pub mod panels;
 #[cfg(feature = "page")]
 pub mod panels_link;
+#[cfg(feature = "page")]
+pub mod parts;
 #[cfg(feature = "page")]
 pub mod status;
 #[cfg(any(feature = "page", feature = "panels"))]

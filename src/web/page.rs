@@ -23,11 +23,11 @@ use web_sys::{
 use super::clock::Clock;
 use super::console::{Console, ConsoleView, Facts, Flow, Wish};
 use super::crawl::{CrawlHandle, CrawlView};
-use super::form::{ConnectionForm, Form, PageFacts};
+use super::form::{self, Form, PageFacts};
 use super::hail::{self, Panel};
-use super::live;
 use super::panels_link::{PanelsLink, Wanted};
-use super::status::{ConnectionStatus, Numbers};
+use super::parts::{self, Part};
+use super::status;
 use super::storage;
 use super::worker_link::{self, Heard, WorkerLink};
 use crate::broker_url::PageSecurity;
@@ -61,13 +61,6 @@ pub fn run() {
     mount_to_body(move || view! { <Page browser=browser.clone() clock=clock.clone() /> });
 }
 
-/// Something the person should read, and can put away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Notice {
-    key: u64,
-    words: String,
-}
-
 /// What the parts of the page show. Everything here is small and set at most
 /// once a frame.
 #[derive(Clone, Copy)]
@@ -76,7 +69,8 @@ struct Shown {
     stats: RwSignal<Stats>,
     behind: RwSignal<u64>,
     token: RwSignal<Option<TokenNote>>,
-    notices: RwSignal<Vec<Notice>>,
+    /// What the person should read, and can put away.
+    notices: RwSignal<Vec<String>>,
     now: RwSignal<Instant>,
     view: RwSignal<View>,
     copied: RwSignal<bool>,
@@ -101,11 +95,9 @@ impl Shown {
 
     fn notify(self, words: String) {
         self.notices.update(|notices| {
-            if notices.iter().any(|notice| notice.words == words) {
-                return;
+            if !notices.contains(&words) {
+                notices.push(words);
             }
-            let key = notices.iter().map(|notice| notice.key + 1).max().unwrap_or(0);
-            notices.push(Notice { key, words });
         });
     }
 
@@ -240,6 +232,76 @@ impl App {
 
     fn open_panel(self, panel: Panel) {
         self.with(|inner| inner.open_panel(panel));
+    }
+
+    /// Keeps the page's nodes as things are.
+    fn follow(self, page: &Part) {
+        let (shown, form) = self.with(|inner| (inner.shown, inner.form));
+        if let Some(connection) = page.find(".connection").map(Part::new) {
+            status::follow_connection(&connection, shown.connection, shown.now);
+            form.follow(&connection);
+            form::follow_token(&connection, shown.token);
+        }
+        status::follow_numbers(page.clone(), shown.stats, shown.behind);
+        let to_view = page.clone();
+        Effect::new(move || {
+            let (view, is_open) = (shown.view.get().name(), shown.form_open.get());
+            to_view.mark_root("data-view", view);
+            to_view.mark_root("data-form", if is_open { "open" } else { "folded" });
+            for each in View::ALL {
+                let button = format!("[data-do=view][value={}]", each.name());
+                to_view.mark(&button, "aria-pressed", &(each.name() == view).to_string());
+            }
+            to_view.mark("[data-do=fold]", "aria-expanded", &is_open.to_string());
+            to_view.say("[data-do=fold]", if is_open { "Hide settings" } else { "Settings" });
+            to_view.say("[data-do=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
+        });
+        let to_notify = page.clone();
+        Effect::new(move || {
+            let Some(list) = to_notify.clear(".notices") else { return };
+            shown.notices.with(|notices| notices.iter().for_each(|words| show_notice(&list, words)));
+        });
+    }
+
+    /// A button of the page was pressed; those of the crawl and the console
+    /// have ears of their own.
+    fn press(self, event: &Event) {
+        let Some((deed, button)) = parts::deed(event) else { return };
+        let panel = match deed.as_str() {
+            "preferences" => Panel::Preferences,
+            "help" => Panel::Help,
+            "send" => Panel::Send,
+            "packets" => Panel::Packets,
+            "subscriptions" => Panel::Subscriptions,
+            "finer" => Panel::Finer,
+            _ => return self.obey(&deed, &button),
+        };
+        self.open_panel(panel);
+    }
+
+    fn obey(self, deed: &str, button: &Element) {
+        let (shown, form) = self.with(|inner| (inner.shown, inner.form));
+        match deed {
+            "view" => {
+                let name = button.get_attribute("value").unwrap_or_default();
+                if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
+                    self.show(view);
+                }
+            }
+            "disconnect" => self.disconnect(),
+            "fold" => shown.form_open.update(|open| *open = !*open),
+            "try" => self.with(|inner| inner.wake()),
+            "take-over" => self.with(|inner| inner.worker.send(&Command::TakeOver)),
+            "renew" => self.renew(),
+            "copy-link" => self.copy_link(),
+            "add-topic" => form.add_topic(""),
+            "remove-topic" => form.remove_topic(button),
+            "put-away" => {
+                let words = button.previous_element_sibling().and_then(|words| words.text_content());
+                shown.notices.update(|notices| notices.retain(|other| Some(other) != words.as_ref()));
+            }
+            _ => {}
+        }
     }
 
     /// The panels called.
@@ -408,7 +470,7 @@ impl Inner {
                 self.need_frame();
             }
             Heard::Ready => {
-                self.shown.notices.update(|notices| notices.retain(|notice| notice.words != SLOW_WORDS));
+                self.shown.notices.update(|notices| notices.retain(|words| words != SLOW_WORDS));
                 self.panels.connect(&self.worker);
                 self.need_frame();
             }
@@ -609,6 +671,18 @@ fn read_link(browser: &Browser) -> Link {
     link::parse(&location.hash().unwrap_or_default(), &location.origin().unwrap_or_default())
 }
 
+fn show_notice(list: &Element, words: &str) {
+    let Some(notice) = parts::add(list, "p", "") else { return };
+    notice.set_class_name("notice");
+    parts::add(&notice, "span", words);
+    if let Some(button) = parts::add(&notice, "button", "×") {
+        button.set_class_name("button icon");
+        for (name, value) in [("type", "button"), ("aria-label", "Put this notice away"), ("data-do", "put-away")] {
+            let _ = button.set_attribute(name, value);
+        }
+    }
+}
+
 /// Whether a key belongs to what has the focus.
 fn is_typing(event: &KeyboardEvent) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
@@ -741,22 +815,25 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     });
     app.with(Inner::need_frame);
 
-    let state = Signal::derive(move || shown.connection.with(|connection| connection.state));
-    let is_away = Memo::new(move |_| matches!(state.get(), State::Idle | State::Stopped));
-    let view_name = live::words(move || shown.view.get().name().to_owned());
-    let fold_name = live::words(move || if shown.form_open.get() { "open" } else { "folded" }.to_owned());
-
+    let root = NodeRef::<leptos::html::Div>::new();
+    Effect::new(move || {
+        if let Some(root) = root.get() {
+            app.follow(&Part::new(root.into()));
+        }
+    });
     view! {
-        <div class="page" data-view=view_name data-form=fold_name>
-            <header class="top">
-                <h1 class="brand">"mqtt-crawl"</h1>
-                <ViewSwitch shown app />
-                <div class="top-tools">
-                    {opener(app, Panel::Preferences, "button icon sliders", "Preferences", "")}
-                    {opener(app, Panel::Help, "button icon", "Keyboard", "?")}
-                </div>
-            </header>
-            <Notices notices=shown.notices />
+        <div
+            class="page"
+            node_ref=root
+            on:click=move |event| app.press(&event)
+            on:input=move |event| form.hear(&event)
+            on:submit=move |event| {
+                event.prevent_default();
+                app.connect();
+            }
+        >
+            <header class="top" inner_html=include_str!("head.html")></header>
+            <div class="notices" role="alert"></div>
             <main class="stage-and-desk">
                 <div class="crawl-pane">
                     <CrawlView
@@ -767,130 +844,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                     />
                 </div>
                 <div class="desk">
-                    <section class="connection" aria-label="Connection">
-                        <div class="connection-bar">
-                            <button type="submit" form="connection" class="button primary" disabled=live::flag(move || !is_away.get())>
-                                "Connect"
-                            </button>
-                            <button
-                                type="button"
-                                class="button"
-                                disabled=live::flag(move || is_away.get())
-                                on:click=move |_| app.disconnect()
-                            >
-                                "Disconnect"
-                            </button>
-                            <button
-                                type="button"
-                                class="button quiet fold"
-                                aria-label="Send a message"
-                                aria-haspopup="dialog"
-                                on:click=move |_| app.open_panel(Panel::Send)
-                            >
-                                "Send" <span class="rest">"\u{a0}a message"</span>
-                            </button>
-                            {opener(app, Panel::Packets, "button quiet", "Packets", "Packets")}
-                            <button
-                                type="button"
-                                class="button quiet"
-                                aria-expanded=live::words(move || shown.form_open.get().to_string())
-                                aria-controls="connection"
-                                on:click=move |_| shown.form_open.update(|open| *open = !*open)
-                            >
-                                {live::words(move || if shown.form_open.get() { "Hide settings" } else { "Settings" }.to_owned())}
-                            </button>
-                        </div>
-                        <ConnectionStatus
-                            connection=shown.connection
-                            now=shown.now
-                            on_try=move || app.with(|inner| inner.wake())
-                            change=opener(app, Panel::Subscriptions, "button quiet", "Change subscriptions", "Change")
-                            on_take_over=move || app.with(|inner| inner.worker.send(&Command::TakeOver))
-                        />
-                        <ConnectionForm
-                            form
-                            on_connect=move || app.connect()
-                            on_finer=move || app.open_panel(Panel::Finer)
-                            on_copy_link=move || app.copy_link()
-                            token=shown.token
-                            on_renew=move || app.renew()
-                            copied=shown.copied
-                        />
-                    </section>
-                    <ConsoleView
-                        console
-                    />
+                    <section class="connection" aria-label="Connection" inner_html=include_str!("connection.html")></section>
+                    <ConsoleView console />
                 </div>
             </main>
-            <footer class="bottom">
-                <Numbers stats=shown.stats behind=shown.behind />
-            </footer>
-        </div>
-    }
-}
-
-/// A button that opens a panel. A plain function over plain data: it is
-/// downloaded once.
-fn opener(app: App, panel: Panel, class: &'static str, name: &'static str, text: &'static str) -> AnyView {
-    view! {
-        <button
-            type="button"
-            class=class
-            aria-label=name
-            title=name
-            aria-haspopup="dialog"
-            on:click=move |_| app.open_panel(panel)
-        >
-            {text}
-        </button>
-    }
-    .into_any()
-}
-
-#[component]
-fn ViewSwitch(shown: Shown, app: App) -> impl IntoView {
-    let label = |view| match view {
-        View::Split => "Split",
-        View::Crawl => "Crawl",
-        View::Console => "Console",
-    };
-    view! {
-        <div class="switch" role="group" aria-label="View">
-            {View::ALL
-                .into_iter()
-                .map(|view| {
-                    view! {
-                        <button
-                            type="button"
-                            aria-pressed=live::words(move || (shown.view.get() == view).to_string())
-                            on:click=move |_| app.show(view)
-                        >
-                            {label(view)}
-                        </button>
-                    }
-                })
-                .collect_view()}
-        </div>
-    }
-}
-
-#[component]
-fn Notices(notices: RwSignal<Vec<Notice>>) -> impl IntoView {
-    view! {
-        <div class="notices" role="alert">
-            <For each=move || notices.get() key=|notice| notice.key let:notice>
-                <p class="notice">
-                    <span>{notice.words}</span>
-                    <button
-                        type="button"
-                        class="button icon"
-                        aria-label="Put this notice away"
-                        on:click=move |_| notices.update(|all| all.retain(|other| other.key != notice.key))
-                    >
-                        "×"
-                    </button>
-                </p>
-            </For>
+            <footer class="bottom" inner_html=include_str!("numbers.html")></footer>
         </div>
     }
 }

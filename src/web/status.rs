@@ -2,165 +2,87 @@
 
 use leptos::prelude::*;
 
-use super::live;
-
+use super::parts::{Part, add};
 use crate::console::{grouped, size};
-use crate::engine::update::{Advice, Connection, Evidence, Granted, State, Stats, Subscription};
+use crate::engine::update::{Connection, Granted, State, Stats};
 use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.
-#[component]
-pub(super) fn ConnectionStatus(
-    connection: RwSignal<Connection>,
-    now: RwSignal<Instant>,
-    /// Don't wait any longer for the next attempt.
-    on_try: impl Fn() + Copy + Send + Sync + 'static,
-    /// Connect although another tab has the connection.
-    on_take_over: impl Fn() + Copy + Send + Sync + 'static,
-    /// What opens the panel of subscriptions.
-    change: AnyView,
-) -> impl IntoView {
-    let state = move || connection.with(|connection| connection.state);
-    let words = live::words(move || {
-        connection.with(|connection| match connection.words.as_str() {
-            "" => "Not connected.".to_owned(),
-            words => words.to_owned(),
-        })
+pub(super) fn follow_connection(part: &Part, connection: RwSignal<Connection>, now: RwSignal<Instant>) {
+    let to_count = part.clone();
+    let part = part.clone();
+    // What is made anew loses its focus and, where it was open, closes: only
+    // what changed is.
+    Effect::new(move |shown: Option<Connection>| {
+        let new = connection.get();
+        show(&part, &new, shown.as_ref());
+        new
     });
-    view! {
-        <div class="status-line">
-            <span
-                class="lamp"
-                data-stat="state"
-                data-value=live::words(move || state().name().to_owned())
-                title=live::words(move || format!("State: {}", state().name()))
-            ></span>
-            <p class="status" role="status">{words}</p>
-        </div>
-        <Details connection now on_try on_take_over />
-        <Subscriptions connection change />
-    }
+    // Apart from the rest, for the words change every second.
+    Effect::new(move || {
+        let due = connection.with(|connection| connection.retry_at);
+        to_count.turn(".retry", "hidden", due.is_none());
+        let Some(due) = due else { return };
+        let words = match due.since(now.get()).as_micros().div_ceil(1_000_000) {
+            0 => "Trying again now.".to_owned(),
+            left_s => format!("Trying again in {left_s} s."),
+        };
+        to_count.say(".retry p", &words);
+    });
 }
 
-#[component]
-fn Details(
-    connection: RwSignal<Connection>,
-    now: RwSignal<Instant>,
-    on_try: impl Fn() + Copy + Send + Sync + 'static,
-    on_take_over: impl Fn() + Copy + Send + Sync + 'static,
-) -> impl IntoView {
-    let is_elsewhere = Memo::new(move |_| connection.with(|connection| connection.can_take_over));
-    // Apart from the words, which change every second: a button that is made
-    // anew loses its focus.
-    let is_waiting = Memo::new(move |_| connection.with(|connection| connection.retry_at.is_some()));
-    let retry = Memo::new(move |_| {
-        let due = connection.with(|connection| connection.retry_at)?;
-        let left_s = due.since(now.get()).as_micros().div_ceil(1_000_000);
-        Some(if left_s == 0 { "Trying again now.".to_owned() } else { format!("Trying again in {left_s} s.") })
-    });
-    let advice = Memo::new(move |_| connection.with(|connection| connection.advice.clone()));
-    let evidence = Memo::new(move |_| connection.with(|connection| connection.evidence.clone()));
-    let notice = Memo::new(move |_| connection.with(|connection| connection.notice.clone()));
-    view! {
-        <div class="status-details">
-            {move || {
-                is_elsewhere
-                    .get()
-                    .then(|| {
-                        view! {
-                            <button type="button" class="button" on:click=move |_| on_take_over()>
-                                "Take over"
-                            </button>
-                        }
-                    })
-            }}
-            {move || {
-                is_waiting
-                    .get()
-                    .then(|| {
-                        view! {
-                            <div class="retry">
-                                <p>{live::words(move || retry.get().unwrap_or_default())}</p>
-                                <button type="button" class="button" on:click=move |_| on_try()>
-                                    "Try now"
-                                </button>
-                            </div>
-                        }
-                    })
-            }}
-            {move || {
-                let advice = advice.get();
-                (!advice.is_empty())
-                    .then(|| {
-                        view! {
-                            <div class="advice">
-                                <p>"What to try, likeliest first:"</p>
-                                <ol>
-                                    {advice
-                                        .into_iter()
-                                        .map(|Advice { words, link }| {
-                                            let link = link
-                                                .map(|link| {
-                                                    let href = link.clone();
-                                                    view! {
-                                                        " "
-                                                        <a href=href target="_blank" rel="noopener noreferrer">
-                                                            {link}
-                                                        </a>
-                                                    }
-                                                });
-                                            view! { <li>{words}{link}</li> }
-                                        })
-                                        .collect_view()}
-                                </ol>
-                            </div>
-                        }
-                    })
-            }}
-            {move || {
-                let evidence = evidence.get();
-                // Where the broker broke a rule, its bytes are the point.
-                let at_fault = connection.with(|connection| connection.shows_fault_of_broker());
-                (!evidence.is_empty())
-                    .then(|| {
-                        view! {
-                            <details class="evidence" open=at_fault>
-                                <summary>"What this is concluded from"</summary>
-                                <dl>
-                                    {evidence
-                                        .into_iter()
-                                        .map(|Evidence { name, value }| view! { <dt>{name}</dt><dd>{value}</dd> })
-                                        .collect_view()}
-                                </dl>
-                            </details>
-                        }
-                    })
-            }}
-            {move || notice.get().map(|words| view! { <p class="notice">{words}</p> })}
-        </div>
-    }
-}
+fn show(part: &Part, new: &Connection, shown: Option<&Connection>) {
+    let is_away = matches!(new.state, State::Idle | State::Stopped);
+    part.turn(".primary", "disabled", !is_away);
+    part.turn("[data-do=disconnect]", "disabled", is_away);
+    part.mark(".lamp", "data-value", new.state.name());
+    part.mark(".lamp", "title", &format!("State: {}", new.state.name()));
+    let words = if new.words.is_empty() { "Not connected." } else { &new.words };
+    part.say(".status", words);
+    part.turn("[data-do=take-over]", "hidden", !new.can_take_over);
 
-/// What is subscribed to, and the way to change it.
-#[component]
-fn Subscriptions(connection: RwSignal<Connection>, change: AnyView) -> impl IntoView {
-    let is_online = Memo::new(move |_| connection.with(|connection| connection.state == State::Connected));
-    let list = Memo::new(move |_| connection.with(|connection| connection.subscriptions.clone()));
-    let entry = |subscription: Subscription| {
-        let (kind, words) = granted_words(&subscription.granted);
-        view! {
-            <li class=kind data-subscription=subscription.colour>
-                <bdi>{subscription.filter}</bdi>
-                <span>{words}</span>
-            </li>
+    if shown.is_none_or(|shown| shown.advice != new.advice) {
+        part.turn(".advice", "hidden", new.advice.is_empty());
+        if let Some(list) = part.clear(".advice ol") {
+            for advice in &new.advice {
+                let Some(entry) = add(&list, "li", &advice.words) else { continue };
+                let Some(link) = &advice.link else { continue };
+                let _ = entry.append_with_str_1(" ");
+                if let Some(anchor) = add(&entry, "a", link) {
+                    for (name, value) in [("href", link.as_str()), ("target", "_blank"), ("rel", "noopener noreferrer")]
+                    {
+                        let _ = anchor.set_attribute(name, value);
+                    }
+                }
+            }
         }
-    };
-    view! {
-        <div class="subscriptions" hidden=move || !is_online.get()>
-            <ul aria-label="Subscriptions">{move || list.get().into_iter().map(entry).collect_view()}</ul>
-            // Apart from the list, so that it keeps the focus when that changes.
-            {change}
-        </div>
+    }
+    if shown.is_none_or(|shown| shown.evidence != new.evidence) {
+        part.turn(".evidence", "hidden", new.evidence.is_empty());
+        // Where the broker broke a rule, its bytes are the point.
+        part.turn(".evidence", "open", new.shows_fault_of_broker());
+        if let Some(list) = part.clear(".evidence dl") {
+            for evidence in &new.evidence {
+                add(&list, "dt", &evidence.name);
+                add(&list, "dd", &evidence.value);
+            }
+        }
+    }
+    part.turn(".notice", "hidden", new.notice.is_none());
+    part.say(".notice", new.notice.as_deref().unwrap_or_default());
+
+    part.turn(".subscriptions", "hidden", new.state != State::Connected);
+    if shown.is_none_or(|shown| shown.subscriptions != new.subscriptions)
+        && let Some(list) = part.clear(".subscriptions ul")
+    {
+        for subscription in &new.subscriptions {
+            let Some(entry) = add(&list, "li", "") else { continue };
+            let (kind, words) = granted_words(&subscription.granted);
+            entry.set_class_name(kind);
+            let _ = entry.set_attribute("data-subscription", &subscription.colour.to_string());
+            add(&entry, "bdi", &subscription.filter);
+            add(&entry, "span", &words);
+        }
     }
 }
 
@@ -175,39 +97,24 @@ fn granted_words(granted: &Granted) -> (&'static str, String) {
 
 /// The numbers of the contract. received = kept + evicted + cleared, always
 /// on the screen.
-#[component]
-pub(super) fn Numbers(stats: RwSignal<Stats>, behind: RwSignal<u64>) -> impl IntoView {
-    let number = |name: &'static str, title: &'static str, of: fn(&Stats) -> u64| {
-        let value = Memo::new(move |_| stats.with(of));
-        view! { <Number name title value /> }
-    };
-    let behind = Memo::new(move |_| behind.get());
-    let kept_bytes = Memo::new(move |_| stats.with(|stats| stats.kept_bytes));
-    view! {
-        <dl class="numbers" aria-label="Numbers">
-            {number("received", "Messages since the page loaded", |stats| stats.received)}
-            {number("kept", "Messages in the log now", |stats| stats.kept)}
-            {number("evicted", "Oldest messages that made room for newer ones", |stats| stats.evicted)}
-            {number("cleared", "Messages that were cleared away by hand", |stats| stats.cleared)}
-            {number("matching", "Kept messages that the filter lets through", |stats| stats.matching)}
-            <Number name="behind" title="Crawl lines waiting" value=behind />
-            {number("reconnects", "Connections made again after one was lost", |stats| stats.reconnects)}
-            <div class="number" title="Payloads and topics in the log now">
-                <dt>"log"</dt>
-                <dd>{live::words(move || size(kept_bytes.get()))}</dd>
-            </div>
-        </dl>
-    }
+pub(super) fn follow_numbers(part: Part, stats: RwSignal<Stats>, behind: RwSignal<u64>) {
+    Effect::new(move |shown: Option<([u64; 7], u64)>| {
+        let stats = stats.get();
+        let Stats { received, kept, evicted, cleared, matching, reconnects, kept_bytes, .. } = stats;
+        let numbers = [received, kept, evicted, cleared, matching, behind.get(), reconnects];
+        for (place, name) in NUMBERS.iter().enumerate() {
+            if shown.is_none_or(|(shown, _)| shown[place] != numbers[place]) {
+                let node = format!("[data-stat={name}]");
+                part.mark(&node, "data-value", &numbers[place].to_string());
+                part.say(&node, &grouped(numbers[place]));
+            }
+        }
+        if shown.is_none_or(|(_, bytes)| bytes != kept_bytes) {
+            part.say(".log-bytes", &size(kept_bytes));
+        }
+        (numbers, kept_bytes)
+    });
 }
 
-#[component]
-fn Number(name: &'static str, title: &'static str, value: Memo<u64>) -> impl IntoView {
-    view! {
-        <div class="number" title=title>
-            <dt>{name}</dt>
-            <dd data-stat=name data-value=live::words(move || value.get().to_string())>
-                {live::words(move || grouped(value.get()))}
-            </dd>
-        </div>
-    }
-}
+/// Their names, in their order.
+const NUMBERS: [&str; 7] = ["received", "kept", "evicted", "cleared", "matching", "behind", "reconnects"];

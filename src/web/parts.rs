@@ -1,0 +1,82 @@
+//! The page's own nodes: markup that never changes but by hand.
+//!
+//! A view of Leptos is code that builds its nodes one by one, for each view
+//! anew, and a first visit downloads all of it. So the page's nodes are strings,
+//! and what changes in them is set here, from effects that follow the signals.
+//! The panels, which are loaded when they are opened, are views.
+
+use wasm_bindgen::JsCast;
+use web_sys::{Document, Element, Event};
+
+/// The attribute that says what a button does.
+const DEED: &str = "data-do";
+
+/// A part of the page and what is in it.
+#[derive(Clone)]
+pub struct Part(Element);
+
+impl Part {
+    /// The part that begins at this node.
+    pub const fn new(root: Element) -> Self {
+        Self(root)
+    }
+
+    /// The first node inside that the selector finds.
+    pub fn find(&self, selector: &str) -> Option<Element> {
+        // Fails for selectors that are none.
+        self.0.query_selector(selector).ok().flatten()
+    }
+
+    /// Puts words there, if others are.
+    pub fn say(&self, selector: &str, words: &str) {
+        if let Some(node) = self.find(selector)
+            && node.text_content().as_deref() != Some(words)
+        {
+            node.set_text_content(Some(words));
+        }
+    }
+
+    /// Sets an attribute there.
+    pub fn mark(&self, selector: &str, name: &str, value: &str) {
+        if let Some(node) = self.find(selector) {
+            // Fails for names that are none.
+            let _ = node.set_attribute(name, value);
+        }
+    }
+
+    /// Sets an attribute of the part itself.
+    pub fn mark_root(&self, name: &str, value: &str) {
+        let _ = self.0.set_attribute(name, value);
+    }
+
+    /// Sets an attribute there that is on or off, such as `hidden`.
+    pub fn turn(&self, selector: &str, name: &str, is_on: bool) {
+        if let Some(node) = self.find(selector) {
+            let _ = node.toggle_attribute_with_force(name, is_on);
+        }
+    }
+
+    /// Empties a node, to be filled anew.
+    pub fn clear(&self, selector: &str) -> Option<Element> {
+        let node = self.find(selector)?;
+        node.set_text_content(None);
+        Some(node)
+    }
+}
+
+/// What a press of a button is to do: the [`DEED`] of the button around the
+/// event's target.
+pub fn deed(event: &Event) -> Option<(String, Element)> {
+    let target = event.target()?.dyn_into::<Element>().ok()?;
+    let button = target.closest("[data-do]").ok().flatten()?;
+    Some((button.get_attribute(DEED)?, button))
+}
+
+/// Adds a node with these words at the end of another.
+pub fn add(parent: &Element, name: &str, words: &str) -> Option<Element> {
+    let document: Document = parent.owner_document()?;
+    let node = document.create_element(name).ok()?;
+    node.set_text_content(Some(words));
+    parent.append_child(&node).ok()?;
+    Some(node)
+}
