@@ -24,9 +24,10 @@ use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::console::{Console, ConsoleView, Wish};
 use mqtt_crawl::web::css::decimal;
-use mqtt_crawl::web::form::{ConnectionForm, Form, PageFacts};
+use mqtt_crawl::web::form::{CONNECTION, Form, PageFacts};
 use mqtt_crawl::web::hail::{self, Copied, Panel};
 use mqtt_crawl::web::panels_link::{PanelsLink, Wanted};
+use mqtt_crawl::web::parts::Part;
 use mqtt_crawl::web::wire::{self, FromWorker};
 use mqtt_crawl::web::worker::words_of;
 use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
@@ -569,18 +570,10 @@ async fn form(fragment: &str) -> (Form, HtmlElement) {
     let form = Form::new(&link.settings, page);
     let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
     document().body().expect("a body").append_child(&root).expect("root");
+    let part = Part::new(root.clone().into());
     mount_to(root.clone(), move || {
-        view! {
-            <ConnectionForm
-                form
-                on_connect=|| ()
-                on_finer=|| ()
-                token=RwSignal::default()
-                on_renew=|| ()
-                on_copy_link=|| ()
-                copied=Signal::stored(false)
-            />
-        }
+        form.follow(&part);
+        view! { <section inner_html=CONNECTION on:input=move |event| form.hear(&event)></section> }
     })
     .forget();
     frames(2).await;

@@ -234,6 +234,9 @@ impl Form {
     }
 }
 
+/// The part of the page about the connection, before anything is known.
+pub const CONNECTION: &str = include_str!("connection.html");
+
 /// A topic's box before it is filled in.
 const TOPIC: &str = include_str!("topic.html");
 

@@ -844,7 +844,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                     />
                 </div>
                 <div class="desk">
-                    <section class="connection" aria-label="Connection" inner_html=include_str!("connection.html")></section>
+                    <section class="connection" aria-label="Connection" inner_html=form::CONNECTION></section>
                     <ConsoleView console />
                 </div>
             </main>
