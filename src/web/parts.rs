@@ -64,7 +64,7 @@ impl Part {
     }
 }
 
-/// What a press of a button is to do: what its `data-do` says, of the button around the
+/// What a press of a button is to do: the `data-do` of the button around the
 /// event's target.
 pub fn deed(event: &Event) -> Option<(String, Element)> {
     let target = event.target()?.dyn_into::<Element>().ok()?;
