@@ -27,7 +27,7 @@ use crate::engine::command::{Listed, Pull};
 use crate::engine::update::{Marks, Preview, Row, Rows, State, Stats};
 use crate::mqtt::packet::QoS;
 use crate::settings::{Column, Columns, Settings, TimeMode};
-use crate::web::hail::Panel;
+use crate::web::hail::{Copied, Panel};
 
 /// Height of a row; the style sheet gets it from here.
 const ROW_PX: f64 = 24.0;
@@ -416,6 +416,15 @@ impl Console {
             "s" => {
                 event.prevent_default();
                 return self.0.borrow().reader.at_hand().map(Wish::ShowInCrawl);
+            }
+            "c" | "C" | "p" => {
+                event.prevent_default();
+                let copied = match key.as_str() {
+                    "c" => Copied::Row,
+                    "C" => Copied::Payload,
+                    _ => Copied::Publish,
+                };
+                return self.0.borrow().reader.at_hand().map(|seq| Wish::Open(Panel::Copy(copied, seq)));
             }
             "Escape" => self.act(Reader::deselect),
             "Enter" => {

@@ -253,7 +253,6 @@ impl App {
                 to_view.mark(&button, "aria-pressed", &(each.name() == view).to_string());
             }
             to_view.mark("[data-do=fold]", "aria-expanded", &is_open.to_string());
-            to_view.say("[data-do=fold]", if is_open { "Hide settings" } else { "Settings" });
             to_view.say("[data-do=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
         });
         let to_notify = page.clone();

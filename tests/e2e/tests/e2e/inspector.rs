@@ -221,13 +221,17 @@ async fn what_is_copied_is_what_it_says() -> Result<()> {
         )
         .await?;
 
-        // By a call of the page, with no panel open.
+        // By a key of the chosen row, with no panel open.
         page.press_keys(ESCAPE).await?;
-        let call = |what: &str| format!("dispatchEvent(new CustomEvent('mqtt-crawl:panels', {{ detail: '{what}' }}));");
-        page.run(&call("payload 2")).await?;
+        page.element("console_().querySelector('[data-seq=\"2\"]')").await?.click().await?;
+        page.press_keys("C").await?;
         check_equal("the payload", copied(page).await?.as_str(), "ff00")?;
-        page.run(&call("row 2")).await?;
+        page.press_keys("c").await?;
         ensure!(copied(page).await?.contains(r#""payload_base64":"/wA=""#), "no such row");
+        page.press_keys("p").await?;
+        ensure!(copied(page).await?.contains("-t deck/bytes"), "no such command");
+
+        let call = |what: &str| format!("dispatchEvent(new CustomEvent('mqtt-crawl:panels', {{ detail: '{what}' }}));");
         page.run(&call("row 9")).await?;
         page.wait_for_words("Message 9 hasn't arrived yet").await?;
 
