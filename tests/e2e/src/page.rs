@@ -38,6 +38,9 @@ pub const ESCAPE: &str = "\u{E00C}";
 /// How WebDriver marks an element among the values of a script.
 const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// How long a broker may take to answer a subscription.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The app in a browser's tab.
 pub struct Page {
     browser: Browser,
@@ -246,10 +249,17 @@ impl Page {
         self.evaluate("stat('state')").await
     }
 
-    /// Waits for a state of the connection.
+    /// Waits for a state of the connection; `connected` includes the broker's answers to the
+    /// subscriptions, for what is published before them needn't arrive.
     pub async fn wait_for_state(&self, state: &str) -> Result<()> {
         let expression = format!("stat('state') === {}", json!(state));
-        self.wait_for(&format!("the state {state}"), &expression, PATIENCE).await
+        self.wait_for(&format!("the state {state}"), &expression, PATIENCE).await?;
+        if state == "connected" {
+            let answered = "document.querySelector('.subscriptions .asked') === null";
+            // Some of the scripted peers never answer; whoever tests with those publishes nothing.
+            self.wait_for("the answers to the subscriptions", answered, ANSWER_PATIENCE).await.ok();
+        }
+        Ok(())
     }
 
     /// What the page says: statuses, alerts, faults of fields, and whatever prose has appeared since
