@@ -36,6 +36,23 @@ fn dialogue_in_json_is_spoken() {
 }
 
 #[test]
+fn speakers_and_words_have_many_names() {
+    for (payload, character, text) in [
+        (r#"{"device":"thermometer","value":21.40,"unit":"C"}"#, "thermometer", "21.40"),
+        (r#"{"from":"ada","message":"Hello World"}"#, "ada", "Hello World"),
+        (r#"{"user":"ada","msg":"Hi","topic":"x"}"#, "ada", "Hi"),
+        (r#"{"body":"Hi"}"#, "", "Hi"),
+        // The likeliest first, wherever it stands.
+        (r#"{"value":1,"text":"Hi","name":"n","character":"c"}"#, "c", "Hi"),
+        (r#"{"character":null,"name":"n","text":"Hi"}"#, "n", "Hi"),
+        // What is there twice says nothing.
+        (r#"{"text":"a","text":"b","value":3}"#, "", "3"),
+    ] {
+        check(payload, character, text);
+    }
+}
+
+#[test]
 fn other_json_is_shown_as_written_on_one_line() {
     for (payload, text) in [
         ("21.50", "21.50"),

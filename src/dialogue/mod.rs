@@ -1,13 +1,11 @@
 //! What a payload says, as a line of dialogue.
 //!
 //! - [`Line`]: who says what; made of any payload, for every payload.
-//! - [`mapping`]: a person's own rules for what becomes of which message.
 //! - [`script`]: files of dialogue, for whoever publishes them.
 
-pub mod mapping;
 pub mod script;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -45,7 +43,7 @@ impl Line {
             return Self::narrated(format!("(blank message on {topic})"));
         }
         if text.starts_with(['{', '['])
-            && let Some(json) = json(text)
+            && let Ok(json) = serde_json::from_str::<&RawValue>(text)
         {
             return Self::from_json(json).unwrap_or_else(|| Self::narrated(on_one_line(text)));
         }
@@ -70,8 +68,10 @@ impl Line {
         if !json.get().starts_with('{') {
             return None;
         }
-        let text = WORDS.iter().find_map(|name| inside(json, name))?;
-        let character = SPEAKERS.iter().find_map(|name| inside(json, name).filter(|value| value.get() != "null"));
+        let Spoken { speakers, words } = serde_json::from_str(json.get()).ok()?;
+        let named = |value: &&RawValue| value.get() != "null";
+        let character = speakers.into_iter().find_map(|found| found.once().filter(named));
+        let text = words.into_iter().find_map(Found::once)?;
         Some(Self { character: character.map(shown).unwrap_or_default(), text: shown(text) })
     }
 }
@@ -82,59 +82,62 @@ pub const SPEAKERS: [&str; 6] = ["character", "name", "from", "user", "device", 
 /// Fields of JSON that hold words, the likeliest first.
 pub const WORDS: [&str; 5] = ["text", "message", "msg", "body", "value"];
 
-/// The text as JSON that is checked to the end, but not taken apart; `None`
-/// where it is none.
-fn json(text: &str) -> Option<&RawValue> {
-    serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+/// What the fields of an object say, in the order of [`SPEAKERS`] and [`WORDS`]: found in one pass.
+#[derive(Default)]
+struct Spoken<'a> {
+    speakers: [Found<'a>; SPEAKERS.len()],
+    words: [Found<'a>; WORDS.len()],
 }
 
-/// What an object holds under this name, or a list at this place from 0;
-/// `None` also where it holds two.
-fn inside<'a>(json: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-    Inside(name).deserialize(&mut serde_json::Deserializer::from_str(json.get())).ok().flatten()
+/// A field of an object, which may be there twice.
+#[derive(Clone, Copy, Default)]
+enum Found<'a> {
+    #[default]
+    Never,
+    Once(&'a RawValue),
+    Again,
 }
 
-struct Inside<'n>(&'n str);
-
-impl<'de> DeserializeSeed<'de> for Inside<'_> {
-    type Value = Option<&'de RawValue>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
+impl<'a> Found<'a> {
+    fn once(self) -> Option<&'a RawValue> {
+        match self {
+            Self::Once(value) => Some(value),
+            Self::Never | Self::Again => None,
+        }
     }
 }
 
-impl<'de> Visitor<'de> for Inside<'_> {
-    type Value = Option<&'de RawValue>;
+impl<'de> Deserialize<'de> for Spoken<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SpokenVisitor)
+    }
+}
+
+struct SpokenVisitor;
+
+impl<'de> Visitor<'de> for SpokenVisitor {
+    type Value = Spoken<'de>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object or a list")
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut found, mut count) = (None, 0);
+        let mut spoken = Spoken::default();
         while let Some(name) = map.next_key::<String>()? {
-            if name == self.0 {
-                found = Some(map.next_value()?);
-                count += 1;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+            let place_in = |names: &[&str]| names.iter().position(|known| *known == name);
+            let field = match (place_in(&SPEAKERS), place_in(&WORDS)) {
+                (Some(place), _) => &mut spoken.speakers[place],
+                (_, Some(place)) => &mut spoken.words[place],
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            let value = map.next_value()?;
+            *field = if matches!(field, Found::Never) { Found::Once(value) } else { Found::Again };
         }
-        Ok(found.filter(|_| count == 1))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let wanted: Option<usize> = self.0.parse().ok();
-        let (mut found, mut place) = (None, 0);
-        // To the end: what is left over would be an error.
-        while let Some(value) = list.next_element()? {
-            if Some(place) == wanted {
-                found = Some(value);
-            }
-            place += 1;
-        }
-        Ok(found)
+        Ok(spoken)
     }
 }
 
