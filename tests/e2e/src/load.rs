@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::{LEVEL_311, PINGREQ, SUBSCRIBE, greet};
+use crate::peer::{LEVEL_311, PINGREQ, SUBSCRIBE, greet, suback};
 
 /// The topic of every message.
 pub const TOPIC: &str = "StarWars";
@@ -118,7 +118,7 @@ async fn answer(socket: &mut WebSocketStream<TcpStream>, message: &Message, leve
     let Message::Binary(packet) = message else { return Ok(()) };
     let reply = match packet.first() {
         Some(&SUBSCRIBE) if level == LEVEL_311 => vec![0x90, 0x03, packet[2], packet[3], 0],
-        Some(&SUBSCRIBE) => vec![0x90, 0x04, packet[2], packet[3], 0, 0],
+        Some(&SUBSCRIBE) => suback(packet),
         Some(&PINGREQ) => vec![0xD0, 0],
         _ => return Ok(()),
     };

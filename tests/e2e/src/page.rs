@@ -38,9 +38,6 @@ pub const ESCAPE: &str = "\u{E00C}";
 /// How WebDriver marks an element among the values of a script.
 const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// How long a broker may take to answer a subscription.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
-
 /// The app in a browser's tab.
 pub struct Page {
     browser: Browser,
@@ -256,8 +253,7 @@ impl Page {
         self.wait_for(&format!("the state {state}"), &expression, PATIENCE).await?;
         if state == "connected" {
             let answered = "document.querySelector('.subscriptions .asked') === null";
-            // Some of the scripted peers never answer; whoever tests with those publishes nothing.
-            self.wait_for("the answers to the subscriptions", answered, ANSWER_PATIENCE).await.ok();
+            self.wait_for("the answers to the subscriptions", answered, PATIENCE).await?;
         }
         Ok(())
     }

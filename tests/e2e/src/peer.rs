@@ -24,12 +24,12 @@ pub enum Manner {
         /// Port for MQTT over TCP.
         broker_port: u16,
     },
-    /// Accepts a CONNECT of MQTT 5.0, then sends these bytes.
+    /// Accepts a CONNECT of MQTT 5.0, then sends these bytes; grants subscriptions.
     Scripted {
         /// What follows CONNACK.
         then: Vec<u8>,
     },
-    /// Answers every CONNECT with this CONNACK and nothing else with anything.
+    /// Answers every CONNECT with this CONNACK, and grants subscriptions.
     Terms {
         /// The whole packet.
         connack: Vec<u8>,
@@ -173,10 +173,21 @@ async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSende
 /// Protocol level of MQTT 3.1.1.
 pub(crate) const LEVEL_311: u8 = 4;
 
-/// Reads on until the client goes away.
+/// Grants every subscription and reads on until the client goes away.
 async fn listen(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
-    while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Binary(packet) = message
+            && packet.first() == Some(&SUBSCRIBE)
+        {
+            socket.send(Message::binary(suback(&packet))).await?;
+        }
+    }
     Ok(())
+}
+
+/// The SUBACK of MQTT 5.0 that grants QoS 0 to a SUBSCRIBE with one filter.
+pub(crate) fn suback(subscribe: &[u8]) -> Vec<u8> {
+    vec![0x90, 0x04, subscribe[2], subscribe[3], 0x00, 0x00]
 }
 
 /// First byte of a SUBSCRIBE.
@@ -201,7 +212,7 @@ async fn quiet(stream: TcpStream, keep_alive_s: u16, pings_answered: usize, ear:
         let Some(&first) = packet.first() else { continue };
         ear.hear(Some(first));
         match first {
-            SUBSCRIBE => socket.send(Message::binary(vec![0x90, 0x04, packet[2], packet[3], 0x00, 0x00])).await?,
+            SUBSCRIBE => socket.send(Message::binary(suback(&packet))).await?,
             PINGREQ => {
                 pings += 1;
                 if pings <= pings_answered || ear.connection > 0 {
