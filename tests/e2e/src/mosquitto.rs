@@ -121,8 +121,13 @@ impl Mosquitto {
 
     /// Waits for words in its log.
     pub async fn wait_for_log(&self, words: &str) -> Result<()> {
-        let what = format!("{words:?} in mosquitto's log");
-        let look = async || Ok(self.process.output().contains(words).then_some(()));
+        self.wait_for_log_times(words, 1).await
+    }
+
+    /// Waits until words are in its log so many times.
+    pub async fn wait_for_log_times(&self, words: &str, times: usize) -> Result<()> {
+        let what = format!("{words:?} in mosquitto's log, {times} times");
+        let look = async || Ok((self.process.output().matches(words).count() >= times).then_some(()));
         eventually(&what, look).await.with_context(|| self.process.output())
     }
 }

@@ -2,6 +2,7 @@
 //! promises: accessible names, `data-stat`, `data-seq`.
 
 use std::fmt::Debug;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -80,10 +81,18 @@ pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<
         result = page.check_errors().await;
     }
     if let Err(error) = result {
+        tell_at_once(&format!("{name} failed: {error:#}"));
         let seen = page.describe().await;
         return Err(error.context(format!("test {name}; {seen}")));
     }
     page.browser.close().await
+}
+
+/// Says it now, beside what the test runner writes: it keeps what tests print until all of them are
+/// over, and whoever sees only a part of a long run should see why something failed.
+fn tell_at_once(words: &str) {
+    // Where nobody listens, nobody is told.
+    let _ = writeln!(std::io::stderr().lock(), "{words}");
 }
 
 impl Page {

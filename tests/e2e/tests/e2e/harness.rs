@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::page::in_browser;
 
 async fn check(body: &str, expected: Option<&str>) -> Result<()> {
     let url = format!("data:text/html,<body>{body}</body>");
-    let result = in_browser("harness", async |page| {
+    let result = in_browser("meant to fail", async |page| {
         page.browser().client().goto(&url).await?;
         page.wait_for("the end", "document.title === 'end'", Duration::from_secs(5)).await
     })

@@ -35,11 +35,11 @@ async fn check_was_throttled(page: &Page, hidden_at: Instant) -> Result<()> {
 #[tokio::test]
 async fn pings_come_in_time_from_a_hidden_tab() -> Result<()> {
     let station = Station::start().await?;
-    let mut peer = Peer::start(Manner::Quiet { keep_alive_s: 2, pings_answered: usize::MAX }).await?;
+    let mut peer = Peer::start(Manner::Quiet { keep_alive_s: 6, pings_answered: usize::MAX }).await?;
     in_browser("hidden-pings", async |page| {
         let hidden_at = connect_and_hide(page, &station, &peer.ws_url()).await?;
         let (mut last, mut longest, mut pings) = (None, Duration::ZERO, 0);
-        while pings < 15 {
+        while pings < 5 {
             let heard = peer.next_heard().await?;
             ensure!(heard.packet.is_some(), "the page hung up");
             if let Some(last) = last.replace(heard.at) {
@@ -49,7 +49,7 @@ async fn pings_come_in_time_from_a_hidden_tab() -> Result<()> {
         }
         println!("the longest silence was {} ms", longest.as_millis());
         // [MQTT-3.1.2-20] for the client, and what a server grants it [MQTT-3.1.2-22].
-        ensure!(longest < Duration::from_secs(3), "silent for {} ms", longest.as_millis());
+        ensure!(longest < Duration::from_secs(9), "silent for {} ms", longest.as_millis());
         check_was_throttled(page, hidden_at).await?;
         page.show().await?;
         check_equal("reconnects", page.stat("reconnects").await?, 0)?;
@@ -82,9 +82,9 @@ async fn mosquitto_keeps_a_hidden_tab() -> Result<()> {
 
 #[tokio::test]
 async fn a_half_open_connection_is_found_told_and_made_again() -> Result<()> {
-    const KEEP_ALIVE: Duration = Duration::from_secs(4);
+    const KEEP_ALIVE: Duration = Duration::from_secs(8);
     let station = Station::start().await?;
-    let mut peer = Peer::start(Manner::Quiet { keep_alive_s: 4, pings_answered: 1 }).await?;
+    let mut peer = Peer::start(Manner::Quiet { keep_alive_s: 8, pings_answered: 1 }).await?;
     in_browser("half-open", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::link;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
 
 /// Neither tab is thrown out, the second says why it isn't connected, the first goes on; and the
 /// second may have the connection when a person says so.
@@ -86,8 +86,7 @@ async fn a_reload_is_no_second_tab() -> Result<()> {
         page.wait_for_state("connected").await?;
         for _ in 0..5 {
             page.browser().client().refresh().await?;
-            page.wait_for("an end", "['connected', 'stopped'].includes(stat('state'))", Duration::from_secs(20))
-                .await?;
+            page.wait_for("an end", "['connected', 'stopped'].includes(stat('state'))", PATIENCE).await?;
             check_equal("state", page.state().await?.as_str(), "connected")?;
         }
         Ok(())
