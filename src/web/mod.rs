@@ -14,6 +14,7 @@
 //! - [`panels_link`]: the page's end: loads the panels, links them to the worker.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
 //! - [`storage`]: the app's settings between pages, and the theme.
+//! - [`offline`]: the app without a network, and its newer versions.
 //! - [`parts`]: the page's nodes, and how they are changed.
 //! - [`css`]: numbers for style sheets.
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
@@ -30,6 +31,8 @@ pub mod css;
 pub mod form;
 #[cfg(any(feature = "page", feature = "panels"))]
 pub mod hail;
+#[cfg(feature = "page")]
+pub mod offline;
 #[cfg(feature = "page")]
 pub mod page;
 #[cfg(feature = "panels")]

@@ -7,7 +7,7 @@
 //! Messages never enter the reactive graph: rows go to [`Console`], lines to
 //! the crawl, and the signals here hold states and numbers, set once a frame.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use gloo_timers::callback::{Interval, Timeout};
@@ -25,6 +25,7 @@ use super::console::{Console, ConsoleView, Facts, Flow, Wish};
 use super::crawl::{CrawlHandle, CrawlView};
 use super::form::{self, Form, PageFacts};
 use super::hail::{self, Panel};
+use super::offline::{self, Offline};
 use super::panels_link::{PanelsLink, Wanted};
 use super::parts::{self, Part};
 use super::status;
@@ -132,6 +133,8 @@ struct Inner {
     console: Console,
     worker: WorkerLink,
     panels: PanelsLink,
+    /// Once the app is there: what it loads comes first.
+    offline: OnceCell<Offline>,
     settings: RefCell<Settings>,
     /// The filter's text, understood or not.
     filter: RefCell<String>,
@@ -292,11 +295,13 @@ impl App {
             "try" => self.with(|inner| inner.wake()),
             "take-over" => self.with(|inner| inner.worker.send(&Command::TakeOver)),
             "renew" => self.renew(),
+            "load-newer" => self.with(|inner| inner.load_newer()),
             "copy-link" => self.copy_link(),
             "add-topic" => form.add_topic(""),
             "remove-topic" => form.remove_topic(button),
             "put-away" => {
-                let words = button.previous_element_sibling().and_then(|words| words.text_content());
+                let words = button.parent_element().and_then(|notice| notice.first_element_child());
+                let words = words.and_then(|words| words.text_content());
                 shown.notices.update(|notices| notices.retain(|other| Some(other) != words.as_ref()));
             }
             _ => {}
@@ -432,6 +437,12 @@ impl Inner {
         }
     }
 
+    fn load_newer(&self) {
+        if let Some(offline) = self.offline.get() {
+            offline.load_newer(&self.browser);
+        }
+    }
+
     fn choose_columns(&self, columns: Columns) {
         let settings = Settings { columns, ..self.settings.borrow().clone() };
         self.choose(settings);
@@ -471,6 +482,9 @@ impl Inner {
             Heard::Ready => {
                 self.shown.notices.update(|notices| notices.retain(|words| words != SLOW_WORDS));
                 self.panels.connect(&self.worker);
+                let shown = self.shown;
+                self.offline
+                    .get_or_init(|| Offline::keep(&self.browser, move || shown.notify(offline::NEWER.to_owned())));
                 self.need_frame();
             }
             Heard::Export(blob) => {
@@ -674,6 +688,14 @@ fn show_notice(list: &Element, words: &str) {
     let Some(notice) = parts::add(list, "p", "") else { return };
     notice.set_class_name("notice");
     parts::add(&notice, "span", words);
+    if words == offline::NEWER
+        && let Some(button) = parts::add(&notice, "button", "Load it")
+    {
+        button.set_class_name("button");
+        for (name, value) in [("type", "button"), ("data-do", "load-newer")] {
+            let _ = button.set_attribute(name, value);
+        }
+    }
     if let Some(button) = parts::add(&notice, "button", "×") {
         button.set_class_name("button icon");
         for (name, value) in [("type", "button"), ("aria-label", "Put this notice away"), ("data-do", "put-away")] {
@@ -724,6 +746,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             form,
             crawl: crawl.clone(),
             panels: PanelsLink::default(),
+            offline: OnceCell::new(),
             settings: RefCell::default(),
             filter: RefCell::default(),
             facts: RefCell::default(),

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::offline;
 use crate::repo::Repo;
 use crate::run::{heading, in_words, run};
 use crate::setup::Tools;
@@ -25,6 +26,7 @@ pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
         .env_remove("NO_COLOR")
         .current_dir(repo.root()))
     .context("building the site")?;
+    offline::write(repo)?;
     println!("dist: {} built in {}", repo.dist().display(), in_words(started.elapsed()));
     Ok(())
 }

@@ -11,6 +11,7 @@
 mod bench;
 mod demo;
 mod dist;
+mod offline;
 mod repo;
 mod run;
 mod setup;

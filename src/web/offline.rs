@@ -1,0 +1,109 @@
+//! The app when there is no network: a service worker keeps all of its files,
+//! as one version, and this is the page's side of it.
+//!
+//! A newer version waits until a person asks for it, for a page that is loaded
+//! again has lost its log.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+use web_sys::{ServiceWorkerContainer, ServiceWorkerRegistration, ServiceWorkerState, Window};
+
+/// As `cargo xtask dist` writes it; relative to the page.
+const SCRIPT: &str = "service-worker.js";
+
+/// What the page says when there is a newer version.
+pub const NEWER: &str =
+    "There is a newer version of this app. Loading it ends the connection and forgets the messages.";
+
+/// What the browser keeps of this app.
+pub struct Offline {
+    /// Missing where the page came neither over https nor from this machine.
+    container: Option<ServiceWorkerContainer>,
+    /// The person wants the newer version.
+    wants_newer: Rc<Cell<bool>>,
+}
+
+impl Offline {
+    /// Has the browser keep the app, and says when there is a newer version.
+    pub fn keep(browser: &Window, on_newer: impl Fn() + Clone + 'static) -> Self {
+        let container = Some(browser.navigator().service_worker()).filter(|container| !container.is_undefined());
+        let wants_newer = Rc::new(Cell::new(false));
+        if let Some(container) = &container {
+            follow(container, on_newer.clone());
+            let (browser, wants_newer) = (browser.clone(), Rc::clone(&wants_newer));
+            // The newer version has taken over, in all tabs at once.
+            listen(
+                container,
+                "controllerchange",
+                move || {
+                    if wants_newer.get() { reload(&browser) } else { on_newer() }
+                },
+            );
+        }
+        Self { container, wants_newer }
+    }
+
+    /// Loads the newer version.
+    pub fn load_newer(&self, browser: &Window) {
+        let Some(container) = &self.container else { return };
+        self.wants_newer.set(true);
+        let browser = browser.clone();
+        let on_found = move |found: JsValue| match found.unchecked_into::<ServiceWorkerRegistration>().waiting() {
+            Some(waiting) => {
+                // Any message has it take over. Fails for values that can't be sent.
+                let _ = waiting.post_message(&JsValue::NULL);
+            }
+            // Another tab has loaded it already.
+            None => reload(&browser),
+        };
+        then(&container.ready().unwrap_or_else(|refused| Promise::reject(&refused)), on_found);
+    }
+}
+
+fn follow(container: &ServiceWorkerContainer, on_newer: impl Fn() + Clone + 'static) {
+    // The first version isn't a newer one.
+    let is_newer = {
+        let container = container.clone();
+        move || container.controller().is_some()
+    };
+    let on_registered = move |registration: JsValue| {
+        let registration: ServiceWorkerRegistration = registration.unchecked_into();
+        if registration.waiting().is_some() && is_newer() {
+            on_newer();
+        }
+        let found = registration.clone();
+        listen(&registration, "updatefound", move || {
+            let Some(installing) = found.installing() else { return };
+            let (worker, is_newer, on_newer) = (installing.clone(), is_newer.clone(), on_newer.clone());
+            listen(&installing, "statechange", move || {
+                if worker.state() == ServiceWorkerState::Installed && is_newer() {
+                    on_newer();
+                }
+            });
+        });
+    };
+    then(&container.register(SCRIPT), on_registered);
+}
+
+/// Calls for as long as the page is there.
+fn listen(target: &web_sys::EventTarget, name: &str, call: impl FnMut() + 'static) {
+    let call = Closure::<dyn FnMut()>::new(call).into_js_value();
+    // Fails for listeners that are none.
+    let _ = target.add_event_listener_with_callback(name, call.unchecked_ref());
+}
+
+fn then(promise: &Promise, call: impl FnOnce(JsValue) + 'static) {
+    // A browser that keeps nothing shows the app all the same.
+    let (call, refused) = (Closure::once(call), Closure::once(|_: JsValue| {}));
+    let _ = promise.then2(&call, &refused);
+    call.forget();
+    refused.forget();
+}
+
+fn reload(browser: &Window) {
+    // Fails in documents that aren't shown.
+    let _ = browser.location().reload();
+}
