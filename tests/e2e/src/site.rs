@@ -1,4 +1,4 @@
-//! The site on a static host: plain files, over https where a test needs a secure page.
+//! The site on a static host: plain files, over https where a test needs a page from elsewhere.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -14,42 +14,61 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::dist;
 
-/// The built site over https, with a certificate that nobody signed. Stops when dropped.
-pub struct SecureSite {
-    port: u16,
+/// A folder on a static host. Stops when dropped.
+pub struct Site {
+    page_url: String,
     task: JoinHandle<()>,
 }
 
-impl Drop for SecureSite {
+impl Drop for Site {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl SecureSite {
-    /// Listens on a free port.
-    pub async fn start() -> Result<Self> {
+impl Site {
+    /// The built site over https, with a certificate that nobody signed.
+    pub async fn start_secure() -> Result<Self> {
         let acceptor = TlsAcceptor::from(Arc::new(tls_configuration()?));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let port = listener.local_addr()?.port();
+        // Not `localhost` and no loopback address, for browsers trust those with anything: the test's
+        // browser resolves this name to this machine.
+        let page_url = format!("https://{SECURE_HOST}:{}/", listener.local_addr()?.port());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     let stream = acceptor.accept(stream).await?;
-                    answer(stream, &dist()).await
+                    answer(stream, &dist(), "/").await
                 });
             }
         });
-        Ok(Self { port, task })
+        Ok(Self { page_url, task })
     }
 
-    /// The page's address. Not `localhost` and no loopback address, for browsers trust those with
-    /// anything: the test's browser resolves this name to this machine.
+    /// This folder below a path of a host that has other things too. Browsers trust it with all that
+    /// they allow over https, for it is on their own machine.
+    pub async fn start_below_a_path(folder: &Path) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let page_url = format!("http://127.0.0.1:{}{BELOW}", listener.local_addr()?.port());
+        let folder = folder.to_owned();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let folder = folder.clone();
+                tokio::spawn(async move { answer(stream, &folder, BELOW).await });
+            }
+        });
+        Ok(Self { page_url, task })
+    }
+
+    /// The page's address.
     pub fn page_url(&self) -> String {
-        format!("https://{SECURE_HOST}:{}/", self.port)
+        self.page_url.clone()
     }
 }
+
+/// A path of a host.
+const BELOW: &str = "/some/where/";
 
 /// Reserved for tests and documentation [RFC 2606]; see [`crate::browser`].
 pub const SECURE_HOST: &str = "crawl.example";
@@ -66,7 +85,7 @@ fn tls_configuration() -> Result<ServerConfig> {
 }
 
 /// Answers one request and closes.
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, folder: &Path) -> Result<()> {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, folder: &Path, below: &str) -> Result<()> {
     let mut stream = BufReader::new(stream);
     let mut request = String::new();
     stream.read_line(&mut request).await?;
@@ -76,7 +95,7 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, folder: &Path) -> R
     }
 
     let path = request.split(' ').nth(1).context("no path")?;
-    let (status, kind, body) = match file(folder, path) {
+    let (status, kind, body) = match path.strip_prefix(below).and_then(|path| file(folder, path)) {
         Some(file) => ("200 OK", media_type(&file), std::fs::read(&file)?),
         None => ("404 Not Found", "text/plain", b"not here".to_vec()),
     };
@@ -92,7 +111,7 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, folder: &Path) -> R
 
 /// The file behind a path, never outside the folder.
 fn file(folder: &Path, path: &str) -> Option<PathBuf> {
-    let path = path.split('?').next()?.trim_start_matches('/');
+    let path = path.split('?').next()?;
     let path = Path::new(if path.is_empty() { "index.html" } else { path });
     let is_inside = path.components().all(|part| matches!(part, Component::Normal(_)));
     let file = folder.join(path);
@@ -107,6 +126,7 @@ fn media_type(file: &Path) -> &'static str {
         Some("wasm") => "application/wasm",
         Some("woff2") => "font/woff2",
         Some("svg") => "image/svg+xml",
+        Some("webmanifest") => "application/manifest+json",
         _ => "application/octet-stream",
     }
 }

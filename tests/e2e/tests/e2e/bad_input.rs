@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::link;
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::peer::{Manner, Peer};
-use mqtt_crawl_e2e::site::SecureSite;
+use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
 
 /// Tries to connect with these settings and returns what the page says, which must match.
@@ -72,7 +72,7 @@ async fn settings_and_peers_that_cannot_work() -> Result<()> {
 
 #[tokio::test]
 async fn plain_ws_from_a_secure_page() -> Result<()> {
-    let site = SecureSite::start().await?;
+    let site = Site::start_secure().await?;
     in_browser("mixed-content", async |page| {
         let keys = [("broker", "ws://broker.example:8080/mqtt"), ("connect", "1")];
         page.open(&link(&site.page_url(), &keys)).await?;

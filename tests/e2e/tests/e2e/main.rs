@@ -7,6 +7,7 @@ mod crawl;
 mod credentials;
 mod first_load;
 mod harness;
+mod hosting;
 mod inspector;
 mod keep_alive;
 mod lasting;

@@ -1,0 +1,106 @@
+//! The site in a folder of any static host: without a network after the first visit, installable, and
+//! newer versions when a person wants them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::site::Site;
+use mqtt_crawl_e2e::{PATIENCE, dist, link};
+use serde_json::json;
+
+/// The browser keeps a version of the site and uses it from the next visit on.
+const KEPT: &str =
+    "window.__kept ??= (navigator.serviceWorker.ready.then(() => { window.__kept = 'yes'; }), 'not yet'),
+    window.__kept === 'yes'";
+
+/// What the page says of a newer version.
+const NEWER: &str = "newer version";
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+async fn wait_until_kept(page: &Page) -> Result<()> {
+    page.wait_for("the site to be kept", &format!("({KEPT})"), PATIENCE).await
+}
+
+#[tokio::test]
+async fn it_works_without_a_network_after_the_first_visit() -> Result<()> {
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let site = Site::start_below_a_path(&dist()).await?;
+    in_browser("offline-app", async |page| {
+        page.open(&site.page_url()).await?;
+        wait_until_kept(page).await?;
+        let url = link(&site.page_url(), &[("broker", &mosquitto.ws_url()), ("connect", "1")]);
+        drop(site);
+
+        // The page, its worker, its fonts and a panel that was never opened; the broker is still there.
+        page.open(&url).await?;
+        page.wait_for_state("connected").await?;
+        Login::anonymous(mosquitto.mqtt_port()).publish(Version::V5, "StarWars", "ADA: Still here").await?;
+        page.wait_for_row("Still here").await?;
+        page.press("Send a message").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Send a message'))", PATIENCE).await?;
+        page.wait_for("fonts", "document.fonts.status === 'loaded'", PATIENCE).await?;
+        page.screenshot("offline-app").await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_newer_version_comes_when_a_person_wants_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    copy(&dist(), folder.path())?;
+    let site = Site::start_below_a_path(folder.path()).await?;
+    in_browser("newer-version", async |page| {
+        page.open(&site.page_url()).await?;
+        wait_until_kept(page).await?;
+        ensure!(!page.words().await?.contains(NEWER), "the first version is told as a newer one");
+
+        let index = folder.path().join("index.html");
+        let newer = std::fs::read_to_string(&index)?.replace("<title>mqtt-crawl", "<title>mqtt-crawl two");
+        std::fs::write(&index, newer)?;
+        let script = folder.path().join("service-worker.js");
+        let text = std::fs::read_to_string(&script)?;
+        let (_, rest) = text.split_once('\n').context("no version in it")?;
+        std::fs::write(&script, format!("const VERSION = \"two\";\n{rest}"))?;
+
+        page.open(&site.page_url()).await?;
+        page.wait_for_words(NEWER).await?;
+        page.screenshot("newer-version").await?;
+        // Nobody asked for it yet.
+        check_equal("the title", page.evaluate::<String>("document.title").await?, "mqtt-crawl".to_owned())?;
+        page.press("Load it").await?;
+        page.wait_for("the newer version", "document.title === 'mqtt-crawl two'", PATIENCE).await?;
+        let kept = "caches.keys().then((names) => names.filter((name) => !name.endsWith(' two')).length)";
+        check_equal("older versions kept", page.evaluate::<u64>(kept).await?, 0)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn it_can_be_installed() -> Result<()> {
+    let site = Site::start_below_a_path(&dist()).await?;
+    in_browser("installable", async |page| {
+        page.open(&site.page_url()).await?;
+        let answer = page.browser().devtools("Page.getInstallabilityErrors", &json!({})).await?;
+        check_equal("what keeps it from being installed", answer["installabilityErrors"].clone(), json!([]))?;
+        let answer = page.browser().devtools("Page.getAppManifest", &json!({})).await?;
+        check_equal("faults of the manifest", answer["errors"].clone(), json!([]))
+    })
+    .await
+}
