@@ -1,5 +1,6 @@
 //! The program's screen: a bar where somebody watches, plain lines where not.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -19,12 +20,16 @@ pub enum Verbosity {
 /// So many lines of a list are printed; the rest is counted.
 const LIST_MAX: usize = 20;
 
+/// How often the bar is drawn: whatever comes last is seen soon.
+const DRAWING: Duration = Duration::from_millis(100);
+
 /// Tells how the transmission goes, on standard error; the summary goes to
 /// standard output.
 pub struct Screen {
     verbosity: Verbosity,
     bar: ProgressBar,
     broker: String,
+    is_drawing: Cell<bool>,
 }
 
 impl Screen {
@@ -33,7 +38,7 @@ impl Screen {
         let watched = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
         let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        Self { verbosity, bar, broker: printable(broker) }
+        Self { verbosity, bar, broker: printable(broker), is_drawing: Cell::new(false) }
     }
 
     /// Tells a problem, whatever the verbosity.
@@ -100,22 +105,23 @@ impl Screen {
         if self.bar.is_hidden() {
             return;
         }
-        let template = match progress.lines {
-            Some(lines) => {
-                self.bar.set_length(lines);
-                "{bar:32} line {pos} of {len}{msg}"
-            }
-            None => "{spinner} line {pos}{msg}",
+        let (template, of) = match progress.lines {
+            Some(lines) => ("{bar:32} {msg}", format!(" of {lines}")),
+            None => ("{spinner} {msg}", String::new()),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
         let left = progress.left.map_or_else(String::new, |left| format!(" · {} left", in_words(left)));
         let paused = if progress.is_paused { " · paused" } else { "" };
-        self.bar.set_message(format!("{left}{paused}"));
-        self.bar.set_position(progress.line);
-        // A pause is seen at once, however soon it follows.
-        self.bar.tick();
+        self.bar.update(|bar| {
+            bar.set_len(progress.lines.unwrap_or_default());
+            bar.set_pos(progress.line);
+        });
+        self.bar.set_message(format!("line {}{of}{left}{paused}", progress.line));
+        if !self.is_drawing.replace(true) {
+            self.bar.enable_steady_tick(DRAWING);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod network;
 mod odd_payloads;
 mod opening;
 mod panels;
+mod producer;
 mod restart;
 mod settings;
 mod subscriptions;
