@@ -1,13 +1,13 @@
-//! Script files: what is spoken, what is reported, and the script we ship.
+//! Script files in every format: what is spoken, what is reported, and the script we ship.
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::script::{Script, parse};
+use mqtt_crawl::dialogue::script::{Fault, Format, ROW_BYTES_MAX, Reader, Script, ScriptLine, parse};
 use proptest::prelude::*;
 
 /// One row: what is read from it, or the column and words of its fault.
 fn check(row: impl AsRef<[u8]>, expected: Result<(&str, &str), (usize, &str)>) {
     let row = row.as_ref();
-    let script = parse(row);
+    let script = parse(row, Some(Format::Rows));
     let shown = row.escape_ascii();
     match expected {
         Ok((character, text)) => {
@@ -80,7 +80,7 @@ fn a_file_is_read_to_its_end_whatever_is_in_it() {
         \n\
         \"\" \"Character\" \"Dialogue\"\n\
         \"5\" \"E\" \"five\"\n";
-    let script = parse(file);
+    let script = parse(file, None);
     let lines: Vec<_> = script.lines.iter().map(|spoken| (spoken.number, spoken.line.text.as_str())).collect();
     assert_eq!(lines, [(2, "one"), (6, "four"), (9, "five")]);
     let faults: Vec<_> = script.faults.iter().map(ToString::to_string).collect();
@@ -98,19 +98,19 @@ fn a_file_is_read_to_its_end_whatever_is_in_it() {
 #[test]
 fn an_empty_file_has_no_rows() {
     for file in ["", "\u{feff}", "\"character\" \"dialogue\"\n"] {
-        let script = parse(file.as_bytes());
+        let script = parse(file.as_bytes(), None);
         assert_eq!(script.lines, []);
         assert_eq!(script.faults, [], "{file:?}");
     }
     // A line's end makes a row, be it blank.
-    assert_eq!(parse(b"\n").faults.len(), 1);
-    assert_eq!(parse(b"\r\n\r\n").faults.len(), 2);
+    assert_eq!(parse(b"\n", Some(Format::Rows)).faults.len(), 1);
+    assert_eq!(parse(b"\r\n\r\n", Some(Format::Rows)).faults.len(), 2);
 }
 
 #[test]
 fn our_own_script_is_whole_and_fits_the_crawl() {
     let file = include_bytes!("../assets/dialogues/the-quiet-broker.txt");
-    let Script { lines, faults } = parse(file);
+    let Script { lines, faults } = parse(file, None);
     assert_eq!(faults, []);
     assert!(lines.len() >= 120, "{} lines", lines.len());
     let rows = file.iter().filter(|&&byte| byte == b'\n').count();
@@ -124,6 +124,181 @@ fn our_own_script_is_whole_and_fits_the_crawl() {
     }
     let spoken_text = |piece: &str| lines.iter().any(|spoken| spoken.line.text.contains(piece));
     assert!(spoken_text("....") && spoken_text("\"Mind the step.\""));
+}
+
+/// A script, and what is read of it: `ROW NAME|words`, or `ROW:COLUMN words of the fault`.
+fn check_script(format: Option<Format>, file: impl AsRef<[u8]>, expected: &[&str]) {
+    let file = file.as_ref();
+    let told: Vec<_> = pieces(file, format, file.len().max(1)).iter().map(shown).collect();
+    let context = file[..file.len().min(200)].escape_ascii();
+    assert_eq!(told.len(), expected.len(), "{context}: {told:#?}");
+    for (told, expected) in told.iter().zip(expected) {
+        let same = told == expected || (expected.contains(':') && told.starts_with(expected));
+        assert!(same, "{context}: {told:?} should be {expected:?}");
+    }
+    // However it comes in, it is the same.
+    for bytes in [1, 7] {
+        let again: Vec<_> = pieces(file, format, bytes).iter().map(shown).collect();
+        assert_eq!(again, told, "{context} in pieces of {bytes}");
+    }
+}
+
+fn shown(row: &Result<ScriptLine, Fault>) -> String {
+    match row {
+        Ok(ScriptLine { number, line }) => format!("{number} {}|{}", line.character, line.text),
+        Err(Fault { line, column, words }) => format!("{line}:{column} {words}"),
+    }
+}
+
+/// All rows of a script that comes in pieces.
+fn pieces(file: &[u8], format: Option<Format>, bytes: usize) -> Vec<Result<ScriptLine, Fault>> {
+    let mut reader = Reader::new(format);
+    let mut rows = Vec::new();
+    for piece in file.chunks(bytes) {
+        reader.push(piece);
+        rows.extend(std::iter::from_fn(|| reader.poll()));
+    }
+    reader.end();
+    rows.extend(std::iter::from_fn(|| reader.poll()));
+    rows
+}
+
+#[test]
+fn the_first_row_says_how_a_script_is_written() {
+    check_script(None, "\"1\" \"A\" \"one\"\n\"2\" \"B\" \"two\"", &["1 A|one", "2 B|two"]);
+    check_script(None, "\u{feff}\"character\" \"dialogue\"\n\"1\" \"A\" \"one\"", &["2 A|one"]);
+    // Broken, but what it was meant to be is plain.
+    check_script(None, "\"1\" A \"one\"\n\"2\" \"B\" \"two\"", &["1:5 Here stands A", "2 B|two"]);
+    check_script(None, "\n\n\"1\" \"A\" \"one\"", &["1:1 The row is blank.", "2:1 The row is blank.", "3 A|one"]);
+    check_script(None, "character,text\nA,one", &["2 A|one"]);
+    check_script(None, "\"Text\";\"Speaker\"\none;A", &["2 A|one"]);
+    check_script(None, "\r\nname\tmessage\r\nA\tone, two", &["3 A|one, two"]);
+    check_script(None, "{\"text\":\"one\"}", &["1 |one"]);
+    check_script(None, "{\n\"text\": \"one\"}", &["1:2 The row isn't JSON: ", "2:7 The row isn't JSON: "]);
+    check_script(None, "[{\"text\":\"one\"}]", &["1:1 The row is JSON, but no object"]);
+    check_script(None, "ADA: Hello", &["1 ADA|Hello"]);
+    check_script(None, "{sighs} [laughs] \"Ha,\" she said.", &["1 |{sighs} [laughs] \"Ha,\" she said."]);
+    check_script(None, "\"Ha,\" she said.", &["1 |\"Ha,\" she said."]);
+    check_script(None, "Message, from afar: \"Hi\"", &["1 |Message, from afar: \"Hi\""]);
+    check_script(None, "\n \n\t", &[]);
+    check_script(None, b"\xff\nADA: Hello", &["1:1 The row isn't UTF-8", "2 ADA|Hello"]);
+}
+
+#[test]
+fn a_files_name_says_more() {
+    let check = |name: &str, format: Option<Format>| assert_eq!(Format::of_file_name(name), format, "{name}");
+    check("a/b.csv", Some(Format::Csv));
+    check("B.CSV", Some(Format::Csv));
+    check("b.tsv", Some(Format::Tsv));
+    check("b.tab", Some(Format::Tsv));
+    check("b.ndjson", Some(Format::JsonLines));
+    check("b.jsonl", Some(Format::JsonLines));
+    check("b.json", Some(Format::JsonLines));
+    check("b.txt", None);
+    check("csv", None);
+    check("-", None);
+    for format in Format::ALL {
+        assert_eq!(format.name().parse(), Ok(format));
+    }
+    assert!("xml".parse::<Format>().is_err());
+}
+
+#[test]
+fn tables_are_read() {
+    let check = |rows: &str, expected: &[&str]| {
+        check_script(Some(Format::Csv), format!("n,Character,TEXT\n{rows}"), expected);
+        check_script(Some(Format::Csv), format!("n,Character,TEXT\n{rows}").replace('\n', "\r\n"), expected);
+    };
+    check("1,A,one\n2,,two\n", &["2 A|one", "3 |two"]);
+    check("1,A,one,,\n,,\n\n4,B,two", &["2 A|one", "5 B|two"]);
+    check("1,A,\"one, two\"", &["2 A|one, two"]);
+    check("1, \"A\" , \"she said \"\"hi\"\"\" ", &["2 A|she said \"hi\""]);
+    check("1,A,say \"hi\"", &["2 A|say \"hi\""]);
+    check("1,A,\"\"", &["2:5 The row has no words"]);
+    check("1,A,\n2,B,two", &["2:5 The row has no words", "3 B|two"]);
+    check("1,A\n2,B,two", &["2:4 The row ends before its column TEXT.", "3 B|two"]);
+    check("1,A,Hello, world\n2,B,two", &["2:12 The row has more cells than the 3", "3 B|two"]);
+    // What nobody closes costs one row.
+    check("1,A,\"one\n2,B,two\n3,C,three", &["2:5 The quotation mark that opens here", "3 B|two", "4 C|three"]);
+    check("1,Ä,\"one\" two\n2,B,two", &["2:11 After a closing quotation mark", "3 B|two"]);
+    check("1,A,'=1+1\n2,B,'Tis so\n3,C,''x", &["2 A|=1+1", "3 B|'Tis so", "4 C|''x"]);
+    check_script(Some(Format::Csv), "text\none", &["2 |one"]);
+    check_script(Some(Format::Csv), "speaker;line\nA;one, two", &["2 A|one, two"]);
+    check_script(Some(Format::Csv), "a,b\nA,one", &["1:1 The first row has to name the columns"]);
+    check_script(Some(Format::Tsv), "from\tmsg\nA\t\"one\ttwo\"\nB\tc, d", &["2 A|one\ttwo", "3 B|c, d"]);
+    check_script(Some(Format::Csv), b"text\nA\xff\nB", &["2:2 The row isn't UTF-8", "3 |B"]);
+    // Line ends in quotation marks; the next row's number counts them.
+    check_script(Some(Format::Csv), "text,name\n\"a\nb\",A\nc,C", &["2 A|a\nb", "4 C|c"]);
+    check_script(Some(Format::Csv), "text,name\n\"a\nb\",A,x\nc,C", &["3:6 The row has more cells", "4 C|c"]);
+}
+
+#[test]
+fn json_lines_are_read() {
+    let check = |row: &str, expected: &str| check_script(Some(Format::JsonLines), row, &[expected]);
+    check(r#"{"character":"A","text":"one"}"#, "1 A|one");
+    check(r#"  {"msg":"one","device":7,"other":[1]}  "#, "1 7|one");
+    check(r#"{"value":127.0}"#, "1 |127.0");
+    check(r#"{"character":"A"}"#, "1:1 The object has none of the fields text, message, msg");
+    check(r#"{"text":"a","text":"b"}"#, "1:1 The object has none of the fields");
+    check(r#"  {"text":" "}"#, "1:3 The row has no words");
+    check(r#""words""#, "1:1 The row is JSON, but no object");
+    check(r#"{"text":"Ä" "b"}"#, "1:13 The row isn't JSON: ");
+    check(r#"{"text":"#, "1:9 The row isn't JSON: EOF while parsing");
+    check_script(
+        Some(Format::JsonLines),
+        "{\"text\":\"a\"}\n\nno\n{\"text\":\"b\"}\n",
+        &["1 |a", "3:2 The row isn't", "4 |b"],
+    );
+}
+
+#[test]
+fn plain_text_is_read() {
+    check_script(
+        Some(Format::Text),
+        b"ADA: Hello: you\r\n\r\nNobody said that.\nB\xc3\xa4r\xff: x\n12:30 it was\n",
+        &["1 ADA|Hello: you", "3 |Nobody said that.", "4:4 The row isn't UTF-8", "5 |12:30 it was"],
+    );
+}
+
+#[test]
+fn a_row_without_end_is_bounded() {
+    let long = "x".repeat(ROW_BYTES_MAX + 1);
+    let check = |format: Format, file: String, expected: &[&str]| {
+        for bytes in [64 * 1024, usize::MAX] {
+            let told: Vec<_> = pieces(file.as_bytes(), Some(format), bytes).iter().map(shown).collect();
+            assert_eq!(told, expected, "{format} in pieces of {bytes}");
+        }
+    };
+    check(Format::Text, format!("a\n{long}\nb"), &["1 |a", "2:1 The row is longer than 1 MiB.", "3 |b"]);
+    check(Format::Csv, format!("text,n\n{long}\nb"), &["2:1 The row is longer than 1 MiB.", "3 |b"]);
+    let unclosed = "2:1 The quotation mark that opens here isn't closed.";
+    let lines = "line\n".repeat(ROW_BYTES_MAX / 4);
+    let told = pieces(format!("text,n\n\"a\n{lines}").as_bytes(), Some(Format::Csv), 64 * 1024);
+    assert_eq!(told.iter().take(2).map(shown).collect::<Vec<_>>(), [unclosed, "3 |line"]);
+    // Nothing of it is kept meanwhile.
+    let mut reader = Reader::new(None);
+    for _ in 0..64 {
+        reader.push(&long.as_bytes()[..64 * 1024]);
+        while reader.poll().is_some() {}
+    }
+    assert!(format!("{reader:?}").len() < 20 * ROW_BYTES_MAX / 4, "it keeps all");
+}
+
+#[test]
+fn a_line_comes_out_as_soon_as_it_has_ended() {
+    let mut reader = Reader::new(None);
+    let mut push = |piece: &str| {
+        reader.push(piece.as_bytes());
+        std::iter::from_fn(|| reader.poll()).map(|row| shown(&row)).collect::<Vec<_>>()
+    };
+    assert_eq!(push("ADA: Hel"), [""; 0]);
+    assert_eq!(push("lo\nBEN: "), ["1 ADA|Hello"]);
+    assert_eq!(push("Hi\n\nCY: Yes\n"), ["2 BEN|Hi", "4 CY|Yes"]);
+    let mut reader = Reader::new(Some(Format::Csv));
+    reader.push(b"text\n\"a\n");
+    assert!(reader.poll().is_none(), "the cell goes on");
+    reader.push(b"b\"\n");
+    assert_eq!(reader.poll().map(|row| shown(&row)).as_deref(), Some("2 |a\nb"));
 }
 
 proptest! {
@@ -145,7 +320,7 @@ proptest! {
             let number = (index + 1).to_string();
             file += &format!("{} {} {}{end}", quoted(&number), quoted(&line.character), quoted(&line.text));
         }
-        let script = parse(file.as_bytes());
+        let script = parse(file.as_bytes(), Some(Format::Rows));
         prop_assert_eq!(script.faults, []);
         prop_assert_eq!(script.lines.into_iter().map(|spoken| spoken.line).collect::<Vec<_>>(), rows);
     }
@@ -160,12 +335,25 @@ proptest! {
         ], 1..10),
     ) {
         let file = rows.join(&b'\n');
-        let script = parse(&file);
+        let script = parse(&file, Some(Format::Rows));
         let mut numbers: Vec<usize> = script.lines.iter().map(|spoken| spoken.number).collect();
         numbers.extend(script.faults.iter().map(|fault| fault.line));
         numbers.sort_unstable();
         let ends = file.iter().filter(|&&byte| byte == b'\n').count();
         let expected = ends + usize::from(file.last().is_some_and(|&byte| byte != b'\n'));
         prop_assert_eq!(numbers, (1..=expected).collect::<Vec<_>>());
+    }
+
+    /// However any bytes come in, the same rows come out.
+    #[test]
+    fn pieces_do_not_matter(
+        file in "([a\"',;\t{}: \\\\]|text|name|\\PC|\r?\n){0,60}",
+        format in prop::sample::select(Format::ALL.to_vec()),
+        is_told in any::<bool>(),
+        bytes in 1_usize..9,
+    ) {
+        let format = is_told.then_some(format);
+        let file = file.as_bytes();
+        prop_assert_eq!(pieces(file, format, bytes), pieces(file, format, file.len().max(1)));
     }
 }

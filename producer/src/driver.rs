@@ -3,18 +3,18 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use mqtt_crawl::dialogue::script::ScriptLine;
 use mqtt_crawl::mqtt::error::{Closed, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
 use mqtt_crawl::mqtt::session::Transmit;
 use mqtt_crawl::time::Instant;
 
+use crate::playlist::Cue;
+use crate::remote::Remote;
 use crate::report::{Report, Summary};
+use crate::script::{LeftOut, Rows, Script};
 use crate::settings::{Settings, SettingsError};
 use crate::transmission::Transmission;
 use crate::transport::{Arrival, Connection, Dialer};
@@ -30,47 +30,6 @@ const LINGER_UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// The longest sleep; any deadline of ours is nearer or doesn't matter.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 
-/// Ends a transmission from another thread: no further line goes out,
-/// outstanding acknowledgements are waited for a moment, and the broker is told
-/// goodbye. Once stopped it stays so, also for a transmission that begins later.
-#[derive(Clone, Debug, Default)]
-pub struct Stop {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    stopped: AtomicBool,
-    waker: Mutex<Option<SyncSender<Happening>>>,
-}
-
-impl Stop {
-    /// Not stopped.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Stops the transmission that this was given to.
-    pub fn stop(&self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        let waker = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waker) = waker.as_ref() {
-            // Where the queue is full the driver is awake and looks by itself;
-            // where it is gone there is nothing to stop.
-            let _ = waker.try_send(Happening::Woken);
-        }
-    }
-
-    /// Whether it was stopped.
-    pub fn is_stopped(&self) -> bool {
-        self.shared.stopped.load(Ordering::SeqCst)
-    }
-
-    fn wakes(&self, waker: Option<SyncSender<Happening>>) {
-        *self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
-    }
-}
-
 /// What other threads tell the driver.
 #[derive(Debug)]
 pub(crate) enum Happening {
@@ -80,50 +39,64 @@ pub(crate) enum Happening {
     Bytes { attempt: u64, bytes: Vec<u8> },
     /// It couldn't be made, or has ended.
     Closed { attempt: u64, closed: Closed },
-    /// Look at [`Stop`].
+    /// Look at the [`Remote`] and for rows of the script.
     Woken,
 }
 
-/// Publishes the script's lines until they are done, or until `stop`. Blocks.
+/// Publishes the script's lines until they are done, or until `remote` stops it.
+/// Blocks.
 ///
 /// `report` is called on this thread, soon after things happen; while it runs
 /// nothing else goes on.
 ///
 /// # Errors
-/// When the settings can't work with any broker; everything that depends on the
-/// broker is in [`Summary::end`].
+/// When the settings can't work with any broker, or the script holds nothing to
+/// send; everything that depends on the broker is in [`Summary::end`].
 pub fn transmit(
     settings: &Settings,
-    script: &[ScriptLine],
-    stop: &Stop,
+    script: Script,
+    remote: &Remote,
     report: &mut dyn FnMut(&Report),
 ) -> Result<Summary, SettingsError> {
-    settings.check(script.len())?;
+    settings.check()?;
     let dialer = Dialer::new(&settings.broker, settings.ca_file.as_deref())?;
     let (sender, happenings) = sync_channel(HAPPENINGS);
-    stop.wakes(Some(sender.clone()));
-    let transmission = Transmission::new(settings, script, random_seed());
+    let mut transmission = Transmission::new(settings, random_seed());
+    remote.wakes(Some(sender.clone()));
+    let script = match script.rows {
+        Rows::All(rows) => {
+            rows.into_iter().for_each(|row| transmission.handle_row(row));
+            let ended = transmission.handle_end_of_script();
+            while let Some(said) = transmission.poll_report() {
+                report(&said);
+            }
+            ended?;
+            None
+        }
+        Rows::Live(live) => Some(live.begin(remote.clone())),
+    };
     let driver = Driver {
         clock: Clock::new(),
+        script,
         dialer,
         sender,
         happenings,
-        linger: if settings.qos == QoS::AtMostOnce { LINGER_UNACKNOWLEDGED } else { LINGER },
         attempt: 0,
         transport: Transport::None,
         transmission,
     };
-    let summary = driver.run(stop, report);
-    stop.wakes(None);
-    Ok(summary)
+    let summary = driver.run(remote, report);
+    remote.wakes(None);
+    summary
 }
 
 struct Driver<'a> {
     clock: Clock,
+    /// Rows of a live source that may still come.
+    script: Option<Receiver<Result<Cue, LeftOut>>>,
     dialer: Dialer,
     sender: SyncSender<Happening>,
     happenings: Receiver<Happening>,
-    linger: Duration,
     /// Counts the connections; what older ones still tell is ignored.
     attempt: u64,
     transport: Transport,
@@ -142,10 +115,11 @@ enum Transport {
 }
 
 impl Driver<'_> {
-    fn run(mut self, stop: &Stop, report: &mut dyn FnMut(&Report)) -> Summary {
+    fn run(mut self, remote: &Remote, report: &mut dyn FnMut(&Report)) -> Result<Summary, SettingsError> {
         self.transmission.start(self.clock.now());
         let mut stopping = false;
         loop {
+            self.take_rows();
             self.serve();
             while let Some(said) = self.transmission.poll_report() {
                 report(&said);
@@ -153,9 +127,13 @@ impl Driver<'_> {
             if self.transmission.is_over() {
                 break;
             }
-            if stop.is_stopped() && !stopping {
+            if remote.is_stopped() && !stopping {
                 stopping = true;
                 self.transmission.stop(self.clock.now());
+                continue;
+            }
+            if let Some(wish) = remote.take_wish() {
+                self.transmission.handle_wish(wish, self.clock.now());
                 continue;
             }
             let sleep = match self.transmission.poll_timeout() {
@@ -170,6 +148,24 @@ impl Driver<'_> {
         }
         self.part();
         self.transmission.into_summary()
+    }
+
+    /// Hands in the rows of a live source that have come.
+    fn take_rows(&mut self) {
+        let mut ended = None;
+        while let Some(script) = &self.script
+            && self.transmission.wants_lines()
+        {
+            match script.try_recv() {
+                Ok(row) => self.transmission.handle_row(row),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.script = None;
+                    ended = Some(self.transmission.handle_end_of_script());
+                }
+            }
+        }
+        self.transmission.handle_rows(ended, self.clock.now());
     }
 
     /// Does what the session wants of the transport.
@@ -226,7 +222,7 @@ impl Driver<'_> {
             Happening::Closed { attempt, closed } if attempt == self.attempt => self.close(closed),
             // Of an attempt that was given up; dropping a stream closes it.
             Happening::Opened { .. } | Happening::Bytes { .. } | Happening::Closed { .. } => {}
-            // The loop looks at `Stop` by itself.
+            // The loop looks by itself.
             Happening::Woken => {}
         }
     }
@@ -257,7 +253,8 @@ impl Driver<'_> {
 
     /// Waits a moment for the peer to take what was sent and hang up too.
     fn part(&mut self) {
-        let until = self.clock.now() + self.linger;
+        let linger = if self.transmission.qos() == QoS::AtMostOnce { LINGER_UNACKNOWLEDGED } else { LINGER };
+        let until = self.clock.now() + linger;
         while matches!(self.transport, Transport::Parting { .. }) {
             match self.happenings.recv_timeout(until.since(self.clock.now())) {
                 Ok(happening) => self.handle(happening),

@@ -2,19 +2,19 @@
 //!
 //! The program is a thin shell around [`transmit`], which is also what the
 //! station uses for its sample transmission. It blocks its thread until the
-//! script is told, or until somebody calls [`Stop::stop`]:
+//! script is told, or until somebody calls [`Remote::stop`]:
 //!
 //! ```no_run
 //! use mqtt_crawl::{broker_url::BrokerUrl, dialogue::script};
-//! use mqtt_crawl_producer::{Report, Repeat, Settings, Stop, transmit};
+//! use mqtt_crawl_producer::{Remote, Repeat, Report, Settings, transmit};
 //!
-//! let script = script::parse(&std::fs::read("assets/dialogues/the-quiet-broker.txt")?);
+//! let script = script::parse(&std::fs::read("assets/dialogues/the-quiet-broker.txt")?, None);
 //! let settings = Settings {
 //!     repeat: Repeat::UntilStopped,
 //!     ..Settings::new(BrokerUrl::parse("mqtt://127.0.0.1:1883")?)
 //! };
-//! let stop = Stop::new(); // `stop.clone()` goes to whoever ends it
-//! let summary = transmit(&settings, &script.lines, &stop, &mut |report| {
+//! let remote = Remote::new(); // `remote.clone()` goes to whoever ends it
+//! let summary = transmit(&settings, script.lines.into(), &remote, &mut |report| {
 //!     if let Report::Lost { failure, .. } = report {
 //!         eprintln!("{failure}");
 //!     }
@@ -24,28 +24,40 @@
 //! ```
 //!
 //! ```text
-//! script ─▶ Transmission ─▶ mqtt::session ─▶ driver ─▶ Connection ─▶ TCP
-//!           (schedule)      (the core's)     (clock)   (TLS, WebSocket)
+//! files ─▶ Script ─▶ Transmission ─▶ mqtt::session ─▶ driver ─▶ Connection ─▶ TCP
+//! keys ──▶ Remote ─▶  (schedule)      (the core's)    (clock)   (TLS, WebSocket)
 //! ```
 //!
 //! - [`settings`]: what a transmission is told before it begins.
+//! - [`script`]: what is to be sent; files, or what comes in live.
+//! - `playlist`: its lines as far as they are known, and which of them is where.
 //! - `schedule`: when which line is due. Numbers only.
 //! - `transmission`: which line goes out, what became of it, when it is over;
 //!   without IO and without a clock, so it is tested in virtual time.
+//! - [`remote`]: wishes from other threads; [`keys`]: those of a person.
 //! - `driver`: the loop that owns the clock and the transport.
 //! - `transport`: TCP, TLS and WebSocket as layers over one reading thread.
 //! - [`report`]: what a transmission says while it runs and at its end.
+//! - [`dry_run`]: what would be sent.
 //! - [`options`] and [`progress`]: the program's command line and screen.
 
 mod driver;
+pub mod dry_run;
+pub mod keys;
 pub mod options;
+mod playlist;
 pub mod progress;
+pub mod remote;
 pub mod report;
 mod schedule;
+pub mod script;
 pub mod settings;
 mod transmission;
 mod transport;
 
-pub use driver::{Stop, transmit};
-pub use report::{End, FailedLine, Fate, Report, Summary};
+pub use driver::transmit;
+pub use playlist::Cue;
+pub use remote::Remote;
+pub use report::{End, FailedLine, Fate, Progress, Report, Summary};
+pub use script::{LeftOut, Script};
 pub use settings::{PayloadFormat, Repeat, Settings, SettingsError};

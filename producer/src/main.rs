@@ -1,13 +1,15 @@
 //! The command-line producer; see the library.
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use mqtt_crawl::dialogue::script;
-use mqtt_crawl_producer::options::{Options, PASSWORD_VARIABLE};
-use mqtt_crawl_producer::progress::{Progress, Verbosity};
-use mqtt_crawl_producer::{Stop, transmit};
+use mqtt_crawl_producer::dry_run::{DryRunError, dry_run};
+use mqtt_crawl_producer::keys::{self, Keys};
+use mqtt_crawl_producer::options::{self, Options, PASSWORD_VARIABLE};
+use mqtt_crawl_producer::progress::{Screen, Verbosity};
+use mqtt_crawl_producer::{Remote, Script, transmit};
 
 /// What clap ends with as well.
 const WRONG_USE: u8 = 2;
@@ -15,28 +17,46 @@ const WRONG_USE: u8 = 2;
 fn main() -> ExitCode {
     let options = Options::parse();
     let verbosity = if options.quiet { Verbosity::Quiet } else { Verbosity::Normal };
-    let progress = Progress::new(verbosity, options.broker.as_str());
-    match run(&options, &progress) {
+    let screen = Screen::new(verbosity, options.broker.as_str());
+    match run(&options, &screen) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            progress.problem(&format!("{error:#}"));
+            screen.problem(&format!("{error:#}"));
             ExitCode::from(WRONG_USE)
         }
     }
 }
 
 /// The exit status of a transmission; an error is wrong use.
-fn run(options: &Options, progress: &Progress) -> Result<u8> {
+fn run(options: &Options, screen: &Screen) -> Result<u8> {
+    let mut stdout = std::io::stdout();
+    if options.print_man {
+        options::print_man(&mut stdout)?;
+        return Ok(0);
+    }
+    if let Some(shell) = options.print_completions {
+        options::print_completions(shell, &mut stdout);
+        return Ok(stdout.flush().map(|()| 0)?);
+    }
     let password = std::env::var_os(PASSWORD_VARIABLE).map(|password| password.into_encoded_bytes());
     let settings = options.settings(password)?;
-    let script = script::parse(&options.read_script()?);
-    for fault in &script.faults {
-        progress.problem(&format!("{}, {fault} Left out.", options.file.display()));
+    let script = Script::open(&options.files, options.format)?;
+    if options.dry_run {
+        return match dry_run(&settings, script, &mut |left_out| screen.problem(&left_out.to_string()), &mut stdout) {
+            // Who reads it, `head` perhaps, has seen enough.
+            Err(DryRunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
+            result => Ok(result.map(|()| 0)?),
+        };
     }
-    let stop = Stop::new();
-    let on_signal = stop.clone();
+    let remote = Remote::new();
+    let on_signal = remote.clone();
     ctrlc::set_handler(move || on_signal.stop()).context("Ctrl-C can't be listened for")?;
-    let summary = transmit(&settings, &script.lines, &stop, &mut |report| progress.show(report))?;
-    progress.finish(&summary);
+    let reads_stdin = options.files.iter().any(|file| file.as_os_str() == "-");
+    let keys = if reads_stdin || options.quiet { None } else { Keys::listen(&remote) };
+    if keys.is_some() {
+        screen.note(keys::HELP);
+    }
+    let summary = transmit(&settings, script, &remote, &mut |report| screen.show(report))?;
+    screen.finish(&summary);
     Ok(summary.exit_status())
 }

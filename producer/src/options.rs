@@ -1,11 +1,14 @@
 //! The program's command line.
 
-use std::io::Read;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{CommandFactory, Parser, ValueEnum, ValueHint};
+use clap_complete::Shell;
 use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::dialogue::script::Format;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 
 use crate::settings::{PayloadFormat, Repeat, Settings};
@@ -16,17 +19,22 @@ pub const PASSWORD_VARIABLE: &str = "MQTT_PASSWORD";
 /// Longer waits between two lines are taken for a slip.
 const INTERVAL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// Publishes a dialogue script to an MQTT broker, a line a second.
+/// Publishes dialogue scripts to an MQTT broker, a line a second.
 ///
-/// Each row of the script is one line: "1" "CHARACTER" "Spoken text". The
-/// header row is recognised and not sent; a blank or broken row is told with
-/// its number and left out.
+/// A script has a line of dialogue in each row: "1" "CHARACTER" "Spoken text",
+/// or CSV, TSV, JSON lines or plain text. A broken row is told with its line and
+/// column and left out.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = AFTER_HELP)]
 pub struct Options {
-    /// The script; - reads it from standard input
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// The scripts, told in this order; - is standard input, told as it comes
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(required_unless_present_any = ["print_man", "print_completions"])]
+    pub files: Vec<PathBuf>,
+
+    /// How the scripts are written [default: as their names and first rows say]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    pub format: Option<Format>,
 
     /// Address of the broker: mqtt://, mqtts://, ws:// or wss://
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883", value_parser = BrokerUrl::parse)]
@@ -69,23 +77,50 @@ pub struct Options {
     pub username: Option<String>,
 
     /// Read the password from this file (a line end after it doesn't count)
-    #[arg(long, value_name = "FILE", requires = "username")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "username")]
     pub password_file: Option<PathBuf>,
 
     /// Trust the certificate authorities in this PEM file instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Option<PathBuf>,
 
     /// json: {"character":"…","text":"…"}; text: NAME: words
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub payload: Payload,
 
-    /// Tell problems only: no progress, no summary
+    /// Tell problems only: no progress, no summary, no keys
     #[arg(long)]
     pub quiet: bool,
+
+    /// Print what would be sent (time, topic, payload) and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the manual page
+    #[arg(long, hide = true, exclusive = true)]
+    pub print_man: bool,
+
+    /// Print completions for a shell
+    #[arg(long, hide = true, exclusive = true, value_name = "SHELL")]
+    pub print_completions: Option<Shell>,
 }
 
 const AFTER_HELP: &str = "\
+Scripts:
+  rows   \"1\" \"CHARACTER\" \"Spoken text\", with \\\" for a quotation mark
+  csv    commas or semicolons; the first row names the columns (character, name,
+         speaker ...; text, message, line ...), others are left aside
+  tsv    the same with tabs
+  jsonl  one object a row, such as {\"character\":\"ADA\",\"text\":\"Hello\"}
+  text   NAME: words, or only words
+  What comes from standard input goes out as it comes: tail -f LOG | mqtt-crawl-producer -
+
+Keys, at a terminal:
+  space        pause, go on
+  left, right  the line before, the next line
+  up, down     ten lines back, ten lines on
+  q, Ctrl-C    end
+
 Password:
   Never given on the command line, where everybody on the machine could read it:
   set the environment variable MQTT_PASSWORD or use --password-file, which wins.
@@ -95,6 +130,7 @@ Connection:
   later is tried again with growing waits, and the story goes on with the lines that
   weren't acknowledged; after two minutes without a connection it is given up, with
   --loop never. Ctrl-C ends cleanly: it waits shortly for outstanding acknowledgements.
+  Where the broker takes a lower quality of service only, that is told and used.
 
 Exit status:
   0  all lines were acknowledged (at QoS 0: sent)
@@ -139,21 +175,6 @@ pub struct FileError {
 }
 
 impl Options {
-    /// Reads the script, from standard input for `-`.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub fn read_script(&self) -> Result<Vec<u8>, FileError> {
-        if self.file != Path::new("-") {
-            return read_file(&self.file);
-        }
-        let mut bytes = Vec::new();
-        match std::io::stdin().lock().read_to_end(&mut bytes) {
-            Ok(_) => Ok(bytes),
-            Err(error) => Err(FileError { path: "standard input".into(), error }),
-        }
-    }
-
     /// What these options ask for. `password` is the value of
     /// [`PASSWORD_VARIABLE`]; of no use without a user name.
     ///
@@ -188,6 +209,25 @@ impl Options {
             ..Settings::new(self.broker.clone())
         })
     }
+}
+
+/// The manual page, in roff.
+///
+/// # Errors
+/// When it can't be written.
+pub fn print_man(out: &mut dyn Write) -> std::io::Result<()> {
+    clap_mangen::Man::new(Options::command()).render(out)
+}
+
+/// What a shell completes the command line by.
+pub fn print_completions(shell: Shell, out: &mut dyn Write) {
+    let mut command = Options::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, out);
+}
+
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse())
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
@@ -254,8 +294,6 @@ fn parse_line_number(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -317,6 +355,8 @@ mod tests {
         check(&["a", "--password-file", "b"], "--username");
         check(&["a", "--password", "b"], "unexpected argument");
         check(&["a", "--payload", "xml"], "json, text");
+        check(&["a", "--format", "xml"], "rows, csv, tsv, jsonl, text");
+        check(&["a", "--print-man"], "cannot be used with");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The program's screen: a bar where somebody watches, plain lines where not.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::{End, Report, Summary};
+use crate::report::{End, Progress, Report, Summary};
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +20,25 @@ pub enum Verbosity {
 /// So many lines of a list are printed; the rest is counted.
 const LIST_MAX: usize = 20;
 
+/// How often the bar is drawn: whatever comes last is seen soon.
+const DRAWING: Duration = Duration::from_millis(100);
+
 /// Tells how the transmission goes, on standard error; the summary goes to
 /// standard output.
-pub struct Progress {
+pub struct Screen {
     verbosity: Verbosity,
     bar: ProgressBar,
     broker: String,
+    is_drawing: Cell<bool>,
 }
 
-impl Progress {
-    /// A bar appears with the first acknowledged line, on a terminal only.
+impl Screen {
+    /// A bar appears with the connection, on a terminal only.
     pub fn new(verbosity: Verbosity, broker: &str) -> Self {
         let watched = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
         let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        Self { verbosity, bar, broker: printable(broker) }
+        Self { verbosity, bar, broker: printable(broker), is_drawing: Cell::new(false) }
     }
 
     /// Tells a problem, whatever the verbosity.
@@ -53,17 +58,23 @@ impl Progress {
     /// Shows what happened.
     pub fn show(&self, report: &Report) {
         match report {
-            Report::Connected { version, fell_back } => {
+            Report::LeftOut(left_out) => self.problem(&left_out.to_string()),
+            Report::Connected { version, fell_back, goes_on_with } => {
                 let fell_back = if *fell_back { "; it doesn't take MQTT 5.0" } else { "" };
-                self.note(&format!("Connected to {} with {version}{fell_back}.", self.broker));
+                let again = goes_on_with.map_or_else(String::new, |line| format!(" Going on with line {line}."));
+                self.note(&format!("Connected to {} with {version}{fell_back}.{again}", self.broker));
+            }
+            Report::QosLowered { asked, granted } => {
+                let (asked, granted) = (*asked as u8, *granted as u8);
+                self.problem(&format!(
+                    "The broker takes QoS {granted} at most: the lines go out at QoS {granted} instead of {asked}."
+                ));
             }
             Report::Lost { failure, retry_in } => {
                 self.problem(&format!("{failure} Trying again in {}.", in_words(*retry_in)));
             }
-            Report::Progress { acknowledged, lines, left } => self.advance(*acknowledged, *lines, *left),
-            Report::LineFailed(failed) => {
-                self.problem(&format!("Line {} (row {}): {}", failed.line, failed.row, failed.fate));
-            }
+            Report::Progress(progress) => self.advance(progress),
+            Report::LineFailed(failed) => self.problem(&failed.to_string()),
         }
     }
 
@@ -90,22 +101,27 @@ impl Progress {
         }
     }
 
-    fn advance(&self, acknowledged: u64, lines: Option<u64>, left: Option<Duration>) {
+    fn advance(&self, progress: &Progress) {
         if self.bar.is_hidden() {
             return;
         }
-        let template = match lines {
-            Some(lines) => {
-                self.bar.set_length(lines);
-                "{bar:32} {pos} of {len} lines {msg}"
-            }
-            None => "{spinner} {pos} lines {msg}",
+        let (template, of) = match progress.lines {
+            Some(lines) => ("{bar:32} {msg}", format!(" of {lines}")),
+            None => ("{spinner} {msg}", String::new()),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
-        self.bar.set_message(left.map_or_else(String::new, |left| format!("· {} left", in_words(left))));
-        self.bar.set_position(acknowledged);
+        let left = progress.left.map_or_else(String::new, |left| format!(" · {} left", in_words(left)));
+        let paused = if progress.is_paused { " · paused" } else { "" };
+        self.bar.update(|bar| {
+            bar.set_len(progress.lines.unwrap_or_default());
+            bar.set_pos(progress.line);
+        });
+        self.bar.set_message(format!("line {}{of}{left}{paused}", progress.line));
+        if !self.is_drawing.replace(true) {
+            self.bar.enable_steady_tick(DRAWING);
+        }
     }
 }
 
@@ -121,7 +137,7 @@ fn in_words(span: Duration) -> String {
 }
 
 /// Words of a broker or a file, without what a terminal would obey.
-fn printable(words: &str) -> String {
+pub(crate) fn printable(words: &str) -> String {
     words.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 

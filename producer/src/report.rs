@@ -1,21 +1,37 @@
 //! What a transmission says while it runs, and at its end.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::error::{EncodeError, Failure};
-use mqtt_crawl::mqtt::packet::{ReasonCode, Version};
+use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version};
 use mqtt_crawl::mqtt::session::PublishError;
+
+use crate::script::LeftOut;
 
 /// Something happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
+    /// A row of the script isn't sent.
+    LeftOut(LeftOut),
     /// The broker accepted the connection, the first one or a later one.
     Connected {
         /// The version in use.
         version: Version,
         /// "Auto" tried 5.0 first and had to go back.
         fell_back: bool,
+        /// After a lost connection: the line, from 1, that wasn't acknowledged
+        /// and goes out again, or the next one; `None` where no line is known.
+        goes_on_with: Option<u64>,
+    },
+    /// The broker takes no more than this quality of service; the lines go out
+    /// with it.
+    QosLowered {
+        /// What was asked for.
+        asked: QoS,
+        /// What the lines go out with.
+        granted: QoS,
     },
     /// The connection failed or was lost, and is tried again.
     Lost {
@@ -24,28 +40,50 @@ pub enum Report {
         /// How long until the next attempt.
         retry_in: Duration,
     },
-    /// Some more lines are done.
-    Progress {
-        /// How many are done since the beginning.
-        acknowledged: u64,
-        /// How many there will be; `None` when it repeats until stopped.
-        lines: Option<u64>,
-        /// How long the rest takes at this pace; `None` when it repeats.
-        left: Option<Duration>,
-    },
+    /// Some more lines are done, or somebody paused, went on or elsewhere.
+    Progress(Progress),
     /// A line won't arrive, or nobody knows whether it did.
     LineFailed(FailedLine),
+}
+
+/// How far the story is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many lines are acknowledged since the beginning; at QoS 0, sent.
+    pub acknowledged: u64,
+    /// The line that was told last, or that somebody went to, from 1; 0 before
+    /// the first.
+    pub line: u64,
+    /// How many lines the script has; `None` while more may come.
+    pub lines: Option<u64>,
+    /// How long the rest takes at this pace; `None` when it repeats, and while
+    /// more may come.
+    pub left: Option<Duration>,
+    /// Nothing goes out.
+    pub is_paused: bool,
 }
 
 /// A line that isn't known to have arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedLine {
     /// Its place among the script's lines of dialogue, from 1.
-    pub line: usize,
+    pub line: u64,
     /// Its row in the file, from 1.
     pub row: usize,
+    /// The name of its file, where there are several.
+    pub file: Option<Arc<str>>,
     /// What became of it.
     pub fate: Fate,
+}
+
+impl fmt::Display for FailedLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Line {} (", self.line)?;
+        if let Some(file) = &self.file {
+            write!(f, "{file}, ")?;
+        }
+        write!(f, "row {}): {}", self.row, self.fate)
+    }
 }
 
 /// What became of a line that isn't known to have arrived.
@@ -96,7 +134,9 @@ pub enum End {
 /// What there is to say in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How many lines were to be sent; when repeating, how many had their turn.
+    /// How many lines were to be sent: those that had their turn and, save when
+    /// repeating, those that were still to come. Of a live source, as far as it
+    /// was read.
     pub lines: u64,
     /// How many of them were acknowledged to the end; at QoS 0, sent.
     pub acknowledged: u64,
@@ -105,6 +145,8 @@ pub struct Summary {
     /// The others, in order; when repeating, the first
     /// [`Summary::FAILED_KEPT`] of them.
     pub failed: Vec<FailedLine>,
+    /// The script couldn't be read to its end.
+    pub is_cut_short: bool,
     /// How it ended.
     pub end: End,
 }
@@ -122,7 +164,7 @@ impl Summary {
                 Failure::CannotSend(_) => 2,
                 _ => 1,
             },
-            _ if self.acknowledged == self.lines => 0,
+            _ if self.acknowledged == self.lines && !self.is_cut_short => 0,
             _ => 1,
         }
     }
@@ -136,13 +178,17 @@ impl Summary {
             let count = rest
                 .iter()
                 .zip(first.line..)
-                .take_while(|(failed, line)| failed.line == *line && failed.fate == first.fate)
+                .take_while(|(failed, line)| {
+                    failed.line == *line && failed.fate == first.fate && failed.file == first.file
+                })
                 .count();
             let last = &rest[count - 1];
             words.push(if count == 1 {
-                format!("Line {} (row {}): {}", first.line, first.row, first.fate)
+                first.to_string()
             } else {
-                format!("Lines {}–{} (rows {}–{}): {}", first.line, last.line, first.row, last.row, first.fate)
+                let file = first.file.as_ref().map_or_else(String::new, |file| format!("{file}, "));
+                let rows = format!("rows {}–{}", first.row, last.row);
+                format!("Lines {}–{} ({file}{rows}): {}", first.line, last.line, first.fate)
             });
             rest = &rest[count..];
         }
@@ -166,7 +212,7 @@ mod tests {
     use super::*;
 
     fn summary(lines: u64, acknowledged: u64, end: End) -> Summary {
-        Summary { lines, acknowledged, acknowledging: true, failed: Vec::new(), end }
+        Summary { lines, acknowledged, acknowledging: true, failed: Vec::new(), is_cut_short: false, end }
     }
 
     #[test]
@@ -182,6 +228,7 @@ mod tests {
         check(3, 2, End::Complete, 1);
         check(7, 7, End::Stopped, 0);
         check(7, 6, End::Stopped, 1);
+        assert_eq!(Summary { is_cut_short: true, ..summary(3, 3, End::Complete) }.exit_status(), 1);
         check(3, 0, End::Unsuitable(too_long.clone()), 1);
         check(3, 0, End::Failed(Box::new(closed)), 1);
         check(3, 0, End::Failed(Box::new(Failure::CannotSend(too_long))), 2);
@@ -191,7 +238,12 @@ mod tests {
 
     #[test]
     fn failed_lines_are_told_in_ranges() {
-        let failed = |line, fate: &Fate| FailedLine { line, row: line + 1, fate: fate.clone() };
+        let failed = |line: usize, fate: &Fate| FailedLine {
+            line: line as u64,
+            row: line + 1,
+            file: (line > 6).then(|| "b.csv".into()),
+            fate: fate.clone(),
+        };
         let (late, unsent) = (Fate::NotAcknowledged, Fate::NotSent);
         let summary = Summary {
             failed: vec![failed(2, &late), failed(4, &late), failed(5, &late), failed(6, &unsent), failed(7, &unsent)],
@@ -202,7 +254,8 @@ mod tests {
             [
                 "Line 2 (row 3): not acknowledged",
                 "Lines 4–5 (rows 5–6): not acknowledged",
-                "Lines 6–7 (rows 7–8): not sent",
+                "Line 6 (row 7): not sent",
+                "Line 7 (b.csv, row 8): not sent",
             ]
         );
     }

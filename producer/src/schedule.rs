@@ -7,8 +7,10 @@ use mqtt_crawl::time::Instant;
 /// Line n is due at start + n × interval: computed anew for each line, so that
 /// no delay of one line moves the next.
 ///
-/// The schedule is held while there is no connection: afterwards the story goes
-/// on where it was, at its own pace, instead of making up for the lost time.
+/// The schedule is held while there is no connection and while somebody pauses:
+/// afterwards the story goes on where it was, at its own pace, instead of making
+/// up for the lost time. So it does when a line comes in late from a live source
+/// ([`Schedule::postpone`]) and after a jump ([`Schedule::restart`]).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     interval: Duration,
@@ -44,15 +46,34 @@ impl Schedule {
         }
     }
 
+    /// Line 0 is due now, or as soon as the schedule goes on.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        match &mut self.pace {
+            Pace::NotStarted => {}
+            Pace::Running { start } => *start = now,
+            Pace::Held { start, since } => *start = *since,
+        }
+    }
+
+    /// Line `n` was due and couldn't be had before now: it is due now, and those
+    /// after it as much later.
+    pub(crate) fn postpone(&mut self, n: u64, now: Instant) {
+        if let Some(due) = self.due(n)
+            && let Pace::Running { start } = &mut self.pace
+        {
+            *start = *start + now.since(due);
+        }
+    }
+
     /// When line `n`, counted from 0, is due; `None` while nothing is.
     pub(crate) fn due(&self, n: u64) -> Option<Instant> {
         let Pace::Running { start } = self.pace else { return None };
-        Some(start + times(self.interval, n))
+        Some(start + self.offset(n))
     }
 
-    /// How long `lines` lines take from the first of them to the last.
-    pub(crate) fn span(&self, lines: u64) -> Duration {
-        times(self.interval, lines.saturating_sub(1))
+    /// How long after line 0 line `n` is due.
+    pub(crate) fn offset(&self, n: u64) -> Duration {
+        times(self.interval, n)
     }
 }
 
@@ -100,10 +121,49 @@ mod tests {
     }
 
     #[test]
-    fn a_span_has_one_interval_less_than_lines() {
-        let schedule = Schedule::new(Duration::from_secs(1));
-        assert_eq!(schedule.span(0), Duration::ZERO);
-        assert_eq!(schedule.span(1), Duration::ZERO);
-        assert_eq!(schedule.span(120), Duration::from_secs(119));
+    fn a_thousand_lines_end_to_the_microsecond() {
+        // Ten pauses of odd lengths, a late line and no rounding in between.
+        let mut schedule = Schedule::new(Duration::from_millis(10));
+        schedule.release(START);
+        let mut late = Duration::ZERO;
+        for n in 0..1_000 {
+            let due = START + Duration::from_millis(10 * n) + late;
+            assert_eq!(schedule.due(n), Some(due), "line {n}");
+            if n % 100 == 50 {
+                let pause = Duration::from_micros(1_234_567 + n);
+                schedule.hold(due + Duration::from_micros(3_141));
+                schedule.release(due + Duration::from_micros(3_141) + pause);
+                late += pause;
+            }
+            if n == 500 {
+                schedule.postpone(501, due + Duration::from_secs(1));
+                late += Duration::from_millis(990);
+            }
+        }
+    }
+
+    #[test]
+    fn a_late_line_moves_those_after_it_and_no_early_one_does() {
+        let mut schedule = Schedule::new(Duration::from_secs(1));
+        schedule.release(START);
+        schedule.postpone(3, START + Duration::from_millis(2_900));
+        assert_eq!(schedule.due(3), Some(START + Duration::from_secs(3)));
+        schedule.postpone(3, START + Duration::from_millis(3_700));
+        assert_eq!(schedule.due(3), Some(START + Duration::from_millis(3_700)));
+        assert_eq!(schedule.due(4), Some(START + Duration::from_millis(4_700)));
+    }
+
+    #[test]
+    fn after_a_jump_a_line_is_due_at_once_or_when_it_goes_on() {
+        let mut schedule = Schedule::new(Duration::from_secs(1));
+        schedule.restart(START);
+        assert_eq!(schedule.due(0), None);
+        schedule.release(START);
+        schedule.restart(START + Duration::from_millis(5_300));
+        assert_eq!(schedule.due(1), Some(START + Duration::from_millis(6_300)));
+        schedule.hold(START + Duration::from_millis(5_900));
+        schedule.restart(START + Duration::from_millis(8_000));
+        schedule.release(START + Duration::from_millis(9_000));
+        assert_eq!(schedule.due(0), Some(START + Duration::from_millis(9_000)));
     }
 }

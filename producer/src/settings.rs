@@ -59,20 +59,25 @@ impl Settings {
         }
     }
 
-    /// What can be found wrong without a connection.
-    pub(crate) fn check(&self, lines: usize) -> Result<(), SettingsError> {
+    /// What can be found wrong without a connection and without a script.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
         TopicName::parse(&self.topic)?;
-        if lines == 0 {
-            return Err(SettingsError::NoLines);
-        }
-        if !(1..=lines).contains(&self.first_line) {
-            return Err(SettingsError::NoSuchLine { first_line: self.first_line, lines });
-        }
         if self.ca_file.is_some() && !self.broker.scheme().is_tls() {
             return Err(SettingsError::CaWithoutTls { scheme: self.broker.scheme().name() });
         }
         if self.password.is_some() && self.user_name.is_none() {
             return Err(SettingsError::PasswordWithoutUser);
+        }
+        Ok(())
+    }
+
+    /// Whether there is a line to begin with in a script of so many.
+    pub(crate) fn check_lines(&self, lines: u64) -> Result<(), SettingsError> {
+        if lines == 0 {
+            return Err(SettingsError::NoLines);
+        }
+        if !(1..=lines).contains(&(self.first_line as u64)) {
+            return Err(SettingsError::NoSuchLine { first_line: self.first_line, lines });
         }
         Ok(())
     }
@@ -127,7 +132,7 @@ pub enum SettingsError {
     #[error(transparent)]
     Topic(#[from] TopicError),
     /// Nothing to tell.
-    #[error("The script holds no line that can be sent. A row looks like this: \"1\" \"CHARACTER\" \"Spoken text\"")]
+    #[error("The script holds no line that can be sent. A row looks like this: CHARACTER: Spoken text")]
     NoLines,
     /// The first line lies beyond the script.
     #[error("There is no line {first_line} to start with: the script has the lines 1 to {lines}.")]
@@ -135,7 +140,7 @@ pub enum SettingsError {
         /// As asked for.
         first_line: usize,
         /// How many there are.
-        lines: usize,
+        lines: u64,
     },
     /// A certificate authority for a connection without certificates.
     #[error("A CA file is of use with mqtts:// and wss:// only: {scheme}:// isn't encrypted.")]
@@ -186,10 +191,11 @@ mod tests {
 
     #[test]
     fn settings_that_make_no_sense_are_told_apart() {
-        let check = |url: &str, change: fn(&mut Settings), lines: usize, words: &str| {
+        let check = |url: &str, change: fn(&mut Settings), lines: u64, words: &str| {
             let mut settings = Settings::new(BrokerUrl::parse(url).expect(url));
             change(&mut settings);
-            let told = settings.check(lines).err().map_or_else(String::new, |error| error.to_string());
+            let checked = settings.check().and_then(|()| settings.check_lines(lines));
+            let told = checked.err().map_or_else(String::new, |error| error.to_string());
             assert!(told.contains(words) && told.is_empty() == words.is_empty(), "{told:?} should say {words:?}");
         };
         check("mqtt://127.0.0.1", |_| {}, 3, "");

@@ -7,17 +7,20 @@
 //! ([`Transmission::is_over`]) and wait for [`Transmission::poll_timeout`].
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt_crawl::dialogue::script::ScriptLine;
 use mqtt_crawl::mqtt::error::{Closed, EncodeError, Failure, Violation};
 use mqtt_crawl::mqtt::packet::{Publish, QoS};
 use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Parting, Session, Token, Transmit};
 use mqtt_crawl::time::Instant;
 
-use crate::report::{End, FailedLine, Fate, Report, Summary};
+use crate::playlist::{Cue, Playlist};
+use crate::remote::Wish;
+use crate::report::{End, FailedLine, Fate, Progress, Report, Summary};
 use crate::schedule::Schedule;
-use crate::settings::{Repeat, Settings};
+use crate::script::LeftOut;
+use crate::settings::{Repeat, Settings, SettingsError};
 
 /// So many attempts to connect may fail before the first one succeeds: a person
 /// is waiting, and most likely the address is wrong.
@@ -40,20 +43,43 @@ const SESSION_EXPIRY_S: u32 = 180;
 /// The script on its way to a broker. See the module's page.
 pub(crate) struct Transmission<'a> {
     settings: &'a Settings,
-    script: &'a [ScriptLine],
+    playlist: Playlist,
     session: Session,
+    /// As asked for, or the most that the broker takes.
+    qos: QoS,
     schedule: Schedule,
-    /// Counts lines from the beginning, over all rounds.
+    /// The place of the line that goes out next.
     next: u64,
+    /// How many lines went out since the schedule's beginning.
+    beat: u64,
+    /// Somebody went to `next` themselves.
+    is_sought: bool,
+    is_paused: bool,
+    /// The line that goes out next has only just come in.
+    is_starved: bool,
+    /// How many lines had their turn.
+    taken: u64,
     /// Lines without an outcome, by what the session calls them.
-    unfinished: BTreeMap<Token, u64>,
+    unfinished: BTreeMap<Token, Told>,
     acknowledged: u64,
     /// Those of a [`Repeat::UntilStopped`] are bounded.
     failed: Vec<FailedLine>,
+    /// The script couldn't be read to its end.
+    is_cut_short: bool,
     connection: State,
     stop_by: Option<Instant>,
     reports: VecDeque<Report>,
     end: Option<End>,
+    unusable: Option<SettingsError>,
+}
+
+/// A line that had its turn.
+#[derive(Clone, Debug)]
+struct Told {
+    place: u64,
+    line: u64,
+    row: usize,
+    file: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,9 +96,9 @@ enum State {
 }
 
 impl<'a> Transmission<'a> {
-    /// The settings must be checked and the script not be empty. Equal seeds
-    /// give equal waits and client identifiers.
-    pub(crate) fn new(settings: &'a Settings, script: &'a [ScriptLine], seed: u64) -> Self {
+    /// The settings must be checked. Equal seeds give equal waits and client
+    /// identifiers.
+    pub(crate) fn new(settings: &'a Settings, seed: u64) -> Self {
         let client_id = settings.client_id.clone().unwrap_or_else(|| random_client_id(seed));
         let options = Options {
             version: settings.version,
@@ -89,18 +115,68 @@ impl<'a> Transmission<'a> {
         };
         Self {
             settings,
-            script,
+            playlist: Playlist::new(settings.repeat),
             session: Session::new(options, seed),
+            qos: settings.qos,
             schedule: Schedule::new(settings.interval),
-            next: 0,
+            next: settings.first_line as u64 - 1,
+            beat: 0,
+            is_sought: false,
+            is_paused: false,
+            is_starved: false,
+            taken: 0,
             unfinished: BTreeMap::new(),
             acknowledged: 0,
             failed: Vec::new(),
+            is_cut_short: false,
             connection: State::First { failures: 0 },
             stop_by: None,
             reports: VecDeque::new(),
             end: None,
+            unusable: None,
         }
+    }
+
+    // ---- the script ---------------------------------------------------------
+
+    /// Whether more lines should be handed in.
+    pub(crate) fn wants_lines(&self) -> bool {
+        self.playlist.wants_lines(self.next)
+    }
+
+    /// The next row of the script.
+    pub(crate) fn handle_row(&mut self, row: Result<Cue, LeftOut>) {
+        match row {
+            Ok(cue) => {
+                self.is_starved |= self.playlist.line(self.next).is_none();
+                self.playlist.push(cue, self.next);
+            }
+            Err(left_out) => {
+                self.is_cut_short |= left_out.is_cut_short();
+                self.reports.push_back(Report::LeftOut(left_out));
+            }
+        }
+    }
+
+    /// No more rows come. What is wrong with the script as a whole is known now.
+    pub(crate) fn handle_end_of_script(&mut self) -> Result<(), SettingsError> {
+        self.playlist.finish();
+        self.settings.check_lines(self.playlist.known())
+    }
+
+    /// Rows came in while it runs, or with `Some` the script's end and what is
+    /// wrong with it.
+    pub(crate) fn handle_rows(&mut self, ended: Option<Result<(), SettingsError>>, now: Instant) {
+        if let Some(Err(error)) = ended
+            && !self.is_over()
+        {
+            self.unusable = Some(error);
+            self.end(End::Stopped);
+        }
+        if std::mem::take(&mut self.is_starved) {
+            self.schedule.postpone(self.beat, now);
+        }
+        self.turn(now);
     }
 
     // ---- what happens -------------------------------------------------------
@@ -115,6 +191,26 @@ impl<'a> Transmission<'a> {
     /// say goodbye.
     pub(crate) fn stop(&mut self, now: Instant) {
         self.stop_by.get_or_insert(now + GRACE);
+        self.turn(now);
+    }
+
+    /// Somebody wants to pause or to be elsewhere.
+    pub(crate) fn handle_wish(&mut self, wish: Wish, now: Instant) {
+        match wish {
+            Wish::TogglePause => {
+                self.is_paused = !self.is_paused;
+                self.pace(now);
+            }
+            Wish::Seek(lines) => {
+                let here = if self.is_sought { self.next } else { self.next.saturating_sub(1) };
+                let here = i64::try_from(here).unwrap_or(i64::MAX);
+                self.next = self.playlist.nearest(here.saturating_add(lines));
+                self.is_sought = true;
+                self.beat = 0;
+                self.schedule.restart(now);
+            }
+        }
+        self.reports.push_back(self.progress());
         self.turn(now);
     }
 
@@ -166,7 +262,8 @@ impl<'a> Transmission<'a> {
     /// When [`Transmission::handle_timeout`] is due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let line = if self.may_publish() { self.schedule.due(self.next) } else { None };
+        let may_publish = self.may_publish() && self.playlist.line(self.next).is_some();
+        let line = if may_publish { self.schedule.due(self.beat) } else { None };
         [self.session.poll_timeout(), line, self.stop_by, self.give_up_at()].into_iter().flatten().min()
     }
 
@@ -176,30 +273,43 @@ impl<'a> Transmission<'a> {
         self.end.is_some()
     }
 
+    /// What the lines go out with.
+    pub(crate) fn qos(&self) -> QoS {
+        self.qos
+    }
+
     /// What there is to say in the end.
-    pub(crate) fn into_summary(mut self) -> Summary {
-        let lines = match self.last() {
-            Some(last) => last,
-            None => self.next,
-        };
+    ///
+    /// # Errors
+    /// When the script turned out to hold nothing to send.
+    pub(crate) fn into_summary(mut self) -> Result<Summary, SettingsError> {
+        if let Some(error) = self.unusable {
+            return Err(error);
+        }
         let mut late: Vec<_> = std::mem::take(&mut self.unfinished).into_values().collect();
-        late.sort_unstable();
-        for n in late {
-            self.keep_failed(self.failed_line(n, Fate::NotAcknowledged));
+        late.sort_by_key(|told| told.place);
+        for told in late {
+            self.keep_failed(told.failed(Fate::NotAcknowledged));
         }
-        for n in self.next..lines {
-            self.keep_failed(self.failed_line(n, Fate::NotSent));
-        }
+        let mut lines = self.taken;
         if self.settings.repeat == Repeat::Once {
+            // Of a live source those that were read.
+            for place in self.next..self.playlist.known() {
+                lines += 1;
+                if let Some(told) = self.told(place) {
+                    self.keep_failed(told.failed(Fate::NotSent));
+                }
+            }
             self.failed.sort_by_key(|failed| failed.line);
         }
-        Summary {
+        Ok(Summary {
             lines,
             acknowledged: self.acknowledged,
-            acknowledging: self.settings.qos != QoS::AtMostOnce,
+            acknowledging: self.qos != QoS::AtMostOnce,
             failed: self.failed,
+            is_cut_short: self.is_cut_short,
             end: self.end.unwrap_or(End::Stopped),
-        }
+        })
     }
 
     // ---- one turn -----------------------------------------------------------
@@ -218,10 +328,14 @@ impl<'a> Transmission<'a> {
         let before = self.acknowledged;
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Connected { version, fell_back, .. } => {
+                Event::Connected { version, fell_back, server, .. } => {
+                    let is_first = matches!(self.connection, State::First { .. });
                     self.connection = State::Online;
-                    self.schedule.release(now);
-                    self.reports.push_back(Report::Connected { version, fell_back });
+                    let goes_on_with = if is_first { None } else { self.first_unacknowledged() };
+                    self.reports.push_back(Report::Connected { version, fell_back, goes_on_with });
+                    self.take_qos(server.qos_maximum);
+                    self.reports.push_back(self.progress());
+                    self.pace(now);
                 }
                 Event::Published { token, outcome } => self.handle_outcome(token, outcome),
                 Event::Lost { failure, retry_at } => self.handle_loss(failure, retry_at, now),
@@ -235,10 +349,14 @@ impl<'a> Transmission<'a> {
     }
 
     fn handle_outcome(&mut self, token: Token, outcome: Outcome) {
-        let Some(n) = self.unfinished.remove(&token) else { return };
+        let Some(told) = self.unfinished.remove(&token) else { return };
         let fate = match outcome {
             Outcome::Done => {
                 self.acknowledged += 1;
+                if self.qos != QoS::AtMostOnce {
+                    // A link that lets lines through is worth coming back to soon.
+                    self.session.reset_back_off();
+                }
                 return;
             }
             Outcome::Refused(reason) => Fate::Refused(reason),
@@ -251,11 +369,19 @@ impl<'a> Transmission<'a> {
                 Fate::Impossible(error)
             }
         };
-        self.fail_line(n, fate);
+        self.fail_line(told.failed(fate));
+    }
+
+    /// The broker says how much it takes; the lines go out with no more.
+    fn take_qos(&mut self, maximum: QoS) {
+        let qos = self.settings.qos.min(maximum);
+        if qos != self.qos && qos < self.settings.qos {
+            self.reports.push_back(Report::QosLowered { asked: self.settings.qos, granted: qos });
+        }
+        self.qos = qos;
     }
 
     fn handle_loss(&mut self, failure: Box<Failure>, retry_at: Option<Instant>, now: Instant) {
-        self.schedule.hold(now);
         let given_up = match &mut self.connection {
             State::First { failures } => {
                 *failures += 1;
@@ -270,6 +396,7 @@ impl<'a> Transmission<'a> {
                 false
             }
         };
+        self.pace(now);
         match retry_at {
             Some(retry_at) if !given_up => {
                 self.reports.push_back(Report::Lost { failure, retry_in: retry_at.since(now) });
@@ -278,28 +405,42 @@ impl<'a> Transmission<'a> {
         }
     }
 
+    /// Time passes for the story while it can be told.
+    fn pace(&mut self, now: Instant) {
+        if matches!(self.connection, State::Online) && !self.is_paused {
+            self.schedule.release(now);
+        } else {
+            self.schedule.hold(now);
+        }
+    }
+
     /// Publishes what is due, a batch at a time.
     fn publish_due(&mut self, now: Instant) {
         for _ in 0..BATCH {
-            if !self.may_publish() || self.schedule.due(self.next).is_none_or(|due| now < due) {
+            if !self.may_publish() || self.schedule.due(self.beat).is_none_or(|due| now < due) {
                 return;
             }
-            let n = self.next;
-            self.next += 1;
+            let (Some(cue), Some(told)) = (self.playlist.line(self.next), self.told(self.next)) else {
+                return;
+            };
             let message = Message {
                 topic: self.settings.topic.clone(),
-                payload: self.settings.payload.encode(&self.script[self.index(n)].line),
-                qos: self.settings.qos,
+                payload: self.settings.payload.encode(&cue.line),
+                qos: self.qos,
                 retain: self.settings.retain,
                 properties: Vec::new(),
             };
+            self.next += 1;
+            self.beat += 1;
+            self.taken += 1;
+            self.is_sought = false;
             match self.session.publish(message, now) {
                 Ok(token) => {
-                    self.unfinished.insert(token, n);
+                    self.unfinished.insert(token, told);
                 }
-                Err(error) => self.fail_line(n, Fate::NotTaken(error)),
+                Err(error) => self.fail_line(told.failed(Fate::NotTaken(error))),
             }
-            if self.settings.qos == QoS::AtMostOnce {
+            if self.qos == QoS::AtMostOnce {
                 // Done at once: no window of unfinished lines slows it down.
                 self.drain_events(now);
             }
@@ -310,13 +451,17 @@ impl<'a> Transmission<'a> {
         !self.is_over()
             && self.stop_by.is_none()
             && matches!(self.connection, State::Online)
-            && self.last().is_none_or(|last| self.next < last)
+            && !self.has_told_all()
             && self.unfinished.len() < UNFINISHED_MAX
+    }
+
+    fn has_told_all(&self) -> bool {
+        self.playlist.end().is_some_and(|end| self.next >= end)
     }
 
     /// Ends the transmission when there is nothing more to wait for.
     fn conclude(&mut self, now: Instant) {
-        if self.unfinished.is_empty() && self.last().is_some_and(|last| self.next >= last) {
+        if self.unfinished.is_empty() && self.has_told_all() {
             return self.end(End::Complete);
         }
         let online = matches!(self.connection, State::Online);
@@ -348,35 +493,34 @@ impl<'a> Transmission<'a> {
 
     // ---- counting -----------------------------------------------------------
 
-    /// How many lines there are to send; `None` when it repeats.
-    fn last(&self) -> Option<u64> {
-        let once = self.settings.repeat == Repeat::Once;
-        once.then(|| (self.script.len() - (self.settings.first_line - 1)) as u64)
-    }
-
-    /// Where the n-th line to be sent stands in the script, from 0.
-    fn index(&self, n: u64) -> usize {
-        let place = (self.settings.first_line - 1) as u64 + n;
-        // Smaller than the script's length, which is a usize.
-        (place % self.script.len() as u64) as usize
-    }
-
     fn progress(&self) -> Report {
-        let lines = self.last();
-        Report::Progress {
+        let left = self.playlist.end().map(|end| self.schedule.offset(end.saturating_sub(self.next)));
+        let told = if self.is_sought { self.next + 1 } else { self.next };
+        Report::Progress(Progress {
             acknowledged: self.acknowledged,
-            lines,
-            left: lines.map(|last| self.schedule.span(last - self.next + 1)),
-        }
+            line: match told {
+                0 => 0,
+                told => self.playlist.index(told - 1) + 1,
+            },
+            lines: self.playlist.total(),
+            left,
+            is_paused: self.is_paused,
+        })
     }
 
-    fn failed_line(&self, n: u64, fate: Fate) -> FailedLine {
-        let index = self.index(n);
-        FailedLine { line: index + 1, row: self.script[index].number, fate }
+    /// The line that the story goes on with after a lost connection.
+    fn first_unacknowledged(&self) -> Option<u64> {
+        let unfinished = self.unfinished.values().min_by_key(|told| told.place).map(|told| told.line);
+        unfinished.or_else(|| self.told(self.next).map(|told| told.line))
     }
 
-    fn fail_line(&mut self, n: u64, fate: Fate) {
-        let failed = self.failed_line(n, fate);
+    /// The line at this place, for whoever has to tell of it.
+    fn told(&self, place: u64) -> Option<Told> {
+        let cue = self.playlist.line(place)?;
+        Some(Told { place, line: self.playlist.index(place) + 1, row: cue.row, file: cue.file.clone() })
+    }
+
+    fn fail_line(&mut self, failed: FailedLine) {
         self.reports.push_back(Report::LineFailed(failed.clone()));
         self.keep_failed(failed);
     }
@@ -385,6 +529,12 @@ impl<'a> Transmission<'a> {
         if self.settings.repeat == Repeat::Once || self.failed.len() < Summary::FAILED_KEPT {
             self.failed.push(failed);
         }
+    }
+}
+
+impl Told {
+    fn failed(self, fate: Fate) -> FailedLine {
+        FailedLine { line: self.line, row: self.row, file: self.file, fate }
     }
 }
 
@@ -414,10 +564,13 @@ mod tests {
     const BEGIN: Instant = Instant::from_millis(1_000_000);
     const YES: &[u8] = &[0x20, 2, 0, 0];
 
-    fn script(lines: usize) -> Vec<ScriptLine> {
-        let line = |n: usize| Line { character: String::new(), text: format!("line {n}") };
-        // The first row of the file is its header.
-        (1..=lines).map(|n| ScriptLine { number: n + 1, line: line(n) }).collect()
+    fn script(lines: usize) -> Vec<Cue> {
+        (1..=lines).map(cue).collect()
+    }
+
+    /// The first row of the file is its header.
+    fn cue(n: usize) -> Cue {
+        Cue { file: None, row: n + 1, line: Line { character: String::new(), text: format!("line {n}") } }
     }
 
     fn settings() -> Settings {
@@ -448,9 +601,17 @@ mod tests {
     }
 
     impl<'a> Rig<'a> {
-        fn new(settings: &'a Settings, script: &'a [ScriptLine]) -> Self {
+        fn new(settings: &'a Settings, script: &[Cue]) -> Self {
+            let mut rig = Self::live(settings);
+            script.iter().for_each(|cue| rig.transmission.handle_row(Ok(cue.clone())));
+            rig.transmission.handle_end_of_script().expect("a script that can be told");
+            rig
+        }
+
+        /// Of the script nothing is known.
+        fn live(settings: &'a Settings) -> Self {
             Self {
-                transmission: Transmission::new(settings, script, 7),
+                transmission: Transmission::new(settings, 7),
                 now: BEGIN,
                 lag: Duration::ZERO,
                 connack: Some(YES),
@@ -557,6 +718,34 @@ mod tests {
             self.serve();
         }
 
+        /// Lines come in.
+        fn push(&mut self, lines: std::ops::RangeInclusive<usize>) {
+            lines.for_each(|n| self.transmission.handle_row(Ok(cue(n))));
+            self.transmission.handle_rows(None, self.now);
+            self.serve();
+        }
+
+        /// No more lines come.
+        fn end_of_script(&mut self) {
+            let ended = self.transmission.handle_end_of_script();
+            self.transmission.handle_rows(Some(ended), self.now);
+            self.serve();
+        }
+
+        fn wish(&mut self, wish: Wish) {
+            self.transmission.handle_wish(wish, self.now);
+            self.serve();
+        }
+
+        /// The newest word on how far it is.
+        fn progress(&self) -> Progress {
+            let told = self.reports.iter().rev().find_map(|report| match report {
+                Report::Progress(progress) => Some(*progress),
+                _ => None,
+            });
+            told.expect("a word")
+        }
+
         fn stop(&mut self) {
             self.transmission.stop(self.now);
             self.serve();
@@ -568,7 +757,7 @@ mod tests {
 
         fn summary(self) -> Summary {
             assert!(self.transmission.is_over());
-            self.transmission.into_summary()
+            self.transmission.into_summary().expect("a script that can be told")
         }
     }
 
@@ -751,10 +940,12 @@ mod tests {
         rig.run_until(ms(60_000));
         assert_eq!(rig.texts(), ["line 3", "line 4"]);
         let left = rig.reports.iter().filter_map(|report| match report {
-            Report::Progress { acknowledged, lines, left } => Some((*acknowledged, *lines, *left)),
+            Report::Progress(told) => Some((told.acknowledged, told.line, told.lines, told.left)),
             _ => None,
         });
-        assert_eq!(left.collect::<Vec<_>>(), [(1, Some(2), Some(ms(1_000))), (2, Some(2), Some(ms(0)))]);
+        let expected = [(0, 2, Some(2_000)), (1, 3, Some(1_000)), (2, 4, Some(0))];
+        let expected = expected.map(|(acknowledged, line, left)| (acknowledged, line, Some(4), left.map(ms)));
+        assert_eq!(left.collect::<Vec<_>>(), expected);
         assert_eq!(rig.summary().to_string(), "2 of 2 lines acknowledged");
     }
 
@@ -779,16 +970,203 @@ mod tests {
 
     #[test]
     fn what_no_line_can_do_ends_it_and_says_why() {
-        let (settings, script) =
-            (Settings { version: Some(Version::V5), qos: QoS::ExactlyOnce, ..settings() }, script(6));
-        // Maximum QoS 1.
-        let mut rig = Rig { connack: Some(&[0x20, 5, 0, 0, 2, 0x24, 1]), ..Rig::new(&settings, &script) }.start();
+        let (settings, script) = (Settings { version: Some(Version::V5), retain: true, ..settings() }, script(6));
+        // Retain Available 0.
+        let mut rig = Rig { connack: Some(&[0x20, 5, 0, 0, 2, 0x25, 0]), ..Rig::new(&settings, &script) }.start();
         rig.run_until(ms(60_000));
         assert!(rig.heard.is_empty());
         let summary = rig.summary();
         assert_eq!((summary.acknowledged, summary.exit_status()), (0, 1));
         let End::Unsuitable(error) = summary.end else { panic!("{:?}", summary.end) };
-        assert!(error.to_string().contains("QoS 0 and 1 only"), "{error}");
+        assert!(error.to_string().contains("retained"), "{error}");
+    }
+
+    #[test]
+    fn lines_go_out_with_the_most_that_the_broker_takes_and_it_is_told() {
+        let check = |asked: QoS, maximum: u8, granted: QoS, words: &str| {
+            let (settings, script) = (Settings { version: Some(Version::V5), qos: asked, ..settings() }, script(3));
+            let connack = [0x20, 5, 0, 0, 2, 0x24, maximum];
+            let mut rig = Rig { connack: Some(&connack), ..Rig::new(&settings, &script) }.start();
+            rig.run_until(ms(60_000));
+            assert_eq!((rig.texts().len(), rig.transmission.qos()), (3, granted));
+            let told = rig.reports.contains(&Report::QosLowered { asked, granted });
+            assert_eq!(told, asked != granted);
+            let summary = rig.summary();
+            assert_eq!((summary.to_string().as_str(), summary.exit_status()), (words, 0));
+        };
+        let sent = "3 of 3 lines sent (at QoS 0 the broker acknowledges nothing)";
+        check(QoS::ExactlyOnce, 1, QoS::AtLeastOnce, "3 of 3 lines acknowledged");
+        check(QoS::AtLeastOnce, 1, QoS::AtLeastOnce, "3 of 3 lines acknowledged");
+        check(QoS::AtLeastOnce, 0, QoS::AtMostOnce, sent);
+        check(QoS::AtMostOnce, 1, QoS::AtMostOnce, sent);
+    }
+
+    #[test]
+    fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() {
+        let (settings, script) = (Settings { interval: ms(10), ..settings() }, script(1_000));
+        let mut rig = Rig::new(&settings, &script).start();
+        let mut away = ms(0);
+        for cut in 1..=20 {
+            // Of the last lines before it no acknowledgement comes.
+            rig.run_until(away + ms(470 * cut));
+            rig.ack = None;
+            rig.run_until(away + ms(470 * cut + 25));
+            let (before, since) = (rig.heard.len(), rig.now);
+            rig.ack = Some(&[]);
+            rig.lose_connection();
+            while rig.heard.len() == before {
+                let next = rig.transmission.poll_timeout().expect("it tries again").since(BEGIN);
+                rig.run_until(next);
+            }
+            let wait = rig.heard[before].0 - since.since(BEGIN);
+            assert!(wait <= ms(1_000), "a link that lets lines through is come back to soon: {wait:?}");
+            away += wait;
+        }
+        rig.run_until(ms(60_000));
+        assert_eq!(rig.heard.last().map(|(at, _)| *at), Some(away + ms(9_990)), "no drift at all");
+        let mut order: Vec<usize> = Vec::new();
+        for text in rig.texts() {
+            let n = text.trim_start_matches("line ").parse().expect("a number");
+            if n <= order.len() {
+                assert!(n + 3 > order.len(), "{n} was acknowledged, and came again after {}", order.len());
+            } else {
+                order.push(n);
+            }
+        }
+        assert_eq!(order, (1..=1_000).collect::<Vec<_>>());
+        let resumed: Vec<_> = rig
+            .reports
+            .iter()
+            .filter_map(|report| match report {
+                Report::Connected { goes_on_with, .. } => Some(*goes_on_with),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(resumed.len(), 21);
+        assert_eq!(&resumed[..2], [None, Some(49)], "the first that wasn't acknowledged");
+        assert_eq!(rig.summary().exit_status(), 0);
+    }
+
+    #[test]
+    fn a_pause_shifts_all_that_follows() {
+        let (settings, script) = (settings(), script(5));
+        let mut rig = Rig::new(&settings, &script).start();
+        rig.run_until(ms(1_300));
+        rig.wish(Wish::TogglePause);
+        assert!(rig.progress().is_paused);
+        // A connection that is lost and comes back ends no pause.
+        rig.lose_connection();
+        rig.run_until(ms(60_000));
+        assert_eq!(rig.heard.len(), 2);
+        assert_eq!(rig.dials, 2);
+        rig.wish(Wish::TogglePause);
+        rig.run_until(ms(600_000));
+        let at: Vec<_> = rig.heard.iter().map(|(at, _)| at.as_millis()).collect();
+        assert_eq!(at, [0, 1_000, 60_700, 61_700, 62_700]);
+        assert_eq!(rig.summary().exit_status(), 0);
+    }
+
+    #[test]
+    fn who_goes_elsewhere_is_there_at_once() {
+        let (settings, script) = (settings(), script(30));
+        let mut rig = Rig::new(&settings, &script).start();
+        rig.run_until(ms(2_300));
+        rig.wish(Wish::Seek(1));
+        rig.run_until(ms(3_400));
+        rig.wish(Wish::Seek(-1));
+        rig.wish(Wish::Seek(10));
+        rig.run_until(ms(5_000));
+        rig.wish(Wish::Seek(-100));
+        assert_eq!(rig.texts()[3..], ["line 4", "line 5", "line 4", "line 14", "line 15", "line 1"]);
+        let at: Vec<_> = rig.heard[3..].iter().map(|(at, _)| at.as_millis()).collect();
+        assert_eq!(at, [2_300, 3_300, 3_400, 3_400, 4_400, 5_000]);
+        // In a pause one step is one line, and nothing goes out before its end.
+        rig.wish(Wish::TogglePause);
+        rig.wish(Wish::Seek(10));
+        rig.wish(Wish::Seek(-1));
+        rig.wish(Wish::Seek(-1));
+        rig.run_until(ms(9_000));
+        assert_eq!((rig.heard.len(), rig.progress().line), (9, 9));
+        rig.wish(Wish::TogglePause);
+        assert_eq!(rig.texts()[9..], ["line 9"]);
+        // The last line can be gone to, and with it the story ends.
+        rig.wish(Wish::Seek(1_000));
+        assert_eq!(rig.texts()[10..], ["line 30"]);
+        let summary = rig.summary();
+        assert_eq!(summary.to_string(), "11 of 11 lines acknowledged");
+        assert_eq!(summary.exit_status(), 0);
+    }
+
+    #[test]
+    fn in_a_loop_the_way_on_never_ends() {
+        let settings = Settings { repeat: Repeat::UntilStopped, ..settings() };
+        let script = script(3);
+        let mut rig = Rig::new(&settings, &script).start();
+        rig.wish(Wish::Seek(10));
+        rig.wish(Wish::Seek(-1));
+        rig.wish(Wish::Seek(-100));
+        assert_eq!(rig.texts(), ["line 1", "line 2", "line 1", "line 1"]);
+        assert_eq!((rig.progress().line, rig.progress().left), (1, None));
+    }
+
+    #[test]
+    fn live_lines_go_out_as_they_come_but_no_faster_than_the_pace() {
+        let settings = settings();
+        let mut rig = Rig::live(&settings).start();
+        rig.run_until(ms(500));
+        assert_eq!(rig.heard.len(), 0);
+        rig.push(1..=1);
+        rig.run_until(ms(10_000));
+        rig.push(2..=4);
+        rig.run_until(ms(11_500));
+        rig.push(5..=5);
+        rig.run_until(ms(20_250));
+        rig.push(6..=7);
+        assert_eq!((rig.progress().lines, rig.progress().left), (None, None));
+        rig.end_of_script();
+        rig.run_until(ms(60_000));
+        let at: Vec<_> = rig.heard.iter().map(|(at, _)| at.as_millis()).collect();
+        assert_eq!(at, [500, 10_000, 11_000, 12_000, 13_000, 20_250, 21_250]);
+        assert_eq!(rig.summary().to_string(), "7 of 7 lines acknowledged");
+    }
+
+    #[test]
+    fn a_live_source_that_ends_without_a_line_is_wrong_use() {
+        let check = |first_line: usize, lines: usize, words: &str| {
+            let settings = Settings { first_line, ..settings() };
+            let mut rig = Rig::live(&settings).start();
+            rig.push(1..=lines);
+            rig.end_of_script();
+            assert!(rig.transmission.is_over());
+            assert_eq!((rig.goodbyes, rig.heard.len()), (1, 0));
+            let error = rig.transmission.into_summary().expect_err("nothing to send").to_string();
+            assert!(error.contains(words), "{error}");
+        };
+        check(1, 0, "no line that can be sent");
+        check(3, 2, "no line 3 to start with");
+    }
+
+    #[test]
+    fn a_source_that_breaks_off_is_told_and_remembered() {
+        let settings = settings();
+        let mut rig = Rig::live(&settings).start();
+        rig.push(1..=1);
+        let rest = LeftOut::Rest { file: "pipe".into(), reason: "broken".to_owned() };
+        rig.transmission.handle_row(Err(rest.clone()));
+        rig.end_of_script();
+        assert!(rig.reports.contains(&Report::LeftOut(rest)));
+        assert_eq!(rig.summary().exit_status(), 1);
+    }
+
+    #[test]
+    fn lines_of_several_files_are_told_apart() {
+        let settings = settings();
+        let named = |file: &str, n| Cue { file: Some(file.into()), ..cue(n) };
+        let script = [named("a", 1), named("a", 2), named("b", 1), named("b", 2)];
+        let mut rig = Rig { connack: None, ..Rig::new(&settings, &script) }.start();
+        rig.stop();
+        let words = rig.summary().failed_in_words();
+        assert_eq!(words, ["Lines 1–2 (a, rows 2–3): not sent", "Lines 3–4 (b, rows 2–3): not sent"]);
     }
 
     #[test]
@@ -801,7 +1179,7 @@ mod tests {
         // No matching subscribers is no refusal.
         rig.ack = Some(&[0x10]);
         rig.run_until(ms(60_000));
-        let failed = FailedLine { line: 2, row: 3, fate: Fate::Refused(ReasonCode::NOT_AUTHORIZED) };
+        let failed = FailedLine { line: 2, row: 3, file: None, fate: Fate::Refused(ReasonCode::NOT_AUTHORIZED) };
         assert!(rig.reports.contains(&Report::LineFailed(failed.clone())));
         let summary = rig.summary();
         assert_eq!((summary.failed.as_slice(), summary.acknowledged, summary.exit_status()), (&[failed][..], 2, 1));
@@ -810,9 +1188,8 @@ mod tests {
     #[test]
     fn a_client_identifier_is_random_or_as_told() {
         let settings = settings();
-        let script = script(1);
         let sent = |settings: &Settings, seed| {
-            let mut transmission = Transmission::new(settings, &script, seed);
+            let mut transmission = Transmission::new(settings, seed);
             transmission.start(BEGIN);
             assert!(matches!(transmission.poll_transmit(), Some(Transmit::Dial)));
             transmission.handle_open(BEGIN);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 mod support;
-use support::{Access, BreakingWay, Mosquitto, USER, answering, free_port, producer, run, start};
+use support::{Access, BreakingWay, Mosquitto, Terminal, USER, answering, free_port, producer, run, start};
 
 /// A script of so many lines below its header row.
 fn write_script(folder: &TempDir, lines: usize) -> PathBuf {
@@ -16,7 +16,11 @@ fn write_script(folder: &TempDir, lines: usize) -> PathBuf {
 }
 
 fn write(folder: &TempDir, text: &str) -> PathBuf {
-    let path = folder.path().join("script.txt");
+    write_as(folder, "script.txt", text)
+}
+
+fn write_as(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
     std::fs::write(&path, text).expect("a script");
     path
 }
@@ -117,6 +121,193 @@ fn rows_that_cannot_be_read_are_told_and_left_out() {
     }
     assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"A","text":"one"}"#);
     assert_eq!(watcher.line(), r#"1 0 StarWars {"character":"D","text":"four"}"#);
+}
+
+#[test]
+fn several_files_of_any_format_are_told_in_their_order() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let files = [
+        write_as(&broker.folder, "1.csv", "Text;Speaker;Note\n\"one; \"\"1\"\"\";A;x\n;B;y\n"),
+        write_as(&broker.folder, "2.tsv", "name\tmessage\nC\ttwo, 2\n"),
+        write_as(&broker.folder, "3.jsonl", "{\"text\":\"three\",\"character\":\"D\"}\n{\"text\":\n"),
+        write_as(&broker.folder, "4.txt", "E: four\n\nfive\n"),
+        write_as(&broker.folder, "5", "\"1\" \"F\" \"six\"\n"),
+    ];
+    let watcher = broker.subscribe("mqttv5", "StarWars", 6);
+    let options = ["--broker", &broker.url(), "--interval", "1ms", "--payload", "text"];
+    let ended = run(producer().args(options).args(&files));
+    assert_eq!((ended.status, ended.stdout.as_str()), (0, "6 of 6 lines acknowledged\n"), "{}", ended.stderr);
+    for text in ["A: one; \"1\"", "C: two, 2", "D: three", "E: four", "five", "F: six"] {
+        assert_eq!(watcher.line(), format!("1 0 StarWars {text}"));
+    }
+    for place in ["1.csv, line 3, column 1: The row has no words", "3.jsonl, line 2, column 9: The row isn't JSON"] {
+        assert!(ended.stderr.contains(place), "{:?} should say {place:?}", ended.stderr);
+    }
+
+    // Said outright, a format wins; and lines are told with their files.
+    let nowhere = format!("mqtt://127.0.0.1:{}", free_port());
+    let ended = run(producer().args(["--broker", &nowhere, "--format", "text"]).args(&files[1..3]));
+    assert_eq!(ended.status, 1);
+    for words in ["Lines 1–2 (", "2.tsv, rows 1–2): not sent", "Lines 3–4 (", "3.jsonl, rows 1–2): not sent"] {
+        assert!(ended.stderr.contains(words), "{:?} should say {words:?}", ended.stderr);
+    }
+}
+
+#[test]
+fn standard_input_is_told_as_it_comes() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let watcher = broker.subscribe("mqttv5", "StarWars", 5);
+    let mut child = producer()
+        .args(["--broker", &broker.url(), "--interval", "1ms", "--payload", "text", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("piped");
+    let mut write = |text: &str| input.write_all(text.as_bytes()).expect("it reads");
+    write("ADA: Is anybody");
+    write(" listening?\n");
+    assert_eq!(watcher.line(), "1 0 StarWars ADA: Is anybody listening?");
+    write("BEN: Now they are.\nB\n");
+    assert_eq!(watcher.line(), "1 0 StarWars BEN: Now they are.");
+    assert_eq!(watcher.line(), "1 0 StarWars B");
+    input.write_all(b"\xff\nCY: Yes\nDEE: no line end").expect("it reads");
+    assert_eq!(watcher.line(), "1 0 StarWars CY: Yes");
+    drop(input);
+    assert_eq!(watcher.line(), "1 0 StarWars DEE: no line end");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "5 of 5 lines acknowledged\n");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("standard input, line 4, column 1: The row isn't UTF-8 text"), "{told}");
+}
+
+#[test]
+fn an_input_without_a_line_is_wrong_use() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let ended = run(producer().args(["--broker", &broker.url(), "-"]));
+    assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no line that can be sent"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = write_script(&folder, 3);
+    let other = write_as(&folder, "b.csv", "text\nHello\n\"\"\"\n");
+    // Nobody listens there, and nobody is asked.
+    let nowhere = format!("mqtt://127.0.0.1:{}", free_port());
+    let options = ["--dry-run", "--broker", &nowhere, "--topic", "a/b", "--interval", "1.5s"];
+    let ended = run(producer().args(options).args(["--start", "2"]).args([&script, &other]));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    let expected = format!(
+        "0.000s\ta/b\t{}\n1.500s\ta/b\t{}\n3.000s\ta/b\t{}\n",
+        json(2),
+        json(3),
+        r#"{"character":"","text":"Hello"}"#
+    );
+    assert_eq!(ended.stdout, expected);
+    assert!(ended.stderr.contains("b.csv, line 3, column 1: The quotation mark"), "{}", ended.stderr);
+    assert_eq!(run(producer().args(options).args(["--start", "9"]).arg(&script)).status, 2);
+    assert_eq!(run(producer().args(options).args(["--topic", "#"]).arg(&script)).status, 2);
+    assert_eq!(run(producer().args(options).arg("-")).status, 2);
+}
+
+#[test]
+fn manual_and_completions_are_printed() {
+    let manual = run(producer().arg("--print-man"));
+    assert_eq!(manual.status, 0, "{}", manual.stderr);
+    for words in [".TH mqtt-crawl-producer 1", "\\-\\-interval", "MQTT_PASSWORD", "Exit status"] {
+        assert!(manual.stdout.contains(words), "{words:?} should be in {}", manual.stdout);
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = run(producer().args(["--print-completions", shell]));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert!(ended.stdout.contains("mqtt-crawl-producer") && ended.stdout.contains("dry-run"), "{shell}");
+    }
+    // What bash would do after `--format `.
+    let bash = run(producer().args(["--print-completions", "bash"])).stdout;
+    let asked = format!(
+        "{bash}\nCOMP_WORDS=(mqtt-crawl-producer --format ''); COMP_CWORD=2\n\
+         _mqtt__crawl__producer mqtt-crawl-producer '' --format; echo \"${{COMPREPLY[@]}}\""
+    );
+    let output = Command::new("bash").args(["--norc", "-c", &asked]).output().expect("bash");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(told.trim_end(), "rows csv tsv jsonl text", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_lower_quality_of_service_is_told_and_used() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 3);
+    let watcher = broker.subscribe("mqttv5", "StarWars", 3);
+    let low = format!("mqtt://127.0.0.1:{}", broker.low_qos_port);
+    let ended = run(producer().args(["--broker", &low, "--interval", "1ms", "--qos", "2"]).arg(&script));
+    assert_eq!((ended.status, ended.stdout.as_str()), (0, "3 of 3 lines acknowledged\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("takes QoS 1 at most: the lines go out at QoS 1 instead of 2."), "{}", ended.stderr);
+    for n in 1..=3 {
+        assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
+    }
+}
+
+#[test]
+fn the_systems_authorities_are_trusted() {
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 2);
+    let check = |url: String| {
+        let run_with = |variable: &str| {
+            run(producer().args(["--broker", &url, "--interval", "1ms"]).arg(&script).env(variable, &broker.ca_file))
+        };
+        // How a system says where its authorities are.
+        let trusted = run_with("SSL_CERT_FILE");
+        assert_eq!(trusted.status, 0, "{url}: {}", trusted.stderr);
+        let unknown = run_with("SOMETHING_ELSE");
+        assert!(unknown.status == 1 || unknown.status == 2, "{url}: {}", unknown.stderr);
+        assert!(unknown.stderr.contains("certificate"), "{url}: {}", unknown.stderr);
+    };
+    check(format!("mqtts://localhost:{}", broker.mqtts_port));
+    check(format!("wss://127.0.0.1:{}/mqtt", broker.wss_port));
+}
+
+#[test]
+fn keys_at_a_terminal_pause_seek_and_quit() {
+    let [left, right, up, down] = ["\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B"];
+    let broker = Mosquitto::start(Access::Everybody);
+    let script = write_script(&broker.folder, 30);
+    let watcher = broker.subscribe("mqttv5", "StarWars", 1_000);
+    let arrives = |n: usize| assert_eq!(watcher.line(), format!("1 0 StarWars {}", json(n)));
+    let mut terminal = Terminal::start(producer().args(["--broker", &broker.url(), "--interval", "1h"]).arg(&script));
+    terminal.wait_for("Space pauses");
+    arrives(1);
+    terminal.wait_for("line 1 of 30 · 29 h 0 min left");
+    assert!(terminal.is_listening());
+    for (key, n) in [(right, 2), (down, 12), (left, 11), (up, 1), (right, 2)] {
+        terminal.press(key);
+        arrives(n);
+    }
+    terminal.press(" ");
+    terminal.wait_for("line 2 of 30 · 28 h 0 min left · paused");
+    terminal.press(down);
+    terminal.wait_for("line 12 of 30 · 19 h 0 min left · paused");
+    terminal.press(" ");
+    arrives(12);
+    terminal.wait_for("line 12 of 30 · 18 h 0 min left");
+    terminal.press("q");
+    let mut told = terminal.program.line();
+    assert_eq!(told, "7 of 25 lines acknowledged");
+    terminal.wait_for("Lines 13–30 (rows 14–31): not sent");
+    assert_eq!(terminal.end(), (Some(1), false), "the terminal is left as it was");
+
+    // Ctrl-C is what it always was.
+    terminal = Terminal::start(producer().args(["--broker", &broker.url(), "--interval", "1h"]).arg(&script));
+    arrives(1);
+    terminal.wait_for("line 1 of 30 · 29 h");
+    terminal.press("\x03");
+    told = terminal.program.line();
+    assert_eq!(told, "1 of 30 lines acknowledged");
+    terminal.wait_for("Lines 2–30");
+    assert_eq!(terminal.end(), (Some(1), false));
 }
 
 #[test]

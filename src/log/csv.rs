@@ -81,7 +81,7 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
 
 /// What makes a spreadsheet run a cell that begins so; the wide ones do where
 /// East Asian text is written. Behind a tab or a line's end some look further.
-const fn begins_formula(c: char) -> bool {
+pub(crate) const fn begins_formula(c: char) -> bool {
     matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\'' | '＝' | '＋' | '－' | '＠')
 }
 

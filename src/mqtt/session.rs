@@ -480,6 +480,11 @@ impl Session {
         }
     }
 
+    /// This connection proved good: the next wait is as after a first failure.
+    pub fn reset_back_off(&mut self) {
+        self.back_off.reset();
+    }
+
     /// Say goodbye and stay away.
     pub fn disconnect(&mut self, parting: Parting) {
         if let Phase::Online { .. } = self.phase {

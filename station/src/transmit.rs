@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use mqtt_crawl::broker_url::BrokerUrl;
-use mqtt_crawl::dialogue::script::{self, ScriptLine};
-use mqtt_crawl_producer::{Repeat, Report, Settings, SettingsError, Stop, Summary, transmit};
+use mqtt_crawl::dialogue::script::{self, Format, ScriptLine};
+use mqtt_crawl_producer::{Remote, Repeat, Report, Settings, SettingsError, Summary, transmit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -30,7 +30,7 @@ impl Script {
     pub(crate) fn read(path: &Path) -> Result<Self, StartError> {
         let unusable = |fault: String| StartError::Transmit { path: path.to_owned(), fault };
         let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-        let script = script::parse(&bytes);
+        let script = script::parse(&bytes, Format::of_file_name(&path.to_string_lossy()));
         for fault in script.faults.iter().take(MOST_FAULTS) {
             eprintln!("mqtt-crawl-station: {}: {fault}; left out", path.display());
         }
@@ -46,7 +46,7 @@ impl Script {
 
 /// A script that is being transmitted to `StarWars`, a line a second.
 pub(crate) struct Transmission {
-    stop: Stop,
+    remote: Remote,
     /// The producer's library blocks a thread.
     task: JoinHandle<Result<Summary, SettingsError>>,
 }
@@ -62,10 +62,10 @@ impl Transmission {
             password: password.map(String::into_bytes),
             ..Settings::new(broker)
         };
-        let stop = Stop::new();
-        let stopped = stop.clone();
-        let task = tokio::task::spawn_blocking(move || transmit(&settings, &script.lines, &stopped, &mut say));
-        Self { stop, task }
+        let remote = Remote::new();
+        let steered = remote.clone();
+        let task = tokio::task::spawn_blocking(move || transmit(&settings, script.lines.into(), &steered, &mut say));
+        Self { remote, task }
     }
 
     /// Completes when no more lines go out, which nobody asked for; says why.
@@ -79,7 +79,7 @@ impl Transmission {
 
     /// Lets it say goodbye to the broker.
     pub(crate) async fn stop(self) {
-        self.stop.stop();
+        self.remote.stop();
         if !self.task.is_finished() {
             let _ = timeout(LONGEST_STOP, self.task).await;
         }
@@ -88,7 +88,11 @@ impl Transmission {
 
 fn say(report: &Report) {
     match report {
-        Report::Connected { .. } | Report::Progress { .. } => {}
+        Report::Connected { .. } | Report::Progress(_) => {}
+        Report::LeftOut(left_out) => eprintln!("mqtt-crawl-station: {left_out}"),
+        Report::QosLowered { granted, .. } => {
+            eprintln!("mqtt-crawl-station: the transmission goes out at QoS {}", *granted as u8);
+        }
         Report::Lost { failure, .. } => eprintln!("mqtt-crawl-station: the transmission: {failure}"),
         Report::LineFailed(line) => {
             eprintln!("mqtt-crawl-station: the transmission: row {} {}", line.row, line.fate);

@@ -1,5 +1,6 @@
 //! What the tests of the program run it against.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use nix::pty::openpty;
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use tempfile::TempDir;
 
 /// Longer than anything takes; a test that waits so long has failed.
@@ -89,6 +92,8 @@ pub struct Mosquitto {
     pub mqtts_port: u16,
     pub ws_port: u16,
     pub wss_port: u16,
+    /// Takes QoS 1 at most.
+    pub low_qos_port: u16,
     /// Certificate authority of its TLS listeners.
     pub ca_file: PathBuf,
     pub process: Process,
@@ -99,7 +104,7 @@ impl Mosquitto {
     pub fn start(access: Access) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ca_file = write_certificates(folder.path());
-        let [mqtt_port, mqtts_port, ws_port, wss_port] = free_ports();
+        let [mqtt_port, mqtts_port, ws_port, wss_port, low_qos_port] = free_ports();
         let at = |name: &str| folder.path().join(name).display().to_string();
         let tls = format!("certfile {}\nkeyfile {}\n", at("server.pem"), at("server-key.pem"));
         let access = match access {
@@ -116,14 +121,15 @@ impl Mosquitto {
              listener {mqtt_port} 127.0.0.1\n\
              listener {mqtts_port} 127.0.0.1\n{tls}\
              listener {ws_port} 127.0.0.1\nprotocol websockets\n\
-             listener {wss_port} 127.0.0.1\nprotocol websockets\n{tls}"
+             listener {wss_port} 127.0.0.1\nprotocol websockets\n{tls}\
+             listener {low_qos_port} 127.0.0.1\nmax_qos 1\n"
         );
         std::fs::write(at("mosquitto.conf"), configuration).expect("a configuration");
         let mut broker = command("mosquitto");
         broker.args(["-c", &at("mosquitto.conf")]).stderr(Stdio::piped());
         let process = Process::start(broker, stderr);
         process.wait_for(" running");
-        Self { mqtt_port, mqtts_port, ws_port, wss_port, ca_file, process, folder }
+        Self { mqtt_port, mqtts_port, ws_port, wss_port, low_qos_port, ca_file, process, folder }
     }
 
     pub fn url(&self) -> String {
@@ -260,6 +266,73 @@ pub fn run(command: &mut Command) -> Run {
         stdout: String::from_utf8(output.stdout).expect("UTF-8"),
         stderr: String::from_utf8(output.stderr).expect("UTF-8"),
     }
+}
+
+/// Somebody at a terminal, with the program in front of them.
+pub struct Terminal {
+    ours: File,
+    screen: Receiver<String>,
+    seen: String,
+    pub program: Process,
+}
+
+impl Terminal {
+    pub fn start(command: &Command) -> Self {
+        let pty = openpty(None, None).expect("a pseudo-terminal");
+        let (ours, theirs) = (File::from(pty.master), File::from(pty.slave));
+        let clone = |file: &File| file.try_clone().expect("a clone");
+        // It makes the terminal the program's own, as a shell does.
+        let mut owned = Command::new("setsid");
+        owned.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
+        owned.env_remove("MQTT_PASSWORD").env("TERM", "xterm").stdin(clone(&theirs)).stderr(theirs);
+        owned.stdout(Stdio::piped());
+        let program = Process::start(owned, stdout);
+        let (sender, screen) = channel();
+        let mut output = clone(&ours);
+        thread::spawn(move || {
+            let mut buffer = [0; 1_024];
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
+                if sender.send(String::from_utf8_lossy(&buffer[..count]).into_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { ours, screen, seen: String::new(), program }
+    }
+
+    /// Types this.
+    pub fn press(&mut self, keys: &str) {
+        self.ours.write_all(keys.as_bytes()).expect("a terminal");
+    }
+
+    /// Waits until these words have come since the last ones that were waited for.
+    pub fn wait_for(&mut self, words: &str) {
+        while !self.seen.contains(words) {
+            match self.screen.recv_timeout(PATIENCE) {
+                Ok(more) => self.seen += &more,
+                Err(_) => panic!("no {words:?} in {:?}", self.seen),
+            }
+        }
+        let at = self.seen.find(words).map_or(0, |at| at + words.len());
+        self.seen.drain(..at);
+    }
+
+    /// Whether each key is handed out at once, and unseen.
+    pub fn is_listening(&self) -> bool {
+        is_listening(&self.ours)
+    }
+
+    /// Waits for the program's end; its status, and whether the terminal still listens for keys.
+    pub fn end(self) -> (Option<i32>, bool) {
+        let code = self.program.end().code();
+        (code, is_listening(&self.ours))
+    }
+}
+
+fn is_listening(terminal: &File) -> bool {
+    // The program's side shares its modes, and may be gone.
+    let flags = tcgetattr(terminal).expect("a terminal").local_flags;
+    !flags.intersects(LocalFlags::ICANON | LocalFlags::ECHO)
 }
 
 /// Starts it and listens to its standard output.

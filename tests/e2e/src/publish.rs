@@ -114,18 +114,23 @@ impl Login<'_> {
 
     /// Publishes a script with the released producer, to `StarWars`.
     pub async fn produce(&self, script: &Path, options: &[&str]) -> Result<()> {
-        let mut command = Command::new(program("MQTT_CRAWL_PRODUCER", "mqtt-crawl-producer")?);
-        command
-            .args(["--broker", &format!("mqtt://127.0.0.1:{}", self.port), "--quiet"])
-            .args(options)
-            .arg(script)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+        let mut command = producer(&format!("mqtt://127.0.0.1:{}", self.port))?;
+        command.arg("--quiet").args(options).arg(script);
         if let Some((name, password)) = self.user {
             command.args(["--username", name]).env("MQTT_PASSWORD", password);
         }
         succeeded("the producer", &command.output().await?)
     }
+}
+
+/// The released producer, to be given options and a script.
+///
+/// # Errors
+/// When it hasn't been built.
+pub fn producer(broker_url: &str) -> Result<Command> {
+    let mut command = Command::new(program("MQTT_CRAWL_PRODUCER", "mqtt-crawl-producer")?);
+    command.args(["--broker", broker_url]).env_remove("MQTT_PASSWORD").stdin(Stdio::null()).kill_on_drop(true);
+    Ok(command)
 }
 
 fn succeeded(name: &str, output: &Output) -> Result<()> {

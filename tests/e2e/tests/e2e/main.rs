@@ -20,6 +20,7 @@ mod network;
 mod odd_payloads;
 mod opening;
 mod panels;
+mod producer;
 mod restart;
 mod settings;
 mod subscriptions;

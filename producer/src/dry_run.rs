@@ -1,0 +1,108 @@
+//! What would be sent, without sending it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::playlist::Cue;
+use crate::progress::printable;
+use crate::schedule::Schedule;
+use crate::script::{LeftOut, Script};
+use crate::settings::{Repeat, Settings, SettingsError};
+
+/// Why a dry run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DryRunError {
+    /// A transmission couldn't begin either.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Nobody reads what it writes.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Writes a row a line: when it goes out after the first, its topic and its
+/// payload, with tabs between; of what repeats, one round. `left_out` is told
+/// what isn't sent.
+///
+/// # Errors
+/// When the settings or the script can't work, or nothing can be written.
+pub fn dry_run(
+    settings: &Settings,
+    script: Script,
+    left_out: &mut dyn FnMut(&LeftOut),
+    out: &mut dyn Write,
+) -> Result<(), DryRunError> {
+    settings.check()?;
+    let schedule = Schedule::new(settings.interval);
+    let mut lines = 0;
+    let mut row = |line: u64, cue: &Cue| -> io::Result<()> {
+        let after = in_seconds(schedule.offset(line + 1 - settings.first_line as u64));
+        let payload = String::from_utf8_lossy(&settings.payload.encode(&cue.line)).into_owned();
+        writeln!(out, "{after}\t{}\t{}", settings.topic, printable(&payload))?;
+        // A live source is shown as it comes.
+        out.flush()
+    };
+    for read in script.into_rows() {
+        match read {
+            Ok(cue) => {
+                lines += 1;
+                if lines >= settings.first_line as u64 {
+                    row(lines - 1, &cue)?;
+                }
+            }
+            Err(unread) => left_out(&unread),
+        }
+    }
+    settings.check_lines(lines)?;
+    if settings.repeat == Repeat::UntilStopped {
+        writeln!(out, "… and again from line 1, until it is stopped")?;
+    }
+    Ok(())
+}
+
+/// `12.345s`; to the microsecond where that is needed.
+fn in_seconds(span: Duration) -> String {
+    match span.subsec_micros() {
+        micros if micros % 1_000 == 0 => format!("{}.{:03}s", span.as_secs(), micros / 1_000),
+        micros => format!("{}.{micros:06}s", span.as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mqtt_crawl::broker_url::BrokerUrl;
+    use mqtt_crawl::dialogue::script::parse;
+
+    use super::*;
+    use crate::settings::PayloadFormat;
+
+    #[test]
+    fn it_says_when_where_and_what() {
+        let check = |change: fn(&mut Settings), expected: &str| {
+            let mut settings = Settings::new(BrokerUrl::parse("mqtt://broker.test").expect("a URL"));
+            change(&mut settings);
+            let mut out = Vec::new();
+            let script = parse("ADA: Hi\nBEN: \"Yes\u{1b}\"\nno\n".as_bytes(), None).lines.into();
+            let told = dry_run(&settings, script, &mut |_| {}, &mut out)
+                .map_or_else(|error| error.to_string(), |()| String::from_utf8(out).expect("UTF-8"));
+            assert_eq!(told, expected);
+        };
+        check(
+            |_| {},
+            "0.000s\tStarWars\t{\"character\":\"ADA\",\"text\":\"Hi\"}\n\
+             1.000s\tStarWars\t{\"character\":\"BEN\",\"text\":\"\\\"Yes\\u001b\\\"\"}\n\
+             2.000s\tStarWars\t{\"character\":\"\",\"text\":\"no\"}\n",
+        );
+        check(
+            |settings| {
+                settings.topic = "a/b".to_owned();
+                settings.first_line = 2;
+                settings.interval = Duration::from_micros(1_500_001);
+                settings.payload = PayloadFormat::Text;
+                settings.repeat = Repeat::UntilStopped;
+            },
+            "0.000s\ta/b\tBEN: \"Yes\u{fffd}\"\n1.500001s\ta/b\tno\n… and again from line 1, until it is stopped\n",
+        );
+        check(|settings| settings.first_line = 4, "There is no line 4 to start with: the script has the lines 1 to 3.");
+    }
+}

@@ -1,0 +1,240 @@
+//! The script of a transmission: files in order, or what comes in live.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use mqtt_crawl::dialogue::script::{Fault, Format, Reader, ScriptLine};
+
+use crate::options::FileError;
+use crate::playlist::Cue;
+use crate::remote::Remote;
+
+/// How much is read at once.
+const READ_BYTES: usize = 16 * 1024;
+/// How many rows of a live source wait for the transmission before the source
+/// does.
+const ROWS_WAITING: usize = 256;
+/// What standard input is called.
+const STANDARD_INPUT: &str = "standard input";
+
+/// What is to be sent.
+#[derive(Debug)]
+pub struct Script {
+    pub(crate) rows: Rows,
+}
+
+#[derive(Debug)]
+pub(crate) enum Rows {
+    /// All there is.
+    All(Vec<Row>),
+    /// Something that may go on and on.
+    Live(Live),
+}
+
+type Row = Result<Cue, LeftOut>;
+
+/// What isn't sent, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// A row.
+    Row {
+        /// The file's name.
+        file: Arc<str>,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// All that follows: reading failed in the middle.
+    Rest {
+        /// The file's name.
+        file: Arc<str>,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+impl LeftOut {
+    pub(crate) fn is_cut_short(&self) -> bool {
+        matches!(self, Self::Rest { .. })
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Row { file, fault } => write!(f, "{file}, {fault} Left out."),
+            Self::Rest { file, reason } => write!(f, "{file} can't be read to its end: {reason}."),
+        }
+    }
+}
+
+impl From<Vec<ScriptLine>> for Script {
+    fn from(lines: Vec<ScriptLine>) -> Self {
+        Self { rows: Rows::All(lines.into_iter().map(|line| Ok(line.into())).collect()) }
+    }
+}
+
+impl Script {
+    /// Opens files, to be told in this order; `-` is standard input. Files are
+    /// read now; pipes, terminals and devices while they are told, and what
+    /// comes with them. `format`: of all of them; else names and first rows say
+    /// it.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub fn open(paths: &[PathBuf], format: Option<Format>) -> Result<Self, FileError> {
+        let is_one = paths.len() == 1;
+        let sources: Result<Vec<_>, _> = paths.iter().map(|path| Source::open(path, format, is_one)).collect();
+        let sources = sources?;
+        if sources.iter().any(|source| source.is_live) {
+            return Ok(Self { rows: Rows::Live(Live { sources }) });
+        }
+        let mut rows = Vec::new();
+        for (source, path) in sources.into_iter().zip(paths) {
+            let read = source.read(&mut |row| {
+                rows.push(row);
+                true
+            });
+            read.map_err(|error| FileError { path: path.clone(), error })?;
+        }
+        Ok(Self { rows: Rows::All(rows) })
+    }
+
+    /// All rows, those of a live source as they come.
+    pub fn into_rows(self) -> Box<dyn Iterator<Item = Result<Cue, LeftOut>>> {
+        match self.rows {
+            Rows::All(rows) => Box::new(rows.into_iter()),
+            Rows::Live(live) => Box::new(live.begin(Remote::new()).into_iter()),
+        }
+    }
+}
+
+/// Sources that are read while they are told.
+#[derive(Debug)]
+pub(crate) struct Live {
+    sources: Vec<Source>,
+}
+
+impl Live {
+    /// Reads on a thread of its own; wakes the transmission when rows have come.
+    pub(crate) fn begin(self, remote: Remote) -> Receiver<Row> {
+        let (sender, rows) = sync_channel(ROWS_WAITING);
+        let on_failure = sender.clone();
+        let thread = thread::Builder::new().name("mqtt-crawl script".to_owned());
+        if let Err(error) = thread.spawn(move || self.read(sender, &remote)) {
+            let reason = format!("no thread could be started ({error})");
+            // The first of those that find room.
+            let _ = on_failure.try_send(Err(LeftOut::Rest { file: "The script".into(), reason }));
+        }
+        rows
+    }
+
+    fn read(self, sender: SyncSender<Row>, remote: &Remote) {
+        for source in self.sources {
+            let name = Arc::clone(&source.name);
+            let read = source.read_with(&mut |row| is_taken(row, &sender, remote), &|| remote.wake());
+            if let Err(error) = read {
+                let _ = sender.send(Err(LeftOut::Rest { file: name, reason: error.to_string() }));
+            }
+        }
+        // The transmission sees the end by this, and looks when it is woken.
+        drop(sender);
+        remote.wake();
+    }
+}
+
+/// Whether the transmission goes on.
+fn is_taken(row: Row, sender: &SyncSender<Row>, remote: &Remote) -> bool {
+    match sender.try_send(row) {
+        Ok(()) => true,
+        Err(TrySendError::Disconnected(_)) => false,
+        Err(TrySendError::Full(row)) => {
+            remote.wake();
+            sender.send(row).is_ok()
+        }
+    }
+}
+
+/// A file that is open.
+struct Source {
+    name: Arc<str>,
+    /// The same, where it has to be told from others.
+    mark: Option<Arc<str>>,
+    format: Option<Format>,
+    input: Box<dyn Read + Send>,
+    is_live: bool,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    fn open(path: &Path, format: Option<Format>, is_one: bool) -> Result<Self, FileError> {
+        let (name, input, is_live): (Arc<str>, Box<dyn Read + Send>, bool) = if path == Path::new("-") {
+            (STANDARD_INPUT.into(), Box::new(std::io::stdin()), !is_stdin_a_file())
+        } else {
+            let failed = |error| FileError { path: path.to_owned(), error };
+            let file = File::open(path).map_err(failed)?;
+            let metadata = file.metadata().map_err(failed)?;
+            if metadata.is_dir() {
+                return Err(failed(ErrorKind::IsADirectory.into()));
+            }
+            (path.to_string_lossy().into(), Box::new(file), !metadata.is_file())
+        };
+        let format = format.or_else(|| Format::of_file_name(&name));
+        Ok(Self { mark: (!is_one).then(|| Arc::clone(&name)), name, format, input, is_live })
+    }
+
+    /// Hands out all rows, as long as they are taken.
+    fn read(self, take: &mut dyn FnMut(Row) -> bool) -> std::io::Result<()> {
+        self.read_with(take, &|| {})
+    }
+
+    /// The same, and says whenever it has handed out all there is so far.
+    fn read_with(mut self, take: &mut dyn FnMut(Row) -> bool, paused: &dyn Fn()) -> std::io::Result<()> {
+        let mut reader = Reader::new(self.format);
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let count = match self.input.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                count => count?,
+            };
+            match count {
+                0 => reader.end(),
+                _ => reader.push(&buffer[..count]),
+            }
+            while let Some(row) = reader.poll() {
+                let row = match row {
+                    Ok(ScriptLine { number, line }) => Ok(Cue { file: self.mark.clone(), row: number, line }),
+                    Err(fault) => Err(LeftOut::Row { file: Arc::clone(&self.name), fault }),
+                };
+                if !take(row) {
+                    return Ok(());
+                }
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            paused();
+        }
+    }
+}
+
+/// Whether a shell has put a file there (`< FILE`): it can be read at once.
+fn is_stdin_a_file() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+        stdin.and_then(|stdin| File::from(stdin).metadata()).is_ok_and(|metadata| metadata.is_file())
+    }
+    #[cfg(not(unix))]
+    false
+}

@@ -1,0 +1,111 @@
+//! The producer over a network that cuts its connections, and on the paths of the station.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use mqtt_crawl_e2e::eventually;
+use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Weather};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::publish::{Login, Version, producer};
+use mqtt_crawl_e2e::station::Station;
+use tempfile::TempDir;
+
+const LINES: usize = 1_000;
+const CUTS: u64 = 20;
+/// Where the faults are drawn from. The same each time, so that a run that fails can be looked at.
+const SEED: u64 = 0x0005_EED5;
+/// A connection lives for some 20 lines.
+const STORM: Weather = Weather::Storm { up_bytes: 2_000, down_bytes: 400 };
+
+fn script(folder: &TempDir, lines: usize) -> Result<PathBuf> {
+    let mut text = String::from("character,text\n");
+    for n in 1..=lines {
+        writeln!(text, "RELAY,{n}")?;
+    }
+    let path = folder.path().join("script.csv");
+    std::fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// The numbers that arrived, in order, up to the message that was sent last.
+fn arrivals(output: &str) -> Option<Vec<usize>> {
+    let mut numbers = Vec::new();
+    for line in output.lines() {
+        if line.starts_with("got ") && line.ends_with(" END") {
+            return Some(numbers);
+        }
+        if let Some((_, json)) = line.split_once(r#"{"character":"RELAY","text":""#) {
+            numbers.push(json.trim_end_matches(r#""}"#).parse().ok()?);
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() -> Result<()> {
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let proxy = FaultProxy::start(mosquitto.mqtt_port(), SEED).await?;
+    let direct = Login::anonymous(mosquitto.mqtt_port());
+    let witness = direct.subscribe("StarWars").await?;
+    let folder = tempfile::tempdir()?;
+    let mut command = producer(&format!("mqtt://127.0.0.1:{}", proxy.port()))?;
+    command.args(["--interval", "10ms"]).arg(script(&folder, LINES)?);
+
+    let telling = async { command.output().await.context("the producer") };
+    let cutting = async {
+        eventually("the first line", async || Ok(witness.output().contains(r#""text":"1""#).then_some(()))).await?;
+        proxy.change(STORM);
+        while proxy.cuts() < CUTS - 1 {
+            let cuts = proxy.cuts();
+            eventually("another cut", async || Ok((proxy.cuts() > cuts).then_some(()))).await?;
+        }
+        // The last cut.
+        proxy.change(Weather::Calm);
+        anyhow::Ok(())
+    };
+    let (output, ()) = tokio::try_join!(telling, cutting)?;
+    let (told, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(told == format!("{LINES} of {LINES} lines acknowledged\n"), "{told}{problems}");
+    ensure!(output.status.success(), "{}: {problems}", output.status);
+    ensure!(problems.contains("Going on with line "), "{problems}");
+    ensure!(proxy.cuts() >= CUTS, "{} cuts", proxy.cuts());
+
+    direct.publish(Version::V5, "StarWars", "END").await?;
+    let arrived = eventually("the last message", async || Ok(arrivals(&witness.output()))).await?;
+    let mut expected = 1;
+    let mut repeats = 0;
+    for (at, &n) in arrived.iter().enumerate() {
+        ensure!(n <= expected, "{n} came before {expected}");
+        if n == expected {
+            expected += 1;
+        } else if at > 0 && n <= arrived[at - 1] {
+            // Each connection sends again what it must, in order.
+            repeats += 1;
+        }
+    }
+    ensure!(expected == LINES + 1, "{expected} never came");
+    ensure!(repeats <= proxy.cuts(), "{repeats} repetitions for {} cuts", proxy.cuts());
+    println!("{} cuts, {} of {LINES} lines came twice", proxy.cuts(), arrived.len() - LINES);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_stations_paths_take_what_they_can() -> Result<()> {
+    let station = Station::start().await?;
+    let folder = tempfile::tempdir()?;
+    let script = script(&folder, 3)?;
+    let check = async |path: &str, options: &[&str], words: &str| {
+        let url = station.ws_url(path);
+        let mut command = producer(&url)?;
+        let output = command.args(["--interval", "1ms"]).args(options).arg(&script).output().await?;
+        let (told, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success() && told == "3 of 3 lines acknowledged\n", "{url}: {told}{problems}");
+        ensure!(problems.contains(words), "{url} should say {words:?}: {problems}");
+        anyhow::Ok(())
+    };
+    check("/mqtt", &["--qos", "2"], "MQTT 5.0").await?;
+    check("/mqtt", &["--qos", "2", "--protocol", "3.1.1"], "MQTT 3.1.1").await?;
+    check("/diffusion", &["--qos", "1"], "MQTT 5.0").await?;
+    check("/diffusion", &["--qos", "2"], "takes QoS 1 at most: the lines go out at QoS 1 instead of 2.").await
+}
