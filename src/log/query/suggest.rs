@@ -172,7 +172,7 @@ struct Fragment {
 
 /// Those of the names that have this part, capitals or not: first those that
 /// begin with it, none of them twice.
-pub fn pick<'a>(names: &mut dyn Iterator<Item = &'a str>, part: &str) -> Vec<String> {
+pub fn pick(names: &mut dyn Iterator<Item = &str>, part: &str) -> Vec<String> {
     let needle = Needle::text(part);
     let mut picked: Vec<String> = Vec::new();
     let mut beginning = 0;
