@@ -14,11 +14,12 @@ use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Glance, Goal, LevelGlance, Listed, MessageGlance, Pull, Secret, TopicsGlance, Window,
 };
 use mqtt_crawl::engine::update::{
-    Connection, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sought, Standing, State, Stats,
-    SubscriptionsView, TopicRow, TopicsView, Update,
+    Connection, Count, CountedBy, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sought, Standing, State,
+    Stats, SubscriptionsView, TopicRow, TopicsView, Update,
 };
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::log::export::{ExportPart, Exporting, Format, Selection};
+use mqtt_crawl::log::query::suggest::{Ask, Known};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::clock::Clock;
@@ -98,7 +99,12 @@ fn what_is_posted_is_what_arrives() {
         published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
         message: None,
         trace: None,
-        subscriptions: Some(SubscriptionsView { answer: Some("?".into()), ..SubscriptionsView::default() }),
+        subscriptions: Some(SubscriptionsView {
+            answer: Some("?".into()),
+            counts: vec![Count { messages: u64::MAX, by: CountedBy::Identifier, is_least: true }],
+            ..SubscriptionsView::default()
+        }),
+        known: Some(Known { ask: Ask::Speakers("é".into()), names: vec!["é".into()] }),
         export: Some(ExportPart { from_seq: 1, end_seq: 9, next_seq: Some(2), messages: 1, bytes: vec![0xFF, 0] }),
         stats: Some(Stats { kept_bytes: u64::MAX, ..Stats::default() }),
         topics: Some(TopicsView {
@@ -145,6 +151,7 @@ fn what_is_posted_is_what_arrives() {
             stats: true,
             subscriptions: true,
             export: Exporting::new(Format::Csv, Selection::Matching).glance(),
+            ask: Some(Ask::Topics(String::new())),
         }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));

@@ -9,15 +9,18 @@ use mqtt_crawl::engine::command::{
     Window,
 };
 use mqtt_crawl::engine::update::{
-    Granted, Marks, Outcome, PanelsUpdate, Preview, Published, State, SubscriptionsView, Told, TopicsView, Update,
+    CountedBy, Granted, Marks, Outcome, PanelsUpdate, Preview, Published, State, SubscriptionsView, Told, TopicsView,
+    Update,
 };
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
+use mqtt_crawl::log::query::suggest::Ask;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions, Version};
 use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
+use mqtt_crawl::topics::LEVELS_MAX;
 
 struct Bench {
     engine: Engine,
@@ -714,6 +717,146 @@ fn a_subscription_is_asked_for_again_with_other_options() {
     // Until other options are chosen for all.
     assert_eq!(connect(ConnectRequest { qos: QoS::ExactlyOnce, ..request() }).last(), Some(&0b10));
     assert_eq!(connect(request()).last(), Some(&0));
+}
+
+/// What the subscriptions brought, as far as is known.
+fn counts(bench: &mut Bench) -> Vec<(u64, CountedBy, bool)> {
+    // As the panels do it when they open the list anew.
+    bench.panels();
+    let view = bench.subscriptions().expect("the first is always told");
+    view.counts.iter().map(|count| (count.messages, count.by, count.is_least)).collect()
+}
+
+/// A message of QoS 0 with these subscription identifiers.
+fn message_by(bench: &mut Bench, topic: &str, identifiers: &[u8]) {
+    let section: Vec<_> = identifiers.iter().flat_map(|identifier| [0x0B, *identifier]).collect();
+    let mut packet = vec![0x30, (topic.len() + 3 + section.len()) as u8, 0, topic.len() as u8];
+    packet.extend_from_slice(topic.as_bytes());
+    packet.push(section.len() as u8);
+    packet.extend(section);
+    bench.serve(&packet);
+}
+
+#[test]
+fn messages_are_counted_by_what_the_filters_match() {
+    let by_topic = |messages| (messages, CountedBy::Topic, false);
+    let mut bench = Bench::online();
+    for _ in 0..3 {
+        bench.message("StarWars", "x");
+    }
+    assert_eq!(counts(&mut bench), [by_topic(3)]);
+    // A subscription begins with nothing, whatever came before.
+    bench.command(subscribe("#", QoS::AtMostOnce));
+    bench.command(subscribe("a/+", QoS::AtMostOnce));
+    assert_eq!(counts(&mut bench), [by_topic(3), by_topic(0), by_topic(0)]);
+    bench.message("StarWars", "x");
+    bench.message("a/b", "x");
+    bench.message("b", "x");
+    assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
+    // What comes from files came by none of them.
+    let message = |topic: &str| OwnedMessage {
+        seq: 0,
+        time: bench.now,
+        topic: topic.to_owned(),
+        qos: QoS::AtMostOnce,
+        retain: false,
+        dup: false,
+        payload: Vec::new(),
+        properties: Vec::new(),
+    };
+    let (imported, replayed) = (vec![message("a/c"), message("StarWars")], vec![message("a/b")]);
+    bench.command(Command::Import(imported));
+    bench.command(Command::Replay(replayed));
+    assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
+    // What is cleared came all the same.
+    bench.command(Command::Clear);
+    assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
+    bench.message("a/c", "x");
+    assert_eq!(counts(&mut bench), [by_topic(4), by_topic(4), by_topic(2)]);
+    // They outlive a lost connection, and other options.
+    bench.reconnect();
+    bench.command(subscribe("a/+", QoS::AtLeastOnce));
+    assert_eq!(counts(&mut bench), [by_topic(4), by_topic(4), by_topic(2)]);
+    // One that is ended and made anew begins anew, as all do with a new wish to connect.
+    bench.transmits();
+    bench.command(Command::Unsubscribe("#".to_owned()));
+    bench.acknowledge(0);
+    bench.command(subscribe("#", QoS::AtMostOnce));
+    assert_eq!(counts(&mut bench), [by_topic(4), by_topic(2), by_topic(0)]);
+    bench.command(Command::Connect(request()));
+    assert_eq!(counts(&mut bench), [by_topic(0)]);
+}
+
+#[test]
+fn messages_are_counted_by_identifiers_that_come_with_them() {
+    let mut bench = Bench::online();
+    let subscribe = |bench: &mut Bench, filter: &str, identifier| {
+        let options = SubscriptionOptions::default();
+        bench.command(Command::Subscribe(SubscribeRequest { filter: filter.to_owned(), options, identifier }));
+    };
+    subscribe(&mut bench, "a/#", Some(7));
+    subscribe(&mut bench, "a/+", Some(8));
+    bench.message("a/b", "x");
+    // A server that names none: what the filters match is all that is known.
+    assert_eq!(
+        counts(&mut bench),
+        [(0, CountedBy::Topic, false), (1, CountedBy::Topic, false), (1, CountedBy::Topic, false)]
+    );
+    message_by(&mut bench, "a/b", &[7, 8]);
+    message_by(&mut bench, "a/b", &[7]);
+    message_by(&mut bench, "a/b", &[9]);
+    assert_eq!(
+        counts(&mut bench),
+        [(0, CountedBy::Topic, false), (2, CountedBy::Identifier, false), (1, CountedBy::Identifier, false)]
+    );
+    // Another identifier has brought nothing yet; one that two have tells neither.
+    subscribe(&mut bench, "a/+", Some(9));
+    assert_eq!(counts(&mut bench)[2], (4, CountedBy::Topic, false));
+    message_by(&mut bench, "a/b", &[9]);
+    assert_eq!(counts(&mut bench)[2], (1, CountedBy::Identifier, false));
+    subscribe(&mut bench, "StarWars", Some(9));
+    assert_eq!(counts(&mut bench)[2], (5, CountedBy::Topic, false));
+}
+
+#[test]
+fn a_count_that_may_be_too_small_says_so() {
+    let mut bench = Bench::online();
+    for n in 0..=u32::try_from(LEVELS_MAX).expect("few") {
+        bench.message(&format!("t{n}"), "x");
+    }
+    bench.command(subscribe("#", QoS::AtMostOnce));
+    bench.message("another", "x");
+    bench.message("t0", "x");
+    assert_eq!(counts(&mut bench), [(0, CountedBy::Topic, true), (1, CountedBy::Topic, true)]);
+}
+
+#[test]
+fn counts_are_told_when_messages_come() {
+    let mut bench = Bench::online();
+    assert!(bench.subscriptions().is_some(), "the first is always told");
+    assert_eq!(bench.subscriptions(), None, "nothing new");
+    bench.message("StarWars", "x");
+    let told = bench.engine.poll_panels().and_then(|update| update.subscriptions).expect("a message came");
+    assert_eq!(told.counts[0].messages, 1);
+}
+
+#[test]
+fn the_worker_says_what_could_be_typed() {
+    let mut bench = Bench::online();
+    bench.message("house/hall", r#"{"character":"Leia","text":"…"}"#);
+    bench.message("house/attic", "HAN: words");
+    bench.message("deck", &format!("LANDO: {}", "x".repeat(5_000)));
+    let mut known = |ask: Ask| {
+        bench.command(Command::PullPanels(Glance { ask: Some(ask), ..Glance::default() }));
+        let known = bench.engine.poll_panels().and_then(|update| update.known).expect("it is answered at once");
+        known.names
+    };
+    assert_eq!(known(Ask::Topics("HA".to_owned())), ["house/hall"]);
+    assert_eq!(known(Ask::Topics("HA".to_owned())), ["house/hall"], "as often as it is asked");
+    assert_eq!(known(Ask::Topics("h".to_owned())), ["house/hall", "house/attic"]);
+    // The newest first; long messages aren't read for it.
+    assert_eq!(known(Ask::Speakers(String::new())), ["HAN", "Leia"]);
+    assert_eq!(known(Ask::Speakers("le".to_owned())), ["Leia"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::log::Limits;
 use crate::log::export::ExportGlance;
 use crate::log::ndjson::OwnedMessage;
+use crate::log::query::suggest::Ask;
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, SubscriptionOptions, UserProperties, Version, Will};
 use crate::mqtt::session::RECEIVE_MAXIMUM;
 
@@ -213,6 +214,8 @@ pub struct Glance {
     pub subscriptions: bool,
     /// The next slice of an export; answered at once.
     pub export: Option<ExportGlance>,
+    /// What is being typed into the filter; answered at once.
+    pub ask: Option<Ask>,
 }
 
 /// The part of the tree of topics that is on screen.

@@ -3,12 +3,21 @@
 use super::command::{Glance, MessageGlance};
 use super::update::{MessagePart, PanelsUpdate, Stats, TopicsView};
 use super::{Engine, row};
+use crate::dialogue::Line;
 use crate::log::export::{self, ExportGlance, ExportPart, Selection};
 use crate::log::query::Query;
+use crate::log::query::suggest::{self, Ask, Known};
 use crate::mqtt::packet::QoS;
 use crate::shell_command::Reach;
 use crate::time::Instant;
 use crate::trace::TracePart;
+
+/// Speakers are looked for in so many of the newest messages: a few
+/// milliseconds of work …
+const SPEAKERS_WITHIN: usize = 512;
+
+/// … of which none is longer than this, in bytes.
+const SPOKEN_BYTES_MAX: usize = 4_096;
 
 /// A look at something, and what there was to see.
 #[derive(Clone, Debug)]
@@ -35,6 +44,11 @@ impl Glimpse {
     /// The next slice of an export, if one is under way.
     pub(super) fn export(&self) -> Option<ExportGlance> {
         self.glance.export
+    }
+
+    /// What is being typed into the filter.
+    pub(super) fn ask(&self) -> Option<&Ask> {
+        self.glance.ask.as_ref()
     }
 }
 
@@ -73,6 +87,22 @@ impl Engine {
         export::part_of(&self.log, &self.exported, glance)
     }
 
+    /// What is known of what is being typed: of all topics, or of those who
+    /// spoke last.
+    pub(super) fn known(&self, ask: &Ask) -> Known {
+        let names = match ask {
+            Ask::Topics(part) => suggest::pick(&mut self.topics.names(), part),
+            Ask::Speakers(part) => {
+                let messages = self.log.iter_back_from(u64::MAX).take(SPEAKERS_WITHIN);
+                let spoken = messages.filter(|message| message.payload.len() <= SPOKEN_BYTES_MAX);
+                let speakers: Vec<_> =
+                    spoken.map(|message| Line::from_payload(message.topic, message.payload).character).collect();
+                suggest::pick(&mut speakers.iter().map(String::as_str), part)
+            }
+        };
+        Known { ask: ask.clone(), names }
+    }
+
     /// How to get at the broker from elsewhere, as far as it was told here.
     fn reach(&self) -> Reach {
         let request = self.request.as_ref();
@@ -109,6 +139,7 @@ impl Engine {
             self.subscriptions_told = None;
         } else if update.subscriptions.is_some() {
             self.subscriptions_told.clone_from(&update.subscriptions);
+            self.subscriptions_counted = self.topics.changes();
         }
         match &update.topics {
             Some(view) => {

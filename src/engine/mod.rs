@@ -18,6 +18,7 @@ mod glance;
 mod row;
 mod subscriptions;
 pub mod tabs;
+mod tally;
 mod token;
 pub mod update;
 
@@ -48,6 +49,7 @@ use glance::Glimpse;
 pub(crate) use row::{preview, visible};
 use subscriptions::Choices;
 use tabs::Tabs;
+use tally::Tally;
 use token::Tokens;
 use update::{
     Connection, Outcome, PanelsUpdate, Published, Rows, Sought, Standing, State, Stats, SubscriptionsView, Update,
@@ -93,6 +95,7 @@ pub struct Engine {
     broker: String,
     log: MessageLog,
     topics: Topics,
+    tally: Tally,
     matches: Matches,
     /// When the filter goes on; `None` once it has looked at everything.
     filter_due: Option<Instant>,
@@ -129,6 +132,8 @@ pub struct Engine {
     /// The numbers they were last told.
     stats_told: Option<Stats>,
     subscriptions_told: Option<SubscriptionsView>,
+    /// [`Topics::changes`] by then.
+    subscriptions_counted: u64,
     /// What the broker answered last to a wish about a subscription.
     answer: Option<String>,
     choices: Choices,
@@ -169,6 +174,7 @@ impl Engine {
             broker: String::new(),
             log: MessageLog::new(limits),
             topics: Topics::default(),
+            tally: Tally::default(),
             matches: Matches::new(Query::default()),
             filter_due: None,
             filtered_to: 1,
@@ -192,6 +198,7 @@ impl Engine {
             topics_told: None,
             stats_told: None,
             subscriptions_told: None,
+            subscriptions_counted: 0,
             answer: None,
             choices: Choices::default(),
             exported: Query::default(),
@@ -246,6 +253,7 @@ impl Engine {
             Command::Filter { text, ahead_of_utc_min } => self.filter(&text, LocalTime { now, ahead_of_utc_min }),
             Command::Clear => {
                 self.log.clear();
+                self.tally.forget(&self.topics);
                 self.topics.clear();
                 self.zero = None;
                 self.feed.skip_to(self.log.next_seq());
@@ -279,8 +287,13 @@ impl Engine {
     /// A binary frame came.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.attempt.received(bytes);
-        let mut intake =
-            Intake { log: &mut self.log, topics: &mut self.topics, trace: &mut self.trace, news: &mut self.news };
+        let mut intake = Intake {
+            log: &mut self.log,
+            topics: &mut self.topics,
+            tally: &mut self.tally,
+            trace: &mut self.trace,
+            news: &mut self.news,
+        };
         self.session.handle_input(bytes, now, &mut intake);
         self.settle(now);
     }
@@ -374,8 +387,15 @@ impl Engine {
         let stats = self.stats_news(glimpse);
         let subscriptions = self.subscriptions_news(glimpse.shows_subscriptions());
         let export = glimpse.export();
+        let known = glimpse.ask().map(|ask| self.known(ask));
         let is_nothing = topics.is_none() && message.is_none() && trace.is_none() && stats.is_none();
-        if is_known && self.published.is_empty() && is_nothing && subscriptions.is_none() && export.is_none() {
+        if is_known
+            && self.published.is_empty()
+            && is_nothing
+            && subscriptions.is_none()
+            && export.is_none()
+            && known.is_none()
+        {
             return None;
         }
         let message = message.map(|glance| self.message_part(glance));
@@ -383,7 +403,7 @@ impl Engine {
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_know = Some(standing.clone());
         let published = std::mem::take(&mut self.published);
-        let update = PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export };
+        let update = PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export, known };
         self.note_told(&update);
         Some(update)
     }
@@ -407,7 +427,7 @@ impl Engine {
         for message in messages {
             let arrival = message.as_arrival();
             let seq = self.log.import(message.seq, &arrival);
-            self.topics.note(seq, &arrival);
+            self.note_foreign(seq, &arrival);
         }
         self.feed.skip_to(self.log.next_seq());
         self.advance_filter();
@@ -418,9 +438,17 @@ impl Engine {
         for message in messages {
             let arrival = Arrival { time: now, ..message.as_arrival() };
             let seq = self.log.append(&arrival);
-            self.topics.note(seq, &arrival);
+            self.note_foreign(seq, &arrival);
         }
         self.news = true;
+    }
+
+    /// A message that no broker sent.
+    fn note_foreign(&mut self, seq: u64, arrival: &Arrival<'_>) {
+        match self.topics.note(seq, arrival) {
+            true => self.tally.pass_over(arrival.topic),
+            false => self.tally.pass_over_other(),
+        }
     }
 
     fn connect(&mut self, more: Rc<More>, saved: Option<Saved>, now: Instant) {
@@ -725,6 +753,7 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
 struct Intake<'a> {
     log: &'a mut MessageLog,
     topics: &'a mut Topics,
+    tally: &'a mut Tally,
     trace: &'a mut Trace,
     news: &'a mut bool,
 }
@@ -743,6 +772,7 @@ impl Inbox for Intake<'_> {
         };
         let seq = self.log.append(&arrival);
         self.topics.note(seq, &arrival);
+        self.tally.note(message.properties);
         self.trace.brought(seq);
         *self.news = true;
     }

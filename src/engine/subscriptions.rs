@@ -85,10 +85,13 @@ impl Engine {
         match list.iter_mut().find(|subscription| subscription.filter == request.filter) {
             Some(known) => known.granted = Granted::Asked,
             None => {
+                let is_listed = |filter: &str| list.iter().any(|subscription| subscription.filter == filter);
+                self.tally.begin(filter.clone(), &self.topics, is_listed);
                 let colour = free_colour(list);
                 list.push(Subscription { filter: request.filter, granted: Granted::Asked, colour });
             }
         }
+        self.tally.identify(filter.as_str(), identifier);
         self.news = true;
         self.session.subscribe(session::Subscription { filter, options, identifier }, now);
     }
@@ -159,12 +162,17 @@ impl Engine {
     pub(super) fn subscriptions_news(&self, is_shown: bool) -> Option<SubscriptionsView> {
         let list = &self.connection.subscriptions;
         let requests = || list.iter().map(|entry| self.choices.for_filter(&entry.filter));
+        let is_counted = self.subscriptions_counted == self.topics.changes();
         let is_known = self.subscriptions_told.as_ref().is_some_and(|told| {
-            told.list == *list && told.answer == self.answer && requests().eq(told.requests.iter().cloned())
+            is_counted
+                && told.list == *list
+                && told.answer == self.answer
+                && requests().eq(told.requests.iter().cloned())
         });
         (is_shown && !is_known).then(|| SubscriptionsView {
             list: list.clone(),
             requests: requests().collect(),
+            counts: list.iter().map(|entry| self.tally.count(&entry.filter, &self.topics)).collect(),
             answer: self.answer.clone(),
         })
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{Goal, More, SubscribeRequest};
 use crate::dialogue::Line;
 use crate::log::export::ExportPart;
+use crate::log::query::suggest::Known;
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
 use crate::shell_command::Reach;
@@ -60,6 +61,8 @@ pub struct PanelsUpdate {
     pub subscriptions: Option<SubscriptionsView>,
     /// The slice of an export that was asked for.
     pub export: Option<ExportPart>,
+    /// What could be typed into the filter.
+    pub known: Option<Known>,
 }
 
 /// The subscriptions, and what became of the last wish about one.
@@ -69,8 +72,33 @@ pub struct SubscriptionsView {
     pub list: Vec<Subscription>,
     /// How each of them is asked for.
     pub requests: Vec<SubscribeRequest>,
+    /// What each of them brought.
+    pub counts: Vec<Count>,
     /// What the broker answered last, in words.
     pub answer: Option<String>,
+}
+
+/// How many messages a subscription brought since it is in the list, as far as
+/// that can be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// So many.
+    pub messages: u64,
+    /// What was counted.
+    pub by: CountedBy,
+    /// There may be more: of some messages the topic isn't kept.
+    pub is_least: bool,
+}
+
+/// What is counted for a subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CountedBy {
+    /// Messages on topics that its filter matches. Others may have brought some
+    /// of them.
+    #[default]
+    Topic,
+    /// Messages that came with its identifier, which no other has.
+    Identifier,
 }
 
 /// What is on screen of the tree of topics.

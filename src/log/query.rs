@@ -28,6 +28,7 @@
 
 mod matches;
 mod needle;
+pub mod suggest;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -238,16 +239,13 @@ impl Speaker {
 
 /// Reads the term that `text` begins with; `None` where it says nothing (`""`).
 fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), String> {
-    let negated = text.strip_prefix('-').filter(|rest| !rest.starts_with(char::is_whitespace) && !rest.is_empty());
-    let (text, is_negated) = (negated.unwrap_or(text), negated.is_some());
-    let key = text.split_once(':').map(|(key, _)| key);
-    let key = key.and_then(|key| KEYS.into_iter().find(|known| key.eq_ignore_ascii_case(known)));
+    let (is_negated, key, text) = read_head(text);
     let Some(key) = key else {
         let (word, rest) = read_value(text)?;
         let term = Needle::text(&word).map(|needle| Term { test: Test::Text(needle), expected: !is_negated });
         return Ok((term, rest));
     };
-    let (value, rest) = read_value(&text[key.len() + 1..])?;
+    let (value, rest) = read_value(text)?;
     let test = match key {
         // With the reason in words.
         "topic" => Some((Test::Topic(topic_filter(&value)?), true)),
@@ -258,6 +256,15 @@ fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), Strin
         return Err(format!("After {key}: comes {}{instead}.", what_comes_after(key)));
     };
     Ok((Some(Term { test, expected: says != is_negated }), rest))
+}
+
+/// What a term begins with, a minus and a key, and what follows them.
+fn read_head(text: &str) -> (bool, Option<&'static str>, &str) {
+    let negated = text.strip_prefix('-').filter(|rest| !rest.starts_with(char::is_whitespace) && !rest.is_empty());
+    let (text, is_negated) = (negated.unwrap_or(text), negated.is_some());
+    let key = text.split_once(':').map(|(key, _)| key);
+    let key = key.and_then(|key| KEYS.into_iter().find(|known| key.eq_ignore_ascii_case(known)));
+    (is_negated, key, key.map_or(text, |key| &text[key.len() + 1..]))
 }
 
 /// The test of a key but `topic`, and what it has to say.
@@ -309,6 +316,14 @@ fn read_value(text: &str) -> Result<(String, &str), String> {
         }
     }
     Err(format!("The quotation mark before {} isn't closed. Put another one at the phrase's end.", excerpt(quoted),))
+}
+
+/// A value as the query line takes it: in quotation marks where it needs them.
+pub fn quoted(value: &str) -> String {
+    if !value.contains(char::is_whitespace) && !value.starts_with('"') {
+        return value.to_owned();
+    }
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn topic_filter(value: &str) -> Result<TopicFilter, String> {

@@ -25,7 +25,9 @@ use std::ops::Range;
 use crate::engine::command::{LevelGlance, TopicsGlance, TopicsOrder};
 use crate::engine::update::{TopicRow, TopicsView};
 use crate::engine::{preview, visible};
+use crate::log::query::quoted;
 use crate::log::{self, Arrival, Message, MessageLog};
+use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
 
 /// Most levels that are kept in all, branches and topics: some 10,000 topics of
@@ -131,13 +133,31 @@ impl Topics {
     const SLOTS: usize = 1 << 16;
     const PROBES: usize = 8;
 
-    /// A message arrived and has this number in the log.
-    pub fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
+    /// A message arrived and has this number in the log. Whether it is counted
+    /// with its topic; there may be no room for that.
+    pub fn note(&mut self, seq: u64, arrival: &Arrival<'_>) -> bool {
         self.changes += 1;
-        match self.find_or_add(arrival.topic) {
+        let record = self.find_or_add(arrival.topic);
+        match record {
             Some(record) => self.records[record as usize].note(seq, arrival),
             None => self.others += 1,
         }
+        record.is_some()
+    }
+
+    /// Messages on topics that the filter matches.
+    pub fn count(&self, filter: &TopicFilter) -> u64 {
+        self.records.iter().filter(|record| filter.matches(&record.topic)).map(|record| record.count).sum()
+    }
+
+    /// Messages on topics that there is no room for.
+    pub fn others(&self) -> u64 {
+        self.others
+    }
+
+    /// The topics, in the order of their first messages.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().map(|record| record.topic.as_str())
     }
 
     /// A number that is another whenever something is new.
@@ -421,8 +441,5 @@ pub fn query(topic: &str, has_below: bool) -> String {
     if has_below {
         filter.push_str("/#");
     }
-    if filter.contains(char::is_whitespace) || filter.starts_with('"') {
-        filter = format!("\"{}\"", filter.replace('\\', "\\\\").replace('"', "\\\""));
-    }
-    format!("topic:{filter}")
+    format!("topic:{}", quoted(&filter))
 }

@@ -50,9 +50,10 @@ const COLOURS: u8 = 8;
 const MARKUP: &str = include_str!("console.html");
 
 /// The events that the console hears, wherever they happen in it.
-const HEARD: [&str; 10] = [
+const HEARD: [&str; 11] = [
     "click",
     "dblclick",
+    "focusin",
     "input",
     "keydown",
     "pointercancel",
@@ -91,6 +92,8 @@ pub enum Wish {
     Columns(Columns),
     /// A panel.
     Open(Panel),
+    /// Suggestions while somebody types into the filter.
+    Suggestions,
     /// The crawl's line of this message.
     ShowInCrawl(u64),
 }
@@ -332,6 +335,7 @@ impl Console {
             // Browsers that fill in forms make some without a key.
             "keydown" => event.dyn_ref().and_then(|event| self.nudge(event).or_else(|| self.key(event))),
             "click" => self.click(event),
+            "focusin" => element_of(event).filter(|target| target.tag_name() == "INPUT").map(|_| Wish::Suggestions),
             "dblclick" => seq_of(event).map(|seq| Wish::Open(Panel::Message(seq))).or_else(|| self.reset(event)),
             _ => self.0.borrow().parts.as_ref().map(|parts| Wish::Filter(parts.input.value())),
         };

@@ -420,6 +420,11 @@ impl Inner {
             Wish::Clear => self.worker.send(&Command::Clear),
             Wish::Columns(columns) => self.choose_columns(columns),
             Wish::Open(panel) => self.open_panel(panel),
+            Wish::Suggestions => {
+                if let Some(document) = self.browser.document() {
+                    self.panels.prepare(&document);
+                }
+            }
             Wish::ShowInCrawl(seq) if self.crawl.show(seq) => {}
             Wish::ShowInCrawl(_) => self.shown.notify("The crawl has no line of that message.".to_owned()),
         }

@@ -65,15 +65,20 @@ type Meaning = fn(String) -> Wanted;
 impl PanelsLink {
     /// Opens a panel, now or as soon as the panels are there.
     pub fn open(&self, panel: Panel, document: &Document) {
-        match self.stage.get() {
-            Stage::Running => return hail::call(hail::PANELS, &panel.call()),
-            Stage::Loading => {}
-            Stage::Absent => {
-                self.stage.set(Stage::Loading);
-                load(document);
-            }
+        if self.stage.get() == Stage::Running {
+            return hail::call(hail::PANELS, &panel.call());
         }
+        self.prepare(document);
         self.wanted.set(Some(panel));
+    }
+
+    /// Loads the panels, if they aren't there: they have more to say of what a
+    /// person is about to do.
+    pub fn prepare(&self, document: &Document) {
+        if self.stage.get() == Stage::Absent {
+            self.stage.set(Stage::Loading);
+            load(document);
+        }
     }
 
     /// The panels called.
@@ -103,7 +108,10 @@ impl PanelsLink {
             hail::CONNECT => Some(Wanted::Connect),
             hail::FAILED => {
                 self.stage.set(Stage::Absent);
-                Some(Wanted::Notice("This part of the app couldn't be loaded. Is the network there? Reload the page."))
+                // Nobody misses what nobody opened.
+                self.wanted.take().map(|_| {
+                    Wanted::Notice("This part of the app couldn't be loaded. Is the network there? Reload the page.")
+                })
             }
             wire::VERSION => {
                 self.stage.set(Stage::Running);

@@ -14,6 +14,7 @@ mod saving;
 mod send;
 mod settings;
 mod subscriptions;
+mod suggest;
 mod topics;
 mod virtual_rows;
 
@@ -46,6 +47,7 @@ use saving::Saving;
 use send::SendPanel;
 use settings::SettingsPanel;
 use subscriptions::{Subscriptions, SubscriptionsPanel};
+use suggest::Suggestions;
 use topics::{TopicsPanel, Tree};
 
 /// The panels' style; relative to the page, as copied by Trunk.
@@ -89,6 +91,7 @@ fn load_style(document: &Document, then: &js_sys::Function) -> Option<()> {
 fn start() {
     let panels = Panels::new();
     mount_to_body(move || view! { <Dialogs panels /> });
+    panels.suggestions.attend(panels);
     window_event_listener_untyped(hail::PANELS, move |event| panels.hear(&hail::detail(&event)));
     window_event_listener(leptos::ev::drop, move |event| panels.tape.drop_files(&event, panels));
     hail::call(hail::PAGE, &wire::VERSION.into());
@@ -126,6 +129,7 @@ struct Panels {
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
     inspector: Inspector,
     subscriptions: Subscriptions,
+    suggestions: Suggestions,
     packets: Packets,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
@@ -170,6 +174,7 @@ impl Panels {
             line: StoredValue::new_local(Rc::default()),
             inspector: Inspector::new(),
             subscriptions: Subscriptions::new(),
+            suggestions: Suggestions::new(),
             packets: Packets::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
@@ -272,6 +277,7 @@ impl Panels {
             stats: is_open(self.preferences),
             subscriptions: is_open(self.subscriptions.dialog),
             export: self.saving.ask(),
+            ask: self.suggestions.glance(),
         }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
@@ -315,6 +321,7 @@ impl Panels {
         self.inspector.cut();
         self.packets.cut();
         self.subscriptions.cut();
+        self.suggestions.cut();
         self.saving.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
@@ -331,7 +338,7 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export }) => {
+            Ok(PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export, known }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -352,6 +359,9 @@ impl Panels {
                 if let Some(stats) = stats {
                     self.stats.set(stats);
                 }
+                if let Some(known) = known {
+                    self.suggestions.take(known);
+                }
                 if let Some(part) = message {
                     self.inspector.take(part, self.copier);
                 }
@@ -370,7 +380,7 @@ impl Panels {
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
         // Nobody reads numbers that change more often; a large payload goes on.
-        let is_counting = self.tree.is_open() || is_open(self.preferences);
+        let is_counting = self.tree.is_open() || is_open(self.preferences) || is_open(self.subscriptions.dialog);
         if is_counting && self.inspector.glance().is_none() {
             self.rest.set_value(Some(self.pull_after(REST_MS)));
         } else {

@@ -6,8 +6,9 @@ use leptos::prelude::*;
 
 use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, anew};
 use super::{Panels, close, head};
+use crate::console::grouped;
 use crate::engine::command::{Command, SubscribeRequest};
-use crate::engine::update::{Granted, State, SubscriptionsView};
+use crate::engine::update::{Count, CountedBy, Granted, State, SubscriptionsView};
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::subscribe::{Field, Fields, OptionFields};
 use crate::web::hail;
@@ -87,6 +88,10 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
                             <Entry panels filter />
                         </For>
                     </ul>
+                    <p class="why" hidden=move || filters.with(Vec::is_empty)>
+                        "The numbers begin when a subscription joins this list. Only an identifier tells by which of \
+                         them a message came; without one, a message counts for every filter that matches its topic."
+                    </p>
                     <p class="why" hidden=move || filters.with(|filters| !filters.is_empty())>
                         "Nothing is subscribed to, so no messages come."
                     </p>
@@ -132,6 +137,13 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     let request = Memo::new(move |_| {
         subscriptions.view.with(|view| view.requests.iter().find(|request| request.filter == of_it).cloned())
     });
+    let of_it = filter.clone();
+    let count = Memo::new(move |_| {
+        subscriptions.view.with(|view| {
+            let place = view.list.iter().position(|entry| entry.filter == of_it)?;
+            view.counts.get(place).copied()
+        })
+    });
     let colour = move || entry.with(|entry| entry.as_ref().map(|entry| entry.colour));
     let granted = move || entry.with(|entry| entry.as_ref().map(|entry| granted_words(&entry.granted)));
     let is_ending = move || entry.with(|entry| entry.as_ref().is_none_or(|entry| entry.granted == Granted::Ending));
@@ -151,6 +163,7 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
             <div>
                 <bdi>{filter.clone()}</bdi>
                 <p class="granted-words">{move || granted().map(|(_, words)| words)}</p>
+                <p class="count">{move || count.get().map(count_words)}</p>
                 <p class="why">{move || request.with(|request| request.as_ref().map(details))}</p>
             </div>
             <button
@@ -182,6 +195,20 @@ fn granted_words(granted: &Granted) -> (&'static str, String) {
         Granted::Refused(words) => ("refused", format!("Refused: {words}")),
         Granted::Ending => ("asked", "Asked to end; no answer yet".to_owned()),
     }
+}
+
+/// How many messages it brought, and what that number is.
+fn count_words(count: Count) -> String {
+    let least = if count.is_least { "At least " } else { "" };
+    let messages = match count.messages {
+        1 => "1 message".to_owned(),
+        messages => format!("{} messages", grouped(messages)),
+    };
+    let what = match count.by {
+        CountedBy::Topic => "on topics that it matches",
+        CountedBy::Identifier => "with its identifier",
+    };
+    format!("{least}{messages} {what}")
 }
 
 /// What departs from a plain subscription.

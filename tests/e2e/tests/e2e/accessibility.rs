@@ -1,7 +1,7 @@
 //! The names and roles that people's tools rely on, as the browser itself computes them.
 
 use anyhow::Result;
-use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
@@ -99,6 +99,31 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
                 page.press_keys(ESCAPE).await?;
                 page.wait_for("it to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
             }
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn suggestions_break_no_rule_and_leave_the_filter_its_name() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("axe-suggestions", async |page| {
+        for theme in ["dark", "light"] {
+            page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+            page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
+            page.wait_for_state("connected").await?;
+            page.element("field('Filter')").await?.click().await?;
+            page.wait_for("the panels", "document.getElementById('suggestions') !== null", PATIENCE).await?;
+            for _ in 0..2 {
+                page.press_keys(&ARROW_DOWN.to_string()).await?;
+            }
+            page.wait_for("a suggestion", "field('Filter').hasAttribute('aria-activedescendant')", PATIENCE).await?;
+            check(page, "field('Filter')", &["searchbox"], "Filter").await?;
+            let list = "document.getElementById('suggestions')";
+            check(page, list, &["listbox"], "Suggestions for the filter").await?;
+            page.wait_for_words("9 suggestions").await?;
+            check_rules(page, &format!("suggestions, {theme}")).await?;
         }
         Ok(())
     })

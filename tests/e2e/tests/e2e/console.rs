@@ -2,7 +2,7 @@
 //! unaccounted for.
 
 use anyhow::{Context, Result, ensure};
-use mqtt_crawl_e2e::page::{ARROW_RIGHT, ENTER, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ARROW_DOWN, ARROW_RIGHT, ENTER, ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
@@ -337,6 +337,160 @@ async fn rows_have_the_colour_of_their_subscription() -> Result<()> {
             .map((row) => getComputedStyle(row, '::before').backgroundColor)";
         let edges: Vec<String> = page.evaluate(edges).await?;
         ensure!(edges[0] == edges[2] && edges[0] != edges[1], "{edges:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// WebDriver's code for the key.
+const TAB: &str = "\u{E004}";
+
+/// Waits until exactly these terms are suggested, and seen.
+async fn wait_for_suggestions(page: &Page, terms: &[&str]) -> Result<()> {
+    let expression = format!(
+        "(() => {{
+            const list = document.getElementById('suggestions');
+            const terms = [...list?.querySelectorAll('[role=option] bdi') ?? []].map((term) => term.textContent);
+            return JSON.stringify(terms) === {} && (terms.length > 0) === isVisible(list);
+        }})()",
+        json!(json!(terms).to_string())
+    );
+    page.wait_for(&format!("the suggestions {terms:?}"), &expression, PATIENCE).await
+}
+
+/// Presses ↓ until this term is chosen among those that are suggested.
+async fn choose_suggestion(page: &Page, term: &str) -> Result<()> {
+    let chosen = "field('Filter').getAttribute('aria-activedescendant')";
+    loop {
+        let before: Value = page.evaluate(chosen).await?;
+        page.press_keys(&ARROW_DOWN.to_string()).await?;
+        page.wait_for("another to be chosen", &format!("{chosen} && {chosen} !== {before}"), PATIENCE).await?;
+        let option = format!("document.getElementById({chosen})");
+        let is_told = format!("{option}?.matches('#suggestions [aria-selected=true]')");
+        page.wait_for("the option to say so", &is_told, PATIENCE).await?;
+        if page.evaluate::<String>(&format!("{option}.querySelector('bdi').textContent")).await? == term {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until this stands in the filter, which has the focus.
+async fn wait_for_filter(page: &Page, text: &str) -> Result<()> {
+    let expression = format!("document.activeElement === field('Filter') && field('Filter').value === {}", json!(text));
+    page.wait_for(&format!("{text:?} in the filter"), &expression, PATIENCE).await
+}
+
+/// Connected, with a few messages on three topics, and the panels attend to the filter.
+async fn open_with_suggestions(page: &Page, station: &Station) -> Result<()> {
+    page.open(&link(&station.page_url(), &[("topic", "#"), ("connect", "1")])).await?;
+    page.wait_for_state("connected").await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    for (topic, payload) in [("deck/aft", "on"), ("deck/fore", "off"), ("StarWars", "LEIA: Help me")] {
+        broker.publish(Version::V5, topic, payload).await?;
+    }
+    page.wait_for_stat("received", 3, PATIENCE).await?;
+    page.element("field('Filter')").await?.click().await?;
+    page.wait_for("the panels", "document.getElementById('suggestions') !== null", PATIENCE).await
+}
+
+#[tokio::test]
+async fn suggestions_help_to_write_a_filter() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("suggestions", async |page| {
+        open_with_suggestions(page, &station).await?;
+        page.press_keys(&ARROW_DOWN.to_string()).await?;
+        let keys = ["topic:", "payload:", "hex:", "character:", "qos:", "retain:", "dup:", "after:", "before:"];
+        wait_for_suggestions(page, &keys).await?;
+        choose_suggestion(page, "topic:").await?;
+        page.press_keys(&ENTER.to_string()).await?;
+        wait_for_filter(page, "topic:").await?;
+        let topics = ["topic:deck/#", "topic:deck/aft", "topic:deck/fore", "topic:StarWars"];
+        wait_for_suggestions(page, &topics).await?;
+
+        // By a part of the name, and taken by Tab.
+        page.press_keys("AFT").await?;
+        wait_for_suggestions(page, &["topic:deck/aft"]).await?;
+        choose_suggestion(page, "topic:deck/aft").await?;
+        page.press_keys(TAB).await?;
+        wait_for_filter(page, "topic:deck/aft ").await?;
+        wait_for_suggestions(page, &[]).await?;
+        page.wait_for_stat("matching", 1, PATIENCE).await?;
+        // Enter was the list's then. Without a list it is the filter's own again.
+        check_equal(
+            "a row is chosen",
+            page.evaluate("console_().querySelector('[aria-selected]') !== null").await?,
+            false,
+        )?;
+        page.press_keys(&ENTER.to_string()).await?;
+        wait_for_selected(page, 1).await?;
+
+        // Taken by the pointer; the field keeps the focus.
+        page.press_keys("-char").await?;
+        wait_for_suggestions(page, &["-character:"]).await?;
+        page.element("document.querySelector('#suggestions [role=option]')").await?.click().await?;
+        wait_for_filter(page, "topic:deck/aft -character:").await?;
+        wait_for_suggestions(page, &["-character:LEIA"]).await?;
+        // Closed by Escape, which leaves the text alone.
+        page.press_keys(ESCAPE).await?;
+        wait_for_suggestions(page, &[]).await?;
+        wait_for_filter(page, "topic:deck/aft -character:").await?;
+        // Opened again by a key; what was typed wholly isn't suggested.
+        page.press_keys(&ARROW_DOWN.to_string()).await?;
+        wait_for_suggestions(page, &["-character:LEIA"]).await?;
+        page.press_keys("LEIA").await?;
+        wait_for_suggestions(page, &[]).await?;
+
+        // The list goes with the focus.
+        page.press_keys(" qos:").await?;
+        wait_for_suggestions(page, &["qos:0", "qos:1", "qos:2"]).await?;
+        page.run("console_().focus();").await?;
+        wait_for_suggestions(page, &[]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn suggestions_hide_neither_the_filter_nor_what_is_said_of_it() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("suggestions-place", async |page| {
+        for (width, height) in [(1280, 720), (390, 844)] {
+            let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+            page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
+            open_with_suggestions(page, &station).await?;
+            page.press_keys("qos:").await?;
+            wait_for_suggestions(page, &["qos:0", "qos:1", "qos:2"]).await?;
+            page.wait_for_words("After qos: comes 0, 1 or 2").await?;
+            let is_clear = "(() => {
+                const list = document.getElementById('suggestions').getBoundingClientRect();
+                const others = [field('Filter'), document.getElementById('filter-error')];
+                const isApart = (other) => other.bottom <= list.top || other.top >= list.bottom;
+                return others.every((other) => isApart(other.getBoundingClientRect()))
+                    && list.left >= 0 && list.right <= innerWidth && list.top >= 0 && list.bottom <= innerHeight
+                    && list.height > 60;
+            })()";
+            page.wait_for("a list in its place", is_clear, PATIENCE).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_filter_needs_no_suggestions() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("suggestions-lost", async |page| {
+        page.expect_errors("/panels");
+        open_with_lines(page, &station, 30).await?;
+        page.browser().devtools("Network.enable", &json!({})).await?;
+        page.browser().devtools("Network.setBlockedURLs", &json!({"urls": ["*/panels_loader.js"]})).await?;
+        page.run("addEventListener('mqtt-crawl:page', ({ detail }) => { window.__said = detail; });").await?;
+        page.fill("Filter", "ten").await?;
+        page.wait_for("the panels to fail", "window.__said === 'failed'", PATIENCE).await?;
+        page.wait_for_stat("matching", 3, PATIENCE).await?;
+        page.press_keys(&ENTER.to_string()).await?;
+        wait_for_selected(page, 30).await?;
+        let words = page.words().await?;
+        ensure!(!words.contains("loaded"), "nobody asked for a panel: {words}");
         Ok(())
     })
     .await

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::peer::{Manner, Peer};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
@@ -144,6 +144,40 @@ async fn a_refusal_is_shown() -> Result<()> {
         page.screenshot("subscriptions-refused").await?;
         let dialog = page.element(&format!("named('dialog', {})", json!("Subscriptions"))).await?;
         check_equal("role", page.role_and_name(&dialog).await?.0, "dialog".to_owned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    in_browser("subscriptions-counts", async |page| {
+        let broker = mosquitto.ws_url();
+        page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", "first/#"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        open_panel(page).await?;
+        page.wait_for_text("0 messages on topics that it matches").await?;
+        let publisher = Login::anonymous(mosquitto.mqtt_port());
+        publisher.publish(Version::V5, "first/a", "one").await?;
+        page.wait_for_text("1 message on topics that it matches").await?;
+
+        page.run("document.querySelector('dialog[open] details.more').open = true;").await?;
+        page.fill("Topic filter", "second").await?;
+        page.fill("Subscription identifier", "7").await?;
+        page.press("Subscribe").await?;
+        page.wait_for_words("The broker grants “second”").await?;
+        publisher.publish(Version::V5, "second", "two").await?;
+        page.wait_for_text("1 message with its identifier").await?;
+        publisher.publish(Version::V5, "first/b", "three").await?;
+        page.wait_for_text("2 messages on topics that it matches").await?;
+        // What the log forgets came all the same.
+        page.press_keys(ESCAPE).await?;
+        page.press("Clear").await?;
+        page.wait_for_stat("cleared", 3, PATIENCE).await?;
+        open_panel(page).await?;
+        page.wait_for_text("2 messages on topics that it matches").await?;
+        page.wait_for_text("1 message with its identifier").await
     })
     .await
 }

@@ -1,0 +1,362 @@
+//! Suggestions at the console's filter. The field is the page's; what happens
+//! in it is heard before the page hears it, so that a key that is meant for the
+//! list goes no further.
+//!
+//! The list is a popover, which nothing cuts off. It covers neither the field
+//! nor what is said of the filter: it stands below that, or above the field
+//! where there is more room, as on a telephone.
+//!
+//! The field stays the search box that the page promises, so it isn't marked as
+//! a combo box, and a search box can't be "expanded": that there are
+//! suggestions is said by a status, and the chosen one by
+//! `aria-activedescendant`.
+
+use leptos::mount::mount_to;
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    AddEventListenerOptions, Event, EventInit, HtmlElement, HtmlInputElement, KeyboardEvent, ResizeObserver,
+    ScrollIntoViewOptions, ScrollLogicalPosition,
+};
+
+use super::Panels;
+use crate::log::query::LocalTime;
+use crate::log::query::suggest::{Ask, Known, Suggestion, Typing};
+use crate::time::Instant;
+
+/// The field.
+const FIELD: &str = ".console input[type=search]";
+
+/// The rows: they begin below whatever is said of the filter.
+const ROWS: &str = ".console .frame";
+
+/// Between the list and the window's edge, or the field.
+const GAP_PX: f64 = 8.0;
+
+/// As wide as the words need it.
+const WIDTH_PX: f64 = 540.0;
+
+/// The list's `id`, and what those of its options begin with.
+const LIST_ID: &str = "suggestions";
+
+/// What is heard of the field.
+const HEARD: [&str; 4] = ["input", "keydown", "click", "focusout"];
+
+/// The handle of the suggestions.
+#[derive(Clone, Copy)]
+pub(super) struct Suggestions {
+    shown: RwSignal<Vec<Suggestion>>,
+    active: RwSignal<Option<usize>>,
+    known: StoredValue<Option<Known>>,
+    /// What the worker hasn't answered yet.
+    asked: StoredValue<Option<Ask>>,
+}
+
+impl Suggestions {
+    pub(super) fn new() -> Self {
+        Self {
+            shown: RwSignal::default(),
+            active: RwSignal::new(None),
+            known: StoredValue::new(None),
+            asked: StoredValue::new(None),
+        }
+    }
+
+    /// Attends to the field from now on, and to what was typed there before.
+    pub(super) fn attend(self, panels: Panels) {
+        let (Some(rows), Some(field)) = (element(ROWS), field()) else { return };
+        mount_to(rows.clone(), move || view! { <SuggestionList suggestions=self panels /> }).forget();
+        self.stay_in_place(&rows);
+        for (name, value) in [("aria-autocomplete", "list"), ("aria-controls", LIST_ID)] {
+            // Attributes of these names are always taken.
+            let _ = field.set_attribute(name, value);
+        }
+        let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| self.hear(&event, panels));
+        for event in HEARD {
+            let options = AddEventListenerOptions::new();
+            // Ahead of the console, which does it too.
+            options.set_capture(true);
+            // Fails for no listener and no target of ours.
+            let _ = window().add_event_listener_with_callback_and_add_event_listener_options(
+                event,
+                on_event.as_ref().unchecked_ref(),
+                &options,
+            );
+        }
+        // Lives as long as the page.
+        on_event.forget();
+        if typed().is_some_and(|(line, caret)| Typing::new(&line, caret).has_begun()) {
+            self.open(panels);
+        }
+    }
+
+    /// Puts the list where there is room for it, whenever that or the list has
+    /// changed. What is said of the filter moves the rows.
+    fn stay_in_place(self, rows: &HtmlElement) {
+        let on_resize = Closure::<dyn Fn()>::new(|| {
+            // There as long as the page.
+            let _ = put_in_place();
+        });
+        if let (Ok(observer), Some(list)) =
+            (ResizeObserver::new(on_resize.as_ref().unchecked_ref()), element(&format!("#{LIST_ID}")))
+        {
+            observer.observe(rows);
+            observer.observe(&list);
+            on_resize.forget();
+        }
+    }
+
+    /// What the worker is asked until it answers.
+    pub(super) fn glance(self) -> Option<Ask> {
+        self.asked.get_value()
+    }
+
+    /// The worker knows this.
+    pub(super) fn take(self, known: Known) {
+        if self.asked.with_value(|asked| asked.as_ref() == Some(&known.ask)) {
+            self.asked.set_value(None);
+            self.known.set_value(Some(known));
+            self.look();
+        }
+    }
+
+    /// The worker is gone, and what it knew with it.
+    pub(super) fn cut(self) {
+        self.known.set_value(None);
+        self.asked.set_value(None);
+        self.close();
+    }
+
+    fn hear(self, event: &Event, panels: Panels) {
+        let target = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+        if target.is_none_or(|target| !target.matches(FIELD).unwrap_or(false)) {
+            return;
+        }
+        match event.type_().as_str() {
+            // What the app itself puts there isn't being typed.
+            "input" if event.is_trusted() => match has_begun() {
+                true => self.open(panels),
+                false => self.close(),
+            },
+            "keydown" => {
+                // Browsers that fill in fields make some without a key.
+                if let Some(event) = event.dyn_ref::<KeyboardEvent>()
+                    && !event.is_composing()
+                    && self.key(event, panels)
+                {
+                    event.prevent_default();
+                    event.stop_propagation();
+                }
+            }
+            // Into the empty field: somebody may wonder what goes there.
+            "click" if typed().is_some_and(|(line, _)| line.is_empty()) => self.open(panels),
+            // The caret is somewhere else, or the focus.
+            _ => self.close(),
+        }
+    }
+
+    /// Whether the key was meant for the list.
+    fn key(self, event: &KeyboardEvent, panels: Panels) -> bool {
+        if event.ctrl_key() || event.meta_key() || event.alt_key() || event.shift_key() {
+            return false;
+        }
+        let count = self.shown.with_untracked(Vec::len);
+        let active = self.active.get_untracked();
+        match (event.key().as_str(), active) {
+            ("ArrowDown", _) if count == 0 => self.open(panels),
+            ("ArrowDown", _) => self.activate(Some(active.map_or(0, |active| (active + 1) % count))),
+            ("ArrowUp", _) if count > 0 => {
+                self.activate(Some(active.map_or(count, |active| active + count).saturating_sub(1) % count));
+            }
+            ("Enter" | "Tab", Some(active)) => self.choose(active, panels),
+            ("Escape", _) if count > 0 => self.close(),
+            ("Enter" | "ArrowLeft" | "ArrowRight" | "Home" | "End", _) => {
+                self.close();
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Shows what could stand at the caret, and asks the worker for more.
+    fn open(self, panels: Panels) {
+        let Some((line, caret)) = typed() else { return };
+        let ask = Typing::new(&line, caret).ask();
+        let is_known = self.known.with_value(|known| known.as_ref().map(|known| &known.ask) == ask.as_ref());
+        self.asked.set_value(ask);
+        if !is_known {
+            self.known.set_value(None);
+        }
+        self.look();
+        // Topics may have come since.
+        if self.asked.with_value(Option::is_some) {
+            panels.pull_with_frame();
+        }
+    }
+
+    fn look(self) {
+        let Some((line, caret)) = typed() else { return self.close() };
+        let here = local_time();
+        let shown = self.known.with_value(|known| Typing::new(&line, caret).suggestions(known.as_ref(), here));
+        if self.shown.with_untracked(|old| *old != shown) {
+            self.activate(None);
+            self.show(shown);
+        }
+    }
+
+    fn show(self, shown: Vec<Suggestion>) {
+        if let Some(list) = element(&format!("#{LIST_ID}")) {
+            // Fails where it is so already.
+            let _ = if shown.is_empty() { list.hide_popover() } else { list.show_popover() };
+        }
+        self.shown.set(shown);
+    }
+
+    fn activate(self, active: Option<usize>) {
+        self.active.set(active);
+        let Some(field) = field() else { return };
+        let Some(active) = active else {
+            // Takes away what may not be there.
+            let _ = field.remove_attribute("aria-activedescendant");
+            return;
+        };
+        let id = format!("{LIST_ID}-{active}");
+        let _ = field.set_attribute("aria-activedescendant", &id);
+        if let Some(option) = document().get_element_by_id(&id) {
+            let options = ScrollIntoViewOptions::new();
+            options.set_block(ScrollLogicalPosition::Nearest);
+            option.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+    }
+
+    fn close(self) {
+        self.asked.set_value(None);
+        if self.shown.with_untracked(|shown| !shown.is_empty()) {
+            self.activate(None);
+            self.show(Vec::new());
+        }
+    }
+
+    fn choose(self, index: usize, panels: Panels) {
+        let chosen = self.shown.with_untracked(|shown| shown.get(index).cloned());
+        let (Some(field), Some(chosen)) = (field(), chosen) else { return };
+        self.close();
+        field.set_value(&chosen.line);
+        let units = chosen.line[..chosen.caret].encode_utf16().count() as u32;
+        // Fails for fields of other kinds.
+        let _ = field.set_selection_range(units, units);
+        let init = EventInit::new();
+        init.set_bubbles(true);
+        // The page hears it as if it had been typed.
+        if let Ok(event) = Event::new_with_event_init_dict("input", &init) {
+            let _ = field.dispatch_event(&event);
+        }
+        if chosen.is_key {
+            self.open(panels);
+        }
+    }
+}
+
+fn element(selector: &str) -> Option<HtmlElement> {
+    document().query_selector(selector).ok()??.dyn_into().ok()
+}
+
+fn field() -> Option<HtmlInputElement> {
+    element(FIELD)?.dyn_into().ok()
+}
+
+/// Below what is said of the filter, or above the field if there is more room
+/// and it is needed. An error is that of a style sheet that can't be changed.
+fn put_in_place() -> Result<(), JsValue> {
+    let (Some(list), Some(rows), Some(field)) = (element(&format!("#{LIST_ID}")), element(ROWS), field()) else {
+        return Ok(());
+    };
+    let inner_px = |size: Result<JsValue, JsValue>| Ok::<_, JsValue>(size?.as_f64().unwrap_or_default());
+    let (window_width, window_height) = (inner_px(window().inner_width())?, inner_px(window().inner_height())?);
+    let (rows, field) = (rows.get_bounding_client_rect(), field.get_bounding_client_rect());
+    let (below_px, above_px) = (window_height - rows.top() - GAP_PX, field.top() - 2.0 * GAP_PX);
+    let needed_px = f64::from(list.scroll_height() + list.offset_height() - list.client_height());
+    let (edge, at_px, room_px) = if needed_px <= below_px || above_px <= below_px {
+        ("top", rows.top(), below_px)
+    } else {
+        ("bottom", window_height - field.top() + GAP_PX, above_px)
+    };
+    let width_px = WIDTH_PX.min(window_width - field.left() - GAP_PX);
+    let style = list.style();
+    style.set_property("inset", "auto")?;
+    for (name, px) in [("left", field.left()), (edge, at_px), ("width", width_px), ("max-height", room_px)] {
+        style.set_property(name, &format!("{px}px"))?;
+    }
+    Ok(())
+}
+
+/// What stands in the field, and where its caret is, in bytes; `None` where it
+/// hasn't the focus, or something is selected.
+fn typed() -> Option<(String, usize)> {
+    let field = field().filter(|field| document().active_element().is_some_and(|active| active == ***field))?;
+    let line = field.value();
+    let units = field.selection_end().ok()??;
+    if field.selection_start().ok()? != Some(units) {
+        return None;
+    }
+    let mut left = units as usize;
+    let before = line.chars().take_while(|char| {
+        let is_before = left > 0;
+        left = left.saturating_sub(char.len_utf16());
+        is_before
+    });
+    let caret = before.map(char::len_utf8).sum();
+    Some((line, caret))
+}
+
+fn has_begun() -> bool {
+    typed().is_some_and(|(line, caret)| Typing::new(&line, caret).has_begun())
+}
+
+fn local_time() -> LocalTime {
+    let date = js_sys::Date::new_0();
+    LocalTime {
+        // Whole milliseconds of this century.
+        now: Instant::from_millis(date.get_time() as u64),
+        ahead_of_utc_min: -(date.get_timezone_offset() as i32),
+    }
+}
+
+#[component]
+fn SuggestionList(suggestions: Suggestions, panels: Panels) -> impl IntoView {
+    let Suggestions { shown, active, .. } = suggestions;
+    let option = move |(index, suggestion): (usize, Suggestion)| {
+        view! {
+            <li
+                role="option"
+                id=format!("{LIST_ID}-{index}")
+                aria-selected=move || (active.get() == Some(index)).to_string()
+                // The field keeps the focus.
+                on:mousedown=move |event| event.prevent_default()
+                on:click=move |_| suggestions.choose(index, panels)
+            >
+                <bdi>{suggestion.term}</bdi>
+                " "
+                <span>{suggestion.words}</span>
+            </li>
+        }
+    };
+    let words = move || match shown.with(Vec::len) {
+        0 => String::new(),
+        1 => "1 suggestion; ↓ and Enter take it".to_owned(),
+        count => format!("{count} suggestions; ↓ and ↑ choose, Enter takes one"),
+    };
+    view! {
+        <ul
+            id=LIST_ID
+            class="suggestions"
+            role="listbox"
+            aria-label="Suggestions for the filter"
+            popover="manual"
+        >
+            {move || shown.get().into_iter().enumerate().map(option).collect_view()}
+        </ul>
+        <p class="suggestions-said" role="status">{words}</p>
+    }
+}

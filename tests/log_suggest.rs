@@ -1,0 +1,194 @@
+//! What is suggested for the query line, and what it becomes.
+
+use mqtt_crawl::log::query::suggest::{Ask, Known, SUGGESTIONS_MAX, Typing, pick};
+use mqtt_crawl::log::query::{LocalTime, Query, quoted};
+use mqtt_crawl::time::Instant;
+use proptest::prelude::*;
+
+/// 10:42:13 of a zone that is an hour ahead of UTC.
+const TYPED: LocalTime =
+    LocalTime { now: Instant::from_millis((9 * 3_600 + 42 * 60 + 13) * 1_000), ahead_of_utc_min: 60 };
+
+/// Line and caret of a text in which `|` is the caret.
+fn caret(text: &str) -> (String, usize) {
+    let at = text.find('|').expect("a caret");
+    (text.replacen('|', "", 1), at)
+}
+
+/// The terms that are suggested at `|`, where the worker knows these names.
+fn terms(text: &str, names: &[&str]) -> Vec<String> {
+    let (line, at) = caret(text);
+    let typing = Typing::new(&line, at);
+    let names = names.iter().map(|&name| name.to_owned()).collect();
+    let known = typing.ask().map(|ask| Known { ask, names });
+    typing.suggestions(known.as_ref(), TYPED).into_iter().map(|suggestion| suggestion.term).collect()
+}
+
+#[track_caller]
+fn check(text: &str, names: &[&str], expected: &[&str]) {
+    assert_eq!(terms(text, names), expected, "{text}, knowing {names:?}");
+}
+
+#[test]
+fn every_key_is_suggested_and_explained() {
+    let keys =
+        ["topic:", "payload:", "hex:", "character:", "qos:", "retain:", "dup:", "after:", "before:"].map(str::to_owned);
+    assert_eq!(terms("|", &[]), keys);
+    assert_eq!(keys.len(), SUGGESTIONS_MAX);
+    let mut words: Vec<_> = Typing::new("", 0).suggestions(None, TYPED).iter().map(|each| each.words).collect();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), keys.len(), "each in words of its own: {words:?}");
+}
+
+#[test]
+fn keys_are_suggested_by_their_beginning() {
+    check("to|", &[], &["topic:"]);
+    check("TO|", &[], &["topic:"]);
+    check("re|", &[], &["retain:"]);
+    check("-q|", &[], &["-qos:"]);
+    assert_eq!(terms("-|", &[]).len(), SUGGESTIONS_MAX);
+    check("qos:1 pay|", &[], &["payload:"]);
+    check("pay| qos:1", &[], &["payload:"]);
+    check("opic|", &[], &[]);
+    check("\"to|", &[], &[]);
+    check("x:to|", &[], &[]);
+}
+
+#[test]
+fn values_are_suggested_behind_their_keys() {
+    check("qos:|", &[], &["qos:0", "qos:1", "qos:2"]);
+    check("QoS:|", &[], &["qos:0", "qos:1", "qos:2"]);
+    check("-retain:|", &[], &["-retain:yes", "-retain:no"]);
+    check("dup:Y|", &[], &["dup:yes"]);
+    check("after:|", &[], &["after:-1m", "after:-5m", "after:-1h", "after:-1d", "after:10:42:13"]);
+    check("before:10|", &[], &["before:10:42:13"]);
+    // Nothing is left to be typed, or anything could be.
+    check("qos:1|", &[], &[]);
+    check("qos:3|", &[], &[]);
+    check("payload:o|", &["one"], &[]);
+    check("hex:|", &[], &[]);
+}
+
+#[test]
+fn names_are_suggested_as_the_line_takes_them() {
+    let house = ["house/hall/light", "house/hall/door", "house/attic"];
+    check("topic:|", &house[2..], &["topic:house/attic"]);
+    check(
+        "topic:ho|",
+        &house,
+        &["topic:house/#", "topic:house/hall/light", "topic:house/hall/door", "topic:house/attic"],
+    );
+    check("topic:house/|", &house[..2], &["topic:house/hall/#", "topic:house/hall/light", "topic:house/hall/door"]);
+    check("topic:hall|", &house[..2], &["topic:house/hall/light", "topic:house/hall/door"]);
+    check("-topic:att|", &house[2..], &["-topic:house/attic"]);
+    check("attic|", &house[2..], &["topic:house/attic"]);
+    check("topic:\"my t|", &["my topic"], &["topic:\"my topic\""]);
+    check("character:le|", &["Leia", "C \"3\" PO"], &["character:Leia", r#"character:"C \"3\" PO""#]);
+    // It stands there already.
+    check("topic:house/attic|", &house[2..], &[]);
+    check("topic:house/at|tic", &house[2..], &[]);
+    // What was asked for before doesn't count.
+    let stale = Known { ask: Ask::Topics("x".to_owned()), names: vec!["xy".to_owned()] };
+    assert_eq!(Typing::new("topic:xx", 8).suggestions(Some(&stale), TYPED), []);
+}
+
+#[test]
+fn the_worker_is_asked_only_what_it_knows() {
+    let topics = |part: &str| Some(Ask::Topics(part.to_owned()));
+    let speakers = |part: &str| Some(Ask::Speakers(part.to_owned()));
+    for (text, expected) in [
+        ("|", None),
+        ("h|", None),
+        ("ho|", topics("ho")),
+        ("ho|use", topics("ho")),
+        ("-ho|", topics("ho")),
+        ("topic:|", topics("")),
+        ("topic:\"a b|", topics("a b")),
+        ("topic:\"a\\\"|", topics("a\"")),
+        ("topic:a |", None),
+        ("topic:a character:Le|", speakers("Le")),
+        ("qos:1|", None),
+        ("payload:on|", None),
+    ] {
+        let (line, at) = caret(text);
+        assert_eq!(Typing::new(&line, at).ask(), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_taken_stands_where_the_term_stood() {
+    for (text, names, expected) in [
+        ("to|", &[][..], "topic:|"),
+        ("ret| on", &[], "retain:| on"),
+        ("-qos:|", &[], "-qos:0 |"),
+        ("on qo| off", &[], "on qos:| off"),
+        ("qos:|9 off", &[], "qos:0| off"),
+        ("|on", &[], "topic:|on"),
+        ("topic:ha|ll", &["house/hall"], "topic:house/hall |"),
+        ("a topic:\"my |old x\" b", &["my topic"], "a topic:\"my topic\"| b"),
+        ("é topic:ü|", &["ü/é"], "é topic:ü/é |"),
+    ] {
+        let (line, at) = caret(text);
+        let typing = Typing::new(&line, at);
+        let known = typing.ask().map(|ask| Known { ask, names: names.iter().map(|&name| name.to_owned()).collect() });
+        let taken = typing.suggestions(known.as_ref(), TYPED).into_iter().next().expect(text);
+        let (mut shown, at) = (taken.line.clone(), taken.caret);
+        shown.insert(at, '|');
+        assert_eq!(shown, expected, "{text}");
+        assert_eq!(taken.is_key, taken.term.ends_with(':'), "{text}");
+    }
+}
+
+#[test]
+fn names_are_picked_by_their_parts() {
+    let long = "x".repeat(2_000);
+    for (names, part, expected) in [
+        (&["b/a", "ab", "B/A", "ab"][..], "a", &["ab", "b/a", "B/A"][..]),
+        (&["b", "a"], "", &["b", "a"]),
+        (&["ÄB", "b"], "ä", &["ÄB"]),
+        (&["", "a\nb", &long, "x"], "", &["x"]),
+    ] {
+        assert_eq!(pick(&mut names.iter().copied(), part), expected, "{part} in {names:?}");
+    }
+    let many: Vec<_> = (0..100).map(|n| format!("x/{n}")).chain(["n".to_owned()]).collect();
+    let picked = pick(&mut many.iter().map(String::as_str), "");
+    assert_eq!(picked.len(), Known::NAMES_MAX);
+    let all: Vec<_> = (0..100).map(|n| format!("x/a{n}")).chain(["a".to_owned()]).collect();
+    let picked = pick(&mut all.iter().map(String::as_str), "a");
+    assert_eq!((picked.len(), picked[0].as_str()), (Known::NAMES_MAX, "a"), "what begins with it finds room");
+}
+
+proptest! {
+    #[test]
+    fn no_line_is_too_odd(line in "[ \"\\\\:a-c-é]{0,12}|(-?(topic|qos|x):[\"\\\\ aé]{0,4} ?){0,3}", at in 0_usize..40) {
+        let typing = Typing::new(&line, at);
+        let known = typing.ask().map(|ask| Known { ask, names: vec!["a b".to_owned(), "é".to_owned()] });
+        for taken in typing.suggestions(known.as_ref(), TYPED) {
+            prop_assert!(taken.line.is_char_boundary(taken.caret));
+            let rest = &line[line.floor_char_boundary(at.min(line.len()))..];
+            prop_assert!(rest.ends_with(&taken.line[taken.caret..]), "{taken:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_understood(name in "[^\\p{Cc}+#]{1,12}", typed in "-?(topic|character):") {
+        let typing = Typing::new(&typed, typed.len());
+        let known = typing.ask().map(|ask| Known { ask, names: vec![name.clone()] });
+        let taken = typing.suggestions(known.as_ref(), TYPED);
+        prop_assert_eq!(taken.len(), 1);
+        prop_assert_eq!(&taken[0].line, &format!("{typed}{} ", quoted(&name)));
+        prop_assert!(Query::parse(&taken[0].line, TYPED).is_ok(), "{:?}", taken);
+    }
+}
+
+#[test]
+fn every_value_is_understood() {
+    for key in ["qos:", "retain:", "dup:", "after:", "before:"] {
+        let taken = Typing::new(key, key.len()).suggestions(None, TYPED);
+        assert!(taken.len() > 1, "{key}");
+        for suggestion in taken {
+            assert!(Query::parse(&suggestion.line, TYPED).is_ok_and(|query| !query.is_empty()), "{suggestion:?}");
+        }
+    }
+}
