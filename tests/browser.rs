@@ -327,10 +327,15 @@ fn panels_of_another_build_are_noticed() {
     let panels = PanelsLink::default();
     let (link, _) = link_to(&echo());
     assert_eq!(panels.hear(&wire::VERSION.into(), &link), None);
-    for (said, words) in [("0.0.1", "different versions"), (hail::FAILED, "couldn't be loaded")] {
+    let check = |said: &str, words: &str| {
         let wanted = panels.hear(&said.into(), &link);
         assert!(matches!(wanted, Some(Wanted::Notice(notice)) if notice.contains(words)), "{wanted:?}");
-    }
+    };
+    check("0.0.1", "different versions");
+    // Nobody misses what nobody opened; and here there are none to load.
+    assert_eq!(panels.hear(&hail::FAILED.into(), &link), None);
+    panels.open(Panel::Help, &document());
+    check(hail::FAILED, "couldn't be loaded");
     assert_eq!(panels.hear(&hail::CONNECT.into(), &link), Some(Wanted::Connect));
 }
 
