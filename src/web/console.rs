@@ -164,7 +164,7 @@ struct Parts {
     spacer: HtmlElement,
     list: HtmlElement,
     observer: ResizeObserver,
-    on_event: Closure<dyn FnMut(Event)>,
+    on_event: Closure<dyn Fn(Event)>,
     _on_resize: Closure<dyn FnMut()>,
 }
 
@@ -487,7 +487,8 @@ impl Console {
         // Style properties of ours are always understood.
         let _ = table.style().set_property("--row-px", &format!("{}px", ROW_PX as u32));
         let this = Rc::downgrade(&self.0);
-        let on_event = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+        // What it hears may move the focus, which it hears, too.
+        let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| {
             if let Some(inner) = this.upgrade() {
                 Console(inner).hear(&event);
             }
