@@ -48,8 +48,8 @@ async fn what_cannot_work_is_refused_in_words() {
     check_refusal(Options { users: Some(nobody), ..quiet() }, &["names no user"]).await;
     let missing = PathBuf::from("/no/such/script");
     check_refusal(Options { transmit: Some(missing), ..quiet() }, &["/no/such/script"]).await;
-    let prose = file("start-prose", "no dialogue\n");
-    check_refusal(Options { transmit: Some(prose), ..quiet() }, &["start-prose", "CHARACTER"]).await;
+    let silence = file("start-silence", "\n\n");
+    check_refusal(Options { transmit: Some(silence), ..quiet() }, &["start-silence", "no line"]).await;
 }
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mqtt-crawl-station");
