@@ -102,7 +102,7 @@ impl std::fmt::Debug for Settings {
 pub enum Repeat {
     /// The script ends the transmission.
     Once,
-    /// Only [`crate::Stop`] or a broker that won't have us ends it.
+    /// Only [`crate::Remote::stop`] or a broker that won't have us ends it.
     UntilStopped,
 }
 
