@@ -110,6 +110,8 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.fill("What is said", "it is {").await?;
             page.press("Save").await?;
             page.wait_for_words("isn't closed").await?;
+            // The rule was stored, and the settings that hold with it.
+            page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             check_rules(page, &format!("Lines, {theme}")).await?;
         }
         Ok(())
