@@ -23,7 +23,7 @@
 //! - [`settings`]: what a person chose for the app itself.
 //! - [`jwt`]: passwords that are signed tokens.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
-//! - [`compose`], [`finer`], [`subscribe`]: what is typed into the panels, and what it means.
+//! - [`compose`], [`finer`], [`lines`], [`subscribe`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
 //!   of the messages sent.
 //! - [`shortcuts`]: what the keys do.
@@ -43,6 +43,7 @@ pub mod engine;
 pub mod finer;
 pub mod inspect;
 pub mod jwt;
+pub mod lines;
 pub mod link;
 pub mod log;
 pub mod mqtt;

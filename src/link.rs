@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageSecurity};
 use crate::crawl::opening::{Opening, SPEED_NAMES};
+use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::topic::TopicFilter;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub view: View,
     /// How the crawl opens.
     pub opening: Opening,
+    /// What becomes of which message on the crawl.
+    pub mapping: Mapping,
 }
 
 /// What the page shows.
@@ -125,6 +128,7 @@ impl Settings {
             user_name: None,
             view: View::Split,
             opening: Opening::default(),
+            mapping: Mapping::default(),
         }
     }
 
@@ -173,6 +177,7 @@ impl Settings {
         if opening.speed_percent != own.speed_percent {
             append(&mut link, "speed", opening.speed_name());
         }
+        self.mapping.write(&mut |key, value| append(&mut link, key, value));
         if self.view != standard.view {
             append(&mut link, "view", self.view.name());
         }
@@ -338,8 +343,11 @@ impl Reader {
         if key == "topic" {
             return self.read_topic(raw_value, value);
         }
+        if Mapping::KEYS.contains(&key.as_str()) {
+            return self.read_rule(&key, raw_value, &value);
+        }
         if self.seen.contains(&key) {
-            return self.fault(field, format!("The link gives {key} twice. Only topic may be repeated."));
+            return self.fault(field, format!("The link gives {key} twice. It may be there once."));
         }
         self.read_value(&key, field, value);
         self.seen.push(key);
@@ -406,13 +414,27 @@ impl Reader {
         if let Err(error) = TopicFilter::parse(topic.as_str()) {
             self.fault(Field::Topic(self.topics.len()), error.to_string());
         }
-        // A wildcard that was written raw, as everybody will do once.
+        self.notice_raw_plus(raw, &topic);
+        self.topics.push(topic);
+    }
+
+    fn read_rule(&mut self, key: &str, raw: &str, value: &str) {
+        if key == "line" || key == "hide" {
+            self.notice_raw_plus(raw, value);
+        }
+        let mapping = &mut self.link.settings.mapping;
+        if let Err(error) = mapping.read(key, value) {
+            self.fault(Field::Link, format!("The link's {key} is {value:?}. {error}"));
+        }
+    }
+
+    /// A wildcard that was written raw, as everybody will do once.
+    fn notice_raw_plus(&mut self, raw: &str, topic: &str) {
         if raw.split('/').any(|level| level == "+") {
             self.link.notices.push(format!(
                 "In a link a + means a space, so the topic was read as {topic:?}. Write %2B for the wildcard +."
             ));
         }
-        self.topics.push(topic);
     }
 
     fn notice_unknown(&mut self, key: &str) {
@@ -450,6 +472,7 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
         "client" => Field::ClientId,
         "user" => Field::UserName,
         "view" | "card" | "logo" | "episode" | "title" | "intro" | "stars" | "speed" | "connect" => Field::Link,
+        key if Mapping::KEYS.contains(&key) => Field::Link,
         _ => return None,
     })
 }
@@ -463,7 +486,8 @@ pub(crate) fn string_fault(name: &str, text: &str) -> Option<String> {
         .then(|| format!("The {name} has {} bytes; MQTT allows 65,535 at most. Shorten it.", text.len()))
 }
 
-fn append(link: &mut String, key: &str, value: &str) {
+/// Adds a key and its value to URL parameters.
+pub(crate) fn append(link: &mut String, key: &str, value: &str) {
     if !link.is_empty() {
         link.push('&');
     }
@@ -483,7 +507,7 @@ fn append(link: &mut String, key: &str, value: &str) {
 
 /// One part of `application/x-www-form-urlencoded`; `None` where a `%` isn't
 /// followed by two hex digits or the bytes aren't UTF-8.
-fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -13,13 +13,15 @@
 //! | `widths` | `NAME.PX` of those that were dragged | none |
 //! | `messages` | most messages in the log | 1,000,000 |
 //! | `mib` | most memory for them, in MiB | 256 |
+//! | `line`, `hide`, `speaker`, `words` | the crawl's rules, as in a link ([`mapping`](crate::dialogue::mapping)) | none |
 //!
-//! No password, user name, topic or payload is ever in it: there is no key for
-//! one.
+//! No password, user name or payload is ever in it: there is no key for one.
 
 use std::ops::RangeInclusive;
 
 use crate::compose::{Fault, whole_number};
+use crate::dialogue::mapping::Mapping;
+use crate::link::{append, decode};
 use crate::log::Limits;
 
 /// How many messages a log may be told to keep at most. Fewer than the lower
@@ -48,6 +50,8 @@ pub struct Settings {
     pub columns: Columns,
     /// How much the log keeps.
     pub log: Limits,
+    /// What becomes of which message on the crawl, where no link says it.
+    pub mapping: Mapping,
 }
 
 /// Dark or light. The crawl itself is a night sky in any.
@@ -251,14 +255,19 @@ impl Settings {
             "widths" => self.columns.read_widths(value),
             "messages" => self.log.messages = number(MESSAGES).map_or(self.log.messages, u64::from),
             "mib" => self.log.bytes = number(LOG_MIB).map_or(self.log.bytes, |mib| u64::from(mib) * MIB),
-            _ => {}
+            _ => {
+                if let Some(value) = decode(value).filter(|_| Mapping::KEYS.contains(&key)) {
+                    // What isn't understood says nothing.
+                    let _ = self.mapping.read(key, &value);
+                }
+            }
         }
     }
 
-    /// The text form; empty where all is as by default. Its values are made of
-    /// letters, digits, dots and hyphens, so nothing has to be encoded.
+    /// The text form; empty where all is as by default. Only the rules' values
+    /// have to be encoded: the others are letters, digits, dots and hyphens.
     pub fn to_text(&self) -> String {
-        let Self { theme, time, columns, log } = self;
+        let Self { theme, time, columns, log, mapping } = self;
         let standard = Self::default();
         let mut text = String::new();
         if *theme != standard.theme {
@@ -287,6 +296,7 @@ impl Settings {
         if log.bytes != standard.log.bytes {
             add(&mut text, "mib=", &(log.bytes / MIB).to_string());
         }
+        mapping.write(&mut |key, value| append(&mut text, key, value));
         text
     }
 }

@@ -10,17 +10,19 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
+use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Glance, Goal, LevelGlance, Listed, MessageGlance, Pull, Secret, TopicsGlance, Window,
 };
 use mqtt_crawl::engine::update::{
-    Connection, Count, CountedBy, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sought, Standing, State,
-    Stats, SubscriptionsView, TopicRow, TopicsView, Update,
+    Connection, Count, CountedBy, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sample, Sought,
+    Standing, State, Stats, SubscriptionsView, TopicRow, TopicsView, Update,
 };
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::log::export::{ExportPart, Exporting, Format, Selection};
 use mqtt_crawl::log::query::suggest::{Ask, Known};
 use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::console::{Console, ConsoleView, Wish};
@@ -105,6 +107,7 @@ fn what_is_posted_is_what_arrives() {
             ..SubscriptionsView::default()
         }),
         known: Some(Known { ask: Ask::Speakers("é".into()), names: vec!["é".into()] }),
+        samples: Some(vec![Sample { topic: "a".into(), payload: vec![0xFF] }]),
         export: Some(ExportPart { from_seq: 1, end_seq: 9, next_seq: Some(2), messages: 1, bytes: vec![0xFF, 0] }),
         stats: Some(Stats { kept_bytes: u64::MAX, ..Stats::default() }),
         topics: Some(TopicsView {
@@ -152,6 +155,16 @@ fn what_is_posted_is_what_arrives() {
             subscriptions: true,
             export: Exporting::new(Format::Csv, Selection::Matching).glance(),
             ask: Some(Ask::Topics(String::new())),
+            samples: TopicFilter::parse("a/#").ok(),
+        }),
+        Command::Map(Mapping {
+            rules: vec![
+                Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },
+                Rule {
+                    topics: TopicFilter::parse("#").expect("a filter"),
+                    wording: Some(Wording { speaker: None, words: Template::parse("{value} °C").ok() }),
+                },
+            ],
         }),
     ] {
         assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));

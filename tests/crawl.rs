@@ -126,7 +126,7 @@ impl Screen {
         self.wish(|_, _, _| ());
         // What the page does: it pulls when there is room.
         let lines = self.feed.tell(&self.log, self.teller.room());
-        self.teller.push(Instant::from_millis(self.now_ms), lines, self.feed.untold(&self.log));
+        self.teller.push(Instant::from_millis(self.now_ms), lines, self.feed.untold());
         for (key, height_em) in self.heights_em() {
             if let Entry::Told(Told::Line { seq, .. }) = self.entries[&key]
                 && height_em < 0.0

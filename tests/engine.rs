@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use mqtt_crawl::dialogue::Line;
+use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, SubscribeRequest, TopicsGlance,
     Window,
@@ -18,6 +19,7 @@ use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::log::query::suggest::Ask;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions, Version};
+use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::topics::LEVELS_MAX;
@@ -1222,4 +1224,148 @@ fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
     bench.command(Command::PullPanels(Glance { message: Some(glance), ..Glance::default() }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("the message");
     assert_eq!(part.reach, Reach::default());
+}
+
+/// The crawl's rules, as a link has them.
+fn map(keys: &[(&str, &str)]) -> Command {
+    let mut mapping = Mapping::default();
+    for (key, value) in keys {
+        mapping.read(key, value).expect("a rule");
+    }
+    Command::Map(mapping)
+}
+
+/// What the crawl is told, all of it, in short.
+fn told(bench: &mut Bench) -> Vec<String> {
+    let mut told = Vec::new();
+    while let Some(update) = bench.pull(0, 4) {
+        told.extend(update.lines.into_iter().map(|told| match told {
+            Told::Line { seq, line } => format!("{seq} {}: {}", line.character, line.text),
+            Told::Passed { seq, count } => format!("{seq} passed {count}"),
+        }));
+    }
+    told
+}
+
+#[test]
+fn rules_make_the_lines_that_are_still_to_come() {
+    let mut bench = Bench::online();
+    bench.message("greenhouse/t", r#"{"value":21.40}"#);
+    assert_eq!(told(&mut bench), ["1 : 21.40"]);
+    // One that waits is still to come.
+    bench.message("greenhouse/t", r#"{"value":21.50}"#);
+    bench.command(map(&[("line", "+/t"), ("speaker", "{1}"), ("words", "It is {value} °C"), ("hide", "debug/#")]));
+    bench.message("debug/x", "noise");
+    bench.message("other", "PIP: Hi");
+    assert_eq!(told(&mut bench), ["2 greenhouse: It is 21.50 °C", "4 PIP: Hi"]);
+    // The console keeps what the crawl doesn't tell, and nothing waits for it.
+    let update = bench.update();
+    assert_eq!((update.stats.kept, update.stats.untold), (4, 0));
+    assert_eq!(update.rows.rows[2].preview, Preview::Text("noise".to_owned()));
+    bench.message("debug/x", "more noise");
+    assert_eq!(bench.update().stats.untold, 0);
+    // Once it is to be told, only what comes then is.
+    bench.command(map(&[]));
+    assert!(told(&mut bench).is_empty());
+    bench.message("debug/x", "heard");
+    assert_eq!(told(&mut bench), ["6 : heard"]);
+}
+
+#[test]
+fn what_is_not_told_is_not_passed_over_either() {
+    let mut bench = Bench::online();
+    bench.command(map(&[("hide", "noise/#")]));
+    // Few among very many.
+    for n in 1..=3_000 {
+        bench.message(if n % 300 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
+    }
+    assert_eq!(bench.update().stats.untold, 10);
+    assert_eq!(told(&mut bench), (1..=10).map(|n| format!("{} : line {0}", n * 300)).collect::<Vec<_>>());
+    // Too many, among as many.
+    for n in 3_001..=3_400 {
+        bench.message(if n % 2 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
+    }
+    let voices = told(&mut bench);
+    assert_eq!(voices.first().map(String::as_str), Some("3382 passed 191"));
+    assert_eq!(voices.len(), 1 + 9, "{voices:?}");
+    assert_eq!(voices.last().map(String::as_str), Some("3400 : line 3400"));
+    assert_eq!(bench.update().stats.untold, 0);
+}
+
+#[test]
+fn rules_that_change_count_anew_what_waits() {
+    let mut bench = Bench::online();
+    for n in 1..=1_000 {
+        bench.message(if n % 100 == 0 { "voice" } else { "noise" }, &format!("line {n}"));
+    }
+    assert_eq!(bench.update().stats.untold, 1_000);
+    bench.command(map(&[("hide", "noise")]));
+    assert_eq!(bench.update().stats.untold, 10);
+    bench.command(map(&[("hide", "voice")]));
+    assert_eq!(bench.update().stats.untold, 990);
+    // Nine were chosen; of those only two are told after all.
+    let update = bench.pull(0, 1).expect("something new");
+    assert_eq!(update.lines, [Told::Passed { seq: 990, count: 981 }]);
+    assert_eq!(update.stats.untold, 9);
+    bench.command(map(&[("hide", "noise")]));
+    assert!(told(&mut bench).is_empty());
+    bench.message("voice", "again");
+    assert_eq!(told(&mut bench), ["1001 : again"]);
+}
+
+#[test]
+fn speakers_are_looked_for_as_the_crawl_names_them() {
+    let mut bench = Bench::online();
+    bench.message("deck/ada", "good evening");
+    bench.message("deck/bram", "ADA: I am here");
+    let look = |text: &str| Command::Filter { text: text.to_owned(), ahead_of_utc_min: 0 };
+    let found = |bench: &mut Bench| bench.update().rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>();
+    bench.command(look("character:ada"));
+    assert_eq!(found(&mut bench), [2]);
+    // The filter stands, and other rules hold.
+    bench.command(map(&[("line", "deck/+"), ("speaker", "{-1}")]));
+    assert_eq!(found(&mut bench), [1]);
+    // Typed anew.
+    bench.command(look("character:bram"));
+    assert_eq!(found(&mut bench), [2]);
+    // Who isn't told says nothing.
+    bench.command(map(&[("hide", "deck/bram")]));
+    assert_eq!(found(&mut bench), [0_u64; 0]);
+    bench.command(look("-character:ada"));
+    assert_eq!(found(&mut bench), [1, 2]);
+    // And so are those that could be typed.
+    bench.command(map(&[("line", "deck/ada"), ("speaker", "Captain {2}")]));
+    bench.command(Command::PullPanels(Glance { ask: Some(Ask::Speakers(String::new())), ..Glance::default() }));
+    let known = bench.engine.poll_panels().and_then(|update| update.known).expect("an answer");
+    assert_eq!(known.names, ["ADA", "Captain ada"]);
+}
+
+#[test]
+fn the_panels_see_the_newest_messages_of_a_topic() {
+    let mut bench = Bench::online();
+    let samples = |bench: &mut Bench, filter: &str| {
+        let filter = TopicFilter::parse(filter).expect("a filter");
+        bench.command(Command::PullPanels(Glance { samples: Some(filter), ..Glance::default() }));
+        let samples = bench.engine.poll_panels()?.samples?;
+        Some(
+            samples
+                .iter()
+                .map(|it| format!("{} {}", it.topic, String::from_utf8_lossy(&it.payload)))
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(samples(&mut bench, "#"), Some(vec![]));
+    assert_eq!(samples(&mut bench, "#"), None, "nothing new");
+    for n in 0..4 {
+        bench.message("a", &n.to_string());
+    }
+    bench.message("b/c", &"x".repeat(20_000));
+    bench.message("b/c", "short");
+    assert_eq!(samples(&mut bench, "#"), Some(["b/c short", "a 3", "a 2"].map(str::to_owned).to_vec()));
+    assert_eq!(samples(&mut bench, "#"), None, "nothing new");
+    assert_eq!(samples(&mut bench, "b/+"), Some(vec!["b/c short".to_owned()]));
+    bench.command(Command::Clear);
+    assert_eq!(samples(&mut bench, "b/+"), Some(vec![]));
+    bench.panels();
+    assert_eq!(samples(&mut bench, "b/+"), Some(vec![]), "opened again");
 }

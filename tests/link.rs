@@ -3,6 +3,7 @@
 use mqtt_crawl::broker_url::PageSecurity;
 use mqtt_crawl::crawl::opening::Opening;
 use mqtt_crawl::crawl::pacing::SPEEDS_PERCENT;
+use mqtt_crawl::dialogue::mapping::{Mapping, Template};
 use mqtt_crawl::link::{self, Field, Settings, Start, View};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use proptest::prelude::*;
@@ -63,7 +64,40 @@ fn every_key() {
         speed_percent: 130,
     };
     assert_eq!(settings.opening, opening);
+    assert_eq!(settings.mapping, Mapping::default());
     assert!(link.connect);
+}
+
+#[test]
+fn rules_for_lines() {
+    let fragment =
+        "line=home%2F%2B%2Ft&speaker=&words=the+%7B2%7D+reports+%7Bvalue%7D&line=a&speaker=%7B-1%7D&hide=%23";
+    let link = clean(fragment);
+    let rules = &link.settings.mapping.rules;
+    assert_eq!(rules.iter().map(|rule| rule.topics.as_str()).collect::<Vec<_>>(), ["home/+/t", "a", "#"]);
+    let wordings: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            let wording = rule.wording.as_ref()?;
+            let text = |template: &Option<_>| template.as_ref().map(|template: &Template| template.as_str().to_owned());
+            Some((text(&wording.speaker), text(&wording.words)))
+        })
+        .collect();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(wordings, [Some((text(""), text("the {2} reports {value}"))), Some((text("{-1}"), None)), None]);
+    // And the way back.
+    assert_eq!(link.settings.to_fragment(ORIGIN, Start::ByHand), fragment);
+    let raw = link::parse("#hide=a/+/b", ORIGIN);
+    assert!(raw.notices[0].contains("%2B"), "{:?}", raw.notices);
+
+    faulty("#line=a/%23/b", Field::Link, "#");
+    faulty("#hide=", Field::Link, "empty");
+    faulty("#words=x", Field::Link, "line=");
+    faulty("#hide=a&speaker=x", Field::Link, "line=");
+    faulty("#line=a&words=%7Bvalue", Field::Link, "isn't closed");
+    faulty("#line=a&words=", Field::Link, "says nothing");
+    faulty("#line=a&speaker=%7B0%7D", Field::Link, "counted from 1");
+    faulty("#line=%zz", Field::Link, "percent-encoding");
 }
 
 /// One fault, about `field`, that says `words`; nothing connects.
@@ -206,7 +240,14 @@ proptest! {
         [card, logo, episode, title, intro] in proptest::array::uniform5(".{0,12}"),
         has_stars in any::<bool>(), speed_percent in proptest::sample::select(SPEEDS_PERCENT.to_vec()),
         path in "[a-z0-9/+%&=?.-]{0,12}",
+        rules in proptest::collection::vec(("[a-z $/ü&=]{1,8}", "[^{}]{0,8}", "[a-z%]{1,8}"), 0..3),
     ) {
+        let mut mapping = Mapping::default();
+        for (topics, speaker, words) in rules {
+            for (key, value) in [("line", topics.clone()), ("speaker", speaker), ("words", words), ("hide", topics)] {
+                mapping.read(key, &value).expect("a rule");
+            }
+        }
         let settings = Settings {
             broker: format!("wss://broker.example/{path}"),
             topics,
@@ -216,6 +257,7 @@ proptest! {
             user_name,
             view,
             opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent },
+            mapping,
         };
         let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);
         prop_assert_eq!(read.settings, settings);

@@ -1,5 +1,6 @@
 //! The settings of the app, as they are kept in the browser.
 
+use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::settings::{Column, Columns, LOG_MIB, LimitField, LimitFields, MESSAGES, Settings, Theme, TimeMode};
 
@@ -36,11 +37,24 @@ fn settings_go_there_and_back() {
         time: TimeMode::SincePrevious,
         columns,
         log: Limits { messages: 5_000, bytes: 64 << 20 },
+        mapping: Mapping::default(),
     };
     check(
         &all,
         "theme=system&time=since-previous&columns=seq+topic+qos+payload+size&widths=time.90+topic.180&messages=5000\
          &mib=64",
+    );
+}
+
+#[test]
+fn rules_for_lines_are_kept() {
+    let mut mapping = Mapping::default();
+    for (key, value) in [("line", "a/+"), ("speaker", ""), ("words", "it's {value} & = %"), ("hide", "$SYS/#")] {
+        mapping.read(key, value).expect("a rule");
+    }
+    check(
+        &Settings { theme: Theme::Light, mapping, ..Settings::default() },
+        "theme=light&line=a%2F%2B&speaker=&words=it%27s+%7Bvalue%7D+%26+%3D+%25&hide=%24SYS%2F%23",
     );
 }
 
@@ -70,6 +84,9 @@ fn what_is_not_understood_costs_only_itself() {
         "mib=18446744073709551615",
         "password=secret&user=me",
         "of-a-later-version=1",
+        "words=without+a+line",
+        "line=a/%23/b",
+        "hide=%zz",
     ] {
         assert_eq!(Settings::parse(&format!("{bad}&theme=light")), light, "{bad}");
         assert_eq!(Settings::parse(&format!("theme=light&{bad}")), light, "{bad}");

@@ -56,6 +56,11 @@ pub fn about_rows(payload: &[u8]) -> f64 {
     /// `{"character":"…","text":"…"}`
     const JSON_BYTES: usize = 27;
     let bytes = payload.len().saturating_sub(if payload.first() == Some(&b'{') { JSON_BYTES } else { 0 });
+    rows_of(bytes)
+}
+
+/// The same for so many bytes of words.
+pub fn rows_of(bytes: usize) -> f64 {
     ((bytes as f64 * scripts::about_em('n')).min(LONGEST_EM) / ROW_EM).ceil().max(1.0)
 }
 

@@ -1,12 +1,14 @@
 //! What a payload says, as a line of dialogue.
 //!
 //! - [`Line`]: who says what; made of any payload, for every payload.
+//! - [`mapping`]: the person's own rules for that, by topic.
 //! - [`script`]: files of dialogue, for whoever publishes them.
 
+pub mod mapping;
 pub mod script;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -31,20 +33,14 @@ impl Line {
     /// - Nothing, or nothing but spaces: that it is so, and on which topic.
     /// - Bytes that aren't UTF-8: how many, and the first of them in hex.
     pub fn from_payload(topic: &str, payload: &[u8]) -> Self {
-        let Ok(text) = str::from_utf8(payload) else {
+        let Some(text) = text_of(payload) else {
             return Self::narrated(bytes_in_hex(payload));
         };
         if text.is_empty() {
-            return Self::narrated(format!("(empty message on {topic})"));
+            let kind = if payload.is_empty() { "empty" } else { "blank" };
+            return Self::narrated(format!("({kind} message on {topic})"));
         }
-        // A byte order mark is no part of the words.
-        let text = text.trim_start_matches('\u{feff}').trim();
-        if text.is_empty() {
-            return Self::narrated(format!("(blank message on {topic})"));
-        }
-        if text.starts_with(['{', '['])
-            && let Ok(json) = serde_json::from_str::<&RawValue>(text)
-        {
+        if let Some(json) = json_of(text) {
             return Self::from_json(json).unwrap_or_else(|| Self::narrated(on_one_line(text)));
         }
         match split_name(text) {
@@ -65,10 +61,18 @@ impl Line {
 
     /// `None` where the JSON is no object with words, or has them twice.
     fn from_json(json: &RawValue) -> Option<Self> {
+        let (mut speakers, mut words) = ([Found::Never; SPEAKERS.len()], [Found::Never; WORDS.len()]);
         if !json.get().starts_with('{') {
             return None;
         }
-        let Spoken { speakers, words } = serde_json::from_str(json.get()).ok()?;
+        each_field(json, &mut |name, value| {
+            let place_in = |names: &[&str]| names.iter().position(|known| *known == name);
+            match (place_in(&SPEAKERS), place_in(&WORDS)) {
+                (Some(place), _) => speakers[place].meet(value),
+                (_, Some(place)) => words[place].meet(value),
+                _ => {}
+            }
+        })?;
         let named = |value: &&RawValue| value.get() != "null";
         let character = speakers.into_iter().find_map(|found| found.once().filter(named));
         let text = words.into_iter().find_map(Found::once)?;
@@ -82,11 +86,36 @@ pub const SPEAKERS: [&str; 6] = ["character", "name", "from", "user", "device", 
 /// Fields of JSON that hold words, the likeliest first.
 pub const WORDS: [&str; 5] = ["text", "message", "msg", "body", "value"];
 
-/// What the fields of an object say, in the order of [`SPEAKERS`] and [`WORDS`]: found in one pass.
-#[derive(Default)]
-struct Spoken<'a> {
-    speakers: [Found<'a>; SPEAKERS.len()],
-    words: [Found<'a>; WORDS.len()],
+/// The payload as text, without what surrounds the words: a byte order mark,
+/// spaces. `None` where it is no UTF-8.
+fn text_of(payload: &[u8]) -> Option<&str> {
+    Some(str::from_utf8(payload).ok()?.trim_start_matches('\u{feff}').trim())
+}
+
+/// The text as JSON, if it is some that has fields or items.
+fn json_of(text: &str) -> Option<&RawValue> {
+    if text.starts_with(['{', '[']) { serde_json::from_str(text).ok() } else { None }
+}
+
+/// The field of this path: names, or places in a list, with dots between them.
+/// `None` where it isn't there, or twice.
+fn field<'a>(mut json: &'a RawValue, mut path: &str) -> Option<&'a RawValue> {
+    loop {
+        let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+        let (mut whole, mut outer) = (Found::Never, Found::Never);
+        each_field(json, &mut |field, value| {
+            // There are names with dots.
+            if field == path {
+                whole.meet(value);
+            } else if field == name {
+                outer.meet(value);
+            }
+        })?;
+        if let Found::Once(value) = whole {
+            return Some(value);
+        }
+        (json, path) = (outer.once()?, rest);
+    }
 }
 
 /// A field of an object, which may be there twice.
@@ -99,6 +128,10 @@ enum Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    fn meet(&mut self, value: &'a RawValue) {
+        *self = if matches!(self, Self::Never) { Self::Once(value) } else { Self::Again };
+    }
+
     fn once(self) -> Option<&'a RawValue> {
         match self {
             Self::Once(value) => Some(value),
@@ -107,37 +140,41 @@ impl<'a> Found<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Spoken<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(SpokenVisitor)
+/// Calls `see` with the name and the value of each field of an object, or with
+/// the place of each item of a list and the item. `None` where there are no such
+/// or a name is no text; then what was seen means nothing.
+fn each_field<'a>(json: &'a RawValue, see: &mut dyn FnMut(&str, &'a RawValue)) -> Option<()> {
+    let mut reader = serde_json::Deserializer::from_str(json.get());
+    match json.get().as_bytes().first()? {
+        b'{' => reader.deserialize_map(Fields(see)).ok(),
+        b'[' => reader.deserialize_seq(Fields(see)).ok(),
+        _ => None,
     }
 }
 
-struct SpokenVisitor;
+struct Fields<'s, 'a>(&'s mut dyn FnMut(&str, &'a RawValue));
 
-impl<'de> Visitor<'de> for SpokenVisitor {
-    type Value = Spoken<'de>;
+impl<'de> Visitor<'de> for Fields<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
+        f.write_str("fields")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut spoken = Spoken::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            let place_in = |names: &[&str]| names.iter().position(|known| *known == name);
-            let field = match (place_in(&SPEAKERS), place_in(&WORDS)) {
-                (Some(place), _) => &mut spoken.speakers[place],
-                (_, Some(place)) => &mut spoken.words[place],
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            let value = map.next_value()?;
-            *field = if matches!(field, Found::Never) { Found::Once(value) } else { Found::Again };
+            (self.0)(&name, map.next_value()?);
         }
-        Ok(spoken)
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut place = 0_usize;
+        while let Some(item) = list.next_element()? {
+            (self.0)(&place.to_string(), item);
+            place += 1;
+        }
+        Ok(())
     }
 }
 

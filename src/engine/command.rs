@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialogue::mapping::Mapping;
 use crate::log::Limits;
 use crate::log::export::ExportGlance;
 use crate::log::ndjson::OwnedMessage;
 use crate::log::query::suggest::Ask;
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, SubscriptionOptions, UserProperties, Version, Will};
 use crate::mqtt::session::RECEIVE_MAXIMUM;
+use crate::mqtt::topic::TopicFilter;
 
 /// One request of the page, or of its panels. What only the panels send isn't
 /// written by a page alone, which saves a first visit the code for it.
@@ -55,6 +57,8 @@ pub enum Command {
     /// Keep so many messages at most. What is too much goes at once, and is
     /// counted as evicted.
     Bound(Limits),
+    /// Lines of the crawl that are still to come are made by these rules.
+    Map(Mapping),
     /// The page has drawn the last update and wants the next one as soon as
     /// there is something new: at most one a frame. A pull takes the place of
     /// one that still waits, so a page that was scrolled pulls again.
@@ -216,6 +220,8 @@ pub struct Glance {
     pub export: Option<ExportGlance>,
     /// What is being typed into the filter; answered at once.
     pub ask: Option<Ask>,
+    /// The newest messages on topics that this filter matches.
+    pub samples: Option<TopicFilter>,
 }
 
 /// The part of the tree of topics that is on screen.

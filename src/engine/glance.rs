@@ -1,9 +1,8 @@
 //! What the panels look at, and whether there is anything new to see.
 
 use super::command::{Glance, MessageGlance};
-use super::update::{MessagePart, PanelsUpdate, Stats, TopicsView};
+use super::update::{MessagePart, PanelsUpdate, Sample, Stats, TopicsView};
 use super::{Engine, row};
-use crate::dialogue::Line;
 use crate::log::export::{self, ExportGlance, ExportPart, Selection};
 use crate::log::query::Query;
 use crate::log::query::suggest::{self, Ask, Known};
@@ -18,6 +17,17 @@ const SPEAKERS_WITHIN: usize = 512;
 
 /// … of which none is longer than this, in bytes.
 const SPOKEN_BYTES_MAX: usize = 4_096;
+/// How many messages the panels are shown as samples …
+const SAMPLES: usize = 5;
+
+/// … of one topic at most so many, and …
+const SAMPLES_OF_TOPIC: usize = 2;
+
+/// … with payloads of so many bytes at most: all of it has to be there.
+const SAMPLE_BYTES_MAX: usize = 16 << 10;
+
+/// So many of the newest messages are looked at for them: a few milliseconds.
+const SAMPLES_AMONG: usize = 20_000;
 
 /// A look at something, and what there was to see.
 #[derive(Clone, Debug)]
@@ -63,6 +73,9 @@ impl Engine {
             Some(ExportGlance { from_seq: 0, .. }) => self.exported = Query::default(),
             _ => {}
         }
+        if glance.samples.is_none() {
+            self.samples_told = None;
+        }
         self.panels_pull = Some(Glimpse { glance, at: now, changes: 0, is_moving: false });
     }
 
@@ -95,8 +108,8 @@ impl Engine {
             Ask::Speakers(part) => {
                 let messages = self.log.iter_back_from(u64::MAX).take(SPEAKERS_WITHIN);
                 let spoken = messages.filter(|message| message.payload.len() <= SPOKEN_BYTES_MAX);
-                let speakers: Vec<_> =
-                    spoken.map(|message| Line::from_payload(message.topic, message.payload).character).collect();
+                let lines = spoken.filter_map(|message| self.mapping.line(message.topic, message.payload));
+                let speakers: Vec<_> = lines.map(|line| line.character).collect();
                 suggest::pick(&mut speakers.iter().map(String::as_str), part)
             }
         };
@@ -130,6 +143,32 @@ impl Engine {
         (glimpse.glance.stats && !is_known).then(|| self.stats())
     }
 
+    /// The newest messages that a filter matches, if they are shown and there may
+    /// be others.
+    pub(super) fn samples_news(&self, glimpse: &Glimpse) -> Option<Vec<Sample>> {
+        let filter = glimpse.glance.samples.as_ref()?;
+        let is_known = self.samples_told.as_ref().is_some_and(|(told, next_seq, kept)| {
+            (told, *next_seq, *kept) == (filter, self.log.next_seq(), self.log.kept())
+        });
+        if is_known {
+            return None;
+        }
+        let mut samples: Vec<Sample> = Vec::new();
+        for message in self.log.iter_back_from(self.log.next_seq()).take(SAMPLES_AMONG) {
+            let of_topic = samples.iter().filter(|sample| sample.topic == message.topic).count();
+            let is_one = of_topic < SAMPLES_OF_TOPIC
+                && message.payload.len() <= SAMPLE_BYTES_MAX
+                && filter.matches(message.topic);
+            if is_one {
+                samples.push(Sample { topic: message.topic.to_owned(), payload: message.payload.to_vec() });
+            }
+            if samples.len() == SAMPLES {
+                break;
+            }
+        }
+        Some(samples)
+    }
+
     /// The panels were answered with this.
     pub(super) fn note_told(&mut self, update: &PanelsUpdate) {
         let Some(glimpse) = self.panels_pull.take() else { return };
@@ -140,6 +179,9 @@ impl Engine {
         } else if update.subscriptions.is_some() {
             self.subscriptions_told.clone_from(&update.subscriptions);
             self.subscriptions_counted = self.topics.changes();
+        }
+        if let Some(filter) = glimpse.glance.samples.as_ref().filter(|_| update.samples.is_some()) {
+            self.samples_told = Some((filter.clone(), self.log.next_seq(), self.log.kept()));
         }
         match &update.topics {
             Some(view) => {

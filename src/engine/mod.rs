@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use crate::broker_url::BrokerUrl;
 use crate::crawl::feed::Feed;
+use crate::dialogue::mapping::Mapping;
 use crate::log::export::{self, ExportGlance, Format, Selection};
 use crate::log::ndjson::OwnedMessage;
 use crate::log::query::{LocalTime, Matches, Query};
@@ -102,6 +103,8 @@ pub struct Engine {
     /// Number of the next message at the filter's last slice.
     filtered_to: u64,
     filter_error: Option<String>,
+    /// The rules by which messages become lines.
+    mapping: Rc<Mapping>,
     /// How many filters there were; see [`Rows::list`].
     filters: u32,
     /// When the first message arrived since the log was empty.
@@ -134,6 +137,8 @@ pub struct Engine {
     subscriptions_told: Option<SubscriptionsView>,
     /// [`Topics::changes`] by then.
     subscriptions_counted: u64,
+    /// The samples they were last told of: by which filter, and out of what.
+    samples_told: Option<(TopicFilter, u64, u64)>,
     /// What the broker answered last to a wish about a subscription.
     answer: Option<String>,
     choices: Choices,
@@ -179,6 +184,7 @@ impl Engine {
             filter_due: None,
             filtered_to: 1,
             filter_error: None,
+            mapping: Rc::default(),
             filters: 0,
             zero: None,
             subscribed: Vec::new(),
@@ -199,6 +205,7 @@ impl Engine {
             stats_told: None,
             subscriptions_told: None,
             subscriptions_counted: 0,
+            samples_told: None,
             answer: None,
             choices: Choices::default(),
             exported: Query::default(),
@@ -265,9 +272,10 @@ impl Engine {
                 self.advance_filter();
                 self.news = true;
             }
+            Command::Map(mapping) => self.map(Rc::new(mapping)),
             Command::Pull(pull) => {
                 let asks_anew = pull != Pull { lines: pull.lines, ..self.answered };
-                self.news |= asks_anew || (pull.lines > 0 && self.feed.untold(&self.log) > 0);
+                self.news |= asks_anew || (pull.lines > 0 && self.feed.untold() > 0);
                 self.pull = Some(pull);
             }
             Command::PullPanels(glance) => self.glance(glance, now),
@@ -388,6 +396,7 @@ impl Engine {
         let subscriptions = self.subscriptions_news(glimpse.shows_subscriptions());
         let export = glimpse.export();
         let known = glimpse.ask().map(|ask| self.known(ask));
+        let samples = self.samples_news(glimpse);
         let is_nothing = topics.is_none() && message.is_none() && trace.is_none() && stats.is_none();
         if is_known
             && self.published.is_empty()
@@ -395,6 +404,7 @@ impl Engine {
             && subscriptions.is_none()
             && export.is_none()
             && known.is_none()
+            && samples.is_none()
         {
             return None;
         }
@@ -403,7 +413,8 @@ impl Engine {
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_know = Some(standing.clone());
         let published = std::mem::take(&mut self.published);
-        let update = PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export, known };
+        let update =
+            PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export, known, samples };
         self.note_told(&update);
         Some(update)
     }
@@ -529,15 +540,29 @@ impl Engine {
         self.news = true;
         match Query::parse(text, typed) {
             Ok(query) => {
-                self.filters = self.filters.wrapping_add(1);
                 self.filter_error = None;
-                self.matches = Matches::new(query);
-                self.filtered_to = self.log.next_seq();
-                self.advance_filter();
+                self.look_for(query.told_by(&self.mapping));
             }
             // The rows stay as they are while somebody is still typing.
             Err(error) => self.filter_error = Some(error.to_string()),
         }
+    }
+
+    /// Other rules say what a line is, and so who speaks.
+    fn map(&mut self, mapping: Rc<Mapping>) {
+        self.news = true;
+        self.feed.map(Rc::clone(&mapping), &self.log);
+        if self.matches.query().asks_for_speakers() {
+            self.look_for(self.matches.query().clone().told_by(&mapping));
+        }
+        self.mapping = mapping;
+    }
+
+    fn look_for(&mut self, query: Query) {
+        self.filters = self.filters.wrapping_add(1);
+        self.matches = Matches::new(query);
+        self.filtered_to = self.log.next_seq();
+        self.advance_filter();
     }
 
     /// One slice of the filter's work; without a filter there is none.
@@ -553,6 +578,7 @@ impl Engine {
     /// shows.
     fn settle(&mut self, now: Instant) {
         self.settled_at = now;
+        self.feed.look(&self.log);
         while let Some(event) = self.session.poll_event() {
             // Outcomes are for the panels, who see them in `published`.
             self.news |= !matches!(event, Event::Published { .. });
@@ -637,7 +663,7 @@ impl Engine {
             evicted: self.log.evicted(),
             cleared: self.log.cleared(),
             matching: self.matches.len(),
-            untold: self.feed.untold(&self.log),
+            untold: self.feed.untold(),
             reconnects: self.reconnects,
             kept_bytes: self.log.kept_bytes(),
         }

@@ -63,6 +63,18 @@ pub struct PanelsUpdate {
     pub export: Option<ExportPart>,
     /// What could be typed into the filter.
     pub known: Option<Known>,
+    /// The newest messages of some topics, the newest first; `None` where they
+    /// aren't shown, or as they were.
+    pub samples: Option<Vec<Sample>>,
+}
+
+/// A message that shows what lines are made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Topic name.
+    pub topic: String,
+    /// Payload, all of it.
+    pub payload: Vec<u8>,
 }
 
 /// The subscriptions, and what became of the last wish about one.

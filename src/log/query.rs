@@ -31,6 +31,7 @@ mod needle;
 pub mod suggest;
 
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 
 pub use matches::Matches;
@@ -38,7 +39,7 @@ use needle::Needle;
 
 use super::Message;
 use super::ndjson::{parse_time, put_time};
-use crate::dialogue::Line;
+use crate::dialogue::mapping::Mapping;
 use crate::mqtt::packet::QoS;
 use crate::mqtt::topic::{TopicError, TopicFilter};
 use crate::time::Instant;
@@ -120,6 +121,23 @@ impl Query {
         Ok(Self { terms })
     }
 
+    /// The same, with speakers by these rules of the crawl. A message that it
+    /// doesn't tell has none.
+    #[must_use]
+    pub fn told_by(mut self, mapping: &Rc<Mapping>) -> Self {
+        for term in &mut self.terms {
+            if let Test::Character(speaker) = &mut term.test {
+                speaker.mapping = Rc::clone(mapping);
+            }
+        }
+        self
+    }
+
+    /// Whether it depends on who speaks.
+    pub fn asks_for_speakers(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.test, Test::Character(_)))
+    }
+
     /// Whether every message is let through.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
@@ -174,7 +192,7 @@ impl Query {
     /// How much of a slice a message takes. To read its JSON takes far longer
     /// than to look for a word in it.
     fn effort(&self) -> usize {
-        if self.terms.iter().any(|term| matches!(term.test, Test::Character(_))) { 16 } else { 1 }
+        if self.asks_for_speakers() { 16 } else { 1 }
     }
 
     /// What the tests find in a topic, a bit each; many messages share one.
@@ -226,14 +244,20 @@ struct Speaker {
     name: Needle,
     /// A line has other spaces than its payload.
     has_space: bool,
+    /// How messages become lines.
+    mapping: Rc<Mapping>,
 }
 
 impl Speaker {
     fn says(&self, message: &Message<'_>) -> bool {
         // Most messages can be told without reading their JSON: the name
-        // stands in the payload, unless with an escape.
-        let may_say = self.name.is_in(message.payload) || self.has_space || message.payload.contains(&b'\\');
-        may_say && self.name.is_in(Line::from_payload(message.topic, message.payload).character.as_bytes())
+        // stands in the payload, unless with an escape, or by a rule.
+        let may_say = self.has_space
+            || self.name.is_in(message.payload)
+            || message.payload.contains(&b'\\')
+            || self.mapping.rule_for(message.topic).is_some();
+        let line = may_say.then(|| self.mapping.line(message.topic, message.payload)).flatten();
+        line.is_some_and(|line| self.name.is_in(line.character.as_bytes()))
     }
 }
 
@@ -274,7 +298,7 @@ fn read_test(key: &str, value: &str, typed: LocalTime) -> Option<(Test, bool)> {
         "hex" => (Test::Payload(Needle::exactly(bytes(value)?)?), true),
         "character" => {
             let has_space = value.contains(char::is_whitespace);
-            (Test::Character(Speaker { name: Needle::text(value)?, has_space }), true)
+            (Test::Character(Speaker { name: Needle::text(value)?, has_space, mapping: Rc::default() }), true)
         }
         "qos" => (Test::QoS(value.parse().ok().and_then(QoS::from_u8)?), true),
         "retain" => (Test::Retain, yes_or_no(value)?),

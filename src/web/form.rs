@@ -8,6 +8,7 @@ use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 use super::parts::{Part, add};
 use crate::broker_url::PageSecurity;
 use crate::crawl::opening::Opening;
+use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::engine::update::TokenNote;
 use crate::link::{self, Fault, Field, Settings, View};
@@ -28,6 +29,8 @@ pub struct Form {
     password: RwSignal<String>,
     /// Chosen in the Director panel.
     pub opening: RwSignal<Opening>,
+    /// Chosen in the Lines panel.
+    pub mapping: RwSignal<Mapping>,
     preset: RwSignal<usize>,
     faults: RwSignal<Vec<Fault>>,
     page: StoredValue<PageFacts>,
@@ -66,6 +69,7 @@ impl Form {
             user_name: RwSignal::default(),
             password: RwSignal::default(),
             opening: RwSignal::default(),
+            mapping: RwSignal::default(),
             preset: RwSignal::new(0),
             faults: RwSignal::default(),
             page: StoredValue::new(page),
@@ -110,6 +114,7 @@ impl Form {
             user_name: unless(self.user_name.get_untracked(), ""),
             view,
             opening: self.opening.get_untracked(),
+            mapping: self.mapping.get_untracked(),
         }
     }
 

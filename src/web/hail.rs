@@ -6,13 +6,13 @@ use web_sys::{CustomEvent, CustomEventInit, Event};
 
 /// The page calls the panels: a panel's [`Panel::call`] to open it, a `MessagePort` that
 /// leads to the worker, `null` when there is no worker at its end any more, the
-/// app's settings behind [`SETTINGS`], or the opening behind [`OPENING`].
+/// app's settings behind [`SETTINGS`], or what the crawl tells behind [`CRAWL`].
 pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
 /// command that goes ahead of every wish to connect, or a text behind [`FILTER`],
-/// [`REVEAL`], [`SETTINGS`], [`OPENING`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or
+/// [`REVEAL`], [`SETTINGS`], [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or
 /// [`PLAY`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
@@ -35,9 +35,9 @@ pub const SUBSCRIBED: &str = "subscribed ";
 /// … and one that isn't any more.
 pub const UNSUBSCRIBED: &str = "unsubscribed ";
 
-/// What the crawl's opening begins with, as it is now or is to be: a link of it
-/// alone.
-pub const OPENING: &str = "opening ";
+/// What the crawl's opening and its rules for lines begin with, as they are now
+/// or are to be: a link of them alone.
+pub const CRAWL: &str = "crawl ";
 
 /// Play the opening.
 pub const PLAY: &str = "play";

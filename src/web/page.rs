@@ -33,6 +33,7 @@ use super::storage;
 use super::worker_link::{self, Heard, WorkerLink};
 use crate::broker_url::PageSecurity;
 use crate::console::Step;
+use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{Command, ConnectRequest, Pull};
 use crate::engine::update::{Connection, State, Stats, TokenNote, Update};
 use crate::link::{self, Field, Link, Start, View};
@@ -167,6 +168,8 @@ impl App {
         self.with(|inner| {
             inner.shown.view.set(link.settings.view);
             inner.form.fill(&link.settings);
+            let own = || inner.settings.borrow().mapping.clone();
+            inner.map(Some(link.settings.mapping).filter(|mapping| !mapping.rules.is_empty()).unwrap_or_else(own));
             for words in link.notices {
                 inner.shown.notify(words);
             }
@@ -323,10 +326,14 @@ impl App {
                 inner.form.remove_subscribed(&filter);
                 inner.change_topics(|topics| topics.retain(|topic| *topic != filter));
             }),
-            Some(Wanted::Opening(text)) => self.with(|inner| {
-                inner.form.opening.set(link::parse(&text, "").settings.opening);
-                let is_connected = inner.feed.borrow().request.is_some();
-                inner.write_link(if is_connected { inner.start() } else { Start::ByHand });
+            Some(Wanted::Crawl(text)) => self.with(|inner| {
+                let link::Settings { opening, mapping, .. } = link::parse(&text, "").settings;
+                inner.form.opening.set(opening);
+                if inner.map(mapping.clone()) {
+                    let settings = Settings { mapping, ..inner.settings.borrow().clone() };
+                    inner.choose(settings);
+                }
+                inner.rewrite_link();
             }),
             Some(Wanted::Play) => self.with(|inner| inner.crawl.play_opening()),
             Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
@@ -393,6 +400,12 @@ impl Inner {
         (address, settings.to_fragment(&origin, start))
     }
 
+    /// Something that stands in the link changed, and nothing connects by it.
+    fn rewrite_link(&self) {
+        let is_connected = self.feed.borrow().request.is_some();
+        self.write_link(if is_connected { self.start() } else { Start::ByHand });
+    }
+
     /// Keeps the address bar true, without a new entry in the history.
     fn write_link(&self, start: Start) {
         let (address, fragment) = self.address(start);
@@ -400,6 +413,17 @@ impl Inner {
         let Ok(history) = self.browser.history() else { return };
         // Browsers refuse it only when it is called hundreds of times.
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));
+    }
+
+    /// Lines are made by these rules from now on. Returns whether those are
+    /// others than before.
+    fn map(&self, mapping: Mapping) -> bool {
+        let is_new = self.form.mapping.with_untracked(|old| *old != mapping);
+        if is_new {
+            self.worker.send(&Command::Map(mapping.clone()));
+            self.form.mapping.set(mapping);
+        }
+        is_new
     }
 
     /// The person chose other settings of the app.
@@ -453,14 +477,18 @@ impl Inner {
         self.choose(settings);
     }
 
-    /// Other settings of the app hold, wherever they come from.
-    fn adopt(&self, settings: Settings) {
+    /// Other settings of the app hold, wherever they come from. Returns whether
+    /// the link is to be another.
+    fn adopt(&self, settings: Settings) -> bool {
         let old = self.settings.replace(settings);
         let settings = self.settings.borrow();
         if settings.log != old.log {
             self.worker.send(&Command::Bound(settings.log));
         }
+        // A link's own rules hold until others are chosen.
+        let is_mapped = settings.mapping != old.mapping && self.map(settings.mapping.clone());
         self.dress();
+        is_mapped
     }
 
     fn dress(&self) {
@@ -522,6 +550,7 @@ impl Inner {
         feed.asked = None;
         feed.rest = None;
         self.worker.send(&Command::Bound(self.settings.borrow().log));
+        self.worker.send(&Command::Map(self.form.mapping.get_untracked()));
         let filter = self.filter.borrow().clone();
         if !filter.is_empty() {
             self.worker.send(&filter_by(filter));
@@ -791,7 +820,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     });
     // Another tab chose other settings, perhaps.
     let choices = window_event_listener_untyped("storage", move |_| {
-        app.with(|inner| inner.adopt(storage::load(&inner.browser)));
+        app.with(|inner| {
+            if inner.adopt(storage::load(&inner.browser)) {
+                inner.rewrite_link();
+            }
+        });
     });
     let panels = window_event_listener_untyped(hail::PAGE, move |event| app.hear_panels(&hail::detail(&event)));
     let keys = window_event_listener(leptos::ev::keydown, move |event| {
@@ -830,10 +863,10 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     app.with(|inner| inner.adopt(storage::load(&inner.browser)));
     app.open_link(link);
     Effect::new(move |_| {
-        let opening = form.opening.get();
+        let (opening, mapping) = (form.opening.get(), form.mapping.get());
         app.with(|inner| {
-            let link = link::Settings { opening, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
-            inner.panels.tell_opening(&link);
+            let link = link::Settings { opening, mapping, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
+            inner.panels.tell_crawl(&link);
         });
     });
     Effect::new(move |_| {

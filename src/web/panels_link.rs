@@ -30,8 +30,8 @@ pub struct PanelsLink {
     wanted: Cell<Option<Panel>>,
     /// What they are to know of the app's settings, as the hail says it.
     settings: RefCell<JsValue>,
-    /// And of the opening.
-    opening: RefCell<JsValue>,
+    /// And of what the crawl tells.
+    crawl: RefCell<JsValue>,
     /// The finer settings as a command, for every connection from now on.
     refined: RefCell<Option<Uint8Array>>,
 }
@@ -51,8 +51,8 @@ pub enum Wanted {
     Topic(String),
     /// This topic filter out of the form.
     NoTopic(String),
-    /// The crawl to open like this, as a link has it.
-    Opening(String),
+    /// The crawl to open and to tell like this, as a link has it.
+    Crawl(String),
     /// To play the opening.
     Play,
     /// To be told: they can't run.
@@ -94,7 +94,7 @@ impl PanelsLink {
         let texts: [(&str, Meaning); 5] = [
             (hail::FILTER, Wanted::Filter),
             (hail::SETTINGS, Wanted::Settings),
-            (hail::OPENING, Wanted::Opening),
+            (hail::CRAWL, Wanted::Crawl),
             (hail::SUBSCRIBED, Wanted::Topic),
             (hail::UNSUBSCRIBED, Wanted::NoTopic),
         ];
@@ -117,7 +117,7 @@ impl PanelsLink {
                 self.stage.set(Stage::Running);
                 self.connect(worker);
                 hail::call(hail::PANELS, &self.settings.borrow());
-                hail::call(hail::PANELS, &self.opening.borrow());
+                hail::call(hail::PANELS, &self.crawl.borrow());
                 if let Some(panel) = self.wanted.take() {
                     hail::call(hail::PANELS, &panel.call());
                 }
@@ -135,9 +135,9 @@ impl PanelsLink {
         tell(&self.settings, hail::SETTINGS, settings);
     }
 
-    /// The crawl opens like this now, as a link has it.
-    pub fn tell_opening(&self, opening: &str) {
-        tell(&self.opening, hail::OPENING, opening);
+    /// The crawl opens and tells like this now, as a link has it.
+    pub fn tell_crawl(&self, crawl: &str) {
+        tell(&self.crawl, hail::CRAWL, crawl);
     }
 
     /// A worker listens: the panels get a line to it.

@@ -7,7 +7,6 @@ use web_sys::KeyboardEvent;
 use super::fields::{Choice, Form, TextBox, Tick, anew};
 use super::{Panels, close, head};
 use crate::crawl::opening::{LOGO, Opening, SPEED_NAMES};
-use crate::link::{Settings, Start};
 use crate::web::hail;
 
 /// A part of the opening that has words.
@@ -23,15 +22,10 @@ enum Part {
 /// Where the panel covers the page, in CSS.
 const NARROW: &str = "(max-width: 48rem)";
 
-/// The crawl is to open like this; the page answers with what holds.
-fn choose(opening: Opening) {
-    let link = Settings { opening, ..Settings::new("") }.to_fragment("", Start::ByHand);
-    hail::call(hail::PAGE, &format!("{}{link}", hail::OPENING).into());
-}
-
 #[component]
 pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
     let opening = panels.opening;
+    let choose = move |opening| panels.choose_crawl(opening, panels.mapping.get_untracked());
     let form = Form::<Opening, Part>::new(Opening::default(), &[]);
     // The inputs are made anew when it was changed elsewhere: by another link.
     let age = RwSignal::new(0);
@@ -91,6 +85,14 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                         />
                     </div>
                     <p class="why">"All of this is in the link: pass it on, and others see your opening."</p>
+
+                </fieldset>
+                <fieldset>
+                    <legend>"Messages"</legend>
+                    <p class="why">"Who speaks and what is said, by topic; and what isn't told at all."</p>
+                    <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| panels.open_lines()>
+                        "Lines"
+                    </button>
                 </fieldset>
             </div>
             <footer class="panel-foot" role="none">

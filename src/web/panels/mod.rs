@@ -8,6 +8,7 @@ mod fields;
 mod finer;
 mod help;
 mod inspector;
+mod mapping;
 mod packets;
 mod replay;
 mod saving;
@@ -30,9 +31,10 @@ use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, Messag
 use super::hail::{self, Panel};
 use super::wire;
 use crate::crawl::opening::Opening;
+use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{Command, Glance, More};
 use crate::engine::update::{PanelsUpdate, Standing, State, Stats};
-use crate::link;
+use crate::link::{self, Start};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 
@@ -41,6 +43,7 @@ use director::DirectorPanel;
 use finer::FinerPanel;
 use help::HelpPanel;
 use inspector::{Inspector, InspectorPanel};
+use mapping::{Lines, LinesPanel};
 use packets::{Packets, PacketsPanel};
 use replay::{DropHint, ReplayPanel, Tape};
 use saving::Saving;
@@ -118,6 +121,8 @@ struct Panels {
     settings: RwSignal<Settings>,
     /// How the crawl opens.
     opening: RwSignal<Opening>,
+    /// Its rules for lines.
+    mapping: RwSignal<Mapping>,
     /// The numbers of the log, while they are shown.
     stats: RwSignal<Stats>,
     /// The settings that were chosen for the next connection, by this page.
@@ -130,6 +135,7 @@ struct Panels {
     inspector: Inspector,
     subscriptions: Subscriptions,
     suggestions: Suggestions,
+    lines: Lines,
     packets: Packets,
     finer: NodeRef<leptos::html::Dialog>,
     send: NodeRef<leptos::html::Dialog>,
@@ -167,6 +173,7 @@ impl Panels {
             outbox: RwSignal::default(),
             settings: RwSignal::default(),
             opening: RwSignal::default(),
+            mapping: RwSignal::default(),
             stats: RwSignal::default(),
             applied: RwSignal::default(),
             filled: RwSignal::default(),
@@ -175,6 +182,7 @@ impl Panels {
             inspector: Inspector::new(),
             subscriptions: Subscriptions::new(),
             suggestions: Suggestions::new(),
+            lines: Lines::new(),
             packets: Packets::new(),
             finer: NodeRef::new(),
             send: NodeRef::new(),
@@ -203,8 +211,10 @@ impl Panels {
             if let Some(settings) = text.strip_prefix(hail::SETTINGS) {
                 return self.settings.set(Settings::parse(settings));
             }
-            if let Some(opening) = text.strip_prefix(hail::OPENING) {
-                return self.opening.set(link::parse(opening, "").settings.opening);
+            if let Some(crawl) = text.strip_prefix(hail::CRAWL) {
+                let link::Settings { opening, mapping, .. } = link::parse(crawl, "").settings;
+                self.mapping.set(mapping);
+                return self.opening.set(opening);
             }
         }
         match Panel::called(said) {
@@ -260,6 +270,21 @@ impl Panels {
         self.inspect(seq);
     }
 
+    /// Opens the panel of the crawl's rules for lines, in place of the one about
+    /// its opening.
+    fn open_lines(self) {
+        close(self.director);
+        open_beside(self.lines.dialog);
+        self.pull_with_frame();
+    }
+
+    /// The crawl is to open and to tell like this; the page answers with what
+    /// holds.
+    fn choose_crawl(self, opening: Opening, mapping: Mapping) {
+        let link = link::Settings { opening, mapping, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
+        hail::call(hail::PAGE, &format!("{}{link}", hail::CRAWL).into());
+    }
+
     /// Asks for another message.
     fn inspect(self, seq: u64) {
         self.inspector.ask(seq);
@@ -278,6 +303,7 @@ impl Panels {
             subscriptions: is_open(self.subscriptions.dialog),
             export: self.saving.ask(),
             ask: self.suggestions.glance(),
+            samples: self.lines.glance(),
         }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
@@ -322,6 +348,7 @@ impl Panels {
         self.packets.cut();
         self.subscriptions.cut();
         self.suggestions.cut();
+        self.lines.cut();
         self.saving.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
@@ -338,7 +365,18 @@ impl Panels {
 
     fn update(self, data: &JsValue) {
         match wire::decode::<PanelsUpdate>(data) {
-            Ok(PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export, known }) => {
+            Ok(PanelsUpdate {
+                standing,
+                published,
+                topics,
+                message,
+                trace,
+                stats,
+                subscriptions,
+                export,
+                known,
+                samples,
+            }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
@@ -355,6 +393,9 @@ impl Panels {
                 }
                 if let Some(view) = subscriptions {
                     self.subscriptions.take(view);
+                }
+                if let Some(samples) = samples {
+                    self.lines.take(samples);
                 }
                 if let Some(stats) = stats {
                     self.stats.set(stats);
@@ -380,7 +421,8 @@ impl Panels {
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
         // Nobody reads numbers that change more often; a large payload goes on.
-        let is_counting = self.tree.is_open() || is_open(self.preferences) || is_open(self.subscriptions.dialog);
+        let is_counting = self.tree.is_open()
+            || [self.preferences, self.subscriptions.dialog, self.lines.dialog].into_iter().any(is_open);
         if is_counting && self.inspector.glance().is_none() {
             self.rest.set_value(Some(self.pull_after(REST_MS)));
         } else {
@@ -447,6 +489,7 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <SubscriptionsPanel panels />
             <HelpPanel panels />
             <DirectorPanel panels />
+            <LinesPanel panels />
             <InspectorPanel panels />
             <CopyPanel copier=panels.copier />
             <DropHint panels />

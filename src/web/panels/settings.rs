@@ -22,6 +22,12 @@ fn are_kept(settings: &Settings) -> bool {
     storage::stored(&window()).is_some_and(|text| Settings::parse(&text) == *settings)
 }
 
+/// The defaults of all that is chosen here; the crawl's rules have a panel of
+/// their own.
+fn defaults_beside(settings: &Settings) -> Settings {
+    Settings { mapping: settings.mapping.clone(), ..Settings::default() }
+}
+
 #[component]
 pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
     let settings = panels.settings;
@@ -134,10 +140,10 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
                 <button
                     type="button"
                     class="button"
-                    disabled=move || settings.with(|settings| *settings == Settings::default())
+                    disabled=move || settings.with(|settings| *settings == defaults_beside(settings))
                     on:click=move |_| {
                         defaults.notify();
-                        choose(|settings| *settings = Settings::default(), settings);
+                        choose(|settings| *settings = defaults_beside(settings), settings);
                     }
                 >
                     "Defaults"

@@ -99,6 +99,20 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
                 page.press_keys(ESCAPE).await?;
                 page.wait_for("it to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
             }
+            // With a rule, one that is being changed, and faults.
+            page.press("Director").await?;
+            page.press("Lines").await?;
+            page.fill("For topics", "StarWars").await?;
+            page.choose("Words", "sentence").await?;
+            page.fill("What is said", "it is {t}").await?;
+            page.press("Add").await?;
+            page.press("Change rule 1").await?;
+            page.fill("What is said", "it is {").await?;
+            page.press("Save").await?;
+            page.wait_for_words("isn't closed").await?;
+            // The rule was stored, and the settings that hold with it.
+            page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
+            check_rules(page, &format!("Lines, {theme}")).await?;
         }
         Ok(())
     })

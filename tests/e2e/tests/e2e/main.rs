@@ -14,6 +14,7 @@ mod lasting;
 mod lines;
 mod links;
 mod logs;
+mod mapping;
 mod markup;
 mod motion;
 mod network;

@@ -1,0 +1,279 @@
+//! Rules for what becomes of which message on the crawl, and how they are typed
+//! and kept.
+
+use mqtt_crawl::dialogue::Line;
+use mqtt_crawl::dialogue::mapping::{KeyError, Mapping, RULES_MAX, Template, TemplateError};
+use mqtt_crawl::engine::update::Sample;
+use mqtt_crawl::lines::{self, Field, Fields, Source};
+use mqtt_crawl::mqtt::topic::TopicFilter;
+use proptest::prelude::*;
+
+/// Rules as a link has them.
+fn mapping(keys: &[(&str, &str)]) -> Mapping {
+    let mut mapping = Mapping::default();
+    for (key, value) in keys {
+        mapping.read(key, value).unwrap_or_else(|error| panic!("{key}={value}: {error}"));
+    }
+    mapping
+}
+
+fn check(keys: &[(&str, &str)], topic: &str, payload: &str, expected: Option<(&str, &str)>) {
+    let line = mapping(keys).line(topic, payload.as_bytes());
+    let said = line.as_ref().map(|Line { character, text }| (character.as_str(), text.as_str()));
+    assert_eq!(said, expected, "{keys:?} {topic} {payload}");
+}
+
+#[test]
+fn numbers_become_sentences() {
+    let keys = [("line", "+/temperature"), ("speaker", ""), ("words", "the {1} reports {value} °C")];
+    let said = Some(("", "the greenhouse reports 21.40 °C"));
+    check(&keys, "greenhouse/temperature", r#"{"value":21.40}"#, said);
+    check(&keys, "greenhouse/temperature", " 21.40\n", said);
+    let exact = Some(("", "the x reports 9007199254740993 °C"));
+    check(&keys, "x/temperature", r#"{"value": 9007199254740993 }"#, exact);
+    check(&keys, "x/temperature", "9007199254740993", exact);
+    check(&keys, "x/temperature", r#"{"value":"warm"}"#, Some(("", "the x reports warm °C")));
+    // It has no value, and is told as it is.
+    check(&keys, "x/temperature", r#"{"text":"Hi"}"#, Some(("", "Hi")));
+    check(&keys, "x/temperature", r#"{"value":null}"#, Some(("", "null")));
+    check(&keys, "x/temperature", "[1, 2]", Some(("", "[1, 2]")));
+    // Nobody speaks, also where the message names somebody.
+    check(&keys, "x/temperature", r#"{"name":"ADA","text":"Hi"}"#, Some(("", "Hi")));
+    check(&keys, "elsewhere", "21.4", Some(("", "21.4")));
+}
+
+#[test]
+fn every_place_is_found() {
+    let payload = r#"{"sensor":{"name":"S","unit":null},"list":[1,{"a.b":"dots"}],"topic":"T","1":"one"}"#;
+    for (words, said) in [
+        ("{topic}", "home/a/lamp"),
+        ("{1} {2} {3} {-1} {-3}", "home a lamp lamp home"),
+        ("{sensor.name}", "S"),
+        ("{ sensor.name }", "S"),
+        ("{sensor}", r#"{"name":"S","unit":null}"#),
+        ("{list.0} {list.1.a.b}", "1 dots"),
+        ("{.topic} {.1}", "T one"),
+        ("{{{topic}}} }}{{", "{home/a/lamp} }{"),
+        ("no place at all", "no place at all"),
+        // What isn't there leaves the words to the message.
+        ("{4}", "-"),
+        ("{-4}", "-"),
+        ("{sensor.unit}", "-"),
+        ("{sensor.name.first}", "-"),
+        ("{list.2}", "-"),
+        ("{value}", "-"),
+        ("{name}", "-"),
+    ] {
+        let whole = payload;
+        let said = if said == "-" { whole } else { said };
+        check(&[("line", "home/#"), ("words", words)], "home/a/lamp", payload, Some(("", said)));
+    }
+    check(&[("line", "t"), ("words", "{payload}")], "t", "{ \"a\":\n 1 }", Some(("", r#"{"a": 1}"#)));
+    check(&[("line", "t"), ("words", "said: {payload}")], "t", "PIP: Hi", Some(("PIP", "said: PIP: Hi")));
+    check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":1,"a":2}"#, Some(("", r#"{"a":1,"a":2}"#)));
+    // Words that say nothing are none.
+    check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":"  "}"#, Some(("", r#"{"a":"  "}"#)));
+    for (payload, said) in [("", "(empty message on t)"), (" ", "(blank message on t)")] {
+        check(&[("line", "t"), ("words", "{payload}")], "t", payload, Some(("", said)));
+    }
+}
+
+#[test]
+fn speakers_come_from_anywhere() {
+    let says = |speaker, payload, expected| check(&[("line", "#"), ("speaker", speaker)], "a/b", payload, expected);
+    says("{2}", "good evening", Some(("b", "good evening")));
+    says("{-1} of {1}", "PIP: Hi", Some(("b of a", "Hi")));
+    says("Control", "PIP: Hi", Some(("Control", "Hi")));
+    says("", "PIP: Hi", Some(("", "Hi")));
+    says("{who.name}", r#"{"who":{"name":"ADA"},"text":"Hi"}"#, Some(("ADA", "Hi")));
+    says("{who}", r#"{"who":null,"name":"PIP","text":"Hi"}"#, Some(("PIP", "Hi")));
+    says("{who}", "PIP: Hi", Some(("PIP", "Hi")));
+    check(&[("line", "#"), ("words", "{payload}")], "a/b", "PIP: Hi", Some(("PIP", "PIP: Hi")));
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let keys = [
+        ("line", "debug/important"),
+        ("hide", "debug/#"),
+        ("line", "$SYS/broker/uptime"),
+        ("words", "up for {payload}"),
+        ("hide", "#"),
+        ("line", "#"),
+        ("words", "never"),
+    ];
+    check(&keys, "debug/important", "PIP: Hi", Some(("PIP", "Hi")));
+    check(&keys, "debug", "Hi", None);
+    check(&keys, "debug/x", "Hi", None);
+    check(&keys, "$SYS/broker/uptime", "5 s", Some(("", "up for 5 s")));
+    check(&keys, "$SYS/broker/load", "5", Some(("", "5")));
+    check(&keys, "x", "Hi", None);
+}
+
+#[test]
+fn wrong_keys_say_what_is_wrong() {
+    let open = ("line", "a");
+    let template = |error| KeyError::Template(error);
+    for (before, (key, value), error) in [
+        (None, ("speaker", "x"), KeyError::NoLine),
+        (Some(("hide", "a")), ("words", "x"), KeyError::NoLine),
+        (Some(open), ("words", " "), KeyError::NoWords),
+        (Some(open), ("words", "{value"), template(TemplateError::Unclosed("value".to_owned()))),
+        (Some(open), ("words", "value}"), template(TemplateError::Unopened)),
+        (Some(open), ("words", "{ }"), template(TemplateError::NoPlace)),
+        (Some(open), ("words", "{.}"), template(TemplateError::NoPlace)),
+        (Some(open), ("speaker", "{0}"), template(TemplateError::LevelZero)),
+    ] {
+        let mut mapping = mapping(before.as_slice());
+        let kept = mapping.clone();
+        assert_eq!(mapping.read(key, value), Err(error.clone()), "{key}={value}");
+        assert_eq!(mapping, kept);
+        assert!(error.to_string().len() > 20, "{error}");
+    }
+    let mut mapping = mapping(&[open, ("speaker", "x")]);
+    assert_eq!(mapping.read("speaker", "y"), Err(KeyError::NoLine));
+    let bad = mapping.read("hide", "a/#/b").expect_err("no filter");
+    assert!(bad.to_string().contains('#'), "{bad}");
+    while mapping.rules.len() < RULES_MAX {
+        mapping.read("line", "a").expect("room");
+    }
+    assert_eq!(mapping.read("line", "a"), Err(KeyError::TooMany));
+    assert!(KeyError::TooMany.to_string().contains(&RULES_MAX.to_string()));
+}
+
+/// What is typed is this rule, and the other way round.
+fn check_typed(fields: &Fields, keys: &[(&str, &str)], words: &str) {
+    let rule = fields.parse().unwrap_or_else(|faults| panic!("{fields:?}: {faults:?}"));
+    let expected = mapping(keys);
+    assert_eq!(std::slice::from_ref(&rule), expected.rules);
+    assert_eq!(Fields::from(&rule), *fields);
+    assert_eq!(lines::summary(&rule), words);
+}
+
+#[test]
+fn typed_rules() {
+    let fields = |speaker_from, speaker: &str, words_from, words: &str| Fields {
+        topics: "a/+".to_owned(),
+        is_hidden: false,
+        speaker_from,
+        speaker: speaker.to_owned(),
+        words_from,
+        words: words.to_owned(),
+    };
+    check_typed(
+        &fields(Source::Found, "", Source::Found, ""),
+        &[("line", "a/+")],
+        "speaker found by itself; words found by itself",
+    );
+    check_typed(
+        &fields(Source::Field, "who.name", Source::Payload, ""),
+        &[("line", "a/+"), ("speaker", "{.who.name}"), ("words", "{payload}")],
+        "speaker: the field who.name; words: the whole payload",
+    );
+    check_typed(
+        &fields(Source::Level, "-1", Source::Field, "topic"),
+        &[("line", "a/+"), ("speaker", "{-1}"), ("words", "{.topic}")],
+        "speaker: level -1 of the topic; words: the field topic",
+    );
+    check_typed(
+        &fields(Source::Nobody, "", Source::Sentence, "the {1} reports {value}"),
+        &[("line", "a/+"), ("speaker", ""), ("words", "the {1} reports {value}")],
+        "no speaker; words: the {1} reports {value}",
+    );
+    let hidden = Fields { topics: "a/+".to_owned(), is_hidden: true, ..Fields::default() };
+    check_typed(&hidden, &[("hide", "a/+")], "not in the crawl");
+
+    for (fields, faulty) in [
+        (Fields::default(), vec![Field::Topics]),
+        (fields(Source::Field, " ", Source::Sentence, ""), vec![Field::Speaker, Field::Words]),
+        (fields(Source::Level, "first", Source::Field, "{a}"), vec![Field::Speaker, Field::Words]),
+        (fields(Source::Level, "0", Source::Sentence, "{"), vec![Field::Speaker, Field::Words]),
+        (Fields { topics: "a/b+".to_owned(), is_hidden: true, ..Fields::default() }, vec![Field::Topics]),
+    ] {
+        let faults = fields.parse().expect_err("faults");
+        assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), faulty, "{fields:?}");
+        assert!(faults.iter().all(|fault| !fault.words.is_empty()));
+    }
+    // What doesn't count isn't wrong.
+    let hidden = Fields { is_hidden: true, ..fields(Source::Level, "", Source::Sentence, "{") };
+    assert!(hidden.parse().is_ok());
+}
+
+#[test]
+fn the_preview_says_which_rule_and_what_it_lacks() {
+    let mapping = mapping(&[("hide", "debug/#"), ("line", "home/#"), ("speaker", "{who}"), ("words", "{t} {unit}")]);
+    let outcome = |topic: &str, payload: &str| {
+        let sample = Sample { topic: topic.to_owned(), payload: payload.into() };
+        let outcome = lines::outcome(&mapping, &sample);
+        (outcome.rule, outcome.line.map(|line| line.text), outcome.lacks, outcome.found.text)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(outcome("debug/x", "Hi"), (Some(1), None, None, "Hi".to_owned()));
+    assert_eq!(outcome("x", "Hi"), (None, text("Hi"), None, "Hi".to_owned()));
+    let whole = r#"{"who":1,"t":2}"#;
+    assert_eq!(outcome("home", whole), (Some(2), text(whole), text("unit"), whole.to_owned()));
+    let whole = r#"{"who":1,"t":2,"unit":"K"}"#;
+    assert_eq!(outcome("home", whole), (Some(2), text("2 K"), None, whole.to_owned()));
+}
+
+#[test]
+fn there_are_examples_for_every_filter() {
+    for (filter, topic) in [
+        ("#", "StarWars"),
+        ("home/+/temperature", "home/greenhouse/temperature"),
+        ("a/+/b/#", "a/greenhouse/b/greenhouse"),
+        ("plain", "plain"),
+        ("$share/me/x/+", "x/greenhouse"),
+    ] {
+        let filter = TopicFilter::parse(filter).expect("a filter");
+        let examples = lines::examples(&filter);
+        assert_eq!(examples[0].topic, topic);
+        assert!(examples.iter().all(|sample| filter.matches(&sample.topic)), "{examples:?}");
+    }
+}
+
+fn any_keys() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    const TOPICS: &str = "[a-c+#/$]{0,8}|.{0,12}";
+    const TEMPLATE: &str = r"([{}a-c.0-9 \-]|\{(topic|payload|value)\}){0,12}|.{0,12}";
+    let key = prop_oneof![
+        (Just("line"), TOPICS),
+        (Just("hide"), TOPICS),
+        (Just("speaker"), TEMPLATE),
+        (Just("words"), TEMPLATE),
+    ];
+    proptest::collection::vec(key, 0..8)
+}
+
+proptest! {
+    #[test]
+    fn any_rules_and_any_message_make_a_line_or_none(
+        keys in any_keys(),
+        topic in "[a-c/$]{1,8}",
+        payload in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..64),
+            "[{}\\[\\]\"a-c:,.0-9 ]{0,24}".prop_map(String::into_bytes),
+            r#"\{"[a-c]":(1|"x"|\[1,2\]|\{"b":null\})\}"#.prop_map(String::into_bytes),
+        ],
+    ) {
+        let mut mapping = Mapping::default();
+        for (key, value) in keys {
+            let _ = mapping.read(key, &value);
+        }
+        let line = mapping.line(&topic, &payload);
+        prop_assert_eq!(line.is_some(), mapping.tells(&topic));
+        prop_assert!(line.is_none_or(|line| !line.text.trim().is_empty()));
+        let _ = lines::outcome(&mapping, &Sample { topic, payload });
+        // Written and read it is the same.
+        let mut again = Mapping::default();
+        mapping.write(&mut |key, value| again.read(key, value).expect("as it was written"));
+        prop_assert_eq!(&again, &mapping);
+        for rule in &mapping.rules {
+            prop_assert_eq!(Fields::from(rule).parse().map(|rule| lines::summary(&rule)), Ok(lines::summary(rule)));
+        }
+    }
+
+    #[test]
+    fn a_template_without_places_says_what_it_is(text in "[^{}]{0,24}") {
+        prop_assert_eq!(Template::parse(text.as_str()).map(|template| template.as_str().to_owned()), Ok(text));
+    }
+}

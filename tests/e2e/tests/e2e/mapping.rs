@@ -1,0 +1,257 @@
+//! Rules for what becomes of which message: in the link, in the panel, kept, and in a new worker.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+use serde_json::json;
+
+const READING: &str = r#"{"device":"probe 7","value":21.40,"unit":"°C"}"#;
+
+/// Links of these tests: everything is subscribed to, no opening plays.
+const KEYS: [(&str, &str); 6] =
+    [("topic", "#"), ("card", ""), ("logo", ""), ("episode", ""), ("title", ""), ("intro", "")];
+
+/// Rules: a thermometer has a sentence, and what is for machines alone stays out of the crawl.
+const RULES: [(&str, &str); 4] =
+    [("line", "+/temperature"), ("speaker", ""), ("words", "the {1} reports {value} {unit}"), ("hide", "debug/#")];
+
+fn linked<'a>(station: &Station, keys: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let keys: Vec<_> = KEYS.into_iter().chain(keys).chain([("connect", "1")]).collect();
+    link(&station.page_url(), &keys)
+}
+
+/// The rules of the address bar, in their order.
+async fn rules_in_link(page: &Page) -> Result<Vec<(String, String)>> {
+    let rules = "[...new URLSearchParams(location.hash.slice(1))]
+        .filter(([key]) => ['line', 'hide', 'speaker', 'words'].includes(key))";
+    page.evaluate(rules).await
+}
+
+fn owned(rules: &[(&str, &str)]) -> Vec<(String, String)> {
+    rules.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// What the crawl has told, with the blanks between its rows gone.
+const TOLD: &str = "lines().map((line) => line.text.replace(/\\s+/g, '')).join('|').toLowerCase()";
+
+async fn open_panel(page: &Page) -> Result<()> {
+    page.press("Director").await?;
+    page.press("Lines").await?;
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Lines'))", PATIENCE).await
+}
+
+/// Waits until the preview shows a message with this line.
+async fn wait_for_preview(page: &Page, message: &str, line: &str) -> Result<()> {
+    let shown = format!(
+        "[...document.querySelectorAll('.previews li')].some((entry) =>
+            entry.querySelector('.sample').textContent === {} && entry.querySelector('.told').textContent === {})",
+        json!(message),
+        json!(line)
+    );
+    page.wait_for(&format!("{message} as {line:?} in the preview"), &shown, PATIENCE).await
+}
+
+async fn wait_for_rules(page: &Page, topics: &[&str]) -> Result<()> {
+    let found = format!(
+        "JSON.stringify([...document.querySelectorAll('.rules li bdi')].map((each) => each.textContent)) === {}",
+        json!(json!(topics).to_string())
+    );
+    page.wait_for(&format!("the rules {topics:?}"), &found, PATIENCE).await
+}
+
+/// A thermometer's reading becomes a sentence, and what is hidden stays in the console.
+async fn check_link(name: &str, station: &Station, broker: &str, publisher: Login<'_>) -> Result<()> {
+    in_browser(name, async |page| {
+        page.open(&linked(station, [("broker", broker)].into_iter().chain(RULES))).await?;
+        page.wait_for_state("connected").await?;
+        publisher.publish(Version::V5, "greenhouse/temperature", READING).await?;
+        publisher.publish(Version::V5, "debug/heap", "41 pages free").await?;
+        publisher.publish(Version::V5, "hall/temperature", "closed for today").await?;
+        publisher.publish(Version::V5, "chat", "PIP: Good evening").await?;
+        page.wait_for_row("41 pages free").await?;
+        page.wait_for_row("Good evening").await?;
+        page.wait_for_line("the greenhouse reports 21.40 °C").await?;
+        // One that the rule has no words for is told as it is.
+        page.wait_for_line("closed for today").await?;
+        page.wait_for_line("Good evening").await?;
+        // Lines are told in their order, so the hidden one isn't on its way.
+        let told: String = page.evaluate(TOLD).await?;
+        ensure!(!told.contains("pagesfree"), "{told}");
+        page.wait_for_stat("behind", 0, PATIENCE).await?;
+        check_equal("received", page.stat("received").await?, 4)?;
+        check_equal("the link", rules_in_link(page).await?, owned(&RULES))?;
+
+        // The filter goes by the names that the crawl has.
+        page.fill("Filter", "character:pip").await?;
+        page.wait_for_stat("matching", 1, PATIENCE).await?;
+        page.fill("Filter", "character:probe").await?;
+        page.wait_for_stat("matching", 0, PATIENCE).await?;
+        page.screenshot(name).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_link_brings_rules_at_mosquitto() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    check_link("lines-rules-mosquitto", &station, &mosquitto.ws_url(), Login::anonymous(mosquitto.mqtt_port())).await
+}
+
+#[tokio::test]
+async fn a_link_brings_rules_at_the_station() -> Result<()> {
+    let station = Station::start().await?;
+    let publisher = Login::anonymous(station.mqtt_port()?);
+    check_link("lines-rules-station", &station, &station.ws_url("/mqtt"), publisher).await
+}
+
+#[tokio::test]
+async fn a_bad_rule_in_a_link_is_told_and_nothing_connects() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("lines-bad-link", async |page| {
+        page.open(&linked(&station, [("line", "a/+"), ("words", "it is {value")])).await?;
+        page.wait_for_text("isn't closed").await?;
+        check_equal("the state", page.state().await?, "idle".to_owned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()> {
+    let station = Station::start().await?;
+    let publisher = Login::anonymous(station.mqtt_port()?);
+    in_browser("lines-panel", async |page| {
+        page.open(&linked(&station, [])).await?;
+        page.wait_for_state("connected").await?;
+        open_panel(page).await?;
+        // Before anything came there are examples, for the topics that are typed as well.
+        wait_for_preview(page, "chat/harbour PIP: Good evening", "PIP: Good evening").await?;
+        page.fill("For topics", "+/temperature").await?;
+        wait_for_preview(page, "greenhouse/temperature 21.4", "21.4").await?;
+
+        publisher.publish(Version::V5, "shed/temperature", READING).await?;
+        publisher.publish(Version::V5, "debug/heap", "41 pages free").await?;
+        let sample = format!("shed/temperature {READING}");
+        wait_for_preview(page, &sample, "probe 7: 21.40").await?;
+        let of_others = "document.querySelector('.previews ul').textContent.includes('debug/heap')";
+        ensure!(!page.evaluate::<bool>(of_others).await?, "the preview is about other topics");
+
+        // Faults stand at their fields, and nothing is taken.
+        page.choose("Speaker", "level").await?;
+        page.fill("Level of the speaker", "0").await?;
+        page.choose("Words", "sentence").await?;
+        page.fill("What is said", "it is {value").await?;
+        page.press("Add").await?;
+        page.wait_for_words("1 for the first level").await?;
+        page.wait_for_words("isn't closed").await?;
+        check_equal("the rules", rules_in_link(page).await?, vec![])?;
+        page.fill("Level of the speaker", "1").await?;
+        page.fill("What is said", "it is {value} {unit} here").await?;
+        wait_for_preview(page, &sample, "shed: it is 21.40 °C here").await?;
+        page.screenshot("lines-panel").await?;
+        page.press("Add").await?;
+        wait_for_rules(page, &["+/temperature"]).await?;
+        publisher.publish(Version::V5, "shed/temperature", READING).await?;
+        page.wait_for_line("it is 21.40 °C here").await?;
+
+        // Everything else is hidden; then nothing is, for that rule goes first.
+        page.fill("For topics", "#").await?;
+        page.tick("Not in the crawl").await?;
+        wait_for_preview(page, "debug/heap 41 pages free", "Not in the crawl").await?;
+        page.press("Add").await?;
+        wait_for_rules(page, &["+/temperature", "#"]).await?;
+        wait_for_preview(page, &sample, "shed: it is 21.40 °C here").await?;
+        page.press("Move rule 2 up").await?;
+        wait_for_rules(page, &["#", "+/temperature"]).await?;
+        wait_for_preview(page, &sample, "Not in the crawl").await?;
+        let focus = "document.activeElement.getAttribute('aria-label')";
+        page.wait_for("the focus on the button that moved", &format!("{focus} === 'Move rule 1 down'"), PATIENCE)
+            .await?;
+
+        page.press("Change rule 1").await?;
+        check_equal("the topics", page.value("For topics").await?, "#".to_owned())?;
+        page.fill("For topics", "debug/#").await?;
+        page.press("Save").await?;
+        wait_for_rules(page, &["debug/#", "+/temperature"]).await?;
+        publisher.publish(Version::V5, "debug/heap", "40 pages free").await?;
+        publisher.publish(Version::V5, "chat", "PIP: After all of that").await?;
+        page.wait_for_row("40 pages free").await?;
+        page.wait_for_line("After all of that").await?;
+        let told: String = page.evaluate(TOLD).await?;
+        ensure!(!told.contains("40pagesfree"), "{told}");
+        let rules = [
+            ("hide", "debug/#"),
+            ("line", "+/temperature"),
+            ("speaker", "{1}"),
+            ("words", "it is {value} {unit} here"),
+        ];
+        check_equal("the link", rules_in_link(page).await?, owned(&rules))?;
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("the panel to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
+
+        // They are kept for a page without a link, and gone when they are removed.
+        page.open(&station.page_url()).await?;
+        page.fill("Topic", "#").await?;
+        page.press("Connect").await?;
+        page.wait_for_state("connected").await?;
+        check_equal("the link of the next page", rules_in_link(page).await?, owned(&rules))?;
+        publisher.publish(Version::V5, "attic/temperature", r#"{"value":30,"unit":"°C"}"#).await?;
+        page.wait_for_line("it is 30 °C here").await?;
+        open_panel(page).await?;
+        wait_for_rules(page, &["debug/#", "+/temperature"]).await?;
+        page.press("Remove rule 1").await?;
+        wait_for_rules(page, &["+/temperature"]).await?;
+        page.press("Remove rule 1").await?;
+        wait_for_rules(page, &[]).await?;
+        check_equal("the link", rules_in_link(page).await?, vec![])?;
+        check_equal("what is kept", page.evaluate::<String>("localStorage['mqtt-crawl']").await?, String::new())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_link_goes_before_what_is_kept_and_leaves_it() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("lines-kept", async |page| {
+        page.open(&station.page_url()).await?;
+        page.run("localStorage['mqtt-crawl'] = 'theme=light&hide=own';").await?;
+        page.open(&linked(&station, RULES)).await?;
+        page.wait_for_state("connected").await?;
+        open_panel(page).await?;
+        wait_for_rules(page, &["+/temperature", "debug/#"]).await?;
+        page.press_keys(ESCAPE).await?;
+        // Another choice keeps one's own.
+        page.press("Preferences").await?;
+        page.choose("Theme", "dark").await?;
+        let kept = "localStorage['mqtt-crawl'] === 'hide=own'";
+        page.wait_for("one's own rules", kept, PATIENCE).await?;
+        check_equal("the link", rules_in_link(page).await?, owned(&RULES))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_new_worker_has_the_rules() -> Result<()> {
+    let station = Station::start().await?;
+    let publisher = Login::anonymous(station.mqtt_port()?);
+    in_browser("lines-new-worker", async |page| {
+        let keep = "window.Worker = class extends Worker {
+            constructor(...args) { super(...args); window.__worker = this; } };";
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": keep })).await?;
+        page.open(&linked(&station, RULES)).await?;
+        page.wait_for_state("connected").await?;
+        publisher.publish(Version::V5, "cellar/temperature", READING).await?;
+        page.wait_for_line("the cellar reports 21.40 °C").await?;
+        page.run("window.__worker.dispatchEvent(new ErrorEvent('error', { message: 'out of fuel' }));").await?;
+        page.wait_for_words("was started again").await?;
+        // Its log is gone, so this isn't the connection before.
+        page.wait_for_stat("received", 0, PATIENCE).await?;
+        page.wait_for_state("connected").await?;
+        publisher.publish(Version::V5, "attic/temperature", READING).await?;
+        page.wait_for_line("the attic reports 21.40 °C").await
+    })
+    .await
+}
