@@ -28,7 +28,9 @@ use tokio::task::JoinHandle;
 use crate::StartError;
 use crate::diffusion::is_topic_path;
 use crate::front::{Doors, Front};
+use crate::gate::{Entrance, Gate};
 use crate::held::V311_SESSION;
+use crate::options::Limits;
 use crate::retained::RetainedMessages;
 use crate::users::Users;
 
@@ -80,7 +82,12 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Binds all listeners and starts to serve.
-    pub(crate) async fn start(tcp: SocketAddr, users: Option<Users>) -> Result<Self, StartError> {
+    pub(crate) async fn start(
+        tcp: SocketAddr,
+        users: Option<Users>,
+        gate: Gate,
+        client_limits: Limits,
+    ) -> Result<Self, StartError> {
         // The load check would refuse connections on a busy two-core machine.
         let context = ServerContext::new().busy_check_enable(false).build().await;
         *context.extends.retain_mut().await = Box::new(RetainedMessages::default());
@@ -112,7 +119,7 @@ impl Broker {
             }
         });
         let front = Front::new(Doors { tcp: tcp_door, open, diffusion }, hooks.farewells);
-        let listening = tokio::spawn(front.clone().listen(listener));
+        let listening = tokio::spawn(front.clone().listen(Entrance { listener, gate }, client_limits));
         Ok(Self { tcp, front, dropped: hooks.dropped, own_user, task, listening })
     }
 

@@ -5,7 +5,8 @@
 //! paths without empty levels. The broker itself answers the part that its own hooks can express
 //! (see [`crate::broker`]): the granted QoS, the Maximum QoS in CONNACK, and topic paths. Two
 //! refusals it can't make, since it knows no protocol versions to refuse and doesn't hold a client
-//! to the Maximum QoS that it announced; they are made here, from the bytes.
+//! to the Maximum QoS that it announced; they are made here, from the bytes. So is that of a packet
+//! which is larger than the station takes.
 
 /// Which rules a WebSocket path holds a client to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +30,19 @@ const REFUSED_VERSION: &[u8] = &[0x20, 0x02, 0x00, 0x01];
 const REFUSED_WILL_QOS: &[u8] = &[0x20, 0x03, 0x00, 0x9B, 0x00];
 /// DISCONNECT 0x9B, QoS not supported, for a PUBLISH above the Maximum QoS (section 3.2.2.3.4).
 const REFUSED_PUBLISH_QOS: &[u8] = &[0xE0, 0x02, 0x9B, 0x00];
+/// DISCONNECT 0x95, packet too large.
+const REFUSED_SIZE: &[u8] = &[0xE0, 0x02, 0x95, 0x00];
 
 /// Follows the packets in a byte stream from client to broker. It looks at the first byte of each
 /// packet and at the head of CONNECT, and copies nothing.
 #[derive(Debug)]
 pub(crate) struct Inspector {
     profile: Profile,
+    largest_packet_bytes: u32,
     place: Place,
     level: Option<u8>,
     said_farewell: bool,
+    messages: u32,
 }
 
 /// How much of some bytes may go on to the broker.
@@ -47,6 +52,8 @@ pub(crate) struct Passage {
     pub admitted: usize,
     /// What to answer before closing, if the byte after those begins something refused.
     pub refusal: Option<&'static [u8]>,
+    /// How many messages begin in them.
+    pub messages: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +71,8 @@ enum Place {
 }
 
 impl Inspector {
-    pub(crate) fn new(profile: Profile) -> Self {
-        Self { profile, place: Place::Packet, level: None, said_farewell: false }
+    pub(crate) fn new(profile: Profile, largest_packet_bytes: u32) -> Self {
+        Self { profile, largest_packet_bytes, place: Place::Packet, level: None, said_farewell: false, messages: 0 }
     }
 
     /// Whether the head of CONNECT was seen.
@@ -88,6 +95,7 @@ impl Inspector {
     #[must_use]
     pub(crate) fn inspect(&mut self, bytes: &[u8]) -> Passage {
         let mut at = 0;
+        self.messages = 0;
         while let Some(&byte) = bytes.get(at) {
             if let Place::Body { bytes_left } = self.place {
                 let here = (bytes.len() - at).min(bytes_left as usize);
@@ -96,14 +104,14 @@ impl Inspector {
                 continue;
             }
             if let Some(refusal) = self.step(byte) {
-                return Passage { admitted: at, refusal: Some(refusal) };
+                return Passage { admitted: at, refusal: Some(refusal), messages: self.messages };
             }
             if matches!(self.place, Place::Lost) {
                 break;
             }
             at += 1;
         }
-        Passage { admitted: bytes.len(), refusal: None }
+        Passage { admitted: bytes.len(), refusal: None, messages: self.messages }
     }
 
     fn step(&mut self, byte: u8) -> Option<&'static [u8]> {
@@ -117,6 +125,7 @@ impl Inspector {
                     return None;
                 }
                 self.said_farewell |= packet == DISCONNECT;
+                self.messages += u32::from(packet == PUBLISH);
                 let qos = (byte >> 1) & 3;
                 if self.profile == Profile::Diffusion && packet == PUBLISH && qos == 2 {
                     return Some(REFUSED_PUBLISH_QOS);
@@ -125,6 +134,10 @@ impl Inspector {
             }
             Place::Length { packet, shift, bytes_left } => {
                 let bytes_left = bytes_left | u32::from(byte & 0x7F) << shift;
+                if byte & 0x80 == 0 && bytes_left > self.largest_packet_bytes {
+                    // A client of 3.1.1, or one that isn't connected, knows no such answer.
+                    return Some(if self.level == Some(LEVEL_5) { REFUSED_SIZE } else { &[] });
+                }
                 self.place = match byte & 0x80 {
                     0 if packet == CONNECT => Place::ConnectHead { seen: 0, name_length: 0, bytes_left },
                     0 => body(bytes_left),
@@ -198,7 +211,7 @@ mod tests {
     fn check(profile: Profile, packets: &[&[u8]], admitted: usize, refusal: Option<&[u8]>) {
         let bytes = packets.concat();
         for cut in 0..bytes.len() {
-            let mut inspector = Inspector::new(profile);
+            let mut inspector = Inspector::new(profile, 1_000);
             let (first, rest) = bytes.split_at(cut);
             let mut passage = inspector.inspect(first);
             if passage.refusal.is_none() {
@@ -236,11 +249,28 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_is_refused_by_its_length() {
+        let large = b"\x30\xe9\x07\x00\x01t";
+        let refused = CONNECT_5.len() + PUBLISH_0.len() + 2;
+        check(Profile::Open, &[CONNECT_5, PUBLISH_0, large], refused, Some(&[0xE0, 0x02, 0x95, 0x00]));
+        check(Profile::Open, &[CONNECT_311, large], CONNECT_311.len() + 2, Some(&[]));
+    }
+
+    #[test]
+    fn messages_are_counted_where_they_begin() {
+        let mut inspector = Inspector::new(Profile::Open, 1_000);
+        let bytes = [CONNECT_5, PUBLISH_0, LONG_PUBLISH, b"\xc0\x00", PUBLISH_1].concat();
+        let (first, rest) = bytes.split_at(CONNECT_5.len() + PUBLISH_0.len() + 100);
+        assert_eq!(inspector.inspect(first).messages, 2);
+        assert_eq!(inspector.inspect(rest).messages, 1);
+    }
+
+    #[test]
     fn a_farewell_is_for_version_5_that_has_not_left() {
         for (packets, expected) in
             [(&[CONNECT_5][..], true), (&[CONNECT_5, b"\xe0\x00"], false), (&[CONNECT_311], false), (&[], false)]
         {
-            let mut inspector = Inspector::new(Profile::Open);
+            let mut inspector = Inspector::new(Profile::Open, 1_000);
             let _ = inspector.inspect(&packets.concat());
             assert_eq!(inspector.expects_farewell(), expected, "{packets:?}");
         }

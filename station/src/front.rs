@@ -18,14 +18,17 @@ use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf,
     copy_buf, split,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Farewells;
 use crate::diffusion::Profile;
+use crate::gate::Entrance;
 use crate::held::{Greeting, Head, Held, Received, frame, is_taken, is_unavailable};
+use crate::meter::{Meter, Pace, PacketTooLarge};
+use crate::options::Limits;
 
 /// Sessions held at once. Each takes two file descriptors of the 1,024 that a process usually may
 /// have; beyond it, the one whose client has been away longest is left to the library.
@@ -54,6 +57,7 @@ const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
 const MALFORMED_PACKET: u8 = 0x81;
 const KEEP_ALIVE_TIMEOUT: u8 = 0x8D;
 const SESSION_TAKEN_OVER: u8 = 0x8E;
+const PACKET_TOO_LARGE: u8 = 0x95;
 
 /// A client's bytes, whatever carries them.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -170,21 +174,14 @@ impl Front {
     }
 
     /// Takes MQTT over TCP until it is stopped.
-    pub(crate) async fn listen(self, listener: TcpListener) {
+    pub(crate) async fn listen(self, entrance: Entrance, limits: Limits) {
         let stop = self.0.stop.clone();
         let accepting = async {
             loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        // Fails only on a connection that is already gone.
-                        let _ = stream.set_nodelay(true);
-                        tokio::spawn(self.clone().carry(Box::new(stream), Door::Tcp));
-                    }
-                    Err(error) => {
-                        eprintln!("mqtt-crawl-station: a connection could not be taken: {error}");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
-                }
+                let (visitor, _) = entrance.next().await;
+                let pace = Pace::new(limits.max_rate, tokio::time::Instant::now());
+                let client = Meter::new(visitor, limits.max_packet, pace);
+                tokio::spawn(self.clone().carry(Box::new(client), Door::Tcp));
             }
         };
         stop.run_until_cancelled(accepting).await;
@@ -388,12 +385,14 @@ impl Front {
         let (from_client, mut to_client) = split(pipe);
         let (from_broker, mut to_broker) = stream.into_split();
         let mut handshake = None;
+        let mut refused = None;
         let has_left = {
             let mut from_client = BufReader::with_capacity(READ_BYTES, from_client);
             let mut from_broker = BufReader::with_capacity(READ_BYTES, from_broker);
             let mut down = std::pin::pin!(copy_buf(&mut from_broker, &mut to_client));
             tokio::select! {
-                _ = copy_buf(&mut from_client, &mut to_broker) => {
+                copied = copy_buf(&mut from_client, &mut to_broker) => {
+                    refused = copied.err().and_then(|error| refusal(&error));
                     let finishing = async {
                         if let Some(handshakes) = handshakes {
                             handshake = Some(handshakes.lock().await);
@@ -409,9 +408,14 @@ impl Front {
         };
         let reason = if has_left || is_v5 { farewell.reason().await } else { None };
         drop(handshake);
-        bid_farewell(&mut to_client, is_v5, reason.filter(|_| !has_left)).await;
+        bid_farewell(&mut to_client, is_v5, refused.or(reason.filter(|_| !has_left))).await;
         Ok(())
     }
+}
+
+/// The reason code for a client that was stopped in the middle; `None` for one that is gone.
+fn refusal(error: &std::io::Error) -> Option<u8> {
+    error.get_ref().is_some_and(|error| error.is::<PacketTooLarge>()).then_some(PACKET_TOO_LARGE)
 }
 
 /// A held session with its connections.
@@ -476,7 +480,8 @@ impl Running<'_> {
                     self.held.let_go(now);
                     break;
                 }
-                Step::FromClient(Ok(0) | Err(_)) | Step::ToClient(Ok(0) | Err(_)) => self.drop_client(None),
+                Step::FromClient(Err(error)) => self.drop_client(refusal(&error)),
+                Step::FromClient(Ok(0)) | Step::ToClient(Ok(0) | Err(_)) => self.drop_client(None),
                 Step::FromClient(Ok(length)) => self.hear_client(&from_client[..length]),
                 Step::ToClient(Ok(length)) => self.held.client_took(length),
                 Step::FromBroker(Ok(0) | Err(_)) | Step::ToBroker(Ok(0) | Err(_)) => is_broken = true,

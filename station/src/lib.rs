@@ -20,7 +20,9 @@
 mod broker;
 mod diffusion;
 mod front;
+mod gate;
 mod held;
+mod meter;
 mod options;
 mod retained;
 mod transmit;
@@ -33,7 +35,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -41,10 +42,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
+use crate::gate::{Entrance, Gate};
 use crate::transmit::Transmission;
 use crate::web::{App, Web};
 
-pub use crate::options::Options;
+pub use crate::options::{Limits, Options};
 pub use crate::users::{LineFault, Users, UsersError, hash_password};
 pub use crate::web::DistError;
 
@@ -121,7 +123,9 @@ impl Station {
         };
         let listener = TcpListener::bind(options.http).await.map_err(bind)?;
         let http = listener.local_addr().map_err(bind)?;
-        let broker = Broker::start(options.mqtt, users).await?;
+        let limits = options.limits;
+        let gate = Gate::new(limits.max_connections.get() as usize, limits.max_per_address.get() as usize);
+        let broker = Broker::start(options.mqtt, users, gate.clone(), limits).await?;
 
         let stop = CancellationToken::new();
         let sockets = TaskTracker::new();
@@ -130,16 +134,15 @@ impl Station {
             app,
             allowed_origins: options.allow_origin.clone(),
             is_loopback: http.ip().is_loopback(),
+            limits,
+            gate: gate.clone(),
             front: broker.front.clone(),
             dropped: Arc::clone(&broker.dropped),
             stop: stop.clone(),
             sockets: sockets.clone(),
         });
-        let listener = listener.tap_io(|stream| {
-            // Fails only on a connection that is already gone.
-            let _ = stream.set_nodelay(true);
-        });
-        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let served =
+            axum::serve(Entrance { listener, gate }, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
         let web = tokio::spawn(served.into_future());
         let transmission = script.map(|script| {
             let own_user = broker.own_user.clone();

@@ -1,11 +1,13 @@
 //! What may be said on the command line, and what of it is refused before anything is opened.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Parser;
 
 use crate::StartError;
+use crate::broker::LARGEST_PACKET_BYTES;
 
 /// An MQTT broker, its WebSocket paths, the web app and a sample transmission, in one program.
 #[derive(Clone, Debug, Parser)]
@@ -38,6 +40,45 @@ pub struct Options {
     /// Read a password from standard input, print its hash for the --users file, and end
     #[arg(long)]
     pub hash_password: bool,
+
+    /// What clients may take of the station.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// What clients may take of a station.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Limits {
+    /// Most connections at once, over all ports; further ones are closed
+    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_connections)]
+    pub max_connections: NonZeroU32,
+
+    /// Most connections at once from one address (of IPv6: from one /64)
+    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_per_address)]
+    pub max_per_address: NonZeroU32,
+
+    /// Largest MQTT packet in bytes; who sends a larger one is closed with reason 0x95
+    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_packet,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_PACKET_BYTES)))]
+    pub max_packet: u32,
+
+    /// Most messages a second from one client; more wait, and none is lost
+    #[arg(long, value_name = "COUNT")]
+    pub max_rate: Option<NonZeroU32>,
+}
+
+impl Default for Limits {
+    /// Room for the thousand clients of a large event behind one address, and for as many again.
+    fn default() -> Self {
+        const CONNECTIONS: NonZeroU32 = NonZeroU32::new(2_400).expect("not zero");
+        const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
+        Self {
+            max_connections: CONNECTIONS,
+            max_per_address: PER_ADDRESS,
+            max_packet: LARGEST_PACKET_BYTES,
+            max_rate: None,
+        }
+    }
 }
 
 impl Options {

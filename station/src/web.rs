@@ -26,6 +26,8 @@ use tokio_util::task::TaskTracker;
 use crate::broker::LARGEST_PACKET_BYTES;
 use crate::diffusion::Profile;
 use crate::front::Front;
+use crate::gate::Gate;
+use crate::options::Limits;
 use crate::websocket;
 
 /// Most bytes of app that are read into memory: a built app is below 2 MB, so more means that
@@ -67,6 +69,8 @@ pub(crate) struct App {
 struct File {
     content: Bytes,
     kind: &'static str,
+    /// Its content never changes, because its name would.
+    is_named_by_content: bool,
     tag: HeaderValue,
     modified: SystemTime,
 }
@@ -139,8 +143,16 @@ impl File {
     fn new(path: &Path, content: Bytes, modified: SystemTime) -> Self {
         let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&content)[..12]));
         let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { content, kind: content_type(path), tag, modified }
+        Self { content, kind: content_type(path), is_named_by_content: is_named_by_content(path), tag, modified }
     }
+}
+
+/// Whether a name has the hash that Trunk writes into it: `page-1ed99b442fcba759_bg.wasm`.
+fn is_named_by_content(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = stem.strip_suffix("_bg").unwrap_or(stem);
+    let hash = stem.rsplit_once('-').map(|(_, hash)| hash).unwrap_or_default();
+    hash.len() == 16 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn content_type(path: &Path) -> &'static str {
@@ -193,6 +205,10 @@ pub(crate) struct Web {
     pub allowed_origins: Vec<String>,
     /// Whether only this machine can reach the web port.
     pub is_loopback: bool,
+    /// What a client may send.
+    pub limits: Limits,
+    /// Counts the connections of all ports.
+    pub gate: Gate,
     /// The way to the broker.
     pub front: Front,
     /// See [`crate::broker::Broker::dropped`].
@@ -222,14 +238,18 @@ async fn guard(State(policy): State<HeaderValue>, mut response: Response) -> Res
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     response
 }
 
 async fn health(State(web): State<Arc<Web>>) -> Response {
     let dropped = web.dropped.load(Ordering::Relaxed);
     let sockets = web.sockets.len();
-    let body = format!("{{\"status\":\"ok\",\"websockets\":{sockets},\"dropped\":{dropped}}}\n");
+    let (connections, refused) = (web.gate.open(), web.gate.refused());
+    let body = format!(
+        "{{\"status\":\"ok\",\"connections\":{connections},\"refused\":{refused},\
+         \"websockets\":{sockets},\"dropped\":{dropped}}}\n"
+    );
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
@@ -256,6 +276,9 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
     headers.insert(header::ETAG, packed.tag.clone());
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if file.is_named_by_content {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    }
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
@@ -283,10 +306,11 @@ fn open(web: &Web, profile: Profile, headers: &HeaderMap, upgrade: Upgrade) -> R
     if upgrade.selected_protocol().is_none() {
         return words(StatusCode::BAD_REQUEST, "Ask for the WebSocket subprotocol `mqtt` (MQTT 3.1.1 and 5.0).");
     }
+    let limits = web.limits;
     let (front, stop, token) = (web.front.clone(), web.stop.clone(), web.sockets.token());
     upgrade.max_message_size(LARGEST_PACKET_BYTES as usize).max_frame_size(LARGEST_PACKET_BYTES as usize).on_upgrade(
         move |socket| async move {
-            websocket::carry(socket, profile, front, stop).await;
+            websocket::carry(socket, profile, limits, front, stop).await;
             drop(token);
         },
     )

@@ -13,11 +13,13 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, split};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::diffusion::{Inspector, Profile};
 use crate::front::Front;
+use crate::meter::Pace;
+use crate::options::Limits;
 
 /// Largest read from the broker, and so the largest frame sent.
 const READ_BYTES: usize = 64 * 1024;
@@ -55,13 +57,14 @@ impl Ending {
 }
 
 /// Carries one client to the broker until either side ends it or the station stops.
-pub(crate) async fn carry(socket: WebSocket, profile: Profile, front: Front, stop: CancellationToken) {
+pub(crate) async fn carry(socket: WebSocket, profile: Profile, limits: Limits, front: Front, stop: CancellationToken) {
     let (mut to_client, mut from_client) = socket.split();
     let (mut from_broker, mut to_broker) = split(front.open(profile));
-    let mut inspector = Inspector::new(profile);
+    let mut inspector = Inspector::new(profile, limits.max_packet);
+    let pace = Pace::new(limits.max_rate, Instant::now());
 
     let ending = {
-        let up = pin!(pass_up(&mut from_client, &mut to_broker, &mut inspector));
+        let up = pin!(pass_up(&mut from_client, &mut to_broker, &mut inspector, pace));
         let mut down = pin!(pass_down(&mut from_broker, &mut to_client));
         tokio::select! {
             ending = up => {
@@ -78,7 +81,7 @@ pub(crate) async fn carry(socket: WebSocket, profile: Profile, front: Front, sto
     };
 
     let last_word = match ending {
-        Ending::Refused(answer) => Some(Bytes::from_static(answer)),
+        Ending::Refused(answer @ [_, ..]) => Some(Bytes::from_static(answer)),
         Ending::Stopping if inspector.expects_farewell() => Some(Bytes::from_static(SHUTTING_DOWN)),
         _ => None,
     };
@@ -99,6 +102,7 @@ async fn pass_up(
     from_client: &mut SplitStream<WebSocket>,
     to_broker: &mut WriteHalf<DuplexStream>,
     inspector: &mut Inspector,
+    mut pace: Pace,
 ) -> Ending {
     let deadline = Instant::now() + LONGEST_SILENCE;
     let ending = loop {
@@ -123,6 +127,9 @@ async fn pass_up(
         }
         if let Some(answer) = passage.refusal {
             break Ending::Refused(answer);
+        }
+        if let Some(due) = pace.take(passage.messages, Instant::now()) {
+            sleep_until(due).await;
         }
         if inspector.has_left() {
             // The server closes when the client doesn't [MQTT-3.14.4-3].

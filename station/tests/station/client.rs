@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// Longer than anything here takes, so that a hang fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -59,6 +59,12 @@ impl Client {
         let connack = client.packet().await.unwrap();
         assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
         client
+    }
+
+    /// Connects over TCP; `false` if the station closes before it answers.
+    pub async fn try_connect(&mut self, version: Version, id: &str) -> bool {
+        let Pipe::Tcp(stream) = &mut self.pipe else { panic!("only over TCP") };
+        stream.write_all(&connect(version, id, None)).await.is_ok() && self.packet().await.is_some()
     }
 
     /// Subscribes and returns what was granted.

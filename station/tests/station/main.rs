@@ -5,6 +5,7 @@
 mod client;
 mod diffusion;
 mod held;
+mod limits;
 mod mqtt;
 mod start;
 mod transmit;
@@ -13,7 +14,7 @@ mod web;
 
 use std::path::PathBuf;
 
-use mqtt_crawl_station::{Options, Station};
+use mqtt_crawl_station::{Limits, Options, Station};
 
 /// Options on free ports of this machine, with nothing else asked for.
 fn quiet() -> Options {
@@ -25,6 +26,7 @@ fn quiet() -> Options {
         users: None,
         allow_origin: Vec::new(),
         hash_password: false,
+        limits: Limits::default(),
     }
 }
 

@@ -1,0 +1,96 @@
+//! What clients may take of a station, and that it goes on serving those who keep to it.
+
+use mqtt_crawl_station::{Limits, Options, Station};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::client::{Client, PATIENCE, Version, Way, publish};
+use super::quiet;
+use Version::{V5, V311};
+
+async fn limited(limits: Limits) -> Station {
+    Station::start(&Options { limits, ..quiet() }).await.unwrap()
+}
+
+/// Sees that the station closes a connection without a word.
+async fn is_closed(mut stream: TcpStream) -> bool {
+    let mut answer = Vec::new();
+    matches!(stream.read_to_end(&mut answer).await, Ok(0) | Err(_)) && answer.is_empty()
+}
+
+async fn check_round_trip(client: &mut Client, topic: &str) {
+    client.subscribe(V5, topic, 0).await;
+    client.send(&publish(V5, topic, 0, 0, b"still here")).await;
+    assert!(client.packet().await.unwrap().ends_with(b"still here"));
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_closed_and_the_others_served() {
+    let limits = Limits { max_connections: 2.try_into().unwrap(), ..Limits::default() };
+    let station = limited(limits).await;
+    let mut first = Client::connected(&station, Way::Mqtt, V5, "first").await;
+    let second = Client::connected(&station, Way::Tcp, V5, "second").await;
+    for address in [station.http(), station.mqtt()].into_iter().cycle().take(100) {
+        assert!(is_closed(TcpStream::connect(address).await.unwrap()).await);
+    }
+    check_round_trip(&mut first, "full").await;
+    drop(second);
+    // Its place is free once the station has seen that it left.
+    let returning = async {
+        loop {
+            let mut third = Client::open(&station, Way::Tcp).await;
+            if third.try_connect(V5, "third").await {
+                return third;
+            }
+        }
+    };
+    let mut third = timeout(PATIENCE, returning).await.expect("the place is never free");
+    check_round_trip(&mut third, "room").await;
+    station.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_may_not_take_all() {
+    let limits = Limits { max_per_address: 1.try_into().unwrap(), ..Limits::default() };
+    let station = limited(limits).await;
+    let mut first = Client::connected(&station, Way::Tcp, V5, "first").await;
+    assert!(is_closed(TcpStream::connect(station.mqtt()).await.unwrap()).await);
+    check_round_trip(&mut first, "alone").await;
+    station.stop().await;
+}
+
+#[tokio::test]
+async fn too_large_a_packet_is_refused_with_its_reason() {
+    let station = limited(Limits { max_packet: 1_000, ..Limits::default() }).await;
+    for (way, version) in [(Way::Tcp, V5), (Way::Mqtt, V5), (Way::Diffusion, V5), (Way::Tcp, V311), (Way::Mqtt, V311)] {
+        let mut client = Client::connected(&station, way, version, "large").await;
+        client.send(&publish(version, "large", 0, 0, &[b'x'; 2_000])).await;
+        if version == V5 {
+            assert_eq!(client.packet().await.unwrap(), [0xE0, 2, 0x95, 0], "{way:?}");
+        }
+        assert_eq!(client.packet().await, None, "{way:?} {version:?}");
+    }
+    let mut client = Client::connected(&station, Way::Tcp, V5, "small").await;
+    check_round_trip(&mut client, "small").await;
+    station.stop().await;
+}
+
+/// How long they wait is the meter's to say, and tested there with times of the test's own.
+#[tokio::test]
+async fn messages_beyond_the_rate_are_not_lost() {
+    const MESSAGES: u32 = 300;
+    let limits = Limits { max_rate: Some(200.try_into().unwrap()), ..Limits::default() };
+    let station = limited(limits).await;
+    for way in [Way::Tcp, Way::Mqtt] {
+        let mut client = Client::connected(&station, way, V5, "fast").await;
+        client.subscribe(V5, "fast", 0).await;
+        let burst: Vec<u8> =
+            (0..MESSAGES).flat_map(|number| publish(V5, "fast", 0, 0, &number.to_be_bytes())).collect();
+        client.send(&burst).await;
+        for number in 0..MESSAGES {
+            assert!(client.packet().await.unwrap().ends_with(&number.to_be_bytes()), "{way:?} {number}");
+        }
+    }
+    station.stop().await;
+}
