@@ -256,7 +256,9 @@ fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<Heard>>>) {
     let url = Url::create_object_url_with_blob(&blob).expect("a URL");
     let heard = Rc::new(RefCell::new(Vec::new()));
     let ear = Rc::clone(&heard);
-    let link = WorkerLink::start(Box::leak(url.into_boxed_str()), clock(), move |word| ear.borrow_mut().push(word));
+    let link = WorkerLink::start(Box::leak(url.into_boxed_str()), Array::new(), clock(), move |word| {
+        ear.borrow_mut().push(word);
+    });
     (link, heard)
 }
 
@@ -292,6 +294,7 @@ fn echo() -> String {
     let ready: Vec<_> = ready.to_vec().iter().map(u8::to_string).collect();
     format!(
         "onmessage = ({{ data }}) => {{
+            if (Array.isArray(data)) return;
             if (data instanceof MessagePort) data.onmessage = (event) => data.postMessage(event.data);
             else postMessage(new Blob([data]));
         }};

@@ -18,7 +18,7 @@ pub enum Command {
     /// Connect with these settings, instead of whatever is connected now.
     Connect(ConnectRequest),
     /// The finer settings of every connection from the next wish on.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Refine(Box<More>),
     /// Connect although another tab of this browser is connected with the same
     /// client identifier, which stopped this one: that one lets go.
@@ -35,14 +35,14 @@ pub enum Command {
     /// The browser says that this computer has no network.
     Offline,
     /// Publish a message, now or as soon as there is a connection.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Publish(PublishRequest),
     /// Keep this subscription, now and on every later connection. The same
     /// filter again takes other options.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Subscribe(SubscribeRequest),
     /// End the subscription of this filter.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Unsubscribe(String),
     /// Look for the messages that this text lets through; empty lets through
     /// all.
@@ -65,16 +65,16 @@ pub enum Command {
     Pull(Pull),
     /// The panels want their next update as soon as there is something new:
     /// at most one a frame. A pull takes the place of one that still waits.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     PullPanels(Glance),
     /// The kept messages as NDJSON.
     Export,
     /// Keep these messages of an earlier log, with their times and, where the
     /// log is empty, their numbers. The crawl doesn't tell them.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Import(Vec<OwnedMessage>),
     /// These messages of an earlier log arrive now, as if a broker sent them.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Replay(Vec<OwnedMessage>),
 }
 

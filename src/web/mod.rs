@@ -1,9 +1,10 @@
 //! Everything that needs a browser.
 //!
-//! Three programs live here. The worker owns the socket, the engine and its
-//! timer, and only moves bytes. The page renders, holds no message it doesn't
-//! show, and asks for news at most once a frame. The panels are what opens by a
-//! click; they are loaded then, and speak to the worker themselves:
+//! Two programs live here, and the first of them runs twice. As the worker it
+//! owns the socket, the engine and its timer, and only moves bytes. As the page
+//! it renders, holds no message it doesn't show, and asks for news at most once
+//! a frame. The panels are what opens by a click; they are loaded then, and
+//! speak to the worker themselves:
 //!
 //! - [`wire`]: the one format between them and the worker.
 //! - [`hail`]: what page and panels call out to each other.
@@ -21,34 +22,34 @@
 //! - [`panels`]: the finer settings, and sending messages.
 
 pub mod clock;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod console;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod crawl;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod css;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod form;
-#[cfg(any(feature = "page", feature = "panels"))]
+#[cfg(any(feature = "app", feature = "panels"))]
 pub mod hail;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod offline;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod page;
 #[cfg(feature = "panels")]
 pub mod panels;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod panels_link;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod parts;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod status;
-#[cfg(any(feature = "page", feature = "panels"))]
+#[cfg(any(feature = "app", feature = "panels"))]
 pub mod storage;
-#[cfg(feature = "worker")]
+#[cfg(feature = "app")]
 pub mod store;
 pub mod wire;
-#[cfg(feature = "worker")]
+#[cfg(feature = "app")]
 pub mod worker;
-#[cfg(feature = "page")]
+#[cfg(feature = "app")]
 pub mod worker_link;

@@ -52,9 +52,8 @@ const FLOOD_MS: u32 = 80;
 const COPIED_MS: u32 = 2_000;
 
 /// Starts the page.
-pub fn run() {
+pub fn run(browser: Browser) {
     console_error_panic_hook::set_once();
-    let Some(browser) = web_sys::window() else { return };
     let Some(performance) = browser.performance() else { return };
     if let Some(loading) = browser.document().and_then(|document| document.get_element_by_id("loading")) {
         loading.remove();
@@ -764,11 +763,16 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let inner = Rc::new_cyclic(|this: &std::rc::Weak<Inner>| {
         let (to_hear, to_move) = (this.clone(), this.clone());
         Inner {
-            worker: WorkerLink::start(worker_link::SCRIPT, clock.clone(), move |heard| {
-                if let Some(inner) = to_hear.upgrade() {
-                    inner.hear(heard);
-                }
-            }),
+            worker: WorkerLink::start(
+                worker_link::SCRIPT,
+                worker_link::program(&document()),
+                clock.clone(),
+                move |heard| {
+                    if let Some(inner) = to_hear.upgrade() {
+                        inner.hear(heard);
+                    }
+                },
+            ),
             console: Console::new(move |wish| {
                 if let Some(inner) = to_move.upgrade() {
                     inner.grant(wish);

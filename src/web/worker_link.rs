@@ -11,7 +11,10 @@ use std::time::Duration;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, ErrorEvent, Event, MessageChannel, MessageEvent, MessagePort, Worker};
+use web_sys::{
+    Blob, Document, ErrorEvent, Event, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker,
+    WorkerOptions, WorkerType,
+};
 
 use super::clock::Clock;
 use super::wire::{self, FromWorker};
@@ -19,7 +22,7 @@ use crate::engine::command::Command;
 use crate::engine::update::Update;
 use crate::time::Instant;
 
-/// The loader that Trunk writes beside the worker; relative to the page.
+/// What starts the program as a worker; relative to the page.
 pub const SCRIPT: &str = "worker_loader.js";
 
 /// A worker that dies this often within [`DEATHS_SPAN`] isn't started again:
@@ -62,6 +65,7 @@ pub struct WorkerLink(Rc<RefCell<Inner>>);
 struct Inner {
     this: Weak<RefCell<Inner>>,
     script: &'static str,
+    program: Array,
     clock: Clock,
     hear: Rc<dyn Fn(Heard)>,
     running: Option<Running>,
@@ -86,13 +90,15 @@ impl Drop for Running {
 }
 
 impl WorkerLink {
-    /// Starts the worker of this script; `hear` is told of everything it says
-    /// and of its death, never from within a call to the link.
-    pub fn start(script: &'static str, clock: Clock, hear: impl Fn(Heard) + 'static) -> Self {
+    /// Starts the worker of this script and hands it its [`program`]; `hear` is
+    /// told of everything it says and of its death, never from within a call to
+    /// the link.
+    pub fn start(script: &'static str, program: Array, clock: Clock, hear: impl Fn(Heard) + 'static) -> Self {
         let link = Self(Rc::new_cyclic(|this| {
             RefCell::new(Inner {
                 this: this.clone(),
                 script,
+                program,
                 clock,
                 hear: Rc::new(hear),
                 running: None,
@@ -144,11 +150,22 @@ impl WorkerLink {
     }
 }
 
+/// The program that runs here, for another thread: where its script is, which
+/// Trunk names after its content, and the module as it was compiled, so that a
+/// worker neither fetches nor compiles it again.
+pub fn program(document: &Document) -> Array {
+    let script = document.query_selector("link[rel=modulepreload]").ok().flatten();
+    let script = script.and_then(|link| link.dyn_into().ok()).map(|link: HtmlLinkElement| link.href());
+    Array::of2(&script.into(), &wasm_bindgen::module())
+}
+
 impl Inner {
     fn start(&mut self) {
         // Its URL is fixed, so the constructor throws only where workers are
         // forbidden altogether.
-        match Worker::new(self.script) {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        match Worker::new_with_options(self.script, &options) {
             Ok(worker) => self.running = Some(self.listen_to(worker)),
             Err(_) => {
                 let words = "This browser lets the page start no worker, and without one it can't run. \
@@ -175,6 +192,8 @@ impl Inner {
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        // Fails only for what can't be cloned, and a compiled module can.
+        let _ = worker.post_message(&self.program);
         let this = self.this.clone();
         let slow = Timeout::new(SLOW_START_MS, move || tell(&this, Some(Heard::Slow)));
         Running { worker, waiting: Some(Vec::new()), _slow: slow, _on_message: on_message, _on_error: on_error }

@@ -9,12 +9,12 @@ use crate::repo::Repo;
 use crate::run::{heading, in_words, run};
 use crate::setup::Tools;
 
-/// Builds page, worker, style and fonts into `dist/`.
+/// Builds app, panels, style and fonts into `dist/`.
 ///
 /// Trunk may not reach for the network: `setup` has put everything in place, and a build that
 /// downloads is one that fails on somebody's train.
 pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
-    heading("dist: page and worker (about 4 minutes the first time, seconds after)");
+    heading("dist: app and panels (about 4 minutes the first time, seconds after)");
     let started = Instant::now();
     if !repo.root().join("index.html").exists() {
         bail!("index.html is missing in {}", repo.root().display());

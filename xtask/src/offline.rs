@@ -41,7 +41,7 @@ pub fn write(repo: &Repo) -> Result<()> {
     fs::write(dist.join(SCRIPT), script).context("writing the service worker")
 }
 
-/// Whether Trunk named a file after its content: `base-2bfe42f939823590.css`, `page-1ed99b442fcba759_bg.wasm`.
+/// Whether Trunk named a file after its content: `base-2bfe42f939823590.css`, `app-1ed99b442fcba759_bg.wasm`.
 fn is_hashed(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let stem = stem.strip_suffix("_bg").unwrap_or(&stem);
@@ -59,7 +59,7 @@ mod tests {
         check("base-2bfe42f939823590.css", true);
         // A hash may begin with a zero, which Trunk leaves out.
         check("form-588d9868b16672b.css", true);
-        check("page-1ed99b442fcba759_bg.wasm", true);
+        check("app-1ed99b442fcba759_bg.wasm", true);
         check("panels_bg.wasm", false);
         check("worker_loader.js", false);
         check("fonts/news-cycle-basic-700-normal.woff2", false);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::repo::{Repo, files_below};
 
-/// Page and worker wasm, JavaScript, style and fonts, brotli, in bytes.
+/// The app's wasm, JavaScript, style and fonts, brotli, in bytes.
 const BUDGET_BYTES: u64 = 300_000;
 
 /// What a browser loads to show the page; pictures, texts and licences come later or never.
