@@ -1,5 +1,7 @@
 //! `cargo xtask dist`: the static site.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +10,7 @@ use crate::offline;
 use crate::repo::Repo;
 use crate::run::{heading, in_words, run};
 use crate::setup::Tools;
+use crate::shrink;
 
 /// Builds app, panels, style and fonts into `dist/`.
 ///
@@ -24,9 +27,24 @@ pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
         .args(["--skip-version-check", "build", "--offline", "true", "--locked", "true"])
         // Trunk reads NO_COLOR as a boolean and refuses the customary `1`.
         .env_remove("NO_COLOR")
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", without_paths_of_this_machine()?)
         .current_dir(repo.root()))
     .context("building the site")?;
+    shrink::programs(repo)?;
     offline::write(repo)?;
     println!("dist: {} built in {}", repo.dist().display(), in_words(started.elapsed()));
     Ok(())
+}
+
+/// Flags for a program that comes out the same wherever it is built: panics tell of places in source
+/// files, and these stand in a folder of whoever builds.
+fn without_paths_of_this_machine() -> Result<String> {
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let output = rustc.args(["--print", "sysroot"]).output().context("running rustc")?;
+    let library = PathBuf::from(String::from_utf8(output.stdout)?.trim()).join("lib/rustlib/src/rust");
+    let home = std::env::home_dir().unwrap_or_default();
+    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    let flags =
+        [library, cargo_home.join("registry/src")].map(|path| format!("--remap-path-prefix={}=", path.display()));
+    Ok(flags.join(" "))
 }

@@ -15,6 +15,7 @@ mod offline;
 mod repo;
 mod run;
 mod setup;
+mod shrink;
 mod size;
 mod suites;
 
