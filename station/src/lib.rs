@@ -3,7 +3,7 @@
 //! it), the built app, and a sample transmission.
 //!
 //! ```text
-//! browser ── web ──┬─ files of --dist
+//! browser ── web ──┬─ files of --dist, or of the app inside the program
 //!                  ├─ /mqtt ───────┐
 //!                  └─ /diffusion ──┤ websocket: bytes as they come, both ways
 //!                                  ▼
@@ -17,6 +17,8 @@
 //! can't use it; every queue ends, in length or, where the broker library has no length, in time;
 //! what is dropped is counted and said.
 
+mod app;
+mod archive;
 mod broker;
 mod diffusion;
 mod front;
@@ -41,14 +43,16 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::App;
 use crate::broker::Broker;
 use crate::gate::{Entrance, Gate};
 use crate::transmit::Transmission;
-use crate::web::{App, Web};
+use crate::web::Web;
 
+pub use crate::app::DistError;
+pub use crate::archive::{ArchiveError, embed};
 pub use crate::options::{Limits, Options};
 pub use crate::users::{LineFault, Users, UsersError, hash_password};
-pub use crate::web::DistError;
 
 /// How long open connections may take to end once the station is being stopped.
 const LONGEST_STOP: Duration = Duration::from_secs(2);
@@ -88,6 +92,9 @@ pub enum StartError {
     /// The directory of `--dist` can't be served.
     #[error(transparent)]
     Dist(#[from] DistError),
+    /// The app at the end of the program's own file can't be used.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The file of `--users` can't be used.
     #[error(transparent)]
     Users(#[from] UsersError),
@@ -112,7 +119,10 @@ impl Station {
     /// directory that can't be used, a port that is taken.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
         options.check_reach()?;
-        let app = options.dist.as_deref().map(App::read).transpose()?;
+        let app = match &options.dist {
+            Some(directory) => Some(App::new(&app::read_files(directory)?)),
+            None => archive::own_app()?,
+        };
         let users = options.users.as_deref().map(Users::read).transpose()?;
         let script = options.transmit.as_deref().map(transmit::Script::read).transpose()?;
 

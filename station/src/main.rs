@@ -1,16 +1,21 @@
 //! The command line of the station: reads options, starts it, and stops it on a signal.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use mqtt_crawl_station::{Options, Station, hash_password};
+use mqtt_crawl_station::{Options, Station, embed, hash_password};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome = if options.hash_password { print_hash() } else { run(&options) };
+    let outcome = match (&options.dist, &options.embed) {
+        _ if options.hash_password => print_hash(),
+        (Some(directory), Some(target)) => print_embedded(directory, target),
+        _ => run(&options),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -27,6 +32,13 @@ fn print_hash() -> anyhow::Result<()> {
     let password = password.trim_end_matches(['\r', '\n']);
     anyhow::ensure!(!password.is_empty(), "no password on standard input");
     println!("{}", hash_password(password.as_bytes())?);
+    Ok(())
+}
+
+/// Makes a program with the app inside.
+fn print_embedded(directory: &Path, target: &Path) -> anyhow::Result<()> {
+    let bytes = embed(directory, target)?;
+    println!("{} has the app of {} inside, in {} kB", target.display(), directory.display(), bytes.div_ceil(1000));
     Ok(())
 }
 

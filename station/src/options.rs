@@ -21,9 +21,14 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1883", value_parser = address)]
     pub mqtt: SocketAddr,
 
-    /// The built app (made by `cargo xtask dist`); without it only MQTT is served
+    /// The built app (made by `cargo xtask dist`), instead of the one inside this program; with neither
+    /// only MQTT is served
     #[arg(long, value_name = "DIR")]
     pub dist: Option<PathBuf>,
+
+    /// Write a copy of this program that has the app of --dist inside, and end
+    #[arg(long, value_name = "FILE", requires = "dist")]
+    pub embed: Option<PathBuf>,
 
     /// A dialogue script to send to the topic StarWars, a line a second, over and over
     #[arg(long, value_name = "FILE")]

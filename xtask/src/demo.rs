@@ -35,6 +35,7 @@ pub fn up(repo: &Repo) -> Result<()> {
     let tools = setup::install(repo, Scope::Web)?;
     dist::build(repo, &tools)?;
     build_programs(repo)?;
+    let program = dist::embed(repo)?;
 
     let interrupted = on_interrupt()?;
     let script = script(repo)?;
@@ -43,11 +44,9 @@ pub fn up(repo: &Repo) -> Result<()> {
     heading("demo");
     let station = children.start(
         "station",
-        Command::new(repo.release_program("mqtt-crawl-station"))
+        Command::new(program)
             .args(["--http", &free_address(HTTP_PORT)?.to_string()])
             .args(["--mqtt", &free_address(MQTT_PORT)?.to_string()])
-            .arg("--dist")
-            .arg(repo.dist())
             .stdout(Stdio::piped()),
     )?;
     let (http, mqtt) = listening_addresses(station)?;

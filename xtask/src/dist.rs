@@ -1,5 +1,6 @@
-//! `cargo xtask dist`: the static site.
+//! `cargo xtask dist`: the static site, and the station with the site inside.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -47,4 +48,20 @@ fn without_paths_of_this_machine() -> Result<String> {
     let flags =
         [library, cargo_home.join("registry/src")].map(|path| format!("--remap-path-prefix={}=", path.display()));
     Ok(flags.join(" "))
+}
+
+/// Puts the site that was just built into the station that was just built; returns the program,
+/// which needs no other file.
+pub fn embed(repo: &Repo) -> Result<PathBuf> {
+    heading("dist: the station with the site inside");
+    let target = repo.station_with_site();
+    let folder = target.parent().context("the target folder has a parent")?;
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    run(Command::new(repo.release_program("mqtt-crawl-station"))
+        .arg("--dist")
+        .arg(repo.dist())
+        .arg("--embed")
+        .arg(&target))
+    .context("putting the site into the station")?;
+    Ok(target)
 }

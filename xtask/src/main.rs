@@ -3,7 +3,7 @@
 //! | command | what it does |
 //! |---|---|
 //! | `setup` | installs what building and testing need and this machine lacks |
-//! | `dist` | builds the static site into `dist/` |
+//! | `dist` | builds the static site into `dist/`, and a station with the site inside |
 //! | `demo` | builds and starts everything on this machine, prints the link |
 //! | `test` | every check there is; its last line counts them |
 //! | `bench` | how fast it is |
@@ -51,7 +51,7 @@ enum Command {
         /// What to measure instead of everything
         only: Vec<String>,
     },
-    /// Build the static site into dist/
+    /// Build the static site into dist/, and a station that has it inside
     Dist,
 }
 
@@ -74,6 +74,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Dist => {
             let tools = setup::install(&repo, setup::Scope::Web)?;
             dist::build(&repo, &tools)?;
+            demo::build_programs(&repo)?;
+            println!("dist: {} has the site inside and needs no other file", dist::embed(&repo)?.display());
         }
         Command::Demo => demo::up(&repo)?,
         Command::Bench { only } => bench::measure(&repo, &only)?,

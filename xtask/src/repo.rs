@@ -50,6 +50,11 @@ impl Repo {
         self.root.join("dist")
     }
 
+    /// The station with the site inside, as it goes to an event.
+    pub fn station_with_site(&self) -> PathBuf {
+        self.target.join("dist").join(format!("mqtt-crawl-station{}", std::env::consts::EXE_SUFFIX))
+    }
+
     /// A program of the workspace, built by `--release`.
     pub fn release_program(&self, name: &str) -> PathBuf {
         self.target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))

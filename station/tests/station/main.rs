@@ -4,6 +4,7 @@
 
 mod client;
 mod diffusion;
+mod embedded;
 mod held;
 mod limits;
 mod mqtt;
@@ -22,6 +23,7 @@ fn quiet() -> Options {
         http: "127.0.0.1:0".parse().unwrap(),
         mqtt: "127.0.0.1:0".parse().unwrap(),
         dist: None,
+        embed: None,
         transmit: None,
         users: None,
         allow_origin: Vec::new(),

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::{file, quiet, station};
 
 /// One request on a connection of its own; the head and the body of the answer.
-async fn request(address: SocketAddr, line: &str, headers: &[&str]) -> (String, String) {
+pub async fn request(address: SocketAddr, line: &str, headers: &[&str]) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let headers = headers.iter().map(|header| format!("{header}\r\n")).collect::<String>();
     let request = format!("{line} HTTP/1.1\r\n{headers}\r\n");
@@ -79,6 +79,7 @@ async fn files_come_with_their_types_and_guards() {
     for (name, content) in [("page.wasm", "wasm"), ("nested/a.js", "run"), ("b.css", "long"), ("b.css.br", "short")]
         .into_iter()
         .chain([("page-1ed99b442fcba759_bg.wasm", "wasm"), ("b-0123456789abcdef.css", "long")])
+        .chain([("service-worker.js", "work"), ("app.webmanifest", "{}")])
     {
         file(&format!("dist/{name}"), content);
     }
@@ -92,6 +93,7 @@ async fn files_come_with_their_types_and_guards() {
         ("/", "text/html; charset=utf-8", INDEX),
         ("/index.html?x=1", "text/html; charset=utf-8", INDEX),
         ("/page.wasm", "application/wasm", "wasm"),
+        ("/app.webmanifest", "application/manifest+json", "{}"),
         ("/nested/a.js", "text/javascript; charset=utf-8", "run"),
         ("/b.css", "text/css; charset=utf-8", "long"),
     ] {
@@ -117,6 +119,7 @@ async fn files_come_with_their_types_and_guards() {
         ("/page-1ed99b442fcba759_bg.wasm", "public, max-age=31536000, immutable"),
         ("/b-0123456789abcdef.css", "public, max-age=31536000, immutable"),
         ("/page.wasm", "no-cache"),
+        ("/service-worker.js", "no-cache"),
         ("/", "no-cache"),
     ] {
         let (head, _) = fetch(&format!("GET {path}"), &[]).await;
@@ -153,7 +156,7 @@ async fn a_file_that_has_not_changed_is_not_sent_again() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let tag = answer.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
-    let condition = format!("If-None-Match: {tag}");
+    let condition = format!("If-None-Match: \"another\", W/{tag}");
     let (head, body) = request(station.http(), "GET /", &["Host: x", "Connection: close", &condition]).await;
     assert!(head.starts_with("http/1.1 304"), "{head}");
     assert_eq!(body, "");

@@ -1,0 +1,298 @@
+//! The built app, in memory: from the directory of `--dist` or from the end of this program's own
+//! file (see [`crate::archive`]), with what browsers are told of each file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use axum::body::Bytes;
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+
+/// Most bytes of app that are read into memory: a built app is below 3 MB, so more means that
+/// `--dist` names something else.
+const LARGEST_APP_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The content codings that a file may be there in, the best first, and how its name ends then.
+pub(crate) const CODINGS: [Coding; 2] = [Coding { name: "br", ending: ".br" }, Coding { name: "gzip", ending: ".gz" }];
+
+/// A way in which content is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coding {
+    /// Its name in HTTP.
+    pub name: &'static str,
+    /// What is appended to the name of a file.
+    pub ending: &'static str,
+}
+
+/// Why the directory of the app can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum DistError {
+    /// There is no built app.
+    #[error("{0} holds no index.html; build the app with `cargo xtask dist`, or leave --dist out to serve MQTT only")]
+    NoIndex(PathBuf),
+    /// There is far more than an app.
+    #[error("{0} holds more than 64 MiB; --dist wants the directory that `cargo xtask dist` makes")]
+    TooLarge(PathBuf),
+    /// Reading failed.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The files of an app by their path from its root, such as `/index.html`. A compressed one stands
+/// beside its original.
+pub(crate) type Files = BTreeMap<String, Bytes>;
+
+/// Reads everything below the directory named by `--dist`, but for compressed files that are older
+/// than their originals.
+pub(crate) fn read_files(directory: &Path) -> Result<Files, DistError> {
+    if !directory.join("index.html").is_file() {
+        return Err(DistError::NoIndex(directory.to_owned()));
+    }
+    let mut files = Files::new();
+    let mut times: HashMap<String, SystemTime> = HashMap::new();
+    let mut bytes_left = LARGEST_APP_BYTES;
+    let mut pending = vec![(directory.to_owned(), String::from("/"))];
+    while let Some((directory_here, prefix)) = pending.pop() {
+        let unreadable = |source| DistError::Unreadable { path: directory_here.clone(), source };
+        for entry in std::fs::read_dir(&directory_here).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let path = entry.path();
+            let unreadable = |source| DistError::Unreadable { path: path.clone(), source };
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let metadata = std::fs::metadata(&path).map_err(unreadable)?;
+            if metadata.is_dir() {
+                pending.push((path, format!("{name}/")));
+                continue;
+            }
+            let too_large = || DistError::TooLarge(directory.to_owned());
+            bytes_left = bytes_left.checked_sub(metadata.len()).ok_or_else(too_large)?;
+            times.insert(name.clone(), metadata.modified().map_err(unreadable)?);
+            files.insert(name, std::fs::read(&path).map_err(unreadable)?.into());
+        }
+    }
+    files.retain(|name, _| original(name).and_then(|name| times.get(name)).is_none_or(|time| times[name] >= *time));
+    Ok(files)
+}
+
+/// The name of what a compressed file was made of.
+fn original(name: &str) -> Option<&str> {
+    CODINGS.iter().find_map(|coding| name.strip_suffix(coding.ending))
+}
+
+/// The built app. What wasn't there at the start can't be asked for, so no request's path ever
+/// meets the file system.
+#[derive(Debug, Default)]
+pub(crate) struct App {
+    files: HashMap<String, File>,
+    /// `Content-Security-Policy` sources for the scripts that stand in index.html itself.
+    inline_scripts: Vec<String>,
+}
+
+/// A file, in all forms that it is there in.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// Its media type.
+    pub kind: &'static str,
+    /// Its content never changes, because its name would.
+    pub is_named_by_content: bool,
+    plain: Form,
+    packed: Vec<(Coding, Form)>,
+}
+
+/// What is sent for a file.
+#[derive(Debug)]
+pub(crate) struct Form {
+    pub content: Bytes,
+    /// Its `ETag`.
+    pub tag: HeaderValue,
+}
+
+impl App {
+    pub(crate) fn new(files: &Files) -> Self {
+        let index = files.get("/index.html").map(|index| String::from_utf8_lossy(index));
+        let inline_scripts = index.map(|index| inline_scripts(&index)).unwrap_or_default();
+        let is_packed = |name: &str| original(name).is_some_and(|name| files.contains_key(name));
+        let originals = files.iter().filter(|(name, _)| !is_packed(name));
+        let file = |(name, content): (&String, &Bytes)| {
+            let packed = CODINGS.iter().filter_map(|coding| {
+                let content = files.get(&format!("{name}{}", coding.ending))?;
+                Some((*coding, Form::new(content)))
+            });
+            let path = Path::new(name);
+            let file = File {
+                kind: content_type(path),
+                is_named_by_content: is_named_by_content(path),
+                plain: Form::new(content),
+                packed: packed.collect(),
+            };
+            (name.clone(), file)
+        };
+        Self { files: originals.map(file).collect(), inline_scripts }
+    }
+
+    pub(crate) fn find(&self, path: &str) -> Option<&File> {
+        self.files.get(if path == "/" { "/index.html" } else { path })
+    }
+
+    /// What pages of this origin may load and run.
+    pub(crate) fn security_policy(&self) -> String {
+        let scripts = self.inline_scripts.iter().map(|source| format!(" {source}")).collect::<String>();
+        // `connect-src` is open to every broker: choosing one is what the app is for. Style
+        // attributes are allowed, style elements are not.
+        format!(
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; \
+             connect-src 'self' ws: wss:; style-src 'self'; style-src-attr 'unsafe-inline'; \
+             font-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; \
+             form-action 'self'; frame-ancestors 'none'"
+        )
+    }
+}
+
+impl File {
+    /// The form that an `Accept-Encoding` wants most; of those it wants alike, the shortest.
+    pub(crate) fn form(&self, accepted: &str) -> (Option<Coding>, &Form) {
+        let mut best = (None, &self.plain);
+        // Whoever doesn't mention it takes it, but only if there is nothing better (RFC 9110, 12.5.3).
+        let mut highest = weight(accepted, "identity").unwrap_or(f32::MIN_POSITIVE);
+        for (coding, form) in self.packed.iter().rev() {
+            let weight = weight(accepted, coding.name).unwrap_or(0.0);
+            if weight > 0.0 && weight >= highest {
+                (best, highest) = ((Some(*coding), form), weight);
+            }
+        }
+        best
+    }
+}
+
+impl Form {
+    fn new(content: &Bytes) -> Self {
+        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(content)[..12]));
+        let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
+        Self { content: content.clone(), tag }
+    }
+
+    /// Whether an `If-None-Match` names it, so that whoever asks has it.
+    pub(crate) fn is_named_in(&self, condition: &str) -> bool {
+        condition.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag)
+    }
+}
+
+/// How much an `Accept-Encoding` wants a coding, from 0 to 1; `None` if it doesn't speak of it.
+fn weight(accepted: &str, coding: &str) -> Option<f32> {
+    let weight_of = |wanted: &str| {
+        accepted.split(',').find_map(|choice| {
+            let (name, parameter) = choice.split_once(';').unwrap_or((choice, ""));
+            let weight = parameter.trim().strip_prefix("q=").and_then(|weight| weight.trim().parse().ok());
+            name.trim().eq_ignore_ascii_case(wanted).then(|| weight.unwrap_or(1.0))
+        })
+    };
+    weight_of(coding).or_else(|| weight_of("*"))
+}
+
+/// Whether a name has the hash that Trunk writes into it, without its leading zeros:
+/// `page-1ed99b442fcba759_bg.wasm`.
+fn is_named_by_content(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = stem.strip_suffix("_bg").unwrap_or(stem);
+    let hash = stem.rsplit_once('-').map(|(_, hash)| hash).unwrap_or_default();
+    matches!(hash.len(), 14..=16) && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn content_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "wasm" => "application/wasm",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "json" | "map" => "application/json",
+        "ndjson" => "application/x-ndjson",
+        "webmanifest" => "application/manifest+json",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The hash sources of the scripts that stand in a page, such as the loader that Trunk writes.
+fn inline_scripts(page: &str) -> Vec<String> {
+    let mut sources = Vec::new();
+    let mut rest = page;
+    while let Some((_, tail)) = rest.split_once("<script") {
+        let Some((attributes, tail)) = tail.split_once('>') else { break };
+        let Some((script, tail)) = tail.split_once("</script>") else { break };
+        let linked = attributes.split_ascii_whitespace().any(|attribute| attribute.starts_with("src"));
+        if !linked {
+            sources.push(format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script))));
+        }
+        rest = tail;
+    }
+    sources
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(files: &[(&str, &'static str)]) -> App {
+        App::new(
+            &files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::from_static(content.as_bytes()))).collect(),
+        )
+    }
+
+    #[test]
+    fn the_form_that_is_wanted_most_is_sent() {
+        let both = app(&[("/a.js", "plain"), ("/a.js.br", "br"), ("/a.js.gz", "gzip")]);
+        let check = |accepted: &str, expected: &str| {
+            let (coding, form) = both.find("/a.js").expect("it is there").form(accepted);
+            assert_eq!(form.content, expected, "{accepted:?}");
+            assert_eq!(coding.map_or("plain", |coding| coding.name), expected, "{accepted:?}");
+        };
+        check("", "plain");
+        check("gzip, deflate, br, zstd", "br");
+        check("gzip", "gzip");
+        check("GZIP;q=0.5", "gzip");
+        check("br;q=0.5, gzip;q=0.8", "gzip");
+        check("br;q=0, *", "gzip");
+        check("*", "br");
+        check("*;q=0", "plain");
+        check("identity, br;q=0.5", "plain");
+        check("identity;q=0.5, gzip;q=0.5", "gzip");
+        check("br; q=0", "plain");
+        assert!(both.find("/a.js.br").is_none(), "it is a form of a file, and no file");
+    }
+
+    #[test]
+    fn names_with_a_hash_are_told_from_others() {
+        let check = |name: &str, expected: bool| assert_eq!(is_named_by_content(Path::new(name)), expected, "{name}");
+        check("/base-2bfe42f939823590.css", true);
+        check("/form-588d9868b16672b.css", true);
+        check("/page-1ed99b442fcba759_bg.wasm", true);
+        check("/service-worker.js", false);
+        check("/panels_bg.wasm", false);
+        check("/fonts/news-cycle-basic-700-normal.woff2", false);
+    }
+
+    #[test]
+    fn a_tag_is_found_among_others() {
+        let app = app(&[("/a.js", "plain")]);
+        let form = app.find("/a.js").expect("it is there").form("").1;
+        let tag = form.tag.to_str().expect("a tag is ASCII");
+        let check = |condition: &str, expected| assert_eq!(form.is_named_in(condition), expected, "{condition}");
+        check(tag, true);
+        check(&format!("\"other\", W/{tag}"), true);
+        check("*", true);
+        check("\"other\"", false);
+        check("", false);
+    }
+}

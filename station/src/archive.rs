@@ -1,0 +1,249 @@
+//! An app at the end of a program's own file, so that one file is all that an event needs.
+//!
+//! ```text
+//! program │ archive: entries of name and content │ SHA-256 of the archive │ its length │ MAGIC
+//! ```
+//!
+//! Systems load of a program what its head names and pay no heed to what follows, so a program with
+//! an app is made by copying this one and writing behind it: no compiler is needed, and the same
+//! program serves any app. What is in the archive is compressed when it is made, as well as it can
+//! be, since that is done once.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use axum::body::Bytes;
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
+
+use crate::app::{App, CODINGS, Coding, DistError, Files, read_files};
+
+/// The last bytes of a program with an app.
+const MAGIC: &[u8; 8] = b"MQTTCRW1";
+const DIGEST_BYTES: usize = 32;
+const LENGTH_BYTES: usize = 8;
+const TRAILER_BYTES: usize = DIGEST_BYTES + LENGTH_BYTES + MAGIC.len();
+
+/// Media that are compressed already.
+const PACKED_ENDINGS: [&str; 4] = [".woff2", ".png", ".br", ".gz"];
+/// The best that brotli can do.
+const BROTLI_QUALITY: u32 = 11;
+/// The largest window that every browser takes, as a power of two.
+const BROTLI_WINDOW: u32 = 22;
+
+/// Why an app can't be put into a program, or taken out of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The program's file can't be read.
+    #[error("cannot read this program's own file {path}: {source}")]
+    Unreadable {
+        /// The program.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What stands at the end of the program isn't what was put there.
+    #[error(
+        "the app inside {0} is damaged: get or make this program again (`cargo xtask dist`), \
+         or name a directory with --dist"
+    )]
+    Damaged(PathBuf),
+    /// The new program can't be written.
+    #[error("cannot write {path}: {source}")]
+    Unwritable {
+        /// The file named by `--embed`.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The directory of `--dist` can't be read.
+    #[error(transparent)]
+    Dist(#[from] DistError),
+}
+
+/// The app at the end of this program, if there is one.
+pub(crate) fn own_app() -> Result<Option<App>, ArchiveError> {
+    let path = std::env::current_exe();
+    let path = path.map_err(|source| ArchiveError::Unreadable { path: PathBuf::new(), source })?;
+    let unreadable = |source| ArchiveError::Unreadable { path: path.clone(), source };
+    let mut file = File::open(&path).map_err(unreadable)?;
+    let Some(trailer) = Trailer::read(&mut file).map_err(unreadable)? else { return Ok(None) };
+    let damaged = || ArchiveError::Damaged(path.clone());
+    let start = trailer.start.ok_or_else(damaged)?;
+    file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+    let mut archive = Vec::new();
+    file.take(trailer.length).read_to_end(&mut archive).map_err(unreadable)?;
+    if Sha256::digest(&archive)[..] != trailer.digest {
+        return Err(damaged());
+    }
+    let files = unpack(archive.into()).ok_or_else(damaged)?;
+    Ok(Some(App::new(&files)))
+}
+
+/// Copies this program to `target`, with the app of a directory inside; returns how many bytes the
+/// app takes there.
+///
+/// # Errors
+/// When the directory or this program can't be read, or the new one not be written.
+pub fn embed(directory: &Path, target: &Path) -> Result<u64, ArchiveError> {
+    let archive = pack(&compressed(read_files(directory)?));
+    let own = std::env::current_exe();
+    let own = own.map_err(|source| ArchiveError::Unreadable { path: PathBuf::new(), source })?;
+    let unreadable = |source| ArchiveError::Unreadable { path: own.clone(), source };
+    let mut file = File::open(&own).map_err(unreadable)?;
+    let program_bytes = match Trailer::read(&mut file).map_err(unreadable)? {
+        Some(trailer) => trailer.start.ok_or_else(|| ArchiveError::Damaged(own.clone()))?,
+        None => file.seek(SeekFrom::End(0)).map_err(unreadable)?,
+    };
+    file.rewind().map_err(unreadable)?;
+    let permissions = file.metadata().map_err(unreadable)?.permissions();
+
+    let unwritable = |source| ArchiveError::Unwritable { path: target.to_owned(), source };
+    // Under another name at first: a program that runs can't be written to, and half a one must
+    // never stand in its place.
+    let mut name = target.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    let write = || {
+        let mut new = File::create(&part)?;
+        io::copy(&mut file.take(program_bytes), &mut new)?;
+        new.write_all(&archive)?;
+        new.write_all(&Sha256::digest(&archive))?;
+        new.write_all(&(archive.len() as u64).to_le_bytes())?;
+        new.write_all(MAGIC)?;
+        new.set_permissions(permissions)?;
+        new.sync_all()?;
+        fs::rename(&part, target)
+    };
+    write().map_err(unwritable)?;
+    Ok(archive.len() as u64)
+}
+
+/// What stands behind an archive.
+struct Trailer {
+    /// Where the archive begins; `None` if the file is too short for it.
+    start: Option<u64>,
+    /// Of the archive, in bytes.
+    length: u64,
+    digest: [u8; DIGEST_BYTES],
+}
+
+impl Trailer {
+    /// `None` where there is no archive.
+    fn read(file: &mut File) -> io::Result<Option<Self>> {
+        let end = file.seek(SeekFrom::End(0))?;
+        let Some(place) = end.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
+        file.seek(SeekFrom::Start(place))?;
+        let mut digest = [0; DIGEST_BYTES];
+        file.read_exact(&mut digest)?;
+        let mut length = [0; LENGTH_BYTES];
+        file.read_exact(&mut length)?;
+        let mut magic = [0; MAGIC.len()];
+        file.read_exact(&mut magic)?;
+        let length = u64::from_le_bytes(length);
+        Ok((magic == *MAGIC).then(|| Self { start: place.checked_sub(length), length, digest }))
+    }
+}
+
+/// Adds to each file its compressed forms, where they are shorter.
+fn compressed(mut files: Files) -> Files {
+    let names: Vec<String> = files.keys().cloned().collect();
+    for name in names.into_iter().filter(|name| !PACKED_ENDINGS.iter().any(|ending| name.ends_with(ending))) {
+        let content = files[&name].clone();
+        for coding in CODINGS {
+            let packed = compress(&content, coding);
+            if packed.len() < content.len() {
+                files.insert(format!("{name}{}", coding.ending), packed.into());
+            }
+        }
+    }
+    files
+}
+
+fn compress(content: &[u8], coding: Coding) -> Vec<u8> {
+    const MEMORY: &str = "writing to memory doesn't fail";
+    if coding.name == "gzip" {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(content).expect(MEMORY);
+        return encoder.finish().expect(MEMORY);
+    }
+    let mut packed = Vec::new();
+    let mut encoder = brotli::CompressorWriter::new(&mut packed, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
+    encoder.write_all(content).expect(MEMORY);
+    drop(encoder);
+    packed
+}
+
+fn pack(files: &Files) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, content) in files {
+        for part in [name.as_bytes(), content] {
+            archive.extend((part.len() as u64).to_le_bytes());
+            archive.extend(part);
+        }
+    }
+    archive
+}
+
+/// `None` if these bytes are no archive.
+fn unpack(mut archive: Bytes) -> Option<Files> {
+    let mut part = || {
+        if archive.is_empty() {
+            return None;
+        }
+        let length = archive.split_to_checked(LENGTH_BYTES)?;
+        let length = usize::try_from(u64::from_le_bytes(length.as_ref().try_into().ok()?)).ok()?;
+        archive.split_to_checked(length)
+    };
+    let mut files = Files::new();
+    while let Some(name) = part() {
+        files.insert(String::from_utf8(name.to_vec()).ok()?, part()?);
+    }
+    archive.is_empty().then_some(files)
+}
+
+/// Takes bytes from the front, if there are so many.
+trait SplitChecked: Sized {
+    fn split_to_checked(&mut self, length: usize) -> Option<Self>;
+}
+
+impl SplitChecked for Bytes {
+    fn split_to_checked(&mut self, length: usize) -> Option<Self> {
+        (self.len() >= length).then(|| self.split_to(length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn files(files: &[(&str, &[u8])]) -> Files {
+        files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::copy_from_slice(content))).collect()
+    }
+
+    #[test]
+    fn an_archive_gives_back_what_was_put_in_and_refuses_what_was_cut() {
+        let files = files(&[("/index.html", b"<html>"), ("/empty", b""), ("/f/a.woff2", &[0xFF, 0])]);
+        let archive = Bytes::from(pack(&files));
+        assert_eq!(unpack(archive.clone()).as_ref(), Some(&files));
+        let whole: Vec<usize> =
+            (0..archive.len()).filter(|&end| unpack(archive.slice(..end)).as_ref() == Some(&files)).collect();
+        assert_eq!(whole, [0; 0]);
+    }
+
+    #[test]
+    fn what_gets_shorter_is_there_compressed_too() {
+        let long = b"crawl ".repeat(100);
+        let all = compressed(files(&[("/a.js", &long), ("/b.css", b"x"), ("/c.png", &long)]));
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["/a.js", "/a.js.br", "/a.js.gz", "/b.css", "/c.png"]);
+        let mut read = Vec::new();
+        brotli::Decompressor::new(&all["/a.js.br"][..], 4096).read_to_end(&mut read).expect("it is brotli");
+        assert_eq!(read, long);
+        read.clear();
+        flate2::read::GzDecoder::new(&all["/a.js.gz"][..]).read_to_end(&mut read).expect("it is gzip");
+        assert_eq!(read, long);
+    }
+}
