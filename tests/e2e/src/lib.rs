@@ -17,6 +17,7 @@
 //! | [`peer`] | scripted servers that real brokers would never play |
 //! | [`load`] | a broker that only sends, for measuring |
 //! | [`client`] | the project's own session over a real socket, for tests that play a client |
+//! | [`guide`] | the guides of `docs/`, run as they are written |
 //! | [`fault_proxy`] | a network that cuts, delays, splits and merges |
 //! | [`transcript`] | what went over that network, and the story of one message |
 //! | [`site`] | the site from a static host, over https too |
@@ -26,6 +27,7 @@ pub mod browser;
 pub mod client;
 pub mod devtools;
 pub mod fault_proxy;
+pub mod guide;
 pub mod load;
 pub mod mosquitto;
 pub mod motion;
