@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::future::ready;
 use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,14 +19,18 @@ use tokio::process::Command;
 
 use crate::page::{Page, in_browser};
 use crate::process::{Process, find_program, free_port};
-use crate::{dist, eventually, program, root, target};
+use crate::{dist, eventually, eventually_within, program, root, target};
 
 /// The ports that guides name. Each is exchanged for a free one, so that two guides, or a guide and a broker of yours,
 /// don't meet.
-pub const PORTS: [&str; 9] = ["1883", "1884", "4369", "5672", "8000", "8080", "8083", "9001", "15675"];
+pub const PORTS: [&str; 10] = ["1883", "4369", "5672", "8000", "8080", "8083", "8443", "9001", "15675", "25672"];
 
-/// How long a command may take that installs or compiles something.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(180);
+/// How long a command may take, or a program to say something. Some of them install or compile something, and RabbitMQ
+/// takes ten seconds to start on an idle machine.
+const TERMINAL_PATIENCE: Duration = Duration::from_secs(180);
+
+/// What a shell ends with where there is no such program.
+const NOT_FOUND: i32 = 127;
 
 /// The folder of the guides.
 pub fn folder() -> PathBuf {
@@ -44,7 +49,7 @@ pub async fn run(name: &str) -> Result<()> {
         steps.iter().any(|step| matches!(step.action, Action::Open { .. })),
         "docs/{name}.md has no link that opens the app"
     );
-    let mut place = Place::new()?;
+    let mut place = Place::new(&text)?;
     let result = in_browser(&format!("guide-{name}"), async |page| {
         for step in &steps {
             place.take(&step.action, page).await.with_context(|| format!("docs/{name}.md, line {}", step.line))?;
@@ -96,6 +101,7 @@ enum Outcome {
 #[derive(Debug, PartialEq, Eq)]
 enum InPage {
     Fill { field: String, text: String },
+    FillFrom { field: String, file: String },
     Press { button: String },
     Unfold { topic: String },
     Choose { topic: String },
@@ -177,6 +183,10 @@ fn in_page(instruction: &str) -> Option<InPage> {
         let (text, field) = words.split_once("` into **")?;
         return Some(InPage::Fill { field: field.to_owned(), text: text.to_owned() });
     }
+    if let Some(words) = between("Write what is in `", "**.") {
+        let (file, field) = words.split_once("` into **")?;
+        return Some(InPage::FillFrom { field: field.to_owned(), file: file.to_owned() });
+    }
     between("Press **", "**.")
         .map(|button| InPage::Press { button })
         .or_else(|| between("Unfold `", "`.").map(|topic| InPage::Unfold { topic }))
@@ -206,6 +216,20 @@ struct Window {
 }
 
 impl Window {
+    /// Looks for lines among those that haven't been looked at; once they are there, all before them have been.
+    fn look(&mut self, lines: &[String]) -> Result<Option<()>> {
+        // In this order: what it said last stands there once it has ended.
+        let has_ended = self.process.has_ended()?;
+        match look_for(lines, self.process.output().lines().skip(self.seen)) {
+            Ok(taken) => {
+                self.seen += taken;
+                Ok(Some(()))
+            }
+            Err(missing) if has_ended => bail!("it has ended without {missing:?}"),
+            Err(_) => Ok(None),
+        }
+    }
+
     async fn close(mut self) -> Result<()> {
         // It fails where all of them have ended.
         let _ = killpg(self.group, Signal::SIGTERM);
@@ -223,15 +247,20 @@ impl Drop for Window {
 }
 
 impl Place {
-    fn new() -> Result<Self> {
+    /// A place with the project's programs that this guide names.
+    fn new(guide: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         std::os::unix::fs::symlink(dist(), folder.path().join("dist"))?;
         let programs = folder.path().join(".programs");
         std::fs::create_dir(&programs)?;
-        for (variable, name) in
-            [("MQTT_CRAWL_STATION", "mqtt-crawl-station"), ("MQTT_CRAWL_PRODUCER", "mqtt-crawl-producer")]
-        {
-            std::os::unix::fs::symlink(program(variable, name)?, programs.join(name))?;
+        for (variable, name) in [
+            ("MQTT_CRAWL_STATION", "mqtt-crawl-station"),
+            ("MQTT_CRAWL_PRODUCER", "mqtt-crawl-producer"),
+            ("MQTT_CRAWL_JWT_BROKER", "mqtt-crawl-jwt-broker"),
+        ] {
+            if guide.contains(name) {
+                std::os::unix::fs::symlink(program(variable, name)?, programs.join(name))?;
+            }
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Daemons live in a folder that isn't on everybody's PATH.
@@ -275,17 +304,13 @@ impl Place {
                 let lines: Vec<String> = lines.iter().map(|line| self.here(line)).collect();
                 let window = self.windows.iter_mut().rfind(|window| window.name == *name);
                 let window = window.with_context(|| format!("there is no window {name}"))?;
-                let seen = window.seen;
-                let new = eventually(&format!("{lines:?} in the window {name}"), async || {
-                    let output = window.process.output();
-                    Ok(look_for(&lines, output.lines().skip(seen)).ok())
-                })
-                .await?;
-                window.seen += new;
-                Ok(())
+                let what = format!("{lines:?} in the window {name}");
+                eventually_within(TERMINAL_PATIENCE, &what, || ready(window.look(&lines)))
+                    .await
+                    .with_context(|| window.process.output())
             }
             Action::Open { link } => page.open(&self.here(link)).await,
-            Action::InPage(action) => follow(action, page).await,
+            Action::InPage(action) => self.follow(action, page).await,
         }
     }
 
@@ -294,15 +319,19 @@ impl Place {
         let mut command = self.bash(&format!("exec 2>&1\n{script}"))?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let group = child.id().context("it ended before it began")?;
-        let output = tokio::time::timeout(COMMAND_PATIENCE, child.wait_with_output()).await;
+        let output = tokio::time::timeout(TERMINAL_PATIENCE, child.wait_with_output()).await;
         let Ok(output) = output else {
             killpg(Pid::from_raw(group.try_into()?), Signal::SIGKILL)?;
-            bail!("this takes longer than {} s", COMMAND_PATIENCE.as_secs());
+            bail!("this takes longer than {} s", TERMINAL_PATIENCE.as_secs());
         };
         let output = output?;
         self.output = String::from_utf8_lossy(&output.stdout).into_owned();
         let is_as_told = output.status.success() == (outcome == Outcome::Success);
-        ensure!(is_as_told, "it ended with {}:\n{}", output.status, self.output);
+        let help = match output.status.code() {
+            Some(NOT_FOUND) => "; `cargo xtask setup` installs what the guides use",
+            _ => "",
+        };
+        ensure!(is_as_told, "it ended with {}{help}:\n{}", output.status, self.output);
         Ok(())
     }
 
@@ -334,6 +363,25 @@ impl Place {
         Ok(command)
     }
 
+    /// Does what an instruction says, or looks for what it promises.
+    async fn follow(&self, action: &InPage, page: &Page) -> Result<()> {
+        match action {
+            InPage::Fill { field, text } => page.fill(field, text).await,
+            InPage::FillFrom { field, file } => {
+                let text = std::fs::read_to_string(self.folder.path().join(file))
+                    .with_context(|| format!("reading the file {file}"))?;
+                page.fill(field, text.trim()).await
+            }
+            InPage::Press { button } => page.press(button).await,
+            InPage::Unfold { topic } => page.click(&format!("{}?.querySelector('.twisty')", Page::topic(topic))).await,
+            InPage::Choose { topic } => page.click(&Page::topic(topic)).await,
+            InPage::Connected => page.wait_for_state("connected").await,
+            InPage::Row { text } => page.wait_for_row(text).await,
+            InPage::Line { text } => page.wait_for_line(text).await,
+            InPage::Says { text } => page.wait_for_text(text).await,
+        }
+    }
+
     /// Closes all terminals, waits until their programs are gone, and tells what stood in them.
     ///
     /// # Errors
@@ -346,20 +394,6 @@ impl Place {
             window.close().await.with_context(|| format!("closing a window:\n{output}"))?;
         }
         Ok(said)
-    }
-}
-
-/// Does what an instruction says, or looks for what it promises.
-async fn follow(action: &InPage, page: &Page) -> Result<()> {
-    match action {
-        InPage::Fill { field, text } => page.fill(field, text).await,
-        InPage::Press { button } => page.press(button).await,
-        InPage::Unfold { topic } => page.click(&format!("{}?.querySelector('.twisty')", Page::topic(topic))).await,
-        InPage::Choose { topic } => page.click(&Page::topic(topic)).await,
-        InPage::Connected => page.wait_for_state("connected").await,
-        InPage::Row { text } => page.wait_for_row(text).await,
-        InPage::Line { text } => page.wait_for_line(text).await,
-        InPage::Says { text } => page.wait_for_text(text).await,
     }
 }
 
@@ -489,6 +523,9 @@ mod tests {
     fn instructions_are_understood_or_refused() {
         let check = |text: &str, expected: InPage| check(&format!("1. {text}"), Ok(&[Action::InPage(expected)]));
         check("Write `a b` into **User name**.", InPage::Fill { field: "User name".into(), text: "a b".into() });
+        check("Write what is in `a` into **Password**.", {
+            InPage::FillFrom { field: "Password".into(), file: "a".into() }
+        });
         check("Press **Connect**.", InPage::Press { button: "Connect".into() });
         check("The page is connected.", InPage::Connected);
         check("The console shows `{\"a\":1}`.", InPage::Row { text: "{\"a\":1}".into() });

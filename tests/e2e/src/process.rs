@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::PATIENCE;
 
@@ -22,6 +23,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: Log,
+    /// Of its two streams; they end with them.
+    readers: [JoinHandle<()>; 2],
 }
 
 /// The lines that a child has written so far.
@@ -84,14 +87,21 @@ impl Process {
         let (sender, lines) = mpsc::unbounded_channel();
         let output = child.stdout.take().context("standard output is not piped")?;
         let errors = child.stderr.take().context("standard error is not piped")?;
-        tokio::spawn(keep_lines(output, log.clone(), sender.clone()));
-        tokio::spawn(keep_lines(errors, log.clone(), sender));
-        Ok((Self { name, child, log }, lines))
+        let readers = [
+            tokio::spawn(keep_lines(output, log.clone(), sender.clone())),
+            tokio::spawn(keep_lines(errors, log.clone(), sender)),
+        ];
+        Ok((Self { name, child, log, readers }, lines))
     }
 
     /// Kills it at once (SIGKILL) and waits until it is gone.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await.with_context(|| format!("killing {}", self.name))
+    }
+
+    /// Whether it has ended, and said all it had to say.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some() && self.readers.iter().all(JoinHandle::is_finished))
     }
 
     /// Waits until it has ended by itself, or was asked to.

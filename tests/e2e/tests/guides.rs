@@ -21,7 +21,7 @@ macro_rules! guides {
     };
 }
 
-guides![go, mosquitto, mosquitto_clients, python];
+guides![diffusion, emqx, go, hivemq, https, mosquitto, mosquitto_clients, python, rabbitmq, vernemq];
 
 fn file_name(test: &str) -> String {
     test.replace('_', "-")
