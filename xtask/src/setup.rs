@@ -2,7 +2,7 @@
 //!
 //! Two kinds of things are needed. Rust tools go into a folder outside the checkout, so that a
 //! fresh clone finds them; a tool of the right version on PATH is taken as it is. Debian packages
-//! (browser, broker) are installed as root on Debian; elsewhere they are named.
+//! (browser, brokers, what the guides use) are installed as root on Debian; elsewhere they are named.
 
 use std::env;
 use std::ffi::OsString;
@@ -33,6 +33,7 @@ pub enum Scope {
 pub struct Tools {
     path: OsString,
     axe: PathBuf,
+    wheels: PathBuf,
 }
 
 impl Tools {
@@ -46,6 +47,11 @@ impl Tools {
     /// The script of axe-core. It is missing where npm couldn't be had; what needs it says so.
     pub fn axe(&self) -> &Path {
         &self.axe
+    }
+
+    /// The folder of Python's packages that the guides install. What isn't in it they say.
+    pub fn wheels(&self) -> &Path {
+        &self.wheels
     }
 }
 
@@ -72,24 +78,58 @@ const CARGO_TOOLS: [CargoTool; 2] = [
     },
 ];
 
-/// A Debian package and the program by which one knows that it is there.
+/// A Debian package and by what one knows that it is there.
 struct DebianPackage {
     package: &'static str,
-    program: &'static str,
+    sign: Sign,
 }
 
-const DEBIAN_PACKAGES: [DebianPackage; 6] = [
-    DebianPackage { package: "chromium", program: "chromium" },
-    DebianPackage { package: "chromium-driver", program: "chromedriver" },
-    DebianPackage { package: "mosquitto", program: "mosquitto" },
-    DebianPackage { package: "mosquitto-clients", program: "mosquitto_pub" },
-    DebianPackage { package: "brotli", program: "brotli" },
-    DebianPackage { package: "npm", program: "npm" },
+/// By what one knows that something is installed.
+enum Sign {
+    /// A program, on PATH or where daemons live.
+    Program(&'static str),
+    /// A file or folder.
+    Path(&'static str),
+    /// A module that `python3` finds.
+    PythonModule(&'static str),
+}
+
+impl Sign {
+    fn is_there(&self) -> bool {
+        match self {
+            // Daemons live in `/usr/sbin`, which isn't on everybody's PATH.
+            Self::Program(program) => which::which(program).is_ok() || Path::new("/usr/sbin").join(program).exists(),
+            Self::Path(path) => Path::new(path).exists(),
+            Self::PythonModule(module) => {
+                capture(Command::new("python3").args(["-c", &format!("import {module}")])).is_some()
+            }
+        }
+    }
+}
+
+const DEBIAN_PACKAGES: [DebianPackage; 10] = [
+    DebianPackage { package: "chromium", sign: Sign::Program("chromium") },
+    DebianPackage { package: "chromium-driver", sign: Sign::Program("chromedriver") },
+    DebianPackage { package: "mosquitto", sign: Sign::Program("mosquitto") },
+    DebianPackage { package: "mosquitto-clients", sign: Sign::Program("mosquitto_pub") },
+    DebianPackage { package: "brotli", sign: Sign::Program("brotli") },
+    DebianPackage { package: "npm", sign: Sign::Program("npm") },
+    // What only the guides use: 121 MB to fetch, 573 MB on disk, 16 s.
+    DebianPackage { package: "golang-go", sign: Sign::Program("go") },
+    DebianPackage {
+        package: "golang-github-eclipse-paho.mqtt.golang-dev",
+        sign: Sign::Path("/usr/share/gocode/src/github.com/eclipse/paho.mqtt.golang"),
+    },
+    DebianPackage { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
+    DebianPackage { package: "rabbitmq-server", sign: Sign::Program("rabbitmq-server") },
 ];
 
 /// What looks for faults that shut people out, in every view. It is run, and is no part of the
 /// project (its licence is MPL 2.0).
 const AXE_VERSION: &str = "4.11.0";
+
+/// Python's package for the guide of a Python device. Its guide installs it from here, without a network.
+const PAHO_VERSION: &str = "2.2.0";
 
 /// Installs what is missing for `scope`.
 ///
@@ -112,9 +152,11 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
         folders.extend(place);
     }
     let axe = axe_script(&folder);
+    let wheels = folder.join(format!("paho-mqtt-{PAHO_VERSION}"));
     if scope == Scope::Everything {
         installed += install_debian_packages()?;
         installed += install_axe(&folder, &axe);
+        installed += fetch_wheels(&folder, &wheels);
     }
 
     // Trunk keeps off the network, so the crates have to be here before it starts.
@@ -129,7 +171,7 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     }
 
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")?, axe })
+    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")?, axe, wheels })
 }
 
 /// `$MQTT_CRAWL_TOOLS`, or a folder in the person's cache.
@@ -176,6 +218,33 @@ fn install_axe(tools: &Path, script: &Path) -> u32 {
         }
         Err(error) => {
             eprintln!("setup: axe-core can't be had: {error:#}");
+            0
+        }
+    }
+}
+
+/// Without them one guide fails, and says why.
+fn fetch_wheels(tools: &Path, wheels: &Path) -> u32 {
+    if wheels.is_dir() {
+        return 0;
+    }
+    println!("setup: fetching paho-mqtt {PAHO_VERSION} with pip (seconds)");
+    // Debian's Python has pip in virtual environments alone.
+    let environment = tools.join("venv");
+    let unfinished = wheels.with_extension("part");
+    let fetched = run(Command::new("python3").args(["-m", "venv"]).arg(&environment))
+        .and_then(|()| {
+            run(Command::new(environment.join("bin").join("pip"))
+                .args(["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest"])
+                .arg(&unfinished)
+                .arg(format!("paho-mqtt=={PAHO_VERSION}")))
+        })
+        .and_then(|()| fs::rename(&unfinished, wheels).context("keeping it"));
+    fs::remove_dir_all(&environment).ok();
+    match fetched {
+        Ok(()) => 1,
+        Err(error) => {
+            eprintln!("setup: paho-mqtt can't be had: {error:#}");
             0
         }
     }
@@ -278,11 +347,8 @@ fn states_version(answer: &str, version: &str) -> bool {
 }
 
 fn install_debian_packages() -> Result<u32> {
-    let missing: Vec<&str> = DEBIAN_PACKAGES
-        .iter()
-        .filter(|package| !is_installed(package.program))
-        .map(|package| package.package)
-        .collect();
+    let missing: Vec<&str> =
+        DEBIAN_PACKAGES.iter().filter(|package| !package.sign.is_there()).map(|package| package.package).collect();
     if missing.is_empty() {
         return Ok(0);
     }
@@ -299,15 +365,19 @@ fn install_debian_packages() -> Result<u32> {
     }
 
     println!("setup: installing Debian's {packages}, about a minute");
-    let was_listening = is_listening(MQTT_PORT);
+    let was_listening = [MQTT_PORT, AMQP_PORT].map(is_listening);
     let apt =
         |arguments: &[&str]| run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"));
     apt(&["update", "-qq"])?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(&missing);
     apt(&install)?;
-    if missing.contains(&"mosquitto") && !was_listening {
-        stop_mosquitto_service();
+    for ((service, port), was_listening) in
+        [("mosquitto", MQTT_PORT), ("rabbitmq-server", AMQP_PORT)].into_iter().zip(was_listening)
+    {
+        if missing.contains(&service) && !was_listening && is_listening(port) {
+            stop_service(service, port);
+        }
     }
     Ok(u32::try_from(missing.len())?)
 }
@@ -315,27 +385,22 @@ fn install_debian_packages() -> Result<u32> {
 /// The port of MQTT over TCP.
 const MQTT_PORT: u16 = 1883;
 
-/// Debian starts mosquitto when it installs it. Nobody here asked for a broker on the standard
-/// port, and the demo wants that port for its own.
-fn stop_mosquitto_service() {
-    if !is_listening(MQTT_PORT) {
-        return;
-    }
-    println!("setup: stopping the mosquitto service that came with the package");
-    let stopped = run(Command::new("systemctl").args(["disable", "--now", "mosquitto"]))
-        .or_else(|_| run(Command::new("service").args(["mosquitto", "stop"])));
+/// The port of AMQP, RabbitMQ's own protocol.
+const AMQP_PORT: u16 = 5672;
+
+/// Debian starts brokers when it installs them. Nobody here asked for one on the standard port, and the demo wants that
+/// of MQTT for its own.
+fn stop_service(service: &str, port: u16) {
+    println!("setup: stopping the service {service} that came with the package");
+    let stopped = run(Command::new("systemctl").args(["disable", "--now", service]))
+        .or_else(|_| run(Command::new("service").args([service, "stop"])));
     if stopped.is_err() {
-        eprintln!("setup: it could not be stopped; port {MQTT_PORT} stays taken");
+        eprintln!("setup: it could not be stopped; port {port} stays taken");
     }
 }
 
 fn is_listening(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-/// Daemons live in `/usr/sbin`, which isn't on everybody's PATH.
-fn is_installed(program: &str) -> bool {
-    which::which(program).is_ok() || Path::new("/usr/sbin").join(program).exists()
 }
 
 #[cfg(test)]

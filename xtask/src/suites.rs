@@ -43,6 +43,8 @@ pub enum Suite {
     Size,
     /// The released programs and the site against real brokers, in a real browser
     E2e,
+    /// The guides in docs/, followed as they are written
+    Guides,
 }
 
 /// What runs in the browser, for cargo.
@@ -157,23 +159,52 @@ impl Suite {
             Self::Dist => dist::build(repo, tools).map(|()| Count::PASSED),
             Self::Size => size::check(repo).map(|()| Count::PASSED),
             Self::E2e => {
+                let targets = end_to_end_targets(repo.root())?;
+                let others = targets.iter().filter(|target| *target != GUIDES).flat_map(|target| ["--test", target]);
                 demo::build_programs(repo)?;
-                count_tests(
-                    cargo()
-                        .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl-e2e"])
-                        // Tests that pass have something to say as well: how fast, how smooth.
-                        .args(["--", "--show-output"])
-                        .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
-                        .env("MQTT_CRAWL_PRODUCER", repo.release_program("mqtt-crawl-producer"))
-                        .env("MQTT_CRAWL_DIST", repo.dist())
-                        .env("MQTT_CRAWL_AXE", tools.axe())
-                        // A failed wait says all there is to say; where in the harness it waited
-                        // helps nobody.
-                        .env("RUST_LIB_BACKTRACE", "0"),
-                )
+                count_tests(end_to_end(&mut cargo(), repo, tools).arg("--lib").args(others).args(SHOW_OUTPUT))
+            }
+            Self::Guides => {
+                demo::build_programs(repo)?;
+                let jwt_broker = ["build", "--release", "--locked", "-p", "mqtt-crawl-jwt-broker"];
+                run_program(cargo().args(jwt_broker))?;
+                count_tests(end_to_end(&mut cargo(), repo, tools).args(["--test", GUIDES]).args(SHOW_OUTPUT))
             }
         }
     }
+}
+
+/// The test target that follows the guides.
+const GUIDES: &str = "guides";
+
+/// Tests that pass have something to say as well: how fast, how smooth.
+const SHOW_OUTPUT: [&str; 2] = ["--", "--show-output"];
+
+/// Tests of the end-to-end package, which are told where everything is.
+fn end_to_end<'a>(command: &'a mut Command, repo: &Repo, tools: &Tools) -> &'a mut Command {
+    command
+        .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl-e2e"])
+        .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
+        .env("MQTT_CRAWL_PRODUCER", repo.release_program("mqtt-crawl-producer"))
+        .env("MQTT_CRAWL_JWT_BROKER", repo.release_program("mqtt-crawl-jwt-broker"))
+        .env("MQTT_CRAWL_DIST", repo.dist())
+        .env("MQTT_CRAWL_AXE", tools.axe())
+        .env("MQTT_CRAWL_WHEELS", tools.wheels())
+        // A failed wait says all there is to say; where in the harness it waited helps nobody.
+        .env("RUST_LIB_BACKTRACE", "0")
+}
+
+/// The test targets of the end-to-end package: a file or a folder each.
+fn end_to_end_targets(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join("tests").join("e2e").join("tests");
+    let mut targets = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let stem = path.file_stem().context("a test without a name")?;
+        targets.push(stem.to_string_lossy().into_owned());
+    }
+    targets.sort();
+    Ok(targets)
 }
 
 /// One check: it passes if the program does.

@@ -17,6 +17,7 @@
 //! | [`peer`] | scripted servers that real brokers would never play |
 //! | [`load`] | a broker that only sends, for measuring |
 //! | [`client`] | the project's own session over a real socket, for tests that play a client |
+//! | [`guide`] | the guides of `docs/`, run as they are written |
 //! | [`fault_proxy`] | a network that cuts, delays, splits and merges |
 //! | [`transcript`] | what went over that network, and the story of one message |
 //! | [`site`] | the site from a static host, over https too |
@@ -26,6 +27,7 @@ pub mod browser;
 pub mod client;
 pub mod devtools;
 pub mod fault_proxy;
+pub mod guide;
 pub mod load;
 pub mod mosquitto;
 pub mod motion;
@@ -57,18 +59,29 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 ///
 /// # Errors
 /// After [`PATIENCE`], naming what was waited for.
-pub async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> Result<T>
+pub async fn eventually<T, F>(what: &str, look: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
-    let until = tokio::time::Instant::now() + PATIENCE;
+    eventually_within(PATIENCE, what, look).await
+}
+
+/// The same, for what may take this long.
+///
+/// # Errors
+/// After that time, naming what was waited for.
+pub async fn eventually_within<T, F>(limit: Duration, what: &str, mut look: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let until = tokio::time::Instant::now() + limit;
     while tokio::time::Instant::now() < until {
         if let Some(seen) = look().await? {
             return Ok(seen);
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    bail!("waited {} s in vain for {what}", PATIENCE.as_secs());
+    bail!("waited {} s in vain for {what}", limit.as_secs());
 }
 
 /// The checkout.

@@ -365,6 +365,19 @@ impl Page {
         Ok(Element::from_element_id(self.browser.client().clone(), reference))
     }
 
+    /// Clicks the element that an expression names, as soon as there is one.
+    pub async fn click(&self, expression: &str) -> Result<()> {
+        self.element(expression).await?.click().await.with_context(|| format!("clicking {expression}"))
+    }
+
+    /// An expression for the row of a topic in the tree of topics.
+    pub fn topic(topic: &str) -> String {
+        format!(
+            "[...document.querySelectorAll('[role=treeitem]')].find((row) => row.dataset.topic === {})",
+            json!(topic)
+        )
+    }
+
     /// The role and the name that the browser gives to assistive technology.
     pub async fn role_and_name(&self, element: &Element) -> Result<(String, String)> {
         let property = async |property| -> Result<String> {

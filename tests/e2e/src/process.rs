@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::PATIENCE;
 
@@ -22,6 +23,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: Log,
+    /// Of its two streams; they end with them.
+    readers: [JoinHandle<()>; 2],
 }
 
 /// The lines that a child has written so far.
@@ -46,6 +49,32 @@ impl Process {
     /// # Errors
     /// When the program can't be started, ends, or isn't ready in time, with its output.
     pub async fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T)> {
+        let (process, mut lines) = Self::spawn_heard(command)?;
+        let answer = tokio::time::timeout(PATIENCE, async {
+            while let Some(line) = lines.recv().await {
+                if let Some(answer) = ready(&line) {
+                    return Some(answer);
+                }
+            }
+            None
+        });
+        match answer.await {
+            Ok(Some(answer)) => Ok((process, answer)),
+            Ok(None) => bail!("{} ended before it was ready:\n{}", process.name, process.log.text()),
+            Err(_) => bail!("{} was not ready in time:\n{}", process.name, process.log.text()),
+        }
+    }
+
+    /// Starts a program that needn't say anything.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn spawn(command: &mut Command) -> Result<Self> {
+        let (process, _) = Self::spawn_heard(command)?;
+        Ok(process)
+    }
+
+    fn spawn_heard(command: &mut Command) -> Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         let mut child = command
             .stdin(Stdio::null())
@@ -55,27 +84,14 @@ impl Process {
             .spawn()
             .with_context(|| format!("starting {name}"))?;
         let log = Log::default();
-        let (sender, mut lines) = mpsc::unbounded_channel();
+        let (sender, lines) = mpsc::unbounded_channel();
         let output = child.stdout.take().context("standard output is not piped")?;
         let errors = child.stderr.take().context("standard error is not piped")?;
-        tokio::spawn(keep_lines(output, log.clone(), sender.clone()));
-        tokio::spawn(keep_lines(errors, log.clone(), sender));
-
-        let answer = tokio::time::timeout(PATIENCE, async {
-            while let Some(line) = lines.recv().await {
-                if let Some(answer) = ready(&line) {
-                    return Some(answer);
-                }
-            }
-            None
-        });
-        let answer = answer.await;
-        let process = Self { name, child, log };
-        match answer {
-            Ok(Some(answer)) => Ok((process, answer)),
-            Ok(None) => bail!("{} ended before it was ready:\n{}", process.name, process.log.text()),
-            Err(_) => bail!("{} was not ready in time:\n{}", process.name, process.log.text()),
-        }
+        let readers = [
+            tokio::spawn(keep_lines(output, log.clone(), sender.clone())),
+            tokio::spawn(keep_lines(errors, log.clone(), sender)),
+        ];
+        Ok((Self { name, child, log, readers }, lines))
     }
 
     /// Kills it at once (SIGKILL) and waits until it is gone.
@@ -83,10 +99,33 @@ impl Process {
         self.child.kill().await.with_context(|| format!("killing {}", self.name))
     }
 
+    /// Whether it has ended, and said all it had to say.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some() && self.readers.iter().all(JoinHandle::is_finished))
+    }
+
+    /// Waits until it has ended by itself, or was asked to.
+    ///
+    /// # Errors
+    /// After [`PATIENCE`].
+    pub async fn ended(&mut self) -> Result<()> {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.with_context(|| format!("{} goes on", self.name))??;
+        Ok(())
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(nix::sys::signal::kill(self.pid()?, signal)?)
+    }
+
+    /// Its number, which is also that of its group where it was given one.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pid(&self) -> Result<Pid> {
         let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
-        Ok(nix::sys::signal::kill(Pid::from_raw(pid.try_into()?), signal)?)
+        Ok(Pid::from_raw(pid.try_into()?))
     }
 
     /// Everything it has written so far.

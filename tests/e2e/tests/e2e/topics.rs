@@ -25,25 +25,15 @@ async fn open_tree(page: &Page) -> Result<()> {
     page.wait_for("the tree", "document.activeElement.getAttribute('role') === 'tree'", PATIENCE).await
 }
 
-/// The row of a topic.
-fn row(topic: &str) -> String {
-    format!("[...document.querySelectorAll('[role=treeitem]')].find((row) => row.dataset.topic === {})", json!(topic))
-}
-
 /// Waits for a row with this topic and count.
 async fn wait_for_count(page: &Page, topic: &str, count: u64) -> Result<()> {
-    let expression = format!("{}?.dataset.count === '{count}'", row(topic));
+    let expression = format!("{}?.dataset.count === '{count}'", Page::topic(topic));
     page.wait_for(&format!("{topic} with {count}"), &expression, PATIENCE).await
 }
 
 /// What a row says.
 async fn text(page: &Page, topic: &str) -> Result<String> {
-    page.evaluate(&format!("{}.innerText", row(topic))).await
-}
-
-async fn click(page: &Page, expression: &str) -> Result<()> {
-    page.element(expression).await?.click().await?;
-    Ok(())
+    page.evaluate(&format!("{}.innerText", Page::topic(topic))).await
 }
 
 #[tokio::test]
@@ -82,19 +72,19 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
         check_filter(page, "topic:house/kitchen/temperature", 3).await?;
 
         // JSON: the likeliest field is plotted, another one can be chosen.
-        click(page, &row("house/hall")).await?;
+        page.click(&Page::topic("house/hall")).await?;
         check_filter(page, "topic:house/hall", 2).await?;
         page.wait_for_text("lie between 18.5 and 19; the newest is 18.5").await?;
         page.choose("Plot the field", "climate.humidity").await?;
         page.wait_for_text("lie between 40 and 44; the newest is 44").await?;
 
         // By mouse, with a space in the name; markup is text.
-        click(page, &row("house")).await?;
+        page.click(&Page::topic("house")).await?;
         check_filter(page, "topic:house/#", 5).await?;
-        click(page, &format!("{}.querySelector('.twisty')", row("a b"))).await?;
+        page.click(&format!("{}.querySelector('.twisty')", Page::topic("a b"))).await?;
         wait_for_count(page, "a b/<i>c", 1).await?;
         ensure!(text(page, "a b/<i>c").await?.contains(image), "markup isn't shown as text");
-        click(page, &row("a b/<i>c")).await?;
+        page.click(&Page::topic("a b/<i>c")).await?;
         check_filter(page, "topic:\"a b/<i>c\"", 1).await?;
         let made: u64 = page.evaluate("document.querySelectorAll('dialog img, dialog i').length").await?;
         check_equal("elements made from what came", made, 0)?;
@@ -220,7 +210,7 @@ async fn ten_thousand_topics_are_drawn_a_screenful_at_a_time() -> Result<()> {
         ensure!(drawn < 60, "{drawn} rows are drawn");
         check_equal(
             "how many there are",
-            page.evaluate::<String>(&format!("{}.ariaSetSize", row("plant/sensor-09500"))).await?,
+            page.evaluate::<String>(&format!("{}.ariaSetSize", Page::topic("plant/sensor-09500"))).await?,
             TOPICS.to_string(),
         )?;
         page.screenshot("many-topics").await?;

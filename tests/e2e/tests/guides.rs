@@ -1,0 +1,50 @@
+//! The guides in `docs/`: each is followed as it is written.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::guide;
+use mqtt_crawl_e2e::page::check_equal;
+use mqtt_crawl_e2e::root;
+
+/// A test for each guide, by the name of its file.
+macro_rules! guides {
+    ($($name:ident),* $(,)?) => {
+        const GUIDES: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[tokio::test]
+            async fn $name() -> Result<()> {
+                guide::run(&file_name(stringify!($name))).await
+            }
+        )*
+    };
+}
+
+guides![diffusion, emqx, go, hivemq, https, mosquitto, mosquitto_clients, python, rabbitmq, vernemq];
+
+fn file_name(test: &str) -> String {
+    test.replace('_', "-")
+}
+
+#[test]
+fn every_guide_is_run_and_found() -> Result<()> {
+    let mut files = BTreeSet::new();
+    for entry in std::fs::read_dir(guide::folder())? {
+        files.insert(entry?.file_name().to_string_lossy().into_owned());
+    }
+    ensure!(files.remove("README.md"), "docs/ has no README.md");
+    let tested = GUIDES.iter().map(|test| format!("{}.md", file_name(test))).collect();
+    check_equal("the guides in docs/", &files, &tested)?;
+
+    let overview = std::fs::read_to_string(guide::folder().join("README.md"))?;
+    let readme = std::fs::read_to_string(root().join("README.md"))?;
+    for file in &files {
+        ensure!(overview.contains(&format!("]({file})")), "docs/README.md doesn't lead to {file}");
+        ensure!(readme.contains(&format!("](docs/{file})")), "README.md doesn't lead to docs/{file}");
+    }
+    for port in guide::PORTS {
+        ensure!(overview.contains(port), "docs/README.md doesn't say that {port} is exchanged");
+    }
+    Ok(())
+}
