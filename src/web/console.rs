@@ -28,6 +28,7 @@ use crate::engine::update::{Marks, Preview, Row, Rows, State, Stats};
 use crate::mqtt::packet::QoS;
 use crate::settings::{Column, Columns, Settings, TimeMode};
 use crate::web::hail::{Copied, Panel};
+use crate::web::parts::follow;
 
 /// Height of a row; the style sheet gets it from here.
 const ROW_PX: f64 = 24.0;
@@ -996,7 +997,7 @@ pub fn ConsoleView(
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();
     let handle = console.clone();
-    Effect::new(move || {
+    follow(move || {
         if let Some(section) = section.get() {
             handle.attach(section);
         }

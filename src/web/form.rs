@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 
-use super::parts::{Part, add};
+use super::parts::{Part, add, follow};
 use crate::broker_url::PageSecurity;
 use crate::crawl::opening::Opening;
 use crate::dialogue::mapping::Mapping;
@@ -310,10 +310,10 @@ impl Form {
         }
         for (id, field) in TEXTS {
             let (part, text) = (part.clone(), self.text(field));
-            Effect::new(move || text.with(|text| write(&part, id, text)));
+            follow(move || text.with(|text| write(&part, id, text)));
         }
         let to_choose = part.clone();
-        Effect::new(move || {
+        follow(move || {
             let preset = self.preset.get();
             choose(&to_choose, "#preset", &preset.to_string());
             to_choose.say("#preset-hint", PRESETS.get(preset).map(|preset| preset.hint).unwrap_or_default());
@@ -321,7 +321,7 @@ impl Form {
             choose(&to_choose, "#protocol", link::protocol_name(self.version.get()));
         });
         let to_list = part.clone();
-        Effect::new(move || {
+        follow(move || {
             self.topics.with(|topics| show_topics(&to_list, topics));
             // Those of the topics are shown beside them.
             self.show_faults(&to_list);
@@ -411,7 +411,7 @@ fn add_topic_row(list: &Element, key: usize, id: &str) {
 /// Shows what is known of a signed token in the password field.
 pub(super) fn follow_token(part: &Part, token: RwSignal<Option<TokenNote>>) {
     let part = part.clone();
-    Effect::new(move || {
+    follow(move || {
         token.with(|token| {
             part.turn(".token", "hidden", token.is_none());
             let Some(TokenNote { words, has_expired, can_renew }) = token else { return };

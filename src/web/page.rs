@@ -27,7 +27,7 @@ use super::form::{self, Form, PageFacts};
 use super::hail::{self, Panel};
 use super::offline::{self, Offline};
 use super::panels_link::{PanelsLink, Wanted};
-use super::parts::{self, Part};
+use super::parts::{self, Ear, Part, follow};
 use super::status;
 use super::storage;
 use super::worker_link::{self, Heard, WorkerLink};
@@ -61,6 +61,10 @@ pub fn run(browser: Browser) {
     let clock = Clock::new(performance);
     mount_to_body(move || view! { <Page browser=browser.clone() clock=clock.clone() /> });
 }
+
+/// What the page hears of its window.
+const HEARD: [&str; 9] =
+    ["online", "offline", "visibilitychange", "hashchange", "storage", hail::PAGE, "keydown", "dragover", "drop"];
 
 /// What the parts of the page show. Everything here is small and set at most
 /// once a frame.
@@ -249,7 +253,7 @@ impl App {
         }
         status::follow_numbers(page.clone(), shown.stats, shown.behind);
         let to_view = page.clone();
-        Effect::new(move || {
+        follow(move || {
             let (view, is_open) = (shown.view.get().name(), shown.form_open.get());
             to_view.mark_root("data-view", view);
             to_view.mark_root("data-form", if is_open { "open" } else { "folded" });
@@ -261,10 +265,68 @@ impl App {
             to_view.say("[data-do=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
         });
         let to_notify = page.clone();
-        Effect::new(move || {
+        follow(move || {
             let Some(list) = to_notify.clear(".notices") else { return };
             shown.notices.with(|notices| notices.iter().for_each(|words| show_notice(&list, words)));
         });
+    }
+
+    /// Something happened to the window.
+    fn hear(self, event: &Event, tick_while_seen: &impl Fn(bool)) {
+        match event.type_().as_str() {
+            "online" => self.with(|inner| inner.wake()),
+            "offline" => self.with(|inner| inner.worker.send(&Command::Offline)),
+            "visibilitychange" => self.with(|inner| {
+                let document = inner.browser.document();
+                let seen = document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible);
+                tick_while_seen(seen);
+                if seen {
+                    inner.wake();
+                }
+            }),
+            "hashchange" => {
+                let link = self.with(|inner| read_link(&inner.browser));
+                self.open_link(link);
+            }
+            // Another tab chose other settings, perhaps.
+            "storage" => self.with(|inner| {
+                if inner.adopt(storage::load(&inner.browser)) {
+                    inner.rewrite_link();
+                }
+            }),
+            hail::PAGE => self.hear_panels(&hail::detail(event)),
+            "keydown" => self.hear_key(event.unchecked_ref()),
+            // Without this the browser would show the file instead of the page. The
+            // panels take it; a drop before they are there opens the one that can.
+            drag if carries_files(event) => {
+                event.prevent_default();
+                self.open_panel(if drag == "drop" { Panel::Replay } else { Panel::Drop });
+            }
+            _ => {}
+        }
+    }
+
+    fn hear_key(self, event: &KeyboardEvent) {
+        if event.default_prevented() || is_typing(event) {
+            return;
+        }
+        match event.key().as_str() {
+            "End" => self.with(|inner| inner.console.step(Step::End)),
+            "?" => self.open_panel(Panel::Help),
+            _ => {}
+        }
+    }
+
+    /// Something happened to the page's own nodes.
+    fn hear_own(self, event: &Event, form: Form) {
+        match event.type_().as_str() {
+            "input" => form.hear(event),
+            "submit" => {
+                event.prevent_default();
+                self.connect();
+            }
+            _ => self.press(event),
+        }
     }
 
     /// A button of the page was pressed; those of the crawl and the console
@@ -802,99 +864,38 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let app = App(StoredValue::new_local(inner));
 
     tick_while_seen(true);
-    let network = [
-        window_event_listener(leptos::ev::online, move |_| app.with(|inner| inner.wake())),
-        window_event_listener(leptos::ev::offline, move |_| {
-            app.with(|inner| inner.worker.send(&Command::Offline));
-        }),
-        window_event_listener(leptos::ev::visibilitychange, move |_| {
-            app.with(|inner| {
-                let document = inner.browser.document();
-                let seen = document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible);
-                tick_while_seen(seen);
-                if seen {
-                    inner.wake();
-                }
-            });
-        }),
-    ];
-    let links = window_event_listener(leptos::ev::hashchange, move |_| {
-        let link = app.with(|inner| read_link(&inner.browser));
-        app.open_link(link);
-    });
-    // Another tab chose other settings, perhaps.
-    let choices = window_event_listener_untyped("storage", move |_| {
-        app.with(|inner| {
-            if inner.adopt(storage::load(&inner.browser)) {
-                inner.rewrite_link();
-            }
-        });
-    });
-    let panels = window_event_listener_untyped(hail::PAGE, move |event| app.hear_panels(&hail::detail(&event)));
-    let keys = window_event_listener(leptos::ev::keydown, move |event| {
-        if event.default_prevented() || is_typing(&event) {
-            return;
-        }
-        match event.key().as_str() {
-            "End" => app.with(|inner| inner.console.step(Step::End)),
-            "?" => app.open_panel(Panel::Help),
-            _ => {}
-        }
-    });
-    // Without this the browser would show the file instead of the page. The
-    // panels take it; a drop before they are there opens the one that can.
-    let drops = ["dragover", "drop"].map(|name| {
-        window_event_listener_untyped(name, move |event| {
-            if carries_files(&event) {
-                event.prevent_default();
-                app.open_panel(if name == "drop" { Panel::Replay } else { Panel::Drop });
-            }
-        })
-    });
+    let ear = Ear::new(browser.into(), &HEARD, move |event| app.hear(&event, &tick_while_seen));
+    let ears = StoredValue::new_local(vec![ear]);
     on_cleanup(move || {
-        for listener in network {
-            listener.remove();
-        }
-        for listener in drops {
-            listener.remove();
-        }
-        links.remove();
-        choices.remove();
-        panels.remove();
-        keys.remove();
+        ears.dispose();
         ticker.dispose();
     });
     app.with(|inner| inner.adopt(storage::load(&inner.browser)));
     app.open_link(link);
-    Effect::new(move |_| {
+    follow(move || {
         let (opening, mapping) = (form.opening.get(), form.mapping.get());
         app.with(|inner| {
             let link = link::Settings { opening, mapping, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
             inner.panels.tell_crawl(&link);
         });
     });
-    Effect::new(move |_| {
+    follow(move || {
         let password = form.password();
         app.with(|inner| inner.worker.send(&Command::Examine(password)));
     });
     app.with(Inner::need_frame);
 
     let root = NodeRef::<leptos::html::Div>::new();
-    Effect::new(move || {
-        if let Some(root) = root.get() {
-            app.follow(&Part::new(root.into()));
-        }
+    follow(move || {
+        let Some(root) = root.get() else { return };
+        let ear = Ear::new(root.clone().into(), &["click", "input", "submit"], move |event| app.hear_own(&event, form));
+        ears.update_value(|ears| ears.push(ear));
+        app.follow(&Part::new(root.into()));
     });
     view! {
         <div
             class="page"
             node_ref=root
-            on:click=move |event| app.press(&event)
-            on:input=move |event| form.hear(&event)
-            on:submit=move |event| {
-                event.prevent_default();
-                app.connect();
-            }
         >
             <header class="top" inner_html=include_str!("head.html")></header>
             <div class="notices" role="alert"></div>

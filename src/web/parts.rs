@@ -5,8 +5,9 @@
 //! and what changes in them is set here, from effects that follow the signals.
 //! The panels, which are loaded when they are opened, are views.
 
-use wasm_bindgen::JsCast;
-use web_sys::{Document, Element, Event};
+use leptos::prelude::Effect;
+use wasm_bindgen::prelude::*;
+use web_sys::{Document, Element, Event, EventTarget};
 
 /// The attribute that says what a button does.
 const DEED: &str = "data-do";
@@ -61,6 +62,43 @@ impl Part {
         let node = self.find(selector)?;
         node.set_text_content(None);
         Some(node)
+    }
+}
+
+/// Runs this now and whenever a signal changes that it reads.
+///
+/// Boxed, since an effect is compiled for each type of closure anew, with the
+/// future that runs it.
+pub fn follow(react: impl FnMut() + 'static) {
+    let react: Box<dyn FnMut()> = Box::new(react);
+    Effect::new(react);
+}
+
+/// Somebody who hears events of a target until it is dropped.
+pub struct Ear {
+    target: EventTarget,
+    names: &'static [&'static str],
+    on_event: Closure<dyn Fn(Event)>,
+}
+
+impl Ear {
+    /// Hears events of these names, wherever below the target they happen. One
+    /// may come while another is being heard.
+    pub fn new(target: EventTarget, names: &'static [&'static str], hear: impl Fn(Event) + 'static) -> Self {
+        let on_event = Closure::<dyn Fn(Event)>::new(hear);
+        for name in names {
+            // Fails for no target and no listener of ours.
+            let _ = target.add_event_listener_with_callback(name, on_event.as_ref().unchecked_ref());
+        }
+        Self { target, names, on_event }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        for name in self.names {
+            let _ = self.target.remove_event_listener_with_callback(name, self.on_event.as_ref().unchecked_ref());
+        }
     }
 }
 

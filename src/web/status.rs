@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::parts::{Part, add};
+use super::parts::{Part, add, follow};
 use crate::console::{grouped, size};
 use crate::engine::update::{Connection, Granted, State, Stats};
 use crate::time::Instant;
@@ -13,13 +13,14 @@ pub(super) fn follow_connection(part: &Part, connection: RwSignal<Connection>, n
     let part = part.clone();
     // What is made anew loses its focus and, where it was open, closes: only
     // what changed is.
-    Effect::new(move |shown: Option<Connection>| {
+    let mut shown = None;
+    follow(move || {
         let new = connection.get();
         show(&part, &new, shown.as_ref());
-        new
+        shown = Some(new);
     });
     // Apart from the rest, for the words change every second.
-    Effect::new(move || {
+    follow(move || {
         let due = connection.with(|connection| connection.retry_at);
         to_count.turn(".retry", "hidden", due.is_none());
         let Some(due) = due else { return };
@@ -98,7 +99,8 @@ fn granted_words(granted: &Granted) -> (&'static str, String) {
 /// The numbers of the contract. received = kept + evicted + cleared, always
 /// on the screen.
 pub(super) fn follow_numbers(part: Part, stats: RwSignal<Stats>, behind: RwSignal<u64>) {
-    Effect::new(move |shown: Option<([u64; 7], u64)>| {
+    let mut shown: Option<([u64; 7], u64)> = None;
+    follow(move || {
         let stats = stats.get();
         let Stats { received, kept, evicted, cleared, matching, reconnects, kept_bytes, .. } = stats;
         let numbers = [received, kept, evicted, cleared, matching, behind.get(), reconnects];
@@ -112,7 +114,7 @@ pub(super) fn follow_numbers(part: Part, stats: RwSignal<Stats>, behind: RwSigna
         if shown.is_none_or(|(_, bytes)| bytes != kept_bytes) {
             part.say(".log-bytes", &size(kept_bytes));
         }
-        (numbers, kept_bytes)
+        shown = Some((numbers, kept_bytes));
     });
 }
 

@@ -16,6 +16,7 @@ use super::kiosk::{self, Vigil};
 use super::stage::Elements;
 use super::{CrawlHandle, Wish};
 use crate::crawl::opening::Opening;
+use crate::web::parts::follow;
 
 /// The setting of the system that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
@@ -60,11 +61,11 @@ pub fn CrawlView(
 
     // Before the mounting: the first thing shown is the opening.
     let to_open = handle.clone();
-    Effect::new(move || to_open.open_with(opening.get()));
+    follow(move || to_open.open_with(opening.get()));
 
     let mounted = StoredValue::new_local(None::<Mounted>);
     let (on_reveal, on_direct) = (std::rc::Rc::new(on_reveal), std::rc::Rc::new(on_direct));
-    Effect::new(move || {
+    follow(move || {
         if let Some(section) = section.get() {
             let (on_reveal, on_direct) = (on_reveal.clone(), on_direct.clone());
             mounted.set_value(Mounted::new(&handle, &section, move |seq| on_reveal(seq), move || on_direct()));
