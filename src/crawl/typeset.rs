@@ -461,10 +461,34 @@ mod tests {
 
     #[test]
     fn clusters_are_not_torn() {
-        for whole in ["👩‍👩‍👧‍👦", "🇩🇪", "e\u{301}", "क्षि", "👍🏽"] {
+        for whole in ["👩‍👩‍👧‍👦", "🇩🇪", "e\u{301}", "क्षि", "स्त्री", "ज्ञों", "ক্ষি", "👍🏽"]
+        {
             let text = whole.repeat(60);
             for row in told("", &text).rows {
                 assert_eq!(row.text.replace(whole, ""), "", "{whole} was torn");
+            }
+        }
+    }
+
+    #[test]
+    fn no_row_begins_or_ends_with_what_must_not() {
+        // Every place where a row may end comes up, one character at a time.
+        for before in 0..30 {
+            for text in [
+                "「橋」は、開いています。「誰か」を送って！（急いで）ください…ちょっと待って、リュックサックー。",
+                "“他说：《桥》开了。”请派人过去（快点），好吗？是的！谢谢。",
+            ] {
+                let rows = told("", &format!("{}{text}", "語".repeat(before))).rows;
+                for (place, row) in rows.iter().enumerate() {
+                    let first = row.text.chars().next().unwrap_or('語');
+                    let last = row.text.chars().next_back().unwrap_or('語');
+                    assert!(
+                        place == 0 || !"、。」》”）！？：…，ーっゅッュ".contains(first),
+                        "{:?} begins so",
+                        row.text
+                    );
+                    assert!(place + 1 == rows.len() || !"「（《“".contains(last), "{:?} ends so", row.text);
+                }
             }
         }
     }
