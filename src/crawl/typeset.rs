@@ -288,8 +288,8 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
             }
             let slack = ((column_em - width_em) / column_em).max(0.0);
             let own = if last + 1 == count {
-                // A few ideographs are words of their own.
-                let enough = if pieces[last].glued { WIDOW / 2.0 } else { WIDOW };
+                // A few ideographs are words of their own, but not two.
+                let enough = if pieces[last].glued { WIDOW * 0.8 } else { WIDOW };
                 let lost = first > 0 && width_em < column_em * enough;
                 if lost { WIDOW_COST } else { 0.0 }
             } else {
@@ -437,6 +437,11 @@ mod tests {
         let setting = told("", "aaaaaaa bbbbbb ccccccc ddd e");
         let last = setting.rows.last().map(|row| row.text.len());
         assert!(setting.rows.len() == 1 || last > Some(4), "{:?}", shape(&setting));
+        // Full-width characters, as if of an em each.
+        let mut wide = |text: &str| text.chars().count() as f64;
+        let setting = set("", &"語".repeat(30), COLUMN, &mut wide);
+        let last = setting.rows.last().map(|row| row.text.chars().count());
+        assert!(last > Some(3), "{:?}", shape(&setting));
     }
 
     #[test]
