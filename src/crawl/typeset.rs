@@ -476,6 +476,30 @@ mod tests {
     }
 
     #[test]
+    fn no_row_has_rivers() {
+        let text =
+            "Two of three pumps restarted on their own, and the fourth, incomprehensibly, has never been heard of. ";
+        let (mut flush, mut all) = (0, 0);
+        for words in 4..60 {
+            let text: Vec<&str> = text.split(' ').cycle().take(words).collect();
+            let rows = told("Ada", &text.join(" ")).rows;
+            let justified = rows.iter().filter(|row| row.justified);
+            for row in justified {
+                let gaps = row.text.matches(' ').count() + usize::from(!row.speaker.is_empty());
+                let letters =
+                    (row.text.chars().count() + row.speaker.chars().count() - row.text.matches(' ').count()) as f64;
+                let gap_em = (COLUMN_EM - letters * 0.5) / gaps as f64;
+                // The speaker's has its own share.
+                assert!(gap_em <= SPACE_EM + MAX_STRETCH_EM + SPEAKER_GAP_EM, "{row:?}: {gap_em:.2} em");
+            }
+            flush += rows.iter().filter(|row| row.justified).count();
+            all += rows.len() - 1;
+        }
+        // With so few words a row, most have no way to be; those that have are.
+        assert!(flush * 5 > all, "{flush} of {all} rows are flush");
+    }
+
+    #[test]
     fn no_row_begins_or_ends_with_what_must_not() {
         // Every place where a row may end comes up, one character at a time.
         for before in 0..30 {

@@ -113,3 +113,19 @@ async fn the_key_alone_is_enough() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn where_there_can_be_none_the_panel_says_so() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("sound-none", async |page| {
+        let none = json!({"source": "window.AudioContext = undefined;"});
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &none).await?;
+        page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
+        page.press_keys("m").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
+        page.wait_for_text("This browser makes no sound for this page.").await?;
+        ensure!(page.evaluate::<bool>("field('Quiet pad').disabled && !field('Quiet pad').checked").await?, "it is on");
+        Ok(())
+    })
+    .await
+}
