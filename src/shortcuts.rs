@@ -86,6 +86,7 @@ pub const ALL: &[Shortcut] = &[
     shortcut(Place::Crawl, &["PageUp", "PageDown"], "Back through what passed, and forward (or wheel, or drag)"),
     shortcut(Place::Crawl, &["Home"], "To the newest line, and on"),
     shortcut(Place::Crawl, &["T"], "Plain text, or the crawl again"),
+    shortcut(Place::Crawl, &["M"], "A quiet pad of sound, or silence again"),
     shortcut(Place::Crawl, &["F"], "Full screen; controls and pointer go while nobody moves"),
     shortcut(Place::Crawl, &["Escape", "Enter"], "Skip the opening"),
     shortcut(Place::Filter, &["ArrowDown", "ArrowUp"], "Suggestions, and the next or the one before"),

@@ -2,6 +2,7 @@
 //! teller, and a screen that does what the teller says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use mqtt_crawl::crawl::feed::Feed;
 use mqtt_crawl::crawl::opening::{Opening, Scene};
@@ -10,9 +11,11 @@ use mqtt_crawl::crawl::plane::{Key, MAX_BLOCKS, MAX_PASSED, Toward};
 use mqtt_crawl::crawl::teller::{Sight, Teller};
 use mqtt_crawl::crawl::typeset::{self, Column, Edge, Typeset, Typesetter};
 use mqtt_crawl::crawl::{Action, Entry, Motion, ROW_EM};
+use mqtt_crawl::dialogue::mapping::{Mapping, Rule};
 use mqtt_crawl::engine::update::Told;
 use mqtt_crawl::log::{Arrival, Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
 const TICK_MS: u64 = 200;
@@ -54,6 +57,8 @@ struct Screen {
     seen_seq: u64,
     /// A jump is what was asked for.
     jumps: bool,
+    /// Lines that were asked for come out of their order.
+    asked: BTreeSet<u64>,
 }
 
 impl Screen {
@@ -79,7 +84,19 @@ impl Screen {
             told: Vec::new(),
             seen_seq: 0,
             jumps: false,
+            asked: BTreeSet::new(),
         }
+    }
+
+    /// What the page does when somebody wants to see the line of a message.
+    fn show(&mut self, seq: u64) {
+        self.jumps = true;
+        if !self.wish(|teller, sight, actions| teller.reveal(sight, seq, actions)) {
+            self.asked.insert(seq);
+            self.feed.tell_of(seq);
+            self.wish(|teller, sight, actions| teller.go_live(sight, actions));
+        }
+        self.jumps = false;
     }
 
     fn arrive(&mut self, payload: &str) {
@@ -174,7 +191,8 @@ impl Screen {
             let height_em = self.teller.block(above).expect("on the plane").1.typeset.height_em();
             assert!(below_em >= above_em + height_em + 0.24, "{below:?} stands on {above:?}");
             let (above, below) = (self.entries[&above].seq(), self.entries[&below].seq());
-            assert!(above < below || below.is_none(), "out of order");
+            let is_asked = below.is_none_or(|seq| self.asked.contains(&seq));
+            assert!(above < below || is_asked, "out of order");
         }
     }
 
@@ -437,6 +455,61 @@ fn a_line_that_is_asked_for_is_shown_where_it_can_be_read() {
     }
     assert_eq!(screen.wish(|teller, sight, actions| teller.step(sight, at, Toward::Older, actions)), Some(28));
     assert_eq!(screen.wish(|teller, sight, actions| teller.step(sight, Some(1), Toward::Older, actions)), None);
+}
+
+#[test]
+fn a_line_that_the_crawl_has_not_is_told_once_more() {
+    let mut screen = Screen::new();
+    screen.live(3 * 3_600, |second| u64::from(second % 5 == 0));
+    assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, 3, actions)), "forgotten");
+    // Whatever the crawl does: somebody reads what passed, or has paused it.
+    for (seq, is_paused) in [(3, false), (4, true)] {
+        screen.jumps = true;
+        screen.wish(|teller, sight, actions| match is_paused {
+            true => teller.toggle_pause(),
+            false => teller.travel(sight, -40.0, actions),
+        });
+        screen.show(seq);
+        let told = screen.told.len();
+        screen.jumps = true;
+        screen.live(12, |_| 0);
+        let again = screen.told[told..].iter().find(|entry| entry.seq() == Some(seq));
+        assert!(matches!(again, Some(Entry::Told(Told::Line { line, .. })) if line.character == "ADA"), "{again:?}");
+        assert!(screen.height_of(seq).is_some_and(|em| em < 0.0), "{seq} is on screen: {:?}", screen.height_of(seq));
+    }
+}
+
+#[test]
+fn a_line_that_is_about_to_come_is_not_told_twice() {
+    let mut screen = Screen::new();
+    screen.live(20, |_| 2);
+    let taken = (1..screen.log.next_seq()).find(|seq| {
+        let tells = |entry: &Entry| matches!(entry, Entry::Told(told) if told.tells_of(*seq));
+        !screen.told.iter().any(tells)
+    });
+    let taken = taken.expect("a line that waits");
+    screen.show(taken);
+    assert!(screen.asked.is_empty(), "{taken} was taken already, and comes next");
+}
+
+#[test]
+fn whatever_the_rules_say_a_line_that_is_asked_for_comes() {
+    let mut screen = Screen::new();
+    let rules =
+        Mapping { rules: vec![Rule { topics: TopicFilter::parse("StarWars").expect("a filter"), wording: None }] };
+    screen.feed.map(Rc::new(rules), &screen.log);
+    screen.arrive_many(3);
+    screen.live(5, |_| 0);
+    assert!(screen.told.is_empty(), "{:?}", screen.told);
+    for (seq, words) in [(2, "The relay answers."), (99, "(Message 99 isn't kept any more)")] {
+        screen.show(seq);
+        assert_eq!(screen.feed.untold(), 1, "so that the page's next pull is answered");
+        screen.live(8, |_| 0);
+        let told = screen.told.last();
+        let is_told = matches!(told, Some(Entry::Told(Told::Line { line, .. })) if line.text.starts_with(words));
+        assert!(is_told, "{told:?}");
+        assert_eq!(screen.feed.untold(), 0);
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn open(opening: Opening) -> Pane<impl Mountable> {
     let given = handle.clone();
     let mounted = mount_to(pane.clone(), move || {
         let opening = Signal::derive(move || opening.clone());
-        view! { <CrawlView handle=given opening=opening on_reveal=|_| () on_direct=|| () /> }
+        view! { <CrawlView handle=given opening=opening on_plea=|_| () /> }
     });
     Pane { pane, handle, _mounted: mounted }
 }

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use super::excerpt;
+use crate::console::grouped;
 use crate::dialogue::Line;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::update::Told;
@@ -45,13 +46,21 @@ pub struct Feed {
     newest: Vec<u64>,
     /// How many wait before those, and the last of them.
     older: (u64, u64),
+    /// Somebody asked for the line of this one.
+    asked: Option<u64>,
 }
 
 impl Feed {
     /// How many messages the crawl hasn't taken yet, of those that it is to tell
     /// and that were looked at.
     pub fn untold(&self) -> u64 {
-        self.older.0 + (self.chosen.len() + self.newest.len()) as u64
+        self.older.0 + (self.chosen.len() + self.newest.len()) as u64 + u64::from(self.asked.is_some())
+    }
+
+    /// Tells of this message before all others, whatever was told of it before
+    /// and whatever the rules say: somebody asks for it.
+    pub fn tell_of(&mut self, seq: u64) {
+        self.asked = Some(seq);
     }
 
     /// Takes everything before `seq` for told.
@@ -107,6 +116,9 @@ impl Feed {
         if room == 0 {
             return told;
         }
+        if let Some(seq) = self.asked.take() {
+            told.push(Told::Line { seq, line: excerpt::line(self.line_asked_for(log, seq)) });
+        }
         // What was evicted can't be told any more.
         let gone = self.chosen.iter().take_while(|seq| **seq < log.first_seq()).count();
         let mut passed = (gone as u64, self.chosen.drain(..gone).next_back().unwrap_or(0));
@@ -140,6 +152,15 @@ impl Feed {
             }
         }
         told
+    }
+
+    fn line_asked_for(&self, log: &MessageLog, seq: u64) -> Line {
+        match log.message(seq) {
+            Some(Message { topic, payload, .. }) => {
+                self.mapping.line(topic, payload).unwrap_or_else(|| Line::from_payload(topic, payload))
+            }
+            None => Line { character: String::new(), text: format!("(Message {} isn't kept any more)", grouped(seq)) },
+        }
     }
 
     /// How many of the newest that wait are passed over.

@@ -13,6 +13,7 @@
 //! | [`pacing`] | how fast the plane moves, how close lines stand |
 //! | [`typeset`], `scripts` | how a line is broken into rows, in any script |
 //! | [`stars`] | where the stars are |
+//! | [`pad`] | what may sound behind it |
 //!
 //! All lengths are in em of the crawl's font. The browser multiplies them by a
 //! font size that follows the container, so that a resize changes one number
@@ -30,6 +31,7 @@ pub mod excerpt;
 pub mod feed;
 pub mod opening;
 pub mod pacing;
+pub mod pad;
 pub mod plane;
 mod scripts;
 pub mod stars;

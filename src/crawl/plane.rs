@@ -154,6 +154,11 @@ impl Plane {
         self.items.len() - self.told_until
     }
 
+    /// Whether a line of this message, or a note of it, waits for its first place.
+    pub fn is_queued(&self, seq: u64) -> bool {
+        self.items.range(self.told_until..).any(|item| item.entry.tells_of(seq))
+    }
+
     /// How many blocks stand on the plane.
     pub fn shown(&self) -> usize {
         self.shown_until - self.shown_from
@@ -474,11 +479,7 @@ impl Entry {
     }
 
     fn tells_of(&self, seq: u64) -> bool {
-        match self {
-            Self::Told(Told::Line { seq: own, .. }) => *own == seq,
-            Self::Told(Told::Passed { seq: last, count }) => seq <= *last && seq > last.saturating_sub(*count),
-            _ => false,
-        }
+        matches!(self, Self::Told(told) if told.tells_of(seq))
     }
 }
 

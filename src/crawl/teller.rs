@@ -245,15 +245,19 @@ impl Teller {
         }
     }
 
-    /// Shows the line of a message, if it was told and is remembered. Returns
-    /// whether it is.
+    /// Shows the line of a message, if it was told and is remembered, or waits for
+    /// what is about to be told. Returns whether there is such a line.
     pub fn reveal(&mut self, sight: Sight, seq: u64, actions: &mut Vec<Action>) -> bool {
         let begun = actions.len();
         let found = self.can_travel() && self.plane.reveal(self.around(sight), seq, actions);
         if found && actions.len() > begun {
             self.note_travel(true);
         }
-        found
+        let is_coming = !found && (self.plane.is_queued(seq) || self.incoming.iter().any(|told| told.tells_of(seq)));
+        if is_coming {
+            self.go_live(sight, actions);
+        }
+        found || is_coming
     }
 
     /// The line beside this one, brought to where it can be read, and the plane

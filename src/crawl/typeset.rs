@@ -288,8 +288,8 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
             }
             let slack = ((column_em - width_em) / column_em).max(0.0);
             let own = if last + 1 == count {
-                // A few ideographs are words of their own.
-                let enough = if pieces[last].glued { WIDOW / 2.0 } else { WIDOW };
+                // A few ideographs are words of their own, but not two.
+                let enough = if pieces[last].glued { WIDOW * 0.8 } else { WIDOW };
                 let lost = first > 0 && width_em < column_em * enough;
                 if lost { WIDOW_COST } else { 0.0 }
             } else {
@@ -437,6 +437,11 @@ mod tests {
         let setting = told("", "aaaaaaa bbbbbb ccccccc ddd e");
         let last = setting.rows.last().map(|row| row.text.len());
         assert!(setting.rows.len() == 1 || last > Some(4), "{:?}", shape(&setting));
+        // Full-width characters, as if of an em each.
+        let mut wide = |text: &str| text.chars().count() as f64;
+        let setting = set("", &"語".repeat(30), COLUMN, &mut wide);
+        let last = setting.rows.last().map(|row| row.text.chars().count());
+        assert!(last > Some(3), "{:?}", shape(&setting));
     }
 
     #[test]
@@ -461,10 +466,58 @@ mod tests {
 
     #[test]
     fn clusters_are_not_torn() {
-        for whole in ["👩‍👩‍👧‍👦", "🇩🇪", "e\u{301}", "क्षि", "👍🏽"] {
+        for whole in ["👩‍👩‍👧‍👦", "🇩🇪", "e\u{301}", "क्षि", "स्त्री", "ज्ञों", "ক্ষি", "👍🏽"]
+        {
             let text = whole.repeat(60);
             for row in told("", &text).rows {
                 assert_eq!(row.text.replace(whole, ""), "", "{whole} was torn");
+            }
+        }
+    }
+
+    #[test]
+    fn no_row_has_rivers() {
+        let text =
+            "Two of three pumps restarted on their own, and the fourth, incomprehensibly, has never been heard of. ";
+        let (mut flush, mut all) = (0, 0);
+        for words in 4..60 {
+            let text: Vec<&str> = text.split(' ').cycle().take(words).collect();
+            let rows = told("Ada", &text.join(" ")).rows;
+            let justified = rows.iter().filter(|row| row.justified);
+            for row in justified {
+                let gaps = row.text.matches(' ').count() + usize::from(!row.speaker.is_empty());
+                let letters =
+                    (row.text.chars().count() + row.speaker.chars().count() - row.text.matches(' ').count()) as f64;
+                let gap_em = (COLUMN_EM - letters * 0.5) / gaps as f64;
+                // The speaker's has its own share.
+                assert!(gap_em <= SPACE_EM + MAX_STRETCH_EM + SPEAKER_GAP_EM, "{row:?}: {gap_em:.2} em");
+            }
+            flush += rows.iter().filter(|row| row.justified).count();
+            all += rows.len() - 1;
+        }
+        // With so few words a row, most have no way to be; those that have are.
+        assert!(flush * 5 > all, "{flush} of {all} rows are flush");
+    }
+
+    #[test]
+    fn no_row_begins_or_ends_with_what_must_not() {
+        // Every place where a row may end comes up, one character at a time.
+        for before in 0..30 {
+            for text in [
+                "「橋」は、開いています。「誰か」を送って！（急いで）ください…ちょっと待って、リュックサックー。",
+                "“他说：《桥》开了。”请派人过去（快点），好吗？是的！谢谢。",
+            ] {
+                let rows = told("", &format!("{}{text}", "語".repeat(before))).rows;
+                for (place, row) in rows.iter().enumerate() {
+                    let first = row.text.chars().next().unwrap_or('語');
+                    let last = row.text.chars().next_back().unwrap_or('語');
+                    assert!(
+                        place == 0 || !"、。」》”）！？：…，ーっゅッュ".contains(first),
+                        "{:?} begins so",
+                        row.text
+                    );
+                    assert!(place + 1 == rows.len() || !"「（《“".contains(last), "{:?} ends so", row.text);
+                }
             }
         }
     }

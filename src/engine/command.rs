@@ -59,6 +59,9 @@ pub enum Command {
     Bound(Limits),
     /// Lines of the crawl that are still to come are made by these rules.
     Map(Mapping),
+    /// The crawl is to tell of this message now: somebody asks for its line, and
+    /// the page has none.
+    Tell(u64),
     /// The page has drawn the last update and wants the next one as soon as
     /// there is something new: at most one a frame. A pull takes the place of
     /// one that still waits, so a page that was scrolled pulls again.

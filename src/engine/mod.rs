@@ -273,6 +273,10 @@ impl Engine {
                 self.news = true;
             }
             Command::Map(mapping) => self.map(Rc::new(mapping)),
+            Command::Tell(seq) => {
+                self.feed.tell_of(seq);
+                self.news = true;
+            }
             Command::Pull(pull) => {
                 let asks_anew = pull != Pull { lines: pull.lines, ..self.answered };
                 self.news |= asks_anew || (pull.lines > 0 && self.feed.untold() > 0);

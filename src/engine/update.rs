@@ -493,3 +493,13 @@ pub enum Told {
         count: u64,
     },
 }
+
+impl Told {
+    /// Whether it is this message's line, or the note that counts it.
+    pub fn tells_of(&self, seq: u64) -> bool {
+        match self {
+            Self::Line { seq: own, .. } => *own == seq,
+            Self::Passed { seq: last, count } => seq <= *last && seq > last.saturating_sub(*count),
+        }
+    }
+}

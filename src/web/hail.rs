@@ -12,7 +12,7 @@ pub const PANELS: &str = "mqtt-crawl:panels";
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
 /// [`VERSION`](super::wire::VERSION) when they listen, or the bytes of the
 /// command that goes ahead of every wish to connect, or a text behind [`FILTER`],
-/// [`REVEAL`], [`SETTINGS`], [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or
+/// [`SHOW`], [`SETTINGS`], [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or
 /// [`PLAY`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
@@ -22,8 +22,8 @@ pub const CONNECT: &str = "connect";
 /// What a filter for the console's filter box begins with.
 pub const FILTER: &str = "filter ";
 
-/// What the number of a message begins with that the console is to show.
-pub const REVEAL: &str = "reveal ";
+/// What the number of a message begins with whose line the crawl is to show.
+pub const SHOW: &str = "show ";
 
 /// What the text of the app's settings begins with, as they are now or are to
 /// be.
@@ -68,6 +68,8 @@ pub enum Panel {
     Subscriptions,
     /// How the crawl opens.
     Director,
+    /// The pad sounds, or no longer; no panel opens.
+    Sound,
     /// Shows the message of this number.
     Message(u64),
     /// Copies the message of this number; no panel opens.
@@ -118,6 +120,7 @@ impl Panel {
             Self::Help => "help".into(),
             Self::Subscriptions => "subscriptions".into(),
             Self::Director => "director".into(),
+            Self::Sound => "sound".into(),
             // Exact up to more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
             Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
@@ -146,6 +149,7 @@ impl Panel {
             Self::Subscriptions,
             Self::Drop,
             Self::Director,
+            Self::Sound,
         ];
         named.into_iter().find(|panel| panel.call() == *said)
     }

@@ -22,7 +22,7 @@ use web_sys::{
 
 use super::clock::Clock;
 use super::console::{Console, ConsoleView, Facts, Flow, Wish};
-use super::crawl::{CrawlHandle, CrawlView};
+use super::crawl::{CrawlHandle, CrawlView, Plea};
 use super::form::{self, Form, PageFacts};
 use super::hail::{self, Panel};
 use super::offline::{self, Offline};
@@ -227,14 +227,17 @@ impl App {
         });
     }
 
-    /// A line of the crawl was chosen: the console shows its message, or the
-    /// inspector where there is no console.
-    fn reveal(self, seq: u64) {
-        self.with(|inner| {
-            if inner.shown.view.get_untracked() == View::Crawl {
-                inner.open_panel(Panel::Message(seq));
-            } else {
-                inner.console.reveal(seq);
+    /// The crawl wants something.
+    fn heed(self, plea: Plea) {
+        self.with(|inner| match plea {
+            // A line was chosen: the console shows its message, or the inspector
+            // where there is no console.
+            Plea::Reveal(seq) if inner.shown.view.get_untracked() != View::Crawl => inner.console.reveal(seq),
+            Plea::Reveal(seq) => inner.open_panel(Panel::Message(seq)),
+            Plea::Open(panel) => inner.open_panel(panel),
+            Plea::Speed(percent) => {
+                inner.form.opening.update(|opening| opening.speed_percent = percent);
+                inner.rewrite_link();
             }
         });
     }
@@ -377,7 +380,7 @@ impl App {
         match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
             Some(Wanted::Connect) => self.connect(),
             Some(Wanted::Filter(text)) => self.with(|inner| inner.filter_by(text)),
-            Some(Wanted::Reveal(seq)) => self.with(|inner| inner.console.reveal(seq)),
+            Some(Wanted::Show(seq)) => self.with(|inner| inner.show_in_crawl(seq)),
             Some(Wanted::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
             Some(Wanted::Topic(filter)) => self.with(|inner| {
                 inner.form.add_subscribed(&filter);
@@ -510,9 +513,20 @@ impl Inner {
                     self.panels.prepare(&document);
                 }
             }
-            Wish::ShowInCrawl(seq) if self.crawl.show(seq) => {}
-            Wish::ShowInCrawl(_) => self.shown.notify("The crawl has no line of that message.".to_owned()),
+            Wish::ShowInCrawl(seq) => self.show_in_crawl(seq),
         }
+    }
+
+    /// The crawl goes to the line of this message, or tells it once more.
+    fn show_in_crawl(self: &Rc<Self>, seq: u64) {
+        if self.shown.view.get_untracked() == View::Console {
+            self.shown.view.set(View::Split);
+        }
+        if !self.crawl.show(seq) {
+            self.worker.send(&Command::Tell(seq));
+            self.shown.notify("The crawl has no line of that message at hand, and tells it now.".to_owned());
+        }
+        self.need_frame();
     }
 
     fn filter_by(&self, text: String) {
@@ -904,8 +918,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                     <CrawlView
                         handle=crawl
                         opening=form.opening
-                        on_reveal=move |seq| app.reveal(seq)
-                        on_direct=move || app.open_panel(Panel::Director)
+                        on_plea=move |plea| app.heed(plea)
                     />
                 </div>
                 <div class="desk">

@@ -41,8 +41,8 @@ pub struct PanelsLink {
 pub enum Wanted {
     /// To connect again with what stands in the form.
     Connect,
-    /// The console to show this message.
-    Reveal(u64),
+    /// The crawl to show the line of this message.
+    Show(u64),
     /// This in the filter box.
     Filter(String),
     /// These settings of the app, in their text form.
@@ -88,8 +88,8 @@ impl PanelsLink {
             return None;
         }
         let said = said.as_string()?;
-        if let Some(seq) = said.strip_prefix(hail::REVEAL) {
-            return seq.parse().ok().map(Wanted::Reveal);
+        if let Some(seq) = said.strip_prefix(hail::SHOW) {
+            return seq.parse().ok().map(Wanted::Show);
         }
         let texts: [(&str, Meaning); 5] = [
             (hail::FILTER, Wanted::Filter),

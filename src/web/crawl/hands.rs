@@ -4,9 +4,10 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
 
 use super::stage::Stage;
-use super::{CrawlHandle, Wish, kiosk};
+use super::{CrawlHandle, Plea, Wish, kiosk};
 use crate::crawl::ROW_EM;
 use crate::crawl::plane::Toward;
+use crate::web::hail::Panel;
 
 /// A finger that moved less than this, in CSS pixels, has clicked.
 const DRAG_FROM_PX: i32 = 6;
@@ -74,9 +75,8 @@ pub fn seq_at(target: &Element) -> Option<u64> {
     target.closest("[data-seq]").ok()??.get_attribute("data-seq")?.parse().ok()
 }
 
-/// A key was pressed somewhere on the page. Returns the message whose line it
-/// marked.
-pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) -> Option<u64> {
+/// A key was pressed somewhere on the page. Returns what the page has to do then.
+pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) -> Option<Plea> {
     if event.default_prevented() || event.ctrl_key() || event.alt_key() || event.meta_key() {
         return None;
     }
@@ -101,6 +101,7 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) ->
             kiosk::toggle_full_screen(section);
             return None;
         }
+        "m" | "M" => return (!event.repeat()).then_some(Plea::Open(Panel::Sound)),
         // The browser's own keys scroll plain text.
         "Escape" => Wish::Skip,
         _ if handle.is_plain() => return None,

@@ -35,6 +35,8 @@ struct Inner {
     document: Document,
     crawl: Element,
     wanted: Cell<bool>,
+    /// The browser hasn't answered yet.
+    is_asking: Cell<bool>,
     /// What the browser gave for it; it takes it back when the page is hidden.
     sentinel: RefCell<Option<Sentinel>>,
     on_granted: Closure<dyn FnMut(JsValue)>,
@@ -59,21 +61,27 @@ impl Vigil {
     /// Nothing is wanted yet.
     pub fn new(window: Window, document: Document, crawl: Element) -> Self {
         Self(Rc::new_cyclic(|inner: &Weak<Inner>| {
-            let inner = inner.clone();
+            let (inner, to_refuse) = (inner.clone(), inner.clone());
             Inner {
                 window,
                 document,
                 crawl,
                 wanted: Cell::new(false),
+                is_asking: Cell::new(false),
                 sentinel: RefCell::new(None),
                 on_granted: Closure::new(move |sentinel: JsValue| {
                     if let Some(inner) = inner.upgrade() {
+                        inner.is_asking.set(false);
                         *inner.sentinel.borrow_mut() = Some(sentinel.unchecked_into());
                         inner.let_go_if_unwanted();
                     }
                 }),
                 // A battery that is low, say: the screen sleeps, as it would anyway.
-                on_refused: Closure::new(|_| ()),
+                on_refused: Closure::new(move |_| {
+                    if let Some(inner) = to_refuse.upgrade() {
+                        inner.is_asking.set(false);
+                    }
+                }),
             }
         }))
     }
@@ -87,7 +95,8 @@ impl Vigil {
         let _ = inner.crawl.set_attribute("data-fills", if fills { "true" } else { "false" });
         inner.wanted.set(fills && !inner.document.hidden());
         inner.let_go_if_unwanted();
-        if inner.wanted.get() && inner.sentinel.borrow().as_ref().is_none_or(Sentinel::released) {
+        let has_one = inner.is_asking.get() || inner.sentinel.borrow().as_ref().is_some_and(|held| !held.released());
+        if inner.wanted.get() && !has_one {
             inner.ask();
         }
     }
@@ -102,6 +111,7 @@ impl Inner {
         }
         let lock: WakeLock = lock.unchecked_into();
         if let Ok(promise) = lock.request("screen") {
+            self.is_asking.set(true);
             let _ = promise.then2(&self.on_granted, &self.on_refused);
         }
     }

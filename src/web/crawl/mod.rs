@@ -25,6 +25,7 @@ use std::rc::Rc;
 use gloo_timers::callback::Interval;
 
 use super::clock::Clock;
+use super::hail::Panel;
 use crate::crawl::Action;
 use crate::crawl::opening::{Opening, Scene};
 use crate::crawl::plane::Toward;
@@ -69,6 +70,17 @@ struct Crawl {
     chosen: Option<u64>,
     /// When somebody last moved.
     touched: Instant,
+}
+
+/// What the crawl asks of the page, on behalf of the person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Plea {
+    /// The line of this message was chosen.
+    Reveal(u64),
+    /// This panel is wanted.
+    Open(Panel),
+    /// The person chose this speed, in percent.
+    Speed(u32),
 }
 
 /// What the person asks for by key or button.
@@ -156,20 +168,24 @@ impl CrawlHandle {
     }
 
     /// Shows the line of this message, marked, if it was told and is remembered.
-    /// Returns whether it is: the crawl tells of a message once, and remembers
-    /// some hundreds.
+    /// Returns whether it is; if not, the plane is ready for it to be told.
     pub fn show(&self, seq: u64) -> bool {
         self.act(|crawl, actions| {
-            let found = crawl.teller.reveal(crawl.sight(), seq, actions);
-            if found {
-                crawl.chosen = Some(seq);
+            crawl.chosen = Some(seq);
+            let sight = crawl.sight();
+            let found = match &crawl.stage {
+                Some(stage) if crawl.teller.is_plain() => stage.transcript.reveal(seq),
+                _ => crawl.teller.reveal(sight, seq, actions),
+            };
+            if !found {
+                crawl.teller.go_live(sight, actions);
             }
             found
         })
     }
 
-    /// Does what is asked for. Returns the message whose line is marked by it.
-    fn wish(&self, wish: Wish) -> Option<u64> {
+    /// Does what is asked for. Returns what the page has to do then.
+    fn wish(&self, wish: Wish) -> Option<Plea> {
         self.touch();
         self.act(|crawl, actions| {
             let sight = crawl.sight();
@@ -188,10 +204,11 @@ impl CrawlHandle {
                 Wish::Step(toward) => {
                     let neighbour = crawl.teller.step(sight, crawl.chosen, toward, actions)?;
                     crawl.chosen = Some(neighbour);
-                    return crawl.chosen;
+                    return Some(Plea::Reveal(neighbour));
                 }
             }
-            None
+            let is_of_speed = matches!(wish, Wish::Hurry | Wish::SlowDown);
+            is_of_speed.then(|| Plea::Speed(crawl.teller.speed_percent()))
         })
     }
 

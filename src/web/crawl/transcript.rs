@@ -56,6 +56,15 @@ impl Transcript {
         self.flushed = Instant::EPOCH;
     }
 
+    /// Scrolls to the line of this message. Returns whether it stands here.
+    pub fn reveal(&self, seq: u64) -> bool {
+        let found = self.log.query_selector(&format!("[data-seq='{seq}']")).ok().flatten();
+        if let Some(line) = &found {
+            line.scroll_into_view();
+        }
+        found.is_some()
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.pending.clear();

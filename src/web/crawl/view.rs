@@ -3,6 +3,8 @@
 //! The crawl's nodes never change but by hand, so they aren't made by Leptos: a
 //! string is a tenth of the code, and one listener hears all their events.
 
+use std::rc::Rc;
+
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
@@ -14,8 +16,9 @@ use web_sys::{
 use super::hands::{self, Grip};
 use super::kiosk::{self, Vigil};
 use super::stage::Elements;
-use super::{CrawlHandle, Wish};
+use super::{CrawlHandle, Plea, Wish};
 use crate::crawl::opening::Opening;
+use crate::web::hail::Panel;
 use crate::web::parts::follow;
 
 /// The setting of the system that asks for no motion.
@@ -52,10 +55,8 @@ pub fn CrawlView(
     /// What the opening is made of.
     #[prop(into)]
     opening: Signal<Opening>,
-    /// The line of this message was chosen.
-    on_reveal: impl Fn(u64) + 'static,
-    /// Somebody wants to change the opening.
-    on_direct: impl Fn() + 'static,
+    /// What the page has to do.
+    on_plea: impl Fn(Plea) + 'static,
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();
 
@@ -64,11 +65,10 @@ pub fn CrawlView(
     follow(move || to_open.open_with(opening.get()));
 
     let mounted = StoredValue::new_local(None::<Mounted>);
-    let (on_reveal, on_direct) = (std::rc::Rc::new(on_reveal), std::rc::Rc::new(on_direct));
+    let on_plea: Rc<dyn Fn(Plea)> = Rc::new(on_plea);
     follow(move || {
         if let Some(section) = section.get() {
-            let (on_reveal, on_direct) = (on_reveal.clone(), on_direct.clone());
-            mounted.set_value(Mounted::new(&handle, &section, move |seq| on_reveal(seq), move || on_direct()));
+            mounted.set_value(Mounted::new(&handle, &section, Rc::clone(&on_plea)));
         }
     });
     on_cleanup(move || mounted.set_value(None));
@@ -99,12 +99,7 @@ struct Mounted {
 
 impl Mounted {
     /// `None` where the browser lacks what the crawl is made of.
-    fn new(
-        handle: &CrawlHandle,
-        section: &Element,
-        on_reveal: impl Fn(u64) + 'static,
-        on_direct: impl Fn() + 'static,
-    ) -> Option<Self> {
+    fn new(handle: &CrawlHandle, section: &Element, on_plea: Rc<dyn Fn(Plea)>) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
         let part = |selector: &str| section.query_selector(selector).ok().flatten();
@@ -143,13 +138,16 @@ impl Mounted {
             motion,
             grip: None,
             dragged: false,
-            on_reveal: Box::new(on_reveal),
-            on_direct: Box::new(on_direct),
+            on_plea,
         };
         let on_event = Closure::<dyn FnMut(JsValue)>::new(move |said: JsValue| match said.dyn_into::<Event>() {
             Ok(event) => listener.hear(&event),
-            // The resize observer's list.
-            Err(_) => listener.handle.resized(),
+            // The resize observer's list. It comes at first, and when the browser
+            // itself fills the screen, of which nothing else tells.
+            Err(_) => {
+                listener.handle.resized();
+                listener.vigil.look();
+            }
         });
         let callback = on_event.as_ref().unchecked_ref();
         // The wheel moves the plane and nothing else.
@@ -185,8 +183,7 @@ struct Listener {
     grip: Option<Grip>,
     /// The last hand on the plane moved it.
     dragged: bool,
-    on_reveal: Box<dyn Fn(u64)>,
-    on_direct: Box<dyn Fn()>,
+    on_plea: Rc<dyn Fn(Plea)>,
 }
 
 impl Listener {
@@ -196,9 +193,7 @@ impl Listener {
             "click" => self.click(event.unchecked_ref::<MouseEvent>()),
             "wheel" => handle.wheel(event.unchecked_ref::<WheelEvent>()),
             "keydown" => {
-                if let Some(seq) = hands::on_key(handle, event.unchecked_ref::<KeyboardEvent>(), &self.section) {
-                    (self.on_reveal)(seq);
-                }
+                self.pass_on(hands::on_key(handle, event.unchecked_ref::<KeyboardEvent>(), &self.section));
             }
             "pointerdown" => {
                 self.dragged = false;
@@ -221,19 +216,25 @@ impl Listener {
         }
     }
 
+    fn pass_on(&self, plea: Option<Plea>) {
+        if let Some(plea) = plea {
+            (self.on_plea)(plea);
+        }
+    }
+
     fn click(&self, event: &MouseEvent) {
         let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
         if let Ok(Some(button)) = target.closest("button") {
             match pressed(&button) {
-                Some(wish) => drop(self.handle.wish(wish)),
-                None if button.class_list().contains("direct") => (self.on_direct)(),
+                Some(wish) => self.pass_on(self.handle.wish(wish)),
+                None if button.class_list().contains("direct") => self.pass_on(Some(Plea::Open(Panel::Director))),
                 None => kiosk::toggle_full_screen(&self.section),
             }
         } else if self.dragged {
             // The end of a drag is no click.
         } else if let Some(seq) = hands::seq_at(&target) {
             self.handle.choose(seq);
-            (self.on_reveal)(seq);
+            self.pass_on(Some(Plea::Reveal(seq)));
         } else {
             self.handle.wish(Wish::Skip);
         }

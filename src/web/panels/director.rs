@@ -88,6 +88,19 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
 
                 </fieldset>
                 <fieldset>
+                    <legend>"Sound"</legend>
+                    <div class="fields">
+                        <Tick
+                            id="director-sound"
+                            label="Quiet pad"
+                            ticked=panels.sound.is_wanted
+                            on_tick=move |_| panels.sound.toggle()
+                            hint="Slow chords, made here as they play. M turns them on and off; a new page is silent."
+                            obstacle=panels.sound.obstacle.into()
+                        />
+                    </div>
+                </fieldset>
+                <fieldset>
                     <legend>"Messages"</legend>
                     <p class="why">"Who speaks and what is said, by topic; and what isn't told at all."</p>
                     <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| panels.open_lines()>

@@ -26,7 +26,7 @@ use crate::mqtt::publish::{Property, properties};
 use crate::shell_command::Reach;
 use crate::time::Instant;
 use crate::trace::story::Entry;
-use crate::web::hail::Copied;
+use crate::web::hail::{self, Copied};
 
 /// How much of a payload is looked at before the clock is, in bytes.
 const SLICE_BYTES: usize = 1 << 16;
@@ -323,7 +323,8 @@ fn MessageView(
     }
 }
 
-/// Copies of the message as a whole, and of the commands for it.
+/// Copies of the message as a whole, and of the commands for it; and the way to
+/// its line.
 #[component]
 fn CopyButtons(copier: Copier, kept: Arc<Kept>) -> impl IntoView {
     let buttons = [
@@ -339,7 +340,18 @@ fn CopyButtons(copier: Copier, kept: Arc<Kept>) -> impl IntoView {
         };
         view! { <button type="button" class="button" title=title on:click=copy>{name}</button> }
     };
-    buttons.map(button).into_iter().collect_view()
+    let show = format!("{}{}", hail::SHOW, kept.seq);
+    view! {
+        {buttons.map(button).into_iter().collect_view()}
+        <button
+            type="button"
+            class="button"
+            title="The crawl goes to its line, or tells it once more (s in the console)"
+            on:click=move |_| hail::call(hail::PAGE, &show.clone().into())
+        >
+            "Show in crawl"
+        </button>
+    }
 }
 
 #[component]

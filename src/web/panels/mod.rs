@@ -14,6 +14,7 @@ mod replay;
 mod saving;
 mod send;
 mod settings;
+mod sound;
 mod subscriptions;
 mod suggest;
 mod topics;
@@ -49,6 +50,7 @@ use replay::{DropHint, ReplayPanel, Tape};
 use saving::Saving;
 use send::SendPanel;
 use settings::SettingsPanel;
+use sound::Sound;
 use subscriptions::{Subscriptions, SubscriptionsPanel};
 use suggest::Suggestions;
 use topics::{TopicsPanel, Tree};
@@ -145,6 +147,7 @@ struct Panels {
     director: NodeRef<leptos::html::Dialog>,
     tape: Tape,
     tree: Tree,
+    sound: Sound,
     copier: Copier,
     saving: Saving,
     /// A pull goes out with the next frame.
@@ -192,6 +195,7 @@ impl Panels {
             director: NodeRef::new(),
             tape: Tape::new(),
             tree: Tree::new(),
+            sound: Sound::new(),
             copier: Copier::new(),
             saving: Saving::new(),
             is_pull_due: StoredValue::new(false),
@@ -253,6 +257,7 @@ impl Panels {
             }
             // Beside the crawl, where its changes show.
             Some(Panel::Director) => open_beside(self.director),
+            Some(Panel::Sound) => self.press_sound(),
             None => {}
         }
     }
@@ -276,6 +281,14 @@ impl Panels {
         close(self.director);
         open_beside(self.lines.dialog);
         self.pull_with_frame();
+    }
+
+    /// The key for sound: where there can be none, the panel says why.
+    fn press_sound(self) {
+        self.sound.toggle();
+        if self.sound.obstacle.with_untracked(Option::is_some) {
+            open_beside(self.director);
+        }
     }
 
     /// The crawl is to open and to tell like this; the page answers with what

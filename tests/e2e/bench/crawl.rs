@@ -1,6 +1,9 @@
 //! The crawl's frames in a flood, and ten minutes of it with a burst in the middle.
 
+use std::fmt;
+
 use anyhow::Result;
+use mqtt_crawl_e2e::devtools::DevTools;
 use mqtt_crawl_e2e::load::{Source, TOPIC};
 use mqtt_crawl_e2e::motion::{self, Burst, Flood};
 use mqtt_crawl_e2e::page::in_browser;
@@ -43,7 +46,20 @@ pub async fn burst(report: &mut Report) -> Result<()> {
         let broker = Login::anonymous(station.mqtt_port()?);
         broker.publish(Version::V5, TOPIC, "GAUGE: The first of many").await?;
         page.wait_for_line("The first of many").await?;
+        // What is made once is made by a burst of its own, so that the ten minutes begin with all of it.
+        motion::burst(page, broker, Burst { around: 15, lines: 2_000 }).await?;
+        let mut devtools = DevTools::connect(page.browser().profile()).await?;
+        let session = devtools.attach_to_page(&station.page_url()).await?;
+        let worker = devtools.attach_to_worker(&session).await?;
+        let before = Memory::of(&mut devtools, &session, &worker).await?;
         let (watched, waited) = motion::burst(page, broker, Burst { around: 300, lines: 2_000 }).await?;
+        let after = Memory::of(&mut devtools, &session, &worker).await?;
+        report.add(
+            "memory over those ten minutes: JavaScript's heap, wasm of the page, wasm of the worker",
+            format!("{before} before, {after} after"),
+            "at most 2 MB more in all",
+            after.bytes() <= before.bytes() + 2_000_000,
+        );
         report.add(
             "the newest line after a burst of 2,000",
             format!("on screen after {:.1} s", waited.as_secs_f64()),
@@ -55,6 +71,12 @@ pub async fn burst(report: &mut Report) -> Result<()> {
             format!("{:.1} a second, longest interval {:.0} ms", watched.frames_per_s(), watched.longest_interval_ms),
             "no interval over 50 ms",
             watched.longest_interval_ms <= 50.0,
+        );
+        report.add(
+            "of those intervals, the longest over 50 ms that the page itself was busy in",
+            format!("{:.0} ms", watched.longest_own_interval_ms),
+            "none",
+            watched.longest_own_interval_ms == 0.0,
         );
         report.add(
             "the farthest that a line went backward in those ten minutes",
@@ -71,4 +93,32 @@ pub async fn burst(report: &mut Report) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// What the app holds of the machine's memory, in bytes.
+struct Memory {
+    heap: u64,
+    page: u64,
+    worker: u64,
+}
+
+impl Memory {
+    async fn of(devtools: &mut DevTools, page: &str, worker: &str) -> Result<Self> {
+        Ok(Self {
+            heap: devtools.heap_bytes(page).await?,
+            page: devtools.wasm_memory_bytes(page).await?,
+            worker: devtools.wasm_memory_bytes(worker).await?,
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        self.heap + self.page + self.worker
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mb = |bytes: u64| bytes as f64 / 1e6;
+        write!(f, "{:.1} + {:.1} + {:.1} MB", mb(self.heap), mb(self.page), mb(self.worker))
+    }
 }

@@ -88,6 +88,14 @@ impl DevTools {
         sum["result"]["value"].as_u64().with_context(|| format!("no number of bytes: {sum}"))
     }
 
+    /// Bytes of JavaScript's heap that a page or a worker holds, once what nobody holds is gone.
+    pub async fn heap_bytes(&mut self, session: &str) -> Result<u64> {
+        self.ask(Some(session), "HeapProfiler.collectGarbage", json!({})).await?;
+        let usage = self.ask(Some(session), "Runtime.getHeapUsage", json!({})).await?;
+        // A whole number, which the protocol writes as any other.
+        usage["usedSize"].as_f64().map(|bytes| bytes as u64).with_context(|| format!("no number of bytes: {usage}"))
+    }
+
     /// Sends a command, to the browser itself or to a page or worker, and waits for its answer.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub const ARROW_RIGHT: char = '\u{E014}';
 pub const END: char = '\u{E010}';
 /// Enter.
 pub const ENTER: char = '\u{E007}';
+/// Tab.
+pub const TAB: &str = "\u{E004}";
 /// Escape.
 pub const ESCAPE: &str = "\u{E00C}";
 

@@ -1,10 +1,10 @@
 //! The names and roles that people's tools rely on, as the browser itself computes them.
 
 use anyhow::Result;
-use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, TAB, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
 
 async fn check(page: &Page, expression: &str, roles: &[&str], name: &str) -> Result<()> {
     let element = page.element(expression).await?;
@@ -81,6 +81,104 @@ async fn no_view_breaks_a_rule() -> Result<()> {
 }
 
 #[tokio::test]
+async fn no_state_of_the_crawl_breaks_a_rule() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("axe-crawl", async |page| {
+        page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
+        check_rules(page, "the poster").await?;
+        page.press("Connect").await?;
+        for scene in ["card", "logo", "rise", "intro"] {
+            page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_PATIENCE).await?;
+            check_rules(page, scene).await?;
+        }
+
+        page.open(&link(&station.page_url(), &[("connect", "1"), ("view", "crawl"), ("card", ""), ("logo", "")]))
+            .await?;
+        page.wait_for_state("connected").await?;
+        let broker = Login::anonymous(station.mqtt_port()?);
+        let text: String = (0..60).map(|number| format!("PIP: Good evening, number {number}\n")).collect();
+        broker.publish_lines(Version::V5, "StarWars", text).await?;
+        page.wait_for("a line and a note on the move", "lines().length > 1", CRAWL_PATIENCE).await?;
+        check_rules(page, "lines on the move").await?;
+        let back = "crawl().dispatchEvent(new WheelEvent('wheel', { deltaY: -300, bubbles: true, cancelable: true }));";
+        page.run(back).await?;
+        page.wait_for("how far it is behind", "isVisible(crawl().querySelector('.live'))", PATIENCE).await?;
+        check_rules(page, "gone back").await?;
+        page.press("Full screen").await?;
+        page.wait_for("the whole screen", "document.fullscreenElement === crawl()", PATIENCE).await?;
+        check_rules(page, "full screen").await?;
+        page.run("document.activeElement.blur();").await?;
+        page.wait_for("controls to go", "crawl().dataset.idle === 'true'", PATIENCE).await?;
+        check_rules(page, "kiosk").await
+    })
+    .await
+}
+
+/// What the Tab key should get to; each thing that got the focus without a sign of it.
+const TABBED: &str = "
+    const wanted = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
+        .filter((each) => each.tabIndex >= 0 && !each.disabled && isVisible(each));
+    // With a modal panel, only what is in it.
+    const modal = document.querySelector('dialog:modal');
+    document.activeElement.blur();
+    // A box that is drawn by its label shows it there; a column's edge lights up.
+    const looks = (each) => [each, each.nextElementSibling, each.parentElement].filter(Boolean).map((node) => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(node);
+        const outlined = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1;
+        return [outlined, getComputedStyle(node).backgroundColor, getComputedStyle(node, '::after').backgroundColor];
+    }).join();
+    window.__unreached = new Map(wanted.filter((each) => !modal || modal.contains(each)).map((each) => [each, looks(each)]));
+    window.__unseen = [];
+    window.__look = () => {
+        const each = document.activeElement;
+        const before = window.__unreached.get(each);
+        if (!window.__unreached.delete(each)) return;
+        if (looks(each) === before) window.__unseen.push(nameOf(each) || each.outerHTML.slice(0, 120));
+    };";
+
+/// Everything on screen that does something gets the focus by the Tab key, and shows it.
+async fn check_tabs(page: &Page, what: &str) -> Result<()> {
+    page.run(TABBED).await?;
+    let stops: usize = page.evaluate("window.__unreached.size").await?;
+    anyhow::ensure!(stops > 5, "{what}: {stops} stops");
+    // The browser's own bar may take a turn, too.
+    for _ in 0..stops + 4 {
+        page.press_keys(TAB).await?;
+        page.run("window.__look();").await?;
+    }
+    let names = "[...window.__unreached.keys()].map((each) => nameOf(each) || each.outerHTML.slice(0, 120))";
+    check_equal(&format!("{what}: out of reach of the keyboard"), page.evaluate::<Vec<String>>(names).await?, vec![])?;
+    let unseen: Vec<String> = page.evaluate("window.__unseen").await?;
+    check_equal(&format!("{what}: focus that isn't seen"), unseen, vec![])
+}
+
+#[tokio::test]
+async fn everything_is_reached_by_key_and_shows_it() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("tab-key", async |page| {
+        for theme in ["dark", "light"] {
+            page.open(&station.page_url()).await?;
+            page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
+            check_tabs(page, &format!("at first, {theme}")).await?;
+            page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+            page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
+            page.wait_for_state("connected").await?;
+            Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "PIP: Good evening").await?;
+            page.wait_for_stat("received", 1, PATIENCE).await?;
+            check_tabs(page, &format!("connected, {theme}")).await?;
+            page.press("Director").await?;
+            page.wait_for("the panel", "Boolean(field('Quiet pad'))", PATIENCE).await?;
+            check_tabs(page, &format!("Director, {theme}")).await?;
+            page.press("Close").await?;
+            page.press("Plain text").await?;
+            check_tabs(page, &format!("plain text, {theme}")).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn no_panel_breaks_a_rule() -> Result<()> {
     let station = Station::start().await?;
     in_browser("axe-panels", async |page| {
@@ -99,8 +197,10 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
                 page.press_keys(ESCAPE).await?;
                 page.wait_for("it to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
             }
-            // With a rule, one that is being changed, and faults.
             page.press("Director").await?;
+            page.wait_for("the Director", "Boolean(field('Quiet pad'))", PATIENCE).await?;
+            check_rules(page, &format!("Director, {theme}")).await?;
+            // With a rule, one that is being changed, and faults.
             page.press("Lines").await?;
             page.fill("For topics", "StarWars").await?;
             page.choose("Words", "sentence").await?;

@@ -10,10 +10,11 @@ use mqtt_crawl_e2e::motion::{self, Burst};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link, picture};
+use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
 use serde_json::json;
 
-const DIALOGUE: [(&str, &str); 8] = [
+/// What is told where the words don't matter.
+pub(super) const DIALOGUE: [(&str, &str); 8] = [
     ("ADA", "The relay at the north ridge is answering again."),
     ("Bram", "Copy that. Two of three pumps restarted on their own."),
     ("Ada", "Then send somebody down before the light goes."),
@@ -25,7 +26,7 @@ const DIALOGUE: [(&str, &str); 8] = [
 ];
 
 /// Connected, the crawl alone, without any opening.
-async fn open(page: &Page, station: &Station) -> Result<()> {
+pub(super) async fn open(page: &Page, station: &Station) -> Result<()> {
     let silent = [("card", ""), ("logo", ""), ("episode", ""), ("title", ""), ("intro", "")];
     let keys: Vec<_> = silent.into_iter().chain([("view", "crawl"), ("connect", "1")]).collect();
     page.open(&link(&station.page_url(), &keys)).await?;
@@ -33,7 +34,7 @@ async fn open(page: &Page, station: &Station) -> Result<()> {
 }
 
 /// Publishes these, and waits until all are on the plane, which is made to hurry for it.
-async fn tell(page: &Page, broker: Login<'_>, lines: &[(&str, &str)]) -> Result<()> {
+pub(super) async fn tell(page: &Page, broker: Login<'_>, lines: &[(&str, &str)]) -> Result<()> {
     let known = page.lines().await?.len();
     for (character, text) in lines {
         let payload = json!({"character": character, "text": text}).to_string();
@@ -108,7 +109,20 @@ async fn what_passed_can_be_read_again() -> Result<()> {
         page.wait_for("the crawl to go on", "button('Pause').getAttribute('aria-pressed') === 'false'", PATIENCE)
             .await?;
         hurry(page, 3).await?;
-        page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_PATIENCE).await
+        page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_PATIENCE).await?;
+
+        // A hand pulls the plane down, and so does a key.
+        let is_held = |is_held: bool| format!("button('Pause').getAttribute('aria-pressed') === '{is_held}'");
+        let pull = "const { left, top, height } = crawl().getBoundingClientRect();
+            const at = (type, part) => crawl().dispatchEvent(new PointerEvent(type, { bubbles: true, isPrimary: true,
+                pointerId: 1, clientX: left + 50, clientY: top + part * height }));
+            at('pointerdown', 0.5); at('pointermove', 0.6); at('pointermove', 0.9); at('pointerup', 0.9);";
+        page.run(pull).await?;
+        page.wait_for("the hand to hold it", &is_held(true), PATIENCE).await?;
+        key(page, "Home").await?;
+        page.wait_for("it to go on", &is_held(false), PATIENCE).await?;
+        key(page, "PageUp").await?;
+        page.wait_for("the key to hold it", &is_held(true), PATIENCE).await
     })
     .await
 }
@@ -161,6 +175,60 @@ async fn a_line_leads_to_its_message() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_was_condensed_opens_in_the_console() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("crawl-condensed", async |page| {
+        page.open(&link(&station.page_url(), &[("connect", "1"), ("card", ""), ("logo", "")])).await?;
+        page.wait_for_state("connected").await?;
+        let text: String = (0..500).map(|number| format!("RADIO: number {number}\n")).collect();
+        Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "StarWars", text).await?;
+        page.wait_for_stat("received", 500, PATIENCE).await?;
+        let note = "crawl().querySelector('.plane .passed')";
+        page.wait_for("the note", &format!("{note} !== null"), CRAWL_PATIENCE).await?;
+        let seq: String = page.evaluate(&format!("{note}.dataset.seq")).await?;
+        page.run(&format!("{note}.querySelector('.row').click();")).await?;
+        let chosen = format!("console_().querySelector('[aria-selected=true]')?.dataset.seq === '{seq}'");
+        page.wait_for("the last of them in the console", &chosen, PATIENCE).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_row_without_a_line_gets_one() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("crawl-again", async |page| {
+        // A rule keeps them from the crawl; and the crawl isn't even on show.
+        let keys = [("connect", "1"), ("view", "console"), ("hide", "StarWars"), ("card", ""), ("logo", "")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        let broker = Login::anonymous(station.mqtt_port()?);
+        for (character, text) in &DIALOGUE[..3] {
+            broker.publish(Version::V5, "StarWars", &format!("{character}: {text}")).await?;
+        }
+        page.wait_for_stat("received", 3, PATIENCE).await?;
+        page.run("console_().querySelector('[data-seq=\"2\"]').click();").await?;
+        page.press_keys("s").await?;
+        page.wait_for_words("no line of that message at hand, and tells it now").await?;
+        page.wait_for_line(DIALOGUE[1].1).await?;
+        let marked = "crawl().querySelector('.plane .line[aria-current]')?.dataset.seq === '2'";
+        page.wait_for("its mark", marked, PATIENCE).await?;
+        check_equal("lines", lines_shown(page).await?, vec![2])?;
+
+        // Also by a button, where a message is looked into.
+        page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
+        page.press("Show in crawl").await?;
+        page.wait_for_line(DIALOGUE[2].1).await?;
+
+        // In plain text, too.
+        key(page, "t").await?;
+        page.run("console_().querySelector('[data-seq=\"1\"]').click();").await?;
+        page.press_keys("s").await?;
+        page.wait_for("its words", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", PATIENCE).await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-keys", async |page| {
@@ -176,6 +244,15 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         page.press("Slower").await?;
         page.press("Slower").await?;
         speed("75 %").await?;
+        // The link has it, and so has the panel that it is chosen in.
+        let in_link = |percent: &str| format!("new URLSearchParams(location.hash.slice(1)).get('speed') === {percent}");
+        page.wait_for("the speed in the link", &in_link("'75'"), PATIENCE).await?;
+        page.press("Director").await?;
+        page.wait_for("the panel", "field('Speed in percent')?.value === '75'", PATIENCE).await?;
+        key(page, "ArrowUp").await?;
+        page.wait_for("the speed there", "field('Speed in percent')?.value === '100'", PATIENCE).await?;
+        page.wait_for("a link without the usual", &in_link("null"), PATIENCE).await?;
+        page.press("Close").await?;
 
         // As a person does it: only then browsers let a page fill the screen.
         page.press("Full screen").await?;
@@ -216,11 +293,23 @@ async fn a_hidden_page_does_nothing_and_goes_on_within_a_second() -> Result<()> 
         ensure!(state == "paused" && ms == hidden_ms, "it moved by {} ms while it was hidden", ms - hidden_ms);
         check_equal("lines", page.lines().await?, known)?;
 
+        // By the page's own clock, from the moment that it is shown.
+        page.run(&format!(
+            "document.addEventListener('visibilitychange', ({{ timeStamp }}) => {{
+                const look = (now) => {{
+                    const [state, ms] = {place};
+                    if (state !== 'running' || ms <= {hidden_ms}) return requestAnimationFrame(look);
+                    window.__wentOnAfter = now - timeStamp;
+                }};
+                requestAnimationFrame(look);
+            }});"
+        ))
+        .await?;
         page.show().await?;
-        let shown = Instant::now();
-        page.wait_for("it to go on", &format!("{place}[0] === 'running' && {place}[1] > {hidden_ms}"), PATIENCE)
-            .await?;
-        println!("it went on after {} ms", shown.elapsed().as_millis());
+        page.wait_for("it to go on", "window.__wentOnAfter !== undefined", PATIENCE).await?;
+        let after_ms: f64 = page.evaluate("window.__wentOnAfter").await?;
+        println!("it went on after {after_ms:.0} ms");
+        ensure!(after_ms <= 1_000.0, "it went on after {after_ms} ms");
         page.wait_for("the note", "crawl().querySelector('.plane .passed') !== null", CRAWL_PATIENCE).await?;
         page.wait_for_stat("received", 503, PATIENCE).await
     })
@@ -243,6 +332,73 @@ async fn a_burst_is_over_within_half_a_minute() -> Result<()> {
         ensure!(watched.backward_px <= 1.0, "a line went back by {} px", watched.backward_px);
         ensure!(waited <= Duration::from_secs(30), "the newest line took {waited:?}");
         Ok(())
+    })
+    .await
+}
+
+/// Notes each lock that keeps the screen awake.
+const NOTE_LOCKS: &str = "
+    window.__locks = [];
+    // An empty tab can have none.
+    const ask = window.WakeLock?.prototype.request;
+    if (ask) {
+        WakeLock.prototype.request = async function (kind) {
+            const lock = await ask.call(this, kind);
+            window.__locks.push(lock);
+            return lock;
+        };
+    }";
+
+/// Whether each of the locks so far was released.
+const RELEASED: &str = "window.__locks.map((lock) => lock.released)";
+
+async fn check_locks(page: &Page, released: &[bool]) -> Result<()> {
+    let expression = format!("JSON.stringify({RELEASED}) === '{}'", json!(released));
+    let waited = page.wait_for(&format!("locks, released: {released:?}"), &expression, PATIENCE).await;
+    if waited.is_err() {
+        return waited.context(format!("they are {:?}", page.evaluate::<Vec<bool>>(RELEASED).await?));
+    }
+    waited
+}
+
+#[tokio::test]
+async fn a_kiosk_stays_awake_and_shows_the_crawl_alone() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("crawl-kiosk", async |page| {
+        let source = json!({"source": NOTE_LOCKS});
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &source).await?;
+        open(page, &station).await?;
+        check_locks(page, &[]).await?;
+        page.press("Full screen").await?;
+        check_locks(page, &[false]).await?;
+        key(page, "f").await?;
+        check_locks(page, &[true]).await?;
+        page.wait_for("the window", "!matchMedia('(display-mode: fullscreen)').matches", PATIENCE).await?;
+
+        // A browser that was started as a kiosk, or fills the screen by its own key.
+        let browser = page.browser().client();
+        // The page's size is the test's own, whatever the window's.
+        let resize = async |height: &str| page.run(&format!("crawl().parentElement.style.height = '{height}';")).await;
+        open(page, &station).await?;
+        browser.fullscreen_window().await?;
+        page.wait_for("the whole screen", "matchMedia('(display-mode: fullscreen)').matches", PATIENCE).await?;
+        resize("30rem").await?;
+        check_locks(page, &[false]).await?;
+        let gone = "getComputedStyle(crawl()).cursor === 'none'
+            && getComputedStyle(crawl().querySelector('.crawl-controls')).opacity === '0'";
+        page.wait_for("controls and pointer to go", gone, PATIENCE).await?;
+        let bars = "['.top', '.bottom'].every((bar) => getComputedStyle(document.querySelector(bar)).opacity === '0')";
+        page.wait_for("the page's bars to go", bars, PATIENCE).await?;
+        page.screenshot("crawl-kiosk").await?;
+        // The browser takes the lock back with the page; it is asked for again.
+        page.hide().await?;
+        check_locks(page, &[true]).await?;
+        browser.fullscreen_window().await?;
+        check_locks(page, &[true, false]).await?;
+        browser.maximize_window().await?;
+        resize("20rem").await?;
+        check_locks(page, &[true, true]).await?;
+        page.wait_for("controls and pointer", &format!("!({gone})"), PATIENCE).await
     })
     .await
 }
@@ -283,150 +439,6 @@ async fn it_moves_on_while_the_page_is_blocked() -> Result<()> {
         // A plane moved by the page's own thread gives one at most.
         ensure!(different.len() >= 4, "{} frames", different.len());
         Ok(())
-    })
-    .await
-}
-
-/// What a size of the window is called, its width and height, and the screen's pixels for one of CSS.
-const SCREENS: [(&str, u32, u32, u32); 7] = [
-    ("16-9", 1_280, 720, 1),
-    ("235-1", 1_280, 545, 1),
-    ("4-3", 1_024, 768, 1),
-    ("phone", 390, 844, 3),
-    ("phone-across", 844, 390, 2),
-    ("pane", 300, 420, 2),
-    ("zoom-300", 427, 240, 3),
-];
-
-/// The crawl alone fills the window, without controls, and stands with its last line at the edge. It is a copy, so
-/// that what the app does next changes nothing.
-const POSE: &str = "
-    const section = crawl();
-    section.querySelector('.crawl-controls').style.opacity = '0';
-    Object.assign(section.style, { position: 'fixed', inset: '0', zIndex: '9' });";
-const FREEZE: &str = "
-    const section = crawl(), plane = section.querySelector('.plane');
-    // The sky has come up.
-    section.querySelectorAll('.sky canvas').forEach((each) => each.getAnimations().forEach((run) => run.finish()));
-    const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
-    let top = 0;
-    [...plane.children].forEach((block) => { block.__top = parseFloat(block.style.top); });
-    const order = [...plane.children].toSorted((a, b) => a.__top - b.__top);
-    for (const block of order) {
-        copy.children[[...plane.children].indexOf(block)].style.top = `${top}em`;
-        top += block.offsetHeight / em + 0.55;
-    }
-    copy.style.transform = `translateY(${0.3 - top}em)`;
-    copy.classList.add('copy');
-    plane.style.display = 'none';
-    plane.after(copy);";
-const THAW: &str = "
-    crawl().querySelector('.plane.copy').remove();
-    crawl().querySelector('.plane').style.display = '';";
-
-async fn resize(page: &Page, (_, width, height, ratio): (&str, u32, u32, u32)) -> Result<()> {
-    let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
-    page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
-    let resized = format!("innerWidth === {width} && innerHeight === {height}");
-    page.wait_for("the size", &resized, PATIENCE).await
-}
-
-/// Where the rows of the plane's lines end, beside its column: none goes over it.
-const OVERFULL: &str = "(() => {
-    const column = crawl().querySelector('.tilt').offsetWidth;
-    const range = document.createRange();
-    return [...crawl().querySelectorAll('.plane .row')].map((row) => {
-        row.style.display = 'inline-block';
-        row.style.textAlignLast = 'auto';
-        const width = row.offsetWidth;
-        row.style.display = '';
-        row.style.textAlignLast = '';
-        return [row.textContent, width / column];
-    }).filter(([, part]) => part > 1.015);
-})()";
-
-#[tokio::test]
-async fn it_fits_any_screen() -> Result<()> {
-    let station = Station::start().await?;
-    in_browser("crawl-screens", async |page| {
-        let words = [("view", "crawl"), ("connect", "1"), ("episode", "Channel IV"), ("title", "The Open Line")];
-        page.open(&link(&station.page_url(), &[&words[..], &[("intro", "A test of every screen.")]].concat())).await?;
-        page.wait_for_state("connected").await?;
-        page.run(POSE).await?;
-        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
-        page.press("Pause").await?;
-        for screen in SCREENS {
-            resize(page, screen).await?;
-            // Every line is set for its column, once the app has seen the size.
-            let set = format!("{OVERFULL}.length === 0 && lines().length >= 5");
-            page.wait_for(&format!("rows that fit {}", screen.0), &set, PATIENCE).await?;
-            page.run(FREEZE).await?;
-            let png = page.browser().client().screenshot().await?;
-            page.run(THAW).await?;
-            picture::check(page, &format!("crawl-{}", screen.0), &png).await?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-const SCRIPTS: [(&str, &str, &str); 8] = [
-    ("ltr", "Жанна", "Ретранслятор на северном хребте снова отвечает. Отправьте кого-нибудь вниз."),
-    ("ltr", "Γιάννης", "Η γέφυρα είναι ανοιχτή. Προσέξτε το χαλίκι στην άλλη πλευρά."),
-    ("rtl", "ليلى", "الجسر مفتوح. انتبهوا إلى الحصى في الجانب البعيد من الطريق."),
-    ("rtl", "נועה", "הגשר פתוח. שימו לב לחצץ בצד הרחוק של הדרך, ושלחו מישהו."),
-    ("ltr", "小林", "橋は開いています。向こう側の砂利に気をつけてください。誰かを送ってください。"),
-    ("ltr", "आरती", "पुल खुला है। दूसरी ओर की बजरी का ध्यान रखें, और किसी को नीचे भेजें।"),
-    ("ltr", "Weiß", "👩‍👩‍👧‍👦 Größe 21,4\u{a0}°C 🇩🇪🇫🇷 👍🏽 und mehr als das, viel mehr."),
-    ("ltr", "Long", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"),
-];
-
-#[tokio::test]
-async fn every_script_is_set() -> Result<()> {
-    let station = Station::start().await?;
-    in_browser("crawl-scripts", async |page| {
-        open(page, &station).await?;
-        page.run(POSE).await?;
-        let lines = SCRIPTS.map(|(_, character, text)| (character, text));
-        tell(page, Login::anonymous(station.mqtt_port()?), &lines).await?;
-        page.press("Pause").await?;
-        page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
-        for (at, (direction, _, text)) in SCRIPTS.iter().enumerate() {
-            let line = format!("crawl().querySelector('.plane [data-seq=\"{}\"]')", at + 1);
-            check_equal(text, page.evaluate::<String>(&format!("{line}.dir")).await?.as_str(), *direction)?;
-            let told: String = page
-                .evaluate(&format!("[...{line}.querySelectorAll('.row')].map((row) => row.textContent).join('')"))
-                .await?;
-            ensure!(told.trim_end().ends_with(*text), "{text:?} is told as {told:?}");
-            let rows: u64 = page.evaluate(&format!("{line}.childElementCount")).await?;
-            ensure!(rows >= 2, "{text} is in {rows} rows");
-        }
-        // Letters that hang together have no space between them.
-        for (at, joined) in [(3, true), (6, true), (1, false), (4, false)] {
-            let line = format!("crawl().querySelector('.plane [data-seq=\"{at}\"]')");
-            let spacing: String = page.evaluate(&format!("getComputedStyle({line}).letterSpacing")).await?;
-            check_equal(&format!("line {at}, {spacing}"), matches!(spacing.as_str(), "normal" | "0px"), joined)?;
-        }
-        page.run(FREEZE).await?;
-        page.screenshot("crawl-scripts").await.map(drop)
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_very_long_message_says_where_the_rest_is() -> Result<()> {
-    let station = Station::start().await?;
-    in_browser("crawl-long", async |page| {
-        open(page, &station).await?;
-        page.run(POSE).await?;
-        let (long, word) = ("pressure and more ".repeat(280), "o".repeat(300));
-        tell(page, Login::anonymous(station.mqtt_port()?), &[("ADA", &long), ("Bram", &word)]).await?;
-        page.press("Pause").await?;
-        page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
-        page.wait_for_line("(the console has the rest)").await?;
-        let lines = page.lines().await?;
-        ensure!(lines[0].text.len() < 700, "{} characters", lines[0].text.len());
-        check_equal("the word", lines[1].text.matches('o').count(), 300)
     })
     .await
 }

@@ -1,0 +1,169 @@
+//! The pad's oscillators. [`Pad`] decides what they do; nothing is made of them
+//! before somebody asks for the first time.
+
+use gloo_timers::callback::{Interval, Timeout};
+use leptos::prelude::*;
+use wasm_bindgen::JsValue;
+use web_sys::{AudioContext, GainNode, OscillatorNode, OscillatorType};
+
+use crate::crawl::pad::{CUTOFF_HZ, DETUNE_CENTS, Fade, GLIDE_S, Pad, SWAY_HZ, SWAY_S, VOICES};
+
+/// How often the next chord is looked for while it sounds.
+const TICK_MS: u32 = 1_000;
+
+/// Within so many of its time constants a fade comes as near to its end as no ear
+/// can tell.
+const TIME_CONSTANTS: f64 = 5.0;
+
+/// The handle of the pad.
+#[derive(Clone, Copy)]
+pub(super) struct Sound {
+    /// The person wants to hear it.
+    pub(super) is_wanted: RwSignal<bool>,
+    /// Why there can be none.
+    pub(super) obstacle: RwSignal<Option<String>>,
+    pad: StoredValue<Pad>,
+    instrument: StoredValue<Option<Instrument>, LocalStorage>,
+    /// Gives it chords while it sounds.
+    ticks: StoredValue<Option<Interval>, LocalStorage>,
+    /// Lets it rest once it has faded.
+    rest: StoredValue<Option<Timeout>, LocalStorage>,
+}
+
+impl Sound {
+    pub(super) fn new() -> Self {
+        let sound = Self {
+            is_wanted: RwSignal::new(false),
+            obstacle: RwSignal::new(None),
+            pad: StoredValue::default(),
+            instrument: StoredValue::new_local(None),
+            ticks: StoredValue::new_local(None),
+            rest: StoredValue::new_local(None),
+        };
+        window_event_listener(leptos::ev::visibilitychange, move |_| {
+            let is_unseen = document().hidden();
+            sound.pad.update_value(|pad| pad.note_unseen(is_unseen));
+            sound.follow();
+        });
+        sound
+    }
+
+    /// The person wants to hear it, or not any more.
+    pub(super) fn toggle(self) {
+        if self.instrument.with_value(Option::is_none) {
+            match Instrument::new() {
+                Ok(instrument) => self.instrument.set_value(Some(instrument)),
+                Err(_) => return self.obstacle.set(Some("This browser makes no sound for this page.".to_owned())),
+            }
+        }
+        self.pad.update_value(Pad::toggle);
+        self.is_wanted.set(self.pad.with_value(Pad::is_wanted));
+        self.follow();
+    }
+
+    /// Does what the pad has decided.
+    fn follow(self) {
+        let (is_heard, fade) = self.pad.with_value(|pad| (pad.is_heard(), pad.fade()));
+        self.instrument.with_value(|instrument| {
+            let Some(instrument) = instrument else { return };
+            if is_heard {
+                instrument.wake();
+            }
+            instrument.fade(fade);
+        });
+        self.ticks.set_value(is_heard.then(|| Interval::new(TICK_MS, move || self.play())));
+        let fade_ms = (fade.takes_s * 1_000.0) as u32;
+        self.rest.set_value((!is_heard).then(|| Timeout::new(fade_ms, move || self.rest())));
+        if is_heard {
+            self.play();
+        }
+    }
+
+    fn play(self) {
+        self.instrument.with_value(|instrument| {
+            let Some(instrument) = instrument else { return };
+            let now_s = instrument.context.current_time();
+            while let Some(chord) = self.pad.try_update_value(|pad| pad.next_chord(now_s)).flatten() {
+                instrument.play(chord.at_s, chord.voices_hz);
+            }
+        });
+    }
+
+    fn rest(self) {
+        self.instrument.with_value(|instrument| {
+            if let Some(instrument) = instrument {
+                // Refused only by one that was closed.
+                let _ = instrument.context.suspend();
+            }
+        });
+    }
+}
+
+/// Two oscillators a voice, a filter that sways, and the loudness of all.
+struct Instrument {
+    context: AudioContext,
+    loudness: GainNode,
+    voices: Vec<[OscillatorNode; 2]>,
+}
+
+impl Instrument {
+    /// Silent, and running as soon as the browser lets it.
+    fn new() -> Result<Self, JsValue> {
+        let context = AudioContext::new()?;
+        let loudness = context.create_gain()?;
+        loudness.gain().set_value(0.0);
+        loudness.connect_with_audio_node(&context.destination())?;
+
+        // Lets low tones through, as long as it isn't told otherwise.
+        let filter = context.create_biquad_filter()?;
+        filter.frequency().set_value(CUTOFF_HZ as f32);
+        filter.connect_with_audio_node(&loudness)?;
+        let (sway, depth) = (context.create_oscillator()?, context.create_gain()?);
+        sway.frequency().set_value((1.0 / SWAY_S) as f32);
+        depth.gain().set_value(SWAY_HZ as f32);
+        sway.connect_with_audio_node(&depth)?;
+        depth.connect_with_audio_param(&filter.frequency())?;
+        sway.start()?;
+
+        // Together they are as loud as one may be.
+        let share = context.create_gain()?;
+        share.gain().set_value(1.0 / (2 * VOICES) as f32);
+        share.connect_with_audio_node(&filter)?;
+        let tone = |shape, cents: f64| -> Result<OscillatorNode, JsValue> {
+            let tone = context.create_oscillator()?;
+            tone.set_type(shape);
+            tone.detune().set_value(cents as f32);
+            tone.connect_with_audio_node(&share)?;
+            tone.start()?;
+            Ok(tone)
+        };
+        let voice = |_| {
+            Ok([tone(OscillatorType::Triangle, -DETUNE_CENTS / 2.0)?, tone(OscillatorType::Sine, DETUNE_CENTS / 2.0)?])
+        };
+        let voices = (0..VOICES).map(voice).collect::<Result<_, JsValue>>()?;
+        Ok(Self { context, loudness, voices })
+    }
+
+    fn wake(&self) {
+        // Refused only by one that was closed.
+        let _ = self.context.resume();
+    }
+
+    /// From wherever the loudness is, without a step.
+    fn fade(&self, fade: Fade) {
+        let Fade { to, takes_s } = fade;
+        let now_s = self.context.current_time();
+        // Fails only for numbers that are none.
+        let _ = self.loudness.gain().set_target_at_time(to as f32, now_s, takes_s / TIME_CONSTANTS);
+    }
+
+    fn play(&self, at_s: f64, voices_hz: [f64; VOICES]) {
+        for (tones, hz) in self.voices.iter().zip(voices_hz) {
+            for tone in tones {
+                // The first chord is there at once, while all is silent.
+                let glide_s = if at_s > 0.0 { GLIDE_S / TIME_CONSTANTS } else { 1e-3 };
+                let _ = tone.frequency().set_target_at_time(hz as f32, at_s, glide_s);
+            }
+        }
+    }
+}

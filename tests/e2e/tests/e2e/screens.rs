@@ -1,0 +1,275 @@
+//! The crawl on any screen and in any script, beside pictures that somebody has looked at.
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::Login;
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
+use serde_json::json;
+
+use super::crawl::{DIALOGUE, open, tell};
+
+/// A size of the window.
+struct Screen {
+    name: &'static str,
+    /// In CSS pixels.
+    size: (u32, u32),
+    /// The screen's pixels for one of CSS: its density times the browser's zoom.
+    ratio: f64,
+}
+
+const fn screen(name: &'static str, size: (u32, u32), ratio: f64) -> Screen {
+    Screen { name, size, ratio }
+}
+
+const SCREENS: [Screen; 9] = [
+    screen("16-9", (1_280, 720), 1.0),
+    screen("235-1", (1_280, 545), 1.0),
+    screen("4-3", (1_024, 768), 1.0),
+    screen("phone", (390, 844), 3.0),
+    screen("phone-across", (844, 390), 2.0),
+    screen("pane", (300, 420), 2.0),
+    screen("hall", (1_920, 1_080), 2.0),
+    screen("zoom-50", (2_560, 1_440), 0.5),
+    screen("zoom-300", (427, 240), 3.0),
+];
+
+/// The crawl alone fills the window, without controls, and stands with its last line at the edge. It is a copy, so
+/// that what the app does next changes nothing.
+const POSE: &str = "
+    const section = crawl();
+    section.querySelector('.crawl-controls').style.opacity = '0';
+    Object.assign(section.style, { position: 'fixed', inset: '0', zIndex: '9' });";
+const FREEZE: &str = "
+    const section = crawl(), plane = section.querySelector('.plane');
+    // The sky has come up.
+    section.querySelectorAll('.sky canvas').forEach((each) => each.getAnimations().forEach((run) => run.finish()));
+    const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
+    let top = 0;
+    [...plane.children].forEach((block) => { block.__top = parseFloat(block.style.top); });
+    const order = [...plane.children].toSorted((a, b) => a.__top - b.__top);
+    for (const block of order) {
+        copy.children[[...plane.children].indexOf(block)].style.top = `${top}em`;
+        top += block.offsetHeight / em + 0.55;
+    }
+    copy.style.transform = `translateY(${0.3 - top}em)`;
+    copy.classList.add('copy');
+    plane.style.display = 'none';
+    plane.after(copy);";
+const THAW: &str = "
+    crawl().querySelector('.plane.copy').remove();
+    crawl().querySelector('.plane').style.display = '';";
+
+async fn resize(page: &Page, screen: &Screen) -> Result<()> {
+    let Screen { size: (width, height), ratio, .. } = screen;
+    let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
+    page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
+    let resized = format!("innerWidth === {width} && innerHeight === {height}");
+    page.wait_for("the size", &resized, PATIENCE).await
+}
+
+/// Where the rows of the plane's lines end, beside its column: none goes over it.
+const OVERFULL: &str = "(() => {
+    const column = crawl().querySelector('.tilt').offsetWidth;
+    const range = document.createRange();
+    return [...crawl().querySelectorAll('.plane .row')].map((row) => {
+        row.style.display = 'inline-block';
+        row.style.textAlignLast = 'auto';
+        const width = row.offsetWidth;
+        row.style.display = '';
+        row.style.textAlignLast = '';
+        return [row.textContent, width / column];
+    }).filter(([, part]) => part > 1.015);
+})()";
+
+#[tokio::test]
+async fn it_fits_any_screen() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("crawl-screens", async |page| {
+        let words = [("view", "crawl"), ("connect", "1"), ("episode", "Channel IV"), ("title", "The Open Line")];
+        page.open(&link(&station.page_url(), &[&words[..], &[("intro", "A test of every screen.")]].concat())).await?;
+        page.wait_for_state("connected").await?;
+        page.run(POSE).await?;
+        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
+        page.press("Pause").await?;
+        for screen in SCREENS {
+            resize(page, &screen).await?;
+            // Every line is set for its column, once the app has seen the size.
+            let set = format!("{OVERFULL}.length === 0 && lines().length >= 5");
+            page.wait_for(&format!("rows that fit {}", screen.name), &set, PATIENCE).await?;
+            page.run(FREEZE).await?;
+            let png = page.browser().client().screenshot().await?;
+            page.run(THAW).await?;
+            picture::check(page, &format!("crawl-{}", screen.name), &png).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// A script, and lines in it.
+struct Script {
+    name: &'static str,
+    direction: &'static str,
+    /// Its letters hang together.
+    is_joined: bool,
+    /// Where a font for the test has letters; the app's own have the others.
+    range: Option<&'static str>,
+    lines: &'static [(&'static str, &'static str)],
+}
+
+const SCRIPTS: [Script; 7] = [
+    Script {
+        name: "cyrillic",
+        direction: "ltr",
+        is_joined: false,
+        range: None,
+        lines: &[
+            ("Жанна", "Ретранслятор на северном хребте снова отвечает. Отправьте кого-нибудь вниз."),
+            ("Борис", "Понял. Два насоса из трёх запустились сами."),
+            ("Жанна", "Мы оставим лампу гореть для вас..."),
+        ],
+    },
+    Script {
+        name: "greek",
+        direction: "ltr",
+        is_joined: false,
+        range: Some("U+370-3FF"),
+        lines: &[
+            ("Γιάννης", "Η γέφυρα είναι ανοιχτή. Προσέξτε το χαλίκι στην άλλη πλευρά."),
+            ("Ελένη", "Κατάλαβα. Δύο από τις τρεις αντλίες ξεκίνησαν μόνες τους."),
+            ("Γιάννης", "Θα αφήσουμε το φως αναμμένο για εσάς..."),
+        ],
+    },
+    Script {
+        name: "arabic",
+        direction: "rtl",
+        is_joined: true,
+        range: Some("U+600-6FF"),
+        lines: &[
+            ("ليلى", "الجسر مفتوح. انتبهوا إلى الحصى في الجانب البعيد من الطريق."),
+            ("سامي", "مفهوم. عادت مضختان من أصل 3 إلى العمل في الساعة 12:30."),
+            ("ليلى", "سنترك المصباح مضاءً من أجلكم..."),
+        ],
+    },
+    Script {
+        name: "hebrew",
+        direction: "rtl",
+        is_joined: false,
+        range: Some("U+590-5FF"),
+        lines: &[
+            ("נועה", "הגשר פתוח. שימו לב לחצץ בצד הרחוק של הדרך, ושלחו מישהו."),
+            ("דוד", "קיבלתי. שתיים מתוך 3 המשאבות חזרו לפעול בשעה 12:30."),
+            ("נועה", "נשאיר לכם את המנורה דולקת..."),
+        ],
+    },
+    Script {
+        name: "cjk",
+        direction: "ltr",
+        is_joined: false,
+        range: Some("U+3000-30FF, U+4E00-9FFF, U+FF00-FFEF"),
+        lines: &[
+            ("小林", "橋は開いています。向こう側の砂利に気をつけてください。誰かを送ってください。"),
+            ("田中", "「了解」しました。ポンプは三台のうち二台が、ひとりでに動き出しました。"),
+            ("李雷", "橋已經開放。請小心對面的碎石，並派人下去。"),
+        ],
+    },
+    Script {
+        name: "devanagari",
+        direction: "ltr",
+        is_joined: true,
+        range: Some("U+900-97F"),
+        lines: &[
+            ("आरती", "पुल खुला है। दूसरी ओर की बजरी का ध्यान रखें, और किसी को नीचे भेजें।"),
+            ("विक्रम", "समझ गया। तीन में से दो पंप अपने आप चल पड़े।"),
+            ("आरती", "हम आपके लिए दीया जलता छोड़ेंगे..."),
+        ],
+    },
+    Script {
+        name: "emoji",
+        direction: "ltr",
+        is_joined: false,
+        range: Some("U+200D, U+2600-27BF, U+FE0F, U+1F000-1FAFF"),
+        lines: &[
+            ("Weiß", "👩‍👩‍👧‍👦 Größe 21,4\u{a0}°C 🇩🇪🇫🇷 👍🏽 und mehr als das, viel mehr."),
+            ("Robo 🤖", "The weather: ☀️ at noon, 🌧️ at dusk, ❄️ on the ridge 🏔️, and then 🚀."),
+        ],
+    },
+];
+
+/// Gives the page a font for the letters of the test's lines, since what fonts a system has is its own affair. It
+/// takes the place behind the crawl's own that the system's would have.
+async fn add_font(page: &Page, script: &Script) -> Result<()> {
+    let Some(range) = script.range else { return Ok(()) };
+    let file = root().join("tests/screenshots/fonts").join(format!("{}.woff2", script.name));
+    let font = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+    page.run(&format!(
+        "const bytes = Uint8Array.from(atob('{}'), (each) => each.charCodeAt(0));
+        // As the style has Libre Franklin, so that one family has all letters.
+        const font = new FontFace('Libre Franklin', bytes, {{ weight: '600', unicodeRange: '{range}' }});
+        document.fonts.add(font);
+        font.load().then(() => {{ window.__font = true; }});",
+        BASE64_STANDARD.encode(font),
+    ))
+    .await?;
+    page.wait_for("the font", "window.__font === true", PATIENCE).await
+}
+
+#[tokio::test]
+async fn every_script_is_set() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("crawl-scripts", async |page| {
+        let broker = Login::anonymous(station.mqtt_port()?);
+        for script in &SCRIPTS {
+            open(page, &station).await?;
+            add_font(page, script).await?;
+            page.run(POSE).await?;
+            tell(page, broker, script.lines).await?;
+            page.press("Pause").await?;
+            page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
+            for (at, (_, text)) in script.lines.iter().enumerate() {
+                let line = format!("crawl().querySelectorAll('.plane .line')[{at}]");
+                check_equal(text, page.evaluate::<String>(&format!("{line}.dir")).await?.as_str(), script.direction)?;
+                let told: String = page
+                    .evaluate(&format!("[...{line}.querySelectorAll('.row')].map((row) => row.textContent).join('')"))
+                    .await?;
+                let said = text.strip_suffix("...").map_or((*text).to_owned(), |begin| format!("{begin}...."));
+                ensure!(told.trim_end().ends_with(&said), "{text:?} is told as {told:?}");
+                let rows: u64 = page.evaluate(&format!("{line}.childElementCount")).await?;
+                ensure!(rows >= 2, "{text} is in {rows} rows");
+                // Letters that hang together have no space between them.
+                let spacing: String = page.evaluate(&format!("getComputedStyle({line}).letterSpacing")).await?;
+                let is_joined = matches!(spacing.as_str(), "normal" | "0px");
+                check_equal(&format!("whether {text} is joined"), is_joined, script.is_joined)?;
+            }
+            page.run(FREEZE).await?;
+            let png = page.browser().client().screenshot().await?;
+            picture::check(page, &format!("script-{}", script.name), &png).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_very_long_message_says_where_the_rest_is() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("crawl-long", async |page| {
+        open(page, &station).await?;
+        page.run(POSE).await?;
+        let (long, word) = ("pressure and more ".repeat(280), "o".repeat(300));
+        let compound = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
+        let lines = [("ADA", long.as_str()), ("Bram", &word), ("Cleo", compound)];
+        tell(page, Login::anonymous(station.mqtt_port()?), &lines).await?;
+        page.press("Pause").await?;
+        page.wait_for("rows that fit", &format!("{OVERFULL}.length === 0"), PATIENCE).await?;
+        page.wait_for_line("(the console has the rest)").await?;
+        let lines = page.lines().await?;
+        ensure!(lines[0].text.len() < 700, "{} characters", lines[0].text.len());
+        check_equal("the word", lines[1].text.matches('o').count(), 300)?;
+        page.wait_for_line(compound).await
+    })
+    .await
+}

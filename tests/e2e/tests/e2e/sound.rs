@@ -1,0 +1,131 @@
+//! The pad: silent until somebody asks for it, by a click or by a key.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Notes what sound the page makes, from the first of it on: how loud, and the largest step from one sample to the
+/// next, which is what a click is.
+const LISTEN: &str = "
+    window.__contexts = [];
+    const Own = window.AudioContext;
+    window.AudioContext = class extends Own {
+        constructor(...how) {
+            super(...how);
+            window.__contexts.push(this);
+            this.ear = new AnalyserNode(this, { fftSize: 32768 });
+            this.peak = this.step = 0;
+            const samples = new Float32Array(this.ear.fftSize);
+            // More often than the ear holds.
+            setInterval(() => {
+                this.ear.getFloatTimeDomainData(samples);
+                samples.forEach((sample, at) => {
+                    this.peak = Math.max(this.peak, Math.abs(sample));
+                    if (at > 0) this.step = Math.max(this.step, Math.abs(sample - samples[at - 1]));
+                });
+            }, 250);
+        }
+    };
+    const connect = AudioNode.prototype.connect;
+    AudioNode.prototype.connect = function (to, ...rest) {
+        if (to instanceof AudioDestinationNode) connect.call(this, this.context.ear);
+        return connect.call(this, to, ...rest);
+    };";
+
+#[derive(Debug, Deserialize)]
+struct Heard {
+    peak: f64,
+    step: f64,
+}
+
+async fn wait_for_state(page: &Page, state: &str) -> Result<()> {
+    page.wait_for(state, &format!("window.__contexts.length === 1 && __contexts[0].state === '{state}'"), PATIENCE)
+        .await
+}
+
+async fn check_silence(page: &Page) -> Result<()> {
+    check_equal("sources of sound", page.evaluate::<usize>("window.__contexts.length").await?, 0)
+}
+
+#[tokio::test]
+async fn it_is_off_until_somebody_asks() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("sound", async |page| {
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": LISTEN})).await?;
+        page.open(&link(&station.page_url(), &[("view", "crawl"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.press("Director").await?;
+        page.wait_for("the panel", "Boolean(field('Quiet pad'))", PATIENCE).await?;
+        ensure!(!page.evaluate::<bool>("field('Quiet pad').checked").await?, "it was on by itself");
+        check_silence(page).await?;
+
+        page.tick("Quiet pad").await?;
+        wait_for_state(page, "running").await?;
+        page.wait_for("a sound", "window.__contexts[0].peak > 0.01", PATIENCE).await?;
+        page.screenshot("sound-director").await?;
+
+        // Muted by key, it fades and rests.
+        page.press("Close").await?;
+        page.run("document.activeElement.blur();").await?;
+        page.press_keys("m").await?;
+        wait_for_state(page, "suspended").await?;
+        ensure!(!page.evaluate::<bool>("field('Quiet pad').checked").await?, "the panel says that it sounds");
+
+        // Nobody hears what nobody sees.
+        page.press_keys("m").await?;
+        wait_for_state(page, "running").await?;
+        page.hide().await?;
+        wait_for_state(page, "suspended").await?;
+        page.show().await?;
+        wait_for_state(page, "running").await?;
+        let Heard { peak, step } =
+            page.evaluate("(({ peak, step }) => ({ peak, step }))(window.__contexts[0])").await?;
+        println!("as loud as {peak:.3}, the largest step {step:.4}");
+        ensure!(peak < 0.13, "too loud: {peak}");
+        ensure!(step < 0.02, "a click: a step of {step}");
+
+        // A page that is loaded again is silent.
+        page.browser().client().refresh().await?;
+        page.wait_for_state("connected").await?;
+        check_silence(page).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_key_alone_is_enough() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("sound-key", async |page| {
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": LISTEN})).await?;
+        page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
+        check_silence(page).await?;
+        // Before the panels are there, which have the sound.
+        page.press_keys("m").await?;
+        wait_for_state(page, "running").await?;
+        page.wait_for("a sound", "window.__contexts[0].peak > 0.01", PATIENCE).await?;
+        // In a field it is a letter.
+        page.press("Director").await?;
+        page.fill("Title", "mmm").await?;
+        wait_for_state(page, "running").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn where_there_can_be_none_the_panel_says_so() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("sound-none", async |page| {
+        let none = json!({"source": "window.AudioContext = undefined;"});
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &none).await?;
+        page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
+        page.press_keys("m").await?;
+        page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;
+        page.wait_for_text("This browser makes no sound for this page.").await?;
+        ensure!(page.evaluate::<bool>("field('Quiet pad').disabled && !field('Quiet pad').checked").await?, "it is on");
+        Ok(())
+    })
+    .await
+}
