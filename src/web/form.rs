@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 
 use super::parts::{Part, add, follow};
-use crate::broker_url::PageSecurity;
+use crate::broker_url::{BrokerUrl, BrokerUrlError, PageSecurity};
 use crate::crawl::opening::Opening;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
@@ -250,6 +250,16 @@ const TEXTS: [(&str, Field); 4] =
     [("broker", Field::Broker), ("user", Field::UserName), ("password", Field::Password), ("client", Field::ClientId)];
 
 impl Form {
+    /// Why the browser won't open this address from this page, told while it is typed: no broker can mend it. Whatever
+    /// else is wrong with an address may come right with the next letter.
+    fn blocked(&self) -> String {
+        let security = self.page.with_value(|page| page.security);
+        match self.broker.with(|text| BrokerUrl::parse(text).and_then(|url| url.for_browser(security))) {
+            Err(error @ BrokerUrlError::MixedContent { .. }) => error.to_string(),
+            _ => String::new(),
+        }
+    }
+
     fn text(&self, field: Field) -> RwSignal<String> {
         match field {
             Field::UserName => self.user_name,
@@ -330,7 +340,10 @@ impl Form {
 
     fn show_faults(self, part: &Part) {
         let blame = |id: &str, field: Field| {
-            let words = self.fault(field);
+            let mut words = self.fault(field);
+            if field == Field::Broker && words.is_empty() {
+                words = self.blocked();
+            }
             part.mark(&format!("#{id}"), "aria-invalid", &(!words.is_empty()).to_string());
             part.say(&format!("#{id}-fault"), &words);
         };

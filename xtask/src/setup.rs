@@ -107,7 +107,7 @@ impl Sign {
     }
 }
 
-const DEBIAN_PACKAGES: [DebianPackage; 10] = [
+const DEBIAN_PACKAGES: [DebianPackage; 11] = [
     DebianPackage { package: "chromium", sign: Sign::Program("chromium") },
     DebianPackage { package: "chromium-driver", sign: Sign::Program("chromedriver") },
     DebianPackage { package: "mosquitto", sign: Sign::Program("mosquitto") },
@@ -121,6 +121,7 @@ const DEBIAN_PACKAGES: [DebianPackage; 10] = [
         sign: Sign::Path("/usr/share/gocode/src/github.com/eclipse/paho.mqtt.golang"),
     },
     DebianPackage { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
+    DebianPackage { package: "openssl", sign: Sign::Program("openssl") },
     DebianPackage { package: "rabbitmq-server", sign: Sign::Program("rabbitmq-server") },
 ];
 

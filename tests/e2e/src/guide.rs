@@ -32,6 +32,12 @@ const TERMINAL_PATIENCE: Duration = Duration::from_secs(180);
 /// What a shell ends with where there is no such program.
 const NOT_FOUND: i32 = 127;
 
+/// Runs a script as a terminal does: what it started is asked to end when nobody holds the other end of standard input
+/// any more, even where a test was killed.
+const TERMINAL: &str = r#"exec 3<&0
+(read -r _ <&3; kill -TERM -- -$$) >/dev/null 2>&1 &
+exec 3<&- bash -e -c "$0" </dev/null"#;
+
 /// The folder of the guides.
 pub fn folder() -> PathBuf {
     root().join("docs")
@@ -288,7 +294,8 @@ impl Place {
             }
             Action::Run { script, outcome } => self.run(script, *outcome).await,
             Action::Window { name, script } => {
-                let mut command = self.bash(script)?;
+                let mut command = self.bash(TERMINAL)?;
+                command.arg(self.here(script));
                 let process = Process::spawn(&mut command)?;
                 let group = process.pid()?;
                 self.windows.push(Window { name: name.clone(), process, group, seen: 0 });

@@ -15,6 +15,7 @@
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
 //! | [`publish`] | the released producer and `mosquitto_pub` |
 //! | [`peer`] | scripted servers that real brokers would never play |
+//! | [`diffusion`] | a server that holds to Diffusion's manual |
 //! | [`load`] | a broker that only sends, for measuring |
 //! | [`client`] | the project's own session over a real socket, for tests that play a client |
 //! | [`guide`] | the guides of `docs/`, run as they are written |
@@ -26,6 +27,7 @@
 pub mod browser;
 pub mod client;
 pub mod devtools;
+pub mod diffusion;
 pub mod fault_proxy;
 pub mod guide;
 pub mod load;

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 
 use crate::PATIENCE;
 
@@ -112,7 +112,7 @@ impl Peer {
 
     /// The protocol levels (4 is MQTT 3.1.1, 5 is 5.0) that were asked for since the last call.
     pub fn levels_asked(&mut self) -> Vec<u8> {
-        self.connects().iter().filter_map(|connect| protocol_level(connect).ok().flatten()).collect()
+        self.connects().iter().filter_map(|connect| level_of(connect)).collect()
     }
 
     /// The CONNECT packets that came since the last call.
@@ -235,16 +235,28 @@ async fn mute(mut stream: TcpStream) -> Result<()> {
 
 /// The WebSocket handshake and the first packet, with the protocol level it asks for.
 pub(crate) async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStream>, Vec<u8>, u8)> {
+    let (socket, connect) = greet_at(stream, None).await?;
+    let level = level_of(&connect).context("no level")?;
+    Ok((socket, connect, level))
+}
+
+/// The WebSocket handshake, refused at another path than this one, and the first packet.
+pub(crate) async fn greet_at(stream: TcpStream, path: Option<&str>) -> Result<(WebSocketStream<TcpStream>, Vec<u8>)> {
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
-    let choose = |_: &Request, mut response: Response| {
+    let choose = |request: &Request, mut response: Response| {
+        if path.is_some_and(|path| path != request.uri().path()) {
+            let mut refusal = ErrorResponse::new(None);
+            *refusal.status_mut() = StatusCode::NOT_FOUND;
+            return Err(refusal);
+        }
         response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
         Ok(response)
     };
     let mut socket = tokio_tungstenite::accept_hdr_async(stream, choose).await?;
     let mut bytes = Vec::new();
     loop {
-        if let Some(level) = protocol_level(&bytes)? {
-            return Ok((socket, bytes, level));
+        if protocol_level(&bytes)?.is_some() {
+            return Ok((socket, bytes));
         }
         match socket.next().await.context("closed before CONNECT")?? {
             Message::Binary(part) => bytes.extend_from_slice(&part),
@@ -252,6 +264,11 @@ pub(crate) async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStrea
             other => bail!("expected CONNECT, not {other:?}"),
         }
     }
+}
+
+/// The protocol level of a whole CONNECT.
+pub(crate) fn level_of(connect: &[u8]) -> Option<u8> {
+    protocol_level(connect).ok().flatten()
 }
 
 /// The protocol level of a CONNECT, once all of the packet is there.

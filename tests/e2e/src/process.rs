@@ -49,7 +49,7 @@ impl Process {
     /// # Errors
     /// When the program can't be started, ends, or isn't ready in time, with its output.
     pub async fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T)> {
-        let (process, mut lines) = Self::spawn_heard(command)?;
+        let (process, mut lines) = Self::spawn_heard(command.stdin(Stdio::null()))?;
         let answer = tokio::time::timeout(PATIENCE, async {
             while let Some(line) = lines.recv().await {
                 if let Some(answer) = ready(&line) {
@@ -65,19 +65,18 @@ impl Process {
         }
     }
 
-    /// Starts a program that needn't say anything.
+    /// Starts a program that needn't say anything. Its standard input stays open as long as this value lives.
     ///
     /// # Errors
     /// When it can't be started.
     pub fn spawn(command: &mut Command) -> Result<Self> {
-        let (process, _) = Self::spawn_heard(command)?;
+        let (process, _) = Self::spawn_heard(command.stdin(Stdio::piped()))?;
         Ok(process)
     }
 
     fn spawn_heard(command: &mut Command) -> Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

@@ -1,11 +1,11 @@
 //! What can't work gets words of its own, and the app goes on.
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::link;
-use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::peer::{Manner, Peer};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
 
 /// Tries to connect with these settings and returns what the page says, which must match.
 async fn told(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<String> {
@@ -79,7 +79,21 @@ async fn plain_ws_from_a_secure_page() -> Result<()> {
         page.wait_for_words("https.*wss://|wss://.*https").await?;
         let state = page.state().await?;
         ensure!(state != "connecting" && state != "reconnecting", "it tries all the same: {state}");
-        Ok(())
+
+        // Nothing has to be pressed for it, and it goes when the address does.
+        let told = "document.querySelector('#broker-fault').innerText.includes('came over https') \
+                    && field('Broker URL').getAttribute('aria-invalid') === 'true'";
+        page.open(&link(&site.page_url(), &[keys[0]])).await?;
+        page.wait_for("the link's address to be told of", told, PATIENCE).await?;
+        for (broker, is_told) in [
+            ("wss://broker.example:8081/mqtt", false),
+            ("ws://broker.example:8080/mqtt", true),
+            ("ws://localhost:8080/mqtt", false),
+        ] {
+            page.fill("Broker URL", broker).await?;
+            page.wait_for(broker, &format!("({told}) === {is_told}"), PATIENCE).await?;
+        }
+        check_equal("the state", page.state().await?, "idle".to_owned())
     })
     .await
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod console;
 mod crawl;
 mod credentials;
+mod diffusion;
 mod first_load;
 mod harness;
 mod hosting;
