@@ -85,8 +85,15 @@ impl Process {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
-        Ok(nix::sys::signal::kill(Pid::from_raw(pid.try_into()?), signal)?)
+        Ok(nix::sys::signal::kill(Pid::from_raw(self.id()?.try_into()?), signal)?)
+    }
+
+    /// The number by which the system knows it.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn id(&self) -> Result<u32> {
+        self.child.id().with_context(|| format!("{} has ended", self.name))
     }
 
     /// Everything it has written so far.
