@@ -24,6 +24,7 @@ use rmqtt::types::{
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tracing::Span;
 
 use crate::StartError;
 use crate::diffusion::is_topic_path;
@@ -32,6 +33,7 @@ use crate::gate::{Entrance, Gate};
 use crate::held::V311_SESSION;
 use crate::options::Limits;
 use crate::retained::RetainedMessages;
+use crate::tls::Security;
 use crate::users::Users;
 
 /// Largest packet taken, in bytes. More than the 16 MiB a page takes, so that the page's own limit
@@ -45,11 +47,6 @@ const LONGEST_QUEUE: usize = 200_000;
 /// Unacknowledged QoS 1 and 2 messages each way. The broker closes a connection that exceeds it,
 /// and a 3.1.1 client can't be told, so it is half of all packet identifiers.
 const LARGEST_WINDOW: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
-
-/// How long a subscriber may leave its socket unread before it is closed. Until then the library
-/// holds what comes for it without a limit (only after that does [`LONGEST_QUEUE`] count), so time
-/// is what bounds it.
-const LONGEST_SEND: Duration = Duration::from_secs(20);
 
 /// A session outlives its connection this long, whatever it asks for.
 pub(crate) const LONGEST_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -70,6 +67,8 @@ const OWN_NAME: &str = env!("CARGO_PKG_NAME");
 pub(crate) struct Broker {
     /// Where it takes plain MQTT.
     pub tcp: SocketAddr,
+    /// Where the library takes what comes over TCP: on this machine, and in plain.
+    pub door: SocketAddr,
     /// The way in.
     pub front: Front,
     /// Messages dropped because a subscriber was too slow and its queue full.
@@ -87,6 +86,7 @@ impl Broker {
         users: Option<Users>,
         gate: Gate,
         client_limits: Limits,
+        security: Security,
     ) -> Result<Self, StartError> {
         // The load check would refuse connections on a busy two-core machine.
         let context = ServerContext::new().busy_check_enable(false).build().await;
@@ -103,9 +103,9 @@ impl Broker {
         hooks.register(&context).await;
 
         let (listener, tcp) = listen(tcp)?;
-        let (tcp_listener, tcp_door) = open_door(limits("tcp").allow_anonymous(anonymous))?;
-        let (open_listener, open) = open_door(limits("websocket").allow_anonymous(anonymous))?;
-        let diffusion = limits("diffusion").allow_anonymous(anonymous);
+        let (tcp_listener, tcp_door) = open_door(limits("tcp", client_limits).allow_anonymous(anonymous))?;
+        let (open_listener, open) = open_door(limits("websocket", client_limits).allow_anonymous(anonymous))?;
+        let diffusion = limits("diffusion", client_limits).allow_anonymous(anonymous);
         let (diffusion_listener, diffusion) = open_door(diffusion.max_qos_allowed(QoS::AtLeastOnce))?;
 
         let server = MqttServer::new(context)
@@ -115,12 +115,13 @@ impl Broker {
             .build();
         let task = tokio::spawn(async move {
             if let Err(error) = server.run().await {
-                eprintln!("mqtt-crawl-station: the broker ended: {error}");
+                tracing::error!(%error, "the broker ended");
             }
         });
-        let front = Front::new(Doors { tcp: tcp_door, open, diffusion }, hooks.farewells);
-        let listening = tokio::spawn(front.clone().listen(Entrance { listener, gate }, client_limits));
-        Ok(Self { tcp, front, dropped: hooks.dropped, own_user, task, listening })
+        let front = Front::new(Doors { tcp: tcp_door, open, diffusion }, hooks.farewells, client_limits);
+        let entrance = Entrance { listener, gate, longest_stall: client_limits.stall_timeout };
+        let listening = tokio::spawn(front.clone().listen(entrance, security));
+        Ok(Self { tcp, door: tcp_door, front, dropped: hooks.dropped, own_user, task, listening })
     }
 
     /// Completes when the broker ends, which it never should by itself.
@@ -133,7 +134,7 @@ impl Broker {
 
     /// Closes the listeners and what came through them.
     pub(crate) async fn stop(self) {
-        self.front.stop();
+        self.front.stop().await;
         if !self.listening.is_finished() {
             let _ = self.listening.await;
         }
@@ -150,13 +151,20 @@ impl Broker {
 /// a client would never learn that, say, its session was taken over. [`crate::front`] waits here for
 /// the reason and says it instead.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Farewells(Arc<Mutex<HashMap<SocketAddr, oneshot::Sender<u8>>>>);
+pub(crate) struct Farewells(Arc<Mutex<HashMap<SocketAddr, Waiting>>>);
+
+#[derive(Debug)]
+struct Waiting {
+    reason: oneshot::Sender<u8>,
+    /// The client's connection, which the library doesn't see.
+    span: Span,
+}
 
 impl Farewells {
     /// Where the reason code for this connection will arrive, if the broker has one to give.
     pub(crate) fn expect(&self, connection: SocketAddr) -> oneshot::Receiver<u8> {
         let (sender, receiver) = oneshot::channel();
-        self.waiting().insert(connection, sender);
+        self.waiting().insert(connection, Waiting { reason: sender, span: Span::current() });
         receiver
     }
 
@@ -169,11 +177,17 @@ impl Farewells {
         let waiting = self.waiting().remove(&connection);
         if let (Some(waiting), Some(code)) = (waiting, reason_code(reason)) {
             // Nobody waits any more when the client has gone meanwhile.
-            let _ = waiting.send(code);
+            let _ = waiting.reason.send(code);
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, oneshot::Sender<u8>>> {
+    /// What the log says of the client behind a connection.
+    fn span(&self, connection: Option<SocketAddr>) -> Span {
+        let span = connection.and_then(|connection| Some(self.waiting().get(&connection)?.span.clone()));
+        span.unwrap_or_else(Span::none)
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Waiting>> {
         // The map is whole after any single insert or remove, so a panic elsewhere spoils nothing.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,7 +235,8 @@ impl Hooks {
             return AuthResult::Allow(false, None);
         };
         let (Some(name), Some(password)) = (connect.username(), connect.password()) else {
-            // Nobody said who they are: CONNACK 0x87 or return code 5.
+            // CONNACK 0x87 or return code 5.
+            self.log_refusal(connect, "it gave no user name and password");
             return AuthResult::NotAuthorized;
         };
         let is_own = self
@@ -231,14 +246,25 @@ impl Hooks {
         match is_own || users.accepts(name, password).await {
             true => AuthResult::Allow(false, None),
             // CONNACK 0x86 or return code 4.
-            false => AuthResult::BadUsernameOrPassword,
+            false => {
+                self.log_refusal(connect, "no such user, or another password");
+                AuthResult::BadUsernameOrPassword
+            }
         }
     }
 
-    fn count_dropped(&self) {
+    /// Says who was refused. What was given as a user name isn't said: it may be a password that
+    /// somebody typed into the wrong field.
+    fn log_refusal(&self, connect: &ConnectInfo, reason: &str) {
+        let client: &str = connect.client_id();
+        let span = self.farewells.span(connect.id().remote_addr);
+        span.in_scope(|| tracing::warn!(?client, reason, "client refused"));
+    }
+
+    fn count_dropped(&self, client: Option<&str>) {
         let before = self.dropped.fetch_add(1, Ordering::Relaxed);
         if before.is_multiple_of(10_000) {
-            eprintln!("mqtt-crawl-station: {} messages dropped so far: a subscriber is too slow", before + 1);
+            tracing::warn!(client, dropped_so_far = before + 1, "messages dropped: a subscriber is too slow");
         }
     }
 }
@@ -270,8 +296,8 @@ impl Handler for Hooks {
                 }
                 (true, so_far)
             }
-            Parameter::MessageDropped(_, _, _, Reason::MessageQueueFull) => {
-                self.count_dropped();
+            Parameter::MessageDropped(to, _, _, Reason::MessageQueueFull) => {
+                self.count_dropped(to.as_ref().map(|to| &*to.client_id));
                 (true, so_far)
             }
             _ => (true, so_far),
@@ -283,7 +309,7 @@ fn is_diffusion(session: &Id) -> bool {
     session.lid == DIFFUSION
 }
 
-fn limits(name: &str) -> Builder {
+fn limits(name: &str, client_limits: Limits) -> Builder {
     Builder::new()
         .name(name)
         .laddr(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
@@ -291,7 +317,9 @@ fn limits(name: &str) -> Builder {
         .max_packet_size(LARGEST_PACKET_BYTES)
         .max_mqueue_len(LONGEST_QUEUE)
         .max_inflight(LARGEST_WINDOW)
-        .send_timeout(LONGEST_SEND)
+        // Until then the library holds what comes for a subscriber that leaves its socket unread,
+        // without a limit (only after that does the queue's count), so time is what bounds it.
+        .send_timeout(client_limits.stall_timeout)
         .session_expiry_interval(V311_SESSION)
         .max_session_expiry_interval(LONGEST_SESSION)
         // Never send again on a living connection [MQTT-4.4.0-1], and let messages wait for a

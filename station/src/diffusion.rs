@@ -17,6 +17,16 @@ pub(crate) enum Profile {
     Diffusion,
 }
 
+impl Profile {
+    /// Where on the web port it is.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Open => "/mqtt",
+            Self::Diffusion => "/diffusion",
+        }
+    }
+}
+
 /// Protocol level of MQTT 5.0 in CONNECT `[MQTT-3.1.2-2]`.
 const LEVEL_5: u8 = 5;
 const CONNECT: u8 = 1;
@@ -32,6 +42,15 @@ const REFUSED_WILL_QOS: &[u8] = &[0x20, 0x03, 0x00, 0x9B, 0x00];
 const REFUSED_PUBLISH_QOS: &[u8] = &[0xE0, 0x02, 0x9B, 0x00];
 /// DISCONNECT 0x95, packet too large.
 const REFUSED_SIZE: &[u8] = &[0xE0, 0x02, 0x95, 0x00];
+
+/// What an answer of an [`Inspector`] says.
+pub(crate) fn refusal(answer: &[u8]) -> &'static str {
+    match answer {
+        REFUSED_VERSION => "this path is for MQTT 5.0",
+        REFUSED_WILL_QOS | REFUSED_PUBLISH_QOS => "this path takes no QoS 2",
+        _ => "packet too large",
+    }
+}
 
 /// Follows the packets in a byte stream from client to broker. It looks at the first byte of each
 /// packet and at the head of CONNECT, and copies nothing.

@@ -22,13 +22,16 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
 
 use crate::broker::Farewells;
 use crate::diffusion::Profile;
-use crate::gate::Entrance;
+use crate::gate::{Entrance, Pipe, Visitor};
 use crate::held::{Greeting, Head, Held, Received, frame, is_taken, is_unavailable};
 use crate::meter::{Meter, Pace, PacketTooLarge};
 use crate::options::Limits;
+use crate::tls::Security;
 
 /// Sessions held at once. Each takes two file descriptors of the 1,024 that a process usually may
 /// have; beyond it, the one whose client has been away longest is left to the library.
@@ -43,26 +46,22 @@ const MOST_ATTEMPTS: u32 = 3;
 /// A longer CONNECT isn't held: nobody needs one.
 const LONGEST_CONNECT: usize = 64 * 1024;
 /// Largest read from either side.
-const READ_BYTES: usize = 64 * 1024;
-/// A client that sent no CONNECT for so long is closed.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// How long the broker may take for its CONNACK.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long the broker may take to finish after the client has.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+/// How long connections may take to end once the station is being stopped.
+const LONGEST_STOP: Duration = Duration::from_millis(1_500);
 /// How long to wait for the broker's reason after it closed, and for a client to take it.
 const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
 
 /// DISCONNECT reason codes.
 const MALFORMED_PACKET: u8 = 0x81;
+const SERVER_SHUTTING_DOWN: u8 = 0x8B;
 const KEEP_ALIVE_TIMEOUT: u8 = 0x8D;
 const SESSION_TAKEN_OVER: u8 = 0x8E;
 const PACKET_TOO_LARGE: u8 = 0x95;
-
-/// A client's bytes, whatever carries them.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-type Pipe = Box<dyn Stream>;
 
 /// Which of the broker's listeners a client is led to.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +85,12 @@ pub(crate) struct Front(Arc<Inner>);
 struct Inner {
     doors: Doors,
     farewells: Farewells,
+    limits: Limits,
     held: Mutex<Table>,
     handshakes: [tokio::sync::Mutex<()>; HANDSHAKES],
     started: tokio::time::Instant,
     stop: CancellationToken,
+    carrying: TaskTracker,
 }
 
 #[derive(Default)]
@@ -134,6 +135,8 @@ struct Attachment {
     pipe: Pipe,
     /// What it sent after its CONNECT.
     early: Vec<u8>,
+    /// What its log lines say of it.
+    span: Span,
 }
 
 /// A connection to the broker library.
@@ -162,26 +165,28 @@ impl Drop for Farewell {
 }
 
 impl Front {
-    pub(crate) fn new(doors: Doors, farewells: Farewells) -> Self {
+    pub(crate) fn new(doors: Doors, farewells: Farewells, limits: Limits) -> Self {
         Self(Arc::new(Inner {
             doors,
             farewells,
+            limits,
             held: Mutex::default(),
             handshakes: [(); HANDSHAKES].map(|()| tokio::sync::Mutex::default()),
             started: tokio::time::Instant::now(),
             stop: CancellationToken::new(),
+            carrying: TaskTracker::new(),
         }))
     }
 
     /// Takes MQTT over TCP until it is stopped.
-    pub(crate) async fn listen(self, entrance: Entrance, limits: Limits) {
+    pub(crate) async fn listen(self, entrance: Entrance, security: Security) {
         let stop = self.0.stop.clone();
         let accepting = async {
             loop {
-                let (visitor, _) = entrance.next().await;
-                let pace = Pace::new(limits.max_rate, tokio::time::Instant::now());
-                let client = Meter::new(visitor, limits.max_packet, pace);
-                tokio::spawn(self.clone().carry(Box::new(client), Door::Tcp));
+                let (visitor, address) = entrance.next().await;
+                let span = tracing::info_span!("connection", %address);
+                let (front, security) = (self.clone(), security.clone());
+                self.0.carrying.spawn(front.receive(visitor, security).instrument(span));
             }
         };
         stop.run_until_cancelled(accepting).await;
@@ -190,26 +195,60 @@ impl Front {
     /// A stream to the broker, for somebody who has the client's.
     pub(crate) fn open(&self, profile: Profile) -> DuplexStream {
         let (near, far) = tokio::io::duplex(READ_BYTES);
-        tokio::spawn(self.clone().carry(Box::new(far), Door::WebSocket(profile)));
+        let carrying = self.clone().carry(Box::new(far), Door::WebSocket(profile));
+        self.0.carrying.spawn(carrying.in_current_span());
         near
     }
 
     /// Ends all connections.
-    pub(crate) fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.0.stop.cancel();
+        self.0.carrying.close();
+        let _ = timeout(LONGEST_STOP + LONGEST_FAREWELL, self.0.carrying.wait()).await;
+    }
+
+    /// Carries a client over TCP.
+    async fn receive(self, visitor: Visitor, security: Security) {
+        let limits = self.0.limits;
+        let opening = security.open(visitor, limits.handshake_timeout);
+        let pipe = match self.0.stop.run_until_cancelled(opening).await {
+            Some(Ok(pipe)) => pipe,
+            Some(Err(error)) => return tracing::warn!(reason = %error, "closed: no TLS"),
+            None => return,
+        };
+        let pace = Pace::new(limits.max_rate, tokio::time::Instant::now());
+        self.carry(Box::new(Meter::new(pipe, limits.max_packet, pace)), Door::Tcp).await;
     }
 
     /// Carries one connection of a client to its end, and the session that begins with it to its.
     async fn carry(self, pipe: Pipe, door: Door) {
-        let stop = self.0.stop.clone();
-        // Either side's errors are the end of the connection, which is what is being dealt with.
-        let _ = stop.run_until_cancelled(self.serve(pipe, door)).await;
+        let too_late = async {
+            self.0.stop.cancelled().await;
+            tokio::time::sleep(LONGEST_STOP).await;
+        };
+        tokio::select! {
+            ended = self.serve(pipe, door) => {
+                // Either side's errors are the end of the connection, which is what is being dealt with.
+                if let Err(error) = ended {
+                    tracing::debug!(reason = %error, "ended");
+                }
+            }
+            () = too_late => {}
+        }
     }
 
     async fn serve(&self, mut pipe: Pipe, door: Door) -> std::io::Result<()> {
         let mut bytes = Vec::new();
-        let Ok(read) = timeout(LONGEST_SILENCE, first_packet(&mut pipe, &mut bytes)).await else { return Ok(()) };
-        let length = read?;
+        // Of a WebSocket, whoever has it minds the time.
+        let longest = if matches!(door, Door::Tcp) { self.0.limits.handshake_timeout } else { Duration::MAX };
+        let reading = timeout(longest, first_packet(&mut pipe, &mut bytes));
+        let Some(read) = self.0.stop.run_until_cancelled(reading).await else { return Ok(()) };
+        let Ok(length) = read else {
+            tracing::warn!("closed: no CONNECT came in time");
+            return Ok(());
+        };
+        let length = length?;
+        log_connect(length.and_then(|length| Head::read(&bytes[..length])).as_ref());
         let greeting = length.and_then(|length| Some((Greeting::read(&bytes[..length])?, length)));
         let Some((greeting, length)) = greeting else {
             if bytes.is_empty() {
@@ -228,7 +267,7 @@ impl Front {
         // In the broker's order, so that the last one it took is the one that is held.
         let handshakes = self.handshakes(&greeting.client_id);
         let handshake = handshakes.lock().await;
-        let attachment = Attachment { pipe, early };
+        let attachment = Attachment { pipe, early, span: Span::current() };
         let Err(attachment) = self.attach(&greeting, digest, attachment) else { return Ok(()) };
         let (received, is_passing) = {
             let table = self.table();
@@ -248,7 +287,7 @@ impl Front {
             Some((number, received, attachments, length))
         });
         drop(handshake);
-        let Attachment { mut pipe, early } = attachment;
+        let Attachment { mut pipe, early, .. } = attachment;
         let is_v5 = greeting.version == Version::V5;
         let Some((number, received, attachments, length)) = registered else {
             pipe.write_all(&answer).await?;
@@ -260,7 +299,7 @@ impl Front {
             front: self,
             held,
             broker,
-            client: Some(ClientEnd::new(pipe, early)),
+            client: Some(ClientEnd::new(pipe, early, Span::current())),
             is_v5,
             number,
             attachments,
@@ -367,7 +406,7 @@ impl Front {
             Ok((stream, address))
         });
         let (stream, address) =
-            connected.inspect_err(|error| eprintln!("mqtt-crawl-station: the broker takes no connection: {error}"))?;
+            connected.inspect_err(|error| tracing::error!(%error, "the broker takes no connection"))?;
         let (farewells, reason) = (self.0.farewells.clone(), self.0.farewells.expect(address));
         Ok(ToBroker { farewell: Farewell { farewells, address, reason }, stream })
     }
@@ -382,34 +421,130 @@ impl Front {
         handshakes: Option<&tokio::sync::Mutex<()>>,
     ) -> std::io::Result<()> {
         let ToBroker { mut farewell, stream } = broker;
-        let (from_client, mut to_client) = split(pipe);
-        let (from_broker, mut to_broker) = stream.into_split();
-        let mut handshake = None;
-        let mut refused = None;
-        let has_left = {
-            let mut from_client = BufReader::with_capacity(READ_BYTES, from_client);
-            let mut from_broker = BufReader::with_capacity(READ_BYTES, from_broker);
-            let mut down = std::pin::pin!(copy_buf(&mut from_broker, &mut to_client));
-            tokio::select! {
-                copied = copy_buf(&mut from_client, &mut to_broker) => {
-                    refused = copied.err().and_then(|error| refusal(&error));
-                    let finishing = async {
-                        if let Some(handshakes) = handshakes {
-                            handshake = Some(handshakes.lock().await);
-                        }
-                        let _ = to_broker.shutdown().await;
-                        let _ = down.await;
-                    };
-                    let _ = timeout(LONGEST_DRAIN, finishing).await;
-                    true
-                }
-                ended = &mut down => ended.is_err(),
-            }
-        };
+        let (from_broker, to_broker) = stream.into_split();
+        let Parting { mut to_client, how, handshake } =
+            splice(pipe, from_broker, to_broker, handshakes, &self.0.stop).await;
+        let has_left = !matches!(how, Apart::Closed | Apart::Stopping { .. });
         let reason = if has_left || is_v5 { farewell.reason().await } else { None };
         drop(handshake);
-        bid_farewell(&mut to_client, is_v5, refused.or(reason.filter(|_| !has_left))).await;
+        let reason = match how {
+            Apart::Closed => reason,
+            Apart::Left => None,
+            Apart::Refused(reason) => Some(reason),
+            Apart::Stopping { is_whole } => is_whole.then_some(SERVER_SHUTTING_DOWN),
+        };
+        log_end(reason);
+        bid_farewell(&mut to_client, is_v5, reason).await;
         Ok(())
+    }
+}
+
+/// How a client and its broker came apart.
+pub(crate) enum Apart {
+    /// The broker closed, and all that it said has been passed on.
+    Closed,
+    /// The client left, or vanished.
+    Left,
+    /// The client was stopped in the middle, for this reason.
+    Refused(u8),
+    /// The station is being stopped.
+    Stopping {
+        /// The last packet has been passed on to its end.
+        is_whole: bool,
+    },
+}
+
+impl Apart {
+    pub(crate) fn in_words(&self) -> &'static str {
+        match self {
+            Self::Closed => "the broker closed it",
+            Self::Left => "the client left",
+            Self::Refused(code) => reason_in_words(*code),
+            Self::Stopping { .. } => "the station is being stopped",
+        }
+    }
+}
+
+/// What is left of a connection.
+pub(crate) struct Parting<'a> {
+    pub to_client: WriteHalf<Pipe>,
+    pub how: Apart,
+    handshake: Option<tokio::sync::MutexGuard<'a, ()>>,
+}
+
+/// Passes bytes on, both ways, until either side ends it or the station is stopped. Where there are
+/// handshakes to wait for, the next one waits until the broker has seen that this client left.
+pub(crate) async fn splice<'a>(
+    pipe: Pipe,
+    from_broker: impl AsyncRead + Unpin,
+    mut to_broker: impl AsyncWrite + Unpin,
+    handshakes: Option<&'a tokio::sync::Mutex<()>>,
+    stop: &CancellationToken,
+) -> Parting<'a> {
+    let (from_client, mut to_client) = split(pipe);
+    let mut handshake = None;
+    let how = {
+        let mut from_client = BufReader::with_capacity(READ_BYTES, from_client);
+        let mut from_broker = BufReader::with_capacity(READ_BYTES, from_broker);
+        let mut down = std::pin::pin!(copy_buf(&mut from_broker, &mut to_client));
+        tokio::select! {
+            copied = copy_buf(&mut from_client, &mut to_broker) => {
+                let finishing = async {
+                    if let Some(handshakes) = handshakes {
+                        handshake = Some(handshakes.lock().await);
+                    }
+                    let _ = to_broker.shutdown().await;
+                    let _ = down.await;
+                };
+                let _ = timeout(LONGEST_DRAIN, finishing).await;
+                copied.err().and_then(|error| refusal(&error)).map_or(Apart::Left, Apart::Refused)
+            }
+            ended = &mut down => if ended.is_ok() { Apart::Closed } else { Apart::Left },
+            () = stop.cancelled() => {
+                let finishing = async {
+                    let _ = to_broker.shutdown().await;
+                    down.await.is_ok()
+                };
+                Apart::Stopping { is_whole: timeout(LONGEST_FAREWELL, finishing).await.unwrap_or(false) }
+            }
+        }
+    };
+    Parting { to_client, how, handshake }
+}
+
+/// Who is there. Neither a user name nor a password is said.
+pub(crate) fn log_connect(head: Option<&Head<'_>>) {
+    match head {
+        Some(head) => {
+            let client = String::from_utf8_lossy(head.client_id);
+            tracing::info!(?client, version = if head.level == 5 { "5.0" } else { "3.1.1" }, "CONNECT");
+        }
+        None => tracing::debug!("what came is no CONNECT of 3.1.1 or 5.0"),
+    }
+}
+
+/// Why a client's connection ended.
+fn log_end(reason: Option<u8>) {
+    match reason {
+        None => tracing::info!("left"),
+        Some(SERVER_SHUTTING_DOWN) => tracing::info!(reason = "the station is being stopped", "closed"),
+        Some(code) => tracing::warn!(code, reason = reason_in_words(code), "closed"),
+    }
+}
+
+/// What a reason code of DISCONNECT says (section 3.14.2.1), of those that are sent here.
+fn reason_in_words(code: u8) -> &'static str {
+    match code {
+        MALFORMED_PACKET => "malformed packet",
+        0x82 => "protocol error",
+        0x87 => "not authorized",
+        KEEP_ALIVE_TIMEOUT => "keep alive ran out",
+        SESSION_TAKEN_OVER => "another connection took the session over",
+        0x93 => "more messages at once than it may send",
+        0x94 => "topic alias invalid",
+        PACKET_TOO_LARGE => "packet too large",
+        0x97 => "quota exceeded",
+        _ => "the broker closed it",
     }
 }
 
@@ -434,12 +569,13 @@ struct ClientEnd {
     writer: WriteHalf<Pipe>,
     /// What it sent before it could be read.
     early: Vec<u8>,
+    span: Span,
 }
 
 impl ClientEnd {
-    fn new(pipe: Pipe, early: Vec<u8>) -> Self {
+    fn new(pipe: Pipe, early: Vec<u8>, span: Span) -> Self {
         let (reader, writer) = split(pipe);
-        Self { reader, writer, early }
+        Self { reader, writer, early, span }
     }
 }
 
@@ -451,6 +587,7 @@ enum Step {
     FromBroker(std::io::Result<usize>),
     ToBroker(std::io::Result<usize>),
     Timeout,
+    Stopping,
 }
 
 impl Running<'_> {
@@ -470,9 +607,10 @@ impl Running<'_> {
             let step = self.step(&mut from_client, &mut from_broker).await;
             let now = self.front.now();
             match step {
-                Step::Attached(Some(Attachment { pipe, early })) => {
+                Step::Attached(Some(Attachment { pipe, early, span })) => {
                     self.drop_client(Some(SESSION_TAKEN_OVER));
-                    self.client = Some(ClientEnd::new(pipe, early));
+                    span.in_scope(|| tracing::info!("its session goes on"));
+                    self.client = Some(ClientEnd::new(pipe, early, span));
                     self.held.attach(now);
                 }
                 // Another session has come in its place, or too many are held.
@@ -489,6 +627,10 @@ impl Running<'_> {
                     is_broken = self.held.handle_broker(&from_broker[..length], now).is_err();
                 }
                 Step::ToBroker(Ok(length)) => self.held.broker_took(length),
+                Step::Stopping => {
+                    self.say_goodbye().await;
+                    return;
+                }
                 Step::Timeout => {
                     if !self.held.handle_timeout(now) {
                         self.drop_client(Some(KEEP_ALIVE_TIMEOUT));
@@ -533,6 +675,7 @@ impl Running<'_> {
             read = broker_reader.read(from_broker), if reads_broker => Step::FromBroker(read),
             written = broker_writer.write(to_broker), if !to_broker.is_empty() => Step::ToBroker(written),
             () = waiting => Step::Timeout,
+            () = self.front.0.stop.cancelled() => Step::Stopping,
         }
     }
 
@@ -554,9 +697,27 @@ impl Running<'_> {
 
     fn drop_client(&mut self, reason: Option<u8>) {
         self.held.detach(self.front.now());
-        if let Some(ClientEnd { mut writer, .. }) = self.client.take() {
+        if let Some(ClientEnd { mut writer, span, .. }) = self.client.take() {
             let is_v5 = self.is_v5;
+            span.in_scope(|| log_end(reason));
             tokio::spawn(async move { bid_farewell(&mut writer, is_v5, reason).await });
+        }
+    }
+
+    /// Tells the client that the station is being stopped, after what is under way to it.
+    async fn say_goodbye(mut self) {
+        let Some(ClientEnd { mut writer, span, .. }) = self.client.take() else { return };
+        span.in_scope(|| log_end(Some(SERVER_SHUTTING_DOWN)));
+        let saying = async {
+            while let (to_client @ [_, ..], _) = self.held.transmits() {
+                let length = to_client.len();
+                writer.write_all(to_client).await?;
+                self.held.client_took(length);
+            }
+            std::io::Result::Ok(())
+        };
+        if let Ok(Ok(())) = timeout(LONGEST_FAREWELL, saying).await {
+            bid_farewell(&mut writer, self.is_v5, Some(SERVER_SHUTTING_DOWN)).await;
         }
     }
 
@@ -568,9 +729,10 @@ impl Running<'_> {
             let _ = self.broker.stream.shutdown().await;
         };
         let _ = timeout(LONGEST_FAREWELL, saying).await;
-        if let Some(ClientEnd { mut writer, .. }) = self.client.take() {
+        if let Some(ClientEnd { mut writer, span, .. }) = self.client.take() {
             let _ = timeout(LONGEST_DRAIN, writer.write_all(to_client)).await;
             let reason = self.broker.farewell.reason().await;
+            span.in_scope(|| log_end(reason));
             bid_farewell(&mut writer, self.is_v5, reason).await;
         }
     }
@@ -578,7 +740,10 @@ impl Running<'_> {
 
 /// Reads until the first packet is there; returns its length, or `None` if these bytes aren't what
 /// a connection begins with. More than the packet may have been read.
-async fn first_packet(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> std::io::Result<Option<usize>> {
+pub(crate) async fn first_packet(
+    from: &mut (impl AsyncRead + Unpin),
+    bytes: &mut Vec<u8>,
+) -> std::io::Result<Option<usize>> {
     const BEGINNINGS: [u8; 2] = [0x10, 0x20];
     loop {
         match frame(bytes) {

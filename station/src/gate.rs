@@ -1,16 +1,19 @@
-//! Who is let in: how many connections there may be, in all and from one address.
+//! Who is let in: how many connections there may be, in all and from one address; and who is shown
+//! out, having taken nothing for long.
 
 use std::collections::HashMap;
+use std::future::Future as _;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
 
 /// How long to wait where the system gives no more sockets.
 const LONGEST_SHORTAGE: Duration = Duration::from_secs(1);
@@ -75,7 +78,7 @@ impl Gate {
     fn note(&self, refusal: Refusal, address: IpAddr) {
         let so_far = self.0.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if so_far.is_power_of_two() {
-            eprintln!("mqtt-crawl-station: connection from {address} refused: {refusal} ({so_far} refused so far)");
+            tracing::warn!(%address, reason = %refusal, refused_so_far = so_far, "connection refused");
         }
     }
 
@@ -108,11 +111,31 @@ impl Drop for Visit {
     }
 }
 
-/// A client's connection, counted until it is dropped.
+/// A client's bytes, whatever carries them.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// See [`Stream`].
+pub(crate) type Pipe = Box<dyn Stream>;
+
+/// A client's connection, counted until it is dropped, and closed when it takes nothing for long.
 #[derive(Debug)]
-pub(crate) struct Visitor {
-    stream: TcpStream,
+pub(crate) struct Visitor<S = TcpStream> {
+    stream: S,
+    longest_stall: Duration,
+    /// Runs while the client has taken nothing of what is there for it.
+    stall: Option<Pin<Box<Sleep>>>,
     _visit: Visit,
+}
+
+impl<S> Visitor<S> {
+    /// What to answer where the stream takes no byte now.
+    fn stalled<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let longest_stall = self.longest_stall;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(longest_stall)));
+        ready!(stall.as_mut().poll(context));
+        tracing::warn!(seconds = longest_stall.as_secs_f32(), "closed: the client takes nothing of what is sent to it");
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 /// A port whose visitors are counted.
@@ -120,6 +143,8 @@ pub(crate) struct Visitor {
 pub(crate) struct Entrance {
     pub listener: TcpListener,
     pub gate: Gate,
+    /// How long a visitor may leave unread what is sent to it.
+    pub longest_stall: Duration,
 }
 
 impl Entrance {
@@ -129,8 +154,8 @@ impl Entrance {
             let (stream, address) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    eprintln!("mqtt-crawl-station: a connection could not be taken: {error}");
-                    tokio::time::sleep(LONGEST_SHORTAGE).await;
+                    tracing::error!(%error, "a connection could not be taken");
+                    sleep(LONGEST_SHORTAGE).await;
                     continue;
                 }
             };
@@ -138,7 +163,8 @@ impl Entrance {
                 Ok(visit) => {
                     // Fails only on a connection that is already gone.
                     let _ = stream.set_nodelay(true);
-                    return (Visitor { stream, _visit: visit }, address);
+                    let longest_stall = self.longest_stall;
+                    return (Visitor { stream, longest_stall, stall: None, _visit: visit }, address);
                 }
                 Err(refusal) => self.gate.note(refusal, address.ip()),
             }
@@ -146,20 +172,7 @@ impl Entrance {
     }
 }
 
-impl axum::serve::Listener for Entrance {
-    type Io = Visitor;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Visitor, SocketAddr) {
-        self.next().await
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-impl AsyncRead for Visitor {
+impl<S: AsyncRead + Unpin> AsyncRead for Visitor<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -169,9 +182,29 @@ impl AsyncRead for Visitor {
     }
 }
 
-impl AsyncWrite for Visitor {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Visitor<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, bytes) else {
+            return self.stalled(context);
+        };
+        self.stall = None;
+        Poll::Ready(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write_vectored(context, parts) else {
+            return self.stalled(context);
+        };
+        self.stall = None;
+        Poll::Ready(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -197,6 +230,8 @@ fn household(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -212,6 +247,29 @@ mod tests {
         assert_eq!(gate.open(), 2);
         let _neighbour = admit("2001:db8::ffff:2").unwrap();
         assert_eq!(gate.open(), 3);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_for_long_is_closed() {
+        let gate = Gate::new(9, 9);
+        let check = async |longest_stall, reads: bool| {
+            let (mut client, stream) = tokio::io::duplex(100);
+            let visit = gate.admit("192.0.2.1".parse().unwrap()).unwrap();
+            let mut visitor = Visitor { stream, longest_stall, stall: None, _visit: visit };
+            let reading = tokio::spawn(async move {
+                if reads {
+                    let _ = client.read_to_end(&mut Vec::new()).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            });
+            let written = visitor.write_all(&[0; 1_000]).await;
+            reading.abort();
+            written.map_err(|error| error.kind())
+        };
+        assert_eq!(check(Duration::from_millis(1), false).await, Err(io::ErrorKind::TimedOut));
+        assert_eq!(check(Duration::from_secs(3_600), true).await, Ok(()));
+        assert_eq!(gate.open(), 0);
     }
 
     #[test]

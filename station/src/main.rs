@@ -6,15 +6,21 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use mqtt_crawl_station::{Options, Station, embed, hash_password};
+use mqtt_crawl_station::{LogFormat, LogLevel, Options, Station, embed, hash_password};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let outcome = match (&options.dist, &options.embed) {
+    let mut options = Options::parse();
+    begin_log(options.log_format, options.log_level);
+    let outcome = match (options.dist.clone(), options.embed.clone()) {
         _ if options.hash_password => print_hash(),
-        (Some(directory), Some(target)) => print_embedded(directory, target),
-        _ => run(&options),
+        (Some(directory), Some(target)) => print_embedded(&directory, &target),
+        _ => {
+            fit_open_files(&mut options);
+            run(&options)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,6 +46,39 @@ fn print_embedded(directory: &Path, target: &Path) -> anyhow::Result<()> {
     let bytes = embed(directory, target)?;
     println!("{} has the app of {} inside, in {} kB", target.display(), directory.display(), bytes.div_ceil(1000));
     Ok(())
+}
+
+/// Log lines go to standard error, so that standard output says where the station listens and no more.
+fn begin_log(format: LogFormat, level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
+    }
+}
+
+/// Opens as many files as the system lets this process, and no more connections than there is room for.
+fn fit_open_files(options: &mut Options) {
+    let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    let Ok((files, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if let Some(fitted) = options.limits.fitted(files) {
+        tracing::warn!(
+            files,
+            connections = fitted.max_connections,
+            wanted = options.limits.max_connections,
+            "few files may be open, so fewer connections are taken: raise the hard limit (`ulimit -Hn`)"
+        );
+        options.limits = fitted;
+    }
 }
 
 #[tokio::main]

@@ -77,7 +77,7 @@ impl RetainStorage for RetainedMessages {
             shelf.sweep();
         }
         if !shelf.has_room(size) {
-            eprintln!("mqtt-crawl-station: no room to retain {size} bytes for {name}; delivered, not kept");
+            tracing::warn!(topic = ?name, bytes = size, "no room to retain a message: delivered, not kept");
             return Ok(());
         }
         // The payload is a window into a whole read buffer, which would stay as long as it does.

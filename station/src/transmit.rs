@@ -25,17 +25,16 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Reads the file named by `--transmit`. Rows that are no dialogue are said on standard error
-    /// and left out.
+    /// Reads the file named by `--transmit`. Rows that are no dialogue are logged and left out.
     pub(crate) fn read(path: &Path) -> Result<Self, StartError> {
         let unusable = |fault: String| StartError::Transmit { path: path.to_owned(), fault };
         let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
         let script = script::parse(&bytes, Format::of_file_name(&path.to_string_lossy()));
         for fault in script.faults.iter().take(MOST_FAULTS) {
-            eprintln!("mqtt-crawl-station: {}: {fault}; left out", path.display());
+            tracing::warn!(file = %path.display(), %fault, "row left out");
         }
         if let Some(more @ 1..) = script.faults.len().checked_sub(MOST_FAULTS) {
-            eprintln!("mqtt-crawl-station: {}: {more} more rows left out", path.display());
+            tracing::warn!(file = %path.display(), more, "more rows left out");
         }
         match script.lines.is_empty() {
             true => Err(unusable(SettingsError::NoLines.to_string())),
@@ -89,13 +88,9 @@ impl Transmission {
 fn say(report: &Report) {
     match report {
         Report::Connected { .. } | Report::Progress(_) => {}
-        Report::LeftOut(left_out) => eprintln!("mqtt-crawl-station: {left_out}"),
-        Report::QosLowered { granted, .. } => {
-            eprintln!("mqtt-crawl-station: the transmission goes out at QoS {}", *granted as u8);
-        }
-        Report::Lost { failure, .. } => eprintln!("mqtt-crawl-station: the transmission: {failure}"),
-        Report::LineFailed(line) => {
-            eprintln!("mqtt-crawl-station: the transmission: row {} {}", line.row, line.fate);
-        }
+        Report::LeftOut(left_out) => tracing::warn!(reason = %left_out, "transmission"),
+        Report::QosLowered { granted, .. } => tracing::info!(qos = *granted as u8, "transmission at a lower QoS"),
+        Report::Lost { failure, .. } => tracing::warn!(reason = %failure, "transmission interrupted"),
+        Report::LineFailed(line) => tracing::warn!(row = line.row, fate = %line.fate, "transmission"),
     }
 }

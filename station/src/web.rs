@@ -1,10 +1,11 @@
 //! The web port: the app's files, the WebSocket paths, and the headers that guard both.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -14,16 +15,27 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
+use axum::{Extension, Router};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::broker::LARGEST_PACKET_BYTES;
 use crate::diffusion::Profile;
-use crate::front::Front;
-use crate::gate::Gate;
+use crate::gate::{Entrance, Gate, Visitor};
 use crate::options::Limits;
-use crate::websocket;
+use crate::tls::Security;
+use crate::websocket::{self, Beyond};
+
+/// How long a request may take to be answered once the station is being stopped.
+const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
 
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
     For the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
@@ -41,13 +53,72 @@ pub(crate) struct Web {
     /// Counts the connections of all ports.
     pub gate: Gate,
     /// The way to the broker.
-    pub front: Front,
+    pub beyond: Beyond,
     /// See [`crate::broker::Broker::dropped`].
     pub dropped: Arc<AtomicU64>,
     /// Cancelled when the station stops.
     pub stop: CancellationToken,
     /// Holds the WebSockets that are open.
     pub sockets: TaskTracker,
+}
+
+/// The client that a request came from.
+#[derive(Clone, Copy, Debug)]
+struct Peer(SocketAddr);
+
+/// Serves the web port until it is stopped.
+pub(crate) async fn listen(
+    entrance: Entrance,
+    security: Security,
+    routes: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let accepting = async {
+        loop {
+            let (visitor, address) = entrance.next().await;
+            let (security, routes, stop) = (security.clone(), routes.clone(), stop.clone());
+            let span = tracing::info_span!("connection", %address);
+            tokio::spawn(serve(visitor, address, security, routes, limits, stop).instrument(span));
+        }
+    };
+    stop.run_until_cancelled(accepting).await;
+}
+
+/// Serves one connection, until it becomes a WebSocket or ends.
+async fn serve(
+    visitor: Visitor,
+    address: SocketAddr,
+    security: Security,
+    routes: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let longest = limits.handshake_timeout;
+    let pipe = match security.open(visitor, longest).await {
+        Ok(pipe) => pipe,
+        Err(error) => return tracing::warn!(reason = %error, "closed: no TLS"),
+    };
+    let service = TowerToHyperService::new(routes);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(address));
+        service.call(request)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(longest);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(pipe), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(LONGEST_FAREWELL, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    match ended {
+        Err(error) if error.is_timeout() => tracing::warn!("closed: no whole request came in time"),
+        Err(error) => tracing::debug!(reason = %error, "closed"),
+        Ok(()) => {}
+    }
 }
 
 /// All routes of the web port.
@@ -118,31 +189,47 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
 
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
-async fn mqtt(State(web): State<Arc<Web>>, headers: HeaderMap, upgrade: Upgrade) -> Response {
-    open(&web, Profile::Open, &headers, upgrade)
+async fn mqtt(
+    State(web): State<Arc<Web>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    upgrade: Upgrade,
+) -> Response {
+    open(&web, Profile::Open, peer, &headers, upgrade)
 }
 
-async fn diffusion(State(web): State<Arc<Web>>, headers: HeaderMap, upgrade: Upgrade) -> Response {
-    open(&web, Profile::Diffusion, &headers, upgrade)
+async fn diffusion(
+    State(web): State<Arc<Web>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    upgrade: Upgrade,
+) -> Response {
+    open(&web, Profile::Diffusion, peer, &headers, upgrade)
 }
 
-fn open(web: &Web, profile: Profile, headers: &HeaderMap, upgrade: Upgrade) -> Response {
+fn open(web: &Web, profile: Profile, Peer(address): Peer, headers: &HeaderMap, upgrade: Upgrade) -> Response {
     let Ok(upgrade) = upgrade else {
         return words(StatusCode::UPGRADE_REQUIRED, "This path speaks MQTT over WebSocket.");
     };
     if let Err(refusal) = check_origin(headers, &web.allowed_origins, web.is_loopback) {
+        tracing::warn!(reason = refusal, "WebSocket refused");
         return words(StatusCode::FORBIDDEN, &refusal);
     }
     let upgrade = upgrade.protocols(["mqtt"]);
     if upgrade.selected_protocol().is_none() {
+        tracing::warn!(reason = "no subprotocol mqtt", "WebSocket refused");
         return words(StatusCode::BAD_REQUEST, "Ask for the WebSocket subprotocol `mqtt` (MQTT 3.1.1 and 5.0).");
     }
     let limits = web.limits;
-    let (front, stop, token) = (web.front.clone(), web.stop.clone(), web.sockets.token());
+    let (beyond, stop, token) = (web.beyond.clone(), web.stop.clone(), web.sockets.token());
+    let span = tracing::info_span!("connection", %address, path = profile.path());
     upgrade.max_message_size(LARGEST_PACKET_BYTES as usize).max_frame_size(LARGEST_PACKET_BYTES as usize).on_upgrade(
-        move |socket| async move {
-            websocket::carry(socket, profile, limits, front, stop).await;
-            drop(token);
+        move |socket| {
+            let carrying = async move {
+                websocket::carry(socket, profile, limits, beyond, stop).await;
+                drop(token);
+            };
+            carrying.instrument(span)
         },
     )
 }

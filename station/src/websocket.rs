@@ -6,6 +6,7 @@
 //! more each way between here and [`crate::front`].
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -16,10 +17,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, W
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::diffusion::{Inspector, Profile};
+use crate::diffusion::{Inspector, Profile, refusal};
 use crate::front::Front;
 use crate::meter::Pace;
 use crate::options::Limits;
+use crate::upstream::Upstream;
 
 /// Largest read from the broker, and so the largest frame sent.
 const READ_BYTES: usize = 64 * 1024;
@@ -27,8 +29,6 @@ const READ_BYTES: usize = 64 * 1024;
 /// the one before: of a frame that is cut a client gets nothing, and what it missed on the last
 /// connection is repeated all at once.
 const FIRST_FRAME_BYTES: usize = 256;
-/// A client that sent no CONNECT for so long is closed.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// How long the broker may take to finish after the client has.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 /// How long to wait for the client's closing frame.
@@ -36,7 +36,26 @@ const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
 /// DISCONNECT 0x8B, server shutting down, in its long form, which every client decodes.
 const SHUTTING_DOWN: &[u8] = &[0xE0, 0x02, 0x8B, 0x00];
 
+/// What is behind the WebSockets.
+#[derive(Clone)]
+pub(crate) enum Beyond {
+    /// The station's own broker.
+    Front(Front),
+    /// Another one, somewhere else.
+    Upstream(Arc<Upstream>),
+}
+
+impl Beyond {
+    fn open(&self, profile: Profile) -> DuplexStream {
+        match self {
+            Self::Front(front) => front.open(profile),
+            Self::Upstream(upstream) => Arc::clone(upstream).open(),
+        }
+    }
+}
+
 /// How a connection came to its end.
+#[derive(Clone, Copy)]
 enum Ending {
     /// The client closed it or vanished.
     ClientLeft,
@@ -54,37 +73,58 @@ impl Ending {
     fn answers_connect(&self) -> bool {
         matches!(self, Self::Refused([0x20, ..]))
     }
+
+    /// Says why, where it was the station that closed.
+    fn log(&self) {
+        match self {
+            Self::Refused(answer) => tracing::warn!(reason = refusal(answer), "closed"),
+            Self::Faulty(reason) => tracing::warn!(reason, "closed"),
+            Self::Stopping => tracing::debug!("closed: the station is being stopped"),
+            Self::ClientLeft | Self::BrokerClosed => {}
+        }
+    }
 }
 
 /// Carries one client to the broker until either side ends it or the station stops.
-pub(crate) async fn carry(socket: WebSocket, profile: Profile, limits: Limits, front: Front, stop: CancellationToken) {
+pub(crate) async fn carry(
+    socket: WebSocket,
+    profile: Profile,
+    limits: Limits,
+    beyond: Beyond,
+    stop: CancellationToken,
+) {
     let (mut to_client, mut from_client) = socket.split();
-    let (mut from_broker, mut to_broker) = split(front.open(profile));
+    let (mut from_broker, mut to_broker) = split(beyond.open(profile));
     let mut inspector = Inspector::new(profile, limits.max_packet);
     let pace = Pace::new(limits.max_rate, Instant::now());
 
-    let ending = {
-        let up = pin!(pass_up(&mut from_client, &mut to_broker, &mut inspector, pace));
+    let (ending, is_drained) = {
+        let longest = limits.handshake_timeout;
         let mut down = pin!(pass_down(&mut from_broker, &mut to_client));
         tokio::select! {
-            ending = up => {
+            ending = pass_up(&mut from_client, &mut to_broker, &mut inspector, pace, longest) => {
                 // What the broker still has to say comes before our last word, unless that is the
                 // answer to CONNECT itself.
-                if !ending.answers_connect() {
-                    let _ = timeout(LONGEST_DRAIN, down.as_mut()).await;
-                }
-                ending
+                let is_drained = ending.answers_connect() || timeout(LONGEST_DRAIN, down.as_mut()).await.is_ok();
+                (ending, is_drained)
             }
-            ending = &mut down => ending,
-            () = stop.cancelled() => Ending::Stopping,
+            ending = &mut down => (ending, true),
+            () = stop.cancelled() => {
+                // Fails only if the broker has closed already.
+                let _ = to_broker.shutdown().await;
+                (Ending::Stopping, timeout(LONGEST_FAREWELL, down.as_mut()).await.is_ok())
+            }
         }
     };
+    ending.log();
 
     let last_word = match ending {
         Ending::Refused(answer @ [_, ..]) => Some(Bytes::from_static(answer)),
         Ending::Stopping if inspector.expects_farewell() => Some(Bytes::from_static(SHUTTING_DOWN)),
         _ => None,
     };
+    // It would be taken for the rest of a packet that didn't get through.
+    let last_word = last_word.filter(|_| is_drained);
     if let Some(packet) = last_word {
         // A client that doesn't take it has gone, which is what is being dealt with.
         let _ = to_client.send(Message::Binary(packet)).await;
@@ -103,8 +143,9 @@ async fn pass_up(
     to_broker: &mut WriteHalf<DuplexStream>,
     inspector: &mut Inspector,
     mut pace: Pace,
+    longest_silence: Duration,
 ) -> Ending {
-    let deadline = Instant::now() + LONGEST_SILENCE;
+    let deadline = Instant::now() + longest_silence;
     let ending = loop {
         let next = match inspector.saw_connect() {
             true => from_client.next().await,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use mqtt_crawl_station::Station;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -29,9 +29,12 @@ pub enum Way {
     Diffusion,
 }
 
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 enum Pipe {
-    Tcp(TcpStream),
-    WebSocket(Box<WebSocketStream<TcpStream>>),
+    Plain(Box<dyn Stream>),
+    WebSocket(Box<WebSocketStream<Box<dyn Stream>>>),
 }
 
 pub struct Client {
@@ -44,26 +47,40 @@ pub struct Client {
 
 impl Client {
     pub async fn open(station: &Station, way: Way) -> Self {
+        Self::open_at(if way == Way::Tcp { tcp(station) } else { station.http() }, way).await
+    }
+
+    /// The same, by the address of the port.
+    pub async fn open_at(address: SocketAddr, way: Way) -> Self {
+        Self::open_on(Box::new(TcpStream::connect(address).await.unwrap()), way).await
+    }
+
+    /// The same, on a stream that is there already.
+    pub async fn open_on(stream: Box<dyn Stream>, way: Way) -> Self {
         let pipe = match way {
-            Way::Tcp => Pipe::Tcp(TcpStream::connect(station.mqtt()).await.unwrap()),
-            Way::Mqtt => websocket(station.http(), "mqtt").await,
-            Way::Diffusion => websocket(station.http(), "diffusion").await,
+            Way::Tcp => Pipe::Plain(stream),
+            Way::Mqtt => websocket(stream, "mqtt").await,
+            Way::Diffusion => websocket(stream, "diffusion").await,
         };
         Self { pipe, received: Vec::new(), read: 0, close_code: None }
     }
 
     /// Opens, connects, and expects to be taken.
     pub async fn connected(station: &Station, way: Way, version: Version, id: &str) -> Self {
-        let mut client = Self::open(station, way).await;
-        client.send(&connect(version, id, None)).await;
-        let connack = client.packet().await.unwrap();
+        Self::open(station, way).await.taken(version, id).await
+    }
+
+    /// Connects, and expects to be taken.
+    pub async fn taken(mut self, version: Version, id: &str) -> Self {
+        self.send(&connect(version, id, None)).await;
+        let connack = self.packet().await.unwrap();
         assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
-        client
+        self
     }
 
     /// Connects over TCP; `false` if the station closes before it answers.
     pub async fn try_connect(&mut self, version: Version, id: &str) -> bool {
-        let Pipe::Tcp(stream) = &mut self.pipe else { panic!("only over TCP") };
+        let Pipe::Plain(stream) = &mut self.pipe else { panic!("only over TCP") };
         stream.write_all(&connect(version, id, None)).await.is_ok() && self.packet().await.is_some()
     }
 
@@ -77,7 +94,7 @@ impl Client {
 
     pub async fn send(&mut self, bytes: &[u8]) {
         match &mut self.pipe {
-            Pipe::Tcp(stream) => stream.write_all(bytes).await.unwrap(),
+            Pipe::Plain(stream) => stream.write_all(bytes).await.unwrap(),
             Pipe::WebSocket(socket) => socket.send(Message::binary(bytes.to_vec())).await.unwrap(),
         }
     }
@@ -105,9 +122,15 @@ impl Client {
         }
     }
 
+    /// Reads to the end; how many bytes came.
+    pub async fn bytes_until_closed(&mut self) -> usize {
+        while timeout(PATIENCE, self.receive()).await.expect("it is not closed") {}
+        self.received.len() - self.read
+    }
+
     async fn receive(&mut self) -> bool {
         match &mut self.pipe {
-            Pipe::Tcp(stream) => stream.read_buf(&mut self.received).await.is_ok_and(|length| length > 0),
+            Pipe::Plain(stream) => stream.read_buf(&mut self.received).await.is_ok_and(|length| length > 0),
             Pipe::WebSocket(socket) => loop {
                 match socket.next().await {
                     Some(Ok(Message::Binary(bytes))) => {
@@ -125,10 +148,14 @@ impl Client {
     }
 }
 
-async fn websocket(address: SocketAddr, path: &str) -> Pipe {
-    let mut request = format!("ws://{address}/{path}").into_client_request().unwrap();
+/// The port for MQTT over TCP.
+pub fn tcp(station: &Station) -> SocketAddr {
+    station.mqtt().expect("the broker is inside")
+}
+
+async fn websocket(stream: Box<dyn Stream>, path: &str) -> Pipe {
+    let mut request = format!("ws://localhost/{path}").into_client_request().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
-    let stream = TcpStream::connect(address).await.unwrap();
     let (socket, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
     assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "mqtt");
     Pipe::WebSocket(Box::new(socket))

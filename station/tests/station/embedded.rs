@@ -1,33 +1,13 @@
 //! The program with the app inside.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use super::file;
+use super::program::{PROGRAM, Running, empty_folder};
 use super::web::request;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mqtt-crawl-station");
 const WASM: &str = "page-1ed99b442fcba759_bg.wasm";
-
-/// A program that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Fails only if it has ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// An empty folder.
-fn empty_folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("station").join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 /// Makes a program with an app whose page says these words.
 fn embed(program: &Path, name: &str, words: &str) -> PathBuf {
@@ -40,25 +20,12 @@ fn embed(program: &Path, name: &str, words: &str) -> PathBuf {
     target
 }
 
-fn start(program: &Path) -> (Running, std::net::SocketAddr) {
-    let mut child = Command::new(program)
-        .args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
-        .current_dir(empty_folder("nowhere"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.split_whitespace().find_map(|word| word.strip_prefix("http=")).unwrap().parse().unwrap();
-    (Running(child), address)
-}
-
 #[tokio::test]
 async fn a_program_with_the_app_inside_needs_no_folder() {
     let program = embed(Path::new(PROGRAM), "embedded", "a page");
-    let (_running, address) = start(&program);
+    let running = Running::start(&program, &[]);
     let fetch = async |line: &str, headers: &[&str]| {
-        request(address, line, &[&["Host: x", "Connection: close"], headers].concat()).await
+        request(running.http, line, &[&["Host: x", "Connection: close"], headers].concat()).await
     };
     let (head, body) = fetch("GET /", &[]).await;
     assert!(head.starts_with("http/1.1 200") && head.contains("cache-control: no-cache\r\n"), "{head}");
@@ -82,8 +49,8 @@ async fn an_app_inside_a_program_gives_way_to_another() {
     let second = embed(&first, "second", "the second page");
     let bytes = |path: &Path| std::fs::metadata(path).unwrap().len();
     assert!(bytes(&second) < bytes(&first) + 100, "the first one is still inside");
-    let (_running, address) = start(&second);
-    let (_, body) = request(address, "GET /", &["Host: x", "Connection: close"]).await;
+    let running = Running::start(&second, &[]);
+    let (_, body) = request(running.http, "GET /", &["Host: x", "Connection: close"]).await;
     assert_eq!(body, "the second page");
 }
 

@@ -1,12 +1,15 @@
 //! What clients may take of a station, and that it goes on serving those who keep to it.
 
+use std::time::Duration;
+
 use mqtt_crawl_station::{Limits, Options, Station};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{Client, PATIENCE, Version, Way, publish};
+use super::client::{Client, PATIENCE, Version, Way, publish, tcp};
 use super::quiet;
+use super::web::request;
 use Version::{V5, V311};
 
 async fn limited(limits: Limits) -> Station {
@@ -17,6 +20,17 @@ async fn limited(limits: Limits) -> Station {
 async fn is_closed(mut stream: TcpStream) -> bool {
     let mut answer = Vec::new();
     matches!(stream.read_to_end(&mut answer).await, Ok(0) | Err(_)) && answer.is_empty()
+}
+
+/// Waits until no more connections are open.
+async fn wait_for_connections(station: &Station, most: u32) {
+    let look = async || {
+        let (_, body) = request(station.http(), "GET /health", &["Host: x", "Connection: close"]).await;
+        let (_, rest) = body.split_once("\"connections\":").unwrap();
+        rest.split_once(',').unwrap().0.parse::<u32>().unwrap()
+    };
+    let fewer = async { while look().await > most {} };
+    timeout(PATIENCE, fewer).await.expect("it is never closed");
 }
 
 async fn check_round_trip(client: &mut Client, topic: &str) {
@@ -31,7 +45,7 @@ async fn connections_beyond_the_limit_are_closed_and_the_others_served() {
     let station = limited(limits).await;
     let mut first = Client::connected(&station, Way::Mqtt, V5, "first").await;
     let second = Client::connected(&station, Way::Tcp, V5, "second").await;
-    for address in [station.http(), station.mqtt()].into_iter().cycle().take(100) {
+    for address in [station.http(), tcp(&station)].into_iter().cycle().take(100) {
         assert!(is_closed(TcpStream::connect(address).await.unwrap()).await);
     }
     check_round_trip(&mut first, "full").await;
@@ -55,7 +69,7 @@ async fn one_address_may_not_take_all() {
     let limits = Limits { max_per_address: 1.try_into().unwrap(), ..Limits::default() };
     let station = limited(limits).await;
     let mut first = Client::connected(&station, Way::Tcp, V5, "first").await;
-    assert!(is_closed(TcpStream::connect(station.mqtt()).await.unwrap()).await);
+    assert!(is_closed(TcpStream::connect(tcp(&station)).await.unwrap()).await);
     check_round_trip(&mut first, "alone").await;
     station.stop().await;
 }
@@ -73,6 +87,64 @@ async fn too_large_a_packet_is_refused_with_its_reason() {
     }
     let mut client = Client::connected(&station, Way::Tcp, V5, "small").await;
     check_round_trip(&mut client, "small").await;
+    station.stop().await;
+}
+
+/// Whoever begins and doesn't go on is closed, at each step; who takes part isn't.
+#[tokio::test]
+async fn half_a_handshake_is_bounded_in_time() {
+    let limits = Limits { handshake_timeout: Duration::from_millis(300), ..Limits::default() };
+    let station = limited(limits).await;
+    let mut client = Client::connected(&station, Way::Mqtt, V5, "patient").await;
+    let halves: [(_, &[u8]); 6] = [
+        (tcp(&station), b""),
+        (tcp(&station), b"\x10"),
+        (tcp(&station), b"\x10\x0f\x00\x04MQTT\x04\x02"),
+        (station.http(), b""),
+        (station.http(), b"GET"),
+        (station.http(), b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "),
+    ];
+    for (address, bytes) in halves {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let closed = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
+        assert!(closed.is_ok(), "{address} waits for more than {bytes:02x?}");
+    }
+    for bytes in [&b""[..], b"\x10", b"\x10\x0f\x00\x04MQ"] {
+        let mut half = Client::open(&station, Way::Mqtt).await;
+        half.send(bytes).await;
+        assert_eq!(half.packet().await, None, "{bytes:02x?}");
+        assert_eq!(half.close_code, Some(1003));
+    }
+    check_round_trip(&mut client, "patience").await;
+    station.stop().await;
+}
+
+/// The one who reads nothing is closed, and takes no more of the station than the buffers on its
+/// way, while another gets everything.
+#[tokio::test]
+async fn a_slow_reader_is_closed_and_the_others_get_everything() {
+    const MESSAGES: u32 = 400;
+    let limits = Limits { stall_timeout: Duration::from_millis(500), ..Limits::default() };
+    let station = limited(limits).await;
+    for way in [Way::Tcp, Way::Mqtt] {
+        let mut slow = Client::connected(&station, way, V5, "slow").await;
+        slow.subscribe(V5, "flood", 0).await;
+        let mut quick = Client::connected(&station, way, V5, "quick").await;
+        quick.subscribe(V5, "flood", 0).await;
+        let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
+        let payload = |number: u32| [&number.to_be_bytes()[..], &[b'x'; 60_000]].concat();
+        for number in 0..MESSAGES {
+            source.send(&publish(V5, "flood", 0, 0, &payload(number))).await;
+            assert!(quick.packet().await.unwrap().ends_with(&payload(number)), "{way:?} {number}");
+        }
+        // The two others, and the one that asks.
+        wait_for_connections(&station, 3).await;
+        // What is in the system's buffers can still be read, and then it ends in the middle.
+        let received = slow.bytes_until_closed().await;
+        assert!(received < MESSAGES as usize * 60_000, "{way:?}: {received} bytes came, which is all of them");
+        check_round_trip(&mut quick, "after the flood").await;
+    }
     station.stop().await;
 }
 

@@ -7,15 +7,20 @@ mod diffusion;
 mod embedded;
 mod held;
 mod limits;
+mod logs;
 mod mqtt;
+mod program;
 mod start;
+mod stop;
+mod tls;
 mod transmit;
+mod upstream;
 mod users;
 mod web;
 
 use std::path::PathBuf;
 
-use mqtt_crawl_station::{Limits, Options, Station};
+use mqtt_crawl_station::{Limits, LogFormat, LogLevel, Options, Station};
 
 /// Options on free ports of this machine, with nothing else asked for.
 fn quiet() -> Options {
@@ -24,10 +29,17 @@ fn quiet() -> Options {
         mqtt: "127.0.0.1:0".parse().unwrap(),
         dist: None,
         embed: None,
+        tls_cert: None,
+        tls_key: None,
+        upstream: None,
+        upstream_ca: None,
+        upstream_checks_users: false,
         transmit: None,
         users: None,
         allow_origin: Vec::new(),
         hash_password: false,
+        log_format: LogFormat::Text,
+        log_level: LogLevel::Info,
         limits: Limits::default(),
     }
 }

@@ -1,11 +1,13 @@
 //! What a station says as it starts, and when it doesn't.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use mqtt_crawl_station::{Options, Station};
 
+use super::client::tcp;
+use super::program::{PROGRAM, Running};
 use super::{file, quiet, station};
 
 async fn check_refusal(options: Options, words: &[&str]) {
@@ -18,7 +20,7 @@ async fn check_refusal(options: Options, words: &[&str]) {
 #[tokio::test]
 async fn free_ports_are_picked_and_announced() {
     let station = station().await;
-    let (http, mqtt) = (station.http(), station.mqtt());
+    let (http, mqtt) = (station.http(), tcp(&station));
     assert!(http.port() != 0 && mqtt.port() != 0);
     let announcement = station.announcement();
     assert_eq!(announcement.lines().next(), Some(format!("listening http={http} mqtt={mqtt}").as_str()));
@@ -29,9 +31,9 @@ async fn free_ports_are_picked_and_announced() {
 #[tokio::test]
 async fn ports_are_free_again_after_a_stop() {
     let first = station().await;
-    let options = Options { http: first.http(), mqtt: first.mqtt(), ..quiet() };
+    let options = Options { http: first.http(), mqtt: tcp(&first), ..quiet() };
     check_refusal(Options { http: first.http(), ..quiet() }, &["--http", "in use", &first.http().to_string()]).await;
-    check_refusal(Options { mqtt: first.mqtt(), ..quiet() }, &["--mqtt", "in use", &first.mqtt().to_string()]).await;
+    check_refusal(Options { mqtt: tcp(&first), ..quiet() }, &["--mqtt", "in use", &tcp(&first).to_string()]).await;
     first.stop().await;
     Station::start(&options).await.unwrap().stop().await;
 }
@@ -46,29 +48,24 @@ async fn what_cannot_work_is_refused_in_words() {
     check_refusal(Options { users: Some(users), ..quiet() }, &["start-users", "line 2", "--hash-password"]).await;
     let nobody = file("start-nobody", "# crew\n");
     check_refusal(Options { users: Some(nobody), ..quiet() }, &["names no user"]).await;
+    let bridge = Options { upstream: Some("mqtt://127.0.0.1".to_owned()), ..quiet() };
+    let open = Options { http: "0.0.0.0:0".parse().unwrap(), ..bridge.clone() };
+    check_refusal(open, &["--http 0.0.0.0:0", "--upstream-checks-users"]).await;
+    let framed = Options { upstream: Some("ws://127.0.0.1/mqtt".to_owned()), ..bridge.clone() };
+    check_refusal(framed, &["ws://127.0.0.1/mqtt", "TCP port"]).await;
+    let authorities = file("start-authorities", "none");
+    let unknown = Options { upstream: Some("mqtts://127.0.0.1".to_owned()), upstream_ca: Some(authorities), ..bridge };
+    check_refusal(unknown, &["start-authorities", "--upstream-ca", "no certificate"]).await;
     let missing = PathBuf::from("/no/such/script");
     check_refusal(Options { transmit: Some(missing), ..quiet() }, &["/no/such/script"]).await;
     let silence = file("start-silence", "\n\n");
     check_refusal(Options { transmit: Some(silence), ..quiet() }, &["start-silence", "no line"]).await;
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mqtt-crawl-station");
-
 #[test]
 fn the_program_says_where_it_listens_and_ends_on_a_signal() {
     for signal in ["-INT", "-TERM"] {
-        let mut program = Command::new(PROGRAM)
-            .args(["--http", "127.0.0.1:0", "--mqtt", "localhost:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = program.stdout.as_mut().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        assert!(line.starts_with("listening http=127.0.0.1:"), "{line}");
-        let id = program.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-        assert_eq!(program.wait().unwrap().code(), Some(0));
+        Running::start(Path::new(PROGRAM), &[]).stop(signal);
     }
 }
 

@@ -1,4 +1,5 @@
-//! What `cargo xtask bench` runs: the released site in Debian's Chromium, fed by a source that costs next to nothing.
+//! What `cargo xtask bench` runs: the released site in Debian's Chromium, fed by a source that costs next to nothing;
+//! and the released station with the clients of an event.
 //!
 //! Times say something only beside other times of the same run, and only on a machine that does nothing else; the
 //! report says what was wanted beside what was found, and nothing fails.
@@ -6,17 +7,19 @@
 mod console;
 mod crawl;
 mod report;
+mod station;
 
 use anyhow::{Result, bail};
 use report::Report;
+
+const MEASUREMENTS: [&str; 5] = ["million", "steady", "flood", "burst", "station"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|other| other == name);
-    if let Some(unknown) = chosen.iter().find(|name| !["million", "steady", "flood", "burst"].contains(&name.as_str()))
-    {
-        bail!("there is no measurement {unknown:?}: million, steady, flood, burst");
+    if let Some(unknown) = chosen.iter().find(|name| !MEASUREMENTS.contains(&name.as_str())) {
+        bail!("there is no measurement {unknown:?}: {}", MEASUREMENTS.join(", "));
     }
     let mut report = Report::default();
     if is_chosen("million") {
@@ -30,6 +33,9 @@ async fn main() -> Result<()> {
     }
     if is_chosen("burst") {
         crawl::burst(&mut report).await?;
+    }
+    if is_chosen("station") {
+        station::event(&mut report).await?;
     }
     report.print();
     Ok(())

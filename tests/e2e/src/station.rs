@@ -33,7 +33,8 @@ impl Station {
         Self::start_with(&["--users", users]).await
     }
 
-    async fn start_with(options: &[&str]) -> Result<Self> {
+    /// A station with further options.
+    pub async fn start_with(options: &[&str]) -> Result<Self> {
         let (http, mqtt) = (free_port()?, free_port()?);
         Self::start_at(&Addresses { http: format!("127.0.0.1:{http}"), mqtt: format!("127.0.0.1:{mqtt}") }, options)
             .await
@@ -70,6 +71,14 @@ impl Station {
     /// The port for HTTP and WebSocket.
     pub fn http_port(&self) -> Result<u16> {
         port(&self.addresses.http)
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn process_id(&self) -> Result<u32> {
+        self.process.id()
     }
 
     /// What it has written so far.

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod bad_input;
+mod bridge;
 mod console;
 mod crawl;
 mod credentials;

@@ -1,0 +1,85 @@
+//! The WebSocket paths in front of another broker: here, that of another station.
+
+use mqtt_crawl_station::{Limits, Options, Station};
+use tokio::net::TcpListener;
+
+use super::client::{Client, Version, Way, connect, publish, tcp};
+use super::{quiet, station};
+use Version::{V5, V311};
+
+async fn bridge(address: std::net::SocketAddr, limits: Limits) -> Station {
+    Station::start(&Options { upstream: Some(format!("mqtt://{address}")), limits, ..quiet() }).await.unwrap()
+}
+
+#[tokio::test]
+async fn messages_pass_between_both_sides() {
+    let behind = station().await;
+    let bridge = bridge(tcp(&behind), Limits::default()).await;
+    assert_eq!(bridge.mqtt(), None);
+    let announcement = bridge.announcement();
+    let first = format!("listening http={} mqtt={}", bridge.http(), tcp(&behind));
+    assert_eq!(announcement.lines().next(), Some(first.as_str()));
+    for (way, version) in [(Way::Mqtt, V5), (Way::Mqtt, V311), (Way::Diffusion, V5)] {
+        let mut near = Client::connected(&bridge, way, version, "near").await;
+        let mut far = Client::connected(&behind, Way::Tcp, version, "far").await;
+        near.subscribe(version, "there", 0).await;
+        far.subscribe(version, "here", 0).await;
+        near.send(&publish(version, "here", 0, 0, b"hello")).await;
+        assert!(far.packet().await.unwrap().ends_with(b"hello"), "{way:?}");
+        far.send(&publish(version, "there", 0, 0, b"and back")).await;
+        assert!(near.packet().await.unwrap().ends_with(b"and back"), "{way:?}");
+    }
+    bridge.stop().await;
+    behind.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_down_is_told_by_its_connack() {
+    // Taken and given back, so that nobody listens there.
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let bridge = bridge(address, Limits::default()).await;
+    for (way, version, code) in [(Way::Mqtt, V5, 0x88), (Way::Mqtt, V311, 3), (Way::Diffusion, V5, 0x88)] {
+        let mut client = Client::open(&bridge, way).await;
+        client.send(&connect(version, "early", None)).await;
+        let connack = client.packet().await.unwrap();
+        assert_eq!((connack[0], connack[3]), (0x20, code), "{way:?} {version:?}: {connack:02x?}");
+        if version == V5 {
+            assert!(connack.ends_with(b"can't be reached."), "{}", String::from_utf8_lossy(&connack));
+        }
+        assert_eq!(client.packet().await, None);
+    }
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn the_limits_hold_in_front_of_another_broker() {
+    let behind = station().await;
+    let bridge = bridge(tcp(&behind), Limits { max_packet: 1_000, ..Limits::default() }).await;
+    let mut client = Client::connected(&bridge, Way::Mqtt, V5, "large").await;
+    client.send(&publish(V5, "large", 0, 0, &[b'x'; 2_000])).await;
+    assert_eq!(client.packet().await.unwrap(), [0xE0, 2, 0x95, 0]);
+    assert_eq!(client.packet().await, None);
+    let mut old = Client::open(&bridge, Way::Diffusion).await;
+    old.send(&connect(V311, "old", None)).await;
+    assert_eq!(old.packet().await.unwrap(), [0x20, 2, 0, 1]);
+    bridge.stop().await;
+    behind.stop().await;
+}
+
+#[tokio::test]
+async fn both_ends_are_told_when_the_other_goes() {
+    let behind = station().await;
+    let bridge = bridge(tcp(&behind), Limits::default()).await;
+    let mut client = Client::connected(&bridge, Way::Mqtt, V5, "left behind").await;
+    let (goodbye, ()) = tokio::join!(client.packet(), behind.stop());
+    assert_eq!(goodbye.as_deref(), Some(&[0xE0, 2, 0x8B, 0][..]));
+    assert_eq!(client.packet().await, None);
+
+    let behind = station().await;
+    let bridge_2 = self::bridge(tcp(&behind), Limits::default()).await;
+    let mut client = Client::connected(&bridge_2, Way::Mqtt, V5, "sent away").await;
+    let (goodbye, ()) = tokio::join!(client.packet(), bridge_2.stop());
+    assert_eq!(goodbye.as_deref(), Some(&[0xE0, 2, 0x8B, 0][..]));
+    behind.stop().await;
+    bridge.stop().await;
+}

@@ -1,0 +1,44 @@
+//! The station in front of somebody else's broker.
+
+use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, link};
+
+const USER: &str = "admin";
+const PASSWORD: &str = "correct horse";
+
+#[tokio::test]
+async fn a_page_reads_what_mosquitto_has_only_on_tcp() -> Result<()> {
+    let mosquitto = Mosquitto::start(Access::User { name: USER, password: PASSWORD }).await?;
+    let station = Station::start_with(&["--upstream", &format!("mqtt://127.0.0.1:{}", mosquitto.mqtt_port())]).await?;
+    check_equal("the broker's port, as announced", station.mqtt_port()?, mosquitto.mqtt_port())?;
+    let broker = Login { port: mosquitto.mqtt_port(), user: Some((USER, PASSWORD)) };
+    in_browser("bridge", async |page| {
+        page.open(&link(&station.page_url(), &[("user", USER)])).await?;
+        // It is mosquitto that says no.
+        page.fill("Password", "wrong").await?;
+        page.press("Connect").await?;
+        page.wait_for_state("stopped").await?;
+        page.wait_for_words("password").await?;
+        page.fill("Password", PASSWORD).await?;
+        page.press("Connect").await?;
+        page.wait_for_state("connected").await?;
+        broker.publish(Version::V5, "StarWars", "BRIDGE: From the other side").await?;
+        page.wait_for_row("From the other side").await?;
+
+        let down = mosquitto.kill().await?;
+        page.wait_for_words("can't take connections right now").await?;
+        let _mosquitto = down.restart().await?;
+        page.wait_for_state("connected").await?;
+        broker.publish(Version::V5, "StarWars", "BRIDGE: Back again").await?;
+        page.wait_for_row("Back again").await?;
+        page.wait_for_stat("received", 2, PATIENCE).await?;
+        page.check_accounts().await?;
+        ensure!(!station.output().contains("correct horse"), "the password was logged: {}", station.output());
+        Ok(())
+    })
+    .await
+}
