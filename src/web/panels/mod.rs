@@ -17,6 +17,7 @@ mod settings;
 mod subscriptions;
 mod suggest;
 mod topics;
+mod transmit;
 mod virtual_rows;
 
 use std::cell::RefCell;
@@ -52,6 +53,7 @@ use settings::SettingsPanel;
 use subscriptions::{Subscriptions, SubscriptionsPanel};
 use suggest::Suggestions;
 use topics::{TopicsPanel, Tree};
+use transmit::{Transmit, TransmitPanel, TransmitSign};
 
 /// The panels' style; relative to the page, as copied by Trunk.
 const STYLE: &str = "panels.css";
@@ -144,6 +146,7 @@ struct Panels {
     help: NodeRef<leptos::html::Dialog>,
     director: NodeRef<leptos::html::Dialog>,
     tape: Tape,
+    transmit: Transmit,
     tree: Tree,
     copier: Copier,
     saving: Saving,
@@ -191,6 +194,7 @@ impl Panels {
             help: NodeRef::new(),
             director: NodeRef::new(),
             tape: Tape::new(),
+            transmit: Transmit::new(),
             tree: Tree::new(),
             copier: Copier::new(),
             saving: Saving::new(),
@@ -304,6 +308,7 @@ impl Panels {
             export: self.saving.ask(),
             ask: self.suggestions.glance(),
             samples: self.lines.glance(),
+            script: self.transmit.glance(),
         }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
@@ -350,6 +355,7 @@ impl Panels {
         self.suggestions.cut();
         self.lines.cut();
         self.saving.cut();
+        self.transmit.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -376,6 +382,7 @@ impl Panels {
                 export,
                 known,
                 samples,
+                transmissions,
             }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
@@ -411,6 +418,9 @@ impl Panels {
                 }
                 if let Some(part) = trace {
                     self.packets.take(part);
+                }
+                if let Some(views) = transmissions {
+                    self.transmit.take(views);
                 }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
@@ -485,6 +495,8 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <PacketsPanel panels />
             <ReplayPanel panels />
             <TopicsPanel panels />
+            <TransmitPanel panels />
+            <TransmitSign panels />
             <SettingsPanel panels />
             <SubscriptionsPanel panels />
             <HelpPanel panels />

@@ -38,6 +38,20 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
         <dialog class="panel" node_ref=panels.send aria-labelledby="send-title" on:keydown=on_key>
             {head("send-title", "Send a message", panels.send)}
             <div class="panel-body">
+                <div class="actions">
+                    <button
+                        type="button"
+                        class="button"
+                        aria-haspopup="dialog"
+                        on:click=move |_| {
+                            close(panels.send);
+                            panels.transmit.open(panels);
+                        }
+                    >
+                        "Play a script"
+                    </button>
+                    <span class="why">"Many messages, one after the other, out of a file"</span>
+                </div>
                 <form
                     novalidate
                     on:submit=move |event| {
