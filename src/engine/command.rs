@@ -39,7 +39,7 @@ pub enum Command {
     #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Publish(PublishRequest),
     /// Something is to become of a transmission.
-    #[cfg_attr(all(feature = "page", not(feature = "panels")), serde(skip_serializing))]
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Transmit(Deck, Transmission),
     /// Keep this subscription, now and on every later connection. The same
     /// filter again takes other options.

@@ -9,7 +9,7 @@ use super::wording::{PayloadFormat, parse_interval, topic_of};
 use crate::compose::{Composed, Fault, number};
 use crate::console::grouped;
 use crate::engine::command::{Cue, Manner};
-use crate::engine::update::{TransmissionView, Turn};
+use crate::engine::update::{Outcome, TransmissionView, Turn};
 use crate::mqtt::packet::{PublishProperties, QoS};
 use crate::mqtt::topic::{TopicError, TopicName};
 
@@ -239,6 +239,20 @@ pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>
     if let Some(plan) = plan.filter(|_| is_active(view) && repeat == Repeat::ONCE) {
         let told = usize::try_from(view.line).unwrap_or(usize::MAX);
         words.push_str(&format!(" · {} left", time_words(plan.length((lines + 1).saturating_sub(told)))));
+    }
+    words
+}
+
+/// How far a repeated message is.
+pub fn repeat_words(view: &TransmissionView) -> String {
+    let turn = match view.turn {
+        Turn::Playing | Turn::Paused => "It goes out again and again",
+        Turn::Over => "It went out as often as it should",
+        Turn::Stopped => "Stopped",
+    };
+    let mut words = format!("{turn}: {}.", outcome_words(view));
+    if let Some(Outcome::Failed(why) | Outcome::Unknown(why)) = view.failures.last() {
+        words.push_str(&format!(" Why: {why}."));
     }
     words
 }

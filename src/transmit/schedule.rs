@@ -77,11 +77,9 @@ impl Schedule {
     }
 }
 
-/// In 128 bits: a script that loops with a day between its lines still has a
-/// right answer.
 fn times(interval: Duration, n: u64) -> Duration {
-    let micros = interval.as_micros().saturating_mul(u128::from(n));
-    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(micros.saturating_mul(n))
 }
 
 #[cfg(test)]

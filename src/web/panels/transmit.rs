@@ -6,7 +6,7 @@ use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::{Blob, DragEvent, Event, FileList, HtmlInputElement, KeyboardEvent};
+use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent};
 
 use super::fields::{Choice, Form, QOS, TextBox, Tick, obstacle_to};
 use super::replay::{each_slice, fetch, unreadable};
@@ -26,7 +26,7 @@ const STORY: &str = "the-quiet-broker.txt";
 
 /// A file to read.
 enum Source {
-    Chosen(FileList),
+    Chosen(File),
     Story,
 }
 
@@ -113,6 +113,13 @@ impl Transmit {
         matches!(self.turn(), Some(Turn::Playing | Turn::Paused))
     }
 
+    /// Reads the first of these files.
+    fn choose(self, files: Option<FileList>) {
+        if let Some(file) = files.and_then(|files| files.get(0)) {
+            self.read(Source::Chosen(file));
+        }
+    }
+
     fn read(self, source: Source) {
         if untrack(move || self.is_active()) {
             return self.words.set("A script goes out just now. Stop it first; then choose another.".to_owned());
@@ -125,14 +132,11 @@ impl Transmit {
                     Ok(blob) => read_sheet(&blob, STORY).await,
                     Err(_) => Err("The story couldn't be loaded. Is the network there?".to_owned()),
                 },
-                Source::Chosen(files) => match files.get(0) {
-                    Some(file) => {
-                        let name = file.name();
-                        self.words.set(format!("Reading {name} …"));
-                        read_sheet(&file, &name).await
-                    }
-                    None => return,
-                },
+                Source::Chosen(file) => {
+                    let name = file.name();
+                    self.words.set(format!("Reading {name} …"));
+                    read_sheet(&file, &name).await
+                }
             };
             if self.reading.get_value() != turn {
                 return;
@@ -251,8 +255,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     // Marks are told for what is on screen.
     let on_screen = Memo::new(move |_| rows.on_screen());
     Effect::new(move || {
-        on_screen.track();
-        panels.pull_with_frame();
+        on_screen.with(|_| panels.pull_with_frame());
     });
     // Whoever looks at the line that goes out goes along with it.
     Effect::new(move |before: Option<usize>| {
@@ -277,9 +280,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     // The same file can be chosen again only once the input has forgotten it.
     let choose = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        if let Some(files) = input.files() {
-            transmit.read(Source::Chosen(files));
-        }
+        transmit.choose(input.files());
         input.set_value("");
     };
     // What is dropped here is a script, and no log to import.
@@ -292,9 +293,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
         event.prevent_default();
         event.stop_propagation();
         transmit.is_aimed_at.set(false);
-        if let Some(files) = event.data_transfer().and_then(|data| data.files()) {
-            transmit.read(Source::Chosen(files));
-        }
+        transmit.choose(event.data_transfer().and_then(|data| data.files()));
     };
     let row = move |index: usize| {
         let entry = transmit.sheet.with(|sheet| sheet.entries().get(index).cloned());
@@ -415,7 +414,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                     obstacle=retain
                 />
             </div>
-            <div class="fields">
+            <div>
                 <Tick
                     id="transmit-loop"
                     label="Begin again after the last line"
@@ -482,7 +481,13 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
             title=topic
             on:click=move |_| transmit.seek(index, panels)
         >
-            <span class="mark" role="img" aria-label=move || state().2>{move || state().1}</span>
+            <span
+                class="mark"
+                role=move || (!state().2.is_empty()).then_some("img")
+                aria-label=move || Some(state().2).filter(|words| !words.is_empty())
+            >
+                {move || state().1}
+            </span>
             <span class="at">{grouped(index as u64 + 1)}</span>
             <span class="what"><span class="failure">{failure}</span>{words}</span>
         </div>
@@ -597,8 +602,8 @@ pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
     };
     let is_shown = move || transmit.views.with(|views| views.iter().any(is_active));
     view! {
-        <div class="transmit-sign" role="group" aria-label="Transmission" hidden=move || !is_shown()>
+        <section class="transmit-sign" aria-label="Transmission" hidden=move || !is_shown()>
             {Deck::ALL.map(sign).collect_view()}
-        </div>
+        </section>
     }
 }

@@ -28,4 +28,5 @@ mod subscriptions;
 mod tabs;
 mod tokens;
 mod topics;
+mod transmit;
 mod versions;
