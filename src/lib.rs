@@ -30,6 +30,7 @@
 //! - [`replay`]: a log played again, by its own times.
 //! - [`inspect`]: what a message holds, in every notation.
 //! - [`shell_command`]: the same for a shell, with mosquitto's clients.
+//! - [`transmit`]: lines on their way to a broker, each at its time.
 //! - [`trace`]: the packets that went in and out.
 //! - `web` (feature `web`): everything that needs a browser.
 
@@ -57,5 +58,6 @@ pub mod subscribe;
 pub mod time;
 pub mod topics;
 pub mod trace;
+pub mod transmit;
 #[cfg(feature = "browser")]
 pub mod web;

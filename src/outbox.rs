@@ -3,12 +3,17 @@
 
 use std::collections::VecDeque;
 
+use crate::compose::MessageFields;
 use crate::console::grouped;
 use crate::engine::update::{Outcome, Published, State};
 use crate::mqtt::session;
 
 /// How many messages are listed; older ones are only counted.
 pub const LISTED_MAX: usize = 100;
+
+/// A message with a longer payload, as it was typed, can't be taken back: what
+/// is listed has to stay small.
+const TAKEN_BACK_BYTES_MAX: usize = 64 << 10;
 
 /// How much of a payload the list shows, in characters.
 const PREVIEW_CHARS: usize = 60;
@@ -22,6 +27,8 @@ pub struct Entry {
     pub topic: String,
     /// The beginning of its payload, as it was typed.
     pub preview: String,
+    /// All of it, to be sent again; `None` where that is too much to keep.
+    pub message: Option<MessageFields>,
     /// How it ended; `None` while it waits.
     pub outcome: Option<Outcome>,
 }
@@ -51,12 +58,19 @@ pub struct Outbox {
 
 impl Outbox {
     /// Takes a message on and gives the number to publish it under.
-    pub fn push(&mut self, topic: &str, payload: &str) -> u64 {
+    pub fn push(&mut self, message: &MessageFields) -> u64 {
         self.counts.sent += 1;
         self.counts.waiting += 1;
         let number = self.counts.sent;
         self.entries.truncate(LISTED_MAX - 1);
-        let entry = Entry { number, topic: topic.to_owned(), preview: preview(payload), outcome: None };
+        let payload = &message.payload.text;
+        let entry = Entry {
+            number,
+            topic: message.topic.clone(),
+            preview: preview(payload),
+            message: (payload.len() <= TAKEN_BACK_BYTES_MAX).then(|| message.clone()),
+            outcome: None,
+        };
         self.entries.push_front(entry);
         number
     }

@@ -12,11 +12,12 @@ use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
 use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
 use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Glance, Goal, LevelGlance, Listed, MessageGlance, Pull, Secret, TopicsGlance, Window,
+    Command, ConnectRequest, Cue, Deck, Glance, Goal, LevelGlance, LinesGlance, Listed, MessageGlance, Pull, Secret,
+    TopicsGlance, Transmission, Window,
 };
 use mqtt_crawl::engine::update::{
-    Connection, Count, CountedBy, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sample, Sought,
-    Standing, State, Stats, SubscriptionsView, TopicRow, TopicsView, Update,
+    Connection, Count, CountedBy, Fate, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sample, Sought,
+    Standing, State, Stats, SubscriptionsView, TopicRow, TopicsView, TransmissionView, Turn, Update,
 };
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::log::export::{ExportPart, Exporting, Format, Selection};
@@ -24,6 +25,7 @@ use mqtt_crawl::log::query::suggest::{Ask, Known};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
+use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::console::{Console, ConsoleView, Wish};
 use mqtt_crawl::web::css::decimal;
@@ -108,6 +110,18 @@ fn what_is_posted_is_what_arrives() {
         }),
         known: Some(Known { ask: Ask::Speakers("é".into()), names: vec!["é".into()] }),
         samples: Some(vec![Sample { topic: "a".into(), payload: vec![0xFF] }]),
+        transmissions: Some(vec![TransmissionView {
+            deck: Deck::Script,
+            turn: Turn::Over,
+            line: u64::MAX,
+            sent: 1,
+            done: 2,
+            failed: 3,
+            first_failed: Some(0),
+            first: 4,
+            fates: vec![Fate::Unsent, Fate::Failed(7)],
+            failures: vec![Outcome::Failed("é".into())],
+        }]),
         export: Some(ExportPart { from_seq: 1, end_seq: 9, next_seq: Some(2), messages: 1, bytes: vec![0xFF, 0] }),
         stats: Some(Stats { kept_bytes: u64::MAX, ..Stats::default() }),
         topics: Some(TopicsView {
@@ -156,7 +170,10 @@ fn what_is_posted_is_what_arrives() {
             export: Exporting::new(Format::Csv, Selection::Matching).glance(),
             ask: Some(Ask::Topics(String::new())),
             samples: TopicFilter::parse("a/#").ok(),
+            script: LinesGlance { first: u64::MAX, count: 1 },
         }),
+        Command::Transmit(Deck::Message, Transmission::Repeat(Repeat::Rounds(u32::MAX))),
+        Command::Transmit(Deck::Script, Transmission::Lines(vec![Cue { topic: "a/ü".into(), payload: vec![0xFF] }])),
         Command::Map(Mapping {
             rules: vec![
                 Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },

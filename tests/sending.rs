@@ -1,6 +1,7 @@
 //! What the broker allows, in words, and what became of the messages sent.
 
 use mqtt_crawl::allowed::{Term, Wish, obstacle, publish_obstacle, terms};
+use mqtt_crawl::compose::{Bytes, MessageFields};
 use mqtt_crawl::engine::update::{Outcome, Published, Standing, State};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::session::Server;
@@ -48,6 +49,12 @@ fn lenient() -> Server {
 
 fn connected(version: Version, server: Server) -> Standing {
     Standing { state: State::Connected, version: Some(version), server: Some(server), ..Standing::default() }
+}
+
+/// A message as it is typed.
+fn message(payload: &str) -> MessageFields {
+    let payload = Bytes { text: payload.to_owned(), ..Bytes::default() };
+    MessageFields { topic: "t".to_owned(), payload, ..MessageFields::default() }
 }
 
 const WISHES: [Wish; 6] = [
@@ -154,7 +161,7 @@ fn end(outbox: &mut Outbox, number: u64, outcome: Outcome) {
 fn each_message_is_listed_with_its_outcome_newest_first() {
     let mut outbox = Outbox::default();
     assert_eq!(outbox.words(), "Nothing was sent yet.");
-    let numbers: Vec<_> = (0..4).map(|n| outbox.push("t", &n.to_string())).collect();
+    let numbers: Vec<_> = (0..4).map(|n| outbox.push(&message(&n.to_string()))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     end(&mut outbox, 2, Outcome::Failed("no".into()));
     end(&mut outbox, 1, Outcome::Done);
@@ -178,7 +185,7 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
 fn the_list_is_bounded_and_the_counts_are_not() {
     let mut outbox = Outbox::default();
     for n in 0..1_000 {
-        outbox.push("t", &n.to_string());
+        outbox.push(&message(&n.to_string()));
     }
     assert_eq!(outbox.entries().count(), LISTED_MAX);
     assert_eq!(outbox.entries().next().map(|entry| entry.number), Some(1_000));
@@ -190,7 +197,7 @@ fn the_list_is_bounded_and_the_counts_are_not() {
     assert!(
         outbox.entries().all(|entry| matches!(&entry.outcome, Some(Outcome::Unknown(words)) if words.contains("died")))
     );
-    assert_eq!(outbox.push("t", ""), 1_001);
+    assert_eq!(outbox.push(&message("")), 1_001);
 }
 
 #[test]
@@ -202,7 +209,7 @@ fn a_long_or_strange_payload_is_shown_in_part() {
         ("é".repeat(61), format!("{}…", "é".repeat(60))),
     ] {
         let mut outbox = Outbox::default();
-        outbox.push("t", &payload);
+        outbox.push(&message(&payload));
         assert_eq!(outbox.entries().next().map(|entry| entry.preview.clone()), Some(preview));
     }
 }
@@ -210,7 +217,7 @@ fn a_long_or_strange_payload_is_shown_in_part() {
 #[test]
 fn without_a_connection_it_is_said_that_messages_wait() {
     let mut outbox = Outbox::default();
-    outbox.push("t", "");
+    outbox.push(&message(""));
     for (state, says) in
         [(State::Idle, false), (State::Connecting, true), (State::Connected, false), (State::Reconnecting, true)]
     {
@@ -218,4 +225,16 @@ fn without_a_connection_it_is_said_that_messages_wait() {
         assert_eq!(words.is_some(), says, "{state:?}");
         assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 wait")));
     }
+}
+
+#[test]
+fn what_was_sent_can_be_taken_back_unless_it_is_large() {
+    let mut outbox = Outbox::default();
+    let small = MessageFields { content_type: "text/plain".to_owned(), ..message("Hello") };
+    outbox.push(&small);
+    outbox.push(&message(&"x".repeat(64 << 10)));
+    outbox.push(&message(&"x".repeat((64 << 10) + 1)));
+    let kept: Vec<_> =
+        outbox.entries().map(|entry| entry.message.as_ref().map(|kept| kept.content_type.as_str())).collect();
+    assert_eq!(kept, [None, Some(""), Some("text/plain")]);
 }

@@ -11,10 +11,9 @@ use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
 use mqtt_crawl::mqtt::session::Transmit;
 use mqtt_crawl::time::Instant;
 
-use crate::playlist::Cue;
 use crate::remote::Remote;
 use crate::report::{Report, Summary};
-use crate::script::{LeftOut, Rows, Script};
+use crate::script::{Cue, LeftOut, Rows, Script};
 use crate::settings::{Settings, SettingsError};
 use crate::transmission::Transmission;
 use crate::transport::{Arrival, Connection, Dialer};

@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::playlist::Cue;
+use mqtt_crawl::transmit::playlist::Repeat;
+use mqtt_crawl::transmit::schedule::Schedule;
+use mqtt_crawl::transmit::wording::topic_of;
+
 use crate::progress::printable;
-use crate::schedule::Schedule;
-use crate::script::{LeftOut, Script};
-use crate::settings::{Repeat, Settings, SettingsError};
+use crate::script::{Cue, LeftOut, Script};
+use crate::settings::{Settings, SettingsError};
 
 /// Why a dry run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +40,8 @@ pub fn dry_run(
     let mut row = |line: u64, cue: &Cue| -> io::Result<()> {
         let after = in_seconds(schedule.offset(line + 1 - settings.first_line as u64));
         let payload = String::from_utf8_lossy(&settings.payload.encode(&cue.line)).into_owned();
-        writeln!(out, "{after}\t{}\t{}", settings.topic, printable(&payload))?;
+        let topic = topic_of(&settings.topic, &cue.line, line + 1);
+        writeln!(out, "{after}\t{}\t{}", printable(&topic), printable(&payload))?;
         // A live source is shown as it comes.
         out.flush()
     };
@@ -72,9 +75,9 @@ fn in_seconds(span: Duration) -> String {
 mod tests {
     use mqtt_crawl::broker_url::BrokerUrl;
     use mqtt_crawl::dialogue::script::parse;
+    use mqtt_crawl::transmit::wording::PayloadFormat;
 
     use super::*;
-    use crate::settings::PayloadFormat;
 
     #[test]
     fn it_says_when_where_and_what() {
@@ -102,6 +105,14 @@ mod tests {
                 settings.repeat = Repeat::UntilStopped;
             },
             "0.000s\ta/b\tBEN: \"Yes\u{fffd}\"\n1.500001s\ta/b\tno\n… and again from line 1, until it is stopped\n",
+        );
+        check(
+            |settings| {
+                settings.topic = "story/{speaker}/{line}".to_owned();
+                settings.payload = PayloadFormat::Text;
+                settings.first_line = 2;
+            },
+            "0.000s\tstory/BEN/2\tBEN: \"Yes\u{fffd}\"\n1.000s\tstory/narrator/3\tno\n",
         );
         check(|settings| settings.first_line = 4, "There is no line 4 to start with: the script has the lines 1 to 3.");
     }

@@ -25,14 +25,13 @@
 //!
 //! ```text
 //! files ─▶ Script ─▶ Transmission ─▶ mqtt::session ─▶ driver ─▶ Connection ─▶ TCP
-//! keys ──▶ Remote ─▶  (schedule)      (the core's)    (clock)   (TLS, WebSocket)
+//! keys ──▶ Remote ─▶   (player)       (the core's)    (clock)   (TLS, WebSocket)
 //! ```
 //!
 //! - [`settings`]: what a transmission is told before it begins.
 //! - [`script`]: what is to be sent; files, or what comes in live.
-//! - `playlist`: its lines as far as they are known, and which of them is where.
-//! - `schedule`: when which line is due. Numbers only.
-//! - `transmission`: which line goes out, what became of it, when it is over;
+//! - `transmission`: which line goes out (by the core's
+//!   [`transmit`](mqtt_crawl::transmit)), what became of it, when it is over;
 //!   without IO and without a clock, so it is tested in virtual time.
 //! - [`remote`]: wishes from other threads; [`keys`]: those of a person.
 //! - `driver`: the loop that owns the clock and the transport.
@@ -45,19 +44,18 @@ mod driver;
 pub mod dry_run;
 pub mod keys;
 pub mod options;
-mod playlist;
 pub mod progress;
 pub mod remote;
 pub mod report;
-mod schedule;
 pub mod script;
 pub mod settings;
 mod transmission;
 mod transport;
 
 pub use driver::transmit;
-pub use playlist::Cue;
+pub use mqtt_crawl::transmit::playlist::Repeat;
+pub use mqtt_crawl::transmit::wording::PayloadFormat;
 pub use remote::Remote;
 pub use report::{End, FailedLine, Fate, Progress, Report, Summary};
-pub use script::{LeftOut, Script};
-pub use settings::{PayloadFormat, Repeat, Settings, SettingsError};
+pub use script::{Cue, LeftOut, Script};
+pub use settings::{Settings, SettingsError};

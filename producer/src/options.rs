@@ -10,14 +10,13 @@ use clap_complete::Shell;
 use mqtt_crawl::broker_url::BrokerUrl;
 use mqtt_crawl::dialogue::script::Format;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::transmit::playlist::Repeat;
+use mqtt_crawl::transmit::wording::{PayloadFormat, parse_interval};
 
-use crate::settings::{PayloadFormat, Repeat, Settings};
+use crate::settings::Settings;
 
 /// The environment variable that a password is read from.
 pub const PASSWORD_VARIABLE: &str = "MQTT_PASSWORD";
-
-/// Longer waits between two lines are taken for a slip.
-const INTERVAL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// Publishes dialogue scripts to an MQTT broker, a line a second.
 ///
@@ -40,7 +39,7 @@ pub struct Options {
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883", value_parser = BrokerUrl::parse)]
     pub broker: BrokerUrl,
 
-    /// Topic to publish to
+    /// Topic to publish to; {speaker} in it is who speaks, {line} the line's number
     #[arg(long, value_name = "TOPIC", default_value = "StarWars")]
     pub topic: String,
 
@@ -189,7 +188,7 @@ impl Options {
         Ok(Settings {
             topic: self.topic.clone(),
             interval: self.interval,
-            repeat: if self.repeat { Repeat::UntilStopped } else { Repeat::Once },
+            repeat: if self.repeat { Repeat::UntilStopped } else { Repeat::ONCE },
             first_line: self.start,
             qos: self.qos,
             retain: self.retain,
@@ -245,45 +244,6 @@ fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// `10ms`, `1s`, `1.5s`, `2m`, `1h`; to the microsecond.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let unit_us: u64 = match unit {
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        "" if parse_decimal(number, 1).is_some() => return Err(format!("a unit is missing; did you mean {number}s?")),
-        _ => return Err("write a number and ms, s, m or h, such as 500ms or 1.5s".to_owned()),
-    };
-    let micros = parse_decimal(number, unit_us)
-        .ok_or_else(|| "write a number and ms, s, m or h, such as 500ms or 1.5s".to_owned())?;
-    let interval = Duration::from_micros(micros);
-    if interval > INTERVAL_MAX {
-        return Err("a day (24h) is the longest".to_owned());
-    }
-    Ok(interval)
-}
-
-/// `12.5` in `unit`s: digits, at most one point. No floating-point number in
-/// between, which couldn't hold a tenth.
-fn parse_decimal(text: &str, unit: u64) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) {
-        return None;
-    }
-    let mut rest = unit;
-    let mut sum = 0_u64;
-    for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
-        // What is smaller than a microsecond is cut off.
-        rest /= 10;
-        sum += digit * rest;
-    }
-    whole.parse::<u64>().ok()?.checked_mul(unit)?.checked_add(sum)
-}
-
 fn parse_qos(text: &str) -> Result<QoS, String> {
     text.parse().ok().and_then(QoS::from_u8).ok_or_else(|| "the quality of service is 0, 1 or 2".to_owned())
 }
@@ -308,35 +268,10 @@ mod tests {
         assert_eq!(settings.broker.as_str(), "mqtt://127.0.0.1:1883");
         assert_eq!(settings.topic, "StarWars");
         assert_eq!(settings.interval, Duration::from_secs(1));
-        assert_eq!(settings.repeat, Repeat::Once);
+        assert_eq!(settings.repeat, Repeat::ONCE);
         assert_eq!((settings.first_line, settings.qos, settings.retain), (1, QoS::AtLeastOnce, false));
         assert_eq!((settings.version, settings.client_id, settings.user_name), (None, None, None));
         assert_eq!((settings.payload, settings.ca_file), (PayloadFormat::Json, None));
-    }
-
-    #[test]
-    fn intervals() {
-        let check = |text: &str, expected: Result<u64, &str>| match (parse_interval(text), expected) {
-            (Ok(interval), Ok(micros)) => assert_eq!(interval, Duration::from_micros(micros), "{text}"),
-            (Err(words), Err(part)) => assert!(words.contains(part), "{text}: {words:?} should say {part:?}"),
-            (got, _) => panic!("{text}: {got:?}"),
-        };
-        check("10ms", Ok(10_000));
-        check("1s", Ok(1_000_000));
-        check("1.5s", Ok(1_500_000));
-        check("0.1s", Ok(100_000));
-        check("0.0000019s", Ok(1));
-        check("2m", Ok(120_000_000));
-        check("0.5h", Ok(1_800_000_000));
-        check("24h", Ok(86_400_000_000));
-        check("0s", Ok(0));
-        check("0ms", Ok(0));
-        check("1", Err("did you mean 1s?"));
-        check("25h", Err("a day"));
-        check("99999999999999999999s", Err("write a number"));
-        for nonsense in ["", "s", "-1s", "+1s", "1,5s", "1.s", ".5s", "1.5.5s", "1 s", "1sec", "１s", "1e3s", "NaNs"] {
-            check(nonsense, Err("write a number"));
-        }
     }
 
     #[test]

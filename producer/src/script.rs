@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
+use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::script::{Fault, Format, Reader, ScriptLine};
+use mqtt_crawl::transmit::sheet::left_out;
 
 use crate::options::FileError;
-use crate::playlist::Cue;
 use crate::remote::Remote;
 
 /// How much is read at once.
@@ -37,6 +38,23 @@ pub(crate) enum Rows {
 }
 
 type Row = Result<Cue, LeftOut>;
+
+/// A line to send, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cue {
+    /// The name of its file, where there are several.
+    pub file: Option<Arc<str>>,
+    /// The line of the file that its row begins in, from 1.
+    pub row: usize,
+    /// Who says what.
+    pub line: Line,
+}
+
+impl From<ScriptLine> for Cue {
+    fn from(spoken: ScriptLine) -> Self {
+        Self { file: None, row: spoken.number, line: spoken.line }
+    }
+}
 
 /// What isn't sent, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +84,7 @@ impl LeftOut {
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Row { file, fault } => write!(f, "{file}, {fault} Left out."),
+            Self::Row { file, fault } => write!(f, "{file}, {}", left_out(fault)),
             Self::Rest { file, reason } => write!(f, "{file} can't be read to its end: {reason}."),
         }
     }

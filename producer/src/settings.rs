@@ -4,16 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mqtt_crawl::broker_url::BrokerUrl;
-use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::topic::{TopicError, TopicName};
+use mqtt_crawl::transmit::playlist::Repeat;
+use mqtt_crawl::transmit::wording::PayloadFormat;
 
 /// Where lines go and how.
 #[derive(Clone)]
 pub struct Settings {
     /// The broker's address.
     pub broker: BrokerUrl,
-    /// Topic name that the lines are published to.
+    /// Topic name that the lines are published to; with `{speaker}` and `{line}`
+    /// in it each has its own, see [`topic_of`](mqtt_crawl::transmit::wording::topic_of).
     pub topic: String,
     /// From one line to the next; zero is "as fast as the broker takes them".
     pub interval: Duration,
@@ -46,7 +48,7 @@ impl Settings {
             broker,
             topic: "StarWars".to_owned(),
             interval: Duration::from_secs(1),
-            repeat: Repeat::Once,
+            repeat: Repeat::ONCE,
             first_line: 1,
             qos: QoS::AtLeastOnce,
             retain: false,
@@ -94,34 +96,6 @@ impl std::fmt::Debug for Settings {
             .field("qos", &self.qos)
             .field("user_name", &self.user_name)
             .finish_non_exhaustive()
-    }
-}
-
-/// Once, or over and over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// The script ends the transmission.
-    Once,
-    /// Only [`crate::Remote::stop`] or a broker that won't have us ends it.
-    UntilStopped,
-}
-
-/// What a line looks like on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PayloadFormat {
-    /// Exactly `{"character":"…","text":"…"}`.
-    Json,
-    /// `NAME: words`, or only the words where nobody is named.
-    Text,
-}
-
-impl PayloadFormat {
-    pub(crate) fn encode(self, line: &Line) -> Vec<u8> {
-        match self {
-            Self::Json => line.to_json().into_bytes(),
-            Self::Text if line.character.is_empty() => line.text.clone().into_bytes(),
-            Self::Text => format!("{}: {}", line.character, line.text).into_bytes(),
-        }
     }
 }
 
@@ -176,18 +150,6 @@ pub enum SettingsError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_on_the_wire() {
-        let check = |format: PayloadFormat, character: &str, text: &str, expected: &str| {
-            let line = Line { character: character.to_owned(), text: text.to_owned() };
-            assert_eq!(String::from_utf8_lossy(&format.encode(&line)), expected);
-        };
-        check(PayloadFormat::Json, "RELAY 7", "Say \"hello\"…", r#"{"character":"RELAY 7","text":"Say \"hello\"…"}"#);
-        check(PayloadFormat::Json, "", "Silence.", r#"{"character":"","text":"Silence."}"#);
-        check(PayloadFormat::Text, "RELAY 7", "Say \"hello\"…", "RELAY 7: Say \"hello\"…");
-        check(PayloadFormat::Text, "", "Silence.", "Silence.");
-    }
 
     #[test]
     fn settings_that_make_no_sense_are_told_apart() {

@@ -14,13 +14,14 @@ use mqtt_crawl::mqtt::error::{Closed, EncodeError, Failure, Violation};
 use mqtt_crawl::mqtt::packet::{Publish, QoS};
 use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Parting, Session, Token, Transmit};
 use mqtt_crawl::time::Instant;
+use mqtt_crawl::transmit::player::Player;
+use mqtt_crawl::transmit::playlist::Repeat;
+use mqtt_crawl::transmit::wording::topic_of;
 
-use crate::playlist::{Cue, Playlist};
 use crate::remote::Wish;
 use crate::report::{End, FailedLine, Fate, Progress, Report, Summary};
-use crate::schedule::Schedule;
-use crate::script::LeftOut;
-use crate::settings::{Repeat, Settings, SettingsError};
+use crate::script::{Cue, LeftOut};
+use crate::settings::{Settings, SettingsError};
 
 /// So many attempts to connect may fail before the first one succeeds: a person
 /// is waiting, and most likely the address is wrong.
@@ -43,20 +44,10 @@ const SESSION_EXPIRY_S: u32 = 180;
 /// The script on its way to a broker. See the module's page.
 pub(crate) struct Transmission<'a> {
     settings: &'a Settings,
-    playlist: Playlist,
+    player: Player<Cue>,
     session: Session,
     /// As asked for, or the most that the broker takes.
     qos: QoS,
-    schedule: Schedule,
-    /// The place of the line that goes out next.
-    next: u64,
-    /// How many lines went out since the schedule's beginning.
-    beat: u64,
-    /// Somebody went to `next` themselves.
-    is_sought: bool,
-    is_paused: bool,
-    /// The line that goes out next has only just come in.
-    is_starved: bool,
     /// How many lines had their turn.
     taken: u64,
     /// Lines without an outcome, by what the session calls them.
@@ -115,15 +106,9 @@ impl<'a> Transmission<'a> {
         };
         Self {
             settings,
-            playlist: Playlist::new(settings.repeat),
+            player: Player::new(settings.interval, settings.repeat, settings.first_line as u64 - 1),
             session: Session::new(options, seed),
             qos: settings.qos,
-            schedule: Schedule::new(settings.interval),
-            next: settings.first_line as u64 - 1,
-            beat: 0,
-            is_sought: false,
-            is_paused: false,
-            is_starved: false,
             taken: 0,
             unfinished: BTreeMap::new(),
             acknowledged: 0,
@@ -141,16 +126,13 @@ impl<'a> Transmission<'a> {
 
     /// Whether more lines should be handed in.
     pub(crate) fn wants_lines(&self) -> bool {
-        self.playlist.wants_lines(self.next)
+        self.player.wants_lines()
     }
 
     /// The next row of the script.
     pub(crate) fn handle_row(&mut self, row: Result<Cue, LeftOut>) {
         match row {
-            Ok(cue) => {
-                self.is_starved |= self.playlist.line(self.next).is_none();
-                self.playlist.push(cue, self.next);
-            }
+            Ok(cue) => self.player.push(cue),
             Err(left_out) => {
                 self.is_cut_short |= left_out.is_cut_short();
                 self.reports.push_back(Report::LeftOut(left_out));
@@ -160,8 +142,8 @@ impl<'a> Transmission<'a> {
 
     /// No more rows come. What is wrong with the script as a whole is known now.
     pub(crate) fn handle_end_of_script(&mut self) -> Result<(), SettingsError> {
-        self.playlist.finish();
-        self.settings.check_lines(self.playlist.known())
+        self.player.finish();
+        self.settings.check_lines(self.player.playlist().known())
     }
 
     /// Rows came in while it runs, or with `Some` the script's end and what is
@@ -173,9 +155,7 @@ impl<'a> Transmission<'a> {
             self.unusable = Some(error);
             self.end(End::Stopped);
         }
-        if std::mem::take(&mut self.is_starved) {
-            self.schedule.postpone(self.beat, now);
-        }
+        self.player.catch_up(now);
         self.turn(now);
     }
 
@@ -197,18 +177,9 @@ impl<'a> Transmission<'a> {
     /// Somebody wants to pause or to be elsewhere.
     pub(crate) fn handle_wish(&mut self, wish: Wish, now: Instant) {
         match wish {
-            Wish::TogglePause => {
-                self.is_paused = !self.is_paused;
-                self.pace(now);
-            }
-            Wish::Seek(lines) => {
-                let here = if self.is_sought { self.next } else { self.next.saturating_sub(1) };
-                let here = i64::try_from(here).unwrap_or(i64::MAX);
-                self.next = self.playlist.nearest(here.saturating_add(lines));
-                self.is_sought = true;
-                self.beat = 0;
-                self.schedule.restart(now);
-            }
+            Wish::TogglePause if self.player.is_paused() => self.player.play(now),
+            Wish::TogglePause => self.player.pause(now),
+            Wish::Seek(lines) => self.player.seek_by(lines, now),
         }
         self.reports.push_back(self.progress());
         self.turn(now);
@@ -262,8 +233,7 @@ impl<'a> Transmission<'a> {
     /// When [`Transmission::handle_timeout`] is due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let may_publish = self.may_publish() && self.playlist.line(self.next).is_some();
-        let line = if may_publish { self.schedule.due(self.beat) } else { None };
+        let line = self.player.due().filter(|_| self.may_publish());
         [self.session.poll_timeout(), line, self.stop_by, self.give_up_at()].into_iter().flatten().min()
     }
 
@@ -292,9 +262,9 @@ impl<'a> Transmission<'a> {
             self.keep_failed(told.failed(Fate::NotAcknowledged));
         }
         let mut lines = self.taken;
-        if self.settings.repeat == Repeat::Once {
+        if self.settings.repeat == Repeat::ONCE {
             // Of a live source those that were read.
-            for place in self.next..self.playlist.known() {
+            for place in self.player.next()..self.player.playlist().known() {
                 lines += 1;
                 if let Some(told) = self.told(place) {
                     self.keep_failed(told.failed(Fate::NotSent));
@@ -335,7 +305,7 @@ impl<'a> Transmission<'a> {
                     self.reports.push_back(Report::Connected { version, fell_back, goes_on_with });
                     self.take_qos(server.qos_maximum);
                     self.reports.push_back(self.progress());
-                    self.pace(now);
+                    self.player.go_on(now);
                 }
                 Event::Published { token, outcome } => self.handle_outcome(token, outcome),
                 Event::Lost { failure, retry_at } => self.handle_loss(failure, retry_at, now),
@@ -396,7 +366,7 @@ impl<'a> Transmission<'a> {
                 false
             }
         };
-        self.pace(now);
+        self.player.hold(now);
         match retry_at {
             Some(retry_at) if !given_up => {
                 self.reports.push_back(Report::Lost { failure, retry_in: retry_at.since(now) });
@@ -405,35 +375,23 @@ impl<'a> Transmission<'a> {
         }
     }
 
-    /// Time passes for the story while it can be told.
-    fn pace(&mut self, now: Instant) {
-        if matches!(self.connection, State::Online) && !self.is_paused {
-            self.schedule.release(now);
-        } else {
-            self.schedule.hold(now);
-        }
-    }
-
     /// Publishes what is due, a batch at a time.
     fn publish_due(&mut self, now: Instant) {
         for _ in 0..BATCH {
-            if !self.may_publish() || self.schedule.due(self.beat).is_none_or(|due| now < due) {
+            if !self.may_publish() {
                 return;
             }
-            let (Some(cue), Some(told)) = (self.playlist.line(self.next), self.told(self.next)) else {
-                return;
-            };
+            let Some((place, cue)) = self.player.take_due(now) else { return };
+            let line = cue.line.clone();
+            let Some(told) = self.told(place) else { return };
             let message = Message {
-                topic: self.settings.topic.clone(),
-                payload: self.settings.payload.encode(&cue.line),
+                topic: topic_of(&self.settings.topic, &line, told.line),
+                payload: self.settings.payload.encode(&line),
                 qos: self.qos,
                 retain: self.settings.retain,
                 properties: Vec::new(),
             };
-            self.next += 1;
-            self.beat += 1;
             self.taken += 1;
-            self.is_sought = false;
             match self.session.publish(message, now) {
                 Ok(token) => {
                     self.unfinished.insert(token, told);
@@ -451,17 +409,12 @@ impl<'a> Transmission<'a> {
         !self.is_over()
             && self.stop_by.is_none()
             && matches!(self.connection, State::Online)
-            && !self.has_told_all()
             && self.unfinished.len() < UNFINISHED_MAX
-    }
-
-    fn has_told_all(&self) -> bool {
-        self.playlist.end().is_some_and(|end| self.next >= end)
     }
 
     /// Ends the transmission when there is nothing more to wait for.
     fn conclude(&mut self, now: Instant) {
-        if self.unfinished.is_empty() && self.has_told_all() {
+        if self.unfinished.is_empty() && self.player.has_told_all() {
             return self.end(End::Complete);
         }
         let online = matches!(self.connection, State::Online);
@@ -479,7 +432,7 @@ impl<'a> Transmission<'a> {
 
     fn give_up_at(&self) -> Option<Instant> {
         match (&self.connection, self.settings.repeat) {
-            (State::Offline { since, .. }, Repeat::Once) => Some(*since + GIVE_UP),
+            (State::Offline { since, .. }, Repeat::ONCE) => Some(*since + GIVE_UP),
             _ => None,
         }
     }
@@ -494,30 +447,26 @@ impl<'a> Transmission<'a> {
     // ---- counting -----------------------------------------------------------
 
     fn progress(&self) -> Report {
-        let left = self.playlist.end().map(|end| self.schedule.offset(end.saturating_sub(self.next)));
-        let told = if self.is_sought { self.next + 1 } else { self.next };
         Report::Progress(Progress {
             acknowledged: self.acknowledged,
-            line: match told {
-                0 => 0,
-                told => self.playlist.index(told - 1) + 1,
-            },
-            lines: self.playlist.total(),
-            left,
-            is_paused: self.is_paused,
+            line: self.player.line_number(),
+            lines: self.player.playlist().total(),
+            left: self.player.left(),
+            is_paused: self.player.is_paused(),
         })
     }
 
     /// The line that the story goes on with after a lost connection.
     fn first_unacknowledged(&self) -> Option<u64> {
         let unfinished = self.unfinished.values().min_by_key(|told| told.place).map(|told| told.line);
-        unfinished.or_else(|| self.told(self.next).map(|told| told.line))
+        unfinished.or_else(|| self.told(self.player.next()).map(|told| told.line))
     }
 
     /// The line at this place, for whoever has to tell of it.
     fn told(&self, place: u64) -> Option<Told> {
-        let cue = self.playlist.line(place)?;
-        Some(Told { place, line: self.playlist.index(place) + 1, row: cue.row, file: cue.file.clone() })
+        let playlist = self.player.playlist();
+        let cue = playlist.line(place)?;
+        Some(Told { place, line: playlist.index(place) + 1, row: cue.row, file: cue.file.clone() })
     }
 
     fn fail_line(&mut self, failed: FailedLine) {
@@ -526,7 +475,7 @@ impl<'a> Transmission<'a> {
     }
 
     fn keep_failed(&mut self, failed: FailedLine) {
-        if self.settings.repeat == Repeat::Once || self.failed.len() < Summary::FAILED_KEPT {
+        if self.settings.repeat == Repeat::ONCE || self.failed.len() < Summary::FAILED_KEPT {
             self.failed.push(failed);
         }
     }
@@ -557,9 +506,9 @@ mod tests {
     use mqtt_crawl::mqtt::packet::{ReasonCode, Version};
 
     use mqtt_crawl::mqtt::session::IN_FLIGHT_V311;
+    use mqtt_crawl::transmit::wording::PayloadFormat;
 
     use super::*;
-    use crate::settings::PayloadFormat;
 
     const BEGIN: Instant = Instant::from_millis(1_000_000);
     const YES: &[u8] = &[0x20, 2, 0, 0];
@@ -874,7 +823,7 @@ mod tests {
                 assert_eq!(summary.failed_in_words(), ["Lines 5–6 (rows 6–7): not sent"]);
             }
         };
-        check(Repeat::Once, true);
+        check(Repeat::ONCE, true);
         check(Repeat::UntilStopped, false);
     }
 
@@ -917,7 +866,7 @@ mod tests {
             rig.stop();
             assert_eq!(rig.summary().exit_status(), status);
         };
-        check(Repeat::Once, 1);
+        check(Repeat::ONCE, 1);
         check(Repeat::UntilStopped, 0);
     }
 

@@ -10,6 +10,7 @@ use crate::log::query::suggest::Ask;
 use crate::mqtt::packet::{PublishProperties, QoS, RetainHandling, SubscriptionOptions, UserProperties, Version, Will};
 use crate::mqtt::session::RECEIVE_MAXIMUM;
 use crate::mqtt::topic::TopicFilter;
+use crate::transmit::playlist::Repeat;
 
 /// One request of the page, or of its panels. What only the panels send isn't
 /// written by a page alone, which saves a first visit the code for it.
@@ -37,6 +38,9 @@ pub enum Command {
     /// Publish a message, now or as soon as there is a connection.
     #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Publish(PublishRequest),
+    /// Something is to become of a transmission.
+    #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
+    Transmit(Deck, Transmission),
     /// Keep this subscription, now and on every later connection. The same
     /// filter again takes other options.
     #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
@@ -168,6 +172,68 @@ pub struct PublishRequest {
     pub properties: PublishProperties,
 }
 
+/// Which transmission is meant. Both go on side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deck {
+    /// A script.
+    Script,
+    /// A message that is repeated.
+    Message,
+}
+
+impl Deck {
+    /// All that there are.
+    pub const ALL: [Self; 2] = [Self::Script, Self::Message];
+}
+
+/// What is to become of a transmission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transmission {
+    /// A new one takes the place of the last. It has no lines so far, and rests.
+    Begin(Manner),
+    /// Its next lines.
+    Lines(Vec<Cue>),
+    /// Those were all of them.
+    Whole,
+    /// Lines go out, while there is a connection.
+    Play,
+    /// No line goes out for a while.
+    Pause,
+    /// Go on with this line, counted from 0, of the same round.
+    Seek(u64),
+    /// Tell all lines so often, this round included.
+    Repeat(Repeat),
+    /// No line goes out any more.
+    Stop,
+}
+
+/// How lines go out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manner {
+    /// From one line to the next, in microseconds; 0 is as fast as the broker
+    /// takes them.
+    pub interval_us: u64,
+    /// How often.
+    pub repeat: Repeat,
+    /// The line to begin with, counted from 0.
+    pub first: u64,
+    /// Quality of service, as far as the broker takes it.
+    pub qos: QoS,
+    /// Retained by the broker.
+    pub retain: bool,
+    /// Properties of every line (5.0).
+    pub properties: PublishProperties,
+}
+
+/// A line as a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cue {
+    /// Topic name.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+}
+
 /// A subscription that is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscribeRequest {
@@ -225,6 +291,17 @@ pub struct Glance {
     pub ask: Option<Ask>,
     /// The newest messages on topics that this filter matches.
     pub samples: Option<TopicFilter>,
+    /// The lines of the script that is transmitted.
+    pub script: LinesGlance,
+}
+
+/// The part of a script that is on screen, while it is transmitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinesGlance {
+    /// Index of the first line.
+    pub first: u64,
+    /// How many lines.
+    pub count: u32,
 }
 
 /// The part of the tree of topics that is on screen.

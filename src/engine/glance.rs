@@ -1,6 +1,6 @@
 //! What the panels look at, and whether there is anything new to see.
 
-use super::command::{Glance, MessageGlance};
+use super::command::{Glance, LinesGlance, MessageGlance};
 use super::update::{MessagePart, PanelsUpdate, Sample, Stats, TopicsView};
 use super::{Engine, row};
 use crate::log::export::{self, ExportGlance, ExportPart, Selection};
@@ -54,6 +54,11 @@ impl Glimpse {
     /// The next slice of an export, if one is under way.
     pub(super) fn export(&self) -> Option<ExportGlance> {
         self.glance.export
+    }
+
+    /// The lines of a script that are shown.
+    pub(super) fn script(&self) -> LinesGlance {
+        self.glance.script
     }
 
     /// What is being typed into the filter.

@@ -20,6 +20,7 @@ mod subscriptions;
 pub mod tabs;
 mod tally;
 mod token;
+mod transmitter;
 pub mod update;
 
 use std::collections::VecDeque;
@@ -42,7 +43,7 @@ use crate::time::Instant;
 use crate::topics::Topics;
 use crate::trace::Trace;
 
-use command::{Command, ConnectRequest, Goal, Listed, More, PublishRequest, Pull, Window};
+use command::{Command, ConnectRequest, Deck, Goal, Listed, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
@@ -52,6 +53,7 @@ use subscriptions::Choices;
 use tabs::Tabs;
 use tally::Tally;
 use token::Tokens;
+use transmitter::Transmitter;
 use update::{
     Connection, Outcome, PanelsUpdate, Published, Rows, Sought, Standing, State, Stats, SubscriptionsView, Update,
 };
@@ -119,11 +121,12 @@ pub struct Engine {
     with_credentials: bool,
     tokens: Tokens,
     offline: bool,
-    /// The panels' numbers of publishes that have no outcome yet, in the order
-    /// of their tokens.
-    numbers: VecDeque<(Token, u64)>,
+    /// Whose the publishes are that have no outcome yet, in the order of their
+    /// tokens.
+    numbers: VecDeque<(Token, Ticket)>,
     /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
+    transmitter: Transmitter,
     /// The panels wait for news, having been told this.
     panels_pull: Option<Glimpse>,
     panels_know: Option<Standing>,
@@ -197,6 +200,7 @@ impl Engine {
             offline: false,
             numbers: VecDeque::new(),
             published: Vec::new(),
+            transmitter: Transmitter::default(),
             panels_pull: None,
             panels_know: None,
             trace: Trace::default(),
@@ -254,7 +258,8 @@ impl Engine {
                 self.session.wake(now);
             }
             Command::Offline => self.offline = true,
-            Command::Publish(request) => self.publish(request, now),
+            Command::Publish(request) => self.publish(Ticket::Message(request.number), request, now),
+            Command::Transmit(deck, wish) => self.transmit(deck, wish, now),
             Command::Subscribe(request) => self.choose_subscription(request, now),
             Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
             Command::Filter { text, ahead_of_utc_min } => self.filter(&text, LocalTime { now, ahead_of_utc_min }),
@@ -333,6 +338,7 @@ impl Engine {
         self.session.handle_timeout(now);
         self.pass_time(now);
         self.tokens_age(now);
+        self.transmit_due(now);
         if self.filter_due.is_some_and(|due| due <= now) {
             self.advance_filter();
             self.news = true;
@@ -401,6 +407,8 @@ impl Engine {
         let export = glimpse.export();
         let known = glimpse.ask().map(|ask| self.known(ask));
         let samples = self.samples_news(glimpse);
+        let script = glimpse.script();
+        let transmissions = self.transmitter.news(script);
         let is_nothing = topics.is_none() && message.is_none() && trace.is_none() && stats.is_none();
         if is_known
             && self.published.is_empty()
@@ -409,6 +417,7 @@ impl Engine {
             && export.is_none()
             && known.is_none()
             && samples.is_none()
+            && transmissions.is_none()
         {
             return None;
         }
@@ -417,8 +426,20 @@ impl Engine {
         let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_know = Some(standing.clone());
         let published = std::mem::take(&mut self.published);
-        let update =
-            PanelsUpdate { standing, published, topics, message, trace, stats, subscriptions, export, known, samples };
+        self.transmitter.note_told(script);
+        let update = PanelsUpdate {
+            standing,
+            published,
+            topics,
+            message,
+            trace,
+            stats,
+            subscriptions,
+            export,
+            known,
+            samples,
+            transmissions,
+        };
         self.note_told(&update);
         Some(update)
     }
@@ -427,7 +448,13 @@ impl Engine {
     /// "as soon as the worker has nothing else to do".
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let due = [self.session.poll_timeout(), self.entrance_timeout(), self.tokens.poll_timeout(), self.filter_due];
+        let due = [
+            self.session.poll_timeout(),
+            self.entrance_timeout(),
+            self.tokens.poll_timeout(),
+            self.filter_due,
+            self.transmit_timeout(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -480,7 +507,7 @@ impl Engine {
             return self.refuse(error.to_string());
         }
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
-        self.forget_publishes();
+        self.forget_publishes(now);
         self.lasting = self.lasting_with(&more, now);
         self.more = more;
         let saved = saved.filter(|_| self.lasting.is_some());
@@ -502,8 +529,8 @@ impl Engine {
         self.session.connect(now);
     }
 
-    fn publish(&mut self, request: PublishRequest, now: Instant) {
-        let PublishRequest { number, topic, payload, qos, retain, properties } = request;
+    fn publish(&mut self, ticket: Ticket, request: PublishRequest, now: Instant) {
+        let PublishRequest { number: _, topic, payload, qos, retain, properties } = request;
         let mut section = Vec::new();
         let taken =
             publish::encode_properties(&properties, &mut section).map_err(|error| error.to_string()).and_then(|()| {
@@ -511,21 +538,25 @@ impl Engine {
                 self.session.publish(message, now).map_err(|error| error.to_string())
             });
         match taken {
-            Ok(token) => {
-                self.numbers.push_back((token, number));
-            }
-            Err(words) => self.finish(number, Outcome::Failed(words)),
+            Ok(token) => self.numbers.push_back((token, ticket)),
+            Err(words) => self.finish(ticket, Outcome::Failed(words)),
         }
     }
 
-    fn finish(&mut self, number: u64, outcome: Outcome) {
-        self.published.push(Published { number, outcome });
+    fn finish(&mut self, ticket: Ticket, outcome: Outcome) {
+        match ticket {
+            Ticket::Message(number) => self.published.push(Published { number, outcome }),
+            Ticket::Line(deck, place) => self.transmitter.finish(deck, place, outcome),
+        }
     }
 
     /// Another broker is chosen: what was under way to the last one stays there.
-    fn forget_publishes(&mut self) {
-        for (_, number) in std::mem::take(&mut self.numbers) {
-            self.finish(number, Outcome::Unknown("another connection was made before an answer came".to_owned()));
+    fn forget_publishes(&mut self, now: Instant) {
+        for (_, ticket) in std::mem::take(&mut self.numbers) {
+            if let Ticket::Line(deck, place) = ticket {
+                self.transmitter.go_back_to(deck, place, now);
+            }
+            self.finish(ticket, Outcome::Unknown("another connection was made before an answer came".to_owned()));
         }
     }
 
@@ -595,6 +626,7 @@ impl Engine {
                 Event::Unsubscribed { filter, refused } => self.unsubscribed(&filter, refused),
             }
         }
+        self.pace_transmissions(now);
     }
 
     fn dialing(&mut self, version: Version, now: Instant) {
@@ -624,7 +656,7 @@ impl Engine {
     fn outcome(&mut self, token: Token, outcome: session::Outcome) {
         // A message of an earlier page has no number in this one.
         let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
-        let Some((_, number)) = self.numbers.remove(place) else { return };
+        let Some((_, ticket)) = self.numbers.remove(place) else { return };
         let outcome = match outcome {
             session::Outcome::Done => Outcome::Done,
             session::Outcome::Refused(reason) => Outcome::Failed(format!("the broker refused it: {reason}")),
@@ -633,7 +665,7 @@ impl Engine {
                 Outcome::Unknown("the broker lost the session before its answer came".to_owned())
             }
         };
-        self.finish(number, outcome);
+        self.finish(ticket, outcome);
     }
 
     fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, now: Instant) {
@@ -777,6 +809,15 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
         receive_maximum: receive_maximum.max(1),
         ..session::Options::default()
     }
+}
+
+/// Whose a publish is.
+#[derive(Clone, Copy, Debug)]
+enum Ticket {
+    /// The panels', by their number.
+    Message(u64),
+    /// A transmission's line, by its place.
+    Line(Deck, u64),
 }
 
 /// Where messages land: borrowed from the frame, copied once, into the log.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Goal, More, SubscribeRequest};
+use super::command::{Deck, Goal, More, SubscribeRequest};
 use crate::dialogue::Line;
 use crate::log::export::ExportPart;
 use crate::log::query::suggest::Known;
@@ -66,6 +66,60 @@ pub struct PanelsUpdate {
     /// The newest messages of some topics, the newest first; `None` where they
     /// aren't shown, or as they were.
     pub samples: Option<Vec<Sample>>,
+    /// What is transmitted; `None` where it is as it was.
+    pub transmissions: Option<Vec<TransmissionView>>,
+}
+
+/// How far a transmission is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransmissionView {
+    /// Which one.
+    pub deck: Deck,
+    /// What it is doing.
+    pub turn: Turn,
+    /// The line, from 1, that was told last or gone to; 0 before the first.
+    pub line: u64,
+    /// Lines that went out, one that went out again counted again.
+    pub sent: u64,
+    /// Lines of these that were acknowledged; at QoS 0, handed over.
+    pub done: u64,
+    /// Lines of these that won't arrive, or of which nobody knows.
+    pub failed: u64,
+    /// Index of the first line that failed.
+    pub first_failed: Option<u64>,
+    /// Index of the first of the lines that are shown …
+    pub first: u64,
+    /// … and what became of each of them.
+    pub fates: Vec<Fate>,
+    /// The ways in which lines failed.
+    pub failures: Vec<Outcome>,
+}
+
+/// What a transmission is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Turn {
+    /// Lines go out while there is a connection.
+    Playing,
+    /// Somebody pauses.
+    Paused,
+    /// Every line had its turn, and is done or failed.
+    Over,
+    /// Somebody stopped it.
+    Stopped,
+}
+
+/// What became of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// It didn't have its turn yet.
+    #[default]
+    Unsent,
+    /// It went out; no answer so far.
+    Waiting,
+    /// It was acknowledged to the end; at QoS 0, handed over.
+    Done,
+    /// It failed; in which way, by the place among those that are told.
+    Failed(u8),
 }
 
 /// A message that shows what lines are made of.

@@ -218,6 +218,9 @@ impl Driver {
     fn timed_out(&mut self) {
         self.timer = None;
         let now = self.clock.now();
+        if let Some(open) = &self.socket {
+            self.engine.note_unsent(open.socket.buffered_amount(), now);
+        }
         self.engine.handle_timeout(now);
         self.settle(now);
     }

@@ -18,6 +18,7 @@ mod sound;
 mod subscriptions;
 mod suggest;
 mod topics;
+mod transmit;
 mod virtual_rows;
 
 use std::cell::RefCell;
@@ -54,6 +55,7 @@ use sound::Sound;
 use subscriptions::{Subscriptions, SubscriptionsPanel};
 use suggest::Suggestions;
 use topics::{TopicsPanel, Tree};
+use transmit::{Transmit, TransmitPanel, TransmitSign};
 
 /// The panels' style; relative to the page, as copied by Trunk.
 const STYLE: &str = "panels.css";
@@ -146,6 +148,7 @@ struct Panels {
     help: NodeRef<leptos::html::Dialog>,
     director: NodeRef<leptos::html::Dialog>,
     tape: Tape,
+    transmit: Transmit,
     tree: Tree,
     sound: Sound,
     copier: Copier,
@@ -194,6 +197,7 @@ impl Panels {
             help: NodeRef::new(),
             director: NodeRef::new(),
             tape: Tape::new(),
+            transmit: Transmit::new(),
             tree: Tree::new(),
             sound: Sound::new(),
             copier: Copier::new(),
@@ -317,6 +321,7 @@ impl Panels {
             export: self.saving.ask(),
             ask: self.suggestions.glance(),
             samples: self.lines.glance(),
+            script: self.transmit.glance(),
         }));
         // Rates fall while nothing comes, which the worker sees when it is asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
@@ -363,6 +368,7 @@ impl Panels {
         self.suggestions.cut();
         self.lines.cut();
         self.saving.cut();
+        self.transmit.cut();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
@@ -389,6 +395,7 @@ impl Panels {
                 export,
                 known,
                 samples,
+                transmissions,
             }) => {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
@@ -424,6 +431,9 @@ impl Panels {
                 }
                 if let Some(part) = trace {
                     self.packets.take(part);
+                }
+                if let Some(views) = transmissions {
+                    self.transmit.take(views);
                 }
                 if !published.is_empty() {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
@@ -498,6 +508,8 @@ fn Dialogs(panels: Panels) -> impl IntoView {
             <PacketsPanel panels />
             <ReplayPanel panels />
             <TopicsPanel panels />
+            <TransmitPanel panels />
+            <TransmitSign panels />
             <SettingsPanel panels />
             <SubscriptionsPanel panels />
             <HelpPanel panels />

@@ -228,19 +228,32 @@ impl Tape {
     }
 }
 
-/// Reads a file slice by slice, as long as its messages are taken.
+/// Reads a log slice by slice, as long as its messages are taken.
 async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> Result<Reader, JsValue> {
     let mut reader = Reader::default();
+    let mut is_wanted = true;
+    each_slice(blob, |slice| {
+        is_wanted = take(reader.read(slice));
+        is_wanted && !reader.is_no_log()
+    })
+    .await?;
+    if is_wanted {
+        take(reader.finish().into_iter().collect());
+    }
+    Ok(reader)
+}
+
+/// Reads a file slice by slice, as long as they are taken.
+pub(super) async fn each_slice(blob: &Blob, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), JsValue> {
     let mut at = 0.0;
-    while at < blob.size() && !reader.is_no_log() {
+    while at < blob.size() {
         let slice = bytes_of(blob, at).await?;
         at += SLICE_BYTES;
-        if !take(reader.read(&slice)) {
-            return Ok(reader);
+        if !take(&slice) {
+            break;
         }
     }
-    take(reader.finish().into_iter().collect());
-    Ok(reader)
+    Ok(())
 }
 
 async fn import_file(file: &File, name: &str, panels: Panels) -> String {
@@ -259,7 +272,7 @@ async fn import_file(file: &File, name: &str, panels: Panels) -> String {
     with_complaint(words, name, &reader)
 }
 
-fn unreadable(name: &str) -> String {
+pub(super) fn unreadable(name: &str) -> String {
     format!("The browser can't read {name}. Choose it again; a folder can't be read.")
 }
 
@@ -284,7 +297,7 @@ async fn bytes_of(blob: &Blob, from: f64) -> Result<Vec<u8>, JsValue> {
     Ok(Uint8Array::new(&buffer).to_vec())
 }
 
-async fn fetch(path: &str) -> Result<Blob, JsValue> {
+pub(super) async fn fetch(path: &str) -> Result<Blob, JsValue> {
     let window = web_sys::window().ok_or(JsValue::NULL)?;
     let response: Response = JsFuture::from(window.fetch_with_str(path)).await?.dyn_into()?;
     if !response.ok() {

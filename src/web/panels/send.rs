@@ -1,22 +1,66 @@
-//! "Send a message": a message is written, published, and what became of it is
-//! told.
+//! "Send a message": a message is written, published once or again and again,
+//! and what became of it is told. What was sent can be taken back into the form.
 
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
-use super::fields::{Form, MessageInputs};
+use super::fields::{Form, MessageInputs, TextBox, anew};
 use super::{Panels, close, head};
 use crate::allowed::publish_obstacle;
-use crate::compose::{self, MessageFields};
-use crate::engine::command::Command;
+use crate::compose::{self, Composed, MessageFields};
+use crate::engine::command::{Command, Deck, Transmission};
 use crate::engine::update::Outcome;
 use crate::outbox::{Entry, Outbox};
+use crate::transmit::fields::{self, RepeatFields, is_active, repeat_words};
 
-type MessageForm = Form<MessageFields, compose::Field>;
+/// The form of a message, and what of it is made anew when a message is taken
+/// back into it.
+#[derive(Clone, Copy)]
+struct MessageForm {
+    form: Form<MessageFields, compose::Field>,
+    age: RwSignal<u32>,
+    send: NodeRef<leptos::html::Button>,
+}
+
+impl MessageForm {
+    fn new() -> Self {
+        Self { form: Form::new(MessageFields::default(), &[]), age: RwSignal::new(0), send: NodeRef::new() }
+    }
+
+    /// The message, unless something in it is wrong; that is shown.
+    fn compose(self) -> Option<(MessageFields, Composed)> {
+        let (mut fields, user_properties) = self.form.typed();
+        fields.user_properties = user_properties;
+        match fields.parse() {
+            Ok(message) => {
+                self.form.blame(Vec::new());
+                Some((fields, message))
+            }
+            Err(faults) => {
+                self.form.blame(faults);
+                None
+            }
+        }
+    }
+
+    fn take_back(self, message: MessageFields) {
+        let user_properties = message.user_properties.clone();
+        self.form.fill(message, &user_properties);
+        self.age.update(|age| *age += 1);
+        if let Some(send) = self.send.get_untracked() {
+            // Fails for nothing that is on the page.
+            let _ = send.focus();
+        }
+    }
+}
 
 #[component]
 pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
-    let form = MessageForm::new(MessageFields::default(), &[]);
+    let form = MessageForm::new();
+    let inputs = anew(
+        move || form.age.get(),
+        move || view! { <MessageInputs form=form.form standing=panels.standing prefix="send" noun="Message" autofocus=true /> },
+    );
     let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
     let obstacle = move || publish_obstacle(state.get());
     let publish = move || publish(panels, form);
@@ -29,7 +73,7 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
         }
         _ => {}
     };
-    let summary = move || match form.count_of_faults() {
+    let summary = move || match form.form.count_of_faults() {
         0 => None,
         1 => Some("Nothing was sent: one field needs your attention.".to_owned()),
         count => Some(format!("Nothing was sent: {count} fields need your attention.")),
@@ -38,6 +82,20 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
         <dialog class="panel" node_ref=panels.send aria-labelledby="send-title" on:keydown=on_key>
             {head("send-title", "Send a message", panels.send)}
             <div class="panel-body">
+                <div class="actions">
+                    <button
+                        type="button"
+                        class="button"
+                        aria-haspopup="dialog"
+                        on:click=move |_| {
+                            close(panels.send);
+                            panels.transmit.open(panels);
+                        }
+                    >
+                        "Play a script"
+                    </button>
+                    <span class="why">"Many messages, one after the other, out of a file"</span>
+                </div>
                 <form
                     novalidate
                     on:submit=move |event| {
@@ -45,11 +103,12 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
                         publish();
                     }
                 >
-                    <MessageInputs form standing=panels.standing prefix="send" noun="Message" autofocus=true />
+                    {inputs}
                     <div class="panel-foot">
                         <button
                             type="submit"
                             class="button primary"
+                            node_ref=form.send
                             aria-describedby="send-why"
                             aria-keyshortcuts="Control+Enter"
                             title="Ctrl+Enter"
@@ -61,7 +120,8 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
                     </div>
                     <p class="why" id="send-why">{obstacle}</p>
                 </form>
-                <Outcomes panels />
+                <Repeating panels form />
+                <Outcomes panels form />
             </div>
         </dialog>
     }
@@ -71,21 +131,80 @@ fn publish(panels: Panels, form: MessageForm) {
     if publish_obstacle(panels.standing.with_untracked(|standing| standing.state)).is_some() {
         return;
     }
-    let (mut fields, user_properties) = form.typed();
-    fields.user_properties = user_properties;
-    match fields.parse() {
-        Ok(message) => {
-            form.blame(Vec::new());
-            let number =
-                panels.outbox.try_update(|outbox| outbox.push(&fields.topic, &fields.payload.text)).unwrap_or_default();
-            panels.tell(&Command::Publish(message.request(number)));
-        }
-        Err(faults) => form.blame(faults),
+    if let Some((fields, message)) = form.compose() {
+        let number = panels.outbox.try_update(|outbox| outbox.push(&fields)).unwrap_or_default();
+        panels.tell(&Command::Publish(message.request(number)));
     }
 }
 
 #[component]
-fn Outcomes(panels: Panels) -> impl IntoView {
+fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
+    let every = Form::<RepeatFields, fields::Field>::new(RepeatFields::default(), &[]);
+    let is_running = move || panels.transmit.with(Deck::Message, |view| view.is_some_and(is_active));
+    let words = move || panels.transmit.with(Deck::Message, |view| view.map(repeat_words));
+    let is_off = move || publish_obstacle(panels.standing.with(|standing| standing.state)).is_some();
+    let wish = move |wish| panels.tell(&Command::Transmit(Deck::Message, wish));
+    let begin = move || {
+        let Some((_, message)) = form.compose() else { return };
+        match every.typed().0.parse(message) {
+            Ok((manner, cue)) => {
+                every.blame(Vec::new());
+                wish(Transmission::Begin(manner));
+                wish(Transmission::Lines(vec![cue]));
+                wish(Transmission::Whole);
+                wish(Transmission::Play);
+            }
+            Err(faults) => every.blame(faults),
+        }
+    };
+    view! {
+        <details class="more repeat">
+            <summary>"Send it again and again"</summary>
+            <form
+                novalidate
+                on:submit=move |event| {
+                    event.prevent_default();
+                    begin();
+                }
+            >
+                <div class="fields">
+                    <TextBox
+                        form=every
+                        field=fields::Field::Interval
+                        of=|fields: &mut RepeatFields| &mut fields.interval
+                        id="repeat-interval"
+                        label="Every"
+                        hint="500ms, 5s, 1m"
+                    />
+                    <TextBox
+                        form=every
+                        field=fields::Field::Times
+                        of=|fields: &mut RepeatFields| &mut fields.times
+                        id="repeat-times"
+                        label="Times"
+                        placeholder="until stopped"
+                        inputmode="numeric"
+                    />
+                </div>
+                <div class="actions">
+                    <button type="submit" class="button" disabled=is_off>"Repeat"</button>
+                    <button
+                        type="button"
+                        class="button"
+                        disabled=move || !is_running()
+                        on:click=move |_| wish(Transmission::Stop)
+                    >
+                        "Stop repeating"
+                    </button>
+                </div>
+                <p class="progress">{words}</p>
+            </form>
+        </details>
+    }
+}
+
+#[component]
+fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
     let tally = move || panels.outbox.with(Outbox::words);
     let waiting = move || {
         let state = panels.standing.with(|standing| standing.state);
@@ -101,7 +220,7 @@ fn Outcomes(panels: Panels) -> impl IntoView {
                 <For
                     each=entries
                     key=|entry| (entry.number, entry.outcome.is_some())
-                    children=|entry| view! { <OutcomeRow entry /> }
+                    children=move |entry| view! { <OutcomeRow form entry /> }
                 />
             </ol>
         </section>
@@ -109,18 +228,33 @@ fn Outcomes(panels: Panels) -> impl IntoView {
 }
 
 #[component]
-fn OutcomeRow(entry: Entry) -> impl IntoView {
+fn OutcomeRow(form: MessageForm, entry: Entry) -> impl IntoView {
     let (kind, words) = match entry.outcome {
         None => ("waiting", "waiting".to_owned()),
         Some(Outcome::Done) => ("done", "done".to_owned()),
         Some(Outcome::Failed(words)) => ("failed", format!("failed: {words}")),
         Some(Outcome::Unknown(words)) => ("unknown", format!("unknown: {words}")),
     };
+    let again = entry.message.map(|message| {
+        let label = format!("Take message {} back into the form", entry.number);
+        view! {
+            <button
+                type="button"
+                class="button quiet"
+                title="Take it back into the form"
+                aria-label=label
+                on:click=move |_| form.take_back(message.clone())
+            >
+                "↺"
+            </button>
+        }
+    });
     view! {
         <li class=kind data-number=entry.number.to_string()>
             <span class="outcome">{words}</span>
             <bdi class="to">{entry.topic}</bdi>
             <bdi class="what">{entry.preview}</bdi>
+            {again}
         </li>
     }
 }

@@ -15,6 +15,7 @@ use web_sys::KeyboardEvent;
 use super::fields::obstacle_to;
 use super::{Panels, close};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
+use crate::compose::MessageFields;
 use crate::console::grouped;
 use crate::engine::command::{Command, LevelGlance, PublishRequest, TopicsGlance, TopicsOrder};
 use crate::engine::update::{Outcome, Preview, TopicRow, TopicsView};
@@ -518,7 +519,8 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
             None => QoS::AtLeastOnce,
             Some(_) => QoS::AtMostOnce,
         });
-        let number = panels.outbox.try_update(|outbox| outbox.push(&topic, "")).unwrap_or_default();
+        let message = MessageFields { topic: topic.clone(), qos, retain: true, ..MessageFields::default() };
+        let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
         panels.tell(&Command::Publish(PublishRequest {
             number,

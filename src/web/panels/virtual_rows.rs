@@ -65,9 +65,20 @@ impl VirtualRows {
         }
     }
 
+    /// The rows that are on screen.
+    pub(super) fn on_screen(self) -> std::ops::Range<u64> {
+        self.scroll.with(Scroll::on_screen)
+    }
+
     /// Moves by a key.
     pub(super) fn step(self, step: Step) {
         self.scroll.update(|scroll| scroll.step(step));
+        self.settle_bar();
+    }
+
+    /// Brings a row to the middle, unless it is in sight.
+    pub(super) fn center(self, row: usize) {
+        self.scroll.update(|scroll| scroll.center(row as u64));
         self.settle_bar();
     }
 

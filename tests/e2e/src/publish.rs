@@ -100,13 +100,18 @@ impl Login<'_> {
     /// Subscribes with `mosquitto_sub`, QoS 2. Each message becomes a line of its output:
     /// `got QOS RETAIN TOPIC PAYLOAD`.
     pub async fn subscribe(&self, topic: &str) -> Result<Process> {
+        self.subscribe_telling(topic, "got %q %r %t %p").await
+    }
+
+    /// The same, telling of each message in a format of mosquitto_sub.
+    pub async fn subscribe_telling(&self, topic: &str, format: &str) -> Result<Process> {
         // Into a pipe it would write whole blocks.
         let mut command = Command::new(find_program("stdbuf", "coreutils")?);
         command
             .arg("-oL")
             .arg(find_program("mosquitto_sub", "mosquitto-clients")?)
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-V", Version::V5.option()])
-            .args(["-t", topic, "-q", "2", "-d", "-F", "got %q %r %t %p"]);
+            .args(["-t", topic, "-q", "2", "-d", "-F", format]);
         let (process, ()) =
             Process::start(&mut command, |line| line.starts_with("Subscribed (mid").then_some(())).await?;
         Ok(process)

@@ -32,4 +32,5 @@ mod subscriptions;
 mod tabs;
 mod tokens;
 mod topics;
+mod transmit;
 mod versions;

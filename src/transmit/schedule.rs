@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::time::Instant;
+use crate::time::Instant;
 
 /// Line n is due at start + n × interval: computed anew for each line, so that
 /// no delay of one line moves the next.
@@ -12,7 +12,7 @@ use mqtt_crawl::time::Instant;
 /// up for the lost time. So it does when a line comes in late from a live source
 /// ([`Schedule::postpone`]) and after a jump ([`Schedule::restart`]).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     interval: Duration,
     pace: Pace,
 }
@@ -26,12 +26,12 @@ enum Pace {
 
 impl Schedule {
     /// A schedule that hasn't started.
-    pub(crate) const fn new(interval: Duration) -> Self {
+    pub const fn new(interval: Duration) -> Self {
         Self { interval, pace: Pace::NotStarted }
     }
 
     /// Starts, or goes on after a [`Schedule::hold`].
-    pub(crate) fn release(&mut self, now: Instant) {
+    pub fn release(&mut self, now: Instant) {
         match self.pace {
             Pace::NotStarted => self.pace = Pace::Running { start: now },
             Pace::Running { .. } => {}
@@ -40,14 +40,14 @@ impl Schedule {
     }
 
     /// Stands still until [`Schedule::release`].
-    pub(crate) fn hold(&mut self, now: Instant) {
+    pub fn hold(&mut self, now: Instant) {
         if let Pace::Running { start } = self.pace {
             self.pace = Pace::Held { start, since: now };
         }
     }
 
     /// Line 0 is due now, or as soon as the schedule goes on.
-    pub(crate) fn restart(&mut self, now: Instant) {
+    pub fn restart(&mut self, now: Instant) {
         match &mut self.pace {
             Pace::NotStarted => {}
             Pace::Running { start } => *start = now,
@@ -57,7 +57,7 @@ impl Schedule {
 
     /// Line `n` was due and couldn't be had before now: it is due now, and those
     /// after it as much later.
-    pub(crate) fn postpone(&mut self, n: u64, now: Instant) {
+    pub fn postpone(&mut self, n: u64, now: Instant) {
         if let Some(due) = self.due(n)
             && let Pace::Running { start } = &mut self.pace
         {
@@ -66,22 +66,20 @@ impl Schedule {
     }
 
     /// When line `n`, counted from 0, is due; `None` while nothing is.
-    pub(crate) fn due(&self, n: u64) -> Option<Instant> {
+    pub fn due(&self, n: u64) -> Option<Instant> {
         let Pace::Running { start } = self.pace else { return None };
         Some(start + self.offset(n))
     }
 
     /// How long after line 0 line `n` is due.
-    pub(crate) fn offset(&self, n: u64) -> Duration {
+    pub fn offset(&self, n: u64) -> Duration {
         times(self.interval, n)
     }
 }
 
-/// In 128 bits: a script that loops with a day between its lines still has a
-/// right answer.
 fn times(interval: Duration, n: u64) -> Duration {
-    let micros = interval.as_micros().saturating_mul(u128::from(n));
-    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(micros.saturating_mul(n))
 }
 
 #[cfg(test)]

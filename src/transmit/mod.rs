@@ -1,0 +1,17 @@
+//! Lines on their way to a broker: which is due when, and what it is as a
+//! message. The producer and the page's worker transmit by this alike.
+//!
+//! - [`schedule`]: when which line is due. Numbers only.
+//! - [`playlist`]: the lines as far as they are known, and which of them is
+//!   where.
+//! - [`player`]: both of them, and somebody who pauses and goes elsewhere.
+//! - [`wording`]: topic, payload and interval, as people write them.
+//! - [`sheet`]: a script as it is shown before it is transmitted.
+//! - [`fields`]: how it is transmitted, as it is typed into the panel.
+
+pub mod fields;
+pub mod player;
+pub mod playlist;
+pub mod schedule;
+pub mod sheet;
+pub mod wording;

@@ -1,0 +1,609 @@
+//! "Play a script": a script is chosen, looked at, and goes out line by line.
+//! The worker keeps its time, so it goes on while the page is hidden and this
+//! panel is closed; a sign beside the panels says so.
+
+use gloo_timers::callback::Timeout;
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent};
+
+use super::fields::{Choice, Form, QOS, TextBox, Tick, obstacle_to};
+use super::replay::{each_slice, fetch, unreadable};
+use super::virtual_rows::{Start, VirtualList, VirtualRows};
+use super::{Panels, close, head, is_open, open_beside};
+use crate::allowed::{Wish, obstacle, publish_obstacle};
+use crate::console::{Step, grouped};
+use crate::engine::command::{Command, Deck, LinesGlance, Transmission};
+use crate::engine::update::{Fate, Outcome, TransmissionView, Turn};
+use crate::mqtt::packet::QoS;
+use crate::transmit::fields::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
+use crate::transmit::sheet::{Entry, Sheet, SheetReader, left_out};
+use crate::transmit::wording::{PayloadFormat, topic_of};
+
+/// The story that comes with the app; relative to the page, as copied by Trunk.
+const STORY: &str = "the-quiet-broker.txt";
+
+/// A file to read.
+enum Source {
+    Chosen(File),
+    Story,
+}
+
+/// Script and transmissions.
+#[derive(Clone, Copy)]
+pub(super) struct Transmit {
+    dialog: NodeRef<html::Dialog>,
+    sheet: RwSignal<Sheet>,
+    form: Form<PlanFields, Field>,
+    /// What the worker told last.
+    views: RwSignal<Vec<TransmissionView>>,
+    /// What became of the file.
+    words: RwSignal<String>,
+    /// The line to begin with, counted from 0.
+    from: RwSignal<usize>,
+    rows: VirtualRows,
+    /// Counts the files, so that a slow one can't take the place of the next.
+    reading: StoredValue<u32>,
+    /// The plan of what goes out.
+    plan: StoredValue<Option<Plan>>,
+    /// The next slice of the script goes to the worker.
+    feeding: StoredValue<Option<Timeout>, LocalStorage>,
+    /// A file is dragged over the panel.
+    is_aimed_at: RwSignal<bool>,
+}
+
+impl Transmit {
+    pub(super) fn new() -> Self {
+        Self {
+            dialog: NodeRef::new(),
+            sheet: RwSignal::default(),
+            form: Form::new(PlanFields::default(), &[]),
+            views: RwSignal::default(),
+            words: RwSignal::default(),
+            from: RwSignal::default(),
+            rows: VirtualRows::new(Start::Head),
+            reading: StoredValue::new(0),
+            plan: StoredValue::new(None),
+            feeding: StoredValue::new_local(None),
+            is_aimed_at: RwSignal::new(false),
+        }
+    }
+
+    pub(super) fn open(self, panels: Panels) {
+        open_beside(self.dialog);
+        panels.pull_with_frame();
+    }
+
+    /// The lines whose fates are on screen.
+    pub(super) fn glance(self) -> LinesGlance {
+        if !is_open(self.dialog) {
+            return LinesGlance::default();
+        }
+        let shown = untrack(move || self.rows.on_screen());
+        self.sheet.with_untracked(|sheet| {
+            let [first, end] = [shown.start, shown.end].map(|entry| sheet.line_at(entry as usize));
+            LinesGlance { first: first as u64, count: u32::try_from(end - first).unwrap_or(u32::MAX) }
+        })
+    }
+
+    pub(super) fn take(self, views: Vec<TransmissionView>) {
+        self.views.set(views);
+    }
+
+    /// The worker is gone, and all transmissions with it.
+    pub(super) fn cut(self) {
+        self.feeding.set_value(None);
+        if self.with(Deck::Script, |view| view.is_some_and(is_active)) {
+            self.words.set("The part of this app that speaks MQTT failed, and the transmission with it.".to_owned());
+        }
+        self.views.set(Vec::new());
+    }
+
+    /// A transmission, if there is one.
+    pub(super) fn with<T>(self, deck: Deck, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
+        self.views.with(|views| read(views.iter().find(|view| view.deck == deck)))
+    }
+
+    fn turn(self) -> Option<Turn> {
+        self.with(Deck::Script, |view| view.map(|view| view.turn))
+    }
+
+    fn is_active(self) -> bool {
+        matches!(self.turn(), Some(Turn::Playing | Turn::Paused))
+    }
+
+    /// Reads the first of these files.
+    fn choose(self, files: Option<FileList>) {
+        if let Some(file) = files.and_then(|files| files.get(0)) {
+            self.read(Source::Chosen(file));
+        }
+    }
+
+    fn read(self, source: Source) {
+        if untrack(move || self.is_active()) {
+            return self.words.set("A script goes out just now. Stop it first; then choose another.".to_owned());
+        }
+        let turn = self.reading.get_value() + 1;
+        self.reading.set_value(turn);
+        spawn_local(async move {
+            let sheet = match source {
+                Source::Story => match fetch(STORY).await {
+                    Ok(blob) => read_sheet(&blob, STORY).await,
+                    Err(_) => Err("The story couldn't be loaded. Is the network there?".to_owned()),
+                },
+                Source::Chosen(file) => {
+                    let name = file.name();
+                    self.words.set(format!("Reading {name} …"));
+                    read_sheet(&file, &name).await
+                }
+            };
+            if self.reading.get_value() != turn {
+                return;
+            }
+            match sheet {
+                Ok(sheet) => {
+                    self.words.set(sheet.words());
+                    self.from.set(0);
+                    self.views.update(|views| views.retain(|view| view.deck != Deck::Script));
+                    self.rows.resize(sheet.entries().len());
+                    self.rows.step(Step::Home);
+                    self.sheet.set(sheet);
+                }
+                Err(words) => self.words.set(words),
+            }
+        });
+    }
+
+    /// The one button: begins, rests or goes on.
+    fn press(self, panels: Panels) {
+        match untrack(move || self.turn()) {
+            Some(Turn::Playing) => self.wish(panels, Transmission::Pause),
+            Some(Turn::Paused) => self.wish(panels, Transmission::Play),
+            _ => self.begin(panels),
+        }
+    }
+
+    fn begin(self, panels: Panels) {
+        let state = panels.standing.with_untracked(|standing| standing.state);
+        if publish_obstacle(state).is_some() || self.sheet.with_untracked(Sheet::is_empty) {
+            return;
+        }
+        match self.form.typed().0.parse() {
+            Ok(plan) => {
+                self.form.blame(Vec::new());
+                self.wish(panels, Transmission::Begin(plan.manner(self.from.get_untracked())));
+                self.plan.set_value(Some(plan));
+                self.from.set(0);
+                self.feed(panels, 0);
+                self.wish(panels, Transmission::Play);
+            }
+            Err(faults) => self.form.blame(faults),
+        }
+    }
+
+    /// Hands the worker the script from this line on, a slice at a time.
+    fn feed(self, panels: Panels, from: usize) {
+        let slice = self.plan.with_value(|plan| {
+            let plan = plan.as_ref()?;
+            Some(self.sheet.with_untracked(|sheet| plan.slice(sheet, from)))
+        });
+        let Some((lines, next)) = slice else { return };
+        self.wish(panels, Transmission::Lines(lines));
+        let feeding = match next {
+            Some(next) => Some(Timeout::new(0, move || self.feed(panels, next))),
+            None => {
+                self.wish(panels, Transmission::Whole);
+                None
+            }
+        };
+        self.feeding.set_value(feeding);
+    }
+
+    fn stop(self, panels: Panels) {
+        self.feeding.set_value(None);
+        self.wish(panels, Transmission::Stop);
+    }
+
+    /// Goes to a line, counted from 0; where nothing goes out it is the one to
+    /// begin with.
+    fn seek(self, line: usize, panels: Panels) {
+        if untrack(move || self.is_active()) {
+            self.wish(panels, Transmission::Seek(line as u64));
+        } else {
+            self.from.set(line);
+        }
+    }
+
+    fn wish(self, panels: Panels, wish: Transmission) {
+        panels.tell(&Command::Transmit(Deck::Script, wish));
+    }
+
+    /// Index of the line that was told last, or that it begins with.
+    fn at(self) -> usize {
+        let told = self.with(Deck::Script, |view| view.filter(|view| is_active(view)).map(|view| view.line));
+        told.map_or_else(|| self.from.get(), |line| usize::try_from(line).unwrap_or(0).saturating_sub(1))
+    }
+
+    fn mark(self, line: usize) -> Option<(Fate, Option<Outcome>)> {
+        self.with(Deck::Script, |view| {
+            let view = view?;
+            let mark = *view.fates.get(line.checked_sub(usize::try_from(view.first).ok()?)?)?;
+            let outcome = match mark {
+                Fate::Failed(which) => view.failures.get(usize::from(which)).cloned(),
+                _ => None,
+            };
+            Some((mark, outcome))
+        })
+    }
+}
+
+async fn read_sheet(blob: &Blob, name: &str) -> Result<Sheet, String> {
+    let mut reader = SheetReader::new(name);
+    let read = each_slice(blob, |slice| {
+        reader.push(slice);
+        true
+    });
+    read.await.map_err(|_| unreadable(name))?;
+    Ok(reader.finish())
+}
+
+#[component]
+pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
+    let transmit = panels.transmit;
+    let rows = transmit.rows;
+    // Marks are told for what is on screen.
+    let on_screen = Memo::new(move |_| rows.on_screen());
+    Effect::new(move || {
+        on_screen.with(|_| panels.pull_with_frame());
+    });
+    // Whoever looks at the line that goes out goes along with it.
+    Effect::new(move |before: Option<usize>| {
+        let at = transmit.at();
+        let entries = transmit
+            .sheet
+            .with_untracked(|sheet| [Some(at), before].map(|line| line.and_then(|line| sheet.entry_of(line))));
+        if let [Some(entry), Some(before)] = entries
+            && untrack(move || rows.on_screen()).contains(&(before as u64))
+        {
+            rows.center(entry);
+        }
+        at
+    });
+    let on_key = move |event: KeyboardEvent| {
+        // Not modal, so the browser doesn't see to it.
+        if event.key() == "Escape" {
+            close(transmit.dialog);
+        }
+    };
+    let is_active = Memo::new(move |_| transmit.is_active());
+    // The same file can be chosen again only once the input has forgotten it.
+    let choose = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        transmit.choose(input.files());
+        input.set_value("");
+    };
+    // What is dropped here is a script, and no log to import.
+    let over = move |event: DragEvent| {
+        event.prevent_default();
+        event.stop_propagation();
+        transmit.is_aimed_at.set(true);
+    };
+    let drop = move |event: DragEvent| {
+        event.prevent_default();
+        event.stop_propagation();
+        transmit.is_aimed_at.set(false);
+        transmit.choose(event.data_transfer().and_then(|data| data.files()));
+    };
+    let row = move |index: usize| {
+        let entry = transmit.sheet.with(|sheet| sheet.entries().get(index).cloned());
+        entry.map(|entry| view! { <ScriptRow panels entry /> }).into_any()
+    };
+    view! {
+        <dialog
+            class="panel transmit"
+            class:aimed-at=move || transmit.is_aimed_at.get()
+            node_ref=transmit.dialog
+            aria-labelledby="transmit-title"
+            on:keydown=on_key
+            on:dragover=over
+            on:dragleave=move |_| transmit.is_aimed_at.set(false)
+            on:drop=drop
+        >
+            {head("transmit-title", "Play a script", transmit.dialog)}
+            <div class="panel-body">
+                <section class="replay" hidden=is_active>
+                    <p class="why">
+                        "Lines of dialogue go out one by one, each as a message. Drop a script here or choose one: CSV or TSV \
+                         with a header, JSON lines, rows as in the tutorial, or text like CHARACTER: Spoken text."
+                    </p>
+                    <div class="actions">
+                        <label class="button file">
+                            "Choose a script"
+                            <input
+                                type="file"
+                                accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,text/plain"
+                                on:change=choose
+                            />
+                        </label>
+                        <button
+                            type="button"
+                            class="button"
+                            on:click=move |_| transmit.read(Source::Story)
+                        >
+                            "Take the sample"
+                        </button>
+                    </div>
+                </section>
+                <p role="status" class="of-files">{move || transmit.words.get()}</p>
+                <PlanInputs panels />
+                <div class="script" hidden=move || transmit.sheet.with(|sheet| sheet.entries().is_empty())>
+                    <VirtualList rows label="Lines of the script" on_key=|_| false row />
+                </div>
+            </div>
+            <Player panels />
+        </dialog>
+    }
+}
+
+#[component]
+fn PlanInputs(panels: Panels) -> impl IntoView {
+    let transmit = panels.transmit;
+    let form = transmit.form;
+    let standing = panels.standing;
+    // As long as something goes out, all but the loop is settled.
+    let is_settled = move || transmit.is_active();
+    let settled = move || form.with(|fields| fields.words());
+    let retain = obstacle_to(standing, Wish::Retain);
+    let qos = move || form.with(|fields| fields.qos);
+    let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
+    let lowered = move || {
+        let words = standing.with(|standing| obstacle(standing, Wish::QoS(qos())))?;
+        Some(format!("{words} The lines go out with what it takes."))
+    };
+    let formats = vec![("json", "JSON"), ("text", "CHARACTER: words")];
+    view! {
+        <form novalidate on:submit=move |event| event.prevent_default()>
+            <p class="why" hidden=move || !is_settled()>{settled}</p>
+            <div class="fields" hidden=is_settled>
+                <TextBox
+                    form
+                    field=Field::Topic
+                    of=|fields: &mut PlanFields| &mut fields.topic
+                    id="transmit-topic"
+                    label="Topic of the lines"
+                    hint="{speaker} in it is who speaks, {line} the line's number."
+                />
+                <TextBox
+                    form
+                    field=Field::Interval
+                    of=|fields: &mut PlanFields| &mut fields.interval
+                    id="transmit-interval"
+                    label="From line to line"
+                    hint="500ms, 1s, 1.5s, 2m; 0s is as fast as the broker takes them."
+                />
+                <Choice
+                    id="transmit-qos"
+                    label="QoS of the lines"
+                    choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
+                    chosen=Signal::derive(qos_name)
+                    choose=move |name| {
+                        let qos = name.parse().ok().and_then(QoS::from_u8).unwrap_or_default();
+                        form.change(Field::Choices, |fields| fields.qos = qos);
+                    }
+                />
+                <Choice
+                    id="transmit-payload"
+                    label="Payload"
+                    choices=formats
+                    chosen=Signal::derive(move || match form.with(|fields| fields.payload) {
+                        PayloadFormat::Json => "json",
+                        PayloadFormat::Text => "text",
+                    })
+                    choose=move |name| {
+                        let payload = if name == "text" { PayloadFormat::Text } else { PayloadFormat::Json };
+                        form.change(Field::Choices, |fields| fields.payload = payload);
+                    }
+                />
+                <p class="why wide" hidden=move || lowered().is_none()>{lowered}</p>
+                <Tick
+                    id="transmit-retain"
+                    label="Lines are retained"
+                    ticked=Signal::derive(move || form.with(|fields| fields.retain))
+                    on_tick=move |ticked| form.change(Field::Choices, |fields| fields.retain = ticked)
+                    obstacle=retain
+                />
+            </div>
+            <div>
+                <Tick
+                    id="transmit-loop"
+                    label="Begin again after the last line"
+                    ticked=Signal::derive(move || form.with(|fields| fields.repeats))
+                    on_tick=move |ticked| {
+                        form.change(Field::Choices, |fields| fields.repeats = ticked);
+                        if untrack(move || transmit.is_active()) {
+                            transmit.wish(panels, Transmission::Repeat(form.with(PlanFields::repeat)));
+                        }
+                    }
+                />
+            </div>
+        </form>
+    }
+}
+
+#[component]
+fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
+    let transmit = panels.transmit;
+    let (index, spoken) = match entry {
+        Entry::Line(index, spoken) => (index, spoken),
+        Entry::Fault(fault) => {
+            let words = left_out(&fault);
+            return view! {
+                <div class="sheet-row script-row failed" title=words.clone()>
+                    <span class="mark" aria-hidden="true">"✗"</span>
+                    <span class="what">{words.clone()}</span>
+                </div>
+            }
+            .into_any();
+        }
+    };
+    let mark = Memo::new(move |_| transmit.mark(index));
+    let state = move || {
+        mark.with(|mark| match mark {
+            None | Some((Fate::Unsent, _)) => ("", "", ""),
+            Some((Fate::Waiting, _)) => ("waiting", "…", "sent, not acknowledged yet"),
+            Some((Fate::Done, _)) => ("done", "✓", "done"),
+            Some((Fate::Failed(_), _)) => ("failed", "✗", "failed"),
+        })
+    };
+    let failure = move || {
+        mark.with(|mark| match mark {
+            Some((_, Some(Outcome::Failed(words)))) => format!("failed: {words} · "),
+            Some((_, Some(Outcome::Unknown(words)))) => format!("unknown: {words} · "),
+            _ => String::new(),
+        })
+    };
+    let words = PayloadFormat::Text.encode(&spoken.line);
+    let words = String::from_utf8_lossy(&words).into_owned();
+    let topic = {
+        let line = spoken.line.clone();
+        move || transmit.form.with(|fields| topic_of(&fields.topic, &line, index as u64 + 1))
+    };
+    view! {
+        <div
+            class="sheet-row script-row"
+            class:waiting=move || state().0 == "waiting"
+            class:done=move || state().0 == "done"
+            class:failed=move || state().0 == "failed"
+            class:here=move || transmit.at() == index
+            data-line=(index + 1).to_string()
+            data-mark=move || state().0
+            title=topic
+            on:click=move |_| transmit.seek(index, panels)
+        >
+            <span
+                class="mark"
+                role=move || (!state().2.is_empty()).then_some("img")
+                aria-label=move || Some(state().2).filter(|words| !words.is_empty())
+            >
+                {move || state().1}
+            </span>
+            <span class="at">{grouped(index as u64 + 1)}</span>
+            <span class="what"><span class="failure">{failure}</span>{words}</span>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Player(panels: Panels) -> impl IntoView {
+    let transmit = panels.transmit;
+    let lines = Memo::new(move |_| transmit.sheet.with(Sheet::len));
+    let is_playing = move || transmit.turn() == Some(Turn::Playing);
+    let why = move || publish_obstacle(panels.standing.with(|standing| standing.state));
+    let is_off = move || lines.get() == 0 || (why().is_some() && !transmit.is_active());
+    // What the handle shows while it is dragged.
+    let aim = RwSignal::new(None::<usize>);
+    let at = move || aim.get().unwrap_or_else(|| transmit.at()) + 1;
+    // What else is said of the place, says the progress.
+    let begins = move || {
+        let is_said = aim.with(Option::is_none) && transmit.is_active();
+        (lines.get() > 0 && !is_said)
+            .then(|| format!("Line {} of {}", grouped(at() as u64), grouped(lines.get() as u64)))
+    };
+    let words = move || {
+        let repeat = transmit.form.with(PlanFields::repeat);
+        let plan = transmit.plan.get_value();
+        transmit.with(Deck::Script, |view| Some(progress_words(view?, lines.get(), plan.as_ref(), repeat)))
+    };
+    let first_failed = move || transmit.with(Deck::Script, |view| view.and_then(|view| view.first_failed));
+    let show_failed = move |_| {
+        let line = first_failed().and_then(|line| usize::try_from(line).ok());
+        if let Some(entry) = line.and_then(|line| transmit.sheet.with_untracked(|sheet| sheet.entry_of(line))) {
+            transmit.rows.center(entry);
+        }
+    };
+    let chosen =
+        move |event: &Event| event_target_value(event).parse::<usize>().ok().map(|line| line.saturating_sub(1));
+    view! {
+        <div class="player">
+            <input
+                type="range"
+                min="1"
+                aria-label="Line"
+                aria-valuetext=move || format!("Line {} of {}", at(), lines.get())
+                max=move || lines.get().max(1)
+                prop:value=move || at().to_string()
+                disabled=move || lines.get() == 0
+                on:input=move |event| aim.set(chosen(&event))
+                on:change=move |event| {
+                    aim.set(None);
+                    if let Some(line) = chosen(&event) {
+                        transmit.seek(line, panels);
+                    }
+                }
+            />
+            <div class="actions">
+                <button
+                    type="button"
+                    class="button primary"
+                    aria-describedby="transmit-why"
+                    disabled=is_off
+                    on:click=move |_| transmit.press(panels)
+                >
+                    {move || if is_playing() { "Rest" } else { "Play" }}
+                </button>
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || !transmit.is_active()
+                    on:click=move |_| transmit.stop(panels)
+                >
+                    "Stop"
+                </button>
+                <span class="progress">{begins}</span>
+                <button type="button" class="button quiet" hidden=move || first_failed().is_none() on:click=show_failed>
+                    "First that failed"
+                </button>
+            </div>
+            <p class="progress outcome">{words}</p>
+            <p class="why" id="transmit-why">{why}</p>
+        </div>
+    }
+}
+
+/// Says that something goes out, wherever one is on the page.
+#[component]
+pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
+    let transmit = panels.transmit;
+    let sign = move |deck: Deck| {
+        let is_shown = move || transmit.with(deck, |view| view.is_some_and(is_active));
+        let words = move || {
+            transmit.with(deck, |view| {
+                let Some(view) = view else { return String::new() };
+                match deck {
+                    Deck::Script => place_words(view, transmit.sheet.with(Sheet::len)),
+                    Deck::Message => format!("A message repeats: {}", outcome_words(view)),
+                }
+            })
+        };
+        let open = move |_| match deck {
+            Deck::Script => transmit.open(panels),
+            Deck::Message => open_beside(panels.send),
+        };
+        view! {
+            <p hidden=move || !is_shown()>
+                <button type="button" class="button quiet" on:click=open>{words}</button>
+                <button type="button" class="button" on:click=move |_| panels.tell(&Command::Transmit(deck, Transmission::Stop))>
+                    "Stop"
+                </button>
+            </p>
+        }
+    };
+    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active));
+    view! {
+        <section class="transmit-sign" aria-label="Transmission" hidden=move || !is_shown()>
+            {Deck::ALL.map(sign).collect_view()}
+        </section>
+    }
+}

@@ -1,0 +1,382 @@
+//! Scripts that go out from the page, messages that are repeated, and who watches.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
+use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::Login;
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::{PATIENCE, eventually, link};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A script with so many lines, and with two rows that are none.
+fn script(folder: &TempDir, lines: usize) -> Result<PathBuf> {
+    let mut text = "character,text\n".to_owned();
+    for n in 1..=lines {
+        writeln!(text, "{},\"Line {n}, <i>aye</i>\"", if n % 2 == 0 { "BEN" } else { "ADA" })?;
+        if n == 2 {
+            text.push_str("CLEO\nDAN,\n");
+        }
+    }
+    let path = folder.path().join("story.csv");
+    std::fs::write(&path, text)?;
+    Ok(path)
+}
+
+async fn open_panel(page: &Page) -> Result<()> {
+    page.press("Send a message").await?;
+    page.press("Play a script").await?;
+    page.wait_for("the panel", "Boolean(named('dialog[open]', 'Play a script'))", PATIENCE).await
+}
+
+async fn choose_script(page: &Page, path: &Path) -> Result<()> {
+    let input = page.element("field('Choose a script')").await?;
+    Ok(input.send_keys(&path.display().to_string()).await?)
+}
+
+/// Opens the panel with a script in it, in a page that is connected to this broker.
+async fn open_with(page: &Page, station: &Station, broker: &str, script: &Path) -> Result<()> {
+    let keys = [("broker", broker), ("topic", "nothing/of/this"), ("connect", "1")];
+    page.open(&link(&station.page_url(), &keys)).await?;
+    page.wait_for_state("connected").await?;
+    open_panel(page).await?;
+    choose_script(page, script).await?;
+    page.wait_for_words("story.csv: ").await
+}
+
+/// Waits for these words about the transmission.
+async fn wait_for_progress(page: &Page, words: &str) -> Result<()> {
+    let said = "document.querySelector('.player .outcome').innerText";
+    page.wait_for(words, &format!("{said}.includes({})", json!(words)), PATIENCE).await
+}
+
+/// The lines on screen that have this mark.
+async fn marked(page: &Page, mark: &str) -> Result<Vec<u64>> {
+    page.evaluate(&format!(
+        "[...document.querySelectorAll('.script-row[data-mark={mark}]')].map((row) => Number(row.dataset.line))"
+    ))
+    .await
+}
+
+/// Goes to a line by the handle.
+async fn seek(page: &Page, line: u64) -> Result<()> {
+    page.run(&format!(
+        "const handle = field('Line'); handle.value = {line};
+        for (const type of ['input', 'change']) handle.dispatchEvent(new Event(type, {{ bubbles: true }}));"
+    ))
+    .await
+}
+
+/// What a subscriber was told, without what the client says of itself.
+fn heard(output: &str) -> Vec<String> {
+    output.lines().filter_map(|line| line.strip_prefix("got ")).map(str::to_owned).collect()
+}
+
+/// A tab transmits, faults and marks are shown; another watches all lines, in order.
+async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<()> {
+    const LINES: u64 = 40;
+    let folder = tempfile::tempdir()?;
+    let path = script(&folder, usize::try_from(LINES)?)?;
+    in_browser(name, async |page| {
+        let transmits = page.tab().await?;
+        open_with(page, station, broker, &path).await?;
+        // As the producer tells them.
+        page.wait_for_words("story.csv: 40 lines. 2 rows are left out. The first: line 4, column 5: ").await?;
+        let faults: Vec<String> = page
+            .evaluate("[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)")
+            .await?;
+        check_equal("rows left out", faults.len(), 2)?;
+        ensure!(faults[1].starts_with("line 5, column ") && faults[1].ends_with("Left out."), "{faults:?}");
+        let made: u64 = page.evaluate("document.querySelectorAll('.script i').length").await?;
+        check_equal("elements made of a script", made, 0)?;
+        page.fill("From line to line", "1,5s").await?;
+        page.press("Play").await?;
+        page.wait_for_words("Write a number and ms, s, m or h").await?;
+
+        let watches = page.open_tab().await?;
+        page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1"), ("view", "console")])).await?;
+        page.wait_for_state("connected").await?;
+        page.go_to(&transmits).await?;
+        page.fill("From line to line", "50ms").await?;
+        page.screenshot(&format!("{name}-script")).await?;
+        page.press("Play").await?;
+        page.wait_for("a line to be acknowledged", "Boolean(document.querySelector('[data-mark=done]'))", PATIENCE)
+            .await?;
+
+        // Nobody looks at what transmits, and its panel is closed.
+        page.press_keys(ESCAPE).await?;
+        page.wait_for("a sign that it goes on", "Boolean(button('Stop'))", PATIENCE).await?;
+        page.screenshot(&format!("{name}-sign")).await?;
+        page.go_to(&watches).await?;
+        page.wait_for_stat("received", LINES, PATIENCE).await?;
+        page.press("Export").await?;
+        let export = page.downloaded().await?;
+        let texts: Result<Vec<String>> = export
+            .lines()
+            .map(|line| {
+                let message: Value = serde_json::from_str(line)?;
+                let spoken: Value = serde_json::from_str(message["payload"].as_str().context("no payload")?)?;
+                Ok(spoken["text"].as_str().context("no text")?.to_owned())
+            })
+            .collect();
+        let expected: Vec<_> = (1..=LINES).map(|n| format!("Line {n}, <i>aye</i>")).collect();
+        check_equal("what was watched", texts?, expected)?;
+
+        page.go_to(&transmits).await?;
+        page.wait_for("no sign", "!button('Stop')", PATIENCE).await?;
+        open_panel(page).await?;
+        wait_for_progress(page, "Every line had its turn · 40 sent, 40 done").await?;
+        let all_done = "document.querySelectorAll('[data-mark=done]').length > 5
+            && document.querySelectorAll('[data-mark=done]').length === document.querySelectorAll('[data-line]').length";
+        page.wait_for("every line on screen to be marked as done", all_done, PATIENCE).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn one_tab_transmits_and_another_watches_at_mosquitto() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    check_two_tabs("transmit-mosquitto", &station, &mosquitto.ws_url()).await
+}
+
+#[tokio::test]
+async fn one_tab_transmits_and_another_watches_at_the_station() -> Result<()> {
+    let station = Station::start().await?;
+    check_two_tabs("transmit-station", &station, &station.ws_url("/mqtt")).await
+}
+
+#[tokio::test]
+async fn a_hidden_tab_keeps_the_time() -> Result<()> {
+    const LINES: usize = 120;
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let folder = tempfile::tempdir()?;
+    let path = script(&folder, LINES)?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("StarWars", "got %U").await?;
+    in_browser("transmit-hidden", async |page| {
+        open_with(page, &station, &mosquitto.ws_url(), &path).await?;
+        page.fill("From line to line", "100ms").await?;
+        // The page's own timers are throttled, or this shows nothing.
+        page.run(
+            "window.__gaps = []; let last = performance.now(); setInterval(() => {
+            const now = performance.now(); window.__gaps.push(now - last); last = now; }, 100);",
+        )
+        .await?;
+        page.press("Play").await?;
+        page.hide().await?;
+        let times = || heard(&subscriber.output());
+        eventually("every line", async || Ok((times().len() == LINES).then_some(()))).await?;
+        let throttled: f64 = page.evaluate("Math.max(...window.__gaps)").await?;
+        page.show().await?;
+        ensure!(throttled > 500.0, "the page's timers went on: at most {throttled} ms between them");
+        let times: Result<Vec<f64>, _> = times().iter().map(|time| time.parse::<f64>()).collect();
+        let times = times?;
+        // Of each line how far it is from where it should be, the first apart.
+        let late = |n: usize| (times[n] - times[0] - 0.1 * n as f64) * 1_000.0;
+        let mut all: Vec<f64> = (0..LINES).map(late).collect();
+        all.sort_by(f64::total_cmp);
+        let (half, last) = (all[LINES / 2], late(LINES - 1));
+        println!(
+            "half of {LINES} lines within {half:.0} ms, the last by {last:.0} ms, the worst by {:.0} ms",
+            all[LINES - 1]
+        );
+        // A timer that is throttled fires once a second: half of the lines would be half a second
+        // late. A busy machine delays some of them.
+        ensure!(half < 250.0, "half of the lines were {half:.0} ms late or more");
+        wait_for_progress(page, "120 sent, 120 done").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn pause_seek_loop_and_stop() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let folder = tempfile::tempdir()?;
+    let path = script(&folder, 30)?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("say/#", "got %t %p").await?;
+    let last = || heard(&subscriber.output()).pop().unwrap_or_default();
+    in_browser("transmit-seek", async |page| {
+        open_with(page, &station, &mosquitto.ws_url(), &path).await?;
+        page.fill("Topic of the lines", "say/{speaker}/{line}").await?;
+        page.fill("From line to line", "1h").await?;
+        page.choose("Payload", "text").await?;
+        page.press("Play").await?;
+        eventually("line 1", async || Ok((last() == "say/ADA/1 ADA: Line 1, <i>aye</i>").then_some(()))).await?;
+        // A click on a line, and the handle.
+        page.element("document.querySelector('.script-row[data-line=\"4\"]')").await?.click().await?;
+        eventually("line 4", async || Ok(last().starts_with("say/BEN/4 ").then_some(()))).await?;
+        page.press("Rest").await?;
+        seek(page, 29).await?;
+        wait_for_progress(page, "Line 29 of 30, at rest · 2 sent, 2 done").await?;
+        check_equal("what went out at rest", heard(&subscriber.output()).len(), 2)?;
+        page.press("Play").await?;
+        eventually("line 29", async || Ok(last().starts_with("say/ADA/29 ").then_some(()))).await?;
+        page.tick("Begin again after the last line").await?;
+        seek(page, 30).await?;
+        eventually("line 30", async || Ok(last().starts_with("say/BEN/30 ").then_some(()))).await?;
+        wait_for_progress(page, "Line 30 of 30 · 4 sent, 4 done").await?;
+        page.press("Stop").await?;
+        wait_for_progress(page, "Stopped at line 30 of 30").await?;
+
+        // From a line on, and round and round.
+        page.fill("From line to line", "20ms").await?;
+        seek(page, 28).await?;
+        page.press("Play").await?;
+        eventually("a second round", async || Ok((heard(&subscriber.output()).len() > 40).then_some(()))).await?;
+        page.press("Stop").await?;
+        page.wait_for("an end", "!button('Rest')", PATIENCE).await?;
+        let numbers: Vec<String> = heard(&subscriber.output())[4..]
+            .iter()
+            .filter_map(|line| Some(line.split_once(' ')?.0.rsplit_once('/')?.1.to_owned()))
+            .collect();
+        let expected: Vec<_> = (0..numbers.len()).map(|n| ((27 + n) % 30 + 1).to_string()).collect();
+        check_equal("the rounds", numbers, expected)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
+    let station = Station::start().await?;
+    let folder = tempfile::tempdir()?;
+    let acl = folder.path().join("acl");
+    std::fs::write(&acl, "topic readwrite say/ADA\ntopic read #\n")?;
+    let mosquitto = Mosquitto::start_with(Access::Anonymous, &format!("acl_file {}\n", acl.display())).await?;
+    let path = script(&folder, 4)?;
+    in_browser("transmit-refused", async |page| {
+        open_with(page, &station, &mosquitto.ws_url(), &path).await?;
+        page.fill("Topic of the lines", "say/{speaker}").await?;
+        page.fill("From line to line", "10ms").await?;
+        page.press("Play").await?;
+        wait_for_progress(page, "4 sent, 2 done, 2 failed").await?;
+        check_equal("lines that failed", marked(page, "failed").await?, vec![2, 4])?;
+        check_equal("lines that arrived", marked(page, "done").await?, vec![1, 3])?;
+        let row: String = page.evaluate("document.querySelector('.script-row[data-line=\"2\"]').innerText").await?;
+        ensure!(row.contains("the broker refused it") && row.contains("BEN: Line 2"), "{row}");
+        page.screenshot("transmit-refused").await?;
+        page.press("First that failed").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port());
+    in_browser("transmit-drop", async |page| {
+        page.expect_errors("WebSocket connection to");
+        page.open(&link(&station.page_url(), &[("broker", &mosquitto.ws_url()), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        open_panel(page).await?;
+        page.run(
+            "const data = new DataTransfer(); data.items.add(new File(['PIP: One\\n\\nPIP: Two\\nPIP: Three\\n'], 'talk.txt'));
+            const target = document.querySelector('.transmit .panel-body');
+            for (const type of ['dragover', 'drop'])
+                target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));",
+        )
+        .await?;
+        page.wait_for_words("talk.txt: 3 lines.").await?;
+        ensure!(!page.evaluate::<bool>("Boolean(named('dialog[open]', 'Logs'))").await?, "taken for a log");
+        page.fill("From line to line", "1s").await?;
+        page.press("Play").await?;
+        wait_for_progress(page, "1 sent, 1 done").await?;
+        let killed = mosquitto.kill().await?;
+        page.wait_for_state("reconnecting").await?;
+        let mosquitto = killed.restart().await?;
+        let watcher = subscriber.subscribe_telling("StarWars", "got %p").await?;
+        page.wait_for_state("connected").await?;
+        wait_for_progress(page, "3 sent, 3 done").await?;
+        let expected = ["Two", "Three"].map(|text| format!("{{\"character\":\"PIP\",\"text\":\"{text}\"}}"));
+        eventually("the rest", async || Ok((heard(&watcher.output()) == expected).then_some(()))).await?;
+        page.wait_for_stat("received", 3, PATIENCE).await?;
+        drop(mosquitto);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_was_sent_is_taken_back_and_repeated() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("deck/#", "got %q %C %t %p").await?;
+    let got = |line: &str| heard(&subscriber.output()).iter().filter(|other| *other == line).count();
+    in_browser("transmit-repeat", async |page| {
+        let broker = mosquitto.ws_url();
+        page.open(&link(&station.page_url(), &[("broker", &broker), ("topic", "nothing"), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.press("Send a message").await?;
+        page.wait_for("the panel", "Boolean(field('Message topic'))", PATIENCE).await?;
+        page.run("named('dialog[open]', 'Send a message').querySelector('details').open = true;").await?;
+        page.fill("Message content type", "text/x").await?;
+        page.fill("Message topic", "deck/a").await?;
+        page.choose("Message QoS", "1").await?;
+        page.fill("Message payload", "first").await?;
+        page.press_keys(CONTROL_ENTER).await?;
+        eventually("the first", async || Ok((got("1 text/x deck/a first") == 1).then_some(()))).await?;
+        page.fill("Message content type", "text/y").await?;
+        page.fill("Message payload", "second").await?;
+        page.press("Send").await?;
+        eventually("the second", async || Ok((got("1 text/y deck/a second") == 1).then_some(()))).await?;
+        page.press("Take message 1 back into the form").await?;
+        check_equal("the payload", page.value("Message payload").await?, "first".to_owned())?;
+        check_equal("the content type", page.value("Message content type").await?, "text/x".to_owned())?;
+        page.press("Send").await?;
+        eventually("the first again", async || Ok((got("1 text/x deck/a first") == 2).then_some(()))).await?;
+
+        page.run("document.querySelector('.repeat').open = true;").await?;
+        page.fill("Every", "1ms").await?;
+        page.press("Repeat").await?;
+        page.wait_for_words("10 ms is the shortest").await?;
+        page.fill("Every", "20ms").await?;
+        page.fill("Times", "5").await?;
+        page.press("Repeat").await?;
+        page.wait_for_words("It went out as often as it should: 5 sent, 5 done.").await?;
+        check_equal("how often it came", got("1 text/x deck/a first"), 7)?;
+        // Without a number until it is stopped, by the sign as well.
+        page.fill("Times", "").await?;
+        page.press("Repeat").await?;
+        eventually("more", async || Ok((got("1 text/x deck/a first") > 12).then_some(()))).await?;
+        page.press_keys(ESCAPE).await?;
+        page.wait_for_text("A message repeats").await?;
+        page.press("Stop").await?;
+        page.wait_for("no sign", "!button('Stop')", PATIENCE).await
+    })
+    .await
+}
+
+async fn check_rules(page: &Page, what: &str) -> Result<()> {
+    let violations = page.violations().await?;
+    ensure!(violations.is_empty(), "{what}:\n{}", violations.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_panel_breaks_no_rule_in_either_theme() -> Result<()> {
+    let station = Station::start().await?;
+    let folder = tempfile::tempdir()?;
+    let path = script(&folder, 300)?;
+    in_browser("axe-transmit", async |page| {
+        for theme in ["dark", "light"] {
+            open_with(page, &station, &station.ws_url("/mqtt"), &path).await?;
+            page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
+            check_rules(page, &format!("a script, {theme}")).await?;
+            page.fill("From line to line", "20ms").await?;
+            page.press("Play").await?;
+            wait_for_progress(page, "Line 1").await?;
+            check_rules(page, &format!("a script that goes out, {theme}")).await?;
+            page.press_keys(ESCAPE).await?;
+            page.wait_for("the sign", "Boolean(button('Stop'))", PATIENCE).await?;
+            check_rules(page, &format!("the sign, {theme}")).await?;
+            page.press("Stop").await?;
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,165 @@
+//! What is shown of a script before it goes out, and what is typed about how.
+
+use std::time::Duration;
+
+use mqtt_crawl::compose::Composed;
+use mqtt_crawl::engine::command::{Cue, Deck};
+use mqtt_crawl::engine::update::{Outcome, TransmissionView, Turn};
+use mqtt_crawl::mqtt::packet::{PublishProperties, QoS};
+use mqtt_crawl::transmit::fields::{Field, PlanFields, RepeatFields, progress_words, repeat_words};
+use mqtt_crawl::transmit::playlist::Repeat;
+use mqtt_crawl::transmit::sheet::{Entry, LINES_MAX, Sheet, SheetReader};
+use mqtt_crawl::transmit::wording::PayloadFormat;
+
+/// A file that is read in pieces of so many bytes.
+fn sheet(name: &str, file: &str, piece: usize) -> Sheet {
+    let mut reader = SheetReader::new(name);
+    file.as_bytes().chunks(piece).for_each(|bytes| reader.push(bytes));
+    reader.finish()
+}
+
+fn view(turn: Turn) -> TransmissionView {
+    TransmissionView {
+        deck: Deck::Script,
+        turn,
+        line: 12,
+        sent: 1_012,
+        done: 1_010,
+        failed: 0,
+        first_failed: None,
+        first: 0,
+        fates: Vec::new(),
+        failures: Vec::new(),
+    }
+}
+
+#[test]
+fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
+    for piece in [1, 7, 1_000] {
+        let sheet = sheet("talk.csv", "name,text\nADA,One\nBEN\n,Two\nCLEO,\n", piece);
+        let shown: Vec<_> = sheet
+            .entries()
+            .iter()
+            .map(|entry| match entry {
+                Entry::Line(index, spoken) => format!("{index} {} {}", spoken.number, spoken.line.text),
+                Entry::Fault(fault) => format!("{}:{}", fault.line, fault.column),
+            })
+            .collect();
+        assert_eq!(shown, ["0 2 One", "3:4", "1 4 Two", "5:6"]);
+        assert_eq!((sheet.len(), sheet.entry_of(1), sheet.entry_of(2)), (2, Some(2), None));
+        assert_eq!([0, 1, 2, 3, 4].map(|entry| sheet.line_at(entry)), [0, 1, 1, 2, 2]);
+        assert!(sheet.words().starts_with("talk.csv: 2 lines. 2 rows are left out. The first: line 3, column 4: "));
+        assert!(sheet.words().ends_with(" Left out."), "{}", sheet.words());
+    }
+}
+
+#[test]
+fn a_script_in_words() {
+    let check = |name: &str, file: &str, words: &str| {
+        let said = sheet(name, file, 100).words();
+        assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said:?} should say {words:?}");
+    };
+    check("", "", "");
+    check("empty.txt", "\n\n", "empty.txt holds no line that can be sent.");
+    check("one.txt", "PIP: Hello\n", "one.txt: 1 line.");
+    check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 line. One row is left out. line 2, column ");
+    // The name says how it is written.
+    check("rows.csv", "a: b\n", "rows.csv holds no line");
+    let many = sheet("many.txt", &"x\n".repeat(LINES_MAX + 3), 1 << 20);
+    assert_eq!(many.len(), LINES_MAX);
+    assert!(many.words().ends_with("200,000 lines are the most; 3 more are left out."), "{}", many.words());
+}
+
+#[test]
+fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
+    let plan = PlanFields::default().parse().expect("a plan");
+    let manner = plan.manner(3);
+    assert_eq!((manner.interval_us, manner.first, manner.repeat), (1_000_000, 3, Repeat::ONCE));
+    let script = sheet("many.txt", &"PIP: Hello\n".repeat(2_500), 100_000);
+    let fields =
+        PlanFields { topic: "say/{speaker}/{line}".to_owned(), payload: PayloadFormat::Text, ..PlanFields::default() };
+    let plan = fields.parse().expect("a plan");
+    let (mut cues, mut next, mut slices) = (Vec::new(), Some(0), Vec::new());
+    while let Some(from) = next {
+        let (slice, then) = plan.slice(&script, from);
+        slices.push(slice.len());
+        cues.extend(slice);
+        next = then;
+    }
+    assert_eq!(slices, [1_000, 1_000, 500]);
+    assert_eq!(cues[2_499], Cue { topic: "say/PIP/2500".to_owned(), payload: b"PIP: Hello".to_vec() });
+    // Long lines go in small slices.
+    let script = sheet("long.txt", &format!("{}\n", "x".repeat(200 << 10)).repeat(5), 1 << 20);
+    assert_eq!(plan.slice(&script, 0).1, Some(2));
+    assert_eq!(plan.slice(&Sheet::default(), 0), (Vec::new(), None));
+}
+
+#[test]
+fn faults_of_a_plan_are_told_by_field() {
+    let check = |topic: &str, interval: &str, expected: &[(Field, &str)]| {
+        let fields = PlanFields { topic: topic.to_owned(), interval: interval.to_owned(), ..PlanFields::default() };
+        let faults = fields.parse().err().unwrap_or_default();
+        assert_eq!(faults.len(), expected.len(), "{faults:?}");
+        for (fault, (field, words)) in faults.iter().zip(expected) {
+            assert!(fault.field == *field && fault.words.contains(words), "{fault:?} should say {words:?}");
+        }
+    };
+    check("a/{speaker}", " 0s ", &[]);
+    check("", "1s", &[(Field::Topic, "Name the topic that the lines go to.")]);
+    check("a/#", "1", &[(Field::Topic, "can't hold + or #"), (Field::Interval, "A unit is missing; did you mean 1s?")]);
+    check("a", "soon", &[(Field::Interval, "Write a number and ms, s, m or h, such as 500ms or 1.5s.")]);
+    check("a", "25h", &[(Field::Interval, "A day (24h) is the longest.")]);
+}
+
+#[test]
+fn a_message_is_repeated_as_it_is_typed() {
+    let message = || Composed {
+        topic: "t".to_owned(),
+        payload: b"x".to_vec(),
+        qos: QoS::ExactlyOnce,
+        retain: true,
+        properties: PublishProperties { content_type: Some("text/x".to_owned()), ..PublishProperties::default() },
+    };
+    let parse = |interval: &str, times: &str| {
+        RepeatFields { interval: interval.to_owned(), times: times.to_owned() }.parse(message())
+    };
+    let (manner, cue) = parse("1.5s", "3").expect("a repetition");
+    assert_eq!((manner.interval_us, manner.repeat), (1_500_000, Repeat::Rounds(3)));
+    assert_eq!((manner.qos, manner.retain), (QoS::ExactlyOnce, true));
+    assert_eq!((manner.properties, cue.topic.as_str()), (message().properties, "t"));
+    assert_eq!(parse("10ms", "").map(|(manner, _)| manner.repeat), Ok(Repeat::UntilStopped));
+    for (interval, times, words) in [
+        ("9ms", "", "10 ms is the shortest"),
+        ("1s", "0", "whole number from 1 to 1000000"),
+        ("", "", "Write a number"),
+    ] {
+        let faults = parse(interval, times).expect_err(words);
+        assert!(faults[0].words.contains(words), "{faults:?}");
+    }
+}
+
+#[test]
+fn how_far_it_is_in_words() {
+    let plan = PlanFields { interval: "1.5s".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
+    let check = |view: &TransmissionView, repeat: Repeat, words: &str| {
+        assert_eq!(progress_words(view, 120, Some(&plan), repeat), words);
+    };
+    let counts = "1,012 sent, 1,010 done";
+    check(&view(Turn::Playing), Repeat::ONCE, &format!("Line 12 of 120 · {counts} · 2:42 left"));
+    check(&view(Turn::Playing), Repeat::UntilStopped, &format!("Line 12 of 120 · {counts}"));
+    check(&view(Turn::Paused), Repeat::UntilStopped, &format!("Line 12 of 120, at rest · {counts}"));
+    check(&view(Turn::Stopped), Repeat::ONCE, &format!("Stopped at line 12 of 120 · {counts}"));
+    let failed = TransmissionView {
+        failed: 2,
+        failures: vec![Outcome::Failed("the broker refused it: x".to_owned())],
+        ..view(Turn::Over)
+    };
+    check(&failed, Repeat::ONCE, &format!("Every line had its turn · {counts}, 2 failed"));
+    assert_eq!(
+        repeat_words(&failed),
+        format!("It went out as often as it should: {counts}, 2 failed. Why: the broker refused it: x.")
+    );
+    let day = PlanFields { interval: "24h".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
+    assert_eq!(day.length(120), Duration::from_secs(119 * 86_400));
+    assert!(progress_words(&view(Turn::Playing), 120, Some(&day), Repeat::ONCE).ends_with("2592:00:00 left"));
+}
