@@ -9,6 +9,7 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::{SinkExt, StreamExt};
 use mqtt_crawl_e2e::station::Station;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -47,7 +48,7 @@ pub async fn event(report: &mut Report) -> Result<()> {
     // Both sides of the machine are at one address here.
     let options = ["--max-connections", "2400", "--max-per-address", "1600", "--log-level", "error"];
     let station = Station::start_with(&options).await?;
-    let process = Usage { process_id: station.process_id()? };
+    let process = Usage { process_id: station.pid()? };
     let rss_at_start = process.memory_mib()?;
 
     let (http, mqtt) = (station.http_port()?, station.mqtt_port()?);
@@ -83,7 +84,7 @@ pub async fn event(report: &mut Report) -> Result<()> {
 
 /// What the system says of the station.
 struct Usage {
-    process_id: u32,
+    process_id: Pid,
 }
 
 impl Usage {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nix::unistd::Pid;
 use tokio::process::Command;
 
 use crate::process::{Process, free_port};
@@ -77,8 +78,8 @@ impl Station {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn process_id(&self) -> Result<u32> {
-        self.process.id()
+    pub fn pid(&self) -> Result<Pid> {
+        self.process.pid()
     }
 
     /// What it has written so far.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::page::{ARROW_DOWN, ARROW_RIGHT, ENTER, ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
 use serde_json::{Value, json};
 
 /// WebDriver's codes for keys.
@@ -296,21 +296,36 @@ async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
     let station = Station::start().await?;
     in_browser("reveal", async |page| {
         open_with_lines(page, &station, 2_000).await?;
-        let reveal =
-            |seq: u64| format!("dispatchEvent(new CustomEvent('mqtt-crawl:page', {{ detail: 'reveal {seq}' }}));");
-        for seq in [7, 1_000, 2_000] {
-            page.run(&reveal(seq)).await?;
-            wait_for_selected(page, seq).await?;
+        let choose = async |seq: u64| {
+            page.wait_for_row(&seq.to_string()).await?;
+            page.run(&format!("console_().querySelector('[data-seq=\"{seq}\"]').click();")).await?;
+            wait_for_selected(page, seq).await
+        };
+        // By its line in the crawl, while the console stands elsewhere.
+        let reveal = async |seq: u64| {
+            let line = format!("crawl().querySelector('.plane [data-seq=\"{seq}\"] .row')");
+            page.wait_for("its line", &format!("{line} !== null"), CRAWL_PATIENCE).await?;
+            page.run(&format!("{line}.click();")).await?;
+            wait_for_selected(page, seq).await
+        };
+        for seq in [1_999, 1_000, 1_001] {
+            page.fill("Filter", &seq.to_string()).await?;
+            page.wait_for_stat("matching", 1, PATIENCE).await?;
+            choose(seq).await?;
+            page.press_keys("s").await?;
+            page.fill("Filter", "").await?;
+            page.wait_for_stat("matching", 2_000, PATIENCE).await?;
+            choose(2_000).await?;
+            reveal(seq).await?;
         }
         page.fill("Filter", "ten").await?;
         page.wait_for_stat("matching", 200, PATIENCE).await?;
-        page.run(&reveal(999)).await?;
-        wait_for_selected(page, 999).await?;
+        reveal(1_001).await?;
         check_equal("all", page.evaluate("button('Show all').getAttribute('aria-pressed')").await?, "true".to_owned())?;
         // It stays through what arrives.
         Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "deck", lines(100)).await?;
         page.wait_for_stat("received", 2_100, PATIENCE).await?;
-        wait_for_selected(page, 999).await
+        wait_for_selected(page, 1_001).await
     })
     .await
 }
