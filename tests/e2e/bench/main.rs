@@ -6,6 +6,7 @@
 mod console;
 mod crawl;
 mod report;
+mod work;
 
 use anyhow::{Result, bail};
 use report::Report;
