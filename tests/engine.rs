@@ -1272,6 +1272,24 @@ fn rules_make_the_lines_that_are_still_to_come() {
 }
 
 #[test]
+fn a_line_that_somebody_asks_for_is_told_whatever_was_told_before() {
+    let mut bench = Bench::online();
+    bench.command(map(&[("hide", "debug/#")]));
+    bench.message("other", "PIP: Hi");
+    bench.message("debug/x", "noise");
+    assert_eq!(told(&mut bench), ["1 PIP: Hi"]);
+    for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 : noise"), (7, "7 : (Message 7 isn't kept any more)")] {
+        bench.command(Command::Tell(seq));
+        assert_eq!(told(&mut bench), [words]);
+    }
+    // While the crawl has no room it waits, and comes before what came later.
+    bench.command(Command::Tell(1));
+    bench.message("other", "PIP: Again");
+    assert_eq!(bench.pull(0, 0).map(|update| update.lines), Some(Vec::new()));
+    assert_eq!(told(&mut bench), ["1 PIP: Hi", "3 PIP: Again"]);
+}
+
+#[test]
 fn what_is_not_told_is_not_passed_over_either() {
     let mut bench = Bench::online();
     bench.command(map(&[("hide", "noise/#")]));

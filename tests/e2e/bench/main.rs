@@ -8,6 +8,7 @@ mod console;
 mod crawl;
 mod report;
 mod station;
+mod work;
 
 use anyhow::{Result, bail};
 use report::Report;

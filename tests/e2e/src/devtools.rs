@@ -96,6 +96,14 @@ impl DevTools {
         usage["usedSize"].as_f64().map(|bytes| bytes as u64).with_context(|| format!("no number of bytes: {usage}"))
     }
 
+    /// The processes that run pages, by the machine's numbers.
+    pub async fn page_processes(&mut self) -> Result<Vec<u32>> {
+        let found = self.ask(None, "SystemInfo.getProcessInfo", json!({})).await?;
+        let found = found["processInfo"].as_array().context("no list of processes")?;
+        let pages = found.iter().filter(|process| process["type"] == "renderer");
+        pages.map(|process| Ok(u32::try_from(process["id"].as_u64().context("no number")?)?)).collect()
+    }
+
     /// Sends a command, to the browser itself or to a page or worker, and waits for its answer.
     ///
     /// # Errors

@@ -22,9 +22,8 @@ pub struct Watched {
     pub backward_px: f64,
     /// The longest interval between frames, in milliseconds.
     pub longest_interval_ms: f64,
-    /// The longest of them in which the page itself was at work for 50 ms or more, by the browser's account of long
-    /// frames; in the others a frame was late though the page had nothing to do, as on a machine that does much else.
-    pub longest_own_interval_ms: f64,
+    /// Each interval of more than 50 ms: its begin and its end by the machine's clock, in milliseconds since 1970.
+    pub late_ms: Vec<(f64, f64)>,
     /// The median of the intervals between frames, in milliseconds.
     pub median_interval_ms: f64,
     /// The most blocks that stood on the plane.
@@ -44,17 +43,13 @@ impl Watched {
 pub async fn begin(page: &Page) -> Result<()> {
     page.run(
         "const seen = window.__watched = { frames: 0, backward: 0, nodes: 0, newest: 0, intervals: [], on: true };
-        seen.long = [];
-        new PerformanceObserver((list) => {
-            for (const { startTime, duration } of list.getEntries()) seen.long.push([startTime, startTime + duration]);
-        }).observe({ type: 'long-animation-frame' });
         seen.late = [];
         const section = crawl(), plane = section.querySelector('.plane');
         const before = new Map();
         let last;
         const frame = (now) => {
             if (last !== undefined) seen.intervals.push(now - last);
-            if (now - last > 50) seen.late.push([last, now]);
+            if (now - last > 50) seen.late.push([last, now].map((ms) => performance.timeOrigin + ms));
             last = now;
             seen.frames += 1;
             seen.nodes = Math.max(seen.nodes, plane.childElementCount);
@@ -80,10 +75,9 @@ pub async fn end(page: &Page) -> Result<Watched> {
             const seen = window.__watched;
             seen.on = false;
             const intervals = seen.intervals.toSorted((a, b) => a - b);
-            const own = seen.late.filter(([from, to]) => seen.long.some(([begin, end]) => begin < to && end > from));
             return {
                 frames: seen.frames,
-                longestOwnIntervalMs: own.reduce((longest, [from, to]) => Math.max(longest, to - from), 0),
+                lateMs: seen.late,
                 milliseconds: intervals.reduce((sum, each) => sum + each, 0),
                 backwardPx: seen.backward,
                 longestIntervalMs: intervals.at(-1) ?? 0,

@@ -2,7 +2,7 @@
 //! unaccounted for.
 
 use anyhow::{Context, Result, ensure};
-use mqtt_crawl_e2e::page::{ARROW_DOWN, ARROW_RIGHT, ENTER, ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ARROW_DOWN, ARROW_RIGHT, END, ENTER, ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
@@ -315,7 +315,8 @@ async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
             page.press_keys("s").await?;
             page.fill("Filter", "").await?;
             page.wait_for_stat("matching", 2_000, PATIENCE).await?;
-            choose(2_000).await?;
+            page.press_keys(&END.to_string()).await?;
+            page.wait_for_row("2000").await?;
             reveal(seq).await?;
         }
         page.fill("Filter", "ten").await?;
