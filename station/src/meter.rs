@@ -75,6 +75,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Meter<S> {
         if self.is_refused {
             return Poll::Ready(Err(io::Error::other(PacketTooLarge)));
         }
+        if self.inspector.has_left() {
+            // The server closes when the client doesn't [MQTT-3.14.4-3].
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let passage = self.inspector.inspect(&buffer.filled()[before..]);

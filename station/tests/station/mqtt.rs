@@ -183,3 +183,15 @@ async fn a_station_that_stops_says_goodbye() {
         assert_eq!(client.close_code, Some(1001));
     }
 }
+
+/// `[MQTT-3.14.4-3]`
+#[tokio::test]
+async fn who_says_goodbye_is_let_go() {
+    let station = station().await;
+    for (way, version) in [(Way::Tcp, V5), (Way::Tcp, V311), (Way::Mqtt, V5), (Way::Mqtt, V311)] {
+        let mut client = Client::connected(&station, way, version, "brief").await;
+        client.send(&[publish(version, "brief", 0, 0, b"bye"), vec![0xE0, 0]].concat()).await;
+        assert_eq!(client.packet().await, None, "{way:?} {version:?}");
+    }
+    station.stop().await;
+}

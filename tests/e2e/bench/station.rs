@@ -189,9 +189,9 @@ async fn send(mqtt: u16) -> Result<Duration> {
         sent = due;
     }
     let took = started.elapsed();
-    // DISCONNECT, so that nothing is cut off.
+    // DISCONNECT; the station closes.
     stream.write_all(&[0xE0, 0]).await?;
-    stream.read_to_end(&mut Vec::new()).await?;
+    timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.context("the source is never let go")??;
     Ok(took)
 }
 
