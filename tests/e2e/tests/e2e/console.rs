@@ -308,17 +308,16 @@ async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
             page.run(&format!("{line}.click();")).await?;
             wait_for_selected(page, seq).await
         };
-        for seq in [1_999, 1_000, 1_001] {
-            page.fill("Filter", &seq.to_string()).await?;
-            page.wait_for_stat("matching", 1, PATIENCE).await?;
-            choose(seq).await?;
-            page.press_keys("s").await?;
-            page.fill("Filter", "").await?;
-            page.wait_for_stat("matching", 2_000, PATIENCE).await?;
-            page.press_keys(&END.to_string()).await?;
-            page.wait_for_row("2000").await?;
-            reveal(seq).await?;
-        }
+        page.fill("Filter", "1001").await?;
+        page.wait_for_stat("matching", 1, PATIENCE).await?;
+        choose(1_001).await?;
+        page.press_keys("s").await?;
+        page.fill("Filter", "").await?;
+        page.wait_for_stat("matching", 2_000, PATIENCE).await?;
+        page.run("document.activeElement.blur();").await?;
+        page.press_keys(&END.to_string()).await?;
+        page.wait_for_row("2000").await?;
+        reveal(1_001).await?;
         page.fill("Filter", "ten").await?;
         page.wait_for_stat("matching", 200, PATIENCE).await?;
         reveal(1_001).await?;
