@@ -106,6 +106,10 @@ fn other_letters_than_ascii_have_small_and_capital_forms_too() {
         ("é", "e\u{301}", false),
         // The sign of the kelvin is a K.
         ("\u{212a}ELVIN", "kelvin", true),
+        ("5 Ω", "5 \u{2126}", true),
+        ("1 å", "1 \u{212b}", true),
+        ("straße", "STRASSE, straße", true),
+        ("straße", "strase", false),
     ] {
         check(line, "t", payload, expected);
     }

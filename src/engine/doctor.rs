@@ -281,7 +281,7 @@ fn close_code_in_words(code: u16) -> &'static str {
 
 fn in_words(span: Duration) -> String {
     if span < Duration::from_secs(1) {
-        format!("{} ms", span.as_millis())
+        format!("{} ms", span.subsec_millis())
     } else {
         format!("{}.{} s", span.as_secs(), span.subsec_millis() / 100)
     }

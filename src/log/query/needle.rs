@@ -128,7 +128,15 @@ fn find_folded(text: &str, needle: &[char], from: usize) -> Option<Range<usize>>
     })
 }
 
-/// Small letters; the two small sigmas of Greek are one.
-fn fold(char: char) -> impl Iterator<Item = char> {
-    char.to_lowercase().map(|small| if small == 'ς' { 'σ' } else { small })
+/// Capital letters: the crawl's names need their table anyway, the two small
+/// sigmas of Greek are one, and ß is found by "ss" in a text that has other
+/// letters, too. Three letters that are also signs of units have no capital.
+fn fold(char: char) -> std::char::ToUppercase {
+    let letter = match char {
+        '\u{2126}' => 'Ω',
+        '\u{212a}' => 'K',
+        '\u{212b}' => 'Å',
+        other => other,
+    };
+    letter.to_uppercase()
 }
