@@ -78,7 +78,7 @@ pub async fn burst(report: &mut Report) -> Result<()> {
         let most_ms = watched.late_ms.iter().map(|(from, to)| work.ms_between(*from, *to)).fold(0.0, f64::max);
         report.add(
             format!("the most that the page's thread worked in any of the {} longer ones", watched.late_ms.len()),
-            format!("{most_ms:.0} ms; in all the rest of it, others had the processor"),
+            format!("{most_ms:.0} ms on a processor"),
             "under 50 ms",
             most_ms < 50.0,
         );
