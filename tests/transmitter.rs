@@ -36,6 +36,8 @@ struct Rig {
     /// Identifiers that weren't acknowledged.
     owed: Vec<[u8; 2]>,
     is_connected: bool,
+    /// The lines on screen.
+    screen: LinesGlance,
 }
 
 impl Rig {
@@ -49,6 +51,7 @@ impl Rig {
             heard: Vec::new(),
             owed: Vec::new(),
             is_connected: false,
+            screen: LinesGlance { first: 0, count: 10 },
         }
     }
 
@@ -165,9 +168,9 @@ impl Rig {
         self.serve();
     }
 
-    /// What the panels are told, with the first ten lines on screen.
+    /// What the panels are told.
     fn views(&mut self) -> Option<Vec<TransmissionView>> {
-        let script = LinesGlance { first: 0, count: 10 };
+        let script = self.screen;
         self.engine.handle_command(Command::PullPanels(Glance { script, ..Glance::default() }), self.now);
         self.engine.poll_panels()?.transmissions
     }
@@ -219,6 +222,8 @@ fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
         assert_eq!((view.turn, view.line, view.sent, view.done, view.failed), (Turn::Over, 1_000, 1_000, 1_000, 0));
         assert_eq!(view.fates, [Fate::Done; 10]);
         assert_eq!(rig.views(), None, "nothing is told twice");
+        rig.screen = LinesGlance { first: 998, count: 10 };
+        assert_eq!(rig.view().fates, [Fate::Done; 2], "other lines are on screen");
     }
 }
 
