@@ -2,8 +2,9 @@
 //!
 //! `wasm-bindgen` names each function that a program takes from its script after the function and a
 //! hash, and writes these names into both files; hashes can't be compressed, and with the comments of
-//! the script they weighed 9 kB of a first visit. Minifiers of JavaScript don't know the other file, and
-//! Trunk's can't read this script.
+//! the script they weighed 9 kB of a first visit. And it exports the classes of every library, called
+//! or not: Leptos brings three for streams, with all that they need. Minifiers of JavaScript don't know
+//! the other file, and Trunk's can't read this script.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +13,7 @@ use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{ImportSection, Module};
+use walrus::ModuleConfig;
 
 use crate::repo::{Repo, files_below};
 
@@ -58,47 +58,53 @@ pub fn fingerprint(parts: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
-/// A program with short names for what it imports, and its script with the same and without comments.
+/// A program with short names for what it imports and without classes, and its script with the same
+/// and without comments.
 fn shrink(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
-    let mut module = Module::new();
-    let mut shortener = Shortener::default();
-    match shortener.parse_core_module(&mut module, wasmparser::Parser::new(0), wasm) {
-        Ok(()) => {}
-        Err(reencode::Error::ParseError(error)) => bail!("{error}"),
-        Err(error) => bail!("{error}"),
-    }
-    let script = without_comments(script);
-    let (script, met) = with_short_names(&script, &shortener.short_names);
-    for name in shortener.short_names.keys() {
-        if !met.contains(name.as_str()) {
-            bail!("the script has nothing that is named {name}");
+    let mut module = ModuleConfig::new().generate_name_section(false).generate_producers_section(false).parse(wasm)?;
+    let (mut script, classes) = without_classes(script);
+    for class in &classes {
+        let class = class.to_lowercase();
+        let own = [format!("{class}_"), format!("__wbg_{class}_")];
+        let exports = module.exports.iter().filter(|export| own.iter().any(|own| export.name.starts_with(own)));
+        let exports: Vec<_> = exports.map(walrus::Export::id).collect();
+        for export in exports {
+            module.exports.delete(export);
         }
     }
-    Ok((module.finish(), script))
-}
+    walrus::passes::gc::run(&mut module);
 
-#[derive(Default)]
-struct Shortener {
-    short_names: BTreeMap<String, String>,
-}
-
-impl Reencode for Shortener {
-    type Error = std::convert::Infallible;
-
-    fn parse_import_section(
-        &mut self,
-        imports: &mut ImportSection,
-        section: wasmparser::ImportSectionReader<'_>,
-    ) -> Result<(), reencode::Error<Self::Error>> {
-        for import in section.into_imports() {
-            let import = import?;
-            let kind = self.entity_type(import.ty)?;
-            let next = self.short_names.len();
-            let short = self.short_names.entry(import.name.to_owned()).or_insert_with(|| short_name(next));
-            imports.import(import.module, short, kind);
-        }
-        Ok(())
+    let mut short_names = BTreeMap::new();
+    for import in module.imports.iter_mut() {
+        let next = short_names.len();
+        let short = short_names.entry(import.name.clone()).or_insert_with(|| short_name(next));
+        import.name.clone_from(short);
     }
+    script = with_short_names(&script, &short_names)?;
+    if let Some(class) = classes.iter().find(|class| script.contains(&format!("{class}."))) {
+        bail!("the script needs its class {class}");
+    }
+    Ok((module.emit_wasm(), without_comments(&script)))
+}
+
+/// The script without the classes that it exports, and their names.
+fn without_classes(script: &str) -> (String, Vec<String>) {
+    let (mut bare, mut classes) = (String::with_capacity(script.len()), Vec::new());
+    let mut lines = script.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix("export class ").and_then(|rest| rest.strip_suffix(" {")) {
+            classes.push(name.to_owned());
+            lines.by_ref().find(|line| *line == "}");
+        } else if let Some(name) = line.strip_prefix("const ").and_then(|rest| rest.split_once("Finalization = "))
+            && classes.iter().any(|class| class == name.0)
+        {
+            lines.by_ref().find(|line| line.ends_with(';'));
+        } else if !classes.iter().any(|class| line.starts_with(&format!("if (Symbol.dispose) {class}."))) {
+            bare.push_str(line);
+            bare.push('\n');
+        }
+    }
+    (bare, classes)
 }
 
 /// The name with this number; none is a word of JavaScript, since `wasm-bindgen` writes them as keys.
@@ -111,23 +117,36 @@ fn short_name(number: usize) -> String {
     }
 }
 
-/// The script with other names, and which of them it has as the key of a function.
-fn with_short_names<'a>(script: &'a str, short_names: &BTreeMap<String, String>) -> (String, BTreeSet<&'a str>) {
+/// The script with other names for the functions that the program imports, and without those that it
+/// doesn't.
+///
+/// # Errors
+/// When the script lacks one.
+fn with_short_names(script: &str, short_names: &BTreeMap<String, String>) -> Result<String> {
     let mut short = String::with_capacity(script.len());
-    let mut met = BTreeSet::new();
-    for line in script.lines() {
-        let key = line.split_once(':').map(|(key, _)| key);
-        match key.and_then(|key| short_names.get_key_value(key)) {
-            Some((name, short_name)) => {
-                met.insert(&line[..name.len()]);
-                short.push_str(short_name);
-                short.push_str(&line[name.len()..]);
+    let mut missing: BTreeSet<_> = short_names.keys().map(String::as_str).collect();
+    let mut lines = script.lines();
+    while let Some(line) = lines.next() {
+        let function = line.trim_start().split_once(": function(").filter(|(name, _)| name.starts_with("__wb"));
+        match function.map(|(name, rest)| (name, short_names.get(name), rest)) {
+            Some((name, Some(short_name), rest)) => {
+                missing.remove(name);
+                short.push_str(&format!("{short_name}: function({rest}\n"));
             }
-            None => short.push_str(line),
+            Some((_, None, _)) => {
+                let end = format!("{}}},", &line[..line.len() - line.trim_start().len()]);
+                lines.by_ref().find(|line| *line == end);
+            }
+            None => {
+                short.push_str(line);
+                short.push('\n');
+            }
         }
-        short.push('\n');
     }
-    (short, met)
+    if let Some(name) = missing.first() {
+        bail!("the script has nothing that is named {name}");
+    }
+    Ok(short)
 }
 
 /// A script as `wasm-bindgen` writes it, without comments on lines of their own, indentation and empty
@@ -152,48 +171,95 @@ fn file_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wasm_encoder::{EntityType, TypeSection};
+    use walrus::{FunctionBuilder, Module};
 
     use super::*;
 
-    /// A program that imports functions of these names.
-    fn importing(names: &[&str]) -> Vec<u8> {
-        let mut types = TypeSection::new();
-        types.ty().function([], []);
-        let mut imports = ImportSection::new();
-        for name in names {
-            imports.import("./app_bg.js", name, EntityType::Function(0));
+    const SCRIPT: &str = "\
+export class Stream {
+    pull() {
+        wasm.stream_pull(this.__wbg_ptr);
+    }
+}
+if (Symbol.dispose) Stream.prototype[Symbol.dispose] = Stream.prototype.free;
+
+function __wbg_get_imports() {
+    const import0 = {
+        __wbg_now_0123456789abcdef: function() {
+            return 1;
+        },
+        // Cast intrinsic
+        __wbg_now_fedcba9876543210: function(arg0) {
+            return 2;
+        },
+    };
+}
+const StreamFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_stream_free(ptr, 1));
+";
+
+    /// A program that imports functions of these names and exports each under the name beside it.
+    fn program(functions: &[(&str, &str)]) -> Vec<u8> {
+        let mut module = Module::with_config(ModuleConfig::new());
+        let kind = module.types.add(&[], &[]);
+        for (imported, exported) in functions {
+            let (import, _) = module.add_import_func("./app_bg.js", imported, kind);
+            let mut function = FunctionBuilder::new(&mut module.types, &[], &[]);
+            function.func_body().call(import);
+            let function = function.finish(vec![], &mut module.funcs);
+            module.exports.add(exported, function);
         }
-        let mut module = Module::new();
-        module.section(&types).section(&imports);
-        module.finish()
+        module.emit_wasm()
+    }
+
+    /// What a program imports and what it exports.
+    fn names(wasm: &[u8]) -> (Vec<String>, Vec<String>) {
+        let module = Module::from_buffer(wasm).expect("a program");
+        (
+            module.imports.iter().map(|import| import.name.clone()).collect(),
+            module.exports.iter().map(|export| export.name.clone()).collect(),
+        )
     }
 
     #[test]
     fn program_and_script_agree_on_shorter_names() {
-        let wasm = importing(&["__wbg_now_0123456789abcdef", "__wbg_now_fedcba9876543210"]);
-        let script = "function imports() {\n    return {\n        __wbg_now_0123456789abcdef: function() {\n            \
-                      return 1;\n        },\n        // Cast intrinsic\n        __wbg_now_fedcba9876543210: function() \
-                      {\n            return 2;\n        },\n    };\n}\n";
-        let (wasm, script) = shrink(&wasm, script).expect("they fit together");
-        assert_eq!(wasm, importing(&["a", "b"]));
+        let wasm = program(&[("__wbg_now_0123456789abcdef", "first"), ("__wbg_now_fedcba9876543210", "second")]);
+        let (wasm, script) = shrink(&wasm, SCRIPT).expect("they fit together");
+        assert_eq!(names(&wasm), (vec!["a".to_owned(), "b".to_owned()], vec!["first".to_owned(), "second".to_owned()]));
         assert_eq!(
             script,
-            "function imports() {\nreturn {\na: function() {\nreturn 1;\n},\nb: function() {\nreturn 2;\n},\n};\n}\n"
+            "function __wbg_get_imports() {\nconst import0 = {\na: function() {\nreturn 1;\n},\nb: function(arg0) \
+             {\nreturn 2;\n},\n};\n}\n"
         );
     }
 
     #[test]
+    fn classes_go_with_all_that_only_they_need() {
+        let wasm = program(&[("__wbg_now_0123456789abcdef", "kept"), ("__wbg_now_fedcba9876543210", "stream_pull")]);
+        let (wasm, script) = shrink(&wasm, SCRIPT).expect("they fit together");
+        assert_eq!(names(&wasm), (vec!["a".to_owned()], vec!["kept".to_owned()]));
+        assert!(!script.contains("return 2;") && script.contains("return 1;"), "{script}");
+        let needed = SCRIPT.replace("return 1;", "return Stream.wrap(1);");
+        let error = shrink(&wasm_of_now(), &needed).expect_err("it makes one");
+        assert!(error.to_string().contains("class Stream"), "{error}");
+    }
+
+    fn wasm_of_now() -> Vec<u8> {
+        program(&[("__wbg_now_0123456789abcdef", "kept")])
+    }
+
+    #[test]
     fn a_script_of_another_program_is_refused() {
-        let wasm = importing(&["__wbg_now_0123456789abcdef"]);
-        let error = shrink(&wasm, "const other = {};\n").expect_err("they don't fit together");
+        let error = shrink(&wasm_of_now(), "const other = {};\n").expect_err("they don't fit together");
         assert!(error.to_string().contains("__wbg_now_0123456789abcdef"), "{error}");
         assert!(shrink(b"\0asm nonsense", "").is_err());
     }
 
     #[test]
     fn comments_go_and_code_stays() {
-        let script = "/**\n * @returns {number}\n */\nget size() {\n    // why\n\n    return 1 / 2; // stays\n}\n/* short */\nx();\n";
+        let script = "/**\n * @returns {number}\n */\nget size() {\n    // why\n\n    return 1 / 2; // stays\n}\n/* short \
+                      */\nx();\n";
         assert_eq!(without_comments(script), "get size() {\nreturn 1 / 2; // stays\n}\nx();\n");
     }
 
