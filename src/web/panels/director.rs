@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
 use super::fields::{Choice, Form, TextBox, Tick, anew};
-use super::{Panels, close, head};
+use super::{Panels, close, close_if_covering, head};
 use crate::crawl::opening::{LOGO, Opening, SPEED_NAMES};
 use crate::web::hail;
 
@@ -18,9 +18,6 @@ enum Part {
     Title,
     Intro,
 }
-
-/// Where the panel covers the page, in CSS.
-const NARROW: &str = "(max-width: 48rem)";
 
 #[component]
 pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
@@ -42,10 +39,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
         choose(chosen);
     };
     let play = move || {
-        // Nobody would see it.
-        if window().match_media(NARROW).ok().flatten().is_some_and(|query| query.matches()) {
-            close(panels.director);
-        }
+        close_if_covering(panels.director);
         hail::call(hail::PAGE, &hail::PLAY.into());
     };
     let on_key = move |event: KeyboardEvent| {

@@ -12,7 +12,7 @@ use web_sys::{Element, Event, KeyboardEvent};
 
 use super::copy::Copier;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, close};
+use super::{Panels, close, close_if_covering};
 use crate::console::{grouped, size};
 use crate::engine::command::MessageGlance;
 use crate::engine::update::{Found, MessagePart};
@@ -298,9 +298,9 @@ fn MessageView(
     let shown = {
         let kept = Arc::clone(&kept);
         move || {
-            let (copier, payload) = (panels.copier, Arc::clone(&kept.payload));
+            let (copier, dialog, payload) = (panels.copier, panels.inspector.dialog, Arc::clone(&kept.payload));
             if view.get() != View::Packet {
-                return view! { <PayloadView view=view.get() kept=Arc::clone(&kept) copier /> }.into_any();
+                return view! { <PayloadView view=view.get() kept=Arc::clone(&kept) copier dialog /> }.into_any();
             }
             // What is spoken now; the log doesn't keep what was spoken then.
             let version = panels.standing.with_untracked(|standing| standing.version).unwrap_or(Version::V5);
@@ -308,7 +308,7 @@ fn MessageView(
             view! {
                 <PacketView packet />
                 <footer class="panel-foot" role="none">
-                    <CopyButtons copier kept=Arc::clone(&kept) />
+                    <CopyButtons copier kept=Arc::clone(&kept) dialog />
                 </footer>
             }
             .into_any()
@@ -326,7 +326,7 @@ fn MessageView(
 /// Copies of the message as a whole, and of the commands for it; and the way to
 /// its line.
 #[component]
-fn CopyButtons(copier: Copier, kept: Arc<Kept>) -> impl IntoView {
+fn CopyButtons(copier: Copier, kept: Arc<Kept>, dialog: NodeRef<html::Dialog>) -> impl IntoView {
     let buttons = [
         (Copied::Row, "Copy row", "The message as a line of an export"),
         (Copied::Publish, "Copy mosquitto_pub", "The command that sends this message again"),
@@ -347,7 +347,10 @@ fn CopyButtons(copier: Copier, kept: Arc<Kept>) -> impl IntoView {
             type="button"
             class="button"
             title="The crawl goes to its line, or tells it once more (s in the console)"
-            on:click=move |_| hail::call(hail::PAGE, &show.clone().into())
+            on:click=move |_| {
+                close_if_covering(dialog);
+                hail::call(hail::PAGE, &show.clone().into());
+            }
         >
             "Show in crawl"
         </button>
@@ -548,7 +551,7 @@ impl Laying {
 }
 
 #[component]
-fn PayloadView(view: View, kept: Arc<Kept>, copier: Copier) -> impl IntoView {
+fn PayloadView(view: View, kept: Arc<Kept>, copier: Copier, dialog: NodeRef<html::Dialog>) -> impl IntoView {
     let laying = Laying::new();
     let rows = laying.rows;
     let payload = Arc::clone(&kept.payload);
@@ -578,7 +581,7 @@ fn PayloadView(view: View, kept: Arc<Kept>, copier: Copier) -> impl IntoView {
             <button type="button" class="button" disabled=move || laying.copied_as().is_none() on:click=copy>
                 {move || format!("Copy payload ({})", laying.copied_as().unwrap_or("–"))}
             </button>
-            <CopyButtons copier kept />
+            <CopyButtons copier kept dialog />
         </footer>
     }
 }

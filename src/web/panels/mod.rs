@@ -66,6 +66,9 @@ const REST_MS: u32 = 200;
 /// How long before it asks again where no answer came.
 const STALE_MS: u32 = 500;
 
+/// Where a panel covers the page, in CSS.
+const NARROW: &str = "(max-width: 48rem)";
+
 /// Where words of last resort go.
 const HOST_ID: &str = "panels";
 
@@ -483,6 +486,13 @@ fn is_open(dialog: NodeRef<leptos::html::Dialog>) -> bool {
 fn close(dialog: NodeRef<leptos::html::Dialog>) {
     if let Some(dialog) = dialog.get_untracked() {
         dialog.close();
+    }
+}
+
+/// Closes a dialog where it covers the page, in which something is to be seen now.
+fn close_if_covering(dialog: NodeRef<leptos::html::Dialog>) {
+    if window().match_media(NARROW).ok().flatten().is_some_and(|query| query.matches()) {
+        close(dialog);
     }
 }
 

@@ -218,6 +218,13 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
         page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
         page.press("Show in crawl").await?;
         page.wait_for_line(DIALOGUE[2].1).await?;
+        page.press("Close").await?;
+        // On a phone the panel covers the crawl, and so goes.
+        let size = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": false});
+        page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
+        page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
+        page.press("Show in crawl").await?;
+        page.wait_for("the panel to go", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
 
         // In plain text, too.
         key(page, "t").await?;
