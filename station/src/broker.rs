@@ -48,6 +48,9 @@ const LONGEST_QUEUE: usize = 200_000;
 /// and a 3.1.1 client can't be told, so it is half of all packet identifiers.
 const LARGEST_WINDOW: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
 
+/// What the library takes for a message besides topic and payload, about.
+const BYTES_BESIDES: usize = 256;
+
 /// A session outlives its connection this long, whatever it asks for.
 pub(crate) const LONGEST_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -98,6 +101,7 @@ impl Broker {
             own_user: own_user.clone(),
             farewells: Farewells::default(),
             dropped: Arc::default(),
+            published: Arc::default(),
         };
         let anonymous = hooks.users.is_none();
         hooks.register(&context).await;
@@ -118,7 +122,8 @@ impl Broker {
                 tracing::error!(%error, "the broker ended");
             }
         });
-        let front = Front::new(Doors { tcp: tcp_door, open, diffusion }, hooks.farewells, client_limits);
+        let front =
+            Front::new(Doors { tcp: tcp_door, open, diffusion }, hooks.farewells, client_limits, hooks.published);
         let entrance = Entrance { listener, gate, longest_stall: client_limits.stall_timeout };
         let listening = tokio::spawn(front.clone().listen(entrance, security));
         Ok(Self { tcp, door: tcp_door, front, dropped: hooks.dropped, own_user, task, listening })
@@ -210,6 +215,8 @@ struct Hooks {
     own_user: Option<(String, String)>,
     farewells: Farewells,
     dropped: Arc<AtomicU64>,
+    /// Bytes published so far, by anybody.
+    published: Arc<AtomicU64>,
 }
 
 impl Hooks {
@@ -283,9 +290,12 @@ impl Handler for Hooks {
                 };
                 (false, Some(HookResult::SubscribeAclResult(answer)))
             }
-            Parameter::MessagePublishCheckAcl(session, publish)
-                if is_diffusion(&session.id) && !is_topic_path(&publish.topic) =>
-            {
+            Parameter::MessagePublishCheckAcl(session, publish) => {
+                let bytes = publish.payload.len() + publish.topic.len() + BYTES_BESIDES;
+                self.published.fetch_add(bytes as u64, Ordering::Relaxed);
+                if !is_diffusion(&session.id) || is_topic_path(&publish.topic) {
+                    return (true, so_far);
+                }
                 let words = "a topic path has no empty level".into();
                 let answer = PublishResult::reason_code(PublishAckReason::TopicNameInvalid, Some(words), false);
                 (false, Some(HookResult::PublishAclResult(PublishAclResult(answer))))

@@ -8,18 +8,21 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use mqtt_crawl::mqtt::packet::Version;
 use mqtt_crawl::time::Instant;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{
-    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf,
-    copy_buf, split,
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, Interest, ReadHalf, WriteHalf, copy_buf,
+    split,
 };
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::unconstrained;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +35,7 @@ use crate::held::{Greeting, Head, Held, Received, frame, is_taken, is_unavailabl
 use crate::meter::{Meter, Pace, PacketTooLarge};
 use crate::options::Limits;
 use crate::tls::Security;
+use crate::websocket::{Line, line};
 
 /// Sessions held at once. Each takes two file descriptors of the 1,024 that a process usually may
 /// have; beyond it, the one whose client has been away longest is left to the library.
@@ -51,6 +55,8 @@ pub(crate) const READ_BYTES: usize = 64 * 1024;
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long the broker may take to finish after the client has.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+/// How often to look at that while a client takes nothing.
+const LAG_INTERVAL: Duration = Duration::from_millis(100);
 /// How long connections may take to end once the station is being stopped.
 const LONGEST_STOP: Duration = Duration::from_millis(1_500);
 /// How long to wait for the broker's reason after it closed, and for a client to take it.
@@ -86,6 +92,8 @@ struct Inner {
     doors: Doors,
     farewells: Farewells,
     limits: Limits,
+    /// Bytes published so far, by anybody.
+    published: Arc<AtomicU64>,
     held: Mutex<Table>,
     handshakes: [tokio::sync::Mutex<()>; HANDSHAKES],
     started: tokio::time::Instant,
@@ -145,6 +153,13 @@ struct ToBroker {
     stream: TcpStream,
 }
 
+impl ToBroker {
+    /// Whether nothing has come that wasn't read.
+    fn is_empty(&self) -> bool {
+        unconstrained(self.stream.ready(Interest::READABLE)).now_or_never().is_none()
+    }
+}
+
 /// Why the broker closes a connection, if it says so.
 struct Farewell {
     farewells: Farewells,
@@ -165,11 +180,12 @@ impl Drop for Farewell {
 }
 
 impl Front {
-    pub(crate) fn new(doors: Doors, farewells: Farewells, limits: Limits) -> Self {
+    pub(crate) fn new(doors: Doors, farewells: Farewells, limits: Limits, published: Arc<AtomicU64>) -> Self {
         Self(Arc::new(Inner {
             doors,
             farewells,
             limits,
+            published,
             held: Mutex::default(),
             handshakes: [(); HANDSHAKES].map(|()| tokio::sync::Mutex::default()),
             started: tokio::time::Instant::now(),
@@ -193,8 +209,8 @@ impl Front {
     }
 
     /// A stream to the broker, for somebody who has the client's.
-    pub(crate) fn open(&self, profile: Profile) -> DuplexStream {
-        let (near, far) = tokio::io::duplex(READ_BYTES);
+    pub(crate) fn open(&self, profile: Profile) -> Line {
+        let (near, far) = line(READ_BYTES);
         let carrying = self.clone().carry(Box::new(far), Door::WebSocket(profile));
         self.0.carrying.spawn(carrying.in_current_span());
         near
@@ -328,6 +344,10 @@ impl Front {
         }
     }
 
+    fn lag(&self) -> Lag {
+        Lag::new(Arc::clone(&self.0.published), self.0.limits.max_behind)
+    }
+
     fn note_passing(&self, client_id: &[u8]) -> Passing<'_> {
         *self.table().passing.entry(client_id.to_vec()).or_default() += 1;
         Passing { front: self, client_id: client_id.to_vec() }
@@ -423,13 +443,18 @@ impl Front {
         let ToBroker { mut farewell, stream } = broker;
         let (from_broker, to_broker) = stream.into_split();
         let Parting { mut to_client, how, handshake } =
-            splice(pipe, from_broker, to_broker, handshakes, &self.0.stop).await;
+            splice(pipe, from_broker, to_broker, handshakes, Some(self.lag()), &self.0.stop).await;
         let has_left = !matches!(how, Apart::Closed | Apart::Stopping { .. });
         let reason = if has_left || is_v5 { farewell.reason().await } else { None };
         drop(handshake);
         let reason = match how {
             Apart::Closed => reason,
             Apart::Left => None,
+            // Whatever follows would be taken for the rest of the packet that it is at.
+            Apart::Behind => {
+                log_behind();
+                return Ok(());
+            }
             Apart::Refused(reason) => Some(reason),
             Apart::Stopping { is_whole } => is_whole.then_some(SERVER_SHUTTING_DOWN),
         };
@@ -447,6 +472,8 @@ pub(crate) enum Apart {
     Left,
     /// The client was stopped in the middle, for this reason.
     Refused(u8),
+    /// Too much waits for the client.
+    Behind,
     /// The station is being stopped.
     Stopping {
         /// The last packet has been passed on to its end.
@@ -460,6 +487,7 @@ impl Apart {
             Self::Closed => "the broker closed it",
             Self::Left => "the client left",
             Self::Refused(code) => reason_in_words(*code),
+            Self::Behind => BEHIND,
             Self::Stopping { .. } => "the station is being stopped",
         }
     }
@@ -479,14 +507,14 @@ pub(crate) async fn splice<'a>(
     from_broker: impl AsyncRead + Unpin,
     mut to_broker: impl AsyncWrite + Unpin,
     handshakes: Option<&'a tokio::sync::Mutex<()>>,
+    lag: Option<Lag>,
     stop: &CancellationToken,
 ) -> Parting<'a> {
     let (from_client, mut to_client) = split(pipe);
     let mut handshake = None;
     let how = {
         let mut from_client = BufReader::with_capacity(READ_BYTES, from_client);
-        let mut from_broker = BufReader::with_capacity(READ_BYTES, from_broker);
-        let mut down = std::pin::pin!(copy_buf(&mut from_broker, &mut to_client));
+        let mut down = std::pin::pin!(pour(from_broker, &mut to_client, lag));
         tokio::select! {
             copied = copy_buf(&mut from_client, &mut to_broker) => {
                 let finishing = async {
@@ -499,7 +527,11 @@ pub(crate) async fn splice<'a>(
                 let _ = timeout(LONGEST_DRAIN, finishing).await;
                 copied.err().and_then(|error| refusal(&error)).map_or(Apart::Left, Apart::Refused)
             }
-            ended = &mut down => if ended.is_ok() { Apart::Closed } else { Apart::Left },
+            ended = &mut down => match ended {
+                Ok(()) => Apart::Closed,
+                Err(error) if error.get_ref().is_some_and(|error| error.is::<TooFarBehind>()) => Apart::Behind,
+                Err(_) => Apart::Left,
+            },
             () = stop.cancelled() => {
                 let finishing = async {
                     let _ = to_broker.shutdown().await;
@@ -510,6 +542,95 @@ pub(crate) async fn splice<'a>(
         }
     };
     Parting { to_client, how, handshake }
+}
+
+/// Passes on what the broker sends, to its end.
+async fn pour(
+    mut from_broker: impl AsyncRead + Unpin,
+    to_client: &mut WriteHalf<Pipe>,
+    mut lag: Option<Lag>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        // Tokio lets a task that is busy for long wait, which is not to be taken for an empty socket.
+        let length = match unconstrained(from_broker.read(&mut buffer)).now_or_never() {
+            Some(read) => read?,
+            None => {
+                if let Some(lag) = &mut lag {
+                    lag.caught_up();
+                }
+                from_broker.read(&mut buffer).await?
+            }
+        };
+        if length == 0 {
+            return Ok(());
+        }
+        let writing = async {
+            to_client.write_all(&buffer[..length]).await?;
+            // TLS may keep a part of it.
+            to_client.flush().await
+        };
+        let Some(lag) = &lag else {
+            writing.await?;
+            continue;
+        };
+        lag.bound(writing).await?;
+    }
+}
+
+/// How far a client is behind.
+///
+/// The library holds what comes for a client whose socket is full, without a limit and without a way
+/// to ask how much. But all of it was published after the library's own socket was last empty; so as
+/// long as no more than so much has been published since then, to whomever, it holds no more than
+/// that for all slow clients together, because they share what they are sent.
+pub(crate) struct Lag {
+    published: Arc<AtomicU64>,
+    /// What had been published when the client had all.
+    at: u64,
+    most_bytes: u64,
+}
+
+/// See [`Lag`].
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("too far behind")]
+pub(crate) struct TooFarBehind;
+
+const BEHIND: &str = "too slow: too much waits for it";
+
+impl Lag {
+    fn new(published: Arc<AtomicU64>, most_bytes: u64) -> Self {
+        let at = published.load(Ordering::Relaxed);
+        Self { published, at, most_bytes }
+    }
+
+    fn caught_up(&mut self) {
+        self.at = self.published.load(Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<(), TooFarBehind> {
+        let behind = self.published.load(Ordering::Relaxed) - self.at;
+        if behind > self.most_bytes { Err(TooFarBehind) } else { Ok(()) }
+    }
+
+    /// Writes, unless the client gets too far behind while it does.
+    async fn bound(&self, writing: impl Future<Output = std::io::Result<()>>) -> std::io::Result<()> {
+        let mut writing = std::pin::pin!(writing);
+        loop {
+            tokio::select! {
+                biased;
+                written = &mut writing => {
+                    written?;
+                    return self.check().map_err(std::io::Error::other);
+                }
+                () = tokio::time::sleep(LAG_INTERVAL) => self.check().map_err(std::io::Error::other)?,
+            }
+        }
+    }
+}
+
+fn log_behind() {
+    tracing::warn!(reason = BEHIND, "closed");
 }
 
 /// Who is there. Neither a user name nor a password is said.
@@ -569,13 +690,14 @@ struct ClientEnd {
     writer: WriteHalf<Pipe>,
     /// What it sent before it could be read.
     early: Vec<u8>,
+    is_flushed: bool,
     span: Span,
 }
 
 impl ClientEnd {
     fn new(pipe: Pipe, early: Vec<u8>, span: Span) -> Self {
         let (reader, writer) = split(pipe);
-        Self { reader, writer, early, span }
+        Self { reader, writer, early, is_flushed: true, span }
     }
 }
 
@@ -586,8 +708,10 @@ enum Step {
     ToClient(std::io::Result<usize>),
     FromBroker(std::io::Result<usize>),
     ToBroker(std::io::Result<usize>),
+    Flushed(std::io::Result<()>),
     Timeout,
     Stopping,
+    Look,
 }
 
 impl Running<'_> {
@@ -597,12 +721,22 @@ impl Running<'_> {
         let mut from_broker = vec![0; READ_BYTES];
         let mut is_broken = self.held.handle_broker(first, self.front.now()).is_err();
         let mut was_away = None;
+        let mut lag = self.front.lag();
         while !is_broken && self.held.end().is_none() {
             self.hear_early();
             let away_since = self.held.away_since();
             if away_since != was_away {
                 self.front.note_away(client_id, self.number, away_since);
                 was_away = away_since;
+            }
+            if self.client.is_none() || (self.held.reads_broker() && self.broker.is_empty()) {
+                lag.caught_up();
+            } else if lag.check().is_err() {
+                self.held.detach(self.front.now());
+                if let Some(client) = self.client.take() {
+                    client.span.in_scope(log_behind);
+                }
+                break;
             }
             let step = self.step(&mut from_client, &mut from_broker).await;
             let now = self.front.now();
@@ -619,9 +753,22 @@ impl Running<'_> {
                     break;
                 }
                 Step::FromClient(Err(error)) => self.drop_client(refusal(&error)),
-                Step::FromClient(Ok(0)) | Step::ToClient(Ok(0) | Err(_)) => self.drop_client(None),
+                Step::FromClient(Ok(0)) | Step::ToClient(Ok(0) | Err(_)) | Step::Flushed(Err(_)) => {
+                    self.drop_client(None);
+                }
+                Step::Flushed(Ok(())) => {
+                    if let Some(client) = &mut self.client {
+                        client.is_flushed = true;
+                    }
+                }
+                Step::Look => {}
                 Step::FromClient(Ok(length)) => self.hear_client(&from_client[..length]),
-                Step::ToClient(Ok(length)) => self.held.client_took(length),
+                Step::ToClient(Ok(length)) => {
+                    self.held.client_took(length);
+                    if let Some(client) = &mut self.client {
+                        client.is_flushed = false;
+                    }
+                }
                 Step::FromBroker(Ok(0) | Err(_)) | Step::ToBroker(Ok(0) | Err(_)) => is_broken = true,
                 Step::FromBroker(Ok(length)) => {
                     is_broken = self.held.handle_broker(&from_broker[..length], now).is_err();
@@ -645,9 +792,9 @@ impl Running<'_> {
         let due = self.held.poll_timeout().map(|due| self.front.0.started + due.since(Instant::EPOCH));
         let (reads_client, reads_broker) = (self.held.reads_client(), self.held.reads_broker());
         let (to_client, to_broker) = self.held.transmits();
-        let (client_reader, client_writer) = match &mut self.client {
-            Some(client) => (Some(&mut client.reader), Some(&mut client.writer)),
-            None => (None, None),
+        let (client_reader, client_writer, is_flushed) = match &mut self.client {
+            Some(client) => (Some(&mut client.reader), Some(&mut client.writer), client.is_flushed),
+            None => (None, None, true),
         };
         let (mut broker_reader, mut broker_writer) = self.broker.stream.split();
         let reading = async {
@@ -658,7 +805,9 @@ impl Running<'_> {
         };
         let writing = async {
             match client_writer {
-                Some(writer) => writer.write(to_client).await,
+                // TLS may keep a part of what it took.
+                Some(writer) if to_client.is_empty() => Step::Flushed(writer.flush().await),
+                Some(writer) => Step::ToClient(writer.write(to_client).await),
                 None => std::future::pending().await,
             }
         };
@@ -671,10 +820,11 @@ impl Running<'_> {
         tokio::select! {
             attachment = self.attachments.recv() => Step::Attached(attachment),
             read = reading, if reads_client => Step::FromClient(read),
-            written = writing, if !to_client.is_empty() => Step::ToClient(written),
+            written = writing, if !to_client.is_empty() || !is_flushed => written,
             read = broker_reader.read(from_broker), if reads_broker => Step::FromBroker(read),
             written = broker_writer.write(to_broker), if !to_broker.is_empty() => Step::ToBroker(written),
             () = waiting => Step::Timeout,
+            () = tokio::time::sleep(LAG_INTERVAL), if !reads_broker => Step::Look,
             () = self.front.0.stop.cancelled() => Step::Stopping,
         }
     }

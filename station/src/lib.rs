@@ -15,8 +15,8 @@
 //! With `--upstream` the WebSocket paths lead to a broker somewhere else instead, byte for byte.
 //!
 //! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
-//! can't use it; every queue ends, in length or, where the broker library has no length, in time;
-//! what is dropped is counted and said.
+//! can't use it; every queue ends, in length or, where the broker library has no length, in time and in
+//! what is published meanwhile; what is dropped is counted and said.
 
 mod app;
 mod archive;

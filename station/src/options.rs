@@ -103,6 +103,11 @@ pub struct Limits {
     #[arg(long, value_name = "COUNT")]
     pub max_rate: Option<NonZeroU32>,
 
+    /// Most bytes published, by anybody, while a client hasn't got all of what came before; then it is
+    /// closed as too slow. The broker's memory for slow clients stays below this
+    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_behind)]
+    pub max_behind: u64,
+
     /// Longest that a client may take for each handshake: TLS, the head of an HTTP request, MQTT's CONNECT
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
@@ -122,6 +127,7 @@ impl Default for Limits {
             max_per_address: PER_ADDRESS,
             max_packet: LARGEST_PACKET_BYTES,
             max_rate: None,
+            max_behind: 256 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
         }

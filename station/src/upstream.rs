@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError};
-use tokio::io::{AsyncWriteExt as _, DuplexStream, split};
+use tokio::io::{AsyncWriteExt as _, split};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -23,6 +23,7 @@ use tracing::Instrument as _;
 use crate::front::{READ_BYTES, first_packet, log_connect, splice};
 use crate::gate::Pipe;
 use crate::held::Head;
+use crate::websocket::{Line, line};
 
 /// How long the other broker may take to answer a call.
 const LONGEST_DIAL: Duration = Duration::from_secs(10);
@@ -107,8 +108,8 @@ impl Upstream {
     }
 
     /// A stream to it, for somebody who has the client's.
-    pub(crate) fn open(self: Arc<Self>) -> DuplexStream {
-        let (near, far) = tokio::io::duplex(READ_BYTES);
+    pub(crate) fn open(self: Arc<Self>) -> Line {
+        let (near, far) = line(READ_BYTES);
         tokio::spawn(async move { self.carry(Box::new(far)).await }.in_current_span());
         near
     }
@@ -136,7 +137,7 @@ impl Upstream {
             return;
         }
         let (from_broker, to_broker) = split(broker);
-        let mut parting = splice(client, from_broker, to_broker, None, &self.stop).await;
+        let mut parting = splice(client, from_broker, to_broker, None, None, &self.stop).await;
         tracing::info!(reason = parting.how.in_words(), "ended");
         // Fails only if the client has gone.
         let _ = parting.to_client.shutdown().await;

@@ -5,17 +5,21 @@
 //! wait for each other's reader, so what is held here is one frame up and [`READ_BYTES`] down, and no
 //! more each way between here and [`crate::front`].
 
-use std::pin::pin;
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, split};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, ReadHalf, WriteHalf, split,
+};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::diffusion::{Inspector, Profile, refusal};
 use crate::front::Front;
@@ -46,11 +50,56 @@ pub(crate) enum Beyond {
 }
 
 impl Beyond {
-    fn open(&self, profile: Profile) -> DuplexStream {
+    fn open(&self, profile: Profile) -> Line {
         match self {
             Self::Front(front) => front.open(profile),
             Self::Upstream(upstream) => Arc::clone(upstream).open(),
         }
+    }
+}
+
+/// The near end of a stream to the broker.
+pub(crate) struct Line {
+    stream: DuplexStream,
+    /// Cancelled when the far end is gone, which a stream that isn't read doesn't tell.
+    is_over: CancellationToken,
+}
+
+/// The far end of a stream to the broker.
+pub(crate) struct FarEnd {
+    stream: DuplexStream,
+    _is_over: DropGuard,
+}
+
+/// A stream between a WebSocket and the broker, which holds so much each way.
+pub(crate) fn line(bytes: usize) -> (Line, FarEnd) {
+    let (near, far) = tokio::io::duplex(bytes);
+    let is_over = CancellationToken::new();
+    let guard = is_over.clone().drop_guard();
+    (Line { stream: near, is_over }, FarEnd { stream: far, _is_over: guard })
+}
+
+impl AsyncRead for FarEnd {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for FarEnd {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -94,7 +143,8 @@ pub(crate) async fn carry(
     stop: CancellationToken,
 ) {
     let (mut to_client, mut from_client) = socket.split();
-    let (mut from_broker, mut to_broker) = split(beyond.open(profile));
+    let Line { stream, is_over } = beyond.open(profile);
+    let (mut from_broker, mut to_broker) = split(stream);
     let mut inspector = Inspector::new(profile, limits.max_packet);
     let pace = Pace::new(limits.max_rate, Instant::now());
 
@@ -109,6 +159,7 @@ pub(crate) async fn carry(
                 (ending, is_drained)
             }
             ending = &mut down => (ending, true),
+            () = async { is_over.cancelled().await; sleep(LONGEST_DRAIN).await } => (Ending::BrokerClosed, false),
             () = stop.cancelled() => {
                 // Fails only if the broker has closed already.
                 let _ = to_broker.shutdown().await;
@@ -127,7 +178,7 @@ pub(crate) async fn carry(
     let last_word = last_word.filter(|_| is_drained);
     if let Some(packet) = last_word {
         // A client that doesn't take it has gone, which is what is being dealt with.
-        let _ = to_client.send(Message::Binary(packet)).await;
+        let _ = timeout(LONGEST_FAREWELL, to_client.send(Message::Binary(packet))).await;
     }
     let (code, words) = match ending {
         Ending::ClientLeft | Ending::BrokerClosed => (close_code::NORMAL, ""),
@@ -207,9 +258,7 @@ async fn close(
     words: &'static str,
 ) {
     let frame = CloseFrame { code, reason: words.into() };
-    if to_client.send(Message::Close(Some(frame))).await.is_err() {
-        return;
-    }
+    let Ok(Ok(())) = timeout(LONGEST_FAREWELL, to_client.send(Message::Close(Some(frame)))).await else { return };
     let rest = async { while let Some(Ok(_)) = from_client.next().await {} };
     let _ = timeout(LONGEST_FAREWELL, rest).await;
 }

@@ -70,6 +70,16 @@ impl Client {
         Self::open(station, way).await.taken(version, id).await
     }
 
+    /// The same with a session that outlives its connection, which the station holds.
+    pub async fn held(station: &Station, way: Way, id: &str) -> Self {
+        let mut client = Self::open(station, way).await;
+        let head = [&string("MQTT")[..], &[5, 0, 0, 60, 5, 0x11, 0, 0, 1, 0]].concat();
+        client.send(&packet(0x10, &[&head, &string(id)])).await;
+        let connack = client.packet().await.unwrap();
+        assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
+        client
+    }
+
     /// Connects, and expects to be taken.
     pub async fn taken(mut self, version: Version, id: &str) -> Self {
         self.send(&connect(version, id, None)).await;

@@ -148,6 +148,37 @@ async fn a_slow_reader_is_closed_and_the_others_get_everything() {
     station.stop().await;
 }
 
+/// Some of what a slow reader is sent gets through all the time, so it doesn't stall; but what waits
+/// for it is in memory.
+#[tokio::test]
+async fn who_is_too_slow_is_closed_before_it_costs_memory() {
+    const MESSAGES: u32 = 400;
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let limits = Limits { max_behind: 4_000_000, stall_timeout: HOUR, ..Limits::default() };
+    let station = limited(limits).await;
+    let mut quick = Client::connected(&station, Way::Mqtt, V5, "quick").await;
+    quick.subscribe(V5, "flood", 0).await;
+    let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
+    for (way, is_held) in [(Way::Tcp, false), (Way::Mqtt, false), (Way::Tcp, true), (Way::Mqtt, true)] {
+        let id = format!("slow {way:?} {is_held}");
+        let mut slow = match is_held {
+            true => Client::held(&station, way, &id).await,
+            false => Client::connected(&station, way, V5, &id).await,
+        };
+        slow.subscribe(V5, "flood", 0).await;
+        for number in 0..MESSAGES {
+            let payload = [&number.to_be_bytes()[..], &[b'x'; 60_000]].concat();
+            source.send(&publish(V5, "flood", 0, 0, &payload)).await;
+            assert!(quick.packet().await.unwrap().ends_with(&payload), "{way:?} {number}");
+        }
+        // The two others, and the one that asks.
+        wait_for_connections(&station, 3).await;
+        let received = slow.bytes_until_closed().await;
+        assert!(received < MESSAGES as usize * 60_000, "{id}: {received} bytes came, which is all of them");
+    }
+    station.stop().await;
+}
+
 /// How long they wait is the meter's to say, and tested there with times of the test's own.
 #[tokio::test]
 async fn messages_beyond_the_rate_are_not_lost() {

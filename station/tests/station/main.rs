@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod crowd;
 mod diffusion;
 mod embedded;
 mod held;

@@ -142,10 +142,12 @@ async fn a_malformed_packet_is_answered_with_its_reason() {
 async fn who_says_goodbye_is_closed() {
     let station = station().await;
     for (version, goodbye) in [(V311, &[0xE0, 0][..]), (V5, &[0xE0, 2, 0, 0])] {
-        let mut client = Client::connected(&station, Way::Mqtt, version, "goodbye").await;
-        client.send(goodbye).await;
-        assert_eq!(client.packet().await, None, "{version:?}");
-        assert_eq!(client.close_code, Some(1000));
+        for way in [Way::Mqtt, Way::Tcp] {
+            let mut client = Client::connected(&station, way, version, "goodbye").await;
+            client.send(goodbye).await;
+            assert_eq!(client.packet().await, None, "{way:?} {version:?}");
+            assert_eq!(client.close_code, (way == Way::Mqtt).then_some(1000));
+        }
     }
     station.stop().await;
 }
@@ -168,30 +170,5 @@ async fn retained_messages_wait_for_subscribers() {
     assert!(received.ends_with(b"now"), "{received:02x?}");
     to.send(&[0xC0, 0]).await;
     assert_eq!(to.packet().await.unwrap(), [0xD0, 0], "nothing else was kept");
-    station.stop().await;
-}
-
-#[tokio::test]
-async fn a_station_that_stops_says_goodbye() {
-    let station = station().await;
-    let mut new = Client::connected(&station, Way::Mqtt, V5, "new").await;
-    let mut old = Client::connected(&station, Way::Diffusion, V5, "old").await;
-    station.stop().await;
-    for client in [&mut new, &mut old] {
-        assert_eq!(client.packet().await.unwrap(), [0xE0, 2, 0x8B, 0]);
-        assert_eq!(client.packet().await, None);
-        assert_eq!(client.close_code, Some(1001));
-    }
-}
-
-/// `[MQTT-3.14.4-3]`
-#[tokio::test]
-async fn who_says_goodbye_is_let_go() {
-    let station = station().await;
-    for (way, version) in [(Way::Tcp, V5), (Way::Tcp, V311), (Way::Mqtt, V5), (Way::Mqtt, V311)] {
-        let mut client = Client::connected(&station, way, version, "brief").await;
-        client.send(&[publish(version, "brief", 0, 0, b"bye"), vec![0xE0, 0]].concat()).await;
-        assert_eq!(client.packet().await, None, "{way:?} {version:?}");
-    }
     station.stop().await;
 }

@@ -1,25 +1,14 @@
 //! How a station ends, as those see it who are connected.
 
-use mqtt_crawl_station::Station;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{Client, PATIENCE, Version, Way, packet, string, tcp};
+use super::client::{Client, PATIENCE, Version, Way, tcp};
 use super::station;
 use Version::{V5, V311};
 
 /// DISCONNECT 0x8B, server shutting down.
 const SHUTTING_DOWN: [u8; 4] = [0xE0, 2, 0x8B, 0];
-
-/// CONNECT of a session that outlives its connection, which the station holds.
-async fn held(station: &Station, way: Way) -> Client {
-    let mut client = Client::open(station, way).await;
-    let head = [&string("MQTT")[..], &[5, 0, 0, 60, 5, 0x11, 0, 0, 1, 0]].concat();
-    client.send(&packet(0x10, &[&head, &string(&format!("held {way:?}"))])).await;
-    let connack = client.packet().await.unwrap();
-    assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
-    client
-}
 
 #[tokio::test]
 async fn clients_are_told_that_the_station_stops() {
@@ -30,7 +19,7 @@ async fn clients_are_told_that_the_station_stops() {
         told.push((way, Client::connected(&station, way, V5, &format!("{way:?}")).await));
     }
     for way in [Way::Tcp, Way::Mqtt] {
-        told.push((way, held(&station, way).await));
+        told.push((way, Client::held(&station, way, &format!("held {way:?}")).await));
     }
     let mut untold = Vec::new();
     for way in [Way::Tcp, Way::Mqtt] {
@@ -43,6 +32,7 @@ async fn clients_are_told_that_the_station_stops() {
         for (way, mut client) in told {
             assert_eq!(client.packet().await.as_deref(), Some(&SHUTTING_DOWN[..]), "{way:?}");
             assert_eq!(client.packet().await, None, "{way:?}");
+            assert_eq!(client.close_code, (way != Way::Tcp).then_some(1001));
         }
         for mut client in untold {
             assert_eq!(client.packet().await, None);

@@ -36,8 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const ATTEMPTS: usize = 10_000;
 const HALF_HANDSHAKES: usize = 300;
-/// Each attempt with a connection that is refused, or closed within the time for a handshake.
-const STRANGERS_AT_ONCE: usize = 500;
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -252,7 +250,7 @@ impl Strangers {
         count("oversized packets refused with 0x95", self.oversized_refused, 20);
         count("half handshakes closed", self.halves_closed, HALF_HANDSHAKES);
         count("slow readers closed", self.slow_reader_closed.into(), 1);
-        count("connections tried, and closed by the station", self.attempts_over, ATTEMPTS);
+        count("connections tried at once, and closed by the station", self.attempts_over, ATTEMPTS);
     }
 }
 
@@ -280,15 +278,12 @@ async fn strangers(http: u16, mqtt: u16) -> Result<Strangers> {
         until_closed(port, bytes)
     });
     let halves_closed = join_all(halves).await.into_iter().filter(|closed| *closed).count() as u64;
-    let mut attempts_over = 0;
-    for first in (0..ATTEMPTS).step_by(STRANGERS_AT_ONCE) {
-        // Garbage is refused at once where there is room, and what there is no room for before that.
-        let some = (first..first + STRANGERS_AT_ONCE).map(|number| match number % 2 {
-            0 => until_closed(mqtt, b"\x00garbage"),
-            _ => until_closed(http, b"garbage\r\n\r\n"),
-        });
-        attempts_over += join_all(some).await.into_iter().filter(|closed| *closed).count() as u64;
-    }
+    // Garbage is refused at once where there is room, and what there is no room for before that.
+    let attempts = (0..ATTEMPTS).map(|number| match number % 2 {
+        0 => until_closed(mqtt, b"\x00garbage"),
+        _ => until_closed(http, b"garbage\r\n\r\n"),
+    });
+    let attempts_over = join_all(attempts).await.into_iter().filter(|closed| *closed).count() as u64;
     let slow_reader_closed = timeout(PATIENCE, slow_reader).await.is_ok_and(|ended| matches!(ended, Ok(Ok(()))));
     Ok(Strangers { foreign_refused, oversized_refused, halves_closed, slow_reader_closed, attempts_over })
 }
