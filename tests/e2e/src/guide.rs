@@ -35,7 +35,7 @@ const NOT_FOUND: i32 = 127;
 /// Runs a script as a terminal does: what it started is asked to end when nobody holds the other end of standard input
 /// any more, even where a test was killed.
 const TERMINAL: &str = r#"exec 3<&0
-(read -r _ <&3; kill -TERM -- -$$) >/dev/null 2>&1 &
+(read -r _ <&3 || kill -TERM -- -$$) >/dev/null 2>&1 &
 exec 3<&- bash -e -c "$0" </dev/null"#;
 
 /// The folder of the guides.
