@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::repo::{Repo, files_below};
 
-/// Its name in `dist/`; `src/web/updates.rs` knows it.
+/// Its name in `dist/`; `src/web/offline.rs` knows it.
 const SCRIPT: &str = "service-worker.js";
 
 /// Licences have to be where the fonts are, and nobody reads them on a train.
