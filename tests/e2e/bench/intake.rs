@@ -253,7 +253,7 @@ impl Bench<'_> {
             self.page.open(&link(&self.station.page_url(), &[&keys[..], &opening].concat())).await?;
             return self.page.wait_for_state("connected").await;
         };
-        let packet_bytes = load::packet_bytes(stream.dress())?.to_string();
+        let packet_bytes = (load::packets(stream.dress())?.len() / CYCLE).to_string();
         let query = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("client", name), ("broker", broker), ("topic", TOPIC), ("packet", &packet_bytes)])
             .finish();

@@ -1,10 +1,12 @@
 //! What `cargo xtask bench` runs: the released site in Debian's Chromium, fed by a source that costs next to nothing, and
-//! beside it other clients of MQTT; and the released station with the clients of an event.
+//! beside it other clients of MQTT; the core's busiest parts by themselves; and the released station with the clients of an
+//! event.
 //!
 //! Times say something only beside other times of the same run, and only on a machine that does nothing else; the
 //! report says what was wanted beside what was found, and nothing fails.
 
 mod console;
+mod core;
 mod crawl;
 mod intake;
 mod machine;
@@ -16,7 +18,7 @@ mod work;
 use anyhow::{Result, bail};
 use report::Report;
 
-const MEASUREMENTS: [&str; 6] = ["intake", "million", "steady", "flood", "burst", "station"];
+const MEASUREMENTS: [&str; 7] = ["core", "intake", "million", "steady", "flood", "burst", "station"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -27,6 +29,9 @@ async fn main() -> Result<()> {
     }
     println!("{}", machine::describe()?);
     let mut report = Report::default();
+    if is_chosen("core") {
+        core::beside_mqttbytes(&mut report)?;
+    }
     if is_chosen("intake") {
         intake::beside_peers(&mut report).await?;
     }

@@ -255,14 +255,16 @@ fn put_packet(number: usize, version: Version, dress: Dress, out: &mut Vec<u8>) 
     Ok(codec::encode(&Outgoing::Publish(packet), version, u32::MAX, out)?)
 }
 
-/// Bytes of each PUBLISH that a source, or a broker in its place, sends to a client of 5.0.
+/// A whole [`CYCLE`] of messages for clients of 5.0, packet after packet, all of one length.
 ///
 /// # Errors
-/// None that a run could meet: the packet is always the same.
-pub fn packet_bytes(dress: Dress) -> Result<usize> {
-    let mut packet = Vec::new();
-    put_packet(0, Version::V5, dress, &mut packet)?;
-    Ok(packet.len())
+/// None that a run could meet: the packets are always the same.
+pub fn packets(dress: Dress) -> Result<Vec<u8>> {
+    let mut packets = Vec::new();
+    for number in 0..CYCLE {
+        put_packet(number, Version::V5, dress, &mut packets)?;
+    }
+    Ok(packets)
 }
 
 /// Publishes so many of the messages to a broker on this machine, over TCP, as fast as it takes them; returns once it
@@ -271,10 +273,7 @@ pub fn packet_bytes(dress: Dress) -> Result<usize> {
 /// # Errors
 /// When it refuses, or the connection ends early.
 pub async fn publish_to(mqtt_port: u16, messages: usize) -> Result<()> {
-    let mut cycle = Vec::new();
-    for number in 0..CYCLE {
-        put_packet(number, Version::V5, Dress::Plain, &mut cycle)?;
-    }
+    let cycle = packets(Dress::Plain)?;
     let packet_bytes = cycle.len() / CYCLE;
     let mut stream = TcpStream::connect(("127.0.0.1", mqtt_port)).await?;
     // CONNECT with Clean Start, no Keep Alive, and an identifier of the broker's choice.
