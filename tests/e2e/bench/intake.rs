@@ -32,8 +32,11 @@ const ROUND: Duration = Duration::from_millis(1_500);
 /// How long one may take in the end.
 const TOO_LONG: Duration = Duration::from_secs(180);
 
-/// Messages before a round: what is compiled and allocated once comes before what is measured.
-const WARM_UP: usize = CYCLE;
+/// What comes before: what is compiled and allocated once isn't what is measured.
+const WARM_UP: Duration = Duration::from_millis(400);
+
+/// Messages of it where nobody knows yet how many a client takes.
+const FIRST_WARM_UP: usize = CYCLE / 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Client {
@@ -139,6 +142,8 @@ struct Sample {
     memory_mib: f64,
     /// Processor time of the whole browser, in seconds for a million messages.
     cpu_s_per_million: f64,
+    /// How many of the machine's processors the browser had: page and worker, drawing, all else (the network is in it).
+    cores: [f64; 3],
 }
 
 /// Measures all clients with all streams.
@@ -214,24 +219,27 @@ impl Bench<'_> {
     async fn measure(&mut self, stream: &Stream, client: Client, feed: &Feed) -> Result<Sample> {
         let page = self.page;
         self.open(stream, client, &feed.ws_url()).await?;
+        let rate = self.rates.get(&client);
+        let warm_up = rate.map_or(FIRST_WARM_UP, |rate| messages_in(WARM_UP, *rate));
         let started = Instant::now();
-        feed.send(WARM_UP).await?;
-        page.wait_for_stat("received", WARM_UP as u64, TOO_LONG).await?;
+        feed.send(warm_up).await?;
+        page.wait_for_stat("received", warm_up as u64, TOO_LONG).await?;
+        let rate = rate.copied().unwrap_or_else(|| warm_up as f64 / started.elapsed().as_secs_f64());
         if client == Client::Ours {
             page.wait_for("lines", "lines().length > 0", CRAWL_PATIENCE).await?;
         }
-        let rate = *self.rates.entry(client).or_insert_with(|| WARM_UP as f64 / started.elapsed().as_secs_f64());
-        // Whole frames of any number of packets.
-        let messages = ((rate * ROUND.as_secs_f64()) as usize).div_ceil(64) * 64;
+        let messages = messages_in(ROUND, rate);
 
         let mut devtools = DevTools::connect(page.browser().profile()).await?;
         let processes = Processes::of(&mut devtools).await?;
         page.begin_measuring().await?;
-        let (cpu_before, started) = (processes.time()?, Instant::now());
+        let (cpu_before, started) = (processes.times(), Instant::now());
         feed.send(messages).await?;
-        page.wait_for_stat("received", (WARM_UP + messages) as u64, TOO_LONG).await?;
+        page.wait_for_stat("received", (warm_up + messages) as u64, TOO_LONG).await?;
         let took = started.elapsed();
-        let cpu = processes.time()?.saturating_sub(cpu_before);
+        let cpu_after = processes.times();
+        let cpu_s: [f64; 3] =
+            std::array::from_fn(|kind| cpu_after[kind].saturating_sub(cpu_before[kind]).as_secs_f64());
         let smoothness = page.end_measuring().await?;
         let per_second = messages as f64 / took.as_secs_f64();
         self.rates.insert(client, per_second);
@@ -241,7 +249,8 @@ impl Bench<'_> {
             longest_interval_ms: smoothness.longest_interval_ms,
             long_tasks: smoothness.long_tasks_ms.len(),
             memory_mib: processes.largest_page_mib(),
-            cpu_s_per_million: cpu.as_secs_f64() * 1e6 / messages as f64,
+            cpu_s_per_million: cpu_s.iter().sum::<f64>() * 1e6 / messages as f64,
+            cores: cpu_s.map(|seconds| seconds / took.as_secs_f64()),
         })
     }
 
@@ -297,28 +306,35 @@ impl Feed {
     }
 }
 
+/// Whole frames of any number of packets.
+fn messages_in(time: Duration, per_second: f64) -> usize {
+    ((per_second * time.as_secs_f64()) as usize).div_ceil(64) * 64
+}
+
 /// The browser's processes.
 struct Processes {
-    all: Vec<Usage>,
     pages: Vec<Usage>,
+    drawing: Vec<Usage>,
+    others: Vec<Usage>,
 }
 
 impl Processes {
     async fn of(devtools: &mut DevTools) -> Result<Self> {
-        let (mut all, mut pages) = (Vec::new(), Vec::new());
+        let mut found = Self { pages: Vec::new(), drawing: Vec::new(), others: Vec::new() };
         for (kind, id) in devtools.processes().await? {
-            let usage = Usage::of(Pid::from_raw(id.try_into()?));
-            all.push(usage);
-            if kind == "renderer" {
-                pages.push(usage);
-            }
+            let of_its_kind = match kind.as_str() {
+                "renderer" => &mut found.pages,
+                "GPU" => &mut found.drawing,
+                _ => &mut found.others,
+            };
+            of_its_kind.push(Usage::of(Pid::from_raw(id.try_into()?)));
         }
-        Ok(Self { all, pages })
+        Ok(found)
     }
 
-    /// Processor time of those that are still there: a tab that was closed a moment ago may go meanwhile.
-    fn time(&self) -> Result<Duration> {
-        Ok(self.all.iter().filter_map(|usage| usage.time().ok()).sum())
+    /// Processor time of each kind, of those that are still there: a tab that was closed a moment ago may go meanwhile.
+    fn times(&self) -> [Duration; 3] {
+        [&self.pages, &self.drawing, &self.others].map(|kind| kind.iter().filter_map(|usage| usage.time().ok()).sum())
     }
 
     /// The others are empty tabs.
@@ -347,13 +363,14 @@ fn of_client(samples: &[(Client, Vec<Sample>)], client: Client) -> &[Sample] {
 fn table(stream: &Stream, samples: &[(Client, Vec<Sample>)]) -> String {
     let mut table = format!(
         "### {}\n\n| client | messages a second | of the raw socket | mqtt-crawl takes | frame interval, p99 | longest | \
-         long tasks | memory | processor, a million |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         long tasks | memory | processor, a million | cores: page, drawing, else |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         stream.name(),
     );
     let (raw, ours) = (of_client(samples, Client::Raw), of_client(samples, Client::Ours));
     for (client, samples) in samples {
         table += &format!(
-            "| {} | {:.0} | {:.3} | {:.2} × | {:.1} ms | {:.0} ms | {} | {:.0} MiB | {:.2} s |\n",
+            "| {} | {:.0} | {:.3} | {:.2} × | {:.1} ms | {:.0} ms | {} | {:.0} MiB | {:.2} s | {:.2}, {:.2}, {:.2} |\n",
             client.name(),
             median(samples, |each| each.per_second),
             ratio(samples, raw),
@@ -363,6 +380,9 @@ fn table(stream: &Stream, samples: &[(Client, Vec<Sample>)]) -> String {
             samples.iter().map(|each| each.long_tasks).sum::<usize>(),
             median(samples, |each| each.memory_mib),
             median(samples, |each| each.cpu_s_per_million),
+            median(samples, |each| each.cores[0]),
+            median(samples, |each| each.cores[1]),
+            median(samples, |each| each.cores[2]),
         );
     }
     table
