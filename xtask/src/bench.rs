@@ -20,7 +20,8 @@ pub fn measure(repo: &Repo, only: &[String]) -> Result<()> {
     let peers = tools.peers();
     heading("bench");
     run(Command::new(cargo())
-        .args(["run", "--locked", "--quiet", "--release", "-p", "mqtt-crawl-e2e", "--bin", "mqtt-crawl-bench", "--"])
+        .args(["run", "--locked", "--quiet", "--release", "-p", "mqtt-crawl-e2e", "--features", "mqtt-protocol-core"])
+        .args(["--bin", "mqtt-crawl-bench", "--"])
         .args(only)
         .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
         .env("MQTT_CRAWL_DIST", repo.dist())

@@ -1,5 +1,5 @@
-//! The busiest parts of the core by themselves, built for this machine instead of wasm, and the library mqttbytes beside
-//! its own decoder.
+//! The busiest parts of the core by themselves, built for this machine instead of wasm, and other libraries beside its own
+//! decoder.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -17,8 +17,18 @@ use crate::report::{Report, median_and_p99};
 
 const ROUNDS: usize = 21;
 
+/// Decodes packet after packet in its own way; how long that took.
+type Decoder = fn(&[u8]) -> Result<Duration>;
+
+/// All that are measured beside ours.
+const OTHERS: &[(&str, Decoder)] = &[
+    ("mqttbytes", with_mqttbytes),
+    #[cfg(feature = "mqtt-protocol-core")]
+    ("mqtt-protocol-core", with_mqtt_protocol_core),
+];
+
 /// Measures decoding, appending and filtering, over a cycle of the source's messages.
-pub fn beside_mqttbytes(report: &mut Report) -> Result<()> {
+pub fn beside_others(report: &mut Report) -> Result<()> {
     decoding("a PUBLISH decoded", Dress::Plain, report)?;
     decoding("a PUBLISH with properties decoded", Dress::Properties, report)?;
     keeping(report)
@@ -26,32 +36,69 @@ pub fn beside_mqttbytes(report: &mut Report) -> Result<()> {
 
 fn decoding(what: &str, dress: Dress, report: &mut Report) -> Result<()> {
     let packets = load::packets(dress)?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut ours = Vec::new();
+    let mut theirs = vec![Vec::new(); OTHERS.len()];
     for _ in 0..ROUNDS {
-        let started = Instant::now();
-        each_publish(&packets, |publish| {
-            black_box(publish);
-        })?;
-        ours.push(ns_each(started.elapsed()));
-        // It takes packets out of a buffer; filling that isn't counted.
-        let mut buffer = BytesMut::from(&packets[..]);
-        let started = Instant::now();
-        while !buffer.is_empty() {
-            if let Err(fault) = mqttbytes::v5::read(&mut buffer, usize::MAX).map(black_box) {
-                bail!("mqttbytes: {fault:?}");
-            }
+        ours.push(ns_each(with_ours(&packets)?));
+        for ((_, decode), times) in OTHERS.iter().zip(&mut theirs) {
+            times.push(ns_each(decode(&packets)?));
         }
-        theirs.push(ns_each(started.elapsed()));
     }
-    let ((ours_ns, _), (theirs_ns, _)) = (median_and_p99(&mut ours), median_and_p99(&mut theirs));
-    let times = theirs_ns / ours_ns;
-    report.add(
-        format!("{what}: mqttbytes takes, of our time (not in wasm)"),
-        format!("{times:.1} × ({theirs_ns:.0} and {ours_ns:.0} ns)"),
-        "said",
-        true,
-    );
+    let (ours_ns, _) = median_and_p99(&mut ours);
+    for ((name, _), times) in OTHERS.iter().zip(&mut theirs) {
+        let (theirs_ns, _) = median_and_p99(times);
+        let ratio = theirs_ns / ours_ns;
+        report.add(
+            format!("{what}: {name} takes, of our time (not in wasm)"),
+            format!("{ratio:.1} × ({theirs_ns:.0} and {ours_ns:.0} ns)"),
+            "said",
+            true,
+        );
+    }
     Ok(())
+}
+
+fn with_ours(packets: &[u8]) -> Result<Duration> {
+    let started = Instant::now();
+    each_publish(packets, |publish| {
+        black_box(publish);
+    })?;
+    Ok(started.elapsed())
+}
+
+/// It takes packets out of a buffer; filling that isn't counted.
+fn with_mqttbytes(packets: &[u8]) -> Result<Duration> {
+    let mut buffer = BytesMut::from(packets);
+    let started = Instant::now();
+    while !buffer.is_empty() {
+        if let Err(fault) = mqttbytes::v5::read(&mut buffer, usize::MAX).map(black_box) {
+            bail!("mqttbytes: {fault:?}");
+        }
+    }
+    Ok(started.elapsed())
+}
+
+#[cfg(feature = "mqtt-protocol-core")]
+fn with_mqtt_protocol_core(packets: &[u8]) -> Result<Duration> {
+    use mqtt_protocol_core::mqtt::common::Cursor;
+    use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder, PacketData};
+    use mqtt_protocol_core::mqtt::packet::v5_0::Publish;
+
+    let started = Instant::now();
+    let mut builder = PacketBuilder::new();
+    let mut cursor = Cursor::new(packets);
+    loop {
+        let packet = match builder.feed(&mut cursor) {
+            PacketBuildResult::Complete(packet) => packet,
+            PacketBuildResult::Incomplete => return Ok(started.elapsed()),
+            PacketBuildResult::Error(fault) => bail!("mqtt-protocol-core: {fault:?}"),
+        };
+        let flags = packet.flags();
+        let PacketData::Publish(body) = packet.data else { bail!("mqtt-protocol-core: that is no PUBLISH") };
+        if let Err(fault) = Publish::parse(flags, body).map(black_box) {
+            bail!("mqtt-protocol-core: {fault:?}");
+        }
+    }
 }
 
 fn keeping(report: &mut Report) -> Result<()> {

@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
     println!("{}", machine::describe()?);
     let mut report = Report::default();
     if is_chosen("core") {
-        core::beside_mqttbytes(&mut report)?;
+        core::beside_others(&mut report)?;
     }
     if is_chosen("intake") {
         intake::beside_peers(&mut report).await?;
