@@ -17,11 +17,15 @@ pub fn measure(repo: &Repo, only: &[String]) -> Result<()> {
     let tools = setup::install(repo, Scope::Everything)?;
     dist::build(repo, &tools)?;
     demo::build_programs(repo)?;
+    let peers = tools.peers();
     heading("bench");
     run(Command::new(cargo())
-        .args(["run", "--locked", "--quiet", "--release", "-p", "mqtt-crawl-e2e", "--bin", "mqtt-crawl-bench", "--"])
+        .args(["run", "--locked", "--quiet", "--release", "-p", "mqtt-crawl-e2e", "--features", "mqtt-protocol-core"])
+        .args(["--bin", "mqtt-crawl-bench", "--"])
         .args(only)
         .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
         .env("MQTT_CRAWL_DIST", repo.dist())
+        .env("MQTT_CRAWL_MQTT_JS", peers.mqtt_js)
+        .env("MQTT_CRAWL_PAHO", peers.paho)
         .current_dir(repo.root()))
 }

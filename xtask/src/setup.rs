@@ -32,7 +32,7 @@ pub enum Scope {
 /// The installed tools, as a search path for the programs that use them.
 pub struct Tools {
     path: OsString,
-    axe: PathBuf,
+    folder: PathBuf,
     wheels: PathBuf,
 }
 
@@ -45,14 +45,31 @@ impl Tools {
     }
 
     /// The script of axe-core. It is missing where npm couldn't be had; what needs it says so.
-    pub fn axe(&self) -> &Path {
-        &self.axe
+    pub fn axe(&self) -> PathBuf {
+        AXE.script(&self.folder)
+    }
+
+    /// The other clients of MQTT that the bench measures, fetched when they are first asked for. One that can't be had
+    /// is missing; the bench says so.
+    pub fn peers(&self) -> Peers {
+        for package in [&MQTT_JS, &PAHO_JS] {
+            package.install(&self.folder);
+        }
+        Peers { mqtt_js: MQTT_JS.script(&self.folder), paho: PAHO_JS.script(&self.folder) }
     }
 
     /// The folder of Python's packages that the guides install. What isn't in it they say.
     pub fn wheels(&self) -> &Path {
         &self.wheels
     }
+}
+
+/// The scripts of other clients of MQTT.
+pub struct Peers {
+    /// MQTT.js.
+    pub mqtt_js: PathBuf,
+    /// Eclipse Paho.
+    pub paho: PathBuf,
 }
 
 /// A program from crates.io, pinned.
@@ -125,9 +142,22 @@ const DEBIAN_PACKAGES: [DebianPackage; 11] = [
     DebianPackage { package: "rabbitmq-server", sign: Sign::Program("rabbitmq-server") },
 ];
 
-/// What looks for faults that shut people out, in every view. It is run, and is no part of the
-/// project (its licence is MPL 2.0).
-const AXE_VERSION: &str = "4.11.0";
+/// A script from npm, pinned. It is run, and is no part of the project.
+struct NpmPackage {
+    package: &'static str,
+    version: &'static str,
+    /// Its place in the package.
+    script: &'static str,
+}
+
+/// What looks for faults that shut people out, in every view (MPL 2.0).
+const AXE: NpmPackage = NpmPackage { package: "axe-core", version: "4.11.0", script: "axe.min.js" };
+
+/// What most pages that speak MQTT are made with (MIT).
+const MQTT_JS: NpmPackage = NpmPackage { package: "mqtt", version: "5.16.0", script: "dist/mqtt.min.js" };
+
+/// Eclipse's client for pages; MQTT 3.1.1 (EPL 1.0).
+const PAHO_JS: NpmPackage = NpmPackage { package: "paho-mqtt", version: "1.1.0", script: "paho-mqtt-min.js" };
 
 /// Python's package for the guide of a Python device. Its guide installs it from here, without a network.
 const PAHO_VERSION: &str = "2.2.0";
@@ -152,11 +182,10 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
         installed += count;
         folders.extend(place);
     }
-    let axe = axe_script(&folder);
     let wheels = folder.join(format!("paho-mqtt-{PAHO_VERSION}"));
     if scope == Scope::Everything {
         installed += install_debian_packages()?;
-        installed += install_axe(&folder, &axe);
+        installed += AXE.install(&folder);
         installed += fetch_wheels(&folder, &wheels);
     }
 
@@ -172,7 +201,7 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     }
 
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")?, axe, wheels })
+    Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")?, folder, wheels })
 }
 
 /// `$MQTT_CRAWL_TOOLS`, or a folder in the person's cache.
@@ -189,37 +218,41 @@ fn tools_folder() -> Result<PathBuf> {
     Ok(cache.join("mqtt-crawl").join("tools"))
 }
 
-/// A folder of its own for each version.
-fn axe_folder(tools: &Path) -> PathBuf {
-    tools.join(format!("axe-core-{AXE_VERSION}"))
-}
-
-fn axe_script(tools: &Path) -> PathBuf {
-    axe_folder(tools).join("node_modules").join("axe-core").join("axe.min.js")
-}
-
-/// Without it one test fails, and says why; all others are worth running.
-fn install_axe(tools: &Path, script: &Path) -> u32 {
-    if script.is_file() {
-        return 0;
+impl NpmPackage {
+    /// A folder of its own for each version.
+    fn folder(&self, tools: &Path) -> PathBuf {
+        tools.join(format!("{}-{}", self.package, self.version))
     }
-    println!("setup: fetching axe-core {AXE_VERSION} with npm (seconds)");
-    let folder = axe_folder(tools);
-    let fetched = fs::create_dir_all(&folder).context("creating its folder").and_then(|()| {
-        run(Command::new("npm")
-            .args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
-            .arg(&folder)
-            .arg(format!("axe-core@{AXE_VERSION}")))
-    });
-    match fetched {
-        Ok(()) if script.is_file() => 1,
-        Ok(()) => {
-            eprintln!("setup: npm put axe-core somewhere else than {}", script.display());
-            0
+
+    fn script(&self, tools: &Path) -> PathBuf {
+        self.folder(tools).join("node_modules").join(self.package).join(self.script)
+    }
+
+    /// How many were installed. Without it what needs it fails, and says why; all else is worth running.
+    fn install(&self, tools: &Path) -> u32 {
+        let Self { package, version, .. } = self;
+        let script = self.script(tools);
+        if script.is_file() {
+            return 0;
         }
-        Err(error) => {
-            eprintln!("setup: axe-core can't be had: {error:#}");
-            0
+        println!("setup: fetching {package} {version} with npm (seconds)");
+        let folder = self.folder(tools);
+        let fetched = fs::create_dir_all(&folder).context("creating its folder").and_then(|()| {
+            run(Command::new("npm")
+                .args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+                .arg(&folder)
+                .arg(format!("{package}@{version}")))
+        });
+        match fetched {
+            Ok(()) if script.is_file() => 1,
+            Ok(()) => {
+                eprintln!("setup: npm put {package} somewhere else than {}", script.display());
+                0
+            }
+            Err(error) => {
+                eprintln!("setup: {package} can't be had: {error:#}");
+                0
+            }
         }
     }
 }

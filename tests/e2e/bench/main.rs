@@ -1,19 +1,24 @@
-//! What `cargo xtask bench` runs: the released site in Debian's Chromium, fed by a source that costs next to nothing;
-//! and the released station with the clients of an event.
+//! What `cargo xtask bench` runs: the released site in Debian's Chromium, fed by a source that costs next to nothing, and
+//! beside it other clients of MQTT; the core's busiest parts by themselves; and the released station with the clients of an
+//! event.
 //!
 //! Times say something only beside other times of the same run, and only on a machine that does nothing else; the
 //! report says what was wanted beside what was found, and nothing fails.
 
 mod console;
+mod core;
 mod crawl;
+mod intake;
+mod machine;
 mod report;
 mod station;
+mod usage;
 mod work;
 
 use anyhow::{Result, bail};
 use report::Report;
 
-const MEASUREMENTS: [&str; 5] = ["million", "steady", "flood", "burst", "station"];
+const MEASUREMENTS: [&str; 7] = ["core", "intake", "million", "steady", "flood", "burst", "station"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -22,7 +27,14 @@ async fn main() -> Result<()> {
     if let Some(unknown) = chosen.iter().find(|name| !MEASUREMENTS.contains(&name.as_str())) {
         bail!("there is no measurement {unknown:?}: {}", MEASUREMENTS.join(", "));
     }
+    println!("{}", machine::describe()?);
     let mut report = Report::default();
+    if is_chosen("core") {
+        core::beside_others(&mut report)?;
+    }
+    if is_chosen("intake") {
+        intake::beside_peers(&mut report).await?;
+    }
     if is_chosen("million") {
         console::million(&mut report).await?;
     }

@@ -1,7 +1,6 @@
 //! The released station at an event: a thousand clients that listen to nothing, twenty that listen to everything, and
 //! others that mean it no good.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,7 +8,6 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::{SinkExt, StreamExt};
 use mqtt_crawl_e2e::station::Station;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -20,6 +18,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::report::Report;
+use crate::usage::Usage;
 
 const IDLE_CLIENTS: usize = 1_000;
 const LISTENERS: usize = 20;
@@ -46,7 +45,7 @@ pub async fn event(report: &mut Report) -> Result<()> {
     // Both sides of the machine are at one address here.
     let options = ["--max-connections", "2400", "--max-per-address", "1600", "--log-level", "error"];
     let station = Station::start_with(&options).await?;
-    let process = Usage { process_id: station.pid()? };
+    let process = Usage::of(station.pid()?);
     let rss_at_start = process.memory_mib()?;
 
     let (http, mqtt) = (station.http_port()?, station.mqtt_port()?);
@@ -78,30 +77,6 @@ pub async fn event(report: &mut Report) -> Result<()> {
     let rss = process.memory_mib()?;
     report.add("memory at the end", format!("{rss:.0} MiB"), "below 1,000 MiB", rss < 1_000.0);
     Ok(())
-}
-
-/// What the system says of the station.
-struct Usage {
-    process_id: Pid,
-}
-
-impl Usage {
-    fn memory_mib(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process_id))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
-    }
-
-    /// Processor time so far.
-    fn time(&self) -> Result<Duration> {
-        const TICKS_PER_SECOND: u64 = 100;
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process_id))?;
-        let (_, fields) = stat.rsplit_once(')').context("no name")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks: u64 = fields.get(11..13).context("no times")?.iter().map(|field| field.parse().unwrap_or(0)).sum();
-        Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
-    }
 }
 
 /// Sends messages at a rate to all listeners and sees that each gets all, in order.

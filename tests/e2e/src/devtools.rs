@@ -96,12 +96,21 @@ impl DevTools {
         usage["usedSize"].as_f64().map(|bytes| bytes as u64).with_context(|| format!("no number of bytes: {usage}"))
     }
 
-    /// The processes that run pages, by the machine's numbers.
-    pub async fn page_processes(&mut self) -> Result<Vec<u32>> {
+    /// The browser's processes: what each is for (`browser`, `renderer`, `utility`, `GPU`), and the machine's number.
+    pub async fn processes(&mut self) -> Result<Vec<(String, u32)>> {
         let found = self.ask(None, "SystemInfo.getProcessInfo", json!({})).await?;
         let found = found["processInfo"].as_array().context("no list of processes")?;
-        let pages = found.iter().filter(|process| process["type"] == "renderer");
-        pages.map(|process| Ok(u32::try_from(process["id"].as_u64().context("no number")?)?)).collect()
+        let read = |process: &Value| {
+            let kind = process["type"].as_str().context("no type")?.to_owned();
+            Ok((kind, u32::try_from(process["id"].as_u64().context("no number")?)?))
+        };
+        found.iter().map(read).collect()
+    }
+
+    /// Those that run pages.
+    pub async fn page_processes(&mut self) -> Result<Vec<u32>> {
+        let pages = self.processes().await?.into_iter().filter(|(kind, _)| kind == "renderer");
+        Ok(pages.map(|(_, id)| id).collect())
     }
 
     /// Sends a command, to the browser itself or to a page or worker, and waits for its answer.

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::io::AsyncWriteExt;
+use mqtt_crawl::mqtt::codec;
+use mqtt_crawl::mqtt::packet::{Outgoing, Publish, PublishProperties, QoS, Version};
+use mqtt_crawl::mqtt::publish;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -46,6 +49,16 @@ pub struct Burst {
     pub per_second: Option<u32>,
 }
 
+/// What its messages bear beside topic and payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dress {
+    /// Nothing.
+    Plain,
+    /// Properties that publishers of 5.0 commonly set: payload format, content type, a user property. A client of 3.1.1
+    /// gets none.
+    Properties,
+}
+
 /// A listening source. Stops when dropped.
 pub struct Source {
     port: u16,
@@ -62,12 +75,17 @@ impl Drop for Source {
 impl Source {
     /// Listens on a free port, for one client after the other.
     pub async fn start() -> Result<Self> {
+        Self::start_with(Dress::Plain).await
+    }
+
+    /// The same, with messages of this kind.
+    pub async fn start_with(dress: Dress) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let (bursts, mut wanted) = mpsc::channel(1);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                if let Err(error) = serve(stream, &mut wanted).await {
+                if let Err(error) = serve(stream, dress, &mut wanted).await {
                     println!("a client of the source: {error:#}");
                 }
             }
@@ -93,11 +111,16 @@ impl Source {
     }
 }
 
-async fn serve(stream: TcpStream, wanted: &mut mpsc::Receiver<(Burst, oneshot::Sender<()>)>) -> Result<()> {
+async fn serve(
+    stream: TcpStream,
+    dress: Dress,
+    wanted: &mut mpsc::Receiver<(Burst, oneshot::Sender<()>)>,
+) -> Result<()> {
     stream.set_nodelay(true)?;
     let (mut socket, _, level) = greet(stream).await?;
     let connack: &[u8] = if level == LEVEL_311 { &[0x20, 0x02, 0, 0] } else { &[0x20, 0x03, 0, 0, 0] };
     socket.send(Message::binary(connack.to_vec())).await?;
+    let mut frames: Option<Frames> = None;
     loop {
         tokio::select! {
             message = socket.next() => {
@@ -106,7 +129,12 @@ async fn serve(stream: TcpStream, wanted: &mut mpsc::Receiver<(Burst, oneshot::S
             }
             burst = wanted.recv() => {
                 let Some((burst, done)) = burst else { return Ok(()) };
-                send(&mut socket, burst, level).await?;
+                // Made once for bursts that follow each other: making them takes tens of milliseconds.
+                let frames = match frames.take().filter(|frames| frames.packets_per_frame == burst.packets_per_frame) {
+                    Some(same) => frames.insert(same),
+                    None => frames.insert(Frames::new(burst.packets_per_frame, version(level), dress)?),
+                };
+                send(&mut socket, burst, level, frames).await?;
                 // Whoever asked may have given up.
                 let _ = done.send(());
             }
@@ -125,8 +153,11 @@ async fn answer(socket: &mut WebSocketStream<TcpStream>, message: &Message, leve
     Ok(socket.send(Message::binary(reply)).await?)
 }
 
-async fn send(socket: &mut WebSocketStream<TcpStream>, burst: Burst, level: u8) -> Result<()> {
-    let frames = Frames::new(burst.packets_per_frame, level);
+fn version(level: u8) -> Version {
+    if level == LEVEL_311 { Version::V311 } else { Version::V5 }
+}
+
+async fn send(socket: &mut WebSocketStream<TcpStream>, burst: Burst, level: u8, frames: &Frames) -> Result<()> {
     let frames_in_all = burst.messages / burst.packets_per_frame;
     let at_once = (WRITE_BYTES / frames.frame_bytes).max(1);
     let started = Instant::now();
@@ -159,16 +190,20 @@ async fn send(socket: &mut WebSocketStream<TcpStream>, burst: Burst, level: u8) 
 
 /// A cycle of messages as WebSocket frames, all of one length.
 struct Frames {
+    packets_per_frame: usize,
     bytes: Vec<u8>,
     frame_bytes: usize,
 }
 
 impl Frames {
-    fn new(packets_per_frame: usize, level: u8) -> Self {
+    fn new(packets_per_frame: usize, version: Version, dress: Dress) -> Result<Self> {
         let mut bytes = Vec::new();
+        let mut packets = Vec::new();
         for first in (0..CYCLE).step_by(packets_per_frame) {
-            let packets: Vec<u8> =
-                (first..first + packets_per_frame).flat_map(|number| publish(number, level)).collect();
+            packets.clear();
+            for number in first..first + packets_per_frame {
+                put_packet(number, version, dress, &mut packets)?;
+            }
             // A whole binary message, not masked: those of a server aren't (RFC 6455, 5.2).
             bytes.push(0x82);
             match packets.len() {
@@ -181,7 +216,7 @@ impl Frames {
             bytes.extend_from_slice(&packets);
         }
         let frame_bytes = bytes.len() / (CYCLE / packets_per_frame);
-        Self { bytes, frame_bytes }
+        Ok(Self { packets_per_frame, bytes, frame_bytes })
     }
 
     /// As many of `count` frames from that place on as stand together.
@@ -192,21 +227,72 @@ impl Frames {
     }
 }
 
-/// A whole PUBLISH at QoS 0.
-fn publish(number: usize, level: u8) -> Vec<u8> {
+/// Appends a whole PUBLISH at QoS 0.
+fn put_packet(number: usize, version: Version, dress: Dress, out: &mut Vec<u8>) -> Result<()> {
     let word = if number.is_multiple_of(RARE) { RARE_WORD } else { "haystk" };
     let payload =
         format!(r#"{{"character":"GAUGE","text":"Reading {number:06} of the {word}, as it came from the far field"}}"#);
-    let mut body = Vec::new();
-    body.extend_from_slice(&(TOPIC.len() as u16).to_be_bytes());
-    body.extend_from_slice(TOPIC.as_bytes());
-    if level != LEVEL_311 {
-        body.push(0);
+    let mut properties = Vec::new();
+    if dress == Dress::Properties && version == Version::V5 {
+        let usual = PublishProperties {
+            payload_is_utf8: Some(true),
+            content_type: Some("application/json".to_owned()),
+            user_properties: vec![("source".to_owned(), "gauge 7".to_owned())],
+            ..PublishProperties::default()
+        };
+        publish::encode_properties(&usual, &mut properties)?;
     }
-    body.extend_from_slice(payload.as_bytes());
-    let mut packet = vec![0x30, body.len() as u8];
-    packet.extend_from_slice(&body);
-    packet
+    let packet = Publish {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        retain: false,
+        topic: TOPIC,
+        packet_id: None,
+        topic_alias: None,
+        properties: &properties,
+        payload: payload.as_bytes(),
+    };
+    Ok(codec::encode(&Outgoing::Publish(packet), version, u32::MAX, out)?)
+}
+
+/// A whole [`CYCLE`] of messages for clients of 5.0, packet after packet, all of one length.
+///
+/// # Errors
+/// None that a run could meet: the packets are always the same.
+pub fn packets(dress: Dress) -> Result<Vec<u8>> {
+    let mut packets = Vec::new();
+    for number in 0..CYCLE {
+        put_packet(number, Version::V5, dress, &mut packets)?;
+    }
+    Ok(packets)
+}
+
+/// Publishes so many of the messages to a broker on this machine, over TCP, as fast as it takes them; returns once it
+/// has read them all.
+///
+/// # Errors
+/// When it refuses, or the connection ends early.
+pub async fn publish_to(mqtt_port: u16, messages: usize) -> Result<()> {
+    let cycle = packets(Dress::Plain)?;
+    let packet_bytes = cycle.len() / CYCLE;
+    let mut stream = TcpStream::connect(("127.0.0.1", mqtt_port)).await?;
+    // CONNECT with Clean Start, no Keep Alive, and an identifier of the broker's choice.
+    stream.write_all(b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\0\0").await?;
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).await?;
+    let mut connack = vec![0; head[1].into()];
+    stream.read_exact(&mut connack).await?;
+    ensure!(head[0] == 0x20 && connack.get(1) == Some(&0), "the broker answers {head:02x?} {connack:02x?}");
+    let mut left = messages;
+    while left > 0 {
+        let now = left.min(CYCLE);
+        stream.write_all(&cycle[..now * packet_bytes]).await?;
+        left -= now;
+    }
+    // DISCONNECT; the broker closes when it comes to it.
+    stream.write_all(&[0xE0, 0]).await?;
+    stream.read_to_end(&mut Vec::new()).await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -214,20 +300,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_message_has_its_size_and_every_frame_the_same() {
-        for level in [LEVEL_311, 5] {
-            let head = 2 + 2 + TOPIC.len() + usize::from(level == 5);
+    fn every_message_has_its_size_and_every_frame_the_same() -> Result<()> {
+        // PFI 2, content type 3 + 16, user property 5 + 6 + 7.
+        let check = |version, dress, property_bytes: usize| -> Result<()> {
+            let head = 2 + 2 + TOPIC.len() + property_bytes;
+            let head = head + usize::from(head - 2 + PAYLOAD_BYTES > 127);
             for number in [0, 1, RARE, CYCLE - 1] {
-                let packet = publish(number, level);
+                let mut packet = Vec::new();
+                put_packet(number, version, dress, &mut packet)?;
                 assert_eq!(packet.len(), head + PAYLOAD_BYTES);
-                assert_eq!(usize::from(packet[1]), packet.len() - 2);
+                assert_eq!(codec::frame(&packet, &codec::Limits::default())?, Some(packet.len()));
                 assert!(packet.ends_with(b"\"}"), "{}", String::from_utf8_lossy(&packet));
             }
             for packets_per_frame in [1, 16, 64] {
-                let frames = Frames::new(packets_per_frame, level);
+                let frames = Frames::new(packets_per_frame, version, dress)?;
                 assert_eq!(frames.bytes.len() % frames.frame_bytes, 0);
                 assert_eq!(frames.from(CYCLE / packets_per_frame - 1, 5).len(), frames.frame_bytes);
             }
-        }
+            Ok(())
+        };
+        check(Version::V311, Dress::Plain, 0)?;
+        check(Version::V311, Dress::Properties, 0)?;
+        check(Version::V5, Dress::Plain, 1)?;
+        check(Version::V5, Dress::Properties, 1 + 2 + 19 + 18)
     }
 }

@@ -1,0 +1,157 @@
+//! The busiest parts of the core by themselves, built for this machine instead of wasm, and other libraries beside its own
+//! decoder.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use bytes::BytesMut;
+use mqtt_crawl::log::query::{LocalTime, Matches, Query};
+use mqtt_crawl::log::{Arrival, MessageLog};
+use mqtt_crawl::mqtt::codec::{self, Limits};
+use mqtt_crawl::mqtt::packet::{Incoming, Publish, Version};
+use mqtt_crawl::time;
+use mqtt_crawl_e2e::load::{self, CYCLE, Dress, RARE, RARE_WORD};
+
+use crate::report::{Report, median_and_p99};
+
+const ROUNDS: usize = 21;
+
+/// Decodes packet after packet in its own way; how long that took.
+type Decoder = fn(&[u8]) -> Result<Duration>;
+
+/// All that are measured beside ours.
+const OTHERS: &[(&str, Decoder)] = &[
+    ("mqttbytes", with_mqttbytes),
+    #[cfg(feature = "mqtt-protocol-core")]
+    ("mqtt-protocol-core", with_mqtt_protocol_core),
+];
+
+/// Measures decoding, appending and filtering, over a cycle of the source's messages.
+pub fn beside_others(report: &mut Report) -> Result<()> {
+    decoding("a PUBLISH decoded", Dress::Plain, report)?;
+    decoding("a PUBLISH with properties decoded", Dress::Properties, report)?;
+    keeping(report)
+}
+
+fn decoding(what: &str, dress: Dress, report: &mut Report) -> Result<()> {
+    let packets = load::packets(dress)?;
+    let mut ours = Vec::new();
+    let mut theirs = vec![Vec::new(); OTHERS.len()];
+    for _ in 0..ROUNDS {
+        ours.push(ns_each(with_ours(&packets)?));
+        for ((_, decode), times) in OTHERS.iter().zip(&mut theirs) {
+            times.push(ns_each(decode(&packets)?));
+        }
+    }
+    let (ours_ns, _) = median_and_p99(&mut ours);
+    for ((name, _), times) in OTHERS.iter().zip(&mut theirs) {
+        let (theirs_ns, _) = median_and_p99(times);
+        let ratio = theirs_ns / ours_ns;
+        report.add(
+            format!("{what}: {name} takes, of our time (not in wasm)"),
+            format!("{ratio:.1} × ({theirs_ns:.0} and {ours_ns:.0} ns)"),
+            "said",
+            true,
+        );
+    }
+    Ok(())
+}
+
+fn with_ours(packets: &[u8]) -> Result<Duration> {
+    let started = Instant::now();
+    each_publish(packets, |publish| {
+        black_box(publish);
+    })?;
+    Ok(started.elapsed())
+}
+
+/// It takes packets out of a buffer; filling that isn't counted.
+fn with_mqttbytes(packets: &[u8]) -> Result<Duration> {
+    let mut buffer = BytesMut::from(packets);
+    let started = Instant::now();
+    while !buffer.is_empty() {
+        if let Err(fault) = mqttbytes::v5::read(&mut buffer, usize::MAX).map(black_box) {
+            bail!("mqttbytes: {fault:?}");
+        }
+    }
+    Ok(started.elapsed())
+}
+
+#[cfg(feature = "mqtt-protocol-core")]
+fn with_mqtt_protocol_core(packets: &[u8]) -> Result<Duration> {
+    use mqtt_protocol_core::mqtt::common::Cursor;
+    use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder, PacketData};
+    use mqtt_protocol_core::mqtt::packet::v5_0::Publish;
+
+    let started = Instant::now();
+    let mut builder = PacketBuilder::new();
+    let mut cursor = Cursor::new(packets);
+    loop {
+        let packet = match builder.feed(&mut cursor) {
+            PacketBuildResult::Complete(packet) => packet,
+            PacketBuildResult::Incomplete => return Ok(started.elapsed()),
+            PacketBuildResult::Error(fault) => bail!("mqtt-protocol-core: {fault:?}"),
+        };
+        let flags = packet.flags();
+        let PacketData::Publish(body) = packet.data else { bail!("mqtt-protocol-core: that is no PUBLISH") };
+        if let Err(fault) = Publish::parse(flags, body).map(black_box) {
+            bail!("mqtt-protocol-core: {fault:?}");
+        }
+    }
+}
+
+fn keeping(report: &mut Report) -> Result<()> {
+    let packets = load::packets(Dress::Plain)?;
+    let query = |line| Query::parse(line, LocalTime::default());
+    let (mut appended, mut scanned) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let mut log = MessageLog::default();
+        let started = Instant::now();
+        each_publish(&packets, |publish| {
+            log.append(&Arrival {
+                time: time::Instant::EPOCH,
+                topic: publish.topic,
+                qos: publish.qos,
+                retain: publish.retain,
+                dup: publish.dup,
+                properties: publish.properties,
+                payload: publish.payload,
+            });
+        })?;
+        appended.push(ns_each(started.elapsed()));
+        let mut matches = Matches::new(query(RARE_WORD)?);
+        let started = Instant::now();
+        while matches.advance(&log, CYCLE) {}
+        scanned.push(ns_each(started.elapsed()));
+        if matches.len() != (CYCLE / RARE) as u64 {
+            bail!("{} matches", matches.len());
+        }
+    }
+    let mut add = |what: &str, times_ns: &mut [f64]| {
+        let (median_ns, _) = median_and_p99(times_ns);
+        report.add(format!("{what} (not in wasm)"), format!("{median_ns:.0} ns"), "said", true);
+    };
+    add("a message decoded and appended to the log", &mut appended);
+    add("a message looked at for a word by the filter", &mut scanned);
+    Ok(())
+}
+
+/// Decodes packet after packet, as the session does.
+fn each_publish<'a>(mut packets: &'a [u8], mut take: impl FnMut(&Publish<'a>)) -> Result<()> {
+    let limits = Limits::default();
+    while let Some(length) = codec::frame(packets, &limits)? {
+        let (packet, rest) = packets.split_at(length);
+        let Incoming::Publish(publish) = codec::decode(packet, Version::V5, &limits)? else {
+            bail!("that is no PUBLISH: {packet:02x?}");
+        };
+        take(&publish);
+        packets = rest;
+    }
+    Ok(())
+}
+
+/// Nanoseconds for each message of a cycle.
+fn ns_each(took: Duration) -> f64 {
+    took.as_secs_f64() * 1e9 / CYCLE as f64
+}
