@@ -36,6 +36,7 @@
 
 pub mod allowed;
 pub mod broker_url;
+mod bytes;
 pub mod compose;
 pub mod console;
 pub mod crawl;

@@ -123,12 +123,16 @@ impl Trace {
             // A password, and data of an authentication, are nobody's business.
             1 => &[][..],
             15 => body(packet).get(..1).unwrap_or_default(),
+            3 if first & 0b0110 == 0 => &[],
             3 => packet_id_of(packet).unwrap_or_default(),
             _ => body(packet),
         };
         let excerpt_bytes = excerpt_of.len().min(EXCERPT_BYTES);
         let mut excerpt = [0; EXCERPT_BYTES];
-        excerpt[..excerpt_bytes].copy_from_slice(&excerpt_of[..excerpt_bytes]);
+        // Of most messages there is none.
+        if excerpt_bytes > 0 {
+            excerpt[..excerpt_bytes].copy_from_slice(&excerpt_of[..excerpt_bytes]);
+        }
         self.records.push_back(Record {
             time: now,
             seq: 0,
@@ -162,9 +166,6 @@ fn body(packet: &[u8]) -> &[u8] {
 
 /// The bytes of a PUBLISH's packet identifier, which stand after its topic.
 fn packet_id_of(packet: &[u8]) -> Option<&[u8]> {
-    if packet.first()? & 0b0110 == 0 {
-        return None;
-    }
     let (length, rest) = body(packet).split_first_chunk()?;
     rest.get(usize::from(u16::from_be_bytes(*length))..)?.get(..2)
 }

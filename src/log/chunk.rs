@@ -7,6 +7,7 @@
 //! ```
 
 use super::{Arrival, Message};
+use crate::bytes;
 use crate::mqtt::packet::QoS;
 use crate::time::Instant;
 
@@ -46,10 +47,12 @@ impl Chunk {
         Self::bytes_for_known_topic(arrival) + TOPIC_LENGTH_BYTES + arrival.topic.len()
     }
 
+    #[inline(always)]
     fn bytes_for_known_topic(arrival: &Arrival<'_>) -> usize {
         RECORD_BYTES + arrival.properties.len() + arrival.payload.len()
     }
 
+    #[inline(always)]
     pub(super) fn messages(&self) -> usize {
         self.messages - self.gone
     }
@@ -77,11 +80,13 @@ impl Chunk {
         self.buffer.len()
     }
 
+    #[inline(always)]
     fn free_bytes(&self) -> usize {
         self.buffer.len() - self.body_end - self.messages * RECORD_BYTES
     }
 
     /// Whether the message fits; `topic_at` is its topic's place if it has one.
+    #[inline(always)]
     pub(super) fn fits(&self, arrival: &Arrival<'_>, topic_at: Option<u32>) -> bool {
         let wanted = match topic_at {
             Some(_) => Self::bytes_for_known_topic(arrival),
@@ -91,6 +96,7 @@ impl Chunk {
     }
 
     /// The topic kept at `at`.
+    #[inline(always)]
     pub(super) fn topic_bytes(&self, at: u32) -> &[u8] {
         let at = at as usize;
         let length = read_u32(&self.buffer, at) as usize;
@@ -99,15 +105,16 @@ impl Chunk {
     }
 
     /// Adds a message that [`Chunk::fits`] and gives the place of its topic.
+    #[inline(always)]
     pub(super) fn push(&mut self, arrival: &Arrival<'_>, topic_at: Option<u32>) -> u32 {
-        let topic_at = topic_at.unwrap_or_else(|| {
-            let at = self.body_end as u32;
-            self.put(&(arrival.topic.len() as u32).to_le_bytes());
-            self.put(arrival.topic.as_bytes());
-            at
-        });
+        let topic_at = match topic_at {
+            Some(at) => at,
+            None => self.put_topic(arrival.topic),
+        };
         let body_at = self.body_end as u32;
-        self.put(arrival.properties);
+        if !arrival.properties.is_empty() {
+            self.put(arrival.properties);
+        }
         self.put(arrival.payload);
 
         let flags = u64::from(arrival.qos as u8) << QOS_SHIFT
@@ -115,12 +122,16 @@ impl Chunk {
             | if arrival.dup { DUP } else { 0 };
         let time_and_flags = ((arrival.time.as_micros() / 1_000) << 8) | flags;
         let at = self.record_at(self.messages);
-        let record = &mut self.buffer[at..at + RECORD_BYTES];
-        record[..8].copy_from_slice(&time_and_flags.to_le_bytes());
-        record[8..12].copy_from_slice(&topic_at.to_le_bytes());
-        record[12..16].copy_from_slice(&body_at.to_le_bytes());
-        record[16..20].copy_from_slice(&(arrival.properties.len() as u32).to_le_bytes());
-        record[20..].copy_from_slice(&(arrival.payload.len() as u32).to_le_bytes());
+        if let Some(record) = self.buffer.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<RECORD_BYTES>) {
+            *record = Record {
+                time_and_flags,
+                topic_at,
+                body_at,
+                properties_bytes: arrival.properties.len() as u32,
+                payload_bytes: arrival.payload.len() as u32,
+            }
+            .to_bytes();
+        }
         self.messages += 1;
         topic_at
     }
@@ -172,20 +183,59 @@ impl Chunk {
         Some(std::mem::replace(&mut self.buffer, exact.into_boxed_slice()))
     }
 
+    #[inline(always)]
     fn record_at(&self, index: usize) -> usize {
         self.buffer.len() - (index + 1) * RECORD_BYTES
     }
 
+    #[inline(never)]
+    fn put_topic(&mut self, topic: &str) -> u32 {
+        let at = self.body_end as u32;
+        self.put(&(topic.len() as u32).to_le_bytes());
+        self.put(topic.as_bytes());
+        at
+    }
+
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        let end = self.body_end + bytes.len();
-        self.buffer[self.body_end..end].copy_from_slice(bytes);
-        self.body_end = end;
+        if let Some(free) = self.buffer.get_mut(self.body_end..) {
+            bytes::copy(bytes, free);
+        }
+        self.body_end += bytes.len();
     }
 }
 
 fn read_u32(buffer: &[u8], at: usize) -> u32 {
     let bytes = buffer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
     u32::from_le_bytes(bytes.unwrap_or_default())
+}
+
+struct Record {
+    time_and_flags: u64,
+    topic_at: u32,
+    body_at: u32,
+    properties_bytes: u32,
+    payload_bytes: u32,
+}
+
+impl Record {
+    #[inline(always)]
+    fn to_bytes(&self) -> [u8; RECORD_BYTES] {
+        let mut bytes = [0; RECORD_BYTES];
+        let words = [
+            self.time_and_flags as u32,
+            (self.time_and_flags >> 32) as u32,
+            self.topic_at,
+            self.body_at,
+            self.properties_bytes,
+            self.payload_bytes,
+        ];
+        let (places, _) = bytes.as_chunks_mut::<4>();
+        for (place, word) in places.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
+        }
+        bytes
+    }
 }
 
 /// Finds the place of a topic in the chunk that is being filled.
@@ -215,19 +265,31 @@ impl TopicTable {
     }
 
     /// The topic's place in `chunk`, if it is known to have one.
+    #[inline(always)]
     pub(super) fn find(&self, chunk: &Chunk, topic: &str) -> Option<u32> {
-        let same = |at: &u32| chunk.topic_bytes(*at) == topic.as_bytes();
+        let same = |at: &u32| bytes::are_same(chunk.topic_bytes(*at), topic.as_bytes());
         if let Some(last) = self.last.filter(same) {
             return Some(last);
         }
+        self.find_other(chunk, topic)
+    }
+
+    #[inline(never)]
+    fn find_other(&self, chunk: &Chunk, topic: &str) -> Option<u32> {
+        let same = |at: &u32| bytes::are_same(chunk.topic_bytes(*at), topic.as_bytes());
         Self::probes(topic).map_while(|slot| self.slots[slot].checked_sub(1)).find(same)
     }
 
     /// Remembers that the last message's topic is at `at`.
+    #[inline(always)]
     pub(super) fn note(&mut self, topic: &str, at: u32) {
-        if self.last == Some(at) {
-            return;
+        if self.last != Some(at) {
+            self.note_other(topic, at);
         }
+    }
+
+    #[inline(never)]
+    fn note_other(&mut self, topic: &str, at: u32) {
         self.last = Some(at);
         let free = Self::probes(topic).find(|&slot| [0, at + 1].contains(&self.slots[slot]));
         if let Some(slot) = free.or_else(|| Self::probes(topic).next()) {

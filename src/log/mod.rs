@@ -281,6 +281,7 @@ impl MessageLog {
 
     /// Sees to it that the last chunk has room for the message, and gives its
     /// topic's place there if it has one.
+    #[inline(always)]
     fn room_for(&mut self, arrival: &Arrival<'_>) -> Option<u32> {
         let messages_max = self.chunk_messages();
         if let Some(chunk) = self.chunks.back_mut() {
@@ -288,13 +289,20 @@ impl MessageLog {
             if (chunk.messages() as u64) < messages_max && chunk.fits(arrival, topic_at) {
                 return topic_at;
             }
+        }
+        self.make_room_for(arrival);
+        None
+    }
+
+    #[inline(never)]
+    fn make_room_for(&mut self, arrival: &Arrival<'_>) {
+        if let Some(chunk) = self.chunks.back_mut() {
             if let Some(buffer) = chunk.trim() {
                 self.memory_bytes -= (buffer.len() - chunk.buffer_bytes()) as u64;
                 self.keep_spare(buffer);
             }
         }
         self.open_chunk(Chunk::bytes_for(arrival));
-        None
     }
 
     /// Opens a chunk for a message of that size. A large one gets its own, of

@@ -67,8 +67,22 @@ impl Default for Limits {
 /// As soon as the bytes that are there can't become a packet: a first byte no
 /// server sends, a length of more than four bytes, or more bytes than the
 /// limit, which is known long before they have arrived.
-#[inline]
+#[inline(always)]
 pub fn frame(input: &[u8], limits: &Limits) -> Result<Option<usize>, Violation> {
+    // Nearly all of what comes, and once a message: a whole PUBLISH shorter than 16 KiB.
+    let packet_bytes = match input {
+        [0x30..=0x3F, low @ ..=0x7F, ..] => 2 + usize::from(*low),
+        [0x30..=0x3F, low, high @ 0x01..=0x7F, ..] => 3 + (usize::from(low & 0x7F) | usize::from(*high) << 7),
+        _ => usize::MAX,
+    };
+    if packet_bytes <= input.len() && packet_bytes <= limits.packet_bytes as usize {
+        return Ok(Some(packet_bytes));
+    }
+    frame_of_any(input, limits)
+}
+
+#[inline(never)]
+fn frame_of_any(input: &[u8], limits: &Limits) -> Result<Option<usize>, Violation> {
     let Some(&first) = input.first() else {
         return Ok(None);
     };
@@ -109,21 +123,42 @@ fn too_large(packet_bytes: usize, limits: &Limits) -> Fault {
 /// Any breach of the standard, with its rule and the packet's first bytes. What
 /// depends on state (is the packet expected, is the alias known) is left to the
 /// session.
-#[inline]
 pub fn decode<'a>(packet: &'a [u8], version: Version, limits: &Limits) -> Result<Incoming<'a>, Violation> {
-    let incoming = match packet.first() {
-        Some(first) if first >> 4 == PacketType::Publish as u8 => {
-            let publish = publish::decode(packet, version)?;
-            check_publish_limits(&publish, limits).map(|()| Incoming::Publish(publish))
-        }
-        _ => decode_other(packet, version, limits),
-    };
-    incoming.map_err(|fault| violation(*fault, packet))
+    if !is_publish(packet) {
+        return decode_other(packet, version, limits);
+    }
+    let publish = publish::decode(packet, version)?;
+    check_publish_limits(&publish, limits).map_err(|fault| violation(*fault, packet))?;
+    Ok(Incoming::Publish(publish))
+}
+
+/// [`decode`] for all but PUBLISH.
+pub(super) fn decode_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incoming<'static>, Violation> {
+    read_other(packet, version, limits).map_err(|fault| violation(*fault, packet))
+}
+
+/// Whether the packet says that it is one.
+#[inline(always)]
+pub(super) fn is_publish(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|first| first >> 4 == PacketType::Publish as u8)
+}
+
+/// [`decode`] for a PUBLISH that comes after others.
+#[inline(always)]
+pub(super) fn decode_publish<'a>(
+    packet: &'a [u8],
+    version: Version,
+    limits: &Limits,
+    known: &'a mut publish::Known,
+) -> Result<Publish<'a>, Violation> {
+    let publish = known.decode(packet, version).map_err(|fault| violation(*fault, packet))?;
+    check_publish_limits(&publish, limits).map_err(|fault| violation(*fault, packet))?;
+    Ok(publish)
 }
 
 /// Counts properties only where there could be too many: each takes two bytes
 /// at least.
-#[inline]
+#[inline(always)]
 fn check_publish_limits(publish: &Publish<'_>, limits: &Limits) -> Result<(), Fault> {
     let section = publish.properties;
     if section.len() > limits.property_bytes {
@@ -195,7 +230,7 @@ fn not_from_a_server(first: u8) -> Fault {
     protocol_error("section 2.1.2", format!("The broker sent {name}, which only clients send."))
 }
 
-fn decode_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incoming<'static>, Fault> {
+fn read_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incoming<'static>, Fault> {
     let (first, body) = split_header(packet)?;
     check_first_byte(first)?;
     let header_bytes = packet.len() - body.rest().len();

@@ -8,11 +8,12 @@
 use std::num::NonZeroU16;
 
 use super::error::{EncodeError, Violation};
-use super::packet::{Publish, PublishProperties, QoS, ReasonCode, Version};
+use super::packet::{PacketId, Publish, PublishProperties, QoS, ReasonCode, Version};
 use super::wire::{
     Fault, Reader, boolean, fault, id, malformed, misplaced, once, protocol_error, put_binary, put_text, put_u16,
-    put_u32, put_user_properties, split_header, violation,
+    put_u32, put_user_properties, split_header, text, violation,
 };
+use crate::bytes;
 
 /// A property of a PUBLISH (section 3.3.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,6 @@ pub enum Property<'a> {
 /// # Errors
 /// Any breach of section 3.3, with its rule and the packet's first bytes. What
 /// depends on state (is the alias known, is it in range) is left to the session.
-#[inline]
 pub fn decode(packet: &[u8], version: Version) -> Result<Publish<'_>, Violation> {
     parse(packet, version).map_err(|fault| violation(*fault, packet))
 }
@@ -103,45 +103,117 @@ fn put_properties(properties: &PublishProperties, out: &mut Vec<u8>) -> Result<(
     put_user_properties(&properties.user_properties, out)
 }
 
-#[inline]
-fn parse(packet: &[u8], version: Version) -> Result<Publish<'_>, Fault> {
-    let (first, mut reader) = split_header(packet)?;
-    if first >> 4 != 3 {
-        return Err(malformed("section 3.3.1", "This packet is no PUBLISH."));
-    }
-    let Some(qos) = QoS::from_u8((first >> 1) & 0b11) else {
-        return Err(malformed("[MQTT-3.3.1-4]", "The broker sent a message with QoS 3, which doesn't exist."));
-    };
-    let dup = first & 0b1000 != 0;
-    if dup && qos == QoS::AtMostOnce {
-        return Err(malformed("[MQTT-3.3.1-2]", "The broker sent a message of QoS 0 that is marked as sent before."));
-    }
-    let topic = topic(&mut reader)?;
-    let packet_id = match qos {
-        QoS::AtMostOnce => None,
-        QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id("[MQTT-2.2.1-4]")?),
-    };
-    let (properties, topic_alias) = match version {
-        Version::V311 => (&[][..], None),
-        Version::V5 => {
-            let section = reader.section()?;
-            (section.rest(), check_properties(section)?.topic_alias)
+/// A PUBLISH taken apart, its topic and its properties not looked at yet.
+struct Parts<'a> {
+    first: u8,
+    qos: QoS,
+    topic: &'a [u8],
+    packet_id: Option<PacketId>,
+    properties: &'a [u8],
+    payload: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    #[inline(always)]
+    fn of(packet: &'a [u8], version: Version) -> Result<Self, Fault> {
+        let (first, mut reader) = split_header(packet)?;
+        if first >> 4 != 3 {
+            return Err(malformed("section 3.3.1", "This packet is no PUBLISH."));
         }
-    };
-    if topic.is_empty() && topic_alias.is_none() {
-        return Err(protocol_error(
-            "[MQTT-4.7.3-1]",
-            "The broker sent a message without a topic and without an alias for one.",
-        ));
+        let Some(qos) = QoS::from_u8((first >> 1) & 0b11) else {
+            return Err(malformed("[MQTT-3.3.1-4]", "The broker sent a message with QoS 3, which doesn't exist."));
+        };
+        if first & 0b1000 != 0 && qos == QoS::AtMostOnce {
+            return Err(malformed(
+                "[MQTT-3.3.1-2]",
+                "The broker sent a message of QoS 0 that is marked as sent before.",
+            ));
+        }
+        let topic = reader.short_binary()?;
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id("[MQTT-2.2.1-4]")?),
+        };
+        let properties = match version {
+            Version::V311 => &[][..],
+            Version::V5 => reader.section()?.rest(),
+        };
+        Ok(Self { first, qos, topic, packet_id, properties, payload: reader.rest() })
     }
-    Ok(Publish { dup, qos, retain: first & 1 != 0, topic, packet_id, topic_alias, properties, payload: reader.rest() })
+
+    #[inline(always)]
+    fn with(self, topic: &'a str, topic_alias: Option<NonZeroU16>) -> Result<Publish<'a>, Fault> {
+        if topic.is_empty() && topic_alias.is_none() {
+            return Err(protocol_error(
+                "[MQTT-4.7.3-1]",
+                "The broker sent a message without a topic and without an alias for one.",
+            ));
+        }
+        let Self { first, qos, packet_id, properties, payload, .. } = self;
+        Ok(Publish {
+            dup: first & 0b1000 != 0,
+            qos,
+            retain: first & 1 != 0,
+            topic,
+            packet_id,
+            topic_alias,
+            properties,
+            payload,
+        })
+    }
+}
+
+fn parse(packet: &[u8], version: Version) -> Result<Publish<'_>, Fault> {
+    let parts = Parts::of(packet, version)?;
+    let topic = topic(parts.topic)?;
+    let checked = check_properties(Reader::new(parts.properties))?;
+    parts.with(topic, checked.topic_alias)
+}
+
+/// The topic and the properties that were checked last. Publishers repeat
+/// themselves, and what is the same byte for byte needs no second look.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    topic: String,
+    properties: Vec<u8>,
+    topic_alias: Option<NonZeroU16>,
+}
+
+impl Known {
+    /// [`decode`] for one message after the other.
+    #[inline(always)]
+    pub(super) fn decode<'a>(&'a mut self, packet: &'a [u8], version: Version) -> Result<Publish<'a>, Fault> {
+        let parts = Parts::of(packet, version)?;
+        if !bytes::are_same(parts.topic, self.topic.as_bytes()) {
+            self.learn_topic(parts.topic)?;
+        }
+        if !bytes::are_same(parts.properties, &self.properties) {
+            self.learn_properties(parts.properties)?;
+        }
+        parts.with(&self.topic, self.topic_alias)
+    }
+
+    #[inline(never)]
+    fn learn_topic(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let topic = topic(bytes)?;
+        self.topic.clear();
+        self.topic.push_str(topic);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn learn_properties(&mut self, section: &[u8]) -> Result<(), Fault> {
+        self.topic_alias = check_properties(Reader::new(section))?.topic_alias;
+        self.properties.clear();
+        self.properties.extend_from_slice(section);
+        Ok(())
+    }
 }
 
 /// A topic name; may be empty, which only the alias can make good.
-#[inline]
-fn topic<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Fault> {
-    let topic = reader.text("a message with a topic")?;
-    if topic.bytes().any(|byte| matches!(byte, b'+' | b'#')) {
+fn topic(bytes: &[u8]) -> Result<&str, Fault> {
+    let topic = text(bytes, "a message with a topic")?;
+    if bytes.iter().any(|byte| matches!(byte, b'+' | b'#')) {
         return Err(wildcard(topic));
     }
     Ok(topic)
@@ -167,7 +239,6 @@ pub(super) struct Checked {
 }
 
 /// Checks a property section of a PUBLISH to its end.
-#[inline]
 pub(super) fn check_properties(mut section: Reader<'_>) -> Result<Checked, Fault> {
     let mut checked = Checked::default();
     let mut seen = 0;

@@ -37,7 +37,7 @@ use super::packet::{
     QoS, ReasonCode, Refusal, SubAck, SubscriptionOptions, UserProperties, Version, Will,
 };
 use super::packet_id::PacketIdSet;
-use super::publish::{self, Property};
+use super::publish::{self, Known, Property};
 use super::reconnect::{self, BackOff, Retry};
 use super::topic::{TopicError, TopicFilter, TopicName};
 use crate::time::Instant;
@@ -390,6 +390,8 @@ pub struct Session {
 
     /// The beginning of a packet whose end hasn't come.
     tail: Vec<u8>,
+    /// Of the message before.
+    known: Known,
     aliases: Vec<Option<String>>,
     /// The aliases we gave to topics on this connection.
     /// Topics that have an alias towards the server: the first has 1.
@@ -440,6 +442,7 @@ impl Session {
             sending: Vec::new(),
             events: VecDeque::new(),
             tail: Vec::new(),
+            known: Known::default(),
             aliases: Vec::new(),
             aliases_out: Vec::new(),
             received: PacketIdSet::default(),
@@ -763,6 +766,13 @@ impl Session {
 
     /// Handles the whole packets at the start of `input`; returns their length.
     fn consume(&mut self, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
+        let mut known = std::mem::take(&mut self.known);
+        let used = self.consume_after(&mut known, input, now, inbox);
+        self.known = known;
+        used
+    }
+
+    fn consume_after(&mut self, known: &mut Known, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
         let mut used = 0;
         while self.is_talking() {
             let rest = &input[used..];
@@ -776,19 +786,26 @@ impl Session {
             };
             used += packet.len();
             inbox.packet(packet, now);
-            match codec::decode(packet, self.version, &self.options.limits) {
-                Ok(decoded) => self.handle_packet(decoded, packet, now, inbox),
-                Err(violation) => self.violated(violation, now),
+            let is_online = matches!(self.phase, Phase::Online { .. });
+            match codec::is_publish(packet) {
+                true if is_online => match codec::decode_publish(packet, self.version, &self.options.limits, known) {
+                    Ok(publish) => self.handle_publish(publish, packet, now, inbox),
+                    Err(violation) => self.violated(violation, now),
+                },
+                true => self.broke_order(packet, now),
+                false => match codec::decode_other(packet, self.version, &self.options.limits) {
+                    Ok(decoded) => self.handle_packet(decoded, packet, now),
+                    Err(violation) => self.violated(violation, now),
+                },
             }
         }
         // The connection ended on the way: what follows is nobody's.
         input.len()
     }
 
-    fn handle_packet(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_packet(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant) {
         let online = matches!(self.phase, Phase::Online { .. });
         match decoded {
-            Incoming::Publish(publish) if online => self.handle_publish(publish, packet, now, inbox),
             Incoming::PubAck(ack) if online => self.finish_publish(&ack, QoS::AtLeastOnce, now),
             Incoming::PubRec(ack) if online => self.handle_pubrec(&ack, now),
             Incoming::PubRel(ack) if online => self.handle_pubrel(&ack, now),
@@ -808,8 +825,12 @@ impl Session {
                 now,
             ),
             Incoming::ConnAck(_) => self.broke("The broker sent a second CONNACK.", "(MQTT 3.2)", packet, now),
-            _ => self.broke("The broker's first packet wasn't a CONNACK.", "[MQTT-3.2.0-1]", packet, now),
+            _ => self.broke_order(packet, now),
         }
+    }
+
+    fn broke_order(&mut self, packet: &[u8], now: Instant) {
+        self.broke("The broker's first packet wasn't a CONNACK.", "[MQTT-3.2.0-1]", packet, now);
     }
 
     fn handle_connack(&mut self, ack: ConnAck, packet: &[u8], now: Instant) {
@@ -908,7 +929,16 @@ impl Session {
         }
     }
 
+    #[inline(always)]
     fn handle_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        if publish.qos == QoS::AtMostOnce && publish.topic_alias.is_none() {
+            return inbox.message(&publish, now);
+        }
+        self.handle_any_publish(publish, packet, now, inbox);
+    }
+
+    #[inline(never)]
+    fn handle_any_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
         let alias = publish.topic_alias.map(|alias| usize::from(alias.get()));
         if let Some(alias) = alias {
             if alias > usize::from(TOPIC_ALIAS_MAXIMUM) {

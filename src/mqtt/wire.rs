@@ -71,21 +71,33 @@ pub(super) fn violation(violation: Violation, packet: &[u8]) -> Violation {
 }
 
 #[cold]
-fn cut_short() -> Fault {
+pub(super) fn cut_short() -> Fault {
     malformed("section 4.13.1", "The broker sent a packet with a field that runs past its end.")
 }
 
 /// Splits a packet into its first byte and the bytes its remaining length
 /// counts, which must be all the others.
-#[inline]
+#[inline(always)]
 pub(super) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), Fault> {
-    let mut reader = Reader::new(packet);
-    let first = reader.u8()?;
+    let [first, rest @ ..] = packet else { return Err(cut_short()) };
+    let mut reader = Reader::new(rest);
     let remaining_bytes = reader.variable_integer()?;
     if reader.rest.len() != remaining_bytes as usize {
         return Err(malformed("section 2.1.4", "The broker sent a packet whose length isn't the one it states."));
     }
-    Ok((first, reader))
+    Ok((*first, reader))
+}
+
+/// UTF-8 text without U+0000. `what` names the field for the person who reads
+/// why the connection was closed: "The broker sent {what} that …".
+pub(super) fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Fault> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(malformed("[MQTT-1.5.4-1]", format!("The broker sent {what} that is not UTF-8 text.")));
+    };
+    if bytes.contains(&0) {
+        return Err(malformed("[MQTT-1.5.4-2]", format!("The broker sent {what} that holds the character U+0000.")));
+    }
+    Ok(text)
 }
 
 /// Reads a packet, or one section of it, from front to back.
@@ -95,27 +107,20 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The bytes not read yet.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
-    }
-
-    #[inline]
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(cut_short)?;
-        self.rest = rest;
-        Ok(taken)
     }
 
     #[inline]
@@ -141,8 +146,20 @@ impl<'a> Reader<'a> {
     }
 
     /// A variable byte integer in its shortest form `[MQTT-1.5.5-1]`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn variable_integer(&mut self) -> Result<u32, Fault> {
+        // Nearly all are shorter than 16 KiB.
+        let (value, rest) = match self.rest {
+            [low @ ..=0x7F, rest @ ..] => (u32::from(*low), rest),
+            [low, high @ 0x01..=0x7F, rest @ ..] => (u32::from(low & 0x7F) | u32::from(*high) << 7, rest),
+            _ => return self.long_variable_integer(),
+        };
+        self.rest = rest;
+        Ok(value)
+    }
+
+    #[cold]
+    fn long_variable_integer(&mut self) -> Result<u32, Fault> {
         let mut value = 0;
         for (at, &byte) in self.rest.iter().take(4).enumerate() {
             value |= u32::from(byte & 0x7F) << (7 * at);
@@ -167,25 +184,23 @@ impl<'a> Reader<'a> {
     /// Binary data: a two-byte length and that many bytes.
     #[inline]
     pub(super) fn binary(&mut self) -> Result<&'a [u8], Fault> {
-        let length = self.u16()?;
-        self.take(usize::from(length))
+        self.short_binary()
     }
 
-    /// UTF-8 text without U+0000. `what` names the field for the person who
-    /// reads why the connection was closed: "The broker sent {what} that …".
+    /// [`Reader::binary`] where a call is felt.
+    #[inline(always)]
+    pub(super) fn short_binary(&mut self) -> Result<&'a [u8], Fault> {
+        let [high, low, rest @ ..] = self.rest else { return Err(cut_short()) };
+        let length = u16::from_be_bytes([*high, *low]);
+        let Some((taken, rest)) = rest.split_at_checked(usize::from(length)) else { return Err(cut_short()) };
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// A two-byte length and a [`text`] of that many bytes.
     #[inline]
     pub(super) fn text(&mut self, what: &str) -> Result<&'a str, Fault> {
-        let bytes = self.binary()?;
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return Err(malformed("[MQTT-1.5.4-1]", format!("The broker sent {what} that is not UTF-8 text.")));
-        };
-        if bytes.contains(&0) {
-            return Err(malformed(
-                "[MQTT-1.5.4-2]",
-                format!("The broker sent {what} that holds the character U+0000."),
-            ));
-        }
-        Ok(text)
+        text(self.binary()?, what)
     }
 
     /// A packet identifier, which is never zero. `rule` says by which statement.
@@ -195,15 +210,16 @@ impl<'a> Reader<'a> {
     }
 
     /// A property section: its length, then that many bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn section(&mut self) -> Result<Self, Fault> {
         let length = self.variable_integer()?;
-        let Ok(bytes) = self.take(length as usize) else {
+        let Some((bytes, rest)) = self.rest.split_at_checked(length as usize) else {
             return Err(malformed(
                 "section 2.2.2.1",
                 "The broker sent a packet whose properties are longer than the packet.",
             ));
         };
+        self.rest = rest;
         Ok(Self::new(bytes))
     }
 }

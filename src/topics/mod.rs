@@ -22,6 +22,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use crate::bytes;
 use crate::engine::command::{LevelGlance, TopicsGlance, TopicsOrder};
 use crate::engine::update::{TopicRow, TopicsView};
 use crate::engine::{preview, visible};
@@ -227,14 +228,28 @@ impl Topics {
         self.records.get(level.record? as usize)
     }
 
+    #[inline(always)]
     fn find_or_add(&mut self, topic: &str) -> Option<u32> {
-        let is_it = |record: &u32| self.records.get(*record as usize).is_some_and(|record| record.topic == topic);
-        if is_it(&self.last) {
+        if self.is_of(self.last, topic) {
             return Some(self.last);
         }
+        self.find_other_or_add(topic)
+    }
+
+    #[inline(always)]
+    fn is_of(&self, record: u32, topic: &str) -> bool {
+        match self.records.get(record as usize) {
+            Some(record) => bytes::are_same(record.topic.as_bytes(), topic.as_bytes()),
+            None => false,
+        }
+    }
+
+    #[inline(never)]
+    fn find_other_or_add(&mut self, topic: &str) -> Option<u32> {
         let hash = log::hash(topic.as_bytes());
         let mut probes = (0..Self::PROBES).map(|step| (hash + step) & (Self::SLOTS - 1));
-        let known = probes.clone().map_while(|slot| self.slots[slot].checked_sub(1)).find(is_it);
+        let known =
+            probes.clone().map_while(|slot| self.slots[slot].checked_sub(1)).find(|record| self.is_of(*record, topic));
         let record = match known {
             Some(record) => record,
             None => {
@@ -291,6 +306,7 @@ impl Topics {
 }
 
 impl Record {
+    #[inline(always)]
     fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
         let passed = window_of(arrival.time).saturating_sub(window_of(self.last_time));
         match passed {
