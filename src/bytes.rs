@@ -47,3 +47,36 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
 fn copy_long(from: &[u8], to: &mut [u8]) {
     to[..from.len()].copy_from_slice(from);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lengths around those of the words that are looked at and copied at once.
+    const LENGTHS: [usize; 13] = [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 90, LONG_BYTES - 1, LONG_BYTES + 1];
+
+    #[test]
+    fn every_byte_counts() {
+        for length in LENGTHS {
+            let bytes: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            assert!(are_same(&bytes, &bytes.clone()), "{length}");
+            assert!(!are_same(&bytes, &[&bytes[..], &[0]].concat()), "{length}, longer");
+            for place in 0..length {
+                let mut other = bytes.clone();
+                other[place] ^= 0x80;
+                assert!(!are_same(&bytes, &other), "{length}, other at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_is_copied_and_nothing_behind_it_changes() {
+        for length in LENGTHS {
+            let bytes: Vec<u8> = (0..length).map(|place| place as u8 | 1).collect();
+            let mut to = vec![0; length + 20];
+            copy(&bytes, &mut to);
+            assert_eq!(to[..length], bytes);
+            assert_eq!(to[length..], [0; 20]);
+        }
+    }
+}

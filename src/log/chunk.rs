@@ -11,9 +11,42 @@ use crate::bytes;
 use crate::mqtt::packet::QoS;
 use crate::time::Instant;
 
-/// Bookkeeping of one message: time and flags, then topic's place, body's
-/// place, length of the properties, length of the payload.
+/// Bookkeeping of one message.
+struct Record {
+    /// Milliseconds, and flags in the lowest byte.
+    time_and_flags: u64,
+    topic_at: u32,
+    body_at: u32,
+    properties_bytes: u32,
+    payload_bytes: u32,
+}
+
+/// Bytes of a [`Record`].
 pub(super) const RECORD_BYTES: usize = 24;
+
+impl Record {
+    #[inline(always)]
+    fn to_bytes(&self) -> [u8; RECORD_BYTES] {
+        let time = [self.time_and_flags as u32, (self.time_and_flags >> 32) as u32];
+        let words = [time[0], time[1], self.topic_at, self.body_at, self.properties_bytes, self.payload_bytes];
+        let mut bytes = [0; RECORD_BYTES];
+        for (place, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; RECORD_BYTES]) -> Self {
+        let word = |at: usize| bytes.as_chunks::<4>().0.get(at).map_or(0, |word| u32::from_le_bytes(*word));
+        Self {
+            time_and_flags: u64::from(word(0)) | u64::from(word(1)) << 32,
+            topic_at: word(2),
+            body_at: word(3),
+            properties_bytes: word(4),
+            payload_bytes: word(5),
+        }
+    }
+}
 
 /// The length that stands before each topic's text.
 const TOPIC_LENGTH_BYTES: usize = 4;
@@ -142,13 +175,11 @@ impl Chunk {
         if index >= self.messages {
             return None;
         }
-        let record = self.record_at(index);
-        let time_and_flags =
-            u64::from(read_u32(&self.buffer, record)) | u64::from(read_u32(&self.buffer, record + 4)) << 32;
-        let topic_at = read_u32(&self.buffer, record + 8);
-        let body_at = read_u32(&self.buffer, record + 12) as usize;
-        let payload_at = body_at + read_u32(&self.buffer, record + 16) as usize;
-        let body_end = payload_at + read_u32(&self.buffer, record + 20) as usize;
+        let record = self.buffer.get(self.record_at(index)..)?.first_chunk()?;
+        let Record { time_and_flags, topic_at, body_at, properties_bytes, payload_bytes } = Record::from_bytes(record);
+        let body_at = body_at as usize;
+        let payload_at = body_at + properties_bytes as usize;
+        let body_end = payload_at + payload_bytes as usize;
         Some(Message {
             seq,
             time: Instant::from_millis(time_and_flags >> 8),
@@ -208,34 +239,6 @@ impl Chunk {
 fn read_u32(buffer: &[u8], at: usize) -> u32 {
     let bytes = buffer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
     u32::from_le_bytes(bytes.unwrap_or_default())
-}
-
-struct Record {
-    time_and_flags: u64,
-    topic_at: u32,
-    body_at: u32,
-    properties_bytes: u32,
-    payload_bytes: u32,
-}
-
-impl Record {
-    #[inline(always)]
-    fn to_bytes(&self) -> [u8; RECORD_BYTES] {
-        let mut bytes = [0; RECORD_BYTES];
-        let words = [
-            self.time_and_flags as u32,
-            (self.time_and_flags >> 32) as u32,
-            self.topic_at,
-            self.body_at,
-            self.properties_bytes,
-            self.payload_bytes,
-        ];
-        let (places, _) = bytes.as_chunks_mut::<4>();
-        for (place, word) in places.iter_mut().zip(words) {
-            *place = word.to_le_bytes();
-        }
-        bytes
-    }
 }
 
 /// Finds the place of a topic in the chunk that is being filled.

@@ -294,13 +294,14 @@ impl MessageLog {
         None
     }
 
+    /// Opens a chunk whose last one has no room for the message.
     #[inline(never)]
     fn make_room_for(&mut self, arrival: &Arrival<'_>) {
-        if let Some(chunk) = self.chunks.back_mut() {
-            if let Some(buffer) = chunk.trim() {
-                self.memory_bytes -= (buffer.len() - chunk.buffer_bytes()) as u64;
-                self.keep_spare(buffer);
-            }
+        if let Some(chunk) = self.chunks.back_mut()
+            && let Some(buffer) = chunk.trim()
+        {
+            self.memory_bytes -= (buffer.len() - chunk.buffer_bytes()) as u64;
+            self.keep_spare(buffer);
         }
         self.open_chunk(Chunk::bytes_for(arrival));
     }

@@ -296,3 +296,40 @@ fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
         other => return Err(misplaced(other, "PUBLISH")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was learnt of one packet must not let another pass, nor change what it says.
+    #[test]
+    fn what_is_known_changes_nothing() {
+        let packets: [&[u8]; 14] = [
+            b"\x30\x05\x00\x01a\x00x",
+            b"\x30\x05\x00\x01b\x00x",
+            b"\x30\x05\x00\x01+\x00x",
+            b"\x30\x05\x00\x01\x00\x00x",
+            b"\x30\x05\x00\x01\xFF\x00x",
+            b"\x30\x04\x00\x00\x00x",
+            b"\x30\x07\x00\x00\x03\x23\x00\x05x",
+            b"\x30\x08\x00\x01a\x03\x23\x00\x05x",
+            b"\x30\x08\x00\x01a\x03\x23\x00\x06x",
+            b"\x30\x08\x00\x01a\x03\x23\x00\x00x",
+            b"\x30\x07\x00\x01a\x02\x01\x01x",
+            b"\x30\x07\x00\x01a\x02\x01\x02x",
+            b"\x30\x0E\x00\x09long/name\x00xy",
+            b"\x32\x07\x00\x01a\x00\x07\x00x",
+        ];
+        for before in packets {
+            for packet in packets {
+                for version in [Version::V311, Version::V5] {
+                    let mut known = Known::default();
+                    // It may be refused.
+                    let _ = known.decode(before, version);
+                    let decoded = known.decode(packet, version).map_err(|fault| violation(*fault, packet));
+                    assert_eq!(decoded, decode(packet, version), "{before:02x?}, then {packet:02x?}");
+                }
+            }
+        }
+    }
+}

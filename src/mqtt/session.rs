@@ -390,10 +390,10 @@ pub struct Session {
 
     /// The beginning of a packet whose end hasn't come.
     tail: Vec<u8>,
-    /// Of the message before.
+    /// What the message before it said.
     known: Known,
+    /// Topics by the alias that the server gave them.
     aliases: Vec<Option<String>>,
-    /// The aliases we gave to topics on this connection.
     /// Topics that have an alias towards the server: the first has 1.
     aliases_out: Vec<String>,
     /// QoS 2 messages that were delivered and not yet released by the server.
@@ -786,17 +786,18 @@ impl Session {
             };
             used += packet.len();
             inbox.packet(packet, now);
-            let is_online = matches!(self.phase, Phase::Online { .. });
-            match codec::is_publish(packet) {
-                true if is_online => match codec::decode_publish(packet, self.version, &self.options.limits, known) {
-                    Ok(publish) => self.handle_publish(publish, packet, now, inbox),
-                    Err(violation) => self.violated(violation, now),
-                },
-                true => self.broke_order(packet, now),
-                false => match codec::decode_other(packet, self.version, &self.options.limits) {
+            if !codec::is_publish(packet) {
+                match codec::decode_other(packet, self.version, &self.options.limits) {
                     Ok(decoded) => self.handle_packet(decoded, packet, now),
                     Err(violation) => self.violated(violation, now),
-                },
+                }
+            } else if matches!(self.phase, Phase::Online { .. }) {
+                match codec::decode_publish(packet, self.version, &self.options.limits, known) {
+                    Ok(publish) => self.handle_publish(publish, packet, now, inbox),
+                    Err(violation) => self.violated(violation, now),
+                }
+            } else {
+                self.broke_order(packet, now);
             }
         }
         // The connection ended on the way: what follows is nobody's.
