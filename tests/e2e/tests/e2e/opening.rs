@@ -61,7 +61,7 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
         page.screenshot("opening-card").await?;
         let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
         check_equal("the card", words, "Not so long ago, on a broker\nnot so far away....".to_owned())?;
-        let sky = "getComputedStyle(crawl().querySelector('.sky')).opacity";
+        let sky = "getComputedStyle(crawl().querySelector('.sky i')).opacity";
         check_equal("the sky behind the card", page.evaluate::<String>(sky).await?, "0".to_owned())?;
 
         wait_for_scene(page, "logo").await?;
@@ -94,7 +94,7 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
         .await?;
         page.wait_for(
             "the sky to have come up",
-            "(() => { const tops = [...crawl().querySelectorAll('.sky canvas')]
+            "(() => { const tops = [...crawl().querySelectorAll('.sky i')]
                 .map((each) => each.getBoundingClientRect().top - crawl().getBoundingClientRect().top);
             return tops[0] < -20 && tops[1] < 2 * tops[0]; })()",
             CRAWL_PATIENCE,
@@ -191,7 +191,7 @@ async fn what_the_link_says_of_it() -> Result<()> {
         let keys = [("card", card), ("logo", "Salt & Sea"), ("intro", ""), ("stars", "0"), ("speed", "170")];
         open(page, &station, &keys).await?;
         check_equal("blocks of the poster", page.evaluate("crawl().querySelectorAll('.plane .block').length").await?, 2)?;
-        let sky = "getComputedStyle(crawl().querySelector('.sky')).display";
+        let sky = "getComputedStyle(crawl().querySelector('.sky i')).display";
         check_equal("the sky", page.evaluate::<String>(sky).await?, "none".to_owned())?;
         let speed = "crawl().querySelector('.speed').textContent";
         check_equal("the speed", page.evaluate::<String>(speed).await?, "170 %".to_owned())?;
