@@ -48,6 +48,17 @@ const LOGO_WIDTHS: &str = "(() => {
     return widths;
 })()";
 
+/// No animation holds the sky, which stands there, and the plane isn't masked but veiled.
+async fn check_sky_rests(page: &Page, transform: &str) -> Result<()> {
+    let running = "crawl().getAnimations({ subtree: true }).filter((each) => each.effect.target.className !== 'plane')";
+    check_equal("animations", page.evaluate::<u64>(&format!("{running}.length")).await?, 0)?;
+    let style = |part: &str, name: &str| format!("getComputedStyle(crawl().querySelector('{part}')).{name}");
+    let stands: String = page.evaluate(&style(".sky i", "transform")).await?;
+    ensure!(stands.starts_with(transform), "the sky stands at {stands}");
+    check_equal("the mask", page.evaluate::<String>(&style(".stage", "maskImage")).await?, "none".to_owned())?;
+    check_equal("the haze", page.evaluate::<String>(&style(".haze", "visibility")).await?, "visible".to_owned())
+}
+
 #[tokio::test]
 async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
     let station = Station::start().await?;
@@ -99,7 +110,11 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
             return tops[0] < -20 && tops[1] < 2 * tops[0]; })()",
             CRAWL_PATIENCE,
         )
-        .await
+        .await?;
+        // It stays there without an animation, which would keep a layer for each.
+        page.run("crawl().getAnimations({ subtree: true }).forEach((each) => each.animationName && each.finish());")
+            .await?;
+        check_sky_rests(page, "matrix(1, 0, 0, 1, 0, ").await
     })
     .await
 }
@@ -217,7 +232,12 @@ async fn what_the_link_says_of_it() -> Result<()> {
         wait_for_scene(page, "intro").await?;
         let seen = scenes(page).await?;
         ensure!(!seen.iter().any(|(name, _)| ["card", "logo", "rise"].contains(&name.as_str())), "{seen:?}");
-        Ok(())
+
+        // Without any words there is nothing to come down from: the sky stays as it was.
+        let silent = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
+        page.open(&link(&station.page_url(), &[&silent[..], &[("connect", "1")]].concat())).await?;
+        wait_for_scene(page, "still").await?;
+        check_sky_rests(page, "none").await
     })
     .await
 }
