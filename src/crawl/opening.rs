@@ -144,11 +144,14 @@ pub enum Scene {
     Intro,
     /// The plane, with messages alone. The sky has come up from below.
     Crawl,
+    /// The same without an opening before it: the sky stays as it was.
+    Still,
 }
 
 impl Scene {
     /// Every scene, in the order of the film.
-    pub const ALL: [Self; 7] = [Self::Idle, Self::Dark, Self::Card, Self::Logo, Self::Rise, Self::Intro, Self::Crawl];
+    pub const ALL: [Self; 8] =
+        [Self::Idle, Self::Dark, Self::Card, Self::Logo, Self::Rise, Self::Intro, Self::Crawl, Self::Still];
 
     /// Its name in `data-scene`.
     pub const fn name(self) -> &'static str {
@@ -160,12 +163,13 @@ impl Scene {
             Self::Rise => "rise",
             Self::Intro => "intro",
             Self::Crawl => "crawl",
+            Self::Still => "still",
         }
     }
 
     /// Whether lines are told.
     pub const fn tells(self) -> bool {
-        matches!(self, Self::Rise | Self::Intro | Self::Crawl)
+        matches!(self, Self::Rise | Self::Intro | Self::Crawl | Self::Still)
     }
 
     /// Whether there is something to skip.
@@ -201,6 +205,8 @@ pub struct Director {
     cue: Cue,
     cause: Cause,
     skipped: bool,
+    /// Card or logotype were seen, and so the eye goes down after it.
+    is_seen: bool,
     /// How long the cue has lasted.
     lasted: Duration,
     ticked: Option<Instant>,
@@ -229,7 +235,14 @@ impl Default for Director {
 impl Director {
     /// Before the first connection.
     pub fn new() -> Self {
-        Self { cue: Cue::Idle, cause: Cause::Connection, skipped: false, lasted: Duration::ZERO, ticked: None }
+        Self {
+            cue: Cue::Idle,
+            cause: Cause::Connection,
+            skipped: false,
+            is_seen: false,
+            lasted: Duration::ZERO,
+            ticked: None,
+        }
     }
 
     /// What the stage shows.
@@ -241,13 +254,14 @@ impl Director {
             Cue::Logo => Scene::Logo,
             Cue::Rise(_) => Scene::Rise,
             Cue::Intro => Scene::Intro,
-            Cue::Crawl => Scene::Crawl,
+            Cue::Crawl if self.is_seen => Scene::Crawl,
+            Cue::Crawl => Scene::Still,
         }
     }
 
     /// Plays the opening from its beginning.
     pub fn begin(&mut self, now: Instant, cause: Cause) {
-        *self = Self { cue: Cue::Before, cause, skipped: false, lasted: Duration::ZERO, ticked: Some(now) };
+        *self = Self { cue: Cue::Before, cause, ticked: Some(now), ..Self::new() };
     }
 
     /// Somebody doesn't want to see any more of it.
@@ -298,6 +312,7 @@ impl Director {
                 prologue = Some(if waits { Prologue::None } else { Prologue::Whole });
             }
         }
+        self.is_seen |= matches!(self.scene(), Scene::Card | Scene::Logo | Scene::Rise);
         prologue
     }
 
@@ -470,6 +485,30 @@ mod tests {
     }
 
     #[test]
+    fn the_eye_goes_down_after_an_opening_that_was_seen() {
+        let scene_after = |opening: &Opening, waiting_rows: f64, skip_at_ms: Option<u64>| {
+            let mut director = Director::new();
+            director.begin(Instant::EPOCH, Cause::Connection);
+            for ms in (0..60_000).step_by(TICK_MS as usize) {
+                if skip_at_ms == Some(ms) {
+                    director.skip();
+                }
+                let _ = director.tick(Instant::from_millis(ms), opening, waiting_rows);
+            }
+            director.end_intro();
+            director.scene()
+        };
+        let own = Opening::default();
+        assert_eq!(scene_after(&own, 0.0, None), Scene::Crawl);
+        assert_eq!(scene_after(&own, 1.8, None), Scene::Crawl);
+        assert_eq!(scene_after(&own, 0.0, Some(3_000)), Scene::Crawl);
+        // Black alone is no opening.
+        assert_eq!(scene_after(&own, 0.0, Some(500)), Scene::Still);
+        assert_eq!(scene_after(&own, 3.6, None), Scene::Still);
+        assert_eq!(scene_after(&Opening::silent(), 0.0, None), Scene::Still);
+    }
+
+    #[test]
     fn the_style_takes_as_long() {
         let style = concat!(include_str!("../../style/opening.css"), include_str!("../../style/stars.css"));
         let seconds = style.split("--retreat: ").nth(1).and_then(|rest| rest.split('s').next());
@@ -477,7 +516,7 @@ mod tests {
         assert_eq!(Duration::from_secs_f64(seconds), RETREAT);
         for scene in Scene::ALL {
             let is_named = style.contains(&format!("data-scene=\"{}\"", scene.name()));
-            assert!(is_named || matches!(scene, Scene::Idle | Scene::Intro), "{scene:?} has no look");
+            assert!(is_named || matches!(scene, Scene::Idle), "{scene:?} has no look");
         }
     }
 }

@@ -48,7 +48,8 @@ pub struct Elements {
     pub section: HtmlElement,
     pub tilt: HtmlElement,
     pub plane: HtmlElement,
-    pub sky: Element,
+    /// The one behind the plane, and the one that veils its far end.
+    pub skies: [Element; 2],
     pub card: Element,
     pub logo: Element,
     pub log: HtmlElement,
@@ -59,7 +60,6 @@ pub struct Elements {
 struct Geometry {
     width_px: f64,
     height_px: f64,
-    pixel_ratio: f64,
     em_px: f64,
     column: Column,
     perspective: Perspective,
@@ -113,7 +113,6 @@ impl Stage {
             geometry: Geometry {
                 width_px: 0.0,
                 height_px: 0.0,
-                pixel_ratio: 1.0,
                 em_px: 16.0,
                 column: Column { width_em: 14.2, edge: Edge::Justified },
                 perspective: Perspective { stage_em: 8.6, horizon: 1.17, stretch: 1.2, fade: 0.9 },
@@ -139,9 +138,8 @@ impl Stage {
             return false;
         }
         let Some(new) = self.geometry_now(width_px, height_px) else { return false };
-        let shape = |geometry: Geometry| (geometry.width_px, geometry.height_px, geometry.pixel_ratio);
-        if shape(old) != shape(new) {
-            sky::paint(&self.elements.sky, width_px, height_px, new.pixel_ratio);
+        if (old.width_px, old.height_px) != (width_px, height_px) {
+            sky::paint(&self.elements.skies, width_px, height_px);
         }
         // Rounding aside: a column is so many em at any size.
         let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05 || old.column.edge != new.column.edge;
@@ -160,7 +158,6 @@ impl Stage {
         Some(Geometry {
             width_px,
             height_px,
-            pixel_ratio: self.window.device_pixel_ratio(),
             em_px,
             column: Column {
                 width_em: number("inline-size")? / em_px,

@@ -26,9 +26,10 @@ const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
 
 /// What stands in the section. A button's first class says what it does
 /// ([`pressed`]).
-const NODES: &str = r#"<div class="sky" aria-hidden="true"><canvas></canvas><canvas></canvas></div>
+const NODES: &str = r#"<div class="sky" aria-hidden="true"><i></i><i></i></div>
 <div class="logo" aria-hidden="true"><span></span></div>
 <div class="stage" aria-hidden="true"><div class="tilt"><div class="plane"></div></div></div>
+<div class="sky haze" aria-hidden="true"><i></i><i></i></div>
 <p class="card"></p>
 <div class="transcript" role="log" aria-label="Transcript"></div>
 <div class="crawl-controls" role="group" aria-label="Crawl controls">
@@ -109,7 +110,7 @@ impl Mounted {
         handle.mount(Elements {
             tilt: part(".tilt")?.unchecked_into(),
             plane: part(".plane")?.unchecked_into(),
-            sky: part(".sky")?,
+            skies: [part(".sky")?, part(".haze")?],
             card: part(".card")?,
             logo: part(".logo")?,
             log: part(".transcript")?.unchecked_into(),

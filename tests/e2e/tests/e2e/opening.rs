@@ -48,6 +48,17 @@ const LOGO_WIDTHS: &str = "(() => {
     return widths;
 })()";
 
+/// No animation holds the sky, which stands there, and the plane isn't masked but veiled.
+async fn check_sky_rests(page: &Page, transform: &str) -> Result<()> {
+    let running = "crawl().getAnimations({ subtree: true }).filter((each) => each.effect.target.className !== 'plane')";
+    check_equal("animations", page.evaluate::<u64>(&format!("{running}.length")).await?, 0)?;
+    let style = |part: &str, name: &str| format!("getComputedStyle(crawl().querySelector('{part}')).{name}");
+    let stands: String = page.evaluate(&style(".sky i", "transform")).await?;
+    ensure!(stands.starts_with(transform), "the sky stands at {stands}");
+    check_equal("the mask", page.evaluate::<String>(&style(".stage", "maskImage")).await?, "none".to_owned())?;
+    check_equal("the haze", page.evaluate::<String>(&style(".haze", "visibility")).await?, "visible".to_owned())
+}
+
 #[tokio::test]
 async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
     let station = Station::start().await?;
@@ -61,7 +72,7 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
         page.screenshot("opening-card").await?;
         let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
         check_equal("the card", words, "Not so long ago, on a broker\nnot so far away....".to_owned())?;
-        let sky = "getComputedStyle(crawl().querySelector('.sky')).opacity";
+        let sky = "getComputedStyle(crawl().querySelector('.sky i')).opacity";
         check_equal("the sky behind the card", page.evaluate::<String>(sky).await?, "0".to_owned())?;
 
         wait_for_scene(page, "logo").await?;
@@ -94,12 +105,16 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
         .await?;
         page.wait_for(
             "the sky to have come up",
-            "(() => { const tops = [...crawl().querySelectorAll('.sky canvas')]
+            "(() => { const tops = [...crawl().querySelectorAll('.sky i')]
                 .map((each) => each.getBoundingClientRect().top - crawl().getBoundingClientRect().top);
             return tops[0] < -20 && tops[1] < 2 * tops[0]; })()",
             CRAWL_PATIENCE,
         )
-        .await
+        .await?;
+        // It stays there without an animation, which would keep a layer for each.
+        page.run("crawl().getAnimations({ subtree: true }).forEach((each) => each.animationName && each.finish());")
+            .await?;
+        check_sky_rests(page, "matrix(1, 0, 0, 1, 0, ").await
     })
     .await
 }
@@ -191,7 +206,7 @@ async fn what_the_link_says_of_it() -> Result<()> {
         let keys = [("card", card), ("logo", "Salt & Sea"), ("intro", ""), ("stars", "0"), ("speed", "170")];
         open(page, &station, &keys).await?;
         check_equal("blocks of the poster", page.evaluate("crawl().querySelectorAll('.plane .block').length").await?, 2)?;
-        let sky = "getComputedStyle(crawl().querySelector('.sky')).display";
+        let sky = "getComputedStyle(crawl().querySelector('.sky i')).display";
         check_equal("the sky", page.evaluate::<String>(sky).await?, "none".to_owned())?;
         let speed = "crawl().querySelector('.speed').textContent";
         check_equal("the speed", page.evaluate::<String>(speed).await?, "170 %".to_owned())?;
@@ -217,7 +232,12 @@ async fn what_the_link_says_of_it() -> Result<()> {
         wait_for_scene(page, "intro").await?;
         let seen = scenes(page).await?;
         ensure!(!seen.iter().any(|(name, _)| ["card", "logo", "rise"].contains(&name.as_str())), "{seen:?}");
-        Ok(())
+
+        // Without any words there is nothing to come down from: the sky stays as it was.
+        let silent = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
+        page.open(&link(&station.page_url(), &[&silent[..], &[("connect", "1")]].concat())).await?;
+        wait_for_scene(page, "still").await?;
+        check_sky_rests(page, "none").await
     })
     .await
 }

@@ -45,7 +45,9 @@ const POSE: &str = "
 const FREEZE: &str = "
     const section = crawl(), plane = section.querySelector('.plane');
     // The sky has come up.
-    section.querySelectorAll('.sky canvas').forEach((each) => each.getAnimations().forEach((run) => run.finish()));
+    section.querySelectorAll('.sky i').forEach(({ style }) => {
+        Object.assign(style, { animation: 'none', transform: 'translateY(calc(-100cqh * var(--travel)))' });
+    });
     const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
     let top = 0;
     [...plane.children].forEach((block) => { block.__top = parseFloat(block.style.top); });
