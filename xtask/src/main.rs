@@ -8,6 +8,7 @@
 //! | `test` | every check there is; its last line counts them |
 //! | `bench` | how fast it is |
 
+mod arrange;
 mod bench;
 mod demo;
 mod dist;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use walrus::ModuleConfig;
 
+use crate::arrange::arranged;
 use crate::repo::{Repo, files_below};
 
 /// How the names of a program's files end that `wasm-bindgen` wrote.
@@ -84,7 +85,7 @@ fn shrink(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
     if let Some(class) = classes.iter().find(|class| script.contains(&format!("{class}."))) {
         bail!("the script needs its class {class}");
     }
-    Ok((module.emit_wasm(), without_comments(&script)))
+    Ok((arranged(&module.emit_wasm())?, without_comments(&script)))
 }
 
 /// The script without the classes that it exports, and their names.
