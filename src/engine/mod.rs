@@ -830,7 +830,7 @@ struct Intake<'a> {
 }
 
 impl Inbox for Intake<'_> {
-    #[inline]
+    #[inline(always)]
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
         let arrival = Arrival {
             time: now,

@@ -137,9 +137,10 @@ impl Chunk {
         self.buffer.get(start..start + length).unwrap_or_default()
     }
 
-    /// Adds a message that [`Chunk::fits`] and gives the place of its topic.
+    /// Adds a message that [`Chunk::fits`], with this time in milliseconds, and
+    /// gives the place of its topic.
     #[inline(always)]
-    pub(super) fn push(&mut self, arrival: &Arrival<'_>, topic_at: Option<u32>) -> u32 {
+    pub(super) fn push(&mut self, arrival: &Arrival<'_>, time_ms: u64, topic_at: Option<u32>) -> u32 {
         let topic_at = match topic_at {
             Some(at) => at,
             None => self.put_topic(arrival.topic),
@@ -153,7 +154,7 @@ impl Chunk {
         let flags = u64::from(arrival.qos as u8) << QOS_SHIFT
             | if arrival.retain { RETAIN } else { 0 }
             | if arrival.dup { DUP } else { 0 };
-        let time_and_flags = ((arrival.time.as_micros() / 1_000) << 8) | flags;
+        let time_and_flags = time_ms << 8 | flags;
         let at = self.record_at(self.messages);
         if let Some(record) = self.buffer.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<RECORD_BYTES>) {
             *record = Record {

@@ -101,6 +101,9 @@ pub struct MessageLog {
     topics: TopicTable,
     /// A buffer that a chunk left behind, for the next one.
     spare: Option<Box<[u8]>>,
+    /// When the last message arrived, and the same in milliseconds: all messages
+    /// of a frame share it, and a division is a tenth of what a message costs.
+    stamp: (Instant, u64),
     next_seq: u64,
     renumberings: u32,
     memory_bytes: u64,
@@ -139,6 +142,7 @@ impl MessageLog {
             chunks: VecDeque::new(),
             topics: TopicTable::new(),
             spare: None,
+            stamp: (Instant::EPOCH, 0),
             next_seq: 1,
             renumberings: 0,
             memory_bytes: 0,
@@ -151,14 +155,12 @@ impl MessageLog {
 
     /// Keeps a message and gives its number.
     pub fn append(&mut self, arrival: &Arrival<'_>) -> u64 {
-        let arrival = &Arrival { time: arrival.time.min(Self::TIME_MAX), ..*arrival };
         if self.kept >= self.limits.messages {
             self.evict_oldest();
         }
-        let topic_at = self.room_for(arrival);
-        if let Some(chunk) = self.chunks.back_mut() {
-            let topic_at = chunk.push(arrival, topic_at);
-            self.topics.note(arrival.topic, topic_at);
+        if !self.push(arrival) {
+            self.make_room_for(arrival);
+            self.push(arrival);
         }
         let seq = self.next_seq;
         self.next_seq += 1;
@@ -279,22 +281,23 @@ impl MessageLog {
         self.chunks.partition_point(|chunk| chunk.first_seq <= seq).saturating_sub(1)
     }
 
-    /// Sees to it that the last chunk has room for the message, and gives its
-    /// topic's place there if it has one.
-    #[inline(always)]
-    fn room_for(&mut self, arrival: &Arrival<'_>) -> Option<u32> {
+    /// Adds the message to the last chunk. Whether it had room.
+    fn push(&mut self, arrival: &Arrival<'_>) -> bool {
         let messages_max = self.chunk_messages();
-        if let Some(chunk) = self.chunks.back_mut() {
-            let topic_at = self.topics.find(chunk, arrival.topic);
-            if (chunk.messages() as u64) < messages_max && chunk.fits(arrival, topic_at) {
-                return topic_at;
-            }
+        let Some(chunk) = self.chunks.back_mut() else { return false };
+        let topic_at = self.topics.find(chunk, arrival.topic);
+        if chunk.messages() as u64 >= messages_max || !chunk.fits(arrival, topic_at) {
+            return false;
         }
-        self.make_room_for(arrival);
-        None
+        if self.stamp.0 != arrival.time {
+            self.stamp = (arrival.time, arrival.time.min(Self::TIME_MAX).as_micros() / 1_000);
+        }
+        let topic_at = chunk.push(arrival, self.stamp.1, topic_at);
+        self.topics.note(arrival.topic, topic_at);
+        true
     }
 
-    /// Opens a chunk whose last one has no room for the message.
+    /// Closes the last chunk and opens one that has room for the message.
     #[inline(never)]
     fn make_room_for(&mut self, arrival: &Arrival<'_>) {
         if let Some(chunk) = self.chunks.back_mut()

@@ -96,6 +96,8 @@ struct Record {
     /// before it.
     current: u32,
     previous: u32,
+    /// When the window of the last message ends.
+    window_end: Instant,
     is_retained: bool,
     /// Low halves of the newest messages' numbers, as a ring.
     recent: [u32; SERIES_MAX],
@@ -308,11 +310,8 @@ impl Topics {
 impl Record {
     #[inline(always)]
     fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
-        let passed = window_of(arrival.time).saturating_sub(window_of(self.last_time));
-        match passed {
-            0 => {}
-            1 => self.previous = std::mem::take(&mut self.current),
-            _ => (self.previous, self.current) = (0, 0),
+        if arrival.time >= self.window_end {
+            self.begin_window(arrival.time);
         }
         self.current = self.current.saturating_add(1);
         self.recent[self.count as usize % SERIES_MAX] = seq as u32;
@@ -322,6 +321,17 @@ impl Record {
         // A broker hands on what clears a retained message without the flag
         // [MQTT-3.3.1-9], but an empty message is hardly ever anything else.
         self.is_retained = !arrival.payload.is_empty() && (arrival.retain || self.is_retained);
+    }
+
+    #[inline(never)]
+    fn begin_window(&mut self, time: Instant) {
+        let window = window_of(time);
+        match window.saturating_sub(window_of(self.last_time)) {
+            0 => {}
+            1 => self.previous = std::mem::take(&mut self.current),
+            _ => (self.previous, self.current) = (0, 0),
+        }
+        self.window_end = Instant::from_millis((window + 1) * RATE_WINDOW_MS);
     }
 
     /// Messages in a thousand seconds, by those of the last window: all in the
