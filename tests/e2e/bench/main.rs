@@ -8,9 +8,12 @@
 mod console;
 mod core;
 mod crawl;
+mod idle;
 mod intake;
+mod latency;
 mod machine;
 mod report;
+mod start;
 mod station;
 mod usage;
 mod work;
@@ -18,7 +21,8 @@ mod work;
 use anyhow::{Result, bail};
 use report::Report;
 
-const MEASUREMENTS: [&str; 7] = ["core", "intake", "million", "steady", "flood", "burst", "station"];
+const MEASUREMENTS: [&str; 10] =
+    ["core", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "station"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -34,6 +38,15 @@ async fn main() -> Result<()> {
     }
     if is_chosen("intake") {
         intake::beside_peers(&mut report).await?;
+    }
+    if is_chosen("latency") {
+        latency::to_painted_rows(&mut report).await?;
+    }
+    if is_chosen("start") {
+        start::cold(&mut report).await?;
+    }
+    if is_chosen("idle") {
+        idle::connected(&mut report).await?;
     }
     if is_chosen("million") {
         console::million(&mut report).await?;
