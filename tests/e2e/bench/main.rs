@@ -16,13 +16,19 @@ mod report;
 mod start;
 mod station;
 mod usage;
+mod wasm;
 mod work;
+
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use report::Report;
 
-const MEASUREMENTS: [&str; 10] =
-    ["core", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "station"];
+/// How long whatever takes seconds may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const MEASUREMENTS: [&str; 11] =
+    ["core", "wasm", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "station"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -35,6 +41,9 @@ async fn main() -> Result<()> {
     let mut report = Report::default();
     if is_chosen("core") {
         core::beside_others(&mut report)?;
+    }
+    if is_chosen("wasm") {
+        wasm::beside_another(&mut report).await?;
     }
     if is_chosen("intake") {
         intake::beside_peers(&mut report).await?;
