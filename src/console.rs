@@ -7,7 +7,8 @@
 //! while small moves still move the rows pixel by pixel.
 //!
 //! [`Reader`] is the person before it: where they stand in which list, which
-//! message they have chosen, and what they look for.
+//! message they have chosen, and what they look for. [`Pace`] says how often
+//! their rows change.
 
 use crate::engine::command::{Goal, Listed, Pull, Window};
 use crate::engine::update::Rows;
@@ -318,8 +319,11 @@ impl Reader {
         Pull { window, listed: self.listed, until: self.held, selected: self.selected, lines: 0 }
     }
 
-    /// The rows have come.
-    pub fn take(&mut self, rows: Rows) {
+    /// The rows have come; says how.
+    pub fn take(&mut self, rows: Rows) -> Flow {
+        let asked = self.pull().window;
+        let shown = self.rows.rows.last().map(|row| row.seq);
+        let all_new = shown.zip(rows.rows.first()).is_some_and(|(shown, first)| shown < first.seq);
         if rows.list == self.rows.list {
             self.scroll.grow(rows.total, rows.begin.saturating_sub(self.rows.begin));
         } else {
@@ -333,6 +337,11 @@ impl Reader {
         self.rows = rows;
         if let Some(sought) = self.rows.sought.filter(|sought| Some(sought.goal) == self.goal) {
             self.arrive(sought.goal, sought.found);
+        }
+        // What was looked for is somewhere else than where one looked.
+        match all_new && self.scroll.is_following() && self.pull().window == asked {
+            true => Flow::Flood,
+            false => Flow::Readable,
         }
     }
 
@@ -519,6 +528,64 @@ impl Reader {
         };
         let at = usize::try_from(index.checked_sub(self.first_index())?).ok()?;
         self.rows.rows.get(at).map(|row| row.seq)
+    }
+}
+
+/// How rows come while the tail is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Some of what was on screen still is.
+    Readable,
+    /// Every row was replaced: nobody can read that.
+    Flood,
+}
+
+/// So late in a frame the page asks for what the next one shows: in time for
+/// the answer, and no sooner, since that grows old until it is drawn.
+const ASK_LATE_MS: u32 = 10;
+
+/// A frame that isn't over by then costs more than every frame can.
+const FRAME_MAX_MS: u64 = 15;
+
+/// How long the page waits with the next pull in a flood: numbers and rows then
+/// change twelve times a second, which is more than anybody reads.
+const FLOOD_MS: u32 = 80;
+
+/// More messages a second are a flood on any machine.
+const FLOOD_PER_S: u64 = 3_000;
+
+/// When the page asks for rows again: so that they are as new as they can be,
+/// and drawing them costs neither the crawl its frames nor the worker its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// When the last frame that drew rows began.
+    drawn_at: Instant,
+    /// Messages that had come by then.
+    received: u64,
+    /// It replaced every row, and is to say whether this machine can do that
+    /// each time.
+    is_on_trial: bool,
+}
+
+impl Pace {
+    /// A frame has drawn rows; when it began, so many messages had come.
+    /// Returns how long to wait before asking for the next, in milliseconds;
+    /// by then ask [`Pace::rested`].
+    pub fn drawn(&mut self, flow: Flow, received: u64, began: Instant) -> u32 {
+        let came = received.saturating_sub(self.received);
+        let took_ms = began.since(self.drawn_at).as_millis() as u64;
+        // Both far below the limit.
+        let is_flood = flow == Flow::Flood && came * 1_000 > took_ms * FLOOD_PER_S;
+        *self = Self { drawn_at: began, received, is_on_trial: flow == Flow::Flood && !is_flood };
+        if is_flood { FLOOD_MS } else { ASK_LATE_MS }
+    }
+
+    /// The wait is over. Returns how much longer to wait, in milliseconds,
+    /// where the frame took too long: no timer fires before it is painted.
+    pub fn rested(&mut self, now: Instant) -> Option<u32> {
+        let is_slow =
+            std::mem::take(&mut self.is_on_trial) && now.since(self.drawn_at).as_millis() as u64 > FRAME_MAX_MS;
+        is_slow.then_some(FLOOD_MS)
     }
 }
 

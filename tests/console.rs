@@ -1,6 +1,6 @@
 //! Where the console stands: following, leaving, growing, and a million rows.
 
-use mqtt_crawl::console::{Reader, SPACER_MAX_PX, Scroll, Step, Toward, grouped, size, time_of_day};
+use mqtt_crawl::console::{Flow, Pace, Reader, SPACER_MAX_PX, Scroll, Step, Toward, grouped, size, time_of_day};
 use mqtt_crawl::engine::Engine;
 use mqtt_crawl::engine::command::{Command, Listed, Pull, Window};
 use mqtt_crawl::engine::update::Stats;
@@ -238,17 +238,18 @@ impl Desk {
         is_due
     }
 
-    /// The page asks until it has what it wants.
-    fn frame(&mut self) {
-        let mut asked = None;
+    /// The page asks until it has what it wants. Returns how rows came at last, if they did.
+    fn frame(&mut self) -> Option<Flow> {
+        let (mut asked, mut flow) = (None, None);
         while asked != Some(self.reader.pull()) {
             asked = Some(self.reader.pull());
             self.engine.handle_command(Command::Pull(self.reader.pull()), Instant::EPOCH);
             if let Some(update) = self.engine.poll_update() {
                 self.stats = update.stats;
-                self.reader.take(update.rows);
+                flow = Some(self.reader.take(update.rows));
             }
         }
+        flow
     }
 
     /// Numbers of the rows on screen, and how much of the first is hidden.
@@ -512,4 +513,75 @@ proptest! {
             }
         }
     }
+}
+
+/// Ten seconds of a screen with sixty frames a second and ten rows, where so many messages come in a second and a frame
+/// that draws rows takes so long. Returns frames that drew a second, and how old the median of the messages was in the
+/// first frame that told of it, in milliseconds.
+fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
+    const FRAME_US: u64 = 16_667;
+    const SECONDS: u64 = 10;
+    /// From page to worker, or back.
+    const WAY_US: u64 = 500;
+    let came = |at_us: u64| at_us * per_s / 1_000_000;
+    let micros = |us| Instant::from_micros(1_000_000_000 + us);
+    let (mut pace, mut drawings, mut ages_us) = (Pace::default(), 0, Vec::new());
+    // What the page has, and when the next news will be there.
+    let (mut shown, mut asked_us) = (0, 0);
+    loop {
+        // The worker answers as soon as there is something new.
+        let news_us = (shown + 1) * 1_000_000 / per_s + 1;
+        let answer_us = news_us.max(asked_us + WAY_US);
+        let began_us = (answer_us + WAY_US).next_multiple_of(FRAME_US);
+        if began_us > SECONDS * 1_000_000 {
+            break;
+        }
+        let received = came(answer_us);
+        ages_us.extend((shown + 1..=received).map(|number| began_us - number * 1_000_000 / per_s));
+        let flow = if received - shown > 10 { Flow::Flood } else { Flow::Readable };
+        shown = received;
+        drawings += 1;
+        let wait_ms = pace.drawn(flow, received, micros(began_us));
+        asked_us = began_us + frame_us.max(u64::from(wait_ms) * 1_000);
+        while let Some(wait_ms) = pace.rested(micros(asked_us)) {
+            asked_us += u64::from(wait_ms) * 1_000;
+        }
+    }
+    ages_us.sort_unstable();
+    (drawings / SECONDS, ages_us[ages_us.len() / 2] / 1_000)
+}
+
+#[test]
+fn rows_are_drawn_each_frame_unless_nobody_could_read_or_pay_for_them() {
+    let check =
+        |(per_s, frame_us), per_second: std::ops::RangeInclusive<u64>, age_ms: std::ops::RangeInclusive<u64>| {
+            let found = watch(per_s, frame_us);
+            assert!(per_second.contains(&found.0) && age_ms.contains(&found.1), "{per_s} a second: {found:?}");
+        };
+    // One message after the other is there in the next frame.
+    check((5, 4_000), 4..=5, 0..=17);
+    check((1_000, 4_000), 59..=60, 0..=15);
+    // Many more than anybody reads, and a machine that can't draw so many.
+    check((100_000, 4_000), 9..=12, 0..=100);
+    check((1_000, 30_000), 6..=12, 0..=100);
+    // What is readable is shown, on any machine.
+    check((100, 30_000), 20..=31, 0..=50);
+}
+
+#[test]
+fn a_flood_replaces_every_row_at_the_tail() {
+    let mut desk = Desk::new(1_000);
+    let mut check = |step: Option<Step>, count, expected| {
+        if let Some(step) = step {
+            desk.reader.step(step);
+            desk.frame();
+        }
+        desk.arrive(count);
+        assert_eq!(desk.frame(), Some(expected), "{count} after {step:?}");
+    };
+    check(None, 100, Flow::Readable);
+    check(None, 10, Flow::Readable);
+    check(None, 11, Flow::Flood);
+    check(Some(Step::PageUp), 100, Flow::Readable);
+    check(Some(Step::End), 100, Flow::Flood);
 }

@@ -731,3 +731,17 @@ fn words_that_change_show_at_once_before_the_connection_and_keep_a_chosen_speed(
     });
     assert_eq!(screen.teller.speed_percent(), 220);
 }
+
+#[test]
+fn what_stands_still_is_looked_at_less_often() {
+    let mut teller = Teller::new();
+    let mut check = |what, wish: fn(&mut Teller), expected| {
+        wish(&mut teller);
+        assert_eq!(teller.next_tick_ms(), expected, "{what}");
+    };
+    check("before anything", |_| (), Some(200));
+    check("paused", Teller::toggle_pause, Some(1_000));
+    check("in a hidden tab", |teller| teller.note_unseen(true), None);
+    check("seen again", |teller| teller.note_unseen(false), Some(1_000));
+    check("going on", Teller::toggle_pause, Some(200));
+}

@@ -27,6 +27,13 @@ const PLAIN_LINES: usize = 4;
 /// below the edge.
 const BEHIND_FROM_LINES: u64 = 6;
 
+/// Milliseconds between two ticks. The compositor moves the plane; a tick only
+/// puts and takes rows, so a few a second are plenty.
+const TICK_MS: u32 = 200;
+
+/// The same while the plane is held, when there is next to nothing to do.
+const HELD_TICK_MS: u32 = 1_000;
+
 /// What the view knows at a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight {
@@ -275,8 +282,14 @@ impl Teller {
         self.plane.go_to_end(self.around(sight), actions);
     }
 
-    /// Decides what is to be done now. Call it a few times a second while the
-    /// crawl can be seen, and after each wish.
+    /// In how many milliseconds to call [`Teller::tick`] again; `None` while
+    /// nobody can see it.
+    pub fn next_tick_ms(&self) -> Option<u32> {
+        (!self.is_unseen).then(|| if self.is_held() { HELD_TICK_MS } else { TICK_MS })
+    }
+
+    /// Decides what is to be done now. Call it when
+    /// [`Teller::next_tick_ms`] says and after each wish.
     pub fn tick(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         if !self.is_unseen {
             if self.scene() == Scene::Idle {

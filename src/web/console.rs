@@ -22,7 +22,7 @@ use web_sys::{
     PointerEvent, ResizeObserver, Text, WheelEvent,
 };
 
-use crate::console::{Clockface, Reader, Step, Toward, grouped, size};
+use crate::console::{Clockface, Flow, Reader, Step, Toward, grouped, size};
 use crate::engine::command::{Listed, Pull};
 use crate::engine::update::{Marks, Preview, Row, Rows, State, Stats};
 use crate::mqtt::packet::QoS;
@@ -67,16 +67,6 @@ const HEARD: [&str; 11] = [
 
 /// The chosen row's `id`, while it is on screen.
 const SELECTED_ID: &str = "selected-row";
-
-/// How rows come while the console follows its tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// Some of what was on screen still is.
-    Readable,
-    /// Every row was replaced: nobody can read that, and drawing it every
-    /// frame would only cost the crawl its frames.
-    Flood,
-}
 
 /// What the console wants of the page.
 #[derive(Clone, Debug, PartialEq)]
@@ -244,18 +234,10 @@ impl Console {
     /// Shows these rows, and says how they came.
     pub fn show(&self, rows: Rows) -> Flow {
         let mut inner = self.0.borrow_mut();
-        let newest_shown = inner.views.back().map(|view| view.seq);
-        let all_new = match (newest_shown, rows.rows.first()) {
-            (Some(shown), Some(first)) => shown < first.seq,
-            _ => false,
-        };
-        let asked = inner.reader.pull().window;
-        inner.reader.take(rows);
+        let flow = inner.reader.take(rows);
         inner.draw();
         inner.settle_soon();
-        // What was looked for is somewhere else than where one looked.
-        let flow = if all_new && inner.reader.scroll.is_following() { Flow::Flood } else { Flow::Readable };
-        if inner.reader.pull().window == asked { flow } else { Flow::Readable }
+        flow
     }
 
     /// These are the facts now.

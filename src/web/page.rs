@@ -1,8 +1,9 @@
 //! The page, and the frame loop that feeds its parts.
 //!
 //! News from the worker waits until the next animation frame; there it is
-//! applied in one go and the next pull is sent. So the page asks at most once
-//! a frame, a slow page asks less often, and a hidden one not at all.
+//! applied in one go, and later in that frame the next pull is sent
+//! ([`Pace`]). So the page asks at most once a frame, a slow page asks less
+//! often, and a hidden one not at all.
 //!
 //! Messages never enter the reactive graph: rows go to [`Console`], lines to
 //! the crawl, and the signals here hold states and numbers, set once a frame.
@@ -10,7 +11,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use gloo_timers::callback::{Interval, Timeout};
+use gloo_timers::callback::Timeout;
 use leptos::mount::mount_to_body;
 use leptos::prelude::*;
 // The trait; an update of ours has the same name.
@@ -21,7 +22,7 @@ use web_sys::{
 };
 
 use super::clock::Clock;
-use super::console::{Console, ConsoleView, Facts, Flow, Wish};
+use super::console::{Console, ConsoleView, Facts, Wish};
 use super::crawl::{CrawlHandle, CrawlView, Plea};
 use super::form::{self, Form, PageFacts};
 use super::hail::{self, Panel};
@@ -32,7 +33,7 @@ use super::status;
 use super::storage;
 use super::worker_link::{self, Heard, WorkerLink};
 use crate::broker_url::PageSecurity;
-use crate::console::Step;
+use crate::console::{Flow, Pace, Step};
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{Command, ConnectRequest, Pull};
 use crate::engine::update::{Connection, State, Stats, TokenNote, Update};
@@ -40,13 +41,11 @@ use crate::link::{self, Field, Link, Start, View};
 use crate::settings::{Columns, Settings};
 use crate::time::Instant;
 
-/// How often the page looks whether the crawl has room again, and counts down.
+/// How often the page looks whether the crawl has room again, and counts down …
 const TICK_MS: u32 = 250;
 
-/// How long the page waits with the next pull when every row was replaced by
-/// the last: numbers and rows then change twelve times a second, which is more
-/// than anybody reads.
-const FLOOD_MS: u32 = 80;
+/// … and how often while nothing waits for that.
+const IDLE_TICK_MS: u32 = 2_000;
 
 /// How long "Link copied" stands.
 const COPIED_MS: u32 = 2_000;
@@ -154,8 +153,10 @@ struct Feed {
     frame_is_due: bool,
     /// The pull that hasn't been answered.
     asked: Option<Pull>,
-    /// In a flood: what ends the wait before the next pull.
+    pace: Pace,
+    /// What ends the wait before the next pull.
     rest: Option<Timeout>,
+    tick: Option<Timeout>,
     /// What a new worker must be told again.
     request: Option<ConnectRequest>,
 }
@@ -275,15 +276,13 @@ impl App {
     }
 
     /// Something happened to the window.
-    fn hear(self, event: &Event, tick_while_seen: &impl Fn(bool)) {
+    fn hear(self, event: &Event) {
         match event.type_().as_str() {
             "online" => self.with(|inner| inner.wake()),
             "offline" => self.with(|inner| inner.worker.send(&Command::Offline)),
             "visibilitychange" => self.with(|inner| {
                 let document = inner.browser.document();
-                let seen = document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible);
-                tick_while_seen(seen);
-                if seen {
+                if document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible) {
                     inner.wake();
                 }
             }),
@@ -499,7 +498,7 @@ impl Inner {
     /// The console wants something.
     fn grant(self: &Rc<Self>, wish: Wish) {
         match wish {
-            Wish::Rows => self.end_rest(),
+            Wish::Rows => self.need_frame(),
             Wish::Filter(text) => self.filter_by(text),
             Wish::Export => {
                 self.tell_console(|facts| facts.is_exporting = true);
@@ -623,7 +622,6 @@ impl Inner {
         let mut feed = self.feed.borrow_mut();
         feed.update = None;
         feed.asked = None;
-        feed.rest = None;
         self.worker.send(&Command::Bound(self.settings.borrow().log));
         self.worker.send(&Command::Map(self.form.mapping.get_untracked()));
         let filter = self.filter.borrow().clone();
@@ -647,20 +645,39 @@ impl Inner {
         request_animation_frame(move || inner.frame());
     }
 
-    /// One frame: apply the news, ask for more.
+    /// One frame: apply the news, and ask for more later.
     fn frame(self: &Rc<Self>) {
+        let began = self.clock.now();
         let mut feed = self.feed.borrow_mut();
         feed.frame_is_due = false;
         let update = feed.update.take();
         drop(feed);
-        if let Some(update) = update
-            && self.apply(*update) == Flow::Flood
-        {
-            return self.rest();
+        if let Some(update) = update {
+            let received = update.stats.received;
+            let flow = self.apply(*update);
+            let wait_ms = self.feed.borrow_mut().pace.drawn(flow, received, began);
+            self.rest(wait_ms);
+        } else {
+            self.pull();
         }
-        if self.feed.borrow().rest.is_some() {
-            return;
+        self.tick();
+    }
+
+    /// Asks again after this time.
+    fn rest(self: &Rc<Self>, wait_ms: u32) {
+        let inner = Rc::clone(self);
+        self.feed.borrow_mut().rest = Some(Timeout::new(wait_ms, move || inner.rested()));
+    }
+
+    fn rested(self: &Rc<Self>) {
+        let longer_ms = self.feed.borrow_mut().pace.rested(self.clock.now());
+        match longer_ms {
+            Some(wait_ms) => self.rest(wait_ms),
+            None => self.pull(),
         }
+    }
+
+    fn pull(&self) {
         let pull = Pull { lines: self.crawl.room(), ..self.console.pull() };
         let mut feed = self.feed.borrow_mut();
         if feed.asked != Some(pull) {
@@ -668,17 +685,6 @@ impl Inner {
             drop(feed);
             self.worker.send(&Command::Pull(pull));
         }
-    }
-
-    /// Lets a flood run for a moment before asking again.
-    fn rest(self: &Rc<Self>) {
-        let inner = Rc::clone(self);
-        self.feed.borrow_mut().rest = Some(Timeout::new(FLOOD_MS, move || inner.end_rest()));
-    }
-
-    fn end_rest(self: &Rc<Self>) {
-        self.feed.borrow_mut().rest = None;
-        self.need_frame();
     }
 
     fn apply(&self, update: Update) -> Flow {
@@ -705,7 +711,6 @@ impl Inner {
             self.crawl.begin();
         }
         self.crawl.push(update.lines, update.stats.untold);
-        self.count_behind();
         flow
     }
 
@@ -722,16 +727,17 @@ impl Inner {
         }
     }
 
+    /// Looks again a moment later, when frames are drawn: a hidden page has none.
     fn tick(self: &Rc<Self>) {
         self.count_behind();
-        if self.shown.connection.with_untracked(|connection| connection.retry_at.is_some()) {
+        let counts_down = self.shown.connection.with_untracked(|connection| connection.retry_at.is_some());
+        if counts_down {
             self.shown.now.set(self.clock.now());
         }
-        let room = self.crawl.room();
-        let stale = self.feed.borrow().asked.is_none_or(|pull| pull.lines != room);
-        if stale {
-            self.need_frame();
-        }
+        let waits = counts_down || self.shown.behind.get_untracked() > 0;
+        let wait_ms = if waits { TICK_MS } else { IDLE_TICK_MS };
+        let inner = Rc::clone(self);
+        self.feed.borrow_mut().tick = Some(Timeout::new(wait_ms, move || inner.need_frame()));
     }
 
     fn wake(&self) {
@@ -868,22 +874,11 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         }
     });
     let console = inner.console.clone();
-    let ticking = Rc::clone(&inner);
-    // Not while the page is hidden: nothing runs then.
-    let ticker = StoredValue::new_local(None);
-    let tick_while_seen = move |seen: bool| {
-        let ticking = Rc::clone(&ticking);
-        ticker.set_value(seen.then(|| Interval::new(TICK_MS, move || ticking.tick())));
-    };
     let app = App(StoredValue::new_local(inner));
 
-    tick_while_seen(true);
-    let ear = Ear::new(browser.into(), &HEARD, move |event| app.hear(&event, &tick_while_seen));
+    let ear = Ear::new(browser.into(), &HEARD, move |event| app.hear(&event));
     let ears = StoredValue::new_local(vec![ear]);
-    on_cleanup(move || {
-        ears.dispose();
-        ticker.dispose();
-    });
+    on_cleanup(move || ears.dispose());
     app.with(|inner| inner.adopt(storage::load(&inner.browser)));
     app.open_link(link);
     follow(move || {

@@ -1,12 +1,13 @@
 //! `cargo xtask bench`: how fast it is, measured.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
 
 use crate::repo::{Repo, cargo};
 use crate::run::{heading, run};
-use crate::setup::{self, Scope};
+use crate::setup::{self, Scope, Tools, WASM_TARGET};
 use crate::{demo, dist};
 
 /// Builds what is released and measures it, all of it or only what is named.
@@ -18,6 +19,7 @@ pub fn measure(repo: &Repo, only: &[String]) -> Result<()> {
     dist::build(repo, &tools)?;
     demo::build_programs(repo)?;
     let peers = tools.peers();
+    let hot_path = build_hot_path(repo, &tools)?;
     heading("bench");
     run(Command::new(cargo())
         .args(["run", "--locked", "--quiet", "--release", "-p", "mqtt-crawl-e2e", "--features", "mqtt-protocol-core"])
@@ -27,5 +29,30 @@ pub fn measure(repo: &Repo, only: &[String]) -> Result<()> {
         .env("MQTT_CRAWL_DIST", repo.dist())
         .env("MQTT_CRAWL_MQTT_JS", peers.mqtt_js)
         .env("MQTT_CRAWL_PAHO", peers.paho)
+        .env("MQTT_CRAWL_HOT_PATH", hot_path)
         .current_dir(repo.root()))
+}
+
+/// Builds the program that measures the core in a browser, optimised for speed and as the site is; returns the folder that
+/// has a folder for each.
+fn build_hot_path(repo: &Repo, tools: &Tools) -> Result<PathBuf> {
+    heading("the core's busiest parts in wasm");
+    let folder = repo.target().join("hot-path");
+    for profile in ["release", "web"] {
+        run(tools
+            .command(cargo())
+            .args(["build", "--locked", "--quiet", "-p", "mqtt-crawl-hot-path", "--features", "wasm"])
+            .args(["--target", WASM_TARGET, "--profile", profile])
+            // As the site's profile has them: what is compared is how a program is optimised.
+            .env("CARGO_PROFILE_RELEASE_LTO", "fat")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+            .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
+            .current_dir(repo.root()))?;
+        run(tools
+            .command("wasm-bindgen")
+            .args(["--target", "web", "--no-typescript", "--out-dir"])
+            .arg(folder.join(profile))
+            .arg(repo.target().join(WASM_TARGET).join(profile).join("hot-path.wasm")))?;
+    }
+    Ok(folder)
 }

@@ -7,6 +7,7 @@
 //! | `demo` | builds and starts everything on this machine, prints the link |
 //! | `test` | every check there is; its last line counts them |
 //! | `bench` | how fast it is |
+//! | `weigh` | what each part of a first visit weighs |
 
 mod arrange;
 mod bench;
@@ -19,6 +20,7 @@ mod setup;
 mod shrink;
 mod size;
 mod suites;
+mod weigh;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,8 @@ enum Command {
         /// What to measure instead of everything
         only: Vec<String>,
     },
+    /// Build the site and say what each part of a first visit weighs
+    Weigh,
     /// Build the static site into dist/, and a station that has it inside
     Dist,
 }
@@ -79,6 +83,7 @@ fn run(command: Command) -> Result<ExitCode> {
             println!("dist: {} has the site inside and needs no other file", dist::embed(&repo)?.display());
         }
         Command::Demo => demo::up(&repo)?,
+        Command::Weigh => weigh::tables(&repo)?,
         Command::Bench { only } => bench::measure(&repo, &only)?,
         Command::Test { suites } => return suites::run(&repo, &suites),
     }

@@ -1,7 +1,7 @@
 //! What a first visit downloads, against its budget.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -28,21 +28,46 @@ const LATER: [(&str, &str); 6] = [
     ("service-worker", "when the page is there"),
 ];
 
+/// What a file weighs.
+pub struct Weight {
+    /// Its path in the site.
+    pub name: String,
+    pub bytes: u64,
+    pub brotli_bytes: u64,
+    /// Where a first visit doesn't load it: when else.
+    later: Option<&'static str>,
+}
+
+/// The files that a first visit loads.
+///
+/// # Errors
+/// When there is no site, or no brotli.
+pub fn first_visit(repo: &Repo) -> Result<Vec<Weight>> {
+    Ok(weights(repo)?.into_iter().filter(|file| file.later.is_none()).collect())
+}
+
+fn weights(repo: &Repo) -> Result<Vec<Weight>> {
+    let dist = repo.dist();
+    let files = files_below(&dist).context("run `cargo xtask dist` first")?;
+    let weigh = |path: PathBuf| {
+        let bytes = fs::metadata(&path)?.len();
+        let brotli_bytes = brotli_bytes(&path)?.min(bytes);
+        let name = path.strip_prefix(&dist).unwrap_or(&path).display().to_string();
+        let later = LATER.iter().find(|(part, _)| name.contains(part)).map(|(_, when)| *when);
+        Ok(Weight { name, bytes, brotli_bytes, later })
+    };
+    files.into_iter().filter(|path| counts(path)).map(weigh).collect()
+}
+
 /// Prints what each file of the site weighs.
 ///
 /// # Errors
 /// When those of a first visit weigh more than the budget in all.
 pub fn check(repo: &Repo) -> Result<()> {
-    let dist = repo.dist();
-    let files = files_below(&dist).context("run `cargo xtask dist` first")?;
-
     println!("{:>9} {:>9}  file", "bytes", "brotli");
     let (mut all_bytes, mut all_brotli_bytes) = (0, 0);
-    for path in files.into_iter().filter(|path| counts(path)) {
-        let bytes = fs::metadata(&path)?.len();
-        let brotli_bytes = brotli_bytes(&path)?.min(bytes);
-        let name = path.strip_prefix(&dist).unwrap_or(&path).display().to_string();
-        if let Some((_, when)) = LATER.iter().find(|(part, _)| name.contains(part)) {
+    for Weight { name, bytes, brotli_bytes, later } in weights(repo)? {
+        if let Some(when) = later {
             println!("{bytes:>9} {brotli_bytes:>9}  {name} ({when}; not counted)");
             continue;
         }
@@ -52,7 +77,7 @@ pub fn check(repo: &Repo) -> Result<()> {
     }
     println!("{all_bytes:>9} {all_brotli_bytes:>9}  in all; the budget is {BUDGET_BYTES}");
     if all_bytes == 0 {
-        bail!("nothing in {}", dist.display());
+        bail!("nothing in {}", repo.dist().display());
     }
     if all_brotli_bytes > BUDGET_BYTES {
         bail!("{} bytes over the budget", all_brotli_bytes - BUDGET_BYTES);

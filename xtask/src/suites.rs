@@ -134,7 +134,10 @@ impl Suite {
                 for test in browser_test_targets(repo.root())? {
                     clippy.args(["--test", &test]);
                 }
-                check(clippy.args(["--", "-D", "warnings"]))
+                let mut clippy_bench = cargo();
+                clippy_bench.args(["clippy", "--locked", "-p", "mqtt-crawl-hot-path", "--features", "wasm", "--bins"]);
+                let count = check(clippy.args(["--", "-D", "warnings"]))?;
+                Ok(count + check(clippy_bench.args(["--target", WASM_TARGET, "--", "-D", "warnings"]))?)
             }
             Self::Doc => {
                 let mut doc = cargo();

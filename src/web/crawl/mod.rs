@@ -22,7 +22,7 @@ pub use view::CrawlView;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo_timers::callback::Interval;
+use gloo_timers::callback::Timeout;
 
 use super::clock::Clock;
 use super::hail::Panel;
@@ -34,18 +34,14 @@ use crate::engine::update::Told;
 use crate::time::Instant;
 use stage::{Elements, Stage};
 
-/// Milliseconds between two ticks. The compositor moves the plane; a tick only
-/// puts and takes rows, so a few a second are plenty.
-const TICK_MS: u32 = 200;
-
 /// What the page holds of the crawl.
 #[derive(Clone)]
 pub struct CrawlHandle(Rc<Shared>);
 
 struct Shared {
     crawl: RefCell<Crawl>,
-    /// Only while the crawl can be seen.
-    ticks: RefCell<Option<Interval>>,
+    /// The next one; only while the crawl can be seen.
+    tick: RefCell<Option<Timeout>>,
 }
 
 /// What the controls show.
@@ -116,7 +112,7 @@ impl CrawlHandle {
                 chosen: None,
                 touched: Instant::EPOCH,
             }),
-            ticks: RefCell::default(),
+            tick: RefCell::default(),
         }))
     }
 
@@ -224,16 +220,10 @@ impl CrawlHandle {
 
     /// Nothing runs while nobody can see it.
     fn note_visibility(&self) {
-        let seen = self.act(|crawl, _| {
+        self.act(|crawl, _| {
             let unseen = crawl.stage.as_ref().is_none_or(Stage::is_unseen);
             crawl.teller.note_unseen(unseen);
-            !unseen
         });
-        let mut ticks = self.0.ticks.borrow_mut();
-        if seen != ticks.is_some() {
-            let to_tick = self.clone();
-            *ticks = seen.then(|| Interval::new(TICK_MS, move || to_tick.tick()));
-        }
     }
 
     /// Somebody moved.
@@ -282,10 +272,17 @@ impl CrawlHandle {
         let mut crawl = self.0.crawl.borrow_mut();
         let mut actions = Vec::new();
         let answer = act(&mut crawl, &mut actions);
+        self.settle(&mut crawl, actions);
+        answer
+    }
+
+    fn settle(&self, crawl: &mut Crawl, actions: Vec<Action>) {
         crawl.carry_out(actions);
         crawl.tick();
         crawl.show_controls();
-        answer
+        let wait_ms = crawl.stage.as_ref().and_then(|_| crawl.teller.next_tick_ms());
+        let to_tick = self.clone();
+        *self.0.tick.borrow_mut() = wait_ms.map(|wait_ms| Timeout::new(wait_ms, move || to_tick.tick()));
     }
 
     /// `None` where the browser lacks what the crawl is made of.
@@ -303,7 +300,7 @@ impl CrawlHandle {
 
     fn unmount(&self) {
         self.0.crawl.borrow_mut().stage = None;
-        self.0.ticks.take();
+        self.0.tick.take();
     }
 }
 

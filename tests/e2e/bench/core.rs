@@ -1,17 +1,13 @@
 //! The busiest parts of the core by themselves, built for this machine instead of wasm, and other libraries beside its own
 //! decoder.
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use bytes::BytesMut;
 use mqtt_crawl::log::query::{LocalTime, Matches, Query};
-use mqtt_crawl::log::{Arrival, MessageLog};
-use mqtt_crawl::mqtt::codec::{self, Limits};
-use mqtt_crawl::mqtt::packet::{Incoming, Publish, Version};
-use mqtt_crawl::time;
 use mqtt_crawl_e2e::load::{self, CYCLE, Dress, RARE, RARE_WORD};
+use mqtt_crawl_hot_path as hot_path;
 
 use crate::report::{Report, median_and_p99};
 
@@ -60,21 +56,15 @@ fn decoding(what: &str, dress: Dress, report: &mut Report) -> Result<()> {
 
 fn with_ours(packets: &[u8]) -> Result<Duration> {
     let started = Instant::now();
-    each_publish(packets, |publish| {
-        black_box(publish);
-    })?;
+    hot_path::decode(packets)?;
     Ok(started.elapsed())
 }
 
-/// It takes packets out of a buffer; filling that isn't counted.
 fn with_mqttbytes(packets: &[u8]) -> Result<Duration> {
-    let mut buffer = BytesMut::from(packets);
+    // Filling it isn't counted.
+    let buffer = BytesMut::from(packets);
     let started = Instant::now();
-    while !buffer.is_empty() {
-        if let Err(fault) = mqttbytes::v5::read(&mut buffer, usize::MAX).map(black_box) {
-            bail!("mqttbytes: {fault:?}");
-        }
-    }
+    hot_path::decode_with_mqttbytes(buffer)?;
     Ok(started.elapsed())
 }
 
@@ -95,7 +85,7 @@ fn with_mqtt_protocol_core(packets: &[u8]) -> Result<Duration> {
         };
         let flags = packet.flags();
         let PacketData::Publish(body) = packet.data else { bail!("mqtt-protocol-core: that is no PUBLISH") };
-        if let Err(fault) = Publish::parse(flags, body).map(black_box) {
+        if let Err(fault) = Publish::parse(flags, body).map(std::hint::black_box) {
             bail!("mqtt-protocol-core: {fault:?}");
         }
     }
@@ -106,19 +96,8 @@ fn keeping(report: &mut Report) -> Result<()> {
     let query = |line| Query::parse(line, LocalTime::default());
     let (mut appended, mut scanned) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let mut log = MessageLog::default();
         let started = Instant::now();
-        each_publish(&packets, |publish| {
-            log.append(&Arrival {
-                time: time::Instant::EPOCH,
-                topic: publish.topic,
-                qos: publish.qos,
-                retain: publish.retain,
-                dup: publish.dup,
-                properties: publish.properties,
-                payload: publish.payload,
-            });
-        })?;
+        let log = hot_path::keep(&packets)?;
         appended.push(ns_each(started.elapsed()));
         let mut matches = Matches::new(query(RARE_WORD)?);
         let started = Instant::now();
@@ -137,21 +116,7 @@ fn keeping(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Decodes packet after packet, as the session does.
-fn each_publish<'a>(mut packets: &'a [u8], mut take: impl FnMut(&Publish<'a>)) -> Result<()> {
-    let limits = Limits::default();
-    while let Some(length) = codec::frame(packets, &limits)? {
-        let (packet, rest) = packets.split_at(length);
-        let Incoming::Publish(publish) = codec::decode(packet, Version::V5, &limits)? else {
-            bail!("that is no PUBLISH: {packet:02x?}");
-        };
-        take(&publish);
-        packets = rest;
-    }
-    Ok(())
-}
-
 /// Nanoseconds for each message of a cycle.
-fn ns_each(took: Duration) -> f64 {
+pub fn ns_each(took: Duration) -> f64 {
     took.as_secs_f64() * 1e9 / CYCLE as f64
 }

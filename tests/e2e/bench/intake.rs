@@ -15,13 +15,12 @@ use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
-use nix::unistd::Pid;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::machine;
 use crate::report::{Report, median_and_p99};
-use crate::usage::Usage;
+use crate::usage::Processes;
 
 const ROUNDS: usize = 5;
 
@@ -299,7 +298,7 @@ impl Feed {
         match self {
             Self::Source { source, packets_per_frame, per_second } => {
                 let (packets_per_frame, per_second) = (*packets_per_frame, *per_second);
-                source.send(Burst { messages, packets_per_frame, per_second }).await
+                source.send(Burst { messages, packets_per_frame, per_second }).await.map(drop)
             }
             Self::Mosquitto(mosquitto) => load::publish_to(mosquitto.mqtt_port(), messages).await,
         }
@@ -309,38 +308,6 @@ impl Feed {
 /// Whole frames of any number of packets.
 fn messages_in(time: Duration, per_second: f64) -> usize {
     ((per_second * time.as_secs_f64()) as usize).div_ceil(64) * 64
-}
-
-/// The browser's processes.
-struct Processes {
-    pages: Vec<Usage>,
-    drawing: Vec<Usage>,
-    others: Vec<Usage>,
-}
-
-impl Processes {
-    async fn of(devtools: &mut DevTools) -> Result<Self> {
-        let mut found = Self { pages: Vec::new(), drawing: Vec::new(), others: Vec::new() };
-        for (kind, id) in devtools.processes().await? {
-            let of_its_kind = match kind.as_str() {
-                "renderer" => &mut found.pages,
-                "GPU" => &mut found.drawing,
-                _ => &mut found.others,
-            };
-            of_its_kind.push(Usage::of(Pid::from_raw(id.try_into()?)));
-        }
-        Ok(found)
-    }
-
-    /// Processor time of each kind, of those that are still there: a tab that was closed a moment ago may go meanwhile.
-    fn times(&self) -> [Duration; 3] {
-        [&self.pages, &self.drawing, &self.others].map(|kind| kind.iter().filter_map(|usage| usage.time().ok()).sum())
-    }
-
-    /// The others are empty tabs.
-    fn largest_page_mib(&self) -> f64 {
-        self.pages.iter().filter_map(|usage| usage.memory_mib().ok()).fold(0.0, f64::max)
-    }
 }
 
 /// The median over the rounds.

@@ -8,17 +8,27 @@
 mod console;
 mod core;
 mod crawl;
+mod idle;
 mod intake;
+mod latency;
 mod machine;
 mod report;
+mod start;
 mod station;
 mod usage;
+mod wasm;
 mod work;
+
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use report::Report;
 
-const MEASUREMENTS: [&str; 7] = ["core", "intake", "million", "steady", "flood", "burst", "station"];
+/// How long whatever takes seconds may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const MEASUREMENTS: [&str; 11] =
+    ["core", "wasm", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "station"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -32,8 +42,20 @@ async fn main() -> Result<()> {
     if is_chosen("core") {
         core::beside_others(&mut report)?;
     }
+    if is_chosen("wasm") {
+        wasm::beside_another(&mut report).await?;
+    }
     if is_chosen("intake") {
         intake::beside_peers(&mut report).await?;
+    }
+    if is_chosen("latency") {
+        latency::to_painted_rows(&mut report).await?;
+    }
+    if is_chosen("start") {
+        start::cold(&mut report).await?;
+    }
+    if is_chosen("idle") {
+        idle::connected(&mut report).await?;
     }
     if is_chosen("million") {
         console::million(&mut report).await?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mqtt_crawl_e2e::devtools::DevTools;
 use nix::unistd::Pid;
 
 /// The system's account of one process.
@@ -40,5 +41,41 @@ impl Usage {
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let ticks: u64 = fields.get(11..13).context("no times")?.iter().map(|field| field.parse().unwrap_or(0)).sum();
         Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+    }
+}
+
+/// The browser's processes.
+pub struct Processes {
+    pages: Vec<Usage>,
+    drawing: Vec<Usage>,
+    others: Vec<Usage>,
+}
+
+impl Processes {
+    /// All that it has now.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn of(devtools: &mut DevTools) -> Result<Self> {
+        let mut found = Self { pages: Vec::new(), drawing: Vec::new(), others: Vec::new() };
+        for (kind, id) in devtools.processes().await? {
+            let of_its_kind = match kind.as_str() {
+                "renderer" => &mut found.pages,
+                "GPU" => &mut found.drawing,
+                _ => &mut found.others,
+            };
+            of_its_kind.push(Usage::of(Pid::from_raw(id.try_into()?)));
+        }
+        Ok(found)
+    }
+
+    /// Processor time of each kind, of those that are still there: a tab that was closed a moment ago may go meanwhile.
+    pub fn times(&self) -> [Duration; 3] {
+        [&self.pages, &self.drawing, &self.others].map(|kind| kind.iter().filter_map(|usage| usage.time().ok()).sum())
+    }
+
+    /// Memory of the largest of those that run pages: the others are empty tabs.
+    pub fn largest_page_mib(&self) -> f64 {
+        self.pages.iter().filter_map(|usage| usage.memory_mib().ok()).fold(0.0, f64::max)
     }
 }

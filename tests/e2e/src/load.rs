@@ -1,7 +1,7 @@
 //! A broker that does nothing but send: PUBLISH packets encoded beforehand, as fast as the client takes them or at a
 //! rate. What a client does with them is what `cargo xtask bench` measures, so this side must cost next to nothing.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{FutureExt, SinkExt, StreamExt};
@@ -59,10 +59,26 @@ pub enum Dress {
     Properties,
 }
 
+/// A burst, and who waits until it is sent.
+type Wanted = (Burst, oneshot::Sender<Departures>);
+
+/// When the messages of a burst were sent, by the machine's clock: how many were by then, and milliseconds since 1970.
+/// Noted of bursts with a rate; at full speed it would cost something and say nothing.
+#[derive(Debug, Default)]
+pub struct Departures(Vec<(usize, f64)>);
+
+impl Departures {
+    /// When the message with this number, counted from 0, was about to be handed to the system.
+    pub fn of(&self, message: usize) -> Option<f64> {
+        let Self(batches) = self;
+        batches.get(batches.partition_point(|(until, _)| *until <= message)).map(|(_, at_ms)| *at_ms)
+    }
+}
+
 /// A listening source. Stops when dropped.
 pub struct Source {
     port: u16,
-    bursts: mpsc::Sender<(Burst, oneshot::Sender<()>)>,
+    bursts: mpsc::Sender<Wanted>,
     task: JoinHandle<()>,
 }
 
@@ -98,11 +114,11 @@ impl Source {
         format!("ws://127.0.0.1:{}/mqtt", self.port)
     }
 
-    /// Sends a burst; returns when its last byte was handed to the system.
+    /// Sends a burst; returns when its last byte was handed to the system, and says when each was.
     ///
     /// # Errors
     /// When the client goes away.
-    pub async fn send(&self, burst: Burst) -> Result<()> {
+    pub async fn send(&self, burst: Burst) -> Result<Departures> {
         ensure!(CYCLE.is_multiple_of(burst.packets_per_frame), "{burst:?}: no such frames");
         ensure!(burst.messages.is_multiple_of(burst.packets_per_frame), "{burst:?}: the last frame isn't full");
         let (done, sent) = oneshot::channel();
@@ -111,11 +127,7 @@ impl Source {
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    dress: Dress,
-    wanted: &mut mpsc::Receiver<(Burst, oneshot::Sender<()>)>,
-) -> Result<()> {
+async fn serve(stream: TcpStream, dress: Dress, wanted: &mut mpsc::Receiver<Wanted>) -> Result<()> {
     stream.set_nodelay(true)?;
     let (mut socket, _, level) = greet(stream).await?;
     let connack: &[u8] = if level == LEVEL_311 { &[0x20, 0x02, 0, 0] } else { &[0x20, 0x03, 0, 0, 0] };
@@ -134,9 +146,9 @@ async fn serve(
                     Some(same) => frames.insert(same),
                     None => frames.insert(Frames::new(burst.packets_per_frame, version(level), dress)?),
                 };
-                send(&mut socket, burst, level, frames).await?;
+                let departures = send(&mut socket, burst, level, frames).await?;
                 // Whoever asked may have given up.
-                let _ = done.send(());
+                let _ = done.send(departures);
             }
         }
     }
@@ -157,11 +169,12 @@ fn version(level: u8) -> Version {
     if level == LEVEL_311 { Version::V311 } else { Version::V5 }
 }
 
-async fn send(socket: &mut WebSocketStream<TcpStream>, burst: Burst, level: u8, frames: &Frames) -> Result<()> {
+async fn send(socket: &mut WebSocketStream<TcpStream>, burst: Burst, level: u8, frames: &Frames) -> Result<Departures> {
     let frames_in_all = burst.messages / burst.packets_per_frame;
     let at_once = (WRITE_BYTES / frames.frame_bytes).max(1);
     let started = Instant::now();
     let mut sent = 0;
+    let mut batches = Vec::new();
     while sent < frames_in_all {
         let due = match burst.per_second {
             None => frames_in_all,
@@ -177,15 +190,17 @@ async fn send(socket: &mut WebSocketStream<TcpStream>, burst: Burst, level: u8, 
         while sent < due {
             let until = (sent + at_once).min(due);
             let bytes = frames.from(sent, until - sent);
+            let at_ms = burst.per_second.map(|_| SystemTime::now().duration_since(UNIX_EPOCH)).transpose()?;
             // Past the WebSocket's own buffer, which is empty: every answer was flushed.
             socket.get_mut().write_all(bytes).await?;
             sent += bytes.len() / frames.frame_bytes;
+            batches.extend(at_ms.map(|at| (sent * burst.packets_per_frame, at.as_secs_f64() * 1_000.0)));
         }
         while let Some(message) = socket.next().now_or_never() {
             answer(socket, &message.context("the client left")??, level).await?;
         }
     }
-    Ok(())
+    Ok(Departures(batches))
 }
 
 /// A cycle of messages as WebSocket frames, all of one length.
@@ -298,6 +313,13 @@ pub async fn publish_to(mqtt_port: u16, messages: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_message_left_with_its_batch() {
+        let departures = Departures(vec![(2, 10.0), (3, 12.0)]);
+        let found: Vec<_> = (0..4).map(|message| departures.of(message)).collect();
+        assert_eq!(found, [Some(10.0), Some(10.0), Some(12.0), None]);
+    }
 
     #[test]
     fn every_message_has_its_size_and_every_frame_the_same() -> Result<()> {

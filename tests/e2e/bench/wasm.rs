@@ -1,0 +1,79 @@
+//! The busiest parts of the core as wasm in the browser, and another library's decoder beside its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use mqtt_crawl_e2e::load::{self, CYCLE, Dress};
+use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::site::Site;
+use serde::Deserialize;
+
+use crate::report::{Report, median_and_p99};
+
+/// The profile that the site is built with.
+const SITE: &str = "web";
+
+/// Profiles that `cargo xtask bench` builds the program with: that, and the fastest.
+const PROFILES: [&str; 2] = [SITE, "release"];
+
+/// Milliseconds that each round took, for a cycle of messages.
+#[derive(Deserialize)]
+struct Found {
+    ours: Vec<f64>,
+    mqttbytes: Vec<f64>,
+    kept: Vec<f64>,
+}
+
+/// Measures decoding and keeping.
+pub async fn beside_another(report: &mut Report) -> Result<()> {
+    let programs = std::env::var_os("MQTT_CRAWL_HOT_PATH").map(PathBuf::from);
+    let programs = programs.context("MQTT_CRAWL_HOT_PATH is not set: a folder; `cargo xtask bench` sets it")?;
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("index.html"), include_str!("wasm.html"))?;
+    fs::write(folder.path().join("plain"), load::packets(Dress::Plain)?)?;
+    fs::write(folder.path().join("properties"), load::packets(Dress::Properties)?)?;
+    for profile in PROFILES {
+        let (from, to) = (programs.join(profile), folder.path().join(profile));
+        copy(&from, &to).with_context(|| format!("the program in {}", from.display()))?;
+    }
+    let site = Site::start_below_a_path(folder.path()).await?;
+    in_browser("bench-wasm", async |page| {
+        for profile in PROFILES {
+            for (what, packets) in [("a PUBLISH", "plain"), ("a PUBLISH with properties", "properties")] {
+                let found = measure(page, &format!("{}?{profile}&{packets}", site.page_url())).await?;
+                judge(profile, what, found, report);
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir(to)?;
+    for name in ["hot-path.js", "hot-path_bg.wasm"] {
+        fs::copy(from.join(name), to.join(name))?;
+    }
+    Ok(())
+}
+
+async fn measure(page: &Page, url: &str) -> Result<Found> {
+    page.browser().client().goto(url).await?;
+    page.wait_for("the end", "typeof window.found === 'string'", crate::PATIENCE).await?;
+    let found: String = page.evaluate("window.found").await?;
+    serde_json::from_str(&found).with_context(|| found.clone())
+}
+
+fn judge(profile: &str, what: &str, mut found: Found, report: &mut Report) {
+    let ns = |times_ms: &mut [f64]| median_and_p99(times_ms).0 * 1e6 / CYCLE as f64;
+    let (ours_ns, theirs_ns, kept_ns) = (ns(&mut found.ours), ns(&mut found.mqttbytes), ns(&mut found.kept));
+    let ratio = theirs_ns / ours_ns;
+    report.add(
+        format!("in wasm, {what} decoded: mqttbytes takes, of our time"),
+        format!("{ratio:.1} × ({theirs_ns:.0} and {ours_ns:.0} ns)"),
+        "at least 3",
+        ratio >= 3.0,
+    );
+    report.add(format!("in wasm, {what} decoded and appended to the log"), format!("{kept_ns:.0} ns"), "said", true);
+}
