@@ -151,9 +151,13 @@ pub(super) fn decode_publish<'a>(
     limits: &Limits,
     known: &'a mut publish::Known,
 ) -> Result<Publish<'a>, Violation> {
-    let publish = known.decode(packet, version).map_err(|fault| violation(*fault, packet))?;
-    check_publish_limits(&publish, limits).map_err(|fault| violation(*fault, packet))?;
-    Ok(publish)
+    match known.decode(packet, version) {
+        Ok(publish) => match check_publish_limits(&publish, limits) {
+            Ok(()) => Ok(publish),
+            Err(fault) => Err(violation(*fault, packet)),
+        },
+        Err(fault) => Err(violation(*fault, packet)),
+    }
 }
 
 /// Counts properties only where there could be too many: each takes two bytes
@@ -164,10 +168,18 @@ fn check_publish_limits(publish: &Publish<'_>, limits: &Limits) -> Result<(), Fa
     if section.len() > limits.property_bytes {
         return Err(too_many_property_bytes(section.len(), limits));
     }
-    if section.len() / 2 > limits.properties && publish::properties(section).nth(limits.properties).is_some() {
-        return Err(too_many_properties(limits));
+    if section.len() / 2 > limits.properties {
+        return count_properties(section, limits);
     }
     Ok(())
+}
+
+#[inline(never)]
+fn count_properties(section: &[u8], limits: &Limits) -> Result<(), Fault> {
+    match publish::properties(section).nth(limits.properties) {
+        Some(_) => Err(too_many_properties(limits)),
+        None => Ok(()),
+    }
 }
 
 #[cold]

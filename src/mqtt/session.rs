@@ -773,38 +773,45 @@ impl Session {
     }
 
     fn consume_after(&mut self, known: &mut Known, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
-        let mut used = 0;
+        let mut rest = input;
         while self.is_talking() {
-            let rest = &input[used..];
             let packet = match codec::frame(rest, &self.options.limits) {
-                Ok(Some(length)) => &rest[..length],
-                Ok(None) => return used,
+                Ok(Some(packet_bytes)) => rest.split_at_checked(packet_bytes),
+                Ok(None) => None,
                 Err(violation) => {
                     self.violated(violation, now);
                     break;
                 }
             };
-            used += packet.len();
+            let Some((packet, after)) = packet else { return input.len() - rest.len() };
+            rest = after;
             inbox.packet(packet, now);
-            if !codec::is_publish(packet) {
-                match codec::decode_other(packet, self.version, &self.options.limits) {
-                    Ok(decoded) => self.handle_packet(decoded, packet, now),
-                    Err(violation) => self.violated(violation, now),
-                }
-            } else if matches!(self.phase, Phase::Online { .. }) {
-                match codec::decode_publish(packet, self.version, &self.options.limits, known) {
-                    Ok(publish) => self.handle_publish(publish, packet, now, inbox),
-                    Err(violation) => self.violated(violation, now),
-                }
-            } else {
-                self.broke_order(packet, now);
+            if !codec::is_publish(packet) || !matches!(self.phase, Phase::Online { .. }) {
+                self.handle_packet(packet, now);
+                continue;
+            }
+            match codec::decode_publish(packet, self.version, &self.options.limits, known) {
+                Ok(publish) => self.handle_publish(publish, packet, now, inbox),
+                Err(violation) => self.violated(violation, now),
             }
         }
         // The connection ended on the way: what follows is nobody's.
         input.len()
     }
 
-    fn handle_packet(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant) {
+    /// Any but a message.
+    #[inline(never)]
+    fn handle_packet(&mut self, packet: &[u8], now: Instant) {
+        if codec::is_publish(packet) {
+            return self.broke_order(packet, now);
+        }
+        match codec::decode_other(packet, self.version, &self.options.limits) {
+            Ok(decoded) => self.handle_decoded(decoded, packet, now),
+            Err(violation) => self.violated(violation, now),
+        }
+    }
+
+    fn handle_decoded(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant) {
         let online = matches!(self.phase, Phase::Online { .. });
         match decoded {
             Incoming::PubAck(ack) if online => self.finish_publish(&ack, QoS::AtLeastOnce, now),
