@@ -88,7 +88,7 @@ impl Program {
         let mut parts = BTreeMap::new();
         for function in module.funcs.iter() {
             let FunctionKind::Local(local) = &function.kind else { continue };
-            let part = part_of(function.name.as_deref().context("a function without a name")?);
+            let part = function.name.as_deref().map_or("glue of wasm-bindgen".to_owned(), part_of);
             *parts.entry(part).or_default() += local.original_range.as_ref().map_or(0, |range| range.end - range.start);
         }
         if parts.is_empty() {

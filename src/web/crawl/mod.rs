@@ -136,12 +136,13 @@ impl CrawlHandle {
         self.0.crawl.borrow().teller.waiting()
     }
 
-    /// Connected: plays the opening, unless it was played already.
+    /// Connected: plays the opening, unless it was played already. It shows with
+    /// the next tick: this is called with all news, and to lay out the controls
+    /// anew for each would be the most of what they cost.
     pub fn begin(&self) {
         let mut crawl = self.0.crawl.borrow_mut();
         let now = crawl.now();
         crawl.teller.begin(now);
-        crawl.show_controls();
     }
 
     /// Plays the opening, whether or not it was played already.

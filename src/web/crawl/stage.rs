@@ -23,6 +23,7 @@ use crate::crawl::{Entry, Motion};
 use crate::engine::update::Told;
 use crate::time::Instant;
 use crate::web::css::decimal;
+use crate::web::parts::Part;
 
 /// The animation's travel. Rebasing keeps the plane within a quarter of it,
 /// so it can't end even if no tick runs for two hours.
@@ -193,33 +194,24 @@ impl Stage {
         if self.controls.replace(controls) == Some(controls) {
             return;
         }
-        let section: &Element = &self.elements.section;
-        let part = |selector: &str| section.query_selector(selector).ok().flatten();
-        // Names of ours are always taken.
-        let set = |part: Option<Element>, name: &str, value: &str| {
-            let _ = part.map(|part| part.set_attribute(name, value));
-        };
+        let section = Part::new(self.elements.section.clone().into());
         let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
         let words = |flag: bool| if flag { "true" } else { "false" };
-        let whole = || Some(section.clone());
-        set(whole(), "data-scene", scene.name());
-        set(whole(), "data-plain", words(is_plain));
-        set(whole(), "data-idle", words(is_idle));
-        set(part(".card"), "aria-hidden", words(scene != Scene::Card));
-        set(part(".pause"), "aria-pressed", words(is_held));
-        set(part(".plain"), "aria-pressed", words(is_plain));
-        if let Some(speed) = part(".speed") {
-            speed.set_text_content(Some(&format!("{speed_percent} %")));
-        }
-        let Some(live) = part(".live") else { return };
+        section.mark_root("data-scene", scene.name());
+        section.mark_root("data-plain", words(is_plain));
+        section.mark_root("data-idle", words(is_idle));
+        section.mark(".card", "aria-hidden", words(scene != Scene::Card));
+        section.mark(".pause", "aria-pressed", words(is_held));
+        section.mark(".plain", "aria-pressed", words(is_plain));
+        section.say(".speed", &format!("{speed_percent} %"));
+        section.turn(".live", "hidden", lag.is_none());
         let behind = match lag {
-            None => return drop(live.set_attribute("hidden", "")),
+            None => return,
             Some(0) => "To the newest line".to_owned(),
             Some(1) => "1 line behind".to_owned(),
             Some(lines) => format!("{} lines behind", grouped(lines)),
         };
-        let _ = live.remove_attribute("hidden");
-        live.set_text_content(Some(&behind));
+        section.say(".live", &behind);
     }
 
     /// Whether nobody can see it: the tab is hidden or the pane is closed.
