@@ -24,15 +24,15 @@ use crate::usage::Processes;
 
 const ROUNDS: usize = 5;
 
-/// How long a round at full speed is to take. What isn't in the rate of the client itself, such as the frame until a
+/// How long a round at full speed is to take. What isn't in the rate of the client itself, such as the frames until a
 /// number is shown, is a hundredth of that.
-const ROUND: Duration = Duration::from_millis(1_500);
+const ROUND: Duration = Duration::from_secs(3);
 
 /// How long one may take in the end.
 const TOO_LONG: Duration = Duration::from_secs(180);
 
 /// What comes before: what is compiled and allocated once isn't what is measured.
-const WARM_UP: Duration = Duration::from_millis(400);
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Messages of it where nobody knows yet how many a client takes.
 const FIRST_WARM_UP: usize = CYCLE / 4;
