@@ -136,13 +136,16 @@ impl CrawlHandle {
         self.0.crawl.borrow().teller.waiting()
     }
 
-    /// Connected: plays the opening, unless it was played already. It shows with
-    /// the next tick: this is called with all news, and to lay out the controls
-    /// anew for each would be the most of what they cost.
+    /// Connected: plays the opening, unless it was played already.
     pub fn begin(&self) {
         let mut crawl = self.0.crawl.borrow_mut();
-        let now = crawl.now();
-        crawl.teller.begin(now);
+        // Called with all news: to lay out the controls anew for each would be the
+        // most of what they cost.
+        if crawl.teller.scene() == Scene::Idle {
+            let now = crawl.now();
+            crawl.teller.begin(now);
+            crawl.show_controls();
+        }
     }
 
     /// Plays the opening, whether or not it was played already.
