@@ -680,7 +680,8 @@ impl Inner {
     fn pull(&self) {
         let pull = Pull { lines: self.crawl.room(), ..self.console.pull() };
         let mut feed = self.feed.borrow_mut();
-        if feed.asked != Some(pull) {
+        // A frame that is due asks by itself; that of a hidden page never comes.
+        if feed.asked != Some(pull) && !feed.frame_is_due {
             feed.asked = Some(pull);
             drop(feed);
             self.worker.send(&Command::Pull(pull));
@@ -727,7 +728,7 @@ impl Inner {
         }
     }
 
-    /// Looks again a moment later, when frames are drawn: a hidden page has none.
+    /// Looks again and again at what changes by itself.
     fn tick(self: &Rc<Self>) {
         self.count_behind();
         let counts_down = self.shown.connection.with_untracked(|connection| connection.retry_at.is_some());
@@ -737,7 +738,12 @@ impl Inner {
         let waits = counts_down || self.shown.behind.get_untracked() > 0;
         let wait_ms = if waits { TICK_MS } else { IDLE_TICK_MS };
         let inner = Rc::clone(self);
-        self.feed.borrow_mut().tick = Some(Timeout::new(wait_ms, move || inner.need_frame()));
+        // A frame for nothing would cost more than the rest of it.
+        let look = move || {
+            inner.pull();
+            inner.tick();
+        };
+        self.feed.borrow_mut().tick = Some(Timeout::new(wait_ms, look));
     }
 
     fn wake(&self) {

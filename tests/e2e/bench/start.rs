@@ -65,14 +65,14 @@ pub async fn cold(report: &mut Report) -> Result<()> {
     for (what, ms) in [
         ("downloaded", median(|load| load.downloaded)),
         ("compiled", median(|load| load.compiled)),
-        ("something on screen", median(|load| load.painted)),
+        ("the form takes input", median(|load| load.interactive)),
         ("the worker takes commands", median(|load| load.ready)),
     ] {
         report.add(format!("a first visit on loopback: {what}, median"), format!("{ms:.0} ms"), "said", true);
     }
-    let interactive_ms = median(|load| load.interactive);
+    let interactive_ms = median(|load| load.interactive.max(load.painted));
     report.add(
-        format!("a first visit on loopback: the form takes input, median of {LOADS} fresh browsers"),
+        format!("a first visit on loopback: the form is on screen and takes input, median of {LOADS} fresh browsers"),
         format!("{interactive_ms:.0} ms"),
         "at most 500 ms",
         interactive_ms <= 500.0,

@@ -69,11 +69,18 @@ fn judge(profile: &str, what: &str, mut found: Found, report: &mut Report) {
     let ns = |times_ms: &mut [f64]| median_and_p99(times_ms).0 * 1e6 / CYCLE as f64;
     let (ours_ns, theirs_ns, kept_ns) = (ns(&mut found.ours), ns(&mut found.mqttbytes), ns(&mut found.kept));
     let ratio = theirs_ns / ours_ns;
+    // What is wanted is wanted of the site.
+    let (wanted, is_met) = if profile == SITE { ("at least 3 ×", ratio >= 3.0) } else { ("said", true) };
     report.add(
-        format!("in wasm, {what} decoded: mqttbytes takes, of our time"),
+        format!("in wasm, profile {profile}: {what} decoded: mqttbytes takes, of our time"),
         format!("{ratio:.1} × ({theirs_ns:.0} and {ours_ns:.0} ns)"),
-        "at least 3",
-        ratio >= 3.0,
+        wanted,
+        is_met,
     );
-    report.add(format!("in wasm, {what} decoded and appended to the log"), format!("{kept_ns:.0} ns"), "said", true);
+    report.add(
+        format!("in wasm, profile {profile}: {what} decoded and appended to the log"),
+        format!("{kept_ns:.0} ns"),
+        "said",
+        true,
+    );
 }
