@@ -215,14 +215,14 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
         check_equal("lines", lines_shown(page).await?, vec![2])?;
 
         // Also by a button, where a message is looked into.
-        page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
+        open_third(page).await?;
         page.press("Show in crawl").await?;
         page.wait_for_line(DIALOGUE[2].1).await?;
         page.press("Close").await?;
         // On a phone the panel covers the crawl, and so goes.
         let size = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": false});
         page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
-        page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
+        open_third(page).await?;
         page.press("Show in crawl").await?;
         page.wait_for("the panel to go", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
 
@@ -233,6 +233,13 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
         page.wait_for("its words", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", PATIENCE).await
     })
     .await
+}
+
+/// Until the message has come, the panel is drawn anew.
+async fn open_third(page: &Page) -> Result<()> {
+    page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
+    let shows_it = format!("document.querySelector('dialog[open]')?.textContent.includes({:?})", DIALOGUE[2].1);
+    page.wait_for("the message in the panel", &shows_it, PATIENCE).await
 }
 
 #[tokio::test]
