@@ -2,21 +2,22 @@
 
 use std::hint::black_box;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use bytes::BytesMut;
 use mqtt_crawl::log::{Arrival, MessageLog};
-use mqtt_crawl::mqtt::codec::{self, Limits};
-use mqtt_crawl::mqtt::packet::{Incoming, Publish, Version};
-use mqtt_crawl::time;
+use mqtt_crawl::mqtt::packet::{Publish, Version};
+use mqtt_crawl::mqtt::session::{Inbox, Options, Session};
+use mqtt_crawl::time::Instant;
 
-/// Decodes PUBLISH after PUBLISH of 5.0, as the session does.
+/// Where the session's time stands.
+const NOW: Instant = Instant::from_millis(1_000);
+
+/// Takes in PUBLISH after PUBLISH of 5.0, and keeps none.
 ///
 /// # Errors
 /// When they are anything else.
 pub fn decode(packets: &[u8]) -> Result<()> {
-    each_publish(packets, |publish| {
-        black_box(publish);
-    })
+    take_in(packets, &mut Seen)
 }
 
 /// The same with mqttbytes, which takes packets out of a buffer.
@@ -32,35 +33,49 @@ pub fn decode_with_mqttbytes(mut packets: BytesMut) -> Result<()> {
     Ok(())
 }
 
-/// Decodes packet after packet and keeps the messages.
+/// Takes them in and keeps the messages.
 ///
 /// # Errors
 /// When they are anything else than PUBLISH of 5.0.
 pub fn keep(packets: &[u8]) -> Result<MessageLog> {
-    let mut log = MessageLog::default();
-    each_publish(packets, |publish| {
-        log.append(&Arrival {
-            time: time::Instant::EPOCH,
-            topic: publish.topic,
-            qos: publish.qos,
-            retain: publish.retain,
-            dup: publish.dup,
-            properties: publish.properties,
-            payload: publish.payload,
-        });
-    })?;
-    Ok(log)
+    let mut kept = Kept(MessageLog::default());
+    take_in(packets, &mut kept)?;
+    Ok(kept.0)
 }
 
-fn each_publish<'a>(mut packets: &'a [u8], mut take: impl FnMut(&Publish<'a>)) -> Result<()> {
-    let limits = Limits::default();
-    while let Some(length) = codec::frame(packets, &limits)? {
-        let (packet, rest) = packets.split_at(length);
-        let Incoming::Publish(publish) = codec::decode(packet, Version::V5, &limits)? else {
-            bail!("that is no PUBLISH: {packet:02x?}");
-        };
-        take(&publish);
-        packets = rest;
+struct Seen;
+
+impl Inbox for Seen {
+    fn message(&mut self, message: &Publish<'_>, _now: Instant) {
+        black_box(message);
     }
+}
+
+struct Kept(MessageLog);
+
+impl Inbox for Kept {
+    fn message(&mut self, message: &Publish<'_>, now: Instant) {
+        self.0.append(&Arrival {
+            time: now,
+            topic: message.topic,
+            qos: message.qos,
+            retain: message.retain,
+            dup: message.dup,
+            properties: message.properties,
+            payload: message.payload,
+        });
+    }
+}
+
+/// What the worker does with a frame of these packets, by a session that is connected.
+fn take_in(packets: &[u8], inbox: &mut impl Inbox) -> Result<()> {
+    let mut session = Session::new(Options { version: Some(Version::V5), ..Options::default() }, 1);
+    session.connect(NOW);
+    session.handle_open(NOW);
+    session.handle_input(&[0x20, 3, 0, 0, 0], NOW, inbox);
+    while session.poll_event().is_some() {}
+    session.handle_input(packets, NOW, inbox);
+    let event = session.poll_event();
+    ensure!(event.is_none(), "these are not only messages: {event:?}");
     Ok(())
 }
