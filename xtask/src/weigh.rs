@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use walrus::{FunctionKind, Module};
 
 use crate::repo::{Repo, cargo};
