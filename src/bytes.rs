@@ -28,6 +28,7 @@ const LONG_BYTES: usize = 512;
 /// Copies `from` to the beginning of `to`, which is no shorter.
 #[inline(always)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+    debug_assert!(from.len() <= to.len());
     if from.len() >= LONG_BYTES {
         return copy_long(from, to);
     }

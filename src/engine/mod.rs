@@ -832,15 +832,7 @@ struct Intake<'a> {
 impl Inbox for Intake<'_> {
     #[inline(always)]
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        let arrival = Arrival {
-            time: now,
-            topic: message.topic,
-            qos: message.qos,
-            retain: message.retain,
-            dup: message.dup,
-            properties: message.properties,
-            payload: message.payload,
-        };
+        let arrival = Arrival::of(message, now);
         let seq = self.log.append(&arrival);
         self.topics.note(seq, &arrival);
         self.tally.note(message.properties);

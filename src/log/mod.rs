@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use chunk::hash;
 use chunk::{Chunk, TopicTable};
 
-use crate::mqtt::packet::QoS;
+use crate::mqtt::packet::{Publish, QoS};
 use crate::time::Instant;
 
 /// How much a log keeps.
@@ -65,6 +65,22 @@ pub struct Arrival<'a> {
     pub properties: &'a [u8],
     /// The payload.
     pub payload: &'a [u8],
+}
+
+impl<'a> Arrival<'a> {
+    /// A message that came at this time.
+    #[inline(always)]
+    pub fn of(message: &Publish<'a>, time: Instant) -> Self {
+        Self {
+            time,
+            topic: message.topic,
+            qos: message.qos,
+            retain: message.retain,
+            dup: message.dup,
+            properties: message.properties,
+            payload: message.payload,
+        }
+    }
 }
 
 /// A kept message, borrowed from the log.

@@ -281,10 +281,10 @@ impl App {
             "online" => self.with(|inner| inner.wake()),
             "offline" => self.with(|inner| inner.worker.send(&Command::Offline)),
             "visibilitychange" => self.with(|inner| {
-                let document = inner.browser.document();
-                if document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible) {
+                if inner.is_seen() {
                     inner.wake();
                 }
+                inner.tick();
             }),
             "hashchange" => {
                 let link = self.with(|inner| read_link(&inner.browser));
@@ -728,7 +728,13 @@ impl Inner {
         }
     }
 
-    /// Looks again and again at what changes by itself.
+    fn is_seen(&self) -> bool {
+        let document = self.browser.document();
+        document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
+    }
+
+    /// Looks again and again at what changes by itself; not while the page is
+    /// hidden: nothing runs then.
     fn tick(self: &Rc<Self>) {
         self.count_behind();
         let counts_down = self.shown.connection.with_untracked(|connection| connection.retry_at.is_some());
@@ -743,7 +749,7 @@ impl Inner {
             inner.pull();
             inner.tick();
         };
-        self.feed.borrow_mut().tick = Some(Timeout::new(wait_ms, look));
+        self.feed.borrow_mut().tick = self.is_seen().then(|| Timeout::new(wait_ms, look));
     }
 
     fn wake(&self) {

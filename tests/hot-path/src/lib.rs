@@ -55,15 +55,7 @@ struct Kept(MessageLog);
 
 impl Inbox for Kept {
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        self.0.append(&Arrival {
-            time: now,
-            topic: message.topic,
-            qos: message.qos,
-            retain: message.retain,
-            dup: message.dup,
-            properties: message.properties,
-            payload: message.payload,
-        });
+        self.0.append(&Arrival::of(message, now));
     }
 }
 
