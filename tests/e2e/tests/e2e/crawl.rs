@@ -288,10 +288,22 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
     .await
 }
 
+/// Notes the timers that are still to fire: whoever means to look again has one.
+const PENDING_TIMERS: &str = "
+    const pending = window.__pending = new Set();
+    const { setTimeout: set, clearTimeout: clear } = window;
+    window.setTimeout = (work, wait) => {
+        const timer = set(() => { pending.delete(timer); work(); }, wait);
+        pending.add(timer);
+        return timer;
+    };
+    window.clearTimeout = (timer) => { pending.delete(timer); clear(timer); };";
+
 #[tokio::test]
 async fn a_hidden_page_does_nothing_and_goes_on_within_a_second() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-hidden", async |page| {
+        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": PENDING_TIMERS})).await?;
         open(page, &station).await?;
         let broker = Login::anonymous(station.mqtt_port()?);
         tell(page, broker, &DIALOGUE[..3]).await?;
@@ -306,6 +318,7 @@ async fn a_hidden_page_does_nothing_and_goes_on_within_a_second() -> Result<()> 
         let (state, ms): (String, f64) = page.evaluate(place).await?;
         ensure!(state == "paused" && ms == hidden_ms, "it moved by {} ms while it was hidden", ms - hidden_ms);
         check_equal("lines", page.lines().await?, known)?;
+        check_equal("timers", page.evaluate::<u64>("window.__pending.size").await?, 0)?;
 
         // By the page's own clock, from the moment that it is shown.
         page.run(&format!(
