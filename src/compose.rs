@@ -164,25 +164,10 @@ pub struct MessageFields {
     pub user_properties: UserProperties,
 }
 
-/// A message that a packet can carry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Composed {
-    /// Topic name.
-    pub topic: String,
-    /// Payload.
-    pub payload: Vec<u8>,
-    /// Quality of service.
-    pub qos: QoS,
-    /// Retained by the broker.
-    pub retain: bool,
-    /// Properties (5.0).
-    pub properties: PublishProperties,
-}
-
-impl From<&Composed> for MessageFields {
+impl From<&PublishRequest> for MessageFields {
     /// The message as one would type it.
-    fn from(message: &Composed) -> Self {
-        let Composed { topic, payload, qos, retain, properties } = message;
+    fn from(message: &PublishRequest) -> Self {
+        let PublishRequest { topic, payload, qos, retain, properties } = message;
         Self {
             topic: topic.clone(),
             payload: Bytes::of(payload),
@@ -208,7 +193,7 @@ impl MessageFields {
     ///
     /// # Errors
     /// Every fault, in the order of the form.
-    pub fn parse(&self) -> Result<Composed, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<PublishRequest, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
             let words = match error {
@@ -230,7 +215,7 @@ impl MessageFields {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Composed { topic: self.topic.clone(), payload, qos: self.qos, retain: self.retain, properties })
+        Ok(PublishRequest { topic: self.topic.clone(), payload, qos: self.qos, retain: self.retain, properties })
     }
 
     fn properties(&self, faults: &mut Vec<Fault<Field>>) -> PublishProperties {
@@ -271,14 +256,6 @@ impl MessageFields {
             content_type,
             user_properties,
         }
-    }
-}
-
-impl Composed {
-    /// The request to publish it, under this number.
-    pub fn request(self, number: u64) -> PublishRequest {
-        let Self { topic, payload, qos, retain, properties } = self;
-        PublishRequest { number, topic, payload, qos, retain, properties }
     }
 }
 

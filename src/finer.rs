@@ -1,10 +1,8 @@
 //! The finer settings of a connection as a person types them: text fields
 //! become [`More`], or faults by field.
 
-use crate::compose::{
-    self, Composed, Fault, MessageFields, NumberError, number, typed_number, user_properties, whole_number,
-};
-use crate::engine::command::More;
+use crate::compose::{self, Fault, MessageFields, NumberError, number, typed_number, user_properties, whole_number};
+use crate::engine::command::{More, PublishRequest};
 use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
 use crate::subscribe::OptionFields;
 
@@ -141,7 +139,7 @@ impl From<&More> for Fields {
             Unit::ALL.into_iter().rev().find(|unit| span_s.is_multiple_of(unit.seconds())).unwrap_or(Unit::Seconds);
         let will = more.will.as_ref().map(|will| {
             let Will { topic, payload, qos, retain, properties, .. } = will.clone();
-            MessageFields::from(&Composed { topic, payload, qos, retain, properties })
+            MessageFields::from(&PublishRequest { topic, payload, qos, retain, properties })
         });
         Self {
             keep_alive_s: more.keep_alive_s.to_string(),
@@ -238,7 +236,7 @@ impl Fields {
                 faults.push(Fault::new(Field::Will(compose::Field::Payload), words));
                 None
             }
-            Ok(compose::Composed { topic, payload, qos, retain, properties }) => {
+            Ok(PublishRequest { topic, payload, qos, retain, properties }) => {
                 Some(Will { topic, payload, qos, retain, delay_s, properties })
             }
             Err(errors) => {

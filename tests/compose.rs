@@ -66,8 +66,8 @@ fn a_message_becomes_a_request() {
         // A row that says nothing doesn't count; one with only a value does.
         user_properties: rows(&[("a", "1"), ("", ""), ("a", "2"), ("", "3")]),
     };
-    let request = fields.parse().expect("a message").request(7);
-    assert_eq!((request.number, request.topic.as_str(), &request.payload[..]), (7, "deck/lamp", &[1, 2][..]));
+    let request = fields.parse().expect("a message");
+    assert_eq!((request.topic.as_str(), &request.payload[..]), ("deck/lamp", &[1, 2][..]));
     assert_eq!((request.qos, request.retain), (QoS::ExactlyOnce, true));
     let expected = PublishProperties {
         payload_is_utf8: Some(true),

@@ -519,7 +519,8 @@ fn being_offline_comes_first() {
 }
 
 fn publish(number: u64, topic: &str, qos: QoS) -> Command {
-    Command::Publish(PublishRequest { number, topic: topic.to_owned(), qos, ..PublishRequest::default() })
+    let request = PublishRequest { topic: topic.to_owned(), qos, ..PublishRequest::default() };
+    Command::Publish { number, request }
 }
 
 #[test]

@@ -387,8 +387,8 @@ impl Page {
 }
 
 fn publish(topic: &str) -> Command {
-    let topic = topic.to_owned();
-    Command::Publish(PublishRequest { number: 1, topic, qos: QoS::ExactlyOnce, ..PublishRequest::default() })
+    let request = PublishRequest { topic: topic.to_owned(), qos: QoS::ExactlyOnce, ..PublishRequest::default() };
+    Command::Publish { number: 1, request }
 }
 
 /// Keep alive and clean start, as CONNECT says them.

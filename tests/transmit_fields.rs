@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::compose::Composed;
-use mqtt_crawl::engine::command::{Cue, Deck};
+use mqtt_crawl::engine::command::{Cue, Deck, PublishRequest};
 use mqtt_crawl::engine::update::{Outcome, TransmissionView, Turn};
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS};
 use mqtt_crawl::transmit::fields::{Field, PlanFields, RepeatFields, progress_words, repeat_words};
@@ -113,7 +112,7 @@ fn faults_of_a_plan_are_told_by_field() {
 
 #[test]
 fn a_message_is_repeated_as_it_is_typed() {
-    let message = || Composed {
+    let message = || PublishRequest {
         topic: "t".to_owned(),
         payload: b"x".to_vec(),
         qos: QoS::ExactlyOnce,

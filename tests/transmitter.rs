@@ -335,13 +335,13 @@ fn no_more_lines_are_under_way_than_the_broker_takes() {
     rig.run_until(ms(1_000));
     assert_eq!(rig.texts(), numbers(0..7));
     // A message of one's own has its place before them.
-    rig.command(Command::Publish(PublishRequest {
-        number: 1,
+    let request = PublishRequest {
         topic: "t".to_owned(),
         payload: b"own".to_vec(),
         qos: QoS::AtLeastOnce,
         ..PublishRequest::default()
-    }));
+    };
+    rig.command(Command::Publish { number: 1, request });
     rig.acknowledge(1);
     rig.run_until(ms(2_000));
     assert_eq!(rig.texts()[7..], ["own"]);

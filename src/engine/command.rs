@@ -37,7 +37,12 @@ pub enum Command {
     Offline,
     /// Publish a message, now or as soon as there is a connection.
     #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
-    Publish(PublishRequest),
+    Publish {
+        /// The panels' own number for it; comes back with the outcome.
+        number: u64,
+        /// The message.
+        request: PublishRequest,
+    },
     /// Something is to become of a transmission.
     #[cfg_attr(all(feature = "app", not(feature = "panels")), serde(skip_serializing))]
     Transmit(Deck, Transmission),
@@ -158,8 +163,6 @@ impl More {
 /// A message to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishRequest {
-    /// The panels' own number for it; comes back with the outcome.
-    pub number: u64,
     /// Topic name.
     pub topic: String,
     /// Payload.

@@ -258,7 +258,7 @@ impl Engine {
                 self.session.wake(now);
             }
             Command::Offline => self.offline = true,
-            Command::Publish(request) => self.publish(Ticket::Message(request.number), request, now),
+            Command::Publish { number, request } => self.publish(Ticket::Message(number), request, now),
             Command::Transmit(deck, wish) => self.transmit(deck, wish, now),
             Command::Subscribe(request) => self.choose_subscription(request, now),
             Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
@@ -530,7 +530,7 @@ impl Engine {
     }
 
     fn publish(&mut self, ticket: Ticket, request: PublishRequest, now: Instant) {
-        let PublishRequest { number: _, topic, payload, qos, retain, properties } = request;
+        let PublishRequest { topic, payload, qos, retain, properties } = request;
         let mut section = Vec::new();
         let taken =
             publish::encode_properties(&properties, &mut section).map_err(|error| error.to_string()).and_then(|()| {

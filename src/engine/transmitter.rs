@@ -239,7 +239,7 @@ impl Engine {
         running.sent += 1;
         running.mark(place, Fate::Waiting);
         self.transmitter.changes += 1;
-        Some((place, PublishRequest { number: 0, topic, payload, qos: qos.min(qos_maximum), retain, properties }))
+        Some((place, PublishRequest { topic, payload, qos: qos.min(qos_maximum), retain, properties }))
     }
 
     fn may_transmit(&self) -> bool {

@@ -170,28 +170,9 @@ impl Chunk {
         topic_at
     }
 
-    /// The message with that number; `None` where it is none of the chunk's.
-    pub(super) fn message(&self, seq: u64) -> Option<Message<'_>> {
-        let index = usize::try_from(seq.checked_sub(self.first_seq)?).ok()? + self.gone;
-        if index >= self.messages {
-            return None;
-        }
-        let record = self.buffer.get(self.record_at(index)..)?.first_chunk()?;
-        let Record { time_and_flags, topic_at, body_at, properties_bytes, payload_bytes } = Record::from_bytes(record);
-        let body_at = body_at as usize;
-        let payload_at = body_at + properties_bytes as usize;
-        let body_end = payload_at + payload_bytes as usize;
-        Some(Message {
-            seq,
-            time: Instant::from_millis(time_and_flags >> 8),
-            // Written from a `&str`, so this never fails.
-            topic: str::from_utf8(self.topic_bytes(topic_at)).unwrap_or_default(),
-            qos: QoS::from_u8((time_and_flags >> QOS_SHIFT & 0b11) as u8).unwrap_or_default(),
-            retain: time_and_flags & RETAIN != 0,
-            dup: time_and_flags & DUP != 0,
-            properties: self.buffer.get(body_at..payload_at).unwrap_or_default(),
-            payload: self.buffer.get(payload_at..body_end).unwrap_or_default(),
-        })
+    /// For one message, or for many that follow each other.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { chunk: self, topic_at: u32::MAX, topic: "" }
     }
 
     /// The buffer, to be used again.
@@ -234,6 +215,46 @@ impl Chunk {
             bytes::copy(bytes, free);
         }
         self.body_end += bytes.len();
+    }
+}
+
+/// Reads messages of a chunk. Neighbours mostly share a topic: it is looked at
+/// once for all of them.
+pub(super) struct Reader<'a> {
+    chunk: &'a Chunk,
+    /// Place of the topic that was read last; no topic lies at `u32::MAX`.
+    topic_at: u32,
+    topic: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    /// The message with that number; `None` where it is none of the chunk's.
+    pub(super) fn message(&mut self, seq: u64) -> Option<Message<'a>> {
+        let chunk = self.chunk;
+        let index = usize::try_from(seq.checked_sub(chunk.first_seq)?).ok()? + chunk.gone;
+        if index >= chunk.messages {
+            return None;
+        }
+        let record = chunk.buffer.get(chunk.record_at(index)..)?.first_chunk()?;
+        let Record { time_and_flags, topic_at, body_at, properties_bytes, payload_bytes } = Record::from_bytes(record);
+        if self.topic_at != topic_at {
+            self.topic_at = topic_at;
+            // Written from a `&str`, so this never fails.
+            self.topic = str::from_utf8(chunk.topic_bytes(topic_at)).unwrap_or_default();
+        }
+        let body_at = body_at as usize;
+        let payload_at = body_at + properties_bytes as usize;
+        let body_end = payload_at + payload_bytes as usize;
+        Some(Message {
+            seq,
+            time: Instant::from_millis(time_and_flags >> 8),
+            topic: self.topic,
+            qos: QoS::from_u8((time_and_flags >> QOS_SHIFT & 0b11) as u8).unwrap_or_default(),
+            retain: time_and_flags & RETAIN != 0,
+            dup: time_and_flags & DUP != 0,
+            properties: chunk.buffer.get(body_at..payload_at).unwrap_or_default(),
+            payload: chunk.buffer.get(payload_at..body_end).unwrap_or_default(),
+        })
     }
 }
 

@@ -202,7 +202,7 @@ impl MessageLog {
 
     /// The message with that number; `None` where it isn't kept.
     pub fn message(&self, seq: u64) -> Option<Message<'_>> {
-        self.chunks.get(self.chunk_index(seq))?.message(seq)
+        self.chunks.get(self.chunk_index(seq))?.reader().message(seq)
     }
 
     /// Number of the oldest kept message; [`MessageLog::next_seq`] where none
@@ -279,16 +279,18 @@ impl MessageLog {
 
     /// The kept messages from that number on, oldest first.
     pub fn iter_from(&self, seq: u64) -> impl Iterator<Item = Message<'_>> {
-        self.chunks
-            .range(self.chunk_index(seq)..)
-            .flat_map(move |chunk| (seq.max(chunk.first_seq)..chunk.end_seq()).filter_map(|seq| chunk.message(seq)))
+        self.chunks.range(self.chunk_index(seq)..).flat_map(move |chunk| {
+            let mut reader = chunk.reader();
+            (seq.max(chunk.first_seq)..chunk.end_seq()).filter_map(move |seq| reader.message(seq))
+        })
     }
 
     /// The kept messages before that number, newest first.
     pub fn iter_back_from(&self, seq: u64) -> impl Iterator<Item = Message<'_>> {
         let end = (self.chunk_index(seq) + 1).min(self.chunks.len());
         self.chunks.range(..end).rev().flat_map(move |chunk| {
-            (chunk.first_seq..seq.min(chunk.end_seq())).rev().filter_map(|seq| chunk.message(seq))
+            let mut reader = chunk.reader();
+            (chunk.first_seq..seq.min(chunk.end_seq())).rev().filter_map(move |seq| reader.message(seq))
         })
     }
 

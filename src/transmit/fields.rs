@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::playlist::Repeat;
 use super::sheet::Sheet;
 use super::wording::{PayloadFormat, parse_interval, topic_of};
-use crate::compose::{Composed, Fault, number};
+use crate::compose::{Fault, number};
 use crate::console::grouped;
-use crate::engine::command::{Cue, Manner};
+use crate::engine::command::{Cue, Manner, PublishRequest};
 use crate::engine::update::{Outcome, TransmissionView, Turn};
 use crate::mqtt::packet::{PublishProperties, QoS};
 use crate::mqtt::topic::{TopicError, TopicName};
@@ -191,7 +191,7 @@ impl RepeatFields {
     ///
     /// # Errors
     /// Every fault, in the order of the form.
-    pub fn parse(&self, message: Composed) -> Result<(Manner, Cue), Vec<Fault<Field>>> {
+    pub fn parse(&self, message: PublishRequest) -> Result<(Manner, Cue), Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         let interval = interval_of(&self.interval, REPEAT_MIN, &mut faults);
         let times = number(&self.times, 1..=1_000_000).unwrap_or_else(|error| {
@@ -202,7 +202,7 @@ impl RepeatFields {
             return Err(faults);
         }
         let repeat = times.map_or(Repeat::UntilStopped, Repeat::Rounds);
-        let Composed { topic, payload, qos, retain, properties } = message;
+        let PublishRequest { topic, payload, qos, retain, properties } = message;
         Ok((manner(interval, repeat, 0, (qos, retain, properties)), Cue { topic, payload }))
     }
 }

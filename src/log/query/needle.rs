@@ -67,40 +67,47 @@ enum Case {
 pub(super) struct Finder {
     needle: Vec<u8>,
     case: Case,
-    /// How far the needle may move where its last byte stands over this one.
+    /// How far the needle may move where its last byte stands over this one; 0
+    /// where that is its last byte, so that the rest is worth a look …
     moves: Box<[u8; 256]>,
+    /// … and how far after that look.
+    again: u8,
 }
 
 impl Finder {
     fn new(needle: Vec<u8>, case: Case) -> Option<Self> {
         let last = needle.len().checked_sub(1)?;
-        let far = u8::try_from(needle.len()).unwrap_or(u8::MAX);
-        let mut moves = Box::new([far; 256]);
-        for (at, &byte) in needle[..last].iter().enumerate() {
-            let back = u8::try_from(last - at).unwrap_or(u8::MAX);
-            moves[usize::from(byte)] = back;
+        let mut again = u8::try_from(needle.len()).unwrap_or(u8::MAX);
+        let mut moves = Box::new([again; 256]);
+        for (at, &byte) in needle.iter().enumerate() {
+            let far = u8::try_from(last - at).unwrap_or(u8::MAX);
+            // What the last byte would move it by, were it not the last.
+            again = std::mem::replace(&mut moves[usize::from(byte)], far);
             if case == Case::Either {
-                moves[usize::from(byte.to_ascii_uppercase())] = back;
+                moves[usize::from(byte.to_ascii_uppercase())] = far;
             }
         }
-        Some(Self { needle, case, moves })
+        Some(Self { needle, case, moves, again })
     }
 
     fn find(&self, haystack: &[u8], from: usize) -> Option<Range<usize>> {
-        let (&wanted, before) = self.needle.split_last()?;
+        let (_, before) = self.needle.split_last()?;
         let mut end = from.checked_add(before.len())?;
         while let Some(&byte) = haystack.get(end) {
+            let far = self.moves[usize::from(byte)];
+            if far != 0 {
+                end += usize::from(far);
+                continue;
+            }
             let start = end - before.len();
             let is_there = match self.case {
-                Case::Either => {
-                    byte.to_ascii_lowercase() == wanted && haystack[start..end].eq_ignore_ascii_case(before)
-                }
-                Case::AsItIs => byte == wanted && haystack[start..end] == *before,
+                Case::Either => haystack[start..end].eq_ignore_ascii_case(before),
+                Case::AsItIs => haystack[start..end] == *before,
             };
             if is_there {
                 return Some(start..end + 1);
             }
-            end += usize::from(self.moves[usize::from(byte)]);
+            end += usize::from(self.again);
         }
         None
     }

@@ -7,8 +7,8 @@ use web_sys::KeyboardEvent;
 use super::fields::{Form, MessageInputs, TextBox, anew};
 use super::{Panels, close, head};
 use crate::allowed::publish_obstacle;
-use crate::compose::{self, Composed, MessageFields};
-use crate::engine::command::{Command, Deck, Transmission};
+use crate::compose::{self, MessageFields};
+use crate::engine::command::{Command, Deck, PublishRequest, Transmission};
 use crate::engine::update::Outcome;
 use crate::outbox::{Entry, Outbox};
 use crate::transmit::fields::{self, RepeatFields, is_active, repeat_words};
@@ -28,7 +28,7 @@ impl MessageForm {
     }
 
     /// The message, unless something in it is wrong; that is shown.
-    fn compose(self) -> Option<(MessageFields, Composed)> {
+    fn compose(self) -> Option<(MessageFields, PublishRequest)> {
         let (mut fields, user_properties) = self.form.typed();
         fields.user_properties = user_properties;
         match fields.parse() {
@@ -131,9 +131,9 @@ fn publish(panels: Panels, form: MessageForm) {
     if publish_obstacle(panels.standing.with_untracked(|standing| standing.state)).is_some() {
         return;
     }
-    if let Some((fields, message)) = form.compose() {
+    if let Some((fields, request)) = form.compose() {
         let number = panels.outbox.try_update(|outbox| outbox.push(&fields)).unwrap_or_default();
-        panels.tell(&Command::Publish(message.request(number)));
+        panels.tell(&Command::Publish { number, request });
     }
 }
 

@@ -522,13 +522,8 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
         let message = MessageFields { topic: topic.clone(), qos, retain: true, ..MessageFields::default() };
         let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
-        panels.tell(&Command::Publish(PublishRequest {
-            number,
-            topic,
-            qos,
-            retain: true,
-            ..PublishRequest::default()
-        }));
+        let request = PublishRequest { topic, qos, retain: true, ..PublishRequest::default() };
+        panels.tell(&Command::Publish { number, request });
     };
     let outcome = move || {
         let (number, topic) = sent.get()?;
