@@ -550,6 +550,17 @@ proptest! {
     }
 
     #[test]
+    fn a_word_is_found_wherever_it_stands(word in "[aAb-]{1,5}", payload in "[aAbB-]{0,24}") {
+        let (word, payload) = (word.as_bytes(), payload.as_bytes());
+        let stands = |is_it: fn(&[u8], &[u8]) -> bool| payload.windows(word.len()).any(|there| is_it(there, word));
+        let hex: String = word.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = str::from_utf8(word).expect("ASCII");
+        let message = message("t", payload);
+        prop_assert_eq!(query(&format!("payload:{text}")).matches(&message), stands(<[u8]>::eq_ignore_ascii_case));
+        prop_assert_eq!(query(&format!("hex:{hex}")).matches(&message), stands(|there, word| there == word));
+    }
+
+    #[test]
     fn any_line_is_a_query_or_an_error(line in any::<String>(), payload in any::<Vec<u8>>()) {
         match Query::parse(&line, LocalTime::default()) {
             Ok(query) => {
