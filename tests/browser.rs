@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
@@ -548,6 +549,29 @@ async fn a_million_rows_scroll_to_both_ends() {
     stage.show();
     let first = stage.visible()[0];
     assert!((499_000..501_000).contains(&first), "{first}");
+}
+
+#[wasm_bindgen_test]
+async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
+    let mut stage = Stage::new().await;
+    stage.log(1_000_000, 0);
+    until("the bar is at the end", || stage.scroller().scroll_top() > 1_000_000).await;
+    let move_to = async |to_px: i32| {
+        let before = stage.console.pull().window;
+        stage.scroller().set_scroll_top(to_px);
+        until("the move is heard", || stage.console.pull().window != before).await;
+        stage.show();
+    };
+    // The bar is settled 160 ms after a move that was heard; this one is heard with the next frame.
+    for wait_ms in 156..=160 {
+        move_to(3_000_000).await;
+        let waited = Promise::new(&mut |resolve, _| {
+            set_timeout(move || drop(resolve.call0(&JsValue::NULL)), Duration::from_millis(wait_ms));
+        });
+        JsFuture::from(waited).await.expect("a timer");
+        move_to(9_000_000).await;
+        assert_eq!(stage.scroller().scroll_top(), 9_000_000, "{wait_ms} ms after another move");
+    }
 }
 
 #[wasm_bindgen_test]

@@ -535,12 +535,9 @@ impl Console {
 
     fn scrolled(&self) {
         let mut inner = self.0.borrow_mut();
-        let Some(to_px) = inner.parts.as_ref().map(|parts| f64::from(parts.scroller.scroll_top())) else { return };
+        // Else it is an echo of our own move.
+        let Some(to_px) = inner.bar_moved_to_px() else { return };
         let from_px = inner.bar_px;
-        // An echo of our own move.
-        if (to_px - from_px).abs() <= 1.0 {
-            return;
-        }
         inner.reader.scroll.drag(from_px, to_px);
         inner.bar_px = to_px;
         inner.settling = None;
@@ -719,10 +716,17 @@ impl Inner {
             inner.settling = None;
             if inner.pressed {
                 inner.settle_soon();
-            } else {
+            } else if inner.bar_moved_to_px().is_none() {
                 inner.settle_bar();
             }
+            // A move that the browser tells of with its next frame settles the bar after that.
         }));
+    }
+
+    /// Where the bar stands, if somebody moved it since it was looked at.
+    fn bar_moved_to_px(&self) -> Option<f64> {
+        let stands_px = f64::from(self.parts.as_ref()?.scroller.scroll_top());
+        Some(stands_px).filter(|stands_px| (stands_px - self.bar_px).abs() > 1.0)
     }
 
     /// Gives the scroll bar its length and its place.
