@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError, RootCertStore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -30,8 +30,6 @@ const LONGEST_DIAL: Duration = Duration::from_secs(10);
 
 /// CONNACK of 3.1.1, return code 3, server unavailable.
 const UNAVAILABLE_V311: &[u8] = &[0x20, 2, 0, 3];
-/// What a client of MQTT 5.0 is told besides 0x88, server unavailable: a Reason String (3.2.2.3.9).
-const UNAVAILABLE_WORDS: &str = "The broker behind this station can't be reached.";
 
 /// Why a broker can't be put behind the station.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +57,39 @@ pub enum UpstreamError {
     /// There is nobody to trust.
     #[error("this system names no authorities to trust; name a PEM file of them with --upstream-ca")]
     NoAuthorities,
+}
+
+/// Why the broker can't be had now.
+#[derive(Debug, thiserror::Error)]
+enum DialError {
+    #[error("its certificate is of nobody whom this station trusts; name its authority with --upstream-ca")]
+    UnknownAuthority,
+    #[error("its certificate can't be trusted: {0}")]
+    Certificate(CertificateError),
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl DialError {
+    /// What a client of MQTT 5.0 is told besides 0x88, server unavailable: a Reason String (3.2.2.3.9).
+    fn for_clients(&self) -> &'static str {
+        match self {
+            Self::UnknownAuthority | Self::Certificate(_) => {
+                "This station doesn't trust the certificate of the broker behind it."
+            }
+            Self::Io(_) => "The broker behind this station can't be reached.",
+        }
+    }
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(RustlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => Self::UnknownAuthority,
+            Some(RustlsError::InvalidCertificate(fault)) => Self::Certificate(fault.clone()),
+            _ => Self::Io(error),
+        }
+    }
 }
 
 /// A broker somewhere else.
@@ -127,13 +158,14 @@ impl Upstream {
                 tracing::error!(upstream = self.url(), reason = %error, "the broker behind can't be reached");
                 if let Some(head) = head {
                     // Fails only if the client has gone.
-                    let _ = client.write_all(&unavailable(head.level)).await;
+                    let _ = client.write_all(&unavailable(head.level, error.for_clients())).await;
                     let _ = client.shutdown().await;
                 }
                 return;
             }
         };
-        if broker.write_all(&bytes).await.is_err() {
+        // TLS may keep a part of it.
+        if broker.write_all(&bytes).await.is_err() || broker.flush().await.is_err() {
             return;
         }
         let (from_broker, to_broker) = split(broker);
@@ -143,7 +175,7 @@ impl Upstream {
         let _ = parting.to_client.shutdown().await;
     }
 
-    async fn dial(&self) -> io::Result<Pipe> {
+    async fn dial(&self) -> Result<Pipe, DialError> {
         let dialling = async {
             let stream = TcpStream::connect((self.url.host(), self.url.port())).await?;
             stream.set_nodelay(true)?;
@@ -153,7 +185,9 @@ impl Upstream {
             };
             Ok(pipe)
         };
-        timeout(LONGEST_DIAL, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        let dialled: io::Result<Pipe> =
+            timeout(LONGEST_DIAL, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        Ok(dialled?)
     }
 }
 
@@ -190,16 +224,15 @@ fn client_config(authorities: Option<&Path>) -> Result<TlsConnector, UpstreamErr
 }
 
 /// The answer to a CONNECT that nobody is there for.
-fn unavailable(level: u8) -> Vec<u8> {
+fn unavailable(level: u8, words: &str) -> Vec<u8> {
     const SERVER_UNAVAILABLE: u8 = 0x88;
     const REASON_STRING: u8 = 0x1F;
     if level != 5 {
         return UNAVAILABLE_V311.to_vec();
     }
-    let words = UNAVAILABLE_WORDS.as_bytes();
     let length = words.len() as u8;
     let head = [0x20, length + 6, 0, SERVER_UNAVAILABLE, length + 3, REASON_STRING, 0, length];
-    [&head, words].concat()
+    [&head, words.as_bytes()].concat()
 }
 
 #[cfg(test)]

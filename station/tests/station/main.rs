@@ -16,6 +16,7 @@ mod stop;
 mod tls;
 mod transmit;
 mod upstream;
+mod upstream_tls;
 mod users;
 mod web;
 

@@ -17,9 +17,15 @@ pub struct Running {
 impl Running {
     /// Starts it on free ports, in an empty folder, and waits until it listens.
     pub fn start(program: &Path, options: &[&str]) -> Self {
+        Self::start_in(program, options, &[])
+    }
+
+    /// The same, with further variables in its environment.
+    pub fn start_in(program: &Path, options: &[&str], environment: &[(&str, &Path)]) -> Self {
         let mut child = Command::new(program)
             .args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
             .args(options)
+            .envs(environment.iter().copied())
             .current_dir(empty_folder("nowhere"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

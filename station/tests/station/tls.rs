@@ -19,13 +19,13 @@ use super::{file, quiet};
 use Version::V5;
 
 /// A certificate for this machine and its key, as files.
-struct Identity {
-    certificate: PathBuf,
-    key: PathBuf,
+pub struct Identity {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
     der: CertificateDer<'static>,
 }
 
-fn identity(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+pub fn identity(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     change(&mut params);
