@@ -1,5 +1,5 @@
 //! The embedded broker: its listeners, its limits, and the hooks through which the station decides
-//! who may connect and what the `/diffusion` path grants.
+//! who may connect and which topic paths `/diffusion` takes.
 //!
 //! The broker library takes connections from its own TCP listeners only, so all clients reach it
 //! through listeners on loopback ports that the system picks, led there by [`crate::front`]. The
@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use tracing::Span;
 
 use crate::StartError;
-use crate::diffusion::is_topic_path;
+use crate::diffusion::{NO_EMPTY_LEVEL, is_topic_path};
 use crate::front::{Doors, Front};
 use crate::gate::{Entrance, Gate};
 use crate::held::V311_SESSION;
@@ -283,11 +283,10 @@ impl Handler for Hooks {
             Parameter::ClientAuthenticate(connect) => {
                 (false, Some(HookResult::AuthResult(self.authenticate(connect).await)))
             }
-            Parameter::ClientSubscribeCheckAcl(session, subscribe) if is_diffusion(&session.id) => {
-                let answer = match is_topic_path(&subscribe.topic_filter) {
-                    true => SubscribeReturn::new_success(QoS::AtMostOnce, None),
-                    false => SubscribeReturn::new_failure(SubscribeAckReason::TopicFilterInvalid),
-                };
+            Parameter::ClientSubscribeCheckAcl(session, subscribe)
+                if is_diffusion(&session.id) && !is_topic_path(&subscribe.topic_filter) =>
+            {
+                let answer = SubscribeReturn::new_failure(SubscribeAckReason::TopicFilterInvalid);
                 (false, Some(HookResult::SubscribeAclResult(answer)))
             }
             Parameter::MessagePublishCheckAcl(session, publish) => {
@@ -296,8 +295,8 @@ impl Handler for Hooks {
                 if !is_diffusion(&session.id) || is_topic_path(&publish.topic) {
                     return (true, so_far);
                 }
-                let words = "a topic path has no empty level".into();
-                let answer = PublishResult::reason_code(PublishAckReason::TopicNameInvalid, Some(words), false);
+                let words = Some(NO_EMPTY_LEVEL.into());
+                let answer = PublishResult::reason_code(PublishAckReason::TopicNameInvalid, words, false);
                 (false, Some(HookResult::PublishAclResult(PublishAclResult(answer))))
             }
             Parameter::ClientDisconnected(session, reason) => {

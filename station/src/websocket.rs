@@ -146,6 +146,9 @@ pub(crate) async fn carry(
     let Line { stream, is_over } = beyond.open(profile);
     let (mut from_broker, mut to_broker) = split(stream);
     let mut inspector = Inspector::new(profile, limits.max_packet);
+    if matches!(beyond, Beyond::Upstream(_)) {
+        inspector = inspector.judging_paths();
+    }
     let pace = Pace::new(limits.max_rate, Instant::now());
 
     let (ending, is_drained) = {
@@ -213,7 +216,7 @@ async fn pass_up(
             Some(Ok(Message::Close(_)) | Err(_)) | None => break Ending::ClientLeft,
         };
         let passage = inspector.inspect(&bytes);
-        if to_broker.write_all(&bytes[..passage.admitted]).await.is_err() {
+        if to_broker.write_all(&passage.admit(&bytes)).await.is_err() {
             // The broker has closed; the other direction knows more.
             return std::future::pending().await;
         }

@@ -3,7 +3,7 @@
 use mqtt_crawl_station::{Limits, Options, Station};
 use tokio::net::TcpListener;
 
-use super::client::{Client, Version, Way, connect, publish, tcp};
+use super::client::{Client, Version, Way, connect, publish, subscribe, tcp};
 use super::{quiet, station};
 use Version::{V5, V311};
 
@@ -62,6 +62,35 @@ async fn the_limits_hold_in_front_of_another_broker() {
     let mut old = Client::open(&bridge, Way::Diffusion).await;
     old.send(&connect(V311, "old", None)).await;
     assert_eq!(old.packet().await.unwrap(), [0x20, 2, 0, 1]);
+    bridge.stop().await;
+    behind.stop().await;
+}
+
+/// As with the broker inside, but that a bad path closes the connection.
+#[tokio::test]
+async fn a_bridge_keeps_to_what_diffusion_documents() {
+    let behind = station().await;
+    let bridge = bridge(tcp(&behind), Limits::default()).await;
+    let mut to = Client::connected(&bridge, Way::Diffusion, V5, "to").await;
+    for qos in 0..=2 {
+        assert_eq!(to.subscribe(V5, "Star/#", qos).await, 0);
+    }
+    let mut open = Client::connected(&bridge, Way::Mqtt, V5, "open").await;
+    assert_eq!(open.subscribe(V5, "/Star", 2).await, 2);
+    let mut from = Client::connected(&bridge, Way::Diffusion, V5, "from").await;
+    from.send(&publish(V5, "Star/Wars", 1, 5, b"hello")).await;
+    let received = to.packet().await.unwrap();
+    assert_eq!(received[0], 0x30);
+    assert!(received.ends_with(b"hello"));
+
+    for (name, packet, code) in
+        [("publish", publish(V5, "Star//Wars", 1, 5, b"x"), 0x90), ("subscribe", subscribe(V5, "/Star", 0), 0x8F)]
+    {
+        let mut client = Client::connected(&bridge, Way::Diffusion, V5, name).await;
+        client.send(&packet).await;
+        assert_eq!(client.packet().await.unwrap(), [0xE0, 2, code, 0]);
+        assert_eq!(client.packet().await, None);
+    }
     bridge.stop().await;
     behind.stop().await;
 }
