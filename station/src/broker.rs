@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 use tracing::Span;
 
 use crate::StartError;
+use crate::backlog::{Backlog, weight};
 use crate::diffusion::{NO_EMPTY_LEVEL, is_topic_path};
 use crate::front::{Doors, Front};
 use crate::gate::{Entrance, Gate};
@@ -40,16 +41,13 @@ use crate::users::Users;
 /// is the one a person meets.
 pub(crate) const LARGEST_PACKET_BYTES: u32 = 20 * 1024 * 1024;
 
-/// Messages waiting for one subscriber before newer ones are dropped and counted: four times the
-/// largest burst the station promises to pass.
+/// Messages waiting for one subscriber before some are dropped and counted: four times the largest
+/// burst the station promises to pass. Of bytes, see [`crate::front::Lag`] and [`crate::backlog`].
 const LONGEST_QUEUE: usize = 200_000;
 
 /// Unacknowledged QoS 1 and 2 messages each way. The broker closes a connection that exceeds it,
 /// and a 3.1.1 client can't be told, so it is half of all packet identifiers.
-const LARGEST_WINDOW: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
-
-/// What the library takes for a message besides topic and payload, about.
-const BYTES_BESIDES: usize = 256;
+pub(crate) const LARGEST_WINDOW: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
 
 /// A session outlives its connection this long, whatever it asks for.
 pub(crate) const LONGEST_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -74,7 +72,8 @@ pub(crate) struct Broker {
     pub door: SocketAddr,
     /// The way in.
     pub front: Front,
-    /// Messages dropped because a subscriber was too slow and its queue full.
+    /// Messages dropped because a subscriber was too slow and its queue full, or because too much waited
+    /// for clients that were away.
     pub dropped: Arc<AtomicU64>,
     /// What the station's own transmission connects with, where users are asked for.
     pub own_user: Option<(String, String)>,
@@ -102,6 +101,7 @@ impl Broker {
             farewells: Farewells::default(),
             dropped: Arc::default(),
             published: Arc::default(),
+            backlog: Arc::new(Backlog::new(client_limits.max_waiting)),
         };
         let anonymous = hooks.users.is_none();
         hooks.register(&context).await;
@@ -217,6 +217,7 @@ struct Hooks {
     dropped: Arc<AtomicU64>,
     /// Bytes published so far, by anybody.
     published: Arc<AtomicU64>,
+    backlog: Arc<Backlog>,
 }
 
 impl Hooks {
@@ -227,6 +228,7 @@ impl Hooks {
             Type::ClientSubscribeCheckAcl,
             Type::MessageDropped,
             Type::MessagePublishCheckAcl,
+            Type::OfflineMessage,
         ];
         if self.users.is_some() {
             kinds.push(Type::ClientAuthenticate);
@@ -268,10 +270,13 @@ impl Hooks {
         span.in_scope(|| tracing::warn!(?client, reason, "client refused"));
     }
 
-    fn count_dropped(&self, client: Option<&str>) {
-        let before = self.dropped.fetch_add(1, Ordering::Relaxed);
-        if before.is_multiple_of(10_000) {
-            tracing::warn!(client, dropped_so_far = before + 1, "messages dropped: a subscriber is too slow");
+    /// Counts them, and says so now and then, with the client that just lost one where that is known.
+    fn count_dropped(&self, messages: u64, client: Option<&str>, reason: &str) {
+        const EVERY: u64 = 10_000;
+        let before = self.dropped.fetch_add(messages, Ordering::Relaxed);
+        let so_far = before + messages;
+        if before.div_ceil(EVERY) != so_far.div_ceil(EVERY) {
+            tracing::warn!(client, dropped_so_far = so_far, reason, "messages dropped");
         }
     }
 }
@@ -290,8 +295,7 @@ impl Handler for Hooks {
                 (false, Some(HookResult::SubscribeAclResult(answer)))
             }
             Parameter::MessagePublishCheckAcl(session, publish) => {
-                let bytes = publish.payload.len() + publish.topic.len() + BYTES_BESIDES;
-                self.published.fetch_add(bytes as u64, Ordering::Relaxed);
+                self.published.fetch_add(weight(publish), Ordering::Relaxed);
                 if !is_diffusion(&session.id) || is_topic_path(&publish.topic) {
                     return (true, so_far);
                 }
@@ -306,7 +310,13 @@ impl Handler for Hooks {
                 (true, so_far)
             }
             Parameter::MessageDropped(to, _, _, Reason::MessageQueueFull) => {
-                self.count_dropped(to.as_ref().map(|to| &*to.client_id));
+                let client = to.as_ref().map(|to| &*to.client_id);
+                self.count_dropped(1, client, "a subscriber is too slow");
+                (true, so_far)
+            }
+            Parameter::OfflineMessage(session, _, publish) => {
+                let dropped = self.backlog.make_room(session.deliver_queue(), publish);
+                self.count_dropped(dropped, None, "too much waits for clients that are away");
                 (true, so_far)
             }
             _ => (true, so_far),

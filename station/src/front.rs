@@ -729,12 +729,20 @@ impl Running<'_> {
                 self.front.note_away(client_id, self.number, away_since);
                 was_away = away_since;
             }
-            if self.client.is_none() || (self.held.reads_broker() && self.broker.is_empty()) {
+            let has_all = match &self.client {
+                Some(_) => self.held.reads_broker() && self.broker.is_empty(),
+                None => !self.held.is_window_full(),
+            };
+            if has_all {
                 lag.caught_up();
             } else if lag.check().is_err() {
-                self.held.detach(self.front.now());
-                if let Some(client) = self.client.take() {
-                    client.span.in_scope(log_behind);
+                match self.client.take() {
+                    Some(client) => {
+                        self.held.detach(self.front.now());
+                        client.span.in_scope(log_behind);
+                    }
+                    // The library bounds what waits for those of whom it knows that they are away.
+                    None => self.held.let_go(self.front.now()),
                 }
                 break;
             }
@@ -791,6 +799,7 @@ impl Running<'_> {
     async fn step(&mut self, from_client: &mut [u8], from_broker: &mut [u8]) -> Step {
         let due = self.held.poll_timeout().map(|due| self.front.0.started + due.since(Instant::EPOCH));
         let (reads_client, reads_broker) = (self.held.reads_client(), self.held.reads_broker());
+        let is_behind = !reads_broker || (self.client.is_none() && self.held.is_window_full());
         let (to_client, to_broker) = self.held.transmits();
         let (client_reader, client_writer, is_flushed) = match &mut self.client {
             Some(client) => (Some(&mut client.reader), Some(&mut client.writer), client.is_flushed),
@@ -824,7 +833,7 @@ impl Running<'_> {
             read = broker_reader.read(from_broker), if reads_broker => Step::FromBroker(read),
             written = broker_writer.write(to_broker), if !to_broker.is_empty() => Step::ToBroker(written),
             () = waiting => Step::Timeout,
-            () = tokio::time::sleep(LAG_INTERVAL), if !reads_broker => Step::Look,
+            () = tokio::time::sleep(LAG_INTERVAL), if is_behind => Step::Look,
             () = self.front.0.stop.cancelled() => Step::Stopping,
         }
     }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use mqtt_crawl::mqtt::packet::Version;
 use mqtt_crawl::time::Instant;
 
-use crate::broker::{LARGEST_PACKET_BYTES, LONGEST_SESSION};
+use crate::broker::{LARGEST_PACKET_BYTES, LARGEST_WINDOW, LONGEST_SESSION};
 
 /// Longest packet from either side, in bytes. The library refuses what is larger than its own limit,
 /// and adds to what it passes on, such as subscription identifiers.
@@ -53,6 +53,7 @@ const DUP: u8 = 0x08;
 const PINGREQ_PACKET: [u8; 2] = [0xC0, 0];
 /// Properties, by their numbers.
 const SESSION_EXPIRY_INTERVAL: u8 = 0x11;
+const RECEIVE_MAXIMUM: u8 = 0x21;
 
 /// The bytes can't be a packet, or not one that the rest can be told from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,23 +123,31 @@ impl<'a> Fields<'a> {
         self.take(length).map(Fields)
     }
 
-    /// The Session Expiry Interval among the properties of a CONNECT or DISCONNECT, in seconds; the
-    /// outer `None` where there is something else among them.
-    fn session_expiry_s(mut self) -> Option<Option<u32>> {
-        let mut expiry_s = None;
+    /// What is looked for among the properties of a CONNECT or DISCONNECT; `None` where there is
+    /// something else among them.
+    fn wishes(mut self) -> Option<Wishes> {
+        let mut wishes = Wishes::default();
         while let Some(property) = self.u8() {
             match property {
-                SESSION_EXPIRY_INTERVAL => expiry_s = Some(self.u32()?),
+                SESSION_EXPIRY_INTERVAL => wishes.expiry_s = Some(self.u32()?),
+                RECEIVE_MAXIMUM => wishes.window = Some(self.u16()?),
                 0x17 | 0x19 => drop(self.take(1)?),
-                0x21 | 0x22 => drop(self.take(2)?),
+                0x22 => drop(self.take(2)?),
                 0x27 => drop(self.take(4)?),
                 0x15 | 0x16 | 0x1C | 0x1F => drop(self.string()?),
                 0x26 => drop((self.string()?, self.string()?)),
                 _ => return None,
             }
         }
-        Some(expiry_s)
+        Some(wishes)
     }
+}
+
+/// Properties of a CONNECT or DISCONNECT.
+#[derive(Clone, Copy, Default)]
+struct Wishes {
+    expiry_s: Option<u32>,
+    window: Option<u16>,
 }
 
 /// What a CONNECT says of a session that can be held.
@@ -154,17 +163,19 @@ pub(crate) struct Greeting {
     keep_alive: Duration,
     /// How long the session may outlive its connection.
     expiry: Duration,
+    /// Messages at once that the broker leaves unacknowledged.
+    window: usize,
 }
 
 impl Greeting {
     /// Reads a whole CONNECT; `None` where its session ends with the connection, or has a will, or
     /// where the packet isn't understood.
     pub(crate) fn read(packet: &[u8]) -> Option<Self> {
-        let Head { level, flags, flags_place, keep_alive_s, expiry_s, client_id } = Head::read(packet)?;
+        let Head { level, flags, flags_place, keep_alive_s, wishes, client_id } = Head::read(packet)?;
         let clean_start = flags & CLEAN_START != 0;
         let (version, expiry) = match level {
             4 if !clean_start => (Version::V311, V311_SESSION),
-            5 => (Version::V5, Duration::from_secs(expiry_s.into()).min(LONGEST_SESSION)),
+            5 => (Version::V5, Duration::from_secs(wishes.expiry_s.unwrap_or(0).into()).min(LONGEST_SESSION)),
             _ => return None,
         };
         if client_id.is_empty() || flags & WILL != 0 || expiry.is_zero() {
@@ -173,7 +184,8 @@ impl Greeting {
         let mut rest = packet.to_vec();
         rest[flags_place] &= !CLEAN_START;
         let keep_alive = Duration::from_secs(keep_alive_s.into());
-        Some(Self { version, client_id: client_id.to_vec(), clean_start, rest, keep_alive, expiry })
+        let window = usize::from(wishes.window.map_or(LARGEST_WINDOW.get(), |window| window.min(LARGEST_WINDOW.get())));
+        Some(Self { version, client_id: client_id.to_vec(), clean_start, rest, keep_alive, expiry, window })
     }
 }
 
@@ -189,7 +201,7 @@ pub(crate) struct Head<'a> {
     flags: u8,
     flags_place: usize,
     keep_alive_s: u16,
-    expiry_s: u32,
+    wishes: Wishes,
 }
 
 impl<'a> Head<'a> {
@@ -210,8 +222,8 @@ impl<'a> Head<'a> {
         let flags_place = packet.len() - fields.0.len();
         let flags = fields.u8()?;
         let keep_alive_s = fields.u16()?;
-        let expiry_s = if level == 5 { fields.section()?.session_expiry_s()?.unwrap_or(0) } else { 0 };
-        Some(Self { level, client_id: fields.string()?, flags, flags_place, keep_alive_s, expiry_s })
+        let wishes = if level == 5 { fields.section()?.wishes()? } else { Wishes::default() };
+        Some(Self { level, client_id: fields.string()?, flags, flags_place, keep_alive_s, wishes })
     }
 }
 
@@ -286,6 +298,7 @@ pub(crate) struct Held {
     version: Version,
     keep_alive: Duration,
     expiry: Duration,
+    window: usize,
     connack: Vec<u8>,
     client: Client,
     received: Received,
@@ -313,6 +326,7 @@ impl Held {
             version: greeting.version,
             keep_alive: greeting.keep_alive,
             expiry: greeting.expiry,
+            window: greeting.window,
             connack: connack.to_vec(),
             client: Client::Attached,
             received,
@@ -370,6 +384,11 @@ impl Held {
     pub(crate) fn reads_broker(&self) -> bool {
         let is_full = self.to_client.len() >= MOST_UNSENT_BYTES || self.unacknowledged_bytes >= MOST_BYTES;
         self.client != Client::Attached || !is_full
+    }
+
+    /// Whether the broker keeps back what comes for the client, until it acknowledges something.
+    pub(crate) fn is_window_full(&self) -> bool {
+        self.places.len() >= self.window
     }
 
     /// What is to be written next to the client, and to the broker.
@@ -451,8 +470,8 @@ impl Held {
         let mut fields = Fields::of(packet).ok_or(Malformed)?;
         // Both the reason code and the properties may be left out.
         if self.version == Version::V5 && fields.u8().is_some() && !fields.0.is_empty() {
-            let properties = fields.section().and_then(Fields::session_expiry_s).ok_or(Malformed)?;
-            if let Some(expiry_s) = properties {
+            let wishes = fields.section().and_then(Fields::wishes).ok_or(Malformed)?;
+            if let Some(expiry_s) = wishes.expiry_s {
                 self.expiry = Duration::from_secs(expiry_s.into()).min(LONGEST_SESSION);
             }
         }

@@ -20,6 +20,7 @@
 
 mod app;
 mod archive;
+mod backlog;
 mod broker;
 mod diffusion;
 mod front;

@@ -108,6 +108,11 @@ pub struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_behind)]
     pub max_behind: u64,
 
+    /// Most bytes of messages that wait for clients that are away, all together; beyond it the oldest
+    /// are dropped of whoever has most waiting
+    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_waiting)]
+    pub max_waiting: u64,
+
     /// Longest that a client may take for each handshake: TLS, the head of an HTTP request, MQTT's CONNECT
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub handshake_timeout: Duration,
@@ -128,6 +133,7 @@ impl Default for Limits {
             max_packet: LARGEST_PACKET_BYTES,
             max_rate: None,
             max_behind: 256 * 1024 * 1024,
+            max_waiting: 256 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(20),
         }

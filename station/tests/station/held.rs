@@ -7,13 +7,13 @@ use Version::V5;
 use mqtt_crawl_station::{Options, Station};
 
 /// A CONNECT whose session lasts for a minute; `flags` without those of the credentials.
-fn lasting(id: &str, flags: u8, keep_alive_s: u8, payload: &[&[u8]]) -> Vec<u8> {
+pub fn lasting(id: &str, flags: u8, keep_alive_s: u8, payload: &[&[u8]]) -> Vec<u8> {
     let head = [&string("MQTT")[..], &[5, flags, 0, keep_alive_s, 5, 0x11, 0, 0, 0, 60]].concat();
     packet(0x10, &[&head, &string(id), &payload.concat()])
 }
 
 /// Connects with this CONNECT; returns the client and whether the station has its session.
-async fn take_up(station: &Station, way: Way, connect: &[u8]) -> (Client, bool) {
+pub async fn take_up(station: &Station, way: Way, connect: &[u8]) -> (Client, bool) {
     let mut client = Client::open(station, way).await;
     client.send(connect).await;
     let connack = client.packet().await.unwrap();

@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client::{Client, PATIENCE, Version, Way, publish, tcp};
+use super::client::{Client, PATIENCE, Version, Way, packet, publish, string, tcp};
+use super::held::{lasting, take_up};
 use super::quiet;
 use super::web::request;
 use Version::{V5, V311};
@@ -22,14 +23,16 @@ async fn is_closed(mut stream: TcpStream) -> bool {
     matches!(stream.read_to_end(&mut answer).await, Ok(0) | Err(_)) && answer.is_empty()
 }
 
+/// A number of `/health`.
+async fn health(station: &Station, name: &str) -> usize {
+    let (_, body) = request(station.http(), "GET /health", &["Host: x", "Connection: close"]).await;
+    let (_, rest) = body.split_once(&format!("\"{name}\":")).unwrap();
+    rest.split_once([',', '}']).unwrap().0.parse().unwrap()
+}
+
 /// Waits until no more connections are open.
-async fn wait_for_connections(station: &Station, most: u32) {
-    let look = async || {
-        let (_, body) = request(station.http(), "GET /health", &["Host: x", "Connection: close"]).await;
-        let (_, rest) = body.split_once("\"connections\":").unwrap();
-        rest.split_once(',').unwrap().0.parse::<u32>().unwrap()
-    };
-    let fewer = async { while look().await > most {} };
+async fn wait_for_connections(station: &Station, most: usize) {
+    let fewer = async { while health(station, "connections").await > most {} };
     timeout(PATIENCE, fewer).await.expect("it is never closed");
 }
 
@@ -176,6 +179,91 @@ async fn who_is_too_slow_is_closed_before_it_costs_memory() {
         let received = slow.bytes_until_closed().await;
         assert!(received < MESSAGES as usize * 60_000, "{id}: {received} bytes came, which is all of them");
     }
+    station.stop().await;
+}
+
+/// A message that is told by its number from others of its size.
+const MESSAGE_BYTES: usize = 60_000;
+
+async fn flood(source: &mut Client, number: usize) {
+    let payload = [&[b'x'; MESSAGE_BYTES - 8][..], &number.to_be_bytes()].concat();
+    source.send(&publish(V5, "flood", 1, 7, &payload)).await;
+    assert_eq!(source.packet().await.unwrap()[0], 0x40);
+}
+
+/// Takes and acknowledges messages up to the one with this number; returns the numbers.
+async fn take_flood(client: &mut Client, last: usize) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&last) {
+        let packet = client.packet().await.unwrap();
+        // Behind the head, whose length takes three bytes, and the topic.
+        client.send(&[0x40, 2, packet[11], packet[12]]).await;
+        numbers.push(usize::from_be_bytes(*packet.last_chunk().unwrap()));
+    }
+    numbers
+}
+
+/// The library has a session with a will as soon as its client is gone.
+#[tokio::test]
+async fn what_waits_for_who_is_away_is_bounded_in_bytes_and_the_heaviest_loses() {
+    const MESSAGES: usize = 100;
+    const MOST_BYTES: usize = 1_000_000;
+    let station = limited(Limits { max_waiting: MOST_BYTES as u64, ..Limits::default() }).await;
+    let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
+    source.subscribe(V5, "gone", 0).await;
+    let connect = |id: &str| lasting(id, 4, 60, &[&[0], &string("gone"), &string(id)]);
+    for (id, topic) in [("modest", "small"), ("greedy", "flood")] {
+        let (mut client, _) = take_up(&station, Way::Mqtt, &connect(id)).await;
+        client.subscribe(V5, topic, 1).await;
+        drop(client);
+        assert!(source.packet().await.unwrap().ends_with(id.as_bytes()));
+    }
+    source.send(&publish(V5, "small", 1, 7, b"kept")).await;
+    assert_eq!(source.packet().await.unwrap()[0], 0x40);
+    for number in 0..MESSAGES {
+        flood(&mut source, number).await;
+    }
+    let (mut greedy, is_present) = take_up(&station, Way::Mqtt, &connect("greedy")).await;
+    assert!(is_present);
+    let numbers = take_flood(&mut greedy, MESSAGES - 1).await;
+    assert!((MOST_BYTES * 3 / 4..=MOST_BYTES).contains(&(numbers.len() * MESSAGE_BYTES)), "{numbers:?}");
+    assert!(numbers.iter().copied().eq(MESSAGES - numbers.len()..MESSAGES), "the newest, in order: {numbers:?}");
+    assert_eq!(health(&station, "dropped").await, MESSAGES - numbers.len());
+    let (mut modest, _) = take_up(&station, Way::Mqtt, &connect("modest")).await;
+    assert!(modest.packet().await.unwrap().ends_with(b"kept"));
+    station.stop().await;
+}
+
+/// A held session, of whose client the library doesn't know that it is away, keeps everything in the
+/// library beyond what the client takes at once: here, one message.
+#[tokio::test]
+async fn what_waits_behind_a_full_window_is_bounded_too() {
+    const MOST_BYTES: usize = 1_000_000;
+    let limits = Limits { max_waiting: MOST_BYTES as u64, max_behind: 4_000_000, ..Limits::default() };
+    let station = limited(limits).await;
+    let properties = [8, 0x11, 0, 0, 0, 60, 0x21, 0, 1];
+    let connect = packet(0x10, &[&string("MQTT"), &[5, 0, 0, 60], &properties, &string("away")]);
+    let (mut client, _) = take_up(&station, Way::Tcp, &connect).await;
+    client.subscribe(V5, "flood", 1).await;
+    drop(client);
+    let mut source = Client::connected(&station, Way::Tcp, V5, "source").await;
+    let mut messages = 0;
+    let flooding = async {
+        while health(&station, "dropped").await == 0 {
+            flood(&mut source, messages).await;
+            messages += 1;
+        }
+    };
+    timeout(PATIENCE, flooding).await.expect("nothing is ever dropped");
+    for _ in 0..20 {
+        flood(&mut source, messages).await;
+        messages += 1;
+    }
+    let (mut client, is_present) = take_up(&station, Way::Tcp, &connect).await;
+    assert!(is_present);
+    let numbers = take_flood(&mut client, messages - 1).await;
+    assert!(numbers.len() * MESSAGE_BYTES <= MOST_BYTES + MESSAGE_BYTES, "{numbers:?} of {messages}");
+    assert_eq!(health(&station, "dropped").await, messages - numbers.len());
     station.stop().await;
 }
 

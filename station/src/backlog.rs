@@ -1,0 +1,134 @@
+//! What waits in the broker library for clients that are away: bounded in bytes, for all of them
+//! together.
+//!
+//! The library bounds the messages of each session and not their bytes. But it says of each message
+//! that comes for a client who is away, and its queues can be emptied from outside. So when too much
+//! waits, the oldest messages go of whoever has most waiting, and a client with little keeps it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rmqtt::types::{MessageQueue, MessageQueueType, Publish};
+
+/// What the library takes for a message besides topic and payload, about.
+const BYTES_BESIDES: usize = 256;
+
+/// What a message takes of memory.
+pub(crate) fn weight(publish: &Publish) -> u64 {
+    (publish.payload.len() + publish.topic.len() + BYTES_BESIDES) as u64
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    most_bytes: u64,
+    shelves: Mutex<Shelves>,
+}
+
+#[derive(Debug, Default)]
+struct Shelves {
+    /// By the address of the queue, which no other has while it is known here.
+    by_queue: HashMap<usize, Shelf>,
+    /// Of all of them; too high while a client has come back and its messages are still counted.
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    queue: Weak<MessageQueue>,
+    bytes: u64,
+}
+
+impl Backlog {
+    pub(crate) fn new(most_bytes: u64) -> Self {
+        Self { most_bytes, shelves: Mutex::default() }
+    }
+
+    /// Says that a message is about to wait in this queue, and returns how many others were dropped
+    /// for it. To be called by the task that fills the queue.
+    pub(crate) fn make_room(&self, queue: &MessageQueueType, publish: &Publish) -> u64 {
+        let coming = weight(publish);
+        // Whole after each message.
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dropped = 0;
+        if shelves.bytes + coming > self.most_bytes {
+            shelves.forget_those_who_came_back();
+        }
+        if shelves.bytes + coming > self.most_bytes {
+            // Some more, so that there isn't one to be looked for with each message.
+            dropped += shelves.shrink((self.most_bytes - self.most_bytes / 16).saturating_sub(coming));
+        }
+        let Shelves { by_queue, bytes } = &mut *shelves;
+        let shelf = by_queue.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
+            let before = measure(queue);
+            *bytes += before;
+            Shelf { queue: Arc::downgrade(queue), bytes: before }
+        });
+        if queue.len() >= queue.capacity()
+            && let Some((_, oldest)) = queue.pop()
+        {
+            // Else the library would drop one, uncounted.
+            dropped += 1;
+            let freed = weight(&oldest).min(shelf.bytes);
+            shelf.bytes -= freed;
+            *bytes -= freed;
+        }
+        shelf.bytes += coming;
+        *bytes += coming;
+        dropped
+    }
+}
+
+impl Shelves {
+    /// The library empties the queue of a session that is taken up, and never fills it again.
+    fn forget_those_who_came_back(&mut self) {
+        self.by_queue.retain(|_, shelf| shelf.queue.upgrade().is_some_and(|queue| !queue.is_empty()));
+        self.bytes = self.by_queue.values().map(|shelf| shelf.bytes).sum();
+    }
+
+    /// Drops the oldest messages of those who have most waiting, until no more than this is left;
+    /// returns how many.
+    fn shrink(&mut self, most_bytes: u64) -> u64 {
+        let mut dropped = 0;
+        while self.bytes > most_bytes
+            && let Some(heaviest) = self.by_queue.values_mut().max_by_key(|shelf| shelf.bytes)
+        {
+            let before = heaviest.bytes;
+            let excess = self.bytes - most_bytes;
+            dropped += heaviest.shrink(before.saturating_sub(excess).max(before / 2));
+            self.bytes -= before - heaviest.bytes;
+        }
+        dropped
+    }
+}
+
+impl Shelf {
+    /// Drops the oldest messages until no more than this is left, and one at least; returns how many.
+    fn shrink(&mut self, most_bytes: u64) -> u64 {
+        let mut dropped = 0;
+        loop {
+            let Some((_, oldest)) = self.queue.upgrade().and_then(|queue| queue.pop()) else {
+                self.bytes = 0;
+                return dropped;
+            };
+            dropped += 1;
+            self.bytes = self.bytes.saturating_sub(weight(&oldest));
+            if self.bytes <= most_bytes {
+                return dropped;
+            }
+        }
+    }
+}
+
+/// What waits in a queue that only the caller fills.
+fn measure(queue: &MessageQueue) -> u64 {
+    let mut bytes = 0;
+    for _ in 0..queue.len() {
+        if let Some(message) = queue.pop() {
+            bytes += weight(&message.1);
+            // There is room for it: it has just been there.
+            let _ = queue.push(message);
+        }
+    }
+    bytes
+}
