@@ -6,16 +6,45 @@
 //! waits, the oldest messages go of whoever has most waiting, and a client with little keeps it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use rmqtt::types::{MessageQueue, MessageQueueType, Publish};
+use axum::body::Bytes;
+use rmqtt::types::{MessageQueue, MessageQueueType, Publish, TopicName};
 
-/// What the library takes for a message besides topic and payload, about.
-const BYTES_BESIDES: usize = 256;
+/// What the library takes for a message besides its own bytes, as measured.
+const BYTES_BESIDES: usize = 350;
+/// The library reads into buffers of about half of this; a larger message has its own.
+const SMALL_BYTES: u64 = 16 * 1024;
 
-/// What a message takes of memory.
+/// What a message takes of memory, by itself.
 pub(crate) fn weight(publish: &Publish) -> u64 {
-    (publish.payload.len() + publish.topic.len() + BYTES_BESIDES) as u64
+    let properties = publish.properties.as_ref().map_or(0, |properties| {
+        let texts = [&properties.content_type, &properties.response_topic].into_iter().flatten();
+        let pairs = properties.user_properties.iter().map(|(name, value)| name.len() + value.len());
+        let data = properties.correlation_data.as_ref().map_or(0, Bytes::len);
+        texts.map(|text| text.len()).chain(pairs).sum::<usize>() + data
+    });
+    (publish.payload.len() + publish.topic.len() + properties + BYTES_BESIDES) as u64
+}
+
+/// The same message in memory of its own: as it came, it is a window into a buffer that the library
+/// read with others in it, which stays as long as it does.
+fn detached(publish: &Publish) -> Publish {
+    let own = |text: &TopicName| TopicName::from(text.to_string());
+    let mut publish = publish.clone();
+    let inner = &mut *publish.inner;
+    inner.topic = own(&inner.topic);
+    inner.payload = Bytes::copy_from_slice(&inner.payload);
+    if let Some(properties) = &mut inner.properties {
+        properties.content_type = properties.content_type.as_ref().map(own);
+        properties.response_topic = properties.response_topic.as_ref().map(own);
+        properties.correlation_data = properties.correlation_data.as_deref().map(Bytes::copy_from_slice);
+        for (name, value) in &mut properties.user_properties {
+            (*name, *value) = (own(name), own(value));
+        }
+    }
+    publish
 }
 
 /// See the module.
@@ -23,6 +52,8 @@ pub(crate) fn weight(publish: &Publish) -> u64 {
 pub(crate) struct Backlog {
     most_bytes: u64,
     shelves: Mutex<Shelves>,
+    /// Somebody is away, or was.
+    is_needed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -41,13 +72,21 @@ struct Shelf {
 
 impl Backlog {
     pub(crate) fn new(most_bytes: u64) -> Self {
-        Self { most_bytes, shelves: Mutex::default() }
+        Self { most_bytes, shelves: Mutex::default(), is_needed: AtomicBool::new(false) }
+    }
+
+    /// What is to be published instead of a message, so that it can wait for long and take no more
+    /// than its [weight]; `None` where it may be published as it is.
+    pub(crate) fn prepare(&self, publish: &Publish) -> Option<Publish> {
+        let is_window = self.is_needed.load(Ordering::Relaxed) && weight(publish) < SMALL_BYTES;
+        is_window.then(|| detached(publish))
     }
 
     /// Says that a message is about to wait in this queue, and returns how many others were dropped
     /// for it. To be called by the task that fills the queue.
     pub(crate) fn make_room(&self, queue: &MessageQueueType, publish: &Publish) -> u64 {
         let coming = weight(publish);
+        self.is_needed.store(true, Ordering::Relaxed);
         // Whole after each message.
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dropped = 0;
@@ -131,4 +170,46 @@ fn measure(queue: &MessageQueue) -> u64 {
         }
     }
     bytes
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rmqtt::codec::types::Publish as Packet;
+    use rmqtt::codec::v5::PublishProperties;
+    use rmqtt::types::QoS;
+
+    use super::*;
+
+    #[test]
+    fn a_small_message_that_may_wait_keeps_no_read_buffer() {
+        let buffer = Bytes::from_iter([b'x'; 8_000]);
+        let bytes = |length| buffer.slice(..length);
+        let text = |length| TopicName::try_from(bytes(length)).unwrap();
+        let properties = PublishProperties {
+            content_type: Some(text(1)),
+            response_topic: Some(text(20)),
+            correlation_data: Some(bytes(300)),
+            user_properties: vec![(text(4_000), text(5_000))],
+            ..PublishProperties::default()
+        };
+        let publish = Publish::from(Packet {
+            dup: false,
+            retain: false,
+            qos: QoS::AtLeastOnce,
+            topic: text(7),
+            packet_id: None,
+            payload: bytes(80),
+            properties: Some(properties),
+        });
+        assert_eq!(weight(&publish), 9_408 + BYTES_BESIDES as u64);
+        let backlog = Backlog::new(1);
+        assert!(backlog.prepare(&publish).is_none(), "nobody is away");
+        let queue = Arc::new(MessageQueue::new(9));
+        assert_eq!(backlog.make_room(&queue, &publish), 0);
+        let prepared = backlog.prepare(&publish).unwrap();
+        assert_eq!(prepared.inner, publish.inner);
+        drop(publish);
+        assert!(buffer.is_unique());
+    }
 }

@@ -227,6 +227,7 @@ impl Hooks {
             Type::ClientDisconnected,
             Type::ClientSubscribeCheckAcl,
             Type::MessageDropped,
+            Type::MessagePublish,
             Type::MessagePublishCheckAcl,
             Type::OfflineMessage,
         ];
@@ -294,6 +295,10 @@ impl Handler for Hooks {
                 let answer = SubscribeReturn::new_failure(SubscribeAckReason::TopicFilterInvalid);
                 (false, Some(HookResult::SubscribeAclResult(answer)))
             }
+            Parameter::MessagePublish(_, _, publish) => match self.backlog.prepare(publish) {
+                Some(publish) => (false, Some(HookResult::Publish(publish))),
+                None => (true, so_far),
+            },
             Parameter::MessagePublishCheckAcl(session, publish) => {
                 self.published.fetch_add(weight(publish), Ordering::Relaxed);
                 if !is_diffusion(&session.id) || is_topic_path(&publish.topic) {
