@@ -74,6 +74,7 @@ fn check_end(bench: &mut Bench, retry: Retry, words: &[&str], case: &str) {
     for word in words {
         assert!(said.contains(word), "{case}: {word:?} isn't in {said:?}");
     }
+    assert!(!said.contains("))"), "{case}: brackets in brackets: {said:?}");
     let wait = retry_at.map(|at| at.since(bench.now));
     match (retry, wait) {
         (Never, None) => {}

@@ -118,14 +118,14 @@ impl fmt::Display for Failure {
             Self::Refused { refusal, reason_string, server_reference } => {
                 f.write_str(refusal_words(*refusal))?;
                 match refusal {
-                    Refusal::V5(reason) => write!(f, " ({reason})")?,
+                    Refusal::V5(reason) => in_brackets(f, *reason)?,
                     Refusal::V311(code) => write!(f, " (3.1.1 return code {code})")?,
                 }
                 server_words(f, reason_string.as_deref(), server_reference.as_deref())
             }
             Self::Disconnected(goodbye) => {
                 f.write_str(goodbye_words(goodbye.reason))?;
-                write!(f, " ({})", goodbye.reason)?;
+                in_brackets(f, goodbye.reason)?;
                 server_words(f, goodbye.reason_string.as_deref(), goodbye.server_reference.as_deref())
             }
             Self::Violation(violation) => {
@@ -152,6 +152,11 @@ impl fmt::Display for Failure {
             Self::CannotSend(error) => write!(f, "What has to be sent can't be sent to this broker: {error}"),
         }
     }
+}
+
+/// A reason behind a sentence: its own way of telling has brackets already.
+fn in_brackets(f: &mut fmt::Formatter<'_>, reason: ReasonCode) -> fmt::Result {
+    write!(f, " ({}, 0x{:02X})", reason.name(), reason.0)
 }
 
 fn server_words(f: &mut fmt::Formatter<'_>, reason: Option<&str>, reference: Option<&str>) -> fmt::Result {
