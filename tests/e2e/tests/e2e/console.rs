@@ -357,6 +357,48 @@ async fn rows_have_the_colour_of_their_subscription() -> Result<()> {
     .await
 }
 
+/// What is seen of the first message's flags: whole letters, whatever their room. They are heard as a whole.
+async fn check_flags(page: &Page, seen: &str, case: &str) -> Result<()> {
+    let cell = "console_().querySelector('[data-seq] .qos')";
+    let found = format!(
+        "(() => {{
+            const cell = {cell}, text = cell.firstChild, range = document.createRange();
+            const edge = cell.getBoundingClientRect().right;
+            const letters = [...text.data].map((letter, at) => {{
+                range.setStart(text, at);
+                range.setEnd(text, at + 1);
+                const {{ left, right }} = range.getBoundingClientRect();
+                return right <= edge + 0.5 ? letter : left < edge - 0.5 ? '|' : '';
+            }}).join('');
+            const is_cut = letters !== text.data && getComputedStyle(cell).textOverflow === 'ellipsis';
+            return letters + (is_cut ? '…' : '');
+        }})()"
+    );
+    page.wait_for(&format!("{case}: {seen}"), &format!("{found} === {}", json!(seen)), PATIENCE).await?;
+    let (_, name) = page.role_and_name(&page.element(cell).await?).await?;
+    check_equal(case, name.as_str(), "0 retained")
+}
+
+#[tokio::test]
+async fn that_a_message_is_retained_is_told_in_any_width() -> Result<()> {
+    let station = Station::start().await?;
+    Login::anonymous(station.mqtt_port()?).publish_retained("deck/lamp", "on").await?;
+    in_browser("retained", async |page| {
+        for (view, seen) in [("split", "0 r"), ("console", "0 retained")] {
+            page.open(&link(&station.page_url(), &[("topic", "deck/#"), ("view", view), ("connect", "1")])).await?;
+            page.wait_for_row("on").await?;
+            check_flags(page, seen, view).await?;
+            page.screenshot(&format!("retained-{view}")).await?;
+            for (widths, seen) in [("qos.24", "0 r"), ("qos.80", "0 r"), ("qos.150", "0 retained")] {
+                choose_settings(page, &format!("widths={widths}")).await?;
+                check_flags(page, seen, widths).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// WebDriver's code for the key.
 const TAB: &str = "\u{E004}";
 
