@@ -13,6 +13,7 @@ mod hosting;
 mod inspector;
 mod keep_alive;
 mod lasting;
+mod layout;
 mod lines;
 mod links;
 mod logs;

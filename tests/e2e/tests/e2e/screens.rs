@@ -12,7 +12,7 @@ use serde_json::json;
 use super::crawl::{DIALOGUE, open, tell};
 
 /// A size of the window.
-struct Screen {
+pub(super) struct Screen {
     name: &'static str,
     /// In CSS pixels.
     size: (u32, u32),
@@ -20,7 +20,7 @@ struct Screen {
     ratio: f64,
 }
 
-const fn screen(name: &'static str, size: (u32, u32), ratio: f64) -> Screen {
+pub(super) const fn screen(name: &'static str, size: (u32, u32), ratio: f64) -> Screen {
     Screen { name, size, ratio }
 }
 
@@ -64,7 +64,7 @@ const THAW: &str = "
     crawl().querySelector('.plane.copy').remove();
     crawl().querySelector('.plane').style.display = '';";
 
-async fn resize(page: &Page, screen: &Screen) -> Result<()> {
+pub(super) async fn resize(page: &Page, screen: &Screen) -> Result<()> {
     let Screen { size: (width, height), ratio, .. } = screen;
     let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
     page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
