@@ -48,6 +48,67 @@ async fn a_fault_in_the_form_leaves_the_console_where_it_is() -> Result<()> {
     .await
 }
 
+const SIZES: [(&str, (u32, u32)); 3] = [("wide", (1_280, 720)), ("phone", (390, 844)), ("across", (844, 390))];
+
+#[tokio::test]
+async fn the_card_on_the_crawl_leaves_controls_and_numbers_free() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("card-on-crawl", async |page| {
+        page.expect_errors("WebSocket connection to");
+        let away = [("broker", "ws://127.0.0.1:9/mqtt"), ("connect", "1"), ("view", "crawl")];
+        page.open(&link(&station.page_url(), &away)).await?;
+        page.wait_for("advice", "isVisible(document.querySelector('.advice'))", PATIENCE).await?;
+        for (name, size) in SIZES {
+            resize(page, &screen(name, size, 1.0)).await?;
+            let covered = "[...document.querySelectorAll('.crawl-controls button, .numbers dd')].filter((each) => {
+                const { left, top, width, height } = each.getBoundingClientRect();
+                return width > 0 && document.elementFromPoint(left + width / 2, top + height / 2) !== each;
+            }).map((each) => nameOf(each))";
+            page.screenshot(&format!("card-{name}")).await?;
+            check_equal(&format!("covered, {name}"), page.evaluate::<Vec<String>>(covered).await?, vec![])?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_controls_of_the_crawl_stand_in_a_row_and_stay_there() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("controls", async |page| {
+        page.open(&station.page_url()).await?;
+        for (name, size) in SIZES {
+            resize(page, &screen(name, size, 1.0)).await?;
+            // What comes and goes beside them, each at once, so that the app doesn't come between.
+            let moved = "(() => {
+                const others = [...document.querySelectorAll('.crawl-controls > :not(.live, .skip)')];
+                const places = () => others.map((each) => {
+                    const { x, y, height } = each.getBoundingClientRect();
+                    return [nameOf(each), Math.round(x), Math.round(y + height / 2)];
+                });
+                const before = places(), [, , row] = before[0];
+                const { scene } = crawl().dataset, live = crawl().querySelector('.live'), words = live.textContent;
+                crawl().dataset.scene = 'card';
+                const withSkip = places();
+                crawl().dataset.scene = scene;
+                live.hidden = false;
+                live.textContent = '7 lines behind';
+                const withLive = places();
+                live.hidden = true;
+                live.textContent = words;
+                return before.flatMap(([name, x, y], at) => [
+                    Math.abs(y - row) > 1 && `${name} is in another row`,
+                    `${withSkip[at]}` !== `${[name, x, y]}` && `${name} makes room for Skip`,
+                    `${withLive[at]}` !== `${[name, x, y]}` && `${name} makes room for the lag`,
+                ]).filter(Boolean);
+            })()";
+            check_equal(name, page.evaluate::<Vec<String>>(moved).await?, vec![])?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn nothing_lies_over_plain_text() -> Result<()> {
     let station = Station::start().await?;
@@ -58,7 +119,7 @@ async fn nothing_lies_over_plain_text() -> Result<()> {
         page.press("Plain text").await?;
         let paragraphs = "[...crawl().querySelectorAll('.transcript p')]";
         page.wait_for("words", &format!("{paragraphs}.filter(isVisible).length >= 4"), PATIENCE).await?;
-        for (name, size) in [("wide", (1_280, 720)), ("phone", (390, 844)), ("across", (844, 390))] {
+        for (name, size) in SIZES {
             resize(page, &screen(name, size, 1.0)).await?;
             // Of each, where its first letter is.
             let covered = format!(
@@ -69,9 +130,32 @@ async fn nothing_lies_over_plain_text() -> Result<()> {
                 }}).map((each) => each.textContent)"
             );
             check_equal(&format!("covered, {name}"), page.evaluate::<Vec<String>>(&covered).await?, vec![])?;
+            let card =
+                "(({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight)(document.querySelector('.desk'))";
+            ensure!(page.evaluate::<bool>(card).await?, "the card beside it is cut off, {name}");
             page.screenshot(&format!("plain-{name}")).await?;
         }
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_packet_says_ends_within_its_row() -> Result<()> {
+    let station = Station::start().await?;
+    Login::anonymous(station.mqtt_port()?).publish_retained("deck/lamp", "on").await?;
+    in_browser("packets-phone", async |page| {
+        let (name, size) = SIZES[1];
+        resize(page, &screen(name, size, 1.0)).await?;
+        page.open(&link(&station.page_url(), &[("topic", "deck/#"), ("connect", "1")])).await?;
+        page.wait_for_row("on").await?;
+        page.press("Packets").await?;
+        page.wait_for("the packet", "document.querySelector('.trace-row .fold-link') !== null", PATIENCE).await?;
+        let cut = "[...document.querySelectorAll('.trace-row .fold-link')].filter((each) => {
+            const cell = each.closest('.what');
+            return each.getBoundingClientRect().right > cell.getBoundingClientRect().right + 1;
+        }).map((each) => each.textContent)";
+        check_equal("cut off without a sign", page.evaluate::<Vec<String>>(cut).await?, vec![])
     })
     .await
 }
