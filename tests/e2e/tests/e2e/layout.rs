@@ -48,7 +48,13 @@ async fn a_fault_in_the_form_leaves_the_console_where_it_is() -> Result<()> {
     .await
 }
 
-const SIZES: [(&str, (u32, u32)); 3] = [("wide", (1_280, 720)), ("phone", (390, 844)), ("across", (844, 390))];
+const SIZES: [(&str, (u32, u32)); 5] = [
+    ("wide", (1_280, 720)),
+    ("phone", (390, 844)),
+    ("across", (844, 390)),
+    ("tablet", (1_024, 768)),
+    ("small-phone", (360, 640)),
+];
 
 #[tokio::test]
 async fn the_card_on_the_crawl_leaves_controls_and_numbers_free() -> Result<()> {
@@ -103,6 +109,32 @@ async fn the_controls_of_the_crawl_stand_in_a_row_and_stay_there() -> Result<()>
                 ]).filter(Boolean);
             })()";
             check_equal(name, page.evaluate::<Vec<String>>(moved).await?, vec![])?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_filter_and_the_first_buttons_have_room() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("bars", async |page| {
+        for view in ["split", "crawl"] {
+            page.open(&link(&station.page_url(), &[("view", view)])).await?;
+            // A phone's scroll bar takes no room.
+            page.run("document.querySelector('.desk').style.scrollbarWidth = 'none';").await?;
+            for (name, size) in SIZES {
+                resize(page, &screen(name, size, 1.0)).await?;
+                let rows = "new Set([...document.querySelectorAll('.connection-bar button')].map((each) => {
+                    const { y, height } = each.getBoundingClientRect();
+                    return Math.round(y + height / 2);
+                })).size";
+                check_equal(&format!("rows of buttons, {view}, {name}"), page.evaluate::<u64>(rows).await?, 1)?;
+                if view == "split" {
+                    let width: f64 = page.evaluate("field('Filter').getBoundingClientRect().width").await?;
+                    ensure!(width >= 150.0, "the filter is {width} wide, {name}");
+                }
+            }
         }
         Ok(())
     })
