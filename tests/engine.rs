@@ -10,8 +10,8 @@ use mqtt_crawl::engine::command::{
     Window,
 };
 use mqtt_crawl::engine::update::{
-    CountedBy, Granted, Marks, Outcome, PanelsUpdate, Preview, Published, State, SubscriptionsView, Told, TopicsView,
-    Update,
+    CountedBy, Granted, Marks, Outcome, PanelsUpdate, Preview, Published, State, Subscription, SubscriptionsView, Told,
+    TopicsView, Update,
 };
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
@@ -880,6 +880,35 @@ fn changes_while_the_connection_is_lost_hold_for_the_next() {
     bench.serve(&[0x20, 3, 0, 0, 0]);
     assert_eq!(bench.acknowledge(1)[4..], [0, 0, 3, b'n', b'e', b'w', 1]);
     assert_eq!(list(&bench.subscriptions().expect("the answer")), ["1 new QoS 1"]);
+}
+
+#[test]
+fn what_a_kept_session_holds_is_not_asked_for_again_and_stays_granted() {
+    let mut bench = Bench::new();
+    let topics = vec!["a".to_owned(), "b".to_owned()];
+    bench.command(Command::Connect(ConnectRequest { topics, qos: QoS::AtLeastOnce, ..request() }));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    bench.serve(&[0x90, 5, 0, 1, 0, 1, 0x87]);
+    let check = |bench: &mut Bench, expected: [bool; 2]| {
+        let list = bench.update().connection.subscriptions;
+        let is_answered = |entry: &Subscription| match entry.filter.as_str() {
+            "a" => entry.granted == Granted::QoS(QoS::AtLeastOnce),
+            _ => matches!(entry.granted, Granted::Refused(_)),
+        };
+        assert_eq!(list.iter().map(is_answered).collect::<Vec<_>>(), expected, "{list:?}");
+    };
+    check(&mut bench, [true, true]);
+    for session_present in [1, 0] {
+        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+        bench.now = bench.engine.poll_timeout().expect("another attempt");
+        bench.engine.handle_timeout(bench.now);
+        bench.engine.handle_open(bench.now);
+        bench.transmits();
+        bench.serve(&[0x20, 3, session_present, 0, 0]);
+        assert_eq!(bench.sent().first() == Some(&0x82), session_present == 0);
+        check(&mut bench, [session_present == 1; 2]);
+    }
 }
 
 #[test]

@@ -619,7 +619,12 @@ impl Engine {
             self.news |= !matches!(event, Event::Published { .. });
             match event {
                 Event::Dialing { version } => self.dialing(version, now),
-                Event::Connected { version, fell_back, server, .. } => self.connected(version, fell_back, *server),
+                Event::Connected { version, fell_back, session_present, server } => {
+                    if !session_present {
+                        self.ask_anew();
+                    }
+                    self.connected(version, fell_back, *server);
+                }
                 Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
                 Event::Lost { failure, retry_at } => self.lost(&failure, retry_at, now),
                 Event::Published { token, outcome } => self.outcome(token, outcome),

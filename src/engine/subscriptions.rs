@@ -150,9 +150,14 @@ impl Engine {
         self.answer(words);
     }
 
-    /// The connection was lost, and with it all that was granted.
+    /// The connection was lost: what was to end is no longer in the list. The
+    /// broker may keep the rest.
     pub(super) fn lose_subscriptions(&mut self) {
         self.connection.subscriptions.retain(|subscription| subscription.granted != Granted::Ending);
+    }
+
+    /// The broker kept no session: all is asked for anew.
+    pub(super) fn ask_anew(&mut self) {
         for subscription in &mut self.connection.subscriptions {
             subscription.granted = Granted::Asked;
         }
