@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Cue, Deck, Glance, LinesGlance, Manner, PublishRequest, Transmission,
+    Command, ConnectRequest, Cue, Deck, Glance, LinesGlance, Manner, More, PublishRequest, Transmission,
 };
 use mqtt_crawl::engine::update::{Fate, Outcome, TransmissionView, Turn};
 use mqtt_crawl::engine::{Engine, Transmit};
@@ -452,4 +452,36 @@ fn a_slow_network_is_not_given_ever_more() {
     rig.engine.handle_timeout(rig.now);
     rig.serve();
     assert!((1..1_000).contains(&rig.heard.len()), "a batch, and then the others have their turn");
+}
+
+#[test]
+fn lines_wait_while_a_lasting_session_is_saved() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut rig = Rig::new();
+        rig.engine.use_store();
+        rig.command(Command::Refine(Box::new(More {
+            session_expiry_s: Some(600),
+            clean_start: false,
+            ..More::default()
+        })));
+        rig = rig.connect();
+        let key = rig.engine.poll_load().expect("something to load");
+        rig.engine.handle_loaded(&key, Ok(None), rig.now);
+        rig.serve();
+        let mut is_saving = false;
+        rig.play(Manner { interval_us: 0, qos, repeat: Repeat::UntilStopped, ..manner() }, 10);
+        // Each write takes as long as ten turns of the worker.
+        for turn in 1..100 {
+            is_saving |= rig.engine.poll_save(rig.now).is_some();
+            if is_saving {
+                assert!(rig.engine.poll_timeout().is_none_or(|due| due > rig.now), "it sleeps until all is saved");
+            }
+            rig.engine.handle_timeout(rig.now);
+            if turn % 10 == 0 && std::mem::take(&mut is_saving) {
+                rig.engine.handle_saved(Ok(()));
+            }
+            rig.serve();
+        }
+        assert!((100..1_000).contains(&rig.heard.len()), "{} lines went out in ten batches", rig.heard.len());
+    }
 }

@@ -214,7 +214,9 @@ impl Engine {
     }
 
     pub(super) fn transmit_due(&mut self, now: Instant) {
-        if self.transmitter.rests_until > now {
+        // What is said while the store is busy makes it busy again: nothing would
+        // ever go out.
+        if self.transmitter.rests_until > now || self.is_held_back() {
             return;
         }
         for deck in Deck::ALL {
@@ -250,6 +252,6 @@ impl Engine {
     /// When the next line is due that may go out.
     pub(super) fn transmit_timeout(&self) -> Option<Instant> {
         let due = self.transmitter.decks.iter().flatten().filter_map(Running::due).min()?;
-        self.may_transmit().then(|| due.max(self.transmitter.rests_until))
+        (self.may_transmit() && !self.is_held_back()).then(|| due.max(self.transmitter.rests_until))
     }
 }
