@@ -136,6 +136,38 @@ fn a_pubrel_does_not_wait_for_the_quota() {
     assert!(sent.contains("62020003"), "{sent}");
 }
 
+// covers: [MQTT-4.3.3-6]
+#[test]
+fn what_is_acknowledged_while_it_waits_to_be_repeated_is_not_repeated() {
+    let mut bench = Bench::online(lasting());
+    bench.publish(QoS::AtLeastOnce, "1");
+    bench.publish(QoS::ExactlyOnce, "2");
+    bench.actions();
+    // Receive Maximum 1: the second waits, and the server says PUBREC again.
+    bench.lose_and_return("2006 01 00 03 21 0001");
+    assert_eq!(bench.actions().concat(), "3a0700017400010031");
+    bench.serve("50020002");
+    bench.serve("40020001");
+    assert_eq!(bench.actions().concat(), "62020002", "a PUBLISH after PUBREL would be another message");
+    bench.serve("70020002");
+    assert_eq!(bench.session.unfinished(), 0);
+}
+
+// covers: [MQTT-4.9.0-1]
+#[test]
+fn what_an_earlier_connection_left_takes_nothing_of_our_receive_maximum() {
+    let mut bench = Bench::online(Options { receive_maximum: 1, ..lasting() });
+    bench.serve("3406 0001 74 0001 00");
+    bench.lose_and_return("2003010000");
+    bench.actions();
+    // The quota begins anew with the connection; the PUBREL needs none.
+    bench.serve("3406 0001 74 0002 00");
+    assert_eq!(bench.actions(), ["50020002"]);
+    bench.serve("62020001 3406 0001 74 0003 00");
+    bench.serve("3406 0001 74 0004 00");
+    assert!(bench.actions().concat().contains("e0029300"), "and then it counts");
+}
+
 #[test]
 fn a_filter_too_long_for_the_server_is_told() {
     // Maximum Packet Size 16.

@@ -398,6 +398,8 @@ pub struct Session {
     aliases_out: Vec<String>,
     /// QoS 2 messages that were delivered and not yet released by the server.
     received: PacketIdSet,
+    /// How many of them came on earlier connections, by whose quota.
+    received_before: usize,
 
     server: Server,
     last_sent: Instant,
@@ -446,6 +448,7 @@ impl Session {
             aliases: Vec::new(),
             aliases_out: Vec::new(),
             received: PacketIdSet::default(),
+            received_before: 0,
             server: Server::unknown(&options),
             last_sent: Instant::EPOCH,
             last_received: Instant::EPOCH,
@@ -898,6 +901,7 @@ impl Session {
         } else {
             self.begin_session();
         }
+        self.received_before = self.received.len();
         self.send_waiting(now);
     }
 
@@ -976,7 +980,7 @@ impl Session {
         let unfinished = usize::from(self.options.receive_maximum);
         let fresh = match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(id)) if !self.received.contains(id) => {
-                if self.version == Version::V5 && self.received.len() >= unfinished {
+                if self.version == Version::V5 && self.received.len() >= unfinished + self.received_before {
                     return self.violated(
                         Violation {
                             reason: ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
@@ -1215,7 +1219,8 @@ impl Session {
     /// Sends again what went out on an earlier connection; `false` while the
     /// server takes no more.
     fn send_again(&mut self, id: PacketId, now: Instant) -> bool {
-        let Some(place) = self.place_of(id) else { return true };
+        // It may have been acknowledged while it waited for its turn.
+        let Some(place) = self.place_of(id).filter(|&place| !self.in_flight[place].released) else { return true };
         if self.quota == 0 {
             return false;
         }
