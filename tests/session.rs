@@ -8,7 +8,7 @@ mod bench;
 use std::time::Duration;
 
 use bench::{Bench, Delivered, YES_V5, YES_V311, auto, hex, unhex, v5, v311};
-use mqtt_crawl::mqtt::error::{Closed, Failure, Stage};
+use mqtt_crawl::mqtt::error::{Closed, Failure, Stage, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions, Version, Will};
 use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, Parting, PublishError, Session, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
@@ -121,6 +121,7 @@ fn auto_that_is_refused_twice_stops() {
     for _ in 0..2 {
         bench.session.handle_open(bench.now);
         bench.serve("20020001");
+        bench.actions();
     }
     assert!(!bench.failure().1);
 }
@@ -714,6 +715,33 @@ fn another_server_is_dialled_after_the_goodbye_to_the_first() {
     bench.session.replace(v311(), 1, None);
     bench.session.connect(bench.now);
     assert_eq!(bench.actions(), ["e000", "hang up", "dial"]);
+}
+
+#[test]
+fn nothing_that_the_old_transport_does_concerns_the_new_one() {
+    let violation = || Violation {
+        reason: ReasonCode::PROTOCOL_ERROR,
+        rule: "[MQTT-6.0.0-1]",
+        words: String::new(),
+        excerpt: Vec::new(),
+    };
+    // (what it does before it is hung up, what is still to be done)
+    let cases: [(fn(&mut Bench, Violation), &[&str]); 3] = [
+        (|bench, _| bench.session.handle_open(bench.now), &["hang up", "dial"]),
+        (|bench, violation| bench.session.handle_violation(violation, bench.now), &["hang up", "dial"]),
+        (|bench, _| bench.session.handle_close(Closed::default(), bench.now), &["dial"]),
+    ];
+    for (act, expected) in cases {
+        let mut bench = Bench::new(v5());
+        bench.session.connect(bench.now);
+        assert_eq!(bench.actions(), ["dial"]);
+        bench.session.replace(Options { client_id: "d".to_owned(), ..v5() }, 2, None);
+        bench.session.connect(bench.now);
+        act(&mut bench, violation());
+        assert_eq!(bench.actions(), expected);
+        bench.session.handle_open(bench.now);
+        assert!(bench.actions().concat().ends_with("000164"), "CONNECT goes to whom it is for");
+    }
 }
 
 #[test]

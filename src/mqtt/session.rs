@@ -383,6 +383,7 @@ pub struct Session {
     wiped: bool,
 
     dial: bool,
+    /// Until the driver has heard of it, what it tells is of the old transport.
     hang_up: bool,
     out: Vec<u8>,
     sending: Vec<u8>,
@@ -625,7 +626,7 @@ impl Session {
 
     /// The transport is open: CONNECT goes out.
     pub fn handle_open(&mut self, now: Instant) {
-        let Phase::Dialing { .. } = self.phase else { return };
+        let (Phase::Dialing { .. }, false) = (self.phase, self.hang_up) else { return };
         self.phase = Phase::Greeting { deadline: now + CONNECT_TIMEOUT };
         self.forget_connection();
         self.server = Server::unknown(&self.options);
@@ -686,8 +687,9 @@ impl Session {
 
     /// The transport failed to open, or closed.
     pub fn handle_close(&mut self, closed: Closed, now: Instant) {
-        let Some(stage) = self.stage() else { return };
-        self.fail(Failure::Closed { stage, closed }, now);
+        if let (Some(stage), false) = (self.stage(), self.hang_up) {
+            self.fail(Failure::Closed { stage, closed }, now);
+        }
         // There is nothing left to send to or to close.
         self.out.clear();
         self.hang_up = false;
@@ -696,7 +698,7 @@ impl Session {
     /// The transport delivered something that is no MQTT at all, such as a
     /// WebSocket text frame `[MQTT-6.0.0-1]`.
     pub fn handle_violation(&mut self, violation: Violation, now: Instant) {
-        if self.stage().is_some() {
+        if self.stage().is_some() && !self.hang_up {
             self.violated(violation, now);
         }
     }
