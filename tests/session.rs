@@ -12,6 +12,7 @@ use mqtt_crawl::mqtt::error::{Closed, Failure, Stage, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions, Version, Will};
 use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, Parting, PublishError, Session, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::time::Instant;
 
 // ---- connecting --------------------------------------------------------------
 
@@ -719,29 +720,24 @@ fn another_server_is_dialled_after_the_goodbye_to_the_first() {
 
 #[test]
 fn nothing_that_the_old_transport_does_concerns_the_new_one() {
-    let violation = || Violation {
-        reason: ReasonCode::PROTOCOL_ERROR,
-        rule: "[MQTT-6.0.0-1]",
-        words: String::new(),
-        excerpt: Vec::new(),
-    };
-    // (what it does before it is hung up, what is still to be done)
-    let cases: [(fn(&mut Bench, Violation), &[&str]); 3] = [
-        (|bench, _| bench.session.handle_open(bench.now), &["hang up", "dial"]),
-        (|bench, violation| bench.session.handle_violation(violation, bench.now), &["hang up", "dial"]),
-        (|bench, _| bench.session.handle_close(Closed::default(), bench.now), &["dial"]),
-    ];
-    for (act, expected) in cases {
+    let check = |act: fn(&mut Session, Instant), expected: &[&str]| {
         let mut bench = Bench::new(v5());
         bench.session.connect(bench.now);
         assert_eq!(bench.actions(), ["dial"]);
         bench.session.replace(Options { client_id: "d".to_owned(), ..v5() }, 2, None);
         bench.session.connect(bench.now);
-        act(&mut bench, violation());
+        act(&mut bench.session, bench.now);
         assert_eq!(bench.actions(), expected);
         bench.session.handle_open(bench.now);
         assert!(bench.actions().concat().ends_with("000164"), "CONNECT goes to whom it is for");
-    }
+    };
+    let no_mqtt = |session: &mut Session, now| {
+        let (reason, words, excerpt) = (ReasonCode::PROTOCOL_ERROR, String::new(), Vec::new());
+        session.handle_violation(Violation { reason, rule: "[MQTT-6.0.0-1]", words, excerpt }, now);
+    };
+    check(|session, now| session.handle_open(now), &["hang up", "dial"]);
+    check(no_mqtt, &["hang up", "dial"]);
+    check(|session, now| session.handle_close(Closed::default(), now), &["dial"]);
 }
 
 #[test]

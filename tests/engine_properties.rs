@@ -1,0 +1,599 @@
+//! Random lives of the whole engine: commands in any order, a broker that keeps
+//! the rules or breaks them, a store that answers late, not at all or with an
+//! error, another tab, and a clock that jumps.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use mqtt_crawl::dialogue::mapping::Mapping;
+use mqtt_crawl::engine::command::{
+    Command, ConnectRequest, Cue, Deck, Glance, Goal, LinesGlance, Listed, Manner, MessageGlance, More, PublishRequest,
+    Pull, Secret, SubscribeRequest, TopicsGlance, Transmission, Window,
+};
+use mqtt_crawl::engine::tabs::{Said, Standing, Word};
+use mqtt_crawl::engine::update::{Outcome, PanelsUpdate, Stats, Told, Update};
+use mqtt_crawl::engine::{Engine, Transmit};
+use mqtt_crawl::log::Limits;
+use mqtt_crawl::log::ndjson::OwnedMessage;
+use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, SubscriptionOptions, Version};
+use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::time::Instant;
+use mqtt_crawl::transmit::playlist::Repeat;
+use proptest::prelude::*;
+
+/// In no trace, update, export or saved session.
+const PASSWORD: &str = "hunter2";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_numbers_add_up_and_each_publish_has_one_outcome(
+        script in prop::collection::vec(any::<(u8, u8)>(), 1..250),
+        has_store in any::<bool>(),
+    ) {
+        World::new(has_store).live(&script);
+    }
+}
+
+/// A WebSocket, and the broker's side of the connection.
+#[derive(Default)]
+struct Transport {
+    is_open: bool,
+    /// CONNECT came.
+    is_greeted: bool,
+    is_v5: bool,
+    is_accepted: bool,
+    is_over: bool,
+    /// What the broker has to say, a packet each.
+    answers: VecDeque<Vec<u8>>,
+    receive_maximum: usize,
+    /// Our QoS 1 and 2 messages that it hasn't acknowledged to the end.
+    unfinished: HashSet<[u8; 2]>,
+}
+
+struct World {
+    engine: Engine,
+    now: Instant,
+    /// The latest that it ever was.
+    latest: Instant,
+    transport: Option<Transport>,
+    /// The key that was asked for, and when the save began that is under way.
+    loading: Option<String>,
+    saving: Option<Instant>,
+    has_store: bool,
+    /// What the store keeps.
+    kept: Option<Vec<u8>>,
+    next_number: u64,
+    outcomes: HashMap<u64, Outcome>,
+}
+
+impl World {
+    fn new(has_store: bool) -> Self {
+        let mut engine = Engine::new(5, Limits { messages: 40, bytes: 1 << 16 });
+        let now = Instant::from_millis(1_795_255_200_000);
+        if has_store {
+            engine.use_store();
+        }
+        engine.use_tabs(now);
+        Self {
+            engine,
+            now,
+            latest: now,
+            transport: None,
+            loading: None,
+            saving: None,
+            has_store,
+            kept: None,
+            next_number: 0,
+            outcomes: HashMap::new(),
+        }
+    }
+
+    fn live(mut self, script: &[(u8, u8)]) {
+        for &(action, argument) in script {
+            self.act(action, argument);
+            self.settle();
+            self.check();
+        }
+        self.come_to_rest();
+    }
+
+    fn act(&mut self, action: u8, argument: u8) {
+        match action % 32 {
+            0..=2 => self.connect(argument),
+            3..=8 => self.serve_one(argument),
+            9 => self.open(),
+            10 => self.bring(argument),
+            11 => self.bring_broken(argument),
+            12 => self.lose(),
+            13..=15 => self.pass_time(argument),
+            16..=18 => self.publish(argument),
+            19 | 20 => self.transmit(argument),
+            21 | 22 => self.answer_of_the_store(argument),
+            23 => self.subscribe(argument),
+            24 => self.look(argument),
+            25 => self.other_tab(argument),
+            26 => self.import(argument),
+            27 => self.refine(argument),
+            _ => self.command_of_few_words(argument),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        self.engine.handle_command(command, self.now);
+    }
+
+    // ---- the person ---------------------------------------------------------
+
+    fn connect(&mut self, argument: u8) {
+        self.command(Command::Connect(ConnectRequest {
+            broker: if argument == 77 { "no address" } else { "ws://h:1/mqtt" }.to_owned(),
+            topics: [&["#"][..], &["a/+", "b"], &[]][usize::from(argument / 3 % 8).saturating_sub(5)]
+                .iter()
+                .map(|topic| (*topic).to_owned())
+                .collect(),
+            qos: QoS::from_u8(argument / 24 % 3).unwrap_or_default(),
+            version: [Some(Version::V5), Some(Version::V311), None][usize::from(argument % 3)],
+            client_id: if argument.is_multiple_of(7) { "" } else { "c" }.to_owned(),
+            user_name: Some("d".to_owned()),
+            password: Some(Secret(PASSWORD.to_owned())),
+        }));
+    }
+
+    fn refine(&mut self, argument: u8) {
+        self.command(Command::Refine(Box::new(More {
+            keep_alive_s: [0, 1, 30, u16::MAX][usize::from(argument % 4)],
+            clean_start: argument & 4 == 0,
+            session_expiry_s: [None, Some(0), Some(600), Some(u32::MAX)][usize::from(argument / 8 % 4)],
+            receive_maximum: [0, 1, u16::MAX][usize::from(argument / 32 % 3)],
+            subscription_identifier: Some(1).filter(|_| argument > 127),
+            ..More::default()
+        })));
+    }
+
+    fn publish(&mut self, argument: u8) {
+        let topic = ["a/x", "b", "a/#"][usize::from(argument / 3 % 7).saturating_sub(4)].to_owned();
+        let qos = QoS::from_u8(argument % 3).unwrap_or_default();
+        let request =
+            PublishRequest { topic, qos, payload: vec![b'x'; usize::from(argument)], ..PublishRequest::default() };
+        let number = self.next_number;
+        self.next_number += 1;
+        self.command(Command::Publish { number, request });
+    }
+
+    fn transmit(&mut self, argument: u8) {
+        let deck = Deck::ALL[usize::from(argument & 1)];
+        let repeat = [Repeat::ONCE, Repeat::Rounds(3), Repeat::UntilStopped][usize::from(argument / 2 % 3)];
+        let lines = |count| {
+            let lines = (0..count).map(|line| Cue { topic: "a/line".to_owned(), payload: vec![b'0' + line] });
+            Transmission::Lines(lines.collect())
+        };
+        let wishes = match argument / 2 % 12 {
+            0..=4 => {
+                let qos = QoS::from_u8(argument % 3).unwrap_or_default();
+                // As fast as it goes, or so slow that a jump of hours stays a test.
+                let is_fast = repeat != Repeat::UntilStopped;
+                let interval_us = if is_fast { 0 } else { 3_600_000_000 };
+                let first = u64::from(argument / 32);
+                let properties = PublishProperties::default();
+                let manner = Manner { interval_us, repeat, first, qos, retain: false, properties };
+                vec![Transmission::Begin(manner), lines(argument % 9), Transmission::Whole, Transmission::Play]
+            }
+            5 => vec![lines(3)],
+            6 => vec![Transmission::Whole],
+            7 => vec![Transmission::Pause],
+            8 => vec![Transmission::Seek(u64::from(argument))],
+            9 => vec![Transmission::Seek(u64::MAX)],
+            10 => vec![Transmission::Stop],
+            _ => vec![Transmission::Play],
+        };
+        for wish in wishes {
+            self.command(Command::Transmit(deck, wish));
+        }
+    }
+
+    fn subscribe(&mut self, argument: u8) {
+        let filter = ["a/+", "b", "$share/g/c", "a/#/b"][usize::from(argument % 4)].to_owned();
+        if argument & 4 == 0 {
+            return self.command(Command::Unsubscribe(filter));
+        }
+        let options = SubscriptionOptions {
+            qos: QoS::from_u8(argument / 8 % 3).unwrap_or_default(),
+            no_local: argument > 200,
+            ..SubscriptionOptions::default()
+        };
+        self.command(Command::Subscribe(SubscribeRequest { filter, options, identifier: Some(2) }));
+    }
+
+    fn import(&mut self, argument: u8) {
+        let message = |seq| OwnedMessage {
+            seq,
+            time: Instant::from_millis(u64::from(argument) << 40),
+            topic: "a/old".to_owned(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            dup: false,
+            properties: Vec::new(),
+            payload: vec![b'o'],
+        };
+        let first = [1, u64::from(argument), u64::MAX][usize::from(argument / 2 % 3)];
+        let messages = (0..u64::from(argument % 60)).map(|place| message(first.saturating_add(place))).collect();
+        self.command(if argument & 1 == 0 { Command::Replay(messages) } else { Command::Import(messages) });
+    }
+
+    fn command_of_few_words(&mut self, argument: u8) {
+        let command = match argument % 14 {
+            0 => Command::Disconnect,
+            1 | 2 => Command::Wake,
+            3 => Command::Offline,
+            4 => Command::Clear,
+            5 => Command::Bound(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 }),
+            6 => Command::Map(Mapping::default()),
+            7 => Command::Tell(u64::from(argument)),
+            8 => Command::Renew(Secret(PASSWORD.to_owned())),
+            9 => Command::Examine(Secret(PASSWORD.to_owned())),
+            10 => Command::TakeOver,
+            11 => Command::Filter { text: "topic:a/x".to_owned(), ahead_of_utc_min: -720 },
+            12 => Command::Filter { text: "x -topic:b (".to_owned(), ahead_of_utc_min: 840 },
+            _ => Command::Filter { text: String::new(), ahead_of_utc_min: 0 },
+        };
+        self.command(command);
+    }
+
+    fn look(&mut self, argument: u8) {
+        let seq = u64::from(argument / 4);
+        let goal = [Goal::Message(seq), Goal::RowAfter(u64::MAX), Goal::MatchBefore(seq), Goal::Near(0)];
+        let window = match argument % 4 {
+            0 => Window::At { first: i64::MIN, rows: u32::MAX },
+            1 => Window::At { first: i64::from(argument), rows: 9 },
+            2 => Window::Around { goal: goal[usize::from(argument / 4 % 4)], rows: 9 },
+            _ => Window::Tail { rows: u32::MAX },
+        };
+        let listed = if argument & 64 == 0 { Listed::Matching } else { Listed::All };
+        let until = Some(seq).filter(|_| argument > 128);
+        self.command(Command::Pull(Pull {
+            window,
+            listed,
+            until,
+            selected: Some(seq),
+            lines: u32::from(argument % 5),
+        }));
+    }
+
+    // ---- the browser --------------------------------------------------------
+
+    fn other_tab(&mut self, argument: u8) {
+        let key = "c ws://h:1/mqtt".to_owned();
+        let standing = [Standing::Newcomer, Standing::Away, Standing::Holder][usize::from(argument % 3)];
+        let said = match argument / 3 % 4 {
+            0 => Said::Hello,
+            1 => Said::Asking { key, standing },
+            2 => Said::Holding { key, standing },
+            _ => Said::TakingOver { key },
+        };
+        self.engine.handle_word(&Word { tab: u64::from(argument & 8), said }, self.now);
+    }
+
+    fn answer_of_the_store(&mut self, argument: u8) {
+        let fails = argument.is_multiple_of(16);
+        if self.saving.take().is_some() {
+            return self.engine.handle_saved(if fails { Err("full".to_owned()) } else { Ok(()) });
+        }
+        if let Some(key) = self.loading.take() {
+            let loaded = if fails { Err("broken".to_owned()) } else { Ok(self.kept.clone()) };
+            self.engine.handle_loaded(&key, loaded, self.now);
+        }
+    }
+
+    fn pass_time(&mut self, argument: u8) {
+        match argument % 8 {
+            0 => self.now = self.now + Duration::from_hours(u64::from(argument)),
+            // No driver's clock does this; and still it harms nothing.
+            1 => self.now = self.now - Duration::from_millis(u64::from(argument)),
+            2 => self.now = self.now + Duration::from_millis(u64::from(argument)),
+            _ => self.now = self.engine.poll_timeout().map_or(self.now, |due| self.now.max(due)),
+        }
+        self.latest = self.latest.max(self.now);
+        // Whatever is due comes to an end at one moment.
+        let mut turns = 0;
+        while self.engine.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.engine.handle_timeout(self.now);
+            self.settle();
+            turns += 1;
+            assert!(turns < 200, "due for ever: {:?} at {:?}", self.engine.poll_timeout(), self.now);
+        }
+        self.engine.handle_timeout(self.now);
+    }
+
+    /// What the worker does after everything.
+    fn settle(&mut self) {
+        while let Some(transmit) = self.engine.poll_transmit() {
+            match transmit {
+                Transmit::Dial { .. } => {
+                    assert!(self.transport.is_none(), "one at a time");
+                    self.transport = Some(Transport::default());
+                }
+                Transmit::HangUp => self.transport = None,
+                Transmit::Send(bytes) => {
+                    let bytes = bytes.to_vec();
+                    let is_given_up = |since| self.latest.since(since) >= Duration::from_secs(10);
+                    assert!(self.saving.is_none_or(is_given_up), "not before it is saved");
+                    self.hear(&bytes);
+                }
+            }
+        }
+        if self.has_store {
+            self.loading = self.engine.poll_load().or(self.loading.take());
+            if self.engine.poll_forget().is_some() {
+                self.kept = None;
+            }
+            if let Some(save) = self.engine.poll_save(self.now) {
+                self.saving = Some(self.now);
+                assert!(!contains(&save.bytes, PASSWORD.as_bytes()), "a password in the store");
+                self.kept = Some(save.bytes);
+            }
+        }
+        while self.engine.poll_word().is_some() {}
+        if let Some(update) = self.engine.poll_update() {
+            self.note(&update);
+        }
+    }
+
+    // ---- the broker ---------------------------------------------------------
+
+    fn open(&mut self) {
+        if let Some(transport) = self.transport.as_mut().filter(|transport| !transport.is_open) {
+            transport.is_open = true;
+            self.engine.handle_open(self.now);
+        }
+    }
+
+    fn lose(&mut self) {
+        if self.transport.take().is_some() {
+            self.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        }
+    }
+
+    /// Our packets come to the broker, which makes up its answers.
+    fn hear(&mut self, mut bytes: &[u8]) {
+        let Some(transport) = &mut self.transport else { return };
+        assert!(transport.is_open, "nothing is sent before the WebSocket is open");
+        while let [first, rest @ ..] = bytes {
+            let (length, header) = match rest {
+                [low @ ..0x80, ..] => (usize::from(*low), 1),
+                [low, high @ ..0x80, ..] => (usize::from(low & 0x7F) | usize::from(*high) << 7, 2),
+                _ => panic!("a longer packet than there is"),
+            };
+            let (body, next) = rest[header..].split_at(length);
+            bytes = next;
+            assert!(!transport.is_over, "nothing follows DISCONNECT");
+            assert_eq!(transport.is_greeted, first >> 4 != 1, "CONNECT comes first, and once");
+            let id = |at: usize| [body[at], body[at + 1]];
+            match first >> 4 {
+                1 => (transport.is_greeted, transport.is_v5) = (true, body[6] == 5),
+                3 if first & 0b110 != 0 => {
+                    let id = id(2 + usize::from(body[1]));
+                    assert!(id != [0, 0] && transport.unfinished.insert(id), "identifier {id:?} is in use");
+                    assert!(transport.unfinished.len() <= transport.receive_maximum, "Receive Maximum");
+                    let kind = if first & 0b100 == 0 { 0x40 } else { 0x50 };
+                    transport.answers.push_back(vec![kind, 2, id[0], id[1]]);
+                }
+                5 => transport.answers.push_back(vec![0x62, 2, body[0], body[1]]),
+                6 => transport.answers.push_back(vec![0x70, 2, body[0], body[1]]),
+                8 => {
+                    let filters = count_filters(&body[2..], transport.is_v5, 1);
+                    transport.answers.push_back(ack(0x90, id(0), transport.is_v5, filters));
+                }
+                10 => {
+                    let filters = if transport.is_v5 { count_filters(&body[2..], true, 0) } else { 0 };
+                    transport.answers.push_back(ack(0xB0, id(0), transport.is_v5, filters));
+                }
+                12 => transport.answers.push_back(vec![0xD0, 0]),
+                14 => transport.is_over = true,
+                3 | 4 | 7 => {}
+                other => panic!("a client doesn't send packets of type {other}"),
+            }
+        }
+    }
+
+    /// The broker's next answer.
+    fn serve_one(&mut self, argument: u8) {
+        let Some(transport) = self.transport.as_mut().filter(|transport| transport.is_greeted) else { return };
+        let packet = if transport.is_accepted {
+            let Some(packet) = transport.answers.pop_front() else { return };
+            if matches!(packet[0], 0x40 | 0x70) {
+                transport.unfinished.remove(&[packet[2], packet[3]]);
+            }
+            packet
+        } else {
+            transport.is_accepted = true;
+            transport.receive_maximum = if transport.is_v5 { usize::from(u16::MAX) } else { 20 };
+            let flags = u8::from(argument % 4 == 1);
+            match (argument / 4, transport.is_v5) {
+                (0, true) => vec![0x20, 3, 0, 0x84, 0],
+                (1, true) => vec![0x20, 2, 0, 1],
+                (2, _) => vec![0x20, 2, 0, 3],
+                (3, true) => vec![0x20, 3, 0, 0x87, 0],
+                (4..20, true) => {
+                    // Receive Maximum 1, Maximum Packet Size 60, Server Keep Alive 0, Topic Alias Maximum 1.
+                    transport.receive_maximum = 1;
+                    vec![0x20, 17, flags, 0, 14, 0x21, 0, 1, 0x27, 0, 0, 0, 60, 0x13, 0, 0, 0x22, 0, 1]
+                }
+                (_, true) => vec![0x20, 3, flags, 0, 0],
+                (_, false) => vec![0x20, 2, flags, 0],
+            }
+        };
+        let (begin, end) = packet.split_at(if argument & 1 == 0 { packet.len() / 2 } else { 0 });
+        self.engine.handle_input(begin, self.now);
+        self.settle();
+        // The first half may have been the end already.
+        if self.transport.is_some() {
+            self.engine.handle_input(end, self.now);
+        }
+    }
+
+    /// A message comes.
+    fn bring(&mut self, argument: u8) {
+        let Some(transport) = self.transport.as_ref().filter(|transport| transport.is_accepted) else { return };
+        let qos = argument % 3;
+        let mut body = vec![0, 3, b'a', b'/', b'x'];
+        if qos > 0 {
+            body.extend([0, 1 + argument / 64]);
+        }
+        if transport.is_v5 {
+            body.extend_from_slice(if argument & 4 == 0 { &[0] } else { &[4, 0x0B, 1, 0x0B, 2] });
+        }
+        body.push(argument);
+        let mut packet = vec![0x30 | qos << 1, body.len() as u8];
+        packet.extend(body);
+        self.engine.handle_input(&packet, self.now);
+    }
+
+    fn bring_broken(&mut self, argument: u8) {
+        if self.transport.as_ref().is_none_or(|transport| !transport.is_open) {
+            return;
+        }
+        match argument % 12 {
+            0 => self.engine.handle_text_frame(self.now),
+            1 => self.engine.handle_input(&[0xE0, 0], self.now),
+            2 => self.engine.handle_input(&[0xE0, 1, 0x8E], self.now),
+            3 => self.engine.handle_input(&[0xE0, 1, 0x97], self.now),
+            4 => self.engine.handle_input(&[argument], self.now),
+            5 => self.engine.handle_input(&[0x62, 2, 0, argument], self.now),
+            6 => self.engine.handle_input(&[0x50, 2, 0, argument / 12], self.now),
+            7 => self.engine.handle_input(&[0x90, 3, 0, argument / 12, 0], self.now),
+            8 => self.engine.handle_input(&[0x30, 6, 0, 0, 3, 0x23, 0, 9], self.now),
+            9 => self.engine.handle_input(&[0x20, 3, 1, 0, 0], self.now),
+            10 => self.engine.handle_input(&[0xD0, 0, 0xD0, 0], self.now),
+            _ => self.engine.handle_input(&[0xF0, 0], self.now),
+        }
+    }
+
+    // ---- what always holds --------------------------------------------------
+
+    fn check(&mut self) {
+        let glance = Glance { stats: true, subscriptions: true, ..Glance::default() };
+        self.panels(glance);
+        self.command(Command::Pull(Pull { until: Some(u64::MAX), ..Pull::default() }));
+        self.settle();
+    }
+
+    fn panels(&mut self, glance: Glance) -> Option<PanelsUpdate> {
+        self.command(Command::PullPanels(glance));
+        let update = self.engine.poll_panels()?;
+        for published in &update.published {
+            let before = self.outcomes.insert(published.number, published.outcome.clone());
+            assert_eq!(before, None, "a second outcome of {}", published.number);
+        }
+        update.stats.iter().for_each(add_up);
+        Some(update)
+    }
+
+    fn note(&mut self, update: &Update) {
+        add_up(&update.stats);
+        let rows = &update.rows;
+        assert!(update.stats.matching <= update.stats.kept, "{:?}", update.stats);
+        assert!(rows.total + rows.newer <= update.stats.kept);
+        assert!(rows.rows.len() as u64 <= rows.total);
+        // The first may be one that somebody asked for.
+        let told = update.lines.iter().skip(1).map(seq_of);
+        assert!(told.is_sorted_by(|one, next| one < next), "{:?}", update.lines);
+        let bytes = postcard::to_allocvec(update).expect("plain data");
+        assert!(!contains(&bytes, PASSWORD.as_bytes()), "a password on the page");
+    }
+
+    /// All keep the rules from now on, and nobody wishes anything.
+    fn come_to_rest(mut self) {
+        let mut quiet = 0;
+        for _ in 0..2_000 {
+            self.answer_of_the_store(1);
+            self.settle();
+            self.open();
+            self.settle();
+            self.serve_one(255);
+            self.settle();
+            let is_at_rest = self.transport.as_ref().is_none_or(|held| held.is_accepted && held.answers.is_empty());
+            if is_at_rest && self.saving.is_none() && self.loading.is_none() {
+                quiet += 1;
+                self.pass_time(3);
+                self.settle();
+            }
+            if quiet > 40 {
+                break;
+            }
+        }
+        assert!(quiet > 40, "it never comes to rest");
+        self.check();
+        if self.transport.as_ref().is_some_and(|held| held.is_accepted && held.answers.is_empty())
+            && self.saving.is_none()
+        {
+            assert_eq!(self.outcomes.len() as u64, self.next_number, "each publish has an outcome");
+        }
+        self.connect(1);
+        self.answer_of_the_store(1);
+        self.pass_time(3);
+        self.answer_of_the_store(1);
+        self.settle();
+        let glance = Glance {
+            topics: Some(TopicsGlance { rows: 99, ..TopicsGlance::default() }),
+            message: Some(MessageGlance { seq: 1, from_byte: 0 }),
+            trace_from: Some(0),
+            samples: TopicFilter::parse("#").ok(),
+            script: LinesGlance { first: 0, count: 99 },
+            ..Glance::default()
+        };
+        let update = self.panels(glance).expect("an answer");
+        assert_eq!(self.outcomes.len() as u64, self.next_number, "each publish has an outcome");
+        let bytes = postcard::to_allocvec(&update).expect("plain data");
+        assert!(!contains(&bytes, PASSWORD.as_bytes()), "a password in the panels");
+        for view in update.transmissions.unwrap_or_default() {
+            assert!(view.done + view.failed <= view.sent, "{view:?}");
+        }
+        let mut exported = Vec::new();
+        let mut from = Some(0);
+        while let Some(seq) = from {
+            from = self.engine.export(seq, 100, &mut exported);
+        }
+        assert!(!contains(&exported, PASSWORD.as_bytes()), "a password in the export");
+    }
+}
+
+fn add_up(stats: &Stats) {
+    assert_eq!(stats.received, stats.kept + stats.evicted + stats.cleared, "{stats:?}");
+    assert!(stats.untold <= stats.received + 1, "{stats:?}");
+}
+
+fn seq_of(told: &Told) -> u64 {
+    match told {
+        Told::Line { seq, .. } | Told::Passed { seq, .. } => *seq,
+    }
+}
+
+/// How many filters a SUBSCRIBE or UNSUBSCRIBE has behind its identifier.
+fn count_filters(mut body: &[u8], is_v5: bool, options_bytes: usize) -> usize {
+    if is_v5 {
+        body = &body[1 + usize::from(body[0])..];
+    }
+    let mut filters = 0;
+    while let [high, low, rest @ ..] = body {
+        body = &rest[usize::from(u16::from_be_bytes([*high, *low])) + options_bytes..];
+        filters += 1;
+    }
+    filters
+}
+
+/// SUBACK or UNSUBACK that says yes so often.
+fn ack(first: u8, id: [u8; 2], is_v5: bool, filters: usize) -> Vec<u8> {
+    let mut body = id.to_vec();
+    body.extend(is_v5.then_some(0));
+    body.extend(std::iter::repeat_n(0, filters));
+    let mut packet = vec![first, body.len() as u8];
+    packet.extend(body);
+    packet
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
