@@ -148,6 +148,22 @@ fn a_rate_is_that_of_the_last_ten_seconds() {
 }
 
 #[test]
+fn what_is_imported_from_another_time_is_no_rate() {
+    for (imported_ms, words) in [(20_000, "of long ago"), (3_700_000, "of a clock that is ahead")] {
+        let mut bench = Bench::new();
+        bench.message("a", "1");
+        let now = std::mem::replace(&mut bench.now, Instant::from_millis(imported_ms));
+        for _ in 0..1_000 {
+            bench.message("a", "1");
+        }
+        bench.now = now;
+        bench.message("a", "1");
+        let row = bench.row(&[], "a");
+        assert_eq!((row.count, row.per_1000_s), (1_002, 100), "{words}");
+    }
+}
+
+#[test]
 fn levels_stand_in_the_order_that_is_chosen() {
     let mut bench = Bench::new();
     for (topic, count) in [("a/x", 3), ("a/y", 1), ("b", 5), ("c", 1), ("d/z", 4)] {

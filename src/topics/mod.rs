@@ -96,8 +96,8 @@ struct Record {
     /// before it.
     current: u32,
     previous: u32,
-    /// When the window of the last message ends.
-    window_end: Instant,
+    /// When the window of the last message begins.
+    window_start: Instant,
     is_retained: bool,
     /// Low halves of the newest messages' numbers, as a ring.
     recent: [u32; SERIES_MAX],
@@ -310,7 +310,8 @@ impl Topics {
 impl Record {
     #[inline(always)]
     fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
-        if arrival.time >= self.window_end {
+        // Out of the window at either end: an imported log may be of any time.
+        if arrival.time.as_micros().wrapping_sub(self.window_start.as_micros()) >= RATE_WINDOW_MS * 1_000 {
             self.begin_window(arrival.time);
         }
         self.current = self.current.saturating_add(1);
@@ -326,12 +327,11 @@ impl Record {
     #[inline(never)]
     fn begin_window(&mut self, time: Instant) {
         let window = window_of(time);
-        match window.saturating_sub(window_of(self.last_time)) {
-            0 => {}
-            1 => self.previous = std::mem::take(&mut self.current),
+        match window.checked_sub(window_of(self.last_time)) {
+            Some(1) => self.previous = std::mem::take(&mut self.current),
             _ => (self.previous, self.current) = (0, 0),
         }
-        self.window_end = Instant::from_millis((window + 1) * RATE_WINDOW_MS);
+        self.window_start = Instant::from_millis(window * RATE_WINDOW_MS);
     }
 
     /// Messages in a thousand seconds, by those of the last window: all in the
