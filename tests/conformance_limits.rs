@@ -232,3 +232,27 @@ fn a_repetition_too_large_for_the_server_has_an_outcome() {
     bench.publish(QoS::AtLeastOnce, "");
     assert!(bench.actions().concat().starts_with("3206"), "the quota is still there");
 }
+
+#[test]
+fn what_may_have_arrived_is_no_failure_when_it_cannot_be_sent_again() {
+    // (the answer to the second CONNECT: the session is kept, or lost)
+    for connack in ["2008 01 00 05 27 00000008", "2008 00 00 05 27 00000008"] {
+        let mut bench = Bench::online(lasting());
+        let sent = bench.publish(QoS::AtLeastOnce, "more than eight bytes");
+        bench.session.handle_close(Closed::default(), bench.now);
+        let waiting = bench.publish(QoS::AtLeastOnce, "more than eight bytes");
+        bench.wait_for_timeout();
+        bench.session.handle_open(bench.now);
+        bench.events();
+        bench.serve(connack);
+        let outcomes: Vec<_> = bench
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Published { token, outcome } => Some((token, outcome == Outcome::Unknown)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(outcomes, [(sent, true), (waiting, false)], "{connack}");
+    }
+}

@@ -415,6 +415,8 @@ pub struct Session {
     ids: PacketIdSet,
 
     next_token: u64,
+    /// Messages of QoS 1 and 2 before this one went out, on whatever connection.
+    unsent_from: Token,
     queue: VecDeque<(Token, Message)>,
     /// In the order of sending `[MQTT-4.6.0-1]`.
     in_flight: VecDeque<InFlight>,
@@ -460,6 +462,7 @@ impl Session {
             unsubscribing: Vec::new(),
             ids: PacketIdSet::default(),
             next_token: 0,
+            unsent_from: Token(0),
             queue: VecDeque::new(),
             in_flight: VecDeque::new(),
             resend: VecDeque::new(),
@@ -578,6 +581,7 @@ impl Session {
             session.ids.insert(id);
             session.in_flight.push_back(InFlight { token, id, message, released, counted: false });
         }
+        session.unsent_from = Token(session.next_token);
         for message in saved.queue {
             let token = session.next_token();
             session.queue.push_back((token, message));
@@ -1207,11 +1211,15 @@ impl Session {
                     if let Some(id) = id {
                         self.ids.remove(id);
                     }
-                    self.events.push_back(Event::Published { token, outcome: Outcome::Impossible(error) });
+                    // Of a session that was lost.
+                    let went_out = token < self.unsent_from && message.qos > QoS::AtMostOnce;
+                    let outcome = if went_out { Outcome::Unknown } else { Outcome::Impossible(error) };
+                    self.events.push_back(Event::Published { token, outcome });
                 }
                 (Ok(()), None) => self.events.push_back(Event::Published { token, outcome: Outcome::Done }),
                 (Ok(()), Some(id)) => {
                     self.quota -= 1;
+                    self.unsent_from = self.unsent_from.max(Token(token.0 + 1));
                     self.in_flight.push_back(InFlight { token, id, message, released: false, counted: true });
                 }
             }
