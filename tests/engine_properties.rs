@@ -35,6 +35,36 @@ proptest! {
     ) {
         World::new(has_store).live(&script);
     }
+
+    #[test]
+    fn each_message_is_told_or_passed_over_or_waits(script in prop::collection::vec(any::<(u8, u8)>(), 1..100)) {
+        let mut world = World::new(false);
+        // Received when the crawl began anew, and told or passed over since.
+        let (mut begin, mut told, mut last) = (0, 0, 0);
+        for (action, argument) in script {
+            match action % 8 {
+                0..=2 => world.import(argument & !1),
+                3 => world.import(argument | 1),
+                4 => world.command_of_few_words(if argument & 1 == 0 { 4 } else { 6 }),
+                5 => world.command(Command::Bound(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 })),
+                _ => {}
+            }
+            let lines = if action & 8 == 0 { 0 } else { u32::from(argument % 9) };
+            world.command(Command::Pull(Pull { lines, ..Pull::default() }));
+            let Some(update) = world.engine.poll_update() else { continue };
+            let begins_anew = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
+            if begins_anew {
+                (begin, told, last) = (update.stats.received, 0, 0);
+                prop_assert!(update.lines.is_empty() && update.stats.untold == 0);
+            }
+            for line in &update.lines {
+                told += if let Told::Passed { count, .. } = line { *count } else { 1 };
+                prop_assert!(seq_of(line) > last, "{:?}", update.lines);
+                last = seq_of(line);
+            }
+            prop_assert_eq!(told + update.stats.untold, update.stats.received - begin);
+        }
+    }
 }
 
 /// A WebSocket, and the broker's side of the connection.
