@@ -28,7 +28,7 @@ use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::web::clock::Clock;
-use mqtt_crawl::web::console::{Console, ConsoleView, Wish};
+use mqtt_crawl::web::console::{Console, ConsoleView, Facts, Wish};
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::form::{CONNECTION, Form, PageFacts};
 use mqtt_crawl::web::hail::{self, Copied, Panel};
@@ -40,7 +40,9 @@ use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
-use web_sys::{Blob, Document, Element, HtmlElement, KeyboardEvent, MessageEvent, Url, WebSocket};
+use web_sys::{
+    Blob, Document, Element, HtmlElement, KeyboardEvent, MessageEvent, MouseEvent, MouseEventInit, Url, WebSocket,
+};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
@@ -572,6 +574,44 @@ async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
         move_to(9_000_000).await;
         assert_eq!(stage.scroller().scroll_top(), 9_000_000, "{wait_ms} ms after another move");
     }
+}
+
+#[wasm_bindgen_test]
+async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
+    let mut stage = Stage::new().await;
+    let point = |name: &str, buttons: u16| {
+        let init = MouseEventInit::new();
+        init.set_bubbles(true);
+        init.set_buttons(buttons);
+        let event = MouseEvent::new_with_mouse_event_init_dict(name, &init).expect("a pointer");
+        stage.find(".rows").dispatch_event(&event).expect("dispatched");
+    };
+    // Let go beside the console, the pointer comes back.
+    point("pointerdown", 1);
+    point("pointermove", 1);
+    point("pointermove", 0);
+    stage.log(1_000, 0);
+    until("the bar is at the end", || stage.scroller().scroll_top() > 20_000).await;
+}
+
+#[wasm_bindgen_test]
+async fn an_empty_list_says_why() {
+    let mut stage = Stage::new().await;
+    let said = |stage: &Stage, kept: u64, newer: u64| {
+        stage.console.show(Rows { newer, ..Rows::default() });
+        let stats = Stats { kept, received: kept, ..Stats::default() };
+        stage.console.tell(Facts { stats, state: State::Connected, ..Facts::default() });
+        stage.find(".console-empty span").text_content().expect("text")
+    };
+    for (kept, newer, words) in [
+        (0, 0, "Connected. Waiting for the first message."),
+        (3, 0, "No kept message gets through the filter."),
+        (3, 3, "The view is held. What came since isn't shown."),
+    ] {
+        assert_eq!(said(&stage, kept, newer), words, "{kept} kept, {newer} newer");
+    }
+    stage.log(3, 0);
+    assert!(stage.find(".console-empty").has_attribute("hidden"));
 }
 
 #[wasm_bindgen_test]

@@ -357,6 +357,8 @@ impl Console {
     /// The edge follows the pointer.
     fn drag(&self, event: &PointerEvent) {
         let mut inner = self.0.borrow_mut();
+        // It may have gone up outside of the console, which isn't told.
+        inner.pressed &= event.buttons() != 0;
         if let Some((column, from_x, from_px)) = inner.drag {
             inner.resize(column, Some(from_px + outward(column, event.client_x() - from_x)));
         }
@@ -559,7 +561,7 @@ impl Inner {
             lists_all: reader.listed() == Listed::All,
             matches: reader.rows().matches,
             rank: reader.rows().rank,
-            empty: (reader.rows().total == 0).then(|| words_of_nothing(facts)),
+            empty: (reader.rows().total == 0).then(|| words_of_nothing(facts, reader.unseen())),
             has_messages: facts.stats.kept > 0,
             is_exporting: facts.is_exporting,
         };
@@ -961,7 +963,10 @@ fn seq_of(event: &Event) -> Option<u64> {
 }
 
 /// What to say while there are no rows, and whether a sample may be played.
-fn words_of_nothing(facts: &Facts) -> (&'static str, bool) {
+fn words_of_nothing(facts: &Facts, unseen: u64) -> (&'static str, bool) {
+    if unseen > 0 {
+        return ("The view is held. What came since isn't shown.", false);
+    }
     if facts.stats.kept > 0 {
         return ("No kept message gets through the filter.", false);
     }
