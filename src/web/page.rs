@@ -180,6 +180,10 @@ impl App {
             for fault in link.faults.iter().filter(|fault| fault.field == Field::Link) {
                 inner.shown.notify(fault.words.clone());
             }
+            if !link.faults.is_empty() {
+                // While it is connected the form is folded, and they stand there.
+                inner.shown.form_open.set(true);
+            }
             inner.form.blame(link.faults);
             if link.holds_password {
                 inner.write_link(Start::ByHand);
@@ -309,11 +313,13 @@ impl App {
     }
 
     fn hear_key(self, event: &KeyboardEvent) {
-        if event.default_prevented() || is_typing(event) {
+        // A key belongs to what has the focus.
+        if event.default_prevented() || is_in(event, "input, select, textarea, dialog") {
             return;
         }
         match event.key().as_str() {
-            "End" => self.with(|inner| inner.console.step(Step::End)),
+            // The browser scrolls the crawl's plain text.
+            "End" if !is_in(event, "[role=log]") => self.with(|inner| inner.console.step(Step::End)),
             "?" => self.open_panel(Panel::Help),
             _ => {}
         }
@@ -353,7 +359,7 @@ impl App {
             "view" => {
                 let name = button.get_attribute("value").unwrap_or_default();
                 if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
-                    self.show(view);
+                    self.with(|inner| inner.show(view));
                 }
             }
             "disconnect" => self.disconnect(),
@@ -421,13 +427,6 @@ impl App {
                 copied.try_set(false);
             })
             .forget();
-        });
-    }
-
-    fn show(self, view: View) {
-        self.with(|inner| {
-            inner.shown.view.set(view);
-            inner.need_frame();
         });
     }
 }
@@ -516,10 +515,16 @@ impl Inner {
         }
     }
 
+    fn show(self: &Rc<Self>, view: View) {
+        self.shown.view.set(view);
+        self.rewrite_link();
+        self.need_frame();
+    }
+
     /// The crawl goes to the line of this message, or tells it once more.
     fn show_in_crawl(self: &Rc<Self>, seq: u64) {
         if self.shown.view.get_untracked() == View::Console {
-            self.shown.view.set(View::Split);
+            self.show(View::Split);
         }
         if !self.crawl.show(seq) {
             self.worker.send(&Command::Tell(seq));
@@ -831,13 +836,10 @@ fn show_notice(list: &Element, words: &str) {
     }
 }
 
-/// Whether a key belongs to what has the focus.
-fn is_typing(event: &KeyboardEvent) -> bool {
+/// Whether a key was pressed in something of this kind.
+fn is_in(event: &KeyboardEvent, selector: &str) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-    target.is_some_and(|element| {
-        matches!(element.tag_name().as_str(), "INPUT" | "SELECT" | "TEXTAREA")
-            || element.closest("dialog").is_ok_and(|dialog| dialog.is_some())
-    })
+    target.is_some_and(|element| element.closest(selector).is_ok_and(|found| found.is_some()))
 }
 
 /// Whether what is dragged are files, and not a text on its way into a field.

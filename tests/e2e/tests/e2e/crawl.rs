@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::devtools::DevTools;
 use mqtt_crawl_e2e::motion::{self, Burst};
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{END, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
@@ -230,7 +230,14 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
         key(page, "t").await?;
         page.run("console_().querySelector('[data-seq=\"1\"]').click();").await?;
         page.press_keys("s").await?;
-        page.wait_for("its words", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", PATIENCE).await
+        page.wait_for("its words", "crawl().querySelector('.transcript [data-seq=\"1\"]') !== null", PATIENCE).await?;
+        // Where End goes to the end of the text, and not to the console's.
+        page.press("Hold").await?;
+        page.run("crawl().querySelector('.transcript').focus();").await?;
+        page.press_keys(&END.to_string()).await?;
+        let is_held = "button('Hold').getAttribute('aria-pressed') === 'true'";
+        ensure!(page.evaluate::<bool>(is_held).await?, "the console is at its end");
+        Ok(())
     })
     .await
 }

@@ -57,6 +57,12 @@ async fn what_the_page_shows() -> Result<()> {
             page.open(&link(&station.page_url(), &[("view", view)])).await?;
             check_equal(view, page.evaluate::<[bool; 2]>(is_shown).await?, shown)?;
         }
+        // Whoever chooses another finds it again.
+        let in_link = "new URLSearchParams(location.hash.slice(1)).get('view')";
+        for (button, view) in [("Crawl", Some("crawl")), ("Split", None), ("Console", Some("console"))] {
+            page.press(button).await?;
+            check_equal(button, page.evaluate::<Option<String>>(in_link).await?, view.map(str::to_owned))?;
+        }
         let keys = [("episode", "Chapter Nine"), ("title", "The Salt Road"), ("intro", "Once, upriver")];
         page.open(&link(&station.page_url(), &keys)).await?;
         for (_, words) in keys {
@@ -99,7 +105,13 @@ async fn faults_are_told() -> Result<()> {
             let state = page.state().await?;
             ensure!(state == "idle" || state == "stopped", "{key}={value}, and yet {state}");
         }
-        Ok(())
+
+        // Also where the form is folded.
+        page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        page.run("location.hash = '#qos=3&connect=1';").await?;
+        page.wait_for("words about another link", &said(r"qos.*3"), PATIENCE).await?;
+        check_equal("the state", page.state().await?, "connected".to_owned())
     })
     .await
 }
