@@ -24,6 +24,8 @@ use crate::transmit::wording::{PayloadFormat, topic_of};
 /// The story that comes with the app; relative to the page, as copied by Trunk.
 const STORY: &str = "the-quiet-broker.txt";
 
+const BUSY: &str = "A script goes out just now. Stop it first; then choose another.";
+
 /// A file to read.
 enum Source {
     Chosen(File),
@@ -45,6 +47,8 @@ pub(super) struct Transmit {
     rows: VirtualRows,
     /// Counts the files, so that a slow one can't take the place of the next.
     reading: StoredValue<u32>,
+    /// What the worker tells of went out of another script than this one.
+    is_of_another: StoredValue<bool>,
     /// The plan of what goes out.
     plan: StoredValue<Option<Plan>>,
     /// The next slice of the script goes to the worker.
@@ -64,6 +68,7 @@ impl Transmit {
             from: RwSignal::default(),
             rows: VirtualRows::new(Start::Head),
             reading: StoredValue::new(0),
+            is_of_another: StoredValue::new(false),
             plan: StoredValue::new(None),
             feeding: StoredValue::new_local(None),
             is_aimed_at: RwSignal::new(false),
@@ -87,7 +92,10 @@ impl Transmit {
         })
     }
 
-    pub(super) fn take(self, views: Vec<TransmissionView>) {
+    pub(super) fn take(self, mut views: Vec<TransmissionView>) {
+        if self.is_of_another.get_value() {
+            views.retain(|view| view.deck != Deck::Script);
+        }
         self.views.set(views);
     }
 
@@ -122,7 +130,7 @@ impl Transmit {
 
     fn read(self, source: Source) {
         if untrack(move || self.is_active()) {
-            return self.words.set("A script goes out just now. Stop it first; then choose another.".to_owned());
+            return self.words.set(BUSY.to_owned());
         }
         let turn = self.reading.get_value() + 1;
         self.reading.set_value(turn);
@@ -142,9 +150,12 @@ impl Transmit {
                 return;
             }
             match sheet {
+                // The last one was begun while this one was read.
+                Ok(_) if untrack(move || self.is_active()) => self.words.set(BUSY.to_owned()),
                 Ok(sheet) => {
                     self.words.set(sheet.words());
                     self.from.set(0);
+                    self.is_of_another.set_value(true);
                     self.views.update(|views| views.retain(|view| view.deck != Deck::Script));
                     self.rows.resize(sheet.entries().len());
                     self.rows.step(Step::Home);
@@ -174,6 +185,7 @@ impl Transmit {
                 self.form.blame(Vec::new());
                 self.wish(panels, Transmission::Begin(plan.manner(self.from.get_untracked())));
                 self.plan.set_value(Some(plan));
+                self.is_of_another.set_value(false);
                 self.from.set(0);
                 self.feed(panels, 0);
                 self.wish(panels, Transmission::Play);

@@ -252,7 +252,19 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         let row: String = page.evaluate("document.querySelector('.script-row[data-line=\"2\"]').innerText").await?;
         ensure!(row.contains("the broker refused it") && row.contains("BEN: Line 2"), "{row}");
         page.screenshot("transmit-refused").await?;
-        page.press("First that failed").await
+        page.press("First that failed").await?;
+
+        // Another script, of which nothing went out yet.
+        choose_script(page, &script(&folder, 6)?).await?;
+        page.wait_for("its lines", "document.querySelector('.script-row[data-line=\"6\"]') !== null", PATIENCE).await?;
+        // Other rows are on screen, so the worker tells anew, ahead of what becomes of a message.
+        // The panel lies over the buttons.
+        page.run("button('Send a message').click();").await?;
+        page.fill("Message topic", "say/ADA").await?;
+        page.run("button('Send').click();").await?;
+        page.wait_for_words("1 sent: 1 done").await?;
+        check_equal("lines that arrived", marked(page, "done").await?, Vec::new())?;
+        check_equal("lines that failed", marked(page, "failed").await?, Vec::new())
     })
     .await
 }
