@@ -226,6 +226,15 @@ impl Scroll {
         self.settle();
     }
 
+    /// The same while somebody reads: a list that had room on the screen and
+    /// has it no longer stays at its beginning.
+    pub fn grow_below(&mut self, total: u64, gone: i64) {
+        if self.last_top_rows() <= 0.0 {
+            self.place = Place::At(0.0);
+        }
+        self.grow(total, gone);
+    }
+
     fn stay_at(&mut self, top_rows: f64) {
         let last = self.last_top_rows();
         if last > 0.0 {
@@ -324,12 +333,16 @@ impl Reader {
         let asked = self.pull().window;
         let shown = self.rows.rows.last().map(|row| row.seq);
         let all_new = shown.zip(rows.rows.first()).is_some_and(|(shown, first)| shown < first.seq);
+        let chosen = self.selected.filter(|seq| self.shows(*seq));
         if rows.list == self.rows.list {
-            self.scroll.grow(rows.total, rows.begin.saturating_sub(self.rows.begin));
+            let gone = rows.begin.saturating_sub(self.rows.begin);
+            match chosen {
+                Some(_) => self.scroll.grow_below(rows.total, gone),
+                None => self.scroll.grow(rows.total, gone),
+            }
         } else {
             // The chosen message stays in sight, if it is in the other list;
             // else that is shown from its end.
-            let chosen = self.selected.filter(|seq| self.shows(*seq));
             self.goal = self.goal.or(chosen.map(Goal::Near));
             self.scroll.grow(rows.total, 0);
             self.scroll.follow();

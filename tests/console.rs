@@ -461,6 +461,46 @@ fn a_click_stays_with_the_message() {
     assert_eq!((desk.reader.selected(), desk.reader.rows().total), (None, 0));
 }
 
+#[test]
+fn a_click_in_a_short_list_stays_with_the_message_as_it_grows() {
+    for steps in [[1, 40], [40, 1]] {
+        let mut desk = Desk::new(1_000);
+        desk.arrive(7);
+        desk.frame();
+        desk.reader.select(3);
+        for count in steps {
+            desk.arrive(count);
+            desk.frame();
+            assert_eq!(desk.reader.scroll.is_following(), desk.stats.received <= 10, "all has room, or else it stays");
+            assert_eq!(desk.on_screen().0.first(), Some(&1));
+        }
+        assert_eq!(desk.reader.unseen(), 38);
+        desk.reader.step(Step::End);
+        desk.arrive(1);
+        desk.frame();
+        assert_eq!(desk.on_screen().0.last(), Some(&49));
+    }
+}
+
+#[test]
+fn from_a_message_that_is_gone_the_way_back_begins_at_the_newest() {
+    let mut desk = Desk::new(1_000);
+    desk.arrive(100);
+    desk.filter("ten");
+    desk.frame();
+    desk.reader.seek(Toward::Older);
+    desk.frame();
+    assert_eq!(desk.reader.selected(), Some(100));
+    desk.engine.handle_command(Command::Clear, Instant::EPOCH);
+    desk.arrive(50);
+    desk.frame();
+    for expected in [150, 140] {
+        desk.reader.seek(Toward::Older);
+        desk.frame();
+        assert_eq!(desk.reader.selected(), Some(expected));
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     Step(Step),

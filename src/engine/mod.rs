@@ -775,13 +775,15 @@ impl Engine {
         let before =
             |matches: &Matches, seq| matches.count_before(seq).checked_sub(1).and_then(|at| matches.seq_at(at));
         let after = |matches: &Matches, seq| matches.seq_at(matches.count_before(seq)).filter(|seq| *seq < end_seq);
+        // Before one that is gone there is nothing: the way back begins at the newest.
+        let before_seq = |seq: u64| if seq < self.log.first_seq() { end_seq } else { seq.min(end_seq) };
         match goal {
             Goal::Message(seq) => after(list, seq).filter(|found| *found == seq),
             Goal::Near(seq) => after(list, seq).or_else(|| before(list, end_seq)),
             Goal::RowAfter(seq) => after(list, seq.saturating_add(1)),
-            Goal::RowBefore(seq) => before(list, seq.min(end_seq)),
+            Goal::RowBefore(seq) => before(list, before_seq(seq)),
             Goal::MatchAfter(seq) => after(&self.matches, seq.saturating_add(1)),
-            Goal::MatchBefore(seq) => before(&self.matches, seq.min(end_seq)),
+            Goal::MatchBefore(seq) => before(&self.matches, before_seq(seq)),
         }
     }
 
