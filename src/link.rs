@@ -11,7 +11,7 @@
 use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageSecurity};
-use crate::crawl::opening::{Opening, SPEED_NAMES};
+use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};
@@ -170,6 +170,9 @@ impl Settings {
             if text != standard {
                 append(&mut link, key, text);
             }
+        }
+        if let Some(mode) = opening.mode.filter(|mode| *mode != opening.default_mode()) {
+            append(&mut link, "opening", mode.name());
         }
         if !opening.has_stars {
             append(&mut link, "stars", "0");
@@ -393,6 +396,13 @@ impl Reader {
             "episode" => settings.opening.episode = value,
             "title" => settings.opening.title = value,
             "intro" => settings.opening.intro = value,
+            "opening" => match OpeningMode::from_name(&value) {
+                Some(mode) => settings.opening.mode = Some(mode),
+                None => {
+                    let words = format!("The link's opening is {value:?}; it may be yield, always or off.");
+                    self.fault(field, words);
+                }
+            },
             "stars" => match value.as_str() {
                 "1" => settings.opening.has_stars = true,
                 "0" => settings.opening.has_stars = false,
@@ -458,6 +468,8 @@ impl Reader {
         if !self.topics.is_empty() {
             self.link.settings.topics = self.topics;
         }
+        // Only now all of its words are known.
+        self.link.settings.opening = self.link.settings.opening.settled();
         self.link.connect &= self.link.faults.is_empty();
         self.link
     }
@@ -471,7 +483,9 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
         "protocol" => Field::Protocol,
         "client" => Field::ClientId,
         "user" => Field::UserName,
-        "view" | "card" | "logo" | "episode" | "title" | "intro" | "stars" | "speed" | "connect" => Field::Link,
+        "view" | "card" | "logo" | "episode" | "title" | "intro" | "opening" | "stars" | "speed" | "connect" => {
+            Field::Link
+        }
         key if Mapping::KEYS.contains(&key) => Field::Link,
         _ => return None,
     })

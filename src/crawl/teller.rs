@@ -315,7 +315,7 @@ impl Teller {
         if !self.scene().tells() {
             return;
         }
-        if self.director.yields() && !self.incoming.is_empty() {
+        if self.director.yields(&self.opening) && !self.incoming.is_empty() {
             self.leave_out_opening();
         }
         while self.plane.queued() < READY_ENTRIES
@@ -353,7 +353,7 @@ impl Teller {
         self.plane.clear(actions);
         // In the transcript words take no time.
         if prologue == Prologue::Whole || self.is_plain {
-            for entry in self.opening.entries() {
+            for entry in self.director.words(&self.opening) {
                 self.plane.queue(entry);
             }
         }
@@ -374,7 +374,7 @@ impl Teller {
     fn pose(&mut self, sight: Sight, actions: &mut Vec<Action>) {
         if !self.is_posed {
             self.is_posed = true;
-            self.plane.pose(self.around(sight), self.opening.entries(), actions);
+            self.plane.pose(self.around(sight), self.director.words(&self.opening), actions);
         }
     }
 
