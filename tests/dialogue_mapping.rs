@@ -117,7 +117,7 @@ fn the_first_rule_that_matches_decides() {
     check(&keys, "debug", "Hi", None);
     check(&keys, "debug/x", "Hi", None);
     check(&keys, "$SYS/broker/uptime", "5 s", Some(("", "up for 5 s")));
-    check(&keys, "$SYS/broker/load", "5", Some(("", "5")));
+    check(&keys, "$SYS/broker/load", "5", Some(("broker load", "5")));
     check(&keys, "x", "Hi", None);
 }
 

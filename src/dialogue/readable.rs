@@ -200,7 +200,11 @@ fn name_in_words(name: &str) -> String {
         } else if c.is_uppercase() && small >= 2 {
             words.push(' ');
             let is_word = chars.peek().is_some_and(|next| next.is_lowercase());
-            if is_word { words.extend(c.to_lowercase()) } else { words.push(c) }
+            if is_word {
+                words.extend(c.to_lowercase())
+            } else {
+                words.push(c)
+            }
             small = usize::from(is_word);
         } else {
             small = if c.is_lowercase() { small + 1 } else { 0 };
