@@ -201,9 +201,9 @@ fn name_in_words(name: &str) -> String {
             words.push(' ');
             let is_word = chars.peek().is_some_and(|next| next.is_lowercase());
             if is_word {
-                words.extend(c.to_lowercase())
+                words.extend(c.to_lowercase());
             } else {
-                words.push(c)
+                words.push(c);
             }
             small = usize::from(is_word);
         } else {
