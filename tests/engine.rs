@@ -1281,7 +1281,7 @@ fn told(bench: &mut Bench) -> Vec<String> {
 fn rules_make_the_lines_that_are_still_to_come() {
     let mut bench = Bench::online();
     bench.message("greenhouse/t", r#"{"value":21.40}"#);
-    assert_eq!(told(&mut bench), ["1 : 21.40"]);
+    assert_eq!(told(&mut bench), ["1 greenhouse t: 21.40"]);
     // One that waits is still to come.
     bench.message("greenhouse/t", r#"{"value":21.50}"#);
     bench.command(map(&[("line", "+/t"), ("speaker", "{1}"), ("words", "It is {value} °C"), ("hide", "debug/#")]));
@@ -1298,7 +1298,7 @@ fn rules_make_the_lines_that_are_still_to_come() {
     bench.command(map(&[]));
     assert!(told(&mut bench).is_empty());
     bench.message("debug/x", "heard");
-    assert_eq!(told(&mut bench), ["6 : heard"]);
+    assert_eq!(told(&mut bench), ["6 debug x: heard"]);
 }
 
 #[test]
@@ -1308,7 +1308,7 @@ fn a_line_that_somebody_asks_for_is_told_whatever_was_told_before() {
     bench.message("other", "PIP: Hi");
     bench.message("debug/x", "noise");
     assert_eq!(told(&mut bench), ["1 PIP: Hi"]);
-    for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 : noise"), (7, "7 : (Message 7 isn't kept any more)")] {
+    for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 debug x: noise"), (7, "7 : (Message 7 isn't kept any more)")] {
         bench.command(Command::Tell(seq));
         assert_eq!(told(&mut bench), [words]);
     }
@@ -1328,7 +1328,7 @@ fn what_is_not_told_is_not_passed_over_either() {
         bench.message(if n % 300 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
     assert_eq!(bench.update().stats.untold, 10);
-    assert_eq!(told(&mut bench), (1..=10).map(|n| format!("{} : line {0}", n * 300)).collect::<Vec<_>>());
+    assert_eq!(told(&mut bench), (1..=10).map(|n| format!("{} voice: line {0}", n * 300)).collect::<Vec<_>>());
     // Too many, among as many.
     for n in 3_001..=3_400 {
         bench.message(if n % 2 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
@@ -1336,7 +1336,7 @@ fn what_is_not_told_is_not_passed_over_either() {
     let voices = told(&mut bench);
     assert_eq!(voices.first().map(String::as_str), Some("3382 passed 191"));
     assert_eq!(voices.len(), 1 + 9, "{voices:?}");
-    assert_eq!(voices.last().map(String::as_str), Some("3400 : line 3400"));
+    assert_eq!(voices.last().map(String::as_str), Some("3400 voice: line 3400"));
     assert_eq!(bench.update().stats.untold, 0);
 }
 
@@ -1358,7 +1358,7 @@ fn rules_that_change_count_anew_what_waits() {
     bench.command(map(&[("hide", "noise")]));
     assert!(told(&mut bench).is_empty());
     bench.message("voice", "again");
-    assert_eq!(told(&mut bench), ["1001 : again"]);
+    assert_eq!(told(&mut bench), ["1001 voice: again"]);
 }
 
 #[test]
@@ -1368,8 +1368,9 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
     bench.message("deck/bram", "ADA: I am here");
     let look = |text: &str| Command::Filter { text: text.to_owned(), ahead_of_utc_min: 0 };
     let found = |bench: &mut Bench| bench.update().rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>();
+    // By its topic, and by itself.
     bench.command(look("character:ada"));
-    assert_eq!(found(&mut bench), [2]);
+    assert_eq!(found(&mut bench), [1, 2]);
     // The filter stands, and other rules hold.
     bench.command(map(&[("line", "deck/+"), ("speaker", "{-1}")]));
     assert_eq!(found(&mut bench), [1]);
@@ -1380,8 +1381,8 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
     bench.command(map(&[("hide", "deck/bram")]));
     assert_eq!(found(&mut bench), [0_u64; 0]);
     bench.command(look("-character:ada"));
-    assert_eq!(found(&mut bench), [1, 2]);
-    // And so are those that could be typed.
+    assert_eq!(found(&mut bench), [2]);
+    // And so are those that could be typed; topics are suggested as topics.
     bench.command(map(&[("line", "deck/ada"), ("speaker", "Captain {2}")]));
     bench.command(Command::PullPanels(Glance { ask: Some(Ask::Speakers(String::new())), ..Glance::default() }));
     let known = bench.engine.poll_panels().and_then(|update| update.known).expect("an answer");
