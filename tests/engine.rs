@@ -109,7 +109,7 @@ impl Bench {
     }
 
     fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
-        self.command(Command::Pull(Pull { window: Window::Tail { rows }, lines, ..Pull::default() }));
+        self.command(Command::Pull(Pull { window: Window::Tail { rows }, crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
         self.engine.poll_update()
     }
 

@@ -50,7 +50,7 @@ proptest! {
                 _ => {}
             }
             let lines = if action & 8 == 0 { 0 } else { u32::from(argument % 9) };
-            world.command(Command::Pull(Pull { lines, ..Pull::default() }));
+            world.command(Command::Pull(Pull { crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
             let Some(update) = world.engine.poll_update() else { continue };
             let begins_anew = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
             if begins_anew {

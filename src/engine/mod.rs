@@ -283,8 +283,8 @@ impl Engine {
                 self.news = true;
             }
             Command::Pull(pull) => {
-                let asks_anew = pull != Pull { lines: pull.lines, ..self.answered };
-                self.news |= asks_anew || (pull.lines > 0 && self.feed.untold() > 0);
+                let asks_anew = pull != Pull { crawl: pull.crawl, ..self.answered };
+                self.news |= asks_anew || (pull.crawl.lines > 0 && self.feed.untold() > 0);
                 self.pull = Some(pull);
             }
             Command::PullPanels(glance) => self.glance(glance, now),
@@ -374,7 +374,7 @@ impl Engine {
         self.answered = pull;
         self.advance_filter();
         self.look_around();
-        let lines = self.feed.tell(&self.log, pull.lines);
+        let lines = self.feed.tell(&self.log, pull.crawl);
         Some(Update {
             connection: Connection { lasts: self.lasting.is_some(), ..self.connection.clone() },
             stats: self.stats(),

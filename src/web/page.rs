@@ -683,7 +683,7 @@ impl Inner {
     }
 
     fn pull(&self) {
-        let pull = Pull { lines: self.crawl.room(), ..self.console.pull() };
+        let pull = Pull { crawl: self.crawl.room(), ..self.console.pull() };
         let mut feed = self.feed.borrow_mut();
         // A frame that is due asks by itself; that of a hidden page never comes.
         if feed.asked != Some(pull) && !feed.frame_is_due {
