@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use mqtt_crawl::dialogue::mapping::Mapping;
+use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Cue, Deck, Glance, Goal, LinesGlance, Listed, Manner, MessageGlance, More, PublishRequest,
     Pull, Secret, SubscribeRequest, TopicsGlance, Transmission, Window,
@@ -288,7 +289,7 @@ impl World {
             listed,
             until,
             selected: Some(seq),
-            lines: u32::from(argument % 5),
+            crawl: CrawlRoom { lines: u32::from(argument % 5), ..CrawlRoom::default() },
         }));
     }
 
