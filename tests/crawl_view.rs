@@ -162,7 +162,7 @@ async fn one_animation_moves_up_and_pauses() {
         frame().await;
     }
     assert_eq!(top_px(), held_px);
-    assert_eq!(pane.handle.room(), 0, "what isn't shown waits in the worker");
+    assert_eq!(pane.handle.room().lines, 0, "what isn't shown waits in the worker");
 
     pane.click(".pause");
     until("movement again", || top_px() < held_px - 1.0).await;
@@ -216,7 +216,7 @@ async fn a_flood_leaves_few_nodes() {
         frame().await;
         assert!(pane.all(".plane > *").len() <= MAX_BLOCKS);
     }
-    assert_eq!(pane.handle.room(), 0);
+    assert_eq!(pane.handle.room().lines, 0);
     pane.handle.clear();
     assert_eq!(pane.handle.waiting(), 0);
     assert!(pane.all(".line").is_empty());
