@@ -11,7 +11,8 @@
 use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageSecurity};
-use crate::crawl::opening::{Opening, SPEED_NAMES};
+use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
+use crate::crawl::pacing::Pace;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};
@@ -171,11 +172,17 @@ impl Settings {
                 append(&mut link, key, text);
             }
         }
+        if let Some(mode) = opening.mode.filter(|mode| *mode != opening.default_mode()) {
+            append(&mut link, "opening", mode.name());
+        }
         if !opening.has_stars {
             append(&mut link, "stars", "0");
         }
         if opening.speed_percent != own.speed_percent {
             append(&mut link, "speed", opening.speed_name());
+        }
+        if opening.pace != own.pace {
+            append(&mut link, "pace", opening.pace.name());
         }
         self.mapping.write(&mut |key, value| append(&mut link, key, value));
         if self.view != standard.view {
@@ -393,6 +400,17 @@ impl Reader {
             "episode" => settings.opening.episode = value,
             "title" => settings.opening.title = value,
             "intro" => settings.opening.intro = value,
+            "pace" => match Pace::from_name(&value) {
+                Some(pace) => settings.opening.pace = pace,
+                None => self.fault(field, format!("The link's pace is {value:?}; it may be all, film or latest.")),
+            },
+            "opening" => match OpeningMode::from_name(&value) {
+                Some(mode) => settings.opening.mode = Some(mode),
+                None => {
+                    let words = format!("The link's opening is {value:?}; it may be yield, always or off.");
+                    self.fault(field, words);
+                }
+            },
             "stars" => match value.as_str() {
                 "1" => settings.opening.has_stars = true,
                 "0" => settings.opening.has_stars = false,
@@ -458,6 +476,8 @@ impl Reader {
         if !self.topics.is_empty() {
             self.link.settings.topics = self.topics;
         }
+        // Only now all of its words are known.
+        self.link.settings.opening = self.link.settings.opening.settled();
         self.link.connect &= self.link.faults.is_empty();
         self.link
     }
@@ -471,7 +491,8 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
         "protocol" => Field::Protocol,
         "client" => Field::ClientId,
         "user" => Field::UserName,
-        "view" | "card" | "logo" | "episode" | "title" | "intro" | "stars" | "speed" | "connect" => Field::Link,
+        "view" | "card" | "logo" | "episode" | "title" | "intro" | "opening" | "stars" | "speed" | "pace"
+        | "connect" => Field::Link,
         key if Mapping::KEYS.contains(&key) => Field::Link,
         _ => return None,
     })

@@ -11,8 +11,8 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
-use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
 use mqtt_crawl::crawl::feed::CrawlRoom;
+use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Cue, Deck, Glance, Goal, LevelGlance, LinesGlance, Listed, MessageGlance, Pull, Secret,
     TopicsGlance, Transmission, Window,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use mqtt_crawl::crawl::feed::Feed;
-use mqtt_crawl::crawl::opening::{Opening, Scene};
+use mqtt_crawl::crawl::opening::{Opening, OpeningMode, Scene};
 use mqtt_crawl::crawl::pacing::{SIZE_MIN, SPEED_EM_PER_S};
 use mqtt_crawl::crawl::plane::{Key, MAX_BLOCKS, MAX_PASSED, REBASE_AFTER_EM, StageSize, Toward};
 use mqtt_crawl::crawl::teller::{Sight, Teller};
@@ -125,9 +125,8 @@ impl Screen {
 
     /// A line of so many words.
     fn arrive_words(&mut self, words: usize, with_speaker: bool) {
-        const WORDS: [&str; 12] = [
-            "the", "relay", "at", "north", "ridge", "is", "answering", "again", "and", "nobody", "knows", "why",
-        ];
+        const WORDS: [&str; 12] =
+            ["the", "relay", "at", "north", "ridge", "is", "answering", "again", "and", "nobody", "knows", "why"];
         let seq = self.log.next_seq() as usize;
         let text: Vec<&str> = (0..words).map(|word| WORDS[(seq * 5 + word) % WORDS.len()]).collect();
         let text = text.join(" ");
@@ -423,7 +422,11 @@ fn every_line_of_the_tutorials_pace_is_shown() {
     for with_speaker in [true, false] {
         let mut screen = Screen::new();
         let stream = stream(&mut screen, 600, 1.0, with_speaker);
-        println!("{:?} {:?}", Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() }, (stream.p99_lag_s(), stream.size_turns(30), stream.sizes.len()));
+        println!(
+            "{:?} {:?}",
+            Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() },
+            (stream.p99_lag_s(), stream.size_turns(30), stream.sizes.len())
+        );
         assert_eq!(stream.notes, 0);
         assert!(stream.shown + 6 >= stream.published, "{} of {}", stream.shown, stream.published);
         assert!(stream.p99_lag_s() < 10.0, "{}", stream.p99_lag_s());
@@ -437,7 +440,11 @@ fn every_line_of_the_tutorials_pace_is_shown() {
 fn every_line_is_shown_up_to_one_and_a_half_a_second() {
     let mut screen = Screen::new();
     let stream = stream(&mut screen, 600, 1.5, true);
-    println!("{:?} {:?}", Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() }, (stream.p99_lag_s(), stream.size_turns(30), stream.sizes.len()));
+    println!(
+        "{:?} {:?}",
+        Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() },
+        (stream.p99_lag_s(), stream.size_turns(30), stream.sizes.len())
+    );
     assert_eq!(stream.notes, 0);
     assert!(stream.shown + 12 >= stream.published, "{} of {}", stream.shown, stream.published);
     assert!(stream.smallest >= SIZE_MIN - 1e-9);
@@ -447,7 +454,11 @@ fn every_line_is_shown_up_to_one_and_a_half_a_second() {
 fn of_five_lines_a_second_whole_thoughts_are_shown() {
     let mut screen = Screen::new();
     let stream = stream(&mut screen, 300, 5.0, true);
-    println!("{:?} {:?}", Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() }, (stream.p99_lag_s(), stream.size_turns(30), stream.sizes.len()));
+    println!(
+        "{:?} {:?}",
+        Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() },
+        (stream.p99_lag_s(), stream.size_turns(30), stream.sizes.len())
+    );
     assert!(stream.shown * 10 >= stream.published * 4, "{} of {}", stream.shown, stream.published);
     assert!(stream.oldest_newest_s <= 15.0, "{}", stream.oldest_newest_s);
     assert!(stream.notes * 8 <= stream.shown + stream.notes, "{} notes, {} lines", stream.notes, stream.shown);
@@ -824,6 +835,107 @@ fn who_waits_for_messages_sees_them_soon() {
     let mut screen = idle_screen();
     let (seconds, _) = first_line(&mut screen, |second| u64::from(second == 14));
     assert!(seconds <= 14 + 12, "{seconds} s");
+}
+
+/// What an entry is, in a letter: the opening's episode, title and introduction, and lines.
+fn kind(entry: &Entry) -> char {
+    match entry {
+        Entry::Episode(_) => 'e',
+        Entry::Title(_) => 't',
+        Entry::Intro(_) => 'i',
+        Entry::Told(_) => 'l',
+    }
+}
+
+/// Plays an opening with so many messages a second: what is told in its order, without repeats, the second in which
+/// the first line crosses the edge, and the scenes up to then.
+fn play(opening: Opening, a_second: impl Fn(u64) -> u64) -> (String, u64, Vec<Scene>) {
+    let mut screen = idle_screen();
+    screen.wish(|teller, _, _| teller.open_with(opening));
+    let (seconds, scenes) = first_line(&mut screen, a_second);
+    screen.live(60, |_| 0);
+    let (told, passed) = screen.accounts();
+    assert_eq!(told + passed, screen.log.received(), "every message is shown or counted");
+    let mut kinds: Vec<char> = screen.told.iter().map(kind).collect();
+    kinds.dedup();
+    (kinds.into_iter().collect(), seconds, scenes)
+}
+
+fn edited() -> Opening {
+    let intro = "The lamps are out.\n\nNobody knows why.\nSomebody has to row out.";
+    Opening { title: "The Salt Road".to_owned(), intro: intro.to_owned(), ..Opening::default() }
+}
+
+#[test]
+fn an_edited_opening_is_shown_whole_whatever_waits() {
+    let film = [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise];
+    let at_2_and_10 = |second| u64::from(second == 2 || second == 10);
+    // Two that wait at the first moment, and a burst.
+    let at_once = |second| if second == 0 { 5 } else { 0 };
+    let burst = |second| if second == 5 { 40 } else { 0 };
+    for a_second in [at_2_and_10 as fn(u64) -> u64, at_once, burst, |_| 1] {
+        let (told, seconds, scenes) = play(edited(), a_second);
+        assert_eq!(told, "etil", "episode, title, introduction, lines");
+        assert!((20..90).contains(&seconds), "{seconds} s");
+        assert_eq!(scenes[..5], film);
+    }
+    // The same of the app's own words, when somebody says so.
+    let always = Opening { mode: Some(OpeningMode::Always), ..Opening::default() };
+    let (told, seconds, scenes) = play(always, at_2_and_10);
+    assert_eq!((told.as_str(), &scenes[..5]), ("etil", &film[..]));
+    assert!(seconds >= 20, "{seconds} s");
+}
+
+#[test]
+fn the_apps_own_opening_gives_way_and_so_does_an_edited_one_that_is_to() {
+    let at_2_and_10 = |second| u64::from(second == 2 || second == 10);
+    for opening in [Opening::default(), Opening { mode: Some(OpeningMode::Yield), ..edited() }] {
+        let (told, seconds, _) = play(opening, at_2_and_10);
+        assert_eq!(told, "l");
+        assert!(seconds <= 8, "{seconds} s");
+    }
+}
+
+#[test]
+fn without_an_opening_the_first_message_is_shown_at_once() {
+    for opening in [Opening::default(), edited()] {
+        let off = Opening { mode: Some(OpeningMode::Off), ..opening };
+        let (told, seconds, scenes) = play(off.clone(), |second| u64::from(second == 3));
+        assert_eq!(told, "l");
+        assert_eq!(seconds, 4, "in the second in which it comes");
+        assert!(!scenes.iter().any(|scene| matches!(scene, Scene::Card | Scene::Logo | Scene::Rise)), "{scenes:?}");
+        let (_, seconds, _) = play(off.clone(), |second| u64::from(second == 0));
+        assert_eq!(seconds, 1);
+        // Before a connection there is nothing either, and plain text has no words of it.
+        let mut screen = idle_screen();
+        screen.wish(|teller, _, _| teller.open_with(off));
+        assert_eq!(screen.tops.len(), 0);
+        screen.wish(|teller, _, _| teller.show_plain(true));
+        screen.arrive_many(2);
+        screen.teller.begin(Instant::from_millis(screen.now_ms));
+        screen.live(3, |_| 0);
+        assert_eq!(screen.told.iter().map(kind).collect::<String>(), "ll");
+    }
+}
+
+#[test]
+fn paragraphs_of_the_introduction_stand_apart() {
+    let mut screen = idle_screen();
+    screen.wish(|teller, _, _| teller.open_with(edited()));
+    let mut paragraphs: Vec<(f64, f64)> = screen
+        .entries
+        .iter()
+        .filter(|(_, entry)| matches!(entry, Entry::Intro(_)))
+        .map(|(key, _)| {
+            let height_em = screen.teller.block(*key).expect("on the plane").1.typeset.height_em();
+            (screen.tops[key], screen.tops[key] + height_em)
+        })
+        .collect();
+    paragraphs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(paragraphs.len(), 3);
+    for pair in paragraphs.windows(2) {
+        assert!(pair[1].0 - pair[0].1 > 0.5 * ROW_EM, "a gap: {pair:?}");
+    }
 }
 
 #[test]

@@ -33,13 +33,24 @@ fn numbers_become_sentences() {
     check(&keys, "x/temperature", r#"{"value": 9007199254740993 }"#, exact);
     check(&keys, "x/temperature", "9007199254740993", exact);
     check(&keys, "x/temperature", r#"{"value":"warm"}"#, Some(("", "the x reports warm °C")));
+    // A rule's number is as it was sent.
+    let exact = Some(("", "the x reports 20.934537983209168 °C"));
+    check(&keys, "x/temperature", "20.934537983209168", exact);
+    check(&keys, "x/temperature", r#"{"value":20.934537983209168}"#, exact);
     // It has no value, and is told as it is.
     check(&keys, "x/temperature", r#"{"text":"Hi"}"#, Some(("", "Hi")));
     check(&keys, "x/temperature", r#"{"value":null}"#, Some(("", "null")));
-    check(&keys, "x/temperature", "[1, 2]", Some(("", "[1, 2]")));
+    check(&keys, "x/temperature", "[1, 2]", Some(("", "1, 2")));
     // Nobody speaks, also where the message names somebody.
     check(&keys, "x/temperature", r#"{"name":"ADA","text":"Hi"}"#, Some(("", "Hi")));
-    check(&keys, "elsewhere", "21.4", Some(("", "21.4")));
+    check(&keys, "elsewhere", "21.4", Some(("elsewhere", "21.4")));
+    // Its words say who speaks, or nobody does; what is found by itself is the topic's.
+    let keys = [("line", "+/temperature"), ("words", "the {1} reports {value} °C")];
+    check(&keys, "greenhouse/temperature", "21.40", said);
+    check(&keys, "greenhouse/temperature", r#"{"device":"T 1","value":21.40}"#, said.map(|(_, words)| ("T 1", words)));
+    check(&keys, "greenhouse/temperature", "[1, 2]", Some(("greenhouse temperature", "1, 2")));
+    let keys = [("line", "+/temperature"), ("speaker", "{device}")];
+    check(&keys, "greenhouse/temperature", "21.40", Some(("greenhouse temperature", "21.40")));
 }
 
 #[test]
@@ -64,15 +75,15 @@ fn every_place_is_found() {
         ("{value}", "-"),
         ("{name}", "-"),
     ] {
-        let whole = payload;
-        let said = if said == "-" { whole } else { said };
-        check(&[("line", "home/#"), ("words", words)], "home/a/lamp", payload, Some(("", said)));
+        let found = "sensor name S, list …, 1 one";
+        let said = if said == "-" { found } else { said };
+        check(&[("line", "home/#"), ("words", words)], "home/a/lamp", payload, Some(("T", said)));
     }
     check(&[("line", "t"), ("words", "{payload}")], "t", "{ \"a\":\n 1 }", Some(("", r#"{"a": 1}"#)));
     check(&[("line", "t"), ("words", "said: {payload}")], "t", "PIP: Hi", Some(("PIP", "said: PIP: Hi")));
-    check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":1,"a":2}"#, Some(("", r#"{"a":1,"a":2}"#)));
+    check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":1,"a":2}"#, Some(("t", "a 1, a 2")));
     // Words that say nothing are none.
-    check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":"  "}"#, Some(("", r#"{"a":"  "}"#)));
+    check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":"  "}"#, Some(("t", r#"{"a":"  "}"#)));
     for (payload, said) in [("", "(empty message on t)"), (" ", "(blank message on t)")] {
         check(&[("line", "t"), ("words", "{payload}")], "t", payload, Some(("", said)));
     }
@@ -106,7 +117,7 @@ fn the_first_rule_that_matches_decides() {
     check(&keys, "debug", "Hi", None);
     check(&keys, "debug/x", "Hi", None);
     check(&keys, "$SYS/broker/uptime", "5 s", Some(("", "up for 5 s")));
-    check(&keys, "$SYS/broker/load", "5", Some(("", "5")));
+    check(&keys, "$SYS/broker/load", "5", Some(("broker load", "5")));
     check(&keys, "x", "Hi", None);
 }
 
@@ -210,10 +221,16 @@ fn the_preview_says_which_rule_and_what_it_lacks() {
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(outcome("debug/x", "Hi"), (Some(1), None, None, "Hi".to_owned()));
     assert_eq!(outcome("x", "Hi"), (None, text("Hi"), None, "Hi".to_owned()));
+    let found = "who 1, t 2";
     let whole = r#"{"who":1,"t":2}"#;
-    assert_eq!(outcome("home", whole), (Some(2), text(whole), text("unit"), whole.to_owned()));
+    assert_eq!(outcome("home", whole), (Some(2), text(found), text("unit"), found.to_owned()));
     let whole = r#"{"who":1,"t":2,"unit":"K"}"#;
-    assert_eq!(outcome("home", whole), (Some(2), text("2 K"), None, whole.to_owned()));
+    assert_eq!(outcome("home", whole), (Some(2), text("2 K"), None, "who 1, t 2 K".to_owned()));
+    // The preview says what the crawl does.
+    let sample = Sample { topic: "x/y".to_owned(), payload: (*b"20.934537983209168").into() };
+    let line = Line { character: "x y".to_owned(), text: "20.93".to_owned() };
+    let shown = lines::outcome(&mapping, &sample);
+    assert_eq!((shown.line.as_ref(), &shown.found, shown.payload.as_str()), (Some(&line), &line, "20.934537983209168"));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::mapping::Mapping;
-use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, SubscribeRequest, TopicsGlance,
     Window,
@@ -110,7 +110,11 @@ impl Bench {
     }
 
     fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
-        self.command(Command::Pull(Pull { window: Window::Tail { rows }, crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
+        self.command(Command::Pull(Pull {
+            window: Window::Tail { rows },
+            crawl: CrawlRoom { lines, ..CrawlRoom::default() },
+            ..Pull::default()
+        }));
         self.engine.poll_update()
     }
 

@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::crawl::feed::CrawlRoom;
+use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Cue, Deck, Glance, Goal, LinesGlance, Listed, Manner, MessageGlance, More, PublishRequest,
     Pull, Secret, SubscribeRequest, TopicsGlance, Transmission, Window,

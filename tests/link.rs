@@ -1,8 +1,8 @@
 //! The link of the contract: every key, every bad value, and the way back.
 
 use mqtt_crawl::broker_url::PageSecurity;
-use mqtt_crawl::crawl::opening::Opening;
-use mqtt_crawl::crawl::pacing::SPEEDS_PERCENT;
+use mqtt_crawl::crawl::opening::{Opening, OpeningMode};
+use mqtt_crawl::crawl::pacing::{Pace, SPEEDS_PERCENT};
 use mqtt_crawl::dialogue::mapping::{Mapping, Template};
 use mqtt_crawl::link::{self, Field, Settings, Start, View};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
@@ -44,7 +44,7 @@ fn the_contracts_example() {
 fn every_key() {
     let link = clean(
         "#broker=wss%3A%2F%2Fb.example/x%3Fy%3D1&topic=a/%2B&topic=b/#&qos=2&protocol=3.1.1&client=me&user=Ann%C3%A9+B&view=crawl\
-         &episode=Episode+I&title=A+%26+B&intro=100%25+true&card=One%0Atwo&logo=&stars=0&speed=130&connect=1",
+         &episode=Episode+I&title=A+%26+B&intro=100%25+true&card=One%0Atwo&logo=&opening=off&stars=0&speed=130&connect=1",
     );
     let settings = link.settings;
     assert_eq!(settings.broker, "wss://b.example/x?y=1");
@@ -62,10 +62,53 @@ fn every_key() {
         intro: "100% true".to_owned(),
         has_stars: false,
         speed_percent: 130,
+        pace: Pace::All,
+        mode: Some(OpeningMode::Off),
     };
     assert_eq!(settings.opening, opening);
     assert_eq!(settings.mapping, Mapping::default());
     assert!(link.connect);
+}
+
+#[test]
+fn whether_the_opening_gives_way() {
+    use OpeningMode::{Always, Off, Yield};
+    // What it asks for, what then holds, and the way back: only what the words don't say by themselves.
+    for (fragment, chosen, holds, written) in [
+        ("", None, Yield, ""),
+        ("opening=yield", None, Yield, ""),
+        ("opening=always", Some(Always), Always, "opening=always"),
+        ("opening=off", Some(Off), Off, "opening=off"),
+        ("title=Salt", None, Always, "title=Salt"),
+        ("opening=always&title=Salt", None, Always, "title=Salt"),
+        ("opening=yield&title=Salt", Some(Yield), Yield, "title=Salt&opening=yield"),
+        ("title=Salt&opening=off", Some(Off), Off, "title=Salt&opening=off"),
+        ("card=&speed=130", None, Always, "card=&speed=130"),
+        ("speed=130&stars=0", None, Yield, "stars=0&speed=130"),
+    ] {
+        let settings = clean(fragment).settings;
+        assert_eq!((settings.opening.mode, settings.opening.effective_mode()), (chosen, holds), "{fragment}");
+        assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), written, "{fragment}");
+    }
+    // Paragraphs of the introduction.
+    let link = clean("intro=One.%0ATwo.");
+    assert_eq!(link.settings.opening.paragraphs().collect::<Vec<_>>(), ["One.", "Two."]);
+    assert_eq!(link.settings.to_fragment(ORIGIN, Start::ByHand), "intro=One.%0ATwo.");
+}
+
+#[test]
+fn what_happens_when_lines_come_too_fast() {
+    for (fragment, pace, written) in [
+        ("", Pace::All, ""),
+        ("pace=all", Pace::All, ""),
+        ("pace=film", Pace::Film, "pace=film"),
+        ("pace=latest", Pace::Latest, "pace=latest"),
+    ] {
+        let settings = clean(fragment).settings;
+        assert_eq!(settings.opening.pace, pace, "{fragment}");
+        assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), written, "{fragment}");
+    }
+    faulty("#pace=fast", Field::Link, "all, film or latest");
 }
 
 #[test]
@@ -114,6 +157,9 @@ fn a_bad_value_says_which_and_why() {
     faulty("#qos=3", Field::QoS, "0, 1 or 2");
     faulty("#qos=", Field::QoS, "0, 1 or 2");
     faulty("#protocol=4", Field::Protocol, "auto, 5 or 3.1.1");
+    faulty("#opening=never", Field::Link, "yield, always or off");
+    faulty("#opening=", Field::Link, "yield, always or off");
+    faulty("#opening=off&opening=off", Field::Link, "twice");
     faulty("#stars=many", Field::Link, "1 or 0");
     faulty("#speed=99", Field::Link, "100, 130");
     faulty("#speed=fast", Field::Link, "fast");
@@ -238,7 +284,10 @@ proptest! {
         view in proptest::sample::select(View::ALL.to_vec()),
         client_id in text(), user_name in text(),
         [card, logo, episode, title, intro] in proptest::array::uniform5(".{0,12}"),
-        has_stars in any::<bool>(), speed_percent in proptest::sample::select(SPEEDS_PERCENT.to_vec()),
+        has_stars in any::<bool>(),
+        pace in proptest::sample::select(Pace::ALL.to_vec()),
+        mode in proptest::option::of(proptest::sample::select(OpeningMode::ALL.to_vec())),
+        speed_percent in proptest::sample::select(SPEEDS_PERCENT.to_vec()),
         path in "[a-z0-9/+%&=?.-]{0,12}",
         rules in proptest::collection::vec(("[a-z $/ü&=]{1,8}", "[^{}]{0,8}", "[a-z%]{1,8}"), 0..3),
     ) {
@@ -256,7 +305,7 @@ proptest! {
             client_id,
             user_name,
             view,
-            opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent },
+            opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent, pace, mode }.settled(),
             mapping,
         };
         let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);

@@ -285,6 +285,11 @@ fn speakers_are_told_as_the_crawl_reads_them() {
         check(line, "t", payload, expected);
     }
     check("character:a", "t", b"a: \xff", false);
+    // The topic speaks where the message names nobody, in other spaces.
+    check("character:kitchen", "home/kitchen_lamp/state", "on", true);
+    check("character:\"kitchen lamp\"", "home/kitchen_lamp/state", "on", true);
+    check("character:home", "home/kitchen_lamp/state", "on", false);
+    check("character:kitchen", "home/kitchen_lamp/state", "LUKE: on", false);
 }
 
 #[test]

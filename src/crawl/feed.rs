@@ -58,9 +58,7 @@ impl Bounds {
     const fn of(pace: Pace) -> Self {
         let seconds = Duration::from_secs;
         match pace {
-            Pace::All => {
-                Self { waiting: seconds(11), catching_up: seconds(40), kept: Duration::from_millis(7_500) }
-            }
+            Pace::All => Self { waiting: seconds(11), catching_up: seconds(40), kept: Duration::from_millis(7_500) },
             Pace::Film => Self { waiting: seconds(62), catching_up: seconds(62), kept: seconds(19) },
             Pace::Latest => Self { waiting: Duration::ZERO, catching_up: Duration::ZERO, kept: Duration::ZERO },
         }

@@ -12,6 +12,7 @@
 //! | [`plane`] | where a line is put and when it goes; going back and forward |
 //! | [`pacing`] | how fast the plane moves, how close lines stand |
 //! | [`typeset`], `scripts` | how a line is broken into rows, in any script |
+//! | [`quotes`] | which way a quotation mark is curled |
 //! | [`stars`] | where the stars are |
 //! | [`pad`] | what may sound behind it |
 //!
@@ -33,6 +34,7 @@ pub mod opening;
 pub mod pacing;
 pub mod pad;
 pub mod plane;
+pub mod quotes;
 mod scripts;
 pub mod stars;
 pub mod teller;

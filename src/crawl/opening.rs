@@ -2,13 +2,15 @@
 //!
 //! The film's order and timing: black, a still card, black, the logotype that
 //! fills the frame and retreats, and while it retreats the plane begins to move.
-//! People who wait for messages come first: what waits already is told at once,
-//! and what comes meanwhile shortens the rest.
+//! With the app's own words, people who wait for messages come first: what waits
+//! already is told at once, and what comes meanwhile shortens the rest. Words that
+//! somebody wrote play to their end, and messages follow them. An
+//! [`OpeningMode`] says otherwise.
 
 use std::time::Duration;
 
 use super::Entry;
-use super::pacing::SPEEDS_PERCENT;
+use super::pacing::{Pace, SPEEDS_PERCENT};
 use crate::time::Instant;
 
 /// The words that stand for the logotype drawn for this project; any other words
@@ -65,12 +67,47 @@ pub struct Opening {
     pub episode: String,
     /// The title.
     pub title: String,
-    /// A paragraph that says where the story stands.
+    /// Says where the story stands; each line is a paragraph.
     pub intro: String,
     /// Whether there are stars behind it all.
     pub has_stars: bool,
     /// The speed that the crawl begins with, one of [`SPEEDS_PERCENT`].
     pub speed_percent: u32,
+    /// What the crawl does with lines that come faster than the film can carry.
+    pub pace: Pace,
+    /// Whether it gives way to messages; `None` is as its words have it
+    /// ([`Opening::default_mode`]).
+    pub mode: Option<OpeningMode>,
+}
+
+/// Whether an opening gives way to messages that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OpeningMode {
+    /// It gives way to them.
+    Yield,
+    /// It plays to its end, and they wait.
+    Always,
+    /// There is none: messages are told at once.
+    Off,
+}
+
+impl OpeningMode {
+    /// Every mode, in the order of the list.
+    pub const ALL: [Self; 3] = [Self::Yield, Self::Always, Self::Off];
+
+    /// The value of the link's `opening`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yield => "yield",
+            Self::Always => "always",
+            Self::Off => "off",
+        }
+    }
+
+    /// The mode of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
 }
 
 impl Default for Opening {
@@ -86,6 +123,8 @@ impl Default for Opening {
                 .to_owned(),
             has_stars: true,
             speed_percent: 100,
+            pace: Pace::All,
+            mode: None,
         }
     }
 }
@@ -103,6 +142,39 @@ impl Opening {
         }
     }
 
+    /// Whether somebody wrote any of its words, or left some out.
+    pub fn is_edited(&self) -> bool {
+        let own = Self::default();
+        [
+            (&self.card, &own.card),
+            (&self.logo, &own.logo),
+            (&self.episode, &own.episode),
+            (&self.title, &own.title),
+            (&self.intro, &own.intro),
+        ]
+        .into_iter()
+        .any(|(words, own)| words != own)
+    }
+
+    /// The mode where none was chosen: words that somebody wrote are shown whole,
+    /// the app's own give way.
+    pub fn default_mode(&self) -> OpeningMode {
+        if self.is_edited() { OpeningMode::Always } else { OpeningMode::Yield }
+    }
+
+    /// The mode that holds.
+    pub fn effective_mode(&self) -> OpeningMode {
+        self.mode.unwrap_or_else(|| self.default_mode())
+    }
+
+    /// The same opening without a mode of its own where that is the default one:
+    /// as a link has it.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.mode = self.mode.filter(|mode| *mode != self.default_mode());
+        self
+    }
+
     /// The name of its speed in a link.
     pub fn speed_name(&self) -> &'static str {
         let place = SPEEDS_PERCENT.iter().position(|percent| *percent == self.speed_percent);
@@ -114,15 +186,21 @@ impl Opening {
         SPEED_NAMES.iter().position(|other| *other == name).map(|place| SPEEDS_PERCENT[place])
     }
 
+    /// The paragraphs of its introduction.
+    pub fn paragraphs(&self) -> impl Iterator<Item = &str> {
+        self.intro.split(['\n', '\r']).map(str::trim).filter(|paragraph| !paragraph.is_empty())
+    }
+
     /// What goes onto the plane.
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Vec<Entry> {
         let part = |words: &str, entry: fn(String) -> Entry| {
             let words = words.trim();
             (!words.is_empty()).then(|| entry(words.to_owned()))
         };
-        [part(&self.episode, Entry::Episode), part(&self.title, Entry::Title), part(&self.intro, Entry::Intro)]
+        [part(&self.episode, Entry::Episode), part(&self.title, Entry::Title)]
             .into_iter()
             .flatten()
+            .chain(self.paragraphs().map(|paragraph| Entry::Intro(paragraph.to_owned())))
             .collect()
     }
 }
@@ -193,9 +271,9 @@ pub enum Prologue {
 /// Why the opening plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// There was a first connection: what waits shortens it.
+    /// There was a first connection: what waits may shorten it.
     Connection,
-    /// Somebody wants to see it: all of it, whatever waits.
+    /// Somebody wants to see it: all of it, whatever waits and whatever its mode.
     Wish,
 }
 
@@ -271,8 +349,21 @@ impl Director {
 
     /// Whether words of the opening that aren't on the plane yet give way to
     /// messages.
-    pub fn yields(&self) -> bool {
-        self.cause == Cause::Connection && self.cue != Cue::Crawl
+    pub fn yields(&self, opening: &Opening) -> bool {
+        self.can_be_cut(opening) && self.cue != Cue::Crawl
+    }
+
+    /// What of the opening goes onto the plane; nothing where it is off.
+    pub(super) fn words(&self, opening: &Opening) -> Vec<Entry> {
+        if self.is_off(opening) { Vec::new() } else { opening.entries() }
+    }
+
+    fn can_be_cut(&self, opening: &Opening) -> bool {
+        self.cause == Cause::Connection && opening.effective_mode() == OpeningMode::Yield
+    }
+
+    fn is_off(&self, opening: &Opening) -> bool {
+        self.cause == Cause::Connection && opening.effective_mode() == OpeningMode::Off
     }
 
     /// The opening's words have left the plane.
@@ -290,7 +381,7 @@ impl Director {
     pub fn tick(&mut self, now: Instant, opening: &Opening, waiting_rows: f64) -> Option<Prologue> {
         self.lasted += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(LONGEST_STEP);
         self.ticked = Some(now);
-        let can_press = self.cause == Cause::Connection;
+        let can_press = self.can_be_cut(opening);
         let waits = can_press && waiting_rows > 0.0;
         if std::mem::take(&mut self.skipped) {
             return self.cut(if waits { Prologue::None } else { Prologue::Whole });
@@ -327,8 +418,9 @@ impl Director {
 
     /// How long what is played lasts; no time at all where it has no words.
     fn lasts(&self, opening: &Opening, waits: bool) -> Option<Duration> {
-        let has_card = !opening.card.trim().is_empty();
-        let has_logo = !opening.logo.trim().is_empty();
+        let is_off = self.is_off(opening);
+        let has_card = !is_off && !opening.card.trim().is_empty();
+        let has_logo = !is_off && !opening.logo.trim().is_empty();
         let unless_pressed = |at_ease, pressed| if waits { pressed } else { at_ease };
         Some(match self.cue {
             Cue::Before if has_card || has_logo => BEFORE,
@@ -451,6 +543,66 @@ mod tests {
     fn who_asks_for_it_sees_all_of_it() {
         let played = play(&Opening::default(), Cause::Wish, |_| 500.0);
         assert_eq!(played, (FILM.to_vec(), Some((13_000, Prologue::Whole))));
+    }
+
+    #[test]
+    fn words_that_somebody_wrote_are_shown_whole() {
+        let edited = Opening { title: "The Salt Road".to_owned(), ..Opening::default() };
+        for waiting_rows in [0.0, 1.8, 3.6, 500.0] {
+            check(&edited, |_| waiting_rows, &FILM, (13_000, Prologue::Whole));
+        }
+        // The mode says otherwise, of any words.
+        let always = Opening { mode: Some(OpeningMode::Always), ..Opening::default() };
+        check(&always, |_| 500.0, &FILM, (13_000, Prologue::Whole));
+        let yields = Opening { mode: Some(OpeningMode::Yield), ..edited };
+        check(&yields, |_| 3.6, &[(0, "intro")], (0, Prologue::Poster));
+    }
+
+    #[test]
+    fn an_opening_that_is_off_has_neither_scenes_nor_words() {
+        let off = Opening { mode: Some(OpeningMode::Off), ..Opening::default() };
+        check(&off, |_| 0.0, &[(0, "intro")], (0, Prologue::Whole));
+        let mut director = Director::new();
+        assert_eq!(director.words(&off), []);
+        // Who asks for it sees it.
+        assert_eq!(play(&off, Cause::Wish, |_| 500.0), (FILM.to_vec(), Some((13_000, Prologue::Whole))));
+        director.begin(Instant::EPOCH, Cause::Wish);
+        assert_eq!(director.words(&off).len(), 3);
+    }
+
+    #[test]
+    fn the_mode_follows_the_words_unless_it_was_chosen() {
+        let own = Opening::default();
+        assert_eq!(own.effective_mode(), OpeningMode::Yield);
+        let with = |change: fn(&mut Opening)| {
+            let mut opening = Opening::default();
+            change(&mut opening);
+            opening.effective_mode()
+        };
+        for change in [
+            (|opening| opening.card.clear()) as fn(&mut Opening),
+            |opening| opening.logo.push('!'),
+            |opening| opening.episode.clear(),
+            |opening| opening.title.clear(),
+            |opening| opening.intro.push('!'),
+        ] {
+            assert_eq!(with(change), OpeningMode::Always);
+        }
+        assert_eq!(with(|opening| opening.has_stars = false), OpeningMode::Yield);
+        assert_eq!(with(|opening| opening.speed_percent = 170), OpeningMode::Yield);
+        for mode in OpeningMode::ALL {
+            assert_eq!(OpeningMode::from_name(mode.name()), Some(mode));
+            let chosen = Opening { mode: Some(mode), ..own.clone() };
+            assert_eq!(chosen.effective_mode(), mode);
+            assert_eq!(chosen.settled().mode, Some(mode).filter(|mode| *mode != OpeningMode::Yield));
+        }
+        assert_eq!(OpeningMode::from_name("never"), None);
+    }
+
+    #[test]
+    fn an_introduction_has_paragraphs() {
+        let opening = Opening { intro: " One.\r\n\nTwo,\rthree. \n ".to_owned(), ..Opening::silent() };
+        assert_eq!(opening.entries(), ["One.", "Two,", "three."].map(|words| Entry::Intro(words.to_owned())));
     }
 
     #[test]

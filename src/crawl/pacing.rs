@@ -302,7 +302,8 @@ impl Pacing {
         let person = self.person();
         let target = (needed_em_per_s / SPEED_EM_PER_S / person).clamp(1.0, self.rate_max(self.size));
         // Eased by parts of itself: a step from 1 to 2 looks like one from 2 to 4.
-        let step = ((target / self.eased_rate).ln() * (1.0 - (-elapsed_s / EASING_S).exp())).clamp(-RATE_STEP_MAX, RATE_STEP_MAX);
+        let step = ((target / self.eased_rate).ln() * (1.0 - (-elapsed_s / EASING_S).exp()))
+            .clamp(-RATE_STEP_MAX, RATE_STEP_MAX);
         self.eased_rate *= step.exp();
         // What follows from the stream is eased; what the person wants is done.
         let rate = self.eased_rate * person;
@@ -322,8 +323,8 @@ impl Pacing {
 
     /// The largest size at which the stream can be shown.
     fn size_for(&self, waiting_lines: f64, column_em: f64) -> f64 {
-        let lines_per_s =
-            self.arrivals_per_s.min(waiting_lines) + (waiting_lines - 2.0 * WAITING_EASE_LINES).max(0.0) / SIZE_CATCH_UP_S;
+        let lines_per_s = self.arrivals_per_s.min(waiting_lines)
+            + (waiting_lines - 2.0 * WAITING_EASE_LINES).max(0.0) / SIZE_CATCH_UP_S;
         let mut size = 1.0;
         while size > self.pace.size_min() + SIZE_STEP / 2.0 {
             let load = lines_per_s * self.line_em(size, column_em)

@@ -40,38 +40,113 @@ impl Direction {
     }
 }
 
+/// From about this width on, in em, a word without a space may be broken after
+/// `, ; : { }`: it is more likely data than a word. Half of a narrow row.
+const LONG_EM: f64 = 6.2;
+
+/// From this one on, about a row, also after `= & ? _ - .`.
+const LONGER_THAN_ROW_EM: f64 = 12.4;
+
+/// So many groups of digits with commas between them are a list, and no number.
+const LIST_GROUPS_MIN: usize = 6;
+
 /// The parts of a word between which it may be broken without a sign: after a
-/// hyphen between letters, a dash, a slash, and around CJK characters.
+/// hyphen between letters, a dash, a slash, around CJK characters; and where a
+/// long one has other marks, but not inside a number.
 pub(super) fn fragments(word: &str) -> impl Iterator<Item = &str> {
-    let mut rest = word;
+    let about_em = word.chars().map(about_em).sum::<f64>();
+    let (mut start, mut before) = (0, None);
+    let mut chars = word.char_indices().peekable();
     std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut chars = rest.char_indices().peekable();
-        let mut before = None;
-        while let Some((_, c)) = chars.next() {
+        while let Some((at, c)) = chars.next() {
             let Some(&(next_at, next)) = chars.peek() else { break };
-            if may_break(before, c, next) {
-                let (fragment, remaining) = rest.split_at(next_at);
-                rest = remaining;
+            let seam = Seam { word, before, at, c, next };
+            before = Some(c);
+            if seam.may_break() || seam.may_break_long(about_em) {
+                before = None;
+                let fragment = &word[start..next_at];
+                start = next_at;
                 return Some(fragment);
             }
-            before = Some(c);
         }
-        Some(std::mem::take(&mut rest))
+        let fragment = &word[std::mem::replace(&mut start, word.len())..];
+        (!fragment.is_empty()).then_some(fragment)
     })
 }
 
-fn may_break(before: Option<char>, c: char, next: char) -> bool {
-    if joins(c, next) || closes(next) || opens(c) {
-        return false;
+/// The place between two characters of a word.
+struct Seam<'a> {
+    word: &'a str,
+    /// What stands before them; `None` at the beginning of a fragment.
+    before: Option<char>,
+    /// Where the first of them stands.
+    at: usize,
+    c: char,
+    next: char,
+}
+
+impl Seam<'_> {
+    fn may_break(&self) -> bool {
+        let Self { before, c, next, .. } = *self;
+        if joins(c, next) || closes(next) || opens(c) {
+            return false;
+        }
+        match c {
+            '-' | '\u{2010}' => before.is_some_and(char::is_alphabetic) && next.is_alphabetic(),
+            '—' | '/' | '\u{200B}' => before.is_some() && next != '/',
+            _ => is_ideographic(c) || is_ideographic(next),
+        }
     }
-    match c {
-        '-' | '\u{2010}' => before.is_some_and(char::is_alphabetic) && next.is_alphabetic(),
-        '—' | '/' | '\u{200B}' => before.is_some() && next != '/',
-        _ => is_ideographic(c) || is_ideographic(next),
+
+    /// Whether a word of about this width may be broken here.
+    fn may_break_long(&self, about_em: f64) -> bool {
+        let Self { before, c, next, .. } = *self;
+        // A quotation mark begins something here, unlike in a sentence.
+        if about_em < LONG_EM || joins(c, next) || closes(next) && next != '"' {
+            return false;
+        }
+        let digits = before.is_some_and(|c| c.is_ascii_digit()) && next.is_ascii_digit();
+        let is_between = |is_meant: fn(char) -> bool| before.is_some_and(is_meant) && is_meant(next);
+        match c {
+            ',' if digits => self.is_list(),
+            ':' | ';' if digits => false,
+            ',' | ':' | ';' | '{' | '}' => next != '/' && (next != '"' || c != '}'),
+            _ if about_em < LONGER_THAN_ROW_EM => false,
+            '=' | '&' | '?' => next != '"' && next != c,
+            '_' | '-' => is_between(char::is_alphanumeric) && !digits,
+            '.' => is_between(char::is_alphabetic),
+            _ => false,
+        }
     }
+
+    /// Whether the comma between two digits separates two numbers, and doesn't
+    /// group the digits of one.
+    fn is_list(&self) -> bool {
+        let is_part = |c: char| c.is_ascii_digit() || c == ',';
+        let (head, tail) = self.word.split_at(self.at);
+        let (head, tail) = (&head[head.trim_end_matches(is_part).len()..], &tail[1..]);
+        let tail = &tail[..tail.len() - tail.trim_start_matches(is_part).len()];
+        let mut groups = head.split(',').chain(tail.split(','));
+        let is_group = |group: &str| group.len() == 3;
+        !groups.next().is_some_and(|first| (1..=3).contains(&first.len()))
+            || groups.clone().count() >= LIST_GROUPS_MIN
+            || !groups.all(is_group)
+    }
+}
+
+/// Whether a hyphen says that a word was torn between these two clusters: both
+/// are letters, of a script that hyphenates.
+pub(super) fn takes_hyphen(before: &str, after: &str) -> bool {
+    let is_letter = |cluster: &str| cluster.chars().next().is_some_and(hyphenates);
+    is_letter(before) && is_letter(after)
+}
+
+/// Letters of Latin, Greek, Cyrillic and Armenian.
+fn hyphenates(c: char) -> bool {
+    c.is_alphabetic()
+        && matches!(c, '\0'..='\u{24F}' | '\u{370}'..='\u{58F}' | '\u{1C80}'..='\u{1C8F}' | '\u{1E00}'..='\u{1FFF}'
+            | '\u{2C60}'..='\u{2C7F}' | '\u{2DE0}'..='\u{2DFF}' | '\u{A640}'..='\u{A69F}' | '\u{A720}'..='\u{A7FF}'
+            | '\u{FB00}'..='\u{FB17}')
 }
 
 /// CJK characters and kana: a row may end after any of them. Hangul has spaces.
@@ -311,6 +386,86 @@ mod tests {
             [("مرحبا", true), ("नमस्ते", true), ("שלום", false), ("Привет", false), ("日本", false), ("a b", false)]
         {
             assert_eq!(is_joined(text), expected, "{text}");
+        }
+    }
+
+    fn check_fragments(word: &str, expected: &[&str]) {
+        let fragments: Vec<_> = fragments(word).collect();
+        assert_eq!(fragments, expected, "{word}");
+        assert_eq!(fragments.concat(), word);
+    }
+
+    #[test]
+    fn words_are_whole_and_long_tokens_are_not() {
+        check_fragments("incomprehensibly", &["incomprehensibly"]);
+        check_fragments("fifteen-minute", &["fifteen-", "minute"]);
+        check_fragments("a:b,c", &["a:b,c"]);
+        check_fragments("12:30", &["12:30"]);
+        check_fragments("", &[]);
+        check_fragments(
+            r#"{"watts":386,"phases":[{"u":230.1,"i":0.5},{"u":1}]}"#,
+            &[
+                "{",
+                r#""watts":"#,
+                "386,",
+                r#""phases":"#,
+                "[{",
+                r#""u":"#,
+                "230.1,",
+                r#""i":"#,
+                "0.5},",
+                "{",
+                r#""u":"#,
+                "1}]}",
+            ],
+        );
+        check_fragments("temperature=21.4;humidity=40", &["temperature=", "21.4;", "humidity=", "40"]);
+        check_fragments("temp=21.4;hum=40", &["temp=21.4;", "hum=40"]);
+        check_fragments(
+            "https://a.example/search?first=1&second=two",
+            &["https://", "a.", "example/", "search?", "first=", "1&", "second=", "two"],
+        );
+        check_fragments(
+            "a_name_of_a_variable_that_is_long",
+            &["a_", "name_", "of_", "a_", "variable_", "that_", "is_", "long"],
+        );
+        check_fragments("com.example.service.temperature", &["com.", "example.", "service.", "temperature"]);
+    }
+
+    #[test]
+    fn numbers_stay_whole() {
+        for word in [
+            "2026-11-21T10:05:30.123Z",
+            "9007199254740993.00000000000000001",
+            "1,234,567,890,123",
+            "-12345678901234567890",
+        ] {
+            check_fragments(word, &[word]);
+        }
+        check_fragments("1,22,333,4444,55555", &["1,", "22,", "333,", "4444,", "55555"]);
+        check_fragments("100,200,300,400,500,600,700", &["100,", "200,", "300,", "400,", "500,", "600,", "700"]);
+        check_fragments("[20.934537,-21.934537,22.934537]", &["[20.934537,", "-21.934537,", "22.934537]"]);
+        check_fragments(r#"{"n":1234567890123,"m":1}"#, &["{", r#""n":"#, "1234567890123,", r#""m":"#, "1}"]);
+    }
+
+    #[test]
+    fn a_hyphen_is_between_letters_that_have_such() {
+        for (before, after, expected) in [
+            ("a", "b", true),
+            ("e\u{301}", "é", true),
+            ("ж", "Я", true),
+            ("λ", "ό", true),
+            ("ﬁ", "n", true),
+            ("a", "1", false),
+            ("1", "2", false),
+            ("-", "a", false),
+            ("ש", "ל", false),
+            ("ม", "า", false),
+            ("語", "語", false),
+            ("한", "글", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(takes_hyphen(before, after), expected, "{before} {after}");
         }
     }
 }

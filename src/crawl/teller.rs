@@ -6,11 +6,11 @@
 
 use std::collections::VecDeque;
 
+use super::feed::CrawlRoom;
 use super::opening::{Cause, Director, Opening, Prologue, Scene};
 use super::pacing::Pace;
 use super::plane::{Block, Key, Plane, StageSize, Surroundings, Toward};
 use super::typeset::Typesetter;
-use super::feed::CrawlRoom;
 use super::{Action, Entry, Motion, ROW_EM};
 use crate::engine::update::Told;
 use crate::time::Instant;
@@ -204,6 +204,7 @@ impl Teller {
         if opening.speed_percent != self.opening.speed_percent {
             self.plane.pacing_mut().choose(opening.speed_percent);
         }
+        self.plane.pacing_mut().set_pace(opening.pace);
         self.opening = opening;
         self.is_posed = false;
     }
@@ -241,11 +242,6 @@ impl Teller {
     /// Whether nobody can see it: the tab is hidden, or the pane is closed.
     pub fn note_unseen(&mut self, is_unseen: bool) {
         self.is_unseen = is_unseen;
-    }
-
-    /// What happens when lines come faster than the film can carry.
-    pub fn set_pace(&mut self, pace: Pace) {
-        self.plane.pacing_mut().set_pace(pace);
     }
 
     /// Faster than before.
@@ -339,7 +335,7 @@ impl Teller {
         if !self.scene().tells() {
             return;
         }
-        if self.director.yields() && !self.incoming.is_empty() {
+        if self.director.yields(&self.opening) && !self.incoming.is_empty() {
             self.leave_out_opening();
         }
         while self.plane.queued() < READY_ENTRIES
@@ -377,7 +373,7 @@ impl Teller {
         self.plane.clear(actions);
         // In the transcript words take no time.
         if prologue == Prologue::Whole || self.is_plain {
-            for entry in self.opening.entries() {
+            for entry in self.director.words(&self.opening) {
                 self.plane.queue(entry);
             }
         }
@@ -398,7 +394,7 @@ impl Teller {
     fn pose(&mut self, sight: Sight, actions: &mut Vec<Action>) {
         if !self.is_posed {
             self.is_posed = true;
-            self.plane.pose(self.around(sight), self.opening.entries(), actions);
+            self.plane.pose(self.around(sight), self.director.words(&self.opening), actions);
         }
     }
 

@@ -12,7 +12,7 @@
 
 use super::scripts;
 pub use super::scripts::Direction;
-use super::{Entry, ROW_EM, excerpt};
+use super::{Entry, ROW_EM, excerpt, quotes};
 use crate::console::grouped;
 use crate::engine::update::Told;
 
@@ -234,7 +234,7 @@ struct Piece {
 
 fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_>) -> Setting {
     let name = scripts::capitals(&printable(speaker));
-    let words = four_dots(&printable(text));
+    let words = four_dots(&printable(&quotes::curly(text)));
     let pieces = pieces(&words, column_em, measure);
     let widths = (0..pieces.len()).map(|index| pieces[index].width_em + space_em(&pieces, index));
     Setting {
@@ -272,22 +272,27 @@ fn pieces(text: &str, column_em: f64, measure: Measure<'_>) -> Vec<Piece> {
 }
 
 /// Hands out a fragment, whole if it fits the column, or else in parts that
-/// do, with their widths.
+/// do, with their widths. Where letters of a word are torn, a hyphen says so.
 fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dyn FnMut(&str, f64)) {
     let whole_em = measure(fragment);
     if whole_em <= column_em {
         return out(fragment, whole_em);
     }
-    let mut start = 0;
-    let mut width_em = 0.0;
+    let hyphen_em = measure("-");
+    let (mut start, mut width_em, mut before) = (0, 0.0, "");
     for (at, cluster) in scripts::clusters(fragment) {
         let cluster_em = measure(cluster);
-        if width_em + cluster_em > column_em && at > start {
-            out(&fragment[start..at], width_em);
+        if width_em + cluster_em + hyphen_em > column_em && at > start {
+            if scripts::takes_hyphen(before, cluster) {
+                out(&format!("{}-", &fragment[start..at]), width_em + hyphen_em);
+            } else {
+                out(&fragment[start..at], width_em);
+            }
             start = at;
             width_em = 0.0;
         }
         width_em += cluster_em;
+        before = cluster;
     }
     out(&fragment[start..], width_em);
 }
@@ -330,7 +335,8 @@ impl Measured {
         self.width_em += pieces[index].width_em;
         let text = &pieces[index].text;
         if !scripts::is_joined(text) {
-            self.letters += text.chars().filter(|c| !scripts::is_ideographic(*c) && !scripts::is_mark(*c)).count() as f64;
+            self.letters +=
+                text.chars().filter(|c| !scripts::is_ideographic(*c) && !scripts::is_mark(*c)).count() as f64;
         }
     }
 
@@ -411,7 +417,9 @@ fn last_row_cost(pieces: &[Piece], first: usize, part: f64) -> f64 {
 fn is_lone_letter(pieces: &[Piece], index: usize) -> bool {
     let piece = &pieces[index];
     let mut chars = piece.text.chars();
-    !piece.glued && chars.next().is_some_and(|c| c.is_alphabetic() && !scripts::is_ideographic(c)) && chars.next().is_none()
+    !piece.glued
+        && chars.next().is_some_and(|c| c.is_alphabetic() && !scripts::is_ideographic(c))
+        && chars.next().is_none()
 }
 
 /// At least one row.
@@ -589,8 +597,11 @@ mod tests {
             let mut joined = String::new();
             for row in &setting.rows {
                 assert!(typewriter(&row.text) <= COLUMN_EM, "{row:?}");
-                joined.push_str(&row.text);
-                if !row.glued {
+                if row.glued {
+                    // A hyphen says that the letters of a word were torn.
+                    joined.push_str(row.text.trim_end_matches('-'));
+                } else {
+                    joined.push_str(&row.text);
                     joined.push(' ');
                 }
             }
@@ -604,7 +615,7 @@ mod tests {
         {
             let text = whole.repeat(60);
             for row in told("", &text).rows {
-                assert_eq!(row.text.replace(whole, ""), "", "{whole} was torn");
+                assert_eq!(row.text.trim_end_matches('-').replace(whole, ""), "", "{whole} was torn");
             }
         }
     }

@@ -18,7 +18,8 @@
 //!
 //! Numbers stay as they were written. Where a message lacks a place of a template,
 //! or has `null` there, speaker or words are as found by themselves: a rule for
-//! readings doesn't spoil what isn't one.
+//! readings doesn't spoil what isn't one. Beside words of a template only a
+//! message names a speaker, never the topic.
 //!
 //! A link, and the settings of the app, have a rule in their keys: `line`, the
 //! filter, begins it; `speaker` and `words` behind it are its templates. `hide`
@@ -27,7 +28,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Line, field, json_of, on_one_line, shown, text_of};
+use super::{Line, Said, field, json_of, on_one_line, shown, text_of};
 use crate::mqtt::topic::{TopicError, TopicFilter};
 
 /// Most rules: nobody keeps more in mind, and each costs a look at every topic.
@@ -176,9 +177,14 @@ impl Wording {
         let (speaker, words) = (fill(&self.speaker), fill(&self.words).filter(|words| !words.is_empty()));
         match (speaker, words) {
             (Some(character), Some(text)) => Line { character, text },
-            (character, text) => {
+            // Words of the person's own are said by nobody else than they say.
+            (speaker, Some(text)) => {
+                let named = || Said::from_payload(topic, payload).speaker.unwrap_or_default();
+                Line { character: speaker.unwrap_or_else(named), text }
+            }
+            (speaker, None) => {
                 let found = Line::from_payload(topic, payload);
-                Line { character: character.unwrap_or(found.character), text: text.unwrap_or(found.text) }
+                Line { character: speaker.unwrap_or(found.character), text: found.text }
             }
         }
     }

@@ -2,10 +2,16 @@
 //!
 //! - [`Line`]: who says what; made of any payload, for every payload.
 //! - [`mapping`]: the person's own rules for that, by topic.
+//! - `readable`: JSON, numbers and control characters in words.
+//! - `topic`: whom a topic names, where a message names nobody.
 //! - [`script`]: files of dialogue, for whoever publishes them.
 
 pub mod mapping;
+mod readable;
 pub mod script;
+mod topic;
+
+pub use topic::speaker_of as topic_speaker;
 
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -25,28 +31,24 @@ impl Line {
     /// What a message says. There is no payload that this can't show:
     ///
     /// - JSON with a field that holds words ([`WORDS`]), other fields aside: those
-    ///   words, said by whom [`SPEAKERS`] names. The first of each counts. Values
-    ///   of other types are shown as written.
+    ///   words, said by whom [`SPEAKERS`] names. The first of each counts, in
+    ///   capitals or not.
+    /// - Other JSON: its fields, or its items, in a few words.
     /// - `NAME: words`: that line.
-    /// - Other text: the words, nobody's. JSON is put on one line; nothing else
-    ///   about it changes, numbers least of all.
+    /// - Other text: the words; a string of JSON without its quotation marks.
     /// - Nothing, or nothing but spaces: that it is so, and on which topic.
-    /// - Bytes that aren't UTF-8: how many, and the first of them in hex.
+    /// - Bytes that aren't UTF-8, or mostly control characters: how many, and the
+    ///   first of them in hex.
+    ///
+    /// Long decimal numbers are rounded, control characters have their pictures.
+    /// Where the message names nobody, the last levels of its topic speak; not
+    /// where a sentence came on a topic of one level, which is a story's.
     pub fn from_payload(topic: &str, payload: &[u8]) -> Self {
-        let Some(text) = text_of(payload) else {
-            return Self::narrated(bytes_in_hex(payload));
-        };
-        if text.is_empty() {
-            let kind = if payload.is_empty() { "empty" } else { "blank" };
-            return Self::narrated(format!("({kind} message on {topic})"));
-        }
-        if let Some(json) = json_of(text) {
-            return Self::from_json(json).unwrap_or_else(|| Self::narrated(on_one_line(text)));
-        }
-        match split_name(text) {
-            Some((name, words)) => Self { character: name.to_owned(), text: words.to_owned() },
-            None => Self::narrated(text.to_owned()),
-        }
+        let Said { speaker, text, is_prose } = Said::from_payload(topic, payload);
+        let character = speaker.unwrap_or_else(|| {
+            if is_prose && !topic::has_levels(topic) { String::new() } else { topic_speaker(topic) }
+        });
+        Self { character, text }
     }
 
     /// The payload to publish: exactly `{"character":"…","text":"…"}`.
@@ -55,35 +57,133 @@ impl Line {
         format!(r#"{{"character":{},"text":{}}}"#, quoted(&self.character), quoted(&self.text))
     }
 
-    fn narrated(text: String) -> Self {
-        Self { character: String::new(), text }
-    }
-
-    /// `None` where the JSON is no object with words, or has them twice.
+    /// The line of an object as it was written, for scripts. `None` where the
+    /// JSON is no object with words, or has them twice.
     fn from_json(json: &RawValue) -> Option<Self> {
-        let (mut speakers, mut words) = ([Found::Never; SPEAKERS.len()], [Found::Never; WORDS.len()]);
-        if !json.get().starts_with('{') {
-            return None;
-        }
-        each_field(json, &mut |name, value| {
-            let place_in = |names: &[&str]| names.iter().position(|known| *known == name);
-            match (place_in(&SPEAKERS), place_in(&WORDS)) {
-                (Some(place), _) => speakers[place].meet(value),
-                (_, Some(place)) => words[place].meet(value),
-                _ => {}
-            }
-        })?;
-        let named = |value: &&RawValue| value.get() != "null";
-        let character = speakers.into_iter().find_map(|found| found.once().filter(named));
-        let text = words.into_iter().find_map(Found::once)?;
-        Some(Self { character: character.map(shown).unwrap_or_default(), text: shown(text) })
+        let NamedFields { speaker, words } = NamedFields::of(json)?;
+        Some(Self { character: speaker.map(shown).unwrap_or_default(), text: shown(words?) })
     }
 }
 
-/// Fields of JSON that name a speaker, the likeliest first.
+/// What a message says by itself.
+struct Said {
+    /// Whom the message names: nobody where it is empty, `None` where it doesn't
+    /// say.
+    speaker: Option<String>,
+    text: String,
+    /// It is a sentence, and no reading, state or list.
+    is_prose: bool,
+}
+
+impl Said {
+    fn from_payload(topic: &str, payload: &[u8]) -> Self {
+        let Some(text) = text_of(payload) else { return Self::reading(bytes_in_hex(payload)) };
+        if text.is_empty() {
+            let kind = if payload.is_empty() { "empty" } else { "blank" };
+            let text = format!("({kind} message on {topic})");
+            return Self { speaker: Some(String::new()), ..Self::reading(text) };
+        }
+        if readable::is_mostly_control(text) {
+            return Self::reading(bytes_in_hex(payload));
+        }
+        let Self { speaker, text, is_prose } = match json_of(text) {
+            Some(json) => Self::from_json(json),
+            None => Self::from_text(text),
+        };
+        Self { speaker: speaker.map(readable::visible), text: readable::visible(text), is_prose }
+    }
+
+    fn from_json(json: &RawValue) -> Self {
+        let Some(NamedFields { speaker, words }) = NamedFields::of(json) else {
+            return Self::reading(readable::json(json, None).unwrap_or_else(|| on_one_line(json.get())));
+        };
+        if let Some(words) = words {
+            let text = match words.get().as_bytes() {
+                [b'"', ..] => shown(words),
+                _ => readable::value(words).unwrap_or_else(|| shown(words)),
+            };
+            let is_prose = readable::is_prose(&text) && words.get().starts_with('"');
+            return Self { speaker: speaker.map(shown), text, is_prose };
+        }
+        // Without words the others are said, by a speaker whose name is no object.
+        let speaker = speaker.filter(|speaker| !speaker.get().starts_with(['{', '[']));
+        if let Some(text) = speaker.and_then(|speaker| readable::json(json, Some(speaker))) {
+            return Self { speaker: speaker.map(shown), ..Self::reading(text) };
+        }
+        Self::reading(readable::json(json, None).unwrap_or_else(|| on_one_line(json.get())))
+    }
+
+    fn from_text(text: &str) -> Self {
+        let string = text.starts_with('"').then(|| serde_json::from_str::<String>(text).ok()).flatten();
+        let text = string.as_deref().map(str::trim).filter(|string| !string.is_empty()).unwrap_or(text);
+        let (speaker, words) = match split_name(text) {
+            Some((name, words)) => (Some(name.to_owned()), words),
+            None => (None, text),
+        };
+        Self { speaker, text: readable::rounded(words).into_owned(), is_prose: readable::is_prose(words) }
+    }
+
+    fn reading(text: String) -> Self {
+        Self { speaker: None, text, is_prose: false }
+    }
+}
+
+/// The fields of an object that make a line of it.
+struct NamedFields<'a> {
+    /// Who speaks, if somebody is named; null names nobody.
+    speaker: Option<&'a RawValue>,
+    /// The words, if they are there once.
+    words: Option<&'a RawValue>,
+}
+
+impl<'a> NamedFields<'a> {
+    /// `None` where the JSON is no object.
+    fn of(json: &'a RawValue) -> Option<Self> {
+        if !json.get().starts_with('{') {
+            return None;
+        }
+        let (mut speakers, mut words) = (Candidates::new(SPEAKERS), Candidates::new(WORDS));
+        each_field(json, &mut |name, value| {
+            if !speakers.meet(name, value) {
+                words.meet(name, value);
+            }
+        })?;
+        Some(Self { speaker: speakers.first(|value| value.get() != "null"), words: words.first(|_| true) })
+    }
+}
+
+/// Fields by known names, of which the likeliest counts.
+struct Candidates<'a, const COUNT: usize> {
+    names: [&'static str; COUNT],
+    /// Of each name, as it is written here …
+    exact: [Found<'a>; COUNT],
+    /// … and in other capitals.
+    other: [Found<'a>; COUNT],
+}
+
+impl<'a, const COUNT: usize> Candidates<'a, COUNT> {
+    fn new(names: [&'static str; COUNT]) -> Self {
+        Self { names, exact: [Found::Never; COUNT], other: [Found::Never; COUNT] }
+    }
+
+    /// Takes note of a field; `false` where it isn't one of them.
+    fn meet(&mut self, name: &str, value: &'a RawValue) -> bool {
+        let Some(place) = self.names.iter().position(|known| known.eq_ignore_ascii_case(name)) else { return false };
+        let found = if self.names[place] == name { &mut self.exact } else { &mut self.other };
+        found[place].meet(value);
+        true
+    }
+
+    fn first(&self, is_meant: impl Fn(&RawValue) -> bool) -> Option<&'a RawValue> {
+        let once = |found: Found<'a>| found.once().filter(|value| is_meant(value));
+        self.exact.iter().zip(&self.other).find_map(|(exact, other)| once(*exact).or_else(|| once(*other)))
+    }
+}
+
+/// Fields of JSON that name a speaker, the likeliest first; in capitals or not.
 pub const SPEAKERS: [&str; 6] = ["character", "name", "from", "user", "device", "topic"];
 
-/// Fields of JSON that hold words, the likeliest first.
+/// Fields of JSON that hold words, the likeliest first; in capitals or not.
 pub const WORDS: [&str; 5] = ["text", "message", "msg", "body", "value"];
 
 /// The payload as text, without what surrounds the words: a byte order mark,

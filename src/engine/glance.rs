@@ -3,6 +3,8 @@
 use super::command::{Glance, LinesGlance, MessageGlance};
 use super::update::{MessagePart, PanelsUpdate, Sample, Stats, TopicsView};
 use super::{Engine, row};
+use crate::dialogue::topic_speaker;
+use crate::log::Message;
 use crate::log::export::{self, ExportGlance, ExportPart, Selection};
 use crate::log::query::Query;
 use crate::log::query::suggest::{self, Ask, Known};
@@ -113,8 +115,12 @@ impl Engine {
             Ask::Speakers(part) => {
                 let messages = self.log.iter_back_from(u64::MAX).take(SPEAKERS_WITHIN);
                 let spoken = messages.filter(|message| message.payload.len() <= SPOKEN_BYTES_MAX);
-                let lines = spoken.filter_map(|message| self.mapping.line(message.topic, message.payload));
-                let speakers: Vec<_> = lines.map(|line| line.character).collect();
+                // Topics that speak by themselves are suggested as topics.
+                let speaker = |message: Message<'_>| {
+                    let line = self.mapping.line(message.topic, message.payload)?;
+                    (line.character != topic_speaker(message.topic)).then_some(line.character)
+                };
+                let speakers: Vec<_> = spoken.filter_map(speaker).collect();
                 suggest::pick(&mut speakers.iter().map(String::as_str), part)
             }
         };

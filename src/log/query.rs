@@ -251,9 +251,11 @@ struct Speaker {
 impl Speaker {
     fn says(&self, message: &Message<'_>) -> bool {
         // Most messages can be told without reading their JSON: the name
-        // stands in the payload, unless with an escape, or by a rule.
+        // stands in the payload, unless with an escape, or in the topic, or it
+        // comes by a rule.
         let may_say = self.has_space
             || self.name.is_in(message.payload)
+            || self.name.is_in(message.topic.as_bytes())
             || message.payload.contains(&b'\\')
             || self.mapping.rule_for(message.topic).is_some();
         let line = may_say.then(|| self.mapping.line(message.topic, message.payload)).flatten();

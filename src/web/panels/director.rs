@@ -6,7 +6,8 @@ use web_sys::KeyboardEvent;
 
 use super::fields::{Choice, Form, TextBox, Tick, anew};
 use super::{Panels, close, close_if_covering, head};
-use crate::crawl::opening::{LOGO, Opening, SPEED_NAMES};
+use crate::crawl::opening::{LOGO, Opening, OpeningMode, SPEED_NAMES};
+use crate::crawl::pacing::Pace;
 use crate::web::hail;
 
 /// A part of the opening that has words.
@@ -28,7 +29,8 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
     let age = RwSignal::new(0);
     Effect::new(move || {
         let now = opening.get();
-        if form.typed().0 != now {
+        // A mode that the words have by themselves isn't kept.
+        if form.typed().0.settled() != now.clone().settled() {
             form.fill(now, &[]);
             age.update(|age| *age += 1);
         }
@@ -53,10 +55,30 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
             {head("director-title", "Director", panels.director)}
             <div class="panel-body">
                 <Stills opening />
-                <fieldset on:input=move |_| choose(form.typed().0)>
+                <fieldset>
                     <legend>"Opening"</legend>
-                    {anew(move || age.get(), move || view! { <Inputs form /> })}
-                    <p class="why">"A part without words is left out."</p>
+                    <div on:input=move |_| choose(form.typed().0)>
+                        {anew(move || age.get(), move || view! { <Inputs form /> })}
+                    </div>
+                    <p class="why">
+                        "A part without words is left out. Each line of the introduction is a paragraph."
+                    </p>
+                    <div class="fields">
+                        <Choice
+                            id="director-mode"
+                            label="Opening"
+                            choices=OpeningMode::ALL.map(|mode| (mode.name(), mode_words(mode))).to_vec()
+                            chosen=Signal::derive(move || opening.with(|opening| opening.effective_mode().name()))
+                            choose=move |name| {
+                                let mode = OpeningMode::from_name(name);
+                                change(&|opening| opening.mode = mode);
+                            }
+                        />
+                    </div>
+                    <p class="why">
+                        "Unless you choose otherwise, an opening with words of yours always plays to its end, and the "
+                        "app's own gives way."
+                    </p>
                 </fieldset>
                 <fieldset>
                     <legend>"Crawl"</legend>
@@ -71,6 +93,16 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                                 change(&|opening| opening.speed_percent = percent.unwrap_or(opening.speed_percent));
                             }
                         />
+                        <Choice
+                            id="director-pace"
+                            label="Pace"
+                            choices=Pace::ALL.map(|pace| (pace.name(), pace_words(pace))).to_vec()
+                            chosen=Signal::derive(move || opening.with(|opening| opening.pace.name()))
+                            choose=move |name| {
+                                let pace = Pace::from_name(name);
+                                change(&|opening| opening.pace = pace.unwrap_or(opening.pace));
+                            }
+                        />
                         <Tick
                             id="director-stars"
                             label="Stars"
@@ -78,8 +110,12 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                             on_tick=move |ticked| change(&|opening| opening.has_stars = ticked)
                         />
                     </div>
+                    <p class="why">
+                        "Every line: smaller and faster as lines come faster, up to one and a half a second. The film's: "
+                        "its size and speed, and what is too much is skipped. The newest: for walls; what came before it "
+                        "is left out."
+                    </p>
                     <p class="why">"All of this is in the link: pass it on, and others see your opening."</p>
-
                 </fieldset>
                 <fieldset>
                     <legend>"Sound"</legend>
@@ -116,6 +152,24 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                 </button>
             </footer>
         </dialog>
+    }
+}
+
+/// What the crawl does with lines that come faster than the film can carry.
+const fn pace_words(pace: Pace) -> &'static str {
+    match pace {
+        Pace::All => "Every line",
+        Pace::Film => "The film's",
+        Pace::Latest => "The newest",
+    }
+}
+
+/// What an opening does when messages wait.
+const fn mode_words(mode: OpeningMode) -> &'static str {
+    match mode {
+        OpeningMode::Yield => "Gives way to waiting messages",
+        OpeningMode::Always => "Always plays to its end",
+        OpeningMode::Off => "Off",
     }
 }
 
@@ -165,6 +219,9 @@ fn Inputs(form: Form<Opening, Part>) -> impl IntoView {
 #[component]
 fn Stills(opening: RwSignal<Opening>) -> impl IntoView {
     let words = move |part: fn(&Opening) -> &String| move || opening.with(|opening| part(opening).clone());
+    let paragraphs = move || {
+        opening.with(|opening| opening.paragraphs().map(|words| view! { <p>{words.to_owned()}</p> }).collect_view())
+    };
     let is_drawn = move || opening.with(|opening| opening.logo == LOGO).to_string();
     view! {
         <div class="stills" aria-hidden="true" data-stars=move || opening.with(|opening| opening.has_stars).to_string()>
@@ -173,7 +230,7 @@ fn Stills(opening: RwSignal<Opening>) -> impl IntoView {
             <div class="still-words">
                 <p>{words(|opening| &opening.episode)}</p>
                 <h3>{words(|opening| &opening.title)}</h3>
-                <p>{words(|opening| &opening.intro)}</p>
+                {paragraphs}
             </div>
         </div>
     }

@@ -92,8 +92,11 @@ async fn no_state_of_the_crawl_breaks_a_rule() -> Result<()> {
             check_rules(page, scene).await?;
         }
 
-        page.open(&link(&station.page_url(), &[("connect", "1"), ("view", "crawl"), ("card", ""), ("logo", "")]))
-            .await?;
+        page.open(&link(
+            &station.page_url(),
+            &[("connect", "1"), ("view", "crawl"), ("card", ""), ("logo", ""), ("opening", "yield")],
+        ))
+        .await?;
         page.wait_for_state("connected").await?;
         let broker = Login::anonymous(station.mqtt_port()?);
         let text: String = (0..60).map(|number| format!("PIP: Good evening, number {number}\n")).collect();

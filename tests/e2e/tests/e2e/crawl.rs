@@ -178,7 +178,8 @@ async fn a_line_leads_to_its_message() -> Result<()> {
 async fn what_was_condensed_opens_in_the_console() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-condensed", async |page| {
-        page.open(&link(&station.page_url(), &[("connect", "1"), ("card", ""), ("logo", "")])).await?;
+        page.open(&link(&station.page_url(), &[("connect", "1"), ("card", ""), ("logo", ""), ("opening", "yield")]))
+            .await?;
         page.wait_for_state("connected").await?;
         let text: String = (0..500).map(|number| format!("RADIO: number {number}\n")).collect();
         Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "StarWars", text).await?;
@@ -198,7 +199,14 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-again", async |page| {
         // A rule keeps them from the crawl; and the crawl isn't even on show.
-        let keys = [("connect", "1"), ("view", "console"), ("hide", "StarWars"), ("card", ""), ("logo", "")];
+        let keys = [
+            ("connect", "1"),
+            ("view", "console"),
+            ("hide", "StarWars"),
+            ("card", ""),
+            ("logo", ""),
+            ("opening", "yield"),
+        ];
         page.open(&link(&station.page_url(), &keys)).await?;
         page.wait_for_state("connected").await?;
         let broker = Login::anonymous(station.mqtt_port()?);

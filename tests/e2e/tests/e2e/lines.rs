@@ -51,6 +51,38 @@ async fn through_the_station() -> Result<()> {
     .await
 }
 
+/// Topic and payload, and who says what.
+const READINGS: [(&str, &[u8], &str, &str); 5] = [
+    ("home/kitchen/temperature", b"20.934537983209168", "kitchen temperature", "20.93"),
+    (
+        "plant/0x00158d0001a2b3c4/meter",
+        br#"{"watts":386,"phases":[{"u":230.1}]}"#,
+        "plant meter",
+        "watts 386, phases …",
+    ),
+    ("hall/climate", r#"{"temperature":21.4,"unit":"°C"}"#.as_bytes(), "hall climate", "temperature 21.4 °C"),
+    ("door/bell", b"ding\x07dong", "door bell", "ding\u{2407}dong"),
+    ("pump/frame", &[0x12; 256], "pump frame", "‹256 bytes: 12 12"),
+];
+
+#[tokio::test]
+async fn what_names_nobody_is_said_by_its_topic() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("lines-readings", async |page| {
+        let keys = [("topic", "#"), ("view", "crawl"), ("opening", "off"), ("connect", "1")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        let broker = Login::anonymous(station.mqtt_port()?);
+        for (topic, payload, speaker, text) in READINGS {
+            broker.publish_bytes(topic, payload, &[]).await?;
+            page.wait_for_line(text).await?;
+            page.wait_for_line(speaker).await?;
+        }
+        page.screenshot("lines-readings").await.map(drop)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn through_mosquitto() -> Result<()> {
     let station = Station::start().await?;

@@ -90,6 +90,7 @@ async fn faults_are_told() -> Result<()> {
             ("qos", "3", r"qos.*3"),
             ("protocol", "4", r"protocol.*4"),
             ("view", "sideways", "view.*sideways"),
+            ("opening", "never", "opening.*never"),
             ("stars", "many", "stars.*many"),
             ("speed", "99", "speed.*99"),
             ("connect", "perhaps", "connect.*perhaps"),

@@ -130,7 +130,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         // Before anything came there are examples, for the topics that are typed as well.
         wait_for_preview(page, "chat/harbour PIP: Good evening", "PIP: Good evening").await?;
         page.fill("For topics", "+/temperature").await?;
-        wait_for_preview(page, "greenhouse/temperature 21.4", "21.4").await?;
+        wait_for_preview(page, "greenhouse/temperature 21.4", "greenhouse temperature: 21.4").await?;
 
         publisher.publish(Version::V5, "shed/temperature", READING).await?;
         publisher.publish(Version::V5, "debug/heap", "41 pages free").await?;

@@ -179,6 +179,48 @@ async fn who_waits_for_messages_sees_them_soon() -> Result<()> {
 }
 
 #[tokio::test]
+async fn words_that_somebody_wrote_are_shown_before_messages() -> Result<()> {
+    let station = Station::start().await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    for number in 0..3 {
+        broker.publish_retained(&format!("waiting/{number}"), &format!("ADA: Here already, {number}")).await?;
+    }
+    in_browser("opening-whole", async |page| {
+        let intro = "The lamps are out.\nNobody knows why.";
+        let keys = [("topic", "waiting/#"), ("logo", ""), ("title", "The Salt Road"), ("intro", intro)];
+        open(page, &station, &keys).await?;
+        page.press("Connect").await?;
+        wait_for_scene(page, "card").await?;
+        wait_for_scene(page, "intro").await?;
+        // In the order in which they stand on the plane.
+        let whole = "(() => {
+            document.getAnimations().find((each) => each.effect.target.className === 'plane')?.updatePlaybackRate(8);
+            const blocks = [...crawl().querySelectorAll('.plane .block')]
+                .toSorted((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
+                .map((block) => block.textContent.replace(/\\s+/g, '').toLowerCase());
+            const places = ['thesaltroad', 'thelampsareout.', 'nobodyknowswhy.', 'herealready,']
+                .map((part) => blocks.findIndex((text) => text.includes(part)));
+            return places.every((place, at) => place > (at === 0 ? -1 : places[at - 1]));
+        })()";
+        page.wait_for("all of its words, and messages after them", whole, CRAWL_PATIENCE).await?;
+        page.wait_for_line("Here already, 2").await?;
+
+        // None at all, by the link.
+        let keys = [("view", "crawl"), ("topic", "waiting/#"), ("title", "The Salt Road"), ("opening", "off")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for("the app", "Boolean(button('Connect'))", PATIENCE).await?;
+        page.run(NOTE_SCENES).await?;
+        page.press("Connect").await?;
+        page.wait_for_line("Here already, 0").await?;
+        let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
+        ensure!(!names.iter().any(|name| ["card", "logo", "rise"].contains(&name.as_str())), "{names:?}");
+        ensure!(!page.evaluate::<bool>("crawl().querySelector('.plane .title') !== null").await?, "the title is there");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn without_motion_it_is_told_in_plain_words() -> Result<()> {
     let station = Station::start().await?;
     in_browser("opening-reduced", async |page| {
@@ -279,7 +321,22 @@ async fn the_director_changes_it_at_once() -> Result<()> {
 
         page.press("Defaults").await?;
         page.wait_for("the fields", "field('Title').value === 'The Retained Message'", PATIENCE).await?;
-        check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())
+        check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())?;
+
+        // Whether it gives way follows the words, unless it is chosen.
+        check_equal("the app's own", page.value("Opening").await?, "yield".to_owned())?;
+        page.fill("Title", "The Salt Road").await?;
+        page.wait_for("the mode of edited words", "field('Opening').value === 'always'", PATIENCE).await?;
+        let link = "location.hash === '#title=The+Salt+Road&view=crawl'";
+        page.wait_for("a link without it", link, PATIENCE).await?;
+        page.choose("Opening", "yield").await?;
+        let link = "location.hash === '#title=The+Salt+Road&opening=yield&view=crawl'";
+        page.wait_for("a link with it", link, PATIENCE).await?;
+        page.choose("Opening", "off").await?;
+        page.wait_for("no poster", "crawl().querySelector('.plane .title') === null", PATIENCE).await?;
+        page.press("Defaults").await?;
+        page.wait_for("the poster", "crawl().querySelector('.plane .title') !== null", PATIENCE).await?;
+        check_equal("the mode", page.value("Opening").await?, "yield".to_owned())
     })
     .await
 }

@@ -90,8 +90,9 @@ const OVERFULL: &str = "(() => {
 async fn it_fits_any_screen() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-screens", async |page| {
-        let words = [("view", "crawl"), ("connect", "1"), ("episode", "Channel IV"), ("title", "The Open Line")];
-        page.open(&link(&station.page_url(), &[&words[..], &[("intro", "A test of every screen.")]].concat())).await?;
+        let words = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
+        let keys = [("view", "crawl"), ("connect", "1"), ("opening", "yield")];
+        page.open(&link(&station.page_url(), &[&keys[..], &words[..]].concat())).await?;
         page.wait_for_state("connected").await?;
         page.run(POSE).await?;
         tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;

@@ -1,0 +1,381 @@
+//! What is for machines, in words: JSON without words of its own, long numbers,
+//! control characters. For the crawl alone; the console shows what was sent.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::{each_field, grouped};
+
+/// So many fields of an object are said; of more, that there are more.
+const FIELDS_MAX: usize = 6;
+
+/// So many items of a list are said, …
+const ITEMS_MAX: usize = 8;
+
+/// … if they have no more characters than this together.
+const ITEMS_CHARS_MAX: usize = 60;
+
+/// An object or a list inside another is said if it has so few values, …
+const INNER_MAX: usize = 3;
+
+/// … none of them longer than this.
+const INNER_CHARS_MAX: usize = 24;
+
+/// So much of a text is said beside others.
+const VALUE_CHARS_MAX: usize = 60;
+
+/// A longer text is no unit.
+const UNIT_CHARS_MAX: usize = 12;
+
+/// From so many words on a text is a sentence …
+const PROSE_WORDS_MIN: usize = 4;
+
+/// … or from so many characters on, in scripts without spaces.
+const PROSE_CHARS_MIN: usize = 8;
+
+/// A number with more decimals than this …
+const DECIMALS_MAX: usize = 4;
+
+/// … and more significant digits than this is rounded …
+const DIGITS_MAX: usize = 6;
+
+/// … to so many of them, …
+const DIGITS_KEPT: usize = 4;
+
+/// … or to so many decimals, if those are more.
+const DECIMALS_KEPT: usize = 2;
+
+/// What stands for what is left out.
+const MORE: &str = "…";
+
+/// An object as `name value, name value`, a list by its items or their count.
+/// `None` where there is nothing to say of it.
+pub(super) fn json(json: &RawValue, aside: Option<&RawValue>) -> Option<String> {
+    match json.get().as_bytes().first()? {
+        b'{' => object(json, aside),
+        _ => list(json),
+    }
+}
+
+/// A value of any kind; `None` where there is nothing to say of it.
+pub(super) fn value(value: &RawValue) -> Option<String> {
+    match value.get().as_bytes().first()? {
+        b'{' | b'[' => json(value, None),
+        _ => scalar(value),
+    }
+}
+
+struct Field<'a> {
+    name: String,
+    value: &'a RawValue,
+    /// Of the value.
+    unit: Option<String>,
+}
+
+impl Field<'_> {
+    fn is_number(&self) -> bool {
+        self.value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit())
+    }
+
+    fn words(&self, is_alone: bool) -> Option<String> {
+        let mut value = match self.value.get().as_bytes().first()? {
+            b'{' | b'[' => inner(self.value)?,
+            _ => scalar(self.value).filter(|value| !value.is_empty())?,
+        };
+        if !is_alone && let Some((end, _)) = value.char_indices().nth(VALUE_CHARS_MAX) {
+            value.truncate(end);
+            value = format!("{}{MORE}", value.trim_end());
+        }
+        let unit = self.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
+        let name = name_in_words(&self.name);
+        let space = if name.is_empty() { "" } else { " " };
+        Some(format!("{name}{space}{value}{unit}"))
+    }
+}
+
+fn object(json: &RawValue, aside: Option<&RawValue>) -> Option<String> {
+    let (mut fields, mut unit, mut has_more) = (Vec::new(), None, false);
+    each_field(json, &mut |name, value| {
+        let is_aside = aside.is_some_and(|aside| std::ptr::eq(aside.get(), value.get()));
+        if is_aside || value.get() == "null" {
+        } else if unit.is_none() && is_unit(name, value) {
+            unit = Some((fields.len(), Field { name: name.to_owned(), value, unit: None }));
+        } else if fields.len() < FIELDS_MAX {
+            fields.push(Field { name: name.to_owned(), value, unit: None });
+        } else {
+            has_more = true;
+        }
+    })?;
+    if let Some((place, unit)) = unit {
+        // The only number's, or the one's before it.
+        let mut numbers = (0..fields.len()).filter(|field| fields[*field].is_number());
+        let meant = match (numbers.next(), numbers.next()) {
+            (only, None) => only,
+            _ => place.checked_sub(1).filter(|before| fields.get(*before).is_some_and(Field::is_number)),
+        };
+        match meant {
+            Some(number) => fields[number].unit = scalar(unit.value),
+            None => fields.insert(place.min(fields.len()), unit),
+        }
+    }
+    let is_alone = fields.len() == 1;
+    let mut words: Vec<_> = fields.iter().filter_map(|field| field.words(is_alone)).collect();
+    if words.is_empty() {
+        return None;
+    }
+    if has_more {
+        words.push(MORE.to_owned());
+    }
+    Some(words.join(", "))
+}
+
+fn is_unit(name: &str, value: &RawValue) -> bool {
+    let is_named = ["unit", "units", "unit_of_measurement"].iter().any(|known| known.eq_ignore_ascii_case(name));
+    let fits = |unit: String| !unit.is_empty() && unit.chars().count() <= UNIT_CHARS_MAX;
+    is_named && value.get().starts_with('"') && scalar(value).is_some_and(fits)
+}
+
+fn list(json: &RawValue) -> Option<String> {
+    let (mut items, mut count) = (Vec::new(), 0_usize);
+    each_field(json, &mut |_, item| {
+        count += 1;
+        if count <= ITEMS_MAX {
+            items.push(item);
+        }
+    })?;
+    let are_scalars = items.iter().all(|item| !item.get().starts_with(['{', '[']));
+    let words: Option<Vec<_>> = items.into_iter().map(scalar).collect();
+    let words = words.filter(|_| are_scalars && count <= ITEMS_MAX).unwrap_or_default().join(", ");
+    match count {
+        0 => None,
+        _ if !words.trim().is_empty() && words.chars().count() <= ITEMS_CHARS_MAX => Some(words),
+        1 => Some("1 item".to_owned()),
+        _ => Some(format!("{} items", grouped(count))),
+    }
+}
+
+/// An object or a list inside another: its few short values, or that there are
+/// some. `None` where there are none.
+fn inner(json: &RawValue) -> Option<String> {
+    let (mut words, mut is_short) = (Vec::new(), true);
+    let is_object = json.get().starts_with('{');
+    each_field(json, &mut |name, value| {
+        if !is_short || value.get() == "null" {
+            return;
+        }
+        let value = if value.get().starts_with(['{', '[']) { None } else { scalar(value) };
+        is_short = words.len() < INNER_MAX
+            && value.is_some_and(|value| {
+                let is_short = value.chars().count() <= INNER_CHARS_MAX;
+                words.push(if is_object { format!("{} {value}", name_in_words(name)) } else { value });
+                is_short
+            });
+    })?;
+    if is_short { (!words.is_empty()).then(|| words.join(" ")) } else { Some(MORE.to_owned()) }
+}
+
+/// A text without its quotation marks, a number that isn't too long, anything
+/// else as written. `None` where it is no text.
+fn scalar(value: &RawValue) -> Option<String> {
+    if !value.get().starts_with('"') {
+        return Some(rounded(value.get()).into_owned());
+    }
+    let text: String = serde_json::from_str(value.get()).ok()?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// `battery_level` and `batteryLevel` are "battery level". A capital begins a word
+/// behind two small letters: `pH` and `kWh` stay.
+fn name_in_words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 2);
+    let mut chars = name.chars().peekable();
+    let mut small = 0;
+    while let Some(c) = chars.next() {
+        if c == '_' || c.is_whitespace() {
+            if !words.is_empty() && !words.ends_with(' ') {
+                words.push(' ');
+            }
+            small = 0;
+        } else if c.is_uppercase() && small >= 2 {
+            words.push(' ');
+            let is_word = chars.peek().is_some_and(|next| next.is_lowercase());
+            if is_word {
+                words.extend(c.to_lowercase());
+            } else {
+                words.push(c);
+            }
+            small = usize::from(is_word);
+        } else {
+            small = if c.is_lowercase() { small + 1 } else { 0 };
+            words.push(c);
+        }
+    }
+    words.truncate(words.trim_end().len());
+    words
+}
+
+/// A long decimal number with fewer digits; anything else as it is: integers,
+/// numbers with an exponent, versions.
+pub(super) fn rounded(number: &str) -> Cow<'_, str> {
+    let (sign, unsigned) = number.split_at(usize::from(number.starts_with(['-', '+'])));
+    let Some((whole, decimals)) = unsigned.split_once('.') else { return Cow::Borrowed(number) };
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(decimals) {
+        return Cow::Borrowed(number);
+    }
+    let integer = whole.trim_start_matches('0').len();
+    let zeros = if integer == 0 { decimals.len() - decimals.trim_start_matches('0').len() } else { 0 };
+    let significant = integer + decimals.len() - zeros;
+    let kept = if integer == 0 { zeros + DIGITS_KEPT } else { DIGITS_KEPT.saturating_sub(integer).max(DECIMALS_KEPT) };
+    if decimals.len() <= DECIMALS_MAX || significant <= DIGITS_MAX || kept >= decimals.len() {
+        return Cow::Borrowed(number);
+    }
+    let mut digits = [whole, &decimals[..kept]].concat().into_bytes();
+    let mut carries = decimals.as_bytes()[kept] >= b'5';
+    for digit in digits.iter_mut().rev() {
+        if !carries {
+            break;
+        }
+        carries = *digit == b'9';
+        *digit = if carries { b'0' } else { *digit + 1 };
+    }
+    if carries {
+        digits.insert(0, b'1');
+    }
+    let digits: String = digits.into_iter().map(char::from).collect();
+    let (whole, decimals) = digits.split_at(digits.len() - kept);
+    // One decimal stays, as a sign that it isn't an integer.
+    let decimals = match decimals.trim_end_matches('0') {
+        "" => "0",
+        decimals => decimals,
+    };
+    Cow::Owned(format!("{sign}{whole}.{decimals}"))
+}
+
+/// Whether a text is a sentence, and no reading or state.
+pub(super) fn is_prose(text: &str) -> bool {
+    let words = text.split_whitespace().filter(|word| word.contains(char::is_alphabetic));
+    words.take(PROSE_WORDS_MIN).count() == PROSE_WORDS_MIN
+        || text.chars().filter(|c| is_unspaced(*c)).take(PROSE_CHARS_MIN).count() == PROSE_CHARS_MIN
+}
+
+/// A letter of a script that has no spaces between words.
+fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{E00}'..='\u{EFF}' | '\u{F00}'..='\u{FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}'
+        | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFD}')
+}
+
+/// A control character that isn't a tab or an end of a line.
+fn is_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r')
+}
+
+/// Whether more than half of a text are control characters: so it is no text.
+pub(super) fn is_mostly_control(text: &str) -> bool {
+    let controls = text.chars().filter(|c| is_control(*c)).count();
+    controls > 0 && controls * 2 > text.chars().count()
+}
+
+/// Control characters as their pictures; tabs and ends of lines stay.
+pub(super) fn visible(text: String) -> String {
+    if !text.contains(is_control) {
+        return text;
+    }
+    let picture = |c: char| match c {
+        '\u{7F}' => '\u{2421}',
+        '\0'..='\u{1F}' if is_control(c) => char::from_u32(0x2400 + u32::from(c)).unwrap_or(c),
+        _ => c,
+    };
+    text.chars().map(picture).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_decimals_are_rounded() {
+        for (number, expected) in [
+            ("20.934537983209168", "20.93"),
+            ("-20.934537983209168", "-20.93"),
+            ("+20.934537983209168", "+20.93"),
+            ("5.123456789", "5.123"),
+            ("123.456789", "123.46"),
+            ("1234567.891234", "1234567.89"),
+            ("0.000123456789", "0.0001235"),
+            ("0.99999999", "1.0"),
+            ("9.99999999", "10.0"),
+            ("99.99999999", "100.0"),
+            ("20.0000000001", "20.0"),
+            ("3.1000000000000001", "3.1"),
+            ("52.520008", "52.52"),
+        ] {
+            assert_eq!(rounded(number), expected, "{number}");
+        }
+        for number in [
+            "12.0",
+            "21.40",
+            "-0.0",
+            "20.9345",
+            "1.23456",
+            "0.00001",
+            "123456.7891",
+            "9007199254740993",
+            "1e400",
+            "1.23456789e-5",
+            "1.2.3",
+            "1.23456789.3",
+            "20,934537983",
+            "20.934537983 °C",
+            "1.",
+            ".123456789",
+            "-",
+            "",
+            "NaN",
+        ] {
+            assert_eq!(rounded(number), number);
+        }
+    }
+
+    #[test]
+    fn names_become_words() {
+        for (name, expected) in [
+            ("temperature", "temperature"),
+            ("battery_level", "battery level"),
+            ("batteryLevel", "battery level"),
+            ("deviceID", "device ID"),
+            ("tempC", "temp C"),
+            ("pH", "pH"),
+            ("kWh", "kWh"),
+            ("ENERGY", "ENERGY"),
+            ("_private__name_", "private name"),
+            ("größeÜber", "größe über"),
+            ("", ""),
+        ] {
+            assert_eq!(name_in_words(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn sentences_are_told_from_readings() {
+        for text in ["I am on the road", "Is anybody there, Ada?", "日本語のとても長い文章です", "สวัสดีชาวโลกทุกคน"]
+        {
+            assert!(is_prose(text), "{text}");
+        }
+        for text in ["on", "20.55", "ON / OFF", "1 2 3 4 5 6", "Understood.", "open since noon", "晴れ", ""] {
+            assert!(!is_prose(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn control_characters_have_pictures() {
+        assert_eq!(visible("a\0b\u{1b}[31mc\r\nd\te\u{7f}".to_owned()), "a␀b␛[31mc\r\nd\te␡");
+        for (text, expected) in
+            [("\u{12}\u{12}", true), ("\0", true), ("a\0\0", true), ("a\0", false), ("\r\n\t", false), ("", false)]
+        {
+            assert_eq!(is_mostly_control(text), expected, "{text:?}");
+        }
+    }
+}
