@@ -93,7 +93,7 @@ async fn what_passed_can_be_read_again() -> Result<()> {
             page.run(&wheel(-200)).await?;
         }
         page.wait_for("the last line again", "lines().some((line) => line.seq === 8)", PATIENCE).await?;
-        page.wait_for("the pause", "button('Pause').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
+        page.wait_for("the pause", "isPaused()", PATIENCE).await?;
         let seqs = lines_shown(page).await?;
         check_equal("none twice", seqs.iter().collect::<HashSet<_>>().len(), seqs.len())?;
 
@@ -106,13 +106,12 @@ async fn what_passed_can_be_read_again() -> Result<()> {
 
         // Home: to the newest, and on.
         key(page, "Home").await?;
-        page.wait_for("the crawl to go on", "button('Pause').getAttribute('aria-pressed') === 'false'", PATIENCE)
-            .await?;
+        page.wait_for("the crawl to go on", "!isPaused()", PATIENCE).await?;
         hurry(page, 3).await?;
         page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_PATIENCE).await?;
 
         // A hand pulls the plane down, and so does a key.
-        let is_held = |is_held: bool| format!("button('Pause').getAttribute('aria-pressed') === '{is_held}'");
+        let is_held = |is_held: bool| format!("isPaused() === {is_held}");
         let pull = "const { left, top, height } = crawl().getBoundingClientRect();
             const at = (type, part) => crawl().dispatchEvent(new PointerEvent(type, { bubbles: true, isPrimary: true,
                 pointerId: 1, clientX: left + 50, clientY: top + part * height }));
