@@ -12,13 +12,13 @@ const HEIGHT_PX: f64 = 720.0;
 const SCALES: [f64; 2] = [0.9, 2.2];
 
 /// The diameter of a star that is no more than a dot.
-const DOT_PX: f64 = 1.25;
+const DOT_PX: f64 = 1.6;
 
 /// The largest diameter, without its glow.
-const LARGEST_PX: f64 = 3.6;
+const LARGEST_PX: f64 = 3.2;
 
 /// From this diameter on a star has a glow around it.
-const GLOWS_FROM_PX: f64 = 2.3;
+const GLOWS_FROM_PX: f64 = 2.5;
 
 /// Stars at about the same distance.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,8 +37,8 @@ pub struct Layer {
 
 /// The layers of the sky, the farthest first.
 pub const LAYERS: [Layer; 2] = [
-    Layer { travel: 0.12, cell_px: 62.0, stars_per_cell: 9, faintest: 0.15, seed: 0x5eed_0f57_a25a_11e5 },
-    Layer { travel: 0.35, cell_px: 110.0, stars_per_cell: 4, faintest: 0.26, seed: 0x0b5e_55ed_0dd5_ea50 },
+    Layer { travel: 0.12, cell_px: 62.0, stars_per_cell: 9, faintest: 0.27, seed: 0x5eed_0f57_a25a_11e5 },
+    Layer { travel: 0.35, cell_px: 110.0, stars_per_cell: 3, faintest: 0.36, seed: 0x0b5e_55ed_0dd5_ea50 },
 ];
 
 /// One star.
@@ -97,15 +97,15 @@ impl Layer {
 
     fn in_cell(&self, column: i64, row: i64) -> impl Iterator<Item = Star> {
         let mut chance = Chance::new(self.seed, column, row);
-        // Squared, so that some cells are empty and some are crowded: an even sky
-        // looks like wallpaper.
-        let count = (chance.draw().powi(2) * (self.stars_per_cell + 1) as f64) as u64;
+        // Some cells are empty and some are crowded: an even sky looks like
+        // wallpaper.
+        let count = (chance.draw() * (self.stars_per_cell + 1) as f64) as u64;
         (0..count).map(move |_| {
             let x_px = (column as f64 + chance.draw()) * self.cell_px;
             let y_px = (row as f64 + chance.draw()) * self.cell_px;
             // Of brighter stars there are fewer by the factor's power of 4/3, about
             // as in the real sky. 1 is as bright as a dot can be; what is brighter is
-            // larger.
+            // larger, but no disc.
             let root = (1.0 - chance.draw()).sqrt();
             let flux = self.faintest / (root * root.sqrt());
             let tint = match chance.draw() {
@@ -113,7 +113,7 @@ impl Layer {
                 t if t > 0.88 => Tint::Amber,
                 _ => Tint::White,
             };
-            let size_px = (DOT_PX * flux.max(1.0).sqrt()).min(LARGEST_PX);
+            let size_px = (DOT_PX * flux.max(1.0).sqrt().sqrt()).min(LARGEST_PX);
             Star { x_px, y_px, size_px, brightness: flux.min(1.0), tint }
         })
     }
@@ -161,11 +161,11 @@ mod tests {
     #[test]
     fn the_sky_is_dense_at_every_size() {
         let count = sky(1_280.0, 720.0).len();
-        assert!((600..900).contains(&count), "{count} stars");
+        assert!((1_000..1_500).contains(&count), "{count} stars");
         for (width_px, height_px) in SIZES_PX {
             let stars = sky(width_px, height_px);
             let per_megapixel = stars.len() as f64 / (width_px * height_px) * 1e6;
-            assert!((650.0..1_000.0).contains(&per_megapixel), "{per_megapixel} at {width_px}x{height_px}");
+            assert!((1_100.0..1_600.0).contains(&per_megapixel), "{per_megapixel} at {width_px}x{height_px}");
         }
     }
 
@@ -177,16 +177,16 @@ mod tests {
                 stars.iter().filter(|star| is_one(star)).count() as f64 / stars.len() as f64
             };
             assert!(stars.iter().all(|star| star.brightness <= 1.0 && star.size_px <= LARGEST_PX));
-            let faint = share(&|star| star.brightness < 0.4);
-            assert!((0.5..0.85).contains(&faint), "{faint} are faint at {width_px}x{height_px}");
+            let faint = share(&|star| star.brightness < 0.6);
+            assert!((0.55..0.8).contains(&faint), "{faint} are faint at {width_px}x{height_px}");
             let glowing = share(&Star::glows);
-            assert!((0.005..0.06).contains(&glowing), "{glowing} glow at {width_px}x{height_px}");
+            assert!((0.005..0.03).contains(&glowing), "{glowing} glow at {width_px}x{height_px}");
         }
-        // A quarter of the brightness is had by 4^(4/3) as many.
+        // Half of the brightness is had by 2^(4/3) as many.
         let stars: Vec<Star> = LAYERS[0].in_window(40_000.0, 20_000.0).collect();
         let brighter = |flux: f64| stars.iter().filter(|star| star.brightness >= flux).count() as f64;
-        let ratio = brighter(0.25) / brighter(1.0);
-        assert!((5.9..6.8).contains(&ratio), "{ratio}");
+        let ratio = brighter(0.5) / brighter(1.0);
+        assert!((2.4..2.65).contains(&ratio), "{ratio}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ const UNITS: f64 = 8.0;
 const STEPS: f64 = 12.0;
 
 /// The radius of a glow, in diameters of its star.
-const GLOW_RADIUS: f64 = 3.2;
+const GLOW_RADIUS: f64 = 5.0;
 
 /// Paints a sky for a window of this size, in CSS pixels: each layer on one of
 /// the elements in each of the `skies`, the farthest first.
@@ -56,8 +56,9 @@ fn picture(layer: &Layer, width_px: f64, height_px: f64, scale: f64) -> String {
     for (tint, rgb) in TINTS {
         let _ = write!(
             picture,
-            "<radialGradient id='g{}'><stop stop-color='rgb({rgb} / .42)'/><stop offset='.4' stop-color='rgb({rgb} / \
-             .1)'/><stop offset='1' stop-color='rgb({rgb} / 0)'/></radialGradient>",
+            "<radialGradient id='g{}'><stop stop-color='rgb({rgb} / .48)'/><stop offset='.25' stop-color='rgb({rgb} / \
+             .15)'/><stop offset='.6' stop-color='rgb({rgb} / .04)'/><stop offset='1' stop-color='rgb({rgb} / \
+             0)'/></radialGradient>",
             tint as u8
         );
     }
