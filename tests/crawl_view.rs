@@ -155,7 +155,10 @@ async fn one_animation_moves_up_and_pauses() {
     until("movement", || top_px() < before_px - 5.0).await;
 
     press(" ");
-    until("the button to show it", || pane.attribute(".pause", "aria-pressed").as_deref() == Some("true")).await;
+    let label = || pane.all(".pause").pop().and_then(|button| button.text_content());
+    until("the button to say what it does now", || label().as_deref() == Some("Resume")).await;
+    assert_eq!(pane.attribute(".pause", "aria-pressed"), None, "it isn't one that is on or off");
+    assert_eq!(pane.attribute(".crawl", "data-held").as_deref(), Some("true"));
     frame().await;
     let held_px = top_px();
     for _ in 0..10 {
@@ -166,6 +169,7 @@ async fn one_animation_moves_up_and_pauses() {
 
     pane.click(".pause");
     until("movement again", || top_px() < held_px - 1.0).await;
+    assert_eq!(label().as_deref(), Some("Pause"));
 }
 
 #[wasm_bindgen_test]

@@ -1200,6 +1200,29 @@ fn an_imported_log_is_kept_as_it_was_and_not_told() {
 }
 
 #[test]
+fn what_comes_from_files_came_by_no_subscription() {
+    let mut bench = Bench::new();
+    bench.command(Command::Replay(vec![from_file(1, "ADA: From a sample")]));
+    bench.command(Command::Connect(ConnectRequest { topics: vec!["#".to_owned()], ..request() }));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    bench.message("t", "live");
+    bench.command(Command::Replay(vec![from_file(1, "again")]));
+    bench.command(Command::Import(vec![from_file(9, "imported")]));
+    bench.message("t", "live");
+    let brought_by = |bench: &mut Bench| {
+        let rows = bench.pull(9, 0).expect("news").rows.rows;
+        rows.iter().map(|row| row.subscription).collect::<Vec<_>>()
+    };
+    assert_eq!(brought_by(&mut bench), [None, Some(0), None, None, Some(0)]);
+    // An import into an empty log brings its own numbers.
+    bench.command(Command::Clear);
+    bench.command(Command::Import(vec![from_file(2, "imported")]));
+    bench.message("t", "live");
+    assert_eq!(brought_by(&mut bench), [None, Some(0)]);
+}
+
+#[test]
 fn a_log_is_played_as_if_it_arrived_now() {
     let mut bench = Bench::new();
     bench.command(Command::Replay(vec![from_file(41, "ADA: Again")]));

@@ -156,11 +156,11 @@ fn centred(mut setting: Setting) -> Setting {
     setting
 }
 
-/// What the crawl says of messages that it passed over.
+/// What the crawl says of messages that it skipped.
 pub fn passed_words(count: u64) -> String {
     match count {
-        1 => "(One message went by untold)".to_owned(),
-        _ => format!("({} messages went by untold)", grouped(count)),
+        1 => "(1 message skipped)".to_owned(),
+        _ => format!("({} messages skipped)", grouped(count)),
     }
 }
 
@@ -706,8 +706,8 @@ mod tests {
 
     #[test]
     fn passed_over() {
-        assert_eq!(passed_words(1), "(One message went by untold)");
-        assert_eq!(passed_words(1_234_567), "(1,234,567 messages went by untold)");
+        assert_eq!(passed_words(1), "(1 message skipped)");
+        assert_eq!(passed_words(1_234_567), "(1,234,567 messages skipped)");
     }
 
     #[test]

@@ -209,6 +209,7 @@ impl App {
                 words: format!("Connecting to {} …", request.broker),
                 ..Connection::default()
             });
+            inner.panels.note_connecting();
             inner.panels.refine(&inner.worker);
             inner.worker.send(&Command::Connect(request));
         });

@@ -233,9 +233,11 @@ impl CrawlHandle {
 
     /// Somebody moved.
     fn touch(&self) {
-        let mut crawl = self.0.crawl.borrow_mut();
-        crawl.touched = crawl.now();
-        crawl.show_controls();
+        // The focus may move because of what the crawl is just doing.
+        if let Ok(mut crawl) = self.0.crawl.try_borrow_mut() {
+            crawl.touched = crawl.now();
+            crawl.show_controls();
+        }
     }
 
     fn resized(&self) {

@@ -200,7 +200,9 @@ impl Stage {
         section.mark_root("data-plain", words(is_plain));
         section.mark_root("data-idle", words(is_idle));
         section.mark(".card", "aria-hidden", words(scene != Scene::Card));
-        section.mark(".pause", "aria-pressed", words(is_held));
+        // Its word says what a press does, so it is no button that is on or off.
+        section.mark_root("data-held", words(is_held));
+        section.say(".pause", if is_held { "Resume" } else { "Pause" });
         section.mark(".plain", "aria-pressed", words(is_plain));
         section.say(".speed", &format!("{speed_percent} %"));
         section.turn(".live", "hidden", lag.is_none());
