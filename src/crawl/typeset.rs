@@ -39,13 +39,13 @@ const SPACE_STRETCH_EM: f64 = 0.30;
 const SEAM_STRETCH: f64 = 0.4;
 
 /// A last row shorter than this part of the column looks lost …
-const WIDOW: f64 = 0.28;
+const WIDOW: f64 = 0.33;
 
 /// … and so does one word that is shorter than this.
 const WIDOW_WORD: f64 = 0.4;
 
 /// Costs, where 1 is that of a row stretched as far as looks well.
-const WIDOW_COST: f64 = 6.0;
+const WIDOW_COST: f64 = 10.0;
 const WIDOW_WORD_COST: f64 = 4.0;
 /// A row that ends in "I" or "a".
 const LONE_LETTER_COST: f64 = 12.0;
@@ -525,7 +525,7 @@ mod tests {
             "Pressure is holding at four bar on every line now",
             &["[BRAM-]", "Pressure is holding at four=", "bar on every line now"],
         );
-        check("", "aaaa bbbb cccc dddd eeee fff gggg hhhh", &["aaaa bbbb cccc dddd eeee fff=", "gggg hhhh"]);
+        check("", "aaaa bbbb cccc dddd eeee fff gggg hhhh", &["aaaa bbbb cccc dddd eeee=", "fff gggg hhhh"]);
     }
 
     #[test]
