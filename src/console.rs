@@ -325,7 +325,7 @@ impl Reader {
             Some(goal) => Window::Around { goal, rows: self.scroll.rows_around() },
             None => self.scroll.window(self.rows.begin),
         };
-        Pull { window, listed: self.listed, until: self.held, selected: self.selected, lines: 0 }
+        Pull { window, listed: self.listed, until: self.held, selected: self.selected, ..Pull::default() }
     }
 
     /// The rows have come; says how.

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageSecurity};
 use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
+use crate::crawl::pacing::Pace;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};
@@ -179,6 +180,9 @@ impl Settings {
         }
         if opening.speed_percent != own.speed_percent {
             append(&mut link, "speed", opening.speed_name());
+        }
+        if opening.pace != own.pace {
+            append(&mut link, "pace", opening.pace.name());
         }
         self.mapping.write(&mut |key, value| append(&mut link, key, value));
         if self.view != standard.view {
@@ -396,6 +400,10 @@ impl Reader {
             "episode" => settings.opening.episode = value,
             "title" => settings.opening.title = value,
             "intro" => settings.opening.intro = value,
+            "pace" => match Pace::from_name(&value) {
+                Some(pace) => settings.opening.pace = pace,
+                None => self.fault(field, format!("The link's pace is {value:?}; it may be all, film or latest.")),
+            },
             "opening" => match OpeningMode::from_name(&value) {
                 Some(mode) => settings.opening.mode = Some(mode),
                 None => {
@@ -483,9 +491,8 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
         "protocol" => Field::Protocol,
         "client" => Field::ClientId,
         "user" => Field::UserName,
-        "view" | "card" | "logo" | "episode" | "title" | "intro" | "opening" | "stars" | "speed" | "connect" => {
-            Field::Link
-        }
+        "view" | "card" | "logo" | "episode" | "title" | "intro" | "opening" | "stars" | "speed" | "pace"
+        | "connect" => Field::Link,
         key if Mapping::KEYS.contains(&key) => Field::Link,
         _ => return None,
     })

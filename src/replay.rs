@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::console::grouped;
 use crate::log::ndjson::{self, OwnedMessage};
 use crate::time::Instant;
 
@@ -82,6 +83,30 @@ fn part_of(span: Duration, by: u64) -> Duration {
     Duration::from_micros(micros.div_ceil(by))
 }
 
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many messages were played.
+    pub played: usize,
+    /// How many there are.
+    pub len: usize,
+    /// Whether time goes on.
+    pub is_running: bool,
+}
+
+impl Progress {
+    /// Whether it has begun and hasn't come to its end.
+    pub const fn is_under_way(self) -> bool {
+        self.is_running || (0 < self.played && self.played < self.len)
+    }
+
+    /// What to say of it, for a log of this name.
+    pub fn words(self, name: &str) -> String {
+        let doing = if self.is_running { "Playing" } else { "Paused:" };
+        format!("{doing} {name} {} of {}", grouped(self.played as u64), grouped(self.len as u64))
+    }
+}
+
 /// See the module's page.
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
@@ -114,19 +139,14 @@ impl Replay {
         Self { messages, due, ..Self::default() }
     }
 
-    /// How many messages there are.
-    pub fn len(&self) -> usize {
-        self.messages.len()
-    }
-
     /// Whether there is nothing to play.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// How many were played.
-    pub fn played(&self) -> usize {
-        self.place
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress { played: self.place, len: self.messages.len(), is_running: self.is_running() }
     }
 
     /// Whether all were played.
@@ -142,8 +162,7 @@ impl Replay {
     /// Goes on, or begins again where all was played.
     pub fn play(&mut self, now: Instant) {
         if self.is_over() {
-            self.place = 0;
-            self.reached = Duration::ZERO;
+            self.stop();
         }
         if !self.is_empty() {
             self.running_since.get_or_insert(now);
@@ -153,6 +172,13 @@ impl Replay {
     /// Rests.
     pub fn pause(&mut self, now: Instant) {
         self.look(now);
+        self.running_since = None;
+    }
+
+    /// Rests before the first message.
+    pub fn stop(&mut self) {
+        self.place = 0;
+        self.reached = Duration::ZERO;
         self.running_since = None;
     }
 
@@ -380,10 +406,30 @@ mod tests {
         assert_eq!(replay.poll_timeout(), Some(after(61_750)));
         assert_eq!(seqs(replay.take_due(after(99_000), 2)), [4, 5], "no more than were asked for");
         assert_eq!(seqs(replay.take_due(after(99_000), 2)), [6]);
-        assert_eq!((replay.played(), replay.is_over()), (6, true));
+        assert_eq!((replay.progress().played, replay.is_over()), (6, true));
         assert_eq!(replay.step(after(99_000)), None);
         replay.play(after(100_000));
         assert_eq!(seqs(replay.take_due(after(100_000), 10)), [1], "from the beginning");
+    }
+
+    #[test]
+    fn it_stops_and_says_how_far_it_is() {
+        let mut replay = Replay::new((1..=1_200).map(|seq| message(seq, seq * 10)).collect());
+        let words = |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().words("sample"));
+        assert_eq!(words(&replay), None);
+        replay.play(START);
+        replay.take_due(after(10_990), 2_000);
+        assert_eq!(words(&replay).as_deref(), Some("Playing sample 1,100 of 1,200"));
+        replay.pause(after(10_990));
+        assert_eq!(words(&replay).as_deref(), Some("Paused: sample 1,100 of 1,200"));
+        replay.play(after(10_990));
+        replay.stop();
+        assert_eq!((words(&replay), replay.poll_timeout()), (None, None));
+        assert!(replay.take_due(after(60_000), 10).is_empty());
+        replay.play(after(60_000));
+        assert_eq!(seqs(replay.take_due(after(60_000), 10)), [1], "from the beginning");
+        replay.take_due(after(99_000), 2_000);
+        assert_eq!(words(&replay), None, "it is over");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
+use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Cue, Deck, Glance, Goal, LevelGlance, LinesGlance, Listed, MessageGlance, Pull, Secret,
@@ -155,7 +156,7 @@ fn what_is_posted_is_what_arrives() {
             listed: Listed::All,
             until: Some(u64::MAX),
             selected: Some(0),
-            lines: 2,
+            crawl: CrawlRoom { lines: 2, ..CrawlRoom::default() },
         }),
         Command::Pull(Pull { window: Window::Around { goal: Goal::RowBefore(7), rows: 3 }, ..Pull::default() }),
         Command::Filter { text: "\0".into(), ahead_of_utc_min: -210 },

@@ -155,17 +155,21 @@ async fn one_animation_moves_up_and_pauses() {
     until("movement", || top_px() < before_px - 5.0).await;
 
     press(" ");
-    until("the button to show it", || pane.attribute(".pause", "aria-pressed").as_deref() == Some("true")).await;
+    let label = || pane.all(".pause").pop().and_then(|button| button.text_content());
+    until("the button to say what it does now", || label().as_deref() == Some("Resume")).await;
+    assert_eq!(pane.attribute(".pause", "aria-pressed"), None, "it isn't one that is on or off");
+    assert_eq!(pane.attribute(".crawl", "data-held").as_deref(), Some("true"));
     frame().await;
     let held_px = top_px();
     for _ in 0..10 {
         frame().await;
     }
     assert_eq!(top_px(), held_px);
-    assert_eq!(pane.handle.room(), 0, "what isn't shown waits in the worker");
+    assert_eq!(pane.handle.room().lines, 0, "what isn't shown waits in the worker");
 
     pane.click(".pause");
     until("movement again", || top_px() < held_px - 1.0).await;
+    assert_eq!(label().as_deref(), Some("Pause"));
 }
 
 #[wasm_bindgen_test]
@@ -216,7 +220,7 @@ async fn a_flood_leaves_few_nodes() {
         frame().await;
         assert!(pane.all(".plane > *").len() <= MAX_BLOCKS);
     }
-    assert_eq!(pane.handle.room(), 0);
+    assert_eq!(pane.handle.room().lines, 0);
     pane.handle.clear();
     assert_eq!(pane.handle.waiting(), 0);
     assert!(pane.all(".line").is_empty());

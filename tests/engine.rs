@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::engine::command::{
@@ -109,7 +110,11 @@ impl Bench {
     }
 
     fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
-        self.command(Command::Pull(Pull { window: Window::Tail { rows }, lines, ..Pull::default() }));
+        self.command(Command::Pull(Pull {
+            window: Window::Tail { rows },
+            crawl: CrawlRoom { lines, ..CrawlRoom::default() },
+            ..Pull::default()
+        }));
         self.engine.poll_update()
     }
 
@@ -223,9 +228,9 @@ fn a_page_that_does_not_pull_costs_nothing_and_misses_nothing() {
     assert_eq!((update.rows.first, update.rows.begin, update.rows.total), (996, 1, 1_000));
     assert_eq!(update.rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [996, 997, 998, 999, 1_000]);
     // The crawl hears how many it missed, then the newest.
-    assert_eq!(update.lines[0], Told::Passed { seq: 991, count: 991 });
-    assert!(matches!(&update.lines[1], Told::Line { seq: 992, .. }));
-    assert_eq!((update.lines.len(), update.stats.untold), (4, 6));
+    assert_eq!(update.lines[0], Told::Passed { seq: 980, count: 980 });
+    assert!(matches!(&update.lines[1], Told::Line { seq: 981, .. }));
+    assert_eq!((update.lines.len(), update.stats.untold), (4, 17));
 }
 
 #[test]
@@ -1195,6 +1200,29 @@ fn an_imported_log_is_kept_as_it_was_and_not_told() {
 }
 
 #[test]
+fn what_comes_from_files_came_by_no_subscription() {
+    let mut bench = Bench::new();
+    bench.command(Command::Replay(vec![from_file(1, "ADA: From a sample")]));
+    bench.command(Command::Connect(ConnectRequest { topics: vec!["#".to_owned()], ..request() }));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    bench.message("t", "live");
+    bench.command(Command::Replay(vec![from_file(1, "again")]));
+    bench.command(Command::Import(vec![from_file(9, "imported")]));
+    bench.message("t", "live");
+    let brought_by = |bench: &mut Bench| {
+        let rows = bench.pull(9, 0).expect("news").rows.rows;
+        rows.iter().map(|row| row.subscription).collect::<Vec<_>>()
+    };
+    assert_eq!(brought_by(&mut bench), [None, Some(0), None, None, Some(0)]);
+    // An import into an empty log brings its own numbers.
+    bench.command(Command::Clear);
+    bench.command(Command::Import(vec![from_file(2, "imported")]));
+    bench.message("t", "live");
+    assert_eq!(brought_by(&mut bench), [None, Some(0)]);
+}
+
+#[test]
 fn a_log_is_played_as_if_it_arrived_now() {
     let mut bench = Bench::new();
     bench.command(Command::Replay(vec![from_file(41, "ADA: Again")]));
@@ -1334,8 +1362,8 @@ fn what_is_not_told_is_not_passed_over_either() {
         bench.message(if n % 2 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
     let voices = told(&mut bench);
-    assert_eq!(voices.first().map(String::as_str), Some("3382 passed 191"));
-    assert_eq!(voices.len(), 1 + 9, "{voices:?}");
+    assert_eq!(voices.first().map(String::as_str), Some("3360 passed 180"));
+    assert_eq!(voices.len(), 1 + 20, "{voices:?}");
     assert_eq!(voices.last().map(String::as_str), Some("3400 voice: line 3400"));
     assert_eq!(bench.update().stats.untold, 0);
 }
@@ -1351,10 +1379,10 @@ fn rules_that_change_count_anew_what_waits() {
     assert_eq!(bench.update().stats.untold, 10);
     bench.command(map(&[("hide", "voice")]));
     assert_eq!(bench.update().stats.untold, 990);
-    // Nine were chosen; of those only two are told after all.
+    // Twenty were chosen; of those only two are shown after all.
     let update = bench.pull(0, 1).expect("something new");
-    assert_eq!(update.lines, [Told::Passed { seq: 990, count: 981 }]);
-    assert_eq!(update.stats.untold, 9);
+    assert_eq!(update.lines, [Told::Passed { seq: 979, count: 970 }]);
+    assert_eq!(update.stats.untold, 20);
     bench.command(map(&[("hide", "noise")]));
     assert!(told(&mut bench).is_empty());
     bench.message("voice", "again");

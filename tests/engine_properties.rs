@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Cue, Deck, Glance, Goal, LinesGlance, Listed, Manner, MessageGlance, More, PublishRequest,
@@ -50,7 +51,7 @@ proptest! {
                 _ => {}
             }
             let lines = if action & 8 == 0 { 0 } else { u32::from(argument % 9) };
-            world.command(Command::Pull(Pull { lines, ..Pull::default() }));
+            world.command(Command::Pull(Pull { crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
             let Some(update) = world.engine.poll_update() else { continue };
             let begins_anew = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
             if begins_anew {
@@ -288,7 +289,7 @@ impl World {
             listed,
             until,
             selected: Some(seq),
-            lines: u32::from(argument % 5),
+            crawl: CrawlRoom { lines: u32::from(argument % 5), ..CrawlRoom::default() },
         }));
     }
 

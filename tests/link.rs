@@ -2,7 +2,7 @@
 
 use mqtt_crawl::broker_url::PageSecurity;
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode};
-use mqtt_crawl::crawl::pacing::SPEEDS_PERCENT;
+use mqtt_crawl::crawl::pacing::{Pace, SPEEDS_PERCENT};
 use mqtt_crawl::dialogue::mapping::{Mapping, Template};
 use mqtt_crawl::link::{self, Field, Settings, Start, View};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
@@ -62,6 +62,7 @@ fn every_key() {
         intro: "100% true".to_owned(),
         has_stars: false,
         speed_percent: 130,
+        pace: Pace::All,
         mode: Some(OpeningMode::Off),
     };
     assert_eq!(settings.opening, opening);
@@ -93,6 +94,21 @@ fn whether_the_opening_gives_way() {
     let link = clean("intro=One.%0ATwo.");
     assert_eq!(link.settings.opening.paragraphs().collect::<Vec<_>>(), ["One.", "Two."]);
     assert_eq!(link.settings.to_fragment(ORIGIN, Start::ByHand), "intro=One.%0ATwo.");
+}
+
+#[test]
+fn what_happens_when_lines_come_too_fast() {
+    for (fragment, pace, written) in [
+        ("", Pace::All, ""),
+        ("pace=all", Pace::All, ""),
+        ("pace=film", Pace::Film, "pace=film"),
+        ("pace=latest", Pace::Latest, "pace=latest"),
+    ] {
+        let settings = clean(fragment).settings;
+        assert_eq!(settings.opening.pace, pace, "{fragment}");
+        assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), written, "{fragment}");
+    }
+    faulty("#pace=fast", Field::Link, "all, film or latest");
 }
 
 #[test]
@@ -269,6 +285,7 @@ proptest! {
         client_id in text(), user_name in text(),
         [card, logo, episode, title, intro] in proptest::array::uniform5(".{0,12}"),
         has_stars in any::<bool>(),
+        pace in proptest::sample::select(Pace::ALL.to_vec()),
         mode in proptest::option::of(proptest::sample::select(OpeningMode::ALL.to_vec())),
         speed_percent in proptest::sample::select(SPEEDS_PERCENT.to_vec()),
         path in "[a-z0-9/+%&=?.-]{0,12}",
@@ -288,7 +305,7 @@ proptest! {
             client_id,
             user_name,
             view,
-            opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent, mode }.settled(),
+            opening: Opening { card, logo, episode, title, intro, has_stars, speed_percent, pace, mode }.settled(),
             mapping,
         };
         let read = link::parse(&settings.to_fragment(ORIGIN, Start::OnLoad), ORIGIN);

@@ -1,5 +1,6 @@
 //! Export and import: to the letter of the contract, and byte for byte.
 
+use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::log::ndjson::{OwnedMessage, read_line, write_message};
 use mqtt_crawl::log::{Arrival, Limits, Message, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
@@ -543,4 +544,23 @@ fn the_sample_is_an_export() {
     let mut again = Vec::new();
     log.iter_from(0).for_each(|message| write_message(&message, &mut again));
     assert_eq!(str::from_utf8(&again), str::from_utf8(sample));
+}
+
+/// It is the first that many people see of the crawl: a story, told at a pace that can be read.
+#[test]
+fn the_sample_begins_as_a_dialogue_at_a_pace_to_read() {
+    let mut reader = Reader::default();
+    let messages = reader.read(include_bytes!("../assets/sample.ndjson"));
+    assert_eq!((messages.len(), reader.complaint()), (66, None));
+    let start = messages[0].time;
+    for (place, message) in messages.iter().enumerate() {
+        let is_spoken = !Line::from_payload("", &message.payload).character.is_empty();
+        let at_s = message.time.since(start).as_secs();
+        assert!(is_spoken || at_s >= 60, "{message:?} is no dialogue, after {at_s} s");
+        assert_eq!(message.seq, place as u64 + 1);
+    }
+    for pair in messages.windows(2) {
+        let wait_ms = pair[1].time.since(pair[0].time).as_millis();
+        assert!((1_000..=5_000).contains(&wait_ms), "{wait_ms} ms between {} and {}", pair[0].seq, pair[1].seq);
+    }
 }

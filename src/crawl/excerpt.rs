@@ -16,8 +16,8 @@ const LONGEST_EM: f64 = 300.0;
 /// The longest name of a speaker, in em: two rows.
 const LONGEST_NAME_EM: f64 = 24.0;
 
-/// What the average row holds, in em.
-const ROW_EM: f64 = 12.4;
+/// The longest line, in letters of average width.
+pub const LETTERS_MAX: usize = 560;
 
 /// How far back from its limit a line ends rather than tear a word, in
 /// characters.
@@ -50,18 +50,11 @@ pub fn words(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// About how many rows a payload takes on the plane, by its size alone; at least
-/// one.
-pub fn about_rows(payload: &[u8]) -> f64 {
+/// About how many letters of a payload the crawl shows, by its size alone.
+pub fn letters_of(payload: &[u8]) -> usize {
     /// `{"character":"…","text":"…"}`
     const JSON_BYTES: usize = 27;
-    let bytes = payload.len().saturating_sub(if payload.first() == Some(&b'{') { JSON_BYTES } else { 0 });
-    rows_of(bytes)
-}
-
-/// The same for so many bytes of words.
-pub fn rows_of(bytes: usize) -> f64 {
-    ((bytes as f64 * scripts::about_em('n')).min(LONGEST_EM) / ROW_EM).ceil().max(1.0)
+    payload.len().saturating_sub(if payload.first() == Some(&b'{') { JSON_BYTES } else { 0 })
 }
 
 /// The begin of a text that is longer than this; `None` where it isn't.
@@ -108,11 +101,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_by_size() {
-        let rows = |payload: &str| about_rows(payload.as_bytes()).ceil();
-        assert_eq!(rows(""), 1.0);
-        assert_eq!(rows("Understood."), 1.0);
-        assert_eq!(rows(r#"{"character":"ADA","text":"The relay at the north ridge is answering again."}"#), 3.0);
-        assert_eq!(rows(&"x".repeat(1 << 20)), 25.0);
+    fn letters_by_size() {
+        let letters = |payload: &str| letters_of(payload.as_bytes());
+        assert_eq!(letters(""), 0);
+        assert_eq!(letters("Understood."), 11);
+        assert_eq!(letters(r#"{"character":"ADA","text":"The relay."}"#), 12);
+        let longest_em = LETTERS_MAX as f64 * scripts::about_em('n');
+        assert!((LONGEST_EM..LONGEST_EM + 5.0).contains(&longest_em), "{longest_em}");
     }
 }

@@ -5,30 +5,65 @@
 //! to tell don't wait, and so nobody counts them as passed over.
 
 use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::excerpt;
+use super::pacing::{Pace, TIGHT_GAP_ROWS};
+use super::typeset::SPEAKER_SIZE;
 use crate::console::grouped;
 use crate::dialogue::Line;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::update::Told;
 use crate::log::{Message, MessageLog};
 
-/// When more rows than this wait, the oldest messages are passed over: the
-/// crawl would take a minute for them.
-const WAITING_AT_MOST_ROWS: f64 = 40.0;
+/// More waiting messages than this are too many, however short they are.
+const WAITING_MAX: usize = 120;
 
-/// So many of the newest rows are told all the same. Little enough that the
-/// newest message is on screen within half a minute, with what the page has
-/// taken before it; and far enough below the limit that a steady flood gives one
-/// note for many messages, and not one after each.
-const TOLD_AFTER_ALL_ROWS: f64 = 12.0;
+/// What the crawl takes now, and what it can show at its fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrawlRoom {
+    /// How many more lines it takes; 0 while it is full or hidden.
+    pub lines: u32,
+    /// What happens when lines come too fast.
+    pub pace: Pace,
+    /// Letters of a row in the smallest type.
+    pub row_letters: u32,
+    /// Rows of the smallest type that enter in a minute at the highest speed.
+    pub rows_per_min: u32,
+}
 
-/// Space between two messages, in rows, while many wait.
-const GAP_ROWS: f64 = super::pacing::TIGHT_GAP_ROWS;
+impl Default for CrawlRoom {
+    /// What a screen of 16:9 has.
+    fn default() -> Self {
+        Self { lines: 0, pace: Pace::All, row_letters: 43, rows_per_min: 300 }
+    }
+}
 
-/// More waiting messages than this are too many, however short they are: each
-/// takes a row and a gap.
-const WAITING_AT_MOST: usize = (WAITING_AT_MOST_ROWS / (1.0 + GAP_ROWS)) as usize;
+/// How long messages may wait, by the time that it takes to show them.
+struct Bounds {
+    /// More than this is condensed …
+    waiting: Duration,
+    /// … unless it came more slowly than it can be shown: then the crawl catches up,
+    /// as after an opening.
+    catching_up: Duration,
+    /// So much of the newest is shown all the same. Little enough that the newest
+    /// message is on screen soon, and enough that a steady flood gives one note for
+    /// many lines.
+    kept: Duration,
+}
+
+impl Bounds {
+    const fn of(pace: Pace) -> Self {
+        let seconds = Duration::from_secs;
+        match pace {
+            Pace::All => Self { waiting: seconds(11), catching_up: seconds(40), kept: Duration::from_millis(7_500) },
+            Pace::Film => Self { waiting: seconds(62), catching_up: seconds(62), kept: seconds(19) },
+            Pace::Latest => Self { waiting: Duration::ZERO, catching_up: Duration::ZERO, kept: Duration::ZERO },
+        }
+    }
+}
 
 /// What the crawl has been told.
 #[derive(Debug, Default)]
@@ -41,7 +76,7 @@ pub struct Feed {
     /// Chosen when others were passed over, and told whatever comes: else a flood
     /// would be told as notes alone. Oldest first.
     chosen: Vec<u64>,
-    /// The newest that wait behind them, oldest first; [`WAITING_AT_MOST`] and
+    /// The newest that wait behind them, oldest first; [`WAITING_MAX`] and
     /// one of them, for that is enough to see that they are too many.
     newest: Vec<u64>,
     /// How many wait before those, and the last of them.
@@ -87,7 +122,7 @@ impl Feed {
         // What was evicted unseen waited as well.
         let unseen = log.first_seq().max(seq) - seq;
         let tells_all = self.mapping.tells_all();
-        let rest = if tells_all { (end - seq).saturating_sub(WAITING_AT_MOST as u64 + 1) } else { 0 };
+        let rest = if tells_all { (end - seq).saturating_sub(WAITING_MAX as u64 + 1) } else { 0 };
         let missed = unseen.max(rest);
         if missed > 0 {
             seq += missed;
@@ -99,7 +134,7 @@ impl Feed {
                 continue;
             }
             self.newest.push(seq);
-            if self.newest.len() > WAITING_AT_MOST + 1 {
+            if self.newest.len() > WAITING_MAX + 1 {
                 self.older = (self.older.0 + 1, self.newest.remove(0));
             }
         }
@@ -109,11 +144,11 @@ impl Feed {
         }
     }
 
-    /// The next lines, `room` at most.
-    pub fn tell(&mut self, log: &MessageLog, room: u32) -> Vec<Told> {
+    /// The next lines, as many as there is room for.
+    pub fn tell(&mut self, log: &MessageLog, room: CrawlRoom) -> Vec<Told> {
         self.look(log);
         let mut told = Vec::new();
-        if room == 0 {
+        if room.lines == 0 {
             return told;
         }
         if let Some(seq) = self.asked.take() {
@@ -123,7 +158,7 @@ impl Feed {
         let gone = self.chosen.iter().take_while(|seq| **seq < log.first_seq()).count();
         let mut passed = (gone as u64, self.chosen.drain(..gone).next_back().unwrap_or(0));
         if self.chosen.is_empty() {
-            let first = self.worth_telling(log);
+            let first = self.first_kept(log, room);
             let (older, last) = std::mem::take(&mut self.older);
             if older > 0 || first > 0 {
                 let last = first.checked_sub(1).map_or(last, |place| self.newest[place]);
@@ -133,10 +168,13 @@ impl Feed {
                 self.from_seq = log.next_seq();
             }
         }
-        if let (count @ 1.., seq) = passed {
+        // Whoever wants the newest alone knows that the rest is left out.
+        if let (count @ 1.., seq) = passed
+            && room.pace != Pace::Latest
+        {
             told.push(Told::Passed { seq, count });
         }
-        while told.len() < room as usize {
+        while told.len() < room.lines as usize {
             let seq = if !self.chosen.is_empty() {
                 self.chosen.remove(0)
             } else if self.older.0 == 0 && !self.newest.is_empty() {
@@ -163,31 +201,40 @@ impl Feed {
         }
     }
 
-    /// How many of the newest that wait are passed over.
-    fn worth_telling(&self, log: &MessageLog) -> usize {
+    /// The first of the newest that is shown; those before it are condensed.
+    fn first_kept(&self, log: &MessageLog, room: CrawlRoom) -> usize {
         let begin = self.newest.iter().take_while(|seq| **seq < log.first_seq()).count();
-        let mut rows = 0.0;
+        let bounds = Bounds::of(room.pace);
+        let mut takes = Duration::ZERO;
         let mut from = self.newest.len();
+        let time_of = |seq: &u64| log.message(*seq).map(|message| message.time);
+        let last = self.newest.last().and_then(time_of);
         for (place, seq) in self.newest.iter().enumerate().skip(begin).rev() {
-            rows += log.message(*seq).map_or(0.0, |message| self.about_rows(&message)) + GAP_ROWS;
-            if rows > WAITING_AT_MOST_ROWS {
+            let Some(message) = log.message(*seq) else { break };
+            takes += self.takes(&message, room);
+            let came_over = last.map_or(Duration::ZERO, |last| last.since(message.time));
+            if takes > bounds.catching_up || (takes > bounds.waiting && takes > came_over) {
                 return from;
             }
             // The newest in any case, however long it is.
-            if rows <= TOLD_AFTER_ALL_ROWS || from == self.newest.len() {
+            if takes <= bounds.kept || from == self.newest.len() {
                 from = place;
             }
         }
         begin
     }
 
-    fn about_rows(&self, message: &Message<'_>) -> f64 {
-        match self.mapping.rule_for(message.topic).and_then(|rule| rule.wording.as_ref()) {
+    /// How long it takes to show a message at the fastest.
+    fn takes(&self, message: &Message<'_>, room: CrawlRoom) -> Duration {
+        let letters = match self.mapping.rule_for(message.topic).and_then(|rule| rule.wording.as_ref()) {
             Some(wording) => {
                 let Line { character, text } = wording.line(message.topic, message.payload);
-                excerpt::rows_of(character.len() + text.len())
+                character.len() + text.len()
             }
-            None => excerpt::about_rows(message.payload),
-        }
+            None => excerpt::letters_of(message.payload),
+        };
+        let letters = letters.min(excerpt::LETTERS_MAX) as f64;
+        let rows = (letters / f64::from(room.row_letters.max(1))).ceil().max(1.0) + SPEAKER_SIZE + TIGHT_GAP_ROWS;
+        Duration::from_secs_f64(rows * 60.0 / f64::from(room.rows_per_min.max(1)))
     }
 }

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::Entry;
-use super::pacing::SPEEDS_PERCENT;
+use super::pacing::{Pace, SPEEDS_PERCENT};
 use crate::time::Instant;
 
 /// The words that stand for the logotype drawn for this project; any other words
@@ -73,6 +73,8 @@ pub struct Opening {
     pub has_stars: bool,
     /// The speed that the crawl begins with, one of [`SPEEDS_PERCENT`].
     pub speed_percent: u32,
+    /// What the crawl does with lines that come faster than the film can carry.
+    pub pace: Pace,
     /// Whether it gives way to messages; `None` is as its words have it
     /// ([`Opening::default_mode`]).
     pub mode: Option<OpeningMode>,
@@ -121,6 +123,7 @@ impl Default for Opening {
                 .to_owned(),
             has_stars: true,
             speed_percent: 100,
+            pace: Pace::All,
             mode: None,
         }
     }

@@ -1,13 +1,22 @@
-//! How fast the plane moves, and how close messages stand.
+//! How fast the plane moves, how large lines are written and how close they stand.
 //!
-//! Two forces: people must be able to read (broadcasters go no faster than 200
-//! words a minute), and the newest message should not be far behind. So the
-//! speed grows with what waits, softly, up to what can still be read; what
-//! speed can't absorb is condensed by the engine before it gets here.
+//! Two forces: people must be able to read, and no line of the story should be
+//! left out. So as lines come faster they are written smaller (longer rows, fewer
+//! of them), the gaps close, and the plane moves faster: a line a second, the pace
+//! of the tutorial, is shown whole. Each block keeps the size it was set in. What
+//! even the smallest size can't carry is condensed by [`feed`](super::feed) before
+//! it gets here.
+//!
+//! Size follows the stream: down by [`SIZE_SHRINK_MAX`] a line at most, up by one
+//! [`SIZE_STEP`] at a time once there is room to spare, so it never flickers.
+//! Speed follows what waits, within what the size allows.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::ROW_EM;
+use super::typeset::{SPEAKER_SIZE, Setting};
 use crate::time::Instant;
 
 /// Time that one row takes to rise by its own height at rate 1, in seconds.
@@ -16,49 +25,68 @@ pub const ROW_SECONDS: f64 = 2.5;
 /// Speed of the plane at rate 1, in em a second.
 pub const SPEED_EM_PER_S: f64 = ROW_EM / ROW_SECONDS;
 
-/// The fastest rate that may last: about 192 words a minute.
-pub const SUSTAINED_RATE: f64 = 1.6;
+/// The smallest size that lines are written in, in parts of the film's.
+pub const SIZE_MIN: f64 = 0.58;
 
-/// The fastest rate for a while, to catch up after a burst.
-pub const CATCH_UP_RATE: f64 = 2.0;
+/// Sizes are multiples of this.
+const SIZE_STEP: f64 = 0.06;
 
-/// So many waiting rows add 1 to the rate.
-const ROWS_PER_RATE: f64 = 12.0;
+/// From one line to the next, the size goes down by at most this.
+const SIZE_SHRINK_MAX: f64 = 0.12;
 
-/// Catching up begins above so many waiting rows …
-const CATCH_UP_FROM_ROWS: f64 = 24.0;
+/// After a change the size grows no sooner than this …
+const SIZE_GROW_INTERVAL: Duration = Duration::from_secs(4);
 
-/// … is over below so many …
-const CAUGHT_UP_ROWS: f64 = 10.0;
+/// … and only where the larger size would be this far from its limit.
+const SIZE_GROW_LOAD: f64 = 0.8;
 
-/// … and lasts no longer than this: beyond it the stream is simply faster than
-/// people read, and hurrying helps nobody.
-const CATCH_UP_AT_MOST: Duration = Duration::from_secs(30);
+/// The fastest rate at the film's size that lasts: about 192 words a minute.
+pub const FILM_RATE_MAX: f64 = 1.6;
+
+/// The rate at the smallest size that a stream should not exceed: with a line a
+/// second each line is in sight for over ten seconds.
+const SMALL_RATE: f64 = 4.2;
+
+/// The fastest rate there is, at the smallest size: 40 % of five lines a second.
+pub const RATE_MAX: f64 = 7.6;
 
 /// Time constant with which the rate follows its target, in seconds.
-const EASING_S: f64 = 2.0;
+const EASING_S: f64 = 2.5;
+
+/// The rate changes by no more than this part of itself at a time.
+const RATE_STEP_MAX: f64 = 0.1;
 
 /// A change smaller than this part of the applied rate isn't applied: each
 /// one restarts the animation on the compositor.
-const SMALLEST_CHANGE: f64 = 0.01;
+const RATE_CHANGE_MIN: f64 = 0.05;
 
-/// Space between two messages, in rows, while nothing presses.
+/// So many lines may wait for a stream to count as shown in time.
+const WAITING_EASE_LINES: f64 = 1.5;
+
+/// What waits beyond that is caught up with in so many seconds.
+const CATCH_UP_S: f64 = 5.0;
+
+/// The size reckons with a longer time than the speed: small type is for streams
+/// and not for a moment.
+const SIZE_CATCH_UP_S: f64 = 9.0;
+
+/// More waiting lines than these count for nothing: the rest is condensed.
+const WAITING_LINES_MAX: f64 = 24.0;
+
+/// Time constant of the measured pace of arrivals, in seconds.
+const ARRIVALS_S: f64 = 8.0;
+
+/// Weight of a new line in the mean of their lengths.
+const MEAN_WEIGHT: f64 = 0.1;
+
+/// A line of dialogue until any was measured, in em of its own font.
+const WORDS_EM: f64 = 26.0;
+
+/// Space between two messages, in rows of their size, at the film's size.
 pub const WIDE_GAP_ROWS: f64 = 0.6;
 
-/// Space between two messages, in rows, when many wait.
+/// The same at the smallest size.
 pub const TIGHT_GAP_ROWS: f64 = 0.25;
-
-/// The space begins to shrink at so many waiting rows …
-const GAP_WIDE_UNTIL_ROWS: f64 = 4.0;
-
-/// … and is smallest from so many on.
-const GAP_TIGHT_FROM_ROWS: f64 = 24.0;
-
-/// The space to leave after a message while so many rows wait, in em.
-pub fn gap_em(waiting_rows: f64) -> f64 {
-    let pressure = ((waiting_rows - GAP_WIDE_UNTIL_ROWS) / (GAP_TIGHT_FROM_ROWS - GAP_WIDE_UNTIL_ROWS)).clamp(0.0, 1.0);
-    ROW_EM * (WIDE_GAP_ROWS + (TIGHT_GAP_ROWS - WIDE_GAP_ROWS) * pressure)
-}
 
 /// The speeds that a person may choose, in percent of the film's.
 pub const SPEEDS_PERCENT: [u32; 7] = [25, 50, 75, 100, 130, 170, 220];
@@ -66,26 +94,84 @@ pub const SPEEDS_PERCENT: [u32; 7] = [25, 50, 75, 100, 130, 170, 220];
 /// Where among them the crawl begins.
 const USUAL_SPEED: usize = 3;
 
-/// The rate of the plane's animation, eased.
-#[derive(Clone, Debug)]
-pub struct Pacing {
-    /// Which of [`SPEEDS_PERCENT`].
-    speed: usize,
-    eased: f64,
-    applied_rate: f64,
-    updated: Option<Instant>,
-    haste: Haste,
+/// What the crawl does when lines come faster than the film's size and speed can
+/// carry: link key `pace`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Pace {
+    /// Writes smaller and moves faster, so that every line is shown up to one and
+    /// a half a second; condenses beyond that.
+    #[default]
+    All,
+    /// Keeps the film's size and speed, and condenses.
+    Film,
+    /// Shows the newest line, and leaves out what came before it.
+    Latest,
 }
 
-/// Whether the higher limit holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Haste {
-    /// Little waits.
-    None,
-    /// Catching up since then.
-    Since(Instant),
-    /// Caught up for as long as is bearable, and still much waits.
-    Spent,
+impl Pace {
+    /// Every pace, in the order of the Director's list.
+    pub const ALL: [Self; 3] = [Self::All, Self::Film, Self::Latest];
+
+    /// The value of the link's `pace`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Film => "film",
+            Self::Latest => "latest",
+        }
+    }
+
+    /// The pace of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pace| pace.name() == name)
+    }
+
+    /// The smallest size that lines are written in.
+    pub const fn size_min(self) -> f64 {
+        match self {
+            Self::All => SIZE_MIN,
+            Self::Film | Self::Latest => 1.0,
+        }
+    }
+
+    /// The fastest rate at the smallest size.
+    pub const fn rate_max(self) -> f64 {
+        match self {
+            Self::All => RATE_MAX,
+            Self::Film | Self::Latest => FILM_RATE_MAX,
+        }
+    }
+}
+
+/// How many lines still have to cross the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Waiting {
+    /// What is set and below the edge, in em.
+    pub set_em: f64,
+    /// Lines that nobody has set yet.
+    pub lines: u64,
+}
+
+/// The plane's rate and the size of the next line.
+#[derive(Clone, Debug)]
+pub struct Pacing {
+    pace: Pace,
+    /// Which of [`SPEEDS_PERCENT`].
+    speed: usize,
+    /// Before the person's speed.
+    eased_rate: f64,
+    applied_rate: f64,
+    size: f64,
+    size_wanted: f64,
+    size_changed: Instant,
+    updated: Option<Instant>,
+    /// Lines since the beginning, and how many come a second.
+    arrived: u64,
+    arrivals_per_s: f64,
+    /// The mean of the lines' lengths, in em of their own font.
+    words_em: f64,
+    /// The part of the lines that name a speaker.
+    speakers: f64,
 }
 
 impl Default for Pacing {
@@ -95,14 +181,42 @@ impl Default for Pacing {
 }
 
 impl Pacing {
-    /// At rest: rate 1, nothing waiting.
+    /// At rest: rate 1, the film's size, nothing waiting.
     pub fn new() -> Self {
-        Self { speed: USUAL_SPEED, eased: 1.0, applied_rate: 1.0, updated: None, haste: Haste::None }
+        Self {
+            pace: Pace::All,
+            speed: USUAL_SPEED,
+            eased_rate: 1.0,
+            applied_rate: 1.0,
+            size: 1.0,
+            size_wanted: 1.0,
+            size_changed: Instant::EPOCH,
+            updated: None,
+            arrived: 0,
+            arrivals_per_s: 0.0,
+            words_em: WORDS_EM,
+            speakers: 1.0,
+        }
     }
 
     /// The rate that the animation should have now.
     pub fn rate(&self) -> f64 {
         self.applied_rate
+    }
+
+    /// The size of the next line, in parts of the film's.
+    pub fn size(&self) -> f64 {
+        self.size
+    }
+
+    /// From now on lines are shown like this.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// What happens when lines come too fast.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// The speed that the person likes, in percent.
@@ -125,33 +239,120 @@ impl Pacing {
         self.speed = self.speed.saturating_sub(1);
     }
 
-    /// Takes note of what waits. Returns the new rate if it is worth applying.
+    /// The fastest that the plane may move, in em a second.
+    pub fn speed_max_em_per_s(&self) -> f64 {
+        self.pace.rate_max() * self.person() * SPEED_EM_PER_S
+    }
+
+    /// A message is to be placed: takes note of its length, and moves the size one
+    /// step toward what the stream needs.
+    pub fn size_next(&mut self, now: Instant) -> f64 {
+        let size_wanted = self.size_wanted;
+        if size_wanted < self.size {
+            self.size = size_wanted.max(self.size - SIZE_SHRINK_MAX);
+            self.size_changed = now;
+        } else if size_wanted > self.size && now.since(self.size_changed) >= SIZE_GROW_INTERVAL {
+            self.size = (self.size + SIZE_STEP).min(1.0);
+            self.size_changed = now;
+        }
+        self.size
+    }
+
+    /// A message was set.
+    pub fn note_line(&mut self, setting: &Setting) {
+        self.words_em += (setting.words_em - self.words_em) * MEAN_WEIGHT;
+        self.speakers += (setting.speaker.len() as f64 - self.speakers) * MEAN_WEIGHT;
+    }
+
+    /// The space after a message of this size, in em.
+    pub fn gap_em(size: f64) -> f64 {
+        let part = (size - SIZE_MIN) / (1.0 - SIZE_MIN);
+        ROW_EM * size * (TIGHT_GAP_ROWS + (WIDE_GAP_ROWS - TIGHT_GAP_ROWS) * part)
+    }
+
+    /// The height of an average message of this size and its gap, in em; `column_em`
+    /// is the column's width in em of the crawl's font.
+    pub fn line_em(&self, size: f64, column_em: f64) -> f64 {
+        // Rows are rarely full: the last one is half empty.
+        let rows = (self.words_em * size / column_em + 0.45).max(1.0);
+        (rows + self.speakers * SPEAKER_SIZE) * ROW_EM * size + Self::gap_em(size)
+    }
+
+    /// Everything that waits, in em at the size of the next line.
+    pub fn waiting_em(&self, waiting: Waiting, column_em: f64) -> f64 {
+        waiting.set_em + waiting.lines as f64 * self.line_em(self.size, column_em)
+    }
+
+    /// Takes note of what waits and of how many lines have come since the
+    /// beginning. Returns the new rate if it is worth applying.
     #[must_use]
-    pub fn update(&mut self, now: Instant, waiting_rows: f64) -> Option<f64> {
-        let elapsed = self.updated.map_or(Duration::ZERO, |before| now.since(before));
+    pub fn update(&mut self, now: Instant, waiting: Waiting, arrived: u64, column_em: f64) -> Option<f64> {
+        let elapsed_s = self.updated.map_or(0.0, |before| now.since(before).as_secs_f64());
         self.updated = Some(now);
-        let target = (1.0 + waiting_rows / ROWS_PER_RATE).clamp(1.0, self.limit(now, waiting_rows));
-        self.eased += (target - self.eased) * (1.0 - (-elapsed.as_secs_f64() / EASING_S).exp());
+        self.note_arrivals(arrived, elapsed_s);
+        let lines = (waiting.lines as f64).min(WAITING_LINES_MAX);
+        self.size_wanted = self.size_for(lines + waiting.set_em / self.line_em(self.size, column_em), column_em);
+
+        let line_em = self.line_em(self.size, column_em);
+        let waiting_em = waiting.set_em + lines * line_em;
+        let ease_em = WAITING_EASE_LINES * line_em;
+        // A line that comes alone needs no haste: it enters at the film's speed.
+        let stream_em_per_s = self.arrivals_per_s * line_em * (waiting_em / ease_em).min(1.0);
+        let needed_em_per_s = stream_em_per_s + (waiting_em - ease_em).max(0.0) / CATCH_UP_S;
+        let person = self.person();
+        let target = (needed_em_per_s / SPEED_EM_PER_S / person).clamp(1.0, self.rate_max(self.size));
+        // Eased by parts of itself: a step from 1 to 2 looks like one from 2 to 4.
+        let step = ((target / self.eased_rate).ln() * (1.0 - (-elapsed_s / EASING_S).exp()))
+            .clamp(-RATE_STEP_MAX, RATE_STEP_MAX);
+        self.eased_rate *= step.exp();
         // What follows from the stream is eased; what the person wants is done.
-        let rate = self.eased * f64::from(self.speed_percent()) / 100.0;
-        if (rate - self.applied_rate).abs() <= self.applied_rate * SMALLEST_CHANGE {
+        let rate = self.eased_rate * person;
+        if (rate - self.applied_rate).abs() <= self.applied_rate * RATE_CHANGE_MIN {
             return None;
         }
         self.applied_rate = rate;
         Some(self.applied_rate)
     }
 
-    fn limit(&mut self, now: Instant, waiting_rows: f64) -> f64 {
-        self.haste = match self.haste {
-            _ if waiting_rows < CAUGHT_UP_ROWS => Haste::None,
-            Haste::None if waiting_rows > CATCH_UP_FROM_ROWS => Haste::Since(now),
-            Haste::Since(start) if now.since(start) > CATCH_UP_AT_MOST => Haste::Spent,
-            as_before => as_before,
-        };
-        match self.haste {
-            Haste::Since(_) => CATCH_UP_RATE,
-            Haste::None | Haste::Spent => SUSTAINED_RATE,
+    fn note_arrivals(&mut self, arrived: u64, elapsed_s: f64) {
+        let lines = (arrived.saturating_sub(self.arrived) as f64).min(WAITING_LINES_MAX);
+        self.arrived = arrived;
+        let fading = (-elapsed_s / ARRIVALS_S).exp();
+        self.arrivals_per_s = self.arrivals_per_s * fading + lines / ARRIVALS_S;
+    }
+
+    /// The largest size at which the stream can be shown.
+    fn size_for(&self, waiting_lines: f64, column_em: f64) -> f64 {
+        let lines_per_s = self.arrivals_per_s.min(waiting_lines)
+            + (waiting_lines - 2.0 * WAITING_EASE_LINES).max(0.0) / SIZE_CATCH_UP_S;
+        let mut size = 1.0;
+        while size > self.pace.size_min() + SIZE_STEP / 2.0 {
+            let load = lines_per_s * self.line_em(size, column_em)
+                / (self.rate_eased_max(size) * self.person() * SPEED_EM_PER_S);
+            if load <= if size > self.size + SIZE_STEP / 2.0 { SIZE_GROW_LOAD } else { 1.0 } {
+                break;
+            }
+            size -= SIZE_STEP;
         }
+        size
+    }
+
+    /// The rate that a stream should not exceed at this size.
+    fn rate_eased_max(&self, size: f64) -> f64 {
+        FILM_RATE_MAX + (SMALL_RATE - FILM_RATE_MAX) * (1.0 - size) / (1.0 - SIZE_MIN)
+    }
+
+    /// The fastest rate at this size.
+    fn rate_max(&self, size: f64) -> f64 {
+        let rate_max = self.pace.rate_max();
+        if rate_max <= FILM_RATE_MAX {
+            return rate_max;
+        }
+        FILM_RATE_MAX + (rate_max - FILM_RATE_MAX) * (1.0 - size) / (1.0 - SIZE_MIN)
+    }
+
+    fn person(&self) -> f64 {
+        f64::from(self.speed_percent()) / 100.0
     }
 }
 
@@ -159,67 +360,96 @@ impl Pacing {
 mod tests {
     use super::*;
 
-    /// Lives `seconds` with so many rows waiting; gives the last rate and how
-    /// often it changed.
-    fn live(pacing: &mut Pacing, from_s: u64, seconds: u64, waiting_rows: f64) -> (f64, usize) {
+    const COLUMN_EM: f64 = 14.2;
+
+    /// Lives `seconds` with so many lines waiting and so many arriving each second;
+    /// gives the last rate and how often it changed.
+    fn live(pacing: &mut Pacing, from_s: u64, seconds: u64, lines: u64, per_s: u64) -> (f64, usize) {
         let changes = (0..seconds * 5)
             .filter(|tick| {
                 let now = Instant::from_millis(from_s * 1_000 + tick * 200);
-                pacing.update(now, waiting_rows).is_some()
+                let arrived = pacing.arrived + if tick % 5 == 0 { per_s } else { 0 };
+                if per_s > 0 && tick % 5 == 0 {
+                    pacing.size_next(now);
+                }
+                pacing.update(now, Waiting { set_em: 0.0, lines }, arrived, COLUMN_EM).is_some()
             })
             .count();
         (pacing.rate(), changes)
     }
 
-    fn check(waiting_rows: f64, after_s: u64, expected: f64) {
+    #[test]
+    fn at_rest_it_has_the_films_size_and_speed() {
         let mut pacing = Pacing::new();
-        let (rate, changes) = live(&mut pacing, 0, after_s, waiting_rows);
-        assert!((rate - expected).abs() < 0.02, "{waiting_rows} rows for {after_s} s: {rate}, expected {expected}");
-        assert!(changes < 120, "{changes} changes");
+        assert_eq!(live(&mut pacing, 0, 60, 0, 0), (1.0, 0));
+        assert_eq!(pacing.size_next(Instant::from_millis(60_000)), 1.0);
     }
 
     #[test]
-    fn the_rate_follows_what_waits() {
-        check(0.0, 20, 1.0);
-        check(6.0, 20, 1.5);
-        check(12.0, 20, SUSTAINED_RATE);
-        check(30.0, 20, CATCH_UP_RATE);
-        check(10_000.0, 20, CATCH_UP_RATE);
-    }
-
-    #[test]
-    fn haste_does_not_last() {
-        check(10_000.0, 60, SUSTAINED_RATE);
+    fn a_stream_is_written_smaller_and_moves_faster() {
         let mut pacing = Pacing::new();
-        live(&mut pacing, 0, 60, 50.0);
-        live(&mut pacing, 60, 20, 0.0);
-        let (rate, _) = live(&mut pacing, 80, 20, 50.0);
-        assert!(rate > 1.9, "caught up in between, so it may hurry again: {rate}");
-    }
-
-    #[test]
-    fn easing_takes_its_time() {
-        let mut pacing = Pacing::new();
-        let (rate, _) = live(&mut pacing, 0, 2, 50.0);
-        assert!((1.5..1.75).contains(&rate), "after one time constant: {rate}");
-    }
-
-    #[test]
-    fn a_steady_stream_applies_nothing() {
-        let mut pacing = Pacing::new();
-        live(&mut pacing, 0, 30, 3.0);
-        assert_eq!(live(&mut pacing, 30, 600, 3.0).1, 0);
-    }
-
-    #[test]
-    fn gaps_tighten_within_their_bounds() {
-        let mut before = f64::MAX;
-        for rows in 0..100 {
-            let gap = gap_em(f64::from(rows));
-            assert!(gap <= before);
-            assert!((0.32..0.79).contains(&gap), "{gap}");
-            before = gap;
+        let (rate, _) = live(&mut pacing, 0, 60, 2, 1);
+        assert!((2.5..5.0).contains(&rate), "{rate}");
+        assert!(pacing.size() < 0.75, "{}", pacing.size());
+        // And calms down step by step.
+        let mut sizes = vec![pacing.size()];
+        for second in 60..160 {
+            live(&mut pacing, second, 1, 0, 0);
+            sizes.push(pacing.size_next(Instant::from_millis(second * 1_000 + 900)));
         }
-        assert!((gap_em(100.0) - ROW_EM * TIGHT_GAP_ROWS).abs() < 1e-9);
+        assert!((pacing.rate() - 1.0).abs() < 0.1 && pacing.size() == 1.0, "{} {}", pacing.rate(), pacing.size());
+        assert!(sizes.windows(2).all(|pair| (0.0..=SIZE_STEP + 1e-9).contains(&(pair[1] - pair[0]))), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_flood_has_limits() {
+        let mut pacing = Pacing::new();
+        let (rate, _) = live(&mut pacing, 0, 60, 10_000, 1_000);
+        assert!(rate <= RATE_MAX + 1e-9 && rate > RATE_MAX * 0.9, "{rate}");
+        assert!(pacing.size() >= SIZE_MIN - 1e-9, "{}", pacing.size());
+    }
+
+    #[test]
+    fn the_films_pace_keeps_size_and_speed() {
+        for pace in [Pace::Film, Pace::Latest] {
+            let mut pacing = Pacing::new();
+            pacing.set_pace(pace);
+            let (rate, _) = live(&mut pacing, 0, 60, 100, 5);
+            assert!(rate <= FILM_RATE_MAX + 1e-9, "{rate}");
+            assert_eq!(pacing.size(), 1.0);
+        }
+    }
+
+    #[test]
+    fn the_person_has_the_last_word() {
+        let mut pacing = Pacing::new();
+        pacing.choose(220);
+        let (rate, _) = live(&mut pacing, 0, 10, 0, 0);
+        assert!((rate - 2.2).abs() < 1e-9, "{rate}");
+        pacing.choose(25);
+        let (rate, _) = live(&mut pacing, 10, 10, 0, 0);
+        assert!((rate - 0.25).abs() < 1e-9, "{rate}");
+    }
+
+    #[test]
+    fn a_steady_stream_changes_the_rate_seldom() {
+        let mut pacing = Pacing::new();
+        live(&mut pacing, 0, 60, 2, 1);
+        let (_, changes) = live(&mut pacing, 60, 600, 2, 1);
+        assert!(changes < 60, "{changes}");
+    }
+
+    #[test]
+    fn gaps_tighten_with_the_size() {
+        assert!((Pacing::gap_em(1.0) - ROW_EM * WIDE_GAP_ROWS).abs() < 1e-9);
+        assert!((Pacing::gap_em(SIZE_MIN) - ROW_EM * SIZE_MIN * TIGHT_GAP_ROWS).abs() < 1e-9);
+    }
+
+    #[test]
+    fn paces_have_their_names() {
+        for pace in Pace::ALL {
+            assert_eq!(Pace::from_name(pace.name()), Some(pace));
+        }
+        assert_eq!(Pace::from_name("fast"), None);
     }
 }

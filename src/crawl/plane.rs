@@ -20,20 +20,23 @@
 //! put next to their neighbour, as far from it as they were.
 //!
 //! Coordinates here only ever grow with the way travelled, which is exact in an
-//! `f64` for years. What a browser is told is measured from a base near by,
-//! since compositors work in single precision.
+//! `f64` for years. What a browser gets is measured from a base near by, because
+//! Chromium paints a composited layer only some thousand pixels around the place
+//! where the window lay over it when it was painted: a plane that travels further
+//! than that goes blank. So the base follows every few em, by whole pixels of the
+//! screen, and letters are drawn as they were.
 
 use std::collections::VecDeque;
 
-use super::pacing::{self, Pacing};
+use super::pacing::{Pacing, Waiting};
 use super::typeset::{Typeset, Typesetter};
 use super::{Action, Entry, ROW_EM, ROWS_PER_LINE};
 use crate::engine::update::Told;
 use crate::time::Instant;
 
-/// The most blocks on the plane at once: what a phone in portrait can show,
-/// and little enough for every style recalculation.
-pub const MAX_BLOCKS: usize = 60;
+/// The most blocks on the plane at once: what a phone in portrait can show of
+/// small ones, and little enough for every style recalculation.
+pub const MAX_BLOCKS: usize = 80;
 
 /// So many blocks are remembered that have passed: an hour of reading, and half
 /// a megabyte at most.
@@ -46,16 +49,16 @@ const AHEAD_EM: f64 = 2.0 * ROW_EM;
 /// [`AHEAD_EM`], so that a small move back and forward changes nothing.
 const BELOW_EM: f64 = 6.0 * ROW_EM;
 
-/// Travelling further than this brings a rebase. A compositor works with
-/// single precision: at 1,000 em of 120 px one step of it is 0.008 px.
-pub const REBASE_AFTER_EM: f64 = 1_000.0;
+/// Travelling further than this brings a rebase: a thousand pixels on a very large
+/// screen.
+pub const REBASE_AFTER_EM: f64 = 4.0;
 
 /// So does going back to less than this; there is no way before the
 /// animation's beginning.
-const REBASE_BELOW_EM: f64 = 50.0;
+const REBASE_BELOW_EM: f64 = 0.5;
 
-/// A rebase takes away whole multiples of this.
-const REBASE_STEP_EM: f64 = 100.0;
+/// A rebase leaves this much of the way travelled.
+const REBASE_TO_EM: f64 = 1.5;
 
 /// A line that somebody asks for is shown so far above the edge, where it can
 /// be read, in em …
@@ -74,21 +77,36 @@ const TITLE_GAP_EM: f64 = 0.9;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u64);
 
+/// The stage's measures that decide where blocks stand, in em of the crawl's font.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StageSize {
+    /// How far above the edge a block is out of sight.
+    pub depth_em: f64,
+    /// The column's width.
+    pub column_em: f64,
+    /// A pixel of the screen; 0 where nobody knows.
+    pub px_em: f64,
+}
+
 /// What the outside world knows at a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings {
     /// How far the plane has really travelled since the last rebase, in em.
     pub offset_em: f64,
-    /// How far above the edge a block is out of sight, in em.
-    pub depth_em: f64,
+    /// The stage.
+    pub stage: StageSize,
     /// Lines that wait elsewhere and that nobody has measured.
     pub unmeasured_lines: u64,
+    /// Lines that have come since the beginning, those that wait included.
+    pub arrived_lines: u64,
 }
 
 /// An entry, and where it is if it is on the plane.
 #[derive(Clone, Debug)]
 struct Item {
     entry: Entry,
+    /// Size of its font, in em of the crawl's; it keeps it.
+    size: f64,
     /// Space below it.
     gap_em: f64,
     block: Option<Block>,
@@ -102,6 +120,13 @@ pub struct Block {
     pub typeset: Typeset,
     top_em: f64,
     bottom_em: f64,
+}
+
+/// Where a block is to stand, in em.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Top(f64),
+    Bottom(f64),
 }
 
 /// A neighbour in time.
@@ -127,9 +152,15 @@ pub struct Plane {
     cursor_em: f64,
     offset_em: f64,
     base_em: f64,
-    depth_em: f64,
+    stage: StageSize,
     pacing: Pacing,
     next_key: u64,
+}
+
+impl Default for StageSize {
+    fn default() -> Self {
+        Self { depth_em: f64::INFINITY, column_em: 14.2, px_em: 0.0 }
+    }
 }
 
 impl Plane {
@@ -141,7 +172,7 @@ impl Plane {
     /// Takes an entry that is to be shown after all others.
     pub fn queue(&mut self, entry: Entry) {
         let gap_em = gap_after(&entry).unwrap_or_default();
-        self.items.push_back(Item { entry, gap_em, block: None });
+        self.items.push_back(Item { entry, size: 1.0, gap_em, block: None });
     }
 
     /// Takes back what still waits for its first place, in its order.
@@ -186,9 +217,19 @@ impl Plane {
         self.items.range(self.shown_from..).any(|item| !matches!(item.entry, Entry::Told(_)))
     }
 
-    /// The speed that the person likes, and the means to change it.
-    pub fn pacing(&mut self) -> &mut Pacing {
+    /// The speed, and the size of what comes next.
+    pub fn pacing(&self) -> &Pacing {
+        &self.pacing
+    }
+
+    /// The means to change them.
+    pub fn pacing_mut(&mut self) -> &mut Pacing {
         &mut self.pacing
+    }
+
+    /// A line that came now would be placed at once.
+    pub fn takes_line(&self) -> bool {
+        self.cursor_em < self.offset_em + AHEAD_EM
     }
 
     /// A block that stands on the plane, and what it is.
@@ -200,9 +241,20 @@ impl Plane {
 
     /// Everything that is still to cross the edge, in rows.
     pub fn waiting_rows(&self, unmeasured_lines: u64) -> f64 {
-        let below_edge = (self.cursor_em - self.offset_em - AHEAD_EM).max(0.0);
-        let lines = (self.items.len() - self.shown_until) as u64 + unmeasured_lines;
-        below_edge / ROW_EM + lines as f64 * ROWS_PER_LINE
+        let Waiting { set_em, lines } = self.waiting(unmeasured_lines);
+        set_em / ROW_EM + lines as f64 * ROWS_PER_LINE
+    }
+
+    /// The same as a part of what is seen of the plane at once.
+    pub fn waiting_screens(&self, unmeasured_lines: u64) -> f64 {
+        self.pacing.waiting_em(self.waiting(unmeasured_lines), self.stage.column_em) / self.stage.depth_em
+    }
+
+    fn waiting(&self, unmeasured_lines: u64) -> Waiting {
+        Waiting {
+            set_em: (self.cursor_em - self.offset_em - AHEAD_EM).max(0.0),
+            lines: (self.items.len() - self.shown_until) as u64 + unmeasured_lines,
+        }
     }
 
     /// Decides what is to be done now. Call it a few times a second while the
@@ -218,8 +270,9 @@ impl Plane {
         if around.offset_em > REBASE_AFTER_EM {
             self.rebase(actions);
         }
-        self.fill(around.unmeasured_lines, typesetter, actions);
-        if let Some(rate) = self.pacing.update(now, self.waiting_rows(around.unmeasured_lines)) {
+        self.fill(now, typesetter, actions);
+        let waiting = self.waiting(around.unmeasured_lines);
+        if let Some(rate) = self.pacing.update(now, waiting, around.arrived_lines, self.stage.column_em) {
             actions.push(Action::Rate(rate));
         }
     }
@@ -311,9 +364,8 @@ impl Plane {
 
     /// Takes what has left the screen off the plane, and puts on it what comes
     /// in, at either edge.
-    fn fill(&mut self, unmeasured_lines: u64, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
-        let paced_em = pacing::gap_em(self.waiting_rows(unmeasured_lines));
-        let horizon_em = self.offset_em - self.depth_em;
+    fn fill(&mut self, now: Instant, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        let horizon_em = self.offset_em - self.stage.depth_em;
         while let Some(top_em) = self.last().map(|last| last.top_em).filter(|top| *top > self.offset_em + BELOW_EM) {
             self.shown_until -= 1;
             self.take_off(self.shown_until, actions);
@@ -329,11 +381,20 @@ impl Plane {
                 if let Some(above) = place.checked_sub(1) {
                     self.items[above].gap_em += top_em - self.cursor_em;
                 }
-                let Item { entry, gap_em, .. } = &mut self.items[place];
+                let Item { entry, size, gap_em, .. } = &mut self.items[place];
                 actions.push(Action::Transcribe(entry.clone()));
-                *gap_em = gap_after(entry).unwrap_or(paced_em);
+                *gap_em = gap_after(entry).unwrap_or_else(|| {
+                    *size = self.pacing.size_next(now);
+                    Pacing::gap_em(*size)
+                });
             }
-            self.set(place, typesetter, |_| top_em, actions);
+            self.set(place, typesetter, Side::Top(top_em), actions);
+            if place + 1 == self.told_until
+                && let Item { entry: Entry::Told(Told::Line { .. }), block: Some(block), .. } = &self.items[place]
+                && let Typeset::Rows(setting) = &block.typeset
+            {
+                self.pacing.note_line(setting);
+            }
             self.shown_until += 1;
             self.cursor_em = self.last().map_or(top_em, |last| last.bottom_em) + self.items[place].gap_em;
             if self.shown() > MAX_BLOCKS {
@@ -349,7 +410,7 @@ impl Plane {
             if bottom_em <= horizon_em {
                 break;
             }
-            self.set(place, typesetter, |height_em| bottom_em - height_em, actions);
+            self.set(place, typesetter, Side::Bottom(bottom_em), actions);
             self.shown_from = place;
             // A long way back goes past many.
             if let Some(top_em) = self.first().map(|first| first.top_em).filter(|top| *top > self.offset_em + BELOW_EM)
@@ -367,22 +428,22 @@ impl Plane {
         }
     }
 
-    /// Sets an entry and puts it on the plane; its top follows from its height.
-    fn set(
-        &mut self,
-        place: usize,
-        typesetter: &mut dyn Typesetter,
-        top_em: impl FnOnce(f64) -> f64,
-        actions: &mut Vec<Action>,
-    ) {
-        let item = &mut self.items[place];
-        let typeset = typesetter.set(&item.entry);
+    /// Sets an entry and puts it on the plane with this side there. Tops are whole
+    /// pixels of the screen.
+    fn set(&mut self, place: usize, typesetter: &mut dyn Typesetter, side: Side, actions: &mut Vec<Action>) {
+        let Item { entry, size, .. } = &self.items[place];
+        let typeset = typesetter.set(entry, *size);
         let height_em = typeset.height_em();
-        let top_em = top_em(height_em);
+        let local_em = match side {
+            Side::Top(top_em) => top_em,
+            Side::Bottom(bottom_em) => bottom_em - height_em,
+        };
+        let local_em = self.snapped(local_em - self.base_em);
+        let top_em = self.base_em + local_em;
         self.next_key += 1;
         let key = Key(self.next_key);
-        actions.push(Action::Place { key, top_em: top_em - self.base_em });
-        item.block = Some(Block { key, typeset, top_em, bottom_em: top_em + height_em });
+        actions.push(Action::Place { key, top_em: local_em });
+        self.items[place].block = Some(Block { key, typeset, top_em, bottom_em: top_em + height_em });
     }
 
     fn take_off(&mut self, place: usize, actions: &mut Vec<Action>) {
@@ -433,7 +494,7 @@ impl Plane {
 
     fn look(&mut self, around: Surroundings) {
         self.offset_em = self.base_em + around.offset_em;
-        self.depth_em = around.depth_em;
+        self.stage = around.stage;
     }
 
     fn seek(&mut self, target_em: f64, actions: &mut Vec<Action>) {
@@ -445,13 +506,18 @@ impl Plane {
         actions.push(Action::Seek { offset_em: self.offset_em - self.base_em });
     }
 
-    /// Puts the base so that half the way to the next rebase is free on either
-    /// side.
+    /// Moves the base close to where the plane is, by whole pixels of the screen.
     fn rebase(&mut self, actions: &mut Vec<Action>) {
-        let too_far_em = self.offset_em - self.base_em - REBASE_AFTER_EM / 2.0;
-        let shift_em = (too_far_em / REBASE_STEP_EM).round() * REBASE_STEP_EM;
+        let too_far_em = self.offset_em - self.base_em - REBASE_TO_EM;
+        let shift_em = self.snapped(too_far_em);
         self.base_em += shift_em;
         actions.push(Action::Rebase { shift_em });
+    }
+
+    /// A length in whole pixels of the screen, where one knows how large they are.
+    fn snapped(&self, em: f64) -> f64 {
+        let px_em = self.stage.px_em;
+        if px_em > 0.0 { (em / px_em).round() * px_em } else { em }
     }
 
     fn place_of(&self, seq: u64) -> Option<usize> {
@@ -459,7 +525,7 @@ impl Plane {
     }
 }
 
-/// The space after an entry in em, where it doesn't depend on what waits.
+/// The space after an entry in em, where it doesn't depend on the stream.
 fn gap_after(entry: &Entry) -> Option<f64> {
     match entry {
         Entry::Told(_) => None,

@@ -136,7 +136,6 @@ impl Seam<'_> {
 
 /// Whether a hyphen says that a word was torn between these two clusters: both
 /// are letters, of a script that hyphenates.
-#[cfg_attr(not(test), expect(dead_code, reason = "the typesetter is to ask it"))]
 pub(super) fn takes_hyphen(before: &str, after: &str) -> bool {
     let is_letter = |cluster: &str| cluster.chars().next().is_some_and(hyphenates);
     is_letter(before) && is_letter(after)

@@ -2,7 +2,23 @@
 //!
 //! The same sky for everybody: each cell of an endless grid is filled from its
 //! own coordinates, so that a larger window shows more of it and no star ever
-//! moves when the window does.
+//! moves when the window does. They are as bright as real ones are: most are dots
+//! at the edge of sight, and a few have a glow.
+
+/// The height of the window that the sizes of the stars are meant for …
+const HEIGHT_PX: f64 = 720.0;
+
+/// … and how much smaller or larger they get in others.
+const SCALES: [f64; 2] = [0.9, 2.2];
+
+/// The diameter of a star that is no more than a dot.
+const DOT_PX: f64 = 1.6;
+
+/// The largest diameter, without its glow.
+const LARGEST_PX: f64 = 3.2;
+
+/// From this diameter on a star has a glow around it.
+const GLOWS_FROM_PX: f64 = 2.5;
 
 /// Stars at about the same distance.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,31 +30,15 @@ pub struct Layer {
     cell_px: f64,
     /// The most stars in a cell.
     stars_per_cell: u64,
-    /// Diameters of the smallest and the largest, in CSS pixels.
-    sizes_px: [f64; 2],
-    /// Brightness of the faintest and the brightest.
-    brightness: [f64; 2],
+    /// Brightness of the faintest.
+    faintest: f64,
     seed: u64,
 }
 
 /// The layers of the sky, the farthest first.
 pub const LAYERS: [Layer; 2] = [
-    Layer {
-        travel: 0.12,
-        cell_px: 62.0,
-        stars_per_cell: 3,
-        sizes_px: [0.8, 1.4],
-        brightness: [0.18, 0.6],
-        seed: 0x5eed_0f57_a25a_11e5,
-    },
-    Layer {
-        travel: 0.35,
-        cell_px: 110.0,
-        stars_per_cell: 2,
-        sizes_px: [1.1, 2.3],
-        brightness: [0.3, 0.95],
-        seed: 0x0b5e_55ed_0dd5_ea50,
-    },
+    Layer { travel: 0.12, cell_px: 62.0, stars_per_cell: 9, faintest: 0.27, seed: 0x5eed_0f57_a25a_11e5 },
+    Layer { travel: 0.35, cell_px: 110.0, stars_per_cell: 3, faintest: 0.36, seed: 0x0b5e_55ed_0dd5_ea50 },
 ];
 
 /// One star.
@@ -48,12 +48,19 @@ pub struct Star {
     pub x_px: f64,
     /// Distance from the upper edge of the window, in CSS pixels.
     pub y_px: f64,
-    /// Diameter, in CSS pixels.
+    /// Diameter, in CSS pixels of a window of the usual size; see [`scale`].
     pub size_px: f64,
     /// How bright, above 0 and up to 1.
     pub brightness: f64,
     /// Its colour.
     pub tint: Tint,
+}
+
+impl Star {
+    /// Whether it is bright enough for a glow around it.
+    pub fn glows(&self) -> bool {
+        self.size_px >= GLOWS_FROM_PX
+    }
 }
 
 /// The colour of a star. Most look white.
@@ -65,6 +72,15 @@ pub enum Tint {
     Blue,
     /// Cool.
     Amber,
+}
+
+/// How much larger than [`Star::size_px`] stars are drawn in a window of this
+/// height, on a screen with so many pixels for one of CSS: large windows are
+/// seen from farther away, and a dot of less than a pixel would only be grey.
+pub fn scale(height_px: f64, pixel_ratio: f64) -> f64 {
+    let [least, most] = SCALES;
+    let scale = (height_px / HEIGHT_PX).sqrt().clamp(least, most);
+    scale.max(1.0 / (DOT_PX * pixel_ratio))
 }
 
 impl Layer {
@@ -81,22 +97,24 @@ impl Layer {
 
     fn in_cell(&self, column: i64, row: i64) -> impl Iterator<Item = Star> {
         let mut chance = Chance::new(self.seed, column, row);
-        // Squared, so that some cells are empty and some are crowded: an even sky
-        // looks like wallpaper.
-        let count = (chance.draw().powi(2) * (self.stars_per_cell + 1) as f64) as u64;
-        let between = |[least, most]: [f64; 2], share: f64| least + (most - least) * share;
+        // Some cells are empty and some are crowded: an even sky looks like
+        // wallpaper.
+        let count = (chance.draw() * (self.stars_per_cell + 1) as f64) as u64;
         (0..count).map(move |_| {
             let x_px = (column as f64 + chance.draw()) * self.cell_px;
             let y_px = (row as f64 + chance.draw()) * self.cell_px;
-            // Faint ones are by far the most.
-            let magnitude = chance.draw().powi(4);
+            // Of brighter stars there are fewer by the factor's power of 4/3, about
+            // as in the real sky. 1 is as bright as a dot can be; what is brighter is
+            // larger, but no disc.
+            let root = (1.0 - chance.draw()).sqrt();
+            let flux = self.faintest / (root * root.sqrt());
             let tint = match chance.draw() {
-                t if t < 0.12 => Tint::Blue,
-                t if t > 0.92 => Tint::Amber,
+                t if t < 0.16 => Tint::Blue,
+                t if t > 0.88 => Tint::Amber,
                 _ => Tint::White,
             };
-            let (size_px, brightness) = (between(self.sizes_px, magnitude), between(self.brightness, magnitude));
-            Star { x_px, y_px, size_px, brightness, tint }
+            let size_px = (DOT_PX * flux.max(1.0).sqrt().sqrt()).min(LARGEST_PX);
+            Star { x_px, y_px, size_px, brightness: flux.min(1.0), tint }
         })
     }
 }
@@ -126,6 +144,9 @@ impl Chance {
 mod tests {
     use super::*;
 
+    const SIZES_PX: [(f64, f64); 5] =
+        [(390.0, 844.0), (1_280.0, 720.0), (1_920.0, 1_080.0), (2_560.0, 1_440.0), (3_840.0, 2_160.0)];
+
     fn sky(width_px: f64, height_px: f64) -> Vec<Star> {
         LAYERS.iter().flat_map(|layer| layer.in_window(width_px, height_px)).collect()
     }
@@ -138,27 +159,56 @@ mod tests {
     }
 
     #[test]
-    fn the_sky_is_neither_bare_nor_crowded() {
+    fn the_sky_is_dense_at_every_size() {
         let count = sky(1_280.0, 720.0).len();
-        assert!((150..400).contains(&count), "{count} stars");
+        assert!((1_000..1_500).contains(&count), "{count} stars");
+        for (width_px, height_px) in SIZES_PX {
+            let stars = sky(width_px, height_px);
+            let per_megapixel = stars.len() as f64 / (width_px * height_px) * 1e6;
+            assert!((1_100.0..1_600.0).contains(&per_megapixel), "{per_megapixel} at {width_px}x{height_px}");
+        }
     }
 
     #[test]
-    fn stars_are_small_and_faint_for_the_most_part() {
-        let stars = sky(3_840.0, 2_160.0);
-        let bright = stars.iter().filter(|star| star.brightness > 0.6).count();
-        assert!(stars.iter().all(|star| star.size_px <= 2.3 && star.brightness <= 0.95));
-        assert!(bright > 0 && bright * 5 < stars.len(), "{bright} of {}", stars.len());
+    fn most_stars_are_faint_and_a_few_are_bright() {
+        for (width_px, height_px) in SIZES_PX {
+            let stars = sky(width_px, height_px);
+            let share = |is_one: &dyn Fn(&Star) -> bool| {
+                stars.iter().filter(|star| is_one(star)).count() as f64 / stars.len() as f64
+            };
+            assert!(stars.iter().all(|star| star.brightness <= 1.0 && star.size_px <= LARGEST_PX));
+            let faint = share(&|star| star.brightness < 0.6);
+            assert!((0.55..0.8).contains(&faint), "{faint} are faint at {width_px}x{height_px}");
+            let glowing = share(&Star::glows);
+            assert!((0.005..0.03).contains(&glowing), "{glowing} glow at {width_px}x{height_px}");
+        }
+        // Half of the brightness is had by 2^(4/3) as many.
+        let stars: Vec<Star> = LAYERS[0].in_window(40_000.0, 20_000.0).collect();
+        let brighter = |flux: f64| stars.iter().filter(|star| star.brightness >= flux).count() as f64;
+        let ratio = brighter(0.5) / brighter(1.0);
+        assert!((2.4..2.65).contains(&ratio), "{ratio}");
     }
 
     #[test]
-    fn near_stars_are_fewer_and_larger_and_go_further() {
+    fn no_star_is_smaller_than_a_pixel() {
+        for ratio in [0.5, 0.75, 1.0, 1.5, 2.0, 3.0] {
+            for (_, height_px) in SIZES_PX {
+                assert!(DOT_PX * scale(height_px, ratio) * ratio >= 1.0 - 1e-9, "{height_px} at {ratio}");
+            }
+        }
+        assert!((scale(720.0, 1.0) - 1.0).abs() < 1e-9);
+        assert!(scale(1_080.0, 1.0) > 1.2 && scale(2_160.0, 1.0) > 1.7, "a large sky has larger stars");
+        assert!(scale(30_000.0, 1.0) <= SCALES[1]);
+    }
+
+    #[test]
+    fn near_stars_are_fewer_and_brighter_and_go_further() {
         let [far, near] = &LAYERS;
-        let mean_px = |layer: &Layer| {
+        let mean = |layer: &Layer| {
             let stars: Vec<Star> = layer.in_window(3_840.0, 2_160.0).collect();
-            (stars.iter().map(|star| star.size_px).sum::<f64>() / stars.len() as f64, stars.len())
+            (stars.iter().map(|star| star.brightness).sum::<f64>() / stars.len() as f64, stars.len())
         };
-        let ((far_px, far_count), (near_px, near_count)) = (mean_px(far), mean_px(near));
-        assert!(far_px < near_px && far_count > 2 * near_count && far.travel < near.travel);
+        let ((far_mean, far_count), (near_mean, near_count)) = (mean(far), mean(near));
+        assert!(far_mean < near_mean && far_count > 2 * near_count && far.travel < near.travel);
     }
 }

@@ -6,26 +6,24 @@
 
 use std::collections::VecDeque;
 
+use super::feed::CrawlRoom;
 use super::opening::{Cause, Director, Opening, Prologue, Scene};
-use super::plane::{Block, Key, Plane, Surroundings, Toward};
+use super::pacing::Pace;
+use super::plane::{Block, Key, Plane, StageSize, Surroundings, Toward};
 use super::typeset::Typesetter;
-use super::{Action, Entry, Motion};
+use super::{Action, Entry, Motion, ROW_EM};
 use crate::engine::update::Told;
 use crate::time::Instant;
 
 /// So many lines wait in the page; all others wait in the worker, where the
 /// oldest can still be condensed.
-const READY_LINES: usize = 2;
+const READY_LINES: usize = 3;
 
-/// So many of them are the plane's, which takes a line every second at the fastest.
-const READY_ENTRIES: usize = 1;
+/// So many of them are the plane's: no tick places more at the fastest.
+const READY_ENTRIES: usize = 2;
 
 /// So many lines a pull the plain transcript takes.
 const PLAIN_LINES: usize = 4;
-
-/// From so many lines on it is said that the crawl is behind; some always wait
-/// below the edge.
-const BEHIND_FROM_LINES: u64 = 6;
 
 /// Milliseconds between two ticks. The compositor moves the plane; a tick only
 /// puts and takes rows, so a few a second are plenty.
@@ -41,8 +39,8 @@ pub struct Sight {
     pub now: Instant,
     /// How far the plane has really travelled since the last rebase, in em.
     pub offset_em: f64,
-    /// How far above the edge a block is out of sight, in em.
-    pub depth_em: f64,
+    /// The stage.
+    pub stage: StageSize,
 }
 
 /// The crawl's state.
@@ -53,6 +51,8 @@ pub struct Teller {
     incoming: VecDeque<Told>,
     /// Lines that wait in the worker.
     untold: u64,
+    /// Lines that came from there since the beginning.
+    taken: u64,
     plane: Plane,
     hold: Hold,
     /// The flat transcript is shown instead.
@@ -89,6 +89,7 @@ impl Teller {
             opening: Opening::default(),
             incoming: VecDeque::new(),
             untold: 0,
+            taken: 0,
             plane: Plane::new(),
             hold: Hold::Free,
             is_plain: false,
@@ -114,7 +115,7 @@ impl Teller {
     }
 
     /// The speed that the person likes, in percent of the film's.
-    pub fn speed_percent(&mut self) -> u32 {
+    pub fn speed_percent(&self) -> u32 {
         self.plane.pacing().speed_percent()
     }
 
@@ -132,20 +133,37 @@ impl Teller {
     /// first ones begin the opening.
     pub fn push(&mut self, now: Instant, lines: Vec<Told>, untold: u64) {
         self.untold = untold;
+        self.taken += lines.len() as u64;
         self.incoming.extend(lines);
         if !self.incoming.is_empty() {
             self.begin(now);
         }
     }
 
-    /// How many more lines it takes now: 0 while it is full, held or out of
-    /// sight. What isn't taken waits in the worker.
-    pub fn room(&self) -> u32 {
+    /// What it takes now: no line while it is full, held or out of sight. What isn't
+    /// taken waits in the worker. `row_letters` fit a row at the film's size.
+    pub fn room(&self, row_letters: f64) -> CrawlRoom {
+        let pacing = self.plane.pacing();
+        let size = pacing.pace().size_min();
+        CrawlRoom {
+            lines: self.room_lines() as u32,
+            pace: pacing.pace(),
+            row_letters: (row_letters / size) as u32,
+            rows_per_min: (pacing.speed_max_em_per_s() * 60.0 / (ROW_EM * size)) as u32,
+        }
+    }
+
+    fn room_lines(&self) -> usize {
         if self.is_unseen || self.is_held() || !self.plane.is_at_end() {
             return 0;
         }
-        let ready = if self.is_plain { PLAIN_LINES } else { READY_LINES };
-        ready.saturating_sub(self.incoming.len() + self.plane.queued()) as u32
+        let ready = match self.plane.pacing().pace() {
+            _ if self.is_plain => PLAIN_LINES,
+            // One that waited here would be old when it is shown.
+            Pace::Latest => usize::from(self.plane.takes_line()),
+            Pace::All | Pace::Film => READY_LINES,
+        };
+        ready.saturating_sub(self.incoming.len() + self.plane.queued())
     }
 
     /// Lines that were taken and are still to cross the edge. With those in the
@@ -154,10 +172,11 @@ impl Teller {
         (self.incoming.len() + self.plane.lines_ahead()) as u64
     }
 
-    /// How many lines the crawl is behind, if that is worth saying.
+    /// How many lines the crawl is behind, if that is more than one sees at once, or
+    /// somebody went back.
     pub fn lag(&self) -> Option<u64> {
         let lines = self.waiting() + self.untold;
-        let lags = lines >= BEHIND_FROM_LINES || (self.hold == Hold::LookingBack);
+        let lags = self.hold == Hold::LookingBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
         (lags && !self.is_plain && self.scene().tells()).then_some(lines)
     }
 
@@ -183,8 +202,9 @@ impl Teller {
     pub fn open_with(&mut self, opening: Opening) {
         // A speed chosen by key stays when words change.
         if opening.speed_percent != self.opening.speed_percent {
-            self.plane.pacing().choose(opening.speed_percent);
+            self.plane.pacing_mut().choose(opening.speed_percent);
         }
+        self.plane.pacing_mut().set_pace(opening.pace);
         self.opening = opening;
         self.is_posed = false;
     }
@@ -226,12 +246,12 @@ impl Teller {
 
     /// Faster than before.
     pub fn hurry(&mut self) {
-        self.plane.pacing().hurry();
+        self.plane.pacing_mut().hurry();
     }
 
     /// Slower than before.
     pub fn slow_down(&mut self) {
-        self.plane.pacing().slow_down();
+        self.plane.pacing_mut().slow_down();
     }
 
     /// The stage has another column, or there are other fonts: sets what is in
@@ -405,6 +425,11 @@ impl Teller {
     }
 
     fn around(&self, sight: Sight) -> Surroundings {
-        Surroundings { offset_em: sight.offset_em, depth_em: sight.depth_em, unmeasured_lines: self.unmeasured() }
+        Surroundings {
+            offset_em: sight.offset_em,
+            stage: sight.stage,
+            unmeasured_lines: self.unmeasured(),
+            arrived_lines: self.taken + self.untold,
+        }
     }
 }

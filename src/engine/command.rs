@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::crawl::feed::CrawlRoom;
 use crate::dialogue::mapping::Mapping;
 use crate::log::Limits;
 use crate::log::export::ExportGlance;
@@ -270,8 +271,8 @@ pub struct Pull {
     pub until: Option<u64>,
     /// The message that is chosen.
     pub selected: Option<u64>,
-    /// How many more lines the crawl takes; 0 while it is full or hidden.
-    pub lines: u32,
+    /// What the crawl takes.
+    pub crawl: CrawlRoom,
 }
 
 /// What the panels show.

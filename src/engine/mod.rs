@@ -14,6 +14,7 @@
 pub mod command;
 mod doctor;
 mod entrance;
+mod foreign;
 mod glance;
 mod row;
 mod subscriptions;
@@ -47,6 +48,7 @@ use command::{Command, ConnectRequest, Deck, Goal, Listed, More, PublishRequest,
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
+use foreign::Foreign;
 use glance::Glimpse;
 pub(crate) use row::{preview, visible};
 use subscriptions::Choices;
@@ -113,6 +115,8 @@ pub struct Engine {
     zero: Option<Instant>,
     /// The filters of the last connection: rows have a colour for each.
     subscribed: Vec<TopicFilter>,
+    /// The messages that came by none of them, but from files.
+    foreign: Foreign,
     feed: Feed,
     connection: Connection,
     /// What the broker of the last connection said of itself.
@@ -191,6 +195,7 @@ impl Engine {
             filters: 0,
             zero: None,
             subscribed: Vec::new(),
+            foreign: Foreign::default(),
             feed: Feed::default(),
             connection: Connection { words: "Not connected.".to_owned(), ..Connection::default() },
             server: None,
@@ -283,8 +288,8 @@ impl Engine {
                 self.news = true;
             }
             Command::Pull(pull) => {
-                let asks_anew = pull != Pull { lines: pull.lines, ..self.answered };
-                self.news |= asks_anew || (pull.lines > 0 && self.feed.untold() > 0);
+                let asks_anew = pull != Pull { crawl: pull.crawl, ..self.answered };
+                self.news |= asks_anew || (pull.crawl.lines > 0 && self.feed.untold() > 0);
                 self.pull = Some(pull);
             }
             Command::PullPanels(glance) => self.glance(glance, now),
@@ -374,7 +379,7 @@ impl Engine {
         self.answered = pull;
         self.advance_filter();
         self.look_around();
-        let lines = self.feed.tell(&self.log, pull.lines);
+        let lines = self.feed.tell(&self.log, pull.crawl);
         Some(Update {
             connection: Connection { lasts: self.lasting.is_some(), ..self.connection.clone() },
             stats: self.stats(),
@@ -487,6 +492,7 @@ impl Engine {
 
     /// A message that no broker sent.
     fn note_foreign(&mut self, seq: u64, arrival: &Arrival<'_>) {
+        self.foreign.note(seq);
         match self.topics.note(seq, arrival) {
             true => self.tally.pass_over(arrival.topic),
             false => self.tally.pass_over_other(),
@@ -752,7 +758,10 @@ impl Engine {
         let message_at = |index| list.seq_at(index).and_then(|seq| self.log.message(seq));
         let rows = (first..(first + u64::from(count)).min(total))
             .filter_map(message_at)
-            .map(|message| row::of(&message, self.matches.query(), &self.subscribed))
+            .map(|message| {
+                let subscribed = if self.foreign.contains(message.seq) { &[][..] } else { &self.subscribed };
+                row::of(&message, self.matches.query(), subscribed)
+            })
             .collect();
         Rows {
             list: id,

@@ -503,7 +503,7 @@ pub struct Row {
     /// Size of the whole payload.
     pub payload_bytes: u32,
     /// Which of the subscriptions brought it, by their filters, from 0; `None`
-    /// where it is none of them.
+    /// where it is none of them, as for what comes from files.
     pub subscription: Option<u8>,
     /// Where it has what the filter looks for; `None` where there is no filter
     /// or it doesn't let the message through.

@@ -6,7 +6,8 @@ use web_sys::{CustomEvent, CustomEventInit, Event};
 
 /// The page calls the panels: a panel's [`Panel::call`] to open it, a `MessagePort` that
 /// leads to the worker, `null` when there is no worker at its end any more, the
-/// app's settings behind [`SETTINGS`], or what the crawl tells behind [`CRAWL`].
+/// app's settings behind [`SETTINGS`], what the crawl tells behind [`CRAWL`], or
+/// [`CONNECTING`].
 pub const PANELS: &str = "mqtt-crawl:panels";
 
 /// The panels call the page: [`CONNECT`], [`FAILED`], their
@@ -15,6 +16,9 @@ pub const PANELS: &str = "mqtt-crawl:panels";
 /// [`SHOW`], [`SETTINGS`], [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or
 /// [`PLAY`].
 pub const PAGE: &str = "mqtt-crawl:page";
+
+/// The person connects.
+pub const CONNECTING: &str = "connecting";
 
 /// Connect again with what stands in the form.
 pub const CONNECT: &str = "connect";

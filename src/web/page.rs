@@ -209,6 +209,7 @@ impl App {
                 words: format!("Connecting to {} …", request.broker),
                 ..Connection::default()
             });
+            inner.panels.note_connecting();
             inner.panels.refine(&inner.worker);
             inner.worker.send(&Command::Connect(request));
         });
@@ -683,7 +684,7 @@ impl Inner {
     }
 
     fn pull(&self) {
-        let pull = Pull { lines: self.crawl.room(), ..self.console.pull() };
+        let pull = Pull { crawl: self.crawl.room(), ..self.console.pull() };
         let mut feed = self.feed.borrow_mut();
         // A frame that is due asks by itself; that of a hidden page never comes.
         if feed.asked != Some(pull) && !feed.frame_is_due {

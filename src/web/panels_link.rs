@@ -140,6 +140,14 @@ impl PanelsLink {
         tell(&self.crawl, hail::CRAWL, crawl);
     }
 
+    /// The person connects: a sample that plays, or is about to, ends.
+    pub fn note_connecting(&self) {
+        if self.wanted.get() == Some(Panel::Sample) {
+            self.wanted.set(None);
+        }
+        hail::call(hail::PANELS, &hail::CONNECTING.into());
+    }
+
     /// A worker listens: the panels get a line to it.
     pub fn connect(&self, worker: &WorkerLink) {
         if self.stage.get() == Stage::Running

@@ -1,5 +1,5 @@
-//! Full screen, where the crawl runs for days: the screen stays awake, and
-//! controls and pointer go while nobody moves.
+//! Full screen, where the crawl runs for days: the screen stays awake. There, and
+//! where the crawl has the window, controls, bars and pointer go while nobody moves.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};

@@ -27,6 +27,7 @@ use gloo_timers::callback::Timeout;
 use super::clock::Clock;
 use super::hail::Panel;
 use crate::crawl::Action;
+use crate::crawl::feed::CrawlRoom;
 use crate::crawl::opening::{Opening, Scene};
 use crate::crawl::plane::Toward;
 use crate::crawl::teller::{Sight, Teller};
@@ -123,11 +124,11 @@ impl CrawlHandle {
         crawl.teller.push(now, lines, untold);
     }
 
-    /// How many more lines it takes now: 0 while it is full, paused or out of
-    /// sight. What isn't taken waits in the worker.
-    pub fn room(&self) -> u32 {
+    /// What it takes now: no line while it is full, paused or out of sight. What
+    /// isn't taken waits in the worker.
+    pub fn room(&self) -> CrawlRoom {
         let crawl = self.0.crawl.borrow();
-        if crawl.stage.is_some() { crawl.teller.room() } else { 0 }
+        crawl.stage.as_ref().map_or_else(CrawlRoom::default, |stage| crawl.teller.room(stage.row_letters()))
     }
 
     /// Lines that were taken and are still to cross the edge. With those untold
@@ -232,9 +233,11 @@ impl CrawlHandle {
 
     /// Somebody moved.
     fn touch(&self) {
-        let mut crawl = self.0.crawl.borrow_mut();
-        crawl.touched = crawl.now();
-        crawl.show_controls();
+        // The focus may move because of what the crawl is just doing.
+        if let Ok(mut crawl) = self.0.crawl.try_borrow_mut() {
+            crawl.touched = crawl.now();
+            crawl.show_controls();
+        }
     }
 
     fn resized(&self) {
@@ -314,9 +317,9 @@ impl Crawl {
     }
 
     fn sight(&self) -> Sight {
-        let (offset_em, depth_em) =
-            self.stage.as_ref().map_or((0.0, f64::INFINITY), |stage| (stage.offset_em(), stage.depth_em()));
-        Sight { now: self.now(), offset_em, depth_em }
+        let (offset_em, stage) =
+            self.stage.as_ref().map_or_else(Default::default, |stage| (stage.offset_em(), stage.size()));
+        Sight { now: self.now(), offset_em, stage }
     }
 
     fn tick(&mut self) {

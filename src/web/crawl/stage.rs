@@ -17,17 +17,20 @@ use super::{Controls, sky};
 use crate::console::grouped;
 use crate::crawl::opening::{LOGO, Opening, Scene};
 use crate::crawl::pacing::SPEED_EM_PER_S;
-use crate::crawl::plane::{Key, Perspective, REBASE_AFTER_EM};
-use crate::crawl::typeset::{self, Column, Edge, Row, Setting, TITLE_ROW, Typeset, Typesetter};
+use crate::crawl::plane::{Key, Perspective, StageSize};
+use crate::crawl::typeset::{self, Alignment, Column, Row, SPEAKER_SIZE, Setting, TITLE_ROW, Typeset, Typesetter};
 use crate::crawl::{Entry, Motion};
 use crate::engine::update::Told;
 use crate::time::Instant;
 use crate::web::css::decimal;
 use crate::web::parts::Part;
 
-/// The animation's travel. Rebasing keeps the plane within a quarter of it,
-/// so it can't end even if no tick runs for two hours.
-const TRAVEL_EM: f64 = 4.0 * REBASE_AFTER_EM;
+/// The animation's travel. Rebasing keeps the plane at its very beginning, so it
+/// can't end even if no tick runs for a quarter of an hour at the highest speed.
+const TRAVEL_EM: f64 = 8_000.0;
+
+/// What a letter of average width takes, in em.
+const LETTER_EM: f64 = 0.54;
 
 /// `letter-spacing` of the crawl, as in style/crawl.css.
 const TRACKING_EM: f64 = 0.02;
@@ -93,6 +96,8 @@ struct Block {
     seq: Option<u64>,
     element: HtmlElement,
     top_em: f64,
+    /// Size of its font, in em of the crawl's.
+    size: f64,
 }
 
 impl Stage {
@@ -115,7 +120,7 @@ impl Stage {
                 width_px: 0.0,
                 height_px: 0.0,
                 em_px: 16.0,
-                column: Column { width_em: 14.2, edge: Edge::Justified },
+                column: Column { width_em: 14.2 },
                 perspective: Perspective { stage_em: 8.6, horizon: 1.17, stretch: 1.2, fade: 0.9 },
             },
             blocks: Vec::new(),
@@ -143,7 +148,7 @@ impl Stage {
             sky::paint(&self.elements.skies, width_px, height_px);
         }
         // Rounding aside: a column is so many em at any size.
-        let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05 || old.column.edge != new.column.edge;
+        let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05;
         self.geometry = if is_another { new } else { Geometry { column: old.column, ..new } };
         is_another
     }
@@ -160,13 +165,7 @@ impl Stage {
             width_px,
             height_px,
             em_px,
-            column: Column {
-                width_em: number("inline-size")? / em_px,
-                edge: match style.get_property_value("text-align").ok()?.as_str() {
-                    "justify" => Edge::Justified,
-                    _ => Edge::Ragged,
-                },
-            },
+            column: Column { width_em: number("inline-size")? / em_px },
             perspective: Perspective {
                 stage_em: stage_px / em_px,
                 horizon: number("--crawl-horizon")?,
@@ -201,7 +200,9 @@ impl Stage {
         section.mark_root("data-plain", words(is_plain));
         section.mark_root("data-idle", words(is_idle));
         section.mark(".card", "aria-hidden", words(scene != Scene::Card));
-        section.mark(".pause", "aria-pressed", words(is_held));
+        // Its word says what a press does, so it is no button that is on or off.
+        section.mark_root("data-held", words(is_held));
+        section.say(".pause", if is_held { "Resume" } else { "Pause" });
         section.mark(".plain", "aria-pressed", words(is_plain));
         section.say(".speed", &format!("{speed_percent} %"));
         section.turn(".live", "hidden", lag.is_none());
@@ -241,9 +242,19 @@ impl Stage {
         self.title.forget();
     }
 
-    /// How far above the edge a row has faded.
-    pub fn depth_em(&self) -> f64 {
-        self.geometry.perspective.depth_em()
+    /// What the core needs to know of the size.
+    pub fn size(&self) -> StageSize {
+        let Geometry { em_px, column, perspective, .. } = self.geometry;
+        StageSize {
+            depth_em: perspective.depth_em(),
+            column_em: column.width_em,
+            px_em: 1.0 / (em_px * self.window.device_pixel_ratio()),
+        }
+    }
+
+    /// How many letters fit a row at the film's size.
+    pub fn row_letters(&self) -> f64 {
+        self.geometry.column.width_em / LETTER_EM
     }
 
     /// How far a page back or forward goes.
@@ -271,13 +282,21 @@ impl Stage {
     /// Puts a block onto the plane.
     pub fn place(&mut self, key: Key, entry: &Entry, typeset: &Typeset, top_em: f64) {
         let Ok(element) = write(&self.document, entry, typeset) else { return };
-        set_top(&element, top_em);
+        let size = match typeset {
+            Typeset::Rows(setting) => setting.size,
+            Typeset::Title(_) => 1.0,
+        };
+        if size < 1.0 {
+            // Names of ours are always taken.
+            let _ = element.style().set_property("font-size", &format!("{}em", decimal(size)));
+        }
+        set_top(&element, top_em / size);
         let seq = entry.seq();
         if seq.is_some() && seq == self.marked {
             mark(&element);
         }
         if self.elements.plane.append_child(&element).is_ok() {
-            self.blocks.push(Block { key, seq, element, top_em });
+            self.blocks.push(Block { key, seq, element, top_em, size });
         }
     }
 
@@ -309,7 +328,7 @@ impl Stage {
         let offset_em = self.offset_em() - shift_em;
         for block in &mut self.blocks {
             block.top_em -= shift_em;
-            set_top(&block.element, block.top_em);
+            set_top(&block.element, block.top_em / block.size);
         }
         self.seek(offset_em);
     }
@@ -361,9 +380,9 @@ impl Stage {
 }
 
 impl Typesetter for Stage {
-    fn set(&mut self, entry: &Entry) -> Typeset {
-        let (body, title) = (&mut self.body, &mut self.title);
-        typeset::set_entry(entry, self.geometry.column, &mut |text| body.measure(text), &mut |text| title.measure(text))
+    fn set(&mut self, entry: &Entry, size: f64) -> Typeset {
+        let (body, title, column) = (&mut self.body, &mut self.title, self.geometry.column);
+        typeset::set_entry(entry, size, column, &mut |text| body.measure(text), &mut |text| title.measure(text))
     }
 }
 
@@ -393,6 +412,7 @@ fn mark(line: &HtmlElement) {
     let _ = line.set_attribute(MARK, "true");
 }
 
+/// In em of the element's own font.
 fn set_top(element: &HtmlElement, top_em: f64) {
     // Ten-thousandths of an em: a hundredth of a pixel on the largest screen.
     let _ = element.style().set_property("top", &format!("{}em", decimal(top_em)));
@@ -431,24 +451,34 @@ fn write(document: &Document, entry: &Entry, typeset: &Typeset) -> Result<HtmlEl
 
 fn write_rows(document: &Document, block: &HtmlElement, setting: &Setting) -> Result<(), JsValue> {
     block.set_attribute("dir", setting.direction.name())?;
+    for row in &setting.speaker {
+        let node = write_row(document, row, "row speaker")?;
+        node.set_attribute("style", &format!("font-size:{}em", decimal(SPEAKER_SIZE)))?;
+        block.append_child(&node)?;
+    }
     for row in &setting.rows {
-        block.append_child(&*write_row(document, row)?)?;
+        block.append_child(&*write_row(document, row, "row")?)?;
     }
     Ok(())
 }
 
-fn write_row(document: &Document, row: &Row) -> Result<Element, JsValue> {
-    let node = element(document, "span", if row.justified { "row justified" } else { "row" })?;
-    if !row.speaker.is_empty() {
-        let speaker = element(document, "span", "speaker")?;
-        speaker.set_text_content(Some(&row.speaker));
-        node.append_child(&speaker)?;
-        node.append_child(&document.create_text_node(" "))?;
+fn write_row(document: &Document, row: &Row, class: &str) -> Result<Element, JsValue> {
+    let alignment = match row.alignment {
+        Alignment::Start => "",
+        Alignment::Centre => " centred",
+        Alignment::Flush { .. } => " flush",
+    };
+    let node = element(document, "span", &format!("{class}{alignment}"))?;
+    if let Alignment::Flush { letter_spacing_em } = row.alignment
+        && letter_spacing_em > 0.0
+    {
+        let style = format!("letter-spacing:{}em", decimal(TRACKING_EM + letter_spacing_em));
+        node.set_attribute("style", &style)?;
     }
     // The space at the end doesn't show, and keeps the words apart for whoever
     // takes the line's text as a whole.
     let end = if row.glued { "" } else { " " };
-    node.append_child(&document.create_text_node(&format!("{}{end}", row.text)))?;
+    node.set_text_content(Some(&format!("{}{end}", row.text)));
     Ok(node)
 }
 

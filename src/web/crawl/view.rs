@@ -35,7 +35,7 @@ const NODES: &str = r#"<div class="sky" aria-hidden="true"><i></i><i></i></div>
 <div class="crawl-controls" role="group" aria-label="Crawl controls">
 <button type="button" class="skip" aria-keyshortcuts="Escape Enter" title="Skip the opening (Esc)">Skip</button>
 <button type="button" class="live" aria-keyshortcuts="Home" title="To the newest line (Home)" hidden></button>
-<button type="button" class="pause" aria-pressed="false" aria-keyshortcuts="Space" title="Space">Pause</button>
+<button type="button" class="pause" aria-keyshortcuts="Space" title="Space">Pause</button>
 <button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">–</button>
 <span class="speed">100 %</span>
 <button type="button" class="faster icon" aria-label="Faster" aria-keyshortcuts="ArrowUp" title="Faster (↑)">+</button>
@@ -123,10 +123,9 @@ impl Mounted {
         }
         let fonts: EventTarget = document.fonts().into();
         let mut heard: Vec<(EventTarget, &'static str)> =
-            ["click", "wheel", "pointerdown", "pointermove", "pointerup", "pointercancel"]
-                .map(|name| (section.clone().into(), name))
-                .into();
-        heard.push((window.clone().into(), "keydown"));
+            ["click", "wheel", "pointerup", "pointercancel"].map(|name| (section.clone().into(), name)).into();
+        // Whoever moves anywhere on the page isn't idle.
+        heard.extend(["keydown", "pointerdown", "pointermove", "focusin"].map(|name| (window.clone().into(), name)));
         heard.push((document.clone().into(), "visibilitychange"));
         heard.push((document.clone().into(), "fullscreenchange"));
         heard.push((fonts, "loadingdone"));
@@ -194,11 +193,15 @@ impl Listener {
             "click" => self.click(event.unchecked_ref::<MouseEvent>()),
             "wheel" => handle.wheel(event.unchecked_ref::<WheelEvent>()),
             "keydown" => {
+                handle.touch();
                 self.pass_on(hands::on_key(handle, event.unchecked_ref::<KeyboardEvent>(), &self.section));
             }
             "pointerdown" => {
+                handle.touch();
                 self.dragged = false;
-                self.grip = handle.grip(event.unchecked_ref::<PointerEvent>());
+                let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+                let is_ours = self.section.contains(target.as_deref());
+                self.grip = is_ours.then(|| handle.grip(event.unchecked_ref::<PointerEvent>())).flatten();
             }
             "pointermove" => {
                 handle.touch();
@@ -207,6 +210,7 @@ impl Listener {
                 }
             }
             "pointerup" | "pointercancel" => self.grip = None,
+            "focusin" => handle.touch(),
             "loadingdone" => handle.fonts_changed(),
             "change" => handle.show_plain(self.motion.as_ref().is_some_and(MediaQueryList::matches)),
             // The page was hidden or shown, or the crawl fills the screen.

@@ -7,6 +7,7 @@ use web_sys::KeyboardEvent;
 use super::fields::{Choice, Form, TextBox, Tick, anew};
 use super::{Panels, close, close_if_covering, head};
 use crate::crawl::opening::{LOGO, Opening, OpeningMode, SPEED_NAMES};
+use crate::crawl::pacing::Pace;
 use crate::web::hail;
 
 /// A part of the opening that has words.
@@ -92,6 +93,16 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                                 change(&|opening| opening.speed_percent = percent.unwrap_or(opening.speed_percent));
                             }
                         />
+                        <Choice
+                            id="director-pace"
+                            label="Pace"
+                            choices=Pace::ALL.map(|pace| (pace.name(), pace_words(pace))).to_vec()
+                            chosen=Signal::derive(move || opening.with(|opening| opening.pace.name()))
+                            choose=move |name| {
+                                let pace = Pace::from_name(name);
+                                change(&|opening| opening.pace = pace.unwrap_or(opening.pace));
+                            }
+                        />
                         <Tick
                             id="director-stars"
                             label="Stars"
@@ -99,8 +110,12 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                             on_tick=move |ticked| change(&|opening| opening.has_stars = ticked)
                         />
                     </div>
+                    <p class="why">
+                        "Every line: smaller and faster as lines come faster, up to one and a half a second. The film's: "
+                        "its size and speed, and what is too much is skipped. The newest: for walls; what came before it "
+                        "is left out."
+                    </p>
                     <p class="why">"All of this is in the link: pass it on, and others see your opening."</p>
-
                 </fieldset>
                 <fieldset>
                     <legend>"Sound"</legend>
@@ -137,6 +152,15 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                 </button>
             </footer>
         </dialog>
+    }
+}
+
+/// What the crawl does with lines that come faster than the film can carry.
+const fn pace_words(pace: Pace) -> &'static str {
+    match pace {
+        Pace::All => "Every line",
+        Pace::Film => "The film's",
+        Pace::Latest => "The newest",
     }
 }
 

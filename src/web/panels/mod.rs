@@ -219,6 +219,9 @@ impl Panels {
             return self.cut();
         }
         if let Some(text) = said.as_string() {
+            if text == hail::CONNECTING {
+                return self.tape.end_sample(self);
+            }
             if let Some(settings) = text.strip_prefix(hail::SETTINGS) {
                 return self.settings.set(Settings::parse(settings));
             }

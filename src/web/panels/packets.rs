@@ -114,7 +114,7 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
         let shown = numbers.with(Vec::len);
         let mut words = format!("{} of {} packets", grouped(shown as u64), grouped(all as u64));
         if missed > 0 {
-            words.push_str(&format!("; {} went by before they could be shown", grouped(missed)));
+            words.push_str(&format!("; {} skipped", grouped(missed)));
         }
         words
     };

@@ -16,13 +16,15 @@ use super::{Panels, close, head, open_beside};
 use crate::console::grouped;
 use crate::engine::command::Command;
 use crate::log::ndjson::OwnedMessage;
-use crate::replay::{MESSAGES_MAX, Reader, Replay, Speed};
+use crate::replay::{MESSAGES_MAX, Progress, Reader, Replay, Speed};
 use crate::time::Instant;
 use crate::web::clock::Clock;
 
 /// The log that comes with the app; relative to the page, as copied by Trunk.
-const SAMPLE: &str = "sample.ndjson";
+const SAMPLE_FILE: &str = "sample.ndjson";
 const SAMPLE_NAME: &str = "The sample";
+/// Its name within words.
+const SAMPLE: &str = "sample";
 
 /// A file is read in slices, so that one of a million messages is never in
 /// memory twice.
@@ -43,6 +45,8 @@ pub(super) struct Tape {
     timer: StoredValue<Option<Timeout>, LocalStorage>,
     clock: StoredValue<Option<Clock>, LocalStorage>,
     shown: RwSignal<Progress>,
+    /// What is played.
+    name: RwSignal<String>,
     /// What became of the file to play, and of those that were imported.
     words: RwSignal<String>,
     imported: RwSignal<String>,
@@ -50,19 +54,13 @@ pub(super) struct Tape {
     /// Counts the files to play, so that a slow one can't take the place of the
     /// next.
     reading: StoredValue<u32>,
+    is_sample_read: StoredValue<bool>,
     /// Files to be imported, one after the other.
     waiting: StoredValue<VecDeque<File>, LocalStorage>,
     is_importing: StoredValue<bool>,
     /// What hides the hint that a file can be dropped.
     hover: RwSignal<bool>,
     hover_ends: StoredValue<Option<Timeout>, LocalStorage>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Progress {
-    played: usize,
-    len: usize,
-    is_running: bool,
 }
 
 impl Tape {
@@ -73,10 +71,12 @@ impl Tape {
             timer: StoredValue::new_local(None),
             clock: StoredValue::new_local(performance.map(Clock::new)),
             shown: RwSignal::default(),
+            name: RwSignal::default(),
             words: RwSignal::default(),
             imported: RwSignal::default(),
             speed: RwSignal::default(),
             reading: StoredValue::new(0),
+            is_sample_read: StoredValue::new(false),
             waiting: StoredValue::new_local(VecDeque::new()),
             is_importing: StoredValue::new(false),
             hover: RwSignal::new(false),
@@ -87,12 +87,36 @@ impl Tape {
     /// Plays the log that comes with the app.
     pub(super) fn play_sample(self, panels: Panels) {
         let turn = self.begin_reading(SAMPLE_NAME);
+        self.is_sample_read.set_value(true);
         spawn_local(async move {
-            match fetch(SAMPLE).await {
+            match fetch(SAMPLE_FILE).await {
                 Ok(blob) => self.play_file(&blob, SAMPLE_NAME, turn, panels).await,
+                Err(_) if self.reading.get_value() != turn => {}
                 Err(_) => self.words.set("The sample couldn't be loaded. Is the network there?".to_owned()),
             }
         });
+    }
+
+    /// The person connects: what a broker sends isn't to be mixed with the
+    /// sample, whether that plays or is just being loaded.
+    pub(super) fn end_sample(self, panels: Panels) {
+        let is_read = self.is_sample_read.get_value();
+        let is_under_way = self.shown.get_untracked().is_under_way();
+        let is_played = is_under_way && self.name.with_untracked(|name| name == SAMPLE);
+        if is_read {
+            self.drop_reading();
+        }
+        if is_played {
+            self.stop(panels);
+        }
+        if is_read || is_played {
+            self.words.set("The sample ended when you connected.".to_owned());
+        }
+    }
+
+    /// Whether something is played, or rests half way.
+    pub(super) fn is_under_way(self) -> bool {
+        self.shown.get().is_under_way()
     }
 
     /// A file is dragged over the page.
@@ -121,6 +145,13 @@ impl Tape {
 
     fn begin_reading(self, name: &str) -> u32 {
         self.words.set(format!("Reading {name} …"));
+        self.drop_reading()
+    }
+
+    /// What is being read isn't wanted any more. Returns the number of what is
+    /// read next.
+    fn drop_reading(self) -> u32 {
+        self.is_sample_read.set_value(false);
         self.reading
             .try_update_value(|turn| {
                 *turn += 1;
@@ -172,6 +203,8 @@ impl Tape {
             words += &format!(" {} more are too many to play; import the file to have them.", grouped(left_out as u64));
         }
         self.words.set(with_complaint(words, name, &reader));
+        let is_sample = self.is_sample_read.try_update_value(std::mem::take).unwrap_or_default();
+        self.name.set(if is_sample { SAMPLE.to_owned() } else { name.to_owned() });
         self.replay.set_value(Replay::new(kept));
         self.change_speed(self.speed.get_untracked(), panels);
         self.play(panels);
@@ -179,6 +212,10 @@ impl Tape {
 
     fn play(self, panels: Panels) {
         self.act(panels, Replay::play);
+    }
+
+    fn stop(self, panels: Panels) {
+        self.act(panels, |replay, _| replay.stop());
     }
 
     fn pause(self, panels: Panels) {
@@ -213,7 +250,7 @@ impl Tape {
             if !messages.is_empty() {
                 panels.tell(&Command::Replay(messages.to_vec()));
             }
-            self.shown.set(Progress { played: replay.played(), len: replay.len(), is_running: replay.is_running() });
+            self.shown.set(replay.progress());
             replay.poll_timeout()
         });
         let timer = due.flatten().map(|due| {
@@ -288,6 +325,23 @@ pub(super) fn DropHint(panels: Panels) -> impl IntoView {
         <div class="drop-hint" hidden=move || !panels.tape.hover.get()>
             <p>"Drop exported logs here to have their messages in the console"</p>
         </div>
+    }
+}
+
+/// What is played and how far it is, beside the panels.
+#[component]
+pub(super) fn TapeSign(panels: Panels) -> impl IntoView {
+    let tape = panels.tape;
+    let words = move || tape.name.with(|name| tape.shown.get().words(name));
+    view! {
+        <p hidden=move || !tape.is_under_way()>
+            <button type="button" class="button quiet" on:click=move |_| open_beside(panels.replay)>
+                {words}
+            </button>
+            <button type="button" class="button" on:click=move |_| tape.stop(panels)>
+                "Stop"
+            </button>
+        </p>
     }
 }
 

@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent};
 
 use super::fields::{Choice, Form, QOS, TextBox, Tick, obstacle_to};
-use super::replay::{each_slice, fetch, unreadable};
+use super::replay::{TapeSign, each_slice, fetch, unreadable};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head, is_open, open_beside};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
@@ -584,7 +584,7 @@ fn Player(panels: Panels) -> impl IntoView {
     }
 }
 
-/// Says that something goes out, wherever one is on the page.
+/// Says that something goes out or is played, wherever one is on the page.
 #[component]
 pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
@@ -612,10 +612,11 @@ pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
             </p>
         }
     };
-    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active));
+    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active)) || panels.tape.is_under_way();
     view! {
-        <section class="transmit-sign" aria-label="Transmission" hidden=move || !is_shown()>
+        <section class="transmit-sign" aria-label="In progress" hidden=move || !is_shown()>
             {Deck::ALL.map(sign).collect_view()}
+            <TapeSign panels />
         </section>
     }
 }

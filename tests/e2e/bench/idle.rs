@@ -34,7 +34,7 @@ pub async fn connected(report: &mut Report) -> Result<()> {
         page.wait_for_line("The only one for a while").await?;
         page.press("Pause").await?;
         let paused = cores(page).await?;
-        page.press("Pause").await?;
+        page.press("Resume").await?;
         let moving = cores(page).await?;
         let percent = |cores: f64| format!("{:.2} % of a core", 100.0 * cores);
         report.add("the browser with an empty tab", percent(empty), "said", true);

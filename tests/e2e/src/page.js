@@ -37,6 +37,8 @@ const canBePressed = (element) => {
   element.__place = place;
   return place === stood;
 };
+// Paused by hand, or held because somebody went back: the button says what a press does.
+const isPaused = () => button('Resume') !== undefined;
 const crawl = () => named('section, [role=region]', 'Opening crawl');
 const console_ = () => named('table, [role=table], [role=grid]', 'Message console');
 

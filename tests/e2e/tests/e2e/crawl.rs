@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::devtools::DevTools;
 use mqtt_crawl_e2e::motion::{self, Burst};
-use mqtt_crawl_e2e::page::{END, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{END, Page, TAB, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
@@ -93,7 +93,7 @@ async fn what_passed_can_be_read_again() -> Result<()> {
             page.run(&wheel(-200)).await?;
         }
         page.wait_for("the last line again", "lines().some((line) => line.seq === 8)", PATIENCE).await?;
-        page.wait_for("the pause", "button('Pause').getAttribute('aria-pressed') === 'true'", PATIENCE).await?;
+        page.wait_for("the pause", "isPaused()", PATIENCE).await?;
         let seqs = lines_shown(page).await?;
         check_equal("none twice", seqs.iter().collect::<HashSet<_>>().len(), seqs.len())?;
 
@@ -106,13 +106,12 @@ async fn what_passed_can_be_read_again() -> Result<()> {
 
         // Home: to the newest, and on.
         key(page, "Home").await?;
-        page.wait_for("the crawl to go on", "button('Pause').getAttribute('aria-pressed') === 'false'", PATIENCE)
-            .await?;
+        page.wait_for("the crawl to go on", "!isPaused()", PATIENCE).await?;
         hurry(page, 3).await?;
         page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_PATIENCE).await?;
 
         // A hand pulls the plane down, and so does a key.
-        let is_held = |is_held: bool| format!("button('Pause').getAttribute('aria-pressed') === '{is_held}'");
+        let is_held = |is_held: bool| format!("isPaused() === {is_held}");
         let pull = "const { left, top, height } = crawl().getBoundingClientRect();
             const at = (type, part) => crawl().dispatchEvent(new PointerEvent(type, { bubbles: true, isPrimary: true,
                 pointerId: 1, clientX: left + 50, clientY: top + part * height }));
@@ -440,7 +439,131 @@ async fn a_kiosk_stays_awake_and_shows_the_crawl_alone() -> Result<()> {
         browser.maximize_window().await?;
         resize("20rem").await?;
         check_locks(page, &[true, true]).await?;
+        move_pointer(page, (300, 300)).await?;
         page.wait_for("controls and pointer", &format!("!({gone})"), PATIENCE).await
+    })
+    .await
+}
+
+/// Moves the pointer there, in CSS pixels.
+async fn move_pointer(page: &Page, (x, y): (u32, u32)) -> Result<()> {
+    let event = json!({"type": "mouseMoved", "x": x, "y": y});
+    page.browser().devtools("Input.dispatchMouseEvent", &event).await.map(drop)
+}
+
+/// Whether all of these are as opaque.
+fn are_seen(selectors: &[&str], opacity: u32) -> String {
+    format!(
+        "{}.every((each) => getComputedStyle(document.querySelector(each)).opacity === '{opacity}')",
+        json!(selectors)
+    )
+}
+
+const BARS: [&str; 4] = [".top", ".bottom", ".desk", ".crawl-controls"];
+
+#[tokio::test]
+async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<()> {
+    let mut station = Some(Station::start().await?);
+    in_browser("crawl-bars", async |page| {
+        page.expect_errors("WebSocket connection to");
+        let url = station.as_ref().context("a station")?.page_url();
+        let fills =
+            "(({ x, y, width, height }) => x === 0 && y === 0 && width === innerWidth && height === innerHeight)
+            (crawl().getBoundingClientRect())";
+        let is_idle = "crawl().dataset.idle === 'true'";
+        for (name, size) in [("phone", (390, 844)), ("wide", (1_280, 720))] {
+            super::screens::resize(page, &super::screens::screen(name, size, 1.0)).await?;
+            // Without a connection there is something to do.
+            page.open(&link(&url, &[("view", "crawl"), ("card", ""), ("logo", "")])).await?;
+            page.wait_for("nobody to move", is_idle, PATIENCE).await?;
+            ensure!(page.evaluate::<bool>(&are_seen(&BARS[..3], 1)).await?, "the bars went, {name}");
+            page.wait_for("the crawl to fill the window", fills, PATIENCE).await?;
+            page.screenshot(&format!("bars-{name}-away")).await?;
+
+            page.press("Connect").await?;
+            page.wait_for_state("connected").await?;
+            page.run("document.activeElement.blur();").await?;
+            page.wait_for("the bars to go", &are_seen(&BARS, 0), PATIENCE).await?;
+            page.screenshot(&format!("bars-{name}-idle")).await?;
+            ensure!(page.evaluate::<bool>(fills).await?, "the crawl doesn't fill the window, {name}");
+            let cursors = "['.crawl', '.top', '.bottom', '.crawl-controls .pause', '.top button']
+                .map((each) => getComputedStyle(document.querySelector(each)).cursor)";
+            check_equal("pointers", page.evaluate::<Vec<String>>(cursors).await?, vec!["none".to_owned(); 5])?;
+
+            move_pointer(page, (200, 400)).await?;
+            page.wait_for("the bars to come back", &are_seen(&BARS, 1), PATIENCE).await?;
+            ensure!(page.evaluate::<bool>(fills).await?, "the bars make the crawl smaller, {name}");
+            page.screenshot(&format!("bars-{name}-moved")).await?;
+            let covered = "[...document.querySelectorAll('.crawl-controls button, .numbers dd, .top button')]
+                .filter((each) => {
+                    const { left, top, width, height } = each.getBoundingClientRect();
+                    const found = document.elementFromPoint(left + width / 2, top + height / 2);
+                    return width > 0 && !each.contains(found);
+                }).map(nameOf)";
+            check_equal(&format!("covered, {name}"), page.evaluate::<Vec<String>>(covered).await?, vec![])?;
+            page.wait_for("them to go again", &are_seen(&BARS, 0), PATIENCE).await?;
+        }
+
+        // What has the focus by key stays, and the rest goes.
+        page.press_keys(TAB).await?;
+        page.wait_for("the bars by a key", &are_seen(&BARS, 1), PATIENCE).await?;
+        let focused = "document.querySelector('.top').contains(document.activeElement)";
+        ensure!(page.evaluate::<bool>(focused).await?, "the Tab key leads elsewhere");
+        let alone = format!("{is_idle} && {} && {}", are_seen(&[".top"], 1), are_seen(&[".bottom", ".desk"], 0));
+        page.wait_for("the bar with the focus alone", &alone, PATIENCE).await?;
+        page.run("document.activeElement.blur();").await?;
+        page.wait_for("it to go", &are_seen(&BARS, 0), PATIENCE).await?;
+
+        // Words that stand still have all of it beside them.
+        key(page, "t").await?;
+        let beside = "document.querySelector('.top').getBoundingClientRect().bottom
+            <= crawl().getBoundingClientRect().top";
+        page.wait_for("the bar above the words", beside, PATIENCE).await?;
+        page.wait_for("nobody to move", is_idle, PATIENCE).await?;
+        ensure!(page.evaluate::<bool>(&are_seen(&BARS, 1)).await?, "the bars went beside plain text");
+        key(page, "t").await?;
+        page.wait_for("the bars to go", &are_seen(&BARS, 0), PATIENCE).await?;
+
+        // A lost connection is told though nobody moves.
+        drop(station.take());
+        page.wait_for_state("reconnecting").await?;
+        page.wait_for("the bars", &are_seen(&BARS[..3], 1), PATIENCE).await?;
+        ensure!(page.evaluate::<bool>(is_idle).await?, "something moved");
+        page.screenshot("bars-lost").await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_hidden_pointer_points_at_no_line() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("crawl-hover", async |page| {
+        open(page, &station).await?;
+        tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
+        page.press("Pause").await?;
+        page.wait_for("the pause", "document.getAnimations().every((each) => !each.pending)", PATIENCE).await?;
+        let at: (f64, f64) = page
+            .evaluate(
+                "lines().length > 0 && (() => {
+                    const row = [...crawl().querySelectorAll('.plane .line .row')].find((each) => {
+                        const { top, bottom } = each.getBoundingClientRect();
+                        return top > innerHeight * 0.5 && bottom < innerHeight - 40;
+                    });
+                    row.closest('.line').classList.add('pointed');
+                    const { left, top, width, height } = row.getBoundingClientRect();
+                    return [left + width / 2, top + height / 2];
+                })()",
+            )
+            .await?;
+        move_pointer(page, (at.0 as u32, at.1 as u32)).await?;
+        let differs = "getComputedStyle(document.querySelector('.pointed')).color !== getComputedStyle(crawl()).color";
+        page.wait_for("the line that is pointed at", differs, PATIENCE).await?;
+        page.wait_for("nobody to move", "crawl().dataset.idle === 'true'", PATIENCE).await?;
+        page.wait_for("it to be as others", &format!("!({differs})"), PATIENCE).await?;
+        let cursor = "getComputedStyle(document.querySelector('.pointed .row')).cursor";
+        check_equal("the pointer", page.evaluate::<String>(cursor).await?, "none".to_owned())?;
+        move_pointer(page, (at.0 as u32 + 3, at.1 as u32)).await?;
+        page.wait_for("the line that is pointed at", differs, PATIENCE).await
     })
     .await
 }

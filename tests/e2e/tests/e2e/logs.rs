@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 use serde_json::json;
@@ -68,7 +69,11 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
         page.open(&link(&station.page_url(), &[("broker", "ws://127.0.0.1:1/mqtt")])).await?;
         page.press("Play a sample").await?;
         page.wait_for_row("listened").await?;
+        let first: String = page.evaluate("rows()[0].text").await?;
+        ensure!(first.contains("NARRATOR"), "it begins with {first:?}");
         check_equal("the state", page.state().await?, "idle".to_owned())?;
+        // It is said that it plays, and how far it is, without any panel.
+        page.wait_for("how far it is", &format!("/^Playing sample [23] of 66$/.test({SIGN})"), PATIENCE).await?;
         page.wait_for("a line of the crawl", "document.querySelector('.line[data-seq]') !== null", PATIENCE).await?;
         page.screenshot("sample").await?;
 
@@ -85,7 +90,59 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
         // At eight times its speed it comes to its end.
         page.choose("Speed", "8").await?;
         page.press("Play").await?;
-        page.wait_for_stat("received", 66, PATIENCE).await
+        page.wait_for_stat("received", 66, PATIENCE).await?;
+        page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await?;
+
+        // Once more, till it is stopped.
+        page.press("Play").await?;
+        page.press("Close").await?;
+        page.wait_for("how far it is", &format!("{SIGN}.startsWith('Playing sample')"), PATIENCE).await?;
+        page.press("Stop").await?;
+        page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await
+    })
+    .await
+}
+
+/// What the sign says, without its button.
+const SIGN: &str = "[...document.querySelectorAll('.transmit-sign p')].filter(isVisible)
+    .map((each) => each.querySelector('button').textContent).join()";
+
+#[tokio::test]
+async fn the_sample_ends_when_one_connects() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("sample-connect", async |page| {
+        page.open(&link(&station.page_url(), &[("card", ""), ("logo", "")])).await?;
+        page.press("Play a sample").await?;
+        page.wait_for_row("listened").await?;
+        // So that it would go on within moments.
+        page.press("Logs").await?;
+        page.choose("Speed", "8").await?;
+        page.press("Close").await?;
+        page.press("Connect").await?;
+        page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await?;
+        page.wait_for_state("connected").await?;
+        let played = page.stat("received").await?;
+        ensure!(played >= 2 && played < 66, "{played} were played");
+        let broker = Login::anonymous(station.mqtt_port()?);
+        broker.publish(Version::V5, "StarWars", "ADA: Live at last").await?;
+        page.wait_for_line("Live at last").await?;
+        check_equal("messages", page.stat("received").await?, played + 1)?;
+        // What was played stays, and came by no subscription.
+        let coloured = "[...console_().querySelectorAll('.row[data-seq]')]
+            .filter((row) => row.dataset.subscription).map((row) => Number(row.dataset.seq))";
+        check_equal("rows of the subscription", page.evaluate::<Vec<u64>>(coloured).await?, vec![played + 1])?;
+        page.check_accounts().await?;
+
+        // Also while it is still on its way here.
+        page.open(&station.page_url()).await?;
+        page.run("button('Play a sample').click(); button('Connect').click();").await?;
+        page.wait_for_state("connected").await?;
+        broker.publish(Version::V5, "StarWars", "ADA: First of all").await?;
+        page.wait_for_row("First of all").await?;
+        page.press("Logs").await?;
+        page.wait_for("the panel", "field('Import a log')", PATIENCE).await?;
+        page.press("Close").await?;
+        check_equal("messages", page.stat("received").await?, 1)
     })
     .await
 }

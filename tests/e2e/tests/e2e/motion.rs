@@ -35,10 +35,11 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         let broker = Login::anonymous(station.mqtt_port()?);
         broker.publish(Version::V5, "StarWars", "DRIFTER: On and on").await?;
         page.wait_for_line("On and on").await?;
-        let pause = page.element("button('Pause')").await?;
-
         ensure!(movement_px(page).await? > 0.0, "the crawl stands still");
-        pause.click().await?;
+        page.press("Pause").await?;
+        let label = page.element("button('Resume')").await?;
+        let pressed = label.attr("aria-pressed").await?;
+        ensure!(pressed.is_none(), "Resume is said to be pressed: {pressed:?}");
         // The compositor lets go of the plane with its next frame.
         page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", CRAWL_PATIENCE)
             .await?;
@@ -47,7 +48,8 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         // Messages go on arriving, and nothing is lost meanwhile.
         broker.publish(Version::V5, "StarWars", "DRIFTER: Still here").await?;
         page.wait_for_row("Still here").await?;
-        pause.click().await?;
+        page.press("Resume").await?;
+        page.element("button('Pause')").await?;
         ensure!(movement_px(page).await? > 0.0, "the crawl doesn't go on");
         page.wait_for_line("Still here").await
     })

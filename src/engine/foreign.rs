@@ -1,0 +1,64 @@
+//! Which messages came from files, and so by no subscription.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// So many runs of them are known, the newest; they are longer than one message
+/// unless messages of a broker come between.
+const RUNS_MAX: usize = 1_024;
+
+/// Numbers of messages, as runs in ascending order.
+#[derive(Debug, Default)]
+pub(super) struct Foreign(VecDeque<Range<u64>>);
+
+impl Foreign {
+    /// The message of this number, the newest, came from a file.
+    pub(super) fn note(&mut self, seq: u64) {
+        match self.0.back_mut() {
+            Some(last) if last.end == seq => last.end += 1,
+            last => {
+                // A log that was imported began a new numbering.
+                if last.is_some_and(|last| last.end > seq) {
+                    self.0.clear();
+                }
+                if self.0.len() == RUNS_MAX {
+                    self.0.pop_front();
+                }
+                self.0.push_back(seq..seq + 1);
+            }
+        }
+    }
+
+    /// Whether the message of this number came from a file.
+    pub(super) fn contains(&self, seq: u64) -> bool {
+        let place = self.0.partition_point(|run| run.end <= seq);
+        self.0.get(place).is_some_and(|run| run.contains(&seq))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_found() {
+        let mut foreign = Foreign::default();
+        assert!(!foreign.contains(1));
+        for seq in [3, 4, 5, 9, 20, 21] {
+            foreign.note(seq);
+        }
+        let found: Vec<u64> = (0..30).filter(|&seq| foreign.contains(seq)).collect();
+        assert_eq!(found, [3, 4, 5, 9, 20, 21]);
+        assert_eq!(foreign.0.len(), 3);
+        foreign.note(7);
+        assert_eq!((foreign.0.len(), foreign.contains(20), foreign.contains(7)), (1, false, true), "a new numbering");
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let mut foreign = Foreign::default();
+        (1..=3_000).for_each(|seq| foreign.note(2 * seq));
+        assert_eq!(foreign.0.len(), RUNS_MAX);
+        assert!(foreign.contains(6_000) && !foreign.contains(5_999) && !foreign.contains(2));
+    }
+}
