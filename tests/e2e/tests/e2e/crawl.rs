@@ -507,10 +507,11 @@ async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<(
         // What has the focus by key stays, and the rest goes.
         page.press_keys(TAB).await?;
         page.wait_for("the bars by a key", &are_seen(&BARS, 1), PATIENCE).await?;
-        let focused = "document.querySelector('.top').contains(document.activeElement)";
+        // It goes on from where Connect was pressed.
+        let focused = "document.querySelector('.desk').contains(document.activeElement)";
         ensure!(page.evaluate::<bool>(focused).await?, "the Tab key leads elsewhere");
-        let alone = format!("{is_idle} && {} && {}", are_seen(&[".top"], 1), are_seen(&[".bottom", ".desk"], 0));
-        page.wait_for("the bar with the focus alone", &alone, PATIENCE).await?;
+        let alone = format!("{is_idle} && {} && {}", are_seen(&[".desk"], 1), are_seen(&[".bottom", ".top"], 0));
+        page.wait_for("the one with the focus alone", &alone, PATIENCE).await?;
         page.run("document.activeElement.blur();").await?;
         page.wait_for("it to go", &are_seen(&BARS, 0), PATIENCE).await?;
 
