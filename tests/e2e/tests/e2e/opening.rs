@@ -323,7 +323,9 @@ async fn the_director_changes_it_at_once() -> Result<()> {
         page.wait_for("the fields", "field('Title').value === 'The Retained Message'", PATIENCE).await?;
         check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())?;
 
-        // Whether it gives way follows the words, unless it is chosen.
+        // Whether it gives way follows the words, unless it is chosen. Nothing has played yet.
+        page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
+        page.press("Director").await?;
         check_equal("the app's own", page.value("Opening").await?, "yield".to_owned())?;
         page.fill("Title", "The Salt Road").await?;
         page.wait_for("the mode of edited words", "field('Opening').value === 'always'", PATIENCE).await?;
