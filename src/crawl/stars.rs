@@ -18,7 +18,7 @@ const DOT_PX: f64 = 1.6;
 const LARGEST_PX: f64 = 3.2;
 
 /// From this diameter on a star has a glow around it.
-const GLOWS_FROM_PX: f64 = 2.5;
+const GLOWS_FROM_PX: f64 = 2.9;
 
 /// Stars at about the same distance.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -88,6 +88,8 @@ pub struct Row {
     /// The row goes on in the next one without a space: a long word was
     /// broken, or the script has no spaces.
     pub glued: bool,
+    /// A hyphen stands behind it, for a word was torn between letters.
+    pub hyphen: bool,
 }
 
 /// A message in rows.
@@ -230,6 +232,8 @@ struct Piece {
     width_em: f64,
     /// No space before it.
     glued: bool,
+    /// A hyphen behind it, for which its width has room.
+    hyphen: bool,
 }
 
 fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_>) -> Setting {
@@ -262,8 +266,8 @@ fn pieces(text: &str, column_em: f64, measure: Measure<'_>) -> Vec<Piece> {
     for word in text.split(scripts::is_space).filter(|word| !word.is_empty()) {
         let mut glued = false;
         for fragment in scripts::fragments(word) {
-            cut_to_fit(fragment, column_em, measure, &mut |text, width_em| {
-                pieces.push(Piece { text: text.to_owned(), width_em, glued });
+            cut_to_fit(fragment, column_em, measure, &mut |text, width_em, hyphen| {
+                pieces.push(Piece { text: text.to_owned(), width_em, glued, hyphen });
                 glued = true;
             });
         }
@@ -272,29 +276,27 @@ fn pieces(text: &str, column_em: f64, measure: Measure<'_>) -> Vec<Piece> {
 }
 
 /// Hands out a fragment, whole if it fits the column, or else in parts that
-/// do, with their widths. Where letters of a word are torn, a hyphen says so.
-fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dyn FnMut(&str, f64)) {
+/// do, with their widths and whether a hyphen says that letters of a word were
+/// torn.
+fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dyn FnMut(&str, f64, bool)) {
     let whole_em = measure(fragment);
     if whole_em <= column_em {
-        return out(fragment, whole_em);
+        return out(fragment, whole_em, false);
     }
     let hyphen_em = measure("-");
     let (mut start, mut width_em, mut before) = (0, 0.0, "");
     for (at, cluster) in scripts::clusters(fragment) {
         let cluster_em = measure(cluster);
         if width_em + cluster_em + hyphen_em > column_em && at > start {
-            if scripts::takes_hyphen(before, cluster) {
-                out(&format!("{}-", &fragment[start..at]), width_em + hyphen_em);
-            } else {
-                out(&fragment[start..at], width_em);
-            }
+            let hyphen = scripts::takes_hyphen(before, cluster);
+            out(&fragment[start..at], if hyphen { width_em + hyphen_em } else { width_em }, hyphen);
             start = at;
             width_em = 0.0;
         }
         width_em += cluster_em;
         before = cluster;
     }
-    out(&fragment[start..], width_em);
+    out(&fragment[start..], width_em, false);
 }
 
 /// Space before `pieces[index]` when it isn't the first of its row.
@@ -426,7 +428,7 @@ fn is_lone_letter(pieces: &[Piece], index: usize) -> bool {
 fn rows(pieces: &[Piece], column_em: f64) -> Vec<Row> {
     let breaks = best_breaks(pieces, column_em);
     if breaks.len() <= 1 {
-        return vec![Row { text: joined(pieces), alignment: Alignment::Centre, glued: false }];
+        return vec![Row { text: joined(pieces), alignment: Alignment::Centre, ..Row::default() }];
     }
     let is_joined = pieces.iter().any(|piece| scripts::is_joined(&piece.text));
     let mut rows = Vec::with_capacity(breaks.len());
@@ -441,6 +443,7 @@ fn rows(pieces: &[Piece], column_em: f64) -> Vec<Row> {
             text: joined(&pieces[first..end]),
             alignment: if is_last { Alignment::Start } else { measured.alignment(column_em, is_joined) },
             glued: pieces.get(end).is_some_and(|piece| piece.glued),
+            hyphen: pieces[end - 1].hyphen,
         });
         first = end;
     }
@@ -474,7 +477,9 @@ fn four_dots(text: &str) -> String {
     let tail = &text[quotes.len()..];
     let words = quotes.trim_end_matches(['.', '…']);
     let dots = &quotes[words.len()..];
-    if dots.contains('…') || dots.len() >= 3 {
+    // One that stands apart is a sign that something was left out.
+    let is_apart = words.ends_with(' ');
+    if !is_apart && (dots.contains('…') || dots.len() >= 3) {
         return format!("{words}....{tail}");
     }
     text.to_owned()
@@ -571,6 +576,7 @@ mod tests {
         check("", "Gone.......", &["Gone....-"]);
         check("", "“Gone…”", &["“Gone....”-"]);
         check("", "Gone.", &["Gone.-"]);
+        check("", "watts 386, phases …", &["watts 386, phases …-"]);
         check("", "v1.2..3", &["v1.2..3-"]);
     }
 
@@ -597,11 +603,8 @@ mod tests {
             let mut joined = String::new();
             for row in &setting.rows {
                 assert!(typewriter(&row.text) <= COLUMN_EM, "{row:?}");
-                if row.glued {
-                    // A hyphen says that the letters of a word were torn.
-                    joined.push_str(row.text.trim_end_matches('-'));
-                } else {
-                    joined.push_str(&row.text);
+                joined.push_str(&row.text);
+                if !row.glued {
                     joined.push(' ');
                 }
             }
@@ -610,12 +613,20 @@ mod tests {
     }
 
     #[test]
+    fn torn_words_have_hyphens() {
+        let hyphens = |text: &str| told("", text).rows.iter().map(|row| row.hyphen).collect::<Vec<_>>();
+        assert_eq!(hyphens("Donaudampfschifffahrtselektrizitätenwerk"), [true, false]);
+        assert_eq!(hyphens(&"語".repeat(40)), [false, false]);
+        assert_eq!(hyphens("short words have none of them at all"), [false, false]);
+    }
+
+    #[test]
     fn clusters_are_not_torn() {
         for whole in ["👩‍👩‍👧‍👦", "🇩🇪", "e\u{301}", "क्षि", "स्त्री", "ज्ञों", "ক্ষি", "👍🏽"]
         {
             let text = whole.repeat(60);
             for row in told("", &text).rows {
-                assert_eq!(row.text.trim_end_matches('-').replace(whole, ""), "", "{whole} was torn");
+                assert_eq!(row.text.replace(whole, ""), "", "{whole} was torn");
             }
         }
     }

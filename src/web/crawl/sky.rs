@@ -21,7 +21,7 @@ const UNITS: f64 = 8.0;
 const STEPS: f64 = 12.0;
 
 /// The radius of a glow, in diameters of its star.
-const GLOW_RADIUS: f64 = 5.0;
+const GLOW_RADIUS: f64 = 3.6;
 
 /// Paints a sky for a window of this size, in CSS pixels: each layer on one of
 /// the elements in each of the `skies`, the farthest first.

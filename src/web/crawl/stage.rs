@@ -468,7 +468,8 @@ fn write_row(document: &Document, row: &Row, class: &str) -> Result<Element, JsV
         Alignment::Centre => " centred",
         Alignment::Flush { .. } => " flush",
     };
-    let node = element(document, "span", &format!("{class}{alignment}"))?;
+    let hyphen = if row.hyphen { " hyphen" } else { "" };
+    let node = element(document, "span", &format!("{class}{alignment}{hyphen}"))?;
     if let Alignment::Flush { letter_spacing_em } = row.alignment
         && letter_spacing_em > 0.0
     {

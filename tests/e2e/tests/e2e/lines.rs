@@ -31,7 +31,8 @@ async fn check_lines(page: &Page, broker: Login<'_>) -> Result<()> {
     page.wait_for_row("Give me steam").await?;
 
     page.wait_for_stat("received", 4, mqtt_crawl_e2e::PATIENCE).await?;
-    for text in ["The harbour lamps are out", "She said “wait” and left", "Northern buoy in sight", "Give me steam"] {
+    for text in ["The harbour lamps are out", "She said “wait” and left", "Northern buoy in sight", "Give me steam"]
+    {
         page.wait_for_line(text).await?;
     }
     let rows = page.rows().await?;

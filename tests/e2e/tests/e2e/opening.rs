@@ -326,6 +326,7 @@ async fn the_director_changes_it_at_once() -> Result<()> {
         // Whether it gives way follows the words, unless it is chosen. Nothing has played yet.
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         page.press("Director").await?;
+        page.wait_for("the panel", "field('Opening') !== undefined", PATIENCE).await?;
         check_equal("the app's own", page.value("Opening").await?, "yield".to_owned())?;
         page.fill("Title", "The Salt Road").await?;
         page.wait_for("the mode of edited words", "field('Opening').value === 'always'", PATIENCE).await?;
