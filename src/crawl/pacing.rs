@@ -48,13 +48,13 @@ pub const FILM_RATE_MAX: f64 = 1.6;
 const SMALL_RATE: f64 = 4.2;
 
 /// The fastest rate there is, at the smallest size: 40 % of five lines a second.
-pub const RATE_MAX: f64 = 7.6;
+pub const RATE_MAX: f64 = 8.2;
 
 /// Time constant with which the rate follows its target, in seconds.
 const EASING_S: f64 = 2.5;
 
 /// The rate changes by no more than this part of itself at a time.
-const RATE_STEP_MAX: f64 = 0.1;
+const RATE_STEP_MAX: f64 = 0.065;
 
 /// A change smaller than this part of the applied rate isn't applied: each
 /// one restarts the animation on the compositor.
@@ -302,9 +302,9 @@ impl Pacing {
         let person = self.person();
         let target = (needed_em_per_s / SPEED_EM_PER_S / person).clamp(1.0, self.rate_max(self.size));
         // Eased by parts of itself: a step from 1 to 2 looks like one from 2 to 4.
-        let step = ((target / self.eased_rate).ln() * (1.0 - (-elapsed_s / EASING_S).exp()))
-            .clamp(-RATE_STEP_MAX, RATE_STEP_MAX);
-        self.eased_rate *= step.exp();
+        let part = elapsed_s / (elapsed_s + EASING_S);
+        let step = ((target / self.eased_rate - 1.0) * part).clamp(-RATE_STEP_MAX, RATE_STEP_MAX);
+        self.eased_rate *= 1.0 + step;
         // What follows from the stream is eased; what the person wants is done.
         let rate = self.eased_rate * person;
         if (rate - self.applied_rate).abs() <= self.applied_rate * RATE_CHANGE_MIN {
@@ -317,8 +317,7 @@ impl Pacing {
     fn note_arrivals(&mut self, arrived: u64, elapsed_s: f64) {
         let lines = (arrived.saturating_sub(self.arrived) as f64).min(WAITING_LINES_MAX);
         self.arrived = arrived;
-        let fading = (-elapsed_s / ARRIVALS_S).exp();
-        self.arrivals_per_s = self.arrivals_per_s * fading + lines / ARRIVALS_S;
+        self.arrivals_per_s = (self.arrivals_per_s * ARRIVALS_S + lines) / (ARRIVALS_S + elapsed_s);
     }
 
     /// The largest size at which the stream can be shown.
