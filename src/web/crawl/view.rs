@@ -19,10 +19,13 @@ use super::stage::Elements;
 use super::{CrawlHandle, Plea, Wish};
 use crate::crawl::opening::Opening;
 use crate::web::hail::Panel;
-use crate::web::parts::follow;
+use crate::web::parts::{Ear, follow};
 
 /// The setting of the system that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
+
+/// What people do who aren't idle.
+const PRESENCE: [&str; 4] = ["pointermove", "pointerdown", "keydown", "focusin"];
 
 /// What stands in the section. A button's first class says what it does
 /// ([`pressed`]).
@@ -95,6 +98,9 @@ struct Mounted {
     handle: CrawlHandle,
     observer: ResizeObserver,
     heard: Vec<(EventTarget, &'static str)>,
+    /// Hears whoever moves, anywhere on the page. The focus may move while
+    /// something else is being heard.
+    _presence: Ear,
     on_event: Closure<dyn FnMut(JsValue)>,
 }
 
@@ -123,14 +129,17 @@ impl Mounted {
         }
         let fonts: EventTarget = document.fonts().into();
         let mut heard: Vec<(EventTarget, &'static str)> =
-            ["click", "wheel", "pointerup", "pointercancel"].map(|name| (section.clone().into(), name)).into();
-        // Whoever moves anywhere on the page isn't idle.
-        heard.extend(["keydown", "pointerdown", "pointermove", "focusin"].map(|name| (window.clone().into(), name)));
+            ["click", "wheel", "pointerdown", "pointermove", "pointerup", "pointercancel"]
+                .map(|name| (section.clone().into(), name))
+                .into();
+        heard.push((window.clone().into(), "keydown"));
         heard.push((document.clone().into(), "visibilitychange"));
         heard.push((document.clone().into(), "fullscreenchange"));
         heard.push((fonts, "loadingdone"));
         heard.extend(motion.clone().map(|motion| (motion.into(), "change")));
 
+        let to_touch = handle.clone();
+        let presence = Ear::new(window.clone().into(), &PRESENCE, move |_| to_touch.touch());
         let mut listener = Listener {
             handle: handle.clone(),
             vigil: Vigil::new(window, document, section.clone()),
@@ -159,7 +168,7 @@ impl Mounted {
         }
         let observer = ResizeObserver::new(callback).ok()?;
         observer.observe(section);
-        Some(Self { handle: handle.clone(), observer, heard, on_event })
+        Some(Self { handle: handle.clone(), observer, heard, _presence: presence, on_event })
     }
 }
 
@@ -193,24 +202,18 @@ impl Listener {
             "click" => self.click(event.unchecked_ref::<MouseEvent>()),
             "wheel" => handle.wheel(event.unchecked_ref::<WheelEvent>()),
             "keydown" => {
-                handle.touch();
                 self.pass_on(hands::on_key(handle, event.unchecked_ref::<KeyboardEvent>(), &self.section));
             }
             "pointerdown" => {
-                handle.touch();
                 self.dragged = false;
-                let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-                let is_ours = self.section.contains(target.as_deref());
-                self.grip = is_ours.then(|| handle.grip(event.unchecked_ref::<PointerEvent>())).flatten();
+                self.grip = handle.grip(event.unchecked_ref::<PointerEvent>());
             }
             "pointermove" => {
-                handle.touch();
                 if let Some(grip) = &mut self.grip {
                     self.dragged |= handle.drag(event.unchecked_ref::<PointerEvent>(), grip, &self.section);
                 }
             }
             "pointerup" | "pointercancel" => self.grip = None,
-            "focusin" => handle.touch(),
             "loadingdone" => handle.fonts_changed(),
             "change" => handle.show_plain(self.motion.as_ref().is_some_and(MediaQueryList::matches)),
             // The page was hidden or shown, or the crawl fills the screen.
