@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::devtools::DevTools;
-use mqtt_crawl_e2e::ink::{self, Look};
+use mqtt_crawl_e2e::ink::{self, LATE_MAX, Look};
 use mqtt_crawl_e2e::link;
 use mqtt_crawl_e2e::mosquitto::{Access, KilledMosquitto, Mosquitto};
 use mqtt_crawl_e2e::motion::{self, Watched};
@@ -376,11 +376,16 @@ fn judge(report: &mut Report, seen: &[Seen]) -> Result<()> {
         seen.iter().enumerate().filter_map(|(at, seen)| Some((clock(at + 1), seen.sight.as_ref()?))).collect();
     let expected: usize = sights.iter().map(|(_, (look, _))| look.expected).sum();
     let missing: usize = sights.iter().map(|(_, (look, _))| look.missing.len()).sum();
+    let mut late: f64 = 0.0;
     for (time, (look, _)) in &sights {
-        if !look.missing.is_empty() {
+        late = late.max(look.late);
+        if look.check(0).is_err() {
             println!("{time}: {look}");
         }
     }
+    let found = format!("{:.1} % of the stage", 100.0 * late);
+    let wanted = format!("at most {:.0} %", 100.0 * LATE_MAX);
+    add("the farthest that the screen was behind the page's numbers", found, &wanted, late <= LATE_MAX);
     add("rows missing on screen", format!("{missing} of {expected}"), "none", missing == 0);
     let rows = expected as f64 / sights.len().max(1) as f64;
     add("rows expected in sight at a look", format!("{rows:.1}"), "at least 3, or it says nothing", rows >= LEAST_ROWS);

@@ -2,11 +2,15 @@
 //!
 //! A browser may say of every row where it is and paint none of them. So a look takes the rows' boxes by a script in the
 //! page, a screenshot as WebDriver has it, and the boxes again, and counts for each row the pixels of its colour. Nothing
-//! in the page is held or moved for it, since that alone may have the browser paint again what was missing. While the
-//! plane moves the picture is of some moment between the two readings: the one that fits the picture best is taken.
+//! in the page is held or moved for it, since that alone may have the browser paint again what was missing.
 //!
-//! A row is expected in sight when both readings have it, whole, within stage and window, no farther than half into the
-//! fade, high enough to be read, with letters in it, and with nothing before it.
+//! The plane moves on between the readings, and what is on screen may be late. But it moves as a whole: so it is pushed
+//! back, along its perspective, until as much of the ink as can be is where the rows have letters, and there each row is
+//! looked at. How late it was is a finding of its own: an animation that the browser runs apart from the page's thread may
+//! have another speed than the page's own numbers say.
+//!
+//! A row is expected in sight when both readings know it and it is, whole, within stage and window, no farther than half
+//! into the fade, high enough to be read, with letters in it, and with nothing before it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,9 +28,9 @@ const LEAST_HEIGHT_PX: f64 = 7.0;
 /// Where the fade leaves less than this of a row, it needn't be seen.
 const LEAST_CLEARNESS: f64 = 0.5;
 
-/// So much of a row's box is ink at least, where there is no fade. The crawl's own rows have 0.08 and more; stars amount
-/// to a thousandth.
-const LEAST_SHARE: f64 = 0.03;
+/// So much of a row's box is ink at least, where there is no fade. The crawl's own rows have 0.15; stars amount to a
+/// thousandth.
+const LEAST_SHARE: f64 = 0.05;
 
 /// Each third of a long row has this part of [`LEAST_SHARE`] at least.
 const LEAST_PART_OF_THIRD: f64 = 0.25;
@@ -40,11 +44,21 @@ const LEAST_INK: f64 = 0.12;
 /// … and its colour is no farther from it than this part of its brightness.
 const FARTHEST_COLOUR: f64 = 0.25;
 
-/// Moments between the two readings are tried at most this far apart, in pixels that the plane moves meanwhile …
-const STEP_PX: f64 = 2.0;
+/// The plane is pushed back in steps of so many CSS pixels …
+const STEP_PX: f64 = 1.5;
 
-/// … but so many at most.
-const STEPS_MAX: usize = 128;
+/// … by so many heights of the stage at most, beside what it moved between the readings: some seconds.
+const LATEST: f64 = 1.0;
+
+/// A picture that is later than this, in heights of the stage, isn't of the plane that the page tells of. It is half a
+/// second at the highest speed: a frame that a busy machine has drawn late is within it.
+pub const LATE_MAX: f64 = 0.1;
+
+/// Between these parts of a row's height, from its upper edge, there are letters.
+const LETTERS: [f64; 2] = [0.3, 0.8];
+
+/// Nothing nearer to the horizon than this part of its height is a row.
+const NEAR_HORIZON: f64 = 0.98;
 
 /// Yellow, should a browser write a colour in an unknown way.
 const USUAL_INK: Ink = [255, 213, 78];
@@ -57,7 +71,8 @@ const READING: &str = "(() => {
     const section = crawl(), stage = section?.querySelector('.stage'), plane = stage?.querySelector('.plane');
     const within = ({ left, top, right, bottom }) => ({ left, top, right, bottom });
     const window_ = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
-    const reading = { width: innerWidth, rows: [], covers: [], stage: window_, sight: window_, clear: 1, fade: 1 };
+    const reading = { width: innerWidth, rows: [], covers: [], stage: window_, sight: window_, clear: 1, fade: 1,
+        perspective: null, lean: 0, center: 0 };
     if (!plane || !isVisible(stage)) return reading;
     const common = (a, b) => ({ left: Math.max(a.left, b.left), top: Math.max(a.top, b.top),
         right: Math.min(a.right, b.right), bottom: Math.min(a.bottom, b.bottom) });
@@ -72,12 +87,20 @@ const READING: &str = "(() => {
     reading.sight = [stage, section].map((element) => element.getBoundingClientRect()).reduce(common, window_);
     reading.clear = number('--crawl-clear', 0.66);
     reading.fade = number('--crawl-fade', 0.9);
+    const distance = parseFloat(style.perspective);
+    reading.perspective = distance > 0 ? distance : null;
+    reading.center = reading.stage.left + parseFloat(style.perspectiveOrigin);
+    const { m22, m23 } = new DOMMatrix(getComputedStyle(plane.parentElement).transform);
+    reading.lean = Math.atan2(m23, m22);
     // The opening's own pictures are before the plane, or it isn't shown yet.
     if (['idle', 'dark', 'card', 'logo', 'rise'].includes(section.dataset.scene)) return reading;
 
     // What stands beside the crawl or beside one of the elements around it may lie before it.
     const cover = (element) => {
-        if (isVisible(element) && opacityOf(element) > 0.02) reading.covers.push(within(element.getBoundingClientRect()));
+        const box = element.getBoundingClientRect();
+        // What only assistive technology is to find has a pixel.
+        const isSeen = isVisible(element) && box.width > 2 && box.height > 2 && opacityOf(element) > 0.02;
+        if (isSeen) reading.covers.push(within(box));
     };
     for (let around = section; around.parentElement; around = around.parentElement) {
         for (const beside of around.parentElement.children) if (beside !== around) cover(beside);
@@ -135,6 +158,12 @@ struct Reading {
     clear: f64,
     /// … and here nothing is left.
     fade: f64,
+    /// The eye's distance from the stage, in CSS pixels; `None` where all is flat.
+    perspective: Option<f64>,
+    /// By how much the plane leans back about the stage's lower edge, in radians.
+    lean: f64,
+    /// Where the eye is, from left to right.
+    center: f64,
 }
 
 /// A row on the plane.
@@ -162,6 +191,8 @@ pub struct Look {
     pub share: f64,
     /// The least of any row, in parts of what it should have had at least.
     pub faintest: f64,
+    /// How far the picture was behind what the page said before it was taken, along the plane, in heights of the stage.
+    pub late: f64,
 }
 
 /// A row that isn't painted though it should be.
@@ -198,9 +229,10 @@ pub async fn look(page: &Page, name: &str) -> Result<Look> {
 
 impl Look {
     /// # Errors
-    /// When a row is missing, or fewer than so many were to be seen.
+    /// When a row is missing, fewer than so many were to be seen, or the picture is of another place than the page says.
     pub fn check(&self, least_rows: usize) -> Result<()> {
         ensure!(self.missing.is_empty(), "{self}");
+        ensure!(self.late <= LATE_MAX, "{self}");
         ensure!(self.expected >= least_rows, "{self}, not {least_rows}");
         Ok(())
     }
@@ -208,9 +240,10 @@ impl Look {
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { expected, missing, share, faintest } = self;
+        let Self { expected, missing, share, faintest, late } = self;
         write!(f, "{} of {expected} rows in sight", expected - missing.len())?;
-        write!(f, " ({:.1} % ink, the faintest {faintest:.1} times the least)", 100.0 * share)?;
+        write!(f, " ({:.1} % ink, the faintest {faintest:.1} times the least, ", 100.0 * share)?;
+        write!(f, "late by {:.1} % of the stage)", 100.0 * late)?;
         for (at, row) in missing.iter().enumerate() {
             write!(f, "{}{row}", if at == 0 { "; missing: " } else { ", " })?;
         }
@@ -240,18 +273,19 @@ impl Area {
         Self { left: left * by, top: top * by, right: right * by, bottom: bottom * by }
     }
 
-    fn between(self, other: Self, part: f64) -> Self {
-        let at = |from: f64, to: f64| from + (to - from) * part;
-        Self {
-            left: at(self.left, other.left),
-            top: at(self.top, other.top),
-            right: at(self.right, other.right),
-            bottom: at(self.bottom, other.bottom),
-        }
-    }
-
     fn touches(&self, other: &Self) -> bool {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
+    }
+
+    /// What of it is in another one.
+    fn within(self, other: &Self) -> Option<Self> {
+        let common = Self {
+            left: self.left.max(other.left),
+            top: self.top.max(other.top),
+            right: self.right.min(other.right),
+            bottom: self.bottom.min(other.bottom),
+        };
+        self.touches(other).then_some(common)
     }
 
     /// One third of its width.
@@ -261,12 +295,86 @@ impl Area {
     }
 }
 
+/// How the stage shows the plane.
+#[derive(Clone, Copy)]
+struct Lens {
+    distance_px: f64,
+    sin: f64,
+    cos: f64,
+    center: f64,
+    bottom: f64,
+}
+
+/// A row's place on the plane: how far up its edges are from the stage's lower edge, and where its ends are from the
+/// middle, in CSS pixels before perspective.
+#[derive(Clone, Copy)]
+struct Place {
+    far: f64,
+    near: f64,
+    left: f64,
+    right: f64,
+}
+
+impl Lens {
+    /// So far away everything is flat.
+    const FLAT_PX: f64 = 1e9;
+
+    fn of(reading: &Reading) -> Self {
+        let (sin, cos) = reading.lean.sin_cos();
+        let distance_px = reading.perspective.unwrap_or(Self::FLAT_PX);
+        Self { distance_px, sin, cos, center: reading.center, bottom: reading.stage.bottom }
+    }
+
+    /// How large something so far up is shown.
+    fn scale(&self, up: f64) -> f64 {
+        self.distance_px / (self.distance_px + up * self.sin)
+    }
+
+    /// How far up the plane is what shows at this height of the window.
+    fn up(&self, y: f64) -> Option<f64> {
+        let height = self.bottom - y;
+        let left = self.distance_px * self.cos - height * self.sin;
+        (left > (1.0 - NEAR_HORIZON) * self.distance_px * self.cos).then(|| height * self.distance_px / left)
+    }
+
+    fn place(&self, area: &Area) -> Option<Place> {
+        let (far, near) = (self.up(area.top)?, self.up(area.bottom)?);
+        let (far_scale, near_scale) = (self.scale(far), self.scale(near));
+        // A box is around a row that is wider at its lower edge.
+        let (left, right) = (area.left - self.center, area.right - self.center);
+        let left = left / if left < 0.0 { near_scale } else { far_scale };
+        let right = right / if right > 0.0 { near_scale } else { far_scale };
+        Some(Place { far, near, left, right })
+    }
+
+    /// The box of a row in a picture with so many pixels for one of CSS.
+    fn area(&self, place: &Place) -> Area {
+        let (far_scale, near_scale) = (self.scale(place.far), self.scale(place.near));
+        Area {
+            left: self.center + place.left * if place.left < 0.0 { near_scale } else { far_scale },
+            top: self.bottom - place.far * self.cos * far_scale,
+            right: self.center + place.right * if place.right > 0.0 { near_scale } else { far_scale },
+            bottom: self.bottom - place.near * self.cos * near_scale,
+        }
+    }
+}
+
+impl Place {
+    fn pushed_back(self, by: f64) -> Self {
+        Self { far: self.far - by, near: self.near - by, ..self }
+    }
+
+    /// The part that has letters.
+    fn letters(self) -> Self {
+        let [from, to] = LETTERS.map(|part| self.far + (self.near - self.far) * part);
+        Self { far: from, near: to, ..self }
+    }
+}
+
 impl Reading {
-    /// How much of a row the fade leaves; `None` when it isn't expected in sight.
-    fn clearness(&self, row: &Row, scale: f64) -> Option<f64> {
-        let area = &row.area;
-        let stage_height = self.stage.height();
-        let height = (self.stage.bottom - (area.top + area.bottom) / 2.0) / stage_height;
+    /// How much of a row the fade leaves at this place; `None` when it isn't expected in sight there.
+    fn clearness(&self, row: &Row, area: &Area, scale: f64) -> Option<f64> {
+        let height = (self.stage.bottom - (area.top + area.bottom) / 2.0) / self.stage.height();
         let clearness = ((self.fade - height) / (self.fade - self.clear)).clamp(0.0, 1.0) * row.opacity;
         let is_whole = area.top >= self.sight.top && area.bottom <= self.sight.bottom;
         let is_across = area.left < self.sight.right && area.right > self.sight.left;
@@ -281,50 +389,46 @@ impl Reading {
     }
 }
 
-/// A row that should be in sight, in pixels of the picture.
-struct Expected<'a> {
-    row: &'a Row,
-    before: Area,
-    after: Area,
-    clearness: f64,
-}
-
 fn compare(picture: &Picture, before: &Reading, after: &Reading) -> Look {
     // The same in both directions, whatever the screen's density.
     let scale = picture.width_px as f64 / after.width.max(1.0);
+    let lens = Lens::of(after);
     let known: HashMap<u64, &Row> = before.rows.iter().map(|row| (row.id, row)).collect();
-    let expected: Vec<Expected<'_>> = after
+    let rows: Vec<(&Row, Place)> = after
         .rows
         .iter()
-        .filter_map(|row| {
-            let earlier = known.get(&row.id)?;
-            let clearness = before.clearness(earlier, scale)?.min(after.clearness(row, scale)?);
-            Some(Expected { row, before: earlier.area.scaled(scale), after: row.area.scaled(scale), clearness })
-        })
+        .filter(|row| known.contains_key(&row.id))
+        .filter_map(|row| Some((row, lens.place(&row.area)?)))
         .collect();
     let mut layers: HashMap<Ink, Layer> = HashMap::new();
-    for Expected { row, .. } in &expected {
-        let ink = row.ink.unwrap_or(USUAL_INK);
-        layers.entry(ink).or_insert_with(|| picture.layer(ink));
+    for (row, _) in &rows {
+        layers.entry(row.ink()).or_insert_with(|| picture.layer(row.ink()));
     }
-    let moved_px = expected.iter().map(|row| (row.before.bottom - row.after.bottom).abs()).fold(0.0, f64::max);
-    let steps = ((moved_px / STEP_PX).ceil() as usize).clamp(1, STEPS_MAX);
-    let at = |step: usize| look_at(&expected, &layers, step as f64 / steps as f64);
-    // The last of the best.
-    (0..=steps).map(at).reduce(better).unwrap_or_default()
-}
 
-fn better(one: Look, other: Look) -> Look {
-    let is_worse = (other.missing.len(), one.share) > (one.missing.len(), other.share);
-    if is_worse { one } else { other }
-}
+    let moved = |(row, place): &(&Row, Place)| Some(place.near - lens.up(known.get(&row.id)?.area.bottom)?);
+    let moved_px = rows.iter().filter_map(moved).fold(0.0, f64::max);
+    let steps = ((moved_px + LATEST * after.stage.height()) / STEP_PX) as i32;
+    let letters = |by: f64| -> f64 {
+        let ink = |(row, place): &(&Row, Place)| {
+            let area = lens.area(&place.pushed_back(by).letters()).within(&after.sight);
+            area.map_or(0.0, |area| layers[&row.ink()].ink(area.scaled(scale)))
+        };
+        rows.iter().map(ink).sum()
+    };
+    // A step ahead, too, should a frame have been drawn between reading and writing of the numbers; the least of the best.
+    let places = (0..=steps).chain([-1]).map(|step| f64::from(step) * STEP_PX);
+    let (_, behind_px) = places
+        .map(|by| (letters(by), by))
+        .reduce(|best, other| if other.0 > best.0 { other } else { best })
+        .unwrap_or_default();
 
-/// What is seen if the picture was taken at this part of the time between the readings.
-fn look_at(expected: &[Expected<'_>], layers: &HashMap<Ink, Layer>, part: f64) -> Look {
-    let mut look = Look { expected: expected.len(), faintest: f64::INFINITY, ..Look::default() };
-    for Expected { row, before, after, clearness } in expected {
-        let area = before.between(*after, part);
-        let layer = &layers[&row.ink.unwrap_or(USUAL_INK)];
+    let late = ((behind_px - moved_px) / after.stage.height()).max(0.0);
+    let mut look = Look { faintest: f64::INFINITY, late, ..Look::default() };
+    for (row, place) in &rows {
+        let area = lens.area(&place.pushed_back(behind_px));
+        let Some(clearness) = after.clearness(row, &area, scale) else { continue };
+        let area = area.scaled(scale);
+        let layer = &layers[&row.ink()];
         let share = layer.share(area);
         let least = LEAST_SHARE * clearness;
         let mut strength = share / least;
@@ -332,13 +436,21 @@ fn look_at(expected: &[Expected<'_>], layers: &HashMap<Ink, Layer>, part: f64) -
             let faintest = (0..3).map(|number| layer.share(area.third(number))).fold(f64::INFINITY, f64::min);
             strength = strength.min(faintest / (least * LEAST_PART_OF_THIRD));
         }
-        look.share += share / expected.len() as f64;
+        look.expected += 1;
+        look.share += share;
         look.faintest = look.faintest.min(strength);
         if strength < 1.0 {
             look.missing.push(MissingRow { seq: row.seq, text: row.text.clone(), area, share });
         }
     }
+    look.share /= look.expected.max(1) as f64;
     look
+}
+
+impl Row {
+    fn ink(&self) -> Ink {
+        self.ink.unwrap_or(USUAL_INK)
+    }
 }
 
 /// A picture in colours.
@@ -407,8 +519,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// How much of a box is ink; what lies outside the picture counts as none.
-    fn share(&self, area: Area) -> f64 {
+    /// How many pixels of a box are ink; what lies outside the picture has none.
+    fn ink(&self, area: Area) -> f64 {
         let (last_x, last_y) = (self.width - 1, self.sums.len() / self.width - 1);
         // A negative float becomes 0.
         let column = |x: f64| (x.round() as usize).min(last_x);
@@ -419,7 +531,12 @@ impl Layer {
             .wrapping_sub(sum(left, bottom))
             .wrapping_sub(sum(right, top))
             .wrapping_add(sum(left, top));
-        f64::from(ink) / 255.0 / (area.width() * area.height()).max(1.0)
+        f64::from(ink) / 255.0
+    }
+
+    /// How much of a box is ink.
+    fn share(&self, area: Area) -> f64 {
+        self.ink(area) / (area.width() * area.height()).max(1.0)
     }
 }
 
@@ -454,6 +571,9 @@ mod tests {
             sight: window,
             clear: 0.9,
             fade: 1.0,
+            perspective: None,
+            lean: 0.0,
+            center: 320.0,
         }
     }
 
@@ -471,7 +591,7 @@ mod tests {
     fn write(picture: &mut Picture, reading: &Reading, rows: impl Iterator<Item = usize>, ink: Ink) {
         for Area { left, top, right, .. } in rows.map(|row| reading.rows[row].area) {
             for letter in (left as usize..right as usize - 12).step_by(14) {
-                paint(picture, letter, top as usize + 8, (3, 14), ink);
+                paint(picture, letter, top as usize + 10, (3, 12), ink);
             }
         }
     }
@@ -533,17 +653,48 @@ mod tests {
     }
 
     #[test]
-    fn the_plane_may_move_while_the_picture_is_taken() {
-        let (before, after) = (reading(0.0), reading(30.0));
-        let then = reading(18.0);
-        let mut picture = black();
-        write(&mut picture, &then, 0..6, YELLOW);
-        assert_eq!(missing(&picture, &before, &after), [0_u64; 0]);
-        let mut picture = black();
-        write(&mut picture, &then, [0, 1, 3, 4, 5].into_iter(), YELLOW);
-        assert_eq!(missing(&picture, &before, &after), [2]);
-        let still = black();
-        assert_eq!(missing(&still, &before, &after).len(), compare(&still, &before, &after).expected);
+    fn what_is_on_screen_may_be_late() {
+        let (before, after) = (reading(10.0), reading(40.0));
+        // Between the readings, and long before them.
+        for up_px in [30.0, -45.0] {
+            let then = reading(up_px);
+            let mut picture = black();
+            scatter_stars(&mut picture);
+            let in_sight = |row: &usize| then.rows[*row].area.bottom < HEIGHT_PX as f64;
+            write(&mut picture, &then, (0..6).filter(in_sight), YELLOW);
+            let look = compare(&picture, &before, &after);
+            assert!(look.missing.is_empty(), "{look}");
+            let late = f64::max(10.0 - up_px, 0.0) / HEIGHT_PX as f64;
+            assert!((look.late - late).abs() <= 0.03, "{look}");
+            assert_eq!(look.check(1).is_ok(), late < LATE_MAX, "{look}");
+            // Not the next row's ink for one that is missing, nor the lower half for the upper one.
+            for rows in [&[0, 1, 3, 4, 5][..], &[3, 4, 5]] {
+                let mut picture = black();
+                write(&mut picture, &then, rows.iter().copied().filter(in_sight), YELLOW);
+                let expected: Vec<u64> = (0..6).filter(|row| !rows.contains(&(*row as usize))).collect();
+                assert_eq!(missing(&picture, &before, &after), expected, "{up_px}");
+            }
+        }
+        let look = compare(&black(), &before, &after);
+        assert_eq!((look.missing.len(), look.expected > 3), (look.expected, true));
+    }
+
+    #[test]
+    fn boxes_are_pushed_back_along_the_perspective() -> Result<()> {
+        let lean = 25_f64.to_radians();
+        let reading = Reading { perspective: Some(350.0), lean, ..reading(0.0) };
+        let lens = Lens::of(&reading);
+        let area = Area { left: 100.0, top: 90.0, right: 280.0, bottom: 120.0 };
+        let place = lens.place(&area).context("above the horizon")?;
+        let same = lens.area(&place);
+        assert!((same.left - area.left).abs() + (same.right - area.right).abs() < 1e-6, "{same:?}");
+        assert!((same.top - area.top).abs() + (same.bottom - area.bottom).abs() < 1e-6, "{same:?}");
+        // At the lower edge nothing is smaller than it is, nor flatter than it leans.
+        let near = lens.area(&place.pushed_back(place.near));
+        assert!((near.bottom - HEIGHT_PX as f64).abs() < 1e-6 && near.width() > area.width(), "{near:?}");
+        assert!(near.height() > area.height(), "{near:?}");
+        assert!(lens.up(HEIGHT_PX as f64 - 350.0 * lean.cos() / lean.sin()).is_none(), "the horizon");
+        Ok(())
     }
 
     #[test]

@@ -13,7 +13,6 @@ use crate::ink::{self, Look};
 use crate::link;
 use crate::page::Page;
 use crate::publish::Publisher;
-use crate::station::Station;
 
 /// The topic of every line.
 pub const TOPIC: &str = "StarWars";
@@ -41,15 +40,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Opens the page, streams, and looks every ten seconds; `page` is of any browser.
+    /// Opens the page from there, streams, and looks every ten seconds; `page` is of any browser, `keys` name another
+    /// broker than the page's own.
     ///
     /// # Errors
     /// When a row was missing at any look, or too few were to be seen; it says at which, and what the others found.
-    pub async fn run(&self, page: &Page, station: &Station) -> Result<()> {
-        let keys: Vec<_> = NO_OPENING.iter().chain(&[("connect", "1")]).chain(self.keys).copied().collect();
-        page.open(&link(&station.page_url(), &keys)).await?;
+    pub async fn run(&self, page: &Page, page_url: &str, keys: &[(&str, &str)], mqtt_port: u16) -> Result<()> {
+        let keys: Vec<_> = NO_OPENING.iter().chain(&[("connect", "1")]).chain(self.keys).chain(keys).copied().collect();
+        page.open(&link(page_url, &keys)).await?;
         page.wait_for_state("connected").await?;
-        let mut publisher = Publisher::connect(station.mqtt_port()?).await?;
+        let mut publisher = Publisher::connect(mqtt_port).await?;
         let stream = stream(&mut publisher, 0..self.seconds);
         let duration = Duration::from_secs(self.seconds.into());
         let (looks, ()) = tokio::try_join!(looks(page, self.name, duration), stream)?;
