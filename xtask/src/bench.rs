@@ -10,11 +10,11 @@ use crate::run::{heading, run};
 use crate::setup::{self, Scope, Tools, WASM_TARGET};
 use crate::{demo, dist};
 
-/// Builds what is released and measures it, all of it or only what is named.
+/// Builds what is released and measures it, all of it or only what is named; `soak` takes so many minutes.
 ///
 /// # Errors
-/// When something can't be built, or the page fails. A figure that falls short is no error.
-pub fn measure(repo: &Repo, only: &[String]) -> Result<()> {
+/// When something can't be built, or the page fails. A figure that falls short is no error, unless it is one of `soak`.
+pub fn measure(repo: &Repo, only: &[String], minutes: u32) -> Result<()> {
     let tools = setup::install(repo, Scope::Everything)?;
     dist::build(repo, &tools)?;
     demo::build_programs(repo)?;
@@ -25,6 +25,7 @@ pub fn measure(repo: &Repo, only: &[String]) -> Result<()> {
         .args(["run", "--locked", "--quiet", "--release", "-p", "mqtt-crawl-e2e", "--features", "mqtt-protocol-core"])
         .args(["--bin", "mqtt-crawl-bench", "--"])
         .args(only)
+        .args(["--minutes", &minutes.to_string()])
         .env("MQTT_CRAWL_STATION", repo.release_program("mqtt-crawl-station"))
         .env("MQTT_CRAWL_DIST", repo.dist())
         .env("MQTT_CRAWL_MQTT_JS", peers.mqtt_js)

@@ -6,7 +6,7 @@
 //! | `dist` | builds the static site into `dist/`, and a station with the site inside |
 //! | `demo` | builds and starts everything on this machine, prints the link |
 //! | `test` | every check there is; its last line counts them |
-//! | `bench` | how fast it is |
+//! | `bench` | how fast it is; `bench soak`: whether the crawl stays on screen for an hour |
 //! | `weigh` | what each part of a first visit weighs |
 
 mod arrange;
@@ -51,8 +51,12 @@ enum Command {
     },
     /// Measure how fast the released site is
     Bench {
-        /// What to measure instead of everything
+        /// What to measure instead of everything; `soak`, which is not part of it, watches the crawl for an hour and
+        /// fails when a row is missing on screen
         only: Vec<String>,
+        /// How long `soak` takes
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
     },
     /// Build the site and say what each part of a first visit weighs
     Weigh,
@@ -84,7 +88,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Demo => demo::up(&repo)?,
         Command::Weigh => weigh::tables(&repo)?,
-        Command::Bench { only } => bench::measure(&repo, &only)?,
+        Command::Bench { only, minutes } => bench::measure(&repo, &only, minutes)?,
         Command::Test { suites } => return suites::run(&repo, &suites),
     }
     Ok(ExitCode::SUCCESS)

@@ -100,14 +100,19 @@ pub async fn burst(report: &mut Report) -> Result<()> {
 }
 
 /// What the app holds of the machine's memory, in bytes.
-struct Memory {
-    heap: u64,
-    page: u64,
-    worker: u64,
+#[derive(Clone, Copy)]
+pub struct Memory {
+    /// JavaScript's heap of the page.
+    pub heap: u64,
+    /// The page's wasm.
+    pub page: u64,
+    /// The worker's.
+    pub worker: u64,
 }
 
 impl Memory {
-    async fn of(devtools: &mut DevTools, page: &str, worker: &str) -> Result<Self> {
+    /// As it is now, once what nobody holds is gone.
+    pub async fn of(devtools: &mut DevTools, page: &str, worker: &str) -> Result<Self> {
         Ok(Self {
             heap: devtools.heap_bytes(page).await?,
             page: devtools.wasm_memory_bytes(page).await?,

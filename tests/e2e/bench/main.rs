@@ -3,7 +3,8 @@
 //! event.
 //!
 //! Times say something only beside other times of the same run, and only on a machine that does nothing else; the
-//! report says what was wanted beside what was found, and nothing fails.
+//! report says what was wanted beside what was found, and nothing fails but `soak`, which runs only by its name: an hour of
+//! the crawl, in which no row may be missing on screen.
 
 mod console;
 mod core;
@@ -13,6 +14,7 @@ mod intake;
 mod latency;
 mod machine;
 mod report;
+mod soak;
 mod start;
 mod station;
 mod usage;
@@ -21,7 +23,7 @@ mod work;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use report::Report;
 
 /// How long whatever takes seconds may take.
@@ -30,13 +32,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MEASUREMENTS: [&str; 11] =
     ["core", "wasm", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "station"];
 
+/// The one that isn't part of a run of all.
+const SOAK: &str = "soak";
+
+/// What is asked for on the command line.
+struct Options {
+    /// Measurements by name; none for all.
+    chosen: Vec<String>,
+    /// How long [`SOAK`] takes.
+    minutes: u32,
+}
+
+impl Options {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self { chosen: Vec::new(), minutes: 60 };
+        while let Some(argument) = arguments.next() {
+            if argument == "--minutes" {
+                options.minutes = arguments.next().context("how many minutes?")?.parse().context("minutes")?;
+            } else if argument == SOAK || MEASUREMENTS.contains(&argument.as_str()) {
+                options.chosen.push(argument);
+            } else {
+                bail!("there is no measurement {argument:?}: {}, {SOAK}", MEASUREMENTS.join(", "));
+            }
+        }
+        Ok(options)
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let chosen: Vec<String> = std::env::args().skip(1).collect();
+    let Options { chosen, minutes } = Options::read(std::env::args().skip(1))?;
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|other| other == name);
-    if let Some(unknown) = chosen.iter().find(|name| !MEASUREMENTS.contains(&name.as_str())) {
-        bail!("there is no measurement {unknown:?}: {}", MEASUREMENTS.join(", "));
-    }
     println!("{}", machine::describe()?);
     let mut report = Report::default();
     if is_chosen("core") {
@@ -72,6 +98,7 @@ async fn main() -> Result<()> {
     if is_chosen("station") {
         station::event(&mut report).await?;
     }
+    let soaked = if chosen.iter().any(|name| name == SOAK) { soak::run(&mut report, minutes).await } else { Ok(()) };
     report.print();
-    Ok(())
+    soaked
 }

@@ -10,6 +10,8 @@
 //! | [`devtools`] | Chromium's own protocol, for events and workers |
 //! | [`page`] | the app as a person or a program sees it, per the project's contract |
 //! | [`motion`] | what a camera before the crawl would see |
+//! | [`ink`] | whether the crawl's rows are painted where they should be |
+//! | [`watch`] | minutes of a stream, looked at again and again |
 //! | [`picture`] | pictures beside those that somebody has looked at |
 //! | [`station`] | the released station |
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
@@ -30,6 +32,7 @@ pub mod devtools;
 pub mod diffusion;
 pub mod fault_proxy;
 pub mod guide;
+pub mod ink;
 pub mod load;
 pub mod mosquitto;
 pub mod motion;
@@ -41,6 +44,7 @@ pub mod publish;
 pub mod site;
 pub mod station;
 pub mod transcript;
+pub mod watch;
 
 use std::future::Future;
 use std::path::PathBuf;

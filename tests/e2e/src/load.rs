@@ -8,7 +8,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use mqtt_crawl::mqtt::codec;
 use mqtt_crawl::mqtt::packet::{Outgoing, Publish, PublishProperties, QoS, Version};
 use mqtt_crawl::mqtt::publish;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::peer::{LEVEL_311, PINGREQ, SUBSCRIBE, greet, suback};
+use crate::publish::Publisher;
 
 /// The topic of every message.
 pub const TOPIC: &str = "StarWars";
@@ -290,24 +291,14 @@ pub fn packets(dress: Dress) -> Result<Vec<u8>> {
 pub async fn publish_to(mqtt_port: u16, messages: usize) -> Result<()> {
     let cycle = packets(Dress::Plain)?;
     let packet_bytes = cycle.len() / CYCLE;
-    let mut stream = TcpStream::connect(("127.0.0.1", mqtt_port)).await?;
-    // CONNECT with Clean Start, no Keep Alive, and an identifier of the broker's choice.
-    stream.write_all(b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\0\0").await?;
-    let mut head = [0; 2];
-    stream.read_exact(&mut head).await?;
-    let mut connack = vec![0; head[1].into()];
-    stream.read_exact(&mut connack).await?;
-    ensure!(head[0] == 0x20 && connack.get(1) == Some(&0), "the broker answers {head:02x?} {connack:02x?}");
+    let mut publisher = Publisher::connect(mqtt_port).await?;
     let mut left = messages;
     while left > 0 {
         let now = left.min(CYCLE);
-        stream.write_all(&cycle[..now * packet_bytes]).await?;
+        publisher.send(&cycle[..now * packet_bytes]).await?;
         left -= now;
     }
-    // DISCONNECT; the broker closes when it comes to it.
-    stream.write_all(&[0xE0, 0]).await?;
-    stream.read_to_end(&mut Vec::new()).await?;
-    Ok(())
+    publisher.close().await
 }
 
 #[cfg(test)]

@@ -137,6 +137,30 @@ impl Page {
         self.wait_for("the page to be visible", "!document.hidden", PATIENCE).await
     }
 
+    /// Gives the window's content this size in CSS pixels, with so many of the screen's pixels for each of them.
+    pub async fn resize(&self, (width, height): (u32, u32), ratio: f64) -> Result<()> {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
+        self.browser.devtools("Emulation.setDeviceMetricsOverride", &size).await?;
+        let resized = format!("innerWidth === {width} && innerHeight === {height}");
+        self.wait_for("the size", &resized, PATIENCE).await
+    }
+
+    /// Presses a key where nothing has the focus: the crawl's own.
+    pub async fn press_crawl_key(&self, key: &str) -> Result<()> {
+        self.run(&format!(
+            "document.body.dispatchEvent(new KeyboardEvent('keydown', {{ key: {}, bubbles: true, cancelable: true }}));",
+            json!(key)
+        ))
+        .await
+    }
+
+    /// Waits until two frames have begun: by then one is drawn that has everything up to now.
+    pub async fn drawn(&self) -> Result<()> {
+        let frames =
+            "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true))))";
+        self.evaluate::<bool>(frames).await.map(drop)
+    }
+
     /// The browser around it.
     pub fn browser(&self) -> &Browser {
         &self.browser

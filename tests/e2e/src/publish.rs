@@ -1,11 +1,14 @@
 //! Publishing: the released producer, and `mosquitto_pub` for everything that we did not write. And
-//! `mosquitto_sub`, to see what arrives.
+//! `mosquitto_sub`, to see what arrives. For streams, a connection that only publishes.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use anyhow::{Context, Result, bail};
-use tokio::io::AsyncWriteExt;
+use anyhow::{Context, Result, bail, ensure};
+use mqtt_crawl::mqtt::codec;
+use mqtt_crawl::mqtt::packet::{self, Outgoing, QoS};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::process::{Process, find_program};
@@ -125,6 +128,69 @@ impl Login<'_> {
             command.args(["--username", name]).env("MQTT_PASSWORD", password);
         }
         succeeded("the producer", &command.output().await?)
+    }
+}
+
+/// A connection over TCP that stays, and only publishes at QoS 0: for streams, where a process for each message would
+/// cost more than the page that shows it.
+pub struct Publisher {
+    stream: TcpStream,
+    packet: Vec<u8>,
+}
+
+impl Publisher {
+    /// Connects without a user: Clean Start, no Keep Alive, an identifier of the broker's choice.
+    ///
+    /// # Errors
+    /// When there is no broker, or it refuses.
+    pub async fn connect(mqtt_port: u16) -> Result<Self> {
+        let mut stream = TcpStream::connect(("127.0.0.1", mqtt_port)).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(b"\x10\x0d\0\x04MQTT\x05\x02\0\0\0\0\0").await?;
+        let mut head = [0; 2];
+        stream.read_exact(&mut head).await?;
+        let mut connack = vec![0; head[1].into()];
+        stream.read_exact(&mut connack).await?;
+        ensure!(head[0] == 0x20 && connack.get(1) == Some(&0), "the broker answers {head:02x?} {connack:02x?}");
+        Ok(Self { stream, packet: Vec::new() })
+    }
+
+    /// Publishes one message.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn publish(&mut self, topic: &str, payload: &str) -> Result<()> {
+        let message = packet::Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic,
+            packet_id: None,
+            topic_alias: None,
+            properties: &[],
+            payload: payload.as_bytes(),
+        };
+        self.packet.clear();
+        codec::encode(&Outgoing::Publish(message), packet::Version::V5, u32::MAX, &mut self.packet)?;
+        Ok(self.stream.write_all(&self.packet).await?)
+    }
+
+    /// Sends whole packets, encoded beforehand.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn send(&mut self, packets: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(packets).await?)
+    }
+
+    /// Disconnects; returns once the broker has read everything.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn close(mut self) -> Result<()> {
+        self.stream.write_all(&[0xE0, 0]).await?;
+        self.stream.read_to_end(&mut Vec::new()).await?;
+        Ok(())
     }
 }
 

@@ -56,11 +56,7 @@ async fn hurry(page: &Page, lines: usize) -> Result<()> {
 
 /// Presses a key where the focus is by itself.
 async fn key(page: &Page, key: &str) -> Result<()> {
-    page.run(&format!(
-        "document.body.dispatchEvent(new KeyboardEvent('keydown', {{ key: {}, bubbles: true, cancelable: true }}));",
-        json!(key)
-    ))
-    .await
+    page.press_crawl_key(key).await
 }
 
 async fn lines_shown(page: &Page) -> Result<Vec<u64>> {

@@ -35,3 +35,4 @@ mod tokens;
 mod topics;
 mod transmit;
 mod versions;
+mod watch;

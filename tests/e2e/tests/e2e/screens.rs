@@ -7,7 +7,6 @@ use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
-use serde_json::json;
 
 use super::crawl::{DIALOGUE, open, tell};
 
@@ -38,7 +37,7 @@ const SCREENS: [Screen; 9] = [
 
 /// The crawl alone fills the window, without controls, and stands with its last line at the edge. It is a copy, so
 /// that what the app does next changes nothing.
-const POSE: &str = "
+pub(super) const POSE: &str = "
     const section = crawl();
     section.querySelector('.crawl-controls').style.opacity = '0';
     Object.assign(section.style, { position: 'fixed', inset: '0', zIndex: '9' });";
@@ -65,11 +64,7 @@ const THAW: &str = "
     crawl().querySelector('.plane').style.display = '';";
 
 pub(super) async fn resize(page: &Page, screen: &Screen) -> Result<()> {
-    let Screen { size: (width, height), ratio, .. } = screen;
-    let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
-    page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
-    let resized = format!("innerWidth === {width} && innerHeight === {height}");
-    page.wait_for("the size", &resized, PATIENCE).await
+    page.resize(screen.size, screen.ratio).await
 }
 
 /// Where the rows of the plane's lines end, beside its column: none goes over it.

@@ -1,0 +1,197 @@
+//! Minutes of a stream of lines, while the screen is looked at again and again ([`ink`]). What a table row says holds in
+//! any browser: nothing here asks for more than WebDriver has.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::ink::{self, Look};
+use crate::link;
+use crate::page::Page;
+use crate::publish::Publisher;
+
+/// The topic of every line.
+pub const TOPIC: &str = "StarWars";
+
+/// How often the screen is looked at.
+pub const EVERY: Duration = Duration::from_secs(10);
+
+/// Until then the plane may still be empty.
+const FILLED: Duration = Duration::from_secs(30);
+
+/// The keys of a link that leave the opening out.
+pub const NO_OPENING: [(&str, &str); 5] = [("card", ""), ("logo", ""), ("episode", ""), ("title", ""), ("intro", "")];
+
+/// A stream that is watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// For pictures of what is missing.
+    pub name: &'static str,
+    /// Keys of the link, beside those that every watch has.
+    pub keys: &'static [(&'static str, &'static str)],
+    /// How long, at a line a second.
+    pub seconds: u32,
+    /// So many rows at least are expected at each look, once the plane is full.
+    pub least_rows: usize,
+}
+
+impl Watch {
+    /// Opens the page from there, streams, and looks every ten seconds; `page` is of any browser, `keys` name another
+    /// broker than the page's own.
+    ///
+    /// # Errors
+    /// When a row was missing at any look, or too few were to be seen; it says at which, and what the others found.
+    pub async fn run(&self, page: &Page, page_url: &str, keys: &[(&str, &str)], mqtt_port: u16) -> Result<()> {
+        let keys: Vec<_> = NO_OPENING.iter().chain(&[("connect", "1")]).chain(self.keys).chain(keys).copied().collect();
+        page.open(&link(page_url, &keys)).await?;
+        page.wait_for_state("connected").await?;
+        let mut publisher = Publisher::connect(mqtt_port).await?;
+        let stream = stream(&mut publisher, 0..self.seconds);
+        let duration = Duration::from_secs(self.seconds.into());
+        let (looks, ()) = tokio::try_join!(looks(page, self.name, duration), stream)?;
+        self.check(&looks)
+    }
+
+    fn check(&self, looks: &[(Duration, Look)]) -> Result<()> {
+        let (mut words, mut failed) = (String::new(), 0);
+        for (after, look) in looks {
+            let least_rows = if *after < FILLED { 0 } else { self.least_rows };
+            failed += usize::from(look.check(least_rows).is_err());
+            write!(words, "\nafter {:.0} s: {look}", after.as_secs_f64())?;
+        }
+        println!("{}:{words}", self.name);
+        ensure!(failed == 0, "{failed} of {} looks, each of {} rows or more: {words}", looks.len(), self.least_rows);
+        Ok(())
+    }
+}
+
+/// Looks every ten seconds for so long.
+///
+/// # Errors
+/// When the page can't be looked at; what a look finds is no error.
+pub async fn looks(page: &Page, name: &str, duration: Duration) -> Result<Vec<(Duration, Look)>> {
+    let begun = Instant::now();
+    let mut looks = Vec::new();
+    let mut due = begun + EVERY;
+    while due <= begun + duration {
+        tokio::time::sleep_until(due).await;
+        let after = begun.elapsed();
+        looks.push((after, ink::look(page, name).await?));
+        due += EVERY;
+    }
+    Ok(looks)
+}
+
+/// Publishes these lines, one a second.
+///
+/// # Errors
+/// When the broker is gone.
+pub async fn stream(publisher: &mut Publisher, lines: Range<u32>) -> Result<()> {
+    let mut each_second = tokio::time::interval(Duration::from_secs(1));
+    for number in lines {
+        each_second.tick().await;
+        publisher.publish(TOPIC, &line(number)).await?;
+    }
+    Ok(())
+}
+
+const CHARACTERS: [&str; 5] = ["ADA", "Bram", "Cleo", "Dov", "The Keeper"];
+
+const WORDS: [&str; 37] = [
+    "the",
+    "relay",
+    "at",
+    "north",
+    "ridge",
+    "is",
+    "answering",
+    "again",
+    "and",
+    "two",
+    "of",
+    "three",
+    "pumps",
+    "have",
+    "restarted",
+    "before",
+    "light",
+    "goes",
+    "down",
+    "I",
+    "am",
+    "already",
+    "on",
+    "a",
+    "road",
+    "with",
+    "somebody",
+    "who",
+    "knows",
+    "every",
+    "gravel",
+    "bridge",
+    "lamp",
+    "burning",
+    "pressure",
+    "holding",
+    "far",
+];
+
+/// A line of somebody, of 4 to 16 words; the same for the same number.
+pub fn line(number: u32) -> String {
+    let mut state = number.wrapping_mul(0x9E37_79B9) ^ 0x5BD1_E995;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as usize % below
+    };
+    let words: Vec<&str> = (0..4 + random(13)).map(|_| WORDS[random(WORDS.len())]).collect();
+    let mut text = words.join(" ");
+    text[..1].make_ascii_uppercase();
+    json!({"character": CHARACTERS[random(CHARACTERS.len())], "text": text + "."}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_of_4_to_16_words_and_always_the_same() -> Result<()> {
+        let mut lengths = HashSet::new();
+        for number in 0..1_000 {
+            assert_eq!(line(number), line(number));
+            let said: Value = serde_json::from_str(&line(number))?;
+            let words = said["text"].as_str().map_or(0, |text| text.split(' ').count());
+            assert!((4..=16).contains(&words), "{said}");
+            lengths.insert(words);
+        }
+        assert_eq!(lengths.len(), 13);
+        Ok(())
+    }
+
+    #[test]
+    fn a_watch_fails_for_one_missing_row_or_an_empty_plane() {
+        let watch = Watch { name: "test", keys: &[], seconds: 60, least_rows: 4 };
+        let look = |after_s, expected| (Duration::from_secs(after_s), Look { expected, ..Look::default() });
+        assert!(watch.check(&[look(10, 0), look(40, 4)]).is_ok());
+        assert!(watch.check(&[look(10, 4), look(40, 3)]).is_err());
+        let mut blind = look(10, 4);
+        blind.1.missing.push(ink::MissingRow {
+            seq: 7,
+            text: "a row".to_owned(),
+            area: ink::Area::default(),
+            share: 0.0,
+        });
+        let words = watch.check(&[blind]).expect_err("a row is missing").to_string();
+        assert!(words.contains("\"a row\" of message 7"), "{words}");
+    }
+}

@@ -1,0 +1,122 @@
+//! What is on the plane is painted, over minutes: every row that should be in sight has its ink in a picture of the
+//! screen. That the page's own numbers are right says nothing of that.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::publish::{Login, Publisher};
+use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::watch::{Watch, looks, stream};
+use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, ink, picture};
+
+use super::crawl::{DIALOGUE, open, tell};
+use super::screens::POSE;
+
+const CRAWL: Watch = Watch { name: "watch-crawl", keys: &[("view", "crawl")], seconds: 240, least_rows: 5 };
+
+const FAST_SPLIT: Watch =
+    Watch { name: "watch-fast-split", keys: &[("view", "split"), ("speed", "220")], seconds: 120, least_rows: 5 };
+
+async fn run(watch: Watch) -> Result<()> {
+    let station = Station::start().await?;
+    in_browser(watch.name, async |page| watch.run(page, &station.page_url(), &[], station.mqtt_port()?).await).await
+}
+
+#[tokio::test]
+async fn every_row_is_painted_for_minutes() -> Result<()> {
+    run(CRAWL).await
+}
+
+#[tokio::test]
+async fn every_row_is_painted_at_the_highest_speed() -> Result<()> {
+    run(FAST_SPLIT).await
+}
+
+/// The button that holds the plane and lets it go, whatever it says.
+const PAUSE: &str = "crawl().querySelector('.pause')";
+
+/// So many lines are shown in a picture of the plane.
+const POSED: usize = 6;
+
+/// The plane, far down its way, held and with its last lines at the edge as every picture has them. It is the plane
+/// itself, not a copy: only its blocks are put where they would be if they had been told without a pause.
+const POSE_LINES: &str = "
+    const section = crawl(), plane = section.querySelector('.plane');
+    // The sky has come up.
+    section.querySelectorAll('.sky i').forEach(({ style }) => {
+        Object.assign(style, { animation: 'none', transform: 'translateY(calc(-100cqh * var(--travel)))' });
+    });
+    const style = getComputedStyle(plane), em = parseFloat(style.fontSize);
+    const edge = -new DOMMatrix(style.transform).m42 + 0.3 * em;
+    const height = (block) => block.offsetHeight + 0.55 * em;
+    const order = [...plane.children].toSorted((a, b) => a.offsetTop - b.offsetTop);
+    order.forEach((block) => { block.__top = block.style.top; });
+    const posed = order.slice(-6);
+    order.slice(0, -6).forEach((block) => { block.style.display = 'none'; });
+    let top = edge - posed.reduce((sum, block) => sum + height(block), 0);
+    for (const block of posed) {
+        block.style.top = `${top}px`;
+        top += height(block);
+    }";
+const UNPOSE_LINES: &str = "
+    for (const block of crawl().querySelectorAll('.plane > *')) {
+        Object.assign(block.style, { display: '', top: block.__top ?? block.style.top });
+    }";
+
+/// Waits until everything was told and has passed, which is made to hurry.
+async fn calm(page: &Page) -> Result<()> {
+    let hurrying =
+        "(() => { const run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
+        const isOver = stat('behind') === '0' && lines().length === 0;
+        run?.updatePlaybackRate(isOver ? 1 : 20);
+        return isOver; })()";
+    page.wait_for("the sky to be empty", hurrying, CRAWL_PATIENCE).await
+}
+
+/// The picture of a few known lines on this plane.
+async fn check_picture(page: &Page, broker: Login<'_>, name: &str) -> Result<()> {
+    calm(page).await?;
+    // One by one: as they are set and spaced while nothing presses.
+    for line in &DIALOGUE[..POSED] {
+        tell(page, broker, &[*line]).await?;
+    }
+    // In motion, as they are.
+    ink::look(page, name).await?.check(1)?;
+    page.click(PAUSE).await?;
+    page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", PATIENCE).await?;
+    page.run(POSE_LINES).await?;
+    page.drawn().await?;
+    let look = ink::look(page, name).await?;
+    let png = page.browser().client().screenshot().await?;
+    page.run(UNPOSE_LINES).await?;
+    page.click(PAUSE).await?;
+    look.check(POSED)?;
+    picture::check(page, name, &png).await
+}
+
+#[tokio::test]
+async fn it_looks_the_same_after_two_and_after_ten_minutes() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("watch-pictures", async |page| {
+        open(page, &station).await?;
+        page.run(POSE).await?;
+        let port = station.mqtt_port()?;
+        let mut publisher = Publisher::connect(port).await?;
+        let mut streamed = 0;
+        for (minutes, name) in [(2, "crawl-after-2-minutes"), (10, "crawl-after-10-minutes")] {
+            let until = minutes * 60;
+            let duration = Duration::from_secs((until - streamed).into());
+            let stream = stream(&mut publisher, streamed..until);
+            let (looks, ()) = tokio::try_join!(looks(page, name, duration), stream)?;
+            for (after, look) in looks {
+                println!("{name}, after {:.0} s: {look}", after.as_secs_f64());
+                look.check(0).with_context(|| format!("after {after:?}"))?;
+            }
+            streamed = until;
+            check_picture(page, Login::anonymous(port), name).await?;
+        }
+        Ok(())
+    })
+    .await
+}
