@@ -244,11 +244,15 @@ impl Pacing {
         self.pace.rate_max() * self.person() * SPEED_EM_PER_S
     }
 
-    /// A message is to be placed: takes note of its length, and moves the size one
-    /// step toward what the stream needs.
-    pub fn size_next(&mut self, now: Instant) -> f64 {
+    /// A message is to be placed: moves the size one step toward what the stream
+    /// needs, or all the way where nobody sees the difference: the message is
+    /// `alone` on the plane.
+    pub fn size_next(&mut self, now: Instant, alone: bool) -> f64 {
         let size_wanted = self.size_wanted;
-        if size_wanted < self.size {
+        if alone && size_wanted > self.size {
+            self.size = size_wanted;
+            self.size_changed = now;
+        } else if size_wanted < self.size {
             self.size = size_wanted.max(self.size - SIZE_SHRINK_MAX);
             self.size_changed = now;
         } else if size_wanted > self.size && now.since(self.size_changed) >= SIZE_GROW_INTERVAL {
@@ -369,7 +373,7 @@ mod tests {
                 let now = Instant::from_millis(from_s * 1_000 + tick * 200);
                 let arrived = pacing.arrived + if tick % 5 == 0 { per_s } else { 0 };
                 if per_s > 0 && tick % 5 == 0 {
-                    pacing.size_next(now);
+                    pacing.size_next(now, false);
                 }
                 pacing.update(now, Waiting { set_em: 0.0, lines }, arrived, COLUMN_EM).is_some()
             })
@@ -381,7 +385,7 @@ mod tests {
     fn at_rest_it_has_the_films_size_and_speed() {
         let mut pacing = Pacing::new();
         assert_eq!(live(&mut pacing, 0, 60, 0, 0), (1.0, 0));
-        assert_eq!(pacing.size_next(Instant::from_millis(60_000)), 1.0);
+        assert_eq!(pacing.size_next(Instant::from_millis(60_000), false), 1.0);
     }
 
     #[test]
@@ -394,10 +398,20 @@ mod tests {
         let mut sizes = vec![pacing.size()];
         for second in 60..160 {
             live(&mut pacing, second, 1, 0, 0);
-            sizes.push(pacing.size_next(Instant::from_millis(second * 1_000 + 900)));
+            sizes.push(pacing.size_next(Instant::from_millis(second * 1_000 + 900), false));
         }
         assert!((pacing.rate() - 1.0).abs() < 0.1 && pacing.size() == 1.0, "{} {}", pacing.rate(), pacing.size());
         assert!(sizes.windows(2).all(|pair| (0.0..=SIZE_STEP + 1e-9).contains(&(pair[1] - pair[0]))), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_alone_has_the_size_it_needs() {
+        let mut pacing = Pacing::new();
+        live(&mut pacing, 0, 60, 2, 1);
+        let small = pacing.size();
+        live(&mut pacing, 60, 60, 0, 0);
+        assert!(pacing.clone().size_next(Instant::from_millis(120_000), false) < small + 2.0 * SIZE_STEP);
+        assert_eq!(pacing.size_next(Instant::from_millis(120_000), true), 1.0);
     }
 
     #[test]

@@ -381,10 +381,11 @@ impl Plane {
                 if let Some(above) = place.checked_sub(1) {
                     self.items[above].gap_em += top_em - self.cursor_em;
                 }
+                let alone = self.shown_from == place;
                 let Item { entry, size, gap_em, .. } = &mut self.items[place];
                 actions.push(Action::Transcribe(entry.clone()));
                 *gap_em = gap_after(entry).unwrap_or_else(|| {
-                    *size = self.pacing.size_next(now);
+                    *size = self.pacing.size_next(now, alone);
                     Pacing::gap_em(*size)
                 });
             }
