@@ -13,6 +13,7 @@ mod idle;
 mod intake;
 mod latency;
 mod machine;
+mod pace;
 mod report;
 mod soak;
 mod start;
@@ -29,8 +30,8 @@ use report::Report;
 /// How long whatever takes seconds may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const MEASUREMENTS: [&str; 11] =
-    ["core", "wasm", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "station"];
+const MEASUREMENTS: [&str; 12] =
+    ["core", "wasm", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "pace", "station"];
 
 /// The one that isn't part of a run of all.
 const SOAK: &str = "soak";
@@ -94,6 +95,9 @@ async fn main() -> Result<()> {
     }
     if is_chosen("burst") {
         crawl::burst(&mut report).await?;
+    }
+    if is_chosen("pace") {
+        pace::streams(&mut report).await?;
     }
     if is_chosen("station") {
         station::event(&mut report).await?;
