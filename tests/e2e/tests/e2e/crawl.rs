@@ -27,11 +27,18 @@ pub(super) const DIALOGUE: [(&str, &str); 8] = [
 
 /// Connected, the crawl alone, without any opening.
 pub(super) async fn open(page: &Page, station: &Station) -> Result<()> {
-    let silent = [("card", ""), ("logo", ""), ("episode", ""), ("title", ""), ("intro", "")];
-    let keys: Vec<_> = silent.into_iter().chain([("view", "crawl"), ("connect", "1")]).collect();
-    page.open(&link(&station.page_url(), &keys)).await?;
+    open_with(page, station, &[]).await
+}
+
+/// The same with more keys in the link.
+pub(super) async fn open_with(page: &Page, station: &Station, keys: &[(&str, &str)]) -> Result<()> {
+    let crawl_alone = [("opening", "off"), ("view", "crawl"), ("connect", "1")];
+    page.open(&link(&station.page_url(), &[&crawl_alone[..], keys].concat())).await?;
     page.wait_for_state("connected").await
 }
+
+/// For pictures: each line has the film's size, whenever it comes.
+pub(super) const FILM: [(&str, &str); 1] = [("pace", "film")];
 
 /// Publishes these, and waits until all are on the plane, which is made to hurry for it.
 pub(super) async fn tell(page: &Page, broker: Login<'_>, lines: &[(&str, &str)]) -> Result<()> {
@@ -55,7 +62,7 @@ async fn hurry(page: &Page, lines: usize) -> Result<()> {
 }
 
 /// Presses a key where the focus is by itself.
-async fn key(page: &Page, key: &str) -> Result<()> {
+pub(super) async fn key(page: &Page, key: &str) -> Result<()> {
     page.press_crawl_key(key).await
 }
 

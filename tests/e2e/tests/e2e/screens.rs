@@ -8,7 +8,7 @@ use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
 
-use super::crawl::{DIALOGUE, open, tell};
+use super::crawl::{DIALOGUE, FILM, open, open_with, tell};
 
 /// A size of the window.
 pub(super) struct Screen {
@@ -52,7 +52,7 @@ const FREEZE: &str = "
     [...plane.children].forEach((block) => { block.__top = parseFloat(block.style.top); });
     const order = [...plane.children].toSorted((a, b) => a.__top - b.__top);
     for (const block of order) {
-        copy.children[[...plane.children].indexOf(block)].style.top = `${top}em`;
+        copy.children[[...plane.children].indexOf(block)].style.top = `${top * em}px`;
         top += block.offsetHeight / em + 0.55;
     }
     copy.style.transform = `translateY(${0.3 - top}em)`;
@@ -87,7 +87,7 @@ async fn it_fits_any_screen() -> Result<()> {
     in_browser("crawl-screens", async |page| {
         let words = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
         let keys = [("view", "crawl"), ("connect", "1"), ("opening", "yield")];
-        page.open(&link(&station.page_url(), &[&keys[..], &words[..]].concat())).await?;
+        page.open(&link(&station.page_url(), &[&keys[..], &words[..], &FILM[..]].concat())).await?;
         page.wait_for_state("connected").await?;
         page.run(POSE).await?;
         tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
@@ -221,7 +221,7 @@ async fn every_script_is_set() -> Result<()> {
     in_browser("crawl-scripts", async |page| {
         let broker = Login::anonymous(station.mqtt_port()?);
         for script in &SCRIPTS {
-            open(page, &station).await?;
+            open_with(page, &station, &FILM).await?;
             add_font(page, script).await?;
             page.run(POSE).await?;
             tell(page, broker, script.lines).await?;

@@ -372,7 +372,7 @@ async fn the_panel_breaks_no_rule_in_either_theme() -> Result<()> {
             open_with(page, &station, &station.ws_url("/mqtt"), &path).await?;
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             check_rules(page, &format!("a script, {theme}")).await?;
-            page.fill("From line to line", "20ms").await?;
+            page.fill("From line to line", "200ms").await?;
             page.press("Play").await?;
             wait_for_progress(page, "Line 1").await?;
             check_rules(page, &format!("a script that goes out, {theme}")).await?;

@@ -3,34 +3,59 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Publisher};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::watch::{Watch, looks, stream};
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, ink, picture};
 
-use super::crawl::{DIALOGUE, open, tell};
+use super::crawl::{DIALOGUE, FILM, key, open_with, tell};
 use super::screens::POSE;
 
 const CRAWL: Watch = Watch { name: "watch-crawl", keys: &[("view", "crawl")], seconds: 240, least_rows: 5 };
 
+/// More pages than four minutes of lines have.
+const PAGES_MAX: usize = 200;
+
+/// The screen is looked at after so many of them.
+const PAGES_A_LOOK: usize = 6;
+
 const FAST_SPLIT: Watch =
     Watch { name: "watch-fast-split", keys: &[("view", "split"), ("speed", "220")], seconds: 120, least_rows: 5 };
 
-async fn run(watch: Watch) -> Result<()> {
-    let station = Station::start().await?;
-    in_browser(watch.name, async |page| watch.run(page, &station.page_url(), &[], station.mqtt_port()?).await).await
-}
-
 #[tokio::test]
 async fn every_row_is_painted_for_minutes() -> Result<()> {
-    run(CRAWL).await
+    let station = Station::start().await?;
+    in_browser(CRAWL.name, async |page| {
+        CRAWL.run(page, &station.page_url(), &[], station.mqtt_port()?).await?;
+        back_to_the_first_line(page).await?;
+        key(page, "Home").await?;
+        page.wait_for("the newest line", "lines().some((line) => line.seq === 240)", PATIENCE).await?;
+        ink::look(page, "watch-newest").await?.check(1)
+    })
+    .await
+}
+
+/// Through everything that was shown, by key; on the way the screen is looked at.
+async fn back_to_the_first_line(page: &Page) -> Result<()> {
+    for press in 1..=PAGES_MAX {
+        key(page, "PageUp").await?;
+        if press % PAGES_A_LOOK == 0 {
+            ink::look(page, "watch-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
+        }
+        if page.lines().await?.iter().any(|line| line.seq == 1) {
+            return Ok(());
+        }
+    }
+    bail!("the first line isn't there after {PAGES_MAX} pages")
 }
 
 #[tokio::test]
 async fn every_row_is_painted_at_the_highest_speed() -> Result<()> {
-    run(FAST_SPLIT).await
+    let station = Station::start().await?;
+    let watch = FAST_SPLIT;
+    in_browser(watch.name, async |page| watch.run(page, &station.page_url(), &[], station.mqtt_port()?).await).await
 }
 
 /// The button that holds the plane and lets it go, whatever it says.
@@ -99,7 +124,7 @@ async fn check_picture(page: &Page, broker: Login<'_>, name: &str) -> Result<()>
 async fn it_looks_the_same_after_two_and_after_ten_minutes() -> Result<()> {
     let station = Station::start().await?;
     in_browser("watch-pictures", async |page| {
-        open(page, &station).await?;
+        open_with(page, &station, &FILM).await?;
         page.run(POSE).await?;
         let port = station.mqtt_port()?;
         let mut publisher = Publisher::connect(port).await?;
