@@ -46,7 +46,7 @@ const WIDOW_WORD: f64 = 0.4;
 
 /// Costs, where 1 is that of a row stretched as far as looks well.
 const WIDOW_COST: f64 = 10.0;
-const WIDOW_WORD_COST: f64 = 4.0;
+const WIDOW_WORD_COST: f64 = 40.0;
 /// A row that ends in "I" or "a".
 const LONE_LETTER_COST: f64 = 12.0;
 /// Each row: keeps the text from being broken more often than it must be.
@@ -590,6 +590,22 @@ mod tests {
         let setting = set("", &"語".repeat(30), 1.0, COLUMN_EM, &mut wide);
         let last = setting.rows.last().map(|row| row.text.chars().count());
         assert!(last > Some(3), "{:?}", shape(&setting));
+    }
+
+    #[test]
+    fn no_short_word_is_alone_on_the_last_row() {
+        let words: Vec<&str> =
+            "Copy that. Two of three pumps restarted on their own. Bridge is open. Mind the gravel on the far side."
+                .split(' ')
+                .collect();
+        for column_em in [11.0, 12.4, 13.4, 14.2, 20.0, 24.0] {
+            for count in 8..words.len() {
+                let rows = set("", &words[..count].join(" "), 1.0, column_em, &mut typewriter).rows;
+                let last = &rows[rows.len() - 1].text;
+                let is_short = typewriter(last) < column_em * 0.3;
+                assert!(rows.len() == 1 || !is_short || last.contains(' '), "{column_em}: {rows:?}");
+            }
+        }
     }
 
     #[test]
