@@ -214,7 +214,7 @@ struct Seen {
 }
 
 /// Whether the plane is held.
-const IS_HELD: &str = "crawl().querySelector('.pause').getAttribute('aria-pressed') === 'true'";
+const IS_HELD: &str = "isPaused()";
 
 /// A notch of the wheel, back.
 const WHEEL_BACK: &str =
