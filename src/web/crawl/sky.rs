@@ -4,7 +4,6 @@
 //! to be laid over the others for every frame in which the plane moves, while a
 //! ground that stands still is of one piece with what it stands on.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use wasm_bindgen::JsCast;
@@ -62,8 +61,9 @@ fn picture(layer: &Layer, width_px: f64, height_px: f64, scale: f64) -> String {
             tint as u8
         );
     }
-    // A dot is a line of hardly any length with round ends.
-    let mut paths: BTreeMap<(u8, u32, u32), String> = BTreeMap::new();
+    // A dot is a line of hardly any length with round ends. There are few kinds of
+    // them, and a map would be more to download.
+    let mut paths: Vec<((u8, u32, u32), String)> = Vec::new();
     for star in layer.in_window(width_px, height_px) {
         let (x, y) = (units(star.x_px + width_px / 2.0), units(star.y_px));
         let size_px = star.size_px * scale;
@@ -71,8 +71,12 @@ fn picture(layer: &Layer, width_px: f64, height_px: f64, scale: f64) -> String {
             let (tint, radius) = (star.tint as u8, units(size_px * GLOW_RADIUS));
             let _ = write!(picture, "<circle cx='{x}' cy='{y}' r='{radius}' fill='url(%23g{tint})'/>");
         }
-        let step = (star.brightness * STEPS).round() as u32;
-        let _ = write!(paths.entry((star.tint as u8, step, units(size_px))).or_default(), "M{x} {y}h.1");
+        let kind = (star.tint as u8, (star.brightness * STEPS).round() as u32, units(size_px));
+        let place = paths.iter().position(|(other, _)| *other == kind).unwrap_or(paths.len());
+        if place == paths.len() {
+            paths.push((kind, String::new()));
+        }
+        let _ = write!(paths[place].1, "M{x} {y}h.1");
     }
     for ((tint, step, size), path) in paths {
         let (_, rgb) = TINTS[usize::from(tint)];

@@ -523,8 +523,8 @@ async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<(
         let beside = "document.querySelector('.top').getBoundingClientRect().bottom
             <= crawl().getBoundingClientRect().top";
         page.wait_for("the bar above the words", beside, PATIENCE).await?;
-        page.wait_for("nobody to move", is_idle, PATIENCE).await?;
-        ensure!(page.evaluate::<bool>(&are_seen(&BARS, 1)).await?, "the bars went beside plain text");
+        let all_seen = format!("{is_idle} && {}", are_seen(&BARS, 1));
+        page.wait_for("nobody to move, and the bars beside plain text", &all_seen, PATIENCE).await?;
         key(page, "t").await?;
         page.wait_for("the bars to go", &are_seen(&BARS, 0), PATIENCE).await?;
 
