@@ -122,7 +122,7 @@ async fn the_sample_ends_when_one_connects() -> Result<()> {
         page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await?;
         page.wait_for_state("connected").await?;
         let played = page.stat("received").await?;
-        ensure!(played >= 2 && played < 66, "{played} were played");
+        ensure!((2..66).contains(&played), "{played} were played");
         let broker = Login::anonymous(station.mqtt_port()?);
         broker.publish(Version::V5, "StarWars", "ADA: Live at last").await?;
         page.wait_for_line("Live at last").await?;
