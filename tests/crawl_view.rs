@@ -6,6 +6,7 @@ use leptos::mount::{UnmountHandle, mount_to};
 use leptos::prelude::*;
 use mqtt_crawl::crawl::opening::Opening;
 use mqtt_crawl::crawl::plane::MAX_BLOCKS;
+use mqtt_crawl::crawl::quotes;
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::engine::update::Told;
 use mqtt_crawl::web::crawl::{CrawlHandle, CrawlView};
@@ -135,7 +136,8 @@ async fn a_payload_is_never_markup() {
     pane.tell(vec![line(7, "<i>Eve</i>", hostile)]).await;
     let told = pane.all(".line").pop().expect("a line");
     assert_eq!(told.get_attribute("data-seq").as_deref(), Some("7"));
-    assert_eq!(told.text_content().unwrap_or_default().trim(), format!("<I>EVE</I> {hostile}"));
+    // Curly quotes are all that the crawl changes.
+    assert_eq!(told.text_content().unwrap_or_default().trim(), format!("<I>EVE</I> {}", quotes::curly(hostile)));
     assert!(pane.all(".plane :is(img, b, i), .transcript :is(img, i)").is_empty());
     until("the transcript", || !pane.all(".transcript p").is_empty()).await;
     let words = pane.all(".transcript p")[0].text_content().unwrap_or_default();
