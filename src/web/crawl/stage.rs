@@ -150,7 +150,21 @@ impl Stage {
         // Rounding aside: a column is so many em at any size.
         let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05;
         self.geometry = if is_another { new } else { Geometry { column: old.column, ..new } };
+        if (old.em_px - new.em_px).abs() > f64::EPSILON {
+            self.renew_keyframes();
+        }
         is_another
+    }
+
+    /// Chromium's compositor keeps the em that keyframes were first resolved with: in
+    /// another size the picture would move at another speed than the numbers say.
+    fn renew_keyframes(&self) {
+        if let Some(effect) = self.animation.effect()
+            && let Ok(keyframes) = keyframes()
+        {
+            // Keyframes of ours are always taken.
+            let _ = effect.unchecked_into::<KeyframeEffect>().set_keyframes(Some(&keyframes));
+        }
     }
 
     fn geometry_now(&self, width_px: f64, height_px: f64) -> Option<Geometry> {
@@ -393,14 +407,20 @@ impl Drop for Stage {
     }
 }
 
-/// The plane's animation, not yet begun.
-fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
+/// From the beginning of the plane's way to its end.
+fn keyframes() -> Result<Array, JsValue> {
     let keyframes = Array::new();
     for transform in ["translateY(0em)".to_owned(), format!("translateY({}em)", decimal(-TRAVEL_EM))] {
         let keyframe = Object::new();
         Reflect::set(&keyframe, &"transform".into(), &transform.into())?;
         keyframes.push(&keyframe);
     }
+    Ok(keyframes)
+}
+
+/// The plane's animation, not yet begun.
+fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
+    let keyframes = keyframes()?;
     let duration_ms = TRAVEL_EM / SPEED_EM_PER_S * 1_000.0;
     let effect =
         KeyframeEffect::new_with_opt_element_and_keyframes_and_f64(Some(plane), Some(&keyframes), duration_ms)?;

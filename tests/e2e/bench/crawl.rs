@@ -91,8 +91,8 @@ pub async fn burst(report: &mut Report) -> Result<()> {
         report.add(
             "blocks on the plane in those ten minutes",
             format!("{} at most", watched.most_nodes),
-            "at most 60",
-            watched.most_nodes <= 60,
+            "at most 80",
+            watched.most_nodes <= 80,
         );
         Ok(())
     })
