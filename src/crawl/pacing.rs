@@ -7,8 +7,8 @@
 //! even the smallest size can't carry is condensed by [`feed`](super::feed) before
 //! it gets here.
 //!
-//! Size follows the stream: down by [`SIZE_SHRINK_MAX`] a line at most, up by one
-//! [`SIZE_STEP`] at a time once there is room to spare, so it never flickers.
+//! Size follows the stream: down by `SIZE_SHRINK_MAX` a line at most, up by one
+//! `SIZE_STEP` at a time once there is room to spare, so it never flickers.
 //! Speed follows what waits, within what the size allows.
 
 use std::time::Duration;
