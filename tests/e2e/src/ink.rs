@@ -57,6 +57,9 @@ pub const LATE_MAX: f64 = 0.1;
 /// Between these parts of a row's height, from its upper edge, there are letters.
 const LETTERS: [f64; 2] = [0.3, 0.8];
 
+/// So many missing rows are named.
+const NAMED_MAX: usize = 4;
+
 /// Nothing nearer to the horizon than this part of its height is a row.
 const NEAR_HORIZON: f64 = 0.98;
 
@@ -244,8 +247,11 @@ impl fmt::Display for Look {
         write!(f, "{} of {expected} rows in sight", expected - missing.len())?;
         write!(f, " ({:.1} % ink, the faintest {faintest:.1} times the least, ", 100.0 * share)?;
         write!(f, "late by {:.1} % of the stage)", 100.0 * late)?;
-        for (at, row) in missing.iter().enumerate() {
+        for (at, row) in missing.iter().take(NAMED_MAX).enumerate() {
             write!(f, "{}{row}", if at == 0 { "; missing: " } else { ", " })?;
+        }
+        if missing.len() > NAMED_MAX {
+            write!(f, " and {} more", missing.len() - NAMED_MAX)?;
         }
         Ok(())
     }
@@ -444,6 +450,9 @@ fn compare(picture: &Picture, before: &Reading, after: &Reading) -> Look {
         }
     }
     look.share /= look.expected.max(1) as f64;
+    if look.expected == 0 {
+        look.faintest = 0.0;
+    }
     look
 }
 
