@@ -57,6 +57,13 @@ pub const LATE_MAX: f64 = 0.1;
 /// Between these parts of a row's height, from its upper edge, there are letters.
 const LETTERS: [f64; 2] = [0.3, 0.8];
 
+/// A look is repeated where the plane moved farther than this meanwhile, in heights of the stage: the machine had other
+/// things to do …
+const MOVED_MAX: f64 = 0.4;
+
+/// … so often at most.
+const ATTEMPTS: u32 = 4;
+
 /// So many missing rows are named.
 const NAMED_MAX: usize = 4;
 
@@ -196,6 +203,8 @@ pub struct Look {
     pub faintest: f64,
     /// How far the picture was behind what the page said before it was taken, along the plane, in heights of the stage.
     pub late: f64,
+    /// How far the plane moved while it was looked at, in the same measure.
+    pub moved: f64,
 }
 
 /// A row that isn't painted though it should be.
@@ -213,15 +222,23 @@ pub struct MissingRow {
 
 /// Looks at the page's window. Where rows are missing the picture is kept as `target/screenshots/missing-NAME.png`.
 pub async fn look(page: &Page, name: &str) -> Result<Look> {
-    let before: Reading = page.evaluate(READING).await?;
-    let png = page.browser().client().screenshot().await?;
-    let after: Reading = page.evaluate(READING).await?;
-    // Decoding a large picture takes a moment, and whoever publishes meanwhile is in this thread.
-    let found = tokio::task::spawn_blocking(move || {
-        let look = compare(&Picture::read(&png)?, &before, &after);
-        anyhow::Ok((look, png))
-    });
-    let (look, png) = found.await??;
+    let mut attempt = 1;
+    let (look, png) = loop {
+        let before: Reading = page.evaluate(READING).await?;
+        let png = page.browser().client().screenshot().await?;
+        let after: Reading = page.evaluate(READING).await?;
+        // Decoding a large picture takes a moment, and whoever publishes meanwhile is in this thread.
+        let found = tokio::task::spawn_blocking(move || {
+            let look = compare(&Picture::read(&png)?, &before, &after);
+            anyhow::Ok((look, png))
+        });
+        let (look, png) = found.await??;
+        // Too little of what was there first is still there.
+        if look.moved <= MOVED_MAX || attempt == ATTEMPTS {
+            break (look, png);
+        }
+        attempt += 1;
+    };
     if !look.missing.is_empty() {
         let folder = target().join("screenshots");
         std::fs::create_dir_all(&folder)?;
@@ -243,7 +260,7 @@ impl Look {
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { expected, missing, share, faintest, late } = self;
+        let Self { expected, missing, share, faintest, late, moved: _ } = self;
         write!(f, "{} of {expected} rows in sight", expected - missing.len())?;
         write!(f, " ({:.1} % ink, the faintest {faintest:.1} times the least, ", 100.0 * share)?;
         write!(f, "late by {:.1} % of the stage)", 100.0 * late)?;
@@ -439,7 +456,8 @@ fn compare(picture: &Picture, before: &Reading, after: &Reading) -> Look {
 
     let covers = [&before.covers[..], &after.covers].concat();
     let late = (behind_px / before.stage.height()).max(0.0);
-    let mut look = Look { faintest: f64::INFINITY, late, ..Look::default() };
+    let moved = moved_px / before.stage.height();
+    let mut look = Look { faintest: f64::INFINITY, late, moved, ..Look::default() };
     for (row, place) in rows.iter().filter(|(row, _)| earlier.contains_key(&row.id) && later.contains_key(&row.id)) {
         let area = lens.area(&place.pushed_back(behind_px));
         let Some(clearness) = before.clearness(row, &area, scale, &covers) else { continue };
