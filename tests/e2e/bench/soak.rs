@@ -143,10 +143,12 @@ pub async fn run(report: &mut Report, minutes: u32) -> Result<()> {
         let port = mosquitto.mqtt_port();
         let soak = Soak::begin(page, &station, mosquitto, wanted.clone()).await?;
         println!("{HEAD}");
-        tokio::select! {
-            seen = soak.watch(looks) => judge(report, &seen?),
+        let mut seen = Vec::new();
+        let watched = tokio::select! {
+            watched = soak.watch(looks, &mut seen) => watched,
             fed = feed(port, &wanted) => fed,
-        }
+        };
+        judge(report, &seen).and(watched)
     })
     .await
 }
@@ -238,9 +240,9 @@ impl<'a> Soak<'a> {
         Ok(Self { page, mosquitto, killed: None, wanted, devtools, session, worker, is_hidden: false })
     }
 
-    async fn watch(mut self, looks: usize) -> Result<Vec<Seen>> {
+    /// Adds what each look finds, so that it is there whatever comes after.
+    async fn watch(mut self, looks: usize, all: &mut Vec<Seen>) -> Result<()> {
         let begun = Instant::now();
-        let mut all: Vec<Seen> = Vec::new();
         for look in 0..looks {
             let event = Event::at(look);
             if let Some(event) = event {
@@ -252,7 +254,7 @@ impl<'a> Soak<'a> {
             println!("{}", row(&clock(look + 1), std::slice::from_ref(&seen)));
             all.push(seen);
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Watches until then, and looks.

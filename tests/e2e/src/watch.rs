@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::ink::{self, Look};
 use crate::link;
@@ -72,17 +72,18 @@ impl Watch {
 /// Looks every ten seconds for so long.
 ///
 /// # Errors
-/// When the page can't be looked at; what a look finds is no error.
+/// When the page can't be looked at, or the machine is too slow for half of the looks; what a look finds is no error.
 pub async fn looks(page: &Page, name: &str, duration: Duration) -> Result<Vec<(Duration, Look)>> {
     let begun = Instant::now();
     let mut looks = Vec::new();
-    let mut due = begun + EVERY;
-    while due <= begun + duration {
-        tokio::time::sleep_until(due).await;
+    let mut each = tokio::time::interval_at(begun + EVERY, EVERY);
+    each.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while each.tick().await <= begun + duration {
         let after = begun.elapsed();
         looks.push((after, ink::look(page, name).await?));
-        due += EVERY;
     }
+    let wanted = duration.as_secs() / EVERY.as_secs();
+    ensure!(looks.len() as u64 >= wanted / 2, "only {} looks of {wanted} in {duration:?}", looks.len());
     Ok(looks)
 }
 
