@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mqtt_crawl::crawl::feed::Feed;
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode, Scene};
-use mqtt_crawl::crawl::pacing::{SIZE_MIN, SPEED_EM_PER_S};
+use mqtt_crawl::crawl::pacing::{Pace, SIZE_MIN, SPEED_EM_PER_S};
 use mqtt_crawl::crawl::plane::{Key, MAX_BLOCKS, MAX_PASSED, REBASE_AFTER_EM, StageSize, Toward};
 use mqtt_crawl::crawl::teller::{Sight, Teller};
 use mqtt_crawl::crawl::typeset::{self, Column, Setting, Typeset, Typesetter};
@@ -462,6 +462,25 @@ fn of_five_lines_a_second_whole_thoughts_are_shown() {
     assert!(stream.shown * 10 >= stream.published * 4, "{} of {}", stream.shown, stream.published);
     assert!(stream.oldest_newest_s <= 15.0, "{}", stream.oldest_newest_s);
     assert!(stream.notes * 8 <= stream.shown + stream.notes, "{} notes, {} lines", stream.notes, stream.shown);
+}
+
+#[test]
+fn the_newest_is_shown_whatever_else_is_left_out() {
+    for per_s in [0.2, 1.0, 5.0] {
+        let mut screen = Screen::new();
+        screen.teller.open_with(Opening { pace: Pace::Latest, ..Opening::silent() });
+        let stream = stream(&mut screen, 300, per_s, true);
+        println!("{per_s}: {:?}", Stream { lags_s: Vec::new(), sizes: Vec::new(), ..stream.clone() });
+        assert_eq!(stream.notes, 0);
+        assert!(stream.shown > 30, "{} of {} at {per_s} a second", stream.shown, stream.published);
+        assert!(stream.p99_lag_s() < 6.0, "{} s at {per_s} a second", stream.p99_lag_s());
+        assert!(!stream.said_behind);
+        // Whatever its length.
+        screen.arrive(&"word ".repeat(2_000));
+        let newest = screen.log.next_seq() - 1;
+        screen.live(30, |_| 0);
+        assert_eq!(screen.seen_seq, newest);
+    }
 }
 
 #[test]

@@ -213,11 +213,12 @@ impl Feed {
             let Some(message) = log.message(*seq) else { break };
             takes += self.takes(&message, room);
             let came_over = last.map_or(Duration::ZERO, |last| last.since(message.time));
-            if takes > bounds.catching_up || (takes > bounds.waiting && takes > came_over) {
+            // The newest in any case, however long it is.
+            let is_newest = from == self.newest.len();
+            if !is_newest && (takes > bounds.catching_up || (takes > bounds.waiting && takes > came_over)) {
                 return from;
             }
-            // The newest in any case, however long it is.
-            if takes <= bounds.kept || from == self.newest.len() {
+            if takes <= bounds.kept || is_newest {
                 from = place;
             }
         }

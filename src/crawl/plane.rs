@@ -20,11 +20,11 @@
 //! put next to their neighbour, as far from it as they were.
 //!
 //! Coordinates here only ever grow with the way travelled, which is exact in an
-//! `f64` for years. What a browser gets is measured from a base near by, because
-//! Chromium paints a composited layer only some thousand pixels around the place
-//! where the window lay over it when it was painted: a plane that travels further
-//! than that goes blank. So the base follows every few em, by whole pixels of the
-//! screen, and letters are drawn as they were.
+//! `f64` for years. What a browser gets is measured from a base near by, and a
+//! *rebase* is another base. The animation has an end, and Chromium paints a
+//! composited layer only some thousand pixels around the place where it believes the
+//! window to lie over it. The base follows every few em, by whole pixels of the
+//! screen, so that letters are drawn as they were.
 
 use std::collections::VecDeque;
 
@@ -45,12 +45,15 @@ pub const MAX_PASSED: usize = 1_000;
 /// Blocks are placed while the cursor is less than this far below the edge.
 const AHEAD_EM: f64 = 2.0 * ROW_EM;
 
+/// What is placed less than this far below the edge enters within a second.
+const ENTERS_EM: f64 = 0.25 * ROW_EM;
+
 /// A block that is further below the edge than this is taken off; more than
 /// [`AHEAD_EM`], so that a small move back and forward changes nothing.
 const BELOW_EM: f64 = 6.0 * ROW_EM;
 
-/// Travelling further than this brings a rebase: a thousand pixels on a very large
-/// screen.
+/// Travelling further than this brings a rebase: half a screen, a thousand pixels on a
+/// very large one.
 pub const REBASE_AFTER_EM: f64 = 4.0;
 
 /// So does going back to less than this; there is no way before the
@@ -227,9 +230,9 @@ impl Plane {
         &mut self.pacing
     }
 
-    /// A line that came now would be placed at once.
+    /// A line that came now would enter at once.
     pub fn takes_line(&self) -> bool {
-        self.cursor_em < self.offset_em + AHEAD_EM
+        self.cursor_em < self.offset_em + ENTERS_EM
     }
 
     /// A block that stands on the plane, and what it is.

@@ -132,7 +132,11 @@ impl Teller {
     /// Lines to tell after all others, and how many more wait in the worker. The
     /// first ones begin the opening.
     pub fn push(&mut self, now: Instant, lines: Vec<Told>, untold: u64) {
-        self.untold = untold;
+        self.untold = match self.plane.pacing().pace() {
+            // The others are left out.
+            Pace::Latest => untold.min(1),
+            Pace::All | Pace::Film => untold,
+        };
         self.taken += lines.len() as u64;
         self.incoming.extend(lines);
         if !self.incoming.is_empty() {

@@ -3,7 +3,10 @@
 //! The plane is moved by a single animation that the compositor runs, so it
 //! goes on while the page's thread is busy. Its keyframes are in em: when the
 //! container changes its size, only the font size changes, and every row and
-//! the plane's travel scale together.
+//! the plane's travel scale together. Chromium needs the keyframes again for that:
+//! its compositor keeps the em with which they were first resolved. The picture
+//! would move at another speed than the page says, and be blank once it is some
+//! thousand pixels from there.
 
 use std::time::Duration;
 
@@ -156,8 +159,8 @@ impl Stage {
         is_another
     }
 
-    /// Chromium's compositor keeps the em that keyframes were first resolved with: in
-    /// another size the picture would move at another speed than the numbers say.
+    /// For Chromium, whose compositor keeps the em with which keyframes were first
+    /// resolved.
     fn renew_keyframes(&self) {
         if let Some(effect) = self.animation.effect()
             && let Ok(keyframes) = keyframes()

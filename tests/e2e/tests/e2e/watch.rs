@@ -58,6 +58,40 @@ async fn every_row_is_painted_at_the_highest_speed() -> Result<()> {
     in_browser(watch.name, async |page| watch.run(page, &station.page_url(), &[], station.mqtt_port()?).await).await
 }
 
+/// Sizes of the window, and pixels of the screen for one of CSS; each is another size of type but the second, which is the
+/// same on another screen.
+const SIZES: [((u32, u32), f64); 5] =
+    [((1280, 720), 1.0), ((1280, 720), 2.0), ((1920, 1080), 1.0), ((390, 844), 3.0), ((900, 600), 1.5)];
+
+/// In each of them so long.
+const IN_EACH_SIZE_S: u32 = 12;
+
+/// Looked at so long after the size has changed: what moves at another speed than the page says is elsewhere by then.
+const AWAY: Duration = Duration::from_secs(8);
+
+#[tokio::test]
+async fn in_another_size_it_is_where_the_page_says() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("watch-sizes", async |page| {
+        open_with(page, &station, &[("speed", "220")]).await?;
+        let mut publisher = Publisher::connect(station.mqtt_port()?).await?;
+        stream(&mut publisher, 0..IN_EACH_SIZE_S).await?;
+        for (at, (size, ratio)) in (1..).zip(SIZES) {
+            page.resize(size, ratio).await?;
+            let looked = async {
+                tokio::time::sleep(AWAY).await;
+                ink::look(page, "watch-sizes").await
+            };
+            let lines = at * IN_EACH_SIZE_S..(at + 1) * IN_EACH_SIZE_S;
+            let (look, ()) = tokio::try_join!(looked, stream(&mut publisher, lines))?;
+            println!("{size:?} x {ratio}: {look}");
+            look.check(3).with_context(|| format!("{size:?} x {ratio}"))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// The button that holds the plane and lets it go, whatever it says.
 const PAUSE: &str = "crawl().querySelector('.pause')";
 
