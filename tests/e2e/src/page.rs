@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::engine::{Engine, Feature, is_skipped};
 use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
 
 /// Functions that every script may use.
@@ -76,7 +77,23 @@ pub struct Smoothness {
 /// # Errors
 /// What the test says, or what the browser's console holds that the test hadn't expected.
 pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<()>) -> Result<()> {
-    let browser = Browser::start().await?;
+    in_browser_with(&[], name, test).await
+}
+
+/// The same for a test that needs what not every engine can be driven to do; where it can't, the test isn't run, and
+/// says so.
+///
+/// # Errors
+/// What the test says, or what the browser's console holds that the test hadn't expected.
+pub async fn in_browser_with(
+    needs: &[Feature],
+    name: &str,
+    test: impl AsyncFnOnce(&mut Page) -> Result<()>,
+) -> Result<()> {
+    if is_skipped(needs)? {
+        return Ok(());
+    }
+    let browser = Browser::start(needs).await?;
     let mut page = Page { browser, name: name.to_owned(), expected_errors: Vec::new() };
     let mut result = test(&mut page).await;
     if result.is_ok() {
@@ -101,8 +118,8 @@ impl Page {
     /// Opens an address in this tab, from scratch.
     pub async fn open(&self, url: &str) -> Result<()> {
         // Else a new fragment of the same document would load nothing.
-        self.browser.client().goto("about:blank").await?;
-        self.browser.client().goto(url).await.with_context(|| format!("opening {url}"))?;
+        self.browser.goto("about:blank").await?;
+        self.browser.goto(url).await?;
         self.wait_for("the app to be there", "stat('state') !== undefined && button('Connect')", PATIENCE).await
     }
 
@@ -113,7 +130,9 @@ impl Page {
 
     /// Opens an empty tab in front, and goes on in it.
     pub async fn open_tab(&self) -> Result<WindowHandle> {
-        let handle = self.browser.client().new_window(true).await?.handle;
+        // WebKit's driver leaves a new tab behind the old one.
+        let as_tab = self.browser.engine() != Engine::WebKit;
+        let handle = self.browser.client().new_window(as_tab).await?.handle;
         self.go_to(&handle).await?;
         Ok(handle)
     }
@@ -121,8 +140,14 @@ impl Page {
     /// Goes on in this tab, and brings it to the front.
     pub async fn go_to(&self, tab: &WindowHandle) -> Result<()> {
         self.browser.client().switch_to_window(tab.clone()).await?;
-        self.browser.devtools("Page.bringToFront", &json!({})).await?;
-        Ok(())
+        self.browser.bring_to_front().await
+    }
+
+    /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
+    pub async fn resize(&self, (width, height): (u32, u32), ratio: f64) -> Result<()> {
+        self.browser.resize((width, height), ratio).await?;
+        let resized = format!("innerWidth === {width} && innerHeight === {height}");
+        self.wait_for("the size", &resized, PATIENCE).await
     }
 
     /// Hides the page, as a person does who minimises the window.
@@ -417,9 +442,12 @@ impl Page {
         eventually("a download", async || {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?;
-                // Until it is whole, Chromium has it under a hidden name, and then under one that says so.
+                // Until it is whole, Chromium has it under a hidden name, and then under one that says so; others have
+                // names of their own for it.
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if name.starts_with('.') || name.ends_with(".crdownload") {
+                if name.starts_with('.')
+                    || [".crdownload", ".part", ".wkdownload"].iter().any(|end| name.ends_with(end))
+                {
                     continue;
                 }
                 let content = std::fs::read_to_string(entry.path())?;

@@ -1,7 +1,8 @@
 //! The names and roles that people's tools rely on, as the browser itself computes them.
 
 use anyhow::Result;
-use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, TAB, check_equal, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, TAB, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
@@ -83,7 +84,7 @@ async fn no_view_breaks_a_rule() -> Result<()> {
 #[tokio::test]
 async fn no_state_of_the_crawl_breaks_a_rule() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("axe-crawl", async |page| {
+    in_browser_with(&[Feature::FullScreenPage], "axe-crawl", async |page| {
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         check_rules(page, "the poster").await?;
         page.press("Connect").await?;

@@ -3,11 +3,11 @@
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
-use serde_json::json;
 
 use super::crawl::{DIALOGUE, open, tell};
 
@@ -65,11 +65,7 @@ const THAW: &str = "
     crawl().querySelector('.plane').style.display = '';";
 
 pub(super) async fn resize(page: &Page, screen: &Screen) -> Result<()> {
-    let Screen { size: (width, height), ratio, .. } = screen;
-    let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
-    page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
-    let resized = format!("innerWidth === {width} && innerHeight === {height}");
-    page.wait_for("the size", &resized, PATIENCE).await
+    page.resize(screen.size, screen.ratio).await
 }
 
 /// Where the rows of the plane's lines end, beside its column: none goes over it.
@@ -89,7 +85,7 @@ const OVERFULL: &str = "(() => {
 #[tokio::test]
 async fn it_fits_any_screen() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-screens", async |page| {
+    in_browser_with(&[Feature::PixelRatio, Feature::Pictures], "crawl-screens", async |page| {
         let words = [("view", "crawl"), ("connect", "1"), ("episode", "Channel IV"), ("title", "The Open Line")];
         page.open(&link(&station.page_url(), &[&words[..], &[("intro", "A test of every screen.")]].concat())).await?;
         page.wait_for_state("connected").await?;
@@ -222,7 +218,7 @@ async fn add_font(page: &Page, script: &Script) -> Result<()> {
 #[tokio::test]
 async fn every_script_is_set() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-scripts", async |page| {
+    in_browser_with(&[Feature::Pictures], "crawl-scripts", async |page| {
         let broker = Login::anonymous(station.mqtt_port()?);
         for script in &SCRIPTS {
             open(page, &station).await?;
