@@ -20,12 +20,11 @@ use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
 /// Functions that every script may use.
 const LIBRARY: &str = include_str!("page.js");
 
-/// Keys, as WebDriver encodes them.
+/// Keys, as WebDriver encodes them. A modifier is held until it comes again, or the keys end.
 const CONTROL: char = '\u{E009}';
-const NO_MODIFIERS: char = '\u{E000}';
 const BACKSPACE: char = '\u{E003}';
 /// Ctrl+Enter.
-pub const CONTROL_ENTER: &str = "\u{E009}\u{E007}\u{E000}";
+pub const CONTROL_ENTER: &str = "\u{E009}\u{E007}";
 /// The arrow key.
 pub const ARROW_DOWN: char = '\u{E015}';
 /// The arrow key.
@@ -344,7 +343,7 @@ impl Page {
     pub async fn fill(&self, name: &str, text: &str) -> Result<()> {
         let field = self.element(&format!("field({})", json!(name))).await?;
         // As a person does it; WebDriver's own clearing tells the page nothing.
-        let keys = format!("{CONTROL}a{NO_MODIFIERS}{BACKSPACE}{text}");
+        let keys = format!("{CONTROL}a{CONTROL}{BACKSPACE}{text}");
         field.send_keys(&keys).await.with_context(|| format!("writing into {name}"))
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// WebDriver's codes for keys.
 const F3: &str = "\u{E033}";
-const SHIFT_F3: &str = "\u{E008}\u{E033}\u{E000}";
+const SHIFT_F3: &str = "\u{E008}\u{E033}";
 const ARROW_UP: &str = "\u{E013}";
 
 /// So many lines, every tenth of which says "ten".
