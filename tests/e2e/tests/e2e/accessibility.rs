@@ -20,9 +20,11 @@ async fn the_page_has_the_promised_names() -> Result<()> {
     let station = Station::start().await?;
     in_browser("accessibility", async |page| {
         page.open(&station.page_url()).await?;
-        for name in ["Broker URL", "Topic", "User name", "Password"] {
+        for name in ["Broker URL", "Topic", "User name"] {
             check(page, &format!("field('{name}')"), &["textbox", "combobox"], name).await?;
         }
+        // ARIA has no role for it; some browsers say the nearest.
+        check(page, "field('Password')", &["textbox", ""], "Password").await?;
         check(page, "field('Filter')", &["searchbox"], "Filter").await?;
         for name in ["Connect", "Pause", "Export"] {
             check(page, &format!("button('{name}')"), &["button"], name).await?;
@@ -42,8 +44,7 @@ async fn the_page_has_the_promised_names() -> Result<()> {
 /// No rule of axe-core is broken by what is on screen.
 async fn check_rules(page: &Page, what: &str) -> Result<()> {
     // Midway between two colours a text may have any contrast: a button that was off a moment ago.
-    let still = "!document.getAnimations().some((animation) => animation instanceof CSSTransition)";
-    page.wait_for("transitions to end", still, PATIENCE).await?;
+    page.wait_for("transitions to end", "transitions().length === 0", PATIENCE).await?;
     let violations = page.violations().await?;
     anyhow::ensure!(violations.is_empty(), "{what}:\n{}", violations.join("\n"));
     Ok(())

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 /// WebDriver's codes for keys.
 const F3: &str = "\u{E033}";
 const SHIFT_F3: &str = "\u{E008}\u{E033}";
+const SHIFT_N: &str = "\u{E008}N";
 const ARROW_UP: &str = "\u{E013}";
 
 /// So many lines, every tenth of which says "ten".
@@ -173,7 +174,7 @@ async fn matches_are_marked_and_walked() -> Result<()> {
         page.press_keys(F3).await?;
         wait_for_selected(page, 260).await?;
         page.run("console_().focus();").await?;
-        page.press_keys("N").await?;
+        page.press_keys(SHIFT_N).await?;
         wait_for_selected(page, 250).await?;
         page.press_keys("n").await?;
         wait_for_selected(page, 260).await?;
