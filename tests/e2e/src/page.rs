@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fantoccini::elements::{Element, ElementRef};
@@ -246,13 +246,16 @@ impl Page {
             again = setInterval(look, 100);
             look();"
         );
-        let limit_ms = u64::try_from(limit.as_millis())?;
-        let answer = self
-            .browser
-            .client()
-            .execute_async(&script, vec![json!(limit_ms)])
-            .await
-            .with_context(|| format!("waiting for {what}"))?;
+        let begun = Instant::now();
+        let answer = loop {
+            let rest_ms = u64::try_from(limit.saturating_sub(begun.elapsed()).as_millis())?;
+            match self.browser.client().execute_async(&script, vec![json!(rest_ms)]).await {
+                Ok(answer) => break answer,
+                // It was loaded again meanwhile, and may say it now.
+                Err(error) if begun.elapsed() < limit && error.to_string().contains("unload") => {}
+                Err(error) => return Err(error).with_context(|| format!("waiting for {what}")),
+            }
+        };
         match answer.as_str() {
             Some("seen") => Ok(()),
             Some("too late") => bail!("waited {} s in vain for {what}", limit.as_secs()),

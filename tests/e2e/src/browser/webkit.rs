@@ -1,5 +1,6 @@
 //! WebKitGTK's MiniBrowser, through WebKitWebDriver, on a screen that nobody sees.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::eventually;
 use crate::process::{Process, find_program, free_port};
 
 /// Larger than any page that a test wants.
-const SCREEN: &str = "2600x1600x24";
+const SCREEN_PX: (u32, u32) = (2_600, 1_600);
 
 /// Its bars would keep the window from being as narrow as a phone.
 const STYLE: &str = "* { min-width: 0; min-height: 0; padding: 0; margin: 0; border: none; font-size: 1px; }";
@@ -48,7 +49,8 @@ pub(super) struct WebKit {
 
 pub(super) async fn start(is_still: bool) -> Result<(Client, WebKit)> {
     let mut screen = Command::new(find_program("Xvfb", "xvfb")?);
-    screen.args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp"]);
+    let size = format!("{}x{}x24", SCREEN_PX.0, SCREEN_PX.1);
+    screen.args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp"]);
     let (screen, display) = Process::start(&mut screen, |line| line.trim().parse::<u32>().ok()).await?;
 
     let home = make_home(is_still)?;
@@ -122,17 +124,22 @@ impl Control for WebKit {
         Box::pin(async move {
             // The window has bars as well, whose height it finds out.
             let want = (f64::from(width), f64::from(height));
+            let is_placed = Cell::new(false);
             eventually(&format!("a page of {width} by {height}"), async || {
                 let inner: (f64, f64) =
                     serde_json::from_value(run(client, "return [innerWidth, innerHeight];").await?)?;
-                if inner == want {
+                if inner == want && is_placed.get() {
                     return Ok(Some(()));
                 }
                 let (outer_width, outer_height) = client.get_window_size().await?;
                 let bars = (outer_width as f64 - inner.0, outer_height as f64 - inner.1);
                 // Before it is drawn anew it may say anything.
                 let bars = if bars.0 < 0.0 || bars.1 < 0.0 { (0.0, 0.0) } else { bars };
-                client.set_window_rect(0, 0, (want.0 + bars.0) as u32, (want.1 + bars.1) as u32).await?;
+                let (width, height) = ((want.0 + bars.0) as u32, (want.1 + bars.1) as u32);
+                // Without a window manager a window has the focus while the pointer is over it, which is in the middle.
+                let (left, top) = ((SCREEN_PX.0 - width) / 2, (SCREEN_PX.1 - height) / 2);
+                client.set_window_rect(left, top, width, height).await?;
+                is_placed.set(true);
                 Ok(None)
             })
             .await
