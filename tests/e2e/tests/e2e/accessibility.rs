@@ -122,6 +122,11 @@ const TABBED: &str = "
         .filter((each) => each.tabIndex >= 0 && !each.disabled && isVisible(each));
     // With a modal panel, only what is in it.
     const modal = document.querySelector('dialog:modal');
+    // From the page's beginning, and not from where the focus was last.
+    const beginning = Object.assign(document.createElement('i'), { tabIndex: -1 });
+    document.body.prepend(beginning);
+    beginning.focus();
+    beginning.remove();
     document.activeElement.blur();
     // A box that is drawn by its label shows it there; a column's edge lights up.
     const looks = (each) => [each, each.nextElementSibling, each.parentElement].filter(Boolean).map((node) => {
