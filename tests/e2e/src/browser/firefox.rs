@@ -143,7 +143,7 @@ fn capabilities(firefox: &Path, downloads: &Path) -> Value {
     })
 }
 
-/// Reads `1796006678462	geckodriver	INFO	Listening on 127.0.0.1:21002`.
+/// Reads `… INFO Listening on 127.0.0.1:21002`.
 fn driver_port(line: &str) -> Option<u16> {
     let (_, port) = line.split_once("Listening on 127.0.0.1:")?;
     port.trim().parse().ok()
