@@ -81,6 +81,7 @@ impl Engine {
             (_, F::SlowProcessor) => Some("no driver but Chromium's slows a page down"),
             (_, F::DevTools) => Some("it asks Chromium's own protocol"),
             (_, F::Installability) => Some("no driver but Chromium's says whether a page can be installed"),
+            (Self::Firefox, F::Pictures) => Some("the pictures that somebody has looked at are Chromium's"),
             (Self::Firefox, F::Sound) => Some("Firefox runs no source of sound without a sound card"),
             (Self::Firefox, F::WakeLock) => Some("Firefox without a window keeps no screen awake"),
             (Self::Firefox, _) | (_, F::ReducedMotion) => None,

@@ -221,8 +221,7 @@ impl Page {
     /// Runs JavaScript statements.
     pub async fn run(&self, statements: &str) -> Result<()> {
         let script = format!("{LIBRARY}\n{statements}");
-        self.browser.client().execute(&script, Vec::new()).await?;
-        Ok(())
+        self.browser.run(&script).await
     }
 
     /// Waits until a JavaScript expression is true. It is looked at whenever the document changes,

@@ -1,8 +1,9 @@
 //! Firefox, through geckodriver, with WebDriver BiDi and preferences beside it.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fantoccini::Client;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,6 +18,8 @@ use crate::process::{Process, find_program, free_port};
 /// Ends Firefox and its driver.
 pub(super) struct Firefox {
     bidi: BiDi,
+    /// Of pages that were left.
+    errors: Mutex<Vec<String>>,
     downloads: TempDir,
     process: Option<Pid>,
     _driver: Process,
@@ -44,7 +47,8 @@ pub(super) async fn start() -> Result<(Client, Firefox)> {
     let process = told.get("moz:processID").and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
     let address = told.get("webSocketUrl").and_then(Value::as_str).context("no WebDriver BiDi")?;
     let bidi = BiDi::connect(address).await?;
-    Ok((client, Firefox { bidi, downloads, process: process.map(Pid::from_raw), _driver: driver }))
+    let errors = Mutex::default();
+    Ok((client, Firefox { bidi, errors, downloads, process: process.map(Pid::from_raw), _driver: driver }))
 }
 
 impl Firefox {
@@ -65,6 +69,29 @@ impl Firefox {
 }
 
 impl Control for Firefox {
+    fn goto<'a>(&'a self, client: &'a Client, url: &'a str) -> Doing<'a> {
+        Box::pin(async move {
+            let before = self.bidi.errors().await?;
+            client.goto(url).await?;
+            // Those of the page that is left, when nothing comes after it; else of both.
+            let meanwhile = self.bidi.errors().await?;
+            let meanwhile = meanwhile.into_iter().filter(|error| url != BLANK || !is_of_leaving(error));
+            self.errors.lock().unwrap_or_else(PoisonError::into_inner).extend(before.into_iter().chain(meanwhile));
+            Ok(())
+        })
+    }
+
+    fn run<'a>(&'a self, client: &'a Client, statements: &'a str) -> Doing<'a> {
+        Box::pin(async move {
+            // WebDriver's scripts have globals of their own here: a function of theirs is none of the page's.
+            let target = json!({"context": Self::context(client).await?});
+            let wish = json!({"expression": format!("(() => {{ {statements}\n}})()"), "target": target, "awaitPromise": false});
+            let ran = self.bidi.ask("script.evaluate", wish).await?;
+            ensure!(ran["type"] == "success", "{}", ran["exceptionDetails"]["text"]);
+            Ok(())
+        })
+    }
+
     fn resize<'a>(&'a self, client: &'a Client, (width, height): (u32, u32), ratio: f64) -> Doing<'a> {
         Box::pin(async move {
             let context = Self::context(client).await?;
@@ -87,8 +114,9 @@ impl Control for Firefox {
 
     fn errors<'a>(&'a self, _: &'a Client) -> Doing<'a, Vec<String>> {
         Box::pin(async {
-            let errors = self.bidi.errors().await?;
-            Ok(errors.into_iter().filter(|error| !is_of_leaving(error)).map(named).collect())
+            let mut errors = std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner));
+            errors.extend(self.bidi.errors().await?);
+            Ok(errors.into_iter().map(named).collect())
         })
     }
 
@@ -118,9 +146,13 @@ impl Control for Firefox {
     }
 }
 
-/// A page that is left fetches its fonts no further, which Firefox calls an error (`NS_BINDING_ABORTED`).
+/// The empty page that tests go to between two others.
+const BLANK: &str = "about:blank";
+
+/// A page that is left fetches nothing more, which Firefox calls an error.
 fn is_of_leaving(error: &str) -> bool {
-    error.starts_with("downloadable font: download failed") && error.contains("status=2152398850")
+    let is_font = error.starts_with("downloadable font: download failed");
+    is_font || error.contains("error loading dynamically imported module")
 }
 
 /// An error under the name that Chromium has for it, by which tests expect it.

@@ -49,6 +49,11 @@ trait Control {
         Box::pin(async move { Ok(client.goto(url).await?) })
     }
 
+    /// Runs statements in the page, with its own globals.
+    fn run<'a>(&'a self, client: &'a Client, statements: &'a str) -> Doing<'a> {
+        Box::pin(async move { Ok(client.execute(statements, Vec::new()).await.map(drop)?) })
+    }
+
     /// Brings the tab that commands go to to the front.
     fn bring_to_front<'a>(&'a self, client: &'a Client) -> Doing<'a>;
 
@@ -145,6 +150,11 @@ impl Browser {
     /// Opens an address in the tab.
     pub async fn goto(&self, url: &str) -> Result<()> {
         self.control.goto(&self.client, url).await.with_context(|| format!("opening {url}"))
+    }
+
+    /// Runs statements in the page, with its own globals.
+    pub async fn run(&self, statements: &str) -> Result<()> {
+        self.control.run(&self.client, statements).await
     }
 
     /// Brings the tab that commands go to to the front.
