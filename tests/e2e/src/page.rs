@@ -1,6 +1,7 @@
 //! The app as a person or a program sees it. Elements are found by what the project's contract
 //! promises: accessible names, `data-stat`, `data-seq`.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
 
 /// Functions that every script may use.
 const LIBRARY: &str = include_str!("page.js");
+
+/// A file that hasn't grown for so long is whole.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Keys, as WebDriver encodes them. A modifier is held until it comes again, or the keys end.
 const CONTROL: char = '\u{E009}';
@@ -440,6 +444,9 @@ impl Page {
     /// Waits for a whole download and returns its content.
     pub async fn downloaded(&self) -> Result<String> {
         let folder = self.browser.downloads();
+        // WebKit writes under the file's own name from the first byte on.
+        let settles = if self.browser.engine() == Engine::WebKit { SETTLED } else { Duration::ZERO };
+        let seen = Cell::new((0, Instant::now()));
         eventually("a download", async || {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?;
@@ -449,6 +456,13 @@ impl Page {
                 if name.starts_with('.')
                     || [".crdownload", ".part", ".wkdownload"].iter().any(|end| name.ends_with(end))
                 {
+                    continue;
+                }
+                let length = entry.metadata()?.len();
+                if seen.get().0 != length {
+                    seen.set((length, Instant::now()));
+                }
+                if seen.get().1.elapsed() < settles {
                     continue;
                 }
                 let content = std::fs::read_to_string(entry.path())?;

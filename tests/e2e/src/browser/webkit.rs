@@ -32,7 +32,9 @@ const LISTEN: &str = "
     const note = window.__errors = [];
     const say = console.error;
     console.error = (...words) => { note.push(words.map(String).join(' ')); say.apply(console, words); };
-    addEventListener('error', ({ message }) => { if (message) note.push(message); });
+    // Sizes that are told in the next frame are no fault; other browsers keep them out of their consoles.
+    const isFault = (message) => message && !message.startsWith('ResizeObserver loop');
+    addEventListener('error', ({ message }) => { if (isFault(message)) note.push(message); });
     addEventListener('unhandledrejection', ({ reason }) => note.push(String(reason)));";
 
 /// Ends the browser, its driver and its screen.
