@@ -28,7 +28,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::repo::Repo;
-use crate::suites::Suite;
+use crate::suites::{Engine, Suite};
 
 /// The repository's own commands.
 #[derive(Parser)]
@@ -48,6 +48,9 @@ enum Command {
     Test {
         /// Suites to run instead of all of them
         suites: Vec<Suite>,
+        /// Only the browser tests in this engine, of the site that was built last; may be given again
+        #[arg(long, value_name = "ENGINE")]
+        engine: Vec<Engine>,
     },
     /// Measure how fast the released site is
     Bench {
@@ -89,7 +92,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Demo => demo::up(&repo)?,
         Command::Weigh => weigh::tables(&repo)?,
         Command::Bench { only, minutes } => bench::measure(&repo, &only, minutes)?,
-        Command::Test { suites } => return suites::run(&repo, &suites),
+        Command::Test { mut suites, engine } => {
+            suites.extend(engine.into_iter().map(Engine::suite));
+            return suites::run(&repo, &suites);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 //!
 //! Two kinds of things are needed. Rust tools go into a folder outside the checkout, so that a
 //! fresh clone finds them; a tool of the right version on PATH is taken as it is. Debian packages
-//! (browser, brokers, what the guides use) are installed as root on Debian; elsewhere they are named.
+//! (browsers, brokers, what the guides use) are installed as root on Debian; elsewhere they are named.
 
 use std::env;
 use std::ffi::OsString;
@@ -95,6 +95,15 @@ const CARGO_TOOLS: [CargoTool; 2] = [
     },
 ];
 
+/// Drives Firefox; Debian has none. It only hands commands on, so it needn't be optimised.
+const GECKODRIVER: CargoTool = CargoTool {
+    package: "geckodriver",
+    version: "0.37.1",
+    programs: &["geckodriver"],
+    profile: "dev",
+    minutes_expected: 2,
+};
+
 /// A Debian package and by what one knows that it is there.
 struct DebianPackage {
     package: &'static str,
@@ -124,9 +133,12 @@ impl Sign {
     }
 }
 
-const DEBIAN_PACKAGES: [DebianPackage; 11] = [
+const DEBIAN_PACKAGES: [DebianPackage; 14] = [
     DebianPackage { package: "chromium", sign: Sign::Program("chromium") },
     DebianPackage { package: "chromium-driver", sign: Sign::Program("chromedriver") },
+    DebianPackage { package: "firefox-esr", sign: Sign::Program("firefox-esr") },
+    DebianPackage { package: "webkit2gtk-driver", sign: Sign::Program("WebKitWebDriver") },
+    DebianPackage { package: "xvfb", sign: Sign::Program("Xvfb") },
     DebianPackage { package: "mosquitto", sign: Sign::Program("mosquitto") },
     DebianPackage { package: "mosquitto-clients", sign: Sign::Program("mosquitto_pub") },
     DebianPackage { package: "brotli", sign: Sign::Program("brotli") },
@@ -184,6 +196,13 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     }
     let wheels = folder.join(format!("paho-mqtt-{PAHO_VERSION}"));
     if scope == Scope::Everything {
+        match install_cargo_tool(&GECKODRIVER, &folder) {
+            Ok((place, count)) => {
+                installed += count;
+                folders.extend(place);
+            }
+            Err(error) => eprintln!("setup: geckodriver can't be had: {error:#}"),
+        }
         installed += install_debian_packages()?;
         installed += AXE.install(&folder);
         installed += fetch_wheels(&folder, &wheels);

@@ -41,31 +41,96 @@ pub enum Suite {
     Dist,
     /// The site's weight against its budget
     Size,
-    /// The released programs and the site against real brokers, in a real browser
+    /// The released programs and the site against real brokers, in Chromium
     E2e,
+    /// The same in Firefox, as far as a browser is part of it
+    Firefox,
+    /// The core of it in WebKit
+    Webkit,
     /// The guides in docs/, followed as they are written
     Guides,
 }
+
+/// A browser engine that the end-to-end tests run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Chromium, all tests
+    Chromium,
+    /// Firefox, all tests with a browser
+    Firefox,
+    /// WebKitGTK, the core
+    Webkit,
+}
+
+impl Engine {
+    /// The suite that is about it.
+    pub fn suite(self) -> Suite {
+        match self {
+            Self::Chromium => Suite::E2e,
+            Self::Firefox => Suite::Firefox,
+            Self::Webkit => Suite::Webkit,
+        }
+    }
+
+    /// As the tests read it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "chromium",
+            Self::Firefox => "firefox",
+            Self::Webkit => "webkit",
+        }
+    }
+}
+
+/// What runs in WebKit, by the beginnings of the tests' names: the set that has to run in every engine.
+const CORE: [&str; 20] = [
+    "accessibility::everything_is_reached_by_key",
+    "accessibility::the_page_has_the_promised_names",
+    "bad_input::",
+    "console::",
+    "credentials::",
+    "harness::",
+    "hosting::",
+    "inspector::",
+    "lasting::",
+    "layout::",
+    "lines::",
+    "links::",
+    "logs::",
+    "motion::",
+    "network::",
+    "panels::",
+    "restart::",
+    "transmit::",
+    "versions::",
+    "watch::",
+];
+
+/// Tests without a browser, which one engine's suite runs for all.
+const WITHOUT_BROWSER: [&str; 2] = ["producer::", "diffusion::the_producer"];
 
 /// What runs in the browser, for cargo.
 const WEB_PACKAGE: [&str; 6] = ["-p", "mqtt-crawl", "--features", "web", "--target", WASM_TARGET];
 
 /// How many checks a suite ran, by how they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: u64,
     failed: u64,
+    /// Tests that weren't run, each with the reason.
+    skipped: Vec<(String, String)>,
 }
 
 impl Count {
-    const PASSED: Self = Self { passed: 1, failed: 0 };
-    const FAILED: Self = Self { passed: 0, failed: 1 };
+    const PASSED: Self = Self { passed: 1, failed: 0, skipped: Vec::new() };
+    const FAILED: Self = Self { passed: 0, failed: 1, skipped: Vec::new() };
 }
 
 impl Add for Count {
     type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    fn add(mut self, other: Self) -> Self {
+        self.skipped.extend(other.skipped);
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed, skipped: self.skipped }
     }
 }
 
@@ -96,10 +161,14 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
 
     heading("summary");
     for (suite, count, took) in &results {
-        println!("{}", summary_line(*suite, *count, *took));
+        println!("{}", summary_line(*suite, count, *took));
+        for (test, reason) in &count.skipped {
+            println!("{:<12}skipped {test}: {reason}", "");
+        }
     }
     println!("in all {}", in_words(started.elapsed()));
-    let all: Count = results.iter().map(|(_, count, _)| *count).sum();
+    let all: Count = results.into_iter().map(|(_, count, _)| count).sum();
+    println!("{} skipped", all.skipped.len());
     println!("{} passed, {} failed", all.passed, all.failed);
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -108,10 +177,11 @@ fn name(suite: Suite) -> String {
     suite.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-fn summary_line(suite: Suite, count: Count, took: Duration) -> String {
+fn summary_line(suite: Suite, count: &Count, took: Duration) -> String {
     let name = name(suite);
     let took = in_words(took);
-    format!("{name:<12}{:>6} passed {:>4} failed {took:>14}", count.passed, count.failed)
+    let Count { passed, failed, skipped } = count;
+    format!("{name:<12}{passed:>6} passed {failed:>4} failed {:>4} skipped {took:>14}", skipped.len())
 }
 
 impl Suite {
@@ -165,7 +235,22 @@ impl Suite {
                 let targets = end_to_end_targets(repo.root())?;
                 let others = targets.iter().filter(|target| *target != GUIDES).flat_map(|target| ["--test", target]);
                 demo::build_programs(repo)?;
-                count_tests(end_to_end(&mut cargo(), repo, tools).arg("--lib").args(others).args(SHOW_OUTPUT))
+                let mut command = cargo();
+                end_to_end(&mut command, repo, tools).env(ENGINE, Engine::Chromium.name());
+                count_tests(command.arg("--lib").args(others).args(SHOW_OUTPUT))
+            }
+            Self::Firefox => {
+                demo::build_programs(repo)?;
+                let mut command = cargo();
+                end_to_end(&mut command, repo, tools).env(ENGINE, Engine::Firefox.name());
+                command.args(["--test", "e2e", "--test", "firehose"]).args(SHOW_OUTPUT);
+                count_tests(command.args(WITHOUT_BROWSER.iter().flat_map(|test| ["--skip", test])))
+            }
+            Self::Webkit => {
+                demo::build_programs(repo)?;
+                let mut command = cargo();
+                end_to_end(&mut command, repo, tools).env(ENGINE, Engine::Webkit.name());
+                count_tests(command.args(["--test", "e2e"]).args(SHOW_OUTPUT).args(CORE))
             }
             Self::Guides => {
                 demo::build_programs(repo)?;
@@ -177,6 +262,9 @@ impl Suite {
         }
     }
 }
+
+/// Names the engine of a run to the end-to-end tests.
+const ENGINE: &str = "MQTT_CRAWL_ENGINE";
 
 /// The test target that follows the guides.
 const GUIDES: &str = "guides";
@@ -266,13 +354,14 @@ fn count_tests(command: &mut Command) -> Result<Count> {
     println!("{}", shown(command));
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", shown(command)))?;
     let output = child.stdout.take().context("the output is not piped")?;
-    let mut count = Count::default();
+    let mut tally = Tally::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        count = count + test_result(&line).unwrap_or_default();
+        tally.read(&line);
     }
+    let count = tally.count();
     let succeeded = child.wait()?.success();
     if count == Count::default() {
         bail!("no test was run");
@@ -284,6 +373,52 @@ fn count_tests(command: &mut Command) -> Result<Count> {
     Ok(count)
 }
 
+/// What a tests' program says of its results, as far as it was read.
+///
+/// The runner of tests knows no test that finds out by itself that it can't be run. Such a one passes, and says so in
+/// what it prints (`tests/e2e/src/engine.rs`), which the runner shows below the test's name among the successes.
+#[derive(Debug, Default)]
+struct Tally {
+    count: Count,
+    is_among_successes: bool,
+    /// Whose output is shown.
+    test: Option<String>,
+}
+
+impl Tally {
+    fn read(&mut self, line: &str) {
+        match line {
+            "successes:" => self.is_among_successes = true,
+            "failures:" => self.is_among_successes = false,
+            _ => {}
+        }
+        if let Some(test) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
+            self.test = Some(test.to_owned());
+        }
+        if let Some(reason) = line.strip_prefix(SKIPPED)
+            && self.is_among_successes
+            // Once is enough.
+            && let Some(test) = self.test.take()
+        {
+            self.count.skipped.push((test, reason.to_owned()));
+        }
+        if let Some(count) = test_result(line) {
+            self.is_among_successes = false;
+            self.count = std::mem::take(&mut self.count) + count;
+        }
+    }
+
+    fn count(self) -> Count {
+        let mut count = self.count;
+        // To the runner they passed.
+        count.passed = count.passed.saturating_sub(count.skipped.len() as u64);
+        count
+    }
+}
+
+/// How a test says that it wasn't run.
+const SKIPPED: &str = "skipped here: ";
+
 /// Reads `test result: ok. 12 passed; 0 failed; …`.
 fn test_result(line: &str) -> Option<Count> {
     let (_, result) = line.split_once("test result: ")?;
@@ -292,7 +427,7 @@ fn test_result(line: &str) -> Option<Count> {
         let place = words.iter().position(|candidate| *candidate == word)?;
         words.get(place.checked_sub(1)?)?.parse().ok()
     };
-    Some(Count { passed: number_before("passed")?, failed: number_before("failed")? })
+    Some(Count { passed: number_before("passed")?, failed: number_before("failed")?, skipped: Vec::new() })
 }
 
 #[cfg(test)]
@@ -302,7 +437,7 @@ mod tests {
     #[test]
     fn results_are_read_from_cargo_and_from_wasm_bindgen() {
         let check = |line, expected: Option<(u64, u64)>| {
-            let expected = expected.map(|(passed, failed)| Count { passed, failed });
+            let expected = expected.map(|(passed, failed)| Count { passed, failed, ..Count::default() });
             assert_eq!(test_result(line), expected, "{line}");
         };
         check(
@@ -316,7 +451,53 @@ mod tests {
 
     #[test]
     fn a_failure_anywhere_shows_in_the_sum() {
-        let all: Count = [Count::PASSED, Count::FAILED, Count { passed: 40, failed: 0 }].into_iter().sum();
-        assert_eq!(all, Count { passed: 41, failed: 1 });
+        let forty = Count { passed: 40, ..Count::default() };
+        let all: Count = [Count::PASSED, Count::FAILED, forty].into_iter().sum();
+        assert_eq!(all, Count { passed: 41, failed: 1, skipped: Vec::new() });
+    }
+
+    #[test]
+    fn a_test_that_could_not_run_is_skipped_and_not_passed() {
+        let output = "
+running 4 tests
+test crawl::burst ... ok
+test crawl::kiosk ... ok
+test panels::lost ... ok
+test sound::loud ... FAILED
+
+successes:
+
+---- crawl::burst stdout ----
+newest line after 8.1 s
+
+---- crawl::kiosk stdout ----
+skipped here: no screen
+
+---- panels::lost stdout ----
+skipped here: no leave
+skipped here: no leave
+
+
+successes:
+    crawl::burst
+    crawl::kiosk
+    panels::lost
+
+failures:
+
+---- sound::loud stdout ----
+skipped here: it says so, and fails all the same
+
+failures:
+    sound::loud
+
+test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
+skipped here: nobody";
+        let mut tally = Tally::default();
+        output.lines().for_each(|line| tally.read(line));
+        let count = tally.count();
+        let skipped = [("crawl::kiosk", "no screen"), ("panels::lost", "no leave")];
+        let skipped = skipped.map(|(test, reason)| (test.to_owned(), reason.to_owned())).to_vec();
+        assert_eq!(count, Count { passed: 1, failed: 1, skipped });
     }
 }

@@ -48,7 +48,7 @@ pub async fn million(report: &mut Report) -> Result<()> {
 }
 
 async fn memory(page: &Page, station: &Station, report: &mut Report) -> Result<()> {
-    let mut devtools = DevTools::connect(page.browser().profile()).await?;
+    let mut devtools = DevTools::connect(page.browser().profile()?).await?;
     let session = devtools.attach_to_page(&station.page_url()).await?;
     let worker = devtools.attach_to_worker(&session).await?;
     let found = devtools.wasm_memory_bytes(&worker).await? as f64;

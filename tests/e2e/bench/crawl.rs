@@ -49,7 +49,7 @@ pub async fn burst(report: &mut Report) -> Result<()> {
         page.wait_for_line("The first of many").await?;
         // What is made once is made by a burst of its own, so that the ten minutes begin with all of it.
         motion::burst(page, broker, Burst { around: 15, lines: 2_000 }).await?;
-        let mut devtools = DevTools::connect(page.browser().profile()).await?;
+        let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let session = devtools.attach_to_page(&station.page_url()).await?;
         let worker = devtools.attach_to_worker(&session).await?;
         let before = Memory::of(&mut devtools, &session, &worker).await?;

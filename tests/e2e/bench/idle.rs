@@ -53,7 +53,7 @@ pub async fn connected(report: &mut Report) -> Result<()> {
 /// How many of the machine's processors all of the browser has while it is left alone.
 async fn cores(page: &Page) -> Result<f64> {
     tokio::time::sleep(SETTLED).await;
-    let mut devtools = DevTools::connect(page.browser().profile()).await?;
+    let mut devtools = DevTools::connect(page.browser().profile()?).await?;
     let processes = Processes::of(&mut devtools).await?;
     drop(devtools);
     let (before, started) = (processes.times(), Instant::now());

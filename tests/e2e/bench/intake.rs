@@ -15,7 +15,6 @@ use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::machine;
@@ -206,8 +205,7 @@ impl Bench<'_> {
         let first = self.page.tab().await?;
         self.page.open_tab().await?;
         // That of the first tab.
-        let size = json!({"width": 1280, "height": 720, "deviceScaleFactor": 1, "mobile": false});
-        self.page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
+        self.page.resize((1280, 720), 1.0).await?;
         let feed = Feed::start(stream.origin).await?;
         let sample = self.measure(stream, client, &feed).await;
         self.page.browser().client().close_window().await?;
@@ -229,7 +227,7 @@ impl Bench<'_> {
         }
         let messages = messages_in(ROUND, rate);
 
-        let mut devtools = DevTools::connect(page.browser().profile()).await?;
+        let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let processes = Processes::of(&mut devtools).await?;
         page.begin_measuring().await?;
         let (cpu_before, started) = (processes.times(), Instant::now());

@@ -90,7 +90,7 @@ async fn stream(stream: Stream) -> Result<Shown> {
         page.open(&link(&station.page_url(), &[("connect", "1"), ("view", "crawl")])).await?;
         page.wait_for_state("connected").await?;
         watch(page).await?;
-        let mut devtools = DevTools::connect(page.browser().profile()).await?;
+        let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let processes = Processes::of(&mut devtools).await?;
         drop(devtools);
         let (before, begun) = (processes.times(), Instant::now());

@@ -233,7 +233,7 @@ const NUMBERS: &str = "({ kept: Number(stat('kept')), nodes: document.querySelec
 
 impl<'a> Soak<'a> {
     async fn begin(page: &'a Page, station: &Station, mosquitto: Mosquitto, wanted: Rc<Wanted>) -> Result<Self> {
-        let mut devtools = DevTools::connect(page.browser().profile()).await?;
+        let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let session = devtools.attach_to_page(&station.page_url()).await?;
         let worker = devtools.attach_to_worker(&session).await?;
         let mosquitto = Some(mosquitto);

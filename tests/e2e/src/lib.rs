@@ -6,7 +6,9 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`browser`] | headless Chromium with a fresh profile, through chromedriver |
+//! | [`engine`] | Chromium, Firefox or WebKit, and what each can't be driven to do |
+//! | [`browser`] | a browser with a fresh profile, through its driver |
+//! | [`bidi`] | WebDriver BiDi, for what WebDriver has no words for |
 //! | [`devtools`] | Chromium's own protocol, for events and workers |
 //! | [`page`] | the app as a person or a program sees it, per the project's contract |
 //! | [`motion`] | what a camera before the crawl would see |
@@ -26,10 +28,12 @@
 //! | [`site`] | the site from a static host, over https too |
 //! | [`process`] | children, their output, free ports |
 
+pub mod bidi;
 pub mod browser;
 pub mod client;
 pub mod devtools;
 pub mod diffusion;
+pub mod engine;
 pub mod fault_proxy;
 pub mod guide;
 pub mod ink;

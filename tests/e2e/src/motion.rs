@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde::Deserialize;
-use serde_json::json;
 
 use crate::load::{self, Source};
 use crate::page::{Page, Smoothness};
@@ -144,17 +143,14 @@ pub struct Flood {
 /// The page's frames a second in a flood, and the longest interval between two; `page` is connected to the source and
 /// past the opening. Only counted, since watching every line would itself cost a slow machine its frames.
 pub async fn flood(page: &Page, source: &Source, flood: Flood) -> Result<(f64, Smoothness)> {
-    let throttle = async |rate: u32| {
-        page.browser().devtools("Emulation.setCPUThrottlingRate", &json!({"rate": rate})).await.map(drop)
-    };
-    throttle(flood.slower).await?;
+    page.browser().slow_down(flood.slower).await?;
     page.begin_measuring().await?;
     let begun = std::time::Instant::now();
     let messages = (flood.per_second * flood.seconds) as usize;
     source.send(load::Burst { messages, packets_per_frame: 1, per_second: Some(flood.per_second) }).await?;
     let took = begun.elapsed();
     let smoothness = page.end_measuring().await?;
-    throttle(1).await?;
+    page.browser().slow_down(1).await?;
     Ok((smoothness.frames as f64 / took.as_secs_f64(), smoothness))
 }
 

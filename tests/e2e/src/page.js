@@ -20,6 +20,10 @@ const nameOf = (element) => {
 
 const isVisible = (element) => element.checkVisibility({ visibilityProperty: true });
 
+// Colours on their way to others. Where nothing is drawn they never arrive in some browsers.
+const transitions = () => document.getAnimations()
+  .filter((each) => each instanceof CSSTransition && isVisible(each.effect.target));
+
 const named = (selector, name) =>
   [...document.querySelectorAll(selector)].find((element) => nameOf(element) === name);
 

@@ -1,10 +1,11 @@
 //! The app as a person or a program sees it. Elements are found by what the project's contract
 //! promises: accessible names, `data-stat`, `data-seq`.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fantoccini::elements::{Element, ElementRef};
@@ -14,17 +15,20 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::engine::{Engine, Feature, is_skipped};
 use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
 
 /// Functions that every script may use.
 const LIBRARY: &str = include_str!("page.js");
 
-/// Keys, as WebDriver encodes them.
+/// A file that hasn't grown for so long is whole.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Keys, as WebDriver encodes them. A modifier is held until it comes again, or the keys end.
 const CONTROL: char = '\u{E009}';
-const NO_MODIFIERS: char = '\u{E000}';
 const BACKSPACE: char = '\u{E003}';
 /// Ctrl+Enter.
-pub const CONTROL_ENTER: &str = "\u{E009}\u{E007}\u{E000}";
+pub const CONTROL_ENTER: &str = "\u{E009}\u{E007}";
 /// The arrow key.
 pub const ARROW_DOWN: char = '\u{E015}';
 /// The arrow key.
@@ -76,7 +80,23 @@ pub struct Smoothness {
 /// # Errors
 /// What the test says, or what the browser's console holds that the test hadn't expected.
 pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<()>) -> Result<()> {
-    let browser = Browser::start().await?;
+    in_browser_with(&[], name, test).await
+}
+
+/// The same for a test that needs what not every engine can be driven to do; where it can't, the test isn't run, and
+/// says so.
+///
+/// # Errors
+/// What the test says, or what the browser's console holds that the test hadn't expected.
+pub async fn in_browser_with(
+    needs: &[Feature],
+    name: &str,
+    test: impl AsyncFnOnce(&mut Page) -> Result<()>,
+) -> Result<()> {
+    if is_skipped(needs)? {
+        return Ok(());
+    }
+    let browser = Browser::start(needs).await?;
     let mut page = Page { browser, name: name.to_owned(), expected_errors: Vec::new() };
     let mut result = test(&mut page).await;
     if result.is_ok() {
@@ -101,8 +121,8 @@ impl Page {
     /// Opens an address in this tab, from scratch.
     pub async fn open(&self, url: &str) -> Result<()> {
         // Else a new fragment of the same document would load nothing.
-        self.browser.client().goto("about:blank").await?;
-        self.browser.client().goto(url).await.with_context(|| format!("opening {url}"))?;
+        self.browser.goto("about:blank").await?;
+        self.browser.goto(url).await?;
         self.wait_for("the app to be there", "stat('state') !== undefined && button('Connect')", PATIENCE).await
     }
 
@@ -113,7 +133,9 @@ impl Page {
 
     /// Opens an empty tab in front, and goes on in it.
     pub async fn open_tab(&self) -> Result<WindowHandle> {
-        let handle = self.browser.client().new_window(true).await?.handle;
+        // WebKit's driver leaves a new tab behind the old one.
+        let as_tab = self.browser.engine() != Engine::WebKit;
+        let handle = self.browser.client().new_window(as_tab).await?.handle;
         self.go_to(&handle).await?;
         Ok(handle)
     }
@@ -121,8 +143,14 @@ impl Page {
     /// Goes on in this tab, and brings it to the front.
     pub async fn go_to(&self, tab: &WindowHandle) -> Result<()> {
         self.browser.client().switch_to_window(tab.clone()).await?;
-        self.browser.devtools("Page.bringToFront", &json!({})).await?;
-        Ok(())
+        self.browser.bring_to_front().await
+    }
+
+    /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
+    pub async fn resize(&self, (width, height): (u32, u32), ratio: f64) -> Result<()> {
+        self.browser.resize((width, height), ratio).await?;
+        let resized = format!("innerWidth === {width} && innerHeight === {height}");
+        self.wait_for("the size", &resized, PATIENCE).await
     }
 
     /// Hides the page, as a person does who minimises the window.
@@ -135,14 +163,6 @@ impl Page {
     pub async fn show(&self) -> Result<()> {
         self.browser.client().maximize_window().await?;
         self.wait_for("the page to be visible", "!document.hidden", PATIENCE).await
-    }
-
-    /// Gives the window's content this size in CSS pixels, with so many of the screen's pixels for each of them.
-    pub async fn resize(&self, (width, height): (u32, u32), ratio: f64) -> Result<()> {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
-        self.browser.devtools("Emulation.setDeviceMetricsOverride", &size).await?;
-        let resized = format!("innerWidth === {width} && innerHeight === {height}");
-        self.wait_for("the size", &resized, PATIENCE).await
     }
 
     /// Presses a key where nothing has the focus: the crawl's own.
@@ -221,8 +241,7 @@ impl Page {
     /// Runs JavaScript statements.
     pub async fn run(&self, statements: &str) -> Result<()> {
         let script = format!("{LIBRARY}\n{statements}");
-        self.browser.client().execute(&script, Vec::new()).await?;
-        Ok(())
+        self.browser.run(&script).await
     }
 
     /// Waits until a JavaScript expression is true. It is looked at whenever the document changes,
@@ -246,13 +265,16 @@ impl Page {
             again = setInterval(look, 100);
             look();"
         );
-        let limit_ms = u64::try_from(limit.as_millis())?;
-        let answer = self
-            .browser
-            .client()
-            .execute_async(&script, vec![json!(limit_ms)])
-            .await
-            .with_context(|| format!("waiting for {what}"))?;
+        let begun = Instant::now();
+        let answer = loop {
+            let rest_ms = u64::try_from(limit.saturating_sub(begun.elapsed()).as_millis())?;
+            match self.browser.client().execute_async(&script, vec![json!(rest_ms)]).await {
+                Ok(answer) => break answer,
+                // It was loaded again meanwhile, and may say it now.
+                Err(error) if begun.elapsed() < limit && error.to_string().contains("unload") => {}
+                Err(error) => return Err(error).with_context(|| format!("waiting for {what}")),
+            }
+        };
         match answer.as_str() {
             Some("seen") => Ok(()),
             Some("too late") => bail!("waited {} s in vain for {what}", limit.as_secs()),
@@ -343,7 +365,7 @@ impl Page {
     pub async fn fill(&self, name: &str, text: &str) -> Result<()> {
         let field = self.element(&format!("field({})", json!(name))).await?;
         // As a person does it; WebDriver's own clearing tells the page nothing.
-        let keys = format!("{CONTROL}a{NO_MODIFIERS}{BACKSPACE}{text}");
+        let keys = format!("{CONTROL}a{CONTROL}{BACKSPACE}{text}");
         field.send_keys(&keys).await.with_context(|| format!("writing into {name}"))
     }
 
@@ -427,7 +449,7 @@ impl Page {
         }
         self.evaluate(
             // Colours on their way to others would be measured half way.
-            "Promise.allSettled(document.getAnimations().map((each) => each instanceof CSSTransition && each.finished))
+            "Promise.allSettled(transitions().map((each) => each.finished))
                 .then(() => axe.run(document, { resultTypes: ['violations'] }))
                 .then(({ violations }) => violations.map(({ id, help, nodes }) =>
                     [`${id}: ${help}`, ...nodes.map(({ html }) => html.slice(0, 240))].join('\\n    ')))",
@@ -438,12 +460,25 @@ impl Page {
     /// Waits for a whole download and returns its content.
     pub async fn downloaded(&self) -> Result<String> {
         let folder = self.browser.downloads();
+        // WebKit writes under the file's own name from the first byte on.
+        let settles = if self.browser.engine() == Engine::WebKit { SETTLED } else { Duration::ZERO };
+        let seen = Cell::new((0, Instant::now()));
         eventually("a download", async || {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?;
-                // Until it is whole, Chromium has it under a hidden name, and then under one that says so.
+                // Until it is whole, Chromium has it under a hidden name, and then under one that says so; others have
+                // names of their own for it.
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if name.starts_with('.') || name.ends_with(".crdownload") {
+                if name.starts_with('.')
+                    || [".crdownload", ".part", ".wkdownload"].iter().any(|end| name.ends_with(end))
+                {
+                    continue;
+                }
+                let length = entry.metadata()?.len();
+                if seen.get().0 != length {
+                    seen.set((length, Instant::now()));
+                }
+                if seen.get().1.elapsed() < settles {
                     continue;
                 }
                 let content = std::fs::read_to_string(entry.path())?;

@@ -31,8 +31,8 @@ impl Site {
     pub async fn start_secure() -> Result<Self> {
         let acceptor = TlsAcceptor::from(Arc::new(tls_configuration()?));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        // Not `localhost` and no loopback address, for browsers trust those with anything: the test's
-        // browser resolves this name to this machine.
+        // Browsers resolve this name to this machine by themselves; what they allow to a page over https is the same
+        // as elsewhere.
         let page_url = format!("https://{SECURE_HOST}:{}/", listener.local_addr()?.port());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -70,8 +70,8 @@ impl Site {
 /// A path of a host.
 const BELOW: &str = "/some/where/";
 
-/// Reserved for tests and documentation [RFC 2606]; see [`crate::browser`].
-pub const SECURE_HOST: &str = "crawl.example";
+/// A name of this machine [RFC 6761].
+const SECURE_HOST: &str = "crawl.localhost";
 
 fn tls_configuration() -> Result<ServerConfig> {
     let issued = rcgen::generate_simple_self_signed([SECURE_HOST.to_owned()])?;

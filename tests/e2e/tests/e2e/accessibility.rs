@@ -1,7 +1,8 @@
 //! The names and roles that people's tools rely on, as the browser itself computes them.
 
 use anyhow::Result;
-use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, TAB, check_equal, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{ARROW_DOWN, ESCAPE, Page, TAB, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
@@ -19,9 +20,11 @@ async fn the_page_has_the_promised_names() -> Result<()> {
     let station = Station::start().await?;
     in_browser("accessibility", async |page| {
         page.open(&station.page_url()).await?;
-        for name in ["Broker URL", "Topic", "User name", "Password"] {
+        for name in ["Broker URL", "Topic", "User name"] {
             check(page, &format!("field('{name}')"), &["textbox", "combobox"], name).await?;
         }
+        // ARIA has no role for it; some browsers say the nearest.
+        check(page, "field('Password')", &["textbox", ""], "Password").await?;
         check(page, "field('Filter')", &["searchbox"], "Filter").await?;
         for name in ["Connect", "Pause", "Export"] {
             check(page, &format!("button('{name}')"), &["button"], name).await?;
@@ -41,8 +44,7 @@ async fn the_page_has_the_promised_names() -> Result<()> {
 /// No rule of axe-core is broken by what is on screen.
 async fn check_rules(page: &Page, what: &str) -> Result<()> {
     // Midway between two colours a text may have any contrast: a button that was off a moment ago.
-    let still = "!document.getAnimations().some((animation) => animation instanceof CSSTransition)";
-    page.wait_for("transitions to end", still, PATIENCE).await?;
+    page.wait_for("transitions to end", "transitions().length === 0", PATIENCE).await?;
     let violations = page.violations().await?;
     anyhow::ensure!(violations.is_empty(), "{what}:\n{}", violations.join("\n"));
     Ok(())
@@ -83,7 +85,7 @@ async fn no_view_breaks_a_rule() -> Result<()> {
 #[tokio::test]
 async fn no_state_of_the_crawl_breaks_a_rule() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("axe-crawl", async |page| {
+    in_browser_with(&[Feature::FullScreenPage], "axe-crawl", async |page| {
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         check_rules(page, "the poster").await?;
         page.press("Connect").await?;
@@ -123,6 +125,11 @@ const TABBED: &str = "
         .filter((each) => each.tabIndex >= 0 && !each.disabled && isVisible(each));
     // With a modal panel, only what is in it.
     const modal = document.querySelector('dialog:modal');
+    // From the page's beginning, and not from where the focus was last.
+    const beginning = Object.assign(document.createElement('i'), { tabIndex: -1 });
+    document.body.prepend(beginning);
+    beginning.focus();
+    beginning.remove();
     document.activeElement.blur();
     // A box that is drawn by its label shows it there; a column's edge lights up.
     const looks = (each) => [each, each.nextElementSibling, each.parentElement].filter(Boolean).map((node) => {
@@ -144,10 +151,13 @@ async fn check_tabs(page: &Page, what: &str) -> Result<()> {
     page.run(TABBED).await?;
     let stops: usize = page.evaluate("window.__unreached.size").await?;
     anyhow::ensure!(stops > 5, "{what}: {stops} stops");
-    // The browser's own bar may take a turn, too.
+    // The browser's own bar may take a turn, too; once there, some browsers show the page's focus no more.
     for _ in 0..stops + 4 {
         page.press_keys(TAB).await?;
         page.run("window.__look();").await?;
+        if page.evaluate::<bool>("window.__unreached.size === 0").await? {
+            break;
+        }
     }
     let names = "[...window.__unreached.keys()].map((each) => nameOf(each) || each.outerHTML.slice(0, 120))";
     check_equal(&format!("{what}: out of reach of the keyboard"), page.evaluate::<Vec<String>>(names).await?, vec![])?;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::devtools::DevTools;
+use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::motion::{self, Burst};
-use mqtt_crawl_e2e::page::{END, Page, TAB, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{END, Page, TAB, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
@@ -230,8 +231,7 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
         page.wait_for_line(DIALOGUE[2].1).await?;
         page.press("Close").await?;
         // On a phone the panel covers the crawl, and so goes.
-        let size = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": false});
-        page.browser().devtools("Emulation.setDeviceMetricsOverride", &size).await?;
+        page.resize((390, 844), 1.0).await?;
         open_third(page).await?;
         page.press("Show in crawl").await?;
         page.wait_for("the panel to go", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
@@ -262,7 +262,7 @@ async fn open_third(page: &Page) -> Result<()> {
 #[tokio::test]
 async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-keys", async |page| {
+    in_browser_with(&[Feature::FullScreenPage], "crawl-keys", async |page| {
         open(page, &station).await?;
         tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE[..2]).await?;
         let speed = async |expected: &str| {
@@ -319,8 +319,8 @@ const PENDING_TIMERS: &str = "
 #[tokio::test]
 async fn a_hidden_page_does_nothing_and_goes_on_within_a_second() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-hidden", async |page| {
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": PENDING_TIMERS})).await?;
+    in_browser_with(&[Feature::InitScript], "crawl-hidden", async |page| {
+        page.browser().add_init_script(PENDING_TIMERS).await?;
         open(page, &station).await?;
         let broker = Login::anonymous(station.mqtt_port()?);
         tell(page, broker, &DIALOGUE[..3]).await?;
@@ -408,9 +408,8 @@ async fn check_locks(page: &Page, released: &[bool]) -> Result<()> {
 #[tokio::test]
 async fn a_kiosk_stays_awake_and_shows_the_crawl_alone() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-kiosk", async |page| {
-        let source = json!({"source": NOTE_LOCKS});
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &source).await?;
+    in_browser_with(&[Feature::InitScript, Feature::FullScreenWindow, Feature::WakeLock], "crawl-kiosk", async |page| {
+        page.browser().add_init_script(NOTE_LOCKS).await?;
         open(page, &station).await?;
         check_locks(page, &[]).await?;
         page.press("Full screen").await?;
@@ -582,10 +581,10 @@ const BLOCK: &str = "setTimeout(() => {
 #[tokio::test]
 async fn it_moves_on_while_the_page_is_blocked() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-blocked", async |page| {
+    in_browser_with(&[Feature::DevTools], "crawl-blocked", async |page| {
         open(page, &station).await?;
         tell(page, Login::anonymous(station.mqtt_port()?), &DIALOGUE).await?;
-        let mut devtools = DevTools::connect(page.browser().profile()).await?;
+        let mut devtools = DevTools::connect(page.browser().profile()?).await?;
         let session = devtools.attach_to_page(&station.page_url()).await?;
         let wish = json!({"format": "jpeg", "quality": 60, "maxWidth": 640, "maxHeight": 360});
         devtools.ask(Some(&session), "Page.startScreencast", wish).await?;

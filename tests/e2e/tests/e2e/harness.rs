@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use mqtt_crawl_e2e::engine::{Feature, is_skipped};
 use mqtt_crawl_e2e::page::in_browser;
 
 async fn check(body: &str, expected: Option<&str>) -> Result<()> {
@@ -22,6 +23,9 @@ async fn check(body: &str, expected: Option<&str>) -> Result<()> {
 
 #[tokio::test]
 async fn errors_of_the_page_fail_a_test() -> Result<()> {
+    if is_skipped(&[Feature::EarlyErrors])? {
+        return Ok(());
+    }
     let end = "<script>setTimeout(() => document.title = 'end', 100)</script>";
     check(end, None).await?;
     check(&format!("<script>console.error('seven')</script>{end}"), Some("seven")).await?;

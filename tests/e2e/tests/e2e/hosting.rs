@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::{PATIENCE, dist, link};
@@ -95,7 +96,7 @@ async fn a_newer_version_comes_when_a_person_wants_it() -> Result<()> {
 #[tokio::test]
 async fn it_can_be_installed() -> Result<()> {
     let site = Site::start_below_a_path(&dist()).await?;
-    in_browser("installable", async |page| {
+    in_browser_with(&[Feature::Installability, Feature::DevTools], "installable", async |page| {
         page.open(&site.page_url()).await?;
         let answer = page.browser().devtools("Page.getInstallabilityErrors", &json!({})).await?;
         check_equal("what keeps it from being installed", answer["installabilityErrors"].clone(), json!([]))?;

@@ -129,8 +129,10 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
         ] {
             inspect(page, seq).await?;
             check_equal("the view", view(page).await?.as_str(), name)?;
+            // Where a row's parts end, browsers differ.
+            let bare = |text: &str| text.split_whitespace().collect::<String>();
             let shown = rows(page).await?.join("\n");
-            ensure!(shown.contains(expected), "message {seq} shows {shown:?}");
+            ensure!(bare(&shown).contains(&bare(expected)), "message {seq} shows {shown:?}");
         }
         inspect(page, 2).await?;
         choose(page, "Text").await?;

@@ -1,8 +1,9 @@
 //! Rules for what becomes of which message: in the link, in the panel, kept, and in a new worker.
 
 use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
@@ -237,10 +238,10 @@ async fn a_link_goes_before_what_is_kept_and_leaves_it() -> Result<()> {
 async fn a_new_worker_has_the_rules() -> Result<()> {
     let station = Station::start().await?;
     let publisher = Login::anonymous(station.mqtt_port()?);
-    in_browser("lines-new-worker", async |page| {
+    in_browser_with(&[Feature::InitScript], "lines-new-worker", async |page| {
         let keep = "window.Worker = class extends Worker {
             constructor(...args) { super(...args); window.__worker = this; } };";
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": keep })).await?;
+        page.browser().add_init_script(keep).await?;
         page.open(&linked(&station, RULES)).await?;
         page.wait_for_state("connected").await?;
         publisher.publish(Version::V5, "cellar/temperature", READING).await?;

@@ -1,11 +1,11 @@
 //! Anything that moves can be stopped (WCAG 2.2.2) and needn't move at all (2.3.3).
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, link};
-use serde_json::json;
 
 /// How far the crawl's first line moves while 30 frames are drawn, in pixels.
 async fn movement_px(page: &Page) -> Result<f64> {
@@ -59,9 +59,8 @@ async fn the_crawl_can_be_paused() -> Result<()> {
 #[tokio::test]
 async fn without_motion_the_words_are_shown_all_the_same() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("reduced-motion", async |page| {
-        let reduce = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
-        page.browser().devtools("Emulation.setEmulatedMedia", &reduce).await?;
+    in_browser_with(&[Feature::ReducedMotion], "reduced-motion", async |page| {
+        page.browser().reduce_motion().await?;
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "SITTER: No rush").await?;

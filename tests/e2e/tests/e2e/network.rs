@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::peer::{Manner, Peer};
 use mqtt_crawl_e2e::process::free_port;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
-use serde_json::json;
 
 const QUIET: Manner = Manner::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
 
@@ -55,23 +55,16 @@ async fn try_now_dials_at_once() -> Result<()> {
     .await
 }
 
-async fn set_offline(page: &Page, offline: bool) -> Result<()> {
-    let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
-    page.browser().devtools("Network.emulateNetworkConditions", &conditions).await?;
-    Ok(())
-}
-
 #[tokio::test]
 async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
-    in_browser("offline", async |page| {
+    in_browser_with(&[Feature::Offline], "offline", async |page| {
         page.expect_errors("WebSocket connection to");
         let broker = mosquitto.ws_url();
         page.open(&link(&station.page_url(), &[("broker", &broker), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        page.browser().devtools("Network.enable", &json!({})).await?;
-        set_offline(page, true).await?;
+        page.browser().set_offline(true).await?;
         page.wait_for("the browser to be offline", "!navigator.onLine", PATIENCE).await?;
         let (_, port) = broker.rsplit_once(':').context("no port")?;
         let port = port.parse()?;
@@ -83,7 +76,7 @@ async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
         page.wait_for_text("This computer is offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
-        set_offline(page, false).await?;
+        page.browser().set_offline(false).await?;
         check_comes_at_once(page, since).await
     })
     .await

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::page::{ENTER, ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{ENTER, ESCAPE, Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
-use serde_json::json;
 
 /// From here on the scenes are noted, each with its moment in milliseconds.
 const NOTE_SCENES: &str = "
@@ -223,9 +223,8 @@ async fn words_that_somebody_wrote_are_shown_before_messages() -> Result<()> {
 #[tokio::test]
 async fn without_motion_it_is_told_in_plain_words() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("opening-reduced", async |page| {
-        let reduce = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
-        page.browser().devtools("Emulation.setEmulatedMedia", &reduce).await?;
+    in_browser_with(&[Feature::ReducedMotion], "opening-reduced", async |page| {
+        page.browser().reduce_motion().await?;
         open(page, &station, &[("title", "The Salt Road")]).await?;
         page.press("Connect").await?;
         let told = "crawl().querySelector('.transcript').innerText.toLowerCase().includes('the salt road')";

@@ -2,13 +2,13 @@
 //! the broker's terms grey out.
 
 use anyhow::{Result, ensure};
+use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::peer::{Manner, Peer};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, eventually, link};
-use serde_json::json;
 
 /// Opens a panel by the button of its name.
 async fn open(page: &Page, name: &str) -> Result<()> {
@@ -347,12 +347,11 @@ async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
     let station = Station::start().await?;
     // The loader itself, and what it imports.
     for file in ["panels_loader.js", "panels.js"] {
-        in_browser("panels-lost", async |page| {
+        in_browser_with(&[Feature::BlockedFiles], "panels-lost", async |page| {
             page.expect_errors("/panels");
             page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
             page.wait_for_state("connected").await?;
-            page.browser().devtools("Network.enable", &json!({})).await?;
-            page.browser().devtools("Network.setBlockedURLs", &json!({"urls": [format!("*/{file}")]})).await?;
+            page.browser().block_file(file).await?;
             page.press("Send a message").await?;
             page.wait_for_words("couldn't be loaded").await?;
             // Everything else goes on.
@@ -372,9 +371,8 @@ const KEEP_WORKER: &str =
 async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> {
     let station = Station::start().await?;
     let mut peer = Peer::start(Manner::Terms { connack: connack(b"") }).await?;
-    in_browser("panels-new-worker", async |page| {
-        let source = json!({"source": KEEP_WORKER});
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &source).await?;
+    in_browser_with(&[Feature::InitScript], "panels-new-worker", async |page| {
+        page.browser().add_init_script(KEEP_WORKER).await?;
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url())])).await?;
         open(page, "More settings").await?;
         page.fill("Keep alive in seconds", "25").await?;

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link, picture, root};
@@ -84,7 +85,7 @@ const OVERFULL: &str = "(() => {
 #[tokio::test]
 async fn it_fits_any_screen() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-screens", async |page| {
+    in_browser_with(&[Feature::PixelRatio, Feature::Pictures], "crawl-screens", async |page| {
         let words = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
         let keys = [("view", "crawl"), ("connect", "1"), ("opening", "yield")];
         page.open(&link(&station.page_url(), &[&keys[..], &words[..], &FILM[..]].concat())).await?;
@@ -218,7 +219,7 @@ async fn add_font(page: &Page, script: &Script) -> Result<()> {
 #[tokio::test]
 async fn every_script_is_set() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("crawl-scripts", async |page| {
+    in_browser_with(&[Feature::Pictures], "crawl-scripts", async |page| {
         let broker = Login::anonymous(station.mqtt_port()?);
         for script in &SCRIPTS {
             open_with(page, &station, &FILM).await?;

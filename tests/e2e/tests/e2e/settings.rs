@@ -1,7 +1,8 @@
 //! The settings of the app: kept between pages, shared between tabs, and in force at once.
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
@@ -78,29 +79,25 @@ async fn choices_survive_a_reload_and_hold_no_secret() -> Result<()> {
 #[tokio::test]
 async fn the_theme_is_there_before_the_app_and_follows_the_system() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("settings-theme", async |page| {
+    in_browser_with(&[Feature::InitScript, Feature::ColourScheme], "settings-theme", async |page| {
         page.open(&station.page_url()).await?;
         // Whatever comes first: none of it is shown in the other theme.
         page.run("localStorage['mqtt-crawl'] = 'theme=light'").await?;
         let script =
             "addEventListener('DOMContentLoaded', () => { window.early = document.documentElement.dataset.theme; })";
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script })).await?;
+        page.browser().add_init_script(script).await?;
         page.open(&station.page_url()).await?;
         check_equal("the theme ahead of the app", page.evaluate::<String>("window.early").await?, "light".to_owned())?;
 
-        let prefer = async |scheme: &str| {
-            let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-            page.browser().devtools("Emulation.setEmulatedMedia", &features).await
-        };
         open_dialog(page, "Preferences").await?;
         page.choose("Theme", "system").await?;
-        prefer("light").await?;
+        page.browser().prefer_light(true).await?;
         wait_for_looks(page, "light dark", true).await?;
-        prefer("dark").await?;
+        page.browser().prefer_light(false).await?;
         wait_for_looks(page, "light dark", false).await?;
         // The crawl is a night sky in any.
         let sky = "getComputedStyle(crawl()).backgroundColor";
-        prefer("light").await?;
+        page.browser().prefer_light(true).await?;
         wait_for_looks(page, "light dark", true).await?;
         check_equal("the sky", page.evaluate::<String>(sky).await?, "rgb(0, 0, 0)".to_owned())
     })
@@ -168,9 +165,9 @@ async fn other_tabs_follow() -> Result<()> {
 #[tokio::test]
 async fn a_browser_that_stores_nothing_is_told_of_and_goes_on() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("settings-refused", async |page| {
+    in_browser_with(&[Feature::InitScript], "settings-refused", async |page| {
         let script = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }";
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script })).await?;
+        page.browser().add_init_script(script).await?;
         page.open(&station.page_url()).await?;
         open_dialog(page, "Preferences").await?;
         page.choose("Theme", "light").await?;

@@ -1,11 +1,11 @@
 //! The pad: silent until somebody asks for it, by a click or by a key.
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{Page, check_equal, in_browser_with};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 use serde::Deserialize;
-use serde_json::json;
 
 /// Notes what sound the page makes, from the first of it on: how loud, and the largest step from one sample to the
 /// next, which is what a click is.
@@ -53,8 +53,8 @@ async fn check_silence(page: &Page) -> Result<()> {
 #[tokio::test]
 async fn it_is_off_until_somebody_asks() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("sound", async |page| {
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": LISTEN})).await?;
+    in_browser_with(&[Feature::InitScript, Feature::Sound], "sound", async |page| {
+        page.browser().add_init_script(LISTEN).await?;
         page.open(&link(&station.page_url(), &[("view", "crawl"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.press("Director").await?;
@@ -98,8 +98,8 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
 #[tokio::test]
 async fn the_key_alone_is_enough() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("sound-key", async |page| {
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &json!({"source": LISTEN})).await?;
+    in_browser_with(&[Feature::InitScript, Feature::Sound], "sound-key", async |page| {
+        page.browser().add_init_script(LISTEN).await?;
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         check_silence(page).await?;
         // Before the panels are there, which have the sound.
@@ -117,9 +117,8 @@ async fn the_key_alone_is_enough() -> Result<()> {
 #[tokio::test]
 async fn where_there_can_be_none_the_panel_says_so() -> Result<()> {
     let station = Station::start().await?;
-    in_browser("sound-none", async |page| {
-        let none = json!({"source": "window.AudioContext = undefined;"});
-        page.browser().devtools("Page.addScriptToEvaluateOnNewDocument", &none).await?;
+    in_browser_with(&[Feature::InitScript], "sound-none", async |page| {
+        page.browser().add_init_script("window.AudioContext = undefined;").await?;
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         page.press_keys("m").await?;
         page.wait_for("the panel", "Boolean(named('dialog[open]', 'Director'))", PATIENCE).await?;

@@ -1,0 +1,131 @@
+//! WebDriver BiDi: what is told by events, and what only it can be asked for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+use url::Url;
+
+use crate::PATIENCE;
+
+/// A connection to a browser. It ends with this value.
+pub struct BiDi {
+    commands: mpsc::UnboundedSender<Command>,
+    errors: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+struct Command {
+    method: &'static str,
+    params: Value,
+    answer: oneshot::Sender<Value>,
+}
+
+impl Drop for BiDi {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl BiDi {
+    /// Connects to the session at this address, and hears of errors from then on.
+    pub async fn connect(address: &str) -> Result<Self> {
+        let url = Url::parse(address).with_context(|| format!("{address} is no address"))?;
+        let place = (url.host_str().context("no host")?, url.port().context("no port")?);
+        let (socket, _) = client_async(address, TcpStream::connect(place).await?).await?;
+        let (commands, wanted) = mpsc::unbounded_channel();
+        let errors = Arc::default();
+        let task = tokio::spawn(serve(socket, wanted, Arc::clone(&errors)));
+        let this = Self { commands, errors, task };
+        this.ask("session.subscribe", json!({"events": ["log.entryAdded"]})).await?;
+        Ok(this)
+    }
+
+    /// Sends a command and waits for its answer.
+    ///
+    /// # Errors
+    /// What the browser says of a command that it can't carry out.
+    pub async fn ask(&self, method: &'static str, params: Value) -> Result<Value> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command { method, params, answer }).ok().context("the browser is gone")?;
+        let answered = tokio::time::timeout(PATIENCE, answered).await;
+        let mut said = answered.with_context(|| format!("{method}: no answer"))?.context("the browser is gone")?;
+        if said["type"] != "success" {
+            bail!("{method}: {}: {}", said["error"], said["message"]);
+        }
+        Ok(said["result"].take())
+    }
+
+    /// Lets requests for this file, below a host's root, fail.
+    pub async fn block(&self, name: &str) -> Result<()> {
+        self.ask("session.subscribe", json!({"events": ["network.beforeRequestSent"]})).await?;
+        let pattern = json!({"type": "pattern", "pathname": format!("/{name}")});
+        let wish = json!({"phases": ["beforeRequestSent"], "urlPatterns": [pattern]});
+        self.ask("network.addIntercept", wish).await.map(drop)
+    }
+
+    /// Errors of pages since the last call.
+    pub async fn errors(&self) -> Result<Vec<String>> {
+        // Whatever was logged is told before the answer.
+        self.ask("session.status", json!({})).await?;
+        Ok(std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Sends commands, hands out their answers, notes errors, and fails requests that are held up, until one side ends.
+async fn serve(
+    mut socket: WebSocketStream<TcpStream>,
+    mut wanted: mpsc::UnboundedReceiver<Command>,
+    errors: Arc<Mutex<Vec<String>>>,
+) {
+    let mut waiting: HashMap<u64, oneshot::Sender<Value>> = HashMap::new();
+    let mut last_id = 0;
+    loop {
+        let request = tokio::select! {
+            command = wanted.recv() => {
+                let Some(Command { method, params, answer }) = command else { return };
+                waiting.insert(last_id + 1, answer);
+                json!({"method": method, "params": params})
+            }
+            message = socket.next() => {
+                let Some(Ok(message)) = message else { return };
+                let Ok(text) = message.to_text() else { continue };
+                let Ok(said) = serde_json::from_str::<Value>(text) else { continue };
+                if let Some(answer) = said["id"].as_u64().and_then(|id| waiting.remove(&id)) {
+                    // Whoever asked may have given up.
+                    let _ = answer.send(said);
+                    continue;
+                }
+                errors.lock().unwrap_or_else(PoisonError::into_inner).extend(error(&said));
+                let Some(request) = held_up(&said) else { continue };
+                json!({"method": "network.failRequest", "params": {"request": request}})
+            }
+        };
+        last_id += 1;
+        let mut request = request;
+        request["id"] = last_id.into();
+        if socket.send(Message::text(request.to_string())).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The words of an event that a developer would call an error: uncaught exceptions and `console.error`.
+fn error(said: &Value) -> Option<String> {
+    let entry = &said["params"];
+    let is_error = said["method"] == "log.entryAdded" && entry["level"] == "error";
+    is_error.then(|| entry["text"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The request that waits for leave, which it doesn't get.
+fn held_up(said: &Value) -> Option<&Value> {
+    let is_held_up = said["method"] == "network.beforeRequestSent" && said["params"]["isBlocked"] == true;
+    is_held_up.then(|| &said["params"]["request"]["request"])
+}

@@ -1,0 +1,152 @@
+//! Chromium, through chromedriver and its own protocol.
+
+use std::path::Path;
+
+use anyhow::Result;
+use fantoccini::Client;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::{Control, Doing, connect, post};
+use crate::process::{Process, find_program, free_port};
+
+/// Ends Chromium and its driver.
+pub(super) struct Chromium {
+    downloads: TempDir,
+    profile: TempDir,
+    _driver: Process,
+}
+
+impl Drop for Chromium {
+    /// chromedriver leaves its browser behind when it is killed, so Chromium goes first.
+    fn drop(&mut self) {
+        let Some(process) = process(self.profile.path()) else { return };
+        // It fails only if the browser has ended already.
+        let _ = kill(process, Signal::SIGKILL);
+    }
+}
+
+/// Chromium notes its host and process in its profile: `host-1234`.
+fn process(profile: &Path) -> Option<Pid> {
+    let lock = std::fs::read_link(profile.join("SingletonLock")).ok()?;
+    let (_, process) = lock.to_str()?.rsplit_once('-')?;
+    process.parse().ok().map(Pid::from_raw)
+}
+
+pub(super) async fn start() -> Result<(Client, Chromium)> {
+    let mut command = Command::new(find_program("chromedriver", "chromium-driver")?);
+    // With 0 it takes any port that is free on IPv4, and gives up if that is taken on IPv6.
+    command.arg(format!("--port={}", free_port()?));
+    let (driver, port) = Process::start(&mut command, driver_port).await?;
+    let chromium = Chromium { downloads: tempfile::tempdir()?, profile: tempfile::tempdir()?, _driver: driver };
+    let client = connect(port, capabilities(chromium.profile.path())).await?;
+    let folder = chromium.downloads.path().to_string_lossy().into_owned();
+    ask(&client, "Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder})).await?;
+    Ok((client, chromium))
+}
+
+async fn ask(client: &Client, command: &str, parameters: &Value) -> Result<Value> {
+    post(client, "goog/cdp/execute", &json!({"cmd": command, "params": parameters})).await
+}
+
+/// Sends a command whose answer says nothing.
+fn tell<'a>(client: &'a Client, command: &'a str, parameters: Value) -> Doing<'a> {
+    Box::pin(async move { ask(client, command, &parameters).await.map(drop) })
+}
+
+impl Control for Chromium {
+    fn resize<'a>(&'a self, client: &'a Client, (width, height): (u32, u32), ratio: f64) -> Doing<'a> {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
+        tell(client, "Emulation.setDeviceMetricsOverride", size)
+    }
+
+    fn bring_to_front<'a>(&'a self, client: &'a Client) -> Doing<'a> {
+        tell(client, "Page.bringToFront", json!({}))
+    }
+
+    fn downloads(&self) -> &Path {
+        self.downloads.path()
+    }
+
+    fn errors<'a>(&'a self, client: &'a Client) -> Doing<'a, Vec<String>> {
+        Box::pin(async move {
+            let entries = post(client, "se/log", &json!({"type": "browser"})).await?;
+            let entries = entries.as_array().cloned().unwrap_or_default();
+            Ok(entries
+                .iter()
+                .filter(|entry| entry["level"] == "SEVERE")
+                .filter_map(|entry| entry["message"].as_str().map(str::to_owned))
+                .collect())
+        })
+    }
+
+    fn reduce_motion<'a>(&'a self, client: &'a Client) -> Doing<'a> {
+        let reduce = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
+        tell(client, "Emulation.setEmulatedMedia", reduce)
+    }
+
+    fn prefer_light<'a>(&'a self, client: &'a Client, is_light: bool) -> Doing<'a> {
+        let scheme = if is_light { "light" } else { "dark" };
+        let prefer = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        tell(client, "Emulation.setEmulatedMedia", prefer)
+    }
+
+    fn set_offline<'a>(&'a self, client: &'a Client, is_offline: bool) -> Doing<'a> {
+        let conditions = json!({"offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        Box::pin(async move {
+            ask(client, "Network.enable", &json!({})).await?;
+            ask(client, "Network.emulateNetworkConditions", &conditions).await.map(drop)
+        })
+    }
+
+    fn add_init_script<'a>(&'a self, client: &'a Client, source: &'a str) -> Doing<'a> {
+        tell(client, "Page.addScriptToEvaluateOnNewDocument", json!({"source": source}))
+    }
+
+    fn block_file<'a>(&'a self, client: &'a Client, name: &'a str) -> Doing<'a> {
+        Box::pin(async move {
+            ask(client, "Network.enable", &json!({})).await?;
+            let blocked = json!({"urls": [format!("*/{name}")]});
+            ask(client, "Network.setBlockedURLs", &blocked).await.map(drop)
+        })
+    }
+
+    fn slow_down<'a>(&'a self, client: &'a Client, times: u32) -> Doing<'a> {
+        tell(client, "Emulation.setCPUThrottlingRate", json!({"rate": times}))
+    }
+
+    fn devtools<'a>(&'a self, client: &'a Client, command: &'a str, parameters: &'a Value) -> Doing<'a, Value> {
+        Box::pin(ask(client, command, parameters))
+    }
+
+    fn profile(&self) -> Option<&Path> {
+        Some(self.profile.path())
+    }
+}
+
+fn capabilities(profile: &Path) -> Value {
+    json!({
+        "goog:loggingPrefs": {"browser": "ALL"},
+        // chromedriver turns off what every visitor's browser does.
+        "goog:chromeOptions": {"excludeSwitches": ["disable-background-timer-throttling"], "args": [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            format!("--user-data-dir={}", profile.display()),
+        ]},
+    })
+}
+
+/// Reads `ChromeDriver was started successfully on port 38205.`
+fn driver_port(line: &str) -> Option<u16> {
+    let (_, port) = line.split_once("started successfully on port ")?;
+    port.trim_end_matches('.').parse().ok()
+}

@@ -1,0 +1,289 @@
+//! A browser without a screen and with a fresh profile, through its engine's WebDriver.
+//!
+//! What a test needs of it beyond WebDriver is [`Control`], which each engine does in its own way: Chromium by its own
+//! protocol, Firefox by WebDriver BiDi and preferences, WebKit by how it is started.
+
+mod chromium;
+mod firefox;
+mod webkit;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder};
+use futures_util::future::LocalBoxFuture;
+use http::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use url::{ParseError, Url};
+
+use crate::engine::{Engine, Feature};
+
+/// The size of the page in CSS pixels: that of the reference pictures.
+const PAGE_SIZE_PX: (u32, u32) = (1280, 720);
+
+/// How long a script in the page may wait, in milliseconds. Each wait has a shorter limit of its
+/// own, whose message is better.
+const SCRIPT_TIMEOUT_MS: u64 = 180_000;
+
+/// A browser with one tab. It ends with this value.
+pub struct Browser {
+    engine: Engine,
+    needs: Vec<Feature>,
+    client: Client,
+    control: Box<dyn Control>,
+}
+
+/// What becomes of a wish.
+type Doing<'a, T = ()> = LocalBoxFuture<'a, Result<T>>;
+
+/// What a test needs of a browser beyond WebDriver, for the page in front. What an engine [lacks](Engine::lacks) it
+/// needn't do.
+trait Control {
+    /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
+    fn resize<'a>(&'a self, client: &'a Client, size: (u32, u32), ratio: f64) -> Doing<'a>;
+
+    /// Opens an address.
+    fn goto<'a>(&'a self, client: &'a Client, url: &'a str) -> Doing<'a> {
+        Box::pin(async move { Ok(client.goto(url).await?) })
+    }
+
+    /// Runs statements in the page, with its own globals.
+    fn run<'a>(&'a self, client: &'a Client, statements: &'a str) -> Doing<'a> {
+        Box::pin(async move { Ok(client.execute(statements, Vec::new()).await.map(drop)?) })
+    }
+
+    /// Brings the tab that commands go to to the front.
+    fn bring_to_front<'a>(&'a self, client: &'a Client) -> Doing<'a>;
+
+    /// The folder that downloads arrive in.
+    fn downloads(&self) -> &Path;
+
+    /// Errors in the console since the last call.
+    fn errors<'a>(&'a self, client: &'a Client) -> Doing<'a, Vec<String>>;
+
+    /// Whoever asks is told that motion is to be kept low.
+    fn reduce_motion<'a>(&'a self, client: &'a Client) -> Doing<'a>;
+
+    /// The system's colours are light, or dark.
+    fn prefer_light<'a>(&'a self, _client: &'a Client, _is_light: bool) -> Doing<'a> {
+        nobody_can()
+    }
+
+    /// Takes the browser off the network, or back. Sockets of workers stay.
+    fn set_offline<'a>(&'a self, _client: &'a Client, _is_offline: bool) -> Doing<'a> {
+        nobody_can()
+    }
+
+    /// Runs a script in each page that is opened from now on, ahead of its own.
+    fn add_init_script<'a>(&'a self, _client: &'a Client, _source: &'a str) -> Doing<'a> {
+        nobody_can()
+    }
+
+    /// Lets requests for a path that ends so fail.
+    fn block_file<'a>(&'a self, _client: &'a Client, _name: &'a str) -> Doing<'a> {
+        nobody_can()
+    }
+
+    /// Makes the page's thread so many times slower.
+    fn slow_down<'a>(&'a self, _client: &'a Client, _times: u32) -> Doing<'a> {
+        nobody_can()
+    }
+
+    /// Sends a command of Chromium's own protocol.
+    fn devtools<'a>(&'a self, _client: &'a Client, _command: &'a str, _parameters: &'a Value) -> Doing<'a, Value> {
+        nobody_can()
+    }
+
+    /// Its profile, where that protocol's address is.
+    fn profile(&self) -> Option<&Path> {
+        None
+    }
+}
+
+fn nobody_can<'a, T>() -> Doing<'a, T> {
+    Box::pin(async { bail!("this engine can't be driven to do that") })
+}
+
+impl Browser {
+    /// Starts a browser of this run's engine that has never been used.
+    ///
+    /// # Errors
+    /// When it doesn't start.
+    pub async fn start(needs: &[Feature]) -> Result<Self> {
+        let engine = Engine::of_run()?;
+        let (client, control): (Client, Box<dyn Control>) = match engine {
+            Engine::Chromium => {
+                let (client, chromium) = chromium::start().await?;
+                (client, Box::new(chromium))
+            }
+            Engine::Firefox => {
+                let (client, firefox) = firefox::start().await?;
+                (client, Box::new(firefox))
+            }
+            Engine::WebKit => {
+                let (client, webkit) = webkit::start(needs.contains(&Feature::ReducedMotion)).await?;
+                (client, Box::new(webkit))
+            }
+        };
+        let browser = Self { engine, needs: needs.to_vec(), client, control };
+        browser.resize(PAGE_SIZE_PX, 1.0).await?;
+        Ok(browser)
+    }
+
+    /// Ends the browser in its own way, which tidies up behind it.
+    pub async fn close(self) -> Result<()> {
+        self.client.clone().close().await.with_context(|| format!("closing {}", self.engine))
+    }
+
+    /// The engine that it is of.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The WebDriver session.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Opens an address in the tab.
+    pub async fn goto(&self, url: &str) -> Result<()> {
+        self.control.goto(&self.client, url).await.with_context(|| format!("opening {url}"))
+    }
+
+    /// Runs statements in the page, with its own globals.
+    pub async fn run(&self, statements: &str) -> Result<()> {
+        self.control.run(&self.client, statements).await
+    }
+
+    /// Brings the tab that commands go to to the front.
+    pub async fn bring_to_front(&self) -> Result<()> {
+        self.control.bring_to_front(&self.client).await
+    }
+
+    /// The folder that downloads arrive in.
+    pub fn downloads(&self) -> &Path {
+        self.control.downloads()
+    }
+
+    /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
+    pub async fn resize(&self, size: (u32, u32), ratio: f64) -> Result<()> {
+        if (ratio - 1.0).abs() > f64::EPSILON {
+            self.check(Feature::PixelRatio)?;
+        }
+        self.control.resize(&self.client, size, ratio).await
+    }
+
+    /// What the browser's console holds since the last call and that a developer would call an
+    /// error: uncaught exceptions, `console.error`; in Chromium failed loads, too.
+    pub async fn errors(&self) -> Result<Vec<String>> {
+        self.control.errors(&self.client).await
+    }
+
+    /// The page is told that motion is to be kept low.
+    pub async fn reduce_motion(&self) -> Result<()> {
+        ensure!(self.needs.contains(&Feature::ReducedMotion), "ReducedMotion isn't among the test's needs");
+        self.control.reduce_motion(&self.client).await
+    }
+
+    /// The system's colours are light, or dark.
+    pub async fn prefer_light(&self, is_light: bool) -> Result<()> {
+        self.check(Feature::ColourScheme)?;
+        self.control.prefer_light(&self.client, is_light).await
+    }
+
+    /// Takes the page off the network, or back. Sockets of workers stay.
+    pub async fn set_offline(&self, is_offline: bool) -> Result<()> {
+        self.check(Feature::Offline)?;
+        self.control.set_offline(&self.client, is_offline).await
+    }
+
+    /// Runs a script in each page that is opened from now on, ahead of its own.
+    pub async fn add_init_script(&self, source: &str) -> Result<()> {
+        self.check(Feature::InitScript)?;
+        self.control.add_init_script(&self.client, source).await
+    }
+
+    /// Lets requests for this file, below the host's root, fail.
+    pub async fn block_file(&self, name: &str) -> Result<()> {
+        self.check(Feature::BlockedFiles)?;
+        self.control.block_file(&self.client, name).await
+    }
+
+    /// Makes the page's thread so many times slower than it is.
+    pub async fn slow_down(&self, times: u32) -> Result<()> {
+        self.check(Feature::SlowProcessor)?;
+        self.control.slow_down(&self.client, times).await
+    }
+
+    /// Sends a command of Chromium's own protocol.
+    pub async fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
+        self.check(Feature::DevTools)?;
+        self.control.devtools(&self.client, command, parameters).await
+    }
+
+    /// The folder of its profile, where the address of that protocol is.
+    pub fn profile(&self) -> Result<&Path> {
+        self.check(Feature::DevTools)?;
+        self.control.profile().context("no profile")
+    }
+
+    /// A property of an element that WebDriver's second level knows, such as `computedrole`.
+    pub async fn element_property(&self, element: &str, property: &str) -> Result<Value> {
+        ask(&self.client, format!("element/{element}/{property}"), None).await
+    }
+
+    /// A test that uses what this engine lacks has to say so beforehand.
+    fn check(&self, feature: Feature) -> Result<()> {
+        match self.engine.lacks(feature) {
+            Some(reason) => bail!("{feature:?} isn't among the test's needs; {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Connects to a driver on this machine, which starts a browser.
+async fn connect(port: u16, capabilities: Value) -> Result<Client> {
+    let Value::Object(mut capabilities) = capabilities else { bail!("capabilities are an object") };
+    capabilities.insert("timeouts".to_owned(), json!({"script": SCRIPT_TIMEOUT_MS}));
+    // For the https page; see `site`.
+    capabilities.insert("acceptInsecureCerts".to_owned(), true.into());
+    let capabilities: Capabilities = capabilities;
+    // The driver is on this machine: no TLS.
+    ClientBuilder::new(HttpConnector::new())
+        .capabilities(capabilities)
+        .connect(&format!("http://127.0.0.1:{port}"))
+        .await
+        .context("starting a browser")
+}
+
+async fn post(client: &Client, path: &str, body: &Value) -> Result<Value> {
+    ask(client, path.to_owned(), Some(body.to_string())).await
+}
+
+async fn ask(client: &Client, path: String, body: Option<String>) -> Result<Value> {
+    let words = format!("asking the driver for {path}");
+    client.issue_cmd(DriverCommand { path, body }).await.context(words)
+}
+
+/// A command that the client library doesn't know, most of them a driver's own.
+#[derive(Debug)]
+struct DriverCommand {
+    /// Below the session.
+    path: String,
+    /// With one it is a POST.
+    body: Option<String>,
+}
+
+impl WebDriverCompatibleCommand for DriverCommand {
+    fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
+        let session = session_id.unwrap_or_default();
+        base_url.join(&format!("session/{session}/{}", self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        let method = if self.body.is_some() { Method::POST } else { Method::GET };
+        (method, self.body.clone())
+    }
+}
