@@ -8,6 +8,8 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
 /// How to reach the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -220,18 +222,20 @@ impl BrokerUrl {
 
     /// Whether the broker runs on the machine that asks.
     pub fn is_loopback(&self) -> bool {
-        let host = self.host.trim_end_matches('.');
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-            || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+        is_loopback(&self.host)
+    }
+
+    /// Whether the address is of this machine or of a private network.
+    pub fn is_local(&self) -> bool {
+        is_local(&self.host)
     }
 
     /// The address, if a page may open it.
     ///
     /// # Errors
     /// A TCP address, or `ws://` to another machine from a page that came over
-    /// https (browsers block mixed content; loopback is exempt).
-    pub fn for_browser(self, page: PageSecurity) -> Result<Self, BrokerUrlError> {
+    /// https (browsers block mixed content; all but Safari exempt loopback).
+    pub fn for_browser(self, page: PageOrigin) -> Result<Self, BrokerUrlError> {
         if !self.scheme.is_web_socket() {
             let port = self.port;
             let (scheme, example_port) = if self.scheme.is_tls() { ("wss", 8084) } else { ("ws", 8080) };
@@ -239,7 +243,7 @@ impl BrokerUrl {
             let suggestion = format!("{scheme}://{}:{example_port}{path}", self.bracketed_host());
             return Err(BrokerUrlError::TcpInBrowser { scheme: self.scheme.name(), suggestion, port });
         }
-        if page == PageSecurity::Https && self.scheme == Scheme::Ws && !self.is_loopback() {
+        if page.is_https && self.scheme == Scheme::Ws && !self.is_loopback() {
             let suggestion = format!("wss{}", &self.text[Scheme::Ws.name().len()..]);
             return Err(BrokerUrlError::MixedContent { suggestion });
         }
@@ -257,13 +261,43 @@ impl fmt::Display for BrokerUrl {
     }
 }
 
-/// How the page itself came, which decides what it may open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageSecurity {
-    /// Over http, or from a file.
-    Plain,
-    /// Over https.
-    Https,
+/// Where the page came from, which decides what browsers let it open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageOrigin {
+    /// It came over https.
+    pub is_https: bool,
+    /// It came from neither this machine nor a private network.
+    pub is_public: bool,
+}
+
+impl PageOrigin {
+    /// Reads `location.origin`, such as `https://host:8443`; a file has `null`.
+    pub fn parse(origin: &str) -> Self {
+        let (scheme, rest) = origin.split_once("://").unwrap_or_default();
+        let host = match rest.strip_prefix('[') {
+            Some(rest) => rest.split(']').next(),
+            None => rest.split([':', '/']).next(),
+        };
+        let is_public = host.is_some_and(|host| !host.is_empty() && !is_local(host));
+        Self { is_https: scheme == "https", is_public }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// By the address alone: a name that leads to a private address isn't known here,
+/// except for those of multicast DNS.
+fn is_local(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    is_loopback(host)
+        || name.ends_with(".local")
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_private() || ip.is_link_local())
+        || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_unique_local() || ip.is_unicast_link_local())
 }
 
 fn with_scheme(text: &str) -> String {

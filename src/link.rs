@@ -10,7 +10,7 @@
 
 use std::fmt::Write as _;
 
-use crate::broker_url::{BrokerUrl, PageSecurity};
+use crate::broker_url::{BrokerUrl, PageOrigin};
 use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
 use crate::dialogue::mapping::Mapping;
@@ -198,12 +198,7 @@ impl Settings {
     ///
     /// # Errors
     /// Every fault, in the order of the form.
-    pub fn request(
-        &self,
-        password: &str,
-        tab_client_id: &str,
-        page: PageSecurity,
-    ) -> Result<ConnectRequest, Vec<Fault>> {
+    pub fn request(&self, password: &str, tab_client_id: &str, page: PageOrigin) -> Result<ConnectRequest, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut fault = |field, words: String| faults.push(Fault { field, words });
 
@@ -246,6 +241,7 @@ impl Settings {
                 client_id: client_id.to_owned(),
                 user_name: user_name.map(str::to_owned),
                 password: Some(password).filter(|word| !word.is_empty()).map(|word| Secret(word.to_owned())),
+                page,
             }),
             _ => Err(faults),
         }

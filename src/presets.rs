@@ -129,7 +129,7 @@ pub fn position_of(broker: &str, page_origin: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker_url::{BrokerUrl, PageSecurity};
+    use crate::broker_url::{BrokerUrl, PageOrigin};
 
     #[test]
     fn every_address_can_be_opened_and_is_found_again() {
@@ -138,7 +138,7 @@ mod tests {
                 assert_eq!(index, PRESETS.len() - 1, "only the last is the person's own");
                 continue;
             };
-            let url = BrokerUrl::parse(&broker).and_then(|url| url.for_browser(PageSecurity::Plain));
+            let url = BrokerUrl::parse(&broker).and_then(|url| url.for_browser(PageOrigin::default()));
             assert!(url.is_ok(), "{}: {url:?}", preset.name);
             assert_eq!(position_of(&broker, "http://station.example:8080"), index, "{}", preset.name);
         }

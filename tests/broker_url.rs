@@ -1,7 +1,7 @@
 //! Broker addresses: what is taken, how it is taken apart, and the words for
 //! what isn't.
 
-use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError, PageSecurity, Scheme};
+use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError, PageOrigin, Scheme};
 
 fn check(text: &str, scheme: Scheme, host: &str, port: u16, path: &str) {
     let url = BrokerUrl::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -77,6 +77,31 @@ fn a_password_is_never_repeated() {
     assert!(!said.contains("secret"), "{said}");
 }
 
+const HTTPS: PageOrigin = PageOrigin { is_https: true, is_public: true };
+
+#[test]
+fn where_a_page_came_from() {
+    for (origin, is_https, is_public) in [
+        ("https://crawl.example", true, true),
+        ("https://crawl.example:8443", true, true),
+        ("http://203.0.113.5:8080", false, true),
+        ("http://127.0.0.1:8080", false, false),
+        ("http://localhost", false, false),
+        ("http://[::1]:8080", false, false),
+        ("https://[2001:db8::1]", true, true),
+        ("https://[fd00::1]:1", true, false),
+        ("http://192.168.1.20", false, false),
+        ("http://10.0.0.1:80", false, false),
+        ("http://172.16.4.4", false, false),
+        ("http://169.254.1.1", false, false),
+        ("http://pi.local:8080", false, false),
+        ("null", false, false),
+        ("", false, false),
+    ] {
+        assert_eq!(PageOrigin::parse(origin), PageOrigin { is_https, is_public }, "{origin}");
+    }
+}
+
 #[test]
 fn what_a_page_may_open() {
     let open = |text: &str, page| BrokerUrl::parse(text).expect(text).for_browser(page).map(|url| url.to_string());
@@ -88,15 +113,15 @@ fn what_a_page_may_open() {
         "ws://[::1]/",
         "wss://far.example/",
     ] {
-        assert_eq!(open(text, PageSecurity::Https).as_deref(), Ok(text));
-        assert_eq!(open(text, PageSecurity::Plain).as_deref(), Ok(text));
+        assert_eq!(open(text, HTTPS).as_deref(), Ok(text));
+        assert_eq!(open(text, PageOrigin::default()).as_deref(), Ok(text));
     }
-    assert_eq!(open("ws://far.example:8080/mqtt", PageSecurity::Plain).as_deref(), Ok("ws://far.example:8080/mqtt"));
+    assert_eq!(open("ws://far.example:8080/mqtt", PageOrigin::default()).as_deref(), Ok("ws://far.example:8080/mqtt"));
     assert_eq!(
-        open("WS://far.example:8080/mqtt", PageSecurity::Https),
+        open("WS://far.example:8080/mqtt", HTTPS),
         Err(BrokerUrlError::MixedContent { suggestion: "wss://far.example:8080/mqtt".into() }),
     );
-    for page in [PageSecurity::Plain, PageSecurity::Https] {
+    for page in [PageOrigin::default(), HTTPS] {
         assert_eq!(
             open("mqtt://[::1]", page),
             Err(BrokerUrlError::TcpInBrowser { scheme: "mqtt", suggestion: "ws://[::1]:8080/mqtt".into(), port: 1883 }),

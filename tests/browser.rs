@@ -10,7 +10,7 @@ use std::time::Duration;
 use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
-use mqtt_crawl::broker_url::{BrokerUrl, PageSecurity};
+use mqtt_crawl::broker_url::{BrokerUrl, PageOrigin};
 use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
 use mqtt_crawl::engine::command::{
@@ -148,6 +148,7 @@ fn what_is_posted_is_what_arrives() {
         client_id: "id".into(),
         user_name: Some(String::new()),
         password: Some(Secret("secret".into())),
+        page: PageOrigin { is_https: true, is_public: true },
     };
     for command in [
         Command::Connect(request),
@@ -676,7 +677,7 @@ const ORIGIN: &str = "http://127.0.0.1:8080";
 /// A form that was opened with this link, on the page.
 async fn form(fragment: &str) -> (Form, HtmlElement) {
     let link = link::parse(fragment, ORIGIN);
-    let page = PageFacts { origin: ORIGIN.into(), security: PageSecurity::Plain, client_id: "tab".into() };
+    let page = PageFacts { origin: ORIGIN.into(), client_id: "tab".into() };
     let form = Form::new(&link.settings, page);
     let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
     document().body().expect("a body").append_child(&root).expect("root");

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::mapping::Mapping;
@@ -183,6 +184,7 @@ fn request() -> ConnectRequest {
         client_id: "c".to_owned(),
         user_name: None,
         password: None,
+        page: PageOrigin::default(),
     }
 }
 
@@ -474,6 +476,32 @@ fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
         assert!(evidence[1].starts_with("WebSocket: not open after "), "{evidence:?}");
         assert_eq!(evidence[2], "Close code: 1006 (the browser knows no more)");
         assert_eq!(evidence[3], "Bytes received: 0");
+    }
+}
+
+/// The first thing to be advised, by where the page came from.
+#[test]
+fn the_doctor_knows_what_browsers_block() {
+    for (origin, broker, first) in [
+        ("https://crawl.example", "ws://127.0.0.1:9001/mqtt", "Safari opens no ws:// address"),
+        ("https://127.0.0.1:8443", "ws://localhost:9001/mqtt", "Safari opens no ws:// address"),
+        ("https://crawl.example", "wss://192.168.1.7:9001/mqtt", "Chrome and Edge from version 147 on ask"),
+        ("http://crawl.example", "ws://192.168.1.7:9001/mqtt", "Over http, Chrome and Edge from version 147 on"),
+        ("http://crawl.example", "ws://broker.example:9001/mqtt", "Check that the broker runs"),
+        ("http://192.168.1.2", "ws://192.168.1.7:9001/mqtt", "Check that the broker runs"),
+        ("http://127.0.0.1:8080", "ws://127.0.0.1:9001/mqtt", "Check that the broker runs"),
+    ] {
+        let mut bench = Bench::new();
+        let page = PageOrigin::parse(origin);
+        bench.command(Command::Connect(ConnectRequest { broker: broker.to_owned(), page, ..request() }));
+        bench.transmits();
+        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+        let advice = bench.update().connection.advice;
+        let advice: Vec<_> = advice.iter().map(|advice| &advice.words).collect();
+        assert!(advice[0].starts_with(first), "{origin}, {broker}: {advice:#?}");
+        let is_about_browsers = |words: &&&String| words.contains("Safari") || words.contains("Chrome");
+        let count = advice.iter().filter(is_about_browsers).count();
+        assert_eq!(count > 0, !first.starts_with("Check"), "{origin}, {broker}: {advice:#?}");
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::engine::command::{
@@ -170,6 +171,7 @@ impl World {
             client_id: if argument.is_multiple_of(7) { "" } else { "c" }.to_owned(),
             user_name: Some("d".to_owned()),
             password: Some(Secret(PASSWORD.to_owned())),
+            page: PageOrigin::default(),
         }));
     }
 

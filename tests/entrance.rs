@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Secret};
 use mqtt_crawl::engine::tabs::{Said, Standing, Word};
 use mqtt_crawl::engine::update::{Connection, State};
@@ -25,6 +26,7 @@ fn request(client_id: &str) -> ConnectRequest {
         client_id: client_id.to_owned(),
         user_name: None,
         password: Some(Secret("secret".to_owned())),
+        page: PageOrigin::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The link of the contract: every key, every bad value, and the way back.
 
-use mqtt_crawl::broker_url::PageSecurity;
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode};
 use mqtt_crawl::crawl::pacing::{Pace, SPEEDS_PERCENT};
 use mqtt_crawl::dialogue::mapping::{Mapping, Template};
@@ -221,7 +221,7 @@ fn what_is_written() {
 fn request(change: impl FnOnce(&mut Settings), password: &str) -> Result<(), Vec<Field>> {
     let mut settings = Settings::new(ORIGIN);
     change(&mut settings);
-    let request = settings.request(password, "tab", PageSecurity::Https);
+    let request = settings.request(password, "tab", PageOrigin::parse("https://page.example"));
     request.map(|_| ()).map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
 }
 
@@ -246,12 +246,12 @@ fn a_request_holds_what_was_typed() {
     let mut settings = Settings::new(ORIGIN);
     settings.topics = vec!["a".into(), "b".into(), "a".into()];
     settings.user_name = Some("ann".into());
-    let request = settings.request("secret", "tab", PageSecurity::Plain).expect("sound");
+    let request = settings.request("secret", "tab", PageOrigin::default()).expect("sound");
     assert_eq!(request.topics, ["a", "b"], "the same filter once");
     assert_eq!(request.client_id, "tab");
     assert_eq!(request.password.map(|password| password.0).as_deref(), Some("secret"));
     assert!(!settings.to_fragment(ORIGIN, Start::OnLoad).contains("secret"));
-    let bare = Settings::new(ORIGIN).request("", "tab", PageSecurity::Plain).expect("sound");
+    let bare = Settings::new(ORIGIN).request("", "tab", PageOrigin::default()).expect("sound");
     assert_eq!((bare.user_name, bare.password), (None, None));
 }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use gloo_timers::callback::Timeout;
 use idb::Request as _;
 use js_sys::Promise;
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
@@ -158,6 +159,7 @@ impl Page {
             client_id: "c".to_owned(),
             user_name: None,
             password: None,
+            page: PageOrigin::default(),
         };
         page.engine.handle_command(Command::Connect(request), NOW);
         let key = page.engine.poll_load().expect("something to load");

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::command::{
     Command, ConnectRequest, Cue, Deck, Glance, LinesGlance, Manner, More, PublishRequest, Transmission,
 };
@@ -64,6 +65,7 @@ impl Rig {
             client_id: "c".to_owned(),
             user_name: None,
             password: None,
+            page: PageOrigin::default(),
         }));
         self
     }

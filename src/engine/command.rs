@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::broker_url::PageOrigin;
 use crate::crawl::feed::CrawlRoom;
 use crate::dialogue::mapping::Mapping;
 use crate::log::Limits;
@@ -108,6 +109,8 @@ pub struct ConnectRequest {
     pub user_name: Option<String>,
     /// Password; `None` sends none. Lives in memory only.
     pub password: Option<Secret>,
+    /// Where the page that asks came from.
+    pub page: PageOrigin,
 }
 
 /// The finer settings of a connection: what the form has under "More".

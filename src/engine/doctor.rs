@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::broker_url::{BrokerUrl, Scheme};
+use crate::broker_url::{BrokerUrl, PageOrigin, Scheme};
 use crate::mqtt::error::{Failure, Stage, Violation};
 use crate::mqtt::packet::{ReasonCode, Refusal, Version};
 use crate::time::Instant;
@@ -66,6 +66,8 @@ pub struct Case<'a> {
     pub failure: &'a Failure,
     /// The address as it was written.
     pub broker: &'a str,
+    /// Where the page came from.
+    pub page: PageOrigin,
     /// What was seen.
     pub attempt: &'a Attempt,
     /// When it failed.
@@ -162,7 +164,7 @@ impl Case<'_> {
     fn no_web_socket(&self, url: &BrokerUrl) -> Vec<Advice> {
         let (host, port) = (url.host(), url.port());
         let tls = url.scheme() == Scheme::Wss;
-        let mut advice = Vec::new();
+        let mut advice = self.blocked_by_browsers(url);
         if TCP_PORTS.contains(&port) {
             advice.push(say(format!(
                 "Port {port} is usually the broker's TCP port. A browser needs its WebSocket port: often 8083, 8080, \
@@ -186,7 +188,8 @@ impl Case<'_> {
         let waited = self.failed_at.since(self.attempt.began);
         advice.push(if waited >= AT_ONCE {
             say(format!(
-                "Nothing answered for {}: check the host name {host}, and firewalls on the way.",
+                "Nothing answered for {}: check the host name {host}, and firewalls on the way. After failures \
+                 Firefox itself waits before it connects again, up to a minute.",
                 in_words(waited)
             ))
         } else {
@@ -205,6 +208,27 @@ impl Case<'_> {
             "A WebSocket that doesn't offer the subprotocol mqtt isn't a broker's: check that another service doesn't \
              have this port.",
         ));
+        advice
+    }
+
+    /// What some browsers keep a page of this origin from.
+    fn blocked_by_browsers(&self, url: &BrokerUrl) -> Vec<Advice> {
+        let mut advice = Vec::new();
+        if self.page.is_https && url.scheme() == Scheme::Ws {
+            advice.push(say(
+                "Safari opens no ws:// address from a page that came over https, not even on this machine: use wss://, \
+                 another browser, or open the page over http.",
+            ));
+        }
+        if self.page.is_public && url.is_local() {
+            advice.push(say(if self.page.is_https {
+                "Chrome and Edge from version 147 on ask whether this page may open addresses of the local network: \
+                 allow it in the site's settings, beside the address."
+            } else {
+                "Over http, Chrome and Edge from version 147 on let a page from the internet open no address of the \
+                 local network, and don't ask: open the page over https, or from this network."
+            }));
+        }
         advice
     }
 

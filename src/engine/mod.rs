@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::broker_url::BrokerUrl;
+use crate::broker_url::{BrokerUrl, PageOrigin};
 use crate::crawl::feed::Feed;
 use crate::dialogue::mapping::Mapping;
 use crate::log::export::{self, ExportGlance, Format, Selection};
@@ -98,6 +98,8 @@ pub struct Engine {
     told: Option<Rc<More>>,
     session: Session,
     broker: String,
+    /// Where the page that asked came from.
+    page: PageOrigin,
     log: MessageLog,
     topics: Topics,
     tally: Tally,
@@ -184,6 +186,7 @@ impl Engine {
             told: None,
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
+            page: PageOrigin::default(),
             log: MessageLog::new(limits),
             topics: Topics::default(),
             tally: Tally::default(),
@@ -527,6 +530,7 @@ impl Engine {
         };
         self.choices.begin(&request, &self.more);
         self.broker = request.broker;
+        self.page = request.page;
         self.answer = None;
         for filter in filters {
             let wish = self.choices.for_filter(filter.as_str());
@@ -687,6 +691,7 @@ impl Engine {
         let case = Case {
             failure,
             broker: &self.broker,
+            page: self.page,
             attempt: &self.attempt,
             failed_at: now,
             with_credentials: self.with_credentials,

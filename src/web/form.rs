@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 
 use super::parts::{Part, add, follow};
-use crate::broker_url::{BrokerUrl, BrokerUrlError, PageSecurity};
+use crate::broker_url::{BrokerUrl, BrokerUrlError, PageOrigin};
 use crate::crawl::opening::Opening;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
@@ -43,8 +43,6 @@ pub struct Form {
 pub struct PageFacts {
     /// `location.origin`.
     pub origin: String,
-    /// How the page came.
-    pub security: PageSecurity,
     /// This tab's random client identifier.
     pub client_id: String,
 }
@@ -122,7 +120,7 @@ impl Form {
     pub fn request(&self) -> Option<ConnectRequest> {
         let page = self.page.get_value();
         let password = self.password.get_untracked();
-        match self.settings(View::default()).request(&password, &page.client_id, page.security) {
+        match self.settings(View::default()).request(&password, &page.client_id, PageOrigin::parse(&page.origin)) {
             Ok(request) => {
                 self.faults.set(Vec::new());
                 Some(request)
@@ -253,8 +251,8 @@ impl Form {
     /// Why the browser won't open this address from this page, told while it is typed: no broker can mend it. Whatever
     /// else is wrong with an address may come right with the next letter.
     fn blocked(&self) -> String {
-        let security = self.page.with_value(|page| page.security);
-        match self.broker.with(|text| BrokerUrl::parse(text).and_then(|url| url.for_browser(security))) {
+        let page = self.page.with_value(|page| PageOrigin::parse(&page.origin));
+        match self.broker.with(|text| BrokerUrl::parse(text).and_then(|url| url.for_browser(page))) {
             Err(error @ BrokerUrlError::MixedContent { .. }) => error.to_string(),
             _ => String::new(),
         }

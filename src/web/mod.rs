@@ -14,6 +14,7 @@
 //! - [`worker_link`]: the page's end: starts the worker, notices its death.
 //! - [`panels_link`]: the page's end: loads the panels, links them to the worker.
 //! - [`page`]: the page, and the frame loop that feeds its parts.
+//! - [`restart`]: the page after a panic.
 //! - [`storage`]: the app's settings between pages, and the theme.
 //! - [`offline`]: the app without a network, and its newer versions.
 //! - [`parts`]: the page's nodes, and how they are changed.
@@ -42,6 +43,8 @@ pub mod panels;
 pub mod panels_link;
 #[cfg(feature = "app")]
 pub mod parts;
+#[cfg(feature = "app")]
+pub mod restart;
 #[cfg(feature = "app")]
 pub mod status;
 #[cfg(any(feature = "app", feature = "panels"))]

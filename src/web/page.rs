@@ -29,10 +29,10 @@ use super::hail::{self, Panel};
 use super::offline::{self, Offline};
 use super::panels_link::{PanelsLink, Wanted};
 use super::parts::{self, Ear, Part, follow};
+use super::restart;
 use super::status;
 use super::storage;
 use super::worker_link::{self, Heard, WorkerLink};
-use crate::broker_url::PageSecurity;
 use crate::console::{Flow, Pace, Step};
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{Command, ConnectRequest, Pull};
@@ -52,7 +52,7 @@ const COPIED_MS: u32 = 2_000;
 
 /// Starts the page.
 pub fn run(browser: Browser) {
-    console_error_panic_hook::set_once();
+    restart::on_panic(&browser);
     let Some(performance) = browser.performance() else { return };
     if let Some(loading) = browser.document().and_then(|document| document.get_element_by_id("loading")) {
         loading.remove();
@@ -802,14 +802,7 @@ fn facts(browser: &Browser) -> PageFacts {
     if drawn.is_err() {
         seed = js_sys::Math::random().to_bits().to_le_bytes();
     }
-    PageFacts {
-        origin: location.origin().unwrap_or_default(),
-        security: match location.protocol().as_deref() {
-            Ok("https:") => PageSecurity::Https,
-            _ => PageSecurity::Plain,
-        },
-        client_id: link::client_id(u64::from_le_bytes(seed)),
-    }
+    PageFacts { origin: location.origin().unwrap_or_default(), client_id: link::client_id(u64::from_le_bytes(seed)) }
 }
 
 fn read_link(browser: &Browser) -> Link {
@@ -894,7 +887,12 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let ear = Ear::new(browser.into(), &HEARD, move |event| app.hear(&event));
     let ears = StoredValue::new_local(vec![ear]);
     on_cleanup(move || ears.dispose());
-    app.with(|inner| inner.adopt(storage::load(&inner.browser)));
+    app.with(|inner| {
+        inner.adopt(storage::load(&inner.browser));
+        if let Some(words) = restart::last_failure(&inner.browser) {
+            inner.shown.notify(words);
+        }
+    });
     app.open_link(link);
     follow(move || {
         let (opening, mapping) = (form.opening.get(), form.mapping.get());

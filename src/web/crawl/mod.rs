@@ -276,20 +276,20 @@ impl CrawlHandle {
 
     /// Does something, and whatever the core says follows from it, in one task.
     fn act<T>(&self, act: impl FnOnce(&mut Crawl, &mut Vec<Action>) -> T) -> T {
-        let mut crawl = self.0.crawl.borrow_mut();
         let mut actions = Vec::new();
-        let answer = act(&mut crawl, &mut actions);
-        self.settle(&mut crawl, actions);
-        answer
-    }
-
-    fn settle(&self, crawl: &mut Crawl, actions: Vec<Action>) {
-        crawl.carry_out(actions);
-        crawl.tick();
-        crawl.show_controls();
-        let wait_ms = crawl.stage.as_ref().and_then(|_| crawl.teller.next_tick_ms());
+        let (answer, wait_ms) = {
+            let mut crawl = self.0.crawl.borrow_mut();
+            let answer = act(&mut crawl, &mut actions);
+            crawl.carry_out(actions);
+            crawl.tick();
+            crawl.show_controls();
+            (answer, crawl.stage.as_ref().and_then(|_| crawl.teller.next_tick_ms()))
+        };
+        // Nothing is borrowed: in a page that is being left Firefox throws here.
         let to_tick = self.clone();
-        *self.0.tick.borrow_mut() = wait_ms.map(|wait_ms| Timeout::new(wait_ms, move || to_tick.tick()));
+        let timeout = wait_ms.map(|wait_ms| Timeout::new(wait_ms, move || to_tick.tick()));
+        self.0.tick.replace(timeout);
+        answer
     }
 
     /// `None` where the browser lacks what the crawl is made of.

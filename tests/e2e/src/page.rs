@@ -153,6 +153,18 @@ impl Page {
         self.wait_for("the size", &resized, PATIENCE).await
     }
 
+    /// From the next page on, its newest worker can be [let fail](Self::fail_worker).
+    pub async fn keep_workers(&self) -> Result<()> {
+        let keep = "window.Worker = class extends Worker { constructor(...args) { super(...args); window.__worker = this; } };";
+        self.browser.add_init_script(keep).await
+    }
+
+    /// Tells the page that its worker has failed.
+    pub async fn fail_worker(&self, message: &str) -> Result<()> {
+        let message = json!(message);
+        self.run(&format!("window.__worker.dispatchEvent(new ErrorEvent('error', {{ message: {message} }}));")).await
+    }
+
     /// Hides the page, as a person does who minimises the window.
     pub async fn hide(&self) -> Result<()> {
         self.browser.client().minimize_window().await?;

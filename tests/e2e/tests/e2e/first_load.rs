@@ -1,7 +1,8 @@
 //! What a first visit fetches: the size budget counts on it.
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::page::in_browser;
+use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::page::{in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
@@ -56,4 +57,28 @@ async fn fonts_of_other_alphabets_come_when_they_are_needed() -> Result<()> {
         page.wait_for("the Cyrillic font", is_here, PATIENCE).await
     })
     .await
+}
+
+/// What an older browser lacks.
+const OLDER: [&str; 3] =
+    ["CSS.supports = () => false;", "delete HTMLElement.prototype.popover;", "delete globalThis.WebAssembly;"];
+
+#[tokio::test]
+async fn an_older_browser_gets_a_sentence_and_no_program() -> Result<()> {
+    let station = Station::start().await?;
+    for lack in OLDER {
+        in_browser_with(&[Feature::InitScript], "first-load-older", async |page| {
+            page.browser().add_init_script(lack).await?;
+            page.browser().goto(&station.page_url()).await?;
+            page.wait_for_text("needs a newer browser").await?;
+            let words: String = page.evaluate("document.body.innerText.trim()").await?;
+            ensure!(words.starts_with("mqtt-crawl needs") && words.ends_with("any later version."), "{words}");
+            // What was fetched in advance is never run.
+            let is_started = "document.querySelector('.page, [data-stat]') !== null";
+            ensure!(!page.evaluate::<bool>(is_started).await?, "{lack} the program runs");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }

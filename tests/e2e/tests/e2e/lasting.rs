@@ -1,6 +1,7 @@
 //! A lasting session goes on over a reload of the page.
 
 use anyhow::{Context, Result, ensure};
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More};
 use mqtt_crawl::engine::{Engine, Save};
 use mqtt_crawl::log::Limits;
@@ -29,6 +30,7 @@ fn left_by_an_earlier_page(broker: &str) -> Result<Save> {
         client_id: CLIENT_ID.to_owned(),
         user_name: None,
         password: None,
+        page: PageOrigin::default(),
     };
     engine.handle_command(Command::Connect(request), now);
     let key = engine.poll_load().context("nothing to load")?;

@@ -239,14 +239,12 @@ async fn a_new_worker_has_the_rules() -> Result<()> {
     let station = Station::start().await?;
     let publisher = Login::anonymous(station.mqtt_port()?);
     in_browser_with(&[Feature::InitScript], "lines-new-worker", async |page| {
-        let keep = "window.Worker = class extends Worker {
-            constructor(...args) { super(...args); window.__worker = this; } };";
-        page.browser().add_init_script(keep).await?;
+        page.keep_workers().await?;
         page.open(&linked(&station, RULES)).await?;
         page.wait_for_state("connected").await?;
         publisher.publish(Version::V5, "cellar/temperature", READING).await?;
         page.wait_for_line("the cellar reports 21.40 °C").await?;
-        page.run("window.__worker.dispatchEvent(new ErrorEvent('error', { message: 'out of fuel' }));").await?;
+        page.fail_worker("out of fuel").await?;
         page.wait_for_words("was started again").await?;
         // Its log is gone, so this isn't the connection before.
         page.wait_for_stat("received", 0, PATIENCE).await?;

@@ -363,16 +363,12 @@ async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
     Ok(())
 }
 
-/// Keeps the page's newest worker where a test can reach it.
-const KEEP_WORKER: &str =
-    "window.Worker = class extends Worker { constructor(...args) { super(...args); window.__worker = this; } };";
-
 #[tokio::test]
 async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> {
     let station = Station::start().await?;
     let mut peer = Peer::start(Manner::Terms { connack: connack(b"") }).await?;
     in_browser_with(&[Feature::InitScript], "panels-new-worker", async |page| {
-        page.browser().add_init_script(KEEP_WORKER).await?;
+        page.keep_workers().await?;
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url())])).await?;
         open(page, "More settings").await?;
         page.fill("Keep alive in seconds", "25").await?;
@@ -386,7 +382,7 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         send(page, "deck/a", "1", "one").await?;
         wait_for_tally(page, "1 sent: 1 waiting.").await?;
 
-        page.run("window.__worker.dispatchEvent(new ErrorEvent('error', { message: 'out of fuel' }));").await?;
+        page.fail_worker("out of fuel").await?;
         page.wait_for_words("was started again").await?;
         wait_for_tally(page, "1 sent: 1 unknown.").await?;
         page.wait_for_state("connected").await?;

@@ -1,10 +1,11 @@
-//! A broker that dies comes back, and the page with it.
+//! A broker that dies comes back, and the page with it; so does a page whose program has panicked.
 
 use anyhow::Result;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
+use mqtt_crawl_e2e::watch::NO_OPENING;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
 async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
@@ -50,6 +51,38 @@ async fn of_mosquitto() -> Result<()> {
         check_before(page, &link(&station.page_url(), &keys), broker).await?;
         let _mosquitto = mosquitto.kill_and_restart().await?;
         check_after(page, broker).await
+    })
+    .await
+}
+
+/// From now on the page's program ends in the middle of taking an element out.
+const BREAK: &str = "Element.prototype.remove = () => { throw new Error('broken by a test'); };";
+
+/// So often a page that fails is loaded again within a minute.
+const RESTARTS: usize = 3;
+
+#[tokio::test]
+async fn of_a_page_that_panics() -> Result<()> {
+    let station = Station::start().await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    in_browser("restart-page", async |page| {
+        for words in ["broken by a test", "panicked at", "unreachable"] {
+            page.expect_errors(words);
+        }
+        let keys: Vec<_> = NO_OPENING.into_iter().chain([("connect", "1")]).collect();
+        page.open(&link(&station.page_url(), &keys)).await?;
+        for restart in 1..=RESTARTS + 1 {
+            page.wait_for_state("connected").await?;
+            let line = format!("line {restart}");
+            broker.publish(Version::V5, "StarWars", &format!("ADA: {line}")).await?;
+            page.wait_for_line(&line).await?;
+            page.run(BREAK).await?;
+            page.press("Clear").await?;
+            if restart <= RESTARTS {
+                page.wait_for_text("was started again").await?;
+            }
+        }
+        page.wait_for_text("can't go on").await
     })
     .await
 }

@@ -1,10 +1,12 @@
 //! What is on the plane is painted, over minutes: every row that should be in sight has its ink in a picture of the
 //! screen. That the page's own numbers are right says nothing of that.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use mqtt_crawl_e2e::engine::Feature;
+use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Publisher};
 use mqtt_crawl_e2e::station::Station;
@@ -91,6 +93,59 @@ async fn in_another_size_it_is_where_the_page_says() -> Result<()> {
             look.check(3).with_context(|| format!("{size:?} x {ratio}"))?;
         }
         Ok(())
+    })
+    .await
+}
+
+/// Lines between two of the things that happen to a crawl.
+const BETWEEN: u32 = 12;
+
+/// Streams some lines; then rows are in sight, and painted.
+async fn check_painted(page: &Page, mqtt_port: u16, lines: &mut Range<u32>, after: &str) -> Result<()> {
+    // A new one, since the broker may have been away.
+    let mut publisher = Publisher::connect(mqtt_port).await?;
+    stream(&mut publisher, lines.clone()).await?;
+    *lines = lines.end..lines.end + BETWEEN;
+    let look = ink::look(page, "watch-between").await?;
+    println!("after {after}: {look}");
+    look.check(3).with_context(|| format!("after {after}"))
+}
+
+#[tokio::test]
+async fn whatever_comes_between_it_is_painted_afterwards() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let port = mosquitto.mqtt_port();
+    in_browser_with(&[Feature::InitScript], "watch-between", async |page| {
+        // What a browser says of a socket that can't be opened.
+        page.expect_errors("WebSocket connection to");
+        page.keep_workers().await?;
+        open_with(page, &station, &[("broker", &mosquitto.ws_url()), ("speed", "220")]).await?;
+        let lines = &mut (0..BETWEEN);
+        check_painted(page, port, lines, "the beginning").await?;
+
+        page.click(PAUSE).await?;
+        stream(&mut Publisher::connect(port).await?, lines.clone()).await?;
+        ink::look(page, "watch-paused").await?.check(3).context("paused")?;
+        page.click(PAUSE).await?;
+        check_painted(page, port, lines, "a pause").await?;
+
+        page.hide().await?;
+        stream(&mut Publisher::connect(port).await?, lines.clone()).await?;
+        page.show().await?;
+        check_painted(page, port, lines, "a hidden while").await?;
+
+        let killed = mosquitto.kill().await?;
+        page.wait_for_state("reconnecting").await?;
+        let _mosquitto = killed.restart().await?;
+        page.wait_for_state("connected").await?;
+        check_painted(page, port, lines, "a lost connection").await?;
+
+        page.fail_worker("out of fuel").await?;
+        page.wait_for_words("was started again").await?;
+        page.wait_for_stat("received", 0, PATIENCE).await?;
+        page.wait_for_state("connected").await?;
+        check_painted(page, port, lines, "another worker").await
     })
     .await
 }

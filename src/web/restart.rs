@@ -1,0 +1,120 @@
+//! A page that panics says so and starts again, as it does for its worker.
+//!
+//! After a panic the state of the page may be half changed, so the page is loaded
+//! again; its link says what to connect to. What is kept over the reload is when
+//! it happened and where in the source, but no message: that may quote what a
+//! person has typed.
+
+use std::cell::Cell;
+use std::panic::PanicHookInfo;
+use std::time::Duration;
+
+use wasm_bindgen::prelude::*;
+use web_sys::{Storage, Window};
+
+use super::clock::Clock;
+use crate::time::Instant;
+
+/// The key in `sessionStorage`.
+const KEY: &str = "mqtt-crawl-failures";
+
+/// A page that fails more often than this within [`FAILURES_SPAN`] isn't loaded
+/// again: the reason is there every time.
+const FAILURES_MAX: usize = 3;
+
+/// See [`FAILURES_MAX`].
+const FAILURES_SPAN: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// The page is being left, or loaded again: what panics now is of no account.
+    static IS_LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The failures of this tab's page, as they are stored: their times in
+/// microseconds, and on the second line where the last one happened, until that
+/// was shown.
+#[derive(Default)]
+struct Failures {
+    times_us: Vec<u64>,
+    place: String,
+}
+
+impl Failures {
+    fn load(storage: &Storage) -> Self {
+        let text = storage.get_item(KEY).ok().flatten().unwrap_or_default();
+        let (times, place) = text.split_once('\n').unwrap_or_default();
+        Self { times_us: times.split(' ').filter_map(|time| time.parse().ok()).collect(), place: place.to_owned() }
+    }
+
+    fn store(&self, storage: &Storage) {
+        let times: Vec<String> = self.times_us.iter().map(u64::to_string).collect();
+        // Refused where there is no room: then nothing is counted, and
+        // `restart` loads nothing again.
+        let _ = storage.set_item(KEY, &format!("{}\n{}", times.join(" "), self.place));
+    }
+}
+
+/// From now on a panic loads the page again.
+pub fn on_panic(browser: &Window) {
+    std::panic::set_hook(Box::new(|info| {
+        if !IS_LEFT.get() {
+            console_error_panic_hook::hook(info);
+            restart(info);
+        }
+    }));
+    for (event, is_left) in [("pagehide", true), ("pageshow", false)] {
+        let note = Closure::<dyn Fn()>::new(move || IS_LEFT.set(is_left));
+        // Refused by no browser; and it is as long as the page.
+        let _ = browser.add_event_listener_with_callback(event, note.as_ref().unchecked_ref());
+        note.forget();
+    }
+}
+
+/// What a person should know of the failure because of which this page was loaded
+/// again; once.
+pub fn last_failure(browser: &Window) -> Option<String> {
+    let storage = browser.session_storage().ok()??;
+    let mut failures = Failures::load(&storage);
+    let place = std::mem::take(&mut failures.place);
+    if place.is_empty() {
+        return None;
+    }
+    failures.store(&storage);
+    Some(format!(
+        "The page failed (at {place}) and was started again. The messages that it had are gone. \
+         Please report it if it happens again."
+    ))
+}
+
+fn restart(info: &PanicHookInfo<'_>) {
+    let Some(browser) = web_sys::window() else { return };
+    let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
+    IS_LEFT.set(true);
+    let counted = count(&browser, &place);
+    if counted.is_none_or(|failures| failures > FAILURES_MAX) || browser.location().reload().is_err() {
+        give_up(&browser, &place);
+    }
+}
+
+/// How often the page has failed lately; `None` where the browser stores nothing.
+fn count(browser: &Window, place: &str) -> Option<usize> {
+    let storage = browser.session_storage().ok()??;
+    let now = Clock::new(browser.performance()?).now();
+    let mut failures = Failures::load(&storage);
+    failures.times_us.retain(|time_us| now.since(Instant::from_micros(*time_us)) < FAILURES_SPAN);
+    failures.times_us.push(now.as_micros());
+    place.clone_into(&mut failures.place);
+    failures.store(&storage);
+    Some(failures.times_us.len())
+}
+
+fn give_up(browser: &Window, place: &str) -> Option<()> {
+    let document = browser.document()?;
+    let words = document.create_element("p").ok()?;
+    words.set_text_content(Some(&format!(
+        "The page failed (at {place}) and can't go on. Reload it to try again. Please report it if it happens again."
+    )));
+    words.set_attribute("role", "alert").ok()?;
+    words.set_class_name("failed");
+    document.body()?.prepend_with_node_1(&words).ok()
+}
