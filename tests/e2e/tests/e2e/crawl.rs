@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use fantoccini::actions::{InputSource, MouseActions, PointerAction};
 use mqtt_crawl_e2e::devtools::DevTools;
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::motion::{self, Burst};
@@ -449,8 +450,9 @@ async fn a_kiosk_stays_awake_and_shows_the_crawl_alone() -> Result<()> {
 
 /// Moves the pointer there, in CSS pixels.
 async fn move_pointer(page: &Page, (x, y): (u32, u32)) -> Result<()> {
-    let event = json!({"type": "mouseMoved", "x": x, "y": y});
-    page.browser().devtools("Input.dispatchMouseEvent", &event).await.map(drop)
+    let moved = PointerAction::MoveTo { duration: None, x: x.into(), y: y.into() };
+    let moves = MouseActions::new("mouse".to_owned()).then(moved);
+    Ok(page.browser().client().perform_actions(moves).await?)
 }
 
 /// Whether all of these are as opaque.

@@ -14,7 +14,7 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 const QUIET: Manner = Manner::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
 
 /// A wait between two attempts that nobody takes for "at once", in seconds.
-const LONG_S: u64 = 20;
+const LONG_S: u64 = 12;
 
 /// The countdown on the page, in seconds.
 const COUNTDOWN: &str = r"Number(/Trying again in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
@@ -22,7 +22,7 @@ const COUNTDOWN: &str = r"Number(/Trying again in (\d+) s/.exec(document.body.in
 /// Lets attempts fail until the page waits long for the next one.
 async fn wait_long(page: &Page) -> Result<()> {
     // Each failure doubles what the wait may be, up to a minute, and chance decides. A countdown that
-    // has grown is another one; an attempt too many, and Chromium itself would have the next one wait.
+    // has grown is another one; an attempt too many, and the browser itself has the next one wait.
     while page.evaluate::<u64>(COUNTDOWN).await? < LONG_S {
         page.run(&format!("window.__was = {COUNTDOWN}; button('Try now')?.click();")).await?;
         page.wait_for("a longer countdown", &format!("{COUNTDOWN} > window.__was"), PATIENCE * 6).await?;
