@@ -6,7 +6,7 @@ use mqtt_crawl_e2e::page::{Page, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::watch::NO_OPENING;
-use mqtt_crawl_e2e::{PATIENCE, link};
+use mqtt_crawl_e2e::{PATIENCE, eventually, link};
 
 async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     // What a browser says of a socket that can't be opened; the page says it better.
@@ -56,7 +56,8 @@ async fn of_mosquitto() -> Result<()> {
 }
 
 /// From now on the page's program ends in the middle of taking an element out.
-const BREAK: &str = "Element.prototype.remove = () => { throw new Error('broken by a test'); };";
+const BREAK: &str =
+    "window.__isBroken = true; Element.prototype.remove = () => { throw new Error('broken by a test'); };";
 
 /// So often a page that fails is loaded again within a minute.
 const RESTARTS: usize = 3;
@@ -79,6 +80,12 @@ async fn of_a_page_that_panics() -> Result<()> {
             page.run(BREAK).await?;
             page.press("Clear").await?;
             if restart <= RESTARTS {
+                // A script that waits in the page would end with it.
+                eventually("another page", async || {
+                    let is_new = page.evaluate::<bool>("window.__isBroken === undefined").await;
+                    Ok(is_new.unwrap_or(false).then_some(()))
+                })
+                .await?;
                 page.wait_for_text("was started again").await?;
             }
         }
