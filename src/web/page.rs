@@ -62,8 +62,18 @@ pub fn run(browser: Browser) {
 }
 
 /// What the page hears of its window.
-const HEARD: [&str; 9] =
-    ["online", "offline", "visibilitychange", "hashchange", "storage", hail::PAGE, "keydown", "dragover", "drop"];
+const HEARD: [&str; 10] = [
+    "online",
+    "offline",
+    "pagehide",
+    "visibilitychange",
+    "hashchange",
+    "storage",
+    hail::PAGE,
+    "keydown",
+    "dragover",
+    "drop",
+];
 
 /// What the parts of the page show. Everything here is small and set at most
 /// once a frame.
@@ -285,6 +295,9 @@ impl App {
         match event.type_().as_str() {
             "online" => self.with(|inner| inner.wake()),
             "offline" => self.with(|inner| inner.worker.send(&Command::Offline)),
+            // WebKit keeps a page that was left, and its worker goes on: the broker would
+            // deliver to it what the next page is to get.
+            "pagehide" => self.with(|inner| inner.worker.end()),
             "visibilitychange" => self.with(|inner| {
                 if inner.is_seen() {
                     inner.wake();

@@ -1,4 +1,5 @@
-//! A page that panics says so and starts again, as it does for its worker.
+//! A page that panics says so and starts again, as it does for its worker; so does one
+//! that was left and is shown again as it was.
 //!
 //! After a panic the state of the page may be half changed, so the page is loaded
 //! again; its link says what to connect to. What is kept over the reload is when
@@ -10,7 +11,7 @@ use std::panic::PanicHookInfo;
 use std::time::Duration;
 
 use wasm_bindgen::prelude::*;
-use web_sys::{Storage, Window};
+use web_sys::{PageTransitionEvent, Storage, Window};
 
 use super::clock::Clock;
 use crate::time::Instant;
@@ -62,12 +63,20 @@ pub fn on_panic(browser: &Window) {
             restart(info);
         }
     }));
-    for (event, is_left) in [("pagehide", true), ("pageshow", false)] {
-        let note = Closure::<dyn Fn()>::new(move || IS_LEFT.set(is_left));
-        // Refused by no browser; and it is as long as the page.
+    let note = Closure::<dyn Fn(PageTransitionEvent)>::new(|event: PageTransitionEvent| {
+        let is_back = event.type_() == "pageshow" && event.persisted();
+        IS_LEFT.set(event.type_() == "pagehide" || is_back);
+        if is_back && let Some(browser) = web_sys::window() {
+            // Its worker ended when it was left. Fails for no page of ours.
+            let _ = browser.location().reload();
+        }
+    });
+    for event in ["pagehide", "pageshow"] {
+        // Refused by no browser.
         let _ = browser.add_event_listener_with_callback(event, note.as_ref().unchecked_ref());
-        note.forget();
     }
+    // They last as long as the page.
+    note.forget();
 }
 
 /// What a person should know of the failure because of which this page was loaded

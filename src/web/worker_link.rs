@@ -119,6 +119,11 @@ impl WorkerLink {
         }
     }
 
+    /// Ends the worker; its socket goes with it.
+    pub fn end(&self) {
+        self.0.borrow_mut().running = None;
+    }
+
     /// Hands the worker a command; kept for it until it listens, dropped when
     /// there is none any more.
     pub fn send(&self, command: &Command) {

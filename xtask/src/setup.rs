@@ -21,11 +21,13 @@ use crate::run::{capture, in_words, run};
 pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// How much of the setup a command needs.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum Scope {
     /// What building the site needs.
     Web,
-    /// That, and what the tests need.
+    /// That, and what the tests need, in Chromium.
+    Tests,
+    /// That, and what tests in other engines need.
     Everything,
 }
 
@@ -133,12 +135,16 @@ impl Sign {
     }
 }
 
-const DEBIAN_PACKAGES: [DebianPackage; 14] = [
-    DebianPackage { package: "chromium", sign: Sign::Program("chromium") },
-    DebianPackage { package: "chromium-driver", sign: Sign::Program("chromedriver") },
+/// For tests in Firefox and WebKit.
+const ENGINE_PACKAGES: [DebianPackage; 3] = [
     DebianPackage { package: "firefox-esr", sign: Sign::Program("firefox-esr") },
     DebianPackage { package: "webkit2gtk-driver", sign: Sign::Program("WebKitWebDriver") },
     DebianPackage { package: "xvfb", sign: Sign::Program("Xvfb") },
+];
+
+const DEBIAN_PACKAGES: [DebianPackage; 11] = [
+    DebianPackage { package: "chromium", sign: Sign::Program("chromium") },
+    DebianPackage { package: "chromium-driver", sign: Sign::Program("chromedriver") },
     DebianPackage { package: "mosquitto", sign: Sign::Program("mosquitto") },
     DebianPackage { package: "mosquitto-clients", sign: Sign::Program("mosquitto_pub") },
     DebianPackage { package: "brotli", sign: Sign::Program("brotli") },
@@ -185,7 +191,7 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     let mut installed = 0;
 
     installed += install_wasm_target()?;
-    if scope == Scope::Everything {
+    if scope >= Scope::Tests {
         installed += install_components();
     }
     let mut folders = Vec::new();
@@ -196,14 +202,13 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     }
     let wheels = folder.join(format!("paho-mqtt-{PAHO_VERSION}"));
     if scope == Scope::Everything {
-        match install_cargo_tool(&GECKODRIVER, &folder) {
-            Ok((place, count)) => {
-                installed += count;
-                folders.extend(place);
-            }
-            Err(error) => eprintln!("setup: geckodriver can't be had: {error:#}"),
-        }
-        installed += install_debian_packages()?;
+        let (place, count) = install_cargo_tool(&GECKODRIVER, &folder)?;
+        installed += count;
+        folders.extend(place);
+        installed += install_debian_packages(&ENGINE_PACKAGES)?;
+    }
+    if scope >= Scope::Tests {
+        installed += install_debian_packages(&DEBIAN_PACKAGES)?;
         installed += AXE.install(&folder);
         installed += fetch_wheels(&folder, &wheels);
     }
@@ -399,9 +404,9 @@ fn states_version(answer: &str, version: &str) -> bool {
     answer.split_whitespace().any(|word| word == version)
 }
 
-fn install_debian_packages() -> Result<u32> {
+fn install_debian_packages(packages: &[DebianPackage]) -> Result<u32> {
     let missing: Vec<&str> =
-        DEBIAN_PACKAGES.iter().filter(|package| !package.sign.is_there()).map(|package| package.package).collect();
+        packages.iter().filter(|package| !package.sign.is_there()).map(|package| package.package).collect();
     if missing.is_empty() {
         return Ok(0);
     }
