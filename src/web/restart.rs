@@ -124,6 +124,6 @@ fn give_up(browser: &Window, place: &str) -> Option<()> {
         "The page failed (at {place}) and can't go on. Reload it to try again. Please report it if it happens again."
     )));
     words.set_attribute("role", "alert").ok()?;
-    words.set_class_name("failed");
+    words.set_class_name("page-failed");
     document.body()?.prepend_with_node_1(&words).ok()
 }
