@@ -241,12 +241,7 @@ impl Page {
     /// The value of a JavaScript expression, which may use the functions of `page.js`.
     pub async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
         let script = format!("{LIBRARY}\nreturn ({expression});");
-        let value = self
-            .browser
-            .client()
-            .execute(&script, Vec::new())
-            .await
-            .with_context(|| format!("evaluating {expression}"))?;
+        let value = self.browser.evaluate(&script).await.with_context(|| format!("evaluating {expression}"))?;
         serde_json::from_value(value.clone()).with_context(|| format!("{expression} is {value}"))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fantoccini::Client;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -61,6 +61,18 @@ impl Control for Chromium {
     fn resize<'a>(&'a self, client: &'a Client, (width, height): (u32, u32), ratio: f64) -> Doing<'a> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
         tell(client, "Emulation.setDeviceMetricsOverride", size)
+    }
+
+    fn evaluate<'a>(&'a self, client: &'a Client, body: &'a str) -> Doing<'a, Value> {
+        // WebDriver's way leaves the text of each answer in the page's heap, which is measured.
+        let wish =
+            json!({"expression": format!("(() => {{ {body}\n}})()"), "returnByValue": true, "awaitPromise": true});
+        Box::pin(async move {
+            let mut answer = ask(client, "Runtime.evaluate", &wish).await?;
+            let thrown = &answer["exceptionDetails"];
+            ensure!(thrown.is_null(), "{}", thrown["exception"]["description"].as_str().unwrap_or("it threw"));
+            Ok(answer["result"]["value"].take())
+        })
     }
 
     fn bring_to_front<'a>(&'a self, client: &'a Client) -> Doing<'a> {

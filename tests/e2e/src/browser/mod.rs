@@ -54,6 +54,11 @@ trait Control {
         Box::pin(async move { Ok(client.execute(statements, Vec::new()).await.map(drop)?) })
     }
 
+    /// What the body of a function in the page returns, or promises.
+    fn evaluate<'a>(&'a self, client: &'a Client, body: &'a str) -> Doing<'a, Value> {
+        Box::pin(async move { Ok(client.execute(body, Vec::new()).await?) })
+    }
+
     /// Brings the tab that commands go to to the front.
     fn bring_to_front<'a>(&'a self, client: &'a Client) -> Doing<'a>;
 
@@ -155,6 +160,11 @@ impl Browser {
     /// Runs statements in the page, with its own globals.
     pub async fn run(&self, statements: &str) -> Result<()> {
         self.control.run(&self.client, statements).await
+    }
+
+    /// What the body of a function in the page returns, or promises.
+    pub async fn evaluate(&self, body: &str) -> Result<Value> {
+        self.control.evaluate(&self.client, body).await
     }
 
     /// Brings the tab that commands go to to the front.

@@ -45,6 +45,8 @@ async fn back_to_the_first_line(page: &Page) -> Result<()> {
     for press in 1..=PAGES_MAX {
         key(page, "PageUp").await?;
         if press % PAGES_A_LOOK == 0 {
+            // The last page back is on screen.
+            page.drawn().await?;
             ink::look(page, "watch-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
         }
         if page.lines().await?.iter().any(|line| line.seq == 1) {
