@@ -69,6 +69,8 @@ async fn an_older_browser_gets_a_sentence_and_no_program() -> Result<()> {
     for lack in OLDER {
         in_browser_with(&[Feature::InitScript], "first-load-older", async |page| {
             page.browser().add_init_script(lack).await?;
+            // The page's own icon isn't read any more.
+            page.expect_errors("favicon.ico");
             page.browser().goto(&station.page_url()).await?;
             page.wait_for_text("needs a newer browser").await?;
             let words: String = page.evaluate("document.body.innerText.trim()").await?;
