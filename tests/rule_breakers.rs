@@ -1,6 +1,7 @@
 //! A broker that breaks the rules: what it is told, and what the person reads
 //! and sees, through the engine.
 
+use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull, Window};
 use mqtt_crawl::engine::update::{Connection, Evidence};
 use mqtt_crawl::engine::{Engine, Transmit};
@@ -153,6 +154,7 @@ fn request(version: Version) -> ConnectRequest {
         client_id: "c".to_owned(),
         user_name: None,
         password: None,
+        page: PageOrigin::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A browser without a screen and with a fresh profile, through its engine's WebDriver.
 //!
-//! What a test needs of it beyond WebDriver is [`Control`], which each engine does in its own way: Chromium by its own
+//! What a test needs of it beyond WebDriver is `Control`, which each engine does in its own way: Chromium by its own
 //! protocol, Firefox by WebDriver BiDi and preferences, WebKit by how it is started.
 
 mod chromium;
