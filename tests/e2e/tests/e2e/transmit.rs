@@ -85,9 +85,9 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         open_with(page, station, broker, &path).await?;
         // As the producer tells them.
         page.wait_for_words("story.csv: 40 lines. 2 rows are left out. The first: line 4, column 5: ").await?;
-        let faults: Vec<String> = page
-            .evaluate("[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)")
-            .await?;
+        let faults = "[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)";
+        page.wait_for("the rows left out", &format!("{faults}.length > 0"), PATIENCE).await?;
+        let faults: Vec<String> = page.evaluate(faults).await?;
         check_equal("rows left out", faults.len(), 2)?;
         ensure!(faults[1].starts_with("line 5, column ") && faults[1].ends_with("Left out."), "{faults:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('.script i').length").await?;
