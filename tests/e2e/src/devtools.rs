@@ -1,6 +1,6 @@
 //! Chromium's own protocol, past chromedriver: for what is told by events, and for workers.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +17,8 @@ pub struct DevTools {
     socket: WebSocketStream<TcpStream>,
     last_id: u64,
     events: VecDeque<Event>,
+    /// The wasm memories of each page or worker that was asked for them.
+    memories: HashMap<String, Value>,
 }
 
 /// Something that the browser told by itself.
@@ -41,7 +43,7 @@ impl DevTools {
         let (port, path) = address.trim().split_once('\n').context("a port without a path")?;
         let stream = TcpStream::connect(("127.0.0.1", port.parse::<u16>()?)).await?;
         let (socket, _) = client_async(format!("ws://127.0.0.1:{port}{path}"), stream).await?;
-        Ok(Self { socket, last_id: 0, events: VecDeque::new() })
+        Ok(Self { socket, last_id: 0, events: VecDeque::new(), memories: HashMap::new() })
     }
 
     /// Attaches to the page at this address; returns its session.
@@ -73,19 +75,29 @@ impl DevTools {
         }
     }
 
-    /// Bytes of wasm memory that a page or a worker has.
+    /// Bytes of wasm memory that a page or a worker has, of the memories that it had at the first call.
     pub async fn wasm_memory_bytes(&mut self, session: &str) -> Result<u64> {
-        let prototype = json!({"expression": "WebAssembly.Memory.prototype"});
-        let prototype = self.ask(Some(session), "Runtime.evaluate", prototype).await?;
-        let memories = json!({"prototypeObjectId": prototype["result"]["objectId"]});
-        let memories = self.ask(Some(session), "Runtime.queryObjects", memories).await?;
+        if !self.memories.contains_key(session) {
+            let found = self.wasm_memories(session).await?;
+            self.memories.insert(session.to_owned(), found);
+        }
         let sum = json!({
-            "objectId": memories["objects"]["objectId"],
+            "objectId": self.memories[session],
             "functionDeclaration": "function () { return this.reduce((sum, each) => sum + each.buffer.byteLength, 0); }",
             "returnByValue": true,
         });
         let sum = self.ask(Some(session), "Runtime.callFunctionOn", sum).await?;
         sum["result"]["value"].as_u64().with_context(|| format!("no number of bytes: {sum}"))
+    }
+
+    /// Asked for once only: in an hour of asking each ten seconds Chromium's tab crashed in two runs of three, each time
+    /// while it looked for them.
+    async fn wasm_memories(&mut self, session: &str) -> Result<Value> {
+        let prototype = json!({"expression": "WebAssembly.Memory.prototype"});
+        let prototype = self.ask(Some(session), "Runtime.evaluate", prototype).await?;
+        let memories = json!({"prototypeObjectId": prototype["result"]["objectId"]});
+        let mut memories = self.ask(Some(session), "Runtime.queryObjects", memories).await?;
+        Ok(memories["objects"]["objectId"].take())
     }
 
     /// Bytes of JavaScript's heap that a page or a worker holds, once what nobody holds is gone.
