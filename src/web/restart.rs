@@ -27,7 +27,7 @@ const FAILURES_MAX: usize = 3;
 const FAILURES_SPAN: Duration = Duration::from_secs(60);
 
 thread_local! {
-    /// The page is being left, or loaded again: what panics now is of no account.
+    /// The page is being left, or loaded again: a panic isn't reported any more.
     static IS_LEFT: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -47,11 +47,10 @@ impl Failures {
         Self { times_us: times.split(' ').filter_map(|time| time.parse().ok()).collect(), place: place.to_owned() }
     }
 
-    fn store(&self, storage: &Storage) {
+    /// `None` where the browser refuses to store it, as where there is no room.
+    fn store(&self, storage: &Storage) -> Option<()> {
         let times: Vec<String> = self.times_us.iter().map(u64::to_string).collect();
-        // Refused where there is no room: then nothing is counted, and
-        // `restart` loads nothing again.
-        let _ = storage.set_item(KEY, &format!("{}\n{}", times.join(" "), self.place));
+        storage.set_item(KEY, &format!("{}\n{}", times.join(" "), self.place)).ok()
     }
 }
 
@@ -88,7 +87,7 @@ pub fn last_failure(browser: &Window) -> Option<String> {
     if place.is_empty() {
         return None;
     }
-    failures.store(&storage);
+    failures.store(&storage)?;
     Some(format!(
         "The page failed (at {place}) and was started again. The messages that it had are gone. \
          Please report it if it happens again."
@@ -105,7 +104,8 @@ fn restart(info: &PanicHookInfo<'_>) {
     }
 }
 
-/// How often the page has failed lately; `None` where the browser stores nothing.
+/// How often the page has failed lately; `None` where that can't be stored: whoever
+/// can't count must not load the page again and again.
 fn count(browser: &Window, place: &str) -> Option<usize> {
     let storage = browser.session_storage().ok()??;
     let now = Clock::new(browser.performance()?).now();
@@ -113,7 +113,7 @@ fn count(browser: &Window, place: &str) -> Option<usize> {
     failures.times_us.retain(|time_us| now.since(Instant::from_micros(*time_us)) < FAILURES_SPAN);
     failures.times_us.push(now.as_micros());
     place.clone_into(&mut failures.place);
-    failures.store(&storage);
+    failures.store(&storage)?;
     Some(failures.times_us.len())
 }
 

@@ -1,8 +1,9 @@
 //! A broker that dies comes back, and the page with it; so does a page whose program has panicked.
 
 use anyhow::Result;
+use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::page::{Page, in_browser};
+use mqtt_crawl_e2e::page::{Page, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::watch::NO_OPENING;
@@ -90,6 +91,31 @@ async fn of_a_page_that_panics() -> Result<()> {
             }
         }
         page.wait_for_text("can't go on").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn of_a_page_is_left_out_where_nothing_can_be_stored() -> Result<()> {
+    let station = Station::start().await?;
+    let broker = Login::anonymous(station.mqtt_port()?);
+    in_browser_with(&[Feature::InitScript], "restart-no-storage", async |page| {
+        for words in ["broken by a test", "panicked at", "unreachable"] {
+            page.expect_errors(words);
+        }
+        let refuse = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };";
+        page.browser().add_init_script(refuse).await?;
+        let keys: Vec<_> = NO_OPENING.into_iter().chain([("connect", "1")]).collect();
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        broker.publish(Version::V5, "StarWars", "ADA: line").await?;
+        page.wait_for_line("line").await?;
+        page.run(BREAK).await?;
+        page.press("Clear").await?;
+        page.wait_for_text("can't go on").await?;
+        let is_same = page.evaluate::<bool>("window.__isBroken === true").await?;
+        anyhow::ensure!(is_same, "it was loaded again");
+        Ok(())
     })
     .await
 }
