@@ -11,7 +11,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
 use leptos::html;
@@ -107,7 +107,6 @@ pub struct Facts {
 pub struct Console(Rc<RefCell<Inner>>);
 
 struct Inner {
-    this: Weak<RefCell<Inner>>,
     reader: Reader,
     on_wish: Rc<dyn Fn(Wish)>,
     parts: Option<Parts>,
@@ -199,26 +198,23 @@ impl Parts {
 impl Console {
     /// An empty console that follows its tail.
     pub fn new(on_wish: impl Fn(Wish) + 'static) -> Self {
-        Self(Rc::new_cyclic(|this| {
-            RefCell::new(Inner {
-                this: this.clone(),
-                reader: Reader::new(ROW_PX),
-                on_wish: Rc::new(on_wish),
-                parts: None,
-                views: VecDeque::new(),
-                first_index: 0,
-                bar_px: 0.0,
-                spacer_px: 0,
-                counted_rows: 0,
-                pressed: false,
-                settling: None,
-                columns: Columns::default(),
-                time: TimeMode::Absolute,
-                drag: None,
-                facts: Facts::default(),
-                said: None,
-            })
-        }))
+        Self(Rc::new(RefCell::new(Inner {
+            reader: Reader::new(ROW_PX),
+            on_wish: Rc::new(on_wish),
+            parts: None,
+            views: VecDeque::new(),
+            first_index: 0,
+            bar_px: 0.0,
+            spacer_px: 0,
+            counted_rows: 0,
+            pressed: false,
+            settling: None,
+            columns: Columns::default(),
+            time: TimeMode::Absolute,
+            drag: None,
+            facts: Facts::default(),
+            said: None,
+        })))
     }
 
     /// The rows to ask for.
@@ -236,7 +232,8 @@ impl Console {
         let mut inner = self.0.borrow_mut();
         let flow = inner.reader.take(rows);
         inner.draw();
-        inner.settle_soon();
+        drop(inner);
+        self.settle_soon();
         flow
     }
 
@@ -295,10 +292,40 @@ impl Console {
         let mut inner = self.0.borrow_mut();
         let done = act(&mut inner.reader);
         inner.draw();
-        inner.settle_soon();
         drop(inner);
+        self.settle_soon();
         self.wish(Wish::Rows);
         done
+    }
+
+    fn settle_soon(&self) {
+        let wait_ms = {
+            let inner = self.0.borrow();
+            if inner.settling.is_some() {
+                return;
+            }
+            if inner.reader.scroll.is_following() { TAIL_SETTLES_MS } else { BAR_SETTLES_MS }
+        };
+        // Nothing is borrowed: in a page that is being left Firefox throws here.
+        let this = Rc::downgrade(&self.0);
+        let timeout = Timeout::new(wait_ms, move || {
+            if let Some(inner) = this.upgrade() {
+                Console(inner).settle();
+            }
+        });
+        self.0.borrow_mut().settling = Some(timeout);
+    }
+
+    fn settle(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.settling = None;
+        if inner.pressed {
+            drop(inner);
+            self.settle_soon();
+        } else if inner.bar_moved_to_px().is_none() {
+            inner.settle_bar();
+        }
+        // A move that the browser reports with its next frame settles the bar after that.
     }
 
     fn wish(&self, wish: Wish) {
@@ -444,11 +471,13 @@ impl Console {
             _ => {
                 let seq = seq_of(event)?;
                 self.act(|reader| reader.select(seq));
-                if let Some(parts) = &self.0.borrow().parts {
+                // The focus is heard of at once, so nothing is borrowed.
+                let table = self.0.borrow().parts.as_ref().map(|parts| parts.table.clone());
+                if let Some(table) = table {
                     let options = FocusOptions::new();
                     options.set_prevent_scroll(true);
                     // Never fails for an element in the document.
-                    let _ = parts.table.focus_with_options(&options);
+                    let _ = table.focus_with_options(&options);
                 }
                 return (target.class_name() == "open").then_some(Wish::Open(Panel::Message(seq)));
             }
@@ -544,8 +573,8 @@ impl Console {
         inner.bar_px = to_px;
         inner.settling = None;
         inner.draw();
-        inner.settle_soon();
         drop(inner);
+        self.settle_soon();
         self.wish(Wish::Rows);
     }
 }
@@ -704,25 +733,6 @@ impl Inner {
             true => parts.table.set_attribute("aria-activedescendant", SELECTED_ID),
             false => parts.table.remove_attribute("aria-activedescendant"),
         };
-    }
-
-    fn settle_soon(&mut self) {
-        if self.settling.is_some() {
-            return;
-        }
-        let this = self.this.clone();
-        let wait_ms = if self.reader.scroll.is_following() { TAIL_SETTLES_MS } else { BAR_SETTLES_MS };
-        self.settling = Some(Timeout::new(wait_ms, move || {
-            let Some(inner) = this.upgrade() else { return };
-            let mut inner = inner.borrow_mut();
-            inner.settling = None;
-            if inner.pressed {
-                inner.settle_soon();
-            } else if inner.bar_moved_to_px().is_none() {
-                inner.settle_bar();
-            }
-            // A move that the browser tells of with its next frame settles the bar after that.
-        }));
     }
 
     /// Where the bar stands, if somebody moved it since it was looked at.

@@ -573,19 +573,18 @@ impl Inner {
     /// Other settings of the app hold, wherever they come from. Returns whether
     /// the link is to be another.
     fn adopt(&self, settings: Settings) -> bool {
-        let old = self.settings.replace(settings);
-        let settings = self.settings.borrow();
+        let old = self.settings.replace(settings.clone());
         if settings.log != old.log {
             self.worker.send(&Command::Bound(settings.log));
         }
         // A link's own rules hold until others are chosen.
-        let is_mapped = settings.mapping != old.mapping && self.map(settings.mapping.clone());
+        let is_mapped = settings.mapping != old.mapping && self.map(settings.mapping);
         self.dress();
         is_mapped
     }
 
     fn dress(&self) {
-        let settings = self.settings.borrow();
+        let settings = self.settings.borrow().clone();
         if let Some(document) = self.browser.document() {
             storage::dress(&document, settings.theme);
         }
@@ -638,21 +637,24 @@ impl Inner {
         self.console.restart();
         self.crawl.clear();
         self.panels.cut();
-        let mut feed = self.feed.borrow_mut();
-        feed.update = None;
-        feed.asked = None;
-        self.worker.send(&Command::Bound(self.settings.borrow().log));
+        let request = {
+            let mut feed = self.feed.borrow_mut();
+            feed.update = None;
+            feed.asked = None;
+            feed.request.clone()
+        };
+        let log = self.settings.borrow().log;
+        self.worker.send(&Command::Bound(log));
         self.worker.send(&Command::Map(self.form.mapping.get_untracked()));
         let filter = self.filter.borrow().clone();
         if !filter.is_empty() {
             self.worker.send(&filter_by(filter));
         }
         self.worker.send(&Command::Examine(untrack(|| self.form.password())));
-        if let Some(request) = &feed.request {
+        if let Some(request) = request {
             self.panels.refine(&self.worker);
-            self.worker.send(&Command::Connect(request.clone()));
+            self.worker.send(&Command::Connect(request));
         }
-        drop(feed);
         self.need_frame();
     }
 
@@ -735,9 +737,9 @@ impl Inner {
     }
 
     fn tell_console(&self, change: impl FnOnce(&mut Facts)) {
-        let mut facts = self.facts.borrow_mut();
-        change(&mut facts);
-        self.console.tell(facts.clone());
+        change(&mut self.facts.borrow_mut());
+        let facts = self.facts.borrow().clone();
+        self.console.tell(facts);
     }
 
     fn count_behind(&self) {

@@ -116,8 +116,10 @@ impl PanelsLink {
             wire::VERSION => {
                 self.stage.set(Stage::Running);
                 self.connect(worker);
-                hail::call(hail::PANELS, &self.settings.borrow());
-                hail::call(hail::PANELS, &self.crawl.borrow());
+                // Copies: the panels may answer before a call returns.
+                let (settings, crawl) = (self.settings.borrow().clone(), self.crawl.borrow().clone());
+                hail::call(hail::PANELS, &settings);
+                hail::call(hail::PANELS, &crawl);
                 if let Some(panel) = self.wanted.take() {
                     hail::call(hail::PANELS, &panel.call());
                 }
@@ -166,7 +168,8 @@ impl PanelsLink {
     /// it, ahead of each wish to connect, since a new worker knows none and two
     /// lines have no order between them.
     pub fn refine(&self, worker: &WorkerLink) {
-        if let Some(command) = &*self.refined.borrow() {
+        let refined = self.refined.borrow().clone();
+        if let Some(command) = refined {
             // A copy: what is posted is gone.
             worker.send_encoded(command.slice(0, command.length()));
         }

@@ -7,9 +7,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::iter::Sum;
+use std::num::NonZero;
 use std::ops::Add;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -41,11 +43,13 @@ pub enum Suite {
     Dist,
     /// The site's weight against its budget
     Size,
+    /// The client's sessions over networks that fail, against real brokers and without a browser
+    Delivery,
     /// The released programs and the site against real brokers, in Chromium
-    E2e,
-    /// The same in Firefox, as far as a browser is part of it; only when it is named
+    Chromium,
+    /// The same in Firefox, as far as a browser is part of it
     Firefox,
-    /// The core of it in WebKit; only when it is named
+    /// The core of it in WebKit
     Webkit,
     /// The guides in docs/, followed as they are written
     Guides,
@@ -66,7 +70,7 @@ impl Engine {
     /// The suite that is about it.
     pub fn suite(self) -> Suite {
         match self {
-            Self::Chromium => Suite::E2e,
+            Self::Chromium => Suite::Chromium,
             Self::Firefox => Suite::Firefox,
             Self::Webkit => Suite::Webkit,
         }
@@ -140,24 +144,27 @@ impl Sum for Count {
     }
 }
 
-/// Runs `only`, or every suite but those of other engines if it is empty. Fails if a single check failed.
+/// Runs `only`, or every suite if it is empty. Fails if a single check failed.
 pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     let started = Instant::now();
     heading("setup");
-    let is_wanted = |suite: &Suite| if only.is_empty() { !suite.is_of_other_engine() } else { only.contains(suite) };
+    let is_wanted = |suite: &Suite| only.is_empty() || only.contains(suite);
     let suites: Vec<Suite> = Suite::value_variants().iter().copied().filter(is_wanted).collect();
-    let is_of_engines = suites.iter().any(|suite| suite.is_of_other_engine());
-    let tools = setup::install(repo, if is_of_engines { Scope::Everything } else { Scope::Tests })?;
+    let needs_other_engine = suites.iter().any(|suite| matches!(suite, Suite::Firefox | Suite::Webkit));
+    let tools = setup::install(repo, if needs_other_engine { Scope::Everything } else { Scope::Tests })?;
 
     let mut results = Vec::new();
-    for suite in suites {
-        let suite_started = Instant::now();
-        heading(name(suite));
-        let count = suite.run(repo, &tools).unwrap_or_else(|error| {
-            println!("{}: {error:#}", name(suite));
-            Count::FAILED
+    // Suites of several engines run at the same time: their tests wait for most of their time.
+    for group in suites.chunk_by(|one, other| one.engine().is_some() && other.engine().is_some()) {
+        let group_started = Instant::now();
+        let names = group.iter().copied().map(name).collect::<Vec<_>>().join(", ");
+        heading(&names);
+        let counts = run_group(repo, &tools, group).unwrap_or_else(|error| {
+            println!("{names}: {error:#}");
+            vec![Count::FAILED; group.len()]
         });
-        results.push((suite, count, suite_started.elapsed()));
+        let took = group_started.elapsed();
+        results.extend(group.iter().zip(counts).map(|(suite, count)| (*suite, count, took)));
     }
 
     heading("summary");
@@ -174,6 +181,15 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// One suite, or those of several engines side by side.
+fn run_group(repo: &Repo, tools: &Tools, group: &[Suite]) -> Result<Vec<Count>> {
+    let engines: Vec<Engine> = group.iter().copied().filter_map(Suite::engine).collect();
+    if engines.is_empty() {
+        return group.iter().map(|suite| suite.run(repo, tools)).collect();
+    }
+    in_engines(repo, tools, &engines)
+}
+
 fn name(suite: Suite) -> String {
     suite.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
@@ -186,9 +202,9 @@ fn summary_line(suite: Suite, count: &Count, took: Duration) -> String {
 }
 
 impl Suite {
-    /// Tests in two more browsers take half an hour more than there is for all the others.
-    fn is_of_other_engine(self) -> bool {
-        matches!(self, Self::Firefox | Self::Webkit)
+    /// The engine that it runs in, if it is about one.
+    fn engine(self) -> Option<Engine> {
+        Engine::value_variants().iter().copied().find(|engine| engine.suite() == self)
     }
 
     /// # Errors
@@ -237,27 +253,16 @@ impl Suite {
             }
             Self::Dist => dist::build(repo, tools).map(|()| Count::PASSED),
             Self::Size => size::check(repo).map(|()| Count::PASSED),
-            Self::E2e => {
+            Self::Delivery => {
+                demo::build_programs(repo)?;
                 let targets = end_to_end_targets(repo.root())?;
-                let others = targets.iter().filter(|target| *target != GUIDES).flat_map(|target| ["--test", target]);
-                demo::build_programs(repo)?;
+                let is_elsewhere = |target: &str| [BROWSERS, FIREHOSE, GUIDES].contains(&target);
+                let targets = targets.iter().filter(|target| !is_elsewhere(target));
                 let mut command = cargo();
-                end_to_end(&mut command, repo, tools).env(ENGINE, Engine::Chromium.name());
-                count_tests(command.arg("--lib").args(others).args(SHOW_OUTPUT))
+                end_to_end(&mut command, repo, tools).arg("--lib").args(targets.flat_map(|target| ["--test", target]));
+                count_tests(command.args(SHOW_OUTPUT))
             }
-            Self::Firefox => {
-                demo::build_programs(repo)?;
-                let mut command = cargo();
-                end_to_end(&mut command, repo, tools).env(ENGINE, Engine::Firefox.name());
-                command.args(["--test", "e2e", "--test", "firehose"]).args(SHOW_OUTPUT);
-                count_tests(command.args(WITHOUT_BROWSER.iter().flat_map(|test| ["--skip", test])))
-            }
-            Self::Webkit => {
-                demo::build_programs(repo)?;
-                let mut command = cargo();
-                end_to_end(&mut command, repo, tools).env(ENGINE, Engine::Webkit.name());
-                count_tests(command.args(["--test", "e2e"]).args(SHOW_OUTPUT).args(CORE))
-            }
+            Self::Chromium | Self::Firefox | Self::Webkit => bail!("it runs beside the suites of other engines"),
             Self::Guides => {
                 demo::build_programs(repo)?;
                 // It has features of the broker library that the station hasn't, so all of that is compiled once more;
@@ -269,8 +274,65 @@ impl Suite {
     }
 }
 
+/// The end-to-end tests in these engines at the same time, and then what wants the machine for itself.
+fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Count>> {
+    demo::build_programs(repo)?;
+    let command = |engine: Engine, target| {
+        let mut command = tools.command(cargo());
+        command.current_dir(repo.root());
+        end_to_end(&mut command, repo, tools).env(ENGINE, engine.name()).args(["--test", target]);
+        command
+    };
+    // Else each of them would wait for the first one to build it.
+    run_program(command(Engine::Chromium, BROWSERS).args(["--test", FIREHOSE, "--no-run"]))?;
+    let threads = threads_per_engine(engines.len());
+    let side_by_side = |engine: Engine| {
+        let mut command = command(engine, BROWSERS);
+        command.args(SHOW_OUTPUT).args(["--test-threads", &threads.to_string()]);
+        match engine {
+            Engine::Chromium => {}
+            Engine::Firefox => {
+                command.args(WITHOUT_BROWSER.iter().flat_map(|test| ["--skip", test]));
+            }
+            Engine::Webkit => {
+                command.args(CORE);
+            }
+        }
+        count_tests_of(&mut command, &format!("{}: ", engine.name()))
+    };
+    let counts = thread::scope(|scope| {
+        let running: Vec<_> = engines
+            .iter()
+            .map(|engine| {
+                scope.spawn(move || {
+                    side_by_side(*engine).unwrap_or_else(|error| {
+                        println!("{}: {error:#}", engine.name());
+                        Count::FAILED
+                    })
+                })
+            })
+            .collect();
+        let ended = running.into_iter().map(|running| running.join().unwrap_or(Count::FAILED));
+        ended.collect::<Vec<_>>()
+    });
+    let alone = engines.iter().map(|engine| count_tests(command(*engine, FIREHOSE).args(SHOW_OUTPUT)));
+    counts.into_iter().zip(alone).map(|(count, alone)| Ok(count + alone?)).collect()
+}
+
+/// A test in a browser waits for most of its time, so there may be more of them than cores.
+fn threads_per_engine(engines: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    (2 * cores / engines).max(2)
+}
+
 /// Names the engine of a run to the end-to-end tests.
 const ENGINE: &str = "MQTT_CRAWL_ENGINE";
+
+/// The test target that needs a browser.
+const BROWSERS: &str = "e2e";
+
+/// The test target that needs a browser, and the machine for itself.
+const FIREHOSE: &str = "firehose";
 
 /// The test target that follows the guides.
 const GUIDES: &str = "guides";
@@ -357,6 +419,11 @@ fn browser_test_targets(root: &Path) -> Result<Vec<String>> {
 
 /// Runs a test program, passing its output on, and sums the results it states.
 fn count_tests(command: &mut Command) -> Result<Count> {
+    count_tests_of(command, "")
+}
+
+/// The same for one of several programs that run at once: `label` begins each line of its output.
+fn count_tests_of(command: &mut Command, label: &str) -> Result<Count> {
     println!("{}", shown(command));
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", shown(command)))?;
     let output = child.stdout.take().context("the output is not piped")?;
@@ -364,7 +431,7 @@ fn count_tests(command: &mut Command) -> Result<Count> {
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
-        println!("{line}");
+        println!("{label}{line}");
         tally.read(&line);
     }
     let count = tally.count();

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use super::guardian::Guarded;
 use super::{Control, Doing, connect, post};
 use crate::process::{Process, find_program, free_port};
 
@@ -18,6 +19,7 @@ pub(super) struct Chromium {
     downloads: TempDir,
     profile: TempDir,
     _driver: Process,
+    _guarded: Guarded,
 }
 
 impl Drop for Chromium {
@@ -41,11 +43,13 @@ pub(super) async fn start() -> Result<(Client, Chromium)> {
     // With 0 it takes any port that is free on IPv4, and gives up if that is taken on IPv6.
     command.arg(format!("--port={}", free_port()?));
     let (driver, port) = Process::start(&mut command, driver_port).await?;
-    let chromium = Chromium { downloads: tempfile::tempdir()?, profile: tempfile::tempdir()?, _driver: driver };
-    let client = connect(port, capabilities(chromium.profile.path())).await?;
-    let folder = chromium.downloads.path().to_string_lossy().into_owned();
+    let (downloads, profile) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let client = connect(port, capabilities(profile.path())).await?;
+    let folder = downloads.path().to_string_lossy().into_owned();
     ask(&client, "Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder})).await?;
-    Ok((client, chromium))
+    let processes: Vec<Pid> = process(profile.path()).into_iter().chain([driver.pid()?]).collect();
+    let guarded = Guarded::new(&processes, &[downloads.path(), profile.path()]);
+    Ok((client, Chromium { downloads, profile, _driver: driver, _guarded: guarded }))
 }
 
 async fn ask(client: &Client, command: &str, parameters: &Value) -> Result<Value> {
@@ -58,6 +62,13 @@ fn tell<'a>(client: &'a Client, command: &'a str, parameters: Value) -> Doing<'a
 }
 
 impl Control for Chromium {
+    fn clear<'a>(&'a self, client: &'a Client) -> Option<Doing<'a>> {
+        Some(Box::pin(async move {
+            ask(client, "Network.clearBrowserCache", &json!({})).await?;
+            ask(client, "Storage.clearDataForOrigin", &json!({"origin": "*", "storageTypes": "all"})).await.map(drop)
+        }))
+    }
+
     fn resize<'a>(&'a self, client: &'a Client, (width, height): (u32, u32), ratio: f64) -> Doing<'a> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": false});
         tell(client, "Emulation.setDeviceMetricsOverride", size)

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use super::guardian::Guarded;
 use super::{Control, Doing, connect, post};
 use crate::bidi::BiDi;
 use crate::process::{Process, find_program, free_port};
@@ -23,6 +24,7 @@ pub(super) struct Firefox {
     downloads: TempDir,
     process: Option<Pid>,
     _driver: Process,
+    _guarded: Guarded,
 }
 
 impl Drop for Firefox {
@@ -47,8 +49,12 @@ pub(super) async fn start() -> Result<(Client, Firefox)> {
     let process = told.get("moz:processID").and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
     let address = told.get("webSocketUrl").and_then(Value::as_str).context("no WebDriver BiDi")?;
     let bidi = BiDi::connect(address).await?;
+    let process = process.map(Pid::from_raw);
+    let processes: Vec<Pid> = process.into_iter().chain([driver.pid()?]).collect();
+    let profile = told.get("moz:profile").and_then(Value::as_str).context("no profile")?;
+    let guarded = Guarded::new(&processes, &[downloads.path(), Path::new(profile)]);
     let errors = Mutex::default();
-    Ok((client, Firefox { bidi, errors, downloads, process: process.map(Pid::from_raw), _driver: driver }))
+    Ok((client, Firefox { bidi, errors, downloads, process, _driver: driver, _guarded: guarded }))
 }
 
 impl Firefox {
@@ -60,15 +66,23 @@ impl Firefox {
 
     /// Sets a preference, which takes effect at once.
     async fn set(client: &Client, name: &str, value: i32) -> Result<()> {
+        Self::run_in_browser(client, "sync", "Services.prefs.setIntPref(...arguments);", json!([name, value])).await
+    }
+
+    /// Runs a script in the browser's own program instead of in a page.
+    async fn run_in_browser(client: &Client, kind: &str, script: &str, arguments: Value) -> Result<()> {
         post(client, "moz/context", &json!({"context": "chrome"})).await?;
-        let script = json!({"script": "Services.prefs.setIntPref(...arguments);", "args": [name, value]});
-        let set = post(client, "execute/sync", &script).await;
+        let ran = post(client, &format!("execute/{kind}"), &json!({"script": script, "args": arguments})).await;
         post(client, "moz/context", &json!({"context": "content"})).await?;
-        set.map(drop)
+        ran.map(drop)
     }
 }
 
 impl Control for Firefox {
+    fn clear<'a>(&'a self, client: &'a Client) -> Option<Doing<'a>> {
+        Some(Box::pin(Self::run_in_browser(client, "async", CLEAR, json!([]))))
+    }
+
     fn goto<'a>(&'a self, client: &'a Client, url: &'a str) -> Doing<'a> {
         Box::pin(async move {
             let before = self.bidi.errors().await?;
@@ -145,6 +159,11 @@ impl Control for Firefox {
         Box::pin(self.bidi.block(name))
     }
 }
+
+/// Removes all that pages have stored, caches included.
+const CLEAR: &str = "
+    const [done] = arguments;
+    Services.clearData.deleteData(Ci.nsIClearDataService.CLEAR_ALL, { onDataDeleted: () => done() });";
 
 /// The empty page that tests go to between two others.
 const BLANK: &str = "about:blank";

@@ -5,6 +5,8 @@
 
 mod chromium;
 mod firefox;
+mod guardian;
+mod pool;
 mod webkit;
 
 use std::path::Path;
@@ -27,10 +29,15 @@ const PAGE_SIZE_PX: (u32, u32) = (1280, 720);
 /// own, whose message is better.
 const SCRIPT_TIMEOUT_MS: u64 = 180_000;
 
-/// A browser with one tab. It ends with this value.
+/// A browser with one tab and nothing in its storage. Unless it is [closed](Browser::close), it ends with this value.
 pub struct Browser {
     engine: Engine,
     needs: Vec<Feature>,
+    session: Session,
+}
+
+/// A browser that runs, with its driver.
+struct Session {
     client: Client,
     control: Box<dyn Control>,
 }
@@ -40,7 +47,13 @@ type Doing<'a, T = ()> = LocalBoxFuture<'a, Result<T>>;
 
 /// What a test needs of a browser beyond WebDriver, for the page in front. What an engine [lacks](Engine::lacks) it
 /// needn't do.
-trait Control {
+trait Control: Send {
+    /// Empties what the last test has left beside its tabs, so that another test can have this browser; `None` where a
+    /// session always gets a browser of its own.
+    fn clear<'a>(&'a self, _client: &'a Client) -> Option<Doing<'a>> {
+        None
+    }
+
     /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
     fn resize<'a>(&'a self, client: &'a Client, size: (u32, u32), ratio: f64) -> Doing<'a>;
 
@@ -112,34 +125,29 @@ fn nobody_can<'a, T>() -> Doing<'a, T> {
 }
 
 impl Browser {
-    /// Starts a browser of this run's engine that has never been used.
+    /// A browser of this run's engine without a trace of earlier tests.
     ///
     /// # Errors
     /// When it doesn't start.
     pub async fn start(needs: &[Feature]) -> Result<Self> {
         let engine = Engine::of_run()?;
-        let (client, control): (Client, Box<dyn Control>) = match engine {
-            Engine::Chromium => {
-                let (client, chromium) = chromium::start().await?;
-                (client, Box::new(chromium))
-            }
-            Engine::Firefox => {
-                let (client, firefox) = firefox::start().await?;
-                (client, Box::new(firefox))
-            }
-            Engine::WebKit => {
-                let (client, webkit) = webkit::start(needs.contains(&Feature::ReducedMotion)).await?;
-                (client, Box::new(webkit))
-            }
+        let session = if pool::shares(engine, needs) {
+            pool::take(engine).await?
+        } else {
+            pool::start(engine, needs.contains(&Feature::ReducedMotion)).await?
         };
-        let browser = Self { engine, needs: needs.to_vec(), client, control };
+        let browser = Self { engine, needs: needs.to_vec(), session };
         browser.resize(PAGE_SIZE_PX, 1.0).await?;
         Ok(browser)
     }
 
-    /// Ends the browser in its own way, which tidies up behind it.
+    /// Hands the browser to the next test, or ends it in its own way, which removes its files.
     pub async fn close(self) -> Result<()> {
-        self.client.clone().close().await.with_context(|| format!("closing {}", self.engine))
+        let Self { engine, needs, session } = self;
+        if pool::shares(engine, &needs) {
+            return pool::give_back(session).await;
+        }
+        session.client.close().await.with_context(|| format!("closing {engine}"))
     }
 
     /// The engine that it is of.
@@ -149,32 +157,32 @@ impl Browser {
 
     /// The WebDriver session.
     pub fn client(&self) -> &Client {
-        &self.client
+        &self.session.client
     }
 
     /// Opens an address in the tab.
     pub async fn goto(&self, url: &str) -> Result<()> {
-        self.control.goto(&self.client, url).await.with_context(|| format!("opening {url}"))
+        self.session.control.goto(&self.session.client, url).await.with_context(|| format!("opening {url}"))
     }
 
     /// Runs statements in the page, with its own globals.
     pub async fn run(&self, statements: &str) -> Result<()> {
-        self.control.run(&self.client, statements).await
+        self.session.control.run(&self.session.client, statements).await
     }
 
     /// What the body of a function in the page returns, or promises.
     pub async fn evaluate(&self, body: &str) -> Result<Value> {
-        self.control.evaluate(&self.client, body).await
+        self.session.control.evaluate(&self.session.client, body).await
     }
 
     /// Brings the tab that commands go to to the front.
     pub async fn bring_to_front(&self) -> Result<()> {
-        self.control.bring_to_front(&self.client).await
+        self.session.control.bring_to_front(&self.session.client).await
     }
 
     /// The folder that downloads arrive in.
     pub fn downloads(&self) -> &Path {
-        self.control.downloads()
+        self.session.control.downloads()
     }
 
     /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
@@ -182,66 +190,66 @@ impl Browser {
         if (ratio - 1.0).abs() > f64::EPSILON {
             self.check(Feature::PixelRatio)?;
         }
-        self.control.resize(&self.client, size, ratio).await
+        self.session.control.resize(&self.session.client, size, ratio).await
     }
 
     /// What the browser's console holds since the last call and that a developer would call an
     /// error: uncaught exceptions, `console.error`; in Chromium failed loads, too.
     pub async fn errors(&self) -> Result<Vec<String>> {
-        self.control.errors(&self.client).await
+        self.session.control.errors(&self.session.client).await
     }
 
     /// The page is told that motion is to be kept low.
     pub async fn reduce_motion(&self) -> Result<()> {
         ensure!(self.needs.contains(&Feature::ReducedMotion), "ReducedMotion isn't among the test's needs");
-        self.control.reduce_motion(&self.client).await
+        self.session.control.reduce_motion(&self.session.client).await
     }
 
     /// The system's colours are light, or dark.
     pub async fn prefer_light(&self, is_light: bool) -> Result<()> {
         self.check(Feature::ColourScheme)?;
-        self.control.prefer_light(&self.client, is_light).await
+        self.session.control.prefer_light(&self.session.client, is_light).await
     }
 
     /// Takes the page off the network, or back. Sockets of workers stay.
     pub async fn set_offline(&self, is_offline: bool) -> Result<()> {
         self.check(Feature::Offline)?;
-        self.control.set_offline(&self.client, is_offline).await
+        self.session.control.set_offline(&self.session.client, is_offline).await
     }
 
     /// Runs a script in each page that is opened from now on, ahead of its own.
     pub async fn add_init_script(&self, source: &str) -> Result<()> {
         self.check(Feature::InitScript)?;
-        self.control.add_init_script(&self.client, source).await
+        self.session.control.add_init_script(&self.session.client, source).await
     }
 
     /// Lets requests for this file, below the host's root, fail.
     pub async fn block_file(&self, name: &str) -> Result<()> {
         self.check(Feature::BlockedFiles)?;
-        self.control.block_file(&self.client, name).await
+        self.session.control.block_file(&self.session.client, name).await
     }
 
     /// Makes the page's thread so many times slower than it is.
     pub async fn slow_down(&self, times: u32) -> Result<()> {
         self.check(Feature::SlowProcessor)?;
-        self.control.slow_down(&self.client, times).await
+        self.session.control.slow_down(&self.session.client, times).await
     }
 
     /// Sends a command of Chromium's own protocol.
     pub async fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
         self.check(Feature::DevTools)?;
-        self.control.devtools(&self.client, command, parameters).await
+        self.session.control.devtools(&self.session.client, command, parameters).await
     }
 
     /// The folder of its profile, where the address of that protocol is.
     pub fn profile(&self) -> Result<&Path> {
         self.check(Feature::DevTools)?;
-        self.control.profile().context("no profile")
+        self.session.control.profile().context("no profile")
     }
 
     /// A property of an element that WebDriver's second level knows, such as `computedrole`.
     pub async fn element_property(&self, element: &str, property: &str) -> Result<Value> {
-        ask(&self.client, format!("element/{element}/{property}"), None).await
+        ask(&self.session.client, format!("element/{element}/{property}"), None).await
     }
 
     /// A test that uses what this engine lacks has to say so beforehand.
