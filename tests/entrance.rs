@@ -593,6 +593,26 @@ fn the_same_session_again_goes_on_from_memory() {
     assert_eq!(page.engine.poll_update().expect("an update").stats.received, 1, "the same message twice");
 }
 
+/// A page that is closed between the two would have shown a message that the
+/// broker sends again to the next page.
+#[test]
+fn a_message_is_shown_when_its_receipt_is_saved() {
+    let mut page = Page::new(START);
+    page.command(lasting());
+    page.connect(None);
+    page.accept(0);
+    page.save();
+    page.command(Command::Pull(Pull::default()));
+    assert_eq!(page.engine.poll_update().expect("an update").stats.received, 0);
+    page.command(Command::Pull(Pull::default()));
+    page.engine.handle_input(b"\x34\x08\x00\x01t\x00\x09\x00hi", page.now);
+    assert!(page.engine.poll_update().is_none(), "it isn't saved");
+    assert!(page.engine.poll_save(page.now).is_some());
+    assert!(page.engine.poll_update().is_none(), "it is being saved");
+    page.engine.handle_saved(Ok(()));
+    assert_eq!(page.engine.poll_update().expect("an update").stats.received, 1);
+}
+
 /// What happens to the connection that is left says nothing of the one that is
 /// asked for.
 #[test]

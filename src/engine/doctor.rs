@@ -6,6 +6,7 @@
 //! close with 1006 and no word. So the address, the time it took and the bytes
 //! that came are looked at for the likely causes.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::broker_url::{BrokerUrl, PageOrigin, Scheme};
@@ -22,6 +23,18 @@ const TCP_PORTS: [u16; 2] = [1883, 8883];
 /// Ports that brokers give to WebSockets without and with TLS.
 const PLAIN_PORTS: [u16; 6] = [80, 8000, 8080, 8083, 9001, 15675];
 const TLS_PORTS: [u16; 6] = [443, 8081, 8084, 8443, 8884, 15676];
+
+/// Ports that browsers connect to for no page ("bad ports" of the Fetch standard), other than those of
+/// [`BLOCKED_RANGE`].
+const BLOCKED_PORTS: [u16; 78] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6566, 6679, 6697, 10080,
+];
+
+/// See [`BLOCKED_PORTS`].
+const BLOCKED_RANGE: RangeInclusive<u16> = 6665..=6669;
 
 /// A refused TCP connection comes back faster than this; a firewall that drops
 /// packets, or a host that isn't there, takes much longer.
@@ -163,6 +176,12 @@ impl Case<'_> {
 
     fn no_web_socket(&self, url: &BrokerUrl) -> Vec<Advice> {
         let (host, port) = (url.host(), url.port());
+        if BLOCKED_PORTS.contains(&port) || BLOCKED_RANGE.contains(&port) {
+            return vec![say(format!(
+                "Browsers block port {port}, which belongs to another service. Give the broker's WebSocket listener \
+                 another port, such as 8083 or 9001."
+            ))];
+        }
         let tls = url.scheme() == Scheme::Wss;
         let mut advice = self.blocked_by_browsers(url);
         if TCP_PORTS.contains(&port) {

@@ -371,10 +371,12 @@ impl Engine {
         })
     }
 
-    /// The answer to the page's pull, as soon as something is new.
+    /// The answer to the page's pull, as soon as something is new. A message of a
+    /// lasting session isn't shown before its receipt is saved: the broker sends it
+    /// again to a page that doesn't know of it.
     #[must_use]
     pub fn poll_update(&mut self) -> Option<Update> {
-        if !self.news {
+        if !self.news || self.is_held_back() {
             return None;
         }
         let pull = self.pull.take()?;

@@ -9,7 +9,7 @@
 //! Frames of a socket that was given up never reach the engine: its closures
 //! are dropped with it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ const SUBPROTOCOL: &str = "mqtt";
 
 /// What a browser reports when a socket ends without a word.
 const ABNORMAL_CLOSURE: u16 = 1006;
+
+/// How long after its error a socket may be without a close.
+const UNCLOSED_MS: u32 = 1_000;
 
 /// Tabs of another version speak another language and another channel.
 const TAB_CHANNEL: &str = concat!("mqtt-crawl ", env!("CARGO_PKG_VERSION"));
@@ -112,6 +115,7 @@ struct Socket {
     socket: WebSocket,
     _on_open: Closure<dyn FnMut()>,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut()>,
     _on_close: Closure<dyn FnMut(CloseEvent)>,
 }
 
@@ -119,6 +123,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         self.socket.set_onopen(None);
         self.socket.set_onmessage(None);
+        self.socket.set_onerror(None);
         self.socket.set_onclose(None);
         // Says goodbye after what is still to be sent; on a closed socket it
         // does nothing. Without arguments it can't fail.
@@ -423,6 +428,19 @@ impl Socket {
                 driver.borrow_mut().frame(&event);
             }
         });
+        // WebKit reports no close of a socket to a port that it blocks. Elsewhere the close
+        // follows at once, and takes the timer with the socket.
+        let to = driver.clone();
+        let unclosed = Rc::new(Cell::new(None));
+        let on_error = Closure::<dyn FnMut()>::new(move || {
+            let to = to.clone();
+            let timeout = Timeout::new(UNCLOSED_MS, move || {
+                if let Some(driver) = to.upgrade() {
+                    driver.borrow_mut().closed(Closed { code: Some(ABNORMAL_CLOSURE), reason: String::new() });
+                }
+            });
+            unclosed.set(Some(timeout));
+        });
         let to = driver.clone();
         let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
             let Some(driver) = to.upgrade() else { return };
@@ -430,8 +448,9 @@ impl Socket {
         });
         socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        socket.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Ok(Self { socket, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+        Ok(Self { socket, _on_open: on_open, _on_message: on_message, _on_error: on_error, _on_close: on_close })
     }
 }
 

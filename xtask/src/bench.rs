@@ -15,7 +15,7 @@ use crate::{demo, dist};
 /// # Errors
 /// When something can't be built, or the page fails. A figure that falls short is no error, unless it is one of `soak`.
 pub fn measure(repo: &Repo, only: &[String], minutes: u32) -> Result<()> {
-    let tools = setup::install(repo, Scope::Tests)?;
+    let tools = setup::install(repo, Scope::Everything)?;
     dist::build(repo, &tools)?;
     demo::build_programs(repo)?;
     let peers = tools.peers();

@@ -37,7 +37,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const FIRST_WARM_UP: usize = CYCLE / 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
+pub(crate) enum Client {
     Raw,
     Ours,
     MqttJs,
@@ -48,7 +48,7 @@ impl Client {
     /// In the order of a round.
     const ALL: [Self; 4] = [Self::Raw, Self::Ours, Self::MqttJs, Self::Paho];
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw socket",
             Self::Ours => "mqtt-crawl",
@@ -162,7 +162,7 @@ pub async fn beside_peers(report: &mut Report) -> Result<()> {
 }
 
 /// The scripts of the other clients, where `cargo xtask bench` says that they are, with a page around them.
-fn peers_folder() -> Result<TempDir> {
+pub(crate) fn peers_folder() -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("index.html"), include_str!("peers/index.html"))?;
     std::fs::write(folder.path().join("worker.js"), include_str!("peers/worker.js"))?;
@@ -215,7 +215,7 @@ impl Bench<'_> {
 
     async fn measure(&mut self, stream: &Stream, client: Client, feed: &Feed) -> Result<Sample> {
         let page = self.page;
-        self.open(stream, client, &feed.ws_url()).await?;
+        open(page, self.station, self.site, client, stream.dress(), &feed.ws_url()).await?;
         let rate = self.rates.get(&client);
         let warm_up = rate.map_or(FIRST_WARM_UP, |rate| messages_in(WARM_UP, *rate));
         let started = Instant::now();
@@ -250,22 +250,30 @@ impl Bench<'_> {
             cores: cpu_s.map(|seconds| seconds / took.as_secs_f64()),
         })
     }
+}
 
-    async fn open(&self, stream: &Stream, client: Client, broker: &str) -> Result<()> {
-        let Some(name) = client.in_worker() else {
-            // Without an opening, whose end would have to be waited for.
-            let opening = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
-            let keys = [("broker", broker), ("topic", TOPIC), ("view", "split"), ("connect", "1")];
-            self.page.open(&link(&self.station.page_url(), &[&keys[..], &opening].concat())).await?;
-            return self.page.wait_for_state("connected").await;
-        };
-        let packet_bytes = (load::packets(stream.dress())?.len() / CYCLE).to_string();
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("client", name), ("broker", broker), ("topic", TOPIC), ("packet", &packet_bytes)])
-            .finish();
-        self.page.browser().client().goto(&format!("{}?{query}", self.site.page_url())).await?;
-        self.page.wait_for("the connection", "stat('state') === 'connected'", PATIENCE).await
-    }
+/// Opens a client in this tab, and waits until it is connected.
+pub(crate) async fn open(
+    page: &Page,
+    station: &Station,
+    site: &Site,
+    client: Client,
+    dress: Dress,
+    broker: &str,
+) -> Result<()> {
+    let Some(name) = client.in_worker() else {
+        // Without an opening, whose end would have to be waited for.
+        let opening = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
+        let keys = [("broker", broker), ("topic", TOPIC), ("view", "split"), ("connect", "1")];
+        page.open(&link(&station.page_url(), &[&keys[..], &opening].concat())).await?;
+        return page.wait_for_state("connected").await;
+    };
+    let packet_bytes = (load::packets(dress)?.len() / CYCLE).to_string();
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("client", name), ("broker", broker), ("topic", TOPIC), ("packet", &packet_bytes)])
+        .finish();
+    page.browser().client().goto(&format!("{}?{query}", site.page_url())).await?;
+    page.wait_for("the connection", "stat('state') === 'connected'", PATIENCE).await
 }
 
 /// A stream that is under way to one client.

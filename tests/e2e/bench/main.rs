@@ -9,6 +9,7 @@
 mod console;
 mod core;
 mod crawl;
+mod engines;
 mod idle;
 mod intake;
 mod latency;
@@ -33,7 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MEASUREMENTS: [&str; 12] =
     ["core", "wasm", "intake", "latency", "start", "idle", "million", "steady", "flood", "burst", "pace", "station"];
 
-/// The one that isn't part of a run of all.
+/// Two that aren't part of a run of all: each takes most of an hour.
+const ENGINES: &str = "engines";
 const SOAK: &str = "soak";
 
 /// What is asked for on the command line.
@@ -50,10 +52,10 @@ impl Options {
         while let Some(argument) = arguments.next() {
             if argument == "--minutes" {
                 options.minutes = arguments.next().context("how many minutes?")?.parse().context("minutes")?;
-            } else if argument == SOAK || MEASUREMENTS.contains(&argument.as_str()) {
+            } else if [ENGINES, SOAK].contains(&argument.as_str()) || MEASUREMENTS.contains(&argument.as_str()) {
                 options.chosen.push(argument);
             } else {
-                bail!("there is no measurement {argument:?}: {}, {SOAK}", MEASUREMENTS.join(", "));
+                bail!("there is no measurement {argument:?}: {}, {ENGINES}, {SOAK}", MEASUREMENTS.join(", "));
             }
         }
         Ok(options)
@@ -101,6 +103,9 @@ async fn main() -> Result<()> {
     }
     if is_chosen("station") {
         station::event(&mut report).await?;
+    }
+    if chosen.iter().any(|name| name == ENGINES) {
+        engines::side_by_side(&mut report).await?;
     }
     let soaked = if chosen.iter().any(|name| name == SOAK) { soak::run(&mut report, minutes).await } else { Ok(()) };
     report.print();

@@ -35,8 +35,6 @@ pub enum Feature {
     Installability,
     /// Several of the screen's pixels for one of CSS.
     PixelRatio,
-    /// Pictures that somebody has looked at.
-    Pictures,
     /// A script that runs ahead of the page's own.
     InitScript,
     /// Motion that is kept low. Every engine can be started so; a browser has to know of it then.
@@ -73,6 +71,19 @@ impl Engine {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Chromium, Self::Firefox, Self::WebKit];
+
+    /// Whether it lacks one of these; then a test is over, and this prints why.
+    pub fn skips(self, needs: &[Feature]) -> bool {
+        let reason = needs.iter().find_map(|feature| self.lacks(*feature));
+        if let Some(reason) = reason {
+            // The runner shows it beside the test's name.
+            println!("{SKIPPED}{reason}");
+        }
+        reason.is_some()
+    }
+
     /// Why this can't be had from it; `None` where it can.
     pub fn lacks(self, feature: Feature) -> Option<&'static str> {
         use Feature as F;
@@ -81,12 +92,10 @@ impl Engine {
             (_, F::SlowProcessor) => Some("no driver but Chromium's slows a page down"),
             (_, F::DevTools) => Some("it asks Chromium's own protocol"),
             (_, F::Installability) => Some("no driver but Chromium's says whether a page can be installed"),
-            (Self::Firefox, F::Pictures) => Some("the pictures that somebody has looked at are Chromium's"),
             (Self::Firefox, F::Sound) => Some("Firefox runs no source of sound without a sound card"),
             (Self::Firefox, F::WakeLock) => Some("Firefox without a window keeps no screen awake"),
             (Self::Firefox, _) | (_, F::ReducedMotion) => None,
             (Self::WebKit, F::PixelRatio) => Some("WebKitGTK takes the screen's pixel ratio, which stays"),
-            (Self::WebKit, F::Pictures) => Some("the pictures are of several pixel ratios"),
             (Self::WebKit, F::InitScript) => Some("WebKit's driver runs nothing ahead of the page"),
             (Self::WebKit, F::BlockedFiles) => Some("WebKit's driver keeps no file from the page"),
             (Self::WebKit, F::Offline) => Some("WebKit's driver can't take it off the network"),
@@ -111,18 +120,4 @@ impl Display for Engine {
             Self::WebKit => "WebKit",
         })
     }
-}
-
-/// Whether the engine of this run lacks one of these; then the test is over, and this says why.
-///
-/// # Errors
-/// When the run's engine is none.
-pub fn is_skipped(needs: &[Feature]) -> Result<bool> {
-    let engine = Engine::of_run()?;
-    let reason = needs.iter().find_map(|feature| engine.lacks(*feature));
-    if let Some(reason) = reason {
-        // The runner shows it beside the test's name.
-        println!("{SKIPPED}{reason}");
-    }
-    Ok(reason.is_some())
 }

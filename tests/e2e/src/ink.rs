@@ -234,8 +234,10 @@ pub async fn look(page: &Page, name: &str) -> Result<Look> {
             anyhow::Ok((look, png))
         });
         let (look, png) = found.await??;
-        // Too little of what was there first is still there.
-        if look.moved <= MOVED_MAX || attempt == ATTEMPTS {
+        // Too little of what was there first is still there, or a busy browser has handed out an old picture: a plane
+        // that moves at another speed than the page says is late again.
+        let says_little = look.moved > MOVED_MAX || (look.missing.is_empty() && look.late > LATE_MAX);
+        if !says_little || attempt == ATTEMPTS {
             break (look, png);
         }
         attempt += 1;

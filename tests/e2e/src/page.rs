@@ -9,17 +9,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use fantoccini::elements::{Element, ElementRef};
-use fantoccini::wd::WindowHandle;
+use fantoccini::wd::{TimeoutConfiguration, WindowHandle};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::engine::{Engine, Feature, is_skipped};
+use crate::engine::{Engine, Feature};
 use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
 
 /// Functions that every script may use.
 const LIBRARY: &str = include_str!("page.js");
+
+/// A script in the page looks for so long at most; it is lost when the page is loaded again.
+const LOOK_SLICE: Duration = Duration::from_secs(10);
+
+/// How long axe-core may take on a busy machine.
+const AXE_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A file that hasn't grown for so long is whole.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -93,10 +99,23 @@ pub async fn in_browser_with(
     name: &str,
     test: impl AsyncFnOnce(&mut Page) -> Result<()>,
 ) -> Result<()> {
-    if is_skipped(needs)? {
+    in_engine(Engine::of_run()?, needs, name, test).await
+}
+
+/// The same in an engine that isn't the run's.
+///
+/// # Errors
+/// What the test says, or what the browser's console holds that the test hadn't expected.
+pub async fn in_engine(
+    engine: Engine,
+    needs: &[Feature],
+    name: &str,
+    test: impl AsyncFnOnce(&mut Page) -> Result<()>,
+) -> Result<()> {
+    if engine.skips(needs) {
         return Ok(());
     }
-    let browser = Browser::start(needs).await?;
+    let browser = Browser::start(engine, needs).await?;
     let mut page = Page { browser, name: name.to_owned(), expected_errors: Vec::new() };
     let mut result = test(&mut page).await;
     if result.is_ok() {
@@ -274,11 +293,15 @@ impl Page {
         );
         let begun = Instant::now();
         let answer = loop {
-            let rest_ms = u64::try_from(limit.saturating_sub(begun.elapsed()).as_millis())?;
-            match self.browser.client().execute_async(&script, vec![json!(rest_ms)]).await {
+            let slice = limit.saturating_sub(begun.elapsed()).min(LOOK_SLICE);
+            let waited = self.browser.client().execute_async(&script, vec![json!(slice.as_millis())]).await;
+            let has_time = begun.elapsed() < limit;
+            match waited {
+                Ok(answer) if has_time && answer == "too late" => {}
                 Ok(answer) => break answer,
-                // It was loaded again meanwhile, and may say it now.
-                Err(error) if begun.elapsed() < limit && error.to_string().contains("unload") => {}
+                // It was loaded again meanwhile, and may say it now. Drivers don't always notice that.
+                Err(error)
+                    if has_time && ["unload", "script timeout"].iter().any(|why| error.to_string().contains(why)) => {}
                 Err(error) => return Err(error).with_context(|| format!("waiting for {what}")),
             }
         };
@@ -454,6 +477,8 @@ impl Page {
                 .with_context(|| format!("axe-core is not at {}; `cargo xtask setup` installs it", script.display()))?;
             self.run(&script).await?;
         }
+        let timeouts = TimeoutConfiguration::new(Some(AXE_TIMEOUT), None, None);
+        self.browser.client().update_timeouts(timeouts).await?;
         self.evaluate(
             // Colours on their way to others would be measured half way.
             "Promise.allSettled(transitions().map((each) => each.finished))

@@ -1,4 +1,4 @@
-//! Pictures of the page beside those that somebody has looked at: `tests/screenshots/`.
+//! Pictures of the page beside those that somebody has looked at: `tests/screenshots/`, a folder for each engine.
 //!
 //! They are compared as an eye would that stands back: a quarter of a megapixel or less, in shades of grey, each
 //! shade averaged with its neighbours. What edges and shadows differ by between two builds of a browser is below
@@ -50,10 +50,12 @@ struct Small {
 /// # Errors
 /// When one would see a difference; the new picture is in `target/screenshots/` then.
 pub async fn check(page: &Page, name: &str, png: &[u8]) -> Result<()> {
-    let kept = root().join("tests/screenshots").join(format!("{name}.png"));
+    let folder = root().join("tests/screenshots").join(page.browser().engine().to_string().to_lowercase());
+    let kept = folder.join(format!("{name}.png"));
     let found = small(page, png).await?;
     let found_png = BASE64_STANDARD.decode(&found.png)?;
     if std::env::var_os(KEEP).is_some() {
+        std::fs::create_dir_all(&folder)?;
         std::fs::write(&kept, found_png)?;
         return Ok(());
     }

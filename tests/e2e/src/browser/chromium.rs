@@ -45,8 +45,7 @@ pub(super) async fn start() -> Result<(Client, Chromium)> {
     let (driver, port) = Process::start(&mut command, driver_port).await?;
     let (downloads, profile) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let client = connect(port, capabilities(profile.path())).await?;
-    let folder = downloads.path().to_string_lossy().into_owned();
-    ask(&client, "Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder})).await?;
+    download_to(downloads.path(), &client).await?;
     let processes: Vec<Pid> = process(profile.path()).into_iter().chain([driver.pid()?]).collect();
     let guarded = Guarded::new(&processes, &[downloads.path(), profile.path()]);
     Ok((client, Chromium { downloads, profile, _driver: driver, _guarded: guarded }))
@@ -54,6 +53,11 @@ pub(super) async fn start() -> Result<(Client, Chromium)> {
 
 async fn ask(client: &Client, command: &str, parameters: &Value) -> Result<Value> {
     post(client, "goog/cdp/execute", &json!({"cmd": command, "params": parameters})).await
+}
+
+async fn download_to(folder: &Path, client: &Client) -> Result<()> {
+    let folder = folder.to_string_lossy();
+    ask(client, "Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder})).await.map(drop)
 }
 
 /// Sends a command whose answer says nothing.
@@ -64,6 +68,8 @@ fn tell<'a>(client: &'a Client, command: &'a str, parameters: Value) -> Doing<'a
 impl Control for Chromium {
     fn clear<'a>(&'a self, client: &'a Client) -> Option<Doing<'a>> {
         Some(Box::pin(async move {
+            // Chromium forgot it with the tab in which it was set.
+            download_to(self.downloads.path(), client).await?;
             ask(client, "Network.clearBrowserCache", &json!({})).await?;
             ask(client, "Storage.clearDataForOrigin", &json!({"origin": "*", "storageTypes": "all"})).await.map(drop)
         }))

@@ -25,9 +25,9 @@ use crate::engine::{Engine, Feature};
 /// The size of the page in CSS pixels: that of the reference pictures.
 const PAGE_SIZE_PX: (u32, u32) = (1280, 720);
 
-/// How long a script in the page may wait, in milliseconds. Each wait has a shorter limit of its
-/// own, whose message is better.
-const SCRIPT_TIMEOUT_MS: u64 = 180_000;
+/// How long a script in the page may take, in milliseconds: longer than one waits for something, and shorter than
+/// [`PATIENCE`](crate::PATIENCE), so that one that is lost is tried again.
+const SCRIPT_TIMEOUT_MS: u64 = 20_000;
 
 /// A browser with one tab and nothing in its storage. Unless it is [closed](Browser::close), it ends with this value.
 pub struct Browser {
@@ -125,12 +125,11 @@ fn nobody_can<'a, T>() -> Doing<'a, T> {
 }
 
 impl Browser {
-    /// A browser of this run's engine without a trace of earlier tests.
+    /// A browser of this engine without a trace of earlier tests.
     ///
     /// # Errors
     /// When it doesn't start.
-    pub async fn start(needs: &[Feature]) -> Result<Self> {
-        let engine = Engine::of_run()?;
+    pub async fn start(engine: Engine, needs: &[Feature]) -> Result<Self> {
         let session = if pool::shares(engine, needs) {
             pool::take(engine).await?
         } else {
@@ -145,7 +144,7 @@ impl Browser {
     pub async fn close(self) -> Result<()> {
         let Self { engine, needs, session } = self;
         if pool::shares(engine, &needs) {
-            return pool::give_back(session).await;
+            return pool::give_back(engine, session).await;
         }
         session.client.close().await.with_context(|| format!("closing {engine}"))
     }

@@ -15,8 +15,8 @@ use crate::engine::{Engine, Feature};
 /// A size that every page of a test fits into, in CSS pixels.
 const WINDOW_PX: (u32, u32) = (1_400, 1_000);
 
-/// Browsers that no test uses now. All of them are of this run's engine.
-static IDLE: Mutex<Vec<Session>> = Mutex::new(Vec::new());
+/// Browsers that no test uses now.
+static IDLE: Mutex<Vec<(Engine, Session)>> = Mutex::new(Vec::new());
 
 /// Where the connections to drivers live: the runtime of a test ends with the test.
 static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
@@ -34,9 +34,12 @@ pub(super) fn shares(engine: Engine, needs: &[Feature]) -> bool {
 
 /// An idle browser, or a new one.
 pub(super) async fn take(engine: Engine) -> Result<Session> {
-    let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let idle = {
+        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.iter().position(|(other, _)| *other == engine).map(|place| idle.swap_remove(place))
+    };
     match idle {
-        Some(session) => Ok(session),
+        Some((_, session)) => Ok(session),
         None => start(engine, false).await,
     }
 }
@@ -63,7 +66,7 @@ pub(super) async fn start(engine: Engine, is_still: bool) -> Result<Session> {
 }
 
 /// Removes what a test has left, for the next one.
-pub(super) async fn give_back(session: Session) -> Result<()> {
+pub(super) async fn give_back(engine: Engine, session: Session) -> Result<()> {
     let Session { client, control } = &session;
     // It has neither the size nor the scripts of the old one.
     let tab = client.new_window(true).await?.handle;
@@ -74,7 +77,7 @@ pub(super) async fn give_back(session: Session) -> Result<()> {
         std::fs::remove_file(entry?.path())?;
     }
     control.errors(client).await?;
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner).push((engine, session));
     Ok(())
 }
 

@@ -56,6 +56,7 @@ async fn settings_and_peers_that_cannot_work() -> Result<()> {
             (good.as_str(), "a/#/b", "#"),
             (&mute.ws_url(), "StarWars", "websocket"),
             (&malformed.ws_url(), "StarWars", "propert"),
+            ("ws://127.0.0.1:6000/mqtt", "StarWars", "browsers block port 6000"),
         ];
         let mut all_words = Vec::new();
         for (broker, topic, pattern) in cases {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use mqtt_crawl_e2e::engine::{Feature, is_skipped};
+use mqtt_crawl_e2e::engine::{Engine, Feature};
 use mqtt_crawl_e2e::page::in_browser;
 
 async fn check(body: &str, expected: Option<&str>) -> Result<()> {
@@ -23,7 +23,7 @@ async fn check(body: &str, expected: Option<&str>) -> Result<()> {
 
 #[tokio::test]
 async fn errors_of_the_page_fail_a_test() -> Result<()> {
-    if is_skipped(&[Feature::EarlyErrors])? {
+    if Engine::of_run()?.skips(&[Feature::EarlyErrors]) {
         return Ok(());
     }
     let end = "<script>setTimeout(() => document.title = 'end', 100)</script>";

@@ -1,6 +1,7 @@
 //! Everything that may run side by side.
 
 mod accessibility;
+mod animation;
 mod bad_input;
 mod bridge;
 mod console;
@@ -35,4 +36,3 @@ mod tokens;
 mod topics;
 mod transmit;
 mod versions;
-mod watch;

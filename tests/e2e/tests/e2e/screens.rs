@@ -85,7 +85,7 @@ const OVERFULL: &str = "(() => {
 #[tokio::test]
 async fn it_fits_any_screen() -> Result<()> {
     let station = Station::start().await?;
-    in_browser_with(&[Feature::PixelRatio, Feature::Pictures], "crawl-screens", async |page| {
+    in_browser_with(&[Feature::PixelRatio], "crawl-screens", async |page| {
         let words = [("episode", "Channel IV"), ("title", "The Open Line"), ("intro", "A test of every screen.")];
         let keys = [("view", "crawl"), ("connect", "1"), ("opening", "yield")];
         page.open(&link(&station.page_url(), &[&keys[..], &words[..], &FILM[..]].concat())).await?;
@@ -219,7 +219,7 @@ async fn add_font(page: &Page, script: &Script) -> Result<()> {
 #[tokio::test]
 async fn every_script_is_set() -> Result<()> {
     let station = Station::start().await?;
-    in_browser_with(&[Feature::Pictures], "crawl-scripts", async |page| {
+    in_browser("crawl-scripts", async |page| {
         let broker = Login::anonymous(station.mqtt_port()?);
         for script in &SCRIPTS {
             open_with(page, &station, &FILM).await?;

@@ -100,7 +100,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1"), ("view", "console")])).await?;
         page.wait_for_state("connected").await?;
         page.go_to(&transmits).await?;
-        page.fill("From line to line", "50ms").await?;
+        page.fill("From line to line", "200ms").await?;
         page.screenshot(&format!("{name}-script")).await?;
         page.press("Play").await?;
         page.wait_for("a line to be acknowledged", "Boolean(document.querySelector('[data-mark=done]'))", PATIENCE)

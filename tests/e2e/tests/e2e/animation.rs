@@ -235,7 +235,7 @@ pub(super) async fn check_pictures(page: &Page, mqtt_port: u16, pictures: &[(u32
 #[tokio::test]
 async fn it_looks_the_same_after_two_and_after_ten_minutes() -> Result<()> {
     let station = Station::start().await?;
-    in_browser_with(&[Feature::Pictures], "watch-pictures", async |page| {
+    in_browser("watch-pictures", async |page| {
         open_with(page, &station, &FILM).await?;
         page.run(POSE).await?;
         let pictures = [(120, "crawl-after-2-minutes"), (600, "crawl-after-10-minutes")];
