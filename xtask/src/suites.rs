@@ -7,7 +7,6 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::iter::Sum;
-use std::num::NonZero;
 use std::ops::Add;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};

@@ -4,6 +4,7 @@
 //! shade averaged with its neighbours. What edges and shadows differ by between two builds of a browser is below
 //! `UNSEEN`; a line that is a few pixels off, another letter, size or colour is not.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,10 +14,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::page::Page;
-use crate::root;
+use crate::{eventually, root};
 
 /// With this variable set, pictures are kept instead of compared.
 const KEEP: &str = "MQTT_CRAWL_KEEP_PICTURES";
+
+/// A picture that is taken so often in a row is of what the page has become.
+const SAME_PICTURES: u32 = 6;
 
 /// About how many pixels a picture has that is kept and compared.
 const PIXELS: u32 = 130_000;
@@ -43,6 +47,23 @@ struct Small {
     width: usize,
     /// Its shades, row by row.
     shades: String,
+}
+
+/// A picture (PNG) of a page in which nothing moves. What has changed just before may be on screen a moment later: so it
+/// is the picture that stays the same.
+///
+/// # Errors
+/// When something moves.
+pub async fn of_still(page: &Page) -> Result<Vec<u8>> {
+    let latest = Cell::new((Vec::new(), 0));
+    eventually("a picture that stays", async || {
+        let png = page.browser().client().screenshot().await?;
+        let (before, count) = latest.take();
+        let count = if png == before { count + 1 } else { 1 };
+        latest.set((png.clone(), count));
+        Ok((count == SAME_PICTURES).then_some(png))
+    })
+    .await
 }
 
 /// Compares a picture (PNG, any size) with the one kept under this name.

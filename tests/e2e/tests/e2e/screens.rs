@@ -99,7 +99,7 @@ async fn it_fits_any_screen() -> Result<()> {
             let set = format!("{OVERFULL}.length === 0 && lines().length >= 5");
             page.wait_for(&format!("rows that fit {}", screen.name), &set, PATIENCE).await?;
             page.run(FREEZE).await?;
-            let png = page.browser().client().screenshot().await?;
+            let png = picture::of_still(page).await?;
             page.run(THAW).await?;
             picture::check(page, &format!("crawl-{}", screen.name), &png).await?;
         }
@@ -244,7 +244,7 @@ async fn every_script_is_set() -> Result<()> {
                 check_equal(&format!("whether {text} is joined"), is_joined, script.is_joined)?;
             }
             page.run(FREEZE).await?;
-            let png = page.browser().client().screenshot().await?;
+            let png = picture::of_still(page).await?;
             picture::check(page, &format!("script-{}", script.name), &png).await?;
         }
         Ok(())
