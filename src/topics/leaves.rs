@@ -29,7 +29,7 @@ pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
 /// `false`. Fields are as written: `temperature`, or with [`BETWEEN`] between
 /// the names from the outermost on; items of a list by their place from 0.
 pub fn each<'a>(payload: &'a [u8], see: &mut dyn FnMut(&[u8], &'a [u8]) -> bool) {
-    Reader { text: payload, at: 0, path: Vec::new(), see }.value(0);
+    Reader { text: payload, at: 0, path: Vec::new(), is_in_object: false, see }.value(0);
 }
 
 /// Bytes, not text: all signs that count are ASCII, and it is a third smaller.
@@ -37,6 +37,7 @@ struct Reader<'a, 's> {
     text: &'a [u8],
     at: usize,
     path: Vec<u8>,
+    is_in_object: bool,
     see: &'s mut dyn FnMut(&[u8], &'a [u8]) -> bool,
 }
 
@@ -58,18 +59,23 @@ impl<'a> Reader<'a, '_> {
             b'{' | b'[' if depth == DEPTH_MAX => None,
             bracket @ (b'{' | b'[') => self.inside(bracket, depth + 1),
             b'"' => self.quoted().map(drop),
-            _ => self.word(),
+            _ => self.word(depth > 0 && self.is_in_object),
         }
     }
 
     /// A number, or a word such as `true`.
-    fn word(&mut self) -> Option<()> {
+    fn word(&mut self, is_field: bool) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
         let word = rest.get(..end)?.trim_ascii_end();
         self.at += end;
         let digit = word.iter().find(|byte| !matches!(byte, b'-' | b'+' | b'.'))?;
-        let is_number = digit.is_ascii_digit() && word.len() <= NUMBER_BYTES_MAX;
+        let mut is_number = digit.is_ascii_digit() && word.len() <= NUMBER_BYTES_MAX;
+        if is_field && self.text.get(self.at) == Some(&b',') {
+            // `{"t":21,5}` isn't JSON, and 21 isn't what it means.
+            let next = self.text[self.at + 1..].trim_ascii_start().first();
+            is_number &= matches!(next, None | Some(b'"' | b'}'));
+        }
         (!is_number || (self.see)(&self.path, word)).then_some(())
     }
 
@@ -117,6 +123,7 @@ impl<'a> Reader<'a, '_> {
                 self.path.extend_from_slice(place.to_string().as_bytes());
                 place += 1;
             }
+            self.is_in_object = bracket == b'{';
             self.value(depth)?;
             self.path.truncate(length);
         }
@@ -167,6 +174,9 @@ mod tests {
         check(r#"{"a":1,"b"#, &[("a", "1")]);
         check(r#"{"a":}"#, &[]);
         check(r#"{"a":1 "b":2}"#, &[("a", "1"), ("b", "2")]);
+        check(r#"{"t":21,5}"#, &[]);
+        check(r#"{"t":21,5,"h":7}"#, &[]);
+        check(r#"{"a":1, "b":[2,3], "c":4,}"#, &[("a", "1"), ("b\n0", "2"), ("b\n1", "3"), ("c", "4")]);
         check("[,1,,2", &[("0", "1"), ("1", "2")]);
         check("{5", &[]);
         check("[1]]]}", &[("0", "1")]);

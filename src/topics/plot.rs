@@ -4,7 +4,9 @@
 use super::leaves;
 
 /// The numbers of a series as the worker tells them; one a line, and what is no
-/// number left out. A unit behind a number is no part of it.
+/// number left out. A unit behind a number is no part of it. A text that only
+/// begins with digits, such as a date, a time, a decimal comma, a hexadecimal or a
+/// telephone number, is no number: no plot is better than a wrong one.
 pub fn numbers(series: &str) -> Vec<f64> {
     series.lines().filter_map(number).collect()
 }
@@ -12,7 +14,20 @@ pub fn numbers(series: &str) -> Vec<f64> {
 fn number(text: &str) -> Option<f64> {
     let end = text.find(|sign: char| !matches!(sign, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(text.len());
     let digits = text[..end].trim_end_matches(['e', 'E']);
-    digits.parse().ok().filter(|number: &f64| number.is_finite())
+    let number = digits.parse().ok().filter(|number: &f64| number.is_finite());
+    number.filter(|_| is_unit(&text[digits.len()..]))
+}
+
+/// Whether this may stand behind a number: nothing, `°C`, ` m/s2`, `%`. Without a
+/// space between, digits would belong to an identifier.
+fn is_unit(text: &str) -> bool {
+    let unit = text.trim_start();
+    let is_apart = unit.len() < text.len();
+    let begins_well = |first: char| {
+        first.is_alphabetic() || matches!(first, '%' | '‰' | '°' | 'º' | '$' | '€' | '£' | '"' | '\'' | '′' | '″')
+    };
+    let has_digits = unit.contains(|sign: char| sign.is_ascii_digit());
+    unit.trim_end().is_empty() || (unit.starts_with(begins_well) && (is_apart || !has_digits))
 }
 
 /// The points of a line through the numbers, oldest at the left, in a box of
@@ -101,6 +116,23 @@ mod tests {
             ("1.2.3", None),
             ("2026-11-21", None),
             ("", None),
+            ("21.5 \r", Some(21.5)),
+            ("5 m/s2", Some(5.0)),
+            ("60%", Some(60.0)),
+            ("21,5", None),
+            ("21,5 °C", None),
+            ("10:45", None),
+            ("01/16/2026, 19:33:33", None),
+            ("1,041.5", None),
+            ("1 041.5", None),
+            ("1.041,5", None),
+            ("1/2", None),
+            ("0x15", None),
+            ("5e8f00aa", None),
+            ("12ab34ef", None),
+            ("00:1B:44:11:3A:B7", None),
+            ("+49 170 1234567", None),
+            ("192.168.1.7", None),
         ] {
             assert_eq!(number(text), found, "{text}");
         }

@@ -85,11 +85,11 @@ impl Engine {
     }
 }
 
-/// What runs in WebKit, by the beginnings of the tests' names: the set that has to run in every engine.
-const CORE: [&str; 21] = [
+/// What runs in WebKit, by the beginnings of the tests' names: the set that has to run in every engine, beside
+/// [`WATCHED`].
+const CORE: [&str; 20] = [
     "accessibility::everything_is_reached_by_key",
     "accessibility::the_page_has_the_promised_names",
-    "animation::",
     "bad_input::",
     "console::",
     "credentials::",
@@ -274,7 +274,8 @@ impl Suite {
     }
 }
 
-/// The end-to-end tests in these engines at the same time, and then what wants the machine for itself.
+/// The end-to-end tests in these engines. Those that watch the crawl for minutes mostly wait: they run in all engines at
+/// once, beside the others, which take engine after engine. What wants the machine for itself comes last.
 fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Count>> {
     demo::build_programs(repo)?;
     let command = |engine: Engine, target| {
@@ -285,10 +286,18 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
     };
     // Else each of them would wait for the first one to build it.
     run_program(command(Engine::Chromium, BROWSERS).args(["--test", FIREHOSE, "--no-run"]))?;
-    let threads = threads_per_engine();
-    let side_by_side = |engine: Engine| {
+    let is_beside_others = engines.len() > 1;
+    let watch = |engine: Engine| {
         let mut command = command(engine, BROWSERS);
-        command.args(SHOW_OUTPUT).args(["--test-threads", &threads.to_string()]);
+        command.args(SHOW_OUTPUT).args(["--test-threads", "1", WATCHED]);
+        if is_beside_others && engine != Engine::Chromium {
+            command.args(["--skip", LONGEST_WATCHED]);
+        }
+        count_tests_of(&mut command, &format!("{} watched: ", engine.name()))
+    };
+    let others = |engine: Engine| {
+        let mut command = command(engine, BROWSERS);
+        command.args(SHOW_OUTPUT).args(["--test-threads", &threads().to_string(), "--skip", WATCHED]);
         match engine {
             Engine::Chromium => {}
             Engine::Firefox => {
@@ -300,28 +309,22 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
         }
         count_tests_of(&mut command, &format!("{}: ", engine.name()))
     };
-    let counts = thread::scope(|scope| {
-        let running: Vec<_> = engines
-            .iter()
-            .map(|engine| {
-                scope.spawn(move || {
-                    side_by_side(*engine).unwrap_or_else(|error| {
-                        println!("{}: {error:#}", engine.name());
-                        Count::FAILED
-                    })
-                })
-            })
-            .collect();
-        let ended = running.into_iter().map(|running| running.join().unwrap_or(Count::FAILED));
-        ended.collect::<Vec<_>>()
-    });
+    let counts = thread::scope(|scope| -> Result<Vec<Count>> {
+        let watched: Vec<_> = engines.iter().map(|engine| scope.spawn(|| watch(*engine))).collect();
+        let mut counts = Vec::new();
+        for engine in engines {
+            counts.push(others(*engine)?);
+        }
+        let watched = watched.into_iter().map(|running| running.join().unwrap_or_else(|_| Ok(Count::FAILED)));
+        counts.into_iter().zip(watched).map(|(count, watched)| Ok(count + watched?)).collect()
+    })?;
     let alone = engines.iter().map(|engine| count_tests(command(*engine, FIREHOSE).args(SHOW_OUTPUT)));
     counts.into_iter().zip(alone).map(|(count, alone)| Ok(count + alone?)).collect()
 }
 
-/// How many tests run at once in each engine: one takes ten minutes in which it does little, and others go on beside it.
-fn threads_per_engine() -> usize {
-    thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
+/// How many tests run at once beside those that watch: a test in a browser waits for much of its time.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(2, |cores| cores.get() + 1)
 }
 
 /// Names the engine of a run to the end-to-end tests.
@@ -329,6 +332,12 @@ const ENGINE: &str = "MQTT_CRAWL_ENGINE";
 
 /// The test target that needs a browser.
 const BROWSERS: &str = "e2e";
+
+/// Tests that watch the crawl for minutes, by the beginning of their names.
+const WATCHED: &str = "animation::";
+
+/// The longest of them, which runs in Chromium alone unless a single engine is asked for: it takes ten minutes.
+const LONGEST_WATCHED: &str = "after_ten_minutes";
 
 /// The test target that needs a browser, and the machine for itself.
 const FIREHOSE: &str = "firehose";

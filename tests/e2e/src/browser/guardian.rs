@@ -1,5 +1,5 @@
-//! Ends browsers and removes their folders when this program ends: browsers that tests share are nobody's to drop, and
-//! the test runner ends the program without a chance to do it here.
+//! Ends browsers and removes their folders when this program ends, also where it is killed: browsers that tests share
+//! are nobody's to drop, and the test runner ends the program without a chance to do it here.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;

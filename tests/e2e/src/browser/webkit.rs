@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
+use super::guardian::Guarded;
 use super::{Control, Doing, connect};
 use crate::eventually;
 use crate::process::{Process, find_program, free_port};
@@ -47,6 +48,7 @@ pub(super) struct WebKit {
     _driver: Process,
     /// Goes last, and the browser with it.
     _screen: Process,
+    _guarded: Guarded,
 }
 
 pub(super) async fn start(is_still: bool) -> Result<(Client, WebKit)> {
@@ -72,10 +74,17 @@ pub(super) async fn start(is_still: bool) -> Result<(Client, WebKit)> {
     let options = json!({"binary": mini_browser()?.to_string_lossy(), "args": ["--automation"]});
     let client = connect(port, json!({"webkitgtk:browserOptions": options})).await?;
     let downloads = home.path().join(DOWNLOADS);
-    Ok((
-        client,
-        WebKit { errors: Mutex::default(), is_still, downloads, _home: home, _driver: driver, _screen: screen },
-    ))
+    let guarded = Guarded::new(&[driver.pid()?, screen.pid()?], &[home.path()]);
+    let webkit = WebKit {
+        errors: Mutex::default(),
+        is_still,
+        downloads,
+        _home: home,
+        _driver: driver,
+        _screen: screen,
+        _guarded: guarded,
+    };
+    Ok((client, webkit))
 }
 
 /// A home folder that says where downloads go, and whether anything may move.
