@@ -291,7 +291,7 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
         let mut command = command(engine, BROWSERS);
         command.args(SHOW_OUTPUT).args(["--test-threads", "1", WATCHED]);
         if is_beside_others && engine != Engine::Chromium {
-            command.args(["--skip", LONGEST_WATCHED]);
+            command.args(WATCHED_IN_CHROMIUM.iter().flat_map(|test| ["--skip", test]));
         }
         count_tests_of(&mut command, &format!("{} watched: ", engine.name()))
     };
@@ -336,8 +336,8 @@ const BROWSERS: &str = "e2e";
 /// Tests that watch the crawl for minutes, by the beginning of their names.
 const WATCHED: &str = "animation::";
 
-/// The longest of them, which runs in Chromium alone unless a single engine is asked for: it takes ten minutes.
-const LONGEST_WATCHED: &str = "after_ten_minutes";
+/// Those that run in Chromium alone, unless a single engine is asked for: each takes minutes of half a processor.
+const WATCHED_IN_CHROMIUM: [&str; 3] = ["highest_speed", "after_two_minutes", "after_ten_minutes"];
 
 /// The test target that needs a browser, and the machine for itself.
 const FIREHOSE: &str = "firehose";

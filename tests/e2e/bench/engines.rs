@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use mqtt_crawl_e2e::CRAWL_PATIENCE;
-use mqtt_crawl_e2e::engine::Engine;
+use mqtt_crawl_e2e::engine::{Engine, Feature};
 use mqtt_crawl_e2e::load::{Burst, CYCLE, Dress, Source};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_engine};
 use mqtt_crawl_e2e::site::Site;
@@ -41,7 +41,7 @@ pub async fn side_by_side(report: &mut Report) -> Result<()> {
     let site = Site::start_below_a_path(folder.path()).await?;
     let station = Station::start().await?;
     for engine in Engine::ALL {
-        in_engine(engine, &[], "bench-engines", async |page| {
+        in_engine(engine, &[Feature::FrameRate], "bench-engines", async |page| {
             println!("- {}", page.evaluate::<String>("navigator.userAgent").await?);
             let bench = Bench { page, station: &station, site: &site };
             for packets_per_frame in PACKETS_PER_FRAME {

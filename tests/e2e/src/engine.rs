@@ -55,6 +55,9 @@ pub enum Feature {
     Sound,
     /// A screen that is kept awake.
     WakeLock,
+    /// All frames of a screen of 60 Hz. Every engine can be started so; Firefox draws half of them otherwise, because
+    /// without a graphics card they take half a processor.
+    FrameRate,
 }
 
 impl Engine {
@@ -94,7 +97,7 @@ impl Engine {
             (_, F::Installability) => Some("no driver but Chromium's says whether a page can be installed"),
             (Self::Firefox, F::Sound) => Some("Firefox runs no source of sound without a sound card"),
             (Self::Firefox, F::WakeLock) => Some("Firefox without a window keeps no screen awake"),
-            (Self::Firefox, _) | (_, F::ReducedMotion) => None,
+            (Self::Firefox, _) | (_, F::ReducedMotion | F::FrameRate) => None,
             (Self::WebKit, F::PixelRatio) => Some("WebKitGTK takes the screen's pixel ratio, which stays"),
             (Self::WebKit, F::InitScript) => Some("WebKit's driver runs nothing ahead of the page"),
             (Self::WebKit, F::BlockedFiles) => Some("WebKit's driver keeps no file from the page"),

@@ -36,7 +36,7 @@ impl Drop for Firefox {
     }
 }
 
-pub(super) async fn start() -> Result<(Client, Firefox)> {
+pub(super) async fn start(draws_all: bool) -> Result<(Client, Firefox)> {
     let firefox = find_program("firefox-esr", "firefox-esr").or_else(|_| find_program("firefox", "firefox-esr"))?;
     let downloads = tempfile::tempdir()?;
     let mut command = Command::new(find_program("geckodriver", "none: it is built from crates.io")?);
@@ -44,7 +44,7 @@ pub(super) async fn start() -> Result<(Client, Firefox)> {
     // Preferences are the browser's own.
     command.arg("--allow-system-access");
     let (driver, port) = Process::start(&mut command, driver_port).await?;
-    let client = connect(port, capabilities(&firefox, downloads.path())).await?;
+    let client = connect(port, capabilities(&firefox, downloads.path(), draws_all)).await?;
     let told = client.capabilities().context("the driver says nothing of its session")?;
     let process = told.get("moz:processID").and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
     let address = told.get("webSocketUrl").and_then(Value::as_str).context("no WebDriver BiDi")?;
@@ -180,7 +180,7 @@ fn named(error: String) -> String {
     if is_of_socket { format!("WebSocket connection to a broker: {error}") } else { error }
 }
 
-fn capabilities(firefox: &Path, downloads: &Path) -> Value {
+fn capabilities(firefox: &Path, downloads: &Path, draws_all: bool) -> Value {
     json!({
         "webSocketUrl": true,
         "moz:firefoxOptions": {
@@ -189,6 +189,7 @@ fn capabilities(firefox: &Path, downloads: &Path) -> Value {
             "prefs": {
                 "browser.download.folderList": 2,
                 "browser.download.dir": downloads.to_string_lossy(),
+                "layout.frame_rate": if draws_all { 60 } else { 30 },
             },
         },
     })

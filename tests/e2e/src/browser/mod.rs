@@ -130,11 +130,8 @@ impl Browser {
     /// # Errors
     /// When it doesn't start.
     pub async fn start(engine: Engine, needs: &[Feature]) -> Result<Self> {
-        let session = if pool::shares(engine, needs) {
-            pool::take(engine).await?
-        } else {
-            pool::start(engine, needs.contains(&Feature::ReducedMotion)).await?
-        };
+        let session =
+            if pool::shares(engine, needs) { pool::take(engine).await? } else { pool::start(engine, needs).await? };
         let browser = Self { engine, needs: needs.to_vec(), session };
         browser.resize(PAGE_SIZE_PX, 1.0).await?;
         Ok(browser)

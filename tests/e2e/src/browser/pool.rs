@@ -40,12 +40,13 @@ pub(super) async fn take(engine: Engine) -> Result<Session> {
     };
     match idle {
         Some((_, session)) => Ok(session),
-        None => start(engine, false).await,
+        None => start(engine, &[]).await,
     }
 }
 
 /// Starts a browser.
-pub(super) async fn start(engine: Engine, is_still: bool) -> Result<Session> {
+pub(super) async fn start(engine: Engine, needs: &[Feature]) -> Result<Session> {
+    let (is_still, draws_all) = (needs.contains(&Feature::ReducedMotion), needs.contains(&Feature::FrameRate));
     let starting = RUNTIME.spawn(async move {
         anyhow::Ok(match engine {
             Engine::Chromium => {
@@ -53,7 +54,7 @@ pub(super) async fn start(engine: Engine, is_still: bool) -> Result<Session> {
                 Session { client, control: Box::new(control) }
             }
             Engine::Firefox => {
-                let (client, control) = firefox::start().await?;
+                let (client, control) = firefox::start(draws_all).await?;
                 Session { client, control: Box::new(control) }
             }
             Engine::WebKit => {
