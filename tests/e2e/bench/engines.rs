@@ -17,7 +17,7 @@ use crate::report::{Report, median_and_p99};
 /// Sizes of frames, in packets.
 const PACKETS_PER_FRAME: [usize; 3] = [1, 16, 64];
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 4;
 
 /// How long a round at full speed is to take.
 const ROUND: Duration = Duration::from_secs(3);

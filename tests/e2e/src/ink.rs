@@ -236,7 +236,7 @@ pub async fn look(page: &Page, name: &str) -> Result<Look> {
         let (look, png) = found.await??;
         // Too little of what was there first is still there, or a busy browser has handed out an old picture: a plane
         // that moves at another speed than the page says is late again.
-        let says_little = look.moved > MOVED_MAX || (look.missing.is_empty() && look.late > LATE_MAX);
+        let says_little = look.moved > MOVED_MAX || (look.missing.is_empty() && look.is_late());
         if !says_little || attempt == ATTEMPTS {
             break (look, png);
         }
@@ -254,10 +254,22 @@ impl Look {
     /// # Errors
     /// When a row is missing, fewer than so many were to be seen, or the picture is of another place than the page says.
     pub fn check(&self, least_rows: usize) -> Result<()> {
+        self.check_rows(least_rows)?;
+        ensure!(!self.is_late(), "{self}");
+        Ok(())
+    }
+
+    /// # Errors
+    /// When a row is missing, or fewer than so many were to be seen.
+    pub fn check_rows(&self, least_rows: usize) -> Result<()> {
         ensure!(self.missing.is_empty(), "{self}");
-        ensure!(self.late <= LATE_MAX, "{self}");
         ensure!(self.expected >= least_rows, "{self}, not {least_rows}");
         Ok(())
+    }
+
+    /// Whether the picture is of another place than the page says.
+    pub fn is_late(&self) -> bool {
+        self.late > LATE_MAX
     }
 }
 

@@ -181,6 +181,7 @@ async fn everything_is_reached_by_key_and_shows_it() -> Result<()> {
             page.wait_for_state("connected").await?;
             Login::anonymous(station.mqtt_port()?).publish(Version::V5, "StarWars", "PIP: Good evening").await?;
             page.wait_for_stat("received", 1, PATIENCE).await?;
+            page.wait_for("the crawl", "!isVisible(crawl().querySelector('.skip'))", PATIENCE).await?;
             check_tabs(page, &format!("connected, {theme}")).await?;
             page.press("Director").await?;
             page.wait_for("the panel", "Boolean(field('Quiet pad'))", PATIENCE).await?;
