@@ -937,6 +937,26 @@ fn without_an_opening_the_first_message_is_shown_at_once() {
     }
 }
 
+/// In plain text the plane doesn't move, so lines must not wait until it has.
+#[test]
+fn plain_text_takes_lines_wherever_the_plane_stands() {
+    for ticks in 0..40 {
+        for back_em in [0.0, -6.0] {
+            let mut screen = Screen::new();
+            screen.arrive_many(4);
+            (0..ticks).for_each(|_| screen.tick());
+            screen.jumps = true;
+            screen.wish(|teller, sight, actions| teller.travel(sight, back_em, actions));
+            screen.wish(|teller, _, _| teller.show_plain(true));
+            screen.arrive_many(2);
+            screen.live(3, |_| 0);
+            let newest = screen.told.iter().filter_map(Entry::seq).max();
+            assert_eq!(newest, Some(6), "after {ticks} ticks, {back_em} em back");
+            assert_eq!(screen.teller.waiting(), 0, "after {ticks} ticks, {back_em} em back");
+        }
+    }
+}
+
 #[test]
 fn paragraphs_of_the_introduction_stand_apart() {
     let mut screen = idle_screen();

@@ -158,7 +158,12 @@ impl Teller {
     }
 
     fn room_lines(&self) -> usize {
-        if self.is_unseen || self.is_held() || !self.plane.is_at_end() {
+        // The plane stands still behind plain text, wherever it is.
+        let is_closed = match self.is_plain {
+            true => self.hold == Hold::Paused,
+            false => self.is_held() || !self.plane.is_at_end(),
+        };
+        if self.is_unseen || is_closed {
             return 0;
         }
         let ready = match self.plane.pacing().pace() {
@@ -173,7 +178,8 @@ impl Teller {
     /// Lines that were taken and are still to cross the edge. With those in the
     /// worker that is how far the crawl is behind.
     pub fn waiting(&self) -> u64 {
-        (self.incoming.len() + self.plane.lines_ahead()) as u64
+        let ahead = if self.is_plain { 0 } else { self.plane.lines_ahead() };
+        (self.incoming.len() + ahead) as u64
     }
 
     /// How many lines the crawl is behind, if that is more than one sees at once, or

@@ -52,11 +52,14 @@ pub(super) async fn tell(page: &Page, broker: Login<'_>, lines: &[(&str, &str)])
     hurry(page, known + lines.len()).await
 }
 
-/// Makes the plane hurry until so many lines stand on it.
+/// Makes the plane hurry until so many lines have stood on it from now on: on a busy machine the first may have passed
+/// when the last comes.
 async fn hurry(page: &Page, lines: usize) -> Result<()> {
+    page.run("window.__stood = new Set();").await?;
     let hurrying = format!(
-        "(() => {{ const run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
-        const enough = crawl().querySelectorAll('.plane .line').length >= {lines};
+        "(() => {{ const stood = window.__stood, run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
+        crawl().querySelectorAll('.plane .line').forEach((line) => stood.add(line.dataset.seq));
+        const enough = stood.size >= {lines};
         run?.updatePlaybackRate(enough ? 1 : 12);
         return enough; }})()"
     );

@@ -51,8 +51,10 @@ const FREEZE: &str = "
     const copy = plane.cloneNode(true), em = parseFloat(getComputedStyle(plane).fontSize);
     let top = 0;
     [...plane.children].forEach((block) => { block.__top = parseFloat(block.style.top); });
+    // The opening's words go at a time of their own.
+    [...copy.children].forEach((block) => { block.hidden = !block.matches('.line'); });
     const order = [...plane.children].toSorted((a, b) => a.__top - b.__top);
-    for (const block of order) {
+    for (const block of order.filter((block) => block.matches('.line'))) {
         copy.children[[...plane.children].indexOf(block)].style.top = `${top * em}px`;
         top += block.offsetHeight / em + 0.55;
     }
