@@ -59,8 +59,8 @@ async fn each_refusal_is_an_object_with_its_reason() {
             assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
         }
     };
-    check("CONNECT", &[("client", "stranger"), ("version", "5.0")], 4);
-    check("CONNECT", &[("client", "friend")], 2);
+    check("connected", &[("client", "stranger")], 0);
+    check("connected", &[("client", "friend"), ("version", "5.0")], 2);
     check("client refused", &[("client", "stranger"), ("reason", "no user name")], 2);
     check("client refused", &[("client", "stranger"), ("reason", "another password")], 2);
     check("closed", &[("reason", "packet too large")], 2);

@@ -2,7 +2,6 @@
 
 mod accessibility;
 mod bad_input;
-mod bridge;
 mod console;
 mod crawl;
 mod credentials;
@@ -34,5 +33,6 @@ mod tabs;
 mod tokens;
 mod topics;
 mod transmit;
+mod upstream;
 mod versions;
 mod watch;
