@@ -66,11 +66,12 @@ fn begin_log(format: LogFormat, level: LogLevel) {
 fn fit_open_files(options: &mut Options) {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-    /// macOS names no hard limit and refuses more than its `OPEN_MAX`; others take what they name.
-    const OPEN_MAX: u64 = if cfg!(target_os = "macos") { 10_240 } else { u64::MAX };
+    /// macOS names no hard limit, and takes no more than this.
+    const OPEN_MAX: u64 = 10_240;
 
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard.min(OPEN_MAX).max(soft), hard) {
+    let wanted = if cfg!(target_os = "macos") { soft.max(OPEN_MAX.min(hard)) } else { hard };
+    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let Ok((files, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };

@@ -90,11 +90,12 @@ async fn attack(station: &Station, seed: u64, end: Instant) {
 /// Sends numbers to itself, by QoS 1, and gets each of them once and in order.
 async fn be_honest(station: &Station, number: u64, end: Instant) -> u32 {
     let topic = format!("honest/{number}");
-    let way = if number % 2 == 0 { Way::Mqtt } else { Way::Tcp };
+    let way = if number.is_multiple_of(2) { Way::Mqtt } else { Way::Tcp };
     let mut client = Client::connected(station, way, V5, &topic).await;
     assert_eq!(client.subscribe(V5, &topic, 0).await, 0);
     let mut sent: u32 = 0;
-    while Instant::now() < end {
+    // Once at least, however busy the machine is.
+    while sent == 0 || Instant::now() < end {
         client.send(&publish(V5, &topic, 1, 1, &sent.to_be_bytes())).await;
         let (mut is_acknowledged, mut is_received) = (false, false);
         while !(is_acknowledged && is_received) {
@@ -121,7 +122,6 @@ async fn honest_clients_lose_nothing_beside_packets_at_random() {
     let attackers = futures_util::future::join_all((0..ATTACKERS).map(|seed| attack(&station, seed, end)));
     let clients = futures_util::future::join_all((0..honest).map(|number| be_honest(&station, number, end)));
     let (_, sent) = tokio::join!(attackers, clients);
-    assert!(sent.iter().all(|sent| *sent > 0), "{sent:?}");
     #[cfg(target_os = "linux")]
     {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -201,16 +201,17 @@ fn properties(version: Version) -> &'static [u8] {
     }
 }
 
+/// Without Keep Alive, so that a test may take its time.
 pub fn connect(version: Version, id: &str, user: Option<(&str, &str)>) -> Vec<u8> {
     let credentials = user.map(|(name, password)| [string(name), string(password)].concat());
     let flags = if user.is_some() { 0xC2 } else { 0x02 };
-    let head = [&string("MQTT")[..], &[version as u8, flags, 0, 60], properties(version)].concat();
+    let head = [&string("MQTT")[..], &[version as u8, flags, 0, 0], properties(version)].concat();
     packet(0x10, &[&head, &string(id), &credentials.unwrap_or_default()])
 }
 
 /// A CONNECT whose session lasts for a minute; `flags` without those of the credentials.
 pub fn lasting(id: &str, flags: u8, payload: &[&[u8]]) -> Vec<u8> {
-    let head = [&string("MQTT")[..], &[5, flags, 0, 60, 5, 0x11, 0, 0, 0, 60]].concat();
+    let head = [&string("MQTT")[..], &[5, flags, 0, 0, 5, 0x11, 0, 0, 0, 60]].concat();
     packet(0x10, &[&head, &string(id), &payload.concat()])
 }
 

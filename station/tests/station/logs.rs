@@ -76,3 +76,20 @@ async fn text_has_a_line_for_each() {
     // What a client calls itself can't begin a line of its own.
     assert!(log.contains("friend \\n of ana"), "{log}");
 }
+
+/// A flood of refusals isn't one of log lines.
+#[tokio::test]
+async fn refusals_of_one_address_are_logged_ever_more_seldom() {
+    const REFUSALS: usize = 200;
+    let users = file("logs-flood-users", USER);
+    let station = Running::start(Path::new(PROGRAM), &["--users", users.to_str().unwrap()]);
+    for _ in 0..REFUSALS {
+        let mut client = Client::open_at(station.mqtt, Way::Tcp).await;
+        client.send(&connect(V5, "stranger", None)).await;
+        assert_eq!(client.packet().await.unwrap()[3], 0x87);
+    }
+    let log = station.stop("-TERM");
+    // The first ten, and then 16, 32, 64 and 128.
+    assert_eq!(log.matches("client refused").count(), 14, "{log}");
+    assert!(log.lines().count() < 20, "{log}");
+}

@@ -91,3 +91,22 @@ fn the_program_hashes_a_password_and_refuses_with_status_1() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no password"));
 }
+
+/// What went wrong is said once, and a password in an address isn't said at all.
+#[test]
+fn a_cause_is_printed_once() {
+    let check = |options: &[&str], words: &str| {
+        let output =
+            Command::new(PROGRAM).args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]).args(options).output();
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(text.matches(words).count(), 1, "{text}");
+        assert!(!output.status.success() && !text.contains("secret"), "{text}");
+    };
+    check(&["--users", "/no/such/users"], "No such file");
+    check(&["--transmit", "/no/such/script"], "No such file");
+    check(&["--tls-cert", "/no/such/cert", "--tls-key", "/no/such/key"], "No such file");
+    check(&["--upstream", "mqtts://127.0.0.1", "--upstream-ca", "/no/such/ca"], "No such file");
+    check(&["--upstream", "mqtt://ana:secret@broker.example"], "--upstream");
+    check(&["--upstream", "ws://ana:secret@broker.example"], "--upstream");
+}
