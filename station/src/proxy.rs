@@ -137,7 +137,7 @@ impl Proxy {
         let (mut broker, registration, connack) = match dialled {
             Ok(dialled) => dialled,
             Err(refusal) => {
-                self.log_refusal(&client_id, refusal, peer);
+                self.log_refusal(&client_id, refusal.reason(), peer);
                 // Fails only if the client has gone.
                 let _ = client.write_all(&refusal.connack(level)).await;
                 return Err(End::Refused(refusal));
@@ -145,9 +145,9 @@ impl Proxy {
         };
         client.write_all(&connack).await.map_err(|_| End::ClientLeft)?;
         client.flush().await.map_err(|_| End::ClientLeft)?;
-        if !matches!(connack[..], [0x20, _, _, 0, ..]) {
-            let code = connack.get(3).copied();
-            tracing::warn!(client = ?client_id, code, "client refused by the broker");
+        // Or AUTH, with which a broker elsewhere goes on.
+        if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
+            self.log_refusal(&client_id, "the broker doesn't take it", peer);
             let _ = broker.shutdown().await;
             return Err(End::BrokerClosed);
         }
@@ -195,10 +195,10 @@ impl Proxy {
 
     /// What a client calls itself is logged, what it gave as a user name isn't: it may be a password
     /// that somebody typed into the wrong field.
-    fn log_refusal(&self, client_id: &str, refusal: Refusal, peer: Peer) {
+    fn log_refusal(&self, client_id: &str, reason: &str, peer: Peer) {
         let so_far = self.throttle.note_refusal(peer.address.ip(), Instant::now());
         if so_far <= LOGGED_REFUSALS_MAX || so_far.is_power_of_two() {
-            tracing::warn!(client = ?client_id, reason = refusal.reason(), so_far, "client refused");
+            tracing::warn!(client = ?client_id, reason, so_far, "client refused");
         }
     }
 
@@ -267,7 +267,7 @@ impl Proxy {
                 // The server closes when the client doesn't [MQTT-3.14.4-3].
                 return End::ClientLeft;
             }
-            if packet.track(inspector.unfinished(), &self.unfinished).is_err() {
+            if !packet.track(inspector.unfinished(), &self.unfinished) {
                 return End::Disconnect(QUOTA_EXCEEDED);
             }
             if let Some(due) = bucket.take(verdict.messages, Instant::now()) {
@@ -340,19 +340,19 @@ struct UnfinishedPacket {
 }
 
 impl UnfinishedPacket {
-    /// Follows the packet that is unfinished now; fails if there is no room for it.
-    fn track(&mut self, unfinished: Option<(u64, u32)>, shares: &Arc<Semaphore>) -> Result<(), Refusal> {
+    /// Follows the packet that is unfinished now; `false` if there is no room for it.
+    fn track(&mut self, unfinished: Option<(u64, u32)>, shares: &Arc<Semaphore>) -> bool {
         let Some((number, length)) = unfinished else {
             *self = Self::default();
-            return Ok(());
+            return true;
         };
         if self.number != number {
             *self = Self::default();
-            let share = Arc::clone(shares).try_acquire_many_owned(length.div_ceil(1024)).map_err(|_| Refusal::Busy)?;
+            let Ok(share) = Arc::clone(shares).try_acquire_many_owned(length.div_ceil(1024)) else { return false };
             let longest = DRAIN_TIMEOUT + Duration::from_secs((length / PACKET_BYTES_PER_SECOND_MIN).into());
             *self = Self { number, deadline: Some(Instant::now() + longest), _share: Some(share) };
         }
-        Ok(())
+        true
     }
 
     fn deadline(&self) -> Instant {
@@ -403,8 +403,7 @@ fn read_end(error: &io::Error) -> End {
 /// Says the last word, in MQTT where the client understands it, and in the transport.
 async fn close(client: &mut impl Client, outcome: &Outcome) {
     let (disconnect, code, reason) = match outcome.end {
-        End::ClientLeft => (None, NORMAL, ""),
-        End::BrokerClosed => (None, NORMAL, ""),
+        End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
         End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason()),
         End::Disconnect(code) => (Some(code), POLICY_VIOLATION, disconnect_reason(code)),
         End::Fault(code, reason) => (None, code, reason),
@@ -414,6 +413,7 @@ async fn close(client: &mut impl Client, outcome: &Outcome) {
     match outcome.end {
         End::Refused(_) => {}
         End::ClientLeft => tracing::info!("left"),
+        End::BrokerClosed => tracing::info!("closed by the broker"),
         End::Stopping => tracing::info!(reason, "closed"),
         _ => tracing::warn!(code = disconnect, reason, "closed"),
     }
