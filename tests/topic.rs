@@ -1,7 +1,7 @@
 //! Topic names and filters: what is legal, what matches, and what to tell a
 //! person. Fault 11 of mqttbytes is shown beside each of them.
 
-use mqtt_crawl::mqtt::topic::{TOPIC_BYTES_MAX, TopicError, TopicFilter, TopicName};
+use mqtt_crawl::mqtt::topic::{TOPIC_BYTES_MAX, TOPIC_LEVELS_MAX, TopicError, TopicFilter, TopicName};
 
 #[track_caller]
 fn filter(text: &str) -> TopicFilter {
@@ -168,6 +168,18 @@ fn length_counts_bytes() {
     assert_eq!(TopicFilter::parse(too_long), Err(TopicError::TooLong { bytes: 65_536 }));
 }
 
+/// A link with such a filter ended a broker.
+#[test]
+fn filters_have_128_levels_at_most() {
+    let most = "a/".repeat(TOPIC_LEVELS_MAX - 1) + "#";
+    assert!(TopicFilter::parse(&*most).is_ok());
+    assert!(TopicFilter::parse(format!("$share/name/{most}")).is_ok());
+    assert_eq!(TopicFilter::parse(format!("a/{most}")), Err(TopicError::TooManyLevels { levels: 129 }));
+    assert_eq!(TopicFilter::parse("/".repeat(6_000)), Err(TopicError::TooManyLevels { levels: 6_001 }));
+    // A message may come on such a topic.
+    assert!(TopicName::parse(&"/".repeat(6_000)).is_ok());
+}
+
 #[test]
 fn sharing_and_wildcards_can_be_asked_for() {
     assert_eq!(filter("$share/group/a").share_name(), Some("group"));
@@ -181,6 +193,7 @@ fn words_say_what_to_do() {
     let all = [
         TopicError::Empty,
         TopicError::TooLong { bytes: 65_536 },
+        TopicError::TooManyLevels { levels: 129 },
         TopicError::Null,
         TopicError::WildcardInName,
         TopicError::HashNotAlone,
@@ -191,7 +204,8 @@ fn words_say_what_to_do() {
         TopicError::ShareWithoutFilter,
     ];
     for error in all {
-        assert!(error.rule().starts_with("[MQTT-4."), "{error:?}");
+        let is_ours = matches!(error, TopicError::TooManyLevels { .. });
+        assert!(is_ours || error.rule().starts_with("[MQTT-4."), "{error:?}");
         assert_eq!(error.to_string(), error.words());
         let same = all.iter().filter(|other| other.words() == error.words()).count();
         assert_eq!(same, 1, "{error:?} has words of its own");

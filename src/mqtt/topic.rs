@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// Longest topic name or filter in bytes `[MQTT-4.7.3-3]`.
 pub const TOPIC_BYTES_MAX: usize = u16::MAX as usize;
 
+/// Most levels of a topic filter. The standard has no limit, but some brokers follow the levels by recursion,
+/// and a few thousand end them; real topics have about ten.
+pub const TOPIC_LEVELS_MAX: usize = 128;
+
 /// What a shared subscription begins with `[MQTT-4.8.2-1]`.
 const SHARE: &str = "$share/";
 
@@ -21,6 +25,11 @@ pub enum TopicError {
     TooLong {
         /// How many it has.
         bytes: usize,
+    },
+    /// More levels than [`TOPIC_LEVELS_MAX`].
+    TooManyLevels {
+        /// How many it has.
+        levels: usize,
     },
     /// U+0000 is in it.
     Null,
@@ -46,6 +55,9 @@ impl TopicError {
         match self {
             Self::Empty => "The topic is empty. Give at least one character, or # for everything.",
             Self::TooLong { .. } => "The topic is longer than 65,535 bytes. Shorten it.",
+            Self::TooManyLevels { .. } => {
+                "The topic has more than 128 levels, which some brokers can't take. Write fewer, or # for the last of them."
+            }
             Self::Null => "The topic holds the character U+0000, which MQTT forbids. Take it out.",
             Self::WildcardInName => {
                 "A message goes to one topic, so its name can't hold + or #. Name the topic in full."
@@ -64,6 +76,8 @@ impl TopicError {
         match self {
             Self::Empty => "[MQTT-4.7.3-1]",
             Self::TooLong { .. } => "[MQTT-4.7.3-3]",
+            // No statement: a limit of our own.
+            Self::TooManyLevels { .. } => "section 4.7.1.1",
             Self::Null => "[MQTT-4.7.3-2]",
             Self::WildcardInName => "[MQTT-4.7.0-1]",
             Self::HashNotAlone | Self::HashNotLast => "[MQTT-4.7.1-1]",
@@ -126,6 +140,10 @@ impl TopicFilter {
     pub fn parse(text: impl Into<String>) -> Result<Self, TopicError> {
         let text = text.into();
         check_filter(&text)?;
+        let levels = split_share(&text).map_or(&*text, |(_, filter)| filter).split('/').count();
+        if levels > TOPIC_LEVELS_MAX {
+            return Err(TopicError::TooManyLevels { levels });
+        }
         Ok(Self(text))
     }
 

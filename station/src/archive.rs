@@ -13,11 +13,12 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use axum::body::Bytes;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{App, CODINGS, Coding, DistError, Files, read_files};
+use crate::static_files::{App, CODINGS, Coding, Files, read_files};
 
 /// The last bytes of a program with an app.
 const MAGIC: &[u8; 8] = b"MQTTCRW1";
@@ -32,52 +33,18 @@ const BROTLI_QUALITY: u32 = 11;
 /// The largest window that every browser takes, as a power of two.
 const BROTLI_WINDOW: u32 = 22;
 
-/// Why an app can't be put into a program, or taken out of it.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// The program's file can't be read.
-    #[error("cannot read this program's own file {path}: {source}")]
-    Unreadable {
-        /// The program.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// What stands at the end of the program isn't what was put there.
-    #[error(
-        "the app inside {0} is damaged: get or make this program again (`cargo xtask dist`), \
-         or name a directory with --dist"
-    )]
-    Damaged(PathBuf),
-    /// The new program can't be written.
-    #[error("cannot write {path}: {source}")]
-    Unwritable {
-        /// The file named by `--embed`.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The directory of `--dist` can't be read.
-    #[error(transparent)]
-    Dist(#[from] DistError),
-}
-
 /// The app at the end of this program, if there is one.
-pub(crate) fn own_app() -> Result<Option<App>, ArchiveError> {
-    let path = std::env::current_exe();
-    let path = path.map_err(|source| ArchiveError::Unreadable { path: PathBuf::new(), source })?;
-    let unreadable = |source| ArchiveError::Unreadable { path: path.clone(), source };
-    let mut file = File::open(&path).map_err(unreadable)?;
-    let Some(trailer) = Trailer::read(&mut file).map_err(unreadable)? else { return Ok(None) };
-    let damaged = || ArchiveError::Damaged(path.clone());
-    let start = trailer.start.ok_or_else(damaged)?;
-    file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+pub(crate) fn own_app() -> anyhow::Result<Option<App>> {
+    let path = own_path()?;
+    let unreadable = || format!("cannot read this program's own file {}", path.display());
+    let mut file = File::open(&path).with_context(unreadable)?;
+    let Some(trailer) = Trailer::read(&mut file).with_context(unreadable)? else { return Ok(None) };
+    let start = trailer.start.with_context(|| damaged(&path))?;
+    file.seek(SeekFrom::Start(start)).with_context(unreadable)?;
     let mut archive = Vec::new();
-    file.take(trailer.length).read_to_end(&mut archive).map_err(unreadable)?;
-    if Sha256::digest(&archive)[..] != trailer.digest {
-        return Err(damaged());
-    }
-    let files = unpack(archive.into()).ok_or_else(damaged)?;
+    file.take(trailer.length).read_to_end(&mut archive).with_context(unreadable)?;
+    anyhow::ensure!(Sha256::digest(&archive)[..] == trailer.digest, damaged(&path));
+    let files = unpack(archive.into()).with_context(|| damaged(&path))?;
     Ok(Some(App::new(&files)))
 }
 
@@ -86,20 +53,18 @@ pub(crate) fn own_app() -> Result<Option<App>, ArchiveError> {
 ///
 /// # Errors
 /// When the directory or this program can't be read, or the new one not be written.
-pub fn embed(directory: &Path, target: &Path) -> Result<u64, ArchiveError> {
+pub fn embed(directory: &Path, target: &Path) -> anyhow::Result<u64> {
     let archive = pack(&compressed(read_files(directory)?));
-    let own = std::env::current_exe();
-    let own = own.map_err(|source| ArchiveError::Unreadable { path: PathBuf::new(), source })?;
-    let unreadable = |source| ArchiveError::Unreadable { path: own.clone(), source };
-    let mut file = File::open(&own).map_err(unreadable)?;
-    let program_bytes = match Trailer::read(&mut file).map_err(unreadable)? {
-        Some(trailer) => trailer.start.ok_or_else(|| ArchiveError::Damaged(own.clone()))?,
-        None => file.seek(SeekFrom::End(0)).map_err(unreadable)?,
+    let own = own_path()?;
+    let unreadable = || format!("cannot read this program's own file {}", own.display());
+    let mut file = File::open(&own).with_context(unreadable)?;
+    let program_bytes = match Trailer::read(&mut file).with_context(unreadable)? {
+        Some(trailer) => trailer.start.with_context(|| damaged(&own))?,
+        None => file.seek(SeekFrom::End(0)).with_context(unreadable)?,
     };
-    file.rewind().map_err(unreadable)?;
-    let permissions = file.metadata().map_err(unreadable)?.permissions();
+    file.rewind().with_context(unreadable)?;
+    let permissions = file.metadata().with_context(unreadable)?.permissions();
 
-    let unwritable = |source| ArchiveError::Unwritable { path: target.to_owned(), source };
     // Under another name at first: a program that runs can't be written to, and half a one must
     // never stand in its place.
     let mut name = target.as_os_str().to_owned();
@@ -116,8 +81,19 @@ pub fn embed(directory: &Path, target: &Path) -> Result<u64, ArchiveError> {
         new.sync_all()?;
         fs::rename(&part, target)
     };
-    write().map_err(unwritable)?;
+    write().with_context(|| format!("cannot write {}", target.display()))?;
     Ok(archive.len() as u64)
+}
+
+fn own_path() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot tell where this program's own file is")
+}
+
+fn damaged(path: &Path) -> String {
+    format!(
+        "the app inside {} is damaged: get or make this program again (`cargo xtask dist`), or name a directory with --dist",
+        path.display()
+    )
 }
 
 /// What stands behind an archive.

@@ -1,162 +1,133 @@
-//! One program that runs everything on one machine: an MQTT broker (3.1.1 and 5.0) on a TCP port,
+//! An MQTT broker and web server in one program, for one machine: MQTT (3.1.1 and 5.0) on a TCP port,
 //! the same broker over WebSocket on a web port (`/mqtt`, and `/diffusion` as Diffusion documents
 //! it), the built app, and a sample transmission.
 //!
 //! ```text
-//! browser ── web ──┬─ files of --dist, or of the app inside the program
-//!                  ├─ /mqtt ───────┐
-//!                  └─ /diffusion ──┤ websocket: bytes as they come, both ways
-//!                                  ▼
-//! producer ─ tcp ────────────▶ front ◀─ tcp ─ transmit (--transmit FILE)
-//!                                │ sessions that outlive their connection are held
-//!                                ▼
-//!                              broker
+//! browser ── http ──┬─ files of --dist, or of the app inside the program
+//!                   ├─ /mqtt ───────┐
+//!                   └─ /diffusion ──┤ websocket: bytes as they come, both ways
+//!                                   ▼
+//! producer ─ tcp ────────────────▶ proxy ──▶ broker (inside), or the one of --upstream
+//!                                   ▲
+//!                                 limits
 //! ```
-//! With `--upstream` the WebSocket paths lead to a broker somewhere else instead, byte for byte.
 //!
 //! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
-//! can't use it; every queue ends, in length or, where the broker library has no length, in time and in
-//! what is published meanwhile; what is dropped is counted and said.
+//! can't use it; nothing of a client counts before its CONNECT is accepted; every queue ends, in
+//! length or in bytes; what is dropped is counted and logged.
 
-mod app;
 mod archive;
-mod backlog;
 mod broker;
-mod diffusion;
-mod front;
-mod gate;
-mod held;
-mod meter;
+mod connect;
+mod connections;
+mod hooks;
+mod http;
+mod inspector;
+mod lag;
+mod limits;
+mod listener;
+mod offline_queue;
 mod options;
+mod proxy;
+mod rate_limit;
+mod reload;
 mod retained;
+mod static_files;
+mod tcp;
+mod throttle;
 mod tls;
 mod transmit;
 mod upstream;
 mod users;
-mod web;
 mod websocket;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::App;
 use crate::broker::Broker;
-use crate::gate::{Entrance, Gate};
+use crate::http::Web;
+use crate::limits::{RELOAD_INTERVAL, STOP_TIMEOUT};
+use crate::listener::{ConnectionLimits, CountedListener};
+use crate::proxy::{Backend, Proxy};
+use crate::static_files::App;
 use crate::tls::Security;
 use crate::transmit::Transmission;
 use crate::upstream::Upstream;
-use crate::web::Web;
-use crate::websocket::Beyond;
 
-pub use crate::app::DistError;
-pub use crate::archive::{ArchiveError, embed};
-pub use crate::options::{Limits, LogFormat, LogLevel, Options};
-pub use crate::tls::TlsError;
-pub use crate::upstream::UpstreamError;
-pub use crate::users::{LineFault, Users, UsersError, hash_password};
-
-/// How long open connections may take to end once the station is being stopped.
-const LONGEST_STOP: Duration = Duration::from_secs(2);
-
-/// Why a station didn't start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Other machines could connect, and nobody would be asked who they are.
-    #[error(
-        "{option} {address} can be reached from other machines, so it needs --users FILE: \
-         a line `user:hash` for each person, the hash made with `mqtt-crawl-station --hash-password`"
-    )]
-    OpenToAll {
-        /// The option that names the address.
-        option: &'static str,
-        /// The address.
-        address: SocketAddr,
-    },
-    /// Other machines could reach a broker that may ask nobody who they are.
-    #[error(
-        "--http {address} can be reached from other machines, and --users is for the station's own broker: \
-         add --upstream-checks-users if the broker of --upstream asks for passwords"
-    )]
-    UpstreamOpenToAll {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// An address is taken, or isn't this machine's.
-    #[error("cannot listen on {address}: {fault}; choose another with {option} (port 0 picks a free one)")]
-    Bind {
-        /// The option that names the address.
-        option: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        fault: String,
-    },
-    /// The file of `--transmit` can't be used.
-    #[error("cannot transmit {path}: {fault}")]
-    Transmit {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        fault: String,
-    },
-    /// The directory of `--dist` can't be served.
-    #[error(transparent)]
-    Dist(#[from] DistError),
-    /// The app at the end of the program's own file can't be used.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// The files of `--tls-cert` and `--tls-key` can't be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The broker of `--upstream` can't be put behind it.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-    /// The file of `--users` can't be used.
-    #[error(transparent)]
-    Users(#[from] UsersError),
-}
+pub use crate::archive::embed;
+pub use crate::limits::Limits;
+pub use crate::options::{LogFormat, LogLevel, Options};
+pub use crate::users::hash_password;
 
 /// A running station. Dropping it doesn't stop it; [`Station::stop`] does.
 pub struct Station {
     http: SocketAddr,
     has_app: bool,
-    is_tls: bool,
-    behind: Behind,
-    web: JoinHandle<()>,
+    files: ReloadableFiles,
+    backend: RunningBackend,
+    tasks: Vec<JoinHandle<()>>,
     stop: CancellationToken,
     sockets: TaskTracker,
     transmission: Option<Transmission>,
 }
 
-/// What is behind the WebSockets.
-enum Behind {
-    Broker(Box<Broker>),
+/// The broker, and where it is.
+enum RunningBackend {
+    Broker { broker: Arc<Broker>, tcp: SocketAddr },
     Upstream(Arc<Upstream>),
 }
 
-impl Behind {
-    fn way_in(&self) -> Beyond {
-        match self {
-            Self::Broker(broker) => Beyond::Front(broker.front.clone()),
-            Self::Upstream(upstream) => Beyond::Upstream(Arc::clone(upstream)),
+/// What is read again while the station runs.
+#[derive(Clone)]
+struct ReloadableFiles {
+    http: Security,
+    tcp: Security,
+    broker: Option<Arc<Broker>>,
+}
+
+impl ReloadableFiles {
+    fn reload(&self, always: bool) {
+        self.http.reload(always);
+        self.tcp.reload(always);
+        if let Some(users) = self.broker.as_ref().and_then(|broker| broker.users()) {
+            users.reload(always);
         }
     }
 
-    fn dropped(&self) -> Arc<AtomicU64> {
-        match self {
-            Self::Broker(broker) => Arc::clone(&broker.dropped),
-            Self::Upstream(_) => Arc::default(),
+    /// Passwords that cross a network are read by whoever carries them. It is no error: something that
+    /// does TLS may stand in front.
+    fn warn_of_plain_passwords(&self, options: &Options) {
+        let is_near =
+            options.http.ip().is_loopback() && (options.upstream.is_some() || options.mqtt.ip().is_loopback());
+        if !self.http.is_tls() && !is_near {
+            tracing::warn!("passwords cross the network unencrypted: name a certificate with --tls-cert and --tls-key");
         }
     }
+
+    async fn watch(self) {
+        let mut interval = interval(RELOAD_INTERVAL);
+        loop {
+            interval.tick().await;
+            self.reload(false);
+        }
+    }
+}
+
+fn security(options: &Options, protocols: &'static [&[u8]]) -> anyhow::Result<Security> {
+    match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Security::read(certificate, key, protocols),
+        _ => Ok(Security::Plain),
+    }
+}
+
+fn counted(listener: TcpListener, connections: &ConnectionLimits, limits: Limits) -> CountedListener {
+    CountedListener { listener, limits: connections.clone(), stall_timeout: limits.stall_timeout }
 }
 
 impl Station {
@@ -165,67 +136,61 @@ impl Station {
     /// # Errors
     /// Before anything is served: an address open to other machines without users, a file or
     /// directory that can't be used, a port that is taken.
-    pub async fn start(options: &Options) -> Result<Self, StartError> {
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
         options.check_reach()?;
         let app = match &options.dist {
-            Some(directory) => Some(App::new(&app::read_files(directory)?)),
+            Some(directory) => Some(App::new(&static_files::read_files(directory)?)),
             None => archive::own_app()?,
         };
-        let security = |protocols: &[&[u8]]| match (&options.tls_cert, &options.tls_key) {
-            (Some(certificate), Some(key)) => Security::read(certificate, key, protocols),
-            _ => Ok(Security::Plain),
-        };
         // A WebSocket can't begin on HTTP/2 here.
-        let (web_security, tcp_security) = (security(&[b"http/1.1"])?, security(&[])?);
-        let is_tls = web_security.is_tls();
-        let users = options.users.as_deref().map(Users::read).transpose()?;
+        let (http_security, tcp_security) = (security(options, &[b"http/1.1"])?, security(options, &[])?);
         let script = options.transmit.as_deref().map(transmit::Script::read).transpose()?;
-
-        let bind = |error: std::io::Error| StartError::Bind {
-            option: "--http",
-            address: options.http,
-            fault: error.to_string(),
-        };
-        let listener = TcpListener::bind(options.http).await.map_err(bind)?;
-        let http = listener.local_addr().map_err(bind)?;
         let limits = options.limits;
-        let gate = Gate::new(limits.max_connections.get() as usize, limits.max_per_address.get() as usize);
-        let stop = CancellationToken::new();
-        let mut transmission = None;
-        let behind = match &options.upstream {
+        let trusted = options.trust_forwarded_for.iter().map(|address| address.to_canonical()).collect();
+        let connections = ConnectionLimits::new(limits, trusted);
+        let (listener, http) = tcp::bind("--http", options.http)?;
+        let (stop, sockets, mut tasks) = (CancellationToken::new(), TaskTracker::new(), Vec::new());
+        let (backend, proxy) = match &options.upstream {
             Some(url) => {
                 let authorities = options.upstream_ca.as_deref();
-                let upstream = Upstream::new(url, authorities, stop.clone())?;
-                Behind::Upstream(Arc::new(upstream))
+                let upstream = Arc::new(Upstream::new(url, authorities, options.proxy_protocol)?);
+                let proxy = Proxy::new(Backend::Upstream(Arc::clone(&upstream)), limits, stop.clone());
+                (RunningBackend::Upstream(upstream), Arc::new(proxy))
             }
             None => {
-                let broker = Broker::start(options.mqtt, users, gate.clone(), limits, tcp_security).await?;
-                transmission = script.map(|script| {
-                    // No certificate is for the address that it would call.
-                    let address = if is_tls { broker.door } else { reachable(broker.tcp) };
-                    Transmission::begin(script, address, broker.own_user.clone())
-                });
-                Behind::Broker(Box::new(broker))
+                let (listener, tcp) = tcp::bind("--mqtt", options.mqtt)?;
+                let (broker, task) = Broker::start(options.users.as_deref(), limits).await?;
+                let broker = Arc::new(broker);
+                let proxy = Arc::new(Proxy::new(Backend::Broker(Arc::clone(&broker)), limits, stop.clone()));
+                let (listener, security) = (counted(listener, &connections, limits), tcp_security.clone());
+                let (sockets, stop) = (sockets.clone(), stop.clone());
+                let listening = tcp::listen(listener, tcp, security, Arc::clone(&proxy), limits, sockets, stop);
+                tasks.extend([task, tokio::spawn(listening)]);
+                (RunningBackend::Broker { broker, tcp }, proxy)
             }
         };
-        warn_of_plain_passwords(options, is_tls);
+        let transmission = script.zip(backend.broker()).map(|(script, broker)| {
+            let (address, user) = broker.own_login();
+            Transmission::begin(script, address, user)
+        });
+        let broker = backend.broker().map(Arc::clone);
+        let files = ReloadableFiles { http: http_security.clone(), tcp: tcp_security, broker };
+        files.warn_of_plain_passwords(options);
+        tasks.push(tokio::spawn(files.clone().watch()));
 
-        let sockets = TaskTracker::new();
         let has_app = app.is_some();
-        let routes = web::routes(Web {
+        let routes = http::routes(Web {
             app,
             allowed_origins: options.allow_origin.clone(),
-            is_loopback: http.ip().is_loopback(),
-            limits,
-            gate: gate.clone(),
-            beyond: behind.way_in(),
-            dropped: behind.dropped(),
-            stop: stop.clone(),
+            allowed_frames: options.allow_frame.clone(),
+            connections: connections.clone(),
+            proxy,
+            dropped: backend.broker().map_or_else(Arc::default, |broker| Arc::clone(&broker.dropped)),
             sockets: sockets.clone(),
         });
-        let entrance = Entrance { listener, gate, longest_stall: limits.stall_timeout };
-        let web = tokio::spawn(web::listen(entrance, web_security, routes, limits, stop.clone()));
-        Ok(Self { http, has_app, is_tls, behind, web, stop, sockets, transmission })
+        let listener = counted(listener, &connections, limits);
+        tasks.push(tokio::spawn(http::listen(listener, http, http_security, routes, limits, stop.clone())));
+        Ok(Self { http, has_app, files, backend, tasks, stop, sockets, transmission })
     }
 
     /// The address of the web port, with the port that was picked for 0.
@@ -236,9 +201,9 @@ impl Station {
     /// The address of the TCP port for MQTT, with the port that was picked for 0; `None` where the
     /// broker is somewhere else.
     pub fn mqtt(&self) -> Option<SocketAddr> {
-        match &self.behind {
-            Behind::Broker(broker) => Some(broker.tcp),
-            Behind::Upstream(_) => None,
+        match &self.backend {
+            RunningBackend::Broker { tcp, .. } => Some(*tcp),
+            RunningBackend::Upstream(_) => None,
         }
     }
 
@@ -247,16 +212,21 @@ impl Station {
     pub fn announcement(&self) -> String {
         let http = self.http;
         let page = reachable(http);
-        let secure = if self.is_tls { "s" } else { "" };
-        let (mqtt, server) = match &self.behind {
-            Behind::Broker(broker) => (broker.tcp.to_string(), format!("mqtt{secure}://{}", reachable(broker.tcp))),
-            Behind::Upstream(upstream) => (upstream.address(), format!("in front of {}", upstream.url())),
+        let secure = if self.files.http.is_tls() { "s" } else { "" };
+        let (mqtt, server) = match &self.backend {
+            RunningBackend::Broker { tcp, .. } => (tcp.to_string(), format!("mqtt{secure}://{}", reachable(*tcp))),
+            RunningBackend::Upstream(upstream) => (upstream.address(), format!("in front of {}", upstream.url())),
         };
         let app = if self.has_app { "app" } else { "no app: see --dist" };
         format!(
             "listening http={http} mqtt={mqtt}\n\
              Station: http{secure}://{page}/ ({app}), ws{secure}://{page}/mqtt, ws{secure}://{page}/diffusion, {server}\n"
         )
+    }
+
+    /// Reads certificate, key and users again. What can't be used is logged and changes nothing.
+    pub fn reload(&self) {
+        self.files.reload(true);
     }
 
     /// Completes only if a part of the station fails while it runs.
@@ -267,15 +237,9 @@ impl Station {
                 None => std::future::pending().await,
             }
         };
-        let broker = async {
-            match &mut self.behind {
-                Behind::Broker(broker) => broker.ended().await,
-                Behind::Upstream(_) => std::future::pending().await,
-            }
-        };
+        let tasks = futures_util::future::select_all(&mut self.tasks);
         tokio::select! {
-            ended = &mut self.web => anyhow::anyhow!("the web server ended: {ended:?}"),
-            () = broker => anyhow::anyhow!("the broker ended"),
+            (ended, ..) = tasks => anyhow::anyhow!("a part of the station ended: {ended:?}"),
             ended = transmission => anyhow::anyhow!("the transmission ended: {ended}"),
         }
     }
@@ -287,24 +251,22 @@ impl Station {
         }
         self.stop.cancel();
         self.sockets.close();
-        let _ = timeout(LONGEST_STOP, self.sockets.wait()).await;
-        if let Behind::Broker(broker) = self.behind {
-            broker.stop().await;
-        }
+        let _ = timeout(STOP_TIMEOUT, self.sockets.wait()).await;
         // Connections that only fetch files don't hold it up.
-        self.web.abort();
-        if !self.web.is_finished() {
-            let _ = self.web.await;
+        for task in self.tasks {
+            task.abort();
+            // It was aborted, or had ended.
+            let _ = task.await;
         }
     }
 }
 
-/// Passwords that cross a network are read by whoever carries them. It is no error: something that
-/// does TLS may stand in front.
-fn warn_of_plain_passwords(options: &Options, is_tls: bool) {
-    let is_near = options.http.ip().is_loopback() && (options.upstream.is_some() || options.mqtt.ip().is_loopback());
-    if !is_tls && !is_near {
-        tracing::warn!("passwords cross the network unencrypted: name a certificate with --tls-cert and --tls-key");
+impl RunningBackend {
+    fn broker(&self) -> Option<&Arc<Broker>> {
+        match self {
+            Self::Broker { broker, .. } => Some(broker),
+            Self::Upstream(_) => None,
+        }
     }
 }
 

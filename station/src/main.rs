@@ -7,8 +7,6 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use mqtt_crawl_station::{LogFormat, LogLevel, Options, Station, embed, hash_password};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
@@ -64,9 +62,16 @@ fn begin_log(format: LogFormat, level: LogLevel) {
 }
 
 /// Opens as many files as the system lets this process, and no more connections than there is room for.
+#[cfg(unix)]
 fn fit_open_files(options: &mut Options) {
-    let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, most, most) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    /// macOS names no hard limit, and takes no more than this.
+    const OPEN_MAX: u64 = 10_240;
+
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let wanted = if cfg!(target_os = "macos") { soft.max(OPEN_MAX.min(hard)) } else { hard };
+    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let Ok((files, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
@@ -81,20 +86,80 @@ fn fit_open_files(options: &mut Options) {
     }
 }
 
+/// Elsewhere, sockets aren't counted among the open files.
+#[cfg(not(unix))]
+fn fit_open_files(_options: &mut Options) {}
+
 #[tokio::main]
 async fn run(options: &Options) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::new()?;
     let mut station = Station::start(options).await?;
     print!("{}", station.announcement());
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        error = station.failure() => {
-            station.stop().await;
-            return Err(error);
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Reload => station.reload(),
+                Signal::Stop => break,
+            },
+            error = station.failure() => {
+                station.stop().await;
+                return Err(error);
+            }
         }
     }
     station.stop().await;
     Ok(())
+}
+
+/// What a signal asks for.
+enum Signal {
+    /// Only where there is SIGHUP.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    Reload,
+    Stop,
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.hangup.recv() => Signal::Reload,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Signal::Stop,
+            // It can't be told when to stop.
+            Err(_) => std::future::pending().await,
+        }
+    }
 }

@@ -1,18 +1,17 @@
 //! What may be said on the command line, and what of it is refused before anything is opened.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::num::NonZeroU32;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
+use anyhow::bail;
 use clap::Parser;
 
-use crate::StartError;
-use crate::broker::LARGEST_PACKET_BYTES;
+use crate::limits::{self, Limits};
 
-/// An MQTT broker, its WebSocket paths, the web app and a sample transmission, in one program.
+/// An MQTT broker and web server: WebSocket paths, the web app and a sample transmission, in one program.
+/// For a demo, a class, an event on one machine; sessions end with it.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "mqtt-crawl-station", version)]
+#[command(name = "mqtt-crawl-station", version, after_help = limits::help())]
 pub struct Options {
     /// Where the app and the WebSocket paths /mqtt and /diffusion are served; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
@@ -32,7 +31,7 @@ pub struct Options {
     pub embed: Option<PathBuf>,
 
     /// Serve https and wss on the web port and mqtts on the other, with the certificate in this PEM file
-    /// and its chain
+    /// and its chain. Read again on SIGHUP and when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
@@ -54,17 +53,33 @@ pub struct Options {
     #[arg(long, requires = "upstream")]
     pub upstream_checks_users: bool,
 
+    /// Tell the broker of --upstream who its clients are, by a header of the PROXY protocol (version 2);
+    /// only for a broker that expects one
+    #[arg(long, requires = "upstream")]
+    pub proxy_protocol: bool,
+
     /// A dialogue script to send to the topic StarWars, a line a second, over and over
     #[arg(long, value_name = "FILE")]
     pub transmit: Option<PathBuf>,
 
-    /// Who may connect: lines of `user:hash`; a hash is made with --hash-password
+    /// Who may connect: lines of `user:hash`; a hash is made with --hash-password. Behind the hash, `read=FILTER`
+    /// and `write=FILTER`, each as often as needed, say which topics (%u is the user name); without one,
+    /// all. Read again on SIGHUP and when it changes
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
 
     /// A page's origin (such as `https://example.org`) that may use the WebSocket paths; may repeat
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
+
+    /// A page's origin that may show the app in a frame; may repeat
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    pub allow_frame: Vec<String>,
+
+    /// The address of a reverse proxy in front of the web port, whose X-Forwarded-For says who its clients
+    /// are; may repeat
+    #[arg(long, value_name = "ADDR")]
+    pub trust_forwarded_for: Vec<IpAddr>,
 
     /// Read a password from standard input, print its hash for the --users file, and end
     #[arg(long)]
@@ -74,70 +89,13 @@ pub struct Options {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged: this, and what is graver
+    /// Log messages of this level and above
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
 
     /// What clients may take of the station.
     #[command(flatten)]
     pub limits: Limits,
-}
-
-/// What clients may take of a station.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct Limits {
-    /// Most connections at once, over all ports; further ones are closed
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_connections)]
-    pub max_connections: NonZeroU32,
-
-    /// Most connections at once from one address (of IPv6: from one /64)
-    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_per_address)]
-    pub max_per_address: NonZeroU32,
-
-    /// Largest MQTT packet in bytes; who sends a larger one is closed with reason 0x95
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_packet,
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_PACKET_BYTES)))]
-    pub max_packet: u32,
-
-    /// Most messages a second from one client; more wait, and none is lost
-    #[arg(long, value_name = "COUNT")]
-    pub max_rate: Option<NonZeroU32>,
-
-    /// Most bytes published, by anybody, while a client hasn't got all of what came before; then it is
-    /// closed as too slow. The broker's memory for slow clients stays below this
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_behind)]
-    pub max_behind: u64,
-
-    /// Most bytes of messages that wait for clients that are away, all together; beyond it the oldest
-    /// are dropped of whoever has most waiting
-    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_waiting)]
-    pub max_waiting: u64,
-
-    /// Longest that a client may take for each handshake: TLS, the head of an HTTP request, MQTT's CONNECT
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub handshake_timeout: Duration,
-
-    /// Longest that a client may leave unread what is sent to it; then it is closed
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
-    pub stall_timeout: Duration,
-}
-
-impl Default for Limits {
-    /// Room for the thousand clients of a large event behind one address, and for as many again.
-    fn default() -> Self {
-        const CONNECTIONS: NonZeroU32 = NonZeroU32::new(2_400).expect("not zero");
-        const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
-        Self {
-            max_connections: CONNECTIONS,
-            max_per_address: PER_ADDRESS,
-            max_packet: LARGEST_PACKET_BYTES,
-            max_rate: None,
-            max_behind: 256 * 1024 * 1024,
-            max_waiting: 256 * 1024 * 1024,
-            handshake_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(20),
-        }
-    }
 }
 
 /// How log lines are written.
@@ -152,57 +110,49 @@ pub enum LogFormat {
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// What keeps the station from doing its work
+    /// Failures of the station itself
     Error,
-    /// And who was refused or closed, and why
+    /// Also clients that were refused or closed, with the reason
     Warn,
-    /// And who came and left
+    /// Also clients that connect and leave
     Info,
-    /// And how it went about that
+    /// Also details for finding faults
     Debug,
-}
-
-impl Limits {
-    /// File descriptors that a connection takes: its own, and both ends of the one to the broker.
-    const FILES_PER_CONNECTION: u64 = 3;
-    /// For listeners, standard streams, the runtime and the broker's own.
-    const FILES_BESIDES: u64 = 64;
-
-    /// The same, with no more connections than there is room for in so many open files; `None` if
-    /// there is room for all of them.
-    pub fn fitted(self, open_files: u64) -> Option<Self> {
-        let room = open_files.saturating_sub(Self::FILES_BESIDES) / Self::FILES_PER_CONNECTION;
-        let room = NonZeroU32::new(u32::try_from(room).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
-        (room < self.max_connections).then_some(Self { max_connections: room, ..self })
-    }
 }
 
 impl Options {
     /// Refuses an address that other machines can reach while anybody could connect to it.
-    pub(crate) fn check_reach(&self) -> Result<(), StartError> {
+    pub(crate) fn check_reach(&self) -> anyhow::Result<()> {
         if self.upstream.is_some() {
-            return match self.upstream_checks_users || self.http.ip().is_loopback() {
-                true => Ok(()),
-                false => Err(StartError::UpstreamOpenToAll { address: self.http }),
-            };
-        }
-        if self.users.is_some() {
+            if !self.upstream_checks_users && !self.http.ip().is_loopback() {
+                bail!(
+                    "--http {} can be reached from other machines, and --users is for the station's own broker: \
+                     add --upstream-checks-users if the broker of --upstream asks for passwords",
+                    self.http
+                );
+            }
             return Ok(());
         }
         for (option, address) in [("--http", self.http), ("--mqtt", self.mqtt)] {
-            if !address.ip().is_loopback() {
-                return Err(StartError::OpenToAll { option, address });
+            if self.users.is_none() && !address.ip().is_loopback() {
+                bail!(
+                    "{option} {address} can be reached from other machines, so it needs --users FILE: \
+                     a line `user:hash` for each person, the hash made with `mqtt-crawl-station --hash-password`"
+                );
             }
         }
         Ok(())
     }
 }
 
-/// A length of time, such as `10` or `0.5`.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map_err(|_| "write seconds, such as 10 or 0.5".to_owned())?;
-    let duration = Duration::try_from_secs_f32(seconds).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("nobody is as quick as that".to_owned()) } else { Ok(duration) }
+/// An origin, which goes into a header as it is.
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    match !host.is_empty() && host.bytes().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("write an origin, such as https://example.org".to_owned()),
+    }
 }
 
 /// `host:port`, where the host may be a name such as `localhost`.
@@ -236,37 +186,16 @@ mod tests {
         check(&["--http", "0.0.0.0:8080"], Some("--http 0.0.0.0:8080"));
         check(&["--mqtt", "192.0.2.7:1883"], Some("--users"));
         check(&["--http", "0.0.0.0:8080", "--users", "file"], None);
-        let bridge = ["--upstream", "mqtt://broker.example", "--http"];
-        check(&[&bridge[..], &["127.0.0.1:0", "--mqtt", "0.0.0.0:1"]].concat(), None);
-        check(&[&bridge[..], &["0.0.0.0:8080"]].concat(), Some("--upstream-checks-users"));
-        check(&[&bridge[..], &["0.0.0.0:8080", "--upstream-checks-users"]].concat(), None);
+        let upstream = ["--upstream", "mqtt://broker.example", "--http"];
+        check(&[&upstream[..], &["127.0.0.1:0", "--mqtt", "0.0.0.0:1"]].concat(), None);
+        check(&[&upstream[..], &["0.0.0.0:8080"]].concat(), Some("--upstream-checks-users"));
+        check(&[&upstream[..], &["0.0.0.0:8080", "--upstream-checks-users"]].concat(), None);
     }
 
     #[test]
     fn what_is_left_out_is_the_same_everywhere() {
         let limits = Options::try_parse_from(["mqtt-crawl-station"]).unwrap().limits;
         assert_eq!(format!("{limits:?}"), format!("{:?}", Limits::default()));
-    }
-
-    #[test]
-    fn connections_fit_into_the_open_files() {
-        let check = |open_files, expected: Option<u32>| {
-            let fitted = Limits::default().fitted(open_files).map(|limits| limits.max_connections.get());
-            assert_eq!(fitted, expected, "{open_files}");
-        };
-        check(1_024, Some(320));
-        check(7_263, Some(2_399));
-        check(7_264, None);
-        check(u64::MAX, None);
-        check(10, Some(1));
-    }
-
-    #[test]
-    fn times_are_more_than_nothing() {
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for text in ["0", "-1", "soon", "inf"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
     }
 
     #[test]

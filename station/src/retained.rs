@@ -6,54 +6,54 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::body::Bytes;
 use rmqtt::retain::{RetainStorage, RetainTree};
 use rmqtt::topic::Topic;
 use rmqtt::types::{Retain, TimedValue, TopicFilter, TopicName};
 use tokio::sync::RwLock;
 
-/// Most topics that may hold a retained message.
-const MOST_TOPICS: usize = 10_000;
-/// Most bytes of payload held in all.
-const MOST_PAYLOAD_BYTES: usize = 64 * 1024 * 1024;
+use crate::limits::{RETAINED_BYTES_MAX, RETAINED_MESSAGES_MAX};
+use crate::offline_queue::{detached, weight};
+
+/// What the tree of topics takes for a level, by the size of its nodes.
+const LEVEL_BYTES: u64 = 200;
 
 /// The retained messages of one station.
 #[derive(Default)]
 pub(crate) struct RetainedMessages {
-    shelf: RwLock<Shelf>,
+    messages: RwLock<Messages>,
 }
 
 #[derive(Default)]
-struct Shelf {
+struct Messages {
     tree: RetainTree<TimedValue<Retain>>,
-    /// Payload size by topic, for the limits.
-    sizes: HashMap<TopicName, usize>,
-    payload_bytes: usize,
+    /// What each topic's message takes, for the limits.
+    sizes: HashMap<String, u64>,
+    bytes: u64,
 }
 
-impl Shelf {
-    fn remove(&mut self, name: &TopicName, topic: &Topic) {
+impl Messages {
+    fn remove(&mut self, name: &str, topic: &Topic) {
         if let Some(size) = self.sizes.remove(name) {
-            self.payload_bytes -= size;
+            self.bytes -= size;
             self.tree.remove(topic);
         }
     }
 
-    fn sweep(&mut self) {
-        let Self { tree, sizes, payload_bytes } = self;
+    fn remove_expired(&mut self) {
+        let Self { tree, sizes, bytes } = self;
         tree.retain(usize::MAX, |message| {
             if !message.is_expired() {
                 return true;
             }
-            if let Some(size) = sizes.remove(&message.value().publish.topic) {
-                *payload_bytes -= size;
+            if let Some(size) = sizes.remove(&*message.value().publish.topic) {
+                *bytes -= size;
             }
             false
         });
     }
 
-    fn has_room(&self, payload_bytes: usize) -> bool {
-        self.sizes.len() < MOST_TOPICS && self.payload_bytes + payload_bytes <= MOST_PAYLOAD_BYTES
+    fn has_room(&self, size: u64) -> bool {
+        self.sizes.len() < RETAINED_MESSAGES_MAX && self.bytes + size <= RETAINED_BYTES_MAX
     }
 }
 
@@ -67,43 +67,92 @@ impl RetainStorage for RetainedMessages {
     /// `[MQTT-3.3.1-5]`, `[MQTT-3.3.1-6]`.
     async fn set(&self, name: &TopicName, mut retain: Retain, _expiry: Option<Duration>) -> rmqtt::Result<()> {
         let topic = Topic::from_str(name)?;
-        let mut shelf = self.shelf.write().await;
-        shelf.remove(name, &topic);
-        let size = retain.publish.payload.len();
-        if size == 0 {
+        let mut messages = self.messages.write().await;
+        messages.remove(name, &topic);
+        if retain.publish.payload.is_empty() {
             return Ok(());
         }
-        if !shelf.has_room(size) {
-            shelf.sweep();
+        // The tree holds the levels of the topic a second time.
+        let size = weight(&retain.publish) + topic.len() as u64 * LEVEL_BYTES;
+        if !messages.has_room(size) {
+            messages.remove_expired();
         }
-        if !shelf.has_room(size) {
+        if !messages.has_room(size) {
             tracing::warn!(topic = ?name, bytes = size, "no room to retain a message: delivered, not kept");
             return Ok(());
         }
-        // The payload is a window into a whole read buffer, which would stay as long as it does.
-        retain.publish.inner.payload = Bytes::copy_from_slice(&retain.publish.payload);
+        retain.publish = detached(&retain.publish);
         // The interval handed in is the listener's; a message without one of its own doesn't expire
         // [MQTT-3.3.2-5].
         let properties = retain.publish.properties.as_ref();
         let expiry = properties.and_then(|properties| properties.message_expiry_interval);
         let expiry = expiry.map(|seconds| Duration::from_secs(seconds.get().into()));
-        shelf.tree.insert(&topic, TimedValue::new(retain, expiry));
-        shelf.sizes.insert(name.clone(), size);
-        shelf.payload_bytes += size;
+        messages.tree.insert(&topic, TimedValue::new(retain, expiry));
+        messages.sizes.insert(name.to_string(), size);
+        messages.bytes += size;
         Ok(())
     }
 
     async fn get(&self, filter: &TopicFilter) -> rmqtt::Result<Vec<(TopicName, Retain)>> {
-        let matching = self.shelf.read().await.tree.matches(&Topic::from_str(filter)?);
+        let matching = self.messages.read().await.tree.matches(&Topic::from_str(filter)?);
         let alive = matching.into_iter().filter(|(_, message)| !message.is_expired());
         Ok(alive.map(|(topic, message)| (topic.to_string().into(), message.into_value())).collect())
     }
 
     async fn count(&self) -> isize {
-        isize::try_from(self.shelf.read().await.sizes.len()).unwrap_or(isize::MAX)
+        isize::try_from(self.messages.read().await.sizes.len()).unwrap_or(isize::MAX)
     }
 
     async fn max(&self) -> isize {
-        isize::try_from(MOST_TOPICS).unwrap_or(isize::MAX)
+        isize::try_from(RETAINED_MESSAGES_MAX).unwrap_or(isize::MAX)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::body::Bytes;
+    use rmqtt::codec::types::Publish as Packet;
+    use rmqtt::types::{ClientId, From, Id, Publish, QoS};
+
+    use super::*;
+
+    async fn retain(storage: &RetainedMessages, topic: &TopicName, payload: Bytes) {
+        let (dup, retain, qos, packet_id, properties) = (false, true, QoS::AtMostOnce, None, None);
+        let packet = Packet { dup, retain, qos, topic: topic.clone(), packet_id, payload, properties };
+        let from = From::from_custom(Id::from(1, ClientId::from("id")));
+        let retain = Retain { msg_id: None, from, publish: Publish::from(packet) };
+        storage.set(topic, retain, None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_byte_is_counted_with_its_topic_and_keeps_no_read_buffer() {
+        let buffer = Bytes::from_iter([b'x'; 90_000]);
+        let storage = RetainedMessages::default();
+        let topic = TopicName::try_from(buffer.slice(..60_000)).unwrap();
+        retain(&storage, &topic, buffer.slice(..1)).await;
+        drop(topic);
+        assert!(buffer.is_unique(), "the message is a window into it");
+        assert!(storage.messages.read().await.bytes > 60_000);
+        let topic = TopicName::from("x".repeat(60_000));
+        retain(&storage, &topic, Bytes::new()).await;
+        assert_eq!((storage.count().await, storage.messages.read().await.bytes), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn messages_and_bytes_are_bounded() {
+        let storage = RetainedMessages::default();
+        for number in 0..=RETAINED_MESSAGES_MAX {
+            retain(&storage, &format!("t/{number}").into(), Bytes::from_static(b"x")).await;
+        }
+        assert_eq!(storage.count().await, RETAINED_MESSAGES_MAX as isize);
+        let storage = RetainedMessages::default();
+        for number in 0..70 {
+            retain(&storage, &format!("t/{number}").into(), Bytes::from(vec![0; 1 << 20])).await;
+        }
+        assert_eq!(storage.count().await, 63);
+        retain(&storage, &TopicName::from("t/0"), Bytes::from_static(b"small")).await;
+        retain(&storage, &TopicName::from("t/69"), Bytes::from(vec![0; 1 << 19])).await;
+        assert_eq!(storage.count().await, 64, "a replaced one gives its room back");
     }
 }

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use mqtt_crawl::broker_url::BrokerUrl;
 use mqtt_crawl::dialogue::script::{self, Format, ScriptLine};
@@ -11,12 +10,10 @@ use mqtt_crawl_producer::{Remote, Repeat, Report, Settings, SettingsError, Summa
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::StartError;
+use crate::limits::STOP_TIMEOUT;
 
-/// How long a transmission may take to say goodbye.
-const LONGEST_STOP: Duration = Duration::from_secs(2);
 /// Rows left out that are named one by one.
-const MOST_FAULTS: usize = 10;
+const LOGGED_FAULTS_MAX: usize = 10;
 
 /// A script that is ready to be transmitted: at least one line.
 #[derive(Debug)]
@@ -26,14 +23,14 @@ pub(crate) struct Script {
 
 impl Script {
     /// Reads the file named by `--transmit`. Rows that are no dialogue are logged and left out.
-    pub(crate) fn read(path: &Path) -> Result<Self, StartError> {
-        let unusable = |fault: String| StartError::Transmit { path: path.to_owned(), fault };
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let unusable = |reason: String| anyhow::anyhow!("cannot transmit {}: {reason}", path.display());
         let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
         let script = script::parse(&bytes, Format::of_file_name(&path.to_string_lossy()));
-        for fault in script.faults.iter().take(MOST_FAULTS) {
+        for fault in script.faults.iter().take(LOGGED_FAULTS_MAX) {
             tracing::warn!(file = %path.display(), %fault, "row left out");
         }
-        if let Some(more @ 1..) = script.faults.len().checked_sub(MOST_FAULTS) {
+        if let Some(more @ 1..) = script.faults.len().checked_sub(LOGGED_FAULTS_MAX) {
             tracing::warn!(file = %path.display(), more, "more rows left out");
         }
         match script.lines.is_empty() {
@@ -51,14 +48,14 @@ pub(crate) struct Transmission {
 }
 
 impl Transmission {
-    /// Begins, as a user where users are asked for.
-    pub(crate) fn begin(script: Script, broker: SocketAddr, user: Option<(String, String)>) -> Self {
-        let (user_name, password) = user.unzip();
+    /// Begins, as a user of its own.
+    pub(crate) fn begin(script: Script, broker: SocketAddr, user: (String, String)) -> Self {
+        let (user_name, password) = user;
         let broker = BrokerUrl::parse(&format!("mqtt://{broker}")).expect("an address and a port make a URL");
         let settings = Settings {
             repeat: Repeat::UntilStopped,
-            user_name,
-            password: password.map(String::into_bytes),
+            user_name: Some(user_name),
+            password: Some(password.into_bytes()),
             ..Settings::new(broker)
         };
         let remote = Remote::new();
@@ -80,7 +77,7 @@ impl Transmission {
     pub(crate) async fn stop(self) {
         self.remote.stop();
         if !self.task.is_finished() {
-            let _ = timeout(LONGEST_STOP, self.task).await;
+            let _ = timeout(STOP_TIMEOUT, self.task).await;
         }
     }
 }

@@ -1,15 +1,17 @@
-//! Bridge mode: the WebSocket paths in front of a broker somewhere else, over TCP or TLS.
+//! A broker somewhere else, over TCP or TLS, behind the WebSocket paths.
 //!
 //! Bytes are passed on as they come. Who may connect, and what for, is the other broker's to say; how
 //! many may, from which pages, and how much they may send, is said here all the same.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError};
-use tokio::io::{AsyncWriteExt as _, split};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -17,47 +19,12 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError, RootCertStore};
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
-use crate::front::{READ_BYTES, first_packet, log_connect, splice};
-use crate::gate::Pipe;
-use crate::held::Head;
-use crate::websocket::{Line, line};
+use crate::connect::Refusal;
+use crate::listener::Pipe;
 
 /// How long the other broker may take to answer a call.
-const LONGEST_DIAL: Duration = Duration::from_secs(10);
-
-/// CONNACK of 3.1.1, return code 3, server unavailable.
-const UNAVAILABLE_V311: &[u8] = &[0x20, 2, 0, 3];
-
-/// Why a broker can't be put behind the station.
-#[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// The address can't be read.
-    #[error("--upstream: {source}")]
-    Address {
-        /// What is wrong with it.
-        source: BrokerUrlError,
-    },
-    /// A WebSocket address.
-    #[error("--upstream {0}: write the address of the broker's TCP port, such as mqtt://broker.example:1883")]
-    NoTcp(String),
-    /// A host that can't be in a certificate.
-    #[error("--upstream {0}: no certificate can be for this host, so it can't be reached over TLS")]
-    Name(String),
-    /// The authorities to trust can't be read.
-    #[error("cannot read the authorities in {path} of --upstream-ca: {fault}")]
-    Authorities {
-        /// The file named by `--upstream-ca`.
-        path: PathBuf,
-        /// What is wrong with it.
-        fault: String,
-    },
-    /// There is nobody to trust.
-    #[error("this system names no authorities to trust; name a PEM file of them with --upstream-ca")]
-    NoAuthorities,
-}
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the broker can't be had now.
 #[derive(Debug, thiserror::Error)]
@@ -96,33 +63,32 @@ impl From<io::Error> for DialError {
 pub(crate) struct Upstream {
     url: BrokerUrl,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    stop: CancellationToken,
+    sends_proxy_header: bool,
 }
 
 impl Upstream {
-    /// Reads the address, and the authorities where it wants them; connects to nothing yet.
-    pub(crate) fn new(
-        address: &str,
-        authorities: Option<&Path>,
-        stop: CancellationToken,
-    ) -> Result<Self, UpstreamError> {
-        let url = BrokerUrl::parse(address).map_err(|source| match source {
+    /// Reads the address, and the authorities where it wants them; connects to nothing yet. The address
+    /// isn't repeated in what is wrong with it: it may hold a password.
+    pub(crate) fn new(address: &str, authorities: Option<&Path>, sends_proxy_header: bool) -> anyhow::Result<Self> {
+        const NO_TCP: &str =
+            "--upstream wants the address of the broker's TCP port, such as mqtt://broker.example:1883";
+        let url = BrokerUrl::parse(address).map_err(|error| match error {
             // It would advise a WebSocket address, as a browser needs one.
-            BrokerUrlError::MissingScheme { .. } => UpstreamError::NoTcp(address.to_owned()),
-            source => UpstreamError::Address { source },
+            BrokerUrlError::MissingScheme { .. } => anyhow::anyhow!(NO_TCP),
+            error => anyhow::anyhow!("--upstream: {error}"),
         })?;
         if url.scheme().is_web_socket() {
-            return Err(UpstreamError::NoTcp(address.to_owned()));
+            bail!(NO_TCP);
         }
         let tls = match url.scheme().is_tls() {
             true => {
                 let name = ServerName::try_from(url.host().to_owned());
-                let name = name.map_err(|_| UpstreamError::Name(address.to_owned()))?;
+                let name = name.context("--upstream: no certificate can be for this host; write its name in a DNS")?;
                 Some((client_config(authorities)?, name))
             }
             false => None,
         };
-        Ok(Self { url, tls, stop })
+        Ok(Self { url, tls, sends_proxy_header })
     }
 
     /// Where it is, as `host:port`.
@@ -138,47 +104,14 @@ impl Upstream {
         self.url.as_str()
     }
 
-    /// A stream to it, for somebody who has the client's.
-    pub(crate) fn open(self: Arc<Self>) -> Line {
-        let (near, far) = line(READ_BYTES);
-        tokio::spawn(async move { self.carry(Box::new(far)).await }.in_current_span());
-        near
-    }
-
-    /// Carries one client. It is called up once a CONNECT is there, so that whoever only opens a
-    /// WebSocket costs it nothing.
-    async fn carry(&self, mut client: Pipe) {
-        let mut bytes = Vec::new();
-        let Ok(length) = first_packet(&mut client, &mut bytes).await else { return };
-        let head = length.and_then(|length| Head::read(&bytes[..length]));
-        log_connect(head.as_ref());
-        let mut broker = match self.dial().await {
-            Ok(broker) => broker,
-            Err(error) => {
-                tracing::error!(upstream = self.url(), reason = %error, "the broker behind can't be reached");
-                if let Some(head) = head {
-                    // Fails only if the client has gone.
-                    let _ = client.write_all(&unavailable(head.level, error.for_clients())).await;
-                    let _ = client.shutdown().await;
-                }
-                return;
-            }
-        };
-        // TLS may keep a part of it.
-        if broker.write_all(&bytes).await.is_err() || broker.flush().await.is_err() {
-            return;
-        }
-        let (from_broker, to_broker) = split(broker);
-        let mut parting = splice(client, from_broker, to_broker, None, None, &self.stop).await;
-        tracing::info!(reason = parting.how.in_words(), "ended");
-        // Fails only if the client has gone.
-        let _ = parting.to_client.shutdown().await;
-    }
-
-    async fn dial(&self) -> Result<Pipe, DialError> {
+    /// Connects to it for a client.
+    pub(crate) async fn dial(&self, client: SocketAddr, local: SocketAddr) -> Result<Pipe, Refusal> {
         let dialling = async {
-            let stream = TcpStream::connect((self.url.host(), self.url.port())).await?;
+            let mut stream = TcpStream::connect((self.url.host(), self.url.port())).await?;
             stream.set_nodelay(true)?;
+            if self.sends_proxy_header {
+                stream.write_all(&proxy_header(client, local)).await?;
+            }
             let pipe: Pipe = match &self.tls {
                 Some((connector, name)) => Box::new(connector.connect(name.clone(), stream).await?),
                 None => Box::new(stream),
@@ -186,16 +119,41 @@ impl Upstream {
             Ok(pipe)
         };
         let dialled: io::Result<Pipe> =
-            timeout(LONGEST_DIAL, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        Ok(dialled?)
+            timeout(DIAL_TIMEOUT, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        dialled.map_err(|error| {
+            let error = DialError::from(error);
+            tracing::error!(upstream = self.url(), reason = %error, "the broker behind can't be reached");
+            Refusal::Unavailable(error.for_clients())
+        })
     }
 }
 
-fn client_config(authorities: Option<&Path>) -> Result<TlsConnector, UpstreamError> {
+/// Tells the broker who the client is: a header of the PROXY protocol, version 2, for a TCP stream.
+fn proxy_header(client: SocketAddr, local: SocketAddr) -> Vec<u8> {
+    const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    const VERSION_2_PROXY: u8 = 0x21;
+    let addresses = match (client.ip().to_canonical(), local.ip().to_canonical()) {
+        (IpAddr::V4(client), IpAddr::V4(local)) => [client.octets(), local.octets()].concat(),
+        (client, local) => [client, local]
+            .map(|address| match address {
+                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                IpAddr::V6(address) => address.octets(),
+            })
+            .concat(),
+    };
+    let family = if addresses.len() == 8 { 0x11 } else { 0x21 };
+    let length = addresses.len() as u16 + 4;
+    let ports = [client.port().to_be_bytes(), local.port().to_be_bytes()].concat();
+    [SIGNATURE, &[VERSION_2_PROXY, family], &length.to_be_bytes(), &addresses, &ports].concat()
+}
+
+fn client_config(authorities: Option<&Path>) -> anyhow::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     match authorities {
         Some(path) => {
-            let unusable = |fault: String| UpstreamError::Authorities { path: path.to_owned(), fault };
+            let unusable = |fault: String| {
+                anyhow::anyhow!("cannot read the authorities in {} of --upstream-ca: {fault}", path.display())
+            };
             let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?;
             for certificate in certificates {
                 let added = certificate
@@ -211,7 +169,7 @@ fn client_config(authorities: Option<&Path>) -> Result<TlsConnector, UpstreamErr
             // Those that can't be read are left out: a system has many.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                return Err(UpstreamError::NoAuthorities);
+                bail!("this system names no authorities to trust; name a PEM file of them with --upstream-ca");
             }
         }
     }
@@ -223,18 +181,6 @@ fn client_config(authorities: Option<&Path>) -> Result<TlsConnector, UpstreamErr
     Ok(Arc::new(config).into())
 }
 
-/// The answer to a CONNECT that nobody is there for.
-fn unavailable(level: u8, words: &str) -> Vec<u8> {
-    const SERVER_UNAVAILABLE: u8 = 0x88;
-    const REASON_STRING: u8 = 0x1F;
-    if level != 5 {
-        return UNAVAILABLE_V311.to_vec();
-    }
-    let length = words.len() as u8;
-    let head = [0x20, length + 6, 0, SERVER_UNAVAILABLE, length + 3, REASON_STRING, 0, length];
-    [&head, words.as_bytes()].concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,7 +188,7 @@ mod tests {
     #[test]
     fn addresses_are_of_tcp_ports() {
         let check = |address: &str, expected: Result<&str, &str>| {
-            let upstream = Upstream::new(address, None, CancellationToken::new());
+            let upstream = Upstream::new(address, None, false);
             match (upstream, expected) {
                 (Ok(upstream), Ok(address)) => assert_eq!(upstream.address(), address),
                 (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
@@ -255,5 +201,36 @@ mod tests {
         check("ws://broker.example/mqtt", Err("TCP port"));
         check("broker.example", Err("mqtt://broker.example:1883"));
         check("mqtt://ana:secret@broker.example", Err("user name or password"));
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_not_repeated() {
+        for address in
+            ["mqtt://ana:secret@broker.example", "ws://ana:secret@broker.example", "ana:secret@broker.example"]
+        {
+            let error = Upstream::new(address, None, false).err().map(|error| format!("{error:#}")).unwrap_or_default();
+            assert!(!error.is_empty() && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_header_names_both_addresses() {
+        let check = |client: &str, local: &str, expected: &[u8]| {
+            let header = proxy_header(client.parse().expect("an address"), local.parse().expect("an address"));
+            assert_eq!(header, [&b"\r\n\r\n\0\r\nQUIT\n\x21"[..], expected].concat(), "{client}");
+        };
+        check("192.0.2.1:258", "198.51.100.2:80", b"\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x02\x01\x02\0\x50");
+        check("[::ffff:192.0.2.1]:258", "198.51.100.2:80", b"\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x02\x01\x02\0\x50");
+        let mixed = [
+            &b"\x21\0\x24"[..],
+            &[0x20, 1, 0xd, 0xb8],
+            &[0; 11],
+            &[1],
+            &[0; 10],
+            &[0xFF; 2],
+            &[10, 0, 0, 1],
+            &[0, 1, 0, 2],
+        ];
+        check("[2001:db8::1]:1", "10.0.0.1:2", &mixed.concat());
     }
 }

@@ -1,107 +1,178 @@
-//! Who may connect: a file of users, and the check of a name with its password.
+//! Who may connect, and what for: the file of users, the check of a password, and topic rules.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context as _;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
-/// Checks that may run at once. Each takes about 19 MiB and a core for some milliseconds, so that
-/// a flood of wrong passwords must queue instead of taking the machine.
-const CONCURRENT_CHECKS: usize = 2;
-
-/// Longest password that is looked at, in bytes; longer ones are wrong without a check.
-const LONGEST_PASSWORD_BYTES: usize = 1024;
-
-/// Why the file of users can't be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum UsersError {
-    /// The file can't be read.
-    #[error("cannot read the users in {path}: {source}")]
-    Unreadable {
-        /// The file named by `--users`.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A line isn't `user:hash`.
-    #[error("{path}, line {line}: {fault}")]
-    Line {
-        /// The file named by `--users`.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with the line, without quoting it.
-        fault: LineFault,
-    },
-    /// The file names nobody, so nobody could ever connect.
-    #[error("{path} names no user; a line is `user:hash`, and --hash-password makes the hash")]
-    Nobody {
-        /// The file named by `--users`.
-        path: PathBuf,
-    },
-}
+use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHECKS_MAX, PASSWORD_QUEUE_MAX};
 
 /// What is wrong with a line of the file of users. The line itself is never repeated: it may hold
 /// a password that somebody put there in plain.
 #[derive(Debug, thiserror::Error)]
-pub enum LineFault {
-    /// There is no colon.
+enum LineError {
     #[error("expected `user:hash`")]
     NoColon,
-    /// Nothing before the colon.
     #[error("the user name before the colon is empty")]
     NoName,
-    /// The part after the colon isn't an Argon2 hash.
     #[error("what follows the colon is no Argon2 hash; make one with --hash-password")]
     NoHash,
-    /// The same name stands on an earlier line.
     #[error("this user already stands on line {0}")]
     Repeated(usize),
+    #[error("what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each")]
+    Rule,
+    #[error("a user name with +, # or / can't stand for %u")]
+    Placeholder,
+}
+
+/// What a user may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// `None` where nobody is asked who they are.
+    pub user: Option<String>,
+    /// Filters that may be subscribed to; all where there is none.
+    read: Vec<String>,
+    /// Filters of topics that may be published to; all where there is none.
+    write: Vec<String>,
+}
+
+impl Access {
+    /// Whether everything that a filter matches may be read.
+    pub(crate) fn may_read(&self, filter: &str) -> bool {
+        self.read.is_empty() || self.read.iter().any(|rule| covers(rule, filter))
+    }
+
+    /// Whether a topic may be written; `$SYS` is the broker's.
+    pub(crate) fn may_write(&self, topic: &str) -> bool {
+        let is_system = topic.split('/').next() == Some("$SYS");
+        !is_system && (self.write.is_empty() || self.write.iter().any(|rule| covers(rule, topic)))
+    }
+}
+
+/// Whether all topics that `filter` matches are matched by `rule`.
+fn covers(rule: &str, filter: &str) -> bool {
+    // Wildcards don't match what begins with $ [MQTT-4.7.2-1].
+    if filter.starts_with('$') && rule.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut levels = filter.split('/');
+    for expected in rule.split('/') {
+        match (expected, levels.next()) {
+            ("#", _) => return true,
+            ("+", Some(level)) if level != "#" => {}
+            (expected, Some(level)) if expected == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
+}
+
+/// Why a password wasn't accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PasswordError {
+    Wrong,
+    /// Too many wait for theirs to be checked.
+    Busy,
+}
+
+#[derive(Debug)]
+struct User {
+    hash: String,
+    access: Arc<Access>,
 }
 
 /// The users of a station.
 #[derive(Debug)]
-pub struct Users {
-    hashes: HashMap<String, String>,
+pub(crate) struct Users {
+    users: HashMap<String, User>,
     /// Checked when the name is unknown, so that the time taken doesn't tell which names exist.
     decoy: String,
-    checks: Arc<Semaphore>,
+    checks: Semaphore,
+    waiting: AtomicUsize,
+    /// By user name, a digest of the password that was accepted last, so that whoever is known waits
+    /// for nobody's check.
+    accepted: Mutex<HashMap<String, [u8; 32]>>,
+    digest_key: [u8; 16],
 }
 
 impl Users {
     /// Reads the file named by `--users`: a line per user, `#` starts a comment line.
-    ///
-    /// # Errors
-    /// When the file can't be read, a line isn't `user:hash`, or nobody is named.
-    pub fn read(path: &Path) -> Result<Self, UsersError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| UsersError::Unreadable { path: path.to_owned(), source })?;
-        let hashes = parse(&text).map_err(|(line, fault)| UsersError::Line { path: path.to_owned(), line, fault })?;
-        let decoy = hashes.values().next().cloned();
-        let decoy = decoy.ok_or_else(|| UsersError::Nobody { path: path.to_owned() })?;
-        Ok(Self { hashes, decoy, checks: Arc::new(Semaphore::new(CONCURRENT_CHECKS)) })
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the users in {shown}"))?;
+        let users = parse(&text).map_err(|(line, error)| anyhow::anyhow!("{shown}, line {line}: {error}"))?;
+        Self::new(users).with_context(|| {
+            format!("{shown} names no user; a line is `user:hash`, and --hash-password makes the hash")
+        })
     }
 
-    /// Whether this password is the one of this user.
-    pub async fn accepts(&self, name: &str, password: &[u8]) -> bool {
-        if password.len() > LONGEST_PASSWORD_BYTES {
-            return false;
+    fn new(users: HashMap<String, User>) -> Option<Self> {
+        Some(Self {
+            decoy: users.values().next()?.hash.clone(),
+            users,
+            checks: Semaphore::new(PASSWORD_CHECKS_MAX),
+            waiting: AtomicUsize::new(0),
+            accepted: Mutex::default(),
+            digest_key: argon2::password_hash::generate_salt(),
+        })
+    }
+
+    /// What a user may do whose password was accepted before; nothing is waited for.
+    pub(crate) fn known(&self, name: &str, password: &[u8]) -> Option<Arc<Access>> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = accepted.get(name).is_some_and(|digest| *digest == self.digest(name, password));
+        is_known.then(|| self.users.get(name).map(|user| Arc::clone(&user.access)))?
+    }
+
+    /// What a user with this password may do. A few checks run at once, and few wait for theirs.
+    pub(crate) async fn check(&self, name: &str, password: &[u8]) -> Result<Arc<Access>, PasswordError> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Err(PasswordError::Wrong);
         }
-        let known = self.hashes.get(name);
-        let hash = known.unwrap_or(&self.decoy).clone();
-        let password = password.to_vec();
-        let Ok(permit) = Arc::clone(&self.checks).acquire_owned().await else {
-            return false;
-        };
-        let check = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            Argon2::default().verify_password(&password, hash.as_str()).is_ok()
-        });
-        check.await.unwrap_or(false) && known.is_some()
+        let user = self.users.get(name);
+        let hash = user.map_or(&self.decoy, |user| &user.hash).clone();
+        let _waiting = Waiting::begin(&self.waiting).ok_or(PasswordError::Busy)?;
+        // It is never closed.
+        let _permit = self.checks.acquire().await.map_err(|_| PasswordError::Busy)?;
+        let given = password.to_vec();
+        let check =
+            tokio::task::spawn_blocking(move || Argon2::default().verify_password(&given, hash.as_str()).is_ok());
+        match (check.await, user) {
+            (Ok(true), Some(user)) => {
+                let digest = self.digest(name, password);
+                self.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), digest);
+                Ok(Arc::clone(&user.access))
+            }
+            _ => Err(PasswordError::Wrong),
+        }
+    }
+
+    fn digest(&self, name: &str, password: &[u8]) -> [u8; 32] {
+        let parts: [&[u8]; 4] = [&self.digest_key, &name.len().to_be_bytes(), name.as_bytes(), password];
+        parts.into_iter().fold(Sha256::new(), |digest, part| digest.chain_update(part)).finalize().into()
+    }
+}
+
+/// One that waits for its check.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Option<Self> {
+        let waiting = Self(count);
+        (count.fetch_add(1, Ordering::Relaxed) < PASSWORD_QUEUE_MAX).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -114,8 +185,8 @@ pub fn hash_password(password: &[u8]) -> Result<String, argon2::password_hash::E
     Ok(Argon2::default().hash_password(password)?.to_string())
 }
 
-fn parse(text: &str) -> Result<HashMap<String, String>, (usize, LineFault)> {
-    let mut hashes = HashMap::new();
+fn parse(text: &str) -> Result<HashMap<String, User>, (usize, LineError)> {
+    let mut users = HashMap::new();
     let mut lines = HashMap::new();
     for (index, row) in text.lines().enumerate() {
         let line = index + 1;
@@ -123,20 +194,40 @@ fn parse(text: &str) -> Result<HashMap<String, String>, (usize, LineFault)> {
         if row.is_empty() || row.starts_with('#') {
             continue;
         }
-        let (name, hash) = row.split_once(':').ok_or((line, LineFault::NoColon))?;
-        if name.is_empty() {
-            return Err((line, LineFault::NoName));
+        let (name, user) = parse_user(row).map_err(|error| (line, error))?;
+        if let Some(earlier) = lines.insert(name.clone(), line) {
+            return Err((line, LineError::Repeated(earlier)));
         }
-        let sound = PasswordHash::new(hash).is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2"));
-        if !sound {
-            return Err((line, LineFault::NoHash));
-        }
-        if let Some(earlier) = lines.insert(name, line) {
-            return Err((line, LineFault::Repeated(earlier)));
-        }
-        hashes.insert(name.to_owned(), hash.to_owned());
+        users.insert(name, user);
     }
-    Ok(hashes)
+    Ok(users)
+}
+
+fn parse_user(row: &str) -> Result<(String, User), LineError> {
+    let (name, rest) = row.split_once(':').ok_or(LineError::NoColon)?;
+    if name.is_empty() {
+        return Err(LineError::NoName);
+    }
+    let mut words = rest.split_whitespace();
+    let hash = words.next().unwrap_or_default().to_owned();
+    if !PasswordHash::new(&hash).is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2")) {
+        return Err(LineError::NoHash);
+    }
+    let mut access = Access { user: Some(name.to_owned()), ..Access::default() };
+    for word in words {
+        let (rules, filter) = match word.split_once('=') {
+            Some(("read", filter)) => (&mut access.read, filter),
+            Some(("write", filter)) => (&mut access.write, filter),
+            _ => return Err(LineError::Rule),
+        };
+        if filter.contains("%u") && name.contains(['+', '#', '/']) {
+            return Err(LineError::Placeholder);
+        }
+        let filter = filter.replace("%u", name);
+        mqtt_crawl::mqtt::topic::TopicFilter::parse(&filter).map_err(|_| LineError::Rule)?;
+        rules.push(filter);
+    }
+    Ok((name.to_owned(), User { hash, access: Arc::new(access) }))
 }
 
 #[cfg(test)]
@@ -149,8 +240,8 @@ mod tests {
 
     fn check(text: &str, expected: Result<usize, &str>) {
         match (parse(text), expected) {
-            (Ok(hashes), Ok(count)) => assert_eq!(hashes.len(), count, "{text}"),
-            (Err((line, fault)), Err(words)) => assert_eq!(format!("{line}: {fault}"), words),
+            (Ok(users), Ok(count)) => assert_eq!(users.len(), count, "{text}"),
+            (Err((line, error)), Err(words)) => assert_eq!(format!("{line}: {error}"), words),
             (outcome, _) => panic!("{text:?}: {outcome:?}"),
         }
     }
@@ -158,13 +249,46 @@ mod tests {
     #[test]
     fn lines_are_read_or_refused_by_number() {
         check("", Ok(0));
-        check(&format!("# the crew\n\nana:{HASH}\nben:{HASH}\r\n"), Ok(2));
+        check(&format!("# the crew\n\nana:{HASH}\nben:{HASH} read=a/# write=b/%u\r\n"), Ok(2));
         check("ana", Err("1: expected `user:hash`"));
         check(&format!("\n:{HASH}"), Err("2: the user name before the colon is empty"));
         check(&format!("ana:{HASH}\nana:{HASH}"), Err("2: this user already stands on line 1"));
         let plain = "1: what follows the colon is no Argon2 hash; make one with --hash-password";
         check("ana:plain", Err(plain));
         check("ana:$scrypt$ln=1,r=1,p=1$c2FsdHNhbHRzYWx0", Err(plain));
+        let rule = "1: what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each";
+        check(&format!("ana:{HASH} all"), Err(rule));
+        check(&format!("ana:{HASH} read=a/#/b"), Err(rule));
+        check(&format!("a/#:{HASH} read=%u"), Err("1: a user name with +, # or / can't stand for %u"));
+    }
+
+    #[test]
+    fn rules_cover_what_they_match_and_no_more() {
+        let check = |rule, filter, expected| assert_eq!(covers(rule, filter), expected, "{rule} {filter}");
+        for filter in ["a", "a/b", "a/+/c", "a/#", "a/"] {
+            check("a/#", filter, true);
+            check("#", filter, true);
+            check("b/#", filter, false);
+        }
+        check("+", "a", true);
+        check("+", "+", true);
+        check("+", "#", false);
+        check("a/+", "a/#", false);
+        check("a/+", "a/b/c", false);
+        check("a/b", "a/+", false);
+        check("a/b", "a", false);
+        check("#", "$SYS/#", false);
+        check("$SYS/#", "$SYS/uptime", true);
+    }
+
+    #[test]
+    fn access_is_all_where_no_rule_stands() {
+        let users = parse(&format!("ana:{HASH} read=to/%u/# write=from/%u\nben:{HASH}")).unwrap();
+        let (ana, ben) = (&users["ana"].access, &users["ben"].access);
+        assert!(ana.may_read("to/ana/x") && !ana.may_read("to/+/x") && !ana.may_read("#"));
+        assert!(ana.may_write("from/ana") && !ana.may_write("from/ben"));
+        assert!(ben.may_read("#") && ben.may_read("$SYS/#") && ben.may_write("from/ana"));
+        assert!(!ben.may_write("$SYS/uptime") && !ben.may_write("$SYS") && ben.may_write("$SYSTEM"));
     }
 
     #[test]
@@ -177,12 +301,22 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_right_password_of_a_known_user_is_taken() {
-        let hash = HASH.to_owned();
-        let hashes = HashMap::from([("ana".to_owned(), hash.clone())]);
-        let users = Users { hashes, decoy: hash, checks: Arc::new(Semaphore::new(1)) };
-        assert!(users.accepts("ana", b"open sesame").await);
-        assert!(!users.accepts("ana", b"open").await);
-        assert!(!users.accepts("ben", b"open sesame").await, "the decoy's password opens nothing");
-        assert!(!users.accepts("ana", &[b'x'; LONGEST_PASSWORD_BYTES + 1]).await);
+        let users = Users::new(parse(&format!("ana:{HASH}")).unwrap()).unwrap();
+        assert_eq!(users.known("ana", b"open sesame"), None, "nobody is known at first");
+        assert!(users.check("ana", b"open sesame").await.is_ok());
+        assert!(users.known("ana", b"open sesame").is_some());
+        assert_eq!(users.known("ana", b"open"), None);
+        assert_eq!(users.check("ana", b"open").await, Err(PasswordError::Wrong));
+        assert_eq!(users.check("ben", b"open sesame").await, Err(PasswordError::Wrong), "the decoy's opens nothing");
+        assert_eq!(users.check("ana", &[b'x'; PASSWORD_BYTES_MAX + 1]).await, Err(PasswordError::Wrong));
+    }
+
+    #[tokio::test]
+    async fn few_wait_for_their_password_to_be_checked() {
+        let users = Users::new(parse(&format!("ana:{HASH}")).unwrap()).unwrap();
+        let others: Vec<_> = (0..PASSWORD_QUEUE_MAX).map(|_| Waiting::begin(&users.waiting).unwrap()).collect();
+        assert_eq!(users.check("ana", b"open sesame").await, Err(PasswordError::Busy));
+        drop(others);
+        assert!(users.check("ana", b"open sesame").await.is_ok());
     }
 }

@@ -70,16 +70,6 @@ impl Client {
         Self::open(station, way).await.taken(version, id).await
     }
 
-    /// The same with a session that outlives its connection, which the station holds.
-    pub async fn held(station: &Station, way: Way, id: &str) -> Self {
-        let mut client = Self::open(station, way).await;
-        let head = [&string("MQTT")[..], &[5, 0, 0, 60, 5, 0x11, 0, 0, 1, 0]].concat();
-        client.send(&packet(0x10, &[&head, &string(id)])).await;
-        let connack = client.packet().await.unwrap();
-        assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
-        client
-    }
-
     /// Connects, and expects to be taken.
     pub async fn taken(mut self, version: Version, id: &str) -> Self {
         self.send(&connect(version, id, None)).await;
@@ -211,11 +201,27 @@ fn properties(version: Version) -> &'static [u8] {
     }
 }
 
+/// Without Keep Alive, so that a test may take its time.
 pub fn connect(version: Version, id: &str, user: Option<(&str, &str)>) -> Vec<u8> {
     let credentials = user.map(|(name, password)| [string(name), string(password)].concat());
     let flags = if user.is_some() { 0xC2 } else { 0x02 };
-    let head = [&string("MQTT")[..], &[version as u8, flags, 0, 60], properties(version)].concat();
+    let head = [&string("MQTT")[..], &[version as u8, flags, 0, 0], properties(version)].concat();
     packet(0x10, &[&head, &string(id), &credentials.unwrap_or_default()])
+}
+
+/// A CONNECT whose session lasts for a minute; `flags` without those of the credentials.
+pub fn lasting(id: &str, flags: u8, payload: &[&[u8]]) -> Vec<u8> {
+    let head = [&string("MQTT")[..], &[5, flags, 0, 0, 5, 0x11, 0, 0, 0, 60]].concat();
+    packet(0x10, &[&head, &string(id), &payload.concat()])
+}
+
+/// Connects with this CONNECT; returns the client and whether the station has its session.
+pub async fn resume(station: &Station, way: Way, connect: &[u8]) -> (Client, bool) {
+    let mut client = Client::open(station, way).await;
+    client.send(connect).await;
+    let connack = client.packet().await.unwrap();
+    assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
+    (client, connack[2] == 1)
 }
 
 pub fn subscribe(version: Version, filter: &str, qos: u8) -> Vec<u8> {

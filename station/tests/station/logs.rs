@@ -59,8 +59,8 @@ async fn each_refusal_is_an_object_with_its_reason() {
             assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
         }
     };
-    check("CONNECT", &[("client", "stranger"), ("version", "5.0")], 4);
-    check("CONNECT", &[("client", "friend")], 2);
+    check("connected", &[("client", "stranger")], 0);
+    check("connected", &[("client", "friend"), ("version", "5.0")], 2);
     check("client refused", &[("client", "stranger"), ("reason", "no user name")], 2);
     check("client refused", &[("client", "stranger"), ("reason", "another password")], 2);
     check("closed", &[("reason", "packet too large")], 2);
@@ -75,4 +75,21 @@ async fn text_has_a_line_for_each() {
     }
     // What a client calls itself can't begin a line of its own.
     assert!(log.contains("friend \\n of ana"), "{log}");
+}
+
+/// A flood of refusals isn't one of log lines.
+#[tokio::test]
+async fn refusals_of_one_address_are_logged_ever_more_seldom() {
+    const REFUSALS: usize = 200;
+    let users = file("logs-flood-users", USER);
+    let station = Running::start(Path::new(PROGRAM), &["--users", users.to_str().unwrap()]);
+    for _ in 0..REFUSALS {
+        let mut client = Client::open_at(station.mqtt, Way::Tcp).await;
+        client.send(&connect(V5, "stranger", None)).await;
+        assert_eq!(client.packet().await.unwrap()[3], 0x87);
+    }
+    let log = station.stop("-TERM");
+    // The first ten, and then 16, 32, 64 and 128.
+    assert_eq!(log.matches("client refused").count(), 14, "{log}");
+    assert!(log.lines().count() < 20, "{log}");
 }

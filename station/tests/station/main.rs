@@ -6,11 +6,12 @@ mod client;
 mod crowd;
 mod diffusion;
 mod embedded;
-mod held;
 mod limits;
 mod logs;
 mod mqtt;
 mod program;
+mod reload;
+mod sessions;
 mod start;
 mod stop;
 mod tls;
@@ -36,9 +37,12 @@ fn quiet() -> Options {
         upstream: None,
         upstream_ca: None,
         upstream_checks_users: false,
+        proxy_protocol: false,
         transmit: None,
         users: None,
         allow_origin: Vec::new(),
+        allow_frame: Vec::new(),
+        trust_forwarded_for: Vec::new(),
         hash_password: false,
         log_format: LogFormat::Text,
         log_level: LogLevel::Info,

@@ -38,10 +38,23 @@ impl Running {
         Self { http: value("http="), mqtt: value("mqtt="), child }
     }
 
-    /// Ends it with a signal; what it has logged.
-    pub fn stop(mut self, signal: &str) -> String {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Reads log lines until one has these words, or it has ended.
+    pub fn wait_for_log(&mut self, log: &mut String, words: &str) {
+        let mut lines = BufReader::new(self.child.stderr.as_mut().unwrap());
+        while !log.contains(words) {
+            assert!(lines.read_line(log).unwrap() > 0, "it ended: {log}");
+        }
+    }
+
+    /// Ends it with a signal; what it has logged.
+    pub fn stop(mut self, signal: &str) -> String {
+        self.signal(signal);
         let mut log = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{log}");

@@ -11,7 +11,7 @@ use super::program::{PROGRAM, Running};
 use super::{file, quiet, station};
 
 async fn check_refusal(options: Options, words: &[&str]) {
-    let refusal = Station::start(&options).await.err().expect("it started").to_string();
+    let refusal = format!("{:#}", Station::start(&options).await.err().expect("it started"));
     for word in words {
         assert!(refusal.contains(word), "{refusal:?} lacks {word:?}");
     }
@@ -48,13 +48,14 @@ async fn what_cannot_work_is_refused_in_words() {
     check_refusal(Options { users: Some(users), ..quiet() }, &["start-users", "line 2", "--hash-password"]).await;
     let nobody = file("start-nobody", "# crew\n");
     check_refusal(Options { users: Some(nobody), ..quiet() }, &["names no user"]).await;
-    let bridge = Options { upstream: Some("mqtt://127.0.0.1".to_owned()), ..quiet() };
-    let open = Options { http: "0.0.0.0:0".parse().unwrap(), ..bridge.clone() };
+    let upstream = Options { upstream: Some("mqtt://127.0.0.1".to_owned()), ..quiet() };
+    let open = Options { http: "0.0.0.0:0".parse().unwrap(), ..upstream.clone() };
     check_refusal(open, &["--http 0.0.0.0:0", "--upstream-checks-users"]).await;
-    let framed = Options { upstream: Some("ws://127.0.0.1/mqtt".to_owned()), ..bridge.clone() };
-    check_refusal(framed, &["ws://127.0.0.1/mqtt", "TCP port"]).await;
+    let framed = Options { upstream: Some("ws://127.0.0.1/mqtt".to_owned()), ..upstream.clone() };
+    check_refusal(framed, &["--upstream", "TCP port"]).await;
     let authorities = file("start-authorities", "none");
-    let unknown = Options { upstream: Some("mqtts://127.0.0.1".to_owned()), upstream_ca: Some(authorities), ..bridge };
+    let unknown =
+        Options { upstream: Some("mqtts://127.0.0.1".to_owned()), upstream_ca: Some(authorities), ..upstream };
     check_refusal(unknown, &["start-authorities", "--upstream-ca", "no certificate"]).await;
     let missing = PathBuf::from("/no/such/script");
     check_refusal(Options { transmit: Some(missing), ..quiet() }, &["/no/such/script"]).await;
@@ -89,4 +90,23 @@ fn the_program_hashes_a_password_and_refuses_with_status_1() {
     let output = hash(b"\n");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no password"));
+}
+
+/// What went wrong is said once, and a password in an address isn't said at all.
+#[test]
+fn a_cause_is_printed_once() {
+    let check = |options: &[&str], words: &str| {
+        let output =
+            Command::new(PROGRAM).args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]).args(options).output();
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(text.matches(words).count(), 1, "{text}");
+        assert!(!output.status.success() && !text.contains("secret"), "{text}");
+    };
+    check(&["--users", "/no/such/users"], "No such file");
+    check(&["--transmit", "/no/such/script"], "No such file");
+    check(&["--tls-cert", "/no/such/cert", "--tls-key", "/no/such/key"], "No such file");
+    check(&["--upstream", "mqtts://127.0.0.1", "--upstream-ca", "/no/such/ca"], "No such file");
+    check(&["--upstream", "mqtt://ana:secret@broker.example"], "--upstream");
+    check(&["--upstream", "ws://ana:secret@broker.example"], "--upstream");
 }

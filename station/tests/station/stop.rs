@@ -18,9 +18,6 @@ async fn clients_are_told_that_the_station_stops() {
     for way in [Way::Tcp, Way::Mqtt, Way::Diffusion] {
         told.push((way, Client::connected(&station, way, V5, &format!("{way:?}")).await));
     }
-    for way in [Way::Tcp, Way::Mqtt] {
-        told.push((way, Client::held(&station, way, &format!("held {way:?}")).await));
-    }
     let mut untold = Vec::new();
     for way in [Way::Tcp, Way::Mqtt] {
         untold.push(Client::connected(&station, way, V311, &format!("old {way:?}")).await);

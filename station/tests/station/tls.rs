@@ -143,3 +143,21 @@ async fn what_is_wrong_with_a_certificate_is_told() {
     let nonsense = file("tls-nonsense.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     check(&with(nonsense.to_str().unwrap(), key), &good, &["tls-nonsense.pem", "can't be used"]).await;
 }
+
+/// Who trusts the second certificate alone can connect once the files were read again.
+#[tokio::test]
+async fn a_new_certificate_is_taken_while_the_station_runs() {
+    let first = identity("renewed", |_| {});
+    let station = Station::start(&options(&first, &first)).await.unwrap();
+    let _ = secured(&first, tcp(&station)).await;
+    // The same files.
+    let second = identity("renewed", |_| {});
+    station.reload();
+    for (address, way) in [(tcp(&station), Way::Tcp), (station.http(), Way::Mqtt)] {
+        Client::open_on(secured(&second, address).await, way).await.taken(V5, "renewed").await;
+    }
+    file("tls-renewed.pem", "nothing");
+    station.reload();
+    let _ = secured(&second, tcp(&station)).await;
+    station.stop().await;
+}

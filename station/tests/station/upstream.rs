@@ -7,20 +7,20 @@ use super::client::{Client, Version, Way, connect, publish, subscribe, tcp};
 use super::{quiet, station};
 use Version::{V5, V311};
 
-async fn bridge(address: std::net::SocketAddr, limits: Limits) -> Station {
+async fn in_front_of(address: std::net::SocketAddr, limits: Limits) -> Station {
     Station::start(&Options { upstream: Some(format!("mqtt://{address}")), limits, ..quiet() }).await.unwrap()
 }
 
 #[tokio::test]
 async fn messages_pass_between_both_sides() {
     let behind = station().await;
-    let bridge = bridge(tcp(&behind), Limits::default()).await;
-    assert_eq!(bridge.mqtt(), None);
-    let announcement = bridge.announcement();
-    let first = format!("listening http={} mqtt={}", bridge.http(), tcp(&behind));
+    let proxy = in_front_of(tcp(&behind), Limits::default()).await;
+    assert_eq!(proxy.mqtt(), None);
+    let announcement = proxy.announcement();
+    let first = format!("listening http={} mqtt={}", proxy.http(), tcp(&behind));
     assert_eq!(announcement.lines().next(), Some(first.as_str()));
     for (way, version) in [(Way::Mqtt, V5), (Way::Mqtt, V311), (Way::Diffusion, V5)] {
-        let mut near = Client::connected(&bridge, way, version, "near").await;
+        let mut near = Client::connected(&proxy, way, version, "near").await;
         let mut far = Client::connected(&behind, Way::Tcp, version, "far").await;
         near.subscribe(version, "there", 0).await;
         far.subscribe(version, "here", 0).await;
@@ -29,7 +29,7 @@ async fn messages_pass_between_both_sides() {
         far.send(&publish(version, "there", 0, 0, b"and back")).await;
         assert!(near.packet().await.unwrap().ends_with(b"and back"), "{way:?}");
     }
-    bridge.stop().await;
+    proxy.stop().await;
     behind.stop().await;
 }
 
@@ -37,9 +37,9 @@ async fn messages_pass_between_both_sides() {
 async fn a_broker_that_is_down_is_told_by_its_connack() {
     // Taken and given back, so that nobody listens there.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let bridge = bridge(address, Limits::default()).await;
+    let proxy = in_front_of(address, Limits::default()).await;
     for (way, version, code) in [(Way::Mqtt, V5, 0x88), (Way::Mqtt, V311, 3), (Way::Diffusion, V5, 0x88)] {
-        let mut client = Client::open(&bridge, way).await;
+        let mut client = Client::open(&proxy, way).await;
         client.send(&connect(version, "early", None)).await;
         let connack = client.packet().await.unwrap();
         assert_eq!((connack[0], connack[3]), (0x20, code), "{way:?} {version:?}: {connack:02x?}");
@@ -48,36 +48,36 @@ async fn a_broker_that_is_down_is_told_by_its_connack() {
         }
         assert_eq!(client.packet().await, None);
     }
-    bridge.stop().await;
+    proxy.stop().await;
 }
 
 #[tokio::test]
 async fn the_limits_hold_in_front_of_another_broker() {
     let behind = station().await;
-    let bridge = bridge(tcp(&behind), Limits { max_packet: 1_000, ..Limits::default() }).await;
-    let mut client = Client::connected(&bridge, Way::Mqtt, V5, "large").await;
+    let proxy = in_front_of(tcp(&behind), Limits { max_packet: 1_000, ..Limits::default() }).await;
+    let mut client = Client::connected(&proxy, Way::Mqtt, V5, "large").await;
     client.send(&publish(V5, "large", 0, 0, &[b'x'; 2_000])).await;
     assert_eq!(client.packet().await.unwrap(), [0xE0, 2, 0x95, 0]);
     assert_eq!(client.packet().await, None);
-    let mut old = Client::open(&bridge, Way::Diffusion).await;
+    let mut old = Client::open(&proxy, Way::Diffusion).await;
     old.send(&connect(V311, "old", None)).await;
     assert_eq!(old.packet().await.unwrap(), [0x20, 2, 0, 1]);
-    bridge.stop().await;
+    proxy.stop().await;
     behind.stop().await;
 }
 
 /// As with the broker inside, but that a bad path closes the connection.
 #[tokio::test]
-async fn a_bridge_keeps_to_what_diffusion_documents() {
+async fn the_proxy_keeps_to_what_diffusion_documents() {
     let behind = station().await;
-    let bridge = bridge(tcp(&behind), Limits::default()).await;
-    let mut to = Client::connected(&bridge, Way::Diffusion, V5, "to").await;
+    let proxy = in_front_of(tcp(&behind), Limits::default()).await;
+    let mut to = Client::connected(&proxy, Way::Diffusion, V5, "to").await;
     for qos in 0..=2 {
         assert_eq!(to.subscribe(V5, "Star/#", qos).await, 0);
     }
-    let mut open = Client::connected(&bridge, Way::Mqtt, V5, "open").await;
+    let mut open = Client::connected(&proxy, Way::Mqtt, V5, "open").await;
     assert_eq!(open.subscribe(V5, "/Star", 2).await, 2);
-    let mut from = Client::connected(&bridge, Way::Diffusion, V5, "from").await;
+    let mut from = Client::connected(&proxy, Way::Diffusion, V5, "from").await;
     from.send(&publish(V5, "Star/Wars", 1, 5, b"hello")).await;
     let received = to.packet().await.unwrap();
     assert_eq!(received[0], 0x30);
@@ -86,29 +86,29 @@ async fn a_bridge_keeps_to_what_diffusion_documents() {
     for (name, packet, code) in
         [("publish", publish(V5, "Star//Wars", 1, 5, b"x"), 0x90), ("subscribe", subscribe(V5, "/Star", 0), 0x8F)]
     {
-        let mut client = Client::connected(&bridge, Way::Diffusion, V5, name).await;
+        let mut client = Client::connected(&proxy, Way::Diffusion, V5, name).await;
         client.send(&packet).await;
         assert_eq!(client.packet().await.unwrap(), [0xE0, 2, code, 0]);
         assert_eq!(client.packet().await, None);
     }
-    bridge.stop().await;
+    proxy.stop().await;
     behind.stop().await;
 }
 
 #[tokio::test]
 async fn both_ends_are_told_when_the_other_goes() {
     let behind = station().await;
-    let bridge = bridge(tcp(&behind), Limits::default()).await;
-    let mut client = Client::connected(&bridge, Way::Mqtt, V5, "left behind").await;
+    let proxy = in_front_of(tcp(&behind), Limits::default()).await;
+    let mut client = Client::connected(&proxy, Way::Mqtt, V5, "left behind").await;
     let (goodbye, ()) = tokio::join!(client.packet(), behind.stop());
     assert_eq!(goodbye.as_deref(), Some(&[0xE0, 2, 0x8B, 0][..]));
     assert_eq!(client.packet().await, None);
 
     let behind = station().await;
-    let bridge_2 = self::bridge(tcp(&behind), Limits::default()).await;
-    let mut client = Client::connected(&bridge_2, Way::Mqtt, V5, "sent away").await;
-    let (goodbye, ()) = tokio::join!(client.packet(), bridge_2.stop());
+    let second = in_front_of(tcp(&behind), Limits::default()).await;
+    let mut client = Client::connected(&second, Way::Mqtt, V5, "sent away").await;
+    let (goodbye, ()) = tokio::join!(client.packet(), second.stop());
     assert_eq!(goodbye.as_deref(), Some(&[0xE0, 2, 0x8B, 0][..]));
     behind.stop().await;
-    bridge.stop().await;
+    proxy.stop().await;
 }

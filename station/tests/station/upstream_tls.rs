@@ -62,7 +62,7 @@ impl Drop for Mosquitto {
     }
 }
 
-async fn bridge(url: String, authorities: &Path) -> Station {
+async fn in_front_of(url: String, authorities: &Path) -> Station {
     let (upstream, upstream_ca) = (Some(url), Some(authorities.to_owned()));
     Station::start(&Options { upstream, upstream_ca, ..quiet() }).await.unwrap()
 }
@@ -79,15 +79,15 @@ async fn check_round_trip(mut client: Client, version: Version, payload: &[u8]) 
 async fn messages_pass_by_a_broker_over_tls() {
     let identity = identity("upstream", |_| {});
     let mosquitto = Mosquitto::start("upstream", &identity);
-    let bridge = bridge(mosquitto.url("localhost"), &identity.certificate).await;
+    let proxy = in_front_of(mosquitto.url("localhost"), &identity.certificate).await;
     for (way, version) in [(Way::Mqtt, V5), (Way::Mqtt, V311), (Way::Diffusion, V5)] {
-        let client = Client::connected(&bridge, way, version, "page").await;
+        let client = Client::connected(&proxy, way, version, "page").await;
         check_round_trip(client, version, b"hello").await;
     }
     // More than all buffers on the way hold.
-    let client = Client::connected(&bridge, Way::Mqtt, V5, "page").await;
+    let client = Client::connected(&proxy, Way::Mqtt, V5, "page").await;
     check_round_trip(client, V5, &vec![b'x'; 12 << 20]).await;
-    bridge.stop().await;
+    proxy.stop().await;
 }
 
 /// Unless told otherwise it trusts whom the system trusts, which `SSL_CERT_FILE` names here.

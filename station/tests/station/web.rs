@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mqtt_crawl_station::{Options, Station};
+use mqtt_crawl_station::{Limits, Options, Station};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -60,9 +60,11 @@ async fn a_websocket_is_for_own_pages_and_programs() {
         check_upgrade(&station, path, &[&host, mqtt, "Origin: https://other.example"], "403", words).await;
         check_upgrade(&station, path, &[&host, mqtt, "Origin: http://127.0.0.1:1"], "403", "may not").await;
         check_upgrade(&station, path, &[&host, mqtt, "Origin: null"], "403", "may not").await;
-        // A stranger's name that resolves to this machine.
-        let rebound = [&format!("Host: other.example:{port}"), mqtt, &format!("Origin: http://other.example:{port}")];
-        check_upgrade(&station, path, &rebound, "403", "may not").await;
+        // Behind a reverse proxy, which has another name.
+        let proxied = ["Host: show.example", mqtt, "Origin: https://show.example"];
+        check_upgrade(&station, path, &proxied, "101", "").await;
+        check_upgrade(&station, path, &["Host: show.example", mqtt, "Origin: https://evil.example"], "403", "may not")
+            .await;
         check_upgrade(&station, path, &[&host], "400", "subprotocol `mqtt`").await;
         check_upgrade(&station, path, &[&host, "Sec-WebSocket-Protocol: chat"], "400", "subprotocol").await;
     }
@@ -174,5 +176,88 @@ async fn without_an_app_the_page_says_so() {
     let (start, rest) = body.split_once(",\"refused\":").unwrap();
     assert!(start.starts_with("{\"status\":\"ok\",\"connections\":"), "{body}");
     assert_eq!(rest, "0,\"websockets\":0,\"dropped\":0}\n");
+    station.stop().await;
+}
+
+#[tokio::test]
+async fn dot_files_and_links_out_of_the_directory_are_not_served() {
+    let index = file("links/dist/index.html", INDEX);
+    file("links/dist/.htpasswd", "secret");
+    file("links/dist/.git/config", "secret");
+    let outside = file("links/outside.txt", "secret");
+    let dist = index.parent().unwrap().to_owned();
+    for (link, target) in [("out.txt", &outside), ("folder", &dist.parent().unwrap().to_owned()), ("in.html", &index)] {
+        let link = dist.join(link);
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(target, link).unwrap();
+    }
+    let station = Station::start(&Options { dist: Some(dist), ..quiet() }).await.unwrap();
+    for (path, status) in [
+        ("/.htpasswd", "404"),
+        ("/.git/config", "404"),
+        ("/out.txt", "404"),
+        ("/folder/outside.txt", "404"),
+        ("/in.html", "200"),
+    ] {
+        let (head, body) = request(station.http(), &format!("GET {path}"), &["Host: x", "Connection: close"]).await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{path}: {head}");
+        assert!(!body.contains("secret"), "{path}");
+    }
+    station.stop().await;
+}
+
+#[tokio::test]
+async fn pages_that_may_show_the_app_in_a_frame_are_named() {
+    let origins = ["https://a.example", "https://b.example"].map(str::to_owned).to_vec();
+    for (allow_frame, expected) in [
+        (Vec::new(), "frame-ancestors 'none'\r\n"),
+        (origins, "frame-ancestors https://a.example https://b.example\r\n"),
+    ] {
+        let station = Station::start(&Options { allow_frame, ..quiet() }).await.unwrap();
+        let (head, _) = request(station.http(), "GET /", &["Host: x", "Connection: close"]).await;
+        assert!(head.contains(expected), "{head}");
+        station.stop().await;
+    }
+}
+
+/// The limit for one address is for those behind a reverse proxy that is trusted, and for nobody
+/// else's word.
+#[tokio::test]
+async fn a_reverse_proxy_says_who_its_clients_are() {
+    let limits = Limits { max_per_address: 1.try_into().unwrap(), ..Limits::default() };
+    let upgrade = |forwarded: &str| {
+        [
+            "Host: x",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol: mqtt",
+            &format!("X-Forwarded-For: {forwarded}"),
+        ]
+        .map(|header| format!("{header}\r\n"))
+        .concat()
+    };
+    let open = async |station: &Station, forwarded: &str| {
+        let mut stream = TcpStream::connect(station.http()).await.unwrap();
+        stream.write_all(format!("GET /mqtt HTTP/1.1\r\n{}\r\n", upgrade(forwarded)).as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        let is_answered = stream.read_exact(&mut status).await.is_ok();
+        (stream, if is_answered { String::from_utf8_lossy(&status[9..]).into_owned() } else { "closed".to_owned() })
+    };
+    let trust_forwarded_for = vec!["127.0.0.1".parse().unwrap()];
+    let station = Station::start(&Options { limits, trust_forwarded_for, ..quiet() }).await.unwrap();
+    let (_first, status) = open(&station, "198.51.100.1").await;
+    assert_eq!(status, "101");
+    assert_eq!(open(&station, "198.51.100.1").await.1, "429");
+    // What a client says itself stands before what the proxy says of it.
+    assert_eq!(open(&station, "198.51.100.9, 198.51.100.1").await.1, "429");
+    assert_eq!(open(&station, "198.51.100.1, 198.51.100.2").await.1, "101");
+    station.stop().await;
+
+    let station = Station::start(&Options { limits, ..quiet() }).await.unwrap();
+    let (_first, status) = open(&station, "198.51.100.1").await;
+    assert_eq!(status, "101");
+    assert_eq!(open(&station, "198.51.100.2").await.1, "closed");
     station.stop().await;
 }

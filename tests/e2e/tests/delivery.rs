@@ -9,7 +9,6 @@ use mqtt_crawl::mqtt::session::{Options, Outcome};
 use mqtt_crawl_e2e::client::{Client, Transport};
 use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Random, Weather};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
-use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::transcript::{Packets, Way};
 
 const MESSAGES: usize = 10_000;
@@ -25,15 +24,10 @@ const SEED: u64 = 0x00C0_FFEE;
 /// A bad network between a client and a broker.
 struct Run {
     transport: Transport,
-    /// The port that the client speaks to, through the proxy.
+    /// The broker's port: the client's, through the proxy, and that of the one at the other end.
     port: u16,
-    /// The port for MQTT over TCP, for the one at the other end.
-    direct_port: u16,
     version: Version,
     qos: QoS,
-    /// Whether it is this broker's own fault, as far as a transcript shows, that a QoS 2 message of
-    /// this payload came twice.
-    is_its_fault: fn(&Packets, &[u8]) -> bool,
 }
 
 /// A broker that begins an exchange anew after its PUBREL makes two messages of one. Mosquitto does,
@@ -57,7 +51,7 @@ impl Run {
 
     /// Somebody whose network is well.
     async fn peer(&self, client_id: &str) -> Result<Client> {
-        let mut peer = Client::new(Transport::Tcp, self.direct_port, self.options(client_id), 1);
+        let mut peer = Client::new(Transport::Tcp, self.port, self.options(client_id), 1);
         peer.connect().await?;
         // Mosquitto saves only sessions that were taken up again: whose CONNECT had no Clean Start.
         peer.disconnect().await?;
@@ -181,7 +175,7 @@ impl Run {
             (QoS::AtMostOnce, times) => times > 1,
             (QoS::AtLeastOnce, times) => times == 0,
             (QoS::ExactlyOnce, 0) => true,
-            (QoS::ExactlyOnce, _) => !(self.is_its_fault)(&packets, &payload(*number)),
+            (QoS::ExactlyOnce, _) => !sends_after_release(&packets, &payload(*number)),
         };
         if let Some((number, _)) = seen.times.iter().enumerate().find(is_wrong) {
             let words = ended.err().map_or_else(String::new, |error| format!("{error:#}; "));
@@ -231,22 +225,7 @@ impl Seen {
 async fn mosquitto(transport: Transport, version: Version, qos: QoS) -> Result<(Mosquitto, Run)> {
     let broker = Mosquitto::start(Access::Anonymous).await?;
     let port = broker.mqtt_port();
-    Ok((broker, Run { transport, port, direct_port: port, version, qos, is_its_fault: sends_after_release }))
-}
-
-/// The station has no fault to be allowed for.
-fn never(_: &Packets, _: &[u8]) -> bool {
-    false
-}
-
-async fn station(transport: Transport, version: Version, qos: QoS) -> Result<(Station, Run)> {
-    let broker = Station::start().await?;
-    let direct_port = broker.mqtt_port()?;
-    let port = match transport {
-        Transport::Tcp => direct_port,
-        Transport::WebSocket(_) => broker.http_port()?,
-    };
-    Ok((broker, Run { transport, port, direct_port, version, qos, is_its_fault: never }))
+    Ok((broker, Run { transport, port, version, qos }))
 }
 
 // ---- a broker that is killed --------------------------------------------------------------------
@@ -375,7 +354,6 @@ async fn from_a_killed_mosquitto_exactly_once() -> Result<()> {
 // ---- the runs ------------------------------------------------------------------------------------
 
 const TCP: Transport = Transport::Tcp;
-const WS: Transport = Transport::WebSocket("/mqtt");
 
 /// One test a line: its name, the broker, what the client does, and how.
 macro_rules! runs {
@@ -398,12 +376,4 @@ runs! {
     from_mosquitto_at_least_once: mosquitto check_subscribing TCP V5 AtLeastOnce
     from_mosquitto_exactly_once: mosquitto check_subscribing TCP V5 ExactlyOnce
     from_mosquitto_exactly_once_in_v311: mosquitto check_subscribing TCP V311 ExactlyOnce
-    to_the_station_at_most_once: station check_publishing TCP V5 AtMostOnce
-    to_the_station_at_least_once: station check_publishing WS V5 AtLeastOnce
-    to_the_station_exactly_once: station check_publishing TCP V5 ExactlyOnce
-    to_the_station_exactly_once_in_v311: station check_publishing TCP V311 ExactlyOnce
-    from_the_station_at_most_once: station check_subscribing WS V5 AtMostOnce
-    from_the_station_at_least_once: station check_subscribing WS V5 AtLeastOnce
-    from_the_station_exactly_once: station check_subscribing TCP V5 ExactlyOnce
-    from_the_station_exactly_once_in_v311: station check_subscribing TCP V311 ExactlyOnce
 }

@@ -3,7 +3,6 @@
 mod accessibility;
 mod animation;
 mod bad_input;
-mod bridge;
 mod console;
 mod crawl;
 mod credentials;
@@ -35,4 +34,5 @@ mod tabs;
 mod tokens;
 mod topics;
 mod transmit;
+mod upstream;
 mod versions;

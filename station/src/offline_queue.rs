@@ -13,9 +13,9 @@ use axum::body::Bytes;
 use rmqtt::types::{MessageQueue, MessageQueueType, Publish, TopicName};
 
 /// What the library takes for a message besides its own bytes, as measured.
-const BYTES_BESIDES: usize = 350;
+const OVERHEAD_BYTES: usize = 350;
 /// The library reads into buffers of about half of this; a larger message has its own.
-const SMALL_BYTES: u64 = 16 * 1024;
+const SHARED_BUFFER_BYTES_MAX: u64 = 16 * 1024;
 
 /// What a message takes of memory, by itself.
 pub(crate) fn weight(publish: &Publish) -> u64 {
@@ -25,12 +25,12 @@ pub(crate) fn weight(publish: &Publish) -> u64 {
         let data = properties.correlation_data.as_ref().map_or(0, Bytes::len);
         texts.map(|text| text.len()).chain(pairs).sum::<usize>() + data
     });
-    (publish.payload.len() + publish.topic.len() + properties + BYTES_BESIDES) as u64
+    (publish.payload.len() + publish.topic.len() + properties + OVERHEAD_BYTES) as u64
 }
 
 /// The same message in memory of its own: as it came, it is a window into a buffer that the library
 /// read with others in it, which stays as long as it does.
-fn detached(publish: &Publish) -> Publish {
+pub(crate) fn detached(publish: &Publish) -> Publish {
     let own = |text: &TopicName| TopicName::from(text.to_string());
     let mut publish = publish.clone();
     let inner = &mut *publish.inner;
@@ -49,36 +49,36 @@ fn detached(publish: &Publish) -> Publish {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Backlog {
-    most_bytes: u64,
-    shelves: Mutex<Shelves>,
+pub(crate) struct OfflineQueues {
+    bytes_max: u64,
+    usage: Mutex<Usage>,
     /// Somebody is away, or was.
-    is_needed: AtomicBool,
+    is_in_use: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Shelves {
+struct Usage {
     /// By the address of the queue, which no other has while it is known here.
-    by_queue: HashMap<usize, Shelf>,
+    by_queue: HashMap<usize, QueueUsage>,
     /// Of all of them; too high while a client has come back and its messages are still counted.
     bytes: u64,
 }
 
 #[derive(Debug)]
-struct Shelf {
+struct QueueUsage {
     queue: Weak<MessageQueue>,
     bytes: u64,
 }
 
-impl Backlog {
-    pub(crate) fn new(most_bytes: u64) -> Self {
-        Self { most_bytes, shelves: Mutex::default(), is_needed: AtomicBool::new(false) }
+impl OfflineQueues {
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        Self { bytes_max, usage: Mutex::default(), is_in_use: AtomicBool::new(false) }
     }
 
     /// What is to be published instead of a message, so that it can wait for long and take no more
     /// than its [weight]; `None` where it may be published as it is.
     pub(crate) fn prepare(&self, publish: &Publish) -> Option<Publish> {
-        let is_window = self.is_needed.load(Ordering::Relaxed) && weight(publish) < SMALL_BYTES;
+        let is_window = self.is_in_use.load(Ordering::Relaxed) && weight(publish) < SHARED_BUFFER_BYTES_MAX;
         is_window.then(|| detached(publish))
     }
 
@@ -86,54 +86,54 @@ impl Backlog {
     /// for it. To be called by the task that fills the queue.
     pub(crate) fn make_room(&self, queue: &MessageQueueType, publish: &Publish) -> u64 {
         let coming = weight(publish);
-        self.is_needed.store(true, Ordering::Relaxed);
+        self.is_in_use.store(true, Ordering::Relaxed);
         // Whole after each message.
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dropped = 0;
-        if shelves.bytes + coming > self.most_bytes {
-            shelves.forget_those_who_came_back();
+        if usage.bytes + coming > self.bytes_max {
+            usage.forget_resumed();
         }
-        if shelves.bytes + coming > self.most_bytes {
+        if usage.bytes + coming > self.bytes_max {
             // Some more, so that there isn't one to be looked for with each message.
-            dropped += shelves.shrink((self.most_bytes - self.most_bytes / 16).saturating_sub(coming));
+            dropped += usage.shrink((self.bytes_max - self.bytes_max / 16).saturating_sub(coming));
         }
-        let Shelves { by_queue, bytes } = &mut *shelves;
-        let shelf = by_queue.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
+        let Usage { by_queue, bytes } = &mut *usage;
+        let queue_usage = by_queue.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
             let before = measure(queue);
             *bytes += before;
-            Shelf { queue: Arc::downgrade(queue), bytes: before }
+            QueueUsage { queue: Arc::downgrade(queue), bytes: before }
         });
         if queue.len() >= queue.capacity()
             && let Some((_, oldest)) = queue.pop()
         {
             // Else the library would drop one, uncounted.
             dropped += 1;
-            let freed = weight(&oldest).min(shelf.bytes);
-            shelf.bytes -= freed;
+            let freed = weight(&oldest).min(queue_usage.bytes);
+            queue_usage.bytes -= freed;
             *bytes -= freed;
         }
-        shelf.bytes += coming;
+        queue_usage.bytes += coming;
         *bytes += coming;
         dropped
     }
 }
 
-impl Shelves {
+impl Usage {
     /// The library empties the queue of a session that is taken up, and never fills it again.
-    fn forget_those_who_came_back(&mut self) {
-        self.by_queue.retain(|_, shelf| shelf.queue.upgrade().is_some_and(|queue| !queue.is_empty()));
-        self.bytes = self.by_queue.values().map(|shelf| shelf.bytes).sum();
+    fn forget_resumed(&mut self) {
+        self.by_queue.retain(|_, queue_usage| queue_usage.queue.upgrade().is_some_and(|queue| !queue.is_empty()));
+        self.bytes = self.by_queue.values().map(|queue_usage| queue_usage.bytes).sum();
     }
 
     /// Drops the oldest messages of those who have most waiting, until no more than this is left;
     /// returns how many.
-    fn shrink(&mut self, most_bytes: u64) -> u64 {
+    fn shrink(&mut self, bytes_max: u64) -> u64 {
         let mut dropped = 0;
-        while self.bytes > most_bytes
-            && let Some(heaviest) = self.by_queue.values_mut().max_by_key(|shelf| shelf.bytes)
+        while self.bytes > bytes_max
+            && let Some(heaviest) = self.by_queue.values_mut().max_by_key(|queue_usage| queue_usage.bytes)
         {
             let before = heaviest.bytes;
-            let excess = self.bytes - most_bytes;
+            let excess = self.bytes - bytes_max;
             dropped += heaviest.shrink(before.saturating_sub(excess).max(before / 2));
             self.bytes -= before - heaviest.bytes;
         }
@@ -141,9 +141,9 @@ impl Shelves {
     }
 }
 
-impl Shelf {
+impl QueueUsage {
     /// Drops the oldest messages until no more than this is left, and one at least; returns how many.
-    fn shrink(&mut self, most_bytes: u64) -> u64 {
+    fn shrink(&mut self, bytes_max: u64) -> u64 {
         let mut dropped = 0;
         loop {
             let Some((_, oldest)) = self.queue.upgrade().and_then(|queue| queue.pop()) else {
@@ -152,7 +152,7 @@ impl Shelf {
             };
             dropped += 1;
             self.bytes = self.bytes.saturating_sub(weight(&oldest));
-            if self.bytes <= most_bytes {
+            if self.bytes <= bytes_max {
                 return dropped;
             }
         }
@@ -202,12 +202,12 @@ mod tests {
             payload: bytes(80),
             properties: Some(properties),
         });
-        assert_eq!(weight(&publish), 9_408 + BYTES_BESIDES as u64);
-        let backlog = Backlog::new(1);
-        assert!(backlog.prepare(&publish).is_none(), "nobody is away");
+        assert_eq!(weight(&publish), 9_408 + OVERHEAD_BYTES as u64);
+        let queues = OfflineQueues::new(1);
+        assert!(queues.prepare(&publish).is_none(), "nobody is away");
         let queue = Arc::new(MessageQueue::new(9));
-        assert_eq!(backlog.make_room(&queue, &publish), 0);
-        let prepared = backlog.prepare(&publish).unwrap();
+        assert_eq!(queues.make_room(&queue, &publish), 0);
+        let prepared = queues.prepare(&publish).unwrap();
         assert_eq!(prepared.inner, publish.inner);
         drop(publish);
         assert!(buffer.is_unique());

@@ -2,18 +2,17 @@
 //! file (see [`crate::archive`]), with what browsers are told of each file.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
+use anyhow::Context as _;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-/// Most bytes of app that are read into memory: a built app is below 3 MB, so more means that
-/// `--dist` names something else.
-const LARGEST_APP_BYTES: u64 = 64 * 1024 * 1024;
+use crate::limits::APP_BYTES_MAX;
 
 /// The content codings that a file may be there in, the best first, and how its name ends then.
 pub(crate) const CODINGS: [Coding; 2] = [Coding { name: "br", ending: ".br" }, Coding { name: "gzip", ending: ".gz" }];
@@ -27,59 +26,56 @@ pub(crate) struct Coding {
     pub ending: &'static str,
 }
 
-/// Why the directory of the app can't be served.
-#[derive(Debug, thiserror::Error)]
-pub enum DistError {
-    /// There is no built app.
-    #[error("{0} holds no index.html; build the app with `cargo xtask dist`, or leave --dist out to serve MQTT only")]
-    NoIndex(PathBuf),
-    /// There is far more than an app.
-    #[error("{0} holds more than 64 MiB; --dist wants the directory that `cargo xtask dist` makes")]
-    TooLarge(PathBuf),
-    /// Reading failed.
-    #[error("cannot read {path}: {source}")]
-    Unreadable {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-}
-
 /// The files of an app by their path from its root, such as `/index.html`. A compressed one stands
 /// beside its original.
 pub(crate) type Files = BTreeMap<String, Bytes>;
 
 /// Reads everything below the directory named by `--dist`, but for compressed files that are older
-/// than their originals.
-pub(crate) fn read_files(directory: &Path) -> Result<Files, DistError> {
-    if !directory.join("index.html").is_file() {
-        return Err(DistError::NoIndex(directory.to_owned()));
-    }
+/// than their originals, files whose name begins with a dot, and links that lead out of it.
+pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
+    let shown = directory.display();
+    anyhow::ensure!(
+        directory.join("index.html").is_file(),
+        "{shown} holds no index.html; build the app with `cargo xtask dist`, or leave --dist out to serve MQTT only"
+    );
+    let root = directory.canonicalize().with_context(|| format!("cannot read {shown}"))?;
     let mut files = Files::new();
     let mut times: HashMap<String, SystemTime> = HashMap::new();
-    let mut bytes_left = LARGEST_APP_BYTES;
+    let mut bytes_left = APP_BYTES_MAX;
     let mut pending = vec![(directory.to_owned(), String::from("/"))];
-    while let Some((directory_here, prefix)) = pending.pop() {
-        let unreadable = |source| DistError::Unreadable { path: directory_here.clone(), source };
-        for entry in std::fs::read_dir(&directory_here).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
+    while let Some((folder, prefix)) = pending.pop() {
+        let unreadable = || format!("cannot read {}", folder.display());
+        for entry in std::fs::read_dir(&folder).with_context(unreadable)? {
+            let entry = entry.with_context(unreadable)?;
             let path = entry.path();
-            let unreadable = |source| DistError::Unreadable { path: path.clone(), source };
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            let metadata = std::fs::metadata(&path).map_err(unreadable)?;
-            if metadata.is_dir() {
+            let unreadable = || format!("cannot read {}", path.display());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let kind = entry.file_type().with_context(unreadable)?;
+            if name.starts_with('.') || kind.is_symlink() && !leads_to_file_in(&path, &root) {
+                tracing::warn!(file = %path.display(), "not served: a dot file, or a link out of --dist");
+                continue;
+            }
+            let name = format!("{prefix}{name}");
+            if kind.is_dir() {
                 pending.push((path, format!("{name}/")));
                 continue;
             }
-            let too_large = || DistError::TooLarge(directory.to_owned());
-            bytes_left = bytes_left.checked_sub(metadata.len()).ok_or_else(too_large)?;
-            times.insert(name.clone(), metadata.modified().map_err(unreadable)?);
-            files.insert(name, std::fs::read(&path).map_err(unreadable)?.into());
+            let content = std::fs::read(&path).with_context(unreadable)?;
+            bytes_left = bytes_left.checked_sub(content.len() as u64).with_context(|| {
+                format!("{shown} holds more than 64 MiB; --dist wants the directory that `cargo xtask dist` makes")
+            })?;
+            let modified = std::fs::metadata(&path).and_then(|metadata| metadata.modified());
+            times.insert(name.clone(), modified.with_context(unreadable)?);
+            files.insert(name, content.into());
         }
     }
     files.retain(|name, _| original(name).and_then(|name| times.get(name)).is_none_or(|time| times[name] >= *time));
     Ok(files)
+}
+
+/// Whether a link leads to a file below a directory.
+fn leads_to_file_in(link: &Path, root: &Path) -> bool {
+    link.canonicalize().is_ok_and(|target| target.is_file() && target.starts_with(root))
 }
 
 /// The name of what a compressed file was made of.
@@ -142,8 +138,9 @@ impl App {
         self.files.get(if path == "/" { "/index.html" } else { path })
     }
 
-    /// What pages of this origin may load and run.
-    pub(crate) fn security_policy(&self) -> String {
+    /// What pages of this origin may load and run, and whose pages may show them in a frame.
+    pub(crate) fn security_policy(&self, allowed_frames: &[String]) -> String {
+        let frames = if allowed_frames.is_empty() { "'none'".to_owned() } else { allowed_frames.join(" ") };
         let scripts = self.inline_scripts.iter().map(|source| format!(" {source}")).collect::<String>();
         // `connect-src` is open to every broker: choosing one is what the app is for. Style
         // attributes are allowed, style elements are not.
@@ -151,7 +148,7 @@ impl App {
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; \
              connect-src 'self' ws: wss:; style-src 'self'; style-src-attr 'unsafe-inline'; \
              font-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; \
-             form-action 'self'; frame-ancestors 'none'"
+             form-action 'self'; frame-ancestors {frames}"
         )
     }
 }

@@ -16,7 +16,7 @@ async fn a_page_reads_what_mosquitto_has_only_on_tcp() -> Result<()> {
     let station = Station::start_with(&["--upstream", &format!("mqtt://127.0.0.1:{}", mosquitto.mqtt_port())]).await?;
     check_equal("the broker's port, as announced", station.mqtt_port()?, mosquitto.mqtt_port())?;
     let broker = Login { port: mosquitto.mqtt_port(), user: Some((USER, PASSWORD)) };
-    in_browser("bridge", async |page| {
+    in_browser("upstream", async |page| {
         page.open(&link(&station.page_url(), &[("user", USER)])).await?;
         // It is mosquitto that says no.
         page.fill("Password", "wrong").await?;
@@ -26,14 +26,14 @@ async fn a_page_reads_what_mosquitto_has_only_on_tcp() -> Result<()> {
         page.fill("Password", PASSWORD).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
-        broker.publish(Version::V5, "StarWars", "BRIDGE: From the other side").await?;
+        broker.publish(Version::V5, "StarWars", "UPSTREAM: From the other side").await?;
         page.wait_for_row("From the other side").await?;
 
         let down = mosquitto.kill().await?;
         page.wait_for_words("can't take connections right now").await?;
         let _mosquitto = down.restart().await?;
         page.wait_for_state("connected").await?;
-        broker.publish(Version::V5, "StarWars", "BRIDGE: Back again").await?;
+        broker.publish(Version::V5, "StarWars", "UPSTREAM: Back again").await?;
         page.wait_for_row("Back again").await?;
         page.wait_for_stat("received", 2, PATIENCE).await?;
         page.check_accounts().await?;

@@ -4,11 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
@@ -25,17 +22,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+use tungstenite::handshake::derive_accept_key;
 
-use crate::app::App;
-use crate::broker::LARGEST_PACKET_BYTES;
-use crate::diffusion::Profile;
-use crate::gate::{Entrance, Gate, Visitor};
-use crate::options::Limits;
+use crate::inspector::Profile;
+use crate::limits::{CLOSE_TIMEOUT, HTTP_HEAD_BYTES_MAX, Limits};
+use crate::listener::{ConnectionLimits, CountedListener, GuardedStream};
+use crate::proxy::{Peer, Proxy};
+use crate::static_files::App;
 use crate::tls::Security;
-use crate::websocket::{self, Beyond};
-
-/// How long a request may take to be answered once the station is being stopped.
-const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
+use crate::websocket::WebSocket;
 
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
     For the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
@@ -46,29 +41,29 @@ pub(crate) struct Web {
     pub app: Option<App>,
     /// Origins named by `--allow-origin`.
     pub allowed_origins: Vec<String>,
-    /// Whether only this machine can reach the web port.
-    pub is_loopback: bool,
-    /// What a client may send.
-    pub limits: Limits,
+    /// Origins named by `--allow-frame`.
+    pub allowed_frames: Vec<String>,
     /// Counts the connections of all ports.
-    pub gate: Gate,
+    pub connections: ConnectionLimits,
     /// The way to the broker.
-    pub beyond: Beyond,
-    /// See [`crate::broker::Broker::dropped`].
+    pub proxy: Arc<Proxy>,
+    /// See [`crate::hooks::Hooks::dropped`].
     pub dropped: Arc<AtomicU64>,
-    /// Cancelled when the station stops.
-    pub stop: CancellationToken,
     /// Holds the WebSockets that are open.
     pub sockets: TaskTracker,
 }
 
-/// The client that a request came from.
+/// Both ends of the connection that a request came by.
 #[derive(Clone, Copy, Debug)]
-struct Peer(SocketAddr);
+struct Addresses {
+    client: SocketAddr,
+    local: SocketAddr,
+}
 
 /// Serves the web port until it is stopped.
 pub(crate) async fn listen(
-    entrance: Entrance,
+    listener: CountedListener,
+    local: SocketAddr,
     security: Security,
     routes: Router,
     limits: Limits,
@@ -76,10 +71,11 @@ pub(crate) async fn listen(
 ) {
     let accepting = async {
         loop {
-            let (visitor, address) = entrance.next().await;
+            let (stream, client) = listener.next().await;
+            let addresses = Addresses { client, local };
             let (security, routes, stop) = (security.clone(), routes.clone(), stop.clone());
-            let span = tracing::info_span!("connection", %address);
-            tokio::spawn(serve(visitor, address, security, routes, limits, stop).instrument(span));
+            let span = tracing::info_span!("connection", address = %client);
+            tokio::spawn(serve(stream, addresses, security, routes, limits, stop).instrument(span));
         }
     };
     stop.run_until_cancelled(accepting).await;
@@ -87,31 +83,31 @@ pub(crate) async fn listen(
 
 /// Serves one connection, until it becomes a WebSocket or ends.
 async fn serve(
-    visitor: Visitor,
-    address: SocketAddr,
+    stream: GuardedStream,
+    addresses: Addresses,
     security: Security,
     routes: Router,
     limits: Limits,
     stop: CancellationToken,
 ) {
     let longest = limits.handshake_timeout;
-    let pipe = match security.open(visitor, longest).await {
+    let pipe = match security.open(stream, longest).await {
         Ok(pipe) => pipe,
         Err(error) => return tracing::warn!(reason = %error, "closed: no TLS"),
     };
     let service = TowerToHyperService::new(routes);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(address));
+        request.extensions_mut().insert(addresses);
         service.call(request)
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(longest);
+    http.timer(TokioTimer::new()).header_read_timeout(longest).max_buf_size(HTTP_HEAD_BYTES_MAX);
     let mut connection = pin!(http.serve_connection(TokioIo::new(pipe), service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            timeout(LONGEST_FAREWELL, connection).await.unwrap_or(Ok(()))
+            timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     match ended {
@@ -124,7 +120,9 @@ async fn serve(
 /// All routes of the web port.
 pub(crate) fn routes(web: Web) -> Router {
     let web = Arc::new(web);
-    let policy = web.app.as_ref().map_or_else(|| App::default().security_policy(), App::security_policy);
+    let frames = &web.allowed_frames;
+    let policy =
+        web.app.as_ref().map_or_else(|| App::default().security_policy(frames), |app| app.security_policy(frames));
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     Router::new()
         .route("/mqtt", any(mqtt))
@@ -147,7 +145,7 @@ async fn guard(State(policy): State<HeaderValue>, mut response: Response) -> Res
 async fn health(State(web): State<Arc<Web>>) -> Response {
     let dropped = web.dropped.load(Ordering::Relaxed);
     let sockets = web.sockets.len();
-    let (connections, refused) = (web.gate.open(), web.gate.refused());
+    let (connections, refused) = (web.connections.open(), web.connections.refused());
     let body = format!(
         "{{\"status\":\"ok\",\"connections\":{connections},\"refused\":{refused},\
          \"websockets\":{sockets},\"dropped\":{dropped}}}\n"
@@ -187,57 +185,81 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     response
 }
 
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
-
-async fn mqtt(
-    State(web): State<Arc<Web>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    upgrade: Upgrade,
-) -> Response {
-    open(&web, Profile::Open, peer, &headers, upgrade)
+async fn mqtt(State(web): State<Arc<Web>>, Extension(addresses): Extension<Addresses>, request: Request) -> Response {
+    upgrade(&web, Profile::Open, addresses, request)
 }
 
 async fn diffusion(
     State(web): State<Arc<Web>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    upgrade: Upgrade,
+    Extension(addresses): Extension<Addresses>,
+    request: Request,
 ) -> Response {
-    open(&web, Profile::Diffusion, peer, &headers, upgrade)
+    upgrade(&web, Profile::Diffusion, addresses, request)
 }
 
-fn open(web: &Web, profile: Profile, Peer(address): Peer, headers: &HeaderMap, upgrade: Upgrade) -> Response {
-    let Ok(upgrade) = upgrade else {
+/// Makes a WebSocket of a connection (RFC 6455, section 4.2).
+fn upgrade(web: &Web, profile: Profile, addresses: Addresses, mut request: Request) -> Response {
+    let headers = request.headers();
+    let is_websocket = has_token(headers, header::CONNECTION, "upgrade")
+        && has_token(headers, header::UPGRADE, "websocket")
+        && text(headers, header::SEC_WEBSOCKET_VERSION) == Some("13");
+    let key =
+        headers.get(header::SEC_WEBSOCKET_KEY).cloned().filter(|_| is_websocket && request.method() == Method::GET);
+    let Some(key) = key else {
         return words(StatusCode::UPGRADE_REQUIRED, "This path speaks MQTT over WebSocket.");
     };
-    if let Err(refusal) = check_origin(headers, &web.allowed_origins, web.is_loopback) {
+    if let Err(refusal) = check_origin(headers, &web.allowed_origins) {
         tracing::warn!(reason = refusal, "WebSocket refused");
         return words(StatusCode::FORBIDDEN, &refusal);
     }
-    let upgrade = upgrade.protocols(["mqtt"]);
-    if upgrade.selected_protocol().is_none() {
+    if !has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, "mqtt") {
         tracing::warn!(reason = "no subprotocol mqtt", "WebSocket refused");
         return words(StatusCode::BAD_REQUEST, "Ask for the WebSocket subprotocol `mqtt` (MQTT 3.1.1 and 5.0).");
     }
-    let limits = web.limits;
-    let (beyond, stop, token) = (web.beyond.clone(), web.stop.clone(), web.sockets.token());
-    let span = tracing::info_span!("connection", %address, path = profile.path());
-    upgrade.max_message_size(LARGEST_PACKET_BYTES as usize).max_frame_size(LARGEST_PACKET_BYTES as usize).on_upgrade(
-        move |socket| {
-            let carrying = async move {
-                websocket::carry(socket, profile, limits, beyond, stop).await;
-                drop(token);
-            };
-            carrying.instrument(span)
-        },
-    )
+    let mut client = addresses.client;
+    let mut permit = None;
+    if let Some(forwarded) = forwarded_for(headers, &web.connections, client.ip()) {
+        client.set_ip(forwarded);
+        match web.connections.admit_forwarded(forwarded) {
+            Ok(admitted) => permit = Some(admitted),
+            Err(refusal) => return words(StatusCode::TOO_MANY_REQUESTS, &format!("No more connections: {refusal}.")),
+        }
+    }
+    let peer = Peer { address: client, local: addresses.local, profile };
+    let span = tracing::info_span!("connection", address = %client, path = profile.path());
+    let (upgrading, proxy) = (hyper::upgrade::on(&mut request), Arc::clone(&web.proxy));
+    let serving = async move {
+        // Fails only if the client has gone.
+        if let Ok(upgraded) = upgrading.await {
+            proxy.serve(WebSocket::new(Box::new(TokioIo::new(upgraded))), peer).await;
+        }
+        drop(permit);
+    };
+    web.sockets.spawn(serving.instrument(span));
+    let accept = derive_accept_key(key.as_bytes());
+    let headers = [
+        (header::CONNECTION, "Upgrade"),
+        (header::UPGRADE, "websocket"),
+        (header::SEC_WEBSOCKET_PROTOCOL, "mqtt"),
+        (header::SEC_WEBSOCKET_ACCEPT, &accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// The client of a reverse proxy that is trusted to name it: the last address that no such proxy has.
+fn forwarded_for(headers: &HeaderMap, connections: &ConnectionLimits, peer: IpAddr) -> Option<IpAddr> {
+    if !connections.is_trusted(peer) {
+        return None;
+    }
+    let listed = listed(headers, HeaderName::from_static("x-forwarded-for"));
+    let addresses = listed.rsplit(',').map_while(|address| address.trim().parse::<IpAddr>().ok());
+    addresses.map(|address| address.to_canonical()).find(|address| !connections.is_trusted(*address))
 }
 
 /// Refuses a page of another origin: a WebSocket isn't covered by the browser's same-origin rule,
 /// so any page a person visits could otherwise use the broker on their machine. A client that is no
 /// browser sends no `Origin` and isn't meant.
-fn check_origin(headers: &HeaderMap, allowed: &[String], is_loopback: bool) -> Result<(), String> {
+fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
@@ -245,11 +267,8 @@ fn check_origin(headers: &HeaderMap, allowed: &[String], is_loopback: bool) -> R
     if allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
         return Ok(());
     }
-    let own = text(headers, header::HOST).is_some_and(|host| {
-        // A name that somebody else's DNS points at this machine makes both headers agree.
-        is_same_host(origin, host) && (!is_loopback || is_loopback_host(host))
-    });
-    match own {
+    // Whatever address the station listens on: a reverse proxy may have another name.
+    match text(headers, header::HOST).is_some_and(|host| is_same_host(origin, host)) {
         true => Ok(()),
         false => Err(format!("Pages of {origin} may not connect here; --allow-origin {origin} allows them.")),
     }
@@ -267,12 +286,6 @@ fn is_same_host(origin: &str, host: &str) -> bool {
         None => format!("{}{default_port}", authority.to_ascii_lowercase()),
     };
     with_port(authority) == with_port(host)
-}
-
-fn is_loopback_host(host: &str) -> bool {
-    let name = split_port(host).0;
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Splits `host:port`, minding the colons of an IPv6 address in brackets.

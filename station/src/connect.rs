@@ -1,0 +1,211 @@
+//! What a CONNECT says, and the CONNACK that the station sends where the broker isn't asked.
+
+use crate::limits::TOPIC_LEVELS_MAX;
+
+/// Protocol level of MQTT 5.0 in CONNECT `[MQTT-3.1.2-2]`.
+pub(crate) const LEVEL_5: u8 = 5;
+const LEVELS: [(&[u8], u8); 3] = [(b"MQIsdp", 3), (b"MQTT", 4), (b"MQTT", LEVEL_5)];
+
+const WILL: u8 = 0x04;
+const PASSWORD: u8 = 0x40;
+const USER_NAME: u8 = 0x80;
+
+/// A CONNECT, as far as the station has to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connect<'a> {
+    /// The protocol level.
+    pub level: u8,
+    pub client_id: &'a [u8],
+    pub will: Option<Will<'a>>,
+    pub user_name: Option<&'a [u8]>,
+    pub password: Option<&'a [u8]>,
+}
+
+/// The message that is published when the client vanishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Will<'a> {
+    pub topic: &'a [u8],
+    pub qos: u8,
+}
+
+/// Why a client isn't taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A version that this path doesn't speak.
+    Version,
+    /// The bytes aren't a CONNECT.
+    Malformed,
+    /// A will above the Maximum QoS of this path `[MQTT-3.2.2-12]`.
+    WillQos,
+    WillTopicInvalid,
+    WillNotAuthorized,
+    NoUserName,
+    BadUserNameOrPassword,
+    /// The session is another user's.
+    ForeignSession,
+    /// Too many wait for their password to be checked.
+    Busy,
+    /// The broker can't be had; the words are for the client.
+    Unavailable(&'static str),
+}
+
+impl Refusal {
+    /// The reason for the log.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Version => "this path is for MQTT 5.0",
+            Self::Malformed => "no CONNECT of MQTT 3.1.1 or 5.0",
+            Self::WillQos => "this path takes no QoS 2",
+            Self::WillTopicInvalid => "the will's topic isn't valid here",
+            Self::WillNotAuthorized => "the will's topic isn't this user's to write",
+            Self::NoUserName => "it gave no user name and password",
+            Self::BadUserNameOrPassword => "no such user, or another password",
+            Self::ForeignSession => "the client identifier is in use by another user",
+            Self::Busy => "too many wait for their password to be checked",
+            Self::Unavailable(words) => words,
+        }
+    }
+
+    /// The CONNACK for a client of this level.
+    pub(crate) fn connack(self, level: u8) -> Vec<u8> {
+        let (code, code_v311) = match self {
+            // The shape of 3.1.1, the only refusal that such a client understands `[MQTT-3.1.2-2]`.
+            Self::Version => return vec![0x20, 2, 0, 1],
+            Self::Malformed => return Vec::new(),
+            Self::WillQos => (0x9B, 5),
+            Self::WillTopicInvalid => (0x90, 5),
+            Self::WillNotAuthorized | Self::NoUserName => (0x87, 5),
+            Self::BadUserNameOrPassword => (0x86, 4),
+            Self::ForeignSession => (0x85, 2),
+            Self::Busy => (0x89, 3),
+            Self::Unavailable(_) => (0x88, 3),
+        };
+        if level != LEVEL_5 {
+            return vec![0x20, 2, 0, code_v311];
+        }
+        let Self::Unavailable(words) = self else { return vec![0x20, 3, 0, code, 0] };
+        const REASON_STRING: u8 = 0x1F;
+        let length = words.len() as u8;
+        let head = [0x20, length + 6, 0, code, length + 3, REASON_STRING, 0, length];
+        [&head, words.as_bytes()].concat()
+    }
+}
+
+impl<'a> Connect<'a> {
+    /// Reads a whole packet (section 3.1). What isn't looked at here is the broker's to judge.
+    pub(crate) fn read(packet: &'a [u8]) -> Result<Self, Refusal> {
+        let mut fields = Fields(packet);
+        fields.take(1).filter(|first| first[0] == 0x10).ok_or(Refusal::Malformed)?;
+        let mut fields = fields.section().ok_or(Refusal::Malformed)?;
+        let name = fields.string().ok_or(Refusal::Malformed)?;
+        let level = fields.u8().ok_or(Refusal::Malformed)?;
+        if !LEVELS.contains(&(name, level)) {
+            return Err(Refusal::Version);
+        }
+        fields.connect(level).ok_or(Refusal::Malformed)
+    }
+
+    pub(crate) fn is_v5(&self) -> bool {
+        self.level == LEVEL_5
+    }
+}
+
+/// The fields of a packet, from front to back.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn connect(&mut self, level: u8) -> Option<Connect<'a>> {
+        let flags = self.u8()?;
+        let _keep_alive = self.take(2)?;
+        let properties = |fields: &mut Self| if level == LEVEL_5 { fields.section().map(|_| ()) } else { Some(()) };
+        properties(self)?;
+        let client_id = self.string()?;
+        let will = if flags & WILL != 0 {
+            properties(self)?;
+            let topic = self.string()?;
+            let _payload = self.string()?;
+            Some(Will { topic, qos: flags >> 3 & 3 })
+        } else {
+            None
+        };
+        let user_name = if flags & USER_NAME != 0 { Some(self.string()?) } else { None };
+        let password = if flags & PASSWORD != 0 { Some(self.string()?) } else { None };
+        Some(Connect { level, client_id, will, user_name, password })
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take(1).map(|taken| taken[0])
+    }
+
+    /// A string or binary data.
+    fn string(&mut self) -> Option<&'a [u8]> {
+        let length = self.take(2)?;
+        self.take(u16::from_be_bytes([length[0], length[1]]).into())
+    }
+
+    /// What a variable byte integer counts.
+    fn section(&mut self) -> Option<Self> {
+        let (length, head) = variable_integer(self.0).ok()??;
+        self.take(head)?;
+        self.take(length as usize).map(Self)
+    }
+}
+
+/// A variable byte integer and how many bytes it takes `[MQTT-1.5.5-1]`; `None` where it is cut.
+pub(crate) fn variable_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Refusal> {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().enumerate().take(4) {
+        value |= u32::from(byte & 0x7F) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Ok(Some((value, index + 1)));
+        }
+    }
+    if bytes.len() < 4 { Ok(None) } else { Err(Refusal::Malformed) }
+}
+
+/// Whether a topic or filter has no more levels than the broker can take.
+pub(crate) fn has_few_levels(topic: &[u8]) -> bool {
+    topic.iter().filter(|byte| **byte == b'/').count() < TOPIC_LEVELS_MAX
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connect_is_read_to_its_password() {
+        let packet = b"\x10\x2a\x00\x04MQTT\x05\xd6\x00\x3c\x05\x11\x00\x00\x00\x3c\x00\x02id\x00\x00\x01w\x00\x01p\x00\x03ana\x00\x06secret";
+        let packet = [&packet[..1], &[(packet.len() - 2) as u8], &packet[2..]].concat();
+        let connect = Connect::read(&packet).unwrap();
+        assert_eq!((connect.level, connect.client_id), (5, &b"id"[..]));
+        assert_eq!(connect.will, Some(Will { topic: b"w", qos: 2 }));
+        assert_eq!((connect.user_name, connect.password), (Some(&b"ana"[..]), Some(&b"secret"[..])));
+        for cut in 2..packet.len() - 1 {
+            let short = [&[0x10, (cut - 2) as u8][..], &packet[2..cut]].concat();
+            assert!(Connect::read(&short).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn other_versions_and_other_packets_are_told_apart() {
+        let check = |packet: &[u8], expected| assert_eq!(Connect::read(packet).map(|connect| connect.level), expected);
+        check(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02id", Ok(4));
+        check(b"\x10\x10\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x02id", Ok(3));
+        check(b"\x10\x0e\x00\x04MQTT\x06\x02\x00\x3c\x00\x02id", Err(Refusal::Version));
+        check(b"\x30\x05\x00\x01t\x00x", Err(Refusal::Malformed));
+        check(b"\x10\xff\xff\xff\xff\x01", Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn levels_are_counted() {
+        assert!(has_few_levels("/".repeat(TOPIC_LEVELS_MAX - 1).as_bytes()));
+        assert!(!has_few_levels("/".repeat(TOPIC_LEVELS_MAX).as_bytes()));
+    }
+}

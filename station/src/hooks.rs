@@ -1,0 +1,187 @@
+//! The hooks of the broker inside: who may connect, which topics a client may read and write, and
+//! what is counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason, ToReasonCode as _};
+use rmqtt::context::ServerContext;
+use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
+use rmqtt::session::Session;
+use rmqtt::types::{
+    AuthResult, ClientId, ConnectInfo, Id, ListenerId, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
+    SubscribeReturn,
+};
+
+use crate::connect::{LEVEL_5, has_few_levels};
+use crate::connections::{ClientInfo, Connections};
+use crate::inspector::{NO_EMPTY_LEVEL, is_topic_path};
+use crate::limits::TOPIC_LEVELS_MAX;
+use crate::offline_queue::{OfflineQueues, weight};
+use crate::users::Access;
+
+/// The listener that `/diffusion` leads to.
+pub(crate) const DIFFUSION: ListenerId = 3;
+
+/// Messages dropped are logged once in so many.
+const DROPPED_LOG_INTERVAL: u64 = 10_000;
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Hooks {
+    pub context: ServerContext,
+    pub connections: Connections,
+    /// Whether sessions belong to users.
+    pub has_users: bool,
+    /// What the station's own transmission connects with.
+    pub own_user: (String, String),
+    pub subscriptions_max: u32,
+    /// Messages dropped because a subscriber was too slow and its queue full, or because too much
+    /// waited for clients that were away.
+    pub dropped: Arc<AtomicU64>,
+    /// Bytes published so far, by anybody.
+    pub published: Arc<AtomicU64>,
+    pub offline_queues: Arc<OfflineQueues>,
+}
+
+/// Whether a client identifier is that of another user's session.
+pub(crate) async fn is_foreign(context: &ServerContext, client_id: &str, user: Option<&str>) -> bool {
+    let id = Id::from(context.node.id(), ClientId::from(client_id));
+    let session = context.extends.shared().await.entry(id).session();
+    session.is_some_and(|session| session.id.username.as_deref() != user)
+}
+
+impl Hooks {
+    /// Takes part in what the library does from now on.
+    pub(crate) async fn register(&self) {
+        let register = self.context.extends.hook_mgr().register();
+        for kind in [
+            Type::ClientAuthenticate,
+            Type::ClientDisconnected,
+            Type::ClientSubscribeCheckAcl,
+            Type::MessageDropped,
+            Type::MessagePublish,
+            Type::MessagePublishCheckAcl,
+            Type::OfflineMessage,
+        ] {
+            register.add(kind, Box::new(self.clone())).await;
+        }
+        register.start().await;
+    }
+
+    /// Only the proxy may connect, which has checked the password, and the station's own transmission.
+    async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
+        let (id, name) = (connect.id(), connect.username().map(|name| &**name));
+        let Some(client) = self.connections.get(id.remote_addr) else {
+            let is_own = name == Some(&self.own_user.0)
+                && connect.password().is_some_and(|password| password[..] == *self.own_user.1.as_bytes());
+            let Some(address) = id.remote_addr.filter(|_| is_own) else { return AuthResult::NotAuthorized };
+            self.connections.insert(address, ClientInfo { level: LEVEL_5, access: Arc::new(Access::default()) });
+            return AuthResult::Allow(false, None);
+        };
+        // The proxy has asked as well, but another connection may have been quicker.
+        let is_other = self.has_users
+            && (client.access.user.as_deref() != name || is_foreign(&self.context, &id.client_id, name).await);
+        if is_other { AuthResult::NotAuthorized } else { AuthResult::Allow(false, None) }
+    }
+
+    async fn check_subscribe(&self, session: &Session, subscribe: &Subscribe) -> Option<SubscribeAckReason> {
+        let filter: &str = &subscribe.topic_filter;
+        let client = self.connections.get(session.id.remote_addr);
+        if !has_few_levels(filter.as_bytes()) || session.id.lid == DIFFUSION && !is_topic_path(filter) {
+            return Some(SubscribeAckReason::TopicFilterInvalid);
+        }
+        if filter.starts_with("$share/") {
+            return Some(SubscribeAckReason::SharedSubscriptionNotSupported);
+        }
+        if !client.is_some_and(|client| client.access.may_read(filter)) {
+            return Some(SubscribeAckReason::NotAuthorized);
+        }
+        let routes = self.context.extends.router().await.routes().count();
+        (routes >= self.subscriptions_max as isize).then_some(SubscribeAckReason::QuotaExceeded)
+    }
+
+    fn check_publish(&self, session: &Session, publish: &Publish) -> Option<PublishResult> {
+        self.published.fetch_add(weight(publish), Ordering::Relaxed);
+        let client = self.connections.get(session.id.remote_addr);
+        let refuse = |reason, words: String, closes| {
+            tracing::debug!(client = ?session.id.client_id, words, "message refused");
+            Some(PublishResult::reason_code(reason, Some(words.into()), closes))
+        };
+        if !has_few_levels(publish.topic.as_bytes()) {
+            // A client of 3.1.1 can't be told otherwise.
+            let closes = client.is_none_or(|client| client.level != LEVEL_5);
+            let words = format!("a topic has {TOPIC_LEVELS_MAX} levels at most");
+            return refuse(PublishAckReason::TopicNameInvalid, words, closes);
+        }
+        if session.id.lid == DIFFUSION && !is_topic_path(&publish.topic) {
+            return refuse(PublishAckReason::TopicNameInvalid, NO_EMPTY_LEVEL.to_owned(), false);
+        }
+        if !client.is_some_and(|client| client.access.may_write(&publish.topic)) {
+            return refuse(PublishAckReason::NotAuthorized, "this topic isn't this user's to write".to_owned(), false);
+        }
+        None
+    }
+
+    /// Counts them, and says so now and then, with the client that just lost one where that is known.
+    fn count_dropped(&self, messages: u64, client: Option<&str>, reason: &str) {
+        let before = self.dropped.fetch_add(messages, Ordering::Relaxed);
+        let so_far = before + messages;
+        if before.div_ceil(DROPPED_LOG_INTERVAL) != so_far.div_ceil(DROPPED_LOG_INTERVAL) {
+            tracing::warn!(client, dropped_so_far = so_far, reason, "messages dropped");
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Hooks {
+    async fn hook(&self, parameter: &Parameter, so_far: Option<HookResult>) -> ReturnType {
+        match parameter {
+            Parameter::ClientAuthenticate(connect) => {
+                return (false, Some(HookResult::AuthResult(self.authenticate(connect).await)));
+            }
+            Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
+                if let Some(reason) = self.check_subscribe(session, subscribe).await {
+                    return (false, Some(HookResult::SubscribeAclResult(SubscribeReturn::new_failure(reason))));
+                }
+            }
+            Parameter::MessagePublish(_, _, publish) => {
+                if let Some(publish) = self.offline_queues.prepare(publish) {
+                    return (false, Some(HookResult::Publish(publish)));
+                }
+            }
+            Parameter::MessagePublishCheckAcl(session, publish) => {
+                if let Some(answer) = self.check_publish(session, publish) {
+                    return (false, Some(HookResult::PublishAclResult(PublishAclResult(answer))));
+                }
+            }
+            Parameter::ClientDisconnected(session, reason) => {
+                if let Some(address) = session.id.remote_addr {
+                    self.connections.note_close(address, reason_code(reason));
+                }
+            }
+            Parameter::MessageDropped(to, _, _, Reason::MessageQueueFull) => {
+                let client = to.as_ref().map(|to| &*to.client_id);
+                self.count_dropped(1, client, "a subscriber is too slow");
+            }
+            Parameter::OfflineMessage(session, _, publish) => {
+                let dropped = self.offline_queues.make_room(session.deliver_queue(), publish);
+                self.count_dropped(dropped, None, "too much waits for clients that are away");
+            }
+            _ => {}
+        }
+        (true, so_far)
+    }
+}
+
+/// The DISCONNECT reason code for why the library closed, `None` when the client did.
+fn reason_code(reason: &Reason) -> Option<u8> {
+    match reason {
+        Reason::ConnectDisconnect(_) | Reason::ConnectRemoteClose => None,
+        // The library would say Not authorized; 0x8E is Session taken over [MQTT-3.1.4-3].
+        Reason::ConnectKicked(false) => Some(0x8E),
+        Reason::Reasons(reasons) => reasons.first().and_then(reason_code),
+        other => Some(other.to_reason_code().into()),
+    }
+}

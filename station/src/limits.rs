@@ -1,0 +1,238 @@
+//! Every limit of the station, with the reason for its value: what the command line sets, and what
+//! stands fixed.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+const KIB: u32 = 1024;
+const MIB: u32 = 1024 * KIB;
+
+/// Largest packet. More than the 16 MiB that the page takes, so that the page's own limit is the one
+/// a person meets.
+pub(crate) const PACKET_BYTES_MAX: u32 = 20 * MIB;
+/// Largest CONNECT. It comes before any password, and nobody needs more: the client identifier, the
+/// user name and the topic of the will have a limit of 64 KiB in MQTT, and are short in practice.
+pub(crate) const CONNECT_BYTES_MAX: u32 = 64 * KIB;
+/// A packet up to this size isn't counted while it is unfinished: the connections are.
+pub(crate) const SMALL_PACKET_BYTES_MAX: u32 = 64 * KIB;
+/// A large packet has to come at this rate at least, a slow phone's, so that an unfinished one
+/// doesn't occupy its share of `--max-unfinished` for good.
+pub(crate) const PACKET_BYTES_PER_SECOND_MIN: u32 = 32 * KIB;
+/// Head of an HTTP request.
+pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 32 * KIB as usize;
+/// Levels of a topic. The library follows them by recursion, and some thousand overflow its stack;
+/// real topics have about ten.
+pub(crate) const TOPIC_LEVELS_MAX: usize = 128;
+/// Subscriptions of one session: the page's own limit is below it.
+pub(crate) const SESSION_SUBSCRIPTIONS_MAX: usize = 1_000;
+/// Unacknowledged QoS 1 and 2 messages each way. The library closes a connection that exceeds it,
+/// and a client of 3.1.1 can't be told, so it is half of all packet identifiers.
+pub(crate) const INFLIGHT_MAX: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
+/// Messages queued for one session before some are dropped and counted: four times the largest burst
+/// that the station promises to pass.
+pub(crate) const QUEUE_MESSAGES_MAX: usize = 200_000;
+/// A session outlives its connection this long, whatever it asks for.
+pub(crate) const SESSION_EXPIRY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same in 3.1.1, where a client can't ask.
+pub(crate) const SESSION_EXPIRY_V311: Duration = Duration::from_secs(2 * 60 * 60);
+/// Topics that hold a retained message.
+pub(crate) const RETAINED_MESSAGES_MAX: usize = 10_000;
+/// Retained messages together, each with its topic, properties and what the library needs for it.
+pub(crate) const RETAINED_BYTES_MAX: u64 = 64 * MIB as u64;
+/// Files of the app: a built one is below 3 MB, so more means that `--dist` names something else.
+pub(crate) const APP_BYTES_MAX: u64 = 64 * MIB as u64;
+/// Longest password that is checked; longer ones are wrong.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
+/// Password checks at once. Each takes about 19 MiB and a core for some 20 ms.
+pub(crate) const PASSWORD_CHECKS_MAX: usize = 2;
+/// Clients that wait for such a check: as many as one address may have connections, since a class
+/// behind one router begins at the same moment. Further ones are told that the server is busy.
+pub(crate) const PASSWORD_QUEUE_MAX: usize = 1_200;
+/// A password waits for its check as long as so many handshakes may take: a class of a thousand that
+/// begins at the same moment takes ten seconds on two cores.
+pub(crate) const PASSWORD_WAIT_TIMEOUTS: u32 = 3;
+/// Connections over TCP that wait to be accepted.
+pub(crate) const ACCEPT_QUEUE_MAX: u32 = 1_024;
+/// Read at once from either side of a connection.
+pub(crate) const READ_BYTES_MAX: usize = 64 * KIB as usize;
+
+/// How long the other side of a connection may take to finish after the first has.
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may take for the last packet that is sent to it.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long open connections may take to end once the station is being stopped.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often certificate, key and users are looked at for changes.
+pub(crate) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Measured in the library: memory of a session, and of one of its subscriptions.
+const SESSION_BYTES: u64 = 29_000;
+const SUBSCRIPTION_BYTES: u64 = 1_800;
+
+/// What clients may take of a station.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Limits {
+    /// Most connections at once, over all ports; further ones are closed
+    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_connections)]
+    pub max_connections: NonZeroU32,
+
+    /// Most connections at once from one address (of IPv6: from one /64)
+    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_per_address)]
+    pub max_per_address: NonZeroU32,
+
+    /// Most sessions, those of clients that are away included (each takes 29 kB); a further client is
+    /// refused with reason 0x88
+    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_sessions)]
+    pub max_sessions: NonZeroU32,
+
+    /// Most subscriptions of all sessions together (each takes 1.8 kB); a further one is refused with
+    /// reason 0x97
+    #[arg(long, value_name = "COUNT", default_value_t = Self::default().max_subscriptions)]
+    pub max_subscriptions: NonZeroU32,
+
+    /// Largest MQTT packet in bytes; who sends a larger one is closed with reason 0x95
+    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_packet,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(PACKET_BYTES_MAX)))]
+    pub max_packet: u32,
+
+    /// Most bytes of packets above 64 KiB that have begun and not ended, of all clients together; a
+    /// client that begins another one is closed with reason 0x97
+    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_unfinished)]
+    pub max_unfinished: u32,
+
+    /// Most messages a second from one client; more wait, and none is lost
+    #[arg(long, value_name = "COUNT")]
+    pub max_rate: Option<NonZeroU32>,
+
+    /// Most bytes published, by anybody, while a client hasn't got all of what came before; then it is
+    /// closed as too slow. The broker's memory for slow clients stays below this
+    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_behind)]
+    pub max_behind: u64,
+
+    /// Most bytes of messages that wait for clients that are away, all together; beyond it the oldest
+    /// are dropped of whoever has most waiting
+    #[arg(long, value_name = "BYTES", default_value_t = Self::default().max_waiting)]
+    pub max_waiting: u64,
+
+    /// Longest that a client may take for each handshake: TLS, the head of an HTTP request, MQTT's
+    /// CONNECT; and the broker for its CONNACK
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub handshake_timeout: Duration,
+
+    /// Longest that a client may leave unread what is sent to it; then it is closed
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub stall_timeout: Duration,
+}
+
+impl Default for Limits {
+    /// Room for the thousand clients of a large event behind one address, and for as many again.
+    fn default() -> Self {
+        const fn count(count: u32) -> NonZeroU32 {
+            NonZeroU32::new(count).expect("not zero")
+        }
+        Self {
+            max_connections: count(2_400),
+            max_per_address: count(1_200),
+            // Twice the connections: some clients are away.
+            max_sessions: count(5_000),
+            // Twenty for each session.
+            max_subscriptions: count(100_000),
+            max_packet: PACKET_BYTES_MAX,
+            max_unfinished: 256 * MIB,
+            max_rate: None,
+            max_behind: 256 * u64::from(MIB),
+            max_waiting: 256 * u64::from(MIB),
+            handshake_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Limits {
+    /// File descriptors that a connection takes: its own, and both ends of the one to the broker.
+    const FILES_PER_CONNECTION: u64 = 3;
+    /// For listeners, standard streams, the runtime and the broker's own.
+    const FILES_BESIDES: u64 = 64;
+
+    /// The same, with no more connections than there is room for in so many open files; `None` if
+    /// there is room for all of them.
+    pub fn fitted(self, open_files: u64) -> Option<Self> {
+        let room = open_files.saturating_sub(Self::FILES_BESIDES) / Self::FILES_PER_CONNECTION;
+        let room = NonZeroU32::new(u32::try_from(room).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
+        (room < self.max_connections).then_some(Self { max_connections: room, ..self })
+    }
+
+    /// What clients can make the station keep, in bytes, beside the messages that a client has got at
+    /// QoS 1 or 2 and not acknowledged.
+    fn memory_max(&self) -> u64 {
+        let connections = u64::from(self.max_connections.get());
+        // Buffers both ways, and one small unfinished packet in the library.
+        let per_connection = 3 * READ_BYTES_MAX as u64 + u64::from(SMALL_PACKET_BYTES_MAX);
+        connections * per_connection
+            + u64::from(self.max_unfinished)
+            + self.max_behind
+            + self.max_waiting
+            + RETAINED_BYTES_MAX
+            + u64::from(self.max_sessions.get()) * SESSION_BYTES
+            + u64::from(self.max_subscriptions.get()) * SUBSCRIPTION_BYTES
+    }
+}
+
+/// The end of `--help`: the limits without an option.
+pub(crate) fn help() -> String {
+    format!(
+        "Fixed limits: CONNECT {} KiB; {TOPIC_LEVELS_MAX} topic levels; {SESSION_SUBSCRIPTIONS_MAX} subscriptions a \
+         session; {QUEUE_MESSAGES_MAX} messages waiting and {INFLIGHT_MAX} unacknowledged a session; \
+         {RETAINED_MESSAGES_MAX} retained messages in {} MiB; sessions end with the station, or {} h after their \
+         client left (3.1.1: {} h).\n\
+         With the limits as they stand unless told otherwise, clients can make the station keep {} MiB at most, \
+         beside messages that a client has got and not acknowledged.",
+        CONNECT_BYTES_MAX / KIB,
+        RETAINED_BYTES_MAX / u64::from(MIB),
+        SESSION_EXPIRY_MAX.as_secs() / 3_600,
+        SESSION_EXPIRY_V311.as_secs() / 3_600,
+        Limits::default().memory_max().div_ceil(u64::from(MIB)),
+    )
+}
+
+/// A length of time, such as `10` or `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "write seconds, such as 10 or 0.5".to_owned())?;
+    let duration = Duration::try_from_secs_f32(seconds).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("write more than 0".to_owned()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_fit_into_the_open_files() {
+        let check = |open_files, expected: Option<u32>| {
+            let fitted = Limits::default().fitted(open_files).map(|limits| limits.max_connections.get());
+            assert_eq!(fitted, expected, "{open_files}");
+        };
+        check(1_024, Some(320));
+        check(7_263, Some(2_399));
+        check(7_264, None);
+        check(u64::MAX, None);
+        check(10, Some(1));
+    }
+
+    #[test]
+    fn times_are_more_than_nothing() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["0", "-1", "soon", "inf"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn help_names_the_fixed_limits_and_a_figure_for_memory() {
+        let help = help();
+        for words in ["CONNECT 64 KiB", "128 topic levels", "64 MiB", "24 h", "2 h", " MiB at most"] {
+            assert!(help.contains(words), "{help}");
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! The way to a broker that all clients take, over TCP and over WebSocket: a proxy that knows
+//! MQTT as far as its limits need.
+//!
+//! A connection begins with a handshake that has a deadline at each step: a whole CONNECT from
+//! the client, then a whole CONNACK from the broker. Until then the client isn't read further, and
+//! nothing else of the station knows of it. Then bytes are passed on as they come, both ways.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Broker;
+use crate::connect::{Connect, Refusal, variable_integer};
+use crate::connections::Registration;
+use crate::inspector::{Inspector, Profile};
+use crate::lag::{LagExceeded, SubscriberLag};
+use crate::limits::{
+    CLOSE_TIMEOUT, CONNECT_BYTES_MAX, DRAIN_TIMEOUT, Limits, PACKET_BYTES_PER_SECOND_MIN, READ_BYTES_MAX, STOP_TIMEOUT,
+};
+use crate::listener::{Client, Pipe};
+use crate::rate_limit::TokenBucket;
+use crate::throttle::LoginThrottle;
+use crate::upstream::Upstream;
+use crate::websocket::{GOING_AWAY, NORMAL, POLICY_VIOLATION, TransportError, UNSUPPORTED_DATA};
+
+/// Buffers grow from this size while they are filled.
+const SMALL_READ_BYTES: usize = 4 * 1024;
+/// Refusals of one address are logged one by one up to this number, then seldom.
+const LOGGED_REFUSALS_MAX: u32 = 10;
+
+/// DISCONNECT reason codes.
+const SERVER_SHUTTING_DOWN: u8 = 0x8B;
+const QUOTA_EXCEEDED: u8 = 0x97;
+
+/// What the proxy is in front of.
+pub(crate) enum Backend {
+    Broker(Arc<Broker>),
+    Upstream(Arc<Upstream>),
+}
+
+/// See the module.
+pub(crate) struct Proxy {
+    backend: Backend,
+    limits: Limits,
+    /// KiB of large packets that have begun and not ended.
+    unfinished: Arc<Semaphore>,
+    throttle: LoginThrottle,
+    stop: CancellationToken,
+}
+
+/// Where a client is, and where it came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub address: SocketAddr,
+    /// The port's own address.
+    pub local: SocketAddr,
+    pub profile: Profile,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The client closed it or vanished.
+    ClientLeft,
+    /// The broker closed it, and all that it said has been passed on.
+    BrokerClosed,
+    /// The client isn't taken.
+    Refused(Refusal),
+    /// The client sent something that isn't taken: the reason code.
+    Disconnect(u8),
+    /// The client broke the rules of the transport, or of the handshake: the close code.
+    Fault(u16, &'static str),
+    /// Too much waits for the client.
+    TooSlow,
+    /// The station is being stopped.
+    Stopping,
+}
+
+/// An end, and what may still be said to the client.
+struct Outcome {
+    end: End,
+    /// All that the broker sent has been passed on; what follows half a packet would be taken for the
+    /// rest of it.
+    is_drained: bool,
+    /// The client understands a DISCONNECT.
+    expects_disconnect: bool,
+}
+
+impl Proxy {
+    pub(crate) fn new(backend: Backend, limits: Limits, stop: CancellationToken) -> Self {
+        let unfinished = Arc::new(Semaphore::new((limits.max_unfinished / 1024) as usize));
+        Self { backend, limits, unfinished, throttle: LoginThrottle::default(), stop }
+    }
+
+    /// Serves one client, to its end.
+    pub(crate) async fn serve(&self, mut client: impl Client, peer: Peer) {
+        let outcome = match self.stop.run_until_cancelled(self.connect(&mut client, peer)).await {
+            None => Outcome { end: End::Stopping, is_drained: true, expects_disconnect: false },
+            Some(Err(end)) => Outcome { end, is_drained: true, expects_disconnect: false },
+            Some(Ok(connection)) => {
+                let (mut reader, mut writer) = split(client);
+                let outcome = self.relay(connection, &mut reader, &mut writer, peer.profile).await;
+                client = reader.unsplit(writer);
+                outcome
+            }
+        };
+        let closing = close(&mut client, &outcome);
+        let _ = timeout(STOP_TIMEOUT, closing).await;
+    }
+
+    /// Takes a client's CONNECT to the broker and the CONNACK back.
+    async fn connect(&self, client: &mut impl Client, peer: Peer) -> Result<Connection, End> {
+        let mut received = Vec::new();
+        let reading = read_packet(client, &mut received, 0x10);
+        let length = match timeout(self.limits.handshake_timeout, reading).await {
+            Ok(Ok(Some(length))) => length,
+            Ok(Ok(None)) if received.is_empty() => return Err(End::ClientLeft),
+            Ok(Ok(None)) => return Err(End::Fault(UNSUPPORTED_DATA, "no CONNECT of 64 KiB at most came first")),
+            Ok(Err(error)) => return Err(read_end(&error)),
+            Err(_) => return Err(End::Fault(UNSUPPORTED_DATA, "no CONNECT came in time")),
+        };
+        let packet = &received[..length];
+        let connect = Connect::read(packet);
+        let level = connect.map_or(4, |connect| connect.level);
+        let client_id =
+            connect.map_or_else(|_| "".into(), |connect| String::from_utf8_lossy(connect.client_id).into_owned());
+        let dialled = match connect {
+            Ok(connect) => self.dial(&connect, packet, peer).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (mut broker, registration, connack) = match dialled {
+            Ok(dialled) => dialled,
+            Err(refusal) => {
+                self.log_refusal(&client_id, refusal.reason(), peer);
+                // Fails only if the client has gone.
+                let _ = client.write_all(&refusal.connack(level)).await;
+                return Err(End::Refused(refusal));
+            }
+        };
+        client.write_all(&connack).await.map_err(|_| End::ClientLeft)?;
+        client.flush().await.map_err(|_| End::ClientLeft)?;
+        // Or AUTH, with which a broker elsewhere goes on.
+        if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
+            self.log_refusal(&client_id, "the broker doesn't take it", peer);
+            let _ = broker.shutdown().await;
+            return Err(End::BrokerClosed);
+        }
+        let is_v5 = level == crate::connect::LEVEL_5;
+        tracing::info!(client = ?client_id, version = if is_v5 { "5.0" } else { "3.1.1" }, "connected");
+        received.drain(..length);
+        Ok(Connection { broker, registration, received, is_v5 })
+    }
+
+    /// Introduces a client to the broker; returns the connection and what the broker answered.
+    async fn dial(&self, connect: &Connect<'_>, packet: &[u8], peer: Peer) -> Result<Dialled, Refusal> {
+        if peer.profile == Profile::Diffusion {
+            match connect.will {
+                _ if !connect.is_v5() => return Err(Refusal::Version),
+                Some(will) if will.qos == 2 => return Err(Refusal::WillQos),
+                _ => {}
+            }
+        }
+        let (mut broker, registration): (Pipe, _) = match &self.backend {
+            Backend::Broker(broker) => {
+                let access = broker.authorize(connect, peer.address.ip(), &self.throttle).await?;
+                let dialled = broker.dial(peer.profile, connect.level, access).await;
+                let (stream, registration) = dialled.map_err(|error| {
+                    tracing::error!(%error, "the broker takes no connection");
+                    Refusal::Unavailable("The broker takes no connection now.")
+                })?;
+                (Box::new(stream), Some(registration))
+            }
+            Backend::Upstream(upstream) => (upstream.dial(peer.address, peer.local).await?, None),
+        };
+        let mut connack = Vec::new();
+        let asking = async {
+            broker.write_all(packet).await?;
+            // TLS may keep a part of it.
+            broker.flush().await?;
+            read_packet(&mut broker, &mut connack, 0x20).await
+        };
+        // What isn't a CONNACK is the client's to judge.
+        match timeout(self.limits.handshake_timeout, asking).await {
+            Ok(Ok(_)) if !connack.is_empty() => Ok((broker, registration, connack)),
+            Ok(_) => Err(Refusal::Unavailable("The broker closed without an answer.")),
+            Err(_) => Err(Refusal::Unavailable("The broker didn't answer in time.")),
+        }
+    }
+
+    /// What a client calls itself is logged, what it gave as a user name isn't: it may be a password
+    /// that somebody typed into the wrong field.
+    fn log_refusal(&self, client_id: &str, reason: &str, peer: Peer) {
+        let so_far = self.throttle.note_refusal(peer.address.ip(), Instant::now());
+        if so_far <= LOGGED_REFUSALS_MAX || so_far.is_power_of_two() {
+            tracing::warn!(client = ?client_id, reason, so_far, "client refused");
+        }
+    }
+
+    /// Passes bytes on, both ways, until either side ends it or the station is stopped.
+    async fn relay(
+        &self,
+        connection: Connection,
+        reader: &mut ReadHalf<impl Client>,
+        writer: &mut WriteHalf<impl Client>,
+        profile: Profile,
+    ) -> Outcome {
+        let Connection { broker, mut registration, received, is_v5 } = connection;
+        let (mut from_broker, mut to_broker) = split(broker);
+        let mut inspector = Inspector::new(profile, self.limits.max_packet);
+        let published = match &self.backend {
+            Backend::Broker(broker) => Some(Arc::clone(&broker.published)),
+            Backend::Upstream(_) => {
+                inspector = inspector.judging_paths();
+                None
+            }
+        };
+        let (end, is_drained) = {
+            let mut down = std::pin::pin!(self.pass_down(&mut from_broker, writer, published));
+            tokio::select! {
+                end = self.pass_up(reader, &mut to_broker, &mut inspector, received) => {
+                    let _ = to_broker.shutdown().await;
+                    // What the broker still has to say comes before our last word.
+                    (end, timeout(DRAIN_TIMEOUT, down.as_mut()).await.is_ok())
+                }
+                end = &mut down => (end, !matches!(end, End::TooSlow)),
+                () = self.stop.cancelled() => {
+                    // Fails only if the broker has closed already.
+                    let _ = to_broker.shutdown().await;
+                    (End::Stopping, timeout(CLOSE_TIMEOUT, down.as_mut()).await.is_ok())
+                }
+            }
+        };
+        let end = match (end, &mut registration) {
+            (End::BrokerClosed, Some(registration)) => registration.close_reason().await.map_or(end, End::Disconnect),
+            _ => end,
+        };
+        Outcome { end, is_drained, expects_disconnect: is_v5 && !inspector.has_disconnect() }
+    }
+
+    /// Passes on what the client sends, within the limits.
+    async fn pass_up(
+        &self,
+        client: &mut (impl AsyncRead + Unpin),
+        broker: &mut (impl AsyncWrite + Unpin),
+        inspector: &mut Inspector,
+        mut received: Vec<u8>,
+    ) -> End {
+        let mut bucket = TokenBucket::new(self.limits.max_rate, Instant::now());
+        let mut packet = UnfinishedPacket::default();
+        loop {
+            let verdict = inspector.inspect(&received);
+            let admitted = verdict.admit(&received);
+            if broker.write_all(&admitted).await.is_err() || broker.flush().await.is_err() {
+                // The broker has closed; the other direction knows more.
+                return std::future::pending().await;
+            }
+            if let Some(code) = verdict.refusal {
+                return End::Disconnect(code);
+            }
+            if inspector.has_left() {
+                // The server closes when the client doesn't [MQTT-3.14.4-3].
+                return End::ClientLeft;
+            }
+            if !packet.track(inspector.unfinished(), &self.unfinished) {
+                return End::Disconnect(QUOTA_EXCEEDED);
+            }
+            if let Some(due) = bucket.take(verdict.messages, Instant::now()) {
+                sleep_until(due).await;
+            }
+            match timeout_at(packet.deadline(), read_more(client, &mut received)).await {
+                Ok(Ok(0)) => return End::ClientLeft,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return read_end(&error),
+                Err(_) => return End::Fault(POLICY_VIOLATION, "a packet took too long"),
+            }
+        }
+    }
+
+    /// Passes on what the broker sends, to its end.
+    async fn pass_down(
+        &self,
+        broker: &mut (impl AsyncRead + Unpin),
+        client: &mut (impl AsyncWrite + Unpin),
+        published: Option<Arc<AtomicU64>>,
+    ) -> End {
+        let mut lag = published.map(|published| SubscriberLag::new(published, self.limits.max_behind));
+        let mut buffer = Vec::new();
+        loop {
+            let reading = read_more(broker, &mut buffer);
+            let read = match &mut lag {
+                Some(lag) => lag.watch_read(reading).await,
+                None => reading.await,
+            };
+            if !read.is_ok_and(|length| length > 0) {
+                return End::BrokerClosed;
+            }
+            let writing = async {
+                client.write_all(&buffer).await?;
+                // TLS may keep a part of it.
+                client.flush().await
+            };
+            let written = match &lag {
+                Some(lag) => lag.bound(writing).await,
+                None => writing.await,
+            };
+            match written {
+                Ok(()) => {}
+                Err(error) if error.get_ref().is_some_and(|error| error.is::<LagExceeded>()) => return End::TooSlow,
+                Err(_) => return End::ClientLeft,
+            }
+        }
+    }
+}
+
+/// A client that the broker has accepted.
+struct Connection {
+    broker: Pipe,
+    registration: Option<Registration>,
+    /// What it sent after its CONNECT.
+    received: Vec<u8>,
+    is_v5: bool,
+}
+
+/// The broker, and what it answered to a CONNECT.
+type Dialled = (Pipe, Option<Registration>, Vec<u8>);
+
+/// A large packet that has begun: its share of what all clients may have unfinished, and when it has
+/// to be there.
+#[derive(Default)]
+struct UnfinishedPacket {
+    number: u64,
+    deadline: Option<Instant>,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl UnfinishedPacket {
+    /// Follows the packet that is unfinished now; `false` if there is no room for it.
+    fn track(&mut self, unfinished: Option<(u64, u32)>, shares: &Arc<Semaphore>) -> bool {
+        let Some((number, length)) = unfinished else {
+            *self = Self::default();
+            return true;
+        };
+        if self.number != number {
+            *self = Self::default();
+            let Ok(share) = Arc::clone(shares).try_acquire_many_owned(length.div_ceil(1024)) else { return false };
+            let longest = DRAIN_TIMEOUT + Duration::from_secs((length / PACKET_BYTES_PER_SECOND_MIN).into());
+            *self = Self { number, deadline: Some(Instant::now() + longest), _share: Some(share) };
+        }
+        true
+    }
+
+    fn deadline(&self) -> Instant {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        self.deadline.unwrap_or_else(|| Instant::now() + YEAR)
+    }
+}
+
+/// Reads until the first packet is there, which has to begin with this byte; returns its length, or
+/// `None` if these bytes aren't what a connection begins with. More than the packet may have been read.
+async fn read_packet(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>, first: u8) -> io::Result<Option<usize>> {
+    loop {
+        if bytes.first().is_some_and(|byte| *byte != first) {
+            return Ok(None);
+        }
+        match variable_integer(bytes.get(1..).unwrap_or_default()) {
+            Ok(Some((length, _))) if length > CONNECT_BYTES_MAX => return Ok(None),
+            Ok(Some((length, head))) if bytes.len() > head + length as usize => {
+                return Ok(Some(1 + head + length as usize));
+            }
+            Ok(_) => {}
+            Err(_) => return Ok(None),
+        }
+        bytes.reserve(SMALL_READ_BYTES);
+        if from.read_buf(bytes).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+/// Reads what comes next, instead of what was read last.
+async fn read_more(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> io::Result<usize> {
+    let is_filled = bytes.len() >= bytes.capacity() && !bytes.is_empty();
+    let capacity = if is_filled { (2 * bytes.capacity()).min(READ_BYTES_MAX) } else { bytes.capacity() };
+    bytes.clear();
+    bytes.reserve(capacity.max(SMALL_READ_BYTES));
+    from.read_buf(bytes).await
+}
+
+/// What a failed read says of the client.
+fn read_end(error: &io::Error) -> End {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<TransportError>()) {
+        Some(fault) => End::Fault(fault.code, fault.reason),
+        None => End::ClientLeft,
+    }
+}
+
+/// Says the last word, in MQTT where the client understands it, and in the transport.
+async fn close(client: &mut impl Client, outcome: &Outcome) {
+    let (disconnect, code, reason) = match outcome.end {
+        End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
+        End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason()),
+        End::Disconnect(code) => (Some(code), POLICY_VIOLATION, disconnect_reason(code)),
+        End::Fault(code, reason) => (None, code, reason),
+        End::TooSlow => (None, POLICY_VIOLATION, "too slow: too much waits for it"),
+        End::Stopping => (Some(SERVER_SHUTTING_DOWN), GOING_AWAY, "the station is being stopped"),
+    };
+    match outcome.end {
+        End::Refused(_) => {}
+        End::ClientLeft => tracing::info!("left"),
+        End::BrokerClosed => tracing::info!("closed by the broker"),
+        End::Stopping => tracing::info!(reason, "closed"),
+        _ => tracing::warn!(code = disconnect, reason, "closed"),
+    }
+    // What comes after half a packet would be taken for the rest of it.
+    if let Some(code) = disconnect.filter(|_| outcome.expects_disconnect && outcome.is_drained) {
+        // In its long form, which every client decodes.
+        let _ = timeout(CLOSE_TIMEOUT, client.write_all(&[0xE0, 2, code, 0])).await;
+    }
+    client.set_close(code, reason);
+    let _ = timeout(CLOSE_TIMEOUT, client.shutdown()).await;
+    // A socket closed with bytes unread would take back what was sent last.
+    let mut rest = [0; 1024];
+    let reading = async { while client.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
+    let _ = timeout(CLOSE_TIMEOUT, reading).await;
+}
+
+/// What a reason code of DISCONNECT says (section 3.14.2.1), of those that are sent here.
+fn disconnect_reason(code: u8) -> &'static str {
+    match code {
+        0x81 => "malformed packet",
+        0x82 => "protocol error",
+        0x87 => "not authorized",
+        0x8D => "keep alive ran out",
+        0x8E => "another connection took the session over",
+        0x8F => "topic filter not valid here",
+        0x90 => "topic not valid here",
+        0x93 => "more messages at once than it may send",
+        0x94 => "topic alias invalid",
+        0x95 => "packet too large",
+        QUOTA_EXCEEDED => "too many bytes of unfinished packets, or another limit",
+        0x9B => "this path takes no QoS 2",
+        _ => "the broker closed it",
+    }
+}
