@@ -60,7 +60,7 @@ impl Source {
         let Some(template) = template else { return (Self::Found, String::new()) };
         match template.sole_place() {
             _ if template.as_str().trim().is_empty() => (Self::Nobody, String::new()),
-            Some(Place::Field(path)) => (Self::Field, path.to_owned()),
+            Some(Place::Field(path)) if !path.contains(['{', '}']) => (Self::Field, path.to_owned()),
             Some(Place::Level(level)) => (Self::Level, level.to_string()),
             Some(Place::Payload) => (Self::Payload, String::new()),
             _ => (Self::Sentence, template.as_str().to_owned()),

@@ -249,6 +249,16 @@ fn there_are_examples_for_every_filter() {
     }
 }
 
+/// As a link may have it: the form can't name such a field, and shows the whole.
+#[test]
+fn a_field_with_a_brace_in_its_name_is_shown_as_it_was_written() {
+    let mut mapping = Mapping::default();
+    mapping.read("line", "#").expect("a filter");
+    mapping.read("speaker", "{ {topic}").expect("a template");
+    let rule = &mapping.rules[0];
+    assert_eq!(Fields::from(rule).parse().map(|rule| lines::summary(&rule)), Ok(lines::summary(rule)));
+}
+
 fn any_keys() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     const TOPICS: &str = "[a-c+#/$]{0,8}|.{0,12}";
     const TEMPLATE: &str = r"([{}a-c.0-9 \-]|\{(topic|payload|value)\}){0,12}|.{0,12}";

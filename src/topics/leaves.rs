@@ -59,19 +59,19 @@ impl<'a> Reader<'a, '_> {
             b'{' | b'[' if depth == DEPTH_MAX => None,
             bracket @ (b'{' | b'[') => self.inside(bracket, depth + 1),
             b'"' => self.quoted().map(drop),
-            _ => self.word(depth > 0 && self.is_in_object),
+            _ => self.word(),
         }
     }
 
     /// A number, or a word such as `true`.
-    fn word(&mut self, is_field: bool) -> Option<()> {
+    fn word(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
         let word = rest.get(..end)?.trim_ascii_end();
         self.at += end;
         let digit = word.iter().find(|byte| !matches!(byte, b'-' | b'+' | b'.'))?;
         let mut is_number = digit.is_ascii_digit() && word.len() <= NUMBER_BYTES_MAX;
-        if is_field && self.text.get(self.at) == Some(&b',') {
+        if self.is_in_object && self.text.get(self.at) == Some(&b',') {
             // `{"t":21,5}` isn't JSON, and 21 isn't what it means.
             let next = self.text[self.at + 1..].trim_ascii_start().first();
             is_number &= matches!(next, None | Some(b'"' | b'}'));

@@ -55,8 +55,8 @@ enum Command {
     /// Measure how fast the released site is
     Bench {
         /// What to measure instead of everything. Not part of it are `engines`, which compares Chromium, Firefox and
-        /// WebKit for 40 minutes, and `soak`, which watches the crawl for an hour and fails when a row is missing on
-        /// screen
+        /// WebKit, `engines-steady`, ten minutes of a stream in each, and `soak`, which watches the crawl for an hour
+        /// and fails when a row is missing on screen
         only: Vec<String>,
         /// How long `soak` takes
         #[arg(long, default_value_t = 60)]

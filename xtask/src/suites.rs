@@ -154,7 +154,7 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     let tools = setup::install(repo, if needs_other_engine { Scope::Everything } else { Scope::Tests })?;
 
     let mut results = Vec::new();
-    // Suites of several engines run at the same time: their tests wait for most of their time.
+    // Suites of several engines share a run: some of their tests go on beside those of other engines.
     for group in suites.chunk_by(|one, other| one.engine().is_some() && other.engine().is_some()) {
         let group_started = Instant::now();
         let names = group.iter().copied().map(name).collect::<Vec<_>>().join(", ");

@@ -32,11 +32,29 @@ const STEADY_S: usize = 600;
 /// What comes before it: what is compiled and loaded once isn't what is measured.
 const WARM_UP_S: usize = 10;
 
-/// Measures all engines, one after the other.
+/// The app beside a raw socket at full speed, in one engine after the other.
+///
+/// # Errors
+/// When a page fails.
+pub async fn intake(report: &mut Report) -> Result<()> {
+    in_each(async |bench| {
+        for packets_per_frame in PACKETS_PER_FRAME {
+            bench.intake(packets_per_frame, report).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Ten minutes of a steady stream in each, one after the other.
 ///
 /// # Errors
 /// When a page fails, or lost a message.
-pub async fn side_by_side(report: &mut Report) -> Result<()> {
+pub async fn steady(report: &mut Report) -> Result<()> {
+    in_each(async |bench| bench.steady(report).await).await
+}
+
+async fn in_each(mut measure: impl AsyncFnMut(&Bench<'_>) -> Result<()>) -> Result<()> {
     let folder = peers_folder()?;
     let site = Site::start_below_a_path(folder.path()).await?;
     let station = Station::start().await?;
@@ -44,10 +62,7 @@ pub async fn side_by_side(report: &mut Report) -> Result<()> {
         in_engine(engine, &[Feature::FrameRate], "bench-engines", async |page| {
             println!("- {}", page.evaluate::<String>("navigator.userAgent").await?);
             let bench = Bench { page, station: &station, site: &site };
-            for packets_per_frame in PACKETS_PER_FRAME {
-                bench.intake(packets_per_frame, report).await?;
-            }
-            bench.steady(report).await
+            measure(&bench).await
         })
         .await?;
     }

@@ -171,7 +171,8 @@ const BLANK: &str = "about:blank";
 /// A page that is left fetches nothing more, which Firefox calls an error.
 fn is_of_leaving(error: &str) -> bool {
     let is_font = error.starts_with("downloadable font: download failed");
-    is_font || error.contains("error loading dynamically imported module")
+    let is_fetched = error.contains("A ServiceWorker intercepted the request");
+    is_font || is_fetched || error.contains("error loading dynamically imported module")
 }
 
 /// An error under the name that Chromium has for it, by which tests expect it.
