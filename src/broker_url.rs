@@ -10,6 +10,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::credentials;
+
 /// How to reach the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -148,15 +150,6 @@ pub enum BrokerUrlError {
         /// The TCP port that was written or meant.
         port: u16,
     },
-    /// `ws://` from an encrypted page.
-    #[error(
-        "This page came over https, and from such a page browsers block ws:// to any other machine. Use {suggestion} \
-         (the broker needs a TLS listener), or open this page over http."
-    )]
-    MixedContent {
-        /// The same address with TLS.
-        suggestion: String,
-    },
 }
 
 impl BrokerUrl {
@@ -173,6 +166,9 @@ impl BrokerUrl {
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(BrokerUrlError::Blank);
         }
+        if credentials::user_info(text).is_some() {
+            return Err(BrokerUrlError::Credentials);
+        }
         let Some((scheme_name, rest)) = text.split_once("://") else {
             return Err(BrokerUrlError::MissingScheme { suggestion: with_scheme(text) });
         };
@@ -184,9 +180,6 @@ impl BrokerUrl {
         }
         let authority_bytes = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
         let authority = &rest[..authority_bytes];
-        if authority.contains('@') {
-            return Err(BrokerUrlError::Credentials);
-        }
         let (host, port) = split_port(authority, scheme)?;
         let path_at = text.len() - rest.len() + authority_bytes;
         if text[path_at..].starts_with('\\') {
@@ -233,21 +226,30 @@ impl BrokerUrl {
     /// The address, if a page may open it.
     ///
     /// # Errors
-    /// A TCP address, or `ws://` to another machine from a page that came over
-    /// https (browsers block mixed content; all but Safari exempt loopback).
-    pub fn for_browser(self, page: PageOrigin) -> Result<Self, BrokerUrlError> {
+    /// A TCP address.
+    pub fn for_browser(self) -> Result<Self, BrokerUrlError> {
         if !self.scheme.is_web_socket() {
             let port = self.port;
             let (scheme, example_port) = if self.scheme.is_tls() { ("wss", 8084) } else { ("ws", 8080) };
             let path = if self.path().len() > 1 { self.path() } else { "/mqtt" };
             let suggestion = format!("{scheme}://{}:{example_port}{path}", self.bracketed_host());
+            let suggestion = credentials::redact_url(&suggestion);
             return Err(BrokerUrlError::TcpInBrowser { scheme: self.scheme.name(), suggestion, port });
         }
-        if page.is_https && self.scheme == Scheme::Ws && !self.is_loopback() {
-            let suggestion = format!("wss{}", &self.text[Scheme::Ws.name().len()..]);
-            return Err(BrokerUrlError::MixedContent { suggestion });
-        }
         Ok(self)
+    }
+
+    /// What to say of `ws://` to another machine on a page that came over https: browsers block such mixed content, but
+    /// a person may have allowed it for the site. All but Safari exempt loopback.
+    pub fn mixed_content(&self, page: PageOrigin) -> Option<String> {
+        if !page.is_https || self.scheme != Scheme::Ws || self.is_loopback() {
+            return None;
+        }
+        let suggestion = credentials::redact_url(&format!("wss{}", &self.text[Scheme::Ws.name().len()..]));
+        Some(format!(
+            "This page came over https, and from such a page browsers block ws:// to any other machine unless the site is \
+             allowed insecure content. Use {suggestion} (the broker needs a TLS listener), or open this page over http."
+        ))
     }
 
     fn bracketed_host(&self) -> String {
@@ -285,7 +287,8 @@ impl PageOrigin {
 
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_end_matches('.');
-    host.eq_ignore_ascii_case("localhost")
+    // RFC 6761, section 6.3: so are all names below it.
+    host.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
         || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
         || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -302,7 +305,7 @@ fn is_local(host: &str) -> bool {
 
 fn with_scheme(text: &str) -> String {
     let rest = text.trim_start_matches(['/', ':']);
-    format!("ws://{}", if rest.is_empty() { "127.0.0.1:8080/mqtt" } else { rest })
+    format!("ws://{}", if rest.is_empty() { "127.0.0.1:8080/mqtt".to_owned() } else { credentials::redact_url(rest) })
 }
 
 fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
@@ -317,7 +320,7 @@ fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
         }
     };
     if lower.starts_with("http") {
-        return BrokerUrlError::WebPage { scheme: lower, suggestion: format!("{better}://{rest}") };
+        return BrokerUrlError::WebPage { scheme: lower, suggestion: format!("{better}://{}", credentials::redact_url(rest)) };
     }
     BrokerUrlError::UnknownScheme { scheme: scheme.to_owned() }
 }

@@ -107,7 +107,7 @@ fn moment(claim: &RawValue) -> Option<Instant> {
 }
 
 /// A moment to the second.
-struct Utc(Instant);
+pub(crate) struct Utc(pub(crate) Instant);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,7 +21,7 @@
 //! - [`topics`]: the topics seen, as a tree with numbers.
 //! - [`console`]: which rows of the log are on screen. Numbers only.
 //! - [`settings`]: what a person chose for the app itself.
-//! - [`jwt`]: passwords that are signed tokens.
+//! - [`jwt`]: passwords that are signed tokens. [`credentials`]: which part of an address is one.
 //! - [`broker_url`], [`link`], [`presets`]: what a person can point the app at.
 //! - [`compose`], [`finer`], [`lines`], [`subscribe`]: what is typed into the panels, and what it means.
 //! - [`allowed`]: what the broker takes and what not. [`outbox`]: what became
@@ -40,6 +40,7 @@ mod bytes;
 pub mod compose;
 pub mod console;
 pub mod crawl;
+pub mod credentials;
 pub mod dialogue;
 pub mod engine;
 pub mod finer;

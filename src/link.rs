@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageOrigin};
+use crate::credentials;
 use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
 use crate::dialogue::mapping::Mapping;
@@ -119,9 +120,9 @@ pub enum Field {
 
 impl Settings {
     /// The settings of a page that was opened without a link.
-    pub fn new(page_origin: &str) -> Self {
+    pub fn new(page_base: &str) -> Self {
         Self {
-            broker: broker_at(page_origin, "/mqtt"),
+            broker: broker_at(page_base, "/mqtt"),
             topics: vec![DEFAULT_TOPIC.to_owned()],
             qos: QoS::AtMostOnce,
             version: None,
@@ -134,12 +135,15 @@ impl Settings {
     }
 
     /// The link of these settings, without a leading `#`; empty where all are
-    /// defaults.
-    pub fn to_fragment(&self, page_origin: &str, start: Start) -> String {
-        let standard = Self::new(page_origin);
+    /// defaults. Credentials in the broker's URL and in the user name are left out, and `connect` with them.
+    pub fn to_fragment(&self, page_base: &str, start: Start) -> String {
+        let standard = Self::new(page_base);
         let mut link = String::new();
-        if self.broker.trim() != standard.broker {
-            append(&mut link, "broker", self.broker.trim());
+        let broker = credentials::redact_url(self.broker.trim());
+        let user_name = self.user_name.as_deref().map(credentials::redact_user_name);
+        let is_whole = broker == self.broker.trim() && user_name == self.user_name;
+        if broker != standard.broker {
+            append(&mut link, "broker", &broker);
         }
         if self.topics != standard.topics {
             for topic in &self.topics {
@@ -154,7 +158,7 @@ impl Settings {
         if let Some(version) = self.version {
             append(&mut link, "protocol", protocol_name(Some(version)));
         }
-        for (key, text) in [("client", &self.client_id), ("user", &self.user_name)] {
+        for (key, text) in [("client", &self.client_id), ("user", &user_name)] {
             if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
                 append(&mut link, key, text);
             }
@@ -188,7 +192,8 @@ impl Settings {
         if self.view != standard.view {
             append(&mut link, "view", self.view.name());
         }
-        if start == Start::OnLoad {
+        // Without its credentials it couldn't connect.
+        if start == Start::OnLoad && is_whole {
             append(&mut link, "connect", "1");
         }
         link
@@ -202,7 +207,7 @@ impl Settings {
         let mut faults = Vec::new();
         let mut fault = |field, words: String| faults.push(Fault { field, words });
 
-        let broker = BrokerUrl::parse(&self.broker).and_then(|url| url.for_browser(page));
+        let broker = BrokerUrl::parse(&self.broker).and_then(BrokerUrl::for_browser);
         if let Err(error) = &broker {
             fault(Field::Broker, error.to_string());
         }
@@ -262,10 +267,10 @@ pub enum Start {
 /// Never fails as a whole: what can't be used is named in
 /// [`notices`](Link::notices) and [`faults`](Link::faults), and the rest is
 /// taken.
-pub fn parse(fragment: &str, page_origin: &str) -> Link {
+pub fn parse(fragment: &str, page_base: &str) -> Link {
     let mut reader = Reader {
         link: Link {
-            settings: Settings::new(page_origin),
+            settings: Settings::new(page_base),
             connect: false,
             notices: Vec::new(),
             faults: Vec::new(),
@@ -281,12 +286,18 @@ pub fn parse(fragment: &str, page_origin: &str) -> Link {
     reader.finish()
 }
 
-/// The broker at a path of the server that a page came from.
+/// The folder that a page came from, without a slash at its end: `https://host:8443/crawl`; `null` for a page without a
+/// server (`file:`). `origin` and `path` are those of its `location`.
+pub fn page_base(origin: &str, path: &str) -> String {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    if origin.contains("://") { format!("{origin}{folder}") } else { "null".to_owned() }
+}
+
+/// The broker at a path below the folder that a page came from, for a station may be in a folder of a reverse proxy.
 ///
-/// A page without a server (`file:`, whose origin is `null`) gets the station's
-/// usual address.
-pub fn broker_at(page_origin: &str, path: &str) -> String {
-    match page_origin.split_once("://") {
+/// A page without a server gets the station's usual address.
+pub fn broker_at(page_base: &str, path: &str) -> String {
+    match page_base.split_once("://") {
         Some(("http", host)) => format!("ws://{host}{path}"),
         Some(("https", host)) => format!("wss://{host}{path}"),
         _ => format!("ws://127.0.0.1:8080{path}"),
@@ -330,16 +341,17 @@ impl Reader {
     fn read_pair(&mut self, pair: &str) {
         let (raw_key, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
         let Some(key) = decode(raw_key) else {
-            self.link.notices.push(format!("The link holds {raw_key:?}, which can't be read. It was ignored."));
-            return;
+            return self.notice_unknown(raw_key, raw_value);
         };
         let Some(field) = field_of(&key, self.topics.len()) else {
-            self.notice_unknown(&key);
+            self.notice_unknown(&key, raw_value);
             return;
         };
         let Some(value) = decode(raw_value) else {
+            let shown = credentials::redact_url(raw_value);
+            self.link.holds_password |= shown != raw_value;
             let words = format!(
-                "The link's {key} can't be read: {raw_value:?} isn't text in percent-encoding (a % is written %25)."
+                "The link's {key} can't be read: {shown:?} isn't text in percent-encoding (a % is written %25)."
             );
             return self.fault(field, words);
         };
@@ -360,13 +372,7 @@ impl Reader {
         let settings = &mut self.link.settings;
         let filled = |text: String| Some(text).filter(|text| !text.is_empty());
         match key {
-            "broker" => {
-                let fault = BrokerUrl::parse(&value).err();
-                settings.broker = value;
-                if let Some(error) = fault {
-                    self.fault(field, error.to_string());
-                }
-            }
+            "broker" => self.read_broker(value),
             "qos" => match value.as_str() {
                 "0" => settings.qos = QoS::AtMostOnce,
                 "1" => settings.qos = QoS::AtLeastOnce,
@@ -390,7 +396,10 @@ impl Reader {
                 }
             },
             "client" => settings.client_id = filled(value),
-            "user" => settings.user_name = filled(value),
+            "user" => {
+                self.link.holds_password |= credentials::redact_user_name(&value) != value;
+                settings.user_name = filled(value);
+            }
             "card" => settings.opening.card = value,
             "logo" => settings.opening.logo = value,
             "episode" => settings.opening.episode = value,
@@ -424,6 +433,32 @@ impl Reader {
         }
     }
 
+    /// User name and password aren't even shown; a token in the query is part of the address, and used this once.
+    fn read_broker(&mut self, mut url: String) {
+        let redacted = credentials::redact_url(&url);
+        let has_user_info = credentials::user_info(&url).is_some();
+        self.link.holds_password |= redacted != url;
+        if has_user_info {
+            url = redacted;
+            self.fault(
+                Field::Broker,
+                "The link's broker URL held a user name or password. It was taken out: enter it in the fields below. If \
+                 it was a real password, change it: links are passed on and stay in the history."
+                    .to_owned(),
+            );
+        } else if redacted != url {
+            self.link.notices.push(
+                "The link's broker URL holds a credential. It is used now, and was taken out of the address bar: links \
+                 are passed on and stay in the history."
+                    .to_owned(),
+            );
+        }
+        if let Err(error) = BrokerUrl::parse(&url) {
+            self.fault(Field::Broker, error.to_string());
+        }
+        self.link.settings.broker = url;
+    }
+
     fn read_topic(&mut self, raw: &str, topic: String) {
         if let Err(error) = TopicFilter::parse(topic.as_str()) {
             self.fault(Field::Topic(self.topics.len()), error.to_string());
@@ -451,10 +486,12 @@ impl Reader {
         }
     }
 
-    fn notice_unknown(&mut self, key: &str) {
-        let lower = key.to_ascii_lowercase();
-        if ["pass", "pwd", "token", "secret"].iter().any(|word| lower.contains(word)) {
+    fn notice_unknown(&mut self, key: &str, raw_value: &str) {
+        let value = decode(raw_value).unwrap_or_else(|| raw_value.to_owned());
+        let shown = credentials::redact_url(key);
+        if credentials::is_credential_name(key) || shown != key || credentials::redact_url(&value) != value {
             self.link.holds_password = true;
+            let key = shown;
             self.link.notices.push(format!(
                 "The link holds {key:?}. A link never carries a password, so it was ignored. If it was a real one, change it: \
                  links are passed on and stay in the history."

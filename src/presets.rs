@@ -107,10 +107,10 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 impl Preset {
-    /// Its address, for a page of this origin; `None` for the person's own.
-    pub fn broker(&self, page_origin: &str) -> Option<String> {
+    /// Its address, for a page of this folder ([`link::page_base`]); `None` for the person's own.
+    pub fn broker(&self, page_base: &str) -> Option<String> {
         match self.place {
-            Place::Here(path) => Some(link::broker_at(page_origin, path)),
+            Place::Here(path) => Some(link::broker_at(page_base, path)),
             Place::At(url) => Some(url.to_owned()),
             Place::Own => None,
         }
@@ -119,10 +119,10 @@ impl Preset {
 
 /// The preset with this address, else the person's own: an index into
 /// [`PRESETS`].
-pub fn position_of(broker: &str, page_origin: &str) -> usize {
+pub fn position_of(broker: &str, page_base: &str) -> usize {
     PRESETS
         .iter()
-        .position(|preset| preset.broker(page_origin).as_deref() == Some(broker.trim()))
+        .position(|preset| preset.broker(page_base).as_deref() == Some(broker.trim()))
         .unwrap_or(PRESETS.len() - 1)
 }
 
@@ -138,7 +138,7 @@ mod tests {
                 assert_eq!(index, PRESETS.len() - 1, "only the last is the person's own");
                 continue;
             };
-            let url = BrokerUrl::parse(&broker).and_then(|url| url.for_browser(PageOrigin::default()));
+            let url = BrokerUrl::parse(&broker).and_then(BrokerUrl::for_browser);
             assert!(url.is_ok(), "{}: {url:?}", preset.name);
             assert_eq!(position_of(&broker, "http://station.example:8080"), index, "{}", preset.name);
         }

@@ -4,8 +4,9 @@
 //! - Words are quoted for any POSIX shell. What comes from a broker can't end
 //!   its quotes, run anything, or leave the terminal's bracketed paste: no
 //!   control character but a line's end stands in a command as itself.
-//! - mosquitto's clients speak MQTT over TCP and not over WebSocket (2.0 and
-//!   before), so the port is left open, and a comment says so.
+//! - mosquitto's clients up to 2.0 speak MQTT over TCP and not over WebSocket, so the port is left open, and a comment
+//!   says so. From 2.1 on they speak it at the path `/mqtt` and no other (`--ws`): where that is the broker's, a comment
+//!   says how.
 //! - A password is never part of it; a comment says where it goes.
 
 use std::fmt::Write as _;
@@ -93,8 +94,11 @@ impl Reach {
         let url = BrokerUrl::parse(&self.broker).ok();
         let is_tls = url.as_ref().is_some_and(|url| url.scheme().is_tls());
         let usual = if is_tls { 8883 } else { 1883 };
-        let mut text =
-            format!("# mosquitto's clients don't speak WebSocket: PORT is the broker's TCP port, often {usual}.\n");
+        let mut text = format!("# PORT is the broker's TCP port, often {usual}.");
+        if let Some(url) = url.as_ref().filter(|url| url.scheme().is_web_socket() && url.path() == "/mqtt") {
+            let _ = write!(text, " mosquitto 2.1 and later take --ws -p {} instead of -p PORT.", url.port());
+        }
+        text.push('\n');
         if self.user_name.is_some() {
             text.push_str("# The password isn't copied: add it with -P.\n");
         }

@@ -73,7 +73,21 @@ fn faults_say_what_to_do() {
 
 #[test]
 fn a_password_is_never_repeated() {
-    let said = BrokerUrl::parse("ws://me:secret@broker/mqtt").expect_err("refused").to_string();
+    for text in [
+        "ws://me:secret@broker/mqtt",
+        "me:secret@broker/mqtt",
+        "ws://me:sec/secret@broker/mqtt",
+        "http://broker/mqtt?token=secret",
+        "broker/mqtt?token=secret",
+    ] {
+        let said = BrokerUrl::parse(text).expect_err("refused").to_string();
+        assert!(!said.contains("secret"), "{said}");
+    }
+    let tcp = BrokerUrl::parse("mqtt://broker/mqtt?token=secret").expect("an address");
+    let said = tcp.for_browser().expect_err("refused").to_string();
+    assert!(!said.contains("secret"), "{said}");
+    let plain = BrokerUrl::parse("ws://broker/mqtt?token=secret").expect("an address");
+    let said = plain.mixed_content(HTTPS).expect("a warning");
     assert!(!said.contains("secret"), "{said}");
 }
 
@@ -104,35 +118,42 @@ fn where_a_page_came_from() {
 
 #[test]
 fn what_a_page_may_open() {
-    let open = |text: &str, page| BrokerUrl::parse(text).expect(text).for_browser(page).map(|url| url.to_string());
-    for text in [
-        "ws://localhost:1/",
-        "ws://LOCALHOST/",
-        "ws://127.0.0.1/",
-        "ws://127.1.2.3/",
-        "ws://[::1]/",
-        "wss://far.example/",
-    ] {
-        assert_eq!(open(text, HTTPS).as_deref(), Ok(text));
-        assert_eq!(open(text, PageOrigin::default()).as_deref(), Ok(text));
+    let open = |text: &str| BrokerUrl::parse(text).expect(text).for_browser().map(|url| url.to_string());
+    for text in ["ws://localhost:1/", "ws://far.example:8080/mqtt", "wss://far.example/"] {
+        assert_eq!(open(text).as_deref(), Ok(text));
     }
-    assert_eq!(open("ws://far.example:8080/mqtt", PageOrigin::default()).as_deref(), Ok("ws://far.example:8080/mqtt"));
     assert_eq!(
-        open("WS://far.example:8080/mqtt", HTTPS),
-        Err(BrokerUrlError::MixedContent { suggestion: "wss://far.example:8080/mqtt".into() }),
+        open("mqtt://[::1]"),
+        Err(BrokerUrlError::TcpInBrowser { scheme: "mqtt", suggestion: "ws://[::1]:8080/mqtt".into(), port: 1883 }),
     );
-    for page in [PageOrigin::default(), HTTPS] {
-        assert_eq!(
-            open("mqtt://[::1]", page),
-            Err(BrokerUrlError::TcpInBrowser { scheme: "mqtt", suggestion: "ws://[::1]:8080/mqtt".into(), port: 1883 }),
-        );
-        assert_eq!(
-            open("mqtts://far.example/diffusion", page),
-            Err(BrokerUrlError::TcpInBrowser {
-                scheme: "mqtts",
-                suggestion: "wss://far.example:8084/diffusion".into(),
-                port: 8883
-            }),
-        );
+    assert_eq!(
+        open("mqtts://far.example/diffusion"),
+        Err(BrokerUrlError::TcpInBrowser {
+            scheme: "mqtts",
+            suggestion: "wss://far.example:8084/diffusion".into(),
+            port: 8883
+        }),
+    );
+}
+
+#[test]
+fn mixed_content_is_warned_of_and_left_to_the_browser() {
+    for (text, warns) in [
+        ("ws://localhost:1/", false),
+        ("ws://LOCALHOST/", false),
+        ("ws://crawl.localhost:8080/mqtt", false),
+        ("ws://crawl.localhost./", false),
+        ("ws://127.0.0.1/", false),
+        ("ws://127.1.2.3/", false),
+        ("ws://[::1]/", false),
+        ("wss://far.example/", false),
+        ("WS://far.example:8080/mqtt", true),
+        ("ws://localhost.example/", true),
+    ] {
+        let warning = |page| BrokerUrl::parse(text).expect(text).mixed_content(page);
+        assert_eq!(warning(HTTPS).is_some(), warns, "{text}");
+        assert_eq!(warning(PageOrigin::default()), None, "{text}");
     }
+    let warning = BrokerUrl::parse("WS://far.example:8080/mqtt").expect("an address").mixed_content(HTTPS);
+    assert!(warning.expect("a warning").contains("Use wss://far.example:8080/mqtt "));
 }

@@ -484,6 +484,8 @@ fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
 fn the_doctor_knows_what_browsers_block() {
     for (origin, broker, first) in [
         ("https://crawl.example", "ws://127.0.0.1:9001/mqtt", "Safari opens no ws:// address"),
+        ("https://crawl.example", "ws://crawl.localhost:9001/mqtt", "Safari opens no ws:// address"),
+        ("https://crawl.example", "ws://broker.example:9001/mqtt", "This page came over https"),
         ("https://127.0.0.1:8443", "ws://localhost:9001/mqtt", "Safari opens no ws:// address"),
         ("https://crawl.example", "wss://192.168.1.7:9001/mqtt", "Chrome and Edge from version 147 on ask"),
         ("http://crawl.example", "ws://192.168.1.7:9001/mqtt", "Over http, Chrome and Edge from version 147 on"),
@@ -1313,6 +1315,44 @@ fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
     bench.command(Command::PullPanels(Glance { message: Some(glance), ..Glance::default() }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("the message");
     assert_eq!(part.reach, Reach::default());
+}
+
+#[test]
+fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
+    let url = "wss://h:1/mqtt?X-Amz-Date=20261121T100000Z&X-Amz-Expires=60&X-Amz-Signature=hunter2";
+    let mut bench = Bench::new();
+    // 2026-11-21T10:00:00Z
+    bench.now = Instant::from_millis(1_795_255_200_000);
+    bench.engine.use_store();
+    let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
+    bench.command(Command::Refine(Box::new(more)));
+    let user_name = Some("ann?token=hunter2".to_owned());
+    bench.command(Command::Connect(ConnectRequest { broker: url.to_owned(), user_name, ..request() }));
+    let mut shown = format!("{:?}", bench.update());
+    let key = bench.engine.poll_load().expect("a session to load");
+    shown += &key;
+    bench.engine.handle_loaded(&key, Ok(None), bench.now);
+    assert!(bench.transmits().contains(&format!("dial {url}")), "byte for byte");
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    let connect = bench.sent();
+    assert!(connect.windows(7).any(|part| part == b"hunter2"), "the user name is sent as it was typed");
+    shown += &format!("{:?}{:?}", bench.update(), bench.save());
+    bench.message("deck/a", "x");
+    let message = Some(MessageGlance { seq: 1, from_byte: 0 });
+    bench.command(Command::PullPanels(Glance { message, ..Glance::default() }));
+    shown += &format!("{:?}", bench.engine.poll_panels().expect("the message"));
+
+    // It has expired by the next attempt.
+    bench.now = bench.now + Duration::from_secs(120);
+    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    let connection = bench.update().connection;
+    let first = &connection.advice[0].words;
+    assert!(first.contains("expired on 2026-11-21 at 10:01:00 UTC"), "{first}");
+    shown += &format!("{connection:?}");
+    bench.command(Command::Disconnect);
+    shown += &format!("{:?}", bench.update());
+    assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 /// The crawl's rules, as a link has them.

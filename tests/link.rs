@@ -190,10 +190,71 @@ fn an_unknown_key_is_ignored_with_a_notice() {
 
 #[test]
 fn a_password_is_noticed_and_never_repeated() {
-    for key in ["password", "pass", "Pwd", "token"] {
-        let link = link::parse(&format!("#user=ann&{key}=hunter2"), ORIGIN);
-        assert!(link.holds_password, "{key}");
-        assert!(!format!("{link:?}").contains("hunter2"), "{key}");
+    for pair in [
+        "password=hunter2",
+        "pass=hunter2",
+        "Pwd=hunter2",
+        "token=hunter2",
+        "pw=hunter2",
+        "auth=hunter2",
+        "apikey=hunter2",
+        "jwt=hunter2",
+        "key=hunter2",
+        "sig=hunter2",
+        "credential=hunter2",
+        "X-Amz-Signature=hunter2",
+        "url=wss%3A%2F%2Fann%3Ahunter2%40host",
+        "wss://ann:hunter2@host/mqtt",
+        "wss%3A%2F%2Fhost%2F%3Ftoken%3Dhunter2",
+        "%zzwss://ann:hunter2@host/mqtt",
+        "broker=wss%3A%2F%2Fann%3Ahunter2%40host%2Fmqtt",
+        "broker=wss://ann:hunter2@host/mqtt%zz",
+        "broker=ann%3Ahunter2%40host",
+        "broker=wss%3A%2F%2Fann%3Ahu%2Fnter2%40host%2Fmqtt",
+    ] {
+        let link = link::parse(&format!("#user=ann&{pair}"), ORIGIN);
+        assert!(link.holds_password, "{pair}");
+        assert!(!format!("{link:?}").contains("nter2"), "{pair}: {link:?}");
+        assert!(!link.settings.to_fragment(ORIGIN, Start::OnLoad).contains("nter2"), "{pair}");
+    }
+}
+
+#[test]
+fn a_broker_with_a_credential_is_used_and_not_passed_on() {
+    for url in [
+        "wss://host/mqtt?token=hunter2",
+        "wss://host/mqtt?X-Amz-Algorithm=a&X-Amz-Signature=hunter2&X-Amz-Date=20261130T101112Z",
+        "wss://host/mqtt?sr=hub&sig=hunter2&se=1795258800",
+    ] {
+        let encoded = Settings { broker: url.to_owned(), ..Settings::new(ORIGIN) };
+        let fragment = format!("broker={}&connect=1", url.replace('&', "%26").replace('?', "%3F").replace('=', "%3D"));
+        let link = link::parse(&fragment, ORIGIN);
+        assert_eq!(link.settings.broker, url, "byte for byte");
+        assert!(link.connect && link.holds_password && link.faults.is_empty(), "{link:?}");
+        let fragment = encoded.to_fragment(ORIGIN, Start::OnLoad);
+        assert!(!fragment.contains("hunter2"), "{fragment}");
+        assert!(!fragment.contains("connect=1"), "it couldn't connect: {fragment}");
+        // What is missing is seen in the form.
+        assert!(link::parse(&fragment, ORIGIN).settings.broker.contains("host/mqtt?"), "{fragment}");
+    }
+    let user = Settings { user_name: Some("ann?token=hunter2".to_owned()), ..Settings::new(ORIGIN) };
+    assert_eq!(user.to_fragment(ORIGIN, Start::OnLoad), "user=ann%3Ftoken%3D");
+}
+
+#[test]
+fn the_default_broker_is_in_the_pages_folder() {
+    for (origin, path, broker) in [
+        ("http://127.0.0.1:8080", "/", "ws://127.0.0.1:8080/mqtt"),
+        ("http://127.0.0.1:8080", "/index.html", "ws://127.0.0.1:8080/mqtt"),
+        ("https://host", "/crawl/", "wss://host/crawl/mqtt"),
+        ("https://host", "/crawl/index.html", "wss://host/crawl/mqtt"),
+        ("https://[::1]:8443", "", "wss://[::1]:8443/mqtt"),
+        ("null", "/home/ann/dist/index.html", "ws://127.0.0.1:8080/mqtt"),
+    ] {
+        let base = link::page_base(origin, path);
+        let settings = Settings::new(&base);
+        assert_eq!(settings.broker, broker, "{origin}{path}");
+        assert_eq!(settings.to_fragment(&base, Start::ByHand), "", "the default isn't written");
     }
 }
 
@@ -228,7 +289,8 @@ fn request(change: impl FnOnce(&mut Settings), password: &str) -> Result<(), Vec
 #[test]
 fn the_form_finds_every_fault_at_once() {
     assert_eq!(request(|_| (), ""), Ok(()));
-    assert_eq!(request(|form| form.broker = "ws://far.example/".into(), ""), Err(vec![Field::Broker]));
+    assert_eq!(request(|form| form.broker = "ws://far.example/".into(), ""), Ok(()), "the browser decides");
+    assert_eq!(request(|form| form.broker = "ws://ann:hunter2@far.example/".into(), ""), Err(vec![Field::Broker]));
     assert_eq!(request(|form| form.topics.clear(), ""), Err(vec![Field::Topic(0)]));
     let bad = |form: &mut Settings| {
         form.broker = "mqtt://x".into();

@@ -8,7 +8,8 @@ use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
-const COMMENT: &str = "# mosquitto's clients don't speak WebSocket: PORT is the broker's TCP port, often 1883.\n";
+const COMMENT: &str =
+    "# PORT is the broker's TCP port, often 1883. mosquitto 2.1 and later take --ws -p 8080 instead of -p PORT.\n";
 
 fn reach() -> Reach {
     Reach {
@@ -44,7 +45,7 @@ fn a_subscription_is_written_as_it_was_made() {
             "{COMMENT}mosquitto_sub -h station -p PORT -V mqttv311 -t '$SYS/#' -t 'a b/+' -t 'it'\\''s' -q 2 -v\n"
         ),
     );
-    let of_tls = COMMENT.replace("1883", "8883");
+    let of_tls = COMMENT.replace("1883", "8883").replace("8080", "443");
     check(
         Reach { broker: "wss://[::1]/mqtt".to_owned(), user_name: Some("a $(b)".to_owned()), ..reach() },
         &format!(
@@ -52,7 +53,15 @@ fn a_subscription_is_written_as_it_was_made() {
              -V mqttv5 -u 'a $(b)' -t StarWars -q 1 -v\n"
         ),
     );
-    check(Reach::default(), &format!("{COMMENT}mosquitto_sub -h HOST -p PORT -t TOPIC -q 0 -v\n"));
+    let (without_ws, _) = COMMENT.split_once(" mosquitto").expect("two sentences");
+    check(Reach::default(), &format!("{without_ws}\nmosquitto_sub -h HOST -p PORT -t TOPIC -q 0 -v\n"));
+    // Its clients ask for no other path.
+    for path in ["", "/", "/diffusion", "/mqtt?room=1"] {
+        check(
+            Reach { broker: format!("ws://station:8080{path}"), ..reach() },
+            &format!("{without_ws}\nmosquitto_sub -h station -p PORT -V mqttv5 -t StarWars -q 1 -v\n"),
+        );
+    }
 }
 
 #[test]

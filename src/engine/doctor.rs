@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::broker_url::{BrokerUrl, PageOrigin, Scheme};
+use crate::jwt::Utc;
 use crate::mqtt::error::{Failure, Stage, Violation};
 use crate::mqtt::packet::{ReasonCode, Refusal, Version};
 use crate::time::Instant;
@@ -77,8 +78,10 @@ impl Attempt {
 pub struct Case<'a> {
     /// What the session says.
     pub failure: &'a Failure,
-    /// The address as it was written.
+    /// The address as it was written, without its credentials.
     pub broker: &'a str,
+    /// When these expire, where the address says so.
+    pub url_expires_at: Option<Instant>,
     /// Where the page came from.
     pub page: PageOrigin,
     /// What was seen.
@@ -99,6 +102,12 @@ impl Case<'_> {
         let mut advice = Vec::new();
         if self.offline {
             advice.push(say("This computer is offline, says the browser. Connecting goes on by itself once it isn't."));
+        }
+        if let Some(expired_at) = self.url_expires_at.filter(|&expires_at| expires_at <= self.failed_at) {
+            let expired_at = Utc(expired_at);
+            advice.push(say(format!(
+                "The credential in the broker URL expired on {expired_at}: get a new URL, put it in, and connect again."
+            )));
         }
         match self.failure {
             Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
@@ -233,7 +242,9 @@ impl Case<'_> {
     /// What some browsers keep a page of this origin from.
     fn blocked_by_browsers(&self, url: &BrokerUrl) -> Vec<Advice> {
         let mut advice = Vec::new();
-        if self.page.is_https && url.scheme() == Scheme::Ws {
+        if let Some(words) = url.mixed_content(self.page) {
+            advice.push(say(words));
+        } else if self.page.is_https && url.scheme() == Scheme::Ws {
             advice.push(say(
                 "Safari opens no ws:// address from a page that came over https, not even on this machine: use wss://, \
                  another browser, or open the page over http.",
@@ -242,7 +253,7 @@ impl Case<'_> {
         if self.page.is_public && url.is_local() {
             advice.push(say(if self.page.is_https {
                 "Chrome and Edge from version 147 on ask whether this page may open addresses of the local network: \
-                 allow it in the site's settings, beside the address."
+                 answer their question, or allow it in the site's settings, beside the address."
             } else {
                 "Over http, Chrome and Edge from version 147 on let a page from the internet open no address of the \
                  local network, and don't ask: open the page over https, or from this network."

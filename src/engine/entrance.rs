@@ -17,6 +17,7 @@ use super::Engine;
 use super::command::{Command, ConnectRequest, More};
 use super::tabs::{Word, Yield};
 use super::update::{Connection, State};
+use crate::credentials;
 use crate::mqtt::session::{Parting, Saved};
 use crate::time::Instant;
 
@@ -203,7 +204,7 @@ impl Engine {
     pub(super) fn enter(&mut self, request: ConnectRequest, now: Instant) {
         // What comes and goes there while this waits must not be taken for it.
         self.session.disconnect(self.parting());
-        self.announce(format!("Connecting to {} …", request.broker));
+        self.announce(format!("Connecting to {} …", credentials::redact_url(&request.broker)));
         self.request = Some(request);
         let until = match self.key() {
             Some(key) => self.tabs.ask(&key, now),
@@ -219,7 +220,7 @@ impl Engine {
     /// The person wants the session here that another tab has.
     pub(super) fn take_over(&mut self, now: Instant) {
         let Some(key) = self.key().filter(|_| self.connection.can_take_over) else { return };
-        self.announce(format!("Taking over the connection to {} …", self.broker));
+        self.announce(format!("Taking over the connection to {} …", self.shown_broker()));
         let until = self.tabs.take_over(&key, now);
         self.ask_until(until, now);
     }
@@ -295,10 +296,10 @@ impl Engine {
 
     /// Under which name the wanted connection's session is known to the other
     /// tabs and to the store; none where the broker is to draw the client
-    /// identifier.
+    /// identifier. A name holds no credential: it is stored, and the next token is for the same session.
     fn key(&self) -> Option<String> {
         let request = self.request.as_ref().filter(|request| !request.client_id.is_empty())?;
-        Some(format!("{} {}", request.client_id, request.broker))
+        Some(format!("{} {}", request.client_id, credentials::redact_url(&request.broker)))
     }
 
     /// What waited for the entrance to open, in its order.
@@ -317,6 +318,7 @@ impl Engine {
         self.lasting = None;
         self.session.disconnect(Parting::KeepSession);
         let Some(ConnectRequest { client_id, broker, .. }) = &self.request else { return };
+        let broker = credentials::redact_url(broker);
         let words = match why {
             Yield::Taken => format!(
                 "Another tab of this browser is connected to {broker} as “{client_id}”: two would throw each other \

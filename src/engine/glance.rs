@@ -3,6 +3,7 @@
 use super::command::{Glance, LinesGlance, MessageGlance};
 use super::update::{MessagePart, PanelsUpdate, Sample, Stats, TopicsView};
 use super::{Engine, row};
+use crate::credentials;
 use crate::dialogue::topic_speaker;
 use crate::log::Message;
 use crate::log::export::{self, ExportGlance, ExportPart, Selection};
@@ -131,9 +132,9 @@ impl Engine {
     fn reach(&self) -> Reach {
         let request = self.request.as_ref();
         Reach {
-            broker: self.broker.clone(),
+            broker: self.shown_broker(),
             version: self.connection.version.or(request.and_then(|request| request.version)),
-            user_name: request.and_then(|request| request.user_name.clone()),
+            user_name: request.and_then(|request| request.user_name.as_deref()).map(credentials::redact_user_name),
             filters: self.connection.subscriptions.iter().map(|asked| asked.filter.clone()).collect(),
             qos: request.map_or(QoS::AtMostOnce, |request| request.qos),
         }

@@ -29,6 +29,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::broker_url::{BrokerUrl, PageOrigin};
+use crate::credentials;
 use crate::crawl::feed::Feed;
 use crate::dialogue::mapping::Mapping;
 use crate::log::export::{self, ExportGlance, Format, Selection};
@@ -50,7 +51,7 @@ pub use entrance::Save;
 use entrance::{Entrance, Lasting};
 use foreign::Foreign;
 use glance::Glimpse;
-pub(crate) use row::{preview, visible};
+pub(crate) use row::{preview, visible_topic};
 use subscriptions::Choices;
 use tabs::Tabs;
 use tally::Tally;
@@ -258,7 +259,7 @@ impl Engine {
                 self.request = None;
                 self.session.disconnect(self.parting());
                 self.connection =
-                    Connection { words: format!("Disconnected from {}.", self.broker), ..Connection::default() };
+                    Connection { words: format!("Disconnected from {}.", self.shown_broker()), ..Connection::default() };
                 self.news = true;
             }
             Command::Wake => {
@@ -527,7 +528,7 @@ impl Engine {
         self.session.replace(options_of(&request, &self.more), self.seed, saved);
         self.connection = Connection {
             state: State::Connecting,
-            words: format!("Connecting to {} …", request.broker),
+            words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
             ..Connection::default()
         };
         self.choices.begin(&request, &self.more);
@@ -646,6 +647,11 @@ impl Engine {
         self.pace_transmissions(now);
     }
 
+    /// The broker's address for people, files and stores.
+    fn shown_broker(&self) -> String {
+        credentials::redact_url(&self.broker)
+    }
+
     fn dialing(&mut self, version: Version, now: Instant) {
         self.trace.speak(version);
         self.attempt = Attempt::new(version, now);
@@ -661,7 +667,7 @@ impl Engine {
             if fell_back { " The broker doesn't take MQTT 5.0, so the older version was chosen." } else { "" };
         self.connection = Connection {
             state: State::Connected,
-            words: format!("Connected to {} with {version}.{went_back}", self.broker),
+            words: format!("Connected to {} with {version}.{went_back}", self.shown_broker()),
             version: Some(version),
             subscriptions: std::mem::take(&mut self.connection.subscriptions),
             notice: self.connection.notice.take(),
@@ -692,7 +698,8 @@ impl Engine {
         }
         let case = Case {
             failure,
-            broker: &self.broker,
+            broker: &self.shown_broker(),
+            url_expires_at: credentials::url_expires_at(&self.broker),
             page: self.page,
             attempt: &self.attempt,
             failed_at: now,

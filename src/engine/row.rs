@@ -47,7 +47,7 @@ pub fn of(message: &Message<'_>, query: &Query, subscriptions: &[TopicFilter]) -
     Row {
         seq: message.seq,
         time: message.time,
-        topic: visible(message.topic),
+        topic: visible_topic(message.topic),
         qos: message.qos,
         retain: message.retain,
         dup: message.dup,
@@ -61,20 +61,28 @@ pub fn of(message: &Message<'_>, query: &Query, subscriptions: &[TopicFilter]) -
 fn marks(message: &Message<'_>, query: &Query) -> Marks {
     let shown = &message.payload[..message.payload.len().min(PREVIEW_BYTES)];
     let payload = match as_text(message.payload) {
-        Some(text) => in_visible(text, query.hits_in_payload(text.as_bytes())),
+        Some(text) => in_visible(text, (0, 0), query.hits_in_payload(text.as_bytes())),
         None => {
             let shown = &shown[..shown.len().min(HEX_BYTES)];
             query.hits_in_payload(shown).into_iter().map(|hit| (3 * hit.start as u32, 3 * hit.end as u32 - 1)).collect()
         }
     };
-    Marks { topic: in_visible(message.topic, query.hits_in_topic(message.topic)), payload }
+    let topic = in_visible(message.topic, spaces_at_ends(message.topic), query.hits_in_topic(message.topic));
+    Marks { topic, payload }
 }
 
-/// Where parts of a text are once its control characters are made visible. A
+/// Where parts of a text are once its control characters, and so many spaces at its begin and its end, are made visible. A
 /// hit within a character, which only bytes have, is all of the character.
-fn in_visible(text: &str, hits: Vec<Range<usize>>) -> Vec<(u32, u32)> {
-    let is_as_it_is = hits.is_empty() || !text.chars().any(is_control);
-    let place = |at: usize| if is_as_it_is { at as u32 } else { visible(&text[..at]).len() as u32 };
+fn in_visible(text: &str, (before, behind): (usize, usize), hits: Vec<Range<usize>>) -> Vec<(u32, u32)> {
+    let is_as_it_is = hits.is_empty() || before + behind == 0 && !text.chars().any(is_control);
+    let longer = SPACE.len() - 1;
+    let place = |at: usize| match is_as_it_is {
+        true => at as u32,
+        false => {
+            let spaces = at.min(before) + (at + behind).saturating_sub(text.len());
+            (visible(&text[..at]).len() + spaces * longer) as u32
+        }
+    };
     let whole = |hit: Range<usize>| (text.floor_char_boundary(hit.start), text.ceil_char_boundary(hit.end));
     let mut marks: Vec<_> = hits.into_iter().map(whole).map(|(from, to)| (place(from), place(to))).collect();
     marks.dedup_by(|later, mark| {
@@ -110,6 +118,23 @@ fn as_text(payload: &[u8]) -> Option<&str> {
 pub fn hex(bytes: &[u8]) -> String {
     let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
+}
+
+/// A space that has to be seen.
+const SPACE: &str = "\u{2423}";
+
+/// A topic, or a level of one, as [`visible`], and with the spaces at its begin and its end to be seen: it is another topic
+/// than the one without them.
+pub fn visible_topic(topic: &str) -> String {
+    let (before, behind) = spaces_at_ends(topic);
+    let inside = &topic[before..topic.len() - behind];
+    format!("{}{}{}", SPACE.repeat(before), visible(inside), SPACE.repeat(behind))
+}
+
+/// How many spaces stand at the begin, and how many more at the end.
+fn spaces_at_ends(text: &str) -> (usize, usize) {
+    let without = text.trim_start_matches(' ');
+    (text.len() - without.len(), without.len() - without.trim_end_matches(' ').len())
 }
 
 /// The text with its control characters as the pictures Unicode has for them,
@@ -153,6 +178,15 @@ mod tests {
     }
 
     #[test]
+    fn spaces_at_the_ends_of_a_topic_are_seen() {
+        for (topic, shown) in
+            [("a b", "a b"), ("StarWars ", "StarWars␣"), (" a/ b  ", "␣a/ b␣␣"), ("  ", "␣␣"), ("a\t", "a␉"), ("", "")]
+        {
+            assert_eq!(visible_topic(topic), shown);
+        }
+    }
+
+    #[test]
     fn hits_are_told_in_what_is_shown() {
         let long = format!("{}needle", "é".repeat(300));
         for (line, topic, payload, expected) in [
@@ -163,6 +197,10 @@ mod tests {
             // A picture of a control character has three bytes.
             ("b", "a", b"\n\0b", Some((vec![], vec![(6, 7)]))),
             ("hex:0a00", "a", b"\n\0b", Some((vec![], vec![(0, 6)]))),
+            // So has the picture of a space.
+            ("b", " b ", b"", Some((vec![(3, 4)], vec![]))),
+            ("topic:\"b \"", " b  ", b"", None),
+            ("\"b \"", " b  ", b"", Some((vec![(3, 7)], vec![]))),
             ("b", "\u{85}b", b"", Some((vec![(3, 4)], vec![]))),
             // Bytes in hex, two digits and a space each.
             ("b", "a", b"\xffabc", Some((vec![], vec![(6, 8)]))),

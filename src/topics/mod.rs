@@ -25,7 +25,7 @@ use std::ops::Range;
 use crate::bytes;
 use crate::engine::command::{LevelGlance, TopicsGlance, TopicsOrder};
 use crate::engine::update::{TopicRow, TopicsView};
-use crate::engine::{preview, visible};
+use crate::engine::{preview, visible_topic};
 use crate::log::query::quoted;
 use crate::log::{self, Arrival, Message, MessageLog};
 use crate::mqtt::topic::TopicFilter;
@@ -445,7 +445,7 @@ impl Drawing<'_> {
         }
         TopicRow {
             id,
-            name: visible(&level.name),
+            name: visible_topic(&level.name),
             count,
             per_1000_s,
             topics,

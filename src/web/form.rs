@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 
 use super::parts::{Part, add, follow};
-use crate::broker_url::{BrokerUrl, BrokerUrlError, PageOrigin};
+use crate::broker_url::{BrokerUrl, PageOrigin};
 use crate::crawl::opening::Opening;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
@@ -41,8 +41,8 @@ pub struct Form {
 /// What the form must know of its page.
 #[derive(Clone, Debug)]
 pub struct PageFacts {
-    /// `location.origin`.
-    pub origin: String,
+    /// The page's folder: see [`link::page_base`].
+    pub base: String,
     /// This tab's random client identifier.
     pub client_id: String,
 }
@@ -80,7 +80,7 @@ impl Form {
     /// Shows these settings; the password stays.
     pub fn fill(&self, settings: &Settings) {
         let page = self.page.get_value();
-        self.preset.set(presets::position_of(&settings.broker, &page.origin));
+        self.preset.set(presets::position_of(&settings.broker, &page.base));
         self.broker.set(settings.broker.clone());
         self.topics.set(Vec::new());
         for topic in &settings.topics {
@@ -116,11 +116,29 @@ impl Form {
         }
     }
 
+    /// The settings of a connection, and as typed what isn't part of one.
+    pub fn settings_of(&self, request: &ConnectRequest, view: View) -> Settings {
+        let typed = self.settings(view);
+        let client_id = match self.client_id.with_untracked(|client_id| *client_id == request.client_id) {
+            true => typed.client_id,
+            false => Some(request.client_id.clone()),
+        };
+        Settings {
+            broker: request.broker.clone(),
+            topics: request.topics.clone(),
+            qos: request.qos,
+            version: request.version,
+            client_id,
+            user_name: request.user_name.clone(),
+            ..typed
+        }
+    }
+
     /// What to connect with; where something is wrong the form says what.
     pub fn request(&self) -> Option<ConnectRequest> {
         let page = self.page.get_value();
         let password = self.password.get_untracked();
-        match self.settings(View::default()).request(&password, &page.client_id, PageOrigin::parse(&page.origin)) {
+        match self.settings(View::default()).request(&password, &page.client_id, PageOrigin::parse(&page.base)) {
             Ok(request) => {
                 self.faults.set(Vec::new());
                 Some(request)
@@ -196,7 +214,7 @@ impl Form {
     fn choose_preset(&self, index: usize) {
         let Some(preset) = PRESETS.get(index) else { return };
         self.preset.set(index);
-        if let Some(broker) = preset.broker(&self.page.with_value(|page| page.origin.clone())) {
+        if let Some(broker) = preset.broker(&self.page.with_value(|page| page.base.clone())) {
             self.broker.set(broker);
             self.version.set(preset.version);
             self.forgive(Field::Broker);
@@ -210,7 +228,7 @@ impl Form {
     fn type_into(&self, field: Field, value: RwSignal<String>, text: String) {
         match field {
             Field::Broker => {
-                self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.origin.clone())));
+                self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.base.clone())));
             }
             // What was wrong may have been that it had no password, or one alone.
             Field::Password => self.forgive(Field::UserName),
@@ -248,14 +266,12 @@ const TEXTS: [(&str, Field); 4] =
     [("broker", Field::Broker), ("user", Field::UserName), ("password", Field::Password), ("client", Field::ClientId)];
 
 impl Form {
-    /// Why the browser won't open this address from this page, told while it is typed: no broker can mend it. Whatever
+    /// Why the browser may not open this address from this page, shown while it is typed: no broker can mend it. Whatever
     /// else is wrong with an address may come right with the next letter.
-    fn blocked(&self) -> String {
-        let page = self.page.with_value(|page| PageOrigin::parse(&page.origin));
-        match self.broker.with(|text| BrokerUrl::parse(text).and_then(|url| url.for_browser(page))) {
-            Err(error @ BrokerUrlError::MixedContent { .. }) => error.to_string(),
-            _ => String::new(),
-        }
+    fn warning(&self) -> String {
+        let page = self.page.with_value(|page| PageOrigin::parse(&page.base));
+        let url = self.broker.with(|text| BrokerUrl::parse(text));
+        url.ok().and_then(|url| url.mixed_content(page)).unwrap_or_default()
     }
 
     fn text(&self, field: Field) -> RwSignal<String> {
@@ -338,12 +354,10 @@ impl Form {
 
     fn show_faults(self, part: &Part) {
         let blame = |id: &str, field: Field| {
-            let mut words = self.fault(field);
-            if field == Field::Broker && words.is_empty() {
-                words = self.blocked();
-            }
-            part.mark(&format!("#{id}"), "aria-invalid", &(!words.is_empty()).to_string());
-            part.say(&format!("#{id}-fault"), &words);
+            let fault = self.fault(field);
+            part.mark(&format!("#{id}"), "aria-invalid", &(!fault.is_empty()).to_string());
+            let warning = if field == Field::Broker && fault.is_empty() { self.warning() } else { String::new() };
+            part.say(&format!("#{id}-fault"), &(fault + &warning));
         };
         for (id, field) in TEXTS.into_iter().chain([("qos", Field::QoS), ("protocol", Field::Protocol)]) {
             blame(id, field);

@@ -34,6 +34,7 @@ use super::status;
 use super::storage;
 use super::worker_link::{self, Heard, WorkerLink};
 use crate::console::{Flow, Pace, Step};
+use crate::credentials;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{Command, ConnectRequest, Pull};
 use crate::engine::update::{Connection, State, Stats, TokenNote, Update};
@@ -210,13 +211,13 @@ impl App {
                 inner.shown.form_open.set(true);
                 return;
             };
-            inner.write_link(inner.start());
             inner.feed.borrow_mut().request = Some(request.clone());
+            inner.write_link(inner.start());
             inner.worker.revive();
             // At once, so that a second click finds the button disabled.
             inner.shown.set_connection(Connection {
                 state: State::Connecting,
-                words: format!("Connecting to {} …", request.broker),
+                words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
                 ..Connection::default()
             });
             inner.panels.note_connecting();
@@ -463,17 +464,25 @@ impl Inner {
     /// A page can't connect on load without the password that it isn't told,
     /// nor without a topic.
     fn start(&self) -> Start {
-        if self.form.has_password() || !self.form.has_topics() { Start::ByHand } else { Start::OnLoad }
+        let (has_password, has_topics) = match &self.feed.borrow().request {
+            Some(request) => (request.password.is_some(), !request.topics.is_empty()),
+            None => (self.form.has_password(), self.form.has_topics()),
+        };
+        if has_password || !has_topics { Start::ByHand } else { Start::OnLoad }
     }
 
     /// The page's address without fragment, and the fragment of its settings.
     fn address(&self, start: Start) -> (String, String) {
         let location = self.browser.location();
-        let origin = location.origin().unwrap_or_default();
         let href = location.href().unwrap_or_default();
         let address = href.split('#').next().unwrap_or_default().to_owned();
-        let settings = self.form.settings(self.shown.view.get_untracked());
-        (address, settings.to_fragment(&origin, start))
+        let view = self.shown.view.get_untracked();
+        // What is half typed isn't connected.
+        let settings = match &self.feed.borrow().request {
+            Some(request) => self.form.settings_of(request, view),
+            None => self.form.settings(view),
+        };
+        (address, settings.to_fragment(&base_of(&location), start))
     }
 
     /// Something that stands in the link changed, and nothing connects by it.
@@ -817,12 +826,16 @@ fn facts(browser: &Browser) -> PageFacts {
     if drawn.is_err() {
         seed = js_sys::Math::random().to_bits().to_le_bytes();
     }
-    PageFacts { origin: location.origin().unwrap_or_default(), client_id: link::client_id(u64::from_le_bytes(seed)) }
+    PageFacts { base: base_of(&location), client_id: link::client_id(u64::from_le_bytes(seed)) }
 }
 
 fn read_link(browser: &Browser) -> Link {
     let location = browser.location();
-    link::parse(&location.hash().unwrap_or_default(), &location.origin().unwrap_or_default())
+    link::parse(&location.hash().unwrap_or_default(), &base_of(&location))
+}
+
+fn base_of(location: &Location) -> String {
+    link::page_base(&location.origin().unwrap_or_default(), &location.pathname().unwrap_or_default())
 }
 
 fn show_notice(list: &Element, words: &str) {

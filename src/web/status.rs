@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::parts::{Part, add, follow};
 use crate::console::{grouped, size};
 use crate::engine::update::{Connection, Granted, State, Stats};
+use crate::engine::visible_topic;
 use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.
@@ -81,7 +82,7 @@ fn show(part: &Part, new: &Connection, shown: Option<&Connection>) {
             let (kind, words) = granted_words(&subscription.granted);
             entry.set_class_name(kind);
             let _ = entry.set_attribute("data-subscription", &subscription.colour.to_string());
-            add(&entry, "bdi", &subscription.filter);
+            add(&entry, "bdi", &visible_topic(&subscription.filter));
             add(&entry, "span", &words);
         }
     }

@@ -24,6 +24,7 @@ use web_sys::{
 use super::clock::Clock;
 use super::store::{self, Answer, Store};
 use super::wire::{self, FromWorker};
+use crate::credentials;
 use crate::engine::command::Command;
 use crate::engine::update::PanelsUpdate;
 use crate::engine::{Engine, Transmit};
@@ -254,11 +255,13 @@ impl Driver {
         let Self { engine, socket, this, .. } = self;
         while let Some(transmit) = engine.poll_transmit() {
             let done = match transmit {
-                Transmit::Dial { url } => Socket::dial(url, this).map(|dialled| {
-                    *socket = Some(dialled);
-                }),
+                Transmit::Dial { url } => Socket::dial(url, this)
+                    .map(|dialled| {
+                        *socket = Some(dialled);
+                    })
+                    .map_err(|error| reason_without_credentials(url, words_of(&error))),
                 Transmit::Send(bytes) => match socket {
-                    Some(open) => open.socket.send_with_u8_array(bytes),
+                    Some(open) => open.socket.send_with_u8_array(bytes).map_err(|error| words_of(&error)),
                     None => Ok(()),
                 },
                 Transmit::HangUp => {
@@ -266,8 +269,8 @@ impl Driver {
                     Ok(())
                 }
             };
-            if let Err(error) = done {
-                return Some(Closed { code: Some(ABNORMAL_CLOSURE), reason: words_of(&error) });
+            if let Err(reason) = done {
+                return Some(Closed { code: Some(ABNORMAL_CLOSURE), reason });
             }
         }
         None
@@ -472,6 +475,11 @@ fn seed(scope: &DedicatedWorkerGlobalScope) -> u64 {
         Ok(_) => u64::from_le_bytes(bytes),
         Err(_) => (js_sys::Math::random() * 2.0_f64.powi(53)) as u64,
     }
+}
+
+/// Why a browser opens no socket; it may cite the address.
+fn reason_without_credentials(url: &str, reason: String) -> String {
+    if credentials::redact_url(url) == url { reason } else { "The browser doesn't open this address.".to_owned() }
 }
 
 /// What a constructor or method threw, in its own words.

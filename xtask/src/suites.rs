@@ -290,10 +290,12 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
     let watch = |engine: Engine| {
         let mut command = command(engine, BROWSERS);
         command.args(SHOW_OUTPUT).args(["--test-threads", "1", WATCHED]);
-        if is_beside_others && engine != Engine::Chromium {
-            command.args(WATCHED_IN_CHROMIUM.iter().flat_map(|test| ["--skip", test]));
-        }
-        count_tests_of(&mut command, &format!("{} watched: ", engine.name()))
+        let left_out = if is_beside_others && engine != Engine::Chromium { &WATCHED_IN_CHROMIUM[..] } else { &[] };
+        command.args(left_out.iter().flat_map(|test| ["--skip", test]));
+        let mut count = count_tests_of(&mut command, &format!("{} watched: ", engine.name()))?;
+        let reason = format!("takes minutes: only with --engine {}", engine.name());
+        count.skipped.extend(left_out.iter().map(|test| ((*test).to_owned(), reason.clone())));
+        Ok(count)
     };
     let others = |engine: Engine| {
         let mut command = command(engine, BROWSERS);
@@ -337,7 +339,11 @@ const BROWSERS: &str = "e2e";
 const WATCHED: &str = "animation::";
 
 /// Those that run in Chromium alone, unless a single engine is asked for: each takes minutes of half a processor.
-const WATCHED_IN_CHROMIUM: [&str; 3] = ["highest_speed", "after_two_minutes", "after_ten_minutes"];
+const WATCHED_IN_CHROMIUM: [&str; 3] = [
+    "animation::every_row_is_painted_at_the_highest_speed",
+    "animation::it_looks_the_same_after_two_minutes",
+    "animation::it_looks_the_same_after_ten_minutes",
+];
 
 /// The test target that needs a browser, and the machine for itself.
 const FIREHOSE: &str = "firehose";

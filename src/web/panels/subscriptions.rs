@@ -9,6 +9,7 @@ use super::{Panels, close, head};
 use crate::console::grouped;
 use crate::engine::command::{Command, SubscribeRequest};
 use crate::engine::update::{Count, CountedBy, Granted, State, SubscriptionsView};
+use crate::engine::visible_topic;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::subscribe::{Field, Fields, OptionFields};
 use crate::web::hail;
@@ -161,7 +162,7 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
         <li class=move || granted().map(|(kind, _)| kind) data-subscription=colour>
             <span class="swatch" aria-hidden="true">{move || colour().map(|colour| colour + 1)}</span>
             <div>
-                <bdi>{filter.clone()}</bdi>
+                <bdi>{visible_topic(&filter)}</bdi>
                 <p class="granted-words">{move || granted().map(|(_, words)| words)}</p>
                 <p class="count">{move || count.get().map(count_words)}</p>
                 <p class="why">{move || request.with(|request| request.as_ref().map(details))}</p>

@@ -1,7 +1,7 @@
 //! User names and passwords, and the path that Diffusion wants.
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::link;
+use mqtt_crawl_e2e::{PATIENCE, link};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
@@ -56,6 +56,56 @@ async fn at_mosquitto() -> Result<()> {
     let publisher = Login { port: mosquitto.mqtt_port(), user: Some((USER, PASSWORD)) };
     in_browser("password-mosquitto", async |page| {
         check_password(page, &station.page_url(), &mosquitto.ws_url(), publisher).await
+    })
+    .await
+}
+
+/// What a page keeps, passes on and shows, but for what stands in its fields.
+const KEPT: &str = "(window.__databases ??= (indexedDB.databases?.().then((all) => { window.__databases = all; }), []),
+    location.href + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, window.__databases])
+        + document.body.innerText)";
+
+async fn check_kept(page: &Page, when: &str) -> Result<String> {
+    let kept: String = page.evaluate(KEPT).await?;
+    ensure!(!kept.contains("hunter2"), "{when}: {kept}");
+    Ok(kept)
+}
+
+#[tokio::test]
+async fn in_the_address_they_are_used_and_not_kept() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let url = format!("{}/mqtt?room=7&access_token=hunter2", mosquitto.ws_url());
+    in_browser("credential-in-address", async |page| {
+        page.open(&link(&station.page_url(), &[("broker", &url), ("connect", "1")])).await?;
+        page.wait_for_state("connected").await?;
+        check_equal("the address", page.value("Broker URL").await?, url.clone())?;
+        let kept = check_kept(page, "connected").await?;
+        ensure!(kept.contains("room%3D7%26access_token%3D") && !kept.contains("connect=1"), "{kept}");
+
+        // What is typed beside a connection isn't the connection's.
+        page.fill("Broker URL", "wss://ann:hunter2@host/mqtt").await?;
+        page.click("document.querySelector('[data-do=view][value=console]')").await?;
+        page.wait_for("the view in the link", "location.href.includes('view=console')", PATIENCE).await?;
+        let kept = check_kept(page, "with a password typed").await?;
+        ensure!(kept.contains("room%3D7%26access_token%3D"), "{kept}");
+        page.press("Connect").await?;
+        page.wait_for_words("user name or password").await?;
+        check_kept(page, "after a wish to connect").await?;
+
+        // The next page is told what is missing, and waits.
+        page.run("location.reload()").await?;
+        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE).await?;
+        check_equal("the state", page.state().await?, "idle".to_owned())?;
+
+        for broker in ["wss://ann:hunter2@host/mqtt", "ann:hunter2@host", "wss://ann:hunt/hunter2@host/mqtt"] {
+            page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1")])).await?;
+            page.wait_for_words("held a user name or password").await?;
+            check_kept(page, broker).await?;
+            check_equal("the state", page.state().await?, "idle".to_owned())?;
+        }
+        page.screenshot("credential-in-link").await?;
+        Ok(())
     })
     .await
 }

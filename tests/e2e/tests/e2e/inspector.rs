@@ -201,8 +201,7 @@ async fn what_is_copied_is_what_it_says() -> Result<()> {
         page.press("Copy payload (text)").await?;
         check_equal("the payload", copied(page).await?.as_str(), "it's 127.0")?;
         page.press("Copy mosquitto_pub").await?;
-        let comment =
-            "# mosquitto's clients don't speak WebSocket: PORT is the broker's TCP port, often 1883.\n".to_owned();
+        let comment = "# PORT is the broker's TCP port, often 1883.\n".to_owned();
         let publish = "mosquitto_pub -h 127.0.0.1 -p PORT -V mqttv5 -t 'deck/a b' -q 1 -D publish content-type 'x y' \
                        -m 'it'\\''s 127.0'\n";
         let command = copied(page).await?;
