@@ -320,7 +320,10 @@ fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
         }
     };
     if lower.starts_with("http") {
-        return BrokerUrlError::WebPage { scheme: lower, suggestion: format!("{better}://{}", credentials::redact_url(rest)) };
+        return BrokerUrlError::WebPage {
+            scheme: lower,
+            suggestion: format!("{better}://{}", credentials::redact_url(rest)),
+        };
     }
     BrokerUrlError::UnknownScheme { scheme: scheme.to_owned() }
 }

@@ -70,7 +70,7 @@ pub fn redact_user_name(user_name: &str) -> String {
 /// Passwords are typed as they are, with `/`, `?` and `@` in them, although an address would have to escape these. So
 /// where something before the first of them can't be host and port, they end at the last `@`.
 pub fn user_info(url: &str) -> Option<Range<usize>> {
-    let is_scheme = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_scheme = |name: &str| !name.contains([':', '@', '/', '?', '#']);
     let start = url.split_once("://").filter(|(name, _)| is_scheme(name)).map_or(0, |(name, _)| name.len() + 3);
     let rest = &url[start..];
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
@@ -85,9 +85,8 @@ pub fn user_info(url: &str) -> Option<Range<usize>> {
 /// When the credentials in an address end, as the address itself says: the earliest of all that it says.
 pub fn url_expires_at(url: &str) -> Option<Instant> {
     let parameters: Vec<_> = parameters(split_query(url).1).collect();
-    let value_of = |name: &str| {
-        parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    };
+    let value_of =
+        |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let presigned = ["X-Amz-", "X-Goog-"].into_iter().filter_map(|vendor| {
         let signed_at = compact_time(value_of(&format!("{vendor}Date"))?)?;
         let seconds: u32 = value_of(&format!("{vendor}Expires"))?.parse().ok()?;
@@ -221,8 +220,23 @@ mod tests {
     #[test]
     fn names_are_known_in_any_spelling() {
         for name in [
-            "pw", "auth", "apikey", "api-key", "API_KEY", "jwt", "key", "sig", "credential", "token", "id_token",
-            "X-Amz-Security-Token", "X-Goog-Signature", "sharedaccesssignature", "db_password", "basicAuth", "pass",
+            "pw",
+            "auth",
+            "apikey",
+            "api-key",
+            "API_KEY",
+            "jwt",
+            "key",
+            "sig",
+            "credential",
+            "token",
+            "id_token",
+            "X-Amz-Security-Token",
+            "X-Goog-Signature",
+            "sharedaccesssignature",
+            "db_password",
+            "basicAuth",
+            "pass",
         ] {
             assert!(is_credential_name(name), "{name}");
         }
@@ -262,7 +276,7 @@ mod tests {
 
         #[test]
         fn once_is_enough(text in "(wss://)?[a-z:@/?&=#%0-9.]{0,40}") {
-            let once = redact_url(&text).into_owned();
+            let once = redact_url(&text);
             prop_assert_eq!(redact_url(&once), once.clone());
         }
     }

@@ -11,9 +11,9 @@
 use std::fmt::Write as _;
 
 use crate::broker_url::{BrokerUrl, PageOrigin};
-use crate::credentials;
 use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
+use crate::credentials;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};

@@ -129,7 +129,7 @@ pub fn position_of(broker: &str, page_base: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker_url::{BrokerUrl, PageOrigin};
+    use crate::broker_url::BrokerUrl;
 
     #[test]
     fn every_address_can_be_opened_and_is_found_again() {

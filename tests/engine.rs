@@ -1334,10 +1334,11 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     bench.engine.handle_loaded(&key, Ok(None), bench.now);
     assert!(bench.transmits().contains(&format!("dial {url}")), "byte for byte");
     bench.engine.handle_open(bench.now);
-    bench.serve(&[0x20, 3, 0, 0, 0]);
+    shown += &format!("{:?}", bench.save());
     let connect = bench.sent();
+    bench.serve(&[0x20, 3, 0, 0, 0]);
     assert!(connect.windows(7).any(|part| part == b"hunter2"), "the user name is sent as it was typed");
-    shown += &format!("{:?}{:?}", bench.update(), bench.save());
+    shown += &format!("{:?}{:?}", bench.save(), bench.update());
     bench.message("deck/a", "x");
     let message = Some(MessageGlance { seq: 1, from_byte: 0 });
     bench.command(Command::PullPanels(Glance { message, ..Glance::default() }));

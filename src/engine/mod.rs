@@ -29,8 +29,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::broker_url::{BrokerUrl, PageOrigin};
-use crate::credentials;
 use crate::crawl::feed::Feed;
+use crate::credentials;
 use crate::dialogue::mapping::Mapping;
 use crate::log::export::{self, ExportGlance, Format, Selection};
 use crate::log::ndjson::OwnedMessage;
@@ -258,8 +258,10 @@ impl Engine {
                 self.tabs.release();
                 self.request = None;
                 self.session.disconnect(self.parting());
-                self.connection =
-                    Connection { words: format!("Disconnected from {}.", self.shown_broker()), ..Connection::default() };
+                self.connection = Connection {
+                    words: format!("Disconnected from {}.", self.shown_broker()),
+                    ..Connection::default()
+                };
                 self.news = true;
             }
             Command::Wake => {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::CRAWL_PATIENCE;
 use mqtt_crawl_e2e::engine::{Engine, Feature};
 use mqtt_crawl_e2e::load::{Burst, CYCLE, Dress, Source};
@@ -165,7 +165,7 @@ fn browser_mib() -> Result<f64> {
         let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) else { continue };
         let parent =
             stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1)?.parse::<u32>().ok());
-        parents.extend(parent.map(|parent| (process, parent, stat.contains("driver"))));
+        parents.extend(parent.map(|parent| (process, parent, stat.to_ascii_lowercase().contains("driver"))));
     }
     // Browsers are below their drivers.
     let mut found: Vec<u32> =
@@ -181,5 +181,7 @@ fn browser_mib() -> Result<f64> {
         let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         pss.trim().trim_end_matches(" kB").parse::<f64>().ok()
     });
-    Ok(kib.sum::<f64>() / 1024.0)
+    let mib = kib.sum::<f64>() / 1024.0;
+    ensure!(mib > 0.0, "no browser runs below a driver");
+    Ok(mib)
 }

@@ -1,11 +1,11 @@
 //! User names and passwords, and the path that Diffusion wants.
 
 use anyhow::{Result, ensure};
-use mqtt_crawl_e2e::{PATIENCE, link};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::{Station, user_line};
+use mqtt_crawl_e2e::{PATIENCE, link};
 
 const USER: &str = "admin";
 const PASSWORD: &str = "correct horse";
@@ -95,7 +95,8 @@ async fn in_the_address_they_are_used_and_not_kept() -> Result<()> {
 
         // The next page is told what is missing, and waits.
         page.run("location.reload()").await?;
-        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE).await?;
+        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE)
+            .await?;
         check_equal("the state", page.state().await?, "idle".to_owned())?;
 
         for broker in ["wss://ann:hunter2@host/mqtt", "ann:hunter2@host", "wss://ann:hunt/hunter2@host/mqtt"] {
