@@ -18,7 +18,8 @@ use leptos::prelude::*;
 use leptos::prelude::Update as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    Blob, DragEvent, Element, Event, HtmlAnchorElement, KeyboardEvent, Url, VisibilityState, Window as Browser,
+    Blob, DragEvent, Element, Event, HtmlAnchorElement, KeyboardEvent, Location, Url, VisibilityState,
+    Window as Browser,
 };
 
 use super::clock::Clock;

@@ -287,7 +287,7 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
     // Else each of them would wait for the first one to build it.
     run_program(command(Engine::Chromium, BROWSERS).args(["--test", FIREHOSE, "--no-run"]))?;
     let is_beside_others = engines.len() > 1;
-    let watch = |engine: Engine| {
+    let watch = |engine: Engine| -> Result<Count> {
         let mut command = command(engine, BROWSERS);
         command.args(SHOW_OUTPUT).args(["--test-threads", "1", WATCHED]);
         let left_out = if is_beside_others && engine != Engine::Chromium { &WATCHED_IN_CHROMIUM[..] } else { &[] };
