@@ -75,6 +75,8 @@ async fn settings_and_peers_that_cannot_work() -> Result<()> {
 async fn plain_ws_from_a_secure_page() -> Result<()> {
     let site = Site::start_secure().await?;
     in_browser("mixed-content", async |page| {
+        page.expect_errors("Mixed Content");
+        page.expect_errors("WebSocket connection to");
         let keys = [("broker", "ws://broker.example:8080/mqtt"), ("connect", "1")];
         page.open(&link(&site.page_url(), &keys)).await?;
         // The browser decides: a person may have allowed it. Where it doesn't, that comes first.

@@ -84,20 +84,21 @@ async fn in_the_address_they_are_used_and_not_kept() -> Result<()> {
         ensure!(kept.contains("room%3D7%26access_token%3D") && !kept.contains("connect=1"), "{kept}");
 
         // What is typed beside a connection isn't the connection's.
+        page.press("Settings").await?;
         page.fill("Broker URL", "wss://ann:hunter2@host/mqtt").await?;
         page.click("document.querySelector('[data-do=view][value=console]')").await?;
         page.wait_for("the view in the link", "location.href.includes('view=console')", PATIENCE).await?;
         let kept = check_kept(page, "with a password typed").await?;
         ensure!(kept.contains("room%3D7%26access_token%3D"), "{kept}");
-        page.press("Connect").await?;
-        page.wait_for_words("user name or password").await?;
-        check_kept(page, "after a wish to connect").await?;
 
         // The next page is told what is missing, and waits.
         page.run("location.reload()").await?;
-        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE)
-            .await?;
+        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE).await?;
         check_equal("the state", page.state().await?, "idle".to_owned())?;
+        page.fill("Broker URL", "wss://ann:hunter2@host/mqtt").await?;
+        page.press("Connect").await?;
+        page.wait_for_words("user name or password").await?;
+        check_kept(page, "after a wish to connect").await?;
 
         for broker in ["wss://ann:hunter2@host/mqtt", "ann:hunter2@host", "wss://ann:hunt/hunter2@host/mqtt"] {
             page.open(&link(&station.page_url(), &[("broker", broker), ("connect", "1")])).await?;
