@@ -93,7 +93,8 @@ async fn in_the_address_they_are_used_and_not_kept() -> Result<()> {
 
         // The next page is told what is missing, and waits.
         page.run("location.reload()").await?;
-        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE).await?;
+        page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE)
+            .await?;
         check_equal("the state", page.state().await?, "idle".to_owned())?;
         page.fill("Broker URL", "wss://ann:hunter2@host/mqtt").await?;
         page.press("Connect").await?;

@@ -48,6 +48,38 @@ async fn a_fault_in_the_form_leaves_the_console_where_it_is() -> Result<()> {
     .await
 }
 
+#[tokio::test]
+async fn a_failed_connection_is_readable_at_every_size() -> Result<()> {
+    let station = Station::start().await?;
+    in_browser("failed-sizes", async |page| {
+        page.expect_errors("WebSocket connection to");
+        for view in ["split", "console"] {
+            let away = [("broker", "ws://127.0.0.1:9/mqtt"), ("connect", "1"), ("view", view)];
+            page.open(&link(&station.page_url(), &away)).await?;
+            page.wait_for("advice", "isVisible(document.querySelector('.advice'))", PATIENCE).await?;
+            for (name, size) in SIZES {
+                resize(page, &screen(name, size, 1.0)).await?;
+                let (is_in_sight, overflow): (bool, f64) = page
+                    .evaluate(
+                        "(() => {
+                            const first = document.querySelector('.advice li');
+                            first.scrollIntoView({ block: 'nearest' });
+                            const { left, top, width, height } = first.getBoundingClientRect();
+                            const seen = document.elementFromPoint(left + Math.min(width, 40) / 2, top + height / 2);
+                            return [first.contains(seen), document.documentElement.scrollWidth - innerWidth];
+                        })()",
+                    )
+                    .await?;
+                page.screenshot(&format!("failed-{view}-{name}")).await?;
+                ensure!(is_in_sight, "{view}, {name}: the first advice can't be reached");
+                ensure!(overflow <= 0.0, "{view}, {name}: the page is {overflow} px too wide");
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
 const SIZES: [(&str, (u32, u32)); 5] = [
     ("wide", (1_280, 720)),
     ("phone", (390, 844)),
