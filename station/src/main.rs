@@ -87,9 +87,9 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     print!("{}", station.announcement());
     let outcome = loop {
         tokio::select! {
-            signal = signals.recv() => match signal {
-                Some(Signal::Reload) => station.reload(),
-                Some(Signal::Stop) | None => break Ok(()),
+            Some(signal) = signals.recv() => match signal {
+                Signal::Reload => station.reload(),
+                Signal::Stop => break Ok(()),
             },
             error = station.failure() => break Err(error),
         }
