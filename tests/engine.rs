@@ -510,6 +510,31 @@ fn the_doctor_knows_what_browsers_block() {
     }
 }
 
+/// A server that takes a WebSocket only to close it with a reason knows better than any guess, and
+/// what it objects to doesn't go away by itself.
+#[test]
+fn a_page_that_is_refused_is_shown_the_reason() {
+    const REASON: &str = "origin not allowed: start the station with --allow-origin https://other.example";
+    let check = |code: u16, reason: &str, is_final: bool| {
+        let mut bench = Bench::new();
+        bench.command(Command::Connect(ConnectRequest { version: None, ..request() }));
+        bench.engine.handle_open(bench.now);
+        bench.transmits();
+        bench.engine.handle_close(Closed { code: Some(code), reason: reason.to_owned() }, bench.now);
+        let update = bench.update();
+        let connection = update.connection;
+        assert_eq!(connection.state == State::Stopped, is_final, "{code} {reason}: {:?}", connection.state);
+        assert_eq!(bench.transmits().is_empty(), is_final, "{code} {reason}: 3.1.1 was tried");
+        connection
+    };
+    let refused = check(1008, REASON, true);
+    assert!(refused.words.contains(REASON), "{}", refused.words);
+    assert!(refused.advice.is_empty(), "{:?}", refused.advice);
+    check(1008, "", false);
+    check(1006, "", false);
+    check(1011, "overloaded", false);
+}
+
 #[test]
 fn the_doctor_shows_what_came_before_the_end() {
     let mut bench = Bench::new();

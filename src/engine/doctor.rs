@@ -117,6 +117,8 @@ impl Case<'_> {
                     advice.extend(self.no_web_socket(&url));
                 }
             }
+            // The server's own words say what to do.
+            Failure::Closed { closed, .. } if closed.is_refusal() => {}
             Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => {
                 advice.extend(self.no_greeting());
             }

@@ -112,6 +112,16 @@ pub struct Closed {
     pub reason: String,
 }
 
+impl Closed {
+    /// Policy Violation (RFC 6455, section 7.4.1).
+    pub const POLICY_VIOLATION: u16 = 1008;
+
+    /// Whether the server closed on purpose and says why.
+    pub fn is_refusal(&self) -> bool {
+        self.code == Some(Self::POLICY_VIOLATION) && !self.reason.is_empty()
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

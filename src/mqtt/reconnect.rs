@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::error::Failure;
+use super::error::{Failure, Stage};
 use super::packet::ReasonCode;
 
 /// The ceiling of the first wait.
@@ -36,6 +36,8 @@ pub fn policy(failure: &Failure) -> Retry {
         Failure::Refused { refusal, .. } => by_reason(refusal.reason()),
         Failure::Disconnected(goodbye) => by_reason(goodbye.reason),
         Failure::CannotSend(_) => Retry::Never,
+        // A WebSocket that is taken only to say why it isn't: a page of this origin isn't wanted there.
+        Failure::Closed { stage: Stage::Greeting, closed } if closed.is_refusal() => Retry::Never,
         Failure::Violation(_) | Failure::Closed { .. } | Failure::Silent(_) => Retry::BackOff,
     }
 }

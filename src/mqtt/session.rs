@@ -1350,7 +1350,7 @@ impl Session {
             && match failure {
                 Failure::Refused { refusal: Refusal::V311(1), .. } => true,
                 Failure::Refused { refusal, .. } => refusal.reason() == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
-                Failure::Closed { stage: Stage::Greeting, .. } => self.proven.is_none(),
+                Failure::Closed { stage: Stage::Greeting, closed } => self.proven.is_none() && !closed.is_refusal(),
                 _ => false,
             }
     }

@@ -1,7 +1,7 @@
 //! An app at the end of a program's own file, so that one file is all that an event needs.
 //!
 //! ```text
-//! program │ archive: entries of name and content │ SHA-256 of the archive │ its length │ MAGIC
+//! program │ archive: names and contents (postcard) │ SHA-256 of the archive │ its length │ MAGIC
 //! ```
 //!
 //! Systems load of a program what its head names and pay no heed to what follows, so a program with
@@ -14,7 +14,6 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use axum::body::Bytes;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
@@ -24,7 +23,7 @@ use crate::static_files::{App, CODINGS, Coding, Files, read_files};
 const MAGIC: &[u8; 8] = b"MQTTCRW1";
 const DIGEST_BYTES: usize = 32;
 const LENGTH_BYTES: usize = 8;
-const TRAILER_BYTES: usize = DIGEST_BYTES + LENGTH_BYTES + MAGIC.len();
+const TRAILER_BYTES: u64 = (DIGEST_BYTES + LENGTH_BYTES + MAGIC.len()) as u64;
 
 /// Media that are compressed already.
 const PACKED_ENDINGS: [&str; 4] = [".woff2", ".png", ".br", ".gz"];
@@ -33,19 +32,25 @@ const BROTLI_QUALITY: u32 = 11;
 /// The largest window that every browser takes, as a power of two.
 const BROTLI_WINDOW: u32 = 22;
 
-/// The app at the end of this program, if there is one.
-pub(crate) fn own_app() -> anyhow::Result<Option<App>> {
+/// The app at the end of this program; without files if there is none.
+pub(crate) fn own_app() -> anyhow::Result<App> {
     let path = own_path()?;
     let unreadable = || format!("cannot read this program's own file {}", path.display());
     let mut file = File::open(&path).with_context(unreadable)?;
-    let Some(trailer) = Trailer::read(&mut file).with_context(unreadable)? else { return Ok(None) };
-    let start = trailer.start.with_context(|| damaged(&path))?;
-    file.seek(SeekFrom::Start(start)).with_context(unreadable)?;
+    let Some(trailer) = Trailer::read(&mut file).with_context(unreadable)? else { return Ok(App::default()) };
+    file.seek(SeekFrom::Start(trailer.start)).with_context(unreadable)?;
     let mut archive = Vec::new();
     file.take(trailer.length).read_to_end(&mut archive).with_context(unreadable)?;
-    anyhow::ensure!(Sha256::digest(&archive)[..] == trailer.digest, damaged(&path));
-    let files = unpack(archive.into()).with_context(|| damaged(&path))?;
-    Ok(Some(App::new(&files)))
+    let damaged = || {
+        let path = path.display();
+        format!(
+            "the app inside {path} is damaged: get or make this program again (`cargo xtask dist`), or name a directory \
+             with --dist"
+        )
+    };
+    anyhow::ensure!(Sha256::digest(&archive)[..] == trailer.digest, damaged());
+    let files: Files = postcard::from_bytes(&archive).with_context(damaged)?;
+    Ok(App::new(&files))
 }
 
 /// Copies this program to `target`, with the app of a directory inside; returns how many bytes the
@@ -54,12 +59,13 @@ pub(crate) fn own_app() -> anyhow::Result<Option<App>> {
 /// # Errors
 /// When the directory or this program can't be read, or the new one not be written.
 pub fn embed(directory: &Path, target: &Path) -> anyhow::Result<u64> {
-    let archive = pack(&compressed(read_files(directory)?));
+    let files = compressed(read_files(directory)?);
+    let archive = postcard::to_allocvec(&files).context("packing the app")?;
     let own = own_path()?;
     let unreadable = || format!("cannot read this program's own file {}", own.display());
     let mut file = File::open(&own).with_context(unreadable)?;
     let program_bytes = match Trailer::read(&mut file).with_context(unreadable)? {
-        Some(trailer) => trailer.start.with_context(|| damaged(&own))?,
+        Some(trailer) => trailer.start,
         None => file.seek(SeekFrom::End(0)).with_context(unreadable)?,
     };
     file.rewind().with_context(unreadable)?;
@@ -89,18 +95,9 @@ fn own_path() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot tell where this program's own file is")
 }
 
-fn damaged(path: &Path) -> String {
-    format!(
-        "the app inside {} is damaged: get or make this program again (`cargo xtask dist`), or name a directory with --dist",
-        path.display()
-    )
-}
-
-/// What stands behind an archive.
+/// Where the archive at the end of a program is, and what it has to be.
 struct Trailer {
-    /// Where the archive begins; `None` if the file is too short for it.
-    start: Option<u64>,
-    /// Of the archive, in bytes.
+    start: u64,
     length: u64,
     digest: [u8; DIGEST_BYTES],
 }
@@ -108,17 +105,15 @@ struct Trailer {
 impl Trailer {
     /// `None` where there is no archive.
     fn read(file: &mut File) -> io::Result<Option<Self>> {
-        let end = file.seek(SeekFrom::End(0))?;
-        let Some(place) = end.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
-        file.seek(SeekFrom::Start(place))?;
-        let mut digest = [0; DIGEST_BYTES];
+        let Some(end) = file.seek(SeekFrom::End(0))?.checked_sub(TRAILER_BYTES) else { return Ok(None) };
+        file.seek(SeekFrom::Start(end))?;
+        let (mut digest, mut length, mut magic) = ([0; DIGEST_BYTES], [0; LENGTH_BYTES], [0; MAGIC.len()]);
         file.read_exact(&mut digest)?;
-        let mut length = [0; LENGTH_BYTES];
         file.read_exact(&mut length)?;
-        let mut magic = [0; MAGIC.len()];
         file.read_exact(&mut magic)?;
         let length = u64::from_le_bytes(length);
-        Ok((magic == *MAGIC).then(|| Self { start: place.checked_sub(length), length, digest }))
+        // A length that is damaged is found by the digest.
+        Ok((magic == *MAGIC).then(|| Self { start: end.saturating_sub(length), length, digest }))
     }
 }
 
@@ -151,63 +146,16 @@ fn compress(content: &[u8], coding: Coding) -> Vec<u8> {
     packed
 }
 
-fn pack(files: &Files) -> Vec<u8> {
-    let mut archive = Vec::new();
-    for (name, content) in files {
-        for part in [name.as_bytes(), content] {
-            archive.extend((part.len() as u64).to_le_bytes());
-            archive.extend(part);
-        }
-    }
-    archive
-}
-
-/// `None` if these bytes are no archive.
-fn unpack(mut archive: Bytes) -> Option<Files> {
-    let mut part = || {
-        if archive.is_empty() {
-            return None;
-        }
-        let length = archive.split_to_checked(LENGTH_BYTES)?;
-        let length = usize::try_from(u64::from_le_bytes(length.as_ref().try_into().ok()?)).ok()?;
-        archive.split_to_checked(length)
-    };
-    let mut files = Files::new();
-    while let Some(name) = part() {
-        files.insert(String::from_utf8(name.to_vec()).ok()?, part()?);
-    }
-    archive.is_empty().then_some(files)
-}
-
-/// Takes bytes from the front, if there are so many.
-trait SplitChecked: Sized {
-    fn split_to_checked(&mut self, length: usize) -> Option<Self>;
-}
-
-impl SplitChecked for Bytes {
-    fn split_to_checked(&mut self, length: usize) -> Option<Self> {
-        (self.len() >= length).then(|| self.split_to(length))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+
+    use bytes::Bytes;
 
     use super::*;
 
     fn files(files: &[(&str, &[u8])]) -> Files {
         files.iter().map(|(name, content)| ((*name).to_owned(), Bytes::copy_from_slice(content))).collect()
-    }
-
-    #[test]
-    fn an_archive_gives_back_what_was_put_in_and_refuses_what_was_cut() {
-        let files = files(&[("/index.html", b"<html>"), ("/empty", b""), ("/f/a.woff2", &[0xFF, 0])]);
-        let archive = Bytes::from(pack(&files));
-        assert_eq!(unpack(archive.clone()).as_ref(), Some(&files));
-        let whole: Vec<usize> =
-            (0..archive.len()).filter(|&end| unpack(archive.slice(..end)).as_ref() == Some(&files)).collect();
-        assert_eq!(whole, [0; 0]);
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(crate) struct Broker {
     open: SocketAddr,
     diffusion: SocketAddr,
     connections: Connections,
-    users: Option<Reloadable<Users>>,
+    /// The file of users, if there is one.
+    pub users: Option<Reloadable<Users>>,
     handshake_timeout: Duration,
     own_user: (String, String),
     /// See [`Hooks::dropped`].
@@ -94,11 +95,6 @@ impl Broker {
         let broker =
             Self { context, open, diffusion, connections, users, handshake_timeout, own_user, dropped, published };
         Ok((broker, task))
-    }
-
-    /// The file of users, if there is one.
-    pub(crate) fn users(&self) -> Option<&Reloadable<Users>> {
-        self.users.as_ref()
     }
 
     /// Where the station's own transmission connects, and what with.

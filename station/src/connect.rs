@@ -52,42 +52,40 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// The reason for the log.
     pub(crate) fn reason(self) -> &'static str {
+        self.details().0
+    }
+
+    /// The reason, and what CONNACK says of it: in 5.0 and in 3.1.1.
+    fn details(self) -> (&'static str, u8, u8) {
         match self {
-            Self::Version => "this path is for MQTT 5.0",
-            Self::Malformed => "no CONNECT of MQTT 3.1.1 or 5.0",
-            Self::WillQos => "this path takes no QoS 2",
-            Self::WillTopicInvalid => "the will's topic isn't valid here",
-            Self::WillNotAuthorized => "the will's topic isn't this user's to write",
-            Self::NoUserName => "it gave no user name and password",
-            Self::BadUserNameOrPassword => "no such user, or another password",
-            Self::ForeignSession => "the client identifier is in use by another user",
-            Self::Busy => "too many wait for their password to be checked",
-            Self::Unavailable(words) => words,
+            Self::Version => ("this path is for MQTT 5.0", 0x84, 1),
+            Self::Malformed => ("no CONNECT of MQTT 3.1.1 or 5.0", 0x81, 1),
+            Self::WillQos => ("this path takes no QoS 2", 0x9B, 5),
+            Self::WillTopicInvalid => ("the will's topic isn't valid here", 0x90, 5),
+            Self::WillNotAuthorized => ("the will's topic isn't this user's to write", 0x87, 5),
+            Self::NoUserName => ("it gave no user name and password", 0x87, 5),
+            Self::BadUserNameOrPassword => ("no such user, or another password", 0x86, 4),
+            Self::ForeignSession => ("the client identifier is in use by another user", 0x85, 2),
+            Self::Busy => ("too many wait for their password to be checked", 0x89, 3),
+            Self::Unavailable(words) => (words, 0x88, 3),
         }
     }
 
-    /// The CONNACK for a client of this level.
+    /// The CONNACK for a client of this level; none where the client didn't send a CONNECT.
     pub(crate) fn connack(self, level: u8) -> Vec<u8> {
-        let (code, code_v311) = match self {
-            // The shape of 3.1.1, the only refusal that such a client understands `[MQTT-3.1.2-2]`.
-            Self::Version => return vec![0x20, 2, 0, 1],
-            Self::Malformed => return Vec::new(),
-            Self::WillQos => (0x9B, 5),
-            Self::WillTopicInvalid => (0x90, 5),
-            Self::WillNotAuthorized | Self::NoUserName => (0x87, 5),
-            Self::BadUserNameOrPassword => (0x86, 4),
-            Self::ForeignSession => (0x85, 2),
-            Self::Busy => (0x89, 3),
-            Self::Unavailable(_) => (0x88, 3),
-        };
-        if level != LEVEL_5 {
-            return vec![0x20, 2, 0, code_v311];
+        let (words, code, code_v311) = self.details();
+        match self {
+            Self::Malformed => Vec::new(),
+            // The shape of 3.1.1 is all that a client of another version understands `[MQTT-3.1.2-2]`.
+            Self::Version => vec![0x20, 2, 0, code_v311],
+            _ if level != LEVEL_5 => vec![0x20, 2, 0, code_v311],
+            Self::Unavailable(_) => {
+                const REASON_STRING: u8 = 0x1F;
+                let length = words.len() as u8;
+                [&[0x20, length + 6, 0, code, length + 3, REASON_STRING, 0, length], words.as_bytes()].concat()
+            }
+            _ => vec![0x20, 3, 0, code, 0],
         }
-        let Self::Unavailable(words) = self else { return vec![0x20, 3, 0, code, 0] };
-        const REASON_STRING: u8 = 0x1F;
-        let length = words.len() as u8;
-        let head = [0x20, length + 6, 0, code, length + 3, REASON_STRING, 0, length];
-        [&head, words.as_bytes()].concat()
     }
 }
 
@@ -104,14 +102,10 @@ impl<'a> Connect<'a> {
         }
         fields.connect(level).ok_or(Refusal::Malformed)
     }
-
-    pub(crate) fn is_v5(&self) -> bool {
-        self.level == LEVEL_5
-    }
 }
 
 /// The fields of a packet, from front to back.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn connect(&mut self, level: u8) -> Option<Connect<'a>> {
@@ -133,7 +127,7 @@ impl<'a> Fields<'a> {
         Some(Connect { level, client_id, will, user_name, password })
     }
 
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
@@ -144,13 +138,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A string or binary data.
-    fn string(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
         let length = self.take(2)?;
         self.take(u16::from_be_bytes([length[0], length[1]]).into())
     }
 
     /// What a variable byte integer counts.
-    fn section(&mut self) -> Option<Self> {
+    pub(crate) fn section(&mut self) -> Option<Self> {
         let (length, head) = variable_integer(self.0).ok()??;
         self.take(head)?;
         self.take(length as usize).map(Self)

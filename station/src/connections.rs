@@ -1,8 +1,9 @@
 //! The connections of the proxy to the broker inside, by the address that the broker library sees.
 //!
 //! The library takes connections from its own TCP listeners only, and its hooks know a client by its
-//! address. So here is what they ask: who the client is. And here they leave why the library closes a connection: it shuts its socket before it would
-//! write the DISCONNECT that MQTT 5.0 wants, so the proxy says it instead.
+//! address. So here is what they ask: who the client is. And here they leave why the library closes a
+//! connection: it shuts its socket before it would write the DISCONNECT that MQTT 5.0 wants, so the proxy
+//! says it instead.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

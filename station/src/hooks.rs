@@ -89,7 +89,7 @@ impl Hooks {
     async fn check_subscribe(&self, session: &Session, subscribe: &Subscribe) -> Option<SubscribeAckReason> {
         let filter: &str = &subscribe.topic_filter;
         let client = self.connections.get(session.id.remote_addr);
-        if !has_few_levels(filter.as_bytes()) || session.id.lid == DIFFUSION && !is_topic_path(filter) {
+        if !has_few_levels(filter.as_bytes()) || session.id.lid == DIFFUSION && !is_topic_path(filter.as_bytes()) {
             return Some(SubscribeAckReason::TopicFilterInvalid);
         }
         if filter.starts_with("$share/") {
@@ -115,7 +115,7 @@ impl Hooks {
             let words = format!("a topic has {TOPIC_LEVELS_MAX} levels at most");
             return refuse(PublishAckReason::TopicNameInvalid, words, closes);
         }
-        if session.id.lid == DIFFUSION && !is_topic_path(&publish.topic) {
+        if session.id.lid == DIFFUSION && !is_topic_path(publish.topic.as_bytes()) {
             return refuse(PublishAckReason::TopicNameInvalid, NO_EMPTY_LEVEL.to_owned(), false);
         }
         if !client.is_some_and(|client| client.access.may_write(&publish.topic)) {

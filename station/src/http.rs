@@ -1,14 +1,16 @@
 //! The web port: the app's files, the WebSocket paths, and the headers that guard both.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, StatusCode};
+use axum::http::uri::Authority;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
@@ -22,23 +24,22 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use tungstenite::handshake::derive_accept_key;
+use tungstenite::handshake::server::create_response_with_body;
 
 use crate::inspector::Profile;
-use crate::limits::{CLOSE_TIMEOUT, HTTP_HEAD_BYTES_MAX, Limits};
-use crate::listener::{ConnectionLimits, CountedListener, GuardedStream};
+use crate::limits::{CLOSE_TIMEOUT, HTTP_HEAD_BYTES_MAX};
+use crate::listener::{Arrival, ConnectionLimits};
 use crate::proxy::{Peer, Proxy};
 use crate::static_files::App;
-use crate::tls::Security;
-use crate::websocket::WebSocket;
+use crate::stream::{Pipe, close};
+use crate::websocket::{CLOSE_REASON_BYTES_MAX, POLICY_VIOLATION, WebSocket};
 
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
     For the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
 
 /// Everything the web port needs to answer.
 pub(crate) struct Web {
-    /// The app, if there is one to serve.
-    pub app: Option<App>,
+    pub app: App,
     /// Origins named by `--allow-origin`.
     pub allowed_origins: Vec<String>,
     /// Origins named by `--allow-frame`.
@@ -53,51 +54,11 @@ pub(crate) struct Web {
     pub sockets: TaskTracker,
 }
 
-/// Both ends of the connection that a request came by.
-#[derive(Clone, Copy, Debug)]
-struct Addresses {
-    client: SocketAddr,
-    local: SocketAddr,
-}
-
-/// Serves the web port until it is stopped.
-pub(crate) async fn listen(
-    listener: CountedListener,
-    local: SocketAddr,
-    security: Security,
-    routes: Router,
-    limits: Limits,
-    stop: CancellationToken,
-) {
-    let accepting = async {
-        loop {
-            let (stream, client) = listener.next().await;
-            let addresses = Addresses { client, local };
-            let (security, routes, stop) = (security.clone(), routes.clone(), stop.clone());
-            let span = tracing::info_span!("connection", address = %client);
-            tokio::spawn(serve(stream, addresses, security, routes, limits, stop).instrument(span));
-        }
-    };
-    stop.run_until_cancelled(accepting).await;
-}
-
 /// Serves one connection, until it becomes a WebSocket or ends.
-async fn serve(
-    stream: GuardedStream,
-    addresses: Addresses,
-    security: Security,
-    routes: Router,
-    limits: Limits,
-    stop: CancellationToken,
-) {
-    let longest = limits.handshake_timeout;
-    let pipe = match security.open(stream, longest).await {
-        Ok(pipe) => pipe,
-        Err(error) => return tracing::warn!(reason = %error, "closed: no TLS"),
-    };
+pub(crate) async fn serve(pipe: Pipe, arrival: Arrival, routes: Router, longest: Duration, stop: CancellationToken) {
     let service = TowerToHyperService::new(routes);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(addresses);
+        request.extensions_mut().insert(arrival.clone());
         service.call(request)
     });
     let mut http = http1::Builder::new();
@@ -120,13 +81,11 @@ async fn serve(
 /// All routes of the web port.
 pub(crate) fn routes(web: Web) -> Router {
     let web = Arc::new(web);
-    let frames = &web.allowed_frames;
-    let policy =
-        web.app.as_ref().map_or_else(|| App::default().security_policy(frames), |app| app.security_policy(frames));
+    let policy = web.app.security_policy(&web.allowed_frames);
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     Router::new()
-        .route("/mqtt", any(mqtt))
-        .route("/diffusion", any(diffusion))
+        .route(Profile::Open.path(), any(upgrade))
+        .route(Profile::Diffusion.path(), any(upgrade))
         .route("/health", get(health))
         .fallback(file)
         .layer(map_response_with_state(policy, guard))
@@ -161,10 +120,10 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return words(StatusCode::METHOD_NOT_ALLOWED, "Files can only be read.");
     }
-    let Some(app) = &web.app else {
+    if web.app.is_empty() {
         return (StatusCode::NOT_FOUND, NO_APP).into_response();
-    };
-    let Some(file) = app.find(request.uri().path()) else {
+    }
+    let Some(file) = web.app.find(request.uri().path()) else {
         return words(StatusCode::NOT_FOUND, "There is no such file in the app.");
     };
     let (coding, form) = file.form(&listed(headers, header::ACCEPT_ENCODING));
@@ -185,65 +144,55 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     response
 }
 
-async fn mqtt(State(web): State<Arc<Web>>, Extension(addresses): Extension<Addresses>, request: Request) -> Response {
-    upgrade(&web, Profile::Open, addresses, request)
-}
-
-async fn diffusion(
-    State(web): State<Arc<Web>>,
-    Extension(addresses): Extension<Addresses>,
-    request: Request,
-) -> Response {
-    upgrade(&web, Profile::Diffusion, addresses, request)
-}
-
 /// Makes a WebSocket of a connection (RFC 6455, section 4.2).
-fn upgrade(web: &Web, profile: Profile, addresses: Addresses, mut request: Request) -> Response {
+async fn upgrade(
+    State(web): State<Arc<Web>>,
+    Extension(arrival): Extension<Arrival>,
+    mut request: Request,
+) -> Response {
     let headers = request.headers();
-    let is_websocket = has_token(headers, header::CONNECTION, "upgrade")
-        && has_token(headers, header::UPGRADE, "websocket")
-        && text(headers, header::SEC_WEBSOCKET_VERSION) == Some("13");
-    let key =
-        headers.get(header::SEC_WEBSOCKET_KEY).cloned().filter(|_| is_websocket && request.method() == Method::GET);
-    let Some(key) = key else {
-        return words(StatusCode::UPGRADE_REQUIRED, "This path speaks MQTT over WebSocket.");
+    let accepted = create_response_with_body(&request, Body::empty).ok();
+    let speaks_mqtt = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, "mqtt");
+    let foreign = check_origin(headers, &web.allowed_origins).err();
+    if let Some(reason) = &foreign {
+        tracing::warn!(reason, "WebSocket refused");
+    }
+    let mut response = match (accepted, &foreign) {
+        (Some(response), _) if speaks_mqtt => response,
+        (_, Some(reason)) => return words(StatusCode::FORBIDDEN, reason),
+        (None, None) => return words(StatusCode::UPGRADE_REQUIRED, "This path speaks MQTT over WebSocket."),
+        (Some(_), None) => {
+            tracing::warn!(reason = "no subprotocol mqtt", "WebSocket refused");
+            return words(StatusCode::BAD_REQUEST, "Ask for the WebSocket subprotocol `mqtt` (MQTT 3.1.1 and 5.0).");
+        }
     };
-    if let Err(refusal) = check_origin(headers, &web.allowed_origins) {
-        tracing::warn!(reason = refusal, "WebSocket refused");
-        return words(StatusCode::FORBIDDEN, &refusal);
-    }
-    if !has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, "mqtt") {
-        tracing::warn!(reason = "no subprotocol mqtt", "WebSocket refused");
-        return words(StatusCode::BAD_REQUEST, "Ask for the WebSocket subprotocol `mqtt` (MQTT 3.1.1 and 5.0).");
-    }
-    let mut client = addresses.client;
+    let mut address = arrival.client;
     let mut permit = None;
-    if let Some(forwarded) = forwarded_for(headers, &web.connections, client.ip()) {
-        client.set_ip(forwarded);
+    if let Some(forwarded) = forwarded_for(headers, &web.connections, address.ip()) {
+        address.set_ip(forwarded);
         match web.connections.admit_forwarded(forwarded) {
             Ok(admitted) => permit = Some(admitted),
             Err(refusal) => return words(StatusCode::TOO_MANY_REQUESTS, &format!("No more connections: {refusal}.")),
         }
     }
-    let peer = Peer { address: client, local: addresses.local, profile };
-    let span = tracing::info_span!("connection", address = %client, path = profile.path());
+    let profile = Profile::of_path(request.uri().path());
+    let span = tracing::info_span!("connection", %address, path = profile.path());
     let (upgrading, proxy) = (hyper::upgrade::on(&mut request), Arc::clone(&web.proxy));
     let serving = async move {
         // Fails only if the client has gone.
         if let Ok(upgraded) = upgrading.await {
-            proxy.serve(WebSocket::new(Box::new(TokioIo::new(upgraded))), peer).await;
+            let mut socket = WebSocket::new(Box::new(TokioIo::new(upgraded)));
+            match foreign {
+                None => proxy.serve(socket, Peer { address, local: arrival.local, profile }).await,
+                // A browser hides the body of a 403 from the page, but not the reason of a close.
+                Some(reason) => close(&mut socket, POLICY_VIOLATION, &reason).await,
+            }
         }
-        drop(permit);
+        drop((arrival, permit));
     };
     web.sockets.spawn(serving.instrument(span));
-    let accept = derive_accept_key(key.as_bytes());
-    let headers = [
-        (header::CONNECTION, "Upgrade"),
-        (header::UPGRADE, "websocket"),
-        (header::SEC_WEBSOCKET_PROTOCOL, "mqtt"),
-        (header::SEC_WEBSOCKET_ACCEPT, &accept),
-    ];
-    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));
+    response
 }
 
 /// The client of a reverse proxy that is trusted to name it: the last address that no such proxy has.
@@ -258,42 +207,33 @@ fn forwarded_for(headers: &HeaderMap, connections: &ConnectionLimits, peer: IpAd
 
 /// Refuses a page of another origin: a WebSocket isn't covered by the browser's same-origin rule,
 /// so any page a person visits could otherwise use the broker on their machine. A client that is no
-/// browser sends no `Origin` and isn't meant.
+/// browser sends no `Origin` and isn't meant. The reason fits into a closing frame.
 fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
     let origin = text(headers, header::ORIGIN).unwrap_or_default();
-    if allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
+    // Whatever address the station listens on: a reverse proxy may have another name.
+    if text(headers, header::HOST).is_some_and(|host| is_same_host(origin, host))
+        || allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    {
         return Ok(());
     }
-    // Whatever address the station listens on: a reverse proxy may have another name.
-    match text(headers, header::HOST).is_some_and(|host| is_same_host(origin, host)) {
-        true => Ok(()),
-        false => Err(format!("Pages of {origin} may not connect here; --allow-origin {origin} allows them.")),
-    }
+    const ADVICE: &str = "origin not allowed: start the station with --allow-origin";
+    let reason = format!("{ADVICE} {origin}");
+    Err(if reason.len() <= CLOSE_REASON_BYTES_MAX { reason } else { ADVICE.to_owned() })
 }
 
 fn is_same_host(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
+    let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else { return false };
+    let default_port = match origin.scheme_str() {
+        Some("http") => 80,
+        Some("https") => 443,
         _ => return false,
     };
-    let with_port = |authority: &str| match split_port(authority).1 {
-        Some(_) => authority.to_ascii_lowercase(),
-        None => format!("{}{default_port}", authority.to_ascii_lowercase()),
-    };
-    with_port(authority) == with_port(host)
-}
-
-/// Splits `host:port`, minding the colons of an IPv6 address in brackets.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    }
+    let port = |port: Option<u16>| port.unwrap_or(default_port);
+    origin.host().is_some_and(|name| name.eq_ignore_ascii_case(host.host()))
+        && port(origin.port_u16()) == port(host.port_u16())
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -25,11 +25,6 @@ pub(crate) struct SubscriberLag {
     bytes_max: u64,
 }
 
-/// Too much was published since the client had all.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("too far behind")]
-pub(crate) struct LagExceeded;
-
 impl SubscriberLag {
     pub(crate) fn new(published: Arc<AtomicU64>, bytes_max: u64) -> Self {
         let at = published.load(Ordering::Relaxed);
@@ -64,6 +59,6 @@ impl SubscriberLag {
 
     fn check(&self) -> io::Result<()> {
         let behind = self.published.load(Ordering::Relaxed) - self.at;
-        if behind > self.bytes_max { Err(io::Error::other(LagExceeded)) } else { Ok(()) }
+        if behind > self.bytes_max { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 }

@@ -33,7 +33,7 @@ mod rate_limit;
 mod reload;
 mod retained;
 mod static_files;
-mod tcp;
+mod stream;
 mod throttle;
 mod tls;
 mod transmit;
@@ -43,8 +43,9 @@ mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
+use axum::Router;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -52,50 +53,45 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
 use crate::http::Web;
+use crate::inspector::Profile;
 use crate::limits::{RELOAD_INTERVAL, STOP_TIMEOUT};
-use crate::listener::{ConnectionLimits, CountedListener};
-use crate::proxy::{Backend, Proxy};
+use crate::listener::{Arrival, ConnectionLimits, Port};
+use crate::proxy::{Backend, Peer, Proxy};
+use crate::reload::Reloadable;
 use crate::static_files::App;
 use crate::tls::Security;
 use crate::transmit::Transmission;
 use crate::upstream::Upstream;
+use crate::users::Users;
 
 pub use crate::archive::embed;
 pub use crate::limits::Limits;
-pub use crate::options::{LogFormat, LogLevel, Options};
+pub use crate::options::{LogFormat, Options};
 pub use crate::users::hash_password;
 
 /// A running station. Dropping it doesn't stop it; [`Station::stop`] does.
 pub struct Station {
     http: SocketAddr,
-    has_app: bool,
+    mqtt: Option<SocketAddr>,
+    announcement: String,
     files: ReloadableFiles,
-    backend: RunningBackend,
     tasks: Vec<JoinHandle<()>>,
     stop: CancellationToken,
     sockets: TaskTracker,
     transmission: Option<Transmission>,
 }
 
-/// The broker, and where it is.
-enum RunningBackend {
-    Broker { broker: Arc<Broker>, tcp: SocketAddr },
-    Upstream(Arc<Upstream>),
-}
-
 /// What is read again while the station runs.
 #[derive(Clone)]
 struct ReloadableFiles {
-    http: Security,
-    tcp: Security,
-    broker: Option<Arc<Broker>>,
+    security: Security,
+    users: Option<Reloadable<Users>>,
 }
 
 impl ReloadableFiles {
     fn reload(&self, always: bool) {
-        self.http.reload(always);
-        self.tcp.reload(always);
-        if let Some(users) = self.broker.as_ref().and_then(|broker| broker.users()) {
+        self.security.reload(always);
+        if let Some(users) = &self.users {
             users.reload(always);
         }
     }
@@ -105,7 +101,7 @@ impl ReloadableFiles {
     fn warn_of_plain_passwords(&self, options: &Options) {
         let is_near =
             options.http.ip().is_loopback() && (options.upstream.is_some() || options.mqtt.ip().is_loopback());
-        if !self.http.is_tls() && !is_near {
+        if !self.security.is_tls() && !is_near {
             tracing::warn!("passwords cross the network unencrypted: name a certificate with --tls-cert and --tls-key");
         }
     }
@@ -119,15 +115,21 @@ impl ReloadableFiles {
     }
 }
 
-fn security(options: &Options, protocols: &'static [&[u8]]) -> anyhow::Result<Security> {
-    match (&options.tls_cert, &options.tls_key) {
-        (Some(certificate), Some(key)) => Security::read(certificate, key, protocols),
-        _ => Ok(Security::Plain),
-    }
+async fn serve_http(port: Port, routes: Router, longest: Duration, stop: CancellationToken) {
+    let stopping = stop.clone();
+    port.serve(stop, move |pipe, arrival| http::serve(pipe, arrival, routes.clone(), longest, stopping.clone())).await;
 }
 
-fn counted(listener: TcpListener, connections: &ConnectionLimits, limits: Limits) -> CountedListener {
-    CountedListener { listener, limits: connections.clone(), stall_timeout: limits.stall_timeout }
+/// Takes MQTT over TCP until it is stopped.
+async fn serve_tcp(port: Port, proxy: Arc<Proxy>, sockets: TaskTracker, stop: CancellationToken) {
+    let serve = move |pipe, arrival: Arrival| {
+        let proxy = Arc::clone(&proxy);
+        sockets.track_future(async move {
+            let peer = Peer { address: arrival.client, local: arrival.local, profile: Profile::Open };
+            proxy.serve(pipe, peer).await;
+        })
+    };
+    port.serve(stop, serve).await;
 }
 
 impl Station {
@@ -139,58 +141,58 @@ impl Station {
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         options.check_reach()?;
         let app = match &options.dist {
-            Some(directory) => Some(App::new(&static_files::read_files(directory)?)),
+            Some(directory) => App::new(&static_files::read_files(directory)?),
             None => archive::own_app()?,
         };
-        // A WebSocket can't begin on HTTP/2 here.
-        let (http_security, tcp_security) = (security(options, &[b"http/1.1"])?, security(options, &[])?);
-        let script = options.transmit.as_deref().map(transmit::Script::read).transpose()?;
+        let security = match (&options.tls_cert, &options.tls_key) {
+            (Some(certificate), Some(key)) => Security::read(certificate, key)?,
+            _ => Security::Plain,
+        };
+        let script = options.transmit.as_deref().map(transmit::read_script).transpose()?;
         let limits = options.limits;
-        let trusted = options.trust_forwarded_for.iter().map(|address| address.to_canonical()).collect();
-        let connections = ConnectionLimits::new(limits, trusted);
-        let (listener, http) = tcp::bind("--http", options.http)?;
+        let connections = ConnectionLimits::new(limits, &options.trust_forwarded_for);
+        let bind = |option, address| Port::bind(option, address, security.clone(), connections.clone(), limits);
+        let port = bind("--http", options.http)?;
         let (stop, sockets, mut tasks) = (CancellationToken::new(), TaskTracker::new(), Vec::new());
-        let (backend, proxy) = match &options.upstream {
+        let (backend, tcp_port) = match &options.upstream {
             Some(url) => {
-                let authorities = options.upstream_ca.as_deref();
-                let upstream = Arc::new(Upstream::new(url, authorities, options.proxy_protocol)?);
-                let proxy = Proxy::new(Backend::Upstream(Arc::clone(&upstream)), limits, stop.clone());
-                (RunningBackend::Upstream(upstream), Arc::new(proxy))
+                let upstream = Upstream::new(url, options.upstream_ca.as_deref(), options.proxy_protocol)?;
+                (Backend::Upstream(upstream), None)
             }
             None => {
-                let (listener, tcp) = tcp::bind("--mqtt", options.mqtt)?;
+                let port = bind("--mqtt", options.mqtt)?;
                 let (broker, task) = Broker::start(options.users.as_deref(), limits).await?;
-                let broker = Arc::new(broker);
-                let proxy = Arc::new(Proxy::new(Backend::Broker(Arc::clone(&broker)), limits, stop.clone()));
-                let (listener, security) = (counted(listener, &connections, limits), tcp_security.clone());
-                let (sockets, stop) = (sockets.clone(), stop.clone());
-                let listening = tcp::listen(listener, tcp, security, Arc::clone(&proxy), limits, sockets, stop);
-                tasks.extend([task, tokio::spawn(listening)]);
-                (RunningBackend::Broker { broker, tcp }, proxy)
+                tasks.push(task);
+                (Backend::Broker(broker), Some(port))
             }
         };
-        let transmission = script.zip(backend.broker()).map(|(script, broker)| {
+        let (http, mqtt) = (port.address, tcp_port.as_ref().map(|port| port.address));
+        let announcement = announcement(http, security.is_tls(), !app.is_empty(), &backend, mqtt);
+        let broker = backend.broker();
+        let files = ReloadableFiles { security, users: broker.and_then(|broker| broker.users.clone()) };
+        files.warn_of_plain_passwords(options);
+        tasks.push(tokio::spawn(files.clone().watch()));
+        let transmission = script.zip(broker).map(|(script, broker)| {
             let (address, user) = broker.own_login();
             Transmission::begin(script, address, user)
         });
-        let broker = backend.broker().map(Arc::clone);
-        let files = ReloadableFiles { http: http_security.clone(), tcp: tcp_security, broker };
-        files.warn_of_plain_passwords(options);
-        tasks.push(tokio::spawn(files.clone().watch()));
+        let dropped = broker.map_or_else(Arc::default, |broker| Arc::clone(&broker.dropped));
 
-        let has_app = app.is_some();
+        let proxy = Arc::new(Proxy::new(backend, limits, stop.clone()));
+        if let Some(port) = tcp_port {
+            tasks.push(tokio::spawn(serve_tcp(port, Arc::clone(&proxy), sockets.clone(), stop.clone())));
+        }
         let routes = http::routes(Web {
             app,
             allowed_origins: options.allow_origin.clone(),
             allowed_frames: options.allow_frame.clone(),
-            connections: connections.clone(),
+            connections,
             proxy,
-            dropped: backend.broker().map_or_else(Arc::default, |broker| Arc::clone(&broker.dropped)),
+            dropped,
             sockets: sockets.clone(),
         });
-        let listener = counted(listener, &connections, limits);
-        tasks.push(tokio::spawn(http::listen(listener, http, http_security, routes, limits, stop.clone())));
-        Ok(Self { http, has_app, files, backend, tasks, stop, sockets, transmission })
+        tasks.push(tokio::spawn(serve_http(port, routes, limits.handshake_timeout, stop.clone())));
+        Ok(Self { http, mqtt, announcement, files, tasks, stop, sockets, transmission })
     }
 
     /// The address of the web port, with the port that was picked for 0.
@@ -201,27 +203,13 @@ impl Station {
     /// The address of the TCP port for MQTT, with the port that was picked for 0; `None` where the
     /// broker is somewhere else.
     pub fn mqtt(&self) -> Option<SocketAddr> {
-        match &self.backend {
-            RunningBackend::Broker { tcp, .. } => Some(*tcp),
-            RunningBackend::Upstream(_) => None,
-        }
+        self.mqtt
     }
 
     /// Two lines that say where it listens: one for programs, one for people. Where the broker is
     /// somewhere else, its address stands for that of the TCP port.
-    pub fn announcement(&self) -> String {
-        let http = self.http;
-        let page = reachable(http);
-        let secure = if self.files.http.is_tls() { "s" } else { "" };
-        let (mqtt, server) = match &self.backend {
-            RunningBackend::Broker { tcp, .. } => (tcp.to_string(), format!("mqtt{secure}://{}", reachable(*tcp))),
-            RunningBackend::Upstream(upstream) => (upstream.address(), format!("in front of {}", upstream.url())),
-        };
-        let app = if self.has_app { "app" } else { "no app: see --dist" };
-        format!(
-            "listening http={http} mqtt={mqtt}\n\
-             Station: http{secure}://{page}/ ({app}), ws{secure}://{page}/mqtt, ws{secure}://{page}/diffusion, {server}\n"
-        )
+    pub fn announcement(&self) -> &str {
+        &self.announcement
     }
 
     /// Reads certificate, key and users again. What can't be used is logged and changes nothing.
@@ -261,13 +249,21 @@ impl Station {
     }
 }
 
-impl RunningBackend {
-    fn broker(&self) -> Option<&Arc<Broker>> {
-        match self {
-            Self::Broker { broker, .. } => Some(broker),
-            Self::Upstream(_) => None,
+/// See [`Station::announcement`].
+fn announcement(http: SocketAddr, is_tls: bool, has_app: bool, backend: &Backend, mqtt: Option<SocketAddr>) -> String {
+    let secure = if is_tls { "s" } else { "" };
+    let app = if has_app { "app" } else { "no app: see --dist" };
+    let (address, server) = match backend {
+        Backend::Upstream(upstream) => (upstream.address(), format!("in front of {}", upstream.url())),
+        Backend::Broker(_) => {
+            mqtt.map(|mqtt| (mqtt.to_string(), format!("mqtt{secure}://{}", reachable(mqtt)))).unwrap_or_default()
         }
-    }
+    };
+    let page = reachable(http);
+    format!(
+        "listening http={http} mqtt={address}\n\
+         Station: http{secure}://{page}/ ({app}), ws{secure}://{page}/mqtt, ws{secure}://{page}/diffusion, {server}\n"
+    )
 }
 
 /// An address to connect to: that of this machine where it listens on all of them.

@@ -13,7 +13,8 @@ pub(crate) const PACKET_BYTES_MAX: u32 = 20 * MIB;
 /// Largest CONNECT. It comes before any password, and nobody needs more: the client identifier, the
 /// user name and the topic of the will have a limit of 64 KiB in MQTT, and are short in practice.
 pub(crate) const CONNECT_BYTES_MAX: u32 = 64 * KIB;
-/// A packet up to this size isn't counted while it is unfinished: the connections are.
+/// A packet up to this size isn't counted while it is unfinished: the connections are. A SUBSCRIBE on
+/// `/diffusion` is no larger, since it is held until it is whole.
 pub(crate) const SMALL_PACKET_BYTES_MAX: u32 = 64 * KIB;
 /// A large packet has to come at this rate at least, a slow phone's, so that an unfinished one
 /// doesn't occupy its share of `--max-unfinished` for good.

@@ -1,21 +1,23 @@
-//! Ports with limits: how many connections there may be, in all and from one address, and how long a
-//! client may leave unread what is sent to it.
+//! Ports with limits: how many connections there may be, in all and from one address, how long a handshake
+//! of TLS may take, and how long a client may leave unread what is sent to it.
 
 use std::collections::HashMap;
-use std::future::Future as _;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Sleep, sleep};
+use anyhow::Context as _;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::time::sleep;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-use crate::limits::Limits;
+use crate::limits::{ACCEPT_QUEUE_MAX, Limits};
+use crate::stream::Pipe;
+use crate::tls::Security;
 
 /// How long to wait where the system gives no more sockets.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -60,7 +62,8 @@ pub(crate) enum Refusal {
 }
 
 impl ConnectionLimits {
-    pub(crate) fn new(limits: Limits, trusted: Vec<IpAddr>) -> Self {
+    pub(crate) fn new(limits: Limits, trusted: &[IpAddr]) -> Self {
+        let trusted = trusted.iter().map(IpAddr::to_canonical).collect();
         let connections_max = limits.max_connections.get() as usize;
         let per_address_max = limits.max_per_address.get() as usize;
         let (table, refused) = (Mutex::default(), AtomicU64::new(0));
@@ -136,54 +139,76 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// A client's bytes, whatever carries them.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-/// See [`Stream`].
-pub(crate) type Pipe = Box<dyn Stream>;
-
-/// A client of MQTT.
-pub(crate) trait Client: Stream {
-    /// Chooses what the transport says as it is shut down, where it says anything.
-    fn set_close(&mut self, _code: u16, _reason: &'static str) {}
-}
-impl Client for Pipe {}
-
-/// A client's connection, counted until it is dropped, and closed when it takes nothing for long.
-#[derive(Debug)]
-pub(crate) struct GuardedStream<S = TcpStream> {
-    stream: S,
-    stall_timeout: Duration,
-    /// Runs while the client has taken nothing of what is there for it.
-    stall: Option<Pin<Box<Sleep>>>,
-    _permit: ConnectionPermit,
+/// Where a connection came from, and where it came in. It is counted as long as a copy of this lives.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub client: SocketAddr,
+    /// The port's own address.
+    pub local: SocketAddr,
+    _permit: Arc<ConnectionPermit>,
 }
 
-impl<S> GuardedStream<S> {
-    /// What to answer where the stream takes no byte now.
-    fn stalled<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let stall_timeout = self.stall_timeout;
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(stall_timeout)));
-        ready!(stall.as_mut().poll(context));
-        tracing::warn!(seconds = stall_timeout.as_secs_f32(), "closed: the client takes nothing of what is sent to it");
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+/// A port, and what holds for its connections.
+pub(crate) struct Port {
+    listener: TcpListener,
+    pub address: SocketAddr,
+    security: Security,
+    connections: ConnectionLimits,
+    limits: Limits,
+}
+
+impl Port {
+    /// Binds the address of an option.
+    pub(crate) fn bind(
+        option: &str,
+        address: SocketAddr,
+        security: Security,
+        connections: ConnectionLimits,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
+        let bind = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            // A station stopped a moment ago must not keep its successor from the port. (On Windows, this
+            // would let two of them have it.)
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            // Inherited by what is accepted: finds clients that have vanished without Keep Alive.
+            socket.set_keepalive(true)?;
+            socket.bind(address)?;
+            let listener = socket.listen(ACCEPT_QUEUE_MAX)?;
+            let address = listener.local_addr()?;
+            Ok::<_, io::Error>(Self { listener, address, security, connections, limits })
+        };
+        bind().with_context(|| {
+            format!("cannot listen on {address}; choose another with {option} (port 0 picks a free one)")
+        })
     }
-}
 
-/// A port whose connections are counted.
-#[derive(Debug)]
-pub(crate) struct CountedListener {
-    pub listener: TcpListener,
-    pub limits: ConnectionLimits,
-    /// How long a client may leave unread what is sent to it.
-    pub stall_timeout: Duration,
-}
+    /// Takes connections until it is stopped; each is served in a task of its own.
+    pub(crate) async fn serve<S>(
+        self,
+        stop: CancellationToken,
+        serve: impl Fn(Pipe, Arrival) -> S + Clone + Send + 'static,
+    ) where
+        S: Future<Output = ()> + Send + 'static,
+    {
+        while let Some((stream, arrival)) = stop.run_until_cancelled(self.accept()).await {
+            let (security, serve, longest) = (self.security.clone(), serve.clone(), self.limits.handshake_timeout);
+            let span = tracing::info_span!("connection", address = %arrival.client);
+            let serving = async move {
+                match security.open(stream, longest).await {
+                    Ok(pipe) => serve(pipe, arrival.clone()).await,
+                    Err(error) => tracing::warn!(reason = %error, "closed: no TLS"),
+                }
+            };
+            tokio::spawn(serving.instrument(span));
+        }
+    }
 
-impl CountedListener {
     /// The next connection that is let in; the others are closed.
-    pub(crate) async fn next(&self) -> (GuardedStream, SocketAddr) {
+    async fn accept(&self) -> (Pipe, Arrival) {
         loop {
-            let (stream, address) = match self.listener.accept().await {
+            let (stream, client) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::error!(%error, "a connection could not be taken");
@@ -191,60 +216,18 @@ impl CountedListener {
                     continue;
                 }
             };
-            match self.limits.admit(address.ip()) {
+            match self.connections.admit(client.ip()) {
                 Ok(permit) => {
                     // Fails only on a connection that is already gone.
                     let _ = stream.set_nodelay(true);
-                    let stall_timeout = self.stall_timeout;
-                    return (GuardedStream { stream, stall_timeout, stall: None, _permit: permit }, address);
+                    let mut stream = TimeoutStream::new(stream);
+                    stream.set_write_timeout(Some(self.limits.stall_timeout));
+                    let arrival = Arrival { client, local: self.address, _permit: Arc::new(permit) };
+                    return (Box::new(Box::pin(stream)), arrival);
                 }
-                Err(refusal) => self.limits.note(refusal, address.ip()),
+                Err(refusal) => self.connections.note(refusal, client.ip()),
             }
         }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for GuardedStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, bytes) else {
-            return self.stalled(context);
-        };
-        self.stall = None;
-        Poll::Ready(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write_vectored(context, parts) else {
-            return self.stalled(context);
-        };
-        self.stall = None;
-        Poll::Ready(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -262,18 +245,16 @@ pub(crate) fn address_prefix(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
     use super::*;
 
-    fn connection_limits(connections: u32, per_address: u32, trusted: Vec<IpAddr>) -> ConnectionLimits {
+    fn connection_limits(connections: u32, per_address: u32, trusted: &[IpAddr]) -> ConnectionLimits {
         let (max_connections, max_per_address) = (connections.try_into().unwrap(), per_address.try_into().unwrap());
         ConnectionLimits::new(Limits { max_connections, max_per_address, ..Limits::default() }, trusted)
     }
 
     #[test]
     fn connections_are_counted_in_all_and_by_address() {
-        let limits = connection_limits(3, 2, Vec::new());
+        let limits = connection_limits(3, 2, &[]);
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
@@ -286,32 +267,9 @@ mod tests {
         assert_eq!(limits.open(), 3);
     }
 
-    #[tokio::test]
-    async fn who_takes_nothing_for_long_is_closed() {
-        let limits = connection_limits(9, 9, Vec::new());
-        let check = async |stall_timeout, reads: bool| {
-            let (mut client, stream) = tokio::io::duplex(100);
-            let permit = limits.admit("192.0.2.1".parse().unwrap()).unwrap();
-            let mut stream = GuardedStream { stream, stall_timeout, stall: None, _permit: permit };
-            let reading = tokio::spawn(async move {
-                if reads {
-                    let _ = client.read_to_end(&mut Vec::new()).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            });
-            let written = stream.write_all(&[0; 1_000]).await;
-            reading.abort();
-            written.map_err(|error| error.kind())
-        };
-        assert_eq!(check(Duration::from_millis(1), false).await, Err(io::ErrorKind::TimedOut));
-        assert_eq!(check(Duration::from_secs(3_600), true).await, Ok(()));
-        assert_eq!(limits.open(), 0);
-    }
-
     #[test]
     fn a_network_of_ipv6_is_one_address() {
-        let limits = connection_limits(9, 1, Vec::new());
+        let limits = connection_limits(9, 1, &[]);
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let _first = admit("2001:db8::1").unwrap();
         assert_eq!(admit("2001:db8::ffff:2").err(), Some(Refusal::FullForAddress));
@@ -321,7 +279,7 @@ mod tests {
     #[test]
     fn clients_of_a_reverse_proxy_are_counted_by_their_own_address() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let limits = connection_limits(3, 1, vec![address("192.0.2.1")]);
+        let limits = connection_limits(3, 1, &[address("192.0.2.1")]);
         let _first = limits.admit(address("192.0.2.1")).unwrap();
         let _second = limits.admit(address("::ffff:192.0.2.1")).unwrap();
         let client = limits.admit_forwarded(address("198.51.100.1")).unwrap();

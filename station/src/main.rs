@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use mqtt_crawl_station::{LogFormat, LogLevel, Options, Station, embed, hash_password};
-use tracing_subscriber::filter::LevelFilter;
+use mqtt_crawl_station::{LogFormat, Options, Station, embed, hash_password};
+use tokio::sync::mpsc;
+use tracing::Level;
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
@@ -47,13 +48,7 @@ fn print_embedded(directory: &Path, target: &Path) -> anyhow::Result<()> {
 }
 
 /// Log lines go to standard error, so that standard output says where the station listens and no more.
-fn begin_log(format: LogFormat, level: LogLevel) {
-    let level = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
+fn begin_log(format: LogFormat, level: Level) {
     let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
     match format {
         LogFormat::Text => lines.init(),
@@ -64,18 +59,13 @@ fn begin_log(format: LogFormat, level: LogLevel) {
 /// Opens as many files as the system lets this process, and no more connections than there is room for.
 #[cfg(unix)]
 fn fit_open_files(options: &mut Options) {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-    /// macOS names no hard limit, and takes no more than this.
-    const OPEN_MAX: u64 = 10_240;
-
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    let wanted = if cfg!(target_os = "macos") { soft.max(OPEN_MAX.min(hard)) } else { hard };
-    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+    let files = rlimit::increase_nofile_limit(u64::MAX).or_else(|error| {
         tracing::warn!(%error, "the limit of open files stays as it is");
-    }
-    let Ok((files, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    if let Some(fitted) = options.limits.fitted(files) {
+        rlimit::Resource::NOFILE.get_soft()
+    });
+    if let Ok(files) = files
+        && let Some(fitted) = options.limits.fitted(files)
+    {
         tracing::warn!(
             files,
             connections = fitted.max_connections,
@@ -92,26 +82,24 @@ fn fit_open_files(_options: &mut Options) {}
 
 #[tokio::main]
 async fn run(options: &Options) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = signals()?;
     let mut station = Station::start(options).await?;
     print!("{}", station.announcement());
-    loop {
+    let outcome = loop {
         tokio::select! {
-            signal = signals.next() => match signal {
+            Some(signal) = signals.recv() => match signal {
                 Signal::Reload => station.reload(),
-                Signal::Stop => break,
+                Signal::Stop => break Ok(()),
             },
-            error = station.failure() => {
-                station.stop().await;
-                return Err(error);
-            }
+            error = station.failure() => break Err(error),
         }
-    }
+    };
     station.stop().await;
-    Ok(())
+    outcome
 }
 
 /// What a signal asks for.
+#[derive(Clone, Copy)]
 enum Signal {
     /// Only where there is SIGHUP.
     #[cfg_attr(not(unix), allow(dead_code))]
@@ -119,47 +107,24 @@ enum Signal {
     Stop,
 }
 
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
+/// Takes over from now on what signals would do to a process.
+fn signals() -> std::io::Result<mpsc::Receiver<Signal>> {
+    let (sender, receiver) = mpsc::channel(1);
+    #[cfg(unix)]
+    {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Stop,
-            _ = self.terminate.recv() => Signal::Stop,
-            _ = self.hangup.recv() => Signal::Reload,
+        for (kind, meaning) in [
+            (SignalKind::interrupt(), Signal::Stop),
+            (SignalKind::terminate(), Signal::Stop),
+            (SignalKind::hangup(), Signal::Reload),
+        ] {
+            let (mut signals, sender) = (signal(kind)?, sender.clone());
+            tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(meaning).await.is_ok() {} });
         }
     }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> Signal {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Signal::Stop,
-            // It can't be told when to stop.
-            Err(_) => std::future::pending().await,
-        }
-    }
+    #[cfg(not(unix))]
+    tokio::spawn(
+        async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(Signal::Stop).await.is_ok() {} },
+    );
+    Ok(receiver)
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use rmqtt::types::{MessageQueue, MessageQueueType, Publish, TopicName};
 
 /// What the library takes for a message besides its own bytes, as measured.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use tracing::Level;
 
 use crate::limits::{self, Limits};
 
@@ -89,9 +91,11 @@ pub struct Options {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// Log messages of this level and above
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: LogLevel,
+    /// Log messages of this level and above: failures of the station itself (error), also clients that were
+    /// refused or closed and why (warn), also clients that connect and leave (info), also details for finding
+    /// faults (debug)
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level())]
+    pub log_level: Level,
 
     /// What clients may take of the station.
     #[command(flatten)]
@@ -105,19 +109,6 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line
     Json,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogLevel {
-    /// Failures of the station itself
-    Error,
-    /// Also clients that were refused or closed, with the reason
-    Warn,
-    /// Also clients that connect and leave
-    Info,
-    /// Also details for finding faults
-    Debug,
 }
 
 impl Options {
@@ -153,6 +144,10 @@ fn origin(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("write an origin, such as https://example.org".to_owned()),
     }
+}
+
+fn level() -> impl TypedValueParser<Value = Level> {
+    PossibleValuesParser::new(["error", "warn", "info", "debug"]).try_map(|name| name.parse::<Level>())
 }
 
 /// `host:port`, where the host may be a name such as `localhost`.

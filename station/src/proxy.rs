@@ -8,23 +8,23 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
+use mqtt_crawl::mqtt::packet::ReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
-use crate::connect::{Connect, Refusal, variable_integer};
+use crate::connect::{Connect, LEVEL_5, Refusal, variable_integer};
 use crate::connections::Registration;
 use crate::inspector::{Inspector, Profile};
-use crate::lag::{LagExceeded, SubscriberLag};
+use crate::lag::SubscriberLag;
 use crate::limits::{
     CLOSE_TIMEOUT, CONNECT_BYTES_MAX, DRAIN_TIMEOUT, Limits, PACKET_BYTES_PER_SECOND_MIN, READ_BYTES_MAX, STOP_TIMEOUT,
 };
-use crate::listener::{Client, Pipe};
 use crate::rate_limit::TokenBucket;
+use crate::stream::{Client, Pipe, close};
 use crate::throttle::LoginThrottle;
 use crate::upstream::Upstream;
 use crate::websocket::{GOING_AWAY, NORMAL, POLICY_VIOLATION, TransportError, UNSUPPORTED_DATA};
@@ -34,14 +34,23 @@ const SMALL_READ_BYTES: usize = 4 * 1024;
 /// Refusals of one address are logged one by one up to this number, then seldom.
 const LOGGED_REFUSALS_MAX: u32 = 10;
 
-/// DISCONNECT reason codes.
+/// DISCONNECT reason code.
 const SERVER_SHUTTING_DOWN: u8 = 0x8B;
-const QUOTA_EXCEEDED: u8 = 0x97;
 
 /// What the proxy is in front of.
 pub(crate) enum Backend {
-    Broker(Arc<Broker>),
-    Upstream(Arc<Upstream>),
+    Broker(Broker),
+    Upstream(Upstream),
+}
+
+impl Backend {
+    /// The broker, if it is inside.
+    pub(crate) fn broker(&self) -> Option<&Broker> {
+        match self {
+            Self::Broker(broker) => Some(broker),
+            Self::Upstream(_) => None,
+        }
+    }
 }
 
 /// See the module.
@@ -76,7 +85,7 @@ enum End {
     Disconnect(u8),
     /// The client broke the rules of the transport, or of the handshake: the close code.
     Fault(u16, &'static str),
-    /// Too much waits for the client.
+    /// The client doesn't take what is there for it.
     TooSlow,
     /// The station is being stopped.
     Stopping,
@@ -105,13 +114,12 @@ impl Proxy {
             Some(Err(end)) => Outcome { end, is_drained: true, expects_disconnect: false },
             Some(Ok(connection)) => {
                 let (mut reader, mut writer) = split(client);
-                let outcome = self.relay(connection, &mut reader, &mut writer, peer.profile).await;
+                let outcome = self.pass_on(connection, &mut reader, &mut writer, peer.profile).await;
                 client = reader.unsplit(writer);
                 outcome
             }
         };
-        let closing = close(&mut client, &outcome);
-        let _ = timeout(STOP_TIMEOUT, closing).await;
+        let _ = timeout(STOP_TIMEOUT, say_goodbye(&mut client, &outcome)).await;
     }
 
     /// Takes a client's CONNECT to the broker and the CONNACK back.
@@ -127,14 +135,13 @@ impl Proxy {
         };
         let packet = &received[..length];
         let connect = Connect::read(packet);
-        let level = connect.map_or(4, |connect| connect.level);
-        let client_id =
-            connect.map_or_else(|_| "".into(), |connect| String::from_utf8_lossy(connect.client_id).into_owned());
+        let (level, client_id) = connect.map_or((4, &b""[..]), |connect| (connect.level, connect.client_id));
+        let client_id = String::from_utf8_lossy(client_id).into_owned();
         let dialled = match connect {
             Ok(connect) => self.dial(&connect, packet, peer).await,
             Err(refusal) => Err(refusal),
         };
-        let (mut broker, registration, connack) = match dialled {
+        let (mut connection, connack) = match dialled {
             Ok(dialled) => dialled,
             Err(refusal) => {
                 self.log_refusal(&client_id, refusal.reason(), peer);
@@ -148,23 +155,23 @@ impl Proxy {
         // Or AUTH, with which a broker elsewhere goes on.
         if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
             self.log_refusal(&client_id, "the broker doesn't take it", peer);
-            let _ = broker.shutdown().await;
+            let _ = connection.broker.shutdown().await;
             return Err(End::BrokerClosed);
         }
-        let is_v5 = level == crate::connect::LEVEL_5;
-        tracing::info!(client = ?client_id, version = if is_v5 { "5.0" } else { "3.1.1" }, "connected");
-        received.drain(..length);
-        Ok(Connection { broker, registration, received, is_v5 })
+        let version = if connection.is_v5 { "5.0" } else { "3.1.1" };
+        tracing::info!(client = ?client_id, version, "connected");
+        connection.received = received.split_off(length);
+        Ok(connection)
     }
 
     /// Introduces a client to the broker; returns the connection and what the broker answered.
-    async fn dial(&self, connect: &Connect<'_>, packet: &[u8], peer: Peer) -> Result<Dialled, Refusal> {
-        if peer.profile == Profile::Diffusion {
-            match connect.will {
-                _ if !connect.is_v5() => return Err(Refusal::Version),
-                Some(will) if will.qos == 2 => return Err(Refusal::WillQos),
-                _ => {}
-            }
+    async fn dial(&self, connect: &Connect<'_>, packet: &[u8], peer: Peer) -> Result<(Connection, Vec<u8>), Refusal> {
+        let is_v5 = connect.level == LEVEL_5;
+        match connect.will {
+            _ if peer.profile == Profile::Open => {}
+            _ if !is_v5 => return Err(Refusal::Version),
+            Some(will) if will.qos == 2 => return Err(Refusal::WillQos),
+            _ => {}
         }
         let (mut broker, registration): (Pipe, _) = match &self.backend {
             Backend::Broker(broker) => {
@@ -187,7 +194,9 @@ impl Proxy {
         };
         // What isn't a CONNACK is the client's to judge.
         match timeout(self.limits.handshake_timeout, asking).await {
-            Ok(Ok(_)) if !connack.is_empty() => Ok((broker, registration, connack)),
+            Ok(Ok(_)) if !connack.is_empty() => {
+                Ok((Connection { broker, registration, received: Vec::new(), is_v5 }, connack))
+            }
             Ok(_) => Err(Refusal::Unavailable("The broker closed without an answer.")),
             Err(_) => Err(Refusal::Unavailable("The broker didn't answer in time.")),
         }
@@ -203,7 +212,7 @@ impl Proxy {
     }
 
     /// Passes bytes on, both ways, until either side ends it or the station is stopped.
-    async fn relay(
+    async fn pass_on(
         &self,
         connection: Connection,
         reader: &mut ReadHalf<impl Client>,
@@ -213,15 +222,14 @@ impl Proxy {
         let Connection { broker, mut registration, received, is_v5 } = connection;
         let (mut from_broker, mut to_broker) = split(broker);
         let mut inspector = Inspector::new(profile, self.limits.max_packet);
-        let published = match &self.backend {
-            Backend::Broker(broker) => Some(Arc::clone(&broker.published)),
-            Backend::Upstream(_) => {
-                inspector = inspector.judging_paths();
-                None
-            }
-        };
+        // A broker elsewhere holds what it likes.
+        let published = self.backend.broker().map_or_else(Arc::default, |broker| Arc::clone(&broker.published));
+        if self.backend.broker().is_none() {
+            inspector = inspector.judging_paths();
+        }
+        let lag = SubscriberLag::new(published, self.limits.max_behind);
         let (end, is_drained) = {
-            let mut down = std::pin::pin!(self.pass_down(&mut from_broker, writer, published));
+            let mut down = std::pin::pin!(pass_down(&mut from_broker, writer, lag));
             tokio::select! {
                 end = self.pass_up(reader, &mut to_broker, &mut inspector, received) => {
                     let _ = to_broker.shutdown().await;
@@ -254,23 +262,23 @@ impl Proxy {
         let mut bucket = TokenBucket::new(self.limits.max_rate, Instant::now());
         let mut packet = UnfinishedPacket::default();
         loop {
-            let verdict = inspector.inspect(&received);
-            let admitted = verdict.admit(&received);
-            if broker.write_all(&admitted).await.is_err() || broker.flush().await.is_err() {
+            let inspected = inspector.inspect(&mut received);
+            if broker.write_all(&received).await.is_err() || broker.flush().await.is_err() {
                 // The broker has closed; the other direction knows more.
                 return std::future::pending().await;
             }
-            if let Some(code) = verdict.refusal {
-                return End::Disconnect(code);
-            }
+            let messages = match inspected {
+                Ok(messages) => messages,
+                Err(code) => return End::Disconnect(code),
+            };
             if inspector.has_left() {
                 // The server closes when the client doesn't [MQTT-3.14.4-3].
                 return End::ClientLeft;
             }
             if !packet.track(inspector.unfinished(), &self.unfinished) {
-                return End::Disconnect(QUOTA_EXCEEDED);
+                return End::Disconnect(ReasonCode::QUOTA_EXCEEDED.0);
             }
-            if let Some(due) = bucket.take(verdict.messages, Instant::now()) {
+            if let Some(due) = bucket.take(messages, Instant::now()) {
                 sleep_until(due).await;
             }
             match timeout_at(packet.deadline(), read_more(client, &mut received)).await {
@@ -281,39 +289,28 @@ impl Proxy {
             }
         }
     }
+}
 
-    /// Passes on what the broker sends, to its end.
-    async fn pass_down(
-        &self,
-        broker: &mut (impl AsyncRead + Unpin),
-        client: &mut (impl AsyncWrite + Unpin),
-        published: Option<Arc<AtomicU64>>,
-    ) -> End {
-        let mut lag = published.map(|published| SubscriberLag::new(published, self.limits.max_behind));
-        let mut buffer = Vec::new();
-        loop {
-            let reading = read_more(broker, &mut buffer);
-            let read = match &mut lag {
-                Some(lag) => lag.watch_read(reading).await,
-                None => reading.await,
-            };
-            if !read.is_ok_and(|length| length > 0) {
-                return End::BrokerClosed;
-            }
-            let writing = async {
-                client.write_all(&buffer).await?;
-                // TLS may keep a part of it.
-                client.flush().await
-            };
-            let written = match &lag {
-                Some(lag) => lag.bound(writing).await,
-                None => writing.await,
-            };
-            match written {
-                Ok(()) => {}
-                Err(error) if error.get_ref().is_some_and(|error| error.is::<LagExceeded>()) => return End::TooSlow,
-                Err(_) => return End::ClientLeft,
-            }
+/// Passes on what the broker sends, to its end.
+async fn pass_down(
+    broker: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
+    mut lag: SubscriberLag,
+) -> End {
+    let mut buffer = Vec::new();
+    loop {
+        if !lag.watch_read(read_more(broker, &mut buffer)).await.is_ok_and(|length| length > 0) {
+            return End::BrokerClosed;
+        }
+        let writing = async {
+            client.write_all(&buffer).await?;
+            // TLS may keep a part of it.
+            client.flush().await
+        };
+        match lag.bound(writing).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return End::TooSlow,
+            Err(_) => return End::ClientLeft,
         }
     }
 }
@@ -326,9 +323,6 @@ struct Connection {
     received: Vec<u8>,
     is_v5: bool,
 }
-
-/// The broker, and what it answered to a CONNECT.
-type Dialled = (Pipe, Option<Registration>, Vec<u8>);
 
 /// A large packet that has begun: its share of what all clients may have unfinished, and when it has
 /// to be there.
@@ -385,10 +379,11 @@ async fn read_packet(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>, f
 
 /// Reads what comes next, instead of what was read last.
 async fn read_more(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> io::Result<usize> {
-    let is_filled = bytes.len() >= bytes.capacity() && !bytes.is_empty();
-    let capacity = if is_filled { (2 * bytes.capacity()).min(READ_BYTES_MAX) } else { bytes.capacity() };
+    let is_filled = bytes.len() == bytes.capacity();
+    let capacity = if is_filled { 2 * bytes.len() } else { bytes.capacity() };
     bytes.clear();
-    bytes.reserve(capacity.max(SMALL_READ_BYTES));
+    bytes.shrink_to(READ_BYTES_MAX);
+    bytes.reserve(capacity.clamp(SMALL_READ_BYTES, READ_BYTES_MAX));
     from.read_buf(bytes).await
 }
 
@@ -401,13 +396,13 @@ fn read_end(error: &io::Error) -> End {
 }
 
 /// Says the last word, in MQTT where the client understands it, and in the transport.
-async fn close(client: &mut impl Client, outcome: &Outcome) {
+async fn say_goodbye(client: &mut impl Client, outcome: &Outcome) {
     let (disconnect, code, reason) = match outcome.end {
         End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
         End::Refused(refusal) => (None, POLICY_VIOLATION, refusal.reason()),
-        End::Disconnect(code) => (Some(code), POLICY_VIOLATION, disconnect_reason(code)),
+        End::Disconnect(code) => (Some(code), POLICY_VIOLATION, ReasonCode(code).name()),
         End::Fault(code, reason) => (None, code, reason),
-        End::TooSlow => (None, POLICY_VIOLATION, "too slow: too much waits for it"),
+        End::TooSlow => (None, POLICY_VIOLATION, "too slow: it doesn't take what is sent to it"),
         End::Stopping => (Some(SERVER_SHUTTING_DOWN), GOING_AWAY, "the station is being stopped"),
     };
     match outcome.end {
@@ -422,29 +417,5 @@ async fn close(client: &mut impl Client, outcome: &Outcome) {
         // In its long form, which every client decodes.
         let _ = timeout(CLOSE_TIMEOUT, client.write_all(&[0xE0, 2, code, 0])).await;
     }
-    client.set_close(code, reason);
-    let _ = timeout(CLOSE_TIMEOUT, client.shutdown()).await;
-    // A socket closed with bytes unread would take back what was sent last.
-    let mut rest = [0; 1024];
-    let reading = async { while client.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
-    let _ = timeout(CLOSE_TIMEOUT, reading).await;
-}
-
-/// What a reason code of DISCONNECT says (section 3.14.2.1), of those that are sent here.
-fn disconnect_reason(code: u8) -> &'static str {
-    match code {
-        0x81 => "malformed packet",
-        0x82 => "protocol error",
-        0x87 => "not authorized",
-        0x8D => "keep alive ran out",
-        0x8E => "another connection took the session over",
-        0x8F => "topic filter not valid here",
-        0x90 => "topic not valid here",
-        0x93 => "more messages at once than it may send",
-        0x94 => "topic alias invalid",
-        0x95 => "packet too large",
-        QUOTA_EXCEEDED => "too many bytes of unfinished packets, or another limit",
-        0x9B => "this path takes no QoS 2",
-        _ => "the broker closed it",
-    }
+    close(client, code, reason).await;
 }

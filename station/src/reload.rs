@@ -5,8 +5,13 @@ use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 /// What is made of some files. A change that can't be used is logged and leaves it as it is.
-#[derive(Clone)]
 pub(crate) struct Reloadable<T>(Arc<Inner<T>>);
+
+impl<T> Clone for Reloadable<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 struct Inner<T> {
     files: Vec<PathBuf>,

@@ -111,7 +111,7 @@ impl RetainStorage for RetainedMessages {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use axum::body::Bytes;
+    use bytes::Bytes;
     use rmqtt::codec::types::Publish as Packet;
     use rmqtt::types::{ClientId, From, Id, Publish, QoS};
 

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::time::SystemTime;
 
 use anyhow::Context as _;
-use axum::body::Bytes;
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use walkdir::{DirEntry, WalkDir};
 
 use crate::limits::APP_BYTES_MAX;
 
@@ -38,36 +38,33 @@ pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
         directory.join("index.html").is_file(),
         "{shown} holds no index.html; build the app with `cargo xtask dist`, or leave --dist out to serve MQTT only"
     );
-    let root = directory.canonicalize().with_context(|| format!("cannot read {shown}"))?;
-    let mut files = Files::new();
-    let mut times: HashMap<String, SystemTime> = HashMap::new();
-    let mut bytes_left = APP_BYTES_MAX;
-    let mut pending = vec![(directory.to_owned(), String::from("/"))];
-    while let Some((folder, prefix)) = pending.pop() {
-        let unreadable = || format!("cannot read {}", folder.display());
-        for entry in std::fs::read_dir(&folder).with_context(unreadable)? {
-            let entry = entry.with_context(unreadable)?;
-            let path = entry.path();
-            let unreadable = || format!("cannot read {}", path.display());
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let kind = entry.file_type().with_context(unreadable)?;
-            if name.starts_with('.') || kind.is_symlink() && !leads_to_file_in(&path, &root) {
-                tracing::warn!(file = %path.display(), "not served: a dot file, or a link out of --dist");
-                continue;
-            }
-            let name = format!("{prefix}{name}");
-            if kind.is_dir() {
-                pending.push((path, format!("{name}/")));
-                continue;
-            }
-            let content = std::fs::read(&path).with_context(unreadable)?;
-            bytes_left = bytes_left.checked_sub(content.len() as u64).with_context(|| {
-                format!("{shown} holds more than 64 MiB; --dist wants the directory that `cargo xtask dist` makes")
-            })?;
-            let modified = std::fs::metadata(&path).and_then(|metadata| metadata.modified());
-            times.insert(name.clone(), modified.with_context(unreadable)?);
-            files.insert(name, content.into());
+    let unreadable = || format!("cannot read {shown}");
+    let root = directory.canonicalize().with_context(unreadable)?;
+    let is_served = |entry: &DirEntry| {
+        let is_hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
+        let is_served = !is_hidden && (!entry.path_is_symlink() || leads_to_file_in(entry.path(), &root));
+        if !is_served {
+            tracing::warn!(file = %entry.path().display(), "not served: a dot file, or a link out of --dist");
         }
+        is_served
+    };
+    let (mut files, mut times, mut bytes_left) = (Files::new(), HashMap::new(), APP_BYTES_MAX);
+    for entry in WalkDir::new(&root).into_iter().filter_entry(is_served) {
+        let entry = entry.with_context(unreadable)?;
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        let path = entry.path();
+        let unreadable = || format!("cannot read {}", path.display());
+        let content = std::fs::read(path).with_context(unreadable)?;
+        bytes_left = bytes_left.checked_sub(content.len() as u64).with_context(|| {
+            format!("{shown} holds more than 64 MiB; --dist wants the directory that `cargo xtask dist` makes")
+        })?;
+        let name: String =
+            path.strip_prefix(&root)?.iter().map(|part| format!("/{}", part.to_string_lossy())).collect();
+        let modified = path.metadata().and_then(|metadata| metadata.modified()).with_context(unreadable)?;
+        times.insert(name.clone(), modified);
+        files.insert(name, content.into());
     }
     files.retain(|name, _| original(name).and_then(|name| times.get(name)).is_none_or(|time| times[name] >= *time));
     Ok(files)
@@ -134,6 +131,10 @@ impl App {
         Self { files: originals.map(file).collect(), inline_scripts }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     pub(crate) fn find(&self, path: &str) -> Option<&File> {
         self.files.get(if path == "/" { "/index.html" } else { path })
     }
@@ -154,18 +155,10 @@ impl App {
 }
 
 impl File {
-    /// The form that an `Accept-Encoding` wants most; of those it wants alike, the shortest.
+    /// The best form that an `Accept-Encoding` takes.
     pub(crate) fn form(&self, accepted: &str) -> (Option<Coding>, &Form) {
-        let mut best = (None, &self.plain);
-        // Whoever doesn't mention it takes it, but only if there is nothing better (RFC 9110, 12.5.3).
-        let mut highest = weight(accepted, "identity").unwrap_or(f32::MIN_POSITIVE);
-        for (coding, form) in self.packed.iter().rev() {
-            let weight = weight(accepted, coding.name).unwrap_or(0.0);
-            if weight > 0.0 && weight >= highest {
-                (best, highest) = ((Some(*coding), form), weight);
-            }
-        }
-        best
+        let packed = self.packed.iter().find(|(coding, _)| takes(accepted, coding.name));
+        packed.map_or((None, &self.plain), |(coding, form)| (Some(*coding), form))
     }
 }
 
@@ -182,16 +175,16 @@ impl Form {
     }
 }
 
-/// How much an `Accept-Encoding` wants a coding, from 0 to 1; `None` if it doesn't speak of it.
-fn weight(accepted: &str, coding: &str) -> Option<f32> {
-    let weight_of = |wanted: &str| {
+/// Whether an `Accept-Encoding` takes a coding (RFC 9110, section 12.5.3).
+fn takes(accepted: &str, coding: &str) -> bool {
+    let is_taken = |wanted: &str| {
         accepted.split(',').find_map(|choice| {
-            let (name, parameter) = choice.split_once(';').unwrap_or((choice, ""));
-            let weight = parameter.trim().strip_prefix("q=").and_then(|weight| weight.trim().parse().ok());
-            name.trim().eq_ignore_ascii_case(wanted).then(|| weight.unwrap_or(1.0))
+            let (name, weight) = choice.split_once(';').unwrap_or((choice, ""));
+            let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+            name.trim().eq_ignore_ascii_case(wanted).then_some(weight != Some(0.0))
         })
     };
-    weight_of(coding).or_else(|| weight_of("*"))
+    is_taken(coding).or_else(|| is_taken("*")).unwrap_or(false)
 }
 
 /// Whether a name has the hash that Trunk writes into it, without its leading zeros:
@@ -248,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_that_is_wanted_most_is_sent() {
+    fn the_best_form_that_is_taken_is_sent() {
         let both = app(&[("/a.js", "plain"), ("/a.js.br", "br"), ("/a.js.gz", "gzip")]);
         let check = |accepted: &str, expected: &str| {
             let (coding, form) = both.find("/a.js").expect("it is there").form(accepted);
@@ -259,13 +252,11 @@ mod tests {
         check("gzip, deflate, br, zstd", "br");
         check("gzip", "gzip");
         check("GZIP;q=0.5", "gzip");
-        check("br;q=0.5, gzip;q=0.8", "gzip");
         check("br;q=0, *", "gzip");
         check("*", "br");
         check("*;q=0", "plain");
-        check("identity, br;q=0.5", "plain");
-        check("identity;q=0.5, gzip;q=0.5", "gzip");
-        check("br; q=0", "plain");
+        check("identity", "plain");
+        check("br; q=0.0", "plain");
         assert!(both.find("/a.js.br").is_none(), "it is a form of a file, and no file");
     }
 

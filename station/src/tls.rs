@@ -10,13 +10,13 @@ use anyhow::Context as _;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject as _};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::{Error as RustlsError, InconsistentKeys, ServerConfig};
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::listener::{GuardedStream, Pipe};
 use crate::reload::Reloadable;
+use crate::stream::Pipe;
 
 /// How bytes travel between a client and the station.
 #[derive(Clone)]
@@ -26,13 +26,12 @@ pub(crate) enum Security {
 }
 
 impl Security {
-    /// TLS with a certificate and its key, for a protocol by its ALPN name where it has one.
-    pub(crate) fn read(certificate: &Path, key: &Path, protocols: &'static [&[u8]]) -> anyhow::Result<Self> {
+    /// TLS with a certificate and its key. No protocol is named by ALPN: without one, browsers speak
+    /// HTTP/1.1, on which alone a WebSocket can begin here.
+    pub(crate) fn read(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
         let acceptor = Reloadable::new(vec![certificate.clone(), key.clone()], move || {
-            let mut config = read(&certificate, &key)?;
-            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-            Ok(Arc::new(config).into())
+            Ok(Arc::new(read(&certificate, &key)?).into())
         });
         Ok(Self::Tls(acceptor?))
     }
@@ -42,9 +41,9 @@ impl Security {
     }
 
     /// Shakes hands, within a time.
-    pub(crate) async fn open(&self, stream: GuardedStream, longest: Duration) -> io::Result<Pipe> {
+    pub(crate) async fn open(&self, stream: Pipe, longest: Duration) -> io::Result<Pipe> {
         match self {
-            Self::Plain => Ok(Box::new(stream)),
+            Self::Plain => Ok(stream),
             Self::Tls(acceptor) => match timeout(longest, acceptor.get().accept(stream)).await {
                 Ok(stream) => Ok(Box::new(stream?)),
                 Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long")),
@@ -61,22 +60,24 @@ impl Security {
 }
 
 fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
+    let read = |option: &str, path: &Path| {
+        std::fs::read(path).with_context(|| format!("cannot read {} of {option}", path.display()))
+    };
+    let (chain, key_der) = (read("--tls-cert", certificate)?, read("--tls-key", key)?);
     let (certificate_path, key_path) = (certificate.display(), key.display());
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(certificate).and_then(|certificates| certificates.collect());
-    let chain = chain.map_err(|error| unreadable("--tls-cert", certificate, error))?;
+    let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>();
+    let chain = chain.with_context(|| format!("{certificate_path} of --tls-cert is no PEM"))?;
     let own = chain.first().cloned().with_context(|| {
         format!(
             "{certificate_path} of --tls-cert holds no certificate; it wants PEM, with a part that begins \
              `-----BEGIN CERTIFICATE-----`"
         )
     })?;
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
-        PemError::NoItemsFound => anyhow::anyhow!(
+    let key_der = PrivateKeyDer::from_pem_slice(&key_der).with_context(|| {
+        format!(
             "{key_path} of --tls-key holds no private key in plain PEM; one with a passphrase is opened by \
              `openssl pkey -in {key_path} -out key.pem`"
-        ),
-        other => unreadable("--tls-key", key, other),
+        )
     })?;
     check_time(&own, certificate)?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -90,14 +91,6 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
         ),
         other => anyhow::anyhow!("the certificate in {certificate_path} can't be used: {other}"),
     })
-}
-
-fn unreadable(option: &str, path: &Path, error: PemError) -> anyhow::Error {
-    let reason = match error {
-        PemError::Io(error) => error.to_string(),
-        other => other.to_string(),
-    };
-    anyhow::anyhow!("cannot read {} of {option}: {reason}", path.display())
 }
 
 /// Whether the certificate is one for now. Who signed it is for the clients to judge: a certificate

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use anyhow::Context as _;
 use mqtt_crawl::broker_url::BrokerUrl;
 use mqtt_crawl::dialogue::script::{self, Format, ScriptLine};
 use mqtt_crawl_producer::{Remote, Repeat, Report, Settings, SettingsError, Summary, transmit};
@@ -15,29 +16,20 @@ use crate::limits::STOP_TIMEOUT;
 /// Rows left out that are named one by one.
 const LOGGED_FAULTS_MAX: usize = 10;
 
-/// A script that is ready to be transmitted: at least one line.
-#[derive(Debug)]
-pub(crate) struct Script {
-    lines: Vec<ScriptLine>,
-}
-
-impl Script {
-    /// Reads the file named by `--transmit`. Rows that are no dialogue are logged and left out.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let unusable = |reason: String| anyhow::anyhow!("cannot transmit {}: {reason}", path.display());
-        let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-        let script = script::parse(&bytes, Format::of_file_name(&path.to_string_lossy()));
-        for fault in script.faults.iter().take(LOGGED_FAULTS_MAX) {
-            tracing::warn!(file = %path.display(), %fault, "row left out");
-        }
-        if let Some(more @ 1..) = script.faults.len().checked_sub(LOGGED_FAULTS_MAX) {
-            tracing::warn!(file = %path.display(), more, "more rows left out");
-        }
-        match script.lines.is_empty() {
-            true => Err(unusable(SettingsError::NoLines.to_string())),
-            false => Ok(Self { lines: script.lines }),
-        }
+/// Reads the script named by `--transmit`: at least one line. Rows that are no dialogue are logged and left
+/// out.
+pub(crate) fn read_script(path: &Path) -> anyhow::Result<Vec<ScriptLine>> {
+    let unusable = || format!("cannot transmit {}", path.display());
+    let script =
+        script::parse(&std::fs::read(path).with_context(unusable)?, Format::of_file_name(&path.to_string_lossy()));
+    for fault in script.faults.iter().take(LOGGED_FAULTS_MAX) {
+        tracing::warn!(file = %path.display(), %fault, "row left out");
     }
+    if let Some(more @ 1..) = script.faults.len().checked_sub(LOGGED_FAULTS_MAX) {
+        tracing::warn!(file = %path.display(), more, "more rows left out");
+    }
+    anyhow::ensure!(!script.lines.is_empty(), "{}: {}", unusable(), SettingsError::NoLines);
+    Ok(script.lines)
 }
 
 /// A script that is being transmitted to `StarWars`, a line a second.
@@ -49,7 +41,7 @@ pub(crate) struct Transmission {
 
 impl Transmission {
     /// Begins, as a user of its own.
-    pub(crate) fn begin(script: Script, broker: SocketAddr, user: (String, String)) -> Self {
+    pub(crate) fn begin(lines: Vec<ScriptLine>, broker: SocketAddr, user: (String, String)) -> Self {
         let (user_name, password) = user;
         let broker = BrokerUrl::parse(&format!("mqtt://{broker}")).expect("an address and a port make a URL");
         let settings = Settings {
@@ -60,15 +52,14 @@ impl Transmission {
         };
         let remote = Remote::new();
         let steered = remote.clone();
-        let task = tokio::task::spawn_blocking(move || transmit(&settings, script.lines.into(), &steered, &mut say));
+        let task = tokio::task::spawn_blocking(move || transmit(&settings, lines.into(), &steered, &mut say));
         Self { remote, task }
     }
 
     /// Completes when no more lines go out, which nobody asked for; says why.
     pub(crate) async fn ended(&mut self) -> String {
         match (&mut self.task).await {
-            Ok(Ok(summary)) => summary.to_string(),
-            Ok(Err(error)) => error.to_string(),
+            Ok(ended) => ended.map_or_else(|error| error.to_string(), |summary| summary.to_string()),
             Err(error) => error.to_string(),
         }
     }

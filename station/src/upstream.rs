@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -21,43 +21,10 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError, RootCertStore};
 
 use crate::connect::Refusal;
-use crate::listener::Pipe;
+use crate::stream::Pipe;
 
 /// How long the other broker may take to answer a call.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why the broker can't be had now.
-#[derive(Debug, thiserror::Error)]
-enum DialError {
-    #[error("its certificate is of nobody whom this station trusts; name its authority with --upstream-ca")]
-    UnknownAuthority,
-    #[error("its certificate can't be trusted: {0}")]
-    Certificate(CertificateError),
-    #[error(transparent)]
-    Io(io::Error),
-}
-
-impl DialError {
-    /// What a client of MQTT 5.0 is told besides 0x88, server unavailable: a Reason String (3.2.2.3.9).
-    fn for_clients(&self) -> &'static str {
-        match self {
-            Self::UnknownAuthority | Self::Certificate(_) => {
-                "This station doesn't trust the certificate of the broker behind it."
-            }
-            Self::Io(_) => "The broker behind this station can't be reached.",
-        }
-    }
-}
-
-impl From<io::Error> for DialError {
-    fn from(error: io::Error) -> Self {
-        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(RustlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => Self::UnknownAuthority,
-            Some(RustlsError::InvalidCertificate(fault)) => Self::Certificate(fault.clone()),
-            _ => Self::Io(error),
-        }
-    }
-}
 
 /// A broker somewhere else.
 pub(crate) struct Upstream {
@@ -77,17 +44,13 @@ impl Upstream {
             BrokerUrlError::MissingScheme { .. } => anyhow::anyhow!(NO_TCP),
             error => anyhow::anyhow!("--upstream: {error}"),
         })?;
-        if url.scheme().is_web_socket() {
-            bail!(NO_TCP);
+        ensure!(!url.scheme().is_web_socket(), NO_TCP);
+        let mut tls = None;
+        if url.scheme().is_tls() {
+            let name = ServerName::try_from(url.host().to_owned());
+            let name = name.context("--upstream: no certificate can be for this host; write its name in a DNS")?;
+            tls = Some((client_config(authorities)?, name));
         }
-        let tls = match url.scheme().is_tls() {
-            true => {
-                let name = ServerName::try_from(url.host().to_owned());
-                let name = name.context("--upstream: no certificate can be for this host; write its name in a DNS")?;
-                Some((client_config(authorities)?, name))
-            }
-            false => None,
-        };
         Ok(Self { url, tls, sends_proxy_header })
     }
 
@@ -121,10 +84,26 @@ impl Upstream {
         let dialled: io::Result<Pipe> =
             timeout(DIAL_TIMEOUT, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         dialled.map_err(|error| {
-            let error = DialError::from(error);
-            tracing::error!(upstream = self.url(), reason = %error, "the broker behind can't be reached");
-            Refusal::Unavailable(error.for_clients())
+            let (reason, for_clients) = explain(&error);
+            tracing::error!(upstream = self.url(), reason, "the broker behind can't be reached");
+            Refusal::Unavailable(for_clients)
         })
+    }
+}
+
+/// Why the broker can't be had now: for the log, and for a client of MQTT 5.0 besides 0x88, server
+/// unavailable (a Reason String, 3.2.2.3.9).
+fn explain(error: &io::Error) -> (String, &'static str) {
+    const UNTRUSTED: &str = "This station doesn't trust the certificate of the broker behind it.";
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(RustlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            let reason = "its certificate is of nobody whom this station trusts; name its authority with --upstream-ca";
+            (reason.to_owned(), UNTRUSTED)
+        }
+        Some(RustlsError::InvalidCertificate(fault)) => {
+            (format!("its certificate can't be trusted: {fault}"), UNTRUSTED)
+        }
+        _ => (error.to_string(), "The broker behind this station can't be reached."),
     }
 }
 
@@ -132,16 +111,14 @@ impl Upstream {
 fn proxy_header(client: SocketAddr, local: SocketAddr) -> Vec<u8> {
     const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
     const VERSION_2_PROXY: u8 = 0x21;
-    let addresses = match (client.ip().to_canonical(), local.ip().to_canonical()) {
-        (IpAddr::V4(client), IpAddr::V4(local)) => [client.octets(), local.octets()].concat(),
-        (client, local) => [client, local]
-            .map(|address| match address {
-                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-                IpAddr::V6(address) => address.octets(),
-            })
-            .concat(),
+    let v6 = |address| match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
     };
-    let family = if addresses.len() == 8 { 0x11 } else { 0x21 };
+    let (family, addresses) = match (client.ip().to_canonical(), local.ip().to_canonical()) {
+        (IpAddr::V4(client), IpAddr::V4(local)) => (0x11, [client.octets(), local.octets()].concat()),
+        (client, local) => (0x21, [v6(client), v6(local)].concat()),
+    };
     let length = addresses.len() as u16 + 4;
     let ports = [client.port().to_be_bytes(), local.port().to_be_bytes()].concat();
     [SIGNATURE, &[VERSION_2_PROXY, family], &length.to_be_bytes(), &addresses, &ports].concat()
@@ -151,26 +128,16 @@ fn client_config(authorities: Option<&Path>) -> anyhow::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     match authorities {
         Some(path) => {
-            let unusable = |fault: String| {
-                anyhow::anyhow!("cannot read the authorities in {} of --upstream-ca: {fault}", path.display())
-            };
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?;
-            for certificate in certificates {
-                let added = certificate
-                    .map_err(|error| error.to_string())
-                    .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
-                added.map_err(unusable)?;
+            let unusable = || format!("cannot read the authorities in {} of --upstream-ca", path.display());
+            for certificate in CertificateDer::pem_slice_iter(&std::fs::read(path).with_context(unusable)?) {
+                roots.add(certificate.with_context(unusable)?).with_context(unusable)?;
             }
-            if roots.is_empty() {
-                return Err(unusable("it holds no certificate".to_owned()));
-            }
+            ensure!(!roots.is_empty(), "{}: it holds no certificate", unusable());
         }
         None => {
             // Those that can't be read are left out: a system has many.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                bail!("this system names no authorities to trust; name a PEM file of them with --upstream-ca");
-            }
+            ensure!(!roots.is_empty(), "this system names no authorities to trust; name a PEM file with --upstream-ca");
         }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -2,35 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use mqtt_crawl::mqtt::topic::TopicFilter;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHECKS_MAX, PASSWORD_QUEUE_MAX};
-
-/// What is wrong with a line of the file of users. The line itself is never repeated: it may hold
-/// a password that somebody put there in plain.
-#[derive(Debug, thiserror::Error)]
-enum LineError {
-    #[error("expected `user:hash`")]
-    NoColon,
-    #[error("the user name before the colon is empty")]
-    NoName,
-    #[error("what follows the colon is no Argon2 hash; make one with --hash-password")]
-    NoHash,
-    #[error("this user already stands on line {0}")]
-    Repeated(usize),
-    #[error("what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each")]
-    Rule,
-    #[error("a user name with +, # or / can't stand for %u")]
-    Placeholder,
-}
 
 /// What a user may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +77,8 @@ pub(crate) struct Users {
     /// Checked when the name is unknown, so that the time taken doesn't tell which names exist.
     decoy: String,
     checks: Semaphore,
-    waiting: AtomicUsize,
+    /// Holds those whose password is checked or waits for it.
+    queue: Semaphore,
     /// By user name, a digest of the password that was accepted last, so that whoever is known waits
     /// for nobody's check.
     accepted: Mutex<HashMap<String, [u8; 32]>>,
@@ -107,7 +90,7 @@ impl Users {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the users in {shown}"))?;
-        let users = parse(&text).map_err(|(line, error)| anyhow::anyhow!("{shown}, line {line}: {error}"))?;
+        let users = parse(&text).with_context(|| format!("cannot use {shown}"))?;
         Self::new(users).with_context(|| {
             format!("{shown} names no user; a line is `user:hash`, and --hash-password makes the hash")
         })
@@ -118,7 +101,7 @@ impl Users {
             decoy: users.values().next()?.hash.clone(),
             users,
             checks: Semaphore::new(PASSWORD_CHECKS_MAX),
-            waiting: AtomicUsize::new(0),
+            queue: Semaphore::new(PASSWORD_QUEUE_MAX),
             accepted: Mutex::default(),
             digest_key: argon2::password_hash::generate_salt(),
         })
@@ -138,7 +121,7 @@ impl Users {
         }
         let user = self.users.get(name);
         let hash = user.map_or(&self.decoy, |user| &user.hash).clone();
-        let _waiting = Waiting::begin(&self.waiting).ok_or(PasswordError::Busy)?;
+        let _place = self.queue.try_acquire().map_err(|_| PasswordError::Busy)?;
         // It is never closed.
         let _permit = self.checks.acquire().await.map_err(|_| PasswordError::Busy)?;
         let given = password.to_vec();
@@ -160,22 +143,6 @@ impl Users {
     }
 }
 
-/// One that waits for its check.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Option<Self> {
-        let waiting = Self(count);
-        (count.fetch_add(1, Ordering::Relaxed) < PASSWORD_QUEUE_MAX).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// The text that stands for a password in the file of users: an Argon2id hash in PHC form with a
 /// fresh salt.
 ///
@@ -185,46 +152,42 @@ pub fn hash_password(password: &[u8]) -> Result<String, argon2::password_hash::E
     Ok(Argon2::default().hash_password(password)?.to_string())
 }
 
-fn parse(text: &str) -> Result<HashMap<String, User>, (usize, LineError)> {
+/// A line is never repeated in what is wrong with it: it may hold a password that somebody put there in
+/// plain.
+fn parse(text: &str) -> anyhow::Result<HashMap<String, User>> {
     let mut users = HashMap::new();
-    let mut lines = HashMap::new();
     for (index, row) in text.lines().enumerate() {
-        let line = index + 1;
         let row = row.trim();
         if row.is_empty() || row.starts_with('#') {
             continue;
         }
-        let (name, user) = parse_user(row).map_err(|error| (line, error))?;
-        if let Some(earlier) = lines.insert(name.clone(), line) {
-            return Err((line, LineError::Repeated(earlier)));
-        }
-        users.insert(name, user);
+        let line = || format!("line {}", index + 1);
+        let (name, user) = parse_user(row).with_context(line)?;
+        let is_first = users.insert(name, user).is_none();
+        ensure!(is_first, "{}: this user stands on a line before it already", line());
     }
     Ok(users)
 }
 
-fn parse_user(row: &str) -> Result<(String, User), LineError> {
-    let (name, rest) = row.split_once(':').ok_or(LineError::NoColon)?;
-    if name.is_empty() {
-        return Err(LineError::NoName);
-    }
+fn parse_user(row: &str) -> anyhow::Result<(String, User)> {
+    const RULE: &str = "what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each";
+    let (name, rest) = row.split_once(':').context("expected `user:hash`")?;
+    ensure!(!name.is_empty(), "the user name before the colon is empty");
     let mut words = rest.split_whitespace();
     let hash = words.next().unwrap_or_default().to_owned();
-    if !PasswordHash::new(&hash).is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2")) {
-        return Err(LineError::NoHash);
-    }
+    let is_argon2 = PasswordHash::new(&hash).is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2"));
+    ensure!(is_argon2, "what follows the colon is no Argon2 hash; make one with --hash-password");
     let mut access = Access { user: Some(name.to_owned()), ..Access::default() };
     for word in words {
         let (rules, filter) = match word.split_once('=') {
             Some(("read", filter)) => (&mut access.read, filter),
             Some(("write", filter)) => (&mut access.write, filter),
-            _ => return Err(LineError::Rule),
+            _ => bail!(RULE),
         };
-        if filter.contains("%u") && name.contains(['+', '#', '/']) {
-            return Err(LineError::Placeholder);
-        }
+        let is_plain = !filter.contains("%u") || !name.contains(['+', '#', '/']);
+        ensure!(is_plain, "a user name with +, # or / can't stand for %u");
         let filter = filter.replace("%u", name);
-        mqtt_crawl::mqtt::topic::TopicFilter::parse(&filter).map_err(|_| LineError::Rule)?;
+        TopicFilter::parse(&filter).ok().context(RULE)?;
         rules.push(filter);
     }
     Ok((name.to_owned(), User { hash, access: Arc::new(access) }))
@@ -241,7 +204,7 @@ mod tests {
     fn check(text: &str, expected: Result<usize, &str>) {
         match (parse(text), expected) {
             (Ok(users), Ok(count)) => assert_eq!(users.len(), count, "{text}"),
-            (Err((line, error)), Err(words)) => assert_eq!(format!("{line}: {error}"), words),
+            (Err(error), Err(words)) => assert_eq!(format!("{error:#}"), words),
             (outcome, _) => panic!("{text:?}: {outcome:?}"),
         }
     }
@@ -250,16 +213,16 @@ mod tests {
     fn lines_are_read_or_refused_by_number() {
         check("", Ok(0));
         check(&format!("# the crew\n\nana:{HASH}\nben:{HASH} read=a/# write=b/%u\r\n"), Ok(2));
-        check("ana", Err("1: expected `user:hash`"));
-        check(&format!("\n:{HASH}"), Err("2: the user name before the colon is empty"));
-        check(&format!("ana:{HASH}\nana:{HASH}"), Err("2: this user already stands on line 1"));
-        let plain = "1: what follows the colon is no Argon2 hash; make one with --hash-password";
+        check("ana", Err("line 1: expected `user:hash`"));
+        check(&format!("\n:{HASH}"), Err("line 2: the user name before the colon is empty"));
+        check(&format!("ana:{HASH}\nana:{HASH}"), Err("line 2: this user stands on a line before it already"));
+        let plain = "line 1: what follows the colon is no Argon2 hash; make one with --hash-password";
         check("ana:plain", Err(plain));
         check("ana:$scrypt$ln=1,r=1,p=1$c2FsdHNhbHRzYWx0", Err(plain));
-        let rule = "1: what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each";
+        let rule = "line 1: what follows the hash is `read=FILTER` or `write=FILTER`, a topic filter each";
         check(&format!("ana:{HASH} all"), Err(rule));
         check(&format!("ana:{HASH} read=a/#/b"), Err(rule));
-        check(&format!("a/#:{HASH} read=%u"), Err("1: a user name with +, # or / can't stand for %u"));
+        check(&format!("a/#:{HASH} read=%u"), Err("line 1: a user name with +, # or / can't stand for %u"));
     }
 
     #[test]
@@ -314,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn few_wait_for_their_password_to_be_checked() {
         let users = Users::new(parse(&format!("ana:{HASH}")).unwrap()).unwrap();
-        let others: Vec<_> = (0..PASSWORD_QUEUE_MAX).map(|_| Waiting::begin(&users.waiting).unwrap()).collect();
+        let others = users.queue.try_acquire_many(PASSWORD_QUEUE_MAX as u32).unwrap();
         assert_eq!(users.check("ana", b"open sesame").await, Err(PasswordError::Busy));
         drop(others);
         assert!(users.check("ana", b"open sesame").await.is_ok());

@@ -8,18 +8,21 @@ use std::io::{self, Cursor};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use futures_util::{SinkExt, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::codec::{Decoder, Encoder, Framed};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::limits::READ_BYTES_MAX;
-use crate::listener::{Client, Pipe};
+use crate::stream::{Client, Pipe};
 
 /// Payload of a control frame (section 5.5).
-const CONTROL_BYTES_MAX: u64 = 125;
-/// Longest header: length of eight bytes, and the mask.
-const HEADER_BYTES_MAX: usize = 14;
-/// Read for headers; payload goes on from there.
+const CONTROL_BYTES_MAX: usize = 125;
+/// The reason of a closing frame, whose payload begins with the code.
+pub(crate) const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
+/// Read at once, and written ahead.
 const BUFFER_BYTES: usize = 4 * 1024;
 
 /// Close codes (section 7.4.1).
@@ -37,237 +40,182 @@ pub(crate) struct TransportError {
     pub reason: &'static str,
 }
 
-/// See the module.
-pub(crate) struct WebSocket {
-    stream: Pipe,
-    /// Bytes that were read, from `start` on not yet looked at.
-    input: Vec<u8>,
-    start: usize,
-    frame: Frame,
-    /// Frames on their way to the client.
-    output: Vec<u8>,
-    written: usize,
-    is_closed_by_client: bool,
-    /// The closing frame, until it is in `output`.
-    close: Option<(u16, &'static str)>,
+const MALFORMED: TransportError = TransportError { code: PROTOCOL_ERROR, reason: "malformed WebSocket frame" };
+
+impl From<TransportError> for io::Error {
+    fn from(error: TransportError) -> Self {
+        Self::other(error)
+    }
 }
 
-/// The data frame that is being read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Frame {
+/// Where in the frames of a client its bytes have come to.
+#[derive(Default)]
+struct Frames {
+    /// Of the data frame that is being read.
     bytes_left: u64,
     mask: [u8; 4],
-    /// By so much the mask has to be turned for the next byte.
-    mask_index: usize,
     /// A message has begun whose last frame hasn't.
     is_fragmented: bool,
+    is_closed: bool,
 }
 
-impl Frame {
-    /// So many of these bytes are the frame's.
-    fn fit(&self, count: usize) -> usize {
-        usize::try_from(self.bytes_left).map_or(count, |left| count.min(left))
-    }
+enum Received {
+    /// A part of the payload: as much as is there.
+    Payload(BytesMut),
+    Ping(BytesMut),
+    Close,
+}
 
-    fn unmask(&mut self, payload: &mut [u8]) {
-        self.mask.rotate_left(self.mask_index);
-        for part in payload.chunks_mut(4) {
-            part.iter_mut().zip(self.mask).for_each(|(byte, mask)| *byte ^= mask);
-        }
-        self.mask_index = payload.len() % 4;
-        self.bytes_left -= payload.len() as u64;
+/// An opcode and the payload.
+type Sent<'a> = (OpCode, &'a [u8]);
+
+impl Frames {
+    /// The mask of a frame, if the client may send it now.
+    fn check(&self, header: &FrameHeader, length: u64) -> Result<[u8; 4], TransportError> {
+        let is_expected = match header.opcode {
+            // [MQTT-6.0.0-1]
+            OpCode::Data(Data::Text) => {
+                return Err(TransportError { code: UNSUPPORTED_DATA, reason: "MQTT needs binary frames" });
+            }
+            OpCode::Data(Data::Binary) => !self.is_fragmented,
+            OpCode::Data(Data::Continue) => self.is_fragmented,
+            OpCode::Data(_) => false,
+            OpCode::Control(_) => header.is_final && length <= CONTROL_BYTES_MAX as u64,
+        };
+        let is_extended = header.rsv1 || header.rsv2 || header.rsv3;
+        header.mask.filter(|_| is_expected && !is_extended).ok_or(MALFORMED)
     }
+}
+
+impl Decoder for Frames {
+    type Item = Received;
+    type Error = io::Error;
+
+    fn decode(&mut self, input: &mut BytesMut) -> io::Result<Option<Received>> {
+        while self.bytes_left == 0 && !self.is_closed {
+            let mut cursor = Cursor::new(&input[..]);
+            let header = FrameHeader::parse(&mut cursor).map_err(|_| MALFORMED)?;
+            let header_bytes = cursor.position() as usize;
+            let Some((header, length)) = header else { return Ok(None) };
+            let mask = self.check(&header, length)?;
+            let OpCode::Control(control) = header.opcode else {
+                input.advance(header_bytes);
+                (self.bytes_left, self.mask, self.is_fragmented) = (length, mask, !header.is_final);
+                continue;
+            };
+            if input.len() < header_bytes + length as usize {
+                return Ok(None);
+            }
+            input.advance(header_bytes);
+            let mut payload = input.split_to(length as usize);
+            unmask(&mut payload, mask);
+            match control {
+                Control::Ping => return Ok(Some(Received::Ping(payload))),
+                Control::Close => self.is_closed = true,
+                _ => {}
+            }
+        }
+        if self.is_closed {
+            return Ok(Some(Received::Close));
+        }
+        let count = usize::try_from(self.bytes_left).map_or(input.len(), |left| left.min(input.len()));
+        let mut payload = input.split_to(count);
+        unmask(&mut payload, self.mask);
+        self.mask.rotate_left(count % 4);
+        self.bytes_left -= count as u64;
+        Ok((count > 0).then_some(Received::Payload(payload)))
+    }
+}
+
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    for part in payload.chunks_mut(4) {
+        part.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+    }
+}
+
+impl Encoder<Sent<'_>> for Frames {
+    type Error = io::Error;
+
+    fn encode(&mut self, (opcode, payload): Sent<'_>, output: &mut BytesMut) -> io::Result<()> {
+        let header = FrameHeader { opcode, ..FrameHeader::default() };
+        header.format(payload.len() as u64, &mut output.writer()).map_err(io::Error::other)?;
+        output.extend_from_slice(payload);
+        Ok(())
+    }
+}
+
+/// See the module.
+pub(crate) struct WebSocket {
+    frames: Framed<Pipe, Frames>,
+    /// What was read and not handed out.
+    payload: BytesMut,
+    /// The payload of the closing frame, until it is sent.
+    close: Option<Vec<u8>>,
 }
 
 impl WebSocket {
     /// On a connection whose request was answered with 101.
     pub(crate) fn new(stream: Pipe) -> Self {
-        Self {
-            stream,
-            input: Vec::with_capacity(BUFFER_BYTES),
-            start: 0,
-            frame: Frame::default(),
-            output: Vec::new(),
-            written: 0,
-            is_closed_by_client: false,
-            close: Some((NORMAL, "")),
-        }
+        let frames = Framed::with_capacity(stream, Frames::default(), BUFFER_BYTES);
+        Self { frames, payload: BytesMut::new(), close: Some(NORMAL.to_be_bytes().to_vec()) }
     }
 
-    /// Hands out payload that was read already.
-    fn take_payload(&mut self, buffer: &mut ReadBuf<'_>) {
-        let available = &self.input[self.start..];
-        let count = self.frame.fit(available.len().min(buffer.remaining()));
-        let payload = buffer.initialize_unfilled_to(count);
-        payload.copy_from_slice(&available[..count]);
-        self.frame.unmask(payload);
-        buffer.advance(count);
-        self.start += count;
-    }
-
-    /// Reads payload straight into the buffer.
-    fn poll_payload(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let longest = self.frame.fit(buffer.remaining());
-        let mut payload = ReadBuf::new(buffer.initialize_unfilled_to(longest));
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut payload))?;
-        let payload = payload.filled_mut();
-        self.frame.unmask(payload);
-        let count = payload.len();
-        buffer.advance(count);
+    /// Begins to send a frame, once there is room for it.
+    fn poll_send(&mut self, context: &mut Context<'_>, frame: Sent<'_>) -> Poll<io::Result<()>> {
+        ready!(SinkExt::<Sent<'_>>::poll_ready_unpin(&mut self.frames, context))?;
+        self.frames.start_send_unpin(frame)?;
+        // What doesn't go now does with what is sent next, or by a flush.
+        let _ = SinkExt::<Sent<'_>>::poll_flush_unpin(&mut self.frames, context)?;
         Poll::Ready(Ok(()))
-    }
-
-    /// Reads the next header, and a control frame whole; `false` if more bytes are needed.
-    fn next_frame(&mut self) -> Result<bool, TransportError> {
-        let malformed = TransportError { code: PROTOCOL_ERROR, reason: "malformed WebSocket frame" };
-        let mut cursor = Cursor::new(&self.input[self.start..]);
-        let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|_| malformed)? else {
-            return Ok(false);
-        };
-        let header_bytes = cursor.position() as usize;
-        let mask = header.mask.ok_or(malformed)?;
-        if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(malformed);
-        }
-        match header.opcode {
-            OpCode::Control(control) => {
-                if length > CONTROL_BYTES_MAX || !header.is_final {
-                    return Err(malformed);
-                }
-                let payload = self.start + header_bytes..self.start + header_bytes + length as usize;
-                if self.input.len() < payload.end {
-                    return Ok(false);
-                }
-                self.start = payload.end;
-                self.handle_control(control, payload, mask);
-            }
-            OpCode::Data(Data::Binary) if !self.frame.is_fragmented => self.begin(header_bytes, length, mask, &header),
-            OpCode::Data(Data::Continue) if self.frame.is_fragmented => self.begin(header_bytes, length, mask, &header),
-            // [MQTT-6.0.0-1]
-            OpCode::Data(Data::Text) => {
-                return Err(TransportError { code: UNSUPPORTED_DATA, reason: "MQTT needs binary frames" });
-            }
-            OpCode::Data(_) => return Err(malformed),
-        }
-        Ok(true)
-    }
-
-    fn begin(&mut self, header_bytes: usize, length: u64, mask: [u8; 4], header: &FrameHeader) {
-        self.start += header_bytes;
-        self.frame = Frame { bytes_left: length, mask, mask_index: 0, is_fragmented: !header.is_final };
-    }
-
-    fn handle_control(&mut self, control: Control, payload: std::ops::Range<usize>, mask: [u8; 4]) {
-        match control {
-            Control::Close => self.is_closed_by_client = true,
-            // One that waits to be sent answers this one as well (section 5.5.3).
-            Control::Ping if self.output.is_empty() => {
-                let mut payload = self.input[payload].to_vec();
-                for (index, byte) in payload.iter_mut().enumerate() {
-                    *byte ^= mask[index % 4];
-                }
-                self.queue_frame(OpCode::Control(Control::Pong), &payload);
-            }
-            _ => {}
-        }
-    }
-
-    fn queue_frame(&mut self, opcode: OpCode, payload: &[u8]) {
-        let header = FrameHeader { opcode, ..FrameHeader::default() };
-        header.format(payload.len() as u64, &mut self.output).expect("writing to memory doesn't fail");
-        self.output.extend_from_slice(payload);
-    }
-
-    /// Writes what is on its way to the client.
-    fn poll_output(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.output.len() {
-            let bytes = &self.output[self.written..];
-            match ready!(Pin::new(&mut self.stream).poll_write(context, bytes))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.written += count,
-            }
-        }
-        self.output.clear();
-        self.written = 0;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.input.drain(..self.start);
-        self.start = 0;
-        let length = self.input.len();
-        self.input.resize(BUFFER_BYTES + HEADER_BYTES_MAX + CONTROL_BYTES_MAX as usize, 0);
-        let mut buffer = ReadBuf::new(&mut self.input[length..]);
-        let polled = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
-        let count = buffer.filled().len();
-        self.input.truncate(length + count);
-        ready!(polled)?;
-        Poll::Ready(Ok(count))
     }
 }
 
 impl Client for WebSocket {
-    fn set_close(&mut self, code: u16, reason: &'static str) {
-        self.close = Some((code, reason));
+    fn set_close(&mut self, code: u16, reason: &str) {
+        self.close = Some([&code.to_be_bytes(), reason.as_bytes()].concat());
     }
 }
 
 impl AsyncRead for WebSocket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        loop {
-            if this.is_closed_by_client || buffer.remaining() == 0 {
-                return Poll::Ready(Ok(()));
-            }
-            if this.frame.bytes_left > 0 {
-                if this.start == this.input.len() {
-                    return this.poll_payload(context, buffer);
+        while this.payload.is_empty() {
+            match ready!(this.frames.poll_next_unpin(context)).transpose()? {
+                Some(Received::Payload(payload)) => this.payload = payload,
+                Some(Received::Ping(payload)) => {
+                    // Where the client takes nothing, one that waits to be sent answers this one as well
+                    // (section 5.5.3).
+                    let _ = this.poll_send(context, (OpCode::Control(Control::Pong), &payload))?;
                 }
-                this.take_payload(buffer);
-                return Poll::Ready(Ok(()));
-            }
-            if this.next_frame().map_err(io::Error::other)? {
-                if !this.output.is_empty() {
-                    // Where the client takes nothing, the pong goes with what is sent next.
-                    let _ = this.poll_output(context)?;
-                }
-                continue;
-            }
-            if ready!(this.poll_input(context))? == 0 {
-                return Poll::Ready(Ok(()));
+                Some(Received::Close) | None => return Poll::Ready(Ok(())),
             }
         }
+        let count = this.payload.len().min(buffer.remaining());
+        buffer.put_slice(&this.payload.split_to(count));
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for WebSocket {
     /// A write is a frame.
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        ready!(this.poll_output(context))?;
         let count = bytes.len().min(READ_BYTES_MAX);
-        this.queue_frame(OpCode::Data(Data::Binary), &bytes[..count]);
-        // What doesn't go now does with the next write or flush.
-        let _ = this.poll_output(context)?;
+        ready!(self.get_mut().poll_send(context, (OpCode::Data(Data::Binary), &bytes[..count])))?;
         Poll::Ready(Ok(count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        ready!(this.poll_output(context))?;
-        Pin::new(&mut this.stream).poll_flush(context)
+        SinkExt::<Sent<'_>>::poll_flush_unpin(&mut self.get_mut().frames, context)
     }
 
     /// Sends a closing frame first.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some((code, reason)) = this.close.take() {
-            let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
-            this.queue_frame(OpCode::Control(Control::Close), &payload);
+        if let Some(payload) = this.close.clone() {
+            ready!(this.poll_send(context, (OpCode::Control(Control::Close), &payload)))?;
+            this.close = None;
         }
-        ready!(this.poll_output(context))?;
-        ready!(Pin::new(&mut this.stream).poll_flush(context))?;
-        Pin::new(&mut this.stream).poll_shutdown(context)
+        SinkExt::<Sent<'_>>::poll_close_unpin(&mut this.frames, context)
     }
 }
 

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use clap::Parser as _;
 use futures_util::future::join_all;
-use mqtt_crawl_station::{Limits, LogFormat, LogLevel, Options, Station};
+use mqtt_crawl_station::{Limits, Options, Station};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -20,27 +21,7 @@ use Version::{V5, V311};
 use client::{Client, PATIENCE, Version, Way, connect, lasting, packet, publish, resume, string, tcp};
 
 fn options() -> Options {
-    Options {
-        http: "127.0.0.1:0".parse().unwrap(),
-        mqtt: "127.0.0.1:0".parse().unwrap(),
-        dist: None,
-        embed: None,
-        tls_cert: None,
-        tls_key: None,
-        upstream: None,
-        upstream_ca: None,
-        upstream_checks_users: false,
-        proxy_protocol: false,
-        transmit: None,
-        users: None,
-        allow_origin: Vec::new(),
-        allow_frame: Vec::new(),
-        trust_forwarded_for: Vec::new(),
-        hash_password: false,
-        log_format: LogFormat::Text,
-        log_level: LogLevel::Info,
-        limits: Limits::default(),
-    }
+    Options::parse_from(["mqtt-crawl-station", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
 }
 
 async fn limited(limits: Limits) -> Station {

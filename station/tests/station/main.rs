@@ -23,31 +23,12 @@ mod web;
 
 use std::path::PathBuf;
 
-use mqtt_crawl_station::{Limits, LogFormat, LogLevel, Options, Station};
+use clap::Parser as _;
+use mqtt_crawl_station::{Options, Station};
 
 /// Options on free ports of this machine, with nothing else asked for.
 fn quiet() -> Options {
-    Options {
-        http: "127.0.0.1:0".parse().unwrap(),
-        mqtt: "127.0.0.1:0".parse().unwrap(),
-        dist: None,
-        embed: None,
-        tls_cert: None,
-        tls_key: None,
-        upstream: None,
-        upstream_ca: None,
-        upstream_checks_users: false,
-        proxy_protocol: false,
-        transmit: None,
-        users: None,
-        allow_origin: Vec::new(),
-        allow_frame: Vec::new(),
-        trust_forwarded_for: Vec::new(),
-        hash_password: false,
-        log_format: LogFormat::Text,
-        log_level: LogLevel::Info,
-        limits: Limits::default(),
-    }
+    Options::parse_from(["mqtt-crawl-station", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
 }
 
 async fn station() -> Station {

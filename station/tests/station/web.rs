@@ -2,10 +2,16 @@
 
 use std::net::SocketAddr;
 
+use futures_util::StreamExt as _;
 use mqtt_crawl_station::{Limits, Options, Station};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+use super::client::PATIENCE;
 use super::{file, quiet, station};
 
 /// One request on a connection of its own; the head and the body of the answer.
@@ -42,6 +48,32 @@ async fn check_upgrade(station: &Station, path: &str, headers: &[&str], status: 
     assert!(body.contains(words), "{body:?} lacks {words:?}");
 }
 
+/// A browser hides the body of a 403 from its page, and shows it the reason of a close. So a foreign
+/// page gets that and nothing else, whatever it sends.
+async fn check_foreign(station: &Station, path: &str, host: &str, origin: &str) {
+    let headers = [
+        host,
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: mqtt",
+        &format!("Origin: {origin}"),
+    ];
+    let request = format!("GET {path} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n"));
+    let connect = b"\x82\x90\0\0\0\0\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02id";
+    let mut stream = TcpStream::connect(station.http()).await.unwrap();
+    stream.write_all(&[request.as_bytes(), connect].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it stays open").unwrap();
+    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    let (head, frames) = answer.split_at(head);
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{origin}: {}", String::from_utf8_lossy(head));
+    let reason = format!("origin not allowed: start the station with --allow-origin {origin}");
+    let expected = [&[0x88, reason.len() as u8 + 2][..], &1008_u16.to_be_bytes(), reason.as_bytes()].concat();
+    assert_eq!(frames, expected, "{}", String::from_utf8_lossy(frames));
+}
+
 #[tokio::test]
 async fn a_websocket_is_for_own_pages_and_programs() {
     let allow_origin = vec!["https://shown.example".to_owned()];
@@ -56,17 +88,21 @@ async fn a_websocket_is_for_own_pages_and_programs() {
         let named = [&format!("Host: localhost:{port}"), mqtt, &format!("Origin: http://localhost:{port}")];
         check_upgrade(&station, path, &named, "101", "").await;
         check_upgrade(&station, path, &[&host, mqtt, "Origin: https://shown.example"], "101", "").await;
-        let words = "--allow-origin https://other.example";
-        check_upgrade(&station, path, &[&host, mqtt, "Origin: https://other.example"], "403", words).await;
-        check_upgrade(&station, path, &[&host, mqtt, "Origin: http://127.0.0.1:1"], "403", "may not").await;
-        check_upgrade(&station, path, &[&host, mqtt, "Origin: null"], "403", "may not").await;
+        for origin in ["https://other.example", "http://127.0.0.1:1", "null"] {
+            check_foreign(&station, path, &host, origin).await;
+        }
         // Behind a reverse proxy, which has another name.
         let proxied = ["Host: show.example", mqtt, "Origin: https://show.example"];
         check_upgrade(&station, path, &proxied, "101", "").await;
-        check_upgrade(&station, path, &["Host: show.example", mqtt, "Origin: https://evil.example"], "403", "may not")
-            .await;
+        check_foreign(&station, path, "Host: show.example", "https://evil.example").await;
         check_upgrade(&station, path, &[&host], "400", "subprotocol `mqtt`").await;
         check_upgrade(&station, path, &[&host, "Sec-WebSocket-Protocol: chat"], "400", "subprotocol").await;
+        // What a browser wouldn't take for a WebSocket gets its answer in HTTP.
+        let words = "--allow-origin https://other.example";
+        check_upgrade(&station, path, &[&host, "Origin: https://other.example"], "403", words).await;
+        let plain = [&host, "Connection: close", "Origin: https://other.example"];
+        let (head, body) = request(station.http(), &format!("GET {path}"), &plain).await;
+        assert!(head.starts_with("http/1.1 403") && body.contains(words), "{head}{body}");
     }
     check_upgrade(&station, "/", &[&host, mqtt], "404", "/mqtt and /diffusion").await;
     check_upgrade(&station, "/mqtt/", &[&host, mqtt], "404", "/mqtt and /diffusion").await;
@@ -74,6 +110,22 @@ async fn a_websocket_is_for_own_pages_and_programs() {
 }
 
 const INDEX: &str = "<html><script src=\"/a.js\"></script><script type=\"module\">run()</script></html>";
+
+/// The reason of a close has room for 123 bytes (RFC 6455, section 5.5).
+#[tokio::test]
+async fn an_origin_that_is_too_long_to_be_repeated_is_not() {
+    let station = station().await;
+    let origin = format!("https://{}.example", "long".repeat(40));
+    let mut request = format!("ws://{}/mqtt", station.http()).into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
+    request.headers_mut().insert("Origin", HeaderValue::from_str(&origin).unwrap());
+    let stream = TcpStream::connect(station.http()).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let Some(Ok(Message::Close(Some(close)))) = socket.next().await else { panic!("no reason") };
+    assert_eq!(u16::from(close.code), 1008);
+    assert!(close.reason.ends_with("with --allow-origin"), "{}", close.reason);
+    station.stop().await;
+}
 
 #[tokio::test]
 async fn files_come_with_their_types_and_guards() {
@@ -252,6 +304,8 @@ async fn a_reverse_proxy_says_who_its_clients_are() {
     assert_eq!(open(&station, "198.51.100.1").await.1, "429");
     // What a client says itself stands before what the proxy says of it.
     assert_eq!(open(&station, "198.51.100.9, 198.51.100.1").await.1, "429");
+    // A page that is refused counts like any other.
+    assert_eq!(open(&station, "198.51.100.1\r\nOrigin: https://other.example").await.1, "429");
     assert_eq!(open(&station, "198.51.100.1, 198.51.100.2").await.1, "101");
     station.stop().await;
 

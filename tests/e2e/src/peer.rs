@@ -152,7 +152,7 @@ async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSende
             }
             let mut broker = TcpStream::connect(("127.0.0.1", broker_port)).await?;
             broker.write_all(&connect).await?;
-            relay(socket, broker).await
+            forward(socket, broker).await
         }
         Manner::Scripted { then } => {
             let (mut socket, connect, _) = greet(stream).await?;
@@ -292,7 +292,7 @@ fn protocol_level(bytes: &[u8]) -> Result<Option<u8>> {
 }
 
 /// Passes everything on in both directions until one side ends.
-async fn relay(socket: WebSocketStream<TcpStream>, broker: TcpStream) -> Result<()> {
+async fn forward(socket: WebSocketStream<TcpStream>, broker: TcpStream) -> Result<()> {
     let (mut to_client, mut from_client) = socket.split();
     let (mut from_broker, mut to_broker) = broker.into_split();
     let up = async {

@@ -9,6 +9,7 @@ use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser, in_browser_with};
 use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::site::Site;
+use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, dist, link};
 use serde_json::json;
 
@@ -36,6 +37,29 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 async fn wait_until_kept(page: &Page) -> Result<()> {
     page.wait_for("the site to be kept", &format!("({KEPT})"), PATIENCE).await
+}
+
+/// A browser tells a page nothing of a refused WebSocket, so the station says it in a closing frame.
+#[tokio::test]
+async fn a_station_says_why_it_takes_no_page_of_another_origin() -> Result<()> {
+    let (host, other) = (Station::start().await?, Station::start().await?);
+    let origin = host.page_url().trim_end_matches('/').to_owned();
+    in_browser("origin", async |page| {
+        let url = link(&host.page_url(), &[("broker", &other.ws_url("/mqtt")), ("connect", "1")]);
+        page.open(&url).await?;
+        page.wait_for_state("stopped").await?;
+        page.wait_for_text(&format!("origin not allowed: start the station with --allow-origin {origin}")).await?;
+        page.screenshot("origin").await?;
+        Ok(())
+    })
+    .await?;
+    let other = Station::start_with(&["--allow-origin", &origin]).await?;
+    in_browser("origin-allowed", async |page| {
+        let url = link(&host.page_url(), &[("broker", &other.ws_url("/mqtt")), ("connect", "1")]);
+        page.open(&url).await?;
+        page.wait_for_state("connected").await
+    })
+    .await
 }
 
 #[tokio::test]

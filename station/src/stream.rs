@@ -1,0 +1,29 @@
+//! A client's bytes, whatever carries them.
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use crate::limits::CLOSE_TIMEOUT;
+
+/// Bytes both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// See [`Stream`].
+pub(crate) type Pipe = Box<dyn Stream>;
+
+/// A client of MQTT.
+pub(crate) trait Client: Stream {
+    /// Chooses what the transport says as it is shut down, where it says anything.
+    fn set_close(&mut self, _code: u16, _reason: &str) {}
+}
+impl Client for Pipe {}
+
+/// Says in the transport why, and ends the connection.
+pub(crate) async fn close(client: &mut impl Client, code: u16, reason: &str) {
+    client.set_close(code, reason);
+    let _ = timeout(CLOSE_TIMEOUT, client.shutdown()).await;
+    // A socket closed with bytes unread would take back what was sent last.
+    let mut rest = [0; 1024];
+    let reading = async { while client.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
+    let _ = timeout(CLOSE_TIMEOUT, reading).await;
+}
