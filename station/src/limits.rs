@@ -61,6 +61,10 @@ pub(crate) const READ_BYTES_MAX: usize = 64 * KIB as usize;
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client may take for the last packet that is sent to it.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a client may go on sending after that packet, and how much, before its socket is closed. Closing at once takes
+/// the packet back from a client that is still sending (RFC 9293, section 3.6.1); a slow one answers 32,768 PUBRECs first.
+pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const LINGER_BYTES_MAX: usize = 1024 * KIB as usize;
 /// How long open connections may take to end once the station is being stopped.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often certificate, key and users are looked at for changes.

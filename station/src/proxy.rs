@@ -12,7 +12,7 @@ use std::sync::Arc;
 use mqtt_crawl::mqtt::packet::ReasonCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
@@ -119,7 +119,14 @@ impl Proxy {
                 outcome
             }
         };
-        let _ = timeout(STOP_TIMEOUT, say_goodbye(&mut client, &outcome)).await;
+        let stopping = async {
+            self.stop.cancelled().await;
+            sleep(STOP_TIMEOUT).await;
+        };
+        tokio::select! {
+            () = say_goodbye(&mut client, &outcome) => {}
+            () = stopping => {}
+        }
     }
 
     /// Takes a client's CONNECT to the broker and the CONNACK back.

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::limits::CLOSE_TIMEOUT;
+use crate::limits::{CLOSE_TIMEOUT, LINGER_BYTES_MAX, LINGER_TIMEOUT};
 
 /// Bytes both ways.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -22,8 +22,14 @@ impl Client for Pipe {}
 pub(crate) async fn close(client: &mut impl Client, code: u16, reason: &str) {
     client.set_close(code, reason);
     let _ = timeout(CLOSE_TIMEOUT, client.shutdown()).await;
-    // A socket closed with bytes unread would take back what was sent last.
     let mut rest = [0; 1024];
-    let reading = async { while client.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
-    let _ = timeout(CLOSE_TIMEOUT, reading).await;
+    let reading = async {
+        let mut room = LINGER_BYTES_MAX;
+        while let Ok(length @ 1..) = client.read(&mut rest).await
+            && length <= room
+        {
+            room -= length;
+        }
+    };
+    let _ = timeout(LINGER_TIMEOUT, reading).await;
 }

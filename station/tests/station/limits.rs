@@ -68,6 +68,26 @@ async fn connections_beyond_the_limit_are_closed_and_the_others_served() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_still_sending_gets_the_disconnect() {
+    let station = Station::start(&quiet()).await.unwrap();
+    let mut client = Client::connected(&station, Way::Tcp, V5, "eager").await;
+    for packet_id in 1..=32_769 {
+        client.send(&publish(V5, "t", 2, packet_id, b"")).await;
+    }
+    // As a client that answers each PUBREC before it reads the next.
+    let mut last = client.packet().await.unwrap();
+    while last[0] == 0x50 {
+        client.send(&[0x62, 2, last[2], last[3]]).await;
+        if last[3] == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        last = client.packet().await.expect("the connection ends with a DISCONNECT");
+    }
+    assert_eq!(last[..3], [0xE0, 2, 0x93], "receive maximum exceeded");
+    station.stop().await;
+}
+
+#[tokio::test]
 async fn one_address_may_not_take_all() {
     let limits = Limits { max_per_address: 1.try_into().unwrap(), ..Limits::default() };
     let station = limited(limits).await;
