@@ -14,6 +14,9 @@ use mqtt_crawl_producer::{Remote, Script, transmit};
 /// What clap ends with as well.
 const WRONG_USE: u8 = 2;
 
+/// As for lines that weren't acknowledged.
+const NOT_ALL_SENT: u8 = 1;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     let verbosity = if options.quiet { Verbosity::Quiet } else { Verbosity::Normal };
@@ -40,7 +43,17 @@ fn run(options: &Options, screen: &Screen) -> Result<u8> {
     }
     let password = std::env::var_os(PASSWORD_VARIABLE).map(|password| password.into_encoded_bytes());
     let settings = options.settings(password)?;
-    let script = Script::open(&options.files, options.format)?;
+    let script = Script::open(&options.files, &options.script_options())?;
+    for file in script.files() {
+        // Where nothing can be sent, that is a problem.
+        let words = file.to_string();
+        if file.summary.read == 0 { screen.problem(&words) } else { screen.note(&words) }
+    }
+    if options.strict && script.left_out().next().is_some() {
+        script.left_out().for_each(|left_out| screen.problem(&left_out.to_string()));
+        screen.problem("Nothing was sent, because rows are left out (--strict).");
+        return Ok(NOT_ALL_SENT);
+    }
     if options.dry_run {
         return match dry_run(&settings, script, &mut |left_out| screen.problem(&left_out.to_string()), &mut stdout) {
             // Who reads it, `head` perhaps, has seen enough.
