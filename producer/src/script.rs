@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read as Input};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -44,7 +44,7 @@ pub struct ScriptOptions {
 }
 
 /// What became of a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSummary {
     /// Its name.
     pub name: Arc<str>,
@@ -89,6 +89,15 @@ pub(crate) enum Rows {
 }
 
 type Row = Result<Cue, LeftOut>;
+
+/// What is read of scripts, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// A row.
+    Row(Result<Cue, LeftOut>),
+    /// The end of a file that came in live.
+    End(FileSummary),
+}
 
 /// A line to send, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,9 +203,9 @@ impl Script {
     }
 
     /// All rows, those of a live source as they come.
-    pub fn into_rows(self) -> Box<dyn Iterator<Item = Result<Cue, LeftOut>>> {
+    pub fn into_rows(self) -> Box<dyn Iterator<Item = Read>> {
         match self.rows {
-            Rows::All(rows) => Box::new(rows.into_iter()),
+            Rows::All(rows) => Box::new(rows.into_iter().map(Read::Row)),
             Rows::Live(live) => Box::new(live.begin(Remote::new()).into_iter()),
         }
     }
@@ -210,25 +219,29 @@ pub(crate) struct Live {
 
 impl Live {
     /// Reads on a thread of its own; wakes the transmission when rows have come.
-    pub(crate) fn begin(self, remote: Remote) -> Receiver<Row> {
+    pub(crate) fn begin(self, remote: Remote) -> Receiver<Read> {
         let (sender, rows) = sync_channel(ROWS_WAITING);
         let on_failure = sender.clone();
         let thread = thread::Builder::new().name("mqtt-crawl script".to_owned());
         if let Err(error) = thread.spawn(move || self.read(sender, &remote)) {
             let reason = format!("no thread could be started ({error})");
             // The first of those that find room.
-            let _ = on_failure.try_send(Err(LeftOut::Rest { file: "The script".into(), reason }));
+            let rest = LeftOut::Rest { file: "The script".into(), reason };
+            let _ = on_failure.try_send(Read::Row(Err(rest)));
         }
         rows
     }
 
-    fn read(self, sender: SyncSender<Row>, remote: &Remote) {
+    fn read(self, sender: SyncSender<Read>, remote: &Remote) {
         for source in self.sources {
             let name = Arc::clone(&source.name);
-            let read = source.read_with(&mut |row| is_taken(row, &sender, remote), &|| remote.wake());
-            if let Err(error) = read {
-                let _ = sender.send(Err(LeftOut::Rest { file: name, reason: error.to_string() }));
-            }
+            let read = source.read_with(&mut |row| is_taken(Read::Row(row), &sender, remote), &|| remote.wake());
+            let read = match read {
+                Ok(summary) => Read::End(FileSummary { name, summary }),
+                Err(error) => Read::Row(Err(LeftOut::Rest { file: name, reason: error.to_string() })),
+            };
+            // Nobody takes it where the transmission is over.
+            let _ = sender.send(read);
         }
         // The transmission sees the end by this, and looks when it is woken.
         drop(sender);
@@ -237,7 +250,7 @@ impl Live {
 }
 
 /// Whether the transmission goes on.
-fn is_taken(row: Row, sender: &SyncSender<Row>, remote: &Remote) -> bool {
+fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &Remote) -> bool {
     match sender.try_send(row) {
         Ok(()) => true,
         Err(TrySendError::Disconnected(_)) => false,
@@ -254,7 +267,7 @@ struct Source {
     /// The same, where it has to be told from others.
     mark: Option<Arc<str>>,
     options: ReaderOptions,
-    input: Box<dyn Read + Send>,
+    input: Box<dyn Input + Send>,
 }
 
 impl fmt::Debug for Source {
@@ -265,7 +278,7 @@ impl fmt::Debug for Source {
 
 impl Source {
     fn open(path: &Path, options: &ScriptOptions, is_one: bool) -> Result<Self, FileError> {
-        let (name, input, is_live): (Arc<str>, Box<dyn Read + Send>, bool) = if path == Path::new("-") {
+        let (name, input, is_live): (Arc<str>, Box<dyn Input + Send>, bool) = if path == Path::new("-") {
             (STANDARD_INPUT.into(), Box::new(std::io::stdin()), !is_stdin_a_file())
         } else {
             let failed = |error| FileError { path: path.to_owned(), error };

@@ -120,11 +120,6 @@ impl Decoder {
         self.no_text
     }
 
-    /// Whether the file is UTF-16.
-    pub(super) fn is_utf16(&self) -> bool {
-        matches!(self.encoding, Some(Encoding::Utf16 { .. }))
-    }
-
     /// The first line that isn't UTF-8 and was read as Windows-1252.
     pub(super) fn not_utf8_at(&self) -> Option<usize> {
         self.not_utf8_at
@@ -307,12 +302,12 @@ mod tests {
             for mark in ["", "\u{feff}"] {
                 let (read, decoder) = decoded(&utf16(&format!("{mark}{text}"), is_big_endian));
                 assert_eq!(read, text);
-                assert!(decoder.is_utf16());
+                assert!(matches!(decoder.encoding, Some(Encoding::Utf16 { .. })));
             }
         }
         for mark in ["", "\u{feff}"] {
             let (read, decoder) = decoded(format!("{mark}{text}").as_bytes());
-            assert_eq!((read.as_str(), decoder.not_utf8_at(), decoder.is_utf16()), (text, None, false));
+            assert_eq!((read.as_str(), decoder.not_utf8_at()), (text, None));
         }
         let (read, decoder) = decoded(b"a\nZo\xeb: \x93Soon\x94 \x80 \xc3\xa4 caf\xe9");
         assert_eq!((read.as_str(), decoder.not_utf8_at()), ("a\nZoë: “Soon” € ä café", Some(2)));
