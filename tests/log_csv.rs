@@ -56,8 +56,18 @@ fn digits_that_a_spreadsheet_would_change_can_be_kept() {
         assert!(!written(&message("t", payload.as_bytes(), &[])).contains(&formula));
     };
     for payload in [
-        "89490200001234567890", "00420017", "1E5", "1-2", "01/16/2026", "10:45", "21,5", "+49 170 1234567", "-5+1",
-        "MAR1", "1.2.3", "1234567890123456",
+        "89490200001234567890",
+        "00420017",
+        "1E5",
+        "1-2",
+        "01/16/2026",
+        "10:45",
+        "21,5",
+        "+49 170 1234567",
+        "-5+1",
+        "MAR1",
+        "1.2.3",
+        "1234567890123456",
     ] {
         check(Separator::Comma, payload, true);
         check(Separator::Semicolon, payload, true);

@@ -64,7 +64,11 @@ fn a_script_in_words() {
     check("one.txt", "PIP: Hello\n", "one.txt: 1 of 1 row read.");
     check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 left out. line 2, column ");
     // The name says how it is written.
-    check("rows.csv", "a: b\n", "rows.csv can't be read. The first row has to name the columns, such as character,text");
+    check(
+        "rows.csv",
+        "a: b\n",
+        "rows.csv can't be read. The first row has to name the columns, such as character,text",
+    );
     check("cells.csv", "text\n", "The first row names the columns, such as character,text.");
     check("talk.txt", "\n**PIP:** One\n(a door)\n", "talk.txt: 1 of 1 row read. Not spoken: 1 direction.");
     let many = sheet("many.txt", &"x\n".repeat(LINES_MAX + 3), 1 << 20);

@@ -9,7 +9,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::script::{ColumnChoice, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary, Unreadable};
+use mqtt_crawl::dialogue::script::{
+    ColumnChoice, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary, Unreadable,
+};
 use mqtt_crawl::transmit::sheet::left_out;
 
 use crate::options::FileError;

@@ -141,7 +141,11 @@ fn how_much_was_read_is_told_and_strict_sends_nothing_without_all() {
         }
     }
     // Standard input is read to its end first.
-    let piped = format!("printf 'speaker,text\\nA,one\\nB\\n' | {} --strict {} -", env!("CARGO_BIN_EXE_mqtt-crawl-producer"), options.join(" "));
+    let piped = format!(
+        "printf 'speaker,text\\nA,one\\nB\\n' | {} --strict {} -",
+        env!("CARGO_BIN_EXE_mqtt-crawl-producer"),
+        options.join(" ")
+    );
     let output = Command::new("sh").args(["-c", &piped]).output().expect("sh");
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let whole = write_as(&broker.folder, "whole.csv", "speaker,text\nA,first that was sent\n");
@@ -154,7 +158,8 @@ fn how_much_was_read_is_told_and_strict_sends_nothing_without_all() {
 fn a_table_whose_columns_are_not_known_asks_for_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = write_as(&folder, "talk.csv", "id,foo,bar\n1,A,one\n2,B,two\n");
-    let dry = |arguments: &[&str]| run(producer().args(["--dry-run", "--payload", "text"]).args(arguments).arg(&script));
+    let dry =
+        |arguments: &[&str]| run(producer().args(["--dry-run", "--payload", "text"]).args(arguments).arg(&script));
     let ended = dry(&[]);
     assert_eq!((ended.status, ended.stdout.as_str()), (2, ""));
     for words in ["talk.csv can't be read", "The columns are id, foo, bar.", "--speaker-column and --words-column"] {
@@ -286,7 +291,12 @@ fn manual_and_completions_are_printed() {
     );
     let output = Command::new("bash").args(["--norc", "-c", &asked]).output().expect("bash");
     let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(told.trim_end(), "rows csv tsv jsonl subtitles screenplay chat text", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        told.trim_end(),
+        "rows csv tsv jsonl subtitles screenplay chat text",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

@@ -83,8 +83,14 @@ impl<'a> NamedFields<'a> {
             Some((Words { text: readable::value(value)?, is_text: false }, None))
         };
         let is_silent = words.all().next().is_some();
-        let (words, nearer) = said.or_else(inside).or_else(in_words).filter(|(words, _)| !words.text.is_empty()).unzip();
-        Some(Self { speaker: nearer.flatten().or(speaker), speaker_field, is_silent: is_silent && words.is_none(), words })
+        let (words, nearer) =
+            said.or_else(inside).or_else(in_words).filter(|(words, _)| !words.text.is_empty()).unzip();
+        Some(Self {
+            speaker: nearer.flatten().or(speaker),
+            speaker_field,
+            is_silent: is_silent && words.is_none(),
+            words,
+        })
     }
 }
 
@@ -128,7 +134,9 @@ fn joined(list: &RawValue, rank: Rank, depth: usize) -> Option<String> {
     each_field(list, &mut |_, item| {
         let piece = match item.get().as_bytes().first() {
             Some(b'"') => serde_json::from_str(item.get()).unwrap_or_default(),
-            Some(b'{') if depth < DEPTH_MAX => said(item, rank, depth + 1).map(|(words, _)| words.text).unwrap_or_default(),
+            Some(b'{') if depth < DEPTH_MAX => {
+                said(item, rank, depth + 1).map(|(words, _)| words.text).unwrap_or_default()
+            }
             _ => return,
         };
         has_text |= !piece.trim().is_empty();
@@ -172,7 +180,11 @@ fn own_name(object: &RawValue) -> Option<String> {
             names.meet(rank, value);
         }
     })?;
-    let is_first = |value: &RawValue| names.0.iter().any(|(rank, found)| NAMES[*rank] == "first_name" && found.once().is_some_and(|found| std::ptr::eq(found, value)));
+    let is_first = |value: &RawValue| {
+        names.0.iter().any(|(rank, found)| {
+            NAMES[*rank] == "first_name" && found.once().is_some_and(|found| std::ptr::eq(found, value))
+        })
+    };
     let value = names.all().find(|value| !shown(value).is_empty())?;
     let last = last_name.filter(|last| !last.is_empty() && is_first(value));
     Some(last.map_or_else(|| shown(value), |last| format!("{} {last}", shown(value))))

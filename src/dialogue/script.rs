@@ -64,16 +64,8 @@ pub enum Format {
 
 impl Format {
     /// All there are.
-    pub const ALL: [Self; 8] = [
-        Self::Rows,
-        Self::Csv,
-        Self::Tsv,
-        Self::JsonLines,
-        Self::Subtitles,
-        Self::Screenplay,
-        Self::Chat,
-        Self::Text,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Rows, Self::Csv, Self::Tsv, Self::JsonLines, Self::Subtitles, Self::Screenplay, Self::Chat, Self::Text];
 
     /// Its name, as [`Format::from_str`] reads it.
     pub const fn name(self) -> &'static str {
@@ -310,6 +302,7 @@ pub struct Reader {
 #[derive(Clone, Debug)]
 enum Rows {
     Lines(fn(&str) -> Result<Row, RowFault>),
+    JsonLines,
     Table(Table),
     Subtitles(subtitles::Subtitles),
     Screenplay(screenplay::Screenplay),
@@ -346,11 +339,7 @@ impl RowFault {
     fn in_bytes(row: &str, at: usize, words: impl Into<String>) -> Self {
         let before = row.get(..at).unwrap_or(row);
         let line_at = before.rfind('\n').map_or(0, |end| end + 1);
-        Self {
-            lines_below: line_ends(before),
-            column: before[line_at..].chars().count() + 1,
-            words: words.into(),
-        }
+        Self { lines_below: line_ends(before), column: before[line_at..].chars().count() + 1, words: words.into() }
     }
 }
 
@@ -510,7 +499,8 @@ impl Reader {
         let text = sample.trim_start();
         let head: String = text.chars().take(16).flat_map(char::to_lowercase).collect();
         let options = &self.options;
-        if options.format.is_none() && ["<!doctype", "<html", "<?xml", "<tt "].iter().any(|mark| head.starts_with(mark)) {
+        if options.format.is_none() && ["<!doctype", "<html", "<?xml", "<tt "].iter().any(|mark| head.starts_with(mark))
+        {
             self.rows = Some(Rows::Nothing);
             return self.out.end_unreadable(Unreadable::NoScript(MARKUP));
         }
@@ -525,7 +515,7 @@ impl Reader {
         let rows = match format {
             Format::Rows => Rows::Lines(rows::read),
             Format::JsonLines if json::is_document(first) => Rows::Document(json::Document::new(self.line)),
-            Format::JsonLines => Rows::Lines(json::read),
+            Format::JsonLines => Rows::JsonLines,
             Format::Subtitles => Rows::Subtitles(subtitles::Subtitles::default()),
             Format::Screenplay => Rows::Screenplay(screenplay::Screenplay::default()),
             Format::Chat => Rows::Chat(chat::Chat::default()),
@@ -585,6 +575,7 @@ impl Reader {
             let row = row.strip_suffix('\r').unwrap_or(row);
             match &mut self.rows {
                 Some(Rows::Lines(read)) => self.out.take(number, read(row)),
+                Some(Rows::JsonLines) => json::read(number, row, &mut self.out),
                 Some(Rows::Table(table)) => self.out.take(number, table.read(&rest[..bytes], &cells)),
                 Some(Rows::Subtitles(subtitles)) => subtitles.row(number, row, &mut self.out),
                 Some(Rows::Screenplay(screenplay)) => screenplay.row(number, row, &mut self.out),

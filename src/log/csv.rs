@@ -54,8 +54,7 @@ impl Separator {
 }
 
 /// What the columns are called.
-const NAMES: [&str; 10] =
-    ["time", "seq", "topic", "qos", "retain", "dup", "payload", "encoding", "size", "properties"];
+const NAMES: [&str; 10] = ["time", "seq", "topic", "qos", "retain", "dup", "payload", "encoding", "size", "properties"];
 
 /// Appends what stands before the first row.
 pub fn write_head(dialect: Dialect, out: &mut Vec<u8>) {

@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::query::Query;
 use super::csv::{self, Dialect};
+use super::query::Query;
 use super::{MessageLog, ndjson};
 
 /// How messages are written.

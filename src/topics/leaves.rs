@@ -78,6 +78,9 @@ impl<'a> Reader<'a, '_> {
         let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
         let word = rest.get(..end)?.trim_ascii_end();
         self.at += end;
+        if word.is_empty() {
+            return None;
+        }
         let mut is_number = is_plotted(word);
         if self.is_in_object && self.text.get(self.at) == Some(&b',') {
             // `{"t":21,5}` isn't JSON, and 21 isn't what it means.

@@ -101,9 +101,8 @@ pub fn fields(payload: &str, most: usize) -> Vec<String> {
 /// The field that is most likely worth a plot: the first that isn't a time, a
 /// number of something or how well the radio works.
 pub fn likeliest(fields: &[String]) -> Option<&String> {
-    const DULL: [&str; 12] = [
-        "id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version", "linkquality", "lqi", "rssi",
-    ];
+    const DULL: [&str; 12] =
+        ["id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version", "linkquality", "lqi", "rssi"];
     let is_dull = |field: &str| {
         let name = field.rsplit(leaves::BETWEEN).next().unwrap_or_default();
         DULL.iter().any(|dull| name.eq_ignore_ascii_case(dull))

@@ -62,6 +62,8 @@ const ATTACHMENTS: [&str; 14] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chat {
     message: Option<(usize, Line)>,
+    /// It begins with the mark that WhatsApp writes before its own words.
+    is_marked: bool,
 }
 
 /// How a row begins a message.
@@ -98,6 +100,7 @@ impl Chat {
         match begin(row) {
             Begin::Said(character, text) => {
                 self.end(out);
+                self.is_marked = text.trim_start().starts_with('\u{200e}');
                 self.message = Some((number, Line { character, text: cleaned(text) }));
             }
             Begin::Head(character) => {
@@ -135,8 +138,11 @@ impl Chat {
 
     pub(super) fn end(&mut self, out: &mut Out) {
         let Some((number, line)) = self.message.take() else { return };
+        let is_marked = std::mem::take(&mut self.is_marked);
         if ATTACHMENTS.iter().any(|what| line.text == *what || (what.len() > 8 && line.text.contains(what))) {
             out.pass(Passed::Attachment);
+        } else if is_marked {
+            out.pass(Passed::System);
         } else if !line.text.is_empty() {
             out.spoken(number, line);
         }
@@ -164,12 +170,16 @@ fn begin(row: &str) -> Begin<'_> {
         return Begin::System;
     }
     // A name of a chat may be a number, or have signs of any kind.
-    if let Some((name, words)) = rest.split_once(": ").or_else(|| rest.split_once(":\t")).or_else(|| Some((rest.strip_suffix(':')?, ""))) {
+    if let Some((name, words)) =
+        rest.split_once(": ").or_else(|| rest.split_once(":\t")).or_else(|| Some((rest.strip_suffix(':')?, "")))
+    {
         let name = cleaned(name.trim_start_matches('~')).trim_start_matches("From ").to_owned();
         let name = name.split(" to ").next().unwrap_or_default().trim().to_owned();
-        let fits = !name.is_empty() && name.chars().count() <= NAME_MAX && !SYSTEM.iter().any(|words| name.contains(words));
+        let fits =
+            !name.is_empty() && name.chars().count() <= NAME_MAX && !SYSTEM.iter().any(|words| name.contains(words));
         // A time alone may be in any sentence: then the name is one.
-        if fits && (time != Time::Bare || is_name(&name)) {
+        let is_somebody = is_name(&name) && !name.starts_with(char::is_lowercase);
+        if fits && (time != Time::Bare || is_somebody) {
             return Begin::Said(name, words);
         }
     }
@@ -196,21 +206,22 @@ fn is_irc_notice(row: &str) -> bool {
 /// `Ida — Today at 10:00`, `Ida  10:00 AM`, `Ida (00:03):`, `[21-Nov-26 10:00 AM] Ida#1234`.
 fn head(row: &str) -> Option<String> {
     let row = row.trim_end_matches(':').trim_end();
-    let (before, time, is_marked) = if let Some((name, time)) = row.strip_suffix(']').and_then(|row| row.rsplit_once('[')) {
-        (name, time, true)
-    } else if let Some((name, time)) = row.strip_suffix(')').and_then(|row| row.rsplit_once('(')) {
-        (name, time, true)
-    } else if let Some((name, time)) = row.split_once(" — ").or_else(|| row.split_once(" – ")) {
-        (name, time, true)
-    } else if let Some((name, time)) = row.split_once("  ").or_else(|| row.split_once('\t')) {
-        (name, time, true)
-    } else if row.starts_with('[') {
-        // Discord's exporter.
-        let (time, name) = row[1..].split_once("] ")?;
-        (name, time, false)
-    } else {
-        return None;
-    };
+    let (before, time, is_marked) =
+        if let Some((name, time)) = row.strip_suffix(']').and_then(|row| row.rsplit_once('[')) {
+            (name, time, true)
+        } else if let Some((name, time)) = row.strip_suffix(')').and_then(|row| row.rsplit_once('(')) {
+            (name, time, true)
+        } else if let Some((name, time)) = row.split_once(" — ").or_else(|| row.split_once(" – ")) {
+            (name, time, true)
+        } else if let Some((name, time)) = row.split_once("  ").or_else(|| row.split_once('\t')) {
+            (name, time, true)
+        } else if row.starts_with('[') {
+            // Discord's exporter.
+            let (time, name) = row[1..].split_once("] ")?;
+            (name, time, false)
+        } else {
+            return None;
+        };
     let time = time.trim();
     let has_date = time.contains(['-', '.', '/']);
     if !is_time_words(time) || (!is_marked && !(has_date && before.contains('#') && !before.contains(':'))) {
@@ -225,24 +236,42 @@ fn head(row: &str) -> Option<String> {
 /// Whether a text is a time, perhaps with a date: `Today at 10:00`, `21.11.2026 10:00:00`,
 /// `0:03`, `10:00 AM`.
 fn is_time_words(text: &str) -> bool {
-    const WORDS: [&str; 20] = [
-        "at", "today", "yesterday", "am", "pm", "a.m.", "p.m.", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug",
-        "sep", "oct", "nov", "dec", "utc",
+    const WORDS: [&str; 8] = ["at", "today", "yesterday", "am", "pm", "a.m.", "p.m.", "utc"];
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
     let mut has_clock = false;
     let is_part = |part: &str| {
         let part = part.trim_matches(',');
         let is_clock = is_clock(part);
-        let is_date = part.chars().all(|char| char.is_ascii_digit() || matches!(char, '.' | '/' | '-'));
+        let is_date = part.contains(|char: char| char.is_ascii_digit())
+            && part.chars().all(|char| char.is_ascii_digit() || matches!(char, '.' | '/' | '-'));
         let mut names = part.split('-').filter(|part| !part.bytes().all(|byte| byte.is_ascii_digit()));
         let is_word = names.all(|name| {
             let name = name.to_lowercase();
-            let begins = |word: &&str| if word.len() == 3 && *word != "utc" { name.starts_with(word) } else { name == **word };
-            WORDS.iter().any(|word| begins(&word))
+            let is_month = || name.len() > 2 && MONTHS.iter().any(|month| month.starts_with(&name));
+            WORDS.contains(&name.as_str()) || is_month()
         });
         (is_clock, is_clock || is_date || is_word)
     };
-    let fits = text.split([' ', '\u{202f}', '\u{a0}', 'T']).filter(|part| !part.is_empty()).all(|part| {
+    // 2026-11-21T10:00:00
+    let is_joint = |(at, char): (usize, char)| char == 'T' && text[..at].ends_with(|char: char| char.is_ascii_digit());
+    let joint = text.char_indices().find(|&place| is_joint(place)).map_or(0, |(at, _)| at);
+    let (date, rest) = text.split_at(joint);
+    let rest = if joint > 0 { &rest[1..] } else { rest };
+    let parts = [date, rest].into_iter().flat_map(|part| part.split([' ', '\u{202f}', '\u{a0}']));
+    let fits = parts.filter(|part| !part.is_empty()).all(|part| {
         let (is_clock, fits) = is_part(part);
         has_clock |= is_clock;
         fits
@@ -326,7 +355,14 @@ mod tests {
         check("[00:01:12] IDA: Late.", "IDA", "Late.");
         check("00:12:01\tFrom Ida to Everyone:\tLate.", "Ida", "Late.");
         check("2026-11-21T10:00:00 <ida> Late.", "ida", "Late.");
-        for row in ["10:45 at the pier.", "Ida: late", "It was [late]", "<i>late</i> it was", "See (10:00)", "12:30 it was: late, I think so", "What is left?"] {
+        for row in [
+            "10:45 at the pier.",
+            "Ida: late",
+            "It was [late]",
+            "<i>late</i> it was",
+            "12:30 it was: late, I think so",
+            "What is left?",
+        ] {
             check(row, "", "");
         }
     }

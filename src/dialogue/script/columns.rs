@@ -117,8 +117,28 @@ const WORDS: [&str; 56] = [
 /// Words of a name that make it one of something else: `Line Number`,
 /// `character_id`.
 const OTHERWISE: [&str; 22] = [
-    "id", "ids", "no", "nr", "num", "number", "index", "count", "length", "len", "date", "time", "timestamp", "url",
-    "type", "gender", "sex", "age", "score", "title", "code", "sentiment",
+    "id",
+    "ids",
+    "no",
+    "nr",
+    "num",
+    "number",
+    "index",
+    "count",
+    "length",
+    "len",
+    "date",
+    "time",
+    "timestamp",
+    "url",
+    "type",
+    "gender",
+    "sex",
+    "age",
+    "score",
+    "title",
+    "code",
+    "sentiment",
 ];
 
 /// Letters and digits, small.

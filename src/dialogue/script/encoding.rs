@@ -18,6 +18,9 @@ const HEAD_BYTES_MAX: usize = 64;
 /// every word of Greek, Russian or Chinese has.
 const FOREIGN_RUN: usize = 6;
 
+/// Where fewer bytes than one of so many are NULs, it isn't UTF-16 that they show.
+const NULS_PART: usize = 8;
+
 /// The characters of Windows-1252 from 0x80 to 0x9F; elsewhere it is Latin-1.
 /// Five bytes have none.
 const WINDOWS_1252: [char; 32] = [
@@ -74,7 +77,9 @@ pub(super) struct Decoder {
     column: usize,
     /// Bytes in a row that aren't UTF-8.
     run: usize,
-    /// The first line that has any.
+    /// There are some in this line.
+    is_not_utf8: bool,
+    /// The first line that has any and is text.
     not_utf8_at: Option<usize>,
     /// Lines and columns, from 1, of what is no text; one a line.
     broken: VecDeque<(usize, usize)>,
@@ -89,6 +94,7 @@ impl Default for Decoder {
             line: 1,
             column: 0,
             run: 0,
+            is_not_utf8: false,
             not_utf8_at: None,
             broken: VecDeque::new(),
             no_text: None,
@@ -112,6 +118,9 @@ impl Decoder {
             Some(Encoding::Utf16 { is_big_endian }) => self.push_utf16(&bytes, is_big_endian, is_end, text),
             _ => self.push_utf8(&bytes, is_end, text),
         };
+        if is_end {
+            self.end_line();
+        }
         self.tail.extend_from_slice(&bytes[whole..]);
     }
 
@@ -164,7 +173,8 @@ impl Decoder {
             [0xFF, 0xFE, ..] => (Encoding::Utf16 { is_big_endian: false }, 2),
             [0xFE, 0xFF, ..] => (Encoding::Utf16 { is_big_endian: true }, 2),
             _ => match (nuls(0), nuls(1)) {
-                (0, 0) => (Encoding::Utf8, 0),
+                // One that strayed costs its row.
+                (even, odd) if (even + odd) * NULS_PART < head.len().max(1) => (Encoding::Utf8, 0),
                 (even, odd) if odd > 2 * even => (Encoding::Utf16 { is_big_endian: false }, 0),
                 (even, odd) if even > 2 * odd => (Encoding::Utf16 { is_big_endian: true }, 0),
                 _ => {
@@ -184,7 +194,7 @@ impl Decoder {
         for chunk in bytes[..whole].utf8_chunks() {
             self.push_valid(chunk.valid(), text);
             for &byte in chunk.invalid() {
-                self.not_utf8_at.get_or_insert(self.line);
+                self.is_not_utf8 = true;
                 self.run += 1;
                 let char = windows_1252(byte);
                 if char.is_none() || self.run == FOREIGN_RUN {
@@ -211,6 +221,7 @@ impl Decoder {
                 self.column += line.chars().count();
             }
             if line.ends_with('\n') {
+                self.end_line();
                 (self.line, self.column) = (self.line + 1, 0);
             }
         }
@@ -237,6 +248,13 @@ impl Decoder {
             }
         }
         if is_end { bytes.len() } else { 2 * units.len() }
+    }
+
+    fn end_line(&mut self) {
+        let is_broken = self.broken.back().is_some_and(|&(line, _)| line == self.line);
+        if std::mem::take(&mut self.is_not_utf8) && !is_broken {
+            self.not_utf8_at.get_or_insert(self.line);
+        }
     }
 
     /// What comes next is no text.
@@ -324,7 +342,8 @@ mod tests {
         // Russian in Windows-1251.
         let (_, mut decoder) = decoded(b"ok\n\xcf\xf0\xe8\xe2\xe5\xf2 mir\n");
         assert_eq!(decoder.broken_in(1..9), Some((2, 6)));
-        let (_, mut decoder) = decoded("all of it is more than the beginning, which says that it is text: a\0b\n".as_bytes());
+        let (_, mut decoder) =
+            decoded("all of it is more than the beginning, which says that it is text: a\0b\n".as_bytes());
         assert_eq!(decoder.broken_in(1..9), Some((1, 68)));
     }
 

@@ -35,24 +35,36 @@ pub(super) fn is_document(row: &str) -> bool {
             && serde_json::from_str::<&RawValue>(row).is_err_and(|error| error.is_eof()))
 }
 
-/// A row with an object. Blank rows are passed over.
-pub(super) fn read(row: &str) -> Result<Row, RowFault> {
+/// A row with an object, which may hold lists of others. Blank rows are passed
+/// over.
+pub(super) fn read(number: usize, row: &str, out: &mut Out) {
     if row.trim().is_empty() {
-        return Ok(Row::Silent);
+        return;
     }
-    let json: &RawValue = serde_json::from_str(row).map_err(|error| {
-        let at = if error.is_eof() { row.len() } else { error.column().saturating_sub(1) };
-        RowFault::in_bytes(row, at, format!("The row isn't JSON: {}.", reason(&error)))
-    })?;
+    let json: &RawValue = match serde_json::from_str(row) {
+        Ok(json) => json,
+        Err(error) => {
+            let at = if error.is_eof() { row.len() } else { error.column().saturating_sub(1) };
+            let fault = RowFault::in_bytes(row, at, format!("The row isn't JSON: {}.", reason(&error)));
+            return out.take(number, Err(fault));
+        }
+    };
     let column = row.chars().take_while(|char| char.is_whitespace()).count() + 1;
     if !json.get().starts_with('{') {
         let words = r#"The row is JSON, but no object such as {"character":"ADA","text":"Hello"}."#;
-        return Err(RowFault::at(column, words));
+        return out.fault(number, column, words.to_owned());
     }
-    match line_of(json) {
-        Ok(Some(line)) => Ok(Row::Spoken(line)),
-        Ok(None) => Err(RowFault::at(column, no_fields())),
-        Err(words) => Err(RowFault::at(column, words)),
+    if Parts::of(json).has_words {
+        return match line_of(json) {
+            Ok(Some(line)) => out.spoken(number, line),
+            Ok(None) => out.fault(number, column, no_fields()),
+            Err(words) => out.fault(number, column, words.to_owned()),
+        };
+    }
+    let mut items = Items { whole: row, line: number, found: 0, out };
+    items.read(json, 0);
+    if items.found == 0 {
+        out.fault(number, column, no_fields());
     }
 }
 

@@ -13,8 +13,20 @@ use crate::dialogue::Line;
 
 /// Keys of a title page.
 const TITLE_KEYS: [&str; 14] = [
-    "title", "credit", "author", "authors", "source", "draft date", "date", "contact", "copyright", "notes",
-    "revision", "format", "written by", "episode",
+    "title",
+    "credit",
+    "author",
+    "authors",
+    "source",
+    "draft date",
+    "date",
+    "contact",
+    "copyright",
+    "notes",
+    "revision",
+    "format",
+    "written by",
+    "episode",
 ];
 
 /// What begins a scene heading.
@@ -22,8 +34,26 @@ const HEADINGS: [&str; 7] = ["INT", "EXT", "EST", "INT/EXT", "EXT/INT", "I/E", "
 
 /// What a row in capitals begins with that is no name.
 const NO_NAMES: [&str; 20] = [
-    "FADE", "CUT TO", "SMASH CUT", "MATCH CUT", "JUMP CUT", "DISSOLVE", "WIPE", "THE END", "END OF", "CONTINUED",
-    "MONTAGE", "INTERCUT", "SUPER", "TITLE", "INSERT", "ACT ", "SCENE", "CHAPTER", "CAPTION", "BACK TO",
+    "FADE",
+    "CUT TO",
+    "SMASH CUT",
+    "MATCH CUT",
+    "JUMP CUT",
+    "DISSOLVE",
+    "WIPE",
+    "THE END",
+    "END OF",
+    "CONTINUED",
+    "MONTAGE",
+    "INTERCUT",
+    "SUPER",
+    "TITLE",
+    "INSERT",
+    "ACT ",
+    "SCENE",
+    "CHAPTER",
+    "CAPTION",
+    "BACK TO",
 ];
 
 /// Longest name with what stands behind it, in characters.
@@ -204,7 +234,8 @@ impl Screenplay {
                 let Some((_, after)) = rest.split_once(close) else { break };
                 (self.comment, rest) = (None, after);
             }
-            let open = [("/*", "*/"), ("[[", "]]")].into_iter().filter_map(|(open, close)| Some((rest.find(open)?, close)));
+            let open =
+                [("/*", "*/"), ("[[", "]]")].into_iter().filter_map(|(open, close)| Some((rest.find(open)?, close)));
             let Some((at, close)) = open.min() else {
                 kept.push_str(rest);
                 break;
@@ -241,7 +272,8 @@ fn name_of(row: &str) -> &str {
 /// `IDA: words`, in capitals, as in Markdown or on the row of the name.
 fn spoken_at_once(row: &str) -> Option<(String, String)> {
     let (name, words) = spoken(row);
-    let is_meant = !name.is_empty() && !begins_no_name(&name) && (is_capital(&name) || named_in_markdown(row).is_some());
+    let is_meant =
+        !name.is_empty() && !begins_no_name(&name) && (is_capital(&name) || named_in_markdown(row).is_some());
     is_meant.then_some((name, words))
 }
 
@@ -267,5 +299,8 @@ fn is_transition(row: &str) -> bool {
         return !row.ends_with('<');
     }
     is_capital(row)
-        && (row.ends_with("TO:") || ["FADE ", "FADE-", "CUT TO", "THE END", "(CONTINUED", "CONTINUED", "DISSOLVE"].iter().any(|begin| row.starts_with(begin)))
+        && (row.ends_with("TO:")
+            || ["FADE ", "FADE-", "CUT TO", "THE END", "(CONTINUED", "CONTINUED", "DISSOLVE"]
+                .iter()
+                .any(|begin| row.starts_with(begin)))
 }

@@ -48,7 +48,9 @@ pub(super) fn is_time_code(row: &str) -> bool {
             && text.starts_with(|char: char| char.is_ascii_digit())
             && text.chars().all(|char| char.is_ascii_digit() || matches!(char, ':' | '.' | ','))
     };
-    if let Some((from, to)) = row.split_once("-->") {
+    // Arrows as word processors and hands make them.
+    let arrow = ["-->", "->", "–>", "—>", "→"].into_iter().find_map(|arrow| row.split_once(arrow));
+    if let Some((from, to)) = arrow {
         return is_time(from) && to.split_whitespace().next().is_some_and(is_time);
     }
     // SubViewer's: 0:00:01.000,0:00:03.000
@@ -153,7 +155,8 @@ impl Subtitles {
 
     /// Takes a row of SubStation; `false` where it is none.
     fn sub_station(&mut self, number: usize, row: &str, out: &mut Out) -> bool {
-        let Some((kind, fields)) = row.split_once(':').filter(|(kind, _)| ["Format", "Dialogue", "Comment"].contains(kind))
+        let Some((kind, fields)) =
+            row.split_once(':').filter(|(kind, _)| ["Format", "Dialogue", "Comment"].contains(kind))
         else {
             return self.fields.is_some() || self.is_header(row);
         };
@@ -161,7 +164,11 @@ impl Subtitles {
             ("Format", Some(_)) => {
                 let names: Vec<_> = fields.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
                 let place = |name: &str| names.iter().position(|known| known == name);
-                self.fields = Some((names.len(), place("name").or_else(|| place("actor")), place("text").unwrap_or(names.len() - 1)));
+                self.fields = Some((
+                    names.len(),
+                    place("name").or_else(|| place("actor")),
+                    place("text").unwrap_or(names.len() - 1),
+                ));
             }
             ("Dialogue", Some((count, name, words))) => {
                 let cells: Vec<_> = fields.splitn(count.max(1), ',').collect();
@@ -174,7 +181,8 @@ impl Subtitles {
                 if is_direction(text.trim()) {
                     out.pass(Passed::Direction);
                 } else if !text.trim().is_empty() {
-                    let (found, text) = if name.is_empty() { named(text.trim()) } else { (name.to_owned(), text.trim().to_owned()) };
+                    let (found, text) =
+                        if name.is_empty() { named(text.trim()) } else { (name.to_owned(), text.trim().to_owned()) };
                     out.spoken(number, Line { character: found, text });
                 }
             }

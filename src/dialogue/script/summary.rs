@@ -146,8 +146,12 @@ impl Summary {
     /// that it seems to be in.
     pub const fn example(&self) -> &'static str {
         match self.format {
-            Some(Format::Csv) => "The first row names the columns, such as character,text. A row looks like this: IDA,Spoken text",
-            Some(Format::Tsv) => "The first row names the columns, character and text, with a tab between them, and so have all others.",
+            Some(Format::Csv) => {
+                "The first row names the columns, such as character,text. A row looks like this: IDA,Spoken text"
+            }
+            Some(Format::Tsv) => {
+                "The first row names the columns, character and text, with a tab between them, and so have all others."
+            }
             Some(Format::JsonLines) => r#"A row looks like this: {"character":"IDA","text":"Spoken text"}"#,
             Some(Format::Rows) => r#"A row looks like this: "1" "CHARACTER" "Spoken text""#,
             Some(Format::Subtitles) => "Words stand below a time code, such as 00:00:01,000 --> 00:00:03,500.",

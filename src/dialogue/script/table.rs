@@ -83,7 +83,8 @@ impl Table {
     pub(super) fn beginning_with(sample: &str, separators: &[&'static str], choice: &ColumnChoice) -> Self {
         let (first, rest) = sample.split_once('\n').unwrap_or((sample, ""));
         // Spreadsheets write what separates ahead of everything.
-        let told = first.trim().strip_prefix("sep=").and_then(|told| SEPARATORS.into_iter().find(|known| *known == told));
+        let told =
+            first.trim().strip_prefix("sep=").and_then(|told| SEPARATORS.into_iter().find(|known| *known == told));
         let (separator, sample) = match told {
             Some(told) => (told, rest),
             None => (likeliest(sample, separators), sample),
@@ -118,7 +119,8 @@ impl Table {
         let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
         let count = self.columns.names.len();
         // Spreadsheets fill rows up with empty cells.
-        let surplus = texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| (last + 1).saturating_sub(count));
+        let surplus =
+            texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| (last + 1).saturating_sub(count));
         let text = match texts.get(words) {
             None => {
                 let words = format!("The row ends before its column {}.", self.columns.names[words]);
@@ -127,7 +129,8 @@ impl Table {
             Some(_) if surplus > 0 => {
                 let parts = &cells[words..=words + surplus];
                 // A separator that nobody quoted, where words have spaces.
-                let is_plain = |part: &Cell<'_>| !part.is_quoted && row[..part.at].ends_with(' ') || part.at == part.end;
+                let is_plain =
+                    |part: &Cell<'_>| !part.is_quoted && row[..part.at].ends_with(' ') || part.at == part.end;
                 if words + 1 != count && !parts[1..].iter().all(is_plain) {
                     let counts = format!("The row has more cells than the {count} of the first row.");
                     return fault(count, format!("{counts} Put a cell that holds a separator in quotation marks."));
@@ -215,8 +218,7 @@ fn columns_of(rows: &[Vec<String>], choice: &ColumnChoice) -> Columns {
     let unknown = |wanted: &Option<String>, found: Option<usize>| {
         wanted.clone().filter(|wanted| found.is_none() && !wanted.is_empty())
     };
-    columns.unknown =
-        unknown(&choice.words, columns.words).or_else(|| unknown(&choice.speaker, columns.speaker));
+    columns.unknown = unknown(&choice.words, columns.words).or_else(|| unknown(&choice.speaker, columns.speaker));
     if columns.unknown.is_some() {
         columns.words = None;
     }

@@ -163,7 +163,7 @@ mod tests {
         check("- **Ida:** Late.", "Ida", "Late.");
         check("> __BO:__ Late.", "BO", "Late.");
         check("**Note** that it is late.", "", "**Note** that it is late.");
-        check("See (this): it is", "", "See (this): it is");
+        check("See (this) at (10): it is", "", "See (this) at (10): it is");
         check("10:45 at the pier.", "", "10:45 at the pier.");
     }
 

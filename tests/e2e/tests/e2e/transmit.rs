@@ -396,7 +396,8 @@ async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
     std::fs::write(&path, "id;foo;bar\n1;PIP;Sp\u{e4}t\n2;ADA;Two\n3;PIP\n")?;
     let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("StarWars", "got %p").await?;
     in_browser("transmit-columns", async |page| {
-        let keys = [("broker", mosquitto.ws_url()), ("topic", "nothing/of/this".to_owned()), ("connect", "1".to_owned())];
+        let keys =
+            [("broker", mosquitto.ws_url()), ("topic", "nothing/of/this".to_owned()), ("connect", "1".to_owned())];
         let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
         page.open(&link(&station.page_url(), &keys)).await?;
         page.wait_for_state("connected").await?;
