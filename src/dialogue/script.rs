@@ -5,7 +5,7 @@
 //!   are read all the same. What is rightly there and isn't spoken is counted
 //!   ([`Passed`]). A file that can't be read says what it looks like
 //!   ([`Unreadable`]).
-//! - Any encoding of [`encoding`] and line ends of any kind are fine.
+//! - UTF-8, UTF-16, Windows-1252, and line ends of any kind are fine.
 //! - [`Reader`] takes a script as it comes; [`parse`] takes a whole one.
 
 mod chat;

@@ -111,18 +111,18 @@ impl Chat {
                 self.end(out);
                 out.pass(Passed::System);
             }
-            Begin::No => self.go_on(number, cleaned(row), out),
+            Begin::No => self.go_on(number, &cleaned(row), out),
         }
     }
 
-    fn go_on(&mut self, number: usize, text: String, out: &mut Out) {
+    fn go_on(&mut self, number: usize, text: &str, out: &mut Out) {
         if text.is_empty() {
             return;
         }
         let Some((_, line)) = &mut self.message else {
             // What stands above the first message is about the conversation.
             if text.contains(char::is_alphabetic) && !text.starts_with(['=', '#', '-', '*']) {
-                let (character, text) = spoken(&text);
+                let (character, text) = spoken(text);
                 if character.is_empty() {
                     return out.pass(Passed::System);
                 }
@@ -133,7 +133,7 @@ impl Chat {
         if !line.text.is_empty() {
             line.text.push('\n');
         }
-        line.text.push_str(&text);
+        line.text.push_str(text);
     }
 
     pub(super) fn end(&mut self, out: &mut Out) {
@@ -206,25 +206,17 @@ fn is_irc_notice(row: &str) -> bool {
 /// `Ida — Today at 10:00`, `Ida  10:00 AM`, `Ida (00:03):`, `[21-Nov-26 10:00 AM] Ida#1234`.
 fn head(row: &str) -> Option<String> {
     let row = row.trim_end_matches(':').trim_end();
-    let (before, time, is_marked) =
-        if let Some((name, time)) = row.strip_suffix(']').and_then(|row| row.rsplit_once('[')) {
-            (name, time, true)
-        } else if let Some((name, time)) = row.strip_suffix(')').and_then(|row| row.rsplit_once('(')) {
-            (name, time, true)
-        } else if let Some((name, time)) = row.split_once(" — ").or_else(|| row.split_once(" – ")) {
-            (name, time, true)
-        } else if let Some((name, time)) = row.split_once("  ").or_else(|| row.split_once('\t')) {
-            (name, time, true)
-        } else if row.starts_with('[') {
-            // Discord's exporter.
-            let (time, name) = row[1..].split_once("] ")?;
-            (name, time, false)
-        } else {
-            return None;
-        };
+    let in_brackets = row.strip_suffix(']').and_then(|row| row.rsplit_once('['));
+    let in_parentheses = || row.strip_suffix(')').and_then(|row| row.rsplit_once('('));
+    let apart = || [" — ", " – ", "  ", "\t"].into_iter().find_map(|between| row.split_once(between));
+    let marked = in_brackets.or_else(in_parentheses).or_else(apart);
+    // Discord's exporter puts the time first.
+    let behind_time = || row.strip_prefix('[')?.split_once("] ").map(|(time, name)| (name, time));
+    let (before, time) = marked.or_else(behind_time)?;
     let time = time.trim();
     let has_date = time.contains(['-', '.', '/']);
-    if !is_time_words(time) || (!is_marked && !(has_date && before.contains('#') && !before.contains(':'))) {
+    let is_tagged = has_date && before.contains('#') && !before.contains(':');
+    if !is_time_words(time) || !(marked.is_some() || is_tagged) {
         return None;
     }
     let name = before.trim().trim_end_matches(',').trim();
