@@ -51,7 +51,7 @@ pub struct FileSummary {
     /// Its name.
     pub name: Arc<str>,
     /// How much was read.
-    pub summary: Summary,
+    pub summary: Box<Summary>,
 }
 
 impl fmt::Display for FileSummary {
@@ -181,7 +181,7 @@ impl Script {
                 true
             });
             let summary = read.map_err(|error| FileError { path: path.clone(), error })?;
-            let file = FileSummary { name, summary };
+            let file = FileSummary { name, summary: Box::new(summary) };
             if file.summary.unreadable.is_some() {
                 return Err(ScriptError::Unreadable(file));
             }
@@ -239,7 +239,7 @@ impl Live {
             let name = Arc::clone(&source.name);
             let read = source.read_with(&mut |row| is_taken(Read::Row(row), &sender, remote), &|| remote.wake());
             let read = match read {
-                Ok(summary) => Read::End(FileSummary { name, summary }),
+                Ok(summary) => Read::End(FileSummary { name, summary: Box::new(summary) }),
                 Err(error) => Read::Row(Err(LeftOut::Rest { file: name, reason: error.to_string() })),
             };
             // Nobody takes it where the transmission is over.
