@@ -84,6 +84,18 @@ const CASES: &[Case] = &[
         "MARN|Mend it.",
         "Not spoken: 2 headings, 2 rows of action, 1 direction, 2 transitions.",
     ),
+    (
+        "screenplay-names-in-rows.txt",
+        Screenplay,
+        2,
+        0,
+        "MARN|The lamp is out.",
+        "OLE|Yes.",
+        "Not spoken: 1 heading, 1 transition, 2 rows of the title page.",
+    ),
+    ("screenplay-markdown.md", Screenplay, 2, 0, "MARN|The lamp is out.", "OLE|Yes.", ""),
+    ("tables-times-no-header.txt", Tsv, 2, 0, "marn|Out.", "ole|Yes, yes.", "Column 2 speaks, Column 3 is said."),
+    ("json-texts.json", JsonLines, 2, 0, "MARN|Out.", "OLE|Yes.", ""),
     ("play.txt", Screenplay, 3, 0, "MARN|The lamp is out, And so is all the light.", "MARN|Then mend it.", ""),
     (
         "chat-whatsapp-ios.txt",

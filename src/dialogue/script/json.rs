@@ -62,7 +62,7 @@ pub(super) fn read(number: usize, row: &str, out: &mut Out) {
         };
     }
     let mut items = Items { whole: row, line: number, found: 0, out };
-    items.read(json, 0);
+    items.read(json, 0, false);
     if items.found == 0 {
         out.fault(number, column, no_fields());
     }
@@ -231,7 +231,7 @@ impl Document {
         }
         self.end_list(out);
         let mut reader = Items { whole: &item, line: self.item_at, found: 0, out };
-        reader.read(json, 0);
+        reader.read(json, 0, true);
         if reader.found == 0 {
             out.fault(self.item_at, 1, no_fields());
         }
@@ -263,15 +263,16 @@ struct Items<'a, 'o> {
 }
 
 impl Items<'_, '_> {
-    fn read(&mut self, json: &RawValue, depth: usize) {
+    /// `is_item`: of a list, where two texts are a name and words.
+    fn read(&mut self, json: &RawValue, depth: usize, is_item: bool) {
         match json.get().as_bytes().first() {
-            Some(b'[') if depth < DEPTH_MAX => self.read_list(json, depth),
+            Some(b'[') if depth < DEPTH_MAX => self.read_list(json, depth, is_item),
             Some(b'{') => {
                 let parts = Parts::of(json);
                 let inside = if parts.lines.is_empty() { parts.others } else { parts.lines };
                 let found = self.found;
                 if !parts.has_words && depth < DEPTH_MAX {
-                    inside.into_iter().for_each(|value| self.read(value, depth + 1));
+                    inside.into_iter().for_each(|value| self.read(value, depth + 1, false));
                 }
                 if self.found == found {
                     self.read_line(json);
@@ -291,12 +292,13 @@ impl Items<'_, '_> {
         self.out.take(self.number(json), row);
     }
 
-    fn read_list(&mut self, json: &RawValue, depth: usize) {
+    fn read_list(&mut self, json: &RawValue, depth: usize, is_item: bool) {
         let mut items = Vec::new();
         if each_field(json, &mut |_, item| items.push(item)).is_none() {
             return;
         }
         if let [name, words] = items.as_slice()
+            && is_item
             && [name, words].iter().all(|item| item.get().starts_with('"'))
             && is_pair(&shown(name), &shown(words))
         {
@@ -308,7 +310,7 @@ impl Items<'_, '_> {
                 self.found += 1;
                 self.out.take(self.number(item), text::read(&shown(item)));
             } else {
-                self.read(item, depth + 1);
+                self.read(item, depth + 1, true);
             }
         }
     }

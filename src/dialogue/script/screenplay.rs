@@ -99,15 +99,17 @@ impl Default for Screenplay {
 pub(super) fn begins(sample: &str) -> bool {
     let rows: Vec<&str> = sample.lines().map(str::trim).collect();
     let is_blank = |at: Option<usize>| at.and_then(|at| rows.get(at)).is_none_or(|row| row.is_empty());
-    let (mut cues, mut paragraphs, mut signs) = (0, 0, 0);
+    let (mut cues, mut paragraphs, mut signs, mut said) = (0, 0, 0, 0);
     for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
         let begins_paragraph = is_blank(at.checked_sub(1));
         paragraphs += usize::from(begins_paragraph);
-        signs += usize::from(is_heading(row) || is_transition(row));
+        signs += usize::from(is_scene(row) || is_transition(row));
+        said += usize::from(spoken_at_once(row).is_some());
         let has_words = rows.get(at + 1).is_some_and(|next| !next.is_empty() && cue(next).is_none());
         cues += usize::from(begins_paragraph && has_words && cue(row).is_some());
     }
-    (signs > 0 && cues > 0) || (cues >= CUES_MIN && cues * 2 >= paragraphs)
+    let has_title = rows.iter().find(|row| !row.is_empty()).is_some_and(|row| is_title(row));
+    ((signs > 0 || has_title) && cues + said > 0) || (cues >= CUES_MIN && cues * 2 >= paragraphs)
 }
 
 impl Screenplay {
@@ -193,7 +195,7 @@ impl Screenplay {
             return out.spoken(number, Line { character, text });
         }
         if is_after_blank && let Some(name) = cue(row) {
-            self.held = Some((number, name.to_owned()));
+            self.held = Some((number, name));
             return;
         }
         out.pass(if is_heading(row) {
@@ -211,9 +213,7 @@ impl Screenplay {
 
     fn is_on_title_page(&mut self, row: &str) -> bool {
         if self.title_page == TitlePage::MayCome {
-            let key = row.split_once(':').map(|(key, _)| key.trim().to_ascii_lowercase());
-            let is_title = key.is_some_and(|key| TITLE_KEYS.contains(&key.as_str()));
-            self.title_page = if is_title { TitlePage::Open } else { TitlePage::Over };
+            self.title_page = if is_title(row) { TitlePage::Open } else { TitlePage::Over };
         }
         self.title_page == TitlePage::Open
     }
@@ -248,9 +248,16 @@ impl Screenplay {
     }
 }
 
+/// Whether this row begins a title page.
+fn is_title(row: &str) -> bool {
+    let key = row.split_once(':').map(|(key, _)| key.trim().to_ascii_lowercase());
+    key.is_some_and(|key| TITLE_KEYS.contains(&key.as_str()))
+}
+
 /// Whom a row names that is nothing but a name.
-fn cue(row: &str) -> Option<&str> {
-    let bare = row.trim_end_matches(['^', ' ']);
+fn cue(row: &str) -> Option<String> {
+    let plain = without_emphasis(row);
+    let bare = plain.trim_end_matches(['^', ' ']);
     let name = name_of(bare);
     let is_meant = bare.chars().count() <= CUE_CHARS_MAX
         && is_capital(name)
@@ -259,7 +266,7 @@ fn cue(row: &str) -> Option<&str> {
         && !is_transition(row)
         && !begins_no_name(name)
         && !bare.ends_with(['!', '?', ',', ';']);
-    is_meant.then_some(name)
+    is_meant.then(|| name.to_owned())
 }
 
 /// A name without the extensions, and the full stop or colon that plays write
@@ -282,9 +289,11 @@ fn begins_no_name(name: &str) -> bool {
 }
 
 fn is_heading(row: &str) -> bool {
-    if row.starts_with('#') || (row.starts_with('.') && !row.starts_with("..")) {
-        return true;
-    }
+    row.starts_with('#') || (row.starts_with('.') && !row.starts_with("..")) || is_scene(row)
+}
+
+/// Whether a row says where and when.
+fn is_scene(row: &str) -> bool {
     // Pages of shooting scripts number their scenes.
     let row = row.trim_start_matches(|char: char| char.is_ascii_digit() || matches!(char, ' ' | '.'));
     let begin = row.get(..row.len().min(12)).unwrap_or(row).to_ascii_uppercase();

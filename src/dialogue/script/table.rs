@@ -239,8 +239,10 @@ fn is_data(cell: &str) -> bool {
         || (words >= SENTENCE_WORDS_MIN && cell.ends_with(['.', '!', '?', '…', '"', '”']))
 }
 
+/// A number, a date or a time.
 fn is_number(cell: &str) -> bool {
-    !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit())
+    cell.contains(|char: char| char.is_ascii_digit())
+        && cell.chars().all(|char| char.is_ascii_digit() || " :.,-/".contains(char))
 }
 
 fn is_short(cell: &str) -> bool {
@@ -252,7 +254,8 @@ fn is_short(cell: &str) -> bool {
 fn guessed(rows: &[Vec<String>], count: usize) -> (Option<usize>, Option<usize>) {
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let length = |column: &usize| cells(*column).map(|cell| cell.chars().count()).sum::<usize>();
-    let words = (0..count).rev().max_by_key(length);
+    let has_letters = |column: &usize| cells(*column).any(|cell| cell.contains(char::is_alphabetic));
+    let words = (0..count).rev().filter(has_letters).max_by_key(length);
     let names_somebody = |column: &usize| {
         let is_name = |cell: &String| is_short(cell) && !cell.contains(|char: char| char.is_ascii_digit());
         Some(*column) != words
