@@ -22,6 +22,7 @@ use mqtt_crawl::engine::update::{
     Standing, State, Stats, SubscriptionsView, TopicRow, TopicsView, TransmissionView, Turn, Update,
 };
 use mqtt_crawl::link::{self, View};
+use mqtt_crawl::log::csv::Dialect;
 use mqtt_crawl::log::export::{ExportPart, Exporting, Format, Selection};
 use mqtt_crawl::log::query::suggest::{Ask, Known};
 use mqtt_crawl::mqtt::packet::QoS;
@@ -172,7 +173,7 @@ fn what_is_posted_is_what_arrives() {
             trace_from: Some(3),
             stats: true,
             subscriptions: true,
-            export: Exporting::new(Format::Csv, Selection::Matching).glance(),
+            export: Exporting::new(Format::Csv(Dialect::default()), Selection::Matching).glance(),
             ask: Some(Ask::Topics(String::new())),
             samples: TopicFilter::parse("a/#").ok(),
             script: LinesGlance { first: u64::MAX, count: 1 },

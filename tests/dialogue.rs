@@ -36,8 +36,8 @@ fn dialogue_in_json_is_spoken() {
         (r#"{"character":"<b>","text":"<img src=x onerror=alert(1)>"}"#, "<b>", "<img src=x onerror=alert(1)>"),
         // Names of other types are shown as written.
         (r#"{"character":7,"text":127.0}"#, "7", "127.0"),
-        (r#"{"character":["A", "B"],"text":9007199254740993}"#, r#"["A", "B"]"#, "9007199254740993"),
-        (r#"{"character":true,"text":null}"#, "true", "null"),
+        (r#"{"character":["A", "B"],"text":9007199254740993}"#, "A, B", "9007199254740993"),
+        (r#"{"character":true,"text":null}"#, "true", ""),
         (r#"{"character":"A","text":{ "n": 1E+2 }}"#, "A", "n 1E+2"),
         (r#"{"character":"A","text":"half \ud800"}"#, "A", r#""half \ud800""#),
         (r#"{"character":"A","value":20.934537983209168}"#, "A", "20.93"),
@@ -68,6 +68,39 @@ fn speakers_and_words_have_many_names() {
     ] {
         check(payload, character, text);
     }
+}
+
+#[test]
+fn what_says_nothing_gives_way_to_what_does() {
+    for (payload, character, text) in [
+        (r#"{"text":null,"message":"Door opened","device":"porch"}"#, "porch", "Door opened"),
+        (r#"{"text":"","message":"Door opened","device":"porch"}"#, "porch", "Door opened"),
+        (r#"{"text":[],"message":{},"body":"Door opened"}"#, BY_TOPIC, "Door opened"),
+        (r#"{"text":null,"temperature":21.5,"device":"porch"}"#, "porch", "temperature 21.5"),
+        (r#"{"text":"","character":"PIP","t":7}"#, "PIP", "t 7"),
+        // Speakers.
+        (r#"{"character":{},"name":"n","text":"Hi"}"#, "n", "Hi"),
+        (r#"{"from":{"id":41,"is_bot":false,"first_name":"Ida"},"text":"Late."}"#, "Ida", "Late."),
+        (r#"{"from":{"first_name":"Ida","last_name":"Marn","username":"im"},"text":"Late."}"#, "Ida Marn", "Late."),
+        (r#"{"device":{"id":7,"name":"porch lamp"},"value":"on"}"#, "porch lamp", "on"),
+        (r#"{"user":{"id":7},"text":"Late."}"#, BY_TOPIC, "Late."),
+        (r#"{"character":[],"text":"Late."}"#, BY_TOPIC, "Late."),
+        (r#"{"character":[{"name":"A"},{"name":"B"}],"text":"Late."}"#, "A, B", "Late."),
+        // Words in objects and lists.
+        (r#"{"message":{"id":7,"body":"The tide is late."},"user":"ida"}"#, "ida", "The tide is late."),
+        (r#"{"message":{"from":{"first_name":"Ida"},"text":"Late."},"user":"bot"}"#, "Ida", "Late."),
+        (r#"{"update_id":1,"MESSAGE":{"From":{"First_Name":"Ida"},"Text":"Late."}}"#, "Ida", "Late."),
+        (r#"{"event":{"type":"message","user":"U1","text":"Late."},"team":"T"}"#, "U1", "Late."),
+        (r#"{"text":["It ",{"type":"bold","text":"was"}," late","!"]}"#, BY_TOPIC, "It was late!"),
+        (r#"{"text":["The tide","is late."],"character":"A"}"#, "A", "The tide is late."),
+        (r#"{"text":[1,2,3],"character":"A"}"#, "A", "1, 2, 3"),
+        // Numbers inside are no words.
+        (r#"{"battery":{"value":87},"on":true}"#, BY_TOPIC, "battery value 87, on true"),
+    ] {
+        check(payload, character, text);
+    }
+    check(r#"{"text":null}"#, "", "(empty message on home/front_door/state)");
+    check(r#"{"text":{},"value":""}"#, "", "(empty message on home/front_door/state)");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn numbers_become_sentences() {
     check(&keys, "x/temperature", r#"{"value":20.934537983209168}"#, exact);
     // It has no value, and is told as it is.
     check(&keys, "x/temperature", r#"{"text":"Hi"}"#, Some(("", "Hi")));
-    check(&keys, "x/temperature", r#"{"value":null}"#, Some(("", "null")));
+    check(&keys, "x/temperature", r#"{"value":null}"#, Some(("", "(empty message on x/temperature)")));
     check(&keys, "x/temperature", "[1, 2]", Some(("", "1, 2")));
     // Nobody speaks, also where the message names somebody.
     check(&keys, "x/temperature", r#"{"name":"ADA","text":"Hi"}"#, Some(("", "Hi")));

@@ -1,7 +1,7 @@
 //! Script files in every format: what is spoken, what is reported, and the script we ship.
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::script::{Fault, Format, ROW_BYTES_MAX, Reader, Script, ScriptLine, parse};
+use mqtt_crawl::dialogue::script::{Fault, Format, ROW_BYTES_MAX, Reader, ReaderOptions, Script, ScriptLine, parse};
 use proptest::prelude::*;
 
 /// One row: what is read from it, or the column and words of its fault.
@@ -42,6 +42,11 @@ fn rows_are_read() {
         (r#""1" "É 東京" "🍅....""#, "É 東京", "🍅...."),
         (r#""1" " A " "  x ""#, "A", "x"),
         (r#""1" "A" "<img src=x onerror=…>""#, "A", "<img src=x onerror=…>"),
+        // Marks that nobody escaped.
+        (r#""1" "Ä" "say "hi" now""#, "Ä", r#"say "hi" now"#),
+        (r#""1" "A" ""Hi," he said, "there.""#, "A", r#""Hi," he said, "there."#),
+        (r#""1" "A" "the "long" \"wick\" \\ it""#, "A", r#"the "long" "wick" \ it"#),
+        (r#""A" "x""#, "A", "x"),
     ] {
         check(row, Ok((character, text)));
     }
@@ -50,7 +55,6 @@ fn rows_are_read() {
 #[test]
 fn broken_rows_are_told_with_their_column() {
     for (row, column, words) in [
-        ("   ", 1, "blank"),
         (r#""1" "A""#, 8, "2 of its 3 fields"),
         (r#""1""#, 4, "1 of its 3 fields"),
         (r#""1" "A" "x" "y""#, 13, "goes on after its third field"),
@@ -58,15 +62,17 @@ fn broken_rows_are_told_with_their_column() {
         (r#""1" "A" "x\""#, 9, "isn't closed"),
         (r#""1" "A" x"#, 9, "Here stands x"),
         ("MABEL: Hi", 1, "Here stands M"),
-        (r#""1" "Ä" "say "hi" now""#, 15, "After a closing quotation mark"),
+        (r#""1" "Ä"x "hi""#, 8, "After a closing quotation mark"),
         (r#""1" "A""x""#, 8, "After a closing quotation mark"),
         (r#""1" "A" """#, 9, "no words"),
         (r#""1" "A" "  ""#, 9, "no words"),
     ] {
         check(row, Err((column, words)));
     }
-    check(b"\"1\" \"\xc3\xa4\xff\" \"x\"", Err((7, "UTF-8")));
-    check(b"\xff", Err((1, "UTF-8")));
+    check(b"\"1\" \"\xc3\xa4\x81\" \"x\"", Err((7, "UTF-8")));
+    check(b"\x81", Err((1, "UTF-8")));
+    // Windows-1252 is read.
+    check(b"\"1\" \"\xc3\xa4\xff\" \"x\"", Ok(("äÿ", "x")));
 }
 
 #[test]
@@ -75,7 +81,7 @@ fn a_file_is_read_to_its_end_whatever_is_in_it() {
         \"1\" \"A\" \"one\"\r\n\
         \r\n\
         \"2\" \"B\"\r\n\
-        \"3\" \"C\" \"\xff\"\r\n\
+        \"3\" \"C\" \"\x81\"\r\n\
         \"4\" \"D\" \"four\"\n\
         \n\
         \"\" \"Character\" \"Dialogue\"\n\
@@ -87,10 +93,8 @@ fn a_file_is_read_to_its_end_whatever_is_in_it() {
     assert_eq!(
         faults,
         [
-            "line 3, column 1: The row is blank.",
             r#"line 4, column 8: The row has 2 of its 3 fields: "1" "CHARACTER" "Spoken text"."#,
-            "line 5, column 10: The row isn't UTF-8 text. Save the file as UTF-8.",
-            "line 7, column 1: The row is blank.",
+            "line 5, column 10: The row isn't UTF-8, and isn't Windows-1252 either. Save the file as UTF-8.",
         ]
     );
 }
@@ -102,15 +106,14 @@ fn an_empty_file_has_no_rows() {
         assert_eq!(script.lines, []);
         assert_eq!(script.faults, [], "{file:?}");
     }
-    // A line's end makes a row, be it blank.
-    assert_eq!(parse(b"\n", Some(Format::Rows)).faults.len(), 1);
-    assert_eq!(parse(b"\r\n\r\n", Some(Format::Rows)).faults.len(), 2);
+    // Blank rows say nothing, and nothing is lost with them.
+    assert_eq!(parse(b"\r\n\r\n", Some(Format::Rows)).faults, []);
 }
 
 #[test]
 fn our_own_script_is_whole_and_fits_the_crawl() {
     let file = include_bytes!("../assets/dialogues/the-quiet-broker.txt");
-    let Script { lines, faults } = parse(file, None);
+    let Script { lines, faults, .. } = parse(file, None);
     assert_eq!(faults, []);
     assert!(lines.len() >= 120, "{} lines", lines.len());
     let rows = file.iter().filter(|&&byte| byte == b'\n').count();
@@ -152,7 +155,7 @@ fn shown(row: &Result<ScriptLine, Fault>) -> String {
 
 /// All rows of a script that comes in pieces.
 fn pieces(file: &[u8], format: Option<Format>, bytes: usize) -> Vec<Result<ScriptLine, Fault>> {
-    let mut reader = Reader::new(format);
+    let mut reader = Reader::new(ReaderOptions { format, ..ReaderOptions::default() });
     let mut rows = Vec::new();
     for piece in file.chunks(bytes) {
         reader.push(piece);
@@ -169,19 +172,19 @@ fn the_first_row_says_how_a_script_is_written() {
     check_script(None, "\u{feff}\"character\" \"dialogue\"\n\"1\" \"A\" \"one\"", &["2 A|one"]);
     // Broken, but what it was meant to be is plain.
     check_script(None, "\"1\" A \"one\"\n\"2\" \"B\" \"two\"", &["1:5 Here stands A", "2 B|two"]);
-    check_script(None, "\n\n\"1\" \"A\" \"one\"", &["1:1 The row is blank.", "2:1 The row is blank.", "3 A|one"]);
+    check_script(None, "\n\n\"1\" \"A\" \"one\"", &["3 A|one"]);
     check_script(None, "character,text\nA,one", &["2 A|one"]);
     check_script(None, "\"Text\";\"Speaker\"\none;A", &["2 A|one"]);
     check_script(None, "\r\nname\tmessage\r\nA\tone, two", &["3 A|one, two"]);
     check_script(None, "{\"text\":\"one\"}", &["1 |one"]);
-    check_script(None, "{\n\"text\": \"one\"}", &["1:2 The row isn't JSON: ", "2:7 The row isn't JSON: "]);
-    check_script(None, "[{\"text\":\"one\"}]", &["1:1 The row is JSON, but no object"]);
+    check_script(None, "{\n\"text\": \"one\"}", &["1 |one"]);
+    check_script(None, "[{\"text\":\"one\"}]", &["1 |one"]);
     check_script(None, "ADA: Hello", &["1 ADA|Hello"]);
     check_script(None, "{sighs} [laughs] \"Ha,\" she said.", &["1 |{sighs} [laughs] \"Ha,\" she said."]);
     check_script(None, "\"Ha,\" she said.", &["1 |\"Ha,\" she said."]);
     check_script(None, "Message, from afar: \"Hi\"", &["1 |Message, from afar: \"Hi\""]);
     check_script(None, "\n \n\t", &[]);
-    check_script(None, b"\xff\nADA: Hello", &["1:1 The row isn't UTF-8", "2 ADA|Hello"]);
+    check_script(None, b"\x81\nADA: Hello", &["1:1 The row isn't UTF-8", "2 ADA|Hello"]);
 }
 
 #[test]
@@ -194,6 +197,9 @@ fn a_files_name_says_more() {
     check("b.ndjson", Some(Format::JsonLines));
     check("b.jsonl", Some(Format::JsonLines));
     check("b.json", Some(Format::JsonLines));
+    check("b.srt", Some(Format::Subtitles));
+    check("b.VTT", Some(Format::Subtitles));
+    check("b.fountain", Some(Format::Screenplay));
     check("b.txt", None);
     check("csv", None);
     check("-", None);
@@ -217,16 +223,21 @@ fn tables_are_read() {
     check("1,A,\"\"", &["2:5 The row has no words"]);
     check("1,A,\n2,B,two", &["2:5 The row has no words", "3 B|two"]);
     check("1,A\n2,B,two", &["2:4 The row ends before its column TEXT.", "3 B|two"]);
-    check("1,A,Hello, world\n2,B,two", &["2:12 The row has more cells than the 3", "3 B|two"]);
-    // What nobody closes costs one row.
-    check("1,A,\"one\n2,B,two\n3,C,three", &["2:5 The quotation mark that opens here", "3 B|two", "4 C|three"]);
-    check("1,Ä,\"one\" two\n2,B,two", &["2:11 After a closing quotation mark", "3 B|two"]);
+    // Marks and separators that nobody quoted are words where that is plain.
+    check("1,A,Hello, world\n2,B,two", &["2 A|Hello, world", "3 B|two"]);
+    check("1,A,\"one\n2,B,two\n3,C,three", &["2 A|\"one", "3 B|two", "4 C|three"]);
+    check("1,Ä,\"one\" two\n2,B,two", &["2 Ä|\"one\" two", "3 B|two"]);
+    check("1,A,\"one \"two\", three\"\n2,B,two", &["2 A|one \"two\", three", "3 B|two"]);
+    check("1,A,\"one \"two\"\"\n2,B,two", &["2 A|one \"two\"", "3 B|two"]);
+    check("1,A,\"one \\\"two\\\"\"", &["2 A|one \"two\""]);
+    check("1,A,=\"0042\"", &["2 A|0042"]);
     check("1,A,'=1+1\n2,B,'Tis so\n3,C,''x", &["2 A|=1+1", "3 B|'Tis so", "4 C|''x"]);
     check_script(Some(Format::Csv), "text\none", &["2 |one"]);
     check_script(Some(Format::Csv), "speaker;line\nA;one, two", &["2 A|one, two"]);
     check_script(Some(Format::Csv), "a,b\nA,one", &["1:1 The first row has to name the columns"]);
+    check_script(Some(Format::Csv), "text,name\na, b,A\na,b,A", &["2 A|a, b", "3:5 The row has more cells than the 2"]);
     check_script(Some(Format::Tsv), "from\tmsg\nA\t\"one\ttwo\"\nB\tc, d", &["2 A|one\ttwo", "3 B|c, d"]);
-    check_script(Some(Format::Csv), b"text\nA\xff\nB", &["2:2 The row isn't UTF-8", "3 |B"]);
+    check_script(Some(Format::Csv), b"text\nA\x81\nB", &["2:2 The row isn't UTF-8", "3 |B"]);
     // Line ends in quotation marks; the next row's number counts them.
     check_script(Some(Format::Csv), "text,name\n\"a\nb\",A\nc,C", &["2 A|a\nb", "4 C|c"]);
     check_script(Some(Format::Csv), "text,name\n\"a\nb\",A,x\nc,C", &["3:6 The row has more cells", "4 C|c"]);
@@ -255,7 +266,7 @@ fn json_lines_are_read() {
 fn plain_text_is_read() {
     check_script(
         Some(Format::Text),
-        b"ADA: Hello: you\r\n\r\nNobody said that.\nB\xc3\xa4r\xff: x\n12:30 it was\n",
+        b"ADA: Hello: you\r\n\r\nNobody said that.\nB\xc3\xa4r\x81: x\n12:30 it was\n",
         &["1 ADA|Hello: you", "3 |Nobody said that.", "4:4 The row isn't UTF-8", "5 |12:30 it was"],
     );
 }
@@ -271,12 +282,11 @@ fn a_row_without_end_is_bounded() {
     };
     check(Format::Text, format!("a\n{long}\nb"), &["1 |a", "2:1 The row is longer than 1 MiB.", "3 |b"]);
     check(Format::Csv, format!("text,n\n{long}\nb"), &["2:1 The row is longer than 1 MiB.", "3 |b"]);
-    let unclosed = "2:1 The quotation mark that opens here isn't closed.";
     let lines = "line\n".repeat(ROW_BYTES_MAX / 4);
     let told = pieces(format!("text,n\n\"a\n{lines}").as_bytes(), Some(Format::Csv), 64 * 1024);
-    assert_eq!(told.iter().take(2).map(shown).collect::<Vec<_>>(), [unclosed, "3 |line"]);
+    assert_eq!(told.iter().take(2).map(shown).collect::<Vec<_>>(), ["2 |\"a", "3 |line"]);
     // Nothing of it is kept meanwhile.
-    let mut reader = Reader::new(None);
+    let mut reader = Reader::new(ReaderOptions::default());
     for _ in 0..64 {
         reader.push(&long.as_bytes()[..64 * 1024]);
         while reader.poll().is_some() {}
@@ -286,7 +296,8 @@ fn a_row_without_end_is_bounded() {
 
 #[test]
 fn a_line_comes_out_as_soon_as_it_has_ended() {
-    let mut reader = Reader::new(None);
+    let live = ReaderOptions { is_live: true, ..ReaderOptions::default() };
+    let mut reader = Reader::new(live.clone());
     let mut push = |piece: &str| {
         reader.push(piece.as_bytes());
         std::iter::from_fn(|| reader.poll()).map(|row| shown(&row)).collect::<Vec<_>>()
@@ -294,18 +305,26 @@ fn a_line_comes_out_as_soon_as_it_has_ended() {
     assert_eq!(push("ADA: Hel"), [""; 0]);
     assert_eq!(push("lo\nBEN: "), ["1 ADA|Hello"]);
     assert_eq!(push("Hi\n\nCY: Yes\n"), ["2 BEN|Hi", "4 CY|Yes"]);
-    let mut reader = Reader::new(Some(Format::Csv));
+    let mut reader = Reader::new(ReaderOptions { format: Some(Format::Csv), ..live });
     reader.push(b"text\n\"a\n");
     assert!(reader.poll().is_none(), "the cell goes on");
     reader.push(b"b\"\n");
     assert_eq!(reader.poll().map(|row| shown(&row)).as_deref(), Some("2 |a\nb"));
 }
 
+/// Whether a row says nothing, in UTF-8 or in Windows-1252.
+fn is_blank(row: &[u8]) -> bool {
+    match str::from_utf8(row) {
+        Ok(text) => text.trim().is_empty(),
+        Err(_) => row.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0xA0),
+    }
+}
+
 proptest! {
     /// Whatever is written as a row is read back.
     #[test]
     fn rows_round_trip(
-        rows in prop::collection::vec(("[^\n]{0,12}", "[^\n]{1,30}"), 0..8),
+        rows in prop::collection::vec(("[^\n\0]{0,12}", "[^\n\0]{1,30}"), 0..8),
         end in prop::sample::select(vec!["\n", "\r\n"]),
     ) {
         let rows: Vec<Line> = rows
@@ -339,9 +358,11 @@ proptest! {
         let mut numbers: Vec<usize> = script.lines.iter().map(|spoken| spoken.number).collect();
         numbers.extend(script.faults.iter().map(|fault| fault.line));
         numbers.sort_unstable();
-        let ends = file.iter().filter(|&&byte| byte == b'\n').count();
-        let expected = ends + usize::from(file.last().is_some_and(|&byte| byte != b'\n'));
-        prop_assert_eq!(numbers, (1..=expected).collect::<Vec<_>>());
+        // Lines of old end with a carriage return alone.
+        let end = if file.contains(&b'\n') { b'\n' } else { b'\r' };
+        let rows = file.split(|&byte| byte == end).zip(1..);
+        let expected = rows.filter(|(row, _)| !is_blank(row)).map(|(_, number)| number);
+        prop_assert_eq!(numbers, expected.collect::<Vec<_>>());
     }
 
     /// However any bytes come in, the same rows come out.

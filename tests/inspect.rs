@@ -105,6 +105,8 @@ fn json_is_laid_out_as_it_was_written() {
         &format!("[\"{text}\",1]"),
         &["▾[", &format!("  \"{}", &text[..37]), &format!("  ↪{}\",", &text[37..]), "  1", "]"],
     );
+    // A byte order mark begins the text and isn't one of its values.
+    check("\u{feff}{\"a\":1}", &["▾{", "  \"a\": 1", "}"]);
     // What would turn the row around is named.
     check("\"a\u{202e}b\"", &["\"aU+202Eb\""]);
 }
@@ -131,7 +133,7 @@ fn what_is_no_json_says_where() {
         ("\"a", "at byte 2, a text has no closing quote"),
         (r#""\x""#, "at byte 1, there is an escape"),
         (r#""\u12g4""#, "at byte 1, there is an escape"),
-        ("\u{feff}1", "at byte 0, no JSON value"),
+        ("1\u{feff}", "at byte 1, there is more"),
         ("NaN", "at byte 0, no JSON value"),
     ] {
         check_fault(View::Json, payload.as_bytes(), words);
@@ -347,6 +349,7 @@ fn the_likeliest_view_comes_first() {
         (b"127.0", "application/json", View::Json),
         (br#"{"id":9007199254740993}"#, "", View::Json),
         (b" [1]", "", View::Json),
+        (b"\xef\xbb\xbf[1]", "", View::Json),
         (b"[1", "", View::Text),
         (b"{} x", "application/json", View::Text),
         (b"</script>", "text/html", View::Text),

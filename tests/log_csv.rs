@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mqtt_crawl::log::Message;
-use mqtt_crawl::log::csv::{HEAD, write_message};
+use mqtt_crawl::log::csv::{Dialect, Separator, write_head, write_message};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
@@ -23,14 +23,68 @@ fn message<'a>(topic: &'a str, payload: &'a [u8], properties: &'a [u8]) -> Messa
 }
 
 fn written(message: &Message<'_>) -> String {
+    written_in(Dialect::default(), message)
+}
+
+fn written_in(dialect: Dialect, message: &Message<'_>) -> String {
     let mut out = Vec::new();
-    write_message(message, &mut out);
+    write_message(message, dialect, &mut out);
     String::from_utf8(out).expect("a row is UTF-8")
+}
+
+fn head(dialect: Dialect) -> String {
+    let mut out = Vec::new();
+    write_head(dialect, &mut out);
+    String::from_utf8(out).expect("a head is UTF-8")
+}
+
+#[test]
+fn cells_are_separated_as_spreadsheets_of_the_country_expect() {
+    let dialect = Dialect { separator: Separator::Semicolon, keeps_digits: false };
+    assert_eq!(head(dialect), "\u{feff}time;seq;topic;qos;retain;dup;payload;encoding;size;properties\r\n");
+    let row = written_in(dialect, &message("t", b"a;b,c", &[]));
+    assert_eq!(row, "2026-11-21 10:00:00.123;12;\"t\";1;true;false;\"a;b,c\";text;5;\r\n");
+}
+
+#[test]
+fn digits_that_a_spreadsheet_would_change_can_be_kept() {
+    let check = |separator: Separator, payload: &str, is_kept: bool| {
+        let row = written_in(Dialect { separator, keeps_digits: true }, &message("t", payload.as_bytes(), &[]));
+        let formula = format!("\"=\"\"{payload}\"\"\"");
+        assert_eq!(row.contains(&formula), is_kept, "{payload}: {row}");
+        // Only where somebody asks for it.
+        assert!(!written(&message("t", payload.as_bytes(), &[])).contains(&formula));
+    };
+    for payload in [
+        "89490200001234567890",
+        "00420017",
+        "1E5",
+        "1-2",
+        "01/16/2026",
+        "10:45",
+        "21,5",
+        "+49 170 1234567",
+        "-5+1",
+        "MAR1",
+        "1.2.3",
+        "1234567890123456",
+    ] {
+        check(Separator::Comma, payload, true);
+        check(Separator::Semicolon, payload, true);
+    }
+    for payload in ["21", "-17.25", "0.5", "0", "123456789012345", "ON", "a1", "it is 5", "5 < 6", "=1+1"] {
+        check(Separator::Comma, payload, false);
+    }
+    // A point is no decimal sign there.
+    check(Separator::Semicolon, "21.5", true);
+    check(Separator::Semicolon, "21", false);
+    let topic = written_in(Dialect { keeps_digits: true, ..Dialect::default() }, &message("0042", b"", &[]));
+    assert!(topic.contains(",\"=\"\"0042\"\"\","), "{topic}");
 }
 
 #[test]
 fn a_row_is_as_the_head_says() {
-    assert_eq!(HEAD, "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n");
+    assert_eq!(head(Dialect::default()), "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n");
     let row = written(&message("a, \"b\"", "21.5 °C\r\nand more".as_bytes(), &[0x03, 0, 1, b't']));
     let expected = "2026-11-21 10:00:00.123,12,\"a, \"\"b\"\"\",1,true,false,\"21.5 °C\r\nand more\",text,18,\
                     \"{\"\"content_type\"\":\"\"t\"\"}\"\r\n";

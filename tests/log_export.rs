@@ -4,7 +4,7 @@
 use mqtt_crawl::engine::Engine;
 use mqtt_crawl::engine::command::{Command, Glance};
 use mqtt_crawl::log::Limits;
-use mqtt_crawl::log::csv::HEAD;
+use mqtt_crawl::log::csv::Dialect;
 use mqtt_crawl::log::export::{ExportPart, Exporting, Format, SLICE_BYTES, Selection};
 use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;
@@ -88,23 +88,25 @@ fn an_export_is_whole_and_ends_where_it_began_to_end() {
     assert!(expected.starts_with(&file));
 }
 
+const HEAD: &str = "\u{feff}time,seq,topic,qos,retain,dup,payload,encoding,size,properties\r\n";
+
 #[test]
 fn the_filter_of_the_beginning_holds_to_the_end() {
     let mut engine = engine(50_000);
     engine.handle_command(filter("topic:even"), NOW);
     let refilter = |engine: &mut Engine| engine.handle_command(filter("topic:odd"), NOW);
-    let (file, exporting) = export(&mut engine, Format::Csv, Selection::Matching, refilter);
+    let (file, exporting) = export(&mut engine, Format::Csv(Dialect::default()), Selection::Matching, refilter);
     assert_eq!((exporting.messages(), lines(&file)), (25_000, 25_001));
     let text = String::from_utf8(file).expect("UTF-8");
     assert!(text.starts_with(HEAD) && text.matches(HEAD).count() == 1);
     assert!(text.lines().skip(1).all(|line| line.contains(",\"even\",")));
-    let (file, _) = export(&mut engine, Format::Csv, Selection::All, |_| ());
+    let (file, _) = export(&mut engine, Format::Csv(Dialect::default()), Selection::All, |_| ());
     assert_eq!(lines(&file), 50_001);
 }
 
 #[test]
 fn an_empty_log_is_a_file_of_no_messages() {
-    for (format, expected) in [(Format::Ndjson, ""), (Format::Csv, HEAD)] {
+    for (format, expected) in [(Format::Ndjson, ""), (Format::Csv(Dialect::default()), HEAD)] {
         let (file, exporting) = export(&mut engine(0), format, Selection::All, |_| ());
         assert_eq!((file, exporting.messages()), (expected.as_bytes().to_vec(), 0));
     }
@@ -122,7 +124,7 @@ fn what_is_evicted_before_its_turn_is_not_counted() {
 #[test]
 fn a_million_messages_take_a_slice_of_memory() {
     let mut engine = engine(1_000_000);
-    for format in [Format::Ndjson, Format::Csv] {
+    for format in [Format::Ndjson, Format::Csv(Dialect::default())] {
         let mut exporting = Exporting::new(format, Selection::All);
         let mut written = 0;
         let memory = allocation_counter::measure(|| {

@@ -64,6 +64,12 @@ fn matching() {
     check("$share/g//a", &["/a"], &["a"]);
     check("$shared/a", &["$shared/a"], &["a"]);
     check("$share", &["$share"], &["a"]);
+    // What EMQX has besides; and as the standard has it, where the broker knows nothing of it.
+    check("$queue/a/+", &["a/b", "$queue/a/b"], &["a", "$queue/a", "queue/a/b"]);
+    check("$exclusive/a", &["a", "$exclusive/a"], &["b"]);
+    check("$queue/#", &["a", "a/b", "$queue/a"], &["$SYS/a"]);
+    check("$share/g/$queue/a", &["$queue/a", "a"], &["b"]);
+    check("$queue/", &["$queue/"], &["a"]);
 }
 
 /// Every filter and topic of up to three levels, against the rules of section

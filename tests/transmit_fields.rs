@@ -1,5 +1,6 @@
 //! What is shown of a script before it goes out, and what is typed about how.
 
+use mqtt_crawl::dialogue::script::ColumnChoice;
 use std::time::Duration;
 
 use mqtt_crawl::engine::command::{Cue, Deck, PublishRequest};
@@ -12,7 +13,7 @@ use mqtt_crawl::transmit::wording::PayloadFormat;
 
 /// A file that is read in pieces of so many bytes.
 fn sheet(name: &str, file: &str, piece: usize) -> Sheet {
-    let mut reader = SheetReader::new(name);
+    let mut reader = SheetReader::new(name, ColumnChoice::default());
     file.as_bytes().chunks(piece).for_each(|bytes| reader.push(bytes));
     reader.finish()
 }
@@ -47,7 +48,7 @@ fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
         assert_eq!(shown, ["0 2 One", "3:4", "1 4 Two", "5:6"]);
         assert_eq!((sheet.len(), sheet.entry_of(1), sheet.entry_of(2)), (2, Some(2), None));
         assert_eq!([0, 1, 2, 3, 4].map(|entry| sheet.line_at(entry)), [0, 1, 1, 2, 2]);
-        assert!(sheet.words().starts_with("talk.csv: 2 lines. 2 rows are left out. The first: line 3, column 4: "));
+        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 left out. The first: line 3, column 4: "));
         assert!(sheet.words().ends_with(" Left out."), "{}", sheet.words());
     }
 }
@@ -60,10 +61,16 @@ fn a_script_in_words() {
     };
     check("", "", "");
     check("empty.txt", "\n\n", "empty.txt holds no line that can be sent.");
-    check("one.txt", "PIP: Hello\n", "one.txt: 1 line.");
-    check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 line. One row is left out. line 2, column ");
+    check("one.txt", "PIP: Hello\n", "one.txt: 1 of 1 row read.");
+    check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 left out. line 2, column ");
     // The name says how it is written.
-    check("rows.csv", "a: b\n", "rows.csv holds no line");
+    check(
+        "rows.csv",
+        "a: b\n",
+        "rows.csv can't be read. The first row has to name the columns, such as character,text",
+    );
+    check("cells.csv", "text\n", "The first row names the columns, such as character,text.");
+    check("talk.txt", "\n**PIP:** One\n(a door)\n", "talk.txt: 1 of 1 row read. Not spoken: 1 direction.");
     let many = sheet("many.txt", &"x\n".repeat(LINES_MAX + 3), 1 << 20);
     assert_eq!(many.len(), LINES_MAX);
     assert!(many.words().ends_with("200,000 lines are the most; 3 more are left out."), "{}", many.words());

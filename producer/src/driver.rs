@@ -13,7 +13,7 @@ use mqtt_crawl::time::Instant;
 
 use crate::remote::Remote;
 use crate::report::{Report, Summary};
-use crate::script::{Cue, LeftOut, Rows, Script};
+use crate::script::{Read, Rows, Script};
 use crate::settings::{Settings, SettingsError};
 use crate::transmission::Transmission;
 use crate::transport::{Arrival, Connection, Dialer};
@@ -92,7 +92,7 @@ pub fn transmit(
 struct Driver<'a> {
     clock: Clock,
     /// Rows of a live source that may still come.
-    script: Option<Receiver<Result<Cue, LeftOut>>>,
+    script: Option<Receiver<Read>>,
     dialer: Dialer,
     sender: SyncSender<Happening>,
     happenings: Receiver<Happening>,
@@ -156,7 +156,8 @@ impl Driver<'_> {
             && self.transmission.wants_lines()
         {
             match script.try_recv() {
-                Ok(row) => self.transmission.handle_row(row),
+                Ok(Read::Row(row)) => self.transmission.handle_row(row),
+                Ok(Read::End(file)) => self.transmission.handle_file(file),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.script = None;

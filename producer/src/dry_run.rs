@@ -8,7 +8,8 @@ use mqtt_crawl::transmit::schedule::Schedule;
 use mqtt_crawl::transmit::wording::topic_of;
 
 use crate::progress::printable;
-use crate::script::{Cue, LeftOut, Script};
+use crate::report::Report;
+use crate::script::{Cue, Read, Script};
 use crate::settings::{Settings, SettingsError};
 
 /// Why a dry run ended early.
@@ -23,7 +24,7 @@ pub enum DryRunError {
 }
 
 /// Writes a row a line: when it goes out after the first, its topic and its
-/// payload, with tabs between; of what repeats, one round. `left_out` is told
+/// payload, with tabs between; of what repeats, one round. `report` is told
 /// what isn't sent.
 ///
 /// # Errors
@@ -31,7 +32,7 @@ pub enum DryRunError {
 pub fn dry_run(
     settings: &Settings,
     script: Script,
-    left_out: &mut dyn FnMut(&LeftOut),
+    report: &mut dyn FnMut(&Report),
     out: &mut dyn Write,
 ) -> Result<(), DryRunError> {
     settings.check()?;
@@ -47,13 +48,14 @@ pub fn dry_run(
     };
     for read in script.into_rows() {
         match read {
-            Ok(cue) => {
+            Read::Row(Ok(cue)) => {
                 lines += 1;
                 if lines >= settings.first_line as u64 {
                     row(lines - 1, &cue)?;
                 }
             }
-            Err(unread) => left_out(&unread),
+            Read::Row(Err(left_out)) => report(&Report::LeftOut(left_out)),
+            Read::End(file) => report(&Report::File(file)),
         }
     }
     settings.check_lines(lines)?;

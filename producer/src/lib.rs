@@ -57,5 +57,5 @@ pub use mqtt_crawl::transmit::playlist::Repeat;
 pub use mqtt_crawl::transmit::wording::PayloadFormat;
 pub use remote::Remote;
 pub use report::{End, FailedLine, Fate, Progress, Report, Summary};
-pub use script::{Cue, LeftOut, Script};
+pub use script::{Cue, FileSummary, LeftOut, Read, Script, ScriptError, ScriptOptions};
 pub use settings::{Settings, SettingsError};

@@ -9,10 +9,13 @@ use mqtt_crawl_producer::dry_run::{DryRunError, dry_run};
 use mqtt_crawl_producer::keys::{self, Keys};
 use mqtt_crawl_producer::options::{self, Options, PASSWORD_VARIABLE};
 use mqtt_crawl_producer::progress::{Screen, Verbosity};
-use mqtt_crawl_producer::{Remote, Script, transmit};
+use mqtt_crawl_producer::{Remote, Report, Script, transmit};
 
 /// What clap ends with as well.
 const WRONG_USE: u8 = 2;
+
+/// As for lines that weren't acknowledged.
+const NOT_ALL_SENT: u8 = 1;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -40,9 +43,16 @@ fn run(options: &Options, screen: &Screen) -> Result<u8> {
     }
     let password = std::env::var_os(PASSWORD_VARIABLE).map(|password| password.into_encoded_bytes());
     let settings = options.settings(password)?;
-    let script = Script::open(&options.files, options.format)?;
+    let script = Script::open(&options.files, &options.script_options())?;
+    script.files().iter().for_each(|file| screen.file(file));
+    if options.strict && script.left_out().next().is_some() {
+        script.left_out().for_each(|left_out| screen.problem(&left_out.to_string()));
+        screen.problem("Nothing was sent, because rows are left out (--strict).");
+        return Ok(NOT_ALL_SENT);
+    }
     if options.dry_run {
-        return match dry_run(&settings, script, &mut |left_out| screen.problem(&left_out.to_string()), &mut stdout) {
+        let mut left_out = |report: &Report| screen.show(report);
+        return match dry_run(&settings, script, &mut left_out, &mut stdout) {
             // Who reads it, `head` perhaps, has seen enough.
             Err(DryRunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
             result => Ok(result.map(|()| 0)?),

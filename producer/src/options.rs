@@ -8,11 +8,12 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use mqtt_crawl::broker_url::BrokerUrl;
-use mqtt_crawl::dialogue::script::Format;
+use mqtt_crawl::dialogue::script::{ColumnChoice, Format};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::transmit::wording::{PayloadFormat, parse_interval};
 
+use crate::script::ScriptOptions;
 use crate::settings::Settings;
 
 /// The environment variable that a password is read from.
@@ -21,8 +22,8 @@ pub const PASSWORD_VARIABLE: &str = "MQTT_PASSWORD";
 /// Publishes dialogue scripts to an MQTT broker, a line a second.
 ///
 /// A script has a line of dialogue in each row: "1" "CHARACTER" "Spoken text",
-/// or CSV, TSV, JSON lines or plain text. A broken row is told with its line and
-/// column and left out.
+/// or it is a table, JSON, subtitles, a screenplay, a saved chat or plain text. A
+/// broken row is reported with its line and column and left out.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = AFTER_HELP)]
 pub struct Options {
@@ -31,9 +32,25 @@ pub struct Options {
     #[arg(required_unless_present_any = ["print_man", "print_completions"])]
     pub files: Vec<PathBuf>,
 
-    /// How the scripts are written [default: as their names and first rows say]
+    /// How the scripts are written [default: as their names and beginnings say]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     pub format: Option<Format>,
+
+    /// Column of a table that speaks: its name, or its number from 1; "" for nobody
+    #[arg(long, value_name = "COLUMN")]
+    pub speaker_column: Option<String>,
+
+    /// Column of a table that is said: its name, or its number from 1
+    #[arg(long, value_name = "COLUMN")]
+    pub words_column: Option<String>,
+
+    /// The first row of a table is a line of dialogue and names no columns
+    #[arg(long)]
+    pub no_header: bool,
+
+    /// Publish nothing and end with 1 when a row is left out
+    #[arg(long)]
+    pub strict: bool,
 
     /// Address of the broker: mqtt://, mqtts://, ws:// or wss://
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883", value_parser = BrokerUrl::parse)]
@@ -107,11 +124,17 @@ pub struct Options {
 const AFTER_HELP: &str = "\
 Scripts:
   rows   \"1\" \"CHARACTER\" \"Spoken text\", with \\\" for a quotation mark
-  csv    commas or semicolons; the first row names the columns (character, name,
-         speaker ...; text, message, line ...), others are left aside
+  csv    commas, semicolons, bars or +++$+++; the first row names the columns (character,
+         name, speaker ...; text, dialogue, line ...), others are left aside; with other
+         names, --speaker-column and --words-column say which is which
   tsv    the same with tabs
-  jsonl  one object a row, such as {\"character\":\"ADA\",\"text\":\"Hello\"}
-  text   NAME: words, or only words
+  jsonl  one object a row, such as {\"character\":\"ADA\",\"text\":\"Hello\"}, or a document
+  text   NAME: words, **NAME:** words, or only words
+  subtitles   SubRip, WebVTT, SubViewer, SubStation; time codes and tags are left away
+  screenplay  Fountain, or plain text with names in capitals; only dialogue is sent
+  chat        as messengers save it: WhatsApp, Telegram, Discord, Slack, IRC
+  UTF-8, UTF-16 or Windows-1252. How many rows were read is reported, and --strict sends
+  nothing where one is left out.
   What comes from standard input goes out as it comes: tail -f LOG | mqtt-crawl-producer -
 
 Keys, at a terminal:
@@ -133,7 +156,7 @@ Connection:
 
 Exit status:
   0  all lines were acknowledged (at QoS 0: sent)
-  1  some were not; it is said which
+  1  some were not; it is said which; with --strict: a row is left out
   2  wrong use: a bad option, an unreadable file, a bad URL or topic
   3  refused by the broker; it is said why";
 
@@ -174,6 +197,19 @@ pub struct FileError {
 }
 
 impl Options {
+    /// How the scripts are to be read.
+    pub fn script_options(&self) -> ScriptOptions {
+        ScriptOptions {
+            format: self.format,
+            columns: ColumnChoice {
+                speaker: self.speaker_column.clone(),
+                words: self.words_column.clone(),
+                has_header: self.no_header.then_some(false),
+            },
+            reads_ahead: self.strict,
+        }
+    }
+
     /// What these options ask for. `password` is the value of
     /// [`PASSWORD_VARIABLE`]; of no use without a user name.
     ///
@@ -290,7 +326,7 @@ mod tests {
         check(&["a", "--password-file", "b"], "--username");
         check(&["a", "--password", "b"], "unexpected argument");
         check(&["a", "--payload", "xml"], "json, text");
-        check(&["a", "--format", "xml"], "rows, csv, tsv, jsonl, text");
+        check(&["a", "--format", "xml"], "rows, csv, tsv, jsonl, subtitles, screenplay, chat, text");
         check(&["a", "--print-man"], "cannot be used with");
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::{End, Progress, Report, Summary};
+use crate::script::FileSummary;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +56,17 @@ impl Screen {
         }
     }
 
+    /// Tells how much of a file was read; that it was nothing is a problem.
+    pub fn file(&self, file: &FileSummary) {
+        let words = file.to_string();
+        if file.summary.read == 0 { self.problem(&words) } else { self.note(&words) }
+    }
+
     /// Shows what happened.
     pub fn show(&self, report: &Report) {
         match report {
             Report::LeftOut(left_out) => self.problem(&left_out.to_string()),
+            Report::File(file) => self.file(file),
             Report::Connected { version, fell_back, goes_on_with } => {
                 let fell_back = if *fell_back { "; it doesn't take MQTT 5.0" } else { "" };
                 let again = goes_on_with.map_or_else(String::new, |line| format!(" Going on with line {line}."));

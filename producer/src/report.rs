@@ -8,13 +8,15 @@ use mqtt_crawl::mqtt::error::{EncodeError, Failure};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version};
 use mqtt_crawl::mqtt::session::PublishError;
 
-use crate::script::LeftOut;
+use crate::script::{FileSummary, LeftOut};
 
 /// Something happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// A row of the script isn't sent.
     LeftOut(LeftOut),
+    /// A file has ended that came in live: how much of it was read.
+    File(FileSummary),
     /// The broker accepted the connection, the first one or a later one.
     Connected {
         /// The version in use.

@@ -2,17 +2,20 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read as Input};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::script::{Fault, Format, Reader, ScriptLine};
+use mqtt_crawl::dialogue::script::{
+    ColumnChoice, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary, Unreadable,
+};
 use mqtt_crawl::transmit::sheet::left_out;
 
 use crate::options::FileError;
+use crate::progress::printable;
 use crate::remote::Remote;
 
 /// How much is read at once.
@@ -27,6 +30,56 @@ const STANDARD_INPUT: &str = "standard input";
 #[derive(Debug)]
 pub struct Script {
     pub(crate) rows: Rows,
+    /// What became of each file that was read as a whole.
+    pub(crate) files: Vec<FileSummary>,
+}
+
+/// How scripts are read.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptOptions {
+    /// How they are written; else names and beginnings say it.
+    pub format: Option<Format>,
+    /// Which column of a table is which.
+    pub columns: ColumnChoice,
+    /// What comes in live is read to its end before anything is sent.
+    pub reads_ahead: bool,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSummary {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How much was read.
+    pub summary: Box<Summary>,
+}
+
+impl fmt::Display for FileSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, summary } = self;
+        match &summary.unreadable {
+            Some(unreadable) => {
+                write!(f, "{name} can't be read. {unreadable}")?;
+                match unreadable {
+                    Unreadable::NoScript(_) => Ok(()),
+                    _ => f.write_str(" Name them with --speaker-column and --words-column, or number them from 1."),
+                }
+            }
+            None if summary.read == 0 => write!(f, "{name} holds no line that can be sent. {}", summary.example()),
+            None => write!(f, "{name}: {summary}"),
+        }
+    }
+}
+
+/// Why scripts can't be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// One can't be opened, or read to its end.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// One is no script.
+    #[error("{}", printable(&.0.to_string()))]
+    Unreadable(FileSummary),
 }
 
 #[derive(Debug)]
@@ -38,6 +91,15 @@ pub(crate) enum Rows {
 }
 
 type Row = Result<Cue, LeftOut>;
+
+/// What is read of scripts, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// A row.
+    Row(Result<Cue, LeftOut>),
+    /// The end of a file that came in live.
+    End(FileSummary),
+}
 
 /// A line to send, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,40 +154,60 @@ impl fmt::Display for LeftOut {
 
 impl From<Vec<ScriptLine>> for Script {
     fn from(lines: Vec<ScriptLine>) -> Self {
-        Self { rows: Rows::All(lines.into_iter().map(|line| Ok(line.into())).collect()) }
+        let rows = lines.into_iter().map(|line| Ok(line.into())).collect();
+        Self { rows: Rows::All(rows), files: Vec::new() }
     }
 }
 
 impl Script {
     /// Opens files, to be told in this order; `-` is standard input. Files are
     /// read now; pipes, terminals and devices while they are told, and what
-    /// comes with them. `format`: of all of them; else names and first rows say
-    /// it.
+    /// comes with them.
     ///
     /// # Errors
-    /// When a file can't be read.
-    pub fn open(paths: &[PathBuf], format: Option<Format>) -> Result<Self, FileError> {
+    /// When a file can't be read, or is no script.
+    pub fn open(paths: &[PathBuf], options: &ScriptOptions) -> Result<Self, ScriptError> {
         let is_one = paths.len() == 1;
-        let sources: Result<Vec<_>, _> = paths.iter().map(|path| Source::open(path, format, is_one)).collect();
+        let sources: Result<Vec<_>, _> = paths.iter().map(|path| Source::open(path, options, is_one)).collect();
         let sources = sources?;
-        if sources.iter().any(|source| source.is_live) {
-            return Ok(Self { rows: Rows::Live(Live { sources }) });
+        if sources.iter().any(|source| source.options.is_live) && !options.reads_ahead {
+            return Ok(Self { rows: Rows::Live(Live { sources }), files: Vec::new() });
         }
-        let mut rows = Vec::new();
+        let (mut rows, mut files) = (Vec::new(), Vec::new());
         for (source, path) in sources.into_iter().zip(paths) {
+            let name = Arc::clone(&source.name);
             let read = source.read(&mut |row| {
                 rows.push(row);
                 true
             });
-            read.map_err(|error| FileError { path: path.clone(), error })?;
+            let summary = read.map_err(|error| FileError { path: path.clone(), error })?;
+            let file = FileSummary { name, summary: Box::new(summary) };
+            if file.summary.unreadable.is_some() {
+                return Err(ScriptError::Unreadable(file));
+            }
+            files.push(file);
         }
-        Ok(Self { rows: Rows::All(rows) })
+        Ok(Self { rows: Rows::All(rows), files })
+    }
+
+    /// What became of each file, where they were read as a whole.
+    pub fn files(&self) -> &[FileSummary] {
+        &self.files
+    }
+
+    /// The rows that are left out, where all of them are known.
+    pub fn left_out(&self) -> impl Iterator<Item = &LeftOut> {
+        let rows = match &self.rows {
+            Rows::All(rows) => rows.as_slice(),
+            Rows::Live(_) => &[],
+        };
+        rows.iter().filter_map(|row| row.as_ref().err())
     }
 
     /// All rows, those of a live source as they come.
-    pub fn into_rows(self) -> Box<dyn Iterator<Item = Result<Cue, LeftOut>>> {
+    pub fn into_rows(self) -> Box<dyn Iterator<Item = Read>> {
         match self.rows {
-            Rows::All(rows) => Box::new(rows.into_iter()),
+            Rows::All(rows) => Box::new(rows.into_iter().map(Read::Row)),
             Rows::Live(live) => Box::new(live.begin(Remote::new()).into_iter()),
         }
     }
@@ -139,25 +221,29 @@ pub(crate) struct Live {
 
 impl Live {
     /// Reads on a thread of its own; wakes the transmission when rows have come.
-    pub(crate) fn begin(self, remote: Remote) -> Receiver<Row> {
+    pub(crate) fn begin(self, remote: Remote) -> Receiver<Read> {
         let (sender, rows) = sync_channel(ROWS_WAITING);
         let on_failure = sender.clone();
         let thread = thread::Builder::new().name("mqtt-crawl script".to_owned());
         if let Err(error) = thread.spawn(move || self.read(sender, &remote)) {
             let reason = format!("no thread could be started ({error})");
             // The first of those that find room.
-            let _ = on_failure.try_send(Err(LeftOut::Rest { file: "The script".into(), reason }));
+            let rest = LeftOut::Rest { file: "The script".into(), reason };
+            let _ = on_failure.try_send(Read::Row(Err(rest)));
         }
         rows
     }
 
-    fn read(self, sender: SyncSender<Row>, remote: &Remote) {
+    fn read(self, sender: SyncSender<Read>, remote: &Remote) {
         for source in self.sources {
             let name = Arc::clone(&source.name);
-            let read = source.read_with(&mut |row| is_taken(row, &sender, remote), &|| remote.wake());
-            if let Err(error) = read {
-                let _ = sender.send(Err(LeftOut::Rest { file: name, reason: error.to_string() }));
-            }
+            let read = source.read_with(&mut |row| is_taken(Read::Row(row), &sender, remote), &|| remote.wake());
+            let read = match read {
+                Ok(summary) => Read::End(FileSummary { name, summary: Box::new(summary) }),
+                Err(error) => Read::Row(Err(LeftOut::Rest { file: name, reason: error.to_string() })),
+            };
+            // Nobody takes it where the transmission is over.
+            let _ = sender.send(read);
         }
         // The transmission sees the end by this, and looks when it is woken.
         drop(sender);
@@ -166,7 +252,7 @@ impl Live {
 }
 
 /// Whether the transmission goes on.
-fn is_taken(row: Row, sender: &SyncSender<Row>, remote: &Remote) -> bool {
+fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &Remote) -> bool {
     match sender.try_send(row) {
         Ok(()) => true,
         Err(TrySendError::Disconnected(_)) => false,
@@ -182,20 +268,19 @@ struct Source {
     name: Arc<str>,
     /// The same, where it has to be told from others.
     mark: Option<Arc<str>>,
-    format: Option<Format>,
-    input: Box<dyn Read + Send>,
-    is_live: bool,
+    options: ReaderOptions,
+    input: Box<dyn Input + Send>,
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.name).field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("Source").field("name", &self.name).field("options", &self.options).finish_non_exhaustive()
     }
 }
 
 impl Source {
-    fn open(path: &Path, format: Option<Format>, is_one: bool) -> Result<Self, FileError> {
-        let (name, input, is_live): (Arc<str>, Box<dyn Read + Send>, bool) = if path == Path::new("-") {
+    fn open(path: &Path, options: &ScriptOptions, is_one: bool) -> Result<Self, FileError> {
+        let (name, input, is_live): (Arc<str>, Box<dyn Input + Send>, bool) = if path == Path::new("-") {
             (STANDARD_INPUT.into(), Box::new(std::io::stdin()), !is_stdin_a_file())
         } else {
             let failed = |error| FileError { path: path.to_owned(), error };
@@ -206,18 +291,24 @@ impl Source {
             }
             (path.to_string_lossy().into(), Box::new(file), !metadata.is_file())
         };
-        let format = format.or_else(|| Format::of_file_name(&name));
-        Ok(Self { mark: (!is_one).then(|| Arc::clone(&name)), name, format, input, is_live })
+        let options = ReaderOptions {
+            format: options.format.or_else(|| Format::of_file_name(&name)),
+            columns: options.columns.clone(),
+            is_live,
+        };
+        Ok(Self { mark: (!is_one).then(|| Arc::clone(&name)), name, options, input })
     }
 
     /// Hands out all rows, as long as they are taken.
-    fn read(self, take: &mut dyn FnMut(Row) -> bool) -> std::io::Result<()> {
+    fn read(mut self, take: &mut dyn FnMut(Row) -> bool) -> std::io::Result<Summary> {
+        // Nobody waits for a row.
+        self.options.is_live = false;
         self.read_with(take, &|| {})
     }
 
     /// The same, and says whenever it has handed out all there is so far.
-    fn read_with(mut self, take: &mut dyn FnMut(Row) -> bool, paused: &dyn Fn()) -> std::io::Result<()> {
-        let mut reader = Reader::new(self.format);
+    fn read_with(mut self, take: &mut dyn FnMut(Row) -> bool, paused: &dyn Fn()) -> std::io::Result<Summary> {
+        let mut reader = Reader::new(self.options.clone());
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let count = match self.input.read(&mut buffer) {
@@ -234,11 +325,11 @@ impl Source {
                     Err(fault) => Err(LeftOut::Row { file: Arc::clone(&self.name), fault }),
                 };
                 if !take(row) {
-                    return Ok(());
+                    return Ok(reader.summary());
                 }
             }
             if count == 0 {
-                return Ok(());
+                return Ok(reader.summary());
             }
             paused();
         }

@@ -106,7 +106,7 @@ pub enum SettingsError {
     #[error(transparent)]
     Topic(#[from] TopicError),
     /// Nothing to tell.
-    #[error("The script holds no line that can be sent. A row looks like this: CHARACTER: Spoken text")]
+    #[error("The script holds no line that can be sent.")]
     NoLines,
     /// The first line lies beyond the script.
     #[error("There is no line {first_line} to start with: the script has the lines 1 to {lines}.")]

@@ -20,7 +20,7 @@ use mqtt_crawl::transmit::wording::topic_of;
 
 use crate::remote::Wish;
 use crate::report::{End, FailedLine, Fate, Progress, Report, Summary};
-use crate::script::{Cue, LeftOut};
+use crate::script::{Cue, FileSummary, LeftOut};
 use crate::settings::{Settings, SettingsError};
 
 /// So many attempts to connect may fail before the first one succeeds: a person
@@ -138,6 +138,11 @@ impl<'a> Transmission<'a> {
                 self.reports.push_back(Report::LeftOut(left_out));
             }
         }
+    }
+
+    /// A file has ended that came in live.
+    pub(crate) fn handle_file(&mut self, file: FileSummary) {
+        self.reports.push_back(Report::File(file));
     }
 
     /// No more rows come. What is wrong with the script as a whole is known now.

@@ -2,10 +2,12 @@
 //!
 //! - [`Line`]: who says what; made of any payload, for every payload.
 //! - [`mapping`]: the person's own rules for that, by topic.
+//! - `fields`: who speaks and what is said, among the fields of JSON.
 //! - `readable`: JSON, numbers and control characters in words.
 //! - `topic`: whom a topic names, where a message names nobody.
 //! - [`script`]: files of dialogue, for whoever publishes them.
 
+mod fields;
 pub mod mapping;
 mod readable;
 pub mod script;
@@ -17,6 +19,8 @@ use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use fields::{NamedFields, Words};
 
 /// Who says what. Text is text: nothing in it is ever markup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +35,10 @@ impl Line {
     /// What a message says. There is no payload that this can't show:
     ///
     /// - JSON with a field that holds words ([`WORDS`]), other fields aside: those
-    ///   words, said by whom [`SPEAKERS`] names. The first of each counts, in
-    ///   capitals or not.
+    ///   words, said by whom [`SPEAKERS`] names. The first of each that says
+    ///   something counts, in capitals or not, and in objects inside as well: `null`
+    ///   and what is empty say nothing, a list of texts is one text, and an object
+    ///   that speaks has a name of its own or is nobody.
     /// - Other JSON: its fields, or its items, in a few words.
     /// - `NAME: words`: that line.
     /// - Other text: the words; a string of JSON without its quotation marks.
@@ -55,13 +61,6 @@ impl Line {
     pub fn to_json(&self) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
         format!(r#"{{"character":{},"text":{}}}"#, quoted(&self.character), quoted(&self.text))
-    }
-
-    /// The line of an object as it was written, for scripts. `None` where the
-    /// JSON is no object with words, or has them twice.
-    fn from_json(json: &RawValue) -> Option<Self> {
-        let NamedFields { speaker, words } = NamedFields::of(json)?;
-        Some(Self { character: speaker.map(shown).unwrap_or_default(), text: shown(words?) })
     }
 }
 
@@ -90,27 +89,31 @@ impl Said {
             Some(json) => Self::from_json(json),
             None => Self::from_text(text),
         };
+        if text.is_empty() && speaker.as_deref().is_none_or(str::is_empty) {
+            let text = format!("(empty message on {topic})");
+            return Self { speaker: Some(String::new()), ..Self::reading(text) };
+        }
         Self { speaker: speaker.map(readable::visible), text: readable::visible(text), is_prose }
     }
 
     fn from_json(json: &RawValue) -> Self {
-        let Some(NamedFields { speaker, words }) = NamedFields::of(json) else {
-            return Self::reading(readable::json(json, None).unwrap_or_else(|| on_one_line(json.get())));
-        };
-        if let Some(words) = words {
-            let text = match words.get().as_bytes() {
-                [b'"', ..] => shown(words),
-                _ => readable::value(words).unwrap_or_else(|| shown(words)),
-            };
-            let is_prose = readable::is_prose(&text) && words.get().starts_with('"');
-            return Self { speaker: speaker.map(shown), text, is_prose };
+        let in_words = |aside| readable::json(json, aside);
+        let as_written = || Self::reading(in_words(None).unwrap_or_else(|| on_one_line(json.get())));
+        let Some(named) = NamedFields::of(json, rank) else { return as_written() };
+        let NamedFields { speaker, speaker_field, words, is_silent } = named;
+        if let Some(Words { text, is_text }) = words {
+            let text = if is_text { text } else { readable::rounded(&text).into_owned() };
+            let is_prose = is_text && readable::is_prose(&text);
+            return Self { speaker, text, is_prose };
         }
-        // Without words the others are said, by a speaker whose name is no object.
-        let speaker = speaker.filter(|speaker| !speaker.get().starts_with(['{', '[']));
-        if let Some(text) = speaker.and_then(|speaker| readable::json(json, Some(speaker))) {
-            return Self { speaker: speaker.map(shown), ..Self::reading(text) };
+        // Without words the others are said.
+        if let Some(text) = in_words(speaker_field).filter(|_| speaker_field.is_some() || is_silent) {
+            return Self { speaker, ..Self::reading(text) };
         }
-        Self::reading(readable::json(json, None).unwrap_or_else(|| on_one_line(json.get())))
+        match speaker {
+            _ if !is_silent => as_written(),
+            speaker => Self { speaker: Some(speaker.unwrap_or_default()), ..Self::reading(String::new()) },
+        }
     }
 
     fn from_text(text: &str) -> Self {
@@ -128,63 +131,21 @@ impl Said {
     }
 }
 
-/// The fields of an object that make a line of it.
-struct NamedFields<'a> {
-    /// Who speaks, if somebody is named; null names nobody.
-    speaker: Option<&'a RawValue>,
-    /// The words, if they are there once.
-    words: Option<&'a RawValue>,
-}
-
-impl<'a> NamedFields<'a> {
-    /// `None` where the JSON is no object.
-    fn of(json: &'a RawValue) -> Option<Self> {
-        if !json.get().starts_with('{') {
-            return None;
-        }
-        let (mut speakers, mut words) = (Candidates::new(SPEAKERS), Candidates::new(WORDS));
-        each_field(json, &mut |name, value| {
-            if !speakers.meet(name, value) {
-                words.meet(name, value);
-            }
-        })?;
-        Some(Self { speaker: speakers.first(|value| value.get() != "null"), words: words.first(|_| true) })
-    }
-}
-
-/// Fields by known names, of which the likeliest counts.
-struct Candidates<'a, const COUNT: usize> {
-    names: [&'static str; COUNT],
-    /// Of each name, as it is written here …
-    exact: [Found<'a>; COUNT],
-    /// … and in other capitals.
-    other: [Found<'a>; COUNT],
-}
-
-impl<'a, const COUNT: usize> Candidates<'a, COUNT> {
-    fn new(names: [&'static str; COUNT]) -> Self {
-        Self { names, exact: [Found::Never; COUNT], other: [Found::Never; COUNT] }
-    }
-
-    /// Takes note of a field; `false` where it isn't one of them.
-    fn meet(&mut self, name: &str, value: &'a RawValue) -> bool {
-        let Some(place) = self.names.iter().position(|known| known.eq_ignore_ascii_case(name)) else { return false };
-        let found = if self.names[place] == name { &mut self.exact } else { &mut self.other };
-        found[place].meet(value);
-        true
-    }
-
-    fn first(&self, is_meant: impl Fn(&RawValue) -> bool) -> Option<&'a RawValue> {
-        let once = |found: Found<'a>| found.once().filter(|value| is_meant(value));
-        self.exact.iter().zip(&self.other).find_map(|(exact, other)| once(*exact).or_else(|| once(*other)))
-    }
-}
-
 /// Fields of JSON that name a speaker, the likeliest first; in capitals or not.
 pub const SPEAKERS: [&str; 6] = ["character", "name", "from", "user", "device", "topic"];
 
 /// Fields of JSON that hold words, the likeliest first; in capitals or not.
 pub const WORDS: [&str; 5] = ["text", "message", "msg", "body", "value"];
+
+/// How likely a field of a payload speaks, and is said: in any capitals, and
+/// rather as its name is written here.
+fn rank(name: &str) -> (Option<usize>, Option<usize>) {
+    let find = |known: &[&str]| {
+        let place = known.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+        Some(2 * place + usize::from(known[place] != name))
+    };
+    (find(&SPEAKERS), find(&WORDS))
+}
 
 /// The payload as text, without what surrounds the words: a byte order mark,
 /// spaces. `None` where it is no UTF-8.

@@ -1,46 +1,71 @@
-//! Script files: dialogue for whoever publishes it, in one of five formats.
+//! Script files: dialogue for whoever publishes it, in the forms that it is kept
+//! in.
 //!
-//! - A row that is broken or not UTF-8 is a [`Fault`], and left out; the others
-//!   are read all the same.
-//! - A byte order mark and line ends of either kind are fine.
+//! - A row that is broken or no text is a [`Fault`], and left out; the others
+//!   are read all the same. What is rightly there and isn't spoken is counted
+//!   ([`Passed`]). A file that can't be read says what it looks like
+//!   ([`Unreadable`]).
+//! - UTF-8, UTF-16, Windows-1252, and line ends of any kind are fine.
 //! - [`Reader`] takes a script as it comes; [`parse`] takes a whole one.
 
-mod json_lines;
+mod chat;
+mod columns;
+mod encoding;
+mod json;
 mod rows;
+mod screenplay;
+mod subtitles;
+mod summary;
 mod table;
+mod text;
 
+pub use summary::{Passed, Summary, Unreadable};
+
+use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Line, split_name};
+use super::Line;
+use encoding::Decoder;
 use table::{Split, Table};
 
 /// The longest row in bytes, its end included: more than any line of dialogue,
 /// and a bound for what is kept of a stream that has no line ends.
 pub const ROW_BYTES_MAX: usize = 1024 * 1024;
 
+/// So much of a file says how it is written.
+const SAMPLE_BYTES: usize = 16 * 1024;
+
 const NO_WORDS: &str = "The row has no words to speak.";
-const NOT_UTF_8: &str = "The row isn't UTF-8 text. Save the file as UTF-8.";
-const UNCLOSED: &str = "The quotation mark that opens here isn't closed.";
+const NO_TEXT: &str = "The row isn't UTF-8, and isn't Windows-1252 either. Save the file as UTF-8.";
+const TOO_LONG: &str = "The row is longer than 1 MiB.";
+const MARKUP: &str = "It is HTML or XML. Save it as plain text, or as CSV.";
 
 /// How a script is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// As in the tutorial: `"1" "CHARACTER" "Spoken text"`.
     Rows,
-    /// Cells separated by commas or semicolons, below a header.
+    /// Cells between commas, semicolons, bars or `+++$+++`.
     Csv,
-    /// Cells separated by tabs, below a header.
+    /// Cells between tabs.
     Tsv,
-    /// A JSON object a row.
+    /// A JSON object a row, or a document of JSON.
     JsonLines,
+    /// Cues with time codes.
+    Subtitles,
+    /// Names in capitals, words below them.
+    Screenplay,
+    /// Messages with times and names.
+    Chat,
     /// `NAME: words`, or only words.
     Text,
 }
 
 impl Format {
     /// All there are.
-    pub const ALL: [Self; 5] = [Self::Rows, Self::Csv, Self::Tsv, Self::JsonLines, Self::Text];
+    pub const ALL: [Self; 8] =
+        [Self::Rows, Self::Csv, Self::Tsv, Self::JsonLines, Self::Subtitles, Self::Screenplay, Self::Chat, Self::Text];
 
     /// Its name, as [`Format::from_str`] reads it.
     pub const fn name(self) -> &'static str {
@@ -49,6 +74,9 @@ impl Format {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::JsonLines => "jsonl",
+            Self::Subtitles => "subtitles",
+            Self::Screenplay => "screenplay",
+            Self::Chat => "chat",
             Self::Text => "text",
         }
     }
@@ -60,24 +88,42 @@ impl Format {
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
             "jsonl" | "ndjson" | "json" => Some(Self::JsonLines),
+            "srt" | "vtt" | "sbv" | "ass" | "ssa" => Some(Self::Subtitles),
+            "fountain" | "spmd" => Some(Self::Screenplay),
             _ => None,
         }
     }
 
-    /// What the first row that isn't blank says.
-    fn of_row(row: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(row);
-        let text = text.trim();
-        if json_lines::begins(text) {
+    /// What the beginning of a script says, all but blank rows.
+    fn of_sample(sample: &str) -> Self {
+        let first = sample.lines().next().unwrap_or_default();
+        let text = first.trim();
+        if json::begins(text) {
             return Self::JsonLines;
         }
-        if table::is_header(row, b'\t') {
+        if subtitles::begins(sample) {
+            return Self::Subtitles;
+        }
+        if table::is_header(first, "\t") {
             return Self::Tsv;
         }
-        if [b',', b';'].iter().any(|&separator| table::is_header(row, separator)) {
+        if text.contains(table::CORNELL) || [",", ";", "|"].iter().any(|separator| table::is_header(first, separator)) {
             return Self::Csv;
         }
-        if rows::begins(text) { Self::Rows } else { Self::Text }
+        if rows::begins(text) {
+            return Self::Rows;
+        }
+        if chat::begins(sample) {
+            return Self::Chat;
+        }
+        if screenplay::begins(sample) {
+            return Self::Screenplay;
+        }
+        match () {
+            () if table::is_regular(sample, "\t") => Self::Tsv,
+            () if table::is_regular(sample, "|") => Self::Csv,
+            () => Self::Text,
+        }
     }
 }
 
@@ -89,7 +135,7 @@ impl fmt::Display for Format {
 
 /// No format has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a script is written as rows, csv, tsv, jsonl or text")]
+#[error("a script is written as rows, csv, tsv, jsonl, subtitles, screenplay, chat or text")]
 pub struct NoSuchFormat;
 
 impl FromStr for Format {
@@ -100,6 +146,84 @@ impl FromStr for Format {
     }
 }
 
+/// Which column of a table is which, where somebody says so: by its name, or by
+/// its number from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnChoice {
+    /// The column that speaks; empty for nobody.
+    pub speaker: Option<String>,
+    /// The column that is said.
+    pub words: Option<String>,
+    /// Whether the first row names the columns.
+    pub has_header: Option<bool>,
+}
+
+/// The columns of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// What they are called; numbered where the first row doesn't say.
+    pub names: Vec<String>,
+    /// Which of them speaks, from 0.
+    pub speaker: Option<usize>,
+    /// Which of them is said.
+    pub words: Option<usize>,
+    /// The first row names them.
+    pub has_header: bool,
+    /// A column that was chosen, and isn't there.
+    pub unknown: Option<String>,
+}
+
+impl Columns {
+    /// The column of this name, or of this number from 1.
+    fn find(&self, wanted: &str) -> Option<usize> {
+        let wanted = wanted.trim();
+        let is_alike = |name: &String| !wanted.is_empty() && columns::plain(name) == columns::plain(wanted);
+        let number = || wanted.parse::<usize>().ok()?.checked_sub(1).filter(|column| *column < self.names.len());
+        let exact = || self.names.iter().position(|name| name.eq_ignore_ascii_case(wanted) && !name.is_empty());
+        exact().or_else(|| self.names.iter().position(is_alike)).or_else(number)
+    }
+
+    /// Their names, one after the other; those without a name by their numbers.
+    pub fn list(&self) -> String {
+        (0..self.names.len()).map(|column| self.label(column)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What [`ColumnChoice`] calls this column by.
+    pub fn reference(&self, column: usize) -> String {
+        let name = self.names.get(column).filter(|name| self.find(name) == Some(column));
+        name.cloned().unwrap_or_else(|| (column + 1).to_string())
+    }
+
+    /// What this column is called for people.
+    pub fn label(&self, column: usize) -> String {
+        match self.names.get(column) {
+            Some(name) if !name.is_empty() => name.clone(),
+            _ => format!("Column {}", column + 1),
+        }
+    }
+
+    /// Which is which, where the first row didn't say.
+    fn in_words(&self) -> String {
+        let words = self.words.map(|words| format!("{} is said", self.label(words))).unwrap_or_default();
+        match self.speaker {
+            Some(speaker) => format!("The first row names no columns: {} speaks, {words}.", self.label(speaker)),
+            None => format!("The first row names no columns: {words}, and nobody speaks."),
+        }
+    }
+}
+
+/// What a reader is told of a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReaderOptions {
+    /// How it is written; `None`: its beginning says so.
+    pub format: Option<Format>,
+    /// Which column of a table is which.
+    pub columns: ColumnChoice,
+    /// Rows come while somebody waits for them: the first one decides how the
+    /// script is written.
+    pub is_live: bool,
+}
+
 /// A script file, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
@@ -107,6 +231,8 @@ pub struct Script {
     pub lines: Vec<ScriptLine>,
     /// The rows that were left out, in order.
     pub faults: Vec<Fault>,
+    /// What became of it.
+    pub summary: Summary,
 }
 
 /// A line of dialogue and where it stands.
@@ -131,9 +257,9 @@ pub struct Fault {
 }
 
 /// Reads a whole script. There is no file that this fails on: what can't be read
-/// is among the faults. `format`: as for [`Reader::new`].
+/// is among the faults. `format`: as in [`ReaderOptions`].
 pub fn parse(bytes: &[u8], format: Option<Format>) -> Script {
-    let mut reader = Reader::new(format);
+    let mut reader = Reader::new(ReaderOptions { format, ..ReaderOptions::default() });
     reader.push(bytes);
     reader.end();
     let mut script = Script::default();
@@ -143,41 +269,55 @@ pub fn parse(bytes: &[u8], format: Option<Format>) -> Script {
             Err(fault) => script.faults.push(fault),
         }
     }
+    script.summary = reader.summary();
     script
 }
 
 /// Reads a script as it comes. Hand in pieces of any length
 /// ([`Reader::push`]), say when there are no more ([`Reader::end`]), and drain
-/// [`Reader::poll`] after each: a row comes out as soon as its end has come in.
+/// [`Reader::poll`] after each: a row comes out as soon as its end has come in,
+/// and enough of the script to say how it is written.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    format: Option<Format>,
-    /// Set once the first row is there.
+    options: ReaderOptions,
+    decoder: Decoder,
+    /// Set once the beginning is there.
     rows: Option<Rows>,
-    pending: Vec<u8>,
+    pending: String,
     /// How many of the pending bytes are done with.
     read: usize,
     /// The line of the file that stands there, from 1.
     line: usize,
     /// Whether a row may have come to its end since the last look.
     is_new: bool,
-    has_begun: bool,
     /// The rest of a row that is too long is passed over.
     is_skipping: bool,
     has_ended: bool,
+    /// Lines end with a carriage return alone.
+    has_returns: bool,
+    out: Out,
 }
 
 /// How rows are read.
 #[derive(Clone, Debug)]
 enum Rows {
     Lines(fn(&str) -> Result<Row, RowFault>),
+    JsonLines,
     Table(Table),
+    Subtitles(subtitles::Subtitles),
+    Screenplay(screenplay::Screenplay),
+    Chat(chat::Chat),
+    Document(json::Document),
+    /// Nothing can be read.
+    Nothing,
 }
 
 /// What a row says.
 enum Row {
     /// Nothing, rightly.
     Silent,
+    /// Something that isn't spoken.
+    Passed(Passed),
     Spoken(Line),
 }
 
@@ -196,169 +336,307 @@ impl RowFault {
     }
 
     /// At a byte of the row.
-    fn in_bytes(row: &[u8], at: usize, words: impl Into<String>) -> Self {
-        let before = &row[..at.min(row.len())];
-        let line_at = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        Self {
-            lines_below: line_ends(before),
-            column: String::from_utf8_lossy(&before[line_at..]).chars().count() + 1,
-            words: words.into(),
-        }
+    fn in_bytes(row: &str, at: usize, words: impl Into<String>) -> Self {
+        let before = row.get(..at).unwrap_or(row);
+        let line_at = before.rfind('\n').map_or(0, |end| end + 1);
+        Self { lines_below: line_ends(before), column: before[line_at..].chars().count() + 1, words: words.into() }
     }
 }
 
-/// What stands at the beginning of the pending bytes.
-enum Next {
-    /// Not all of it has come.
-    Unfinished,
-    /// A row of so many bytes.
-    Read(usize, Result<Row, RowFault>),
-    /// More than [`ROW_BYTES_MAX`].
-    TooLong,
+/// What was read and hasn't been asked for, and what was counted.
+#[derive(Clone, Debug, Default)]
+struct Out {
+    ready: VecDeque<Result<ScriptLine, Fault>>,
+    summary: Summary,
+}
+
+impl Out {
+    /// A row that begins in this line of the file.
+    fn take(&mut self, number: usize, row: Result<Row, RowFault>) {
+        match row {
+            Ok(Row::Silent) => {}
+            Ok(Row::Passed(kind)) => self.pass(kind),
+            Ok(Row::Spoken(line)) => self.spoken(number, line),
+            Err(RowFault { lines_below, column, words }) => self.fault(number + lines_below, column, words),
+        }
+    }
+
+    fn spoken(&mut self, number: usize, line: Line) {
+        self.summary.read += 1;
+        self.ready.push_back(Ok(ScriptLine { number, line }));
+    }
+
+    fn fault(&mut self, line: usize, column: usize, words: String) {
+        self.summary.left_out += 1;
+        self.ready.push_back(Err(Fault { line, column, words }));
+    }
+
+    fn pass(&mut self, kind: Passed) {
+        self.summary.passed[kind as usize] += 1;
+    }
+
+    /// Nothing of the script can be read.
+    fn end_unreadable(&mut self, unreadable: Unreadable) {
+        self.fault(1, 1, unreadable.to_string());
+        self.summary.unreadable = Some(unreadable);
+    }
 }
 
 impl Reader {
-    /// `None`: the first row says which format it is.
-    pub fn new(format: Option<Format>) -> Self {
+    /// Begins to read.
+    pub fn new(options: ReaderOptions) -> Self {
         Self {
-            format,
+            options,
+            decoder: Decoder::default(),
             rows: None,
-            pending: Vec::new(),
+            pending: String::new(),
             read: 0,
             line: 1,
             is_new: false,
-            has_begun: false,
             is_skipping: false,
             has_ended: false,
+            has_returns: false,
+            out: Out::default(),
         }
     }
 
     /// The next piece of the script.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.pending.drain(..self.read);
-        self.read = 0;
-        self.pending.extend_from_slice(bytes);
-        self.is_new |= bytes.contains(&b'\n') || self.pending.len() > ROW_BYTES_MAX;
+        self.decode(bytes, false);
     }
 
     /// There are no more pieces.
     pub fn end(&mut self) {
+        self.decode(&[], true);
         self.has_ended = true;
-        self.is_new = true;
+    }
+
+    /// What became of the script so far.
+    pub fn summary(&self) -> Summary {
+        Summary { not_utf8_at: self.decoder.not_utf8_at(), ..self.out.summary.clone() }
     }
 
     /// The next row that can be read.
     pub fn poll(&mut self) -> Option<Result<ScriptLine, Fault>> {
-        while self.is_new && self.read < self.pending.len() {
-            if !self.has_begun {
-                self.has_begun = true;
-                self.read = if self.pending.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
-                continue;
+        while self.out.ready.is_empty() && self.is_new {
+            self.is_new = self.step();
+        }
+        self.out.ready.pop_front()
+    }
+
+    fn decode(&mut self, bytes: &[u8], is_end: bool) {
+        self.pending.drain(..self.read);
+        self.read = 0;
+        let from = self.pending.len();
+        self.decoder.push(bytes, is_end, &mut self.pending);
+        if self.has_returns {
+            let piece = self.pending.split_off(from).replace('\r', "\n");
+            self.pending.push_str(&piece);
+        }
+        self.is_new = true;
+        if let (Some(words), None) = (self.decoder.no_text(), &self.rows) {
+            self.rows = Some(Rows::Nothing);
+            self.out.end_unreadable(Unreadable::NoScript(words));
+        }
+    }
+
+    /// Reads a row; `false` where there is none to read.
+    fn step(&mut self) -> bool {
+        if self.rows.is_none() && !self.begin() {
+            return false;
+        }
+        let rest = &self.pending[self.read..];
+        match &mut self.rows {
+            Some(Rows::Document(document)) => {
+                document.push(rest, &mut self.out);
+                self.read = self.pending.len();
             }
-            if self.is_skipping {
-                self.is_skipping = !self.pass_line();
-                continue;
+            Some(Rows::Nothing) => self.read = self.pending.len(),
+            _ => {}
+        }
+        if self.read == self.pending.len() {
+            return self.has_ended && self.finish();
+        }
+        if self.is_skipping {
+            self.is_skipping = !self.pass_line();
+            return true;
+        }
+        self.read_row()
+    }
+
+    /// Says how the script is written, once enough of it is there.
+    fn begin(&mut self) -> bool {
+        let Self { pending, options, has_ended, .. } = self;
+        let start = pending.find(|char: char| !char.is_whitespace()).unwrap_or(pending.len());
+        // The tab before an empty first cell belongs to the row.
+        let start = pending[..start].rfind('\n').map_or(0, |end| end + 1);
+        let sample = &pending[start..];
+        let first_end = sample.find('\n');
+        let is_enough = first_end.is_some() && (options.is_live || sample.len() >= SAMPLE_BYTES);
+        if !is_enough && !*has_ended && pending.len() <= ROW_BYTES_MAX {
+            return false;
+        }
+        if !self.has_returns && first_end.is_none() && sample.trim_end_matches('\r').contains('\r') {
+            self.has_returns = true;
+            self.pending = self.pending.replace('\r', "\n");
+            return self.begin();
+        }
+        // Whole rows, and as many of them however the script comes in.
+        let end = match first_end {
+            Some(end) if options.is_live => end,
+            Some(first) => {
+                let limit = floor_char_boundary(sample, SAMPLE_BYTES);
+                if limit == sample.len() && *has_ended { limit } else { sample[..limit].rfind('\n').unwrap_or(first) }
             }
-            let rest = &self.pending[self.read..];
-            if self.rows.is_none() {
-                self.rows = Rows::begin(self.format, rest, self.has_ended);
-            }
-            let next = match &mut self.rows {
-                Some(rows) => rows.read(rest, self.has_ended),
-                None => Next::Unfinished,
-            };
-            let number = self.line;
-            match next {
-                Next::Read(bytes, row) => {
-                    self.line += line_ends(&rest[..bytes]);
-                    self.read += bytes;
-                    match row {
-                        Ok(Row::Silent) => {}
-                        Ok(Row::Spoken(line)) => return Some(Ok(ScriptLine { number, line })),
-                        Err(RowFault { lines_below, column, words }) => {
-                            return Some(Err(Fault { line: number + lines_below, column, words }));
-                        }
-                    }
-                }
-                Next::Unfinished => self.is_new = false,
-                Next::TooLong => {
-                    self.is_skipping = !self.pass_line();
-                    let words = "The row is longer than 1 MiB.".to_owned();
-                    return Some(Err(Fault { line: number, column: 1, words }));
-                }
+            None => floor_char_boundary(sample, ROW_BYTES_MAX),
+        };
+        let sample = sample[..end].to_owned();
+        self.begin_with(&sample);
+        true
+    }
+
+    fn begin_with(&mut self, sample: &str) {
+        let text = sample.trim_start();
+        let head: String = text.chars().take(16).flat_map(char::to_lowercase).collect();
+        let options = &self.options;
+        if options.format.is_none() && ["<!doctype", "<html", "<?xml", "<tt "].iter().any(|mark| head.starts_with(mark))
+        {
+            self.rows = Some(Rows::Nothing);
+            return self.out.end_unreadable(Unreadable::NoScript(MARKUP));
+        }
+        let first = sample.lines().next().unwrap_or_default();
+        let format = match options.format {
+            // It is called so, and is none.
+            Some(Format::Csv) if is_no_table(first) && rows::begins(first.trim()) => Format::Rows,
+            Some(format) => format,
+            None => Format::of_sample(sample),
+        };
+        let begin_table = |separators: &[&'static str]| Table::beginning_with(sample, separators, &options.columns);
+        let rows = match format {
+            Format::Rows => Rows::Lines(rows::read),
+            Format::JsonLines if json::is_document(first) => Rows::Document(json::Document::new(self.line)),
+            Format::JsonLines => Rows::JsonLines,
+            Format::Subtitles => Rows::Subtitles(subtitles::Subtitles::default()),
+            Format::Screenplay => Rows::Screenplay(screenplay::Screenplay::default()),
+            Format::Chat => Rows::Chat(chat::Chat::default()),
+            Format::Text if is_markdown(sample) => Rows::Lines(text::read_markdown),
+            Format::Text => Rows::Lines(text::read),
+            Format::Csv => Rows::Table(begin_table(&table::SEPARATORS)),
+            Format::Tsv => Rows::Table(begin_table(&["\t"])),
+        };
+        self.out.summary.format = Some(format);
+        if let Rows::Table(table) = &rows {
+            let columns = table.columns().clone();
+            self.out.summary.columns = Some(columns.clone());
+            if columns.words.is_none() && !sample.trim().is_empty() {
+                self.rows = Some(Rows::Nothing);
+                return self.out.end_unreadable(match columns.unknown.clone() {
+                    Some(name) => Unreadable::NoColumn(columns, name),
+                    None => Unreadable::NoWords(columns),
+                });
             }
         }
-        None
+        self.rows = Some(rows);
+    }
+
+    fn read_row(&mut self) -> bool {
+        let rest = &self.pending[self.read..];
+        let line_end = rest.find('\n').map(|end| end + 1).or(self.has_ended.then_some(rest.len()));
+        let is_cut = rest.len() > ROW_BYTES_MAX;
+        let number = self.line;
+        // One line alone is too much already.
+        let is_too_long = line_end.is_none_or(|end| end > ROW_BYTES_MAX) && is_cut;
+        let Some(line_end) = line_end.filter(|_| !is_too_long) else {
+            if is_too_long {
+                self.pass_too_long(number);
+            }
+            return is_too_long;
+        };
+        let (bytes, cells) = match &self.rows {
+            Some(Rows::Table(table)) => {
+                let within = &rest[..floor_char_boundary(rest, ROW_BYTES_MAX)];
+                match table.split(within, self.has_ended || is_cut) {
+                    Split::Unfinished => return false,
+                    Split::Row { bytes, .. } if is_cut && !rest[..bytes].ends_with('\n') => {
+                        self.pass_too_long(number);
+                        return true;
+                    }
+                    Split::Row { cells, bytes } => (bytes, cells),
+                }
+            }
+            _ => (line_end, Vec::new()),
+        };
+        let lines = line_ends(&rest[..bytes]).max(1);
+        let broken = self.decoder.broken_in(number..number + lines);
+        if let Some((line, column)) = broken {
+            self.out.fault(line, column, NO_TEXT.to_owned());
+        } else {
+            let row = rest[..bytes].strip_suffix('\n').unwrap_or(&rest[..bytes]);
+            let row = row.strip_suffix('\r').unwrap_or(row);
+            match &mut self.rows {
+                Some(Rows::Lines(read)) => self.out.take(number, read(row)),
+                Some(Rows::JsonLines) => json::read(number, row, &mut self.out),
+                Some(Rows::Table(table)) => self.out.take(number, table.read(&rest[..bytes], &cells)),
+                Some(Rows::Subtitles(subtitles)) => subtitles.row(number, row, &mut self.out),
+                Some(Rows::Screenplay(screenplay)) => screenplay.row(number, row, &mut self.out),
+                Some(Rows::Chat(chat)) => chat.row(number, row, &mut self.out),
+                Some(Rows::Document(_) | Rows::Nothing) | None => {}
+            }
+        }
+        self.line += line_ends(&self.pending[self.read..self.read + bytes]);
+        self.read += bytes;
+        true
+    }
+
+    /// What was held back until the end; `false` where that is done.
+    fn finish(&mut self) -> bool {
+        match self.rows.replace(Rows::Nothing) {
+            Some(Rows::Subtitles(mut subtitles)) => subtitles.end(&mut self.out),
+            Some(Rows::Screenplay(mut screenplay)) => screenplay.end(&mut self.out),
+            Some(Rows::Chat(mut chat)) => chat.end(&mut self.out),
+            Some(Rows::Document(mut document)) => document.end(&mut self.out),
+            _ => {}
+        }
+        false
+    }
+
+    fn pass_too_long(&mut self, number: usize) {
+        self.is_skipping = !self.pass_line();
+        self.out.fault(number, 1, TOO_LONG.to_owned());
     }
 
     /// Passes over the rest of this line; `false` where its end hasn't come.
     fn pass_line(&mut self) -> bool {
-        let end = self.pending[self.read..].iter().position(|&byte| byte == b'\n');
+        let end = self.pending[self.read..].find('\n');
         self.read = end.map_or(self.pending.len(), |end| self.read + end + 1);
         self.line += usize::from(end.is_some());
         end.is_some()
     }
 }
 
-impl Rows {
-    /// Settled by the first row that isn't blank, once that is there.
-    fn begin(format: Option<Format>, bytes: &[u8], has_ended: bool) -> Option<Self> {
-        let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
-        // The tab before an empty first cell belongs to the row.
-        let start = bytes[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let row = &bytes[start..];
-        let row = match row.iter().position(|&byte| byte == b'\n') {
-            Some(end) => &row[..end],
-            None if has_ended || bytes.len() > ROW_BYTES_MAX => row,
-            None => return None,
-        };
-        Some(match format.unwrap_or_else(|| Format::of_row(row)) {
-            Format::Rows => Self::Lines(rows::read),
-            Format::JsonLines => Self::Lines(json_lines::read),
-            Format::Text => Self::Lines(read_text),
-            Format::Csv => Self::Table(Table::beginning_with(row, b",;\t")),
-            Format::Tsv => Self::Table(Table::beginning_with(row, b"\t")),
-        })
-    }
+/// Whether nothing in a row separates cells.
+fn is_no_table(row: &str) -> bool {
+    !table::SEPARATORS.iter().any(|separator| table::is_header(row, separator)) && !row.contains([',', ';', '\t', '|'])
+}
 
-    fn read(&mut self, bytes: &[u8], has_ended: bool) -> Next {
-        let line_end = bytes.iter().position(|&byte| byte == b'\n').map(|end| end + 1);
-        let line_end = line_end.or(has_ended.then_some(bytes.len()));
-        let is_cut = bytes.len() > ROW_BYTES_MAX;
-        let Some(line_end) = line_end else {
-            return if is_cut { Next::TooLong } else { Next::Unfinished };
-        };
-        match self {
-            // One line alone is too much already.
-            _ if line_end > ROW_BYTES_MAX => Next::TooLong,
-            Self::Lines(read) => {
-                let row = bytes[..line_end].strip_suffix(b"\n").unwrap_or(&bytes[..line_end]);
-                let row = row.strip_suffix(b"\r").unwrap_or(row);
-                let text = str::from_utf8(row);
-                let text = text.map_err(|error| RowFault::in_bytes(row, error.valid_up_to(), NOT_UTF_8));
-                Next::Read(line_end, text.and_then(read))
-            }
-            Self::Table(table) => match table.split(&bytes[..bytes.len().min(ROW_BYTES_MAX)], has_ended || is_cut) {
-                Split::Unfinished => Next::Unfinished,
-                Split::Row { bytes: length, .. } if is_cut && bytes[length - 1] != b'\n' => Next::TooLong,
-                Split::Row { cells, bytes: length } => Next::Read(length, table.read(&bytes[..length], &cells)),
-                // Where the row was meant to end nobody knows: it goes on with the next line.
-                Split::Broken { at, words } => Next::Read(line_end, Err(RowFault::in_bytes(bytes, at, words))),
-            },
+/// Whether names stand in it as Markdown writes them.
+fn is_markdown(sample: &str) -> bool {
+    let rows = sample.lines().filter(|row| !row.trim().is_empty());
+    let (mut named, mut plain) = (0, 0);
+    for row in rows {
+        match text::named_in_markdown(row.trim()) {
+            Some(_) => named += 1,
+            None => plain += usize::from(!text::spoken(row.trim()).0.is_empty()),
         }
     }
+    named > plain
 }
 
-/// Plain text. Blank rows are passed over.
-fn read_text(row: &str) -> Result<Row, RowFault> {
-    let text = row.trim();
-    if text.is_empty() {
-        return Ok(Row::Silent);
-    }
-    let (character, text) = split_name(text).unwrap_or(("", text));
-    Ok(Row::Spoken(Line { character: character.to_owned(), text: text.to_owned() }))
+/// The last place, up to this one, at which a character begins.
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
 }
 
-fn line_ends(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&byte| byte == b'\n').count()
+fn line_ends(text: &str) -> usize {
+    text.bytes().filter(|&byte| byte == b'\n').count()
 }

@@ -17,6 +17,10 @@ pub(super) struct State {
 impl State {
     /// Goes on with a value, or with what follows one; `true` at the end.
     pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+        // A byte order mark says nothing in UTF-8 (RFC 8259, section 8.1).
+        if self.at == 0 && payload.starts_with("\u{feff}".as_bytes()) {
+            self.at = "\u{feff}".len();
+        }
         let mut reader = Reader { bytes: payload, at: self.at, writer, objects: &mut self.objects };
         let is_over = match step {
             Step::Value => reader.value().map(|()| false),

@@ -100,7 +100,8 @@ impl Choice {
         let otherwise = match str::from_utf8(&payload) {
             Ok("") => View::Text,
             Ok(text) => {
-                if content_type.contains("json") || text.trim_start().starts_with(['{', '[']) {
+                let begin = text.trim_start_matches('\u{feff}').trim_start();
+                if content_type.contains("json") || begin.starts_with(['{', '[']) {
                     candidates.push((View::Json, false));
                 }
                 let controls = payload.iter().take(SEARCHED_BYTES);

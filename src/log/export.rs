@@ -7,8 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::csv::{self, Dialect};
 use super::query::Query;
-use super::{MessageLog, csv, ndjson};
+use super::{MessageLog, ndjson};
 
 /// How messages are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub enum Format {
     #[default]
     Ndjson,
     /// As [`csv`], for spreadsheets.
-    Csv,
+    Csv(Dialect),
 }
 
 impl Format {
@@ -25,7 +26,7 @@ impl Format {
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
-            Self::Csv => "csv",
+            Self::Csv(_) => "csv",
         }
     }
 
@@ -33,7 +34,7 @@ impl Format {
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",
-            Self::Csv => "text/csv",
+            Self::Csv(_) => "text/csv",
         }
     }
 }
@@ -94,10 +95,6 @@ pub(crate) fn write_slice(
     budget_bytes: usize,
     out: &mut Vec<u8>,
 ) -> (Option<u64>, u64) {
-    let write = match glance.format {
-        Format::Ndjson => ndjson::write_message,
-        Format::Csv => csv::write_message,
-    };
     let begin = glance.from_seq.max(log.first_seq());
     let end = out.len() + budget_bytes;
     let mut messages = 0;
@@ -106,7 +103,10 @@ pub(crate) fn write_slice(
             return (Some(message.seq), messages);
         }
         if query.matches(&message) {
-            write(&message, out);
+            match glance.format {
+                Format::Ndjson => ndjson::write_message(&message, out),
+                Format::Csv(dialect) => csv::write_message(&message, dialect, out),
+            }
             messages += 1;
         }
     }
@@ -118,8 +118,8 @@ pub(crate) fn part_of(log: &MessageLog, query: &Query, mut glance: ExportGlance)
     let mut bytes = Vec::with_capacity(SLICE_BYTES + (SLICE_BYTES >> 4));
     if glance.from_seq == 0 {
         glance.end_seq = log.next_seq();
-        if glance.format == Format::Csv {
-            bytes.extend_from_slice(csv::HEAD.as_bytes());
+        if let Format::Csv(dialect) = glance.format {
+            csv::write_head(dialect, &mut bytes);
         }
     }
     let (next_seq, messages) = write_slice(log, query, &glance, SLICE_BYTES, &mut bytes);

@@ -16,6 +16,11 @@ pub const TOPIC_LEVELS_MAX: usize = 128;
 /// What a shared subscription begins with `[MQTT-4.8.2-1]`.
 const SHARE: &str = "$share/";
 
+/// What some brokers (EMQX, VerneMQ) take for a subscription of a kind of their
+/// own: shared by all who ask for it, or granted to one client. Messages come on
+/// topics without it.
+const BROKER_PREFIXES: [&str; 2] = ["$queue/", "$exclusive/"];
+
 /// Why a text is no topic name or no topic filter, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopicError {
@@ -166,24 +171,32 @@ impl TopicFilter {
     ///
     /// A filter that begins with a wildcard wants no topic that begins with `$`
     /// `[MQTT-4.7.2-1]`: `#` doesn't match `$SYS/broker/uptime`, `$SYS/#` does.
+    ///
+    /// A filter such as `$queue/a/#` wants `a/b`, as the brokers have it that know
+    /// it, and `$queue/a/b`, as the standard has it.
     pub fn matches(&self, topic: &str) -> bool {
         let filter = split_share(&self.0).map_or(self.as_str(), |(_, filter)| filter);
-        if topic.is_empty() || (topic.starts_with('$') && filter.starts_with(['+', '#'])) {
-            return false;
-        }
-        let mut levels = topic.split('/');
-        for wanted in filter.split('/') {
-            // Also where the topic has no level left: `a/#` matches `a`.
-            if wanted == "#" {
-                return true;
-            }
-            match levels.next() {
-                Some(level) if wanted == "+" || wanted == level => {}
-                _ => return false,
-            }
-        }
-        levels.next().is_none()
+        let bare = BROKER_PREFIXES.iter().find_map(|prefix| filter.strip_prefix(prefix));
+        bare.is_some_and(|bare| !bare.is_empty() && matches(bare, topic)) || matches(filter, topic)
     }
+}
+
+fn matches(filter: &str, topic: &str) -> bool {
+    if topic.is_empty() || (topic.starts_with('$') && filter.starts_with(['+', '#'])) {
+        return false;
+    }
+    let mut levels = topic.split('/');
+    for wanted in filter.split('/') {
+        // Also where the topic has no level left: `a/#` matches `a`.
+        if wanted == "#" {
+            return true;
+        }
+        match levels.next() {
+            Some(level) if wanted == "+" || wanted == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
 }
 
 impl fmt::Display for TopicFilter {

@@ -1,4 +1,5 @@
-//! The numbers inside a payload: a number as such, or one in a field of JSON.
+//! The numbers inside a payload: a number as such, or one in a field of JSON,
+//! also as a text; and what is on or off.
 //!
 //! Numbers stay as they were written. What is here reads any text and takes it
 //! as it is: JSON that is broken, or cut off, gives what it says up to there.
@@ -12,6 +13,9 @@ const DEPTH_MAX: usize = 8;
 
 /// Most bytes of a number; longer ones are no numbers to plot.
 const NUMBER_BYTES_MAX: usize = 40;
+
+/// What is on or off, in any capitals: as a word and as a text.
+pub const SWITCHES: [&str; 4] = ["on", "off", "true", "false"];
 
 /// The number in that field; the empty field is the whole payload.
 pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
@@ -29,6 +33,7 @@ pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
 /// `false`. Fields are as written: `temperature`, or with [`BETWEEN`] between
 /// the names from the outermost on; items of a list by their place from 0.
 pub fn each<'a>(payload: &'a [u8], see: &mut dyn FnMut(&[u8], &'a [u8]) -> bool) {
+    let payload = payload.strip_prefix("\u{feff}".as_bytes()).unwrap_or(payload);
     Reader { text: payload, at: 0, path: Vec::new(), is_in_object: false, see }.value(0);
 }
 
@@ -58,7 +63,11 @@ impl<'a> Reader<'a, '_> {
         match self.peek() {
             b'{' | b'[' if depth == DEPTH_MAX => None,
             bracket @ (b'{' | b'[') => self.inside(bracket, depth + 1),
-            b'"' => self.quoted().map(drop),
+            b'"' => {
+                let text = self.quoted()?;
+                let is_plotted = is_plotted(text);
+                (!is_plotted || (self.see)(&self.path, text)).then_some(())
+            }
             _ => self.word(),
         }
     }
@@ -69,8 +78,10 @@ impl<'a> Reader<'a, '_> {
         let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
         let word = rest.get(..end)?.trim_ascii_end();
         self.at += end;
-        let digit = word.iter().find(|byte| !matches!(byte, b'-' | b'+' | b'.'))?;
-        let mut is_number = digit.is_ascii_digit() && word.len() <= NUMBER_BYTES_MAX;
+        if word.is_empty() {
+            return None;
+        }
+        let mut is_number = is_plotted(word);
         if self.is_in_object && self.text.get(self.at) == Some(&b',') {
             // `{"t":21,5}` isn't JSON, and 21 isn't what it means.
             let next = self.text[self.at + 1..].trim_ascii_start().first();
@@ -132,6 +143,13 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
+/// Whether this begins like a number, or is a switch.
+fn is_plotted(word: &[u8]) -> bool {
+    let digit = word.iter().find(|byte| !matches!(byte, b'-' | b'+' | b'.'));
+    let is_number = digit.is_some_and(u8::is_ascii_digit) && word.len() <= NUMBER_BYTES_MAX;
+    is_number || SWITCHES.iter().any(|switch| switch.as_bytes().eq_ignore_ascii_case(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +174,15 @@ mod tests {
         check(" -3e5\r\n", &[("", "-3e5")]);
         check("21.5 °C", &[("", "21.5 °C")]);
         check("9007199254740993", &[("", "9007199254740993")]);
-        check(r#"{"t":127.0,"on":true,"h":{"now":-5,"unit":"%"}}"#, &[("t", "127.0"), ("h\nnow", "-5")]);
+        check(
+            r#"{"t":127.0,"on":true,"h":{"now":-5,"unit":"%"}}"#,
+            &[("t", "127.0"), ("on", "true"), ("h\nnow", "-5")],
+        );
+        check(r#"{"value":"21.50","power":"1043","name":"x"}"#, &[("value", "21.50"), ("power", "1043")]);
+        check(r#"{"state":"ON","contact":false,"mode":"only"}"#, &[("state", "ON"), ("contact", "false")]);
+        check("Off", &[("", "Off")]);
+        check("\u{feff}{\"t\":1}", &[("t", "1")]);
+        check("\u{feff}21.5", &[("", "21.5")]);
         check(r#"[ 1 , [2,"x}",3], {} , 4 ]"#, &[("0", "1"), ("1\n0", "2"), ("1\n2", "3"), ("3", "4")]);
         check(r#"{ "a\"b" : 1 , "c\\": 2 }"#, &[(r#"a\"b"#, "1"), (r"c\\", "2")]);
         check(r#"{"":7}"#, &[("", "7")]);
@@ -166,7 +192,7 @@ mod tests {
     fn whatever_else_it_is_gives_what_can_be_read() {
         check("", &[]);
         check("hello", &[]);
-        check("\"5\"", &[]);
+        check("\"5\"", &[("", "5")]);
         check("- 5", &[]);
         check("{}", &[]);
         check("[]", &[]);

@@ -1,21 +1,38 @@
 //! A row of numbers as a small picture, and in words for those who can't see
 //! it.
 
+use std::cmp::Ordering;
+
 use super::leaves;
 
 /// The numbers of a series as the worker tells them; one a line, and what is no
 /// number left out. A unit behind a number is no part of it. A text that only
 /// begins with digits, such as a date, a time, a decimal comma, a hexadecimal or a
-/// telephone number, is no number: no plot is better than a wrong one.
+/// telephone number, is no number: no plot is better than a wrong one. What is on
+/// or true is 1, what is off or false 0.
 pub fn numbers(series: &str) -> Vec<f64> {
-    series.lines().filter_map(number).collect()
+    series.lines().filter_map(number).map(|(number, _)| number).collect()
 }
 
-fn number(text: &str) -> Option<f64> {
+/// The number that a text is, and how it is written.
+fn number(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    if let Some(switch) = leaves::SWITCHES.iter().position(|switch| switch.eq_ignore_ascii_case(text)) {
+        return Some((if switch % 2 == 0 { 1.0 } else { 0.0 }, text));
+    }
     let end = text.find(|sign: char| !matches!(sign, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(text.len());
     let digits = text[..end].trim_end_matches(['e', 'E']);
     let number = digits.parse().ok().filter(|number: &f64| number.is_finite());
-    number.filter(|_| is_unit(&text[digits.len()..]))
+    number.filter(|_| is_unit(&text[digits.len()..])).map(|number| (number, digits))
+}
+
+/// Which number is greater; long integers as they are written, for they don't
+/// fit into an `f64`.
+fn order(a: &(f64, &str), b: &(f64, &str)) -> Ordering {
+    match (a.1.parse::<i128>(), b.1.parse::<i128>()) {
+        (Ok(a), Ok(b)) => a.cmp(&b),
+        _ => a.0.total_cmp(&b.0),
+    }
 }
 
 /// Whether this may stand behind a number: nothing, `°C`, ` m/s2`, `%`. Without a
@@ -47,10 +64,12 @@ pub fn points(numbers: &[f64], width: f64, height: f64) -> Option<String> {
     Some(points)
 }
 
-/// The series in a sentence.
-pub fn words(numbers: &[f64]) -> Option<String> {
-    let (low, high) = bounds(numbers)?;
-    let last = numbers.last()?;
+/// The series in a sentence, its numbers as they are written.
+pub fn words(series: &str) -> Option<String> {
+    let numbers: Vec<_> = series.lines().filter_map(number).collect();
+    let (_, low) = numbers.iter().min_by(|a, b| order(a, b))?;
+    let (_, high) = numbers.iter().max_by(|a, b| order(a, b))?;
+    let (_, last) = numbers.last()?;
     Some(format!("The last {} values lie between {low} and {high}; the newest is {last}.", numbers.len()))
         .filter(|_| numbers.len() > 1)
 }
@@ -60,24 +79,30 @@ fn bounds(numbers: &[f64]) -> Option<(f64, f64)> {
     Some(numbers.iter().fold((first, first), |(low, high), &number| (low.min(number), high.max(number))))
 }
 
-/// The fields of a payload that hold a number, at most so many; none where the
-/// payload is no JSON with fields.
+/// The fields of a payload that hold a number, at most so many, and behind them
+/// those that are on or off; none where the payload is no JSON with fields.
 pub fn fields(payload: &str, most: usize) -> Vec<String> {
-    let mut fields: Vec<String> = Vec::new();
-    leaves::each(payload.as_bytes(), &mut |field, _| {
-        let field = str::from_utf8(field).unwrap_or_default();
-        if !field.is_empty() && !fields.iter().any(|known| known == field) {
-            fields.push(field.to_owned());
+    let (mut fields, mut switches): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    leaves::each(payload.as_bytes(), &mut |field, text| {
+        let [field, text] = [field, text].map(|bytes| str::from_utf8(bytes).unwrap_or_default());
+        let is_known = fields.iter().chain(&switches).any(|known| known == field);
+        if !field.is_empty() && !is_known && number(text).is_some() {
+            let is_switch = leaves::SWITCHES.iter().any(|switch| switch.eq_ignore_ascii_case(text));
+            let list = if is_switch { &mut switches } else { &mut fields };
+            list.push(field.to_owned());
         }
         fields.len() < most
     });
+    fields.append(&mut switches);
+    fields.truncate(most);
     fields
 }
 
-/// The field that is most likely worth a plot: the first that isn't a time or a
-/// number of something.
+/// The field that is most likely worth a plot: the first that isn't a time, a
+/// number of something or how well the radio works.
 pub fn likeliest(fields: &[String]) -> Option<&String> {
-    const DULL: [&str; 9] = ["id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version"];
+    const DULL: [&str; 12] =
+        ["id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version", "linkquality", "lqi", "rssi"];
     let is_dull = |field: &str| {
         let name = field.rsplit(leaves::BETWEEN).next().unwrap_or_default();
         DULL.iter().any(|dull| name.eq_ignore_ascii_case(dull))
@@ -133,8 +158,14 @@ mod tests {
             ("00:1B:44:11:3A:B7", None),
             ("+49 170 1234567", None),
             ("192.168.1.7", None),
+            ("ON", Some(1.0)),
+            ("off", Some(0.0)),
+            ("true", Some(1.0)),
+            ("FALSE", Some(0.0)),
+            ("only", None),
+            ("3\u{0}2\u{0}", None),
         ] {
-            assert_eq!(number(text), found, "{text}");
+            assert_eq!(number(text).map(|(number, _)| number), found, "{text}");
         }
         assert_eq!(numbers("1\nx\n2\n"), [1.0, 2.0]);
     }
@@ -153,11 +184,17 @@ mod tests {
 
     #[test]
     fn the_line_has_words() {
-        assert_eq!(words(&[1.0]), None);
-        assert_eq!(
-            words(&[1.5, -3.0, 2.0]).as_deref(),
-            Some("The last 3 values lie between -3 and 2; the newest is 2.")
-        );
+        let check = |series: &str, low: &str, high: &str, last: &str| {
+            let count = series.lines().count();
+            let expected = format!("The last {count} values lie between {low} and {high}; the newest is {last}.");
+            assert_eq!(words(series), Some(expected));
+        };
+        assert_eq!(words("1"), None);
+        check("1.5\n-3\n2.0", "-3", "2.0", "2.0");
+        // As they are, where an f64 would round them.
+        check("9007199254740993\n9007199254740992", "9007199254740992", "9007199254740993", "9007199254740992");
+        check("21.5 °C\n1e2 °C", "21.5", "1e2", "1e2");
+        check("ON\nOFF\nON", "OFF", "ON", "ON");
     }
 
     #[test]
@@ -165,9 +202,12 @@ mod tests {
         assert_eq!(fields("21.5", 9), [""; 0]);
         assert_eq!(fields(r#"{"t":1,"c":{"h":2},"s":"x","t":3}"#, 9), ["t", "c\nh"]);
         assert_eq!(fields("[1,2,3]", 2), ["0", "1"]);
+        assert_eq!(fields(r#"{"on":true,"value":"21.50","at":"10:45","s":"ON"}"#, 9), ["value", "on", "s"]);
+        assert_eq!(fields(r#"{"on":true,"t":1}"#, 1), ["t"]);
         assert_eq!(field_words("c\nh"), "c.h");
         let likeliest = |payload| likeliest(&fields(payload, 9)).cloned();
         assert_eq!(likeliest(r#"{"TS":1,"a":{"id":7,"t":21.5}}"#).as_deref(), Some("a\nt"));
+        assert_eq!(likeliest(r#"{"state":"ON","contact":true,"linkquality":87}"#).as_deref(), Some("state"));
         assert_eq!(likeliest(r#"{"ts":1}"#).as_deref(), Some("ts"));
         assert_eq!(likeliest("{}"), None);
     }

@@ -3,7 +3,7 @@
 
 use crate::console::grouped;
 use crate::dialogue::Line;
-use crate::dialogue::script::{Fault, Format, Reader, ScriptLine};
+use crate::dialogue::script::{ColumnChoice, Columns, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary};
 
 /// More lines of a script are told to be too many.
 pub const LINES_MAX: usize = 200_000;
@@ -30,6 +30,7 @@ pub struct Sheet {
     faults: usize,
     /// Lines that are too many.
     surplus: usize,
+    summary: Summary,
 }
 
 /// Reads a file into a [`Sheet`], piece by piece.
@@ -40,10 +41,11 @@ pub struct SheetReader {
 }
 
 impl SheetReader {
-    /// The file's name says how it is written, or else its first row does.
-    pub fn new(name: &str) -> Self {
+    /// The file's name says how it is written, or else its beginning does.
+    pub fn new(name: &str, columns: ColumnChoice) -> Self {
         let sheet = Sheet { name: name.to_owned(), ..Sheet::default() };
-        Self { reader: Reader::new(Format::of_file_name(name)), sheet }
+        let options = ReaderOptions { format: Format::of_file_name(name), columns, is_live: false };
+        Self { reader: Reader::new(options), sheet }
     }
 
     /// The next piece of the file.
@@ -56,6 +58,7 @@ impl SheetReader {
     pub fn finish(mut self) -> Sheet {
         self.reader.end();
         self.drain();
+        self.sheet.summary = self.reader.summary();
         self.sheet
     }
 
@@ -86,6 +89,11 @@ impl Sheet {
     /// The file's name; empty before there is one.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The columns of a table, whether or not they are known.
+    pub fn columns(&self) -> Option<&Columns> {
+        self.summary.columns.as_ref()
     }
 
     /// All rows, in the file's order.
@@ -126,17 +134,14 @@ impl Sheet {
         if self.name.is_empty() {
             return String::new();
         }
-        let name = &self.name;
-        let mut words = match self.len() {
-            0 => format!("{name} holds no line that can be sent. A row looks like this: CHARACTER: Spoken text"),
-            1 => format!("{name}: 1 line."),
-            lines => format!("{name}: {} lines.", grouped(lines as u64)),
-        };
-        match self.faults {
-            0 => {}
-            1 => words.push_str(" One row is left out."),
-            faults => words.push_str(&format!(" {} rows are left out.", grouped(faults as u64))),
+        let Self { name, summary, .. } = self;
+        if let Some(unreadable) = &summary.unreadable {
+            return format!("{name} can't be read. {unreadable}");
         }
+        let mut words = match self.len() {
+            0 => format!("{name} holds no line that can be sent. {}", summary.example()),
+            _ => format!("{name}: {}", summary.counts()),
+        };
         let first = self.entries.iter().find_map(|entry| match entry {
             Entry::Fault(fault) => Some(fault),
             Entry::Line(..) => None,
@@ -144,6 +149,9 @@ impl Sheet {
         if let Some(fault) = first {
             let which = if self.faults > 1 { " The first: " } else { " " };
             words.push_str(&format!("{which}{}", left_out(fault)));
+        }
+        for note in summary.notes() {
+            words.push_str(&format!(" {note}"));
         }
         if self.surplus > 0 {
             let (most, more) = (grouped(LINES_MAX as u64), grouped(self.surplus as u64));

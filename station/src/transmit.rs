@@ -75,7 +75,7 @@ impl Transmission {
 
 fn say(report: &Report) {
     match report {
-        Report::Connected { .. } | Report::Progress(_) => {}
+        Report::Connected { .. } | Report::Progress(_) | Report::File(_) => {}
         Report::LeftOut(left_out) => tracing::warn!(reason = %left_out, "transmission"),
         Report::QosLowered { granted, .. } => tracing::info!(qos = *granted as u8, "transmission at a lower QoS"),
         Report::Lost { failure, .. } => tracing::warn!(reason = %failure, "transmission interrupted"),

@@ -2,11 +2,15 @@
 //!
 //! - Inside the quotes `\"` is a quotation mark and `\\` a backslash; any other
 //!   backslash is one.
+//! - Quotation marks in the words that nobody escaped are part of them: the
+//!   words end with the row's last one.
 //! - The header row `"character" "dialogue"` is no line of dialogue.
-//! - A blank row is told: rows have numbers, and one without is missing.
+//! - A row without a number, as the header has it, is `"CHARACTER" "Spoken text"`.
 
 use super::{Row, RowFault};
 use crate::dialogue::Line;
+
+const UNCLOSED: &str = "The quotation mark that opens here isn't closed.";
 
 /// Whether a script that begins with this row is written so.
 pub(super) fn begins(row: &str) -> bool {
@@ -17,19 +21,23 @@ pub(super) fn begins(row: &str) -> bool {
 
 pub(super) fn read(row: &str) -> Result<Row, RowFault> {
     if row.trim().is_empty() {
-        return Err(RowFault::at(1, "The row is blank."));
+        return Ok(Row::Silent);
     }
-    let fields = read_fields(row)?;
+    let fields = match read_fields(row) {
+        Ok(fields) => fields,
+        Err(fault) => return as_it_stands(row).map(Row::Spoken).ok_or(fault),
+    };
     match fields.as_slice() {
         [character, dialogue] | [_, character, dialogue]
             if character.text.eq_ignore_ascii_case("character") && dialogue.text.eq_ignore_ascii_case("dialogue") =>
         {
             Ok(Row::Silent)
         }
-        [_, _, text] if text.text.trim().is_empty() => Err(RowFault::at(text.column, super::NO_WORDS)),
-        [_, character, text] => {
-            Ok(Row::Spoken(Line { character: character.text.trim().to_owned(), text: text.text.trim().to_owned() }))
+        [.., text] if (2..=3).contains(&fields.len()) && text.text.trim().is_empty() => {
+            Err(RowFault::at(text.column, super::NO_WORDS))
         }
+        [_, character, text] => Ok(spoken(&character.text, &text.text)),
+        [character, text] if character.text.contains(char::is_alphabetic) => Ok(spoken(&character.text, &text.text)),
         [_, _, _, fourth, ..] => Err(RowFault::at(
             fourth.column,
             "The row goes on after its third field. Write \\\" for a quotation mark inside one.",
@@ -39,6 +47,10 @@ pub(super) fn read(row: &str) -> Result<Row, RowFault> {
             format!("The row has {} of its 3 fields: \"1\" \"CHARACTER\" \"Spoken text\".", fields.len()),
         )),
     }
+}
+
+fn spoken(character: &str, text: &str) -> Row {
+    Row::Spoken(Line { character: character.trim().to_owned(), text: text.trim().to_owned() })
 }
 
 struct Field {
@@ -63,7 +75,7 @@ fn read_fields(row: &str) -> Result<Vec<Field>, RowFault> {
         loop {
             match chars.next() {
                 None => {
-                    return Err(RowFault::at(column, super::UNCLOSED));
+                    return Err(RowFault::at(column, UNCLOSED));
                 }
                 Some(('"', _)) => break,
                 Some(('\\', _)) => {
@@ -84,4 +96,30 @@ fn read_fields(row: &str) -> Result<Vec<Field>, RowFault> {
         fields.push(Field { column, text });
     }
     Ok(fields)
+}
+
+/// A row with quotation marks that nobody escaped: number and character end at
+/// a mark before a space and a mark, the words at the last mark.
+fn as_it_stands(row: &str) -> Option<Line> {
+    let (_, rest) = first_field(row.trim().strip_prefix('"')?)?;
+    let (character, rest) = first_field(rest)?;
+    let text = rest.strip_suffix('"').filter(|text| !text.ends_with('\\'))?;
+    let unescaped = |text: &str| text.replace("\\\"", "\"").replace("\\\\", "\\").trim().to_owned();
+    let line = Line { character: unescaped(character), text: unescaped(text) };
+    (!line.text.is_empty()).then_some(line)
+}
+
+/// A field without its marks, and what follows the mark that opens the next.
+fn first_field(text: &str) -> Option<(&str, &str)> {
+    let mut from = 0;
+    loop {
+        let mark = from + text[from..].find('"')?;
+        let after = &text[mark + 1..];
+        let next = after.trim_start();
+        let is_escaped = text[..mark].ends_with('\\');
+        if let Some(rest) = next.strip_prefix('"').filter(|_| next.len() < after.len() && !is_escaped) {
+            return Some((&text[..mark], rest));
+        }
+        from = mark + 1;
+    }
 }

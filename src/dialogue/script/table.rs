@@ -1,225 +1,369 @@
-//! CSV as RFC 4180 has it, and TSV, with a header that names the columns.
+//! Tables: CSV as RFC 4180 has it, the same with semicolons, tabs or bars, and
+//! columns between `+++$+++`.
 //!
 //! - A cell in quotation marks may hold separators, line ends, and quotation
-//!   marks as `""`. Spaces around such a cell are no part of it.
-//! - Columns are found by the names that fields of JSON have
-//!   ([`SPEAKERS`], [`WORDS`]) and some that only tables use, in any case;
-//!   others are left aside. Spreadsheets of many countries separate by `;`.
+//!   marks as `""`. Spaces around such a cell are no part of it. A mark that
+//!   nobody escaped or closed is a character, and the row is read as it stands.
+//! - The first row names the columns ([`columns`]), or is a row of words by how
+//!   it looks. Somebody may say which column is which ([`ColumnChoice`]).
+//! - A separator in the words that nobody quoted is part of them where that is
+//!   plain: in the last column, or with a space after it.
 //! - An apostrophe before what a spreadsheet would run as a formula is taken
-//!   away, as [`crate::log::csv`] put it there.
-//! - Blank rows are passed over.
+//!   away, and so is `="…"` around digits, as [`crate::log::csv`] put them there.
+//! - Blank rows are passed over, and so are `sep=;` and the line below the head
+//!   of a Markdown table.
 
-use super::{Row, RowFault};
-use crate::dialogue::{Line, SPEAKERS, WORDS};
+use super::{ColumnChoice, Columns, Row, RowFault, columns};
+use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX};
 use crate::log::csv::begins_formula;
 
-/// Columns of tables that name a speaker, beyond [`SPEAKERS`].
-const SPEAKER_COLUMNS: [&str; 1] = ["speaker"];
+/// What stands between the cells of a file that somebody calls CSV, the
+/// likeliest first.
+pub(super) const SEPARATORS: [&str; 5] = [",", ";", "\t", "|", CORNELL];
 
-/// Columns of tables that hold words, beyond [`WORDS`].
-const WORDS_COLUMNS: [&str; 2] = ["dialogue", "line"];
+/// Between the columns of a known collection of conversations from films.
+pub(super) const CORNELL: &str = "+++$+++";
+
+/// So many rows say what a column holds.
+const SAMPLE_ROWS: usize = 20;
+
+/// A cell of so many words is no column's name, …
+const DATA_WORDS_MIN: usize = 6;
+
+/// … and one of so many isn't where it ends like a sentence.
+const SENTENCE_WORDS_MIN: usize = 3;
 
 /// A table that is being read.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    separator: u8,
-    header: Header,
+    separator: &'static str,
+    columns: Columns,
+    /// The row that names the columns is still to come.
+    awaits_header: bool,
 }
 
-#[derive(Clone, Debug)]
-enum Header {
-    Awaited,
-    Known(Columns),
-    /// It named no words, which was told; no row can be read.
-    Unusable,
-}
-
-#[derive(Clone, Debug)]
-struct Columns {
-    count: usize,
-    speaker: Option<usize>,
-    words: usize,
-    words_name: String,
-}
-
-/// What stands at the beginning of some bytes.
+/// What stands at the beginning of a text.
 pub(super) enum Split<'a> {
     /// The end of the row hasn't come.
     Unfinished,
-    /// A row and its length with its end.
+    /// A row and its length with its end, in bytes.
     Row { cells: Vec<Cell<'a>>, bytes: usize },
-    /// A quotation mark is out of place.
-    Broken { at: usize, words: &'static str },
 }
 
-/// A cell as it was written, quotation marks aside.
+/// A cell as it was written.
 pub(super) struct Cell<'a> {
-    /// Its place in the row, in bytes.
+    /// Its place in the row with its quotation marks, in bytes.
     at: usize,
-    /// The place of what was written, and this.
-    written_at: usize,
-    written: &'a [u8],
+    end: usize,
+    /// Without them.
+    written: &'a str,
     is_quoted: bool,
 }
 
 impl Cell<'_> {
-    /// Its text, or the place of the first byte that is none.
-    fn text(&self) -> Result<String, usize> {
-        let text = str::from_utf8(self.written).map_err(|error| self.written_at + error.valid_up_to())?;
-        let text = if self.is_quoted { text.replace("\"\"", "\"") } else { text.to_owned() };
+    fn text(&self) -> String {
+        let text = if self.is_quoted { unescaped(self.written) } else { self.written.to_owned() };
         let text = text.trim();
-        let text = match text.strip_prefix('\'') {
-            Some(rest) if rest.starts_with(begins_formula) && !rest.starts_with('\'') => rest,
-            _ => text,
-        };
-        Ok(text.to_owned())
+        if let Some(rest) = text.strip_prefix('\'')
+            && rest.starts_with(begins_formula)
+            && !rest.starts_with('\'')
+        {
+            return rest.to_owned();
+        }
+        text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')).unwrap_or(text).to_owned()
     }
 }
 
+fn unescaped(written: &str) -> String {
+    written.replace("\"\"", "\"").replace("\\\"", "\"")
+}
+
 impl Table {
-    /// A table whose cells are separated by one of these, whichever its first
-    /// row makes sense with; the likeliest first.
-    pub(super) fn beginning_with(row: &[u8], separators: &[u8]) -> Self {
-        let header = |separator: u8| Columns::of(row, separator);
-        let named = |want_speaker: bool| {
-            let fits = |columns: Columns| !want_speaker || columns.speaker.is_some();
-            separators.iter().copied().find(|&separator| header(separator).is_some_and(fits))
+    /// A table that begins so, whose cells are separated by one of these.
+    pub(super) fn beginning_with(sample: &str, separators: &[&'static str], choice: &ColumnChoice) -> Self {
+        let (first, rest) = sample.split_once('\n').unwrap_or((sample, ""));
+        // Spreadsheets write what separates ahead of everything.
+        let told =
+            first.trim().strip_prefix("sep=").and_then(|told| SEPARATORS.into_iter().find(|known| *known == told));
+        let (separator, sample) = match told {
+            Some(told) => (told, rest),
+            None => (likeliest(sample, separators), sample),
         };
-        let separator = named(true).or_else(|| named(false)).or(separators.first().copied()).unwrap_or(b',');
-        Self { separator, header: Header::Awaited }
+        let columns = columns_of(&rows_of(sample, separator), choice);
+        Self { separator, awaits_header: columns.has_header, columns }
     }
 
-    /// Splits the row at the beginning of some bytes; `is_end`: nothing comes
-    /// after them.
-    pub(super) fn split<'a>(&self, bytes: &'a [u8], is_end: bool) -> Split<'a> {
-        split(bytes, self.separator, is_end)
+    /// Its columns.
+    pub(super) fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// Splits the row at the beginning of a text; `is_end`: nothing comes after
+    /// it.
+    pub(super) fn split<'a>(&self, text: &'a str, is_end: bool) -> Split<'a> {
+        split(text, self.separator, is_end)
     }
 
     /// What a row says.
-    pub(super) fn read(&mut self, row: &[u8], cells: &[Cell<'_>]) -> Result<Row, RowFault> {
-        let mut texts = Vec::with_capacity(cells.len());
-        for cell in cells {
-            texts.push(cell.text().map_err(|at| RowFault::in_bytes(row, at, super::NOT_UTF_8))?);
-        }
-        if texts.iter().all(String::is_empty) {
+    pub(super) fn read(&mut self, row: &str, cells: &[Cell<'_>]) -> Result<Row, RowFault> {
+        let texts: Vec<_> = cells.iter().map(Cell::text).collect();
+        let is_rule = |text: &String| self.separator == "|" && text.chars().all(|char| matches!(char, '-' | ':'));
+        let says_nothing = |text: &String| text.is_empty() || is_rule(text);
+        if texts.iter().all(says_nothing) || (self.awaits_header && row.starts_with("sep=")) {
             return Ok(Row::Silent);
         }
-        match &self.header {
-            Header::Awaited => match Columns::named(&texts) {
-                Some(columns) => {
-                    self.header = Header::Known(columns);
-                    Ok(Row::Silent)
-                }
-                None => {
-                    self.header = Header::Unusable;
-                    let known: Vec<_> = WORDS.iter().chain(&WORDS_COLUMNS).copied().collect();
-                    Err(RowFault::at(
-                        1,
-                        format!(
-                            "The first row has to name the columns, and none is called {}: no row can be read.",
-                            known.join(", ")
-                        ),
-                    ))
-                }
-            },
-            Header::Known(columns) => columns.read(row, cells, &texts),
-            Header::Unusable => Ok(Row::Silent),
+        if std::mem::take(&mut self.awaits_header) {
+            return Ok(Row::Silent);
         }
+        let Some(words) = self.columns.words else { return Ok(Row::Silent) };
+        let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
+        let count = self.columns.names.len();
+        // Spreadsheets fill rows up with empty cells.
+        let surplus =
+            texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| (last + 1).saturating_sub(count));
+        let text = match texts.get(words) {
+            None => {
+                let words = format!("The row ends before its column {}.", self.columns.names[words]);
+                return Err(RowFault::in_bytes(row, row.trim_end().len(), words));
+            }
+            Some(_) if surplus > 0 => {
+                let parts = &cells[words..=words + surplus];
+                // A separator that nobody quoted, where words have spaces.
+                let is_plain =
+                    |part: &Cell<'_>| !part.is_quoted && row[..part.at].ends_with(' ') || part.at == part.end;
+                if words + 1 != count && !parts[1..].iter().all(is_plain) {
+                    let counts = format!("The row has more cells than the {count} of the first row.");
+                    return fault(count, format!("{counts} Put a cell that holds a separator in quotation marks."));
+                }
+                let raw = row[parts[0].at..parts[surplus].end].trim();
+                let inner = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+                inner.map_or_else(|| raw.to_owned(), unescaped)
+            }
+            Some(text) => text.clone(),
+        };
+        if text.is_empty() {
+            return fault(words, super::NO_WORDS.to_owned());
+        }
+        let place = self.columns.speaker.map(|speaker| if speaker > words { speaker + surplus } else { speaker });
+        let character = place.and_then(|place| texts.get(place)).cloned().unwrap_or_default();
+        Ok(Row::Spoken(Line { character, text }))
     }
 }
 
 /// Whether this row names both a speaker's column and one of words.
-pub(super) fn is_header(row: &[u8], separator: u8) -> bool {
-    Columns::of(row, separator).is_some_and(|columns| columns.speaker.is_some())
+pub(super) fn is_header(row: &str, separator: &str) -> bool {
+    let names = cells_of(row, separator);
+    names.len() > 1 && matches!(columns::named(&names), (Some(_), Some(_)))
 }
 
-impl Columns {
-    fn of(row: &[u8], separator: u8) -> Option<Self> {
-        let Split::Row { cells, .. } = split(row, separator, true) else { return None };
-        let texts: Result<Vec<_>, _> = cells.iter().map(Cell::text).collect();
-        Self::named(&texts.ok()?)
-    }
+/// Whether these rows are cells of a table, whatever their names: as many in
+/// each, the first of them short.
+pub(super) fn is_regular(sample: &str, separator: &str) -> bool {
+    let rows = rows_of(sample, separator);
+    let count = rows.first().map_or(0, Vec::len);
+    rows.len() > 1 && count > 1 && rows.iter().all(|row| row.len() == count && is_short(&row[0]))
+}
 
-    fn named(cells: &[String]) -> Option<Self> {
-        let place = |name: &&str| cells.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-        let words = WORDS.iter().chain(&WORDS_COLUMNS).find_map(place)?;
-        Some(Self {
-            count: cells.len(),
-            speaker: SPEAKERS.iter().chain(&SPEAKER_COLUMNS).find_map(place),
-            words,
-            words_name: cells[words].clone(),
-        })
-    }
+/// The separator that the first row makes sense with.
+fn likeliest(sample: &str, separators: &[&'static str]) -> &'static str {
+    let first = sample.lines().find(|row| !row.trim().is_empty()).unwrap_or_default();
+    let named = |separator: &str| columns::named(&cells_of(first, separator));
+    let both = separators.iter().find(|separator| is_header(first, separator));
+    let words = || separators.iter().find(|separator| named(separator).1.is_some() && first.contains(**separator));
+    let alone = || separators.iter().find(|separator| named(separator).1.is_some());
+    // Else the one that there is most of; of several the likeliest.
+    let most = || separators.iter().rev().max_by_key(|separator| cells_of(first, separator).len());
+    both.or_else(words).or_else(alone).or_else(most).copied().unwrap_or(",")
+}
 
-    fn read(&self, row: &[u8], cells: &[Cell<'_>], texts: &[String]) -> Result<Row, RowFault> {
-        let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
-        // Spreadsheets fill rows up with empty cells.
-        if let Some(more) = (self.count..texts.len()).find(|&cell| !texts[cell].is_empty()) {
-            let counts = format!("The row has more cells than the {} of the first row.", self.count);
-            return fault(more, format!("{counts} Put a cell that holds a separator in quotation marks."));
-        }
-        match texts.get(self.words) {
-            None => {
-                let words = format!("The row ends before its column {}.", self.words_name);
-                Err(RowFault::in_bytes(row, row.trim_ascii_end().len(), words))
-            }
-            Some(text) if text.is_empty() => fault(self.words, super::NO_WORDS.to_owned()),
-            Some(text) => {
-                let character = self.speaker.and_then(|place| texts.get(place)).cloned().unwrap_or_default();
-                Ok(Row::Spoken(Line { character, text: text.clone() }))
-            }
-        }
+fn cells_of(row: &str, separator: &str) -> Vec<String> {
+    match split(row, separator, true) {
+        Split::Row { cells, .. } => cells.iter().map(Cell::text).collect(),
+        Split::Unfinished => Vec::new(),
     }
 }
 
-fn split(bytes: &[u8], separator: u8, is_end: bool) -> Split<'_> {
+/// The first rows that aren't blank.
+fn rows_of(mut sample: &str, separator: &str) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    while !sample.is_empty() && rows.len() < SAMPLE_ROWS {
+        let Split::Row { cells, bytes } = split(sample, separator, true) else { break };
+        let cells: Vec<_> = cells.iter().map(Cell::text).collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            rows.push(cells);
+        }
+        sample = &sample[bytes..];
+    }
+    rows
+}
+
+fn columns_of(rows: &[Vec<String>], choice: &ColumnChoice) -> Columns {
+    let first = rows.first().map(Vec::as_slice).unwrap_or_default();
+    let looks_named = columns::named(first).1.is_some() || !first.iter().any(|cell| is_data(cell));
+    let has_header = choice.has_header.unwrap_or(looks_named);
+    let (names, (speaker, words)) = if has_header {
+        (first.to_vec(), columns::likely(first))
+    } else {
+        let count = typical_count(rows);
+        ((1..=count).map(|number| format!("Column {number}")).collect(), guessed(rows, count))
+    };
+    let mut columns = Columns { names, speaker, words, has_header, unknown: None };
+    if let Some(wanted) = &choice.words {
+        columns.words = columns.find(wanted);
+        columns.speaker = columns.speaker.filter(|speaker| Some(*speaker) != columns.words);
+    }
+    if let Some(wanted) = &choice.speaker {
+        columns.speaker = columns.find(wanted);
+    }
+    let unknown = |wanted: &Option<String>, found: Option<usize>| {
+        wanted.clone().filter(|wanted| found.is_none() && !wanted.is_empty())
+    };
+    columns.unknown = unknown(&choice.words, columns.words).or_else(|| unknown(&choice.speaker, columns.speaker));
+    if columns.unknown.is_some() {
+        columns.words = None;
+    }
+    columns
+}
+
+/// How many cells most rows have.
+fn typical_count(rows: &[Vec<String>]) -> usize {
+    let count = |wanted: usize| rows.iter().filter(|row| row.len() == wanted).count();
+    rows.iter().map(Vec::len).max_by_key(|length| (count(*length), usize::MAX - length)).unwrap_or_default()
+}
+
+/// Whether a cell of the first row is no column's name.
+fn is_data(cell: &str) -> bool {
+    let words = cell.split_whitespace().count();
+    is_number(cell)
+        || words >= DATA_WORDS_MIN
+        || (words >= SENTENCE_WORDS_MIN && cell.ends_with(['.', '!', '?', '…', '"', '”']))
+}
+
+/// A number, a date or a time.
+fn is_number(cell: &str) -> bool {
+    cell.contains(|char: char| char.is_ascii_digit())
+        && cell.chars().all(|char| char.is_ascii_digit() || " :.,-/".contains(char))
+}
+
+fn is_short(cell: &str) -> bool {
+    cell.chars().count() <= NAME_CHARS_MAX && cell.split_whitespace().count() <= NAME_WORDS_MAX
+}
+
+/// Without names: words are in the column that has most text, the speaker in
+/// one before it, or else after it, that holds names.
+fn guessed(rows: &[Vec<String>], count: usize) -> (Option<usize>, Option<usize>) {
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let length = |column: &usize| cells(*column).map(|cell| cell.chars().count()).sum::<usize>();
+    let has_letters = |column: &usize| cells(*column).any(|cell| cell.contains(char::is_alphabetic));
+    let words = (0..count).rev().filter(has_letters).max_by_key(length);
+    let names_somebody = |column: &usize| {
+        let is_name = |cell: &String| is_short(cell) && !cell.contains(|char: char| char.is_ascii_digit());
+        Some(*column) != words
+            && cells(*column).all(is_name)
+            && cells(*column).any(|cell| cell.contains(char::is_alphabetic))
+    };
+    let end = words.unwrap_or_default();
+    let speaker = (0..end).rev().find(names_somebody).or_else(|| (end + 1..count).find(names_somebody));
+    (speaker, words)
+}
+
+fn split<'a>(text: &'a str, separator: &str, is_end: bool) -> Split<'a> {
+    let bytes = text.as_bytes();
+    let spaces = |at: usize| bytes[at..].iter().take_while(|&&byte| byte == b' ').count();
     let mut cells = Vec::new();
     let mut at = 0;
     loop {
-        let start = at + bytes[at..].iter().take_while(|&&byte| byte == b' ').count();
-        let is_quoted = bytes.get(start) == Some(&b'"');
-        let (first, last);
+        let start = at + spaces(at);
+        let is_quoted = bytes.get(start) == Some(&b'"') && separator != CORNELL;
         if is_quoted {
-            first = start + 1;
-            let Some(close) = closing_mark(&bytes[first..]) else {
-                return match is_end {
-                    true => Split::Broken { at: start, words: super::UNCLOSED },
-                    false => Split::Unfinished,
-                };
-            };
-            last = first + close;
-            at = last + 1;
-            at += bytes[at..].iter().take_while(|&&byte| byte == b' ').count();
+            let first = start + 1;
+            match closing_mark(&bytes[first..], separator, is_end) {
+                Mark::At(length) => {
+                    let (last, end) = (first + length, first + length + 1);
+                    cells.push(Cell { at: start, end, written: &text[first..last], is_quoted });
+                    at = end + spaces(end);
+                }
+                Mark::Unfinished => return Split::Unfinished,
+                Mark::Nowhere => return as_it_stands(text, separator),
+            }
         } else {
-            first = at;
-            at += bytes[at..].iter().take_while(|&&byte| byte != separator && byte != b'\n').count();
-            last = at;
+            let rest = &text[at..];
+            let end = rest.find('\n').unwrap_or(rest.len());
+            let end = rest[..end].find(separator).unwrap_or(end);
+            let written = &rest[..end];
+            let end = at + written.strip_suffix('\r').unwrap_or(written).len();
+            cells.push(Cell { at: start.min(end), end, written: &text[at..end], is_quoted });
+            at = end;
         }
-        cells.push(Cell { at: start.min(last), written_at: first, written: &bytes[first..last], is_quoted });
-        match bytes[at..] {
+        match &bytes[at..] {
             [] if is_end => return Split::Row { cells, bytes: at },
             [] | [b'\r'] if !is_end => return Split::Unfinished,
             [b'\n', ..] => return Split::Row { cells, bytes: at + 1 },
             [b'\r', b'\n', ..] => return Split::Row { cells, bytes: at + 2 },
             [b'\r'] => return Split::Row { cells, bytes: at + 1 },
-            [byte, ..] if byte == separator => at += 1,
-            _ => {
-                let words = "After a closing quotation mark comes a separator or the row's end. Write \"\" for a \
-                             quotation mark inside a cell.";
-                return Split::Broken { at, words };
-            }
+            rest if rest.starts_with(separator.as_bytes()) => at += separator.len(),
+            // It was looked for.
+            _ => return as_it_stands(text, separator),
         }
     }
 }
 
-/// Where the quotation mark is that closes a cell.
-fn closing_mark(bytes: &[u8]) -> Option<usize> {
+/// A line whose quotation marks are characters.
+fn as_it_stands<'a>(text: &'a str, separator: &str) -> Split<'a> {
+    let bytes = text.find('\n').map_or(text.len(), |end| end + 1);
+    let line = text[..bytes].trim_end_matches(['\r', '\n']);
+    let mut cells = Vec::new();
     let mut at = 0;
+    for part in line.split(separator) {
+        let raw = part.trim();
+        let start = at + (part.len() - part.trim_start().len());
+        let inner = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+        let (written, is_quoted) = inner.map_or((raw, false), |inner| (inner, true));
+        cells.push(Cell { at: start, end: start + raw.len(), written, is_quoted });
+        at += part.len() + separator.len();
+    }
+    Split::Row { cells, bytes }
+}
+
+/// Where the quotation mark is that closes a cell.
+enum Mark {
+    At(usize),
+    Unfinished,
+    Nowhere,
+}
+
+/// A mark closes a cell when a separator or the row's end follows; another is a
+/// character, doubled or not. In a cell of several lines all have to be doubled:
+/// else the one that opens it is a character.
+fn closing_mark(bytes: &[u8], separator: &str, is_end: bool) -> Mark {
+    let (mut at, mut is_unescaped) = (0, false);
     loop {
-        at += bytes[at..].iter().position(|&byte| byte == b'"')?;
-        if bytes.get(at + 1) != Some(&b'"') {
-            return Some(at);
+        let Some(mark) = bytes[at..].iter().position(|&byte| byte == b'"').map(|mark| at + mark) else {
+            return if is_end { Mark::Nowhere } else { Mark::Unfinished };
+        };
+        let next = &bytes[mark + 1..];
+        if next.first() == Some(&b'"') {
+            if is_unescaped && ends_cell(&next[1..], separator, is_end) == Some(true) {
+                return Mark::At(mark + 1);
+            }
+            at = mark + 2;
+            continue;
         }
-        at += 2;
+        match ends_cell(next, separator, is_end) {
+            Some(true) => return Mark::At(mark),
+            None => return Mark::Unfinished,
+            Some(false) if bytes[..mark].contains(&b'\n') => return Mark::Nowhere,
+            Some(false) => (at, is_unescaped) = (mark + 1, true),
+        }
+    }
+}
+
+/// Whether a cell has ended before this; `None` where that isn't known yet.
+fn ends_cell(rest: &[u8], separator: &str, is_end: bool) -> Option<bool> {
+    let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
+    match &rest[spaces..] {
+        [] | [b'\r'] => is_end.then_some(true),
+        [b'\n', ..] | [b'\r', b'\n', ..] => Some(true),
+        rest => Some(rest.starts_with(separator.as_bytes())),
     }
 }

@@ -10,7 +10,9 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
 
 use super::Panels;
+use super::fields::Tick;
 use crate::console::grouped;
+use crate::log::csv::{Dialect, Separator};
 use crate::log::export::{ExportGlance, ExportPart, Exporting, Format, Selection};
 
 /// The browser's way to choose a file to write into; not in all of them.
@@ -197,6 +199,14 @@ fn file_name(extension: &str) -> String {
     format!("mqtt-crawl-{second}.{extension}")
 }
 
+/// What spreadsheets expect where this browser's person lives: a semicolon where
+/// a comma stands before the decimals.
+fn local_separator() -> Separator {
+    let language = window().navigator().language().unwrap_or_else(|| "en".to_owned());
+    let decimals = String::from(js_sys::Number::from(1.5).to_locale_string(&language));
+    if decimals.contains(',') { Separator::Semicolon } else { Separator::Comma }
+}
+
 #[component]
 pub(super) fn ExportSection(panels: Panels) -> impl IntoView {
     let saving = panels.saving;
@@ -204,13 +214,19 @@ pub(super) fn ExportSection(panels: Panels) -> impl IntoView {
     let choose = move |event: leptos::ev::Event| {
         selection.set(if event_target_value(&event) == "matching" { Selection::Matching } else { Selection::All });
     };
-    let button = move |format: Format, words: &'static str| {
+    let dialect = RwSignal::new(Dialect { separator: local_separator(), keeps_digits: false });
+    let choose_separator = move |event: leptos::ev::Event| {
+        let is_comma = event_target_value(&event) == "comma";
+        dialect.update(|dialect| dialect.separator = if is_comma { Separator::Comma } else { Separator::Semicolon });
+    };
+    let is_separator = move |separator: Separator| dialect.with(|dialect| dialect.separator == separator);
+    let button = move |format: fn(Dialect) -> Format, words: &'static str| {
         view! {
             <button
                 type="button"
                 class="button"
                 disabled=move || saving.is_busy.get()
-                on:click=move |_| saving.begin(format, selection.get_untracked(), panels)
+                on:click=move |_| saving.begin(format(dialect.get_untracked()), selection.get_untracked(), panels)
             >
                 {words}
             </button>
@@ -231,9 +247,23 @@ pub(super) fn ExportSection(panels: Panels) -> impl IntoView {
                         <option value="matching">"What the filter lets through"</option>
                     </select>
                 </label>
-                {button(Format::Ndjson, "Save as NDJSON")}
+                {button(|_| Format::Ndjson, "Save as NDJSON")}
                 {button(Format::Csv, "Save as CSV")}
+                <label class="field speed">
+                    <span>"Separator of CSV"</span>
+                    <select id="export-separator" on:change=choose_separator>
+                        <option value="comma" selected=move || is_separator(Separator::Comma)>"Comma"</option>
+                        <option value="semicolon" selected=move || is_separator(Separator::Semicolon)>"Semicolon"</option>
+                    </select>
+                </label>
             </div>
+            <Tick
+                id="export-digits"
+                label="Spreadsheets keep digits of CSV"
+                ticked=Signal::derive(move || dialect.with(|dialect| dialect.keeps_digits))
+                on_tick=move |ticked| dialect.update(|dialect| dialect.keeps_digits = ticked)
+                hint="Long numbers, zeros in front and what looks like a date are written as =\"0042\", for Excel."
+            />
             <p role="status">{move || saving.words.get()}</p>
         </section>
     }

@@ -425,7 +425,7 @@ fn Details(panels: Panels) -> impl IntoView {
     let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
     let numbers = Memo::new(move |_| plot::numbers(&with(|row| row.series.clone())));
     let points = move || numbers.with(|numbers| plot::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
-    let plot_words = move || numbers.with(|numbers| plot::words(numbers));
+    let plot_words = move || plot::words(&with(|row| row.series.clone()));
     let fields = Memo::new(move |_| row.with(|row| row.as_ref().map(fields_of).unwrap_or_default()));
     let chosen = Memo::new(move |_| {
         let id = id.get()?;

@@ -14,6 +14,7 @@ use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head, is_open, open_beside};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
 use crate::console::{Step, grouped};
+use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::engine::command::{Command, Deck, LinesGlance, Transmission};
 use crate::engine::update::{Fate, Outcome, TransmissionView, Turn};
 use crate::mqtt::packet::QoS;
@@ -47,6 +48,10 @@ pub(super) struct Transmit {
     rows: VirtualRows,
     /// Counts the files, so that a slow one can't take the place of the next.
     reading: StoredValue<u32>,
+    /// The file and its name, to be read again with other columns.
+    file: StoredValue<Option<(Blob, String)>, LocalStorage>,
+    /// Which column of a table is which, as far as the person said.
+    columns: StoredValue<ColumnChoice>,
     /// What the worker tells of went out of another script than this one.
     is_of_another: StoredValue<bool>,
     /// The plan of what goes out.
@@ -68,6 +73,8 @@ impl Transmit {
             from: RwSignal::default(),
             rows: VirtualRows::new(Start::Head),
             reading: StoredValue::new(0),
+            file: StoredValue::new_local(None),
+            columns: StoredValue::default(),
             is_of_another: StoredValue::new(false),
             plan: StoredValue::new(None),
             feeding: StoredValue::new_local(None),
@@ -129,41 +136,66 @@ impl Transmit {
     }
 
     fn read(self, source: Source) {
-        if untrack(move || self.is_active()) {
-            return self.words.set(BUSY.to_owned());
-        }
-        let turn = self.reading.get_value() + 1;
-        self.reading.set_value(turn);
+        let Some(turn) = self.begin_reading() else { return };
+        self.columns.set_value(ColumnChoice::default());
         spawn_local(async move {
-            let sheet = match source {
+            let (blob, name) = match source {
                 Source::Story => match fetch(STORY).await {
-                    Ok(blob) => read_sheet(&blob, STORY).await,
-                    Err(_) => Err("The story couldn't be loaded. Is the network there?".to_owned()),
+                    Ok(blob) => (blob, STORY.to_owned()),
+                    Err(_) if self.reading.get_value() != turn => return,
+                    Err(_) => return self.words.set("The story couldn't be loaded. Is the network there?".to_owned()),
                 },
                 Source::Chosen(file) => {
                     let name = file.name();
-                    self.words.set(format!("Reading {name} …"));
-                    read_sheet(&file, &name).await
+                    (file.into(), name)
                 }
             };
-            if self.reading.get_value() != turn {
-                return;
-            }
-            match sheet {
-                // The last one was begun while this one was read.
-                Ok(_) if untrack(move || self.is_active()) => self.words.set(BUSY.to_owned()),
-                Ok(sheet) => {
-                    self.words.set(sheet.words());
-                    self.from.set(0);
-                    self.is_of_another.set_value(true);
-                    self.views.update(|views| views.retain(|view| view.deck != Deck::Script));
-                    self.rows.resize(sheet.entries().len());
-                    self.rows.step(Step::Home);
-                    self.sheet.set(sheet);
-                }
-                Err(words) => self.words.set(words),
+            if self.reading.get_value() == turn {
+                self.file.set_value(Some((blob, name)));
+                self.read_file(turn).await;
             }
         });
+    }
+
+    /// Reads the file again, with other columns.
+    fn choose_columns(self, choose: impl FnOnce(&mut ColumnChoice)) {
+        let Some(turn) = self.begin_reading() else { return };
+        self.columns.update_value(choose);
+        spawn_local(self.read_file(turn));
+    }
+
+    /// The number of what is read next; `None` while a script goes out.
+    fn begin_reading(self) -> Option<u32> {
+        if untrack(move || self.is_active()) {
+            self.words.set(BUSY.to_owned());
+            return None;
+        }
+        let turn = self.reading.get_value() + 1;
+        self.reading.set_value(turn);
+        Some(turn)
+    }
+
+    async fn read_file(self, turn: u32) {
+        let Some((blob, name)) = self.file.get_value() else { return };
+        self.words.set(format!("Reading {name} …"));
+        let sheet = read_sheet(&blob, &name, self.columns.get_value()).await;
+        if self.reading.get_value() != turn {
+            return;
+        }
+        match sheet {
+            // The last one was begun while this one was read.
+            Ok(_) if untrack(move || self.is_active()) => self.words.set(BUSY.to_owned()),
+            Ok(sheet) => {
+                self.words.set(sheet.words());
+                self.from.set(0);
+                self.is_of_another.set_value(true);
+                self.views.update(|views| views.retain(|view| view.deck != Deck::Script));
+                self.rows.resize(sheet.entries().len());
+                self.rows.step(Step::Home);
+                self.sheet.set(sheet);
+            }
+            Err(words) => self.words.set(words),
+        }
     }
 
     /// The one button: begins, rests or goes on.
@@ -250,8 +282,8 @@ impl Transmit {
     }
 }
 
-async fn read_sheet(blob: &Blob, name: &str) -> Result<Sheet, String> {
-    let mut reader = SheetReader::new(name);
+async fn read_sheet(blob: &Blob, name: &str, columns: ColumnChoice) -> Result<Sheet, String> {
+    let mut reader = SheetReader::new(name, columns);
     let read = each_slice(blob, |slice| {
         reader.push(slice);
         true
@@ -326,15 +358,16 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
             <div class="panel-body">
                 <section class="replay" hidden=is_active>
                     <p class="why">
-                        "Lines of dialogue go out one by one, each as a message. Drop a script here or choose one: CSV or TSV \
-                         with a header, JSON lines, rows as in the tutorial, or text like CHARACTER: Spoken text."
+                        "Lines of dialogue go out one by one, each as a message. Drop a script here or choose one: a table \
+                         (CSV, TSV), JSON, subtitles, a screenplay, a saved chat, rows as in the tutorial, or text like \
+                         CHARACTER: Spoken text."
                     </p>
                     <div class="actions">
                         <label class="button file">
                             "Choose a script"
                             <input
                                 type="file"
-                                accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,text/plain"
+                                accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.fountain,.spmd,.md,.log,text/plain"
                                 on:change=choose
                             />
                         </label>
@@ -348,6 +381,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
                     </div>
                 </section>
                 <p role="status" class="of-files">{move || transmit.words.get()}</p>
+                <ColumnInputs panels />
                 <PlanInputs panels />
                 <div class="script" hidden=move || transmit.sheet.with(|sheet| sheet.entries().is_empty())>
                     <VirtualList rows label="Lines of the script" on_key=|_| false row />
@@ -355,6 +389,67 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
             </div>
             <Player panels />
         </dialog>
+    }
+}
+
+/// Which column of a table speaks and which is said.
+#[component]
+fn ColumnInputs(panels: Panels) -> impl IntoView {
+    let transmit = panels.transmit;
+    let columns = Memo::new(move |_| transmit.sheet.with(|sheet| sheet.columns().cloned()));
+    let is_hidden = move || transmit.is_active() || columns.with(Option::is_none);
+    let options = move |none: &'static str, of: fn(&Columns) -> Option<usize>| {
+        let columns = columns.get().unwrap_or_default();
+        let chosen = of(&columns);
+        let option = |column: usize| {
+            let (value, label) = (columns.reference(column), columns.label(column));
+            view! { <option value=value selected=chosen == Some(column)>{label}</option> }
+        };
+        let named: Vec<_> = (0..columns.names.len()).map(option).collect();
+        view! {
+            <option value="" selected=chosen.is_none()>{none}</option>
+            {named}
+        }
+    };
+    view! {
+        <section aria-label="Columns of the table" hidden=is_hidden>
+            <div class="fields">
+                <div class="field">
+                    <label for="transmit-speaker">"Column that speaks"</label>
+                    <select
+                        id="transmit-speaker"
+                        on:change=move |event| {
+                            let column = event_target_value(&event);
+                            transmit.choose_columns(|choice| choice.speaker = Some(column));
+                        }
+                    >
+                        {move || options("Nobody", |columns| columns.speaker)}
+                    </select>
+                </div>
+                <div class="field">
+                    <label for="transmit-words">"Column that is said"</label>
+                    <select
+                        id="transmit-words"
+                        on:change=move |event| {
+                            let column = event_target_value(&event);
+                            transmit.choose_columns(|choice| choice.words = Some(column).filter(|column| !column.is_empty()));
+                        }
+                    >
+                        {move || options("Choose a column", |columns| columns.words)}
+                    </select>
+                </div>
+            </div>
+            <Tick
+                id="transmit-header"
+                label="The first row names the columns"
+                ticked=Signal::derive(move || columns.with(|columns| columns.as_ref().is_some_and(|columns| columns.has_header)))
+                on_tick=move |ticked| {
+                    transmit.choose_columns(|choice| {
+                        *choice = ColumnChoice { has_header: Some(ticked), ..ColumnChoice::default() };
+                    });
+                }
+            />
+        </section>
     }
 }
 

@@ -84,7 +84,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         let transmits = page.tab().await?;
         open_with(page, station, broker, &path).await?;
         // As the producer tells them.
-        page.wait_for_words("story.csv: 40 lines. 2 rows are left out. The first: line 4, column 5: ").await?;
+        page.wait_for_words("story.csv: 40 of 42 rows read, 2 left out. The first: line 4, column 5: ").await?;
         let faults = "[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)";
         page.wait_for("the rows left out", &format!("{faults}.length > 0"), PATIENCE).await?;
         let faults: Vec<String> = page.evaluate(faults).await?;
@@ -286,7 +286,7 @@ async fn a_script_is_dropped_and_waits_for_the_connection() -> Result<()> {
                 target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));",
         )
         .await?;
-        page.wait_for_words("talk.txt: 3 lines.").await?;
+        page.wait_for_words("talk.txt: 3 of 3 rows read.").await?;
         ensure!(!page.evaluate::<bool>("Boolean(named('dialog[open]', 'Logs'))").await?, "taken for a log");
         page.fill("From line to line", "1s").await?;
         page.press("Play").await?;
@@ -382,6 +382,42 @@ async fn the_panel_breaks_no_rule_in_either_theme() -> Result<()> {
             page.press("Stop").await?;
         }
         Ok(())
+    })
+    .await
+}
+
+/// A table whose columns have other names: the panel asks which of them speaks and which is said, and the lines go out.
+#[tokio::test]
+async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
+    let station = Station::start().await?;
+    let mosquitto = Mosquitto::start(Access::Anonymous).await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("story.csv");
+    std::fs::write(&path, "id;foo;bar\n1;PIP;Sp\u{e4}t\n2;ADA;Two\n3;PIP\n")?;
+    let subscriber = Login::anonymous(mosquitto.mqtt_port()).subscribe_telling("StarWars", "got %p").await?;
+    in_browser("transmit-columns", async |page| {
+        let keys =
+            [("broker", mosquitto.ws_url()), ("topic", "nothing/of/this".to_owned()), ("connect", "1".to_owned())];
+        let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        open_panel(page).await?;
+        ensure!(!page.evaluate::<bool>("isVisible(field('Column that speaks'))").await?, "asked without a table");
+        choose_script(page, &path).await?;
+        page.wait_for_words("story.csv can't be read. ").await?;
+        page.wait_for_words("The columns are id, foo, bar.").await?;
+        check_equal("the button without a line", page.evaluate("button('Play').disabled").await?, true)?;
+        page.choose("Column that is said", "bar").await?;
+        page.wait_for_words("No column is known to name a speaker.").await?;
+        page.choose("Column that speaks", "foo").await?;
+        page.wait_for_words("story.csv: 2 of 3 rows read, 1 left out. line 4, column ").await?;
+        check_equal("the column that is said", page.value("Column that is said").await?, "bar".to_owned())?;
+        page.fill("From line to line", "10ms").await?;
+        page.press("Play").await?;
+        wait_for_progress(page, "Every line had its turn · 2 sent, 2 done").await?;
+        let expected = [("PIP", "Spät"), ("ADA", "Two")]
+            .map(|(who, text)| format!("{{\"character\":\"{who}\",\"text\":\"{text}\"}}"));
+        eventually("both lines", async || Ok((heard(&subscriber.output()) == expected).then_some(()))).await
     })
     .await
 }

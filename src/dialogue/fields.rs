@@ -1,0 +1,191 @@
+//! Who speaks and what is said, among the fields of JSON.
+//!
+//! - What holds no words is as if it weren't there: `null`, an empty text, object
+//!   or list. Then the next likeliest field counts.
+//! - An object that should say words holds them in a field of its own; a list of
+//!   texts is said as one; and where no field is called so, an object inside may
+//!   have it.
+//! - An object that should name a speaker has a name of its own, or names nobody.
+
+use serde_json::value::RawValue;
+
+use super::{Found, each_field, readable, shown};
+
+/// How likely a field of this name speaks, and is said; less is likelier.
+pub(super) type Rank = fn(&str) -> (Option<usize>, Option<usize>);
+
+/// Objects inside objects are looked into this deep.
+const DEPTH_MAX: usize = 4;
+
+/// Fields of an object that has a name, the likeliest first.
+const NAMES: [&str; 10] = [
+    "name",
+    "display_name",
+    "displayname",
+    "full_name",
+    "first_name",
+    "username",
+    "user_name",
+    "nickname",
+    "login",
+    "title",
+];
+
+/// The fields of an object that make a line of it.
+#[derive(Debug)]
+pub(super) struct NamedFields<'a> {
+    /// Who speaks, perhaps nobody; `None` where that isn't said.
+    pub(super) speaker: Option<String>,
+    /// The field that says so, if it is one of this object.
+    pub(super) speaker_field: Option<&'a RawValue>,
+    /// What is said.
+    pub(super) words: Option<Words>,
+    /// There is a field for words, and nothing in it.
+    pub(super) is_silent: bool,
+}
+
+/// What is said.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) text: String,
+    /// They were written as text: no number, and nothing that was put into words.
+    pub(super) is_text: bool,
+}
+
+impl<'a> NamedFields<'a> {
+    /// `None` where the JSON is no object.
+    pub(super) fn of(json: &'a RawValue, rank: Rank) -> Option<Self> {
+        Self::within(json, rank, 0)
+    }
+
+    fn within(json: &'a RawValue, rank: Rank, depth: usize) -> Option<Self> {
+        if !json.get().starts_with('{') {
+            return None;
+        }
+        let (mut speakers, mut words) = (Candidates::default(), Candidates::default());
+        let mut objects = Vec::new();
+        each_field(json, &mut |name, value| match rank(name) {
+            (Some(rank), _) => speakers.meet(rank, value),
+            (None, Some(rank)) => words.meet(rank, value),
+            (None, None) if value.get().starts_with('{') => objects.push(value),
+            (None, None) => {}
+        })?;
+        let named = speakers.all().find_map(|value| Some((value, name_of(value)?)));
+        let (speaker_field, speaker) = named.unzip();
+        let said = words.all().find_map(|value| said(value, rank, depth));
+        let inside = || {
+            let inner = objects.iter().filter(|_| depth < DEPTH_MAX);
+            let mut inner = inner.filter_map(|object| Self::within(object, rank, depth + 1));
+            inner.find_map(|inner| Some((inner.words.filter(|words| words.is_text)?, inner.speaker)))
+        };
+        let in_words = || {
+            let value = words.all().find(|value| value.get() != "null")?;
+            Some((Words { text: readable::value(value)?, is_text: false }, None))
+        };
+        let is_silent = words.all().next().is_some();
+        let (words, nearer) =
+            said.or_else(inside).or_else(in_words).filter(|(words, _)| !words.text.is_empty()).unzip();
+        Some(Self {
+            speaker: nearer.flatten().or(speaker),
+            speaker_field,
+            is_silent: is_silent && words.is_none(),
+            words,
+        })
+    }
+}
+
+/// Fields that may be meant.
+#[derive(Default)]
+struct Candidates<'a>(Vec<(usize, Found<'a>)>);
+
+impl<'a> Candidates<'a> {
+    fn meet(&mut self, rank: usize, value: &'a RawValue) {
+        match self.0.iter_mut().find(|(known, _)| *known == rank) {
+            Some((_, found)) => found.meet(value),
+            None => self.0.push((rank, Found::Once(value))),
+        }
+        self.0.sort_by_key(|(rank, _)| *rank);
+    }
+
+    /// The likeliest first; what is there twice says nothing.
+    fn all(&self) -> impl Iterator<Item = &'a RawValue> {
+        self.0.iter().filter_map(|(_, found)| found.once())
+    }
+}
+
+/// The words in a value, and who says them, as far as that stands there too.
+fn said(value: &RawValue, rank: Rank, depth: usize) -> Option<(Words, Option<String>)> {
+    let (text, is_text) = match value.get().as_bytes().first()? {
+        b'n' => return None,
+        b'{' if depth == DEPTH_MAX => return None,
+        b'{' => {
+            let inner = NamedFields::within(value, rank, depth + 1)?;
+            return Some((inner.words?, inner.speaker));
+        }
+        b'[' => (joined(value, rank, depth)?, true),
+        first => (shown(value), *first == b'"'),
+    };
+    (!text.is_empty()).then_some((Words { text, is_text }, None))
+}
+
+/// The texts of a list as one; `None` where it holds none.
+fn joined(list: &RawValue, rank: Rank, depth: usize) -> Option<String> {
+    let (mut text, mut has_text) = (String::new(), false);
+    each_field(list, &mut |_, item| {
+        let piece = match item.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str(item.get()).unwrap_or_default(),
+            Some(b'{') if depth < DEPTH_MAX => {
+                said(item, rank, depth + 1).map(|(words, _)| words.text).unwrap_or_default()
+            }
+            _ => return,
+        };
+        has_text |= !piece.trim().is_empty();
+        let is_apart = text.is_empty() || text.ends_with(char::is_whitespace) || piece.starts_with(char::is_whitespace);
+        if !is_apart && !piece.starts_with(['.', ',', '!', '?', ';', ':', ')', '’', '…']) {
+            text.push(' ');
+        }
+        text.push_str(&piece);
+    })?;
+    has_text.then(|| text.trim().to_owned())
+}
+
+/// Whom a value names.
+fn name_of(value: &RawValue) -> Option<String> {
+    match value.get().as_bytes().first()? {
+        b'n' => None,
+        b'{' => own_name(value),
+        b'[' => {
+            let mut names = Vec::new();
+            each_field(value, &mut |_, item| {
+                if !item.get().starts_with('[') {
+                    names.extend(name_of(item).filter(|name| !name.is_empty()));
+                }
+            })?;
+            (!names.is_empty()).then(|| names.join(", "))
+        }
+        _ => Some(shown(value)),
+    }
+}
+
+/// The name that an object has of its own.
+fn own_name(object: &RawValue) -> Option<String> {
+    let (mut names, mut last_name) = (Candidates::default(), None);
+    each_field(object, &mut |name, value| {
+        if !value.get().starts_with('"') {
+            return;
+        }
+        if name.eq_ignore_ascii_case("last_name") {
+            last_name = Some(shown(value));
+        } else if let Some(rank) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+            names.meet(rank, value);
+        }
+    })?;
+    let is_first = |value: &RawValue| {
+        names.0.iter().any(|(rank, found)| {
+            NAMES[*rank] == "first_name" && found.once().is_some_and(|found| std::ptr::eq(found, value))
+        })
+    };
+    let value = names.all().find(|value| !shown(value).is_empty())?;
+    let last = last_name.filter(|last| !last.is_empty() && is_first(value));
+    Some(last.map_or_else(|| shown(value), |last| format!("{} {last}", shown(value))))
+}

@@ -1,0 +1,176 @@
+//! What became of a script: how much of it was read, what was left out, and what
+//! it looks like where it can't be read.
+
+use std::fmt;
+
+use super::{Columns, Format};
+use crate::dialogue::grouped;
+
+/// What is rightly in a script and isn't spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// Where and when a scene is, or a heading of Markdown.
+    Heading,
+    /// What happens.
+    Action,
+    /// How something is said, or what is heard besides.
+    Direction,
+    /// How one scene becomes the next.
+    Transition,
+    /// A note, a synopsis or a comment.
+    Note,
+    /// A row of the title page.
+    TitlePage,
+    /// What a messenger says of itself.
+    System,
+    /// A picture or a file that isn't there.
+    Attachment,
+}
+
+impl Passed {
+    /// All there are.
+    pub const ALL: [Self; 8] = [
+        Self::Heading,
+        Self::Action,
+        Self::Direction,
+        Self::Transition,
+        Self::Note,
+        Self::TitlePage,
+        Self::System,
+        Self::Attachment,
+    ];
+
+    /// What one and what several are called.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Heading => ("heading", "headings"),
+            Self::Action => ("row of action", "rows of action"),
+            Self::Direction => ("direction", "directions"),
+            Self::Transition => ("transition", "transitions"),
+            Self::Note => ("note", "notes"),
+            Self::TitlePage => ("row of the title page", "rows of the title page"),
+            Self::System => ("system message", "system messages"),
+            Self::Attachment => ("attachment", "attachments"),
+        }
+    }
+}
+
+/// Why nothing of a script can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is no text, or no script: what it looks like and what to do.
+    NoScript(&'static str),
+    /// A table in which no column is known to hold words.
+    NoWords(Columns),
+    /// A table without the column that somebody named.
+    NoColumn(Columns, String),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoScript(words) => f.write_str(words),
+            Self::NoWords(columns) => write!(
+                f,
+                "The first row has to name the columns, such as character,text, and no column is known to hold words: \
+                 no row can be read. The columns are {}.",
+                columns.list()
+            ),
+            Self::NoColumn(columns, name) => {
+                write!(f, "No column is called {name}: no row can be read. The columns are {}.", columns.list())
+            }
+        }
+    }
+}
+
+/// What became of a script, as far as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How it is written; `None` before its beginning was seen.
+    pub format: Option<Format>,
+    /// Rows that are lines of dialogue.
+    pub read: usize,
+    /// Rows that are left out.
+    pub left_out: usize,
+    /// What isn't spoken, in the order of [`Passed::ALL`].
+    pub passed: [usize; Passed::ALL.len()],
+    /// The columns of a table.
+    pub columns: Option<Columns>,
+    /// The first line that isn't UTF-8 and was read as Windows-1252.
+    pub not_utf8_at: Option<usize>,
+    /// Why nothing can be read.
+    pub unreadable: Option<Unreadable>,
+}
+
+impl Summary {
+    /// How much was read: "1,082 of 1,108 rows read, 26 left out."
+    pub fn counts(&self) -> String {
+        let all = self.read + self.left_out;
+        let rows = if all == 1 { "row" } else { "rows" };
+        let mut words = format!("{} of {} {rows} read", grouped(self.read), grouped(all));
+        if self.left_out > 0 {
+            words.push_str(&format!(", {} left out", grouped(self.left_out)));
+        }
+        words.push('.');
+        words
+    }
+
+    /// What else there is to know of it, a sentence each; perhaps nothing.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let passed = Passed::ALL.into_iter().zip(self.passed).filter(|(_, count)| *count > 0);
+        let passed: Vec<_> = passed
+            .map(|(kind, count)| {
+                let (one, several) = kind.names();
+                format!("{} {}", grouped(count), if count == 1 { one } else { several })
+            })
+            .collect();
+        if !passed.is_empty() {
+            notes.push(format!("Not spoken: {}.", passed.join(", ")));
+        }
+        if let Some(columns) = self.columns.as_ref().filter(|columns| columns.words.is_some()) {
+            if !columns.has_header {
+                notes.push(columns.in_words());
+            } else if columns.speaker.is_none() && columns.names.len() > 1 {
+                notes.push(format!("No column is known to name a speaker. The columns are {}.", columns.list()));
+            }
+        }
+        if let Some(line) = self.not_utf8_at.filter(|_| self.read > 0) {
+            let line = grouped(line);
+            notes.push(format!("From line {line} on it isn't UTF-8, and is read as Windows-1252."));
+        }
+        notes
+    }
+
+    /// An example of a script for somebody whose file has no line, in the format
+    /// that it seems to be in.
+    pub const fn example(&self) -> &'static str {
+        match self.format {
+            Some(Format::Csv) => {
+                "The first row names the columns, such as character,text. A row looks like this: IDA,Spoken text"
+            }
+            Some(Format::Tsv) => {
+                "The first row names the columns, character and text, with a tab between them, and so have all others."
+            }
+            Some(Format::JsonLines) => r#"A row looks like this: {"character":"IDA","text":"Spoken text"}"#,
+            Some(Format::Rows) => r#"A row looks like this: "1" "CHARACTER" "Spoken text""#,
+            Some(Format::Subtitles) => "Words stand below a time code, such as 00:00:01,000 --> 00:00:03,500.",
+            Some(Format::Screenplay) => "A name in capitals stands between a blank row and what is said.",
+            Some(Format::Chat) => "A message looks like this: 21/11/2026, 10:00 - Ida: Spoken text",
+            Some(Format::Text) | None => "A row looks like this: CHARACTER: Spoken text",
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    /// All of it in a row.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.unreadable {
+            Some(unreadable) => write!(f, "It can't be read. {unreadable}"),
+            None => {
+                f.write_str(&self.counts())?;
+                self.notes().iter().try_for_each(|note| write!(f, " {note}"))
+            }
+        }
+    }
+}

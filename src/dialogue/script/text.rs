@@ -1,0 +1,183 @@
+//! Plain text: `NAME: words`, or only words, a row each; names also as Markdown
+//! writes them, and with a direction behind them: `**IDA:** words`,
+//! `IDA (softly): words`.
+//!
+//! - Blank rows are passed over, and so are rows in brackets, which are
+//!   directions.
+//! - Where names are Markdown's, headings and rules are no words, and emphasis is
+//!   taken away.
+
+use super::{Passed, Row, RowFault};
+use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX, split_name};
+
+/// Who speaks, and the words; nobody where no name stands before them.
+pub(super) fn read(row: &str) -> Result<Row, RowFault> {
+    let text = row.trim();
+    if text.is_empty() {
+        return Ok(Row::Silent);
+    }
+    if is_direction(text) {
+        return Ok(Row::Passed(Passed::Direction));
+    }
+    let (character, text) = spoken(text);
+    Ok(if text.is_empty() { Row::Silent } else { Row::Spoken(Line { character, text }) })
+}
+
+/// The same in Markdown.
+pub(super) fn read_markdown(row: &str) -> Result<Row, RowFault> {
+    let text = row.trim();
+    if text.starts_with('#') {
+        return Ok(Row::Passed(Passed::Heading));
+    }
+    let is_rule = text.len() > 2 && text.chars().all(|char| matches!(char, '-' | '*' | '_' | '='));
+    if is_rule || text.starts_with("```") {
+        return Ok(Row::Silent);
+    }
+    let unmarked = text.trim_start_matches(['>', ' ']);
+    read(&match named_in_markdown(text) {
+        Some(_) => text.to_owned(),
+        None => without_emphasis(unmarked),
+    })
+}
+
+/// Name and words of a row; the name is empty where there is none.
+pub(super) fn spoken(row: &str) -> (String, String) {
+    if let Some((name, words)) = named_in_markdown(row) {
+        return (name, without_emphasis(words.trim()));
+    }
+    if let Some((name, words)) = split_name(row).or_else(|| named_with_direction(row)) {
+        return (name.to_owned(), words.to_owned());
+    }
+    (String::new(), row.to_owned())
+}
+
+/// `IDA (softly): words`, `IDA [on the telephone]: words`.
+fn named_with_direction(row: &str) -> Option<(&str, &str)> {
+    let open = row.find(['(', '['])?;
+    let close = if row[open..].starts_with('(') { ')' } else { ']' };
+    let end = open + row[open..].find(close)? + 1;
+    let words = row[end..].trim_start().strip_prefix(':')?;
+    let name = row[..open].trim_end();
+    let fits = is_name(name) && words.starts_with(char::is_whitespace) && !words.trim().is_empty();
+    fits.then(|| (name, words.trim()))
+}
+
+/// `**IDA:** words`, `**IDA**: words`, `*IDA (softly):* words`; without a colon
+/// in capitals alone, for other words are often bold.
+pub(super) fn named_in_markdown(row: &str) -> Option<(String, &str)> {
+    let row = row.trim_start_matches(['>', ' ']);
+    let row = row.strip_prefix("- ").or_else(|| row.strip_prefix("* ")).unwrap_or(row);
+    let mark = ["***", "**", "__", "*", "_"].into_iter().find(|mark| row.starts_with(mark))?;
+    let (inside, words) = row[mark.len()..].split_once(mark)?;
+    let inside = inside.trim();
+    let has_colon = inside.ends_with(':') || words.trim_start().starts_with(':');
+    let words = words.trim_start();
+    let words = words.strip_prefix(':').unwrap_or(words).trim_start();
+    let name = inside.trim_end_matches(':');
+    let name = without_direction(name);
+    let is_meant = if has_colon { !name.is_empty() } else { mark.len() > 1 && is_capital(name) };
+    (is_meant && is_name(name) && !words.is_empty()).then(|| (name.to_owned(), words))
+}
+
+/// A name without what stands in parentheses behind it.
+pub(super) fn without_direction(name: &str) -> &str {
+    name.find(['(', '[']).map_or(name, |open| &name[..open]).trim()
+}
+
+/// Whether it has letters, and no small ones.
+pub(super) fn is_capital(name: &str) -> bool {
+    name.contains(char::is_alphabetic) && !name.contains(char::is_lowercase)
+}
+
+/// Whether this may be somebody's name.
+pub(super) fn is_name(name: &str) -> bool {
+    name.contains(char::is_alphabetic)
+        && name.chars().count() <= NAME_CHARS_MAX
+        && name.split_whitespace().count() <= NAME_WORDS_MAX
+        && name.starts_with(char::is_alphanumeric)
+        && name.chars().all(|char| char.is_alphanumeric() || " .-'’_&#/".contains(char))
+}
+
+/// Whether all of it stands in brackets.
+pub(super) fn is_direction(text: &str) -> bool {
+    let is_in = |open: char, close: char| {
+        text.strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close))
+            .is_some_and(|inside| !inside.contains([open, close]) && inside.contains(char::is_alphabetic))
+    };
+    is_in('(', ')') || is_in('[', ']')
+}
+
+/// Words without the marks of emphasis that Markdown and Fountain have:
+/// `*so*`, `**so**`, `_so_`. A star or a stroke that stands alone stays, and so
+/// does one behind a backslash.
+pub(super) fn without_emphasis(words: &str) -> String {
+    let chars: Vec<char> = words.chars().collect();
+    let mut kept = vec![true; chars.len()];
+    let mut open: Vec<usize> = Vec::new();
+    for (at, &char) in chars.iter().enumerate() {
+        if !matches!(char, '*' | '_') {
+            continue;
+        }
+        let before = at.checked_sub(1).map(|at| chars[at]);
+        let after = chars.get(at + 1).copied();
+        if before == Some('\\') {
+            kept[at - 1] = false;
+            continue;
+        }
+        let is_letter = |side: Option<char>| side.is_some_and(char::is_alphanumeric);
+        // A stroke in a name_like_this is no mark.
+        if char == '_' && is_letter(before) && is_letter(after) {
+            continue;
+        }
+        let closes = before.is_some_and(|char| !char.is_whitespace());
+        let opener = open.iter().rposition(|&opener| chars[opener] == char);
+        match opener.filter(|&opener| closes && open[opener] + 1 < at) {
+            Some(opener) => {
+                (kept[open[opener]], kept[at]) = (false, false);
+                open.truncate(opener);
+            }
+            None if after.is_some_and(|char| !char.is_whitespace()) => open.push(at),
+            None => {}
+        }
+    }
+    chars.into_iter().zip(kept).filter_map(|(char, is_kept)| is_kept.then_some(char)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_many_forms() {
+        let check = |row: &str, name: &str, words: &str| {
+            assert_eq!(spoken(row), (name.to_owned(), words.to_owned()), "{row}");
+        };
+        check("IDA: The tide is late.", "IDA", "The tide is late.");
+        check("IDA (softly): The tide is late.", "IDA", "The tide is late.");
+        check("Ida [on the telephone]: Late.", "Ida", "Late.");
+        check("**IDA:** The *tide* is late.", "IDA", "The tide is late.");
+        check("**BO**: It was late yesterday.", "BO", "It was late yesterday.");
+        check("*IDA (softly):* Then that is when it comes.", "IDA", "Then that is when it comes.");
+        check("**IDA** The tide is late.", "IDA", "The tide is late.");
+        check("- **Ida:** Late.", "Ida", "Late.");
+        check("> __BO:__ Late.", "BO", "Late.");
+        check("**Note** that it is late.", "", "**Note** that it is late.");
+        check("See (this) at (10): it is", "", "See (this) at (10): it is");
+        check("10:45 at the pier.", "", "10:45 at the pier.");
+    }
+
+    #[test]
+    fn emphasis_goes_and_other_stars_stay() {
+        for (words, expected) in [
+            ("*so* and **so** and _so_", "so and so and so"),
+            ("***so***, 2 * 3 * 4", "so, 2 * 3 * 4"),
+            ("a_name_like_this", "a_name_like_this"),
+            (r"\*so\*", "*so*"),
+            ("a footnote*", "a footnote*"),
+            ("*unclosed", "*unclosed"),
+        ] {
+            assert_eq!(without_emphasis(words), expected);
+        }
+    }
+}
