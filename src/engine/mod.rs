@@ -822,7 +822,9 @@ impl Engine {
         {
             connection.question = Some(said.clone());
             self.asked_about = Some(*token);
-        } else if let (Some(_), Some(said)) = (&recurrence.suspect, said) {
+        } else if let (Some(_), Some(said)) = (&recurrence.suspect, said)
+            && recurrence.times >= RECURRENT
+        {
             // The next connection's state takes the place of these words.
             self.note(said);
         }

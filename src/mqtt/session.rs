@@ -616,6 +616,8 @@ impl Session {
         // Its packet identifier stays in use: the server may know it by that.
         self.in_flight.retain(|sent| sent.token != token);
         self.finish(token, Outcome::Dropped);
+        self.one_at_a_time_until = None;
+        self.send_waiting(now);
         self.go_on(now);
     }
 
@@ -625,7 +627,9 @@ impl Session {
         self.options.clean_start = true;
         self.established = false;
         self.wiped = false;
+        self.disconnect(Parting::EndSession);
         self.drop_message(token, now);
+        self.connect(now);
     }
 
     /// What stopped or slowed down the attempts is mended.

@@ -82,7 +82,7 @@ impl Misbehaving {
 }
 
 async fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
-    let mut socket = accept(stream).await?;
+    let mut socket = accept(stream, None).await?;
     shared.broker.lock().await.handle_open();
     while let Some(message) = socket.next().await {
         let Message::Binary(bytes) = message? else { continue };
