@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::error::{Closed, EncodeError, Failure, Violation};
-use mqtt_crawl::mqtt::packet::{Publish, QoS};
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
+use mqtt_crawl::mqtt::packet::{Publish, QoS};
 use mqtt_crawl::mqtt::session::{
     Event, Inbox, Message, Options, Outcome, Parting, Recurrence, Session, Suspect, Token, Transmit,
 };

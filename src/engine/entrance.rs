@@ -129,6 +129,7 @@ impl Engine {
         if self.saving_until.is_some() || !self.needs_saving() {
             return None;
         }
+        let wall = self.wall(now);
         let lasting = self.lasting.as_mut()?;
         self.session.take_unsaved();
         self.saving_until = Some(now + SAVE_WAIT);
@@ -137,7 +138,7 @@ impl Engine {
         let until = match self.more.session_expiry_s {
             // A session that never expires [MQTT-3.1.2.11.2].
             Some(u32::MAX) | None => None,
-            Some(seconds) => Some(self.wall(now) + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
+            Some(seconds) => Some(wall + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
         // Plain data in memory: there is nothing that could fail.
         let bytes = postcard::to_allocvec(&(LAYOUT, &*self.more, self.session.saved())).unwrap_or_default();
@@ -224,7 +225,7 @@ impl Engine {
         self.ask_until(until, now);
     }
 
-    fn announce(&mut self, words: String) {
+    pub(super) fn announce(&mut self, words: String) {
         self.connection = Connection { state: State::Connecting, words, ..Connection::default() };
         self.news = true;
     }

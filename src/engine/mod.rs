@@ -294,7 +294,9 @@ impl Engine {
             Command::Transmit(deck, wish) => self.transmit(deck, wish, now),
             Command::Subscribe(request) => self.choose_subscription(request, now),
             Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
-            Command::Filter { text, ahead_of_utc_min } => self.filter(&text, LocalTime { now: self.wall(now), ahead_of_utc_min }),
+            Command::Filter { text, ahead_of_utc_min } => {
+                self.filter(&text, LocalTime { now: self.wall(now), ahead_of_utc_min })
+            }
             Command::Clear => {
                 self.log.clear();
                 self.tally.forget(&self.topics);

@@ -57,9 +57,9 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
 pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str) -> Vec<Advice> {
     match &recurrence.suspect {
         _ if recurrence.times < ONE_AT_A_TIME => Vec::new(),
-        Some(
-            Suspect::Message { topic, payload_bytes, .. } | Suspect::Unanswerable { topic, payload_bytes },
-        ) => about_message(topic, *payload_bytes),
+        Some(Suspect::Message { topic, payload_bytes, .. } | Suspect::Unanswerable { topic, payload_bytes }) => {
+            about_message(topic, *payload_bytes)
+        }
         Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![say(
             "Some brokers end the connection on a topic filter that isn't allowed, or that they don't take: ask whoever \
              runs this one, or choose a narrower filter.",
@@ -87,10 +87,7 @@ fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
         grouped(payload_bytes as u64)
     ));
     let forbidden = say(if topic.chars().any(char::is_control) {
-        format!(
-            "The topic “{}” holds a control character, which some brokers don't take.",
-            topic.escape_debug()
-        )
+        format!("The topic “{}” holds a control character, which some brokers don't take.", topic.escape_debug())
     } else {
         format!("You may not be allowed to publish to “{topic}”: ask whoever runs the broker.")
     });

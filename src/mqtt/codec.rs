@@ -629,13 +629,13 @@ fn once_rule(property: u8, packet: &str) -> Option<&'static str> {
 fn skip_out_of_range(property: u8, section: &mut Reader<'_>, into: &mut ConnAckProperties) -> Option<Deviation> {
     let value = section.rest();
     let (value_bytes, deviation) = match (property, value) {
-        (id::MAXIMUM_QOS, [2.., ..]) => (1, Deviation::MaximumQos),
+        (id::MAXIMUM_QOS, [2..=u8::MAX, ..]) => (1, Deviation::MaximumQos),
         (
             id::RETAIN_AVAILABLE
             | id::WILDCARD_AVAILABLE
             | id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE
             | id::SHARED_AVAILABLE,
-            [2.., ..],
+            [2..=u8::MAX, ..],
         ) => (1, Deviation::ConnAckFlag),
         (id::RECEIVE_MAXIMUM, [0, 0, ..]) => (2, Deviation::ReceiveMaximum),
         (id::MAXIMUM_PACKET_SIZE, [0, 0, 0, 0, ..]) => (4, Deviation::MaximumPacketSize),
@@ -691,7 +691,8 @@ fn decode_property(property: u8, section: &mut Reader<'_>, into: &mut ConnAckPro
             into.wildcard_available = Some(boolean(section.u8()?, "a wildcard flag", "section 3.2.2.3.11")?);
         }
         id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE => {
-            into.subscription_identifiers_available = Some(boolean(section.u8()?, "a subscription identifier flag", "section 3.2.2.3.12")?);
+            into.subscription_identifiers_available =
+                Some(boolean(section.u8()?, "a subscription identifier flag", "section 3.2.2.3.12")?);
         }
         id::SHARED_AVAILABLE => {
             into.shared_available = Some(boolean(section.u8()?, "a shared subscription flag", "section 3.2.2.3.13")?);

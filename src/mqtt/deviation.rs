@@ -83,15 +83,11 @@ impl Deviation {
             Self::WildcardInTopic => "The broker sent a message whose topic holds a wildcard. The message is kept.",
             Self::NulInTopic => "The broker sent a message whose topic holds U+0000. The message is kept.",
             Self::EmptyTopic => "The broker sent a message without a topic. The message is skipped.",
-            Self::TopicNotUtf8 => {
-                "The broker sent a message whose topic is not UTF-8 text. The message is skipped."
-            }
+            Self::TopicNotUtf8 => "The broker sent a message whose topic is not UTF-8 text. The message is skipped.",
             Self::MaximumQos => {
                 "The broker states a maximum QoS that is neither 0 nor 1. It is taken as if nothing was stated."
             }
-            Self::ReceiveMaximum => {
-                "The broker states a receive maximum of 0, which is not allowed. It is taken as 1."
-            }
+            Self::ReceiveMaximum => "The broker states a receive maximum of 0, which is not allowed. It is taken as 1.",
             Self::MaximumPacketSize => {
                 "The broker states a maximum packet size of 0, which is not allowed. It is taken as if nothing was \
                  stated."

@@ -321,7 +321,9 @@ pub(super) fn check_properties(mut section: Reader<'_>) -> Result<Checked, Fault
 #[inline]
 fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
     Ok(match reader.u8()? {
-        id::PAYLOAD_FORMAT_INDICATOR => Property::PayloadIsUtf8(boolean(reader.u8()?, "a payload format indicator", "section 3.3.2.3.2")?),
+        id::PAYLOAD_FORMAT_INDICATOR => {
+            Property::PayloadIsUtf8(boolean(reader.u8()?, "a payload format indicator", "section 3.3.2.3.2")?)
+        }
         id::MESSAGE_EXPIRY_INTERVAL => Property::MessageExpiryS(reader.u32()?),
         id::CONTENT_TYPE => Property::ContentType(reader.text("a content type")?),
         id::RESPONSE_TOPIC => {

@@ -1050,13 +1050,7 @@ impl Session {
     /// A message that breaks a rule: tolerated where the table of
     /// [`deviation`](super::deviation) says so.
     #[cold]
-    fn handle_faulty_publish(
-        &mut self,
-        mut violation: Violation,
-        packet: &[u8],
-        now: Instant,
-        inbox: &mut impl Inbox,
-    ) {
+    fn handle_faulty_publish(&mut self, mut violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
         let topic = publish::topic_in_words(packet);
         let tolerated = match self.version {
             Version::V5 => publish::decode_tolerable(packet),
@@ -1100,8 +1094,10 @@ impl Session {
     #[cold]
     fn handle_faulty_packet(&mut self, violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
         let is_v5 = self.version == Version::V5;
+        if is_v5 && matches!(self.phase, Phase::Online { .. }) && self.handle_old_form(packet, now, inbox) {
+            return;
+        }
         match self.phase {
-            Phase::Online { .. } if is_v5 && self.handle_old_form(packet, now, inbox) => {}
             Phase::Greeting { .. } if is_v5 && !self.may_go_back() => {
                 match codec::decode_tolerable_connack(packet, &self.options.limits) {
                     Some((ack, deviation)) => {
@@ -1128,9 +1124,7 @@ impl Session {
             Some(0x90) if asked == Some(codes.len()) => {
                 (Deviation::OldSubAck, codes.iter().copied().map(ReasonCode).collect())
             }
-            Some(0xB0) if is_unsubscribing && codes.is_empty() => {
-                (Deviation::OldUnsubAck, vec![ReasonCode::SUCCESS])
-            }
+            Some(0xB0) if is_unsubscribing && codes.is_empty() => (Deviation::OldUnsubAck, vec![ReasonCode::SUCCESS]),
             _ => return false,
         };
         inbox.deviated(deviation);
@@ -1410,10 +1404,8 @@ impl Session {
         {
             return;
         }
-        let (id, filters) = self.subscribing.swap_remove(place);
-        self.ids.remove(id);
-        self.answered(Request::Subscribe(id));
-        if filters.len() != ack.reasons.len() {
+        // What isn't answered stays among what is asked for again.
+        if self.subscribing[place].1.len() != ack.reasons.len() {
             return self.broke(
                 "The broker's SUBACK doesn't hold one answer for each topic filter.",
                 "[MQTT-3.8.4-6]",
@@ -1421,6 +1413,9 @@ impl Session {
                 now,
             );
         }
+        let (id, filters) = self.subscribing.swap_remove(place);
+        self.ids.remove(id);
+        self.answered(Request::Subscribe(id));
         for (filter, reason) in filters.into_iter().zip(&ack.reasons) {
             let granted = QoS::from_u8(reason.0).ok_or(*reason);
             self.history.forget(&Cause::Subscribe(filter.clone()));
@@ -1431,9 +1426,6 @@ impl Session {
 
     fn handle_unsuback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
         let Some(place) = self.unsubscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
-        let (id, filter) = self.unsubscribing.swap_remove(place);
-        self.ids.remove(id);
-        self.answered(Request::Unsubscribe(id));
         let refused = match (self.version, &ack.reasons[..]) {
             (Version::V311, _) => None,
             (Version::V5, [reason]) => Some(*reason).filter(|reason| reason.is_error()),
@@ -1446,6 +1438,9 @@ impl Session {
                 );
             }
         };
+        let (id, filter) = self.unsubscribing.swap_remove(place);
+        self.ids.remove(id);
+        self.answered(Request::Unsubscribe(id));
         self.history.forget(&Cause::Unsubscribe(filter.clone()));
         self.events.push_back(Event::Unsubscribed { filter, refused });
         self.send_waiting(now);
@@ -1834,9 +1829,7 @@ impl Session {
             && match failure {
                 Failure::Refused { refusal: Refusal::V311(1), .. } => true,
                 Failure::Refused { refusal, .. } => refusal.reason() == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
-                Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => {
-                    self.may_go_back()
-                }
+                Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => self.may_go_back(),
                 Failure::Violation(_) => self.may_go_back() && matches!(self.phase, Phase::Greeting { .. }),
                 _ => false,
             }

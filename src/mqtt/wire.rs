@@ -250,10 +250,7 @@ pub(super) fn boolean(byte: u8, what: &str, rule: &'static str) -> Result<bool, 
     match byte {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(protocol_error(
-            rule,
-            format!("The broker sent {what} of {byte}, where only 0 and 1 are allowed."),
-        )),
+        _ => Err(protocol_error(rule, format!("The broker sent {what} of {byte}, where only 0 and 1 are allowed."))),
     }
 }
 

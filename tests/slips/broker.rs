@@ -186,6 +186,8 @@ impl Broker {
         match self.mode {
             Mode::CloseOnceAccepted => acts.push(Act::Close),
             Mode::TakeOver => acts.push(Act::CloseLater(3_000)),
+            // The session has its subscription already.
+            _ if self.has_session && present == 1 => self.send_after_suback(acts),
             _ => {}
         }
     }

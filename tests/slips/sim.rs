@@ -62,7 +62,7 @@ impl Sim {
         let mut sim = Self {
             engine: Engine::new(3, Limits::default()),
             broker: Broker::new(mode),
-            now: Instant::from_millis(1_000_000),
+            now: Instant::from_millis(1_000_000_000),
             dials: Vec::new(),
             is_open: false,
             closes_at: None,

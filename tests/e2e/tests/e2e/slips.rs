@@ -23,7 +23,8 @@ async fn send(page: &Page, payload: &str) -> Result<()> {
 }
 
 /// Both messages of the list, newest first.
-const OUTCOMES: &str = "[...named('section', 'Messages sent').querySelectorAll('li')].map((row) => row.innerText).join()";
+const OUTCOMES: &str =
+    "[...named('section', 'Messages sent').querySelectorAll('li')].map((row) => row.innerText).join()";
 
 #[tokio::test]
 async fn a_message_that_ends_the_connection_is_given_up() -> Result<()> {
