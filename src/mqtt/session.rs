@@ -1701,7 +1701,7 @@ impl Session {
         }
         let recurrence = self.compare(&failure, suspect);
         let is_told_apart = recurrence.suspect.is_some() && recurrence.times >= RECURRENT;
-        if online >= reconnect::SETTLED && !is_told_apart {
+        if online >= reconnect::SETTLED {
             self.back_off.reset();
         }
         let was_given_up = is_told_apart && self.give_up(&recurrence);
