@@ -295,7 +295,7 @@ impl Engine {
             Command::Subscribe(request) => self.choose_subscription(request, now),
             Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
             Command::Filter { text, ahead_of_utc_min } => {
-                self.filter(&text, LocalTime { now: self.wall(now), ahead_of_utc_min })
+                self.filter(&text, LocalTime { now: self.wall(now), ahead_of_utc_min });
             }
             Command::Clear => {
                 self.log.clear();
