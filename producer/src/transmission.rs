@@ -705,7 +705,7 @@ mod tests {
                 let (body, next) = rest.split_at(usize::from(*length));
                 bytes = next;
                 match first >> 4 {
-                    1 if self.keeps_session && self.dials > 2 => answers.extend_from_slice(&[0x20, 2, 1, 0]),
+                    1 if self.keeps_session && self.dials > 1 => answers.extend_from_slice(&[0x20, 2, 1, 0]),
                     1 => answers.extend_from_slice(self.connack.unwrap_or_default()),
                     3 => self.hear_publish(*first, body, answers),
                     14 => self.goodbyes += 1,

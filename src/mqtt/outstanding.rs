@@ -82,7 +82,7 @@ impl Outstanding {
 
     /// The first request that may be what ended the connection now.
     pub fn suspect(&self, now: Instant) -> Option<Request> {
-        let is_recent = |(_, sent_at): &&(Request, Instant)| now.since(*sent_at) <= ANSWER_TIMEOUT;
+        let is_recent = |(_, sent_at): &&(Request, Instant)| now.since(*sent_at) < ANSWER_TIMEOUT;
         self.requests.iter().find(is_recent).map(|(request, _)| *request)
     }
 
