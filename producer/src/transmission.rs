@@ -70,6 +70,8 @@ pub(crate) struct Transmission<'a> {
     /// When a connection was lost with lines under way, of which none was
     /// acknowledged since.
     stalled_since: Option<Instant>,
+    /// When it was told that an acknowledgement is missing, of which none came since.
+    unanswered_since: Option<Instant>,
     /// The line that is being dropped for that, and the size of its payload.
     dropped: Option<(Token, usize)>,
     reports: VecDeque<Report>,
@@ -131,6 +133,7 @@ impl<'a> Transmission<'a> {
             stop_by: None,
             in_vain: 0,
             stalled_since: None,
+            unanswered_since: None,
             dropped: None,
             reports: VecDeque::new(),
             end: None,
@@ -329,7 +332,10 @@ impl<'a> Transmission<'a> {
                     self.drop_suspect(&recurrence, now);
                 }
                 Event::Deviated { deviation, .. } => self.reports.push_back(Report::Deviated(deviation)),
-                Event::Unanswered { .. } => self.reports.push_back(Report::Unanswered),
+                Event::Unanswered { .. } => {
+                    self.unanswered_since = Some(now);
+                    self.reports.push_back(Report::Unanswered);
+                }
                 // An attempt is told when it fails, and nothing was subscribed to.
                 Event::Dialing { .. }
                 | Event::Subscribed { .. }
@@ -356,6 +362,7 @@ impl<'a> Transmission<'a> {
     }
 
     fn handle_outcome(&mut self, token: Token, outcome: Outcome) {
+        self.unanswered_since = None;
         let Some(told) = self.unfinished.remove(&token) else { return };
         let fate = match outcome {
             Outcome::Done => {
@@ -423,6 +430,7 @@ impl<'a> Transmission<'a> {
             }
         };
         self.player.hold(now);
+        self.unanswered_since = None;
         let given_up = given_up || self.in_vain >= IN_VAIN_MAX;
         match retry_at {
             Some(retry_at) if !given_up => {
@@ -480,16 +488,18 @@ impl<'a> Transmission<'a> {
         {
             return self.end(End::Stopped);
         }
-        if self.give_up_at().is_some_and(|at| now >= at)
-            && let State::Offline { failure, .. } = &self.connection
-        {
-            self.end(End::Failed(failure.clone()));
+        if self.give_up_at().is_some_and(|at| now >= at) {
+            self.end(match &self.connection {
+                State::Offline { failure, .. } => End::Failed(failure.clone()),
+                State::First { .. } | State::Online => End::Stopped,
+            });
         }
     }
 
     fn give_up_at(&self) -> Option<Instant> {
         match (&self.connection, self.settings.repeat) {
             (State::Offline { since, .. }, Repeat::ONCE) => Some(*since + GIVE_UP),
+            (State::Online, Repeat::ONCE) => self.unanswered_since.map(|since| since + GIVE_UP),
             _ => None,
         }
     }
@@ -907,6 +917,17 @@ mod tests {
             assert_eq!((summary.acknowledged, summary.exit_status()), (0, 1));
             assert!(summary.failed_in_words()[0].starts_with("Lines 1–3 (rows 2–4): the broker ended"));
         }
+    }
+
+    #[test]
+    fn a_broker_that_acknowledges_nothing_is_given_up() {
+        let (settings, script) = (settings(), script(3));
+        let mut rig = Rig { ack: None, ..Rig::new(&settings, &script) }.start();
+        rig.run_until(GIVE_UP + ms(20_000));
+        assert!(rig.reports.contains(&Report::Unanswered));
+        let summary = rig.summary();
+        assert_eq!((summary.acknowledged, summary.exit_status()), (0, 1));
+        assert_eq!(summary.failed_in_words(), ["Lines 1–3 (rows 2–4): not acknowledged"]);
     }
 
     #[test]
