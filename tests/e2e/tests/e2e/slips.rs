@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::misbehaving::Misbehaving;
 use mqtt_crawl_e2e::misbehaving::broker::Mode;
-use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
+use mqtt_crawl_e2e::page::{ESCAPE, Page, check_equal, in_browser};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
@@ -119,6 +119,30 @@ async fn a_dead_connection_is_found_when_the_tab_comes_back() -> Result<()> {
         broker.come_back();
         ensure!(shown.elapsed() < Duration::from_secs(6), "found after {} ms", shown.elapsed().as_millis());
         page.wait_for_state("connected").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn in_a_kept_session_the_person_is_asked() -> Result<()> {
+    let station = Station::start().await?;
+    let broker = Misbehaving::start(Mode::CloseOnLarge(2_048)).await?;
+    in_browser("slip-kept", async |page| {
+        page.expect_errors("WebSocket connection to");
+        let url = broker.ws_url();
+        let keys = [("broker", url.as_str()), ("protocol", "5"), ("qos", "1"), ("connect", "1")];
+        page.open(&link(&station.page_url(), &keys)).await?;
+        page.wait_for_state("connected").await?;
+        page.press("Send a message").await?;
+        page.wait_for("the form", "field('Message topic')", PATIENCE).await?;
+        send(page, &"x".repeat(3_000)).await?;
+        page.wait_for_text("you decide").await?;
+        page.press_keys(ESCAPE).await?;
+        page.press("Drop message").await?;
+        page.wait_for_state("connected").await?;
+        page.press("Send a message").await?;
+        send(page, "small").await?;
+        page.wait_for("the outcomes", &format!("/done/.test({OUTCOMES}) && /dropped/.test({OUTCOMES})"), PATIENCE).await
     })
     .await
 }
