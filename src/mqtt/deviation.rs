@@ -31,6 +31,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::packet::QoS;
+
 /// A fault of a 5.0 server that is tolerated. See the module's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deviation {
@@ -59,6 +61,17 @@ pub enum Deviation {
 }
 
 impl Deviation {
+    /// What a message that was kept breaks.
+    pub fn of_message(topic: &str, qos: QoS, dup: bool) -> Option<Self> {
+        if topic.contains(['+', '#']) {
+            Some(Self::WildcardInTopic)
+        } else if topic.contains('\0') {
+            Some(Self::NulInTopic)
+        } else {
+            (dup && qos == QoS::AtMostOnce).then_some(Self::DupAtQos0)
+        }
+    }
+
     /// The statement that is broken, or its section where it has no number.
     pub const fn rule(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use broker::Mode;
 use mqtt_crawl::engine::command::{Command, More};
 use mqtt_crawl::engine::update::{Granted, Outcome, State};
+use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use sim::{Sim, Wish, request};
 
@@ -323,6 +324,18 @@ fn what_is_tolerated_is_kept_or_skipped_by_the_table() {
         sim.engine.export(0, 1 << 20, &mut exported);
         let lines = exported.iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(lines, if is_kept { 2 } else { 1 }, "{topic:?}: {}", String::from_utf8_lossy(&exported));
+    }
+}
+
+#[test]
+fn a_kept_message_shows_what_it_breaks() {
+    for (topic, qos, dup, rule) in [
+        ("a/#", QoS::AtMostOnce, false, Some("[MQTT-3.3.2-2]")),
+        ("a\0", QoS::AtLeastOnce, true, Some("[MQTT-1.5.4-2]")),
+        ("a", QoS::AtMostOnce, true, Some("[MQTT-3.3.1-2]")),
+        ("a", QoS::AtLeastOnce, true, None),
+    ] {
+        assert_eq!(Deviation::of_message(topic, qos, dup).map(Deviation::rule), rule, "{topic:?}");
     }
 }
 
