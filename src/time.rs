@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// A driver anchors it once at the wall clock and from then on follows a
 /// monotonic clock (`performance.timeOrigin + performance.now()` in a browser),
-/// so that a corrected wall clock never moves it backward.
+/// so that a corrected wall clock never moves it backward. Such a clock may stand
+/// still while the computer sleeps; how far the wall clock is ahead of it is told
+/// apart ([`Instant::ahead_by`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Instant(u64);
 
@@ -33,6 +35,13 @@ impl Instant {
     /// Microseconds since the Unix epoch.
     pub const fn as_micros(self) -> u64 {
         self.0
+    }
+
+    /// The same moment by a clock that is so many microseconds ahead.
+    #[inline]
+    #[must_use]
+    pub const fn ahead_by(self, micros: i64) -> Self {
+        Self(self.0.saturating_add_signed(micros))
     }
 
     /// How long ago `earlier` was; zero where it lies ahead.

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::Version;
 use crate::time::Instant;
 
@@ -40,6 +41,8 @@ pub struct Record {
     pub is_incoming: bool,
     /// Of MQTT 5.0.
     pub is_v5: bool,
+    /// The rule that it breaks, where that is tolerated.
+    pub deviation: Option<Deviation>,
     /// How many bytes of the excerpt there are.
     excerpt_bytes: u8,
     excerpt: [u8; EXCERPT_BYTES],
@@ -92,6 +95,13 @@ impl Trace {
         }
     }
 
+    /// The packet that came last broke a rule, which is tolerated.
+    pub fn deviated(&mut self, deviation: Deviation) {
+        if let Some(record) = self.records.back_mut() {
+            record.deviation = Some(deviation);
+        }
+    }
+
     /// These packets, whole ones, are handed to the socket.
     pub fn sent(&mut self, mut packets: &[u8], now: Instant) {
         while let Some((packet, rest)) = packets.split_at_checked(length_of(packets)).filter(|(one, _)| !one.is_empty())
@@ -140,6 +150,7 @@ impl Trace {
             first,
             is_incoming,
             is_v5: self.is_v5,
+            deviation: None,
             excerpt_bytes: excerpt_bytes as u8,
             excerpt,
         });

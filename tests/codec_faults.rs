@@ -393,7 +393,7 @@ fn fault_10_messages() {
     for (properties, rule) in [
         (&b"\x0b\x01"[..], "[MQTT-3.3.4-6]"),
         (b"\x23\x00\x00", "[MQTT-3.3.2-8]"),
-        (b"\x01\x02", "section 2.2.2.2"),
+        (b"\x01\x02", "section 3.3.2.3.2"),
         (b"\x01\x01\x01\x01", "section 2.2.2.2"),
         (b"\x21\x00\x01", "section 2.2.2.2"),
         (b"\x03\x00\x09abc", "section 4.13.1"),

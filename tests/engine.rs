@@ -1175,6 +1175,22 @@ fn an_expired_token_is_renewed_without_a_new_connection() {
 }
 
 #[test]
+fn a_token_that_expired_in_sleep_is_told_on_waking() {
+    let mut bench = Bench::new();
+    let token = token(bench.now.as_micros() / 1_000_000 + 60);
+    bench.command(Command::Connect(with_password(token.clone())));
+    bench.command(Command::Examine(Secret(token)));
+    bench.engine.handle_open(bench.now);
+    bench.serve(&[0x20, 3, 0, 0, 0]);
+    assert!(!bench.update().token.expect("a token").has_expired);
+    // The steady clock stood still for an hour.
+    bench.engine.handle_clock_jump(3_600_000_000, bench.now);
+    let update = bench.update();
+    assert!(update.token.expect("a token").has_expired);
+    assert!(update.connection.notice.expect("words about it").contains("expired"));
+}
+
+#[test]
 fn the_doctor_knows_that_the_token_has_expired() {
     let mut bench = Bench::new();
     bench.command(Command::Connect(with_password(token(1))));

@@ -1,5 +1,5 @@
 //! A broker that breaks the rules: what it is told, and what the person reads
-//! and sees, through the engine.
+//! and sees, through the engine. What is tolerated is in `slips`.
 
 use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull, Window};
@@ -34,16 +34,11 @@ const CASES: &[Case] = &[
     ("reserved bits of CONNACK", V311, Greeting, "20 02 02 00", 0x81, "[MQTT-3.2.2-1]"),
     ("session present and refused", V5, Greeting, "20 03 01 87 00", 0x82, "[MQTT-3.2.2-6]"),
     ("session present and refused", V311, Greeting, "20 02 01 05", 0x82, "[MQTT-3.2.2-6]"),
-    ("DUP at QoS 0", V5, Online, "38 04 0001 61 00", 0x81, "[MQTT-3.3.1-2]"),
     ("DUP at QoS 0", V311, Online, "38 03 0001 61", 0x81, "[MQTT-3.3.1-2]"),
     ("QoS 3", V5, Online, "36 06 0001 61 0001 00", 0x81, "[MQTT-3.3.1-4]"),
-    ("empty topic without alias", V5, Online, "30 04 0000 00 78", 0x82, "[MQTT-4.7.3-1]"),
     ("empty topic without alias", V311, Online, "30 03 0000 78", 0x82, "[MQTT-4.7.3-1]"),
-    ("+ in a topic", V5, Online, "30 07 0003 612f2b 00 78", 0x90, "[MQTT-3.3.2-2]"),
     ("# in a topic", V311, Online, "30 06 0003 612f23 78", 0x90, "[MQTT-3.3.2-2]"),
-    ("U+0000 in a topic", V5, Online, "30 07 0003 610062 00 78", 0x81, "[MQTT-1.5.4-2]"),
     ("U+0000 in a topic", V311, Online, "30 06 0003 610062 78", 0x81, "[MQTT-1.5.4-2]"),
-    ("a topic that isn't UTF-8", V5, Online, "30 06 0002 c328 00 78", 0x81, "[MQTT-1.5.4-1]"),
     ("a topic that isn't UTF-8", V311, Online, "30 05 0002 c328 78", 0x81, "[MQTT-1.5.4-1]"),
     ("alias 0", V5, Online, "30 07 0001 61 03 23 0000", 0x94, "[MQTT-3.3.2-8]"),
     ("alias above the maximum", V5, Online, "30 07 0001 61 03 23 0041", 0x94, "[MQTT-3.3.2-8]"),
@@ -54,9 +49,8 @@ const CASES: &[Case] = &[
     ("packet identifier 0 in PUBREL", V311, Online, "62 02 0000", 0x82, "[MQTT-2.2.1-5]"),
     ("packet identifier 0 in SUBACK", V5, Online, "90 04 0000 00 00", 0x82, "[MQTT-2.2.1-6]"),
     ("a property twice", V5, Online, "30 0c 0001 61 08 03 0001 78 03 0001 79", 0x82, "section 2.2.2.2"),
-    ("a property twice in CONNACK", V5, Greeting, "20 09 00 00 06 21 0001 21 0002", 0x82, "section 2.2.2.2"),
-    ("a boolean of 2", V5, Online, "30 06 0001 61 02 01 02", 0x82, "section 2.2.2.2"),
-    ("a boolean of 2 in CONNACK", V5, Greeting, "20 05 00 00 02 25 02", 0x82, "section 2.2.2.2"),
+    ("a property twice in CONNACK", V5, Greeting, "20 09 00 00 06 21 0001 21 0002", 0x82, "section 3.2.2.3.3"),
+    ("a boolean of 2", V5, Online, "30 06 0001 61 02 01 02", 0x82, "section 3.3.2.3.2"),
     ("a property across its section", V5, Online, "30 0c 0001 61 04 03 0004 7465787478", 0x81, "section 4.13.1"),
     ("trailing bytes", V5, Online, "40 05 0001 10 00 00", 0x81, "section 4.13.1"),
     ("trailing bytes", V311, Online, "62 04 0001 00 00", 0x81, "section 2.2.1"),
@@ -65,7 +59,6 @@ const CASES: &[Case] = &[
     ("a length of five bytes", V5, Online, "30 ff ff ff ff 01", 0x81, "section 2.1.4"),
     // 0x1000000 bytes and a header: one packet over our 16 MiB, known by its length.
     ("a PUBLISH over our packet size", V5, Online, "30 80 80 80 08 0001 61", 0x95, "[MQTT-3.1.2-24]"),
-    ("a PUBLISH over our packet size", V311, Online, "30 80 80 80 08 0001 61", 0x95, "[MQTT-3.1.2-24]"),
     ("a PUBLISH over our receive maximum", V5, Online, "34 06 0001 61 0009 00", 0x93, "[MQTT-3.3.4-9]"),
     ("a packet that only clients send", V5, Online, "c0 00", 0x82, "section 2.1.2"),
     ("DISCONNECT of 3.1.1", V311, Online, "e0 00", 0x82, "section 3.14 of 3.1.1"),

@@ -69,7 +69,7 @@ const ENDS: [(u8, Retry, &str); 35] = [
 fn check_end(bench: &mut Bench, retry: Retry, words: &[&str], case: &str) {
     assert_eq!(bench.actions(), ["hang up"], "{case}");
     let events = bench.events();
-    let [Event::Lost { failure, retry_at }] = &events[..] else { panic!("{case}: {events:?}") };
+    let [Event::Lost { failure, retry_at, .. }] = &events[..] else { panic!("{case}: {events:?}") };
     let said = failure.to_string();
     for word in words {
         assert!(said.contains(word), "{case}: {word:?} isn't in {said:?}");

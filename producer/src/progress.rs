@@ -81,6 +81,12 @@ impl Screen {
             Report::Lost { failure, retry_in } => {
                 self.problem(&format!("{failure} Trying again in {}.", in_words(*retry_in)));
             }
+            Report::Deviated(deviation) => {
+                self.note(&format!("{} {} The connection stays.", deviation.words(), deviation.rule()));
+            }
+            Report::Unanswered => {
+                self.problem("The broker hasn't acknowledged a line for 10 s. The connection stays.");
+            }
             Report::Progress(progress) => self.advance(progress),
             Report::LineFailed(failed) => self.problem(&failed.to_string()),
         }

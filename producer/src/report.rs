@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::error::{EncodeError, Failure};
+use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version};
 use mqtt_crawl::mqtt::session::PublishError;
 
@@ -42,6 +44,10 @@ pub enum Report {
         /// How long until the next attempt.
         retry_in: Duration,
     },
+    /// The broker broke a rule, which is tolerated.
+    Deviated(Deviation),
+    /// The broker hasn't acknowledged a line for a long time.
+    Unanswered,
     /// Some more lines are done, or somebody paused, went on or elsewhere.
     Progress(Progress),
     /// A line won't arrive, or nobody knows whether it did.
@@ -104,6 +110,11 @@ pub enum Fate {
     /// The broker lost the session while the line was under way at QoS 2: sent
     /// again it could arrive twice, so it wasn't.
     Unknown,
+    /// The broker ended the connection each time it was sent.
+    EndsConnection {
+        /// Size of its payload, in bytes.
+        payload_bytes: usize,
+    },
 }
 
 impl fmt::Display for Fate {
@@ -115,6 +126,11 @@ impl fmt::Display for Fate {
             Self::Refused(reason) => write!(f, "refused by the broker: {reason}"),
             Self::Impossible(error) => write!(f, "can't be sent: {error}"),
             Self::NotTaken(error) => write!(f, "can't be sent: {error}"),
+            Self::EndsConnection { payload_bytes } => write!(
+                f,
+                "the broker ended the connection each of the {RECURRENT} times it was sent ({payload_bytes} bytes): it \
+                 may be too large for the broker, or its topic may be forbidden"
+            ),
             Self::Unknown => f.write_str("perhaps not arrived: the broker forgot the session while it was under way"),
         }
     }

@@ -11,8 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::error::{Closed, EncodeError, Failure, Violation};
+use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{Publish, QoS};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Parting, Session, Token, Transmit};
+use mqtt_crawl::mqtt::session::{
+    Event, Inbox, Message, Options, Outcome, Parting, Recurrence, Session, Suspect, Token, Transmit,
+};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::player::Player;
 use mqtt_crawl::transmit::playlist::Repeat;
@@ -30,6 +33,9 @@ pub(crate) const FIRST_ATTEMPTS: u32 = 3;
 /// repeating: time enough for a broker to restart, short enough for a script
 /// that waits for our exit status.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(120);
+/// After so many lines in a row at which the broker ended the connection it is
+/// given up: the next would end it, too.
+pub(crate) const IN_VAIN_MAX: u32 = 3;
 /// How long outstanding acknowledgements are waited for after a stop.
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
 /// How many lines may be unfinished at a time. Only an interval shorter than
@@ -59,6 +65,15 @@ pub(crate) struct Transmission<'a> {
     is_cut_short: bool,
     connection: State,
     stop_by: Option<Instant>,
+    /// Lines in a row at which the broker ended the connection.
+    in_vain: u32,
+    /// When a connection was lost with lines under way, of which none was
+    /// acknowledged since.
+    stalled_since: Option<Instant>,
+    /// When it was told that an acknowledgement is missing, of which none came since.
+    unanswered_since: Option<Instant>,
+    /// The line that is being dropped for that, and the size of its payload.
+    dropped: Option<(Token, usize)>,
     reports: VecDeque<Report>,
     end: Option<End>,
     unusable: Option<SettingsError>,
@@ -116,6 +131,10 @@ impl<'a> Transmission<'a> {
             is_cut_short: false,
             connection: State::First { failures: 0 },
             stop_by: None,
+            in_vain: 0,
+            stalled_since: None,
+            unanswered_since: None,
+            dropped: None,
             reports: VecDeque::new(),
             end: None,
             unusable: None,
@@ -313,9 +332,21 @@ impl<'a> Transmission<'a> {
                     self.player.go_on(now);
                 }
                 Event::Published { token, outcome } => self.handle_outcome(token, outcome),
-                Event::Lost { failure, retry_at } => self.handle_loss(failure, retry_at, now),
+                Event::Lost { failure, retry_at, recurrence } => {
+                    self.handle_loss(failure, retry_at, now);
+                    self.drop_suspect(&recurrence, now);
+                }
+                Event::Deviated { deviation, .. } => self.reports.push_back(Report::Deviated(deviation)),
+                Event::Unanswered { .. } => {
+                    self.unanswered_since = Some(now);
+                    self.reports.push_back(Report::Unanswered);
+                }
                 // An attempt is told when it fails, and nothing was subscribed to.
-                Event::Dialing { .. } | Event::Subscribed { .. } | Event::Unsubscribed { .. } => {}
+                Event::Dialing { .. }
+                | Event::Subscribed { .. }
+                | Event::Unsubscribed { .. }
+                | Event::FilterAbandoned { .. }
+                | Event::Skipped { .. } => {}
             }
         }
         if self.acknowledged > before {
@@ -323,11 +354,26 @@ impl<'a> Transmission<'a> {
         }
     }
 
+    /// A broker that keeps the session has to be offered the line again. There is
+    /// nobody to ask here, and the other lines shall arrive: it is dropped.
+    fn drop_suspect(&mut self, recurrence: &Recurrence, now: Instant) {
+        if let Some(Suspect::Message { token, payload_bytes, must_be_offered: true, .. }) = recurrence.suspect
+            && recurrence.times >= RECURRENT
+            && !self.is_over()
+        {
+            self.dropped = Some((token, payload_bytes));
+            self.session.drop_message(token, now);
+        }
+    }
+
     fn handle_outcome(&mut self, token: Token, outcome: Outcome) {
+        self.unanswered_since = None;
         let Some(told) = self.unfinished.remove(&token) else { return };
         let fate = match outcome {
             Outcome::Done => {
                 self.acknowledged += 1;
+                self.in_vain = 0;
+                self.stalled_since = None;
                 if self.qos != QoS::AtMostOnce {
                     // A link that lets lines through is worth coming back to soon.
                     self.session.reset_back_off();
@@ -336,6 +382,11 @@ impl<'a> Transmission<'a> {
             }
             Outcome::Refused(reason) => Fate::Refused(reason),
             Outcome::Unknown => Fate::Unknown,
+            Outcome::EndsConnection { payload_bytes } => self.in_vain(payload_bytes),
+            Outcome::Dropped => match self.dropped.take().filter(|(dropped, _)| *dropped == token) {
+                Some((_, payload_bytes)) => self.in_vain(payload_bytes),
+                None => Fate::NotAcknowledged,
+            },
             Outcome::Impossible(error) => {
                 // Not this line's length is at fault, but what all lines share.
                 if let EncodeError::Forbidden { .. } = error {
@@ -345,6 +396,13 @@ impl<'a> Transmission<'a> {
             }
         };
         self.fail_line(told.failed(fate));
+    }
+
+    /// The broker ended the connection each time the line was sent. It does so at
+    /// the next ones, too, where that comes several times in a row.
+    fn in_vain(&mut self, payload_bytes: usize) -> Fate {
+        self.in_vain += 1;
+        Fate::EndsConnection { payload_bytes }
     }
 
     /// The broker says how much it takes; the lines go out with no more.
@@ -363,7 +421,12 @@ impl<'a> Transmission<'a> {
                 *failures >= FIRST_ATTEMPTS
             }
             State::Online => {
-                self.connection = State::Offline { since: now, failure: failure.clone() };
+                // Connections that end again before a line is acknowledged are no success.
+                let since = *self.stalled_since.get_or_insert(now);
+                if self.unfinished.is_empty() {
+                    self.stalled_since = None;
+                }
+                self.connection = State::Offline { since, failure: failure.clone() };
                 false
             }
             State::Offline { failure: last, .. } => {
@@ -372,6 +435,8 @@ impl<'a> Transmission<'a> {
             }
         };
         self.player.hold(now);
+        self.unanswered_since = None;
+        let given_up = given_up || self.in_vain >= IN_VAIN_MAX;
         match retry_at {
             Some(retry_at) if !given_up => {
                 self.reports.push_back(Report::Lost { failure, retry_in: retry_at.since(now) });
@@ -428,16 +493,18 @@ impl<'a> Transmission<'a> {
         {
             return self.end(End::Stopped);
         }
-        if self.give_up_at().is_some_and(|at| now >= at)
-            && let State::Offline { failure, .. } = &self.connection
-        {
-            self.end(End::Failed(failure.clone()));
+        if self.give_up_at().is_some_and(|at| now >= at) {
+            self.end(match &self.connection {
+                State::Offline { failure, .. } => End::Failed(failure.clone()),
+                State::First { .. } | State::Online => End::Stopped,
+            });
         }
     }
 
     fn give_up_at(&self) -> Option<Instant> {
         match (&self.connection, self.settings.repeat) {
             (State::Offline { since, .. }, Repeat::ONCE) => Some(*since + GIVE_UP),
+            (State::Online, Repeat::ONCE) => self.unanswered_since.map(|since| since + GIVE_UP),
             _ => None,
         }
     }
@@ -546,6 +613,11 @@ mod tests {
         /// What follows the packet identifier in an acknowledgement; `None`: it
         /// doesn't acknowledge.
         ack: Option<&'a [u8]>,
+        /// The broker hangs up on a line that ends like this.
+        hangs_up_on: Option<&'a str>,
+        hangs_up: bool,
+        /// What the broker says of the session in a CONNACK but the first.
+        keeps_session: bool,
         dials: u32,
         connected: bool,
         /// Payloads of PUBLISH with their times since [`BEGIN`].
@@ -570,6 +642,9 @@ mod tests {
                 lag: Duration::ZERO,
                 connack: Some(YES),
                 ack: Some(&[]),
+                hangs_up_on: None,
+                hangs_up: false,
+                keeps_session: false,
                 dials: 0,
                 connected: false,
                 heard: Vec::new(),
@@ -629,8 +704,12 @@ mod tests {
                     }
                 } else if !answers.is_empty() && self.connected {
                     self.transmission.handle_input(&answers, self.now);
-                } else {
+                } else if !self.hangs_up {
                     return;
+                }
+                if std::mem::take(&mut self.hangs_up) && self.connected {
+                    self.connected = false;
+                    self.transmission.handle_close(Closed::default(), self.now);
                 }
             }
         }
@@ -641,6 +720,7 @@ mod tests {
                 let (body, next) = rest.split_at(usize::from(*length));
                 bytes = next;
                 match first >> 4 {
+                    1 if self.keeps_session && self.dials > 1 => answers.extend_from_slice(&[0x20, 2, 1, 0]),
                     1 => answers.extend_from_slice(self.connack.unwrap_or_default()),
                     3 => self.hear_publish(*first, body, answers),
                     14 => self.goodbyes += 1,
@@ -653,6 +733,10 @@ mod tests {
         fn hear_publish(&mut self, first: u8, body: &[u8], answers: &mut Vec<u8>) {
             let topic_bytes = usize::from(u16::from_be_bytes([body[0], body[1]]));
             let mut rest = &body[2 + topic_bytes..];
+            if self.hangs_up || self.hangs_up_on.is_some_and(|end| body.ends_with(end.as_bytes())) {
+                self.hangs_up = true;
+                return;
+            }
             if first & 0b110 != 0 {
                 let (id, after) = rest.split_at(2);
                 rest = after;
@@ -797,6 +881,76 @@ mod tests {
         let connected = rig.reports.iter().filter(|report| matches!(report, Report::Connected { .. })).count();
         assert!(lost > 3 && connected == 2, "each failure is told: {lost}, {connected}");
         assert_eq!(rig.summary().exit_status(), 0);
+    }
+
+    #[test]
+    fn a_line_that_ends_the_connection_is_given_up_and_the_others_arrive() {
+        let (settings, script) = (settings(), script(6));
+        let mut rig = Rig { hangs_up_on: Some("line 2"), ..Rig::new(&settings, &script) }.start();
+        rig.run_until(GIVE_UP);
+        assert_eq!(rig.texts(), ["line 1", "line 3", "line 4", "line 5", "line 6"]);
+        assert_eq!(rig.dials, 4);
+        let summary = rig.summary();
+        assert_eq!((summary.acknowledged, summary.exit_status()), (5, 1));
+        let [failed] = &summary.failed_in_words()[..] else { panic!("{:?}", summary.failed) };
+        assert!(failed.starts_with("Line 2 (row 3): the broker ended the connection each of the 3 times"), "{failed}");
+    }
+
+    #[test]
+    fn in_a_kept_session_too() {
+        let (settings, script) = (Settings { qos: QoS::ExactlyOnce, ..settings() }, script(3));
+        let hangs_up_on = Some("line 2");
+        let mut rig = Rig { hangs_up_on, keeps_session: true, ack: None, ..Rig::new(&settings, &script) }.start();
+        rig.run_until(GIVE_UP);
+        let fate = |reports: &[Report]| {
+            reports.iter().find_map(|report| match report {
+                Report::LineFailed(failed) => Some((failed.line, failed.fate.clone())),
+                _ => None,
+            })
+        };
+        assert_eq!(fate(&rig.reports), Some((2, Fate::EndsConnection { payload_bytes: 6 })));
+    }
+
+    #[test]
+    fn a_topic_on_which_every_line_ends_the_connection_is_given_up() {
+        for (qos, repeat) in [(QoS::AtLeastOnce, Repeat::ONCE), (QoS::AtLeastOnce, Repeat::UntilStopped)] {
+            let (settings, script) = (Settings { qos, repeat, ..settings() }, script(100));
+            let mut rig = Rig { hangs_up_on: Some(""), ..Rig::new(&settings, &script) }.start();
+            rig.run_until(GIVE_UP);
+            assert!(rig.transmission.is_over(), "{repeat:?}");
+            let summary = rig.summary();
+            assert_eq!((summary.acknowledged, summary.exit_status()), (0, 1));
+            assert!(summary.failed_in_words()[0].starts_with("Lines 1–3 (rows 2–4): the broker ended"));
+        }
+    }
+
+    #[test]
+    fn a_broker_that_acknowledges_nothing_is_given_up() {
+        let (settings, script) = (settings(), script(3));
+        let mut rig = Rig { ack: None, ..Rig::new(&settings, &script) }.start();
+        rig.run_until(GIVE_UP + ms(20_000));
+        assert!(rig.reports.contains(&Report::Unanswered));
+        let summary = rig.summary();
+        assert_eq!((summary.acknowledged, summary.exit_status()), (0, 1));
+        assert_eq!(summary.failed_in_words(), ["Lines 1–3 (rows 2–4): not acknowledged"]);
+    }
+
+    #[test]
+    fn connections_that_end_before_a_line_is_acknowledged_are_given_up() {
+        let (settings, script) = (settings(), script(6));
+        let mut rig = Rig { ack: None, ..Rig::new(&settings, &script) }.start();
+        for _ in 0..200 {
+            if rig.transmission.is_over() {
+                break;
+            }
+            let later = rig.now.since(BEGIN) + ms(12_000);
+            rig.run_until(later);
+            if !rig.transmission.is_over() && rig.connected {
+                rig.lose_connection();
+            }
+        }
+        assert!(rig.now.since(BEGIN) < GIVE_UP + ms(100_000), "{:?}", rig.now.since(BEGIN));
+        assert_eq!(rig.summary().exit_status(), 1);
     }
 
     #[test]

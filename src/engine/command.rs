@@ -30,10 +30,16 @@ pub enum Command {
     Examine(Secret),
     /// Use this password from the next attempt on.
     Renew(Secret),
+    /// The answer to [`Connection::question`](super::update::Connection): don't
+    /// send the message any more.
+    DropMessage,
+    /// The other answer: begin a new session, without the message.
+    EndSession,
     /// Say goodbye to the broker and stay away.
     Disconnect,
-    /// The network came back, the tab became visible, or the person said so:
-    /// don't wait any longer for the next attempt.
+    /// The network came back, the tab became visible, the computer woke up, or
+    /// the person said so: don't wait any longer for the next attempt, and ask
+    /// the broker whether the connection is alive.
     Wake,
     /// The browser says that this computer has no network.
     Offline,

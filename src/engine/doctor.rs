@@ -13,8 +13,10 @@ use crate::broker_url::{BrokerUrl, PageOrigin, Scheme};
 use crate::jwt::Utc;
 use crate::mqtt::error::{Failure, Stage, Violation};
 use crate::mqtt::packet::{ReasonCode, Refusal, Version};
+use crate::mqtt::session::Recurrence;
 use crate::time::Instant;
 
+use super::recurrence;
 use super::row::hex;
 use super::update::{Advice, Evidence};
 
@@ -94,6 +96,12 @@ pub struct Case<'a> {
     pub complaint: Option<String>,
     /// The browser says that there is no network.
     pub offline: bool,
+    /// The version is left to the app.
+    pub is_auto: bool,
+    /// Client identifier.
+    pub client_id: &'a str,
+    /// What it has in common with the failures before.
+    pub recurrence: &'a Recurrence,
 }
 
 impl Case<'_> {
@@ -109,6 +117,7 @@ impl Case<'_> {
                 "The credential in the broker URL expired on {expired_at}: get a new URL, put it in, and connect again."
             )));
         }
+        advice.extend(recurrence::advice(self.failure, self.recurrence, self.client_id));
         match self.failure {
             Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
             Failure::Disconnected(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
@@ -271,7 +280,17 @@ impl Case<'_> {
                 .push(say("If the broker asks for a user name and password, enter them: some hang up without a word."));
         }
         advice.push(say("Check that this WebSocket belongs to an MQTT broker, and not to another service."));
-        advice.push(say("Choose the protocol version by hand: some brokers hang up on a version they don't know."));
+        advice.push(say(if self.client_id.is_empty() {
+            "Enter a client identifier: some brokers hang up on an empty one.".to_owned()
+        } else {
+            format!(
+                "Try another client identifier than “{}”: some brokers hang up on one that isn't allowed or is in use.",
+                self.client_id
+            )
+        }));
+        if !self.is_auto {
+            advice.push(say("Set the protocol to auto: some brokers hang up on a version they don't know."));
+        }
         advice
     }
 }
@@ -343,6 +362,6 @@ fn in_words(span: Duration) -> String {
     }
 }
 
-fn say(words: impl Into<String>) -> Advice {
+pub(super) fn say(words: impl Into<String>) -> Advice {
     Advice { words: words.into(), link: None }
 }

@@ -130,6 +130,7 @@ impl Engine {
         if self.saving_until.is_some() || !self.needs_saving() {
             return None;
         }
+        let wall = self.wall(now);
         let lasting = self.lasting.as_mut()?;
         self.session.take_unsaved();
         self.saving_until = Some(now + SAVE_WAIT);
@@ -138,7 +139,7 @@ impl Engine {
         let until = match self.more.session_expiry_s {
             // A session that never expires [MQTT-3.1.2.11.2].
             Some(u32::MAX) | None => None,
-            Some(seconds) => Some(now + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
+            Some(seconds) => Some(wall + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
         // Plain data in memory: there is nothing that could fail.
         let bytes = postcard::to_allocvec(&(LAYOUT, &*self.more, self.session.saved())).unwrap_or_default();
@@ -225,7 +226,7 @@ impl Engine {
         self.ask_until(until, now);
     }
 
-    fn announce(&mut self, words: String) {
+    pub(super) fn announce(&mut self, words: String) {
         self.connection = Connection { state: State::Connecting, words, ..Connection::default() };
         self.news = true;
     }
@@ -284,7 +285,7 @@ impl Engine {
             self.cannot_last(&words);
         } else if goes_on && self.connection.state == State::Connecting {
             let words = "This browser kept the session and its settings: it goes on where the last page left it.";
-            self.connection.notice = Some(words.to_owned());
+            self.note(words.to_owned());
         }
     }
 

@@ -84,7 +84,7 @@ impl Engine {
         if glance.samples.is_none() {
             self.samples_told = None;
         }
-        self.panels_pull = Some(Glimpse { glance, at: now, changes: 0, is_moving: false });
+        self.panels_pull = Some(Glimpse { glance, at: self.wall(now), changes: 0, is_moving: false });
     }
 
     /// The tree of topics, if it is open and there is something new in it.

@@ -16,6 +16,7 @@ mod doctor;
 mod entrance;
 mod foreign;
 mod glance;
+mod recurrence;
 mod row;
 mod subscriptions;
 pub mod tabs;
@@ -36,10 +37,12 @@ use crate::log::export::{self, ExportGlance, Format, Selection};
 use crate::log::ndjson::OwnedMessage;
 use crate::log::query::{LocalTime, Matches, Query};
 use crate::log::{Arrival, Limits, MessageLog};
+use crate::mqtt::deviation::Deviation;
 use crate::mqtt::error::{Closed, Failure, Violation};
+use crate::mqtt::failure_history::RECURRENT;
 use crate::mqtt::packet::{Publish, QoS, ReasonCode, Version};
 use crate::mqtt::publish;
-use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Saved, Server, Session, Token};
+use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Recurrence, Saved, Server, Session, Suspect, Token};
 use crate::mqtt::topic::TopicFilter;
 use crate::time::Instant;
 use crate::topics::Topics;
@@ -75,6 +78,12 @@ const FILTER_REST: Duration = Duration::from_millis(40);
 /// or 2 were asked for: long enough for a broken network, short enough to leave
 /// no litter on a public broker.
 const SESSION_EXPIRY_S: u32 = 300;
+
+/// A wall clock that goes ahead by less wasn't asleep, in microseconds.
+const JUMP_US: i64 = 2_000_000;
+
+/// No more than this is told at a time beside the connection's state.
+const NOTICE_BYTES_MAX: usize = 600;
 
 /// What the driver is to do with the WebSocket.
 #[derive(Debug, PartialEq, Eq)]
@@ -140,6 +149,10 @@ pub struct Engine {
     trace: Trace,
     /// When something happened last, for what is sent because of it.
     settled_at: Instant,
+    /// How far the wall clock is ahead of the times that are handed in, in
+    /// microseconds. Deadlines and waits don't follow it; times of messages,
+    /// packets and tokens do.
+    wall_ahead_us: i64,
     /// What the tree of topics was when they were last told of it.
     topics_told: Option<Glimpse>,
     /// The numbers they were last told.
@@ -152,6 +165,11 @@ pub struct Engine {
     /// What the broker answered last to a wish about a subscription.
     answer: Option<String>,
     choices: Choices,
+    /// Filters that aren't asked for any more, since the broker ends the
+    /// connection each time.
+    abandoned: Vec<String>,
+    /// The message that [`Connection::question`] is about.
+    asked_about: Option<Token>,
     /// What the panels' export is to let through.
     exported: Query,
     /// What was asked for last, for a tab that takes it over.
@@ -214,6 +232,7 @@ impl Engine {
             panels_know: None,
             trace: Trace::default(),
             settled_at: Instant::EPOCH,
+            wall_ahead_us: 0,
             topics_told: None,
             stats_told: None,
             subscriptions_told: None,
@@ -221,6 +240,8 @@ impl Engine {
             samples_told: None,
             answer: None,
             choices: Choices::default(),
+            abandoned: Vec::new(),
+            asked_about: None,
             exported: Query::default(),
             request: None,
             entrance: Entrance::default(),
@@ -267,13 +288,18 @@ impl Engine {
             Command::Wake => {
                 self.offline = false;
                 self.session.wake(now);
+                self.session.probe(now);
             }
+            Command::DropMessage => self.answer_question(Session::drop_message, now),
+            Command::EndSession => self.answer_question(Session::end_session, now),
             Command::Offline => self.offline = true,
             Command::Publish { number, request } => self.publish(Ticket::Message(number), request, now),
             Command::Transmit(deck, wish) => self.transmit(deck, wish, now),
             Command::Subscribe(request) => self.choose_subscription(request, now),
             Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
-            Command::Filter { text, ahead_of_utc_min } => self.filter(&text, LocalTime { now, ahead_of_utc_min }),
+            Command::Filter { text, ahead_of_utc_min } => {
+                self.filter(&text, LocalTime { now: self.wall(now), ahead_of_utc_min });
+            }
             Command::Clear => {
                 self.log.clear();
                 self.tally.forget(&self.topics);
@@ -321,6 +347,7 @@ impl Engine {
             tally: &mut self.tally,
             trace: &mut self.trace,
             news: &mut self.news,
+            wall_ahead_us: self.wall_ahead_us,
         };
         self.session.handle_input(bytes, now, &mut intake);
         self.settle(now);
@@ -342,6 +369,27 @@ impl Engine {
     pub fn handle_close(&mut self, closed: Closed, now: Instant) {
         self.session.handle_close(closed, now);
         self.settle(now);
+    }
+
+    /// The wall clock is so many microseconds ahead of the times that are handed
+    /// in: it was corrected, or the computer slept and the connection may be
+    /// dead.
+    pub fn handle_clock_jump(&mut self, wall_ahead_us: i64, now: Instant) {
+        let jumped_us = wall_ahead_us.saturating_sub(self.wall_ahead_us);
+        self.wall_ahead_us = wall_ahead_us;
+        self.news = true;
+        self.tokens_look(now);
+        if jumped_us < JUMP_US {
+            return self.settle(now);
+        }
+        self.session.wake(now);
+        self.session.probe(now);
+        self.settle(now);
+    }
+
+    /// A moment by the wall clock.
+    fn wall(&self, now: Instant) -> Instant {
+        now.ahead_by(self.wall_ahead_us)
     }
 
     /// The deadline of [`Engine::poll_timeout`] has come.
@@ -367,7 +415,7 @@ impl Engine {
         Some(match self.session.poll_transmit()? {
             session::Transmit::Dial => Transmit::Dial { url: &self.broker },
             session::Transmit::Send(bytes) => {
-                self.trace.sent(bytes, self.settled_at);
+                self.trace.sent(bytes, self.settled_at.ahead_by(self.wall_ahead_us));
                 Transmit::Send(bytes)
             }
             session::Transmit::HangUp => Transmit::HangUp,
@@ -464,7 +512,7 @@ impl Engine {
         let due = [
             self.session.poll_timeout(),
             self.entrance_timeout(),
-            self.tokens.poll_timeout(),
+            self.tokens.poll_timeout().map(|at| at.ahead_by(-self.wall_ahead_us)),
             self.filter_due,
             self.transmit_timeout(),
         ];
@@ -491,7 +539,7 @@ impl Engine {
 
     fn replay(&mut self, messages: &[OwnedMessage], now: Instant) {
         for message in messages {
-            let arrival = Arrival { time: now, ..message.as_arrival() };
+            let arrival = Arrival { time: self.wall(now), ..message.as_arrival() };
             let seq = self.log.append(&arrival);
             self.note_foreign(seq, &arrival);
         }
@@ -533,6 +581,8 @@ impl Engine {
             words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
             ..Connection::default()
         };
+        self.abandoned.clear();
+        self.asked_about = None;
         self.choices.begin(&request, &self.more);
         self.broker = request.broker;
         self.page = request.page;
@@ -541,7 +591,43 @@ impl Engine {
             let wish = self.choices.for_filter(filter.as_str());
             self.subscribe(filter, wish, now);
         }
+        self.note_unfinished();
         self.session.connect(now);
+    }
+
+    /// A session that goes on has messages that go out again.
+    fn note_unfinished(&mut self) {
+        match self.session.unfinished() {
+            0 => {}
+            1 => self.note("One message of this session isn't finished: it is sent again.".to_owned()),
+            count => self.note(format!("{count} messages of this session aren't finished: they are sent again.")),
+        }
+    }
+
+    /// Something that a person should know although it isn't a failure.
+    fn note(&mut self, words: String) {
+        self.news = true;
+        let notice = &mut self.connection.notice;
+        match notice {
+            Some(known) if known.contains(&words) => {}
+            Some(known) if known.len() + words.len() < NOTICE_BYTES_MAX => {
+                known.push(' ');
+                known.push_str(&words);
+            }
+            _ => *notice = Some(words),
+        }
+    }
+
+    /// The person decided what becomes of the message that the broker ends each
+    /// connection at.
+    fn answer_question(&mut self, answer: fn(&mut Session, Token, Instant), now: Instant) {
+        let Some(token) = self.asked_about.take() else { return };
+        self.connection.question = None;
+        if self.connection.state == State::Stopped {
+            self.announce(format!("Connecting to {} …", self.broker));
+        }
+        self.news = true;
+        answer(&mut self.session, token, now);
     }
 
     fn publish(&mut self, ticket: Ticket, request: PublishRequest, now: Instant) {
@@ -641,7 +727,14 @@ impl Engine {
                     self.connected(version, fell_back, *server);
                 }
                 Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
-                Event::Lost { failure, retry_at } => self.lost(&failure, retry_at, now),
+                Event::Lost { failure, retry_at, recurrence } => self.lost(&failure, retry_at, &recurrence, now),
+                Event::Deviated { deviation, topic } => self.note(recurrence::tolerated(deviation, topic.as_deref())),
+                Event::Skipped { topic, packet_bytes } => {
+                    let limit_bytes = session::Options::default().limits.packet_bytes;
+                    self.note(recurrence::skipped(&topic, packet_bytes, limit_bytes));
+                }
+                Event::Unanswered { suspect } => self.note(recurrence::unanswered(&suspect)),
+                Event::FilterAbandoned { filter, is_subscribe } => self.abandon_filter(&filter, is_subscribe),
                 Event::Published { token, outcome } => self.outcome(token, outcome),
                 Event::Unsubscribed { filter, refused } => self.unsubscribed(&filter, refused),
             }
@@ -673,12 +766,18 @@ impl Engine {
             version: Some(version),
             subscriptions: std::mem::take(&mut self.connection.subscriptions),
             notice: self.connection.notice.take(),
+            question: self.connection.question.take(),
             ..Connection::default()
         };
         self.server = Some(server);
     }
 
     fn outcome(&mut self, token: Token, outcome: session::Outcome) {
+        if self.asked_about == Some(token) {
+            self.asked_about = None;
+            self.connection.question = None;
+            self.news = true;
+        }
         // A message of an earlier page has no number in this one.
         let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
         let Some((_, ticket)) = self.numbers.remove(place) else { return };
@@ -689,11 +788,17 @@ impl Engine {
             session::Outcome::Unknown => {
                 Outcome::Unknown("the broker lost the session before its answer came".to_owned())
             }
+            session::Outcome::EndsConnection { payload_bytes } => {
+                self.pause_in_vain(ticket, true);
+                return self.finish(ticket, Outcome::Failed(recurrence::given_up(payload_bytes)));
+            }
+            session::Outcome::Dropped => Outcome::Failed("it was dropped".to_owned()),
         };
+        self.pause_in_vain(ticket, false);
         self.finish(ticket, outcome);
     }
 
-    fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, now: Instant) {
+    fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, recurrence: &Recurrence, now: Instant) {
         match retry_at {
             Some(_) => self.tabs.lose(),
             None => self.tabs.release(),
@@ -706,16 +811,34 @@ impl Engine {
             attempt: &self.attempt,
             failed_at: now,
             with_credentials: self.with_credentials,
-            complaint: self.tokens.complaint(now),
+            complaint: self.tokens.complaint(now.ahead_by(self.wall_ahead_us)),
             offline: self.offline,
+            is_auto: self.request.as_ref().is_none_or(|request| request.version.is_none()),
+            client_id: self.request.as_ref().map_or("", |request| &request.client_id),
+            recurrence,
         };
+        let said = recurrence::words(failure, recurrence);
         let connection = &mut self.connection;
         connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
-        connection.words = failure.to_string();
+        connection.words = match &said {
+            Some(said) => format!("{said} {failure}"),
+            None => failure.to_string(),
+        };
         connection.advice = case.advice();
         connection.evidence = case.evidence();
         connection.version = None;
         connection.retry_at = retry_at;
+        if let (Some(Suspect::Message { token, must_be_offered: true, .. }), Some(said)) = (&recurrence.suspect, &said)
+            && recurrence.times >= RECURRENT
+        {
+            connection.question = Some(said.clone());
+            self.asked_about = Some(*token);
+        } else if let (Some(_), Some(said)) = (&recurrence.suspect, said)
+            && recurrence.times >= RECURRENT
+        {
+            // The next connection's state takes the place of these words.
+            self.note(said);
+        }
         self.lose_subscriptions();
     }
 
@@ -859,12 +982,13 @@ struct Intake<'a> {
     tally: &'a mut Tally,
     trace: &'a mut Trace,
     news: &'a mut bool,
+    wall_ahead_us: i64,
 }
 
 impl Inbox for Intake<'_> {
     #[inline(always)]
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        let arrival = Arrival::of(message, now);
+        let arrival = Arrival::of(message, now.ahead_by(self.wall_ahead_us));
         let seq = self.log.append(&arrival);
         self.topics.note(seq, &arrival);
         self.tally.note(message.properties);
@@ -874,6 +998,10 @@ impl Inbox for Intake<'_> {
 
     #[inline]
     fn packet(&mut self, packet: &[u8], now: Instant) {
-        self.trace.received(packet, now);
+        self.trace.received(packet, now.ahead_by(self.wall_ahead_us));
+    }
+
+    fn deviated(&mut self, deviation: Deviation) {
+        self.trace.deviated(deviation);
     }
 }

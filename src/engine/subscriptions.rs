@@ -91,6 +91,7 @@ impl Engine {
                 list.push(Subscription { filter: request.filter, granted: Granted::Asked, colour });
             }
         }
+        self.abandoned.retain(|abandoned| abandoned != filter.as_str());
         self.tally.identify(filter.as_str(), identifier);
         self.news = true;
         self.session.subscribe(session::Subscription { filter, options, identifier }, now);
@@ -138,6 +139,21 @@ impl Engine {
         });
     }
 
+    /// The broker ends the connection each time this is asked for, so it isn't
+    /// any more.
+    pub(super) fn abandon_filter(&mut self, filter: &str, is_subscribe: bool) {
+        let list = &mut self.connection.subscriptions;
+        let why = "the broker ends the connection each time it is asked for";
+        if let Some(entry) = list.iter_mut().find(|entry| entry.filter == filter && is_subscribe) {
+            entry.granted = Granted::Refused(why.to_owned());
+            self.abandoned.push(filter.to_owned());
+        }
+        self.answer(match is_subscribe {
+            true => format!("“{filter}” is left out: {why}."),
+            false => format!("The end of “{filter}” isn't asked for any more: {why}."),
+        });
+    }
+
     /// The broker answered the end of a subscription.
     pub(super) fn unsubscribed(&mut self, filter: &str, refused: Option<ReasonCode>) {
         let words = match refused {
@@ -159,7 +175,9 @@ impl Engine {
     /// The broker kept no session: all is asked for anew.
     pub(super) fn ask_anew(&mut self) {
         for subscription in &mut self.connection.subscriptions {
-            subscription.granted = Granted::Asked;
+            if !self.abandoned.contains(&subscription.filter) {
+                subscription.granted = Granted::Asked;
+            }
         }
     }
 

@@ -61,14 +61,14 @@ impl Engine {
     /// Something was typed into the page's password field.
     pub(super) fn examine(&mut self, password: Secret, now: Instant) {
         self.tokens.typed = Jwt::recognise(&password.0).map(|token| (password, token));
-        self.tokens.look(now);
+        self.tokens.look(self.wall(now));
         self.news = true;
     }
 
     /// The connection begins with this password.
     pub(super) fn use_password(&mut self, password: Option<&Secret>, now: Instant) {
         self.tokens.in_use = password.and_then(|password| Jwt::recognise(&password.0));
-        self.tokens.look(now);
+        self.tokens.look(self.wall(now));
     }
 
     /// The next attempts use this password; the connection that stands isn't
@@ -89,12 +89,18 @@ impl Engine {
 
     /// What a token says may have changed with the time.
     pub(super) fn tokens_age(&mut self, now: Instant) {
-        if self.tokens.changes_at.is_none_or(|changes_at| changes_at > now) {
-            return;
+        let wall = self.wall(now);
+        if self.tokens.changes_at.is_some_and(|changes_at| changes_at <= wall) {
+            self.tokens_look(now);
         }
-        self.tokens.look(now);
+    }
+
+    /// Looks at the tokens anew.
+    pub(super) fn tokens_look(&mut self, now: Instant) {
+        let wall = self.wall(now);
+        self.tokens.look(wall);
         self.news = true;
-        if let (State::Connected, Some(_)) = (self.connection.state, self.tokens.complaint(now)) {
+        if let (State::Connected, Some(_)) = (self.connection.state, self.tokens.complaint(wall)) {
             self.connection.notice = Some(
                 "The token of this connection has expired: the broker may end it, and takes no new one with it. Put a \
                  new token into the password field."

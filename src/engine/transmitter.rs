@@ -28,6 +28,10 @@ const UNSENT_BYTES_MAX: u32 = 1 << 20;
 /// … for so long.
 const REST: Duration = Duration::from_millis(20);
 
+/// After so many lines in a row at which the broker ended the connection, a
+/// transmission pauses: the next would end it, too.
+const IN_VAIN_MAX: u32 = 3;
+
 /// So many ways for a line to fail are told apart.
 const FAILURES_MAX: usize = 100;
 
@@ -51,6 +55,8 @@ struct Running {
     done: u64,
     failed: u64,
     first_failed: Option<u64>,
+    /// Lines in a row at which the broker ended the connection.
+    in_vain: u32,
 }
 
 impl Running {
@@ -67,6 +73,7 @@ impl Running {
             done: 0,
             failed: 0,
             first_failed: None,
+            in_vain: 0,
         }
     }
 
@@ -198,6 +205,22 @@ impl Engine {
     pub fn note_unsent(&mut self, bytes: u32, now: Instant) {
         if bytes > UNSENT_BYTES_MAX {
             self.transmitter.rests_until = now + REST;
+        }
+    }
+
+    /// A line came to its end: in vain, where the broker ended the connection each
+    /// time it was sent.
+    pub(super) fn pause_in_vain(&mut self, ticket: Ticket, was_in_vain: bool) {
+        let Ticket::Line(deck, _) = ticket else { return };
+        let now = self.settled_at;
+        let Some(running) = self.transmitter.running(deck) else { return };
+        running.in_vain = if was_in_vain { running.in_vain + 1 } else { 0 };
+        if running.in_vain >= IN_VAIN_MAX {
+            running.in_vain = 0;
+            running.player.pause(now);
+            self.note(format!(
+                "The transmission pauses: the broker ended the connection at {IN_VAIN_MAX} of its lines in a row."
+            ));
         }
     }
 

@@ -357,6 +357,9 @@ pub struct Connection {
     pub lasts: bool,
     /// Another tab of this browser has this session, and this one may have it.
     pub can_take_over: bool,
+    /// The broker ends each connection at a message that it has to be offered
+    /// again: the person is to drop the message, or to end the session.
+    pub question: Option<String>,
     /// When the next attempt is due, while one is waited for.
     pub retry_at: Option<Instant>,
 }

@@ -22,6 +22,7 @@ use std::num::NonZeroU16;
 use bytes::{Bytes, BytesMut};
 use mqttbytes::{FixedHeader, PacketType, v4, v5};
 
+use super::deviation::Deviation;
 use super::error::{EncodeError, Violation};
 use super::packet::{
     Ack, Auth, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId,
@@ -251,19 +252,19 @@ fn read_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incomi
         return decode_auth(body, version, limits).map(Incoming::Auth);
     };
     match packet_type {
-        PacketType::ConnAck => decode_connack(body, version, limits).map(Box::new).map(Incoming::ConnAck),
+        PacketType::ConnAck => decode_connack(body, version, limits, None).map(Box::new).map(Incoming::ConnAck),
         PacketType::PubAck => decode_ack(packet, body, version, limits).map(Incoming::PubAck),
         PacketType::PubRec => decode_ack(packet, body, version, limits).map(Incoming::PubRec),
         PacketType::PubRel => decode_ack(packet, body, version, limits).map(Incoming::PubRel),
         PacketType::PubComp => decode_ack(packet, body, version, limits).map(Incoming::PubComp),
         PacketType::SubAck => match version {
             Version::V311 => decode_suback_v311(header, packet, body),
-            Version::V5 => decode_suback_v5(body, limits),
+            Version::V5 => decode_codes(body, limits, "SUBACK", "section 3.9.3"),
         }
         .map(Incoming::SubAck),
         PacketType::UnsubAck => match version {
             Version::V311 => decode_unsuback_v311(packet, body),
-            Version::V5 => decode_suback_v5(body, limits),
+            Version::V5 => decode_codes(body, limits, "UNSUBACK", "section 3.11.3"),
         }
         .map(Incoming::UnsubAck),
         PacketType::PingResp if body.is_empty() => Ok(Incoming::PingResp),
@@ -322,7 +323,7 @@ fn decode_ack(packet: &[u8], mut body: Reader<'_>, version: Version, limits: &Li
     let properties = if body.is_empty() {
         ConnAckProperties::default()
     } else {
-        decode_properties(&mut body, "an acknowledgement", allowed::REASON, limits)?
+        decode_properties(&mut body, "an acknowledgement", allowed::REASON, limits, None)?
     };
     if !body.is_empty() {
         return Err(trailing("an acknowledgement"));
@@ -357,14 +358,12 @@ fn decode_unsuback_v311(packet: &[u8], body: Reader<'_>) -> Result<SubAck, Fault
     })
 }
 
-fn decode_suback_v5(mut body: Reader<'_>, limits: &Limits) -> Result<SubAck, Fault> {
+/// SUBACK or UNSUBACK of 5.0: a code for each filter.
+fn decode_codes(mut body: Reader<'_>, limits: &Limits, packet: &str, rule: &'static str) -> Result<SubAck, Fault> {
     let packet_id = body.packet_id(REQUEST_ID_RULE)?;
-    let properties = decode_properties(&mut body, "an acknowledgement", allowed::REASON, limits)?;
+    let properties = decode_properties(&mut body, packet, allowed::REASON, limits, None)?;
     if body.is_empty() {
-        return Err(protocol_error(
-            "section 3.9.3",
-            "The broker acknowledged a subscription without saying how it was answered.",
-        ));
+        return Err(protocol_error(rule, format!("The broker sent {packet} without a reason code.")));
     }
     Ok(SubAck {
         packet_id,
@@ -374,7 +373,63 @@ fn decode_suback_v5(mut body: Reader<'_>, limits: &Limits) -> Result<SubAck, Fau
     })
 }
 
-fn decode_connack(mut body: Reader<'_>, version: Version, limits: &Limits) -> Result<ConnAck, Fault> {
+/// A CONNACK of 5.0 that [`decode`] refuses, where its fault leaves no doubt
+/// about what is meant; with that fault.
+pub(super) fn decode_tolerable_connack(packet: &[u8], limits: &Limits) -> Option<(ConnAck, Deviation)> {
+    let (first, body) = split_header(packet).ok()?;
+    if first != 0x20 {
+        return None;
+    }
+    let mut deviation = None;
+    let ack = decode_connack(body, Version::V5, limits, Some(&mut deviation)).ok()?;
+    deviation.map(|deviation| (ack, deviation))
+}
+
+/// The codes of a SUBACK, or of an UNSUBACK, that a 5.0 server wrote in the form
+/// of 3.1.1: without a property length.
+pub(super) fn codes_in_old_form(packet: &[u8]) -> Option<(PacketId, &[u8])> {
+    let (_, mut body) = split_header(packet).ok()?;
+    let packet_id = body.packet_id(REQUEST_ID_RULE).ok()?;
+    Some((packet_id, body.rest()))
+}
+
+/// A PUBLISH that is larger than what we take, by the bytes that have come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Oversized {
+    /// Size of the whole packet.
+    pub(super) packet_bytes: usize,
+    /// Its topic; what isn't UTF-8 in it is replaced.
+    pub(super) topic: String,
+    /// What has to be acknowledged, at QoS 1 and 2.
+    pub(super) acknowledgement: Option<(QoS, PacketId)>,
+}
+
+/// Looks at the beginning of a packet that [`frame`] refuses by its length:
+/// `None` while its topic hasn't come, or where it is no PUBLISH of 3.1.1.
+pub(super) fn oversized_publish(input: &[u8]) -> Option<Oversized> {
+    let header = mqttbytes::check(input.iter(), usize::MAX);
+    let packet_bytes = match header {
+        Ok(header) => header.frame_length(),
+        Err(mqttbytes::Error::InsufficientBytes(missing)) => input.len() + missing,
+        Err(_) => return None,
+    };
+    let length_bytes = input.iter().skip(1).position(|byte| byte & 0x80 == 0)? + 1;
+    let mut body = Reader::new(input.get(1 + length_bytes..)?);
+    let topic = String::from_utf8_lossy(body.binary().ok()?).into_owned();
+    let qos = QoS::from_u8(input.first()? >> 1 & 0b11)?;
+    let acknowledgement = match qos {
+        QoS::AtMostOnce => None,
+        QoS::AtLeastOnce | QoS::ExactlyOnce => Some((qos, body.packet_id(PUBLISH_ID_RULE).ok()?)),
+    };
+    Some(Oversized { packet_bytes, topic, acknowledgement })
+}
+
+fn decode_connack(
+    mut body: Reader<'_>,
+    version: Version,
+    limits: &Limits,
+    tolerated: Option<&mut Option<Deviation>>,
+) -> Result<ConnAck, Fault> {
     let flags = body.u8()?;
     let code = body.u8()?;
     if flags > 1 {
@@ -405,7 +460,7 @@ fn decode_connack(mut body: Reader<'_>, version: Version, limits: &Limits) -> Re
     let properties = if version == Version::V311 || (refusal.is_some() && body.is_empty()) {
         ConnAckProperties::default()
     } else {
-        decode_properties(&mut body, "CONNACK", allowed::CONNACK, limits)?
+        decode_properties(&mut body, "CONNACK", allowed::CONNACK, limits, tolerated)?
     };
     if !body.is_empty() {
         return Err(trailing("CONNACK"));
@@ -429,7 +484,7 @@ fn decode_disconnect(mut body: Reader<'_>, version: Version, limits: &Limits) ->
     if body.is_empty() {
         return Ok(Disconnect::new(reason));
     }
-    let properties = decode_properties(&mut body, "DISCONNECT", allowed::DISCONNECT, limits)?;
+    let properties = decode_properties(&mut body, "DISCONNECT", allowed::DISCONNECT, limits, None)?;
     if !body.is_empty() {
         return Err(trailing("DISCONNECT"));
     }
@@ -457,7 +512,7 @@ fn decode_auth(mut body: Reader<'_>, version: Version, limits: &Limits) -> Resul
         (ReasonCode::SUCCESS, ConnAckProperties::default())
     } else {
         let reason = ReasonCode(body.u8()?);
-        (reason, decode_properties(&mut body, "AUTH", allowed::AUTH, limits)?)
+        (reason, decode_properties(&mut body, "AUTH", allowed::AUTH, limits, None)?)
     };
     if !body.is_empty() {
         return Err(trailing("AUTH"));
@@ -502,12 +557,14 @@ mod allowed {
 }
 
 /// Reads the property section of any packet but PUBLISH. CONNACK can carry all
-/// properties that the others can, so its type serves for each.
+/// properties that the others can, so its type serves for each. Where `tolerated`
+/// is given, a value out of range goes there and not into an error.
 fn decode_properties(
     body: &mut Reader<'_>,
     packet: &str,
     allowed: &[u8],
     limits: &Limits,
+    mut tolerated: Option<&mut Option<Deviation>>,
 ) -> Result<ConnAckProperties, Fault> {
     let mut section = body.section()?;
     if section.rest().len() > limits.property_bytes {
@@ -526,11 +583,69 @@ fn decode_properties(
             return Err(misplaced(property, packet));
         }
         if property != id::USER_PROPERTY {
-            once(&mut seen, property)?;
+            once(&mut seen, property).map_err(|mut fault| {
+                fault.rule = once_rule(property, packet).unwrap_or(fault.rule);
+                fault
+            })?;
+        }
+        if let Some(tolerated) = tolerated.as_deref_mut()
+            && let Some(deviation) = skip_out_of_range(property, &mut section, &mut properties)
+        {
+            tolerated.get_or_insert(deviation);
+            continue;
         }
         decode_property(property, &mut section, &mut properties)?;
     }
     Ok(properties)
+}
+
+/// Which section says that CONNACK holds this property once.
+fn once_rule(property: u8, packet: &str) -> Option<&'static str> {
+    if packet != "CONNACK" {
+        return None;
+    }
+    Some(match property {
+        id::SESSION_EXPIRY_INTERVAL => "section 3.2.2.3.2",
+        id::RECEIVE_MAXIMUM => "section 3.2.2.3.3",
+        id::MAXIMUM_QOS => "section 3.2.2.3.4",
+        id::RETAIN_AVAILABLE => "section 3.2.2.3.5",
+        id::MAXIMUM_PACKET_SIZE => "section 3.2.2.3.6",
+        id::ASSIGNED_CLIENT_IDENTIFIER => "section 3.2.2.3.7",
+        id::TOPIC_ALIAS_MAXIMUM => "section 3.2.2.3.8",
+        id::REASON_STRING => "section 3.2.2.3.9",
+        id::WILDCARD_AVAILABLE => "section 3.2.2.3.11",
+        id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE => "section 3.2.2.3.12",
+        id::SHARED_AVAILABLE => "section 3.2.2.3.13",
+        id::SERVER_KEEP_ALIVE => "section 3.2.2.3.14",
+        id::RESPONSE_INFORMATION => "section 3.2.2.3.15",
+        id::SERVER_REFERENCE => "section 3.2.2.3.16",
+        id::AUTHENTICATION_METHOD => "section 3.2.2.3.17",
+        id::AUTHENTICATION_DATA => "section 3.2.2.3.18",
+        _ => return None,
+    })
+}
+
+/// Takes a value that is out of range, and only such a one, out of `section`.
+fn skip_out_of_range(property: u8, section: &mut Reader<'_>, into: &mut ConnAckProperties) -> Option<Deviation> {
+    let value = section.rest();
+    let (value_bytes, deviation) = match (property, value) {
+        (id::MAXIMUM_QOS, [2..=u8::MAX, ..]) => (1, Deviation::MaximumQos),
+        (
+            id::RETAIN_AVAILABLE
+            | id::WILDCARD_AVAILABLE
+            | id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE
+            | id::SHARED_AVAILABLE,
+            [2..=u8::MAX, ..],
+        ) => (1, Deviation::ConnAckFlag),
+        (id::RECEIVE_MAXIMUM, [0, 0, ..]) => (2, Deviation::ReceiveMaximum),
+        (id::MAXIMUM_PACKET_SIZE, [0, 0, 0, 0, ..]) => (4, Deviation::MaximumPacketSize),
+        _ => return None,
+    };
+    if deviation == Deviation::ReceiveMaximum {
+        into.receive_maximum = Some(1);
+    }
+    *section = Reader::new(&value[value_bytes..]);
+    Some(deviation)
 }
 
 fn decode_property(property: u8, section: &mut Reader<'_>, into: &mut ConnAckProperties) -> Result<(), Fault> {
@@ -557,11 +672,11 @@ fn decode_property(property: u8, section: &mut Reader<'_>, into: &mut ConnAckPro
         },
         id::TOPIC_ALIAS_MAXIMUM => into.topic_alias_maximum = Some(section.u16()?),
         id::MAXIMUM_QOS => {
-            let above_zero = boolean(section.u8()?, "a maximum QoS")?;
+            let above_zero = boolean(section.u8()?, "a maximum QoS", "section 3.2.2.3.4")?;
             into.qos_maximum = Some(if above_zero { QoS::AtLeastOnce } else { QoS::AtMostOnce });
         }
         id::RETAIN_AVAILABLE => {
-            into.retain_available = Some(boolean(section.u8()?, "a retain flag")?);
+            into.retain_available = Some(boolean(section.u8()?, "a retain flag", "section 3.2.2.3.5")?);
         }
         id::USER_PROPERTY => {
             let name = section.text("the name of a user property")?.to_owned();
@@ -573,13 +688,14 @@ fn decode_property(property: u8, section: &mut Reader<'_>, into: &mut ConnAckPro
             maximum => into.packet_size_maximum_bytes = Some(maximum),
         },
         id::WILDCARD_AVAILABLE => {
-            into.wildcard_available = Some(boolean(section.u8()?, "a wildcard flag")?);
+            into.wildcard_available = Some(boolean(section.u8()?, "a wildcard flag", "section 3.2.2.3.11")?);
         }
         id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE => {
-            into.subscription_identifiers_available = Some(boolean(section.u8()?, "a subscription identifier flag")?);
+            into.subscription_identifiers_available =
+                Some(boolean(section.u8()?, "a subscription identifier flag", "section 3.2.2.3.12")?);
         }
         id::SHARED_AVAILABLE => {
-            into.shared_available = Some(boolean(section.u8()?, "a shared subscription flag")?);
+            into.shared_available = Some(boolean(section.u8()?, "a shared subscription flag", "section 3.2.2.3.13")?);
         }
         other => return Err(misplaced(other, "this packet")),
     }

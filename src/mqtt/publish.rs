@@ -7,6 +7,7 @@
 
 use std::num::NonZeroU16;
 
+use super::deviation::Deviation;
 use super::error::{EncodeError, Violation};
 use super::packet::{PacketId, Publish, PublishProperties, QoS, ReasonCode, Version};
 use super::wire::{
@@ -210,6 +211,66 @@ impl Known {
     }
 }
 
+/// What is made of a 5.0 PUBLISH that [`decode`] refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Tolerated<'a> {
+    /// The message is kept.
+    Kept(Publish<'a>),
+    /// It can't be kept, for it has no topic that could be written; what is to
+    /// be acknowledged at QoS 1 and 2.
+    Skipped(Option<(QoS, PacketId)>),
+}
+
+/// Reads a 5.0 PUBLISH whose fault leaves no doubt about what is meant, by the
+/// table of [`deviation`](super::deviation).
+pub(super) fn decode_tolerable(packet: &[u8]) -> Option<(Tolerated<'_>, Deviation)> {
+    let (first, mut reader) = split_header(packet).ok()?;
+    let qos = QoS::from_u8((first >> 1) & 0b11)?;
+    let topic = reader.binary().ok()?;
+    let packet_id = match qos {
+        QoS::AtMostOnce => None,
+        QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_id("[MQTT-2.2.1-4]").ok()?),
+    };
+    let properties = reader.section().ok()?.rest();
+    let topic_alias = check_properties(Reader::new(properties)).ok()?.topic_alias;
+    let is_marked = first & 0b1000 != 0 && qos == QoS::AtMostOnce;
+    let deviation = match std::str::from_utf8(topic) {
+        Err(_) => Deviation::TopicNotUtf8,
+        Ok("") if topic_alias.is_none() => Deviation::EmptyTopic,
+        Ok(topic) if topic.contains(['+', '#']) => Deviation::WildcardInTopic,
+        Ok(topic) if topic.contains('\0') => Deviation::NulInTopic,
+        Ok(_) if is_marked => Deviation::DupAtQos0,
+        Ok(_) => return None,
+    };
+    let tolerated = match (std::str::from_utf8(topic), deviation) {
+        (Ok(topic), kept) if kept != Deviation::EmptyTopic => Tolerated::Kept(Publish {
+            dup: first & 0b1000 != 0,
+            qos,
+            retain: first & 1 != 0,
+            topic,
+            packet_id,
+            topic_alias,
+            properties,
+            payload: reader.rest(),
+        }),
+        _ => Tolerated::Skipped(packet_id.map(|id| (qos, id))),
+    };
+    Some((tolerated, deviation))
+}
+
+/// The topic of a PUBLISH that breaks a rule, for people: shortened, and what is
+/// no text in it replaced. `None` where it has none.
+pub(super) fn topic_in_words(packet: &[u8]) -> Option<String> {
+    const SHOWN_CHARS: usize = 100;
+    let (_, mut reader) = split_header(packet).ok()?;
+    let topic = String::from_utf8_lossy(reader.binary().ok()?);
+    let mut shown: String = topic.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
+    if topic.chars().nth(SHOWN_CHARS).is_some() {
+        shown.push('…');
+    }
+    (!topic.is_empty()).then_some(shown)
+}
+
 /// A topic name; may be empty, which only the alias can make good.
 fn topic(bytes: &[u8]) -> Result<&str, Fault> {
     let topic = text(bytes, "a message with a topic")?;
@@ -260,7 +321,9 @@ pub(super) fn check_properties(mut section: Reader<'_>) -> Result<Checked, Fault
 #[inline]
 fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
     Ok(match reader.u8()? {
-        id::PAYLOAD_FORMAT_INDICATOR => Property::PayloadIsUtf8(boolean(reader.u8()?, "a payload format indicator")?),
+        id::PAYLOAD_FORMAT_INDICATOR => {
+            Property::PayloadIsUtf8(boolean(reader.u8()?, "a payload format indicator", "section 3.3.2.3.2")?)
+        }
         id::MESSAGE_EXPIRY_INTERVAL => Property::MessageExpiryS(reader.u32()?),
         id::CONTENT_TYPE => Property::ContentType(reader.text("a content type")?),
         id::RESPONSE_TOPIC => {

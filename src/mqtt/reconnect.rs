@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::error::{Failure, Stage};
+use super::failure_history::RECURRENT;
 use super::packet::ReasonCode;
 
 /// The ceiling of the first wait.
@@ -26,20 +27,40 @@ pub enum Retry {
     Never,
     /// After a back-off.
     BackOff,
+    /// After a back-off that is never short: it came a third time alike.
+    Slow,
     /// After [`LONG`].
     Long,
 }
 
-/// What to do after this failure.
-pub fn policy(failure: &Failure) -> Retry {
-    match failure {
+/// What to do after this failure, which came so many times alike.
+pub fn policy(failure: &Failure, times: u32) -> Retry {
+    let retry = match failure {
         Failure::Refused { refusal, .. } => by_reason(refusal.reason()),
         Failure::Disconnected(goodbye) => by_reason(goodbye.reason),
         Failure::CannotSend(_) => Retry::Never,
         // A WebSocket that is taken only to say why it isn't: a page of this origin isn't wanted there.
         Failure::Closed { stage: Stage::Greeting, closed } if closed.is_refusal() => Retry::Never,
+        // The server does it again each time: closing is right and trying again isn't.
+        Failure::Violation(_) if times >= RECURRENT => Retry::Never,
         Failure::Violation(_) | Failure::Closed { .. } | Failure::Silent(_) => Retry::BackOff,
-    }
+    };
+    if retry == Retry::BackOff && times >= RECURRENT { Retry::Slow } else { retry }
+}
+
+/// Whether a server that gives this reason may mean a packet that it was sent.
+pub fn is_about_packets(reason: ReasonCode) -> bool {
+    !matches!(
+        reason,
+        ReasonCode::SUCCESS
+            | ReasonCode::KEEP_ALIVE_TIMEOUT
+            | ReasonCode::SESSION_TAKEN_OVER
+            | ReasonCode::USE_ANOTHER_SERVER
+            | ReasonCode::SERVER_MOVED
+            | ReasonCode::ADMINISTRATIVE_ACTION
+            // Busy, shutting down, connection rate, connect time.
+            | ReasonCode(0x89 | 0x8B | 0x9F | 0xA0)
+    )
 }
 
 fn by_reason(reason: ReasonCode) -> Retry {
@@ -76,9 +97,20 @@ impl BackOff {
 
     /// The next wait.
     pub fn next_wait(&mut self) -> Duration {
-        let ceiling = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
-        self.failures += 1;
+        let ceiling = self.next_ceiling();
         ceiling.mul_f64(self.fraction())
+    }
+
+    /// The next wait of those that are never short: at least half of the ceiling.
+    pub fn next_slow_wait(&mut self) -> Duration {
+        let ceiling = self.next_ceiling();
+        ceiling.mul_f64(0.5 + self.fraction() / 2.0)
+    }
+
+    fn next_ceiling(&mut self) -> Duration {
+        let ceiling = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        ceiling
     }
 
     /// Begin anew: the connection was good.
@@ -127,19 +159,19 @@ mod tests {
         };
         let old = |code| Failure::Refused { refusal: Refusal::V311(code), reason_string: None, server_reference: None };
         for never in [0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9C, 0x9D] {
-            assert_eq!(policy(&refused(never)), Retry::Never, "{never:#x}");
+            assert_eq!(policy(&refused(never), 1), Retry::Never, "{never:#x}");
         }
         for never in [1, 2, 4, 5] {
-            assert_eq!(policy(&old(never)), Retry::Never, "{never}");
+            assert_eq!(policy(&old(never), 1), Retry::Never, "{never}");
         }
         for again in [0x80, 0x88, 0x89, 0x9F] {
-            assert_eq!(policy(&refused(again)), Retry::BackOff, "{again:#x}");
+            assert_eq!(policy(&refused(again), 1), Retry::BackOff, "{again:#x}");
         }
-        assert_eq!(policy(&old(3)), Retry::BackOff);
+        assert_eq!(policy(&old(3), 1), Retry::BackOff);
         let goodbye = |code| Failure::Disconnected(Disconnect::new(ReasonCode(code)));
-        assert_eq!(policy(&goodbye(0x8E)), Retry::Never);
-        assert_eq!(policy(&goodbye(0x98)), Retry::Long);
-        assert_eq!(policy(&goodbye(0x8B)), Retry::BackOff);
-        assert_eq!(policy(&goodbye(0x00)), Retry::BackOff);
+        assert_eq!(policy(&goodbye(0x8E), 1), Retry::Never);
+        assert_eq!(policy(&goodbye(0x98), 1), Retry::Long);
+        assert_eq!(policy(&goodbye(0x8B), 1), Retry::BackOff);
+        assert_eq!(policy(&goodbye(0x00), 1), Retry::BackOff);
     }
 }

@@ -30,14 +30,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{self, Limits};
+use super::codec::{self, Limits, Oversized};
+use super::deviation::Deviation;
 use super::error::{Closed, EncodeError, Failure, Stage, Violation};
+use super::failure_history::{ANSWER_TIMEOUT, Cause, FailureHistory, OFFERS_MAX, RECURRENT, STEADY};
+use super::outstanding::{Outstanding, Request};
 use super::packet::{
     Ack, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId, Publish,
     QoS, ReasonCode, Refusal, SubAck, SubscriptionOptions, UserProperties, Version, Will,
 };
 use super::packet_id::PacketIdSet;
-use super::publish::{self, Known, Property};
+use super::publish::{self, Known, Property, Tolerated};
 use super::reconnect::{self, BackOff, Retry};
 use super::topic::{TopicError, TopicFilter, TopicName};
 use crate::time::Instant;
@@ -61,6 +64,14 @@ pub const IN_FLIGHT_V311: u16 = 20;
 /// a message is lent on and only its identifier kept; and Mosquitto 2.0 exceeds
 /// a smaller number when it has a backlog, which ends the connection each time.
 pub const RECEIVE_MAXIMUM: u16 = u16::MAX;
+
+/// How many filters one SUBSCRIBE holds. MQTT has no limit; AWS IoT, for one,
+/// takes eight and closes the connection on more.
+pub const FILTERS_MAX: usize = 8;
+
+/// How long a connection that may be dead is waited for: after sleep, after a
+/// change of the network. Longer than a packet takes to anywhere and back.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The room kept for the beginnings of packets: as much as a transport delivers
 /// at once.
@@ -165,6 +176,14 @@ pub enum Outcome {
     /// server lost the session (at QoS 2 it could arrive twice), or takes less
     /// than it did before.
     Unknown,
+    /// The server ended the connection each time it was sent, so it isn't sent
+    /// any more.
+    EndsConnection {
+        /// Size of its payload, in bytes.
+        payload_bytes: usize,
+    },
+    /// A person dropped it, or the session that it belongs to.
+    Dropped,
 }
 
 /// Why a publish was not even taken on.
@@ -221,6 +240,34 @@ pub enum Event {
         /// The quality of service granted, or the reason why not.
         granted: Result<QoS, ReasonCode>,
     },
+    /// The server ended the connection each time this was asked for, so it isn't
+    /// asked for any more.
+    FilterAbandoned {
+        /// The filter.
+        filter: String,
+        /// It was to be subscribed to; else it was to be given up.
+        is_subscribe: bool,
+    },
+    /// The server broke a rule, which is tolerated; once a connection for each.
+    Deviated {
+        /// Which rule.
+        deviation: Deviation,
+        /// The topic of the message, where it is about one.
+        topic: Option<String>,
+    },
+    /// A message was skipped because it is larger than [`Limits::packet_bytes`],
+    /// which 3.1.1 can't tell a server.
+    Skipped {
+        /// Its topic.
+        topic: String,
+        /// Size of the whole packet.
+        packet_bytes: usize,
+    },
+    /// The server hasn't answered a request for a long time; once a connection.
+    Unanswered {
+        /// What it was.
+        suspect: Suspect,
+    },
     /// The server answered the end of a subscription.
     Unsubscribed {
         /// The filter.
@@ -241,7 +288,46 @@ pub enum Event {
         failure: Box<Failure>,
         /// When it is tried again; `None`: not without a person.
         retry_at: Option<Instant>,
+        /// What it has in common with the failures before.
+        recurrence: Recurrence,
     },
+}
+
+/// What a failure has in common with those before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recurrence {
+    /// How often it came so far, alike.
+    pub times: u32,
+    /// What was sent right before and had no answer.
+    pub suspect: Option<Suspect>,
+}
+
+/// A request that may be what a server ends connections for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// A message of ours with QoS 1 or 2.
+    Message {
+        /// Which one.
+        token: Token,
+        /// Its topic.
+        topic: String,
+        /// Size of its payload, in bytes.
+        payload_bytes: usize,
+        /// The server keeps the session and has to be offered it again
+        /// `[MQTT-4.4.0-1]`: only a person may drop it.
+        must_be_offered: bool,
+    },
+    /// A QoS 0 message.
+    Unanswerable {
+        /// Its topic.
+        topic: String,
+        /// Size of its payload, in bytes.
+        payload_bytes: usize,
+    },
+    /// SUBSCRIBE with these filters.
+    Subscribe(Vec<String>),
+    /// UNSUBSCRIBE with this filter.
+    Unsubscribe(String),
 }
 
 /// The part of a session that has to be kept where it is to outlive the
@@ -279,6 +365,9 @@ pub trait Inbox {
 
     /// A whole packet came, of whatever type; it is handled next.
     fn packet(&mut self, _packet: &[u8], _now: Instant) {}
+
+    /// The packet that came last broke a rule, which is tolerated.
+    fn deviated(&mut self, _deviation: Deviation) {}
 }
 
 /// Where the connection is.
@@ -383,6 +472,19 @@ pub struct Session {
     wiped: bool,
 
     dial: bool,
+    history: FailureHistory,
+    outstanding: Outstanding,
+    /// Requests go out one at a time, and one is waited for until then.
+    one_at_a_time_until: Option<Instant>,
+    /// The server still had our session at the last CONNACK.
+    is_resumed: bool,
+    /// Faults of the server that were told on this connection.
+    told: Vec<Deviation>,
+    /// An oversized message of 3.1.1, and how many bytes of it are still to come.
+    skipping: Option<(Oversized, usize)>,
+    /// Without any input until then the connection is dead.
+    probe_until: Option<Instant>,
+
     /// Until the driver has heard of it, what it tells is of the old transport.
     hang_up: bool,
     out: Vec<u8>,
@@ -441,6 +543,13 @@ impl Session {
             established: false,
             clean_start: options.clean_start,
             wiped: false,
+            history: FailureHistory::default(),
+            outstanding: Outstanding::default(),
+            one_at_a_time_until: None,
+            is_resumed: false,
+            told: Vec::new(),
+            skipping: None,
+            probe_until: None,
             dial: false,
             hang_up: false,
             out: Vec::new(),
@@ -483,11 +592,59 @@ impl Session {
         }
     }
 
-    /// End a wait for the next attempt now; in any other state do nothing.
+    /// End a wait for the next attempt now.
     pub fn wake(&mut self, now: Instant) {
         if let Phase::Waiting { .. } = self.phase {
             self.connect(now);
         }
+    }
+
+    /// The connection may have died without a word: the computer slept, the
+    /// network changed. Asks the server, and gives it [`PROBE_TIMEOUT`].
+    pub fn probe(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::Online { .. }) || self.probe_until.is_some() {
+            return;
+        }
+        self.probe_until = Some(now + PROBE_TIMEOUT);
+        self.send_needed(&Outgoing::PingReq, now);
+    }
+
+    /// A person drops this message of ours: it isn't sent any more, and a wait
+    /// for the next attempt ends.
+    pub fn drop_message(&mut self, token: Token, now: Instant) {
+        self.queue.retain(|(queued, _)| *queued != token);
+        // Its packet identifier stays in use: the server may know it by that.
+        self.in_flight.retain(|sent| sent.token != token);
+        self.finish(token, Outcome::Dropped);
+        self.one_at_a_time_until = None;
+        self.send_waiting(now);
+        self.go_on(now);
+    }
+
+    /// A person ends the session that the server keeps, with this message of
+    /// ours; the next connection begins a new one.
+    pub fn end_session(&mut self, token: Token, now: Instant) {
+        self.options.clean_start = true;
+        self.established = false;
+        self.wiped = false;
+        self.disconnect(Parting::EndSession);
+        self.drop_message(token, now);
+        self.connect(now);
+    }
+
+    /// What stopped or slowed down the attempts is mended.
+    fn go_on(&mut self, now: Instant) {
+        self.back_off.reset();
+        if let Phase::Waiting { .. } | Phase::Stopped = self.phase {
+            self.connect(now);
+        }
+    }
+
+    /// A publish came to its end.
+    fn finish(&mut self, token: Token, outcome: Outcome) {
+        self.history.forget(&Cause::Message(token.0));
+        self.unsaved = true;
+        self.events.push_back(Event::Published { token, outcome });
     }
 
     /// This connection proved good: the next wait is as after a first failure.
@@ -531,6 +688,8 @@ impl Session {
     pub fn subscribe(&mut self, subscription: Subscription, now: Instant) {
         self.wanted.retain(|wanted| wanted.subscription.filter != subscription.filter);
         self.unwanted.retain(|filter| *filter != subscription.filter.as_str());
+        self.history.forget(&Cause::Subscribe(subscription.filter.as_str().to_owned()));
+        self.history.forget(&Cause::Unsubscribe(subscription.filter.as_str().to_owned()));
         self.wanted.push(Wanted { subscription, sent: false });
         self.send_waiting(now);
     }
@@ -543,6 +702,7 @@ impl Session {
         if self.wanted.len() == before {
             return;
         }
+        self.history.forget(&Cause::Subscribe(filter.as_str().to_owned()));
         self.unwanted.push(filter.as_str().to_owned());
         self.send_waiting(now);
     }
@@ -672,6 +832,8 @@ impl Session {
         }
         self.last_received = now;
         self.ping_sent = None;
+        self.probe_until = None;
+        let bytes = if self.skipping.is_some() { self.skip(bytes, now) } else { bytes };
         if self.tail.is_empty() {
             let used = self.consume(bytes, now, inbox);
             self.tail.extend_from_slice(&bytes[used..]);
@@ -718,11 +880,27 @@ impl Session {
             Phase::Waiting { .. } => self.connect(now),
             Phase::Dialing { .. } => self.fail(Failure::Silent(Stage::Dialing), now),
             Phase::Greeting { .. } => self.fail(Failure::Silent(Stage::Greeting), now),
-            Phase::Online { .. } if self.ping_sent.is_some() => self.fail(Failure::Silent(Stage::Online), now),
-            Phase::Online { .. } => {
-                self.send_needed(&Outgoing::PingReq, now);
-                self.ping_sent = Some(now);
+            Phase::Online { .. } => self.handle_online_timeout(now),
+        }
+    }
+
+    fn handle_online_timeout(&mut self, now: Instant) {
+        if self.probe_until.is_some_and(|until| until <= now) {
+            return self.fail(Failure::Silent(Stage::Online), now);
+        }
+        if self.keep_alive_timeout().is_some_and(|due| due <= now) {
+            if self.ping_sent.is_some() {
+                return self.fail(Failure::Silent(Stage::Online), now);
             }
+            self.send_needed(&Outgoing::PingReq, now);
+            self.ping_sent = Some(now);
+        }
+        if let Some(suspect) = self.outstanding.take_overdue(now).and_then(|request| self.suspect_of(request)) {
+            self.events.push_back(Event::Unanswered { suspect });
+        }
+        if self.one_at_a_time_until.is_some_and(|until| until <= now) {
+            self.one_at_a_time_until = None;
+            self.send_waiting(now);
         }
     }
 
@@ -756,19 +934,29 @@ impl Session {
             Phase::Dialing { deadline } | Phase::Greeting { deadline } => Some(deadline),
             Phase::Waiting { until } => Some(until),
             Phase::Online { .. } => {
-                let keep_alive = Duration::from_secs(u64::from(self.server.keep_alive_s));
-                if keep_alive.is_zero() {
-                    return None;
-                }
-                // A ping after three quarters of a keep alive in which either
-                // side was silent, an answer within half of one: a dead
-                // connection is found within 1.25 keep alives.
-                Some(match self.ping_sent {
-                    Some(sent) => sent + keep_alive / 2,
-                    None => self.last_sent.min(self.last_received) + keep_alive * 3 / 4,
-                })
+                let due = [
+                    self.keep_alive_timeout(),
+                    self.probe_until,
+                    self.outstanding.poll_timeout(),
+                    self.one_at_a_time_until,
+                ];
+                due.into_iter().flatten().min()
             }
         }
+    }
+
+    /// A ping after three quarters of a keep alive in which either side was
+    /// silent, an answer within half of one: a dead connection is found within
+    /// 1.25 keep alives.
+    fn keep_alive_timeout(&self) -> Option<Instant> {
+        let keep_alive = Duration::from_secs(u64::from(self.server.keep_alive_s));
+        if keep_alive.is_zero() {
+            return None;
+        }
+        Some(match self.ping_sent {
+            Some(sent) => sent + keep_alive / 2,
+            None => self.last_sent.min(self.last_received) + keep_alive * 3 / 4,
+        })
     }
 
     // ---- packets ------------------------------------------------------------
@@ -787,47 +975,176 @@ impl Session {
             let packet = match codec::frame(rest, &self.options.limits) {
                 Ok(Some(packet_bytes)) => rest.split_at_checked(packet_bytes),
                 Ok(None) => None,
-                Err(violation) => {
-                    self.violated(violation, now);
-                    break;
-                }
+                Err(violation) => match self.skips(rest, &violation) {
+                    Some(true) => {
+                        let _ = self.skip(rest, now);
+                        break;
+                    }
+                    Some(false) => None,
+                    None => {
+                        self.violated(violation, now);
+                        break;
+                    }
+                },
             };
             let Some((packet, after)) = packet else { return input.len() - rest.len() };
             rest = after;
             inbox.packet(packet, now);
             if !codec::is_publish(packet) || !matches!(self.phase, Phase::Online { .. }) {
-                self.handle_packet(packet, now);
+                self.handle_packet(packet, now, inbox);
                 continue;
             }
             match codec::decode_publish(packet, self.version, &self.options.limits, known) {
                 Ok(publish) => self.handle_publish(publish, packet, now, inbox),
-                Err(violation) => self.violated(violation, now),
+                Err(violation) => self.handle_faulty_publish(violation, packet, now, inbox),
             }
         }
         // The connection ended on the way: what follows is nobody's.
         input.len()
     }
 
+    /// Whether a packet that is refused by its length is skipped: 3.1.1 has no
+    /// way to tell a server how much we take. `Some(false)` while its topic
+    /// hasn't come.
+    #[cold]
+    fn skips(&mut self, input: &[u8], violation: &Violation) -> Option<bool> {
+        let is_message = self.version == Version::V311
+            && matches!(self.phase, Phase::Online { .. })
+            && violation.reason == ReasonCode::PACKET_TOO_LARGE
+            && codec::is_publish(input)
+            && input[0] & 0b110 != 0b110;
+        if !is_message {
+            return None;
+        }
+        // A topic and the fixed header are far shorter than what is too large.
+        let oversized = codec::oversized_publish(input);
+        let Some(oversized) = oversized else { return (input.len() < TAIL_KEPT_BYTES * 2).then_some(false) };
+        self.skipping = Some((oversized.clone(), oversized.packet_bytes));
+        Some(true)
+    }
+
+    /// Takes what belongs to the message that is skipped off the input.
+    #[cold]
+    fn skip<'a>(&mut self, input: &'a [u8], now: Instant) -> &'a [u8] {
+        let Some((oversized, missing)) = self.skipping.take() else { return input };
+        let skipped = input.len().min(missing);
+        if skipped < missing {
+            self.skipping = Some((oversized, missing - skipped));
+            return &[];
+        }
+        // Acknowledged, or a server that keeps the session sends it again and again.
+        self.acknowledge(oversized.acknowledgement, now);
+        let Oversized { topic, packet_bytes, .. } = oversized;
+        self.events.push_back(Event::Skipped { topic, packet_bytes });
+        &input[skipped..]
+    }
+
+    fn acknowledge(&mut self, acknowledgement: Option<(QoS, PacketId)>, now: Instant) {
+        match acknowledgement {
+            Some((QoS::ExactlyOnce, id)) => self.send_needed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
+            Some((_, id)) => self.send_needed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
+            None => {}
+        }
+    }
+
+    /// A message that breaks a rule: tolerated where the table of
+    /// [`deviation`](super::deviation) says so.
+    #[cold]
+    fn handle_faulty_publish(&mut self, mut violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let topic = publish::topic_in_words(packet);
+        let tolerated = match self.version {
+            Version::V5 => publish::decode_tolerable(packet),
+            Version::V311 => None,
+        };
+        let Some((tolerated, deviation)) = tolerated else {
+            if let Some(topic) = topic {
+                violation.words.push_str(&format!(" The topic is “{topic}”."));
+            }
+            return self.violated(violation, now);
+        };
+        inbox.deviated(deviation);
+        self.tell_deviation(deviation, topic);
+        match tolerated {
+            Tolerated::Kept(publish) => self.handle_any_publish(publish, packet, now, inbox),
+            Tolerated::Skipped(acknowledgement) => self.acknowledge(acknowledgement, now),
+        }
+    }
+
+    fn tell_deviation(&mut self, deviation: Deviation, topic: Option<String>) {
+        if !self.told.contains(&deviation) {
+            self.told.push(deviation);
+            self.events.push_back(Event::Deviated { deviation, topic });
+        }
+    }
+
     /// Any but a message.
     #[inline(never)]
-    fn handle_packet(&mut self, packet: &[u8], now: Instant) {
+    fn handle_packet(&mut self, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
         if codec::is_publish(packet) {
             return self.broke_order(packet, now);
         }
         match codec::decode_other(packet, self.version, &self.options.limits) {
-            Ok(decoded) => self.handle_decoded(decoded, packet, now),
-            Err(violation) => self.violated(violation, now),
+            Ok(decoded) => self.handle_decoded(decoded, packet, now, inbox),
+            Err(violation) => self.handle_faulty_packet(violation, packet, now, inbox),
         }
     }
 
-    fn handle_decoded(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant) {
+    /// A packet that breaks a rule and is no message: tolerated where the table
+    /// of [`deviation`](super::deviation) says so.
+    #[cold]
+    fn handle_faulty_packet(&mut self, violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let is_v5 = self.version == Version::V5;
+        if is_v5 && matches!(self.phase, Phase::Online { .. }) && self.handle_old_form(packet, now, inbox) {
+            return;
+        }
+        match self.phase {
+            Phase::Greeting { .. } if is_v5 && !self.may_go_back() => {
+                match codec::decode_tolerable_connack(packet, &self.options.limits) {
+                    Some((ack, deviation)) => {
+                        self.handle_connack(ack, packet, now);
+                        if self.is_talking() {
+                            inbox.deviated(deviation);
+                            self.tell_deviation(deviation, None);
+                        }
+                    }
+                    None => self.violated(violation, now),
+                }
+            }
+            _ => self.violated(violation, now),
+        }
+    }
+
+    /// SUBACK or UNSUBACK of 5.0 in the form of 3.1.1, if it is that: the number
+    /// of codes tells.
+    fn handle_old_form(&mut self, packet: &[u8], now: Instant, inbox: &mut impl Inbox) -> bool {
+        let Some((packet_id, codes)) = codec::codes_in_old_form(packet) else { return false };
+        let asked = self.subscribing.iter().find(|(id, _)| *id == packet_id).map(|(_, filters)| filters.len());
+        let is_unsubscribing = self.unsubscribing.iter().any(|(id, _)| *id == packet_id);
+        let (deviation, reasons) = match packet.first() {
+            Some(0x90) if asked == Some(codes.len()) => {
+                (Deviation::OldSubAck, codes.iter().copied().map(ReasonCode).collect())
+            }
+            Some(0xB0) if is_unsubscribing && codes.is_empty() => (Deviation::OldUnsubAck, vec![ReasonCode::SUCCESS]),
+            _ => return false,
+        };
+        inbox.deviated(deviation);
+        self.tell_deviation(deviation, None);
+        let ack = SubAck { packet_id, reasons, reason_string: None, user_properties: Vec::new() };
+        match deviation {
+            Deviation::OldSubAck => self.handle_suback(&ack, packet, now, inbox),
+            _ => self.handle_unsuback(&ack, packet, now),
+        }
+        true
+    }
+
+    fn handle_decoded(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
         let online = matches!(self.phase, Phase::Online { .. });
         match decoded {
             Incoming::PubAck(ack) if online => self.finish_publish(&ack, QoS::AtLeastOnce, now),
             Incoming::PubRec(ack) if online => self.handle_pubrec(&ack, now),
             Incoming::PubRel(ack) if online => self.handle_pubrel(&ack, now),
             Incoming::PubComp(ack) if online => self.handle_pubcomp(&ack, now),
-            Incoming::SubAck(ack) if online => self.handle_suback(&ack, packet, now),
+            Incoming::SubAck(ack) if online => self.handle_suback(&ack, packet, now, inbox),
             Incoming::UnsubAck(ack) if online => {
                 self.handle_unsuback(&ack, packet, now);
             }
@@ -886,6 +1203,8 @@ impl Session {
             self.drop_transport();
             return self.start_dialing(now);
         }
+        self.history.handle_accepted();
+        self.is_resumed = ack.session_present;
         self.phase = Phase::Online { since: now };
         self.established = true;
         self.proven = Some(self.version);
@@ -922,6 +1241,7 @@ impl Session {
             }
             // Never held back by the server's quota [MQTT-3.3.4-8].
             self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+            self.outstanding.push(Request::Release(id), now);
             if !self.is_talking() {
                 return;
             }
@@ -932,6 +1252,7 @@ impl Session {
     fn begin_session(&mut self) {
         self.received.clear();
         self.unwanted.clear();
+        self.history.forget_unsubscribes();
         for wanted in &mut self.wanted {
             wanted.sent = false;
         }
@@ -942,7 +1263,7 @@ impl Session {
             if message.qos == QoS::AtLeastOnce {
                 self.queue.push_front((token, message));
             } else {
-                self.events.push_back(Event::Published { token, outcome: Outcome::Unknown });
+                self.finish(token, Outcome::Unknown);
             }
         }
     }
@@ -1031,6 +1352,8 @@ impl Session {
                 }
                 sent.released = true;
                 self.unsaved = true;
+                self.answered(Request::Publish(ack.packet_id));
+                self.outstanding.push(Request::Release(ack.packet_id), now);
                 self.send_needed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
             }
             _ if ack.reason.is_error() => {}
@@ -1056,20 +1379,33 @@ impl Session {
         let place = self.place_of(ack.packet_id).filter(|&place| self.in_flight[place].message.qos == qos);
         let Some(sent) = place.and_then(|place| self.in_flight.remove(place)) else { return };
         self.ids.remove(ack.packet_id);
-        self.unsaved = true;
+        self.answered(Request::Publish(ack.packet_id));
+        self.answered(Request::Release(ack.packet_id));
         if sent.counted {
             self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
         }
         let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
-        self.events.push_back(Event::Published { token: sent.token, outcome });
+        self.finish(sent.token, outcome);
         self.send_waiting(now);
     }
 
-    fn handle_suback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
+    /// The answer to a request came: the next may go out.
+    fn answered(&mut self, request: Request) {
+        if self.outstanding.remove(request) {
+            self.one_at_a_time_until = None;
+        }
+    }
+
+    fn handle_suback(&mut self, ack: &SubAck, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
         let Some(place) = self.subscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
-        let (id, filters) = self.subscribing.swap_remove(place);
-        self.ids.remove(id);
-        if filters.len() != ack.reasons.len() {
+        if self.version == Version::V5
+            && self.subscribing[place].1.len() != ack.reasons.len()
+            && self.handle_old_form(packet, now, inbox)
+        {
+            return;
+        }
+        // What isn't answered stays among what is asked for again.
+        if self.subscribing[place].1.len() != ack.reasons.len() {
             return self.broke(
                 "The broker's SUBACK doesn't hold one answer for each topic filter.",
                 "[MQTT-3.8.4-6]",
@@ -1077,8 +1413,12 @@ impl Session {
                 now,
             );
         }
+        let (id, filters) = self.subscribing.swap_remove(place);
+        self.ids.remove(id);
+        self.answered(Request::Subscribe(id));
         for (filter, reason) in filters.into_iter().zip(&ack.reasons) {
             let granted = QoS::from_u8(reason.0).ok_or(*reason);
+            self.history.forget(&Cause::Subscribe(filter.clone()));
             self.events.push_back(Event::Subscribed { filter, granted });
         }
         self.send_waiting(now);
@@ -1086,8 +1426,6 @@ impl Session {
 
     fn handle_unsuback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
         let Some(place) = self.unsubscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
-        let (id, filter) = self.unsubscribing.swap_remove(place);
-        self.ids.remove(id);
         let refused = match (self.version, &ack.reasons[..]) {
             (Version::V311, _) => None,
             (Version::V5, [reason]) => Some(*reason).filter(|reason| reason.is_error()),
@@ -1100,6 +1438,10 @@ impl Session {
                 );
             }
         };
+        let (id, filter) = self.unsubscribing.swap_remove(place);
+        self.ids.remove(id);
+        self.answered(Request::Unsubscribe(id));
+        self.history.forget(&Cause::Unsubscribe(filter.clone()));
         self.events.push_back(Event::Unsubscribed { filter, refused });
         self.send_waiting(now);
     }
@@ -1117,16 +1459,33 @@ impl Session {
         }
     }
 
-    /// Sends the subscriptions that this session hasn't got yet: one packet for
-    /// all that share an identifier, since a SUBSCRIBE carries only one.
+    /// A request went out; the next has to wait for its answer while requests go
+    /// out one at a time.
+    fn sent_request(&mut self, request: Request, now: Instant) {
+        self.outstanding.push(request, now);
+        if self.history.is_one_at_a_time() {
+            self.one_at_a_time_until = Some(now + ANSWER_TIMEOUT);
+        }
+    }
+
+    /// Whether no request may go out now.
+    fn is_held(&self) -> bool {
+        self.one_at_a_time_until.is_some()
+    }
+
+    /// Sends the subscriptions that this session hasn't got yet, by packets of
+    /// [`FILTERS_MAX`] that share an identifier, since a SUBSCRIBE carries only
+    /// one.
     fn send_subscriptions(&mut self, now: Instant) {
+        let batch_max = if self.history.is_one_at_a_time() { 1 } else { FILTERS_MAX };
         while !self.ids.is_full()
+            && !self.is_held()
             && let Some(first) = self.wanted.iter().find(|wanted| !wanted.sent)
         {
             let identifier = first.subscription.identifier;
             let mut batch = Vec::new();
             for wanted in &mut self.wanted {
-                if wanted.sent || wanted.subscription.identifier != identifier {
+                if wanted.sent || wanted.subscription.identifier != identifier || batch.len() == batch_max {
                     continue;
                 }
                 wanted.sent = true;
@@ -1153,7 +1512,7 @@ impl Session {
             self.last_sent = now;
             let filters = batch.iter().map(|wanted| wanted.filter.as_str().to_owned()).collect();
             self.subscribing.push((packet_id, filters));
-            return;
+            return self.sent_request(Request::Subscribe(packet_id), now);
         }
         self.ids.remove(packet_id);
         match batch {
@@ -1173,6 +1532,7 @@ impl Session {
 
     fn send_unsubscribes(&mut self, now: Instant) {
         while !self.unwanted.is_empty()
+            && !self.is_held()
             && let Some(packet_id) = self.ids.allocate()
         {
             let filter = self.unwanted.remove(0);
@@ -1180,6 +1540,7 @@ impl Session {
             if codec::encode(&packet, self.version, self.server.packet_bytes, &mut self.out).is_ok() {
                 self.last_sent = now;
                 self.unsubscribing.push((packet_id, filter));
+                self.sent_request(Request::Unsubscribe(packet_id), now);
             } else {
                 self.ids.remove(packet_id);
                 self.events.push_back(Event::Unsubscribed { filter, refused: Some(ReasonCode::PACKET_TOO_LARGE) });
@@ -1191,12 +1552,14 @@ impl Session {
     /// sent again, then what waits.
     fn pump(&mut self, now: Instant) {
         while let Some(id) = self.resend.front().copied() {
-            if !self.send_again(id, now) {
+            if self.is_held() || !self.send_again(id, now) {
                 return;
             }
             self.resend.pop_front();
         }
-        while let Some((token, message)) = self.queue.pop_front() {
+        while !self.is_held()
+            && let Some((token, message)) = self.queue.pop_front()
+        {
             let packet_id = match message.qos {
                 QoS::AtMostOnce => None,
                 _ if self.quota == 0 => return self.queue.push_front((token, message)),
@@ -1214,10 +1577,14 @@ impl Session {
                     // Of a session that was lost.
                     let went_out = token < self.unsent_from && message.qos > QoS::AtMostOnce;
                     let outcome = if went_out { Outcome::Unknown } else { Outcome::Impossible(error) };
-                    self.events.push_back(Event::Published { token, outcome });
+                    self.finish(token, outcome);
                 }
-                (Ok(()), None) => self.events.push_back(Event::Published { token, outcome: Outcome::Done }),
+                (Ok(()), None) => {
+                    self.outstanding.push_qos0(&message.topic, message.payload.len(), now);
+                    self.finish(token, Outcome::Done);
+                }
                 (Ok(()), Some(id)) => {
+                    self.sent_request(Request::Publish(id), now);
                     self.quota -= 1;
                     self.unsent_from = self.unsent_from.max(Token(token.0 + 1));
                     self.in_flight.push_back(InFlight { token, id, message, released: false, counted: true });
@@ -1240,14 +1607,14 @@ impl Session {
         if sent.is_ok() {
             self.quota -= 1;
             self.in_flight[place].counted = true;
+            self.sent_request(Request::Publish(id), now);
             return true;
         }
         // The server takes less than it did: whether the message arrived the
         // first time, nobody will know.
         let Some(lost) = self.in_flight.remove(place) else { return true };
         self.ids.remove(id);
-        self.unsaved = true;
-        self.events.push_back(Event::Published { token: lost.token, outcome: Outcome::Unknown });
+        self.finish(lost.token, Outcome::Unknown);
         true
     }
 
@@ -1322,35 +1689,149 @@ impl Session {
 
     fn fail(&mut self, failure: Failure, now: Instant) {
         let phase = self.phase;
+        let suspect = self.suspect(&failure, now);
         self.drop_transport();
         if self.goes_back_to_v311(&failure) {
             self.version = Version::V311;
             return self.start_dialing(now);
         }
-        if let Phase::Online { since } = phase
-            && now.since(since) >= reconnect::SETTLED
-        {
+        let online = if let Phase::Online { since } = phase { now.since(since) } else { Duration::ZERO };
+        if online >= STEADY {
+            self.history.handle_steady();
+        }
+        let recurrence = self.compare(&failure, suspect);
+        let is_told_apart = recurrence.suspect.is_some() && recurrence.times >= RECURRENT;
+        if online >= reconnect::SETTLED {
             self.back_off.reset();
         }
-        let wait = match reconnect::policy(&failure) {
+        let was_given_up = is_told_apart && self.give_up(&recurrence);
+        let wait = match reconnect::policy(&failure, recurrence.times) {
+            _ if Self::is_offered_in_vain(&recurrence) => None,
             Retry::Never => None,
+            // Its cause is gone.
+            _ if was_given_up => {
+                self.back_off.reset();
+                Some(self.back_off.next_wait())
+            }
             Retry::BackOff => Some(self.back_off.next_wait()),
+            Retry::Slow => Some(self.back_off.next_slow_wait()),
             Retry::Long => Some(reconnect::LONG),
         };
         let retry_at = wait.map(|wait| now + wait);
         self.phase = retry_at.map_or(Phase::Stopped, |until| Phase::Waiting { until });
-        self.events.push_back(Event::Lost { failure: Box::new(failure), retry_at });
+        self.events.push_back(Event::Lost { failure: Box::new(failure), retry_at, recurrence });
+    }
+
+    /// What was sent right before the server ended the connection, and has no
+    /// answer.
+    fn suspect(&self, failure: &Failure, now: Instant) -> Option<Suspect> {
+        let is_ended_by_server = match failure {
+            Failure::Closed { stage, .. } => *stage == Stage::Online,
+            Failure::Disconnected(goodbye) => reconnect::is_about_packets(goodbye.reason),
+            Failure::Refused { .. } | Failure::Violation(_) | Failure::Silent(_) | Failure::CannotSend(_) => false,
+        };
+        if !is_ended_by_server {
+            return None;
+        }
+        let request = self.outstanding.suspect(now).and_then(|request| self.suspect_of(request));
+        request.or_else(|| {
+            let last = self.outstanding.suspect_qos0(now)?;
+            Some(Suspect::Unanswerable { topic: last.topic.clone(), payload_bytes: last.payload_bytes })
+        })
+    }
+
+    /// What a request is about.
+    fn suspect_of(&self, request: Request) -> Option<Suspect> {
+        match request {
+            Request::Subscribe(id) => {
+                let (_, filters) = self.subscribing.iter().find(|(known, _)| *known == id)?;
+                Some(Suspect::Subscribe(filters.clone()))
+            }
+            Request::Unsubscribe(id) => {
+                let (_, filter) = self.unsubscribing.iter().find(|(known, _)| *known == id)?;
+                Some(Suspect::Unsubscribe(filter.clone()))
+            }
+            Request::Publish(id) | Request::Release(id) => {
+                let InFlight { token, message, .. } = &self.in_flight[self.place_of(id)?];
+                Some(Suspect::Message {
+                    token: *token,
+                    topic: message.topic.clone(),
+                    payload_bytes: message.payload.len(),
+                    must_be_offered: self.is_resumed,
+                })
+            }
+        }
+    }
+
+    /// Compares a failure with those before it.
+    fn compare(&mut self, failure: &Failure, suspect: Option<Suspect>) -> Recurrence {
+        let times = match &suspect {
+            Some(Suspect::Message { token, .. }) => self.history.note(Cause::Message(token.0)),
+            Some(Suspect::Unanswerable { topic, .. }) => self.history.note(Cause::Topic(topic.clone())),
+            Some(Suspect::Subscribe(filters)) => {
+                let times = filters.iter().map(|filter| self.history.note(Cause::Subscribe(filter.clone())));
+                times.max().unwrap_or_default()
+            }
+            Some(Suspect::Unsubscribe(filter)) => self.history.note(Cause::Unsubscribe(filter.clone())),
+            None => self.history.note(cause_of(failure)),
+        };
+        Recurrence { times, suspect }
+    }
+
+    /// Gives up what ended the connection a third time, where that is for the
+    /// client to decide; returns whether it did.
+    fn give_up(&mut self, recurrence: &Recurrence) -> bool {
+        match &recurrence.suspect {
+            Some(Suspect::Message { token, payload_bytes, must_be_offered: false, .. }) => {
+                self.queue.retain(|(queued, _)| queued != token);
+                if let Some(place) = self.in_flight.iter().position(|sent| sent.token == *token)
+                    && let Some(lost) = self.in_flight.remove(place)
+                {
+                    self.ids.remove(lost.id);
+                }
+                self.finish(*token, Outcome::EndsConnection { payload_bytes: *payload_bytes });
+                true
+            }
+            Some(Suspect::Subscribe(filters)) => {
+                let [filter] = &filters[..] else { return false };
+                self.wanted.retain(|wanted| wanted.subscription.filter.as_str() != filter);
+                self.history.forget(&Cause::Subscribe(filter.clone()));
+                self.events.push_back(Event::FilterAbandoned { filter: filter.clone(), is_subscribe: true });
+                true
+            }
+            Some(Suspect::Unsubscribe(filter)) => {
+                self.unwanted.retain(|unwanted| unwanted != filter);
+                self.history.forget(&Cause::Unsubscribe(filter.clone()));
+                self.events.push_back(Event::FilterAbandoned { filter: filter.clone(), is_subscribe: false });
+                true
+            }
+            Some(Suspect::Message { .. } | Suspect::Unanswerable { .. }) | None => false,
+        }
+    }
+
+    /// A message was offered so often that only a person can go on.
+    fn is_offered_in_vain(recurrence: &Recurrence) -> bool {
+        matches!(recurrence.suspect, Some(Suspect::Message { must_be_offered: true, .. }))
+            && recurrence.times >= OFFERS_MAX
+    }
+
+    /// Whether "auto" may still go back to 3.1.1.
+    fn may_go_back(&self) -> bool {
+        self.options.version.is_none() && self.version == Version::V5 && self.proven.is_none()
     }
 
     /// "Auto" tries 3.1.1 once where a server doesn't take 5.0: it says so in
-    /// either version's terms, or just closes on a CONNECT it can't read.
+    /// either version's terms, or in none: it closes, is silent, or its CONNACK
+    /// isn't one of 5.0.
     fn goes_back_to_v311(&self, failure: &Failure) -> bool {
         self.options.version.is_none()
             && self.version == Version::V5
             && match failure {
                 Failure::Refused { refusal: Refusal::V311(1), .. } => true,
                 Failure::Refused { refusal, .. } => refusal.reason() == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
-                Failure::Closed { stage: Stage::Greeting, closed } => self.proven.is_none() && !closed.is_refusal(),
+                Failure::Closed { stage: Stage::Greeting, closed } => self.may_go_back() && !closed.is_refusal(),
+                Failure::Silent(Stage::Greeting) => self.may_go_back(),
+                Failure::Violation(_) => self.may_go_back() && matches!(self.phase, Phase::Greeting { .. }),
                 _ => false,
             }
     }
@@ -1388,6 +1869,11 @@ impl Session {
     /// Drops what belongs to a connection and not to the session.
     fn forget_connection(&mut self) {
         self.tail = Vec::new();
+        self.skipping = None;
+        self.probe_until = None;
+        self.one_at_a_time_until = None;
+        self.outstanding.clear();
+        self.told.clear();
         self.aliases.clear();
         self.aliases_out.clear();
         self.ping_sent = None;
@@ -1481,6 +1967,18 @@ impl Server {
         }
         let wild = filter.has_wildcards() && !self.wildcard_available;
         wild.then_some(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED)
+    }
+}
+
+/// What a failure is known by that no request is suspected of.
+fn cause_of(failure: &Failure) -> Cause {
+    match failure {
+        Failure::Violation(violation) => Cause::Violation(violation.rule),
+        Failure::Closed { stage, closed } => Cause::Ended(*stage, closed.code.unwrap_or_default()),
+        Failure::Silent(stage) => Cause::Ended(*stage, u16::MAX),
+        Failure::Refused { refusal, .. } => Cause::Ended(Stage::Greeting, u16::from(refusal.reason().0) << 8),
+        Failure::Disconnected(goodbye) => Cause::Ended(Stage::Online, u16::from(goodbye.reason.0) << 8 | 1),
+        Failure::CannotSend(_) => Cause::Ended(Stage::Greeting, 1),
     }
 }
 

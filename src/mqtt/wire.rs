@@ -246,14 +246,11 @@ pub(super) fn once(seen: &mut u64, property: u8) -> Result<(), Fault> {
 
 /// A byte that is 0 or 1.
 #[inline]
-pub(super) fn boolean(byte: u8, what: &str) -> Result<bool, Fault> {
+pub(super) fn boolean(byte: u8, what: &str, rule: &'static str) -> Result<bool, Fault> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(protocol_error(
-            "section 2.2.2.2",
-            format!("The broker sent {what} of {byte}, where only 0 and 1 are allowed."),
-        )),
+        _ => Err(protocol_error(rule, format!("The broker sent {what} of {byte}, where only 0 and 1 are allowed."))),
     }
 }
 

@@ -285,8 +285,18 @@ impl Entry {
         identifier_of(&self.record)
     }
 
-    /// What else is to be said of it: flags, reasons, the message it brought.
+    /// What else is to be said of it: flags, reasons, the message it brought, the
+    /// rule that it breaks.
     pub fn details(&self) -> String {
+        let details = self.details_by_rule();
+        match self.record.deviation {
+            Some(deviation) if details.is_empty() => format!("breaks {}", deviation.rule()),
+            Some(deviation) => format!("{details}, breaks {}", deviation.rule()),
+            None => details,
+        }
+    }
+
+    fn details_by_rule(&self) -> String {
         let record = &self.record;
         let excerpt = record.excerpt();
         let reason_at = |place: usize| ReasonCode(excerpt.get(place).copied().unwrap_or(0));

@@ -18,6 +18,12 @@ impl Clock {
         Self { performance, origin_ms }
     }
 
+    /// How far the wall clock is ahead of [`Clock::now`], in microseconds: more
+    /// than nothing after sleep, in which this clock may stand still.
+    pub fn wall_ahead_us(&self) -> i64 {
+        ((js_sys::Date::now() - self.origin_ms - self.performance.now()) * 1_000.0) as i64
+    }
+
     /// Now.
     pub fn now(&self) -> Instant {
         // Microseconds of any date before the year 200,000 are exact in an f64

@@ -382,6 +382,8 @@ impl App {
             "fold" => shown.form_open.update(|open| *open = !*open),
             "try" => self.with(|inner| inner.wake()),
             "take-over" => self.with(|inner| inner.worker.send(&Command::TakeOver)),
+            "drop-message" => self.with(|inner| inner.worker.send(&Command::DropMessage)),
+            "end-session" => self.with(|inner| inner.worker.send(&Command::EndSession)),
             "renew" => self.renew(),
             "load-newer" => self.with(|inner| inner.load_newer()),
             "copy-link" => self.copy_link(),

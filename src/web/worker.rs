@@ -44,6 +44,13 @@ const UNCLOSED_MS: u32 = 1_000;
 /// Tabs of another version speak another language and another channel.
 const TAB_CHANNEL: &str = concat!("mqtt-crawl ", env!("CARGO_PKG_VERSION"));
 
+/// Two clocks that differ by less aren't told apart, in microseconds.
+const CLOCK_DRIFT_US: u64 = 250_000;
+
+/// While there is a socket the clocks are compared so often: nothing else tells a
+/// worker that the computer slept.
+const CLOCK_CHECK: Duration = Duration::from_secs(10);
+
 /// One slice of an export; small enough that intake never waits for long.
 const EXPORT_SLICE_BYTES: usize = 1 << 20;
 
@@ -72,6 +79,7 @@ pub fn run() {
             store: open_store(this, clock.now()),
             tabs: None,
             clock,
+            wall_ahead_us: 0,
             engine: Engine::new(seed(&scope), Limits::default()),
             socket: None,
             frame: Vec::new(),
@@ -95,6 +103,8 @@ struct Driver {
     this: Weak<RefCell<Driver>>,
     scope: DedicatedWorkerGlobalScope,
     clock: Clock,
+    /// How far the wall clock is ahead, as the engine knows it.
+    wall_ahead_us: i64,
     engine: Engine,
     store: Store,
     tabs: Option<TabChannel>,
@@ -166,6 +176,17 @@ impl Panels {
 }
 
 impl Driver {
+    /// Now; what the wall clock did meanwhile the engine hears first.
+    fn now(&mut self) -> Instant {
+        let now = self.clock.now();
+        let wall_ahead_us = self.clock.wall_ahead_us();
+        if wall_ahead_us.abs_diff(self.wall_ahead_us) > CLOCK_DRIFT_US {
+            self.wall_ahead_us = wall_ahead_us;
+            self.engine.handle_clock_jump(wall_ahead_us, now);
+        }
+        now
+    }
+
     /// The page speaks: a command, or the line on which its panels will.
     fn hear(&mut self, data: &JsValue) {
         match data.dyn_ref::<MessagePort>() {
@@ -178,7 +199,7 @@ impl Driver {
         match wire::decode(data) {
             Ok(Command::Export) => self.start_export(),
             Ok(command) => {
-                let now = self.clock.now();
+                let now = self.now();
                 self.engine.handle_command(command, now);
                 self.settle(now);
             }
@@ -189,13 +210,13 @@ impl Driver {
     }
 
     fn opened(&mut self) {
-        let now = self.clock.now();
+        let now = self.now();
         self.engine.handle_open(now);
         self.settle(now);
     }
 
     fn frame(&mut self, event: &MessageEvent) {
-        let now = self.clock.now();
+        let now = self.now();
         match event.data().dyn_into::<ArrayBuffer>() {
             Ok(buffer) => {
                 let frame = Uint8Array::new(&buffer);
@@ -216,14 +237,14 @@ impl Driver {
 
     fn closed(&mut self, closed: Closed) {
         self.socket = None;
-        let now = self.clock.now();
+        let now = self.now();
         self.engine.handle_close(closed, now);
         self.settle(now);
     }
 
     fn timed_out(&mut self) {
         self.timer = None;
-        let now = self.clock.now();
+        let now = self.now();
         if let Some(open) = &self.socket {
             self.engine.note_unsent(open.socket.buffered_amount(), now);
         }
@@ -277,7 +298,8 @@ impl Driver {
     }
 
     fn arm_timer(&mut self, now: Instant) {
-        let Some(due) = self.engine.poll_timeout() else {
+        let check = self.socket.as_ref().map(|_| now + CLOCK_CHECK);
+        let Some(due) = self.engine.poll_timeout().into_iter().chain(check).min() else {
             self.timer = None;
             return;
         };
@@ -297,7 +319,7 @@ impl Driver {
 
     /// Makes the store and the other tabs known to the engine.
     fn greet(&mut self) {
-        let now = self.clock.now();
+        let now = self.now();
         self.engine.use_store();
         self.tabs = TabChannel::open(&self.this);
         if self.tabs.is_some() {
@@ -409,7 +431,7 @@ fn open_store(driver: &Weak<RefCell<Driver>>, now: Instant) -> Store {
 fn with_driver(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver, Instant)) {
     let Some(driver) = driver.upgrade() else { return };
     let mut driver = driver.borrow_mut();
-    let now = driver.clock.now();
+    let now = driver.now();
     act(&mut driver, now);
     driver.settle(now);
 }

@@ -78,6 +78,8 @@ fn say(report: &Report) {
         Report::Connected { .. } | Report::Progress(_) | Report::File(_) => {}
         Report::LeftOut(left_out) => tracing::warn!(reason = %left_out, "transmission"),
         Report::QosLowered { granted, .. } => tracing::info!(qos = *granted as u8, "transmission at a lower QoS"),
+        Report::Deviated(deviation) => tracing::info!(rule = deviation.rule(), "transmission"),
+        Report::Unanswered => tracing::warn!("transmission: no acknowledgement"),
         Report::Lost { failure, .. } => tracing::warn!(reason = %failure, "transmission interrupted"),
         Report::LineFailed(line) => tracing::warn!(row = line.row, fate = %line.fate, "transmission"),
     }

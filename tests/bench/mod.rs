@@ -96,7 +96,7 @@ impl Bench {
     /// Why the connection was lost, and whether it is tried again.
     pub fn failure(&mut self) -> (Failure, bool) {
         match &self.events()[..] {
-            [.., Event::Lost { failure, retry_at }] => (failure.as_ref().clone(), retry_at.is_some()),
+            [.., Event::Lost { failure, retry_at, .. }] => (failure.as_ref().clone(), retry_at.is_some()),
             other => panic!("not lost: {other:?}"),
         }
     }

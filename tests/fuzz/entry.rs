@@ -272,7 +272,7 @@ impl Pair {
             match event {
                 Event::Dialing { version } => self.version = version,
                 Event::Published { token, .. } => assert!(self.unfinished.remove(&token), "one outcome each"),
-                Event::Lost { failure, retry_at } => {
+                Event::Lost { failure, retry_at, .. } => {
                     losses += 1;
                     assert!(!failure.to_string().is_empty());
                     assert!(retry_at.is_none_or(|at| at >= self.now && at <= self.now + Duration::from_secs(300)));

@@ -34,6 +34,8 @@ pub enum Suite {
     Doc,
     /// Tests of the core and of these commands
     Native,
+    /// A broker that misbehaves in one way at a time, for a minute of virtual time each
+    Slips,
     /// Tests that need a browser's own functions
     Browser,
     /// Tests of the station and the producer
@@ -246,6 +248,9 @@ impl Suite {
                 "-p",
                 "xtask",
             ])),
+            Self::Slips => {
+                count_tests(cargo().args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl", "--test", "slips"]))
+            }
             Self::Browser => browser_tests(repo, cargo()),
             Self::Programs => {
                 demo::build_programs(repo)?;

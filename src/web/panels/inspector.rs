@@ -21,6 +21,7 @@ use crate::inspect::publish_bytes::{PublishBytes, property_in_words};
 use crate::inspect::text::{Kind, Piece, pieces};
 use crate::inspect::{Choice, Fold, Row, Sheet, View, hex};
 use crate::log::{Message, ndjson};
+use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::publish::{Property, properties};
 use crate::shell_command::Reach;
@@ -367,6 +368,8 @@ fn Facts(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
     };
     let retain = if found.retain { "; retained: the broker had kept it" } else { "" };
     let dup = if found.dup { "; marked as sent before (DUP)" } else { "" };
+    let broken = Deviation::of_message(&found.topic, found.qos, found.dup);
+    let broken = broken.map_or_else(String::new, |deviation| format!("; breaks {}", deviation.rule()));
     let bytes = u64::from(found.payload_bytes);
     let bytes = match bytes {
         0 => "empty payload, 0 bytes".to_owned(),
@@ -390,7 +393,7 @@ fn Facts(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
             <dt>"Time"</dt>
             <dd>{local_time(found.time)}</dd>
             <dt>"QoS"</dt>
-            <dd>{format!("{qos}{retain}{dup}")}</dd>
+            <dd>{format!("{qos}{retain}{dup}{broken}")}</dd>
             <dt>"Size"</dt>
             <dd>{bytes}</dd>
             {listed}

@@ -226,7 +226,12 @@ impl Client {
                     Failure::Closed { .. } => self.session.wake(self.now()),
                     other => bail!("lost for another reason than a cut: {other:?}"),
                 },
-                Event::Dialing { .. } | Event::Unsubscribed { .. } => {}
+                Event::Dialing { .. }
+                | Event::Unsubscribed { .. }
+                | Event::FilterAbandoned { .. }
+                | Event::Deviated { .. }
+                | Event::Skipped { .. }
+                | Event::Unanswered { .. } => {}
             }
         }
         Ok(())

@@ -19,6 +19,7 @@
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
 //! | [`publish`] | the released producer and `mosquitto_pub` |
 //! | [`peer`] | scripted servers that real brokers would never play |
+//! | [`misbehaving`] | the broker of `tests/slips` over a WebSocket |
 //! | [`diffusion`] | a server that holds to Diffusion's manual |
 //! | [`load`] | a broker that only sends, for measuring |
 //! | [`client`] | the project's own session over a real socket, for tests that play a client |
@@ -38,6 +39,7 @@ pub mod fault_proxy;
 pub mod guide;
 pub mod ink;
 pub mod load;
+pub mod misbehaving;
 pub mod mosquitto;
 pub mod motion;
 pub mod page;

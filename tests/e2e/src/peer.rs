@@ -242,17 +242,7 @@ pub(crate) async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStrea
 
 /// The WebSocket handshake, refused at another path than this one, and the first packet.
 pub(crate) async fn greet_at(stream: TcpStream, path: Option<&str>) -> Result<(WebSocketStream<TcpStream>, Vec<u8>)> {
-    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
-    let choose = |request: &Request, mut response: Response| {
-        if path.is_some_and(|path| path != request.uri().path()) {
-            let mut refusal = ErrorResponse::new(None);
-            *refusal.status_mut() = StatusCode::NOT_FOUND;
-            return Err(refusal);
-        }
-        response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
-        Ok(response)
-    };
-    let mut socket = tokio_tungstenite::accept_hdr_async(stream, choose).await?;
+    let mut socket = accept(stream, path).await?;
     let mut bytes = Vec::new();
     loop {
         if protocol_level(&bytes)?.is_some() {
@@ -264,6 +254,21 @@ pub(crate) async fn greet_at(stream: TcpStream, path: Option<&str>) -> Result<(W
             other => bail!("expected CONNECT, not {other:?}"),
         }
     }
+}
+
+/// The WebSocket handshake, refused at another path than this one.
+pub(crate) async fn accept(stream: TcpStream, path: Option<&str>) -> Result<WebSocketStream<TcpStream>> {
+    #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
+    let choose = |request: &Request, mut response: Response| {
+        if path.is_some_and(|path| path != request.uri().path()) {
+            let mut refusal = ErrorResponse::new(None);
+            *refusal.status_mut() = StatusCode::NOT_FOUND;
+            return Err(refusal);
+        }
+        response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
+        Ok(response)
+    };
+    Ok(tokio_tungstenite::accept_hdr_async(stream, choose).await?)
 }
 
 /// The protocol level of a whole CONNECT.

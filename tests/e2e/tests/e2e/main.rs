@@ -28,6 +28,7 @@ mod producer;
 mod restart;
 mod screens;
 mod settings;
+mod slips;
 mod sound;
 mod subscriptions;
 mod tabs;

@@ -1,0 +1,115 @@
+//! Which faults of a server are tolerated and which end the connection: the one
+//! table of it.
+//!
+//! MQTT 5.0 says that a client SHOULD close the connection on a Malformed Packet
+//! or a Protocol Error (section 4.13.1), so a fault that leaves no doubt about
+//! what was meant is tolerated: the connection stays, the fault is noted with
+//! the packet and told once a connection. MQTT 3.1.1 says MUST
+//! (`[MQTT-4.8.0-1]` of 3.1.1), so there the connection is closed, and the third
+//! time the same rule is broken it isn't tried again by itself.
+//!
+//! | fault | statement | 5.0 | 3.1.1 |
+//! |---|---|---|---|
+//! | DUP at QoS 0 | `[MQTT-3.3.1-2]` | message kept | closes |
+//! | `+` or `#` in a topic | `[MQTT-3.3.2-2]` | message kept | closes |
+//! | U+0000 in a topic | `[MQTT-1.5.4-2]` | message kept | closes |
+//! | empty topic, no alias | `[MQTT-4.7.3-1]` | message skipped, acknowledged | closes |
+//! | topic that isn't UTF-8 | `[MQTT-1.5.4-1]` | message skipped, acknowledged | closes |
+//! | Maximum QoS above 1 | section 3.2.2.3.4 | as if absent | has none |
+//! | Receive Maximum 0 | section 3.2.2.3.3 | taken as 1 | has none |
+//! | Maximum Packet Size 0 | section 3.2.2.3.6 | as if absent | has none |
+//! | a flag of CONNACK above 1 | sections 3.2.2.3.5, .11, .12, .13 | as if absent | has none |
+//! | SUBACK, UNSUBACK in the form of 3.1.1 | sections 3.9, 3.11 | understood | their form |
+//! | PUBLISH above our packet size | `[MQTT-3.1.2-24]` | closes: the limit was stated | skipped by its length: no limit was stated |
+//! | CONNACK in the form of 3.1.1 | section 3.2 | closes; "auto" goes on with 3.1.1 | its form |
+//! | Session Present on a clean session | `[MQTT-3.2.2-4]` | closes (MUST) | closes |
+//! | WebSocket text frame | `[MQTT-6.0.0-1]` | closes (MUST) | closes (MUST) |
+//! | anything else | by its rule | closes | closes |
+//!
+//! While "auto" has not connected yet, a fault of CONNACK is a reason to go on
+//! with 3.1.1 once, and nothing is tolerated.
+
+use serde::{Deserialize, Serialize};
+
+use super::packet::QoS;
+
+/// A fault of a 5.0 server that is tolerated. See the module's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deviation {
+    /// A QoS 0 message is marked as sent before.
+    DupAtQos0,
+    /// A topic holds `+` or `#`.
+    WildcardInTopic,
+    /// A topic holds U+0000.
+    NulInTopic,
+    /// A message has neither a topic nor an alias for one.
+    EmptyTopic,
+    /// A topic isn't UTF-8.
+    TopicNotUtf8,
+    /// CONNACK has a Maximum QoS above 1.
+    MaximumQos,
+    /// CONNACK has a Receive Maximum of 0.
+    ReceiveMaximum,
+    /// CONNACK has a Maximum Packet Size of 0.
+    MaximumPacketSize,
+    /// CONNACK has a flag that is neither 0 nor 1.
+    ConnAckFlag,
+    /// SUBACK has no property length.
+    OldSubAck,
+    /// UNSUBACK has no property length.
+    OldUnsubAck,
+}
+
+impl Deviation {
+    /// What a message that was kept breaks.
+    pub fn of_message(topic: &str, qos: QoS, dup: bool) -> Option<Self> {
+        if topic.contains(['+', '#']) {
+            Some(Self::WildcardInTopic)
+        } else if topic.contains('\0') {
+            Some(Self::NulInTopic)
+        } else {
+            (dup && qos == QoS::AtMostOnce).then_some(Self::DupAtQos0)
+        }
+    }
+
+    /// The statement that is broken, or its section where it has no number.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::DupAtQos0 => "[MQTT-3.3.1-2]",
+            Self::WildcardInTopic => "[MQTT-3.3.2-2]",
+            Self::NulInTopic => "[MQTT-1.5.4-2]",
+            Self::EmptyTopic => "[MQTT-4.7.3-1]",
+            Self::TopicNotUtf8 => "[MQTT-1.5.4-1]",
+            Self::MaximumQos => "(MQTT 5.0, 3.2.2.3.4)",
+            Self::ReceiveMaximum => "(MQTT 5.0, 3.2.2.3.3)",
+            Self::MaximumPacketSize => "(MQTT 5.0, 3.2.2.3.6)",
+            Self::ConnAckFlag => "(MQTT 5.0, 3.2.2.3)",
+            Self::OldSubAck => "(MQTT 5.0, 3.9)",
+            Self::OldUnsubAck => "(MQTT 5.0, 3.11)",
+        }
+    }
+
+    /// What is wrong and what is done about it, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::DupAtQos0 => "The broker marks a QoS 0 message as sent before. The message is kept.",
+            Self::WildcardInTopic => "The broker sent a message whose topic holds a wildcard. The message is kept.",
+            Self::NulInTopic => "The broker sent a message whose topic holds U+0000. The message is kept.",
+            Self::EmptyTopic => "The broker sent a message without a topic. The message is skipped.",
+            Self::TopicNotUtf8 => "The broker sent a message whose topic is not UTF-8 text. The message is skipped.",
+            Self::MaximumQos => {
+                "The broker states a maximum QoS that is neither 0 nor 1. It is taken as if nothing was stated."
+            }
+            Self::ReceiveMaximum => "The broker states a receive maximum of 0, which is not allowed. It is taken as 1.",
+            Self::MaximumPacketSize => {
+                "The broker states a maximum packet size of 0, which is not allowed. It is taken as if nothing was \
+                 stated."
+            }
+            Self::ConnAckFlag => {
+                "The broker's CONNACK has a flag that is neither 0 nor 1. It is taken as if nothing was stated."
+            }
+            Self::OldSubAck => "The broker answers SUBSCRIBE in the form of MQTT 3.1.1. The answer is understood.",
+            Self::OldUnsubAck => "The broker answers UNSUBSCRIBE in the form of MQTT 3.1.1. The answer is understood.",
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The broker of `tests/slips`, which misbehaves in one way at a time, over a real WebSocket.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::peer::accept;
+
+#[path = "../../slips/broker.rs"]
+pub mod broker;
+
+use broker::{Act, Broker, Mode};
+
+/// A listening broker. Stops, with its connections, when dropped.
+pub struct Misbehaving {
+    port: u16,
+    task: JoinHandle<()>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    broker: Mutex<Broker>,
+    connections: AtomicUsize,
+    is_black_hole: AtomicBool,
+}
+
+impl Drop for Misbehaving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Misbehaving {
+    /// Listens on a free port.
+    pub async fn start(mode: Mode) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared {
+            broker: Mutex::new(Broker::new(mode)),
+            connections: AtomicUsize::new(0),
+            is_black_hole: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                serving.connections.fetch_add(1, Ordering::Relaxed);
+                let shared = Arc::clone(&serving);
+                // A client that goes away in the middle is the client's business.
+                tokio::spawn(async move { serve(stream, &shared).await.ok() });
+            }
+        });
+        Ok(Self { port, task, shared })
+    }
+
+    /// The WebSocket address.
+    pub fn ws_url(&self) -> String {
+        format!("ws://127.0.0.1:{}/mqtt", self.port)
+    }
+
+    /// How many connections there were so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// The connections that there are stay open, and nothing comes on them any more; those made
+    /// after [`Misbehaving::come_back`] are served.
+    pub fn go_dark(&self) {
+        self.shared.is_black_hole.store(true, Ordering::Relaxed);
+    }
+
+    /// New connections are served.
+    pub fn come_back(&self) {
+        self.shared.is_black_hole.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
+    let mut socket = accept(stream, None).await?;
+    shared.broker.lock().await.handle_open();
+    while let Some(message) = socket.next().await {
+        let Message::Binary(bytes) = message? else { continue };
+        if shared.is_black_hole.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        let acts = shared.broker.lock().await.handle_input(&bytes);
+        for act in acts {
+            match act {
+                Act::Send(bytes) => socket.send(Message::binary(bytes)).await?,
+                Act::SendText => socket.send(Message::text("no MQTT")).await?,
+                // Without a close frame, as a broker does that drops a client.
+                Act::Close => return Ok(()),
+                Act::CloseLater(ms) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,415 @@
+//! Brokers that misbehave in one way each, for a minute of virtual time: nothing
+//! goes on without an end, and everything has words.
+
+mod broker;
+mod property;
+mod sim;
+
+use std::time::Duration;
+
+use broker::Mode;
+use mqtt_crawl::engine::command::{Command, More};
+use mqtt_crawl::engine::update::{Granted, Outcome, State};
+use mqtt_crawl::mqtt::deviation::Deviation;
+use mqtt_crawl::mqtt::packet::{QoS, Version};
+use sim::{Sim, Wish, request};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const V5: Option<Version> = Some(Version::V5);
+const V311: Option<Version> = Some(Version::V311);
+const AUTO: Option<Version> = None;
+
+/// More attempts within a minute than this are a loop. "Auto" may make two of each.
+const DIALS_MAX: usize = 20;
+
+use State::{Connected, Reconnecting, Stopped};
+
+/// The mode, the versions, the state after a minute, and what was said by then.
+type Case = (Mode, &'static [Option<Version>], State, &'static str);
+
+const ALL: &[Option<Version>] = &[AUTO, V5, V311];
+const BY_5: &[Option<Version>] = &[AUTO, V5];
+
+const CASES: &[Case] = &[
+    (Mode::Good, ALL, Connected, "Connected to"),
+    (Mode::EmptyFrames, ALL, Connected, "Connected to"),
+    // CONNECT and its answer.
+    (Mode::OldConnAck, &[AUTO], Connected, "3.1.1"),
+    (Mode::OldConnAck, &[V5], Stopped, "3 times"),
+    (Mode::SilentToV5, &[AUTO], Connected, "3.1.1"),
+    (Mode::SilentToV5, &[V5], Reconnecting, "CONNECT got no reply"),
+    (Mode::Silent, ALL, Reconnecting, "CONNECT got no reply"),
+    (Mode::CloseOnConnect, ALL, Reconnecting, "client identifier"),
+    (Mode::Busy, ALL, Reconnecting, "can't take connections right now"),
+    (Mode::NoConnAck, ALL, Stopped, "[MQTT-3.2.0-1]"),
+    // Maximum QoS 2, Receive Maximum 0, Maximum Packet Size 0, Retain Available 2.
+    (Mode::Properties(&[0x24, 2]), &[AUTO], Connected, "3.1.1"),
+    (Mode::Properties(&[0x24, 2]), &[V5], Connected, "maximum QoS"),
+    (Mode::Properties(&[0x21, 0, 0]), &[AUTO], Connected, "3.1.1"),
+    (Mode::Properties(&[0x21, 0, 0]), &[V5], Connected, "receive maximum of 0"),
+    (Mode::Properties(&[0x27, 0, 0, 0, 0]), &[V5], Connected, "maximum packet size of 0"),
+    (Mode::Properties(&[0x25, 2]), &[V5], Connected, "neither 0 nor 1"),
+    // The same property twice leaves a doubt.
+    (Mode::Properties(&[0x24, 1, 0x24, 0]), &[V5], Stopped, "3 times"),
+    (Mode::Properties(&[0x24, 1, 0x24, 0]), &[AUTO], Connected, "3.1.1"),
+    // Closes.
+    (Mode::CloseOnceAccepted, ALL, Reconnecting, "times alike"),
+    (Mode::TakeOver, ALL, Reconnecting, "client identifier “crawl-1”"),
+    // Subscriptions.
+    (Mode::CloseOnSubscribe, ALL, Connected, "each time “#” is subscribed to"),
+    (Mode::NoSubAck, ALL, Connected, "hasn't answered the subscription of “#”"),
+    (Mode::OldSubAck, BY_5, Connected, "SUBSCRIBE in the form of MQTT 3.1.1"),
+    (Mode::LongSubAck, ALL, Stopped, "3 times"),
+    // Messages.
+    (Mode::Sends(&[(0x38, b"t", b"x")]), BY_5, Connected, "[MQTT-3.3.1-2]"),
+    (Mode::Sends(&[(0x38, b"t", b"x")]), &[V311], Stopped, "The topic is “t”"),
+    (Mode::Sends(&[(0x31, b"dev#7/a", b"x")]), BY_5, Connected, "[MQTT-3.3.2-2]"),
+    (Mode::Sends(&[(0x31, b"dev#7/a", b"x")]), &[V311], Stopped, "The topic is “dev#7/a”"),
+    (Mode::Sends(&[(0x33, b"a/+", b"x")]), BY_5, Connected, "[MQTT-3.3.2-2]"),
+    (Mode::Sends(&[(0x30, b"a\0b", b"x")]), BY_5, Connected, "[MQTT-1.5.4-2]"),
+    (Mode::Sends(&[(0x30, b"a\0b", b"x")]), &[V311], Stopped, "[MQTT-1.5.4-2]"),
+    (Mode::Sends(&[(0x30, b"", b"x")]), BY_5, Connected, "[MQTT-4.7.3-1]"),
+    (Mode::Sends(&[(0x30, b"", b"x")]), &[V311], Stopped, "[MQTT-4.7.3-1]"),
+    (Mode::Sends(&[(0x32, b"\xC3\x28", b"x")]), BY_5, Connected, "[MQTT-1.5.4-1]"),
+    (Mode::Sends(&[(0x32, b"\xC3\x28", b"x")]), &[V311], Stopped, "[MQTT-1.5.4-1]"),
+    (Mode::Sends(&[(0x36, b"t", b"x")]), ALL, Stopped, "3 times"),
+    (Mode::Large(0x31), &[V311], Connected, "A message of 18 MB on “large” was skipped"),
+    (Mode::Large(0x33), &[V311], Connected, "A message of 18 MB on “large” was skipped"),
+    (Mode::Large(0x35), &[V311], Connected, "A message of 18 MB on “large” was skipped"),
+    // Its limit was stated [MQTT-3.1.2-24].
+    (Mode::Large(0x31), BY_5, Stopped, "3 times"),
+    (Mode::TextFrame, ALL, Stopped, "text frame"),
+    (Mode::Bytes(&[0x00, 0x00]), ALL, Stopped, "3 times"),
+    (Mode::Bytes(&[0xF0, 2, 0x18, 0]), ALL, Stopped, "3 times"),
+    (Mode::Bytes(&[0x20, 2, 0, 0]), ALL, Stopped, "3 times"),
+];
+
+#[test]
+fn every_slip_has_an_end_and_words() {
+    for (mode, versions, state, words) in CASES {
+        for version in *versions {
+            for is_kept in [false, true] {
+                let case = format!("{mode:?}, {version:?}, kept: {is_kept}");
+                let mut sim = Sim::connect(*mode, &Wish { is_kept, ..Wish::new(*version) });
+                sim.live(MINUTE);
+                check_bounded(&sim, &case);
+                assert_eq!(sim.connection().state, *state, "{case}: {}", sim.said());
+                assert!(sim.said().contains(words), "{case}: {words:?} isn't in\n{}", sim.said());
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check_bounded(sim: &Sim, case: &str) {
+    assert!(sim.dials.len() <= DIALS_MAX, "{case}: {} attempts\n{}", sim.dials.len(), sim.said());
+}
+
+fn clean(version: Option<Version>) -> Wish {
+    Wish { qos: QoS::AtMostOnce, ..Wish::new(version) }
+}
+
+fn outcome(sim: &Sim, number: u64) -> Option<&Outcome> {
+    sim.published.iter().find(|published| published.number == number).map(|published| &published.outcome)
+}
+
+#[track_caller]
+fn check_given_up(sim: &Sim, number: u64, words: &str) {
+    let Some(Outcome::Failed(why)) = outcome(sim, number) else {
+        panic!("{number}: {:?}\n{}", outcome(sim, number), sim.said())
+    };
+    assert!(why.contains("ended the connection") && why.contains(words), "{why}");
+}
+
+#[test]
+fn a_message_that_is_too_large_is_given_up_and_the_others_arrive() {
+    for version in ALL {
+        let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &clean(*version));
+        sim.publish(1, "a", b"small".to_vec(), QoS::AtLeastOnce);
+        sim.publish(2, "a", vec![b'x'; 3_000], QoS::AtLeastOnce);
+        sim.publish(3, "a", b"also small".to_vec(), QoS::AtLeastOnce);
+        sim.live(MINUTE);
+        check_given_up(&sim, 2, "3,000 bytes");
+        assert!(sim.said().contains("each time the message to “a” (3,000 bytes) is sent"), "{}", sim.said());
+        assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{version:?}");
+        assert_eq!(outcome(&sim, 3), Some(&Outcome::Done), "{version:?}");
+        assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 4), "{version:?}");
+    }
+}
+
+#[test]
+fn at_qos_2_without_a_session_nobody_knows_and_it_isn_t_sent_again() {
+    for version in ALL {
+        let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &clean(*version));
+        sim.publish(1, "a", vec![b'x'; 3_000], QoS::ExactlyOnce);
+        sim.live(MINUTE);
+        assert!(matches!(outcome(&sim, 1), Some(Outcome::Unknown(_))), "{version:?}: {:?}", outcome(&sim, 1));
+        assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 2), "{version:?}");
+    }
+}
+
+#[test]
+fn a_session_that_was_to_be_forgotten_ends_the_connection_three_times() {
+    for (version, is_kept) in [(V5, false), (V5, true), (V311, false)] {
+        let mut sim = Sim::connect(Mode::SessionPresent, &Wish { is_kept, ..clean(version) });
+        sim.live(MINUTE);
+        assert_eq!(sim.connection().state, Stopped, "{version:?}, {is_kept}: {}", sim.said());
+        // In 5.0 the first may be of an earlier run, which is another rule.
+        assert!(sim.dials.len() <= 4, "{} attempts", sim.dials.len());
+        assert!(sim.said().contains("3 times"), "{}", sim.said());
+    }
+}
+
+#[test]
+fn a_small_message_that_is_forbidden_is_given_up() {
+    for mode in [Mode::CloseOnPublish, Mode::CloseOnControlCharacter, Mode::DisconnectOnPublish(0x90)] {
+        for version in [V5, V311] {
+            let mut sim = Sim::connect(mode, &clean(version));
+            sim.publish(1, "StarWars\t", b"x".to_vec(), QoS::AtLeastOnce);
+            sim.live(MINUTE);
+            if version == V311 && matches!(mode, Mode::DisconnectOnPublish(_)) {
+                // DISCONNECT of a 3.1.1 server breaks a rule by itself.
+                assert_eq!(sim.connection().state, Stopped);
+                continue;
+            }
+            check_given_up(&sim, 1, "topic may be forbidden");
+            assert_eq!(sim.connection().state, Connected, "{mode:?} {version:?}: {}", sim.said());
+            check_bounded(&sim, "forbidden");
+        }
+    }
+}
+
+#[test]
+fn in_a_kept_session_the_person_is_asked() {
+    for version in ALL {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            for answer in [Command::DropMessage, Command::EndSession] {
+                let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &Wish { is_kept: true, ..clean(*version) });
+                sim.publish(1, "a", vec![b'x'; 3_000], qos);
+                sim.publish(2, "a", b"small".to_vec(), qos);
+                sim.live(Duration::from_secs(30));
+                let question = sim.connection().question.clone().expect("a question");
+                assert!(question.contains("“a” (3,000 bytes)") && question.contains("you decide"), "{question}");
+                sim.live(Duration::from_secs(600));
+                assert_eq!(sim.connection().state, Stopped, "it has an end");
+                assert!(sim.dials.len() <= 8, "{} attempts", sim.dials.len());
+                sim.command(answer.clone());
+                sim.live(MINUTE);
+                assert_eq!(sim.connection().state, Connected, "{}", sim.said());
+                assert_eq!(sim.connection().question, None);
+                assert_eq!(outcome(&sim, 1), Some(&Outcome::Failed("it was dropped".to_owned())));
+                let others = if answer == Command::EndSession && qos == QoS::ExactlyOnce {
+                    // Nobody knows whether it arrived; or it never went out.
+                    matches!(outcome(&sim, 2), Some(Outcome::Unknown(_) | Outcome::Done))
+                } else {
+                    outcome(&sim, 2) == Some(&Outcome::Done)
+                };
+                assert!(others, "{version:?} {qos} {answer:?}: {:?}", outcome(&sim, 2));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_release_that_is_refused_is_like_its_message() {
+    let mut sim = Sim::connect(Mode::CloseOnRelease, &clean(V311));
+    sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
+    sim.live(MINUTE);
+    assert!(matches!(outcome(&sim, 1), Some(Outcome::Unknown(_) | Outcome::Failed(_))), "{}", sim.said());
+    assert_eq!(sim.connection().state, Connected, "{}", sim.said());
+    let mut sim = Sim::connect(Mode::CloseOnRelease, &Wish { is_kept: true, ..clean(V5) });
+    sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
+    sim.live(MINUTE);
+    assert!(sim.connection().question.is_some(), "{}", sim.said());
+    check_bounded(&sim, "release");
+}
+
+#[test]
+fn a_message_without_an_answer_is_told_and_the_connection_stays() {
+    for version in [V5, V311] {
+        let mut sim = Sim::connect(Mode::NoPubAck, &clean(version));
+        sim.publish(1, "a", b"x".to_vec(), QoS::AtLeastOnce);
+        sim.live(MINUTE);
+        assert!(sim.said().contains("hasn't answered the message to “a” for 10 s"), "{}", sim.said());
+        assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));
+    }
+}
+
+#[test]
+fn qos_0_messages_that_end_the_connection_are_told() {
+    let mut sim = Sim::connect(Mode::CloseOnPublish, &clean(V311));
+    for number in 0..60 {
+        sim.publish(number, "forbidden", b"x".to_vec(), QoS::AtMostOnce);
+        sim.live(Duration::from_secs(1));
+    }
+    assert!(sim.said().contains("each time a message to “forbidden” is sent"), "{}", sim.said());
+    check_bounded(&sim, "QoS 0");
+}
+
+#[test]
+fn nine_filters_go_out_in_two_packets() {
+    for version in ALL {
+        let topics = (0..20).map(|n| format!("t/{n}")).collect();
+        let mut sim = Sim::connect(Mode::EightFilters, &Wish { topics, ..clean(*version) });
+        sim.live(MINUTE);
+        assert_eq!(sim.dials.len(), 1, "{version:?}: {}", sim.said());
+        assert_eq!(sim.broker.heard.iter().filter(|first| **first == 0x82).count(), 3);
+    }
+}
+
+#[test]
+fn the_filter_that_ends_connections_is_found_among_others() {
+    for version in ALL {
+        for is_kept in [false, true] {
+            let topics = ["a", "b", "#", "c/#", "d", "e", "f", "g", "h", "i"].map(str::to_owned).to_vec();
+            let mut sim = Sim::connect(Mode::ForbiddenFilter("#"), &Wish { topics, is_kept, ..clean(*version) });
+            sim.live(MINUTE);
+            let connection = sim.connection();
+            assert_eq!(connection.state, Connected, "{version:?}: {}", sim.said());
+            let refused: Vec<_> = connection
+                .subscriptions
+                .iter()
+                .filter(|entry| matches!(entry.granted, Granted::Refused(_)))
+                .map(|entry| entry.filter.as_str())
+                .collect();
+            assert_eq!(refused, ["#"], "{version:?}, kept: {is_kept}: {:?}", connection.subscriptions);
+            let granted = connection.subscriptions.iter().filter(|entry| matches!(entry.granted, Granted::QoS(_)));
+            assert_eq!(granted.count(), 9, "{version:?}, kept: {is_kept}: {:?}", connection.subscriptions);
+            assert!(sim.said().contains("each time “#” is subscribed to. It is left out."), "{}", sim.said());
+            assert!(sim.dials.len() <= 6, "{} attempts", sim.dials.len());
+        }
+    }
+}
+
+#[test]
+fn an_unsubscribe_that_ends_connections_is_given_up() {
+    for version in [V5, V311] {
+        let mut sim = Sim::connect(Mode::CloseOnUnsubscribe, &Wish { is_kept: true, ..clean(version) });
+        sim.command(Command::Unsubscribe("#".to_owned()));
+        sim.live(MINUTE);
+        assert_eq!(sim.connection().state, Connected, "{}", sim.said());
+        assert!(sim.said().contains("asked to end the subscription “#”"), "{}", sim.said());
+        assert!(sim.dials.len() <= 5, "{} attempts", sim.dials.len());
+    }
+}
+
+#[test]
+fn an_unsubscribe_without_an_answer_is_told() {
+    for (mode, version, words) in [
+        (Mode::NoUnsubAck, V5, "hasn't answered the end of the subscription “#”"),
+        (Mode::NoUnsubAck, V311, "hasn't answered the end of the subscription “#”"),
+        (Mode::OldUnsubAck, V5, "UNSUBSCRIBE in the form of MQTT 3.1.1"),
+    ] {
+        let mut sim = Sim::connect(mode, &clean(version));
+        sim.command(Command::Unsubscribe("#".to_owned()));
+        sim.live(MINUTE);
+        assert!(sim.said().contains(words), "{}", sim.said());
+        assert_eq!(sim.dials.len(), 1);
+    }
+}
+
+#[test]
+fn what_is_tolerated_is_kept_or_skipped_by_the_table() {
+    for (first, topic, is_kept) in [
+        (0x38, &b"t"[..], true),
+        (0x31, b"dev#7/a", true),
+        (0x30, b"a\0b", true),
+        (0x30, b"", false),
+        (0x30, b"\xC3\x28", false),
+    ] {
+        let message: &'static [(u8, &[u8], &[u8])] = Box::leak(Box::new([(first, topic, &b"x"[..])]));
+        let mut sim = Sim::connect(Mode::Sends(message), &clean(V5));
+        sim.live(Duration::from_secs(1));
+        let mut exported = Vec::new();
+        sim.engine.export(0, 1 << 20, &mut exported);
+        let lines = exported.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(lines, if is_kept { 2 } else { 1 }, "{topic:?}: {}", String::from_utf8_lossy(&exported));
+    }
+}
+
+#[test]
+fn a_kept_message_shows_what_it_breaks() {
+    for (topic, qos, dup, rule) in [
+        ("a/#", QoS::AtMostOnce, false, Some("[MQTT-3.3.2-2]")),
+        ("a\0", QoS::AtLeastOnce, true, Some("[MQTT-1.5.4-2]")),
+        ("a", QoS::AtMostOnce, true, Some("[MQTT-3.3.1-2]")),
+        ("a", QoS::AtLeastOnce, true, None),
+    ] {
+        assert_eq!(Deviation::of_message(topic, qos, dup).map(Deviation::rule), rule, "{topic:?}");
+    }
+}
+
+#[test]
+fn at_a_skipped_message_the_next_one_arrives_and_both_are_acknowledged() {
+    for (first, acknowledgement) in [(0x31, None), (0x33, Some(0x40)), (0x35, Some(0x50))] {
+        let mut sim = Sim::connect(Mode::Large(first), &clean(V311));
+        sim.live(Duration::from_secs(1));
+        let mut exported = Vec::new();
+        sim.engine.export(0, 1 << 20, &mut exported);
+        assert!(String::from_utf8_lossy(&exported).contains("IDA: Good."));
+        let acknowledged = sim.broker.heard.iter().copied().find(|first| matches!(first, 0x40 | 0x50));
+        assert_eq!(acknowledged, acknowledgement);
+    }
+}
+
+// ---- connections that are dead and look alive ------------------------------------
+
+#[test]
+fn on_waking_a_dead_connection_is_found_within_seconds() {
+    for version in [V5, V311] {
+        for keep_alive_s in [0, 30, 300] {
+            let mut sim = Sim::connect(Mode::Good, &clean(version));
+            sim.command(Command::Refine(Box::new(More { keep_alive_s, ..More::default() })));
+            sim.command(Command::Connect(request(&clean(version))));
+            sim.live(Duration::from_secs(1));
+            assert_eq!(sim.connection().state, Connected);
+            let dials = sim.dials.len();
+            sim.is_black_hole = true;
+            sim.live(Duration::from_secs(5));
+            assert_eq!(sim.connection().state, Connected, "nothing shows it yet");
+            let woken = sim.now;
+            sim.command(Command::Wake);
+            sim.live(Duration::from_millis(2_900));
+            assert_eq!(sim.connection().state, Connected);
+            sim.live(Duration::from_millis(200));
+            assert_eq!(sim.connection().state, Reconnecting, "{keep_alive_s}");
+            assert!(sim.connection().words.contains("stopped answering"), "{}", sim.connection().words);
+            sim.is_black_hole = false;
+            sim.live(Duration::from_secs(2));
+            assert_eq!((sim.connection().state, sim.dials.len()), (Connected, dials + 1));
+            assert!(sim.dials[dials].since(woken) < Duration::from_secs(5));
+        }
+    }
+}
+
+#[test]
+fn on_waking_a_living_connection_stays() {
+    let mut sim = Sim::connect(Mode::Good, &clean(V5));
+    for _ in 0..10 {
+        sim.command(Command::Wake);
+        sim.live(Duration::from_secs(20));
+    }
+    assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));
+}
+
+#[test]
+fn after_sleep_times_are_the_wall_clocks_and_the_connection_is_asked() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let mut sim = Sim::connect(Mode::Good, &clean(V5));
+    sim.live(Duration::from_secs(1));
+    sim.is_black_hole = true;
+    sim.engine.handle_clock_jump(HOUR_US, sim.now);
+    sim.live(Duration::from_secs(3));
+    assert!(sim.said().contains("stopped answering"), "{}", sim.said());
+    sim.is_black_hole = false;
+    sim.live(Duration::from_secs(3));
+    assert_eq!(sim.connection().state, Connected);
+    let wall = sim.now.as_micros() + HOUR_US as u64;
+    assert!(wall - sim.last_time().as_micros() < 10_000_000);
+    // A clock that is set back, too; nothing waits for that.
+    sim.engine.handle_clock_jump(-HOUR_US, sim.now);
+    sim.engine.handle_input(b"\x30\x04\x00\x01a\x00", sim.now);
+    assert_eq!(sim.last_time().as_micros() + HOUR_US as u64, sim.now.as_micros());
+    sim.live(MINUTE);
+    assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 2));
+}
