@@ -476,7 +476,7 @@ impl Reader {
         if !is_enough && !*has_ended && pending.len() <= ROW_BYTES_MAX {
             return false;
         }
-        if !self.has_returns && first_end.is_none() && sample.trim_end_matches('\r').contains('\r') {
+        if !self.has_returns && !pending.contains('\n') && sample.trim_end_matches('\r').contains('\r') {
             self.has_returns = true;
             self.pending = self.pending.replace('\r', "\n");
             return self.begin();
