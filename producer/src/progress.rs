@@ -98,7 +98,7 @@ impl Screen {
         match &summary.end {
             End::Complete | End::Stopped => {}
             End::Unsuitable(error) => self.problem(&format!("The broker can't be sent such lines. {error}")),
-            End::Failed(failure) => self.problem(&format!("{failure} Given up.")),
+            End::Failed(failure) | End::InVain(failure) => self.problem(&format!("{failure} Given up.")),
         }
         if summary.exit_status() != 0 {
             let failed = summary.failed_in_words();

@@ -145,6 +145,9 @@ pub enum End {
     Stopped,
     /// No line can be sent to this broker in this way.
     Unsuitable(EncodeError),
+    /// The broker ended the connection at several lines in a row, the last time
+    /// like this.
+    InVain(Box<Failure>),
     /// There is no connection, and it isn't tried again.
     Failed(Box<Failure>),
 }

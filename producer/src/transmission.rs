@@ -436,7 +436,9 @@ impl<'a> Transmission<'a> {
         };
         self.player.hold(now);
         self.unanswered_since = None;
-        let given_up = given_up || self.in_vain >= IN_VAIN_MAX;
+        if self.in_vain >= IN_VAIN_MAX {
+            return self.end(End::InVain(failure));
+        }
         match retry_at {
             Some(retry_at) if !given_up => {
                 self.reports.push_back(Report::Lost { failure, retry_in: retry_at.since(now) });
@@ -920,6 +922,7 @@ mod tests {
             assert!(rig.transmission.is_over(), "{repeat:?}");
             let summary = rig.summary();
             assert_eq!((summary.acknowledged, summary.exit_status()), (0, 1));
+            assert!(matches!(summary.end, End::InVain(_)));
             assert!(summary.failed_in_words()[0].starts_with("Lines 1–3 (rows 2–4): the broker ended"));
         }
     }
