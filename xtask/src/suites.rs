@@ -89,7 +89,7 @@ impl Engine {
 
 /// What runs in WebKit, by the beginnings of the tests' names: the set that has to run in every engine, beside
 /// [`WATCHED`].
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "accessibility::everything_is_reached_by_key",
     "accessibility::the_page_has_the_promised_names",
     "bad_input::",
@@ -108,6 +108,7 @@ const CORE: [&str; 20] = [
     "panels::",
     "restart::",
     "screens::",
+    "slips::",
     "transmit::",
     "versions::",
 ];
