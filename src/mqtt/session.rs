@@ -1149,7 +1149,7 @@ impl Session {
                 self.handle_unsuback(&ack, packet, now);
             }
             // Any input already ended the wait for an answer.
-            Incoming::PingResp if online => {}
+            Incoming::PingResp if online => self.handle_ping_resp(now),
             Incoming::Disconnect(goodbye) if online => self.fail(Failure::Disconnected(goodbye), now),
             Incoming::ConnAck(ack) if !online => self.handle_connack(*ack, packet, now),
             Incoming::Auth(_) => self.broke(
@@ -1227,7 +1227,24 @@ impl Session {
             self.begin_session();
         }
         self.received_before = self.received.len();
+        if self.history.is_one_at_a_time() {
+            self.hold_until_ping_resp(now);
+        }
         self.send_waiting(now);
+    }
+
+    /// A request that is suspected of ending connections goes out once this one is known to carry packets both ways: what
+    /// ends it earlier isn't the request.
+    fn hold_until_ping_resp(&mut self, now: Instant) {
+        self.send_needed(&Outgoing::PingReq, now);
+        self.ping_sent = Some(now);
+        self.one_at_a_time_until = Some(now + PROBE_TIMEOUT);
+    }
+
+    fn handle_ping_resp(&mut self, now: Instant) {
+        if self.outstanding.is_empty() && self.one_at_a_time_until.take().is_some() {
+            self.send_waiting(now);
+        }
     }
 
     /// The server kept our session: what is unfinished goes out again, in the

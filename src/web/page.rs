@@ -407,7 +407,11 @@ impl App {
             Some(Wanted::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
             Some(Wanted::Topic(filter)) => self.with(|inner| {
                 inner.form.add_subscribed(&filter);
-                inner.change_topics(|topics| topics.push(filter));
+                inner.change_topics(|topics| {
+                    if !topics.contains(&filter) {
+                        topics.push(filter);
+                    }
+                });
             }),
             Some(Wanted::NoTopic(filter)) => self.with(|inner| {
                 inner.form.remove_subscribed(&filter);

@@ -24,6 +24,8 @@ pub enum Mode {
     SessionPresent,
     /// Closes right after CONNACK.
     CloseOnceAccepted,
+    /// Closes on whatever comes after CONNECT, as a link that is cut.
+    CloseOnNextPacket,
     /// Somebody else takes the session over a moment after CONNACK.
     TakeOver,
     /// Closes on every SUBSCRIBE.
@@ -143,6 +145,7 @@ impl Broker {
         let id = body.get(..2).unwrap_or_default();
         match first >> 4 {
             1 => self.handle_connect(body, acts),
+            _ if self.mode == Mode::CloseOnNextPacket => acts.push(Act::Close),
             3 => self.handle_publish(first, body, acts),
             6 if self.mode == Mode::CloseOnRelease => acts.push(Act::Close),
             6 => acts.push(Act::Send([&[0x70, 2], id].concat())),

@@ -161,6 +161,24 @@ fn a_session_that_was_to_be_forgotten_ends_the_connection_three_times() {
 }
 
 #[test]
+fn a_link_that_is_cut_before_the_message_goes_out_blames_no_message() {
+    for version in ALL {
+        let mut sim = Sim::connect(Mode::CloseOnPublish, &clean(*version));
+        sim.publish(1, "a", b"small".to_vec(), QoS::AtLeastOnce);
+        while sim.broker.heard.iter().filter(|first| *first >> 4 == 3).count() < 2 {
+            sim.live(Duration::from_millis(20));
+        }
+        sim.broker.mode = Mode::CloseOnNextPacket;
+        sim.live(MINUTE);
+        assert_eq!(outcome(&sim, 1), None, "{version:?}: {}", sim.said());
+        sim.broker.mode = Mode::Good;
+        sim.live(MINUTE);
+        assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{version:?}: {}", sim.said());
+        assert!(sim.broker.heard.iter().any(|first| first >> 4 == 8), "the subscription isn't given up");
+    }
+}
+
+#[test]
 fn a_small_message_that_is_forbidden_is_given_up() {
     for mode in [Mode::CloseOnPublish, Mode::CloseOnControlCharacter, Mode::DisconnectOnPublish(0x90)] {
         for version in [V5, V311] {
