@@ -1750,11 +1750,29 @@ impl Session {
         if !is_ended_by_server {
             return None;
         }
-        let request = self.outstanding.suspect(now).and_then(|request| self.suspect_of(request));
-        request.or_else(|| {
+        let request = self.outstanding.suspect(now);
+        if request.is_some_and(|request| self.is_being_answered(request)) {
+            return None;
+        }
+        request.and_then(|request| self.suspect_of(request)).or_else(|| {
             let last = self.outstanding.suspect_qos0(now)?;
             Some(Suspect::Unanswerable { topic: last.topic.clone(), payload_bytes: last.payload_bytes })
         })
+    }
+
+    /// Whether the connection ended within the answer to a request: the server took it.
+    fn is_being_answered(&self, request: Request) -> bool {
+        let first = self.tail.first().map_or(0, |first| first >> 4);
+        match request {
+            // PUBACK, PUBREC.
+            Request::Publish(_) => first == 4 || first == 5,
+            // PUBCOMP.
+            Request::Release(_) => first == 7,
+            // SUBACK.
+            Request::Subscribe(_) => first == 9,
+            // UNSUBACK.
+            Request::Unsubscribe(_) => first == 11,
+        }
     }
 
     /// What a request is about.

@@ -54,6 +54,8 @@ pub enum Mode {
     CloseOnControlCharacter,
     /// DISCONNECT with this reason on a PUBLISH (5.0).
     DisconnectOnPublish(u8),
+    /// Closes within the answer to every PUBLISH, as a link that is cut.
+    CloseWithinPubAck,
     /// Closes on every PUBREL.
     CloseOnRelease,
     /// No PUBACK and no PUBREC.
@@ -202,6 +204,10 @@ impl Broker {
             Mode::CloseOnPublish => true,
             Mode::CloseOnLarge(bytes) => body.len() > bytes,
             Mode::CloseOnControlCharacter => body[2..topic_end].iter().any(u8::is_ascii_control),
+            Mode::CloseWithinPubAck => {
+                acts.push(Act::Send(vec![0x40, 2, 0]));
+                true
+            }
             Mode::DisconnectOnPublish(reason) => {
                 acts.push(Act::Send(vec![0xE0, 1, reason]));
                 true

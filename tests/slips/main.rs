@@ -179,6 +179,19 @@ fn a_link_that_is_cut_before_the_message_goes_out_blames_no_message() {
 }
 
 #[test]
+fn a_link_that_is_cut_within_the_answer_blames_no_message() {
+    for version in ALL {
+        let mut sim = Sim::connect(Mode::CloseWithinPubAck, &clean(*version));
+        sim.publish(1, "a", b"small".to_vec(), QoS::AtLeastOnce);
+        sim.live(MINUTE);
+        assert_eq!(outcome(&sim, 1), None, "{version:?}: {}", sim.said());
+        sim.broker.mode = Mode::Good;
+        sim.live(MINUTE);
+        assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{version:?}: {}", sim.said());
+    }
+}
+
+#[test]
 fn a_small_message_that_is_forbidden_is_given_up() {
     for mode in [Mode::CloseOnPublish, Mode::CloseOnControlCharacter, Mode::DisconnectOnPublish(0x90)] {
         for version in [V5, V311] {
