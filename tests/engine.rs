@@ -536,6 +536,26 @@ fn a_page_that_is_refused_is_shown_the_reason() {
 }
 
 #[test]
+fn a_browser_that_holds_its_attempts_back_is_no_firewall() {
+    let mut bench = Bench::new();
+    bench.command(Command::Connect(ConnectRequest { broker: "ws://h:9001/mqtt".to_owned(), ..request() }));
+    let mut fail_after = |waited| {
+        bench.transmits();
+        bench.now = bench.now + waited;
+        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+        let advice = format!("{:?}", bench.update().connection.advice);
+        bench.command(Command::Wake);
+        advice
+    };
+    let unknown = fail_after(Duration::from_secs(9));
+    assert!(unknown.contains("firewalls on the way"), "{unknown}");
+    let refused = fail_after(Duration::from_millis(3));
+    assert!(refused.contains("Check that the broker runs") && !refused.contains("Firefox"), "{refused}");
+    let held_back = fail_after(Duration::from_secs(9));
+    assert!(held_back.contains("Firefox waits after failures") && !held_back.contains("firewall"), "{held_back}");
+}
+
+#[test]
 fn the_doctor_shows_what_came_before_the_end() {
     let mut bench = Bench::new();
     bench.command(Command::Connect(request()));

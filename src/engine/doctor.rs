@@ -82,8 +82,10 @@ pub struct Case<'a> {
     pub failure: &'a Failure,
     /// The address as it was written, without its credentials.
     pub broker: &'a str,
-    /// When these expire, where the address says so.
-    pub url_expires_at: Option<Instant>,
+    /// When these expired, if they did and the address says so.
+    pub url_expired_at: Option<Instant>,
+    /// An attempt before this one failed at once.
+    pub has_failed_at_once: bool,
     /// Where the page came from.
     pub page: PageOrigin,
     /// What was seen.
@@ -105,14 +107,19 @@ pub struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// Whether no WebSocket came about, and the browser knew so soon.
+    pub fn is_at_once(&self) -> bool {
+        matches!(self.failure, Failure::Closed { stage: Stage::Dialing, .. })
+            && self.failed_at.since(self.attempt.began) < AT_ONCE
+    }
+
     /// What it may be and what to do, likeliest first.
     pub fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if self.offline {
             advice.push(say("This computer is offline, says the browser. Connecting goes on by itself once it isn't."));
         }
-        if let Some(expired_at) = self.url_expires_at.filter(|&expires_at| expires_at <= self.failed_at) {
-            let expired_at = Utc(expired_at);
+        if let Some(expired_at) = self.url_expired_at.map(Utc) {
             advice.push(say(format!(
                 "The credential in the broker URL expired on {expired_at}: get a new URL, put it in, and connect again."
             )));
@@ -225,7 +232,13 @@ impl Case<'_> {
             });
         }
         let waited = self.failed_at.since(self.attempt.began);
-        advice.push(if waited >= AT_ONCE {
+        advice.push(if waited >= AT_ONCE && self.has_failed_at_once {
+            say(format!(
+                "Firefox waits after failures before it connects again, up to a minute, and it may be doing so: wait, or \
+                 open the page in another browser. Earlier attempts failed at once, so check that the broker runs and \
+                 that port {port} on {host} is its WebSocket listener."
+            ))
+        } else if waited >= AT_ONCE {
             say(format!(
                 "Nothing answered for {}: check the host name {host}, and firewalls on the way. After failures \
                  Firefox itself waits before it connects again, up to a minute.",

@@ -187,6 +187,8 @@ pub struct Engine {
     forgotten: Option<String>,
     /// Connected at least once since the last wish to connect.
     was_connected: bool,
+    /// An attempt since the wish to connect failed at once: the host is there.
+    has_failed_at_once: bool,
     reconnects: u64,
     pull: Option<Pull>,
     /// What the page was last answered.
@@ -252,6 +254,7 @@ impl Engine {
             saving_until: None,
             forgotten: None,
             was_connected: false,
+            has_failed_at_once: false,
             reconnects: 0,
             pull: None,
             answered: Pull::default(),
@@ -558,6 +561,7 @@ impl Engine {
     fn connect(&mut self, more: Rc<More>, saved: Option<Saved>, now: Instant) {
         let Some(request) = self.request.clone() else { return };
         self.was_connected = false;
+        self.has_failed_at_once = false;
         self.news = true;
         let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
         let filters = match filters {
@@ -803,21 +807,24 @@ impl Engine {
             Some(_) => self.tabs.lose(),
             None => self.tabs.release(),
         }
+        let wall_now = now.ahead_by(self.wall_ahead_us);
         let case = Case {
             failure,
             broker: &self.shown_broker(),
-            url_expires_at: credentials::url_expires_at(&self.broker),
+            url_expired_at: credentials::url_expires_at(&self.broker).filter(|&expires_at| expires_at <= wall_now),
+            has_failed_at_once: self.has_failed_at_once,
             page: self.page,
             attempt: &self.attempt,
             failed_at: now,
             with_credentials: self.with_credentials,
-            complaint: self.tokens.complaint(now.ahead_by(self.wall_ahead_us)),
+            complaint: self.tokens.complaint(wall_now),
             offline: self.offline,
             is_auto: self.request.as_ref().is_none_or(|request| request.version.is_none()),
             client_id: self.request.as_ref().map_or("", |request| &request.client_id),
             recurrence,
         };
         let said = recurrence::words(failure, recurrence);
+        let is_at_once = case.is_at_once();
         let connection = &mut self.connection;
         connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
         connection.words = match &said {
@@ -826,6 +833,7 @@ impl Engine {
         };
         connection.advice = case.advice();
         connection.evidence = case.evidence();
+        self.has_failed_at_once |= is_at_once;
         connection.version = None;
         connection.retry_at = retry_at;
         if let (Some(Suspect::Message { token, must_be_offered: true, .. }), Some(said)) = (&recurrence.suspect, &said)
