@@ -113,7 +113,7 @@ impl Outbox {
     pub fn words(&self) -> String {
         let Counts { sent, waiting, done, failed, unknown } = self.counts;
         if sent == 0 {
-            return "Nothing was sent yet.".to_owned();
+            return "Nothing was sent from this page yet.".to_owned();
         }
         let parts: Vec<_> = [(waiting, "waiting"), (done, "done"), (failed, "failed"), (unknown, "unknown")]
             .into_iter()

@@ -160,7 +160,7 @@ fn end(outbox: &mut Outbox, number: u64, outcome: Outcome) {
 #[test]
 fn each_message_is_listed_with_its_outcome_newest_first() {
     let mut outbox = Outbox::default();
-    assert_eq!(outbox.words(), "Nothing was sent yet.");
+    assert_eq!(outbox.words(), "Nothing was sent from this page yet.");
     let numbers: Vec<_> = (0..4).map(|n| outbox.push(&message(&n.to_string()))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     end(&mut outbox, 2, Outcome::Failed("no".into()));
