@@ -132,11 +132,8 @@ pub enum BrokerUrlError {
         host: String,
     },
     /// A port that can't be one.
-    #[error("The port {port:?} isn't a number from 1 to 65535.")]
-    BadPort {
-        /// As written.
-        port: String,
-    },
+    #[error("The port isn't a number from 1 to 65535.")]
+    BadPort,
     /// TCP, asked of a browser.
     #[error(
         "A browser can't open TCP connections, so {scheme}:// doesn't work here. Use the address of the broker's \
@@ -183,7 +180,7 @@ impl BrokerUrl {
         let (host, port) = split_port(authority, scheme)?;
         let path_at = text.len() - rest.len() + authority_bytes;
         if text[path_at..].starts_with('\\') {
-            return Err(BrokerUrlError::BadHost { host: rest.to_owned() });
+            return Err(BrokerUrlError::BadHost { host: authority.to_owned() });
         }
         Ok(Self { text: text.to_owned(), scheme, host, port, path_at })
     }
@@ -330,7 +327,9 @@ fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
 
 /// Host (without brackets) and port of `host`, `host:port` or `[ipv6]:port`.
 fn split_port(authority: &str, scheme: Scheme) -> Result<(String, u16), BrokerUrlError> {
-    let bad_host = || BrokerUrlError::BadHost { host: authority.to_owned() };
+    // What stands behind a colon may be a password whose @ isn't typed yet.
+    let shown = if authority.starts_with('[') { authority } else { authority.split(':').next().unwrap_or_default() };
+    let bad_host = || BrokerUrlError::BadHost { host: shown.to_owned() };
     let (host, port) = match authority.strip_prefix('[') {
         Some(inside) => {
             let (host, rest) = inside.split_once(']').ok_or_else(bad_host)?;
@@ -356,7 +355,7 @@ fn split_port(authority: &str, scheme: Scheme) -> Result<(String, u16), BrokerUr
     };
     let port = match port {
         None => scheme.default_port(),
-        Some(text) => parse_port(text).ok_or_else(|| BrokerUrlError::BadPort { port: text.to_owned() })?,
+        Some(text) => parse_port(text).ok_or(BrokerUrlError::BadPort)?,
     };
     Ok((host.to_owned(), port))
 }

@@ -12,13 +12,21 @@ use crate::log::ndjson;
 use crate::time::Instant;
 
 /// Names that are a credential's as a whole; compared without case and punctuation.
-const NAMES: [&str; 6] = ["pw", "key", "sig", "sas", "otp", "psk"];
+const NAMES: [&str; 8] = ["pw", "key", "sig", "sas", "otp", "psk", "cred", "creds"];
 
 /// Ends of such names.
 const NAME_ENDS: [&str; 3] = ["auth", "pass", "pwd"];
 
 /// Parts of such names, wherever they stand.
-const NAME_PARTS: [&str; 13] = [
+const NAME_PARTS: [&str; 21] = [
+    "authkey",
+    "subscriptionkey",
+    "aiokey",
+    "privatekey",
+    "sharedkey",
+    "accountkey",
+    "passkey",
+    "sessionid",
     "password",
     "passwd",
     "passphrase",
@@ -59,9 +67,10 @@ pub fn redact_url(url: &str) -> String {
 /// token (JWT).
 pub fn redact_user_name(user_name: &str) -> String {
     let (name, query) = split_query(user_name);
-    match Jwt::recognise(name) {
-        Some(_) => String::new(),
-        None => name.to_owned() + &redact_query(query),
+    // Azure's is made for the password, and typed into either field.
+    match holds_token(name) || name.trim_start().starts_with("SharedAccessSignature ") {
+        true => String::new(),
+        false => name.to_owned() + &redact_query(query),
     }
 }
 
@@ -76,8 +85,12 @@ pub fn user_info(url: &str) -> Option<Range<usize>> {
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
     // A bracket holds an IPv6 address.
     let is_bad_port = !authority.starts_with('[')
-        && authority.split_once(':').is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit()));
-    let searched = if is_bad_port { rest } else { authority };
+        && authority
+            .split_once(':')
+            .is_some_and(|(_, port)| port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()));
+    // `ws:///…`, `//…`, `ws:/…`, `ws//…`, `ws://ws://…`: what comes first is no host.
+    let is_no_host = authority.is_empty() || is_bad_port || start == 0 && rest[authority.len()..].starts_with("//");
+    let searched = if is_no_host { rest } else { authority };
     let end = ["@", "%40"].into_iter().filter_map(|at| Some(searched.rfind(at)? + at.len())).max()?;
     Some(start..start + end)
 }
@@ -108,8 +121,13 @@ fn split_query(text: &str) -> (&str, &str) {
 
 /// A path in which no level is a signed token.
 fn redact_path(path: &str) -> String {
-    let without_token = |level| if Jwt::recognise(level).is_some() { "" } else { level };
-    path.split('/').map(without_token).collect::<Vec<_>>().join("/")
+    let redact_level = |level: &str| {
+        // `;name=value` is a parameter of its level.
+        let (name, parameters) = level.split_at(level.find(';').unwrap_or(level.len()));
+        let name = if holds_token(name) { "" } else { name };
+        name.to_owned() + &redact_query(parameters)
+    };
+    path.split('/').map(redact_level).collect::<Vec<_>>().join("/")
 }
 
 /// The query, with its `?`, without the values that are credentials.
@@ -117,12 +135,23 @@ fn redact_query(query: &str) -> String {
     let parts = query.split_inclusive(SEPARATORS).map(|part| {
         let (parameter, separator) = part.split_at(part.trim_end_matches(SEPARATORS).len());
         let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));
-        match is_credential_name(&decoded(name)) || Jwt::recognise(&decoded(value)).is_some() {
+        let text = decoded(value);
+        let is_switch = ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
+        let is_credential = is_credential_name(&decoded(name)) && !is_switch
+            || holds_token(&text)
+            // An address within the address.
+            || text.contains("://") && redact_url(&text) != text;
+        match is_credential {
             true => format!("{}{separator}", &parameter[..parameter.len() - value.len()]),
             false => part.to_owned(),
         }
     });
     parts.collect()
+}
+
+/// Whether a word of a text is a signed token, alone or behind another such as `Bearer`.
+fn holds_token(text: &str) -> bool {
+    text.split_whitespace().any(|word| Jwt::recognise(word).is_some())
 }
 
 /// What stands between parameters, and before the first.
@@ -182,6 +211,18 @@ mod tests {
             ("http://ana:se@cret@host", "http://host"),
             ("wss://ana:se/cr?et@host/mqtt", "wss://host/mqtt"),
             ("wss://ana:secret%40host/mqtt", "wss://host/mqtt"),
+            ("wss://wss://ana:secret@host/mqtt", "wss://host/mqtt"),
+            ("ws:///ana:secret@host", "ws://host"),
+            ("//ana:secret@host", "host"),
+            ("ws:/ana:secret@host", "host"),
+            ("ws:\\\\ana:secret@host", "host"),
+            ("ws//ana:secret@host", "host"),
+            ("wss://ana:secret@[::1]:8084/mqtt", "wss://[::1]:8084/mqtt"),
+            ("wss://gate/?target=mqtt://ana:secret@host", "wss://gate/?target="),
+            ("wss://gate/?target=mqtt%3A%2F%2Fana%3Asecret%40host", "wss://gate/?target="),
+            ("wss://gate/?target=mqtt://host", "wss://gate/?target=mqtt://host"),
+            ("wss://host/mqtt;token=secret/a;b=c", "wss://host/mqtt;token=/a;b=c"),
+            ("wss://host/?withCredentials=true&oauth=false", "wss://host/?withCredentials=true&oauth=false"),
             ("wss://host/mqtt?token=secret", "wss://host/mqtt?token="),
             ("wss://host/mqtt?a=1&access_token=secret&b=2", "wss://host/mqtt?a=1&access_token=&b=2"),
             ("wss://host/mqtt?a=1;%74oken=secret#jwt=secret", "wss://host/mqtt?a=1;%74oken=#jwt="),
@@ -212,6 +253,8 @@ mod tests {
                 "ana?x-amz-customauthorizer-name=a&x-amz-customauthorizer-signature=&token=",
             ),
             (TOKEN, ""),
+            (&format!("Bearer {TOKEN}"), ""),
+            ("SharedAccessSignature sr=h&sig=secret&se=1", ""),
         ] {
             assert_eq!(redact_user_name(user_name), redacted, "{user_name}");
         }

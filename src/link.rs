@@ -141,7 +141,8 @@ impl Settings {
         let mut link = String::new();
         let broker = credentials::redact_url(self.broker.trim());
         let user_name = self.user_name.as_deref().map(credentials::redact_user_name);
-        let is_whole = broker == self.broker.trim() && user_name == self.user_name;
+        let client_id = self.client_id.as_deref().map(credentials::redact_user_name);
+        let is_whole = broker == self.broker.trim() && user_name == self.user_name && client_id == self.client_id;
         if broker != standard.broker {
             append(&mut link, "broker", &broker);
         }
@@ -158,7 +159,7 @@ impl Settings {
         if let Some(version) = self.version {
             append(&mut link, "protocol", protocol_name(Some(version)));
         }
-        for (key, text) in [("client", &self.client_id), ("user", &user_name)] {
+        for (key, text) in [("client", &client_id), ("user", &user_name)] {
             if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
                 append(&mut link, key, text);
             }
@@ -348,11 +349,12 @@ impl Reader {
             return;
         };
         let Some(value) = decode(raw_value) else {
-            let shown = credentials::redact_url(raw_value);
-            self.link.holds_password |= shown != raw_value;
-            let words = format!(
-                "The link's {key} can't be read: {shown:?} isn't text in percent-encoding (a % is written %25)."
-            );
+            // A credential that is encoded in it can't be seen.
+            let is_private = matches!(field, Field::Broker | Field::UserName);
+            self.link.holds_password |= is_private;
+            let shown = if is_private { "it".to_owned() } else { format!("{raw_value:?}") };
+            let words =
+                format!("The link's {key} can't be read: {shown} isn't text in percent-encoding (a % is written %25).");
             return self.fault(field, words);
         };
         if key == "topic" {
@@ -362,6 +364,7 @@ impl Reader {
             return self.read_rule(&key, raw_value, &value);
         }
         if self.seen.contains(&key) {
+            self.link.holds_password |= credentials::redact_url(&value) != value;
             return self.fault(field, format!("The link gives {key} twice. It may be there once."));
         }
         self.read_value(&key, field, value);
@@ -395,7 +398,10 @@ impl Reader {
                     self.fault(field, words);
                 }
             },
-            "client" => settings.client_id = filled(value),
+            "client" => {
+                self.link.holds_password |= credentials::redact_user_name(&value) != value;
+                settings.client_id = filled(value);
+            }
             "user" => {
                 self.link.holds_password |= credentials::redact_user_name(&value) != value;
                 settings.user_name = filled(value);

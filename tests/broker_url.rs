@@ -78,6 +78,9 @@ fn a_password_is_never_repeated() {
         "me:secret@broker/mqtt",
         "ws://me:sec/secret@broker/mqtt",
         "http://broker/mqtt?token=secret",
+        "ws://broker\\mqtt?token=secret",
+        "wss://me:secret",
+        "wss://me:b:secret",
         "broker/mqtt?token=secret",
     ] {
         let said = BrokerUrl::parse(text).expect_err("refused").to_string();

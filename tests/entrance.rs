@@ -469,7 +469,7 @@ fn another_layout_of_entries_has_another_number() {
     page.command(publish("a"));
     let bytes = page.save().expect("something to save").bytes;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, "014d0001d804ffff03000000000000017801010001020001610002000000");
+    assert_eq!(hex, "024d0001d804ffff0300000000000001780101000102000161000200000000");
     // Of another number it is nothing.
     let mut page = Page::new(START);
     page.connect(Some([&[bytes[0] + 1], &bytes[1..]].concat()));

@@ -209,6 +209,8 @@ fn a_password_is_noticed_and_never_repeated() {
         "%zzwss://ann:hunter2@host/mqtt",
         "broker=wss%3A%2F%2Fann%3Ahunter2%40host%2Fmqtt",
         "broker=wss://ann:hunter2@host/mqtt%zz",
+        "broker=wss%3A%2F%2Fhost%2F%3Ftoken%3Dhunter2%zz",
+        "broker=wss://host/mqtt&broker=wss://ann:hunter2@host",
         "broker=ann%3Ahunter2%40host",
         "broker=wss%3A%2F%2Fann%3Ahu%2Fnter2%40host%2Fmqtt",
     ] {

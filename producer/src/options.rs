@@ -16,6 +16,26 @@ use mqtt_crawl::transmit::wording::{PayloadFormat, parse_interval};
 use crate::script::ScriptOptions;
 use crate::settings::Settings;
 
+/// Reads `--broker`. The message of clap's own parsers repeats the value, and with it a password that is in it.
+#[derive(Clone)]
+struct BrokerParser;
+
+impl TypedValueParser for BrokerParser {
+    type Value = BrokerUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<BrokerUrl, clap::Error> {
+        BrokerUrl::parse(&value.to_string_lossy()).map_err(|error| {
+            let words = format!("invalid value for '--broker <URL>': {error}\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, words).with_cmd(command)
+        })
+    }
+}
+
 /// The environment variable that a password is read from.
 pub const PASSWORD_VARIABLE: &str = "MQTT_PASSWORD";
 
@@ -53,7 +73,7 @@ pub struct Options {
     pub strict: bool,
 
     /// Address of the broker: mqtt://, mqtts://, ws:// or wss://
-    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883", value_parser = BrokerUrl::parse)]
+    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883", value_parser = BrokerParser)]
     pub broker: BrokerUrl,
 
     /// Topic to publish to; {speaker} in it is who speaks, {line} the line's number

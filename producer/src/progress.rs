@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mqtt_crawl::credentials::redact_url;
 
 use crate::report::{End, Progress, Report, Summary};
 use crate::script::FileSummary;
@@ -39,7 +40,7 @@ impl Screen {
         let watched = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
         let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        Self { verbosity, bar, broker: printable(broker), is_drawing: Cell::new(false) }
+        Self { verbosity, bar, broker: printable(&redact_url(broker)), is_drawing: Cell::new(false) }
     }
 
     /// Tells a problem, whatever the verbosity.

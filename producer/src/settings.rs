@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::credentials::redact_url;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::topic::{TopicError, TopicName};
 use mqtt_crawl::transmit::playlist::Repeat;
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Settings {
     /// Without the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
-            .field("broker", &self.broker.as_str())
+            .field("broker", &redact_url(self.broker.as_str()))
             .field("topic", &self.topic)
             .field("interval", &self.interval)
             .field("repeat", &self.repeat)

@@ -331,9 +331,18 @@ impl<'a> Transmission<'a> {
                     self.reports.push_back(self.progress());
                     self.player.go_on(now);
                 }
-                Event::Published { token, outcome } => self.handle_outcome(token, outcome),
+                Event::Published { token, outcome } => {
+                    self.handle_outcome(token, outcome);
+                    // Of the others none has an answer yet: their time begins again.
+                    self.unanswered_since = self.unanswered_since.filter(|_| !self.unfinished.is_empty()).map(|_| now);
+                }
                 Event::Lost { failure, retry_at, recurrence } => {
-                    self.handle_loss(failure, retry_at, now);
+                    let is_in_vain = recurrence.times >= RECURRENT
+                        && matches!(recurrence.suspect, Some(Suspect::Unanswerable { .. }));
+                    match is_in_vain {
+                        true => self.end(End::InVain(failure)),
+                        false => self.handle_loss(failure, retry_at, now),
+                    }
                     self.drop_suspect(&recurrence, now);
                 }
                 Event::Deviated { deviation, .. } => self.reports.push_back(Report::Deviated(deviation)),
@@ -367,13 +376,14 @@ impl<'a> Transmission<'a> {
     }
 
     fn handle_outcome(&mut self, token: Token, outcome: Outcome) {
-        self.unanswered_since = None;
         let Some(told) = self.unfinished.remove(&token) else { return };
+        if !matches!(outcome, Outcome::EndsConnection { .. } | Outcome::Dropped) {
+            self.stalled_since = None;
+        }
         let fate = match outcome {
             Outcome::Done => {
                 self.acknowledged += 1;
                 self.in_vain = 0;
-                self.stalled_since = None;
                 if self.qos != QoS::AtMostOnce {
                     // A link that lets lines through is worth coming back to soon.
                     self.session.reset_back_off();
@@ -422,6 +432,9 @@ impl<'a> Transmission<'a> {
             }
             State::Online => {
                 // Connections that end again before a line is acknowledged are no success.
+                if self.unfinished.is_empty() {
+                    self.stalled_since = None;
+                }
                 let since = *self.stalled_since.get_or_insert(now);
                 if self.unfinished.is_empty() {
                     self.stalled_since = None;

@@ -386,7 +386,10 @@ fn wrong_use_is_told_before_anything_is_sent() {
         let ended = run(producer().args(arguments));
         assert_eq!(ended.status, 2, "{arguments:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(words), "{arguments:?}: {:?} should say {words:?}", ended.stderr);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     };
+    check(&[script, "--broker", "mqtt://ann:hunter2@127.0.0.1"], "user name or password");
+    check(&[script, "--broker", "htps://127.0.0.1/?token=hunter2"], "htps");
     check(&[missing], "can't be read");
     check(&[empty], "no line that can be sent");
     check(&[script, "--broker", "127.0.0.1:1883"], "how to connect");

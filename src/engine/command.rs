@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::broker_url::PageOrigin;
 use crate::crawl::feed::CrawlRoom;
+use crate::credentials::is_credential_name;
 use crate::dialogue::mapping::Mapping;
 use crate::log::Limits;
 use crate::log::export::ExportGlance;
@@ -167,6 +168,17 @@ impl More {
     /// afresh can be taken up by the next.
     pub fn lasts(&self) -> bool {
         self.session_expiry_s.is_some_and(|seconds| seconds > 0) && !self.clean_start
+    }
+
+    /// The same for a store: user properties that are named as credentials are empty.
+    pub fn without_credentials(&self) -> Self {
+        let mut stored = self.clone();
+        for (name, value) in &mut stored.user_properties {
+            if is_credential_name(name) {
+                value.clear();
+            }
+        }
+        stored
     }
 }
 

@@ -71,7 +71,7 @@ type Entry = (u8, More, Saved);
 
 /// The number of the entries' layout. Their bytes don't describe themselves, so
 /// it has to change whenever [`More`] or [`Saved`] does (a test watches them).
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 impl Engine {
     /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
@@ -142,7 +142,8 @@ impl Engine {
             Some(seconds) => Some(wall + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
         // Plain data in memory: there is nothing that could fail.
-        let bytes = postcard::to_allocvec(&(LAYOUT, &*self.more, self.session.saved())).unwrap_or_default();
+        let bytes = postcard::to_allocvec(&(LAYOUT, &self.more.without_credentials(), self.session.saved()));
+        let bytes = bytes.unwrap_or_default();
         Some(Save { key: lasting.key.clone(), bytes, until })
     }
 

@@ -628,7 +628,11 @@ impl Engine {
         let Some(token) = self.asked_about.take() else { return };
         self.connection.question = None;
         if self.connection.state == State::Stopped {
-            self.announce(format!("Connecting to {} …", self.broker));
+            let connection = &mut self.connection;
+            connection.state = State::Connecting;
+            connection.advice.clear();
+            connection.evidence.clear();
+            self.connection.words = format!("Connecting to {} …", self.shown_broker());
         }
         self.news = true;
         answer(&mut self.session, token, now);
@@ -803,9 +807,12 @@ impl Engine {
     }
 
     fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, recurrence: &Recurrence, now: Instant) {
+        let is_asked = recurrence.times >= RECURRENT
+            && matches!(recurrence.suspect, Some(Suspect::Message { must_be_offered: true, .. }));
+        // An answer goes on with the session, which is this tab's until then.
         match retry_at {
-            Some(_) => self.tabs.lose(),
-            None => self.tabs.release(),
+            None if !is_asked => self.tabs.release(),
+            _ => self.tabs.lose(),
         }
         let wall_now = now.ahead_by(self.wall_ahead_us);
         let case = Case {

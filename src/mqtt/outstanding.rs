@@ -24,14 +24,14 @@ pub enum Request {
     Release(PacketId),
 }
 
-/// The QoS 0 message that was sent last, which has no answer.
+/// The last QoS 0 message to a topic; it has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unanswerable {
     /// Its topic.
     pub topic: String,
     /// Size of its payload, in bytes.
     pub payload_bytes: usize,
-    /// When the first message to this topic went out, of those to no other.
+    /// When the first message to this topic went out on this connection.
     since: Instant,
 }
 
@@ -39,11 +39,15 @@ pub struct Unanswerable {
 /// time; a stream of them to one topic that it took for longer is innocent.
 const OBJECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Topics of QoS 0 messages that are remembered on a connection; the one without a message for the longest goes.
+const QOS0_TOPICS_MAX: usize = 64;
+
 /// See the module's page.
 #[derive(Clone, Debug, Default)]
 pub struct Outstanding {
     requests: VecDeque<(Request, Instant)>,
-    last_qos0: Option<Unanswerable>,
+    /// By topic, the newest last.
+    qos0: Vec<Unanswerable>,
     /// That an answer is missing was told on this connection.
     is_told: bool,
 }
@@ -56,10 +60,25 @@ impl Outstanding {
 
     /// A QoS 0 message went out.
     pub fn push_qos0(&mut self, topic: &str, payload_bytes: usize, now: Instant) {
-        match &mut self.last_qos0 {
-            Some(last) if last.topic == topic => last.payload_bytes = payload_bytes,
-            last => *last = Some(Unanswerable { topic: topic.to_owned(), payload_bytes, since: now }),
+        match self.qos0.iter().rposition(|known| known.topic == topic) {
+            Some(place) => {
+                self.qos0[place..].rotate_left(1);
+                if let Some(last) = self.qos0.last_mut() {
+                    last.payload_bytes = payload_bytes;
+                }
+            }
+            None => {
+                if self.qos0.len() == QOS0_TOPICS_MAX {
+                    self.qos0.remove(0);
+                }
+                self.qos0.push(Unanswerable { topic: topic.to_owned(), payload_bytes, since: now });
+            }
         }
+    }
+
+    /// Whether this request has no answer yet.
+    pub fn contains(&self, request: Request) -> bool {
+        self.requests.iter().any(|(known, _)| *known == request)
     }
 
     /// The answer came; `false` where none was waited for.
@@ -71,7 +90,7 @@ impl Outstanding {
     /// The connection ended: nothing of it is answered any more.
     pub fn clear(&mut self) {
         self.requests.clear();
-        self.last_qos0 = None;
+        self.qos0.clear();
         self.is_told = false;
     }
 
@@ -88,7 +107,13 @@ impl Outstanding {
 
     /// The QoS 0 message that may be what ended the connection now.
     pub fn suspect_qos0(&self, now: Instant) -> Option<&Unanswerable> {
-        self.last_qos0.as_ref().filter(|last| now.since(last.since) <= OBJECTION_TIMEOUT)
+        self.qos0.last().filter(|last| now.since(last.since) <= OBJECTION_TIMEOUT)
+    }
+
+    /// Topics to which the server took QoS 0 messages for longer than it would if it objected.
+    pub fn innocent_topics(&self, now: Instant) -> impl Iterator<Item = &str> {
+        let innocent = self.qos0.iter().filter(move |known| now.since(known.since) > OBJECTION_TIMEOUT);
+        innocent.map(|known| known.topic.as_str())
     }
 
     /// When a missing answer is to be told.
@@ -105,5 +130,27 @@ impl Outstanding {
         }
         self.is_told = true;
         self.requests.front().map(|(request, _)| *request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_that_were_taken_for_longer_are_innocent() {
+        let mut outstanding = Outstanding::default();
+        let at = Instant::from_millis;
+        for second in 0..6 {
+            outstanding.push_qos0(["a/1", "a/2"][second % 2], second, at(1_000 * second as u64));
+        }
+        assert_eq!(outstanding.suspect_qos0(at(5_001)), None);
+        outstanding.push_qos0("forbidden", 7, at(5_500));
+        let suspect =
+            outstanding.suspect_qos0(at(5_600)).map(|suspect| (suspect.topic.as_str(), suspect.payload_bytes));
+        assert_eq!(suspect, Some(("forbidden", 7)));
+        assert_eq!(outstanding.innocent_topics(at(5_600)).collect::<Vec<_>>(), ["a/1", "a/2"]);
+        (0..1_000).for_each(|number| outstanding.push_qos0(&number.to_string(), 0, at(6_000)));
+        assert_eq!(outstanding.qos0.len(), QOS0_TOPICS_MAX);
     }
 }

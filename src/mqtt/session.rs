@@ -339,6 +339,8 @@ pub struct Saved {
     version: Option<Version>,
     received: Vec<PacketId>,
     in_flight: Vec<(PacketId, bool, Message)>,
+    /// Identifiers of messages that a person dropped, by which the server may know them.
+    dropped: Vec<PacketId>,
     queue: Vec<Message>,
 }
 
@@ -522,6 +524,8 @@ pub struct Session {
     queue: VecDeque<(Token, Message)>,
     /// In the order of sending `[MQTT-4.6.0-1]`.
     in_flight: VecDeque<InFlight>,
+    /// Of dropped messages, and whether the server's quota counts them: identifiers that it may still know.
+    dropped: Vec<(PacketId, bool)>,
     /// To be sent again on this connection, in order.
     resend: VecDeque<PacketId>,
     /// How many more QoS 1 and 2 messages the server takes now.
@@ -574,6 +578,7 @@ impl Session {
             unsent_from: Token(0),
             queue: VecDeque::new(),
             in_flight: VecDeque::new(),
+            dropped: Vec::new(),
             resend: VecDeque::new(),
             quota: 0,
             unsaved: false,
@@ -614,7 +619,13 @@ impl Session {
     pub fn drop_message(&mut self, token: Token, now: Instant) {
         self.queue.retain(|(queued, _)| *queued != token);
         // Its packet identifier stays in use: the server may know it by that.
-        self.in_flight.retain(|sent| sent.token != token);
+        if let Some(place) = self.in_flight.iter().position(|sent| sent.token == token)
+            && let Some(sent) = self.in_flight.remove(place)
+        {
+            self.outstanding.remove(Request::Publish(sent.id));
+            self.outstanding.remove(Request::Release(sent.id));
+            self.dropped.push((sent.id, sent.counted));
+        }
         self.finish(token, Outcome::Dropped);
         self.one_at_a_time_until = None;
         self.send_waiting(now);
@@ -741,6 +752,10 @@ impl Session {
             session.ids.insert(id);
             session.in_flight.push_back(InFlight { token, id, message, released, counted: false });
         }
+        for id in saved.dropped {
+            session.ids.insert(id);
+            session.dropped.push((id, false));
+        }
         session.unsent_from = Token(session.next_token);
         for message in saved.queue {
             let token = session.next_token();
@@ -760,6 +775,7 @@ impl Session {
             version: self.proven,
             received: self.received.iter().collect(),
             in_flight: in_flight.collect(),
+            dropped: self.dropped.iter().map(|(id, _)| *id).collect(),
             queue: self.queue.iter().map(|(_, message)| message.clone()).collect(),
         }
     }
@@ -977,8 +993,8 @@ impl Session {
                 Ok(None) => None,
                 Err(violation) => match self.skips(rest, &violation) {
                     Some(true) => {
-                        let _ = self.skip(rest, now);
-                        break;
+                        rest = self.skip(rest, now);
+                        continue;
                     }
                     Some(false) => None,
                     None => {
@@ -1250,6 +1266,13 @@ impl Session {
     /// The server kept our session: what is unfinished goes out again, in the
     /// order it went out first `[MQTT-4.4.0-1]`.
     fn resume_session(&mut self, now: Instant) {
+        if self.history.is_one_at_a_time() {
+            let with =
+                |released| self.in_flight.iter().filter(move |sent| sent.released == released).map(|sent| sent.id);
+            // PUBREL is never held back by the server's quota [MQTT-3.3.4-8].
+            self.resend = with(true).chain(with(false)).collect();
+            return;
+        }
         for place in 0..self.in_flight.len() {
             let InFlight { id, released, .. } = self.in_flight[place];
             if !released {
@@ -1269,6 +1292,9 @@ impl Session {
     fn begin_session(&mut self) {
         self.received.clear();
         self.unwanted.clear();
+        for (id, _) in std::mem::take(&mut self.dropped) {
+            self.ids.remove(id);
+        }
         self.history.forget_unsubscribes();
         for wanted in &mut self.wanted {
             wanted.sent = false;
@@ -1367,13 +1393,15 @@ impl Session {
                 if ack.reason.is_error() {
                     return self.finish_publish(ack, QoS::ExactlyOnce, now);
                 }
-                sent.released = true;
+                let is_first = !std::mem::replace(&mut sent.released, true);
                 self.unsaved = true;
                 self.answered(Request::Publish(ack.packet_id));
-                self.outstanding.push(Request::Release(ack.packet_id), now);
                 self.send_needed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
+                if is_first && self.is_talking() {
+                    self.sent_request(Request::Release(ack.packet_id), now);
+                }
             }
-            _ if ack.reason.is_error() => {}
+            _ if ack.reason.is_error() => self.finish_dropped(ack.packet_id, now),
             _ => self.send_needed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
         }
     }
@@ -1382,8 +1410,10 @@ impl Session {
     /// identifier since (section 3.7.2.1) is no failure. And without PUBREC it
     /// promised nothing.
     fn handle_pubcomp(&mut self, ack: &Ack, now: Instant) {
-        if self.place_of(ack.packet_id).is_none_or(|place| !self.in_flight[place].released) {
-            return;
+        match self.place_of(ack.packet_id) {
+            None => return self.finish_dropped(ack.packet_id, now),
+            Some(place) if !self.in_flight[place].released => return,
+            Some(_) => {}
         }
         let forgotten = ack.reason == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
         let reason = if forgotten { ReasonCode::SUCCESS } else { ack.reason };
@@ -1394,7 +1424,9 @@ impl Session {
     /// in flight is late and means nothing.
     fn finish_publish(&mut self, ack: &Ack, qos: QoS, now: Instant) {
         let place = self.place_of(ack.packet_id).filter(|&place| self.in_flight[place].message.qos == qos);
-        let Some(sent) = place.and_then(|place| self.in_flight.remove(place)) else { return };
+        let Some(sent) = place.and_then(|place| self.in_flight.remove(place)) else {
+            return self.finish_dropped(ack.packet_id, now);
+        };
         self.ids.remove(ack.packet_id);
         self.answered(Request::Publish(ack.packet_id));
         self.answered(Request::Release(ack.packet_id));
@@ -1403,6 +1435,18 @@ impl Session {
         }
         let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
         self.finish(sent.token, outcome);
+        self.send_waiting(now);
+    }
+
+    /// The server is done with a message that was dropped: its packet identifier is free again.
+    fn finish_dropped(&mut self, id: PacketId, now: Instant) {
+        let Some(place) = self.dropped.iter().position(|(dropped, _)| *dropped == id) else { return };
+        let (_, counted) = self.dropped.swap_remove(place);
+        self.ids.remove(id);
+        self.unsaved = true;
+        if counted {
+            self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
+        }
         self.send_waiting(now);
     }
 
@@ -1569,7 +1613,7 @@ impl Session {
     /// sent again, then what waits.
     fn pump(&mut self, now: Instant) {
         while let Some(id) = self.resend.front().copied() {
-            if self.is_held() || !self.send_again(id, now) {
+            if self.is_held() || !self.is_talking() || !self.send_again(id, now) {
                 return;
             }
             self.resend.pop_front();
@@ -1614,7 +1658,15 @@ impl Session {
     /// server takes no more.
     fn send_again(&mut self, id: PacketId, now: Instant) -> bool {
         // It may have been acknowledged while it waited for its turn.
-        let Some(place) = self.place_of(id).filter(|&place| !self.in_flight[place].released) else { return true };
+        let Some(place) = self.place_of(id) else { return true };
+        if self.in_flight[place].released {
+            // PUBREC may have come while it waited.
+            if !self.outstanding.contains(Request::Release(id)) {
+                self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+                self.sent_request(Request::Release(id), now);
+            }
+            return true;
+        }
         if self.quota == 0 {
             return false;
         }
@@ -1706,6 +1758,9 @@ impl Session {
 
     fn fail(&mut self, failure: Failure, now: Instant) {
         let phase = self.phase;
+        for topic in self.outstanding.innocent_topics(now) {
+            self.history.forget(&Cause::Topic(topic.to_owned()));
+        }
         let suspect = self.suspect(&failure, now);
         self.drop_transport();
         if self.goes_back_to_v311(&failure) {
@@ -1722,7 +1777,14 @@ impl Session {
             self.back_off.reset();
         }
         let was_given_up = is_told_apart && self.give_up(&recurrence);
-        let wait = match reconnect::policy(&failure, recurrence.times) {
+        let retry = match reconnect::policy(&failure, recurrence.times) {
+            // It is about that packet, and not about credentials, which CONNACK refuses.
+            Retry::Never if recurrence.suspect.is_some() && is_not_authorized(&failure) => {
+                if recurrence.times >= RECURRENT { Retry::Slow } else { Retry::BackOff }
+            }
+            retry => retry,
+        };
+        let wait = match retry {
             _ if Self::is_offered_in_vain(&recurrence) => None,
             Retry::Never => None,
             // Its cause is gone.
@@ -1916,6 +1978,9 @@ impl Session {
         for sent in &mut self.in_flight {
             sent.counted = false;
         }
+        for (_, counted) in &mut self.dropped {
+            *counted = false;
+        }
         // Never answered: to be asked again, whatever the session holds.
         for (id, filters) in std::mem::take(&mut self.subscribing) {
             self.ids.remove(id);
@@ -2003,6 +2068,10 @@ impl Server {
         let wild = filter.has_wildcards() && !self.wildcard_available;
         wild.then_some(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED)
     }
+}
+
+fn is_not_authorized(failure: &Failure) -> bool {
+    matches!(failure, Failure::Disconnected(goodbye) if goodbye.reason == ReasonCode::NOT_AUTHORIZED)
 }
 
 /// What a failure is known by that no request is suspected of.

@@ -64,6 +64,8 @@ pub enum Mode {
     Sends(&'static [(u8, &'static [u8], &'static [u8])]),
     /// Sends a retained message of 17 MiB after SUBACK, with this first byte.
     Large(u8),
+    /// The same in one frame with the message behind it.
+    LargeInOneFrame(u8),
     /// Sends these bytes after SUBACK.
     Bytes(&'static [u8]),
     /// Sends a text frame after SUBACK.
@@ -264,6 +266,16 @@ impl Broker {
                 acts.extend(messages.iter().map(|(first, topic, payload)| self.publish(*first, topic, payload)));
             }
             Mode::Large(first) => acts.push(self.publish(first, b"large", &vec![b'x'; 17 << 20])),
+            Mode::LargeInOneFrame(first) => {
+                let large = self.publish(first, b"large", &vec![b'x'; 17 << 20]);
+                let (Act::Send(mut frame), Act::Send(good)) =
+                    (large, self.publish(0x30, b"plain/topic", b"IDA: Good."))
+                else {
+                    unreachable!("both are bytes");
+                };
+                frame.extend(good);
+                return acts.push(Act::Send(frame));
+            }
             Mode::Bytes(bytes) => acts.push(Act::Send(bytes.to_vec())),
             Mode::TextFrame => acts.push(Act::SendText),
             _ => {}

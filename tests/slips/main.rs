@@ -179,6 +179,30 @@ fn a_link_that_is_cut_before_the_message_goes_out_blames_no_message() {
 }
 
 #[test]
+fn a_message_that_is_not_authorized_is_given_up_and_not_the_connection() {
+    let mut sim = Sim::connect(Mode::DisconnectOnPublish(0x87), &clean(V5));
+    sim.publish(1, "forbidden", b"x".to_vec(), QoS::AtLeastOnce);
+    sim.live(MINUTE);
+    check_given_up(&sim, 1, "1 bytes");
+    assert_eq!(sim.connection().state, Connected, "{}", sim.said());
+}
+
+#[test]
+fn a_release_isn_t_blamed_for_a_link_that_is_cut_before_it() {
+    let mut sim = Sim::connect(Mode::CloseOnRelease, &Wish { is_kept: true, ..clean(V5) });
+    sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
+    while sim.broker.heard.iter().filter(|first| *first >> 4 == 6).count() < 2 {
+        sim.live(Duration::from_millis(20));
+    }
+    sim.broker.mode = Mode::CloseOnNextPacket;
+    sim.live(MINUTE);
+    assert_eq!(sim.connection().question, None, "{}", sim.said());
+    sim.broker.mode = Mode::Good;
+    sim.live(MINUTE);
+    assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{}", sim.said());
+}
+
+#[test]
 fn a_link_that_is_cut_within_the_answer_blames_no_message() {
     for version in ALL {
         let mut sim = Sim::connect(Mode::CloseWithinPubAck, &clean(*version));
@@ -228,6 +252,7 @@ fn in_a_kept_session_the_person_is_asked() {
                 sim.live(MINUTE);
                 assert_eq!(sim.connection().state, Connected, "{}", sim.said());
                 assert_eq!(sim.connection().question, None);
+                assert_eq!(sim.connection().subscriptions.len(), 1, "they are still shown");
                 assert_eq!(outcome(&sim, 1), Some(&Outcome::Failed("it was dropped".to_owned())));
                 let others = if answer == Command::EndSession && qos == QoS::ExactlyOnce {
                     // Nobody knows whether it arrived; or it never went out.
@@ -373,13 +398,15 @@ fn a_kept_message_shows_what_it_breaks() {
 #[test]
 fn at_a_skipped_message_the_next_one_arrives_and_both_are_acknowledged() {
     for (first, acknowledgement) in [(0x31, None), (0x33, Some(0x40)), (0x35, Some(0x50))] {
-        let mut sim = Sim::connect(Mode::Large(first), &clean(V311));
-        sim.live(Duration::from_secs(1));
-        let mut exported = Vec::new();
-        sim.engine.export(0, 1 << 20, &mut exported);
-        assert!(String::from_utf8_lossy(&exported).contains("IDA: Good."));
-        let acknowledged = sim.broker.heard.iter().copied().find(|first| matches!(first, 0x40 | 0x50));
-        assert_eq!(acknowledged, acknowledgement);
+        for mode in [Mode::Large(first), Mode::LargeInOneFrame(first)] {
+            let mut sim = Sim::connect(mode, &clean(V311));
+            sim.live(Duration::from_secs(1));
+            let mut exported = Vec::new();
+            sim.engine.export(0, 1 << 20, &mut exported);
+            assert!(String::from_utf8_lossy(&exported).contains("IDA: Good."), "{mode:?}");
+            let acknowledged = sim.broker.heard.iter().copied().find(|first| matches!(first, 0x40 | 0x50));
+            assert_eq!(acknowledged, acknowledgement, "{mode:?}");
+        }
     }
 }
 
