@@ -678,7 +678,7 @@ const ORIGIN: &str = "http://127.0.0.1:8080";
 /// A form that was opened with this link, on the page.
 async fn form(fragment: &str) -> (Form, HtmlElement) {
     let link = link::parse(fragment, ORIGIN);
-    let page = PageFacts { origin: ORIGIN.into(), client_id: "tab".into() };
+    let page = PageFacts { base: ORIGIN.into(), client_id: "tab".into() };
     let form = Form::new(&link.settings, page);
     let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
     document().body().expect("a body").append_child(&root).expect("root");
