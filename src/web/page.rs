@@ -471,11 +471,18 @@ impl Inner {
     /// A page can't connect on load without the password that it isn't told,
     /// nor without a topic.
     fn start(&self) -> Start {
-        let (has_password, has_topics) = match &self.feed.borrow().request {
+        let (has_password, has_topics) = match self.live_request() {
             Some(request) => (request.password.is_some(), !request.topics.is_empty()),
             None => (self.form.has_password(), self.form.has_topics()),
         };
         if has_password || !has_topics { Start::ByHand } else { Start::OnLoad }
+    }
+
+    /// What is connected, or tried.
+    fn live_request(&self) -> Option<ConnectRequest> {
+        let state = self.shown.connection.with_untracked(|connection| connection.state);
+        let is_away = matches!(state, State::Idle | State::Stopped);
+        self.feed.borrow().request.clone().filter(|_| !is_away)
     }
 
     /// The page's address without fragment, and the fragment of its settings.
@@ -485,8 +492,8 @@ impl Inner {
         let address = href.split('#').next().unwrap_or_default().to_owned();
         let view = self.shown.view.get_untracked();
         // What is half typed isn't connected.
-        let settings = match &self.feed.borrow().request {
-            Some(request) => self.form.settings_of(request, view),
+        let settings = match self.live_request() {
+            Some(request) => self.form.settings_of(&request, view),
             None => self.form.settings(view),
         };
         (address, settings.to_fragment(&base_of(&location), start))
@@ -494,8 +501,7 @@ impl Inner {
 
     /// Something that stands in the link changed, and nothing connects by it.
     fn rewrite_link(&self) {
-        let is_connected = self.feed.borrow().request.is_some();
-        self.write_link(if is_connected { self.start() } else { Start::ByHand });
+        self.write_link(if self.live_request().is_some() { self.start() } else { Start::ByHand });
     }
 
     /// Keeps the address bar true, without a new entry in the history.
