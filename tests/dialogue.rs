@@ -294,6 +294,8 @@ proptest! {
     #[test]
     fn a_published_line_is_the_line_that_arrives(character in any::<String>(), text in any::<String>()) {
         let line = Line { character: character.trim().to_owned(), text: text.trim().to_owned() };
+        // Nobody says nothing: the crawl names the topic then.
+        prop_assume!(!line.text.is_empty() || !line.character.is_empty());
         prop_assert_eq!(&Line::from_payload("a/b", line.to_json().as_bytes()), &line);
         prop_assert_eq!(serde_json::to_string(&line).ok(), Some(line.to_json()));
     }
