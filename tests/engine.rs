@@ -515,11 +515,14 @@ fn the_doctor_knows_what_browsers_block() {
 #[test]
 fn a_page_that_is_refused_is_shown_the_reason() {
     const REASON: &str = "origin not allowed: start the station with --allow-origin https://other.example";
-    let check = |code: u16, reason: &str, is_final: bool| {
+    let check_opened = |is_opened: bool, code: u16, reason: &str, is_final: bool| {
         let mut bench = Bench::new();
         bench.command(Command::Connect(ConnectRequest { version: None, ..request() }));
-        bench.engine.handle_open(bench.now);
         bench.transmits();
+        if is_opened {
+            bench.engine.handle_open(bench.now);
+            bench.transmits();
+        }
         bench.engine.handle_close(Closed { code: Some(code), reason: reason.to_owned() }, bench.now);
         let update = bench.update();
         let connection = update.connection;
@@ -527,9 +530,12 @@ fn a_page_that_is_refused_is_shown_the_reason() {
         assert_eq!(bench.transmits().is_empty(), is_final, "{code} {reason}: 3.1.1 was tried");
         connection
     };
-    let refused = check(1008, REASON, true);
-    assert!(refused.words.contains(REASON), "{}", refused.words);
-    assert!(refused.advice.is_empty(), "{:?}", refused.advice);
+    for is_opened in [true, false] {
+        let refused = check_opened(is_opened, 1008, REASON, true);
+        assert!(refused.words.contains(REASON), "{}", refused.words);
+        assert!(refused.advice.is_empty(), "{:?}", refused.advice);
+    }
+    let check = |code: u16, reason: &str, is_final: bool| check_opened(true, code, reason, is_final);
     check(1008, "", false);
     check(1006, "", false);
     check(1011, "overloaded", false);

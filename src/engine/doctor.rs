@@ -128,13 +128,13 @@ impl Case<'_> {
         match self.failure {
             Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
             Failure::Disconnected(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
+            // The server's own words say what to do.
+            Failure::Closed { closed, .. } if closed.is_refusal() => {}
             Failure::Closed { stage: Stage::Dialing, .. } | Failure::Silent(Stage::Dialing) => {
                 if let Ok(url) = BrokerUrl::parse(self.broker) {
                     advice.extend(self.no_web_socket(&url));
                 }
             }
-            // The server's own words say what to do.
-            Failure::Closed { closed, .. } if closed.is_refusal() => {}
             Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => {
                 advice.extend(self.no_greeting());
             }

@@ -40,7 +40,8 @@ pub fn policy(failure: &Failure, times: u32) -> Retry {
         Failure::Disconnected(goodbye) => by_reason(goodbye.reason),
         Failure::CannotSend(_) => Retry::Never,
         // A WebSocket that is taken only to say why it isn't: a page of this origin isn't wanted there.
-        Failure::Closed { stage: Stage::Greeting, closed } if closed.is_refusal() => Retry::Never,
+        // Firefox reports such a WebSocket as closed and never as open.
+        Failure::Closed { stage: Stage::Dialing | Stage::Greeting, closed } if closed.is_refusal() => Retry::Never,
         // The server does it again each time: closing is right and trying again isn't.
         Failure::Violation(_) if times >= RECURRENT => Retry::Never,
         Failure::Violation(_) | Failure::Closed { .. } | Failure::Silent(_) => Retry::BackOff,
