@@ -202,9 +202,18 @@ fn file_name(extension: &str) -> String {
 /// What spreadsheets expect where this browser's person lives: a semicolon where
 /// a comma stands before the decimals.
 fn local_separator() -> Separator {
-    let language = window().navigator().language().unwrap_or_else(|| "en".to_owned());
+    // In the locale "C" WebKit names a language that the formatter throws at.
+    let language = window().navigator().language().filter(|language| is_language_tag(language));
+    let language = language.unwrap_or_else(|| "en".to_owned());
     let decimals = String::from(js_sys::Number::from(1.5).to_locale_string(&language));
     if decimals.contains(',') { Separator::Semicolon } else { Separator::Comma }
+}
+
+/// Whether it looks like a tag of BCP 47: `de`, `pt-BR`, `zh-Hans-CN`.
+fn is_language_tag(language: &str) -> bool {
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let first = language.split('-').next().unwrap_or_default();
+    (2..=3).contains(&first.len()) && language.split('-').all(is_part)
 }
 
 #[component]
