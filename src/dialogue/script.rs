@@ -212,7 +212,7 @@ impl Columns {
     }
 }
 
-/// What a reader is told of a script.
+/// How a reader is to read a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReaderOptions {
     /// How it is written; `None`: its beginning says so.

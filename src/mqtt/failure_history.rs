@@ -8,13 +8,13 @@
 //! what it is, and what caused it is given up, or the next attempts come
 //! slowly, or there are none.
 //!
-//! A success of what had failed is told by [`FailureHistory::forget`].
+//! A success of what had failed is reported to [`FailureHistory::forget`].
 
 use std::time::Duration;
 
 use super::error::Stage;
 
-/// From this time on a failure is a recurrent one: it is told as such, and what
+/// From this time on a failure is a recurrent one: it is reported as such, and what
 /// caused it isn't simply tried again.
 pub const RECURRENT: u32 = 3;
 
@@ -27,14 +27,14 @@ pub const ONE_AT_A_TIME: u32 = 2;
 pub const OFFERS_MAX: u32 = 6;
 
 /// A connection that ends later than this after a request isn't ended by it.
-/// Also: a request without an answer for so long is told.
+/// Also: a request without an answer for so long is reported.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that lived so long had no fault of its own: failures that have
-/// no other mark than their time are counted anew.
+/// no other mark than their time are counted from zero again.
 pub const STEADY: Duration = Duration::from_secs(600);
 
-/// More causes than this at a time aren't told apart; the oldest goes.
+/// More causes than this at a time aren't kept apart; the oldest goes.
 const CAUSES_MAX: usize = 64;
 
 /// What a failure is known by.

@@ -48,7 +48,7 @@ pub struct Outstanding {
     requests: VecDeque<(Request, Instant)>,
     /// By topic, the newest last.
     qos0: Vec<Unanswerable>,
-    /// That an answer is missing was told on this connection.
+    /// A missing answer was reported on this connection.
     is_told: bool,
 }
 
@@ -116,7 +116,7 @@ impl Outstanding {
         innocent.map(|known| known.topic.as_str())
     }
 
-    /// When a missing answer is to be told.
+    /// When a missing answer is to be reported.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let (_, sent_at) = self.requests.front().filter(|_| !self.is_told)?;
         Some(*sent_at + ANSWER_TIMEOUT)

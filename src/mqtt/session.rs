@@ -480,7 +480,7 @@ pub struct Session {
     one_at_a_time_until: Option<Instant>,
     /// The server still had our session at the last CONNACK.
     is_resumed: bool,
-    /// Faults of the server that were told on this connection.
+    /// Faults of the server that were reported on this connection.
     told: Vec<Deviation>,
     /// An oversized message of 3.1.1, and how many bytes of it are still to come.
     skipping: Option<(Oversized, usize)>,
