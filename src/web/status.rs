@@ -42,8 +42,8 @@ fn show(part: &Part, new: &Connection, shown: Option<&Connection>) {
     let words = if new.words.is_empty() { "Not connected." } else { &new.words };
     part.say(".status", words);
     part.turn("[data-do=take-over]", "hidden", !new.can_take_over);
-    part.turn(".question", "hidden", new.question.is_none());
-    part.say(".question p", new.question.as_deref().unwrap_or_default());
+    part.turn(".session-question", "hidden", new.question.is_none());
+    part.say(".session-question p", new.question.as_deref().unwrap_or_default());
 
     if shown.is_none_or(|shown| shown.advice != new.advice) {
         part.turn(".advice", "hidden", new.advice.is_empty());

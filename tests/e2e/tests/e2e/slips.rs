@@ -138,6 +138,7 @@ async fn in_a_kept_session_the_person_is_asked() -> Result<()> {
         send(page, &"x".repeat(3_000)).await?;
         page.wait_for_text("you decide").await?;
         page.press_keys(ESCAPE).await?;
+        page.screenshot("kept-question").await?;
         page.press("Drop message").await?;
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;

@@ -409,6 +409,7 @@ async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
         check_equal("the button without a line", page.evaluate("button('Play').disabled").await?, true)?;
         page.choose("Column that is said", "bar").await?;
         page.wait_for_words("No column is known to name a speaker.").await?;
+        page.screenshot("transmit-columns").await?;
         page.choose("Column that speaks", "foo").await?;
         page.wait_for_words("story.csv: 2 of 3 rows read, 1 left out. line 4, column ").await?;
         check_equal("the column that is said", page.value("Column that is said").await?, "bar".to_owned())?;
