@@ -126,18 +126,26 @@ struct Count {
     failed: u64,
     /// Tests that weren't run, each with the reason.
     skipped: Vec<(String, String)>,
+    /// Tests that failed, each with the end of its output.
+    failures: Vec<(String, String)>,
 }
 
 impl Count {
-    const PASSED: Self = Self { passed: 1, failed: 0, skipped: Vec::new() };
-    const FAILED: Self = Self { passed: 0, failed: 1, skipped: Vec::new() };
+    const PASSED: Self = Self { passed: 1, failed: 0, skipped: Vec::new(), failures: Vec::new() };
+    const FAILED: Self = Self { passed: 0, failed: 1, skipped: Vec::new(), failures: Vec::new() };
+
+    /// One failure of `test`, with what it printed.
+    fn failed(test: String, output: String) -> Self {
+        Self { failures: vec![(test, output)], ..Self::FAILED }
+    }
 }
 
 impl Add for Count {
     type Output = Self;
     fn add(mut self, other: Self) -> Self {
         self.skipped.extend(other.skipped);
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed, skipped: self.skipped }
+        self.failures.extend(other.failures);
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed, ..self }
     }
 }
 
@@ -164,7 +172,8 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
         heading(&names);
         let counts = run_group(repo, &tools, group).unwrap_or_else(|error| {
             println!("{names}: {error:#}");
-            vec![Count::FAILED; group.len()]
+            let failed = |suite: &Suite| Count::failed(name(*suite), format!("{error:#}\n"));
+            group.iter().map(failed).collect()
         });
         let took = group_started.elapsed();
         results.extend(group.iter().zip(counts).map(|(suite, count)| (*suite, count, took)));
@@ -180,6 +189,9 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     println!("in all {}", in_words(started.elapsed()));
     let all: Count = results.into_iter().map(|(_, count, _)| count).sum();
     println!("{} skipped", all.skipped.len());
+    for (test, output) in &all.failures {
+        println!("failed {test}\n{output}");
+    }
     println!("{} passed, {} failed", all.passed, all.failed);
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -200,7 +212,7 @@ fn name(suite: Suite) -> String {
 fn summary_line(suite: Suite, count: &Count, took: Duration) -> String {
     let name = name(suite);
     let took = in_words(took);
-    let Count { passed, failed, skipped } = count;
+    let Count { passed, failed, skipped, .. } = count;
     format!("{name:<12}{passed:>6} passed {failed:>4} failed {:>4} skipped {took:>14}", skipped.len())
 }
 
@@ -447,7 +459,7 @@ fn count_tests_of(command: &mut Command, label: &str) -> Result<Count> {
     println!("{}", shown(command));
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("starting {}", shown(command)))?;
     let output = child.stdout.take().context("the output is not piped")?;
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(label);
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
@@ -471,32 +483,63 @@ fn count_tests_of(command: &mut Command, label: &str) -> Result<Count> {
 /// The runner of tests knows no test that finds out by itself that it can't be run. Such a one passes, and says so in
 /// what it prints (`tests/e2e/src/engine.rs`), which the runner shows below the test's name among the successes.
 #[derive(Debug, Default)]
-struct Tally {
+struct Tally<'a> {
+    /// Begins the name of each test that failed.
+    label: &'a str,
     count: Count,
-    is_among_successes: bool,
+    part: Part,
     /// Whose output is shown.
     test: Option<String>,
 }
 
-impl Tally {
+/// A part of a tests' program's output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Running,
+    Successes,
+    Failures,
+}
+
+/// How many lines of a failed test's output are repeated in the summary.
+const FAILURE_LINES_MAX: usize = 12;
+
+impl<'a> Tally<'a> {
+    fn new(label: &'a str) -> Self {
+        Self { label, ..Self::default() }
+    }
+
     fn read(&mut self, line: &str) {
         match line {
-            "successes:" => self.is_among_successes = true,
-            "failures:" => self.is_among_successes = false,
+            "successes:" => self.part = Part::Successes,
+            "failures:" => {
+                self.part = Part::Failures;
+                // The second time, the names of all failed tests follow.
+                self.test = None;
+            }
             _ => {}
         }
         if let Some(test) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
             self.test = Some(test.to_owned());
+            if self.part == Part::Failures {
+                self.count.failures.push((format!("{}{test}", self.label), String::new()));
+            }
+        } else if self.part == Part::Failures
+            && self.test.is_some()
+            && let Some((_, output)) = self.count.failures.last_mut()
+        {
+            *output = last_lines(&format!("{output}{line}\n"), FAILURE_LINES_MAX);
         }
         if let Some(reason) = line.strip_prefix(SKIPPED)
-            && self.is_among_successes
+            && self.part == Part::Successes
             // Once is enough.
             && let Some(test) = self.test.take()
         {
             self.count.skipped.push((test, reason.to_owned()));
         }
         if let Some(count) = test_result(line) {
-            self.is_among_successes = false;
+            self.part = Part::Running;
+            self.test = None;
             self.count = std::mem::take(&mut self.count) + count;
         }
     }
@@ -507,6 +550,12 @@ impl Tally {
         count.passed = count.passed.saturating_sub(count.skipped.len() as u64);
         count
     }
+}
+
+/// The last `count` lines of `text`.
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines[lines.len().saturating_sub(count)..].concat()
 }
 
 /// How a test says that it wasn't run.
@@ -520,7 +569,7 @@ fn test_result(line: &str) -> Option<Count> {
         let place = words.iter().position(|candidate| *candidate == word)?;
         words.get(place.checked_sub(1)?)?.parse().ok()
     };
-    Some(Count { passed: number_before("passed")?, failed: number_before("failed")?, skipped: Vec::new() })
+    Some(Count { passed: number_before("passed")?, failed: number_before("failed")?, ..Count::default() })
 }
 
 #[cfg(test)]
@@ -546,7 +595,7 @@ mod tests {
     fn a_failure_anywhere_shows_in_the_sum() {
         let forty = Count { passed: 40, ..Count::default() };
         let all: Count = [Count::PASSED, Count::FAILED, forty].into_iter().sum();
-        assert_eq!(all, Count { passed: 41, failed: 1, skipped: Vec::new() });
+        assert_eq!(all, Count { passed: 41, failed: 1, ..Count::default() });
     }
 
     #[test]
@@ -586,11 +635,13 @@ failures:
 
 test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
 skipped here: nobody";
-        let mut tally = Tally::default();
+        let mut tally = Tally::new("webkit: ");
         output.lines().for_each(|line| tally.read(line));
         let count = tally.count();
         let skipped = [("crawl::kiosk", "no screen"), ("panels::lost", "no leave")];
         let skipped = skipped.map(|(test, reason)| (test.to_owned(), reason.to_owned())).to_vec();
-        assert_eq!(count, Count { passed: 1, failed: 1, skipped });
+        let failures =
+            vec![("webkit: sound::loud".to_owned(), "skipped here: it says so, and fails all the same\n\n".to_owned())];
+        assert_eq!(count, Count { passed: 1, failed: 1, skipped, failures });
     }
 }
