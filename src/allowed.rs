@@ -4,8 +4,8 @@
 //! Everything here holds while connected. Where nothing is known nothing is
 //! forbidden: the next connection may be to another broker.
 
-use crate::console::grouped;
 use crate::engine::update::{Standing, State};
+use crate::format::{self, grouped};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
 
@@ -89,7 +89,7 @@ pub fn terms(standing: &Standing) -> Vec<Term> {
     let mut terms = vec![term("Protocol", version.to_string()), term("Client identifier", server.client_id.clone())];
     let keep_alive = match server.keep_alive_s {
         0 => "off".to_owned(),
-        seconds => span(seconds.into()),
+        seconds => format::exact_duration(seconds.into()),
     };
     terms.push(term("Keep alive", keep_alive));
     if version == Version::V311 {
@@ -127,19 +127,8 @@ fn session_span(seconds: u32) -> String {
     match seconds {
         0 => "no".to_owned(),
         u32::MAX => "for ever".to_owned(),
-        seconds => span(seconds),
+        seconds => format::exact_duration(seconds),
     }
-}
-
-/// `90 s`, `5 minutes`, `2 hours`: the largest unit that divides it.
-fn span(seconds: u32) -> String {
-    let (count, unit) = match seconds {
-        _ if seconds > 3_600 && seconds.is_multiple_of(3_600) => (seconds / 3_600, "hours"),
-        3_600 => return "1 hour".to_owned(),
-        _ if seconds > 60 && seconds.is_multiple_of(60) => (seconds / 60, "minutes"),
-        _ => (seconds, "s"),
-    };
-    format!("{} {unit}", grouped(count.into()))
 }
 
 fn packet_size(bytes: u32) -> String {

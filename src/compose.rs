@@ -1,14 +1,15 @@
 //! A message as a person writes it, for publishing or as a will: text fields
 //! become a payload and properties, or faults by field.
 
-use std::fmt;
+use crate::ui::forms::field::{Fault, number, typed_number};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::engine::command::PublishRequest;
-use crate::link::string_fault;
+use crate::format;
 use crate::mqtt::packet::{PublishProperties, QoS, UserProperties};
+use crate::mqtt::text::string_fault;
 use crate::mqtt::topic::{TopicError, TopicName};
 
 /// How bytes are written down.
@@ -70,10 +71,7 @@ impl Bytes {
     pub fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self { text: text.to_owned(), notation: Notation::Text },
-            Err(_) => {
-                let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                Self { text: pairs.join(" "), notation: Notation::Hex }
-            }
+            Err(_) => Self { text: format::hex(bytes), notation: Notation::Hex },
         }
     }
 
@@ -103,21 +101,6 @@ fn parse_hex(text: &str) -> Result<Vec<u8>, BytesError> {
         return Err(BytesError::HexOdd(digits.len()));
     }
     Ok(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-}
-
-/// Something a person has to put right, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault<F> {
-    /// The field it is about.
-    pub field: F,
-    /// What is wrong and what to do.
-    pub words: String,
-}
-
-impl<F> Fault<F> {
-    pub(crate) fn new(field: F, words: impl fmt::Display) -> Self {
-        Self { field, words: words.to_string() }
-    }
 }
 
 /// A field of a message's form.
@@ -181,11 +164,6 @@ impl From<&PublishRequest> for MessageFields {
             user_properties: properties.user_properties.clone(),
         }
     }
-}
-
-/// A number that may be left empty, as one would type it.
-pub(crate) fn typed_number(number: Option<u32>) -> String {
-    number.map(|number| number.to_string()).unwrap_or_default()
 }
 
 impl MessageFields {
@@ -282,30 +260,4 @@ pub(crate) fn user_properties(rows: &[(String, String)], mut blame: impl FnMut(u
         }
     }
     properties
-}
-
-/// Why a text is no number of the kind that is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Give a whole number from {least} to {most}{}.", if *may_be_empty { ", or nothing" } else { "" })]
-pub struct NumberError {
-    least: u32,
-    most: u32,
-    may_be_empty: bool,
-}
-
-/// A number that may be left empty.
-pub(crate) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<Option<u32>, NumberError> {
-    match text.trim() {
-        "" => Ok(None),
-        text => whole_number(text, range).map(Some).map_err(|error| NumberError { may_be_empty: true, ..error }),
-    }
-}
-
-/// A number that has to be there.
-pub(crate) fn whole_number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, NumberError> {
-    let text = text.trim();
-    // `parse` would take "+5" as well, which nobody writes on purpose.
-    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let error = NumberError { least: *range.start(), most: *range.end(), may_be_empty: false };
-    digits.and_then(|text| text.parse().ok()).filter(|number| range.contains(number)).ok_or(error)
 }

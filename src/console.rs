@@ -12,6 +12,7 @@
 
 use crate::engine::command::{Goal, Listed, Pull, Window};
 use crate::engine::update::Rows;
+use crate::format::{span, time_of_day};
 use crate::settings::TimeMode;
 use crate::time::Instant;
 
@@ -643,62 +644,4 @@ impl Clockface {
             _ => span(self.counted(time)),
         }
     }
-}
-
-/// A span with its sign, to the millisecond: `+0.013`, `−1:02:03.004`.
-pub fn span(ms: i64) -> String {
-    let sign = if ms < 0 { '−' } else { '+' };
-    let ms = ms.unsigned_abs();
-    let (hours, minutes, seconds, ms) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
-    match (hours, minutes) {
-        (0, 0) => format!("{sign}{seconds}.{ms:03}"),
-        (0, _) => format!("{sign}{minutes}:{seconds:02}.{ms:03}"),
-        _ => format!("{sign}{hours}:{minutes:02}:{seconds:02}.{ms:03}"),
-    }
-}
-
-/// The time of day to the millisecond, `10:00:00.123`, in a zone that is this
-/// many minutes ahead of UTC.
-pub fn time_of_day(time: Instant, ahead_of_utc_min: i32) -> String {
-    const DAY_MS: i64 = 86_400_000;
-    let utc_ms = i64::try_from(time.as_micros() / 1_000).unwrap_or(i64::MAX / 2);
-    let ms = (utc_ms + i64::from(ahead_of_utc_min) * 60_000).rem_euclid(DAY_MS);
-    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
-    format!("{hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1_000)
-}
-
-/// A number with its thousands apart: `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A size for people: `90 B`, `1.4 kB`, `12 MB`. In integers: formatting floats
-/// would cost the page five kilobytes.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1_000 {
-        return format!("{bytes} B");
-    }
-    let mut scale = 1_000;
-    for unit in UNITS {
-        let half = scale / 2;
-        let tenths = (bytes.saturating_mul(10).saturating_add(half)) / scale;
-        let whole = bytes.saturating_add(half) / scale;
-        if tenths < 100 {
-            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
-        }
-        if whole < 1_000 {
-            return format!("{whole} {unit}");
-        }
-        scale *= 1_000;
-    }
-    format!("{bytes} B")
 }

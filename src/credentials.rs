@@ -7,9 +7,8 @@
 use std::ops::Range;
 
 use crate::jwt::Jwt;
-use crate::link;
-use crate::log::ndjson;
 use crate::time::Instant;
+use crate::{rfc3339, urlencoded};
 
 /// Names that are a credential's as a whole; compared without case and punctuation.
 const NAMES: [&str; 8] = ["pw", "key", "sig", "sas", "otp", "psk", "cred", "creds"];
@@ -108,7 +107,7 @@ pub fn url_expires_at(url: &str) -> Option<Instant> {
     // `se` of a shared access signature: seconds, or a date.
     let named = ["se", "exp", "expires", "expires_at"].into_iter().filter_map(|name| {
         let value = value_of(name)?;
-        unix_time(value).or_else(|| ndjson::parse_time(value))
+        unix_time(value).or_else(|| rfc3339::parse_time(value))
     });
     let tokens = parameters.iter().filter_map(|(_, value)| Jwt::recognise(value)?.expires_at);
     presigned.chain(named).chain(tokens).min()
@@ -166,14 +165,14 @@ fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
 
 /// What can't be decoded stands for itself.
 fn decoded(text: &str) -> String {
-    link::decode(text).unwrap_or_else(|| text.to_owned())
+    urlencoded::decode(text).unwrap_or_else(|| text.to_owned())
 }
 
 /// `20261130T101112Z`, as in presigned URLs.
 fn compact_time(text: &str) -> Option<Instant> {
     let part = |range: Range<usize>| text.get(range);
     let (date, time) = (part(0..8)?, part(8..16)?);
-    ndjson::parse_time(&format!(
+    rfc3339::parse_time(&format!(
         "{}-{}-{}T{}:{}:{}Z",
         &date.get(..4)?,
         date.get(4..6)?,

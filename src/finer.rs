@@ -1,10 +1,12 @@
 //! The finer settings of a connection as a person types them: text fields
 //! become [`More`], or faults by field.
 
-use crate::compose::{self, Fault, MessageFields, NumberError, number, typed_number, user_properties, whole_number};
+use crate::compose;
+use crate::compose::{MessageFields, user_properties};
 use crate::engine::command::{More, PublishRequest};
 use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
 use crate::subscribe::OptionFields;
+use crate::ui::forms::field::{Fault, NumberError, number, typed_number, whole_number};
 
 /// A session expiry above this would mean "for ever" (section 3.1.2.11.2),
 /// which no person should ask of somebody else's broker by mistake.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::log::ndjson;
+use crate::rfc3339;
 use crate::time::Instant;
 
 /// The claims that a person asks about.
@@ -112,7 +112,7 @@ pub(crate) struct Utc(pub(crate) Instant);
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut time = Vec::new();
-        ndjson::put_time(self.0, &mut time);
+        rfc3339::put_time(self.0, &mut time);
         let time = String::from_utf8_lossy(&time);
         match (time.get(..10), time.get(11..19)) {
             (Some(day), Some(second)) => write!(f, "{day} at {second} UTC"),

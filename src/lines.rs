@@ -1,11 +1,11 @@
 //! A rule for the crawl's lines as a person types it: choices and text fields
 //! become a [`Rule`], or faults by field; and what a rule makes of messages.
 
-use crate::compose::Fault;
 use crate::dialogue::Line;
 use crate::dialogue::mapping::{Mapping, Place, Rule, Template, TemplateError, Wording};
 use crate::engine::update::{Preview, Sample};
 use crate::mqtt::topic::TopicFilter;
+use crate::ui::forms::field::Fault;
 
 /// Where a speaker, or words, come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,8 @@
 //! [`Settings::request`], which finds every fault at once and says which field
 //! it is about.
 
-use std::fmt::Write as _;
+use crate::mqtt::text::string_fault;
+use crate::urlencoded::{append, decode};
 
 use crate::broker_url::{BrokerUrl, PageOrigin};
 use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
@@ -535,56 +536,4 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
         key if Mapping::KEYS.contains(&key) => Field::Link,
         _ => return None,
     })
-}
-
-/// MQTT's strings: no U+0000 `[MQTT-1.5.4-2]`, 65,535 bytes at most.
-pub(crate) fn string_fault(name: &str, text: &str) -> Option<String> {
-    if text.contains('\0') {
-        return Some(format!("The {name} contains the character U+0000, which MQTT forbids. Remove it."));
-    }
-    (text.len() > usize::from(u16::MAX))
-        .then(|| format!("The {name} has {} bytes; MQTT allows 65,535 at most. Shorten it.", text.len()))
-}
-
-/// Adds a key and its value to URL parameters.
-pub(crate) fn append(link: &mut String, key: &str, value: &str) {
-    if !link.is_empty() {
-        link.push('&');
-    }
-    link.push_str(key);
-    link.push('=');
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => link.push(char::from(byte)),
-            b' ' => link.push('+'),
-            _ => {
-                // Writing to a String can't fail.
-                let _ = write!(link, "%{byte:02X}");
-            }
-        }
-    }
-}
-
-/// One part of `application/x-www-form-urlencoded`; `None` where a `%` isn't
-/// followed by two hex digits or the bytes aren't UTF-8.
-pub(crate) fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
-            _ => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-const fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
 }

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use crate::compose::MessageFields;
-use crate::console::grouped;
 use crate::engine::update::{Outcome, Published, State};
+use crate::format::grouped;
 use crate::mqtt::session;
 
 /// How many messages are listed; older ones are only counted.

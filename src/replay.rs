@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::console::grouped;
+use crate::format::grouped;
 use crate::log::ndjson::{self, OwnedMessage};
 use crate::time::Instant;
 

@@ -19,10 +19,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::compose::{Fault, whole_number};
 use crate::dialogue::mapping::Mapping;
-use crate::link::{append, decode};
 use crate::log::Limits;
+use crate::urlencoded::{append, decode};
 
 /// How many messages a log may be told to keep at most. Fewer than the lower
 /// bound are gone before they are read; with more than the upper, each filter
@@ -37,7 +36,7 @@ pub const LOG_MIB: RangeInclusive<u32> = 16..=1_024;
 /// How wide a column may be, in CSS pixels.
 pub const COLUMN_PX: RangeInclusive<u16> = 24..=2_000;
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
 /// Everything a person can choose for the app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -310,50 +309,4 @@ fn add(text: &mut String, key: &str, value: &str) {
     }
     text.push_str(key);
     text.push_str(value);
-}
-
-/// A limit of the log, as a field of a form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LimitField {
-    /// Most messages.
-    Messages,
-    /// Most memory.
-    Mib,
-}
-
-/// The log's limits as they are typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitFields {
-    /// Most messages.
-    pub messages: String,
-    /// Most memory in MiB.
-    pub mib: String,
-}
-
-impl From<Limits> for LimitFields {
-    /// The limits as one would type them.
-    fn from(limits: Limits) -> Self {
-        Self { messages: limits.messages.to_string(), mib: (limits.bytes / MIB).to_string() }
-    }
-}
-
-impl LimitFields {
-    /// The limits.
-    ///
-    /// # Errors
-    /// Every fault, in the order of the form.
-    pub fn parse(&self) -> Result<Limits, Vec<Fault<LimitField>>> {
-        let messages = whole_number(&self.messages, MESSAGES);
-        let mib = whole_number(&self.mib, LOG_MIB);
-        match (messages, mib) {
-            (Ok(messages), Ok(mib)) => Ok(Limits { messages: messages.into(), bytes: u64::from(mib) * MIB }),
-            (messages, mib) => Err([
-                messages.err().map(|error| Fault::new(LimitField::Messages, error)),
-                mib.err().map(|error| Fault::new(LimitField::Mib, error)),
-            ]
-            .into_iter()
-            .flatten()
-            .collect()),
-        }
-    }
 }

@@ -22,6 +22,9 @@ impl Instant {
     /// The Unix epoch; the natural start of virtual time.
     pub const EPOCH: Self = Self(0);
 
+    /// The last moment that RFC 3339 can write: the last millisecond of the year 9999.
+    pub const RFC3339_MAX: Self = Self::from_millis(253_402_300_799_999);
+
     /// The moment that many microseconds after the Unix epoch.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)

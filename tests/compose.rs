@@ -3,11 +3,12 @@
 
 use std::fmt::Debug;
 
-use mqtt_crawl::compose::{Bytes, BytesError, Fault, Field, MessageFields, Notation};
+use mqtt_crawl::compose::{Bytes, BytesError, Field, MessageFields, Notation};
 use mqtt_crawl::engine::command::More;
 use mqtt_crawl::finer::{self, Ending, Fields, Unit};
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
 use mqtt_crawl::subscribe::OptionFields;
+use mqtt_crawl::ui::forms::field::Fault;
 
 fn bytes(text: &str, notation: Notation) -> Bytes {
     Bytes { text: text.to_owned(), notation }

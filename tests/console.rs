@@ -1,9 +1,10 @@
 //! Where the console stands: following, leaving, growing, and a million rows.
 
-use mqtt_crawl::console::{Flow, Pace, Reader, SPACER_MAX_PX, Scroll, Step, Toward, grouped, size, time_of_day};
+use mqtt_crawl::console::{Flow, Pace, Reader, SPACER_MAX_PX, Scroll, Step, Toward};
 use mqtt_crawl::engine::Engine;
 use mqtt_crawl::engine::command::{Command, Listed, Pull, Window};
 use mqtt_crawl::engine::update::Stats;
+use mqtt_crawl::format::{grouped, size, time_of_day};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;

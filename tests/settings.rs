@@ -2,7 +2,8 @@
 
 use mqtt_crawl::dialogue::mapping::Mapping;
 use mqtt_crawl::log::Limits;
-use mqtt_crawl::settings::{Column, Columns, LOG_MIB, LimitField, LimitFields, MESSAGES, Settings, Theme, TimeMode};
+use mqtt_crawl::settings::{Column, Columns, LOG_MIB, MESSAGES, Settings, Theme, TimeMode};
+use mqtt_crawl::ui::forms::log_limits::{LimitField, LimitFields};
 
 /// These settings are this text, and the other way round.
 fn check(settings: &Settings, text: &str) {

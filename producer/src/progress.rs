@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mqtt_crawl::credentials::redact_url;
+use mqtt_crawl::format;
 
 use crate::report::{End, Progress, Report, Summary};
 use crate::script::FileSummary;
@@ -80,7 +81,7 @@ impl Screen {
                 ));
             }
             Report::Lost { failure, retry_in } => {
-                self.problem(&format!("{failure} Trying again in {}.", in_words(*retry_in)));
+                self.problem(&format!("{failure} Trying again in {}.", format::duration(*retry_in)));
             }
             Report::Deviated(deviation) => {
                 self.note(&format!("{} {} The connection stays.", deviation.words(), deviation.rule()));
@@ -127,7 +128,7 @@ impl Screen {
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
-        let left = progress.left.map_or_else(String::new, |left| format!(" · {} left", in_words(left)));
+        let left = progress.left.map_or_else(String::new, |left| format!(" · {} left", format::duration(left)));
         let paused = if progress.is_paused { " · paused" } else { "" };
         self.bar.update(|bar| {
             bar.set_len(progress.lines.unwrap_or_default());
@@ -140,17 +141,6 @@ impl Screen {
     }
 }
 
-/// A span of time for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
-fn in_words(span: Duration) -> String {
-    let s = span.as_secs();
-    match s {
-        0..10 => format!("{:.1} s", span.as_secs_f64()),
-        10..60 => format!("{s} s"),
-        60..3_600 => format!("{} min {} s", s / 60, s % 60),
-        _ => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
-    }
-}
-
 /// Words of a broker or a file, without what a terminal would obey.
 pub(crate) fn printable(words: &str) -> String {
     words.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
@@ -159,16 +149,6 @@ pub(crate) fn printable(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans() {
-        let check = |millis, words: &str| assert_eq!(in_words(Duration::from_millis(millis)), words);
-        check(0, "0.0 s");
-        check(440, "0.4 s");
-        check(12_900, "12 s");
-        check(119_000, "1 min 59 s");
-        check(7_500_000, "2 h 5 min");
-    }
 
     #[test]
     fn a_terminal_is_not_commanded_by_strangers() {

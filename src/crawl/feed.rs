@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::excerpt;
 use super::pacing::{Pace, TIGHT_GAP_ROWS};
 use super::typeset::SPEAKER_SIZE;
-use crate::console::grouped;
 use crate::dialogue::Line;
 use crate::dialogue::mapping::Mapping;
 use crate::engine::update::Told;
+use crate::format::grouped;
 use crate::log::{Message, MessageLog};
 
 /// More waiting messages than this are too many, however short they are.

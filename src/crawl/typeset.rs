@@ -13,8 +13,8 @@
 use super::scripts;
 pub use super::scripts::Direction;
 use super::{Entry, ROW_EM, excerpt, quotes};
-use crate::console::grouped;
 use crate::engine::update::Told;
+use crate::format::grouped;
 
 /// Space between two words, in em (News Cycle Bold's, with the tracking).
 pub const SPACE_EM: f64 = 0.30;

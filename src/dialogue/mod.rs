@@ -15,6 +15,7 @@ mod topic;
 
 pub use topic::speaker_of as topic_speaker;
 
+use crate::format;
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -300,22 +301,9 @@ fn split_name(text: &str) -> Option<(&str, &str)> {
 fn bytes_in_hex(bytes: &[u8]) -> String {
     /// About one row of the crawl.
     const SHOWN_MAX: usize = 8;
-    let count = grouped(bytes.len());
+    let count = format::grouped(bytes.len() as u64);
     let unit = if bytes.len() == 1 { "byte" } else { "bytes" };
-    let hex: Vec<String> = bytes.iter().take(SHOWN_MAX).map(|byte| format!("{byte:02x}")).collect();
+    let hex = format::hex(&bytes[..bytes.len().min(SHOWN_MAX)]);
     let more = if bytes.len() > SHOWN_MAX { " …" } else { "" };
-    format!("‹{count} {unit}: {}{more}›", hex.join(" "))
-}
-
-/// A number with a comma between each three digits.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+    format!("‹{count} {unit}: {hex}{more}›")
 }

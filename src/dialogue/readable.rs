@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::{each_field, grouped};
+use super::each_field;
+use crate::format;
 
 /// So many fields of an object are said; of more, that there are more.
 const FIELDS_MAX: usize = 6;
@@ -151,7 +152,7 @@ fn list(json: &RawValue) -> Option<String> {
         0 => None,
         _ if !words.trim().is_empty() && words.chars().count() <= ITEMS_CHARS_MAX => Some(words),
         1 => Some("1 item".to_owned()),
-        _ => Some(format!("{} items", grouped(count))),
+        _ => Some(format!("{} items", format::grouped(count as u64))),
     }
 }
 

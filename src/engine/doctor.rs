@@ -17,8 +17,8 @@ use crate::mqtt::session::Recurrence;
 use crate::time::Instant;
 
 use super::recurrence;
-use super::row::hex;
 use super::update::{Advice, Evidence};
+use crate::format::{self, hex};
 
 /// Ports on which brokers speak MQTT over TCP, not over a WebSocket.
 const TCP_PORTS: [u16; 2] = [1883, 8883];
@@ -158,13 +158,15 @@ impl Case<'_> {
             note("Tried", format!("{} with {version}", self.broker));
         }
         match attempt.opened {
-            None => note("WebSocket", format!("not open after {}", in_words(self.failed_at.since(attempt.began)))),
+            None => {
+                note("WebSocket", format!("not open after {}", format::duration(self.failed_at.since(attempt.began))))
+            }
             Some(opened) => note(
                 "WebSocket",
                 format!(
                     "open after {}, ended after {}",
-                    in_words(opened.since(attempt.began)),
-                    in_words(self.failed_at.since(opened))
+                    format::duration(opened.since(attempt.began)),
+                    format::duration(self.failed_at.since(opened))
                 ),
             ),
         }
@@ -242,7 +244,7 @@ impl Case<'_> {
             say(format!(
                 "Nothing answered for {}: check the host name {host}, and firewalls on the way. After failures \
                  Firefox itself waits before it connects again, up to a minute.",
-                in_words(waited)
+                format::duration(waited)
             ))
         } else {
             say(format!("Check that the broker runs and that port {port} on {host} is its WebSocket listener."))
@@ -364,14 +366,6 @@ fn close_code_in_words(code: u16) -> &'static str {
         1011 => " (an error of the server)",
         1015 => " (TLS failed)",
         _ => "",
-    }
-}
-
-fn in_words(span: Duration) -> String {
-    if span < Duration::from_secs(1) {
-        format!("{} ms", span.subsec_millis())
-    } else {
-        format!("{}.{} s", span.as_secs(), span.subsec_millis() / 100)
     }
 }
 

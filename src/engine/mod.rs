@@ -48,13 +48,14 @@ use crate::time::Instant;
 use crate::topics::Topics;
 use crate::trace::Trace;
 
+pub(crate) use crate::engine::row::preview;
+pub(crate) use crate::format::visible_topic;
 use command::{Command, ConnectRequest, Deck, Goal, Listed, More, PublishRequest, Pull, Window};
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
 use foreign::Foreign;
 use glance::Glimpse;
-pub(crate) use row::{preview, visible_topic};
 use subscriptions::Choices;
 use tabs::Tabs;
 use tally::Tally;

@@ -1,7 +1,7 @@
 //! Failures that come again alike, in words: what the broker ends connections
 //! for, what it doesn't answer, what it is forgiven.
 
-use crate::console::{grouped, size};
+use crate::format::{grouped, size};
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::error::{Failure, Stage};
 use crate::mqtt::failure_history::{ANSWER_TIMEOUT, ONE_AT_A_TIME, RECURRENT};

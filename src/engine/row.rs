@@ -1,5 +1,6 @@
 //! A kept message as one row of the console, and as the inspector wants it.
 
+use crate::format::{SPACE, hex, is_control, spaces_at_ends, visible, visible_topic};
 use std::ops::Range;
 
 use crate::log::query::Query;
@@ -112,46 +113,6 @@ fn as_text(payload: &[u8]) -> Option<&str> {
         }
         Err(_) => None,
     }
-}
-
-/// Bytes as `de ad be ef`.
-pub fn hex(bytes: &[u8]) -> String {
-    let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.join(" ")
-}
-
-/// A space that has to be seen.
-const SPACE: &str = "\u{2423}";
-
-/// A topic, or a level of one, as [`visible`], and with the spaces at its begin and its end to be seen: it is another topic
-/// than the one without them.
-pub fn visible_topic(topic: &str) -> String {
-    let (before, behind) = spaces_at_ends(topic);
-    let inside = &topic[before..topic.len() - behind];
-    format!("{}{}{}", SPACE.repeat(before), visible(inside), SPACE.repeat(behind))
-}
-
-/// How many spaces stand at the begin, and how many more at the end.
-fn spaces_at_ends(text: &str) -> (usize, usize) {
-    let without = text.trim_start_matches(' ');
-    (text.len() - without.len(), without.len() - without.trim_end_matches(' ').len())
-}
-
-/// The text with its control characters as the pictures Unicode has for them,
-/// so that a row stays one row.
-pub fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or(c),
-            '\u{7f}' => '\u{2421}',
-            _ if is_control(c) => '\u{fffd}',
-            _ => c,
-        })
-        .collect()
-}
-
-const fn is_control(c: char) -> bool {
-    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

@@ -20,10 +20,12 @@
 //!   `="00420017"`, a formula that says that text. Without, they are as they came,
 //!   for programs.
 
+use crate::format::begins_formula;
 use serde::{Deserialize, Serialize};
 
 use super::Message;
-use super::ndjson::{self, boolean, put_number, put_padded_base64, put_properties, put_time};
+use crate::log::ndjson::{boolean, put_number, put_padded_base64, put_properties};
+use crate::rfc3339::{self, put_time};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +75,7 @@ pub fn write_message(message: &Message<'_>, dialect: Dialect, out: &mut Vec<u8>)
     let separator = dialect.separator.byte();
     let start = out.len();
     put_time(message.time, out);
-    out[start + ndjson::DATE_BYTES] = b' ';
+    out[start + rfc3339::DATE_BYTES] = b' ';
     // The Z.
     out.pop();
     out.push(separator);
@@ -179,12 +181,6 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
         out.push(byte);
     }
     out.push(b'"');
-}
-
-/// What makes a spreadsheet run a cell that begins so; the wide ones do where
-/// East Asian text is written. Behind a tab or a line's end some look further.
-pub(crate) const fn begins_formula(c: char) -> bool {
-    matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\'' | '＝' | '＋' | '－' | '＠')
 }
 
 /// A sign, and digits with at most one point among them.

@@ -136,10 +136,6 @@ impl Default for MessageLog {
 }
 
 impl MessageLog {
-    /// The latest moment that a log can keep: the last millisecond of the year
-    /// 9999, which is as far as RFC 3339 goes.
-    pub const TIME_MAX: Instant = Instant::from_millis(253_402_300_799_999);
-
     /// The highest number that [`MessageLog::import`] takes over: every reader
     /// of JSON holds it exactly, and no log lives long enough to leave it.
     pub const SEQ_MAX: u64 = (1 << 53) - 1;
@@ -308,7 +304,7 @@ impl MessageLog {
             return false;
         }
         if self.stamp.0 != arrival.time {
-            self.stamp = (arrival.time, arrival.time.min(Self::TIME_MAX).as_micros() / 1_000);
+            self.stamp = (arrival.time, arrival.time.min(Instant::RFC3339_MAX).as_micros() / 1_000);
         }
         let topic_at = chunk.push(arrival, self.stamp.1, topic_at);
         self.topics.note(arrival.topic, topic_at);

@@ -38,10 +38,10 @@ pub use matches::Matches;
 use needle::Needle;
 
 use super::Message;
-use super::ndjson::{parse_time, put_time};
 use crate::dialogue::mapping::Mapping;
 use crate::mqtt::packet::QoS;
 use crate::mqtt::topic::{TopicError, TopicFilter};
+use crate::rfc3339::{parse_time, put_time};
 use crate::time::Instant;
 
 /// Where a query is typed, and when: times of day are of that zone and day.

@@ -23,5 +23,6 @@ pub mod packet_id;
 pub mod publish;
 pub mod reconnect;
 pub mod session;
+pub mod text;
 pub mod topic;
 pub(crate) mod wire;

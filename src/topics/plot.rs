@@ -121,7 +121,7 @@ pub fn rate(per_1000_s: u64) -> String {
         0 => String::new(),
         1..1_000 => format!("{}/min", (per_1000_s * 60).div_ceil(1_000)),
         1_000..10_000 => format!("{}.{}/s", per_1000_s / 1_000, per_1000_s / 100 % 10),
-        _ => format!("{}/s", crate::console::grouped((per_1000_s + 500) / 1_000)),
+        _ => format!("{}/s", crate::format::grouped((per_1000_s + 500) / 1_000)),
     }
 }
 

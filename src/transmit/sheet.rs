@@ -1,9 +1,9 @@
 //! A script as it is shown before it is transmitted: its lines, and in between
 //! the rows that were left out.
 
-use crate::console::grouped;
 use crate::dialogue::Line;
 use crate::dialogue::script::{ColumnChoice, Columns, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary};
+use crate::format::grouped;
 
 /// More lines of a script are told to be too many.
 pub const LINES_MAX: usize = 200_000;

@@ -22,9 +22,10 @@ use web_sys::{
     PointerEvent, ResizeObserver, Text, WheelEvent,
 };
 
-use crate::console::{Clockface, Flow, Reader, Step, Toward, grouped, size};
+use crate::console::{Clockface, Flow, Reader, Step, Toward};
 use crate::engine::command::{Listed, Pull};
 use crate::engine::update::{Marks, Preview, Row, Rows, State, Stats};
+use crate::format::{grouped, size};
 use crate::mqtt::packet::QoS;
 use crate::settings::{Column, Columns, Settings, TimeMode};
 use crate::web::hail::{Copied, Panel};

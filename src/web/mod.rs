@@ -17,6 +17,7 @@
 //! - [`restart`]: the page after a panic.
 //! - [`storage`]: the app's settings between pages, and the theme.
 //! - [`offline`]: the app without a network, and its newer versions.
+//! - [`download`], [`js_error`], [`local_time`]: what browsers offer, in one place.
 //! - [`parts`]: the page's nodes, and how they are changed.
 //! - [`css`]: numbers for style sheets.
 //! - [`form`], [`status`], [`console`], [`crawl`]: its parts.
@@ -29,10 +30,14 @@ pub mod console;
 pub mod crawl;
 #[cfg(feature = "app")]
 pub mod css;
+pub mod download;
 #[cfg(feature = "app")]
 pub mod form;
 #[cfg(any(feature = "app", feature = "panels"))]
 pub mod hail;
+#[cfg(feature = "app")]
+pub mod js_error;
+pub mod local_time;
 #[cfg(feature = "app")]
 pub mod offline;
 #[cfg(feature = "app")]

@@ -8,6 +8,8 @@
 //! Messages never enter the reactive graph: rows go to [`Console`], lines to
 //! the crawl, and the signals here hold states and numbers, set once a frame.
 
+use super::download::{download, file_name};
+use super::local_time;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
@@ -17,10 +19,7 @@ use leptos::prelude::*;
 // The trait; an update of ours has the same name.
 use leptos::prelude::Update as _;
 use wasm_bindgen::prelude::*;
-use web_sys::{
-    Blob, DragEvent, Element, Event, HtmlAnchorElement, KeyboardEvent, Location, Url, VisibilityState,
-    Window as Browser,
-};
+use web_sys::{DragEvent, Element, Event, KeyboardEvent, Location, VisibilityState, Window as Browser};
 
 use super::clock::Clock;
 use super::console::{Console, ConsoleView, Facts, Wish};
@@ -636,7 +635,7 @@ impl Inner {
             }
             Heard::Export(blob) => {
                 self.tell_console(|facts| facts.is_exporting = false);
-                self.save(&blob);
+                let _ = download(&blob, &file_name("ndjson"));
             }
             Heard::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
             Heard::Replaced { words } => self.begin_anew(&words),
@@ -802,34 +801,12 @@ impl Inner {
             self.worker.send(&Command::Offline);
         }
     }
-
-    fn save(&self, blob: &Blob) {
-        let Some(document) = self.browser.document() else { return };
-        let Ok(url) = Url::create_object_url_with_blob(blob) else { return };
-        if let Ok(anchor) = document.create_element("a").map(JsCast::unchecked_into::<HtmlAnchorElement>) {
-            anchor.set_href(&url);
-            anchor.set_download(&file_name());
-            anchor.click();
-        }
-        // The download has its own hold on the blob a moment later.
-        Timeout::new(60_000, move || {
-            let _ = Url::revoke_object_url(&url);
-        })
-        .forget();
-    }
 }
 
 const SLOW_WORDS: &str = "The part of this app that speaks MQTT is still loading.";
 
 fn filter_by(text: String) -> Command {
-    Command::Filter { text, ahead_of_utc_min: -(js_sys::Date::new_0().get_timezone_offset() as i32) }
-}
-
-/// `mqtt-crawl-2026-11-21T10-00-00.ndjson`
-fn file_name() -> String {
-    let time = String::from(js_sys::Date::new_0().to_iso_string());
-    let second = time.get(..19).unwrap_or(&time).replace(':', "-");
-    format!("mqtt-crawl-{second}.ndjson")
+    Command::Filter { text, ahead_of_utc_min: local_time::ahead_of_utc_min() }
 }
 
 fn facts(browser: &Browser) -> PageFacts {

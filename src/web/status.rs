@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 use super::parts::{Part, add, follow};
-use crate::console::{grouped, size};
 use crate::engine::update::{Connection, Granted, State, Stats};
 use crate::engine::visible_topic;
+use crate::format::{grouped, size};
 use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.

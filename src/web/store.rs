@@ -21,7 +21,7 @@ use js_sys::{Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::DomException;
 
-use super::worker::words_of;
+use super::js_error;
 use crate::engine::Save;
 use crate::time::Instant;
 
@@ -281,7 +281,7 @@ fn reason(error: &Error) -> String {
     match error {
         Error::IndexedDbNotFound(_) => "it has no IndexedDB".to_owned(),
         Error::IndexedDbOpenFailed(thrown) | Error::TransactionOpenFailed(thrown) | Error::UpdateFailed(thrown) => {
-            words_of(thrown)
+            js_error::message(thrown)
         }
         _ => UNKNOWN.to_owned(),
     }

@@ -9,6 +9,7 @@
 //! Frames of a socket that was given up never reach the engine: its closures
 //! are dropped with it.
 
+use super::js_error;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -17,8 +18,8 @@ use gloo_timers::callback::Timeout;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{
-    BinaryType, Blob, BlobPropertyBag, BroadcastChannel, CloseEvent, DedicatedWorkerGlobalScope, DomException,
-    MessageEvent, MessagePort, WebSocket,
+    BinaryType, Blob, BlobPropertyBag, BroadcastChannel, CloseEvent, DedicatedWorkerGlobalScope, MessageEvent,
+    MessagePort, WebSocket,
 };
 
 use super::clock::Clock;
@@ -280,9 +281,9 @@ impl Driver {
                     .map(|dialled| {
                         *socket = Some(dialled);
                     })
-                    .map_err(|error| reason_without_credentials(url, words_of(&error))),
+                    .map_err(|error| reason_without_credentials(url, js_error::message(&error))),
                 Transmit::Send(bytes) => match socket {
-                    Some(open) => open.socket.send_with_u8_array(bytes).map_err(|error| words_of(&error)),
+                    Some(open) => open.socket.send_with_u8_array(bytes).map_err(|error| js_error::message(&error)),
                     None => Ok(()),
                 },
                 Transmit::HangUp => {
@@ -502,17 +503,6 @@ fn seed(scope: &DedicatedWorkerGlobalScope) -> u64 {
 /// Why a browser opens no socket; it may cite the address.
 fn reason_without_credentials(url: &str, reason: String) -> String {
     if credentials::redact_url(url) == url { reason } else { "The browser doesn't open this address.".to_owned() }
-}
-
-/// What a constructor or method threw, in its own words.
-pub fn words_of(error: &JsValue) -> String {
-    if let Some(exception) = error.dyn_ref::<DomException>() {
-        return exception.message();
-    }
-    if let Some(error) = error.dyn_ref::<js_sys::Error>() {
-        return String::from(error.message());
-    }
-    format!("{error:?}")
 }
 
 /// Rounded up, so that a timer never fires before it is due.

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{Columns, Format};
-use crate::dialogue::grouped;
+use crate::format;
 
 /// What is rightly in a script and isn't spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,9 +107,9 @@ impl Summary {
     pub fn counts(&self) -> String {
         let all = self.read + self.left_out;
         let rows = if all == 1 { "row" } else { "rows" };
-        let mut words = format!("{} of {} {rows} read", grouped(self.read), grouped(all));
+        let mut words = format!("{} of {} {rows} read", format::grouped(self.read as u64), format::grouped(all as u64));
         if self.left_out > 0 {
-            words.push_str(&format!(", {} left out", grouped(self.left_out)));
+            words.push_str(&format!(", {} left out", format::grouped(self.left_out as u64)));
         }
         words.push('.');
         words
@@ -122,7 +122,7 @@ impl Summary {
         let passed: Vec<_> = passed
             .map(|(kind, count)| {
                 let (one, several) = kind.names();
-                format!("{} {}", grouped(count), if count == 1 { one } else { several })
+                format!("{} {}", format::grouped(count as u64), if count == 1 { one } else { several })
             })
             .collect();
         if !passed.is_empty() {
@@ -136,7 +136,7 @@ impl Summary {
             }
         }
         if let Some(line) = self.not_utf8_at.filter(|_| self.read > 0) {
-            let line = grouped(line);
+            let line = format::grouped(line as u64);
             notes.push(format!("From line {line} on it isn't UTF-8, and is read as Windows-1252."));
         }
         notes

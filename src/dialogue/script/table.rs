@@ -15,7 +15,7 @@
 
 use super::{ColumnChoice, Columns, Row, RowFault, columns};
 use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX};
-use crate::log::csv::begins_formula;
+use crate::format::begins_formula;
 
 /// What stands between the cells of a file that somebody calls CSV, the
 /// likeliest first.

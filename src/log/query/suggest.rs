@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::needle::Needle;
 use super::{KEYS, LocalTime, quoted, read_head, read_value};
-use crate::console::time_of_day;
+use crate::format::time_of_day;
 
 /// How many suggestions there are at a time: enough for every key, and few
 /// enough to be read while one types.

@@ -6,10 +6,12 @@ use web_sys::Event;
 
 use super::Panels;
 use crate::allowed::{Wish, obstacle};
-use crate::compose::{self, Bytes, Fault, MessageFields, Notation};
+use crate::compose;
+use crate::compose::{Bytes, MessageFields, Notation};
 use crate::engine::update::Standing;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
 use crate::subscribe::OptionFields;
+use crate::ui::forms::field::Fault;
 
 /// A form: what is typed into it and what is wrong with that.
 pub(super) struct Form<F: 'static, K: 'static> {

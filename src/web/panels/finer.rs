@@ -6,10 +6,12 @@ use leptos::prelude::*;
 use super::fields::{Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, anew, obstacle_to};
 use super::{Panels, close, head};
 use crate::allowed::{Term, Wish, obstacle, terms};
-use crate::compose::{self, Fault, MessageFields};
+use crate::compose;
+use crate::compose::MessageFields;
 use crate::engine::command::{Command, More};
 use crate::engine::update::State;
 use crate::finer::{Ending, Field, Fields, Unit};
+use crate::ui::forms::field::Fault;
 use crate::web::{hail, wire};
 
 /// The form's two parts: the settings, and the will among them.

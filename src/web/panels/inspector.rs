@@ -1,6 +1,7 @@
 //! The inspector: one message, its payload in every notation, and the bytes of
 //! its packet.
 
+use crate::web::local_time;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,9 +14,9 @@ use web_sys::{Element, Event, KeyboardEvent};
 use super::copy::Copier;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, close_if_covering};
-use crate::console::{grouped, size};
 use crate::engine::command::MessageGlance;
 use crate::engine::update::{Found, MessagePart};
+use crate::format::{grouped, size};
 use crate::inspect::gather::{Gathered, Gathering};
 use crate::inspect::publish_bytes::{PublishBytes, property_in_words};
 use crate::inspect::text::{Kind, Piece, pieces};
@@ -25,7 +26,6 @@ use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::publish::{Property, properties};
 use crate::shell_command::Reach;
-use crate::time::Instant;
 use crate::trace::story::Entry;
 use crate::web::hail::{self, Copied};
 
@@ -391,7 +391,7 @@ fn Facts(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
             <dt>"Topic"</dt>
             <dd><Visible text=found.topic.clone() /></dd>
             <dt>"Time"</dt>
-            <dd>{local_time(found.time)}</dd>
+            <dd>{local_time::date_and_time(found.time)}</dd>
             <dt>"QoS"</dt>
             <dd>{format!("{qos}{retain}{dup}{broken}")}</dd>
             <dt>"Size"</dt>
@@ -704,22 +704,4 @@ fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
         </div>
         <p class="why packet-notes">{notes}</p>
     }
-}
-
-/// The time of day to the millisecond, where this browser is.
-pub(super) fn local_clock(time: Instant) -> String {
-    let time = local_time(time);
-    time.split_once(' ').map_or(time.clone(), |(_, clock)| clock.to_owned())
-}
-
-/// Day and time to the millisecond, where this browser is.
-pub(super) fn local_time(time: Instant) -> String {
-    let ms = time.as_micros() as f64 / 1_000.0;
-    let ahead_ms = js_sys::Date::new(&ms.into()).get_timezone_offset() * -60_000.0;
-    let shifted = js_sys::Date::new(&(ms + ahead_ms).into());
-    // A date that no browser has would throw.
-    if shifted.get_time().is_nan() {
-        return format!("{} ms after 1970", time.as_micros() / 1_000);
-    }
-    String::from(shifted.to_iso_string()).replace('T', " ").replace('Z', "")
 }

@@ -6,13 +6,13 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, BlobPropertyBag, HtmlElement, KeyboardEvent};
 
-use super::inspector::{local_clock, local_time};
-use super::saving::download;
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head};
-use crate::console::{grouped, size};
+use crate::format::{grouped, size};
 use crate::trace::TracePart;
 use crate::trace::story::{Direction, Entry, Filter, Kind, Story};
+use crate::web::download::download;
+use crate::web::local_time;
 
 /// The name of the file that the trace is saved as.
 const FILE: &str = "mqtt-packets.tsv";
@@ -199,7 +199,7 @@ fn PacketRow(panels: Panels, entry: Entry) -> impl IntoView {
     };
     view! {
         <div class="sheet-row trace-row" class:sent=direction == Direction::Out>
-            <span class="lead">{local_clock(entry.record.time)}</span>
+            <span class="lead">{local_time::time_of_day(entry.record.time)}</span>
             <span class="way" role="img" aria-label=way>{arrow}</span>
             <span class="kind">{kind}</span>
             <span class="id">{identifier}</span>
@@ -223,7 +223,7 @@ fn shown(story: &Story, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
 fn text(story: &Story, numbers: &[u64]) -> String {
     let head = "time\tdirection\ttype\tidentifier\tbytes\tdetails\tround trip\n".to_owned();
     let entries = numbers.iter().filter_map(|&number| story.entry(number));
-    entries.fold(head, |all, entry| all + &entry.line(&local_time(entry.record.time)))
+    entries.fold(head, |all, entry| all + &entry.line(&local_time::date_and_time(entry.record.time)))
 }
 
 fn save(text: &str) {

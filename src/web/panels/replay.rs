@@ -13,8 +13,8 @@ use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, Keyboard
 
 use super::saving::ExportSection;
 use super::{Panels, close, head, open_beside};
-use crate::console::grouped;
 use crate::engine::command::Command;
+use crate::format::grouped;
 use crate::log::ndjson::OwnedMessage;
 use crate::replay::{MESSAGES_MAX, Progress, Reader, Replay, Speed};
 use crate::time::Instant;

@@ -2,16 +2,17 @@
 //! else into parts of a blob, which browsers keep outside of a page's memory.
 //! The next slice is asked for when the last is written.
 
+use crate::web::download::{download, file_name};
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
-use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
+use web_sys::{Blob, BlobPropertyBag};
 
 use super::Panels;
 use super::fields::Tick;
-use crate::console::grouped;
+use crate::format::grouped;
 use crate::log::csv::{Dialect, Separator};
 use crate::log::export::{ExportGlance, ExportPart, Exporting, Format, Selection};
 
@@ -178,25 +179,6 @@ async fn picked(name: &str, format: Format) -> Option<Result<JsValue, JsValue>> 
 async fn call(object: &JsValue, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
     let method: Function = Reflect::get(object, &method.into())?.dyn_into()?;
     JsFuture::from(method.call1(object, argument)?.dyn_into::<Promise>()?).await
-}
-
-/// Saves a blob under a name, as a link does.
-pub(super) fn download(blob: &Blob, name: &str) -> Result<(), JsValue> {
-    let url = Url::create_object_url_with_blob(blob)?;
-    let anchor: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
-    anchor.set_href(&url);
-    anchor.set_download(name);
-    anchor.click();
-    // The download has its own hold on the blob a moment later.
-    set_timeout(move || drop(Url::revoke_object_url(&url)), std::time::Duration::from_mins(1));
-    Ok(())
-}
-
-/// `mqtt-crawl-2026-11-21T10-00-00.csv`
-fn file_name(extension: &str) -> String {
-    let time = String::from(js_sys::Date::new_0().to_iso_string());
-    let second = time.get(..19).unwrap_or(&time).replace(':', "-");
-    format!("mqtt-crawl-{second}.{extension}")
 }
 
 /// What spreadsheets expect where this browser's person lives: a semicolon where

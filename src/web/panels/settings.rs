@@ -5,8 +5,9 @@ use leptos::prelude::*;
 
 use super::fields::{Choice, Form, TextBox, Tick, anew};
 use super::{Panels, head};
-use crate::console::{grouped, size};
-use crate::settings::{Column, LimitField, LimitFields, Settings, Theme, TimeMode};
+use crate::format::{grouped, size};
+use crate::settings::{Column, Settings, Theme, TimeMode};
+use crate::ui::forms::log_limits::{LimitField, LimitFields};
 use crate::web::hail;
 use crate::web::storage;
 

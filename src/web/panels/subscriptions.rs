@@ -6,10 +6,10 @@ use leptos::prelude::*;
 
 use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, anew};
 use super::{Panels, close, head};
-use crate::console::grouped;
 use crate::engine::command::{Command, SubscribeRequest};
 use crate::engine::update::{Count, CountedBy, Granted, State, SubscriptionsView};
 use crate::engine::visible_topic;
+use crate::format::grouped;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::subscribe::{Field, Fields, OptionFields};
 use crate::web::hail;

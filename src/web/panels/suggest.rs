@@ -11,6 +11,7 @@
 //! suggestions is said by a status, and the chosen one by
 //! `aria-activedescendant`.
 
+use crate::web::local_time;
 use leptos::mount::mount_to;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
@@ -20,9 +21,7 @@ use web_sys::{
 };
 
 use super::Panels;
-use crate::log::query::LocalTime;
 use crate::log::query::suggest::{Ask, Known, Suggestion, Typing};
-use crate::time::Instant;
 
 /// The field.
 const FIELD: &str = ".console input[type=search]";
@@ -197,7 +196,7 @@ impl Suggestions {
 
     fn look(self) {
         let Some((line, caret)) = typed() else { return self.close() };
-        let here = local_time();
+        let here = local_time::now();
         let shown = self.known.with_value(|known| Typing::new(&line, caret).suggestions(known.as_ref(), here));
         if self.shown.with_untracked(|old| *old != shown) {
             self.activate(None);
@@ -312,15 +311,6 @@ fn typed() -> Option<(String, usize)> {
 
 fn has_begun() -> bool {
     typed().is_some_and(|(line, caret)| Typing::new(&line, caret).has_begun())
-}
-
-fn local_time() -> LocalTime {
-    let date = js_sys::Date::new_0();
-    LocalTime {
-        // Whole milliseconds of this century.
-        now: Instant::from_millis(date.get_time() as u64),
-        ahead_of_utc_min: -(date.get_timezone_offset() as i32),
-    }
 }
 
 #[component]

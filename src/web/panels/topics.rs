@@ -16,9 +16,9 @@ use super::fields::obstacle_to;
 use super::{Panels, close};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
 use crate::compose::MessageFields;
-use crate::console::grouped;
 use crate::engine::command::{Command, LevelGlance, PublishRequest, TopicsGlance, TopicsOrder};
 use crate::engine::update::{Outcome, Preview, TopicRow, TopicsView};
+use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
 use crate::topics::{LEVELS_MAX, plot, query};
 use crate::web::hail;
@@ -433,11 +433,7 @@ fn Details(panels: Panels) -> impl IntoView {
     });
     let age = move || {
         let (last, now) = (row.with(|row| row.as_ref().and_then(|row| row.last_time)), tree.view.with(|view| view.now));
-        last.map(|last| match now.since(last).as_secs() {
-            seconds @ 0..120 => format!("last {seconds} s ago"),
-            seconds @ 120..7_200 => format!("last {} min ago", seconds / 60),
-            seconds => format!("last {} h ago", grouped(seconds / 3_600)),
-        })
+        last.map(|last| format!("last {}", format::ago(now.since(last))))
     };
     let facts = move || {
         let parts =

@@ -1,0 +1,49 @@
+//! The fields that forms have in common: errors and numbers.
+
+use std::fmt;
+
+/// Something a person has to put right, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault<F> {
+    /// The field it is about.
+    pub field: F,
+    /// What is wrong and what to do.
+    pub words: String,
+}
+
+impl<F> Fault<F> {
+    pub(crate) fn new(field: F, words: impl fmt::Display) -> Self {
+        Self { field, words: words.to_string() }
+    }
+}
+
+/// A number that may be left empty, as one would type it.
+pub(crate) fn typed_number(number: Option<u32>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// Why a text is no number of the kind that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Give a whole number from {least} to {most}{}.", if *may_be_empty { ", or nothing" } else { "" })]
+pub struct NumberError {
+    least: u32,
+    most: u32,
+    may_be_empty: bool,
+}
+
+/// A number that may be left empty.
+pub(crate) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<Option<u32>, NumberError> {
+    match text.trim() {
+        "" => Ok(None),
+        text => whole_number(text, range).map(Some).map_err(|error| NumberError { may_be_empty: true, ..error }),
+    }
+}
+
+/// A number that has to be there.
+pub(crate) fn whole_number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, NumberError> {
+    let text = text.trim();
+    // `parse` would take "+5" as well, which nobody writes on purpose.
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let error = NumberError { least: *range.start(), most: *range.end(), may_be_empty: false };
+    digits.and_then(|text| text.parse().ok()).filter(|number| range.contains(number)).ok_or(error)
+}

@@ -1,0 +1,54 @@
+//! The limits of the log, as they are typed.
+
+use crate::log::Limits;
+use crate::settings::LOG_MIB;
+use crate::settings::MESSAGES;
+use crate::settings::MIB;
+use crate::ui::forms::field::Fault;
+use crate::ui::forms::field::whole_number;
+
+/// A limit of the log, as a field of a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitField {
+    /// Most messages.
+    Messages,
+    /// Most memory.
+    Mib,
+}
+
+/// The log's limits as they are typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitFields {
+    /// Most messages.
+    pub messages: String,
+    /// Most memory in MiB.
+    pub mib: String,
+}
+
+impl From<Limits> for LimitFields {
+    /// The limits as one would type them.
+    fn from(limits: Limits) -> Self {
+        Self { messages: limits.messages.to_string(), mib: (limits.bytes / MIB).to_string() }
+    }
+}
+
+impl LimitFields {
+    /// The limits.
+    ///
+    /// # Errors
+    /// Every fault, in the order of the form.
+    pub fn parse(&self) -> Result<Limits, Vec<Fault<LimitField>>> {
+        let messages = whole_number(&self.messages, MESSAGES);
+        let mib = whole_number(&self.mib, LOG_MIB);
+        match (messages, mib) {
+            (Ok(messages), Ok(mib)) => Ok(Limits { messages: messages.into(), bytes: u64::from(mib) * MIB }),
+            (messages, mib) => Err([
+                messages.err().map(|error| Fault::new(LimitField::Messages, error)),
+                mib.err().map(|error| Fault::new(LimitField::Mib, error)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()),
+        }
+    }
+}
