@@ -4,10 +4,10 @@
 //! Everything here holds while connected. Where nothing is known nothing is
 //! forbidden: the next connection may be to another broker.
 
-use crate::engine::update::{Standing, State};
 use crate::format::{self, grouped};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::Server;
+use crate::protocol::connection::{Standing, State};
 
 /// Something that a broker may not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use crate::ui::forms::field::{Fault, number, typed_number};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::engine::command::PublishRequest;
 use crate::format;
 use crate::mqtt::packet::{PublishProperties, QoS, UserProperties};
 use crate::mqtt::text::string_fault;
 use crate::mqtt::topic::{TopicError, TopicName};
+use crate::protocol::publish::PublishRequest;
 
 /// How bytes are written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,9 +10,9 @@
 //! message they have chosen, and what they look for. [`Pace`] says how often
 //! their rows change.
 
-use crate::engine::command::{Goal, Listed, Pull, Window};
-use crate::engine::update::Rows;
 use crate::format::{span, time_of_day};
+use crate::protocol::rows::Rows;
+use crate::protocol::rows::{Goal, Listed, Pull, Window};
 use crate::settings::TimeMode;
 use crate::time::Instant;
 

@@ -3,8 +3,9 @@
 
 use crate::compose;
 use crate::compose::{MessageFields, user_properties};
-use crate::engine::command::{More, PublishRequest};
 use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
+use crate::protocol::connection::More;
+use crate::protocol::publish::PublishRequest;
 use crate::subscribe::OptionFields;
 use crate::ui::forms::field::{Fault, NumberError, number, typed_number, whole_number};
 

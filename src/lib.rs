@@ -53,6 +53,7 @@ pub mod log;
 pub mod mqtt;
 pub mod outbox;
 pub mod presets;
+pub mod protocol;
 pub mod replay;
 pub mod rfc3339;
 pub mod settings;

@@ -3,8 +3,9 @@
 
 use crate::dialogue::Line;
 use crate::dialogue::mapping::{Mapping, Place, Rule, Template, TemplateError, Wording};
-use crate::engine::update::{Preview, Sample};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::rows::Preview;
+use crate::protocol::update::Sample;
 use crate::ui::forms::field::Fault;
 
 /// Where a speaker, or words, come from.

@@ -16,9 +16,9 @@ use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
 use crate::credentials;
 use crate::dialogue::mapping::Mapping;
-use crate::engine::command::{ConnectRequest, Secret};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::connection::{ConnectRequest, Secret};
 
 /// The topic that is subscribed to where none is named.
 pub const DEFAULT_TOPIC: &str = "StarWars";

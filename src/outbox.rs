@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 
 use crate::compose::MessageFields;
-use crate::engine::update::{Outcome, Published, State};
 use crate::format::grouped;
 use crate::mqtt::session;
+use crate::protocol::connection::State;
+use crate::protocol::publish::{Outcome, Published};
 
 /// How many messages are listed; older ones are only counted.
 pub const LISTED_MAX: usize = 100;

@@ -1,9 +1,9 @@
 //! A subscription as a person types it: text fields become a request, or
 //! faults by field.
 
-use crate::engine::command::SubscribeRequest;
 use crate::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::subscription::SubscribeRequest;
 use crate::ui::forms::field::{Fault, NumberError, number, typed_number};
 
 /// Highest subscription identifier (section 3.8.2.1.2): the largest variable

@@ -13,20 +13,25 @@ use leptos::prelude::*;
 use mqtt_crawl::broker_url::{BrokerUrl, PageOrigin};
 use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
-use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Cue, Deck, Glance, Goal, LevelGlance, LinesGlance, Listed, MessageGlance, Pull, Secret,
-    TopicsGlance, Transmission, Window,
-};
-use mqtt_crawl::engine::update::{
-    Connection, Count, CountedBy, Fate, Marks, Outcome, PanelsUpdate, Preview, Published, Row, Rows, Sample, Sought,
-    Standing, State, Stats, SubscriptionsView, TopicRow, TopicsView, TransmissionView, Turn, Update,
-};
 use mqtt_crawl::link::{self, View};
 use mqtt_crawl::log::csv::Dialect;
 use mqtt_crawl::log::export::{ExportPart, Exporting, Format, Selection};
 use mqtt_crawl::log::query::suggest::{Ask, Known};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::protocol::command::{Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::connection::{ConnectRequest, Secret};
+use mqtt_crawl::protocol::connection::{Connection, Standing, State};
+use mqtt_crawl::protocol::message::MessageGlance;
+use mqtt_crawl::protocol::publish::{Outcome, Published};
+use mqtt_crawl::protocol::rows::{Goal, Listed, Pull, Window};
+use mqtt_crawl::protocol::rows::{Marks, Preview, Row, Rows, Sought};
+use mqtt_crawl::protocol::subscription::{Count, CountedBy, SubscriptionsView};
+use mqtt_crawl::protocol::topics::{LevelGlance, TopicsGlance};
+use mqtt_crawl::protocol::topics::{TopicRow, TopicsView};
+use mqtt_crawl::protocol::transmission::{Cue, Deck, LinesGlance, Transmission};
+use mqtt_crawl::protocol::transmission::{Fate, TransmissionView, Turn};
+use mqtt_crawl::protocol::update::{PanelsUpdate, Sample, Stats, Update};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::web::clock::Clock;
@@ -34,10 +39,10 @@ use mqtt_crawl::web::console::{Console, ConsoleView, Facts, Wish};
 use mqtt_crawl::web::css::decimal;
 use mqtt_crawl::web::form::{CONNECTION, Form, PageFacts};
 use mqtt_crawl::web::hail::{self, Copied, Panel};
+use mqtt_crawl::web::js_error;
 use mqtt_crawl::web::panels_link::{PanelsLink, Wanted};
 use mqtt_crawl::web::parts::Part;
 use mqtt_crawl::web::wire::{self, FromWorker};
-use mqtt_crawl::web::worker::words_of;
 use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -152,19 +157,32 @@ fn what_is_posted_is_what_arrives() {
         page: PageOrigin { is_https: true, is_public: true },
     };
     for command in [
-        Command::Connect(request),
-        Command::Pull(Pull {
+        PageCommand::Connect(request),
+        PageCommand::Pull(Pull {
             window: Window::At { first: i64::MIN, rows: 1 },
             listed: Listed::All,
             until: Some(u64::MAX),
             selected: Some(0),
             crawl: CrawlRoom { lines: 2, ..CrawlRoom::default() },
         }),
-        Command::Pull(Pull { window: Window::Around { goal: Goal::RowBefore(7), rows: 3 }, ..Pull::default() }),
-        Command::Filter { text: "\0".into(), ahead_of_utc_min: -210 },
-        Command::Refine(Box::default()),
-        Command::PullPanels(Glance::default()),
-        Command::PullPanels(Glance {
+        PageCommand::Pull(Pull { window: Window::Around { goal: Goal::RowBefore(7), rows: 3 }, ..Pull::default() }),
+        PageCommand::Filter { text: "\0".into(), ahead_of_utc_min: -210 },
+        PageCommand::SetConnectionOptions(Box::default()),
+        PageCommand::SetLineRules(Mapping {
+            rules: vec![
+                Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },
+                Rule {
+                    topics: TopicFilter::parse("#").expect("a filter"),
+                    wording: Some(Wording { speaker: None, words: Template::parse("{value} °C").ok() }),
+                },
+            ],
+        }),
+    ] {
+        assert_eq!(wire::decode::<PageCommand>(&wire::encode(&command).expect("encodes")), Ok(command));
+    }
+    for command in [
+        PanelCommand::Pull(Glance::default()),
+        PanelCommand::Pull(Glance {
             topics: Some(TopicsGlance {
                 levels: vec![LevelGlance { id: 1, is_open: true, field: "\n".into() }],
                 ..TopicsGlance::default()
@@ -178,19 +196,13 @@ fn what_is_posted_is_what_arrives() {
             samples: TopicFilter::parse("a/#").ok(),
             script: LinesGlance { first: u64::MAX, count: 1 },
         }),
-        Command::Transmit(Deck::Message, Transmission::Repeat(Repeat::Rounds(u32::MAX))),
-        Command::Transmit(Deck::Script, Transmission::Lines(vec![Cue { topic: "a/ü".into(), payload: vec![0xFF] }])),
-        Command::Map(Mapping {
-            rules: vec![
-                Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },
-                Rule {
-                    topics: TopicFilter::parse("#").expect("a filter"),
-                    wording: Some(Wording { speaker: None, words: Template::parse("{value} °C").ok() }),
-                },
-            ],
-        }),
+        PanelCommand::Transmit(Deck::Message, Transmission::Repeat(Repeat::Rounds(u32::MAX))),
+        PanelCommand::Transmit(
+            Deck::Script,
+            Transmission::Lines(vec![Cue { topic: "a/ü".into(), payload: vec![0xFF] }]),
+        ),
     ] {
-        assert_eq!(wire::decode::<Command>(&wire::encode(&command).expect("encodes")), Ok(command));
+        assert_eq!(wire::decode::<PanelCommand>(&wire::encode(&command).expect("encodes")), Ok(command));
     }
 }
 
@@ -257,11 +269,11 @@ fn what_the_constructor_throws_has_words() {
     for text in ["ws://[nonsense/", "ws://host:99999/", "ws://host/#fragment"] {
         assert!(BrokerUrl::parse(text).is_err(), "{text}: we should refuse it first");
         if let Err(error) = WebSocket::new_with_str(text, "mqtt") {
-            assert!(words_of(&error).len() > 10, "{text}: {}", words_of(&error));
+            assert!(js_error::message(&error).len() > 10, "{text}: {}", js_error::message(&error));
         }
     }
     let error = WebSocket::new_with_str("ws://[nonsense/", "mqtt").expect_err("no URL");
-    assert!(words_of(&error).contains("invalid"), "{}", words_of(&error));
+    assert!(js_error::message(&error).contains("invalid"), "{}", js_error::message(&error));
 }
 
 // Workers
@@ -335,12 +347,12 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
     let echoed = Rc::new(RefCell::new(None));
     let ear = Rc::clone(&echoed);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        *ear.borrow_mut() = wire::decode::<Command>(&event.data()).ok();
+        *ear.borrow_mut() = wire::decode::<PanelCommand>(&event.data()).ok();
     });
     port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    port.post_message(&wire::encode(&Command::PullPanels(Glance::default())).expect("encodes")).expect("posted");
+    port.post_message(&wire::encode(&PanelCommand::Pull(Glance::default())).expect("encodes")).expect("posted");
     until("echoed", || echoed.borrow().is_some()).await;
-    assert_eq!(*echoed.borrow(), Some(Command::PullPanels(Glance::default())));
+    assert_eq!(*echoed.borrow(), Some(PanelCommand::Pull(Glance::default())));
     assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
 }
 
@@ -349,7 +361,7 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
     let panels = PanelsLink::default();
     let (link, heard) = link_to(&echo());
     panels.refine(&link);
-    let settings = wire::encode(&Command::Refine(Box::default())).expect("encodes");
+    let settings = wire::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let bytes = f64::from(settings.length());
     assert_eq!(panels.hear(&settings, &link), None);
     // To this worker, and to one that takes its place.

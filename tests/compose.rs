@@ -4,9 +4,9 @@
 use std::fmt::Debug;
 
 use mqtt_crawl::compose::{Bytes, BytesError, Field, MessageFields, Notation};
-use mqtt_crawl::engine::command::More;
 use mqtt_crawl::finer::{self, Ending, Fields, Unit};
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
+use mqtt_crawl::protocol::connection::More;
 use mqtt_crawl::subscribe::OptionFields;
 use mqtt_crawl::ui::forms::field::Fault;
 

@@ -2,12 +2,13 @@
 
 use mqtt_crawl::console::{Flow, Pace, Reader, SPACER_MAX_PX, Scroll, Step, Toward};
 use mqtt_crawl::engine::Engine;
-use mqtt_crawl::engine::command::{Command, Listed, Pull, Window};
-use mqtt_crawl::engine::update::Stats;
 use mqtt_crawl::format::{grouped, size, time_of_day};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::protocol::command::{PageCommand, PanelCommand};
+use mqtt_crawl::protocol::rows::{Listed, Pull, Window};
+use mqtt_crawl::protocol::update::Stats;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
@@ -222,11 +223,11 @@ impl Desk {
             payload: if n.is_multiple_of(10) { format!("ten {n}") } else { n.to_string() }.into_bytes(),
         };
         let messages = (first..first + count).map(message).collect();
-        self.engine.handle_command(Command::Replay(messages), Instant::EPOCH);
+        self.engine.handle_command(PanelCommand::Replay(messages), Instant::EPOCH);
     }
 
     fn filter(&mut self, text: &str) {
-        let filter = Command::Filter { text: text.to_owned(), ahead_of_utc_min: 0 };
+        let filter = PageCommand::Filter { text: text.to_owned(), ahead_of_utc_min: 0 };
         self.engine.handle_command(filter, Instant::EPOCH);
     }
 
@@ -244,7 +245,7 @@ impl Desk {
         let (mut asked, mut flow) = (None, None);
         while asked != Some(self.reader.pull()) {
             asked = Some(self.reader.pull());
-            self.engine.handle_command(Command::Pull(self.reader.pull()), Instant::EPOCH);
+            self.engine.handle_command(PageCommand::Pull(self.reader.pull()), Instant::EPOCH);
             if let Some(update) = self.engine.poll_update() {
                 self.stats = update.stats;
                 flow = Some(self.reader.take(update.rows));
@@ -492,7 +493,7 @@ fn from_a_message_that_is_gone_the_way_back_begins_at_the_newest() {
     desk.reader.seek(Toward::Older);
     desk.frame();
     assert_eq!(desk.reader.selected(), Some(100));
-    desk.engine.handle_command(Command::Clear, Instant::EPOCH);
+    desk.engine.handle_command(PageCommand::Clear, Instant::EPOCH);
     desk.arrive(50);
     desk.frame();
     for expected in [150, 140] {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use mqtt_crawl::crawl::feed::Feed;
+use mqtt_crawl::crawl::item::Told;
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode, Scene};
 use mqtt_crawl::crawl::pacing::{Pace, SIZE_MIN, SPEED_EM_PER_S};
 use mqtt_crawl::crawl::plane::{Key, MAX_BLOCKS, MAX_PASSED, REBASE_AFTER_EM, StageSize, Toward};
@@ -12,7 +13,6 @@ use mqtt_crawl::crawl::teller::{Sight, Teller};
 use mqtt_crawl::crawl::typeset::{self, Column, Setting, Typeset, Typesetter};
 use mqtt_crawl::crawl::{Action, Entry, Motion, ROW_EM};
 use mqtt_crawl::dialogue::mapping::{Mapping, Rule};
-use mqtt_crawl::engine::update::Told;
 use mqtt_crawl::log::{Arrival, Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;

@@ -4,11 +4,11 @@
 use js_sys::{Array, Function, Promise, Reflect};
 use leptos::mount::{UnmountHandle, mount_to};
 use leptos::prelude::*;
+use mqtt_crawl::crawl::item::Told;
 use mqtt_crawl::crawl::opening::Opening;
 use mqtt_crawl::crawl::plane::MAX_BLOCKS;
 use mqtt_crawl::crawl::quotes;
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::engine::update::Told;
 use mqtt_crawl::web::crawl::{CrawlHandle, CrawlView};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;

@@ -3,9 +3,9 @@
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::mapping::{KeyError, Mapping, RULES_MAX, Template, TemplateError};
-use mqtt_crawl::engine::update::Sample;
 use mqtt_crawl::lines::{self, Field, Fields, Source};
 use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::protocol::update::Sample;
 use proptest::prelude::*;
 
 /// Rules as a link has them.

@@ -5,16 +5,9 @@ use std::time::Duration;
 
 use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::crawl::feed::CrawlRoom;
+use mqtt_crawl::crawl::item::Told;
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::mapping::Mapping;
-use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Glance, MessageGlance, More, PublishRequest, Pull, Secret, SubscribeRequest, TopicsGlance,
-    Window,
-};
-use mqtt_crawl::engine::update::{
-    CountedBy, Granted, Marks, Outcome, PanelsUpdate, Preview, Published, State, Subscription, SubscriptionsView, Told,
-    TopicsView, Update,
-};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
@@ -22,6 +15,19 @@ use mqtt_crawl::log::query::suggest::Ask;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::connection::State;
+use mqtt_crawl::protocol::connection::{ConnectRequest, More, Secret};
+use mqtt_crawl::protocol::message::MessageGlance;
+use mqtt_crawl::protocol::publish::PublishRequest;
+use mqtt_crawl::protocol::publish::{Outcome, Published};
+use mqtt_crawl::protocol::rows::{Marks, Preview};
+use mqtt_crawl::protocol::rows::{Pull, Window};
+use mqtt_crawl::protocol::subscription::SubscribeRequest;
+use mqtt_crawl::protocol::subscription::{CountedBy, Granted, Subscription, SubscriptionsView};
+use mqtt_crawl::protocol::topics::TopicsGlance;
+use mqtt_crawl::protocol::topics::TopicsView;
+use mqtt_crawl::protocol::update::{PanelsUpdate, Update};
 use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::topics::LEVELS_MAX;
@@ -38,7 +44,7 @@ impl Bench {
 
     fn online() -> Self {
         let mut bench = Self::new();
-        bench.command(Command::Connect(request()));
+        bench.command(PageCommand::Connect(request()));
         bench.engine.handle_open(bench.now);
         bench.serve(&[0x20, 3, 0, 0, 0]);
         bench.serve(&[0x90, 4, 0, 1, 0, 0]);
@@ -46,7 +52,7 @@ impl Bench {
         bench
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: impl Into<Command>) {
         self.engine.handle_command(command, self.now);
     }
 
@@ -111,7 +117,7 @@ impl Bench {
     }
 
     fn pull(&mut self, rows: u32, lines: u32) -> Option<Update> {
-        self.command(Command::Pull(Pull {
+        self.command(PageCommand::Pull(Pull {
             window: Window::Tail { rows },
             crawl: CrawlRoom { lines, ..CrawlRoom::default() },
             ..Pull::default()
@@ -121,20 +127,20 @@ impl Bench {
 
     /// What the panels are told.
     fn panels(&mut self) -> Option<PanelsUpdate> {
-        self.command(Command::PullPanels(Glance::default()));
+        self.command(PanelCommand::Pull(Glance::default()));
         self.engine.poll_panels()
     }
 
     /// What the panels are told while the tree of topics is open.
     fn topics(&mut self) -> Option<TopicsView> {
         let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
-        self.command(Command::PullPanels(Glance { topics, ..Glance::default() }));
+        self.command(PanelCommand::Pull(Glance { topics, ..Glance::default() }));
         self.engine.poll_panels()?.topics
     }
 
     /// What the panels are told while the list of subscriptions is open.
     fn subscriptions(&mut self) -> Option<SubscriptionsView> {
-        self.command(Command::PullPanels(Glance { subscriptions: true, ..Glance::default() }));
+        self.command(PanelCommand::Pull(Glance { subscriptions: true, ..Glance::default() }));
         self.engine.poll_panels()?.subscriptions
     }
 
@@ -209,7 +215,7 @@ fn nothing_new_is_nothing_to_say() {
     assert!(bench.pull(10, 4).is_some(), "the first pull is always answered");
     assert!(bench.pull(10, 4).is_none());
     // The pull waits for the news …
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     let update = bench.engine.poll_update().expect("something new");
     assert_eq!(update.connection.state, State::Connecting);
     // … and is used up by them.
@@ -263,7 +269,7 @@ fn the_numbers_add_up() {
     for n in 0..300 {
         bench.message("t", &n.to_string());
     }
-    bench.command(Command::Clear);
+    bench.command(PageCommand::Clear);
     for n in 0..7 {
         bench.message("t", &n.to_string());
     }
@@ -278,9 +284,9 @@ fn smaller_limits_hold_at_once_and_are_counted() {
     for number in 0..3_000 {
         bench.message("StarWars", &format!("{number}"));
     }
-    bench.command(Command::Filter { text: "9".to_owned(), ahead_of_utc_min: 0 });
+    bench.command(PageCommand::Filter { text: "9".to_owned(), ahead_of_utc_min: 0 });
     let limits = Limits { messages: 1_000, ..Limits::default() };
-    bench.command(Command::Bound(limits));
+    bench.command(PageCommand::SetLogLimits(limits));
     let Update { stats, rows, .. } = bench.update();
     assert_eq!((stats.received, stats.kept, stats.evicted), (3_000, 1_000, 2_000));
     assert_eq!(stats.matching, (2_000..3_000).filter(|number: &u32| number.to_string().contains('9')).count() as u64);
@@ -293,7 +299,7 @@ fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
     for n in 0..50 {
         bench.message(if n % 10 == 0 { "alarm" } else { "t" }, &n.to_string());
     }
-    bench.command(Command::Filter { text: "alarm".to_owned(), ahead_of_utc_min: 0 });
+    bench.command(PageCommand::Filter { text: "alarm".to_owned(), ahead_of_utc_min: 0 });
     let update = bench.update();
     assert_eq!((update.stats.matching, update.stats.kept), (5, 50));
     assert_eq!(update.rows.rows.len(), 5);
@@ -302,12 +308,12 @@ fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
     bench.message("alarm", "again");
     assert_eq!(bench.update().stats.matching, 6);
 
-    bench.command(Command::Filter { text: "qos:9".to_owned(), ahead_of_utc_min: 0 });
+    bench.command(PageCommand::Filter { text: "qos:9".to_owned(), ahead_of_utc_min: 0 });
     let update = bench.update();
     assert!(update.filter_error.is_some());
     assert_eq!(update.stats.matching, 6, "a filter half typed changes nothing");
 
-    bench.command(Command::Filter { text: String::new(), ahead_of_utc_min: 0 });
+    bench.command(PageCommand::Filter { text: String::new(), ahead_of_utc_min: 0 });
     let update = bench.update();
     assert_eq!((update.stats.matching, update.filter_error), (51, None));
     assert!(update.rows.rows.iter().all(|row| row.marks.is_none()));
@@ -317,7 +323,7 @@ fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
 fn rows_know_what_brought_them_and_when() {
     let mut bench = Bench::new();
     let topics = ["#", "t/+", "$share/g/u"].map(str::to_owned).to_vec();
-    bench.command(Command::Connect(ConnectRequest { topics, ..request() }));
+    bench.command(PageCommand::Connect(ConnectRequest { topics, ..request() }));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     bench.message("t/a", "");
@@ -326,14 +332,14 @@ fn rows_know_what_brought_them_and_when() {
     let rows = bench.pull(1, 0).expect("news").rows;
     assert_eq!(rows.rows[0].subscription, None);
     assert_eq!((rows.before, rows.zero), (Some(Instant::from_millis(1_000)), Instant::from_millis(1_000)));
-    bench.command(Command::Disconnect);
+    bench.command(PageCommand::Disconnect);
     let rows = bench.update().rows;
     assert_eq!(rows.rows.iter().map(|row| row.subscription).collect::<Vec<_>>(), [Some(0), None]);
     assert_eq!(rows.before, None);
-    bench.command(Command::Clear);
+    bench.command(PageCommand::Clear);
     bench.update();
     bench.now = bench.now + Duration::from_secs(1);
-    bench.command(Command::Replay(vec![from_file(1, "")]));
+    bench.command(PanelCommand::Replay(vec![from_file(1, "")]));
     assert_eq!(bench.update().rows.zero, bench.now, "it counts anew");
 }
 
@@ -343,7 +349,7 @@ fn a_large_log_is_filtered_in_slices() {
     for n in 0..50_000 {
         bench.message("t", &n.to_string());
     }
-    bench.command(Command::Filter { text: "7".to_owned(), ahead_of_utc_min: 0 });
+    bench.command(PageCommand::Filter { text: "7".to_owned(), ahead_of_utc_min: 0 });
     let mut slices = 0;
     while bench.engine.poll_timeout() == Some(Instant::EPOCH) {
         bench.engine.handle_timeout(bench.now);
@@ -360,7 +366,7 @@ fn a_filter_steps_back_in_a_flood() {
     for n in 0..50_000 {
         bench.message("t", &n.to_string());
     }
-    bench.command(Command::Filter { text: "7".to_owned(), ahead_of_utc_min: 0 });
+    bench.command(PageCommand::Filter { text: "7".to_owned(), ahead_of_utc_min: 0 });
     assert_eq!(bench.engine.poll_timeout(), Some(Instant::EPOCH), "nothing came since");
     for n in 0..3_000 {
         bench.message("t", &n.to_string());
@@ -386,7 +392,7 @@ fn a_place_scrolled_to_is_answered_from_there() {
         bench.message("t", &n.to_string());
     }
     for (first, begins, rows) in [(i64::MIN, 1, 10), (1, 1, 10), (43, 43, 10), (96, 91, 10), (i64::MAX, 91, 10)] {
-        bench.command(Command::Pull(Pull { window: Window::At { first, rows }, ..Pull::default() }));
+        bench.command(PageCommand::Pull(Pull { window: Window::At { first, rows }, ..Pull::default() }));
         let update = bench.engine.poll_update().expect("another window");
         assert_eq!((update.rows.first, update.rows.rows.len()), (begins, 10));
         assert_eq!(i64::try_from(update.rows.rows[0].seq), Ok(begins));
@@ -403,7 +409,7 @@ fn settings_that_lead_nowhere_are_told_and_nothing_is_dialled() {
     ] {
         let mut bench = Bench::online();
         let topics = topics.into_iter().map(str::to_owned).collect();
-        bench.command(Command::Connect(ConnectRequest { topics, broker: broker.to_owned(), ..request() }));
+        bench.command(PageCommand::Connect(ConnectRequest { topics, broker: broker.to_owned(), ..request() }));
         assert!(!bench.transmits().iter().any(|said| said.starts_with("dial")));
         let connection = bench.update().connection;
         assert_eq!(connection.state, State::Stopped);
@@ -414,7 +420,7 @@ fn settings_that_lead_nowhere_are_told_and_nothing_is_dialled() {
 #[test]
 fn a_wrong_password_stops_and_is_told() {
     let mut bench = Bench::new();
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
     bench.engine.handle_open(bench.now);
     bench.transmits();
@@ -461,7 +467,7 @@ fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
         ("wss://[::1]:4000/x", 5, "The browser may not trust the broker's certificate"),
     ] {
         let mut bench = Bench::new();
-        bench.command(Command::Connect(ConnectRequest { broker: broker.to_owned(), ..request() }));
+        bench.command(PageCommand::Connect(ConnectRequest { broker: broker.to_owned(), ..request() }));
         bench.transmits();
         bench.now = bench.now + Duration::from_millis(millis);
         bench.engine.handle_close(closed(), bench.now);
@@ -497,7 +503,7 @@ fn the_doctor_knows_what_browsers_block() {
     ] {
         let mut bench = Bench::new();
         let page = PageOrigin::parse(origin);
-        bench.command(Command::Connect(ConnectRequest { broker: broker.to_owned(), page, ..request() }));
+        bench.command(PageCommand::Connect(ConnectRequest { broker: broker.to_owned(), page, ..request() }));
         bench.transmits();
         bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
         let advice = bench.update().connection.advice;
@@ -517,7 +523,7 @@ fn a_page_that_is_refused_is_shown_the_reason() {
     const REASON: &str = "origin not allowed: start the station with --allow-origin https://other.example";
     let check_opened = |is_opened: bool, code: u16, reason: &str, is_final: bool| {
         let mut bench = Bench::new();
-        bench.command(Command::Connect(ConnectRequest { version: None, ..request() }));
+        bench.command(PageCommand::Connect(ConnectRequest { version: None, ..request() }));
         bench.transmits();
         if is_opened {
             bench.engine.handle_open(bench.now);
@@ -544,13 +550,13 @@ fn a_page_that_is_refused_is_shown_the_reason() {
 #[test]
 fn a_browser_that_holds_its_attempts_back_is_no_firewall() {
     let mut bench = Bench::new();
-    bench.command(Command::Connect(ConnectRequest { broker: "ws://h:9001/mqtt".to_owned(), ..request() }));
+    bench.command(PageCommand::Connect(ConnectRequest { broker: "ws://h:9001/mqtt".to_owned(), ..request() }));
     let mut fail_after = |waited| {
         bench.transmits();
         bench.now = bench.now + waited;
         bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
         let advice = format!("{:?}", bench.update().connection.advice);
-        bench.command(Command::Wake);
+        bench.command(PageCommand::RetryNow);
         advice
     };
     let unknown = fail_after(Duration::from_secs(9));
@@ -564,7 +570,7 @@ fn a_browser_that_holds_its_attempts_back_is_no_firewall() {
 #[test]
 fn the_doctor_shows_what_came_before_the_end() {
     let mut bench = Bench::new();
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     bench.transmits();
     bench.now = bench.now + Duration::from_millis(12);
     bench.engine.handle_open(bench.now);
@@ -577,7 +583,7 @@ fn the_doctor_shows_what_came_before_the_end() {
     }
 
     let mut bench = Bench::new();
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     bench.engine.handle_open(bench.now);
     bench.transmits();
     bench.serve(&[0x20, 3, 0, 0x87, 0]);
@@ -587,7 +593,7 @@ fn the_doctor_shows_what_came_before_the_end() {
 
     // Mosquitto says the same to a wrong password.
     let mut bench = Bench::new();
-    bench.command(Command::Connect(ConnectRequest { user_name: Some("ada".to_owned()), ..request() }));
+    bench.command(PageCommand::Connect(ConnectRequest { user_name: Some("ada".to_owned()), ..request() }));
     bench.engine.handle_open(bench.now);
     bench.transmits();
     bench.serve(&[0x20, 3, 0, 0x87, 0]);
@@ -598,18 +604,18 @@ fn the_doctor_shows_what_came_before_the_end() {
 #[test]
 fn being_offline_comes_first() {
     let mut bench = Bench::online();
-    bench.command(Command::Offline);
+    bench.command(PageCommand::NetworkOffline);
     bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
     assert!(bench.update().connection.advice[0].words.starts_with("This computer is offline"));
-    bench.command(Command::Wake);
+    bench.command(PageCommand::RetryNow);
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
     bench.engine.handle_close(Closed::default(), bench.now);
     assert!(!bench.update().connection.advice[0].words.contains("offline"));
 }
 
-fn publish(number: u64, topic: &str, qos: QoS) -> Command {
+fn publish(number: u64, topic: &str, qos: QoS) -> PanelCommand {
     let request = PublishRequest { topic: topic.to_owned(), qos, ..PublishRequest::default() };
-    Command::Publish { number, request }
+    PanelCommand::Publish { number, request }
 }
 
 #[test]
@@ -632,7 +638,7 @@ fn each_publish_has_one_outcome() {
         matches!(&published[1], Published { number: 10, outcome: Outcome::Failed(words) } if words.contains("quota"))
     );
     // Going elsewhere leaves the last one unknown, never done.
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     assert!(matches!(&bench.published()[..], [Published { number: 11, outcome: Outcome::Unknown(_) }]));
 }
 
@@ -651,8 +657,8 @@ fn two_updates_in_one_frame_lose_nothing_that_is_told_once() {
 fn connect_lasting(bench: &mut Bench, saved: Result<Option<Vec<u8>>, String>) {
     let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
     bench.engine.use_store();
-    bench.command(Command::Refine(Box::new(more)));
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::SetConnectionOptions(Box::new(more)));
+    bench.command(PageCommand::Connect(request()));
     bench.load(saved);
 }
 
@@ -707,7 +713,7 @@ fn without_a_store_the_session_goes_on_and_says_so() {
 #[test]
 fn the_panels_hear_what_the_broker_allows() {
     let mut bench = Bench::new();
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0]);
     let standing = bench.panels().expect("something new").standing;
@@ -730,9 +736,9 @@ fn list(view: &SubscriptionsView) -> Vec<String> {
     words.collect()
 }
 
-fn subscribe(filter: &str, qos: QoS) -> Command {
+fn subscribe(filter: &str, qos: QoS) -> PanelCommand {
     let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
-    Command::Subscribe(SubscribeRequest { filter: filter.to_owned(), options, identifier: None })
+    PanelCommand::Subscribe(SubscribeRequest { filter: filter.to_owned(), options, identifier: None })
 }
 
 #[test]
@@ -760,7 +766,7 @@ fn subscriptions_come_and_go_while_connected() {
     assert_eq!(list(&view).last().map(String::as_str), Some("2 b refused: not authorized (0x87)"));
     assert!(view.answer.is_some_and(|answer| answer.contains("refuses “b”")));
 
-    bench.command(Command::Unsubscribe("a/+".to_owned()));
+    bench.command(PanelCommand::Unsubscribe("a/+".to_owned()));
     let view = bench.subscriptions().expect("under way");
     assert_eq!(list(&view)[1], "1 a/+ ending");
     assert_eq!(bench.acknowledge(0)[4..], [0, 0, 3, b'a', b'/', b'+']);
@@ -785,7 +791,7 @@ fn a_subscription_is_asked_for_again_with_other_options() {
         retain_handling: RetainHandling::DontSend,
     };
     let wish = SubscribeRequest { filter: "StarWars".to_owned(), options, identifier: Some(7) };
-    bench.command(Command::Subscribe(wish.clone()));
+    bench.command(PanelCommand::Subscribe(wish.clone()));
     let sent = bench.acknowledge(1);
     assert_eq!(sent[4..7], [2, 0x0B, 7]);
     assert_eq!(sent.last(), Some(&0b10_1101));
@@ -795,10 +801,10 @@ fn a_subscription_is_asked_for_again_with_other_options() {
 
     // What was chosen for it holds for the connections after.
     assert_eq!(bench.reconnect().last(), Some(&0b10_1101));
-    bench.command(Command::Disconnect);
+    bench.command(PageCommand::Disconnect);
     bench.transmits();
     let mut connect = |request: ConnectRequest| {
-        bench.command(Command::Connect(request));
+        bench.command(PageCommand::Connect(request));
         bench.transmits();
         bench.engine.handle_open(bench.now);
         bench.transmits();
@@ -857,11 +863,11 @@ fn messages_are_counted_by_what_the_filters_match() {
         properties: Vec::new(),
     };
     let (imported, replayed) = (vec![message("a/c"), message("StarWars")], vec![message("a/b")]);
-    bench.command(Command::Import(imported));
-    bench.command(Command::Replay(replayed));
+    bench.command(PanelCommand::Import(imported));
+    bench.command(PanelCommand::Replay(replayed));
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
     // What is cleared came all the same.
-    bench.command(Command::Clear);
+    bench.command(PageCommand::Clear);
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
     bench.message("a/c", "x");
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(4), by_topic(2)]);
@@ -871,11 +877,11 @@ fn messages_are_counted_by_what_the_filters_match() {
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(4), by_topic(2)]);
     // One that is ended and made anew begins anew, as all do with a new wish to connect.
     bench.transmits();
-    bench.command(Command::Unsubscribe("#".to_owned()));
+    bench.command(PanelCommand::Unsubscribe("#".to_owned()));
     bench.acknowledge(0);
     bench.command(subscribe("#", QoS::AtMostOnce));
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(2), by_topic(0)]);
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     assert_eq!(counts(&mut bench), [by_topic(0)]);
 }
 
@@ -884,7 +890,7 @@ fn messages_are_counted_by_identifiers_that_come_with_them() {
     let mut bench = Bench::online();
     let subscribe = |bench: &mut Bench, filter: &str, identifier| {
         let options = SubscriptionOptions::default();
-        bench.command(Command::Subscribe(SubscribeRequest { filter: filter.to_owned(), options, identifier }));
+        bench.command(PanelCommand::Subscribe(SubscribeRequest { filter: filter.to_owned(), options, identifier }));
     };
     subscribe(&mut bench, "a/#", Some(7));
     subscribe(&mut bench, "a/+", Some(8));
@@ -939,7 +945,7 @@ fn the_worker_says_what_could_be_typed() {
     bench.message("house/attic", "HAN: words");
     bench.message("deck", &format!("LANDO: {}", "x".repeat(5_000)));
     let mut known = |ask: Ask| {
-        bench.command(Command::PullPanels(Glance { ask: Some(ask), ..Glance::default() }));
+        bench.command(PanelCommand::Pull(Glance { ask: Some(ask), ..Glance::default() }));
         let known = bench.engine.poll_panels().and_then(|update| update.known).expect("it is answered at once");
         known.names
     };
@@ -957,7 +963,7 @@ fn changes_while_the_connection_is_lost_hold_for_the_next() {
     bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
     bench.transmits();
     bench.command(subscribe("new", QoS::AtLeastOnce));
-    bench.command(Command::Unsubscribe("StarWars".to_owned()));
+    bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
     assert!(bench.transmits().is_empty(), "nobody is there");
     let view = bench.subscriptions().expect("something new");
     assert_eq!(list(&view), ["1 new asked"]);
@@ -975,7 +981,7 @@ fn changes_while_the_connection_is_lost_hold_for_the_next() {
 fn what_a_kept_session_holds_is_not_asked_for_again_and_stays_granted() {
     let mut bench = Bench::new();
     let topics = vec!["a".to_owned(), "b".to_owned()];
-    bench.command(Command::Connect(ConnectRequest { topics, qos: QoS::AtLeastOnce, ..request() }));
+    bench.command(PageCommand::Connect(ConnectRequest { topics, qos: QoS::AtLeastOnce, ..request() }));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     bench.serve(&[0x90, 5, 0, 1, 0, 1, 0x87]);
@@ -1003,7 +1009,7 @@ fn what_a_kept_session_holds_is_not_asked_for_again_and_stays_granted() {
 #[test]
 fn without_any_subscription_the_connection_stays_and_comes_back() {
     let mut bench = Bench::online();
-    bench.command(Command::Unsubscribe("StarWars".to_owned()));
+    bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
     // The connection is lost before the answer: it isn't asked for again.
     assert_eq!(bench.sent().first(), Some(&0xA2));
     assert!(bench.reconnect().is_empty(), "nothing to ask for");
@@ -1016,7 +1022,7 @@ fn what_crosses_a_wish_does_not_undo_it() {
     let mut bench = Bench::online();
     bench.command(subscribe("a", QoS::AtMostOnce));
     let asked = bench.sent();
-    bench.command(Command::Unsubscribe("a".to_owned()));
+    bench.command(PanelCommand::Unsubscribe("a".to_owned()));
     let ended = bench.sent();
     bench.command(subscribe("a", QoS::AtLeastOnce));
     let again = bench.sent();
@@ -1039,7 +1045,7 @@ fn a_filter_that_is_none_is_said_and_not_asked_for() {
     assert_eq!(view.list.len(), 1);
     assert!(view.answer.is_some_and(|answer| answer.contains('#')));
     // Without a connection there is nobody to ask, and nothing is remembered.
-    bench.command(Command::Disconnect);
+    bench.command(PageCommand::Disconnect);
     bench.command(subscribe("a", QoS::AtMostOnce));
     assert_eq!(bench.subscriptions().map(|view| view.list.len()), Some(0));
 }
@@ -1073,7 +1079,7 @@ fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
     bench.command(publish(1, "a", QoS::AtMostOnce));
     assert_eq!(bench.engine.poll_panels().and_then(|update| update.topics), None);
     assert_eq!(counts(bench.topics()), Some(vec![2, 1]));
-    bench.command(Command::Clear);
+    bench.command(PageCommand::Clear);
     assert_eq!(counts(bench.topics()), Some(Vec::new()));
 }
 
@@ -1085,7 +1091,7 @@ fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
     assert_eq!(states(bench.panels()), Some(State::Idle), "the first pull is always answered");
     assert_eq!(states(bench.panels()), None);
     // The pull waits for the news …
-    bench.command(Command::Connect(request()));
+    bench.command(PageCommand::Connect(request()));
     assert_eq!(states(bench.engine.poll_panels()), Some(State::Connecting));
     // … and is used up by them.
     bench.engine.handle_open(bench.now);
@@ -1154,10 +1160,10 @@ fn with_password(password: String) -> ConnectRequest {
 fn a_token_in_the_password_field_is_told_of_and_goes_stale() {
     let mut bench = Bench::new();
     let exp = bench.now.as_micros() / 1_000_000 + 60;
-    bench.command(Command::Examine(Secret("just a password".to_owned())));
+    bench.command(PageCommand::InspectPassword(Secret("just a password".to_owned())));
     assert_eq!(bench.update().token, None);
 
-    bench.command(Command::Examine(Secret(token(exp))));
+    bench.command(PageCommand::InspectPassword(Secret(token(exp))));
     let note = bench.update().token.expect("a token");
     assert!(note.words.contains("“d”") && !note.has_expired && !note.can_renew, "{note:?}");
     let due = bench.engine.poll_timeout().expect("the expiry");
@@ -1172,7 +1178,7 @@ fn a_token_in_the_password_field_is_told_of_and_goes_stale() {
 fn an_expired_token_is_renewed_without_a_new_connection() {
     let mut bench = Bench::new();
     let exp = bench.now.as_micros() / 1_000_000 + 60;
-    bench.command(Command::Connect(with_password(format!("{} ", token(exp)))));
+    bench.command(PageCommand::Connect(with_password(format!("{} ", token(exp)))));
     bench.engine.handle_open(bench.now);
     let connect = bench.sent();
     assert!(connect.ends_with(token(exp).as_bytes()), "without the space it was pasted with");
@@ -1186,16 +1192,16 @@ fn an_expired_token_is_renewed_without_a_new_connection() {
     assert!(notice.contains("expired"), "{notice}");
 
     let newer = token(exp + 3_600);
-    bench.command(Command::Examine(Secret(newer.clone())));
+    bench.command(PageCommand::InspectPassword(Secret(newer.clone())));
     assert!(bench.update().token.expect("a token").can_renew);
-    bench.command(Command::Renew(Secret(newer.clone())));
+    bench.command(PageCommand::ReplacePassword(Secret(newer.clone())));
     let update = bench.update();
     assert_eq!(update.connection.state, State::Connected, "not thrown out by ourselves");
     assert!(!update.token.expect("a token").can_renew);
 
     bench.sent();
     bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
-    bench.command(Command::Wake);
+    bench.command(PageCommand::RetryNow);
     bench.engine.handle_open(bench.now);
     assert!(bench.sent().ends_with(newer.as_bytes()));
 }
@@ -1204,8 +1210,8 @@ fn an_expired_token_is_renewed_without_a_new_connection() {
 fn a_token_that_expired_in_sleep_is_told_on_waking() {
     let mut bench = Bench::new();
     let token = token(bench.now.as_micros() / 1_000_000 + 60);
-    bench.command(Command::Connect(with_password(token.clone())));
-    bench.command(Command::Examine(Secret(token)));
+    bench.command(PageCommand::Connect(with_password(token.clone())));
+    bench.command(PageCommand::InspectPassword(Secret(token)));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     assert!(!bench.update().token.expect("a token").has_expired);
@@ -1219,7 +1225,7 @@ fn a_token_that_expired_in_sleep_is_told_on_waking() {
 #[test]
 fn the_doctor_knows_that_the_token_has_expired() {
     let mut bench = Bench::new();
-    bench.command(Command::Connect(with_password(token(1))));
+    bench.command(PageCommand::Connect(with_password(token(1))));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0x86, 0]);
     let connection = bench.update().connection;
@@ -1229,8 +1235,12 @@ fn the_doctor_knows_that_the_token_has_expired() {
 
 #[test]
 fn a_password_is_in_no_debug_output() {
-    let connect = Command::Connect(with_password("hush".to_owned()));
-    for command in [connect, Command::Examine(Secret("hush".to_owned())), Command::Renew(Secret("hush".to_owned()))] {
+    let connect = PageCommand::Connect(with_password("hush".to_owned()));
+    for command in [
+        connect,
+        PageCommand::InspectPassword(Secret("hush".to_owned())),
+        PageCommand::ReplacePassword(Secret("hush".to_owned())),
+    ] {
         let shown = format!("{command:?}");
         assert!(!shown.contains("hush"), "{shown}");
     }
@@ -1246,7 +1256,7 @@ fn a_message_is_told_to_the_panels_in_parts() {
     let mut told = String::new();
     for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
         let glance = Glance { message: Some(MessageGlance { seq: 1, from_byte }), ..Glance::default() };
-        bench.command(Command::PullPanels(glance));
+        bench.command(PanelCommand::Pull(glance));
         let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
         assert_eq!((part.seq, part.first_seq, part.next_seq), (1, 1, 2));
         let found = part.found.expect("it is kept");
@@ -1257,8 +1267,8 @@ fn a_message_is_told_to_the_panels_in_parts() {
     }
     assert_eq!(told, payload);
 
-    bench.command(Command::Clear);
-    bench.command(Command::PullPanels(Glance {
+    bench.command(PageCommand::Clear);
+    bench.command(PanelCommand::Pull(Glance {
         message: Some(MessageGlance { seq: 1, from_byte: 0 }),
         ..Glance::default()
     }));
@@ -1282,7 +1292,7 @@ fn from_file(seq: u64, payload: &str) -> OwnedMessage {
 #[test]
 fn an_imported_log_is_kept_as_it_was_and_not_told() {
     let mut bench = Bench::new();
-    bench.command(Command::Import(vec![from_file(41, "a"), from_file(42, "b")]));
+    bench.command(PanelCommand::Import(vec![from_file(41, "a"), from_file(42, "b")]));
     let update = bench.update();
     assert_eq!(
         update.rows.rows.iter().map(|row| (row.seq, row.time)).collect::<Vec<_>>(),
@@ -1291,7 +1301,7 @@ fn an_imported_log_is_kept_as_it_was_and_not_told() {
     assert_eq!((update.stats.received, update.stats.kept, update.stats.untold), (2, 2, 0));
     assert!(update.lines.is_empty(), "{:?}", update.lines);
     let glance = Glance { topics: Some(TopicsGlance { rows: 9, ..TopicsGlance::default() }), ..Glance::default() };
-    bench.command(Command::PullPanels(glance));
+    bench.command(PanelCommand::Pull(glance));
     let topics = bench.engine.poll_panels().and_then(|update| update.topics).expect("the tree of topics");
     assert_eq!(topics.rows.iter().map(|row| (row.name.as_str(), row.count)).collect::<Vec<_>>(), [("t", 2)]);
     let mut export = Vec::new();
@@ -1302,13 +1312,13 @@ fn an_imported_log_is_kept_as_it_was_and_not_told() {
 #[test]
 fn what_comes_from_files_came_by_no_subscription() {
     let mut bench = Bench::new();
-    bench.command(Command::Replay(vec![from_file(1, "ADA: From a sample")]));
-    bench.command(Command::Connect(ConnectRequest { topics: vec!["#".to_owned()], ..request() }));
+    bench.command(PanelCommand::Replay(vec![from_file(1, "ADA: From a sample")]));
+    bench.command(PageCommand::Connect(ConnectRequest { topics: vec!["#".to_owned()], ..request() }));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     bench.message("t", "live");
-    bench.command(Command::Replay(vec![from_file(1, "again")]));
-    bench.command(Command::Import(vec![from_file(9, "imported")]));
+    bench.command(PanelCommand::Replay(vec![from_file(1, "again")]));
+    bench.command(PanelCommand::Import(vec![from_file(9, "imported")]));
     bench.message("t", "live");
     let brought_by = |bench: &mut Bench| {
         let rows = bench.pull(9, 0).expect("news").rows.rows;
@@ -1316,8 +1326,8 @@ fn what_comes_from_files_came_by_no_subscription() {
     };
     assert_eq!(brought_by(&mut bench), [None, Some(0), None, None, Some(0)]);
     // An import into an empty log brings its own numbers.
-    bench.command(Command::Clear);
-    bench.command(Command::Import(vec![from_file(2, "imported")]));
+    bench.command(PageCommand::Clear);
+    bench.command(PanelCommand::Import(vec![from_file(2, "imported")]));
     bench.message("t", "live");
     assert_eq!(brought_by(&mut bench), [None, Some(0)]);
 }
@@ -1325,7 +1335,7 @@ fn what_comes_from_files_came_by_no_subscription() {
 #[test]
 fn a_log_is_played_as_if_it_arrived_now() {
     let mut bench = Bench::new();
-    bench.command(Command::Replay(vec![from_file(41, "ADA: Again")]));
+    bench.command(PanelCommand::Replay(vec![from_file(41, "ADA: Again")]));
     let update = bench.pull(10, 4).expect("something new");
     assert_eq!((update.rows.rows[0].seq, update.rows.rows[0].time), (1, bench.now));
     assert!(matches!(&update.lines[..], [Told::Line { seq: 1, line }] if line.text == "Again"));
@@ -1339,7 +1349,7 @@ fn the_panels_are_told_of_packets_while_they_look() {
     bench.message("deck/a", "x");
     assert_eq!(bench.panels(), None, "nobody looks at packets");
     let look = |bench: &mut Bench, from| {
-        bench.command(Command::PullPanels(Glance { trace_from: Some(from), ..Glance::default() }));
+        bench.command(PanelCommand::Pull(Glance { trace_from: Some(from), ..Glance::default() }));
         bench.engine.poll_panels().and_then(|update| update.trace)
     };
     let part = look(&mut bench, 0).expect("packets");
@@ -1361,12 +1371,12 @@ fn the_panels_are_told_of_packets_while_they_look() {
 #[test]
 fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
     let mut bench = Bench::new();
-    bench.command(Command::Connect(with_password("hunter2".to_owned())));
+    bench.command(PageCommand::Connect(with_password("hunter2".to_owned())));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     bench.message("deck/a", "x");
     let glance = MessageGlance { seq: 1, from_byte: 0 };
-    bench.command(Command::PullPanels(Glance { message: Some(glance), ..Glance::default() }));
+    bench.command(PanelCommand::Pull(Glance { message: Some(glance), ..Glance::default() }));
     let update = bench.engine.poll_panels().expect("the message");
     let reach = update.message.as_ref().expect("the message").reach.clone();
     let asked = request();
@@ -1378,8 +1388,8 @@ fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
     assert!(!shown.contains("hunter2"), "{shown}");
     // Before any wish to connect, nothing is known.
     let mut bench = Bench::new();
-    bench.command(Command::Import(vec![from_file(1, "a")]));
-    bench.command(Command::PullPanels(Glance { message: Some(glance), ..Glance::default() }));
+    bench.command(PanelCommand::Import(vec![from_file(1, "a")]));
+    bench.command(PanelCommand::Pull(Glance { message: Some(glance), ..Glance::default() }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("the message");
     assert_eq!(part.reach, Reach::default());
 }
@@ -1392,9 +1402,9 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     bench.now = Instant::from_millis(1_795_255_200_000);
     bench.engine.use_store();
     let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
-    bench.command(Command::Refine(Box::new(more)));
+    bench.command(PageCommand::SetConnectionOptions(Box::new(more)));
     let user_name = Some("ann?token=hunter2".to_owned());
-    bench.command(Command::Connect(ConnectRequest { broker: url.to_owned(), user_name, ..request() }));
+    bench.command(PageCommand::Connect(ConnectRequest { broker: url.to_owned(), user_name, ..request() }));
     let mut shown = format!("{:?}", bench.update());
     let key = bench.engine.poll_load().expect("a session to load");
     shown += &key;
@@ -1408,7 +1418,7 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     shown += &format!("{:?}{:?}", bench.save(), bench.update());
     bench.message("deck/a", "x");
     let message = Some(MessageGlance { seq: 1, from_byte: 0 });
-    bench.command(Command::PullPanels(Glance { message, ..Glance::default() }));
+    bench.command(PanelCommand::Pull(Glance { message, ..Glance::default() }));
     shown += &format!("{:?}", bench.engine.poll_panels().expect("the message"));
 
     // It has expired by the next attempt.
@@ -1418,18 +1428,18 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     let first = &connection.advice[0].words;
     assert!(first.contains("expired on 2026-11-21 at 10:01:00 UTC"), "{first}");
     shown += &format!("{connection:?}");
-    bench.command(Command::Disconnect);
+    bench.command(PageCommand::Disconnect);
     shown += &format!("{:?}", bench.update());
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 /// The crawl's rules, as a link has them.
-fn map(keys: &[(&str, &str)]) -> Command {
+fn map(keys: &[(&str, &str)]) -> PageCommand {
     let mut mapping = Mapping::default();
     for (key, value) in keys {
         mapping.read(key, value).expect("a rule");
     }
-    Command::Map(mapping)
+    PageCommand::SetLineRules(mapping)
 }
 
 /// What the crawl is told, all of it, in short.
@@ -1476,11 +1486,11 @@ fn a_line_that_somebody_asks_for_is_told_whatever_was_told_before() {
     bench.message("debug/x", "noise");
     assert_eq!(told(&mut bench), ["1 PIP: Hi"]);
     for (seq, words) in [(1, "1 PIP: Hi"), (2, "2 debug x: noise"), (7, "7 : (Message 7 isn't kept any more)")] {
-        bench.command(Command::Tell(seq));
+        bench.command(PageCommand::ShowInCrawl(seq));
         assert_eq!(told(&mut bench), [words]);
     }
     // While the crawl has no room it waits, and comes before what came later.
-    bench.command(Command::Tell(1));
+    bench.command(PageCommand::ShowInCrawl(1));
     bench.message("other", "PIP: Again");
     assert_eq!(bench.pull(0, 0).map(|update| update.lines), Some(Vec::new()));
     assert_eq!(told(&mut bench), ["1 PIP: Hi", "3 PIP: Again"]);
@@ -1533,7 +1543,7 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
     let mut bench = Bench::online();
     bench.message("deck/ada", "good evening");
     bench.message("deck/bram", "ADA: I am here");
-    let look = |text: &str| Command::Filter { text: text.to_owned(), ahead_of_utc_min: 0 };
+    let look = |text: &str| PageCommand::Filter { text: text.to_owned(), ahead_of_utc_min: 0 };
     let found = |bench: &mut Bench| bench.update().rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>();
     // By its topic, and by itself.
     bench.command(look("character:ada"));
@@ -1551,7 +1561,7 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
     assert_eq!(found(&mut bench), [2]);
     // And so are those that could be typed; topics are suggested as topics.
     bench.command(map(&[("line", "deck/ada"), ("speaker", "Captain {2}")]));
-    bench.command(Command::PullPanels(Glance { ask: Some(Ask::Speakers(String::new())), ..Glance::default() }));
+    bench.command(PanelCommand::Pull(Glance { ask: Some(Ask::Speakers(String::new())), ..Glance::default() }));
     let known = bench.engine.poll_panels().and_then(|update| update.known).expect("an answer");
     assert_eq!(known.names, ["ADA", "Captain ada"]);
 }
@@ -1561,7 +1571,7 @@ fn the_panels_see_the_newest_messages_of_a_topic() {
     let mut bench = Bench::online();
     let samples = |bench: &mut Bench, filter: &str| {
         let filter = TopicFilter::parse(filter).expect("a filter");
-        bench.command(Command::PullPanels(Glance { samples: Some(filter), ..Glance::default() }));
+        bench.command(PanelCommand::Pull(Glance { samples: Some(filter), ..Glance::default() }));
         let samples = bench.engine.poll_panels()?.samples?;
         Some(
             samples
@@ -1580,7 +1590,7 @@ fn the_panels_see_the_newest_messages_of_a_topic() {
     assert_eq!(samples(&mut bench, "#"), Some(["b/c short", "a 3", "a 2"].map(str::to_owned).to_vec()));
     assert_eq!(samples(&mut bench, "#"), None, "nothing new");
     assert_eq!(samples(&mut bench, "b/+"), Some(vec!["b/c short".to_owned()]));
-    bench.command(Command::Clear);
+    bench.command(PageCommand::Clear);
     assert_eq!(samples(&mut bench, "b/+"), Some(vec![]));
     bench.panels();
     assert_eq!(samples(&mut bench, "b/+"), Some(vec![]), "opened again");

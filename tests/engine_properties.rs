@@ -7,19 +7,25 @@ use std::time::Duration;
 
 use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::crawl::feed::CrawlRoom;
+use mqtt_crawl::crawl::item::Told;
 use mqtt_crawl::dialogue::mapping::Mapping;
-use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Cue, Deck, Glance, Goal, LinesGlance, Listed, Manner, MessageGlance, More, PublishRequest,
-    Pull, Secret, SubscribeRequest, TopicsGlance, Transmission, Window,
-};
 use mqtt_crawl::engine::tabs::{Said, Standing, Word};
-use mqtt_crawl::engine::update::{Outcome, PanelsUpdate, Stats, Told, Update};
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::topic::TopicFilter;
+use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::connection::{ConnectRequest, More, Secret};
+use mqtt_crawl::protocol::message::MessageGlance;
+use mqtt_crawl::protocol::publish::Outcome;
+use mqtt_crawl::protocol::publish::PublishRequest;
+use mqtt_crawl::protocol::rows::{Goal, Listed, Pull, Window};
+use mqtt_crawl::protocol::subscription::SubscribeRequest;
+use mqtt_crawl::protocol::topics::TopicsGlance;
+use mqtt_crawl::protocol::transmission::{Cue, Deck, LinesGlance, Manner, Transmission};
+use mqtt_crawl::protocol::update::{PanelsUpdate, Stats, Update};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
 use proptest::prelude::*;
@@ -48,11 +54,11 @@ proptest! {
                 0..=2 => world.import(argument & !1),
                 3 => world.import(argument | 1),
                 4 => world.command_of_few_words(if argument & 1 == 0 { 4 } else { 6 }),
-                5 => world.command(Command::Bound(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 })),
+                5 => world.command(PageCommand::SetLogLimits(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 })),
                 _ => {}
             }
             let lines = if action & 8 == 0 { 0 } else { u32::from(argument % 9) };
-            world.command(Command::Pull(Pull { crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
+            world.command(PageCommand::Pull(Pull { crawl: CrawlRoom { lines, ..CrawlRoom::default() }, ..Pull::default() }));
             let Some(update) = world.engine.poll_update() else { continue };
             let begins_anew = action % 8 == 3 || action % 8 == 4 && argument & 1 == 0;
             if begins_anew {
@@ -153,14 +159,14 @@ impl World {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: impl Into<Command>) {
         self.engine.handle_command(command, self.now);
     }
 
     // ---- the person ---------------------------------------------------------
 
     fn connect(&mut self, argument: u8) {
-        self.command(Command::Connect(ConnectRequest {
+        self.command(PageCommand::Connect(ConnectRequest {
             broker: if argument == 77 { "no address" } else { "ws://h:1/mqtt" }.to_owned(),
             topics: [&["#"][..], &["a/+", "b"], &[]][usize::from(argument / 3 % 8).saturating_sub(5)]
                 .iter()
@@ -176,7 +182,7 @@ impl World {
     }
 
     fn refine(&mut self, argument: u8) {
-        self.command(Command::Refine(Box::new(More {
+        self.command(PageCommand::SetConnectionOptions(Box::new(More {
             keep_alive_s: [0, 1, 30, u16::MAX][usize::from(argument % 4)],
             clean_start: argument & 4 == 0,
             session_expiry_s: [None, Some(0), Some(600), Some(u32::MAX)][usize::from(argument / 8 % 4)],
@@ -193,7 +199,7 @@ impl World {
             PublishRequest { topic, qos, payload: vec![b'x'; usize::from(argument)], ..PublishRequest::default() };
         let number = self.next_number;
         self.next_number += 1;
-        self.command(Command::Publish { number, request });
+        self.command(PanelCommand::Publish { number, request });
     }
 
     fn transmit(&mut self, argument: u8) {
@@ -223,21 +229,21 @@ impl World {
             _ => vec![Transmission::Play],
         };
         for wish in wishes {
-            self.command(Command::Transmit(deck, wish));
+            self.command(PanelCommand::Transmit(deck, wish));
         }
     }
 
     fn subscribe(&mut self, argument: u8) {
         let filter = ["a/+", "b", "$share/g/c", "a/#/b"][usize::from(argument % 4)].to_owned();
         if argument & 4 == 0 {
-            return self.command(Command::Unsubscribe(filter));
+            return self.command(PanelCommand::Unsubscribe(filter));
         }
         let options = SubscriptionOptions {
             qos: QoS::from_u8(argument / 8 % 3).unwrap_or_default(),
             no_local: argument > 200,
             ..SubscriptionOptions::default()
         };
-        self.command(Command::Subscribe(SubscribeRequest { filter, options, identifier: Some(2) }));
+        self.command(PanelCommand::Subscribe(SubscribeRequest { filter, options, identifier: Some(2) }));
     }
 
     fn import(&mut self, argument: u8) {
@@ -253,24 +259,24 @@ impl World {
         };
         let first = [1, u64::from(argument), u64::MAX][usize::from(argument / 2 % 3)];
         let messages = (0..u64::from(argument % 60)).map(|place| message(first.saturating_add(place))).collect();
-        self.command(if argument & 1 == 0 { Command::Replay(messages) } else { Command::Import(messages) });
+        self.command(if argument & 1 == 0 { PanelCommand::Replay(messages) } else { PanelCommand::Import(messages) });
     }
 
     fn command_of_few_words(&mut self, argument: u8) {
         let command = match argument % 14 {
-            0 => Command::Disconnect,
-            1 | 2 => Command::Wake,
-            3 => Command::Offline,
-            4 => Command::Clear,
-            5 => Command::Bound(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 }),
-            6 => Command::Map(Mapping::default()),
-            7 => Command::Tell(u64::from(argument)),
-            8 => Command::Renew(Secret(PASSWORD.to_owned())),
-            9 => Command::Examine(Secret(PASSWORD.to_owned())),
-            10 => Command::TakeOver,
-            11 => Command::Filter { text: "topic:a/x".to_owned(), ahead_of_utc_min: -720 },
-            12 => Command::Filter { text: "x -topic:b (".to_owned(), ahead_of_utc_min: 840 },
-            _ => Command::Filter { text: String::new(), ahead_of_utc_min: 0 },
+            0 => PageCommand::Disconnect,
+            1 | 2 => PageCommand::RetryNow,
+            3 => PageCommand::NetworkOffline,
+            4 => PageCommand::Clear,
+            5 => PageCommand::SetLogLimits(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 }),
+            6 => PageCommand::SetLineRules(Mapping::default()),
+            7 => PageCommand::ShowInCrawl(u64::from(argument)),
+            8 => PageCommand::ReplacePassword(Secret(PASSWORD.to_owned())),
+            9 => PageCommand::InspectPassword(Secret(PASSWORD.to_owned())),
+            10 => PageCommand::TakeOver,
+            11 => PageCommand::Filter { text: "topic:a/x".to_owned(), ahead_of_utc_min: -720 },
+            12 => PageCommand::Filter { text: "x -topic:b (".to_owned(), ahead_of_utc_min: 840 },
+            _ => PageCommand::Filter { text: String::new(), ahead_of_utc_min: 0 },
         };
         self.command(command);
     }
@@ -286,7 +292,7 @@ impl World {
         };
         let listed = if argument & 64 == 0 { Listed::Matching } else { Listed::All };
         let until = Some(seq).filter(|_| argument > 128);
-        self.command(Command::Pull(Pull {
+        self.command(PageCommand::Pull(Pull {
             window,
             listed,
             until,
@@ -509,12 +515,12 @@ impl World {
     fn check(&mut self) {
         let glance = Glance { stats: true, subscriptions: true, ..Glance::default() };
         self.panels(glance);
-        self.command(Command::Pull(Pull { until: Some(u64::MAX), ..Pull::default() }));
+        self.command(PageCommand::Pull(Pull { until: Some(u64::MAX), ..Pull::default() }));
         self.settle();
     }
 
     fn panels(&mut self, glance: Glance) -> Option<PanelsUpdate> {
-        self.command(Command::PullPanels(glance));
+        self.command(PanelCommand::Pull(glance));
         let update = self.engine.poll_panels()?;
         for published in &update.published {
             let before = self.outcomes.insert(published.number, published.outcome.clone());

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mqtt_crawl::broker_url::PageOrigin;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, PublishRequest, Pull, Secret};
 use mqtt_crawl::engine::tabs::{Said, Standing, Word};
-use mqtt_crawl::engine::update::{Connection, State};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::protocol::command::{Command, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::connection::{ConnectRequest, More, Secret};
+use mqtt_crawl::protocol::connection::{Connection, State};
+use mqtt_crawl::protocol::publish::PublishRequest;
+use mqtt_crawl::protocol::rows::Pull;
 use mqtt_crawl::time::Instant;
 
 const START: Instant = Instant::from_millis(1_000_000);
@@ -30,9 +33,9 @@ fn request(client_id: &str) -> ConnectRequest {
     }
 }
 
-fn lasting() -> Command {
+fn lasting() -> PageCommand {
     let more = More { session_expiry_s: Some(600), clean_start: false, keep_alive_s: 77, ..More::default() };
-    Command::Refine(Box::new(more))
+    PageCommand::SetConnectionOptions(Box::new(more))
 }
 
 fn lost() -> Closed {
@@ -61,8 +64,8 @@ fn transmits(engine: &mut Engine) -> Vec<Did> {
 
 fn connection(engine: &mut Engine, now: Instant) -> Connection {
     // Another window each time, so that there is always an answer.
-    engine.handle_command(Command::Clear, now);
-    engine.handle_command(Command::Pull(Pull::default()), now);
+    engine.handle_command(PageCommand::Clear, now);
+    engine.handle_command(PageCommand::Pull(Pull::default()), now);
     engine.poll_update().expect("an update").connection
 }
 
@@ -93,7 +96,7 @@ impl Browser {
         browser
     }
 
-    fn command(&mut self, tab: usize, command: Command) {
+    fn command(&mut self, tab: usize, command: impl Into<Command>) {
         self.tabs[tab].handle_command(command, self.now);
     }
 
@@ -157,11 +160,11 @@ impl Browser {
 #[test]
 fn a_tab_that_is_alone_waits_only_just_after_it_opened() {
     let mut browser = Browser::settled(&[1]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     assert!(browser.dials(0));
 
     let mut browser = Browser::new(&[1]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     assert!(!browser.dials(0), "nobody has had time to answer");
     assert_eq!(browser.state(0), State::Connecting);
     browser.pass(200);
@@ -171,11 +174,11 @@ fn a_tab_that_is_alone_waits_only_just_after_it_opened() {
 #[test]
 fn a_second_tab_stops_with_words_and_the_first_goes_on() {
     let mut browser = Browser::settled(&[1, 2]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
     assert!(browser.dials(0));
 
-    browser.command(1, Command::Connect(request("x")));
+    browser.command(1, PageCommand::Connect(request("x")));
     browser.pass(1_000);
     assert!(!browser.dials(1), "it would throw the first one out");
     let connection = browser.connection(1);
@@ -186,10 +189,10 @@ fn a_second_tab_stops_with_words_and_the_first_goes_on() {
     assert_eq!(browser.state(0), State::Connected);
 
     // Another identifier, or another broker, is nobody's business.
-    browser.command(1, Command::Connect(request("y")));
+    browser.command(1, PageCommand::Connect(request("y")));
     browser.pass(200);
     assert!(browser.dials(1));
-    browser.command(1, Command::Connect(ConnectRequest { broker: "ws://h:2/".into(), ..request("x") }));
+    browser.command(1, PageCommand::Connect(ConnectRequest { broker: "ws://h:2/".into(), ..request("x") }));
     browser.pass(200);
     assert!(browser.dials(1));
     assert_eq!(browser.state(0), State::Connected);
@@ -199,7 +202,7 @@ fn a_second_tab_stops_with_words_and_the_first_goes_on() {
 fn an_identifier_that_the_broker_draws_is_nobody_elses() {
     let mut browser = Browser::settled(&[1, 2]);
     for tab in 0..2 {
-        browser.command(tab, Command::Connect(request("")));
+        browser.command(tab, PageCommand::Connect(request("")));
         assert!(browser.dials(tab));
     }
 }
@@ -209,7 +212,7 @@ fn of_tabs_that_ask_at_once_exactly_one_goes_on() {
     for (numbers, apart_ms) in [([1, 2, 3], 0), ([3, 2, 1], 0), ([2, 3, 1], 0), ([3, 1, 2], 60), ([1, 2, 3], 149)] {
         let mut browser = Browser::settled(&numbers);
         for tab in 0..3 {
-            browser.command(tab, Command::Connect(request("x")));
+            browser.command(tab, PageCommand::Connect(request("x")));
             browser.pass(apart_ms);
         }
         browser.pass(1_000);
@@ -224,11 +227,11 @@ fn of_tabs_that_ask_at_once_exactly_one_goes_on() {
 #[test]
 fn a_tab_that_let_go_is_in_nobodys_way() {
     let mut browser = Browser::settled(&[1, 2]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
     assert!(browser.dials(0));
-    browser.command(0, Command::Disconnect);
-    browser.command(1, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Disconnect);
+    browser.command(1, PageCommand::Connect(request("x")));
     browser.pass(200);
     assert!(browser.dials(1));
 }
@@ -236,12 +239,12 @@ fn a_tab_that_let_go_is_in_nobodys_way() {
 #[test]
 fn taking_over_moves_the_connection_for_good() {
     let mut browser = Browser::settled(&[1, 2]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
     assert!(browser.dials(0));
-    browser.command(1, Command::Connect(request("x")));
+    browser.command(1, PageCommand::Connect(request("x")));
     browser.pass(200);
-    browser.command(1, Command::TakeOver);
+    browser.command(1, PageCommand::TakeOver);
     assert!(!browser.dials(1), "the other one says goodbye first");
     browser.deliver();
     let goodbye = transmits(&mut browser.tabs[0]);
@@ -252,7 +255,7 @@ fn taking_over_moves_the_connection_for_good() {
     let connection = browser.connection(0);
     assert_eq!((connection.state, connection.can_take_over), (State::Stopped, true));
     assert!(connection.words.contains("took"), "{}", connection.words);
-    browser.command(0, Command::Wake);
+    browser.command(0, PageCommand::RetryNow);
     browser.pass(20_000);
     assert!(!browser.dials(0), "it stays away");
     assert_eq!(browser.state(1), State::Connected);
@@ -261,11 +264,11 @@ fn taking_over_moves_the_connection_for_good() {
 #[test]
 fn without_another_tab_there_is_nothing_to_take_over() {
     let mut browser = Browser::settled(&[1]);
-    for first in [Command::Wake, Command::Connect(request("x"))] {
+    for first in [PageCommand::RetryNow, PageCommand::Connect(request("x"))] {
         browser.command(0, first);
         browser.dials(0);
         let before = browser.connection(0);
-        browser.command(0, Command::TakeOver);
+        browser.command(0, PageCommand::TakeOver);
         assert!(transmits(&mut browser.tabs[0]).is_empty());
         assert_eq!(browser.connection(0), before);
     }
@@ -277,11 +280,11 @@ fn without_another_tab_there_is_nothing_to_take_over() {
 fn a_frozen_tab_gives_way_when_it_thaws() {
     for words_come_first in [true, false] {
         let mut browser = Browser::settled(&[1, 2]);
-        browser.command(0, Command::Connect(request("x")));
+        browser.command(0, PageCommand::Connect(request("x")));
         browser.pass(200);
         assert!(browser.dials(0));
         browser.frozen.insert(0, Vec::new());
-        browser.command(1, Command::Connect(request("x")));
+        browser.command(1, PageCommand::Connect(request("x")));
         browser.pass(200);
         assert!(browser.dials(1), "nobody answers");
 
@@ -310,12 +313,12 @@ fn a_frozen_tab_gives_way_when_it_thaws() {
 fn who_comes_back_is_before_who_comes_new() {
     // The newcomer has the better number.
     let mut browser = Browser::settled(&[9, 1]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
     assert!(browser.dials(0));
     let now = browser.now;
     browser.tabs[0].handle_close(lost(), now);
-    browser.command(1, Command::Connect(request("x")));
+    browser.command(1, PageCommand::Connect(request("x")));
     browser.pass(5_000);
     assert!(browser.dials(0));
     assert!(!browser.dials(1));
@@ -325,7 +328,7 @@ fn who_comes_back_is_before_who_comes_new() {
 #[test]
 fn words_of_others_about_others_change_nothing() {
     let mut browser = Browser::settled(&[5]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     assert!(browser.dials(0));
     let key = "y ws://h:1/mqtt".to_owned();
     for said in [
@@ -358,12 +361,12 @@ impl Page {
         Self { engine, now }
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: impl Into<Command>) {
         self.engine.handle_command(command, self.now);
     }
 
     fn connect(&mut self, kept: Option<Vec<u8>>) -> Vec<Did> {
-        self.command(Command::Connect(request("x")));
+        self.command(PageCommand::Connect(request("x")));
         let key = self.engine.poll_load().expect("something to load");
         self.engine.handle_loaded(&key, Ok(kept), self.now);
         transmits(&mut self.engine)
@@ -388,9 +391,9 @@ impl Page {
     }
 }
 
-fn publish(topic: &str) -> Command {
+fn publish(topic: &str) -> PanelCommand {
     let request = PublishRequest { topic: topic.to_owned(), qos: QoS::ExactlyOnce, ..PublishRequest::default() };
-    Command::Publish { number: 1, request }
+    PanelCommand::Publish { number: 1, request }
 }
 
 /// Keep alive and clean start, as CONNECT says them.
@@ -423,7 +426,7 @@ fn a_reload_takes_session_and_settings_up_again() {
     transmits(&mut page.engine);
     // The same message again is no second one.
     page.engine.handle_input(b"\x3c\x08\x00\x01t\x00\x09\x00hi", page.now);
-    page.command(Command::Pull(Pull::default()));
+    page.command(PageCommand::Pull(Pull::default()));
     assert_eq!(page.engine.poll_update().expect("an update").stats.received, 0);
     assert_eq!(transmits(&mut page.engine), [Did::Send(vec![0x50, 2, 0, 9])]);
 }
@@ -435,8 +438,8 @@ fn settings_that_do_not_last_forget_the_session() {
     page.connect(None);
     page.accept(0);
     assert!(page.save().is_some());
-    page.command(Command::Refine(Box::default()));
-    page.command(Command::Connect(request("x")));
+    page.command(PageCommand::SetConnectionOptions(Box::default()));
+    page.command(PageCommand::Connect(request("x")));
     assert_eq!(page.engine.poll_forget().as_deref(), Some("x ws://h:1/mqtt"));
     assert_eq!(page.engine.poll_forget(), None);
     assert_eq!(page.engine.poll_load(), None);
@@ -480,14 +483,14 @@ fn another_layout_of_entries_has_another_number() {
 fn commands_wait_for_the_store_in_their_order() {
     let mut page = Page::new(START);
     page.command(lasting());
-    page.command(Command::Connect(request("x")));
+    page.command(PageCommand::Connect(request("x")));
     page.command(publish("a"));
     page.command(publish("b"));
-    page.command(Command::Disconnect);
-    page.command(Command::Connect(request("x")));
+    page.command(PageCommand::Disconnect);
+    page.command(PageCommand::Connect(request("x")));
     page.command(publish("c"));
     // The page is answered all the same.
-    page.command(Command::Pull(Pull::default()));
+    page.command(PageCommand::Pull(Pull::default()));
     assert_eq!(page.engine.poll_update().expect("an update").connection.state, State::Connecting);
 
     let key = page.engine.poll_load().expect("something to load");
@@ -510,11 +513,11 @@ fn commands_wait_for_the_store_in_their_order() {
 
 #[test]
 fn a_store_that_never_answers_delays_and_does_not_prevent() {
-    for settings in [lasting(), Command::Wake] {
+    for settings in [lasting(), PageCommand::RetryNow] {
         let is_lasting = settings == lasting();
         let mut page = Page::new(START);
         page.command(settings);
-        page.command(Command::Connect(request("x")));
+        page.command(PageCommand::Connect(request("x")));
         let key = page.engine.poll_load().expect("something to load");
         assert!(transmits(&mut page.engine).is_empty());
         page.now = page.engine.poll_timeout().expect("a limit");
@@ -576,7 +579,7 @@ fn the_same_session_again_goes_on_from_memory() {
     page.save();
     transmits(&mut page.engine);
     page.engine.handle_input(b"\x34\x08\x00\x01t\x00\x09\x00hi", page.now);
-    page.command(Command::Connect(request("x")));
+    page.command(PageCommand::Connect(request("x")));
     assert_eq!(page.engine.poll_load(), None);
     page.save();
     let did = transmits(&mut page.engine);
@@ -589,7 +592,7 @@ fn the_same_session_again_goes_on_from_memory() {
     page.save();
     transmits(&mut page.engine);
     page.engine.handle_input(b"\x3c\x08\x00\x01t\x00\x09\x00hi", page.now);
-    page.command(Command::Pull(Pull::default()));
+    page.command(PageCommand::Pull(Pull::default()));
     assert_eq!(page.engine.poll_update().expect("an update").stats.received, 1, "the same message twice");
 }
 
@@ -602,9 +605,9 @@ fn a_message_is_shown_when_its_receipt_is_saved() {
     page.connect(None);
     page.accept(0);
     page.save();
-    page.command(Command::Pull(Pull::default()));
+    page.command(PageCommand::Pull(Pull::default()));
     assert_eq!(page.engine.poll_update().expect("an update").stats.received, 0);
-    page.command(Command::Pull(Pull::default()));
+    page.command(PageCommand::Pull(Pull::default()));
     page.engine.handle_input(b"\x34\x08\x00\x01t\x00\x09\x00hi", page.now);
     assert!(page.engine.poll_update().is_none(), "it isn't saved");
     assert!(page.engine.poll_save(page.now).is_some());
@@ -618,13 +621,13 @@ fn a_message_is_shown_when_its_receipt_is_saved() {
 #[test]
 fn the_old_connection_does_not_answer_for_the_new_one() {
     let mut browser = Browser::settled(&[1, 2]);
-    browser.command(0, Command::Connect(request("x")));
+    browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
     assert!(browser.dials(0));
-    browser.command(1, Command::Connect(request("y")));
+    browser.command(1, PageCommand::Connect(request("y")));
     browser.pass(200);
     assert_eq!(transmits(&mut browser.tabs[1]), [Did::Dial]);
-    browser.command(1, Command::Connect(request("x")));
+    browser.command(1, PageCommand::Connect(request("x")));
     let now = browser.now;
     browser.tabs[1].handle_open(now);
     browser.tabs[1].handle_input(&CONNACK, now);
@@ -670,7 +673,7 @@ fn a_tab_that_gave_way_writes_nothing() {
     page.command(publish("a"));
     assert_eq!(page.save(), None);
     // Taking it back begins with what the other one left.
-    page.command(Command::TakeOver);
+    page.command(PageCommand::TakeOver);
     page.now = page.engine.poll_timeout().expect("a wait");
     page.engine.handle_timeout(page.now);
     assert!(page.engine.poll_load().is_some());

@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use mqtt_crawl::engine::command::MessageGlance;
-use mqtt_crawl::engine::update::{Found, MessagePart};
 use mqtt_crawl::inspect::gather::{Gathered, Gathering};
 use mqtt_crawl::inspect::outline::DEPTH_MAX;
 use mqtt_crawl::inspect::publish_bytes::PublishBytes;
@@ -13,6 +11,8 @@ use mqtt_crawl::inspect::{Choice, Sheet, View};
 use mqtt_crawl::log::Message;
 use mqtt_crawl::mqtt::packet::{PacketId, Publish, QoS, Version};
 use mqtt_crawl::mqtt::publish;
+use mqtt_crawl::protocol::message::MessageGlance;
+use mqtt_crawl::protocol::message::{Found, MessagePart};
 use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

@@ -2,12 +2,12 @@
 //! let through, and never more than a slice in memory.
 
 use mqtt_crawl::engine::Engine;
-use mqtt_crawl::engine::command::{Command, Glance};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::log::csv::Dialect;
 use mqtt_crawl::log::export::{ExportPart, Exporting, Format, SLICE_BYTES, Selection};
 use mqtt_crawl::log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::protocol::command::{Glance, PageCommand, PanelCommand};
 use mqtt_crawl::time::Instant;
 
 const NOW: Instant = Instant::from_millis(1_795_255_200_123);
@@ -35,18 +35,18 @@ fn engine(messages: u64) -> Engine {
 fn append(engine: &mut Engine, first: u64, last: u64) {
     for start in (first..=last).step_by(1_000) {
         let batch = (start..=last.min(start + 999)).map(message).collect();
-        engine.handle_command(Command::Import(batch), NOW);
+        engine.handle_command(PanelCommand::Import(batch), NOW);
     }
 }
 
-fn filter(text: &str) -> Command {
-    Command::Filter { text: text.to_owned(), ahead_of_utc_min: 0 }
+fn filter(text: &str) -> PageCommand {
+    PageCommand::Filter { text: text.to_owned(), ahead_of_utc_min: 0 }
 }
 
 /// The answer to a pull of the panels.
 fn part(engine: &mut Engine, exporting: &Exporting) -> ExportPart {
     let glance = Glance { export: exporting.glance(), ..Glance::default() };
-    engine.handle_command(Command::PullPanels(glance), NOW);
+    engine.handle_command(PanelCommand::Pull(glance), NOW);
     engine.poll_panels().and_then(|update| update.export).expect("a slice, at once")
 }
 
@@ -116,7 +116,7 @@ fn an_empty_log_is_a_file_of_no_messages() {
 fn what_is_evicted_before_its_turn_is_not_counted() {
     let mut engine = engine(50_000);
     let (file, exporting) =
-        export(&mut engine, Format::Ndjson, Selection::All, |engine| engine.handle_command(Command::Clear, NOW));
+        export(&mut engine, Format::Ndjson, Selection::All, |engine| engine.handle_command(PageCommand::Clear, NOW));
     assert_eq!(lines(&file) as u64, exporting.messages());
     assert!(exporting.messages() < 20_000, "{exporting:?}");
 }

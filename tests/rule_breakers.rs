@@ -2,11 +2,13 @@
 //! and sees, through the engine. What is tolerated is in `slips`.
 
 use mqtt_crawl::broker_url::PageOrigin;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull, Window};
-use mqtt_crawl::engine::update::{Connection, Evidence};
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::protocol::command::PageCommand;
+use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::connection::{Connection, Evidence};
+use mqtt_crawl::protocol::rows::{Pull, Window};
 use mqtt_crawl::time::Instant;
 
 /// When the broker breaks the rule.
@@ -78,8 +80,11 @@ fn each_broken_rule_is_told_to_the_broker_and_to_the_person() {
 fn check(case: &Case) {
     let &(_, version, stage, packet, code, rule) = case;
     let mut engine = Engine::new(3, Limits::default());
-    engine.handle_command(Command::Refine(Box::new(More { receive_maximum: 2, ..More::default() })), NOW);
-    engine.handle_command(Command::Connect(request(version)), NOW);
+    engine.handle_command(
+        PageCommand::SetConnectionOptions(Box::new(More { receive_maximum: 2, ..More::default() })),
+        NOW,
+    );
+    engine.handle_command(PageCommand::Connect(request(version)), NOW);
     engine.handle_open(NOW);
     if stage == Online {
         engine.handle_input(if version == V5 { &[0x20, 3, 0, 0, 0] } else { &[0x20, 2, 0, 0] }, NOW);
@@ -121,7 +126,7 @@ fn evidence<'a>(connection: &'a Connection, name: &str) -> Option<&'a str> {
 }
 
 fn connection(engine: &mut Engine) -> Connection {
-    engine.handle_command(Command::Pull(Pull { window: Window::Tail { rows: 1 }, ..Pull::default() }), NOW);
+    engine.handle_command(PageCommand::Pull(Pull { window: Window::Tail { rows: 1 }, ..Pull::default() }), NOW);
     engine.poll_update().expect("something new").connection
 }
 

@@ -2,10 +2,11 @@
 
 use mqtt_crawl::allowed::{Term, Wish, obstacle, publish_obstacle, terms};
 use mqtt_crawl::compose::{Bytes, MessageFields};
-use mqtt_crawl::engine::update::{Outcome, Published, Standing, State};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::session::Server;
 use mqtt_crawl::outbox::{Counts, LISTED_MAX, Outbox};
+use mqtt_crawl::protocol::connection::{Standing, State};
+use mqtt_crawl::protocol::publish::{Outcome, Published};
 
 /// A broker that forbids what can be forbidden.
 fn strict() -> Server {

@@ -9,10 +9,12 @@ use gloo_timers::callback::Timeout;
 use idb::Request as _;
 use js_sys::Promise;
 use mqtt_crawl::broker_url::PageOrigin;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More, Pull};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::protocol::command::PageCommand;
+use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::rows::Pull;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::web::store::{Answer, Store};
 use wasm_bindgen::prelude::*;
@@ -149,7 +151,7 @@ impl Page {
         let mut page = Self { engine: Engine::new(1, Limits::default()), desk: Desk::open(name, NOW) };
         page.engine.use_store();
         if let Some(more) = more {
-            page.engine.handle_command(Command::Refine(Box::new(more)), NOW);
+            page.engine.handle_command(PageCommand::SetConnectionOptions(Box::new(more)), NOW);
         }
         let request = ConnectRequest {
             broker: "ws://h:1/mqtt".to_owned(),
@@ -161,7 +163,7 @@ impl Page {
             password: None,
             page: PageOrigin::default(),
         };
-        page.engine.handle_command(Command::Connect(request), NOW);
+        page.engine.handle_command(PageCommand::Connect(request), NOW);
         let key = page.engine.poll_load().expect("something to load");
         let loaded = page.desk.load(&key).await;
         page.engine.handle_loaded(&key, loaded, NOW);
@@ -190,8 +192,8 @@ impl Page {
     }
 
     fn received_and_notice(&mut self) -> (u64, String) {
-        self.engine.handle_command(Command::Clear, NOW);
-        self.engine.handle_command(Command::Pull(Pull::default()), NOW);
+        self.engine.handle_command(PageCommand::Clear, NOW);
+        self.engine.handle_command(PageCommand::Pull(Pull::default()), NOW);
         let update = self.engine.poll_update().expect("an update");
         (update.stats.received, update.connection.notice.unwrap_or_default())
     }

@@ -1,7 +1,7 @@
 //! A subscription as it is typed: a request, or what is wrong with it.
 
-use mqtt_crawl::engine::command::SubscribeRequest;
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions};
+use mqtt_crawl::protocol::subscription::SubscribeRequest;
 use mqtt_crawl::subscribe::{Field, Fields, OptionFields};
 
 fn fields(filter: &str, no_local: bool, identifier: &str) -> Fields {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::engine::command::{LevelGlance, TopicsGlance, TopicsOrder};
-use mqtt_crawl::engine::update::{Preview, TopicRow, TopicsView};
 use mqtt_crawl::log::query::{LocalTime, Query};
 use mqtt_crawl::log::{Arrival, Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::protocol::rows::Preview;
+use mqtt_crawl::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
+use mqtt_crawl::protocol::topics::{TopicRow, TopicsView};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::topics::{LEVELS_MAX, SERIES_MAX, Topics, query};
 

@@ -3,9 +3,11 @@
 use mqtt_crawl::dialogue::script::ColumnChoice;
 use std::time::Duration;
 
-use mqtt_crawl::engine::command::{Cue, Deck, PublishRequest};
-use mqtt_crawl::engine::update::{Outcome, TransmissionView, Turn};
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS};
+use mqtt_crawl::protocol::publish::Outcome;
+use mqtt_crawl::protocol::publish::PublishRequest;
+use mqtt_crawl::protocol::transmission::{Cue, Deck};
+use mqtt_crawl::protocol::transmission::{TransmissionView, Turn};
 use mqtt_crawl::transmit::fields::{Field, PlanFields, RepeatFields, progress_words, repeat_words};
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::transmit::sheet::{Entry, LINES_MAX, Sheet, SheetReader};

@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use mqtt_crawl::broker_url::PageOrigin;
-use mqtt_crawl::engine::command::{
-    Command, ConnectRequest, Cue, Deck, Glance, LinesGlance, Manner, More, PublishRequest, Transmission,
-};
-use mqtt_crawl::engine::update::{Fate, Outcome, TransmissionView, Turn};
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, Version};
+use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::publish::Outcome;
+use mqtt_crawl::protocol::publish::PublishRequest;
+use mqtt_crawl::protocol::transmission::{Cue, Deck, LinesGlance, Manner, Transmission};
+use mqtt_crawl::protocol::transmission::{Fate, TransmissionView, Turn};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
 
@@ -57,7 +59,7 @@ impl Rig {
     }
 
     fn connect(mut self) -> Self {
-        self.command(Command::Connect(ConnectRequest {
+        self.command(PageCommand::Connect(ConnectRequest {
             broker: "ws://broker.test/mqtt".to_owned(),
             topics: vec!["t".to_owned()],
             qos: QoS::AtMostOnce,
@@ -70,13 +72,13 @@ impl Rig {
         self
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: impl Into<Command>) {
         self.engine.handle_command(command, self.now);
         self.serve();
     }
 
     fn wish(&mut self, wish: Transmission) {
-        self.command(Command::Transmit(Deck::Script, wish));
+        self.command(PanelCommand::Transmit(Deck::Script, wish));
     }
 
     /// A script of so many lines goes out.
@@ -173,7 +175,7 @@ impl Rig {
     /// What the panels are told.
     fn views(&mut self) -> Option<Vec<TransmissionView>> {
         let script = self.screen;
-        self.engine.handle_command(Command::PullPanels(Glance { script, ..Glance::default() }), self.now);
+        self.engine.handle_command(PanelCommand::Pull(Glance { script, ..Glance::default() }), self.now);
         self.engine.poll_panels()?.transmissions
     }
 
@@ -314,7 +316,7 @@ fn a_connection_that_is_made_anew_by_hand_repeats_what_was_not_acknowledged() {
         let mut rig = Rig { ack: None, ..Rig::new() }.connect();
         rig.play(Manner { qos, ..manner() }, 3);
         rig.run_until(ms(1_500));
-        rig.command(Command::Disconnect);
+        rig.command(PageCommand::Disconnect);
         rig.run_until(ms(10_000));
         rig.ack = Some(0);
         rig = rig.connect();
@@ -343,7 +345,7 @@ fn no_more_lines_are_under_way_than_the_broker_takes() {
         qos: QoS::AtLeastOnce,
         ..PublishRequest::default()
     };
-    rig.command(Command::Publish { number: 1, request });
+    rig.command(PanelCommand::Publish { number: 1, request });
     rig.acknowledge(1);
     rig.run_until(ms(2_000));
     assert_eq!(rig.texts()[7..], ["own"]);
@@ -426,7 +428,7 @@ fn a_message_repeats_beside_a_script() {
     let cue = Cue { topic: "t".to_owned(), payload: b"tick".to_vec() };
     for wish in [Transmission::Begin(repeated), Transmission::Lines(vec![cue]), Transmission::Whole, Transmission::Play]
     {
-        rig.command(Command::Transmit(Deck::Message, wish));
+        rig.command(PanelCommand::Transmit(Deck::Message, wish));
     }
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts(), ["0", "tick", "tick", "tick", "1", "2"]);
@@ -461,7 +463,7 @@ fn lines_wait_while_a_lasting_session_is_saved() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut rig = Rig::new();
         rig.engine.use_store();
-        rig.command(Command::Refine(Box::new(More {
+        rig.command(PageCommand::SetConnectionOptions(Box::new(More {
             session_expiry_s: Some(600),
             clean_start: false,
             ..More::default()

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::excerpt;
 use super::pacing::{Pace, TIGHT_GAP_ROWS};
 use super::typeset::SPEAKER_SIZE;
+use crate::crawl::item::Told;
 use crate::dialogue::Line;
 use crate::dialogue::mapping::Mapping;
-use crate::engine::update::Told;
 use crate::format::grouped;
 use crate::log::{Message, MessageLog};
 

@@ -30,6 +30,7 @@
 
 pub mod excerpt;
 pub mod feed;
+pub mod item;
 pub mod opening;
 pub mod pacing;
 pub mod pad;
@@ -40,7 +41,7 @@ pub mod stars;
 pub mod teller;
 pub mod typeset;
 
-use crate::engine::update::Told;
+use crate::crawl::item::Told;
 use plane::Key;
 
 /// Distance between two baselines, in em.

@@ -31,7 +31,7 @@ use std::collections::VecDeque;
 use super::pacing::{Pacing, Waiting};
 use super::typeset::{Typeset, Typesetter};
 use super::{Action, Entry, ROW_EM, ROWS_PER_LINE};
-use crate::engine::update::Told;
+use crate::crawl::item::Told;
 use crate::time::Instant;
 
 /// The most blocks on the plane at once: what a phone in portrait can show of

@@ -12,7 +12,7 @@ use super::pacing::Pace;
 use super::plane::{Block, Key, Plane, StageSize, Surroundings, Toward};
 use super::typeset::Typesetter;
 use super::{Action, Entry, Motion, ROW_EM};
-use crate::engine::update::Told;
+use crate::crawl::item::Told;
 use crate::time::Instant;
 
 /// So many lines wait in the page; all others wait in the worker, where the

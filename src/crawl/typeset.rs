@@ -13,7 +13,7 @@
 use super::scripts;
 pub use super::scripts::Direction;
 use super::{Entry, ROW_EM, excerpt, quotes};
-use crate::engine::update::Told;
+use crate::crawl::item::Told;
 use crate::format::grouped;
 
 /// Space between two words, in em (News Cycle Bold's, with the tracking).

@@ -17,8 +17,8 @@ use crate::mqtt::session::Recurrence;
 use crate::time::Instant;
 
 use super::recurrence;
-use super::update::{Advice, Evidence};
 use crate::format::{self, hex};
+use crate::protocol::connection::{Advice, Evidence};
 
 /// Ports on which brokers speak MQTT over TCP, not over a WebSocket.
 const TCP_PORTS: [u16; 2] = [1883, 8883];

@@ -14,11 +14,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Engine;
-use super::command::{Command, ConnectRequest, More};
 use super::tabs::{Word, Yield};
-use super::update::{Connection, State};
 use crate::credentials;
 use crate::mqtt::session::{Parting, Saved};
+use crate::protocol::command::{Command, PageCommand, PanelCommand};
+use crate::protocol::connection::{ConnectRequest, More};
+use crate::protocol::connection::{Connection, State};
 use crate::time::Instant;
 
 /// A store that says nothing for so long is none. Opening one takes a few
@@ -309,7 +310,7 @@ impl Engine {
         while !self.is_entering()
             && let Some(command) = self.waiting.pop_front()
         {
-            self.obey(command, now);
+            self.apply_command(command, now);
         }
     }
 
@@ -348,5 +349,5 @@ impl Engine {
 
 /// A command that must not overtake the ones before it.
 pub(super) fn must_wait(command: &Command) -> bool {
-    !matches!(command, Command::Pull(_) | Command::PullPanels(_))
+    !matches!(command, Command::Page(PageCommand::Pull(_)) | Command::Panels(PanelCommand::Pull(_)))
 }

@@ -1,7 +1,5 @@
 //! What the panels look at, and whether there is anything new to see.
 
-use super::command::{Glance, LinesGlance, MessageGlance};
-use super::update::{MessagePart, PanelsUpdate, Sample, Stats, TopicsView};
 use super::{Engine, row};
 use crate::credentials;
 use crate::dialogue::topic_speaker;
@@ -10,6 +8,12 @@ use crate::log::export::{self, ExportGlance, ExportPart, Selection};
 use crate::log::query::Query;
 use crate::log::query::suggest::{self, Ask, Known};
 use crate::mqtt::packet::QoS;
+use crate::protocol::command::Glance;
+use crate::protocol::message::MessageGlance;
+use crate::protocol::message::MessagePart;
+use crate::protocol::topics::TopicsView;
+use crate::protocol::transmission::LinesGlance;
+use crate::protocol::update::{PanelsUpdate, Sample, Stats};
 use crate::shell_command::Reach;
 use crate::time::Instant;
 use crate::trace::TracePart;

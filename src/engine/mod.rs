@@ -11,7 +11,6 @@
 //! - An update is made only when the page asked for one and something is new.
 //! - Nothing here formats or parses a message that isn't shown.
 
-pub mod command;
 mod doctor;
 mod entrance;
 mod foreign;
@@ -23,7 +22,6 @@ pub mod tabs;
 mod tally;
 mod token;
 mod transmitter;
-pub mod update;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -48,9 +46,18 @@ use crate::time::Instant;
 use crate::topics::Topics;
 use crate::trace::Trace;
 
-pub(crate) use crate::engine::row::preview;
 pub(crate) use crate::format::visible_topic;
-use command::{Command, ConnectRequest, Deck, Goal, Listed, More, PublishRequest, Pull, Window};
+use crate::protocol::command::{Command, PageCommand, PanelCommand};
+use crate::protocol::connection::{ConnectRequest, More};
+use crate::protocol::connection::{Connection, Standing, State};
+use crate::protocol::publish::PublishRequest;
+use crate::protocol::publish::{Outcome, Published};
+pub(crate) use crate::protocol::rows::preview;
+use crate::protocol::rows::{Goal, Listed, Pull, Window};
+use crate::protocol::rows::{Rows, Sought};
+use crate::protocol::subscription::SubscriptionsView;
+use crate::protocol::transmission::Deck;
+use crate::protocol::update::{PanelsUpdate, Stats, Update};
 use doctor::{Attempt, Case};
 pub use entrance::Save;
 use entrance::{Entrance, Lasting};
@@ -61,9 +68,6 @@ use tabs::Tabs;
 use tally::Tally;
 use token::Tokens;
 use transmitter::Transmitter;
-use update::{
-    Connection, Outcome, PanelsUpdate, Published, Rows, Sought, Standing, State, Stats, SubscriptionsView, Update,
-};
 
 /// How many messages the filter looks at before it lets the worker do something
 /// else: a few milliseconds of work.
@@ -263,23 +267,31 @@ impl Engine {
         }
     }
 
-    /// Does what the page or its panels ask. An export is asked of [`Engine::export`].
-    pub fn handle_command(&mut self, command: Command, now: Instant) {
+    /// Handles a command of the page or of its panels. An export is asked of [`Engine::export`].
+    pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
+        let command = command.into();
         if self.is_entering() && entrance::must_wait(&command) {
             return self.waiting.push_back(command);
         }
-        self.obey(command, now);
+        self.apply_command(command, now);
         self.settle(now);
     }
 
-    fn obey(&mut self, command: Command, now: Instant) {
+    fn apply_command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Connect(request) => self.enter(request, now),
-            Command::Examine(password) => self.examine(password, now),
-            Command::Renew(password) => self.renew(password, now),
-            Command::TakeOver => self.take_over(now),
-            Command::Refine(more) => self.told = Some(Rc::from(more)),
-            Command::Disconnect => {
+            Command::Page(command) => self.apply_page_command(command, now),
+            Command::Panels(command) => self.apply_panel_command(command, now),
+        }
+    }
+
+    fn apply_page_command(&mut self, command: PageCommand, now: Instant) {
+        match command {
+            PageCommand::Connect(request) => self.enter(request, now),
+            PageCommand::InspectPassword(password) => self.examine(password, now),
+            PageCommand::ReplacePassword(password) => self.renew(password, now),
+            PageCommand::TakeOver => self.take_over(now),
+            PageCommand::SetConnectionOptions(more) => self.told = Some(Rc::from(more)),
+            PageCommand::Disconnect => {
                 self.tabs.release();
                 self.request = None;
                 self.session.disconnect(self.parting());
@@ -289,22 +301,18 @@ impl Engine {
                 };
                 self.news = true;
             }
-            Command::Wake => {
+            PageCommand::RetryNow => {
                 self.offline = false;
                 self.session.wake(now);
                 self.session.probe(now);
             }
-            Command::DropMessage => self.answer_question(Session::drop_message, now),
-            Command::EndSession => self.answer_question(Session::end_session, now),
-            Command::Offline => self.offline = true,
-            Command::Publish { number, request } => self.publish(Ticket::Message(number), request, now),
-            Command::Transmit(deck, wish) => self.transmit(deck, wish, now),
-            Command::Subscribe(request) => self.choose_subscription(request, now),
-            Command::Unsubscribe(filter) => self.unsubscribe(&filter, now),
-            Command::Filter { text, ahead_of_utc_min } => {
+            PageCommand::DropMessage => self.answer_question(Session::drop_message, now),
+            PageCommand::EndSession => self.answer_question(Session::end_session, now),
+            PageCommand::NetworkOffline => self.offline = true,
+            PageCommand::Filter { text, ahead_of_utc_min } => {
                 self.filter(&text, LocalTime { now: self.wall(now), ahead_of_utc_min });
             }
-            Command::Clear => {
+            PageCommand::Clear => {
                 self.log.clear();
                 self.tally.forget(&self.topics);
                 self.topics.clear();
@@ -313,25 +321,34 @@ impl Engine {
                 self.advance_filter();
                 self.news = true;
             }
-            Command::Bound(limits) => {
+            PageCommand::SetLogLimits(limits) => {
                 self.log.bound(limits);
                 self.advance_filter();
                 self.news = true;
             }
-            Command::Map(mapping) => self.map(Rc::new(mapping)),
-            Command::Tell(seq) => {
+            PageCommand::SetLineRules(mapping) => self.map(Rc::new(mapping)),
+            PageCommand::ShowInCrawl(seq) => {
                 self.feed.tell_of(seq);
                 self.news = true;
             }
-            Command::Pull(pull) => {
+            PageCommand::Pull(pull) => {
                 let asks_anew = pull != Pull { crawl: pull.crawl, ..self.answered };
                 self.news |= asks_anew || (pull.crawl.lines > 0 && self.feed.untold() > 0);
                 self.pull = Some(pull);
             }
-            Command::PullPanels(glance) => self.glance(glance, now),
-            Command::Export => {}
-            Command::Import(messages) => self.import(&messages),
-            Command::Replay(messages) => self.replay(&messages, now),
+            PageCommand::Export => {}
+        }
+    }
+
+    fn apply_panel_command(&mut self, command: PanelCommand, now: Instant) {
+        match command {
+            PanelCommand::Publish { number, request } => self.publish(Ticket::Message(number), request, now),
+            PanelCommand::Transmit(deck, wish) => self.transmit(deck, wish, now),
+            PanelCommand::Subscribe(request) => self.choose_subscription(request, now),
+            PanelCommand::Unsubscribe(filter) => self.unsubscribe(&filter, now),
+            PanelCommand::Pull(glance) => self.glance(glance, now),
+            PanelCommand::Import(messages) => self.import(&messages),
+            PanelCommand::Replay(messages) => self.replay(&messages, now),
         }
     }
 

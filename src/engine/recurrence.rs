@@ -8,7 +8,7 @@ use crate::mqtt::failure_history::{ANSWER_TIMEOUT, ONE_AT_A_TIME, RECURRENT};
 use crate::mqtt::session::{Recurrence, Suspect};
 
 use super::doctor::say;
-use super::update::Advice;
+use crate::protocol::connection::Advice;
 
 /// A payload above this is likelier to be too large than forbidden: the smallest
 /// limit that brokers are given in practice.

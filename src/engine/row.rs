@@ -1,6 +1,9 @@
 //! A kept message as one row of the console, and as the inspector wants it.
 
-use crate::format::{SPACE, hex, is_control, spaces_at_ends, visible, visible_topic};
+use crate::format::{SPACE, is_control, spaces_at_ends, visible, visible_topic};
+#[cfg(test)]
+use crate::protocol::rows::Preview;
+use crate::protocol::rows::{HEX_BYTES, PREVIEW_BYTES, as_text, preview};
 use std::ops::Range;
 
 use crate::log::query::Query;
@@ -8,15 +11,9 @@ use crate::log::{Message, MessageLog};
 use crate::mqtt::topic::TopicFilter;
 use crate::shell_command::Reach;
 
-use super::command::MessageGlance;
-use super::update::{Found, Marks, MessagePart, Preview, Row};
-
-/// How much of a payload one row can show at all, in bytes. The row says how
-/// long the whole is.
-const PREVIEW_BYTES: usize = 512;
-
-/// The same for bytes in hex, which take more room.
-const HEX_BYTES: usize = PREVIEW_BYTES / 4;
+use crate::protocol::message::MessageGlance;
+use crate::protocol::message::{Found, MessagePart};
+use crate::protocol::rows::{Marks, Row};
 
 /// How much of a payload goes out at once, in bytes: a few milliseconds of
 /// work. A longer one takes as many updates, so intake never waits for it.
@@ -92,27 +89,6 @@ fn in_visible(text: &str, (before, behind): (usize, usize), hits: Vec<Range<usiz
         touches
     });
     marks
-}
-
-/// The beginning of a payload.
-pub fn preview(payload: &[u8]) -> Preview {
-    match as_text(payload) {
-        Some(text) => Preview::Text(visible(text)),
-        None => Preview::Hex(hex(&payload[..payload.len().min(HEX_BYTES)])),
-    }
-}
-
-/// The beginning of a payload, if that is text.
-fn as_text(payload: &[u8]) -> Option<&str> {
-    let shown = &payload[..payload.len().min(PREVIEW_BYTES)];
-    match std::str::from_utf8(shown) {
-        Ok(text) => Some(text),
-        // Cut in the middle of a character, which is no fault of the payload.
-        Err(error) if error.error_len().is_none() && shown.len() < payload.len() => {
-            std::str::from_utf8(&shown[..error.valid_up_to()]).ok()
-        }
-        Err(_) => None,
-    }
 }
 
 #[cfg(test)]

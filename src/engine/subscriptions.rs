@@ -9,11 +9,13 @@
 //!   until the person chooses other options for all.
 
 use super::Engine;
-use super::command::{ConnectRequest, More, SubscribeRequest};
-use super::update::{Granted, State, Subscription, SubscriptionsView};
 use crate::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::connection::State;
+use crate::protocol::connection::{ConnectRequest, More};
+use crate::protocol::subscription::SubscribeRequest;
+use crate::protocol::subscription::{Granted, Subscription, SubscriptionsView};
 use crate::time::Instant;
 
 /// What is asked for with every filter that nothing else was chosen for.

@@ -6,9 +6,9 @@
 //! message arrives, unless it carries identifiers, and matching is done once a
 //! topic, when somebody looks.
 
-use crate::engine::update::{Count, CountedBy};
 use crate::mqtt::publish::{Property, properties};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::subscription::{Count, CountedBy};
 use crate::topics::Topics;
 
 /// See the module's page.

@@ -2,9 +2,9 @@
 //! field, of the one in use, and how a new one takes its place.
 
 use super::Engine;
-use super::command::Secret;
-use super::update::{State, TokenNote};
 use crate::jwt::Jwt;
+use crate::protocol::connection::Secret;
+use crate::protocol::connection::{State, TokenNote};
 use crate::time::Instant;
 
 /// What is known of the two tokens.

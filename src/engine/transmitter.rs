@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
-use super::command::{Cue, Deck, LinesGlance, Manner, PublishRequest, Transmission};
-use super::update::{Fate, Outcome, State, TransmissionView, Turn};
 use super::{Engine, Ticket};
 use crate::mqtt::packet::QoS;
+use crate::protocol::connection::State;
+use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishRequest;
+use crate::protocol::transmission::{Cue, Deck, LinesGlance, Manner, Transmission};
+use crate::protocol::transmission::{Fate, TransmissionView, Turn};
 use crate::time::Instant;
 use crate::transmit::player::Player;
 

@@ -1,7 +1,7 @@
 //! A message on its way to the inspector: a large one comes in parts.
 
-use crate::engine::command::MessageGlance;
-use crate::engine::update::{Found, MessagePart};
+use crate::protocol::message::MessageGlance;
+use crate::protocol::message::{Found, MessagePart};
 use crate::shell_command::Reach;
 
 /// What has come of the message that was asked for.

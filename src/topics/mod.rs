@@ -23,12 +23,12 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use crate::bytes;
-use crate::engine::command::{LevelGlance, TopicsGlance, TopicsOrder};
-use crate::engine::update::{TopicRow, TopicsView};
 use crate::engine::{preview, visible_topic};
 use crate::log::query::quoted;
 use crate::log::{self, Arrival, Message, MessageLog};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
+use crate::protocol::topics::{TopicRow, TopicsView};
 use crate::time::Instant;
 
 /// Most levels that are kept in all, branches and topics: some 10,000 topics of

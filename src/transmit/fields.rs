@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::playlist::Repeat;
 use super::sheet::Sheet;
 use super::wording::{PayloadFormat, parse_interval, topic_of};
-use crate::engine::command::{Cue, Manner, PublishRequest};
-use crate::engine::update::{Outcome, TransmissionView, Turn};
 use crate::format::grouped;
 use crate::mqtt::packet::{PublishProperties, QoS};
 use crate::mqtt::topic::{TopicError, TopicName};
+use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishRequest;
+use crate::protocol::transmission::{Cue, Manner};
+use crate::protocol::transmission::{TransmissionView, Turn};
 use crate::ui::forms::field::{Fault, number};
 
 /// So many lines go to the worker at once, so that what it has to do beside

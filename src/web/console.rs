@@ -23,10 +23,12 @@ use web_sys::{
 };
 
 use crate::console::{Clockface, Flow, Reader, Step, Toward};
-use crate::engine::command::{Listed, Pull};
-use crate::engine::update::{Marks, Preview, Row, Rows, State, Stats};
 use crate::format::{grouped, size};
 use crate::mqtt::packet::QoS;
+use crate::protocol::connection::State;
+use crate::protocol::rows::{Listed, Pull};
+use crate::protocol::rows::{Marks, Preview, Row, Rows};
+use crate::protocol::update::Stats;
 use crate::settings::{Column, Columns, Settings, TimeMode};
 use crate::web::hail::{Copied, Panel};
 use crate::web::parts::follow;

@@ -9,11 +9,11 @@ use super::parts::{Part, add, follow};
 use crate::broker_url::{BrokerUrl, PageOrigin};
 use crate::crawl::opening::Opening;
 use crate::dialogue::mapping::Mapping;
-use crate::engine::command::{ConnectRequest, Secret};
-use crate::engine::update::TokenNote;
 use crate::link::{self, Fault, Field, Settings, View};
 use crate::mqtt::packet::{QoS, Version};
 use crate::presets::{self, PRESETS};
+use crate::protocol::connection::TokenNote;
+use crate::protocol::connection::{ConnectRequest, Secret};
 
 /// What is typed in, field by field.
 #[derive(Clone, Copy)]

@@ -36,9 +36,12 @@ use super::worker_link::{self, Heard, WorkerLink};
 use crate::console::{Flow, Pace, Step};
 use crate::credentials;
 use crate::dialogue::mapping::Mapping;
-use crate::engine::command::{Command, ConnectRequest, Pull};
-use crate::engine::update::{Connection, State, Stats, TokenNote, Update};
 use crate::link::{self, Field, Link, Start, View};
+use crate::protocol::command::PageCommand;
+use crate::protocol::connection::ConnectRequest;
+use crate::protocol::connection::{Connection, State, TokenNote};
+use crate::protocol::rows::Pull;
+use crate::protocol::update::{Stats, Update};
 use crate::settings::{Columns, Settings};
 use crate::time::Instant;
 
@@ -222,7 +225,7 @@ impl App {
             });
             inner.panels.note_connecting();
             inner.panels.refine(&inner.worker);
-            inner.worker.send(&Command::Connect(request));
+            inner.worker.send(&PageCommand::Connect(request));
         });
     }
 
@@ -230,7 +233,7 @@ impl App {
         self.with(|inner| {
             inner.feed.borrow_mut().request = None;
             inner.write_link(Start::ByHand);
-            inner.worker.send(&Command::Disconnect);
+            inner.worker.send(&PageCommand::Disconnect);
         });
     }
 
@@ -240,7 +243,7 @@ impl App {
             if let Some(request) = &mut inner.feed.borrow_mut().request {
                 request.password = Some(password.clone());
             }
-            inner.worker.send(&Command::Renew(password));
+            inner.worker.send(&PageCommand::ReplacePassword(password));
         });
     }
 
@@ -295,7 +298,7 @@ impl App {
     fn hear(self, event: &Event) {
         match event.type_().as_str() {
             "online" => self.with(|inner| inner.wake()),
-            "offline" => self.with(|inner| inner.worker.send(&Command::Offline)),
+            "offline" => self.with(|inner| inner.worker.send(&PageCommand::NetworkOffline)),
             // WebKit keeps a page that was left, and its worker goes on: the broker would
             // deliver to it what the next page is to get.
             "pagehide" => self.with(|inner| inner.worker.end()),
@@ -380,9 +383,9 @@ impl App {
             "disconnect" => self.disconnect(),
             "fold" => shown.form_open.update(|open| *open = !*open),
             "try" => self.with(|inner| inner.wake()),
-            "take-over" => self.with(|inner| inner.worker.send(&Command::TakeOver)),
-            "drop-message" => self.with(|inner| inner.worker.send(&Command::DropMessage)),
-            "end-session" => self.with(|inner| inner.worker.send(&Command::EndSession)),
+            "take-over" => self.with(|inner| inner.worker.send(&PageCommand::TakeOver)),
+            "drop-message" => self.with(|inner| inner.worker.send(&PageCommand::DropMessage)),
+            "end-session" => self.with(|inner| inner.worker.send(&PageCommand::EndSession)),
             "renew" => self.renew(),
             "load-newer" => self.with(|inner| inner.load_newer()),
             "copy-link" => self.copy_link(),
@@ -517,7 +520,7 @@ impl Inner {
     fn map(&self, mapping: Mapping) -> bool {
         let is_new = self.form.mapping.with_untracked(|old| *old != mapping);
         if is_new {
-            self.worker.send(&Command::Map(mapping.clone()));
+            self.worker.send(&PageCommand::SetLineRules(mapping.clone()));
             self.form.mapping.set(mapping);
         }
         is_new
@@ -536,9 +539,9 @@ impl Inner {
             Wish::Filter(text) => self.filter_by(text),
             Wish::Export => {
                 self.tell_console(|facts| facts.is_exporting = true);
-                self.worker.send(&Command::Export);
+                self.worker.send(&PageCommand::Export);
             }
-            Wish::Clear => self.worker.send(&Command::Clear),
+            Wish::Clear => self.worker.send(&PageCommand::Clear),
             Wish::Columns(columns) => self.choose_columns(columns),
             Wish::Open(panel) => self.open_panel(panel),
             Wish::Suggestions => {
@@ -562,7 +565,7 @@ impl Inner {
             self.show(View::Split);
         }
         if !self.crawl.show(seq) {
-            self.worker.send(&Command::Tell(seq));
+            self.worker.send(&PageCommand::ShowInCrawl(seq));
             self.shown.notify("The crawl has no line of that message at hand, and tells it now.".to_owned());
         }
         self.need_frame();
@@ -596,7 +599,7 @@ impl Inner {
     fn adopt(&self, settings: Settings) -> bool {
         let old = self.settings.replace(settings.clone());
         if settings.log != old.log {
-            self.worker.send(&Command::Bound(settings.log));
+            self.worker.send(&PageCommand::SetLogLimits(settings.log));
         }
         // A link's own rules hold until others are chosen.
         let is_mapped = settings.mapping != old.mapping && self.map(settings.mapping);
@@ -665,16 +668,16 @@ impl Inner {
             feed.request.clone()
         };
         let log = self.settings.borrow().log;
-        self.worker.send(&Command::Bound(log));
-        self.worker.send(&Command::Map(self.form.mapping.get_untracked()));
+        self.worker.send(&PageCommand::SetLogLimits(log));
+        self.worker.send(&PageCommand::SetLineRules(self.form.mapping.get_untracked()));
         let filter = self.filter.borrow().clone();
         if !filter.is_empty() {
             self.worker.send(&filter_by(filter));
         }
-        self.worker.send(&Command::Examine(untrack(|| self.form.password())));
+        self.worker.send(&PageCommand::InspectPassword(untrack(|| self.form.password())));
         if let Some(request) = request {
             self.panels.refine(&self.worker);
-            self.worker.send(&Command::Connect(request));
+            self.worker.send(&PageCommand::Connect(request));
         }
         self.need_frame();
     }
@@ -726,7 +729,7 @@ impl Inner {
         if feed.asked != Some(pull) && !feed.frame_is_due {
             feed.asked = Some(pull);
             drop(feed);
-            self.worker.send(&Command::Pull(pull));
+            self.worker.send(&PageCommand::Pull(pull));
         }
     }
 
@@ -795,18 +798,18 @@ impl Inner {
     }
 
     fn wake(&self) {
-        self.worker.send(&Command::Wake);
+        self.worker.send(&PageCommand::RetryNow);
         // A person who tries, or looks at the tab, doesn't bring the network back.
         if !self.browser.navigator().on_line() {
-            self.worker.send(&Command::Offline);
+            self.worker.send(&PageCommand::NetworkOffline);
         }
     }
 }
 
 const SLOW_WORDS: &str = "The part of this app that speaks MQTT is still loading.";
 
-fn filter_by(text: String) -> Command {
-    Command::Filter { text, ahead_of_utc_min: local_time::ahead_of_utc_min() }
+fn filter_by(text: String) -> PageCommand {
+    PageCommand::Filter { text, ahead_of_utc_min: local_time::ahead_of_utc_min() }
 }
 
 fn facts(browser: &Browser) -> PageFacts {
@@ -921,7 +924,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     });
     follow(move || {
         let password = form.password();
-        app.with(|inner| inner.worker.send(&Command::Examine(password)));
+        app.with(|inner| inner.worker.send(&PageCommand::InspectPassword(password)));
     });
     app.with(Inner::need_frame);
 

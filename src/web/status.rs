@@ -3,9 +3,11 @@
 use leptos::prelude::*;
 
 use super::parts::{Part, add, follow};
-use crate::engine::update::{Connection, Granted, State, Stats};
 use crate::engine::visible_topic;
 use crate::format::{grouped, size};
+use crate::protocol::connection::{Connection, State};
+use crate::protocol::subscription::Granted;
+use crate::protocol::update::Stats;
 use crate::time::Instant;
 
 /// What is going on: the state, its reason, what to try.

@@ -24,13 +24,13 @@ use web_sys::{
 
 use super::clock::Clock;
 use super::store::{self, Answer, Store};
-use super::wire::{self, FromWorker};
+use super::wire::{self, FromWorker, WireError};
 use crate::credentials;
-use crate::engine::command::Command;
-use crate::engine::update::PanelsUpdate;
 use crate::engine::{Engine, Transmit};
 use crate::log::Limits;
 use crate::mqtt::error::Closed;
+use crate::protocol::command::{Command, PageCommand, PanelCommand};
+use crate::protocol::update::PanelsUpdate;
 use crate::time::Instant;
 
 /// The subprotocol of MQTT over WebSockets, of all versions `[MQTT-6.0.0-3]`.
@@ -161,7 +161,7 @@ impl Panels {
         let to = driver.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some(driver) = to.upgrade() {
-                driver.borrow_mut().command(&event.data());
+                driver.borrow_mut().command(wire::decode::<PanelCommand>(&event.data()));
             }
         });
         port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -192,13 +192,19 @@ impl Driver {
     fn hear(&mut self, data: &JsValue) {
         match data.dyn_ref::<MessagePort>() {
             Some(port) => self.panels = Some(Panels::listen(port.clone(), &self.this)),
-            None => self.command(data),
+            None => self.page_command(data),
         }
     }
 
-    fn command(&mut self, data: &JsValue) {
+    fn page_command(&mut self, data: &JsValue) {
         match wire::decode(data) {
-            Ok(Command::Export) => self.start_export(),
+            Ok(PageCommand::Export) => self.start_export(),
+            command => self.command(command),
+        }
+    }
+
+    fn command(&mut self, command: Result<impl Into<Command>, WireError>) {
+        match command {
             Ok(command) => {
                 let now = self.now();
                 self.engine.handle_command(command, now);

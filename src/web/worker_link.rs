@@ -18,8 +18,8 @@ use web_sys::{
 
 use super::clock::Clock;
 use super::wire::{self, FromWorker};
-use crate::engine::command::Command;
-use crate::engine::update::Update;
+use crate::protocol::command::PageCommand;
+use crate::protocol::update::Update;
 use crate::time::Instant;
 
 /// What starts the program as a worker; relative to the page.
@@ -126,7 +126,7 @@ impl WorkerLink {
 
     /// Hands the worker a command; kept for it until it listens, dropped when
     /// there is none any more.
-    pub fn send(&self, command: &Command) {
+    pub fn send(&self, command: &PageCommand) {
         if let Ok(message) = wire::encode(command) {
             self.send_encoded(message);
         }

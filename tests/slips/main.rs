@@ -8,10 +8,13 @@ mod sim;
 use std::time::Duration;
 
 use broker::Mode;
-use mqtt_crawl::engine::command::{Command, More};
-use mqtt_crawl::engine::update::{Granted, Outcome, State};
 use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::protocol::command::{PageCommand, PanelCommand};
+use mqtt_crawl::protocol::connection::More;
+use mqtt_crawl::protocol::connection::State;
+use mqtt_crawl::protocol::publish::Outcome;
+use mqtt_crawl::protocol::subscription::Granted;
 use sim::{Sim, Wish, request};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -238,7 +241,7 @@ fn a_small_message_that_is_forbidden_is_given_up() {
 fn in_a_kept_session_the_person_is_asked() {
     for version in ALL {
         for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-            for answer in [Command::DropMessage, Command::EndSession] {
+            for answer in [PageCommand::DropMessage, PageCommand::EndSession] {
                 let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &Wish { is_kept: true, ..clean(*version) });
                 sim.publish(1, "a", vec![b'x'; 3_000], qos);
                 sim.publish(2, "a", b"small".to_vec(), qos);
@@ -254,7 +257,7 @@ fn in_a_kept_session_the_person_is_asked() {
                 assert_eq!(sim.connection().question, None);
                 assert_eq!(sim.connection().subscriptions.len(), 1, "they are still shown");
                 assert_eq!(outcome(&sim, 1), Some(&Outcome::Failed("it was dropped".to_owned())));
-                let others = if answer == Command::EndSession && qos == QoS::ExactlyOnce {
+                let others = if answer == PageCommand::EndSession && qos == QoS::ExactlyOnce {
                     // Nobody knows whether it arrived; or it never went out.
                     matches!(outcome(&sim, 2), Some(Outcome::Unknown(_) | Outcome::Done))
                 } else {
@@ -341,7 +344,7 @@ fn the_filter_that_ends_connections_is_found_among_others() {
 fn an_unsubscribe_that_ends_connections_is_given_up() {
     for version in [V5, V311] {
         let mut sim = Sim::connect(Mode::CloseOnUnsubscribe, &Wish { is_kept: true, ..clean(version) });
-        sim.command(Command::Unsubscribe("#".to_owned()));
+        sim.command(PanelCommand::Unsubscribe("#".to_owned()));
         sim.live(MINUTE);
         assert_eq!(sim.connection().state, Connected, "{}", sim.said());
         assert!(sim.said().contains("asked to end the subscription “#”"), "{}", sim.said());
@@ -357,7 +360,7 @@ fn an_unsubscribe_without_an_answer_is_told() {
         (Mode::OldUnsubAck, V5, "UNSUBSCRIBE in the form of MQTT 3.1.1"),
     ] {
         let mut sim = Sim::connect(mode, &clean(version));
-        sim.command(Command::Unsubscribe("#".to_owned()));
+        sim.command(PanelCommand::Unsubscribe("#".to_owned()));
         sim.live(MINUTE);
         assert!(sim.said().contains(words), "{}", sim.said());
         assert_eq!(sim.dials.len(), 1);
@@ -417,8 +420,8 @@ fn on_waking_a_dead_connection_is_found_within_seconds() {
     for version in [V5, V311] {
         for keep_alive_s in [0, 30, 300] {
             let mut sim = Sim::connect(Mode::Good, &clean(version));
-            sim.command(Command::Refine(Box::new(More { keep_alive_s, ..More::default() })));
-            sim.command(Command::Connect(request(&clean(version))));
+            sim.command(PageCommand::SetConnectionOptions(Box::new(More { keep_alive_s, ..More::default() })));
+            sim.command(PageCommand::Connect(request(&clean(version))));
             sim.live(Duration::from_secs(1));
             assert_eq!(sim.connection().state, Connected);
             let dials = sim.dials.len();
@@ -426,7 +429,7 @@ fn on_waking_a_dead_connection_is_found_within_seconds() {
             sim.live(Duration::from_secs(5));
             assert_eq!(sim.connection().state, Connected, "nothing shows it yet");
             let woken = sim.now;
-            sim.command(Command::Wake);
+            sim.command(PageCommand::RetryNow);
             sim.live(Duration::from_millis(2_900));
             assert_eq!(sim.connection().state, Connected);
             sim.live(Duration::from_millis(200));
@@ -444,7 +447,7 @@ fn on_waking_a_dead_connection_is_found_within_seconds() {
 fn on_waking_a_living_connection_stays() {
     let mut sim = Sim::connect(Mode::Good, &clean(V5));
     for _ in 0..10 {
-        sim.command(Command::Wake);
+        sim.command(PageCommand::RetryNow);
         sim.live(Duration::from_secs(20));
     }
     assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 1));

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use mqtt_crawl::broker_url::PageOrigin;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, Glance, More, PublishRequest, Pull, Window};
-use mqtt_crawl::engine::update::{Connection, Published};
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::connection::Connection;
+use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::publish::PublishRequest;
+use mqtt_crawl::protocol::publish::Published;
+use mqtt_crawl::protocol::rows::{Pull, Window};
 use mqtt_crawl::time::Instant;
 
 use crate::broker::{Act, Broker, Mode};
@@ -75,19 +79,19 @@ impl Sim {
             true => More { session_expiry_s: Some(3_600), clean_start: false, ..More::default() },
             false => More::default(),
         };
-        sim.command(Command::Refine(Box::new(more)));
-        sim.command(Command::Connect(request(wish)));
+        sim.command(PageCommand::SetConnectionOptions(Box::new(more)));
+        sim.command(PageCommand::Connect(request(wish)));
         sim
     }
 
-    pub fn command(&mut self, command: Command) {
+    pub fn command(&mut self, command: impl Into<Command>) {
         self.engine.handle_command(command, self.now);
         self.serve();
     }
 
     pub fn publish(&mut self, number: u64, topic: &str, payload: Vec<u8>, qos: QoS) {
         let request = PublishRequest { topic: topic.to_owned(), payload, qos, ..PublishRequest::default() };
-        self.command(Command::Publish { number, request });
+        self.command(PanelCommand::Publish { number, request });
     }
 
     /// Lives for so long.
@@ -174,13 +178,13 @@ impl Sim {
     fn look(&mut self) {
         self.store();
         let pull = Pull { window: Window::Tail { rows: 5 }, ..Pull::default() };
-        self.engine.handle_command(Command::Pull(pull), self.now);
+        self.engine.handle_command(PageCommand::Pull(pull), self.now);
         if let Some(update) = self.engine.poll_update()
             && self.shown.last() != Some(&update.connection)
         {
             self.shown.push(update.connection);
         }
-        self.engine.handle_command(Command::PullPanels(Glance::default()), self.now);
+        self.engine.handle_command(PanelCommand::Pull(Glance::default()), self.now);
         if let Some(update) = self.engine.poll_panels() {
             self.published.extend(update.published);
         }
@@ -189,8 +193,8 @@ impl Sim {
     /// When the newest message came.
     pub fn last_time(&mut self) -> Instant {
         let pull = Pull { window: Window::Tail { rows: 1 }, ..Pull::default() };
-        self.engine.handle_command(Command::Filter { text: String::new(), ahead_of_utc_min: 0 }, self.now);
-        self.engine.handle_command(Command::Pull(pull), self.now);
+        self.engine.handle_command(PageCommand::Filter { text: String::new(), ahead_of_utc_min: 0 }, self.now);
+        self.engine.handle_command(PageCommand::Pull(pull), self.now);
         let update = self.engine.poll_update().expect("something new");
         update.rows.rows.last().expect("a message").time
     }

@@ -28,10 +28,10 @@ use super::clock::Clock;
 use super::hail::Panel;
 use crate::crawl::Action;
 use crate::crawl::feed::CrawlRoom;
+use crate::crawl::item::Told;
 use crate::crawl::opening::{Opening, Scene};
 use crate::crawl::plane::Toward;
 use crate::crawl::teller::{Sight, Teller};
-use crate::engine::update::Told;
 use crate::time::Instant;
 use stage::{Elements, Stage};
 

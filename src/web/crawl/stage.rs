@@ -17,12 +17,12 @@ use web_sys::{Animation, Document, Element, FontFaceSet, HtmlElement, KeyframeEf
 use super::ruler::{BODY_FONT, Ruler, TITLE_FONT};
 use super::transcript::Transcript;
 use super::{Controls, sky};
+use crate::crawl::item::Told;
 use crate::crawl::opening::{LOGO, Opening, Scene};
 use crate::crawl::pacing::SPEED_EM_PER_S;
 use crate::crawl::plane::{Key, Perspective, StageSize};
 use crate::crawl::typeset::{self, Alignment, Column, Row, SPEAKER_SIZE, Setting, TITLE_ROW, Typeset, Typesetter};
 use crate::crawl::{Entry, Motion};
-use crate::engine::update::Told;
 use crate::format::grouped;
 use crate::time::Instant;
 use crate::web::css::decimal;

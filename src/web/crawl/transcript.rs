@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use web_sys::{Document, Element, HtmlElement};
 
+use crate::crawl::item::Told;
 use crate::crawl::{Entry, excerpt, typeset};
-use crate::engine::update::Told;
 use crate::time::Instant;
 
 /// So many lines are kept; the console keeps all messages.

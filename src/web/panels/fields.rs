@@ -8,8 +8,8 @@ use super::Panels;
 use crate::allowed::{Wish, obstacle};
 use crate::compose;
 use crate::compose::{Bytes, MessageFields, Notation};
-use crate::engine::update::Standing;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
+use crate::protocol::connection::Standing;
 use crate::subscribe::OptionFields;
 use crate::ui::forms::field::Fault;
 

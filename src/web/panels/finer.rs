@@ -8,9 +8,10 @@ use super::{Panels, close, head};
 use crate::allowed::{Term, Wish, obstacle, terms};
 use crate::compose;
 use crate::compose::MessageFields;
-use crate::engine::command::{Command, More};
-use crate::engine::update::State;
 use crate::finer::{Ending, Field, Fields, Unit};
+use crate::protocol::command::PageCommand;
+use crate::protocol::connection::More;
+use crate::protocol::connection::State;
 use crate::ui::forms::field::Fault;
 use crate::web::{hail, wire};
 
@@ -71,7 +72,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     let apply = move || {
         applied.set(false);
         let Some(more) = forms.parse() else { return };
-        let command = Command::Refine(Box::new(more.clone()));
+        let command = PageCommand::SetConnectionOptions(Box::new(more.clone()));
         if let Ok(bytes) = wire::encode(&command) {
             hail::call(hail::PAGE, &bytes);
             panels.applied.set(Some(more.clone()));

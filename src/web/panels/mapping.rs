@@ -10,9 +10,9 @@ use super::fields::{Choice, Form, TextBox, Tick, anew};
 use super::{Panels, close, head, is_open};
 use crate::dialogue::Line;
 use crate::dialogue::mapping::{Mapping, RULES_MAX};
-use crate::engine::update::Sample;
 use crate::lines::{self, Field, Fields, Outcome, Source};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::update::Sample;
 
 /// The form's first field.
 const TOPICS_ID: &str = "lines-topics";

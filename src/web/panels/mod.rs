@@ -34,10 +34,12 @@ use super::hail::{self, Panel};
 use super::wire;
 use crate::crawl::opening::Opening;
 use crate::dialogue::mapping::Mapping;
-use crate::engine::command::{Command, Glance, More};
-use crate::engine::update::{PanelsUpdate, Standing, State, Stats};
 use crate::link::{self, Start};
 use crate::outbox::Outbox;
+use crate::protocol::command::{Glance, PanelCommand};
+use crate::protocol::connection::More;
+use crate::protocol::connection::{Standing, State};
+use crate::protocol::update::{PanelsUpdate, Stats};
 use crate::settings::Settings;
 
 use copy::{Copier, CopyPanel};
@@ -318,7 +320,7 @@ impl Panels {
     fn pull(self) {
         // The inspector shows the packets that a message came with.
         let is_traced = self.packets.is_open() || self.inspector.is_open();
-        self.tell(&Command::PullPanels(Glance {
+        self.tell(&PanelCommand::Pull(Glance {
             topics: self.tree.glance(),
             message: self.inspector.glance(),
             trace_from: is_traced.then(|| self.packets.glance()),
@@ -378,7 +380,7 @@ impl Panels {
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
-    fn tell(self, command: &Command) {
+    fn tell(self, command: &PanelCommand) {
         let Ok(bytes) = wire::encode(command) else { return };
         self.line.with_value(|line| {
             if let Some(line) = &*line.borrow() {

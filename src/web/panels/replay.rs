@@ -13,9 +13,9 @@ use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, Keyboard
 
 use super::saving::ExportSection;
 use super::{Panels, close, head, open_beside};
-use crate::engine::command::Command;
 use crate::format::grouped;
 use crate::log::ndjson::OwnedMessage;
+use crate::protocol::command::PanelCommand;
 use crate::replay::{MESSAGES_MAX, Progress, Reader, Replay, Speed};
 use crate::time::Instant;
 use crate::web::clock::Clock;
@@ -231,7 +231,7 @@ impl Tape {
         self.act(panels, |replay, now| {
             replay.pause(now);
             if let Some(message) = replay.step(now) {
-                panels.tell(&Command::Replay(vec![message.clone()]));
+                panels.tell(&PanelCommand::Replay(vec![message.clone()]));
             }
         });
     }
@@ -248,7 +248,7 @@ impl Tape {
         let due = self.replay.try_update_value(|replay| {
             let messages = replay.take_due(now, BATCH);
             if !messages.is_empty() {
-                panels.tell(&Command::Replay(messages.to_vec()));
+                panels.tell(&PanelCommand::Replay(messages.to_vec()));
             }
             self.shown.set(replay.progress());
             replay.poll_timeout()
@@ -297,7 +297,7 @@ async fn import_file(file: &File, name: &str, panels: Panels) -> String {
     let read = read(file, |messages| {
         let mut messages = messages.into_iter().peekable();
         while messages.peek().is_some() {
-            panels.tell(&Command::Import(messages.by_ref().take(BATCH).collect()));
+            panels.tell(&PanelCommand::Import(messages.by_ref().take(BATCH).collect()));
         }
         true
     });

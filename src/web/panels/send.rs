@@ -8,9 +8,11 @@ use super::fields::{Form, MessageInputs, TextBox, anew};
 use super::{Panels, close, head};
 use crate::allowed::publish_obstacle;
 use crate::compose::{self, MessageFields};
-use crate::engine::command::{Command, Deck, PublishRequest, Transmission};
-use crate::engine::update::Outcome;
 use crate::outbox::{Entry, Outbox};
+use crate::protocol::command::PanelCommand;
+use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishRequest;
+use crate::protocol::transmission::{Deck, Transmission};
 use crate::transmit::fields::{self, RepeatFields, is_active, repeat_words};
 
 /// The form of a message, and what of it is made anew when a message is taken
@@ -133,7 +135,7 @@ fn publish(panels: Panels, form: MessageForm) {
     }
     if let Some((fields, request)) = form.compose() {
         let number = panels.outbox.try_update(|outbox| outbox.push(&fields)).unwrap_or_default();
-        panels.tell(&Command::Publish { number, request });
+        panels.tell(&PanelCommand::Publish { number, request });
     }
 }
 
@@ -143,7 +145,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
     let is_running = move || panels.transmit.with(Deck::Message, |view| view.is_some_and(is_active));
     let words = move || panels.transmit.with(Deck::Message, |view| view.map(repeat_words));
     let is_off = move || publish_obstacle(panels.standing.with(|standing| standing.state)).is_some();
-    let wish = move |wish| panels.tell(&Command::Transmit(Deck::Message, wish));
+    let wish = move |wish| panels.tell(&PanelCommand::Transmit(Deck::Message, wish));
     let begin = move || {
         let Some((_, message)) = form.compose() else { return };
         match every.typed().0.parse(message) {

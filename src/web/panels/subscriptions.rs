@@ -6,11 +6,13 @@ use leptos::prelude::*;
 
 use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, anew};
 use super::{Panels, close, head};
-use crate::engine::command::{Command, SubscribeRequest};
-use crate::engine::update::{Count, CountedBy, Granted, State, SubscriptionsView};
 use crate::engine::visible_topic;
 use crate::format::grouped;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
+use crate::protocol::command::PanelCommand;
+use crate::protocol::connection::State;
+use crate::protocol::subscription::SubscribeRequest;
+use crate::protocol::subscription::{Count, CountedBy, Granted, SubscriptionsView};
 use crate::subscribe::{Field, Fields, OptionFields};
 use crate::web::hail;
 
@@ -73,7 +75,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     let submit = move || match form.typed().0.parse() {
         Ok(request) => {
             hail::call(hail::PAGE, &format!("{}{}", hail::SUBSCRIBED, request.filter).into());
-            panels.tell(&Command::Subscribe(request));
+            panels.tell(&PanelCommand::Subscribe(request));
             panels.subscriptions.fill(Fields::default());
         }
         Err(faults) => form.blame(faults),
@@ -156,7 +158,7 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     let removed = filter.clone();
     let remove = move |_| {
         hail::call(hail::PAGE, &format!("{}{removed}", hail::UNSUBSCRIBED).into());
-        panels.tell(&Command::Unsubscribe(removed.clone()));
+        panels.tell(&PanelCommand::Unsubscribe(removed.clone()));
     };
     view! {
         <li class=move || granted().map(|(kind, _)| kind) data-subscription=colour>

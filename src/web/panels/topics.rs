@@ -16,10 +16,14 @@ use super::fields::obstacle_to;
 use super::{Panels, close};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
 use crate::compose::MessageFields;
-use crate::engine::command::{Command, LevelGlance, PublishRequest, TopicsGlance, TopicsOrder};
-use crate::engine::update::{Outcome, Preview, TopicRow, TopicsView};
 use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
+use crate::protocol::command::PanelCommand;
+use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishRequest;
+use crate::protocol::rows::Preview;
+use crate::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
+use crate::protocol::topics::{TopicRow, TopicsView};
 use crate::topics::{LEVELS_MAX, plot, query};
 use crate::web::hail;
 
@@ -519,7 +523,7 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
         let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
         let request = PublishRequest { topic, qos, retain: true, ..PublishRequest::default() };
-        panels.tell(&Command::Publish { number, request });
+        panels.tell(&PanelCommand::Publish { number, request });
     };
     let outcome = move || {
         let (number, topic) = sent.get()?;

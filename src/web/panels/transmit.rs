@@ -15,10 +15,12 @@ use super::{Panels, close, head, is_open, open_beside};
 use crate::allowed::{Wish, obstacle, publish_obstacle};
 use crate::console::Step;
 use crate::dialogue::script::{ColumnChoice, Columns};
-use crate::engine::command::{Command, Deck, LinesGlance, Transmission};
-use crate::engine::update::{Fate, Outcome, TransmissionView, Turn};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
+use crate::protocol::command::PanelCommand;
+use crate::protocol::publish::Outcome;
+use crate::protocol::transmission::{Deck, LinesGlance, Transmission};
+use crate::protocol::transmission::{Fate, TransmissionView, Turn};
 use crate::transmit::fields::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
 use crate::transmit::sheet::{Entry, Sheet, SheetReader, left_out};
 use crate::transmit::wording::{PayloadFormat, topic_of};
@@ -261,7 +263,7 @@ impl Transmit {
     }
 
     fn wish(self, panels: Panels, wish: Transmission) {
-        panels.tell(&Command::Transmit(Deck::Script, wish));
+        panels.tell(&PanelCommand::Transmit(Deck::Script, wish));
     }
 
     /// Index of the line that was told last, or that it begins with.
@@ -702,7 +704,7 @@ pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
         view! {
             <p hidden=move || !is_shown()>
                 <button type="button" class="button quiet" on:click=open>{words}</button>
-                <button type="button" class="button" on:click=move |_| panels.tell(&Command::Transmit(deck, Transmission::Stop))>
+                <button type="button" class="button" on:click=move |_| panels.tell(&PanelCommand::Transmit(deck, Transmission::Stop))>
                     "Stop"
                 </button>
             </p>

@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl::broker_url::PageOrigin;
-use mqtt_crawl::engine::command::{Command, ConnectRequest, More};
 use mqtt_crawl::engine::{Engine, Save};
 use mqtt_crawl::log::Limits;
 use mqtt_crawl::mqtt::packet::QoS;
+use mqtt_crawl::protocol::command::PageCommand;
+use mqtt_crawl::protocol::connection::{ConnectRequest, More};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
@@ -21,7 +22,7 @@ fn left_by_an_earlier_page(broker: &str) -> Result<Save> {
     let mut engine = Engine::new(1, Limits::default());
     engine.use_store();
     let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
-    engine.handle_command(Command::Refine(Box::new(more)), now);
+    engine.handle_command(PageCommand::SetConnectionOptions(Box::new(more)), now);
     let request = ConnectRequest {
         broker: broker.to_owned(),
         topics: vec!["StarWars".to_owned()],
@@ -32,7 +33,7 @@ fn left_by_an_earlier_page(broker: &str) -> Result<Save> {
         password: None,
         page: PageOrigin::default(),
     };
-    engine.handle_command(Command::Connect(request), now);
+    engine.handle_command(PageCommand::Connect(request), now);
     let key = engine.poll_load().context("nothing to load")?;
     engine.handle_loaded(&key, Ok(None), now);
     engine.handle_open(now);

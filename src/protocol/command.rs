@@ -1,0 +1,136 @@
+//! What the page and its panels ask of the worker.
+
+use crate::protocol::connection::{ConnectRequest, More, Secret};
+use crate::protocol::message::MessageGlance;
+use crate::protocol::publish::PublishRequest;
+use crate::protocol::rows::Pull;
+use crate::protocol::subscription::SubscribeRequest;
+use crate::protocol::topics::TopicsGlance;
+use crate::protocol::transmission::{Deck, LinesGlance, Transmission};
+use serde::{Deserialize, Serialize};
+
+use crate::dialogue::mapping::Mapping;
+use crate::log::Limits;
+use crate::log::export::ExportGlance;
+use crate::log::ndjson::OwnedMessage;
+use crate::log::query::suggest::Ask;
+use crate::mqtt::topic::TopicFilter;
+
+/// A command to the engine, of the page or of its panels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Of the page.
+    Page(PageCommand),
+    /// Of the panels.
+    Panels(PanelCommand),
+}
+
+impl From<PageCommand> for Command {
+    fn from(command: PageCommand) -> Self {
+        Self::Page(command)
+    }
+}
+
+impl From<PanelCommand> for Command {
+    fn from(command: PanelCommand) -> Self {
+        Self::Panels(command)
+    }
+}
+
+/// A command of the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum PageCommand {
+    /// Connects with these settings, instead of whatever is connected now.
+    Connect(ConnectRequest),
+    /// Sets the options of every connection from the next [`PageCommand::Connect`] on. The panels make it; the page
+    /// sends it, because two ports have no order between them.
+    SetConnectionOptions(Box<More>),
+    /// Connects although another tab of this browser is connected with the same client identifier, which stopped this
+    /// one. The other tab disconnects.
+    TakeOver,
+    /// Reports what the password in the form says of itself, if it is a JWT.
+    InspectPassword(Secret),
+    /// Uses this password from the next attempt on.
+    ReplacePassword(Secret),
+    /// Answers [`Connection::question`](crate::protocol::connection::Connection): the message is not sent any more.
+    DropMessage,
+    /// The other answer: a new session begins, without the message.
+    EndSession,
+    /// Sends DISCONNECT and doesn't reconnect.
+    Disconnect,
+    /// Reconnects now, and asks the broker whether the connection is alive: the network came back, the tab became
+    /// visible, the computer woke up, or the person asked for it.
+    RetryNow,
+    /// The browser reports that this computer has no network.
+    NetworkOffline,
+    /// Sets the filter of the console; an empty text matches every message.
+    Filter {
+        /// See [`query`](crate::log::query).
+        text: String,
+        /// How far the person's clocks are ahead of UTC, in minutes.
+        ahead_of_utc_min: i32,
+    },
+    /// Removes all messages from the log. They count as cleared.
+    Clear,
+    /// Sets the limits of the log. Messages above them are removed at once and count as evicted.
+    SetLogLimits(Limits),
+    /// Sets the rules by which later lines of the crawl are made.
+    SetLineRules(Mapping),
+    /// Shows the line of this message in the crawl now: somebody asks for it, and the page has none.
+    ShowInCrawl(u64),
+    /// The page has drawn the last update and wants the next one as soon as something changes: at most one a frame. A
+    /// pull replaces one that still waits, so a page that was scrolled pulls again.
+    Pull(Pull),
+    /// The kept messages as NDJSON.
+    Export,
+}
+
+/// A command of the panels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum PanelCommand {
+    /// Publishes a message, now or as soon as there is a connection.
+    Publish {
+        /// The panels' number for it; comes back with the outcome.
+        number: u64,
+        /// The message.
+        request: PublishRequest,
+    },
+    /// Controls a transmission.
+    Transmit(Deck, Transmission),
+    /// Subscribes, now and on every later connection. The same filter again takes other options.
+    Subscribe(SubscribeRequest),
+    /// Ends the subscription of this filter.
+    Unsubscribe(String),
+    /// The panels want their next update as soon as something changes: at most one a frame. A pull replaces one that
+    /// still waits.
+    Pull(Glance),
+    /// Adds these messages of an earlier log, with their times and, where the log is empty, their numbers. The crawl
+    /// doesn't show them.
+    Import(Vec<OwnedMessage>),
+    /// Handles these messages of an earlier log as if a broker sent them now.
+    Replay(Vec<OwnedMessage>),
+}
+
+/// What the panels show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glance {
+    /// The tree of topics, while it is open.
+    pub topics: Option<TopicsGlance>,
+    /// A message that they haven't all of yet; answered at once.
+    pub message: Option<MessageGlance>,
+    /// The packet trace, from the packet of this number on; answered as soon as
+    /// there is such a packet.
+    pub trace_from: Option<u64>,
+    /// The numbers of the log are shown.
+    pub stats: bool,
+    /// The list of subscriptions is shown.
+    pub subscriptions: bool,
+    /// The next slice of an export; answered at once.
+    pub export: Option<ExportGlance>,
+    /// What is being typed into the filter; answered at once.
+    pub ask: Option<Ask>,
+    /// The newest messages on topics that this filter matches.
+    pub samples: Option<TopicFilter>,
+    /// The lines of the script that is transmitted.
+    pub script: LinesGlance,
+}
