@@ -1,7 +1,7 @@
 //! Broker addresses: what is taken, how it is taken apart, and the words for
 //! what isn't.
 
-use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError, PageOrigin, Scheme};
+use mqtt_crawl::mqtt::broker_url::{BrokerUrl, BrokerUrlError, PageOrigin, Scheme};
 
 fn check(text: &str, scheme: Scheme, host: &str, port: u16, path: &str) {
     let url = BrokerUrl::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -10,13 +10,14 @@ use std::time::Duration;
 use js_sys::{Array, Promise, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
-use mqtt_crawl::broker_url::{BrokerUrl, PageOrigin};
+use mqtt_crawl::config::link;
+use mqtt_crawl::config::link::View;
 use mqtt_crawl::crawl::feed::CrawlRoom;
-use mqtt_crawl::dialogue::mapping::{Mapping, Rule, Template, Wording};
-use mqtt_crawl::link::{self, View};
-use mqtt_crawl::log::csv::Dialect;
-use mqtt_crawl::log::export::{ExportPart, Exporting, Format, Selection};
-use mqtt_crawl::log::query::suggest::{Ask, Known};
+use mqtt_crawl::dialogue::rules::{Mapping, Rule, Template, Wording};
+use mqtt_crawl::message_log::csv::Dialect;
+use mqtt_crawl::message_log::export::{ExportPart, Exporting, Format, Selection};
+use mqtt_crawl::message_log::query::suggest::{Ask, Known};
+use mqtt_crawl::mqtt::broker_url::{BrokerUrl, PageOrigin};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::protocol::command::{Glance, PageCommand, PanelCommand};
@@ -34,16 +35,18 @@ use mqtt_crawl::protocol::transmission::{Fate, TransmissionView, Turn};
 use mqtt_crawl::protocol::update::{PanelsUpdate, Sample, Stats, Update};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
+use mqtt_crawl::web::channel;
+use mqtt_crawl::web::channel::FromWorker;
 use mqtt_crawl::web::clock::Clock;
-use mqtt_crawl::web::console::{Console, ConsoleView, Facts, Wish};
 use mqtt_crawl::web::css::decimal;
-use mqtt_crawl::web::form::{CONNECTION, Form, PageFacts};
-use mqtt_crawl::web::hail::{self, Copied, Panel};
+use mqtt_crawl::web::dom::Part;
 use mqtt_crawl::web::js_error;
-use mqtt_crawl::web::panels_link::{PanelsLink, Wanted};
-use mqtt_crawl::web::parts::Part;
-use mqtt_crawl::web::wire::{self, FromWorker};
-use mqtt_crawl::web::worker_link::{Heard, WorkerLink};
+use mqtt_crawl::web::page::console::{Console, ConsoleView, Facts, Wish};
+use mqtt_crawl::web::page::form::{CONNECTION, Form, PageFacts};
+use mqtt_crawl::web::page::panels_link::{PanelsLink, Wanted};
+use mqtt_crawl::web::page::worker_link::{Heard, WorkerLink};
+use mqtt_crawl::web::window_bus;
+use mqtt_crawl::web::window_bus::{Copied, Panel};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -105,8 +108,8 @@ fn update() -> Update {
 #[wasm_bindgen_test]
 fn what_is_posted_is_what_arrives() {
     let message = FromWorker::Update(Box::new(update()));
-    let posted = wire::encode(&message).expect("encodes");
-    assert_eq!(wire::decode::<FromWorker>(&posted), Ok(message));
+    let posted = channel::encode(&message).expect("encodes");
+    assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
 
     let update = PanelsUpdate {
         standing: Standing { state: State::Connected, ..Standing::default() },
@@ -144,7 +147,7 @@ fn what_is_posted_is_what_arrives() {
             ..TopicsView::default()
         }),
     };
-    assert_eq!(wire::decode::<PanelsUpdate>(&wire::encode(&update).expect("encodes")), Ok(update));
+    assert_eq!(channel::decode::<PanelsUpdate>(&channel::encode(&update).expect("encodes")), Ok(update));
 
     let request = ConnectRequest {
         broker: "ws://127.0.0.1/x?y=%20".into(),
@@ -178,7 +181,7 @@ fn what_is_posted_is_what_arrives() {
             ],
         }),
     ] {
-        assert_eq!(wire::decode::<PageCommand>(&wire::encode(&command).expect("encodes")), Ok(command));
+        assert_eq!(channel::decode::<PageCommand>(&channel::encode(&command).expect("encodes")), Ok(command));
     }
     for command in [
         PanelCommand::Pull(Glance::default()),
@@ -202,7 +205,7 @@ fn what_is_posted_is_what_arrives() {
             Transmission::Lines(vec![Cue { topic: "a/ü".into(), payload: vec![0xFF] }]),
         ),
     ] {
-        assert_eq!(wire::decode::<PanelCommand>(&wire::encode(&command).expect("encodes")), Ok(command));
+        assert_eq!(channel::decode::<PanelCommand>(&channel::encode(&command).expect("encodes")), Ok(command));
     }
 }
 
@@ -211,9 +214,9 @@ fn what_is_not_ours_is_an_error() {
     for strange in
         [JsValue::NULL, JsValue::from_str("text"), Array::new().into(), Uint8Array::new_with_length(0).into()]
     {
-        assert!(wire::decode::<FromWorker>(&strange).is_err(), "{strange:?}");
+        assert!(channel::decode::<FromWorker>(&strange).is_err(), "{strange:?}");
     }
-    assert!(wire::decode::<FromWorker>(&Uint8Array::from([0xFF; 40].as_slice())).is_err());
+    assert!(channel::decode::<FromWorker>(&Uint8Array::from([0xFF; 40].as_slice())).is_err());
 }
 
 #[wasm_bindgen_test]
@@ -325,7 +328,7 @@ async fn an_export_arrives_as_the_blob_it_is() {
 
 /// Says that it listens, and echoes every command as a blob and on every line.
 fn echo() -> String {
-    let ready = wire::encode(&FromWorker::Ready { version: wire::VERSION.to_owned() }).expect("encodes");
+    let ready = channel::encode(&FromWorker::Ready { version: channel::VERSION.to_owned() }).expect("encodes");
     let ready: Vec<_> = ready.to_vec().iter().map(u8::to_string).collect();
     format!(
         "onmessage = ({{ data }}) => {{
@@ -347,10 +350,10 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
     let echoed = Rc::new(RefCell::new(None));
     let ear = Rc::clone(&echoed);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        *ear.borrow_mut() = wire::decode::<PanelCommand>(&event.data()).ok();
+        *ear.borrow_mut() = channel::decode::<PanelCommand>(&event.data()).ok();
     });
     port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    port.post_message(&wire::encode(&PanelCommand::Pull(Glance::default())).expect("encodes")).expect("posted");
+    port.post_message(&channel::encode(&PanelCommand::Pull(Glance::default())).expect("encodes")).expect("posted");
     until("echoed", || echoed.borrow().is_some()).await;
     assert_eq!(*echoed.borrow(), Some(PanelCommand::Pull(Glance::default())));
     assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
@@ -361,7 +364,7 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
     let panels = PanelsLink::default();
     let (link, heard) = link_to(&echo());
     panels.refine(&link);
-    let settings = wire::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
+    let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let bytes = f64::from(settings.length());
     assert_eq!(panels.hear(&settings, &link), None);
     // To this worker, and to one that takes its place.
@@ -377,17 +380,17 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
 fn panels_of_another_build_are_noticed() {
     let panels = PanelsLink::default();
     let (link, _) = link_to(&echo());
-    assert_eq!(panels.hear(&wire::VERSION.into(), &link), None);
+    assert_eq!(panels.hear(&channel::VERSION.into(), &link), None);
     let check = |said: &str, words: &str| {
         let wanted = panels.hear(&said.into(), &link);
         assert!(matches!(wanted, Some(Wanted::Notice(notice)) if notice.contains(words)), "{wanted:?}");
     };
     check("0.0.1", "different versions");
     // Nobody misses what nobody opened; and here there are none to load.
-    assert_eq!(panels.hear(&hail::FAILED.into(), &link), None);
+    assert_eq!(panels.hear(&window_bus::FAILED.into(), &link), None);
     panels.open(Panel::Help, &document());
-    check(hail::FAILED, "couldn't be loaded");
-    assert_eq!(panels.hear(&hail::CONNECT.into(), &link), Some(Wanted::Connect));
+    check(window_bus::FAILED, "couldn't be loaded");
+    assert_eq!(panels.hear(&window_bus::CONNECT.into(), &link), Some(Wanted::Connect));
 }
 
 // The console

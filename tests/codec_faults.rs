@@ -5,13 +5,14 @@
 use std::num::NonZeroU16;
 
 use bytes::BytesMut;
+use mqtt_crawl::mqtt::codec::publish;
+use mqtt_crawl::mqtt::codec::publish::Property;
 use mqtt_crawl::mqtt::codec::{Limits, decode, encode, frame};
 use mqtt_crawl::mqtt::error::EncodeError;
 use mqtt_crawl::mqtt::packet::{
     Ack, Auth, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId,
     Publish, PublishProperties, QoS, ReasonCode, RetainHandling, SubscriptionOptions, Version, Will,
 };
-use mqtt_crawl::mqtt::publish::{self, Property};
 use mqttbytes::{Error, v4, v5};
 
 const ONE: PacketId = NonZeroU16::MIN;

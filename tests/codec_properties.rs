@@ -4,13 +4,14 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use bytes::BytesMut;
+use mqtt_crawl::mqtt::codec::publish;
+use mqtt_crawl::mqtt::codec::publish::Property;
 use mqtt_crawl::mqtt::codec::{Limits, decode, encode, frame};
 use mqtt_crawl::mqtt::error::Violation;
 use mqtt_crawl::mqtt::packet::{
     Auth, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId, Publish, PublishProperties, QoS,
     ReasonCode, RetainHandling, SubscriptionOptions, Version, Will,
 };
-use mqtt_crawl::mqtt::publish::{self, Property};
 use mqttbytes::{v4, v5};
 use proptest::collection::vec;
 use proptest::option;

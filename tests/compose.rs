@@ -3,12 +3,13 @@
 
 use std::fmt::Debug;
 
-use mqtt_crawl::compose::{Bytes, BytesError, Field, MessageFields, Notation};
-use mqtt_crawl::finer::{self, Ending, Fields, Unit};
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
 use mqtt_crawl::protocol::connection::More;
-use mqtt_crawl::subscribe::OptionFields;
+use mqtt_crawl::ui::forms::connection_options;
+use mqtt_crawl::ui::forms::connection_options::{Ending, Fields, Unit};
 use mqtt_crawl::ui::forms::field::Fault;
+use mqtt_crawl::ui::forms::message::{Bytes, BytesError, Field, MessageFields, Notation};
+use mqtt_crawl::ui::forms::subscription::OptionFields;
 
 fn bytes(text: &str, notation: Notation) -> Bytes {
     Bytes { text: text.to_owned(), notation }
@@ -210,7 +211,7 @@ fn only_a_session_that_is_kept_lasts() {
 
 #[test]
 fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
-    use finer::Field;
+    use connection_options::Field;
     let fields = Fields {
         keep_alive_s: "65536".into(),
         ending: Ending::Later,
@@ -232,8 +233,8 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
             (Field::SubscriptionIdentifier, "from 1 to 268435455, or nothing."),
             (Field::UserProperty(0), "U+0000"),
             (Field::WillDelay, "or nothing"),
-            (Field::Will(mqtt_crawl::compose::Field::Topic), "Name the topic"),
-            (Field::Will(mqtt_crawl::compose::Field::Payload), "hex"),
+            (Field::Will(mqtt_crawl::ui::forms::message::Field::Topic), "Name the topic"),
+            (Field::Will(mqtt_crawl::ui::forms::message::Field::Payload), "hex"),
         ],
     );
     for wrong in ["", " ", "-1", "+5", "1.5", "1e3", "٣", "99999999999999999999"] {
@@ -247,5 +248,5 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
     let payload = bytes(&"x".repeat(65_536), Notation::Text);
     let will = MessageFields { topic: "t".into(), payload, ..MessageFields::default() };
     let fields = Fields { has_will: true, will, ..Fields::default() };
-    check_faults(fields.parse(), &[(Field::Will(mqtt_crawl::compose::Field::Payload), "65536")]);
+    check_faults(fields.parse(), &[(Field::Will(mqtt_crawl::ui::forms::message::Field::Payload), "65536")]);
 }

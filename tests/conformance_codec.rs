@@ -4,13 +4,13 @@
 
 use std::num::NonZeroU16;
 
+use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::codec::{Limits, decode, encode};
 use mqtt_crawl::mqtt::error::EncodeError;
 use mqtt_crawl::mqtt::packet::{
     Auth, Connect, Disconnect, Outgoing, PacketId, Publish, PublishProperties, QoS, ReasonCode, RetainHandling,
     SubscriptionOptions, Version, Will,
 };
-use mqtt_crawl::mqtt::publish;
 
 const ONE: PacketId = NonZeroU16::MIN;
 const VERSIONS: [Version; 2] = [Version::V311, Version::V5];

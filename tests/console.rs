@@ -1,15 +1,15 @@
 //! Where the console stands: following, leaving, growing, and a million rows.
 
-use mqtt_crawl::console::{Flow, Pace, Reader, SPACER_MAX_PX, Scroll, Step, Toward};
 use mqtt_crawl::engine::Engine;
 use mqtt_crawl::format::{grouped, size, time_of_day};
-use mqtt_crawl::log::Limits;
-use mqtt_crawl::log::ndjson::OwnedMessage;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::message_log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::command::{PageCommand, PanelCommand};
 use mqtt_crawl::protocol::rows::{Listed, Pull, Window};
 use mqtt_crawl::protocol::update::Stats;
 use mqtt_crawl::time::Instant;
+use mqtt_crawl::ui::console::view_model::{Flow, Pace, Reader, SPACER_MAX_PX, Scroll, Step, Toward};
 use proptest::prelude::*;
 
 const ROW_PX: f64 = 24.0;

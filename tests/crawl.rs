@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use mqtt_crawl::crawl::controller::{Sight, Teller};
 use mqtt_crawl::crawl::feed::Feed;
 use mqtt_crawl::crawl::item::Told;
+use mqtt_crawl::crawl::layout::{Key, MAX_BLOCKS, MAX_PASSED, REBASE_AFTER_EM, StageSize, Toward};
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode, Scene};
 use mqtt_crawl::crawl::pacing::{Pace, SIZE_MIN, SPEED_EM_PER_S};
-use mqtt_crawl::crawl::plane::{Key, MAX_BLOCKS, MAX_PASSED, REBASE_AFTER_EM, StageSize, Toward};
-use mqtt_crawl::crawl::teller::{Sight, Teller};
 use mqtt_crawl::crawl::typeset::{self, Column, Setting, Typeset, Typesetter};
 use mqtt_crawl::crawl::{Action, Entry, Motion, ROW_EM};
-use mqtt_crawl::dialogue::mapping::{Mapping, Rule};
-use mqtt_crawl::log::{Arrival, Limits, MessageLog};
+use mqtt_crawl::dialogue::rules::{Mapping, Rule};
+use mqtt_crawl::message_log::{Arrival, Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;

@@ -2,10 +2,11 @@
 //! and kept.
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::mapping::{KeyError, Mapping, RULES_MAX, Template, TemplateError};
-use mqtt_crawl::lines::{self, Field, Fields, Source};
+use mqtt_crawl::dialogue::rules::{KeyError, Mapping, RULES_MAX, Template, TemplateError};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::protocol::update::Sample;
+use mqtt_crawl::ui::forms::line_rule;
+use mqtt_crawl::ui::forms::line_rule::{Field, Fields, Source};
 use proptest::prelude::*;
 
 /// Rules as a link has them.
@@ -158,7 +159,7 @@ fn check_typed(fields: &Fields, keys: &[(&str, &str)], words: &str) {
     let expected = mapping(keys);
     assert_eq!(std::slice::from_ref(&rule), expected.rules);
     assert_eq!(Fields::from(&rule), *fields);
-    assert_eq!(lines::summary(&rule), words);
+    assert_eq!(line_rule::summary(&rule), words);
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn the_preview_says_which_rule_and_what_it_lacks() {
     let mapping = mapping(&[("hide", "debug/#"), ("line", "home/#"), ("speaker", "{who}"), ("words", "{t} {unit}")]);
     let outcome = |topic: &str, payload: &str| {
         let sample = Sample { topic: topic.to_owned(), payload: payload.into() };
-        let outcome = lines::outcome(&mapping, &sample);
+        let outcome = line_rule::outcome(&mapping, &sample);
         (outcome.rule, outcome.line.map(|line| line.text), outcome.lacks, outcome.found.text)
     };
     let text = |text: &str| Some(text.to_owned());
@@ -229,7 +230,7 @@ fn the_preview_says_which_rule_and_what_it_lacks() {
     // The preview says what the crawl does.
     let sample = Sample { topic: "x/y".to_owned(), payload: (*b"20.934537983209168").into() };
     let line = Line { character: "x y".to_owned(), text: "20.93".to_owned() };
-    let shown = lines::outcome(&mapping, &sample);
+    let shown = line_rule::outcome(&mapping, &sample);
     assert_eq!((shown.line.as_ref(), &shown.found, shown.payload.as_str()), (Some(&line), &line, "20.934537983209168"));
 }
 
@@ -243,7 +244,7 @@ fn there_are_examples_for_every_filter() {
         ("$share/me/x/+", "x/greenhouse"),
     ] {
         let filter = TopicFilter::parse(filter).expect("a filter");
-        let examples = lines::examples(&filter);
+        let examples = line_rule::examples(&filter);
         assert_eq!(examples[0].topic, topic);
         assert!(examples.iter().all(|sample| filter.matches(&sample.topic)), "{examples:?}");
     }
@@ -256,7 +257,7 @@ fn a_field_with_a_brace_in_its_name_is_shown_as_it_was_written() {
     mapping.read("line", "#").expect("a filter");
     mapping.read("speaker", "{ {topic}").expect("a template");
     let rule = &mapping.rules[0];
-    assert_eq!(Fields::from(rule).parse().map(|rule| lines::summary(&rule)), Ok(lines::summary(rule)));
+    assert_eq!(Fields::from(rule).parse().map(|rule| line_rule::summary(&rule)), Ok(line_rule::summary(rule)));
 }
 
 fn any_keys() -> impl Strategy<Value = Vec<(&'static str, String)>> {
@@ -289,13 +290,13 @@ proptest! {
         let line = mapping.line(&topic, &payload);
         prop_assert_eq!(line.is_some(), mapping.tells(&topic));
         prop_assert!(line.is_none_or(|line| !line.text.trim().is_empty()));
-        let _ = lines::outcome(&mapping, &Sample { topic, payload });
+        let _ = line_rule::outcome(&mapping, &Sample { topic, payload });
         // Written and read it is the same.
         let mut again = Mapping::default();
         mapping.write(&mut |key, value| again.read(key, value).expect("as it was written"));
         prop_assert_eq!(&again, &mapping);
         for rule in &mapping.rules {
-            prop_assert_eq!(Fields::from(rule).parse().map(|rule| lines::summary(&rule)), Ok(lines::summary(rule)));
+            prop_assert_eq!(Fields::from(rule).parse().map(|rule| line_rule::summary(&rule)), Ok(line_rule::summary(rule)));
         }
     }
 

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::crawl::item::Told;
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::mapping::Mapping;
+use mqtt_crawl::dialogue::rules::Mapping;
 use mqtt_crawl::engine::{Engine, Save, Transmit};
-use mqtt_crawl::log::Limits;
-use mqtt_crawl::log::ndjson::OwnedMessage;
-use mqtt_crawl::log::query::suggest::Ask;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::message_log::mosquitto_command::Reach;
+use mqtt_crawl::message_log::ndjson::OwnedMessage;
+use mqtt_crawl::message_log::query::suggest::Ask;
+use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::topic::TopicFilter;
@@ -28,7 +29,6 @@ use mqtt_crawl::protocol::subscription::{CountedBy, Granted, Subscription, Subsc
 use mqtt_crawl::protocol::topics::TopicsGlance;
 use mqtt_crawl::protocol::topics::TopicsView;
 use mqtt_crawl::protocol::update::{PanelsUpdate, Update};
-use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::topics::LEVELS_MAX;
 

@@ -5,14 +5,14 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::crawl::feed::CrawlRoom;
 use mqtt_crawl::crawl::item::Told;
-use mqtt_crawl::dialogue::mapping::Mapping;
-use mqtt_crawl::engine::tabs::{Said, Standing, Word};
+use mqtt_crawl::dialogue::rules::Mapping;
+use mqtt_crawl::engine::tab_coordinator::{Said, Standing, Word};
 use mqtt_crawl::engine::{Engine, Transmit};
-use mqtt_crawl::log::Limits;
-use mqtt_crawl::log::ndjson::OwnedMessage;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::message_log::ndjson::OwnedMessage;
+use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::topic::TopicFilter;

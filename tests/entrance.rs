@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mqtt_crawl::broker_url::PageOrigin;
-use mqtt_crawl::engine::tabs::{Said, Standing, Word};
+use mqtt_crawl::engine::tab_coordinator::{Said, Standing, Word};
 use mqtt_crawl::engine::{Engine, Save, Transmit};
-use mqtt_crawl::log::Limits;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::protocol::command::{Command, PageCommand, PanelCommand};
@@ -461,7 +461,7 @@ fn what_is_no_entry_is_nothing() {
 }
 
 /// Entries outlive the version of the app that wrote them. When this fails, raise
-/// `LAYOUT` in `src/engine/entrance.rs`, and then the first byte here.
+/// `LAYOUT` in `src/engine/connect.rs`, and then the first byte here.
 #[test]
 fn another_layout_of_entries_has_another_number() {
     let mut page = Page::new(START);

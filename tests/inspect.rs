@@ -4,17 +4,17 @@
 
 use std::sync::Arc;
 
-use mqtt_crawl::inspect::gather::{Gathered, Gathering};
-use mqtt_crawl::inspect::outline::DEPTH_MAX;
-use mqtt_crawl::inspect::publish_bytes::PublishBytes;
-use mqtt_crawl::inspect::{Choice, Sheet, View};
-use mqtt_crawl::log::Message;
+use mqtt_crawl::message_log::Message;
+use mqtt_crawl::message_log::mosquitto_command::Reach;
+use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::packet::{PacketId, Publish, QoS, Version};
-use mqtt_crawl::mqtt::publish;
 use mqtt_crawl::protocol::message::MessageGlance;
 use mqtt_crawl::protocol::message::{Found, MessagePart};
-use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
+use mqtt_crawl::ui::inspect::message_fetch::{Gathered, Gathering};
+use mqtt_crawl::ui::inspect::outline::DEPTH_MAX;
+use mqtt_crawl::ui::inspect::publish_bytes::PublishBytes;
+use mqtt_crawl::ui::inspect::{Choice, Sheet, View};
 use proptest::prelude::*;
 
 const COLUMNS: usize = 40;

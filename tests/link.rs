@@ -1,10 +1,11 @@
 //! The link of the contract: every key, every bad value, and the way back.
 
-use mqtt_crawl::broker_url::PageOrigin;
+use mqtt_crawl::config::link;
+use mqtt_crawl::config::link::{Field, Settings, Start, View};
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode};
 use mqtt_crawl::crawl::pacing::{Pace, SPEEDS_PERCENT};
-use mqtt_crawl::dialogue::mapping::{Mapping, Template};
-use mqtt_crawl::link::{self, Field, Settings, Start, View};
+use mqtt_crawl::dialogue::rules::{Mapping, Template};
+use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mqtt_crawl::log::{Arrival, Limits, Message, MessageLog};
+use mqtt_crawl::message_log::{Arrival, Limits, Message, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

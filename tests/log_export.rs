@@ -2,10 +2,10 @@
 //! let through, and never more than a slice in memory.
 
 use mqtt_crawl::engine::Engine;
-use mqtt_crawl::log::Limits;
-use mqtt_crawl::log::csv::Dialect;
-use mqtt_crawl::log::export::{ExportPart, Exporting, Format, SLICE_BYTES, Selection};
-use mqtt_crawl::log::ndjson::OwnedMessage;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::message_log::csv::Dialect;
+use mqtt_crawl::message_log::export::{ExportPart, Exporting, Format, SLICE_BYTES, Selection};
+use mqtt_crawl::message_log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::command::{Glance, PageCommand, PanelCommand};
 use mqtt_crawl::time::Instant;

@@ -1,10 +1,10 @@
 //! Export and import: to the letter of the contract, and byte for byte.
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::log::ndjson::{OwnedMessage, read_line, write_message};
-use mqtt_crawl::log::{Arrival, Limits, Message, MessageLog};
+use mqtt_crawl::message_log::ndjson::{OwnedMessage, read_line, write_message};
+use mqtt_crawl::message_log::replay::Reader;
+use mqtt_crawl::message_log::{Arrival, Limits, Message, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
-use mqtt_crawl::replay::Reader;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use mqtt_crawl::log::query::{LocalTime, Matches, Query};
-use mqtt_crawl::log::{Arrival, Limits, Message, MessageLog};
+use mqtt_crawl::message_log::query::{LocalTime, Matches, Query};
+use mqtt_crawl::message_log::{Arrival, Limits, Message, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;

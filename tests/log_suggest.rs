@@ -1,7 +1,7 @@
 //! What is suggested for the query line, and what it becomes.
 
-use mqtt_crawl::log::query::suggest::{Ask, Known, SUGGESTIONS_MAX, Typing, pick};
-use mqtt_crawl::log::query::{LocalTime, Query, quoted};
+use mqtt_crawl::message_log::query::suggest::{Ask, Known, SUGGESTIONS_MAX, Typing, pick};
+use mqtt_crawl::message_log::query::{LocalTime, Query, quoted};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 

@@ -1,9 +1,9 @@
 //! A broker that breaks the rules: what it is told, and what the person reads
 //! and sees, through the engine. What is tolerated is in `slips`.
 
-use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::{Engine, Transmit};
-use mqtt_crawl::log::Limits;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::protocol::command::PageCommand;
 use mqtt_crawl::protocol::connection::{ConnectRequest, More};

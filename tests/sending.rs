@@ -1,12 +1,12 @@
 //! What the broker allows, in words, and what became of the messages sent.
 
-use mqtt_crawl::allowed::{Term, Wish, obstacle, publish_obstacle, terms};
-use mqtt_crawl::compose::{Bytes, MessageFields};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::session::Server;
-use mqtt_crawl::outbox::{Counts, LISTED_MAX, Outbox};
 use mqtt_crawl::protocol::connection::{Standing, State};
 use mqtt_crawl::protocol::publish::{Outcome, Published};
+use mqtt_crawl::ui::broker_capabilities::{Term, Wish, obstacle, publish_obstacle, terms};
+use mqtt_crawl::ui::forms::message::{Bytes, MessageFields};
+use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, Outbox};
 
 /// A broker that forbids what can be forbidden.
 fn strict() -> Server {

@@ -1,8 +1,8 @@
 //! The settings of the app, as they are kept in the browser.
 
-use mqtt_crawl::dialogue::mapping::Mapping;
-use mqtt_crawl::log::Limits;
-use mqtt_crawl::settings::{Column, Columns, LOG_MIB, MESSAGES, Settings, Theme, TimeMode};
+use mqtt_crawl::config::settings::{Column, Columns, LOG_MIB, MESSAGES, Settings, Theme, TimeMode};
+use mqtt_crawl::dialogue::rules::Mapping;
+use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::ui::forms::log_limits::{LimitField, LimitFields};
 
 /// These settings are this text, and the other way round.

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use mqtt_crawl::log::Message;
+use mqtt_crawl::message_log::Message;
+use mqtt_crawl::message_log::mosquitto_command::Reach;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::shell_command::Reach;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 

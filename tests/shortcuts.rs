@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use mqtt_crawl::console::Step;
-use mqtt_crawl::shortcuts::{self, Place};
+use mqtt_crawl::ui::console::view_model::Step;
+use mqtt_crawl::ui::shortcuts;
+use mqtt_crawl::ui::shortcuts::Place;
 
 fn keys(place: Place) -> impl Iterator<Item = &'static str> {
     shortcuts::ALL.iter().filter(move |shortcut| shortcut.place == place).flat_map(|shortcut| shortcut.keys).copied()

@@ -2,7 +2,7 @@
 
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions};
 use mqtt_crawl::protocol::subscription::SubscribeRequest;
-use mqtt_crawl::subscribe::{Field, Fields, OptionFields};
+use mqtt_crawl::ui::forms::subscription::{Field, Fields, OptionFields};
 
 fn fields(filter: &str, no_local: bool, identifier: &str) -> Fields {
     let options = OptionFields { no_local, identifier: identifier.to_owned(), ..OptionFields::default() };

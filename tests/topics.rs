@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::log::query::{LocalTime, Query};
-use mqtt_crawl::log::{Arrival, Limits, MessageLog};
+use mqtt_crawl::message_log::query::{LocalTime, Query};
+use mqtt_crawl::message_log::{Arrival, Limits, MessageLog};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::rows::Preview;
 use mqtt_crawl::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};

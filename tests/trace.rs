@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::packet::Version;
+use mqtt_crawl::packet_trace::analysis::{Direction, Filter, Kind, Story};
+use mqtt_crawl::packet_trace::{KEPT_RECORDS, Trace};
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::trace::story::{Direction, Filter, Kind, Story};
-use mqtt_crawl::trace::{KEPT_RECORDS, Trace};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -8,10 +8,10 @@ use mqtt_crawl::protocol::publish::Outcome;
 use mqtt_crawl::protocol::publish::PublishRequest;
 use mqtt_crawl::protocol::transmission::{Cue, Deck};
 use mqtt_crawl::protocol::transmission::{TransmissionView, Turn};
-use mqtt_crawl::transmit::fields::{Field, PlanFields, RepeatFields, progress_words, repeat_words};
+use mqtt_crawl::transmit::encoding::PayloadFormat;
 use mqtt_crawl::transmit::playlist::Repeat;
-use mqtt_crawl::transmit::sheet::{Entry, LINES_MAX, Sheet, SheetReader};
-use mqtt_crawl::transmit::wording::PayloadFormat;
+use mqtt_crawl::transmit::script_view::{Entry, LINES_MAX, Sheet, SheetReader};
+use mqtt_crawl::ui::forms::transmission::{Field, PlanFields, RepeatFields, progress_words, repeat_words};
 
 /// A file that is read in pieces of so many bytes.
 fn sheet(name: &str, file: &str, piece: usize) -> Sheet {

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use mqtt_crawl::transmit::encoding::topic_of;
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::transmit::schedule::Schedule;
-use mqtt_crawl::transmit::wording::topic_of;
 
 use crate::progress::printable;
 use crate::report::Report;
@@ -75,9 +75,9 @@ fn in_seconds(span: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mqtt_crawl::broker_url::BrokerUrl;
     use mqtt_crawl::dialogue::script::parse;
-    use mqtt_crawl::transmit::wording::PayloadFormat;
+    use mqtt_crawl::mqtt::broker_url::BrokerUrl;
+    use mqtt_crawl::transmit::encoding::PayloadFormat;
 
     use super::*;
 

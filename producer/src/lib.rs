@@ -53,8 +53,8 @@ mod transmission;
 mod transport;
 
 pub use driver::transmit;
+pub use mqtt_crawl::transmit::encoding::PayloadFormat;
 pub use mqtt_crawl::transmit::playlist::Repeat;
-pub use mqtt_crawl::transmit::wording::PayloadFormat;
 pub use remote::Remote;
 pub use report::{End, FailedLine, Fate, Progress, Report, Summary};
 pub use script::{Cue, FileSummary, LeftOut, Read, Script, ScriptError, ScriptOptions};

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, Parser, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use mqtt_crawl::broker_url::BrokerUrl;
 use mqtt_crawl::dialogue::script::{ColumnChoice, Format};
+use mqtt_crawl::mqtt::broker_url::BrokerUrl;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
+use mqtt_crawl::transmit::encoding::{PayloadFormat, parse_interval};
 use mqtt_crawl::transmit::playlist::Repeat;
-use mqtt_crawl::transmit::wording::{PayloadFormat, parse_interval};
 
 use crate::script::ScriptOptions;
 use crate::settings::Settings;

@@ -12,7 +12,7 @@ use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::script::{
     ColumnChoice, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary, Unreadable,
 };
-use mqtt_crawl::transmit::sheet::left_out;
+use mqtt_crawl::transmit::script_view::left_out;
 
 use crate::options::FileError;
 use crate::progress::printable;

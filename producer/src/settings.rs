@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mqtt_crawl::broker_url::BrokerUrl;
 use mqtt_crawl::credentials::redact_url;
+use mqtt_crawl::mqtt::broker_url::BrokerUrl;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::topic::{TopicError, TopicName};
+use mqtt_crawl::transmit::encoding::PayloadFormat;
 use mqtt_crawl::transmit::playlist::Repeat;
-use mqtt_crawl::transmit::wording::PayloadFormat;
 
 /// Where lines go and how.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub struct Settings {
     /// The broker's address.
     pub broker: BrokerUrl,
     /// Topic name that the lines are published to; with `{speaker}` and `{line}`
-    /// in it each has its own, see [`topic_of`](mqtt_crawl::transmit::wording::topic_of).
+    /// in it each has its own, see [`topic_of`](mqtt_crawl::transmit::encoding::topic_of).
     pub topic: String,
     /// From one line to the next; zero is "as fast as the broker takes them".
     pub interval: Duration,

@@ -17,9 +17,9 @@ use mqtt_crawl::mqtt::session::{
     Event, Inbox, Message, Options, Outcome, Parting, Recurrence, Session, Suspect, Token, Transmit,
 };
 use mqtt_crawl::time::Instant;
+use mqtt_crawl::transmit::encoding::topic_of;
 use mqtt_crawl::transmit::player::Player;
 use mqtt_crawl::transmit::playlist::Repeat;
-use mqtt_crawl::transmit::wording::topic_of;
 
 use crate::remote::Wish;
 use crate::report::{End, FailedLine, Fate, Progress, Report, Summary};
@@ -588,12 +588,12 @@ fn random_client_id(seed: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mqtt_crawl::broker_url::BrokerUrl;
     use mqtt_crawl::dialogue::Line;
+    use mqtt_crawl::mqtt::broker_url::BrokerUrl;
     use mqtt_crawl::mqtt::packet::{ReasonCode, Version};
 
     use mqtt_crawl::mqtt::session::IN_FLIGHT_V311;
-    use mqtt_crawl::transmit::wording::PayloadFormat;
+    use mqtt_crawl::transmit::encoding::PayloadFormat;
 
     use super::*;
 

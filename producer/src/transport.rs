@@ -14,7 +14,7 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::Duration;
 
-use mqtt_crawl::broker_url::BrokerUrl;
+use mqtt_crawl::mqtt::broker_url::BrokerUrl;
 use mqtt_crawl::mqtt::codec::Limits;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::session::CONNECT_TIMEOUT;

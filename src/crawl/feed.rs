@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::excerpt;
 use super::pacing::{Pace, TIGHT_GAP_ROWS};
 use super::typeset::SPEAKER_SIZE;
 use crate::crawl::item::Told;
+use crate::crawl::truncate;
 use crate::dialogue::Line;
-use crate::dialogue::mapping::Mapping;
+use crate::dialogue::rules::Mapping;
 use crate::format::grouped;
-use crate::log::{Message, MessageLog};
+use crate::message_log::{Message, MessageLog};
 
 /// More waiting messages than this are too many, however short they are.
 const WAITING_MAX: usize = 120;
@@ -152,7 +152,7 @@ impl Feed {
             return told;
         }
         if let Some(seq) = self.asked.take() {
-            told.push(Told::Line { seq, line: excerpt::line(self.line_asked_for(log, seq)) });
+            told.push(Told::Line { seq, line: truncate::line(self.line_asked_for(log, seq)) });
         }
         // What was evicted can't be told any more.
         let gone = self.chosen.iter().take_while(|seq| **seq < log.first_seq()).count();
@@ -186,7 +186,7 @@ impl Feed {
             if let Some(message) = log.message(seq)
                 && let Some(line) = self.mapping.line(message.topic, message.payload)
             {
-                told.push(Told::Line { seq, line: excerpt::line(line) });
+                told.push(Told::Line { seq, line: truncate::line(line) });
             }
         }
         told
@@ -232,9 +232,9 @@ impl Feed {
                 let Line { character, text } = wording.line(message.topic, message.payload);
                 character.len() + text.len()
             }
-            None => excerpt::letters_of(message.payload),
+            None => truncate::letters_of(message.payload),
         };
-        let letters = letters.min(excerpt::LETTERS_MAX) as f64;
+        let letters = letters.min(truncate::LETTERS_MAX) as f64;
         let rows = (letters / f64::from(room.row_letters.max(1))).ceil().max(1.0) + SPEAKER_SIZE + TIGHT_GAP_ROWS;
         Duration::from_secs_f64(rows * 60.0 / f64::from(room.rows_per_min.max(1)))
     }

@@ -6,15 +6,15 @@
 //! | module | decides |
 //! |---|---|
 //! | [`feed`] | which messages are told and which are passed over, beside the log |
-//! | [`excerpt`] | how much of a long one is told |
-//! | [`teller`] | what the crawl does next: the whole of it, as one machine |
+//! | [`truncate`] | how much of a long one is told |
+//! | [`controller`] | what the crawl does next: the whole of it, as one machine |
 //! | [`opening`] | what is told before the first message |
-//! | [`plane`] | where a line is put and when it goes; going back and forward |
+//! | [`layout`] | where a line is put and when it goes; going back and forward |
 //! | [`pacing`] | how fast the plane moves, how close lines stand |
-//! | [`typeset`], `scripts` | how a line is broken into rows, in any script |
+//! | [`typeset`], `unicode` | how a line is broken into rows, in any script |
 //! | [`quotes`] | which way a quotation mark is curled |
 //! | [`stars`] | where the stars are |
-//! | [`pad`] | what may sound behind it |
+//! | [`ambient_sound`] | what may sound behind it |
 //!
 //! All lengths are in em of the crawl's font. The browser multiplies them by a
 //! font size that follows the container, so that a resize changes one number
@@ -23,26 +23,26 @@
 //! Invariants:
 //! - A row that was placed never moves on the plane; pruning and appending
 //!   touch nobody else. Only another column's width has the rows set anew.
-//! - At most [`plane::MAX_BLOCKS`] blocks stand on the plane, and at most
-//!   [`plane::MAX_PASSED`] are remembered, however many messages come.
+//! - At most [`layout::MAX_BLOCKS`] blocks stand on the plane, and at most
+//!   [`layout::MAX_PASSED`] are remembered, however many messages come.
 //! - No clock is read: the time comes as an argument, and so does the distance
 //!   that the plane has really travelled.
 
-pub mod excerpt;
+pub mod ambient_sound;
+pub mod controller;
 pub mod feed;
 pub mod item;
+pub mod layout;
 pub mod opening;
 pub mod pacing;
-pub mod pad;
-pub mod plane;
 pub mod quotes;
-mod scripts;
 pub mod stars;
-pub mod teller;
+pub mod truncate;
 pub mod typeset;
+mod unicode;
 
 use crate::crawl::item::Told;
-use plane::Key;
+use crate::crawl::layout::Key;
 
 /// Distance between two baselines, in em.
 pub const ROW_EM: f64 = 1.3;
@@ -85,7 +85,7 @@ pub enum Action {
     },
     /// Put the block there.
     Place {
-        /// Which; [`teller::Teller::block`] has its words.
+        /// Which; [`controller::Teller::block`] has its words.
         key: Key,
         /// Its upper edge on the plane, in em.
         top_em: f64,

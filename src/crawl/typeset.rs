@@ -8,12 +8,12 @@
 //! of its own.
 //!
 //! Nothing here knows fonts: the caller measures. Nothing here shortens either:
-//! [`excerpt`] alone decides how much of a message is shown.
+//! [`truncate`] alone decides how much of a message is shown.
 
-use super::scripts;
-pub use super::scripts::Direction;
-use super::{Entry, ROW_EM, excerpt, quotes};
 use crate::crawl::item::Told;
+use crate::crawl::unicode;
+pub use crate::crawl::unicode::Direction;
+use crate::crawl::{Entry, ROW_EM, quotes, truncate};
 use crate::format::grouped;
 
 /// Space between two words, in em (News Cycle Bold's, with the tracking).
@@ -145,7 +145,7 @@ pub fn set_entry(entry: &Entry, size: f64, column: Column, body: Measure<'_>, ti
     Typeset::Rows(match entry {
         Entry::Told(Told::Line { line, .. }) => set(&line.character, &line.text, size, own_em, body),
         Entry::Told(Told::Passed { count, .. }) => centred(set("", &passed_words(*count), size, own_em, body)),
-        Entry::Intro(words) => set("", &excerpt::words(words), 1.0, column.width_em, body),
+        Entry::Intro(words) => set("", &truncate::words(words), 1.0, column.width_em, body),
         Entry::Episode(words) => centred(set("", words, 1.0, column.width_em, body)),
         Entry::Title(words) => return Typeset::Title(set_title(words, column.width_em * TITLE_WIDTH, title)),
     })
@@ -192,7 +192,7 @@ const TITLE_MAX_ROWS: usize = 4;
 
 /// Fits a title into a column; `measure` is the title font's, at 1 em.
 pub fn set_title(title: &str, column_em: f64, measure: Measure<'_>) -> Title {
-    let words: Vec<String> = scripts::capitals(&printable(title)).split_whitespace().map(String::from).collect();
+    let words: Vec<String> = unicode::capitals(&printable(title)).split_whitespace().map(String::from).collect();
     let mut best = Title { rows: vec![words.join(" ")], size_em: 0.0 };
     for rows in 1..=TITLE_MAX_ROWS.min(words.len()) {
         let split = split_evenly(&words, rows, measure);
@@ -237,7 +237,7 @@ struct Piece {
 }
 
 fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_>) -> Setting {
-    let name = scripts::capitals(&printable(speaker));
+    let name = unicode::capitals(&printable(speaker));
     let words = four_dots(&printable(&quotes::curly(text)));
     let pieces = pieces(&words, column_em, measure);
     let widths = (0..pieces.len()).map(|index| pieces[index].width_em + space_em(&pieces, index));
@@ -246,7 +246,7 @@ fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_
         words_em: widths.sum(),
         rows: rows(&pieces, column_em),
         direction: Direction::of(text).or_else(|| Direction::of(speaker)).unwrap_or(Direction::LeftToRight),
-        is_joined: scripts::is_joined(text) || scripts::is_joined(speaker),
+        is_joined: unicode::is_joined(text) || unicode::is_joined(speaker),
         size,
     }
 }
@@ -263,9 +263,9 @@ fn set_name(name: &str, column_em: f64, measure: Measure<'_>) -> Vec<Row> {
 
 fn pieces(text: &str, column_em: f64, measure: Measure<'_>) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for word in text.split(scripts::is_space).filter(|word| !word.is_empty()) {
+    for word in text.split(unicode::is_space).filter(|word| !word.is_empty()) {
         let mut glued = false;
-        for fragment in scripts::fragments(word) {
+        for fragment in unicode::fragments(word) {
             cut_to_fit(fragment, column_em, measure, &mut |text, width_em, hyphen| {
                 pieces.push(Piece { text: text.to_owned(), width_em, glued, hyphen });
                 glued = true;
@@ -285,10 +285,10 @@ fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dy
     }
     let hyphen_em = measure("-");
     let (mut start, mut width_em, mut before) = (0, 0.0, "");
-    for (at, cluster) in scripts::clusters(fragment) {
+    for (at, cluster) in unicode::clusters(fragment) {
         let cluster_em = measure(cluster);
         if width_em + cluster_em + hyphen_em > column_em && at > start {
-            let hyphen = scripts::takes_hyphen(before, cluster);
+            let hyphen = unicode::takes_hyphen(before, cluster);
             out(&fragment[start..at], if hyphen { width_em + hyphen_em } else { width_em }, hyphen);
             start = at;
             width_em = 0.0;
@@ -307,7 +307,7 @@ fn space_em(pieces: &[Piece], index: usize) -> f64 {
 /// How much of a row's stretch the place before `pieces[index]` takes: a space all
 /// it may, the seam between ideographs a part, other seams nothing.
 fn seam(pieces: &[Piece], index: usize) -> f64 {
-    let ideograph = |c: Option<char>| c.is_some_and(scripts::is_ideographic);
+    let ideograph = |c: Option<char>| c.is_some_and(unicode::is_ideographic);
     let piece = &pieces[index];
     if !piece.glued {
         1.0
@@ -336,9 +336,9 @@ impl Measured {
         }
         self.width_em += pieces[index].width_em;
         let text = &pieces[index].text;
-        if !scripts::is_joined(text) {
+        if !unicode::is_joined(text) {
             self.letters +=
-                text.chars().filter(|c| !scripts::is_ideographic(*c) && !scripts::is_mark(*c)).count() as f64;
+                text.chars().filter(|c| !unicode::is_ideographic(*c) && !unicode::is_mark(*c)).count() as f64;
         }
     }
 
@@ -420,7 +420,7 @@ fn is_lone_letter(pieces: &[Piece], index: usize) -> bool {
     let piece = &pieces[index];
     let mut chars = piece.text.chars();
     !piece.glued
-        && chars.next().is_some_and(|c| c.is_alphabetic() && !scripts::is_ideographic(c))
+        && chars.next().is_some_and(|c| c.is_alphabetic() && !unicode::is_ideographic(c))
         && chars.next().is_none()
 }
 
@@ -430,7 +430,7 @@ fn rows(pieces: &[Piece], column_em: f64) -> Vec<Row> {
     if breaks.len() <= 1 {
         return vec![Row { text: joined(pieces), alignment: Alignment::Centre, ..Row::default() }];
     }
-    let is_joined = pieces.iter().any(|piece| scripts::is_joined(&piece.text));
+    let is_joined = pieces.iter().any(|piece| unicode::is_joined(&piece.text));
     let mut rows = Vec::with_capacity(breaks.len());
     let mut first = 0;
     for end in breaks {
@@ -493,7 +493,7 @@ mod tests {
 
     /// Half an em a character, as if of a typewriter; marks take no room.
     fn typewriter(text: &str) -> f64 {
-        text.chars().filter(|c| !scripts::is_mark(*c)).count() as f64 * 0.5
+        text.chars().filter(|c| !unicode::is_mark(*c)).count() as f64 * 0.5
     }
 
     fn told(character: &str, text: &str) -> Setting {

@@ -1,15 +1,15 @@
 //! What a payload says, as a line of dialogue.
 //!
 //! - [`Line`]: who says what; made of any payload, for every payload.
-//! - [`mapping`]: the person's own rules for that, by topic.
+//! - [`rules`]: the person's own rules for that, by topic.
 //! - `fields`: who speaks and what is said, among the fields of JSON.
 //! - `readable`: JSON, numbers and control characters in words.
 //! - `topic`: whom a topic names, where a message names nobody.
 //! - [`script`]: files of dialogue, for whoever publishes them.
 
 mod fields;
-pub mod mapping;
 mod readable;
+pub mod rules;
 pub mod script;
 mod topic;
 

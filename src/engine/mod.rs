@@ -11,41 +11,51 @@
 //! - An update is made only when the page asked for one and something is new.
 //! - Nothing here formats or parses a message that isn't shown.
 
-mod doctor;
-mod entrance;
-mod foreign;
-mod glance;
-mod recurrence;
-mod row;
+mod connect;
+mod diagnostics;
+mod imported;
+mod jwt_password;
+mod message_counts;
+mod panel_updates;
+mod repeated_failures;
+mod row_builder;
 mod subscriptions;
-pub mod tabs;
-mod tally;
-mod token;
-mod transmitter;
+pub mod tab_coordinator;
+mod transmissions;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::broker_url::{BrokerUrl, PageOrigin};
 use crate::crawl::feed::Feed;
 use crate::credentials;
-use crate::dialogue::mapping::Mapping;
-use crate::log::export::{self, ExportGlance, Format, Selection};
-use crate::log::ndjson::OwnedMessage;
-use crate::log::query::{LocalTime, Matches, Query};
-use crate::log::{Arrival, Limits, MessageLog};
+use crate::dialogue::rules::Mapping;
+use crate::message_log::export;
+use crate::message_log::export::{ExportGlance, Format, Selection};
+use crate::message_log::ndjson::OwnedMessage;
+use crate::message_log::query::{LocalTime, Matches, Query};
+use crate::message_log::{Arrival, Limits, MessageLog};
+use crate::mqtt::broker_url::{BrokerUrl, PageOrigin};
+use crate::mqtt::codec::publish;
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::error::{Closed, Failure, Violation};
 use crate::mqtt::failure_history::RECURRENT;
 use crate::mqtt::packet::{Publish, QoS, ReasonCode, Version};
-use crate::mqtt::publish;
 use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Recurrence, Saved, Server, Session, Suspect, Token};
 use crate::mqtt::topic::TopicFilter;
+use crate::packet_trace::Trace;
 use crate::time::Instant;
 use crate::topics::Topics;
-use crate::trace::Trace;
 
+pub use crate::engine::connect::Save;
+use crate::engine::connect::{Entrance, Lasting};
+use crate::engine::diagnostics::{Attempt, Case};
+use crate::engine::imported::Foreign;
+use crate::engine::jwt_password::Tokens;
+use crate::engine::message_counts::Tally;
+use crate::engine::panel_updates::Glimpse;
+use crate::engine::tab_coordinator::Tabs;
+use crate::engine::transmissions::Transmitter;
 pub(crate) use crate::format::visible_topic;
 use crate::protocol::command::{Command, PageCommand, PanelCommand};
 use crate::protocol::connection::{ConnectRequest, More};
@@ -58,16 +68,7 @@ use crate::protocol::rows::{Rows, Sought};
 use crate::protocol::subscription::SubscriptionsView;
 use crate::protocol::transmission::Deck;
 use crate::protocol::update::{PanelsUpdate, Stats, Update};
-use doctor::{Attempt, Case};
-pub use entrance::Save;
-use entrance::{Entrance, Lasting};
-use foreign::Foreign;
-use glance::Glimpse;
 use subscriptions::Choices;
-use tabs::Tabs;
-use tally::Tally;
-use token::Tokens;
-use transmitter::Transmitter;
 
 /// How many messages the filter looks at before it lets the worker do something
 /// else: a few milliseconds of work.
@@ -270,7 +271,7 @@ impl Engine {
     /// Handles a command of the page or of its panels. An export is asked of [`Engine::export`].
     pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
         let command = command.into();
-        if self.is_entering() && entrance::must_wait(&command) {
+        if self.is_entering() && connect::must_wait(&command) {
             return self.waiting.push_back(command);
         }
         self.apply_command(command, now);
@@ -754,12 +755,14 @@ impl Engine {
                 }
                 Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
                 Event::Lost { failure, retry_at, recurrence } => self.lost(&failure, retry_at, &recurrence, now),
-                Event::Deviated { deviation, topic } => self.note(recurrence::tolerated(deviation, topic.as_deref())),
+                Event::Deviated { deviation, topic } => {
+                    self.note(repeated_failures::tolerated(deviation, topic.as_deref()))
+                }
                 Event::Skipped { topic, packet_bytes } => {
                     let limit_bytes = session::Options::default().limits.packet_bytes;
-                    self.note(recurrence::skipped(&topic, packet_bytes, limit_bytes));
+                    self.note(repeated_failures::skipped(&topic, packet_bytes, limit_bytes));
                 }
-                Event::Unanswered { suspect } => self.note(recurrence::unanswered(&suspect)),
+                Event::Unanswered { suspect } => self.note(repeated_failures::unanswered(&suspect)),
                 Event::FilterAbandoned { filter, is_subscribe } => self.abandon_filter(&filter, is_subscribe),
                 Event::Published { token, outcome } => self.outcome(token, outcome),
                 Event::Unsubscribed { filter, refused } => self.unsubscribed(&filter, refused),
@@ -816,7 +819,7 @@ impl Engine {
             }
             session::Outcome::EndsConnection { payload_bytes } => {
                 self.pause_in_vain(ticket, true);
-                return self.finish(ticket, Outcome::Failed(recurrence::given_up(payload_bytes)));
+                return self.finish(ticket, Outcome::Failed(repeated_failures::given_up(payload_bytes)));
             }
             session::Outcome::Dropped => Outcome::Failed("it was dropped".to_owned()),
         };
@@ -848,7 +851,7 @@ impl Engine {
             client_id: self.request.as_ref().map_or("", |request| &request.client_id),
             recurrence,
         };
-        let said = recurrence::words(failure, recurrence);
+        let said = repeated_failures::words(failure, recurrence);
         let is_at_once = case.is_at_once();
         let connection = &mut self.connection;
         connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
@@ -932,7 +935,7 @@ impl Engine {
             .filter_map(message_at)
             .map(|message| {
                 let subscribed = if self.foreign.contains(message.seq) { &[][..] } else { &self.subscribed };
-                row::of(&message, self.matches.query(), subscribed)
+                row_builder::of(&message, self.matches.query(), subscribed)
             })
             .collect();
         Rows {
@@ -984,7 +987,7 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
         version: request.version,
         client_id: request.client_id.clone(),
         user_name: request.user_name.clone(),
-        password: request.password.as_ref().map(token::as_sent),
+        password: request.password.as_ref().map(jwt_password::as_sent),
         keep_alive_s,
         clean_start,
         session_expiry_s: session_expiry_s.unwrap_or(match request.qos {

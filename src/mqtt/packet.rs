@@ -279,7 +279,7 @@ pub struct Publish<'a> {
     /// The topic alias among the properties, taken out for the session.
     pub topic_alias: Option<NonZeroU16>,
     /// The property section as it came, without its length, checked; walk it
-    /// with [`crate::mqtt::publish::properties`]. Empty in 3.1.1.
+    /// with [`crate::mqtt::codec::publish::properties`]. Empty in 3.1.1.
     pub properties: &'a [u8],
     /// The payload, as it came.
     pub payload: &'a [u8],

@@ -9,11 +9,11 @@ use crate::protocol::topics::TopicsGlance;
 use crate::protocol::transmission::{Deck, LinesGlance, Transmission};
 use serde::{Deserialize, Serialize};
 
-use crate::dialogue::mapping::Mapping;
-use crate::log::Limits;
-use crate::log::export::ExportGlance;
-use crate::log::ndjson::OwnedMessage;
-use crate::log::query::suggest::Ask;
+use crate::dialogue::rules::Mapping;
+use crate::message_log::Limits;
+use crate::message_log::export::ExportGlance;
+use crate::message_log::ndjson::OwnedMessage;
+use crate::message_log::query::suggest::Ask;
 use crate::mqtt::topic::TopicFilter;
 
 /// A command to the engine, of the page or of its panels.
@@ -65,7 +65,7 @@ pub enum PageCommand {
     NetworkOffline,
     /// Sets the filter of the console; an empty text matches every message.
     Filter {
-        /// See [`query`](crate::log::query).
+        /// See [`query`](crate::message_log::query).
         text: String,
         /// How far the person's clocks are ahead of UTC, in minutes.
         ahead_of_utc_min: i32,

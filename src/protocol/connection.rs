@@ -1,8 +1,8 @@
 //! The connection: what is asked for, and its state.
 
 use super::subscription::Subscription;
-use crate::broker_url::PageOrigin;
 use crate::credentials::is_credential_name;
+use crate::mqtt::broker_url::PageOrigin;
 use crate::mqtt::packet::QoS;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::packet::UserProperties;

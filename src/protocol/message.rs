@@ -1,7 +1,7 @@
 //! One message with all of its parts, as the inspector needs it.
 
+use crate::message_log::mosquitto_command::Reach;
 use crate::mqtt::packet::QoS;
-use crate::shell_command::Reach;
 use crate::time::Instant;
 use serde::Deserialize;
 use serde::Serialize;

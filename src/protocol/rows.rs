@@ -40,7 +40,7 @@ pub(crate) fn as_text(payload: &[u8]) -> Option<&str> {
 ///
 /// A row's place in the list stays its own while others leave or join it at its
 /// front, which is what lets a reader stay where they are; see
-/// [`Matches`](crate::log::query::Matches).
+/// [`Matches`](crate::message_log::query::Matches).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
     /// Which list this is. Places of another mean nothing in it.

@@ -99,6 +99,6 @@ pub struct LevelGlance {
     pub id: u32,
     /// It is unfolded.
     pub is_open: bool,
-    /// Where its messages have a number; see [`leaves`](crate::topics::leaves).
+    /// Where its messages have a number; see [`leaves`](crate::topics::json_numbers).
     pub field: String,
 }

@@ -11,9 +11,9 @@ use crate::protocol::topics::TopicsView;
 use crate::protocol::transmission::TransmissionView;
 use serde::{Deserialize, Serialize};
 
-use crate::log::export::ExportPart;
-use crate::log::query::suggest::Known;
-use crate::trace::TracePart;
+use crate::message_log::export::ExportPart;
+use crate::message_log::query::suggest::Known;
+use crate::packet_trace::TracePart;
 
 /// Everything the page needs for its next frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

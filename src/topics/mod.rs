@@ -2,8 +2,7 @@
 //! how fast, which was the last.
 //!
 //! - [`Topics`]: the numbers, noted as messages arrive.
-//! - [`leaves`]: the numbers inside a JSON payload.
-//! - [`plot`]: a row of numbers as a small picture, and in words.
+//! - [`json_numbers`]: the numbers inside a JSON payload.
 //!
 //! # Invariants
 //!
@@ -15,17 +14,17 @@
 //! - Numbers outlive the eviction of their messages; clearing the log begins
 //!   the tree anew.
 
-pub mod leaves;
-pub mod plot;
+pub mod json_numbers;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use crate::bytes;
+use crate::byte_ops;
 use crate::engine::{preview, visible_topic};
-use crate::log::query::quoted;
-use crate::log::{self, Arrival, Message, MessageLog};
+use crate::message_log;
+use crate::message_log::query::quoted;
+use crate::message_log::{Arrival, Message, MessageLog};
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
 use crate::protocol::topics::{TopicRow, TopicsView};
@@ -241,14 +240,14 @@ impl Topics {
     #[inline(always)]
     fn is_of(&self, record: u32, topic: &str) -> bool {
         match self.records.get(record as usize) {
-            Some(record) => bytes::are_same(record.topic.as_bytes(), topic.as_bytes()),
+            Some(record) => byte_ops::are_same(record.topic.as_bytes(), topic.as_bytes()),
             None => false,
         }
     }
 
     #[inline(never)]
     fn find_other_or_add(&mut self, topic: &str) -> Option<u32> {
-        let hash = log::hash(topic.as_bytes());
+        let hash = message_log::hash(topic.as_bytes());
         let mut probes = (0..Self::PROBES).map(|step| (hash + step) & (Self::SLOTS - 1));
         let known =
             probes.clone().map_while(|slot| self.slots[slot].checked_sub(1)).find(|record| self.is_of(*record, topic));
@@ -437,7 +436,8 @@ impl Drawing<'_> {
         let mut series = String::new();
         for message in record.into_iter().flat_map(Record::recent_seqs).filter_map(kept) {
             if message.payload.len() <= SEARCHED_BYTES_MAX
-                && let Some(number) = leaves::at(message.payload, field).and_then(|number| str::from_utf8(number).ok())
+                && let Some(number) =
+                    json_numbers::at(message.payload, field).and_then(|number| str::from_utf8(number).ok())
             {
                 series.push_str(number);
                 series.push('\n');

@@ -5,13 +5,11 @@
 //! - [`playlist`]: the lines as far as they are known, and which of them is
 //!   where.
 //! - [`player`]: both of them, and somebody who pauses and goes elsewhere.
-//! - [`wording`]: topic, payload and interval, as people write them.
-//! - [`sheet`]: a script as it is shown before it is transmitted.
-//! - [`fields`]: how it is transmitted, as it is typed into the panel.
+//! - [`encoding`]: topic, payload and interval, as people write them.
+//! - [`script_view`]: a script as it is shown before it is transmitted.
 
-pub mod fields;
+pub mod encoding;
 pub mod player;
 pub mod playlist;
 pub mod schedule;
-pub mod sheet;
-pub mod wording;
+pub mod script_view;

@@ -1,6 +1,6 @@
 //! Times where this browser is.
 
-use crate::log::query::LocalTime;
+use crate::message_log::query::LocalTime;
 use crate::time::Instant;
 
 /// The time of day to the millisecond, where this browser is.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mqtt_crawl::broker_url::BrokerUrl;
 use mqtt_crawl::dialogue::script::{self, Format, ScriptLine};
+use mqtt_crawl::mqtt::broker_url::BrokerUrl;
 use mqtt_crawl_producer::{Remote, Repeat, Report, Settings, SettingsError, Summary, transmit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

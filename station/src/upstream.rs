@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use mqtt_crawl::broker_url::{BrokerUrl, BrokerUrlError};
+use mqtt_crawl::mqtt::broker_url::{BrokerUrl, BrokerUrlError};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::{Engine, Transmit};
-use mqtt_crawl::log::Limits;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::error::Closed;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};

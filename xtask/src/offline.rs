@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::repo::{Repo, files_below};
 
-/// Its name in `dist/`; `src/web/offline.rs` knows it.
+/// Its name in `dist/`; `src/web/page/service_worker.rs` knows it.
 const SCRIPT: &str = "service-worker.js";
 
 /// Licences have to be where the fonts are, and nobody reads them on a train.
@@ -34,7 +34,7 @@ pub fn write(repo: &Repo) -> Result<()> {
         let address = if name == "index.html" { "./" } else { &name };
         kept.push((address.to_owned(), is_hashed(&path)));
     }
-    let body = repo.root().join("src/web/service_worker.js");
+    let body = repo.root().join("src/web/page/service_worker.js");
     let body = fs::read_to_string(&body).with_context(|| format!("reading {}", body.display()))?;
     let files = serde_json::to_string(&kept)?;
     let script = format!("const VERSION = \"{:016x}\";\nconst FILES = {files};\n\n{body}", fingerprint.finish());

@@ -9,7 +9,7 @@
 //! - A separator in the words that nobody quoted is part of them where that is
 //!   plain: in the last column, or with a space after it.
 //! - An apostrophe before what a spreadsheet would run as a formula is taken
-//!   away, and so is `="…"` around digits, as [`crate::log::csv`] put them there.
+//!   away, and so is `="…"` around digits, as [`crate::message_log::csv`] put them there.
 //! - Blank rows are passed over, and so are `sep=;` and the line below the head
 //!   of a Markdown table.
 

@@ -1,9 +1,9 @@
 //! The limits of the log, as they are typed.
 
-use crate::log::Limits;
-use crate::settings::LOG_MIB;
-use crate::settings::MESSAGES;
-use crate::settings::MIB;
+use crate::config::settings::LOG_MIB;
+use crate::config::settings::MESSAGES;
+use crate::config::settings::MIB;
+use crate::message_log::Limits;
 use crate::ui::forms::field::Fault;
 use crate::ui::forms::field::whole_number;
 

@@ -5,13 +5,13 @@ use leptos::prelude::*;
 use web_sys::Event;
 
 use super::Panels;
-use crate::allowed::{Wish, obstacle};
-use crate::compose;
-use crate::compose::{Bytes, MessageFields, Notation};
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
 use crate::protocol::connection::Standing;
-use crate::subscribe::OptionFields;
+use crate::ui::broker_capabilities::{Wish, obstacle};
 use crate::ui::forms::field::Fault;
+use crate::ui::forms::message;
+use crate::ui::forms::message::{Bytes, MessageFields, Notation};
+use crate::ui::forms::subscription::OptionFields;
 
 /// A form: what is typed into it and what is wrong with that.
 pub(super) struct Form<F: 'static, K: 'static> {
@@ -475,7 +475,7 @@ where
 /// A message: for publishing, or as a will.
 #[component]
 pub(super) fn MessageInputs(
-    form: Form<MessageFields, compose::Field>,
+    form: Form<MessageFields, message::Field>,
     standing: RwSignal<Standing>,
     /// Begins the elements' identifiers.
     prefix: &'static str,
@@ -485,7 +485,7 @@ pub(super) fn MessageInputs(
     #[prop(default = false)]
     autofocus: bool,
 ) -> impl IntoView {
-    use compose::Field;
+    use message::Field;
     let retain = obstacle_to(standing, Wish::Retain);
     let properties = obstacle_to(standing, Wish::Properties);
     let id = |name: &str| format!("{prefix}-{name}");
@@ -578,7 +578,7 @@ pub(super) const QOS: [(QoS, &str, &str); 3] = [
 /// The quality of service of a message, as far as the broker takes it.
 #[component]
 fn QoSChoice(
-    form: Form<MessageFields, compose::Field>,
+    form: Form<MessageFields, message::Field>,
     standing: RwSignal<Standing>,
     id: String,
     label: String,
@@ -595,7 +595,7 @@ fn QoSChoice(
                 on:change=move |event| {
                     let level = event_target_value(&event).parse().ok();
                     let qos = level.and_then(QoS::from_u8).unwrap_or_default();
-                    form.change(compose::Field::Topic, |fields| fields.qos = qos);
+                    form.change(message::Field::Topic, |fields| fields.qos = qos);
                 }
             >
                 {QOS

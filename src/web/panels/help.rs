@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 
 use super::{Panels, head};
-use crate::shortcuts::{self, Place, Shortcut};
+use crate::ui::shortcuts;
+use crate::ui::shortcuts::{Place, Shortcut};
 
 #[component]
 pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {

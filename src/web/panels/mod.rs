@@ -2,18 +2,18 @@
 //! when the first of them is opened. They share the page's document and nothing
 //! else: the worker answers them on a line of their own, at most once a frame.
 
-mod copy;
-mod director;
+mod clipboard;
+mod connection_options;
+mod export;
 mod fields;
-mod finer;
 mod help;
 mod inspector;
-mod mapping;
+mod line_rules;
+mod logs;
+mod opening;
 mod packets;
-mod replay;
-mod saving;
+mod preferences;
 mod send;
-mod settings;
 mod sound;
 mod subscriptions;
 mod suggest;
@@ -30,29 +30,31 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, HtmlDialogElement, HtmlLinkElement, MessageEvent, MessagePort};
 
-use super::hail::{self, Panel};
-use super::wire;
+use crate::config::link;
+use crate::config::link::Start;
+use crate::config::settings::Settings;
 use crate::crawl::opening::Opening;
-use crate::dialogue::mapping::Mapping;
-use crate::link::{self, Start};
-use crate::outbox::Outbox;
+use crate::dialogue::rules::Mapping;
 use crate::protocol::command::{Glance, PanelCommand};
 use crate::protocol::connection::More;
 use crate::protocol::connection::{Standing, State};
 use crate::protocol::update::{PanelsUpdate, Stats};
-use crate::settings::Settings;
+use crate::ui::publish_history::Outbox;
+use crate::web::channel;
+use crate::web::window_bus;
+use crate::web::window_bus::Panel;
 
-use copy::{Copier, CopyPanel};
-use director::DirectorPanel;
-use finer::FinerPanel;
+use crate::web::panels::clipboard::{Copier, CopyPanel};
+use crate::web::panels::connection_options::FinerPanel;
+use crate::web::panels::export::Saving;
+use crate::web::panels::line_rules::{Lines, LinesPanel};
+use crate::web::panels::logs::{DropHint, ReplayPanel, Tape};
+use crate::web::panels::opening::DirectorPanel;
+use crate::web::panels::preferences::SettingsPanel;
 use help::HelpPanel;
 use inspector::{Inspector, InspectorPanel};
-use mapping::{Lines, LinesPanel};
 use packets::{Packets, PacketsPanel};
-use replay::{DropHint, ReplayPanel, Tape};
-use saving::Saving;
 use send::SendPanel;
-use settings::SettingsPanel;
 use sound::Sound;
 use subscriptions::{Subscriptions, SubscriptionsPanel};
 use suggest::Suggestions;
@@ -104,9 +106,9 @@ fn start() {
     let panels = Panels::new();
     mount_to_body(move || view! { <Dialogs panels /> });
     panels.suggestions.attend(panels);
-    window_event_listener_untyped(hail::PANELS, move |event| panels.hear(&hail::detail(&event)));
+    window_event_listener_untyped(window_bus::PANELS, move |event| panels.hear(&window_bus::detail(&event)));
     window_event_listener(leptos::ev::drop, move |event| panels.tape.drop_files(&event, panels));
-    hail::call(hail::PAGE, &wire::VERSION.into());
+    window_bus::call(window_bus::PAGE, &channel::VERSION.into());
 }
 
 /// Puts words into every open panel, by the simplest means: what would have
@@ -221,13 +223,13 @@ impl Panels {
             return self.cut();
         }
         if let Some(text) = said.as_string() {
-            if text == hail::CONNECTING {
+            if text == window_bus::CONNECTING {
                 return self.tape.end_sample(self);
             }
-            if let Some(settings) = text.strip_prefix(hail::SETTINGS) {
+            if let Some(settings) = text.strip_prefix(window_bus::SETTINGS) {
                 return self.settings.set(Settings::parse(settings));
             }
-            if let Some(crawl) = text.strip_prefix(hail::CRAWL) {
+            if let Some(crawl) = text.strip_prefix(window_bus::CRAWL) {
                 let link::Settings { opening, mapping, .. } = link::parse(crawl, "").settings;
                 self.mapping.set(mapping);
                 return self.opening.set(opening);
@@ -307,7 +309,7 @@ impl Panels {
     /// holds.
     fn choose_crawl(self, opening: Opening, mapping: Mapping) {
         let link = link::Settings { opening, mapping, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
-        hail::call(hail::PAGE, &format!("{}{link}", hail::CRAWL).into());
+        window_bus::call(window_bus::PAGE, &format!("{}{link}", window_bus::CRAWL).into());
     }
 
     /// Asks for another message.
@@ -381,17 +383,17 @@ impl Panels {
     }
 
     fn tell(self, command: &PanelCommand) {
-        let Ok(bytes) = wire::encode(command) else { return };
+        let Ok(bytes) = channel::encode(command) else { return };
         self.line.with_value(|line| {
             if let Some(line) = &*line.borrow() {
                 // Fails only for what can't be cloned, and bytes can.
-                let _ = line.port.post_message_with_transferable(&bytes, &wire::transfer(&bytes));
+                let _ = line.port.post_message_with_transferable(&bytes, &channel::transfer(&bytes));
             }
         });
     }
 
     fn update(self, data: &JsValue) {
-        match wire::decode::<PanelsUpdate>(data) {
+        match channel::decode::<PanelsUpdate>(data) {
             Ok(PanelsUpdate {
                 standing,
                 published,

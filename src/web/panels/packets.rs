@@ -9,8 +9,8 @@ use web_sys::{Blob, BlobPropertyBag, HtmlElement, KeyboardEvent};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head};
 use crate::format::{grouped, size};
-use crate::trace::TracePart;
-use crate::trace::story::{Direction, Entry, Filter, Kind, Story};
+use crate::packet_trace::TracePart;
+use crate::packet_trace::analysis::{Direction, Entry, Filter, Kind, Story};
 use crate::web::download::download;
 use crate::web::local_time;
 

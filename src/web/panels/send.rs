@@ -6,20 +6,22 @@ use web_sys::KeyboardEvent;
 
 use super::fields::{Form, MessageInputs, TextBox, anew};
 use super::{Panels, close, head};
-use crate::allowed::publish_obstacle;
-use crate::compose::{self, MessageFields};
-use crate::outbox::{Entry, Outbox};
 use crate::protocol::command::PanelCommand;
 use crate::protocol::publish::Outcome;
 use crate::protocol::publish::PublishRequest;
 use crate::protocol::transmission::{Deck, Transmission};
-use crate::transmit::fields::{self, RepeatFields, is_active, repeat_words};
+use crate::ui::broker_capabilities::publish_obstacle;
+use crate::ui::forms::message;
+use crate::ui::forms::message::MessageFields;
+use crate::ui::forms::transmission;
+use crate::ui::forms::transmission::{RepeatFields, is_active, repeat_words};
+use crate::ui::publish_history::{Entry, Outbox};
 
 /// The form of a message, and what of it is made anew when a message is taken
 /// back into it.
 #[derive(Clone, Copy)]
 struct MessageForm {
-    form: Form<MessageFields, compose::Field>,
+    form: Form<MessageFields, message::Field>,
     age: RwSignal<u32>,
     send: NodeRef<leptos::html::Button>,
 }
@@ -141,7 +143,7 @@ fn publish(panels: Panels, form: MessageForm) {
 
 #[component]
 fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
-    let every = Form::<RepeatFields, fields::Field>::new(RepeatFields::default(), &[]);
+    let every = Form::<RepeatFields, transmission::Field>::new(RepeatFields::default(), &[]);
     let is_running = move || panels.transmit.with(Deck::Message, |view| view.is_some_and(is_active));
     let words = move || panels.transmit.with(Deck::Message, |view| view.map(repeat_words));
     let is_off = move || publish_obstacle(panels.standing.with(|standing| standing.state)).is_some();
@@ -172,7 +174,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
                 <div class="fields">
                     <TextBox
                         form=every
-                        field=fields::Field::Interval
+                        field=transmission::Field::Interval
                         of=|fields: &mut RepeatFields| &mut fields.interval
                         id="repeat-interval"
                         label="Every"
@@ -180,7 +182,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
                     />
                     <TextBox
                         form=every
-                        field=fields::Field::Times
+                        field=transmission::Field::Times
                         of=|fields: &mut RepeatFields| &mut fields.times
                         id="repeat-times"
                         label="Times"

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 use web_sys::{AudioContext, GainNode, OscillatorNode, OscillatorType};
 
-use crate::crawl::pad::{CUTOFF_HZ, DETUNE_CENTS, Fade, GLIDE_S, Pad, SWAY_HZ, SWAY_S, VOICES};
+use crate::crawl::ambient_sound::{CUTOFF_HZ, DETUNE_CENTS, Fade, GLIDE_S, Pad, SWAY_HZ, SWAY_S, VOICES};
 
 /// How often the next chord is looked for while it sounds.
 const TICK_MS: u32 = 1_000;

@@ -13,8 +13,8 @@ use crate::protocol::command::PanelCommand;
 use crate::protocol::connection::State;
 use crate::protocol::subscription::SubscribeRequest;
 use crate::protocol::subscription::{Count, CountedBy, Granted, SubscriptionsView};
-use crate::subscribe::{Field, Fields, OptionFields};
-use crate::web::hail;
+use crate::ui::forms::subscription::{Field, Fields, OptionFields};
+use crate::web::window_bus;
 
 type WishForm = Form<Fields, Field>;
 
@@ -74,7 +74,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     let is_known = move || form.with(|fields| filters.with(|filters| filters.contains(&fields.filter)));
     let submit = move || match form.typed().0.parse() {
         Ok(request) => {
-            hail::call(hail::PAGE, &format!("{}{}", hail::SUBSCRIBED, request.filter).into());
+            window_bus::call(window_bus::PAGE, &format!("{}{}", window_bus::SUBSCRIBED, request.filter).into());
             panels.tell(&PanelCommand::Subscribe(request));
             panels.subscriptions.fill(Fields::default());
         }
@@ -157,7 +157,7 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     };
     let removed = filter.clone();
     let remove = move |_| {
-        hail::call(hail::PAGE, &format!("{}{removed}", hail::UNSUBSCRIBED).into());
+        window_bus::call(window_bus::PAGE, &format!("{}{removed}", window_bus::UNSUBSCRIBED).into());
         panels.tell(&PanelCommand::Unsubscribe(removed.clone()));
     };
     view! {

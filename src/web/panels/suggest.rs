@@ -21,7 +21,7 @@ use web_sys::{
 };
 
 use super::Panels;
-use crate::log::query::suggest::{Ask, Known, Suggestion, Typing};
+use crate::message_log::query::suggest::{Ask, Known, Suggestion, Typing};
 
 /// The field.
 const FIELD: &str = ".console input[type=search]";

@@ -14,8 +14,6 @@ use web_sys::KeyboardEvent;
 
 use super::fields::obstacle_to;
 use super::{Panels, close};
-use crate::allowed::{Wish, obstacle, publish_obstacle};
-use crate::compose::MessageFields;
 use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
 use crate::protocol::command::PanelCommand;
@@ -24,8 +22,11 @@ use crate::protocol::publish::PublishRequest;
 use crate::protocol::rows::Preview;
 use crate::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
 use crate::protocol::topics::{TopicRow, TopicsView};
-use crate::topics::{LEVELS_MAX, plot, query};
-use crate::web::hail;
+use crate::topics::{LEVELS_MAX, query};
+use crate::ui::broker_capabilities::{Wish, obstacle, publish_obstacle};
+use crate::ui::forms::message::MessageFields;
+use crate::ui::sparkline;
+use crate::web::window_bus;
 
 /// Height of a row; the style sheet gets it from here.
 const ROW_PX: u32 = 44;
@@ -148,7 +149,7 @@ impl Tree {
         for row in rows {
             if row.series.is_empty()
                 && !self.fields.with_untracked(|fields| fields.contains_key(&row.id))
-                && let Some(field) = plot::likeliest(&fields_of(row))
+                && let Some(field) = sparkline::likeliest(&fields_of(row))
             {
                 self.fields.update(|fields| {
                     fields.insert(row.id, field.clone());
@@ -231,14 +232,19 @@ impl Tree {
 
 /// The console shows what came on this topic and below.
 fn filter(row: &TopicRow) {
-    hail::call(hail::PAGE, &format!("{}{}", hail::FILTER, query(&row.topic, row.open.is_some())).into());
+    window_bus::call(
+        window_bus::PAGE,
+        &format!("{}{}", window_bus::FILTER, query(&row.topic, row.open.is_some())).into(),
+    );
 }
 
 /// Fields with numbers in the last payload, as far as its beginning shows them.
 fn fields_of(row: &TopicRow) -> Vec<String> {
     match &row.last {
         // Line ends and tabs were made visible.
-        Some(Preview::Text(text)) => plot::fields(&text.replace(['\u{2409}', '\u{240a}', '\u{240d}'], " "), FIELDS_MAX),
+        Some(Preview::Text(text)) => {
+            sparkline::fields(&text.replace(['\u{2409}', '\u{240a}', '\u{240d}'], " "), FIELDS_MAX)
+        }
         _ => Vec::new(),
     }
 }
@@ -359,8 +365,8 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
     };
     let is_active = Memo::new(move |_| tree.active.get().and_then(|active| active.id) == Some(row.with(|row| row.id)));
     let points = Memo::new(move |_| {
-        let numbers = row.with(|row| plot::numbers(&row.series));
-        plot::points(&numbers, ROW_PLOT.0, ROW_PLOT.1)
+        let numbers = row.with(|row| sparkline::numbers(&row.series));
+        sparkline::points(&numbers, ROW_PLOT.0, ROW_PLOT.1)
     });
     view! {
         <div
@@ -415,7 +421,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
             >
                 <polyline points=move || points.get().unwrap_or_default() />
             </svg>
-            <span class="rate">{move || row.with(|row| plot::rate(row.per_1000_s))}</span>
+            <span class="rate">{move || row.with(|row| sparkline::rate(row.per_1000_s))}</span>
         </div>
     }
 }
@@ -427,9 +433,9 @@ fn Details(panels: Panels) -> impl IntoView {
     let row = Memo::new(move |_| tree.active_row());
     let id = Memo::new(move |_| row.with(|row| row.as_ref().map(|row| row.id)));
     let with = move |read: fn(&TopicRow) -> String| row.with(|row| row.as_ref().map(read).unwrap_or_default());
-    let numbers = Memo::new(move |_| plot::numbers(&with(|row| row.series.clone())));
-    let points = move || numbers.with(|numbers| plot::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
-    let plot_words = move || plot::words(&with(|row| row.series.clone()));
+    let numbers = Memo::new(move |_| sparkline::numbers(&with(|row| row.series.clone())));
+    let points = move || numbers.with(|numbers| sparkline::points(numbers, LARGE_PLOT.0, LARGE_PLOT.1));
+    let plot_words = move || sparkline::words(&with(|row| row.series.clone()));
     let fields = Memo::new(move |_| row.with(|row| row.as_ref().map(fields_of).unwrap_or_default()));
     let chosen = Memo::new(move |_| {
         let id = id.get()?;
@@ -440,8 +446,12 @@ fn Details(panels: Panels) -> impl IntoView {
         last.map(|last| format!("last {}", format::ago(now.since(last))))
     };
     let facts = move || {
-        let parts =
-            [with(count_words), with(topics_words), with(|row| plot::rate(row.per_1000_s)), age().unwrap_or_default()];
+        let parts = [
+            with(count_words),
+            with(topics_words),
+            with(|row| sparkline::rate(row.per_1000_s)),
+            age().unwrap_or_default(),
+        ];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     };
     view! {
@@ -466,7 +476,7 @@ fn Details(panels: Panels) -> impl IntoView {
                     on:change=move |event| {
                         let words = event_target_value(&event);
                         let field = fields
-                            .with_untracked(|all| all.iter().find(|field| plot::field_words(field) == words).cloned());
+                            .with_untracked(|all| all.iter().find(|field| sparkline::field_words(field) == words).cloned());
                         if let (Some(id), Some(field)) = (id.get_untracked(), field) {
                             tree.fields.update(|fields| {
                                 fields.insert(id, field);
@@ -479,7 +489,7 @@ fn Details(panels: Panels) -> impl IntoView {
                         each=move || fields.get()
                         key=Clone::clone
                         children=move |field| {
-                            let words = plot::field_words(&field);
+                            let words = sparkline::field_words(&field);
                             let value = words.clone();
                             view! {
                                 <option value=value prop:selected=move || chosen.get().as_ref() == Some(&field)>

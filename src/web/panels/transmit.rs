@@ -9,11 +9,8 @@ use leptos::task::spawn_local;
 use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent};
 
 use super::fields::{Choice, Form, QOS, TextBox, Tick, obstacle_to};
-use super::replay::{TapeSign, each_slice, fetch, unreadable};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head, is_open, open_beside};
-use crate::allowed::{Wish, obstacle, publish_obstacle};
-use crate::console::Step;
 use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
@@ -21,9 +18,12 @@ use crate::protocol::command::PanelCommand;
 use crate::protocol::publish::Outcome;
 use crate::protocol::transmission::{Deck, LinesGlance, Transmission};
 use crate::protocol::transmission::{Fate, TransmissionView, Turn};
-use crate::transmit::fields::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
-use crate::transmit::sheet::{Entry, Sheet, SheetReader, left_out};
-use crate::transmit::wording::{PayloadFormat, topic_of};
+use crate::transmit::encoding::{PayloadFormat, topic_of};
+use crate::transmit::script_view::{Entry, Sheet, SheetReader, left_out};
+use crate::ui::broker_capabilities::{Wish, obstacle, publish_obstacle};
+use crate::ui::console::view_model::Step;
+use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
+use crate::web::panels::logs::{TapeSign, each_slice, fetch, unreadable};
 
 /// The story that comes with the app; relative to the page, as copied by Trunk.
 const STORY: &str = "the-quiet-broker.txt";

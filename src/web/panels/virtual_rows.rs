@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, KeyboardEvent, ResizeObserver};
 
-use crate::console::{Scroll, Step};
+use crate::ui::console::view_model::{Scroll, Step};
 
 /// Height of a row; the style sheet gets it from here.
 const ROW_PX: f64 = 20.0;

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use anyhow::{Result, bail, ensure};
 use bytes::BytesMut;
-use mqtt_crawl::log::{Arrival, MessageLog};
+use mqtt_crawl::message_log::{Arrival, MessageLog};
 use mqtt_crawl::mqtt::packet::{Publish, Version};
 use mqtt_crawl::mqtt::session::{Inbox, Options, Session};
 use mqtt_crawl::time::Instant;

@@ -1,9 +1,9 @@
 //! A lasting session goes on over a reload of the page.
 
 use anyhow::{Context, Result, ensure};
-use mqtt_crawl::broker_url::PageOrigin;
 use mqtt_crawl::engine::{Engine, Save};
-use mqtt_crawl::log::Limits;
+use mqtt_crawl::message_log::Limits;
+use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::command::PageCommand;
 use mqtt_crawl::protocol::connection::{ConnectRequest, More};

@@ -1,0 +1,147 @@
+//! Brokers to choose from, as data.
+
+use crate::config::link;
+use crate::mqtt::packet::{QoS, Version};
+
+/// A broker that the form offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name in the list.
+    pub name: &'static str,
+    /// Where it is.
+    pub place: Place,
+    /// The version to ask for; `None` is "auto".
+    pub version: Option<Version>,
+    /// The only quality of service it grants, where it grants but one.
+    pub qos: Option<QoS>,
+    /// What to know about it, in a sentence or two.
+    pub hint: &'static str,
+}
+
+/// Where a preset's broker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the server that the page came from, at this path.
+    Here(&'static str),
+    /// At this address.
+    At(&'static str),
+    /// Wherever the person says.
+    Own,
+}
+
+/// Every preset, in the order of the list. The first is the default, the last
+/// is the person's own.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "This station",
+        place: Place::Here("/mqtt"),
+        version: None,
+        qos: None,
+        hint: "The broker built into the server this page came from.",
+    },
+    Preset {
+        name: "This station, as Diffusion",
+        place: Place::Here("/diffusion"),
+        version: Some(Version::V5),
+        qos: Some(QoS::AtMostOnce),
+        hint: "The same broker, behaving as Diffusion documents: MQTT 5.0 only, subscriptions at QoS 0, a user name \
+               and password if the station has a list of users.",
+    },
+    Preset {
+        name: "Diffusion",
+        place: Place::At("ws://localhost:8080/diffusion"),
+        version: Some(Version::V5),
+        qos: Some(QoS::AtMostOnce),
+        hint: "MQTT 5.0 only, subscriptions at QoS 0. User name and password are a Diffusion principal's. Without \
+               permission to read a topic it stays silent.",
+    },
+    Preset {
+        name: "Mosquitto test server",
+        place: Place::At("ws://test.mosquitto.org:8080/mqtt"),
+        version: None,
+        qos: None,
+        hint: "Public and unencrypted: everybody sees what is published there. Not from an https page.",
+    },
+    Preset {
+        name: "Mosquitto test server, TLS",
+        place: Place::At("wss://test.mosquitto.org:8081/mqtt"),
+        version: None,
+        qos: None,
+        hint: "Public: everybody sees what is published there.",
+    },
+    Preset {
+        name: "EMQX public broker",
+        place: Place::At("wss://broker.emqx.io:8084/mqtt"),
+        version: None,
+        qos: None,
+        hint: "Public. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
+    },
+    Preset {
+        name: "HiveMQ public broker",
+        place: Place::At("wss://broker.hivemq.com:8884/mqtt"),
+        version: None,
+        qos: None,
+        hint: "Public. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
+    },
+    Preset {
+        name: "VerneMQ",
+        place: Place::At("ws://localhost:8080/mqtt"),
+        version: None,
+        qos: None,
+        hint: "Path /mqtt. Where the password is a token (JWT), a user name must still be given.",
+    },
+    Preset {
+        name: "RabbitMQ",
+        place: Place::At("ws://localhost:15675/ws"),
+        version: None,
+        qos: None,
+        hint: "Needs its plugin rabbitmq_web_mqtt; port 15675, path /ws.",
+    },
+    Preset {
+        name: "My own broker",
+        place: Place::Own,
+        version: None,
+        qos: None,
+        hint: "Any broker with a WebSocket listener. Write its whole address, path included.",
+    },
+];
+
+impl Preset {
+    /// Its address, for a page of this folder ([`link::page_base`]); `None` for the person's own.
+    pub fn broker(&self, page_base: &str) -> Option<String> {
+        match self.place {
+            Place::Here(path) => Some(link::broker_at(page_base, path)),
+            Place::At(url) => Some(url.to_owned()),
+            Place::Own => None,
+        }
+    }
+}
+
+/// The preset with this address, else the person's own: an index into
+/// [`PRESETS`].
+pub fn position_of(broker: &str, page_base: &str) -> usize {
+    PRESETS
+        .iter()
+        .position(|preset| preset.broker(page_base).as_deref() == Some(broker.trim()))
+        .unwrap_or(PRESETS.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::broker_url::BrokerUrl;
+
+    #[test]
+    fn every_address_can_be_opened_and_is_found_again() {
+        for (index, preset) in PRESETS.iter().enumerate() {
+            let Some(broker) = preset.broker("http://station.example:8080") else {
+                assert_eq!(index, PRESETS.len() - 1, "only the last is the person's own");
+                continue;
+            };
+            let url = BrokerUrl::parse(&broker).and_then(BrokerUrl::for_browser);
+            assert!(url.is_ok(), "{}: {url:?}", preset.name);
+            assert_eq!(position_of(&broker, "http://station.example:8080"), index, "{}", preset.name);
+        }
+        assert_eq!(position_of("ws://elsewhere/mqtt", "http://station.example"), PRESETS.len() - 1);
+    }
+}

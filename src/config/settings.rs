@@ -1,0 +1,312 @@
+//! What a person chose for the app itself, apart from any connection: how it
+//! looks, what the console shows, how much the log keeps.
+//!
+//! Kept as one text in the form of URL parameters, like a link. Only what
+//! differs from the defaults is written. Reading is lenient: what isn't
+//! understood, of an older or a newer version perhaps, costs only itself.
+//!
+//! | key | value | default |
+//! |---|---|---|
+//! | `theme` | `dark`, `light`, `system` | `dark` |
+//! | `time` | `absolute`, `relative`, `since-previous` | `absolute` |
+//! | `columns` | the names of those that are shown | all but `seq` |
+//! | `widths` | `NAME.PX` of those that were dragged | none |
+//! | `messages` | most messages in the log | 1,000,000 |
+//! | `mib` | most memory for them, in MiB | 256 |
+//! | `line`, `hide`, `speaker`, `words` | the crawl's rules, as in a link ([`mapping`](crate::dialogue::rules)) | none |
+//!
+//! No password, user name or payload is ever in it: there is no key for one.
+
+use std::ops::RangeInclusive;
+
+use crate::dialogue::rules::Mapping;
+use crate::message_log::Limits;
+use crate::urlencoded::{append, decode};
+
+/// How many messages a log may be told to keep at most. Fewer than the lower
+/// bound are gone before they are read; with more than the upper, each filter
+/// would take several seconds.
+pub const MESSAGES: RangeInclusive<u32> = 1_000..=10_000_000;
+
+/// How much memory a log may be told to take, in MiB. The log comes and goes in
+/// parts of 1 MiB, at least 16 of them; and with much more than the upper bound
+/// browsers end a tab without a word.
+pub const LOG_MIB: RangeInclusive<u32> = 16..=1_024;
+
+/// How wide a column may be, in CSS pixels.
+pub const COLUMN_PX: RangeInclusive<u16> = 24..=2_000;
+
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// Everything a person can choose for the app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// How the page looks.
+    pub theme: Theme,
+    /// What the console's time column shows.
+    pub time: TimeMode,
+    /// The console's columns.
+    pub columns: Columns,
+    /// How much the log keeps.
+    pub log: Limits,
+    /// What becomes of which message on the crawl, where no link says it.
+    pub mapping: Mapping,
+}
+
+/// Dark or light. The crawl itself is a night sky in any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Light words on dark ground.
+    #[default]
+    Dark,
+    /// Dark words on light ground.
+    Light,
+    /// As the system has it.
+    System,
+}
+
+impl Theme {
+    /// Every theme, in the order of the list.
+    pub const ALL: [Self; 3] = [Self::Dark, Self::Light, Self::System];
+
+    /// Its name in the text, and in the page's `data-theme`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::System => "system",
+        }
+    }
+
+    /// The theme of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.name() == name)
+    }
+}
+
+/// What the console's time column shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeMode {
+    /// The time of day.
+    #[default]
+    Absolute,
+    /// How long after a common beginning.
+    Relative,
+    /// How long after the row above.
+    SincePrevious,
+}
+
+impl TimeMode {
+    /// Every mode, in the order of the list.
+    pub const ALL: [Self; 3] = [Self::Absolute, Self::Relative, Self::SincePrevious];
+
+    /// Its name in the text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Absolute => "absolute",
+            Self::Relative => "relative",
+            Self::SincePrevious => "since-previous",
+        }
+    }
+
+    /// The mode of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// A column of the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// When a message arrived.
+    Time,
+    /// Its arrival number.
+    Seq,
+    /// Its topic name.
+    Topic,
+    /// Quality of service, retained, sent before.
+    QoS,
+    /// The payload's beginning.
+    Payload,
+    /// Size of the payload.
+    Size,
+}
+
+impl Column {
+    /// Every column, in the order of the console.
+    pub const ALL: [Self; 6] = [Self::Time, Self::Seq, Self::Topic, Self::QoS, Self::Payload, Self::Size];
+
+    /// Its name in the text, and its class in the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Seq => "seq",
+            Self::Topic => "topic",
+            Self::QoS => "qos",
+            Self::Payload => "payload",
+            Self::Size => "size",
+        }
+    }
+
+    /// What stands at its head.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Time => "Time",
+            Self::Seq => "Seq",
+            Self::Topic => "Topic",
+            Self::QoS => "QoS",
+            Self::Payload => "Payload",
+            Self::Size => "Size",
+        }
+    }
+
+    /// The column of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.name() == name)
+    }
+}
+
+/// How a column is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// It is there at all.
+    pub is_shown: bool,
+    /// Its width in CSS pixels; `None` is the console's own.
+    pub width_px: Option<u16>,
+}
+
+/// How each of the console's columns is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns([Look; Column::ALL.len()]);
+
+impl Default for Columns {
+    /// All but the arrival number, at the console's own widths.
+    fn default() -> Self {
+        Self(Column::ALL.map(|column| Look { is_shown: column != Column::Seq, width_px: None }))
+    }
+}
+
+impl Columns {
+    /// How a column is shown.
+    pub fn look(&self, column: Column) -> Look {
+        self.0[column as usize]
+    }
+
+    /// Shows a column or hides it. The last one stays: a console without any
+    /// would look broken.
+    #[must_use]
+    pub fn toggled(mut self, column: Column) -> Self {
+        let look = &mut self.0[column as usize];
+        look.is_shown = !look.is_shown;
+        if self.0.iter().any(|look| look.is_shown) { self } else { self.toggled(column) }
+    }
+
+    /// Gives a column a width, or its own back; kept within [`COLUMN_PX`].
+    #[must_use]
+    pub fn resized(mut self, column: Column, width_px: Option<u16>) -> Self {
+        self.0[column as usize].width_px = width_px.map(|px| px.clamp(*COLUMN_PX.start(), *COLUMN_PX.end()));
+        self
+    }
+
+    /// The columns that are shown, in their order.
+    pub fn shown(&self) -> impl Iterator<Item = Column> {
+        Column::ALL.into_iter().filter(|&column| self.look(column).is_shown)
+    }
+
+    fn read_shown(&mut self, names: &str) {
+        let mut looks = self.0.map(|look| Look { is_shown: false, ..look });
+        for column in names.split('+').filter_map(Column::from_name) {
+            looks[column as usize].is_shown = true;
+        }
+        // A list of names that aren't known would hide everything.
+        if looks.iter().any(|look| look.is_shown) {
+            self.0 = looks;
+        }
+    }
+
+    fn read_widths(&mut self, widths: &str) {
+        for (name, px) in widths.split('+').filter_map(|width| width.split_once('.')) {
+            let px = px.parse().ok().filter(|px| COLUMN_PX.contains(px));
+            if let (Some(column), Some(px)) = (Column::from_name(name), px) {
+                self.0[column as usize].width_px = Some(px);
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the text form; what isn't there or isn't understood is as by
+    /// default.
+    pub fn parse(text: &str) -> Self {
+        let mut settings = Self::default();
+        for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
+            settings.read(key, value);
+        }
+        settings
+    }
+
+    fn read(&mut self, key: &str, value: &str) {
+        let number = |allowed: RangeInclusive<u32>| value.parse().ok().filter(|number| allowed.contains(number));
+        match key {
+            "theme" => self.theme = Theme::from_name(value).unwrap_or_default(),
+            "time" => self.time = TimeMode::from_name(value).unwrap_or_default(),
+            "columns" => self.columns.read_shown(value),
+            "widths" => self.columns.read_widths(value),
+            "messages" => self.log.messages = number(MESSAGES).map_or(self.log.messages, u64::from),
+            "mib" => self.log.bytes = number(LOG_MIB).map_or(self.log.bytes, |mib| u64::from(mib) * MIB),
+            _ => {
+                if let Some(value) = decode(value).filter(|_| Mapping::KEYS.contains(&key)) {
+                    // What isn't understood says nothing.
+                    let _ = self.mapping.read(key, &value);
+                }
+            }
+        }
+    }
+
+    /// The text form; empty where all is as by default. Only the rules' values
+    /// have to be encoded: the others are letters, digits, dots and hyphens.
+    pub fn to_text(&self) -> String {
+        let Self { theme, time, columns, log, mapping } = self;
+        let standard = Self::default();
+        let mut text = String::new();
+        if *theme != standard.theme {
+            add(&mut text, "theme=", theme.name());
+        }
+        if *time != standard.time {
+            add(&mut text, "time=", time.name());
+        }
+        if Column::ALL.iter().any(|&column| columns.look(column).is_shown != standard.columns.look(column).is_shown) {
+            let mut key = "columns=";
+            for column in columns.shown() {
+                add(&mut text, std::mem::take(&mut key), column.name());
+            }
+        }
+        let mut key = "widths=";
+        for column in Column::ALL {
+            if let Some(px) = columns.look(column).width_px {
+                add(&mut text, std::mem::take(&mut key), column.name());
+                text.push('.');
+                text.push_str(&px.to_string());
+            }
+        }
+        if log.messages != standard.log.messages {
+            add(&mut text, "messages=", &log.messages.to_string());
+        }
+        if log.bytes != standard.log.bytes {
+            add(&mut text, "mib=", &(log.bytes / MIB).to_string());
+        }
+        mapping.write(&mut |key, value| append(&mut text, key, value));
+        text
+    }
+}
+
+/// Adds a value: under a key, or to the list that the text ends with.
+fn add(text: &mut String, key: &str, value: &str) {
+    if key.is_empty() {
+        text.push('+');
+    } else if !text.is_empty() {
+        text.push('&');
+    }
+    text.push_str(key);
+    text.push_str(value);
+}

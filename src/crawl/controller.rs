@@ -1,0 +1,445 @@
+//! The whole crawl as one machine: what is told, what the plane does, and what
+//! the person asks of it.
+//!
+//! Lines, wishes and the time go in; [`Action`]s come out, for a view that
+//! decides nothing. So a night of it is tested natively, in virtual time.
+
+use std::collections::VecDeque;
+
+use crate::crawl::feed::CrawlRoom;
+use crate::crawl::item::Told;
+use crate::crawl::layout::{Block, Key, Plane, StageSize, Surroundings, Toward};
+use crate::crawl::opening::{Cause, Director, Opening, Prologue, Scene};
+use crate::crawl::pacing::Pace;
+use crate::crawl::typeset::Typesetter;
+use crate::crawl::{Action, Entry, Motion, ROW_EM};
+use crate::time::Instant;
+
+/// So many lines wait in the page; all others wait in the worker, where the
+/// oldest can still be condensed.
+const READY_LINES: usize = 3;
+
+/// So many of them are the plane's: no tick places more at the fastest.
+const READY_ENTRIES: usize = 2;
+
+/// So many lines a pull the plain transcript takes.
+const PLAIN_LINES: usize = 4;
+
+/// Milliseconds between two ticks. The compositor moves the plane; a tick only
+/// puts and takes rows, so a few a second are plenty.
+const TICK_MS: u32 = 200;
+
+/// The same while the plane is held, when there is next to nothing to do.
+const HELD_TICK_MS: u32 = 1_000;
+
+/// What the view knows at a tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// The time.
+    pub now: Instant,
+    /// How far the plane has really travelled since the last rebase, in em.
+    pub offset_em: f64,
+    /// The stage.
+    pub stage: StageSize,
+}
+
+/// The crawl's state.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    director: Director,
+    opening: Opening,
+    incoming: VecDeque<Told>,
+    /// Lines that wait in the worker.
+    untold: u64,
+    /// Lines that came from there since the beginning.
+    taken: u64,
+    plane: Plane,
+    hold: Hold,
+    /// The flat transcript is shown instead.
+    is_plain: bool,
+    is_unseen: bool,
+    motion: Motion,
+    /// The opening's words as they stand on the plane before the first
+    /// connection; or not yet, or not any more.
+    is_posed: bool,
+}
+
+/// Why the plane is held by the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It isn't.
+    Free,
+    /// Pause was pressed.
+    Paused,
+    /// Somebody went back to read; being at the end again ends it.
+    LookingBack,
+}
+
+impl Default for Teller {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Teller {
+    /// Before the first connection, with nothing to tell.
+    pub fn new() -> Self {
+        Self {
+            director: Director::new(),
+            opening: Opening::default(),
+            incoming: VecDeque::new(),
+            untold: 0,
+            taken: 0,
+            plane: Plane::new(),
+            hold: Hold::Free,
+            is_plain: false,
+            is_unseen: false,
+            motion: Motion::None,
+            is_posed: false,
+        }
+    }
+
+    /// What the stage shows.
+    pub fn scene(&self) -> Scene {
+        self.director.scene()
+    }
+
+    /// The person holds the plane.
+    pub fn is_held(&self) -> bool {
+        self.hold != Hold::Free
+    }
+
+    /// Plain text is shown instead of the plane.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// The speed that the person likes, in percent of the film's.
+    pub fn speed_percent(&self) -> u32 {
+        self.plane.pacing().speed_percent()
+    }
+
+    /// A block that an action speaks of, and what it is.
+    pub fn block(&self, key: Key) -> Option<(&Entry, &Block)> {
+        self.plane.block(key)
+    }
+
+    /// How many blocks stand on the plane.
+    pub fn shown(&self) -> usize {
+        self.plane.shown()
+    }
+
+    /// Lines to tell after all others, and how many more wait in the worker. The
+    /// first ones begin the opening.
+    pub fn push(&mut self, now: Instant, lines: Vec<Told>, untold: u64) {
+        self.untold = match self.plane.pacing().pace() {
+            // The others are left out.
+            Pace::Latest => untold.min(1),
+            Pace::All | Pace::Film => untold,
+        };
+        self.taken += lines.len() as u64;
+        self.incoming.extend(lines);
+        if !self.incoming.is_empty() {
+            self.begin(now);
+        }
+    }
+
+    /// What it takes now: no line while it is full, held or out of sight. What isn't
+    /// taken waits in the worker. `row_letters` fit a row at the film's size.
+    pub fn room(&self, row_letters: f64) -> CrawlRoom {
+        let pacing = self.plane.pacing();
+        let size = pacing.pace().size_min();
+        CrawlRoom {
+            lines: self.room_lines() as u32,
+            pace: pacing.pace(),
+            row_letters: (row_letters / size) as u32,
+            rows_per_min: (pacing.speed_max_em_per_s() * 60.0 / (ROW_EM * size)) as u32,
+        }
+    }
+
+    fn room_lines(&self) -> usize {
+        // The plane stands still behind plain text, wherever it is.
+        let is_closed = match self.is_plain {
+            true => self.hold == Hold::Paused,
+            false => self.is_held() || !self.plane.is_at_end(),
+        };
+        if self.is_unseen || is_closed {
+            return 0;
+        }
+        let ready = match self.plane.pacing().pace() {
+            _ if self.is_plain => PLAIN_LINES,
+            // One that waited here would be old when it is shown.
+            Pace::Latest => usize::from(self.plane.takes_line()),
+            Pace::All | Pace::Film => READY_LINES,
+        };
+        ready.saturating_sub(self.incoming.len() + self.plane.queued())
+    }
+
+    /// Lines that were taken and are still to cross the edge. With those in the
+    /// worker that is how far the crawl is behind.
+    pub fn waiting(&self) -> u64 {
+        let ahead = if self.is_plain { 0 } else { self.plane.lines_ahead() };
+        (self.incoming.len() + ahead) as u64
+    }
+
+    /// How many lines the crawl is behind, if that is more than one sees at once, or
+    /// somebody went back.
+    pub fn lag(&self) -> Option<u64> {
+        let lines = self.waiting() + self.untold;
+        let lags = self.hold == Hold::LookingBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
+        (lags && !self.is_plain && self.scene().tells()).then_some(lines)
+    }
+
+    /// Connected: plays the opening, unless it was played already.
+    pub fn begin(&mut self, now: Instant) {
+        if self.scene() == Scene::Idle {
+            self.director.begin(now, Cause::Connection);
+        }
+    }
+
+    /// Plays the opening, whether or not it was played already.
+    pub fn play_opening(&mut self, now: Instant) {
+        self.hold = Hold::Free;
+        self.director.begin(now, Cause::Wish);
+    }
+
+    /// What the opening is made of.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// From now on the opening is made of this.
+    pub fn open_with(&mut self, opening: Opening) {
+        // A speed chosen by key stays when words change.
+        if opening.speed_percent != self.opening.speed_percent {
+            self.plane.pacing_mut().choose(opening.speed_percent);
+        }
+        self.plane.pacing_mut().set_pace(opening.pace);
+        self.opening = opening;
+        self.is_posed = false;
+    }
+
+    /// Nobody wants to see any more of the opening.
+    pub fn skip_opening(&mut self) {
+        self.director.skip();
+    }
+
+    /// Forgets the lines, without playing the opening again; what comes next
+    /// follows as usual.
+    pub fn clear(&mut self, actions: &mut Vec<Action>) {
+        self.incoming.clear();
+        if self.scene().tells() {
+            self.plane.clear(actions);
+        }
+        if self.hold == Hold::LookingBack {
+            self.hold = Hold::Free;
+        }
+    }
+
+    /// Holds the plane, or lets it go on from where it is.
+    pub fn toggle_pause(&mut self) {
+        self.hold = match self.hold {
+            Hold::Free => Hold::Paused,
+            Hold::Paused | Hold::LookingBack => Hold::Free,
+        };
+    }
+
+    /// Shows plain text instead of the plane, or the plane again.
+    pub fn show_plain(&mut self, is_plain: bool) {
+        self.is_plain = is_plain;
+    }
+
+    /// Whether nobody can see it: the tab is hidden, or the pane is closed.
+    pub fn note_unseen(&mut self, is_unseen: bool) {
+        self.is_unseen = is_unseen;
+    }
+
+    /// Faster than before.
+    pub fn hurry(&mut self) {
+        self.plane.pacing_mut().hurry();
+    }
+
+    /// Slower than before.
+    pub fn slow_down(&mut self) {
+        self.plane.pacing_mut().slow_down();
+    }
+
+    /// The stage has another column, or there are other fonts: sets what is in
+    /// sight anew.
+    pub fn set_anew(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        self.is_posed = false;
+        if self.scene().tells() {
+            self.plane.set_anew(self.around(sight), actions);
+        }
+    }
+
+    /// Goes back by so much, or forward where it is positive. Going back holds
+    /// the plane until the end is reached again.
+    pub fn travel(&mut self, sight: Sight, by_em: f64, actions: &mut Vec<Action>) {
+        if self.can_travel() {
+            self.plane.travel(self.around(sight), by_em, actions);
+            self.note_travel(by_em < 0.0);
+        }
+    }
+
+    /// Shows the line of a message, if it was told and is remembered, or waits for
+    /// what is about to be told. Returns whether there is such a line.
+    pub fn reveal(&mut self, sight: Sight, seq: u64, actions: &mut Vec<Action>) -> bool {
+        let begun = actions.len();
+        let found = self.can_travel() && self.plane.reveal(self.around(sight), seq, actions);
+        if found && actions.len() > begun {
+            self.note_travel(true);
+        }
+        let is_coming = !found && (self.plane.is_queued(seq) || self.incoming.iter().any(|told| told.tells_of(seq)));
+        if is_coming {
+            self.go_live(sight, actions);
+        }
+        found || is_coming
+    }
+
+    /// The line beside this one, brought to where it can be read, and the plane
+    /// held: by key, people go from line to line.
+    pub fn step(&mut self, sight: Sight, seq: Option<u64>, toward: Toward, actions: &mut Vec<Action>) -> Option<u64> {
+        let neighbour = self.plane.neighbour(seq, toward).filter(|_| self.can_travel())?;
+        self.plane.reveal(self.around(sight), neighbour, actions);
+        self.note_travel(true);
+        Some(neighbour)
+    }
+
+    /// To the newest line, and on.
+    pub fn go_live(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        self.hold = Hold::Free;
+        self.plane.go_to_end(self.around(sight), actions);
+    }
+
+    /// In how many milliseconds to call [`Teller::tick`] again; `None` while
+    /// nobody can see it.
+    pub fn next_tick_ms(&self) -> Option<u32> {
+        (!self.is_unseen).then(|| if self.is_held() { HELD_TICK_MS } else { TICK_MS })
+    }
+
+    /// Decides what is to be done now. Call it when
+    /// [`Teller::next_tick_ms`] says and after each wish.
+    pub fn tick(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        if !self.is_unseen {
+            if self.scene() == Scene::Idle {
+                self.pose(sight, actions);
+                self.plane.tick(sight.now, self.around(sight), typesetter, actions);
+            } else if self.is_plain {
+                self.tell_plainly(sight, actions);
+            } else {
+                self.tell(sight, typesetter, actions);
+            }
+        }
+        let motion = self.motion_wanted();
+        if motion != self.motion {
+            self.motion = motion;
+            actions.push(Action::Move(motion));
+        }
+    }
+
+    fn tell(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        if self.hold != Hold::Paused {
+            self.direct(sight, actions);
+        }
+        if !self.scene().tells() {
+            return;
+        }
+        if self.director.yields(&self.opening) && !self.incoming.is_empty() {
+            self.leave_out_opening();
+        }
+        while self.plane.queued() < READY_ENTRIES
+            && !self.is_held()
+            && let Some(told) = self.incoming.pop_front()
+        {
+            self.plane.queue(Entry::Told(told));
+        }
+        self.plane.tick(sight.now, self.around(sight), typesetter, actions);
+        if !self.plane.has_opening() {
+            self.director.end_intro();
+        }
+    }
+
+    /// The flat transcript takes lines as they come.
+    fn tell_plainly(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        self.director.skip();
+        self.direct(sight, actions);
+        if self.hold == Hold::Paused {
+            return;
+        }
+        actions.extend(self.plane.unqueue().map(Action::Transcribe));
+        actions.extend(self.incoming.drain(..).map(|told| Action::Transcribe(Entry::Told(told))));
+    }
+
+    /// Leads through the opening. When the plane is to move, the opening's words
+    /// are queued on it.
+    fn direct(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        let waiting = self.plane.waiting_rows(self.unmeasured());
+        let Some(prologue) = self.director.tick(sight.now, &self.opening, waiting) else { return };
+        if prologue == Prologue::Poster && self.is_posed {
+            return;
+        }
+        self.leave_out_opening();
+        self.plane.clear(actions);
+        // In the transcript words take no time.
+        if prologue == Prologue::Whole || self.is_plain {
+            for entry in self.director.words(&self.opening) {
+                self.plane.queue(entry);
+            }
+        }
+    }
+
+    /// Whatever of the opening has no place on the plane yet goes; lines that
+    /// wait there come back.
+    fn leave_out_opening(&mut self) {
+        let queued: Vec<_> = self.plane.unqueue().collect();
+        for entry in queued.into_iter().rev() {
+            if let Entry::Told(told) = entry {
+                self.incoming.push_front(told);
+            }
+        }
+    }
+
+    /// The title, standing still: what one sees before the first connection.
+    fn pose(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+        if !self.is_posed {
+            self.is_posed = true;
+            self.plane.pose(self.around(sight), self.director.words(&self.opening), actions);
+        }
+    }
+
+    fn motion_wanted(&self) -> Motion {
+        if self.is_plain {
+            Motion::None
+        } else if !self.scene().tells() || self.is_held() || self.is_unseen || self.plane.is_bare() {
+            Motion::Held
+        } else {
+            Motion::Moving
+        }
+    }
+
+    fn can_travel(&self) -> bool {
+        !self.is_plain && self.scene().tells()
+    }
+
+    fn note_travel(&mut self, back: bool) {
+        self.hold = match self.hold {
+            Hold::Free if back => Hold::LookingBack,
+            Hold::LookingBack if !back && self.plane.is_at_end() => Hold::Free,
+            as_before => as_before,
+        };
+    }
+
+    fn unmeasured(&self) -> u64 {
+        self.untold + self.incoming.len() as u64
+    }
+
+    fn around(&self, sight: Sight) -> Surroundings {
+        Surroundings {
+            offset_em: sight.offset_em,
+            stage: sight.stage,
+            unmeasured_lines: self.unmeasured(),
+            arrived_lines: self.taken + self.untold,
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Credentials in the text of an address, a user name or a link: which part is one, and the text without it.
+//!
+//! Gateways take credentials in the query of a WebSocket's address: presigned URLs of AWS and Google, shared access
+//! signatures of Azure, `?access_token=`. AWS custom authorizers take them in the user name. Such a text is sent byte
+//! for byte as it was typed. What is shown, stored or passed on is [`redact_url`] or [`redact_user_name`] of it.
+
+pub mod jwt;
+
+use std::ops::Range;
+
+use crate::credentials::jwt::Jwt;
+use crate::time::Instant;
+use crate::{rfc3339, urlencoded};
+
+/// Names that are a credential's as a whole; compared without case and punctuation.
+const NAMES: [&str; 8] = ["pw", "key", "sig", "sas", "otp", "psk", "cred", "creds"];
+
+/// Ends of such names.
+const NAME_ENDS: [&str; 3] = ["auth", "pass", "pwd"];
+
+/// Parts of such names, wherever they stand.
+const NAME_PARTS: [&str; 21] = [
+    "authkey",
+    "subscriptionkey",
+    "aiokey",
+    "privatekey",
+    "sharedkey",
+    "accountkey",
+    "passkey",
+    "sessionid",
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "token",
+    "signature",
+    "credential",
+    "apikey",
+    "accesskey",
+    "authorization",
+    "bearer",
+    "jwt",
+];
+
+/// Whether a parameter of this name holds a credential, such as `token`, `X-Amz-Signature` or `api_key`.
+pub fn is_credential_name(name: &str) -> bool {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    NAMES.contains(&name.as_str())
+        || NAME_ENDS.iter().any(|end| name.ends_with(end))
+        || NAME_PARTS.iter().any(|part| name.contains(part))
+}
+
+/// The address without user name and password, and with empty values where a parameter holds a credential. Takes any
+/// text, also one that is no address yet.
+///
+/// The names of the parameters stay, so that whoever gets the address sees what is missing.
+pub fn redact_url(url: &str) -> String {
+    let mut url = url.to_owned();
+    while let Some(range) = user_info(&url) {
+        url.replace_range(range, "");
+    }
+    let (path, query) = split_query(&url);
+    redact_path(path) + &redact_query(query)
+}
+
+/// The user name with empty values where a parameter behind a `?` holds a credential; empty where all of it is a signed
+/// token (JWT).
+pub fn redact_user_name(user_name: &str) -> String {
+    let (name, query) = split_query(user_name);
+    // Azure's is made for the password, and typed into either field.
+    match holds_token(name) || name.trim_start().starts_with("SharedAccessSignature ") {
+        true => String::new(),
+        false => name.to_owned() + &redact_query(query),
+    }
+}
+
+/// Where user name and password stand in an address, with the `@` behind them.
+///
+/// Passwords are typed as they are, with `/`, `?` and `@` in them, although an address would have to escape these. So
+/// where something before the first of them can't be host and port, they end at the last `@`.
+pub fn user_info(url: &str) -> Option<Range<usize>> {
+    let is_scheme = |name: &str| !name.contains([':', '@', '/', '?', '#']);
+    let start = url.split_once("://").filter(|(name, _)| is_scheme(name)).map_or(0, |(name, _)| name.len() + 3);
+    let rest = &url[start..];
+    let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
+    // A bracket holds an IPv6 address.
+    let is_bad_port = !authority.starts_with('[')
+        && authority
+            .split_once(':')
+            .is_some_and(|(_, port)| port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()));
+    // `ws:///…`, `//…`, `ws:/…`, `ws//…`, `ws://ws://…`: what comes first is no host.
+    let is_no_host = authority.is_empty() || is_bad_port || start == 0 && rest[authority.len()..].starts_with("//");
+    let searched = if is_no_host { rest } else { authority };
+    let end = ["@", "%40"].into_iter().filter_map(|at| Some(searched.rfind(at)? + at.len())).max()?;
+    Some(start..start + end)
+}
+
+/// When the credentials in an address end, as the address itself says: the earliest of all that it says.
+pub fn url_expires_at(url: &str) -> Option<Instant> {
+    let parameters: Vec<_> = parameters(split_query(url).1).collect();
+    let value_of =
+        |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+    let presigned = ["X-Amz-", "X-Goog-"].into_iter().filter_map(|vendor| {
+        let signed_at = compact_time(value_of(&format!("{vendor}Date"))?)?;
+        let seconds: u32 = value_of(&format!("{vendor}Expires"))?.parse().ok()?;
+        Some(signed_at + std::time::Duration::from_secs(seconds.into()))
+    });
+    // `se` of a shared access signature: seconds, or a date.
+    let named = ["se", "exp", "expires", "expires_at"].into_iter().filter_map(|name| {
+        let value = value_of(name)?;
+        unix_time(value).or_else(|| rfc3339::parse_time(value))
+    });
+    let tokens = parameters.iter().filter_map(|(_, value)| Jwt::recognise(value)?.expires_at);
+    presigned.chain(named).chain(tokens).min()
+}
+
+/// The part before the first `?` or `#`, and the rest with it.
+fn split_query(text: &str) -> (&str, &str) {
+    text.split_at(text.find(['?', '#']).unwrap_or(text.len()))
+}
+
+/// A path in which no level is a signed token.
+fn redact_path(path: &str) -> String {
+    let redact_level = |level: &str| {
+        // `;name=value` is a parameter of its level.
+        let (name, parameters) = level.split_at(level.find(';').unwrap_or(level.len()));
+        let name = if holds_token(name) { "" } else { name };
+        name.to_owned() + &redact_query(parameters)
+    };
+    path.split('/').map(redact_level).collect::<Vec<_>>().join("/")
+}
+
+/// The query, with its `?`, without the values that are credentials.
+fn redact_query(query: &str) -> String {
+    let parts = query.split_inclusive(SEPARATORS).map(|part| {
+        let (parameter, separator) = part.split_at(part.trim_end_matches(SEPARATORS).len());
+        let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));
+        let text = decoded(value);
+        let is_switch = ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
+        let is_credential = is_credential_name(&decoded(name)) && !is_switch
+            || holds_token(&text)
+            // An address within the address.
+            || text.contains("://") && redact_url(&text) != text;
+        match is_credential {
+            true => format!("{}{separator}", &parameter[..parameter.len() - value.len()]),
+            false => part.to_owned(),
+        }
+    });
+    parts.collect()
+}
+
+/// Whether a word of a text is a signed token, alone or behind another such as `Bearer`.
+fn holds_token(text: &str) -> bool {
+    text.split_whitespace().any(|word| Jwt::recognise(word).is_some())
+}
+
+/// What stands between parameters, and before the first.
+const SEPARATORS: [char; 4] = ['?', '#', '&', ';'];
+
+fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
+    query.split(SEPARATORS).filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        Some((decoded(name), decoded(value)))
+    })
+}
+
+/// What can't be decoded stands for itself.
+fn decoded(text: &str) -> String {
+    urlencoded::decode(text).unwrap_or_else(|| text.to_owned())
+}
+
+/// `20261130T101112Z`, as in presigned URLs.
+fn compact_time(text: &str) -> Option<Instant> {
+    let part = |range: Range<usize>| text.get(range);
+    let (date, time) = (part(0..8)?, part(8..16)?);
+    rfc3339::parse_time(&format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        &date.get(..4)?,
+        date.get(4..6)?,
+        date.get(6..)?,
+        time.get(1..3)?,
+        time.get(3..5)?,
+        time.get(5..7)?
+    ))
+}
+
+/// Seconds since the epoch; shorter numbers are something else.
+fn unix_time(text: &str) -> Option<Instant> {
+    let seconds: u64 = text.parse().ok().filter(|&seconds| seconds > 1_000_000_000)?;
+    Some(Instant::from_millis(seconds.saturating_mul(1_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `{"alg":"none"}`, `{"exp":1795258800}`
+    const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjE3OTUyNTg4MDB9.c2ln";
+
+    #[test]
+    fn addresses_lose_their_credentials_and_nothing_else() {
+        for (url, redacted) in [
+            ("wss://host:8084/mqtt", "wss://host:8084/mqtt"),
+            ("wss://host/a@b/mqtt?room=a@b", "wss://host/a@b/mqtt?room=a@b"),
+            ("ws://[::1]:8083/mqtt", "ws://[::1]:8083/mqtt"),
+            ("", ""),
+            ("wss://ana:secret@host/mqtt", "wss://host/mqtt"),
+            ("wss://ana@host", "wss://host"),
+            ("ana:secret@host:8083/mqtt", "host:8083/mqtt"),
+            ("http://ana:se@cret@host", "http://host"),
+            ("wss://ana:se/cr?et@host/mqtt", "wss://host/mqtt"),
+            ("wss://ana:secret%40host/mqtt", "wss://host/mqtt"),
+            ("wss://wss://ana:secret@host/mqtt", "wss://host/mqtt"),
+            ("ws:///ana:secret@host", "ws://host"),
+            ("//ana:secret@host", "host"),
+            ("ws:/ana:secret@host", "host"),
+            ("ws:\\\\ana:secret@host", "host"),
+            ("ws//ana:secret@host", "host"),
+            ("wss://ana:secret@[::1]:8084/mqtt", "wss://[::1]:8084/mqtt"),
+            ("wss://gate/?target=mqtt://ana:secret@host", "wss://gate/?target="),
+            ("wss://gate/?target=mqtt%3A%2F%2Fana%3Asecret%40host", "wss://gate/?target="),
+            ("wss://gate/?target=mqtt://host", "wss://gate/?target=mqtt://host"),
+            ("wss://host/mqtt;token=secret/a;b=c", "wss://host/mqtt;token=/a;b=c"),
+            ("wss://host/?withCredentials=true&oauth=false", "wss://host/?withCredentials=true&oauth=false"),
+            ("wss://host/mqtt?token=secret", "wss://host/mqtt?token="),
+            ("wss://host/mqtt?a=1&access_token=secret&b=2", "wss://host/mqtt?a=1&access_token=&b=2"),
+            ("wss://host/mqtt?a=1;%74oken=secret#jwt=secret", "wss://host/mqtt?a=1;%74oken=#jwt="),
+            ("wss://host/mqtt?token=&secret=", "wss://host/mqtt?token=&secret="),
+            (
+                "wss://x.iot.aws.example/mqtt?X-Amz-Date=20261130T101112Z&X-Amz-Credential=secret&X-Amz-Signature=secret",
+                "wss://x.iot.aws.example/mqtt?X-Amz-Date=20261130T101112Z&X-Amz-Credential=&X-Amz-Signature=",
+            ),
+            (
+                "wss://host/?sr=hub&sig=sec%2Fret%3D&se=1795258800&skn=owner",
+                "wss://host/?sr=hub&sig=&se=1795258800&skn=owner",
+            ),
+            (&format!("wss://host/mqtt?t={TOKEN}&a=1"), "wss://host/mqtt?t=&a=1"),
+            (&format!("wss://host/mqtt?{TOKEN}"), "wss://host/mqtt?"),
+            (&format!("wss://host/{TOKEN}/mqtt"), "wss://host//mqtt"),
+        ] {
+            assert_eq!(redact_url(url), redacted, "{url}");
+        }
+    }
+
+    #[test]
+    fn user_names_keep_their_at_sign() {
+        for (user_name, redacted) in [
+            ("ana@example.com", "ana@example.com"),
+            ("hub.example/device/?api-version=2021-04-12", "hub.example/device/?api-version=2021-04-12"),
+            (
+                "ana?x-amz-customauthorizer-name=a&x-amz-customauthorizer-signature=secret&token=secret",
+                "ana?x-amz-customauthorizer-name=a&x-amz-customauthorizer-signature=&token=",
+            ),
+            (TOKEN, ""),
+            (&format!("Bearer {TOKEN}"), ""),
+            ("SharedAccessSignature sr=h&sig=secret&se=1", ""),
+        ] {
+            assert_eq!(redact_user_name(user_name), redacted, "{user_name}");
+        }
+    }
+
+    #[test]
+    fn names_are_known_in_any_spelling() {
+        for name in [
+            "pw",
+            "auth",
+            "apikey",
+            "api-key",
+            "API_KEY",
+            "jwt",
+            "key",
+            "sig",
+            "credential",
+            "token",
+            "id_token",
+            "X-Amz-Security-Token",
+            "X-Goog-Signature",
+            "sharedaccesssignature",
+            "db_password",
+            "basicAuth",
+            "pass",
+        ] {
+            assert!(is_credential_name(name), "{name}");
+        }
+        for name in ["", "room", "user", "client_id", "se", "sr", "partition_key", "keyboard", "author", "design"] {
+            assert!(!is_credential_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_say_when_they_expire() {
+        for (url, expires_ms) in [
+            ("wss://host/mqtt", None),
+            ("wss://host/mqtt?X-Amz-Date=20261121T100000Z&X-Amz-Expires=3600", Some(1_795_258_800_000)),
+            ("wss://host/mqtt?x-goog-date=20261121T100000Z&x-goog-expires=60", Some(1_795_255_260_000)),
+            ("wss://host/mqtt?X-Amz-Date=today&X-Amz-Expires=3600", None),
+            ("wss://host/mqtt?sig=a&se=1795258800", Some(1_795_258_800_000)),
+            ("wss://host/mqtt?sig=a&se=2026-11-21T11%3A00%3A00Z", Some(1_795_258_800_000)),
+            ("wss://host/mqtt?expires=20", None),
+            (&format!("wss://host/mqtt?t={TOKEN}&exp=1795258801"), Some(1_795_258_800_000)),
+        ] {
+            assert_eq!(url_expires_at(url), expires_ms.map(Instant::from_millis), "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_survives(
+            password in "[A-Z][ -~]{3,12}Z",
+            scheme in prop::sample::select(vec!["", "ws://", "wss://", "http://"]),
+            tail in prop::sample::select(vec!["", "/mqtt", ":8083/mqtt?a=1"]),
+        ) {
+            let url = format!("{scheme}ana:{password}@host{tail}");
+            // A number before a slash could be a port.
+            prop_assume!(!password.starts_with(|c: char| c.is_ascii_digit()));
+            prop_assert_eq!(redact_url(&url), format!("{scheme}host{tail}"));
+        }
+
+        #[test]
+        fn once_is_enough(text in "(wss://)?[a-z:@/?&=#%0-9.]{0,40}") {
+            let once = redact_url(&text);
+            prop_assert_eq!(redact_url(&once), once.clone());
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What becomes of a message on the crawl: rules of the person's own, and what
+//! is found by itself where none applies.
+//!
+//! A rule is for the topics that a filter matches; the first one that matches
+//! decides. It says that the crawl doesn't tell them, or how: speaker and words
+//! each by a template, or as they are found by themselves. In a template, braces
+//! hold a place in the message:
+//!
+//! | place | is |
+//! |---|---|
+//! | `{topic}` | the topic name |
+//! | `{1}`, `{-1}` | its first level, its last level |
+//! | `{payload}` | the whole payload, JSON on one line |
+//! | `{value}` | the field `value` of JSON; of anything else the whole payload |
+//! | `{unit}`, `{sensor.name}`, `{list.0}` | that field of JSON, by names or places from 0 |
+//! | `{.topic}` | the field `topic`: a dot before it makes any name a field's |
+//! | `{{`, `}}` | a brace |
+//!
+//! Numbers stay as they were written. Where a message lacks a place of a template,
+//! or has `null` there, speaker or words are as found by themselves: a rule for
+//! readings doesn't spoil what isn't one. Beside words of a template only a
+//! message names a speaker, never the topic.
+//!
+//! A link, and the settings of the app, have a rule in their keys: `line`, the
+//! filter, begins it; `speaker` and `words` behind it are its templates. `hide`
+//! is a rule for what isn't told.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::dialogue::{Line, Said, field, json_of, on_one_line, shown, text_of};
+use crate::mqtt::topic::{TopicError, TopicFilter};
+
+/// Most rules: nobody keeps more in mind, and each costs a look at every topic.
+pub const RULES_MAX: usize = 32;
+
+/// The rules, in the order in which they are tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// At most [`RULES_MAX`].
+    pub rules: Vec<Rule>,
+}
+
+/// What becomes of the messages on some topics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The topics.
+    pub topics: TopicFilter,
+    /// `None`: the crawl doesn't tell them.
+    pub wording: Option<Wording>,
+}
+
+/// How a line is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wording {
+    /// Who speaks: nobody where it is empty, `None` for whom the message itself
+    /// names.
+    pub speaker: Option<Template>,
+    /// What is said, never empty; `None` for the message's own words.
+    pub words: Option<Template>,
+}
+
+/// Words with places for parts of a message; see the module's page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template(String);
+
+/// Why a text is no template, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// A brace closes what wasn't opened.
+    #[error("A }} without a {{ before it. To show a brace, write it twice: }}}}")]
+    Unopened,
+    /// A brace isn't closed.
+    #[error("The {{ before “{0}” isn't closed. To show a brace, write it twice: {{{{")]
+    Unclosed(String),
+    /// Nothing between two braces.
+    #[error("Between {{ and }} stands what is to be shown, such as {{value}} or {{1}}.")]
+    NoPlace,
+    /// There is no such level.
+    #[error("Levels of the topic are counted from 1, {{1}}, or from the last on, {{-1}}.")]
+    LevelZero,
+}
+
+/// Why a key of a link, or of the settings, makes no rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The topic filter.
+    #[error("{0}")]
+    Topics(TopicError),
+    /// The template.
+    #[error("{0}")]
+    Template(TemplateError),
+    /// No words to say.
+    #[error("It says nothing. Leave it out for the message's own words.")]
+    NoWords,
+    /// It stands behind no line, or a second time.
+    #[error("It may stand once behind each line=… that it is about.")]
+    NoLine,
+    /// More than [`RULES_MAX`].
+    #[error("There are more rules than 32.")]
+    TooMany,
+}
+
+impl Mapping {
+    /// The line of a message; `None` where the crawl doesn't tell it.
+    pub fn line(&self, topic: &str, payload: &[u8]) -> Option<Line> {
+        match self.rule_for(topic) {
+            None => Some(Line::from_payload(topic, payload)),
+            Some(rule) => rule.wording.as_ref().map(|wording| wording.line(topic, payload)),
+        }
+    }
+
+    /// The rule that decides about a topic.
+    pub fn rule_for(&self, topic: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.topics.matches(topic))
+    }
+
+    /// Whether the crawl tells messages of this topic.
+    pub fn tells(&self, topic: &str) -> bool {
+        self.rule_for(topic).is_none_or(|rule| rule.wording.is_some())
+    }
+
+    /// Whether it tells them of every topic.
+    pub fn tells_all(&self) -> bool {
+        self.rules.iter().all(|rule| rule.wording.is_some())
+    }
+
+    /// Takes up one of the [`Mapping::KEYS`] and its value.
+    ///
+    /// # Errors
+    /// Says what is wrong with it; then nothing has changed.
+    pub fn read(&mut self, key: &str, value: &str) -> Result<(), KeyError> {
+        if key == "line" || key == "hide" {
+            let topics = TopicFilter::parse(value).map_err(KeyError::Topics)?;
+            if self.rules.len() == RULES_MAX {
+                return Err(KeyError::TooMany);
+            }
+            self.rules.push(Rule { topics, wording: (key == "line").then(Wording::default) });
+            return Ok(());
+        }
+        let wording = self.rules.last_mut().and_then(|rule| rule.wording.as_mut()).ok_or(KeyError::NoLine)?;
+        let place = match key {
+            "speaker" => &mut wording.speaker,
+            _ if value.trim().is_empty() => return Err(KeyError::NoWords),
+            _ => &mut wording.words,
+        };
+        if place.is_some() {
+            return Err(KeyError::NoLine);
+        }
+        *place = Some(Template::parse(value).map_err(KeyError::Template)?);
+        Ok(())
+    }
+
+    /// What [`Mapping::read`] reads.
+    pub const KEYS: [&str; 4] = ["line", "hide", "speaker", "words"];
+
+    /// Calls `write` with every key and its value, in their order.
+    pub fn write(&self, write: &mut dyn FnMut(&str, &str)) {
+        for Rule { topics, wording } in &self.rules {
+            write(if wording.is_some() { "line" } else { "hide" }, topics.as_str());
+            let Some(Wording { speaker, words }) = wording else { continue };
+            for (key, template) in [("speaker", speaker), ("words", words)] {
+                if let Some(template) = template {
+                    write(key, &template.0);
+                }
+            }
+        }
+    }
+}
+
+impl Wording {
+    /// The line of a message on a topic of the rule.
+    pub fn line(&self, topic: &str, payload: &[u8]) -> Line {
+        let message = Message::new(topic, payload);
+        let fill = |template: &Option<Template>| template.as_ref().and_then(|template| template.fill(&message).ok());
+        // A speaker may be nobody; words that say nothing are none.
+        let (speaker, words) = (fill(&self.speaker), fill(&self.words).filter(|words| !words.is_empty()));
+        match (speaker, words) {
+            (Some(character), Some(text)) => Line { character, text },
+            // Words of the person's own are said by nobody else than they say.
+            (speaker, Some(text)) => {
+                let named = || Said::from_payload(topic, payload).speaker.unwrap_or_default();
+                Line { character: speaker.unwrap_or_else(named), text }
+            }
+            (speaker, None) => {
+                let found = Line::from_payload(topic, payload);
+                Line { character: speaker.unwrap_or(found.character), text: found.text }
+            }
+        }
+    }
+
+    /// The first place, as it is written, that this message has nothing for.
+    pub fn lacks(&self, topic: &str, payload: &[u8]) -> Option<String> {
+        let message = Message::new(topic, payload);
+        [&self.speaker, &self.words]
+            .into_iter()
+            .flatten()
+            .find_map(|template| template.fill(&message).err())
+            .map(str::to_owned)
+    }
+}
+
+impl Template {
+    /// Takes a template.
+    ///
+    /// # Errors
+    /// Says what is wrong with a place in it.
+    pub fn parse(text: impl Into<String>) -> Result<Self, TemplateError> {
+        let text = text.into();
+        for part in Parts(&text) {
+            part?;
+        }
+        Ok(Self(text))
+    }
+
+    /// The template as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The place that it is all of; `None` where it has words, or none or several
+    /// places.
+    pub fn sole_place(&self) -> Option<Place<'_>> {
+        let mut parts = Parts(self.0.trim());
+        match (parts.next(), parts.next()) {
+            (Some(Ok(Part::Place(place, _))), None) => Some(place),
+            _ => None,
+        }
+    }
+
+    /// The words, or the place that the message lacks.
+    fn fill(&self, message: &Message<'_>) -> Result<String, &str> {
+        let mut filled = String::new();
+        for part in Parts(&self.0) {
+            match part {
+                Ok(Part::Text(text)) => filled.push_str(text),
+                Ok(Part::Place(place, written)) => filled.push_str(&message.find(place).ok_or(written)?),
+                // It was parsed.
+                Err(_) => {}
+            }
+        }
+        Ok(filled.trim().to_owned())
+    }
+}
+
+/// A place in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// The topic name.
+    Topic,
+    /// A level of it: 1 is the first, -1 the last.
+    Level(isize),
+    /// The whole payload.
+    Payload,
+    /// Its field `value`, or all of what has no fields.
+    Value,
+    /// A field of JSON: names, or places in a list, with dots between them.
+    Field(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// The place that is written so.
+    fn parse(written: &'a str) -> Result<Self, TemplateError> {
+        Ok(match written {
+            "" | "." => return Err(TemplateError::NoPlace),
+            "topic" => Self::Topic,
+            "payload" => Self::Payload,
+            "value" => Self::Value,
+            name => match name.parse() {
+                Ok(0) => return Err(TemplateError::LevelZero),
+                Ok(level) => Self::Level(level),
+                Err(_) => Self::Field(name.strip_prefix('.').unwrap_or(name).trim_start()),
+            },
+        })
+    }
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    /// With how it is written.
+    Place(Place<'a>, &'a str),
+}
+
+/// The parts of a template; none behind an error.
+struct Parts<'a>(&'a str);
+
+impl<'a> Parts<'a> {
+    fn place(&mut self, opened: &'a str) -> Result<Part<'a>, TemplateError> {
+        let (written, rest) = opened.split_once('}').ok_or_else(|| TemplateError::Unclosed(opened.to_owned()))?;
+        self.0 = rest;
+        let written = written.trim();
+        Ok(Part::Place(Place::parse(written)?, written))
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Result<Part<'a>, TemplateError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let all = std::mem::take(&mut self.0);
+        if all.is_empty() {
+            return None;
+        }
+        let end = match all.find(['{', '}']) {
+            // A brace that stands for itself.
+            Some(0) if all.starts_with("{{") || all.starts_with("}}") => {
+                self.0 = &all[2..];
+                return Some(Ok(Part::Text(&all[..1])));
+            }
+            Some(0) => {
+                return Some(match all.strip_prefix('{') {
+                    Some(opened) => self.place(opened),
+                    None => Err(TemplateError::Unopened),
+                });
+            }
+            end => end.unwrap_or(all.len()),
+        };
+        self.0 = &all[end..];
+        Some(Ok(Part::Text(&all[..end])))
+    }
+}
+
+/// A message, to find places in.
+struct Message<'a> {
+    topic: &'a str,
+    /// `None` where it is none, or blank.
+    text: Option<&'a str>,
+    json: Option<&'a RawValue>,
+}
+
+impl<'a> Message<'a> {
+    fn new(topic: &'a str, payload: &'a [u8]) -> Self {
+        let text = text_of(payload).filter(|text| !text.is_empty());
+        Self { topic, text, json: text.and_then(json_of) }
+    }
+
+    fn find(&self, place: Place<'_>) -> Option<String> {
+        match place {
+            Place::Topic => Some(self.topic.to_owned()),
+            Place::Level(level) => level_of(self.topic, level).map(str::to_owned),
+            Place::Value if self.json.is_some() => self.find(Place::Field("value")),
+            Place::Payload | Place::Value => Some(match self.json {
+                Some(json) => on_one_line(json.get()),
+                None => self.text?.to_owned(),
+            }),
+            Place::Field(path) => field(self.json?, path).filter(|value| value.get() != "null").map(shown),
+        }
+    }
+}
+
+fn level_of(topic: &str, level: isize) -> Option<&str> {
+    let place = level.unsigned_abs().checked_sub(1)?;
+    if level > 0 { topic.split('/').nth(place) } else { topic.rsplit('/').nth(place) }
+}

@@ -1,0 +1,111 @@
+//! Passwords that are signed tokens: what the page says of the one in its
+//! field, of the one in use, and how a new one takes its place.
+
+use crate::credentials::jwt::Jwt;
+use crate::engine::Engine;
+use crate::protocol::connection::Secret;
+use crate::protocol::connection::{State, TokenNote};
+use crate::time::Instant;
+
+/// What is known of the two tokens.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// In the page's field.
+    typed: Option<(Secret, Jwt)>,
+    /// Of the connection.
+    in_use: Option<Jwt>,
+    /// When they were looked at last, and until when that holds.
+    looked_at: Instant,
+    changes_at: Option<Instant>,
+}
+
+impl Tokens {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.changes_at
+    }
+
+    /// What to say should a broker refuse the token in use.
+    pub(super) fn complaint(&self, now: Instant) -> Option<String> {
+        self.in_use.as_ref().filter(|token| token.has_expired(now)).map(|token| token.words(now))
+    }
+
+    fn look(&mut self, now: Instant) {
+        let typed = self.typed.iter().map(|(_, token)| token);
+        self.looked_at = now;
+        self.changes_at = typed.chain(&self.in_use).filter_map(|token| token.next_change(now)).min();
+    }
+}
+
+/// The bytes for CONNECT. A token was pasted, and a space at its end isn't part
+/// of it; in any other password it is.
+pub(super) fn as_sent(password: &Secret) -> Vec<u8> {
+    let text = match Jwt::recognise(&password.0) {
+        Some(_) => password.0.trim(),
+        None => &password.0,
+    };
+    text.as_bytes().to_vec()
+}
+
+impl Engine {
+    pub(super) fn token_note(&self) -> Option<TokenNote> {
+        let (password, token) = self.tokens.typed.as_ref()?;
+        let in_use = self.request.as_ref().and_then(|request| request.password.as_ref());
+        let is_away = matches!(self.connection.state, State::Idle | State::Stopped);
+        Some(TokenNote {
+            words: token.words(self.tokens.looked_at),
+            has_expired: token.has_expired(self.tokens.looked_at),
+            can_renew: !is_away && in_use != Some(password),
+        })
+    }
+
+    /// Something was typed into the page's password field.
+    pub(super) fn examine(&mut self, password: Secret, now: Instant) {
+        self.tokens.typed = Jwt::recognise(&password.0).map(|token| (password, token));
+        self.tokens.look(self.wall(now));
+        self.news = true;
+    }
+
+    /// The connection begins with this password.
+    pub(super) fn use_password(&mut self, password: Option<&Secret>, now: Instant) {
+        self.tokens.in_use = password.and_then(|password| Jwt::recognise(&password.0));
+        self.tokens.look(self.wall(now));
+    }
+
+    /// The next attempts use this password; the connection that stands isn't
+    /// touched, for MQTT has no way to hand it a new one but an AUTH exchange.
+    pub(super) fn renew(&mut self, password: Secret, now: Instant) {
+        self.session.renew_password(as_sent(&password));
+        self.use_password(Some(&password), now);
+        if let Some(request) = &mut self.request {
+            request.password = Some(password);
+        }
+        self.connection.notice = match self.connection.state {
+            State::Connected => Some("The new token is used from the next connection on.".to_owned()),
+            _ => None,
+        };
+        self.news = true;
+        self.session.wake(now);
+    }
+
+    /// What a token says may have changed with the time.
+    pub(super) fn tokens_age(&mut self, now: Instant) {
+        let wall = self.wall(now);
+        if self.tokens.changes_at.is_some_and(|changes_at| changes_at <= wall) {
+            self.tokens_look(now);
+        }
+    }
+
+    /// Looks at the tokens anew.
+    pub(super) fn tokens_look(&mut self, now: Instant) {
+        let wall = self.wall(now);
+        self.tokens.look(wall);
+        self.news = true;
+        if let (State::Connected, Some(_)) = (self.connection.state, self.tokens.complaint(wall)) {
+            self.connection.notice = Some(
+                "The token of this connection has expired: the broker may end it, and takes no new one with it. Put a \
+                 new token into the password field."
+                    .to_owned(),
+            );
+        }
+    }
+}

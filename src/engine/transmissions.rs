@@ -1,0 +1,283 @@
+//! Lines that go out by themselves: scripts, and a message that is repeated.
+//!
+//! Whatever goes out, goes out in [`Engine::handle_timeout`]: what comes in
+//! never waits behind it.
+
+use std::time::Duration;
+
+use crate::engine::{Engine, Ticket};
+use crate::mqtt::packet::QoS;
+use crate::protocol::connection::State;
+use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishRequest;
+use crate::protocol::transmission::{Cue, Deck, LinesGlance, Manner, Transmission};
+use crate::protocol::transmission::{Fate, TransmissionView, Turn};
+use crate::time::Instant;
+use crate::transmit::player::Player;
+
+/// How many of our messages may be unfinished, also where a broker's Receive
+/// Maximum is higher.
+const UNFINISHED_MAX: usize = 1_000;
+
+/// So many lines go out before what came in is looked at …
+const BATCH: usize = 64;
+
+/// … or so many bytes.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// With so many bytes on this side of the socket nothing is added …
+const UNSENT_BYTES_MAX: u32 = 1 << 20;
+
+/// … for so long.
+const REST: Duration = Duration::from_millis(20);
+
+/// After so many lines in a row at which the broker ended the connection, a
+/// transmission pauses: the next would end it, too.
+const IN_VAIN_MAX: u32 = 3;
+
+/// So many ways for a line to fail are told apart.
+const FAILURES_MAX: usize = 100;
+
+#[derive(Default)]
+pub(super) struct Transmitter {
+    decks: [Option<Running>; 2],
+    /// Goes up with whatever the panels may want to know.
+    changes: u64,
+    told: (u64, LinesGlance),
+    rests_until: Instant,
+}
+
+/// A transmission.
+struct Running {
+    player: Player<Cue>,
+    manner: Manner,
+    is_stopped: bool,
+    fates: Vec<Fate>,
+    failures: Vec<Outcome>,
+    sent: u64,
+    done: u64,
+    failed: u64,
+    first_failed: Option<u64>,
+    /// Lines in a row at which the broker ended the connection.
+    in_vain: u32,
+}
+
+impl Running {
+    fn new(manner: Manner, now: Instant) -> Self {
+        let mut player = Player::new(Duration::from_micros(manner.interval_us), manner.repeat, manner.first);
+        player.pause(now);
+        Self {
+            player,
+            manner,
+            is_stopped: false,
+            fates: Vec::new(),
+            failures: Vec::new(),
+            sent: 0,
+            done: 0,
+            failed: 0,
+            first_failed: None,
+            in_vain: 0,
+        }
+    }
+
+    fn handle(&mut self, wish: Transmission, now: Instant) {
+        match wish {
+            Transmission::Begin(_) => {}
+            Transmission::Lines(lines) => {
+                self.fates.resize(self.fates.len() + lines.len(), Fate::Unsent);
+                lines.into_iter().for_each(|line| self.player.push(line));
+                self.player.catch_up(now);
+            }
+            Transmission::Whole => self.player.finish(),
+            Transmission::Play => self.player.play(now),
+            Transmission::Pause => self.player.pause(now),
+            Transmission::Seek(line) => self.player.seek_line(line, now),
+            Transmission::Repeat(repeat) => self.player.repeat(repeat),
+            Transmission::Stop => self.is_stopped = true,
+        }
+    }
+
+    fn mark(&mut self, place: u64, mark: Fate) {
+        let line = self.player.playlist().index(place);
+        if let Ok(line) = usize::try_from(line)
+            && let Some(marked) = self.fates.get_mut(line)
+        {
+            *marked = mark;
+        }
+    }
+
+    fn finish(&mut self, place: u64, outcome: Outcome) {
+        if outcome == Outcome::Done {
+            self.done += 1;
+            return self.mark(place, Fate::Done);
+        }
+        self.failed += 1;
+        self.first_failed.get_or_insert(self.player.playlist().index(place));
+        let known = self.failures.iter().position(|failure| *failure == outcome);
+        let which = known.unwrap_or_else(|| {
+            if self.failures.len() < FAILURES_MAX {
+                self.failures.push(outcome);
+            }
+            self.failures.len() - 1
+        });
+        // Fewer than a hundred.
+        self.mark(place, Fate::Failed(which as u8));
+    }
+
+    fn due(&self) -> Option<Instant> {
+        if self.is_stopped { None } else { self.player.due() }
+    }
+
+    fn view(&self, deck: Deck, wanted: LinesGlance) -> TransmissionView {
+        let turn = match () {
+            () if self.is_stopped => Turn::Stopped,
+            () if self.player.has_told_all() && self.sent == self.done + self.failed => Turn::Over,
+            () if self.player.is_paused() => Turn::Paused,
+            () => Turn::Playing,
+        };
+        // Of a repeated message the one there is.
+        let LinesGlance { first, count } =
+            if deck == Deck::Script { wanted } else { LinesGlance { first: 0, count: 1 } };
+        let skipped = usize::try_from(first).unwrap_or(usize::MAX);
+        TransmissionView {
+            deck,
+            turn,
+            line: self.player.line_number(),
+            sent: self.sent,
+            done: self.done,
+            failed: self.failed,
+            first_failed: self.first_failed,
+            first,
+            fates: self.fates.iter().copied().skip(skipped).take(count as usize).collect(),
+            failures: self.failures.clone(),
+        }
+    }
+}
+
+impl Transmitter {
+    fn running(&mut self, deck: Deck) -> Option<&mut Running> {
+        self.decks[deck as usize].as_mut()
+    }
+
+    pub(super) fn finish(&mut self, deck: Deck, place: u64, outcome: Outcome) {
+        self.changes += 1;
+        if let Some(running) = self.running(deck) {
+            running.finish(place, outcome);
+        }
+    }
+
+    /// The connection is gone for good, and so is what became of these lines:
+    /// at QoS 1 they go out again.
+    pub(super) fn go_back_to(&mut self, deck: Deck, place: u64, now: Instant) {
+        if let Some(running) = self.running(deck)
+            && running.manner.qos == QoS::AtLeastOnce
+            && place < running.player.next()
+        {
+            running.player.seek(i64::try_from(place).unwrap_or(i64::MAX), now);
+        }
+    }
+
+    /// What there is to tell, if the panels don't know it.
+    pub(super) fn news(&self, wanted: LinesGlance) -> Option<Vec<TransmissionView>> {
+        if self.told == (self.changes, wanted) {
+            return None;
+        }
+        let decks = Deck::ALL.into_iter().zip(&self.decks);
+        Some(decks.filter_map(|(deck, running)| Some(running.as_ref()?.view(deck, wanted))).collect())
+    }
+
+    pub(super) fn note_told(&mut self, wanted: LinesGlance) {
+        self.told = (self.changes, wanted);
+    }
+}
+
+impl Engine {
+    pub(super) fn transmit(&mut self, deck: Deck, wish: Transmission, now: Instant) {
+        self.transmitter.changes += 1;
+        if let Transmission::Begin(manner) = wish {
+            // What becomes of the last one's lines nobody asks any more.
+            self.numbers.retain(|(_, ticket)| !matches!(ticket, Ticket::Line(of, _) if *of == deck));
+            self.transmitter.decks[deck as usize] = Some(Running::new(manner, now));
+        } else if let Some(running) = self.transmitter.running(deck) {
+            running.handle(wish, now);
+        }
+    }
+
+    /// So many bytes wait on this side of the socket. To be told before
+    /// [`Engine::handle_timeout`], so that a slow network isn't given ever more.
+    pub fn note_unsent(&mut self, bytes: u32, now: Instant) {
+        if bytes > UNSENT_BYTES_MAX {
+            self.transmitter.rests_until = now + REST;
+        }
+    }
+
+    /// A line came to its end: in vain, where the broker ended the connection each
+    /// time it was sent.
+    pub(super) fn pause_in_vain(&mut self, ticket: Ticket, was_in_vain: bool) {
+        let Ticket::Line(deck, _) = ticket else { return };
+        let now = self.settled_at;
+        let Some(running) = self.transmitter.running(deck) else { return };
+        running.in_vain = if was_in_vain { running.in_vain + 1 } else { 0 };
+        if running.in_vain >= IN_VAIN_MAX {
+            running.in_vain = 0;
+            running.player.pause(now);
+            self.note(format!(
+                "The transmission pauses: the broker ended the connection at {IN_VAIN_MAX} of its lines in a row."
+            ));
+        }
+    }
+
+    /// Time passes for all transmissions while there is a connection.
+    pub(super) fn pace_transmissions(&mut self, now: Instant) {
+        let is_online = self.connection.state == State::Connected;
+        for running in self.transmitter.decks.iter_mut().flatten() {
+            if is_online {
+                running.player.go_on(now);
+            } else {
+                running.player.hold(now);
+            }
+        }
+    }
+
+    pub(super) fn transmit_due(&mut self, now: Instant) {
+        // What is said while the store is busy makes it busy again: nothing would
+        // ever go out.
+        if self.transmitter.rests_until > now || self.is_held_back() {
+            return;
+        }
+        for deck in Deck::ALL {
+            let mut bytes = 0;
+            for _ in 0..BATCH {
+                if bytes > BATCH_BYTES || !self.may_transmit() {
+                    break;
+                }
+                let Some((place, request)) = self.take_due(deck, now) else { break };
+                bytes += request.payload.len();
+                self.publish(Ticket::Line(deck, place), request, now);
+            }
+        }
+    }
+
+    fn take_due(&mut self, deck: Deck, now: Instant) -> Option<(u64, PublishRequest)> {
+        let qos_maximum = self.server.as_ref()?.qos_maximum;
+        let running = self.transmitter.running(deck).filter(|running| !running.is_stopped)?;
+        let (place, cue) = running.player.take_due(now)?;
+        let Cue { topic, payload } = cue.clone();
+        let Manner { qos, retain, properties, .. } = running.manner.clone();
+        running.sent += 1;
+        running.mark(place, Fate::Waiting);
+        self.transmitter.changes += 1;
+        Some((place, PublishRequest { topic, payload, qos: qos.min(qos_maximum), retain, properties }))
+    }
+
+    fn may_transmit(&self) -> bool {
+        let window = self.server.as_ref().map_or(0, |server| usize::from(server.receive_maximum));
+        self.session.unfinished() < window.min(UNFINISHED_MAX)
+    }
+
+    /// When the next line is due that may go out.
+    pub(super) fn transmit_timeout(&self) -> Option<Instant> {
+        let due = self.transmitter.decks.iter().flatten().filter_map(Running::due).min()?;
+        (self.may_transmit() && !self.is_held_back()).then(|| due.max(self.transmitter.rests_until))
+    }
+}

@@ -1,0 +1,193 @@
+//! The log as a table for spreadsheets: CSV as RFC 4180 has it, one message a
+//! row. For programs, and to import again, there is [`ndjson`].
+//!
+//! - It begins with a byte order mark: without one Excel reads UTF-8 as the
+//!   code page of its country. Other spreadsheets take no notice of it.
+//! - Times are in UTC, `2026-11-21 10:00:00.123`, which spreadsheets take for
+//!   a date; with a T and a Z they don't.
+//! - `encoding` says how to read `payload`: `text`, or `base64` where it isn't
+//!   UTF-8 or holds control characters, for which the RFC has no place. Tabs and
+//!   line ends are text.
+//! - `properties` are the JSON of [`ndjson`], `size` is the payload's in bytes.
+//! - A cell that a spreadsheet would take for a formula, and run, gets an
+//!   apostrophe before it. So does one that begins with an apostrophe: who
+//!   takes one away from each cell that has one first gets back what came.
+//!   Plain numbers stay as they are, whatever their sign.
+//! - Cells are separated by commas, or by semicolons ([`Dialect`]), which is what
+//!   spreadsheets expect where a comma stands before the decimals.
+//! - Where digits are to stay, a cell that a spreadsheet would take for another
+//!   number or a date (`00420017`, `89490200001234567890`, `1E5`, `1-2`) is
+//!   `="00420017"`, a formula that says that text. Without, they are as they came,
+//!   for programs.
+
+use crate::format::begins_formula;
+use serde::{Deserialize, Serialize};
+
+use crate::message_log::Message;
+use crate::message_log::ndjson::{boolean, put_number, put_padded_base64, put_properties};
+use crate::rfc3339::{self, put_time};
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialect {
+    /// What stands between cells.
+    pub separator: Separator,
+    /// A spreadsheet shows digits as they came.
+    pub keeps_digits: bool,
+}
+
+/// What stands between cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Separator {
+    /// As RFC 4180 has it.
+    #[default]
+    Comma,
+    /// For spreadsheets of countries with a decimal comma.
+    Semicolon,
+}
+
+impl Separator {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Comma => b',',
+            Self::Semicolon => b';',
+        }
+    }
+}
+
+/// What the columns are called.
+const NAMES: [&str; 10] = ["time", "seq", "topic", "qos", "retain", "dup", "payload", "encoding", "size", "properties"];
+
+/// Appends what stands before the first row.
+pub fn write_head(dialect: Dialect, out: &mut Vec<u8>) {
+    out.extend_from_slice("\u{feff}".as_bytes());
+    for (column, name) in NAMES.iter().enumerate() {
+        if column > 0 {
+            out.push(dialect.separator.byte());
+        }
+        out.extend_from_slice(name.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a message's row and its end.
+pub fn write_message(message: &Message<'_>, dialect: Dialect, out: &mut Vec<u8>) {
+    let separator = dialect.separator.byte();
+    let start = out.len();
+    put_time(message.time, out);
+    out[start + rfc3339::DATE_BYTES] = b' ';
+    // The Z.
+    out.pop();
+    out.push(separator);
+    put_number(message.seq, out);
+    out.push(separator);
+    put_cell(message.topic, dialect, out);
+    out.push(separator);
+    out.push(b'0' + message.qos as u8);
+    out.push(separator);
+    out.extend_from_slice(boolean(message.retain));
+    out.push(separator);
+    out.extend_from_slice(boolean(message.dup));
+    out.push(separator);
+    match str::from_utf8(message.payload).ok().filter(|_| !message.payload.iter().any(has_no_place)) {
+        Some(text) => {
+            put_cell(text, dialect, out);
+            put_encoding(b"text", separator, out);
+        }
+        None => {
+            let mut base64 = Vec::new();
+            put_padded_base64(message.payload, &mut base64);
+            put_text(str::from_utf8(&base64).unwrap_or_default(), out);
+            put_encoding(b"base64", separator, out);
+        }
+    }
+    put_number(message.payload.len() as u64, out);
+    out.push(separator);
+    if !message.properties.is_empty() {
+        let mut properties = Vec::new();
+        put_properties(message.properties, &mut properties);
+        put_text(str::from_utf8(&properties).unwrap_or_default(), out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_encoding(name: &[u8], separator: u8, out: &mut Vec<u8>) {
+    out.push(separator);
+    out.extend_from_slice(name);
+    out.push(separator);
+}
+
+fn has_no_place(byte: &u8) -> bool {
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n')
+}
+
+/// A cell of what came.
+fn put_cell(text: &str, dialect: Dialect, out: &mut Vec<u8>) {
+    if dialect.keeps_digits && is_changed(text, dialect.separator) {
+        out.extend_from_slice(b"\"=\"\"");
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(b"\"\"\"");
+    } else {
+        put_text(text, out);
+    }
+}
+
+/// The most characters of a text that a spreadsheet takes for a number or a date.
+const CHANGED_CHARS_MAX: usize = 64;
+
+/// The most digits of a number that a spreadsheet keeps.
+const DIGITS_MAX: usize = 15;
+
+/// Whether a spreadsheet would take a text for a number or a date, and show
+/// other digits.
+fn is_changed(text: &str, separator: Separator) -> bool {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.,:/ %".contains(&byte);
+    let month = text.get(..3).map(str::to_ascii_lowercase);
+    let may_be = text.starts_with(|c: char| c.is_ascii_digit() || "+-.,".contains(c))
+        || month.is_some_and(|month| MONTHS.contains(&month.as_str()));
+    text.len() <= CHANGED_CHARS_MAX
+        && may_be
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().all(is_harmless)
+        && !is_kept(text, separator)
+}
+
+/// A number that stays one: not too many digits, none in front that is dropped,
+/// and the decimal sign of the country.
+fn is_kept(text: &str, separator: Separator) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    !whole.is_empty()
+        && !unsigned.ends_with('.')
+        && is_digits(whole)
+        && is_digits(decimals)
+        && (whole.len() == 1 || !whole.starts_with('0'))
+        && whole.len() + decimals.len() <= DIGITS_MAX
+        && (separator == Separator::Comma || !unsigned.contains('.'))
+}
+
+/// A cell in quotes, in which commas and line ends are text.
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    if text.chars().next().is_some_and(begins_formula) && !is_number(text.as_bytes()) {
+        out.push(b'\'');
+    }
+    for &byte in text.as_bytes() {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+/// A sign, and digits with at most one point among them.
+fn is_number(text: &[u8]) -> bool {
+    let digits = text.get(1..).unwrap_or_default();
+    let points = digits.iter().filter(|&&byte| byte == b'.').count();
+    matches!(text, [b'+' | b'-', b'0'..=b'9', .., b'0'..=b'9'] | [b'+' | b'-', b'0'..=b'9'])
+        && points <= 1
+        && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+}

@@ -1,0 +1,389 @@
+//! Every message as it came, bounded, and ways to look through them.
+//!
+//! - [`MessageLog`]: the messages, in chunks; the oldest make room.
+//! - [`query`]: which of them a person wants to see.
+//! - [`ndjson`]: the log as a file, and back, byte for byte.
+//! - [`csv`]: the log as a table for spreadsheets.
+//! - [`export`]: either of them, a slice at a time.
+//!
+//! What holds:
+//! - The numbers ([`Message::seq`]) of the kept messages are consecutive.
+//! - received = kept + evicted + cleared.
+//! - A kept message is moved at most once: when its chunk was closed early and
+//!   is trimmed. No buffer grows.
+//! - Nothing here decodes a payload; bytes stay as they came.
+
+mod chunk;
+pub mod csv;
+pub mod export;
+pub mod mosquitto_command;
+pub mod ndjson;
+pub mod query;
+pub mod replay;
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use crate::message_log::chunk::hash;
+use crate::message_log::chunk::{Chunk, TopicTable};
+
+use crate::mqtt::packet::{Publish, QoS};
+use crate::time::Instant;
+
+/// How much a log keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most messages; 0 counts as 1.
+    pub messages: u64,
+    /// Most memory for the messages in bytes, bookkeeping and room not yet
+    /// used included. A single message may exceed it: the newest is always
+    /// kept.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    /// A million messages, so that a night of a busy broker is there in the
+    /// morning, and 256 MiB, which a browser tab on a small machine still has.
+    fn default() -> Self {
+        Self { messages: 1_000_000, bytes: 256 << 20 }
+    }
+}
+
+/// A message to be kept, borrowed from wherever it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival<'a> {
+    /// When it arrived. Kept in whole milliseconds, as exported.
+    pub time: Instant,
+    /// Topic name; the session has put it in place of an alias.
+    pub topic: &'a str,
+    /// Quality of service it came with.
+    pub qos: QoS,
+    /// A retained message.
+    pub retain: bool,
+    /// Sent before, perhaps.
+    pub dup: bool,
+    /// The property section of 5.0 as it came, without its length.
+    pub properties: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Arrival<'a> {
+    /// A message that came at this time.
+    #[inline(always)]
+    pub fn of(message: &Publish<'a>, time: Instant) -> Self {
+        Self {
+            time,
+            topic: message.topic,
+            qos: message.qos,
+            retain: message.retain,
+            dup: message.dup,
+            properties: message.properties,
+            payload: message.payload,
+        }
+    }
+}
+
+/// A kept message, borrowed from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Arrival number, from 1.
+    pub seq: u64,
+    /// When it arrived, in whole milliseconds.
+    pub time: Instant,
+    /// Topic name.
+    pub topic: &'a str,
+    /// Quality of service it came with.
+    pub qos: QoS,
+    /// A retained message.
+    pub retain: bool,
+    /// Sent before, perhaps.
+    pub dup: bool,
+    /// The property section of 5.0 as it came, without its length; walk it with
+    /// [`crate::mqtt::codec::publish::properties`].
+    pub properties: &'a [u8],
+    /// The payload, as it came.
+    pub payload: &'a [u8],
+}
+
+/// The messages that arrived, the newest of them kept.
+///
+/// Memory comes in chunks of one size. Each new one that doesn't fit the
+/// limits makes room first: the oldest chunk goes, with all its messages, and
+/// they are counted as evicted.
+pub struct MessageLog {
+    limits: Limits,
+    chunks: VecDeque<Chunk>,
+    /// Topics of the last chunk.
+    topics: TopicTable,
+    /// A buffer that a chunk left behind, for the next one.
+    spare: Option<Box<[u8]>>,
+    /// When the last message arrived, and the same in milliseconds: all messages
+    /// of a frame share it, and a division is a tenth of what a message costs.
+    stamp: (Instant, u64),
+    next_seq: u64,
+    renumberings: u32,
+    memory_bytes: u64,
+    received: u64,
+    kept: u64,
+    evicted: u64,
+    cleared: u64,
+}
+
+impl Default for MessageLog {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl MessageLog {
+    /// The highest number that [`MessageLog::import`] takes over: every reader
+    /// of JSON holds it exactly, and no log lives long enough to leave it.
+    pub const SEQ_MAX: u64 = (1 << 53) - 1;
+
+    /// Large enough that the gap at a chunk's end doesn't count, small enough
+    /// that an eviction isn't felt.
+    const CHUNK_BYTES_MAX: u64 = 1 << 20;
+    const CHUNK_BYTES_MIN: u64 = 1 << 12;
+    /// One eviction takes at most this part of the messages or bytes allowed.
+    const CHUNKS_MIN: u64 = 16;
+
+    /// An empty log.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits: Limits { messages: limits.messages.max(1), ..limits },
+            chunks: VecDeque::new(),
+            topics: TopicTable::new(),
+            spare: None,
+            stamp: (Instant::EPOCH, 0),
+            next_seq: 1,
+            renumberings: 0,
+            memory_bytes: 0,
+            received: 0,
+            kept: 0,
+            evicted: 0,
+            cleared: 0,
+        }
+    }
+
+    /// Keeps a message and gives its number.
+    pub fn append(&mut self, arrival: &Arrival<'_>) -> u64 {
+        if self.kept >= self.limits.messages {
+            self.evict_oldest();
+        }
+        if !self.push(arrival) {
+            self.make_room_for(arrival);
+            self.push(arrival);
+        }
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.received += 1;
+        self.kept += 1;
+        seq
+    }
+
+    /// Keeps a message that has a number from an earlier log, and gives the
+    /// number it has here.
+    ///
+    /// An empty log takes the number over, so that an imported export is equal
+    /// to what was exported. Otherwise numbering goes on as it was: numbers of
+    /// kept messages have no gaps.
+    pub fn import(&mut self, seq: u64, arrival: &Arrival<'_>) -> u64 {
+        let seq = seq.clamp(1, Self::SEQ_MAX);
+        if self.kept == 0 && seq != self.next_seq {
+            self.next_seq = seq;
+            self.renumberings = self.renumberings.wrapping_add(1);
+        }
+        self.append(arrival)
+    }
+
+    /// The message with that number; `None` where it isn't kept.
+    pub fn message(&self, seq: u64) -> Option<Message<'_>> {
+        self.chunks.get(self.chunk_index(seq))?.reader().message(seq)
+    }
+
+    /// Number of the oldest kept message; [`MessageLog::next_seq`] where none
+    /// is kept.
+    pub fn first_seq(&self) -> u64 {
+        self.next_seq - self.kept
+    }
+
+    /// Number that the next message gets.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// How often [`MessageLog::import`] began a new numbering. Whoever
+    /// remembers numbers begins anew where this differs.
+    pub fn renumberings(&self) -> u32 {
+        self.renumberings
+    }
+
+    /// Messages in the log now.
+    pub fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// Messages ever appended.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Messages that made room for newer ones.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Messages that [`MessageLog::clear`] took away.
+    pub fn cleared(&self) -> u64 {
+        self.cleared
+    }
+
+    /// Payload, property and topic bytes in the log now; a topic that many
+    /// messages share counts as often as it is held.
+    pub fn kept_bytes(&self) -> u64 {
+        self.chunks.iter().map(|chunk| chunk.body_bytes() as u64).sum()
+    }
+
+    /// Memory that the messages take in bytes, bookkeeping and room not yet
+    /// used included: what [`Limits::bytes`] limits. One unused chunk of 1 MiB
+    /// at most and a table of 64 KiB come on top.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// Keeps no more than this from now on. What is too much goes at once, the
+    /// oldest first, and is counted as evicted.
+    pub fn bound(&mut self, limits: Limits) {
+        self.limits = Limits { messages: limits.messages.max(1), ..limits };
+        while self.memory_bytes > limits.bytes && self.chunks.len() > 1 {
+            self.evict_oldest_chunk();
+        }
+        while let Some(excess) = self.kept.checked_sub(self.limits.messages).filter(|&excess| excess > 0) {
+            self.evict_oldest_of(excess);
+        }
+        let chunk_bytes = self.chunk_bytes();
+        self.spare.take_if(|spare| spare.len() != chunk_bytes);
+    }
+
+    /// Forgets every message. Numbering goes on.
+    pub fn clear(&mut self) {
+        self.cleared += self.kept;
+        self.kept = 0;
+        while self.drop_oldest_chunk().is_some() {}
+        self.spare = None;
+    }
+
+    /// The kept messages from that number on, oldest first.
+    pub fn iter_from(&self, seq: u64) -> impl Iterator<Item = Message<'_>> {
+        self.chunks.range(self.chunk_index(seq)..).flat_map(move |chunk| {
+            let mut reader = chunk.reader();
+            (seq.max(chunk.first_seq)..chunk.end_seq()).filter_map(move |seq| reader.message(seq))
+        })
+    }
+
+    /// The kept messages before that number, newest first.
+    pub fn iter_back_from(&self, seq: u64) -> impl Iterator<Item = Message<'_>> {
+        let end = (self.chunk_index(seq) + 1).min(self.chunks.len());
+        self.chunks.range(..end).rev().flat_map(move |chunk| {
+            let mut reader = chunk.reader();
+            (chunk.first_seq..seq.min(chunk.end_seq())).rev().filter_map(move |seq| reader.message(seq))
+        })
+    }
+
+    /// The chunk that holds, or would hold, the number.
+    fn chunk_index(&self, seq: u64) -> usize {
+        self.chunks.partition_point(|chunk| chunk.first_seq <= seq).saturating_sub(1)
+    }
+
+    /// Adds the message to the last chunk. Whether it had room.
+    fn push(&mut self, arrival: &Arrival<'_>) -> bool {
+        let messages_max = self.chunk_messages();
+        let Some(chunk) = self.chunks.back_mut() else { return false };
+        let topic_at = self.topics.find(chunk, arrival.topic);
+        if chunk.messages() as u64 >= messages_max || !chunk.fits(arrival, topic_at) {
+            return false;
+        }
+        if self.stamp.0 != arrival.time {
+            self.stamp = (arrival.time, arrival.time.min(Instant::RFC3339_MAX).as_micros() / 1_000);
+        }
+        let topic_at = chunk.push(arrival, self.stamp.1, topic_at);
+        self.topics.note(arrival.topic, topic_at);
+        true
+    }
+
+    /// Closes the last chunk and opens one that has room for the message.
+    #[inline(never)]
+    fn make_room_for(&mut self, arrival: &Arrival<'_>) {
+        if let Some(chunk) = self.chunks.back_mut()
+            && let Some(buffer) = chunk.trim()
+        {
+            self.memory_bytes -= (buffer.len() - chunk.buffer_bytes()) as u64;
+            self.keep_spare(buffer);
+        }
+        self.open_chunk(Chunk::bytes_for(arrival));
+    }
+
+    /// Opens a chunk for a message of that size. A large one gets its own, of
+    /// exactly its size: in a common chunk it would leave a large gap.
+    fn open_chunk(&mut self, message_bytes: usize) {
+        let common = self.chunk_bytes();
+        let bytes = if message_bytes > common / 4 { message_bytes } else { common };
+        while self.memory_bytes + bytes as u64 > self.limits.bytes && !self.chunks.is_empty() {
+            self.evict_oldest_chunk();
+        }
+        let buffer = self.spare.take_if(|spare| spare.len() == bytes);
+        let buffer = buffer.unwrap_or_else(|| vec![0; bytes].into_boxed_slice());
+        self.memory_bytes += bytes as u64;
+        self.topics.clear();
+        self.chunks.push_back(Chunk::new(self.next_seq, buffer));
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        (self.limits.bytes / Self::CHUNKS_MIN).clamp(Self::CHUNK_BYTES_MIN, Self::CHUNK_BYTES_MAX) as usize
+    }
+
+    fn chunk_messages(&self) -> u64 {
+        (self.limits.messages / Self::CHUNKS_MIN).max(1)
+    }
+
+    /// Makes room for messages: a chunk goes, or of one that was filled under
+    /// larger limits as much as a chunk now holds.
+    fn evict_oldest(&mut self) {
+        self.evict_oldest_of(self.chunk_messages());
+    }
+
+    /// Evicts the oldest chunk, of a larger one only so many messages.
+    fn evict_oldest_of(&mut self, messages: u64) {
+        match self.chunks.front_mut() {
+            Some(chunk) if chunk.messages() as u64 > messages => {
+                chunk.forget(messages);
+                self.kept -= messages;
+                self.evicted += messages;
+            }
+            _ => self.evict_oldest_chunk(),
+        }
+    }
+
+    fn evict_oldest_chunk(&mut self) {
+        if let Some(messages) = self.drop_oldest_chunk() {
+            self.kept -= messages;
+            self.evicted += messages;
+        }
+    }
+
+    fn drop_oldest_chunk(&mut self) -> Option<u64> {
+        let chunk = self.chunks.pop_front()?;
+        let messages = chunk.messages() as u64;
+        self.memory_bytes -= chunk.buffer_bytes() as u64;
+        self.keep_spare(chunk.into_buffer());
+        Some(messages)
+    }
+
+    fn keep_spare(&mut self, buffer: Box<[u8]>) {
+        if buffer.len() == self.chunk_bytes() {
+            self.spare = Some(buffer);
+        }
+    }
+}

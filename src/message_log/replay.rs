@@ -1,0 +1,495 @@
+//! A log played again: which of its messages are due, by the times they came.
+//!
+//! The speed and the way (running or line by line) can change at any moment;
+//! what was played stays played. A silence in the log is shortened to
+//! [`SILENCE_MAX`], and a clock that went backward counts as no time at all, so
+//! a log of a night doesn't take one.
+
+use std::time::Duration;
+
+use crate::format::grouped;
+use crate::message_log::ndjson;
+use crate::message_log::ndjson::OwnedMessage;
+use crate::time::Instant;
+
+/// The longest silence that is waited for, at normal speed.
+pub const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How many messages can be played; they are all held in memory for it. More
+/// can be imported.
+pub const MESSAGES_MAX: usize = 200_000;
+
+/// The longest line that is read, in bytes: the largest packet (16 MiB), each
+/// byte of it written as six characters, and some more. A file without line
+/// ends, a film for one, isn't taken into memory.
+pub const LINE_BYTES_MAX: usize = 100 << 20;
+
+/// How fast it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speed {
+    /// Half as fast as it was.
+    Half,
+    /// As it was.
+    #[default]
+    Normal,
+    /// Twice as fast.
+    Double,
+    /// Four times as fast.
+    Fourfold,
+    /// Eight times as fast.
+    Eightfold,
+}
+
+impl Speed {
+    /// Every speed, the slowest first.
+    pub const ALL: [Self; 5] = [Self::Half, Self::Normal, Self::Double, Self::Fourfold, Self::Eightfold];
+
+    /// The factor, as people write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Half => "0.5",
+            Self::Normal => "1",
+            Self::Double => "2",
+            Self::Fourfold => "4",
+            Self::Eightfold => "8",
+        }
+    }
+
+    /// Time of the log for time of the clock.
+    fn log_time(self, span: Duration) -> Duration {
+        match self {
+            Self::Half => span / 2,
+            Self::Normal => span,
+            Self::Double => span * 2,
+            Self::Fourfold => span * 4,
+            Self::Eightfold => span * 8,
+        }
+    }
+
+    /// Time of the clock for time of the log, rounded up.
+    fn clock_time(self, span: Duration) -> Duration {
+        match self {
+            Self::Half => span * 2,
+            Self::Normal => span,
+            Self::Double => part_of(span, 2),
+            Self::Fourfold => part_of(span, 4),
+            Self::Eightfold => part_of(span, 8),
+        }
+    }
+}
+
+/// Rounded up, for a timer must not fire too early.
+fn part_of(span: Duration, by: u64) -> Duration {
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(micros.div_ceil(by))
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many messages were played.
+    pub played: usize,
+    /// How many there are.
+    pub len: usize,
+    /// Whether time goes on.
+    pub is_running: bool,
+}
+
+impl Progress {
+    /// Whether it has begun and hasn't come to its end.
+    pub const fn is_under_way(self) -> bool {
+        self.is_running || (0 < self.played && self.played < self.len)
+    }
+
+    /// What to say of it, for a log of this name.
+    pub fn words(self, name: &str) -> String {
+        let doing = if self.is_running { "Playing" } else { "Paused:" };
+        format!("{doing} {name} {} of {}", grouped(self.played as u64), grouped(self.len as u64))
+    }
+}
+
+/// See the module's page.
+#[derive(Clone, Debug, Default)]
+pub struct Replay {
+    messages: Vec<OwnedMessage>,
+    /// When each is due, from the first on, silences shortened.
+    due: Vec<Duration>,
+    /// The next to play.
+    place: usize,
+    speed: Speed,
+    /// How far the log's time had come when the clock was last looked at.
+    reached: Duration,
+    /// When that was; `None` while it rests.
+    running_since: Option<Instant>,
+}
+
+impl Replay {
+    /// These messages, at rest before the first.
+    pub fn new(messages: Vec<OwnedMessage>) -> Self {
+        let mut at = Duration::ZERO;
+        let mut before = messages.first().map(|message| message.time);
+        let due = messages
+            .iter()
+            .map(|message| {
+                let silence = before.map_or(Duration::ZERO, |before| message.time.since(before));
+                before = Some(message.time);
+                at += silence.min(SILENCE_MAX);
+                at
+            })
+            .collect();
+        Self { messages, due, ..Self::default() }
+    }
+
+    /// Whether there is nothing to play.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress { played: self.place, len: self.messages.len(), is_running: self.is_running() }
+    }
+
+    /// Whether all were played.
+    pub fn is_over(&self) -> bool {
+        self.place == self.messages.len()
+    }
+
+    /// Whether time goes on.
+    pub fn is_running(&self) -> bool {
+        self.running_since.is_some()
+    }
+
+    /// Goes on, or begins again where all was played.
+    pub fn play(&mut self, now: Instant) {
+        if self.is_over() {
+            self.stop();
+        }
+        if !self.is_empty() {
+            self.running_since.get_or_insert(now);
+        }
+    }
+
+    /// Rests.
+    pub fn pause(&mut self, now: Instant) {
+        self.look(now);
+        self.running_since = None;
+    }
+
+    /// Rests before the first message.
+    pub fn stop(&mut self) {
+        self.place = 0;
+        self.reached = Duration::ZERO;
+        self.running_since = None;
+    }
+
+    /// Goes on at another speed.
+    pub fn change_speed(&mut self, speed: Speed, now: Instant) {
+        self.look(now);
+        self.speed = speed;
+    }
+
+    /// The next message at once; the wait for it is over.
+    pub fn step(&mut self, now: Instant) -> Option<&OwnedMessage> {
+        self.look(now);
+        let place = self.place;
+        self.reached = self.reached.max(*self.due.get(place)?);
+        self.place += 1;
+        self.rest_at_the_end();
+        self.messages.get(place)
+    }
+
+    /// What is due, `at_most` so many; ask again while there is more.
+    pub fn take_due(&mut self, now: Instant, at_most: usize) -> &[OwnedMessage] {
+        self.look(now);
+        let from = self.place;
+        if self.is_running() {
+            let waiting = &self.due[from..(from + at_most).min(self.due.len())];
+            self.place += waiting.partition_point(|&due| due <= self.reached);
+        }
+        self.rest_at_the_end();
+        &self.messages[from..self.place]
+    }
+
+    /// When the next message is due; `None` while it rests.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let since = self.running_since?;
+        let due = self.due.get(self.place)?;
+        Some(since + self.speed.clock_time(due.saturating_sub(self.reached)))
+    }
+
+    fn look(&mut self, now: Instant) {
+        if let Some(since) = &mut self.running_since {
+            self.reached += self.speed.log_time(now.since(*since));
+            *since = now;
+        }
+    }
+
+    fn rest_at_the_end(&mut self) {
+        if self.is_over() {
+            self.running_since = None;
+        }
+    }
+}
+
+/// A file that is read in slices of any size, line by line.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    /// The beginning of a line whose end hasn't come.
+    tail: Vec<u8>,
+    /// The line is too long, and what comes of it is passed over.
+    is_passing: bool,
+    lines: u64,
+    messages: u64,
+    faults: u64,
+    first_fault: Option<String>,
+}
+
+impl Reader {
+    /// The messages of the lines that end in this slice. A line that is no
+    /// message is told and left out.
+    pub fn read(&mut self, slice: &[u8]) -> Vec<OwnedMessage> {
+        let mut messages = Vec::new();
+        let mut rest = slice;
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let (line, after) = rest.split_at(end);
+            if self.tail.is_empty() {
+                messages.extend(self.read_line(line));
+            } else {
+                let mut whole = std::mem::take(&mut self.tail);
+                whole.extend_from_slice(line);
+                messages.extend(self.read_line(&whole));
+            }
+            rest = &after[1..];
+        }
+        if self.is_passing || self.tail.len() + rest.len() > LINE_BYTES_MAX {
+            self.tail = Vec::new();
+            self.is_passing = true;
+        }
+        if !self.is_passing {
+            self.tail.extend_from_slice(rest);
+        }
+        messages
+    }
+
+    /// The file has ended: the message of a last line without an end.
+    pub fn finish(&mut self) -> Option<OwnedMessage> {
+        let line = std::mem::take(&mut self.tail);
+        self.read_line(&line)
+    }
+
+    /// Lines came, and none of them was a message: this is another kind of
+    /// file, and the rest of it needn't be read.
+    pub const fn is_no_log(&self) -> bool {
+        self.messages == 0 && self.faults > 0
+    }
+
+    /// How many messages there were.
+    pub const fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// What was wrong, in words.
+    pub fn complaint(&self) -> Option<String> {
+        let first = self.first_fault.as_ref()?;
+        if self.is_no_log() {
+            return Some(format!("It is no log that was exported as NDJSON. {first}"));
+        }
+        Some(match self.faults {
+            1 => format!("One line is no message and was left out. {first}"),
+            count => format!("{count} lines are no messages and were left out. The first: {first}"),
+        })
+    }
+
+    fn blame(&mut self, words: impl FnOnce(u64) -> String) {
+        self.faults += 1;
+        let lines = self.lines;
+        self.first_fault.get_or_insert_with(|| words(lines));
+    }
+
+    fn read_line(&mut self, line: &[u8]) -> Option<OwnedMessage> {
+        self.lines += 1;
+        if std::mem::take(&mut self.is_passing) {
+            self.blame(|line| format!("Line {line}: it is longer than any message."));
+            return None;
+        }
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        match ndjson::read_line(line) {
+            Ok(message) => {
+                self.messages += 1;
+                Some(message)
+            }
+            Err(error) => {
+                let column = error.column.map(|column| format!(", column {column}")).unwrap_or_default();
+                self.blame(|line| format!("Line {line}{column}: {error}"));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::packet::QoS;
+
+    const START: Instant = Instant::from_millis(1_000_000);
+
+    fn message(seq: u64, at_ms: u64) -> OwnedMessage {
+        OwnedMessage {
+            seq,
+            time: Instant::from_millis(at_ms),
+            topic: "t".to_owned(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            dup: false,
+            properties: Vec::new(),
+            payload: seq.to_string().into_bytes(),
+        }
+    }
+
+    fn after(ms: u64) -> Instant {
+        START + Duration::from_millis(ms)
+    }
+
+    fn seqs(messages: &[OwnedMessage]) -> Vec<u64> {
+        messages.iter().map(|message| message.seq).collect()
+    }
+
+    #[test]
+    fn messages_come_when_they_came_at_every_speed() {
+        for (speed, times_ms) in [
+            (Speed::Half, [0, 2_000, 6_000]),
+            (Speed::Normal, [0, 1_000, 3_000]),
+            (Speed::Double, [0, 500, 1_500]),
+            (Speed::Fourfold, [0, 250, 750]),
+            (Speed::Eightfold, [0, 125, 375]),
+        ] {
+            let mut replay = Replay::new(vec![message(1, 5_000), message(2, 6_000), message(3, 8_000)]);
+            replay.change_speed(speed, START);
+            replay.play(START);
+            for (place, at_ms) in times_ms.into_iter().enumerate() {
+                assert_eq!(replay.poll_timeout(), Some(after(at_ms)), "{speed:?}");
+                if at_ms > 0 {
+                    assert!(replay.take_due(after(at_ms) - Duration::from_micros(10), 10).is_empty(), "too early");
+                }
+                assert_eq!(seqs(replay.take_due(after(at_ms), 10)), [place as u64 + 1]);
+            }
+            assert!(replay.is_over() && !replay.is_running());
+            assert_eq!(replay.poll_timeout(), None);
+        }
+    }
+
+    #[test]
+    fn silences_are_short_and_a_clock_may_go_back() {
+        let mut replay =
+            Replay::new(vec![message(1, 90_000), message(2, 10), message(3, 3_600_010), message(4, 3_600_020)]);
+        replay.play(START);
+        assert_eq!(seqs(replay.take_due(START, 10)), [1, 2]);
+        assert_eq!(replay.poll_timeout(), Some(START + SILENCE_MAX));
+        assert_eq!(seqs(replay.take_due(START + SILENCE_MAX, 10)), [3]);
+        assert_eq!(replay.poll_timeout(), Some(START + SILENCE_MAX + Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn resting_stepping_and_speeding_up_lose_no_message() {
+        let mut replay = Replay::new((1..=6).map(|seq| message(seq, seq * 1_000)).collect());
+        replay.play(START);
+        assert_eq!(seqs(replay.take_due(after(1_500), 10)), [1, 2]);
+        replay.pause(after(1_600));
+        assert!(replay.take_due(after(60_000), 10).is_empty(), "it rests");
+        assert_eq!(replay.step(after(60_000)).map(|message| message.seq), Some(3));
+        replay.play(after(61_000));
+        assert_eq!(replay.poll_timeout(), Some(after(62_000)), "a second after the one that was stepped to");
+        replay.change_speed(Speed::Double, after(61_500));
+        assert_eq!(replay.poll_timeout(), Some(after(61_750)));
+        assert_eq!(seqs(replay.take_due(after(99_000), 2)), [4, 5], "no more than were asked for");
+        assert_eq!(seqs(replay.take_due(after(99_000), 2)), [6]);
+        assert_eq!((replay.progress().played, replay.is_over()), (6, true));
+        assert_eq!(replay.step(after(99_000)), None);
+        replay.play(after(100_000));
+        assert_eq!(seqs(replay.take_due(after(100_000), 10)), [1], "from the beginning");
+    }
+
+    #[test]
+    fn it_stops_and_says_how_far_it_is() {
+        let mut replay = Replay::new((1..=1_200).map(|seq| message(seq, seq * 10)).collect());
+        let words = |replay: &Replay| replay.progress().is_under_way().then(|| replay.progress().words("sample"));
+        assert_eq!(words(&replay), None);
+        replay.play(START);
+        replay.take_due(after(10_990), 2_000);
+        assert_eq!(words(&replay).as_deref(), Some("Playing sample 1,100 of 1,200"));
+        replay.pause(after(10_990));
+        assert_eq!(words(&replay).as_deref(), Some("Paused: sample 1,100 of 1,200"));
+        replay.play(after(10_990));
+        replay.stop();
+        assert_eq!((words(&replay), replay.poll_timeout()), (None, None));
+        assert!(replay.take_due(after(60_000), 10).is_empty());
+        replay.play(after(60_000));
+        assert_eq!(seqs(replay.take_due(after(60_000), 10)), [1], "from the beginning");
+        replay.take_due(after(99_000), 2_000);
+        assert_eq!(words(&replay), None, "it is over");
+    }
+
+    #[test]
+    fn nothing_to_play_is_over_at_once() {
+        let mut replay = Replay::new(Vec::new());
+        replay.play(START);
+        assert!(replay.is_over() && !replay.is_running());
+        assert!(replay.take_due(START, 1).is_empty());
+    }
+
+    #[test]
+    fn another_kind_of_file_is_told_and_costs_no_memory() {
+        for (file, words) in [
+            (&b"\x89PNG\r\n\x1a\n\0\0"[..], "Line 1, column 1: The line isn't UTF-8 text"),
+            (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: The line is no message of an export"),
+            (b"{}", "missing field `seq`"),
+        ] {
+            let mut reader = Reader::default();
+            assert!(reader.read(file).is_empty() && reader.finish().is_none());
+            let complaint = reader.complaint().expect(words);
+            assert!(reader.is_no_log() && complaint.contains(words), "{complaint}");
+            assert!(complaint.starts_with("It is no log"), "{complaint}");
+        }
+        // No line's end in sight, and then a message.
+        let mut reader = Reader::default();
+        let slice = vec![b'x'; LINE_BYTES_MAX / 4];
+        for _ in 0..9 {
+            assert!(reader.read(&slice).is_empty());
+            assert!(reader.tail.capacity() <= 2 * LINE_BYTES_MAX);
+        }
+        let line =
+            br#"{"seq":1,"time":"2026-11-21T10:00:00Z","topic":"t","qos":0,"retain":false,"dup":false,"payload":""}"#;
+        let messages = reader.read(&[b"x\n", &line[..], b"\n"].concat());
+        assert_eq!((messages.len(), reader.messages()), (1, 1));
+        let complaint = reader.complaint().expect("words about the long line");
+        assert_eq!(complaint, "One line is no message and was left out. Line 1: it is longer than any message.");
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_gives_the_same_messages() {
+        let mut file = Vec::new();
+        for seq in 1..=3 {
+            let line = message(seq, seq);
+            let arrival = line.as_arrival();
+            let mut log = crate::message_log::MessageLog::new(crate::message_log::Limits::default());
+            log.import(seq, &arrival);
+            log.iter_from(0).for_each(|message| ndjson::write_message(&message, &mut file));
+        }
+        // Without the last line's end, and with a broken line in the middle.
+        file.pop();
+        let broken = [&b"\r\n{\"seq\":7}\n"[..], &file].concat();
+        for cut in 0..=broken.len() {
+            let mut reader = Reader::default();
+            let mut messages = reader.read(&broken[..cut]);
+            messages.extend(reader.read(&broken[cut..]));
+            messages.extend(reader.finish());
+            assert_eq!(seqs(&messages), [1, 2, 3], "cut at {cut}");
+            let complaint = reader.complaint().expect("words about the broken line");
+            assert!(complaint.contains("Line 2") && complaint.starts_with("One line"), "{complaint}");
+        }
+    }
+}

@@ -1,0 +1,2098 @@
+//! The client's side of MQTT as a state machine without IO: every transition of
+//! both versions is in this file.
+//!
+//! # How a driver uses it
+//!
+//! The driver owns the transport (a WebSocket, a TCP stream) and the clock.
+//! Whatever happens it hands in, with the time: [`Session::handle_open`],
+//! [`Session::handle_input`], [`Session::handle_close`],
+//! [`Session::handle_timeout`], or a wish of its user ([`Session::connect`],
+//! [`Session::subscribe`], [`Session::publish`] …). After each of these it
+//! drains [`Session::poll_transmit`], then [`Session::poll_event`], and arms one
+//! timer for [`Session::poll_timeout`].
+//!
+//! # Invariants
+//!
+//! - Messages are lent to an [`Inbox`] as they are decoded and never queued
+//!   here: the hot path copies nothing.
+//! - After [`Transmit::HangUp`] the driver forgets that transport: no call about
+//!   it may follow. At most one transport exists at a time.
+//! - A publish ends in exactly one [`Event::Published`], and is
+//!   [`Outcome::Done`] only when its last acknowledgement came.
+//! - All that can grow has a limit: the unfinished packet by
+//!   [`Limits::packet_bytes`], topic aliases by [`TOPIC_ALIAS_MAXIMUM`], incoming
+//!   QoS 2 identifiers by the Receive Maximum, outgoing messages by
+//!   [`Options::queue_messages`].
+
+pub mod outstanding;
+
+use std::collections::VecDeque;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::codec::{self, Limits, Oversized};
+use super::deviation::Deviation;
+use super::error::{Closed, EncodeError, Failure, Stage, Violation};
+use super::failure_history::{ANSWER_TIMEOUT, Cause, FailureHistory, OFFERS_MAX, RECURRENT, STEADY};
+use super::packet::{
+    Ack, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId, Publish,
+    QoS, ReasonCode, Refusal, SubAck, SubscriptionOptions, UserProperties, Version, Will,
+};
+use super::packet_id::PacketIdSet;
+use super::reconnect::{self, BackOff, Retry};
+use super::topic::{TopicError, TopicFilter, TopicName};
+use crate::mqtt::codec::publish;
+use crate::mqtt::codec::publish::{Known, Property, Tolerated};
+use crate::mqtt::session::outstanding::{Outstanding, Request};
+use crate::time::Instant;
+
+/// How long the transport may take to open, and CONNACK to come. Long enough
+/// for TLS over a slow link, short enough for somebody who waits.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many topic aliases a 5.0 server may use towards us, and how many we use
+/// towards it where it takes so many. Each costs us one topic name.
+pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
+
+/// How many QoS 1 and 2 messages of ours are under way to a 3.1.1 server, which
+/// can't say how many it takes. Mosquitto takes 20 (`max_inflight_messages`) and
+/// answers a QoS 2 message beyond them with a PUBREC that says "quota exceeded"
+/// in 5.0 and "taken on" in 3.1.1; its own clients stop at 20 too.
+pub const IN_FLIGHT_V311: u16 = 20;
+
+/// How many QoS 1 and 2 messages may be under way to us where nobody chose a
+/// number: all that the packet identifiers allow. Fewer would save nothing, for
+/// a message is lent on and only its identifier kept; and Mosquitto 2.0 exceeds
+/// a smaller number when it has a backlog, which ends the connection each time.
+pub const RECEIVE_MAXIMUM: u16 = u16::MAX;
+
+/// How many filters one SUBSCRIBE holds. MQTT has no limit; AWS IoT, for one,
+/// takes eight and closes the connection on more.
+pub const FILTERS_MAX: usize = 8;
+
+/// How long a connection that may be dead is waited for: after sleep, after a
+/// change of the network. Longer than a packet takes to anywhere and back.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The room kept for the beginnings of packets: as much as a transport delivers
+/// at once.
+const TAIL_KEPT_BYTES: usize = 64 * 1024;
+
+/// What a person chose for a connection.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Options {
+    /// `None` is "auto": 5.0 first, then 3.1.1.
+    pub version: Option<Version>,
+    /// Client identifier.
+    pub client_id: String,
+    /// User name; `None` sends none.
+    pub user_name: Option<String>,
+    /// Password; `None` sends none.
+    pub password: Option<Vec<u8>>,
+    /// Keep alive in seconds; 0 turns it off. A 5.0 server may set another.
+    pub keep_alive_s: u16,
+    /// Drop what the server kept of an earlier session, at the first connect.
+    pub clean_start: bool,
+    /// How long the session outlives a connection, in seconds; 0 ends it with
+    /// the connection. 3.1.1 knows no such time, see `lasts_in_v311`.
+    pub session_expiry_s: u32,
+    /// With a session expiry, let a 3.1.1 server keep the session too, which it
+    /// may do for ever.
+    pub lasts_in_v311: bool,
+    /// The message the server sends should we vanish.
+    pub will: Option<Will>,
+    /// User properties of CONNECT (5.0).
+    pub user_properties: UserProperties,
+    /// How many QoS 1 and 2 messages may be under way to us (5.0); never 0.
+    pub receive_maximum: u16,
+    /// What we take.
+    pub limits: Limits,
+    /// How many of our own messages may be unfinished; more are refused.
+    pub queue_messages: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            version: None,
+            client_id: String::new(),
+            user_name: None,
+            password: None,
+            keep_alive_s: 30,
+            clean_start: true,
+            session_expiry_s: 0,
+            lasts_in_v311: false,
+            will: None,
+            user_properties: Vec::new(),
+            receive_maximum: RECEIVE_MAXIMUM,
+            limits: Limits::default(),
+            queue_messages: 10_000,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("version", &self.version)
+            .field("client_id", &self.client_id)
+            .field("user_name", &self.user_name)
+            .field("keep_alive_s", &self.keep_alive_s)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message of our own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Topic name.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// Quality of service.
+    pub qos: QoS,
+    /// Retained by the server.
+    pub retain: bool,
+    /// Encoded properties, as [`crate::mqtt::codec::publish::encode_properties`] makes them;
+    /// not sent in 3.1.1.
+    pub properties: Vec<u8>,
+}
+
+/// Stands for one publish until its outcome is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(u64);
+
+/// What became of a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// QoS 0: handed to an open transport. QoS 1 and 2: the server acknowledged
+    /// it to the end.
+    Done,
+    /// The server refused it.
+    Refused(ReasonCode),
+    /// It can't be sent to this server.
+    Impossible(EncodeError),
+    /// It went out, no acknowledgement came, and it can't be sent again: the
+    /// server lost the session (at QoS 2 it could arrive twice), or takes less
+    /// than it did before.
+    Unknown,
+    /// The server ended the connection each time it was sent, so it isn't sent
+    /// any more.
+    EndsConnection {
+        /// Size of its payload, in bytes.
+        payload_bytes: usize,
+    },
+    /// A person dropped it, or the session that it belongs to.
+    Dropped,
+}
+
+/// Why a publish was not even taken on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The topic name is none.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// Its properties hold a topic alias.
+    #[error("topic aliases are given by the session, as far as the broker takes them; leave it out")]
+    TopicAlias,
+    /// Too many unfinished messages.
+    #[error("{limit} messages are waiting to be sent; wait until some are done")]
+    QueueFull {
+        /// [`Options::queue_messages`].
+        limit: usize,
+    },
+}
+
+/// What the driver is to do with the transport.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Transmit<'a> {
+    /// Open a new transport; then call `handle_open` or `handle_close`.
+    Dial,
+    /// Send these bytes: whole packets, one or many.
+    Send(&'a [u8]),
+    /// Close the transport and forget it.
+    HangUp,
+}
+
+/// What the user of the session should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An attempt begins: the driver is asked for a transport.
+    Dialing {
+        /// The version that CONNECT will speak.
+        version: Version,
+    },
+    /// Connected and accepted.
+    Connected {
+        /// The version in use.
+        version: Version,
+        /// "Auto" tried 5.0 first and had to go back.
+        fell_back: bool,
+        /// The server still had our session.
+        session_present: bool,
+        /// What the server said of itself.
+        server: Box<Server>,
+    },
+    /// The server answered a subscription.
+    Subscribed {
+        /// The filter as it was asked for.
+        filter: String,
+        /// The quality of service granted, or the reason why not.
+        granted: Result<QoS, ReasonCode>,
+    },
+    /// The server ended the connection each time this was asked for, so it isn't
+    /// asked for any more.
+    FilterAbandoned {
+        /// The filter.
+        filter: String,
+        /// It was to be subscribed to; else it was to be given up.
+        is_subscribe: bool,
+    },
+    /// The server broke a rule, which is tolerated; once a connection for each.
+    Deviated {
+        /// Which rule.
+        deviation: Deviation,
+        /// The topic of the message, where it is about one.
+        topic: Option<String>,
+    },
+    /// A message was skipped because it is larger than [`Limits::packet_bytes`],
+    /// which 3.1.1 can't tell a server.
+    Skipped {
+        /// Its topic.
+        topic: String,
+        /// Size of the whole packet.
+        packet_bytes: usize,
+    },
+    /// The server hasn't answered a request for a long time; once a connection.
+    Unanswered {
+        /// What it was.
+        suspect: Suspect,
+    },
+    /// The server answered the end of a subscription.
+    Unsubscribed {
+        /// The filter.
+        filter: String,
+        /// Why it goes on all the same.
+        refused: Option<ReasonCode>,
+    },
+    /// A publish came to its end.
+    Published {
+        /// Which one.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The connection failed or was lost.
+    Lost {
+        /// Why.
+        failure: Box<Failure>,
+        /// When it is tried again; `None`: not without a person.
+        retry_at: Option<Instant>,
+        /// What it has in common with the failures before.
+        recurrence: Recurrence,
+    },
+}
+
+/// What a failure has in common with those before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recurrence {
+    /// How often it came so far, alike.
+    pub times: u32,
+    /// What was sent right before and had no answer.
+    pub suspect: Option<Suspect>,
+}
+
+/// A request that may be what a server ends connections for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// A message of ours with QoS 1 or 2.
+    Message {
+        /// Which one.
+        token: Token,
+        /// Its topic.
+        topic: String,
+        /// Size of its payload, in bytes.
+        payload_bytes: usize,
+        /// The server keeps the session and has to be offered it again
+        /// `[MQTT-4.4.0-1]`: only a person may drop it.
+        must_be_offered: bool,
+    },
+    /// A QoS 0 message.
+    Unanswerable {
+        /// Its topic.
+        topic: String,
+        /// Size of its payload, in bytes.
+        payload_bytes: usize,
+    },
+    /// SUBSCRIBE with these filters.
+    Subscribe(Vec<String>),
+    /// UNSUBSCRIBE with this filter.
+    Unsubscribe(String),
+}
+
+/// The part of a session that has to be kept where it is to outlive the
+/// program: MQTT's session state of a client, with its own messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    client_id: String,
+    /// The one that the server has accepted; before that there is no session.
+    version: Option<Version>,
+    received: Vec<PacketId>,
+    in_flight: Vec<(PacketId, bool, Message)>,
+    /// Identifiers of messages that a person dropped, by which the server may know them.
+    dropped: Vec<PacketId>,
+    queue: Vec<Message>,
+}
+
+/// What becomes of the session after a goodbye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// The server is to forget it. In 3.1.1 that was settled at CONNECT.
+    EndSession,
+    /// The server keeps it as long as was agreed on.
+    KeepSession,
+}
+
+impl Event {
+    fn subscribed(subscription: &Subscription, granted: Result<QoS, ReasonCode>) -> Self {
+        Self::Subscribed { filter: subscription.filter.as_str().to_owned(), granted }
+    }
+}
+
+/// Takes incoming messages as they are decoded.
+pub trait Inbox {
+    /// One message, its topic alias resolved. Borrowed: what is to stay must be
+    /// copied.
+    fn message(&mut self, message: &Publish<'_>, now: Instant);
+
+    /// A whole packet came, of whatever type; it is handled next.
+    fn packet(&mut self, _packet: &[u8], _now: Instant) {}
+
+    /// The packet that came last broke a rule, which is tolerated.
+    fn deviated(&mut self, _deviation: Deviation) {}
+}
+
+/// Where the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is wanted.
+    Idle,
+    /// The driver opens a transport.
+    Dialing { deadline: Instant },
+    /// CONNECT was sent.
+    Greeting { deadline: Instant },
+    /// CONNACK said yes.
+    Online { since: Instant },
+    /// Waiting for the next attempt.
+    Waiting { until: Instant },
+    /// Failed for good.
+    Stopped,
+}
+
+/// A subscription that is to exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// What to subscribe to.
+    pub filter: TopicFilter,
+    /// How.
+    pub options: SubscriptionOptions,
+    /// Comes back with every message it matches (5.0); not sent to a server
+    /// that doesn't take any.
+    pub identifier: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Wanted {
+    subscription: Subscription,
+    /// Sent on this connection, or held by a session the server kept.
+    sent: bool,
+}
+
+/// One of our messages with a packet identifier.
+#[derive(Clone, Debug)]
+struct InFlight {
+    token: Token,
+    id: PacketId,
+    message: Message,
+    /// PUBREC came: from here on only PUBREL is sent, never PUBLISH
+    /// `[MQTT-4.3.3-6]`.
+    released: bool,
+    /// Its PUBLISH went out on this connection and took of the server's quota.
+    counted: bool,
+}
+
+/// What the server said of itself in CONNACK; the standard's defaults where it
+/// said nothing. 3.1.1 says nothing, and forbids nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Largest packet it takes, in bytes.
+    pub packet_bytes: u32,
+    /// Highest QoS it lets us publish with.
+    pub qos_maximum: QoS,
+    /// Whether it keeps retained messages.
+    pub retain_available: bool,
+    /// Whether it takes filters with wildcards.
+    pub wildcard_available: bool,
+    /// Whether it takes subscription identifiers.
+    pub subscription_identifiers_available: bool,
+    /// Whether it takes `$share/…`.
+    pub shared_available: bool,
+    /// How many QoS 1 and 2 messages we may have under way.
+    pub receive_maximum: u16,
+    /// Highest topic alias we may use; 0 forbids them.
+    pub topic_alias_maximum: u16,
+    /// The keep alive in force, in seconds.
+    pub keep_alive_s: u16,
+    /// How long the session outlives this connection, in seconds.
+    pub session_expiry_s: u32,
+    /// The client identifier in force.
+    pub client_id: String,
+    /// Basis for response topics.
+    pub response_information: Option<String>,
+    /// Its words.
+    pub reason_string: Option<String>,
+    /// User properties.
+    pub user_properties: UserProperties,
+}
+
+/// The state machine. See the module's page.
+#[derive(Debug)]
+pub struct Session {
+    options: Options,
+    back_off: BackOff,
+    phase: Phase,
+
+    /// The version of this attempt.
+    version: Version,
+    /// A version that this server has accepted; "auto" stays with it.
+    proven: Option<Version>,
+    /// A connection was made before: the server may hold our session.
+    established: bool,
+    /// What CONNECT of this attempt said.
+    clean_start: bool,
+    /// A 3.1.1 server has forgotten the session of an earlier run.
+    wiped: bool,
+
+    dial: bool,
+    history: FailureHistory,
+    outstanding: Outstanding,
+    /// Requests go out one at a time, and one is waited for until then.
+    one_at_a_time_until: Option<Instant>,
+    /// The server still had our session at the last CONNACK.
+    is_resumed: bool,
+    /// Faults of the server that were reported on this connection.
+    told: Vec<Deviation>,
+    /// An oversized message of 3.1.1, and how many bytes of it are still to come.
+    skipping: Option<(Oversized, usize)>,
+    /// Without any input until then the connection is dead.
+    probe_until: Option<Instant>,
+
+    /// Until the driver has heard of it, what it tells is of the old transport.
+    hang_up: bool,
+    out: Vec<u8>,
+    sending: Vec<u8>,
+    events: VecDeque<Event>,
+
+    /// The beginning of a packet whose end hasn't come.
+    tail: Vec<u8>,
+    /// What the message before it said.
+    known: Known,
+    /// Topics by the alias that the server gave them.
+    aliases: Vec<Option<String>>,
+    /// Topics that have an alias towards the server: the first has 1.
+    aliases_out: Vec<String>,
+    /// QoS 2 messages that were delivered and not yet released by the server.
+    received: PacketIdSet,
+    /// How many of them came on earlier connections, by whose quota.
+    received_before: usize,
+
+    server: Server,
+    last_sent: Instant,
+    last_received: Instant,
+    ping_sent: Option<Instant>,
+
+    wanted: Vec<Wanted>,
+    /// Filters that the server may still hold and is to give up.
+    unwanted: Vec<String>,
+    subscribing: Vec<(PacketId, Vec<String>)>,
+    unsubscribing: Vec<(PacketId, String)>,
+    ids: PacketIdSet,
+
+    next_token: u64,
+    /// Messages of QoS 1 and 2 before this one went out, on whatever connection.
+    unsent_from: Token,
+    queue: VecDeque<(Token, Message)>,
+    /// In the order of sending `[MQTT-4.6.0-1]`.
+    in_flight: VecDeque<InFlight>,
+    /// Of dropped messages, and whether the server's quota counts them: identifiers that it may still know.
+    dropped: Vec<(PacketId, bool)>,
+    /// To be sent again on this connection, in order.
+    resend: VecDeque<PacketId>,
+    /// How many more QoS 1 and 2 messages the server takes now.
+    quota: u16,
+
+    /// What [`Session::saved`] gives has changed.
+    unsaved: bool,
+}
+
+impl Session {
+    /// A session at rest. Equal seeds give equal waits.
+    pub fn new(options: Options, seed: u64) -> Self {
+        let version = options.version.unwrap_or(Version::V5);
+        Self {
+            back_off: BackOff::new(seed),
+            phase: Phase::Idle,
+            version,
+            proven: None,
+            established: false,
+            clean_start: options.clean_start,
+            wiped: false,
+            history: FailureHistory::default(),
+            outstanding: Outstanding::default(),
+            one_at_a_time_until: None,
+            is_resumed: false,
+            told: Vec::new(),
+            skipping: None,
+            probe_until: None,
+            dial: false,
+            hang_up: false,
+            out: Vec::new(),
+            sending: Vec::new(),
+            events: VecDeque::new(),
+            tail: Vec::new(),
+            known: Known::default(),
+            aliases: Vec::new(),
+            aliases_out: Vec::new(),
+            received: PacketIdSet::default(),
+            received_before: 0,
+            server: Server::unknown(&options),
+            last_sent: Instant::EPOCH,
+            last_received: Instant::EPOCH,
+            ping_sent: None,
+            wanted: Vec::new(),
+            unwanted: Vec::new(),
+            subscribing: Vec::new(),
+            unsubscribing: Vec::new(),
+            ids: PacketIdSet::default(),
+            next_token: 0,
+            unsent_from: Token(0),
+            queue: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            dropped: Vec::new(),
+            resend: VecDeque::new(),
+            quota: 0,
+            unsaved: false,
+            options,
+        }
+    }
+
+    // ---- wishes of the user -------------------------------------------------
+
+    /// Connect, or don't wait any longer for the next attempt. Nothing happens
+    /// where a connection exists or is being made.
+    pub fn connect(&mut self, now: Instant) {
+        if let Phase::Idle | Phase::Waiting { .. } | Phase::Stopped = self.phase {
+            self.version = self.options.version.or(self.proven).unwrap_or(Version::V5);
+            self.start_dialing(now);
+        }
+    }
+
+    /// End a wait for the next attempt now.
+    pub fn wake(&mut self, now: Instant) {
+        if let Phase::Waiting { .. } = self.phase {
+            self.connect(now);
+        }
+    }
+
+    /// The connection may have died without a word: the computer slept, the
+    /// network changed. Asks the server, and gives it [`PROBE_TIMEOUT`].
+    pub fn probe(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::Online { .. }) || self.probe_until.is_some() {
+            return;
+        }
+        self.probe_until = Some(now + PROBE_TIMEOUT);
+        self.send_needed(&Outgoing::PingReq, now);
+    }
+
+    /// A person drops this message of ours: it isn't sent any more, and a wait
+    /// for the next attempt ends.
+    pub fn drop_message(&mut self, token: Token, now: Instant) {
+        self.queue.retain(|(queued, _)| *queued != token);
+        // Its packet identifier stays in use: the server may know it by that.
+        if let Some(place) = self.in_flight.iter().position(|sent| sent.token == token)
+            && let Some(sent) = self.in_flight.remove(place)
+        {
+            self.outstanding.remove(Request::Publish(sent.id));
+            self.outstanding.remove(Request::Release(sent.id));
+            self.dropped.push((sent.id, sent.counted));
+        }
+        self.finish(token, Outcome::Dropped);
+        self.one_at_a_time_until = None;
+        self.send_waiting(now);
+        self.go_on(now);
+    }
+
+    /// A person ends the session that the server keeps, with this message of
+    /// ours; the next connection begins a new one.
+    pub fn end_session(&mut self, token: Token, now: Instant) {
+        self.options.clean_start = true;
+        self.established = false;
+        self.wiped = false;
+        self.disconnect(Parting::EndSession);
+        self.drop_message(token, now);
+        self.connect(now);
+    }
+
+    /// What stopped or slowed down the attempts is mended.
+    fn go_on(&mut self, now: Instant) {
+        self.back_off.reset();
+        if let Phase::Waiting { .. } | Phase::Stopped = self.phase {
+            self.connect(now);
+        }
+    }
+
+    /// A publish came to its end.
+    fn finish(&mut self, token: Token, outcome: Outcome) {
+        self.history.forget(&Cause::Message(token.0));
+        self.unsaved = true;
+        self.events.push_back(Event::Published { token, outcome });
+    }
+
+    /// This connection proved good: the next wait is as after a first failure.
+    pub fn reset_back_off(&mut self) {
+        self.back_off.reset();
+    }
+
+    /// Say goodbye and stay away.
+    pub fn disconnect(&mut self, parting: Parting) {
+        if let Phase::Online { .. } = self.phase {
+            let mut goodbye = Disconnect::new(ReasonCode::SUCCESS);
+            if parting == Parting::EndSession && self.server.session_expiry_s > 0 {
+                goodbye.session_expiry_s = Some(0);
+            }
+            self.say_goodbye(&goodbye);
+        }
+        self.drop_transport();
+        self.phase = Phase::Idle;
+    }
+
+    /// Leave this server and begin anew with other settings, at rest: from
+    /// nothing, or with what an earlier run saved. What was under way has no
+    /// outcome any more.
+    pub fn replace(&mut self, options: Options, seed: u64, saved: Option<Saved>) {
+        self.disconnect(Parting::EndSession);
+        let parting = (std::mem::take(&mut self.out), self.hang_up);
+        *self = match saved {
+            Some(saved) => Self::restore(options, seed, saved).0,
+            None => Self::new(options, seed),
+        };
+        (self.out, self.hang_up) = parting;
+    }
+
+    /// CONNECT says this password from the next attempt on.
+    pub fn renew_password(&mut self, password: Vec<u8>) {
+        self.options.password = Some(password);
+    }
+
+    /// Keep this subscription, now and on every later connection. The same
+    /// filter again replaces the options `[MQTT-3.8.4-3]`.
+    pub fn subscribe(&mut self, subscription: Subscription, now: Instant) {
+        self.wanted.retain(|wanted| wanted.subscription.filter != subscription.filter);
+        self.unwanted.retain(|filter| *filter != subscription.filter.as_str());
+        self.history.forget(&Cause::Subscribe(subscription.filter.as_str().to_owned()));
+        self.history.forget(&Cause::Unsubscribe(subscription.filter.as_str().to_owned()));
+        self.wanted.push(Wanted { subscription, sent: false });
+        self.send_waiting(now);
+    }
+
+    /// Give this subscription up: now, or as soon as a server that kept the
+    /// session can be told.
+    pub fn unsubscribe(&mut self, filter: &TopicFilter, now: Instant) {
+        let before = self.wanted.len();
+        self.wanted.retain(|wanted| wanted.subscription.filter != *filter);
+        if self.wanted.len() == before {
+            return;
+        }
+        self.history.forget(&Cause::Subscribe(filter.as_str().to_owned()));
+        self.unwanted.push(filter.as_str().to_owned());
+        self.send_waiting(now);
+    }
+
+    /// Publish a message, at once or as soon as the connection and the server's
+    /// Receive Maximum allow.
+    pub fn publish(&mut self, message: Message, now: Instant) -> Result<Token, PublishError> {
+        TopicName::parse(&message.topic)?;
+        if publish::properties(&message.properties).any(|property| matches!(property, Property::TopicAlias(_))) {
+            return Err(PublishError::TopicAlias);
+        }
+        if self.unfinished() >= self.options.queue_messages {
+            return Err(PublishError::QueueFull { limit: self.options.queue_messages });
+        }
+        let token = self.next_token();
+        self.queue.push_back((token, message));
+        self.unsaved = true;
+        self.send_waiting(now);
+        Ok(token)
+    }
+
+    /// A session as it was saved by an earlier run, at rest, and the tokens of
+    /// its unfinished messages in their order. The server is asked for the rest
+    /// of it at the first connect.
+    pub fn restore(options: Options, seed: u64, saved: Saved) -> (Self, Vec<Token>) {
+        let mut session = Self::new(options, seed);
+        session.options.client_id = saved.client_id;
+        session.version = session.options.version.or(saved.version).unwrap_or(Version::V5);
+        session.proven = saved.version;
+        session.established = saved.version.is_some();
+        for id in saved.received {
+            session.received.insert(id);
+        }
+        for (id, released, message) in saved.in_flight {
+            let token = session.next_token();
+            session.ids.insert(id);
+            session.in_flight.push_back(InFlight { token, id, message, released, counted: false });
+        }
+        for id in saved.dropped {
+            session.ids.insert(id);
+            session.dropped.push((id, false));
+        }
+        session.unsent_from = Token(session.next_token);
+        for message in saved.queue {
+            let token = session.next_token();
+            session.queue.push_back((token, message));
+        }
+        let sent = session.in_flight.iter().map(|sent| sent.token);
+        let tokens = sent.chain(session.queue.iter().map(|(token, _)| *token));
+        let tokens = tokens.collect();
+        (session, tokens)
+    }
+
+    /// What must outlive the program for a lasting session to keep its promises.
+    pub fn saved(&self) -> Saved {
+        let in_flight = self.in_flight.iter().map(|sent| (sent.id, sent.released, sent.message.clone()));
+        Saved {
+            client_id: self.options.client_id.clone(),
+            version: self.proven,
+            received: self.received.iter().collect(),
+            in_flight: in_flight.collect(),
+            dropped: self.dropped.iter().map(|(id, _)| *id).collect(),
+            queue: self.queue.iter().map(|(_, message)| message.clone()).collect(),
+        }
+    }
+
+    /// Whether [`Session::saved`] has changed since [`Session::take_unsaved`].
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved
+    }
+
+    /// Whether [`Session::saved`] has changed since this was last asked. For
+    /// exactly once over a crash, save before the next `poll_transmit`.
+    pub fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn next_token(&mut self) -> Token {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        token
+    }
+
+    /// How many of our messages have no outcome yet.
+    pub fn unfinished(&self) -> usize {
+        self.queue.len() + self.in_flight.len()
+    }
+
+    // ---- what happens to the transport --------------------------------------
+
+    /// The transport is open: CONNECT goes out.
+    pub fn handle_open(&mut self, now: Instant) {
+        let (Phase::Dialing { .. }, false) = (self.phase, self.hang_up) else { return };
+        self.phase = Phase::Greeting { deadline: now + CONNECT_TIMEOUT };
+        self.forget_connection();
+        self.server = Server::unknown(&self.options);
+
+        let lasting = self.is_lasting();
+        self.clean_start = match self.version {
+            Version::V5 => !(lasting && self.established) && self.options.clean_start,
+            Version::V311 => !lasting || self.is_wiping(),
+        };
+        let properties = ConnectProperties {
+            session_expiry_s: lasting.then_some(self.options.session_expiry_s),
+            receive_maximum: Some(self.options.receive_maximum),
+            packet_size_maximum_bytes: Some(self.options.limits.packet_bytes),
+            topic_alias_maximum: Some(TOPIC_ALIAS_MAXIMUM),
+            user_properties: self.options.user_properties.clone(),
+            ..ConnectProperties::default()
+        };
+        let connect = Connect {
+            client_id: &self.options.client_id,
+            clean_start: self.clean_start,
+            keep_alive_s: self.options.keep_alive_s,
+            user_name: self.options.user_name.as_deref(),
+            password: self.options.password.as_deref(),
+            will: self.options.will.as_ref(),
+            properties,
+        };
+        let sent = codec::encode(&Outgoing::Connect(&connect), self.version, u32::MAX, &mut self.out);
+        self.last_sent = now;
+        if let Err(error) = sent {
+            self.fail(Failure::CannotSend(error), now);
+        }
+    }
+
+    /// Bytes came in; they need not be whole packets. Messages among them are
+    /// lent to `inbox`.
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        if !self.is_talking() {
+            return;
+        }
+        self.last_received = now;
+        self.ping_sent = None;
+        self.probe_until = None;
+        let bytes = if self.skipping.is_some() { self.skip(bytes, now) } else { bytes };
+        if self.tail.is_empty() {
+            let used = self.consume(bytes, now, inbox);
+            self.tail.extend_from_slice(&bytes[used..]);
+        } else {
+            let mut tail = std::mem::take(&mut self.tail);
+            tail.extend_from_slice(bytes);
+            let used = self.consume(&tail, now, inbox);
+            tail.drain(..used);
+            // A large packet's room isn't kept for the small ones after it; and not
+            // given up while it still comes, or each part would move all before it.
+            if tail.len() <= TAIL_KEPT_BYTES {
+                tail.shrink_to(TAIL_KEPT_BYTES);
+            }
+            self.tail = tail;
+        }
+    }
+
+    /// The transport failed to open, or closed.
+    pub fn handle_close(&mut self, closed: Closed, now: Instant) {
+        if let (Some(stage), false) = (self.stage(), self.hang_up) {
+            self.fail(Failure::Closed { stage, closed }, now);
+        }
+        // There is nothing left to send to or to close.
+        self.out.clear();
+        self.hang_up = false;
+    }
+
+    /// The transport delivered something that is no MQTT at all, such as a
+    /// WebSocket text frame `[MQTT-6.0.0-1]`.
+    pub fn handle_violation(&mut self, violation: Violation, now: Instant) {
+        if self.stage().is_some() && !self.hang_up {
+            self.violated(violation, now);
+        }
+    }
+
+    /// The time that [`Session::poll_timeout`] named has come. Too early does no
+    /// harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        match self.phase {
+            Phase::Idle | Phase::Stopped => {}
+            Phase::Waiting { .. } => self.connect(now),
+            Phase::Dialing { .. } => self.fail(Failure::Silent(Stage::Dialing), now),
+            Phase::Greeting { .. } => self.fail(Failure::Silent(Stage::Greeting), now),
+            Phase::Online { .. } => self.handle_online_timeout(now),
+        }
+    }
+
+    fn handle_online_timeout(&mut self, now: Instant) {
+        if self.probe_until.is_some_and(|until| until <= now) {
+            return self.fail(Failure::Silent(Stage::Online), now);
+        }
+        if self.keep_alive_timeout().is_some_and(|due| due <= now) {
+            if self.ping_sent.is_some() {
+                return self.fail(Failure::Silent(Stage::Online), now);
+            }
+            self.send_needed(&Outgoing::PingReq, now);
+            self.ping_sent = Some(now);
+        }
+        if let Some(suspect) = self.outstanding.take_overdue(now).and_then(|request| self.suspect_of(request)) {
+            self.events.push_back(Event::Unanswered { suspect });
+        }
+        if self.one_at_a_time_until.is_some_and(|until| until <= now) {
+            self.one_at_a_time_until = None;
+            self.send_waiting(now);
+        }
+    }
+
+    // ---- what the driver is to do -------------------------------------------
+
+    /// The next thing to do with the transport.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        if !self.out.is_empty() {
+            self.sending.clear();
+            std::mem::swap(&mut self.out, &mut self.sending);
+            return Some(Transmit::Send(&self.sending));
+        }
+        if std::mem::take(&mut self.hang_up) {
+            return Some(Transmit::HangUp);
+        }
+        std::mem::take(&mut self.dial).then_some(Transmit::Dial)
+    }
+
+    /// The next thing to know.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Session::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Idle | Phase::Stopped => None,
+            Phase::Dialing { deadline } | Phase::Greeting { deadline } => Some(deadline),
+            Phase::Waiting { until } => Some(until),
+            Phase::Online { .. } => {
+                let due = [
+                    self.keep_alive_timeout(),
+                    self.probe_until,
+                    self.outstanding.poll_timeout(),
+                    self.one_at_a_time_until,
+                ];
+                due.into_iter().flatten().min()
+            }
+        }
+    }
+
+    /// A ping after three quarters of a keep alive in which either side was
+    /// silent, an answer within half of one: a dead connection is found within
+    /// 1.25 keep alives.
+    fn keep_alive_timeout(&self) -> Option<Instant> {
+        let keep_alive = Duration::from_secs(u64::from(self.server.keep_alive_s));
+        if keep_alive.is_zero() {
+            return None;
+        }
+        Some(match self.ping_sent {
+            Some(sent) => sent + keep_alive / 2,
+            None => self.last_sent.min(self.last_received) + keep_alive * 3 / 4,
+        })
+    }
+
+    // ---- packets ------------------------------------------------------------
+
+    /// Handles the whole packets at the start of `input`; returns their length.
+    fn consume(&mut self, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
+        let mut known = std::mem::take(&mut self.known);
+        let used = self.consume_after(&mut known, input, now, inbox);
+        self.known = known;
+        used
+    }
+
+    fn consume_after(&mut self, known: &mut Known, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
+        let mut rest = input;
+        while self.is_talking() {
+            let packet = match codec::frame(rest, &self.options.limits) {
+                Ok(Some(packet_bytes)) => rest.split_at_checked(packet_bytes),
+                Ok(None) => None,
+                Err(violation) => match self.skips(rest, &violation) {
+                    Some(true) => {
+                        rest = self.skip(rest, now);
+                        continue;
+                    }
+                    Some(false) => None,
+                    None => {
+                        self.violated(violation, now);
+                        break;
+                    }
+                },
+            };
+            let Some((packet, after)) = packet else { return input.len() - rest.len() };
+            rest = after;
+            inbox.packet(packet, now);
+            if !codec::is_publish(packet) || !matches!(self.phase, Phase::Online { .. }) {
+                self.handle_packet(packet, now, inbox);
+                continue;
+            }
+            match codec::decode_publish(packet, self.version, &self.options.limits, known) {
+                Ok(publish) => self.handle_publish(publish, packet, now, inbox),
+                Err(violation) => self.handle_faulty_publish(violation, packet, now, inbox),
+            }
+        }
+        // The connection ended on the way: what follows is nobody's.
+        input.len()
+    }
+
+    /// Whether a packet that is refused by its length is skipped: 3.1.1 has no
+    /// way to tell a server how much we take. `Some(false)` while its topic
+    /// hasn't come.
+    #[cold]
+    fn skips(&mut self, input: &[u8], violation: &Violation) -> Option<bool> {
+        let is_message = self.version == Version::V311
+            && matches!(self.phase, Phase::Online { .. })
+            && violation.reason == ReasonCode::PACKET_TOO_LARGE
+            && codec::is_publish(input)
+            && input[0] & 0b110 != 0b110;
+        if !is_message {
+            return None;
+        }
+        // A topic and the fixed header are far shorter than what is too large.
+        let oversized = codec::oversized_publish(input);
+        let Some(oversized) = oversized else { return (input.len() < TAIL_KEPT_BYTES * 2).then_some(false) };
+        self.skipping = Some((oversized.clone(), oversized.packet_bytes));
+        Some(true)
+    }
+
+    /// Takes what belongs to the message that is skipped off the input.
+    #[cold]
+    fn skip<'a>(&mut self, input: &'a [u8], now: Instant) -> &'a [u8] {
+        let Some((oversized, missing)) = self.skipping.take() else { return input };
+        let skipped = input.len().min(missing);
+        if skipped < missing {
+            self.skipping = Some((oversized, missing - skipped));
+            return &[];
+        }
+        // Acknowledged, or a server that keeps the session sends it again and again.
+        self.acknowledge(oversized.acknowledgement, now);
+        let Oversized { topic, packet_bytes, .. } = oversized;
+        self.events.push_back(Event::Skipped { topic, packet_bytes });
+        &input[skipped..]
+    }
+
+    fn acknowledge(&mut self, acknowledgement: Option<(QoS, PacketId)>, now: Instant) {
+        match acknowledgement {
+            Some((QoS::ExactlyOnce, id)) => self.send_needed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
+            Some((_, id)) => self.send_needed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
+            None => {}
+        }
+    }
+
+    /// A message that breaks a rule: tolerated where the table of
+    /// [`deviation`](super::deviation) says so.
+    #[cold]
+    fn handle_faulty_publish(&mut self, mut violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let topic = publish::topic_in_words(packet);
+        let tolerated = match self.version {
+            Version::V5 => publish::decode_tolerable(packet),
+            Version::V311 => None,
+        };
+        let Some((tolerated, deviation)) = tolerated else {
+            if let Some(topic) = topic {
+                violation.words.push_str(&format!(" The topic is “{topic}”."));
+            }
+            return self.violated(violation, now);
+        };
+        inbox.deviated(deviation);
+        self.tell_deviation(deviation, topic);
+        match tolerated {
+            Tolerated::Kept(publish) => self.handle_any_publish(publish, packet, now, inbox),
+            Tolerated::Skipped(acknowledgement) => self.acknowledge(acknowledgement, now),
+        }
+    }
+
+    fn tell_deviation(&mut self, deviation: Deviation, topic: Option<String>) {
+        if !self.told.contains(&deviation) {
+            self.told.push(deviation);
+            self.events.push_back(Event::Deviated { deviation, topic });
+        }
+    }
+
+    /// Any but a message.
+    #[inline(never)]
+    fn handle_packet(&mut self, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        if codec::is_publish(packet) {
+            return self.broke_order(packet, now);
+        }
+        match codec::decode_other(packet, self.version, &self.options.limits) {
+            Ok(decoded) => self.handle_decoded(decoded, packet, now, inbox),
+            Err(violation) => self.handle_faulty_packet(violation, packet, now, inbox),
+        }
+    }
+
+    /// A packet that breaks a rule and is no message: tolerated where the table
+    /// of [`deviation`](super::deviation) says so.
+    #[cold]
+    fn handle_faulty_packet(&mut self, violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let is_v5 = self.version == Version::V5;
+        if is_v5 && matches!(self.phase, Phase::Online { .. }) && self.handle_old_form(packet, now, inbox) {
+            return;
+        }
+        match self.phase {
+            Phase::Greeting { .. } if is_v5 && !self.may_go_back() => {
+                match codec::decode_tolerable_connack(packet, &self.options.limits) {
+                    Some((ack, deviation)) => {
+                        self.handle_connack(ack, packet, now);
+                        if self.is_talking() {
+                            inbox.deviated(deviation);
+                            self.tell_deviation(deviation, None);
+                        }
+                    }
+                    None => self.violated(violation, now),
+                }
+            }
+            _ => self.violated(violation, now),
+        }
+    }
+
+    /// SUBACK or UNSUBACK of 5.0 in the form of 3.1.1, if it is that: the number
+    /// of codes tells.
+    fn handle_old_form(&mut self, packet: &[u8], now: Instant, inbox: &mut impl Inbox) -> bool {
+        let Some((packet_id, codes)) = codec::codes_in_old_form(packet) else { return false };
+        let asked = self.subscribing.iter().find(|(id, _)| *id == packet_id).map(|(_, filters)| filters.len());
+        let is_unsubscribing = self.unsubscribing.iter().any(|(id, _)| *id == packet_id);
+        let (deviation, reasons) = match packet.first() {
+            Some(0x90) if asked == Some(codes.len()) => {
+                (Deviation::OldSubAck, codes.iter().copied().map(ReasonCode).collect())
+            }
+            Some(0xB0) if is_unsubscribing && codes.is_empty() => (Deviation::OldUnsubAck, vec![ReasonCode::SUCCESS]),
+            _ => return false,
+        };
+        inbox.deviated(deviation);
+        self.tell_deviation(deviation, None);
+        let ack = SubAck { packet_id, reasons, reason_string: None, user_properties: Vec::new() };
+        match deviation {
+            Deviation::OldSubAck => self.handle_suback(&ack, packet, now, inbox),
+            _ => self.handle_unsuback(&ack, packet, now),
+        }
+        true
+    }
+
+    fn handle_decoded(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let online = matches!(self.phase, Phase::Online { .. });
+        match decoded {
+            Incoming::PubAck(ack) if online => self.finish_publish(&ack, QoS::AtLeastOnce, now),
+            Incoming::PubRec(ack) if online => self.handle_pubrec(&ack, now),
+            Incoming::PubRel(ack) if online => self.handle_pubrel(&ack, now),
+            Incoming::PubComp(ack) if online => self.handle_pubcomp(&ack, now),
+            Incoming::SubAck(ack) if online => self.handle_suback(&ack, packet, now, inbox),
+            Incoming::UnsubAck(ack) if online => {
+                self.handle_unsuback(&ack, packet, now);
+            }
+            // Any input already ended the wait for an answer.
+            Incoming::PingResp if online => self.handle_ping_resp(now),
+            Incoming::Disconnect(goodbye) if online => self.fail(Failure::Disconnected(goodbye), now),
+            Incoming::ConnAck(ack) if !online => self.handle_connack(*ack, packet, now),
+            Incoming::Auth(_) => self.broke(
+                "The broker wants to exchange AUTH packets, and no authentication method was agreed on.",
+                "[MQTT-4.12.0-6]",
+                packet,
+                now,
+            ),
+            Incoming::ConnAck(_) => self.broke("The broker sent a second CONNACK.", "(MQTT 3.2)", packet, now),
+            _ => self.broke_order(packet, now),
+        }
+    }
+
+    fn broke_order(&mut self, packet: &[u8], now: Instant) {
+        self.broke("The broker's first packet wasn't a CONNACK.", "[MQTT-3.2.0-1]", packet, now);
+    }
+
+    fn handle_connack(&mut self, ack: ConnAck, packet: &[u8], now: Instant) {
+        if let Some(refusal) = ack.refusal {
+            let ConnAckProperties { reason_string, server_reference, .. } = ack.properties;
+            return self.fail(Failure::Refused { refusal, reason_string, server_reference }, now);
+        }
+        if ack.session_present && self.clean_start {
+            return self.broke(
+                "The broker claims to have kept a session that it was asked to forget.",
+                "[MQTT-3.2.2-2]",
+                packet,
+                now,
+            );
+        }
+        if ack.session_present && self.version == Version::V5 && !self.established {
+            self.options.clean_start = true;
+            return self.broke(
+                "The broker kept a session of an earlier run that nothing is known of here; the next one begins anew.",
+                "[MQTT-3.2.2-4]",
+                packet,
+                now,
+            );
+        }
+        if ack.properties.authentication_method.is_some() {
+            return self.broke(
+                "The broker names an authentication method, and none was asked for.",
+                "[MQTT-4.12.0-6]",
+                packet,
+                now,
+            );
+        }
+        if self.is_wiping() {
+            self.wiped = true;
+            self.say_goodbye(&Disconnect::new(ReasonCode::SUCCESS));
+            self.drop_transport();
+            return self.start_dialing(now);
+        }
+        self.history.handle_accepted();
+        self.is_resumed = ack.session_present;
+        self.phase = Phase::Online { since: now };
+        self.established = true;
+        self.proven = Some(self.version);
+        self.server = Server::new(ack.properties, &self.options);
+        if self.version == Version::V311 {
+            self.server.receive_maximum = IN_FLIGHT_V311;
+        }
+        self.quota = self.server.receive_maximum;
+        self.options.client_id.clone_from(&self.server.client_id);
+        self.unsaved = true;
+        self.events.push_back(Event::Connected {
+            server: Box::new(self.server.clone()),
+            version: self.version,
+            fell_back: self.options.version.is_none() && self.version == Version::V311,
+            session_present: ack.session_present,
+        });
+        if ack.session_present {
+            self.resume_session(now);
+        } else {
+            self.begin_session();
+        }
+        self.received_before = self.received.len();
+        if self.history.is_one_at_a_time() {
+            self.hold_until_ping_resp(now);
+        }
+        self.send_waiting(now);
+    }
+
+    /// A request that is suspected of ending connections goes out once this one is known to carry packets both ways: what
+    /// ends it earlier isn't the request.
+    fn hold_until_ping_resp(&mut self, now: Instant) {
+        self.send_needed(&Outgoing::PingReq, now);
+        self.ping_sent = Some(now);
+        self.one_at_a_time_until = Some(now + PROBE_TIMEOUT);
+    }
+
+    fn handle_ping_resp(&mut self, now: Instant) {
+        if self.outstanding.is_empty() && self.one_at_a_time_until.take().is_some() {
+            self.send_waiting(now);
+        }
+    }
+
+    /// The server kept our session: what is unfinished goes out again, in the
+    /// order it went out first `[MQTT-4.4.0-1]`.
+    fn resume_session(&mut self, now: Instant) {
+        if self.history.is_one_at_a_time() {
+            let with =
+                |released| self.in_flight.iter().filter(move |sent| sent.released == released).map(|sent| sent.id);
+            // PUBREL is never held back by the server's quota [MQTT-3.3.4-8].
+            self.resend = with(true).chain(with(false)).collect();
+            return;
+        }
+        for place in 0..self.in_flight.len() {
+            let InFlight { id, released, .. } = self.in_flight[place];
+            if !released {
+                self.resend.push_back(id);
+                continue;
+            }
+            // Never held back by the server's quota [MQTT-3.3.4-8].
+            self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+            self.outstanding.push(Request::Release(id), now);
+            if !self.is_talking() {
+                return;
+            }
+        }
+    }
+
+    /// The server knows nothing of us.
+    fn begin_session(&mut self) {
+        self.received.clear();
+        self.unwanted.clear();
+        for (id, _) in std::mem::take(&mut self.dropped) {
+            self.ids.remove(id);
+        }
+        self.history.forget_unsubscribes();
+        for wanted in &mut self.wanted {
+            wanted.sent = false;
+        }
+        // At least once: again, as new messages, before what was never sent.
+        // Exactly once: nobody knows whether it arrived.
+        for InFlight { token, id, message, .. } in std::mem::take(&mut self.in_flight).into_iter().rev() {
+            self.ids.remove(id);
+            if message.qos == QoS::AtLeastOnce {
+                self.queue.push_front((token, message));
+            } else {
+                self.finish(token, Outcome::Unknown);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn handle_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        if publish.qos == QoS::AtMostOnce && publish.topic_alias.is_none() {
+            return inbox.message(&publish, now);
+        }
+        self.handle_any_publish(publish, packet, now, inbox);
+    }
+
+    #[inline(never)]
+    fn handle_any_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let alias = publish.topic_alias.map(|alias| usize::from(alias.get()));
+        if let Some(alias) = alias {
+            if alias > usize::from(TOPIC_ALIAS_MAXIMUM) {
+                return self.violated(
+                    Violation {
+                        reason: ReasonCode::TOPIC_ALIAS_INVALID,
+                        rule: "[MQTT-3.3.2-8]",
+                        words: format!(
+                            "The broker used topic alias {alias}; {TOPIC_ALIAS_MAXIMUM} is the highest it may use."
+                        ),
+                        excerpt: excerpt(packet),
+                    },
+                    now,
+                );
+            }
+            if !publish.topic.is_empty() {
+                if self.aliases.len() <= alias {
+                    self.aliases.resize(alias + 1, None);
+                }
+                self.aliases[alias] = Some(publish.topic.to_owned());
+            }
+        }
+        let alias = alias.unwrap_or_default();
+        if publish.topic.is_empty() && self.aliases.get(alias).is_none_or(Option::is_none) {
+            return self.broke("The broker used a topic alias that it never set.", "(MQTT 5.0, 3.3.4)", packet, now);
+        }
+        let unfinished = usize::from(self.options.receive_maximum);
+        let fresh = match (publish.qos, publish.packet_id) {
+            (QoS::ExactlyOnce, Some(id)) if !self.received.contains(id) => {
+                if self.version == Version::V5 && self.received.len() >= unfinished + self.received_before {
+                    return self.violated(
+                        Violation {
+                            reason: ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+                            rule: "[MQTT-3.3.4-9]",
+                            words: format!("The broker has more than {unfinished} unfinished messages under way."),
+                            excerpt: excerpt(packet),
+                        },
+                        now,
+                    );
+                }
+                self.received.insert(id);
+                self.unsaved = true;
+                true
+            }
+            // Delivered before, and not released since: the same message again.
+            (QoS::ExactlyOnce, Some(_)) => false,
+            _ => true,
+        };
+        if fresh {
+            let aliased = self.aliases.get(alias).and_then(Option::as_deref);
+            let topic = if publish.topic.is_empty() { aliased.unwrap_or_default() } else { publish.topic };
+            inbox.message(&Publish { topic, ..publish }, now);
+        }
+        match (publish.qos, publish.packet_id) {
+            (QoS::AtLeastOnce, Some(id)) => self.send_needed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
+            (QoS::ExactlyOnce, Some(id)) => self.send_needed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
+            _ => {}
+        }
+    }
+
+    fn handle_pubrel(&mut self, ack: &Ack, now: Instant) {
+        let known = self.received.remove(ack.packet_id);
+        self.unsaved |= known;
+        self.send_needed(&Outgoing::PubComp(ack.packet_id, found(known)), now);
+    }
+
+    fn handle_pubrec(&mut self, ack: &Ack, now: Instant) {
+        match self.place_of(ack.packet_id).map(|place| &mut self.in_flight[place]) {
+            Some(sent) if sent.message.qos == QoS::ExactlyOnce => {
+                if ack.reason.is_error() {
+                    return self.finish_publish(ack, QoS::ExactlyOnce, now);
+                }
+                let is_first = !std::mem::replace(&mut sent.released, true);
+                self.unsaved = true;
+                self.answered(Request::Publish(ack.packet_id));
+                self.send_needed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
+                if is_first && self.is_talking() {
+                    self.sent_request(Request::Release(ack.packet_id), now);
+                }
+            }
+            _ if ack.reason.is_error() => self.finish_dropped(ack.packet_id, now),
+            _ => self.send_needed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
+        }
+    }
+
+    /// With PUBREC the server took the message on: that it has forgotten the
+    /// identifier since (section 3.7.2.1) is no failure. And without PUBREC it
+    /// promised nothing.
+    fn handle_pubcomp(&mut self, ack: &Ack, now: Instant) {
+        match self.place_of(ack.packet_id) {
+            None => return self.finish_dropped(ack.packet_id, now),
+            Some(place) if !self.in_flight[place].released => return,
+            Some(_) => {}
+        }
+        let forgotten = ack.reason == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+        let reason = if forgotten { ReasonCode::SUCCESS } else { ack.reason };
+        self.finish_publish(&Ack { reason, ..ack.clone() }, QoS::ExactlyOnce, now);
+    }
+
+    /// The last acknowledgement of a publish. One for an identifier that isn't
+    /// in flight is late and means nothing.
+    fn finish_publish(&mut self, ack: &Ack, qos: QoS, now: Instant) {
+        let place = self.place_of(ack.packet_id).filter(|&place| self.in_flight[place].message.qos == qos);
+        let Some(sent) = place.and_then(|place| self.in_flight.remove(place)) else {
+            return self.finish_dropped(ack.packet_id, now);
+        };
+        self.ids.remove(ack.packet_id);
+        self.answered(Request::Publish(ack.packet_id));
+        self.answered(Request::Release(ack.packet_id));
+        if sent.counted {
+            self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
+        }
+        let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
+        self.finish(sent.token, outcome);
+        self.send_waiting(now);
+    }
+
+    /// The server is done with a message that was dropped: its packet identifier is free again.
+    fn finish_dropped(&mut self, id: PacketId, now: Instant) {
+        let Some(place) = self.dropped.iter().position(|(dropped, _)| *dropped == id) else { return };
+        let (_, counted) = self.dropped.swap_remove(place);
+        self.ids.remove(id);
+        self.unsaved = true;
+        if counted {
+            self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
+        }
+        self.send_waiting(now);
+    }
+
+    /// The answer to a request came: the next may go out.
+    fn answered(&mut self, request: Request) {
+        if self.outstanding.remove(request) {
+            self.one_at_a_time_until = None;
+        }
+    }
+
+    fn handle_suback(&mut self, ack: &SubAck, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+        let Some(place) = self.subscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
+        if self.version == Version::V5
+            && self.subscribing[place].1.len() != ack.reasons.len()
+            && self.handle_old_form(packet, now, inbox)
+        {
+            return;
+        }
+        // What isn't answered stays among what is asked for again.
+        if self.subscribing[place].1.len() != ack.reasons.len() {
+            return self.broke(
+                "The broker's SUBACK doesn't hold one answer for each topic filter.",
+                "[MQTT-3.8.4-6]",
+                packet,
+                now,
+            );
+        }
+        let (id, filters) = self.subscribing.swap_remove(place);
+        self.ids.remove(id);
+        self.answered(Request::Subscribe(id));
+        for (filter, reason) in filters.into_iter().zip(&ack.reasons) {
+            let granted = QoS::from_u8(reason.0).ok_or(*reason);
+            self.history.forget(&Cause::Subscribe(filter.clone()));
+            self.events.push_back(Event::Subscribed { filter, granted });
+        }
+        self.send_waiting(now);
+    }
+
+    fn handle_unsuback(&mut self, ack: &SubAck, packet: &[u8], now: Instant) {
+        let Some(place) = self.unsubscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
+        let refused = match (self.version, &ack.reasons[..]) {
+            (Version::V311, _) => None,
+            (Version::V5, [reason]) => Some(*reason).filter(|reason| reason.is_error()),
+            (Version::V5, _) => {
+                return self.broke(
+                    "The broker's UNSUBACK doesn't hold one answer for each topic filter.",
+                    "[MQTT-3.11.3-1]",
+                    packet,
+                    now,
+                );
+            }
+        };
+        let (id, filter) = self.unsubscribing.swap_remove(place);
+        self.ids.remove(id);
+        self.answered(Request::Unsubscribe(id));
+        self.history.forget(&Cause::Unsubscribe(filter.clone()));
+        self.events.push_back(Event::Unsubscribed { filter, refused });
+        self.send_waiting(now);
+    }
+
+    // ---- sending ------------------------------------------------------------
+
+    /// Sends all that waits for a connection, a packet identifier or the
+    /// server's quota, as far as these allow.
+    fn send_waiting(&mut self, now: Instant) {
+        // A server that takes not even a PUBREL has lost us again by now.
+        if let Phase::Online { .. } = self.phase {
+            self.send_subscriptions(now);
+            self.send_unsubscribes(now);
+            self.pump(now);
+        }
+    }
+
+    /// A request went out; the next has to wait for its answer while requests go
+    /// out one at a time.
+    fn sent_request(&mut self, request: Request, now: Instant) {
+        self.outstanding.push(request, now);
+        if self.history.is_one_at_a_time() {
+            self.one_at_a_time_until = Some(now + ANSWER_TIMEOUT);
+        }
+    }
+
+    /// Whether no request may go out now.
+    fn is_held(&self) -> bool {
+        self.one_at_a_time_until.is_some()
+    }
+
+    /// Sends the subscriptions that this session hasn't got yet, by packets of
+    /// [`FILTERS_MAX`] that share an identifier, since a SUBSCRIBE carries only
+    /// one.
+    fn send_subscriptions(&mut self, now: Instant) {
+        let batch_max = if self.history.is_one_at_a_time() { 1 } else { FILTERS_MAX };
+        while !self.ids.is_full()
+            && !self.is_held()
+            && let Some(first) = self.wanted.iter().find(|wanted| !wanted.sent)
+        {
+            let identifier = first.subscription.identifier;
+            let mut batch = Vec::new();
+            for wanted in &mut self.wanted {
+                if wanted.sent || wanted.subscription.identifier != identifier || batch.len() == batch_max {
+                    continue;
+                }
+                wanted.sent = true;
+                match self.server.refuses(&wanted.subscription) {
+                    Some(reason) => self.events.push_back(Event::subscribed(&wanted.subscription, Err(reason))),
+                    None => batch.push(wanted.subscription.clone()),
+                }
+            }
+            self.send_subscribe(&batch, identifier, now);
+        }
+    }
+
+    fn send_subscribe(&mut self, batch: &[Subscription], identifier: Option<u32>, now: Instant) {
+        if batch.is_empty() {
+            return;
+        }
+        let Some(packet_id) = self.ids.allocate() else {
+            return self.unmark_sent(|filter| batch.iter().any(|unsent| unsent.filter.as_str() == filter));
+        };
+        let filters: Vec<_> = batch.iter().map(|wanted| (wanted.filter.as_str(), wanted.options)).collect();
+        let subscription_id = identifier.filter(|_| self.server.subscription_identifiers_available);
+        let packet = Outgoing::Subscribe { packet_id, filters: &filters, subscription_id };
+        if codec::encode(&packet, self.version, self.server.packet_bytes, &mut self.out).is_ok() {
+            self.last_sent = now;
+            let filters = batch.iter().map(|wanted| wanted.filter.as_str().to_owned()).collect();
+            self.subscribing.push((packet_id, filters));
+            return self.sent_request(Request::Subscribe(packet_id), now);
+        }
+        self.ids.remove(packet_id);
+        match batch {
+            [one] => self.events.push_back(Event::subscribed(one, Err(ReasonCode::PACKET_TOO_LARGE))),
+            // Together they are too much for the server's packet size; each
+            // for itself may not be.
+            _ => batch.iter().for_each(|one| self.send_subscribe(std::slice::from_ref(one), identifier, now)),
+        }
+    }
+
+    /// Marks subscriptions as not sent, to be asked for (again).
+    fn unmark_sent(&mut self, is_unsent: impl Fn(&str) -> bool) {
+        for wanted in &mut self.wanted {
+            wanted.sent &= !is_unsent(wanted.subscription.filter.as_str());
+        }
+    }
+
+    fn send_unsubscribes(&mut self, now: Instant) {
+        while !self.unwanted.is_empty()
+            && !self.is_held()
+            && let Some(packet_id) = self.ids.allocate()
+        {
+            let filter = self.unwanted.remove(0);
+            let packet = Outgoing::Unsubscribe { packet_id, filters: &[&filter] };
+            if codec::encode(&packet, self.version, self.server.packet_bytes, &mut self.out).is_ok() {
+                self.last_sent = now;
+                self.unsubscribing.push((packet_id, filter));
+                self.sent_request(Request::Unsubscribe(packet_id), now);
+            } else {
+                self.ids.remove(packet_id);
+                self.events.push_back(Event::Unsubscribed { filter, refused: Some(ReasonCode::PACKET_TOO_LARGE) });
+            }
+        }
+    }
+
+    /// Sends of our own messages what the server takes now: first what is to be
+    /// sent again, then what waits.
+    fn pump(&mut self, now: Instant) {
+        while let Some(id) = self.resend.front().copied() {
+            if self.is_held() || !self.is_talking() || !self.send_again(id, now) {
+                return;
+            }
+            self.resend.pop_front();
+        }
+        while !self.is_held()
+            && let Some((token, message)) = self.queue.pop_front()
+        {
+            let packet_id = match message.qos {
+                QoS::AtMostOnce => None,
+                _ if self.quota == 0 => return self.queue.push_front((token, message)),
+                _ => match self.ids.allocate() {
+                    None => return self.queue.push_front((token, message)),
+                    id => id,
+                },
+            };
+            self.unsaved = true;
+            match (self.send_publish(&message, packet_id, false, now), packet_id) {
+                (Err(error), id) => {
+                    if let Some(id) = id {
+                        self.ids.remove(id);
+                    }
+                    // Of a session that was lost.
+                    let went_out = token < self.unsent_from && message.qos > QoS::AtMostOnce;
+                    let outcome = if went_out { Outcome::Unknown } else { Outcome::Impossible(error) };
+                    self.finish(token, outcome);
+                }
+                (Ok(()), None) => {
+                    self.outstanding.push_qos0(&message.topic, message.payload.len(), now);
+                    self.finish(token, Outcome::Done);
+                }
+                (Ok(()), Some(id)) => {
+                    self.sent_request(Request::Publish(id), now);
+                    self.quota -= 1;
+                    self.unsent_from = self.unsent_from.max(Token(token.0 + 1));
+                    self.in_flight.push_back(InFlight { token, id, message, released: false, counted: true });
+                }
+            }
+        }
+    }
+
+    /// Sends again what went out on an earlier connection; `false` while the
+    /// server takes no more.
+    fn send_again(&mut self, id: PacketId, now: Instant) -> bool {
+        // It may have been acknowledged while it waited for its turn.
+        let Some(place) = self.place_of(id) else { return true };
+        if self.in_flight[place].released {
+            // PUBREC may have come while it waited.
+            if !self.outstanding.contains(Request::Release(id)) {
+                self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+                self.sent_request(Request::Release(id), now);
+            }
+            return true;
+        }
+        if self.quota == 0 {
+            return false;
+        }
+        let message = std::mem::take(&mut self.in_flight[place].message);
+        let sent = self.send_publish(&message, Some(id), true, now);
+        self.in_flight[place].message = message;
+        if sent.is_ok() {
+            self.quota -= 1;
+            self.in_flight[place].counted = true;
+            self.sent_request(Request::Publish(id), now);
+            return true;
+        }
+        // The server takes less than it did: whether the message arrived the
+        // first time, nobody will know.
+        let Some(lost) = self.in_flight.remove(place) else { return true };
+        self.ids.remove(id);
+        self.finish(lost.token, Outcome::Unknown);
+        true
+    }
+
+    /// Acknowledgements come in the order of what they are for, mostly, so what
+    /// is looked for stands in front.
+    fn place_of(&self, id: PacketId) -> Option<usize> {
+        self.in_flight.iter().position(|sent| sent.id == id)
+    }
+
+    /// Writes a PUBLISH, its topic as an alias where the server takes one.
+    fn send_publish(
+        &mut self,
+        message: &Message,
+        packet_id: Option<PacketId>,
+        dup: bool,
+        now: Instant,
+    ) -> Result<(), EncodeError> {
+        self.server.allows(message)?;
+        let known = self.aliases_out.iter().position(|topic| *topic == message.topic);
+        let next = self.aliases_out.len();
+        let aliases = usize::from(self.server.topic_alias_maximum.min(TOPIC_ALIAS_MAXIMUM));
+        let place = known.or((next < aliases).then_some(next));
+        let alias = place.and_then(|place| u16::try_from(place + 1).ok()).and_then(NonZeroU16::new);
+        let publish = Publish {
+            dup,
+            qos: message.qos,
+            retain: message.retain,
+            topic: if known.is_some() { "" } else { &message.topic },
+            packet_id,
+            topic_alias: alias,
+            properties: &message.properties,
+            payload: &message.payload,
+        };
+        codec::encode(&Outgoing::Publish(publish), self.version, self.server.packet_bytes, &mut self.out)?;
+        self.last_sent = now;
+        if place == Some(next) {
+            self.aliases_out.push(message.topic.clone());
+        }
+        Ok(())
+    }
+
+    /// Sends a packet without which there is no going on. Only a server that
+    /// takes next to nothing can make that impossible.
+    fn send_needed(&mut self, packet: &Outgoing<'_>, now: Instant) {
+        match codec::encode(packet, self.version, self.server.packet_bytes, &mut self.out) {
+            Ok(()) => self.last_sent = now,
+            Err(error) => self.fail(Failure::CannotSend(error), now),
+        }
+    }
+
+    /// A server that takes no DISCONNECT gets none.
+    fn say_goodbye(&mut self, goodbye: &Disconnect) {
+        let goodbye = Outgoing::Disconnect(goodbye);
+        let _ = codec::encode(&goodbye, self.version, self.server.packet_bytes, &mut self.out);
+    }
+
+    // ---- the ways a connection ends -----------------------------------------
+
+    fn broke(&mut self, words: &str, rule: &'static str, packet: &[u8], now: Instant) {
+        let reason = ReasonCode::PROTOCOL_ERROR;
+        self.violated(Violation { reason, rule, words: words.to_owned(), excerpt: excerpt(packet) }, now);
+    }
+
+    /// The server broke a rule: tell it which (5.0) and hang up. Before CONNACK
+    /// nothing may be told `[MQTT-3.14.0-1]`.
+    fn violated(&mut self, violation: Violation, now: Instant) {
+        if self.version == Version::V5 && matches!(self.phase, Phase::Online { .. }) {
+            self.say_goodbye(&Disconnect::new(violation.reason));
+        }
+        self.fail(Failure::Violation(violation), now);
+    }
+
+    fn fail(&mut self, failure: Failure, now: Instant) {
+        let phase = self.phase;
+        for topic in self.outstanding.innocent_topics(now) {
+            self.history.forget(&Cause::Topic(topic.to_owned()));
+        }
+        let suspect = self.suspect(&failure, now);
+        self.drop_transport();
+        if self.goes_back_to_v311(&failure) {
+            self.version = Version::V311;
+            return self.start_dialing(now);
+        }
+        let online = if let Phase::Online { since } = phase { now.since(since) } else { Duration::ZERO };
+        if online >= STEADY {
+            self.history.handle_steady();
+        }
+        let recurrence = self.compare(&failure, suspect);
+        let is_told_apart = recurrence.suspect.is_some() && recurrence.times >= RECURRENT;
+        if online >= reconnect::SETTLED {
+            self.back_off.reset();
+        }
+        let was_given_up = is_told_apart && self.give_up(&recurrence);
+        let retry = match reconnect::policy(&failure, recurrence.times) {
+            // It is about that packet, and not about credentials, which CONNACK refuses.
+            Retry::Never if recurrence.suspect.is_some() && is_not_authorized(&failure) => {
+                if recurrence.times >= RECURRENT { Retry::Slow } else { Retry::BackOff }
+            }
+            retry => retry,
+        };
+        let wait = match retry {
+            _ if Self::is_offered_in_vain(&recurrence) => None,
+            Retry::Never => None,
+            // Its cause is gone.
+            _ if was_given_up => {
+                self.back_off.reset();
+                Some(self.back_off.next_wait())
+            }
+            Retry::BackOff => Some(self.back_off.next_wait()),
+            Retry::Slow => Some(self.back_off.next_slow_wait()),
+            Retry::Long => Some(reconnect::LONG),
+        };
+        let retry_at = wait.map(|wait| now + wait);
+        self.phase = retry_at.map_or(Phase::Stopped, |until| Phase::Waiting { until });
+        self.events.push_back(Event::Lost { failure: Box::new(failure), retry_at, recurrence });
+    }
+
+    /// What was sent right before the server ended the connection, and has no
+    /// answer.
+    fn suspect(&self, failure: &Failure, now: Instant) -> Option<Suspect> {
+        let is_ended_by_server = match failure {
+            Failure::Closed { stage, .. } => *stage == Stage::Online,
+            Failure::Disconnected(goodbye) => reconnect::is_about_packets(goodbye.reason),
+            Failure::Refused { .. } | Failure::Violation(_) | Failure::Silent(_) | Failure::CannotSend(_) => false,
+        };
+        if !is_ended_by_server {
+            return None;
+        }
+        let request = self.outstanding.suspect(now);
+        if request.is_some_and(|request| self.is_being_answered(request)) {
+            return None;
+        }
+        request.and_then(|request| self.suspect_of(request)).or_else(|| {
+            let last = self.outstanding.suspect_qos0(now)?;
+            Some(Suspect::Unanswerable { topic: last.topic.clone(), payload_bytes: last.payload_bytes })
+        })
+    }
+
+    /// Whether the connection ended within the answer to a request: the server took it.
+    fn is_being_answered(&self, request: Request) -> bool {
+        let first = self.tail.first().map_or(0, |first| first >> 4);
+        match request {
+            // PUBACK, PUBREC.
+            Request::Publish(_) => first == 4 || first == 5,
+            // PUBCOMP.
+            Request::Release(_) => first == 7,
+            // SUBACK.
+            Request::Subscribe(_) => first == 9,
+            // UNSUBACK.
+            Request::Unsubscribe(_) => first == 11,
+        }
+    }
+
+    /// What a request is about.
+    fn suspect_of(&self, request: Request) -> Option<Suspect> {
+        match request {
+            Request::Subscribe(id) => {
+                let (_, filters) = self.subscribing.iter().find(|(known, _)| *known == id)?;
+                Some(Suspect::Subscribe(filters.clone()))
+            }
+            Request::Unsubscribe(id) => {
+                let (_, filter) = self.unsubscribing.iter().find(|(known, _)| *known == id)?;
+                Some(Suspect::Unsubscribe(filter.clone()))
+            }
+            Request::Publish(id) | Request::Release(id) => {
+                let InFlight { token, message, .. } = &self.in_flight[self.place_of(id)?];
+                Some(Suspect::Message {
+                    token: *token,
+                    topic: message.topic.clone(),
+                    payload_bytes: message.payload.len(),
+                    must_be_offered: self.is_resumed,
+                })
+            }
+        }
+    }
+
+    /// Compares a failure with those before it.
+    fn compare(&mut self, failure: &Failure, suspect: Option<Suspect>) -> Recurrence {
+        let times = match &suspect {
+            Some(Suspect::Message { token, .. }) => self.history.note(Cause::Message(token.0)),
+            Some(Suspect::Unanswerable { topic, .. }) => self.history.note(Cause::Topic(topic.clone())),
+            Some(Suspect::Subscribe(filters)) => {
+                let times = filters.iter().map(|filter| self.history.note(Cause::Subscribe(filter.clone())));
+                times.max().unwrap_or_default()
+            }
+            Some(Suspect::Unsubscribe(filter)) => self.history.note(Cause::Unsubscribe(filter.clone())),
+            None => self.history.note(cause_of(failure)),
+        };
+        Recurrence { times, suspect }
+    }
+
+    /// Gives up what ended the connection a third time, where that is for the
+    /// client to decide; returns whether it did.
+    fn give_up(&mut self, recurrence: &Recurrence) -> bool {
+        match &recurrence.suspect {
+            Some(Suspect::Message { token, payload_bytes, must_be_offered: false, .. }) => {
+                self.queue.retain(|(queued, _)| queued != token);
+                if let Some(place) = self.in_flight.iter().position(|sent| sent.token == *token)
+                    && let Some(lost) = self.in_flight.remove(place)
+                {
+                    self.ids.remove(lost.id);
+                }
+                self.finish(*token, Outcome::EndsConnection { payload_bytes: *payload_bytes });
+                true
+            }
+            Some(Suspect::Subscribe(filters)) => {
+                let [filter] = &filters[..] else { return false };
+                self.wanted.retain(|wanted| wanted.subscription.filter.as_str() != filter);
+                self.history.forget(&Cause::Subscribe(filter.clone()));
+                self.events.push_back(Event::FilterAbandoned { filter: filter.clone(), is_subscribe: true });
+                true
+            }
+            Some(Suspect::Unsubscribe(filter)) => {
+                self.unwanted.retain(|unwanted| unwanted != filter);
+                self.history.forget(&Cause::Unsubscribe(filter.clone()));
+                self.events.push_back(Event::FilterAbandoned { filter: filter.clone(), is_subscribe: false });
+                true
+            }
+            Some(Suspect::Message { .. } | Suspect::Unanswerable { .. }) | None => false,
+        }
+    }
+
+    /// A message was offered so often that only a person can go on.
+    fn is_offered_in_vain(recurrence: &Recurrence) -> bool {
+        matches!(recurrence.suspect, Some(Suspect::Message { must_be_offered: true, .. }))
+            && recurrence.times >= OFFERS_MAX
+    }
+
+    /// Whether "auto" may still go back to 3.1.1.
+    fn may_go_back(&self) -> bool {
+        self.options.version.is_none() && self.version == Version::V5 && self.proven.is_none()
+    }
+
+    /// "Auto" tries 3.1.1 once where a server doesn't take 5.0: it says so in
+    /// either version's terms, or in none: it closes, is silent, or its CONNACK
+    /// isn't one of 5.0.
+    fn goes_back_to_v311(&self, failure: &Failure) -> bool {
+        self.options.version.is_none()
+            && self.version == Version::V5
+            && match failure {
+                Failure::Refused { refusal: Refusal::V311(1), .. } => true,
+                Failure::Refused { refusal, .. } => refusal.reason() == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
+                Failure::Closed { stage: Stage::Greeting, closed } => self.may_go_back() && !closed.is_refusal(),
+                Failure::Silent(Stage::Greeting) => self.may_go_back(),
+                Failure::Violation(_) => self.may_go_back() && matches!(self.phase, Phase::Greeting { .. }),
+                _ => false,
+            }
+    }
+
+    /// Whether the session is to outlive the connection.
+    fn is_lasting(&self) -> bool {
+        self.options.session_expiry_s > 0 && (self.version == Version::V5 || self.options.lasts_in_v311)
+    }
+
+    /// In 3.1.1 one flag says both "forget what was" and "keep nothing", so a
+    /// lasting session that is to begin afresh takes two connections: the first
+    /// only wipes the old one away.
+    fn is_wiping(&self) -> bool {
+        self.version == Version::V311
+            && self.is_lasting()
+            && self.options.clean_start
+            && !self.established
+            && !self.wiped
+    }
+
+    fn start_dialing(&mut self, now: Instant) {
+        self.phase = Phase::Dialing { deadline: now + CONNECT_TIMEOUT };
+        self.dial = true;
+        self.events.push_back(Event::Dialing { version: self.version });
+    }
+
+    /// Closes the transport where there is one, or takes a dialling back.
+    fn drop_transport(&mut self) {
+        if self.stage().is_some() && !std::mem::take(&mut self.dial) {
+            self.hang_up = true;
+        }
+        self.forget_connection();
+    }
+
+    /// Drops what belongs to a connection and not to the session.
+    fn forget_connection(&mut self) {
+        self.tail = Vec::new();
+        self.skipping = None;
+        self.probe_until = None;
+        self.one_at_a_time_until = None;
+        self.outstanding.clear();
+        self.told.clear();
+        self.aliases.clear();
+        self.aliases_out.clear();
+        self.ping_sent = None;
+        self.resend.clear();
+        for sent in &mut self.in_flight {
+            sent.counted = false;
+        }
+        for (_, counted) in &mut self.dropped {
+            *counted = false;
+        }
+        // Never answered: to be asked again, whatever the session holds.
+        for (id, filters) in std::mem::take(&mut self.subscribing) {
+            self.ids.remove(id);
+            self.unmark_sent(|filter| filters.iter().any(|unanswered| unanswered == filter));
+        }
+        for (id, filter) in std::mem::take(&mut self.unsubscribing) {
+            self.ids.remove(id);
+            if !self.wanted.iter().any(|wanted| wanted.subscription.filter.as_str() == filter) {
+                self.unwanted.push(filter);
+            }
+        }
+    }
+
+    /// Whether packets can come and go.
+    fn is_talking(&self) -> bool {
+        matches!(self.phase, Phase::Greeting { .. } | Phase::Online { .. })
+    }
+
+    /// How far the transport has come; `None` while there is none.
+    fn stage(&self) -> Option<Stage> {
+        match self.phase {
+            Phase::Dialing { .. } => Some(Stage::Dialing),
+            Phase::Greeting { .. } => Some(Stage::Greeting),
+            Phase::Online { .. } => Some(Stage::Online),
+            Phase::Idle | Phase::Waiting { .. } | Phase::Stopped => None,
+        }
+    }
+}
+
+impl Server {
+    /// The defaults, before the server said anything.
+    fn unknown(options: &Options) -> Self {
+        Self::new(ConnAckProperties::default(), options)
+    }
+
+    fn new(stated: ConnAckProperties, options: &Options) -> Self {
+        Self {
+            packet_bytes: stated.packet_size_maximum_bytes.unwrap_or(u32::MAX),
+            qos_maximum: stated.qos_maximum.unwrap_or(QoS::ExactlyOnce),
+            retain_available: stated.retain_available.unwrap_or(true),
+            wildcard_available: stated.wildcard_available.unwrap_or(true),
+            subscription_identifiers_available: stated.subscription_identifiers_available.unwrap_or(true),
+            shared_available: stated.shared_available.unwrap_or(true),
+            receive_maximum: stated.receive_maximum.unwrap_or(u16::MAX),
+            topic_alias_maximum: stated.topic_alias_maximum.unwrap_or(0),
+            keep_alive_s: stated.server_keep_alive_s.unwrap_or(options.keep_alive_s),
+            session_expiry_s: stated.session_expiry_s.unwrap_or(options.session_expiry_s),
+            client_id: stated.assigned_client_id.unwrap_or_else(|| options.client_id.clone()),
+            response_information: stated.response_information,
+            reason_string: stated.reason_string,
+            user_properties: stated.user_properties,
+        }
+    }
+
+    /// Whether a message may be published here.
+    fn allows(&self, message: &Message) -> Result<(), EncodeError> {
+        if message.qos > self.qos_maximum {
+            return Err(EncodeError::Forbidden {
+                words: match self.qos_maximum {
+                    QoS::AtMostOnce => "This broker takes QoS 0 only.",
+                    _ => "This broker takes QoS 0 and 1 only.",
+                },
+                rule: "[MQTT-3.2.2-11]",
+            });
+        }
+        if message.retain && !self.retain_available {
+            return Err(EncodeError::Forbidden {
+                words: "This broker keeps no retained messages.",
+                rule: "[MQTT-3.2.2-14]",
+            });
+        }
+        Ok(())
+    }
+
+    /// Why this can't be subscribed to here; `None` where it can.
+    fn refuses(&self, subscription: &Subscription) -> Option<ReasonCode> {
+        let filter = &subscription.filter;
+        if filter.share_name().is_some() && subscription.options.no_local {
+            // [MQTT-3.8.3-4]
+            return Some(ReasonCode::PROTOCOL_ERROR);
+        }
+        if filter.share_name().is_some() && !self.shared_available {
+            return Some(ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED);
+        }
+        let wild = filter.has_wildcards() && !self.wildcard_available;
+        wild.then_some(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED)
+    }
+}
+
+fn is_not_authorized(failure: &Failure) -> bool {
+    matches!(failure, Failure::Disconnected(goodbye) if goodbye.reason == ReasonCode::NOT_AUTHORIZED)
+}
+
+/// What a failure is known by that no request is suspected of.
+fn cause_of(failure: &Failure) -> Cause {
+    match failure {
+        Failure::Violation(violation) => Cause::Violation(violation.rule),
+        Failure::Closed { stage, closed } => Cause::Ended(*stage, closed.code.unwrap_or_default()),
+        Failure::Silent(stage) => Cause::Ended(*stage, u16::MAX),
+        Failure::Refused { refusal, .. } => Cause::Ended(Stage::Greeting, u16::from(refusal.reason().0) << 8),
+        Failure::Disconnected(goodbye) => Cause::Ended(Stage::Online, u16::from(goodbye.reason.0) << 8 | 1),
+        Failure::CannotSend(_) => Cause::Ended(Stage::Greeting, 1),
+    }
+}
+
+fn found(known: bool) -> ReasonCode {
+    if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND }
+}
+
+fn excerpt(packet: &[u8]) -> Vec<u8> {
+    packet[..packet.len().min(Violation::EXCERPT_BYTES)].to_vec()
+}

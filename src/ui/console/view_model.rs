@@ -1,0 +1,647 @@
+//! The console's numbers: which rows are on screen, and how they read.
+//!
+//! The log can hold more rows than a browser can lay out, so the scroll bar is
+//! only an input device: [`Scroll`] keeps the place as a row number, and the
+//! page draws the rows of that place whatever the bar's pixels say. Up to
+//! [`SPACER_MAX_PX`] bar and rows move together; above it the bar is scaled,
+//! while small moves still move the rows pixel by pixel.
+//!
+//! [`Reader`] is the person before it: where they stand in which list, which
+//! message they have chosen, and what they look for. [`Pace`] says how often
+//! their rows change.
+
+use crate::config::settings::TimeMode;
+use crate::format::{span, time_of_day};
+use crate::protocol::rows::Rows;
+use crate::protocol::rows::{Goal, Listed, Pull, Window};
+use crate::time::Instant;
+
+/// The tallest spacer that is laid out. Firefox stops near 17.9 million pixels
+/// and Chromium near 33.5 million; both draw cleanly below this.
+pub const SPACER_MAX_PX: f64 = 12_000_000.0;
+
+/// Rows fetched beyond the edges of the screen, so that a small move shows
+/// rows that are there already.
+const OVERSCAN_ROWS: u32 = 12;
+
+/// Where the console stands in the list of matching messages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scroll {
+    row_px: f64,
+    viewport_px: f64,
+    total: u64,
+    place: Place,
+    /// Rows below this index were on screen, or there when the tail was left.
+    seen: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    /// The newest row is at the bottom and stays there.
+    Tail,
+    /// The row at the upper edge; the fraction is hidden above it.
+    At(f64),
+}
+
+/// A move by keyboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// One row toward older messages.
+    LineUp,
+    /// One row toward newer ones.
+    LineDown,
+    /// A screenful, less one row, toward older ones.
+    PageUp,
+    /// A screenful, less one row, toward newer ones.
+    PageDown,
+    /// The oldest.
+    Home,
+    /// The newest, and follow.
+    End,
+}
+
+impl Step {
+    /// The move of a key, by the name browsers give it.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Some(match key {
+            "ArrowUp" => Self::LineUp,
+            "ArrowDown" => Self::LineDown,
+            "PageUp" => Self::PageUp,
+            "PageDown" => Self::PageDown,
+            "Home" => Self::Home,
+            "End" => Self::End,
+            _ => return None,
+        })
+    }
+}
+
+impl Scroll {
+    /// An empty list of rows of this height, following its tail.
+    pub const fn new(row_px: f64) -> Self {
+        Self { row_px, viewport_px: 0.0, total: 0, place: Place::Tail, seen: 0 }
+    }
+
+    /// Length of the list.
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether the newest row stays in view.
+    pub const fn is_following(&self) -> bool {
+        matches!(self.place, Place::Tail)
+    }
+
+    /// Index of the row at the upper edge; the fraction is hidden above it.
+    pub fn top_rows(&self) -> f64 {
+        match self.place {
+            Place::Tail => self.last_top_rows(),
+            Place::At(top) => top,
+        }
+    }
+
+    /// Rows to fetch of a list that begins at this place, those just beyond the
+    /// edges included.
+    pub fn window(&self, begin: i64) -> Window {
+        match self.place {
+            // Whatever is above the screen is gone with the next message.
+            Place::Tail => Window::Tail { rows: self.rows_that_fit() },
+            Place::At(top) => {
+                let first = (top as u64).saturating_sub(u64::from(OVERSCAN_ROWS));
+                // There are fewer rows than an i64 can count.
+                Window::At { first: begin + first as i64, rows: self.rows_around() }
+            }
+        }
+    }
+
+    /// Rows that fit, and those just beyond the edges.
+    fn rows_around(&self) -> u32 {
+        self.rows_that_fit().saturating_add(2 * OVERSCAN_ROWS)
+    }
+
+    /// Indices of the rows that are on screen, whole or in part.
+    pub fn on_screen(&self) -> std::ops::Range<u64> {
+        let top = self.top_rows();
+        let end = (top + self.viewport_rows()).ceil() as u64;
+        top as u64..end.min(self.total)
+    }
+
+    /// Height of the element that gives the scroll bar its length.
+    pub fn spacer_px(&self) -> f64 {
+        (self.total as f64 * self.row_px).min(SPACER_MAX_PX)
+    }
+
+    /// Where the scroll bar belongs for the place that is shown.
+    pub fn bar_px(&self) -> f64 {
+        let last_top_rows = self.last_top_rows();
+        if last_top_rows <= 0.0 {
+            return 0.0;
+        }
+        self.top_rows() / last_top_rows * self.range_px()
+    }
+
+    /// Messages that came since the tail was left and weren't on screen yet.
+    pub fn unseen(&self) -> u64 {
+        if self.is_following() { 0 } else { self.total.saturating_sub(self.seen) }
+    }
+
+    /// The person moved the scroll bar, by whatever means.
+    pub fn drag(&mut self, from_px: f64, to_px: f64) {
+        let range_px = self.range_px();
+        let moved_px = to_px - from_px;
+        let is_scaled = self.total as f64 * self.row_px > SPACER_MAX_PX;
+        let top = if to_px <= 0.0 {
+            0.0
+        } else if to_px >= range_px - 1.0 {
+            self.last_top_rows()
+        } else if is_scaled && moved_px.abs() > 4.0 * self.viewport_px {
+            to_px / range_px * self.last_top_rows()
+        } else if is_scaled {
+            self.top_rows() + moved_px / self.row_px
+        } else {
+            to_px / self.row_px
+        };
+        self.go_to(top);
+    }
+
+    /// The person pressed a key.
+    pub fn step(&mut self, step: Step) {
+        let page = (self.viewport_rows() - 1.0).floor().max(1.0);
+        let top = self.top_rows();
+        self.go_to(match step {
+            Step::LineUp => top - 1.0,
+            Step::LineDown => top + 1.0,
+            Step::PageUp => top - page,
+            Step::PageDown => top + page,
+            Step::Home => 0.0,
+            Step::End => f64::INFINITY,
+        });
+    }
+
+    /// Keeps the newest row in view from now on.
+    pub fn follow(&mut self) {
+        self.place = Place::Tail;
+        self.seen = self.total;
+    }
+
+    /// Stays with the rows that are on screen, whatever arrives.
+    pub fn hold(&mut self) {
+        if self.is_following() && self.last_top_rows() > 0.0 {
+            self.place = Place::At(self.last_top_rows());
+        }
+    }
+
+    /// Brings a row into sight, by as little as it takes, and stays there.
+    pub fn reveal(&mut self, index: u64) {
+        self.hold();
+        let row = index as f64;
+        let top = self.top_rows();
+        let top = top.min(row).max(row + 1.0 - self.viewport_rows());
+        self.stay_at(top);
+    }
+
+    /// Brings a row to the middle, unless it is in sight, and stays there.
+    pub fn center(&mut self, index: u64) {
+        self.hold();
+        let row = index as f64;
+        let top = self.top_rows();
+        if row < top || row + 1.0 > top + self.viewport_rows() {
+            self.stay_at((row + 0.5 - self.viewport_rows() / 2.0).floor());
+        }
+    }
+
+    /// The screen has another height.
+    pub fn resize(&mut self, viewport_px: f64) {
+        self.viewport_px = viewport_px;
+        self.settle();
+    }
+
+    /// The list has another length; so many rows left it at the front, or
+    /// joined it there where the number is negative. That moves nothing on the
+    /// screen.
+    pub fn grow(&mut self, total: u64, gone: i64) {
+        self.total = total;
+        if let Place::At(top) = self.place {
+            self.place = Place::At((top - gone as f64).max(0.0));
+            self.seen = self.seen.saturating_add_signed(gone.saturating_neg()).min(total);
+        }
+        self.settle();
+    }
+
+    /// The same while somebody reads: a list that had room on the screen and
+    /// has it no longer stays at its beginning.
+    pub fn grow_below(&mut self, total: u64, gone: i64) {
+        if self.last_top_rows() <= 0.0 {
+            self.place = Place::At(0.0);
+        }
+        self.grow(total, gone);
+    }
+
+    fn stay_at(&mut self, top_rows: f64) {
+        let last = self.last_top_rows();
+        if last > 0.0 {
+            // Not `clamp`, whose panic would bring formatted floats along.
+            self.place = Place::At(top_rows.max(0.0).min(last));
+            self.settle();
+        }
+    }
+
+    fn go_to(&mut self, top_rows: f64) {
+        let last = self.last_top_rows();
+        if top_rows >= last {
+            return self.follow();
+        }
+        if self.is_following() {
+            self.seen = self.total;
+        }
+        self.place = Place::At(top_rows.max(0.0));
+        self.settle();
+    }
+
+    /// After any change: within bounds, and what is on screen is seen. A
+    /// shorter list or a taller screen may leave nothing to scroll to; then it
+    /// follows.
+    fn settle(&mut self) {
+        let last = self.last_top_rows();
+        match self.place {
+            Place::Tail => self.seen = self.total,
+            Place::At(_) if last <= 0.0 => self.follow(),
+            Place::At(top) => {
+                self.place = Place::At(top.min(last));
+                self.seen = self.seen.max(self.on_screen().end);
+            }
+        }
+    }
+
+    fn viewport_rows(&self) -> f64 {
+        self.viewport_px / self.row_px
+    }
+
+    fn rows_that_fit(&self) -> u32 {
+        // Saturates; one more for a row cut at both edges.
+        (self.viewport_rows().ceil() as u32).saturating_add(1)
+    }
+
+    fn last_top_rows(&self) -> f64 {
+        (self.total as f64 - self.viewport_rows()).max(0.0)
+    }
+
+    fn range_px(&self) -> f64 {
+        (self.spacer_px() - self.viewport_px).max(0.0)
+    }
+}
+
+/// A person before the console: what they are shown, where they stand in it,
+/// and which message they have chosen.
+///
+/// What it wants goes out with [`Reader::pull`]; what comes back goes in by
+/// [`Reader::take`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reader {
+    /// Where they stand, in rows of the list.
+    pub scroll: Scroll,
+    rows: Rows,
+    listed: Listed,
+    held: Option<u64>,
+    selected: Option<u64>,
+    /// What is looked for until it is found.
+    goal: Option<Goal>,
+}
+
+impl Reader {
+    /// Nothing to read yet; rows have this height.
+    pub fn new(row_px: f64) -> Self {
+        Self {
+            scroll: Scroll::new(row_px),
+            rows: Rows::default(),
+            listed: Listed::Matching,
+            held: None,
+            selected: None,
+            goal: None,
+        }
+    }
+
+    /// What to ask for.
+    pub fn pull(&self) -> Pull {
+        let window = match self.goal {
+            Some(goal) => Window::Around { goal, rows: self.scroll.rows_around() },
+            None => self.scroll.window(self.rows.begin),
+        };
+        Pull { window, listed: self.listed, until: self.held, selected: self.selected, ..Pull::default() }
+    }
+
+    /// The rows have come; says how.
+    pub fn take(&mut self, rows: Rows) -> Flow {
+        let asked = self.pull().window;
+        let shown = self.rows.rows.last().map(|row| row.seq);
+        let all_new = shown.zip(rows.rows.first()).is_some_and(|(shown, first)| shown < first.seq);
+        let chosen = self.selected.filter(|seq| self.shows(*seq));
+        if rows.list == self.rows.list {
+            let gone = rows.begin.saturating_sub(self.rows.begin);
+            match chosen {
+                Some(_) => self.scroll.grow_below(rows.total, gone),
+                None => self.scroll.grow(rows.total, gone),
+            }
+        } else {
+            // The chosen message stays in sight, if it is in the other list;
+            // else that is shown from its end.
+            self.goal = self.goal.or(chosen.map(Goal::Near));
+            self.scroll.grow(rows.total, 0);
+            self.scroll.follow();
+        }
+        self.rows = rows;
+        if let Some(sought) = self.rows.sought.filter(|sought| Some(sought.goal) == self.goal) {
+            self.arrive(sought.goal, sought.found);
+        }
+        // What was looked for is somewhere else than where one looked.
+        match all_new && self.scroll.is_following() && self.pull().window == asked {
+            true => Flow::Flood,
+            false => Flow::Readable,
+        }
+    }
+
+    fn arrive(&mut self, goal: Goal, found: Option<(u64, i64)>) {
+        self.goal = None;
+        match (goal, found) {
+            (Goal::Near(_), Some((_, place))) => self.scroll.center(self.index_of(place)),
+            (_, Some((seq, place))) => {
+                self.selected = Some(seq);
+                self.scroll.center(self.index_of(place));
+            }
+            // The filter hides it, or else it isn't kept any more.
+            (Goal::Message(_), None) if self.listed == Listed::Matching && self.rows.list != 0 => {
+                self.listed = Listed::All;
+                self.goal = Some(goal);
+            }
+            _ => {}
+        }
+    }
+
+    /// A new log, whose numbers begin anew.
+    pub fn restart(&mut self) {
+        self.scroll.grow(0, 0);
+        self.scroll.follow();
+        self.rows = Rows::default();
+        self.held = None;
+        self.selected = None;
+        self.goal = None;
+    }
+
+    /// The rows that came last.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// Index in the list of the first of them.
+    pub fn first_index(&self) -> u64 {
+        self.index_of(self.rows.first)
+    }
+
+    fn index_of(&self, place: i64) -> u64 {
+        u64::try_from(place.saturating_sub(self.rows.begin)).unwrap_or(0)
+    }
+
+    /// Index in the list of a row that has come.
+    fn index_in_rows(&self, seq: u64) -> Option<usize> {
+        self.rows.rows.binary_search_by_key(&seq, |row| row.seq).ok()
+    }
+
+    fn shows(&self, seq: u64) -> bool {
+        let index = self.index_in_rows(seq).map(|at| self.first_index() + at as u64);
+        index.is_some_and(|index| self.scroll.on_screen().contains(&index))
+    }
+
+    /// Which messages are rows.
+    pub fn listed(&self) -> Listed {
+        self.listed
+    }
+
+    /// Lists all messages instead of those that match, or the other way round;
+    /// what is read stays in sight.
+    pub fn list_others(&mut self) {
+        self.listed = match self.listed {
+            Listed::Matching => Listed::All,
+            Listed::All => Listed::Matching,
+        };
+        if !self.scroll.is_following() && !self.selected.is_some_and(|seq| self.shows(seq)) {
+            self.goal = self.at_hand().map(Goal::Near);
+        }
+    }
+
+    /// Whether the view is held while messages go on arriving.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Holds the view as it is: what arrives from now on isn't listed.
+    pub fn hold(&mut self) {
+        self.held = Some(self.rows.end_seq);
+    }
+
+    /// Lists what arrives again, and follows it.
+    pub fn resume(&mut self) {
+        self.held = None;
+        self.goal = None;
+        self.scroll.follow();
+    }
+
+    /// Messages that came and weren't on screen, because the view is held or
+    /// somewhere else.
+    pub fn unseen(&self) -> u64 {
+        self.scroll.unseen() + self.rows.newer
+    }
+
+    /// The chosen message.
+    pub fn selected(&self) -> Option<u64> {
+        self.selected
+    }
+
+    /// Chooses a message that is in sight. The view stays with it.
+    pub fn select(&mut self, seq: u64) {
+        self.selected = Some(seq);
+        self.goal = None;
+        self.scroll.hold();
+    }
+
+    /// Chooses none.
+    pub fn deselect(&mut self) {
+        self.selected = None;
+    }
+
+    /// Goes to a message wherever it is, and chooses it; one that the filter
+    /// hides makes all messages be listed.
+    pub fn reveal(&mut self, seq: u64) {
+        if self.held.is_some_and(|end| seq >= end) {
+            self.held = None;
+        }
+        self.goal = Some(Goal::Message(seq));
+    }
+
+    /// Goes to the match next to the chosen message; the first time, to one
+    /// that is in sight.
+    pub fn seek(&mut self, toward: Toward) {
+        self.goal = Some(match (self.selected, toward) {
+            (Some(seq), Toward::Newer) => Goal::MatchAfter(seq),
+            (Some(seq), Toward::Older) => Goal::MatchBefore(seq),
+            (None, _) => match self.at_hand() {
+                Some(seq) if !self.scroll.is_following() => Goal::MatchAfter(seq.saturating_sub(1)),
+                _ => Goal::MatchBefore(u64::MAX),
+            },
+        });
+    }
+
+    /// Goes to the row next to the chosen one; the first time, chooses the one
+    /// at hand.
+    pub fn walk(&mut self, toward: Toward) {
+        let Some(seq) = self.selected else {
+            if let Some(seq) = self.at_hand() {
+                self.select(seq);
+            }
+            return;
+        };
+        let beside = self.index_in_rows(seq).and_then(|at| match toward {
+            Toward::Newer => Some(at + 1),
+            Toward::Older => at.checked_sub(1),
+        });
+        match beside.and_then(|at| Some((at, self.rows.rows.get(at)?.seq))) {
+            Some((at, seq)) => {
+                self.select(seq);
+                self.scroll.reveal(self.first_index() + at as u64);
+            }
+            None => {
+                self.goal = Some(match toward {
+                    Toward::Newer => Goal::RowAfter(seq),
+                    Toward::Older => Goal::RowBefore(seq),
+                });
+            }
+        }
+    }
+
+    /// Moves by a key.
+    pub fn step(&mut self, step: Step) {
+        match step {
+            Step::LineUp => self.walk(Toward::Older),
+            Step::LineDown => self.walk(Toward::Newer),
+            Step::End => self.resume(),
+            _ => {
+                self.goal = None;
+                self.scroll.step(step);
+            }
+        }
+    }
+
+    /// The message that a key means: the chosen one if it is in sight;
+    /// otherwise the newest while the tail is followed, or else the first whole
+    /// row on screen.
+    pub fn at_hand(&self) -> Option<u64> {
+        if let Some(seq) = self.selected.filter(|seq| self.shows(*seq)) {
+            return Some(seq);
+        }
+        let index = match self.scroll.is_following() {
+            true => self.scroll.total().checked_sub(1)?,
+            false => self.scroll.top_rows().ceil() as u64,
+        };
+        let at = usize::try_from(index.checked_sub(self.first_index())?).ok()?;
+        self.rows.rows.get(at).map(|row| row.seq)
+    }
+}
+
+/// How rows come while the tail is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Some of what was on screen still is.
+    Readable,
+    /// Every row was replaced: nobody can read that.
+    Flood,
+}
+
+/// So late in a frame the page asks for what the next one shows: in time for
+/// the answer, and no sooner, since that grows old until it is drawn.
+const ASK_LATE_MS: u32 = 10;
+
+/// A frame that isn't over by then costs more than every frame can.
+const FRAME_MAX_MS: u64 = 15;
+
+/// How long the page waits with the next pull in a flood: numbers and rows then
+/// change twelve times a second, which is more than anybody reads.
+const FLOOD_MS: u32 = 80;
+
+/// More messages a second are a flood on any machine.
+const FLOOD_PER_S: u64 = 3_000;
+
+/// When the page asks for rows again: so that they are as new as they can be,
+/// and drawing them costs neither the crawl its frames nor the worker its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// When the last frame that drew rows began.
+    drawn_at: Instant,
+    /// Messages that had come by then.
+    received: u64,
+    /// It replaced every row, and is to say whether this machine can do that
+    /// each time.
+    is_on_trial: bool,
+}
+
+impl Pace {
+    /// A frame has drawn rows; when it began, so many messages had come.
+    /// Returns how long to wait before asking for the next, in milliseconds;
+    /// by then ask [`Pace::rested`].
+    pub fn drawn(&mut self, flow: Flow, received: u64, began: Instant) -> u32 {
+        let came = received.saturating_sub(self.received);
+        let took_ms = began.since(self.drawn_at).as_millis() as u64;
+        // Both far below the limit.
+        let is_flood = flow == Flow::Flood && came * 1_000 > took_ms * FLOOD_PER_S;
+        *self = Self { drawn_at: began, received, is_on_trial: flow == Flow::Flood && !is_flood };
+        if is_flood { FLOOD_MS } else { ASK_LATE_MS }
+    }
+
+    /// The wait is over. Returns how much longer to wait, in milliseconds,
+    /// where the frame took too long: no timer fires before it is painted.
+    pub fn rested(&mut self, now: Instant) -> Option<u32> {
+        let is_slow =
+            std::mem::take(&mut self.is_on_trial) && now.since(self.drawn_at).as_millis() as u64 > FRAME_MAX_MS;
+        is_slow.then_some(FLOOD_MS)
+    }
+}
+
+/// To which side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toward {
+    /// To messages that came earlier.
+    Older,
+    /// To messages that came later.
+    Newer,
+}
+
+/// How the time column tells times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clockface {
+    /// What it tells.
+    pub mode: TimeMode,
+    /// Relative times count from here.
+    pub zero: Instant,
+    /// How far the person's clocks are ahead of UTC, in minutes.
+    pub ahead_of_utc_min: i32,
+    /// The time of the row above, if there is one.
+    pub above: Option<Instant>,
+}
+
+impl Clockface {
+    /// Milliseconds since what this mode counts from.
+    pub fn counted(&self, time: Instant) -> i64 {
+        let from = match self.mode {
+            TimeMode::Absolute => Instant::EPOCH,
+            TimeMode::Relative => self.zero,
+            TimeMode::SincePrevious => self.above.unwrap_or(time),
+        };
+        // Both far below the limit.
+        (time.as_micros() / 1_000) as i64 - (from.as_micros() / 1_000) as i64
+    }
+
+    /// The time in words.
+    pub fn words(&self, time: Instant) -> String {
+        match self.mode {
+            TimeMode::Absolute => time_of_day(time, self.ahead_of_utc_min),
+            _ => span(self.counted(time)),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The finer settings of a connection as a person types them: text fields
+//! become [`More`], or faults by field.
+
+use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
+use crate::protocol::connection::More;
+use crate::protocol::publish::PublishRequest;
+use crate::ui::forms::field::{Fault, NumberError, number, typed_number, whole_number};
+use crate::ui::forms::message;
+use crate::ui::forms::message::{MessageFields, user_properties};
+use crate::ui::forms::subscription::OptionFields;
+
+/// A session expiry above this would mean "for ever" (section 3.1.2.11.2),
+/// which no person should ask of somebody else's broker by mistake.
+const SESSION_EXPIRY_MAX_S: u32 = u32::MAX - 1;
+
+/// What becomes of the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It ends with the page, and begins afresh. A lost connection takes it up
+    /// again within the time that the app chooses.
+    #[default]
+    WithPage,
+    /// It ends with every connection.
+    WithConnection,
+    /// The broker keeps it for some time after the connection, and the next
+    /// page with this client identifier takes it up.
+    Later,
+}
+
+impl Ending {
+    /// All of them, in the order of the form.
+    pub const ALL: [Self; 3] = [Self::WithPage, Self::WithConnection, Self::Later];
+
+    /// The value of the form's field.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WithPage => "page",
+            Self::WithConnection => "connection",
+            Self::Later => "later",
+        }
+    }
+
+    /// The choice of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| ending.name() == name)
+    }
+}
+
+/// What a span of time is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Minutes.
+    Minutes,
+    /// Hours.
+    Hours,
+}
+
+impl Unit {
+    /// All of them, in the order of the form.
+    pub const ALL: [Self; 3] = [Self::Seconds, Self::Minutes, Self::Hours];
+
+    /// Its name in the form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Minutes => "minutes",
+            Self::Hours => "hours",
+        }
+    }
+
+    /// The unit of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+
+    const fn seconds(self) -> u32 {
+        match self {
+            Self::Seconds => 1,
+            Self::Minutes => 60,
+            Self::Hours => 3_600,
+        }
+    }
+}
+
+/// A field of the form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Keep alive.
+    KeepAlive,
+    /// How long the broker keeps the session.
+    SessionSpan,
+    /// Receive Maximum.
+    ReceiveMaximum,
+    /// Subscription identifier.
+    SubscriptionIdentifier,
+    /// A user property of CONNECT, by its place in the list.
+    UserProperty(usize),
+    /// The will's delay.
+    WillDelay,
+    /// A field of the will itself.
+    Will(message::Field),
+}
+
+/// The finer settings as they are typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// Keep alive in seconds; 0 turns it off.
+    pub keep_alive_s: String,
+    /// What becomes of the session.
+    pub ending: Ending,
+    /// How long it lasts, if it does.
+    pub session_span: String,
+    /// And in what.
+    pub session_unit: Unit,
+    /// Receive Maximum.
+    pub receive_maximum: String,
+    /// What is asked for with every topic filter.
+    pub subscriptions: OptionFields,
+    /// User properties of CONNECT.
+    pub user_properties: UserProperties,
+    /// Whether there is a will.
+    pub has_will: bool,
+    /// The will's delay in seconds; empty for none.
+    pub will_delay_s: String,
+    /// The will.
+    pub will: MessageFields,
+}
+
+impl From<&More> for Fields {
+    /// The settings as one would type them.
+    fn from(more: &More) -> Self {
+        let (ending, span_s) = match more.session_expiry_s {
+            Some(0) => (Ending::WithConnection, None),
+            Some(seconds) if more.lasts() => (Ending::Later, Some(seconds)),
+            _ => (Ending::WithPage, None),
+        };
+        // An hour, where nothing was chosen.
+        let span_s = span_s.unwrap_or(3_600);
+        let unit =
+            Unit::ALL.into_iter().rev().find(|unit| span_s.is_multiple_of(unit.seconds())).unwrap_or(Unit::Seconds);
+        let will = more.will.as_ref().map(|will| {
+            let Will { topic, payload, qos, retain, properties, .. } = will.clone();
+            MessageFields::from(&PublishRequest { topic, payload, qos, retain, properties })
+        });
+        Self {
+            keep_alive_s: more.keep_alive_s.to_string(),
+            ending,
+            session_span: (span_s / unit.seconds()).to_string(),
+            session_unit: unit,
+            receive_maximum: more.receive_maximum.to_string(),
+            subscriptions: OptionFields::new(
+                SubscriptionOptions {
+                    no_local: more.no_local,
+                    retain_as_published: more.retain_as_published,
+                    retain_handling: more.retain_handling,
+                    ..SubscriptionOptions::default()
+                },
+                more.subscription_identifier,
+            ),
+            user_properties: more.user_properties.clone(),
+            has_will: will.is_some(),
+            will_delay_s: typed_number(more.will.as_ref().and_then(|will| will.delay_s)),
+            will: will.unwrap_or_default(),
+        }
+    }
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self::from(&More::default())
+    }
+}
+
+impl Fields {
+    /// The settings.
+    ///
+    /// # Errors
+    /// Every fault, in the order of the form.
+    pub fn parse(&self) -> Result<More, Vec<Fault<Field>>> {
+        let mut faults = Vec::new();
+        let mut take = |field, result: Result<u32, NumberError>| {
+            result.unwrap_or_else(|error| {
+                faults.push(Fault::new(field, error));
+                0
+            })
+        };
+        let keep_alive_s = take(Field::KeepAlive, whole_number(&self.keep_alive_s, 0..=u32::from(u16::MAX)));
+        let session_expiry_s = match self.ending {
+            Ending::WithPage => None,
+            Ending::WithConnection => Some(0),
+            Ending::Later => {
+                let unit_s = self.session_unit.seconds();
+                let span = whole_number(&self.session_span, 1..=SESSION_EXPIRY_MAX_S / unit_s);
+                Some(take(Field::SessionSpan, span) * unit_s)
+            }
+        };
+        let receive_maximum = take(Field::ReceiveMaximum, whole_number(&self.receive_maximum, 1..=u32::from(u16::MAX)));
+        let subscription_identifier = self.subscriptions.parse_identifier().unwrap_or_else(|error| {
+            faults.push(Fault::new(Field::SubscriptionIdentifier, error));
+            None
+        });
+        let user_properties = user_properties(&self.user_properties, |row, words| {
+            faults.push(Fault::new(Field::UserProperty(row), words));
+        });
+        let will = self.has_will.then(|| self.will(&mut faults)).flatten();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        // QoS is the form's own, beside the topics.
+        let SubscriptionOptions { no_local, retain_as_published, retain_handling, .. } =
+            self.subscriptions.with_qos(QoS::default());
+        Ok(More {
+            // Both were taken from a range that fits.
+            keep_alive_s: u16::try_from(keep_alive_s).unwrap_or(u16::MAX),
+            clean_start: self.ending != Ending::Later,
+            session_expiry_s,
+            receive_maximum: u16::try_from(receive_maximum).unwrap_or(u16::MAX),
+            no_local,
+            retain_as_published,
+            retain_handling,
+            subscription_identifier,
+            user_properties,
+            will,
+        })
+    }
+
+    fn will(&self, faults: &mut Vec<Fault<Field>>) -> Option<Will> {
+        let delay_s = number(&self.will_delay_s, 0..=u32::MAX).unwrap_or_else(|error| {
+            faults.push(Fault::new(Field::WillDelay, error));
+            None
+        });
+        match self.will.parse() {
+            // CONNECT counts the will's payload in two bytes (section 3.1.3.4).
+            Ok(message) if message.payload.len() > usize::from(u16::MAX) => {
+                let bytes = message.payload.len();
+                let words = format!("A will has 65,535 bytes at most, and this has {bytes}. Shorten it.");
+                faults.push(Fault::new(Field::Will(message::Field::Payload), words));
+                None
+            }
+            Ok(PublishRequest { topic, payload, qos, retain, properties }) => {
+                Some(Will { topic, payload, qos, retain, delay_s, properties })
+            }
+            Err(errors) => {
+                faults.extend(
+                    errors.into_iter().map(|Fault { field, words }| Fault { field: Field::Will(field), words }),
+                );
+                None
+            }
+        }
+    }
+}

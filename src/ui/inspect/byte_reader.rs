@@ -1,0 +1,54 @@
+//! Reads numbers and runs of bytes off a payload, and never past its end.
+
+use crate::ui::inspect::outline::Fault;
+
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Goes on at a place within the bytes.
+    pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
+    /// The place of the next byte.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// So many bytes; however many are announced, only those that are there
+    /// cost anything.
+    pub(super) fn take(&mut self, count: u64) -> Result<&'a [u8], Fault> {
+        let rest = &self.bytes[self.at..];
+        let taken = usize::try_from(count)
+            .ok()
+            .and_then(|count| rest.get(..count))
+            .ok_or_else(|| Fault::new(self.at, format!("{count} bytes are announced, and {} are left", rest.len())))?;
+        self.at += taken.len();
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let taken = self.bytes[self.at..].first_chunk().ok_or_else(|| Fault::cut_short(self.at))?;
+        self.at += N;
+        Ok(*taken)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, Fault> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, Fault> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, Fault> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, Fault> {
+        self.array().map(u64::from_be_bytes)
+    }
+}

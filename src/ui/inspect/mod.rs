@@ -1,0 +1,341 @@
+//! What a message holds, in every notation a person may want to read it in.
+//!
+//! A [`View`] is a way to look at the bytes and never changes them: what isn't
+//! what it is taken for gives words that say where and why. Everything is laid
+//! out in rows, of which only those on screen are made, so ten megabytes open
+//! as quickly as ten bytes.
+//!
+//! - [`message_fetch`]: how a message gets here.
+//! - [`text`], [`hex`]: the bytes as they are.
+//! - [`json`], [`cbor`], [`msgpack`]: values within values, as an [`outline`].
+//! - [`publish_bytes`]: the bytes of the whole packet, each explained.
+
+mod byte_reader;
+pub mod cbor;
+pub mod hex;
+pub mod json;
+pub mod message_fetch;
+pub mod msgpack;
+pub mod outline;
+pub mod publish_bytes;
+pub mod text;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::ui::inspect::outline::{Fault, Outline, Step, Writer};
+use crate::ui::inspect::text::{Piece, Text};
+
+/// A way to look at a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum View {
+    /// As text.
+    #[default]
+    Text,
+    /// As JSON.
+    Json,
+    /// In hex, with ASCII beside it.
+    Hex,
+    /// In Base64.
+    Base64,
+    /// As CBOR.
+    Cbor,
+    /// As MessagePack.
+    MessagePack,
+    /// The packet that brought it, byte by byte.
+    Packet,
+}
+
+impl View {
+    /// All of them, in the order they are offered.
+    pub const ALL: [Self; 7] =
+        [Self::Text, Self::Json, Self::Hex, Self::Base64, Self::Cbor, Self::MessagePack, Self::Packet];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "Text",
+            Self::Json => "JSON",
+            Self::Hex => "Hex",
+            Self::Base64 => "Base64",
+            Self::Cbor => "CBOR",
+            Self::MessagePack => "MessagePack",
+            Self::Packet => "Packet",
+        }
+    }
+}
+
+/// Letters that are no layout; many of them, and it isn't text that is meant.
+const CONTROLS_TOLERATED: usize = 10;
+
+/// How much of a payload is searched for them, in bytes: how it begins tells.
+const SEARCHED_BYTES: usize = 1 << 16;
+
+/// Columns of a layout that nobody sees. Not without end, for the work on one
+/// line is done at once.
+const TRIAL_COLUMNS: usize = 1 << 12;
+
+/// Finds the view that most likely shows what the sender meant, a slice of work
+/// at a time.
+///
+/// The content type is believed where the bytes don't contradict it.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    payload: Arc<[u8]>,
+    /// What it may be, likeliest last, and whether it has to be one value with
+    /// others within.
+    candidates: Vec<(View, bool)>,
+    /// The last of them, being tried.
+    trial: Option<Sheet>,
+    otherwise: View,
+}
+
+impl Choice {
+    /// Begins to choose.
+    pub fn new(payload: Arc<[u8]>, content_type: &str) -> Self {
+        let content_type = content_type.to_ascii_lowercase();
+        let mut candidates = Vec::new();
+        let otherwise = match str::from_utf8(&payload) {
+            Ok("") => View::Text,
+            Ok(text) => {
+                let begin = text.trim_start_matches('\u{feff}').trim_start();
+                if content_type.contains("json") || begin.starts_with(['{', '[']) {
+                    candidates.push((View::Json, false));
+                }
+                let controls = payload.iter().take(SEARCHED_BYTES);
+                let controls = controls.filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()).count();
+                let is_text = controls * CONTROLS_TOLERATED <= payload.len().min(SEARCHED_BYTES);
+                if is_text { View::Text } else { View::Hex }
+            }
+            // Nearly any bytes begin something in these two, so the whole must
+            // be one value with others within.
+            Err(_) => {
+                candidates.extend([(View::MessagePack, true), (View::Cbor, true)]);
+                View::Hex
+            }
+        };
+        if !payload.is_empty() && content_type.contains("msgpack") {
+            candidates.push((View::MessagePack, false));
+        }
+        if !payload.is_empty() && content_type.contains("cbor") {
+            candidates.push((View::Cbor, false));
+        }
+        Self { payload, candidates, trial: None, otherwise }
+    }
+
+    /// Goes on for about so many bytes; the view when it is found.
+    pub fn advance(&mut self, bytes: usize) -> Option<View> {
+        let Some(&(view, must_nest)) = self.candidates.last() else { return Some(self.otherwise) };
+        let trial = self.trial.get_or_insert_with(|| Sheet::new(view, Arc::clone(&self.payload), TRIAL_COLUMNS));
+        let is_done = trial.advance(bytes);
+        let nests = trial.outline().is_some_and(|outline| outline.nests() && outline.items() == 1);
+        match is_done {
+            Ok(false) if nests || !must_nest => return None,
+            Ok(true) if nests || !must_nest => return Some(view),
+            Ok(_) | Err(_) => {}
+        }
+        self.trial = None;
+        self.candidates.pop();
+        None
+    }
+}
+
+/// One row of a [`Sheet`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Where the row begins, if that is said.
+    pub lead: String,
+    /// Levels it is moved to the right.
+    pub indent: usize,
+    /// It goes on with what didn't fit into the row before.
+    pub continues: bool,
+    /// It opens what can be folded.
+    pub fold: Option<Fold>,
+    /// What stands there.
+    pub pieces: Vec<Piece>,
+}
+
+impl Row {
+    /// Levels that are shown; what nests deeper stands no further right.
+    pub const INDENT_MAX: usize = 24;
+}
+
+/// What a row opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// For [`Sheet::toggle`].
+    pub line: usize,
+    /// What is within isn't shown.
+    pub is_folded: bool,
+}
+
+/// A payload laid out in one view, as far as it is. A large one takes a while,
+/// which is for [`Sheet::advance`] to spend in slices.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    view: View,
+    payload: Arc<[u8]>,
+    layout: Layout,
+    is_done: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Layout {
+    Text(Text),
+    Outline { notation: Notation, writer: Writer, next: Option<Step> },
+    Hex { bytes_per_row: usize },
+    Base64 { bytes_per_row: usize },
+}
+
+#[derive(Clone, Debug)]
+enum Notation {
+    Json(json::State),
+    Cbor(cbor::State),
+    MessagePack(msgpack::State),
+}
+
+impl Notation {
+    fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
+        match self {
+            Self::Json(state) => state.step(payload, writer, step),
+            Self::Cbor(state) => state.step(payload, writer, step),
+            Self::MessagePack(state) => state.step(payload, writer, step),
+        }
+    }
+
+    const fn at(&self) -> usize {
+        match self {
+            Self::Json(state) => state.at(),
+            Self::Cbor(state) => state.at(),
+            Self::MessagePack(state) => state.at(),
+        }
+    }
+}
+
+impl Sheet {
+    /// Begins to lay out a payload in rows of about so many columns.
+    /// [`View::Packet`] is laid out by [`publish_bytes`]; here it gives hex.
+    pub fn new(view: View, payload: Arc<[u8]>, columns: usize) -> Self {
+        let outlined = |notation| Layout::Outline { notation, writer: Writer::new(columns), next: Some(Step::Value) };
+        let layout = match view {
+            View::Text => Layout::Text(Text::new(columns)),
+            View::Json => outlined(Notation::Json(json::State::default())),
+            View::Cbor => outlined(Notation::Cbor(cbor::State::default())),
+            View::MessagePack => outlined(Notation::MessagePack(msgpack::State::default())),
+            View::Hex | View::Packet => Layout::Hex { bytes_per_row: hex::bytes_per_row(columns) },
+            View::Base64 => Layout::Base64 { bytes_per_row: hex::base64_bytes_per_row(columns) },
+        };
+        Self { view, payload, layout, is_done: false }
+    }
+
+    /// Goes on for about so many bytes of the payload; `true` at its end.
+    ///
+    /// # Errors
+    /// Why it can't be read so, in words.
+    pub fn advance(&mut self, bytes: usize) -> Result<bool, String> {
+        if !self.is_done {
+            self.is_done = match &mut self.layout {
+                Layout::Text(text) => text.advance(&self.payload, bytes),
+                Layout::Outline { notation, writer, next } => {
+                    let done = read_on(notation, writer, next, &self.payload, bytes);
+                    done.map_err(|fault| format!("This isn't {}: {fault}.", self.view.name()))?
+                }
+                Layout::Hex { .. } | Layout::Base64 { .. } => true,
+            };
+        }
+        Ok(self.is_done)
+    }
+
+    /// Whether all of it is laid out.
+    pub const fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    fn outline(&self) -> Option<&Outline> {
+        match &self.layout {
+            Layout::Outline { writer, .. } => Some(writer.outline()),
+            _ => None,
+        }
+    }
+
+    /// How many rows there are so far.
+    pub fn rows(&self) -> usize {
+        match &self.layout {
+            Layout::Text(text) => text.rows(),
+            Layout::Outline { writer, .. } => writer.outline().rows(),
+            Layout::Hex { bytes_per_row } | Layout::Base64 { bytes_per_row } => {
+                hex::rows(self.payload.len(), *bytes_per_row)
+            }
+        }
+    }
+
+    /// A row; `None` past the end.
+    pub fn row(&self, index: usize) -> Option<Row> {
+        match &self.layout {
+            Layout::Text(text) => text.row(&self.payload, index),
+            Layout::Outline { writer, .. } => writer.outline().row(index),
+            Layout::Hex { bytes_per_row } => hex::row(&self.payload, index, *bytes_per_row),
+            Layout::Base64 { bytes_per_row } => hex::base64_row(&self.payload, index, *bytes_per_row),
+        }
+    }
+
+    /// Folds what a row opens, or unfolds it; see [`Fold::line`].
+    pub fn toggle(&mut self, line: usize) {
+        if let Layout::Outline { writer, .. } = &mut self.layout {
+            writer.outline_mut().toggle(line);
+        }
+    }
+
+    /// As what it is copied. Text that isn't UTF-8 can't be; then it is hex.
+    pub fn copied_as(&self) -> &'static str {
+        match (&self.layout, str::from_utf8(&self.payload)) {
+            (Layout::Text(_), Ok(_)) => "text",
+            (Layout::Outline { .. }, _) => "laid out",
+            (Layout::Base64 { .. }, _) => "Base64",
+            (Layout::Text(_) | Layout::Hex { .. }, _) => "hex",
+        }
+    }
+
+    /// All of it, as [`Sheet::copied_as`] says.
+    pub fn to_text(&self) -> String {
+        match (&self.layout, str::from_utf8(&self.payload)) {
+            (Layout::Text(_), Ok(text)) => text.to_owned(),
+            (Layout::Outline { writer, .. }, _) => writer.outline().to_text(),
+            (Layout::Base64 { .. }, _) => STANDARD.encode(&self.payload),
+            (Layout::Text(_) | Layout::Hex { .. }, _) => {
+                let mut hex = outline::bytes_in_hex(&self.payload);
+                hex.truncate(hex.len() - 1);
+                hex.split_off(2)
+            }
+        }
+    }
+}
+
+/// Values and what follows them, in turn, for about so many bytes of the
+/// payload; `true` at its end.
+fn read_on(
+    notation: &mut Notation,
+    writer: &mut Writer,
+    next: &mut Option<Step>,
+    payload: &[u8],
+    bytes: usize,
+) -> Result<bool, Fault> {
+    let until = notation.at().saturating_add(bytes);
+    loop {
+        if !writer.settle(bytes)? {
+            return Ok(false);
+        }
+        let Some(step) = *next else { return Ok(true) };
+        let is_over = notation.step(payload, writer, step)?;
+        *next = match step {
+            _ if is_over => None,
+            Step::Value => Some(Step::AfterValue),
+            Step::AfterValue => Some(Step::Value),
+        };
+        if !is_over && notation.at() >= until {
+            return Ok(false);
+        }
+    }
+}

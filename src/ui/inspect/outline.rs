@@ -1,0 +1,394 @@
+//! Nested values as rows that fold: what JSON, CBOR and MessagePack have in
+//! common once they are read.
+//!
+//! The rows stand in one text, so a value of ten megabytes costs little more
+//! than itself, and only the rows on screen are ever looked at. Nothing here
+//! recurses: how deep a payload nests is its sender's choice.
+
+use std::ops::Range;
+
+use crate::ui::inspect::text;
+use crate::ui::inspect::text::{Kind, Piece};
+use crate::ui::inspect::{Fold, Row};
+
+/// How deep values may nest. No schema needs it, and a payload that goes deeper
+/// is made to break its readers.
+pub const DEPTH_MAX: usize = 10_000;
+
+/// How many rows are laid out: 80 MB of bookkeeping in memory.
+pub const ROWS_MAX: usize = 4_000_000;
+
+/// Why bytes aren't what they were read as.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {at}, {words}")]
+pub struct Fault {
+    /// The first byte that doesn't fit, from 0.
+    pub at: usize,
+    /// What is wrong, for people; goes on after "at byte 7, ".
+    pub words: String,
+}
+
+impl Fault {
+    pub(super) fn new(at: usize, words: impl Into<String>) -> Self {
+        Self { at, words: words.into() }
+    }
+
+    /// The bytes end before the value does.
+    pub(super) fn cut_short(at: usize) -> Self {
+        Self::new(at, "the bytes end where more belongs")
+    }
+}
+
+/// Values in rows.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    text: String,
+    lines: Vec<Line>,
+    items: usize,
+    folds: Folds,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    start: u32,
+    /// What stands before it is the value's name.
+    key_end: u32,
+    end: u32,
+    /// Of a line that opens: the line that closes. Otherwise 0.
+    closed_by: u32,
+    depth: u16,
+    kind: Kind,
+    /// The rest of a value that is longer than a line.
+    continues: bool,
+}
+
+/// What is folded, and where the lines that are left stand.
+#[derive(Clone, Debug, Default)]
+struct Folds {
+    /// Opening and closing lines, ordered; one may lie within another.
+    all: Vec<(u32, u32)>,
+    /// The outermost of them, with the lines hidden before and by each.
+    outer: Vec<(u32, u32)>,
+}
+
+impl Outline {
+    /// How many values stand side by side at the top; one, as a rule.
+    pub fn items(&self) -> usize {
+        self.items
+    }
+
+    /// Whether the first value has others within.
+    pub fn nests(&self) -> bool {
+        self.lines.first().is_some_and(|line| line.kind == Kind::Plain)
+    }
+
+    /// How many rows are not folded away.
+    pub fn rows(&self) -> usize {
+        self.lines.len() - self.folds.hidden()
+    }
+
+    /// A row that isn't folded away; `None` past the end.
+    pub fn row(&self, index: usize) -> Option<Row> {
+        let (place, is_folded) = self.folds.line_at(index);
+        let line = self.lines.get(place)?;
+        let mut pieces = Vec::new();
+        text::put(self.slice(line.start..line.key_end), Kind::Name, &mut pieces);
+        text::put(self.slice(line.key_end..line.end), line.kind, &mut pieces);
+        let fold = (line.closed_by > 0).then_some(Fold { line: place, is_folded });
+        if is_folded && let Some(close) = self.lines.get(line.closed_by as usize) {
+            let hidden = line.closed_by as usize - place - 1;
+            let words = if hidden == 1 { " 1 row ".to_owned() } else { format!(" {hidden} rows ") };
+            pieces.push(Piece { text: words, kind: Kind::Odd });
+            text::put(self.slice(close.start..close.end), close.kind, &mut pieces);
+        }
+        Some(Row { indent: usize::from(line.depth), continues: line.continues, fold, pieces, ..Row::default() })
+    }
+
+    /// Folds what a line opens, or unfolds it.
+    pub fn toggle(&mut self, line: usize) {
+        let Some(closed_by) = self.lines.get(line).map(|line| line.closed_by).filter(|&closed_by| closed_by > 0) else {
+            return;
+        };
+        self.folds.toggle(line as u32, closed_by);
+    }
+
+    /// All of it as text, folded or not, two spaces a level.
+    pub fn to_text(&self) -> String {
+        let mut all = String::with_capacity(self.text.len() * 2);
+        for line in &self.lines {
+            if !line.continues {
+                if !all.is_empty() {
+                    all.push('\n');
+                }
+                (0..line.depth).for_each(|_| all.push_str("  "));
+            }
+            all.push_str(self.slice(line.start..line.end));
+        }
+        all
+    }
+
+    fn slice(&self, range: Range<u32>) -> &str {
+        self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+}
+
+impl Folds {
+    fn hidden(&self) -> usize {
+        self.outer.iter().map(|(open, close)| (close - open) as usize).sum()
+    }
+
+    /// The line of a row, and whether what it opens is folded.
+    fn line_at(&self, row: usize) -> (usize, bool) {
+        let mut line = row;
+        for &(open, close) in &self.outer {
+            let open = open as usize;
+            if line <= open {
+                return (line, line == open);
+            }
+            line += close as usize - open;
+        }
+        (line, false)
+    }
+
+    fn toggle(&mut self, open: u32, close: u32) {
+        match self.all.binary_search(&(open, close)) {
+            Ok(place) => {
+                self.all.remove(place);
+            }
+            Err(place) => self.all.insert(place, (open, close)),
+        }
+        self.outer.clear();
+        let mut end = 0;
+        for &(open, close) in &self.all {
+            // Ordered by their opening lines, and they nest: what begins within
+            // one ends there too.
+            if open >= end {
+                self.outer.push((open, close));
+                end = close;
+            }
+        }
+    }
+}
+
+/// What a reader does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Reads a value, or the beginning of one with others within.
+    Value,
+    /// Closes what ends after it.
+    AfterValue,
+}
+
+/// A text longer than this, in bytes, becomes lines a slice at a time.
+const LONG_BYTES: usize = 1 << 16;
+
+/// Writes an outline, value by value.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    outline: Outline,
+    columns: usize,
+    /// The lines that opened what isn't closed yet.
+    open: Vec<u32>,
+    /// The line being written: its start and the end of its name.
+    begun: Option<(u32, u32)>,
+    /// A long text that isn't in lines yet.
+    long: Option<Long>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Long {
+    start: u32,
+    key_end: u32,
+    kind: Kind,
+    continues: bool,
+    /// Where its value begins in the payload.
+    at: usize,
+}
+
+impl Writer {
+    /// Lines hold about so many columns.
+    pub(super) fn new(columns: usize) -> Self {
+        Self { outline: Outline::default(), columns, open: Vec::new(), begun: None, long: None }
+    }
+
+    /// What is written so far.
+    pub(super) const fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    /// The same, to fold it.
+    pub(super) const fn outline_mut(&mut self) -> &mut Outline {
+        &mut self.outline
+    }
+
+    /// Goes on with a long text, for about so many bytes; `true` when nothing
+    /// more is to become lines.
+    pub(super) fn settle(&mut self, bytes: usize) -> Result<bool, Fault> {
+        let Some(long) = self.long.take() else { return Ok(true) };
+        self.put_lines(long, bytes)
+    }
+
+    /// The name of the value that follows; it stands on the same line.
+    pub(super) fn name(&mut self, name: &str) {
+        self.begin();
+        self.outline.text.push_str(name);
+        self.outline.text.push_str(": ");
+        self.begun = self.begun.map(|(start, _)| (start, self.end()));
+    }
+
+    /// What stands before the value that follows, on the same line.
+    pub(super) fn prefix(&mut self, text: &str) {
+        self.begin();
+        self.outline.text.push_str(text);
+    }
+
+    /// A value without others within.
+    pub(super) fn value(&mut self, text: &str, kind: Kind, at: usize) -> Result<(), Fault> {
+        self.begin();
+        self.outline.text.push_str(text);
+        self.count_item();
+        let Some((start, key_end)) = self.begun.take() else { return Ok(()) };
+        self.put_lines(Long { start, key_end, kind, continues: false, at }, LONG_BYTES).map(drop)
+    }
+
+    /// The values that follow stand within, up to `close`.
+    pub(super) fn open(&mut self, bracket: &str, at: usize) -> Result<(), Fault> {
+        if self.open.len() >= DEPTH_MAX {
+            return Err(Fault::new(at, format!("values nest deeper than the {DEPTH_MAX} levels that are laid out")));
+        }
+        self.begin();
+        self.outline.text.push_str(bracket);
+        self.count_item();
+        self.end_line(Kind::Plain, at)?;
+        self.open.push(self.outline.lines.len() as u32 - 1);
+        Ok(())
+    }
+
+    /// Closes what was opened last.
+    pub(super) fn close(&mut self, bracket: &str, at: usize) -> Result<(), Fault> {
+        let Some(opened) = self.open.pop() else { return Ok(()) };
+        // Nothing within: one line.
+        if opened as usize + 1 == self.outline.lines.len() {
+            self.append(bracket);
+            return Ok(());
+        }
+        self.begin();
+        self.outline.text.push_str(bracket);
+        self.end_line(Kind::Plain, at)?;
+        let closed_by = self.outline.lines.len() as u32 - 1;
+        if let Some(line) = self.outline.lines.get_mut(opened as usize) {
+            line.closed_by = closed_by;
+        }
+        Ok(())
+    }
+
+    /// Something else stands beside the value that follows and before it.
+    pub(super) fn separate(&mut self) {
+        let is_first = |&opened: &u32| opened as usize + 1 == self.outline.lines.len();
+        if self.begun.is_none() && !self.open.last().is_none_or(is_first) {
+            self.append(",");
+        }
+    }
+
+    /// Adds to the last line, for what is known only after it: a comma.
+    pub(super) fn append(&mut self, text: &str) {
+        self.outline.text.push_str(text);
+        let end = self.end();
+        if let Some(line) = self.outline.lines.last_mut() {
+            line.end = end;
+        }
+    }
+
+    fn count_item(&mut self) {
+        self.outline.items += usize::from(self.open.is_empty());
+    }
+
+    fn end(&self) -> u32 {
+        // A packet has at most 16 MiB, and nothing is written out at more than
+        // six times its size.
+        self.outline.text.len() as u32
+    }
+
+    fn begin(&mut self) {
+        let end = self.end();
+        self.begun.get_or_insert((end, end));
+    }
+
+    /// Ends the line, which becomes several where it is too long for one.
+    fn end_line(&mut self, kind: Kind, at: usize) -> Result<(), Fault> {
+        let Some((start, key_end)) = self.begun.take() else { return Ok(()) };
+        self.put_lines(Long { start, key_end, kind, continues: false, at }, usize::MAX).map(drop)
+    }
+
+    /// Puts what is written since `long.start` into lines, about so many bytes
+    /// of it; `true` when all of it is.
+    fn put_lines(&mut self, mut long: Long, bytes: usize) -> Result<bool, Fault> {
+        let end = self.end();
+        let depth = self.open.len() as u16;
+        let indent = 2 * usize::from(depth.min(Row::INDENT_MAX as u16));
+        let columns = self.columns.saturating_sub(indent).max(COLUMNS_MIN);
+        let until = (long.start as usize).saturating_add(bytes);
+        loop {
+            if self.outline.lines.len() >= ROWS_MAX {
+                return Err(Fault::new(long.at, format!("there is more than the {ROWS_MAX} rows that are laid out")));
+            }
+            let Long { start, key_end, kind, continues, .. } = long;
+            let rest = self.outline.text.get(start as usize..end as usize).unwrap_or_default();
+            let line_end = start + text::fitting(rest, columns) as u32;
+            let line =
+                Line { start, key_end: key_end.min(line_end), end: line_end, closed_by: 0, depth, kind, continues };
+            self.outline.lines.push(line);
+            if line_end >= end {
+                return Ok(true);
+            }
+            long = Long { start: line_end, key_end: key_end.max(line_end), continues: true, ..long };
+            if line_end as usize >= until {
+                self.long = Some(long);
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// A line is never narrower than this, however deep it stands.
+const COLUMNS_MIN: usize = 16;
+
+/// The text in quotes, written as JSON writes it.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\0'..='\u{1f}' | '\u{7f}' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Bytes as CBOR's notation for people writes them: `h'dead'`.
+pub(super) fn bytes_in_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(2 * bytes.len() + 3);
+    out.push_str("h'");
+    out.extend(
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xF]).map(|digit| char::from(DIGITS[usize::from(digit)])),
+    );
+    out.push('\'');
+    out
+}
+
+/// A floating-point number, as short as it can be without being another one.
+pub(super) fn float(shortest: String) -> String {
+    match shortest.as_str() {
+        "inf" => "Infinity".to_owned(),
+        "-inf" => "-Infinity".to_owned(),
+        _ => shortest,
+    }
+}

@@ -1,0 +1,152 @@
+//! The messages that were sent and what became of them, newest first: bounded,
+//! with counts of all.
+
+use std::collections::VecDeque;
+
+use crate::format::grouped;
+use crate::mqtt::session;
+use crate::protocol::connection::State;
+use crate::protocol::publish::{Outcome, Published};
+use crate::ui::forms::message::MessageFields;
+
+/// How many messages are listed; older ones are only counted.
+pub const LISTED_MAX: usize = 100;
+
+/// A message with a longer payload, as it was typed, can't be taken back: what
+/// is listed has to stay small.
+const TAKEN_BACK_BYTES_MAX: usize = 64 << 10;
+
+/// How much of a payload the list shows, in characters.
+const PREVIEW_CHARS: usize = 60;
+
+/// One message of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The number that it was published under.
+    pub number: u64,
+    /// Topic name.
+    pub topic: String,
+    /// The beginning of its payload, as it was typed.
+    pub preview: String,
+    /// All of it, to be sent again; `None` where that is too much to keep.
+    pub message: Option<MessageFields>,
+    /// How it ended; `None` while it waits.
+    pub outcome: Option<Outcome>,
+}
+
+/// How many of all messages ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All that were sent.
+    pub sent: u64,
+    /// Without an outcome so far.
+    pub waiting: u64,
+    /// Acknowledged to the end, or handed over at QoS 0.
+    pub done: u64,
+    /// Refused, or impossible to send.
+    pub failed: u64,
+    /// Nobody knows.
+    pub unknown: u64,
+}
+
+/// See the module's page. Always: sent = waiting + done + failed + unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outbox {
+    /// Newest first.
+    entries: VecDeque<Entry>,
+    counts: Counts,
+}
+
+impl Outbox {
+    /// Takes a message on and gives the number to publish it under.
+    pub fn push(&mut self, message: &MessageFields) -> u64 {
+        self.counts.sent += 1;
+        self.counts.waiting += 1;
+        let number = self.counts.sent;
+        self.entries.truncate(LISTED_MAX - 1);
+        let payload = &message.payload.text;
+        let entry = Entry {
+            number,
+            topic: message.topic.clone(),
+            preview: preview(payload),
+            message: (payload.len() <= TAKEN_BACK_BYTES_MAX).then(|| message.clone()),
+            outcome: None,
+        };
+        self.entries.push_front(entry);
+        number
+    }
+
+    /// An outcome came.
+    pub fn finish(&mut self, published: Published) {
+        let Published { number, outcome } = published;
+        let entry = self.entries.iter_mut().find(|entry| entry.number == number);
+        // Each message has one outcome; a second one would be a fault of ours,
+        // and must not make the counts lie.
+        if entry.as_ref().is_some_and(|entry| entry.outcome.is_some()) || self.counts.waiting == 0 {
+            return;
+        }
+        let Counts { waiting, done, failed, unknown, .. } = &mut self.counts;
+        *waiting -= 1;
+        match outcome {
+            Outcome::Done => *done += 1,
+            Outcome::Failed(_) => *failed += 1,
+            Outcome::Unknown(_) => *unknown += 1,
+        }
+        if let Some(entry) = entry {
+            entry.outcome = Some(outcome);
+        }
+    }
+
+    /// Whoever was to tell the outcomes is gone.
+    pub fn abandon(&mut self, words: &str) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.outcome.is_none()) {
+            entry.outcome = Some(Outcome::Unknown(words.to_owned()));
+        }
+        self.counts.unknown += std::mem::take(&mut self.counts.waiting);
+    }
+
+    /// The newest messages, newest first.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// All messages in a sentence.
+    pub fn words(&self) -> String {
+        let Counts { sent, waiting, done, failed, unknown } = self.counts;
+        if sent == 0 {
+            return "Nothing was sent from this page yet.".to_owned();
+        }
+        let parts: Vec<_> = [(waiting, "waiting"), (done, "done"), (failed, "failed"), (unknown, "unknown")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, kind)| format!("{} {kind}", grouped(count)))
+            .collect();
+        format!("{} sent: {}.", grouped(sent), parts.join(", "))
+    }
+
+    /// While there is no connection: that messages wait, and how many.
+    pub fn waiting_words(&self, state: State) -> Option<String> {
+        let (State::Connecting | State::Reconnecting) = state else { return None };
+        let limit = session::Options::default().queue_messages as u64;
+        Some(format!(
+            "There is no connection just now. Up to {} messages wait here and go out as soon as there is one; {} wait.",
+            grouped(limit),
+            grouped(self.counts.waiting),
+        ))
+    }
+
+    /// All messages, by how they ended.
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+fn preview(payload: &str) -> String {
+    let mut chars = payload.chars();
+    let mut preview: String =
+        chars.by_ref().take(PREVIEW_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if chars.next().is_some() {
+        preview.push('…');
+    }
+    preview
+}

@@ -1,0 +1,1012 @@
+//! The console: the rows on screen of a list that lives in the worker.
+//!
+//! The rows aren't in the reactive graph. [`Console`] keeps a few dozen row
+//! elements and changes their text by hand, since a stream of thousands of
+//! messages a second replaces all of them every frame. The rest of the console is
+//! plain markup (`console.html`) that is changed by hand too: in reactive views
+//! it would cost a first visit nine kilobytes more. They stand in a pane
+//! that sticks to the scroller's viewport, so the browser's own scrolling
+//! never shows a gap: the picture changes when the rows of the new place have
+//! come, one frame later.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use leptos::html;
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    AddEventListenerOptions, Document, Element, Event, FocusOptions, HtmlElement, HtmlInputElement, KeyboardEvent,
+    PointerEvent, ResizeObserver, Text, WheelEvent,
+};
+
+use crate::config::settings::{Column, Columns, Settings, TimeMode};
+use crate::format::{grouped, size};
+use crate::mqtt::packet::QoS;
+use crate::protocol::connection::State;
+use crate::protocol::rows::{Listed, Pull};
+use crate::protocol::rows::{Marks, Preview, Row, Rows};
+use crate::protocol::update::Stats;
+use crate::ui::console::view_model::{Clockface, Flow, Reader, Step, Toward};
+use crate::web::dom::follow;
+use crate::web::window_bus::{Copied, Panel};
+
+/// Height of a row; the style sheet gets it from here.
+const ROW_PX: f64 = 24.0;
+
+/// How long after the last move the scroll bar is put where it belongs. Doing
+/// it while somebody scrolls would take the bar out of their hand.
+const BAR_SETTLES_MS: u32 = 160;
+
+/// How often the scroll bar is put to the end while the tail is followed. It
+/// costs a layout, and the rows don't depend on it.
+const TAIL_SETTLES_MS: u32 = 480;
+
+/// By how much a key moves a column's edge.
+const COLUMN_STEP_PX: i32 = 8;
+
+/// Subscriptions that have a colour of their own; see `--subscription-0`.
+const COLOURS: u8 = 8;
+
+/// Everything but the rows.
+const MARKUP: &str = include_str!("console.html");
+
+/// The events that the console hears, wherever they happen in it.
+const HEARD: [&str; 11] = [
+    "click",
+    "dblclick",
+    "focusin",
+    "input",
+    "keydown",
+    "pointercancel",
+    "pointerdown",
+    "pointermove",
+    "pointerup",
+    "scroll",
+    "wheel",
+];
+
+/// The chosen row's `id`, while it is on screen.
+const SELECTED_ID: &str = "selected-row";
+
+/// What the console wants of the page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    /// Other rows than it has.
+    Rows,
+    /// To filter by this text.
+    Filter(String),
+    /// To save what is kept.
+    Export,
+    /// To forget what is kept.
+    Clear,
+    /// These columns from now on.
+    Columns(Columns),
+    /// A panel.
+    Open(Panel),
+    /// Suggestions while somebody types into the filter.
+    Suggestions,
+    /// The crawl's line of this message.
+    ShowInCrawl(u64),
+}
+
+/// What the console says beside its rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The numbers.
+    pub stats: Stats,
+    /// The connection's state.
+    pub state: State,
+    /// What is wrong with the filter.
+    pub filter_error: Option<String>,
+    /// An export is under way.
+    pub is_exporting: bool,
+}
+
+/// The console's handle.
+#[derive(Clone)]
+pub struct Console(Rc<RefCell<Inner>>);
+
+struct Inner {
+    reader: Reader,
+    on_wish: Rc<dyn Fn(Wish)>,
+    parts: Option<Parts>,
+    views: VecDeque<RowView>,
+    first_index: u64,
+    /// Where the scroll bar stood when it was last looked at.
+    bar_px: f64,
+    spacer_px: u64,
+    /// What ARIA was told.
+    counted_rows: u64,
+    pressed: bool,
+    settling: Option<Timeout>,
+    columns: Columns,
+    time: TimeMode,
+    /// The column that is being dragged, where that began, and its width then.
+    drag: Option<(Column, i32, i32)>,
+    facts: Facts,
+    said: Option<Said>,
+}
+
+/// What stands around the rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Said {
+    is_held: bool,
+    is_following: bool,
+    unseen: u64,
+    lists_all: bool,
+    /// How many matches there are; `None` where there is no filter.
+    matches: Option<u64>,
+    /// Which of them is chosen, from 1.
+    rank: Option<u64>,
+    /// What to say where there are no rows, and whether a sample may be played.
+    empty: Option<(&'static str, bool)>,
+    has_messages: bool,
+    is_exporting: bool,
+}
+
+/// What the markup made, and who listens there.
+struct Parts {
+    document: Document,
+    section: HtmlElement,
+    input: HtmlInputElement,
+    table: HtmlElement,
+    scroller: HtmlElement,
+    spacer: HtmlElement,
+    list: HtmlElement,
+    observer: ResizeObserver,
+    on_event: Closure<dyn Fn(Event)>,
+    _on_resize: Closure<dyn FnMut()>,
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.observer.disconnect();
+        for event in HEARD {
+            // Fails for no listener.
+            let _ = self.section.remove_event_listener_with_callback_and_bool(
+                event,
+                self.on_event.as_ref().unchecked_ref(),
+                true,
+            );
+        }
+    }
+}
+
+impl Parts {
+    /// An element of the markup.
+    fn find(&self, selector: &str) -> Option<HtmlElement> {
+        self.section.query_selector(selector).ok()?.map(JsCast::unchecked_into)
+    }
+
+    fn say(&self, selector: &str, words: &str) {
+        if let Some(element) = self.find(selector) {
+            element.set_text_content(Some(words));
+        }
+    }
+
+    fn set(&self, selector: &str, attribute: &str, value: bool) {
+        if let Some(element) = self.find(selector) {
+            // Attributes of these names are always taken.
+            let _ = match attribute {
+                "aria-pressed" => element.set_attribute(attribute, if value { "true" } else { "false" }),
+                _ => element.toggle_attribute_with_force(attribute, value).map(drop),
+            };
+        }
+    }
+}
+
+impl Console {
+    /// An empty console that follows its tail.
+    pub fn new(on_wish: impl Fn(Wish) + 'static) -> Self {
+        Self(Rc::new(RefCell::new(Inner {
+            reader: Reader::new(ROW_PX),
+            on_wish: Rc::new(on_wish),
+            parts: None,
+            views: VecDeque::new(),
+            first_index: 0,
+            bar_px: 0.0,
+            spacer_px: 0,
+            counted_rows: 0,
+            pressed: false,
+            settling: None,
+            columns: Columns::default(),
+            time: TimeMode::Absolute,
+            drag: None,
+            facts: Facts::default(),
+            said: None,
+        })))
+    }
+
+    /// The rows to ask for.
+    pub fn pull(&self) -> Pull {
+        self.0.borrow().reader.pull()
+    }
+
+    /// Whether the newest row stays in view.
+    pub fn is_following(&self) -> bool {
+        self.0.borrow().reader.scroll.is_following()
+    }
+
+    /// Shows these rows, and says how they came.
+    pub fn show(&self, rows: Rows) -> Flow {
+        let mut inner = self.0.borrow_mut();
+        let flow = inner.reader.take(rows);
+        inner.draw();
+        drop(inner);
+        self.settle_soon();
+        flow
+    }
+
+    /// These are the facts now.
+    pub fn tell(&self, facts: Facts) {
+        let mut inner = self.0.borrow_mut();
+        if let Some(parts) = &inner.parts
+            && inner.facts.filter_error != facts.filter_error
+        {
+            parts.say("#filter-error", facts.filter_error.as_deref().unwrap_or_default());
+            parts.set("input", "aria-invalid", facts.filter_error.is_some());
+        }
+        inner.facts = facts;
+        inner.report();
+    }
+
+    /// This is the filter now, wherever it was typed.
+    pub fn filter(&self, text: &str) {
+        if let Some(parts) = &self.0.borrow().parts
+            && parts.input.value() != text
+        {
+            parts.input.set_value(text);
+        }
+    }
+
+    /// These are the app's settings now: columns, and what the time column says.
+    pub fn dress(&self, settings: &Settings) {
+        let mut inner = self.0.borrow_mut();
+        inner.time = settings.time;
+        inner.columns = settings.columns;
+        inner.lay_columns();
+        inner.draw();
+    }
+
+    /// Goes to a message, wherever it is, and chooses it.
+    pub fn reveal(&self, seq: u64) {
+        self.act(|reader| reader.reveal(seq));
+    }
+
+    /// A new log, whose numbers begin anew.
+    pub fn restart(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.reader.restart();
+        inner.draw();
+        inner.settle_bar();
+    }
+
+    /// Moves by a key.
+    pub fn step(&self, step: Step) {
+        self.act(|reader| reader.step(step));
+        self.0.borrow_mut().settle_bar();
+    }
+
+    /// The reader does something, which may take other rows.
+    fn act<T>(&self, act: impl FnOnce(&mut Reader) -> T) -> T {
+        let mut inner = self.0.borrow_mut();
+        let done = act(&mut inner.reader);
+        inner.draw();
+        drop(inner);
+        self.settle_soon();
+        self.wish(Wish::Rows);
+        done
+    }
+
+    fn settle_soon(&self) {
+        let wait_ms = {
+            let inner = self.0.borrow();
+            if inner.settling.is_some() {
+                return;
+            }
+            if inner.reader.scroll.is_following() { TAIL_SETTLES_MS } else { BAR_SETTLES_MS }
+        };
+        // Nothing is borrowed: in a page that is being left Firefox throws here.
+        let this = Rc::downgrade(&self.0);
+        let timeout = Timeout::new(wait_ms, move || {
+            if let Some(inner) = this.upgrade() {
+                Console(inner).settle();
+            }
+        });
+        self.0.borrow_mut().settling = Some(timeout);
+    }
+
+    fn settle(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.settling = None;
+        if inner.pressed {
+            drop(inner);
+            self.settle_soon();
+        } else if inner.bar_moved_to_px().is_none() {
+            inner.settle_bar();
+        }
+        // A move that the browser reports with its next frame settles the bar after that.
+    }
+
+    fn wish(&self, wish: Wish) {
+        let on_wish = Rc::clone(&self.0.borrow().on_wish);
+        on_wish(wish);
+    }
+
+    /// Something happened somewhere in the console.
+    fn hear(&self, event: &Event) {
+        let pointer: &PointerEvent = event.unchecked_ref();
+        let wish = match event.type_().as_str() {
+            "scroll" => return self.scrolled(),
+            "wheel" => return self.turn(event.unchecked_ref()),
+            "pointerdown" => return self.press(pointer),
+            "pointermove" => return self.drag(pointer),
+            "pointerup" | "pointercancel" => self.release(),
+            // Browsers that fill in forms make some without a key.
+            "keydown" => event.dyn_ref().and_then(|event| self.nudge(event).or_else(|| self.key(event))),
+            "click" => self.click(event),
+            "focusin" => element_of(event).filter(|target| target.tag_name() == "INPUT").map(|_| Wish::Suggestions),
+            "dblclick" => seq_of(event).map(|seq| Wish::Open(Panel::Message(seq))).or_else(|| self.reset(event)),
+            _ => self.0.borrow().parts.as_ref().map(|parts| Wish::Filter(parts.input.value())),
+        };
+        if let Some(wish) = wish {
+            self.wish(wish);
+        }
+    }
+
+    fn turn(&self, event: &WheelEvent) {
+        // Leaving the tail must not depend on the bar, which the next frame
+        // would put back to the end.
+        if event.delta_y() < 0.0 && !event.ctrl_key() {
+            let mut inner = self.0.borrow_mut();
+            inner.reader.scroll.hold();
+            inner.draw();
+        }
+    }
+
+    /// Goes on to the next match.
+    fn seek(&self, toward: Toward) {
+        self.act(|reader| reader.seek(toward));
+    }
+
+    /// The pointer is down: on the scroll bar, perhaps, or a column's edge.
+    fn press(&self, event: &PointerEvent) {
+        let mut inner = self.0.borrow_mut();
+        inner.pressed = true;
+        if let Some((column, handle)) = column_of(event) {
+            event.prevent_default();
+            // Fails for a pointer that is gone.
+            let _ = handle.set_pointer_capture(event.pointer_id());
+            inner.drag = Some((column, event.client_x(), width_px(&handle)));
+        }
+    }
+
+    /// The edge follows the pointer.
+    fn drag(&self, event: &PointerEvent) {
+        let mut inner = self.0.borrow_mut();
+        // It may have gone up outside of the console, which isn't told.
+        inner.pressed &= event.buttons() != 0;
+        if let Some((column, from_x, from_px)) = inner.drag {
+            inner.resize(column, Some(from_px + outward(column, event.client_x() - from_x)));
+        }
+    }
+
+    /// It is up again; an edge that it moved stays there from now on.
+    fn release(&self) -> Option<Wish> {
+        let mut inner = self.0.borrow_mut();
+        inner.pressed = false;
+        inner.drag.take().map(|_| Wish::Columns(inner.columns))
+    }
+
+    /// A key moves a column's edge, or puts it back.
+    fn nudge(&self, event: &KeyboardEvent) -> Option<Wish> {
+        let (column, handle) = column_of(event)?;
+        let step_px = match event.key().as_str() {
+            "ArrowLeft" => Some(-COLUMN_STEP_PX),
+            "ArrowRight" => Some(COLUMN_STEP_PX),
+            "Enter" => None,
+            _ => return None,
+        };
+        event.prevent_default();
+        let to_px = step_px.map(|px| width_px(&handle) + outward(column, px));
+        self.0.borrow_mut().resize(column, to_px)
+    }
+
+    /// A key anywhere in the console.
+    fn key(&self, event: &KeyboardEvent) -> Option<Wish> {
+        let target = element_of(event)?;
+        let key = event.key();
+        let is_control = event.ctrl_key() || event.meta_key();
+        let (on, back) = match event.shift_key() {
+            true => (Toward::Older, Toward::Newer),
+            false => (Toward::Newer, Toward::Older),
+        };
+        let is_in_rows = target.closest(".table").ok()?.is_some() && !is_control && !event.alt_key();
+        match key.as_str() {
+            "F3" => self.seek(on),
+            "g" | "G" if is_control => self.seek(on),
+            // As terminals do it: what is looked for is above.
+            "Enter" if target.tag_name() == "INPUT" => self.seek(back),
+            _ if !is_in_rows => return None,
+            "n" | "N" => self.seek(on),
+            "s" => {
+                event.prevent_default();
+                return self.0.borrow().reader.at_hand().map(Wish::ShowInCrawl);
+            }
+            "c" | "C" | "p" => {
+                event.prevent_default();
+                let copied = match key.as_str() {
+                    "c" => Copied::Row,
+                    "C" => Copied::Payload,
+                    _ => Copied::Publish,
+                };
+                return self.0.borrow().reader.at_hand().map(|seq| Wish::Open(Panel::Copy(copied, seq)));
+            }
+            "Escape" => self.act(Reader::deselect),
+            "Enter" => {
+                // Or it would press the button that gets the focus.
+                event.prevent_default();
+                return self.0.borrow().reader.at_hand().map(|seq| Wish::Open(Panel::Message(seq)));
+            }
+            key => self.step(Step::from_key(key).filter(|_| !event.shift_key())?),
+        }
+        event.prevent_default();
+        None
+    }
+
+    /// A click anywhere in the console.
+    fn click(&self, event: &Event) -> Option<Wish> {
+        let target = element_of(event)?;
+        match target.get_attribute("data-act").as_deref() {
+            Some("topics") => return Some(Wish::Open(Panel::Topics)),
+            Some("export") => return Some(Wish::Export),
+            Some("clear") => return Some(Wish::Clear),
+            Some("logs") => return Some(Wish::Open(Panel::Replay)),
+            Some("sample") => return Some(Wish::Open(Panel::Sample)),
+            Some("hold") => self.act(|reader| if reader.is_held() { reader.resume() } else { reader.hold() }),
+            Some("all") => self.act(Reader::list_others),
+            Some("next") => self.seek(Toward::Newer),
+            Some("previous") => self.seek(Toward::Older),
+            Some("end") => self.step(Step::End),
+            _ => {
+                let seq = seq_of(event)?;
+                self.act(|reader| reader.select(seq));
+                // The focus is heard of at once, so nothing is borrowed.
+                let table = self.0.borrow().parts.as_ref().map(|parts| parts.table.clone());
+                if let Some(table) = table {
+                    let options = FocusOptions::new();
+                    options.set_prevent_scroll(true);
+                    // Never fails for an element in the document.
+                    let _ = table.focus_with_options(&options);
+                }
+                return (target.class_name() == "open").then_some(Wish::Open(Panel::Message(seq)));
+            }
+        }
+        None
+    }
+
+    /// A column gets its own width back.
+    fn reset(&self, event: &Event) -> Option<Wish> {
+        let (column, _) = column_of(event)?;
+        self.0.borrow_mut().resize(column, None)
+    }
+
+    /// Takes charge of the section that holds the markup; `None` where
+    /// something isn't there, which doesn't happen.
+    fn attach(&self, section: HtmlElement) -> Option<()> {
+        let document = section.owner_document()?;
+        let find = |selector| section.query_selector(selector).ok()?.map(JsCast::unchecked_into::<HtmlElement>);
+        let (table, scroller, spacer, list) = (find(".table")?, find(".scroller")?, find(".spacer")?, find(".rows")?);
+        let input = find("input")?.unchecked_into();
+        // Style properties of ours are always understood.
+        let _ = table.style().set_property("--row-px", &format!("{}px", ROW_PX as u32));
+        let this = Rc::downgrade(&self.0);
+        // What it hears may move the focus, which it hears, too.
+        let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| {
+            if let Some(inner) = this.upgrade() {
+                Console(inner).hear(&event);
+            }
+        });
+        for event in HEARD {
+            let options = AddEventListenerOptions::new();
+            // Some come to their own element only.
+            options.set_capture(true);
+            // The others may be answered otherwise than by the browser.
+            options.set_passive(matches!(event, "scroll" | "wheel"));
+            // Fails for no listener and no target of ours.
+            let _ = section.add_event_listener_with_callback_and_add_event_listener_options(
+                event,
+                on_event.as_ref().unchecked_ref(),
+                &options,
+            );
+        }
+        let this = Rc::downgrade(&self.0);
+        let on_resize = Closure::<dyn FnMut()>::new(move || {
+            if let Some(inner) = this.upgrade() {
+                Console(inner).resized();
+            }
+        });
+        let Ok(observer) = ResizeObserver::new(on_resize.as_ref().unchecked_ref()) else { return None };
+        observer.observe(&scroller);
+        let mut inner = self.0.borrow_mut();
+        inner.parts = Some(Parts {
+            document,
+            section,
+            input,
+            table,
+            scroller,
+            spacer,
+            list,
+            observer,
+            on_event,
+            _on_resize: on_resize,
+        });
+        inner.lay_columns();
+        drop(inner);
+        self.resized();
+        Some(())
+    }
+
+    fn detach(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.parts = None;
+        inner.views.clear();
+        inner.settling = None;
+    }
+
+    fn resized(&self) {
+        let mut inner = self.0.borrow_mut();
+        let Some(height_px) = inner.parts.as_ref().map(|parts| parts.scroller.client_height()) else { return };
+        inner.reader.scroll.resize(f64::from(height_px));
+        inner.draw();
+        inner.settle_bar();
+        drop(inner);
+        self.wish(Wish::Rows);
+    }
+
+    fn scrolled(&self) {
+        let mut inner = self.0.borrow_mut();
+        // Else it is an echo of our own move.
+        let Some(to_px) = inner.bar_moved_to_px() else { return };
+        let from_px = inner.bar_px;
+        inner.reader.scroll.drag(from_px, to_px);
+        inner.bar_px = to_px;
+        inner.settling = None;
+        inner.draw();
+        drop(inner);
+        self.settle_soon();
+        self.wish(Wish::Rows);
+    }
+}
+
+impl Inner {
+    /// Says what stands around the rows.
+    fn report(&mut self) {
+        let Self { reader, parts: Some(parts), facts, said, .. } = self else { return };
+        let now = Said {
+            is_held: reader.is_held(),
+            is_following: reader.scroll.is_following() && !reader.is_held(),
+            unseen: reader.unseen(),
+            lists_all: reader.listed() == Listed::All,
+            matches: reader.rows().matches,
+            rank: reader.rows().rank,
+            empty: (reader.rows().total == 0).then(|| words_of_nothing(facts, reader.unseen())),
+            has_messages: facts.stats.kept > 0,
+            is_exporting: facts.is_exporting,
+        };
+        if *said == Some(now) {
+            return;
+        }
+        *said = Some(now);
+        parts.set("[data-act=hold]", "aria-pressed", now.is_held);
+        parts.set("[data-act=all]", "aria-pressed", now.lists_all);
+        parts.set("[data-act=export]", "disabled", !now.has_messages || now.is_exporting);
+        parts.set("[data-act=clear]", "disabled", !now.has_messages);
+        let (empty, may_play) = now.empty.unwrap_or_default();
+        parts.set(".console-empty", "hidden", now.empty.is_none());
+        parts.say(".console-empty span", empty);
+        parts.set("[data-act=sample]", "hidden", !may_play);
+        parts.set(".matches", "hidden", now.matches.is_none());
+        let matches = now.matches.unwrap_or(0);
+        let place = match now.rank {
+            Some(rank) => format!("{} of {}", grouped(rank), grouped(matches)),
+            None if matches == 1 => "1 match".to_owned(),
+            None => format!("{} matches", grouped(matches)),
+        };
+        parts.say(".matches span", &place);
+        parts.set(".newest", "data-shown", !now.is_following);
+        let newest = match now.unseen {
+            0 => "Press End for the newest".to_owned(),
+            count => format!("{} new. Press End", grouped(count)),
+        };
+        parts.say(".newest", &newest);
+    }
+
+    /// The style sheet places the columns by what it is told here.
+    fn lay_columns(&self) {
+        let Some(parts) = &self.parts else { return };
+        let since = match self.time {
+            TimeMode::Absolute => "Time",
+            TimeMode::Relative => "Since start",
+            TimeMode::SincePrevious => "Since last",
+        };
+        if let Ok(Some(head)) = parts.table.query_selector(".head .time")
+            && let Some(words) = head.first_child()
+        {
+            words.set_node_value(Some(since));
+        }
+        let hidden = Column::ALL.into_iter().filter(|column| !self.columns.look(*column).is_shown);
+        let hidden: Vec<_> = hidden.map(Column::name).collect();
+        // Attributes and properties of ours are always taken.
+        let _ = parts.table.set_attribute("data-hidden", &hidden.join(" "));
+        for column in Column::ALL {
+            let name = format!("--{}-px", column.name());
+            let style = parts.table.style();
+            let _ = match self.columns.look(column).width_px {
+                Some(px) => style.set_property(&name, &format!("{px}px")),
+                None => style.remove_property(&name).map(drop),
+            };
+            if let Ok(Some(handle)) = parts.table.query_selector(&format!("[data-column={}]", column.name())) {
+                let _ = handle.set_attribute("aria-valuenow", &width_px(&handle).to_string());
+            }
+        }
+    }
+
+    fn resize(&mut self, column: Column, width_px: Option<i32>) -> Option<Wish> {
+        let width_px = width_px.map(|px| u16::try_from(px.max(0)).unwrap_or(u16::MAX));
+        self.columns = self.columns.resized(column, width_px);
+        self.lay_columns();
+        Some(Wish::Columns(self.columns))
+    }
+
+    /// Puts the rows where they belong, if those on screen have come; until
+    /// then the old picture stays.
+    fn draw(&mut self) {
+        self.report();
+        let on_screen = self.reader.scroll.on_screen();
+        let first = self.reader.first_index();
+        let end = first + self.reader.rows().rows.len() as u64;
+        if !on_screen.is_empty() && (on_screen.start < first || on_screen.end > end) {
+            return;
+        }
+        self.fill();
+        let Some(parts) = &self.parts else { return };
+        // Bar and rows stand on whole pixels, so nothing is lost.
+        let offset_px = ((self.first_index as f64 - self.reader.scroll.top_rows()) * ROW_PX).round() as i64;
+        // Style properties of ours are always understood.
+        let _ = parts.list.style().set_property("transform", &format!("translateY({offset_px}px)"));
+    }
+
+    /// Makes the row elements say what the rows say. A row that stays on
+    /// screen keeps its element.
+    fn fill(&mut self) {
+        let Some(parts) = &self.parts else { return };
+        let rows = &self.reader.rows().rows;
+        self.first_index = self.reader.first_index();
+        let mut spare = Vec::new();
+        if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
+            let overlap = self.views.front().is_some_and(|view| view.seq <= last.seq)
+                && self.views.back().is_some_and(|view| view.seq >= first.seq);
+            // Without an overlap every element is rewritten where it stands.
+            if overlap {
+                while let Some(view) = self.views.pop_front_if(|view| view.seq < first.seq) {
+                    spare.push(view);
+                }
+                while let Some(view) = self.views.pop_back_if(|view| view.seq > last.seq) {
+                    spare.push(view);
+                }
+                let kept_seq = self.views.front().map(|view| view.seq);
+                let before = rows.iter().position(|row| Some(row.seq) == kept_seq).unwrap_or(0);
+                for _ in 0..before {
+                    let Some(view) = spare.pop().or_else(|| RowView::new(&parts.document)) else { return };
+                    let reference = self.views.front().map(|view| view.row.as_ref());
+                    let _ = parts.list.insert_before(&view.row, reference);
+                    self.views.push_front(view);
+                }
+            }
+        }
+        while self.views.len() < rows.len() {
+            let Some(view) = spare.pop().or_else(|| RowView::new(&parts.document)) else { return };
+            let _ = parts.list.append_child(&view.row);
+            self.views.push_back(view);
+        }
+        spare.extend(self.views.drain(rows.len()..));
+        for view in spare {
+            view.row.remove();
+        }
+        let mut clockface = Clockface {
+            mode: self.time,
+            zero: self.reader.rows().zero,
+            ahead_of_utc_min: rows.last().map_or(0, |row| ahead_of_utc_min(row.time.as_micros())),
+            above: self.reader.rows().before,
+        };
+        let _ = parts.table.toggle_attribute_with_force("data-all", self.reader.listed() == Listed::All);
+        let selected = self.reader.selected();
+        let mut is_selected_shown = false;
+        for ((view, row), index) in self.views.iter_mut().zip(rows).zip(self.first_index..) {
+            view.show(row, index, &clockface);
+            view.select(selected == Some(row.seq));
+            is_selected_shown |= view.is_selected;
+            clockface.above = Some(row.time);
+        }
+        let _ = match is_selected_shown {
+            true => parts.table.set_attribute("aria-activedescendant", SELECTED_ID),
+            false => parts.table.remove_attribute("aria-activedescendant"),
+        };
+    }
+
+    /// Where the bar stands, if somebody moved it since it was looked at.
+    fn bar_moved_to_px(&self) -> Option<f64> {
+        let stands_px = f64::from(self.parts.as_ref()?.scroller.scroll_top());
+        Some(stands_px).filter(|stands_px| (stands_px - self.bar_px).abs() > 1.0)
+    }
+
+    /// Gives the scroll bar its length and its place.
+    fn settle_bar(&mut self) {
+        let Some(parts) = &self.parts else { return };
+        let spacer_px = self.reader.scroll.spacer_px().round() as u64;
+        if spacer_px != self.spacer_px {
+            let _ = parts.spacer.style().set_property("height", &format!("{spacer_px}px"));
+            self.spacer_px = spacer_px;
+        }
+        // The header is a row too (ARIA counts it).
+        let count = self.reader.scroll.total() + 1;
+        if count != self.counted_rows {
+            let _ = parts.table.set_attribute("aria-rowcount", &count.to_string());
+            self.counted_rows = count;
+        }
+        let bar_px = self.reader.scroll.bar_px();
+        if (bar_px - f64::from(parts.scroller.scroll_top())).abs() > 1.0 {
+            // Below the spacer's limit and so within an i32.
+            parts.scroller.set_scroll_top(bar_px.round() as i32);
+        }
+        self.bar_px = f64::from(parts.scroller.scroll_top());
+    }
+}
+
+/// A cell whose text may have parts that are marked. Every change goes through
+/// text nodes: a payload is never markup.
+struct Cell {
+    element: Element,
+    text: Text,
+    words: String,
+    marks: Vec<(u32, u32)>,
+}
+
+impl Cell {
+    /// `None` where the document makes no elements, which it always does.
+    fn new(document: &Document, row: &Element, class: &str) -> Option<Self> {
+        let element = document.create_element("span").ok()?;
+        element.set_attribute("role", "gridcell").ok()?;
+        element.set_class_name(class);
+        let text = document.create_text_node("");
+        element.append_child(&text).ok()?;
+        row.append_child(&element).ok()?;
+        Some(Self { element, text, words: String::new(), marks: Vec::new() })
+    }
+
+    fn show(&mut self, words: &str, marks: &[(u32, u32)]) {
+        if self.words == words && self.marks == marks {
+            return;
+        }
+        if !self.marks.is_empty() {
+            self.element.set_text_content(None);
+            // Fails only where it would make a circle.
+            let _ = self.element.append_child(&self.text);
+        }
+        words.clone_into(&mut self.words);
+        marks.clone_into(&mut self.marks);
+        let mut end = marks.first().map_or(words.len(), |mark| mark.0 as usize);
+        self.text.set_data(words.get(..end).unwrap_or_default());
+        for (at, &(from, to)) in marks.iter().enumerate() {
+            end = marks.get(at + 1).map_or(words.len(), |mark| mark.0 as usize);
+            let marked = words.get(from as usize..to as usize).unwrap_or_default();
+            let _ = self.mark(marked, words.get(to as usize..end).unwrap_or_default());
+        }
+    }
+
+    fn mark(&self, marked: &str, words: &str) -> Option<()> {
+        let document = self.element.owner_document()?;
+        let mark = document.create_element("mark").ok()?;
+        mark.set_text_content(Some(marked));
+        self.element.append_child(&mark).ok()?;
+        self.element.append_child(&document.create_text_node(words)).ok()?;
+        Some(())
+    }
+}
+
+/// One row's elements.
+struct RowView {
+    seq: u64,
+    index: u64,
+    row: Element,
+    /// What the time says: the mode, and microseconds since what it counts from.
+    time_key: (TimeMode, Option<i64>),
+    time: Cell,
+    number: Cell,
+    topic: Cell,
+    flags: Cell,
+    payload: Cell,
+    is_hex: bool,
+    size: Cell,
+    is_selected: bool,
+    is_match: bool,
+    subscription: Option<u8>,
+}
+
+impl RowView {
+    /// `None` where the document makes no elements, which it always does.
+    fn new(document: &Document) -> Option<Self> {
+        let row = document.create_element("div").ok()?;
+        row.set_attribute("role", "row").ok()?;
+        row.set_class_name("row");
+        let cell = |column: Column| Cell::new(document, &row, column.name());
+        let view = Self {
+            seq: 0,
+            index: u64::MAX,
+            time_key: (TimeMode::Absolute, None),
+            time: cell(Column::Time)?,
+            number: cell(Column::Seq)?,
+            topic: cell(Column::Topic)?,
+            flags: cell(Column::QoS)?,
+            payload: cell(Column::Payload)?,
+            is_hex: false,
+            size: cell(Column::Size)?,
+            is_selected: false,
+            is_match: false,
+            subscription: None,
+            row: row.clone(),
+        };
+        let open = document.create_element("button").ok()?;
+        open.set_class_name("open");
+        // Its sign is the style sheet's: a row's text is its message.
+        open.set_attribute("aria-label", "Open").ok()?;
+        open.set_attribute("title", "Open it (Enter, or a double click)").ok()?;
+        open.set_attribute("tabindex", "-1").ok()?;
+        row.append_child(&open).ok()?;
+        Some(view)
+    }
+
+    fn show(&mut self, row: &Row, index: u64, clockface: &Clockface) {
+        if self.index != index {
+            self.index = index;
+            // 1 is the header.
+            let _ = self.row.set_attribute("aria-rowindex", &(index + 2).to_string());
+        }
+        let time_key = (clockface.mode, Some(clockface.counted(row.time)));
+        if self.time_key != time_key {
+            self.time_key = time_key;
+            self.time.show(&clockface.words(row.time), &[]);
+        }
+        let none = Marks::default();
+        let marks = row.marks.as_ref().unwrap_or(&none);
+        let (text, is_hex) = match &row.preview {
+            Preview::Text(text) => (text, false),
+            Preview::Hex(hex) => (hex, true),
+        };
+        self.topic.show(&row.topic, &marks.topic);
+        self.payload.show(text, &marks.payload);
+        if self.is_match != row.marks.is_some() {
+            self.is_match = row.marks.is_some();
+            self.row.set_class_name(if self.is_match { "row match" } else { "row" });
+        }
+        if self.subscription != row.subscription {
+            self.subscription = row.subscription;
+            let colour = row.subscription.map_or(String::new(), |index| (index % COLOURS).to_string());
+            let _ = self.row.set_attribute("data-subscription", &colour);
+        }
+        // The rest of a message never changes.
+        if self.seq == row.seq {
+            return;
+        }
+        self.seq = row.seq;
+        let seq = row.seq.to_string();
+        let _ = self.row.set_attribute("data-seq", &seq);
+        self.number.show(&seq, &[]);
+        self.flags.show(flag_words(row), &[]);
+        if self.is_hex != is_hex {
+            self.payload.element.set_class_name(if is_hex { "payload hex" } else { "payload" });
+            self.is_hex = is_hex;
+        }
+        self.size.show(&size(u64::from(row.payload_bytes)), &[]);
+    }
+
+    fn select(&mut self, is_selected: bool) {
+        if self.is_selected == is_selected {
+            return;
+        }
+        self.is_selected = is_selected;
+        let _ = match is_selected {
+            true => self.row.set_attribute("aria-selected", "true"),
+            false => self.row.remove_attribute("aria-selected"),
+        };
+        self.row.set_id(if is_selected { SELECTED_ID } else { "" });
+    }
+}
+
+const fn flag_words(row: &Row) -> &'static str {
+    match (row.qos, row.retain, row.dup) {
+        (QoS::AtMostOnce, false, _) => "0",
+        (QoS::AtMostOnce, true, _) => "0 retained",
+        (QoS::AtLeastOnce, false, false) => "1",
+        (QoS::AtLeastOnce, true, false) => "1 retained",
+        (QoS::AtLeastOnce, false, true) => "1 dup",
+        (QoS::AtLeastOnce, true, true) => "1 retained dup",
+        (QoS::ExactlyOnce, false, false) => "2",
+        (QoS::ExactlyOnce, true, false) => "2 retained",
+        (QoS::ExactlyOnce, false, true) => "2 dup",
+        (QoS::ExactlyOnce, true, true) => "2 retained dup",
+    }
+}
+
+fn ahead_of_utc_min(micros: u64) -> i32 {
+    let date = js_sys::Date::new(&JsValue::from_f64(micros as f64 / 1_000.0));
+    -(date.get_timezone_offset() as i32)
+}
+
+/// The element that an event is about.
+fn element_of(event: &Event) -> Option<Element> {
+    event.target()?.dyn_into().ok()
+}
+
+/// The column whose edge an event is about, and the handle there.
+fn column_of(event: &Event) -> Option<(Column, Element)> {
+    let handle = element_of(event)?.closest("[data-column]").ok()??;
+    Some((Column::from_name(&handle.get_attribute("data-column")?)?, handle))
+}
+
+/// The width of the column that a handle stands in.
+fn width_px(handle: &Element) -> i32 {
+    handle.parent_element().map_or(0, |head| head.client_width())
+}
+
+/// By how much a column grows when its edge moves to the right. The last one
+/// has it on its left.
+const fn outward(column: Column, right_px: i32) -> i32 {
+    if matches!(column, Column::Size) { -right_px } else { right_px }
+}
+
+/// The message whose row an event is about.
+fn seq_of(event: &Event) -> Option<u64> {
+    let row = element_of(event)?.closest("[data-seq]").ok()??;
+    row.get_attribute("data-seq")?.parse().ok()
+}
+
+/// What to say while there are no rows, and whether a sample may be played.
+fn words_of_nothing(facts: &Facts, unseen: u64) -> (&'static str, bool) {
+    if unseen > 0 {
+        return ("The view is held. What came since isn't shown.", false);
+    }
+    if facts.stats.kept > 0 {
+        return ("No kept message gets through the filter.", false);
+    }
+    let is_away = matches!(facts.state, State::Idle | State::Stopped);
+    let words = match facts.state {
+        _ if facts.stats.cleared > 0 => "Cleared. What arrives from now on is shown here.",
+        State::Connected => "Connected. Waiting for the first message.",
+        State::Connecting | State::Reconnecting => "Waiting for the connection.",
+        State::Idle | State::Stopped => "Every message that arrives is kept and shown here, as it came.",
+    };
+    (words, is_away)
+}
+
+/// The console with its bar: filter, export, clear.
+#[component]
+pub fn ConsoleView(
+    /// What the page shows rows through.
+    console: Console,
+) -> impl IntoView {
+    let section = NodeRef::<html::Section>::new();
+    let handle = console.clone();
+    follow(move || {
+        if let Some(section) = section.get() {
+            handle.attach(section);
+        }
+    });
+    let console = StoredValue::new_local(console);
+    on_cleanup(move || console.with_value(Console::detach));
+    view! { <section class="console" aria-label="Console" node_ref=section inner_html=MARKUP></section> }
+}

@@ -1,0 +1,125 @@
+//! The person's hands on the plane: wheel, finger, mouse, keys.
+
+use wasm_bindgen::JsCast;
+use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
+
+use crate::crawl::ROW_EM;
+use crate::crawl::layout::Toward;
+use crate::web::page::crawl::stage::Stage;
+use crate::web::page::crawl::{CrawlHandle, Plea, Wish, kiosk};
+use crate::web::window_bus::Panel;
+
+/// A finger that moved less than this, in CSS pixels, has clicked.
+const DRAG_FROM_PX: i32 = 6;
+
+/// A finger or a pressed mouse on the plane.
+pub struct Grip {
+    pointer: i32,
+    begun_px: i32,
+    /// Where the plane was taken hold of, by its distance from the edge, once
+    /// the hand has moved enough.
+    held_em: Option<f64>,
+}
+
+impl CrawlHandle {
+    /// The wheel turned: back and forward through what passed.
+    pub(super) fn wheel(&self, event: &WheelEvent) {
+        // With Ctrl it zooms the page; in plain text it scrolls.
+        if event.ctrl_key() || self.is_plain() {
+            return;
+        }
+        event.prevent_default();
+        let em = match event.delta_mode() {
+            WheelEvent::DOM_DELTA_PIXEL => self.measure(Stage::em_per_px),
+            WheelEvent::DOM_DELTA_LINE => ROW_EM,
+            _ => self.measure(Stage::page_em),
+        };
+        self.wish(Wish::Travel(event.delta_y() * em));
+    }
+
+    /// The plane is taken hold of.
+    pub(super) fn grip(&self, event: &PointerEvent) -> Option<Grip> {
+        let grips = event.is_primary() && event.button() == 0 && !self.is_plain();
+        grips.then(|| Grip { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None })
+    }
+
+    /// What is held follows the hand. Returns whether the hand has moved enough.
+    pub(super) fn drag(&self, event: &PointerEvent, grip: &mut Grip, section: &Element) -> bool {
+        if grip.pointer != event.pointer_id() {
+            return false;
+        }
+        let at_em = self.measure(|stage| stage.along_em(f64::from(event.client_y())));
+        if let Some(held_em) = grip.held_em {
+            self.wish(Wish::Travel(at_em - held_em));
+        } else if (event.client_y() - grip.begun_px).abs() < DRAG_FROM_PX {
+            return false;
+        } else {
+            // Fails only for a pointer that is gone.
+            let _ = section.set_pointer_capture(grip.pointer);
+        }
+        grip.held_em = Some(at_em);
+        true
+    }
+
+    fn measure(&self, measure: impl FnOnce(&Stage) -> f64) -> f64 {
+        self.0.crawl.borrow().stage.as_ref().map_or(0.0, measure)
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.crawl.borrow().teller.is_plain()
+    }
+}
+
+/// The message whose line this is, or a part of it.
+pub fn seq_at(target: &Element) -> Option<u64> {
+    target.closest("[data-seq]").ok()??.get_attribute("data-seq")?.parse().ok()
+}
+
+/// A key was pressed somewhere on the page. Returns what the page has to do then.
+pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) -> Option<Plea> {
+    if event.default_prevented() || event.ctrl_key() || event.alt_key() || event.meta_key() {
+        return None;
+    }
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    // Keys pressed in the crawl or nowhere in particular are the crawl's.
+    let is_ours = target
+        .as_ref()
+        .is_none_or(|target| matches!(target.tag_name().as_str(), "BODY" | "HTML") || section.contains(Some(target)));
+    if !is_ours {
+        return None;
+    }
+    // Space already means something there.
+    let on_control = target
+        .as_ref()
+        .is_some_and(|target| target.closest("button, a[href], [role=log]").is_ok_and(|found| found.is_some()));
+    let wish = match event.key().as_str() {
+        " " if !on_control => Wish::Pause,
+        // In full screen Escape is the browser's.
+        "Enter" if !on_control => Wish::Skip,
+        "t" | "T" => Wish::Plain,
+        "f" | "F" => {
+            kiosk::toggle_full_screen(section);
+            return None;
+        }
+        "m" | "M" => return (!event.repeat()).then_some(Plea::Open(Panel::Sound)),
+        // The browser's own keys scroll plain text.
+        "Escape" => Wish::Skip,
+        _ if handle.is_plain() => return None,
+        "ArrowUp" => Wish::Hurry,
+        "ArrowDown" => Wish::SlowDown,
+        "ArrowLeft" => Wish::Step(Toward::Older),
+        "ArrowRight" => Wish::Step(Toward::Newer),
+        "PageUp" => Wish::Page(-1.0),
+        "PageDown" => Wish::Page(1.0),
+        "Home" => Wish::GoLive,
+        _ => return None,
+    };
+    let toggles = matches!(wish, Wish::Pause | Wish::Plain);
+    if toggles && event.repeat() {
+        return None;
+    }
+    if wish != Wish::Skip {
+        event.prevent_default();
+    }
+    handle.wish(wish)
+}

@@ -1,0 +1,513 @@
+//! Nodes and the one animation.
+//!
+//! The plane is moved by a single animation that the compositor runs, so it
+//! goes on while the page's thread is busy. Its keyframes are in em: when the
+//! container changes its size, only the font size changes, and every row and
+//! the plane's travel scale together. Chromium needs the keyframes again for that:
+//! its compositor keeps the em with which they were first resolved. The picture
+//! would move at another speed than the page says, and be blank once it is some
+//! thousand pixels from there.
+
+use std::time::Duration;
+
+use js_sys::{Array, Object, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Animation, Document, Element, FontFaceSet, HtmlElement, KeyframeEffect, Window};
+
+use crate::crawl::item::Told;
+use crate::crawl::layout::{Key, Perspective, StageSize};
+use crate::crawl::opening::{LOGO, Opening, Scene};
+use crate::crawl::pacing::SPEED_EM_PER_S;
+use crate::crawl::typeset::{self, Alignment, Column, Row, SPEAKER_SIZE, Setting, TITLE_ROW, Typeset, Typesetter};
+use crate::crawl::{Entry, Motion};
+use crate::format::grouped;
+use crate::time::Instant;
+use crate::web::css::decimal;
+use crate::web::dom::Part;
+use crate::web::page::crawl::text_measure::{BODY_FONT, Ruler, TITLE_FONT};
+use crate::web::page::crawl::transcript::Transcript;
+use crate::web::page::crawl::{Controls, starfield};
+
+/// The animation's travel. Rebasing keeps the plane at its very beginning, so it
+/// can't end even if no tick runs for a quarter of an hour at the highest speed.
+const TRAVEL_EM: f64 = 8_000.0;
+
+/// What a letter of average width takes, in em.
+const LETTER_EM: f64 = 0.54;
+
+/// `letter-spacing` of the crawl, as in style/crawl.css.
+const TRACKING_EM: f64 = 0.02;
+
+/// A page back or forward ends so high, in heights of the stage …
+const PAGE: f64 = 0.5;
+
+/// … and no finger is followed beyond this: there the plane is all but level.
+const REACH: f64 = 0.8;
+
+/// The attribute of the line that is marked.
+const MARK: &str = "aria-current";
+
+/// Longer than this nobody waits for fonts; the system's do.
+const FONTS_AT_MOST: Duration = Duration::from_secs(3);
+
+/// The elements that the view has made.
+pub struct Elements {
+    pub section: HtmlElement,
+    pub tilt: HtmlElement,
+    pub plane: HtmlElement,
+    /// The one behind the plane, and the one that veils its far end.
+    pub skies: [Element; 2],
+    pub card: Element,
+    pub logo: Element,
+    pub log: HtmlElement,
+}
+
+/// What the container's size amounts to.
+#[derive(Clone, Copy, PartialEq)]
+struct Geometry {
+    width_px: f64,
+    height_px: f64,
+    em_px: f64,
+    column: Column,
+    perspective: Perspective,
+}
+
+/// The crawl's part of the document.
+pub struct Stage {
+    window: Window,
+    document: Document,
+    elements: Elements,
+    animation: Animation,
+    motion: Motion,
+    /// Where the plane stands while there is no animation.
+    kept_ms: f64,
+    body: Ruler,
+    title: Ruler,
+    fonts: FontFaceSet,
+    fonts_settled: bool,
+    mounted: Instant,
+    geometry: Geometry,
+    blocks: Vec<Block>,
+    /// The message whose line is marked.
+    marked: Option<u64>,
+    controls: Option<Controls>,
+    pub transcript: Transcript,
+}
+
+struct Block {
+    key: Key,
+    seq: Option<u64>,
+    element: HtmlElement,
+    top_em: f64,
+    /// Size of its font, in em of the crawl's.
+    size: f64,
+}
+
+impl Stage {
+    /// Takes the view's elements over. `None` where the browser lacks what the
+    /// crawl is made of.
+    pub fn new(elements: Elements, now: Instant) -> Option<Self> {
+        let window = web_sys::window()?;
+        let document = window.document()?;
+        let animation = animation_of(&elements.plane).ok()?;
+        Some(Self {
+            body: Ruler::new(&document, BODY_FONT, TRACKING_EM)?,
+            title: Ruler::new(&document, TITLE_FONT, 0.0)?,
+            motion: Motion::None,
+            kept_ms: 0.0,
+            fonts: document.fonts(),
+            fonts_settled: false,
+            mounted: now,
+            transcript: Transcript::new(document.clone(), elements.log.clone()),
+            geometry: Geometry {
+                width_px: 0.0,
+                height_px: 0.0,
+                em_px: 16.0,
+                column: Column { width_em: 14.2 },
+                perspective: Perspective { stage_em: 8.6, horizon: 1.17, stretch: 1.2, fade: 0.9 },
+            },
+            blocks: Vec::new(),
+            marked: None,
+            controls: None,
+            window,
+            document,
+            elements,
+            animation,
+        })
+    }
+
+    /// Reads the new size. Called by a resize observer, when the layout is
+    /// fresh and reading costs nothing. Returns whether the column is another.
+    pub fn resized(&mut self) -> bool {
+        let section = &self.elements.section;
+        let (width_px, height_px) = (f64::from(section.client_width()), f64::from(section.client_height()));
+        let old = self.geometry;
+        if width_px == 0.0 || height_px == 0.0 {
+            self.geometry = Geometry { width_px, height_px, ..old };
+            return false;
+        }
+        let Some(new) = self.geometry_now(width_px, height_px) else { return false };
+        if (old.width_px, old.height_px) != (width_px, height_px) {
+            starfield::paint(&self.elements.skies, width_px, height_px);
+        }
+        // Rounding aside: a column is so many em at any size.
+        let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05;
+        self.geometry = if is_another { new } else { Geometry { column: old.column, ..new } };
+        if (old.em_px - new.em_px).abs() > f64::EPSILON {
+            self.renew_keyframes();
+        }
+        is_another
+    }
+
+    /// For Chromium, whose compositor keeps the em with which keyframes were first
+    /// resolved.
+    fn renew_keyframes(&self) {
+        if let Some(effect) = self.animation.effect()
+            && let Ok(keyframes) = keyframes()
+        {
+            // Keyframes of ours are always taken.
+            let _ = effect.unchecked_into::<KeyframeEffect>().set_keyframes(Some(&keyframes));
+        }
+    }
+
+    fn geometry_now(&self, width_px: f64, height_px: f64) -> Option<Geometry> {
+        let style = self.window.get_computed_style(&self.elements.tilt).ok()??;
+        let number = |name: &str| -> Option<f64> {
+            let value = js_sys::parse_float(&style.get_property_value(name).ok()?);
+            value.is_finite().then_some(value)
+        };
+        let em_px = number("font-size").filter(|px| *px > 0.0)?;
+        let stage_px = f64::from(self.elements.tilt.parent_element()?.client_height());
+        Some(Geometry {
+            width_px,
+            height_px,
+            em_px,
+            column: Column { width_em: number("inline-size")? / em_px },
+            perspective: Perspective {
+                stage_em: stage_px / em_px,
+                horizon: number("--crawl-horizon")?,
+                stretch: number("--crawl-stretch")?,
+                fade: number("--crawl-fade")?,
+            },
+        })
+    }
+
+    /// Shows what the opening is made of, where it isn't on the plane.
+    pub fn show_opening(&self, opening: &Opening) {
+        let Elements { section, card, logo, .. } = &self.elements;
+        let words = |flag: bool| if flag { "true" } else { "false" };
+        // Names of ours are always taken.
+        let _ = section.set_attribute("data-stars", words(opening.has_stars));
+        let _ = logo.set_attribute("data-drawn", words(opening.logo == LOGO));
+        card.set_text_content(Some(&opening.card));
+        if let Some(words) = logo.first_element_child() {
+            words.set_text_content(Some(&opening.logo));
+        }
+    }
+
+    /// Makes the controls say how things are.
+    pub fn show(&mut self, controls: Controls) {
+        if self.controls.replace(controls) == Some(controls) {
+            return;
+        }
+        let section = Part::new(self.elements.section.clone().into());
+        let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
+        let words = |flag: bool| if flag { "true" } else { "false" };
+        section.mark_root("data-scene", scene.name());
+        section.mark_root("data-plain", words(is_plain));
+        section.mark_root("data-idle", words(is_idle));
+        section.mark(".card", "aria-hidden", words(scene != Scene::Card));
+        // Its word says what a press does, so it is no button that is on or off.
+        section.mark_root("data-held", words(is_held));
+        section.say(".pause", if is_held { "Resume" } else { "Pause" });
+        section.mark(".plain", "aria-pressed", words(is_plain));
+        section.say(".speed", &format!("{speed_percent} %"));
+        section.turn(".live", "hidden", lag.is_none());
+        let behind = match lag {
+            None => return,
+            Some(0) => "To the newest line".to_owned(),
+            Some(1) => "1 line behind".to_owned(),
+            Some(lines) => format!("{} lines behind", grouped(lines)),
+        };
+        section.say(".live", &behind);
+    }
+
+    /// Whether nobody can see it: the tab is hidden or the pane is closed.
+    pub fn is_unseen(&self) -> bool {
+        self.document.hidden() || self.geometry.width_px == 0.0 || self.geometry.height_px == 0.0
+    }
+
+    /// Whether text can be measured: the fonts are there, or won't come.
+    pub fn fonts_ready(&mut self, now: Instant) -> bool {
+        if self.fonts_settled {
+            return true;
+        }
+        let loaded = |font: &str| self.fonts.check(font).unwrap_or(true);
+        self.fonts_settled = (loaded(BODY_FONT) && loaded(TITLE_FONT)) || now.since(self.mounted) > FONTS_AT_MOST;
+        if !self.fonts_settled {
+            // Measuring is also what makes the browser fetch them.
+            self.body.measure("M");
+            self.title.measure("M");
+            self.forget_widths();
+        }
+        self.fonts_settled
+    }
+
+    /// A font has come in later: measure anew from now on.
+    pub fn forget_widths(&mut self) {
+        self.body.forget();
+        self.title.forget();
+    }
+
+    /// What the core needs to know of the size.
+    pub fn size(&self) -> StageSize {
+        let Geometry { em_px, column, perspective, .. } = self.geometry;
+        StageSize {
+            depth_em: perspective.depth_em(),
+            column_em: column.width_em,
+            px_em: 1.0 / (em_px * self.window.device_pixel_ratio()),
+        }
+    }
+
+    /// How many letters fit a row at the film's size.
+    pub fn row_letters(&self) -> f64 {
+        self.geometry.column.width_em / LETTER_EM
+    }
+
+    /// How far a page back or forward goes.
+    pub fn page_em(&self) -> f64 {
+        self.geometry.perspective.along_em(PAGE)
+    }
+
+    /// How much of the plane a wheel moves by a pixel.
+    pub fn em_per_px(&self) -> f64 {
+        1.0 / self.geometry.em_px
+    }
+
+    /// How far from the edge the plane lies under this height of the window.
+    pub fn along_em(&self, client_y_px: f64) -> f64 {
+        let bottom_px = self.elements.section.get_bounding_client_rect().bottom();
+        let stage_px = self.geometry.perspective.stage_em * self.geometry.em_px;
+        self.geometry.perspective.along_em(((bottom_px - client_y_px) / stage_px).clamp(0.0, REACH))
+    }
+
+    /// How far the plane has travelled since the last rebase.
+    pub fn offset_em(&self) -> f64 {
+        self.travelled_ms() / 1_000.0 * SPEED_EM_PER_S
+    }
+
+    /// Puts a block onto the plane.
+    pub fn place(&mut self, key: Key, entry: &Entry, typeset: &Typeset, top_em: f64) {
+        let Ok(element) = write(&self.document, entry, typeset) else { return };
+        let size = match typeset {
+            Typeset::Rows(setting) => setting.size,
+            Typeset::Title(_) => 1.0,
+        };
+        if size < 1.0 {
+            // Names of ours are always taken.
+            let _ = element.style().set_property("font-size", &format!("{}em", decimal(size)));
+        }
+        set_top(&element, top_em / size);
+        let seq = entry.seq();
+        if seq.is_some() && seq == self.marked {
+            mark(&element);
+        }
+        if self.elements.plane.append_child(&element).is_ok() {
+            self.blocks.push(Block { key, seq, element, top_em, size });
+        }
+    }
+
+    /// Takes a block off the plane.
+    pub fn remove(&mut self, key: Key) {
+        if let Some(at) = self.blocks.iter().position(|block| block.key == key) {
+            self.blocks.remove(at).element.remove();
+        }
+    }
+
+    /// Marks the line of this message, and no other.
+    pub fn mark(&mut self, seq: Option<u64>) {
+        if seq == self.marked {
+            return;
+        }
+        self.marked = seq;
+        for block in &self.blocks {
+            if seq.is_some() && block.seq == seq {
+                mark(&block.element);
+            } else {
+                let _ = block.element.remove_attribute(MARK);
+            }
+        }
+    }
+
+    /// Shortens the way travelled; nothing moves on screen since all happens in
+    /// one task.
+    pub fn rebase(&mut self, shift_em: f64) {
+        let offset_em = self.offset_em() - shift_em;
+        for block in &mut self.blocks {
+            block.top_em -= shift_em;
+            set_top(&block.element, block.top_em / block.size);
+        }
+        self.seek(offset_em);
+    }
+
+    /// Puts the plane there.
+    pub fn seek(&mut self, offset_em: f64) {
+        let travelled_ms = offset_em / SPEED_EM_PER_S * 1_000.0;
+        match self.motion {
+            Motion::None => self.kept_ms = travelled_ms,
+            Motion::Moving | Motion::Held => self.animation.set_current_time(Some(travelled_ms)),
+        }
+    }
+
+    /// Changes the speed without a jump.
+    pub fn change_rate(&self, rate: f64) {
+        self.animation.update_playback_rate(rate);
+    }
+
+    /// Lets the plane move, holds it where it is, or does without the
+    /// animation.
+    pub fn change_motion(&mut self, motion: Motion) {
+        if motion == self.motion {
+            return;
+        }
+        let kept_ms = self.travelled_ms();
+        let done = match motion {
+            Motion::Moving => self.animation.play(),
+            Motion::Held => self.animation.pause(),
+            Motion::None => {
+                self.animation.cancel();
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            return;
+        }
+        // In a hidden page no frame comes that would carry out the pause, and
+        // till then time counts; a seek carries it out at once.
+        if self.motion == Motion::None || (motion == Motion::Held && self.document.hidden()) {
+            self.animation.set_current_time(Some(kept_ms));
+        }
+        self.kept_ms = kept_ms;
+        self.motion = motion;
+    }
+
+    fn travelled_ms(&self) -> f64 {
+        self.animation.current_time().unwrap_or(self.kept_ms)
+    }
+}
+
+impl Typesetter for Stage {
+    fn set(&mut self, entry: &Entry, size: f64) -> Typeset {
+        let (body, title, column) = (&mut self.body, &mut self.title, self.geometry.column);
+        typeset::set_entry(entry, size, column, &mut |text| body.measure(text), &mut |text| title.measure(text))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.animation.cancel();
+        self.elements.plane.set_text_content(None);
+    }
+}
+
+/// From the beginning of the plane's way to its end.
+fn keyframes() -> Result<Array, JsValue> {
+    let keyframes = Array::new();
+    for transform in ["translateY(0em)".to_owned(), format!("translateY({}em)", decimal(-TRAVEL_EM))] {
+        let keyframe = Object::new();
+        Reflect::set(&keyframe, &"transform".into(), &transform.into())?;
+        keyframes.push(&keyframe);
+    }
+    Ok(keyframes)
+}
+
+/// The plane's animation, not yet begun.
+fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
+    let keyframes = keyframes()?;
+    let duration_ms = TRAVEL_EM / SPEED_EM_PER_S * 1_000.0;
+    let effect =
+        KeyframeEffect::new_with_opt_element_and_keyframes_and_f64(Some(plane), Some(&keyframes), duration_ms)?;
+    Animation::new_with_effect(Some(&effect))
+}
+
+fn mark(line: &HtmlElement) {
+    // A name of ours is always taken.
+    let _ = line.set_attribute(MARK, "true");
+}
+
+/// In em of the element's own font.
+fn set_top(element: &HtmlElement, top_em: f64) {
+    // Ten-thousandths of an em: a hundredth of a pixel on the largest screen.
+    let _ = element.style().set_property("top", &format!("{}em", decimal(top_em)));
+}
+
+fn write(document: &Document, entry: &Entry, typeset: &Typeset) -> Result<HtmlElement, JsValue> {
+    let class = match entry {
+        Entry::Told(Told::Line { .. }) => "block line",
+        Entry::Told(Told::Passed { .. }) => "block line passed",
+        Entry::Episode(_) => "block episode",
+        Entry::Title(_) => "block title",
+        Entry::Intro(_) => "block intro",
+    };
+    let cursive = match typeset {
+        Typeset::Rows(setting) if setting.is_joined => " cursive",
+        _ => "",
+    };
+    let node = element(document, "div", &format!("{class}{cursive}"))?.unchecked_into::<HtmlElement>();
+    if let Some(seq) = entry.seq() {
+        node.set_attribute("data-seq", &seq.to_string())?;
+    }
+    match typeset {
+        Typeset::Rows(setting) => write_rows(document, &node, setting)?,
+        Typeset::Title(title) => {
+            let style = format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW));
+            for words in &title.rows {
+                let row = element(document, "span", "row")?;
+                row.set_attribute("style", &style)?;
+                row.set_text_content(Some(words));
+                node.append_child(&row)?;
+            }
+        }
+    }
+    Ok(node)
+}
+
+fn write_rows(document: &Document, block: &HtmlElement, setting: &Setting) -> Result<(), JsValue> {
+    block.set_attribute("dir", setting.direction.name())?;
+    for row in &setting.speaker {
+        let node = write_row(document, row, "row speaker")?;
+        node.set_attribute("style", &format!("font-size:{}em", decimal(SPEAKER_SIZE)))?;
+        block.append_child(&node)?;
+    }
+    for row in &setting.rows {
+        block.append_child(&*write_row(document, row, "row")?)?;
+    }
+    Ok(())
+}
+
+fn write_row(document: &Document, row: &Row, class: &str) -> Result<Element, JsValue> {
+    let alignment = match row.alignment {
+        Alignment::Start => "",
+        Alignment::Centre => " centred",
+        Alignment::Flush { .. } => " flush",
+    };
+    let hyphen = if row.hyphen { " hyphen" } else { "" };
+    let node = element(document, "span", &format!("{class}{alignment}{hyphen}"))?;
+    if let Alignment::Flush { letter_spacing_em } = row.alignment
+        && letter_spacing_em > 0.0
+    {
+        let style = format!("letter-spacing:{}em", decimal(TRACKING_EM + letter_spacing_em));
+        node.set_attribute("style", &style)?;
+    }
+    // The space at the end doesn't show, and keeps the words apart for whoever
+    // takes the line's text as a whole.
+    let end = if row.glued { "" } else { " " };
+    node.set_text_content(Some(&format!("{}{end}", row.text)));
+    Ok(node)
+}
+
+fn element(document: &Document, name: &str, class: &str) -> Result<Element, JsValue> {
+    let element = document.create_element(name)?;
+    element.set_class_name(class);
+    Ok(element)
+}

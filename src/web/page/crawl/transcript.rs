@@ -1,0 +1,130 @@
+//! The same words, flat.
+//!
+//! A `role="log"` that a screen reader follows while the crawl is shown (out
+//! of sight then), and that everybody reads in plain text. Lines are added in
+//! batches, since each addition is one announcement.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use web_sys::{Document, Element, HtmlElement};
+
+use crate::crawl::item::Told;
+use crate::crawl::{Entry, truncate, typeset};
+use crate::time::Instant;
+
+/// So many lines are kept; the console keeps all messages.
+const MAX_LINES: u32 = 150;
+
+/// Between two announcements while the crawl is shown.
+const UNSEEN_BATCH: Duration = Duration::from_secs(3);
+
+/// Between two additions while the transcript is what people read.
+const SEEN_BATCH: Duration = Duration::from_secs(1);
+
+/// Nearer to the end than this, in CSS pixels, and it follows the newest line.
+const FOLLOWS_WITHIN_PX: i32 = 24;
+
+/// The flat text.
+pub struct Transcript {
+    document: Document,
+    log: HtmlElement,
+    pending: VecDeque<Entry>,
+    flushed: Instant,
+    shown: bool,
+}
+
+impl Transcript {
+    /// Writes into `log`.
+    pub fn new(document: Document, log: HtmlElement) -> Self {
+        Self { document, log, pending: VecDeque::new(), flushed: Instant::EPOCH, shown: false }
+    }
+
+    /// Adds this with the next batch.
+    pub fn tell(&mut self, entry: Entry) {
+        self.pending.push_back(entry);
+    }
+
+    /// Whether people see it now.
+    pub fn show(&mut self, shown: bool) {
+        self.shown = shown;
+        // What is hidden from sight must not be a stop for the Tab key.
+        let _ = match shown {
+            true => self.log.set_attribute("tabindex", "0"),
+            false => self.log.remove_attribute("tabindex"),
+        };
+        self.flushed = Instant::EPOCH;
+    }
+
+    /// Scrolls to the line of this message. Returns whether it stands here.
+    pub fn reveal(&self, seq: u64) -> bool {
+        let found = self.log.query_selector(&format!("[data-seq='{seq}']")).ok().flatten();
+        if let Some(line) = &found {
+            line.scroll_into_view();
+        }
+        found.is_some()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.pending.clear();
+        self.log.set_text_content(None);
+    }
+
+    /// Adds what is pending, if it is time.
+    pub fn flush(&mut self, now: Instant) {
+        let batch = if self.shown { SEEN_BATCH } else { UNSEEN_BATCH };
+        if self.pending.is_empty() || now.since(self.flushed) < batch {
+            return;
+        }
+        self.flushed = now;
+        let follows = self.shown
+            && self.log.scroll_height() - self.log.scroll_top() - self.log.client_height() <= FOLLOWS_WITHIN_PX;
+        let fragment = self.document.create_document_fragment();
+        for entry in self.pending.drain(..) {
+            if let Some(paragraph) = paragraph(&self.document, &entry) {
+                let _ = fragment.append_child(&paragraph);
+            }
+        }
+        let _ = self.log.append_child(&fragment);
+        while self.log.child_element_count() > MAX_LINES
+            && let Some(oldest) = self.log.first_element_child()
+        {
+            oldest.remove();
+        }
+        if follows {
+            self.log.set_scroll_top(self.log.scroll_height());
+        }
+    }
+}
+
+fn paragraph(document: &Document, entry: &Entry) -> Option<Element> {
+    let paragraph = document.create_element("p").ok()?;
+    paragraph.set_attribute("dir", "auto").ok()?;
+    match entry {
+        Entry::Told(Told::Line { seq, line }) => {
+            paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
+            if !line.character.is_empty() {
+                let speaker = document.create_element("b").ok()?;
+                speaker.set_text_content(Some(&format!("{}:", line.character)));
+                paragraph.append_child(&speaker).ok()?;
+                paragraph.append_child(&document.create_text_node(" ")).ok()?;
+            }
+            paragraph.append_child(&document.create_text_node(&line.text)).ok()?;
+        }
+        Entry::Told(Told::Passed { seq, count }) => {
+            paragraph.set_class_name("passed");
+            paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
+            paragraph.set_text_content(Some(&typeset::passed_words(*count)));
+        }
+        Entry::Episode(words) | Entry::Title(words) | Entry::Intro(words) => {
+            paragraph.set_class_name(match entry {
+                Entry::Episode(_) => "episode",
+                Entry::Title(_) => "title",
+                _ => "intro",
+            });
+            paragraph.set_text_content(Some(&truncate::words(words)));
+        }
+    }
+    Some(paragraph)
+}

@@ -1,0 +1,252 @@
+//! The component: elements, controls and whatever must be listened to.
+//!
+//! The crawl's nodes never change but by hand, so they aren't made by Leptos: a
+//! string is a tenth of the code, and one listener hears all their events.
+
+use std::rc::Rc;
+
+use leptos::html;
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    AddEventListenerOptions, Element, Event, EventTarget, KeyboardEvent, MediaQueryList, MouseEvent, PointerEvent,
+    ResizeObserver, WheelEvent,
+};
+
+use crate::crawl::opening::Opening;
+use crate::web::dom::{Ear, follow};
+use crate::web::page::crawl::input;
+use crate::web::page::crawl::input::Grip;
+use crate::web::page::crawl::kiosk;
+use crate::web::page::crawl::kiosk::Vigil;
+use crate::web::page::crawl::stage::Elements;
+use crate::web::page::crawl::{CrawlHandle, Plea, Wish};
+use crate::web::window_bus::Panel;
+
+/// The setting of the system that asks for no motion.
+const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
+
+/// What people do who aren't idle.
+const PRESENCE: [&str; 4] = ["pointermove", "pointerdown", "keydown", "focusin"];
+
+/// What stands in the section. A button's first class says what it does
+/// ([`pressed`]).
+const NODES: &str = r#"<div class="sky" aria-hidden="true"><i></i><i></i></div>
+<div class="logo" aria-hidden="true"><span></span></div>
+<div class="stage" aria-hidden="true"><div class="tilt"><div class="plane"></div></div></div>
+<div class="sky haze" aria-hidden="true"><i></i><i></i></div>
+<p class="card"></p>
+<div class="transcript" role="log" aria-label="Transcript"></div>
+<div class="crawl-controls" role="group" aria-label="Crawl controls">
+<button type="button" class="skip" aria-keyshortcuts="Escape Enter" title="Skip the opening (Esc)">Skip</button>
+<button type="button" class="live" aria-keyshortcuts="Home" title="To the newest line (Home)" hidden></button>
+<button type="button" class="pause" aria-keyshortcuts="Space" title="Space">Pause</button>
+<button type="button" class="slower icon" aria-label="Slower" aria-keyshortcuts="ArrowDown" title="Slower (↓)">–</button>
+<span class="speed">100 %</span>
+<button type="button" class="faster icon" aria-label="Faster" aria-keyshortcuts="ArrowUp" title="Faster (↑)">+</button>
+<button type="button" class="plain" aria-pressed="false" aria-keyshortcuts="T" title="T">Plain text</button>
+<button type="button" class="direct" aria-haspopup="dialog" title="How the crawl opens">Director</button>
+<button type="button" class="fill icon" aria-label="Full screen" aria-keyshortcuts="F" title="Full screen (F)"></button>
+</div>"#;
+
+/// The crawl, filling its container.
+///
+/// Its keys work wherever the focus is but in a field, a control or another part
+/// of the page that has keys of its own. Escape, Enter or a click
+/// ends the opening; a click on a line, or going to it by key, tells of its message.
+#[component]
+pub fn CrawlView(
+    /// What the page pushes lines through.
+    handle: CrawlHandle,
+    /// What the opening is made of.
+    #[prop(into)]
+    opening: Signal<Opening>,
+    /// What the page has to do.
+    on_plea: impl Fn(Plea) + 'static,
+) -> impl IntoView {
+    let section = NodeRef::<html::Section>::new();
+
+    // Before the mounting: the first thing shown is the opening.
+    let to_open = handle.clone();
+    follow(move || to_open.open_with(opening.get()));
+
+    let mounted = StoredValue::new_local(None::<Mounted>);
+    let on_plea: Rc<dyn Fn(Plea)> = Rc::new(on_plea);
+    follow(move || {
+        if let Some(section) = section.get() {
+            mounted.set_value(Mounted::new(&handle, &section, Rc::clone(&on_plea)));
+        }
+    });
+    on_cleanup(move || mounted.set_value(None));
+
+    view! { <section node_ref=section class="crawl" aria-label="Opening crawl" inner_html=NODES></section> }
+}
+
+/// What a button does.
+fn pressed(button: &Element) -> Option<Wish> {
+    Some(match button.class_name().split(' ').next()? {
+        "live" => Wish::GoLive,
+        "skip" => Wish::Skip,
+        "pause" => Wish::Pause,
+        "slower" => Wish::SlowDown,
+        "faster" => Wish::Hurry,
+        "plain" => Wish::Plain,
+        _ => return None,
+    })
+}
+
+/// Everything that listens on the crawl's behalf; dropping it ends all of it.
+struct Mounted {
+    handle: CrawlHandle,
+    observer: ResizeObserver,
+    heard: Vec<(EventTarget, &'static str)>,
+    /// Hears whoever moves, anywhere on the page. The focus may move while
+    /// something else is being heard.
+    _presence: Ear,
+    on_event: Closure<dyn FnMut(JsValue)>,
+}
+
+impl Mounted {
+    /// `None` where the browser lacks what the crawl is made of.
+    fn new(handle: &CrawlHandle, section: &Element, on_plea: Rc<dyn Fn(Plea)>) -> Option<Self> {
+        let window = web_sys::window()?;
+        let document = window.document()?;
+        let part = |selector: &str| section.query_selector(selector).ok().flatten();
+        if !document.fullscreen_enabled() {
+            part(".fill")?.remove();
+        }
+        handle.mount(Elements {
+            tilt: part(".tilt")?.unchecked_into(),
+            plane: part(".plane")?.unchecked_into(),
+            skies: [part(".sky")?, part(".haze")?],
+            card: part(".card")?,
+            logo: part(".logo")?,
+            log: part(".transcript")?.unchecked_into(),
+            section: section.clone().unchecked_into(),
+        })?;
+
+        let motion = window.match_media(REDUCED_MOTION).ok().flatten();
+        if let Some(motion) = &motion {
+            handle.show_plain(motion.matches());
+        }
+        let fonts: EventTarget = document.fonts().into();
+        let mut heard: Vec<(EventTarget, &'static str)> =
+            ["click", "wheel", "pointerdown", "pointermove", "pointerup", "pointercancel"]
+                .map(|name| (section.clone().into(), name))
+                .into();
+        heard.push((window.clone().into(), "keydown"));
+        heard.push((document.clone().into(), "visibilitychange"));
+        heard.push((document.clone().into(), "fullscreenchange"));
+        heard.push((fonts, "loadingdone"));
+        heard.extend(motion.clone().map(|motion| (motion.into(), "change")));
+
+        let to_touch = handle.clone();
+        let presence = Ear::new(window.clone().into(), &PRESENCE, move |_| to_touch.touch());
+        let mut listener = Listener {
+            handle: handle.clone(),
+            vigil: Vigil::new(window, document, section.clone()),
+            section: section.clone(),
+            motion,
+            grip: None,
+            dragged: false,
+            on_plea,
+        };
+        let on_event = Closure::<dyn FnMut(JsValue)>::new(move |said: JsValue| match said.dyn_into::<Event>() {
+            Ok(event) => listener.hear(&event),
+            // The resize observer's list. It comes at first, and when the browser
+            // itself fills the screen, of which nothing else tells.
+            Err(_) => {
+                listener.handle.resized();
+                listener.vigil.look();
+            }
+        });
+        let callback = on_event.as_ref().unchecked_ref();
+        // The wheel moves the plane and nothing else.
+        let active = AddEventListenerOptions::new();
+        active.set_passive(false);
+        for (target, name) in &heard {
+            // Fails for no target and no listener of ours.
+            let _ = target.add_event_listener_with_callback_and_add_event_listener_options(name, callback, &active);
+        }
+        let observer = ResizeObserver::new(callback).ok()?;
+        observer.observe(section);
+        Some(Self { handle: handle.clone(), observer, heard, _presence: presence, on_event })
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        self.observer.disconnect();
+        for (target, name) in &self.heard {
+            let _ = target.remove_event_listener_with_callback(name, self.on_event.as_ref().unchecked_ref());
+        }
+        self.handle.unmount();
+    }
+}
+
+/// Who hears all events.
+struct Listener {
+    handle: CrawlHandle,
+    vigil: Vigil,
+    section: Element,
+    motion: Option<MediaQueryList>,
+    /// A finger or a pressed mouse on the plane.
+    grip: Option<Grip>,
+    /// The last hand on the plane moved it.
+    dragged: bool,
+    on_plea: Rc<dyn Fn(Plea)>,
+}
+
+impl Listener {
+    fn hear(&mut self, event: &Event) {
+        let handle = &self.handle;
+        match event.type_().as_str() {
+            "click" => self.click(event.unchecked_ref::<MouseEvent>()),
+            "wheel" => handle.wheel(event.unchecked_ref::<WheelEvent>()),
+            "keydown" => {
+                self.pass_on(input::on_key(handle, event.unchecked_ref::<KeyboardEvent>(), &self.section));
+            }
+            "pointerdown" => {
+                self.dragged = false;
+                self.grip = handle.grip(event.unchecked_ref::<PointerEvent>());
+            }
+            "pointermove" => {
+                if let Some(grip) = &mut self.grip {
+                    self.dragged |= handle.drag(event.unchecked_ref::<PointerEvent>(), grip, &self.section);
+                }
+            }
+            "pointerup" | "pointercancel" => self.grip = None,
+            "loadingdone" => handle.fonts_changed(),
+            "change" => handle.show_plain(self.motion.as_ref().is_some_and(MediaQueryList::matches)),
+            // The page was hidden or shown, or the crawl fills the screen.
+            _ => {
+                handle.note_visibility();
+                self.vigil.look();
+            }
+        }
+    }
+
+    fn pass_on(&self, plea: Option<Plea>) {
+        if let Some(plea) = plea {
+            (self.on_plea)(plea);
+        }
+    }
+
+    fn click(&self, event: &MouseEvent) {
+        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        if let Ok(Some(button)) = target.closest("button") {
+            match pressed(&button) {
+                Some(wish) => self.pass_on(self.handle.wish(wish)),
+                None if button.class_list().contains("direct") => self.pass_on(Some(Plea::Open(Panel::Director))),
+                None => kiosk::toggle_full_screen(&self.section),
+            }
+        } else if self.dragged {
+            // The end of a drag is no click.
+        } else if let Some(seq) = input::seq_at(&target) {
+            self.handle.choose(seq);
+            self.pass_on(Some(Plea::Reveal(seq)));
+        } else {
+            self.handle.wish(Wish::Skip);
+        }
+    }
+}

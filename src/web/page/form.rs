@@ -1,0 +1,450 @@
+//! The connection form: fields, their faults beside them, and the way to and
+//! from a link. What is right and wrong is decided by [`crate::config::link`].
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
+
+use crate::config::link;
+use crate::config::link::{Fault, Field, Settings, View};
+use crate::config::presets;
+use crate::config::presets::PRESETS;
+use crate::crawl::opening::Opening;
+use crate::dialogue::rules::Mapping;
+use crate::mqtt::broker_url::{BrokerUrl, PageOrigin};
+use crate::mqtt::packet::{QoS, Version};
+use crate::protocol::connection::TokenNote;
+use crate::protocol::connection::{ConnectRequest, Secret};
+use crate::web::dom::{Part, add, follow};
+
+/// What is typed in, field by field.
+#[derive(Clone, Copy)]
+pub struct Form {
+    broker: RwSignal<String>,
+    topics: RwSignal<Vec<TopicField>>,
+    topic_key: StoredValue<usize>,
+    qos: RwSignal<QoS>,
+    version: RwSignal<Option<Version>>,
+    client_id: RwSignal<String>,
+    user_name: RwSignal<String>,
+    /// In memory only: never written to a link, a store or a log.
+    password: RwSignal<String>,
+    /// Chosen in the Director panel.
+    pub opening: RwSignal<Opening>,
+    /// Chosen in the Lines panel.
+    pub mapping: RwSignal<Mapping>,
+    preset: RwSignal<usize>,
+    faults: RwSignal<Vec<Fault>>,
+    page: StoredValue<PageFacts>,
+    /// The client identifier goes into the link even where it is the random one.
+    links_client_id: StoredValue<bool>,
+}
+
+/// What the form must know of its page.
+#[derive(Clone, Debug)]
+pub struct PageFacts {
+    /// The page's folder: see [`link::page_base`].
+    pub base: String,
+    /// This tab's random client identifier.
+    pub client_id: String,
+}
+
+/// A topic's text box; the key keeps its focus when another is removed.
+#[derive(Clone, Copy)]
+struct TopicField {
+    key: usize,
+    text: RwSignal<String>,
+}
+
+impl Form {
+    /// A form that shows these settings.
+    pub fn new(settings: &Settings, page: PageFacts) -> Self {
+        let form = Self {
+            broker: RwSignal::default(),
+            topics: RwSignal::default(),
+            topic_key: StoredValue::new(0),
+            qos: RwSignal::default(),
+            version: RwSignal::default(),
+            client_id: RwSignal::default(),
+            user_name: RwSignal::default(),
+            password: RwSignal::default(),
+            opening: RwSignal::default(),
+            mapping: RwSignal::default(),
+            preset: RwSignal::new(0),
+            faults: RwSignal::default(),
+            page: StoredValue::new(page),
+            links_client_id: StoredValue::new(false),
+        };
+        form.fill(settings);
+        form
+    }
+
+    /// Shows these settings; the password stays.
+    pub fn fill(&self, settings: &Settings) {
+        let page = self.page.get_value();
+        self.preset.set(presets::position_of(&settings.broker, &page.base));
+        self.broker.set(settings.broker.clone());
+        self.topics.set(Vec::new());
+        for topic in &settings.topics {
+            self.add_topic(topic);
+        }
+        self.qos.set(settings.qos);
+        self.version.set(settings.version);
+        self.client_id.set(settings.client_id.clone().unwrap_or(page.client_id));
+        self.user_name.set(settings.user_name.clone().unwrap_or_default());
+        self.opening.set(settings.opening.clone());
+        self.faults.set(Vec::new());
+    }
+
+    /// The settings as typed.
+    pub fn settings(&self, view: View) -> Settings {
+        let page = self.page.get_value();
+        let unless = |text: String, standard: &str| Some(text).filter(|text| !text.is_empty() && text != standard);
+        Settings {
+            broker: self.broker.get_untracked(),
+            topics: self
+                .topics
+                .with_untracked(|topics| topics.iter().map(|topic| topic.text.get_untracked()).collect()),
+            qos: self.qos.get_untracked(),
+            version: self.version.get_untracked(),
+            client_id: unless(
+                self.client_id.get_untracked(),
+                if self.links_client_id.get_value() { "" } else { &page.client_id },
+            ),
+            user_name: unless(self.user_name.get_untracked(), ""),
+            view,
+            opening: self.opening.get_untracked(),
+            mapping: self.mapping.get_untracked(),
+        }
+    }
+
+    /// The settings of a connection, and as typed what isn't part of one.
+    pub fn settings_of(&self, request: &ConnectRequest, view: View) -> Settings {
+        let typed = self.settings(view);
+        let client_id = match self.client_id.with_untracked(|client_id| *client_id == request.client_id) {
+            true => typed.client_id,
+            false => Some(request.client_id.clone()),
+        };
+        Settings {
+            broker: request.broker.clone(),
+            topics: request.topics.clone(),
+            qos: request.qos,
+            version: request.version,
+            client_id,
+            user_name: request.user_name.clone(),
+            ..typed
+        }
+    }
+
+    /// What to connect with; where something is wrong the form says what.
+    pub fn request(&self) -> Option<ConnectRequest> {
+        let page = self.page.get_value();
+        let password = self.password.get_untracked();
+        match self.settings(View::default()).request(&password, &page.client_id, PageOrigin::parse(&page.base)) {
+            Ok(request) => {
+                self.faults.set(Vec::new());
+                Some(request)
+            }
+            Err(faults) => {
+                self.faults.set(faults);
+                None
+            }
+        }
+    }
+
+    /// Shows what is wrong with a link.
+    pub fn blame(&self, faults: Vec<Fault>) {
+        self.faults.set(faults);
+    }
+
+    /// Whether something was found wrong and hasn't been changed since.
+    pub fn has_faults(&self) -> bool {
+        self.faults.with(|faults| !faults.is_empty())
+    }
+
+    /// Has the link hold the client identifier, though it be this page's random
+    /// one; whether that is new.
+    pub fn link_client_id(&self) -> bool {
+        !self.links_client_id.try_update_value(|links| std::mem::replace(links, true)).unwrap_or(true)
+    }
+
+    /// What is in the password field.
+    pub fn password(&self) -> Secret {
+        Secret(self.password.get())
+    }
+
+    /// Whether a password is typed in.
+    pub fn has_password(&self) -> bool {
+        self.password.with_untracked(|password| !password.is_empty())
+    }
+
+    /// A topic filter is subscribed to: it stands among the topics.
+    pub fn add_subscribed(&self, filter: &str) {
+        let boxes = self.topics.get_untracked();
+        let box_with = |text: &str| boxes.iter().find(|topic| topic.text.with_untracked(|typed| typed == text));
+        if box_with(filter).is_some() {
+            return;
+        }
+        match box_with("") {
+            Some(empty) => empty.text.set(filter.to_owned()),
+            None => self.add_topic(filter),
+        }
+    }
+
+    /// A topic filter isn't subscribed to any more; one box always stays.
+    pub fn remove_subscribed(&self, filter: &str) {
+        self.topics.update(|topics| topics.retain(|topic| topic.text.with_untracked(|typed| typed != filter)));
+        if self.topics.with_untracked(Vec::is_empty) {
+            self.add_topic("");
+        }
+    }
+
+    /// Whether there is a topic to connect with.
+    pub fn has_topics(&self) -> bool {
+        self.topics
+            .with_untracked(|topics| topics.iter().any(|topic| topic.text.with_untracked(|text| !text.is_empty())))
+    }
+
+    /// Adds a box for a topic.
+    pub fn add_topic(&self, text: &str) {
+        // Never used twice: a row that is keyed alike would keep the old text.
+        let key = self.topic_key.get_value();
+        self.topic_key.set_value(key + 1);
+        self.topics.update(|topics| topics.push(TopicField { key, text: RwSignal::new(text.to_owned()) }));
+    }
+
+    fn choose_preset(&self, index: usize) {
+        let Some(preset) = PRESETS.get(index) else { return };
+        self.preset.set(index);
+        if let Some(broker) = preset.broker(&self.page.with_value(|page| page.base.clone())) {
+            self.broker.set(broker);
+            self.version.set(preset.version);
+            self.forgive(Field::Broker);
+            self.forgive(Field::Protocol);
+        }
+        if let Some(qos) = preset.qos {
+            self.qos.set(qos);
+        }
+    }
+
+    fn type_into(&self, field: Field, value: RwSignal<String>, text: String) {
+        match field {
+            Field::Broker => {
+                self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.base.clone())));
+            }
+            // What was wrong may have been that it had no password, or one alone.
+            Field::Password => self.forgive(Field::UserName),
+            _ => {}
+        }
+        value.set(text);
+        self.forgive(field);
+    }
+
+    /// A field that is being changed isn't wrong until it is looked at again.
+    fn forgive(&self, field: Field) {
+        if self.faults.with_untracked(|faults| faults.iter().any(|fault| fault.field == field)) {
+            self.faults.update(|faults| faults.retain(|fault| fault.field != field));
+        }
+    }
+
+    /// What is wrong with a field; nothing where all is well.
+    fn fault(&self, field: Field) -> String {
+        self.faults.with(|faults| {
+            let words: Vec<_> =
+                faults.iter().filter(|fault| fault.field == field).map(|fault| fault.words.as_str()).collect();
+            words.join(" ")
+        })
+    }
+}
+
+/// The part of the page about the connection, before anything is known.
+pub const CONNECTION: &str = include_str!("connection.html");
+
+/// A topic's box before it is filled in.
+const TOPIC: &str = include_str!("topic.html");
+
+/// The fields that hold text, by their element's id.
+const TEXTS: [(&str, Field); 4] =
+    [("broker", Field::Broker), ("user", Field::UserName), ("password", Field::Password), ("client", Field::ClientId)];
+
+impl Form {
+    /// Why the browser may not open this address from this page, shown while it is typed: no broker can mend it. Whatever
+    /// else is wrong with an address may come right with the next letter.
+    fn warning(&self) -> String {
+        let page = self.page.with_value(|page| PageOrigin::parse(&page.base));
+        let url = self.broker.with(|text| BrokerUrl::parse(text));
+        url.ok().and_then(|url| url.mixed_content(page)).unwrap_or_default()
+    }
+
+    fn text(&self, field: Field) -> RwSignal<String> {
+        match field {
+            Field::UserName => self.user_name,
+            Field::Password => self.password,
+            Field::ClientId => self.client_id,
+            _ => self.broker,
+        }
+    }
+
+    /// Something was typed or chosen in the form.
+    pub fn hear(self, event: &Event) {
+        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let value = event_target_value(event);
+        if let Some((_, field)) = TEXTS.iter().find(|(id, _)| target.id() == *id) {
+            return self.type_into(*field, self.text(*field), value);
+        }
+        match target.id().as_str() {
+            "preset" => self.choose_preset(value.parse().unwrap_or_default()),
+            "qos" => {
+                self.qos.set(value.parse().ok().and_then(QoS::from_u8).unwrap_or_default());
+                self.forgive(Field::QoS);
+            }
+            "protocol" => {
+                self.version.set(link::protocol_from(&value).unwrap_or_default());
+                self.forgive(Field::Protocol);
+            }
+            _ => {
+                let Some((place, topic)) = self.topic_of(&target) else { return };
+                topic.text.set(value);
+                self.forgive(Field::Topic(place));
+            }
+        }
+    }
+
+    /// Takes away the topic of this button.
+    pub fn remove_topic(self, button: &Element) {
+        let Some((_, topic)) = self.topic_of(button) else { return };
+        self.faults.update(|faults| faults.retain(|fault| !matches!(fault.field, Field::Topic(_))));
+        self.topics.update(|topics| topics.retain(|other| other.key != topic.key));
+    }
+
+    fn topic_of(self, node: &Element) -> Option<(usize, TopicField)> {
+        let row = node.closest("[data-key]").ok().flatten()?;
+        let key: usize = row.get_attribute("data-key")?.parse().ok()?;
+        self.topics.with_untracked(|topics| {
+            topics.iter().copied().enumerate().find(|(_, topic): &(usize, TopicField)| topic.key == key)
+        })
+    }
+
+    /// Keeps the form's nodes as the form is.
+    pub fn follow(self, part: &Part) {
+        if let Some(list) = part.find("#preset") {
+            for (place, preset) in PRESETS.iter().enumerate() {
+                if let Some(option) = add(&list, "option", preset.name) {
+                    let _ = option.set_attribute("value", &place.to_string());
+                }
+            }
+        }
+        for (id, field) in TEXTS {
+            let (part, text) = (part.clone(), self.text(field));
+            follow(move || text.with(|text| write(&part, id, text)));
+        }
+        let to_choose = part.clone();
+        follow(move || {
+            let preset = self.preset.get();
+            choose(&to_choose, "#preset", &preset.to_string());
+            to_choose.say("#preset-hint", PRESETS.get(preset).map(|preset| preset.hint).unwrap_or_default());
+            choose(&to_choose, "#qos", &(self.qos.get() as u8).to_string());
+            choose(&to_choose, "#protocol", link::protocol_name(self.version.get()));
+        });
+        let to_list = part.clone();
+        follow(move || {
+            self.topics.with(|topics| show_topics(&to_list, topics));
+            // Those of the topics are shown beside them.
+            self.show_faults(&to_list);
+        });
+    }
+
+    fn show_faults(self, part: &Part) {
+        let blame = |id: &str, field: Field| {
+            let fault = self.fault(field);
+            part.mark(&format!("#{id}"), "aria-invalid", &(!fault.is_empty()).to_string());
+            let warning = if field == Field::Broker && fault.is_empty() { self.warning() } else { String::new() };
+            part.say(&format!("#{id}-fault"), &(fault + &warning));
+        };
+        for (id, field) in TEXTS.into_iter().chain([("qos", Field::QoS), ("protocol", Field::Protocol)]) {
+            blame(id, field);
+        }
+        self.topics.with(|topics| {
+            for (place, topic) in topics.iter().enumerate() {
+                blame(&format!("topic-{}", topic.key), Field::Topic(place));
+            }
+        });
+        let summary = self.faults.with(|faults| match faults.len() {
+            0 => String::new(),
+            1 => "Nothing was connected: one field needs your attention.".to_owned(),
+            count => format!("Nothing was connected: {count} fields need your attention."),
+        });
+        part.say(".summary", &summary);
+    }
+}
+
+/// Only what differs: writing takes the cursor to the end.
+fn write(part: &Part, id: &str, text: &str) {
+    let Some(input) = part.find(&format!("#{id}")).map(JsCast::unchecked_into::<HtmlInputElement>) else { return };
+    if input.value() != text {
+        input.set_value(text);
+    }
+}
+
+fn choose(part: &Part, selector: &str, value: &str) {
+    if let Some(list) = part.find(selector) {
+        list.unchecked_into::<HtmlSelectElement>().set_value(value);
+    }
+}
+
+/// A box for each topic; one that stays keeps its node, and so its focus. The
+/// first is "Topic" by contract.
+fn show_topics(part: &Part, topics: &[TopicField]) {
+    let Some(list) = part.find(".topics") else { return };
+    let rows = list.query_selector_all("[data-key]");
+    for place in 0..rows.as_ref().map_or(0, web_sys::NodeList::length) {
+        let Some(row) = rows.as_ref().ok().and_then(|rows| rows.item(place)) else { continue };
+        let row: Element = row.unchecked_into();
+        let key = row.get_attribute("data-key").and_then(|key| key.parse().ok());
+        if !topics.iter().any(|topic| Some(topic.key) == key) {
+            row.remove();
+        }
+    }
+    for (place, topic) in topics.iter().enumerate() {
+        let id = format!("topic-{}", topic.key);
+        if part.find(&format!("#{id}")).is_none() {
+            add_topic_row(&list, topic.key, &id);
+        }
+        let name = if place == 0 { "Topic".to_owned() } else { format!("Topic {}", place + 1) };
+        part.say(&format!("[for={id}]"), &name);
+        let button = format!("#{id} + button");
+        part.turn(&button, "hidden", topics.len() == 1);
+        part.mark(&button, "aria-label", &format!("Remove topic {}", place + 1));
+        topic.text.with(|text| write(part, &id, text));
+    }
+}
+
+fn add_topic_row(list: &Element, key: usize, id: &str) {
+    let Some(row) = add(list, "div", "") else { return };
+    row.set_class_name("field topic-field");
+    row.set_inner_html(TOPIC);
+    let _ = row.set_attribute("data-key", &key.to_string());
+    let part = Part::new(row.clone());
+    part.mark("label", "for", id);
+    part.mark("input", "aria-describedby", &format!("{id}-fault"));
+    part.mark("input", "id", id);
+    part.mark(".fault", "id", &format!("{id}-fault"));
+    // The button that adds one stays behind them.
+    if let Ok(Some(button)) = list.query_selector("[data-do=add-topic]") {
+        let _ = list.insert_before(&row, Some(&button));
+    }
+}
+
+/// Shows what is known of a signed token in the password field.
+pub(super) fn follow_token(part: &Part, token: RwSignal<Option<TokenNote>>) {
+    let part = part.clone();
+    follow(move || {
+        token.with(|token| {
+            part.turn(".token", "hidden", token.is_none());
+            let Some(TokenNote { words, has_expired, can_renew }) = token else { return };
+            part.mark(".token", "data-expired", &has_expired.to_string());
+            part.say(".token p", words);
+            part.turn("[data-do=renew]", "hidden", !can_renew);
+        });
+    });
+}

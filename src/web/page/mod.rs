@@ -1,0 +1,972 @@
+//! The page, and the frame loop that feeds its parts.
+//!
+//! News from the worker waits until the next animation frame; there it is
+//! applied in one go, and later in that frame the next pull is sent
+//! ([`Pace`]). So the page asks at most once a frame, a slow page asks less
+//! often, and a hidden one not at all.
+//!
+//! Messages never enter the reactive graph: rows go to [`Console`], lines to
+//! the crawl, and the signals here hold states and numbers, set once a frame.
+
+pub mod console;
+pub mod crawl;
+pub mod form;
+pub mod panels_link;
+pub mod restart;
+pub mod service_worker;
+pub mod status;
+pub mod worker_link;
+
+use super::download::{download, file_name};
+use super::local_time;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use leptos::mount::mount_to_body;
+use leptos::prelude::*;
+// The trait; an update of ours has the same name.
+use leptos::prelude::Update as _;
+use wasm_bindgen::prelude::*;
+use web_sys::{DragEvent, Element, Event, KeyboardEvent, Location, VisibilityState, Window as Browser};
+
+use super::clock::Clock;
+use crate::config::link;
+use crate::config::link::{Field, Link, Start, View};
+use crate::config::settings::{Columns, Settings};
+use crate::credentials;
+use crate::dialogue::rules::Mapping;
+use crate::protocol::command::PageCommand;
+use crate::protocol::connection::ConnectRequest;
+use crate::protocol::connection::{Connection, State, TokenNote};
+use crate::protocol::rows::Pull;
+use crate::protocol::update::{Stats, Update};
+use crate::time::Instant;
+use crate::ui::console::view_model::{Flow, Pace, Step};
+use crate::web::dom;
+use crate::web::dom::{Ear, Part, follow};
+use crate::web::local_storage;
+use crate::web::page::console::{Console, ConsoleView, Facts, Wish};
+use crate::web::page::crawl::{CrawlHandle, CrawlView, Plea};
+use crate::web::page::form::{Form, PageFacts};
+use crate::web::page::panels_link::{PanelsLink, Wanted};
+use crate::web::page::service_worker::Offline;
+use crate::web::page::worker_link::{Heard, WorkerLink};
+use crate::web::window_bus;
+use crate::web::window_bus::Panel;
+
+/// How often the page looks whether the crawl has room again, and counts down …
+const TICK_MS: u32 = 250;
+
+/// … and how often while nothing waits for that.
+const IDLE_TICK_MS: u32 = 2_000;
+
+/// How long "Link copied" stands.
+const COPIED_MS: u32 = 2_000;
+
+/// Starts the page.
+pub fn run(browser: Browser) {
+    restart::on_panic(&browser);
+    let Some(performance) = browser.performance() else { return };
+    if let Some(loading) = browser.document().and_then(|document| document.get_element_by_id("loading")) {
+        loading.remove();
+    }
+    let clock = Clock::new(performance);
+    mount_to_body(move || view! { <Page browser=browser.clone() clock=clock.clone() /> });
+}
+
+/// What the page hears of its window.
+const HEARD: [&str; 10] = [
+    "online",
+    "offline",
+    "pagehide",
+    "visibilitychange",
+    "hashchange",
+    "storage",
+    window_bus::PAGE,
+    "keydown",
+    "dragover",
+    "drop",
+];
+
+/// What the parts of the page show. Everything here is small and set at most
+/// once a frame.
+#[derive(Clone, Copy)]
+struct Shown {
+    connection: RwSignal<Connection>,
+    stats: RwSignal<Stats>,
+    behind: RwSignal<u64>,
+    token: RwSignal<Option<TokenNote>>,
+    /// What the person should read, and can put away.
+    notices: RwSignal<Vec<String>>,
+    now: RwSignal<Instant>,
+    view: RwSignal<View>,
+    copied: RwSignal<bool>,
+    /// The form is unfolded.
+    form_open: RwSignal<bool>,
+}
+
+impl Shown {
+    fn new(now: Instant, view: View) -> Self {
+        Self {
+            connection: RwSignal::default(),
+            stats: RwSignal::default(),
+            behind: RwSignal::default(),
+            token: RwSignal::default(),
+            notices: RwSignal::default(),
+            now: RwSignal::new(now),
+            view: RwSignal::new(view),
+            copied: RwSignal::default(),
+            form_open: RwSignal::new(true),
+        }
+    }
+
+    fn notify(self, words: String) {
+        self.notices.update(|notices| {
+            if !notices.contains(&words) {
+                notices.push(words);
+            }
+        });
+    }
+
+    fn set_connection(self, connection: Connection) {
+        if self.connection.with_untracked(|old| *old == connection) {
+            return;
+        }
+        let (old, new) = (self.connection.with_untracked(|old| old.state), connection.state);
+        self.connection.set(connection);
+        if old != new {
+            match new {
+                // The crawl and the console get the room.
+                State::Connected => self.form_open.set(false),
+                // Here something is to be put right.
+                State::Stopped | State::Idle => self.form_open.set(true),
+                State::Connecting | State::Reconnecting => {}
+            }
+        }
+    }
+}
+
+/// The page's own part of the work, between worker, console and crawl.
+#[derive(Clone, Copy)]
+struct App(StoredValue<Rc<Inner>, LocalStorage>);
+
+struct Inner {
+    browser: Browser,
+    clock: Clock,
+    shown: Shown,
+    form: Form,
+    crawl: CrawlHandle,
+    console: Console,
+    worker: WorkerLink,
+    panels: PanelsLink,
+    /// Once the app is there: what it loads comes first.
+    offline: OnceCell<Offline>,
+    settings: RefCell<Settings>,
+    /// The filter's text, understood or not.
+    filter: RefCell<String>,
+    facts: RefCell<Facts>,
+    feed: RefCell<Feed>,
+}
+
+/// The frame loop's state.
+#[derive(Default)]
+struct Feed {
+    /// What the next frame will show.
+    update: Option<Box<Update>>,
+    frame_is_due: bool,
+    /// The pull that hasn't been answered.
+    asked: Option<Pull>,
+    pace: Pace,
+    /// What ends the wait before the next pull.
+    rest: Option<Timeout>,
+    tick: Option<Timeout>,
+    /// What a new worker must be told again.
+    request: Option<ConnectRequest>,
+}
+
+impl App {
+    fn with<T>(self, act: impl FnOnce(&Rc<Inner>) -> T) -> T {
+        self.0.with_value(act)
+    }
+
+    /// Reads the link of the address bar: on load, and when another one is
+    /// pasted into the tab.
+    fn open_link(self, link: Link) {
+        self.with(|inner| {
+            inner.shown.view.set(link.settings.view);
+            inner.form.fill(&link.settings);
+            let own = || inner.settings.borrow().mapping.clone();
+            inner.map(Some(link.settings.mapping).filter(|mapping| !mapping.rules.is_empty()).unwrap_or_else(own));
+            for words in link.notices {
+                inner.shown.notify(words);
+            }
+            for fault in link.faults.iter().filter(|fault| fault.field == Field::Link) {
+                inner.shown.notify(fault.words.clone());
+            }
+            if !link.faults.is_empty() {
+                // While it is connected the form is folded, and they stand there.
+                inner.shown.form_open.set(true);
+            }
+            inner.form.blame(link.faults);
+            if link.holds_password {
+                inner.write_link(Start::ByHand);
+            }
+        });
+        if link.connect {
+            self.connect();
+        }
+    }
+
+    fn connect(self) {
+        self.with(|inner| {
+            let Some(request) = inner.form.request() else {
+                inner.shown.form_open.set(true);
+                return;
+            };
+            inner.feed.borrow_mut().request = Some(request.clone());
+            inner.write_link(inner.start());
+            inner.worker.revive();
+            // At once, so that a second click finds the button disabled.
+            inner.shown.set_connection(Connection {
+                state: State::Connecting,
+                words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
+                ..Connection::default()
+            });
+            inner.panels.note_connecting();
+            inner.panels.refine(&inner.worker);
+            inner.worker.send(&PageCommand::Connect(request));
+        });
+    }
+
+    fn disconnect(self) {
+        self.with(|inner| {
+            inner.feed.borrow_mut().request = None;
+            inner.write_link(Start::ByHand);
+            inner.worker.send(&PageCommand::Disconnect);
+        });
+    }
+
+    fn renew(self) {
+        self.with(|inner| {
+            let password = untrack(|| inner.form.password());
+            if let Some(request) = &mut inner.feed.borrow_mut().request {
+                request.password = Some(password.clone());
+            }
+            inner.worker.send(&PageCommand::ReplacePassword(password));
+        });
+    }
+
+    /// The crawl wants something.
+    fn heed(self, plea: Plea) {
+        self.with(|inner| match plea {
+            // A line was chosen: the console shows its message, or the inspector
+            // where there is no console.
+            Plea::Reveal(seq) if inner.shown.view.get_untracked() != View::Crawl => inner.console.reveal(seq),
+            Plea::Reveal(seq) => inner.open_panel(Panel::Message(seq)),
+            Plea::Open(panel) => inner.open_panel(panel),
+            Plea::Speed(percent) => {
+                inner.form.opening.update(|opening| opening.speed_percent = percent);
+                inner.rewrite_link();
+            }
+        });
+    }
+
+    fn open_panel(self, panel: Panel) {
+        self.with(|inner| inner.open_panel(panel));
+    }
+
+    /// Keeps the page's nodes as things are.
+    fn follow(self, page: &Part) {
+        let (shown, form) = self.with(|inner| (inner.shown, inner.form));
+        if let Some(connection) = page.find(".connection").map(Part::new) {
+            status::follow_connection(&connection, shown.connection, shown.now);
+            form.follow(&connection);
+            form::follow_token(&connection, shown.token);
+        }
+        status::follow_numbers(page.clone(), shown.stats, shown.behind);
+        let to_view = page.clone();
+        follow(move || {
+            let (view, is_open) = (shown.view.get().name(), shown.form_open.get());
+            to_view.mark_root("data-view", view);
+            to_view.mark_root("data-form", if is_open { "open" } else { "folded" });
+            for each in View::ALL {
+                let button = format!("[data-do=view][value={}]", each.name());
+                to_view.mark(&button, "aria-pressed", &(each.name() == view).to_string());
+            }
+            to_view.mark("[data-do=fold]", "aria-expanded", &is_open.to_string());
+            to_view.say("[data-do=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
+        });
+        let to_notify = page.clone();
+        follow(move || {
+            let Some(list) = to_notify.clear(".notices") else { return };
+            shown.notices.with(|notices| notices.iter().for_each(|words| show_notice(&list, words)));
+        });
+    }
+
+    /// Something happened to the window.
+    fn hear(self, event: &Event) {
+        match event.type_().as_str() {
+            "online" => self.with(|inner| inner.wake()),
+            "offline" => self.with(|inner| inner.worker.send(&PageCommand::NetworkOffline)),
+            // WebKit keeps a page that was left, and its worker goes on: the broker would
+            // deliver to it what the next page is to get.
+            "pagehide" => self.with(|inner| inner.worker.end()),
+            "visibilitychange" => self.with(|inner| {
+                if inner.is_seen() {
+                    inner.wake();
+                }
+                inner.tick();
+            }),
+            "hashchange" => {
+                let link = self.with(|inner| read_link(&inner.browser));
+                self.open_link(link);
+            }
+            // Another tab chose other settings, perhaps.
+            "storage" => self.with(|inner| {
+                if inner.adopt(local_storage::load(&inner.browser)) {
+                    inner.rewrite_link();
+                }
+            }),
+            window_bus::PAGE => self.hear_panels(&window_bus::detail(event)),
+            "keydown" => self.hear_key(event.unchecked_ref()),
+            // Without this the browser would show the file instead of the page. The
+            // panels take it; a drop before they are there opens the one that can.
+            drag if carries_files(event) => {
+                event.prevent_default();
+                self.open_panel(if drag == "drop" { Panel::Replay } else { Panel::Drop });
+            }
+            _ => {}
+        }
+    }
+
+    fn hear_key(self, event: &KeyboardEvent) {
+        // A key belongs to what has the focus.
+        if event.default_prevented() || is_in(event, "input, select, textarea, dialog") {
+            return;
+        }
+        match event.key().as_str() {
+            // The browser scrolls the crawl's plain text.
+            "End" if !is_in(event, "[role=log]") => self.with(|inner| inner.console.step(Step::End)),
+            "?" => self.open_panel(Panel::Help),
+            _ => {}
+        }
+    }
+
+    /// Something happened to the page's own nodes.
+    fn hear_own(self, event: &Event, form: Form) {
+        match event.type_().as_str() {
+            "input" => form.hear(event),
+            "submit" => {
+                event.prevent_default();
+                self.connect();
+            }
+            _ => self.press(event),
+        }
+    }
+
+    /// A button of the page was pressed; those of the crawl and the console
+    /// have ears of their own.
+    fn press(self, event: &Event) {
+        let Some((deed, button)) = dom::deed(event) else { return };
+        let panel = match deed.as_str() {
+            "preferences" => Panel::Preferences,
+            "help" => Panel::Help,
+            "send" => Panel::Send,
+            "packets" => Panel::Packets,
+            "subscriptions" => Panel::Subscriptions,
+            "finer" => Panel::Finer,
+            _ => return self.obey(&deed, &button),
+        };
+        self.open_panel(panel);
+    }
+
+    fn obey(self, deed: &str, button: &Element) {
+        let (shown, form) = self.with(|inner| (inner.shown, inner.form));
+        match deed {
+            "view" => {
+                let name = button.get_attribute("value").unwrap_or_default();
+                if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
+                    self.with(|inner| inner.show(view));
+                }
+            }
+            "disconnect" => self.disconnect(),
+            "fold" => shown.form_open.update(|open| *open = !*open),
+            "try" => self.with(|inner| inner.wake()),
+            "take-over" => self.with(|inner| inner.worker.send(&PageCommand::TakeOver)),
+            "drop-message" => self.with(|inner| inner.worker.send(&PageCommand::DropMessage)),
+            "end-session" => self.with(|inner| inner.worker.send(&PageCommand::EndSession)),
+            "renew" => self.renew(),
+            "load-newer" => self.with(|inner| inner.load_newer()),
+            "copy-link" => self.copy_link(),
+            "add-topic" => form.add_topic(""),
+            "remove-topic" => form.remove_topic(button),
+            "put-away" => {
+                let words = button.parent_element().and_then(|notice| notice.first_element_child());
+                let words = words.and_then(|words| words.text_content());
+                shown.notices.update(|notices| notices.retain(|other| Some(other) != words.as_ref()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The panels called.
+    fn hear_panels(self, said: &JsValue) {
+        match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
+            Some(Wanted::Connect) => self.connect(),
+            Some(Wanted::Filter(text)) => self.with(|inner| inner.filter_by(text)),
+            Some(Wanted::Show(seq)) => self.with(|inner| inner.show_in_crawl(seq)),
+            Some(Wanted::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
+            Some(Wanted::Topic(filter)) => self.with(|inner| {
+                inner.form.add_subscribed(&filter);
+                inner.change_topics(|topics| {
+                    if !topics.contains(&filter) {
+                        topics.push(filter);
+                    }
+                });
+            }),
+            Some(Wanted::NoTopic(filter)) => self.with(|inner| {
+                inner.form.remove_subscribed(&filter);
+                inner.change_topics(|topics| topics.retain(|topic| *topic != filter));
+            }),
+            Some(Wanted::Crawl(text)) => self.with(|inner| {
+                let link::Settings { opening, mapping, .. } = link::parse(&text, "").settings;
+                inner.form.opening.set(opening);
+                if inner.map(mapping.clone()) {
+                    let settings = Settings { mapping, ..inner.settings.borrow().clone() };
+                    inner.choose(settings);
+                }
+                inner.rewrite_link();
+            }),
+            Some(Wanted::Play) => self.with(|inner| inner.crawl.play_opening()),
+            Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
+            None => {}
+        }
+    }
+
+    fn copy_link(self) {
+        self.with(|inner| {
+            let link = inner.link();
+            let clipboard = inner.browser.navigator().clipboard();
+            // Missing where the page didn't come over https or from this
+            // machine.
+            if clipboard.is_undefined() {
+                inner.shown.notify(format!("This browser doesn't let the page copy. The link is {link}"));
+                return;
+            }
+            let _ = clipboard.write_text(&link);
+            let copied = inner.shown.copied;
+            copied.set(true);
+            Timeout::new(COPIED_MS, move || {
+                copied.try_set(false);
+            })
+            .forget();
+        });
+    }
+}
+
+impl Inner {
+    fn link(&self) -> String {
+        let (address, fragment) = self.address(self.start());
+        if fragment.is_empty() { address } else { format!("{address}#{fragment}") }
+    }
+
+    /// Something else is subscribed to: the address bar, and a new worker, are
+    /// to know.
+    fn change_topics(&self, change: impl FnOnce(&mut Vec<String>)) {
+        if let Some(request) = &mut self.feed.borrow_mut().request {
+            change(&mut request.topics);
+        }
+        self.write_link(self.start());
+    }
+
+    /// A page can't connect on load without the password that it isn't told,
+    /// nor without a topic.
+    fn start(&self) -> Start {
+        let (has_password, has_topics) = match self.live_request() {
+            Some(request) => (request.password.is_some(), !request.topics.is_empty()),
+            None => (self.form.has_password(), self.form.has_topics()),
+        };
+        if has_password || !has_topics { Start::ByHand } else { Start::OnLoad }
+    }
+
+    /// What is connected, or tried.
+    fn live_request(&self) -> Option<ConnectRequest> {
+        let state = self.shown.connection.with_untracked(|connection| connection.state);
+        let is_away = matches!(state, State::Idle | State::Stopped);
+        self.feed.borrow().request.clone().filter(|_| !is_away)
+    }
+
+    /// The page's address without fragment, and the fragment of its settings.
+    fn address(&self, start: Start) -> (String, String) {
+        let location = self.browser.location();
+        let href = location.href().unwrap_or_default();
+        let address = href.split('#').next().unwrap_or_default().to_owned();
+        let view = self.shown.view.get_untracked();
+        // What is half typed isn't connected.
+        let settings = match self.live_request() {
+            Some(request) => self.form.settings_of(&request, view),
+            None => self.form.settings(view),
+        };
+        (address, settings.to_fragment(&base_of(&location), start))
+    }
+
+    /// Something that stands in the link changed, and nothing connects by it.
+    fn rewrite_link(&self) {
+        self.write_link(if self.live_request().is_some() { self.start() } else { Start::ByHand });
+    }
+
+    /// Keeps the address bar true, without a new entry in the history.
+    fn write_link(&self, start: Start) {
+        let (address, fragment) = self.address(start);
+        let link = if fragment.is_empty() { address } else { format!("{address}#{fragment}") };
+        let Ok(history) = self.browser.history() else { return };
+        // Browsers refuse it only when it is called hundreds of times.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));
+    }
+
+    /// Lines are made by these rules from now on. Returns whether those are
+    /// others than before.
+    fn map(&self, mapping: Mapping) -> bool {
+        let is_new = self.form.mapping.with_untracked(|old| *old != mapping);
+        if is_new {
+            self.worker.send(&PageCommand::SetLineRules(mapping.clone()));
+            self.form.mapping.set(mapping);
+        }
+        is_new
+    }
+
+    /// The person chose other settings of the app.
+    fn choose(&self, settings: Settings) {
+        local_storage::store(&self.browser, &settings.to_text());
+        self.adopt(settings);
+    }
+
+    /// The console wants something.
+    fn grant(self: &Rc<Self>, wish: Wish) {
+        match wish {
+            Wish::Rows => self.need_frame(),
+            Wish::Filter(text) => self.filter_by(text),
+            Wish::Export => {
+                self.tell_console(|facts| facts.is_exporting = true);
+                self.worker.send(&PageCommand::Export);
+            }
+            Wish::Clear => self.worker.send(&PageCommand::Clear),
+            Wish::Columns(columns) => self.choose_columns(columns),
+            Wish::Open(panel) => self.open_panel(panel),
+            Wish::Suggestions => {
+                if let Some(document) = self.browser.document() {
+                    self.panels.prepare(&document);
+                }
+            }
+            Wish::ShowInCrawl(seq) => self.show_in_crawl(seq),
+        }
+    }
+
+    fn show(self: &Rc<Self>, view: View) {
+        self.shown.view.set(view);
+        self.rewrite_link();
+        self.need_frame();
+    }
+
+    /// The crawl goes to the line of this message, or tells it once more.
+    fn show_in_crawl(self: &Rc<Self>, seq: u64) {
+        if self.shown.view.get_untracked() == View::Console {
+            self.show(View::Split);
+        }
+        if !self.crawl.show(seq) {
+            self.worker.send(&PageCommand::ShowInCrawl(seq));
+            self.shown.notify("The crawl has no line of that message at hand, and tells it now.".to_owned());
+        }
+        self.need_frame();
+    }
+
+    fn filter_by(&self, text: String) {
+        self.console.filter(&text);
+        self.filter.replace(text.clone());
+        self.worker.send(&filter_by(text));
+    }
+
+    fn open_panel(&self, panel: Panel) {
+        if let Some(document) = self.browser.document() {
+            self.panels.open(panel, &document);
+        }
+    }
+
+    fn load_newer(&self) {
+        if let Some(offline) = self.offline.get() {
+            offline.load_newer(&self.browser);
+        }
+    }
+
+    fn choose_columns(&self, columns: Columns) {
+        let settings = Settings { columns, ..self.settings.borrow().clone() };
+        self.choose(settings);
+    }
+
+    /// Other settings of the app hold, wherever they come from. Returns whether
+    /// the link is to be another.
+    fn adopt(&self, settings: Settings) -> bool {
+        let old = self.settings.replace(settings.clone());
+        if settings.log != old.log {
+            self.worker.send(&PageCommand::SetLogLimits(settings.log));
+        }
+        // A link's own rules hold until others are chosen.
+        let is_mapped = settings.mapping != old.mapping && self.map(settings.mapping);
+        self.dress();
+        is_mapped
+    }
+
+    fn dress(&self) {
+        let settings = self.settings.borrow().clone();
+        if let Some(document) = self.browser.document() {
+            local_storage::dress(&document, settings.theme);
+        }
+        self.console.dress(&settings);
+        self.panels.dress(&settings.to_text());
+    }
+
+    fn hear(self: &Rc<Self>, heard: Heard) {
+        match heard {
+            Heard::Update(update) => {
+                let mut feed = self.feed.borrow_mut();
+                feed.update = Some(match feed.update.take() {
+                    Some(earlier) => Box::new(earlier.followed_by(*update)),
+                    None => update,
+                });
+                feed.asked = None;
+                drop(feed);
+                self.need_frame();
+            }
+            Heard::Ready => {
+                self.shown.notices.update(|notices| notices.retain(|words| words != SLOW_WORDS));
+                self.panels.connect(&self.worker);
+                let shown = self.shown;
+                self.offline.get_or_init(|| {
+                    Offline::keep(&self.browser, move || shown.notify(service_worker::NEWER.to_owned()))
+                });
+                self.need_frame();
+            }
+            Heard::Export(blob) => {
+                self.tell_console(|facts| facts.is_exporting = false);
+                let _ = download(&blob, &file_name("ndjson"));
+            }
+            Heard::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
+            Heard::Replaced { words } => self.begin_anew(&words),
+            Heard::Lost { words } => {
+                self.panels.cut();
+                self.tell_console(|facts| facts.is_exporting = false);
+                self.shown.notify(words.clone());
+                self.shown.set_connection(Connection { state: State::Stopped, words, ..Connection::default() });
+            }
+        }
+    }
+
+    /// The worker died; the new one knows nothing.
+    fn begin_anew(self: &Rc<Self>, words: &str) {
+        self.shown.notify(format!(
+            "The part of this app that speaks MQTT failed ({words}) and was started again. The messages it kept are \
+             gone, and the numbers begin anew."
+        ));
+        self.tell_console(|facts| facts.is_exporting = false);
+        self.console.restart();
+        self.crawl.clear();
+        self.panels.cut();
+        let request = {
+            let mut feed = self.feed.borrow_mut();
+            feed.update = None;
+            feed.asked = None;
+            feed.request.clone()
+        };
+        let log = self.settings.borrow().log;
+        self.worker.send(&PageCommand::SetLogLimits(log));
+        self.worker.send(&PageCommand::SetLineRules(self.form.mapping.get_untracked()));
+        let filter = self.filter.borrow().clone();
+        if !filter.is_empty() {
+            self.worker.send(&filter_by(filter));
+        }
+        self.worker.send(&PageCommand::InspectPassword(untrack(|| self.form.password())));
+        if let Some(request) = request {
+            self.panels.refine(&self.worker);
+            self.worker.send(&PageCommand::Connect(request));
+        }
+        self.need_frame();
+    }
+
+    fn need_frame(self: &Rc<Self>) {
+        if std::mem::replace(&mut self.feed.borrow_mut().frame_is_due, true) {
+            return;
+        }
+        let inner = Rc::clone(self);
+        request_animation_frame(move || inner.frame());
+    }
+
+    /// One frame: apply the news, and ask for more later.
+    fn frame(self: &Rc<Self>) {
+        let began = self.clock.now();
+        let mut feed = self.feed.borrow_mut();
+        feed.frame_is_due = false;
+        let update = feed.update.take();
+        drop(feed);
+        if let Some(update) = update {
+            let received = update.stats.received;
+            let flow = self.apply(*update);
+            let wait_ms = self.feed.borrow_mut().pace.drawn(flow, received, began);
+            self.rest(wait_ms);
+        } else {
+            self.pull();
+        }
+        self.tick();
+    }
+
+    /// Asks again after this time.
+    fn rest(self: &Rc<Self>, wait_ms: u32) {
+        let inner = Rc::clone(self);
+        self.feed.borrow_mut().rest = Some(Timeout::new(wait_ms, move || inner.rested()));
+    }
+
+    fn rested(self: &Rc<Self>) {
+        let longer_ms = self.feed.borrow_mut().pace.rested(self.clock.now());
+        match longer_ms {
+            Some(wait_ms) => self.rest(wait_ms),
+            None => self.pull(),
+        }
+    }
+
+    fn pull(&self) {
+        let pull = Pull { crawl: self.crawl.room(), ..self.console.pull() };
+        let mut feed = self.feed.borrow_mut();
+        // A frame that is due asks by itself; that of a hidden page never comes.
+        if feed.asked != Some(pull) && !feed.frame_is_due {
+            feed.asked = Some(pull);
+            drop(feed);
+            self.worker.send(&PageCommand::Pull(pull));
+        }
+    }
+
+    fn apply(&self, update: Update) -> Flow {
+        let shown = self.shown;
+        // A log that is played needs no connection.
+        let begins = update.connection.state == State::Connected || !update.lines.is_empty();
+        // Without it the next page wouldn't find the session.
+        if update.connection.lasts && self.form.link_client_id() {
+            self.write_link(self.start());
+        }
+        shown.set_connection(update.connection);
+        if shown.stats.with_untracked(|stats| *stats != update.stats) {
+            shown.stats.set(update.stats);
+        }
+        if shown.token.with_untracked(|token| *token != update.token) {
+            shown.token.set(update.token);
+        }
+        let state = shown.connection.with_untracked(|connection| connection.state);
+        self.tell_console(|facts| {
+            *facts = Facts { stats: update.stats, state, filter_error: update.filter_error, ..*facts }
+        });
+        let flow = self.console.show(update.rows);
+        if begins {
+            self.crawl.begin();
+        }
+        self.crawl.push(update.lines, update.stats.untold);
+        flow
+    }
+
+    fn tell_console(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts.borrow_mut());
+        let facts = self.facts.borrow().clone();
+        self.console.tell(facts);
+    }
+
+    fn count_behind(&self) {
+        let behind = self.shown.stats.with_untracked(|stats| stats.untold) + self.crawl.waiting();
+        if self.shown.behind.get_untracked() != behind {
+            self.shown.behind.set(behind);
+        }
+    }
+
+    fn is_seen(&self) -> bool {
+        let document = self.browser.document();
+        document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
+    }
+
+    /// Looks again and again at what changes by itself; not while the page is
+    /// hidden: nothing runs then.
+    fn tick(self: &Rc<Self>) {
+        self.count_behind();
+        let counts_down = self.shown.connection.with_untracked(|connection| connection.retry_at.is_some());
+        if counts_down {
+            self.shown.now.set(self.clock.now());
+        }
+        let waits = counts_down || self.shown.behind.get_untracked() > 0;
+        let wait_ms = if waits { TICK_MS } else { IDLE_TICK_MS };
+        let inner = Rc::clone(self);
+        // A frame for nothing would cost more than the rest of it.
+        let look = move || {
+            inner.pull();
+            inner.tick();
+        };
+        self.feed.borrow_mut().tick = self.is_seen().then(|| Timeout::new(wait_ms, look));
+    }
+
+    fn wake(&self) {
+        self.worker.send(&PageCommand::RetryNow);
+        // A person who tries, or looks at the tab, doesn't bring the network back.
+        if !self.browser.navigator().on_line() {
+            self.worker.send(&PageCommand::NetworkOffline);
+        }
+    }
+}
+
+const SLOW_WORDS: &str = "The part of this app that speaks MQTT is still loading.";
+
+fn filter_by(text: String) -> PageCommand {
+    PageCommand::Filter { text, ahead_of_utc_min: local_time::ahead_of_utc_min() }
+}
+
+fn facts(browser: &Browser) -> PageFacts {
+    let location = browser.location();
+    let mut seed = [0; 8];
+    let drawn = browser.crypto().and_then(|crypto| crypto.get_random_values_with_u8_array(&mut seed));
+    if drawn.is_err() {
+        seed = js_sys::Math::random().to_bits().to_le_bytes();
+    }
+    PageFacts { base: base_of(&location), client_id: link::client_id(u64::from_le_bytes(seed)) }
+}
+
+fn read_link(browser: &Browser) -> Link {
+    let location = browser.location();
+    link::parse(&location.hash().unwrap_or_default(), &base_of(&location))
+}
+
+fn base_of(location: &Location) -> String {
+    link::page_base(&location.origin().unwrap_or_default(), &location.pathname().unwrap_or_default())
+}
+
+fn show_notice(list: &Element, words: &str) {
+    let Some(notice) = dom::add(list, "p", "") else { return };
+    notice.set_class_name("notice");
+    dom::add(&notice, "span", words);
+    if words == service_worker::NEWER
+        && let Some(button) = dom::add(&notice, "button", "Load it")
+    {
+        button.set_class_name("button");
+        for (name, value) in [("type", "button"), ("data-do", "load-newer")] {
+            let _ = button.set_attribute(name, value);
+        }
+    }
+    if let Some(button) = dom::add(&notice, "button", "×") {
+        button.set_class_name("button icon");
+        for (name, value) in [("type", "button"), ("aria-label", "Put this notice away"), ("data-do", "put-away")] {
+            let _ = button.set_attribute(name, value);
+        }
+    }
+}
+
+/// Whether a key was pressed in something of this kind.
+fn is_in(event: &KeyboardEvent, selector: &str) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    target.is_some_and(|element| element.closest(selector).is_ok_and(|found| found.is_some()))
+}
+
+/// Whether what is dragged are files, and not a text on its way into a field.
+fn carries_files(event: &Event) -> bool {
+    let data = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer);
+    data.is_some_and(|data| data.types().includes(&"Files".into(), 0))
+}
+
+#[component]
+fn Page(browser: Browser, clock: Clock) -> impl IntoView {
+    let link = read_link(&browser);
+    let shown = Shown::new(clock.now(), link.settings.view);
+    let form = Form::new(&link.settings, facts(&browser));
+    let crawl = CrawlHandle::new();
+
+    // The worker and the console call back into what they are parts of.
+    let inner = Rc::new_cyclic(|this: &std::rc::Weak<Inner>| {
+        let (to_hear, to_move) = (this.clone(), this.clone());
+        Inner {
+            worker: WorkerLink::start(
+                worker_link::SCRIPT,
+                worker_link::program(&document()),
+                clock.clone(),
+                move |heard| {
+                    if let Some(inner) = to_hear.upgrade() {
+                        inner.hear(heard);
+                    }
+                },
+            ),
+            console: Console::new(move |wish| {
+                if let Some(inner) = to_move.upgrade() {
+                    inner.grant(wish);
+                }
+            }),
+            browser: browser.clone(),
+            clock,
+            shown,
+            form,
+            crawl: crawl.clone(),
+            panels: PanelsLink::default(),
+            offline: OnceCell::new(),
+            settings: RefCell::default(),
+            filter: RefCell::default(),
+            facts: RefCell::default(),
+            feed: RefCell::default(),
+        }
+    });
+    let console = inner.console.clone();
+    let app = App(StoredValue::new_local(inner));
+
+    let ear = Ear::new(browser.into(), &HEARD, move |event| app.hear(&event));
+    let ears = StoredValue::new_local(vec![ear]);
+    on_cleanup(move || ears.dispose());
+    app.with(|inner| {
+        inner.adopt(local_storage::load(&inner.browser));
+        if let Some(words) = restart::last_failure(&inner.browser) {
+            inner.shown.notify(words);
+        }
+    });
+    app.open_link(link);
+    follow(move || {
+        let (opening, mapping) = (form.opening.get(), form.mapping.get());
+        app.with(|inner| {
+            let link = link::Settings { opening, mapping, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
+            inner.panels.tell_crawl(&link);
+        });
+    });
+    follow(move || {
+        let password = form.password();
+        app.with(|inner| inner.worker.send(&PageCommand::InspectPassword(password)));
+    });
+    app.with(Inner::need_frame);
+
+    let root = NodeRef::<leptos::html::Div>::new();
+    follow(move || {
+        let Some(root) = root.get() else { return };
+        let ear = Ear::new(root.clone().into(), &["click", "input", "submit"], move |event| app.hear_own(&event, form));
+        ears.update_value(|ears| ears.push(ear));
+        app.follow(&Part::new(root.into()));
+    });
+    view! {
+        <div
+            class="page"
+            node_ref=root
+        >
+            <header class="top" inner_html=include_str!("head.html")></header>
+            <div class="notices" role="alert"></div>
+            <main class="stage-and-desk">
+                <div class="crawl-pane">
+                    <CrawlView
+                        handle=crawl
+                        opening=form.opening
+                        on_plea=move |plea| app.heed(plea)
+                    />
+                </div>
+                <div class="desk">
+                    <section class="connection" aria-label="Connection" inner_html=form::CONNECTION></section>
+                    <ConsoleView console />
+                </div>
+            </main>
+            <footer class="bottom" inner_html=include_str!("numbers.html")></footer>
+        </div>
+    }
+}

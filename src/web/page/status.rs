@@ -1,0 +1,127 @@
+//! The connection's state in words, and the numbers.
+
+use leptos::prelude::*;
+
+use crate::engine::visible_topic;
+use crate::format::{grouped, size};
+use crate::protocol::connection::{Connection, State};
+use crate::protocol::subscription::Granted;
+use crate::protocol::update::Stats;
+use crate::time::Instant;
+use crate::web::dom::{Part, add, follow};
+
+/// What is going on: the state, its reason, what to try.
+pub(super) fn follow_connection(part: &Part, connection: RwSignal<Connection>, now: RwSignal<Instant>) {
+    let to_count = part.clone();
+    let part = part.clone();
+    // What is made anew loses its focus and, where it was open, closes: only
+    // what changed is.
+    let mut shown = None;
+    follow(move || {
+        let new = connection.get();
+        show(&part, &new, shown.as_ref());
+        shown = Some(new);
+    });
+    // Apart from the rest, for the words change every second.
+    follow(move || {
+        let due = connection.with(|connection| connection.retry_at);
+        to_count.turn(".retry", "hidden", due.is_none());
+        let Some(due) = due else { return };
+        let words = match due.since(now.get()).as_micros().div_ceil(1_000_000) {
+            0 => "Trying again now.".to_owned(),
+            left_s => format!("Trying again in {left_s} s."),
+        };
+        to_count.say(".retry p", &words);
+    });
+}
+
+fn show(part: &Part, new: &Connection, shown: Option<&Connection>) {
+    let is_away = matches!(new.state, State::Idle | State::Stopped);
+    part.turn(".primary", "disabled", !is_away);
+    part.turn("[data-do=disconnect]", "disabled", is_away);
+    part.mark(".lamp", "data-value", new.state.name());
+    part.mark(".lamp", "title", &format!("State: {}", new.state.name()));
+    let words = if new.words.is_empty() { "Not connected." } else { &new.words };
+    part.say(".status", words);
+    part.turn("[data-do=take-over]", "hidden", !new.can_take_over);
+    part.turn(".session-question", "hidden", new.question.is_none());
+    part.say(".session-question p", new.question.as_deref().unwrap_or_default());
+
+    if shown.is_none_or(|shown| shown.advice != new.advice) {
+        part.turn(".advice", "hidden", new.advice.is_empty());
+        if let Some(list) = part.clear(".advice ol") {
+            for advice in &new.advice {
+                let Some(entry) = add(&list, "li", &advice.words) else { continue };
+                let Some(link) = &advice.link else { continue };
+                let _ = entry.append_with_str_1(" ");
+                if let Some(anchor) = add(&entry, "a", link) {
+                    for (name, value) in [("href", link.as_str()), ("target", "_blank"), ("rel", "noopener noreferrer")]
+                    {
+                        let _ = anchor.set_attribute(name, value);
+                    }
+                }
+            }
+        }
+    }
+    if shown.is_none_or(|shown| shown.evidence != new.evidence) {
+        part.turn(".evidence", "hidden", new.evidence.is_empty());
+        // Where the broker broke a rule, its bytes are the point.
+        part.turn(".evidence", "open", new.shows_fault_of_broker());
+        if let Some(list) = part.clear(".evidence dl") {
+            for evidence in &new.evidence {
+                add(&list, "dt", &evidence.name);
+                add(&list, "dd", &evidence.value);
+            }
+        }
+    }
+    part.turn(".notice", "hidden", new.notice.is_none());
+    part.say(".notice", new.notice.as_deref().unwrap_or_default());
+
+    part.turn(".subscriptions", "hidden", new.state != State::Connected);
+    if shown.is_none_or(|shown| shown.subscriptions != new.subscriptions)
+        && let Some(list) = part.clear(".subscriptions ul")
+    {
+        for subscription in &new.subscriptions {
+            let Some(entry) = add(&list, "li", "") else { continue };
+            let (kind, words) = granted_words(&subscription.granted);
+            entry.set_class_name(kind);
+            let _ = entry.set_attribute("data-subscription", &subscription.colour.to_string());
+            add(&entry, "bdi", &visible_topic(&subscription.filter));
+            add(&entry, "span", &words);
+        }
+    }
+}
+
+fn granted_words(granted: &Granted) -> (&'static str, String) {
+    match granted {
+        Granted::Asked => ("asked", "asked for".to_owned()),
+        Granted::QoS(qos) => ("granted", format!("QoS {}", *qos as u8)),
+        Granted::Refused(words) => ("refused", format!("refused: {words}")),
+        Granted::Ending => ("asked", "ending".to_owned()),
+    }
+}
+
+/// The numbers of the contract. received = kept + evicted + cleared, always
+/// on the screen.
+pub(super) fn follow_numbers(part: Part, stats: RwSignal<Stats>, behind: RwSignal<u64>) {
+    let mut shown: Option<([u64; 7], u64)> = None;
+    follow(move || {
+        let stats = stats.get();
+        let Stats { received, kept, evicted, cleared, matching, reconnects, kept_bytes, .. } = stats;
+        let numbers = [received, kept, evicted, cleared, matching, behind.get(), reconnects];
+        for (place, name) in NUMBERS.iter().enumerate() {
+            if shown.is_none_or(|(shown, _)| shown[place] != numbers[place]) {
+                let node = format!("[data-stat={name}]");
+                part.mark(&node, "data-value", &numbers[place].to_string());
+                part.say(&node, &grouped(numbers[place]));
+            }
+        }
+        if shown.is_none_or(|(_, bytes)| bytes != kept_bytes) {
+            part.say(".log-bytes", &size(kept_bytes));
+        }
+        shown = Some((numbers, kept_bytes));
+    });
+}
+
+/// Their names, in their order.
+const NUMBERS: [&str; 7] = ["received", "kept", "evicted", "cleared", "matching", "behind", "reconnects"];

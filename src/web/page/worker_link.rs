@@ -1,0 +1,271 @@
+//! The page's end of the wire: starts the worker and notices its death.
+//!
+//! A worker that panics or can't be loaded is replaced, a few times; whoever
+//! owns the link is told and repeats what the new one must know.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use gloo_timers::callback::Timeout;
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    Blob, Document, ErrorEvent, Event, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker,
+    WorkerOptions, WorkerType,
+};
+
+use crate::protocol::command::PageCommand;
+use crate::protocol::update::Update;
+use crate::time::Instant;
+use crate::web::channel;
+use crate::web::channel::FromWorker;
+use crate::web::clock::Clock;
+
+/// What starts the program as a worker; relative to the page.
+pub const SCRIPT: &str = "worker_loader.js";
+
+/// A worker that dies this often within [`DEATHS_SPAN`] isn't started again:
+/// whatever kills it is there every time.
+const DEATHS_MAX: usize = 3;
+
+/// See [`DEATHS_MAX`].
+const DEATHS_SPAN: Duration = Duration::from_secs(60);
+
+/// How long a worker may take to start before the page says that it waits.
+const SLOW_START_MS: u32 = 10_000;
+
+/// What the page hears of its worker.
+#[derive(Debug)]
+pub enum Heard {
+    /// The answer to a pull.
+    Update(Box<Update>),
+    /// The export that was asked for.
+    Export(Blob),
+    /// It takes commands; those sent before were kept for it.
+    Ready,
+    /// It hasn't started yet and it should have.
+    Slow,
+    /// It died and a new one is starting, which knows nothing yet.
+    Replaced {
+        /// What the dead one said.
+        words: String,
+    },
+    /// It died once too often, or is of another build than the page.
+    Lost {
+        /// What is wrong and what to do.
+        words: String,
+    },
+}
+
+/// The page's handle of its worker.
+#[derive(Clone)]
+pub struct WorkerLink(Rc<RefCell<Inner>>);
+
+struct Inner {
+    this: Weak<RefCell<Inner>>,
+    script: &'static str,
+    program: Array,
+    clock: Clock,
+    hear: Rc<dyn Fn(Heard)>,
+    running: Option<Running>,
+    deaths: VecDeque<Instant>,
+}
+
+struct Running {
+    worker: Worker,
+    /// Commands for a worker that hasn't said that it listens.
+    waiting: Option<Vec<Uint8Array>>,
+    _slow: Timeout,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(Event)>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+    }
+}
+
+impl WorkerLink {
+    /// Starts the worker of this script and hands it its [`program`]; `hear` is
+    /// told of everything it says and of its death, never from within a call to
+    /// the link.
+    pub fn start(script: &'static str, program: Array, clock: Clock, hear: impl Fn(Heard) + 'static) -> Self {
+        let link = Self(Rc::new_cyclic(|this| {
+            RefCell::new(Inner {
+                this: this.clone(),
+                script,
+                program,
+                clock,
+                hear: Rc::new(hear),
+                running: None,
+                deaths: VecDeque::new(),
+            })
+        }));
+        link.0.borrow_mut().start();
+        link
+    }
+
+    /// Starts a worker where none runs any more: the person asked for it, so
+    /// earlier deaths don't count.
+    pub fn revive(&self) {
+        let mut inner = self.0.borrow_mut();
+        if inner.running.is_none() {
+            inner.deaths.clear();
+            inner.start();
+        }
+    }
+
+    /// Ends the worker; its socket goes with it.
+    pub fn end(&self) {
+        self.0.borrow_mut().running = None;
+    }
+
+    /// Hands the worker a command; kept for it until it listens, dropped when
+    /// there is none any more.
+    pub fn send(&self, command: &PageCommand) {
+        if let Ok(message) = channel::encode(command) {
+            self.send_encoded(message);
+        }
+    }
+
+    /// The same for a command that is encoded already.
+    pub fn send_encoded(&self, message: Uint8Array) {
+        let mut inner = self.0.borrow_mut();
+        let Some(running) = &mut inner.running else {
+            return;
+        };
+        match &mut running.waiting {
+            Some(waiting) => waiting.push(message),
+            None => post(&running.worker, &message),
+        }
+    }
+
+    /// Another line to the worker; `None` while none listens.
+    pub fn open_line(&self) -> Option<MessagePort> {
+        let inner = self.0.borrow();
+        let running = inner.running.as_ref().filter(|running| running.waiting.is_none())?;
+        let channel = MessageChannel::new().ok()?;
+        let theirs = channel.port1();
+        running.worker.post_message_with_transfer(&theirs, &Array::of1(&theirs)).ok()?;
+        Some(channel.port2())
+    }
+}
+
+/// The program that runs here, for another thread: where its script is, which
+/// Trunk names after its content, and the module as it was compiled, so that a
+/// worker neither fetches nor compiles it again.
+pub fn program(document: &Document) -> Array {
+    let script = document.query_selector("link[rel=modulepreload]").ok().flatten();
+    let script = script.and_then(|link| link.dyn_into().ok()).map(|link: HtmlLinkElement| link.href());
+    Array::of2(&script.into(), &wasm_bindgen::module())
+}
+
+impl Inner {
+    fn start(&mut self) {
+        // Its URL is fixed, so the constructor throws only where workers are
+        // forbidden altogether.
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        match Worker::new_with_options(self.script, &options) {
+            Ok(worker) => self.running = Some(self.listen_to(worker)),
+            Err(_) => {
+                let words = "This browser lets the page start no worker, and without one it can't run. \
+                             Open it over http or https instead of from a file.";
+                self.tell_soon(Heard::Lost { words: words.to_owned() });
+            }
+        }
+    }
+
+    fn listen_to(&self, worker: Worker) -> Running {
+        let this = self.this.clone();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            let heard = this.upgrade().and_then(|inner| inner.borrow_mut().message(&event.data()));
+            tell(&this, heard);
+        });
+        let this = self.this.clone();
+        let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+            let words = match event.dyn_ref::<ErrorEvent>() {
+                Some(error) => error.message(),
+                None => "its script can't be loaded".to_owned(),
+            };
+            let heard = this.upgrade().and_then(|inner| inner.borrow_mut().died(words));
+            tell(&this, heard);
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        // Fails only for what can't be cloned, and a compiled module can.
+        let _ = worker.post_message(&self.program);
+        let this = self.this.clone();
+        let slow = Timeout::new(SLOW_START_MS, move || tell(&this, Some(Heard::Slow)));
+        Running { worker, waiting: Some(Vec::new()), _slow: slow, _on_message: on_message, _on_error: on_error }
+    }
+
+    fn message(&mut self, data: &JsValue) -> Option<Heard> {
+        if let Some(blob) = data.dyn_ref::<Blob>() {
+            return Some(Heard::Export(blob.clone()));
+        }
+        match channel::decode(data) {
+            Ok(FromWorker::Update(update)) => Some(Heard::Update(update)),
+            Ok(FromWorker::Ready { version }) if version == channel::VERSION => self.ready(),
+            Ok(FromWorker::Panicked { words }) => self.died(words),
+            Ok(FromWorker::Ready { .. }) | Err(channel::WireError) => {
+                self.running = None;
+                let words = "The page and its worker come from different versions of this app, probably because one \
+                             of them was cached. Reload the page without the cache (Ctrl+Shift+R).";
+                Some(Heard::Lost { words: words.to_owned() })
+            }
+        }
+    }
+
+    fn ready(&mut self) -> Option<Heard> {
+        let running = self.running.as_mut()?;
+        for message in running.waiting.take().unwrap_or_default() {
+            post(&running.worker, &message);
+        }
+        running._slow = Timeout::new(0, || ());
+        Some(Heard::Ready)
+    }
+
+    fn died(&mut self, words: String) -> Option<Heard> {
+        // Its last words and the browser's error event tell of the same death.
+        self.running.take()?;
+        let now = self.clock.now();
+        self.deaths.push_back(now);
+        while self.deaths.front().is_some_and(|&death| now.since(death) > DEATHS_SPAN) {
+            self.deaths.pop_front();
+        }
+        if self.deaths.len() > DEATHS_MAX {
+            return Some(Heard::Lost {
+                words: format!(
+                    "The part of this app that speaks MQTT keeps failing ({words}). Reload the page to try again."
+                ),
+            });
+        }
+        self.start();
+        Some(Heard::Replaced { words })
+    }
+
+    fn tell_soon(&self, heard: Heard) {
+        let this = self.this.clone();
+        Timeout::new(0, move || tell(&this, Some(heard))).forget();
+    }
+}
+
+/// Outside of any borrow, since the listener may send at once.
+fn tell(link: &Weak<RefCell<Inner>>, heard: Option<Heard>) {
+    let (Some(link), Some(heard)) = (link.upgrade(), heard) else {
+        return;
+    };
+    let hear = Rc::clone(&link.borrow().hear);
+    hear(heard);
+}
+
+fn post(worker: &Worker, message: &Uint8Array) {
+    // Fails only for what can't be cloned, and bytes can.
+    let _ = worker.post_message_with_transfer(message, &channel::transfer(message));
+}

@@ -1,0 +1,261 @@
+//! An export on its way into a file: straight into it where the browser can,
+//! else into parts of a blob, which browsers keep outside of a page's memory.
+//! The next slice is asked for when the last is written.
+
+use crate::web::download::{download, file_name};
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::prelude::*;
+use web_sys::{Blob, BlobPropertyBag};
+
+use crate::format::grouped;
+use crate::message_log::csv::{Dialect, Separator};
+use crate::message_log::export::{ExportGlance, ExportPart, Exporting, Format, Selection};
+use crate::web::panels::Panels;
+use crate::web::panels::fields::Tick;
+
+/// The browser's way to choose a file to write into; not in all of them.
+const PICKER: &str = "showSaveFilePicker";
+
+/// The handle of an export.
+#[derive(Clone, Copy)]
+pub(super) struct Saving {
+    exporting: StoredValue<Exporting>,
+    sink: StoredValue<Option<Sink>, LocalStorage>,
+    /// A slice was asked for, and isn't written yet.
+    is_asked: StoredValue<bool>,
+    is_busy: RwSignal<bool>,
+    words: RwSignal<String>,
+}
+
+/// Where the slices go.
+struct Sink {
+    name: String,
+    format: Format,
+    into: Into,
+}
+
+enum Into {
+    Blobs(Array),
+    /// A `FileSystemWritableFileStream`.
+    File(JsValue),
+}
+
+impl Saving {
+    pub(super) fn new() -> Self {
+        Self {
+            exporting: StoredValue::default(),
+            sink: StoredValue::new_local(None),
+            is_asked: StoredValue::default(),
+            is_busy: RwSignal::default(),
+            words: RwSignal::default(),
+        }
+    }
+
+    /// What to ask the worker for, once for each slice: it answers at once.
+    pub(super) fn ask(self) -> Option<ExportGlance> {
+        let glance = self.exporting.with_value(Exporting::glance).filter(|_| !self.is_asked.get_value())?;
+        self.is_asked.set_value(true);
+        Some(glance)
+    }
+
+    /// Chooses the file where that can be done, and begins.
+    fn begin(self, format: Format, selection: Selection, panels: Panels) {
+        if self.is_busy.get_untracked() {
+            return;
+        }
+        self.is_busy.set(true);
+        self.words.set(String::new());
+        let name = file_name(format.extension());
+        spawn_local(async move {
+            let into = match picked(&name, format).await {
+                None => Into::Blobs(Array::new()),
+                Some(Ok(file)) => Into::File(file),
+                // Chosen by the person, who closed the browser's question.
+                Some(Err(_)) => return self.end("Nothing was saved.".to_owned()),
+            };
+            self.sink.set_value(Some(Sink { name, format, into }));
+            self.exporting.set_value(Exporting::new(format, selection));
+            panels.pull_with_frame();
+        });
+    }
+
+    /// The worker answered.
+    pub(super) fn take(self, part: ExportPart, panels: Panels) {
+        let taken = self.exporting.try_update_value(|exporting| Some((exporting.take(part)?, *exporting))).flatten();
+        let Some((bytes, exporting)) = taken else { return };
+        let messages = match exporting.messages() {
+            1 => "1 message".to_owned(),
+            count => format!("{} messages", grouped(count)),
+        };
+        self.words.set(format!("{messages} so far …"));
+        let is_last = exporting.glance().is_none();
+        spawn_local(async move {
+            let Some(mut sink) = self.sink.try_update_value(Option::take).flatten() else { return };
+            let written = match sink.write(&bytes).await {
+                Ok(()) if is_last => sink.close().await,
+                other => other,
+            };
+            self.is_asked.set_value(false);
+            match written {
+                Err(_) => {
+                    self.exporting.set_value(Exporting::default());
+                    self.end(format!("{} couldn't be written. Is there room on the disk?", sink.name));
+                }
+                Ok(()) if is_last => self.end(format!("{messages} are in {}.", sink.name)),
+                Ok(()) => {
+                    self.sink.set_value(Some(sink));
+                    // Not with a frame, of which a hidden page has none.
+                    panels.pull();
+                }
+            }
+        });
+    }
+
+    /// The worker is gone.
+    pub(super) fn cut(self) {
+        if self.exporting.with_value(Exporting::glance).is_some() {
+            self.exporting.set_value(Exporting::default());
+            self.is_asked.set_value(false);
+            self.sink.set_value(None);
+            self.end("The part of this app that keeps the messages failed before all were saved.".to_owned());
+        }
+    }
+
+    fn end(self, words: String) {
+        self.words.set(words);
+        self.is_busy.set(false);
+    }
+}
+
+impl Sink {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), JsValue> {
+        let bytes = Uint8Array::from(bytes);
+        match &self.into {
+            Into::Blobs(parts) => {
+                parts.push(Blob::new_with_u8_array_sequence(&Array::of1(&bytes))?.as_ref());
+                Ok(())
+            }
+            Into::File(file) => call(file, "write", &bytes).await.map(drop),
+        }
+    }
+
+    async fn close(&self) -> Result<(), JsValue> {
+        match &self.into {
+            Into::Blobs(parts) => {
+                let options = BlobPropertyBag::new();
+                options.set_type(self.format.media_type());
+                download(&Blob::new_with_blob_sequence_and_options(parts, &options)?, &self.name)
+            }
+            Into::File(file) => call(file, "close", &JsValue::UNDEFINED).await.map(drop),
+        }
+    }
+}
+
+/// A file to write into, as the person chose it; `None` where the browser lets
+/// nobody choose.
+async fn picked(name: &str, format: Format) -> Option<Result<JsValue, JsValue>> {
+    let window = window();
+    Reflect::get(&window, &PICKER.into()).ok()?.dyn_into::<Function>().ok()?;
+    let options = Object::new();
+    let accept = Object::new();
+    let types = Object::new();
+    let endings = Array::of1(&format!(".{}", format.extension()).into());
+    // Fails for no plain object.
+    let _ = Reflect::set(&accept, &format.media_type().into(), &endings);
+    let _ = Reflect::set(&types, &"accept".into(), &accept);
+    let _ = Reflect::set(&options, &"suggestedName".into(), &name.into());
+    let _ = Reflect::set(&options, &"types".into(), &Array::of1(&types));
+    let writable = async {
+        let handle = call(&window, PICKER, &options).await?;
+        call(&handle, "createWritable", &JsValue::UNDEFINED).await
+    };
+    Some(writable.await)
+}
+
+/// The answer of a method that promises one.
+async fn call(object: &JsValue, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
+    let method: Function = Reflect::get(object, &method.into())?.dyn_into()?;
+    JsFuture::from(method.call1(object, argument)?.dyn_into::<Promise>()?).await
+}
+
+/// What spreadsheets expect where this browser's person lives: a semicolon where
+/// a comma stands before the decimals.
+fn local_separator() -> Separator {
+    // In the locale "C" WebKit names a language that the formatter throws at.
+    let language = window().navigator().language().filter(|language| is_language_tag(language));
+    let language = language.unwrap_or_else(|| "en".to_owned());
+    let decimals = String::from(js_sys::Number::from(1.5).to_locale_string(&language));
+    if decimals.contains(',') { Separator::Semicolon } else { Separator::Comma }
+}
+
+/// Whether it looks like a tag of BCP 47: `de`, `pt-BR`, `zh-Hans-CN`.
+fn is_language_tag(language: &str) -> bool {
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let first = language.split('-').next().unwrap_or_default();
+    (2..=3).contains(&first.len()) && language.split('-').all(is_part)
+}
+
+#[component]
+pub(super) fn ExportSection(panels: Panels) -> impl IntoView {
+    let saving = panels.saving;
+    let selection = RwSignal::new(Selection::All);
+    let choose = move |event: leptos::ev::Event| {
+        selection.set(if event_target_value(&event) == "matching" { Selection::Matching } else { Selection::All });
+    };
+    let dialect = RwSignal::new(Dialect { separator: local_separator(), keeps_digits: false });
+    let choose_separator = move |event: leptos::ev::Event| {
+        let is_comma = event_target_value(&event) == "comma";
+        dialect.update(|dialect| dialect.separator = if is_comma { Separator::Comma } else { Separator::Semicolon });
+    };
+    let is_separator = move |separator: Separator| dialect.with(|dialect| dialect.separator == separator);
+    let button = move |format: fn(Dialect) -> Format, words: &'static str| {
+        view! {
+            <button
+                type="button"
+                class="button"
+                disabled=move || saving.is_busy.get()
+                on:click=move |_| saving.begin(format(dialect.get_untracked()), selection.get_untracked(), panels)
+            >
+                {words}
+            </button>
+        }
+    };
+    view! {
+        <section class="replay">
+            <h3>"Export"</h3>
+            <p class="why">
+                "NDJSON has every byte and can be imported again. CSV is for spreadsheets: times in UTC, a payload that \
+                 isn't text in Base64, and an apostrophe before what a spreadsheet would run as a formula."
+            </p>
+            <div class="actions">
+                <label class="field speed">
+                    <span>"Messages"</span>
+                    <select id="export-selection" on:change=choose>
+                        <option value="all">"All that are kept"</option>
+                        <option value="matching">"What the filter lets through"</option>
+                    </select>
+                </label>
+                {button(|_| Format::Ndjson, "Save as NDJSON")}
+                {button(Format::Csv, "Save as CSV")}
+                <label class="field speed">
+                    <span>"Separator of CSV"</span>
+                    <select id="export-separator" on:change=choose_separator>
+                        <option value="comma" selected=move || is_separator(Separator::Comma)>"Comma"</option>
+                        <option value="semicolon" selected=move || is_separator(Separator::Semicolon)>"Semicolon"</option>
+                    </select>
+                </label>
+            </div>
+            <Tick
+                id="export-digits"
+                label="Spreadsheets keep digits of CSV"
+                ticked=Signal::derive(move || dialect.with(|dialect| dialect.keeps_digits))
+                on_tick=move |ticked| dialect.update(|dialect| dialect.keeps_digits = ticked)
+                hint="Long numbers, zeros in front and what looks like a date are written as =\"0042\", for Excel."
+            />
+            <p role="status">{move || saving.words.get()}</p>
+        </section>
+    }
+}

@@ -1,0 +1,480 @@
+//! "Logs": the log is exported; an exported log is kept again, or played as if it arrived now. When
+//! what is due, and what is wrong with a file, is decided by [`crate::message_log::replay`].
+
+use std::collections::VecDeque;
+
+use gloo_timers::callback::Timeout;
+use js_sys::Uint8Array;
+use js_sys::futures::JsFuture;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::prelude::*;
+use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent, Response};
+
+use crate::format::grouped;
+use crate::message_log::ndjson::OwnedMessage;
+use crate::message_log::replay::{MESSAGES_MAX, Progress, Reader, Replay, Speed};
+use crate::protocol::command::PanelCommand;
+use crate::time::Instant;
+use crate::web::clock::Clock;
+use crate::web::panels::export::ExportSection;
+use crate::web::panels::{Panels, close, head, open_beside};
+
+/// The log that comes with the app; relative to the page, as copied by Trunk.
+const SAMPLE_FILE: &str = "sample.ndjson";
+const SAMPLE_NAME: &str = "The sample";
+/// Its name within words.
+const SAMPLE: &str = "sample";
+
+/// A file is read in slices, so that one of a million messages is never in
+/// memory twice.
+const SLICE_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
+
+/// So many messages go to the worker at once, so that what it has to do beside
+/// them never waits for long.
+const BATCH: usize = 1_000;
+
+/// How long the hint stands when no more is heard of what is dragged. Browsers
+/// tell of it at least every 350 ms.
+const HOVER_MS: u32 = 900;
+
+/// The log that is played, and what is shown of it.
+#[derive(Clone, Copy)]
+pub(super) struct Tape {
+    replay: StoredValue<Replay, LocalStorage>,
+    timer: StoredValue<Option<Timeout>, LocalStorage>,
+    clock: StoredValue<Option<Clock>, LocalStorage>,
+    shown: RwSignal<Progress>,
+    /// What is played.
+    name: RwSignal<String>,
+    /// What became of the file to play, and of those that were imported.
+    words: RwSignal<String>,
+    imported: RwSignal<String>,
+    speed: RwSignal<Speed>,
+    /// Counts the files to play, so that a slow one can't take the place of the
+    /// next.
+    reading: StoredValue<u32>,
+    is_sample_read: StoredValue<bool>,
+    /// Files to be imported, one after the other.
+    waiting: StoredValue<VecDeque<File>, LocalStorage>,
+    is_importing: StoredValue<bool>,
+    /// What hides the hint that a file can be dropped.
+    hover: RwSignal<bool>,
+    hover_ends: StoredValue<Option<Timeout>, LocalStorage>,
+}
+
+impl Tape {
+    pub(super) fn new() -> Self {
+        let performance = web_sys::window().and_then(|window| window.performance());
+        Self {
+            replay: StoredValue::new_local(Replay::default()),
+            timer: StoredValue::new_local(None),
+            clock: StoredValue::new_local(performance.map(Clock::new)),
+            shown: RwSignal::default(),
+            name: RwSignal::default(),
+            words: RwSignal::default(),
+            imported: RwSignal::default(),
+            speed: RwSignal::default(),
+            reading: StoredValue::new(0),
+            is_sample_read: StoredValue::new(false),
+            waiting: StoredValue::new_local(VecDeque::new()),
+            is_importing: StoredValue::new(false),
+            hover: RwSignal::new(false),
+            hover_ends: StoredValue::new_local(None),
+        }
+    }
+
+    /// Plays the log that comes with the app.
+    pub(super) fn play_sample(self, panels: Panels) {
+        let turn = self.begin_reading(SAMPLE_NAME);
+        self.is_sample_read.set_value(true);
+        spawn_local(async move {
+            match fetch(SAMPLE_FILE).await {
+                Ok(blob) => self.play_file(&blob, SAMPLE_NAME, turn, panels).await,
+                Err(_) if self.reading.get_value() != turn => {}
+                Err(_) => self.words.set("The sample couldn't be loaded. Is the network there?".to_owned()),
+            }
+        });
+    }
+
+    /// The person connects: what a broker sends isn't to be mixed with the
+    /// sample, whether that plays or is just being loaded.
+    pub(super) fn end_sample(self, panels: Panels) {
+        let is_read = self.is_sample_read.get_value();
+        let is_under_way = self.shown.get_untracked().is_under_way();
+        let is_played = is_under_way && self.name.with_untracked(|name| name == SAMPLE);
+        if is_read {
+            self.drop_reading();
+        }
+        if is_played {
+            self.stop(panels);
+        }
+        if is_read || is_played {
+            self.words.set("The sample ended when you connected.".to_owned());
+        }
+    }
+
+    /// Whether something is played, or rests half way.
+    pub(super) fn is_under_way(self) -> bool {
+        self.shown.get().is_under_way()
+    }
+
+    /// A file is dragged over the page.
+    pub(super) fn hover(self) {
+        self.hover.set(true);
+        self.hover_ends.set_value(Some(Timeout::new(HOVER_MS, move || self.hover.set(false))));
+    }
+
+    /// Imports the files that were dropped on the page, wherever.
+    pub(super) fn drop_files(self, event: &DragEvent, panels: Panels) {
+        self.hover.set(false);
+        let files = event.data_transfer().and_then(|data| data.files());
+        if files.as_ref().is_some_and(|files| files.length() > 0) {
+            event.prevent_default();
+            open_beside(panels.replay);
+            self.import(files, panels);
+        }
+    }
+
+    fn open(self, files: Option<FileList>, panels: Panels) {
+        let Some(file) = files.and_then(|files| files.get(0)) else { return };
+        let name = file.name();
+        let turn = self.begin_reading(&name);
+        spawn_local(async move { self.play_file(&file, &name, turn, panels).await });
+    }
+
+    fn begin_reading(self, name: &str) -> u32 {
+        self.words.set(format!("Reading {name} …"));
+        self.drop_reading()
+    }
+
+    /// What is being read isn't wanted any more. Returns the number of what is
+    /// read next.
+    fn drop_reading(self) -> u32 {
+        self.is_sample_read.set_value(false);
+        self.reading
+            .try_update_value(|turn| {
+                *turn += 1;
+                *turn
+            })
+            .unwrap_or_default()
+    }
+
+    /// Imports files, after those that are being imported.
+    fn import(self, files: Option<FileList>, panels: Panels) {
+        let Some(files) = files else { return };
+        let chosen = (0..files.length()).filter_map(|place| files.get(place));
+        self.waiting.update_value(|waiting| waiting.extend(chosen));
+        if self.is_importing.get_value() {
+            return;
+        }
+        self.is_importing.set_value(true);
+        spawn_local(async move {
+            let mut said = Vec::new();
+            while let Some(file) = self.waiting.try_update_value(VecDeque::pop_front).flatten() {
+                let name = file.name();
+                let lines =
+                    |said: &[String], last: String| said.iter().cloned().chain([last]).collect::<Vec<_>>().join("\n");
+                self.imported.set(lines(&said, format!("Reading {name} …")));
+                let words = import_file(&file, &name, panels).await;
+                self.imported.set(lines(&said, words.clone()));
+                said.push(words);
+            }
+            self.is_importing.set_value(false);
+        });
+    }
+
+    async fn play_file(self, blob: &Blob, name: &str, turn: u32, panels: Panels) {
+        let mut kept: Vec<OwnedMessage> = Vec::new();
+        let is_wanted = || self.reading.get_value() == turn;
+        let read = read(blob, |messages| {
+            kept.extend(messages);
+            is_wanted()
+        });
+        let reader = read.await;
+        if !is_wanted() {
+            return;
+        }
+        let Ok(reader) = reader else { return self.words.set(unreadable(name)) };
+        let left_out = kept.len().saturating_sub(MESSAGES_MAX);
+        kept.truncate(MESSAGES_MAX);
+        let mut words = format!("{name}: {} messages.", grouped(kept.len() as u64));
+        if left_out > 0 {
+            words += &format!(" {} more are too many to play; import the file to have them.", grouped(left_out as u64));
+        }
+        self.words.set(with_complaint(words, name, &reader));
+        let is_sample = self.is_sample_read.try_update_value(std::mem::take).unwrap_or_default();
+        self.name.set(if is_sample { SAMPLE.to_owned() } else { name.to_owned() });
+        self.replay.set_value(Replay::new(kept));
+        self.change_speed(self.speed.get_untracked(), panels);
+        self.play(panels);
+    }
+
+    fn play(self, panels: Panels) {
+        self.act(panels, Replay::play);
+    }
+
+    fn stop(self, panels: Panels) {
+        self.act(panels, |replay, _| replay.stop());
+    }
+
+    fn pause(self, panels: Panels) {
+        self.act(panels, Replay::pause);
+    }
+
+    fn change_speed(self, speed: Speed, panels: Panels) {
+        self.speed.set(speed);
+        self.act(panels, |replay, now| replay.change_speed(speed, now));
+    }
+
+    fn step(self, panels: Panels) {
+        self.act(panels, |replay, now| {
+            replay.pause(now);
+            if let Some(message) = replay.step(now) {
+                panels.tell(&PanelCommand::Replay(vec![message.clone()]));
+            }
+        });
+    }
+
+    fn act(self, panels: Panels, change: impl FnOnce(&mut Replay, Instant)) {
+        let Some(now) = self.now() else { return };
+        self.replay.update_value(|replay| change(replay, now));
+        self.go_on(panels);
+    }
+
+    /// After every change: play what is due, and arm the one timer.
+    fn go_on(self, panels: Panels) {
+        let Some(now) = self.now() else { return };
+        let due = self.replay.try_update_value(|replay| {
+            let messages = replay.take_due(now, BATCH);
+            if !messages.is_empty() {
+                panels.tell(&PanelCommand::Replay(messages.to_vec()));
+            }
+            self.shown.set(replay.progress());
+            replay.poll_timeout()
+        });
+        let timer = due.flatten().map(|due| {
+            let wait_ms = due.since(now).as_micros().div_ceil(1_000);
+            Timeout::new(u32::try_from(wait_ms).unwrap_or(u32::MAX), move || self.go_on(panels))
+        });
+        self.timer.set_value(timer);
+    }
+
+    fn now(self) -> Option<Instant> {
+        self.clock.with_value(|clock| clock.as_ref().map(Clock::now))
+    }
+}
+
+/// Reads a log slice by slice, as long as its messages are taken.
+async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> Result<Reader, JsValue> {
+    let mut reader = Reader::default();
+    let mut is_wanted = true;
+    each_slice(blob, |slice| {
+        is_wanted = take(reader.read(slice));
+        is_wanted && !reader.is_no_log()
+    })
+    .await?;
+    if is_wanted {
+        take(reader.finish().into_iter().collect());
+    }
+    Ok(reader)
+}
+
+/// Reads a file slice by slice, as long as they are taken.
+pub(super) async fn each_slice(blob: &Blob, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), JsValue> {
+    let mut at = 0.0;
+    while at < blob.size() {
+        let slice = bytes_of(blob, at).await?;
+        at += SLICE_BYTES;
+        if !take(&slice) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn import_file(file: &File, name: &str, panels: Panels) -> String {
+    let read = read(file, |messages| {
+        let mut messages = messages.into_iter().peekable();
+        while messages.peek().is_some() {
+            panels.tell(&PanelCommand::Import(messages.by_ref().take(BATCH).collect()));
+        }
+        true
+    });
+    let Ok(reader) = read.await else { return unreadable(name) };
+    let words = match reader.messages() {
+        1 => format!("1 message of {name} is in the console now."),
+        count => format!("{} messages of {name} are in the console now.", grouped(count)),
+    };
+    with_complaint(words, name, &reader)
+}
+
+pub(super) fn unreadable(name: &str) -> String {
+    format!("The browser can't read {name}. Choose it again; a folder can't be read.")
+}
+
+fn with_complaint(words: String, name: &str, reader: &Reader) -> String {
+    let words = if reader.messages() == 0 { format!("{name} holds no message.") } else { words };
+    reader.complaint().map_or(words.clone(), |complaint| format!("{words} {complaint}"))
+}
+
+/// Says that what is dragged over the page can be dropped.
+#[component]
+pub(super) fn DropHint(panels: Panels) -> impl IntoView {
+    view! {
+        <div class="drop-hint" hidden=move || !panels.tape.hover.get()>
+            <p>"Drop exported logs here to have their messages in the console"</p>
+        </div>
+    }
+}
+
+/// What is played and how far it is, beside the panels.
+#[component]
+pub(super) fn TapeSign(panels: Panels) -> impl IntoView {
+    let tape = panels.tape;
+    let words = move || tape.name.with(|name| tape.shown.get().words(name));
+    view! {
+        <p hidden=move || !tape.is_under_way()>
+            <button type="button" class="button quiet" on:click=move |_| open_beside(panels.replay)>
+                {words}
+            </button>
+            <button type="button" class="button" on:click=move |_| tape.stop(panels)>
+                "Stop"
+            </button>
+        </p>
+    }
+}
+
+async fn bytes_of(blob: &Blob, from: f64) -> Result<Vec<u8>, JsValue> {
+    let slice = blob.slice_with_f64_and_f64(from, (from + SLICE_BYTES).min(blob.size()))?;
+    let buffer = JsFuture::from(slice.array_buffer()).await?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+pub(super) async fn fetch(path: &str) -> Result<Blob, JsValue> {
+    let window = web_sys::window().ok_or(JsValue::NULL)?;
+    let response: Response = JsFuture::from(window.fetch_with_str(path)).await?.dyn_into()?;
+    if !response.ok() {
+        return Err(JsValue::NULL);
+    }
+    JsFuture::from(response.blob()?).await?.dyn_into()
+}
+
+#[component]
+pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
+    let tape = panels.tape;
+    let shown = tape.shown;
+    let nothing = move || shown.with(|shown| shown.len == 0);
+    let is_running = move || shown.with(|shown| shown.is_running);
+    let progress = move || {
+        let Progress { played, len, .. } = shown.get();
+        (len > 0).then(|| format!("{} of {}", grouped(played as u64), grouped(len as u64)))
+    };
+    let on_key = move |event: KeyboardEvent| {
+        if event.key() == "Escape" {
+            close(panels.replay);
+        }
+    };
+    // The same file can be chosen again only once the input has forgotten it.
+    let chosen = move |event: &Event, open: fn(Tape, Option<FileList>, Panels)| {
+        let input: HtmlInputElement = event_target(event);
+        open(tape, input.files(), panels);
+        input.set_value("");
+    };
+    // What is dropped on a button is for the button, and not for the page.
+    let keep = |event: DragEvent| event.stop_propagation();
+    view! {
+        <dialog
+            class="panel"
+            node_ref=panels.replay
+            aria-labelledby="replay-title"
+            on:keydown=on_key
+        >
+            {head("replay-title", "Logs", panels.replay)}
+            <div class="panel-body">
+                <ExportSection panels />
+                <section class="replay">
+                    <h3>"Import"</h3>
+                    <p class="why">
+                        "Messages of an export come back into the console, with their times, and into an empty one with \
+                         their numbers. Files can be dropped anywhere on the page, too."
+                    </p>
+                    <label class="button file">
+                        "Import a log"
+                        <input
+                            type="file"
+                            multiple
+                            accept=".ndjson,.jsonl,.json,.txt"
+                            on:dragover=keep
+                            on:drop=keep
+                            on:change=move |event| chosen(&event, Tape::import)
+                        />
+                    </label>
+                    <p role="status" class="of-files">{move || tape.imported.get()}</p>
+                </section>
+                <section class="replay">
+                    <h3>"Play"</h3>
+                    <p class="why">
+                        "Messages arrive again as they once did, in the crawl and in the console, without any broker. \
+                         Silences of more than 10 seconds are shortened."
+                    </p>
+                    <div class="actions">
+                        <label class="button file">
+                            "Play a log"
+                            <input
+                                type="file"
+                                accept=".ndjson,.jsonl,.json,.txt"
+                                on:dragover=keep
+                                on:drop=keep
+                                on:change=move |event| chosen(&event, Tape::open)
+                            />
+                        </label>
+                        <button type="button" class="button" on:click=move |_| tape.play_sample(panels)>
+                            "Play the sample"
+                        </button>
+                    </div>
+                    <div class="actions">
+                        <button
+                            type="button"
+                            class="button primary"
+                            disabled=nothing
+                            on:click=move |_| if shown.with_untracked(|shown| shown.is_running) {
+                                tape.pause(panels);
+                            } else {
+                                tape.play(panels);
+                            }
+                        >
+                            {move || if is_running() { "Rest" } else { "Play" }}
+                        </button>
+                        <button type="button" class="button" disabled=nothing on:click=move |_| tape.step(panels)>
+                            "Next line"
+                        </button>
+                        <label class="field speed">
+                            <span>"Speed"</span>
+                            <select
+                                id="replay-speed"
+                                on:change=move |event| {
+                                    let name = event_target_value(&event);
+                                    let speed = Speed::ALL.into_iter().find(|speed| speed.name() == name);
+                                    tape.change_speed(speed.unwrap_or_default(), panels);
+                                }
+                            >
+                                {Speed::ALL
+                                    .map(|speed| {
+                                        view! {
+                                            <option value=speed.name() selected=speed == Speed::default()>
+                                                {format!("{} ×", speed.name())}
+                                            </option>
+                                        }
+                                    })
+                                    .collect_view()}
+                            </select>
+                        </label>
+                        <span class="progress">{progress}</span>
+                    </div>
+                </section>
+                <p role="status" class="of-files">{move || tape.words.get()}</p>
+            </div>
+        </dialog>
+    }
+}

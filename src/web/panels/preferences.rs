@@ -1,0 +1,211 @@
+//! "Preferences": how the app looks, what the console shows, how much the log
+//! keeps. Every change takes effect at once, in all tabs.
+
+use leptos::prelude::*;
+
+use crate::config::settings::{Column, Settings, Theme, TimeMode};
+use crate::format::{grouped, size};
+use crate::ui::forms::log_limits::{LimitField, LimitFields};
+use crate::web::local_storage;
+use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
+use crate::web::panels::{Panels, head};
+use crate::web::window_bus;
+
+/// The page is to use these settings; it answers with those in force.
+fn choose(change: impl FnOnce(&mut Settings), settings: RwSignal<Settings>) {
+    let mut chosen = settings.get_untracked();
+    change(&mut chosen);
+    window_bus::call(window_bus::PAGE, &format!("{}{}", window_bus::SETTINGS, chosen.to_text()).into());
+}
+
+/// Whether this browser keeps the settings for the next page.
+fn are_kept(settings: &Settings) -> bool {
+    local_storage::stored(&window()).is_some_and(|text| Settings::parse(&text) == *settings)
+}
+
+/// The defaults of all that is chosen here; the crawl's rules have a panel of
+/// their own.
+fn defaults_beside(settings: &Settings) -> Settings {
+    Settings { mapping: settings.mapping.clone(), ..Settings::default() }
+}
+
+#[component]
+pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
+    let settings = panels.settings;
+    let form = Form::<LimitFields, LimitField>::new(settings.get_untracked().log.into(), &[]);
+    // Made anew when another tab, or "Defaults", chose other limits.
+    let defaults = Trigger::new();
+    let log = Memo::new(move |_| settings.with(|settings| settings.log));
+    let age = Memo::new(move |age: Option<&u32>| {
+        let log = log.get();
+        defaults.track();
+        if form.typed().0.parse() == Ok(log) {
+            return age.copied().unwrap_or_default();
+        }
+        form.fill(log.into(), &[]);
+        age.map_or(0, |age| age + 1)
+    });
+    let inputs = anew(move || age.get(), move || view! { <LimitInputs form /> });
+    let limit = move || match form.typed().0.parse() {
+        Ok(limits) => {
+            form.blame(Vec::new());
+            if limits != log.get_untracked() {
+                choose(|settings| settings.log = limits, settings);
+            }
+        }
+        Err(faults) => form.blame(faults),
+    };
+    let now = move || {
+        panels.stats.with(|stats| {
+            let (kept, bytes) = (grouped(stats.kept), size(stats.kept_bytes));
+            format!("Now: {kept} messages, {bytes} of payloads and topics.")
+        })
+    };
+    let refused = move || {
+        (!settings.with(are_kept)).then_some(
+            "This browser lets the page store nothing, so these choices hold until the page is closed. Private \
+             windows and blocked site data do that.",
+        )
+    };
+    let widths = move || {
+        settings.with(|settings| Column::ALL.iter().any(|&column| settings.columns.look(column).width_px.is_some()))
+    };
+    view! {
+        <dialog class="panel" node_ref=panels.preferences aria-labelledby="preferences-title">
+            {head("preferences-title", "Preferences", panels.preferences)}
+            <div class="panel-body">
+                <fieldset>
+                    <legend>"Looks"</legend>
+                    <div class="fields">
+                        <Choice
+                            id="preferences-theme"
+                            label="Theme"
+                            choices=Theme::ALL.map(|theme| (theme.name(), theme_words(theme))).to_vec()
+                            chosen=Signal::derive(move || settings.with(|settings| settings.theme.name()))
+                            choose=move |name| {
+                                let theme = Theme::from_name(name).unwrap_or_default();
+                                choose(|settings| settings.theme = theme, settings);
+                            }
+                        />
+                    </div>
+                </fieldset>
+                <fieldset>
+                    <legend>"Console"</legend>
+                    <div class="fields">
+                        <Choice
+                            id="preferences-time"
+                            label="Time column"
+                            choices=TimeMode::ALL.map(|mode| (mode.name(), time_words(mode))).to_vec()
+                            chosen=Signal::derive(move || settings.with(|settings| settings.time.name()))
+                            choose=move |name| {
+                                let mode = TimeMode::from_name(name).unwrap_or_default();
+                                choose(|settings| settings.time = mode, settings);
+                            }
+                        />
+                    </div>
+                    <fieldset class="inner">
+                        <legend>"Columns"</legend>
+                        <div class="ticks">
+                            {Column::ALL.map(|column| view! { <ColumnTick column settings /> })}
+                        </div>
+                        <button
+                            type="button"
+                            class="button quiet add"
+                            hidden=move || !widths()
+                            on:click=move |_| {
+                                choose(
+                                    |settings| {
+                                        for column in Column::ALL {
+                                            settings.columns = settings.columns.resized(column, None);
+                                        }
+                                    },
+                                    settings,
+                                );
+                            }
+                        >
+                            "Widths as they were"
+                        </button>
+                    </fieldset>
+                </fieldset>
+                <fieldset on:change=move |_| limit()>
+                    <legend>"Log"</legend>
+                    {inputs}
+                    <p class="why" data-now="">{now}</p>
+                    <p class="why">
+                        "What is beyond goes at once, the oldest first, and counts as evicted. A browser has the memory \
+                         back when the page is closed."
+                    </p>
+                </fieldset>
+            </div>
+            <footer class="panel-foot" role="none">
+                <button
+                    type="button"
+                    class="button"
+                    disabled=move || settings.with(|settings| *settings == defaults_beside(settings))
+                    on:click=move |_| {
+                        defaults.notify();
+                        choose(|settings| *settings = defaults_beside(settings), settings);
+                    }
+                >
+                    "Defaults"
+                </button>
+                <p class="why" role="status">{refused}</p>
+            </footer>
+        </dialog>
+    }
+}
+
+const fn theme_words(theme: Theme) -> &'static str {
+    match theme {
+        Theme::Dark => "Dark",
+        Theme::Light => "Light",
+        Theme::System => "As the system",
+    }
+}
+
+const fn time_words(mode: TimeMode) -> &'static str {
+    match mode {
+        TimeMode::Absolute => "Time of day",
+        TimeMode::Relative => "Since the beginning",
+        TimeMode::SincePrevious => "Since the row above",
+    }
+}
+
+#[component]
+fn ColumnTick(column: Column, settings: RwSignal<Settings>) -> impl IntoView {
+    let ticked = Signal::derive(move || settings.with(|settings| settings.columns.look(column).is_shown));
+    let is_last = move || ticked.get() && settings.with(|settings| settings.columns.shown().count() == 1);
+    view! {
+        <Tick
+            id=format!("preferences-column-{}", column.name())
+            label=column.title()
+            ticked
+            on_tick=move |_| choose(|settings| settings.columns = settings.columns.toggled(column), settings)
+            obstacle=Signal::derive(move || is_last().then(|| "One column has to stay.".to_owned()))
+        />
+    }
+}
+
+#[component]
+fn LimitInputs(form: Form<LimitFields, LimitField>) -> impl IntoView {
+    view! {
+        <div class="fields">
+            <TextBox
+                form
+                field=LimitField::Messages
+                of=|fields| &mut fields.messages
+                id="preferences-messages"
+                label="Most messages"
+                inputmode="numeric"
+            />
+            <TextBox
+                form
+                field=LimitField::Mib
+                of=|fields| &mut fields.mib
+                id="preferences-mib"
+                label="Most memory in MiB"
+                inputmode="numeric"
+            />
+        </div>
+    }
+}

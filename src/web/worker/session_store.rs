@@ -1,0 +1,295 @@
+//! Where lasting sessions are kept: one IndexedDB object store, key → bytes.
+//!
+//! Only moves bytes: what is kept, under which key and for how long the engine
+//! decides. Every answer comes later, never from within the call that asked.
+//!
+//! Durability is left at the browsers' default, "relaxed": a write is reported
+//! when the system has it, which survives the page, the worker and the browser.
+//! "strict" would survive a power cut too, at the price of a flush to disk for
+//! each message with QoS 2, and what is promised is a reload.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use idb::request::{GetStoreRequest, OpenDatabaseRequest};
+use idb::{
+    Database, DatabaseEvent, Error, Event as _, Factory, KeyPath, KeyRange, ObjectStore, ObjectStoreParams, Query,
+    Request, StoreEvent, Transaction, TransactionMode,
+};
+use js_sys::{Object, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::DomException;
+
+use crate::engine::Save;
+use crate::time::Instant;
+use crate::web::js_error;
+
+/// The database of the app, on its origin.
+pub const DATABASE: &str = "mqtt-crawl";
+
+/// Of the database's layout.
+const VERSION: u32 = 1;
+
+/// The only object store.
+const SESSIONS: &str = "sessions";
+
+/// An entry's fields, and the index that finds the ones that are over.
+const BYTES: &str = "bytes";
+const UNTIL_MS: &str = "until_ms";
+
+/// What became of something that was asked of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What is kept under a key; or why that can't be read.
+    Loaded {
+        /// The key.
+        key: String,
+        /// The bytes that were saved.
+        loaded: Result<Option<Vec<u8>>, String>,
+    },
+    /// An entry is safe; or why it isn't.
+    Saved(Result<(), String>),
+}
+
+/// The store; clones are one.
+#[derive(Clone)]
+pub struct Store(Rc<RefCell<Inner>>);
+
+struct Inner {
+    state: State,
+    answer: Rc<dyn Fn(Answer)>,
+    running: Vec<Running>,
+    next_number: u32,
+}
+
+enum State {
+    Opening {
+        waiting: Vec<Act>,
+        _request: Option<OpenDatabaseRequest>,
+    },
+    Open(Database),
+    /// Why there is no store.
+    Closed(String),
+}
+
+/// What is asked of the store.
+enum Act {
+    Load {
+        key: String,
+    },
+    Save(Save),
+    Forget {
+        key: String,
+    },
+    /// Drop what is over by then.
+    Sweep {
+        now: Instant,
+    },
+}
+
+/// What waits for its end; a transaction owns the closures that it calls.
+struct Running {
+    number: u32,
+    act: Act,
+    _transaction: Transaction,
+    result: Option<GetStoreRequest>,
+}
+
+impl Store {
+    /// Opens the database of this name, or makes it, and drops what is over. A
+    /// browser that keeps nothing says so to whoever asks for something.
+    pub fn open(name: &str, now: Instant, answer: impl Fn(Answer) + 'static) -> Self {
+        let state = State::Opening { waiting: Vec::new(), _request: None };
+        let inner = Inner { state, answer: Rc::new(answer), running: Vec::new(), next_number: 0 };
+        let store = Self(Rc::new(RefCell::new(inner)));
+        match store.request(name) {
+            Ok(request) => {
+                if let State::Opening { _request, .. } = &mut store.0.borrow_mut().state {
+                    *_request = Some(request);
+                }
+            }
+            Err(error) => store.opened(Err(reason(&error))),
+        }
+        store.run(Act::Sweep { now });
+        store
+    }
+
+    /// Asks for what is kept under this key: [`Answer::Loaded`].
+    pub fn load(&self, key: String) {
+        self.run(Act::Load { key });
+    }
+
+    /// Keeps an entry, instead of what is kept under its key: [`Answer::Saved`].
+    pub fn save(&self, save: Save) {
+        self.run(Act::Save(save));
+    }
+
+    /// Drops an entry. There is no answer: where nothing can be dropped, nothing
+    /// was kept.
+    pub fn forget(&self, key: String) {
+        self.run(Act::Forget { key });
+    }
+
+    fn request(&self, name: &str) -> Result<OpenDatabaseRequest, Error> {
+        let mut request = Factory::new()?.open(name, Some(VERSION))?;
+        request.on_upgrade_needed(|event| {
+            // A layout that can't be made shows when the first entry is asked for.
+            let _ = event.database().and_then(|database| {
+                let sessions = database.create_object_store(SESSIONS, ObjectStoreParams::new())?;
+                sessions.create_index(UNTIL_MS, KeyPath::new_single(UNTIL_MS), None)
+            });
+        });
+        let this = self.clone();
+        request.on_success(move |event| this.opened(event.database().map_err(|error| reason(&error))));
+        let this = self.clone();
+        request.on_error(move |event| {
+            let error = event.target().and_then(|request| request.error()).ok().flatten();
+            this.opened(Err(words(error.as_ref())));
+        });
+        Ok(request)
+    }
+
+    fn opened(&self, opened: Result<Database, String>) {
+        let state = match opened {
+            Ok(mut database) => {
+                // A newer build of this app must not wait for this tab. What is
+                // asked for after that fails, in words.
+                database.on_version_change(|event| {
+                    if let Some(Ok(database)) = event.target().map(Database::try_from) {
+                        database.close();
+                    }
+                });
+                State::Open(database)
+            }
+            Err(words) => State::Closed(words),
+        };
+        let before = std::mem::replace(&mut self.0.borrow_mut().state, state);
+        if let State::Opening { waiting, .. } = before {
+            for act in waiting {
+                self.run(act);
+            }
+        }
+    }
+
+    fn run(&self, act: Act) {
+        let mut inner = self.0.borrow_mut();
+        let failed = match &mut inner.state {
+            State::Opening { waiting, .. } => return waiting.push(act),
+            State::Closed(words) => words.clone(),
+            State::Open(database) => match begin(database, &act) {
+                Ok((transaction, result)) => return self.follow(&mut inner, act, transaction, result),
+                Err(error) => reason(&error),
+            },
+        };
+        let this = self.clone();
+        Timeout::new(0, move || this.finish(act, Err(failed))).forget();
+    }
+
+    /// Keeps a transaction until its end.
+    fn follow(&self, inner: &mut Inner, act: Act, mut transaction: Transaction, result: Option<GetStoreRequest>) {
+        let number = inner.next_number;
+        inner.next_number = number.wrapping_add(1);
+        let this = self.clone();
+        transaction.on_complete(move |_| this.end(number, None));
+        let this = self.clone();
+        transaction.on_abort(move |event| {
+            let error = event.target().and_then(|target| Transaction::try_from(target).ok()?.error());
+            this.end(number, Some(words(error.as_ref())));
+        });
+        inner.running.push(Running { number, act, _transaction: transaction, result });
+    }
+
+    fn end(&self, number: u32, failed: Option<String>) {
+        let mut inner = self.0.borrow_mut();
+        let Some(place) = inner.running.iter().position(|running| running.number == number) else { return };
+        let Running { act, result, .. } = inner.running.swap_remove(place);
+        drop(inner);
+        let result = result.and_then(|request| request.result().ok()).unwrap_or_default();
+        self.finish(act, failed.map_or(Ok(result), Err));
+    }
+
+    /// Outside of any borrow, since the listener may ask for more at once.
+    fn finish(&self, act: Act, result: Result<JsValue, String>) {
+        let told = match act {
+            Act::Load { key } => Answer::Loaded { key, loaded: result.map(|entry| bytes_of(&entry)) },
+            Act::Save(_) => Answer::Saved(result.map(drop)),
+            // Nobody waits for these, and what isn't dropped now is next time.
+            Act::Forget { .. } | Act::Sweep { .. } => return,
+        };
+        let answer = Rc::clone(&self.0.borrow().answer);
+        answer(told);
+    }
+}
+
+/// Starts what is asked; the result, where there is one, is there at the
+/// transaction's end.
+fn begin(database: &Database, act: &Act) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
+    let mode = match act {
+        Act::Load { .. } => TransactionMode::ReadOnly,
+        _ => TransactionMode::ReadWrite,
+    };
+    let transaction = database.transaction(&[SESSIONS], mode)?;
+    let sessions = transaction.object_store(SESSIONS)?;
+    let mut result = None;
+    match act {
+        Act::Load { key } => result = Some(sessions.get(JsValue::from(key))?),
+        Act::Save(Save { key, bytes, until }) => {
+            let entry = Object::new();
+            // Fields of an object that was just made.
+            let _ = Reflect::set(&entry, &BYTES.into(), &Uint8Array::from(bytes.as_slice()));
+            if let Some(until) = until {
+                let _ = Reflect::set(&entry, &UNTIL_MS.into(), &millis(*until));
+            }
+            sessions.put(&entry, Some(&key.into()))?;
+        }
+        Act::Forget { key } => {
+            sessions.delete(JsValue::from(key))?;
+        }
+        Act::Sweep { now } => sweep(sessions, *now)?,
+    }
+    Ok((transaction, result))
+}
+
+fn bytes_of(entry: &JsValue) -> Option<Vec<u8>> {
+    // Nothing is kept where the entry is no object.
+    let bytes = Reflect::get(entry, &BYTES.into()).ok()?;
+    bytes.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec())
+}
+
+fn sweep(sessions: ObjectStore, now: Instant) -> Result<(), Error> {
+    let over = KeyRange::upper_bound(&millis(now), None)?;
+    let mut keys = sessions.index(UNTIL_MS)?.get_all_keys(Some(Query::from(over)), None)?;
+    keys.on_success(move |event| {
+        for key in event.result().unwrap_or_default() {
+            // One that stays is tried again by the next page.
+            let _ = sessions.delete(key);
+        }
+    });
+    // Once for each worker; its closure goes with the event.
+    keys.forget_callbacks();
+    Ok(())
+}
+
+fn millis(time: Instant) -> JsValue {
+    JsValue::from(time.as_micros() as f64 / 1_000.0)
+}
+
+/// What the crate was told by the browser. Its own `Display` covers every call
+/// there is and would weigh more than all of this file.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::IndexedDbNotFound(_) => "it has no IndexedDB".to_owned(),
+        Error::IndexedDbOpenFailed(thrown) | Error::TransactionOpenFailed(thrown) | Error::UpdateFailed(thrown) => {
+            js_error::message(thrown)
+        }
+        _ => UNKNOWN.to_owned(),
+    }
+}
+
+/// Browsers leave the message empty where the name says it all.
+fn words(error: Option<&DomException>) -> String {
+    error.map_or(UNKNOWN.to_owned(), |error| format!("{}: {}", error.name(), error.message()))
+}
+
+const UNKNOWN: &str = "its store failed";
