@@ -15,6 +15,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Cursor;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -64,6 +65,12 @@ const MOVED_MAX: f64 = 0.4;
 
 /// … so often at most.
 const ATTEMPTS: u32 = 4;
+
+/// How long rows may take to appear.
+const ROWS_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Between two looks at a plane with too few rows.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// So many missing rows are named.
 const NAMED_MAX: usize = 4;
@@ -248,6 +255,19 @@ pub async fn look(page: &Page, name: &str) -> Result<Look> {
         std::fs::write(folder.join(format!("missing-{name}.png")), png)?;
     }
     Ok(look)
+}
+
+/// Looks as soon as that many rows are to be seen, or when the time for them is over: how many there are depends on the
+/// size of the window, and on how busy the machine is.
+pub async fn look_at(page: &Page, name: &str, least_rows: usize) -> Result<Look> {
+    let until = Instant::now() + ROWS_TIMEOUT;
+    loop {
+        let look = look(page, name).await?;
+        if look.expected >= least_rows || !look.missing.is_empty() || Instant::now() > until {
+            return Ok(look);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
 }
 
 impl Look {

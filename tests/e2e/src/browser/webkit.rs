@@ -66,6 +66,9 @@ pub(super) async fn start(is_still: bool) -> Result<(Client, WebKit)> {
     {
         driver.env(variable, home.path().join(folder));
     }
+    // Without a graphics card, Mesa's rasterizer is used by the thread that paints and by the one that composes, and
+    // one of them crashes in it about once in a hundred tests.
+    driver.env("WEBKIT_SKIA_ENABLE_CPU_RENDERING", "1");
     // Settings of a desktop aren't the test's.
     driver.env("GSETTINGS_BACKEND", "memory").env_remove("WAYLAND_DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
     let driver = Process::spawn(&mut driver)?;

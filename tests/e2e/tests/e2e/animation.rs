@@ -90,7 +90,7 @@ async fn in_another_size_it_is_where_the_page_says() -> Result<()> {
             page.resize(size, if is_fixed { 1.0 } else { ratio }).await?;
             let looked = async {
                 tokio::time::sleep(AWAY).await;
-                ink::look(page, "watch-sizes").await
+                ink::look_at(page, "watch-sizes", 3).await
             };
             let lines = at * IN_EACH_SIZE_S..(at + 1) * IN_EACH_SIZE_S;
             let (look, ()) = tokio::try_join!(looked, stream(&mut publisher, lines))?;
@@ -111,7 +111,7 @@ async fn check_painted(page: &Page, mqtt_port: u16, lines: &mut Range<u32>, afte
     let mut publisher = Publisher::connect(mqtt_port).await?;
     stream(&mut publisher, lines.clone()).await?;
     *lines = lines.end..lines.end + BETWEEN;
-    let look = ink::look(page, "watch-between").await?;
+    let look = ink::look_at(page, "watch-between", 3).await?;
     println!("after {after}: {look}");
     look.check(3).with_context(|| format!("after {after}"))
 }
@@ -131,7 +131,7 @@ async fn whatever_comes_between_it_is_painted_afterwards() -> Result<()> {
 
         page.click(PAUSE).await?;
         stream(&mut Publisher::connect(port).await?, lines.clone()).await?;
-        ink::look(page, "watch-paused").await?.check(3).context("paused")?;
+        ink::look_at(page, "watch-paused", 3).await?.check(3).context("paused")?;
         page.click(PAUSE).await?;
         check_painted(page, port, lines, "a pause").await?;
 

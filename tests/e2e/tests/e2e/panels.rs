@@ -1,7 +1,7 @@
 //! The panels: finer settings that reach CONNECT, messages that are sent from the page, and what
 //! the broker's terms grey out.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{CONTROL_ENTER, ESCAPE, Page, check_equal, in_browser, in_browser_with};
@@ -326,7 +326,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         page.open(&url).await?;
         page.wait_for_state("reconnecting").await?;
         let mosquitto = killed.restart().await?;
-        page.wait_for_row("after all").await?;
+        page.wait_for_row("after all").await.with_context(|| mosquitto.log())?;
         mosquitto.wait_for_log("(p5, c0, k25").await?;
         check_equal("received", page.stat("received").await?, 1)?;
 
