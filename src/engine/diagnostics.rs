@@ -159,7 +159,7 @@ impl Case<'_> {
         }
         match attempt.opened {
             None => {
-                note("WebSocket", format!("not open after {}", format::duration(self.failed_at.since(attempt.began))))
+                note("WebSocket", format!("not open after {}", format::duration(self.failed_at.since(attempt.began))));
             }
             Some(opened) => note(
                 "WebSocket",

@@ -756,7 +756,7 @@ impl Engine {
                 Event::Subscribed { filter, granted } => self.subscribed(&filter, granted),
                 Event::Lost { failure, retry_at, recurrence } => self.lost(&failure, retry_at, &recurrence, now),
                 Event::Deviated { deviation, topic } => {
-                    self.note(repeated_failures::tolerated(deviation, topic.as_deref()))
+                    self.note(repeated_failures::tolerated(deviation, topic.as_deref()));
                 }
                 Event::Skipped { topic, packet_bytes } => {
                     let limit_bytes = session::Options::default().limits.packet_bytes;

@@ -1,5 +1,5 @@
 //! The log as a table for spreadsheets: CSV as RFC 4180 has it, one message a
-//! row. For programs, and to import again, there is [`ndjson`].
+//! row. For programs, and to import again, there is [`ndjson`](super::ndjson).
 //!
 //! - It begins with a byte order mark: without one Excel reads UTF-8 as the
 //!   code page of its country. Other spreadsheets take no notice of it.
@@ -8,7 +8,7 @@
 //! - `encoding` says how to read `payload`: `text`, or `base64` where it isn't
 //!   UTF-8 or holds control characters, for which the RFC has no place. Tabs and
 //!   line ends are text.
-//! - `properties` are the JSON of [`ndjson`], `size` is the payload's in bytes.
+//! - `properties` are the JSON of [`ndjson`](super::ndjson), `size` is the payload's in bytes.
 //! - A cell that a spreadsheet would take for a formula, and run, gets an
 //!   apostrophe before it. So does one that begins with an apostrophe: who
 //!   takes one away from each cell that has one first gets back what came.

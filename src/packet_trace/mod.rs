@@ -4,7 +4,7 @@
 //! ten thousand stay. It holds a packet's first bytes and nothing that could be
 //! a secret: of CONNECT, which carries the password, only that it was sent, and of
 //! AUTH only its reason. All
-//! words are made by [`story`], where they are shown.
+//! words are made by [`analysis`], where they are shown.
 
 pub mod analysis;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// What became of a publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
-    /// The number of the [`PublishRequest`](crate::protocol::publish::PublishRequest).
+    /// The number of the [`PublishRequest`].
     pub number: u64,
     /// How it ended.
     pub outcome: Outcome,

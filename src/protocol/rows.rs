@@ -159,7 +159,7 @@ pub enum Window {
     },
     /// Rows from a place that was scrolled to.
     At {
-        /// The first row's place, as [`Rows`](crate::protocol::rows::Rows) count it.
+        /// The first row's place, as [`Rows`] count it.
         first: i64,
         /// How many rows fit.
         rows: u32,

@@ -8,10 +8,10 @@ use crate::mqtt::error::{EncodeError, Violation};
 use crate::mqtt::packet::{PacketId, ReasonCode};
 
 /// Largest value of a variable byte integer, and so of a remaining length.
-pub(super) const VARIABLE_INTEGER_MAX: u32 = 268_435_455;
+pub(in crate::mqtt) const VARIABLE_INTEGER_MAX: u32 = 268_435_455;
 
 /// Property identifiers (table 2-4 of the standard).
-pub(super) mod id {
+pub(in crate::mqtt) mod id {
     pub const PAYLOAD_FORMAT_INDICATOR: u8 = 0x01;
     pub const MESSAGE_EXPIRY_INTERVAL: u8 = 0x02;
     pub const CONTENT_TYPE: u8 = 0x03;
@@ -44,41 +44,41 @@ pub(super) mod id {
 /// A violation on its way out, still without its excerpt.
 ///
 /// Boxed, so that the good case of the hot path stays small.
-pub(super) type Fault = Box<Violation>;
+pub(in crate::mqtt) type Fault = Box<Violation>;
 
 #[cold]
-pub(super) fn fault(reason: ReasonCode, rule: &'static str, words: impl Into<String>) -> Fault {
+pub(in crate::mqtt) fn fault(reason: ReasonCode, rule: &'static str, words: impl Into<String>) -> Fault {
     Box::new(Violation { reason, rule, words: words.into(), excerpt: Vec::new() })
 }
 
 /// The bytes can't be parsed.
 #[cold]
-pub(super) fn malformed(rule: &'static str, words: impl Into<String>) -> Fault {
+pub(in crate::mqtt) fn malformed(rule: &'static str, words: impl Into<String>) -> Fault {
     fault(ReasonCode::MALFORMED_PACKET, rule, words)
 }
 
 /// The bytes can be parsed and break a rule.
 #[cold]
-pub(super) fn protocol_error(rule: &'static str, words: impl Into<String>) -> Fault {
+pub(in crate::mqtt) fn protocol_error(rule: &'static str, words: impl Into<String>) -> Fault {
     fault(ReasonCode::PROTOCOL_ERROR, rule, words)
 }
 
 /// The violation with the first bytes of the packet it is about.
 #[cold]
-pub(super) fn violation(violation: Violation, packet: &[u8]) -> Violation {
+pub(in crate::mqtt) fn violation(violation: Violation, packet: &[u8]) -> Violation {
     let excerpt = packet[..packet.len().min(Violation::EXCERPT_BYTES)].to_vec();
     Violation { excerpt, ..violation }
 }
 
 #[cold]
-pub(super) fn cut_short() -> Fault {
+pub(in crate::mqtt) fn cut_short() -> Fault {
     malformed("section 4.13.1", "The broker sent a packet with a field that runs past its end.")
 }
 
 /// Splits a packet into its first byte and the bytes its remaining length
 /// counts, which must be all the others.
 #[inline(always)]
-pub(super) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), Fault> {
+pub(in crate::mqtt) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), Fault> {
     let [first, rest @ ..] = packet else { return Err(cut_short()) };
     let mut reader = Reader::new(rest);
     let remaining_bytes = reader.variable_integer()?;
@@ -90,7 +90,7 @@ pub(super) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), Fault> {
 
 /// UTF-8 text without U+0000. `what` names the field for the person who reads
 /// why the connection was closed: "The broker sent {what} that …".
-pub(super) fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Fault> {
+pub(in crate::mqtt) fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Fault> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(malformed("[MQTT-1.5.4-1]", format!("The broker sent {what} that is not UTF-8 text.")));
     };
@@ -102,24 +102,24 @@ pub(super) fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Fault> {
 
 /// Reads a packet, or one section of it, from front to back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a> {
+pub(in crate::mqtt) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     #[inline(always)]
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::mqtt) const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The bytes not read yet.
     #[inline(always)]
-    pub(super) const fn rest(&self) -> &'a [u8] {
+    pub(in crate::mqtt) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
     #[inline(always)]
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::mqtt) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
@@ -131,23 +131,23 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(super) fn u8(&mut self) -> Result<u8, Fault> {
+    pub(in crate::mqtt) fn u8(&mut self) -> Result<u8, Fault> {
         self.array().map(|[byte]| byte)
     }
 
     #[inline]
-    pub(super) fn u16(&mut self) -> Result<u16, Fault> {
+    pub(in crate::mqtt) fn u16(&mut self) -> Result<u16, Fault> {
         self.array().map(u16::from_be_bytes)
     }
 
     #[inline]
-    pub(super) fn u32(&mut self) -> Result<u32, Fault> {
+    pub(in crate::mqtt) fn u32(&mut self) -> Result<u32, Fault> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// A variable byte integer in its shortest form `[MQTT-1.5.5-1]`.
     #[inline(always)]
-    pub(super) fn variable_integer(&mut self) -> Result<u32, Fault> {
+    pub(in crate::mqtt) fn variable_integer(&mut self) -> Result<u32, Fault> {
         // Nearly all are shorter than 16 KiB.
         let (value, rest) = match self.rest {
             [low @ ..=0x7F, rest @ ..] => (u32::from(*low), rest),
@@ -183,13 +183,13 @@ impl<'a> Reader<'a> {
 
     /// Binary data: a two-byte length and that many bytes.
     #[inline]
-    pub(super) fn binary(&mut self) -> Result<&'a [u8], Fault> {
+    pub(in crate::mqtt) fn binary(&mut self) -> Result<&'a [u8], Fault> {
         self.short_binary()
     }
 
     /// [`Reader::binary`] where a call is felt.
     #[inline(always)]
-    pub(super) fn short_binary(&mut self) -> Result<&'a [u8], Fault> {
+    pub(in crate::mqtt) fn short_binary(&mut self) -> Result<&'a [u8], Fault> {
         let [high, low, rest @ ..] = self.rest else { return Err(cut_short()) };
         let length = u16::from_be_bytes([*high, *low]);
         let Some((taken, rest)) = rest.split_at_checked(usize::from(length)) else { return Err(cut_short()) };
@@ -199,19 +199,19 @@ impl<'a> Reader<'a> {
 
     /// A two-byte length and a [`text`] of that many bytes.
     #[inline]
-    pub(super) fn text(&mut self, what: &str) -> Result<&'a str, Fault> {
+    pub(in crate::mqtt) fn text(&mut self, what: &str) -> Result<&'a str, Fault> {
         text(self.binary()?, what)
     }
 
     /// A packet identifier, which is never zero. `rule` says by which statement.
     #[inline]
-    pub(super) fn packet_id(&mut self, rule: &'static str) -> Result<PacketId, Fault> {
+    pub(in crate::mqtt) fn packet_id(&mut self, rule: &'static str) -> Result<PacketId, Fault> {
         PacketId::new(self.u16()?).ok_or_else(|| packet_id_zero(rule))
     }
 
     /// A property section: its length, then that many bytes.
     #[inline(always)]
-    pub(super) fn section(&mut self) -> Result<Self, Fault> {
+    pub(in crate::mqtt) fn section(&mut self) -> Result<Self, Fault> {
         let length = self.variable_integer()?;
         let Some((bytes, rest)) = self.rest.split_at_checked(length as usize) else {
             return Err(malformed(
@@ -225,14 +225,14 @@ impl<'a> Reader<'a> {
 }
 
 #[cold]
-pub(super) fn packet_id_zero(rule: &'static str) -> Fault {
+pub(in crate::mqtt) fn packet_id_zero(rule: &'static str) -> Fault {
     protocol_error(rule, "The broker sent a packet with the packet identifier 0.")
 }
 
 /// Notes a property in `seen` and refuses its second appearance
 /// (section 2.2.2.2: a Protocol Error unless the property may repeat).
 #[inline]
-pub(super) fn once(seen: &mut u64, property: u8) -> Result<(), Fault> {
+pub(in crate::mqtt) fn once(seen: &mut u64, property: u8) -> Result<(), Fault> {
     let bit = 1_u64.checked_shl(u32::from(property)).unwrap_or(0);
     if *seen & bit != 0 {
         return Err(protocol_error(
@@ -246,7 +246,7 @@ pub(super) fn once(seen: &mut u64, property: u8) -> Result<(), Fault> {
 
 /// A byte that is 0 or 1.
 #[inline]
-pub(super) fn boolean(byte: u8, what: &str, rule: &'static str) -> Result<bool, Fault> {
+pub(in crate::mqtt) fn boolean(byte: u8, what: &str, rule: &'static str) -> Result<bool, Fault> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
@@ -256,12 +256,12 @@ pub(super) fn boolean(byte: u8, what: &str, rule: &'static str) -> Result<bool, 
 
 /// A property that isn't known, or doesn't belong into this packet.
 #[cold]
-pub(super) fn misplaced(property: u8, packet: &str) -> Fault {
+pub(in crate::mqtt) fn misplaced(property: u8, packet: &str) -> Fault {
     malformed("section 2.2.2.2", format!("The broker sent the property 0x{property:02X}, which {packet} can't carry."))
 }
 
 /// How many bytes a variable byte integer takes.
-pub(super) const fn variable_integer_bytes(value: u32) -> usize {
+pub(in crate::mqtt) const fn variable_integer_bytes(value: u32) -> usize {
     match value {
         0..=0x7F => 1,
         0x80..=0x3FFF => 2,
@@ -280,16 +280,16 @@ pub(crate) fn put_variable_integer(mut value: u32, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-pub(super) fn put_u16(value: u16, out: &mut Vec<u8>) {
+pub(in crate::mqtt) fn put_u16(value: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
-pub(super) fn put_u32(value: u32, out: &mut Vec<u8>) {
+pub(in crate::mqtt) fn put_u32(value: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
 /// Writes binary data with its two-byte length.
-pub(super) fn put_binary(field: &'static str, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub(in crate::mqtt) fn put_binary(field: &'static str, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let Ok(length) = u16::try_from(bytes.len()) else {
         return Err(EncodeError::TooLong { field, bytes: bytes.len() });
     };
@@ -299,7 +299,7 @@ pub(super) fn put_binary(field: &'static str, bytes: &[u8], out: &mut Vec<u8>) -
 }
 
 /// Writes text with its two-byte length.
-pub(super) fn put_text(field: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub(in crate::mqtt) fn put_text(field: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if text.as_bytes().contains(&0) {
         return Err(EncodeError::Forbidden {
             words: "A text holds the character U+0000, which MQTT forbids. Take it out.",
@@ -310,7 +310,7 @@ pub(super) fn put_text(field: &'static str, text: &str, out: &mut Vec<u8>) -> Re
 }
 
 /// Writes user properties in their order.
-pub(super) fn put_user_properties(properties: &[(String, String)], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub(in crate::mqtt) fn put_user_properties(properties: &[(String, String)], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     for (name, value) in properties {
         out.push(id::USER_PROPERTY);
         put_text("the name of a user property", name, out)?;
