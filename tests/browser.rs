@@ -13,25 +13,25 @@ use leptos::prelude::*;
 use mqtt_crawl::config::link;
 use mqtt_crawl::config::link::View;
 use mqtt_crawl::crawl::feed::CrawlRoom;
-use mqtt_crawl::dialogue::rules::{Mapping, Rule, Template, Wording};
+use mqtt_crawl::dialogue::rules::{LineRules, LineTemplate, Rule, Template};
 use mqtt_crawl::message_log::csv::Dialect;
-use mqtt_crawl::message_log::export::{ExportPart, Exporting, Format, Selection};
-use mqtt_crawl::message_log::query::suggest::{Ask, Known};
+use mqtt_crawl::message_log::export::{ExportPart, ExportState, Format, Selection};
+use mqtt_crawl::message_log::query::suggest::{SuggestionData, SuggestionQuery};
 use mqtt_crawl::mqtt::broker_url::{BrokerUrl, PageOrigin};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;
-use mqtt_crawl::protocol::command::{Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::command::{PageCommand, PanelCommand, PanelsRequest};
+use mqtt_crawl::protocol::connection::{BrokerStatus, Connection, ConnectionState};
 use mqtt_crawl::protocol::connection::{ConnectRequest, Secret};
-use mqtt_crawl::protocol::connection::{Connection, Standing, State};
-use mqtt_crawl::protocol::message::MessageGlance;
-use mqtt_crawl::protocol::publish::{Outcome, Published};
-use mqtt_crawl::protocol::rows::{Goal, Listed, Pull, Window};
-use mqtt_crawl::protocol::rows::{Marks, Preview, Row, Rows, Sought};
-use mqtt_crawl::protocol::subscription::{Count, CountedBy, SubscriptionsView};
-use mqtt_crawl::protocol::topics::{LevelGlance, TopicsGlance};
+use mqtt_crawl::protocol::message::MessageRequest;
+use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
+use mqtt_crawl::protocol::rows::{Highlights, Preview, Row, Rows, SeekResult};
+use mqtt_crawl::protocol::rows::{ListMode, Pull, SeekTarget, Window};
+use mqtt_crawl::protocol::subscription::{CountSource, MessageCount, SubscriptionsView};
+use mqtt_crawl::protocol::topics::{LevelRequest, TopicsRequest};
 use mqtt_crawl::protocol::topics::{TopicRow, TopicsView};
-use mqtt_crawl::protocol::transmission::{Cue, Deck, LinesGlance, Transmission};
-use mqtt_crawl::protocol::transmission::{Fate, TransmissionView, Turn};
+use mqtt_crawl::protocol::transmission::{LineRange, OutgoingMessage, TransmissionCommand, TransmissionSlot};
+use mqtt_crawl::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use mqtt_crawl::protocol::update::{PanelsUpdate, Sample, Stats, Update};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
@@ -39,12 +39,12 @@ use mqtt_crawl::web::channel;
 use mqtt_crawl::web::channel::FromWorker;
 use mqtt_crawl::web::clock::Clock;
 use mqtt_crawl::web::css::decimal;
-use mqtt_crawl::web::dom::Part;
+use mqtt_crawl::web::dom::DomScope;
 use mqtt_crawl::web::js_error;
-use mqtt_crawl::web::page::console::{Console, ConsoleView, Facts, Wish};
-use mqtt_crawl::web::page::form::{CONNECTION, Form, PageFacts};
-use mqtt_crawl::web::page::panels_link::{PanelsLink, Wanted};
-use mqtt_crawl::web::page::worker_link::{Heard, WorkerLink};
+use mqtt_crawl::web::page::console::{Console, ConsoleEvent, ConsoleStatus, ConsoleView};
+use mqtt_crawl::web::page::form::{CONNECTION, Form, PageInfo};
+use mqtt_crawl::web::page::panels_link::{PanelsEvent, PanelsLink};
+use mqtt_crawl::web::page::worker_link::{WorkerEvent, WorkerLink};
 use mqtt_crawl::web::window_bus;
 use mqtt_crawl::web::window_bus::{Copied, Panel};
 use wasm_bindgen::prelude::*;
@@ -87,7 +87,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 fn update() -> Update {
     Update {
         connection: Connection {
-            state: State::Reconnecting,
+            state: ConnectionState::Reconnecting,
             words: "Lost — «¿?» \u{202e}".into(),
             retry_at: Some(Instant::from_micros(u64::MAX)),
             ..Connection::default()
@@ -96,7 +96,7 @@ fn update() -> Update {
         rows: Rows {
             before: Some(Instant::EPOCH),
             rank: Some(u64::MAX),
-            sought: Some(Sought { goal: Goal::Near(1), found: Some((1, i64::MIN)) }),
+            sought: Some(SeekResult { goal: SeekTarget::Near(1), found: Some((1, i64::MIN)) }),
             ..rows(3..9)
         },
         lines: Vec::new(),
@@ -112,28 +112,28 @@ fn what_is_posted_is_what_arrives() {
     assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
 
     let update = PanelsUpdate {
-        standing: Standing { state: State::Connected, ..Standing::default() },
-        published: vec![Published { number: u64::MAX, outcome: Outcome::Unknown("?".into()) }],
+        standing: BrokerStatus { state: ConnectionState::Connected, ..BrokerStatus::default() },
+        published: vec![Published { number: u64::MAX, outcome: PublishOutcome::Unknown("?".into()) }],
         message: None,
         trace: None,
         subscriptions: Some(SubscriptionsView {
             answer: Some("?".into()),
-            counts: vec![Count { messages: u64::MAX, by: CountedBy::Identifier, is_least: true }],
+            counts: vec![MessageCount { messages: u64::MAX, by: CountSource::Identifier, is_least: true }],
             ..SubscriptionsView::default()
         }),
-        known: Some(Known { ask: Ask::Speakers("é".into()), names: vec!["é".into()] }),
+        known: Some(SuggestionData { ask: SuggestionQuery::Speakers("é".into()), names: vec!["é".into()] }),
         samples: Some(vec![Sample { topic: "a".into(), payload: vec![0xFF] }]),
         transmissions: Some(vec![TransmissionView {
-            deck: Deck::Script,
-            turn: Turn::Over,
+            deck: TransmissionSlot::Script,
+            turn: TransmissionState::Over,
             line: u64::MAX,
             sent: 1,
             done: 2,
             failed: 3,
             first_failed: Some(0),
             first: 4,
-            fates: vec![Fate::Unsent, Fate::Failed(7)],
-            failures: vec![Outcome::Failed("é".into())],
+            fates: vec![LineStatus::Unsent, LineStatus::Failed(7)],
+            failures: vec![PublishOutcome::Failed("é".into())],
         }]),
         export: Some(ExportPart { from_seq: 1, end_seq: 9, next_seq: Some(2), messages: 1, bytes: vec![0xFF, 0] }),
         stats: Some(Stats { kept_bytes: u64::MAX, ..Stats::default() }),
@@ -163,20 +163,23 @@ fn what_is_posted_is_what_arrives() {
         PageCommand::Connect(request),
         PageCommand::Pull(Pull {
             window: Window::At { first: i64::MIN, rows: 1 },
-            listed: Listed::All,
+            listed: ListMode::All,
             until: Some(u64::MAX),
             selected: Some(0),
             crawl: CrawlRoom { lines: 2, ..CrawlRoom::default() },
         }),
-        PageCommand::Pull(Pull { window: Window::Around { goal: Goal::RowBefore(7), rows: 3 }, ..Pull::default() }),
+        PageCommand::Pull(Pull {
+            window: Window::Around { goal: SeekTarget::RowBefore(7), rows: 3 },
+            ..Pull::default()
+        }),
         PageCommand::Filter { text: "\0".into(), ahead_of_utc_min: -210 },
         PageCommand::SetConnectionOptions(Box::default()),
-        PageCommand::SetLineRules(Mapping {
+        PageCommand::SetLineRules(LineRules {
             rules: vec![
                 Rule { topics: TopicFilter::parse("+").expect("a filter"), wording: None },
                 Rule {
                     topics: TopicFilter::parse("#").expect("a filter"),
-                    wording: Some(Wording { speaker: None, words: Template::parse("{value} °C").ok() }),
+                    wording: Some(LineTemplate { speaker: None, words: Template::parse("{value} °C").ok() }),
                 },
             ],
         }),
@@ -184,25 +187,25 @@ fn what_is_posted_is_what_arrives() {
         assert_eq!(channel::decode::<PageCommand>(&channel::encode(&command).expect("encodes")), Ok(command));
     }
     for command in [
-        PanelCommand::Pull(Glance::default()),
-        PanelCommand::Pull(Glance {
-            topics: Some(TopicsGlance {
-                levels: vec![LevelGlance { id: 1, is_open: true, field: "\n".into() }],
-                ..TopicsGlance::default()
+        PanelCommand::Pull(PanelsRequest::default()),
+        PanelCommand::Pull(PanelsRequest {
+            topics: Some(TopicsRequest {
+                levels: vec![LevelRequest { id: 1, is_open: true, field: "\n".into() }],
+                ..TopicsRequest::default()
             }),
-            message: Some(MessageGlance { seq: 9, from_byte: 1 << 20 }),
+            message: Some(MessageRequest { seq: 9, from_byte: 1 << 20 }),
             trace_from: Some(3),
             stats: true,
             subscriptions: true,
-            export: Exporting::new(Format::Csv(Dialect::default()), Selection::Matching).glance(),
-            ask: Some(Ask::Topics(String::new())),
+            export: ExportState::new(Format::Csv(Dialect::default()), Selection::Matching).glance(),
+            ask: Some(SuggestionQuery::Topics(String::new())),
             samples: TopicFilter::parse("a/#").ok(),
-            script: LinesGlance { first: u64::MAX, count: 1 },
+            script: LineRange { first: u64::MAX, count: 1 },
         }),
-        PanelCommand::Transmit(Deck::Message, Transmission::Repeat(Repeat::Rounds(u32::MAX))),
+        PanelCommand::Transmit(TransmissionSlot::Message, TransmissionCommand::Repeat(Repeat::Rounds(u32::MAX))),
         PanelCommand::Transmit(
-            Deck::Script,
-            Transmission::Lines(vec![Cue { topic: "a/ü".into(), payload: vec![0xFF] }]),
+            TransmissionSlot::Script,
+            TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/ü".into(), payload: vec![0xFF] }]),
         ),
     ] {
         assert_eq!(channel::decode::<PanelCommand>(&channel::encode(&command).expect("encodes")), Ok(command));
@@ -282,14 +285,14 @@ fn what_the_constructor_throws_has_words() {
 // Workers
 
 /// What a page hears of a worker that runs this script.
-fn listen(script: &str) -> Rc<RefCell<Vec<Heard>>> {
+fn listen(script: &str) -> Rc<RefCell<Vec<WorkerEvent>>> {
     let (link, heard) = link_to(script);
     // As long as the page, as in the app.
     std::mem::forget(link);
     heard
 }
 
-fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<Heard>>>) {
+fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<WorkerEvent>>>) {
     let blob = Blob::new_with_str_sequence(&Array::of1(&script.into())).expect("a blob");
     let url = Url::create_object_url_with_blob(&blob).expect("a URL");
     let heard = Rc::new(RefCell::new(Vec::new()));
@@ -303,27 +306,27 @@ fn link_to(script: &str) -> (WorkerLink, Rc<RefCell<Vec<Heard>>>) {
 #[wasm_bindgen_test]
 async fn a_worker_that_keeps_dying_is_given_up() {
     let heard = listen("throw new Error('out of fuel')");
-    until("given up", || matches!(heard.borrow().last(), Some(Heard::Lost { .. }))).await;
+    until("given up", || matches!(heard.borrow().last(), Some(WorkerEvent::Lost { .. }))).await;
     let heard = heard.borrow();
     assert_eq!(heard.len(), 4, "{heard:?}");
     for word in &heard[..3] {
-        assert!(matches!(word, Heard::Replaced { words } if words.contains("out of fuel")), "{word:?}");
+        assert!(matches!(word, WorkerEvent::Replaced { words } if words.contains("out of fuel")), "{word:?}");
     }
-    assert!(matches!(&heard[3], Heard::Lost { words } if words.contains("Reload the page")), "{heard:?}");
+    assert!(matches!(&heard[3], WorkerEvent::Lost { words } if words.contains("Reload the page")), "{heard:?}");
 }
 
 #[wasm_bindgen_test]
 async fn a_worker_of_another_build_is_noticed() {
     let heard = listen("postMessage(new Uint8Array([99, 1, 2, 3]))");
     until("noticed", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], Heard::Lost { words } if words.contains("different versions")));
+    assert!(matches!(&heard.borrow()[0], WorkerEvent::Lost { words } if words.contains("different versions")));
 }
 
 #[wasm_bindgen_test]
 async fn an_export_arrives_as_the_blob_it_is() {
     let heard = listen("postMessage(new Blob(['{}']))");
     until("arrived", || !heard.borrow().is_empty()).await;
-    assert!(matches!(&heard.borrow()[0], Heard::Export(blob) if blob.size() == 2.0));
+    assert!(matches!(&heard.borrow()[0], WorkerEvent::Export(blob) if blob.size() == 2.0));
 }
 
 /// Says that it listens, and echoes every command as a blob and on every line.
@@ -345,7 +348,7 @@ fn echo() -> String {
 async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
     let (link, heard) = link_to(&echo());
     assert!(link.open_line().is_none(), "a message to a worker that doesn't listen yet is lost");
-    until("ready", || matches!(heard.borrow().last(), Some(Heard::Ready))).await;
+    until("ready", || matches!(heard.borrow().last(), Some(WorkerEvent::Ready))).await;
     let port = link.open_line().expect("a line");
     let echoed = Rc::new(RefCell::new(None));
     let ear = Rc::clone(&echoed);
@@ -353,9 +356,10 @@ async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
         *ear.borrow_mut() = channel::decode::<PanelCommand>(&event.data()).ok();
     });
     port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    port.post_message(&channel::encode(&PanelCommand::Pull(Glance::default())).expect("encodes")).expect("posted");
+    port.post_message(&channel::encode(&PanelCommand::Pull(PanelsRequest::default())).expect("encodes"))
+        .expect("posted");
     until("echoed", || echoed.borrow().is_some()).await;
-    assert_eq!(*echoed.borrow(), Some(PanelCommand::Pull(Glance::default())));
+    assert_eq!(*echoed.borrow(), Some(PanelCommand::Pull(PanelsRequest::default())));
     assert_eq!(heard.borrow().len(), 1, "the page hears nothing of it");
 }
 
@@ -372,8 +376,11 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
     panels.refine(&link);
     until("echoed", || heard.borrow().len() == 3).await;
     let heard = heard.borrow();
-    assert!(matches!(&heard[0], Heard::Ready), "{heard:?}");
-    assert!(heard[1..].iter().all(|word| matches!(word, Heard::Export(blob) if blob.size() == bytes)), "{heard:?}");
+    assert!(matches!(&heard[0], WorkerEvent::Ready), "{heard:?}");
+    assert!(
+        heard[1..].iter().all(|word| matches!(word, WorkerEvent::Export(blob) if blob.size() == bytes)),
+        "{heard:?}"
+    );
 }
 
 #[wasm_bindgen_test]
@@ -383,14 +390,14 @@ fn panels_of_another_build_are_noticed() {
     assert_eq!(panels.hear(&channel::VERSION.into(), &link), None);
     let check = |said: &str, words: &str| {
         let wanted = panels.hear(&said.into(), &link);
-        assert!(matches!(wanted, Some(Wanted::Notice(notice)) if notice.contains(words)), "{wanted:?}");
+        assert!(matches!(wanted, Some(PanelsEvent::Notice(notice)) if notice.contains(words)), "{wanted:?}");
     };
     check("0.0.1", "different versions");
     // Nobody misses what nobody opened; and here there are none to load.
     assert_eq!(panels.hear(&window_bus::FAILED.into(), &link), None);
     panels.open(Panel::Help, &document());
     check(window_bus::FAILED, "couldn't be loaded");
-    assert_eq!(panels.hear(&window_bus::CONNECT.into(), &link), Some(Wanted::Connect));
+    assert_eq!(panels.hear(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
 }
 
 // The console
@@ -441,7 +448,7 @@ impl Stage {
         body.append_child(&root).expect("root");
         let moves = Rc::new(RefCell::new(0));
         let counted = Rc::clone(&moves);
-        let console = Console::new(move |wish| *counted.borrow_mut() += usize::from(wish == Wish::Rows));
+        let console = Console::new(move |wish| *counted.borrow_mut() += usize::from(wish == ConsoleEvent::Rows));
         let shown = console.clone();
         mount_to(root.clone(), move || {
             view! {
@@ -618,7 +625,7 @@ async fn an_empty_list_says_why() {
     let said = |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
         let stats = Stats { kept, received: kept, ..Stats::default() };
-        stage.console.tell(Facts { stats, state: State::Connected, ..Facts::default() });
+        stage.console.tell(ConsoleStatus { stats, state: ConnectionState::Connected, ..ConsoleStatus::default() });
         stage.find(".console-empty span").text_content().expect("text")
     };
     for (kept, newer, words) in [
@@ -637,7 +644,7 @@ async fn marks_come_and_go_and_are_text() {
     let mut stage = Stage::new().await;
     stage.log(3, 0);
     let mut marked = answer(&stage.console, &stage.stats);
-    let marks = Marks { topic: vec![(0, 5), (6, 7)], payload: vec![(0, 4)] };
+    let marks = Highlights { topic: vec![(0, 5), (6, 7)], payload: vec![(0, 4)] };
     marked.rows[1].marks = Some(marks);
     let text = |stage: &Stage| stage.elements()[1].text_content();
     let before = text(&stage);
@@ -648,7 +655,7 @@ async fn marks_come_and_go_and_are_text() {
     };
     assert_eq!(words(&stage), ["topic", "2", "<img"]);
     assert_eq!(text(&stage), before, "marks change no words");
-    marked.rows[1].marks = Some(Marks { payload: vec![(26, 27)], ..Marks::default() });
+    marked.rows[1].marks = Some(Highlights { payload: vec![(26, 27)], ..Highlights::default() });
     stage.console.show(marked);
     assert_eq!(words(&stage), [")"]);
     stage.show();
@@ -693,11 +700,11 @@ const ORIGIN: &str = "http://127.0.0.1:8080";
 /// A form that was opened with this link, on the page.
 async fn form(fragment: &str) -> (Form, HtmlElement) {
     let link = link::parse(fragment, ORIGIN);
-    let page = PageFacts { base: ORIGIN.into(), client_id: "tab".into() };
+    let page = PageInfo { base: ORIGIN.into(), client_id: "tab".into() };
     let form = Form::new(&link.settings, page);
     let root: HtmlElement = document().create_element("div").expect("a div").unchecked_into();
     document().body().expect("a body").append_child(&root).expect("root");
-    let part = Part::new(root.clone().into());
+    let part = DomScope::new(root.clone().into());
     mount_to(root.clone(), move || {
         form.follow(&part);
         view! { <section inner_html=CONNECTION on:input=move |event| form.hear(&event)></section> }

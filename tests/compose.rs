@@ -4,14 +4,14 @@
 use std::fmt::Debug;
 
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, RetainHandling, Will};
-use mqtt_crawl::protocol::connection::More;
+use mqtt_crawl::protocol::connection::ConnectionOptions;
 use mqtt_crawl::ui::forms::connection_options;
-use mqtt_crawl::ui::forms::connection_options::{Ending, Fields, Unit};
+use mqtt_crawl::ui::forms::connection_options::{Fields, SessionExpiry, TimeUnit};
 use mqtt_crawl::ui::forms::field::Fault;
-use mqtt_crawl::ui::forms::message::{Bytes, BytesError, Field, MessageFields, Notation};
+use mqtt_crawl::ui::forms::message::{Bytes, BytesError, Field, MessageFields, PayloadNotation};
 use mqtt_crawl::ui::forms::subscription::OptionFields;
 
-fn bytes(text: &str, notation: Notation) -> Bytes {
+fn bytes(text: &str, notation: PayloadNotation) -> Bytes {
     Bytes { text: text.to_owned(), notation }
 }
 
@@ -32,24 +32,24 @@ fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Faul
 #[test]
 fn bytes_are_read_in_every_notation() {
     for (text, notation, expected) in [
-        ("", Notation::Text, Ok(&b""[..])),
-        ("é \0", Notation::Text, Ok("é \0".as_bytes())),
-        ("", Notation::Hex, Ok(b"")),
-        ("deadBEEF", Notation::Hex, Ok(b"\xde\xad\xbe\xef")),
-        (" de ad\n b e ef\t", Notation::Hex, Ok(b"\xde\xad\xbe\xef")),
-        ("abc", Notation::Hex, Err(BytesError::HexOdd(3))),
-        ("0x10", Notation::Hex, Err(BytesError::HexDigit('x'))),
-        ("é0", Notation::Hex, Err(BytesError::HexDigit('é'))),
-        ("", Notation::Base64, Ok(b"")),
-        ("3q2+7w==", Notation::Base64, Ok(b"\xde\xad\xbe\xef")),
-        (" 3q2+\n7w== ", Notation::Base64, Ok(b"\xde\xad\xbe\xef")),
-        ("3q2+7w", Notation::Base64, Err(BytesError::Base64)),
-        ("?", Notation::Base64, Err(BytesError::Base64)),
+        ("", PayloadNotation::Text, Ok(&b""[..])),
+        ("é \0", PayloadNotation::Text, Ok("é \0".as_bytes())),
+        ("", PayloadNotation::Hex, Ok(b"")),
+        ("deadBEEF", PayloadNotation::Hex, Ok(b"\xde\xad\xbe\xef")),
+        (" de ad\n b e ef\t", PayloadNotation::Hex, Ok(b"\xde\xad\xbe\xef")),
+        ("abc", PayloadNotation::Hex, Err(BytesError::HexOdd(3))),
+        ("0x10", PayloadNotation::Hex, Err(BytesError::HexDigit('x'))),
+        ("é0", PayloadNotation::Hex, Err(BytesError::HexDigit('é'))),
+        ("", PayloadNotation::Base64, Ok(b"")),
+        ("3q2+7w==", PayloadNotation::Base64, Ok(b"\xde\xad\xbe\xef")),
+        (" 3q2+\n7w== ", PayloadNotation::Base64, Ok(b"\xde\xad\xbe\xef")),
+        ("3q2+7w", PayloadNotation::Base64, Err(BytesError::Base64)),
+        ("?", PayloadNotation::Base64, Err(BytesError::Base64)),
     ] {
         assert_eq!(bytes(text, notation).parse().as_deref(), expected.as_deref(), "{text:?} as {notation:?}");
     }
-    for notation in Notation::ALL {
-        assert_eq!(Notation::from_name(notation.name()), Some(notation));
+    for notation in PayloadNotation::ALL {
+        assert_eq!(PayloadNotation::from_name(notation.name()), Some(notation));
     }
 }
 
@@ -57,12 +57,12 @@ fn bytes_are_read_in_every_notation() {
 fn a_message_becomes_a_request() {
     let fields = MessageFields {
         topic: "deck/lamp".into(),
-        payload: bytes("01 02", Notation::Hex),
+        payload: bytes("01 02", PayloadNotation::Hex),
         qos: QoS::ExactlyOnce,
         retain: true,
         content_type: "text/plain".into(),
         response_topic: "answers".into(),
-        correlation_data: bytes("AQ==", Notation::Base64),
+        correlation_data: bytes("AQ==", PayloadNotation::Base64),
         message_expiry_s: " 60 ".into(),
         payload_is_utf8: true,
         // A row that says nothing doesn't count; one with only a value does.
@@ -85,9 +85,9 @@ fn a_message_becomes_a_request() {
     let message = fields.parse().expect("a message");
     let shown = MessageFields::from(&message);
     // Control characters are text, too.
-    assert_eq!(shown.payload, bytes("\u{1}\u{2}", Notation::Text));
+    assert_eq!(shown.payload, bytes("\u{1}\u{2}", PayloadNotation::Text));
     assert_eq!(shown.parse(), Ok(message));
-    assert_eq!(Bytes::of(b"\xff\x00"), bytes("ff 00", Notation::Hex));
+    assert_eq!(Bytes::of(b"\xff\x00"), bytes("ff 00", PayloadNotation::Hex));
 
     // What is left empty is left out.
     let bare = MessageFields { topic: "t".into(), ..MessageFields::default() };
@@ -99,10 +99,10 @@ fn every_fault_of_a_message_is_told_beside_its_field() {
     let long = "x".repeat(65_536);
     let fields = MessageFields {
         topic: "a/#".into(),
-        payload: bytes("zz", Notation::Hex),
+        payload: bytes("zz", PayloadNotation::Hex),
         content_type: "a\0".into(),
         response_topic: "+/a".into(),
-        correlation_data: bytes(&long, Notation::Text),
+        correlation_data: bytes(&long, PayloadNotation::Text),
         message_expiry_s: "4294967296".into(),
         user_properties: rows(&[("a", "1"), ("b", &long), ("c\0", "")]),
         ..MessageFields::default()
@@ -123,7 +123,7 @@ fn every_fault_of_a_message_is_told_beside_its_field() {
     check_faults(MessageFields::default().parse(), &[(Field::Topic, "Name the topic")]);
     let not_text = MessageFields {
         topic: "t".into(),
-        payload: bytes("ff", Notation::Hex),
+        payload: bytes("ff", PayloadNotation::Hex),
         payload_is_utf8: true,
         ..MessageFields::default()
     };
@@ -132,16 +132,16 @@ fn every_fault_of_a_message_is_told_beside_its_field() {
 
 #[test]
 fn an_untouched_form_is_the_apps_own_settings() {
-    assert_eq!(Fields::default().parse(), Ok(More::default()));
+    assert_eq!(Fields::default().parse(), Ok(ConnectionOptions::default()));
 }
 
 #[test]
 fn every_finer_setting_is_taken() {
     let fields = Fields {
         keep_alive_s: "0".into(),
-        ending: Ending::Later,
+        ending: SessionExpiry::Later,
         session_span: "2".into(),
-        session_unit: Unit::Hours,
+        session_unit: TimeUnit::Hours,
         receive_maximum: "65535".into(),
         subscriptions: OptionFields {
             no_local: true,
@@ -154,14 +154,14 @@ fn every_finer_setting_is_taken() {
         will_delay_s: "9".into(),
         will: MessageFields {
             topic: "deck/gone".into(),
-            payload: bytes("farewell", Notation::Text),
+            payload: bytes("farewell", PayloadNotation::Text),
             qos: QoS::AtLeastOnce,
             retain: true,
             message_expiry_s: "60".into(),
             ..MessageFields::default()
         },
     };
-    let more = More {
+    let more = ConnectionOptions {
         keep_alive_s: 0,
         clean_start: false,
         session_expiry_s: Some(7_200),
@@ -188,24 +188,24 @@ fn every_finer_setting_is_taken() {
 #[test]
 fn only_a_session_that_is_kept_lasts() {
     for (ending, unit, span, expected) in [
-        (Ending::WithPage, Unit::Seconds, "5", (true, None)),
-        (Ending::WithConnection, Unit::Seconds, "5", (true, Some(0))),
-        (Ending::Later, Unit::Seconds, "5", (false, Some(5))),
-        (Ending::Later, Unit::Minutes, "5", (false, Some(300))),
-        (Ending::Later, Unit::Hours, "1193046", (false, Some(4_294_965_600))),
+        (SessionExpiry::WithPage, TimeUnit::Seconds, "5", (true, None)),
+        (SessionExpiry::WithConnection, TimeUnit::Seconds, "5", (true, Some(0))),
+        (SessionExpiry::Later, TimeUnit::Seconds, "5", (false, Some(5))),
+        (SessionExpiry::Later, TimeUnit::Minutes, "5", (false, Some(300))),
+        (SessionExpiry::Later, TimeUnit::Hours, "1193046", (false, Some(4_294_965_600))),
     ] {
         let fields = Fields { ending, session_span: span.into(), session_unit: unit, ..Fields::default() };
         let more = fields.parse().expect("settings");
         assert_eq!((more.clean_start, more.session_expiry_s), expected, "{ending:?} {span} {unit:?}");
-        assert_eq!(more.lasts(), ending == Ending::Later);
+        assert_eq!(more.lasts(), ending == SessionExpiry::Later);
         let shown = Fields::from(&more);
         assert_eq!((shown.ending, shown.parse()), (ending, Ok(more)));
     }
-    for ending in Ending::ALL {
-        assert_eq!(Ending::from_name(ending.name()), Some(ending));
+    for ending in SessionExpiry::ALL {
+        assert_eq!(SessionExpiry::from_name(ending.name()), Some(ending));
     }
-    for unit in Unit::ALL {
-        assert_eq!(Unit::from_name(unit.name()), Some(unit));
+    for unit in TimeUnit::ALL {
+        assert_eq!(TimeUnit::from_name(unit.name()), Some(unit));
     }
 }
 
@@ -214,15 +214,15 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
     use connection_options::Field;
     let fields = Fields {
         keep_alive_s: "65536".into(),
-        ending: Ending::Later,
+        ending: SessionExpiry::Later,
         session_span: "1193047".into(),
-        session_unit: Unit::Hours,
+        session_unit: TimeUnit::Hours,
         receive_maximum: "0".into(),
         subscriptions: OptionFields { identifier: "268435456".into(), ..OptionFields::default() },
         user_properties: rows(&[("\0", "")]),
         has_will: true,
         will_delay_s: "soon".into(),
-        will: MessageFields { payload: bytes("z", Notation::Hex), ..MessageFields::default() },
+        will: MessageFields { payload: bytes("z", PayloadNotation::Hex), ..MessageFields::default() },
     };
     check_faults(
         fields.parse(),
@@ -243,9 +243,9 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
     }
     // A will that nobody wants has no faults …
     let fields = Fields { has_will: false, will_delay_s: "soon".into(), ..Fields::default() };
-    assert_eq!(fields.parse(), Ok(More::default()));
+    assert_eq!(fields.parse(), Ok(ConnectionOptions::default()));
     // … and one that is wanted has to fit into CONNECT.
-    let payload = bytes(&"x".repeat(65_536), Notation::Text);
+    let payload = bytes(&"x".repeat(65_536), PayloadNotation::Text);
     let will = MessageFields { topic: "t".into(), payload, ..MessageFields::default() };
     let fields = Fields { has_will: true, will, ..Fields::default() };
     check_faults(fields.parse(), &[(Field::Will(mqtt_crawl::ui::forms::message::Field::Payload), "65536")]);

@@ -6,9 +6,9 @@ mod bench;
 use std::time::Duration;
 
 use bench::{Bench, YES_V5, unhex, v5};
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{QoS, SubscriptionOptions};
-use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, PublishError, Subscription};
+use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Message, Options, PublishError, Subscription};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 fn lasting() -> Options {
@@ -45,7 +45,7 @@ fn a_lower_maximum_qos_holds_for_repetitions_too() {
     let token = bench.publish(QoS::ExactlyOnce, "1");
     assert!(bench.actions().is_empty());
     assert!(
-        matches!(bench.events()[..], [Event::Published { token: of, outcome: Outcome::Impossible(_) }] if of == token)
+        matches!(bench.events()[..], [Event::Published { token: of, outcome: DeliveryOutcome::Impossible(_) }] if of == token)
     );
 
     let mut bench = Bench::online(lasting());
@@ -220,7 +220,7 @@ fn a_repetition_too_large_for_the_server_has_an_outcome() {
     let mut bench = Bench::online(lasting());
     bench.publish(QoS::AtLeastOnce, "more than eight bytes");
     bench.actions();
-    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.now = bench.now + Duration::from_secs(61);
     bench.session.handle_timeout(bench.now);
     bench.session.handle_open(bench.now);
@@ -239,7 +239,7 @@ fn what_may_have_arrived_is_no_failure_when_it_cannot_be_sent_again() {
     for connack in ["2008 01 00 05 27 00000008", "2008 00 00 05 27 00000008"] {
         let mut bench = Bench::online(lasting());
         let sent = bench.publish(QoS::AtLeastOnce, "more than eight bytes");
-        bench.session.handle_close(Closed::default(), bench.now);
+        bench.session.handle_close(CloseInfo::default(), bench.now);
         let waiting = bench.publish(QoS::AtLeastOnce, "more than eight bytes");
         bench.wait_for_timeout();
         bench.session.handle_open(bench.now);
@@ -249,7 +249,7 @@ fn what_may_have_arrived_is_no_failure_when_it_cannot_be_sent_again() {
             .events()
             .into_iter()
             .filter_map(|event| match event {
-                Event::Published { token, outcome } => Some((token, outcome == Outcome::Unknown)),
+                Event::Published { token, outcome } => Some((token, outcome == DeliveryOutcome::Unknown)),
                 _ => None,
             })
             .collect();

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bench::{Bench, YES_V5, YES_V311, hex, unhex, v5, v311};
 use mqtt_crawl::mqtt::codec::Limits;
 use mqtt_crawl::mqtt::deviation::Deviation;
-use mqtt_crawl::mqtt::error::{Closed, Failure};
+use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::{Event, Message, Options, Parting};
+use mqtt_crawl::mqtt::session::{DisconnectMode, Event, Message, Options};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -45,7 +45,7 @@ fn versions() -> [(Version, Options); 2] {
 
 /// The transport is lost; returns the next CONNECT.
 fn lose(bench: &mut Bench) -> String {
-    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.wait_for_timeout();
     bench.actions();
     bench.session.handle_open(bench.now);
@@ -639,7 +639,7 @@ fn nothing_follows_a_disconnect() {
         let mut bench = Bench::online(options);
         bench.publish(QoS::ExactlyOnce, "under way");
         bench.actions();
-        bench.session.disconnect(Parting::EndSession);
+        bench.session.disconnect(DisconnectMode::EndSession);
         assert_eq!(bench.actions(), ["e000", "hang up"]);
         bench.serve("50020001");
         bench.serve(&message(version, "32", "0001", "61"));
@@ -647,7 +647,7 @@ fn nothing_follows_a_disconnect() {
         bench.subscribe("a", QoS::AtMostOnce);
         bench.now = bench.now + HOUR;
         bench.session.handle_timeout(bench.now);
-        bench.session.disconnect(Parting::EndSession);
+        bench.session.disconnect(DisconnectMode::EndSession);
         assert!(bench.actions().is_empty());
         assert!(bench.delivered.0.is_empty());
     }

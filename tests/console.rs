@@ -6,10 +6,12 @@ use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::message_log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::command::{PageCommand, PanelCommand};
-use mqtt_crawl::protocol::rows::{Listed, Pull, Window};
+use mqtt_crawl::protocol::rows::{ListMode, Pull, Window};
 use mqtt_crawl::protocol::update::Stats;
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::ui::console::view_model::{Flow, Pace, Reader, SPACER_MAX_PX, Scroll, Step, Toward};
+use mqtt_crawl::ui::console::view_model::{
+    ConsoleModel, RefreshThrottle, RowChurn, SPACER_MAX_PX, Scroll, ScrollStep, Toward,
+};
 use proptest::prelude::*;
 
 const ROW_PX: f64 = 24.0;
@@ -27,22 +29,22 @@ fn follows_until_somebody_looks_up() {
     let mut scroll = list(5);
     assert!(scroll.is_following());
     assert_eq!(scroll.on_screen(), 0..5);
-    scroll.step(Step::LineUp);
+    scroll.step(ScrollStep::LineUp);
     assert!(scroll.is_following(), "nothing to scroll to");
 
     scroll.grow(100, 0);
     assert_eq!(scroll.top_rows(), 90.0);
-    scroll.step(Step::LineUp);
+    scroll.step(ScrollStep::LineUp);
     assert!(!scroll.is_following());
     assert_eq!((scroll.top_rows(), scroll.unseen()), (89.0, 0));
 
     scroll.grow(150, 0);
     assert_eq!((scroll.top_rows(), scroll.unseen()), (89.0, 50), "what arrives moves nothing");
-    scroll.step(Step::PageDown);
+    scroll.step(ScrollStep::PageDown);
     assert_eq!((scroll.top_rows(), scroll.unseen()), (98.0, 42), "seen on the way");
-    scroll.step(Step::PageUp);
+    scroll.step(ScrollStep::PageUp);
     assert_eq!(scroll.unseen(), 42, "what was seen stays seen");
-    scroll.step(Step::End);
+    scroll.step(ScrollStep::End);
     assert!(scroll.is_following());
     assert_eq!((scroll.top_rows(), scroll.unseen()), (140.0, 0));
 }
@@ -50,20 +52,20 @@ fn follows_until_somebody_looks_up() {
 #[test]
 fn keys() {
     let mut scroll = list(100);
-    scroll.step(Step::Home);
+    scroll.step(ScrollStep::Home);
     assert_eq!(scroll.top_rows(), 0.0);
-    scroll.step(Step::LineUp);
+    scroll.step(ScrollStep::LineUp);
     assert_eq!(scroll.top_rows(), 0.0);
-    scroll.step(Step::PageDown);
+    scroll.step(ScrollStep::PageDown);
     assert_eq!(scroll.top_rows(), 9.0, "one row stays for orientation");
     for _ in 0..200 {
-        scroll.step(Step::LineDown);
+        scroll.step(ScrollStep::LineDown);
     }
     assert!(scroll.is_following(), "the end of the list is its tail");
-    for (key, step) in [("ArrowUp", Step::LineUp), ("PageDown", Step::PageDown), ("End", Step::End)] {
-        assert_eq!(Step::from_key(key), Some(step));
+    for (key, step) in [("ArrowUp", ScrollStep::LineUp), ("PageDown", ScrollStep::PageDown), ("End", ScrollStep::End)] {
+        assert_eq!(ScrollStep::from_key(key), Some(step));
     }
-    assert_eq!(Step::from_key("a"), None);
+    assert_eq!(ScrollStep::from_key("a"), None);
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn the_window_reaches_beyond_the_edges() {
     assert_eq!(scroll.window(0), Window::Tail { rows: 11 });
     scroll.drag(scroll.bar_px(), 500.0 * ROW_PX);
     assert_eq!(scroll.window(0), Window::At { first: 488, rows: 35 });
-    scroll.step(Step::Home);
+    scroll.step(ScrollStep::Home);
     assert_eq!(scroll.window(0), Window::At { first: 0, rows: 35 });
 }
 
@@ -159,7 +161,7 @@ fn a_million_rows_are_all_reached() {
     assert_eq!(scroll.top_rows(), 0.0);
     scroll.drag(0.0, range_px);
     assert!(scroll.is_following());
-    scroll.step(Step::LineUp);
+    scroll.step(ScrollStep::LineUp);
     assert_eq!(scroll.top_rows(), 999_989.0);
 }
 
@@ -196,14 +198,14 @@ fn numbers() {
 /// A reader before a worker: ten rows on screen.
 struct Desk {
     engine: Engine,
-    reader: Reader,
+    reader: ConsoleModel,
     stats: Stats,
 }
 
 impl Desk {
     fn new(messages: u64) -> Self {
         let engine = Engine::new(1, Limits { messages, bytes: 64 << 20 });
-        let mut reader = Reader::new(ROW_PX);
+        let mut reader = ConsoleModel::new(ROW_PX);
         reader.scroll.resize(240.0);
         Self { engine, reader, stats: Stats::default() }
     }
@@ -241,7 +243,7 @@ impl Desk {
     }
 
     /// The page asks until it has what it wants. Returns how rows came at last, if they did.
-    fn frame(&mut self) -> Option<Flow> {
+    fn frame(&mut self) -> Option<RowChurn> {
         let (mut asked, mut flow) = (None, None);
         while asked != Some(self.reader.pull()) {
             asked = Some(self.reader.pull());
@@ -274,8 +276,8 @@ fn a_reader_stays_while_matches_come_and_go() {
     desk.frame();
     let found_first = desk.stats.matching;
     assert!(found_first < 20_000, "the filter is still at work");
-    desk.reader.step(Step::PageUp);
-    desk.reader.step(Step::PageUp);
+    desk.reader.step(ScrollStep::PageUp);
+    desk.reader.step(ScrollStep::PageUp);
     desk.frame();
     let place = desk.on_screen();
     assert_eq!(place.0.last(), Some(&199_820));
@@ -304,32 +306,32 @@ fn a_reader_walks_from_row_to_row() {
     let mut desk = Desk::new(1_000);
     desk.arrive(100);
     desk.frame();
-    desk.reader.step(Step::LineUp);
+    desk.reader.step(ScrollStep::LineUp);
     assert_eq!((desk.reader.selected(), desk.reader.at_hand()), (Some(100), Some(100)), "the newest at first");
     assert!(!desk.reader.scroll.is_following(), "it stays in sight");
     for _ in 0..60 {
-        desk.reader.step(Step::LineUp);
+        desk.reader.step(ScrollStep::LineUp);
         desk.frame();
         let selected = desk.reader.selected().expect("a message");
         assert!(desk.on_screen().0.contains(&selected));
     }
     assert_eq!((desk.reader.selected(), desk.on_screen().0[0]), (Some(40), 40));
     // From far away the way leads back to it.
-    desk.reader.step(Step::Home);
+    desk.reader.step(ScrollStep::Home);
     desk.frame();
     assert_eq!(desk.reader.at_hand(), Some(1));
-    desk.reader.step(Step::LineDown);
+    desk.reader.step(ScrollStep::LineDown);
     desk.frame();
     assert_eq!(desk.reader.selected(), Some(41));
     assert!(desk.on_screen().0.contains(&41));
     desk.reader.deselect();
-    desk.reader.step(Step::Home);
+    desk.reader.step(ScrollStep::Home);
     desk.frame();
-    desk.reader.step(Step::LineDown);
-    desk.reader.step(Step::LineUp);
+    desk.reader.step(ScrollStep::LineDown);
+    desk.reader.step(ScrollStep::LineUp);
     desk.frame();
     assert_eq!(desk.reader.selected(), Some(1), "there is none before the first");
-    desk.reader.step(Step::End);
+    desk.reader.step(ScrollStep::End);
     assert!(desk.reader.scroll.is_following());
 }
 
@@ -361,7 +363,7 @@ fn matches_are_walked_alone_and_among_all() {
     }
     let marked = |desk: &Desk| desk.reader.rows().rows.iter().filter(|row| row.marks.is_some()).count();
     assert!((2..8).contains(&marked(&desk)));
-    desk.reader.step(Step::LineDown);
+    desk.reader.step(ScrollStep::LineDown);
     desk.frame();
     assert_eq!((desk.reader.selected(), desk.reader.rows().rank), (Some(951), None));
     assert_eq!(selected(&mut desk, Toward::Newer), (Some(960), Some(96)));
@@ -396,10 +398,10 @@ fn a_message_is_revealed_wherever_it_is() {
     desk.frame();
     desk.reader.reveal(60);
     desk.frame();
-    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(60), Listed::Matching));
+    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(60), ListMode::Matching));
     desk.reader.reveal(61);
     desk.frame();
-    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(61), Listed::All));
+    assert_eq!((desk.reader.selected(), desk.reader.listed()), (Some(61), ListMode::All));
     assert!(desk.on_screen().0.contains(&61));
     // One that isn't kept changes nothing.
     let before = desk.on_screen();
@@ -408,7 +410,7 @@ fn a_message_is_revealed_wherever_it_is() {
     assert_eq!((desk.reader.selected(), desk.on_screen()), (Some(61), before));
     assert_eq!(
         desk.reader.pull(),
-        Pull { window: desk.reader.pull().window, selected: Some(61), listed: Listed::All, ..Pull::default() }
+        Pull { window: desk.reader.pull().window, selected: Some(61), listed: ListMode::All, ..Pull::default() }
     );
     // One that came while the view was held lets it go.
     desk.reader.hold();
@@ -438,11 +440,11 @@ fn a_held_view_stands_still_and_counts() {
         assert_eq!(desk.reader.unseen(), 36);
         desk.filter("");
         desk.frame();
-        desk.reader.step(Step::PageUp);
+        desk.reader.step(ScrollStep::PageUp);
         desk.frame();
         assert_eq!(desk.reader.unseen(), 40);
         assert!(desk.on_screen().0.iter().all(|seq| *seq <= count));
-        desk.reader.step(Step::End);
+        desk.reader.step(ScrollStep::End);
         desk.frame();
         assert!(!desk.reader.is_held());
         assert_eq!((desk.on_screen().0.last(), desk.reader.unseen()), (Some(&(count + 40)), 0));
@@ -477,7 +479,7 @@ fn a_click_in_a_short_list_stays_with_the_message_as_it_grows() {
             assert_eq!(desk.on_screen().0.first(), Some(&1));
         }
         assert_eq!(desk.reader.unseen(), 38);
-        desk.reader.step(Step::End);
+        desk.reader.step(ScrollStep::End);
         desk.arrive(1);
         desk.frame();
         assert_eq!(desk.on_screen().0.last(), Some(&49));
@@ -505,7 +507,7 @@ fn from_a_message_that_is_gone_the_way_back_begins_at_the_newest() {
 
 #[derive(Clone, Debug)]
 enum Move {
-    Step(Step),
+    Step(ScrollStep),
     Drag(f64),
     Grow(u64),
     Evict(u64),
@@ -516,7 +518,14 @@ enum Move {
 }
 
 fn any_move() -> impl Strategy<Value = Move> {
-    let steps = vec![Step::LineUp, Step::LineDown, Step::PageUp, Step::PageDown, Step::Home, Step::End];
+    let steps = vec![
+        ScrollStep::LineUp,
+        ScrollStep::LineDown,
+        ScrollStep::PageUp,
+        ScrollStep::PageDown,
+        ScrollStep::Home,
+        ScrollStep::End,
+    ];
     prop_oneof![
         proptest::sample::select(steps).prop_map(Move::Step),
         (-0.1..1.1).prop_map(Move::Drag),
@@ -567,7 +576,7 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
     const WAY_US: u64 = 500;
     let came = |at_us: u64| at_us * per_s / 1_000_000;
     let micros = |us| Instant::from_micros(1_000_000_000 + us);
-    let (mut pace, mut drawings, mut ages_us) = (Pace::default(), 0, Vec::new());
+    let (mut pace, mut drawings, mut ages_us) = (RefreshThrottle::default(), 0, Vec::new());
     // What the page has, and when the next news will be there.
     let (mut shown, mut asked_us) = (0, 0);
     loop {
@@ -580,7 +589,7 @@ fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
         }
         let received = came(answer_us);
         ages_us.extend((shown + 1..=received).map(|number| began_us - number * 1_000_000 / per_s));
-        let flow = if received - shown > 10 { Flow::Flood } else { Flow::Readable };
+        let flow = if received - shown > 10 { RowChurn::Flood } else { RowChurn::Readable };
         shown = received;
         drawings += 1;
         let wait_ms = pace.drawn(flow, received, micros(began_us));
@@ -613,7 +622,7 @@ fn rows_are_drawn_each_frame_unless_nobody_could_read_or_pay_for_them() {
 #[test]
 fn a_flood_replaces_every_row_at_the_tail() {
     let mut desk = Desk::new(1_000);
-    let mut check = |step: Option<Step>, count, expected| {
+    let mut check = |step: Option<ScrollStep>, count, expected| {
         if let Some(step) = step {
             desk.reader.step(step);
             desk.frame();
@@ -621,9 +630,9 @@ fn a_flood_replaces_every_row_at_the_tail() {
         desk.arrive(count);
         assert_eq!(desk.frame(), Some(expected), "{count} after {step:?}");
     };
-    check(None, 100, Flow::Readable);
-    check(None, 10, Flow::Readable);
-    check(None, 11, Flow::Flood);
-    check(Some(Step::PageUp), 100, Flow::Readable);
-    check(Some(Step::End), 100, Flow::Flood);
+    check(None, 100, RowChurn::Readable);
+    check(None, 10, RowChurn::Readable);
+    check(None, 11, RowChurn::Flood);
+    check(Some(ScrollStep::PageUp), 100, RowChurn::Readable);
+    check(Some(ScrollStep::End), 100, RowChurn::Flood);
 }

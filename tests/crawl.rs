@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use mqtt_crawl::crawl::controller::{Sight, Teller};
-use mqtt_crawl::crawl::feed::Feed;
-use mqtt_crawl::crawl::item::Told;
+use mqtt_crawl::crawl::controller::{CrawlController, TickInput};
+use mqtt_crawl::crawl::feed::CrawlFeed;
+use mqtt_crawl::crawl::item::CrawlItem;
 use mqtt_crawl::crawl::layout::{Key, MAX_BLOCKS, MAX_PASSED, REBASE_AFTER_EM, StageSize, Toward};
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode, Scene};
 use mqtt_crawl::crawl::pacing::{Pace, SIZE_MIN, SPEED_EM_PER_S};
-use mqtt_crawl::crawl::typeset::{self, Column, Setting, Typeset, Typesetter};
-use mqtt_crawl::crawl::{Action, Entry, Motion, ROW_EM};
-use mqtt_crawl::dialogue::rules::{Mapping, Rule};
-use mqtt_crawl::message_log::{Arrival, Limits, MessageLog};
+use mqtt_crawl::crawl::typeset::{self, Column, LineLayout, TypesetBlock, Typesetter};
+use mqtt_crawl::crawl::{Action, BlockContent, Motion, ROW_EM};
+use mqtt_crawl::dialogue::rules::{LineRules, Rule};
+use mqtt_crawl::message_log::{Limits, MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
@@ -30,7 +30,7 @@ const STILL_PX: f64 = 0.01;
 struct Typewriter(Column);
 
 impl Typesetter for Typewriter {
-    fn set(&mut self, entry: &Entry, size: f64) -> Typeset {
+    fn set(&mut self, entry: &BlockContent, size: f64) -> TypesetBlock {
         let measure = |text: &str| text.chars().count() as f64 * LETTER_EM;
         typeset::set_entry(entry, size, self.0, &mut { measure }, &mut { measure })
     }
@@ -39,12 +39,12 @@ impl Typesetter for Typewriter {
 /// What a browser does with the actions, and what a camera would see of it.
 struct Screen {
     log: MessageLog,
-    feed: Feed,
-    teller: Teller,
+    feed: CrawlFeed,
+    teller: CrawlController,
     typewriter: Typewriter,
     /// Upper edges, as the browser has them.
     tops: BTreeMap<Key, f64>,
-    entries: BTreeMap<Key, Entry>,
+    entries: BTreeMap<Key, BlockContent>,
     offset_em: f64,
     rate: f64,
     motion: Motion,
@@ -54,7 +54,7 @@ struct Screen {
     fastest: f64,
     rate_changes: u64,
     /// Every entry told, in order.
-    told: Vec<Entry>,
+    told: Vec<BlockContent>,
     /// The newest message whose own line crossed the edge.
     seen_seq: u64,
     /// A jump is what was asked for.
@@ -66,12 +66,12 @@ struct Screen {
 impl Screen {
     /// Behind the opening, which has no words here.
     fn new() -> Self {
-        let mut teller = Teller::new();
+        let mut teller = CrawlController::new();
         teller.open_with(Opening::silent());
         teller.begin(Instant::EPOCH);
         Self {
             log: MessageLog::new(Limits::default()),
-            feed: Feed::default(),
+            feed: CrawlFeed::default(),
             teller,
             typewriter: Typewriter(Column { width_em: 14.2 }),
             tops: BTreeMap::new(),
@@ -103,7 +103,7 @@ impl Screen {
     }
 
     fn arrive(&mut self, payload: &str) {
-        self.log.append(&Arrival {
+        self.log.append(&NewMessage {
             time: Instant::from_millis(self.now_ms),
             topic: "StarWars",
             qos: QoS::AtMostOnce,
@@ -136,9 +136,9 @@ impl Screen {
         }
     }
 
-    fn sight(&self) -> Sight {
+    fn sight(&self) -> TickInput {
         let stage = StageSize { depth_em: DEPTH_EM, column_em: self.typewriter.0.width_em, px_em: 1.0 / EM_PX };
-        Sight { now: Instant::from_millis(self.now_ms), offset_em: self.offset_em, stage }
+        TickInput { now: Instant::from_millis(self.now_ms), offset_em: self.offset_em, stage }
     }
 
     /// Where each block is on screen: below zero it has passed the edge.
@@ -163,7 +163,7 @@ impl Screen {
         let lines = self.feed.tell(&self.log, self.teller.room(row_letters));
         self.teller.push(Instant::from_millis(self.now_ms), lines, self.feed.untold());
         for (key, height_em) in self.heights_em() {
-            if let Entry::Told(Told::Line { seq, .. }) = self.entries[&key]
+            if let BlockContent::Item(CrawlItem::Line { seq, .. }) = self.entries[&key]
                 && height_em < 0.0
             {
                 self.seen_seq = self.seen_seq.max(seq);
@@ -172,7 +172,7 @@ impl Screen {
     }
 
     /// A wish of the person, and what follows from it at once.
-    fn wish<T>(&mut self, wish: impl FnOnce(&mut Teller, Sight, &mut Vec<Action>) -> T) -> T {
+    fn wish<T>(&mut self, wish: impl FnOnce(&mut CrawlController, TickInput, &mut Vec<Action>) -> T) -> T {
         let before = self.heights_em();
         let mut actions = Vec::new();
         let sight = self.sight();
@@ -263,8 +263,8 @@ impl Screen {
     /// How many messages were told, and how many passed over.
     fn accounts(&self) -> (u64, u64) {
         self.told.iter().fold((0, 0), |(told, passed), entry| match entry {
-            Entry::Told(Told::Line { .. }) => (told + 1, passed),
-            Entry::Told(Told::Passed { count, .. }) => (told, passed + count),
+            BlockContent::Item(CrawlItem::Line { .. }) => (told + 1, passed),
+            BlockContent::Item(CrawlItem::Passed { count, .. }) => (told, passed + count),
             _ => (told, passed),
         })
     }
@@ -369,7 +369,7 @@ fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> 
             screen.arrive_words(4 + (seq * 7 % 13) as usize, with_speaker);
         }
         let seen = screen.seen_seq;
-        let on_plane: BTreeSet<u64> = screen.entries.values().filter_map(Entry::seq).collect();
+        let on_plane: BTreeSet<u64> = screen.entries.values().filter_map(BlockContent::seq).collect();
         screen.tick();
         for seq in seen + 1..=screen.seen_seq {
             if let Some(arrived) = arrived_ms.get(&seq)
@@ -396,7 +396,7 @@ fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> 
         }
         for (key, entry) in &screen.entries {
             if let Some((_, block)) = screen.teller.block(*key)
-                && let Typeset::Rows(setting) = &block.typeset
+                && let TypesetBlock::Rows(setting) = &block.typeset
             {
                 stream.smallest = stream.smallest.min(setting.size);
                 if entry.seq().is_some_and(|seq| sized.insert(seq)) {
@@ -407,8 +407,8 @@ fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> 
     }
     for entry in &screen.told[first_told..] {
         match entry {
-            Entry::Told(Told::Line { .. }) => stream.shown += 1,
-            Entry::Told(Told::Passed { .. }) => stream.notes += 1,
+            BlockContent::Item(CrawlItem::Line { .. }) => stream.shown += 1,
+            BlockContent::Item(CrawlItem::Passed { .. }) => stream.notes += 1,
             _ => {}
         }
     }
@@ -491,7 +491,11 @@ fn long_lines_count_as_what_they_are() {
     }
     screen.live(5, |_| 0);
     // Each takes three seconds at the smallest size and the highest speed.
-    assert!(matches!(screen.told[0], Entry::Told(Told::Passed { count: 5..=7, .. })), "{:?}", screen.told[0]);
+    assert!(
+        matches!(screen.told[0], BlockContent::Item(CrawlItem::Passed { count: 5..=7, .. })),
+        "{:?}",
+        screen.told[0]
+    );
 }
 
 #[test]
@@ -513,7 +517,7 @@ fn clearing_leaves_nothing_behind() {
 fn there_and_back_again() {
     let mut screen = Screen::new();
     screen.live(300, |second| u64::from(second % 7 == 0));
-    let live: Vec<u64> = screen.entries.values().filter_map(Entry::seq).collect();
+    let live: Vec<u64> = screen.entries.values().filter_map(BlockContent::seq).collect();
     let mut seen = BTreeSet::new();
     // By wheel, a row at a time, until the oldest.
     for _ in 0..300 {
@@ -528,7 +532,7 @@ fn there_and_back_again() {
                 assert!((0.0..=ROW_EM + 1e-9).contains(&(height_em - was_em)), "an uneven step");
             }
         }
-        seen.extend(screen.entries.values().filter_map(Entry::seq));
+        seen.extend(screen.entries.values().filter_map(BlockContent::seq));
         screen.tick();
     }
     assert_eq!(seen.first(), Some(&1), "back to the first line");
@@ -577,7 +581,7 @@ fn from_the_past_it_goes_on_by_itself_or_jumps_to_the_newest() {
     // Home: the newest stands right above the edge.
     screen.jumps = true;
     screen.wish(|teller, sight, actions| teller.go_live(sight, actions));
-    let newest = screen.told.iter().filter_map(Entry::seq).next_back().expect("lines");
+    let newest = screen.told.iter().filter_map(BlockContent::seq).next_back().expect("lines");
     let height_em = screen.height_of(newest).expect("on the plane");
     assert!((-4.0 * ROW_EM..0.0).contains(&height_em), "{height_em}");
     screen.jumps = false;
@@ -595,8 +599,8 @@ fn what_is_remembered_is_bounded() {
     for _ in 0..3_000 {
         screen.wish(|teller, sight, actions| teller.travel(sight, -4.0, actions));
     }
-    let oldest = screen.entries.values().filter_map(Entry::seq).min().expect("lines");
-    let newest = screen.told.iter().filter_map(Entry::seq).max().expect("lines");
+    let oldest = screen.entries.values().filter_map(BlockContent::seq).min().expect("lines");
+    let newest = screen.told.iter().filter_map(BlockContent::seq).max().expect("lines");
     assert!((MAX_PASSED as u64..MAX_PASSED as u64 + 60).contains(&(newest - oldest)), "{oldest} of {newest}");
     assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, oldest - 1, actions)), "it is forgotten");
     assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, newest, actions)));
@@ -648,7 +652,10 @@ fn a_line_that_the_crawl_has_not_is_told_once_more() {
         screen.jumps = true;
         screen.live(12, |_| 0);
         let again = screen.told[told..].iter().find(|entry| entry.seq() == Some(seq));
-        assert!(matches!(again, Some(Entry::Told(Told::Line { line, .. })) if line.character == "ADA"), "{again:?}");
+        assert!(
+            matches!(again, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.character == "ADA"),
+            "{again:?}"
+        );
         assert!(screen.height_of(seq).is_some_and(|em| em < 0.0), "{seq} is on screen: {:?}", screen.height_of(seq));
     }
 }
@@ -658,7 +665,7 @@ fn a_line_that_is_about_to_come_is_not_told_twice() {
     let mut screen = Screen::new();
     screen.live(20, |_| 2);
     let taken = (1..screen.log.next_seq()).find(|seq| {
-        let tells = |entry: &Entry| matches!(entry, Entry::Told(told) if told.tells_of(*seq));
+        let tells = |entry: &BlockContent| matches!(entry, BlockContent::Item(told) if told.tells_of(*seq));
         !screen.told.iter().any(tells)
     });
     let taken = taken.expect("a line that waits");
@@ -670,7 +677,7 @@ fn a_line_that_is_about_to_come_is_not_told_twice() {
 fn whatever_the_rules_say_a_line_that_is_asked_for_comes() {
     let mut screen = Screen::new();
     let rules =
-        Mapping { rules: vec![Rule { topics: TopicFilter::parse("StarWars").expect("a filter"), wording: None }] };
+        LineRules { rules: vec![Rule { topics: TopicFilter::parse("StarWars").expect("a filter"), wording: None }] };
     screen.feed.map(Rc::new(rules), &screen.log);
     screen.arrive_many(3);
     screen.live(5, |_| 0);
@@ -680,7 +687,8 @@ fn whatever_the_rules_say_a_line_that_is_asked_for_comes() {
         assert_eq!(screen.feed.untold(), 1, "so that the page's next pull is answered");
         screen.live(8, |_| 0);
         let told = screen.told.last();
-        let is_told = matches!(told, Some(Entry::Told(Told::Line { line, .. })) if line.text.starts_with(words));
+        let is_told =
+            matches!(told, Some(BlockContent::Item(CrawlItem::Line { line, .. })) if line.text.starts_with(words));
         assert!(is_told, "{told:?}");
         assert_eq!(screen.feed.untold(), 0);
     }
@@ -720,7 +728,7 @@ fn another_column_leaves_the_line_that_is_read_where_it_is() {
         assert!(moved_px < STILL_PX, "{width_em}: {before:?} is at {height_em}");
         for key in screen.tops.keys() {
             let (entry, block) = screen.teller.block(*key).expect("on the plane");
-            let Typeset::Rows(Setting { size, .. }) = block.typeset else { panic!("no line") };
+            let TypesetBlock::Rows(LineLayout { size, .. }) = block.typeset else { panic!("no line") };
             assert_eq!(block.typeset, screen.typewriter.set(entry, size), "set for this column");
         }
     }
@@ -740,8 +748,8 @@ fn a_pause_takes_nothing_and_condenses_afterwards() {
     assert!(screen.teller.lag() > Some(2_900));
     screen.wish(|teller, _, _| teller.toggle_pause());
     screen.live(5, |_| 0);
-    let note = screen.told[told..].iter().find(|entry| matches!(entry, Entry::Told(Told::Passed { .. })));
-    assert!(matches!(note, Some(Entry::Told(Told::Passed { count, .. })) if *count > 2_900), "{note:?}");
+    let note = screen.told[told..].iter().find(|entry| matches!(entry, BlockContent::Item(CrawlItem::Passed { .. })));
+    assert!(matches!(note, Some(BlockContent::Item(CrawlItem::Passed { count, .. })) if *count > 2_900), "{note:?}");
 }
 
 #[test]
@@ -768,7 +776,11 @@ fn the_person_has_the_speed_in_hand() {
     screen.live(20, |second| u64::from(second == 1));
     assert!((screen.rate - 1.0).abs() < 0.02);
     screen.jumps = true;
-    for (wish, expected) in [(Teller::hurry as fn(&mut Teller), 130), (Teller::hurry, 170), (Teller::slow_down, 130)] {
+    for (wish, expected) in [
+        (CrawlController::hurry as fn(&mut CrawlController), 130),
+        (CrawlController::hurry, 170),
+        (CrawlController::slow_down, 130),
+    ] {
         screen.wish(|teller, _, _| wish(teller));
         assert_eq!(screen.teller.speed_percent(), expected);
         assert!((screen.rate * 100.0 - f64::from(expected)).abs() < 3.0, "{}", screen.rate);
@@ -783,7 +795,7 @@ fn the_person_has_the_speed_in_hand() {
 /// With the app's own opening, before the first connection.
 fn idle_screen() -> Screen {
     let mut screen = Screen::new();
-    screen.teller = Teller::new();
+    screen.teller = CrawlController::new();
     screen.jumps = true;
     screen.live(2, |_| 0);
     assert_eq!((screen.teller.scene(), screen.tops.len(), screen.motion), (Scene::Idle, 3, Motion::Held));
@@ -816,7 +828,10 @@ fn the_opening_plays_when_nothing_waits() {
     assert!(seconds > 100, "{seconds}");
     assert_eq!(scenes, [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise, Scene::Intro, Scene::Crawl]);
     assert!(
-        matches!(screen.told[..], [Entry::Episode(_), Entry::Title(_), Entry::Intro(_), Entry::Told(_), ..]),
+        matches!(
+            screen.told[..],
+            [BlockContent::Episode(_), BlockContent::Title(_), BlockContent::Intro(_), BlockContent::Item(_), ..]
+        ),
         "{:?}",
         screen.told
     );
@@ -842,7 +857,7 @@ fn who_waits_for_messages_sees_them_soon() {
     let (seconds, scenes) = first_line(&mut screen, |second| if second == 0 { 5 } else { 1 });
     assert!(seconds <= 1, "{seconds} s, by {scenes:?}");
     assert!(scenes.ends_with(&[Scene::Intro]), "{scenes:?}");
-    assert!(screen.told.iter().all(|entry| matches!(entry, Entry::Told(_))), "{:?}", screen.told);
+    assert!(screen.told.iter().all(|entry| matches!(entry, BlockContent::Item(_))), "{:?}", screen.told);
 
     // A message a second: all scenes, the words left out.
     let mut screen = idle_screen();
@@ -857,12 +872,12 @@ fn who_waits_for_messages_sees_them_soon() {
 }
 
 /// What an entry is, in a letter: the opening's episode, title and introduction, and lines.
-fn kind(entry: &Entry) -> char {
+fn kind(entry: &BlockContent) -> char {
     match entry {
-        Entry::Episode(_) => 'e',
-        Entry::Title(_) => 't',
-        Entry::Intro(_) => 'i',
-        Entry::Told(_) => 'l',
+        BlockContent::Episode(_) => 'e',
+        BlockContent::Title(_) => 't',
+        BlockContent::Intro(_) => 'i',
+        BlockContent::Item(_) => 'l',
     }
 }
 
@@ -950,7 +965,7 @@ fn plain_text_takes_lines_wherever_the_plane_stands() {
             screen.wish(|teller, _, _| teller.show_plain(true));
             screen.arrive_many(2);
             screen.live(3, |_| 0);
-            let newest = screen.told.iter().filter_map(Entry::seq).max();
+            let newest = screen.told.iter().filter_map(BlockContent::seq).max();
             assert_eq!(newest, Some(6), "after {ticks} ticks, {back_em} em back");
             assert_eq!(screen.teller.waiting(), 0, "after {ticks} ticks, {back_em} em back");
         }
@@ -964,7 +979,7 @@ fn paragraphs_of_the_introduction_stand_apart() {
     let mut paragraphs: Vec<(f64, f64)> = screen
         .entries
         .iter()
-        .filter(|(_, entry)| matches!(entry, Entry::Intro(_)))
+        .filter(|(_, entry)| matches!(entry, BlockContent::Intro(_)))
         .map(|(key, _)| {
             let height_em = screen.teller.block(*key).expect("on the plane").1.typeset.height_em();
             (screen.tops[key], screen.tops[key] + height_em)
@@ -1004,7 +1019,7 @@ fn played_again_it_loses_no_line() {
     screen.live(12, |_| 1);
     assert_eq!(screen.teller.scene(), Scene::Logo, "all of it, though messages wait");
     screen.live(10, |_| 1);
-    assert!(screen.told.iter().any(|entry| matches!(entry, Entry::Episode(_))), "{:?}", screen.told);
+    assert!(screen.told.iter().any(|entry| matches!(entry, BlockContent::Episode(_))), "{:?}", screen.told);
     screen.live(120, |_| 0);
     let (told, passed) = screen.accounts();
     assert_eq!(told + passed, screen.log.received(), "every message is told or counted");
@@ -1019,7 +1034,7 @@ fn words_that_change_show_at_once_before_the_connection_and_keep_a_chosen_speed(
     });
     screen.live(1, |_| 0);
     let has_title = |screen: &Screen, title: &str| {
-        screen.entries.values().any(|entry| matches!(entry, Entry::Title(words) if words == title))
+        screen.entries.values().any(|entry| matches!(entry, BlockContent::Title(words) if words == title))
     };
     assert!(has_title(&screen, "The Salt Road") && !has_title(&screen, &Opening::default().title));
     assert_eq!(screen.teller.speed_percent(), 170);
@@ -1032,14 +1047,14 @@ fn words_that_change_show_at_once_before_the_connection_and_keep_a_chosen_speed(
 
 #[test]
 fn what_stands_still_is_looked_at_less_often() {
-    let mut teller = Teller::new();
-    let mut check = |what, wish: fn(&mut Teller), expected| {
+    let mut teller = CrawlController::new();
+    let mut check = |what, wish: fn(&mut CrawlController), expected| {
         wish(&mut teller);
         assert_eq!(teller.next_tick_ms(), expected, "{what}");
     };
     check("before anything", |_| (), Some(200));
-    check("paused", Teller::toggle_pause, Some(1_000));
+    check("paused", CrawlController::toggle_pause, Some(1_000));
     check("in a hidden tab", |teller| teller.note_unseen(true), None);
     check("seen again", |teller| teller.note_unseen(false), Some(1_000));
-    check("going on", Teller::toggle_pause, Some(200));
+    check("going on", CrawlController::toggle_pause, Some(200));
 }

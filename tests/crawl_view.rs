@@ -4,7 +4,7 @@
 use js_sys::{Array, Function, Promise, Reflect};
 use leptos::mount::{UnmountHandle, mount_to};
 use leptos::prelude::*;
-use mqtt_crawl::crawl::item::Told;
+use mqtt_crawl::crawl::item::CrawlItem;
 use mqtt_crawl::crawl::layout::MAX_BLOCKS;
 use mqtt_crawl::crawl::opening::Opening;
 use mqtt_crawl::crawl::quotes;
@@ -71,8 +71,8 @@ fn open(opening: Opening) -> Pane<impl Mountable> {
     Pane { pane, handle, _mounted: mounted }
 }
 
-fn line(seq: u64, character: &str, text: &str) -> Told {
-    Told::Line { seq, line: Line { character: character.to_owned(), text: text.to_owned() } }
+fn line(seq: u64, character: &str, text: &str) -> CrawlItem {
+    CrawlItem::Line { seq, line: Line { character: character.to_owned(), text: text.to_owned() } }
 }
 
 impl<M: Mountable> Pane<M> {
@@ -98,7 +98,7 @@ impl<M: Mountable> Pane<M> {
     }
 
     /// Begins with these lines.
-    async fn tell(&self, lines: Vec<Told>) {
+    async fn tell(&self, lines: Vec<CrawlItem>) {
         self.handle.push(lines, 0);
         until("the first line", || !self.all(".line").is_empty()).await;
     }

@@ -2,7 +2,7 @@
 //! and kept.
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::rules::{KeyError, Mapping, RULES_MAX, Template, TemplateError};
+use mqtt_crawl::dialogue::rules::{KeyError, LineRules, RULES_MAX, Template, TemplateError};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::protocol::update::Sample;
 use mqtt_crawl::ui::forms::line_rule;
@@ -10,8 +10,8 @@ use mqtt_crawl::ui::forms::line_rule::{Field, Fields, Source};
 use proptest::prelude::*;
 
 /// Rules as a link has them.
-fn mapping(keys: &[(&str, &str)]) -> Mapping {
-    let mut mapping = Mapping::default();
+fn mapping(keys: &[(&str, &str)]) -> LineRules {
+    let mut mapping = LineRules::default();
     for (key, value) in keys {
         mapping.read(key, value).unwrap_or_else(|error| panic!("{key}={value}: {error}"));
     }
@@ -253,7 +253,7 @@ fn there_are_examples_for_every_filter() {
 /// As a link may have it: the form can't name such a field, and shows the whole.
 #[test]
 fn a_field_with_a_brace_in_its_name_is_shown_as_it_was_written() {
-    let mut mapping = Mapping::default();
+    let mut mapping = LineRules::default();
     mapping.read("line", "#").expect("a filter");
     mapping.read("speaker", "{ {topic}").expect("a template");
     let rule = &mapping.rules[0];
@@ -283,7 +283,7 @@ proptest! {
             r#"\{"[a-c]":(1|"x"|\[1,2\]|\{"b":null\})\}"#.prop_map(String::into_bytes),
         ],
     ) {
-        let mut mapping = Mapping::default();
+        let mut mapping = LineRules::default();
         for (key, value) in keys {
             let _ = mapping.read(key, &value);
         }
@@ -292,7 +292,7 @@ proptest! {
         prop_assert!(line.is_none_or(|line| !line.text.trim().is_empty()));
         let _ = line_rule::outcome(&mapping, &Sample { topic, payload });
         // Written and read it is the same.
-        let mut again = Mapping::default();
+        let mut again = LineRules::default();
         mapping.write(&mut |key, value| again.read(key, value).expect("as it was written"));
         prop_assert_eq!(&again, &mapping);
         for rule in &mapping.rules {

@@ -1,7 +1,9 @@
 //! Script files in every format: what is spoken, what is reported, and the script we ship.
 
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::script::{Fault, Format, ROW_BYTES_MAX, Reader, ReaderOptions, Script, ScriptLine, parse};
+use mqtt_crawl::dialogue::script::{
+    Format, ROW_BYTES_MAX, Reader, ReaderOptions, Script, ScriptError, ScriptLine, parse,
+};
 use proptest::prelude::*;
 
 /// One row: what is read from it, or the column and words of its fault.
@@ -146,15 +148,15 @@ fn check_script(format: Option<Format>, file: impl AsRef<[u8]>, expected: &[&str
     }
 }
 
-fn shown(row: &Result<ScriptLine, Fault>) -> String {
+fn shown(row: &Result<ScriptLine, ScriptError>) -> String {
     match row {
         Ok(ScriptLine { number, line }) => format!("{number} {}|{}", line.character, line.text),
-        Err(Fault { line, column, words }) => format!("{line}:{column} {words}"),
+        Err(ScriptError { line, column, words }) => format!("{line}:{column} {words}"),
     }
 }
 
 /// All rows of a script that comes in pieces.
-fn pieces(file: &[u8], format: Option<Format>, bytes: usize) -> Vec<Result<ScriptLine, Fault>> {
+fn pieces(file: &[u8], format: Option<Format>, bytes: usize) -> Vec<Result<ScriptLine, ScriptError>> {
     let mut reader = Reader::new(ReaderOptions { format, ..ReaderOptions::default() });
     let mut rows = Vec::new();
     for piece in file.chunks(bytes) {

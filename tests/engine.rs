@@ -4,29 +4,29 @@
 use std::time::Duration;
 
 use mqtt_crawl::crawl::feed::CrawlRoom;
-use mqtt_crawl::crawl::item::Told;
+use mqtt_crawl::crawl::item::CrawlItem;
 use mqtt_crawl::dialogue::Line;
-use mqtt_crawl::dialogue::rules::Mapping;
-use mqtt_crawl::engine::{Engine, Save, Transmit};
+use mqtt_crawl::dialogue::rules::LineRules;
+use mqtt_crawl::engine::{Engine, StoreWrite, Transmit};
 use mqtt_crawl::message_log::Limits;
-use mqtt_crawl::message_log::mosquitto_command::Reach;
+use mqtt_crawl::message_log::mosquitto_command::BrokerAccess;
 use mqtt_crawl::message_log::ndjson::OwnedMessage;
-use mqtt_crawl::message_log::query::suggest::Ask;
+use mqtt_crawl::message_log::query::suggest::SuggestionQuery;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::topic::TopicFilter;
-use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
-use mqtt_crawl::protocol::connection::State;
-use mqtt_crawl::protocol::connection::{ConnectRequest, More, Secret};
-use mqtt_crawl::protocol::message::MessageGlance;
+use mqtt_crawl::protocol::command::{Command, PageCommand, PanelCommand, PanelsRequest};
+use mqtt_crawl::protocol::connection::ConnectionState;
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions, Secret};
+use mqtt_crawl::protocol::message::MessageRequest;
 use mqtt_crawl::protocol::publish::PublishRequest;
-use mqtt_crawl::protocol::publish::{Outcome, Published};
-use mqtt_crawl::protocol::rows::{Marks, Preview};
+use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
+use mqtt_crawl::protocol::rows::{Highlights, Preview};
 use mqtt_crawl::protocol::rows::{Pull, Window};
 use mqtt_crawl::protocol::subscription::SubscribeRequest;
-use mqtt_crawl::protocol::subscription::{CountedBy, Granted, Subscription, SubscriptionsView};
-use mqtt_crawl::protocol::topics::TopicsGlance;
+use mqtt_crawl::protocol::subscription::{CountSource, Subscription, SubscriptionStatus, SubscriptionsView};
+use mqtt_crawl::protocol::topics::TopicsRequest;
 use mqtt_crawl::protocol::topics::TopicsView;
 use mqtt_crawl::protocol::update::{PanelsUpdate, Update};
 use mqtt_crawl::time::Instant;
@@ -83,7 +83,7 @@ impl Bench {
     }
 
     /// All that wants saving is safe; the last of it.
-    fn save(&mut self) -> Option<Save> {
+    fn save(&mut self) -> Option<StoreWrite> {
         let mut last = None;
         while let Some(save) = self.engine.poll_save(self.now) {
             assert_eq!(self.engine.poll_save(self.now), None, "one at a time");
@@ -127,20 +127,20 @@ impl Bench {
 
     /// What the panels are told.
     fn panels(&mut self) -> Option<PanelsUpdate> {
-        self.command(PanelCommand::Pull(Glance::default()));
+        self.command(PanelCommand::Pull(PanelsRequest::default()));
         self.engine.poll_panels()
     }
 
     /// What the panels are told while the tree of topics is open.
     fn topics(&mut self) -> Option<TopicsView> {
-        let topics = Some(TopicsGlance { rows: 9, ..TopicsGlance::default() });
-        self.command(PanelCommand::Pull(Glance { topics, ..Glance::default() }));
+        let topics = Some(TopicsRequest { rows: 9, ..TopicsRequest::default() });
+        self.command(PanelCommand::Pull(PanelsRequest { topics, ..PanelsRequest::default() }));
         self.engine.poll_panels()?.topics
     }
 
     /// What the panels are told while the list of subscriptions is open.
     fn subscriptions(&mut self) -> Option<SubscriptionsView> {
-        self.command(PanelCommand::Pull(Glance { subscriptions: true, ..Glance::default() }));
+        self.command(PanelCommand::Pull(PanelsRequest { subscriptions: true, ..PanelsRequest::default() }));
         self.engine.poll_panels()?.subscriptions
     }
 
@@ -160,7 +160,7 @@ impl Bench {
     /// The connection is lost and made again; the session is gone. What is
     /// asked for then.
     fn reconnect(&mut self) -> Vec<u8> {
-        self.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        self.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
         self.transmits();
         self.now = self.engine.poll_timeout().expect("another attempt");
         self.engine.handle_timeout(self.now);
@@ -199,14 +199,14 @@ fn a_message_goes_the_whole_way() {
     let mut bench = Bench::online();
     bench.message("StarWars", r#"{"character":"ADA","text":"Hello."}"#);
     let update = bench.pull(10, 4).expect("something new");
-    assert_eq!(update.connection.state, State::Connected);
+    assert_eq!(update.connection.state, ConnectionState::Connected);
     assert_eq!(update.connection.version, Some(Version::V5));
-    assert_eq!(update.connection.subscriptions[0].granted, Granted::QoS(QoS::AtMostOnce));
+    assert_eq!(update.connection.subscriptions[0].granted, SubscriptionStatus::QoS(QoS::AtMostOnce));
     let row = &update.rows.rows[0];
     assert_eq!((row.seq, row.topic.as_str(), row.time), (1, "StarWars", bench.now));
     assert_eq!(row.preview, Preview::Text(r#"{"character":"ADA","text":"Hello."}"#.to_owned()));
     let line = Line { character: "ADA".to_owned(), text: "Hello.".to_owned() };
-    assert_eq!(update.lines, [Told::Line { seq: 1, line }]);
+    assert_eq!(update.lines, [CrawlItem::Line { seq: 1, line }]);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn nothing_new_is_nothing_to_say() {
     // The pull waits for the news …
     bench.command(PageCommand::Connect(request()));
     let update = bench.engine.poll_update().expect("something new");
-    assert_eq!(update.connection.state, State::Connecting);
+    assert_eq!(update.connection.state, ConnectionState::Connecting);
     // … and is used up by them.
     assert!(bench.engine.poll_update().is_none());
     // Another window is news to whoever asks for it.
@@ -236,8 +236,8 @@ fn a_page_that_does_not_pull_costs_nothing_and_misses_nothing() {
     assert_eq!((update.rows.first, update.rows.begin, update.rows.total), (996, 1, 1_000));
     assert_eq!(update.rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [996, 997, 998, 999, 1_000]);
     // The crawl hears how many it missed, then the newest.
-    assert_eq!(update.lines[0], Told::Passed { seq: 980, count: 980 });
-    assert!(matches!(&update.lines[1], Told::Line { seq: 981, .. }));
+    assert_eq!(update.lines[0], CrawlItem::Passed { seq: 980, count: 980 });
+    assert!(matches!(&update.lines[1], CrawlItem::Line { seq: 981, .. }));
     assert_eq!((update.lines.len(), update.stats.untold), (4, 17));
 }
 
@@ -256,8 +256,8 @@ fn every_line_is_told_once_and_in_order_while_the_crawl_keeps_up() {
     let seqs: Vec<_> = told
         .iter()
         .map(|told| match told {
-            Told::Line { seq, .. } => *seq,
-            Told::Passed { .. } => panic!("nothing was to be passed over"),
+            CrawlItem::Line { seq, .. } => *seq,
+            CrawlItem::Passed { .. } => panic!("nothing was to be passed over"),
         })
         .collect();
     assert_eq!(seqs, (1..=100).collect::<Vec<_>>());
@@ -303,7 +303,7 @@ fn a_filter_shows_what_it_lets_through_and_goes_on_live() {
     let update = bench.update();
     assert_eq!((update.stats.matching, update.stats.kept), (5, 50));
     assert_eq!(update.rows.rows.len(), 5);
-    let marks = Marks { topic: vec![(0, 5)], payload: vec![] };
+    let marks = Highlights { topic: vec![(0, 5)], payload: vec![] };
     assert!(update.rows.rows.iter().all(|row| row.marks.as_ref() == Some(&marks)));
     bench.message("alarm", "again");
     assert_eq!(bench.update().stats.matching, 6);
@@ -412,7 +412,7 @@ fn settings_that_lead_nowhere_are_told_and_nothing_is_dialled() {
         bench.command(PageCommand::Connect(ConnectRequest { topics, broker: broker.to_owned(), ..request() }));
         assert!(!bench.transmits().iter().any(|said| said.starts_with("dial")));
         let connection = bench.update().connection;
-        assert_eq!(connection.state, State::Stopped);
+        assert_eq!(connection.state, ConnectionState::Stopped);
         assert!(connection.words.contains(words), "{}", connection.words);
     }
 }
@@ -428,7 +428,7 @@ fn a_wrong_password_stops_and_is_told() {
     assert_eq!(bench.transmits(), ["hang up"]);
     assert_eq!(bench.engine.poll_timeout(), None);
     let connection = bench.update().connection;
-    assert_eq!(connection.state, State::Stopped);
+    assert_eq!(connection.state, ConnectionState::Stopped);
     assert!(connection.words.contains("user name or the password"), "{}", connection.words);
     assert!(!connection.advice.is_empty());
 }
@@ -436,27 +436,27 @@ fn a_wrong_password_stops_and_is_told() {
 #[test]
 fn a_lost_connection_comes_back_and_is_counted() {
     let mut bench = Bench::online();
-    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     let connection = bench.update().connection;
-    assert_eq!(connection.state, State::Reconnecting);
+    assert_eq!(connection.state, ConnectionState::Reconnecting);
     assert!(connection.retry_at.is_some());
     bench.now = bench.engine.poll_timeout().expect("tried again");
     bench.engine.handle_timeout(bench.now);
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
     let connection = bench.update().connection;
-    assert_eq!((connection.state, connection.retry_at), (State::Reconnecting, None));
+    assert_eq!((connection.state, connection.retry_at), (ConnectionState::Reconnecting, None));
     bench.engine.handle_open(bench.now);
     assert_eq!(bench.transmits(), ["send 27 bytes"]);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     let update = bench.update();
-    assert_eq!((update.connection.state, update.stats.reconnects), (State::Connected, 1));
+    assert_eq!((update.connection.state, update.stats.reconnects), (ConnectionState::Connected, 1));
     assert_eq!(bench.transmits(), ["send 16 bytes"], "the subscription comes back");
 }
 
 /// How a connection to this address fails, and the first thing to be advised.
 #[test]
 fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
-    let closed = || Closed { code: Some(1006), reason: String::new() };
+    let closed = || CloseInfo { code: Some(1006), reason: String::new() };
     for (broker, millis, first) in [
         ("ws://h:1883/mqtt", 5, "Port 1883 is usually the broker's TCP port"),
         ("ws://h:9001/mqtt", 5, "Check that the broker runs and that port 9001 on h"),
@@ -505,7 +505,7 @@ fn the_doctor_knows_what_browsers_block() {
         let page = PageOrigin::parse(origin);
         bench.command(PageCommand::Connect(ConnectRequest { broker: broker.to_owned(), page, ..request() }));
         bench.transmits();
-        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+        bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
         let advice = bench.update().connection.advice;
         let advice: Vec<_> = advice.iter().map(|advice| &advice.words).collect();
         assert!(advice[0].starts_with(first), "{origin}, {broker}: {advice:#?}");
@@ -529,10 +529,10 @@ fn a_page_that_is_refused_is_shown_the_reason() {
             bench.engine.handle_open(bench.now);
             bench.transmits();
         }
-        bench.engine.handle_close(Closed { code: Some(code), reason: reason.to_owned() }, bench.now);
+        bench.engine.handle_close(CloseInfo { code: Some(code), reason: reason.to_owned() }, bench.now);
         let update = bench.update();
         let connection = update.connection;
-        assert_eq!(connection.state == State::Stopped, is_final, "{code} {reason}: {:?}", connection.state);
+        assert_eq!(connection.state == ConnectionState::Stopped, is_final, "{code} {reason}: {:?}", connection.state);
         assert_eq!(bench.transmits().is_empty(), is_final, "{code} {reason}: 3.1.1 was tried");
         connection
     };
@@ -554,7 +554,7 @@ fn a_browser_that_holds_its_attempts_back_is_no_firewall() {
     let mut fail_after = |waited| {
         bench.transmits();
         bench.now = bench.now + waited;
-        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+        bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
         let advice = format!("{:?}", bench.update().connection.advice);
         bench.command(PageCommand::RetryNow);
         advice
@@ -605,11 +605,11 @@ fn the_doctor_shows_what_came_before_the_end() {
 fn being_offline_comes_first() {
     let mut bench = Bench::online();
     bench.command(PageCommand::NetworkOffline);
-    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     assert!(bench.update().connection.advice[0].words.starts_with("This computer is offline"));
     bench.command(PageCommand::RetryNow);
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
-    bench.engine.handle_close(Closed::default(), bench.now);
+    bench.engine.handle_close(CloseInfo::default(), bench.now);
     assert!(!bench.update().connection.advice[0].words.contains("offline"));
 }
 
@@ -627,19 +627,21 @@ fn each_publish_has_one_outcome() {
     bench.command(publish(10, "a", QoS::ExactlyOnce));
     bench.command(publish(11, "a", QoS::AtLeastOnce));
     let published = bench.published();
-    assert_eq!(published[0], Published { number: 7, outcome: Outcome::Done });
-    assert!(matches!(&published[1], Published { number: 9, outcome: Outcome::Failed(words) } if words.contains('#')));
+    assert_eq!(published[0], Published { number: 7, outcome: PublishOutcome::Done });
+    assert!(
+        matches!(&published[1], Published { number: 9, outcome: PublishOutcome::Failed(words) } if words.contains('#'))
+    );
     assert_eq!(published.len(), 2);
     bench.serve(&[0x40, 2, 0, 2]);
     bench.serve(&[0x50, 3, 0, 3, 0x97]);
     let published = bench.published();
-    assert_eq!(published[0], Published { number: 8, outcome: Outcome::Done });
+    assert_eq!(published[0], Published { number: 8, outcome: PublishOutcome::Done });
     assert!(
-        matches!(&published[1], Published { number: 10, outcome: Outcome::Failed(words) } if words.contains("quota"))
+        matches!(&published[1], Published { number: 10, outcome: PublishOutcome::Failed(words) } if words.contains("quota"))
     );
     // Going elsewhere leaves the last one unknown, never done.
     bench.command(PageCommand::Connect(request()));
-    assert!(matches!(&bench.published()[..], [Published { number: 11, outcome: Outcome::Unknown(_) }]));
+    assert!(matches!(&bench.published()[..], [Published { number: 11, outcome: PublishOutcome::Unknown(_) }]));
 }
 
 #[test]
@@ -650,12 +652,12 @@ fn two_updates_in_one_frame_lose_nothing_that_is_told_once() {
     bench.message("t", "2");
     let newer = bench.pull(10, 4).expect("something new");
     let both = earlier.followed_by(newer.clone());
-    assert!(matches!(&both.lines[..], [Told::Line { seq: 1, .. }, Told::Line { seq: 2, .. }]));
+    assert!(matches!(&both.lines[..], [CrawlItem::Line { seq: 1, .. }, CrawlItem::Line { seq: 2, .. }]));
     assert_eq!((both.stats, both.rows), (newer.stats, newer.rows));
 }
 
 fn connect_lasting(bench: &mut Bench, saved: Result<Option<Vec<u8>>, String>) {
-    let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
+    let more = ConnectionOptions { session_expiry_s: Some(600), clean_start: false, ..ConnectionOptions::default() };
     bench.engine.use_store();
     bench.command(PageCommand::SetConnectionOptions(Box::new(more)));
     bench.command(PageCommand::Connect(request()));
@@ -717,8 +719,8 @@ fn the_panels_hear_what_the_broker_allows() {
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0]);
     let standing = bench.panels().expect("something new").standing;
-    assert_eq!((standing.state, standing.version), (State::Connected, Some(Version::V5)));
-    assert_eq!(standing.more, More::default());
+    assert_eq!((standing.state, standing.version), (ConnectionState::Connected, Some(Version::V5)));
+    assert_eq!(standing.more, ConnectionOptions::default());
     let server = standing.server.expect("what the broker said");
     assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
     assert_eq!(server.client_id, "c");
@@ -726,11 +728,11 @@ fn the_panels_hear_what_the_broker_allows() {
 
 /// The list as a person reads it.
 fn list(view: &SubscriptionsView) -> Vec<String> {
-    let granted = |granted: &Granted| match granted {
-        Granted::Asked => "asked".to_owned(),
-        Granted::QoS(qos) => format!("QoS {qos}"),
-        Granted::Refused(words) => format!("refused: {words}"),
-        Granted::Ending => "ending".to_owned(),
+    let granted = |granted: &SubscriptionStatus| match granted {
+        SubscriptionStatus::Asked => "asked".to_owned(),
+        SubscriptionStatus::QoS(qos) => format!("QoS {qos}"),
+        SubscriptionStatus::Refused(words) => format!("refused: {words}"),
+        SubscriptionStatus::Ending => "ending".to_owned(),
     };
     let words = view.list.iter().map(|entry| format!("{} {} {}", entry.colour, entry.filter, granted(&entry.granted)));
     words.collect()
@@ -818,7 +820,7 @@ fn a_subscription_is_asked_for_again_with_other_options() {
 }
 
 /// What the subscriptions brought, as far as is known.
-fn counts(bench: &mut Bench) -> Vec<(u64, CountedBy, bool)> {
+fn counts(bench: &mut Bench) -> Vec<(u64, CountSource, bool)> {
     // As the panels do it when they open the list anew.
     bench.panels();
     let view = bench.subscriptions().expect("the first is always told");
@@ -837,7 +839,7 @@ fn message_by(bench: &mut Bench, topic: &str, identifiers: &[u8]) {
 
 #[test]
 fn messages_are_counted_by_what_the_filters_match() {
-    let by_topic = |messages| (messages, CountedBy::Topic, false);
+    let by_topic = |messages| (messages, CountSource::Topic, false);
     let mut bench = Bench::online();
     for _ in 0..3 {
         bench.message("StarWars", "x");
@@ -898,22 +900,22 @@ fn messages_are_counted_by_identifiers_that_come_with_them() {
     // A server that names none: what the filters match is all that is known.
     assert_eq!(
         counts(&mut bench),
-        [(0, CountedBy::Topic, false), (1, CountedBy::Topic, false), (1, CountedBy::Topic, false)]
+        [(0, CountSource::Topic, false), (1, CountSource::Topic, false), (1, CountSource::Topic, false)]
     );
     message_by(&mut bench, "a/b", &[7, 8]);
     message_by(&mut bench, "a/b", &[7]);
     message_by(&mut bench, "a/b", &[9]);
     assert_eq!(
         counts(&mut bench),
-        [(0, CountedBy::Topic, false), (2, CountedBy::Identifier, false), (1, CountedBy::Identifier, false)]
+        [(0, CountSource::Topic, false), (2, CountSource::Identifier, false), (1, CountSource::Identifier, false)]
     );
     // Another identifier has brought nothing yet; one that two have tells neither.
     subscribe(&mut bench, "a/+", Some(9));
-    assert_eq!(counts(&mut bench)[2], (4, CountedBy::Topic, false));
+    assert_eq!(counts(&mut bench)[2], (4, CountSource::Topic, false));
     message_by(&mut bench, "a/b", &[9]);
-    assert_eq!(counts(&mut bench)[2], (1, CountedBy::Identifier, false));
+    assert_eq!(counts(&mut bench)[2], (1, CountSource::Identifier, false));
     subscribe(&mut bench, "StarWars", Some(9));
-    assert_eq!(counts(&mut bench)[2], (5, CountedBy::Topic, false));
+    assert_eq!(counts(&mut bench)[2], (5, CountSource::Topic, false));
 }
 
 #[test]
@@ -925,7 +927,7 @@ fn a_count_that_may_be_too_small_says_so() {
     bench.command(subscribe("#", QoS::AtMostOnce));
     bench.message("another", "x");
     bench.message("t0", "x");
-    assert_eq!(counts(&mut bench), [(0, CountedBy::Topic, true), (1, CountedBy::Topic, true)]);
+    assert_eq!(counts(&mut bench), [(0, CountSource::Topic, true), (1, CountSource::Topic, true)]);
 }
 
 #[test]
@@ -944,23 +946,23 @@ fn the_worker_says_what_could_be_typed() {
     bench.message("house/hall", r#"{"character":"Leia","text":"…"}"#);
     bench.message("house/attic", "HAN: words");
     bench.message("deck", &format!("LANDO: {}", "x".repeat(5_000)));
-    let mut known = |ask: Ask| {
-        bench.command(PanelCommand::Pull(Glance { ask: Some(ask), ..Glance::default() }));
+    let mut known = |ask: SuggestionQuery| {
+        bench.command(PanelCommand::Pull(PanelsRequest { ask: Some(ask), ..PanelsRequest::default() }));
         let known = bench.engine.poll_panels().and_then(|update| update.known).expect("it is answered at once");
         known.names
     };
-    assert_eq!(known(Ask::Topics("HA".to_owned())), ["house/hall"]);
-    assert_eq!(known(Ask::Topics("HA".to_owned())), ["house/hall"], "as often as it is asked");
-    assert_eq!(known(Ask::Topics("h".to_owned())), ["house/hall", "house/attic"]);
+    assert_eq!(known(SuggestionQuery::Topics("HA".to_owned())), ["house/hall"]);
+    assert_eq!(known(SuggestionQuery::Topics("HA".to_owned())), ["house/hall"], "as often as it is asked");
+    assert_eq!(known(SuggestionQuery::Topics("h".to_owned())), ["house/hall", "house/attic"]);
     // The newest first; long messages aren't read for it.
-    assert_eq!(known(Ask::Speakers(String::new())), ["HAN", "Leia"]);
-    assert_eq!(known(Ask::Speakers("le".to_owned())), ["Leia"]);
+    assert_eq!(known(SuggestionQuery::Speakers(String::new())), ["HAN", "Leia"]);
+    assert_eq!(known(SuggestionQuery::Speakers("le".to_owned())), ["Leia"]);
 }
 
 #[test]
 fn changes_while_the_connection_is_lost_hold_for_the_next() {
     let mut bench = Bench::online();
-    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     bench.transmits();
     bench.command(subscribe("new", QoS::AtLeastOnce));
     bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
@@ -988,14 +990,14 @@ fn what_a_kept_session_holds_is_not_asked_for_again_and_stays_granted() {
     let check = |bench: &mut Bench, expected: [bool; 2]| {
         let list = bench.update().connection.subscriptions;
         let is_answered = |entry: &Subscription| match entry.filter.as_str() {
-            "a" => entry.granted == Granted::QoS(QoS::AtLeastOnce),
-            _ => matches!(entry.granted, Granted::Refused(_)),
+            "a" => entry.granted == SubscriptionStatus::QoS(QoS::AtLeastOnce),
+            _ => matches!(entry.granted, SubscriptionStatus::Refused(_)),
         };
         assert_eq!(list.iter().map(is_answered).collect::<Vec<_>>(), expected, "{list:?}");
     };
     check(&mut bench, [true, true]);
     for session_present in [1, 0] {
-        bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+        bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
         bench.now = bench.engine.poll_timeout().expect("another attempt");
         bench.engine.handle_timeout(bench.now);
         bench.engine.handle_open(bench.now);
@@ -1014,7 +1016,7 @@ fn without_any_subscription_the_connection_stays_and_comes_back() {
     assert_eq!(bench.sent().first(), Some(&0xA2));
     assert!(bench.reconnect().is_empty(), "nothing to ask for");
     let Update { connection, .. } = bench.update();
-    assert_eq!((connection.state, connection.subscriptions.len()), (State::Connected, 0));
+    assert_eq!((connection.state, connection.subscriptions.len()), (ConnectionState::Connected, 0));
 }
 
 #[test]
@@ -1074,7 +1076,7 @@ fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
     assert_eq!(rate(bench.topics()), Some(0));
     bench.now = bench.now + Duration::from_secs(1);
     assert_eq!(rate(bench.topics()), None, "it is none already");
-    // Closed and opened again it is told anew.
+    // CloseInfo and opened again it is told anew.
     assert_eq!(bench.panels(), None);
     bench.command(publish(1, "a", QoS::AtMostOnce));
     assert_eq!(bench.engine.poll_panels().and_then(|update| update.topics), None);
@@ -1088,25 +1090,25 @@ fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
     let mut bench = Bench::new();
     let states = |update: Option<PanelsUpdate>| update.map(|update| update.standing.state);
     assert_eq!(states(bench.engine.poll_panels()), None, "they didn't ask");
-    assert_eq!(states(bench.panels()), Some(State::Idle), "the first pull is always answered");
+    assert_eq!(states(bench.panels()), Some(ConnectionState::Idle), "the first pull is always answered");
     assert_eq!(states(bench.panels()), None);
     // The pull waits for the news …
     bench.command(PageCommand::Connect(request()));
-    assert_eq!(states(bench.engine.poll_panels()), Some(State::Connecting));
+    assert_eq!(states(bench.engine.poll_panels()), Some(ConnectionState::Connecting));
     // … and is used up by them.
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     assert_eq!(states(bench.engine.poll_panels()), None);
-    assert_eq!(states(bench.panels()), Some(State::Connected));
+    assert_eq!(states(bench.panels()), Some(ConnectionState::Connected));
     // Messages are the page's business.
     bench.message("t", "1");
     assert_eq!(states(bench.panels()), None);
     bench.command(publish(1, "a", QoS::AtMostOnce));
-    assert_eq!(bench.published(), [Published { number: 1, outcome: Outcome::Done }]);
+    assert_eq!(bench.published(), [Published { number: 1, outcome: PublishOutcome::Done }]);
     assert_eq!(states(bench.panels()), None, "each outcome is told once");
-    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     let standing = bench.panels().expect("something new").standing;
-    assert_eq!((standing.state, standing.version, standing.server), (State::Reconnecting, None, None));
+    assert_eq!((standing.state, standing.version, standing.server), (ConnectionState::Reconnecting, None, None));
 }
 
 #[test]
@@ -1196,11 +1198,11 @@ fn an_expired_token_is_renewed_without_a_new_connection() {
     assert!(bench.update().token.expect("a token").can_renew);
     bench.command(PageCommand::ReplacePassword(Secret(newer.clone())));
     let update = bench.update();
-    assert_eq!(update.connection.state, State::Connected, "not thrown out by ourselves");
+    assert_eq!(update.connection.state, ConnectionState::Connected, "not thrown out by ourselves");
     assert!(!update.token.expect("a token").can_renew);
 
     bench.sent();
-    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     bench.command(PageCommand::RetryNow);
     bench.engine.handle_open(bench.now);
     assert!(bench.sent().ends_with(newer.as_bytes()));
@@ -1229,7 +1231,7 @@ fn the_doctor_knows_that_the_token_has_expired() {
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0x86, 0]);
     let connection = bench.update().connection;
-    assert_eq!(connection.state, State::Stopped);
+    assert_eq!(connection.state, ConnectionState::Stopped);
     assert!(connection.advice[0].words.contains("It expired on"), "{:?}", connection.advice);
 }
 
@@ -1255,7 +1257,7 @@ fn a_message_is_told_to_the_panels_in_parts() {
     assert_eq!(bench.panels(), None, "nobody looks at it");
     let mut told = String::new();
     for (from_byte, bytes) in [(0, 1 << 20), (1 << 20, 1 << 20), (2 << 20, 2_500_000 - (2 << 20)), (2_500_000, 0)] {
-        let glance = Glance { message: Some(MessageGlance { seq: 1, from_byte }), ..Glance::default() };
+        let glance = PanelsRequest { message: Some(MessageRequest { seq: 1, from_byte }), ..PanelsRequest::default() };
         bench.command(PanelCommand::Pull(glance));
         let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
         assert_eq!((part.seq, part.first_seq, part.next_seq), (1, 1, 2));
@@ -1268,9 +1270,9 @@ fn a_message_is_told_to_the_panels_in_parts() {
     assert_eq!(told, payload);
 
     bench.command(PageCommand::Clear);
-    bench.command(PanelCommand::Pull(Glance {
-        message: Some(MessageGlance { seq: 1, from_byte: 0 }),
-        ..Glance::default()
+    bench.command(PanelCommand::Pull(PanelsRequest {
+        message: Some(MessageRequest { seq: 1, from_byte: 0 }),
+        ..PanelsRequest::default()
     }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("an answer");
     assert_eq!((part.first_seq, part.next_seq, part.found), (2, 2, None));
@@ -1300,7 +1302,10 @@ fn an_imported_log_is_kept_as_it_was_and_not_told() {
     );
     assert_eq!((update.stats.received, update.stats.kept, update.stats.untold), (2, 2, 0));
     assert!(update.lines.is_empty(), "{:?}", update.lines);
-    let glance = Glance { topics: Some(TopicsGlance { rows: 9, ..TopicsGlance::default() }), ..Glance::default() };
+    let glance = PanelsRequest {
+        topics: Some(TopicsRequest { rows: 9, ..TopicsRequest::default() }),
+        ..PanelsRequest::default()
+    };
     bench.command(PanelCommand::Pull(glance));
     let topics = bench.engine.poll_panels().and_then(|update| update.topics).expect("the tree of topics");
     assert_eq!(topics.rows.iter().map(|row| (row.name.as_str(), row.count)).collect::<Vec<_>>(), [("t", 2)]);
@@ -1338,7 +1343,7 @@ fn a_log_is_played_as_if_it_arrived_now() {
     bench.command(PanelCommand::Replay(vec![from_file(41, "ADA: Again")]));
     let update = bench.pull(10, 4).expect("something new");
     assert_eq!((update.rows.rows[0].seq, update.rows.rows[0].time), (1, bench.now));
-    assert!(matches!(&update.lines[..], [Told::Line { seq: 1, line }] if line.text == "Again"));
+    assert!(matches!(&update.lines[..], [CrawlItem::Line { seq: 1, line }] if line.text == "Again"));
 }
 
 #[test]
@@ -1349,7 +1354,7 @@ fn the_panels_are_told_of_packets_while_they_look() {
     bench.message("deck/a", "x");
     assert_eq!(bench.panels(), None, "nobody looks at packets");
     let look = |bench: &mut Bench, from| {
-        bench.command(PanelCommand::Pull(Glance { trace_from: Some(from), ..Glance::default() }));
+        bench.command(PanelCommand::Pull(PanelsRequest { trace_from: Some(from), ..PanelsRequest::default() }));
         bench.engine.poll_panels().and_then(|update| update.trace)
     };
     let part = look(&mut bench, 0).expect("packets");
@@ -1375,8 +1380,8 @@ fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     bench.message("deck/a", "x");
-    let glance = MessageGlance { seq: 1, from_byte: 0 };
-    bench.command(PanelCommand::Pull(Glance { message: Some(glance), ..Glance::default() }));
+    let glance = MessageRequest { seq: 1, from_byte: 0 };
+    bench.command(PanelCommand::Pull(PanelsRequest { message: Some(glance), ..PanelsRequest::default() }));
     let update = bench.engine.poll_panels().expect("the message");
     let reach = update.message.as_ref().expect("the message").reach.clone();
     let asked = request();
@@ -1389,9 +1394,9 @@ fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
     // Before any wish to connect, nothing is known.
     let mut bench = Bench::new();
     bench.command(PanelCommand::Import(vec![from_file(1, "a")]));
-    bench.command(PanelCommand::Pull(Glance { message: Some(glance), ..Glance::default() }));
+    bench.command(PanelCommand::Pull(PanelsRequest { message: Some(glance), ..PanelsRequest::default() }));
     let part = bench.engine.poll_panels().and_then(|update| update.message).expect("the message");
-    assert_eq!(part.reach, Reach::default());
+    assert_eq!(part.reach, BrokerAccess::default());
 }
 
 #[test]
@@ -1401,7 +1406,7 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     // 2026-11-21T10:00:00Z
     bench.now = Instant::from_millis(1_795_255_200_000);
     bench.engine.use_store();
-    let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
+    let more = ConnectionOptions { session_expiry_s: Some(600), clean_start: false, ..ConnectionOptions::default() };
     bench.command(PageCommand::SetConnectionOptions(Box::new(more)));
     let user_name = Some("ann?token=hunter2".to_owned());
     bench.command(PageCommand::Connect(ConnectRequest { broker: url.to_owned(), user_name, ..request() }));
@@ -1417,13 +1422,13 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     assert!(connect.windows(7).any(|part| part == b"hunter2"), "the user name is sent as it was typed");
     shown += &format!("{:?}{:?}", bench.save(), bench.update());
     bench.message("deck/a", "x");
-    let message = Some(MessageGlance { seq: 1, from_byte: 0 });
-    bench.command(PanelCommand::Pull(Glance { message, ..Glance::default() }));
+    let message = Some(MessageRequest { seq: 1, from_byte: 0 });
+    bench.command(PanelCommand::Pull(PanelsRequest { message, ..PanelsRequest::default() }));
     shown += &format!("{:?}", bench.engine.poll_panels().expect("the message"));
 
     // It has expired by the next attempt.
     bench.now = bench.now + Duration::from_secs(120);
-    bench.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, bench.now);
+    bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
     let connection = bench.update().connection;
     let first = &connection.advice[0].words;
     assert!(first.contains("expired on 2026-11-21 at 10:01:00 UTC"), "{first}");
@@ -1435,7 +1440,7 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
 
 /// The crawl's rules, as a link has them.
 fn map(keys: &[(&str, &str)]) -> PageCommand {
-    let mut mapping = Mapping::default();
+    let mut mapping = LineRules::default();
     for (key, value) in keys {
         mapping.read(key, value).expect("a rule");
     }
@@ -1447,8 +1452,8 @@ fn told(bench: &mut Bench) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(update) = bench.pull(0, 4) {
         told.extend(update.lines.into_iter().map(|told| match told {
-            Told::Line { seq, line } => format!("{seq} {}: {}", line.character, line.text),
-            Told::Passed { seq, count } => format!("{seq} passed {count}"),
+            CrawlItem::Line { seq, line } => format!("{seq} {}: {}", line.character, line.text),
+            CrawlItem::Passed { seq, count } => format!("{seq} passed {count}"),
         }));
     }
     told
@@ -1530,7 +1535,7 @@ fn rules_that_change_count_anew_what_waits() {
     assert_eq!(bench.update().stats.untold, 990);
     // Twenty were chosen; of those only two are shown after all.
     let update = bench.pull(0, 1).expect("something new");
-    assert_eq!(update.lines, [Told::Passed { seq: 979, count: 970 }]);
+    assert_eq!(update.lines, [CrawlItem::Passed { seq: 979, count: 970 }]);
     assert_eq!(update.stats.untold, 20);
     bench.command(map(&[("hide", "noise")]));
     assert!(told(&mut bench).is_empty());
@@ -1561,7 +1566,10 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
     assert_eq!(found(&mut bench), [2]);
     // And so are those that could be typed; topics are suggested as topics.
     bench.command(map(&[("line", "deck/ada"), ("speaker", "Captain {2}")]));
-    bench.command(PanelCommand::Pull(Glance { ask: Some(Ask::Speakers(String::new())), ..Glance::default() }));
+    bench.command(PanelCommand::Pull(PanelsRequest {
+        ask: Some(SuggestionQuery::Speakers(String::new())),
+        ..PanelsRequest::default()
+    }));
     let known = bench.engine.poll_panels().and_then(|update| update.known).expect("an answer");
     assert_eq!(known.names, ["ADA", "Captain ada"]);
 }
@@ -1571,7 +1579,7 @@ fn the_panels_see_the_newest_messages_of_a_topic() {
     let mut bench = Bench::online();
     let samples = |bench: &mut Bench, filter: &str| {
         let filter = TopicFilter::parse(filter).expect("a filter");
-        bench.command(PanelCommand::Pull(Glance { samples: Some(filter), ..Glance::default() }));
+        bench.command(PanelCommand::Pull(PanelsRequest { samples: Some(filter), ..PanelsRequest::default() }));
         let samples = bench.engine.poll_panels()?.samples?;
         Some(
             samples

@@ -6,25 +6,27 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use mqtt_crawl::crawl::feed::CrawlRoom;
-use mqtt_crawl::crawl::item::Told;
-use mqtt_crawl::dialogue::rules::Mapping;
-use mqtt_crawl::engine::tab_coordinator::{Said, Standing, Word};
+use mqtt_crawl::crawl::item::CrawlItem;
+use mqtt_crawl::dialogue::rules::LineRules;
+use mqtt_crawl::engine::tab_coordinator::{ClaimPriority, TabMessage, TabMessageKind};
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::message_log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::topic::TopicFilter;
-use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
-use mqtt_crawl::protocol::connection::{ConnectRequest, More, Secret};
-use mqtt_crawl::protocol::message::MessageGlance;
-use mqtt_crawl::protocol::publish::Outcome;
+use mqtt_crawl::protocol::command::{Command, PageCommand, PanelCommand, PanelsRequest};
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions, Secret};
+use mqtt_crawl::protocol::message::MessageRequest;
+use mqtt_crawl::protocol::publish::PublishOutcome;
 use mqtt_crawl::protocol::publish::PublishRequest;
-use mqtt_crawl::protocol::rows::{Goal, Listed, Pull, Window};
+use mqtt_crawl::protocol::rows::{ListMode, Pull, SeekTarget, Window};
 use mqtt_crawl::protocol::subscription::SubscribeRequest;
-use mqtt_crawl::protocol::topics::TopicsGlance;
-use mqtt_crawl::protocol::transmission::{Cue, Deck, LinesGlance, Manner, Transmission};
+use mqtt_crawl::protocol::topics::TopicsRequest;
+use mqtt_crawl::protocol::transmission::{
+    LineRange, OutgoingMessage, TransmissionCommand, TransmissionSettings, TransmissionSlot,
+};
 use mqtt_crawl::protocol::update::{PanelsUpdate, Stats, Update};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
@@ -66,7 +68,7 @@ proptest! {
                 prop_assert!(update.lines.is_empty() && update.stats.untold == 0);
             }
             for line in &update.lines {
-                told += if let Told::Passed { count, .. } = line { *count } else { 1 };
+                told += if let CrawlItem::Passed { count, .. } = line { *count } else { 1 };
                 prop_assert!(seq_of(line) > last, "{:?}", update.lines);
                 last = seq_of(line);
             }
@@ -104,7 +106,7 @@ struct World {
     /// What the store keeps.
     kept: Option<Vec<u8>>,
     next_number: u64,
-    outcomes: HashMap<u64, Outcome>,
+    outcomes: HashMap<u64, PublishOutcome>,
 }
 
 impl World {
@@ -182,13 +184,13 @@ impl World {
     }
 
     fn refine(&mut self, argument: u8) {
-        self.command(PageCommand::SetConnectionOptions(Box::new(More {
+        self.command(PageCommand::SetConnectionOptions(Box::new(ConnectionOptions {
             keep_alive_s: [0, 1, 30, u16::MAX][usize::from(argument % 4)],
             clean_start: argument & 4 == 0,
             session_expiry_s: [None, Some(0), Some(600), Some(u32::MAX)][usize::from(argument / 8 % 4)],
             receive_maximum: [0, 1, u16::MAX][usize::from(argument / 32 % 3)],
             subscription_identifier: Some(1).filter(|_| argument > 127),
-            ..More::default()
+            ..ConnectionOptions::default()
         })));
     }
 
@@ -203,11 +205,12 @@ impl World {
     }
 
     fn transmit(&mut self, argument: u8) {
-        let deck = Deck::ALL[usize::from(argument & 1)];
+        let deck = TransmissionSlot::ALL[usize::from(argument & 1)];
         let repeat = [Repeat::ONCE, Repeat::Rounds(3), Repeat::UntilStopped][usize::from(argument / 2 % 3)];
         let lines = |count| {
-            let lines = (0..count).map(|line| Cue { topic: "a/line".to_owned(), payload: vec![b'0' + line] });
-            Transmission::Lines(lines.collect())
+            let lines =
+                (0..count).map(|line| OutgoingMessage { topic: "a/line".to_owned(), payload: vec![b'0' + line] });
+            TransmissionCommand::Lines(lines.collect())
         };
         let wishes = match argument / 2 % 12 {
             0..=4 => {
@@ -217,16 +220,21 @@ impl World {
                 let interval_us = if is_fast { 0 } else { 3_600_000_000 };
                 let first = u64::from(argument / 32);
                 let properties = PublishProperties::default();
-                let manner = Manner { interval_us, repeat, first, qos, retain: false, properties };
-                vec![Transmission::Begin(manner), lines(argument % 9), Transmission::Whole, Transmission::Play]
+                let manner = TransmissionSettings { interval_us, repeat, first, qos, retain: false, properties };
+                vec![
+                    TransmissionCommand::Begin(manner),
+                    lines(argument % 9),
+                    TransmissionCommand::Whole,
+                    TransmissionCommand::Play,
+                ]
             }
             5 => vec![lines(3)],
-            6 => vec![Transmission::Whole],
-            7 => vec![Transmission::Pause],
-            8 => vec![Transmission::Seek(u64::from(argument))],
-            9 => vec![Transmission::Seek(u64::MAX)],
-            10 => vec![Transmission::Stop],
-            _ => vec![Transmission::Play],
+            6 => vec![TransmissionCommand::Whole],
+            7 => vec![TransmissionCommand::Pause],
+            8 => vec![TransmissionCommand::Seek(u64::from(argument))],
+            9 => vec![TransmissionCommand::Seek(u64::MAX)],
+            10 => vec![TransmissionCommand::Stop],
+            _ => vec![TransmissionCommand::Play],
         };
         for wish in wishes {
             self.command(PanelCommand::Transmit(deck, wish));
@@ -269,7 +277,7 @@ impl World {
             3 => PageCommand::NetworkOffline,
             4 => PageCommand::Clear,
             5 => PageCommand::SetLogLimits(Limits { messages: u64::from(argument), bytes: u64::from(argument) << 8 }),
-            6 => PageCommand::SetLineRules(Mapping::default()),
+            6 => PageCommand::SetLineRules(LineRules::default()),
             7 => PageCommand::ShowInCrawl(u64::from(argument)),
             8 => PageCommand::ReplacePassword(Secret(PASSWORD.to_owned())),
             9 => PageCommand::InspectPassword(Secret(PASSWORD.to_owned())),
@@ -283,14 +291,19 @@ impl World {
 
     fn look(&mut self, argument: u8) {
         let seq = u64::from(argument / 4);
-        let goal = [Goal::Message(seq), Goal::RowAfter(u64::MAX), Goal::MatchBefore(seq), Goal::Near(0)];
+        let goal = [
+            SeekTarget::Message(seq),
+            SeekTarget::RowAfter(u64::MAX),
+            SeekTarget::MatchBefore(seq),
+            SeekTarget::Near(0),
+        ];
         let window = match argument % 4 {
             0 => Window::At { first: i64::MIN, rows: u32::MAX },
             1 => Window::At { first: i64::from(argument), rows: 9 },
             2 => Window::Around { goal: goal[usize::from(argument / 4 % 4)], rows: 9 },
             _ => Window::Tail { rows: u32::MAX },
         };
-        let listed = if argument & 64 == 0 { Listed::Matching } else { Listed::All };
+        let listed = if argument & 64 == 0 { ListMode::Matching } else { ListMode::All };
         let until = Some(seq).filter(|_| argument > 128);
         self.command(PageCommand::Pull(Pull {
             window,
@@ -305,14 +318,14 @@ impl World {
 
     fn other_tab(&mut self, argument: u8) {
         let key = "c ws://h:1/mqtt".to_owned();
-        let standing = [Standing::Newcomer, Standing::Away, Standing::Holder][usize::from(argument % 3)];
+        let standing = [ClaimPriority::Newcomer, ClaimPriority::Away, ClaimPriority::Holder][usize::from(argument % 3)];
         let said = match argument / 3 % 4 {
-            0 => Said::Hello,
-            1 => Said::Asking { key, standing },
-            2 => Said::Holding { key, standing },
-            _ => Said::TakingOver { key },
+            0 => TabMessageKind::Hello,
+            1 => TabMessageKind::Asking { key, standing },
+            2 => TabMessageKind::Holding { key, standing },
+            _ => TabMessageKind::TakingOver { key },
         };
-        self.engine.handle_word(&Word { tab: u64::from(argument & 8), said }, self.now);
+        self.engine.handle_word(&TabMessage { tab: u64::from(argument & 8), said }, self.now);
     }
 
     fn answer_of_the_store(&mut self, argument: u8) {
@@ -391,7 +404,7 @@ impl World {
 
     fn lose(&mut self) {
         if self.transport.take().is_some() {
-            self.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+            self.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
         }
     }
 
@@ -513,13 +526,13 @@ impl World {
     // ---- what always holds --------------------------------------------------
 
     fn check(&mut self) {
-        let glance = Glance { stats: true, subscriptions: true, ..Glance::default() };
+        let glance = PanelsRequest { stats: true, subscriptions: true, ..PanelsRequest::default() };
         self.panels(glance);
         self.command(PageCommand::Pull(Pull { until: Some(u64::MAX), ..Pull::default() }));
         self.settle();
     }
 
-    fn panels(&mut self, glance: Glance) -> Option<PanelsUpdate> {
+    fn panels(&mut self, glance: PanelsRequest) -> Option<PanelsUpdate> {
         self.command(PanelCommand::Pull(glance));
         let update = self.engine.poll_panels()?;
         for published in &update.published {
@@ -575,13 +588,13 @@ impl World {
         self.pass_time(3);
         self.answer_of_the_store(1);
         self.settle();
-        let glance = Glance {
-            topics: Some(TopicsGlance { rows: 99, ..TopicsGlance::default() }),
-            message: Some(MessageGlance { seq: 1, from_byte: 0 }),
+        let glance = PanelsRequest {
+            topics: Some(TopicsRequest { rows: 99, ..TopicsRequest::default() }),
+            message: Some(MessageRequest { seq: 1, from_byte: 0 }),
             trace_from: Some(0),
             samples: TopicFilter::parse("#").ok(),
-            script: LinesGlance { first: 0, count: 99 },
-            ..Glance::default()
+            script: LineRange { first: 0, count: 99 },
+            ..PanelsRequest::default()
         };
         let update = self.panels(glance).expect("an answer");
         assert_eq!(self.outcomes.len() as u64, self.next_number, "each publish has an outcome");
@@ -604,9 +617,9 @@ fn add_up(stats: &Stats) {
     assert!(stats.untold <= stats.received + 1, "{stats:?}");
 }
 
-fn seq_of(told: &Told) -> u64 {
+fn seq_of(told: &CrawlItem) -> u64 {
     match told {
-        Told::Line { seq, .. } | Told::Passed { seq, .. } => *seq,
+        CrawlItem::Line { seq, .. } | CrawlItem::Passed { seq, .. } => *seq,
     }
 }
 

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mqtt_crawl::engine::tab_coordinator::{Said, Standing, Word};
-use mqtt_crawl::engine::{Engine, Save, Transmit};
+use mqtt_crawl::engine::tab_coordinator::{ClaimPriority, TabMessage, TabMessageKind};
+use mqtt_crawl::engine::{Engine, StoreWrite, Transmit};
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::protocol::command::{Command, PageCommand, PanelCommand};
-use mqtt_crawl::protocol::connection::{ConnectRequest, More, Secret};
-use mqtt_crawl::protocol::connection::{Connection, State};
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions, Secret};
+use mqtt_crawl::protocol::connection::{Connection, ConnectionState};
 use mqtt_crawl::protocol::publish::PublishRequest;
 use mqtt_crawl::protocol::rows::Pull;
 use mqtt_crawl::time::Instant;
@@ -34,12 +34,17 @@ fn request(client_id: &str) -> ConnectRequest {
 }
 
 fn lasting() -> PageCommand {
-    let more = More { session_expiry_s: Some(600), clean_start: false, keep_alive_s: 77, ..More::default() };
+    let more = ConnectionOptions {
+        session_expiry_s: Some(600),
+        clean_start: false,
+        keep_alive_s: 77,
+        ..ConnectionOptions::default()
+    };
     PageCommand::SetConnectionOptions(Box::new(more))
 }
 
-fn lost() -> Closed {
-    Closed { code: Some(1006), reason: String::new() }
+fn lost() -> CloseInfo {
+    CloseInfo { code: Some(1006), reason: String::new() }
 }
 
 /// What a tab did with its WebSocket.
@@ -74,7 +79,7 @@ struct Browser {
     now: Instant,
     tabs: Vec<Engine>,
     /// Their worker doesn't run: words wait.
-    frozen: BTreeMap<usize, Vec<Word>>,
+    frozen: BTreeMap<usize, Vec<TabMessage>>,
 }
 
 impl Browser {
@@ -152,7 +157,7 @@ impl Browser {
         connection(&mut self.tabs[tab], self.now)
     }
 
-    fn state(&mut self, tab: usize) -> State {
+    fn state(&mut self, tab: usize) -> ConnectionState {
         self.connection(tab).state
     }
 }
@@ -166,7 +171,7 @@ fn a_tab_that_is_alone_waits_only_just_after_it_opened() {
     let mut browser = Browser::new(&[1]);
     browser.command(0, PageCommand::Connect(request("x")));
     assert!(!browser.dials(0), "nobody has had time to answer");
-    assert_eq!(browser.state(0), State::Connecting);
+    assert_eq!(browser.state(0), ConnectionState::Connecting);
     browser.pass(200);
     assert!(browser.dials(0));
 }
@@ -182,11 +187,11 @@ fn a_second_tab_stops_with_words_and_the_first_goes_on() {
     browser.pass(1_000);
     assert!(!browser.dials(1), "it would throw the first one out");
     let connection = browser.connection(1);
-    assert_eq!((connection.state, connection.can_take_over), (State::Stopped, true));
+    assert_eq!((connection.state, connection.can_take_over), (ConnectionState::Stopped, true));
     for words in ["Another tab", "“x”", "ws://h:1/mqtt", "take over"] {
         assert!(connection.words.contains(words), "{}", connection.words);
     }
-    assert_eq!(browser.state(0), State::Connected);
+    assert_eq!(browser.state(0), ConnectionState::Connected);
 
     // Another identifier, or another broker, is nobody's business.
     browser.command(1, PageCommand::Connect(request("y")));
@@ -195,7 +200,7 @@ fn a_second_tab_stops_with_words_and_the_first_goes_on() {
     browser.command(1, PageCommand::Connect(ConnectRequest { broker: "ws://h:2/".into(), ..request("x") }));
     browser.pass(200);
     assert!(browser.dials(1));
-    assert_eq!(browser.state(0), State::Connected);
+    assert_eq!(browser.state(0), ConnectionState::Connected);
 }
 
 #[test]
@@ -220,7 +225,11 @@ fn of_tabs_that_ask_at_once_exactly_one_goes_on() {
         assert_eq!(dialled, 1, "{numbers:?}, {apart_ms} ms apart");
         browser.pass(10_000);
         let states: Vec<_> = (0..3).map(|tab| browser.state(tab)).collect();
-        assert_eq!(states.iter().filter(|state| **state == State::Stopped).count(), 2, "{numbers:?}: {states:?}");
+        assert_eq!(
+            states.iter().filter(|state| **state == ConnectionState::Stopped).count(),
+            2,
+            "{numbers:?}: {states:?}"
+        );
     }
 }
 
@@ -253,12 +262,12 @@ fn taking_over_moves_the_connection_for_good() {
     assert!(browser.dials(1));
 
     let connection = browser.connection(0);
-    assert_eq!((connection.state, connection.can_take_over), (State::Stopped, true));
+    assert_eq!((connection.state, connection.can_take_over), (ConnectionState::Stopped, true));
     assert!(connection.words.contains("took"), "{}", connection.words);
     browser.command(0, PageCommand::RetryNow);
     browser.pass(20_000);
     assert!(!browser.dials(0), "it stays away");
-    assert_eq!(browser.state(1), State::Connected);
+    assert_eq!(browser.state(1), ConnectionState::Connected);
 }
 
 #[test]
@@ -302,10 +311,10 @@ fn a_frozen_tab_gives_way_when_it_thaws() {
             browser.tabs[0].handle_close(lost(), now);
         }
         browser.deliver();
-        assert_eq!(browser.state(0), State::Stopped, "words first: {words_come_first}");
+        assert_eq!(browser.state(0), ConnectionState::Stopped, "words first: {words_come_first}");
         browser.pass(20_000);
         assert!(!browser.dials(0), "it throws the other one out");
-        assert_eq!(browser.state(1), State::Connected);
+        assert_eq!(browser.state(1), ConnectionState::Connected);
     }
 }
 
@@ -322,7 +331,7 @@ fn who_comes_back_is_before_who_comes_new() {
     browser.pass(5_000);
     assert!(browser.dials(0));
     assert!(!browser.dials(1));
-    assert_eq!((browser.state(0), browser.state(1)), (State::Connected, State::Stopped));
+    assert_eq!((browser.state(0), browser.state(1)), (ConnectionState::Connected, ConnectionState::Stopped));
 }
 
 #[test]
@@ -332,18 +341,18 @@ fn words_of_others_about_others_change_nothing() {
     assert!(browser.dials(0));
     let key = "y ws://h:1/mqtt".to_owned();
     for said in [
-        Said::Hello,
-        Said::Here,
-        Said::Asking { key: key.clone(), standing: Standing::Away },
-        Said::Holding { key: key.clone(), standing: Standing::Holder },
-        Said::TakingOver { key },
+        TabMessageKind::Hello,
+        TabMessageKind::Here,
+        TabMessageKind::Asking { key: key.clone(), standing: ClaimPriority::Away },
+        TabMessageKind::Holding { key: key.clone(), standing: ClaimPriority::Holder },
+        TabMessageKind::TakingOver { key },
     ] {
         let now = browser.now;
-        browser.tabs[0].handle_word(&Word { tab: 1, said }, now);
+        browser.tabs[0].handle_word(&TabMessage { tab: 1, said }, now);
     }
-    assert_eq!(browser.state(0), State::Connected);
+    assert_eq!(browser.state(0), ConnectionState::Connected);
     let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_word()).map(|word| word.said).collect();
-    assert_eq!(said.last(), Some(&Said::Here), "only a greeting is answered: {said:?}");
+    assert_eq!(said.last(), Some(&TabMessageKind::Here), "only a greeting is answered: {said:?}");
 }
 
 // The store
@@ -380,7 +389,7 @@ impl Page {
         connect
     }
 
-    fn save(&mut self) -> Option<Save> {
+    fn save(&mut self) -> Option<StoreWrite> {
         let save = self.engine.poll_save(self.now)?;
         self.engine.handle_saved(Ok(()));
         Some(save)
@@ -491,7 +500,7 @@ fn commands_wait_for_the_store_in_their_order() {
     page.command(publish("c"));
     // The page is answered all the same.
     page.command(PageCommand::Pull(Pull::default()));
-    assert_eq!(page.engine.poll_update().expect("an update").connection.state, State::Connecting);
+    assert_eq!(page.engine.poll_update().expect("an update").connection.state, ConnectionState::Connecting);
 
     let key = page.engine.poll_load().expect("something to load");
     page.engine.handle_loaded(&key, Ok(None), page.now);
@@ -633,7 +642,7 @@ fn the_old_connection_does_not_answer_for_the_new_one() {
     browser.tabs[1].handle_input(&CONNACK, now);
     browser.pass(1_000);
     assert!(!browser.dials(1));
-    assert_eq!((browser.state(0), browser.state(1)), (State::Connected, State::Stopped));
+    assert_eq!((browser.state(0), browser.state(1)), (ConnectionState::Connected, ConnectionState::Stopped));
 }
 
 /// The store drops what is over, and a quiet session isn't.
@@ -668,8 +677,8 @@ fn a_tab_that_gave_way_writes_nothing() {
     page.accept(0);
     page.save();
     transmits(&mut page.engine);
-    let said = Said::TakingOver { key: "x ws://h:1/mqtt".to_owned() };
-    page.engine.handle_word(&Word { tab: 1, said }, page.now);
+    let said = TabMessageKind::TakingOver { key: "x ws://h:1/mqtt".to_owned() };
+    page.engine.handle_word(&TabMessage { tab: 1, said }, page.now);
     page.command(publish("a"));
     assert_eq!(page.save(), None);
     // Taking it back begins with what the other one left.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use allocation_counter::measure;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
 use mqtt_crawl::mqtt::reconnect::{FIRST, LONGEST, SETTLED};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Session, Subscription, Transmit};
+use mqtt_crawl::mqtt::session::{Event, Message, MessageSink, Options, Session, Subscription, Transmit};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -17,7 +17,7 @@ const SLACK_BYTES: i64 = 4_096;
 
 struct Nowhere;
 
-impl Inbox for Nowhere {
+impl MessageSink for Nowhere {
     fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
@@ -70,7 +70,7 @@ impl Network {
         self.drain();
         match self.below(4) {
             // Nobody there.
-            0 => self.session.handle_close(Closed::default(), self.now),
+            0 => self.session.handle_close(CloseInfo::default(), self.now),
             // Silence.
             1 => self.time_out(),
             fate => {
@@ -107,7 +107,7 @@ impl Network {
             self.drain();
         }
         self.answers.clear();
-        self.session.handle_close(Closed { code: Some(1006), reason: "gone".to_owned() }, self.now);
+        self.session.handle_close(CloseInfo { code: Some(1006), reason: "gone".to_owned() }, self.now);
     }
 
     fn input(&mut self, bytes: &[u8]) {

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use mqtt_crawl::message_log::Message;
-use mqtt_crawl::message_log::mosquitto_command::Reach;
+use mqtt_crawl::message_log::mosquitto_command::BrokerAccess;
 use mqtt_crawl::mqtt::codec::publish;
 use mqtt_crawl::mqtt::packet::{PacketId, Publish, QoS, Version};
-use mqtt_crawl::protocol::message::MessageGlance;
-use mqtt_crawl::protocol::message::{Found, MessagePart};
+use mqtt_crawl::protocol::message::MessageRequest;
+use mqtt_crawl::protocol::message::{MessageDetails, MessagePart};
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::ui::inspect::message_fetch::{Gathered, Gathering};
+use mqtt_crawl::ui::inspect::message_fetch::{Gathered, MessageFetch};
 use mqtt_crawl::ui::inspect::outline::DEPTH_MAX;
 use mqtt_crawl::ui::inspect::publish_bytes::PublishBytes;
 use mqtt_crawl::ui::inspect::{Choice, Sheet, View};
@@ -556,7 +556,7 @@ proptest! {
 }
 
 fn part(seq: u64, from_byte: u32, payload: &[u8], of: u32) -> MessagePart {
-    let found = Found {
+    let found = MessageDetails {
         time: Instant::EPOCH,
         topic: "t".to_owned(),
         qos: QoS::AtMostOnce,
@@ -567,17 +567,17 @@ fn part(seq: u64, from_byte: u32, payload: &[u8], of: u32) -> MessagePart {
         from_byte,
         payload: payload.to_vec(),
     };
-    MessagePart { seq, first_seq: 5, next_seq: 10, reach: Reach::default(), found: Some(found) }
+    MessagePart { seq, first_seq: 5, next_seq: 10, reach: BrokerAccess::default(), found: Some(found) }
 }
 
 #[test]
 fn a_message_comes_in_parts() {
-    let glance = |seq, from_byte| Some(MessageGlance { seq, from_byte });
-    let mut gathering = Gathering::default();
+    let glance = |seq, from_byte| Some(MessageRequest { seq, from_byte });
+    let mut gathering = MessageFetch::default();
     assert_eq!(gathering.glance(), None);
     assert_eq!(gathering.take(part(0, 0, b"", 0)), None);
 
-    gathering = Gathering::new(7);
+    gathering = MessageFetch::new(7);
     assert_eq!(gathering.glance(), glance(7, 0));
     assert_eq!(gathering.take(part(6, 0, b"x", 1)), None, "an answer to an earlier question");
     assert_eq!(gathering.take(part(7, 0, b"ab", 3)), Some(Gathered::Partly { bytes: 2, of: 3 }));
@@ -589,13 +589,13 @@ fn a_message_comes_in_parts() {
     assert_eq!(gathering.abandon(), None);
 
     for (seq, words) in [(3, "isn't kept any more"), (10, "hasn't arrived yet")] {
-        gathering = Gathering::new(seq);
+        gathering = MessageFetch::new(seq);
         let missing = gathering.take(MessagePart { found: None, ..part(seq, 0, b"", 0) });
         assert!(matches!(&missing, Some(Gathered::Missing(said)) if said.contains(words)), "{missing:?}");
         assert_eq!(gathering.glance(), None);
     }
 
-    gathering = Gathering::new(7);
+    gathering = MessageFetch::new(7);
     assert!(matches!(gathering.abandon(), Some(Gathered::Missing(_))));
     assert_eq!(gathering.glance(), None);
 }

@@ -1,10 +1,10 @@
 //! The link of the contract: every key, every bad value, and the way back.
 
 use mqtt_crawl::config::link;
-use mqtt_crawl::config::link::{Field, Settings, Start, View};
+use mqtt_crawl::config::link::{Field, LinkSettings, Start, View};
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode};
 use mqtt_crawl::crawl::pacing::{Pace, SPEEDS_PERCENT};
-use mqtt_crawl::dialogue::rules::{Mapping, Template};
+use mqtt_crawl::dialogue::rules::{LineRules, Template};
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use proptest::prelude::*;
@@ -23,21 +23,21 @@ fn clean(fragment: &str) -> link::Link {
 fn defaults() {
     for fragment in ["", "#", "#&", "&&"] {
         let link = clean(fragment);
-        assert_eq!(link.settings, Settings::new(ORIGIN));
+        assert_eq!(link.settings, LinkSettings::new(ORIGIN));
         assert!(!link.connect);
     }
-    let settings = Settings::new(ORIGIN);
+    let settings = LinkSettings::new(ORIGIN);
     assert_eq!(settings.broker, "ws://127.0.0.1:8080/mqtt");
     assert_eq!(settings.topics, ["StarWars"]);
     assert_eq!(settings.qos, QoS::AtMostOnce);
-    assert_eq!(Settings::new("https://crawl.example").broker, "wss://crawl.example/mqtt");
-    assert_eq!(Settings::new("null").broker, "ws://127.0.0.1:8080/mqtt");
+    assert_eq!(LinkSettings::new("https://crawl.example").broker, "wss://crawl.example/mqtt");
+    assert_eq!(LinkSettings::new("null").broker, "ws://127.0.0.1:8080/mqtt");
 }
 
 #[test]
 fn the_contracts_example() {
     let link = clean("#broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=StarWars&connect=1");
-    assert_eq!(link.settings, Settings::new(ORIGIN));
+    assert_eq!(link.settings, LinkSettings::new(ORIGIN));
     assert!(link.connect);
 }
 
@@ -67,7 +67,7 @@ fn every_key() {
         mode: Some(OpeningMode::Off),
     };
     assert_eq!(settings.opening, opening);
-    assert_eq!(settings.mapping, Mapping::default());
+    assert_eq!(settings.mapping, LineRules::default());
     assert!(link.connect);
 }
 
@@ -185,7 +185,7 @@ fn an_unknown_key_is_ignored_with_a_notice() {
     assert_eq!(link.notices.len(), 3, "{:?}", link.notices);
     assert!(link.notices[0].contains("topci"));
     assert!(link.connect, "a notice stops nothing");
-    assert_eq!(link.settings, Settings::new(ORIGIN));
+    assert_eq!(link.settings, LinkSettings::new(ORIGIN));
     assert!(!link.holds_password);
 }
 
@@ -229,7 +229,7 @@ fn a_broker_with_a_credential_is_used_and_not_passed_on() {
         "wss://host/mqtt?X-Amz-Algorithm=a&X-Amz-Signature=hunter2&X-Amz-Date=20261130T101112Z",
         "wss://host/mqtt?sr=hub&sig=hunter2&se=1795258800",
     ] {
-        let encoded = Settings { broker: url.to_owned(), ..Settings::new(ORIGIN) };
+        let encoded = LinkSettings { broker: url.to_owned(), ..LinkSettings::new(ORIGIN) };
         let fragment = format!("broker={}&connect=1", url.replace('&', "%26").replace('?', "%3F").replace('=', "%3D"));
         let link = link::parse(&fragment, ORIGIN);
         assert_eq!(link.settings.broker, url, "byte for byte");
@@ -240,7 +240,7 @@ fn a_broker_with_a_credential_is_used_and_not_passed_on() {
         // What is missing is seen in the form.
         assert!(link::parse(&fragment, ORIGIN).settings.broker.contains("host/mqtt?"), "{fragment}");
     }
-    let user = Settings { user_name: Some("ann?token=hunter2".to_owned()), ..Settings::new(ORIGIN) };
+    let user = LinkSettings { user_name: Some("ann?token=hunter2".to_owned()), ..LinkSettings::new(ORIGIN) };
     assert_eq!(user.to_fragment(ORIGIN, Start::OnLoad), "user=ann%3Ftoken%3D");
 }
 
@@ -255,7 +255,7 @@ fn the_default_broker_is_in_the_pages_folder() {
         ("null", "/home/ann/dist/index.html", "ws://127.0.0.1:8080/mqtt"),
     ] {
         let base = link::page_base(origin, path);
-        let settings = Settings::new(&base);
+        let settings = LinkSettings::new(&base);
         assert_eq!(settings.broker, broker, "{origin}{path}");
         assert_eq!(settings.to_fragment(&base, Start::ByHand), "", "the default isn't written");
     }
@@ -270,7 +270,7 @@ fn a_raw_plus_is_explained() {
 
 #[test]
 fn what_is_written() {
-    let mut settings = Settings::new(ORIGIN);
+    let mut settings = LinkSettings::new(ORIGIN);
     assert_eq!(settings.to_fragment(ORIGIN, Start::ByHand), "");
     assert_eq!(settings.to_fragment(ORIGIN, Start::OnLoad), "connect=1");
     settings.topics = vec!["a/+".into(), "Ü #".into()];
@@ -282,8 +282,8 @@ fn what_is_written() {
     );
 }
 
-fn request(change: impl FnOnce(&mut Settings), password: &str) -> Result<(), Vec<Field>> {
-    let mut settings = Settings::new(ORIGIN);
+fn request(change: impl FnOnce(&mut LinkSettings), password: &str) -> Result<(), Vec<Field>> {
+    let mut settings = LinkSettings::new(ORIGIN);
     change(&mut settings);
     let request = settings.request(password, "tab", PageOrigin::parse("https://page.example"));
     request.map(|_| ()).map_err(|faults| faults.into_iter().map(|fault| fault.field).collect())
@@ -295,7 +295,7 @@ fn the_form_finds_every_fault_at_once() {
     assert_eq!(request(|form| form.broker = "ws://far.example/".into(), ""), Ok(()), "the browser decides");
     assert_eq!(request(|form| form.broker = "ws://ann:hunter2@far.example/".into(), ""), Err(vec![Field::Broker]));
     assert_eq!(request(|form| form.topics.clear(), ""), Err(vec![Field::Topic(0)]));
-    let bad = |form: &mut Settings| {
+    let bad = |form: &mut LinkSettings| {
         form.broker = "mqtt://x".into();
         form.topics = vec!["a/#/b".into(), "ok".into(), String::new()];
         form.client_id = Some("\0".into());
@@ -308,7 +308,7 @@ fn the_form_finds_every_fault_at_once() {
 
 #[test]
 fn a_request_holds_what_was_typed() {
-    let mut settings = Settings::new(ORIGIN);
+    let mut settings = LinkSettings::new(ORIGIN);
     settings.topics = vec!["a".into(), "b".into(), "a".into()];
     settings.user_name = Some("ann".into());
     let request = settings.request("secret", "tab", PageOrigin::default()).expect("sound");
@@ -316,7 +316,7 @@ fn a_request_holds_what_was_typed() {
     assert_eq!(request.client_id, "tab");
     assert_eq!(request.password.map(|password| password.0).as_deref(), Some("secret"));
     assert!(!settings.to_fragment(ORIGIN, Start::OnLoad).contains("secret"));
-    let bare = Settings::new(ORIGIN).request("", "tab", PageOrigin::default()).expect("sound");
+    let bare = LinkSettings::new(ORIGIN).request("", "tab", PageOrigin::default()).expect("sound");
     assert_eq!((bare.user_name, bare.password), (None, None));
 }
 
@@ -356,13 +356,13 @@ proptest! {
         path in "[a-z0-9/+%&=?.-]{0,12}",
         rules in proptest::collection::vec(("[a-z $/ü&=]{1,8}", "[^{}]{0,8}", "[a-z%]{1,8}"), 0..3),
     ) {
-        let mut mapping = Mapping::default();
+        let mut mapping = LineRules::default();
         for (topics, speaker, words) in rules {
             for (key, value) in [("line", topics.clone()), ("speaker", speaker), ("words", words), ("hide", topics)] {
                 mapping.read(key, &value).expect("a rule");
             }
         }
-        let settings = Settings {
+        let settings = LinkSettings {
             broker: format!("wss://broker.example/{path}"),
             topics,
             qos: QoS::from_u8(qos).expect("below 3"),

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use mqtt_crawl::message_log::{Arrival, Limits, Message, MessageLog};
+use mqtt_crawl::message_log::{Limits, Message, MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
-fn arrival<'a>(topic: &'a str, payload: &'a [u8]) -> Arrival<'a> {
-    Arrival {
+fn arrival<'a>(topic: &'a str, payload: &'a [u8]) -> NewMessage<'a> {
+    NewMessage {
         time: Instant::from_millis(1_000),
         topic,
         qos: QoS::AtMostOnce,
@@ -39,7 +39,7 @@ fn an_empty_log_has_nothing_and_says_so() {
 #[test]
 fn a_message_is_kept_as_it_came_with_its_time_in_whole_milliseconds() {
     let mut log = MessageLog::default();
-    let kept = Arrival {
+    let kept = NewMessage {
         time: Instant::from_micros(1_234_567_891),
         topic: "küche/licht",
         qos: QoS::ExactlyOnce,
@@ -50,7 +50,7 @@ fn a_message_is_kept_as_it_came_with_its_time_in_whole_milliseconds() {
     };
     assert_eq!(log.append(&kept), 1);
     assert_eq!(log.append(&arrival("a", b"")), 2);
-    let Arrival { topic, qos, retain, dup, properties, payload, .. } = kept;
+    let NewMessage { topic, qos, retain, dup, properties, payload, .. } = kept;
     let time = Instant::from_millis(1_234_567);
     let message = Message { seq: 1, time, topic, qos, retain, dup, properties, payload };
     assert_eq!(log.message(1), Some(message));
@@ -61,7 +61,7 @@ fn a_message_is_kept_as_it_came_with_its_time_in_whole_milliseconds() {
 #[test]
 fn times_end_with_the_year_9999() {
     let mut log = MessageLog::default();
-    log.append(&Arrival { time: Instant::from_micros(u64::MAX), ..arrival("a", b"") });
+    log.append(&NewMessage { time: Instant::from_micros(u64::MAX), ..arrival("a", b"") });
     assert_eq!(log.message(1).map(|message| message.time), Some(Instant::RFC3339_MAX));
 }
 
@@ -311,7 +311,7 @@ proptest! {
                 }
                 Step::Append { topic, flags, time_ms, properties, payload } => {
                     let expected = log.next_seq();
-                    let seq = log.append(&Arrival {
+                    let seq = log.append(&NewMessage {
                         time: Instant::from_millis(*time_ms),
                         topic: &topics[*topic],
                         qos: QoS::from_u8(flags % 3).unwrap_or_default(),

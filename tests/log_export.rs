@@ -4,10 +4,10 @@
 use mqtt_crawl::engine::Engine;
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::message_log::csv::Dialect;
-use mqtt_crawl::message_log::export::{ExportPart, Exporting, Format, SLICE_BYTES, Selection};
+use mqtt_crawl::message_log::export::{ExportPart, ExportState, Format, SLICE_BYTES, Selection};
 use mqtt_crawl::message_log::ndjson::OwnedMessage;
 use mqtt_crawl::mqtt::packet::QoS;
-use mqtt_crawl::protocol::command::{Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::command::{PageCommand, PanelCommand, PanelsRequest};
 use mqtt_crawl::time::Instant;
 
 const NOW: Instant = Instant::from_millis(1_795_255_200_123);
@@ -44,8 +44,8 @@ fn filter(text: &str) -> PageCommand {
 }
 
 /// The answer to a pull of the panels.
-fn part(engine: &mut Engine, exporting: &Exporting) -> ExportPart {
-    let glance = Glance { export: exporting.glance(), ..Glance::default() };
+fn part(engine: &mut Engine, exporting: &ExportState) -> ExportPart {
+    let glance = PanelsRequest { export: exporting.glance(), ..PanelsRequest::default() };
     engine.handle_command(PanelCommand::Pull(glance), NOW);
     engine.poll_panels().and_then(|update| update.export).expect("a slice, at once")
 }
@@ -56,8 +56,8 @@ fn export(
     format: Format,
     selection: Selection,
     between: impl FnOnce(&mut Engine),
-) -> (Vec<u8>, Exporting) {
-    let mut exporting = Exporting::new(format, selection);
+) -> (Vec<u8>, ExportState) {
+    let mut exporting = ExportState::new(format, selection);
     let first = part(engine, &exporting);
     let mut file = exporting.take(first.clone()).expect("it was asked for");
     between(engine);
@@ -125,7 +125,7 @@ fn what_is_evicted_before_its_turn_is_not_counted() {
 fn a_million_messages_take_a_slice_of_memory() {
     let mut engine = engine(1_000_000);
     for format in [Format::Ndjson, Format::Csv(Dialect::default())] {
-        let mut exporting = Exporting::new(format, Selection::All);
+        let mut exporting = ExportState::new(format, Selection::All);
         let mut written = 0;
         let memory = allocation_counter::measure(|| {
             while exporting.glance().is_some() {

@@ -2,8 +2,8 @@
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::message_log::ndjson::{OwnedMessage, read_line, write_message};
-use mqtt_crawl::message_log::replay::Reader;
-use mqtt_crawl::message_log::{Arrival, Limits, Message, MessageLog};
+use mqtt_crawl::message_log::replay::LogFileReader;
+use mqtt_crawl::message_log::{Limits, Message, MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
@@ -265,7 +265,7 @@ fn an_export_that_begins_in_the_middle_keeps_its_numbers() {
     for (seq, payload) in [(1_000, "a"), (1_001, "b")] {
         log.import(
             seq,
-            &Arrival {
+            &NewMessage {
                 time: Instant::from_millis(5),
                 topic: "t",
                 qos: QoS::AtMostOnce,
@@ -498,10 +498,10 @@ fn a_hundred_thousand_messages_come_back_byte_for_byte() {
             _ => one.payload.clone(),
         };
         let properties = &other.properties;
-        log.append(&Arrival { payload: &payload, properties, ..one.as_arrival() });
+        log.append(&NewMessage { payload: &payload, properties, ..one.as_arrival() });
     }
     let export = exported(&log);
-    let mut reader = Reader::default();
+    let mut reader = LogFileReader::default();
     let mut again = MessageLog::default();
     let mut rest = export.as_slice();
     while !rest.is_empty() {
@@ -549,7 +549,7 @@ fn the_sample_is_an_export() {
 /// It is the first that many people see of the crawl: a story, told at a pace that can be read.
 #[test]
 fn the_sample_begins_as_a_dialogue_at_a_pace_to_read() {
-    let mut reader = Reader::default();
+    let mut reader = LogFileReader::default();
     let messages = reader.read(include_bytes!("../assets/sample.ndjson"));
     assert_eq!((messages.len(), reader.complaint()), (66, None));
     let start = messages[0].time;

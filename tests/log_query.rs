@@ -3,13 +3,21 @@
 use std::ops::Range;
 
 use mqtt_crawl::message_log::query::{LocalTime, Matches, Query};
-use mqtt_crawl::message_log::{Arrival, Limits, Message, MessageLog};
+use mqtt_crawl::message_log::{Limits, Message, MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
-fn arrival<'a>(topic: &'a str, payload: &'a [u8]) -> Arrival<'a> {
-    Arrival { time: Instant::EPOCH, topic, qos: QoS::AtMostOnce, retain: false, dup: false, properties: &[], payload }
+fn arrival<'a>(topic: &'a str, payload: &'a [u8]) -> NewMessage<'a> {
+    NewMessage {
+        time: Instant::EPOCH,
+        topic,
+        qos: QoS::AtMostOnce,
+        retain: false,
+        dup: false,
+        properties: &[],
+        payload,
+    }
 }
 
 fn query(line: &str) -> Query {

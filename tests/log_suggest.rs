@@ -1,6 +1,6 @@
 //! What is suggested for the query line, and what it becomes.
 
-use mqtt_crawl::message_log::query::suggest::{Ask, Known, SUGGESTIONS_MAX, Typing, pick};
+use mqtt_crawl::message_log::query::suggest::{SUGGESTIONS_MAX, SuggestionData, SuggestionQuery, Typing, pick};
 use mqtt_crawl::message_log::query::{LocalTime, Query, quoted};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn terms(text: &str, names: &[&str]) -> Vec<String> {
     let (line, at) = caret(text);
     let typing = Typing::new(&line, at);
     let names = names.iter().map(|&name| name.to_owned()).collect();
-    let known = typing.ask().map(|ask| Known { ask, names });
+    let known = typing.ask().map(|ask| SuggestionData { ask, names });
     typing.suggestions(known.as_ref(), TYPED).into_iter().map(|suggestion| suggestion.term).collect()
 }
 
@@ -89,14 +89,14 @@ fn names_are_suggested_as_the_line_takes_them() {
     check("topic:house/attic|", &house[2..], &[]);
     check("topic:house/at|tic", &house[2..], &[]);
     // What was asked for before doesn't count.
-    let stale = Known { ask: Ask::Topics("x".to_owned()), names: vec!["xy".to_owned()] };
+    let stale = SuggestionData { ask: SuggestionQuery::Topics("x".to_owned()), names: vec!["xy".to_owned()] };
     assert_eq!(Typing::new("topic:xx", 8).suggestions(Some(&stale), TYPED), []);
 }
 
 #[test]
 fn the_worker_is_asked_only_what_it_knows() {
-    let topics = |part: &str| Some(Ask::Topics(part.to_owned()));
-    let speakers = |part: &str| Some(Ask::Speakers(part.to_owned()));
+    let topics = |part: &str| Some(SuggestionQuery::Topics(part.to_owned()));
+    let speakers = |part: &str| Some(SuggestionQuery::Speakers(part.to_owned()));
     for (text, expected) in [
         ("|", None),
         ("h|", None),
@@ -131,7 +131,8 @@ fn what_is_taken_stands_where_the_term_stood() {
     ] {
         let (line, at) = caret(text);
         let typing = Typing::new(&line, at);
-        let known = typing.ask().map(|ask| Known { ask, names: names.iter().map(|&name| name.to_owned()).collect() });
+        let known =
+            typing.ask().map(|ask| SuggestionData { ask, names: names.iter().map(|&name| name.to_owned()).collect() });
         let taken = typing.suggestions(known.as_ref(), TYPED).into_iter().next().expect(text);
         let (mut shown, at) = (taken.line.clone(), taken.caret);
         shown.insert(at, '|');
@@ -153,17 +154,17 @@ fn names_are_picked_by_their_parts() {
     }
     let many: Vec<_> = (0..100).map(|n| format!("x/{n}")).chain(["n".to_owned()]).collect();
     let picked = pick(&mut many.iter().map(String::as_str), "");
-    assert_eq!(picked.len(), Known::NAMES_MAX);
+    assert_eq!(picked.len(), SuggestionData::NAMES_MAX);
     let all: Vec<_> = (0..100).map(|n| format!("x/a{n}")).chain(["a".to_owned()]).collect();
     let picked = pick(&mut all.iter().map(String::as_str), "a");
-    assert_eq!((picked.len(), picked[0].as_str()), (Known::NAMES_MAX, "a"), "what begins with it finds room");
+    assert_eq!((picked.len(), picked[0].as_str()), (SuggestionData::NAMES_MAX, "a"), "what begins with it finds room");
 }
 
 proptest! {
     #[test]
     fn no_line_is_too_odd(line in "[ \"\\\\:a-c-é]{0,12}|(-?(topic|qos|x):[\"\\\\ aé]{0,4} ?){0,3}", at in 0_usize..40) {
         let typing = Typing::new(&line, at);
-        let known = typing.ask().map(|ask| Known { ask, names: vec!["a b".to_owned(), "é".to_owned()] });
+        let known = typing.ask().map(|ask| SuggestionData { ask, names: vec!["a b".to_owned(), "é".to_owned()] });
         for taken in typing.suggestions(known.as_ref(), TYPED) {
             prop_assert!(taken.line.is_char_boundary(taken.caret));
             let rest = &line[line.floor_char_boundary(at.min(line.len()))..];
@@ -174,7 +175,7 @@ proptest! {
     #[test]
     fn a_name_that_is_taken_is_understood(name in "[^\\p{Cc}+#]{1,12}", typed in "-?(topic|character):") {
         let typing = Typing::new(&typed, typed.len());
-        let known = typing.ask().map(|ask| Known { ask, names: vec![name.clone()] });
+        let known = typing.ask().map(|ask| SuggestionData { ask, names: vec![name.clone()] });
         let taken = typing.suggestions(known.as_ref(), TYPED);
         prop_assert_eq!(taken.len(), 1);
         prop_assert_eq!(&taken[0].line, &format!("{typed}{} ", quoted(&name)));

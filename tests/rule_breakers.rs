@@ -6,7 +6,7 @@ use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::protocol::command::PageCommand;
-use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions};
 use mqtt_crawl::protocol::connection::{Connection, Evidence};
 use mqtt_crawl::protocol::rows::{Pull, Window};
 use mqtt_crawl::time::Instant;
@@ -81,7 +81,10 @@ fn check(case: &Case) {
     let &(_, version, stage, packet, code, rule) = case;
     let mut engine = Engine::new(3, Limits::default());
     engine.handle_command(
-        PageCommand::SetConnectionOptions(Box::new(More { receive_maximum: 2, ..More::default() })),
+        PageCommand::SetConnectionOptions(Box::new(ConnectionOptions {
+            receive_maximum: 2,
+            ..ConnectionOptions::default()
+        })),
         NOW,
     );
     engine.handle_command(PageCommand::Connect(request(version)), NOW);

@@ -1,7 +1,7 @@
 //! Files of dialogue in the forms that they are kept in: how many rows are read, how many are left out, who says
 //! what in the first and the last line, and what else is said of the file.
 
-use mqtt_crawl::dialogue::script::{ColumnChoice, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary};
+use mqtt_crawl::dialogue::script::{ColumnChoice, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary};
 
 /// Name, format, rows read, rows left out, first line, last line, notes.
 type Case = (&'static str, Format, usize, usize, &'static str, &'static str, &'static str);
@@ -130,7 +130,7 @@ const CASES: &[Case] = &[
 ];
 
 /// A file, read in pieces of so many bytes.
-fn read(name: &str, bytes: usize, columns: ColumnChoice) -> (Vec<ScriptLine>, Vec<Fault>, Summary) {
+fn read(name: &str, bytes: usize, columns: ColumnChoice) -> (Vec<ScriptLine>, Vec<ScriptError>, Summary) {
     let file = std::fs::read(format!("{}/tests/scripts/{name}", env!("CARGO_MANIFEST_DIR"))).expect(name);
     let mut reader = Reader::new(ReaderOptions { format: Format::of_file_name(name), columns, is_live: false });
     let (mut lines, mut faults) = (Vec::new(), Vec::new());

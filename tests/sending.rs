@@ -1,16 +1,16 @@
 //! What the broker allows, in words, and what became of the messages sent.
 
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::Server;
-use mqtt_crawl::protocol::connection::{Standing, State};
-use mqtt_crawl::protocol::publish::{Outcome, Published};
-use mqtt_crawl::ui::broker_capabilities::{Term, Wish, obstacle, publish_obstacle, terms};
+use mqtt_crawl::mqtt::session::ServerCapabilities;
+use mqtt_crawl::protocol::connection::{BrokerStatus, ConnectionState};
+use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
+use mqtt_crawl::ui::broker_capabilities::{Capability, CapabilityRow, obstacle, publish_obstacle, terms};
 use mqtt_crawl::ui::forms::message::{Bytes, MessageFields};
 use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, Outbox};
 
 /// A broker that forbids what can be forbidden.
-fn strict() -> Server {
-    Server {
+fn strict() -> ServerCapabilities {
+    ServerCapabilities {
         packet_bytes: 20_000,
         qos_maximum: QoS::AtMostOnce,
         retain_available: false,
@@ -29,8 +29,8 @@ fn strict() -> Server {
 }
 
 /// One that forbids nothing.
-fn lenient() -> Server {
-    Server {
+fn lenient() -> ServerCapabilities {
+    ServerCapabilities {
         packet_bytes: u32::MAX,
         qos_maximum: QoS::ExactlyOnce,
         retain_available: true,
@@ -48,8 +48,13 @@ fn lenient() -> Server {
     }
 }
 
-fn connected(version: Version, server: Server) -> Standing {
-    Standing { state: State::Connected, version: Some(version), server: Some(server), ..Standing::default() }
+fn connected(version: Version, server: ServerCapabilities) -> BrokerStatus {
+    BrokerStatus {
+        state: ConnectionState::Connected,
+        version: Some(version),
+        server: Some(server),
+        ..BrokerStatus::default()
+    }
 }
 
 /// A message as it is typed.
@@ -58,19 +63,19 @@ fn message(payload: &str) -> MessageFields {
     MessageFields { topic: "t".to_owned(), payload, ..MessageFields::default() }
 }
 
-const WISHES: [Wish; 6] = [
-    Wish::QoS(QoS::AtMostOnce),
-    Wish::QoS(QoS::ExactlyOnce),
-    Wish::Retain,
-    Wish::Properties,
-    Wish::SubscriptionIdentifiers,
-    Wish::KeepAlive { asked_s: 30 },
+const WISHES: [Capability; 6] = [
+    Capability::QoS(QoS::AtMostOnce),
+    Capability::QoS(QoS::ExactlyOnce),
+    Capability::Retain,
+    Capability::Properties,
+    Capability::SubscriptionIdentifiers,
+    Capability::KeepAlive { asked_s: 30 },
 ];
 
 #[test]
 fn what_a_broker_forbids_has_a_reason() {
     for (standing, expected) in [
-        (Standing::default(), [None; 6]),
+        (BrokerStatus::default(), [None; 6]),
         (connected(Version::V5, lenient()), [None; 6]),
         (
             connected(Version::V5, strict()),
@@ -99,11 +104,11 @@ fn what_a_broker_forbids_has_a_reason() {
 #[test]
 fn one_can_send_whenever_there_is_or_will_be_a_connection() {
     for (state, may) in [
-        (State::Idle, false),
-        (State::Connecting, true),
-        (State::Connected, true),
-        (State::Reconnecting, true),
-        (State::Stopped, false),
+        (ConnectionState::Idle, false),
+        (ConnectionState::Connecting, true),
+        (ConnectionState::Connected, true),
+        (ConnectionState::Reconnecting, true),
+        (ConnectionState::Stopped, false),
     ] {
         assert_eq!(publish_obstacle(state).is_none(), may, "{state:?}");
     }
@@ -111,10 +116,10 @@ fn one_can_send_whenever_there_is_or_will_be_a_connection() {
 
 #[test]
 fn the_terms_list_all_that_the_broker_said() {
-    let listed = |standing: &Standing| {
-        terms(standing).into_iter().map(|Term { name, value }| format!("{name}: {value}")).collect::<Vec<_>>()
+    let listed = |standing: &BrokerStatus| {
+        terms(standing).into_iter().map(|CapabilityRow { name, value }| format!("{name}: {value}")).collect::<Vec<_>>()
     };
-    assert!(listed(&Standing::default()).is_empty());
+    assert!(listed(&BrokerStatus::default()).is_empty());
     assert_eq!(
         listed(&connected(Version::V5, strict())),
         [
@@ -146,7 +151,7 @@ fn the_terms_list_all_that_the_broker_said() {
     for (seconds, words) in
         [(59, "59 s"), (60, "60 s"), (90, "90 s"), (300, "5 minutes"), (3_600, "1 hour"), (7_200, "2 hours")]
     {
-        let standing = connected(Version::V5, Server { session_expiry_s: seconds, ..strict() });
+        let standing = connected(Version::V5, ServerCapabilities { session_expiry_s: seconds, ..strict() });
         let line = format!("Session kept after a lost connection: {words}");
         assert!(listed(&standing).contains(&line), "no {line}");
     }
@@ -154,7 +159,7 @@ fn the_terms_list_all_that_the_broker_said() {
     assert_eq!(listed(&connected(Version::V311, lenient())).len(), 4);
 }
 
-fn end(outbox: &mut Outbox, number: u64, outcome: Outcome) {
+fn end(outbox: &mut Outbox, number: u64, outcome: PublishOutcome) {
     outbox.finish(Published { number, outcome });
 }
 
@@ -164,21 +169,21 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
     assert_eq!(outbox.words(), "Nothing was sent from this page yet.");
     let numbers: Vec<_> = (0..4).map(|n| outbox.push(&message(&n.to_string()))).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
-    end(&mut outbox, 2, Outcome::Failed("no".into()));
-    end(&mut outbox, 1, Outcome::Done);
-    end(&mut outbox, 4, Outcome::Unknown("lost".into()));
+    end(&mut outbox, 2, PublishOutcome::Failed("no".into()));
+    end(&mut outbox, 1, PublishOutcome::Done);
+    end(&mut outbox, 4, PublishOutcome::Unknown("lost".into()));
     let outcomes: Vec<_> = outbox.entries().map(|entry| (entry.number, entry.outcome.clone())).collect();
     let expected = [
-        (4, Some(Outcome::Unknown("lost".into()))),
+        (4, Some(PublishOutcome::Unknown("lost".into()))),
         (3, None),
-        (2, Some(Outcome::Failed("no".into()))),
-        (1, Some(Outcome::Done)),
+        (2, Some(PublishOutcome::Failed("no".into()))),
+        (1, Some(PublishOutcome::Done)),
     ];
     assert_eq!(outcomes, expected);
     assert_eq!(outbox.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
     assert_eq!(outbox.words(), "4 sent: 1 waiting, 1 done, 1 failed, 1 unknown.");
     // An outcome that comes twice changes nothing.
-    end(&mut outbox, 2, Outcome::Done);
+    end(&mut outbox, 2, PublishOutcome::Done);
     assert_eq!(outbox.counts().done, 1);
 }
 
@@ -191,12 +196,14 @@ fn the_list_is_bounded_and_the_counts_are_not() {
     assert_eq!(outbox.entries().count(), LISTED_MAX);
     assert_eq!(outbox.entries().next().map(|entry| entry.number), Some(1_000));
     // One that is no longer listed counts all the same.
-    end(&mut outbox, 1, Outcome::Done);
+    end(&mut outbox, 1, PublishOutcome::Done);
     assert_eq!(outbox.words(), "1,000 sent: 999 waiting, 1 done.");
     outbox.abandon("the worker died");
     assert_eq!(outbox.counts(), Counts { sent: 1_000, waiting: 0, done: 1, failed: 0, unknown: 999 });
     assert!(
-        outbox.entries().all(|entry| matches!(&entry.outcome, Some(Outcome::Unknown(words)) if words.contains("died")))
+        outbox
+            .entries()
+            .all(|entry| matches!(&entry.outcome, Some(PublishOutcome::Unknown(words)) if words.contains("died")))
     );
     assert_eq!(outbox.push(&message("")), 1_001);
 }
@@ -219,9 +226,12 @@ fn a_long_or_strange_payload_is_shown_in_part() {
 fn without_a_connection_it_is_said_that_messages_wait() {
     let mut outbox = Outbox::default();
     outbox.push(&message(""));
-    for (state, says) in
-        [(State::Idle, false), (State::Connecting, true), (State::Connected, false), (State::Reconnecting, true)]
-    {
+    for (state, says) in [
+        (ConnectionState::Idle, false),
+        (ConnectionState::Connecting, true),
+        (ConnectionState::Connected, false),
+        (ConnectionState::Reconnecting, true),
+    ] {
         let words = outbox.waiting_words(state);
         assert_eq!(words.is_some(), says, "{state:?}");
         assert!(words.is_none_or(|words| words.contains("10,000") && words.contains("1 wait")));

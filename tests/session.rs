@@ -8,9 +8,11 @@ mod bench;
 use std::time::Duration;
 
 use bench::{Bench, Delivered, YES_V5, YES_V311, auto, hex, unhex, v5, v311};
-use mqtt_crawl::mqtt::error::{Closed, Failure, Stage, Violation};
+use mqtt_crawl::mqtt::error::{CloseInfo, Failure, Stage, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions, Version, Will};
-use mqtt_crawl::mqtt::session::{Event, Message, Options, Outcome, Parting, PublishError, Session, Subscription};
+use mqtt_crawl::mqtt::session::{
+    DeliveryOutcome, DisconnectMode, Event, Message, Options, PublishError, Session, Subscription,
+};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -95,7 +97,7 @@ fn auto_goes_back_to_3_1_1_once_and_says_so() {
         bench.session.handle_open(bench.now);
         bench.actions();
         if refusal == "closed" {
-            bench.session.handle_close(Closed::default(), bench.now);
+            bench.session.handle_close(CloseInfo::default(), bench.now);
             assert_eq!(bench.actions(), ["dial"]);
         } else {
             bench.serve(refusal);
@@ -130,10 +132,10 @@ fn auto_that_is_refused_twice_stops() {
 #[test]
 fn a_lost_connection_of_5_0_is_no_reason_to_go_back() {
     let mut bench = Bench::online(auto());
-    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.wait_for_timeout();
     bench.session.handle_open(bench.now);
-    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.handle_close(CloseInfo::default(), bench.now);
     assert!(bench.failure().1);
     bench.wait_for_timeout();
     bench.actions();
@@ -272,7 +274,7 @@ fn what_was_unsubscribed_while_away_is_told_to_a_server_that_kept_the_session() 
         bench.subscribe("a", QoS::AtMostOnce);
         bench.serve("9004 0001 00 00");
         bench.actions();
-        bench.session.handle_close(Closed::default(), bench.now);
+        bench.session.handle_close(CloseInfo::default(), bench.now);
         bench.session.unsubscribe(&a, bench.now);
         bench.wait_for_timeout();
         bench.session.handle_open(bench.now);
@@ -302,7 +304,7 @@ fn an_unsubscribe_without_an_answer_is_sent_again_unless_it_is_wanted_again() {
     assert!(bench.actions().is_empty());
 
     let mut bench = online();
-    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.subscribe("a", QoS::AtMostOnce);
     bench.wait_for_timeout();
     bench.session.handle_open(bench.now);
@@ -485,7 +487,7 @@ fn a_goodbye_of_the_server_is_understood_in_all_its_forms() {
 #[test]
 fn a_publish_is_done_with_its_last_acknowledgement() {
     let mut bench = Bench::online(v311());
-    let done = |token| vec![Event::Published { token, outcome: Outcome::Done }];
+    let done = |token| vec![Event::Published { token, outcome: DeliveryOutcome::Done }];
 
     let token = bench.publish(QoS::AtMostOnce, "a");
     assert_eq!(bench.actions(), ["300400017461"]);
@@ -517,7 +519,7 @@ fn refused_publishes_are_no_success() {
         let mut bench = Bench::online(v5());
         let token = bench.publish(qos, "x");
         bench.serve(answer);
-        let outcome = Outcome::Refused(ReasonCode::NOT_AUTHORIZED);
+        let outcome = DeliveryOutcome::Refused(ReasonCode::NOT_AUTHORIZED);
         assert_eq!(bench.events(), [Event::Published { token, outcome }]);
     }
 }
@@ -554,8 +556,10 @@ fn a_kept_session_gets_the_unfinished_again_in_order() {
     for answer in ["70020001", "40020002", "50020003", "70020003"] {
         bench.serve(answer);
     }
-    let done =
-        bench.events().into_iter().filter(|event| matches!(event, Event::Published { outcome: Outcome::Done, .. }));
+    let done = bench
+        .events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::Published { outcome: DeliveryOutcome::Done, .. }));
     assert_eq!(done.count(), 3);
 }
 
@@ -569,7 +573,7 @@ fn a_lost_session_repeats_qos_1_and_leaves_qos_2_unknown() {
     bench.actions();
     bench.lose_and_return(YES_V5);
     assert_eq!(bench.actions(), ["3207 0001 74 0004 00 31 3207 0001 74 0005 00 33".replace(' ', "")]);
-    let unknown = Event::Published { token: unsure, outcome: Outcome::Unknown };
+    let unknown = Event::Published { token: unsure, outcome: DeliveryOutcome::Unknown };
     assert!(bench.events().contains(&unknown));
     assert_eq!(bench.session.unfinished(), 2);
 }
@@ -601,7 +605,7 @@ fn the_limits_of_the_server_are_kept() {
         .events()
         .into_iter()
         .map(|event| match event {
-            Event::Published { outcome: Outcome::Impossible(error), .. } => error.to_string(),
+            Event::Published { outcome: DeliveryOutcome::Impossible(error), .. } => error.to_string(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -663,7 +667,7 @@ fn waits_grow_and_a_good_connection_resets_them() {
     let mut bench = Bench::online(v5());
     let mut waits = Vec::new();
     for _ in 0..40 {
-        bench.session.handle_close(Closed::default(), bench.now);
+        bench.session.handle_close(CloseInfo::default(), bench.now);
         let due = bench.session.poll_timeout().expect("tried again");
         waits.push(due.since(bench.now));
         bench.wait_for_timeout();
@@ -676,7 +680,7 @@ fn waits_grow_and_a_good_connection_resets_them() {
     bench.session.handle_open(bench.now);
     bench.serve(YES_V5);
     bench.now = bench.now + Duration::from_secs(31);
-    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.handle_close(CloseInfo::default(), bench.now);
     let due = bench.session.poll_timeout().expect("tried again");
     assert!(due.since(bench.now) <= Duration::from_secs(1));
 }
@@ -686,7 +690,7 @@ fn waking_ends_the_wait_and_nothing_else() {
     let mut bench = Bench::online(v5());
     bench.session.wake(bench.now);
     assert!(bench.actions().is_empty());
-    bench.session.handle_close(Closed::default(), bench.now);
+    bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.session.wake(bench.now);
     assert_eq!(bench.actions(), ["dial"]);
     bench.session.wake(bench.now);
@@ -697,14 +701,14 @@ fn waking_ends_the_wait_and_nothing_else() {
 #[test]
 fn leaving_says_goodbye_and_stays_away() {
     let mut bench = Bench::online(v5());
-    bench.session.disconnect(Parting::EndSession);
+    bench.session.disconnect(DisconnectMode::EndSession);
     assert_eq!(bench.actions(), ["e000", "hang up"]);
     assert_eq!(bench.session.poll_timeout(), None);
 
     // Before the transport is open there is nobody to say it to.
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
-    bench.session.disconnect(Parting::EndSession);
+    bench.session.disconnect(DisconnectMode::EndSession);
     assert!(bench.actions().is_empty());
     bench.session.handle_open(bench.now);
     assert!(bench.actions().is_empty());
@@ -737,7 +741,7 @@ fn nothing_that_the_old_transport_does_concerns_the_new_one() {
     };
     check(|session, now| session.handle_open(now), &["hang up", "dial"]);
     check(no_mqtt, &["hang up", "dial"]);
-    check(|session, now| session.handle_close(Closed::default(), now), &["dial"]);
+    check(|session, now| session.handle_close(CloseInfo::default(), now), &["dial"]);
 }
 
 #[test]
@@ -793,7 +797,7 @@ fn what_was_unfinished_survives_the_program() {
     assert!(bench.delivered.0.is_empty());
     bench.serve("70020001");
     bench.serve("40020002");
-    let done = |token| Event::Published { token, outcome: Outcome::Done };
+    let done = |token| Event::Published { token, outcome: DeliveryOutcome::Done };
     assert_eq!(bench.events()[1..], [done(tokens[0]), done(tokens[1])]);
 }
 

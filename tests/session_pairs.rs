@@ -8,7 +8,7 @@ use std::time::Duration;
 use bench::{Bench, YES_V311, auto, v5, v311};
 use mqtt_crawl::mqtt::error::Failure;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
-use mqtt_crawl::mqtt::session::{Event, Options, Outcome, Session};
+use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Options, Session};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
 /// What follows on a connection that ended for this reason.
@@ -178,7 +178,7 @@ fn every_reason_of_a_disconnect() {
 const PUBLISH_REFUSALS: [u8; 8] = [0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99, 0xC8];
 
 /// One publish, its answers, and its one outcome.
-fn check_publish(qos: QoS, answers: &[String], expected: Option<&Outcome>) {
+fn check_publish(qos: QoS, answers: &[String], expected: Option<&DeliveryOutcome>) {
     let mut bench = Bench::online(v5());
     let token = bench.publish(qos, "x");
     for answer in answers {
@@ -203,13 +203,13 @@ fn check_publish(qos: QoS, answers: &[String], expected: Option<&Outcome>) {
 #[test]
 fn every_reason_of_puback_and_pubrec() {
     for code in [0x00, 0x10] {
-        check_publish(QoS::AtLeastOnce, &[format!("40 03 0001 {code:02x}")], Some(&Outcome::Done));
+        check_publish(QoS::AtLeastOnce, &[format!("40 03 0001 {code:02x}")], Some(&DeliveryOutcome::Done));
         check_publish(QoS::ExactlyOnce, &[format!("50 03 0001 {code:02x}")], None);
         let both = [format!("50 03 0001 {code:02x}"), "70 02 0001".to_owned()];
-        check_publish(QoS::ExactlyOnce, &both, Some(&Outcome::Done));
+        check_publish(QoS::ExactlyOnce, &both, Some(&DeliveryOutcome::Done));
     }
     for code in PUBLISH_REFUSALS {
-        let refused = Outcome::Refused(ReasonCode(code));
+        let refused = DeliveryOutcome::Refused(ReasonCode(code));
         for (qos, packet) in [(QoS::AtLeastOnce, "40"), (QoS::ExactlyOnce, "50")] {
             check_publish(qos, &[format!("{packet} 03 0001 {code:02x}")], Some(&refused));
             check_publish(qos, &[format!("{packet} 04 0001 {code:02x} 00")], Some(&refused));
@@ -221,11 +221,11 @@ fn every_reason_of_puback_and_pubrec() {
 #[test]
 fn every_reason_of_pubcomp() {
     let recorded = || "50 02 0001".to_owned();
-    check_publish(QoS::ExactlyOnce, &[recorded(), "70 03 0001 00".to_owned()], Some(&Outcome::Done));
+    check_publish(QoS::ExactlyOnce, &[recorded(), "70 03 0001 00".to_owned()], Some(&DeliveryOutcome::Done));
     // With PUBREC the server has taken the message on. That it has forgotten
     // the identifier since is no error (section 3.7.2.1): it had finished with
     // it before a connection was lost.
-    check_publish(QoS::ExactlyOnce, &[recorded(), "70 03 0001 92".to_owned()], Some(&Outcome::Done));
+    check_publish(QoS::ExactlyOnce, &[recorded(), "70 03 0001 92".to_owned()], Some(&DeliveryOutcome::Done));
     // Without PUBREC nothing was promised: never a false success.
     check_publish(QoS::ExactlyOnce, &["70 02 0001".to_owned()], None);
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use mqtt_crawl::mqtt::codec::Limits;
-use mqtt_crawl::mqtt::error::{Closed, Failure};
+use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, Version};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Session, Token, Transmit};
+use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Message, MessageSink, Options, Session, Token, Transmit};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
 struct Nowhere;
 
-impl Inbox for Nowhere {
+impl MessageSink for Nowhere {
     fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
@@ -110,7 +110,7 @@ struct Life {
     /// How often each payload arrived at the broker.
     arrived: HashMap<u8, u32>,
     expected: HashMap<Token, (u8, QoS)>,
-    outcomes: HashMap<Token, Outcome>,
+    outcomes: HashMap<Token, DeliveryOutcome>,
 }
 
 impl Life {
@@ -164,7 +164,7 @@ impl Life {
         }
         assert_eq!(self.session.unfinished(), 0);
         for (token, (payload, qos)) in &self.expected {
-            assert_eq!(self.outcomes.get(token), Some(&Outcome::Done), "QoS {qos}");
+            assert_eq!(self.outcomes.get(token), Some(&DeliveryOutcome::Done), "QoS {qos}");
             let times = self.arrived.get(payload).copied().unwrap_or_default();
             match qos {
                 QoS::AtMostOnce => assert!(times <= 1),
@@ -183,7 +183,7 @@ impl Life {
 
     fn lose(&mut self) {
         if self.is_open {
-            self.session.handle_close(Closed::default(), self.now);
+            self.session.handle_close(CloseInfo::default(), self.now);
             self.forget_connection();
         }
     }
@@ -330,7 +330,7 @@ struct Exchange {
 #[derive(Default)]
 struct Arrived(Vec<u16>);
 
-impl Inbox for Arrived {
+impl MessageSink for Arrived {
     fn message(&mut self, message: &Publish<'_>, _now: Instant) {
         let [high, low] = message.payload else { panic!("{message:?}") };
         self.0.push(u16::from_be_bytes([*high, *low]));
@@ -429,7 +429,7 @@ impl Visit {
         if !self.is_open {
             return;
         }
-        self.session.handle_close(Closed::default(), self.now);
+        self.session.handle_close(CloseInfo::default(), self.now);
         self.forget_connection();
         if with_session {
             (self.has_session, self.is_known) = (false, false);

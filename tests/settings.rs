@@ -1,7 +1,7 @@
 //! The settings of the app, as they are kept in the browser.
 
 use mqtt_crawl::config::settings::{Column, Columns, LOG_MIB, MESSAGES, Settings, Theme, TimeMode};
-use mqtt_crawl::dialogue::rules::Mapping;
+use mqtt_crawl::dialogue::rules::LineRules;
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::ui::forms::log_limits::{LimitField, LimitFields};
 
@@ -38,7 +38,7 @@ fn settings_go_there_and_back() {
         time: TimeMode::SincePrevious,
         columns,
         log: Limits { messages: 5_000, bytes: 64 << 20 },
-        mapping: Mapping::default(),
+        mapping: LineRules::default(),
     };
     check(
         &all,
@@ -49,7 +49,7 @@ fn settings_go_there_and_back() {
 
 #[test]
 fn rules_for_lines_are_kept() {
-    let mut mapping = Mapping::default();
+    let mut mapping = LineRules::default();
     for (key, value) in [("line", "a/+"), ("speaker", ""), ("words", "it's {value} & = %"), ("hide", "$SYS/#")] {
         mapping.read(key, value).expect("a rule");
     }

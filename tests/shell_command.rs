@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use mqtt_crawl::message_log::Message;
-use mqtt_crawl::message_log::mosquitto_command::Reach;
+use mqtt_crawl::message_log::mosquitto_command::BrokerAccess;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
@@ -11,8 +11,8 @@ use proptest::prelude::*;
 const COMMENT: &str =
     "# PORT is the broker's TCP port, often 1883. mosquitto 2.1 and later take --ws -p 8080 instead of -p PORT.\n";
 
-fn reach() -> Reach {
-    Reach {
+fn reach() -> BrokerAccess {
+    BrokerAccess {
         broker: "ws://station:8080/mqtt".to_owned(),
         version: Some(Version::V5),
         user_name: None,
@@ -36,29 +36,29 @@ fn message<'a>(topic: &'a str, payload: &'a [u8], properties: &'a [u8]) -> Messa
 
 #[test]
 fn a_subscription_is_written_as_it_was_made() {
-    let check = |reach: Reach, expected: &str| assert_eq!(reach.subscribe(), expected);
+    let check = |reach: BrokerAccess, expected: &str| assert_eq!(reach.subscribe(), expected);
     check(reach(), &format!("{COMMENT}mosquitto_sub -h station -p PORT -V mqttv5 -t StarWars -q 1 -v\n"));
     let filters = ["$SYS/#", "a b/+", "it's"].map(str::to_owned).to_vec();
     check(
-        Reach { filters, version: Some(Version::V311), qos: QoS::ExactlyOnce, ..reach() },
+        BrokerAccess { filters, version: Some(Version::V311), qos: QoS::ExactlyOnce, ..reach() },
         &format!(
             "{COMMENT}mosquitto_sub -h station -p PORT -V mqttv311 -t '$SYS/#' -t 'a b/+' -t 'it'\\''s' -q 2 -v\n"
         ),
     );
     let of_tls = COMMENT.replace("1883", "8883").replace("8080", "443");
     check(
-        Reach { broker: "wss://[::1]/mqtt".to_owned(), user_name: Some("a $(b)".to_owned()), ..reach() },
+        BrokerAccess { broker: "wss://[::1]/mqtt".to_owned(), user_name: Some("a $(b)".to_owned()), ..reach() },
         &format!(
             "{of_tls}# The password isn't copied: add it with -P.\nmosquitto_sub -h ::1 -p PORT --tls-use-os-certs \
              -V mqttv5 -u 'a $(b)' -t StarWars -q 1 -v\n"
         ),
     );
     let (without_ws, _) = COMMENT.split_once(" mosquitto").expect("two sentences");
-    check(Reach::default(), &format!("{without_ws}\nmosquitto_sub -h HOST -p PORT -t TOPIC -q 0 -v\n"));
+    check(BrokerAccess::default(), &format!("{without_ws}\nmosquitto_sub -h HOST -p PORT -t TOPIC -q 0 -v\n"));
     // Its clients ask for no other path.
     for path in ["", "/", "/diffusion", "/mqtt?room=1"] {
         check(
-            Reach { broker: format!("ws://station:8080{path}"), ..reach() },
+            BrokerAccess { broker: format!("ws://station:8080{path}"), ..reach() },
             &format!("{without_ws}\nmosquitto_sub -h station -p PORT -V mqttv5 -t StarWars -q 1 -v\n"),
         );
     }
@@ -102,7 +102,7 @@ fn a_message_is_published_as_it_came() {
         ),
     );
     // Of a message with properties the version is known, whatever is spoken now.
-    let reach = Reach { version: Some(Version::V311), ..reach() };
+    let reach = BrokerAccess { version: Some(Version::V311), ..reach() };
     assert!(reach.publish(&message("t", b"x", &[0x01, 1])).contains("-V mqttv5"));
     assert!(reach.publish(&message("t", b"x", &[])).contains("-V mqttv311"));
 }

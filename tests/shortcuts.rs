@@ -2,31 +2,31 @@
 
 use std::collections::HashSet;
 
-use mqtt_crawl::ui::console::view_model::Step;
+use mqtt_crawl::ui::console::view_model::ScrollStep;
 use mqtt_crawl::ui::shortcuts;
-use mqtt_crawl::ui::shortcuts::Place;
+use mqtt_crawl::ui::shortcuts::ShortcutSection;
 
-fn keys(place: Place) -> impl Iterator<Item = &'static str> {
+fn keys(place: ShortcutSection) -> impl Iterator<Item = &'static str> {
     shortcuts::ALL.iter().filter(move |shortcut| shortcut.place == place).flat_map(|shortcut| shortcut.keys).copied()
 }
 
 #[test]
 fn each_key_has_one_meaning_in_a_place() {
-    for place in Place::ALL {
+    for place in ShortcutSection::ALL {
         let mut seen = HashSet::new();
         assert!(keys(place).all(|key| seen.insert(key)), "{place:?} has a key twice");
         assert!(!seen.is_empty(), "{place:?} has no keys");
     }
     let places: HashSet<_> = shortcuts::ALL.iter().map(|shortcut| shortcut.place).collect();
-    assert_eq!(places.len(), Place::ALL.len(), "a place is missing from the list");
+    assert_eq!(places.len(), ShortcutSection::ALL.len(), "a place is missing from the list");
 }
 
 #[test]
 fn lists_move_by_the_keys_that_are_told() {
     let moves = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
-    for place in [Place::Console, Place::Rows, Place::Topics] {
+    for place in [ShortcutSection::Console, ShortcutSection::Rows, ShortcutSection::Topics] {
         for key in moves {
-            assert!(Step::from_key(key).is_some(), "{key} moves no list");
+            assert!(ScrollStep::from_key(key).is_some(), "{key} moves no list");
             assert!(keys(place).any(|other| other == key), "{key} isn't told of in {place:?}");
         }
     }

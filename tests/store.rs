@@ -8,15 +8,15 @@ use std::rc::Rc;
 use gloo_timers::callback::Timeout;
 use idb::Request as _;
 use js_sys::Promise;
-use mqtt_crawl::engine::{Engine, Save, Transmit};
+use mqtt_crawl::engine::{Engine, StoreWrite, Transmit};
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::protocol::command::PageCommand;
-use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions};
 use mqtt_crawl::protocol::rows::Pull;
 use mqtt_crawl::time::Instant;
-use mqtt_crawl::web::worker::session_store::{Answer, Store};
+use mqtt_crawl::web::worker::session_store::{Store, StoreResult};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -28,7 +28,7 @@ const NOW: Instant = Instant::from_millis(1_800_000_000_000);
 /// A store, and what it has answered.
 struct Desk {
     store: Store,
-    answers: Rc<RefCell<Vec<Answer>>>,
+    answers: Rc<RefCell<Vec<StoreResult>>>,
 }
 
 impl Desk {
@@ -39,7 +39,7 @@ impl Desk {
     }
 
     /// The next answer.
-    async fn answer(&self) -> Answer {
+    async fn answer(&self) -> StoreResult {
         for _ in 0..2_000 {
             if let Some(answer) = self.answers.borrow_mut().pop() {
                 return answer;
@@ -52,15 +52,15 @@ impl Desk {
     async fn load(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
         self.store.load(key.to_owned());
         match self.answer().await {
-            Answer::Loaded { key: loaded_key, loaded } if loaded_key == key => loaded,
+            StoreResult::Loaded { key: loaded_key, loaded } if loaded_key == key => loaded,
             other => panic!("{other:?}"),
         }
     }
 
-    async fn save(&self, save: Save) -> Result<(), String> {
+    async fn save(&self, save: StoreWrite) -> Result<(), String> {
         self.store.save(save);
         match self.answer().await {
-            Answer::Saved(saved) => saved,
+            StoreResult::Saved(saved) => saved,
             other => panic!("{other:?}"),
         }
     }
@@ -90,8 +90,8 @@ fn name(test: &str) -> String {
     format!("{test}-{}", js_sys::Math::random())
 }
 
-fn entry(key: &str, bytes: &[u8], until: Option<Instant>) -> Save {
-    Save { key: key.to_owned(), bytes: bytes.to_vec(), until }
+fn entry(key: &str, bytes: &[u8], until: Option<Instant>) -> StoreWrite {
+    StoreWrite { key: key.to_owned(), bytes: bytes.to_vec(), until }
 }
 
 #[wasm_bindgen_test]
@@ -147,7 +147,7 @@ struct Page {
 
 impl Page {
     /// A page that begins, its settings told or not, and connects.
-    async fn connect(name: &str, more: Option<More>) -> Self {
+    async fn connect(name: &str, more: Option<ConnectionOptions>) -> Self {
         let mut page = Self { engine: Engine::new(1, Limits::default()), desk: Desk::open(name, NOW) };
         page.engine.use_store();
         if let Some(more) = more {
@@ -199,8 +199,13 @@ impl Page {
     }
 }
 
-fn lasting() -> More {
-    More { session_expiry_s: Some(600), clean_start: false, keep_alive_s: 77, ..More::default() }
+fn lasting() -> ConnectionOptions {
+    ConnectionOptions {
+        session_expiry_s: Some(600),
+        clean_start: false,
+        keep_alive_s: 77,
+        ..ConnectionOptions::default()
+    }
 }
 
 const MESSAGE: &[u8] = b"\x34\x08\x00\x01t\x00\x09\x00hi";

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mqtt_crawl::message_log::query::{LocalTime, Query};
-use mqtt_crawl::message_log::{Arrival, Limits, MessageLog};
+use mqtt_crawl::message_log::{Limits, MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::rows::Preview;
-use mqtt_crawl::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
+use mqtt_crawl::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use mqtt_crawl::protocol::topics::{TopicRow, TopicsView};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::topics::{LEVELS_MAX, SERIES_MAX, Topics, query};
@@ -28,7 +28,7 @@ impl Bench {
 
     fn note(&mut self, topic: &str, payload: &[u8], retain: bool) {
         let arrival =
-            Arrival { time: self.now, topic, qos: QoS::AtMostOnce, retain, dup: false, properties: &[], payload };
+            NewMessage { time: self.now, topic, qos: QoS::AtMostOnce, retain, dup: false, properties: &[], payload };
         let seq = self.log.append(&arrival);
         self.topics.note(seq, &arrival);
     }
@@ -43,7 +43,7 @@ impl Bench {
 
     /// What is seen with these topics unfolded.
     fn view_of(&self, open: &[&str]) -> TopicsView {
-        let mut glance = TopicsGlance { age: self.first().age, rows: 100, ..TopicsGlance::default() };
+        let mut glance = TopicsRequest { age: self.first().age, rows: 100, ..TopicsRequest::default() };
         for topic in open {
             let view = self.topics.view(&glance, &self.log, self.now);
             glance.levels.push(open_level(view.rows.iter().find(|row| row.topic == *topic).expect(topic).id));
@@ -52,7 +52,7 @@ impl Bench {
     }
 
     fn first(&self) -> TopicsView {
-        self.topics.view(&TopicsGlance::default(), &self.log, self.now)
+        self.topics.view(&TopicsRequest::default(), &self.log, self.now)
     }
 
     fn row(&self, open: &[&str], topic: &str) -> TopicRow {
@@ -60,8 +60,8 @@ impl Bench {
     }
 }
 
-fn open_level(id: u32) -> LevelGlance {
-    LevelGlance { id, is_open: true, ..LevelGlance::default() }
+fn open_level(id: u32) -> LevelRequest {
+    LevelRequest { id, is_open: true, ..LevelRequest::default() }
 }
 
 /// Depth and topic of each row.
@@ -104,7 +104,7 @@ fn only_what_is_on_screen_is_told() {
     }
     let levels: Vec<_> = bench.view_of(&[]).rows.iter().map(|row| open_level(row.id)).collect();
     let check = |first: u64, rows: u32, expected_first: u64, expected: &[&str]| {
-        let glance = TopicsGlance { first, rows, levels: levels.clone(), ..TopicsGlance::default() };
+        let glance = TopicsRequest { first, rows, levels: levels.clone(), ..TopicsRequest::default() };
         let view = bench.topics.view(&glance, &bench.log, bench.now);
         assert_eq!((view.total, view.first), (2_002, expected_first), "{first}, {rows}");
         assert_eq!(view.rows.iter().map(|row| row.topic.as_str()).collect::<Vec<_>>(), expected, "{first}, {rows}");
@@ -186,7 +186,7 @@ fn levels_stand_in_the_order_that_is_chosen() {
         (TopicsOrder::Newest, ["a", "a/y", "a/x", "c", "d", "b"]),
     ] {
         let levels = vec![open_level(bench.row(&[], "a").id)];
-        let glance = TopicsGlance { rows: 99, order, levels, ..TopicsGlance::default() };
+        let glance = TopicsRequest { rows: 99, order, levels, ..TopicsRequest::default() };
         let view = bench.topics.view(&glance, &bench.log, bench.now);
         let topics: Vec<_> = view.rows.iter().map(|row| row.topic.as_str()).collect();
         assert_eq!(topics, expected, "{order:?}");
@@ -218,7 +218,7 @@ fn the_last_value_is_looked_up_when_it_is_shown() {
     assert_eq!((row.count, row.last, row.last_time), (1, None, Some(came)));
     // A number that was given out anew isn't taken for the old message.
     bench.log.clear();
-    let arrival = Arrival {
+    let arrival = NewMessage {
         time: came,
         topic: "else",
         qos: QoS::AtMostOnce,
@@ -242,8 +242,8 @@ fn a_series_is_of_the_newest_messages_that_are_kept() {
     }
     let series = |bench: &Bench, topic: &str, field: &str| {
         let id = bench.row(&[], topic).id;
-        let levels = vec![LevelGlance { id, is_open: false, field: field.to_owned() }];
-        let glance = TopicsGlance { rows: 9, levels, ..TopicsGlance::default() };
+        let levels = vec![LevelRequest { id, is_open: false, field: field.to_owned() }];
+        let glance = TopicsRequest { rows: 9, levels, ..TopicsRequest::default() };
         let view = bench.topics.view(&glance, &bench.log, bench.now);
         view.rows.into_iter().find(|row| row.topic == topic).expect(topic).series
     };
@@ -311,7 +311,7 @@ fn more_topics_than_there_is_room_for_are_counted() {
     let mut levels = Vec::new();
     while let Some(row) = view.rows.iter().find(|row| row.open == Some(false)) {
         levels.push(open_level(row.id));
-        let glance = TopicsGlance { rows: 100, levels: levels.clone(), ..TopicsGlance::default() };
+        let glance = TopicsRequest { rows: 100, levels: levels.clone(), ..TopicsRequest::default() };
         view = bench.topics.view(&glance, &bench.log, bench.now);
     }
     assert_eq!(view.rows.len(), 32);
@@ -330,7 +330,7 @@ fn clearing_begins_the_tree_anew() {
     assert_ne!(bench.topics.changes(), changes);
     bench.message("c/d", "1");
     // What was unfolded before means nothing now.
-    let glance = TopicsGlance { age: before.age, rows: 9, levels, ..TopicsGlance::default() };
+    let glance = TopicsRequest { age: before.age, rows: 9, levels, ..TopicsRequest::default() };
     let after = bench.topics.view(&glance, &bench.log, bench.now);
     assert_ne!(after.age, before.age);
     assert_eq!(drawn(&after), [(1, "c")]);
@@ -341,9 +341,9 @@ fn clearing_begins_the_tree_anew() {
 fn strange_numbers_of_levels_are_harmless() {
     let mut bench = Bench::new();
     bench.message("a/b", "1");
-    let strange = |id| LevelGlance { id, is_open: true, field: "\n\n".to_owned() };
+    let strange = |id| LevelRequest { id, is_open: true, field: "\n\n".to_owned() };
     let levels = [0, 1, 2, 2, 3, u32::MAX].map(strange).to_vec();
-    let glance = TopicsGlance { rows: u32::MAX, levels, ..TopicsGlance::default() };
+    let glance = TopicsRequest { rows: u32::MAX, levels, ..TopicsRequest::default() };
     assert_eq!(drawn(&bench.topics.view(&glance, &bench.log, bench.now)), [(1, "a"), (2, "a/b")]);
 }
 

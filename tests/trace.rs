@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::packet::Version;
-use mqtt_crawl::packet_trace::analysis::{Direction, Filter, Kind, Story};
+use mqtt_crawl::packet_trace::analysis::{Direction, Filter, Kind, TraceAnalysis};
 use mqtt_crawl::packet_trace::{KEPT_RECORDS, Trace};
 use mqtt_crawl::time::Instant;
 
@@ -18,7 +18,7 @@ enum Packet {
 use Packet::{In, Out};
 
 /// What the story tells of these packets, one a millisecond.
-fn story(version: Version, packets: &[Packet]) -> Story {
+fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
     let mut trace = Trace::default();
     trace.speak(version);
     let mut now = Instant::EPOCH;
@@ -29,7 +29,7 @@ fn story(version: Version, packets: &[Packet]) -> Story {
             Out(bytes) => trace.sent(bytes, now),
         }
     }
-    let mut story = Story::default();
+    let mut story = TraceAnalysis::default();
     while trace.has(story.next()) {
         story.take(trace.part(story.next()));
     }
@@ -180,7 +180,7 @@ fn the_packets_of_a_delivery_are_found_again() {
     trace.sent(b"\x40\x02\x00\x09", now);
     trace.received(b"\x30\x04\x00\x01ax", now);
     trace.brought(4);
-    let mut story = Story::default();
+    let mut story = TraceAnalysis::default();
     story.take(trace.part(0));
     let kinds = |seq| -> Vec<&str> { story.delivery_of(seq).iter().map(|entry| entry.kind().name()).collect() };
     assert_eq!(kinds(1), ["PUBLISH", "PUBREC", "PUBREL", "PUBCOMP"]);
@@ -230,7 +230,7 @@ fn the_packets_of_an_exchange_are_found_from_any_of_them() {
 #[test]
 fn the_trace_is_bounded_and_says_what_was_missed() {
     let mut trace = Trace::default();
-    let mut story = Story::default();
+    let mut story = TraceAnalysis::default();
     assert!(!trace.has(0));
     trace.received(b"\xd0\x00", Instant::EPOCH);
     story.take(trace.part(0));

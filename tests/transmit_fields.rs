@@ -4,10 +4,10 @@ use mqtt_crawl::dialogue::script::ColumnChoice;
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS};
-use mqtt_crawl::protocol::publish::Outcome;
+use mqtt_crawl::protocol::publish::PublishOutcome;
 use mqtt_crawl::protocol::publish::PublishRequest;
-use mqtt_crawl::protocol::transmission::{Cue, Deck};
-use mqtt_crawl::protocol::transmission::{TransmissionView, Turn};
+use mqtt_crawl::protocol::transmission::{OutgoingMessage, TransmissionSlot};
+use mqtt_crawl::protocol::transmission::{TransmissionState, TransmissionView};
 use mqtt_crawl::transmit::encoding::PayloadFormat;
 use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::transmit::script_view::{Entry, LINES_MAX, Sheet, SheetReader};
@@ -20,9 +20,9 @@ fn sheet(name: &str, file: &str, piece: usize) -> Sheet {
     reader.finish()
 }
 
-fn view(turn: Turn) -> TransmissionView {
+fn view(turn: TransmissionState) -> TransmissionView {
     TransmissionView {
-        deck: Deck::Script,
+        deck: TransmissionSlot::Script,
         turn,
         line: 12,
         sent: 1_012,
@@ -44,7 +44,7 @@ fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
             .iter()
             .map(|entry| match entry {
                 Entry::Line(index, spoken) => format!("{index} {} {}", spoken.number, spoken.line.text),
-                Entry::Fault(fault) => format!("{}:{}", fault.line, fault.column),
+                Entry::Error(fault) => format!("{}:{}", fault.line, fault.column),
             })
             .collect();
         assert_eq!(shown, ["0 2 One", "3:4", "1 4 Two", "5:6"]);
@@ -95,7 +95,7 @@ fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
         next = then;
     }
     assert_eq!(slices, [1_000, 1_000, 500]);
-    assert_eq!(cues[2_499], Cue { topic: "say/PIP/2500".to_owned(), payload: b"PIP: Hello".to_vec() });
+    assert_eq!(cues[2_499], OutgoingMessage { topic: "say/PIP/2500".to_owned(), payload: b"PIP: Hello".to_vec() });
     // Long lines go in small slices.
     let script = sheet("long.txt", &format!("{}\n", "x".repeat(200 << 10)).repeat(5), 1 << 20);
     assert_eq!(plan.slice(&script, 0).1, Some(2));
@@ -153,14 +153,14 @@ fn how_far_it_is_in_words() {
         assert_eq!(progress_words(view, 120, Some(&plan), repeat), words);
     };
     let counts = "1,012 sent, 1,010 done";
-    check(&view(Turn::Playing), Repeat::ONCE, &format!("Line 12 of 120 · {counts} · 2:42 left"));
-    check(&view(Turn::Playing), Repeat::UntilStopped, &format!("Line 12 of 120 · {counts}"));
-    check(&view(Turn::Paused), Repeat::UntilStopped, &format!("Line 12 of 120, at rest · {counts}"));
-    check(&view(Turn::Stopped), Repeat::ONCE, &format!("Stopped at line 12 of 120 · {counts}"));
+    check(&view(TransmissionState::Playing), Repeat::ONCE, &format!("Line 12 of 120 · {counts} · 2:42 left"));
+    check(&view(TransmissionState::Playing), Repeat::UntilStopped, &format!("Line 12 of 120 · {counts}"));
+    check(&view(TransmissionState::Paused), Repeat::UntilStopped, &format!("Line 12 of 120, at rest · {counts}"));
+    check(&view(TransmissionState::Stopped), Repeat::ONCE, &format!("Stopped at line 12 of 120 · {counts}"));
     let failed = TransmissionView {
         failed: 2,
-        failures: vec![Outcome::Failed("the broker refused it: x".to_owned())],
-        ..view(Turn::Over)
+        failures: vec![PublishOutcome::Failed("the broker refused it: x".to_owned())],
+        ..view(TransmissionState::Over)
     };
     check(&failed, Repeat::ONCE, &format!("Every line had its turn · {counts}, 2 failed"));
     assert_eq!(
@@ -169,5 +169,7 @@ fn how_far_it_is_in_words() {
     );
     let day = PlanFields { interval: "24h".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     assert_eq!(day.length(120), Duration::from_secs(119 * 86_400));
-    assert!(progress_words(&view(Turn::Playing), 120, Some(&day), Repeat::ONCE).ends_with("2592:00:00 left"));
+    assert!(
+        progress_words(&view(TransmissionState::Playing), 120, Some(&day), Repeat::ONCE).ends_with("2592:00:00 left")
+    );
 }

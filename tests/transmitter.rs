@@ -6,14 +6,16 @@ use std::time::Duration;
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{PublishProperties, QoS, Version};
-use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
-use mqtt_crawl::protocol::connection::{ConnectRequest, More};
-use mqtt_crawl::protocol::publish::Outcome;
+use mqtt_crawl::protocol::command::{Command, PageCommand, PanelCommand, PanelsRequest};
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions};
+use mqtt_crawl::protocol::publish::PublishOutcome;
 use mqtt_crawl::protocol::publish::PublishRequest;
-use mqtt_crawl::protocol::transmission::{Cue, Deck, LinesGlance, Manner, Transmission};
-use mqtt_crawl::protocol::transmission::{Fate, TransmissionView, Turn};
+use mqtt_crawl::protocol::transmission::{
+    LineRange, OutgoingMessage, TransmissionCommand, TransmissionSettings, TransmissionSlot,
+};
+use mqtt_crawl::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
 
@@ -40,7 +42,7 @@ struct Rig {
     owed: Vec<[u8; 2]>,
     is_connected: bool,
     /// The lines on screen.
-    screen: LinesGlance,
+    screen: LineRange,
 }
 
 impl Rig {
@@ -54,7 +56,7 @@ impl Rig {
             heard: Vec::new(),
             owed: Vec::new(),
             is_connected: false,
-            screen: LinesGlance { first: 0, count: 10 },
+            screen: LineRange { first: 0, count: 10 },
         }
     }
 
@@ -77,16 +79,16 @@ impl Rig {
         self.serve();
     }
 
-    fn wish(&mut self, wish: Transmission) {
-        self.command(PanelCommand::Transmit(Deck::Script, wish));
+    fn wish(&mut self, wish: TransmissionCommand) {
+        self.command(PanelCommand::Transmit(TransmissionSlot::Script, wish));
     }
 
     /// A script of so many lines goes out.
-    fn play(&mut self, manner: Manner, lines: usize) {
-        self.wish(Transmission::Begin(manner));
-        self.wish(Transmission::Lines(cues(0..lines)));
-        self.wish(Transmission::Whole);
-        self.wish(Transmission::Play);
+    fn play(&mut self, manner: TransmissionSettings, lines: usize) {
+        self.wish(TransmissionCommand::Begin(manner));
+        self.wish(TransmissionCommand::Lines(cues(0..lines)));
+        self.wish(TransmissionCommand::Whole);
+        self.wish(TransmissionCommand::Play);
     }
 
     /// Lives until so long after the beginning.
@@ -118,7 +120,7 @@ impl Rig {
                 }
             }
             if dialled && self.connack.is_none() {
-                self.engine.handle_close(Closed::default(), self.now);
+                self.engine.handle_close(CloseInfo::default(), self.now);
             } else if dialled {
                 self.is_connected = true;
                 self.engine.handle_open(self.now);
@@ -168,14 +170,14 @@ impl Rig {
     fn lose_connection(&mut self) {
         self.is_connected = false;
         self.owed.clear();
-        self.engine.handle_close(Closed::default(), self.now);
+        self.engine.handle_close(CloseInfo::default(), self.now);
         self.serve();
     }
 
     /// What the panels are told.
     fn views(&mut self) -> Option<Vec<TransmissionView>> {
         let script = self.screen;
-        self.engine.handle_command(PanelCommand::Pull(Glance { script, ..Glance::default() }), self.now);
+        self.engine.handle_command(PanelCommand::Pull(PanelsRequest { script, ..PanelsRequest::default() }), self.now);
         self.engine.poll_panels()?.transmissions
     }
 
@@ -192,12 +194,12 @@ impl Rig {
     }
 }
 
-fn cues(lines: std::ops::Range<usize>) -> Vec<Cue> {
-    lines.map(|n| Cue { topic: "t".to_owned(), payload: n.to_string().into_bytes() }).collect()
+fn cues(lines: std::ops::Range<usize>) -> Vec<OutgoingMessage> {
+    lines.map(|n| OutgoingMessage { topic: "t".to_owned(), payload: n.to_string().into_bytes() }).collect()
 }
 
-fn manner() -> Manner {
-    Manner {
+fn manner() -> TransmissionSettings {
+    TransmissionSettings {
         interval_us: 1_000_000,
         repeat: Repeat::ONCE,
         first: 0,
@@ -215,7 +217,7 @@ fn numbers(lines: impl IntoIterator<Item = usize>) -> Vec<String> {
 fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
     for lag in [ms(0), ms(3), ms(900)] {
         let mut rig = Rig { lag, ..Rig::new() }.connect();
-        rig.play(Manner { interval_us: 333_333, ..manner() }, 1_000);
+        rig.play(TransmissionSettings { interval_us: 333_333, ..manner() }, 1_000);
         rig.run_until(ms(400_000));
         assert_eq!(rig.texts(), numbers(0..1_000));
         for (n, (at, ..)) in rig.heard.iter().enumerate() {
@@ -223,11 +225,14 @@ fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
             assert!(*at >= due && *at <= due + lag, "line {n} at {at:?} instead of {due:?}");
         }
         let view = rig.view();
-        assert_eq!((view.turn, view.line, view.sent, view.done, view.failed), (Turn::Over, 1_000, 1_000, 1_000, 0));
-        assert_eq!(view.fates, [Fate::Done; 10]);
+        assert_eq!(
+            (view.turn, view.line, view.sent, view.done, view.failed),
+            (TransmissionState::Over, 1_000, 1_000, 1_000, 0)
+        );
+        assert_eq!(view.fates, [LineStatus::Done; 10]);
         assert_eq!(rig.views(), None, "nothing is told twice");
-        rig.screen = LinesGlance { first: 998, count: 10 };
-        assert_eq!(rig.view().fates, [Fate::Done; 2], "other lines are on screen");
+        rig.screen = LineRange { first: 998, count: 10 };
+        assert_eq!(rig.view().fates, [LineStatus::Done; 2], "other lines are on screen");
     }
 }
 
@@ -236,29 +241,29 @@ fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 30);
     rig.run_until(ms(1_300));
-    rig.wish(Transmission::Pause);
+    rig.wish(TransmissionCommand::Pause);
     rig.run_until(ms(60_000));
-    assert_eq!(rig.view().turn, Turn::Paused);
-    rig.wish(Transmission::Play);
+    assert_eq!(rig.view().turn, TransmissionState::Paused);
+    rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(61_000));
-    rig.wish(Transmission::Seek(20));
+    rig.wish(TransmissionCommand::Seek(20));
     rig.run_until(ms(63_500));
-    rig.wish(Transmission::Pause);
-    rig.wish(Transmission::Seek(4));
+    rig.wish(TransmissionCommand::Pause);
+    rig.wish(TransmissionCommand::Seek(4));
     rig.run_until(ms(70_000));
     let view = rig.view();
-    assert_eq!((view.line, view.turn), (5, Turn::Paused));
-    rig.wish(Transmission::Play);
+    assert_eq!((view.line, view.turn), (5, TransmissionState::Paused));
+    rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(70_000));
     assert_eq!(rig.texts(), ["0", "1", "2", "20", "21", "22", "4"]);
     assert_eq!(rig.times_ms(), [0, 1_000, 60_700, 61_000, 62_000, 63_000, 70_000]);
     // Farther than there are lines is the last.
-    rig.wish(Transmission::Seek(u64::MAX));
+    rig.wish(TransmissionCommand::Seek(u64::MAX));
     rig.run_until(ms(80_000));
     assert_eq!(rig.texts()[7..], ["29"]);
-    assert_eq!(rig.view().turn, Turn::Over);
+    assert_eq!(rig.view().turn, TransmissionState::Over);
     // It isn't over for good.
-    rig.wish(Transmission::Seek(28));
+    rig.wish(TransmissionCommand::Seek(28));
     rig.run_until(ms(90_000));
     assert_eq!(rig.texts()[8..], ["28", "29"]);
 }
@@ -266,24 +271,24 @@ fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
 #[test]
 fn a_loop_goes_on_until_it_is_told_to_end() {
     let mut rig = Rig::new().connect();
-    rig.play(Manner { repeat: Repeat::UntilStopped, first: 2, ..manner() }, 4);
+    rig.play(TransmissionSettings { repeat: Repeat::UntilStopped, first: 2, ..manner() }, 4);
     rig.run_until(ms(7_000));
     assert_eq!(rig.texts(), ["2", "3", "0", "1", "2", "3", "0", "1"]);
-    rig.wish(Transmission::Seek(3));
+    rig.wish(TransmissionCommand::Seek(3));
     rig.run_until(ms(8_000));
     assert_eq!(rig.texts()[8..], ["3", "0"], "of the same round");
-    rig.wish(Transmission::Repeat(Repeat::ONCE));
+    rig.wish(TransmissionCommand::Repeat(Repeat::ONCE));
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts()[10..], ["1", "2", "3"], "this round is the last");
-    assert_eq!(rig.view().turn, Turn::Over);
+    assert_eq!(rig.view().turn, TransmissionState::Over);
     rig.play(manner(), 4);
-    rig.wish(Transmission::Repeat(Repeat::UntilStopped));
+    rig.wish(TransmissionCommand::Repeat(Repeat::UntilStopped));
     rig.run_until(ms(65_000));
-    rig.wish(Transmission::Stop);
+    rig.wish(TransmissionCommand::Stop);
     rig.run_until(ms(90_000));
     assert_eq!(rig.texts()[13..], ["0", "1", "2", "3", "0", "1"]);
     let view = rig.view();
-    assert_eq!((view.turn, view.sent, view.done), (Turn::Stopped, 6, 6));
+    assert_eq!((view.turn, view.sent, view.done), (TransmissionState::Stopped, 6, 6));
 }
 
 #[test]
@@ -293,7 +298,7 @@ fn after_a_lost_connection_it_goes_on_with_the_first_that_was_not_acknowledged()
     rig.run_until(ms(1_500));
     rig.ack = None;
     rig.run_until(ms(2_400));
-    assert_eq!(rig.view().fates[..4], [Fate::Done, Fate::Done, Fate::Waiting, Fate::Unsent]);
+    assert_eq!(rig.view().fates[..4], [LineStatus::Done, LineStatus::Done, LineStatus::Waiting, LineStatus::Unsent]);
     rig.connack = None;
     rig.lose_connection();
     rig.run_until(ms(20_000));
@@ -314,7 +319,7 @@ fn a_connection_that_is_made_anew_by_hand_repeats_what_was_not_acknowledged() {
         (QoS::ExactlyOnce, vec!["0", "1", "2"], 2),
     ] {
         let mut rig = Rig { ack: None, ..Rig::new() }.connect();
-        rig.play(Manner { qos, ..manner() }, 3);
+        rig.play(TransmissionSettings { qos, ..manner() }, 3);
         rig.run_until(ms(1_500));
         rig.command(PageCommand::Disconnect);
         rig.run_until(ms(10_000));
@@ -330,7 +335,7 @@ fn a_connection_that_is_made_anew_by_hand_repeats_what_was_not_acknowledged() {
 fn no_more_lines_are_under_way_than_the_broker_takes() {
     // Receive Maximum 5.
     let mut rig = Rig { ack: None, connack: Some(&[0x20, 6, 0, 0, 3, 0x21, 0, 5]), ..Rig::new() }.connect();
-    rig.play(Manner { interval_us: 0, ..manner() }, 100);
+    rig.play(TransmissionSettings { interval_us: 0, ..manner() }, 100);
     rig.run_until(ms(1_000));
     assert_eq!(rig.texts(), numbers(0..5));
     // It sleeps until something happens.
@@ -355,7 +360,7 @@ fn no_more_lines_are_under_way_than_the_broker_takes() {
 fn lines_go_out_with_no_more_than_the_broker_takes() {
     // Maximum QoS 0.
     let mut rig = Rig { connack: Some(&[0x20, 5, 0, 0, 2, 0x24, 0]), ..Rig::new() }.connect();
-    rig.play(Manner { qos: QoS::ExactlyOnce, ..manner() }, 3);
+    rig.play(TransmissionSettings { qos: QoS::ExactlyOnce, ..manner() }, 3);
     rig.run_until(ms(10_000));
     let qos: Vec<_> = rig.heard.iter().map(|(_, _, first)| first >> 1 & 3).collect();
     assert_eq!(qos, [0, 0, 0]);
@@ -371,33 +376,33 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
     rig.ack = Some(0);
     rig.run_until(ms(10_000));
     let view = rig.view();
-    assert_eq!(view.fates, [Fate::Failed(0), Fate::Failed(0), Fate::Done, Fate::Done]);
-    assert_eq!((view.failed, view.first_failed, view.turn), (2, Some(0), Turn::Over));
-    let [Outcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
+    assert_eq!(view.fates, [LineStatus::Failed(0), LineStatus::Failed(0), LineStatus::Done, LineStatus::Done]);
+    assert_eq!((view.failed, view.first_failed, view.turn), (2, Some(0), TransmissionState::Over));
+    let [PublishOutcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
     assert!(words.contains("refused"), "{words}");
     // A topic that is none doesn't even go out.
-    rig.wish(Transmission::Begin(manner()));
-    rig.wish(Transmission::Lines(vec![Cue { topic: "a/#".to_owned(), payload: Vec::new() }]));
-    rig.wish(Transmission::Whole);
-    rig.wish(Transmission::Play);
+    rig.wish(TransmissionCommand::Begin(manner()));
+    rig.wish(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
+    rig.wish(TransmissionCommand::Whole);
+    rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(11_000));
     let view = rig.view();
-    assert_eq!((view.fates, view.turn, rig.heard.len()), (vec![Fate::Failed(0)], Turn::Over, 4));
+    assert_eq!((view.fates, view.turn, rig.heard.len()), (vec![LineStatus::Failed(0)], TransmissionState::Over, 4));
 }
 
 #[test]
 fn a_script_that_comes_in_slices_is_told_as_a_whole() {
     let mut rig = Rig::new().connect();
-    rig.wish(Transmission::Begin(manner()));
-    rig.wish(Transmission::Lines(cues(0..2)));
-    rig.wish(Transmission::Play);
+    rig.wish(TransmissionCommand::Begin(manner()));
+    rig.wish(TransmissionCommand::Lines(cues(0..2)));
+    rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(5_000));
-    assert_eq!(rig.view().turn, Turn::Playing, "more may come");
-    rig.wish(Transmission::Lines(cues(2..4)));
-    rig.wish(Transmission::Whole);
+    assert_eq!(rig.view().turn, TransmissionState::Playing, "more may come");
+    rig.wish(TransmissionCommand::Lines(cues(2..4)));
+    rig.wish(TransmissionCommand::Whole);
     rig.run_until(ms(60_000));
     assert_eq!(rig.times_ms(), [0, 1_000, 5_000, 6_000], "a late line moves those after it");
-    assert_eq!(rig.view().turn, Turn::Over);
+    assert_eq!(rig.view().turn, TransmissionState::Over);
 }
 
 #[test]
@@ -405,17 +410,17 @@ fn another_script_takes_the_place_of_the_last() {
     let mut rig = Rig { ack: None, ..Rig::new() }.connect();
     rig.play(manner(), 5);
     rig.run_until(ms(1_000));
-    rig.wish(Transmission::Begin(manner()));
-    rig.wish(Transmission::Lines(cues(7..9)));
-    rig.wish(Transmission::Whole);
+    rig.wish(TransmissionCommand::Begin(manner()));
+    rig.wish(TransmissionCommand::Lines(cues(7..9)));
+    rig.wish(TransmissionCommand::Whole);
     rig.acknowledge(2);
     let view = rig.view();
     assert_eq!(
         (view.done, view.turn, view.fates.len()),
-        (0, Turn::Paused, 2),
+        (0, TransmissionState::Paused, 2),
         "acknowledgements of the last are its own"
     );
-    rig.wish(Transmission::Play);
+    rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts(), ["0", "1", "7", "8"]);
 }
@@ -424,24 +429,35 @@ fn another_script_takes_the_place_of_the_last() {
 fn a_message_repeats_beside_a_script() {
     let mut rig = Rig::new().connect();
     rig.play(manner(), 3);
-    let repeated = Manner { interval_us: 400_000, repeat: Repeat::Rounds(3), ..manner() };
-    let cue = Cue { topic: "t".to_owned(), payload: b"tick".to_vec() };
-    for wish in [Transmission::Begin(repeated), Transmission::Lines(vec![cue]), Transmission::Whole, Transmission::Play]
-    {
-        rig.command(PanelCommand::Transmit(Deck::Message, wish));
+    let repeated = TransmissionSettings { interval_us: 400_000, repeat: Repeat::Rounds(3), ..manner() };
+    let cue = OutgoingMessage { topic: "t".to_owned(), payload: b"tick".to_vec() };
+    for wish in [
+        TransmissionCommand::Begin(repeated),
+        TransmissionCommand::Lines(vec![cue]),
+        TransmissionCommand::Whole,
+        TransmissionCommand::Play,
+    ] {
+        rig.command(PanelCommand::Transmit(TransmissionSlot::Message, wish));
     }
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts(), ["0", "tick", "tick", "tick", "1", "2"]);
     assert_eq!(rig.times_ms(), [0, 0, 400, 800, 1_000, 2_000]);
     let views = rig.views().expect("news");
     let told: Vec<_> = views.iter().map(|view| (view.deck, view.turn, view.sent, view.done)).collect();
-    assert_eq!(told, [(Deck::Script, Turn::Over, 3, 3), (Deck::Message, Turn::Over, 3, 3)]);
+    assert_eq!(
+        told,
+        [
+            (TransmissionSlot::Script, TransmissionState::Over, 3, 3),
+            (TransmissionSlot::Message, TransmissionState::Over, 3, 3)
+        ]
+    );
 }
 
 #[test]
 fn a_slow_network_is_not_given_ever_more() {
     let mut rig = Rig::new().connect();
-    let manner = Manner { interval_us: 0, qos: QoS::AtMostOnce, repeat: Repeat::UntilStopped, ..manner() };
+    let manner =
+        TransmissionSettings { interval_us: 0, qos: QoS::AtMostOnce, repeat: Repeat::UntilStopped, ..manner() };
     rig.play(manner, 10);
     for _ in 0..5 {
         rig.engine.note_unsent(2 << 20, rig.now);
@@ -463,17 +479,17 @@ fn lines_wait_while_a_lasting_session_is_saved() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut rig = Rig::new();
         rig.engine.use_store();
-        rig.command(PageCommand::SetConnectionOptions(Box::new(More {
+        rig.command(PageCommand::SetConnectionOptions(Box::new(ConnectionOptions {
             session_expiry_s: Some(600),
             clean_start: false,
-            ..More::default()
+            ..ConnectionOptions::default()
         })));
         rig = rig.connect();
         let key = rig.engine.poll_load().expect("something to load");
         rig.engine.handle_loaded(&key, Ok(None), rig.now);
         rig.serve();
         let mut is_saving = false;
-        rig.play(Manner { interval_us: 0, qos, repeat: Repeat::UntilStopped, ..manner() }, 10);
+        rig.play(TransmissionSettings { interval_us: 0, qos, repeat: Repeat::UntilStopped, ..manner() }, 10);
         // Each write takes as long as ten turns of the worker.
         for turn in 1..100 {
             is_saving |= rig.engine.poll_save(rig.now).is_some();

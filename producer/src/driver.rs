@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use mqtt_crawl::mqtt::error::{Closed, Violation};
+use mqtt_crawl::mqtt::error::{CloseInfo, Violation};
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
 use mqtt_crawl::mqtt::session::Transmit;
 use mqtt_crawl::time::Instant;
@@ -37,7 +37,7 @@ pub(crate) enum Happening {
     /// Something was read from it.
     Bytes { attempt: u64, bytes: Vec<u8> },
     /// It couldn't be made, or has ended.
-    Closed { attempt: u64, closed: Closed },
+    CloseInfo { attempt: u64, closed: CloseInfo },
     /// Look at the [`Remote`] and for rows of the script.
     Woken,
 }
@@ -241,7 +241,7 @@ impl Driver<'_> {
     }
 
     /// The transport is gone.
-    fn close(&mut self, closed: Closed) {
+    fn close(&mut self, closed: CloseInfo) {
         let was_parting = matches!(self.transport, Transport::Parting { .. });
         self.transport = Transport::None;
         // The attempt is over, whoever tells of it next.

@@ -227,7 +227,7 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
-    use mqtt_crawl::mqtt::error::{Closed, Stage};
+    use mqtt_crawl::mqtt::error::{CloseInfo, Stage};
     use mqtt_crawl::mqtt::packet::{Disconnect, Refusal};
 
     use super::*;
@@ -243,7 +243,7 @@ mod tests {
         };
         let refused = Failure::Refused { refusal: Refusal::V311(4), reason_string: None, server_reference: None };
         let goodbye = Failure::Disconnected(Disconnect::new(ReasonCode::SESSION_TAKEN_OVER));
-        let closed = Failure::Closed { stage: Stage::Dialing, closed: Closed::default() };
+        let closed = Failure::Closed { stage: Stage::Dialing, closed: CloseInfo::default() };
         let too_long = EncodeError::TooLong { field: "user name", bytes: 70_000 };
         check(3, 3, End::Complete, 0);
         check(3, 2, End::Complete, 1);

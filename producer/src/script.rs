@@ -10,7 +10,7 @@ use std::thread;
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::script::{
-    ColumnChoice, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary, Unreadable,
+    ColumnChoice, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary, Unreadable,
 };
 use mqtt_crawl::transmit::script_view::left_out;
 
@@ -126,7 +126,7 @@ pub enum LeftOut {
         /// The file's name.
         file: Arc<str>,
         /// What is wrong with it.
-        fault: Fault,
+        fault: ScriptError,
     },
     /// All that follows: reading failed in the middle.
     Rest {

@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqtt_crawl::mqtt::error::{Closed, EncodeError, Failure, Violation};
+use mqtt_crawl::mqtt::error::{CloseInfo, EncodeError, Failure, Violation};
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{Publish, QoS};
 use mqtt_crawl::mqtt::session::{
-    Event, Inbox, Message, Options, Outcome, Parting, Recurrence, Session, Suspect, Token, Transmit,
+    DeliveryOutcome, DisconnectMode, Event, Message, MessageSink, Options, Recurrence, Session, Suspect, Token,
+    Transmit,
 };
 use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::encoding::topic_of;
@@ -228,7 +229,7 @@ impl<'a> Transmission<'a> {
     }
 
     /// The transport failed to open, or closed.
-    pub(crate) fn handle_close(&mut self, closed: Closed, now: Instant) {
+    pub(crate) fn handle_close(&mut self, closed: CloseInfo, now: Instant) {
         self.session.handle_close(closed, now);
         self.turn(now);
     }
@@ -375,13 +376,13 @@ impl<'a> Transmission<'a> {
         }
     }
 
-    fn handle_outcome(&mut self, token: Token, outcome: Outcome) {
+    fn handle_outcome(&mut self, token: Token, outcome: DeliveryOutcome) {
         let Some(told) = self.unfinished.remove(&token) else { return };
-        if !matches!(outcome, Outcome::EndsConnection { .. } | Outcome::Dropped) {
+        if !matches!(outcome, DeliveryOutcome::EndsConnection { .. } | DeliveryOutcome::Dropped) {
             self.stalled_since = None;
         }
         let fate = match outcome {
-            Outcome::Done => {
+            DeliveryOutcome::Done => {
                 self.acknowledged += 1;
                 self.in_vain = 0;
                 if self.qos != QoS::AtMostOnce {
@@ -390,14 +391,14 @@ impl<'a> Transmission<'a> {
                 }
                 return;
             }
-            Outcome::Refused(reason) => Fate::Refused(reason),
-            Outcome::Unknown => Fate::Unknown,
-            Outcome::EndsConnection { payload_bytes } => self.in_vain(payload_bytes),
-            Outcome::Dropped => match self.dropped.take().filter(|(dropped, _)| *dropped == token) {
+            DeliveryOutcome::Refused(reason) => Fate::Refused(reason),
+            DeliveryOutcome::Unknown => Fate::Unknown,
+            DeliveryOutcome::EndsConnection { payload_bytes } => self.in_vain(payload_bytes),
+            DeliveryOutcome::Dropped => match self.dropped.take().filter(|(dropped, _)| *dropped == token) {
                 Some((_, payload_bytes)) => self.in_vain(payload_bytes),
                 None => Fate::NotAcknowledged,
             },
-            Outcome::Impossible(error) => {
+            DeliveryOutcome::Impossible(error) => {
                 // Not this line's length is at fault, but what all lines share.
                 if let EncodeError::Forbidden { .. } = error {
                     self.end(End::Unsuitable(error.clone()));
@@ -527,7 +528,7 @@ impl<'a> Transmission<'a> {
     fn end(&mut self, end: End) {
         if self.end.is_none() {
             self.end = Some(end);
-            self.session.disconnect(Parting::EndSession);
+            self.session.disconnect(DisconnectMode::EndSession);
         }
     }
 
@@ -577,7 +578,7 @@ impl Told {
 /// The producer subscribes to nothing.
 struct Nobody;
 
-impl Inbox for Nobody {
+impl MessageSink for Nobody {
     fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
@@ -715,7 +716,7 @@ mod tests {
                     self.connected = self.connack.is_some();
                     match self.connack {
                         Some(_) => self.transmission.handle_open(self.now),
-                        None => self.transmission.handle_close(Closed::default(), self.now),
+                        None => self.transmission.handle_close(CloseInfo::default(), self.now),
                     }
                 } else if !answers.is_empty() && self.connected {
                     self.transmission.handle_input(&answers, self.now);
@@ -724,7 +725,7 @@ mod tests {
                 }
                 if std::mem::take(&mut self.hangs_up) && self.connected {
                     self.connected = false;
-                    self.transmission.handle_close(Closed::default(), self.now);
+                    self.transmission.handle_close(CloseInfo::default(), self.now);
                 }
             }
         }
@@ -767,7 +768,7 @@ mod tests {
 
         fn lose_connection(&mut self) {
             self.connected = false;
-            self.transmission.handle_close(Closed::default(), self.now);
+            self.transmission.handle_close(CloseInfo::default(), self.now);
             self.serve();
         }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use mqtt_crawl::mqtt::broker_url::BrokerUrl;
 use mqtt_crawl::mqtt::codec::Limits;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::session::CONNECT_TIMEOUT;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -76,7 +76,7 @@ impl Dialer {
         let thread = thread::Builder::new().name("mqtt-crawl reader".to_owned());
         let started = thread.spawn(move || read(&host, port, attempt, &happenings));
         if let Err(error) = started {
-            let closed = Closed { code: None, reason: format!("no thread could be started ({error}).") };
+            let closed = CloseInfo { code: None, reason: format!("no thread could be started ({error}).") };
             // Nobody is left to tell where the driver is gone or drowned.
             let _ = on_failure.try_send(Happening::Closed { attempt, closed });
         }
@@ -84,7 +84,7 @@ impl Dialer {
 
     /// Puts the layers on top of an open TCP stream. They may have something to
     /// say first; [`Arrival::Open`] comes when they are through with it.
-    pub(crate) fn connect(&self, tcp: TcpStream, arrivals: &mut Vec<Arrival>) -> Result<Connection, Closed> {
+    pub(crate) fn connect(&self, tcp: TcpStream, arrivals: &mut Vec<Arrival>) -> Result<Connection, CloseInfo> {
         let mut wire = Wire { tcp, tls: None, arrived: Vec::new(), at: 0 };
         let layer = match &self.tls {
             Some((config, name)) => {
@@ -131,7 +131,7 @@ enum Layer {
 
 impl Connection {
     /// Bytes came from the peer.
-    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> Result<(), Closed> {
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> Result<(), CloseInfo> {
         self.layer = match std::mem::replace(&mut self.layer, Layer::Gone) {
             Layer::Securing { mut wire, upgrade } => {
                 wire.take_in(bytes)?;
@@ -161,7 +161,7 @@ impl Connection {
     }
 
     /// Sends MQTT.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), CloseInfo> {
         match &mut self.layer {
             Layer::Raw(wire) => wire.write_all(bytes).map_err(|error| io_closed(&error)),
             Layer::Framed(socket) => {
@@ -188,7 +188,7 @@ impl Connection {
     }
 }
 
-fn secured(mut wire: Wire, upgrade: Option<Request>, arrivals: &mut Vec<Arrival>) -> Result<Layer, Closed> {
+fn secured(mut wire: Wire, upgrade: Option<Request>, arrivals: &mut Vec<Arrival>) -> Result<Layer, CloseInfo> {
     let Some(request) = upgrade else {
         arrivals.push(Arrival::Open);
         wire.drain(arrivals);
@@ -202,7 +202,7 @@ fn secured(mut wire: Wire, upgrade: Option<Request>, arrivals: &mut Vec<Arrival>
 
 type Upgraded<T> = Result<(WebSocket<Wire>, T), HandshakeError<ClientHandshake<Wire>>>;
 
-fn upgraded<T>(outcome: Upgraded<T>, arrivals: &mut Vec<Arrival>) -> Result<Layer, Closed> {
+fn upgraded<T>(outcome: Upgraded<T>, arrivals: &mut Vec<Arrival>) -> Result<Layer, CloseInfo> {
     match outcome {
         Ok((mut socket, _)) => {
             arrivals.push(Arrival::Open);
@@ -214,7 +214,7 @@ fn upgraded<T>(outcome: Upgraded<T>, arrivals: &mut Vec<Arrival>) -> Result<Laye
     }
 }
 
-fn read_frames(socket: &mut WebSocket<Wire>, arrivals: &mut Vec<Arrival>) -> Result<(), Closed> {
+fn read_frames(socket: &mut WebSocket<Wire>, arrivals: &mut Vec<Arrival>) -> Result<(), CloseInfo> {
     use tungstenite::Message;
     loop {
         match socket.read() {
@@ -223,7 +223,7 @@ fn read_frames(socket: &mut WebSocket<Wire>, arrivals: &mut Vec<Arrival>) -> Res
             Ok(Message::Close(frame)) => {
                 // The answer to it is on its way with the next flush.
                 let _ = socket.flush();
-                return Err(frame.map_or_else(Closed::default, |frame| Closed {
+                return Err(frame.map_or_else(CloseInfo::default, |frame| CloseInfo {
                     code: Some(frame.code.into()),
                     reason: frame.reason.as_str().to_owned(),
                 }));
@@ -251,7 +251,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn take_in(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+    fn take_in(&mut self, bytes: &[u8]) -> Result<(), CloseInfo> {
         let Some(tls) = &mut self.tls else {
             self.arrived.extend_from_slice(bytes);
             return Ok(());
@@ -349,7 +349,7 @@ fn read(host: &str, port: u16, attempt: u64, happenings: &SyncSender<Happening>)
             let mut buffer = vec![0; READ_BYTES];
             loop {
                 match reader.read(&mut buffer) {
-                    Ok(0) => break Closed { code: None, reason: "the broker closed it.".to_owned() },
+                    Ok(0) => break CloseInfo { code: None, reason: "the broker closed it.".to_owned() },
                     Ok(count) => {
                         let bytes = buffer[..count].to_vec();
                         if happenings.send(Happening::Bytes { attempt, bytes }).is_err() {
@@ -386,16 +386,16 @@ fn open(host: &str, port: u16) -> io::Result<TcpStream> {
 
 // ---- words ------------------------------------------------------------------
 
-fn dial_closed(error: &io::Error, host: &str, port: u16) -> Closed {
+fn dial_closed(error: &io::Error, host: &str, port: u16) -> CloseInfo {
     let reason = match error.kind() {
         ErrorKind::ConnectionRefused => format!("nothing listens at {host}, port {port} (connection refused)."),
         ErrorKind::TimedOut | ErrorKind::WouldBlock => format!("{host}, port {port}, didn't answer in time."),
         _ => format!("{host}, port {port}: {}.", bare(error)),
     };
-    Closed { code: None, reason }
+    CloseInfo { code: None, reason }
 }
 
-fn io_closed(error: &io::Error) -> Closed {
+fn io_closed(error: &io::Error) -> CloseInfo {
     let reason = match error.kind() {
         ErrorKind::ConnectionReset => "the other side broke it off (connection reset).".to_owned(),
         ErrorKind::BrokenPipe => "the other side is gone (broken pipe).".to_owned(),
@@ -404,10 +404,10 @@ fn io_closed(error: &io::Error) -> Closed {
         }
         _ => format!("{}.", bare(error)),
     };
-    Closed { code: None, reason }
+    CloseInfo { code: None, reason }
 }
 
-fn tls_closed(error: &rustls::Error) -> Closed {
+fn tls_closed(error: &rustls::Error) -> CloseInfo {
     use rustls::CertificateError;
     let reason = match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
@@ -420,10 +420,10 @@ fn tls_closed(error: &rustls::Error) -> Closed {
         rustls::Error::InvalidMessage(_) => "what answers at this port doesn't speak TLS.".to_owned(),
         _ => format!("TLS failed: {error}."),
     };
-    Closed { code: None, reason }
+    CloseInfo { code: None, reason }
 }
 
-fn web_socket_closed(error: &tungstenite::Error) -> Closed {
+fn web_socket_closed(error: &tungstenite::Error) -> CloseInfo {
     use tungstenite::Error;
     use tungstenite::error::ProtocolError;
     let reason = match error {
@@ -437,7 +437,7 @@ fn web_socket_closed(error: &tungstenite::Error) -> Closed {
         Error::Protocol(_) => format!("what answers at this port doesn't speak WebSocket ({error})."),
         _ => format!("{error}."),
     };
-    Closed { code: None, reason }
+    CloseInfo { code: None, reason }
 }
 
 /// The system's words without the number that Rust adds.

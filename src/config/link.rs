@@ -4,8 +4,8 @@
 //! fragment, so that no server ever sees it, written and read as URL
 //! parameters. There is no key for a password and none is ever written.
 //!
-//! Settings that were read or typed become a request only through
-//! [`Settings::request`], which finds every fault at once and says which field
+//! LinkSettings that were read or typed become a request only through
+//! [`LinkSettings::request`], which finds every fault at once and says which field
 //! it is about.
 
 use crate::mqtt::text::string_fault;
@@ -14,7 +14,7 @@ use crate::urlencoded::{append, decode};
 use crate::crawl::opening::{Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
 use crate::credentials;
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::mqtt::broker_url::{BrokerUrl, PageOrigin};
 use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::topic::TopicFilter;
@@ -25,7 +25,7 @@ pub const DEFAULT_TOPIC: &str = "StarWars";
 
 /// What a person can set and a link can carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct LinkSettings {
     /// Broker URL as written.
     pub broker: String,
     /// Topic filters as written.
@@ -43,7 +43,7 @@ pub struct Settings {
     /// How the crawl opens.
     pub opening: Opening,
     /// What becomes of which message on the crawl.
-    pub mapping: Mapping,
+    pub mapping: LineRules,
 }
 
 /// What the page shows.
@@ -77,13 +77,13 @@ impl View {
 pub struct Link {
     /// What it asks for; where a value is bad, the default or the bad value
     /// itself stands, so that the form shows it.
-    pub settings: Settings,
+    pub settings: LinkSettings,
     /// Connect on load. Never where there is a fault.
     pub connect: bool,
     /// What was ignored, in words, one sentence each.
     pub notices: Vec<String>,
     /// What is wrong. While there is a fault nothing connects.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<LinkError>,
     /// It carried something that looks like a password: take it out of the
     /// address bar at once.
     pub holds_password: bool,
@@ -91,7 +91,7 @@ pub struct Link {
 
 /// Something a person has to put right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct LinkError {
     /// The field it is about.
     pub field: Field,
     /// What is wrong and what to do.
@@ -119,7 +119,7 @@ pub enum Field {
     Link,
 }
 
-impl Settings {
+impl LinkSettings {
     /// The settings of a page that was opened without a link.
     pub fn new(page_base: &str) -> Self {
         Self {
@@ -131,7 +131,7 @@ impl Settings {
             user_name: None,
             view: View::Split,
             opening: Opening::default(),
-            mapping: Mapping::default(),
+            mapping: LineRules::default(),
         }
     }
 
@@ -205,9 +205,14 @@ impl Settings {
     ///
     /// # Errors
     /// Every fault, in the order of the form.
-    pub fn request(&self, password: &str, tab_client_id: &str, page: PageOrigin) -> Result<ConnectRequest, Vec<Fault>> {
+    pub fn request(
+        &self,
+        password: &str,
+        tab_client_id: &str,
+        page: PageOrigin,
+    ) -> Result<ConnectRequest, Vec<LinkError>> {
         let mut faults = Vec::new();
-        let mut fault = |field, words: String| faults.push(Fault { field, words });
+        let mut fault = |field, words: String| faults.push(LinkError { field, words });
 
         let broker = BrokerUrl::parse(&self.broker).and_then(BrokerUrl::for_browser);
         if let Err(error) = &broker {
@@ -272,7 +277,7 @@ pub enum Start {
 pub fn parse(fragment: &str, page_base: &str) -> Link {
     let mut reader = Reader {
         link: Link {
-            settings: Settings::new(page_base),
+            settings: LinkSettings::new(page_base),
             connect: false,
             notices: Vec::new(),
             faults: Vec::new(),
@@ -361,7 +366,7 @@ impl Reader {
         if key == "topic" {
             return self.read_topic(raw_value, value);
         }
-        if Mapping::KEYS.contains(&key.as_str()) {
+        if LineRules::KEYS.contains(&key.as_str()) {
             return self.read_rule(&key, raw_value, &value);
         }
         if self.seen.contains(&key) {
@@ -509,7 +514,7 @@ impl Reader {
     }
 
     fn fault(&mut self, field: Field, words: String) {
-        self.link.faults.push(Fault { field, words });
+        self.link.faults.push(LinkError { field, words });
     }
 
     fn finish(mut self) -> Link {
@@ -533,7 +538,7 @@ fn field_of(key: &str, topics: usize) -> Option<Field> {
         "user" => Field::UserName,
         "view" | "card" | "logo" | "episode" | "title" | "intro" | "opening" | "stars" | "speed" | "pace"
         | "connect" => Field::Link,
-        key if Mapping::KEYS.contains(&key) => Field::Link,
+        key if LineRules::KEYS.contains(&key) => Field::Link,
         _ => return None,
     })
 }

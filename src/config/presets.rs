@@ -9,7 +9,7 @@ pub struct Preset {
     /// Its name in the list.
     pub name: &'static str,
     /// Where it is.
-    pub place: Place,
+    pub place: AddressHint,
     /// The version to ask for; `None` is "auto".
     pub version: Option<Version>,
     /// The only quality of service it grants, where it grants but one.
@@ -20,7 +20,7 @@ pub struct Preset {
 
 /// Where a preset's broker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum AddressHint {
     /// On the server that the page came from, at this path.
     Here(&'static str),
     /// At this address.
@@ -34,14 +34,14 @@ pub enum Place {
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "This station",
-        place: Place::Here("/mqtt"),
+        place: AddressHint::Here("/mqtt"),
         version: None,
         qos: None,
         hint: "The broker built into the server this page came from.",
     },
     Preset {
         name: "This station, as Diffusion",
-        place: Place::Here("/diffusion"),
+        place: AddressHint::Here("/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
         hint: "The same broker, behaving as Diffusion documents: MQTT 5.0 only, subscriptions at QoS 0, a user name \
@@ -49,7 +49,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "Diffusion",
-        place: Place::At("ws://localhost:8080/diffusion"),
+        place: AddressHint::At("ws://localhost:8080/diffusion"),
         version: Some(Version::V5),
         qos: Some(QoS::AtMostOnce),
         hint: "MQTT 5.0 only, subscriptions at QoS 0. User name and password are a Diffusion principal's. Without \
@@ -57,49 +57,49 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "Mosquitto test server",
-        place: Place::At("ws://test.mosquitto.org:8080/mqtt"),
+        place: AddressHint::At("ws://test.mosquitto.org:8080/mqtt"),
         version: None,
         qos: None,
         hint: "Public and unencrypted: everybody sees what is published there. Not from an https page.",
     },
     Preset {
         name: "Mosquitto test server, TLS",
-        place: Place::At("wss://test.mosquitto.org:8081/mqtt"),
+        place: AddressHint::At("wss://test.mosquitto.org:8081/mqtt"),
         version: None,
         qos: None,
         hint: "Public: everybody sees what is published there.",
     },
     Preset {
         name: "EMQX public broker",
-        place: Place::At("wss://broker.emqx.io:8084/mqtt"),
+        place: AddressHint::At("wss://broker.emqx.io:8084/mqtt"),
         version: None,
         qos: None,
         hint: "Public. Your own EMQX: ws port 8083, wss port 8084, path /mqtt.",
     },
     Preset {
         name: "HiveMQ public broker",
-        place: Place::At("wss://broker.hivemq.com:8884/mqtt"),
+        place: AddressHint::At("wss://broker.hivemq.com:8884/mqtt"),
         version: None,
         qos: None,
         hint: "Public. Your own HiveMQ: ws port 8000, wss port 8884, path /mqtt.",
     },
     Preset {
         name: "VerneMQ",
-        place: Place::At("ws://localhost:8080/mqtt"),
+        place: AddressHint::At("ws://localhost:8080/mqtt"),
         version: None,
         qos: None,
         hint: "Path /mqtt. Where the password is a token (JWT), a user name must still be given.",
     },
     Preset {
         name: "RabbitMQ",
-        place: Place::At("ws://localhost:15675/ws"),
+        place: AddressHint::At("ws://localhost:15675/ws"),
         version: None,
         qos: None,
         hint: "Needs its plugin rabbitmq_web_mqtt; port 15675, path /ws.",
     },
     Preset {
         name: "My own broker",
-        place: Place::Own,
+        place: AddressHint::Own,
         version: None,
         qos: None,
         hint: "Any broker with a WebSocket listener. Write its whole address, path included.",
@@ -110,9 +110,9 @@ impl Preset {
     /// Its address, for a page of this folder ([`link::page_base`]); `None` for the person's own.
     pub fn broker(&self, page_base: &str) -> Option<String> {
         match self.place {
-            Place::Here(path) => Some(link::broker_at(page_base, path)),
-            Place::At(url) => Some(url.to_owned()),
-            Place::Own => None,
+            AddressHint::Here(path) => Some(link::broker_at(page_base, path)),
+            AddressHint::At(url) => Some(url.to_owned()),
+            AddressHint::Own => None,
         }
     }
 }

@@ -19,7 +19,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::message_log::Limits;
 use crate::urlencoded::{append, decode};
 
@@ -50,7 +50,7 @@ pub struct Settings {
     /// How much the log keeps.
     pub log: Limits,
     /// What becomes of which message on the crawl, where no link says it.
-    pub mapping: Mapping,
+    pub mapping: LineRules,
 }
 
 /// Dark or light. The crawl itself is a night sky in any.
@@ -255,7 +255,7 @@ impl Settings {
             "messages" => self.log.messages = number(MESSAGES).map_or(self.log.messages, u64::from),
             "mib" => self.log.bytes = number(LOG_MIB).map_or(self.log.bytes, |mib| u64::from(mib) * MIB),
             _ => {
-                if let Some(value) = decode(value).filter(|_| Mapping::KEYS.contains(&key)) {
+                if let Some(value) = decode(value).filter(|_| LineRules::KEYS.contains(&key)) {
                     // What isn't understood says nothing.
                     let _ = self.mapping.read(key, &value);
                 }

@@ -67,14 +67,14 @@ pub struct Fade {
 
 /// The pad's state. Begins silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pad {
+pub struct AmbientPad {
     is_wanted: bool,
     is_unseen: bool,
     /// Chords given so far.
     chords: u64,
 }
 
-impl Pad {
+impl AmbientPad {
     /// The person wants to hear it, or not any more.
     pub fn toggle(&mut self) {
         self.is_wanted = !self.is_wanted;
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn it_is_silent_until_somebody_asks_and_while_nobody_sees_it() {
-        let mut pad = Pad::default();
+        let mut pad = AmbientPad::default();
         let silence = Fade { to: 0.0, takes_s: FADE_OUT_S };
         assert_eq!((pad.is_heard(), pad.fade()), (false, silence));
         for is_unseen in [true, false] {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn chords_come_in_time_and_go_round() {
-        let mut pad = Pad::default();
+        let mut pad = AmbientPad::default();
         let mut given = Vec::new();
         for second in 0..600 {
             while let Some(chord) = pad.next_chord(f64::from(second)) {
@@ -165,7 +165,7 @@ mod tests {
             let moves: Vec<i8> = chord.iter().zip(next).map(|(from, to)| (to - from).abs()).collect();
             assert!(moves[0] <= 5 && moves[1..].iter().all(|by| *by <= 3), "{chord:?} leaps to {next:?}");
         }
-        let mut pad = Pad::default();
+        let mut pad = AmbientPad::default();
         for chord in std::iter::from_fn(|| pad.next_chord(100.0)) {
             // What small loudspeakers can do, and no shrillness.
             assert!(chord.voices_hz.iter().all(|hz| (54.0..240.0).contains(hz)), "{chord:?}");

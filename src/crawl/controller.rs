@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 
 use crate::crawl::feed::CrawlRoom;
-use crate::crawl::item::Told;
-use crate::crawl::layout::{Block, Key, Plane, StageSize, Surroundings, Toward};
-use crate::crawl::opening::{Cause, Director, Opening, Prologue, Scene};
+use crate::crawl::item::CrawlItem;
+use crate::crawl::layout::{Block, CrawlLayout, Key, StageSize, Toward, Viewport};
+use crate::crawl::opening::{IntroMode, Opening, OpeningSequence, OpeningTrigger, Scene};
 use crate::crawl::pacing::Pace;
 use crate::crawl::typeset::Typesetter;
-use crate::crawl::{Action, Entry, Motion, ROW_EM};
+use crate::crawl::{Action, BlockContent, Motion, ROW_EM};
 use crate::time::Instant;
 
 /// So many lines wait in the page; all others wait in the worker, where the
@@ -34,7 +34,7 @@ const HELD_TICK_MS: u32 = 1_000;
 
 /// What the view knows at a tick.
 #[derive(Clone, Copy, Debug)]
-pub struct Sight {
+pub struct TickInput {
     /// The time.
     pub now: Instant,
     /// How far the plane has really travelled since the last rebase, in em.
@@ -45,16 +45,16 @@ pub struct Sight {
 
 /// The crawl's state.
 #[derive(Clone, Debug)]
-pub struct Teller {
-    director: Director,
+pub struct CrawlController {
+    director: OpeningSequence,
     opening: Opening,
-    incoming: VecDeque<Told>,
+    incoming: VecDeque<CrawlItem>,
     /// Lines that wait in the worker.
     untold: u64,
     /// Lines that came from there since the beginning.
     taken: u64,
-    plane: Plane,
-    hold: Hold,
+    plane: CrawlLayout,
+    hold: PauseState,
     /// The flat transcript is shown instead.
     is_plain: bool,
     is_unseen: bool,
@@ -66,7 +66,7 @@ pub struct Teller {
 
 /// Why the plane is held by the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hold {
+enum PauseState {
     /// It isn't.
     Free,
     /// Pause was pressed.
@@ -75,23 +75,23 @@ enum Hold {
     LookingBack,
 }
 
-impl Default for Teller {
+impl Default for CrawlController {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Teller {
+impl CrawlController {
     /// Before the first connection, with nothing to tell.
     pub fn new() -> Self {
         Self {
-            director: Director::new(),
+            director: OpeningSequence::new(),
             opening: Opening::default(),
             incoming: VecDeque::new(),
             untold: 0,
             taken: 0,
-            plane: Plane::new(),
-            hold: Hold::Free,
+            plane: CrawlLayout::new(),
+            hold: PauseState::Free,
             is_plain: false,
             is_unseen: false,
             motion: Motion::None,
@@ -106,7 +106,7 @@ impl Teller {
 
     /// The person holds the plane.
     pub fn is_held(&self) -> bool {
-        self.hold != Hold::Free
+        self.hold != PauseState::Free
     }
 
     /// Plain text is shown instead of the plane.
@@ -120,7 +120,7 @@ impl Teller {
     }
 
     /// A block that an action speaks of, and what it is.
-    pub fn block(&self, key: Key) -> Option<(&Entry, &Block)> {
+    pub fn block(&self, key: Key) -> Option<(&BlockContent, &Block)> {
         self.plane.block(key)
     }
 
@@ -131,7 +131,7 @@ impl Teller {
 
     /// Lines to tell after all others, and how many more wait in the worker. The
     /// first ones begin the opening.
-    pub fn push(&mut self, now: Instant, lines: Vec<Told>, untold: u64) {
+    pub fn push(&mut self, now: Instant, lines: Vec<CrawlItem>, untold: u64) {
         self.untold = match self.plane.pacing().pace() {
             // The others are left out.
             Pace::Latest => untold.min(1),
@@ -160,7 +160,7 @@ impl Teller {
     fn room_lines(&self) -> usize {
         // The plane stands still behind plain text, wherever it is.
         let is_closed = match self.is_plain {
-            true => self.hold == Hold::Paused,
+            true => self.hold == PauseState::Paused,
             false => self.is_held() || !self.plane.is_at_end(),
         };
         if self.is_unseen || is_closed {
@@ -186,21 +186,21 @@ impl Teller {
     /// somebody went back.
     pub fn lag(&self) -> Option<u64> {
         let lines = self.waiting() + self.untold;
-        let lags = self.hold == Hold::LookingBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
+        let lags = self.hold == PauseState::LookingBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
         (lags && !self.is_plain && self.scene().tells()).then_some(lines)
     }
 
     /// Connected: plays the opening, unless it was played already.
     pub fn begin(&mut self, now: Instant) {
         if self.scene() == Scene::Idle {
-            self.director.begin(now, Cause::Connection);
+            self.director.begin(now, OpeningTrigger::Connection);
         }
     }
 
     /// Plays the opening, whether or not it was played already.
     pub fn play_opening(&mut self, now: Instant) {
-        self.hold = Hold::Free;
-        self.director.begin(now, Cause::Wish);
+        self.hold = PauseState::Free;
+        self.director.begin(now, OpeningTrigger::Wish);
     }
 
     /// What the opening is made of.
@@ -231,16 +231,16 @@ impl Teller {
         if self.scene().tells() {
             self.plane.clear(actions);
         }
-        if self.hold == Hold::LookingBack {
-            self.hold = Hold::Free;
+        if self.hold == PauseState::LookingBack {
+            self.hold = PauseState::Free;
         }
     }
 
     /// Holds the plane, or lets it go on from where it is.
     pub fn toggle_pause(&mut self) {
         self.hold = match self.hold {
-            Hold::Free => Hold::Paused,
-            Hold::Paused | Hold::LookingBack => Hold::Free,
+            PauseState::Free => PauseState::Paused,
+            PauseState::Paused | PauseState::LookingBack => PauseState::Free,
         };
     }
 
@@ -266,7 +266,7 @@ impl Teller {
 
     /// The stage has another column, or there are other fonts: sets what is in
     /// sight anew.
-    pub fn set_anew(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+    pub fn set_anew(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.is_posed = false;
         if self.scene().tells() {
             self.plane.set_anew(self.around(sight), actions);
@@ -275,7 +275,7 @@ impl Teller {
 
     /// Goes back by so much, or forward where it is positive. Going back holds
     /// the plane until the end is reached again.
-    pub fn travel(&mut self, sight: Sight, by_em: f64, actions: &mut Vec<Action>) {
+    pub fn travel(&mut self, sight: TickInput, by_em: f64, actions: &mut Vec<Action>) {
         if self.can_travel() {
             self.plane.travel(self.around(sight), by_em, actions);
             self.note_travel(by_em < 0.0);
@@ -284,7 +284,7 @@ impl Teller {
 
     /// Shows the line of a message, if it was told and is remembered, or waits for
     /// what is about to be told. Returns whether there is such a line.
-    pub fn reveal(&mut self, sight: Sight, seq: u64, actions: &mut Vec<Action>) -> bool {
+    pub fn reveal(&mut self, sight: TickInput, seq: u64, actions: &mut Vec<Action>) -> bool {
         let begun = actions.len();
         let found = self.can_travel() && self.plane.reveal(self.around(sight), seq, actions);
         if found && actions.len() > begun {
@@ -299,7 +299,13 @@ impl Teller {
 
     /// The line beside this one, brought to where it can be read, and the plane
     /// held: by key, people go from line to line.
-    pub fn step(&mut self, sight: Sight, seq: Option<u64>, toward: Toward, actions: &mut Vec<Action>) -> Option<u64> {
+    pub fn step(
+        &mut self,
+        sight: TickInput,
+        seq: Option<u64>,
+        toward: Toward,
+        actions: &mut Vec<Action>,
+    ) -> Option<u64> {
         let neighbour = self.plane.neighbour(seq, toward).filter(|_| self.can_travel())?;
         self.plane.reveal(self.around(sight), neighbour, actions);
         self.note_travel(true);
@@ -307,20 +313,20 @@ impl Teller {
     }
 
     /// To the newest line, and on.
-    pub fn go_live(&mut self, sight: Sight, actions: &mut Vec<Action>) {
-        self.hold = Hold::Free;
+    pub fn go_live(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
+        self.hold = PauseState::Free;
         self.plane.go_to_end(self.around(sight), actions);
     }
 
-    /// In how many milliseconds to call [`Teller::tick`] again; `None` while
+    /// In how many milliseconds to call [`CrawlController::tick`] again; `None` while
     /// nobody can see it.
     pub fn next_tick_ms(&self) -> Option<u32> {
         (!self.is_unseen).then(|| if self.is_held() { HELD_TICK_MS } else { TICK_MS })
     }
 
     /// Decides what is to be done now. Call it when
-    /// [`Teller::next_tick_ms`] says and after each wish.
-    pub fn tick(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+    /// [`CrawlController::next_tick_ms`] says and after each wish.
+    pub fn tick(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         if !self.is_unseen {
             if self.scene() == Scene::Idle {
                 self.pose(sight, actions);
@@ -338,8 +344,8 @@ impl Teller {
         }
     }
 
-    fn tell(&mut self, sight: Sight, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
-        if self.hold != Hold::Paused {
+    fn tell(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+        if self.hold != PauseState::Paused {
             self.direct(sight, actions);
         }
         if !self.scene().tells() {
@@ -352,7 +358,7 @@ impl Teller {
             && !self.is_held()
             && let Some(told) = self.incoming.pop_front()
         {
-            self.plane.queue(Entry::Told(told));
+            self.plane.queue(BlockContent::Item(told));
         }
         self.plane.tick(sight.now, self.around(sight), typesetter, actions);
         if !self.plane.has_opening() {
@@ -361,28 +367,28 @@ impl Teller {
     }
 
     /// The flat transcript takes lines as they come.
-    fn tell_plainly(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+    fn tell_plainly(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.director.skip();
         self.direct(sight, actions);
-        if self.hold == Hold::Paused {
+        if self.hold == PauseState::Paused {
             return;
         }
         actions.extend(self.plane.unqueue().map(Action::Transcribe));
-        actions.extend(self.incoming.drain(..).map(|told| Action::Transcribe(Entry::Told(told))));
+        actions.extend(self.incoming.drain(..).map(|told| Action::Transcribe(BlockContent::Item(told))));
     }
 
     /// Leads through the opening. When the plane is to move, the opening's words
     /// are queued on it.
-    fn direct(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+    fn direct(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         let waiting = self.plane.waiting_rows(self.unmeasured());
         let Some(prologue) = self.director.tick(sight.now, &self.opening, waiting) else { return };
-        if prologue == Prologue::Poster && self.is_posed {
+        if prologue == IntroMode::Poster && self.is_posed {
             return;
         }
         self.leave_out_opening();
         self.plane.clear(actions);
         // In the transcript words take no time.
-        if prologue == Prologue::Whole || self.is_plain {
+        if prologue == IntroMode::Whole || self.is_plain {
             for entry in self.director.words(&self.opening) {
                 self.plane.queue(entry);
             }
@@ -394,14 +400,14 @@ impl Teller {
     fn leave_out_opening(&mut self) {
         let queued: Vec<_> = self.plane.unqueue().collect();
         for entry in queued.into_iter().rev() {
-            if let Entry::Told(told) = entry {
+            if let BlockContent::Item(told) = entry {
                 self.incoming.push_front(told);
             }
         }
     }
 
     /// The title, standing still: what one sees before the first connection.
-    fn pose(&mut self, sight: Sight, actions: &mut Vec<Action>) {
+    fn pose(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         if !self.is_posed {
             self.is_posed = true;
             self.plane.pose(self.around(sight), self.director.words(&self.opening), actions);
@@ -424,8 +430,8 @@ impl Teller {
 
     fn note_travel(&mut self, back: bool) {
         self.hold = match self.hold {
-            Hold::Free if back => Hold::LookingBack,
-            Hold::LookingBack if !back && self.plane.is_at_end() => Hold::Free,
+            PauseState::Free if back => PauseState::LookingBack,
+            PauseState::LookingBack if !back && self.plane.is_at_end() => PauseState::Free,
             as_before => as_before,
         };
     }
@@ -434,8 +440,8 @@ impl Teller {
         self.untold + self.incoming.len() as u64
     }
 
-    fn around(&self, sight: Sight) -> Surroundings {
-        Surroundings {
+    fn around(&self, sight: TickInput) -> Viewport {
+        Viewport {
             offset_em: sight.offset_em,
             stage: sight.stage,
             unmeasured_lines: self.unmeasured(),

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::pacing::{Pace, TIGHT_GAP_ROWS};
 use super::typeset::SPEAKER_SIZE;
-use crate::crawl::item::Told;
+use crate::crawl::item::CrawlItem;
 use crate::crawl::truncate;
 use crate::dialogue::Line;
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::format::grouped;
 use crate::message_log::{Message, MessageLog};
 
@@ -67,8 +67,8 @@ impl Bounds {
 
 /// What the crawl has been told.
 #[derive(Debug, Default)]
-pub struct Feed {
-    mapping: Rc<Mapping>,
+pub struct CrawlFeed {
+    mapping: Rc<LineRules>,
     /// All messages before this one were told, passed over or chosen.
     from_seq: u64,
     /// Those before this one were looked at.
@@ -85,7 +85,7 @@ pub struct Feed {
     asked: Option<u64>,
 }
 
-impl Feed {
+impl CrawlFeed {
     /// How many messages the crawl hasn't taken yet, of those that it is to tell
     /// and that were looked at.
     pub fn untold(&self) -> u64 {
@@ -105,7 +105,7 @@ impl Feed {
     }
 
     /// From now on these rules say what is told, and how; what waits included.
-    pub fn map(&mut self, mapping: Rc<Mapping>, log: &MessageLog) {
+    pub fn map(&mut self, mapping: Rc<LineRules>, log: &MessageLog) {
         self.mapping = mapping;
         self.chosen.retain(|seq| log.message(*seq).is_none_or(|message| self.mapping.tells(message.topic)));
         self.newest.clear();
@@ -145,14 +145,14 @@ impl Feed {
     }
 
     /// The next lines, as many as there is room for.
-    pub fn tell(&mut self, log: &MessageLog, room: CrawlRoom) -> Vec<Told> {
+    pub fn tell(&mut self, log: &MessageLog, room: CrawlRoom) -> Vec<CrawlItem> {
         self.look(log);
         let mut told = Vec::new();
         if room.lines == 0 {
             return told;
         }
         if let Some(seq) = self.asked.take() {
-            told.push(Told::Line { seq, line: truncate::line(self.line_asked_for(log, seq)) });
+            told.push(CrawlItem::Line { seq, line: truncate::line(self.line_asked_for(log, seq)) });
         }
         // What was evicted can't be told any more.
         let gone = self.chosen.iter().take_while(|seq| **seq < log.first_seq()).count();
@@ -172,7 +172,7 @@ impl Feed {
         if let (count @ 1.., seq) = passed
             && room.pace != Pace::Latest
         {
-            told.push(Told::Passed { seq, count });
+            told.push(CrawlItem::Passed { seq, count });
         }
         while told.len() < room.lines as usize {
             let seq = if !self.chosen.is_empty() {
@@ -186,7 +186,7 @@ impl Feed {
             if let Some(message) = log.message(seq)
                 && let Some(line) = self.mapping.line(message.topic, message.payload)
             {
-                told.push(Told::Line { seq, line: truncate::line(line) });
+                told.push(CrawlItem::Line { seq, line: truncate::line(line) });
             }
         }
         told

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// One entry of the crawl.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Told {
+pub enum CrawlItem {
     /// A message's line.
     Line {
         /// The message.
@@ -23,7 +23,7 @@ pub enum Told {
     },
 }
 
-impl Told {
+impl CrawlItem {
     /// Whether it is this message's line, or the note that counts it.
     pub fn tells_of(&self, seq: u64) -> bool {
         match self {

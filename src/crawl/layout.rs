@@ -28,10 +28,10 @@
 
 use std::collections::VecDeque;
 
-use crate::crawl::item::Told;
+use crate::crawl::item::CrawlItem;
 use crate::crawl::pacing::{Pacing, Waiting};
-use crate::crawl::typeset::{Typeset, Typesetter};
-use crate::crawl::{Action, Entry, ROW_EM, ROWS_PER_LINE};
+use crate::crawl::typeset::{TypesetBlock, Typesetter};
+use crate::crawl::{Action, BlockContent, ROW_EM, ROWS_PER_LINE};
 use crate::time::Instant;
 
 /// The most blocks on the plane at once: what a phone in portrait can show of
@@ -93,7 +93,7 @@ pub struct StageSize {
 
 /// What the outside world knows at a tick.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings {
+pub struct Viewport {
     /// How far the plane has really travelled since the last rebase, in em.
     pub offset_em: f64,
     /// The stage.
@@ -107,7 +107,7 @@ pub struct Surroundings {
 /// An entry, and where it is if it is on the plane.
 #[derive(Clone, Debug)]
 struct Item {
-    entry: Entry,
+    entry: BlockContent,
     /// Size of its font, in em of the crawl's; it keeps it.
     size: f64,
     /// Space below it.
@@ -120,7 +120,7 @@ struct Item {
 pub struct Block {
     key: Key,
     /// How it was set.
-    pub typeset: Typeset,
+    pub typeset: TypesetBlock,
     top_em: f64,
     bottom_em: f64,
 }
@@ -143,7 +143,7 @@ pub enum Toward {
 
 /// The sheet that the crawl is written on.
 #[derive(Clone, Debug, Default)]
-pub struct Plane {
+pub struct CrawlLayout {
     items: VecDeque<Item>,
     /// Where those begin that are shown …
     shown_from: usize,
@@ -166,20 +166,20 @@ impl Default for StageSize {
     }
 }
 
-impl Plane {
+impl CrawlLayout {
     /// A bare plane at rest.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Takes an entry that is to be shown after all others.
-    pub fn queue(&mut self, entry: Entry) {
+    pub fn queue(&mut self, entry: BlockContent) {
         let gap_em = gap_after(&entry).unwrap_or_default();
         self.items.push_back(Item { entry, size: 1.0, gap_em, block: None });
     }
 
     /// Takes back what still waits for its first place, in its order.
-    pub fn unqueue(&mut self) -> impl Iterator<Item = Entry> {
+    pub fn unqueue(&mut self) -> impl Iterator<Item = BlockContent> {
         self.items.drain(self.told_until..).map(|item| item.entry)
     }
 
@@ -201,7 +201,7 @@ impl Plane {
     /// How many messages' lines are still to cross the edge: those that wait,
     /// and those that crossed it once, before somebody went back.
     pub fn lines_ahead(&self) -> usize {
-        self.items.range(self.shown_until..).filter(|item| matches!(item.entry, Entry::Told(_))).count()
+        self.items.range(self.shown_until..).filter(|item| matches!(item.entry, BlockContent::Item(_))).count()
     }
 
     /// Nothing that was told is still below the edge.
@@ -217,7 +217,7 @@ impl Plane {
 
     /// Words of the opening stand on it, or are to come.
     pub fn has_opening(&self) -> bool {
-        self.items.range(self.shown_from..).any(|item| !matches!(item.entry, Entry::Told(_)))
+        self.items.range(self.shown_from..).any(|item| !matches!(item.entry, BlockContent::Item(_)))
     }
 
     /// The speed, and the size of what comes next.
@@ -236,7 +236,7 @@ impl Plane {
     }
 
     /// A block that stands on the plane, and what it is.
-    pub fn block(&self, key: Key) -> Option<(&Entry, &Block)> {
+    pub fn block(&self, key: Key) -> Option<(&BlockContent, &Block)> {
         // Keys are given at both ends, so they aren't in order.
         let shown = self.items.range(self.shown_from..self.shown_until);
         shown.filter_map(|item| Some((&item.entry, item.block.as_ref()?))).find(|(_, block)| block.key == key)
@@ -262,13 +262,7 @@ impl Plane {
 
     /// Decides what is to be done now. Call it a few times a second while the
     /// plane is on screen, and carry out the actions in their order.
-    pub fn tick(
-        &mut self,
-        now: Instant,
-        around: Surroundings,
-        typesetter: &mut dyn Typesetter,
-        actions: &mut Vec<Action>,
-    ) {
+    pub fn tick(&mut self, now: Instant, around: Viewport, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         self.look(around);
         if around.offset_em > REBASE_AFTER_EM {
             self.rebase(actions);
@@ -282,7 +276,7 @@ impl Plane {
 
     /// Moves by so much, forward where it is positive, as far as there is
     /// something to see.
-    pub fn travel(&mut self, around: Surroundings, by_em: f64, actions: &mut Vec<Action>) {
+    pub fn travel(&mut self, around: Viewport, by_em: f64, actions: &mut Vec<Action>) {
         self.look(around);
         let first_em = match self.first() {
             // The oldest stays in view.
@@ -302,7 +296,7 @@ impl Plane {
 
     /// Shows the line of this message where it can be read, if it was told and
     /// is remembered. Returns whether it is.
-    pub fn reveal(&mut self, around: Surroundings, seq: u64, actions: &mut Vec<Action>) -> bool {
+    pub fn reveal(&mut self, around: Viewport, seq: u64, actions: &mut Vec<Action>) -> bool {
         self.look(around);
         let Some(place) = self.place_of(seq) else { return false };
         match self.items[place].block.as_ref().map(|block| (block.top_em, block.bottom_em)) {
@@ -331,7 +325,7 @@ impl Plane {
 
     /// Back to the newest of all that was told; what comes next enters at the
     /// edge.
-    pub fn go_to_end(&mut self, around: Surroundings, actions: &mut Vec<Action>) {
+    pub fn go_to_end(&mut self, around: Viewport, actions: &mut Vec<Action>) {
         self.look(around);
         if !self.is_at_end() {
             self.anchor(self.told_until, self.offset_em, actions);
@@ -340,7 +334,7 @@ impl Plane {
 
     /// Another column, or another font: everything in sight is set anew, and the
     /// line that is read stays where it is.
-    pub fn set_anew(&mut self, around: Surroundings, actions: &mut Vec<Action>) {
+    pub fn set_anew(&mut self, around: Viewport, actions: &mut Vec<Action>) {
         self.look(around);
         if let Some((place, top_em)) = self.read() {
             self.anchor(place, top_em, actions);
@@ -348,7 +342,7 @@ impl Plane {
     }
 
     /// Lets these stand on the plane, above the edge, as if they had risen.
-    pub fn pose(&mut self, around: Surroundings, entries: Vec<Entry>, actions: &mut Vec<Action>) {
+    pub fn pose(&mut self, around: Viewport, entries: Vec<BlockContent>, actions: &mut Vec<Action>) {
         self.look(around);
         self.clear(actions);
         for entry in entries {
@@ -394,8 +388,9 @@ impl Plane {
             }
             self.set(place, typesetter, Side::Top(top_em), actions);
             if place + 1 == self.told_until
-                && let Item { entry: Entry::Told(Told::Line { .. }), block: Some(block), .. } = &self.items[place]
-                && let Typeset::Rows(setting) = &block.typeset
+                && let Item { entry: BlockContent::Item(CrawlItem::Line { .. }), block: Some(block), .. } =
+                    &self.items[place]
+                && let TypesetBlock::Rows(setting) = &block.typeset
             {
                 self.pacing.note_line(setting);
             }
@@ -496,7 +491,7 @@ impl Plane {
         Some((at, block.top_em))
     }
 
-    fn look(&mut self, around: Surroundings) {
+    fn look(&mut self, around: Viewport) {
         self.offset_em = self.base_em + around.offset_em;
         self.stage = around.stage;
     }
@@ -530,26 +525,26 @@ impl Plane {
 }
 
 /// The space after an entry in em, where it doesn't depend on the stream.
-fn gap_after(entry: &Entry) -> Option<f64> {
+fn gap_after(entry: &BlockContent) -> Option<f64> {
     match entry {
-        Entry::Told(_) => None,
-        Entry::Episode(_) => Some(EPISODE_GAP_EM),
-        Entry::Title(_) => Some(TITLE_GAP_EM),
-        Entry::Intro(_) => Some(ROW_EM),
+        BlockContent::Item(_) => None,
+        BlockContent::Episode(_) => Some(EPISODE_GAP_EM),
+        BlockContent::Title(_) => Some(TITLE_GAP_EM),
+        BlockContent::Intro(_) => Some(ROW_EM),
     }
 }
 
-impl Entry {
+impl BlockContent {
     /// The message it tells of, or the last of those passed over.
     pub fn seq(&self) -> Option<u64> {
         match self {
-            Self::Told(Told::Line { seq, .. } | Told::Passed { seq, .. }) => Some(*seq),
+            Self::Item(CrawlItem::Line { seq, .. } | CrawlItem::Passed { seq, .. }) => Some(*seq),
             _ => None,
         }
     }
 
     fn tells_of(&self, seq: u64) -> bool {
-        matches!(self, Self::Told(told) if told.tells_of(seq))
+        matches!(self, Self::Item(told) if told.tells_of(seq))
     }
 }
 

@@ -41,7 +41,7 @@ pub mod truncate;
 pub mod typeset;
 mod unicode;
 
-use crate::crawl::item::Told;
+use crate::crawl::item::CrawlItem;
 use crate::crawl::layout::Key;
 
 /// Distance between two baselines, in em.
@@ -53,9 +53,9 @@ pub const ROWS_PER_LINE: f64 = 1.8;
 
 /// One thing that may stand on the plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum BlockContent {
     /// Something told.
-    Told(Told),
+    Item(CrawlItem),
     /// The line above the title.
     Episode(String),
     /// The title.
@@ -85,7 +85,7 @@ pub enum Action {
     },
     /// Put the block there.
     Place {
-        /// Which; [`controller::Teller::block`] has its words.
+        /// Which; [`controller::CrawlController::block`] has its words.
         key: Key,
         /// Its upper edge on the plane, in em.
         top_em: f64,
@@ -95,7 +95,7 @@ pub enum Action {
     /// Let the plane move, or not.
     Move(Motion),
     /// Add this to the flat transcript.
-    Transcribe(Entry),
+    Transcribe(BlockContent),
 }
 
 /// What the plane does.

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::Entry;
+use super::BlockContent;
 use super::pacing::{Pace, SPEEDS_PERCENT};
 use crate::time::Instant;
 
@@ -192,15 +192,15 @@ impl Opening {
     }
 
     /// What goes onto the plane.
-    fn entries(&self) -> Vec<Entry> {
-        let part = |words: &str, entry: fn(String) -> Entry| {
+    fn entries(&self) -> Vec<BlockContent> {
+        let part = |words: &str, entry: fn(String) -> BlockContent| {
             let words = words.trim();
             (!words.is_empty()).then(|| entry(words.to_owned()))
         };
-        [part(&self.episode, Entry::Episode), part(&self.title, Entry::Title)]
+        [part(&self.episode, BlockContent::Episode), part(&self.title, BlockContent::Title)]
             .into_iter()
             .flatten()
-            .chain(self.paragraphs().map(|paragraph| Entry::Intro(paragraph.to_owned())))
+            .chain(self.paragraphs().map(|paragraph| BlockContent::Intro(paragraph.to_owned())))
             .collect()
     }
 }
@@ -258,7 +258,7 @@ impl Scene {
 
 /// How much of the opening goes onto the plane when it begins to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prologue {
+pub enum IntroMode {
     /// Episode, title and introduction rise.
     Whole,
     /// They stand there already, as before the first connection; messages
@@ -270,7 +270,7 @@ pub enum Prologue {
 
 /// Why the opening plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum OpeningTrigger {
     /// There was a first connection: what waits may shorten it.
     Connection,
     /// Somebody wants to see it: all of it, whatever waits and whatever its mode.
@@ -279,9 +279,9 @@ pub enum Cause {
 
 /// Leads from one scene to the next.
 #[derive(Clone, Debug)]
-pub struct Director {
-    cue: Cue,
-    cause: Cause,
+pub struct OpeningSequence {
+    cue: OpeningStep,
+    cause: OpeningTrigger,
     skipped: bool,
     /// Card or logotype were seen, and so the eye goes down after it.
     is_seen: bool,
@@ -292,7 +292,7 @@ pub struct Director {
 
 /// What is being played; [`Scene`] is what one sees of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cue {
+enum OpeningStep {
     Idle,
     Before,
     Card,
@@ -304,18 +304,18 @@ enum Cue {
     Crawl,
 }
 
-impl Default for Director {
+impl Default for OpeningSequence {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Director {
+impl OpeningSequence {
     /// Before the first connection.
     pub fn new() -> Self {
         Self {
-            cue: Cue::Idle,
-            cause: Cause::Connection,
+            cue: OpeningStep::Idle,
+            cause: OpeningTrigger::Connection,
             skipped: false,
             is_seen: false,
             lasted: Duration::ZERO,
@@ -326,20 +326,20 @@ impl Director {
     /// What the stage shows.
     pub fn scene(&self) -> Scene {
         match self.cue {
-            Cue::Idle => Scene::Idle,
-            Cue::Before | Cue::Between => Scene::Dark,
-            Cue::Card => Scene::Card,
-            Cue::Logo => Scene::Logo,
-            Cue::Rise(_) => Scene::Rise,
-            Cue::Intro => Scene::Intro,
-            Cue::Crawl if self.is_seen => Scene::Crawl,
-            Cue::Crawl => Scene::Still,
+            OpeningStep::Idle => Scene::Idle,
+            OpeningStep::Before | OpeningStep::Between => Scene::Dark,
+            OpeningStep::Card => Scene::Card,
+            OpeningStep::Logo => Scene::Logo,
+            OpeningStep::Rise(_) => Scene::Rise,
+            OpeningStep::Intro => Scene::Intro,
+            OpeningStep::Crawl if self.is_seen => Scene::Crawl,
+            OpeningStep::Crawl => Scene::Still,
         }
     }
 
     /// Plays the opening from its beginning.
-    pub fn begin(&mut self, now: Instant, cause: Cause) {
-        *self = Self { cue: Cue::Before, cause, ticked: Some(now), ..Self::new() };
+    pub fn begin(&mut self, now: Instant, cause: OpeningTrigger) {
+        *self = Self { cue: OpeningStep::Before, cause, ticked: Some(now), ..Self::new() };
     }
 
     /// Somebody doesn't want to see any more of it.
@@ -350,26 +350,26 @@ impl Director {
     /// Whether words of the opening that aren't on the plane yet give way to
     /// messages.
     pub fn yields(&self, opening: &Opening) -> bool {
-        self.can_be_cut(opening) && self.cue != Cue::Crawl
+        self.can_be_cut(opening) && self.cue != OpeningStep::Crawl
     }
 
     /// What of the opening goes onto the plane; nothing where it is off.
-    pub(super) fn words(&self, opening: &Opening) -> Vec<Entry> {
+    pub(super) fn words(&self, opening: &Opening) -> Vec<BlockContent> {
         if self.is_off(opening) { Vec::new() } else { opening.entries() }
     }
 
     fn can_be_cut(&self, opening: &Opening) -> bool {
-        self.cause == Cause::Connection && opening.effective_mode() == OpeningMode::Yield
+        self.cause == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Yield
     }
 
     fn is_off(&self, opening: &Opening) -> bool {
-        self.cause == Cause::Connection && opening.effective_mode() == OpeningMode::Off
+        self.cause == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Off
     }
 
     /// The opening's words have left the plane.
     pub fn end_intro(&mut self) {
-        if self.cue == Cue::Intro {
-            self.cue = Cue::Crawl;
+        if self.cue == OpeningStep::Intro {
+            self.cue = OpeningStep::Crawl;
         }
     }
 
@@ -378,19 +378,19 @@ impl Director {
     ///
     /// Time that passes without ticks counts for little: so it is paused.
     #[must_use]
-    pub fn tick(&mut self, now: Instant, opening: &Opening, waiting_rows: f64) -> Option<Prologue> {
+    pub fn tick(&mut self, now: Instant, opening: &Opening, waiting_rows: f64) -> Option<IntroMode> {
         self.lasted += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(LONGEST_STEP);
         self.ticked = Some(now);
         let can_press = self.can_be_cut(opening);
         let waits = can_press && waiting_rows > 0.0;
         if std::mem::take(&mut self.skipped) {
-            return self.cut(if waits { Prologue::None } else { Prologue::Whole });
+            return self.cut(if waits { IntroMode::None } else { IntroMode::Whole });
         }
-        if can_press && self.cue == Cue::Before && waiting_rows >= ALREADY_ROWS {
-            return self.cut(Prologue::Poster);
+        if can_press && self.cue == OpeningStep::Before && waiting_rows >= ALREADY_ROWS {
+            return self.cut(IntroMode::Poster);
         }
         if can_press && waiting_rows > PRESSED_ROWS {
-            return self.cut(Prologue::None);
+            return self.cut(IntroMode::None);
         }
         let mut prologue = None;
         while let Some(lasts) = self.lasts(opening, waits)
@@ -400,7 +400,7 @@ impl Director {
             self.cue = self.next();
             self.lasted = Duration::ZERO;
             if self.scene().tells() && !before.tells() {
-                prologue = Some(if waits { Prologue::None } else { Prologue::Whole });
+                prologue = Some(if waits { IntroMode::None } else { IntroMode::Whole });
             }
         }
         self.is_seen |= matches!(self.scene(), Scene::Card | Scene::Logo | Scene::Rise);
@@ -408,10 +408,10 @@ impl Director {
     }
 
     /// Leaves out the rest.
-    fn cut(&mut self, prologue: Prologue) -> Option<Prologue> {
+    fn cut(&mut self, prologue: IntroMode) -> Option<IntroMode> {
         let scene = self.scene();
         if scene.can_be_skipped() {
-            self.cue = Cue::Intro;
+            self.cue = OpeningStep::Intro;
         }
         (scene.can_be_skipped() && !scene.tells()).then_some(prologue)
     }
@@ -423,24 +423,28 @@ impl Director {
         let has_logo = !is_off && !opening.logo.trim().is_empty();
         let unless_pressed = |at_ease, pressed| if waits { pressed } else { at_ease };
         Some(match self.cue {
-            Cue::Before if has_card || has_logo => BEFORE,
-            Cue::Card if has_card => unless_pressed(CARD, CARD_PRESSED),
-            Cue::Between if has_card => unless_pressed(BETWEEN, BETWEEN_PRESSED),
-            Cue::Logo if has_logo => unless_pressed(LOGO_ALONE, LOGO_ALONE_PRESSED),
-            Cue::Rise(alone) if has_logo => RETREAT.saturating_sub(alone),
-            Cue::Idle | Cue::Intro | Cue::Crawl => return None,
-            Cue::Before | Cue::Card | Cue::Between | Cue::Logo | Cue::Rise(_) => Duration::ZERO,
+            OpeningStep::Before if has_card || has_logo => BEFORE,
+            OpeningStep::Card if has_card => unless_pressed(CARD, CARD_PRESSED),
+            OpeningStep::Between if has_card => unless_pressed(BETWEEN, BETWEEN_PRESSED),
+            OpeningStep::Logo if has_logo => unless_pressed(LOGO_ALONE, LOGO_ALONE_PRESSED),
+            OpeningStep::Rise(alone) if has_logo => RETREAT.saturating_sub(alone),
+            OpeningStep::Idle | OpeningStep::Intro | OpeningStep::Crawl => return None,
+            OpeningStep::Before
+            | OpeningStep::Card
+            | OpeningStep::Between
+            | OpeningStep::Logo
+            | OpeningStep::Rise(_) => Duration::ZERO,
         })
     }
 
-    fn next(&self) -> Cue {
+    fn next(&self) -> OpeningStep {
         match self.cue {
-            Cue::Before => Cue::Card,
-            Cue::Card => Cue::Between,
-            Cue::Between => Cue::Logo,
-            Cue::Logo => Cue::Rise(self.lasted),
-            Cue::Rise(_) => Cue::Intro,
-            Cue::Idle | Cue::Intro | Cue::Crawl => self.cue,
+            OpeningStep::Before => OpeningStep::Card,
+            OpeningStep::Card => OpeningStep::Between,
+            OpeningStep::Between => OpeningStep::Logo,
+            OpeningStep::Logo => OpeningStep::Rise(self.lasted),
+            OpeningStep::Rise(_) => OpeningStep::Intro,
+            OpeningStep::Idle | OpeningStep::Intro | OpeningStep::Crawl => self.cue,
         }
     }
 }
@@ -452,11 +456,11 @@ mod tests {
     const TICK_MS: u64 = 100;
 
     /// Each scene with its beginning, in ms; the prologue with its.
-    type Played = (Vec<(u64, &'static str)>, Option<(u64, Prologue)>);
+    type Played = (Vec<(u64, &'static str)>, Option<(u64, IntroMode)>);
 
     /// Plays the opening with as many rows waiting as are said for each moment.
-    fn play(opening: &Opening, cause: Cause, waiting_rows: impl Fn(u64) -> f64) -> Played {
-        let mut director = Director::new();
+    fn play(opening: &Opening, cause: OpeningTrigger, waiting_rows: impl Fn(u64) -> f64) -> Played {
+        let mut director = OpeningSequence::new();
         director.begin(Instant::EPOCH, cause);
         let (mut scenes, mut prologue) = (Vec::new(), None);
         for ms in (0..60_000).step_by(TICK_MS as usize) {
@@ -471,8 +475,8 @@ mod tests {
         (scenes, prologue)
     }
 
-    fn check(opening: &Opening, waiting_rows: impl Fn(u64) -> f64, scenes: &[(u64, &str)], prologue: (u64, Prologue)) {
-        let played = play(opening, Cause::Connection, waiting_rows);
+    fn check(opening: &Opening, waiting_rows: impl Fn(u64) -> f64, scenes: &[(u64, &str)], prologue: (u64, IntroMode)) {
+        let played = play(opening, OpeningTrigger::Connection, waiting_rows);
         assert_eq!(played, (scenes.to_vec(), Some(prologue)));
     }
 
@@ -481,7 +485,7 @@ mod tests {
 
     #[test]
     fn the_timing_of_the_film() {
-        check(&Opening::default(), |_| 0.0, &FILM, (13_000, Prologue::Whole));
+        check(&Opening::default(), |_| 0.0, &FILM, (13_000, IntroMode::Whole));
     }
 
     #[test]
@@ -489,11 +493,11 @@ mod tests {
         let own = Opening::default();
         let no_card = Opening { card: " ".to_owned(), ..own.clone() };
         let scenes = [(0, "dark"), (1_000, "logo"), (5_000, "rise"), (12_000, "intro")];
-        check(&no_card, |_| 0.0, &scenes, (5_000, Prologue::Whole));
+        check(&no_card, |_| 0.0, &scenes, (5_000, IntroMode::Whole));
         let no_logo = Opening { logo: String::new(), ..own };
         let scenes = [(0, "dark"), (1_000, "card"), (7_000, "dark"), (9_000, "intro")];
-        check(&no_logo, |_| 0.0, &scenes, (9_000, Prologue::Whole));
-        check(&Opening::silent(), |_| 0.0, &[(0, "intro")], (0, Prologue::Whole));
+        check(&no_logo, |_| 0.0, &scenes, (9_000, IntroMode::Whole));
+        check(&Opening::silent(), |_| 0.0, &[(0, "intro")], (0, IntroMode::Whole));
     }
 
     #[test]
@@ -507,9 +511,9 @@ mod tests {
 
     #[test]
     fn what_waits_already_is_told_at_once() {
-        check(&Opening::default(), |_| 3.6, &[(0, "intro")], (0, Prologue::Poster));
+        check(&Opening::default(), |_| 3.6, &[(0, "intro")], (0, IntroMode::Poster));
         let at_600 = |ms| if ms < 600 { 0.0 } else { 500.0 };
-        check(&Opening::default(), at_600, &[(0, "dark"), (600, "intro")], (600, Prologue::Poster));
+        check(&Opening::default(), at_600, &[(0, "dark"), (600, "intro")], (600, IntroMode::Poster));
     }
 
     #[test]
@@ -518,55 +522,55 @@ mod tests {
         let scenes =
             [(0, "dark"), (1_000, "card"), (3_400, "dark"), (4_000, "logo"), (4_600, "rise"), (15_000, "intro")];
         let (played, prologue) =
-            play(&Opening::default(), Cause::Connection, |ms| if ms < 4_600 { one_a_second(ms) } else { 1.8 });
-        assert_eq!((&played[..], prologue), (&scenes[..], Some((4_600, Prologue::None))));
+            play(&Opening::default(), OpeningTrigger::Connection, |ms| if ms < 4_600 { one_a_second(ms) } else { 1.8 });
+        assert_eq!((&played[..], prologue), (&scenes[..], Some((4_600, IntroMode::None))));
         // The first one in the middle of the card.
         let late = |ms| if ms < 5_000 { 0.0 } else { 1.8 };
         let scenes =
             [(0, "dark"), (1_000, "card"), (5_000, "dark"), (5_600, "logo"), (6_200, "rise"), (16_600, "intro")];
-        let (played, prologue) = play(&Opening::default(), Cause::Connection, late);
-        assert_eq!((&played[..], prologue), (&scenes[..], Some((6_200, Prologue::None))));
+        let (played, prologue) = play(&Opening::default(), OpeningTrigger::Connection, late);
+        assert_eq!((&played[..], prologue), (&scenes[..], Some((6_200, IntroMode::None))));
     }
 
     #[test]
     fn a_burst_ends_it() {
         for (at_ms, last) in [(3_000, "card"), (8_000, "dark"), (10_000, "logo")] {
             let burst = |ms| if ms < at_ms { 0.0 } else { 500.0 };
-            let (played, prologue) = play(&Opening::default(), Cause::Connection, burst);
+            let (played, prologue) = play(&Opening::default(), OpeningTrigger::Connection, burst);
             assert_eq!(played[played.len() - 2].1, last);
             assert_eq!(played.last(), Some(&(at_ms, "intro")));
-            assert_eq!(prologue, Some((at_ms, Prologue::None)));
+            assert_eq!(prologue, Some((at_ms, IntroMode::None)));
         }
     }
 
     #[test]
     fn who_asks_for_it_sees_all_of_it() {
-        let played = play(&Opening::default(), Cause::Wish, |_| 500.0);
-        assert_eq!(played, (FILM.to_vec(), Some((13_000, Prologue::Whole))));
+        let played = play(&Opening::default(), OpeningTrigger::Wish, |_| 500.0);
+        assert_eq!(played, (FILM.to_vec(), Some((13_000, IntroMode::Whole))));
     }
 
     #[test]
     fn words_that_somebody_wrote_are_shown_whole() {
         let edited = Opening { title: "The Salt Road".to_owned(), ..Opening::default() };
         for waiting_rows in [0.0, 1.8, 3.6, 500.0] {
-            check(&edited, |_| waiting_rows, &FILM, (13_000, Prologue::Whole));
+            check(&edited, |_| waiting_rows, &FILM, (13_000, IntroMode::Whole));
         }
         // The mode says otherwise, of any words.
         let always = Opening { mode: Some(OpeningMode::Always), ..Opening::default() };
-        check(&always, |_| 500.0, &FILM, (13_000, Prologue::Whole));
+        check(&always, |_| 500.0, &FILM, (13_000, IntroMode::Whole));
         let yields = Opening { mode: Some(OpeningMode::Yield), ..edited };
-        check(&yields, |_| 3.6, &[(0, "intro")], (0, Prologue::Poster));
+        check(&yields, |_| 3.6, &[(0, "intro")], (0, IntroMode::Poster));
     }
 
     #[test]
     fn an_opening_that_is_off_has_neither_scenes_nor_words() {
         let off = Opening { mode: Some(OpeningMode::Off), ..Opening::default() };
-        check(&off, |_| 0.0, &[(0, "intro")], (0, Prologue::Whole));
-        let mut director = Director::new();
+        check(&off, |_| 0.0, &[(0, "intro")], (0, IntroMode::Whole));
+        let mut director = OpeningSequence::new();
         assert_eq!(director.words(&off), []);
         // Who asks for it sees it.
-        assert_eq!(play(&off, Cause::Wish, |_| 500.0), (FILM.to_vec(), Some((13_000, Prologue::Whole))));
-        director.begin(Instant::EPOCH, Cause::Wish);
+        assert_eq!(play(&off, OpeningTrigger::Wish, |_| 500.0), (FILM.to_vec(), Some((13_000, IntroMode::Whole))));
+        director.begin(Instant::EPOCH, OpeningTrigger::Wish);
         assert_eq!(director.words(&off).len(), 3);
     }
 
@@ -602,15 +606,15 @@ mod tests {
     #[test]
     fn an_introduction_has_paragraphs() {
         let opening = Opening { intro: " One.\r\n\nTwo,\rthree. \n ".to_owned(), ..Opening::silent() };
-        assert_eq!(opening.entries(), ["One.", "Two,", "three."].map(|words| Entry::Intro(words.to_owned())));
+        assert_eq!(opening.entries(), ["One.", "Two,", "three."].map(|words| BlockContent::Intro(words.to_owned())));
     }
 
     #[test]
     fn skipping_ends_it_at_once_and_only_that_one() {
         let opening = Opening::default();
         for skip_at_ms in [0, 3_000, 8_000, 10_000, 15_000] {
-            let mut director = Director::new();
-            director.begin(Instant::EPOCH, Cause::Connection);
+            let mut director = OpeningSequence::new();
+            director.begin(Instant::EPOCH, OpeningTrigger::Connection);
             let mut told = 0;
             for ms in (0..skip_at_ms).step_by(TICK_MS as usize) {
                 told += usize::from(director.tick(Instant::from_millis(ms), &opening, 0.0).is_some());
@@ -618,7 +622,7 @@ mod tests {
             director.skip();
             told += usize::from(director.tick(Instant::from_millis(skip_at_ms), &opening, 0.0).is_some());
             assert_eq!((director.scene(), told), (Scene::Intro, 1), "skipped at {skip_at_ms}");
-            director.begin(Instant::from_millis(50_000), Cause::Wish);
+            director.begin(Instant::from_millis(50_000), OpeningTrigger::Wish);
             assert_eq!(director.tick(Instant::from_millis(50_200), &opening, 0.0), None);
             assert_eq!(director.scene(), Scene::Dark);
         }
@@ -627,8 +631,8 @@ mod tests {
     #[test]
     fn while_nobody_sees_it_no_time_passes() {
         let opening = Opening::default();
-        let mut director = Director::new();
-        director.begin(Instant::EPOCH, Cause::Connection);
+        let mut director = OpeningSequence::new();
+        director.begin(Instant::EPOCH, OpeningTrigger::Connection);
         for ms in (0..3_000).step_by(TICK_MS as usize) {
             assert_eq!(director.tick(Instant::from_millis(ms), &opening, 0.0), None);
         }
@@ -639,8 +643,8 @@ mod tests {
     #[test]
     fn the_eye_goes_down_after_an_opening_that_was_seen() {
         let scene_after = |opening: &Opening, waiting_rows: f64, skip_at_ms: Option<u64>| {
-            let mut director = Director::new();
-            director.begin(Instant::EPOCH, Cause::Connection);
+            let mut director = OpeningSequence::new();
+            director.begin(Instant::EPOCH, OpeningTrigger::Connection);
             for ms in (0..60_000).step_by(TICK_MS as usize) {
                 if skip_at_ms == Some(ms) {
                     director.skip();

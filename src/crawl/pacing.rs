@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ROW_EM;
-use super::typeset::{SPEAKER_SIZE, Setting};
+use super::typeset::{LineLayout, SPEAKER_SIZE};
 use crate::time::Instant;
 
 /// Time that one row takes to rise by its own height at rate 1, in seconds.
@@ -263,7 +263,7 @@ impl Pacing {
     }
 
     /// A message was set.
-    pub fn note_line(&mut self, setting: &Setting) {
+    pub fn note_line(&mut self, setting: &LineLayout) {
         self.words_em += (setting.words_em - self.words_em) * MEAN_WEIGHT;
         self.speakers += (setting.speaker.len() as f64 - self.speakers) * MEAN_WEIGHT;
     }

@@ -96,7 +96,7 @@ impl Layer {
     }
 
     fn in_cell(&self, column: i64, row: i64) -> impl Iterator<Item = Star> {
-        let mut chance = Chance::new(self.seed, column, row);
+        let mut chance = SplitMix64::new(self.seed, column, row);
         // Some cells are empty and some are crowded: an even sky looks like
         // wallpaper.
         let count = (chance.draw() * (self.stars_per_cell + 1) as f64) as u64;
@@ -120,9 +120,9 @@ impl Layer {
 }
 
 /// A small generator (SplitMix64), seeded by a place in the grid.
-struct Chance(u64);
+struct SplitMix64(u64);
 
-impl Chance {
+impl SplitMix64 {
     fn new(seed: u64, column: i64, row: i64) -> Self {
         let place =
             (column as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (row as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);

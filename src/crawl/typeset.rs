@@ -10,10 +10,10 @@
 //! Nothing here knows fonts: the caller measures. Nothing here shortens either:
 //! [`truncate`] alone decides how much of a message is shown.
 
-use crate::crawl::item::Told;
+use crate::crawl::item::CrawlItem;
 use crate::crawl::unicode;
 pub use crate::crawl::unicode::Direction;
-use crate::crawl::{Entry, ROW_EM, quotes, truncate};
+use crate::crawl::{BlockContent, ROW_EM, quotes, truncate};
 use crate::format::grouped;
 
 /// Space between two words, in em (News Cycle Bold's, with the tracking).
@@ -94,7 +94,7 @@ pub struct Row {
 
 /// A message in rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Setting {
+pub struct LineLayout {
     /// The speaker's name, in rows of [`SPEAKER_SIZE`]; none where nobody is
     /// named.
     pub speaker: Vec<Row>,
@@ -112,18 +112,18 @@ pub struct Setting {
 
 /// An entry, set.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Typeset {
+pub enum TypesetBlock {
     /// In rows of the crawl's font.
-    Rows(Setting),
+    Rows(LineLayout),
     /// In the title's.
     Title(Title),
 }
 
-impl Typeset {
+impl TypesetBlock {
     /// Its height, in em of the crawl's font.
     pub fn height_em(&self) -> f64 {
         match self {
-            Self::Rows(Setting { speaker, rows, size, .. }) => {
+            Self::Rows(LineLayout { speaker, rows, size, .. }) => {
                 (speaker.len() as f64 * SPEAKER_SIZE + rows.len() as f64) * ROW_EM * size
             }
             Self::Title(title) => title.rows.len() as f64 * title.size_em * TITLE_ROW,
@@ -135,23 +135,33 @@ impl Typeset {
 pub trait Typesetter {
     /// Sets an entry for the stage as it is now; a message in this size, in em of
     /// the crawl's font.
-    fn set(&mut self, entry: &Entry, size: f64) -> Typeset;
+    fn set(&mut self, entry: &BlockContent, size: f64) -> TypesetBlock;
 }
 
 /// Sets an entry in a column of this width; the two measures are the body
 /// font's and the title font's, each at 1 em.
-pub fn set_entry(entry: &Entry, size: f64, column: Column, body: Measure<'_>, title: Measure<'_>) -> Typeset {
+pub fn set_entry(
+    entry: &BlockContent,
+    size: f64,
+    column: Column,
+    body: Measure<'_>,
+    title: Measure<'_>,
+) -> TypesetBlock {
     let own_em = column.width_em / size;
-    Typeset::Rows(match entry {
-        Entry::Told(Told::Line { line, .. }) => set(&line.character, &line.text, size, own_em, body),
-        Entry::Told(Told::Passed { count, .. }) => centred(set("", &passed_words(*count), size, own_em, body)),
-        Entry::Intro(words) => set("", &truncate::words(words), 1.0, column.width_em, body),
-        Entry::Episode(words) => centred(set("", words, 1.0, column.width_em, body)),
-        Entry::Title(words) => return Typeset::Title(set_title(words, column.width_em * TITLE_WIDTH, title)),
+    TypesetBlock::Rows(match entry {
+        BlockContent::Item(CrawlItem::Line { line, .. }) => set(&line.character, &line.text, size, own_em, body),
+        BlockContent::Item(CrawlItem::Passed { count, .. }) => {
+            centred(set("", &passed_words(*count), size, own_em, body))
+        }
+        BlockContent::Intro(words) => set("", &truncate::words(words), 1.0, column.width_em, body),
+        BlockContent::Episode(words) => centred(set("", words, 1.0, column.width_em, body)),
+        BlockContent::Title(words) => {
+            return TypesetBlock::Title(set_title(words, column.width_em * TITLE_WIDTH, title));
+        }
     })
 }
 
-fn centred(mut setting: Setting) -> Setting {
+fn centred(mut setting: LineLayout) -> LineLayout {
     for row in &mut setting.rows {
         row.alignment = Alignment::Centre;
     }
@@ -227,7 +237,7 @@ fn split_evenly(words: &[String], rows: usize, measure: Measure<'_>) -> Vec<Stri
 
 /// A piece of text that is never broken.
 #[derive(Clone, Debug)]
-struct Piece {
+struct RowFragment {
     text: String,
     width_em: f64,
     /// No space before it.
@@ -236,12 +246,12 @@ struct Piece {
     hyphen: bool,
 }
 
-fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_>) -> Setting {
+fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_>) -> LineLayout {
     let name = unicode::capitals(&printable(speaker));
     let words = four_dots(&printable(&quotes::curly(text)));
     let pieces = pieces(&words, column_em, measure);
     let widths = (0..pieces.len()).map(|index| pieces[index].width_em + space_em(&pieces, index));
-    Setting {
+    LineLayout {
         speaker: set_name(&name, column_em / SPEAKER_SIZE, measure),
         words_em: widths.sum(),
         rows: rows(&pieces, column_em),
@@ -261,13 +271,13 @@ fn set_name(name: &str, column_em: f64, measure: Measure<'_>) -> Vec<Row> {
     set
 }
 
-fn pieces(text: &str, column_em: f64, measure: Measure<'_>) -> Vec<Piece> {
+fn pieces(text: &str, column_em: f64, measure: Measure<'_>) -> Vec<RowFragment> {
     let mut pieces = Vec::new();
     for word in text.split(unicode::is_space).filter(|word| !word.is_empty()) {
         let mut glued = false;
         for fragment in unicode::fragments(word) {
             cut_to_fit(fragment, column_em, measure, &mut |text, width_em, hyphen| {
-                pieces.push(Piece { text: text.to_owned(), width_em, glued, hyphen });
+                pieces.push(RowFragment { text: text.to_owned(), width_em, glued, hyphen });
                 glued = true;
             });
         }
@@ -300,13 +310,13 @@ fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dy
 }
 
 /// Space before `pieces[index]` when it isn't the first of its row.
-fn space_em(pieces: &[Piece], index: usize) -> f64 {
+fn space_em(pieces: &[RowFragment], index: usize) -> f64 {
     if index == 0 || pieces[index].glued { 0.0 } else { SPACE_EM }
 }
 
 /// How much of a row's stretch the place before `pieces[index]` takes: a space all
 /// it may, the seam between ideographs a part, other seams nothing.
-fn seam(pieces: &[Piece], index: usize) -> f64 {
+fn seam(pieces: &[RowFragment], index: usize) -> f64 {
     let ideograph = |c: Option<char>| c.is_some_and(unicode::is_ideographic);
     let piece = &pieces[index];
     if !piece.glued {
@@ -329,7 +339,7 @@ struct Measured {
 }
 
 impl Measured {
-    fn add(&mut self, pieces: &[Piece], index: usize, is_first: bool) {
+    fn add(&mut self, pieces: &[RowFragment], index: usize, is_first: bool) {
         if !is_first {
             self.width_em += space_em(pieces, index);
             self.seams += seam(pieces, index);
@@ -364,7 +374,7 @@ impl Measured {
 }
 
 /// Where rows end (exclusive), over all ways to break.
-fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
+fn best_breaks(pieces: &[RowFragment], column_em: f64) -> Vec<usize> {
     let count = pieces.len();
     // cost[i]: of everything from piece i on; next[i]: where i's row ends.
     let mut cost = vec![0.0; count + 1];
@@ -402,7 +412,7 @@ fn best_breaks(pieces: &[Piece], column_em: f64) -> Vec<usize> {
 }
 
 /// A paragraph's last row looks lost when it is short or one short word.
-fn last_row_cost(pieces: &[Piece], first: usize, part: f64) -> f64 {
+fn last_row_cost(pieces: &[RowFragment], first: usize, part: f64) -> f64 {
     if first == 0 {
         return 0.0;
     }
@@ -416,7 +426,7 @@ fn last_row_cost(pieces: &[Piece], first: usize, part: f64) -> f64 {
 
 /// Whether a row that ends here ends in a word of one letter, which belongs to the
 /// next.
-fn is_lone_letter(pieces: &[Piece], index: usize) -> bool {
+fn is_lone_letter(pieces: &[RowFragment], index: usize) -> bool {
     let piece = &pieces[index];
     let mut chars = piece.text.chars();
     !piece.glued
@@ -425,7 +435,7 @@ fn is_lone_letter(pieces: &[Piece], index: usize) -> bool {
 }
 
 /// At least one row.
-fn rows(pieces: &[Piece], column_em: f64) -> Vec<Row> {
+fn rows(pieces: &[RowFragment], column_em: f64) -> Vec<Row> {
     let breaks = best_breaks(pieces, column_em);
     if breaks.len() <= 1 {
         return vec![Row { text: joined(pieces), alignment: Alignment::Centre, ..Row::default() }];
@@ -450,7 +460,7 @@ fn rows(pieces: &[Piece], column_em: f64) -> Vec<Row> {
     rows
 }
 
-fn joined(pieces: &[Piece]) -> String {
+fn joined(pieces: &[RowFragment]) -> String {
     let mut text = String::new();
     for piece in pieces {
         if !piece.glued && !text.is_empty() {
@@ -496,13 +506,13 @@ mod tests {
         text.chars().filter(|c| !unicode::is_mark(*c)).count() as f64 * 0.5
     }
 
-    fn told(character: &str, text: &str) -> Setting {
+    fn told(character: &str, text: &str) -> LineLayout {
         set(character, text, 1.0, COLUMN_EM, &mut typewriter)
     }
 
     /// One string a row: a speaker's in brackets, `=` at the end when it is flush, `-`
     /// when centred, `+` when the next row goes on without a space.
-    fn shape(setting: &Setting) -> Vec<String> {
+    fn shape(setting: &LineLayout) -> Vec<String> {
         let show = |row: &Row| {
             let sign = match row.alignment {
                 Alignment::Start => "",
@@ -535,7 +545,7 @@ mod tests {
 
     #[test]
     fn smaller_type_has_longer_rows() {
-        let entry = Entry::Told(Told::Line {
+        let entry = BlockContent::Item(CrawlItem::Line {
             seq: 1,
             line: crate::dialogue::Line {
                 character: "Bram".to_owned(),
@@ -548,7 +558,7 @@ mod tests {
             let set = set_entry(&entry, size, column, &mut typewriter, &mut typewriter);
             assert!(set.height_em() < height_em, "{size}");
             height_em = set.height_em();
-            let Typeset::Rows(setting) = set else { panic!("rows") };
+            let TypesetBlock::Rows(setting) = set else { panic!("rows") };
             let letters_em = |row: &Row| typewriter(&row.text.replace(' ', ""));
             assert!(setting.rows.iter().all(|row| letters_em(row) * size <= COLUMN_EM));
         }

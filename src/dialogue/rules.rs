@@ -36,7 +36,7 @@ pub const RULES_MAX: usize = 32;
 
 /// The rules, in the order in which they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mapping {
+pub struct LineRules {
     /// At most [`RULES_MAX`].
     pub rules: Vec<Rule>,
 }
@@ -47,12 +47,12 @@ pub struct Rule {
     /// The topics.
     pub topics: TopicFilter,
     /// `None`: the crawl doesn't tell them.
-    pub wording: Option<Wording>,
+    pub wording: Option<LineTemplate>,
 }
 
 /// How a line is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wording {
+pub struct LineTemplate {
     /// Who speaks: nobody where it is empty, `None` for whom the message itself
     /// names.
     pub speaker: Option<Template>,
@@ -101,7 +101,7 @@ pub enum KeyError {
     TooMany,
 }
 
-impl Mapping {
+impl LineRules {
     /// The line of a message; `None` where the crawl doesn't tell it.
     pub fn line(&self, topic: &str, payload: &[u8]) -> Option<Line> {
         match self.rule_for(topic) {
@@ -125,7 +125,7 @@ impl Mapping {
         self.rules.iter().all(|rule| rule.wording.is_some())
     }
 
-    /// Takes up one of the [`Mapping::KEYS`] and its value.
+    /// Takes up one of the [`LineRules::KEYS`] and its value.
     ///
     /// # Errors
     /// Says what is wrong with it; then nothing has changed.
@@ -135,7 +135,7 @@ impl Mapping {
             if self.rules.len() == RULES_MAX {
                 return Err(KeyError::TooMany);
             }
-            self.rules.push(Rule { topics, wording: (key == "line").then(Wording::default) });
+            self.rules.push(Rule { topics, wording: (key == "line").then(LineTemplate::default) });
             return Ok(());
         }
         let wording = self.rules.last_mut().and_then(|rule| rule.wording.as_mut()).ok_or(KeyError::NoLine)?;
@@ -151,14 +151,14 @@ impl Mapping {
         Ok(())
     }
 
-    /// What [`Mapping::read`] reads.
+    /// What [`LineRules::read`] reads.
     pub const KEYS: [&str; 4] = ["line", "hide", "speaker", "words"];
 
     /// Calls `write` with every key and its value, in their order.
     pub fn write(&self, write: &mut dyn FnMut(&str, &str)) {
         for Rule { topics, wording } in &self.rules {
             write(if wording.is_some() { "line" } else { "hide" }, topics.as_str());
-            let Some(Wording { speaker, words }) = wording else { continue };
+            let Some(LineTemplate { speaker, words }) = wording else { continue };
             for (key, template) in [("speaker", speaker), ("words", words)] {
                 if let Some(template) = template {
                     write(key, &template.0);
@@ -168,7 +168,7 @@ impl Mapping {
     }
 }
 
-impl Wording {
+impl LineTemplate {
     /// The line of a message on a topic of the rule.
     pub fn line(&self, topic: &str, payload: &[u8]) -> Line {
         let message = Message::new(topic, payload);
@@ -220,10 +220,10 @@ impl Template {
 
     /// The place that it is all of; `None` where it has words, or none or several
     /// places.
-    pub fn sole_place(&self) -> Option<Place<'_>> {
+    pub fn sole_place(&self) -> Option<Placeholder<'_>> {
         let mut parts = Parts(self.0.trim());
         match (parts.next(), parts.next()) {
-            (Some(Ok(Part::Place(place, _))), None) => Some(place),
+            (Some(Ok(Part::Placeholder(place, _))), None) => Some(place),
             _ => None,
         }
     }
@@ -234,7 +234,7 @@ impl Template {
         for part in Parts(&self.0) {
             match part {
                 Ok(Part::Text(text)) => filled.push_str(text),
-                Ok(Part::Place(place, written)) => filled.push_str(&message.find(place).ok_or(written)?),
+                Ok(Part::Placeholder(place, written)) => filled.push_str(&message.find(place).ok_or(written)?),
                 // It was parsed.
                 Err(_) => {}
             }
@@ -245,7 +245,7 @@ impl Template {
 
 /// A place in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place<'a> {
+pub enum Placeholder<'a> {
     /// The topic name.
     Topic,
     /// A level of it: 1 is the first, -1 the last.
@@ -258,7 +258,7 @@ pub enum Place<'a> {
     Field(&'a str),
 }
 
-impl<'a> Place<'a> {
+impl<'a> Placeholder<'a> {
     /// The place that is written so.
     fn parse(written: &'a str) -> Result<Self, TemplateError> {
         Ok(match written {
@@ -278,7 +278,7 @@ impl<'a> Place<'a> {
 enum Part<'a> {
     Text(&'a str),
     /// With how it is written.
-    Place(Place<'a>, &'a str),
+    Placeholder(Placeholder<'a>, &'a str),
 }
 
 /// The parts of a template; none behind an error.
@@ -289,7 +289,7 @@ impl<'a> Parts<'a> {
         let (written, rest) = opened.split_once('}').ok_or_else(|| TemplateError::Unclosed(opened.to_owned()))?;
         self.0 = rest;
         let written = written.trim();
-        Ok(Part::Place(Place::parse(written)?, written))
+        Ok(Part::Placeholder(Placeholder::parse(written)?, written))
     }
 }
 
@@ -334,16 +334,16 @@ impl<'a> Message<'a> {
         Self { topic, text, json: text.and_then(json_of) }
     }
 
-    fn find(&self, place: Place<'_>) -> Option<String> {
+    fn find(&self, place: Placeholder<'_>) -> Option<String> {
         match place {
-            Place::Topic => Some(self.topic.to_owned()),
-            Place::Level(level) => level_of(self.topic, level).map(str::to_owned),
-            Place::Value if self.json.is_some() => self.find(Place::Field("value")),
-            Place::Payload | Place::Value => Some(match self.json {
+            Placeholder::Topic => Some(self.topic.to_owned()),
+            Placeholder::Level(level) => level_of(self.topic, level).map(str::to_owned),
+            Placeholder::Value if self.json.is_some() => self.find(Placeholder::Field("value")),
+            Placeholder::Payload | Placeholder::Value => Some(match self.json {
                 Some(json) => on_one_line(json.get()),
                 None => self.text?.to_owned(),
             }),
-            Place::Field(path) => field(self.json?, path).filter(|value| value.get() != "null").map(shown),
+            Placeholder::Field(path) => field(self.json?, path).filter(|value| value.get() != "null").map(shown),
         }
     }
 }

@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use crate::credentials;
 use crate::engine::Engine;
-use crate::engine::tab_coordinator::{Word, Yield};
-use crate::mqtt::session::{Parting, Saved};
+use crate::engine::tab_coordinator::{TabMessage, YieldReason};
+use crate::mqtt::session::{DisconnectMode, SessionSnapshot};
 use crate::protocol::command::{Command, PageCommand, PanelCommand};
-use crate::protocol::connection::{ConnectRequest, More};
-use crate::protocol::connection::{Connection, State};
+use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
+use crate::protocol::connection::{Connection, ConnectionState};
 use crate::time::Instant;
 
 /// A store that says nothing for so long is none. Opening one takes a few
@@ -36,7 +36,7 @@ const KEPT_LONGER: Duration = Duration::from_hours(24);
 
 /// Where the wish to connect stands.
 #[derive(Debug, Default)]
-pub(super) enum Entrance {
+pub(super) enum ConnectGate {
     /// Nothing is waited for.
     #[default]
     Open,
@@ -48,7 +48,7 @@ pub(super) enum Entrance {
 
 /// A lasting session's place in the browser's store.
 #[derive(Debug)]
-pub(super) struct Lasting {
+pub(super) struct PersistentSession {
     pub(super) key: String,
     /// It is to be saved although nothing changed: it is still in use.
     is_aging: bool,
@@ -57,7 +57,7 @@ pub(super) struct Lasting {
 
 /// What is to be saved, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Save {
+pub struct StoreWrite {
     /// The entry it replaces.
     pub key: String,
     /// The session and its finer settings; no password is in it.
@@ -66,13 +66,13 @@ pub struct Save {
     pub until: Option<Instant>,
 }
 
-/// One entry of the store: [`LAYOUT`], the finer settings, and what the session
+/// One entry of the store: [`FORMAT_VERSION`], the finer settings, and what the session
 /// must not forget.
-type Entry = (u8, More, Saved);
+type StoredSession = (u8, ConnectionOptions, SessionSnapshot);
 
 /// The number of the entries' layout. Their bytes don't describe themselves, so
-/// it has to change whenever [`More`] or [`Saved`] does (a test watches them).
-const LAYOUT: u8 = 2;
+/// it has to change whenever [`ConnectionOptions`] or [`SessionSnapshot`] does (a test watches them).
+const FORMAT_VERSION: u8 = 2;
 
 impl Engine {
     /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
@@ -88,7 +88,7 @@ impl Engine {
     }
 
     /// Another tab said something.
-    pub fn handle_word(&mut self, word: &Word, now: Instant) {
+    pub fn handle_word(&mut self, word: &TabMessage, now: Instant) {
         if let Some(why) = self.tabs.handle_word(word) {
             self.give_way(why);
             self.enter_waiting(now);
@@ -98,7 +98,7 @@ impl Engine {
 
     /// The next word for the other tabs.
     #[must_use]
-    pub fn poll_word(&mut self) -> Option<Word> {
+    pub fn poll_word(&mut self) -> Option<TabMessage> {
         self.tabs.poll_word()
     }
 
@@ -107,7 +107,7 @@ impl Engine {
     #[must_use]
     pub fn poll_load(&mut self) -> Option<String> {
         match &mut self.entrance {
-            Entrance::Loading { is_asked, .. } if !*is_asked => *is_asked = true,
+            ConnectGate::Loading { is_asked, .. } if !*is_asked => *is_asked = true,
             _ => return None,
         }
         self.key()
@@ -116,7 +116,7 @@ impl Engine {
     /// What the store keeps under the key of [`Engine::poll_load`], or why it
     /// couldn't be read. An answer that comes too late changes nothing.
     pub fn handle_loaded(&mut self, key: &str, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
-        let is_awaited = matches!(self.entrance, Entrance::Loading { .. }) && self.key().as_deref() == Some(key);
+        let is_awaited = matches!(self.entrance, ConnectGate::Loading { .. }) && self.key().as_deref() == Some(key);
         if is_awaited {
             self.loaded(loaded, now);
             self.enter_waiting(now);
@@ -127,7 +127,7 @@ impl Engine {
     /// What a lasting session wants saved before anything else is sent; answer
     /// with [`Engine::handle_saved`].
     #[must_use]
-    pub fn poll_save(&mut self, now: Instant) -> Option<Save> {
+    pub fn poll_save(&mut self, now: Instant) -> Option<StoreWrite> {
         if self.saving_until.is_some() || !self.needs_saving() {
             return None;
         }
@@ -143,9 +143,9 @@ impl Engine {
             Some(seconds) => Some(wall + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
         // Plain data in memory: there is nothing that could fail.
-        let bytes = postcard::to_allocvec(&(LAYOUT, &self.more.without_credentials(), self.session.saved()));
+        let bytes = postcard::to_allocvec(&(FORMAT_VERSION, &self.more.without_credentials(), self.session.saved()));
         let bytes = bytes.unwrap_or_default();
-        Some(Save { key: lasting.key.clone(), bytes, until })
+        Some(StoreWrite { key: lasting.key.clone(), bytes, until })
     }
 
     /// What [`Engine::poll_save`] gave is safe; or why it isn't, and then the
@@ -174,14 +174,14 @@ impl Engine {
 
     /// Whether commands have to wait.
     pub(super) fn is_entering(&self) -> bool {
-        !matches!(self.entrance, Entrance::Open)
+        !matches!(self.entrance, ConnectGate::Open)
     }
 
     /// When [`Self::pass_time`] is due.
     pub(super) fn entrance_timeout(&self) -> Option<Instant> {
         let entered = match &self.entrance {
-            Entrance::Open => None,
-            Entrance::Asking { until, .. } | Entrance::Loading { until, .. } => Some(*until),
+            ConnectGate::Open => None,
+            ConnectGate::Asking { until, .. } | ConnectGate::Loading { until, .. } => Some(*until),
         };
         let aged = self.lasting.as_ref().filter(|lasting| !lasting.is_aging).map(|lasting| lasting.ages_at);
         [entered, aged, self.saving_until].into_iter().flatten().min()
@@ -196,8 +196,8 @@ impl Engine {
             lasting.is_aging = true;
         }
         match self.entrance {
-            Entrance::Asking { until } if until <= now => self.load(now),
-            Entrance::Loading { until, .. } if until <= now => self.loaded(Err("it doesn't answer".to_owned()), now),
+            ConnectGate::Asking { until } if until <= now => self.load(now),
+            ConnectGate::Loading { until, .. } if until <= now => self.loaded(Err("it doesn't answer".to_owned()), now),
             _ => {}
         }
         self.enter_waiting(now);
@@ -229,18 +229,18 @@ impl Engine {
     }
 
     pub(super) fn announce(&mut self, words: String) {
-        self.connection = Connection { state: State::Connecting, words, ..Connection::default() };
+        self.connection = Connection { state: ConnectionState::Connecting, words, ..Connection::default() };
         self.news = true;
     }
 
     fn ask_until(&mut self, until: Instant, now: Instant) {
-        self.entrance = Entrance::Asking { until };
+        self.entrance = ConnectGate::Asking { until };
         self.pass_time(now);
     }
 
     /// No other tab objects: what is kept of the session comes next.
     fn load(&mut self, now: Instant) {
-        self.entrance = Entrance::Open;
+        self.entrance = ConnectGate::Open;
         self.tabs.hold();
         let key = self.key();
         let is_this_one = self.lasting.as_ref().is_some_and(|lasting| Some(&lasting.key) == key.as_ref());
@@ -265,18 +265,18 @@ impl Engine {
         }
         // Where nobody has told this page any finer settings, an earlier one may
         // have left some.
-        self.entrance = Entrance::Loading { is_asked: false, until: now + STORE_WAIT };
+        self.entrance = ConnectGate::Loading { is_asked: false, until: now + STORE_WAIT };
     }
 
     fn loaded(&mut self, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
-        self.entrance = Entrance::Open;
+        self.entrance = ConnectGate::Open;
         let (bytes, failed) = match loaded {
             Ok(bytes) => (bytes, None),
             Err(words) => (None, Some(words)),
         };
         // What another version of this app saved in a way of its own is nothing.
-        let bytes = bytes.filter(|bytes| bytes.first() == Some(&LAYOUT));
-        let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<Entry>(&bytes).ok()) {
+        let bytes = bytes.filter(|bytes| bytes.first() == Some(&FORMAT_VERSION));
+        let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<StoredSession>(&bytes).ok()) {
             Some((_, more, saved)) => (Some(Rc::new(more)), Some(saved)),
             None => (None, None),
         };
@@ -285,16 +285,16 @@ impl Engine {
         self.connect(more, saved, now);
         if let Some(words) = failed {
             self.cannot_last(&words);
-        } else if goes_on && self.connection.state == State::Connecting {
+        } else if goes_on && self.connection.state == ConnectionState::Connecting {
             let words = "This browser kept the session and its settings: it goes on where the last page left it.";
             self.note(words.to_owned());
         }
     }
 
     /// The wanted connection's session, where it is to last.
-    pub(super) fn lasting_with(&self, more: &More, now: Instant) -> Option<Lasting> {
+    pub(super) fn lasting_with(&self, more: &ConnectionOptions, now: Instant) -> Option<PersistentSession> {
         let key = self.key().filter(|_| more.lasts())?;
-        Some(Lasting { key, is_aging: false, ages_at: now + KEPT_LONGER / 2 })
+        Some(PersistentSession { key, is_aging: false, ages_at: now + KEPT_LONGER / 2 })
     }
 
     /// Under which name the wanted connection's session is known to the other
@@ -315,21 +315,22 @@ impl Engine {
     }
 
     /// Another tab has the better claim.
-    fn give_way(&mut self, why: Yield) {
+    fn give_way(&mut self, why: YieldReason) {
         self.tabs.release();
-        self.entrance = Entrance::Open;
+        self.entrance = ConnectGate::Open;
         self.lasting = None;
-        self.session.disconnect(Parting::KeepSession);
+        self.session.disconnect(DisconnectMode::KeepSession);
         let Some(ConnectRequest { client_id, broker, .. }) = &self.request else { return };
         let broker = credentials::redact_url(broker);
         let words = match why {
-            Yield::Taken => format!(
+            YieldReason::Taken => format!(
                 "Another tab of this browser is connected to {broker} as “{client_id}”: two would throw each other \
                  out for ever. Use another client identifier, close the other tab, or take over."
             ),
-            Yield::TakenOver => format!("Another tab of this browser took the connection as “{client_id}” over."),
+            YieldReason::TakenOver => format!("Another tab of this browser took the connection as “{client_id}” over."),
         };
-        self.connection = Connection { state: State::Stopped, words, can_take_over: true, ..Connection::default() };
+        self.connection =
+            Connection { state: ConnectionState::Stopped, words, can_take_over: true, ..Connection::default() };
         self.news = true;
     }
 

@@ -77,7 +77,7 @@ impl Attempt {
 
 /// All that is known of a failure.
 #[derive(Debug)]
-pub struct Case<'a> {
+pub struct DiagnosisInput<'a> {
     /// What the session says.
     pub failure: &'a Failure,
     /// The address as it was written, without its credentials.
@@ -106,7 +106,7 @@ pub struct Case<'a> {
     pub recurrence: &'a Recurrence,
 }
 
-impl Case<'_> {
+impl DiagnosisInput<'_> {
     /// Whether no WebSocket came about, and the browser knew so soon.
     pub fn is_at_once(&self) -> bool {
         matches!(self.failure, Failure::Closed { stage: Stage::Dialing, .. })

@@ -4,7 +4,7 @@
 use crate::credentials::jwt::Jwt;
 use crate::engine::Engine;
 use crate::protocol::connection::Secret;
-use crate::protocol::connection::{State, TokenNote};
+use crate::protocol::connection::{ConnectionState, JwtInfo};
 use crate::time::Instant;
 
 /// What is known of the two tokens.
@@ -47,11 +47,11 @@ pub(super) fn as_sent(password: &Secret) -> Vec<u8> {
 }
 
 impl Engine {
-    pub(super) fn token_note(&self) -> Option<TokenNote> {
+    pub(super) fn token_note(&self) -> Option<JwtInfo> {
         let (password, token) = self.tokens.typed.as_ref()?;
         let in_use = self.request.as_ref().and_then(|request| request.password.as_ref());
-        let is_away = matches!(self.connection.state, State::Idle | State::Stopped);
-        Some(TokenNote {
+        let is_away = matches!(self.connection.state, ConnectionState::Idle | ConnectionState::Stopped);
+        Some(JwtInfo {
             words: token.words(self.tokens.looked_at),
             has_expired: token.has_expired(self.tokens.looked_at),
             can_renew: !is_away && in_use != Some(password),
@@ -80,7 +80,7 @@ impl Engine {
             request.password = Some(password);
         }
         self.connection.notice = match self.connection.state {
-            State::Connected => Some("The new token is used from the next connection on.".to_owned()),
+            ConnectionState::Connected => Some("The new token is used from the next connection on.".to_owned()),
             _ => None,
         };
         self.news = true;
@@ -100,7 +100,7 @@ impl Engine {
         let wall = self.wall(now);
         self.tokens.look(wall);
         self.news = true;
-        if let (State::Connected, Some(_)) = (self.connection.state, self.tokens.complaint(wall)) {
+        if let (ConnectionState::Connected, Some(_)) = (self.connection.state, self.tokens.complaint(wall)) {
             self.connection.notice = Some(
                 "The token of this connection has expired: the broker may end it, and takes no new one with it. Put a \
                  new token into the password field."

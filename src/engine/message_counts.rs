@@ -8,7 +8,7 @@
 
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::mqtt::topic::TopicFilter;
-use crate::protocol::subscription::{Count, CountedBy};
+use crate::protocol::subscription::{CountSource, MessageCount};
 use crate::topics::Topics;
 
 /// See the module's page.
@@ -91,18 +91,18 @@ impl Tally {
     }
 
     /// What a subscription brought.
-    pub(super) fn count(&self, filter: &str, topics: &Topics) -> Count {
+    pub(super) fn count(&self, filter: &str, topics: &Topics) -> MessageCount {
         let Some(entry) = self.entries.iter().find(|entry| entry.filter.as_str() == filter) else {
-            return Count::default();
+            return MessageCount::default();
         };
         // What several share tells none of them.
         let is_own = self.entries.iter().filter(|other| other.identifier == entry.identifier).count() == 1;
         if entry.named > 0 && is_own {
-            return Count { messages: entry.named, by: CountedBy::Identifier, is_least: false };
+            return MessageCount { messages: entry.named, by: CountSource::Identifier, is_least: false };
         }
-        Count {
+        MessageCount {
             messages: topics.count(&entry.filter).wrapping_sub(entry.beside),
-            by: CountedBy::Topic,
+            by: CountSource::Topic,
             is_least: topics.others() != entry.others_beside,
         }
     }

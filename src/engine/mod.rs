@@ -27,54 +27,57 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::crawl::feed::Feed;
+use crate::crawl::feed::CrawlFeed;
 use crate::credentials;
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::message_log::export;
-use crate::message_log::export::{ExportGlance, Format, Selection};
+use crate::message_log::export::{ExportRequest, Format, Selection};
 use crate::message_log::ndjson::OwnedMessage;
 use crate::message_log::query::{LocalTime, Matches, Query};
-use crate::message_log::{Arrival, Limits, MessageLog};
+use crate::message_log::{Limits, MessageLog, NewMessage};
 use crate::mqtt::broker_url::{BrokerUrl, PageOrigin};
 use crate::mqtt::codec::publish;
 use crate::mqtt::deviation::Deviation;
-use crate::mqtt::error::{Closed, Failure, Violation};
+use crate::mqtt::error::{CloseInfo, Failure, Violation};
 use crate::mqtt::failure_history::RECURRENT;
 use crate::mqtt::packet::{Publish, QoS, ReasonCode, Version};
-use crate::mqtt::session::{self, Event, Inbox, Message, Parting, Recurrence, Saved, Server, Session, Suspect, Token};
+use crate::mqtt::session::{
+    self, DisconnectMode, Event, Message, MessageSink, Recurrence, ServerCapabilities, Session, SessionSnapshot,
+    Suspect, Token,
+};
 use crate::mqtt::topic::TopicFilter;
 use crate::packet_trace::Trace;
 use crate::time::Instant;
 use crate::topics::Topics;
 
-pub use crate::engine::connect::Save;
-use crate::engine::connect::{Entrance, Lasting};
-use crate::engine::diagnostics::{Attempt, Case};
+pub use crate::engine::connect::StoreWrite;
+use crate::engine::connect::{ConnectGate, PersistentSession};
+use crate::engine::diagnostics::{Attempt, DiagnosisInput};
 use crate::engine::imported::Foreign;
 use crate::engine::jwt_password::Tokens;
 use crate::engine::message_counts::Tally;
-use crate::engine::panel_updates::Glimpse;
+use crate::engine::panel_updates::LastPanelsRequest;
 use crate::engine::tab_coordinator::Tabs;
 use crate::engine::transmissions::Transmitter;
 pub(crate) use crate::format::visible_topic;
 use crate::protocol::command::{Command, PageCommand, PanelCommand};
-use crate::protocol::connection::{ConnectRequest, More};
-use crate::protocol::connection::{Connection, Standing, State};
+use crate::protocol::connection::{BrokerStatus, Connection, ConnectionState};
+use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
 use crate::protocol::publish::PublishRequest;
-use crate::protocol::publish::{Outcome, Published};
+use crate::protocol::publish::{PublishOutcome, Published};
 pub(crate) use crate::protocol::rows::preview;
-use crate::protocol::rows::{Goal, Listed, Pull, Window};
-use crate::protocol::rows::{Rows, Sought};
+use crate::protocol::rows::{ListMode, Pull, SeekTarget, Window};
+use crate::protocol::rows::{Rows, SeekResult};
 use crate::protocol::subscription::SubscriptionsView;
-use crate::protocol::transmission::Deck;
+use crate::protocol::transmission::TransmissionSlot;
 use crate::protocol::update::{PanelsUpdate, Stats, Update};
-use subscriptions::Choices;
+use subscriptions::SubscriptionOptionsByFilter;
 
 /// How many messages the filter looks at before it lets the worker do something
 /// else: a few milliseconds of work.
 const FILTER_SLICE_MESSAGES: usize = 20_000;
 
-/// More messages than this since the filter's last slice are a flood …
+/// ConnectionOptions messages than this since the filter's last slice are a flood …
 const FLOOD_MESSAGES: u64 = 2_000;
 
 /// … in which the next slice waits for so long: what comes in goes first.
@@ -109,9 +112,9 @@ pub enum Transmit<'a> {
 pub struct Engine {
     seed: u64,
     /// The finer settings of this connection.
-    more: Rc<More>,
+    more: Rc<ConnectionOptions>,
     /// Those that the page has told; without them an earlier page's may hold.
-    told: Option<Rc<More>>,
+    told: Option<Rc<ConnectionOptions>>,
     session: Session,
     broker: String,
     /// Where the page that asked came from.
@@ -126,7 +129,7 @@ pub struct Engine {
     filtered_to: u64,
     filter_error: Option<String>,
     /// The rules by which messages become lines.
-    mapping: Rc<Mapping>,
+    mapping: Rc<LineRules>,
     /// How many filters there were; see [`Rows::list`].
     filters: u32,
     /// When the first message arrived since the log was empty.
@@ -135,23 +138,23 @@ pub struct Engine {
     subscribed: Vec<TopicFilter>,
     /// The messages that came by none of them, but from files.
     foreign: Foreign,
-    feed: Feed,
+    feed: CrawlFeed,
     connection: Connection,
     /// What the broker of the last connection said of itself.
-    server: Option<Server>,
+    server: Option<ServerCapabilities>,
     attempt: Attempt,
     with_credentials: bool,
     tokens: Tokens,
     offline: bool,
     /// Whose the publishes are that have no outcome yet, in the order of their
     /// tokens.
-    numbers: VecDeque<(Token, Ticket)>,
+    numbers: VecDeque<(Token, PublishOrigin)>,
     /// Outcomes the panels haven't been told: no more than they asked for.
     published: Vec<Published>,
     transmitter: Transmitter,
     /// The panels wait for news, having been told this.
-    panels_pull: Option<Glimpse>,
-    panels_know: Option<Standing>,
+    panels_pull: Option<LastPanelsRequest>,
+    panels_know: Option<BrokerStatus>,
     trace: Trace,
     /// When something happened last, for what is sent because of it.
     settled_at: Instant,
@@ -160,7 +163,7 @@ pub struct Engine {
     /// packets and tokens do.
     wall_ahead_us: i64,
     /// What the tree of topics was when they were last told of it.
-    topics_told: Option<Glimpse>,
+    topics_told: Option<LastPanelsRequest>,
     /// The numbers they were last told.
     stats_told: Option<Stats>,
     subscriptions_told: Option<SubscriptionsView>,
@@ -170,7 +173,7 @@ pub struct Engine {
     samples_told: Option<(TopicFilter, u64, u64)>,
     /// What the broker answered last to a wish about a subscription.
     answer: Option<String>,
-    choices: Choices,
+    choices: SubscriptionOptionsByFilter,
     /// Filters that aren't asked for any more, since the broker ends the
     /// connection each time.
     abandoned: Vec<String>,
@@ -180,13 +183,13 @@ pub struct Engine {
     exported: Query,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
-    entrance: Entrance,
+    entrance: ConnectGate,
     /// Commands that came while the entrance was shut.
     waiting: VecDeque<Command>,
     tabs: Tabs,
     has_store: bool,
     /// The person chose a session that outlives the page.
-    lasting: Option<Lasting>,
+    lasting: Option<PersistentSession>,
     /// A save is under way, and by then it has failed.
     saving_until: Option<Instant>,
     /// The kept session that isn't to last any more.
@@ -226,7 +229,7 @@ impl Engine {
             zero: None,
             subscribed: Vec::new(),
             foreign: Foreign::default(),
-            feed: Feed::default(),
+            feed: CrawlFeed::default(),
             connection: Connection { words: "Not connected.".to_owned(), ..Connection::default() },
             server: None,
             attempt: Attempt::default(),
@@ -247,12 +250,12 @@ impl Engine {
             subscriptions_counted: 0,
             samples_told: None,
             answer: None,
-            choices: Choices::default(),
+            choices: SubscriptionOptionsByFilter::default(),
             abandoned: Vec::new(),
             asked_about: None,
             exported: Query::default(),
             request: None,
-            entrance: Entrance::default(),
+            entrance: ConnectGate::default(),
             waiting: VecDeque::new(),
             tabs: Tabs::new(seed),
             has_store: false,
@@ -343,7 +346,7 @@ impl Engine {
 
     fn apply_panel_command(&mut self, command: PanelCommand, now: Instant) {
         match command {
-            PanelCommand::Publish { number, request } => self.publish(Ticket::Message(number), request, now),
+            PanelCommand::Publish { number, request } => self.publish(PublishOrigin::Message(number), request, now),
             PanelCommand::Transmit(deck, wish) => self.transmit(deck, wish, now),
             PanelCommand::Subscribe(request) => self.choose_subscription(request, now),
             PanelCommand::Unsubscribe(filter) => self.unsubscribe(&filter, now),
@@ -363,7 +366,7 @@ impl Engine {
     /// A binary frame came.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.attempt.received(bytes);
-        let mut intake = Intake {
+        let mut intake = EngineSink {
             log: &mut self.log,
             topics: &mut self.topics,
             tally: &mut self.tally,
@@ -388,7 +391,7 @@ impl Engine {
     }
 
     /// The WebSocket closed, or never opened.
-    pub fn handle_close(&mut self, closed: Closed, now: Instant) {
+    pub fn handle_close(&mut self, closed: CloseInfo, now: Instant) {
         self.session.handle_close(closed, now);
         self.settle(now);
     }
@@ -474,7 +477,7 @@ impl Engine {
     pub fn poll_panels(&mut self) -> Option<PanelsUpdate> {
         let glimpse = self.panels_pull.as_ref()?;
         let Connection { state, version, .. } = self.connection;
-        let server = self.server.as_ref().filter(|_| state == State::Connected);
+        let server = self.server.as_ref().filter(|_| state == ConnectionState::Connected);
         // Asked after every frame of the socket, so nothing is copied to compare.
         let is_known = self.panels_know.as_ref().is_some_and(|known| {
             known.state == state
@@ -506,7 +509,7 @@ impl Engine {
         }
         let message = message.map(|glance| self.message_part(glance));
         let export = export.map(|glance| self.export_part(glance));
-        let standing = Standing { state, version, server: server.cloned(), more: (*self.more).clone() };
+        let standing = BrokerStatus { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_know = Some(standing.clone());
         let published = std::mem::take(&mut self.published);
         self.transmitter.note_told(script);
@@ -544,7 +547,7 @@ impl Engine {
     /// Appends kept messages from `from_seq` on as NDJSON until about
     /// `budget_bytes` are written. Returns where to go on, `None` at the end.
     pub fn export(&self, from_seq: u64, budget_bytes: usize, out: &mut Vec<u8>) -> Option<u64> {
-        let all = ExportGlance { format: Format::Ndjson, selection: Selection::All, from_seq, end_seq: u64::MAX };
+        let all = ExportRequest { format: Format::Ndjson, selection: Selection::All, from_seq, end_seq: u64::MAX };
         export::write_slice(&self.log, &Query::default(), &all, budget_bytes, out).0
     }
 
@@ -561,7 +564,7 @@ impl Engine {
 
     fn replay(&mut self, messages: &[OwnedMessage], now: Instant) {
         for message in messages {
-            let arrival = Arrival { time: self.wall(now), ..message.as_arrival() };
+            let arrival = NewMessage { time: self.wall(now), ..message.as_arrival() };
             let seq = self.log.append(&arrival);
             self.note_foreign(seq, &arrival);
         }
@@ -569,7 +572,7 @@ impl Engine {
     }
 
     /// A message that no broker sent.
-    fn note_foreign(&mut self, seq: u64, arrival: &Arrival<'_>) {
+    fn note_foreign(&mut self, seq: u64, arrival: &NewMessage<'_>) {
         self.foreign.note(seq);
         match self.topics.note(seq, arrival) {
             true => self.tally.pass_over(arrival.topic),
@@ -577,7 +580,7 @@ impl Engine {
         }
     }
 
-    fn connect(&mut self, more: Rc<More>, saved: Option<Saved>, now: Instant) {
+    fn connect(&mut self, more: Rc<ConnectionOptions>, saved: Option<SessionSnapshot>, now: Instant) {
         let Some(request) = self.request.clone() else { return };
         self.was_connected = false;
         self.has_failed_at_once = false;
@@ -600,7 +603,7 @@ impl Engine {
         self.with_credentials = request.user_name.is_some() || request.password.is_some();
         self.session.replace(options_of(&request, &self.more), self.seed, saved);
         self.connection = Connection {
-            state: State::Connecting,
+            state: ConnectionState::Connecting,
             words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
             ..Connection::default()
         };
@@ -646,9 +649,9 @@ impl Engine {
     fn answer_question(&mut self, answer: fn(&mut Session, Token, Instant), now: Instant) {
         let Some(token) = self.asked_about.take() else { return };
         self.connection.question = None;
-        if self.connection.state == State::Stopped {
+        if self.connection.state == ConnectionState::Stopped {
             let connection = &mut self.connection;
-            connection.state = State::Connecting;
+            connection.state = ConnectionState::Connecting;
             connection.advice.clear();
             connection.evidence.clear();
             self.connection.words = format!("Connecting to {} …", self.shown_broker());
@@ -657,7 +660,7 @@ impl Engine {
         answer(&mut self.session, token, now);
     }
 
-    fn publish(&mut self, ticket: Ticket, request: PublishRequest, now: Instant) {
+    fn publish(&mut self, ticket: PublishOrigin, request: PublishRequest, now: Instant) {
         let PublishRequest { topic, payload, qos, retain, properties } = request;
         let mut section = Vec::new();
         let taken =
@@ -667,24 +670,27 @@ impl Engine {
             });
         match taken {
             Ok(token) => self.numbers.push_back((token, ticket)),
-            Err(words) => self.finish(ticket, Outcome::Failed(words)),
+            Err(words) => self.finish(ticket, PublishOutcome::Failed(words)),
         }
     }
 
-    fn finish(&mut self, ticket: Ticket, outcome: Outcome) {
+    fn finish(&mut self, ticket: PublishOrigin, outcome: PublishOutcome) {
         match ticket {
-            Ticket::Message(number) => self.published.push(Published { number, outcome }),
-            Ticket::Line(deck, place) => self.transmitter.finish(deck, place, outcome),
+            PublishOrigin::Message(number) => self.published.push(Published { number, outcome }),
+            PublishOrigin::Line(deck, place) => self.transmitter.finish(deck, place, outcome),
         }
     }
 
     /// Another broker is chosen: what was under way to the last one stays there.
     fn forget_publishes(&mut self, now: Instant) {
         for (_, ticket) in std::mem::take(&mut self.numbers) {
-            if let Ticket::Line(deck, place) = ticket {
+            if let PublishOrigin::Line(deck, place) = ticket {
                 self.transmitter.go_back_to(deck, place, now);
             }
-            self.finish(ticket, Outcome::Unknown("another connection was made before an answer came".to_owned()));
+            self.finish(
+                ticket,
+                PublishOutcome::Unknown("another connection was made before an answer came".to_owned()),
+            );
         }
     }
 
@@ -692,11 +698,11 @@ impl Engine {
     fn refuse(&mut self, words: String) {
         self.tabs.release();
         self.session.disconnect(self.parting());
-        self.connection = Connection { state: State::Stopped, words, ..Connection::default() };
+        self.connection = Connection { state: ConnectionState::Stopped, words, ..Connection::default() };
     }
 
-    fn parting(&self) -> Parting {
-        if self.lasting.is_some() { Parting::KeepSession } else { Parting::EndSession }
+    fn parting(&self) -> DisconnectMode {
+        if self.lasting.is_some() { DisconnectMode::KeepSession } else { DisconnectMode::EndSession }
     }
 
     fn filter(&mut self, text: &str, typed: LocalTime) {
@@ -712,7 +718,7 @@ impl Engine {
     }
 
     /// Other rules say what a line is, and so who speaks.
-    fn map(&mut self, mapping: Rc<Mapping>) {
+    fn map(&mut self, mapping: Rc<LineRules>) {
         self.news = true;
         self.feed.map(Rc::clone(&mapping), &self.log);
         if self.matches.query().asks_for_speakers() {
@@ -784,13 +790,13 @@ impl Engine {
         }
     }
 
-    fn connected(&mut self, version: Version, fell_back: bool, server: Server) {
+    fn connected(&mut self, version: Version, fell_back: bool, server: ServerCapabilities) {
         self.tabs.hold();
         self.reconnects += u64::from(std::mem::replace(&mut self.was_connected, true));
         let went_back =
             if fell_back { " The broker doesn't take MQTT 5.0, so the older version was chosen." } else { "" };
         self.connection = Connection {
-            state: State::Connected,
+            state: ConnectionState::Connected,
             words: format!("Connected to {} with {version}.{went_back}", self.shown_broker()),
             version: Some(version),
             subscriptions: std::mem::take(&mut self.connection.subscriptions),
@@ -801,7 +807,7 @@ impl Engine {
         self.server = Some(server);
     }
 
-    fn outcome(&mut self, token: Token, outcome: session::Outcome) {
+    fn outcome(&mut self, token: Token, outcome: session::DeliveryOutcome) {
         if self.asked_about == Some(token) {
             self.asked_about = None;
             self.connection.question = None;
@@ -811,17 +817,19 @@ impl Engine {
         let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
         let Some((_, ticket)) = self.numbers.remove(place) else { return };
         let outcome = match outcome {
-            session::Outcome::Done => Outcome::Done,
-            session::Outcome::Refused(reason) => Outcome::Failed(format!("the broker refused it: {reason}")),
-            session::Outcome::Impossible(error) => Outcome::Failed(error.to_string()),
-            session::Outcome::Unknown => {
-                Outcome::Unknown("the broker lost the session before its answer came".to_owned())
+            session::DeliveryOutcome::Done => PublishOutcome::Done,
+            session::DeliveryOutcome::Refused(reason) => {
+                PublishOutcome::Failed(format!("the broker refused it: {reason}"))
             }
-            session::Outcome::EndsConnection { payload_bytes } => {
+            session::DeliveryOutcome::Impossible(error) => PublishOutcome::Failed(error.to_string()),
+            session::DeliveryOutcome::Unknown => {
+                PublishOutcome::Unknown("the broker lost the session before its answer came".to_owned())
+            }
+            session::DeliveryOutcome::EndsConnection { payload_bytes } => {
                 self.pause_in_vain(ticket, true);
-                return self.finish(ticket, Outcome::Failed(repeated_failures::given_up(payload_bytes)));
+                return self.finish(ticket, PublishOutcome::Failed(repeated_failures::given_up(payload_bytes)));
             }
-            session::Outcome::Dropped => Outcome::Failed("it was dropped".to_owned()),
+            session::DeliveryOutcome::Dropped => PublishOutcome::Failed("it was dropped".to_owned()),
         };
         self.pause_in_vain(ticket, false);
         self.finish(ticket, outcome);
@@ -836,7 +844,7 @@ impl Engine {
             _ => self.tabs.lose(),
         }
         let wall_now = now.ahead_by(self.wall_ahead_us);
-        let case = Case {
+        let case = DiagnosisInput {
             failure,
             broker: &self.shown_broker(),
             url_expired_at: credentials::url_expires_at(&self.broker).filter(|&expires_at| expires_at <= wall_now),
@@ -854,7 +862,7 @@ impl Engine {
         let said = repeated_failures::words(failure, recurrence);
         let is_at_once = case.is_at_once();
         let connection = &mut self.connection;
-        connection.state = if retry_at.is_some() { State::Reconnecting } else { State::Stopped };
+        connection.state = if retry_at.is_some() { ConnectionState::Reconnecting } else { ConnectionState::Stopped };
         connection.words = match &said {
             Some(said) => format!("{said} {failure}"),
             None => failure.to_string(),
@@ -906,7 +914,7 @@ impl Engine {
     fn rows(&self, pull: &Pull) -> Rows {
         let mut all = Matches::new(Query::default());
         let (list, id) = match pull.listed {
-            Listed::Matching if !self.matches.query().is_empty() => (&self.matches, self.filters),
+            ListMode::Matching if !self.matches.query().is_empty() => (&self.matches, self.filters),
             _ => {
                 // Without terms there is nothing to look at.
                 let _ = all.advance(&self.log, 0);
@@ -925,7 +933,7 @@ impl Engine {
             Window::Around { goal, rows } => {
                 let found = self.find(goal, list, end_seq);
                 let index = found.map_or(total, |seq| list.count_before(seq));
-                sought = Some(Sought { goal, found: found.map(|seq| (seq, place_at(index))) });
+                sought = Some(SeekResult { goal, found: found.map(|seq| (seq, place_at(index))) });
                 (index.saturating_sub(u64::from(rows / 2)), rows)
             }
         };
@@ -955,19 +963,19 @@ impl Engine {
     }
 
     /// Number of the message that is looked for.
-    fn find(&self, goal: Goal, list: &Matches, end_seq: u64) -> Option<u64> {
+    fn find(&self, goal: SeekTarget, list: &Matches, end_seq: u64) -> Option<u64> {
         let before =
             |matches: &Matches, seq| matches.count_before(seq).checked_sub(1).and_then(|at| matches.seq_at(at));
         let after = |matches: &Matches, seq| matches.seq_at(matches.count_before(seq)).filter(|seq| *seq < end_seq);
         // Before one that is gone there is nothing: the way back begins at the newest.
         let before_seq = |seq: u64| if seq < self.log.first_seq() { end_seq } else { seq.min(end_seq) };
         match goal {
-            Goal::Message(seq) => after(list, seq).filter(|found| *found == seq),
-            Goal::Near(seq) => after(list, seq).or_else(|| before(list, end_seq)),
-            Goal::RowAfter(seq) => after(list, seq.saturating_add(1)),
-            Goal::RowBefore(seq) => before(list, before_seq(seq)),
-            Goal::MatchAfter(seq) => after(&self.matches, seq.saturating_add(1)),
-            Goal::MatchBefore(seq) => before(&self.matches, before_seq(seq)),
+            SeekTarget::Message(seq) => after(list, seq).filter(|found| *found == seq),
+            SeekTarget::Near(seq) => after(list, seq).or_else(|| before(list, end_seq)),
+            SeekTarget::RowAfter(seq) => after(list, seq.saturating_add(1)),
+            SeekTarget::RowBefore(seq) => before(list, before_seq(seq)),
+            SeekTarget::MatchAfter(seq) => after(&self.matches, seq.saturating_add(1)),
+            SeekTarget::MatchBefore(seq) => before(&self.matches, before_seq(seq)),
         }
     }
 
@@ -981,8 +989,8 @@ impl Engine {
     }
 }
 
-fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
-    let More { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = *more;
+fn options_of(request: &ConnectRequest, more: &ConnectionOptions) -> session::Options {
+    let ConnectionOptions { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = *more;
     session::Options {
         version: request.version,
         client_id: request.client_id.clone(),
@@ -1004,15 +1012,15 @@ fn options_of(request: &ConnectRequest, more: &More) -> session::Options {
 
 /// Whose a publish is.
 #[derive(Clone, Copy, Debug)]
-enum Ticket {
+enum PublishOrigin {
     /// The panels', by their number.
     Message(u64),
     /// A transmission's line, by its place.
-    Line(Deck, u64),
+    Line(TransmissionSlot, u64),
 }
 
 /// Where messages land: borrowed from the frame, copied once, into the log.
-struct Intake<'a> {
+struct EngineSink<'a> {
     log: &'a mut MessageLog,
     topics: &'a mut Topics,
     tally: &'a mut Tally,
@@ -1021,10 +1029,10 @@ struct Intake<'a> {
     wall_ahead_us: i64,
 }
 
-impl Inbox for Intake<'_> {
+impl MessageSink for EngineSink<'_> {
     #[inline(always)]
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        let arrival = Arrival::of(message, now.ahead_by(self.wall_ahead_us));
+        let arrival = NewMessage::of(message, now.ahead_by(self.wall_ahead_us));
         let seq = self.log.append(&arrival);
         self.topics.note(seq, &arrival);
         self.tally.note(message.properties);

@@ -5,18 +5,18 @@ use crate::dialogue::topic_speaker;
 use crate::engine::{Engine, row_builder};
 use crate::message_log::Message;
 use crate::message_log::export;
-use crate::message_log::export::{ExportGlance, ExportPart, Selection};
-use crate::message_log::mosquitto_command::Reach;
+use crate::message_log::export::{ExportPart, ExportRequest, Selection};
+use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::message_log::query::Query;
 use crate::message_log::query::suggest;
-use crate::message_log::query::suggest::{Ask, Known};
+use crate::message_log::query::suggest::{SuggestionData, SuggestionQuery};
 use crate::mqtt::packet::QoS;
 use crate::packet_trace::TracePart;
-use crate::protocol::command::Glance;
-use crate::protocol::message::MessageGlance;
+use crate::protocol::command::PanelsRequest;
 use crate::protocol::message::MessagePart;
+use crate::protocol::message::MessageRequest;
 use crate::protocol::topics::TopicsView;
-use crate::protocol::transmission::LinesGlance;
+use crate::protocol::transmission::LineRange;
 use crate::protocol::update::{PanelsUpdate, Sample, Stats};
 use crate::time::Instant;
 
@@ -40,8 +40,8 @@ const SAMPLES_AMONG: usize = 20_000;
 
 /// A look at something, and what there was to see.
 #[derive(Clone, Debug)]
-pub(super) struct Glimpse {
-    glance: Glance,
+pub(super) struct LastPanelsRequest {
+    glance: PanelsRequest,
     at: Instant,
     /// [`Topics::changes`](crate::topics::Topics::changes) by then.
     changes: u64,
@@ -49,9 +49,9 @@ pub(super) struct Glimpse {
     is_moving: bool,
 }
 
-impl Glimpse {
+impl LastPanelsRequest {
     /// The message that is wanted, or the rest of it.
-    pub(super) fn message(&self) -> Option<MessageGlance> {
+    pub(super) fn message(&self) -> Option<MessageRequest> {
         self.glance.message
     }
 
@@ -61,40 +61,40 @@ impl Glimpse {
     }
 
     /// The next slice of an export, if one is under way.
-    pub(super) fn export(&self) -> Option<ExportGlance> {
+    pub(super) fn export(&self) -> Option<ExportRequest> {
         self.glance.export
     }
 
     /// The lines of a script that are shown.
-    pub(super) fn script(&self) -> LinesGlance {
+    pub(super) fn script(&self) -> LineRange {
         self.glance.script
     }
 
     /// What is being typed into the filter.
-    pub(super) fn ask(&self) -> Option<&Ask> {
+    pub(super) fn ask(&self) -> Option<&SuggestionQuery> {
         self.glance.ask.as_ref()
     }
 }
 
 impl Engine {
     /// The panels have drawn their last update and look at this now.
-    pub(super) fn glance(&mut self, glance: Glance, now: Instant) {
+    pub(super) fn glance(&mut self, glance: PanelsRequest, now: Instant) {
         // Another filter may be typed before the export has come to its end.
         match glance.export {
-            Some(ExportGlance { from_seq: 0, selection: Selection::Matching, .. }) => {
+            Some(ExportRequest { from_seq: 0, selection: Selection::Matching, .. }) => {
                 self.exported = self.matches.query().clone();
             }
-            Some(ExportGlance { from_seq: 0, .. }) => self.exported = Query::default(),
+            Some(ExportRequest { from_seq: 0, .. }) => self.exported = Query::default(),
             _ => {}
         }
         if glance.samples.is_none() {
             self.samples_told = None;
         }
-        self.panels_pull = Some(Glimpse { glance, at: self.wall(now), changes: 0, is_moving: false });
+        self.panels_pull = Some(LastPanelsRequest { glance, at: self.wall(now), changes: 0, is_moving: false });
     }
 
     /// The tree of topics, if it is open and there is something new in it.
-    pub(super) fn topics_news(&self, glimpse: &Glimpse) -> Option<TopicsView> {
+    pub(super) fn topics_news(&self, glimpse: &LastPanelsRequest) -> Option<TopicsView> {
         let wanted = glimpse.glance.topics.as_ref()?;
         let is_known = self.topics_told.as_ref().is_some_and(|told| {
             told.glance.topics.as_ref() == Some(wanted)
@@ -105,21 +105,21 @@ impl Engine {
     }
 
     /// A message that the panels asked for, or the next part of it.
-    pub(super) fn message_part(&self, glance: MessageGlance) -> MessagePart {
+    pub(super) fn message_part(&self, glance: MessageRequest) -> MessagePart {
         MessagePart { reach: self.reach(), ..row_builder::part_of(&self.log, glance) }
     }
 
     /// The slice of an export that the panels asked for.
-    pub(super) fn export_part(&self, glance: ExportGlance) -> ExportPart {
+    pub(super) fn export_part(&self, glance: ExportRequest) -> ExportPart {
         export::part_of(&self.log, &self.exported, glance)
     }
 
     /// What is known of what is being typed: of all topics, or of those who
     /// spoke last.
-    pub(super) fn known(&self, ask: &Ask) -> Known {
+    pub(super) fn known(&self, ask: &SuggestionQuery) -> SuggestionData {
         let names = match ask {
-            Ask::Topics(part) => suggest::pick(&mut self.topics.names(), part),
-            Ask::Speakers(part) => {
+            SuggestionQuery::Topics(part) => suggest::pick(&mut self.topics.names(), part),
+            SuggestionQuery::Speakers(part) => {
                 let messages = self.log.iter_back_from(u64::MAX).take(SPEAKERS_WITHIN);
                 let spoken = messages.filter(|message| message.payload.len() <= SPOKEN_BYTES_MAX);
                 // Topics that speak by themselves are suggested as topics.
@@ -131,13 +131,13 @@ impl Engine {
                 suggest::pick(&mut speakers.iter().map(String::as_str), part)
             }
         };
-        Known { ask: ask.clone(), names }
+        SuggestionData { ask: ask.clone(), names }
     }
 
     /// How to get at the broker from elsewhere, as far as it was told here.
-    fn reach(&self) -> Reach {
+    fn reach(&self) -> BrokerAccess {
         let request = self.request.as_ref();
-        Reach {
+        BrokerAccess {
             broker: self.shown_broker(),
             version: self.connection.version.or(request.and_then(|request| request.version)),
             user_name: request.and_then(|request| request.user_name.as_deref()).map(credentials::redact_user_name),
@@ -147,13 +147,13 @@ impl Engine {
     }
 
     /// The packets that went since the panels were last told, if they look.
-    pub(super) fn trace_news(&self, glimpse: &Glimpse) -> Option<TracePart> {
+    pub(super) fn trace_news(&self, glimpse: &LastPanelsRequest) -> Option<TracePart> {
         let from = glimpse.glance.trace_from?;
         self.trace.has(from).then(|| self.trace.part(from))
     }
 
     /// The numbers of the log, if they are shown and others than they were.
-    pub(super) fn stats_news(&self, glimpse: &Glimpse) -> Option<Stats> {
+    pub(super) fn stats_news(&self, glimpse: &LastPanelsRequest) -> Option<Stats> {
         // Asked after every frame of the socket: bytes are added up only for
         // what is told.
         let now = (self.log.received(), self.log.evicted(), self.log.cleared());
@@ -163,7 +163,7 @@ impl Engine {
 
     /// The newest messages that a filter matches, if they are shown and there may
     /// be others.
-    pub(super) fn samples_news(&self, glimpse: &Glimpse) -> Option<Vec<Sample>> {
+    pub(super) fn samples_news(&self, glimpse: &LastPanelsRequest) -> Option<Vec<Sample>> {
         let filter = glimpse.glance.samples.as_ref()?;
         let is_known = self.samples_told.as_ref().is_some_and(|(told, next_seq, kept)| {
             (told, *next_seq, *kept) == (filter, self.log.next_seq(), self.log.kept())
@@ -204,7 +204,7 @@ impl Engine {
         match &update.topics {
             Some(view) => {
                 let changes = self.topics.changes();
-                self.topics_told = Some(Glimpse { changes, is_moving: view.is_moving, ..glimpse });
+                self.topics_told = Some(LastPanelsRequest { changes, is_moving: view.is_moving, ..glimpse });
             }
             None if glimpse.glance.topics.is_none() => self.topics_told = None,
             None => {}

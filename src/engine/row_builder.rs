@@ -6,24 +6,24 @@ use crate::protocol::rows::Preview;
 use crate::protocol::rows::{HEX_BYTES, PREVIEW_BYTES, as_text, preview};
 use std::ops::Range;
 
-use crate::message_log::mosquitto_command::Reach;
+use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::message_log::query::Query;
 use crate::message_log::{Message, MessageLog};
 use crate::mqtt::topic::TopicFilter;
 
-use crate::protocol::message::MessageGlance;
-use crate::protocol::message::{Found, MessagePart};
-use crate::protocol::rows::{Marks, Row};
+use crate::protocol::message::MessageRequest;
+use crate::protocol::message::{MessageDetails, MessagePart};
+use crate::protocol::rows::{Highlights, Row};
 
 /// How much of a payload goes out at once, in bytes: a few milliseconds of
 /// work. A longer one takes as many updates, so intake never waits for it.
 const PART_BYTES: usize = 1 << 20;
 
 /// The message that the panels look at, or the next part of it.
-pub fn part_of(log: &MessageLog, glance: MessageGlance) -> MessagePart {
+pub fn part_of(log: &MessageLog, glance: MessageRequest) -> MessagePart {
     let found = log.message(glance.seq).map(|message| {
         let rest = message.payload.get(glance.from_byte as usize..).unwrap_or_default();
-        Found {
+        MessageDetails {
             time: message.time,
             topic: message.topic.to_owned(),
             qos: message.qos,
@@ -35,7 +35,7 @@ pub fn part_of(log: &MessageLog, glance: MessageGlance) -> MessagePart {
             payload: rest[..rest.len().min(PART_BYTES)].to_vec(),
         }
     });
-    let reach = Reach::default();
+    let reach = BrokerAccess::default();
     MessagePart { seq: glance.seq, first_seq: log.first_seq(), next_seq: log.next_seq(), reach, found }
 }
 
@@ -56,7 +56,7 @@ pub fn of(message: &Message<'_>, query: &Query, subscriptions: &[TopicFilter]) -
     }
 }
 
-fn marks(message: &Message<'_>, query: &Query) -> Marks {
+fn marks(message: &Message<'_>, query: &Query) -> Highlights {
     let shown = &message.payload[..message.payload.len().min(PREVIEW_BYTES)];
     let payload = match as_text(message.payload) {
         Some(text) => in_visible(text, (0, 0), query.hits_in_payload(text.as_bytes())),
@@ -66,7 +66,7 @@ fn marks(message: &Message<'_>, query: &Query) -> Marks {
         }
     };
     let topic = in_visible(message.topic, spaces_at_ends(message.topic), query.hits_in_topic(message.topic));
-    Marks { topic, payload }
+    Highlights { topic, payload }
 }
 
 /// Where parts of a text are once its control characters, and so many spaces at its begin and its end, are made visible. A
@@ -158,7 +158,7 @@ mod tests {
                 properties: &[],
                 payload,
             };
-            let expected = expected.map(|(topic, payload)| Marks { topic, payload });
+            let expected = expected.map(|(topic, payload)| Highlights { topic, payload });
             assert_eq!(of(&message, &query, &[]).marks, expected, "{line} in {topic}: {payload:?}");
         }
     }

@@ -12,26 +12,26 @@ use super::Engine;
 use crate::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
-use crate::protocol::connection::State;
-use crate::protocol::connection::{ConnectRequest, More};
+use crate::protocol::connection::ConnectionState;
+use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
 use crate::protocol::subscription::SubscribeRequest;
-use crate::protocol::subscription::{Granted, Subscription, SubscriptionsView};
+use crate::protocol::subscription::{Subscription, SubscriptionStatus, SubscriptionsView};
 use crate::time::Instant;
 
 /// What is asked for with every filter that nothing else was chosen for.
-type General = (SubscriptionOptions, Option<u32>);
+type DefaultOptions = (SubscriptionOptions, Option<u32>);
 
 /// What was chosen for single filters.
 #[derive(Debug, Default)]
-pub(super) struct Choices {
+pub(super) struct SubscriptionOptionsByFilter {
     /// The general options that they depart from.
-    general: General,
+    general: DefaultOptions,
     single: Vec<SubscribeRequest>,
 }
 
-impl Choices {
+impl SubscriptionOptionsByFilter {
     /// Options were chosen for all: those of a form, perhaps the same again.
-    pub(super) fn begin(&mut self, request: &ConnectRequest, more: &More) {
+    pub(super) fn begin(&mut self, request: &ConnectRequest, more: &ConnectionOptions) {
         let options = SubscriptionOptions {
             qos: request.qos,
             no_local: more.no_local,
@@ -74,7 +74,7 @@ impl Engine {
         }
         self.choices.choose(request.clone());
         self.answer(match self.connection.state {
-            State::Connected => format!("Asked for “{}”; no answer yet.", request.filter),
+            ConnectionState::Connected => format!("Asked for “{}”; no answer yet.", request.filter),
             _ => format!("“{}” is asked for with the next connection.", request.filter),
         });
         self.subscribe(filter, request, now);
@@ -85,12 +85,12 @@ impl Engine {
         let SubscribeRequest { options, identifier, .. } = request;
         let list = &mut self.connection.subscriptions;
         match list.iter_mut().find(|subscription| subscription.filter == request.filter) {
-            Some(known) => known.granted = Granted::Asked,
+            Some(known) => known.granted = SubscriptionStatus::Asked,
             None => {
                 let is_listed = |filter: &str| list.iter().any(|subscription| subscription.filter == filter);
                 self.tally.begin(filter.clone(), &self.topics, is_listed);
                 let colour = free_colour(list);
-                list.push(Subscription { filter: request.filter, granted: Granted::Asked, colour });
+                list.push(Subscription { filter: request.filter, granted: SubscriptionStatus::Asked, colour });
             }
         }
         self.abandoned.retain(|abandoned| abandoned != filter.as_str());
@@ -109,8 +109,8 @@ impl Engine {
         let Some(known) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
         self.news = true;
         let Ok(parsed) = TopicFilter::parse(filter) else { return };
-        if self.connection.state == State::Connected {
-            known.granted = Granted::Ending;
+        if self.connection.state == ConnectionState::Connected {
+            known.granted = SubscriptionStatus::Ending;
             self.answer(format!("Asked to end “{filter}”; no answer yet."));
         } else {
             list.retain(|subscription| subscription.filter != filter);
@@ -124,13 +124,13 @@ impl Engine {
         let list = &mut self.connection.subscriptions;
         let Some(asked) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
         // It crossed the wish to end it.
-        if asked.granted == Granted::Ending {
+        if asked.granted == SubscriptionStatus::Ending {
             return;
         }
         let wished = self.choices.for_filter(filter).options.qos;
         asked.granted = match granted {
-            Ok(qos) => Granted::QoS(qos),
-            Err(reason) => Granted::Refused(reason.to_string()),
+            Ok(qos) => SubscriptionStatus::QoS(qos),
+            Err(reason) => SubscriptionStatus::Refused(reason.to_string()),
         };
         self.answer = Some(match granted {
             Ok(qos) if qos < wished => {
@@ -147,7 +147,7 @@ impl Engine {
         let list = &mut self.connection.subscriptions;
         let why = "the broker ends the connection each time it is asked for";
         if let Some(entry) = list.iter_mut().find(|entry| entry.filter == filter && is_subscribe) {
-            entry.granted = Granted::Refused(why.to_owned());
+            entry.granted = SubscriptionStatus::Refused(why.to_owned());
             self.abandoned.push(filter.to_owned());
         }
         self.answer(match is_subscribe {
@@ -164,21 +164,21 @@ impl Engine {
         };
         let list = &mut self.connection.subscriptions;
         // It may be wanted again by now.
-        list.retain(|subscription| subscription.filter != filter || subscription.granted != Granted::Ending);
+        list.retain(|subscription| subscription.filter != filter || subscription.granted != SubscriptionStatus::Ending);
         self.answer(words);
     }
 
     /// The connection was lost: what was to end is no longer in the list. The
     /// broker may keep the rest.
     pub(super) fn lose_subscriptions(&mut self) {
-        self.connection.subscriptions.retain(|subscription| subscription.granted != Granted::Ending);
+        self.connection.subscriptions.retain(|subscription| subscription.granted != SubscriptionStatus::Ending);
     }
 
     /// The broker kept no session: all is asked for anew.
     pub(super) fn ask_anew(&mut self) {
         for subscription in &mut self.connection.subscriptions {
             if !self.abandoned.contains(&subscription.filter) {
-                subscription.granted = Granted::Asked;
+                subscription.granted = SubscriptionStatus::Asked;
             }
         }
     }

@@ -9,7 +9,7 @@
 //!
 //! # Who gives way
 //!
-//! The order of [`Standing`] decides, and between equals the tab's number. So of
+//! The order of [`ClaimPriority`] decides, and between equals the tab's number. So of
 //! two tabs that ask at the same instant exactly one goes on. A frozen tab can't
 //! answer; the newcomer connects, and the frozen one asks when it has thawed and
 //! finds its connection gone, and gives way then.
@@ -28,16 +28,16 @@ const ANSWER_WAIT: Duration = Duration::from_millis(150);
 
 /// What one tab tells all others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Word {
+pub struct TabMessage {
     /// Whose word it is: a random number.
     pub tab: u64,
     /// What it says.
-    pub said: Said,
+    pub said: TabMessageKind,
 }
 
-/// See [`Word`]. A key names a session: client identifier and broker.
+/// See [`TabMessage`]. A key names a session: client identifier and broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Said {
+pub enum TabMessageKind {
     /// I am new; is anybody there?
     Hello,
     /// I am.
@@ -47,14 +47,14 @@ pub enum Said {
         /// Which session.
         key: String,
         /// My claim.
-        standing: Standing,
+        standing: ClaimPriority,
     },
     /// I have.
     Holding {
         /// Which session.
         key: String,
         /// My claim.
-        standing: Standing,
+        standing: ClaimPriority,
     },
     /// The person wants this session in my tab: let go of it.
     TakingOver {
@@ -65,7 +65,7 @@ pub enum Said {
 
 /// How good a claim is, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Standing {
+pub enum ClaimPriority {
     /// Wants to connect.
     Newcomer,
     /// Was connected and wants to come back.
@@ -76,7 +76,7 @@ pub enum Standing {
 
 /// Why this tab has to give its claim up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Yield {
+pub enum YieldReason {
     /// Another tab's claim is better.
     Taken,
     /// The person took the session over in another tab.
@@ -86,7 +86,7 @@ pub enum Yield {
 #[derive(Clone, Debug)]
 struct Claim {
     key: String,
-    standing: Standing,
+    standing: ClaimPriority,
 }
 
 /// This tab among the others.
@@ -98,7 +98,7 @@ pub struct Tabs {
     /// Another tab has said something: this one isn't alone, or wasn't.
     is_heard: bool,
     claim: Option<Claim>,
-    words: VecDeque<Word>,
+    words: VecDeque<TabMessage>,
 }
 
 impl Tabs {
@@ -110,33 +110,33 @@ impl Tabs {
     /// Others can be reached from now on.
     pub fn greet(&mut self, now: Instant) {
         self.greeted = Some(now);
-        self.say(Said::Hello);
+        self.say(TabMessageKind::Hello);
     }
 
     /// Asks for a session; returns until when an objection may come. A tab that
     /// knows itself alone waits for none.
     pub fn ask(&mut self, key: &str, now: Instant) -> Instant {
-        if self.claim.as_ref().is_some_and(|claim| claim.key == key && claim.standing == Standing::Holder) {
+        if self.claim.as_ref().is_some_and(|claim| claim.key == key && claim.standing == ClaimPriority::Holder) {
             return now;
         }
-        self.claim = Some(Claim { key: key.to_owned(), standing: Standing::Newcomer });
+        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::Newcomer });
         let Some(greeted) = self.greeted else { return now };
-        self.say(Said::Asking { key: key.to_owned(), standing: Standing::Newcomer });
+        self.say(TabMessageKind::Asking { key: key.to_owned(), standing: ClaimPriority::Newcomer });
         if self.is_heard { now + ANSWER_WAIT } else { greeted + ANSWER_WAIT }
     }
 
     /// Claims a session whatever the others say; returns until when they have
     /// had time to let go.
     pub fn take_over(&mut self, key: &str, now: Instant) -> Instant {
-        self.claim = Some(Claim { key: key.to_owned(), standing: Standing::Holder });
-        self.say(Said::TakingOver { key: key.to_owned() });
+        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::Holder });
+        self.say(TabMessageKind::TakingOver { key: key.to_owned() });
         now + ANSWER_WAIT
     }
 
     /// Nobody objected, or the connection is back.
     pub fn hold(&mut self) {
         if let Some(claim) = &mut self.claim {
-            claim.standing = Standing::Holder;
+            claim.standing = ClaimPriority::Holder;
         }
     }
 
@@ -145,8 +145,8 @@ impl Tabs {
     /// holder again, and then the next loss asks anew.
     pub fn lose(&mut self) {
         if let Some(claim) = &mut self.claim {
-            claim.standing = Standing::Away;
-            let said = Said::Asking { key: claim.key.clone(), standing: Standing::Away };
+            claim.standing = ClaimPriority::Away;
+            let said = TabMessageKind::Asking { key: claim.key.clone(), standing: ClaimPriority::Away };
             self.say(said);
         }
     }
@@ -157,37 +157,42 @@ impl Tabs {
     }
 
     /// Another tab said something.
-    pub fn handle_word(&mut self, word: &Word) -> Option<Yield> {
+    pub fn handle_word(&mut self, word: &TabMessage) -> Option<YieldReason> {
         self.is_heard = true;
-        if word.said == Said::Hello {
-            self.say(Said::Here);
+        if word.said == TabMessageKind::Hello {
+            self.say(TabMessageKind::Here);
         }
-        let (Said::Asking { key, .. } | Said::Holding { key, .. } | Said::TakingOver { key }) = &word.said else {
+        let (TabMessageKind::Asking { key, .. }
+        | TabMessageKind::Holding { key, .. }
+        | TabMessageKind::TakingOver { key }) = &word.said
+        else {
             return None;
         };
         let Claim { standing: ours, .. } = *self.claim.as_ref().filter(|claim| claim.key == *key)?;
         let is_better = |theirs| (theirs, Reverse(word.tab)) > (ours, Reverse(self.tab));
         match word.said {
-            Said::Asking { standing, .. } if is_better(standing) => Some(Yield::Taken),
-            Said::Asking { .. } => {
-                self.say(Said::Holding { key: key.clone(), standing: ours });
+            TabMessageKind::Asking { standing, .. } if is_better(standing) => Some(YieldReason::Taken),
+            TabMessageKind::Asking { .. } => {
+                self.say(TabMessageKind::Holding { key: key.clone(), standing: ours });
                 None
             }
             // Of two holders the broker has thrown one out, which is about to
             // hear of it.
-            Said::Holding { standing, .. } => (ours < Standing::Holder && is_better(standing)).then_some(Yield::Taken),
-            _ => Some(Yield::TakenOver),
+            TabMessageKind::Holding { standing, .. } => {
+                (ours < ClaimPriority::Holder && is_better(standing)).then_some(YieldReason::Taken)
+            }
+            _ => Some(YieldReason::TakenOver),
         }
     }
 
     /// The next word for the other tabs.
-    pub fn poll_word(&mut self) -> Option<Word> {
+    pub fn poll_word(&mut self) -> Option<TabMessage> {
         self.words.pop_front()
     }
 
-    fn say(&mut self, said: Said) {
+    fn say(&mut self, said: TabMessageKind) {
         if self.greeted.is_some() {
-            self.words.push_back(Word { tab: self.tab, said });
+            self.words.push_back(TabMessage { tab: self.tab, said });
         }
     }
 }

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use crate::engine::{Engine, Ticket};
+use crate::engine::{Engine, PublishOrigin};
 use crate::mqtt::packet::QoS;
-use crate::protocol::connection::State;
-use crate::protocol::publish::Outcome;
+use crate::protocol::connection::ConnectionState;
+use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
-use crate::protocol::transmission::{Cue, Deck, LinesGlance, Manner, Transmission};
-use crate::protocol::transmission::{Fate, TransmissionView, Turn};
+use crate::protocol::transmission::{
+    LineRange, OutgoingMessage, TransmissionCommand, TransmissionSettings, TransmissionSlot,
+};
+use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use crate::time::Instant;
 use crate::transmit::player::Player;
 
@@ -43,17 +45,17 @@ pub(super) struct Transmitter {
     decks: [Option<Running>; 2],
     /// Goes up with whatever the panels may want to know.
     changes: u64,
-    told: (u64, LinesGlance),
+    told: (u64, LineRange),
     rests_until: Instant,
 }
 
 /// A transmission.
 struct Running {
-    player: Player<Cue>,
-    manner: Manner,
+    player: Player<OutgoingMessage>,
+    manner: TransmissionSettings,
     is_stopped: bool,
-    fates: Vec<Fate>,
-    failures: Vec<Outcome>,
+    fates: Vec<LineStatus>,
+    failures: Vec<PublishOutcome>,
     sent: u64,
     done: u64,
     failed: u64,
@@ -63,7 +65,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(manner: Manner, now: Instant) -> Self {
+    fn new(manner: TransmissionSettings, now: Instant) -> Self {
         let mut player = Player::new(Duration::from_micros(manner.interval_us), manner.repeat, manner.first);
         player.pause(now);
         Self {
@@ -80,24 +82,24 @@ impl Running {
         }
     }
 
-    fn handle(&mut self, wish: Transmission, now: Instant) {
+    fn handle(&mut self, wish: TransmissionCommand, now: Instant) {
         match wish {
-            Transmission::Begin(_) => {}
-            Transmission::Lines(lines) => {
-                self.fates.resize(self.fates.len() + lines.len(), Fate::Unsent);
+            TransmissionCommand::Begin(_) => {}
+            TransmissionCommand::Lines(lines) => {
+                self.fates.resize(self.fates.len() + lines.len(), LineStatus::Unsent);
                 lines.into_iter().for_each(|line| self.player.push(line));
                 self.player.catch_up(now);
             }
-            Transmission::Whole => self.player.finish(),
-            Transmission::Play => self.player.play(now),
-            Transmission::Pause => self.player.pause(now),
-            Transmission::Seek(line) => self.player.seek_line(line, now),
-            Transmission::Repeat(repeat) => self.player.repeat(repeat),
-            Transmission::Stop => self.is_stopped = true,
+            TransmissionCommand::Whole => self.player.finish(),
+            TransmissionCommand::Play => self.player.play(now),
+            TransmissionCommand::Pause => self.player.pause(now),
+            TransmissionCommand::Seek(line) => self.player.seek_line(line, now),
+            TransmissionCommand::Repeat(repeat) => self.player.repeat(repeat),
+            TransmissionCommand::Stop => self.is_stopped = true,
         }
     }
 
-    fn mark(&mut self, place: u64, mark: Fate) {
+    fn mark(&mut self, place: u64, mark: LineStatus) {
         let line = self.player.playlist().index(place);
         if let Ok(line) = usize::try_from(line)
             && let Some(marked) = self.fates.get_mut(line)
@@ -106,10 +108,10 @@ impl Running {
         }
     }
 
-    fn finish(&mut self, place: u64, outcome: Outcome) {
-        if outcome == Outcome::Done {
+    fn finish(&mut self, place: u64, outcome: PublishOutcome) {
+        if outcome == PublishOutcome::Done {
             self.done += 1;
-            return self.mark(place, Fate::Done);
+            return self.mark(place, LineStatus::Done);
         }
         self.failed += 1;
         self.first_failed.get_or_insert(self.player.playlist().index(place));
@@ -121,23 +123,23 @@ impl Running {
             self.failures.len() - 1
         });
         // Fewer than a hundred.
-        self.mark(place, Fate::Failed(which as u8));
+        self.mark(place, LineStatus::Failed(which as u8));
     }
 
     fn due(&self) -> Option<Instant> {
         if self.is_stopped { None } else { self.player.due() }
     }
 
-    fn view(&self, deck: Deck, wanted: LinesGlance) -> TransmissionView {
+    fn view(&self, deck: TransmissionSlot, wanted: LineRange) -> TransmissionView {
         let turn = match () {
-            () if self.is_stopped => Turn::Stopped,
-            () if self.player.has_told_all() && self.sent == self.done + self.failed => Turn::Over,
-            () if self.player.is_paused() => Turn::Paused,
-            () => Turn::Playing,
+            () if self.is_stopped => TransmissionState::Stopped,
+            () if self.player.has_told_all() && self.sent == self.done + self.failed => TransmissionState::Over,
+            () if self.player.is_paused() => TransmissionState::Paused,
+            () => TransmissionState::Playing,
         };
         // Of a repeated message the one there is.
-        let LinesGlance { first, count } =
-            if deck == Deck::Script { wanted } else { LinesGlance { first: 0, count: 1 } };
+        let LineRange { first, count } =
+            if deck == TransmissionSlot::Script { wanted } else { LineRange { first: 0, count: 1 } };
         let skipped = usize::try_from(first).unwrap_or(usize::MAX);
         TransmissionView {
             deck,
@@ -155,11 +157,11 @@ impl Running {
 }
 
 impl Transmitter {
-    fn running(&mut self, deck: Deck) -> Option<&mut Running> {
+    fn running(&mut self, deck: TransmissionSlot) -> Option<&mut Running> {
         self.decks[deck as usize].as_mut()
     }
 
-    pub(super) fn finish(&mut self, deck: Deck, place: u64, outcome: Outcome) {
+    pub(super) fn finish(&mut self, deck: TransmissionSlot, place: u64, outcome: PublishOutcome) {
         self.changes += 1;
         if let Some(running) = self.running(deck) {
             running.finish(place, outcome);
@@ -168,7 +170,7 @@ impl Transmitter {
 
     /// The connection is gone for good, and so is what became of these lines:
     /// at QoS 1 they go out again.
-    pub(super) fn go_back_to(&mut self, deck: Deck, place: u64, now: Instant) {
+    pub(super) fn go_back_to(&mut self, deck: TransmissionSlot, place: u64, now: Instant) {
         if let Some(running) = self.running(deck)
             && running.manner.qos == QoS::AtLeastOnce
             && place < running.player.next()
@@ -178,25 +180,25 @@ impl Transmitter {
     }
 
     /// What there is to tell, if the panels don't know it.
-    pub(super) fn news(&self, wanted: LinesGlance) -> Option<Vec<TransmissionView>> {
+    pub(super) fn news(&self, wanted: LineRange) -> Option<Vec<TransmissionView>> {
         if self.told == (self.changes, wanted) {
             return None;
         }
-        let decks = Deck::ALL.into_iter().zip(&self.decks);
+        let decks = TransmissionSlot::ALL.into_iter().zip(&self.decks);
         Some(decks.filter_map(|(deck, running)| Some(running.as_ref()?.view(deck, wanted))).collect())
     }
 
-    pub(super) fn note_told(&mut self, wanted: LinesGlance) {
+    pub(super) fn note_told(&mut self, wanted: LineRange) {
         self.told = (self.changes, wanted);
     }
 }
 
 impl Engine {
-    pub(super) fn transmit(&mut self, deck: Deck, wish: Transmission, now: Instant) {
+    pub(super) fn transmit(&mut self, deck: TransmissionSlot, wish: TransmissionCommand, now: Instant) {
         self.transmitter.changes += 1;
-        if let Transmission::Begin(manner) = wish {
+        if let TransmissionCommand::Begin(manner) = wish {
             // What becomes of the last one's lines nobody asks any more.
-            self.numbers.retain(|(_, ticket)| !matches!(ticket, Ticket::Line(of, _) if *of == deck));
+            self.numbers.retain(|(_, ticket)| !matches!(ticket, PublishOrigin::Line(of, _) if *of == deck));
             self.transmitter.decks[deck as usize] = Some(Running::new(manner, now));
         } else if let Some(running) = self.transmitter.running(deck) {
             running.handle(wish, now);
@@ -213,8 +215,8 @@ impl Engine {
 
     /// A line came to its end: in vain, where the broker ended the connection each
     /// time it was sent.
-    pub(super) fn pause_in_vain(&mut self, ticket: Ticket, was_in_vain: bool) {
-        let Ticket::Line(deck, _) = ticket else { return };
+    pub(super) fn pause_in_vain(&mut self, ticket: PublishOrigin, was_in_vain: bool) {
+        let PublishOrigin::Line(deck, _) = ticket else { return };
         let now = self.settled_at;
         let Some(running) = self.transmitter.running(deck) else { return };
         running.in_vain = if was_in_vain { running.in_vain + 1 } else { 0 };
@@ -229,7 +231,7 @@ impl Engine {
 
     /// Time passes for all transmissions while there is a connection.
     pub(super) fn pace_transmissions(&mut self, now: Instant) {
-        let is_online = self.connection.state == State::Connected;
+        let is_online = self.connection.state == ConnectionState::Connected;
         for running in self.transmitter.decks.iter_mut().flatten() {
             if is_online {
                 running.player.go_on(now);
@@ -245,7 +247,7 @@ impl Engine {
         if self.transmitter.rests_until > now || self.is_held_back() {
             return;
         }
-        for deck in Deck::ALL {
+        for deck in TransmissionSlot::ALL {
             let mut bytes = 0;
             for _ in 0..BATCH {
                 if bytes > BATCH_BYTES || !self.may_transmit() {
@@ -253,19 +255,19 @@ impl Engine {
                 }
                 let Some((place, request)) = self.take_due(deck, now) else { break };
                 bytes += request.payload.len();
-                self.publish(Ticket::Line(deck, place), request, now);
+                self.publish(PublishOrigin::Line(deck, place), request, now);
             }
         }
     }
 
-    fn take_due(&mut self, deck: Deck, now: Instant) -> Option<(u64, PublishRequest)> {
+    fn take_due(&mut self, deck: TransmissionSlot, now: Instant) -> Option<(u64, PublishRequest)> {
         let qos_maximum = self.server.as_ref()?.qos_maximum;
         let running = self.transmitter.running(deck).filter(|running| !running.is_stopped)?;
         let (place, cue) = running.player.take_due(now)?;
-        let Cue { topic, payload } = cue.clone();
-        let Manner { qos, retain, properties, .. } = running.manner.clone();
+        let OutgoingMessage { topic, payload } = cue.clone();
+        let TransmissionSettings { qos, retain, properties, .. } = running.manner.clone();
         running.sent += 1;
-        running.mark(place, Fate::Waiting);
+        running.mark(place, LineStatus::Waiting);
         self.transmitter.changes += 1;
         Some((place, PublishRequest { topic, payload, qos: qos.min(qos_maximum), retain, properties }))
     }

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::byte_ops;
-use crate::message_log::{Arrival, Message};
+use crate::message_log::{Message, NewMessage};
 use crate::mqtt::packet::QoS;
 use crate::time::Instant;
 
@@ -76,12 +76,12 @@ impl Chunk {
     }
 
     /// What a message takes whose topic is not in the chunk yet.
-    pub(super) fn bytes_for(arrival: &Arrival<'_>) -> usize {
+    pub(super) fn bytes_for(arrival: &NewMessage<'_>) -> usize {
         Self::bytes_for_known_topic(arrival) + TOPIC_LENGTH_BYTES + arrival.topic.len()
     }
 
     #[inline(always)]
-    fn bytes_for_known_topic(arrival: &Arrival<'_>) -> usize {
+    fn bytes_for_known_topic(arrival: &NewMessage<'_>) -> usize {
         RECORD_BYTES + arrival.properties.len() + arrival.payload.len()
     }
 
@@ -120,7 +120,7 @@ impl Chunk {
 
     /// Whether the message fits; `topic_at` is its topic's place if it has one.
     #[inline(always)]
-    pub(super) fn fits(&self, arrival: &Arrival<'_>, topic_at: Option<u32>) -> bool {
+    pub(super) fn fits(&self, arrival: &NewMessage<'_>, topic_at: Option<u32>) -> bool {
         let wanted = match topic_at {
             Some(_) => Self::bytes_for_known_topic(arrival),
             None => Self::bytes_for(arrival),
@@ -140,7 +140,7 @@ impl Chunk {
     /// Adds a message that [`Chunk::fits`], with this time in milliseconds, and
     /// gives the place of its topic.
     #[inline(always)]
-    pub(super) fn push(&mut self, arrival: &Arrival<'_>, time_ms: u64, topic_at: Option<u32>) -> u32 {
+    pub(super) fn push(&mut self, arrival: &NewMessage<'_>, time_ms: u64, topic_at: Option<u32>) -> u32 {
         let topic_at = match topic_at {
             Some(at) => at,
             None => self.put_topic(arrival.topic),

@@ -52,7 +52,7 @@ pub enum Selection {
 
 /// What comes next of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExportGlance {
+pub struct ExportRequest {
     /// How messages are written.
     pub format: Format,
     /// Which of them.
@@ -92,7 +92,7 @@ const SLICE_MESSAGES: u64 = 20_000;
 pub(crate) fn write_slice(
     log: &MessageLog,
     query: &Query,
-    glance: &ExportGlance,
+    glance: &ExportRequest,
     budget_bytes: usize,
     out: &mut Vec<u8>,
 ) -> (Option<u64>, u64) {
@@ -115,7 +115,7 @@ pub(crate) fn write_slice(
 }
 
 /// A slice of the log as it was asked for.
-pub(crate) fn part_of(log: &MessageLog, query: &Query, mut glance: ExportGlance) -> ExportPart {
+pub(crate) fn part_of(log: &MessageLog, query: &Query, mut glance: ExportRequest) -> ExportPart {
     let mut bytes = Vec::with_capacity(SLICE_BYTES + (SLICE_BYTES >> 4));
     if glance.from_seq == 0 {
         glance.end_seq = log.next_seq();
@@ -129,19 +129,19 @@ pub(crate) fn part_of(log: &MessageLog, query: &Query, mut glance: ExportGlance)
 
 /// An export on its way from the worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exporting {
-    next: Option<ExportGlance>,
+pub struct ExportState {
+    next: Option<ExportRequest>,
     messages: u64,
 }
 
-impl Exporting {
+impl ExportState {
     /// Begins to ask.
     pub const fn new(format: Format, selection: Selection) -> Self {
-        Self { next: Some(ExportGlance { format, selection, from_seq: 0, end_seq: u64::MAX }), messages: 0 }
+        Self { next: Some(ExportRequest { format, selection, from_seq: 0, end_seq: u64::MAX }), messages: 0 }
     }
 
     /// What to ask for next; `None` when there is nothing to ask for.
-    pub const fn glance(&self) -> Option<ExportGlance> {
+    pub const fn glance(&self) -> Option<ExportRequest> {
         self.next
     }
 
@@ -155,7 +155,7 @@ impl Exporting {
     pub fn take(&mut self, part: ExportPart) -> Option<Vec<u8>> {
         let asked = self.next.filter(|asked| asked.from_seq == part.from_seq)?;
         self.messages += part.messages;
-        self.next = part.next_seq.map(|from_seq| ExportGlance { from_seq, end_seq: part.end_seq, ..asked });
+        self.next = part.next_seq.map(|from_seq| ExportRequest { from_seq, end_seq: part.end_seq, ..asked });
         Some(part.bytes)
     }
 }

@@ -52,7 +52,7 @@ impl Default for Limits {
 
 /// A message to be kept, borrowed from wherever it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival<'a> {
+pub struct NewMessage<'a> {
     /// When it arrived. Kept in whole milliseconds, as exported.
     pub time: Instant,
     /// Topic name; the session has put it in place of an alias.
@@ -69,7 +69,7 @@ pub struct Arrival<'a> {
     pub payload: &'a [u8],
 }
 
-impl<'a> Arrival<'a> {
+impl<'a> NewMessage<'a> {
     /// A message that came at this time.
     #[inline(always)]
     pub fn of(message: &Publish<'a>, time: Instant) -> Self {
@@ -88,7 +88,7 @@ impl<'a> Arrival<'a> {
 /// A kept message, borrowed from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Arrival number, from 1.
+    /// NewMessage number, from 1.
     pub seq: u64,
     /// When it arrived, in whole milliseconds.
     pub time: Instant,
@@ -168,7 +168,7 @@ impl MessageLog {
     }
 
     /// Keeps a message and gives its number.
-    pub fn append(&mut self, arrival: &Arrival<'_>) -> u64 {
+    pub fn append(&mut self, arrival: &NewMessage<'_>) -> u64 {
         if self.kept >= self.limits.messages {
             self.evict_oldest();
         }
@@ -189,7 +189,7 @@ impl MessageLog {
     /// An empty log takes the number over, so that an imported export is equal
     /// to what was exported. Otherwise numbering goes on as it was: numbers of
     /// kept messages have no gaps.
-    pub fn import(&mut self, seq: u64, arrival: &Arrival<'_>) -> u64 {
+    pub fn import(&mut self, seq: u64, arrival: &NewMessage<'_>) -> u64 {
         let seq = seq.clamp(1, Self::SEQ_MAX);
         if self.kept == 0 && seq != self.next_seq {
             self.next_seq = seq;
@@ -298,7 +298,7 @@ impl MessageLog {
     }
 
     /// Adds the message to the last chunk. Whether it had room.
-    fn push(&mut self, arrival: &Arrival<'_>) -> bool {
+    fn push(&mut self, arrival: &NewMessage<'_>) -> bool {
         let messages_max = self.chunk_messages();
         let Some(chunk) = self.chunks.back_mut() else { return false };
         let topic_at = self.topics.find(chunk, arrival.topic);
@@ -315,7 +315,7 @@ impl MessageLog {
 
     /// Closes the last chunk and opens one that has room for the message.
     #[inline(never)]
-    fn make_room_for(&mut self, arrival: &Arrival<'_>) {
+    fn make_room_for(&mut self, arrival: &NewMessage<'_>) {
         if let Some(chunk) = self.chunks.back_mut()
             && let Some(buffer) = chunk.trim()
         {

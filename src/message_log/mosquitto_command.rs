@@ -26,7 +26,7 @@ const ARGUMENT_BYTES_MAX: usize = 64 << 10;
 
 /// How to get at a broker, without the password.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reach {
+pub struct BrokerAccess {
     /// WebSocket address; empty where none was told yet.
     pub broker: String,
     /// The version that is spoken.
@@ -39,7 +39,7 @@ pub struct Reach {
     pub qos: QoS,
 }
 
-impl Reach {
+impl BrokerAccess {
     /// `mosquitto_sub` with this broker and these topics.
     pub fn subscribe(&self) -> String {
         let mut command = self.begin("mosquitto_sub", self.version);

@@ -31,7 +31,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::message_log::{Arrival, Message, MessageLog};
+use crate::message_log::{Message, MessageLog, NewMessage};
 use crate::mqtt::codec::publish;
 use crate::mqtt::codec::publish::Property;
 use crate::mqtt::error::EncodeError;
@@ -62,8 +62,8 @@ pub struct OwnedMessage {
 
 impl OwnedMessage {
     /// The message as something to append; see [`MessageLog::import`].
-    pub fn as_arrival(&self) -> Arrival<'_> {
-        Arrival {
+    pub fn as_arrival(&self) -> NewMessage<'_> {
+        NewMessage {
             time: self.time,
             topic: &self.topic,
             qos: self.qos,

@@ -234,7 +234,7 @@ impl Replay {
 
 /// A file that is read in slices of any size, line by line.
 #[derive(Clone, Debug, Default)]
-pub struct Reader {
+pub struct LogFileReader {
     /// The beginning of a line whose end hasn't come.
     tail: Vec<u8>,
     /// The line is too long, and what comes of it is passed over.
@@ -245,7 +245,7 @@ pub struct Reader {
     first_fault: Option<String>,
 }
 
-impl Reader {
+impl LogFileReader {
     /// The messages of the lines that end in this slice. A line that is no
     /// message is told and left out.
     pub fn read(&mut self, slice: &[u8]) -> Vec<OwnedMessage> {
@@ -448,14 +448,14 @@ mod tests {
             (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: The line is no message of an export"),
             (b"{}", "missing field `seq`"),
         ] {
-            let mut reader = Reader::default();
+            let mut reader = LogFileReader::default();
             assert!(reader.read(file).is_empty() && reader.finish().is_none());
             let complaint = reader.complaint().expect(words);
             assert!(reader.is_no_log() && complaint.contains(words), "{complaint}");
             assert!(complaint.starts_with("It is no log"), "{complaint}");
         }
         // No line's end in sight, and then a message.
-        let mut reader = Reader::default();
+        let mut reader = LogFileReader::default();
         let slice = vec![b'x'; LINE_BYTES_MAX / 4];
         for _ in 0..9 {
             assert!(reader.read(&slice).is_empty());
@@ -483,7 +483,7 @@ mod tests {
         file.pop();
         let broken = [&b"\r\n{\"seq\":7}\n"[..], &file].concat();
         for cut in 0..=broken.len() {
-            let mut reader = Reader::default();
+            let mut reader = LogFileReader::default();
             let mut messages = reader.read(&broken[..cut]);
             messages.extend(reader.read(&broken[cut..]));
             messages.extend(reader.finish());

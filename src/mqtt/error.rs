@@ -93,7 +93,7 @@ pub enum Failure {
         /// How far the connection had come.
         stage: Stage,
         /// What the transport said.
-        closed: Closed,
+        closed: CloseInfo,
     },
     /// No answer in time: to the dialling, to CONNECT, or to PINGREQ.
     Silent(Stage),
@@ -104,7 +104,7 @@ pub enum Failure {
 
 /// How a transport closed, as far as it tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Closed {
+pub struct CloseInfo {
     /// The WebSocket close code; 1006 when the browser knows no more. `None`
     /// over plain TCP.
     pub code: Option<u16>,
@@ -112,7 +112,7 @@ pub struct Closed {
     pub reason: String,
 }
 
-impl Closed {
+impl CloseInfo {
     /// Policy Violation (RFC 6455, section 7.4.1).
     pub const POLICY_VIOLATION: u16 = 1008;
 

@@ -9,8 +9,8 @@ use crate::time::Instant;
 
 /// The packets that were told so far, the last [`KEPT_RECORDS`] of them.
 #[derive(Clone, Debug, Default)]
-pub struct Story {
-    entries: VecDeque<Entry>,
+pub struct TraceAnalysis {
+    entries: VecDeque<TraceEntry>,
     /// Number of the packet after the last.
     next: u64,
     missed: u64,
@@ -20,7 +20,7 @@ pub struct Story {
 
 /// A packet, and what it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TraceEntry {
     /// Its number in the trace, from 0.
     pub number: u64,
     /// The packet.
@@ -157,7 +157,7 @@ pub enum Direction {
     Out,
 }
 
-impl Story {
+impl TraceAnalysis {
     /// Number of the packet to ask for next.
     pub const fn next(&self) -> u64 {
         self.next
@@ -183,12 +183,12 @@ impl Story {
                 self.entries.pop_front();
             }
             let round_trip = self.round_trip(&record);
-            self.entries.push_back(Entry { number, record, round_trip });
+            self.entries.push_back(TraceEntry { number, record, round_trip });
         }
     }
 
     /// The packets that a filter lets through, oldest first.
-    pub fn matching(&self, filter: Filter) -> impl Iterator<Item = &Entry> {
+    pub fn matching(&self, filter: Filter) -> impl Iterator<Item = &TraceEntry> {
         self.entries.iter().filter(move |entry| {
             filter.direction.is_none_or(|direction| direction == entry.direction())
                 && filter.kind.is_none_or(|kind| kind == entry.kind())
@@ -196,18 +196,18 @@ impl Story {
     }
 
     /// The packet of a number; `None` where it isn't kept.
-    pub fn entry(&self, number: u64) -> Option<&Entry> {
+    pub fn entry(&self, number: u64) -> Option<&TraceEntry> {
         let oldest = self.next - self.entries.len() as u64;
         self.entries.get(usize::try_from(number.checked_sub(oldest)?).ok()?)
     }
 
     /// The PUBLISH that brought the message of a number, while it is traced.
-    pub fn publish_of(&self, seq: u64) -> Option<&Entry> {
+    pub fn publish_of(&self, seq: u64) -> Option<&TraceEntry> {
         self.entries.iter().find(|entry| entry.record.seq == seq && seq > 0)
     }
 
     /// The packets of the delivery that brought the message of a number.
-    pub fn delivery_of(&self, seq: u64) -> Vec<&Entry> {
+    pub fn delivery_of(&self, seq: u64) -> Vec<&TraceEntry> {
         self.publish_of(seq).map_or_else(Vec::new, |publish| self.exchange_of(publish.number))
     }
 
@@ -215,12 +215,12 @@ impl Story {
     /// received, and its acknowledgements, with what was repeated of them, up
     /// to the next PUBLISH under the same identifier. A packet that isn't part
     /// of one is all there is.
-    pub fn exchange_of(&self, number: u64) -> Vec<&Entry> {
+    pub fn exchange_of(&self, number: u64) -> Vec<&TraceEntry> {
         let Some(of) = self.entry(number) else { return Vec::new() };
         let (Some(identifier), Some(way)) = (of.identifier(), of.publish_direction()) else { return vec![of] };
         let is_of_it =
-            |entry: &&Entry| entry.identifier() == Some(identifier) && entry.publish_direction() == Some(way);
-        let mut exchange: Vec<&Entry> = Vec::new();
+            |entry: &&TraceEntry| entry.identifier() == Some(identifier) && entry.publish_direction() == Some(way);
+        let mut exchange: Vec<&TraceEntry> = Vec::new();
         for entry in self.entries.iter().filter(is_of_it) {
             if entry.begins_exchange() {
                 if exchange.iter().any(|entry| entry.number == number) {
@@ -250,7 +250,7 @@ impl Story {
     }
 }
 
-impl Entry {
+impl TraceEntry {
     /// Its type.
     pub fn kind(&self) -> Kind {
         Kind::of(self.record.first)

@@ -1,19 +1,19 @@
 //! What the page and its panels ask of the worker.
 
-use crate::protocol::connection::{ConnectRequest, More, Secret};
-use crate::protocol::message::MessageGlance;
+use crate::protocol::connection::{ConnectRequest, ConnectionOptions, Secret};
+use crate::protocol::message::MessageRequest;
 use crate::protocol::publish::PublishRequest;
 use crate::protocol::rows::Pull;
 use crate::protocol::subscription::SubscribeRequest;
-use crate::protocol::topics::TopicsGlance;
-use crate::protocol::transmission::{Deck, LinesGlance, Transmission};
+use crate::protocol::topics::TopicsRequest;
+use crate::protocol::transmission::{LineRange, TransmissionCommand, TransmissionSlot};
 use serde::{Deserialize, Serialize};
 
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::message_log::Limits;
-use crate::message_log::export::ExportGlance;
+use crate::message_log::export::ExportRequest;
 use crate::message_log::ndjson::OwnedMessage;
-use crate::message_log::query::suggest::Ask;
+use crate::message_log::query::suggest::SuggestionQuery;
 use crate::mqtt::topic::TopicFilter;
 
 /// A command to the engine, of the page or of its panels.
@@ -44,7 +44,7 @@ pub enum PageCommand {
     Connect(ConnectRequest),
     /// Sets the options of every connection from the next [`PageCommand::Connect`] on. The panels make it; the page
     /// sends it, because two ports have no order between them.
-    SetConnectionOptions(Box<More>),
+    SetConnectionOptions(Box<ConnectionOptions>),
     /// Connects although another tab of this browser is connected with the same client identifier, which stopped this
     /// one. The other tab disconnects.
     TakeOver,
@@ -75,7 +75,7 @@ pub enum PageCommand {
     /// Sets the limits of the log. Messages above them are removed at once and count as evicted.
     SetLogLimits(Limits),
     /// Sets the rules by which later lines of the crawl are made.
-    SetLineRules(Mapping),
+    SetLineRules(LineRules),
     /// Shows the line of this message in the crawl now: somebody asks for it, and the page has none.
     ShowInCrawl(u64),
     /// The page has drawn the last update and wants the next one as soon as something changes: at most one a frame. A
@@ -96,14 +96,14 @@ pub enum PanelCommand {
         request: PublishRequest,
     },
     /// Controls a transmission.
-    Transmit(Deck, Transmission),
+    Transmit(TransmissionSlot, TransmissionCommand),
     /// Subscribes, now and on every later connection. The same filter again takes other options.
     Subscribe(SubscribeRequest),
     /// Ends the subscription of this filter.
     Unsubscribe(String),
     /// The panels want their next update as soon as something changes: at most one a frame. A pull replaces one that
     /// still waits.
-    Pull(Glance),
+    Pull(PanelsRequest),
     /// Adds these messages of an earlier log, with their times and, where the log is empty, their numbers. The crawl
     /// doesn't show them.
     Import(Vec<OwnedMessage>),
@@ -113,11 +113,11 @@ pub enum PanelCommand {
 
 /// What the panels show.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Glance {
+pub struct PanelsRequest {
     /// The tree of topics, while it is open.
-    pub topics: Option<TopicsGlance>,
+    pub topics: Option<TopicsRequest>,
     /// A message that they haven't all of yet; answered at once.
-    pub message: Option<MessageGlance>,
+    pub message: Option<MessageRequest>,
     /// The packet trace, from the packet of this number on; answered as soon as
     /// there is such a packet.
     pub trace_from: Option<u64>,
@@ -126,11 +126,11 @@ pub struct Glance {
     /// The list of subscriptions is shown.
     pub subscriptions: bool,
     /// The next slice of an export; answered at once.
-    pub export: Option<ExportGlance>,
+    pub export: Option<ExportRequest>,
     /// What is being typed into the filter; answered at once.
-    pub ask: Option<Ask>,
+    pub ask: Option<SuggestionQuery>,
     /// The newest messages on topics that this filter matches.
     pub samples: Option<TopicFilter>,
     /// The lines of the script that is transmitted.
-    pub script: LinesGlance,
+    pub script: LineRange,
 }

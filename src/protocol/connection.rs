@@ -9,27 +9,27 @@ use crate::mqtt::packet::UserProperties;
 use crate::mqtt::packet::Version;
 use crate::mqtt::packet::Will;
 use crate::mqtt::session::RECEIVE_MAXIMUM;
-use crate::mqtt::session::Server;
+use crate::mqtt::session::ServerCapabilities;
 use crate::time::Instant;
 use serde::Deserialize;
 use serde::Serialize;
 
 /// Where the connection stands and what the broker allows on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct BrokerStatus {
     /// The state.
-    pub state: State,
+    pub state: ConnectionState,
     /// The version in use; while connected.
     pub version: Option<Version>,
     /// What the broker said of itself; while connected.
-    pub server: Option<Server>,
+    pub server: Option<ServerCapabilities>,
     /// The finer settings of this connection, or of the last.
-    pub more: More,
+    pub more: ConnectionOptions,
 }
 
 /// What a person should know of a signed token in the password field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenNote {
+pub struct JwtInfo {
     /// Whose it is and until when it holds.
     pub words: String,
     /// No broker takes it any more.
@@ -40,7 +40,7 @@ pub struct TokenNote {
 
 /// The state that the page shows and programs read as `data-stat="state"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
+pub enum ConnectionState {
     /// Nothing was asked for yet, or the person disconnected.
     #[default]
     Idle,
@@ -54,7 +54,7 @@ pub enum State {
     Stopped,
 }
 
-impl State {
+impl ConnectionState {
     /// The value of `data-value` (contract: `data-stat="state"`).
     pub const fn name(self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl State {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Connection {
     /// The state.
-    pub state: State,
+    pub state: ConnectionState,
     /// What is going on, in a sentence or two.
     pub words: String,
     /// When something failed: what it may be and what to do, likeliest first.
@@ -147,9 +147,9 @@ pub struct ConnectRequest {
     pub page: PageOrigin,
 }
 
-/// The finer settings of a connection: what the form has under "More".
+/// The finer settings of a connection: what the form has under "ConnectionOptions".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct More {
+pub struct ConnectionOptions {
     /// Keep alive in seconds; 0 turns it off.
     pub keep_alive_s: u16,
     /// Drop what the broker kept of an earlier session.
@@ -173,7 +173,7 @@ pub struct More {
     pub will: Option<Will>,
 }
 
-impl Default for More {
+impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
             keep_alive_s: 30,
@@ -190,7 +190,7 @@ impl Default for More {
     }
 }
 
-impl More {
+impl ConnectionOptions {
     /// Whether the session is to outlive the page: only one that isn't begun
     /// afresh can be taken up by the next.
     pub fn lasts(&self) -> bool {

@@ -1,6 +1,6 @@
 //! One message with all of its parts, as the inspector needs it.
 
-use crate::message_log::mosquitto_command::Reach;
+use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::mqtt::packet::QoS;
 use crate::time::Instant;
 use serde::Deserialize;
@@ -17,14 +17,14 @@ pub struct MessagePart {
     /// … and the one that the next will get.
     pub next_seq: u64,
     /// How to get at the broker from elsewhere.
-    pub reach: Reach,
+    pub reach: BrokerAccess,
     /// `None` where the message isn't kept.
-    pub found: Option<Found>,
+    pub found: Option<MessageDetails>,
 }
 
 /// What is kept of a message, and a part of its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct MessageDetails {
     /// When it arrived.
     pub time: Instant,
     /// Topic name.
@@ -47,7 +47,7 @@ pub struct Found {
 
 /// A kept message, or the rest of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageGlance {
+pub struct MessageRequest {
     /// Its number.
     pub seq: u64,
     /// How much of its payload is there already.

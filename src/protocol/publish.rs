@@ -11,12 +11,12 @@ pub struct Published {
     /// The number of the [`PublishRequest`].
     pub number: u64,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: PublishOutcome,
 }
 
 /// How a publish ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum PublishOutcome {
     /// Handed over (QoS 0), or acknowledged to the end.
     Done,
     /// It didn't go out, or the broker refused it: why, in words.

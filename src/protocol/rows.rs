@@ -66,14 +66,14 @@ pub struct Rows {
     /// Which of them is chosen, from 1; `None` where it is none of them.
     pub rank: Option<u64>,
     /// What became of the search that the window asked for.
-    pub sought: Option<Sought>,
+    pub sought: Option<SeekResult>,
 }
 
 /// What was looked for, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sought {
+pub struct SeekResult {
     /// What was looked for.
-    pub goal: Goal,
+    pub goal: SeekTarget,
     /// Number and place of the message; `None` where there is none.
     pub found: Option<(u64, i64)>,
 }
@@ -102,13 +102,13 @@ pub struct Row {
     pub subscription: Option<u8>,
     /// Where it has what the filter looks for; `None` where there is no filter
     /// or it doesn't let the message through.
-    pub marks: Option<Marks>,
+    pub marks: Option<Highlights>,
 }
 
 /// Where a row has the words of the filter, in bytes of what is shown: from
 /// one to before the other, in order, apart from each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marks {
+pub struct Highlights {
     /// In the topic.
     pub topic: Vec<(u32, u32)>,
     /// In the payload's beginning.
@@ -130,7 +130,7 @@ pub struct Pull {
     /// The rows that the console shows.
     pub window: Window,
     /// Which messages are rows.
-    pub listed: Listed,
+    pub listed: ListMode,
     /// The view is held: of those, only the ones before this number.
     pub until: Option<u64>,
     /// The message that is chosen.
@@ -141,7 +141,7 @@ pub struct Pull {
 
 /// Which messages are rows of the console.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Listed {
+pub enum ListMode {
     /// Those that the filter lets through.
     #[default]
     Matching,
@@ -167,7 +167,7 @@ pub enum Window {
     /// Rows around a message that is looked for; the newest where there is none.
     Around {
         /// What is looked for.
-        goal: Goal,
+        goal: SeekTarget,
         /// How many rows fit.
         rows: u32,
     },
@@ -175,7 +175,7 @@ pub enum Window {
 
 /// A message that somebody wants to get to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Goal {
+pub enum SeekTarget {
     /// The one with this number, if it is in the list.
     Message(u64),
     /// That, or else the next in the list, or else the last.

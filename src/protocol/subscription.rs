@@ -13,7 +13,7 @@ pub struct SubscriptionsView {
     /// How each of them is asked for.
     pub requests: Vec<SubscribeRequest>,
     /// What each of them brought.
-    pub counts: Vec<Count>,
+    pub counts: Vec<MessageCount>,
     /// What the broker answered last, in words.
     pub answer: Option<String>,
 }
@@ -21,18 +21,18 @@ pub struct SubscriptionsView {
 /// How many messages a subscription brought since it is in the list, as far as
 /// that can be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
+pub struct MessageCount {
     /// So many.
     pub messages: u64,
     /// What was counted.
-    pub by: CountedBy,
+    pub by: CountSource,
     /// There may be more: of some messages the topic isn't kept.
     pub is_least: bool,
 }
 
 /// What is counted for a subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CountedBy {
+pub enum CountSource {
     /// Messages on topics that its filter matches. Others may have brought some
     /// of them.
     #[default]
@@ -47,7 +47,7 @@ pub struct Subscription {
     /// The topic filter.
     pub filter: String,
     /// What became of it.
-    pub granted: Granted,
+    pub granted: SubscriptionStatus,
     /// Its colour, below [`Subscription::COLOURS`]; it keeps it.
     pub colour: u8,
 }
@@ -59,10 +59,10 @@ impl Subscription {
 
 /// The broker's answer to a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Granted {
+pub enum SubscriptionStatus {
     /// No answer yet.
     Asked,
-    /// Granted with at most this quality of service.
+    /// SubscriptionStatus with at most this quality of service.
     QoS(QoS),
     /// Refused, in words.
     Refused(String),

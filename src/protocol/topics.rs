@@ -63,7 +63,7 @@ pub struct TopicRow {
 
 /// The part of the tree of topics that is on screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TopicsGlance {
+pub struct TopicsRequest {
     /// The age that the levels' numbers are of. Those of another age mean
     /// nothing.
     pub age: u32,
@@ -74,7 +74,7 @@ pub struct TopicsGlance {
     /// How levels stand beside each other.
     pub order: TopicsOrder,
     /// What is chosen for single levels.
-    pub levels: Vec<LevelGlance>,
+    pub levels: Vec<LevelRequest>,
 }
 
 /// How the levels of the tree of topics stand that are below the same one. What
@@ -94,7 +94,7 @@ pub enum TopicsOrder {
 
 /// How a level of the tree of topics is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LevelGlance {
+pub struct LevelRequest {
     /// The level's number.
     pub id: u32,
     /// It is unfolded.

@@ -1,6 +1,6 @@
 //! Transmissions: a script or a repeated message on its way to the broker.
 
-use super::publish::Outcome;
+use super::publish::PublishOutcome;
 use crate::mqtt::packet::PublishProperties;
 use crate::mqtt::packet::QoS;
 use crate::transmit::playlist::Repeat;
@@ -11,9 +11,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransmissionView {
     /// Which one.
-    pub deck: Deck,
+    pub deck: TransmissionSlot,
     /// What it is doing.
-    pub turn: Turn,
+    pub turn: TransmissionState,
     /// The line, from 1, that was told last or gone to; 0 before the first.
     pub line: u64,
     /// Lines that went out, one that went out again counted again.
@@ -27,14 +27,14 @@ pub struct TransmissionView {
     /// Index of the first of the lines that are shown …
     pub first: u64,
     /// … and what became of each of them.
-    pub fates: Vec<Fate>,
+    pub fates: Vec<LineStatus>,
     /// The ways in which lines failed.
-    pub failures: Vec<Outcome>,
+    pub failures: Vec<PublishOutcome>,
 }
 
 /// What a transmission is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Turn {
+pub enum TransmissionState {
     /// Lines go out while there is a connection.
     Playing,
     /// Somebody pauses.
@@ -47,7 +47,7 @@ pub enum Turn {
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fate {
+pub enum LineStatus {
     /// It didn't have its turn yet.
     #[default]
     Unsent,
@@ -61,25 +61,25 @@ pub enum Fate {
 
 /// Which transmission is meant. Both go on side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Deck {
+pub enum TransmissionSlot {
     /// A script.
     Script,
     /// A message that is repeated.
     Message,
 }
 
-impl Deck {
+impl TransmissionSlot {
     /// All that there are.
     pub const ALL: [Self; 2] = [Self::Script, Self::Message];
 }
 
 /// What is to become of a transmission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Transmission {
+pub enum TransmissionCommand {
     /// A new one takes the place of the last. It has no lines so far, and rests.
-    Begin(Manner),
+    Begin(TransmissionSettings),
     /// Its next lines.
-    Lines(Vec<Cue>),
+    Lines(Vec<OutgoingMessage>),
     /// Those were all of them.
     Whole,
     /// Lines go out, while there is a connection.
@@ -96,7 +96,7 @@ pub enum Transmission {
 
 /// How lines go out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manner {
+pub struct TransmissionSettings {
     /// From one line to the next, in microseconds; 0 is as fast as the broker
     /// takes them.
     pub interval_us: u64,
@@ -114,7 +114,7 @@ pub struct Manner {
 
 /// A line as a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cue {
+pub struct OutgoingMessage {
     /// Topic name.
     pub topic: String,
     /// Payload.
@@ -123,7 +123,7 @@ pub struct Cue {
 
 /// The part of a script that is on screen, while it is transmitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinesGlance {
+pub struct LineRange {
     /// Index of the first line.
     pub first: u64,
     /// How many lines.

@@ -1,8 +1,8 @@
 //! What the worker tells the page and its panels: one update a pull, and only
 //! what is on screen.
 
-use crate::crawl::item::Told;
-use crate::protocol::connection::{Connection, Standing, TokenNote};
+use crate::crawl::item::CrawlItem;
+use crate::protocol::connection::{BrokerStatus, Connection, JwtInfo};
 use crate::protocol::message::MessagePart;
 use crate::protocol::publish::Published;
 use crate::protocol::rows::Rows;
@@ -12,7 +12,7 @@ use crate::protocol::transmission::TransmissionView;
 use serde::{Deserialize, Serialize};
 
 use crate::message_log::export::ExportPart;
-use crate::message_log::query::suggest::Known;
+use crate::message_log::query::suggest::SuggestionData;
 use crate::packet_trace::TracePart;
 
 /// Everything the page needs for its next frame.
@@ -25,11 +25,11 @@ pub struct Update {
     /// The console's rows.
     pub rows: Rows,
     /// The next lines of the crawl, oldest first.
-    pub lines: Vec<Told>,
+    pub lines: Vec<CrawlItem>,
     /// What is wrong with the filter, in words; `None` while it is understood.
     pub filter_error: Option<String>,
     /// What the password in the field says of itself, if it is a signed token.
-    pub token: Option<TokenNote>,
+    pub token: Option<JwtInfo>,
 }
 
 impl Update {
@@ -44,11 +44,11 @@ impl Update {
 }
 
 /// Everything the panels need: what a publish may be, and what became of those
-/// before. Told to them alone, so that each outcome has one reader.
+/// before. CrawlItem to them alone, so that each outcome has one reader.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PanelsUpdate {
     /// The connection, as far as it decides what can be sent.
-    pub standing: Standing,
+    pub standing: BrokerStatus,
     /// Publishes that came to their end since the last update.
     pub published: Vec<Published>,
     /// The tree of topics; `None` where it is closed, or as it was.
@@ -64,7 +64,7 @@ pub struct PanelsUpdate {
     /// The slice of an export that was asked for.
     pub export: Option<ExportPart>,
     /// What could be typed into the filter.
-    pub known: Option<Known>,
+    pub known: Option<SuggestionData>,
     /// The newest messages of some topics, the newest first; `None` where they
     /// aren't shown, or as they were.
     pub samples: Option<Vec<Sample>>,

@@ -24,9 +24,9 @@ use crate::byte_ops;
 use crate::engine::{preview, visible_topic};
 use crate::message_log;
 use crate::message_log::query::quoted;
-use crate::message_log::{Arrival, Message, MessageLog};
+use crate::message_log::{Message, MessageLog, NewMessage};
 use crate::mqtt::topic::TopicFilter;
-use crate::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
+use crate::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use crate::protocol::topics::{TopicRow, TopicsView};
 use crate::time::Instant;
 
@@ -104,7 +104,7 @@ struct Record {
 
 /// A level with all that is below it.
 #[derive(Clone, Copy, Default)]
-struct Sum {
+struct SubtreeTotals {
     count: u64,
     per_1000_s: u64,
     /// When the newest message came.
@@ -137,7 +137,7 @@ impl Topics {
 
     /// A message arrived and has this number in the log. Whether it is counted
     /// with its topic; there may be no room for that.
-    pub fn note(&mut self, seq: u64, arrival: &Arrival<'_>) -> bool {
+    pub fn note(&mut self, seq: u64, arrival: &NewMessage<'_>) -> bool {
         self.changes += 1;
         let record = self.find_or_add(arrival.topic);
         match record {
@@ -173,12 +173,12 @@ impl Topics {
     }
 
     /// The part of the tree that is on screen.
-    pub fn view(&self, glance: &TopicsGlance, log: &MessageLog, now: Instant) -> TopicsView {
-        let levels: &[LevelGlance] = if glance.age == self.age { &glance.levels } else { &[] };
+    pub fn view(&self, glance: &TopicsRequest, log: &MessageLog, now: Instant) -> TopicsView {
+        let levels: &[LevelRequest] = if glance.age == self.age { &glance.levels } else { &[] };
         let sums = self.sums(levels, now);
         let all = sums[ROOT as usize];
         let first = glance.first.min(all.rows.saturating_sub(u64::from(glance.rows)));
-        let mut drawing = Drawing {
+        let mut drawing = TreeRenderer {
             topics: self,
             log,
             levels,
@@ -202,8 +202,8 @@ impl Topics {
         }
     }
 
-    fn sums(&self, levels: &[LevelGlance], now: Instant) -> Vec<Sum> {
-        let own = |level: &Level| self.record(level).map_or(Sum::default(), |record| record.sum(now));
+    fn sums(&self, levels: &[LevelRequest], now: Instant) -> Vec<SubtreeTotals> {
+        let own = |level: &Level| self.record(level).map_or(SubtreeTotals::default(), |record| record.sum(now));
         let mut sums: Vec<_> = self.levels.iter().map(own).collect();
         sums[ROOT as usize].is_open = true;
         for level in levels {
@@ -308,7 +308,7 @@ impl Topics {
 
 impl Record {
     #[inline(always)]
-    fn note(&mut self, seq: u64, arrival: &Arrival<'_>) {
+    fn note(&mut self, seq: u64, arrival: &NewMessage<'_>) {
         // Out of the window at either end: an imported log may be of any time.
         if arrival.time.as_micros().wrapping_sub(self.window_start.as_micros()) >= RATE_WINDOW_MS * 1_000 {
             self.begin_window(arrival.time);
@@ -346,9 +346,15 @@ impl Record {
         messages_times_ms * 1_000_000 / (RATE_WINDOW_MS * RATE_WINDOW_MS)
     }
 
-    fn sum(&self, now: Instant) -> Sum {
+    fn sum(&self, now: Instant) -> SubtreeTotals {
         let per_1000_s = self.per_1000_s(now);
-        Sum { count: self.count, per_1000_s, last_time: self.last_time, topics: 1, ..Sum::default() }
+        SubtreeTotals {
+            count: self.count,
+            per_1000_s,
+            last_time: self.last_time,
+            topics: 1,
+            ..SubtreeTotals::default()
+        }
     }
 
     /// Numbers of the newest messages, oldest first.
@@ -365,19 +371,19 @@ fn window_of(time: Instant) -> u64 {
 }
 
 /// One look at the tree.
-struct Drawing<'a> {
+struct TreeRenderer<'a> {
     topics: &'a Topics,
     log: &'a MessageLog,
-    levels: &'a [LevelGlance],
+    levels: &'a [LevelRequest],
     order: TopicsOrder,
-    sums: &'a [Sum],
+    sums: &'a [SubtreeTotals],
     window: Range<u64>,
     /// The row that comes next.
     row: u64,
     rows: Vec<TopicRow>,
 }
 
-impl Drawing<'_> {
+impl TreeRenderer<'_> {
     fn draw_below(&mut self, above: u32, depth: u32, above_row: Option<u64>) {
         let below = self.in_order(&self.topics.levels[above as usize].below);
         for (place, &level) in below.iter().enumerate() {
@@ -428,7 +434,7 @@ impl Drawing<'_> {
 
     fn shown(&self, id: u32) -> TopicRow {
         let level = &self.topics.levels[id as usize];
-        let Sum { count, per_1000_s, topics, is_open, .. } = self.sums[id as usize];
+        let SubtreeTotals { count, per_1000_s, topics, is_open, .. } = self.sums[id as usize];
         let topic = self.topics.name(id);
         let record = self.topics.record(level);
         let kept = |seq| self.log.message(seq).filter(|message: &Message<'_>| message.topic == topic);

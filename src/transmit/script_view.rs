@@ -2,7 +2,7 @@
 //! the rows that were left out.
 
 use crate::dialogue::Line;
-use crate::dialogue::script::{ColumnChoice, Columns, Fault, Format, Reader, ReaderOptions, ScriptLine, Summary};
+use crate::dialogue::script::{ColumnChoice, Columns, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary};
 use crate::format::grouped;
 
 /// More lines of a script are told to be too many.
@@ -17,7 +17,7 @@ pub enum Entry {
     /// A line to transmit, and which of them, from 0.
     Line(usize, ScriptLine),
     /// A row that is left out.
-    Fault(Fault),
+    Error(ScriptError),
 }
 
 /// See the module's page.
@@ -70,7 +70,7 @@ impl SheetReader {
 }
 
 impl Sheet {
-    fn push(&mut self, row: Result<ScriptLine, Fault>) {
+    fn push(&mut self, row: Result<ScriptLine, ScriptError>) {
         match row {
             Ok(_) if self.lines.len() == LINES_MAX => self.surplus += 1,
             Ok(line) => {
@@ -80,7 +80,7 @@ impl Sheet {
             Err(fault) => {
                 self.faults += 1;
                 if self.faults <= FAULTS_MAX {
-                    self.entries.push(Entry::Fault(fault));
+                    self.entries.push(Entry::Error(fault));
                 }
             }
         }
@@ -115,7 +115,7 @@ impl Sheet {
     pub fn line(&self, index: usize) -> Option<&Line> {
         match self.entries.get(self.entry_of(index)?)? {
             Entry::Line(_, spoken) => Some(&spoken.line),
-            Entry::Fault(_) => None,
+            Entry::Error(_) => None,
         }
     }
 
@@ -143,7 +143,7 @@ impl Sheet {
             _ => format!("{name}: {}", summary.counts()),
         };
         let first = self.entries.iter().find_map(|entry| match entry {
-            Entry::Fault(fault) => Some(fault),
+            Entry::Error(fault) => Some(fault),
             Entry::Line(..) => None,
         });
         if let Some(fault) = first {
@@ -162,6 +162,6 @@ impl Sheet {
 }
 
 /// A row that is left out, in words: where it stands and what is wrong.
-pub fn left_out(fault: &Fault) -> String {
+pub fn left_out(fault: &ScriptError) -> String {
     format!("{fault} Left out.")
 }

@@ -6,12 +6,12 @@
 
 use crate::format::{self, grouped};
 use crate::mqtt::packet::{QoS, Version};
-use crate::mqtt::session::Server;
-use crate::protocol::connection::{Standing, State};
+use crate::mqtt::session::ServerCapabilities;
+use crate::protocol::connection::{BrokerStatus, ConnectionState};
 
 /// Something that a broker may not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Capability {
     /// A message, or a will, with this QoS `[MQTT-3.2.2-11]`, `[MQTT-3.2.2-12]`.
     QoS(QoS),
     /// A message, or a will, to be retained `[MQTT-3.2.2-13]`,
@@ -30,21 +30,21 @@ pub enum Wish {
 
 /// Why the broker doesn't take it, in words; `None` where it does, or where
 /// nothing is known.
-pub fn obstacle(standing: &Standing, wish: Wish) -> Option<String> {
+pub fn obstacle(standing: &BrokerStatus, wish: Capability) -> Option<String> {
     let words = match wish {
-        Wish::Properties => return only_in_5(standing),
-        Wish::SubscriptionIdentifiers if standing.version == Some(Version::V311) => return only_in_5(standing),
+        Capability::Properties => return only_in_5(standing),
+        Capability::SubscriptionIdentifiers if standing.version == Some(Version::V311) => return only_in_5(standing),
         _ => {
             let server = standing.server.as_ref()?;
             match wish {
-                Wish::QoS(qos) if qos > server.qos_maximum => {
+                Capability::QoS(qos) if qos > server.qos_maximum => {
                     format!("This broker takes messages up to QoS {}.", server.qos_maximum)
                 }
-                Wish::Retain if !server.retain_available => "This broker keeps no retained messages.".to_owned(),
-                Wish::SubscriptionIdentifiers if !server.subscription_identifiers_available => {
+                Capability::Retain if !server.retain_available => "This broker keeps no retained messages.".to_owned(),
+                Capability::SubscriptionIdentifiers if !server.subscription_identifiers_available => {
                     "This broker takes no subscription identifiers.".to_owned()
                 }
-                Wish::KeepAlive { asked_s } if server.keep_alive_s != asked_s => {
+                Capability::KeepAlive { asked_s } if server.keep_alive_s != asked_s => {
                     format!("{} s are in force: this broker chose them itself.", grouped(server.keep_alive_s.into()))
                 }
                 _ => return None,
@@ -54,26 +54,26 @@ pub fn obstacle(standing: &Standing, wish: Wish) -> Option<String> {
     Some(words)
 }
 
-fn only_in_5(standing: &Standing) -> Option<String> {
+fn only_in_5(standing: &BrokerStatus) -> Option<String> {
     (standing.version == Some(Version::V311))
         .then(|| "Not with MQTT 3.1.1, which this connection speaks; it came with 5.0.".to_owned())
 }
 
 /// Why nothing can be published now; `None` while it can, if only into the
 /// queue.
-pub const fn publish_obstacle(state: State) -> Option<&'static str> {
+pub const fn publish_obstacle(state: ConnectionState) -> Option<&'static str> {
     match state {
-        State::Idle => Some("Nothing is connected. Press Connect first; then messages can be sent."),
-        State::Stopped => {
+        ConnectionState::Idle => Some("Nothing is connected. Press Connect first; then messages can be sent."),
+        ConnectionState::Stopped => {
             Some("The connection stopped and isn't tried again by itself. Put right what it says, and press Connect.")
         }
-        State::Connecting | State::Connected | State::Reconnecting => None,
+        ConnectionState::Connecting | ConnectionState::Connected | ConnectionState::Reconnecting => None,
     }
 }
 
 /// One line of what the broker said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term {
+pub struct CapabilityRow {
     /// What it is about.
     pub name: &'static str,
     /// What it said, or what the standard says where it said nothing.
@@ -81,11 +81,11 @@ pub struct Term {
 }
 
 /// What this broker allows, line by line; empty while nothing is known.
-pub fn terms(standing: &Standing) -> Vec<Term> {
+pub fn terms(standing: &BrokerStatus) -> Vec<CapabilityRow> {
     let (Some(version), Some(server)) = (standing.version, &standing.server) else {
         return Vec::new();
     };
-    let term = |name, value: String| Term { name, value };
+    let term = |name, value: String| CapabilityRow { name, value };
     let mut terms = vec![term("Protocol", version.to_string()), term("Client identifier", server.client_id.clone())];
     let keep_alive = match server.keep_alive_s {
         0 => "off".to_owned(),
@@ -97,7 +97,7 @@ pub fn terms(standing: &Standing) -> Vec<Term> {
         terms.push(term("Everything else", words));
         return terms;
     }
-    let Server { packet_bytes, qos_maximum, retain_available, wildcard_available, .. } = server;
+    let ServerCapabilities { packet_bytes, qos_maximum, retain_available, wildcard_available, .. } = server;
     let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     terms.extend([
         term("Session kept after a lost connection", session_span(server.session_expiry_s)),

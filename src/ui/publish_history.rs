@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use crate::format::grouped;
 use crate::mqtt::session;
-use crate::protocol::connection::State;
-use crate::protocol::publish::{Outcome, Published};
+use crate::protocol::connection::ConnectionState;
+use crate::protocol::publish::{PublishOutcome, Published};
 use crate::ui::forms::message::MessageFields;
 
 /// How many messages are listed; older ones are only counted.
@@ -31,7 +31,7 @@ pub struct Entry {
     /// All of it, to be sent again; `None` where that is too much to keep.
     pub message: Option<MessageFields>,
     /// How it ended; `None` while it waits.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<PublishOutcome>,
 }
 
 /// How many of all messages ended how.
@@ -88,9 +88,9 @@ impl Outbox {
         let Counts { waiting, done, failed, unknown, .. } = &mut self.counts;
         *waiting -= 1;
         match outcome {
-            Outcome::Done => *done += 1,
-            Outcome::Failed(_) => *failed += 1,
-            Outcome::Unknown(_) => *unknown += 1,
+            PublishOutcome::Done => *done += 1,
+            PublishOutcome::Failed(_) => *failed += 1,
+            PublishOutcome::Unknown(_) => *unknown += 1,
         }
         if let Some(entry) = entry {
             entry.outcome = Some(outcome);
@@ -100,7 +100,7 @@ impl Outbox {
     /// Whoever was to tell the outcomes is gone.
     pub fn abandon(&mut self, words: &str) {
         for entry in self.entries.iter_mut().filter(|entry| entry.outcome.is_none()) {
-            entry.outcome = Some(Outcome::Unknown(words.to_owned()));
+            entry.outcome = Some(PublishOutcome::Unknown(words.to_owned()));
         }
         self.counts.unknown += std::mem::take(&mut self.counts.waiting);
     }
@@ -125,8 +125,8 @@ impl Outbox {
     }
 
     /// While there is no connection: that messages wait, and how many.
-    pub fn waiting_words(&self, state: State) -> Option<String> {
-        let (State::Connecting | State::Reconnecting) = state else { return None };
+    pub fn waiting_words(&self, state: ConnectionState) -> Option<String> {
+        let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
         let limit = session::Options::default().queue_messages as u64;
         Some(format!(
             "There is no connection just now. Up to {} messages wait here and go out as soon as there is one; {} wait.",

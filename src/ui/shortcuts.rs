@@ -1,12 +1,12 @@
 //! What the keys do, in one table: the page's "Keyboard" dialog shows it.
 //!
 //! Keys have the names that browsers give them, with `Control+` and `Shift+`
-//! before them. A key acts where the focus is; keys of [`Place::Page`] act
+//! before them. A key acts where the focus is; keys of [`ShortcutSection::Page`] act
 //! wherever nobody is typing.
 
 /// Where a key acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum ShortcutSection {
     /// Wherever nobody is typing.
     Page,
     /// The crawl, or nothing, has the focus.
@@ -29,7 +29,7 @@ pub enum Place {
     Bytes,
 }
 
-impl Place {
+impl ShortcutSection {
     /// Every place, in the order of the list.
     pub const ALL: [Self; 10] = [
         Self::Page,
@@ -65,62 +65,66 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortcut {
     /// Where it acts.
-    pub place: Place,
+    pub place: ShortcutSection,
     /// The keys, each enough for itself.
     pub keys: &'static [&'static str],
     /// What it does.
     pub words: &'static str,
 }
 
-const fn shortcut(place: Place, keys: &'static [&'static str], words: &'static str) -> Shortcut {
+const fn shortcut(place: ShortcutSection, keys: &'static [&'static str], words: &'static str) -> Shortcut {
     Shortcut { place, keys, words }
 }
 
 /// Every key that does something beyond what browsers do by themselves.
 pub const ALL: &[Shortcut] = &[
-    shortcut(Place::Page, &["?"], "This list"),
-    shortcut(Place::Page, &["End"], "The newest message, and follow"),
-    shortcut(Place::Crawl, &[" "], "Stop the crawl, or let it go on"),
-    shortcut(Place::Crawl, &["ArrowUp", "ArrowDown"], "Faster or slower"),
-    shortcut(Place::Crawl, &["ArrowLeft", "ArrowRight"], "The line before or after, also in the console"),
-    shortcut(Place::Crawl, &["PageUp", "PageDown"], "Back through what passed, and forward (or wheel, or drag)"),
-    shortcut(Place::Crawl, &["Home"], "To the newest line, and on"),
-    shortcut(Place::Crawl, &["T"], "Plain text, or the crawl again"),
-    shortcut(Place::Crawl, &["M"], "A quiet pad of sound, or silence again"),
-    shortcut(Place::Crawl, &["F"], "Full screen; controls and pointer go while nobody moves"),
-    shortcut(Place::Crawl, &["Escape", "Enter"], "Skip the opening"),
-    shortcut(Place::Filter, &["ArrowDown", "ArrowUp"], "Suggestions, and the next or the one before"),
-    shortcut(Place::Filter, &["Tab"], "Take the chosen suggestion, as Enter does"),
-    shortcut(Place::Filter, &["Escape"], "Close the suggestions"),
-    shortcut(Place::Filter, &["Enter", "Shift+F3"], "The match before"),
-    shortcut(Place::Filter, &["Shift+Enter", "F3", "Control+g"], "The match after"),
-    shortcut(Place::Console, &["ArrowUp", "ArrowDown"], "Choose the row above or below"),
-    shortcut(Place::Console, &["PageUp", "PageDown"], "A screenful up or down"),
-    shortcut(Place::Console, &["Home"], "The oldest message"),
-    shortcut(Place::Console, &["End"], "The newest message, and follow"),
-    shortcut(Place::Console, &["n", "F3", "Control+g"], "The match after"),
-    shortcut(Place::Console, &["N", "Shift+F3", "Control+Shift+g"], "The match before"),
-    shortcut(Place::Console, &["Enter"], "Look into a message"),
-    shortcut(Place::Console, &["s"], "Show its line in the crawl"),
-    shortcut(Place::Console, &["c"], "Copy it as a line of an export"),
-    shortcut(Place::Console, &["C"], "Copy its payload"),
-    shortcut(Place::Console, &["p"], "Copy the mosquitto_pub command that sends it again"),
-    shortcut(Place::Console, &["Escape"], "Choose no row"),
-    shortcut(Place::Column, &["ArrowLeft", "ArrowRight"], "Move it"),
-    shortcut(Place::Column, &["Enter"], "The column's own width"),
-    shortcut(Place::Topics, &["ArrowUp", "ArrowDown"], "One topic up or down"),
-    shortcut(Place::Topics, &["ArrowRight"], "Unfold, or one level down"),
-    shortcut(Place::Topics, &["ArrowLeft"], "Fold, or one level up"),
-    shortcut(Place::Topics, &["PageUp", "PageDown"], "A screenful up or down"),
-    shortcut(Place::Topics, &["Home", "End"], "The first or the last topic"),
-    shortcut(Place::Topics, &["Enter"], "Show only this topic in the console"),
-    shortcut(Place::Send, &["Control+Enter"], "Send"),
-    shortcut(Place::Rows, &["ArrowUp", "ArrowDown"], "One row up or down"),
-    shortcut(Place::Rows, &["PageUp", "PageDown"], "A screenful up or down"),
-    shortcut(Place::Rows, &["Home", "End"], "The first or the last row"),
-    shortcut(Place::Bytes, &["ArrowLeft", "ArrowRight"], "The byte before or after, and what it is"),
-    shortcut(Place::Bytes, &["ArrowUp", "ArrowDown"], "The byte above or below"),
-    shortcut(Place::Dialog, &["Escape"], "Close it"),
+    shortcut(ShortcutSection::Page, &["?"], "This list"),
+    shortcut(ShortcutSection::Page, &["End"], "The newest message, and follow"),
+    shortcut(ShortcutSection::Crawl, &[" "], "Stop the crawl, or let it go on"),
+    shortcut(ShortcutSection::Crawl, &["ArrowUp", "ArrowDown"], "Faster or slower"),
+    shortcut(ShortcutSection::Crawl, &["ArrowLeft", "ArrowRight"], "The line before or after, also in the console"),
+    shortcut(
+        ShortcutSection::Crawl,
+        &["PageUp", "PageDown"],
+        "Back through what passed, and forward (or wheel, or drag)",
+    ),
+    shortcut(ShortcutSection::Crawl, &["Home"], "To the newest line, and on"),
+    shortcut(ShortcutSection::Crawl, &["T"], "Plain text, or the crawl again"),
+    shortcut(ShortcutSection::Crawl, &["M"], "A quiet pad of sound, or silence again"),
+    shortcut(ShortcutSection::Crawl, &["F"], "Full screen; controls and pointer go while nobody moves"),
+    shortcut(ShortcutSection::Crawl, &["Escape", "Enter"], "Skip the opening"),
+    shortcut(ShortcutSection::Filter, &["ArrowDown", "ArrowUp"], "Suggestions, and the next or the one before"),
+    shortcut(ShortcutSection::Filter, &["Tab"], "Take the chosen suggestion, as Enter does"),
+    shortcut(ShortcutSection::Filter, &["Escape"], "Close the suggestions"),
+    shortcut(ShortcutSection::Filter, &["Enter", "Shift+F3"], "The match before"),
+    shortcut(ShortcutSection::Filter, &["Shift+Enter", "F3", "Control+g"], "The match after"),
+    shortcut(ShortcutSection::Console, &["ArrowUp", "ArrowDown"], "Choose the row above or below"),
+    shortcut(ShortcutSection::Console, &["PageUp", "PageDown"], "A screenful up or down"),
+    shortcut(ShortcutSection::Console, &["Home"], "The oldest message"),
+    shortcut(ShortcutSection::Console, &["End"], "The newest message, and follow"),
+    shortcut(ShortcutSection::Console, &["n", "F3", "Control+g"], "The match after"),
+    shortcut(ShortcutSection::Console, &["N", "Shift+F3", "Control+Shift+g"], "The match before"),
+    shortcut(ShortcutSection::Console, &["Enter"], "Look into a message"),
+    shortcut(ShortcutSection::Console, &["s"], "Show its line in the crawl"),
+    shortcut(ShortcutSection::Console, &["c"], "Copy it as a line of an export"),
+    shortcut(ShortcutSection::Console, &["C"], "Copy its payload"),
+    shortcut(ShortcutSection::Console, &["p"], "Copy the mosquitto_pub command that sends it again"),
+    shortcut(ShortcutSection::Console, &["Escape"], "Choose no row"),
+    shortcut(ShortcutSection::Column, &["ArrowLeft", "ArrowRight"], "Move it"),
+    shortcut(ShortcutSection::Column, &["Enter"], "The column's own width"),
+    shortcut(ShortcutSection::Topics, &["ArrowUp", "ArrowDown"], "One topic up or down"),
+    shortcut(ShortcutSection::Topics, &["ArrowRight"], "Unfold, or one level down"),
+    shortcut(ShortcutSection::Topics, &["ArrowLeft"], "Fold, or one level up"),
+    shortcut(ShortcutSection::Topics, &["PageUp", "PageDown"], "A screenful up or down"),
+    shortcut(ShortcutSection::Topics, &["Home", "End"], "The first or the last topic"),
+    shortcut(ShortcutSection::Topics, &["Enter"], "Show only this topic in the console"),
+    shortcut(ShortcutSection::Send, &["Control+Enter"], "Send"),
+    shortcut(ShortcutSection::Rows, &["ArrowUp", "ArrowDown"], "One row up or down"),
+    shortcut(ShortcutSection::Rows, &["PageUp", "PageDown"], "A screenful up or down"),
+    shortcut(ShortcutSection::Rows, &["Home", "End"], "The first or the last row"),
+    shortcut(ShortcutSection::Bytes, &["ArrowLeft", "ArrowRight"], "The byte before or after, and what it is"),
+    shortcut(ShortcutSection::Bytes, &["ArrowUp", "ArrowDown"], "The byte above or below"),
+    shortcut(ShortcutSection::Dialog, &["Escape"], "Close it"),
 ];
 
 /// What is printed on a key, one part for each key of a combination.

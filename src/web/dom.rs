@@ -14,9 +14,9 @@ const DEED: &str = "data-do";
 
 /// A part of the page and what is in it.
 #[derive(Clone)]
-pub struct Part(Element);
+pub struct DomScope(Element);
 
-impl Part {
+impl DomScope {
     /// The part that begins at this node.
     pub const fn new(root: Element) -> Self {
         Self(root)
@@ -75,13 +75,13 @@ pub fn follow(react: impl FnMut() + 'static) {
 }
 
 /// Somebody who hears events of a target until it is dropped.
-pub struct Ear {
+pub struct ClickListener {
     target: EventTarget,
     names: &'static [&'static str],
     on_event: Closure<dyn Fn(Event)>,
 }
 
-impl Ear {
+impl ClickListener {
     /// Hears events of these names, wherever below the target they happen. One
     /// may come while another is being heard.
     pub fn new(target: EventTarget, names: &'static [&'static str], hear: impl Fn(Event) + 'static) -> Self {
@@ -94,7 +94,7 @@ impl Ear {
     }
 }
 
-impl Drop for Ear {
+impl Drop for ClickListener {
     fn drop(&mut self) {
         for name in self.names {
             let _ = self.target.remove_event_listener_with_callback(name, self.on_event.as_ref().unchecked_ref());

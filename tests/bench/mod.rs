@@ -5,9 +5,9 @@
 //! can't hide itself.
 #![allow(dead_code, reason = "each test program uses its own part of the bench")]
 
-use mqtt_crawl::mqtt::error::{Closed, Failure};
+use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Session, Subscription, Token, Transmit};
+use mqtt_crawl::mqtt::session::{Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -25,7 +25,7 @@ pub struct Bench {
 #[derive(Default)]
 pub struct Delivered(pub Vec<String>);
 
-impl Inbox for Delivered {
+impl MessageSink for Delivered {
     fn message(&mut self, message: &Publish<'_>, _now: Instant) {
         self.0.push(format!("{} {}", message.topic, String::from_utf8_lossy(message.payload)));
     }
@@ -63,7 +63,7 @@ impl Bench {
     /// The transport is lost, and the next attempt reaches a server that
     /// answers like this.
     pub fn lose_and_return(&mut self, answer: &str) {
-        self.session.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        self.session.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
         self.wait_for_timeout();
         self.session.handle_open(self.now);
         self.actions();

@@ -9,9 +9,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use mqtt_crawl::mqtt::codec::{self, Limits};
-use mqtt_crawl::mqtt::error::{Closed, Failure, Violation};
+use mqtt_crawl::mqtt::error::{CloseInfo, Failure, Violation};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Parting, Session, Subscription, Token, Transmit};
+use mqtt_crawl::mqtt::session::{
+    DisconnectMode, Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit,
+};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 
@@ -74,7 +76,7 @@ pub fn run(data: &[u8]) {
             }
             4 => {
                 pair.has_transport = false;
-                pair.step(|session, now| session.handle_close(Closed::default(), now));
+                pair.step(|session, now| session.handle_close(CloseInfo::default(), now));
             }
             5 => pair.wait_for_timeout(),
             6 => pair.now = pair.now + Duration::from_millis(u64::from(argument()) * 250),
@@ -91,7 +93,8 @@ pub fn run(data: &[u8]) {
                 pair.step(|session, now| session.unsubscribe(&filter, now));
             }
             9 => {
-                let parting = if argument() & 1 == 0 { Parting::EndSession } else { Parting::KeepSession };
+                let parting =
+                    if argument() & 1 == 0 { DisconnectMode::EndSession } else { DisconnectMode::KeepSession };
                 pair.step(|session, _| session.disconnect(parting));
             }
             10 => pair.step(Session::connect),
@@ -167,7 +170,7 @@ enum Action {
     HungUp,
 }
 
-impl Inbox for Said {
+impl MessageSink for Said {
     fn message(&mut self, message: &Publish<'_>, _now: Instant) {
         assert!(!message.topic.is_empty(), "an alias was resolved");
         assert!(message.topic.len() + message.payload.len() <= PACKET_BYTES as usize);

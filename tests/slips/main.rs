@@ -11,10 +11,10 @@ use broker::Mode;
 use mqtt_crawl::mqtt::deviation::Deviation;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::protocol::command::{PageCommand, PanelCommand};
-use mqtt_crawl::protocol::connection::More;
-use mqtt_crawl::protocol::connection::State;
-use mqtt_crawl::protocol::publish::Outcome;
-use mqtt_crawl::protocol::subscription::Granted;
+use mqtt_crawl::protocol::connection::ConnectionOptions;
+use mqtt_crawl::protocol::connection::ConnectionState;
+use mqtt_crawl::protocol::publish::PublishOutcome;
+use mqtt_crawl::protocol::subscription::SubscriptionStatus;
 use sim::{Sim, Wish, request};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,13 +22,13 @@ const V5: Option<Version> = Some(Version::V5);
 const V311: Option<Version> = Some(Version::V311);
 const AUTO: Option<Version> = None;
 
-/// More attempts within a minute than this are a loop. "Auto" may make two of each.
+/// ConnectionOptions attempts within a minute than this are a loop. "Auto" may make two of each.
 const DIALS_MAX: usize = 20;
 
-use State::{Connected, Reconnecting, Stopped};
+use ConnectionState::{Connected, Reconnecting, Stopped};
 
 /// The mode, the versions, the state after a minute, and what was said by then.
-type Case = (Mode, &'static [Option<Version>], State, &'static str);
+type Case = (Mode, &'static [Option<Version>], ConnectionState, &'static str);
 
 const ALL: &[Option<Version>] = &[AUTO, V5, V311];
 const BY_5: &[Option<Version>] = &[AUTO, V5];
@@ -112,13 +112,13 @@ fn clean(version: Option<Version>) -> Wish {
     Wish { qos: QoS::AtMostOnce, ..Wish::new(version) }
 }
 
-fn outcome(sim: &Sim, number: u64) -> Option<&Outcome> {
+fn outcome(sim: &Sim, number: u64) -> Option<&PublishOutcome> {
     sim.published.iter().find(|published| published.number == number).map(|published| &published.outcome)
 }
 
 #[track_caller]
 fn check_given_up(sim: &Sim, number: u64, words: &str) {
-    let Some(Outcome::Failed(why)) = outcome(sim, number) else {
+    let Some(PublishOutcome::Failed(why)) = outcome(sim, number) else {
         panic!("{number}: {:?}\n{}", outcome(sim, number), sim.said())
     };
     assert!(why.contains("ended the connection") && why.contains(words), "{why}");
@@ -134,8 +134,8 @@ fn a_message_that_is_too_large_is_given_up_and_the_others_arrive() {
         sim.live(MINUTE);
         check_given_up(&sim, 2, "3,000 bytes");
         assert!(sim.said().contains("each time the message to “a” (3,000 bytes) is sent"), "{}", sim.said());
-        assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{version:?}");
-        assert_eq!(outcome(&sim, 3), Some(&Outcome::Done), "{version:?}");
+        assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{version:?}");
+        assert_eq!(outcome(&sim, 3), Some(&PublishOutcome::Done), "{version:?}");
         assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 4), "{version:?}");
     }
 }
@@ -146,7 +146,7 @@ fn at_qos_2_without_a_session_nobody_knows_and_it_isn_t_sent_again() {
         let mut sim = Sim::connect(Mode::CloseOnLarge(2_048), &clean(*version));
         sim.publish(1, "a", vec![b'x'; 3_000], QoS::ExactlyOnce);
         sim.live(MINUTE);
-        assert!(matches!(outcome(&sim, 1), Some(Outcome::Unknown(_))), "{version:?}: {:?}", outcome(&sim, 1));
+        assert!(matches!(outcome(&sim, 1), Some(PublishOutcome::Unknown(_))), "{version:?}: {:?}", outcome(&sim, 1));
         assert_eq!((sim.connection().state, sim.dials.len()), (Connected, 2), "{version:?}");
     }
 }
@@ -176,7 +176,7 @@ fn a_link_that_is_cut_before_the_message_goes_out_blames_no_message() {
         assert_eq!(outcome(&sim, 1), None, "{version:?}: {}", sim.said());
         sim.broker.mode = Mode::Good;
         sim.live(MINUTE);
-        assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{version:?}: {}", sim.said());
+        assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{version:?}: {}", sim.said());
         assert!(sim.broker.heard.iter().any(|first| first >> 4 == 8), "the subscription isn't given up");
     }
 }
@@ -202,7 +202,7 @@ fn a_release_isn_t_blamed_for_a_link_that_is_cut_before_it() {
     assert_eq!(sim.connection().question, None, "{}", sim.said());
     sim.broker.mode = Mode::Good;
     sim.live(MINUTE);
-    assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{}", sim.said());
+    assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{}", sim.said());
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_link_that_is_cut_within_the_answer_blames_no_message() {
         assert_eq!(outcome(&sim, 1), None, "{version:?}: {}", sim.said());
         sim.broker.mode = Mode::Good;
         sim.live(MINUTE);
-        assert_eq!(outcome(&sim, 1), Some(&Outcome::Done), "{version:?}: {}", sim.said());
+        assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Done), "{version:?}: {}", sim.said());
     }
 }
 
@@ -256,12 +256,12 @@ fn in_a_kept_session_the_person_is_asked() {
                 assert_eq!(sim.connection().state, Connected, "{}", sim.said());
                 assert_eq!(sim.connection().question, None);
                 assert_eq!(sim.connection().subscriptions.len(), 1, "they are still shown");
-                assert_eq!(outcome(&sim, 1), Some(&Outcome::Failed("it was dropped".to_owned())));
+                assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Failed("it was dropped".to_owned())));
                 let others = if answer == PageCommand::EndSession && qos == QoS::ExactlyOnce {
                     // Nobody knows whether it arrived; or it never went out.
-                    matches!(outcome(&sim, 2), Some(Outcome::Unknown(_) | Outcome::Done))
+                    matches!(outcome(&sim, 2), Some(PublishOutcome::Unknown(_) | PublishOutcome::Done))
                 } else {
-                    outcome(&sim, 2) == Some(&Outcome::Done)
+                    outcome(&sim, 2) == Some(&PublishOutcome::Done)
                 };
                 assert!(others, "{version:?} {qos} {answer:?}: {:?}", outcome(&sim, 2));
             }
@@ -274,7 +274,7 @@ fn a_release_that_is_refused_is_like_its_message() {
     let mut sim = Sim::connect(Mode::CloseOnRelease, &clean(V311));
     sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
     sim.live(MINUTE);
-    assert!(matches!(outcome(&sim, 1), Some(Outcome::Unknown(_) | Outcome::Failed(_))), "{}", sim.said());
+    assert!(matches!(outcome(&sim, 1), Some(PublishOutcome::Unknown(_) | PublishOutcome::Failed(_))), "{}", sim.said());
     assert_eq!(sim.connection().state, Connected, "{}", sim.said());
     let mut sim = Sim::connect(Mode::CloseOnRelease, &Wish { is_kept: true, ..clean(V5) });
     sim.publish(1, "a", b"x".to_vec(), QoS::ExactlyOnce);
@@ -328,11 +328,12 @@ fn the_filter_that_ends_connections_is_found_among_others() {
             let refused: Vec<_> = connection
                 .subscriptions
                 .iter()
-                .filter(|entry| matches!(entry.granted, Granted::Refused(_)))
+                .filter(|entry| matches!(entry.granted, SubscriptionStatus::Refused(_)))
                 .map(|entry| entry.filter.as_str())
                 .collect();
             assert_eq!(refused, ["#"], "{version:?}, kept: {is_kept}: {:?}", connection.subscriptions);
-            let granted = connection.subscriptions.iter().filter(|entry| matches!(entry.granted, Granted::QoS(_)));
+            let granted =
+                connection.subscriptions.iter().filter(|entry| matches!(entry.granted, SubscriptionStatus::QoS(_)));
             assert_eq!(granted.count(), 9, "{version:?}, kept: {is_kept}: {:?}", connection.subscriptions);
             assert!(sim.said().contains("each time “#” is subscribed to. It is left out."), "{}", sim.said());
             assert!(sim.dials.len() <= 6, "{} attempts", sim.dials.len());
@@ -420,7 +421,10 @@ fn on_waking_a_dead_connection_is_found_within_seconds() {
     for version in [V5, V311] {
         for keep_alive_s in [0, 30, 300] {
             let mut sim = Sim::connect(Mode::Good, &clean(version));
-            sim.command(PageCommand::SetConnectionOptions(Box::new(More { keep_alive_s, ..More::default() })));
+            sim.command(PageCommand::SetConnectionOptions(Box::new(ConnectionOptions {
+                keep_alive_s,
+                ..ConnectionOptions::default()
+            })));
             sim.command(PageCommand::Connect(request(&clean(version))));
             sim.live(Duration::from_secs(1));
             assert_eq!(sim.connection().state, Connected);

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions, Version};
-use mqtt_crawl::mqtt::session::{Event, Inbox, Message, Options, Outcome, Session, Subscription, Transmit};
+use mqtt_crawl::mqtt::session::{
+    DeliveryOutcome, Event, Message, MessageSink, Options, Session, Subscription, Transmit,
+};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
@@ -55,7 +57,7 @@ const MODES: [Mode; 26] = [
 
 struct Nowhere;
 
-impl Inbox for Nowhere {
+impl MessageSink for Nowhere {
     fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
@@ -128,7 +130,7 @@ impl Run {
 
     fn lose(&mut self) {
         (self.is_open, self.ends_at) = (false, None);
-        self.session.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        self.session.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
     }
 
     fn drain(&mut self, fates: &[Fate]) {
@@ -182,7 +184,8 @@ impl Run {
     fn note_events(&mut self) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::FilterAbandoned { .. } | Event::Published { outcome: Outcome::EndsConnection { .. }, .. } => {
+                Event::FilterAbandoned { .. }
+                | Event::Published { outcome: DeliveryOutcome::EndsConnection { .. }, .. } => {
                     self.has_given_up = true;
                 }
                 Event::Lost { failure, retry_at, recurrence } => {

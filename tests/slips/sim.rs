@@ -5,11 +5,11 @@ use std::time::Duration;
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
-use mqtt_crawl::mqtt::error::Closed;
+use mqtt_crawl::mqtt::error::CloseInfo;
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::protocol::command::{Command, Glance, PageCommand, PanelCommand};
+use mqtt_crawl::protocol::command::{Command, PageCommand, PanelCommand, PanelsRequest};
 use mqtt_crawl::protocol::connection::Connection;
-use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions};
 use mqtt_crawl::protocol::publish::PublishRequest;
 use mqtt_crawl::protocol::publish::Published;
 use mqtt_crawl::protocol::rows::{Pull, Window};
@@ -76,8 +76,10 @@ impl Sim {
         };
         sim.engine.use_store();
         let more = match wish.is_kept {
-            true => More { session_expiry_s: Some(3_600), clean_start: false, ..More::default() },
-            false => More::default(),
+            true => {
+                ConnectionOptions { session_expiry_s: Some(3_600), clean_start: false, ..ConnectionOptions::default() }
+            }
+            false => ConnectionOptions::default(),
         };
         sim.command(PageCommand::SetConnectionOptions(Box::new(more)));
         sim.command(PageCommand::Connect(request(wish)));
@@ -115,7 +117,7 @@ impl Sim {
 
     fn close(&mut self) {
         (self.is_open, self.closes_at) = (false, None);
-        self.engine.handle_close(Closed { code: Some(1006), reason: String::new() }, self.now);
+        self.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
     }
 
     fn serve(&mut self) {
@@ -184,7 +186,7 @@ impl Sim {
         {
             self.shown.push(update.connection);
         }
-        self.engine.handle_command(PanelCommand::Pull(Glance::default()), self.now);
+        self.engine.handle_command(PanelCommand::Pull(PanelsRequest::default()), self.now);
         if let Some(update) = self.engine.poll_panels() {
             self.published.extend(update.published);
         }

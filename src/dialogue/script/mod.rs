@@ -1,7 +1,7 @@
 //! Script files: dialogue for whoever publishes it, in the forms that it is kept
 //! in.
 //!
-//! - A row that is broken or no text is a [`Fault`], and left out; the others
+//! - A row that is broken or no text is a [`ScriptError`], and left out; the others
 //!   are read all the same. What is rightly there and isn't spoken is counted
 //!   ([`Passed`]). A file that can't be read says what it looks like
 //!   ([`Unreadable`]).
@@ -136,13 +136,13 @@ impl fmt::Display for Format {
 /// No format has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a script is written as rows, csv, tsv, jsonl, subtitles, screenplay, chat or text")]
-pub struct NoSuchFormat;
+pub struct UnknownFormat;
 
 impl FromStr for Format {
-    type Err = NoSuchFormat;
+    type Err = UnknownFormat;
 
-    fn from_str(name: &str) -> Result<Self, NoSuchFormat> {
-        Self::ALL.into_iter().find(|format| format.name() == name).ok_or(NoSuchFormat)
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or(UnknownFormat)
     }
 }
 
@@ -230,7 +230,7 @@ pub struct Script {
     /// What is to be spoken, in order.
     pub lines: Vec<ScriptLine>,
     /// The rows that were left out, in order.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ScriptError>,
     /// What became of it.
     pub summary: Summary,
 }
@@ -247,7 +247,7 @@ pub struct ScriptLine {
 /// A row that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {words}")]
-pub struct Fault {
+pub struct ScriptError {
     /// Its line in the file, from 1.
     pub line: usize,
     /// Where in the line, in characters from 1.
@@ -346,7 +346,7 @@ impl RowFault {
 /// What was read and hasn't been asked for, and what was counted.
 #[derive(Clone, Debug, Default)]
 struct Out {
-    ready: VecDeque<Result<ScriptLine, Fault>>,
+    ready: VecDeque<Result<ScriptLine, ScriptError>>,
     summary: Summary,
 }
 
@@ -368,7 +368,7 @@ impl Out {
 
     fn fault(&mut self, line: usize, column: usize, words: String) {
         self.summary.left_out += 1;
-        self.ready.push_back(Err(Fault { line, column, words }));
+        self.ready.push_back(Err(ScriptError { line, column, words }));
     }
 
     fn pass(&mut self, kind: Passed) {
@@ -417,7 +417,7 @@ impl Reader {
     }
 
     /// The next row that can be read.
-    pub fn poll(&mut self) -> Option<Result<ScriptLine, Fault>> {
+    pub fn poll(&mut self) -> Option<Result<ScriptLine, ScriptError>> {
         while self.out.ready.is_empty() && self.is_new {
             self.is_new = self.step();
         }

@@ -37,7 +37,7 @@ use std::time::Duration;
 pub use crate::message_log::query::matches::Matches;
 use crate::message_log::query::needle::Needle;
 
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::message_log::Message;
 use crate::mqtt::packet::QoS;
 use crate::mqtt::topic::{TopicError, TopicFilter};
@@ -124,7 +124,7 @@ impl Query {
     /// The same, with speakers by these rules of the crawl. A message that it
     /// doesn't tell has none.
     #[must_use]
-    pub fn told_by(mut self, mapping: &Rc<Mapping>) -> Self {
+    pub fn told_by(mut self, mapping: &Rc<LineRules>) -> Self {
         for term in &mut self.terms {
             if let Test::Character(speaker) = &mut term.test {
                 speaker.mapping = Rc::clone(mapping);
@@ -245,7 +245,7 @@ struct Speaker {
     /// A line has other spaces than its payload.
     has_space: bool,
     /// How messages become lines.
-    mapping: Rc<Mapping>,
+    mapping: Rc<LineRules>,
 }
 
 impl Speaker {

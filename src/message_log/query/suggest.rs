@@ -27,7 +27,7 @@ const BRANCH_NAMES_MIN: usize = 2;
 
 /// What only the worker knows of what is being typed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ask {
+pub enum SuggestionQuery {
     /// Topics with this in their name.
     Topics(String),
     /// Speakers with this in their name.
@@ -36,14 +36,14 @@ pub enum Ask {
 
 /// What the worker knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct SuggestionData {
     /// Of this.
-    pub ask: Ask,
-    /// The names, [`Known::NAMES_MAX`] of them at most, the fitting first.
+    pub ask: SuggestionQuery,
+    /// The names, [`SuggestionData::NAMES_MAX`] of them at most, the fitting first.
     pub names: Vec<String>,
 }
 
-impl Known {
+impl SuggestionData {
     /// How many names are told.
     pub const NAMES_MAX: usize = 16;
 }
@@ -88,18 +88,18 @@ impl<'a> Typing<'a> {
     }
 
     /// What to ask the worker.
-    pub fn ask(&self) -> Option<Ask> {
+    pub fn ask(&self) -> Option<SuggestionQuery> {
         let Fragment { key, value, .. } = self.fragment();
         match key {
-            Some("topic") => Some(Ask::Topics(value)),
-            Some("character") => Some(Ask::Speakers(value)),
-            None if value.chars().count() >= WORD_CHARS_MIN => Some(Ask::Topics(value)),
+            Some("topic") => Some(SuggestionQuery::Topics(value)),
+            Some("character") => Some(SuggestionQuery::Speakers(value)),
+            None if value.chars().count() >= WORD_CHARS_MIN => Some(SuggestionQuery::Topics(value)),
             _ => None,
         }
     }
 
     /// What could be typed there and then, given what the worker said.
-    pub fn suggestions(&self, known: Option<&Known>, typed: LocalTime) -> Vec<Suggestion> {
+    pub fn suggestions(&self, known: Option<&SuggestionData>, typed: LocalTime) -> Vec<Suggestion> {
         let Fragment { key, value, is_phrase } = self.fragment();
         let known = known.filter(|known| Some(&known.ask) == self.ask().as_ref());
         let names = known.map_or(&[][..], |known| &known.names);
@@ -186,11 +186,11 @@ pub fn pick(names: &mut dyn Iterator<Item = &str>, part: &str) -> Vec<String> {
         if place == 0 {
             picked.insert(beginning, name.to_owned());
             beginning += 1;
-        } else if picked.len() < Known::NAMES_MAX {
+        } else if picked.len() < SuggestionData::NAMES_MAX {
             picked.push(name.to_owned());
         }
-        picked.truncate(Known::NAMES_MAX);
-        if beginning == Known::NAMES_MAX {
+        picked.truncate(SuggestionData::NAMES_MAX);
+        if beginning == SuggestionData::NAMES_MAX {
             break;
         }
     }

@@ -152,7 +152,7 @@ pub(super) fn decode_publish<'a>(
     packet: &'a [u8],
     version: Version,
     limits: &Limits,
-    known: &'a mut publish::Known,
+    known: &'a mut publish::PublishCache,
 ) -> Result<Publish<'a>, Violation> {
     match known.decode(packet, version) {
         Ok(publish) => match check_publish_limits(&publish, limits) {

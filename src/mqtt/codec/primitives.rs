@@ -310,7 +310,10 @@ pub(in crate::mqtt) fn put_text(field: &'static str, text: &str, out: &mut Vec<u
 }
 
 /// Writes user properties in their order.
-pub(in crate::mqtt) fn put_user_properties(properties: &[(String, String)], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub(in crate::mqtt) fn put_user_properties(
+    properties: &[(String, String)],
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     for (name, value) in properties {
         out.push(id::USER_PROPERTY);
         put_text("the name of a user property", name, out)?;

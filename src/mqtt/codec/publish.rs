@@ -174,13 +174,13 @@ fn parse(packet: &[u8], version: Version) -> Result<Publish<'_>, Fault> {
 /// The topic and the properties that were checked last. Publishers repeat
 /// themselves, and what is the same byte for byte needs no second look.
 #[derive(Debug, Default)]
-pub(in crate::mqtt) struct Known {
+pub(in crate::mqtt) struct PublishCache {
     topic: String,
     properties: Vec<u8>,
     topic_alias: Option<NonZeroU16>,
 }
 
-impl Known {
+impl PublishCache {
     /// [`decode`] for one message after the other.
     #[inline(always)]
     pub(in crate::mqtt) fn decode<'a>(&'a mut self, packet: &'a [u8], version: Version) -> Result<Publish<'a>, Fault> {
@@ -292,7 +292,7 @@ fn wildcard(topic: &str) -> Fault {
 
 /// What a check of a property section finds out by the way.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::mqtt) struct Checked {
+pub(in crate::mqtt) struct PropertySummary {
     /// The topic alias among the properties.
     pub(in crate::mqtt) topic_alias: Option<NonZeroU16>,
     /// Whether a subscription identifier is among them.
@@ -300,8 +300,8 @@ pub(in crate::mqtt) struct Checked {
 }
 
 /// Checks a property section of a PUBLISH to its end.
-pub(in crate::mqtt) fn check_properties(mut section: Reader<'_>) -> Result<Checked, Fault> {
-    let mut checked = Checked::default();
+pub(in crate::mqtt) fn check_properties(mut section: Reader<'_>) -> Result<PropertySummary, Fault> {
+    let mut checked = PropertySummary::default();
     let mut seen = 0;
     while let Some(&property) = section.rest().first() {
         match next_property(&mut section)? {
@@ -386,7 +386,7 @@ mod tests {
         for before in packets {
             for packet in packets {
                 for version in [Version::V311, Version::V5] {
-                    let mut known = Known::default();
+                    let mut known = PublishCache::default();
                     // It may be refused.
                     let _ = known.decode(before, version);
                     let decoded = known.decode(packet, version).map_err(|fault| violation(*fault, packet));

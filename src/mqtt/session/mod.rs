@@ -13,12 +13,12 @@
 //!
 //! # Invariants
 //!
-//! - Messages are lent to an [`Inbox`] as they are decoded and never queued
+//! - Messages are lent to an [`MessageSink`] as they are decoded and never queued
 //!   here: the hot path copies nothing.
 //! - After [`Transmit::HangUp`] the driver forgets that transport: no call about
 //!   it may follow. At most one transport exists at a time.
 //! - A publish ends in exactly one [`Event::Published`], and is
-//!   [`Outcome::Done`] only when its last acknowledgement came.
+//!   [`DeliveryOutcome::Done`] only when its last acknowledgement came.
 //! - All that can grow has a limit: the unfinished packet by
 //!   [`Limits::packet_bytes`], topic aliases by [`TOPIC_ALIAS_MAXIMUM`], incoming
 //!   QoS 2 identifiers by the Receive Maximum, outgoing messages by
@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Limits, Oversized};
 use super::deviation::Deviation;
-use super::error::{Closed, EncodeError, Failure, Stage, Violation};
+use super::error::{CloseInfo, EncodeError, Failure, Stage, Violation};
 use super::failure_history::{ANSWER_TIMEOUT, Cause, FailureHistory, OFFERS_MAX, RECURRENT, STEADY};
 use super::packet::{
     Ack, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect, Incoming, Outgoing, PacketId, Publish,
@@ -44,7 +44,7 @@ use super::packet_id::PacketIdSet;
 use super::reconnect::{self, BackOff, Retry};
 use super::topic::{TopicError, TopicFilter, TopicName};
 use crate::mqtt::codec::publish;
-use crate::mqtt::codec::publish::{Known, Property, Tolerated};
+use crate::mqtt::codec::publish::{Property, PublishCache, Tolerated};
 use crate::mqtt::session::outstanding::{Outstanding, Request};
 use crate::time::Instant;
 
@@ -167,7 +167,7 @@ pub struct Token(u64);
 
 /// What became of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// QoS 0: handed to an open transport. QoS 1 and 2: the server acknowledged
     /// it to the end.
     Done,
@@ -234,7 +234,7 @@ pub enum Event {
         /// The server still had our session.
         session_present: bool,
         /// What the server said of itself.
-        server: Box<Server>,
+        server: Box<ServerCapabilities>,
     },
     /// The server answered a subscription.
     Subscribed {
@@ -283,7 +283,7 @@ pub enum Event {
         /// Which one.
         token: Token,
         /// How.
-        outcome: Outcome,
+        outcome: DeliveryOutcome,
     },
     /// The connection failed or was lost.
     Lost {
@@ -336,7 +336,7 @@ pub enum Suspect {
 /// The part of a session that has to be kept where it is to outlive the
 /// program: MQTT's session state of a client, with its own messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
+pub struct SessionSnapshot {
     client_id: String,
     /// The one that the server has accepted; before that there is no session.
     version: Option<Version>,
@@ -349,7 +349,7 @@ pub struct Saved {
 
 /// What becomes of the session after a goodbye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parting {
+pub enum DisconnectMode {
     /// The server is to forget it. In 3.1.1 that was settled at CONNECT.
     EndSession,
     /// The server keeps it as long as was agreed on.
@@ -363,7 +363,7 @@ impl Event {
 }
 
 /// Takes incoming messages as they are decoded.
-pub trait Inbox {
+pub trait MessageSink {
     /// One message, its topic alias resolved. Borrowed: what is to stay must be
     /// copied.
     fn message(&mut self, message: &Publish<'_>, now: Instant);
@@ -405,7 +405,7 @@ pub struct Subscription {
 }
 
 #[derive(Clone, Debug)]
-struct Wanted {
+struct DesiredSubscription {
     subscription: Subscription,
     /// Sent on this connection, or held by a session the server kept.
     sent: bool,
@@ -427,7 +427,7 @@ struct InFlight {
 /// What the server said of itself in CONNACK; the standard's defaults where it
 /// said nothing. 3.1.1 says nothing, and forbids nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Server {
+pub struct ServerCapabilities {
     /// Largest packet it takes, in bytes.
     pub packet_bytes: u32,
     /// Highest QoS it lets us publish with.
@@ -499,7 +499,7 @@ pub struct Session {
     /// The beginning of a packet whose end hasn't come.
     tail: Vec<u8>,
     /// What the message before it said.
-    known: Known,
+    known: PublishCache,
     /// Topics by the alias that the server gave them.
     aliases: Vec<Option<String>>,
     /// Topics that have an alias towards the server: the first has 1.
@@ -509,12 +509,12 @@ pub struct Session {
     /// How many of them came on earlier connections, by whose quota.
     received_before: usize,
 
-    server: Server,
+    server: ServerCapabilities,
     last_sent: Instant,
     last_received: Instant,
     ping_sent: Option<Instant>,
 
-    wanted: Vec<Wanted>,
+    wanted: Vec<DesiredSubscription>,
     /// Filters that the server may still hold and is to give up.
     unwanted: Vec<String>,
     subscribing: Vec<(PacketId, Vec<String>)>,
@@ -563,12 +563,12 @@ impl Session {
             sending: Vec::new(),
             events: VecDeque::new(),
             tail: Vec::new(),
-            known: Known::default(),
+            known: PublishCache::default(),
             aliases: Vec::new(),
             aliases_out: Vec::new(),
             received: PacketIdSet::default(),
             received_before: 0,
-            server: Server::unknown(&options),
+            server: ServerCapabilities::unknown(&options),
             last_sent: Instant::EPOCH,
             last_received: Instant::EPOCH,
             ping_sent: None,
@@ -629,7 +629,7 @@ impl Session {
             self.outstanding.remove(Request::Release(sent.id));
             self.dropped.push((sent.id, sent.counted));
         }
-        self.finish(token, Outcome::Dropped);
+        self.finish(token, DeliveryOutcome::Dropped);
         self.one_at_a_time_until = None;
         self.send_waiting(now);
         self.go_on(now);
@@ -641,7 +641,7 @@ impl Session {
         self.options.clean_start = true;
         self.established = false;
         self.wiped = false;
-        self.disconnect(Parting::EndSession);
+        self.disconnect(DisconnectMode::EndSession);
         self.drop_message(token, now);
         self.connect(now);
     }
@@ -655,7 +655,7 @@ impl Session {
     }
 
     /// A publish came to its end.
-    fn finish(&mut self, token: Token, outcome: Outcome) {
+    fn finish(&mut self, token: Token, outcome: DeliveryOutcome) {
         self.history.forget(&Cause::Message(token.0));
         self.unsaved = true;
         self.events.push_back(Event::Published { token, outcome });
@@ -667,10 +667,10 @@ impl Session {
     }
 
     /// Say goodbye and stay away.
-    pub fn disconnect(&mut self, parting: Parting) {
+    pub fn disconnect(&mut self, parting: DisconnectMode) {
         if let Phase::Online { .. } = self.phase {
             let mut goodbye = Disconnect::new(ReasonCode::SUCCESS);
-            if parting == Parting::EndSession && self.server.session_expiry_s > 0 {
+            if parting == DisconnectMode::EndSession && self.server.session_expiry_s > 0 {
                 goodbye.session_expiry_s = Some(0);
             }
             self.say_goodbye(&goodbye);
@@ -682,8 +682,8 @@ impl Session {
     /// Leave this server and begin anew with other settings, at rest: from
     /// nothing, or with what an earlier run saved. What was under way has no
     /// outcome any more.
-    pub fn replace(&mut self, options: Options, seed: u64, saved: Option<Saved>) {
-        self.disconnect(Parting::EndSession);
+    pub fn replace(&mut self, options: Options, seed: u64, saved: Option<SessionSnapshot>) {
+        self.disconnect(DisconnectMode::EndSession);
         let parting = (std::mem::take(&mut self.out), self.hang_up);
         *self = match saved {
             Some(saved) => Self::restore(options, seed, saved).0,
@@ -704,7 +704,7 @@ impl Session {
         self.unwanted.retain(|filter| *filter != subscription.filter.as_str());
         self.history.forget(&Cause::Subscribe(subscription.filter.as_str().to_owned()));
         self.history.forget(&Cause::Unsubscribe(subscription.filter.as_str().to_owned()));
-        self.wanted.push(Wanted { subscription, sent: false });
+        self.wanted.push(DesiredSubscription { subscription, sent: false });
         self.send_waiting(now);
     }
 
@@ -741,7 +741,7 @@ impl Session {
     /// A session as it was saved by an earlier run, at rest, and the tokens of
     /// its unfinished messages in their order. The server is asked for the rest
     /// of it at the first connect.
-    pub fn restore(options: Options, seed: u64, saved: Saved) -> (Self, Vec<Token>) {
+    pub fn restore(options: Options, seed: u64, saved: SessionSnapshot) -> (Self, Vec<Token>) {
         let mut session = Self::new(options, seed);
         session.options.client_id = saved.client_id;
         session.version = session.options.version.or(saved.version).unwrap_or(Version::V5);
@@ -771,9 +771,9 @@ impl Session {
     }
 
     /// What must outlive the program for a lasting session to keep its promises.
-    pub fn saved(&self) -> Saved {
+    pub fn saved(&self) -> SessionSnapshot {
         let in_flight = self.in_flight.iter().map(|sent| (sent.id, sent.released, sent.message.clone()));
-        Saved {
+        SessionSnapshot {
             client_id: self.options.client_id.clone(),
             version: self.proven,
             received: self.received.iter().collect(),
@@ -812,7 +812,7 @@ impl Session {
         let (Phase::Dialing { .. }, false) = (self.phase, self.hang_up) else { return };
         self.phase = Phase::Greeting { deadline: now + CONNECT_TIMEOUT };
         self.forget_connection();
-        self.server = Server::unknown(&self.options);
+        self.server = ServerCapabilities::unknown(&self.options);
 
         let lasting = self.is_lasting();
         self.clean_start = match self.version {
@@ -845,7 +845,7 @@ impl Session {
 
     /// Bytes came in; they need not be whole packets. Messages among them are
     /// lent to `inbox`.
-    pub fn handle_input(&mut self, bytes: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         if !self.is_talking() {
             return;
         }
@@ -871,7 +871,7 @@ impl Session {
     }
 
     /// The transport failed to open, or closed.
-    pub fn handle_close(&mut self, closed: Closed, now: Instant) {
+    pub fn handle_close(&mut self, closed: CloseInfo, now: Instant) {
         if let (Some(stage), false) = (self.stage(), self.hang_up) {
             self.fail(Failure::Closed { stage, closed }, now);
         }
@@ -981,14 +981,20 @@ impl Session {
     // ---- packets ------------------------------------------------------------
 
     /// Handles the whole packets at the start of `input`; returns their length.
-    fn consume(&mut self, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
+    fn consume(&mut self, input: &[u8], now: Instant, inbox: &mut impl MessageSink) -> usize {
         let mut known = std::mem::take(&mut self.known);
         let used = self.consume_after(&mut known, input, now, inbox);
         self.known = known;
         used
     }
 
-    fn consume_after(&mut self, known: &mut Known, input: &[u8], now: Instant, inbox: &mut impl Inbox) -> usize {
+    fn consume_after(
+        &mut self,
+        known: &mut PublishCache,
+        input: &[u8],
+        now: Instant,
+        inbox: &mut impl MessageSink,
+    ) -> usize {
         let mut rest = input;
         while self.is_talking() {
             let packet = match codec::frame(rest, &self.options.limits) {
@@ -1069,7 +1075,13 @@ impl Session {
     /// A message that breaks a rule: tolerated where the table of
     /// [`deviation`](super::deviation) says so.
     #[cold]
-    fn handle_faulty_publish(&mut self, mut violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_faulty_publish(
+        &mut self,
+        mut violation: Violation,
+        packet: &[u8],
+        now: Instant,
+        inbox: &mut impl MessageSink,
+    ) {
         let topic = publish::topic_in_words(packet);
         let tolerated = match self.version {
             Version::V5 => publish::decode_tolerable(packet),
@@ -1098,7 +1110,7 @@ impl Session {
 
     /// Any but a message.
     #[inline(never)]
-    fn handle_packet(&mut self, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_packet(&mut self, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         if codec::is_publish(packet) {
             return self.broke_order(packet, now);
         }
@@ -1111,7 +1123,13 @@ impl Session {
     /// A packet that breaks a rule and is no message: tolerated where the table
     /// of [`deviation`](super::deviation) says so.
     #[cold]
-    fn handle_faulty_packet(&mut self, violation: Violation, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_faulty_packet(
+        &mut self,
+        violation: Violation,
+        packet: &[u8],
+        now: Instant,
+        inbox: &mut impl MessageSink,
+    ) {
         let is_v5 = self.version == Version::V5;
         if is_v5 && matches!(self.phase, Phase::Online { .. }) && self.handle_old_form(packet, now, inbox) {
             return;
@@ -1135,7 +1153,7 @@ impl Session {
 
     /// SUBACK or UNSUBACK of 5.0 in the form of 3.1.1, if it is that: the number
     /// of codes tells.
-    fn handle_old_form(&mut self, packet: &[u8], now: Instant, inbox: &mut impl Inbox) -> bool {
+    fn handle_old_form(&mut self, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) -> bool {
         let Some((packet_id, codes)) = codec::codes_in_old_form(packet) else { return false };
         let asked = self.subscribing.iter().find(|(id, _)| *id == packet_id).map(|(_, filters)| filters.len());
         let is_unsubscribing = self.unsubscribing.iter().any(|(id, _)| *id == packet_id);
@@ -1156,7 +1174,7 @@ impl Session {
         true
     }
 
-    fn handle_decoded(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_decoded(&mut self, decoded: Incoming<'_>, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         let online = matches!(self.phase, Phase::Online { .. });
         match decoded {
             Incoming::PubAck(ack) if online => self.finish_publish(&ack, QoS::AtLeastOnce, now),
@@ -1227,7 +1245,7 @@ impl Session {
         self.phase = Phase::Online { since: now };
         self.established = true;
         self.proven = Some(self.version);
-        self.server = Server::new(ack.properties, &self.options);
+        self.server = ServerCapabilities::new(ack.properties, &self.options);
         if self.version == Version::V311 {
             self.server.receive_maximum = IN_FLIGHT_V311;
         }
@@ -1309,13 +1327,13 @@ impl Session {
             if message.qos == QoS::AtLeastOnce {
                 self.queue.push_front((token, message));
             } else {
-                self.finish(token, Outcome::Unknown);
+                self.finish(token, DeliveryOutcome::Unknown);
             }
         }
     }
 
     #[inline(always)]
-    fn handle_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         if publish.qos == QoS::AtMostOnce && publish.topic_alias.is_none() {
             return inbox.message(&publish, now);
         }
@@ -1323,7 +1341,7 @@ impl Session {
     }
 
     #[inline(never)]
-    fn handle_any_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_any_publish(&mut self, publish: Publish<'_>, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         let alias = publish.topic_alias.map(|alias| usize::from(alias.get()));
         if let Some(alias) = alias {
             if alias > usize::from(TOPIC_ALIAS_MAXIMUM) {
@@ -1436,7 +1454,7 @@ impl Session {
         if sent.counted {
             self.quota = self.quota.saturating_add(1).min(self.server.receive_maximum);
         }
-        let outcome = if ack.reason.is_error() { Outcome::Refused(ack.reason) } else { Outcome::Done };
+        let outcome = if ack.reason.is_error() { DeliveryOutcome::Refused(ack.reason) } else { DeliveryOutcome::Done };
         self.finish(sent.token, outcome);
         self.send_waiting(now);
     }
@@ -1460,7 +1478,7 @@ impl Session {
         }
     }
 
-    fn handle_suback(&mut self, ack: &SubAck, packet: &[u8], now: Instant, inbox: &mut impl Inbox) {
+    fn handle_suback(&mut self, ack: &SubAck, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         let Some(place) = self.subscribing.iter().position(|(id, _)| *id == ack.packet_id) else { return };
         if self.version == Version::V5
             && self.subscribing[place].1.len() != ack.reasons.len()
@@ -1640,12 +1658,12 @@ impl Session {
                     }
                     // Of a session that was lost.
                     let went_out = token < self.unsent_from && message.qos > QoS::AtMostOnce;
-                    let outcome = if went_out { Outcome::Unknown } else { Outcome::Impossible(error) };
+                    let outcome = if went_out { DeliveryOutcome::Unknown } else { DeliveryOutcome::Impossible(error) };
                     self.finish(token, outcome);
                 }
                 (Ok(()), None) => {
                     self.outstanding.push_qos0(&message.topic, message.payload.len(), now);
-                    self.finish(token, Outcome::Done);
+                    self.finish(token, DeliveryOutcome::Done);
                 }
                 (Ok(()), Some(id)) => {
                     self.sent_request(Request::Publish(id), now);
@@ -1686,7 +1704,7 @@ impl Session {
         // first time, nobody will know.
         let Some(lost) = self.in_flight.remove(place) else { return true };
         self.ids.remove(id);
-        self.finish(lost.token, Outcome::Unknown);
+        self.finish(lost.token, DeliveryOutcome::Unknown);
         true
     }
 
@@ -1889,7 +1907,7 @@ impl Session {
                 {
                     self.ids.remove(lost.id);
                 }
-                self.finish(*token, Outcome::EndsConnection { payload_bytes: *payload_bytes });
+                self.finish(*token, DeliveryOutcome::EndsConnection { payload_bytes: *payload_bytes });
                 true
             }
             Some(Suspect::Subscribe(filters)) => {
@@ -2013,7 +2031,7 @@ impl Session {
     }
 }
 
-impl Server {
+impl ServerCapabilities {
     /// The defaults, before the server said anything.
     fn unknown(options: &Options) -> Self {
         Self::new(ConnAckProperties::default(), options)

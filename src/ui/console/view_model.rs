@@ -6,14 +6,14 @@
 //! [`SPACER_MAX_PX`] bar and rows move together; above it the bar is scaled,
 //! while small moves still move the rows pixel by pixel.
 //!
-//! [`Reader`] is the person before it: where they stand in which list, which
-//! message they have chosen, and what they look for. [`Pace`] says how often
+//! [`ConsoleModel`] is the person before it: where they stand in which list, which
+//! message they have chosen, and what they look for. [`RefreshThrottle`] says how often
 //! their rows change.
 
 use crate::config::settings::TimeMode;
 use crate::format::{span, time_of_day};
 use crate::protocol::rows::Rows;
-use crate::protocol::rows::{Goal, Listed, Pull, Window};
+use crate::protocol::rows::{ListMode, Pull, SeekTarget, Window};
 use crate::time::Instant;
 
 /// The tallest spacer that is laid out. Firefox stops near 17.9 million pixels
@@ -30,13 +30,13 @@ pub struct Scroll {
     row_px: f64,
     viewport_px: f64,
     total: u64,
-    place: Place,
+    place: Anchor,
     /// Rows below this index were on screen, or there when the tail was left.
     seen: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
+enum Anchor {
     /// The newest row is at the bottom and stays there.
     Tail,
     /// The row at the upper edge; the fraction is hidden above it.
@@ -45,7 +45,7 @@ enum Place {
 
 /// A move by keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ScrollStep {
     /// One row toward older messages.
     LineUp,
     /// One row toward newer ones.
@@ -60,7 +60,7 @@ pub enum Step {
     End,
 }
 
-impl Step {
+impl ScrollStep {
     /// The move of a key, by the name browsers give it.
     pub fn from_key(key: &str) -> Option<Self> {
         Some(match key {
@@ -78,7 +78,7 @@ impl Step {
 impl Scroll {
     /// An empty list of rows of this height, following its tail.
     pub const fn new(row_px: f64) -> Self {
-        Self { row_px, viewport_px: 0.0, total: 0, place: Place::Tail, seen: 0 }
+        Self { row_px, viewport_px: 0.0, total: 0, place: Anchor::Tail, seen: 0 }
     }
 
     /// Length of the list.
@@ -88,14 +88,14 @@ impl Scroll {
 
     /// Whether the newest row stays in view.
     pub const fn is_following(&self) -> bool {
-        matches!(self.place, Place::Tail)
+        matches!(self.place, Anchor::Tail)
     }
 
     /// Index of the row at the upper edge; the fraction is hidden above it.
     pub fn top_rows(&self) -> f64 {
         match self.place {
-            Place::Tail => self.last_top_rows(),
-            Place::At(top) => top,
+            Anchor::Tail => self.last_top_rows(),
+            Anchor::At(top) => top,
         }
     }
 
@@ -104,8 +104,8 @@ impl Scroll {
     pub fn window(&self, begin: i64) -> Window {
         match self.place {
             // Whatever is above the screen is gone with the next message.
-            Place::Tail => Window::Tail { rows: self.rows_that_fit() },
-            Place::At(top) => {
+            Anchor::Tail => Window::Tail { rows: self.rows_that_fit() },
+            Anchor::At(top) => {
                 let first = (top as u64).saturating_sub(u64::from(OVERSCAN_ROWS));
                 // There are fewer rows than an i64 can count.
                 Window::At { first: begin + first as i64, rows: self.rows_around() }
@@ -164,29 +164,29 @@ impl Scroll {
     }
 
     /// The person pressed a key.
-    pub fn step(&mut self, step: Step) {
+    pub fn step(&mut self, step: ScrollStep) {
         let page = (self.viewport_rows() - 1.0).floor().max(1.0);
         let top = self.top_rows();
         self.go_to(match step {
-            Step::LineUp => top - 1.0,
-            Step::LineDown => top + 1.0,
-            Step::PageUp => top - page,
-            Step::PageDown => top + page,
-            Step::Home => 0.0,
-            Step::End => f64::INFINITY,
+            ScrollStep::LineUp => top - 1.0,
+            ScrollStep::LineDown => top + 1.0,
+            ScrollStep::PageUp => top - page,
+            ScrollStep::PageDown => top + page,
+            ScrollStep::Home => 0.0,
+            ScrollStep::End => f64::INFINITY,
         });
     }
 
     /// Keeps the newest row in view from now on.
     pub fn follow(&mut self) {
-        self.place = Place::Tail;
+        self.place = Anchor::Tail;
         self.seen = self.total;
     }
 
     /// Stays with the rows that are on screen, whatever arrives.
     pub fn hold(&mut self) {
         if self.is_following() && self.last_top_rows() > 0.0 {
-            self.place = Place::At(self.last_top_rows());
+            self.place = Anchor::At(self.last_top_rows());
         }
     }
 
@@ -220,8 +220,8 @@ impl Scroll {
     /// screen.
     pub fn grow(&mut self, total: u64, gone: i64) {
         self.total = total;
-        if let Place::At(top) = self.place {
-            self.place = Place::At((top - gone as f64).max(0.0));
+        if let Anchor::At(top) = self.place {
+            self.place = Anchor::At((top - gone as f64).max(0.0));
             self.seen = self.seen.saturating_add_signed(gone.saturating_neg()).min(total);
         }
         self.settle();
@@ -231,7 +231,7 @@ impl Scroll {
     /// has it no longer stays at its beginning.
     pub fn grow_below(&mut self, total: u64, gone: i64) {
         if self.last_top_rows() <= 0.0 {
-            self.place = Place::At(0.0);
+            self.place = Anchor::At(0.0);
         }
         self.grow(total, gone);
     }
@@ -240,7 +240,7 @@ impl Scroll {
         let last = self.last_top_rows();
         if last > 0.0 {
             // Not `clamp`, whose panic would bring formatted floats along.
-            self.place = Place::At(top_rows.max(0.0).min(last));
+            self.place = Anchor::At(top_rows.max(0.0).min(last));
             self.settle();
         }
     }
@@ -253,7 +253,7 @@ impl Scroll {
         if self.is_following() {
             self.seen = self.total;
         }
-        self.place = Place::At(top_rows.max(0.0));
+        self.place = Anchor::At(top_rows.max(0.0));
         self.settle();
     }
 
@@ -263,10 +263,10 @@ impl Scroll {
     fn settle(&mut self) {
         let last = self.last_top_rows();
         match self.place {
-            Place::Tail => self.seen = self.total,
-            Place::At(_) if last <= 0.0 => self.follow(),
-            Place::At(top) => {
-                self.place = Place::At(top.min(last));
+            Anchor::Tail => self.seen = self.total,
+            Anchor::At(_) if last <= 0.0 => self.follow(),
+            Anchor::At(top) => {
+                self.place = Anchor::At(top.min(last));
                 self.seen = self.seen.max(self.on_screen().end);
             }
         }
@@ -293,27 +293,27 @@ impl Scroll {
 /// A person before the console: what they are shown, where they stand in it,
 /// and which message they have chosen.
 ///
-/// What it wants goes out with [`Reader::pull`]; what comes back goes in by
-/// [`Reader::take`].
+/// What it wants goes out with [`ConsoleModel::pull`]; what comes back goes in by
+/// [`ConsoleModel::take`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reader {
+pub struct ConsoleModel {
     /// Where they stand, in rows of the list.
     pub scroll: Scroll,
     rows: Rows,
-    listed: Listed,
+    listed: ListMode,
     held: Option<u64>,
     selected: Option<u64>,
     /// What is looked for until it is found.
-    goal: Option<Goal>,
+    goal: Option<SeekTarget>,
 }
 
-impl Reader {
+impl ConsoleModel {
     /// Nothing to read yet; rows have this height.
     pub fn new(row_px: f64) -> Self {
         Self {
             scroll: Scroll::new(row_px),
             rows: Rows::default(),
-            listed: Listed::Matching,
+            listed: ListMode::Matching,
             held: None,
             selected: None,
             goal: None,
@@ -330,7 +330,7 @@ impl Reader {
     }
 
     /// The rows have come; says how.
-    pub fn take(&mut self, rows: Rows) -> Flow {
+    pub fn take(&mut self, rows: Rows) -> RowChurn {
         let asked = self.pull().window;
         let shown = self.rows.rows.last().map(|row| row.seq);
         let all_new = shown.zip(rows.rows.first()).is_some_and(|(shown, first)| shown < first.seq);
@@ -344,7 +344,7 @@ impl Reader {
         } else {
             // The chosen message stays in sight, if it is in the other list;
             // else that is shown from its end.
-            self.goal = self.goal.or(chosen.map(Goal::Near));
+            self.goal = self.goal.or(chosen.map(SeekTarget::Near));
             self.scroll.grow(rows.total, 0);
             self.scroll.follow();
         }
@@ -354,22 +354,22 @@ impl Reader {
         }
         // What was looked for is somewhere else than where one looked.
         match all_new && self.scroll.is_following() && self.pull().window == asked {
-            true => Flow::Flood,
-            false => Flow::Readable,
+            true => RowChurn::Flood,
+            false => RowChurn::Readable,
         }
     }
 
-    fn arrive(&mut self, goal: Goal, found: Option<(u64, i64)>) {
+    fn arrive(&mut self, goal: SeekTarget, found: Option<(u64, i64)>) {
         self.goal = None;
         match (goal, found) {
-            (Goal::Near(_), Some((_, place))) => self.scroll.center(self.index_of(place)),
+            (SeekTarget::Near(_), Some((_, place))) => self.scroll.center(self.index_of(place)),
             (_, Some((seq, place))) => {
                 self.selected = Some(seq);
                 self.scroll.center(self.index_of(place));
             }
             // The filter hides it, or else it isn't kept any more.
-            (Goal::Message(_), None) if self.listed == Listed::Matching && self.rows.list != 0 => {
-                self.listed = Listed::All;
+            (SeekTarget::Message(_), None) if self.listed == ListMode::Matching && self.rows.list != 0 => {
+                self.listed = ListMode::All;
                 self.goal = Some(goal);
             }
             _ => {}
@@ -411,7 +411,7 @@ impl Reader {
     }
 
     /// Which messages are rows.
-    pub fn listed(&self) -> Listed {
+    pub fn listed(&self) -> ListMode {
         self.listed
     }
 
@@ -419,11 +419,11 @@ impl Reader {
     /// what is read stays in sight.
     pub fn list_others(&mut self) {
         self.listed = match self.listed {
-            Listed::Matching => Listed::All,
-            Listed::All => Listed::Matching,
+            ListMode::Matching => ListMode::All,
+            ListMode::All => ListMode::Matching,
         };
         if !self.scroll.is_following() && !self.selected.is_some_and(|seq| self.shows(seq)) {
-            self.goal = self.at_hand().map(Goal::Near);
+            self.goal = self.at_hand().map(SeekTarget::Near);
         }
     }
 
@@ -473,18 +473,18 @@ impl Reader {
         if self.held.is_some_and(|end| seq >= end) {
             self.held = None;
         }
-        self.goal = Some(Goal::Message(seq));
+        self.goal = Some(SeekTarget::Message(seq));
     }
 
     /// Goes to the match next to the chosen message; the first time, to one
     /// that is in sight.
     pub fn seek(&mut self, toward: Toward) {
         self.goal = Some(match (self.selected, toward) {
-            (Some(seq), Toward::Newer) => Goal::MatchAfter(seq),
-            (Some(seq), Toward::Older) => Goal::MatchBefore(seq),
+            (Some(seq), Toward::Newer) => SeekTarget::MatchAfter(seq),
+            (Some(seq), Toward::Older) => SeekTarget::MatchBefore(seq),
             (None, _) => match self.at_hand() {
-                Some(seq) if !self.scroll.is_following() => Goal::MatchAfter(seq.saturating_sub(1)),
-                _ => Goal::MatchBefore(u64::MAX),
+                Some(seq) if !self.scroll.is_following() => SeekTarget::MatchAfter(seq.saturating_sub(1)),
+                _ => SeekTarget::MatchBefore(u64::MAX),
             },
         });
     }
@@ -509,19 +509,19 @@ impl Reader {
             }
             None => {
                 self.goal = Some(match toward {
-                    Toward::Newer => Goal::RowAfter(seq),
-                    Toward::Older => Goal::RowBefore(seq),
+                    Toward::Newer => SeekTarget::RowAfter(seq),
+                    Toward::Older => SeekTarget::RowBefore(seq),
                 });
             }
         }
     }
 
     /// Moves by a key.
-    pub fn step(&mut self, step: Step) {
+    pub fn step(&mut self, step: ScrollStep) {
         match step {
-            Step::LineUp => self.walk(Toward::Older),
-            Step::LineDown => self.walk(Toward::Newer),
-            Step::End => self.resume(),
+            ScrollStep::LineUp => self.walk(Toward::Older),
+            ScrollStep::LineDown => self.walk(Toward::Newer),
+            ScrollStep::End => self.resume(),
             _ => {
                 self.goal = None;
                 self.scroll.step(step);
@@ -547,7 +547,7 @@ impl Reader {
 
 /// How rows come while the tail is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
+pub enum RowChurn {
     /// Some of what was on screen still is.
     Readable,
     /// Every row was replaced: nobody can read that.
@@ -571,7 +571,7 @@ const FLOOD_PER_S: u64 = 3_000;
 /// When the page asks for rows again: so that they are as new as they can be,
 /// and drawing them costs neither the crawl its frames nor the worker its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+pub struct RefreshThrottle {
     /// When the last frame that drew rows began.
     drawn_at: Instant,
     /// Messages that had come by then.
@@ -581,16 +581,16 @@ pub struct Pace {
     is_on_trial: bool,
 }
 
-impl Pace {
+impl RefreshThrottle {
     /// A frame has drawn rows; when it began, so many messages had come.
     /// Returns how long to wait before asking for the next, in milliseconds;
-    /// by then ask [`Pace::rested`].
-    pub fn drawn(&mut self, flow: Flow, received: u64, began: Instant) -> u32 {
+    /// by then ask [`RefreshThrottle::rested`].
+    pub fn drawn(&mut self, flow: RowChurn, received: u64, began: Instant) -> u32 {
         let came = received.saturating_sub(self.received);
         let took_ms = began.since(self.drawn_at).as_millis() as u64;
         // Both far below the limit.
-        let is_flood = flow == Flow::Flood && came * 1_000 > took_ms * FLOOD_PER_S;
-        *self = Self { drawn_at: began, received, is_on_trial: flow == Flow::Flood && !is_flood };
+        let is_flood = flow == RowChurn::Flood && came * 1_000 > took_ms * FLOOD_PER_S;
+        *self = Self { drawn_at: began, received, is_on_trial: flow == RowChurn::Flood && !is_flood };
         if is_flood { FLOOD_MS } else { ASK_LATE_MS }
     }
 
@@ -614,7 +614,7 @@ pub enum Toward {
 
 /// How the time column tells times.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Clockface {
+pub struct TimeFormatter {
     /// What it tells.
     pub mode: TimeMode,
     /// Relative times count from here.
@@ -625,7 +625,7 @@ pub struct Clockface {
     pub above: Option<Instant>,
 }
 
-impl Clockface {
+impl TimeFormatter {
     /// Milliseconds since what this mode counts from.
     pub fn counted(&self, time: Instant) -> i64 {
         let from = match self.mode {

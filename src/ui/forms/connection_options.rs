@@ -1,8 +1,8 @@
 //! The finer settings of a connection as a person types them: text fields
-//! become [`More`], or faults by field.
+//! become [`ConnectionOptions`], or faults by field.
 
 use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
-use crate::protocol::connection::More;
+use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::publish::PublishRequest;
 use crate::ui::forms::field::{Fault, NumberError, number, typed_number, whole_number};
 use crate::ui::forms::message;
@@ -15,7 +15,7 @@ const SESSION_EXPIRY_MAX_S: u32 = u32::MAX - 1;
 
 /// What becomes of the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ending {
+pub enum SessionExpiry {
     /// It ends with the page, and begins afresh. A lost connection takes it up
     /// again within the time that the app chooses.
     #[default]
@@ -27,7 +27,7 @@ pub enum Ending {
     Later,
 }
 
-impl Ending {
+impl SessionExpiry {
     /// All of them, in the order of the form.
     pub const ALL: [Self; 3] = [Self::WithPage, Self::WithConnection, Self::Later];
 
@@ -48,7 +48,7 @@ impl Ending {
 
 /// What a span of time is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum TimeUnit {
     /// Seconds.
     Seconds,
     /// Minutes.
@@ -57,7 +57,7 @@ pub enum Unit {
     Hours,
 }
 
-impl Unit {
+impl TimeUnit {
     /// All of them, in the order of the form.
     pub const ALL: [Self; 3] = [Self::Seconds, Self::Minutes, Self::Hours];
 
@@ -109,11 +109,11 @@ pub struct Fields {
     /// Keep alive in seconds; 0 turns it off.
     pub keep_alive_s: String,
     /// What becomes of the session.
-    pub ending: Ending,
+    pub ending: SessionExpiry,
     /// How long it lasts, if it does.
     pub session_span: String,
     /// And in what.
-    pub session_unit: Unit,
+    pub session_unit: TimeUnit,
     /// Receive Maximum.
     pub receive_maximum: String,
     /// What is asked for with every topic filter.
@@ -128,18 +128,21 @@ pub struct Fields {
     pub will: MessageFields,
 }
 
-impl From<&More> for Fields {
+impl From<&ConnectionOptions> for Fields {
     /// The settings as one would type them.
-    fn from(more: &More) -> Self {
+    fn from(more: &ConnectionOptions) -> Self {
         let (ending, span_s) = match more.session_expiry_s {
-            Some(0) => (Ending::WithConnection, None),
-            Some(seconds) if more.lasts() => (Ending::Later, Some(seconds)),
-            _ => (Ending::WithPage, None),
+            Some(0) => (SessionExpiry::WithConnection, None),
+            Some(seconds) if more.lasts() => (SessionExpiry::Later, Some(seconds)),
+            _ => (SessionExpiry::WithPage, None),
         };
         // An hour, where nothing was chosen.
         let span_s = span_s.unwrap_or(3_600);
-        let unit =
-            Unit::ALL.into_iter().rev().find(|unit| span_s.is_multiple_of(unit.seconds())).unwrap_or(Unit::Seconds);
+        let unit = TimeUnit::ALL
+            .into_iter()
+            .rev()
+            .find(|unit| span_s.is_multiple_of(unit.seconds()))
+            .unwrap_or(TimeUnit::Seconds);
         let will = more.will.as_ref().map(|will| {
             let Will { topic, payload, qos, retain, properties, .. } = will.clone();
             MessageFields::from(&PublishRequest { topic, payload, qos, retain, properties })
@@ -169,7 +172,7 @@ impl From<&More> for Fields {
 
 impl Default for Fields {
     fn default() -> Self {
-        Self::from(&More::default())
+        Self::from(&ConnectionOptions::default())
     }
 }
 
@@ -178,7 +181,7 @@ impl Fields {
     ///
     /// # Errors
     /// Every fault, in the order of the form.
-    pub fn parse(&self) -> Result<More, Vec<Fault<Field>>> {
+    pub fn parse(&self) -> Result<ConnectionOptions, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         let mut take = |field, result: Result<u32, NumberError>| {
             result.unwrap_or_else(|error| {
@@ -188,9 +191,9 @@ impl Fields {
         };
         let keep_alive_s = take(Field::KeepAlive, whole_number(&self.keep_alive_s, 0..=u32::from(u16::MAX)));
         let session_expiry_s = match self.ending {
-            Ending::WithPage => None,
-            Ending::WithConnection => Some(0),
-            Ending::Later => {
+            SessionExpiry::WithPage => None,
+            SessionExpiry::WithConnection => Some(0),
+            SessionExpiry::Later => {
                 let unit_s = self.session_unit.seconds();
                 let span = whole_number(&self.session_span, 1..=SESSION_EXPIRY_MAX_S / unit_s);
                 Some(take(Field::SessionSpan, span) * unit_s)
@@ -211,10 +214,10 @@ impl Fields {
         // QoS is the form's own, beside the topics.
         let SubscriptionOptions { no_local, retain_as_published, retain_handling, .. } =
             self.subscriptions.with_qos(QoS::default());
-        Ok(More {
+        Ok(ConnectionOptions {
             // Both were taken from a range that fits.
             keep_alive_s: u16::try_from(keep_alive_s).unwrap_or(u16::MAX),
-            clean_start: self.ending != Ending::Later,
+            clean_start: self.ending != SessionExpiry::Later,
             session_expiry_s,
             receive_maximum: u16::try_from(receive_maximum).unwrap_or(u16::MAX),
             no_local,

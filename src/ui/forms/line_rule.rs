@@ -2,7 +2,7 @@
 //! become a [`Rule`], or faults by field; and what a rule makes of messages.
 
 use crate::dialogue::Line;
-use crate::dialogue::rules::{Mapping, Place, Rule, Template, TemplateError, Wording};
+use crate::dialogue::rules::{LineRules, LineTemplate, Placeholder, Rule, Template, TemplateError};
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::rows::Preview;
 use crate::protocol::update::Sample;
@@ -61,9 +61,9 @@ impl Source {
         let Some(template) = template else { return (Self::Found, String::new()) };
         match template.sole_place() {
             _ if template.as_str().trim().is_empty() => (Self::Nobody, String::new()),
-            Some(Place::Field(path)) if !path.contains(['{', '}']) => (Self::Field, path.to_owned()),
-            Some(Place::Level(level)) => (Self::Level, level.to_string()),
-            Some(Place::Payload) => (Self::Payload, String::new()),
+            Some(Placeholder::Field(path)) if !path.contains(['{', '}']) => (Self::Field, path.to_owned()),
+            Some(Placeholder::Level(level)) => (Self::Level, level.to_string()),
+            Some(Placeholder::Payload) => (Self::Payload, String::new()),
             _ => (Self::Sentence, template.as_str().to_owned()),
         }
     }
@@ -149,7 +149,7 @@ impl Fields {
                 None
             })
         };
-        let wording = (!self.is_hidden).then(|| Wording {
+        let wording = (!self.is_hidden).then(|| LineTemplate {
             speaker: part(Field::Speaker, self.speaker_from, &self.speaker),
             words: part(Field::Words, self.words_from, &self.words),
         });
@@ -162,7 +162,7 @@ impl Fields {
 
 /// A rule in a few words.
 pub fn summary(rule: &Rule) -> String {
-    let Some(Wording { speaker, words }) = &rule.wording else { return "not in the crawl".to_owned() };
+    let Some(LineTemplate { speaker, words }) = &rule.wording else { return "not in the crawl".to_owned() };
     let part = |name: &str, template: &Option<Template>| match Source::of(template.as_ref()) {
         (Source::Found, _) => format!("{name} found by itself"),
         (Source::Field, path) => format!("{name}: the field {path}"),
@@ -176,7 +176,7 @@ pub fn summary(rule: &Rule) -> String {
 
 /// What becomes of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct RulePreview {
     /// Topic name.
     pub topic: String,
     /// The payload's beginning.
@@ -192,13 +192,13 @@ pub struct Outcome {
 }
 
 /// What these rules make of a message.
-pub fn outcome(mapping: &Mapping, Sample { topic, payload }: &Sample) -> Outcome {
+pub fn outcome(mapping: &LineRules, Sample { topic, payload }: &Sample) -> RulePreview {
     let place = mapping.rules.iter().position(|rule| rule.topics.matches(topic));
     let wording = place.and_then(|place| mapping.rules[place].wording.as_ref());
     let shown = match crate::engine::preview(payload) {
         Preview::Text(text) | Preview::Hex(text) => text,
     };
-    Outcome {
+    RulePreview {
         topic: topic.clone(),
         payload: shown,
         line: mapping.line(topic, payload),

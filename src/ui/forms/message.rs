@@ -14,7 +14,7 @@ use crate::protocol::publish::PublishRequest;
 
 /// How bytes are written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Notation {
+pub enum PayloadNotation {
     /// As text; its bytes are UTF-8.
     #[default]
     Text,
@@ -24,7 +24,7 @@ pub enum Notation {
     Base64,
 }
 
-impl Notation {
+impl PayloadNotation {
     /// All of them, in the order of the form.
     pub const ALL: [Self; 3] = [Self::Text, Self::Hex, Self::Base64];
 
@@ -49,7 +49,7 @@ pub struct Bytes {
     /// What is typed.
     pub text: String,
     /// How it is meant.
-    pub notation: Notation,
+    pub notation: PayloadNotation,
 }
 
 /// Why a text stands for no bytes, and what to do.
@@ -70,8 +70,8 @@ impl Bytes {
     /// These bytes, written in the notation that shows them best.
     pub fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Self { text: text.to_owned(), notation: Notation::Text },
-            Err(_) => Self { text: format::hex(bytes), notation: Notation::Hex },
+            Ok(text) => Self { text: text.to_owned(), notation: PayloadNotation::Text },
+            Err(_) => Self { text: format::hex(bytes), notation: PayloadNotation::Hex },
         }
     }
 
@@ -81,9 +81,9 @@ impl Bytes {
     /// Says what is wrong with the text in its notation.
     pub fn parse(&self) -> Result<Vec<u8>, BytesError> {
         match self.notation {
-            Notation::Text => Ok(self.text.clone().into_bytes()),
-            Notation::Hex => parse_hex(&self.text),
-            Notation::Base64 => {
+            PayloadNotation::Text => Ok(self.text.clone().into_bytes()),
+            PayloadNotation::Hex => parse_hex(&self.text),
+            PayloadNotation::Base64 => {
                 let digits: String = self.text.split_whitespace().collect();
                 STANDARD.decode(digits).map_err(|_| BytesError::Base64)
             }

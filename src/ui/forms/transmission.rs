@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::format::grouped;
 use crate::mqtt::packet::{PublishProperties, QoS};
 use crate::mqtt::topic::{TopicError, TopicName};
-use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
-use crate::protocol::transmission::{Cue, Manner};
-use crate::protocol::transmission::{TransmissionView, Turn};
+use crate::protocol::transmission::{OutgoingMessage, TransmissionSettings};
+use crate::protocol::transmission::{TransmissionState, TransmissionView};
 use crate::transmit::encoding::{PayloadFormat, parse_interval, topic_of};
 use crate::transmit::playlist::Repeat;
 use crate::transmit::script_view::Sheet;
@@ -135,18 +135,21 @@ fn interval_of(text: &str, least: Duration, faults: &mut Vec<Fault<Field>>) -> D
 
 impl Plan {
     /// For the worker: how lines go out from this one on, counted from 0.
-    pub fn manner(&self, first: usize) -> Manner {
+    pub fn manner(&self, first: usize) -> TransmissionSettings {
         manner(self.interval, self.repeat, first as u64, (self.qos, self.retain, PublishProperties::default()))
     }
 
     /// A slice of the script for the worker, and where the next one begins;
     /// `None` with the last.
-    pub fn slice(&self, sheet: &Sheet, from: usize) -> (Vec<Cue>, Option<usize>) {
+    pub fn slice(&self, sheet: &Sheet, from: usize) -> (Vec<OutgoingMessage>, Option<usize>) {
         let (mut cues, mut bytes) = (Vec::new(), 0);
         let mut at = from;
         while at < sheet.len() && cues.len() < SLICE_LINES && bytes < SLICE_BYTES {
             if let Some(line) = sheet.line(at) {
-                let cue = Cue { topic: topic_of(&self.topic, line, at as u64 + 1), payload: self.payload.encode(line) };
+                let cue = OutgoingMessage {
+                    topic: topic_of(&self.topic, line, at as u64 + 1),
+                    payload: self.payload.encode(line),
+                };
                 bytes += cue.topic.len() + cue.payload.len();
                 cues.push(cue);
             }
@@ -167,9 +170,9 @@ fn manner(
     repeat: Repeat,
     first: u64,
     (qos, retain, properties): (QoS, bool, PublishProperties),
-) -> Manner {
+) -> TransmissionSettings {
     // A day at most.
-    Manner { interval_us: interval.as_micros() as u64, repeat, first, qos, retain, properties }
+    TransmissionSettings { interval_us: interval.as_micros() as u64, repeat, first, qos, retain, properties }
 }
 
 /// How a message is repeated, as it is typed.
@@ -193,7 +196,7 @@ impl RepeatFields {
     ///
     /// # Errors
     /// Every fault, in the order of the form.
-    pub fn parse(&self, message: PublishRequest) -> Result<(Manner, Cue), Vec<Fault<Field>>> {
+    pub fn parse(&self, message: PublishRequest) -> Result<(TransmissionSettings, OutgoingMessage), Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         let interval = interval_of(&self.interval, REPEAT_MIN, &mut faults);
         let times = number(&self.times, 1..=1_000_000).unwrap_or_else(|error| {
@@ -205,13 +208,13 @@ impl RepeatFields {
         }
         let repeat = times.map_or(Repeat::UntilStopped, Repeat::Rounds);
         let PublishRequest { topic, payload, qos, retain, properties } = message;
-        Ok((manner(interval, repeat, 0, (qos, retain, properties)), Cue { topic, payload }))
+        Ok((manner(interval, repeat, 0, (qos, retain, properties)), OutgoingMessage { topic, payload }))
     }
 }
 
 /// Whether lines are to go out, now or later.
 pub fn is_active(view: &TransmissionView) -> bool {
-    matches!(view.turn, Turn::Playing | Turn::Paused)
+    matches!(view.turn, TransmissionState::Playing | TransmissionState::Paused)
 }
 
 /// How many went out and what became of them.
@@ -227,10 +230,10 @@ pub fn outcome_words(view: &TransmissionView) -> String {
 pub fn place_words(view: &TransmissionView, lines: usize) -> String {
     let (line, lines) = (grouped(view.line), grouped(lines as u64));
     match view.turn {
-        Turn::Playing => format!("Line {line} of {lines}"),
-        Turn::Paused => format!("Line {line} of {lines}, at rest"),
-        Turn::Over => "Every line had its turn".to_owned(),
-        Turn::Stopped => format!("Stopped at line {line} of {lines}"),
+        TransmissionState::Playing => format!("Line {line} of {lines}"),
+        TransmissionState::Paused => format!("Line {line} of {lines}, at rest"),
+        TransmissionState::Over => "Every line had its turn".to_owned(),
+        TransmissionState::Stopped => format!("Stopped at line {line} of {lines}"),
     }
 }
 
@@ -248,12 +251,12 @@ pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>
 /// How far a repeated message is.
 pub fn repeat_words(view: &TransmissionView) -> String {
     let turn = match view.turn {
-        Turn::Playing | Turn::Paused => "It goes out again and again",
-        Turn::Over => "It went out as often as it should",
-        Turn::Stopped => "Stopped",
+        TransmissionState::Playing | TransmissionState::Paused => "It goes out again and again",
+        TransmissionState::Over => "It went out as often as it should",
+        TransmissionState::Stopped => "Stopped",
     };
     let mut words = format!("{turn}: {}.", outcome_words(view));
-    if let Some(Outcome::Failed(why) | Outcome::Unknown(why)) = view.failures.last() {
+    if let Some(PublishOutcome::Failed(why) | PublishOutcome::Unknown(why)) = view.failures.last() {
         words.push_str(&format!(" Why: {why}."));
     }
     words

@@ -1,14 +1,14 @@
 //! A message on its way to the inspector: a large one comes in parts.
 
-use crate::message_log::mosquitto_command::Reach;
-use crate::protocol::message::MessageGlance;
-use crate::protocol::message::{Found, MessagePart};
+use crate::message_log::mosquitto_command::BrokerAccess;
+use crate::protocol::message::MessageRequest;
+use crate::protocol::message::{MessageDetails, MessagePart};
 
 /// What has come of the message that was asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Gathering {
+pub struct MessageFetch {
     seq: u64,
-    so_far: Option<Found>,
+    so_far: Option<MessageDetails>,
     is_over: bool,
 }
 
@@ -23,12 +23,12 @@ pub enum Gathered {
         of: u32,
     },
     /// All is there, and how to get at the broker.
-    Whole(Found, Reach),
+    Whole(MessageDetails, BrokerAccess),
     /// It can't be had: why, in words.
     Missing(String),
 }
 
-impl Gathering {
+impl MessageFetch {
     /// Begins to ask for a message.
     pub const fn new(seq: u64) -> Self {
         Self { seq, so_far: None, is_over: false }
@@ -40,9 +40,9 @@ impl Gathering {
     }
 
     /// What to ask for next; `None` when there is nothing to ask for.
-    pub fn glance(&self) -> Option<MessageGlance> {
+    pub fn glance(&self) -> Option<MessageRequest> {
         let from_byte = self.so_far.as_ref().map_or(0, |found| found.payload.len() as u32);
-        (self.seq > 0 && !self.is_over).then_some(MessageGlance { seq: self.seq, from_byte })
+        (self.seq > 0 && !self.is_over).then_some(MessageRequest { seq: self.seq, from_byte })
     }
 
     /// Takes a part; `None` where it isn't the one that was asked for.

@@ -6,16 +6,16 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlInputElement, HtmlSelectElement};
 
 use crate::config::link;
-use crate::config::link::{Fault, Field, Settings, View};
+use crate::config::link::{Field, LinkError, LinkSettings, View};
 use crate::config::presets;
 use crate::config::presets::PRESETS;
 use crate::crawl::opening::Opening;
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::mqtt::broker_url::{BrokerUrl, PageOrigin};
 use crate::mqtt::packet::{QoS, Version};
-use crate::protocol::connection::TokenNote;
+use crate::protocol::connection::JwtInfo;
 use crate::protocol::connection::{ConnectRequest, Secret};
-use crate::web::dom::{Part, add, follow};
+use crate::web::dom::{DomScope, add, follow};
 
 /// What is typed in, field by field.
 #[derive(Clone, Copy)]
@@ -32,17 +32,17 @@ pub struct Form {
     /// Chosen in the Director panel.
     pub opening: RwSignal<Opening>,
     /// Chosen in the Lines panel.
-    pub mapping: RwSignal<Mapping>,
+    pub mapping: RwSignal<LineRules>,
     preset: RwSignal<usize>,
-    faults: RwSignal<Vec<Fault>>,
-    page: StoredValue<PageFacts>,
+    faults: RwSignal<Vec<LinkError>>,
+    page: StoredValue<PageInfo>,
     /// The client identifier goes into the link even where it is the random one.
     links_client_id: StoredValue<bool>,
 }
 
 /// What the form must know of its page.
 #[derive(Clone, Debug)]
-pub struct PageFacts {
+pub struct PageInfo {
     /// The page's folder: see [`link::page_base`].
     pub base: String,
     /// This tab's random client identifier.
@@ -58,7 +58,7 @@ struct TopicField {
 
 impl Form {
     /// A form that shows these settings.
-    pub fn new(settings: &Settings, page: PageFacts) -> Self {
+    pub fn new(settings: &LinkSettings, page: PageInfo) -> Self {
         let form = Self {
             broker: RwSignal::default(),
             topics: RwSignal::default(),
@@ -80,7 +80,7 @@ impl Form {
     }
 
     /// Shows these settings; the password stays.
-    pub fn fill(&self, settings: &Settings) {
+    pub fn fill(&self, settings: &LinkSettings) {
         let page = self.page.get_value();
         self.preset.set(presets::position_of(&settings.broker, &page.base));
         self.broker.set(settings.broker.clone());
@@ -97,10 +97,10 @@ impl Form {
     }
 
     /// The settings as typed.
-    pub fn settings(&self, view: View) -> Settings {
+    pub fn settings(&self, view: View) -> LinkSettings {
         let page = self.page.get_value();
         let unless = |text: String, standard: &str| Some(text).filter(|text| !text.is_empty() && text != standard);
-        Settings {
+        LinkSettings {
             broker: self.broker.get_untracked(),
             topics: self
                 .topics
@@ -119,13 +119,13 @@ impl Form {
     }
 
     /// The settings of a connection, and as typed what isn't part of one.
-    pub fn settings_of(&self, request: &ConnectRequest, view: View) -> Settings {
+    pub fn settings_of(&self, request: &ConnectRequest, view: View) -> LinkSettings {
         let typed = self.settings(view);
         let client_id = match self.client_id.with_untracked(|client_id| *client_id == request.client_id) {
             true => typed.client_id,
             false => Some(request.client_id.clone()),
         };
-        Settings {
+        LinkSettings {
             broker: request.broker.clone(),
             topics: request.topics.clone(),
             qos: request.qos,
@@ -153,7 +153,7 @@ impl Form {
     }
 
     /// Shows what is wrong with a link.
-    pub fn blame(&self, faults: Vec<Fault>) {
+    pub fn blame(&self, faults: Vec<LinkError>) {
         self.faults.set(faults);
     }
 
@@ -326,7 +326,7 @@ impl Form {
     }
 
     /// Keeps the form's nodes as the form is.
-    pub fn follow(self, part: &Part) {
+    pub fn follow(self, part: &DomScope) {
         if let Some(list) = part.find("#preset") {
             for (place, preset) in PRESETS.iter().enumerate() {
                 if let Some(option) = add(&list, "option", preset.name) {
@@ -354,7 +354,7 @@ impl Form {
         });
     }
 
-    fn show_faults(self, part: &Part) {
+    fn show_faults(self, part: &DomScope) {
         let blame = |id: &str, field: Field| {
             let fault = self.fault(field);
             part.mark(&format!("#{id}"), "aria-invalid", &(!fault.is_empty()).to_string());
@@ -379,14 +379,14 @@ impl Form {
 }
 
 /// Only what differs: writing takes the cursor to the end.
-fn write(part: &Part, id: &str, text: &str) {
+fn write(part: &DomScope, id: &str, text: &str) {
     let Some(input) = part.find(&format!("#{id}")).map(JsCast::unchecked_into::<HtmlInputElement>) else { return };
     if input.value() != text {
         input.set_value(text);
     }
 }
 
-fn choose(part: &Part, selector: &str, value: &str) {
+fn choose(part: &DomScope, selector: &str, value: &str) {
     if let Some(list) = part.find(selector) {
         list.unchecked_into::<HtmlSelectElement>().set_value(value);
     }
@@ -394,7 +394,7 @@ fn choose(part: &Part, selector: &str, value: &str) {
 
 /// A box for each topic; one that stays keeps its node, and so its focus. The
 /// first is "Topic" by contract.
-fn show_topics(part: &Part, topics: &[TopicField]) {
+fn show_topics(part: &DomScope, topics: &[TopicField]) {
     let Some(list) = part.find(".topics") else { return };
     let rows = list.query_selector_all("[data-key]");
     for place in 0..rows.as_ref().map_or(0, web_sys::NodeList::length) {
@@ -424,7 +424,7 @@ fn add_topic_row(list: &Element, key: usize, id: &str) {
     row.set_class_name("field topic-field");
     row.set_inner_html(TOPIC);
     let _ = row.set_attribute("data-key", &key.to_string());
-    let part = Part::new(row.clone());
+    let part = DomScope::new(row.clone());
     part.mark("label", "for", id);
     part.mark("input", "aria-describedby", &format!("{id}-fault"));
     part.mark("input", "id", id);
@@ -436,12 +436,12 @@ fn add_topic_row(list: &Element, key: usize, id: &str) {
 }
 
 /// Shows what is known of a signed token in the password field.
-pub(super) fn follow_token(part: &Part, token: RwSignal<Option<TokenNote>>) {
+pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
     let part = part.clone();
     follow(move || {
         token.with(|token| {
             part.turn(".token", "hidden", token.is_none());
-            let Some(TokenNote { words, has_expired, can_renew }) = token else { return };
+            let Some(JwtInfo { words, has_expired, can_renew }) = token else { return };
             part.mark(".token", "data-expired", &has_expired.to_string());
             part.say(".token p", words);
             part.turn("[data-do=renew]", "hidden", !can_renew);

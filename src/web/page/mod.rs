@@ -2,7 +2,7 @@
 //!
 //! News from the worker waits until the next animation frame; there it is
 //! applied in one go, and later in that frame the next pull is sent
-//! ([`Pace`]). So the page asks at most once a frame, a slow page asks less
+//! ([`RefreshThrottle`]). So the page asks at most once a frame, a slow page asks less
 //! often, and a hidden one not at all.
 //!
 //! Messages never enter the reactive graph: rows go to [`Console`], lines to
@@ -35,23 +35,23 @@ use crate::config::link;
 use crate::config::link::{Field, Link, Start, View};
 use crate::config::settings::{Columns, Settings};
 use crate::credentials;
-use crate::dialogue::rules::Mapping;
+use crate::dialogue::rules::LineRules;
 use crate::protocol::command::PageCommand;
 use crate::protocol::connection::ConnectRequest;
-use crate::protocol::connection::{Connection, State, TokenNote};
+use crate::protocol::connection::{Connection, ConnectionState, JwtInfo};
 use crate::protocol::rows::Pull;
 use crate::protocol::update::{Stats, Update};
 use crate::time::Instant;
-use crate::ui::console::view_model::{Flow, Pace, Step};
+use crate::ui::console::view_model::{RefreshThrottle, RowChurn, ScrollStep};
 use crate::web::dom;
-use crate::web::dom::{Ear, Part, follow};
+use crate::web::dom::{ClickListener, DomScope, follow};
 use crate::web::local_storage;
-use crate::web::page::console::{Console, ConsoleView, Facts, Wish};
-use crate::web::page::crawl::{CrawlHandle, CrawlView, Plea};
-use crate::web::page::form::{Form, PageFacts};
-use crate::web::page::panels_link::{PanelsLink, Wanted};
+use crate::web::page::console::{Console, ConsoleEvent, ConsoleStatus, ConsoleView};
+use crate::web::page::crawl::{CrawlEvent, CrawlHandle, CrawlView};
+use crate::web::page::form::{Form, PageInfo};
+use crate::web::page::panels_link::{PanelsEvent, PanelsLink};
 use crate::web::page::service_worker::Offline;
-use crate::web::page::worker_link::{Heard, WorkerLink};
+use crate::web::page::worker_link::{WorkerEvent, WorkerLink};
 use crate::web::window_bus;
 use crate::web::window_bus::Panel;
 
@@ -92,11 +92,11 @@ const HEARD: [&str; 10] = [
 /// What the parts of the page show. Everything here is small and set at most
 /// once a frame.
 #[derive(Clone, Copy)]
-struct Shown {
+struct PageSignals {
     connection: RwSignal<Connection>,
     stats: RwSignal<Stats>,
     behind: RwSignal<u64>,
-    token: RwSignal<Option<TokenNote>>,
+    token: RwSignal<Option<JwtInfo>>,
     /// What the person should read, and can put away.
     notices: RwSignal<Vec<String>>,
     now: RwSignal<Instant>,
@@ -106,7 +106,7 @@ struct Shown {
     form_open: RwSignal<bool>,
 }
 
-impl Shown {
+impl PageSignals {
     fn new(now: Instant, view: View) -> Self {
         Self {
             connection: RwSignal::default(),
@@ -138,10 +138,10 @@ impl Shown {
         if old != new {
             match new {
                 // The crawl and the console get the room.
-                State::Connected => self.form_open.set(false),
+                ConnectionState::Connected => self.form_open.set(false),
                 // Here something is to be put right.
-                State::Stopped | State::Idle => self.form_open.set(true),
-                State::Connecting | State::Reconnecting => {}
+                ConnectionState::Stopped | ConnectionState::Idle => self.form_open.set(true),
+                ConnectionState::Connecting | ConnectionState::Reconnecting => {}
             }
         }
     }
@@ -149,12 +149,12 @@ impl Shown {
 
 /// The page's own part of the work, between worker, console and crawl.
 #[derive(Clone, Copy)]
-struct App(StoredValue<Rc<Inner>, LocalStorage>);
+struct PageHandle(StoredValue<Rc<PageController>, LocalStorage>);
 
-struct Inner {
+struct PageController {
     browser: Browser,
     clock: Clock,
-    shown: Shown,
+    shown: PageSignals,
     form: Form,
     crawl: CrawlHandle,
     console: Console,
@@ -165,19 +165,19 @@ struct Inner {
     settings: RefCell<Settings>,
     /// The filter's text, understood or not.
     filter: RefCell<String>,
-    facts: RefCell<Facts>,
-    feed: RefCell<Feed>,
+    facts: RefCell<ConsoleStatus>,
+    feed: RefCell<FrameLoop>,
 }
 
 /// The frame loop's state.
 #[derive(Default)]
-struct Feed {
+struct FrameLoop {
     /// What the next frame will show.
     update: Option<Box<Update>>,
     frame_is_due: bool,
     /// The pull that hasn't been answered.
     asked: Option<Pull>,
-    pace: Pace,
+    pace: RefreshThrottle,
     /// What ends the wait before the next pull.
     rest: Option<Timeout>,
     tick: Option<Timeout>,
@@ -185,8 +185,8 @@ struct Feed {
     request: Option<ConnectRequest>,
 }
 
-impl App {
-    fn with<T>(self, act: impl FnOnce(&Rc<Inner>) -> T) -> T {
+impl PageHandle {
+    fn with<T>(self, act: impl FnOnce(&Rc<PageController>) -> T) -> T {
         self.0.with_value(act)
     }
 
@@ -229,7 +229,7 @@ impl App {
             inner.worker.revive();
             // At once, so that a second click finds the button disabled.
             inner.shown.set_connection(Connection {
-                state: State::Connecting,
+                state: ConnectionState::Connecting,
                 words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
                 ..Connection::default()
             });
@@ -258,14 +258,14 @@ impl App {
     }
 
     /// The crawl wants something.
-    fn heed(self, plea: Plea) {
+    fn heed(self, plea: CrawlEvent) {
         self.with(|inner| match plea {
             // A line was chosen: the console shows its message, or the inspector
             // where there is no console.
-            Plea::Reveal(seq) if inner.shown.view.get_untracked() != View::Crawl => inner.console.reveal(seq),
-            Plea::Reveal(seq) => inner.open_panel(Panel::Message(seq)),
-            Plea::Open(panel) => inner.open_panel(panel),
-            Plea::Speed(percent) => {
+            CrawlEvent::Reveal(seq) if inner.shown.view.get_untracked() != View::Crawl => inner.console.reveal(seq),
+            CrawlEvent::Reveal(seq) => inner.open_panel(Panel::Message(seq)),
+            CrawlEvent::Open(panel) => inner.open_panel(panel),
+            CrawlEvent::Speed(percent) => {
                 inner.form.opening.update(|opening| opening.speed_percent = percent);
                 inner.rewrite_link();
             }
@@ -277,9 +277,9 @@ impl App {
     }
 
     /// Keeps the page's nodes as things are.
-    fn follow(self, page: &Part) {
+    fn follow(self, page: &DomScope) {
         let (shown, form) = self.with(|inner| (inner.shown, inner.form));
-        if let Some(connection) = page.find(".connection").map(Part::new) {
+        if let Some(connection) = page.find(".connection").map(DomScope::new) {
             status::follow_connection(&connection, shown.connection, shown.now);
             form.follow(&connection);
             form::follow_token(&connection, shown.token);
@@ -347,7 +347,7 @@ impl App {
         }
         match event.key().as_str() {
             // The browser scrolls the crawl's plain text.
-            "End" if !is_in(event, "[role=log]") => self.with(|inner| inner.console.step(Step::End)),
+            "End" if !is_in(event, "[role=log]") => self.with(|inner| inner.console.step(ScrollStep::End)),
             "?" => self.open_panel(Panel::Help),
             _ => {}
         }
@@ -413,11 +413,11 @@ impl App {
     /// The panels called.
     fn hear_panels(self, said: &JsValue) {
         match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
-            Some(Wanted::Connect) => self.connect(),
-            Some(Wanted::Filter(text)) => self.with(|inner| inner.filter_by(text)),
-            Some(Wanted::Show(seq)) => self.with(|inner| inner.show_in_crawl(seq)),
-            Some(Wanted::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
-            Some(Wanted::Topic(filter)) => self.with(|inner| {
+            Some(PanelsEvent::Connect) => self.connect(),
+            Some(PanelsEvent::Filter(text)) => self.with(|inner| inner.filter_by(text)),
+            Some(PanelsEvent::Show(seq)) => self.with(|inner| inner.show_in_crawl(seq)),
+            Some(PanelsEvent::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
+            Some(PanelsEvent::Topic(filter)) => self.with(|inner| {
                 inner.form.add_subscribed(&filter);
                 inner.change_topics(|topics| {
                     if !topics.contains(&filter) {
@@ -425,12 +425,12 @@ impl App {
                     }
                 });
             }),
-            Some(Wanted::NoTopic(filter)) => self.with(|inner| {
+            Some(PanelsEvent::NoTopic(filter)) => self.with(|inner| {
                 inner.form.remove_subscribed(&filter);
                 inner.change_topics(|topics| topics.retain(|topic| *topic != filter));
             }),
-            Some(Wanted::Crawl(text)) => self.with(|inner| {
-                let link::Settings { opening, mapping, .. } = link::parse(&text, "").settings;
+            Some(PanelsEvent::Crawl(text)) => self.with(|inner| {
+                let link::LinkSettings { opening, mapping, .. } = link::parse(&text, "").settings;
                 inner.form.opening.set(opening);
                 if inner.map(mapping.clone()) {
                     let settings = Settings { mapping, ..inner.settings.borrow().clone() };
@@ -438,8 +438,8 @@ impl App {
                 }
                 inner.rewrite_link();
             }),
-            Some(Wanted::Play) => self.with(|inner| inner.crawl.play_opening()),
-            Some(Wanted::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
+            Some(PanelsEvent::Play) => self.with(|inner| inner.crawl.play_opening()),
+            Some(PanelsEvent::Notice(words)) => self.with(|inner| inner.shown.notify(words.to_owned())),
             None => {}
         }
     }
@@ -465,7 +465,7 @@ impl App {
     }
 }
 
-impl Inner {
+impl PageController {
     fn link(&self) -> String {
         let (address, fragment) = self.address(self.start());
         if fragment.is_empty() { address } else { format!("{address}#{fragment}") }
@@ -493,7 +493,7 @@ impl Inner {
     /// What is connected, or tried.
     fn live_request(&self) -> Option<ConnectRequest> {
         let state = self.shown.connection.with_untracked(|connection| connection.state);
-        let is_away = matches!(state, State::Idle | State::Stopped);
+        let is_away = matches!(state, ConnectionState::Idle | ConnectionState::Stopped);
         self.feed.borrow().request.clone().filter(|_| !is_away)
     }
 
@@ -527,7 +527,7 @@ impl Inner {
 
     /// Lines are made by these rules from now on. Returns whether those are
     /// others than before.
-    fn map(&self, mapping: Mapping) -> bool {
+    fn map(&self, mapping: LineRules) -> bool {
         let is_new = self.form.mapping.with_untracked(|old| *old != mapping);
         if is_new {
             self.worker.send(&PageCommand::SetLineRules(mapping.clone()));
@@ -543,23 +543,23 @@ impl Inner {
     }
 
     /// The console wants something.
-    fn grant(self: &Rc<Self>, wish: Wish) {
+    fn grant(self: &Rc<Self>, wish: ConsoleEvent) {
         match wish {
-            Wish::Rows => self.need_frame(),
-            Wish::Filter(text) => self.filter_by(text),
-            Wish::Export => {
+            ConsoleEvent::Rows => self.need_frame(),
+            ConsoleEvent::Filter(text) => self.filter_by(text),
+            ConsoleEvent::Export => {
                 self.tell_console(|facts| facts.is_exporting = true);
                 self.worker.send(&PageCommand::Export);
             }
-            Wish::Clear => self.worker.send(&PageCommand::Clear),
-            Wish::Columns(columns) => self.choose_columns(columns),
-            Wish::Open(panel) => self.open_panel(panel),
-            Wish::Suggestions => {
+            ConsoleEvent::Clear => self.worker.send(&PageCommand::Clear),
+            ConsoleEvent::Columns(columns) => self.choose_columns(columns),
+            ConsoleEvent::Open(panel) => self.open_panel(panel),
+            ConsoleEvent::Suggestions => {
                 if let Some(document) = self.browser.document() {
                     self.panels.prepare(&document);
                 }
             }
-            Wish::ShowInCrawl(seq) => self.show_in_crawl(seq),
+            ConsoleEvent::ShowInCrawl(seq) => self.show_in_crawl(seq),
         }
     }
 
@@ -626,9 +626,9 @@ impl Inner {
         self.panels.dress(&settings.to_text());
     }
 
-    fn hear(self: &Rc<Self>, heard: Heard) {
+    fn hear(self: &Rc<Self>, heard: WorkerEvent) {
         match heard {
-            Heard::Update(update) => {
+            WorkerEvent::Update(update) => {
                 let mut feed = self.feed.borrow_mut();
                 feed.update = Some(match feed.update.take() {
                     Some(earlier) => Box::new(earlier.followed_by(*update)),
@@ -638,7 +638,7 @@ impl Inner {
                 drop(feed);
                 self.need_frame();
             }
-            Heard::Ready => {
+            WorkerEvent::Ready => {
                 self.shown.notices.update(|notices| notices.retain(|words| words != SLOW_WORDS));
                 self.panels.connect(&self.worker);
                 let shown = self.shown;
@@ -647,17 +647,21 @@ impl Inner {
                 });
                 self.need_frame();
             }
-            Heard::Export(blob) => {
+            WorkerEvent::Export(blob) => {
                 self.tell_console(|facts| facts.is_exporting = false);
                 let _ = download(&blob, &file_name("ndjson"));
             }
-            Heard::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
-            Heard::Replaced { words } => self.begin_anew(&words),
-            Heard::Lost { words } => {
+            WorkerEvent::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
+            WorkerEvent::Replaced { words } => self.begin_anew(&words),
+            WorkerEvent::Lost { words } => {
                 self.panels.cut();
                 self.tell_console(|facts| facts.is_exporting = false);
                 self.shown.notify(words.clone());
-                self.shown.set_connection(Connection { state: State::Stopped, words, ..Connection::default() });
+                self.shown.set_connection(Connection {
+                    state: ConnectionState::Stopped,
+                    words,
+                    ..Connection::default()
+                });
             }
         }
     }
@@ -744,10 +748,10 @@ impl Inner {
         }
     }
 
-    fn apply(&self, update: Update) -> Flow {
+    fn apply(&self, update: Update) -> RowChurn {
         let shown = self.shown;
         // A log that is played needs no connection.
-        let begins = update.connection.state == State::Connected || !update.lines.is_empty();
+        let begins = update.connection.state == ConnectionState::Connected || !update.lines.is_empty();
         // Without it the next page wouldn't find the session.
         if update.connection.lasts && self.form.link_client_id() {
             self.write_link(self.start());
@@ -761,7 +765,7 @@ impl Inner {
         }
         let state = shown.connection.with_untracked(|connection| connection.state);
         self.tell_console(|facts| {
-            *facts = Facts { stats: update.stats, state, filter_error: update.filter_error, ..*facts }
+            *facts = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error, ..*facts }
         });
         let flow = self.console.show(update.rows);
         if begins {
@@ -771,7 +775,7 @@ impl Inner {
         flow
     }
 
-    fn tell_console(&self, change: impl FnOnce(&mut Facts)) {
+    fn tell_console(&self, change: impl FnOnce(&mut ConsoleStatus)) {
         change(&mut self.facts.borrow_mut());
         let facts = self.facts.borrow().clone();
         self.console.tell(facts);
@@ -823,14 +827,14 @@ fn filter_by(text: String) -> PageCommand {
     PageCommand::Filter { text, ahead_of_utc_min: local_time::ahead_of_utc_min() }
 }
 
-fn facts(browser: &Browser) -> PageFacts {
+fn facts(browser: &Browser) -> PageInfo {
     let location = browser.location();
     let mut seed = [0; 8];
     let drawn = browser.crypto().and_then(|crypto| crypto.get_random_values_with_u8_array(&mut seed));
     if drawn.is_err() {
         seed = js_sys::Math::random().to_bits().to_le_bytes();
     }
-    PageFacts { base: base_of(&location), client_id: link::client_id(u64::from_le_bytes(seed)) }
+    PageInfo { base: base_of(&location), client_id: link::client_id(u64::from_le_bytes(seed)) }
 }
 
 fn read_link(browser: &Browser) -> Link {
@@ -877,14 +881,14 @@ fn carries_files(event: &Event) -> bool {
 #[component]
 fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let link = read_link(&browser);
-    let shown = Shown::new(clock.now(), link.settings.view);
+    let shown = PageSignals::new(clock.now(), link.settings.view);
     let form = Form::new(&link.settings, facts(&browser));
     let crawl = CrawlHandle::new();
 
     // The worker and the console call back into what they are parts of.
-    let inner = Rc::new_cyclic(|this: &std::rc::Weak<Inner>| {
+    let inner = Rc::new_cyclic(|this: &std::rc::Weak<PageController>| {
         let (to_hear, to_move) = (this.clone(), this.clone());
-        Inner {
+        PageController {
             worker: WorkerLink::start(
                 worker_link::SCRIPT,
                 worker_link::program(&document()),
@@ -914,9 +918,9 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         }
     });
     let console = inner.console.clone();
-    let app = App(StoredValue::new_local(inner));
+    let app = PageHandle(StoredValue::new_local(inner));
 
-    let ear = Ear::new(browser.into(), &HEARD, move |event| app.hear(&event));
+    let ear = ClickListener::new(browser.into(), &HEARD, move |event| app.hear(&event));
     let ears = StoredValue::new_local(vec![ear]);
     on_cleanup(move || ears.dispose());
     app.with(|inner| {
@@ -929,7 +933,8 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     follow(move || {
         let (opening, mapping) = (form.opening.get(), form.mapping.get());
         app.with(|inner| {
-            let link = link::Settings { opening, mapping, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
+            let link =
+                link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
             inner.panels.tell_crawl(&link);
         });
     });
@@ -937,14 +942,16 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         let password = form.password();
         app.with(|inner| inner.worker.send(&PageCommand::InspectPassword(password)));
     });
-    app.with(Inner::need_frame);
+    app.with(PageController::need_frame);
 
     let root = NodeRef::<leptos::html::Div>::new();
     follow(move || {
         let Some(root) = root.get() else { return };
-        let ear = Ear::new(root.clone().into(), &["click", "input", "submit"], move |event| app.hear_own(&event, form));
+        let ear = ClickListener::new(root.clone().into(), &["click", "input", "submit"], move |event| {
+            app.hear_own(&event, form)
+        });
         ears.update_value(|ears| ears.push(ear));
-        app.follow(&Part::new(root.into()));
+        app.follow(&DomScope::new(root.into()));
     });
     view! {
         <div

@@ -39,7 +39,7 @@ pub struct PanelsLink {
 
 /// What the panels want of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum PanelsEvent {
     /// To connect again with what stands in the form.
     Connect,
     /// The crawl to show the line of this message.
@@ -61,7 +61,7 @@ pub enum Wanted {
 }
 
 /// What a text means for the page.
-type Meaning = fn(String) -> Wanted;
+type Meaning = fn(String) -> PanelsEvent;
 
 impl PanelsLink {
     /// Opens a panel, now or as soon as the panels are there.
@@ -83,21 +83,21 @@ impl PanelsLink {
     }
 
     /// The panels called.
-    pub fn hear(&self, said: &JsValue, worker: &WorkerLink) -> Option<Wanted> {
+    pub fn hear(&self, said: &JsValue, worker: &WorkerLink) -> Option<PanelsEvent> {
         if let Some(command) = said.dyn_ref::<Uint8Array>() {
             *self.refined.borrow_mut() = Some(command.clone());
             return None;
         }
         let said = said.as_string()?;
         if let Some(seq) = said.strip_prefix(window_bus::SHOW) {
-            return seq.parse().ok().map(Wanted::Show);
+            return seq.parse().ok().map(PanelsEvent::Show);
         }
         let texts: [(&str, Meaning); 5] = [
-            (window_bus::FILTER, Wanted::Filter),
-            (window_bus::SETTINGS, Wanted::Settings),
-            (window_bus::CRAWL, Wanted::Crawl),
-            (window_bus::SUBSCRIBED, Wanted::Topic),
-            (window_bus::UNSUBSCRIBED, Wanted::NoTopic),
+            (window_bus::FILTER, PanelsEvent::Filter),
+            (window_bus::SETTINGS, PanelsEvent::Settings),
+            (window_bus::CRAWL, PanelsEvent::Crawl),
+            (window_bus::SUBSCRIBED, PanelsEvent::Topic),
+            (window_bus::UNSUBSCRIBED, PanelsEvent::NoTopic),
         ];
         for (prefix, wanted) in texts {
             if let Some(text) = said.strip_prefix(prefix) {
@@ -105,13 +105,15 @@ impl PanelsLink {
             }
         }
         match said.as_str() {
-            window_bus::PLAY => Some(Wanted::Play),
-            window_bus::CONNECT => Some(Wanted::Connect),
+            window_bus::PLAY => Some(PanelsEvent::Play),
+            window_bus::CONNECT => Some(PanelsEvent::Connect),
             window_bus::FAILED => {
                 self.stage.set(Stage::Absent);
                 // Nobody misses what nobody opened.
                 self.wanted.take().map(|_| {
-                    Wanted::Notice("This part of the app couldn't be loaded. Is the network there? Reload the page.")
+                    PanelsEvent::Notice(
+                        "This part of the app couldn't be loaded. Is the network there? Reload the page.",
+                    )
                 })
             }
             channel::VERSION => {
@@ -126,7 +128,7 @@ impl PanelsLink {
                 }
                 None
             }
-            _ => Some(Wanted::Notice(
+            _ => Some(PanelsEvent::Notice(
                 "The page and its panels come from different versions of this app, probably because one of them was \
                  cached. Reload the page without the cache (Ctrl+Shift+R).",
             )),

@@ -4,14 +4,14 @@ use leptos::prelude::*;
 
 use crate::engine::visible_topic;
 use crate::format::{grouped, size};
-use crate::protocol::connection::{Connection, State};
-use crate::protocol::subscription::Granted;
+use crate::protocol::connection::{Connection, ConnectionState};
+use crate::protocol::subscription::SubscriptionStatus;
 use crate::protocol::update::Stats;
 use crate::time::Instant;
-use crate::web::dom::{Part, add, follow};
+use crate::web::dom::{DomScope, add, follow};
 
 /// What is going on: the state, its reason, what to try.
-pub(super) fn follow_connection(part: &Part, connection: RwSignal<Connection>, now: RwSignal<Instant>) {
+pub(super) fn follow_connection(part: &DomScope, connection: RwSignal<Connection>, now: RwSignal<Instant>) {
     let to_count = part.clone();
     let part = part.clone();
     // What is made anew loses its focus and, where it was open, closes: only
@@ -35,12 +35,12 @@ pub(super) fn follow_connection(part: &Part, connection: RwSignal<Connection>, n
     });
 }
 
-fn show(part: &Part, new: &Connection, shown: Option<&Connection>) {
-    let is_away = matches!(new.state, State::Idle | State::Stopped);
+fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
+    let is_away = matches!(new.state, ConnectionState::Idle | ConnectionState::Stopped);
     part.turn(".primary", "disabled", !is_away);
     part.turn("[data-do=disconnect]", "disabled", is_away);
     part.mark(".lamp", "data-value", new.state.name());
-    part.mark(".lamp", "title", &format!("State: {}", new.state.name()));
+    part.mark(".lamp", "title", &format!("ConnectionState: {}", new.state.name()));
     let words = if new.words.is_empty() { "Not connected." } else { &new.words };
     part.say(".status", words);
     part.turn("[data-do=take-over]", "hidden", !new.can_take_over);
@@ -77,7 +77,7 @@ fn show(part: &Part, new: &Connection, shown: Option<&Connection>) {
     part.turn(".notice", "hidden", new.notice.is_none());
     part.say(".notice", new.notice.as_deref().unwrap_or_default());
 
-    part.turn(".subscriptions", "hidden", new.state != State::Connected);
+    part.turn(".subscriptions", "hidden", new.state != ConnectionState::Connected);
     if shown.is_none_or(|shown| shown.subscriptions != new.subscriptions)
         && let Some(list) = part.clear(".subscriptions ul")
     {
@@ -92,18 +92,18 @@ fn show(part: &Part, new: &Connection, shown: Option<&Connection>) {
     }
 }
 
-fn granted_words(granted: &Granted) -> (&'static str, String) {
+fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
     match granted {
-        Granted::Asked => ("asked", "asked for".to_owned()),
-        Granted::QoS(qos) => ("granted", format!("QoS {}", *qos as u8)),
-        Granted::Refused(words) => ("refused", format!("refused: {words}")),
-        Granted::Ending => ("asked", "ending".to_owned()),
+        SubscriptionStatus::Asked => ("asked", "asked for".to_owned()),
+        SubscriptionStatus::QoS(qos) => ("granted", format!("QoS {}", *qos as u8)),
+        SubscriptionStatus::Refused(words) => ("refused", format!("refused: {words}")),
+        SubscriptionStatus::Ending => ("asked", "ending".to_owned()),
     }
 }
 
 /// The numbers of the contract. received = kept + evicted + cleared, always
 /// on the screen.
-pub(super) fn follow_numbers(part: Part, stats: RwSignal<Stats>, behind: RwSignal<u64>) {
+pub(super) fn follow_numbers(part: DomScope, stats: RwSignal<Stats>, behind: RwSignal<u64>) {
     let mut shown: Option<([u64; 7], u64)> = None;
     follow(move || {
         let stats = stats.get();

@@ -38,7 +38,7 @@ const SLOW_START_MS: u32 = 10_000;
 
 /// What the page hears of its worker.
 #[derive(Debug)]
-pub enum Heard {
+pub enum WorkerEvent {
     /// The answer to a pull.
     Update(Box<Update>),
     /// The export that was asked for.
@@ -68,7 +68,7 @@ struct Inner {
     script: &'static str,
     program: Array,
     clock: Clock,
-    hear: Rc<dyn Fn(Heard)>,
+    hear: Rc<dyn Fn(WorkerEvent)>,
     running: Option<Running>,
     deaths: VecDeque<Instant>,
 }
@@ -94,7 +94,7 @@ impl WorkerLink {
     /// Starts the worker of this script and hands it its [`program`]; `hear` is
     /// told of everything it says and of its death, never from within a call to
     /// the link.
-    pub fn start(script: &'static str, program: Array, clock: Clock, hear: impl Fn(Heard) + 'static) -> Self {
+    pub fn start(script: &'static str, program: Array, clock: Clock, hear: impl Fn(WorkerEvent) + 'static) -> Self {
         let link = Self(Rc::new_cyclic(|this| {
             RefCell::new(Inner {
                 this: this.clone(),
@@ -176,7 +176,7 @@ impl Inner {
             Err(_) => {
                 let words = "This browser lets the page start no worker, and without one it can't run. \
                              Open it over http or https instead of from a file.";
-                self.tell_soon(Heard::Lost { words: words.to_owned() });
+                self.tell_soon(WorkerEvent::Lost { words: words.to_owned() });
             }
         }
     }
@@ -201,37 +201,37 @@ impl Inner {
         // Fails only for what can't be cloned, and a compiled module can.
         let _ = worker.post_message(&self.program);
         let this = self.this.clone();
-        let slow = Timeout::new(SLOW_START_MS, move || tell(&this, Some(Heard::Slow)));
+        let slow = Timeout::new(SLOW_START_MS, move || tell(&this, Some(WorkerEvent::Slow)));
         Running { worker, waiting: Some(Vec::new()), _slow: slow, _on_message: on_message, _on_error: on_error }
     }
 
-    fn message(&mut self, data: &JsValue) -> Option<Heard> {
+    fn message(&mut self, data: &JsValue) -> Option<WorkerEvent> {
         if let Some(blob) = data.dyn_ref::<Blob>() {
-            return Some(Heard::Export(blob.clone()));
+            return Some(WorkerEvent::Export(blob.clone()));
         }
         match channel::decode(data) {
-            Ok(FromWorker::Update(update)) => Some(Heard::Update(update)),
+            Ok(FromWorker::Update(update)) => Some(WorkerEvent::Update(update)),
             Ok(FromWorker::Ready { version }) if version == channel::VERSION => self.ready(),
             Ok(FromWorker::Panicked { words }) => self.died(words),
             Ok(FromWorker::Ready { .. }) | Err(channel::WireError) => {
                 self.running = None;
                 let words = "The page and its worker come from different versions of this app, probably because one \
                              of them was cached. Reload the page without the cache (Ctrl+Shift+R).";
-                Some(Heard::Lost { words: words.to_owned() })
+                Some(WorkerEvent::Lost { words: words.to_owned() })
             }
         }
     }
 
-    fn ready(&mut self) -> Option<Heard> {
+    fn ready(&mut self) -> Option<WorkerEvent> {
         let running = self.running.as_mut()?;
         for message in running.waiting.take().unwrap_or_default() {
             post(&running.worker, &message);
         }
         running._slow = Timeout::new(0, || ());
-        Some(Heard::Ready)
+        Some(WorkerEvent::Ready)
     }
 
-    fn died(&mut self, words: String) -> Option<Heard> {
+    fn died(&mut self, words: String) -> Option<WorkerEvent> {
         // Its last words and the browser's error event tell of the same death.
         self.running.take()?;
         let now = self.clock.now();
@@ -240,24 +240,24 @@ impl Inner {
             self.deaths.pop_front();
         }
         if self.deaths.len() > DEATHS_MAX {
-            return Some(Heard::Lost {
+            return Some(WorkerEvent::Lost {
                 words: format!(
                     "The part of this app that speaks MQTT keeps failing ({words}). Reload the page to try again."
                 ),
             });
         }
         self.start();
-        Some(Heard::Replaced { words })
+        Some(WorkerEvent::Replaced { words })
     }
 
-    fn tell_soon(&self, heard: Heard) {
+    fn tell_soon(&self, heard: WorkerEvent) {
         let this = self.this.clone();
         Timeout::new(0, move || tell(&this, Some(heard))).forget();
     }
 }
 
 /// Outside of any borrow, since the listener may send at once.
-fn tell(link: &Weak<RefCell<Inner>>, heard: Option<Heard>) {
+fn tell(link: &Weak<RefCell<Inner>>, heard: Option<WorkerEvent>) {
     let (Some(link), Some(heard)) = (link.upgrade(), heard) else {
         return;
     };

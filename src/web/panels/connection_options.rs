@@ -1,13 +1,13 @@
-//! "More settings": the finer settings of a connection, and what the broker
+//! "ConnectionOptions settings": the finer settings of a connection, and what the broker
 //! allows on the present one.
 
 use leptos::prelude::*;
 
 use crate::protocol::command::PageCommand;
-use crate::protocol::connection::More;
-use crate::protocol::connection::State;
-use crate::ui::broker_capabilities::{Term, Wish, obstacle, terms};
-use crate::ui::forms::connection_options::{Ending, Field, Fields, Unit};
+use crate::protocol::connection::ConnectionOptions;
+use crate::protocol::connection::ConnectionState;
+use crate::ui::broker_capabilities::{Capability, CapabilityRow, obstacle, terms};
+use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUnit};
 use crate::ui::forms::field::Fault;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
@@ -30,14 +30,14 @@ impl Forms {
         Self { will: Form::new(fields.will.clone(), &[]), settings: Form::new(fields, &[]) }
     }
 
-    fn fill(self, more: &More) {
+    fn fill(self, more: &ConnectionOptions) {
         let fields = Fields::from(more);
         self.will.fill(fields.will.clone(), &fields.will.user_properties);
         self.settings.fill(fields.clone(), &fields.user_properties);
     }
 
     /// The settings; where something is wrong the form says what.
-    fn parse(self) -> Option<More> {
+    fn parse(self) -> Option<ConnectionOptions> {
         let (mut fields, user_properties) = self.settings.typed();
         fields.user_properties = user_properties;
         let (will, user_properties) = self.will.typed();
@@ -69,8 +69,9 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     });
     let inputs = anew(move || fillings.get(), move || view! { <Inputs panels forms /> });
     let applied = RwSignal::new(false);
-    let is_away =
-        Memo::new(move |_| panels.standing.with(|standing| matches!(standing.state, State::Idle | State::Stopped)));
+    let is_away = Memo::new(move |_| {
+        panels.standing.with(|standing| matches!(standing.state, ConnectionState::Idle | ConnectionState::Stopped))
+    });
     let apply = move || {
         applied.set(false);
         let Some(more) = forms.parse() else { return };
@@ -97,7 +98,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.finer aria-labelledby="finer-title">
-            {head("finer-title", "More settings", panels.finer)}
+            {head("finer-title", "ConnectionOptions settings", panels.finer)}
             <div class="panel-body">
                 <form
                     id="finer"
@@ -131,7 +132,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                     class="button quiet"
                     on:click=move |_| {
                         applied.set(false);
-                        panels.filled.set(More::default());
+                        panels.filled.set(ConnectionOptions::default());
                     }
                 >
                     "Defaults"
@@ -147,9 +148,9 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
 fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
     let Forms { settings: form, will } = forms;
     let standing = panels.standing;
-    let only_in_5 = obstacle_to(standing, Wish::Properties);
+    let only_in_5 = obstacle_to(standing, Capability::Properties);
     let keep_alive = Signal::derive(move || {
-        standing.with(|standing| obstacle(standing, Wish::KeepAlive { asked_s: standing.more.keep_alive_s }))
+        standing.with(|standing| obstacle(standing, Capability::KeepAlive { asked_s: standing.more.keep_alive_s }))
     });
     let has_will = move || form.with(|fields| fields.has_will);
     view! {
@@ -230,21 +231,23 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
     let ending = Memo::new(move |_| form.with(|fields| fields.ending));
     let initial = form.typed().0;
     let words = move || match ending.get() {
-        Ending::WithPage => {
+        SessionExpiry::WithPage => {
             "Each page starts afresh: what the broker still keeps of an earlier session is dropped. A lost connection \
              is taken up again, at QoS 1 and 2 for five minutes."
         }
-        Ending::WithConnection => "Nothing is kept, neither by the broker nor here: a lost connection starts afresh.",
-        Ending::Later => {
+        SessionExpiry::WithConnection => {
+            "Nothing is kept, neither by the broker nor here: a lost connection starts afresh."
+        }
+        SessionExpiry::Later => {
             "The broker keeps the subscriptions, and collects messages of QoS 1 and 2 while this page is away. Messages \
              of yours that are unfinished are kept in this browser, with these settings; the password never is. \
              The client identifier is kept in this page's address, for that is what the session goes by."
         }
     };
     let label = |ending| match ending {
-        Ending::WithPage => "Ends with the page",
-        Ending::WithConnection => "Ends with each connection",
-        Ending::Later => "Is kept for some time",
+        SessionExpiry::WithPage => "Ends with the page",
+        SessionExpiry::WithConnection => "Ends with each connection",
+        SessionExpiry::Later => "Is kept for some time",
     };
     view! {
         <div class="fields">
@@ -254,12 +257,12 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                     id="finer-ending"
                     aria-describedby="finer-ending-words"
                     on:change=move |event| {
-                        if let Some(ending) = Ending::from_name(&event_target_value(&event)) {
+                        if let Some(ending) = SessionExpiry::from_name(&event_target_value(&event)) {
                             form.change(Field::SessionSpan, |fields| fields.ending = ending);
                         }
                     }
                 >
-                    {Ending::ALL
+                    {SessionExpiry::ALL
                         .into_iter()
                         .map(|choice| {
                             let selected = choice == ending.get_untracked();
@@ -268,7 +271,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                         .collect_view()}
                 </select>
             </div>
-            <div class="pair" hidden=move || ending.get() != Ending::Later>
+            <div class="pair" hidden=move || ending.get() != SessionExpiry::Later>
                 <TextBox
                     form
                     field=Field::SessionSpan
@@ -278,16 +281,16 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                     inputmode="numeric"
                 />
                 <div class="field">
-                    <label for="finer-unit">"Unit"</label>
+                    <label for="finer-unit">"TimeUnit"</label>
                     <select
                         id="finer-unit"
                         on:change=move |event| {
-                            if let Some(unit) = Unit::from_name(&event_target_value(&event)) {
+                            if let Some(unit) = TimeUnit::from_name(&event_target_value(&event)) {
                                 form.change(Field::SessionSpan, |fields| fields.session_unit = unit);
                             }
                         }
                     >
-                        {Unit::ALL
+                        {TimeUnit::ALL
                             .into_iter()
                             .map(|unit| {
                                 view! {
@@ -310,7 +313,11 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
 fn Terms(panels: Panels) -> impl IntoView {
     let terms = Memo::new(move |_| panels.standing.with(terms));
     let list = move || {
-        terms.get().into_iter().map(|Term { name, value }| view! { <dt>{name}</dt><dd>{value}</dd> }).collect_view()
+        terms
+            .get()
+            .into_iter()
+            .map(|CapabilityRow { name, value }| view! { <dt>{name}</dt><dd>{value}</dd> })
+            .collect_view()
     };
     view! {
         <section class="terms" aria-labelledby="terms-title">

@@ -12,7 +12,7 @@ use web_sys::{Blob, BlobPropertyBag};
 
 use crate::format::grouped;
 use crate::message_log::csv::{Dialect, Separator};
-use crate::message_log::export::{ExportGlance, ExportPart, Exporting, Format, Selection};
+use crate::message_log::export::{ExportPart, ExportRequest, ExportState, Format, Selection};
 use crate::web::panels::Panels;
 use crate::web::panels::fields::Tick;
 
@@ -21,9 +21,9 @@ const PICKER: &str = "showSaveFilePicker";
 
 /// The handle of an export.
 #[derive(Clone, Copy)]
-pub(super) struct Saving {
-    exporting: StoredValue<Exporting>,
-    sink: StoredValue<Option<Sink>, LocalStorage>,
+pub(super) struct FileExport {
+    exporting: StoredValue<ExportState>,
+    sink: StoredValue<Option<FileSink>, LocalStorage>,
     /// A slice was asked for, and isn't written yet.
     is_asked: StoredValue<bool>,
     is_busy: RwSignal<bool>,
@@ -31,19 +31,19 @@ pub(super) struct Saving {
 }
 
 /// Where the slices go.
-struct Sink {
+struct FileSink {
     name: String,
     format: Format,
-    into: Into,
+    into: WriteTarget,
 }
 
-enum Into {
+enum WriteTarget {
     Blobs(Array),
     /// A `FileSystemWritableFileStream`.
     File(JsValue),
 }
 
-impl Saving {
+impl FileExport {
     pub(super) fn new() -> Self {
         Self {
             exporting: StoredValue::default(),
@@ -55,8 +55,8 @@ impl Saving {
     }
 
     /// What to ask the worker for, once for each slice: it answers at once.
-    pub(super) fn ask(self) -> Option<ExportGlance> {
-        let glance = self.exporting.with_value(Exporting::glance).filter(|_| !self.is_asked.get_value())?;
+    pub(super) fn ask(self) -> Option<ExportRequest> {
+        let glance = self.exporting.with_value(ExportState::glance).filter(|_| !self.is_asked.get_value())?;
         self.is_asked.set_value(true);
         Some(glance)
     }
@@ -71,13 +71,13 @@ impl Saving {
         let name = file_name(format.extension());
         spawn_local(async move {
             let into = match picked(&name, format).await {
-                None => Into::Blobs(Array::new()),
-                Some(Ok(file)) => Into::File(file),
+                None => WriteTarget::Blobs(Array::new()),
+                Some(Ok(file)) => WriteTarget::File(file),
                 // Chosen by the person, who closed the browser's question.
                 Some(Err(_)) => return self.end("Nothing was saved.".to_owned()),
             };
-            self.sink.set_value(Some(Sink { name, format, into }));
-            self.exporting.set_value(Exporting::new(format, selection));
+            self.sink.set_value(Some(FileSink { name, format, into }));
+            self.exporting.set_value(ExportState::new(format, selection));
             panels.pull_with_frame();
         });
     }
@@ -101,7 +101,7 @@ impl Saving {
             self.is_asked.set_value(false);
             match written {
                 Err(_) => {
-                    self.exporting.set_value(Exporting::default());
+                    self.exporting.set_value(ExportState::default());
                     self.end(format!("{} couldn't be written. Is there room on the disk?", sink.name));
                 }
                 Ok(()) if is_last => self.end(format!("{messages} are in {}.", sink.name)),
@@ -116,8 +116,8 @@ impl Saving {
 
     /// The worker is gone.
     pub(super) fn cut(self) {
-        if self.exporting.with_value(Exporting::glance).is_some() {
-            self.exporting.set_value(Exporting::default());
+        if self.exporting.with_value(ExportState::glance).is_some() {
+            self.exporting.set_value(ExportState::default());
             self.is_asked.set_value(false);
             self.sink.set_value(None);
             self.end("The part of this app that keeps the messages failed before all were saved.".to_owned());
@@ -130,26 +130,26 @@ impl Saving {
     }
 }
 
-impl Sink {
+impl FileSink {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), JsValue> {
         let bytes = Uint8Array::from(bytes);
         match &self.into {
-            Into::Blobs(parts) => {
+            WriteTarget::Blobs(parts) => {
                 parts.push(Blob::new_with_u8_array_sequence(&Array::of1(&bytes))?.as_ref());
                 Ok(())
             }
-            Into::File(file) => call(file, "write", &bytes).await.map(drop),
+            WriteTarget::File(file) => call(file, "write", &bytes).await.map(drop),
         }
     }
 
     async fn close(&self) -> Result<(), JsValue> {
         match &self.into {
-            Into::Blobs(parts) => {
+            WriteTarget::Blobs(parts) => {
                 let options = BlobPropertyBag::new();
                 options.set_type(self.format.media_type());
                 download(&Blob::new_with_blob_sequence_and_options(parts, &options)?, &self.name)
             }
-            Into::File(file) => call(file, "close", &JsValue::UNDEFINED).await.map(drop),
+            WriteTarget::File(file) => call(file, "close", &JsValue::UNDEFINED).await.map(drop),
         }
     }
 }

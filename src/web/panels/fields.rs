@@ -6,11 +6,11 @@ use web_sys::Event;
 
 use super::Panels;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
-use crate::protocol::connection::Standing;
-use crate::ui::broker_capabilities::{Wish, obstacle};
+use crate::protocol::connection::BrokerStatus;
+use crate::ui::broker_capabilities::{Capability, obstacle};
 use crate::ui::forms::field::Fault;
 use crate::ui::forms::message;
-use crate::ui::forms::message::{Bytes, MessageFields, Notation};
+use crate::ui::forms::message::{Bytes, MessageFields, PayloadNotation};
 use crate::ui::forms::subscription::OptionFields;
 
 /// A form: what is typed into it and what is wrong with that.
@@ -119,7 +119,7 @@ pub(super) fn none() -> Obstacle {
     Signal::stored(None)
 }
 
-pub(super) fn obstacle_to(standing: RwSignal<Standing>, wish: Wish) -> Obstacle {
+pub(super) fn obstacle_to(standing: RwSignal<BrokerStatus>, wish: Capability) -> Obstacle {
     Signal::derive(move || standing.with(|standing| obstacle(standing, wish)))
 }
 
@@ -227,12 +227,12 @@ where
                     class="notation"
                     aria-label=notation_label
                     on:change=move |event| {
-                        if let Some(notation) = Notation::from_name(&event_target_value(&event)) {
+                        if let Some(notation) = PayloadNotation::from_name(&event_target_value(&event)) {
                             form.change(field, |fields| of(fields).notation = notation);
                         }
                     }
                 >
-                    {Notation::ALL
+                    {PayloadNotation::ALL
                         .into_iter()
                         .map(|notation| {
                             let selected = notation == initial.notation;
@@ -351,8 +351,8 @@ where
     F: Clone + Send + Sync + 'static,
     K: Copy + PartialEq + Send + Sync + 'static,
 {
-    let only_in_5 = obstacle_to(panels.standing, Wish::Properties);
-    let identifiers = obstacle_to(panels.standing, Wish::SubscriptionIdentifiers);
+    let only_in_5 = obstacle_to(panels.standing, Capability::Properties);
+    let identifiers = obstacle_to(panels.standing, Capability::SubscriptionIdentifiers);
     let chosen = Memo::new(move |_| form.with(|fields| of(&mut fields.clone()).clone()));
     let change = move |act: &dyn Fn(&mut OptionFields)| form.change(options, |fields| act(of(fields)));
     let handling = move || {
@@ -476,7 +476,7 @@ where
 #[component]
 pub(super) fn MessageInputs(
     form: Form<MessageFields, message::Field>,
-    standing: RwSignal<Standing>,
+    standing: RwSignal<BrokerStatus>,
     /// Begins the elements' identifiers.
     prefix: &'static str,
     /// What it is called.
@@ -486,8 +486,8 @@ pub(super) fn MessageInputs(
     autofocus: bool,
 ) -> impl IntoView {
     use message::Field;
-    let retain = obstacle_to(standing, Wish::Retain);
-    let properties = obstacle_to(standing, Wish::Properties);
+    let retain = obstacle_to(standing, Capability::Retain);
+    let properties = obstacle_to(standing, Capability::Properties);
     let id = |name: &str| format!("{prefix}-{name}");
     view! {
         <div class="fields">
@@ -579,12 +579,12 @@ pub(super) const QOS: [(QoS, &str, &str); 3] = [
 #[component]
 fn QoSChoice(
     form: Form<MessageFields, message::Field>,
-    standing: RwSignal<Standing>,
+    standing: RwSignal<BrokerStatus>,
     id: String,
     label: String,
 ) -> impl IntoView {
     let why_id = format!("{id}-why");
-    let obstacle = obstacle_to(standing, Wish::QoS(QoS::ExactlyOnce));
+    let obstacle = obstacle_to(standing, Capability::QoS(QoS::ExactlyOnce));
     let initial = form.typed().0.qos;
     view! {
         <div class="field">
@@ -601,7 +601,7 @@ fn QoSChoice(
                 {QOS
                     .into_iter()
                     .map(|(qos, _, words)| {
-                        let obstacle = obstacle_to(standing, Wish::QoS(qos));
+                        let obstacle = obstacle_to(standing, Capability::QoS(qos));
                         view! {
                             <option
                                 value=(qos as u8).to_string()

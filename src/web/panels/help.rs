@@ -4,11 +4,11 @@ use leptos::prelude::*;
 
 use super::{Panels, head};
 use crate::ui::shortcuts;
-use crate::ui::shortcuts::{Place, Shortcut};
+use crate::ui::shortcuts::{Shortcut, ShortcutSection};
 
 #[component]
 pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
-    let section = |place: Place| {
+    let section = |place: ShortcutSection| {
         let rows = shortcuts::ALL.iter().filter(move |shortcut| shortcut.place == place).map(row).collect_view();
         view! {
             <section class="keys">
@@ -21,7 +21,7 @@ pub(super) fn HelpPanel(panels: Panels) -> impl IntoView {
         <dialog class="panel" node_ref=panels.help aria-labelledby="help-title">
             {head("help-title", "Keyboard", panels.help)}
             <div class="panel-body" tabindex="0" role="group" aria-labelledby="help-title">
-                {Place::ALL.map(section)}
+                {ShortcutSection::ALL.map(section)}
             </div>
         </dialog>
     }

@@ -7,11 +7,11 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use crate::dialogue::Line;
-use crate::dialogue::rules::{Mapping, RULES_MAX};
+use crate::dialogue::rules::{LineRules, RULES_MAX};
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::update::Sample;
 use crate::ui::forms::line_rule;
-use crate::ui::forms::line_rule::{Field, Fields, Outcome, Source};
+use crate::ui::forms::line_rule::{Field, Fields, RulePreview, Source};
 use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
 use crate::web::panels::{Panels, close, head, is_open};
 
@@ -72,7 +72,7 @@ impl Lines {
     }
 
     /// The rules as they would be with what is typed.
-    fn drafted(self, mut mapping: Mapping) -> Mapping {
+    fn drafted(self, mut mapping: LineRules) -> LineRules {
         if let Ok(rule) = self.form.with(Fields::parse) {
             match self.changed.get().and_then(|place| mapping.rules.get_mut(place)) {
                 Some(place) => *place = rule,
@@ -177,7 +177,7 @@ fn Entry(panels: Panels, place: usize) -> impl IntoView {
     let rule = Memo::new(move |_| mapping.with(|mapping| mapping.rules.get(place).cloned()));
     let number = place + 1;
     let is_last = move || mapping.with(|mapping| number >= mapping.rules.len());
-    let edit = move |act: &dyn Fn(&mut Mapping)| {
+    let edit = move |act: &dyn Fn(&mut LineRules)| {
         let mut chosen = mapping.get_untracked();
         act(&mut chosen);
         // Places mean other rules from now on.
@@ -391,8 +391,8 @@ fn Previews(panels: Panels) -> impl IntoView {
     }
 }
 
-fn preview(outcome: &Outcome, typed: usize) -> impl IntoView + use<> {
-    let Outcome { topic, payload, line, rule, lacks, found } = outcome.clone();
+fn preview(outcome: &RulePreview, typed: usize) -> impl IntoView + use<> {
+    let RulePreview { topic, payload, line, rule, lacks, found } = outcome.clone();
     let alone = (rule.is_some() && line.as_ref() != Some(&found)).then(|| spoken(found));
     let by = rule.map(|rule| {
         let rule = if rule == typed { "the rule above".to_owned() } else { format!("rule {rule}") };

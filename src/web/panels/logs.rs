@@ -13,7 +13,7 @@ use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, Keyboard
 
 use crate::format::grouped;
 use crate::message_log::ndjson::OwnedMessage;
-use crate::message_log::replay::{MESSAGES_MAX, Progress, Reader, Replay, Speed};
+use crate::message_log::replay::{LogFileReader, MESSAGES_MAX, Progress, Replay, Speed};
 use crate::protocol::command::PanelCommand;
 use crate::time::Instant;
 use crate::web::clock::Clock;
@@ -40,7 +40,7 @@ const HOVER_MS: u32 = 900;
 
 /// The log that is played, and what is shown of it.
 #[derive(Clone, Copy)]
-pub(super) struct Tape {
+pub(super) struct LogPlayer {
     replay: StoredValue<Replay, LocalStorage>,
     timer: StoredValue<Option<Timeout>, LocalStorage>,
     clock: StoredValue<Option<Clock>, LocalStorage>,
@@ -63,7 +63,7 @@ pub(super) struct Tape {
     hover_ends: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
-impl Tape {
+impl LogPlayer {
     pub(super) fn new() -> Self {
         let performance = web_sys::window().and_then(|window| window.performance());
         Self {
@@ -266,8 +266,8 @@ impl Tape {
 }
 
 /// Reads a log slice by slice, as long as its messages are taken.
-async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> Result<Reader, JsValue> {
-    let mut reader = Reader::default();
+async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> Result<LogFileReader, JsValue> {
+    let mut reader = LogFileReader::default();
     let mut is_wanted = true;
     each_slice(blob, |slice| {
         is_wanted = take(reader.read(slice));
@@ -313,7 +313,7 @@ pub(super) fn unreadable(name: &str) -> String {
     format!("The browser can't read {name}. Choose it again; a folder can't be read.")
 }
 
-fn with_complaint(words: String, name: &str, reader: &Reader) -> String {
+fn with_complaint(words: String, name: &str, reader: &LogFileReader) -> String {
     let words = if reader.messages() == 0 { format!("{name} holds no message.") } else { words };
     reader.complaint().map_or(words.clone(), |complaint| format!("{words} {complaint}"))
 }
@@ -376,7 +376,7 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
         }
     };
     // The same file can be chosen again only once the input has forgotten it.
-    let chosen = move |event: &Event, open: fn(Tape, Option<FileList>, Panels)| {
+    let chosen = move |event: &Event, open: fn(LogPlayer, Option<FileList>, Panels)| {
         let input: HtmlInputElement = event_target(event);
         open(tape, input.files(), panels);
         input.set_value("");
@@ -407,7 +407,7 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
                             accept=".ndjson,.jsonl,.json,.txt"
                             on:dragover=keep
                             on:drop=keep
-                            on:change=move |event| chosen(&event, Tape::import)
+                            on:change=move |event| chosen(&event, LogPlayer::import)
                         />
                     </label>
                     <p role="status" class="of-files">{move || tape.imported.get()}</p>
@@ -426,7 +426,7 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
                                 accept=".ndjson,.jsonl,.json,.txt"
                                 on:dragover=keep
                                 on:drop=keep
-                                on:change=move |event| chosen(&event, Tape::open)
+                                on:change=move |event| chosen(&event, LogPlayer::open)
                             />
                         </label>
                         <button type="button" class="button" on:click=move |_| tape.play_sample(panels)>

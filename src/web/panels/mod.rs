@@ -34,10 +34,10 @@ use crate::config::link;
 use crate::config::link::Start;
 use crate::config::settings::Settings;
 use crate::crawl::opening::Opening;
-use crate::dialogue::rules::Mapping;
-use crate::protocol::command::{Glance, PanelCommand};
-use crate::protocol::connection::More;
-use crate::protocol::connection::{Standing, State};
+use crate::dialogue::rules::LineRules;
+use crate::protocol::command::{PanelCommand, PanelsRequest};
+use crate::protocol::connection::ConnectionOptions;
+use crate::protocol::connection::{BrokerStatus, ConnectionState};
 use crate::protocol::update::{PanelsUpdate, Stats};
 use crate::ui::publish_history::Outbox;
 use crate::web::channel;
@@ -46,9 +46,9 @@ use crate::web::window_bus::Panel;
 
 use crate::web::panels::clipboard::{Copier, CopyPanel};
 use crate::web::panels::connection_options::FinerPanel;
-use crate::web::panels::export::Saving;
+use crate::web::panels::export::FileExport;
 use crate::web::panels::line_rules::{Lines, LinesPanel};
-use crate::web::panels::logs::{DropHint, ReplayPanel, Tape};
+use crate::web::panels::logs::{DropHint, LogPlayer, ReplayPanel};
 use crate::web::panels::opening::DirectorPanel;
 use crate::web::panels::preferences::SettingsPanel;
 use help::HelpPanel;
@@ -126,20 +126,20 @@ fn hail_failure(words: &str) {
 /// What all panels share.
 #[derive(Clone, Copy)]
 struct Panels {
-    standing: RwSignal<Standing>,
+    standing: RwSignal<BrokerStatus>,
     outbox: RwSignal<Outbox>,
     /// The app's settings, as the page uses them.
     settings: RwSignal<Settings>,
     /// How the crawl opens.
     opening: RwSignal<Opening>,
     /// Its rules for lines.
-    mapping: RwSignal<Mapping>,
+    mapping: RwSignal<LineRules>,
     /// The numbers of the log, while they are shown.
     stats: RwSignal<Stats>,
     /// The settings that were chosen for the next connection, by this page.
-    applied: RwSignal<Option<More>>,
+    applied: RwSignal<Option<ConnectionOptions>>,
     /// Those that the form was filled with.
-    filled: RwSignal<More>,
+    filled: RwSignal<ConnectionOptions>,
     /// The worker has told its first update.
     is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
@@ -154,12 +154,12 @@ struct Panels {
     preferences: NodeRef<leptos::html::Dialog>,
     help: NodeRef<leptos::html::Dialog>,
     director: NodeRef<leptos::html::Dialog>,
-    tape: Tape,
+    tape: LogPlayer,
     transmit: Transmit,
     tree: Tree,
     sound: Sound,
     copier: Copier,
-    saving: Saving,
+    saving: FileExport,
     /// A pull goes out with the next frame.
     is_pull_due: StoredValue<bool>,
     /// What ends the wait before the next pull.
@@ -203,12 +203,12 @@ impl Panels {
             preferences: NodeRef::new(),
             help: NodeRef::new(),
             director: NodeRef::new(),
-            tape: Tape::new(),
+            tape: LogPlayer::new(),
             transmit: Transmit::new(),
             tree: Tree::new(),
             sound: Sound::new(),
             copier: Copier::new(),
-            saving: Saving::new(),
+            saving: FileExport::new(),
             is_pull_due: StoredValue::new(false),
             rest: StoredValue::new_local(None),
         }
@@ -230,7 +230,7 @@ impl Panels {
                 return self.settings.set(Settings::parse(settings));
             }
             if let Some(crawl) = text.strip_prefix(window_bus::CRAWL) {
-                let link::Settings { opening, mapping, .. } = link::parse(crawl, "").settings;
+                let link::LinkSettings { opening, mapping, .. } = link::parse(crawl, "").settings;
                 self.mapping.set(mapping);
                 return self.opening.set(opening);
             }
@@ -307,8 +307,9 @@ impl Panels {
 
     /// The crawl is to open and to tell like this; the page answers with what
     /// holds.
-    fn choose_crawl(self, opening: Opening, mapping: Mapping) {
-        let link = link::Settings { opening, mapping, ..link::Settings::new("") }.to_fragment("", Start::ByHand);
+    fn choose_crawl(self, opening: Opening, mapping: LineRules) {
+        let link =
+            link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
         window_bus::call(window_bus::PAGE, &format!("{}{link}", window_bus::CRAWL).into());
     }
 
@@ -322,7 +323,7 @@ impl Panels {
     fn pull(self) {
         // The inspector shows the packets that a message came with.
         let is_traced = self.packets.is_open() || self.inspector.is_open();
-        self.tell(&PanelCommand::Pull(Glance {
+        self.tell(&PanelCommand::Pull(PanelsRequest {
             topics: self.tree.glance(),
             message: self.inspector.glance(),
             trace_from: is_traced.then(|| self.packets.glance()),
@@ -369,7 +370,7 @@ impl Panels {
         self.line.with_value(|line| line.borrow_mut().take());
         self.standing.update(|standing| {
             let more = std::mem::take(&mut standing.more);
-            *standing = Standing { state: State::Stopped, more, ..Standing::default() };
+            *standing = BrokerStatus { state: ConnectionState::Stopped, more, ..BrokerStatus::default() };
         });
         self.tree.clear();
         self.inspector.cut();

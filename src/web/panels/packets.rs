@@ -10,7 +10,7 @@ use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head};
 use crate::format::{grouped, size};
 use crate::packet_trace::TracePart;
-use crate::packet_trace::analysis::{Direction, Entry, Filter, Kind, Story};
+use crate::packet_trace::analysis::{Direction, Filter, Kind, TraceAnalysis, TraceEntry};
 use crate::web::download::download;
 use crate::web::local_time;
 
@@ -21,7 +21,7 @@ const FILE: &str = "mqtt-packets.tsv";
 #[derive(Clone, Copy)]
 pub(super) struct Packets {
     pub(super) dialog: NodeRef<html::Dialog>,
-    pub(super) story: RwSignal<Story>,
+    pub(super) story: RwSignal<TraceAnalysis>,
     /// The packet whose exchange alone is shown.
     exchange: RwSignal<Option<u64>>,
     show_all: NodeRef<html::Button>,
@@ -39,7 +39,7 @@ impl Packets {
 
     /// The packet to go on from.
     pub(super) fn glance(self) -> u64 {
-        self.story.with_untracked(Story::next)
+        self.story.with_untracked(TraceAnalysis::next)
     }
 
     /// Somebody looks at it.
@@ -72,7 +72,7 @@ impl Packets {
 
     /// The worker is gone, and another counts from 0.
     pub(super) fn cut(self) {
-        self.story.set(Story::default());
+        self.story.set(TraceAnalysis::default());
         self.exchange.set(None);
     }
 }
@@ -167,7 +167,7 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
 }
 
 #[component]
-fn PacketRow(panels: Panels, entry: Entry) -> impl IntoView {
+fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
     let direction = entry.direction();
     let (way, arrow) = match direction {
         Direction::In => ("received", "←"),
@@ -212,7 +212,7 @@ fn PacketRow(panels: Panels, entry: Entry) -> impl IntoView {
 
 /// Numbers of the packets to show: those that the filter lets through, or those
 /// of one exchange.
-fn shown(story: &Story, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
+fn shown(story: &TraceAnalysis, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
     match exchange {
         Some(number) => story.exchange_of(number).iter().map(|entry| entry.number).collect(),
         None => story.matching(filter).map(|entry| entry.number).collect(),
@@ -220,7 +220,7 @@ fn shown(story: &Story, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
 }
 
 /// The packets that are shown, one a line.
-fn text(story: &Story, numbers: &[u64]) -> String {
+fn text(story: &TraceAnalysis, numbers: &[u64]) -> String {
     let head = "time\tdirection\ttype\tidentifier\tbytes\tdetails\tround trip\n".to_owned();
     let entries = numbers.iter().filter_map(|&number| story.entry(number));
     entries.fold(head, |all, entry| all + &entry.line(&local_time::date_and_time(entry.record.time)))

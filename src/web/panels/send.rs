@@ -7,9 +7,9 @@ use web_sys::KeyboardEvent;
 use super::fields::{Form, MessageInputs, TextBox, anew};
 use super::{Panels, close, head};
 use crate::protocol::command::PanelCommand;
-use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
-use crate::protocol::transmission::{Deck, Transmission};
+use crate::protocol::transmission::{TransmissionCommand, TransmissionSlot};
 use crate::ui::broker_capabilities::publish_obstacle;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
@@ -144,19 +144,19 @@ fn publish(panels: Panels, form: MessageForm) {
 #[component]
 fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
     let every = Form::<RepeatFields, transmission::Field>::new(RepeatFields::default(), &[]);
-    let is_running = move || panels.transmit.with(Deck::Message, |view| view.is_some_and(is_active));
-    let words = move || panels.transmit.with(Deck::Message, |view| view.map(repeat_words));
+    let is_running = move || panels.transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
+    let words = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
     let is_off = move || publish_obstacle(panels.standing.with(|standing| standing.state)).is_some();
-    let wish = move |wish| panels.tell(&PanelCommand::Transmit(Deck::Message, wish));
+    let wish = move |wish| panels.tell(&PanelCommand::Transmit(TransmissionSlot::Message, wish));
     let begin = move || {
         let Some((_, message)) = form.compose() else { return };
         match every.typed().0.parse(message) {
             Ok((manner, cue)) => {
                 every.blame(Vec::new());
-                wish(Transmission::Begin(manner));
-                wish(Transmission::Lines(vec![cue]));
-                wish(Transmission::Whole);
-                wish(Transmission::Play);
+                wish(TransmissionCommand::Begin(manner));
+                wish(TransmissionCommand::Lines(vec![cue]));
+                wish(TransmissionCommand::Whole);
+                wish(TransmissionCommand::Play);
             }
             Err(faults) => every.blame(faults),
         }
@@ -196,7 +196,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
                         type="button"
                         class="button"
                         disabled=move || !is_running()
-                        on:click=move |_| wish(Transmission::Stop)
+                        on:click=move |_| wish(TransmissionCommand::Stop)
                     >
                         "Stop repeating"
                     </button>
@@ -235,9 +235,9 @@ fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
 fn OutcomeRow(form: MessageForm, entry: Entry) -> impl IntoView {
     let (kind, words) = match entry.outcome {
         None => ("waiting", "waiting".to_owned()),
-        Some(Outcome::Done) => ("done", "done".to_owned()),
-        Some(Outcome::Failed(words)) => ("failed", format!("failed: {words}")),
-        Some(Outcome::Unknown(words)) => ("unknown", format!("unknown: {words}")),
+        Some(PublishOutcome::Done) => ("done", "done".to_owned()),
+        Some(PublishOutcome::Failed(words)) => ("failed", format!("failed: {words}")),
+        Some(PublishOutcome::Unknown(words)) => ("unknown", format!("unknown: {words}")),
     };
     let again = entry.message.map(|message| {
         let label = format!("Take message {} back into the form", entry.number);

@@ -1,4 +1,4 @@
-//! The pad's oscillators. [`Pad`] decides what they do; nothing is made of them
+//! The pad's oscillators. [`AmbientPad`] decides what they do; nothing is made of them
 //! before somebody asks for the first time.
 
 use gloo_timers::callback::{Interval, Timeout};
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 use web_sys::{AudioContext, GainNode, OscillatorNode, OscillatorType};
 
-use crate::crawl::ambient_sound::{CUTOFF_HZ, DETUNE_CENTS, Fade, GLIDE_S, Pad, SWAY_HZ, SWAY_S, VOICES};
+use crate::crawl::ambient_sound::{AmbientPad, CUTOFF_HZ, DETUNE_CENTS, Fade, GLIDE_S, SWAY_HZ, SWAY_S, VOICES};
 
 /// How often the next chord is looked for while it sounds.
 const TICK_MS: u32 = 1_000;
@@ -22,7 +22,7 @@ pub(super) struct Sound {
     pub(super) is_wanted: RwSignal<bool>,
     /// Why there can be none.
     pub(super) obstacle: RwSignal<Option<String>>,
-    pad: StoredValue<Pad>,
+    pad: StoredValue<AmbientPad>,
     instrument: StoredValue<Option<Instrument>, LocalStorage>,
     /// Gives it chords while it sounds.
     ticks: StoredValue<Option<Interval>, LocalStorage>,
@@ -56,8 +56,8 @@ impl Sound {
                 Err(_) => return self.obstacle.set(Some("This browser makes no sound for this page.".to_owned())),
             }
         }
-        self.pad.update_value(Pad::toggle);
-        self.is_wanted.set(self.pad.with_value(Pad::is_wanted));
+        self.pad.update_value(AmbientPad::toggle);
+        self.is_wanted.set(self.pad.with_value(AmbientPad::is_wanted));
         self.follow();
     }
 

@@ -10,9 +10,9 @@ use crate::engine::visible_topic;
 use crate::format::grouped;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::protocol::command::PanelCommand;
-use crate::protocol::connection::State;
+use crate::protocol::connection::ConnectionState;
 use crate::protocol::subscription::SubscribeRequest;
-use crate::protocol::subscription::{Count, CountedBy, Granted, SubscriptionsView};
+use crate::protocol::subscription::{CountSource, MessageCount, SubscriptionStatus, SubscriptionsView};
 use crate::ui::forms::subscription::{Field, Fields, OptionFields};
 use crate::web::window_bus;
 
@@ -64,7 +64,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     };
     let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
     let obstacle = move || {
-        matches!(state.get(), State::Idle | State::Stopped).then_some(
+        matches!(state.get(), ConnectionState::Idle | ConnectionState::Stopped).then_some(
             "Nothing is connected. What the next connection asks for stands in the form: press Connect, and change it \
              here from then on.",
         )
@@ -149,7 +149,8 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     });
     let colour = move || entry.with(|entry| entry.as_ref().map(|entry| entry.colour));
     let granted = move || entry.with(|entry| entry.as_ref().map(|entry| granted_words(&entry.granted)));
-    let is_ending = move || entry.with(|entry| entry.as_ref().is_none_or(|entry| entry.granted == Granted::Ending));
+    let is_ending =
+        move || entry.with(|entry| entry.as_ref().is_none_or(|entry| entry.granted == SubscriptionStatus::Ending));
     let change = move |_| {
         if let Some(entry) = request.get_untracked() {
             subscriptions.fill(Fields::from(&entry));
@@ -191,25 +192,25 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     }
 }
 
-fn granted_words(granted: &Granted) -> (&'static str, String) {
+fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
     match granted {
-        Granted::Asked => ("asked", "Asked for; no answer yet".to_owned()),
-        Granted::QoS(qos) => ("granted", format!("Granted with QoS {qos}")),
-        Granted::Refused(words) => ("refused", format!("Refused: {words}")),
-        Granted::Ending => ("asked", "Asked to end; no answer yet".to_owned()),
+        SubscriptionStatus::Asked => ("asked", "Asked for; no answer yet".to_owned()),
+        SubscriptionStatus::QoS(qos) => ("granted", format!("SubscriptionStatus with QoS {qos}")),
+        SubscriptionStatus::Refused(words) => ("refused", format!("Refused: {words}")),
+        SubscriptionStatus::Ending => ("asked", "Asked to end; no answer yet".to_owned()),
     }
 }
 
 /// How many messages it brought, and what that number is.
-fn count_words(count: Count) -> String {
+fn count_words(count: MessageCount) -> String {
     let least = if count.is_least { "At least " } else { "" };
     let messages = match count.messages {
         1 => "1 message".to_owned(),
         messages => format!("{} messages", grouped(messages)),
     };
     let what = match count.by {
-        CountedBy::Topic => "on topics that it matches",
-        CountedBy::Identifier => "with its identifier",
+        CountSource::Topic => "on topics that it matches",
+        CountSource::Identifier => "with its identifier",
     };
     format!("{least}{messages} {what}")
 }

@@ -21,7 +21,7 @@ use web_sys::{
 };
 
 use super::Panels;
-use crate::message_log::query::suggest::{Ask, Known, Suggestion, Typing};
+use crate::message_log::query::suggest::{Suggestion, SuggestionData, SuggestionQuery, Typing};
 
 /// The field.
 const FIELD: &str = ".console input[type=search]";
@@ -46,9 +46,9 @@ const HEARD: [&str; 4] = ["input", "keydown", "click", "focusout"];
 pub(super) struct Suggestions {
     shown: RwSignal<Vec<Suggestion>>,
     active: RwSignal<Option<usize>>,
-    known: StoredValue<Option<Known>>,
+    known: StoredValue<Option<SuggestionData>>,
     /// What the worker hasn't answered yet.
-    asked: StoredValue<Option<Ask>>,
+    asked: StoredValue<Option<SuggestionQuery>>,
 }
 
 impl Suggestions {
@@ -106,12 +106,12 @@ impl Suggestions {
     }
 
     /// What the worker is asked until it answers.
-    pub(super) fn glance(self) -> Option<Ask> {
+    pub(super) fn glance(self) -> Option<SuggestionQuery> {
         self.asked.get_value()
     }
 
     /// The worker knows this.
-    pub(super) fn take(self, known: Known) {
+    pub(super) fn take(self, known: SuggestionData) {
         if self.asked.with_value(|asked| asked.as_ref() == Some(&known.ask)) {
             self.asked.set_value(None);
             self.known.set_value(Some(known));

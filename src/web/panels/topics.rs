@@ -17,13 +17,13 @@ use super::{Panels, close};
 use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
 use crate::protocol::command::PanelCommand;
-use crate::protocol::publish::Outcome;
+use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
 use crate::protocol::rows::Preview;
-use crate::protocol::topics::{LevelGlance, TopicsGlance, TopicsOrder};
+use crate::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use crate::protocol::topics::{TopicRow, TopicsView};
 use crate::topics::{LEVELS_MAX, query};
-use crate::ui::broker_capabilities::{Wish, obstacle, publish_obstacle};
+use crate::ui::broker_capabilities::{Capability, obstacle, publish_obstacle};
 use crate::ui::forms::message::MessageFields;
 use crate::ui::sparkline;
 use crate::web::window_bus;
@@ -95,7 +95,7 @@ impl Tree {
     }
 
     /// What is on screen.
-    pub(super) fn glance(self) -> Option<TopicsGlance> {
+    pub(super) fn glance(self) -> Option<TopicsRequest> {
         let scroller = self.scroller.get_untracked().filter(|_| self.is_open())?;
         let first = u64::from(scroller.scroll_top().unsigned_abs() / ROW_PX).saturating_sub(OVERSCAN_ROWS);
         let fit = scroller.client_height().unsigned_abs().div_ceil(ROW_PX) + 1;
@@ -108,8 +108,8 @@ impl Tree {
                 levels.entry(*id).or_default().1.clone_from(field);
             }
         });
-        let level = |(id, (is_open, field))| LevelGlance { id, is_open, field };
-        Some(TopicsGlance {
+        let level = |(id, (is_open, field))| LevelRequest { id, is_open, field };
+        Some(TopicsRequest {
             age: self.view.with_untracked(|view| view.age),
             first,
             rows: fit + 2 * OVERSCAN_ROWS as u32,
@@ -513,7 +513,7 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     // What was sent: its number and topic.
     let sent = RwSignal::new(None::<(u64, String)>);
     let is_retained = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.is_retained)));
-    let retain = obstacle_to(panels.standing, Wish::Retain);
+    let retain = obstacle_to(panels.standing, Capability::Retain);
     let why = Memo::new(move |_| {
         let state = panels.standing.with(|standing| standing.state);
         publish_obstacle(state).map(str::to_owned).or_else(|| retain.get())
@@ -525,10 +525,11 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     let clear = move |_| {
         close(question);
         let topic = topic.get_untracked();
-        let qos = panels.standing.with_untracked(|standing| match obstacle(standing, Wish::QoS(QoS::AtLeastOnce)) {
-            None => QoS::AtLeastOnce,
-            Some(_) => QoS::AtMostOnce,
-        });
+        let qos =
+            panels.standing.with_untracked(|standing| match obstacle(standing, Capability::QoS(QoS::AtLeastOnce)) {
+                None => QoS::AtLeastOnce,
+                Some(_) => QoS::AtMostOnce,
+            });
         let message = MessageFields { topic: topic.clone(), qos, retain: true, ..MessageFields::default() };
         let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
@@ -542,9 +543,9 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
         });
         Some(match outcome {
             None => format!("Clearing the retained message of {topic} …"),
-            Some(Outcome::Done) => format!("The retained message of {topic} is cleared."),
-            Some(Outcome::Failed(words)) => format!("The retained message of {topic} isn't cleared: {words}."),
-            Some(Outcome::Unknown(words)) => {
+            Some(PublishOutcome::Done) => format!("The retained message of {topic} is cleared."),
+            Some(PublishOutcome::Failed(words)) => format!("The retained message of {topic} isn't cleared: {words}."),
+            Some(PublishOutcome::Unknown(words)) => {
                 format!("Whether the retained message of {topic} is cleared nobody knows: {words}.")
             }
         })

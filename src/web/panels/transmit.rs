@@ -15,13 +15,13 @@ use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
 use crate::protocol::command::PanelCommand;
-use crate::protocol::publish::Outcome;
-use crate::protocol::transmission::{Deck, LinesGlance, Transmission};
-use crate::protocol::transmission::{Fate, TransmissionView, Turn};
+use crate::protocol::publish::PublishOutcome;
+use crate::protocol::transmission::{LineRange, TransmissionCommand, TransmissionSlot};
+use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use crate::transmit::encoding::{PayloadFormat, topic_of};
 use crate::transmit::script_view::{Entry, Sheet, SheetReader, left_out};
-use crate::ui::broker_capabilities::{Wish, obstacle, publish_obstacle};
-use crate::ui::console::view_model::Step;
+use crate::ui::broker_capabilities::{Capability, obstacle, publish_obstacle};
+use crate::ui::console::view_model::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
 use crate::web::panels::logs::{TapeSign, each_slice, fetch, unreadable};
 
@@ -91,20 +91,20 @@ impl Transmit {
     }
 
     /// The lines whose fates are on screen.
-    pub(super) fn glance(self) -> LinesGlance {
+    pub(super) fn glance(self) -> LineRange {
         if !is_open(self.dialog) {
-            return LinesGlance::default();
+            return LineRange::default();
         }
         let shown = untrack(move || self.rows.on_screen());
         self.sheet.with_untracked(|sheet| {
             let [first, end] = [shown.start, shown.end].map(|entry| sheet.line_at(entry as usize));
-            LinesGlance { first: first as u64, count: u32::try_from(end - first).unwrap_or(u32::MAX) }
+            LineRange { first: first as u64, count: u32::try_from(end - first).unwrap_or(u32::MAX) }
         })
     }
 
     pub(super) fn take(self, mut views: Vec<TransmissionView>) {
         if self.is_of_another.get_value() {
-            views.retain(|view| view.deck != Deck::Script);
+            views.retain(|view| view.deck != TransmissionSlot::Script);
         }
         self.views.set(views);
     }
@@ -112,23 +112,23 @@ impl Transmit {
     /// The worker is gone, and all transmissions with it.
     pub(super) fn cut(self) {
         self.feeding.set_value(None);
-        if self.with(Deck::Script, |view| view.is_some_and(is_active)) {
+        if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
             self.words.set("The part of this app that speaks MQTT failed, and the transmission with it.".to_owned());
         }
         self.views.set(Vec::new());
     }
 
     /// A transmission, if there is one.
-    pub(super) fn with<T>(self, deck: Deck, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
+    pub(super) fn with<T>(self, deck: TransmissionSlot, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
         self.views.with(|views| read(views.iter().find(|view| view.deck == deck)))
     }
 
-    fn turn(self) -> Option<Turn> {
-        self.with(Deck::Script, |view| view.map(|view| view.turn))
+    fn turn(self) -> Option<TransmissionState> {
+        self.with(TransmissionSlot::Script, |view| view.map(|view| view.turn))
     }
 
     fn is_active(self) -> bool {
-        matches!(self.turn(), Some(Turn::Playing | Turn::Paused))
+        matches!(self.turn(), Some(TransmissionState::Playing | TransmissionState::Paused))
     }
 
     /// Reads the first of these files.
@@ -192,9 +192,9 @@ impl Transmit {
                 self.words.set(sheet.words());
                 self.from.set(0);
                 self.is_of_another.set_value(true);
-                self.views.update(|views| views.retain(|view| view.deck != Deck::Script));
+                self.views.update(|views| views.retain(|view| view.deck != TransmissionSlot::Script));
                 self.rows.resize(sheet.entries().len());
-                self.rows.step(Step::Home);
+                self.rows.step(ScrollStep::Home);
                 self.sheet.set(sheet);
             }
             Err(words) => self.words.set(words),
@@ -204,8 +204,8 @@ impl Transmit {
     /// The one button: begins, rests or goes on.
     fn press(self, panels: Panels) {
         match untrack(move || self.turn()) {
-            Some(Turn::Playing) => self.wish(panels, Transmission::Pause),
-            Some(Turn::Paused) => self.wish(panels, Transmission::Play),
+            Some(TransmissionState::Playing) => self.wish(panels, TransmissionCommand::Pause),
+            Some(TransmissionState::Paused) => self.wish(panels, TransmissionCommand::Play),
             _ => self.begin(panels),
         }
     }
@@ -218,12 +218,12 @@ impl Transmit {
         match self.form.typed().0.parse() {
             Ok(plan) => {
                 self.form.blame(Vec::new());
-                self.wish(panels, Transmission::Begin(plan.manner(self.from.get_untracked())));
+                self.wish(panels, TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
                 self.plan.set_value(Some(plan));
                 self.is_of_another.set_value(false);
                 self.from.set(0);
                 self.feed(panels, 0);
-                self.wish(panels, Transmission::Play);
+                self.wish(panels, TransmissionCommand::Play);
             }
             Err(faults) => self.form.blame(faults),
         }
@@ -236,11 +236,11 @@ impl Transmit {
             Some(self.sheet.with_untracked(|sheet| plan.slice(sheet, from)))
         });
         let Some((lines, next)) = slice else { return };
-        self.wish(panels, Transmission::Lines(lines));
+        self.wish(panels, TransmissionCommand::Lines(lines));
         let feeding = match next {
             Some(next) => Some(Timeout::new(0, move || self.feed(panels, next))),
             None => {
-                self.wish(panels, Transmission::Whole);
+                self.wish(panels, TransmissionCommand::Whole);
                 None
             }
         };
@@ -249,35 +249,36 @@ impl Transmit {
 
     fn stop(self, panels: Panels) {
         self.feeding.set_value(None);
-        self.wish(panels, Transmission::Stop);
+        self.wish(panels, TransmissionCommand::Stop);
     }
 
     /// Goes to a line, counted from 0; where nothing goes out it is the one to
     /// begin with.
     fn seek(self, line: usize, panels: Panels) {
         if untrack(move || self.is_active()) {
-            self.wish(panels, Transmission::Seek(line as u64));
+            self.wish(panels, TransmissionCommand::Seek(line as u64));
         } else {
             self.from.set(line);
         }
     }
 
-    fn wish(self, panels: Panels, wish: Transmission) {
-        panels.tell(&PanelCommand::Transmit(Deck::Script, wish));
+    fn wish(self, panels: Panels, wish: TransmissionCommand) {
+        panels.tell(&PanelCommand::Transmit(TransmissionSlot::Script, wish));
     }
 
     /// Index of the line that was told last, or that it begins with.
     fn at(self) -> usize {
-        let told = self.with(Deck::Script, |view| view.filter(|view| is_active(view)).map(|view| view.line));
+        let told =
+            self.with(TransmissionSlot::Script, |view| view.filter(|view| is_active(view)).map(|view| view.line));
         told.map_or_else(|| self.from.get(), |line| usize::try_from(line).unwrap_or(0).saturating_sub(1))
     }
 
-    fn mark(self, line: usize) -> Option<(Fate, Option<Outcome>)> {
-        self.with(Deck::Script, |view| {
+    fn mark(self, line: usize) -> Option<(LineStatus, Option<PublishOutcome>)> {
+        self.with(TransmissionSlot::Script, |view| {
             let view = view?;
             let mark = *view.fates.get(line.checked_sub(usize::try_from(view.first).ok()?)?)?;
             let outcome = match mark {
-                Fate::Failed(which) => view.failures.get(usize::from(which)).cloned(),
+                LineStatus::Failed(which) => view.failures.get(usize::from(which)).cloned(),
                 _ => None,
             };
             Some((mark, outcome))
@@ -464,11 +465,11 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
     // As long as something goes out, all but the loop is settled.
     let is_settled = move || transmit.is_active();
     let settled = move || form.with(|fields| fields.words());
-    let retain = obstacle_to(standing, Wish::Retain);
+    let retain = obstacle_to(standing, Capability::Retain);
     let qos = move || form.with(|fields| fields.qos);
     let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
     let lowered = move || {
-        let words = standing.with(|standing| obstacle(standing, Wish::QoS(qos())))?;
+        let words = standing.with(|standing| obstacle(standing, Capability::QoS(qos())))?;
         Some(format!("{words} The lines go out with what it takes."))
     };
     let formats = vec![("json", "JSON"), ("text", "CHARACTER: words")];
@@ -532,7 +533,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                     on_tick=move |ticked| {
                         form.change(Field::Choices, |fields| fields.repeats = ticked);
                         if untrack(move || transmit.is_active()) {
-                            transmit.wish(panels, Transmission::Repeat(form.with(PlanFields::repeat)));
+                            transmit.wish(panels, TransmissionCommand::Repeat(form.with(PlanFields::repeat)));
                         }
                     }
                 />
@@ -546,7 +547,7 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     let transmit = panels.transmit;
     let (index, spoken) = match entry {
         Entry::Line(index, spoken) => (index, spoken),
-        Entry::Fault(fault) => {
+        Entry::Error(fault) => {
             let words = left_out(&fault);
             return view! {
                 <div class="sheet-row script-row failed" title=words.clone()>
@@ -560,16 +561,16 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     let mark = Memo::new(move |_| transmit.mark(index));
     let state = move || {
         mark.with(|mark| match mark {
-            None | Some((Fate::Unsent, _)) => ("", "", ""),
-            Some((Fate::Waiting, _)) => ("waiting", "…", "sent, not acknowledged yet"),
-            Some((Fate::Done, _)) => ("done", "✓", "done"),
-            Some((Fate::Failed(_), _)) => ("failed", "✗", "failed"),
+            None | Some((LineStatus::Unsent, _)) => ("", "", ""),
+            Some((LineStatus::Waiting, _)) => ("waiting", "…", "sent, not acknowledged yet"),
+            Some((LineStatus::Done, _)) => ("done", "✓", "done"),
+            Some((LineStatus::Failed(_), _)) => ("failed", "✗", "failed"),
         })
     };
     let failure = move || {
         mark.with(|mark| match mark {
-            Some((_, Some(Outcome::Failed(words)))) => format!("failed: {words} · "),
-            Some((_, Some(Outcome::Unknown(words)))) => format!("unknown: {words} · "),
+            Some((_, Some(PublishOutcome::Failed(words)))) => format!("failed: {words} · "),
+            Some((_, Some(PublishOutcome::Unknown(words)))) => format!("unknown: {words} · "),
             _ => String::new(),
         })
     };
@@ -609,7 +610,7 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
 fn Player(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let lines = Memo::new(move |_| transmit.sheet.with(Sheet::len));
-    let is_playing = move || transmit.turn() == Some(Turn::Playing);
+    let is_playing = move || transmit.turn() == Some(TransmissionState::Playing);
     let why = move || publish_obstacle(panels.standing.with(|standing| standing.state));
     let is_off = move || lines.get() == 0 || (why().is_some() && !transmit.is_active());
     // What the handle shows while it is dragged.
@@ -624,9 +625,9 @@ fn Player(panels: Panels) -> impl IntoView {
     let words = move || {
         let repeat = transmit.form.with(PlanFields::repeat);
         let plan = transmit.plan.get_value();
-        transmit.with(Deck::Script, |view| Some(progress_words(view?, lines.get(), plan.as_ref(), repeat)))
+        transmit.with(TransmissionSlot::Script, |view| Some(progress_words(view?, lines.get(), plan.as_ref(), repeat)))
     };
-    let first_failed = move || transmit.with(Deck::Script, |view| view.and_then(|view| view.first_failed));
+    let first_failed = move || transmit.with(TransmissionSlot::Script, |view| view.and_then(|view| view.first_failed));
     let show_failed = move |_| {
         let line = first_failed().and_then(|line| usize::try_from(line).ok());
         if let Some(entry) = line.and_then(|line| transmit.sheet.with_untracked(|sheet| sheet.entry_of(line))) {
@@ -686,25 +687,25 @@ fn Player(panels: Panels) -> impl IntoView {
 #[component]
 pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
-    let sign = move |deck: Deck| {
+    let sign = move |deck: TransmissionSlot| {
         let is_shown = move || transmit.with(deck, |view| view.is_some_and(is_active));
         let words = move || {
             transmit.with(deck, |view| {
                 let Some(view) = view else { return String::new() };
                 match deck {
-                    Deck::Script => place_words(view, transmit.sheet.with(Sheet::len)),
-                    Deck::Message => format!("A message repeats: {}", outcome_words(view)),
+                    TransmissionSlot::Script => place_words(view, transmit.sheet.with(Sheet::len)),
+                    TransmissionSlot::Message => format!("A message repeats: {}", outcome_words(view)),
                 }
             })
         };
         let open = move |_| match deck {
-            Deck::Script => transmit.open(panels),
-            Deck::Message => open_beside(panels.send),
+            TransmissionSlot::Script => transmit.open(panels),
+            TransmissionSlot::Message => open_beside(panels.send),
         };
         view! {
             <p hidden=move || !is_shown()>
                 <button type="button" class="button quiet" on:click=open>{words}</button>
-                <button type="button" class="button" on:click=move |_| panels.tell(&PanelCommand::Transmit(deck, Transmission::Stop))>
+                <button type="button" class="button" on:click=move |_| panels.tell(&PanelCommand::Transmit(deck, TransmissionCommand::Stop))>
                     "Stop"
                 </button>
             </p>
@@ -713,7 +714,7 @@ pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
     let is_shown = move || transmit.views.with(|views| views.iter().any(is_active)) || panels.tape.is_under_way();
     view! {
         <section class="transmit-sign" aria-label="In progress" hidden=move || !is_shown()>
-            {Deck::ALL.map(sign).collect_view()}
+            {TransmissionSlot::ALL.map(sign).collect_view()}
             <TapeSign panels />
         </section>
     }

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, KeyboardEvent, ResizeObserver};
 
-use crate::ui::console::view_model::{Scroll, Step};
+use crate::ui::console::view_model::{Scroll, ScrollStep};
 
 /// Height of a row; the style sheet gets it from here.
 const ROW_PX: f64 = 20.0;
@@ -56,7 +56,7 @@ impl VirtualRows {
             let is_at_top = scroll.top_rows() <= 0.0;
             scroll.grow(rows as u64, 0);
             if is_at_top && self.start == Start::Head {
-                scroll.step(Step::Home);
+                scroll.step(ScrollStep::Home);
             }
         });
         if self.start == Start::Tail {
@@ -71,7 +71,7 @@ impl VirtualRows {
     }
 
     /// Moves by a key.
-    pub(super) fn step(self, step: Step) {
+    pub(super) fn step(self, step: ScrollStep) {
         self.scroll.update(|scroll| scroll.step(step));
         self.settle_bar();
     }
@@ -91,9 +91,9 @@ impl VirtualRows {
             (scroll.top_rows().ceil() as u64, on_screen.end.saturating_sub(1).max(1))
         });
         if row < first {
-            self.step(Step::LineUp);
+            self.step(ScrollStep::LineUp);
         } else if row >= end {
-            self.step(Step::LineDown);
+            self.step(ScrollStep::LineDown);
         }
     }
 
@@ -186,7 +186,7 @@ pub(super) fn VirtualList(
         }
         if on_key(&event) {
             event.prevent_default();
-        } else if let Some(step) = Step::from_key(&event.key()) {
+        } else if let Some(step) = ScrollStep::from_key(&event.key()) {
             event.prevent_default();
             rows.step(step);
         }

@@ -29,13 +29,13 @@ use super::clock::Clock;
 use crate::credentials;
 use crate::engine::{Engine, Transmit};
 use crate::message_log::Limits;
-use crate::mqtt::error::Closed;
+use crate::mqtt::error::CloseInfo;
 use crate::protocol::command::{Command, PageCommand, PanelCommand};
 use crate::protocol::update::PanelsUpdate;
 use crate::time::Instant;
 use crate::web::channel;
 use crate::web::channel::{FromWorker, WireError};
-use crate::web::worker::session_store::{Answer, Store};
+use crate::web::worker::session_store::{Store, StoreResult};
 
 /// The subprotocol of MQTT over WebSockets, of all versions `[MQTT-6.0.0-3]`.
 const SUBPROTOCOL: &str = "mqtt";
@@ -246,7 +246,7 @@ impl Driver {
         self.settle(now);
     }
 
-    fn closed(&mut self, closed: Closed) {
+    fn closed(&mut self, closed: CloseInfo) {
         self.socket = None;
         let now = self.now();
         self.engine.handle_close(closed, now);
@@ -283,7 +283,7 @@ impl Driver {
     }
 
     /// Carries out what the engine wants done; stops at a socket that refuses.
-    fn transmit(&mut self) -> Option<Closed> {
+    fn transmit(&mut self) -> Option<CloseInfo> {
         let Self { engine, socket, this, .. } = self;
         while let Some(transmit) = engine.poll_transmit() {
             let done = match transmit {
@@ -302,7 +302,7 @@ impl Driver {
                 }
             };
             if let Err(reason) = done {
-                return Some(Closed { code: Some(ABNORMAL_CLOSURE), reason });
+                return Some(CloseInfo { code: Some(ABNORMAL_CLOSURE), reason });
             }
         }
         None
@@ -432,8 +432,8 @@ fn open_store(driver: &Weak<RefCell<Driver>>, now: Instant) -> Store {
     let to = driver.clone();
     Store::open(session_store::DATABASE, now, move |answer| {
         with_driver(&to, |driver, now| match answer {
-            Answer::Loaded { key, loaded } => driver.engine.handle_loaded(&key, loaded, now),
-            Answer::Saved(saved) => driver.engine.handle_saved(saved),
+            StoreResult::Loaded { key, loaded } => driver.engine.handle_loaded(&key, loaded, now),
+            StoreResult::Saved(saved) => driver.engine.handle_saved(saved),
         });
     })
 }
@@ -472,7 +472,7 @@ impl Socket {
             let to = to.clone();
             let timeout = Timeout::new(UNCLOSED_MS, move || {
                 if let Some(driver) = to.upgrade() {
-                    driver.borrow_mut().closed(Closed { code: Some(ABNORMAL_CLOSURE), reason: String::new() });
+                    driver.borrow_mut().closed(CloseInfo { code: Some(ABNORMAL_CLOSURE), reason: String::new() });
                 }
             });
             unclosed.set(Some(timeout));
@@ -480,7 +480,7 @@ impl Socket {
         let to = driver.clone();
         let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
             let Some(driver) = to.upgrade() else { return };
-            driver.borrow_mut().closed(Closed { code: Some(event.code()), reason: event.reason() });
+            driver.borrow_mut().closed(CloseInfo { code: Some(event.code()), reason: event.reason() });
         });
         socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));

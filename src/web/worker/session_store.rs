@@ -21,7 +21,7 @@ use js_sys::{Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::DomException;
 
-use crate::engine::Save;
+use crate::engine::StoreWrite;
 use crate::time::Instant;
 use crate::web::js_error;
 
@@ -40,7 +40,7 @@ const UNTIL_MS: &str = "until_ms";
 
 /// What became of something that was asked of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum StoreResult {
     /// What is kept under a key; or why that can't be read.
     Loaded {
         /// The key.
@@ -58,14 +58,14 @@ pub struct Store(Rc<RefCell<Inner>>);
 
 struct Inner {
     state: State,
-    answer: Rc<dyn Fn(Answer)>,
+    answer: Rc<dyn Fn(StoreResult)>,
     running: Vec<Running>,
     next_number: u32,
 }
 
 enum State {
     Opening {
-        waiting: Vec<Act>,
+        waiting: Vec<StoreOp>,
         _request: Option<OpenDatabaseRequest>,
     },
     Open(Database),
@@ -74,11 +74,11 @@ enum State {
 }
 
 /// What is asked of the store.
-enum Act {
+enum StoreOp {
     Load {
         key: String,
     },
-    Save(Save),
+    Write(StoreWrite),
     Forget {
         key: String,
     },
@@ -91,7 +91,7 @@ enum Act {
 /// What waits for its end; a transaction owns the closures that it calls.
 struct Running {
     number: u32,
-    act: Act,
+    act: StoreOp,
     _transaction: Transaction,
     result: Option<GetStoreRequest>,
 }
@@ -99,7 +99,7 @@ struct Running {
 impl Store {
     /// Opens the database of this name, or makes it, and drops what is over. A
     /// browser that keeps nothing says so to whoever asks for something.
-    pub fn open(name: &str, now: Instant, answer: impl Fn(Answer) + 'static) -> Self {
+    pub fn open(name: &str, now: Instant, answer: impl Fn(StoreResult) + 'static) -> Self {
         let state = State::Opening { waiting: Vec::new(), _request: None };
         let inner = Inner { state, answer: Rc::new(answer), running: Vec::new(), next_number: 0 };
         let store = Self(Rc::new(RefCell::new(inner)));
@@ -111,24 +111,24 @@ impl Store {
             }
             Err(error) => store.opened(Err(reason(&error))),
         }
-        store.run(Act::Sweep { now });
+        store.run(StoreOp::Sweep { now });
         store
     }
 
-    /// Asks for what is kept under this key: [`Answer::Loaded`].
+    /// Asks for what is kept under this key: [`StoreResult::Loaded`].
     pub fn load(&self, key: String) {
-        self.run(Act::Load { key });
+        self.run(StoreOp::Load { key });
     }
 
-    /// Keeps an entry, instead of what is kept under its key: [`Answer::Saved`].
-    pub fn save(&self, save: Save) {
-        self.run(Act::Save(save));
+    /// Keeps an entry, instead of what is kept under its key: [`StoreResult::Saved`].
+    pub fn save(&self, save: StoreWrite) {
+        self.run(StoreOp::Write(save));
     }
 
     /// Drops an entry. There is no answer: where nothing can be dropped, nothing
     /// was kept.
     pub fn forget(&self, key: String) {
-        self.run(Act::Forget { key });
+        self.run(StoreOp::Forget { key });
     }
 
     fn request(&self, name: &str) -> Result<OpenDatabaseRequest, Error> {
@@ -172,7 +172,7 @@ impl Store {
         }
     }
 
-    fn run(&self, act: Act) {
+    fn run(&self, act: StoreOp) {
         let mut inner = self.0.borrow_mut();
         let failed = match &mut inner.state {
             State::Opening { waiting, .. } => return waiting.push(act),
@@ -187,7 +187,7 @@ impl Store {
     }
 
     /// Keeps a transaction until its end.
-    fn follow(&self, inner: &mut Inner, act: Act, mut transaction: Transaction, result: Option<GetStoreRequest>) {
+    fn follow(&self, inner: &mut Inner, act: StoreOp, mut transaction: Transaction, result: Option<GetStoreRequest>) {
         let number = inner.next_number;
         inner.next_number = number.wrapping_add(1);
         let this = self.clone();
@@ -210,12 +210,12 @@ impl Store {
     }
 
     /// Outside of any borrow, since the listener may ask for more at once.
-    fn finish(&self, act: Act, result: Result<JsValue, String>) {
+    fn finish(&self, act: StoreOp, result: Result<JsValue, String>) {
         let told = match act {
-            Act::Load { key } => Answer::Loaded { key, loaded: result.map(|entry| bytes_of(&entry)) },
-            Act::Save(_) => Answer::Saved(result.map(drop)),
+            StoreOp::Load { key } => StoreResult::Loaded { key, loaded: result.map(|entry| bytes_of(&entry)) },
+            StoreOp::Write(_) => StoreResult::Saved(result.map(drop)),
             // Nobody waits for these, and what isn't dropped now is next time.
-            Act::Forget { .. } | Act::Sweep { .. } => return,
+            StoreOp::Forget { .. } | StoreOp::Sweep { .. } => return,
         };
         let answer = Rc::clone(&self.0.borrow().answer);
         answer(told);
@@ -224,17 +224,17 @@ impl Store {
 
 /// Starts what is asked; the result, where there is one, is there at the
 /// transaction's end.
-fn begin(database: &Database, act: &Act) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
+fn begin(database: &Database, act: &StoreOp) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
     let mode = match act {
-        Act::Load { .. } => TransactionMode::ReadOnly,
+        StoreOp::Load { .. } => TransactionMode::ReadOnly,
         _ => TransactionMode::ReadWrite,
     };
     let transaction = database.transaction(&[SESSIONS], mode)?;
     let sessions = transaction.object_store(SESSIONS)?;
     let mut result = None;
     match act {
-        Act::Load { key } => result = Some(sessions.get(JsValue::from(key))?),
-        Act::Save(Save { key, bytes, until }) => {
+        StoreOp::Load { key } => result = Some(sessions.get(JsValue::from(key))?),
+        StoreOp::Write(StoreWrite { key, bytes, until }) => {
             let entry = Object::new();
             // Fields of an object that was just made.
             let _ = Reflect::set(&entry, &BYTES.into(), &Uint8Array::from(bytes.as_slice()));
@@ -243,10 +243,10 @@ fn begin(database: &Database, act: &Act) -> Result<(Transaction, Option<GetStore
             }
             sessions.put(&entry, Some(&key.into()))?;
         }
-        Act::Forget { key } => {
+        StoreOp::Forget { key } => {
             sessions.delete(JsValue::from(key))?;
         }
-        Act::Sweep { now } => sweep(sessions, *now)?,
+        StoreOp::Sweep { now } => sweep(sessions, *now)?,
     }
     Ok((transaction, result))
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
-use mqtt_crawl::mqtt::error::{Closed, Failure};
+use mqtt_crawl::mqtt::error::{CloseInfo, Failure};
 use mqtt_crawl::mqtt::packet::{Publish, QoS, SubscriptionOptions};
 use mqtt_crawl::mqtt::session::{
-    Event, Inbox, Message, Options, Outcome, Parting, Session, Subscription, Token, Transmit,
+    DeliveryOutcome, DisconnectMode, Event, Message, MessageSink, Options, Session, Subscription, Token, Transmit,
 };
 use mqtt_crawl::mqtt::topic::TopicFilter;
 use mqtt_crawl::time::Instant;
@@ -44,7 +44,7 @@ pub struct Client {
     socket: Option<Socket>,
     started: std::time::Instant,
     arrivals: Arrivals,
-    outcomes: HashMap<Token, Outcome>,
+    outcomes: HashMap<Token, DeliveryOutcome>,
     connections: u64,
     sessions_found: u64,
     subscribed: bool,
@@ -59,7 +59,7 @@ enum Socket {
 #[derive(Default)]
 struct Arrivals(Vec<Vec<u8>>);
 
-impl Inbox for Arrivals {
+impl MessageSink for Arrivals {
     fn message(&mut self, message: &Publish<'_>, _now: Instant) {
         self.0.push(message.payload.to_vec());
     }
@@ -107,7 +107,7 @@ impl Client {
 
     /// Leaves without a word that would end the session.
     pub async fn disconnect(&mut self) -> Result<()> {
-        self.session.disconnect(Parting::KeepSession);
+        self.session.disconnect(DisconnectMode::KeepSession);
         self.serve().await
     }
 
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// What became of the publishes so far.
-    pub fn outcomes(&self) -> &HashMap<Token, Outcome> {
+    pub fn outcomes(&self) -> &HashMap<Token, DeliveryOutcome> {
         &self.outcomes
     }
 
@@ -203,7 +203,7 @@ impl Client {
         }
     }
 
-    fn lose(&mut self, closed: Closed) {
+    fn lose(&mut self, closed: CloseInfo) {
         self.socket = None;
         self.session.handle_close(closed, self.now());
     }
@@ -243,7 +243,7 @@ impl Client {
 }
 
 impl Socket {
-    async fn open(transport: Transport, port: u16) -> Result<Self, Closed> {
+    async fn open(transport: Transport, port: u16) -> Result<Self, CloseInfo> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(closed)?;
         stream.set_nodelay(true).map_err(closed)?;
         match transport {
@@ -258,7 +258,7 @@ impl Socket {
         }
     }
 
-    async fn read(&mut self) -> Result<Vec<u8>, Closed> {
+    async fn read(&mut self) -> Result<Vec<u8>, CloseInfo> {
         match self {
             Self::Tcp(stream, buffer) => match stream.read(buffer).await.map_err(closed)? {
                 0 => Err(closed("the end")),
@@ -274,7 +274,7 @@ impl Socket {
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), CloseInfo> {
         match self {
             Self::Tcp(stream, _) => stream.write_all(bytes).await.map_err(closed),
             Self::WebSocket(socket) => socket.send(tungstenite::Message::binary(bytes.to_vec())).await.map_err(closed),
@@ -283,6 +283,6 @@ impl Socket {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` passes it")]
-fn closed(reason: impl ToString) -> Closed {
-    Closed { code: None, reason: reason.to_string() }
+fn closed(reason: impl ToString) -> CloseInfo {
+    CloseInfo { code: None, reason: reason.to_string() }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use mqtt_crawl::mqtt::packet::{QoS, Version};
-use mqtt_crawl::mqtt::session::{Options, Outcome};
+use mqtt_crawl::mqtt::session::{DeliveryOutcome, Options};
 use mqtt_crawl_e2e::client::{Client, Transport};
 use mqtt_crawl_e2e::fault_proxy::{FaultProxy, Random, Weather};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
@@ -97,7 +97,7 @@ impl Run {
         let witnessing = async { witness.run_until("the end", has_ended).await.context("the witness") };
         let ended = tokio::try_join!(publishing, witnessing).map(drop);
         self.check(&proxy, &client, tokens.len(), witness.arrivals(), started, ended)?;
-        let done = tokens.iter().filter(|token| client.outcomes()[*token] == Outcome::Done).count();
+        let done = tokens.iter().filter(|token| client.outcomes()[*token] == DeliveryOutcome::Done).count();
         ensure!(done == tokens.len(), "{done} of {} publishes were done", tokens.len());
         Ok(())
     }
@@ -294,7 +294,7 @@ async fn check_killed_publishing(qos: QoS) -> Result<()> {
     witness.connect().await?;
     let ended = witness.run_until("the end", has_ended).await;
     kills.run.check(&kills.proxy, &client, published, witness.arrivals(), started, ended)?;
-    let done = client.outcomes().values().filter(|outcome| **outcome == Outcome::Done).count();
+    let done = client.outcomes().values().filter(|outcome| **outcome == DeliveryOutcome::Done).count();
     ensure!(done == published + 1, "{done} of {published} publishes were done");
     Ok(())
 }

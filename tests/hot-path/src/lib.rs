@@ -4,9 +4,9 @@ use std::hint::black_box;
 
 use anyhow::{Result, bail, ensure};
 use bytes::BytesMut;
-use mqtt_crawl::message_log::{Arrival, MessageLog};
+use mqtt_crawl::message_log::{MessageLog, NewMessage};
 use mqtt_crawl::mqtt::packet::{Publish, Version};
-use mqtt_crawl::mqtt::session::{Inbox, Options, Session};
+use mqtt_crawl::mqtt::session::{MessageSink, Options, Session};
 use mqtt_crawl::time::Instant;
 
 /// Where the session's time stands.
@@ -45,7 +45,7 @@ pub fn keep(packets: &[u8]) -> Result<MessageLog> {
 
 struct Seen;
 
-impl Inbox for Seen {
+impl MessageSink for Seen {
     fn message(&mut self, message: &Publish<'_>, _now: Instant) {
         black_box(message);
     }
@@ -53,14 +53,14 @@ impl Inbox for Seen {
 
 struct Kept(MessageLog);
 
-impl Inbox for Kept {
+impl MessageSink for Kept {
     fn message(&mut self, message: &Publish<'_>, now: Instant) {
-        self.0.append(&Arrival::of(message, now));
+        self.0.append(&NewMessage::of(message, now));
     }
 }
 
 /// What the worker does with a frame of these packets, by a session that is connected.
-fn take_in(packets: &[u8], inbox: &mut impl Inbox) -> Result<()> {
+fn take_in(packets: &[u8], inbox: &mut impl MessageSink) -> Result<()> {
     let mut session = Session::new(Options { version: Some(Version::V5), ..Options::default() }, 1);
     session.connect(NOW);
     session.handle_open(NOW);

@@ -25,11 +25,11 @@ use web_sys::{
 use crate::config::settings::{Column, Columns, Settings, TimeMode};
 use crate::format::{grouped, size};
 use crate::mqtt::packet::QoS;
-use crate::protocol::connection::State;
-use crate::protocol::rows::{Listed, Pull};
-use crate::protocol::rows::{Marks, Preview, Row, Rows};
+use crate::protocol::connection::ConnectionState;
+use crate::protocol::rows::{Highlights, Preview, Row, Rows};
+use crate::protocol::rows::{ListMode, Pull};
 use crate::protocol::update::Stats;
-use crate::ui::console::view_model::{Clockface, Flow, Reader, Step, Toward};
+use crate::ui::console::view_model::{ConsoleModel, RowChurn, ScrollStep, TimeFormatter, Toward};
 use crate::web::dom::follow;
 use crate::web::window_bus::{Copied, Panel};
 
@@ -73,7 +73,7 @@ const SELECTED_ID: &str = "selected-row";
 
 /// What the console wants of the page.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Wish {
+pub enum ConsoleEvent {
     /// Other rows than it has.
     Rows,
     /// To filter by this text.
@@ -94,11 +94,11 @@ pub enum Wish {
 
 /// What the console says beside its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts {
+pub struct ConsoleStatus {
     /// The numbers.
     pub stats: Stats,
     /// The connection's state.
-    pub state: State,
+    pub state: ConnectionState,
     /// What is wrong with the filter.
     pub filter_error: Option<String>,
     /// An export is under way.
@@ -110,8 +110,8 @@ pub struct Facts {
 pub struct Console(Rc<RefCell<Inner>>);
 
 struct Inner {
-    reader: Reader,
-    on_wish: Rc<dyn Fn(Wish)>,
+    reader: ConsoleModel,
+    on_wish: Rc<dyn Fn(ConsoleEvent)>,
     parts: Option<Parts>,
     views: VecDeque<RowView>,
     first_index: u64,
@@ -126,13 +126,13 @@ struct Inner {
     time: TimeMode,
     /// The column that is being dragged, where that began, and its width then.
     drag: Option<(Column, i32, i32)>,
-    facts: Facts,
-    said: Option<Said>,
+    facts: ConsoleStatus,
+    said: Option<RenderedStatus>,
 }
 
 /// What stands around the rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Said {
+struct RenderedStatus {
     is_held: bool,
     is_following: bool,
     unseen: u64,
@@ -200,9 +200,9 @@ impl Parts {
 
 impl Console {
     /// An empty console that follows its tail.
-    pub fn new(on_wish: impl Fn(Wish) + 'static) -> Self {
+    pub fn new(on_wish: impl Fn(ConsoleEvent) + 'static) -> Self {
         Self(Rc::new(RefCell::new(Inner {
-            reader: Reader::new(ROW_PX),
+            reader: ConsoleModel::new(ROW_PX),
             on_wish: Rc::new(on_wish),
             parts: None,
             views: VecDeque::new(),
@@ -215,7 +215,7 @@ impl Console {
             columns: Columns::default(),
             time: TimeMode::Absolute,
             drag: None,
-            facts: Facts::default(),
+            facts: ConsoleStatus::default(),
             said: None,
         })))
     }
@@ -231,7 +231,7 @@ impl Console {
     }
 
     /// Shows these rows, and says how they came.
-    pub fn show(&self, rows: Rows) -> Flow {
+    pub fn show(&self, rows: Rows) -> RowChurn {
         let mut inner = self.0.borrow_mut();
         let flow = inner.reader.take(rows);
         inner.draw();
@@ -241,7 +241,7 @@ impl Console {
     }
 
     /// These are the facts now.
-    pub fn tell(&self, facts: Facts) {
+    pub fn tell(&self, facts: ConsoleStatus) {
         let mut inner = self.0.borrow_mut();
         if let Some(parts) = &inner.parts
             && inner.facts.filter_error != facts.filter_error
@@ -285,19 +285,19 @@ impl Console {
     }
 
     /// Moves by a key.
-    pub fn step(&self, step: Step) {
+    pub fn step(&self, step: ScrollStep) {
         self.act(|reader| reader.step(step));
         self.0.borrow_mut().settle_bar();
     }
 
     /// The reader does something, which may take other rows.
-    fn act<T>(&self, act: impl FnOnce(&mut Reader) -> T) -> T {
+    fn act<T>(&self, act: impl FnOnce(&mut ConsoleModel) -> T) -> T {
         let mut inner = self.0.borrow_mut();
         let done = act(&mut inner.reader);
         inner.draw();
         drop(inner);
         self.settle_soon();
-        self.wish(Wish::Rows);
+        self.wish(ConsoleEvent::Rows);
         done
     }
 
@@ -331,7 +331,7 @@ impl Console {
         // A move that the browser reports with its next frame settles the bar after that.
     }
 
-    fn wish(&self, wish: Wish) {
+    fn wish(&self, wish: ConsoleEvent) {
         let on_wish = Rc::clone(&self.0.borrow().on_wish);
         on_wish(wish);
     }
@@ -348,9 +348,13 @@ impl Console {
             // Browsers that fill in forms make some without a key.
             "keydown" => event.dyn_ref().and_then(|event| self.nudge(event).or_else(|| self.key(event))),
             "click" => self.click(event),
-            "focusin" => element_of(event).filter(|target| target.tag_name() == "INPUT").map(|_| Wish::Suggestions),
-            "dblclick" => seq_of(event).map(|seq| Wish::Open(Panel::Message(seq))).or_else(|| self.reset(event)),
-            _ => self.0.borrow().parts.as_ref().map(|parts| Wish::Filter(parts.input.value())),
+            "focusin" => {
+                element_of(event).filter(|target| target.tag_name() == "INPUT").map(|_| ConsoleEvent::Suggestions)
+            }
+            "dblclick" => {
+                seq_of(event).map(|seq| ConsoleEvent::Open(Panel::Message(seq))).or_else(|| self.reset(event))
+            }
+            _ => self.0.borrow().parts.as_ref().map(|parts| ConsoleEvent::Filter(parts.input.value())),
         };
         if let Some(wish) = wish {
             self.wish(wish);
@@ -395,14 +399,14 @@ impl Console {
     }
 
     /// It is up again; an edge that it moved stays there from now on.
-    fn release(&self) -> Option<Wish> {
+    fn release(&self) -> Option<ConsoleEvent> {
         let mut inner = self.0.borrow_mut();
         inner.pressed = false;
-        inner.drag.take().map(|_| Wish::Columns(inner.columns))
+        inner.drag.take().map(|_| ConsoleEvent::Columns(inner.columns))
     }
 
     /// A key moves a column's edge, or puts it back.
-    fn nudge(&self, event: &KeyboardEvent) -> Option<Wish> {
+    fn nudge(&self, event: &KeyboardEvent) -> Option<ConsoleEvent> {
         let (column, handle) = column_of(event)?;
         let step_px = match event.key().as_str() {
             "ArrowLeft" => Some(-COLUMN_STEP_PX),
@@ -416,7 +420,7 @@ impl Console {
     }
 
     /// A key anywhere in the console.
-    fn key(&self, event: &KeyboardEvent) -> Option<Wish> {
+    fn key(&self, event: &KeyboardEvent) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
         let key = event.key();
         let is_control = event.ctrl_key() || event.meta_key();
@@ -434,7 +438,7 @@ impl Console {
             "n" | "N" => self.seek(on),
             "s" => {
                 event.prevent_default();
-                return self.0.borrow().reader.at_hand().map(Wish::ShowInCrawl);
+                return self.0.borrow().reader.at_hand().map(ConsoleEvent::ShowInCrawl);
             }
             "c" | "C" | "p" => {
                 event.prevent_default();
@@ -443,34 +447,34 @@ impl Console {
                     "C" => Copied::Payload,
                     _ => Copied::Publish,
                 };
-                return self.0.borrow().reader.at_hand().map(|seq| Wish::Open(Panel::Copy(copied, seq)));
+                return self.0.borrow().reader.at_hand().map(|seq| ConsoleEvent::Open(Panel::Copy(copied, seq)));
             }
-            "Escape" => self.act(Reader::deselect),
+            "Escape" => self.act(ConsoleModel::deselect),
             "Enter" => {
                 // Or it would press the button that gets the focus.
                 event.prevent_default();
-                return self.0.borrow().reader.at_hand().map(|seq| Wish::Open(Panel::Message(seq)));
+                return self.0.borrow().reader.at_hand().map(|seq| ConsoleEvent::Open(Panel::Message(seq)));
             }
-            key => self.step(Step::from_key(key).filter(|_| !event.shift_key())?),
+            key => self.step(ScrollStep::from_key(key).filter(|_| !event.shift_key())?),
         }
         event.prevent_default();
         None
     }
 
     /// A click anywhere in the console.
-    fn click(&self, event: &Event) -> Option<Wish> {
+    fn click(&self, event: &Event) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
         match target.get_attribute("data-act").as_deref() {
-            Some("topics") => return Some(Wish::Open(Panel::Topics)),
-            Some("export") => return Some(Wish::Export),
-            Some("clear") => return Some(Wish::Clear),
-            Some("logs") => return Some(Wish::Open(Panel::Replay)),
-            Some("sample") => return Some(Wish::Open(Panel::Sample)),
+            Some("topics") => return Some(ConsoleEvent::Open(Panel::Topics)),
+            Some("export") => return Some(ConsoleEvent::Export),
+            Some("clear") => return Some(ConsoleEvent::Clear),
+            Some("logs") => return Some(ConsoleEvent::Open(Panel::Replay)),
+            Some("sample") => return Some(ConsoleEvent::Open(Panel::Sample)),
             Some("hold") => self.act(|reader| if reader.is_held() { reader.resume() } else { reader.hold() }),
-            Some("all") => self.act(Reader::list_others),
+            Some("all") => self.act(ConsoleModel::list_others),
             Some("next") => self.seek(Toward::Newer),
             Some("previous") => self.seek(Toward::Older),
-            Some("end") => self.step(Step::End),
+            Some("end") => self.step(ScrollStep::End),
             _ => {
                 let seq = seq_of(event)?;
                 self.act(|reader| reader.select(seq));
@@ -482,14 +486,14 @@ impl Console {
                     // Never fails for an element in the document.
                     let _ = table.focus_with_options(&options);
                 }
-                return (target.class_name() == "open").then_some(Wish::Open(Panel::Message(seq)));
+                return (target.class_name() == "open").then_some(ConsoleEvent::Open(Panel::Message(seq)));
             }
         }
         None
     }
 
     /// A column gets its own width back.
-    fn reset(&self, event: &Event) -> Option<Wish> {
+    fn reset(&self, event: &Event) -> Option<ConsoleEvent> {
         let (column, _) = column_of(event)?;
         self.0.borrow_mut().resize(column, None)
     }
@@ -564,7 +568,7 @@ impl Console {
         inner.draw();
         inner.settle_bar();
         drop(inner);
-        self.wish(Wish::Rows);
+        self.wish(ConsoleEvent::Rows);
     }
 
     fn scrolled(&self) {
@@ -578,7 +582,7 @@ impl Console {
         inner.draw();
         drop(inner);
         self.settle_soon();
-        self.wish(Wish::Rows);
+        self.wish(ConsoleEvent::Rows);
     }
 }
 
@@ -586,11 +590,11 @@ impl Inner {
     /// Says what stands around the rows.
     fn report(&mut self) {
         let Self { reader, parts: Some(parts), facts, said, .. } = self else { return };
-        let now = Said {
+        let now = RenderedStatus {
             is_held: reader.is_held(),
             is_following: reader.scroll.is_following() && !reader.is_held(),
             unseen: reader.unseen(),
-            lists_all: reader.listed() == Listed::All,
+            lists_all: reader.listed() == ListMode::All,
             matches: reader.rows().matches,
             rank: reader.rows().rank,
             empty: (reader.rows().total == 0).then(|| words_of_nothing(facts, reader.unseen())),
@@ -655,11 +659,11 @@ impl Inner {
         }
     }
 
-    fn resize(&mut self, column: Column, width_px: Option<i32>) -> Option<Wish> {
+    fn resize(&mut self, column: Column, width_px: Option<i32>) -> Option<ConsoleEvent> {
         let width_px = width_px.map(|px| u16::try_from(px.max(0)).unwrap_or(u16::MAX));
         self.columns = self.columns.resized(column, width_px);
         self.lay_columns();
-        Some(Wish::Columns(self.columns))
+        Some(ConsoleEvent::Columns(self.columns))
     }
 
     /// Puts the rows where they belong, if those on screen have come; until
@@ -717,13 +721,13 @@ impl Inner {
         for view in spare {
             view.row.remove();
         }
-        let mut clockface = Clockface {
+        let mut clockface = TimeFormatter {
             mode: self.time,
             zero: self.reader.rows().zero,
             ahead_of_utc_min: rows.last().map_or(0, |row| ahead_of_utc_min(row.time.as_micros())),
             above: self.reader.rows().before,
         };
-        let _ = parts.table.toggle_attribute_with_force("data-all", self.reader.listed() == Listed::All);
+        let _ = parts.table.toggle_attribute_with_force("data-all", self.reader.listed() == ListMode::All);
         let selected = self.reader.selected();
         let mut is_selected_shown = false;
         for ((view, row), index) in self.views.iter_mut().zip(rows).zip(self.first_index..) {
@@ -870,7 +874,7 @@ impl RowView {
         Some(view)
     }
 
-    fn show(&mut self, row: &Row, index: u64, clockface: &Clockface) {
+    fn show(&mut self, row: &Row, index: u64, clockface: &TimeFormatter) {
         if self.index != index {
             self.index = index;
             // 1 is the header.
@@ -881,7 +885,7 @@ impl RowView {
             self.time_key = time_key;
             self.time.show(&clockface.words(row.time), &[]);
         }
-        let none = Marks::default();
+        let none = Highlights::default();
         let marks = row.marks.as_ref().unwrap_or(&none);
         let (text, is_hex) = match &row.preview {
             Preview::Text(text) => (text, false),
@@ -976,19 +980,21 @@ fn seq_of(event: &Event) -> Option<u64> {
 }
 
 /// What to say while there are no rows, and whether a sample may be played.
-fn words_of_nothing(facts: &Facts, unseen: u64) -> (&'static str, bool) {
+fn words_of_nothing(facts: &ConsoleStatus, unseen: u64) -> (&'static str, bool) {
     if unseen > 0 {
         return ("The view is held. What came since isn't shown.", false);
     }
     if facts.stats.kept > 0 {
         return ("No kept message gets through the filter.", false);
     }
-    let is_away = matches!(facts.state, State::Idle | State::Stopped);
+    let is_away = matches!(facts.state, ConnectionState::Idle | ConnectionState::Stopped);
     let words = match facts.state {
         _ if facts.stats.cleared > 0 => "Cleared. What arrives from now on is shown here.",
-        State::Connected => "Connected. Waiting for the first message.",
-        State::Connecting | State::Reconnecting => "Waiting for the connection.",
-        State::Idle | State::Stopped => "Every message that arrives is kept and shown here, as it came.",
+        ConnectionState::Connected => "Connected. Waiting for the first message.",
+        ConnectionState::Connecting | ConnectionState::Reconnecting => "Waiting for the connection.",
+        ConnectionState::Idle | ConnectionState::Stopped => {
+            "Every message that arrives is kept and shown here, as it came."
+        }
     };
     (words, is_away)
 }

@@ -6,14 +6,14 @@ use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
 use crate::crawl::ROW_EM;
 use crate::crawl::layout::Toward;
 use crate::web::page::crawl::stage::Stage;
-use crate::web::page::crawl::{CrawlHandle, Plea, Wish, kiosk};
+use crate::web::page::crawl::{CrawlEvent, CrawlHandle, CrawlInput, kiosk};
 use crate::web::window_bus::Panel;
 
 /// A finger that moved less than this, in CSS pixels, has clicked.
 const DRAG_FROM_PX: i32 = 6;
 
 /// A finger or a pressed mouse on the plane.
-pub struct Grip {
+pub struct DragState {
     pointer: i32,
     begun_px: i32,
     /// Where the plane was taken hold of, by its distance from the edge, once
@@ -34,23 +34,23 @@ impl CrawlHandle {
             WheelEvent::DOM_DELTA_LINE => ROW_EM,
             _ => self.measure(Stage::page_em),
         };
-        self.wish(Wish::Travel(event.delta_y() * em));
+        self.wish(CrawlInput::Travel(event.delta_y() * em));
     }
 
     /// The plane is taken hold of.
-    pub(super) fn grip(&self, event: &PointerEvent) -> Option<Grip> {
+    pub(super) fn grip(&self, event: &PointerEvent) -> Option<DragState> {
         let grips = event.is_primary() && event.button() == 0 && !self.is_plain();
-        grips.then(|| Grip { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None })
+        grips.then(|| DragState { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None })
     }
 
     /// What is held follows the hand. Returns whether the hand has moved enough.
-    pub(super) fn drag(&self, event: &PointerEvent, grip: &mut Grip, section: &Element) -> bool {
+    pub(super) fn drag(&self, event: &PointerEvent, grip: &mut DragState, section: &Element) -> bool {
         if grip.pointer != event.pointer_id() {
             return false;
         }
         let at_em = self.measure(|stage| stage.along_em(f64::from(event.client_y())));
         if let Some(held_em) = grip.held_em {
-            self.wish(Wish::Travel(at_em - held_em));
+            self.wish(CrawlInput::Travel(at_em - held_em));
         } else if (event.client_y() - grip.begun_px).abs() < DRAG_FROM_PX {
             return false;
         } else {
@@ -76,7 +76,7 @@ pub fn seq_at(target: &Element) -> Option<u64> {
 }
 
 /// A key was pressed somewhere on the page. Returns what the page has to do then.
-pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) -> Option<Plea> {
+pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) -> Option<CrawlEvent> {
     if event.default_prevented() || event.ctrl_key() || event.alt_key() || event.meta_key() {
         return None;
     }
@@ -93,32 +93,32 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) ->
         .as_ref()
         .is_some_and(|target| target.closest("button, a[href], [role=log]").is_ok_and(|found| found.is_some()));
     let wish = match event.key().as_str() {
-        " " if !on_control => Wish::Pause,
+        " " if !on_control => CrawlInput::Pause,
         // In full screen Escape is the browser's.
-        "Enter" if !on_control => Wish::Skip,
-        "t" | "T" => Wish::Plain,
+        "Enter" if !on_control => CrawlInput::Skip,
+        "t" | "T" => CrawlInput::Plain,
         "f" | "F" => {
             kiosk::toggle_full_screen(section);
             return None;
         }
-        "m" | "M" => return (!event.repeat()).then_some(Plea::Open(Panel::Sound)),
+        "m" | "M" => return (!event.repeat()).then_some(CrawlEvent::Open(Panel::Sound)),
         // The browser's own keys scroll plain text.
-        "Escape" => Wish::Skip,
+        "Escape" => CrawlInput::Skip,
         _ if handle.is_plain() => return None,
-        "ArrowUp" => Wish::Hurry,
-        "ArrowDown" => Wish::SlowDown,
-        "ArrowLeft" => Wish::Step(Toward::Older),
-        "ArrowRight" => Wish::Step(Toward::Newer),
-        "PageUp" => Wish::Page(-1.0),
-        "PageDown" => Wish::Page(1.0),
-        "Home" => Wish::GoLive,
+        "ArrowUp" => CrawlInput::Hurry,
+        "ArrowDown" => CrawlInput::SlowDown,
+        "ArrowLeft" => CrawlInput::Step(Toward::Older),
+        "ArrowRight" => CrawlInput::Step(Toward::Newer),
+        "PageUp" => CrawlInput::Page(-1.0),
+        "PageDown" => CrawlInput::Page(1.0),
+        "Home" => CrawlInput::GoLive,
         _ => return None,
     };
-    let toggles = matches!(wish, Wish::Pause | Wish::Plain);
+    let toggles = matches!(wish, CrawlInput::Pause | CrawlInput::Plain);
     if toggles && event.repeat() {
         return None;
     }
-    if wish != Wish::Skip {
+    if wish != CrawlInput::Skip {
         event.prevent_default();
     }
     handle.wish(wish)

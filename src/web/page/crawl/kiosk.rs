@@ -28,7 +28,7 @@ pub fn toggle_full_screen(element: &Element) {
 }
 
 /// Keeps the screen awake, while that is wanted.
-pub struct Vigil(Rc<Inner>);
+pub struct WakeLockGuard(Rc<Inner>);
 
 struct Inner {
     window: Window,
@@ -57,7 +57,7 @@ extern "C" {
     fn released(this: &Sentinel) -> bool;
 }
 
-impl Vigil {
+impl WakeLockGuard {
     /// Nothing is wanted yet.
     pub fn new(window: Window, document: Document, crawl: Element) -> Self {
         Self(Rc::new_cyclic(|inner: &Weak<Inner>| {

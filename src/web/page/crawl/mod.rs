@@ -25,9 +25,9 @@ use std::rc::Rc;
 use gloo_timers::callback::Timeout;
 
 use crate::crawl::Action;
-use crate::crawl::controller::{Sight, Teller};
+use crate::crawl::controller::{CrawlController, TickInput};
 use crate::crawl::feed::CrawlRoom;
-use crate::crawl::item::Told;
+use crate::crawl::item::CrawlItem;
 use crate::crawl::layout::Toward;
 use crate::crawl::opening::{Opening, Scene};
 use crate::time::Instant;
@@ -61,7 +61,7 @@ pub(super) struct Controls {
 struct Crawl {
     /// `None` where there is no page: then nothing ever moves.
     clock: Option<Clock>,
-    teller: Teller,
+    teller: CrawlController,
     stage: Option<Stage>,
     /// The message whose line is marked.
     chosen: Option<u64>,
@@ -71,7 +71,7 @@ struct Crawl {
 
 /// What the crawl asks of the page, on behalf of the person.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Plea {
+pub enum CrawlEvent {
     /// The line of this message was chosen.
     Reveal(u64),
     /// This panel is wanted.
@@ -82,7 +82,7 @@ pub enum Plea {
 
 /// What the person asks for by key or button.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Wish {
+pub(super) enum CrawlInput {
     Pause,
     Plain,
     Hurry,
@@ -108,7 +108,7 @@ impl CrawlHandle {
         Self(Rc::new(Shared {
             crawl: RefCell::new(Crawl {
                 clock: web_sys::window().and_then(|window| window.performance()).map(Clock::new),
-                teller: Teller::new(),
+                teller: CrawlController::new(),
                 stage: None,
                 chosen: None,
                 touched: Instant::EPOCH,
@@ -118,7 +118,7 @@ impl CrawlHandle {
     }
 
     /// Lines to tell after all others, and how many more wait in the worker.
-    pub fn push(&self, lines: Vec<Told>, untold: u64) {
+    pub fn push(&self, lines: Vec<CrawlItem>, untold: u64) {
         let mut crawl = self.0.crawl.borrow_mut();
         let now = crawl.now();
         crawl.teller.push(now, lines, untold);
@@ -186,30 +186,30 @@ impl CrawlHandle {
     }
 
     /// Does what is asked for. Returns what the page has to do then.
-    fn wish(&self, wish: Wish) -> Option<Plea> {
+    fn wish(&self, wish: CrawlInput) -> Option<CrawlEvent> {
         self.touch();
         self.act(|crawl, actions| {
             let sight = crawl.sight();
             match wish {
-                Wish::Pause => crawl.teller.toggle_pause(),
-                Wish::Plain => crawl.show_plain(!crawl.teller.is_plain()),
-                Wish::Hurry => crawl.teller.hurry(),
-                Wish::SlowDown => crawl.teller.slow_down(),
-                Wish::GoLive => crawl.teller.go_live(sight, actions),
-                Wish::Skip => crawl.teller.skip_opening(),
-                Wish::Travel(by_em) => crawl.teller.travel(sight, by_em, actions),
-                Wish::Page(by_stages) => {
+                CrawlInput::Pause => crawl.teller.toggle_pause(),
+                CrawlInput::Plain => crawl.show_plain(!crawl.teller.is_plain()),
+                CrawlInput::Hurry => crawl.teller.hurry(),
+                CrawlInput::SlowDown => crawl.teller.slow_down(),
+                CrawlInput::GoLive => crawl.teller.go_live(sight, actions),
+                CrawlInput::Skip => crawl.teller.skip_opening(),
+                CrawlInput::Travel(by_em) => crawl.teller.travel(sight, by_em, actions),
+                CrawlInput::Page(by_stages) => {
                     let stage_em = crawl.stage.as_ref().map_or(0.0, Stage::page_em);
                     crawl.teller.travel(sight, by_stages * stage_em, actions);
                 }
-                Wish::Step(toward) => {
+                CrawlInput::Step(toward) => {
                     let neighbour = crawl.teller.step(sight, crawl.chosen, toward, actions)?;
                     crawl.chosen = Some(neighbour);
-                    return Some(Plea::Reveal(neighbour));
+                    return Some(CrawlEvent::Reveal(neighbour));
                 }
             }
-            let is_of_speed = matches!(wish, Wish::Hurry | Wish::SlowDown);
-            is_of_speed.then(|| Plea::Speed(crawl.teller.speed_percent()))
+            let is_of_speed = matches!(wish, CrawlInput::Hurry | CrawlInput::SlowDown);
+            is_of_speed.then(|| CrawlEvent::Speed(crawl.teller.speed_percent()))
         })
     }
 
@@ -316,10 +316,10 @@ impl Crawl {
         self.clock.as_ref().map_or(Instant::EPOCH, Clock::now)
     }
 
-    fn sight(&self) -> Sight {
+    fn sight(&self) -> TickInput {
         let (offset_em, stage) =
             self.stage.as_ref().map_or_else(Default::default, |stage| (stage.offset_em(), stage.size()));
-        Sight { now: self.now(), offset_em, stage }
+        TickInput { now: self.now(), offset_em, stage }
     }
 
     fn tick(&mut self) {

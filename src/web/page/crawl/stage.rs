@@ -14,17 +14,19 @@ use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Animation, Document, Element, FontFaceSet, HtmlElement, KeyframeEffect, Window};
 
-use crate::crawl::item::Told;
+use crate::crawl::item::CrawlItem;
 use crate::crawl::layout::{Key, Perspective, StageSize};
 use crate::crawl::opening::{LOGO, Opening, Scene};
 use crate::crawl::pacing::SPEED_EM_PER_S;
-use crate::crawl::typeset::{self, Alignment, Column, Row, SPEAKER_SIZE, Setting, TITLE_ROW, Typeset, Typesetter};
-use crate::crawl::{Entry, Motion};
+use crate::crawl::typeset::{
+    self, Alignment, Column, LineLayout, Row, SPEAKER_SIZE, TITLE_ROW, TypesetBlock, Typesetter,
+};
+use crate::crawl::{BlockContent, Motion};
 use crate::format::grouped;
 use crate::time::Instant;
 use crate::web::css::decimal;
-use crate::web::dom::Part;
-use crate::web::page::crawl::text_measure::{BODY_FONT, Ruler, TITLE_FONT};
+use crate::web::dom::DomScope;
+use crate::web::page::crawl::text_measure::{BODY_FONT, TITLE_FONT, TextMeasurer};
 use crate::web::page::crawl::transcript::Transcript;
 use crate::web::page::crawl::{Controls, starfield};
 
@@ -81,8 +83,8 @@ pub struct Stage {
     motion: Motion,
     /// Where the plane stands while there is no animation.
     kept_ms: f64,
-    body: Ruler,
-    title: Ruler,
+    body: TextMeasurer,
+    title: TextMeasurer,
     fonts: FontFaceSet,
     fonts_settled: bool,
     mounted: Instant,
@@ -111,8 +113,8 @@ impl Stage {
         let document = window.document()?;
         let animation = animation_of(&elements.plane).ok()?;
         Some(Self {
-            body: Ruler::new(&document, BODY_FONT, TRACKING_EM)?,
-            title: Ruler::new(&document, TITLE_FONT, 0.0)?,
+            body: TextMeasurer::new(&document, BODY_FONT, TRACKING_EM)?,
+            title: TextMeasurer::new(&document, TITLE_FONT, 0.0)?,
             motion: Motion::None,
             kept_ms: 0.0,
             fonts: document.fonts(),
@@ -210,7 +212,7 @@ impl Stage {
         if self.controls.replace(controls) == Some(controls) {
             return;
         }
-        let section = Part::new(self.elements.section.clone().into());
+        let section = DomScope::new(self.elements.section.clone().into());
         let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
         let words = |flag: bool| if flag { "true" } else { "false" };
         section.mark_root("data-scene", scene.name());
@@ -297,11 +299,11 @@ impl Stage {
     }
 
     /// Puts a block onto the plane.
-    pub fn place(&mut self, key: Key, entry: &Entry, typeset: &Typeset, top_em: f64) {
+    pub fn place(&mut self, key: Key, entry: &BlockContent, typeset: &TypesetBlock, top_em: f64) {
         let Ok(element) = write(&self.document, entry, typeset) else { return };
         let size = match typeset {
-            Typeset::Rows(setting) => setting.size,
-            Typeset::Title(_) => 1.0,
+            TypesetBlock::Rows(setting) => setting.size,
+            TypesetBlock::Title(_) => 1.0,
         };
         if size < 1.0 {
             // Names of ours are always taken.
@@ -397,7 +399,7 @@ impl Stage {
 }
 
 impl Typesetter for Stage {
-    fn set(&mut self, entry: &Entry, size: f64) -> Typeset {
+    fn set(&mut self, entry: &BlockContent, size: f64) -> TypesetBlock {
         let (body, title, column) = (&mut self.body, &mut self.title, self.geometry.column);
         typeset::set_entry(entry, size, column, &mut |text| body.measure(text), &mut |text| title.measure(text))
     }
@@ -441,16 +443,16 @@ fn set_top(element: &HtmlElement, top_em: f64) {
     let _ = element.style().set_property("top", &format!("{}em", decimal(top_em)));
 }
 
-fn write(document: &Document, entry: &Entry, typeset: &Typeset) -> Result<HtmlElement, JsValue> {
+fn write(document: &Document, entry: &BlockContent, typeset: &TypesetBlock) -> Result<HtmlElement, JsValue> {
     let class = match entry {
-        Entry::Told(Told::Line { .. }) => "block line",
-        Entry::Told(Told::Passed { .. }) => "block line passed",
-        Entry::Episode(_) => "block episode",
-        Entry::Title(_) => "block title",
-        Entry::Intro(_) => "block intro",
+        BlockContent::Item(CrawlItem::Line { .. }) => "block line",
+        BlockContent::Item(CrawlItem::Passed { .. }) => "block line passed",
+        BlockContent::Episode(_) => "block episode",
+        BlockContent::Title(_) => "block title",
+        BlockContent::Intro(_) => "block intro",
     };
     let cursive = match typeset {
-        Typeset::Rows(setting) if setting.is_joined => " cursive",
+        TypesetBlock::Rows(setting) if setting.is_joined => " cursive",
         _ => "",
     };
     let node = element(document, "div", &format!("{class}{cursive}"))?.unchecked_into::<HtmlElement>();
@@ -458,8 +460,8 @@ fn write(document: &Document, entry: &Entry, typeset: &Typeset) -> Result<HtmlEl
         node.set_attribute("data-seq", &seq.to_string())?;
     }
     match typeset {
-        Typeset::Rows(setting) => write_rows(document, &node, setting)?,
-        Typeset::Title(title) => {
+        TypesetBlock::Rows(setting) => write_rows(document, &node, setting)?,
+        TypesetBlock::Title(title) => {
             let style = format!("font-size:{}em;line-height:{}", decimal(title.size_em), decimal(TITLE_ROW));
             for words in &title.rows {
                 let row = element(document, "span", "row")?;
@@ -472,7 +474,7 @@ fn write(document: &Document, entry: &Entry, typeset: &Typeset) -> Result<HtmlEl
     Ok(node)
 }
 
-fn write_rows(document: &Document, block: &HtmlElement, setting: &Setting) -> Result<(), JsValue> {
+fn write_rows(document: &Document, block: &HtmlElement, setting: &LineLayout) -> Result<(), JsValue> {
     block.set_attribute("dir", setting.direction.name())?;
     for row in &setting.speaker {
         let node = write_row(document, row, "row speaker")?;

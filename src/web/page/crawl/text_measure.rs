@@ -18,14 +18,14 @@ const MEASURED_AT_PX: f64 = 100.0;
 const REMEMBERED_WORDS: usize = 4_096;
 
 /// Measures text without touching the page's layout.
-pub struct Ruler {
+pub struct TextMeasurer {
     context: CanvasRenderingContext2d,
     /// letter-spacing of the style, in em.
     tracking_em: f64,
     remembered: HashMap<String, f64>,
 }
 
-impl Ruler {
+impl TextMeasurer {
     /// `None` in a browser without a 2D canvas.
     pub fn new(document: &Document, font: &str, tracking_em: f64) -> Option<Self> {
         let canvas = document.create_element("canvas").ok()?.dyn_into::<HtmlCanvasElement>().ok()?;

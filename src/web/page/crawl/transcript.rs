@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use web_sys::{Document, Element, HtmlElement};
 
-use crate::crawl::item::Told;
-use crate::crawl::{Entry, truncate, typeset};
+use crate::crawl::item::CrawlItem;
+use crate::crawl::{BlockContent, truncate, typeset};
 use crate::time::Instant;
 
 /// So many lines are kept; the console keeps all messages.
@@ -29,7 +29,7 @@ const FOLLOWS_WITHIN_PX: i32 = 24;
 pub struct Transcript {
     document: Document,
     log: HtmlElement,
-    pending: VecDeque<Entry>,
+    pending: VecDeque<BlockContent>,
     flushed: Instant,
     shown: bool,
 }
@@ -41,7 +41,7 @@ impl Transcript {
     }
 
     /// Adds this with the next batch.
-    pub fn tell(&mut self, entry: Entry) {
+    pub fn tell(&mut self, entry: BlockContent) {
         self.pending.push_back(entry);
     }
 
@@ -98,11 +98,11 @@ impl Transcript {
     }
 }
 
-fn paragraph(document: &Document, entry: &Entry) -> Option<Element> {
+fn paragraph(document: &Document, entry: &BlockContent) -> Option<Element> {
     let paragraph = document.create_element("p").ok()?;
     paragraph.set_attribute("dir", "auto").ok()?;
     match entry {
-        Entry::Told(Told::Line { seq, line }) => {
+        BlockContent::Item(CrawlItem::Line { seq, line }) => {
             paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
             if !line.character.is_empty() {
                 let speaker = document.create_element("b").ok()?;
@@ -112,15 +112,15 @@ fn paragraph(document: &Document, entry: &Entry) -> Option<Element> {
             }
             paragraph.append_child(&document.create_text_node(&line.text)).ok()?;
         }
-        Entry::Told(Told::Passed { seq, count }) => {
+        BlockContent::Item(CrawlItem::Passed { seq, count }) => {
             paragraph.set_class_name("passed");
             paragraph.set_attribute("data-seq", &seq.to_string()).ok()?;
             paragraph.set_text_content(Some(&typeset::passed_words(*count)));
         }
-        Entry::Episode(words) | Entry::Title(words) | Entry::Intro(words) => {
+        BlockContent::Episode(words) | BlockContent::Title(words) | BlockContent::Intro(words) => {
             paragraph.set_class_name(match entry {
-                Entry::Episode(_) => "episode",
-                Entry::Title(_) => "title",
+                BlockContent::Episode(_) => "episode",
+                BlockContent::Title(_) => "title",
                 _ => "intro",
             });
             paragraph.set_text_content(Some(&truncate::words(words)));

@@ -14,13 +14,13 @@ use web_sys::{
 };
 
 use crate::crawl::opening::Opening;
-use crate::web::dom::{Ear, follow};
+use crate::web::dom::{ClickListener, follow};
 use crate::web::page::crawl::input;
-use crate::web::page::crawl::input::Grip;
+use crate::web::page::crawl::input::DragState;
 use crate::web::page::crawl::kiosk;
-use crate::web::page::crawl::kiosk::Vigil;
+use crate::web::page::crawl::kiosk::WakeLockGuard;
 use crate::web::page::crawl::stage::Elements;
-use crate::web::page::crawl::{CrawlHandle, Plea, Wish};
+use crate::web::page::crawl::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::window_bus::Panel;
 
 /// The setting of the system that asks for no motion.
@@ -62,7 +62,7 @@ pub fn CrawlView(
     #[prop(into)]
     opening: Signal<Opening>,
     /// What the page has to do.
-    on_plea: impl Fn(Plea) + 'static,
+    on_plea: impl Fn(CrawlEvent) + 'static,
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();
 
@@ -71,7 +71,7 @@ pub fn CrawlView(
     follow(move || to_open.open_with(opening.get()));
 
     let mounted = StoredValue::new_local(None::<Mounted>);
-    let on_plea: Rc<dyn Fn(Plea)> = Rc::new(on_plea);
+    let on_plea: Rc<dyn Fn(CrawlEvent)> = Rc::new(on_plea);
     follow(move || {
         if let Some(section) = section.get() {
             mounted.set_value(Mounted::new(&handle, &section, Rc::clone(&on_plea)));
@@ -83,14 +83,14 @@ pub fn CrawlView(
 }
 
 /// What a button does.
-fn pressed(button: &Element) -> Option<Wish> {
+fn pressed(button: &Element) -> Option<CrawlInput> {
     Some(match button.class_name().split(' ').next()? {
-        "live" => Wish::GoLive,
-        "skip" => Wish::Skip,
-        "pause" => Wish::Pause,
-        "slower" => Wish::SlowDown,
-        "faster" => Wish::Hurry,
-        "plain" => Wish::Plain,
+        "live" => CrawlInput::GoLive,
+        "skip" => CrawlInput::Skip,
+        "pause" => CrawlInput::Pause,
+        "slower" => CrawlInput::SlowDown,
+        "faster" => CrawlInput::Hurry,
+        "plain" => CrawlInput::Plain,
         _ => return None,
     })
 }
@@ -102,13 +102,13 @@ struct Mounted {
     heard: Vec<(EventTarget, &'static str)>,
     /// Hears whoever moves, anywhere on the page. The focus may move while
     /// something else is being heard.
-    _presence: Ear,
+    _presence: ClickListener,
     on_event: Closure<dyn FnMut(JsValue)>,
 }
 
 impl Mounted {
     /// `None` where the browser lacks what the crawl is made of.
-    fn new(handle: &CrawlHandle, section: &Element, on_plea: Rc<dyn Fn(Plea)>) -> Option<Self> {
+    fn new(handle: &CrawlHandle, section: &Element, on_plea: Rc<dyn Fn(CrawlEvent)>) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
         let part = |selector: &str| section.query_selector(selector).ok().flatten();
@@ -141,10 +141,10 @@ impl Mounted {
         heard.extend(motion.clone().map(|motion| (motion.into(), "change")));
 
         let to_touch = handle.clone();
-        let presence = Ear::new(window.clone().into(), &PRESENCE, move |_| to_touch.touch());
+        let presence = ClickListener::new(window.clone().into(), &PRESENCE, move |_| to_touch.touch());
         let mut listener = Listener {
             handle: handle.clone(),
-            vigil: Vigil::new(window, document, section.clone()),
+            vigil: WakeLockGuard::new(window, document, section.clone()),
             section: section.clone(),
             motion,
             grip: None,
@@ -187,14 +187,14 @@ impl Drop for Mounted {
 /// Who hears all events.
 struct Listener {
     handle: CrawlHandle,
-    vigil: Vigil,
+    vigil: WakeLockGuard,
     section: Element,
     motion: Option<MediaQueryList>,
     /// A finger or a pressed mouse on the plane.
-    grip: Option<Grip>,
+    grip: Option<DragState>,
     /// The last hand on the plane moved it.
     dragged: bool,
-    on_plea: Rc<dyn Fn(Plea)>,
+    on_plea: Rc<dyn Fn(CrawlEvent)>,
 }
 
 impl Listener {
@@ -226,7 +226,7 @@ impl Listener {
         }
     }
 
-    fn pass_on(&self, plea: Option<Plea>) {
+    fn pass_on(&self, plea: Option<CrawlEvent>) {
         if let Some(plea) = plea {
             (self.on_plea)(plea);
         }
@@ -237,16 +237,16 @@ impl Listener {
         if let Ok(Some(button)) = target.closest("button") {
             match pressed(&button) {
                 Some(wish) => self.pass_on(self.handle.wish(wish)),
-                None if button.class_list().contains("direct") => self.pass_on(Some(Plea::Open(Panel::Director))),
+                None if button.class_list().contains("direct") => self.pass_on(Some(CrawlEvent::Open(Panel::Director))),
                 None => kiosk::toggle_full_screen(&self.section),
             }
         } else if self.dragged {
             // The end of a drag is no click.
         } else if let Some(seq) = input::seq_at(&target) {
             self.handle.choose(seq);
-            self.pass_on(Some(Plea::Reveal(seq)));
+            self.pass_on(Some(CrawlEvent::Reveal(seq)));
         } else {
-            self.handle.wish(Wish::Skip);
+            self.handle.wish(CrawlInput::Skip);
         }
     }
 }

@@ -14,15 +14,15 @@ use web_sys::{Element, Event, KeyboardEvent};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, close_if_covering};
 use crate::format::{grouped, size};
-use crate::message_log::mosquitto_command::Reach;
+use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::message_log::{Message, ndjson};
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::{QoS, Version};
-use crate::packet_trace::analysis::Entry;
-use crate::protocol::message::MessageGlance;
-use crate::protocol::message::{Found, MessagePart};
-use crate::ui::inspect::message_fetch::{Gathered, Gathering};
+use crate::packet_trace::analysis::TraceEntry;
+use crate::protocol::message::MessageRequest;
+use crate::protocol::message::{MessageDetails, MessagePart};
+use crate::ui::inspect::message_fetch::{Gathered, MessageFetch};
 use crate::ui::inspect::publish_bytes::{PublishBytes, property_in_words};
 use crate::ui::inspect::text::{Kind, Piece, pieces};
 use crate::ui::inspect::{Choice, Fold, Row, Sheet, View, hex};
@@ -41,38 +41,38 @@ const SLICE_MS: f64 = 8.0;
 pub(super) struct Inspector {
     pub(super) dialog: NodeRef<html::Dialog>,
     seq: RwSignal<u64>,
-    gathering: StoredValue<Gathering>,
+    gathering: StoredValue<MessageFetch>,
     /// A message that is only to be copied.
-    copying: StoredValue<Option<(Copied, Gathering)>>,
-    shown: RwSignal<Shown>,
+    copying: StoredValue<Option<(Copied, MessageFetch)>>,
+    shown: RwSignal<InspectorState>,
     /// The views that were chosen, by topic.
     chosen: StoredValue<HashMap<String, View>>,
 }
 
 #[derive(Clone, Default)]
-enum Shown {
+enum InspectorState {
     #[default]
     Nothing,
     Words(String),
-    Message(Arc<Kept>, View),
+    Message(Arc<LoadedMessage>, View),
 }
 
 /// A message that is wholly here.
-struct Kept {
+struct LoadedMessage {
     seq: u64,
-    found: Found,
+    found: MessageDetails,
     payload: Arc<[u8]>,
-    reach: Reach,
+    reach: BrokerAccess,
 }
 
-impl Kept {
-    fn new(seq: u64, mut found: Found, reach: Reach) -> Self {
+impl LoadedMessage {
+    fn new(seq: u64, mut found: MessageDetails, reach: BrokerAccess) -> Self {
         let payload = std::mem::take(&mut found.payload).into();
         Self { seq, found, payload, reach }
     }
 
     fn message(&self) -> Message<'_> {
-        let Found { time, topic, qos, retain, dup, properties, .. } = &self.found;
+        let MessageDetails { time, topic, qos, retain, dup, properties, .. } = &self.found;
         Message {
             seq: self.seq,
             time: *time,
@@ -139,7 +139,7 @@ impl Inspector {
 
     /// Begins to ask for a message; what is shown stays until it comes.
     pub(super) fn ask(self, seq: u64) {
-        self.gathering.set_value(Gathering::new(seq));
+        self.gathering.set_value(MessageFetch::new(seq));
         self.seq.set(seq);
     }
 
@@ -150,13 +150,13 @@ impl Inspector {
 
     /// Begins to ask for a message that is only to be copied.
     pub(super) fn ask_to_copy(self, copied: Copied, seq: u64) {
-        self.copying.set_value(Some((copied, Gathering::new(seq))));
+        self.copying.set_value(Some((copied, MessageFetch::new(seq))));
     }
 
     /// What to ask the worker for.
-    pub(super) fn glance(self) -> Option<MessageGlance> {
+    pub(super) fn glance(self) -> Option<MessageRequest> {
         let copying = || self.copying.with_value(|copying| copying.as_ref()?.1.glance());
-        self.gathering.with_value(Gathering::glance).or_else(copying)
+        self.gathering.with_value(MessageFetch::glance).or_else(copying)
     }
 
     /// The worker answered.
@@ -171,7 +171,7 @@ impl Inspector {
         });
         match taken.flatten() {
             Some((copied, seq, Gathered::Whole(found, reach))) => {
-                let (what, text) = Kept::new(seq, found, reach).copied(copied);
+                let (what, text) = LoadedMessage::new(seq, found, reach).copied(copied);
                 copier.copy(what, text);
             }
             Some((.., Gathered::Missing(words))) => copier.say(words),
@@ -182,7 +182,7 @@ impl Inspector {
     /// The worker is gone.
     pub(super) fn cut(self) {
         self.copying.set_value(None);
-        let gathered = self.gathering.try_update_value(Gathering::abandon).flatten();
+        let gathered = self.gathering.try_update_value(MessageFetch::abandon).flatten();
         self.show(gathered);
     }
 
@@ -191,14 +191,14 @@ impl Inspector {
             None => {}
             Some(Gathered::Partly { bytes, of }) => {
                 let words = format!("Fetching the message: {} of {} …", size(bytes.into()), size(of.into()));
-                self.shown.set(Shown::Words(words));
+                self.shown.set(InspectorState::Words(words));
             }
-            Some(Gathered::Missing(words)) => self.shown.set(Shown::Words(words)),
+            Some(Gathered::Missing(words)) => self.shown.set(InspectorState::Words(words)),
             Some(Gathered::Whole(found, reach)) => {
-                let seq = self.gathering.with_value(Gathering::seq);
-                let kept = Kept::new(seq, found, reach);
+                let seq = self.gathering.with_value(MessageFetch::seq);
+                let kept = LoadedMessage::new(seq, found, reach);
                 match self.chosen.with_value(|chosen| chosen.get(&kept.found.topic).copied()) {
-                    Some(view) => self.shown.set(Shown::Message(Arc::new(kept), view)),
+                    Some(view) => self.shown.set(InspectorState::Message(Arc::new(kept), view)),
                     None => {
                         let choice = kept.choice();
                         self.choose(Arc::new(kept), choice);
@@ -209,15 +209,15 @@ impl Inspector {
     }
 
     /// Finds the view of a message, unless another was asked for meanwhile.
-    fn choose(self, kept: Arc<Kept>, mut choice: Choice) {
-        if self.gathering.with_value(Gathering::seq) != kept.seq {
+    fn choose(self, kept: Arc<LoadedMessage>, mut choice: Choice) {
+        if self.gathering.with_value(MessageFetch::seq) != kept.seq {
             return;
         }
         match for_a_while(|| choice.advance(SLICE_BYTES)) {
-            Some(view) => self.shown.set(Shown::Message(kept, view)),
+            Some(view) => self.shown.set(InspectorState::Message(kept, view)),
             None => {
                 let bytes = kept.payload.len() as u64;
-                self.shown.set(Shown::Words(format!("Looking at what these {} are …", size(bytes))));
+                self.shown.set(InspectorState::Words(format!("Looking at what these {} are …", size(bytes))));
                 Timeout::new(0, move || self.choose(kept, choice)).forget();
             }
         }
@@ -267,9 +267,9 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
                 </div>
             </header>
             {move || match inspector.shown.get() {
-                Shown::Nothing => ().into_any(),
-                Shown::Words(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
-                Shown::Message(kept, view) => view! { <MessageView panels kept first=view /> }.into_any(),
+                InspectorState::Nothing => ().into_any(),
+                InspectorState::Words(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
+                InspectorState::Message(kept, view) => view! { <MessageView panels kept first=view /> }.into_any(),
             }}
         </dialog>
     }
@@ -278,7 +278,7 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
 #[component]
 fn MessageView(
     panels: Panels,
-    kept: Arc<Kept>,
+    kept: Arc<LoadedMessage>,
     /// The view that it opens in.
     first: View,
 ) -> impl IntoView {
@@ -294,7 +294,7 @@ fn MessageView(
     let seq = kept.seq;
     // The trace forgets it before the message goes.
     let identifier = Memo::new(move |known: Option<&Option<u16>>| {
-        let traced = || panels.packets.story.with(|story| story.publish_of(seq).and_then(Entry::identifier));
+        let traced = || panels.packets.story.with(|story| story.publish_of(seq).and_then(TraceEntry::identifier));
         known.copied().flatten().or_else(traced)
     });
     let shown = {
@@ -328,7 +328,7 @@ fn MessageView(
 /// Copies of the message as a whole, and of the commands for it; and the way to
 /// its line.
 #[component]
-fn CopyButtons(copier: Copier, kept: Arc<Kept>, dialog: NodeRef<html::Dialog>) -> impl IntoView {
+fn CopyButtons(copier: Copier, kept: Arc<LoadedMessage>, dialog: NodeRef<html::Dialog>) -> impl IntoView {
     let buttons = [
         (Copied::Row, "Copy row", "The message as a line of an export"),
         (Copied::Publish, "Copy mosquitto_pub", "The command that sends this message again"),
@@ -360,7 +360,7 @@ fn CopyButtons(copier: Copier, kept: Arc<Kept>, dialog: NodeRef<html::Dialog>) -
 }
 
 #[component]
-fn Facts(panels: Panels, kept: Arc<Kept>) -> impl IntoView {
+fn Facts(panels: Panels, kept: Arc<LoadedMessage>) -> impl IntoView {
     let found = &kept.found;
     let qos = match found.qos {
         QoS::AtMostOnce => "0, at most once",
@@ -467,13 +467,13 @@ fn Views(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl 
             }
         })
         .collect_view();
-    view! { <div class="views" role="radiogroup" aria-label="Shown as">{options}</div> }
+    view! { <div class="views" role="radiogroup" aria-label="InspectorState as">{options}</div> }
 }
 
 /// A payload on its way to the screen: the first rows at once, the rest while
 /// they are read.
 #[derive(Clone, Copy)]
-struct Laying {
+struct IncrementalLayout {
     rows: VirtualRows,
     sheet: StoredValue<Option<Result<Sheet, String>>>,
     /// Counts what changes rows that are on screen.
@@ -482,7 +482,7 @@ struct Laying {
     begun: StoredValue<u32>,
 }
 
-impl Laying {
+impl IncrementalLayout {
     fn new() -> Self {
         Self {
             rows: VirtualRows::new(Start::Head),
@@ -555,8 +555,8 @@ impl Laying {
 }
 
 #[component]
-fn PayloadView(view: View, kept: Arc<Kept>, copier: Copier, dialog: NodeRef<html::Dialog>) -> impl IntoView {
-    let laying = Laying::new();
+fn PayloadView(view: View, kept: Arc<LoadedMessage>, copier: Copier, dialog: NodeRef<html::Dialog>) -> impl IntoView {
+    let laying = IncrementalLayout::new();
     let rows = laying.rows;
     let payload = Arc::clone(&kept.payload);
     Effect::new(move || {

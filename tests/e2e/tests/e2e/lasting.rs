@@ -1,12 +1,12 @@
 //! A lasting session goes on over a reload of the page.
 
 use anyhow::{Context, Result, ensure};
-use mqtt_crawl::engine::{Engine, Save};
+use mqtt_crawl::engine::{Engine, StoreWrite};
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::mqtt::broker_url::PageOrigin;
 use mqtt_crawl::mqtt::packet::QoS;
 use mqtt_crawl::protocol::command::PageCommand;
-use mqtt_crawl::protocol::connection::{ConnectRequest, More};
+use mqtt_crawl::protocol::connection::{ConnectRequest, ConnectionOptions};
 use mqtt_crawl::time::Instant;
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
@@ -17,11 +17,11 @@ use mqtt_crawl_e2e::{PATIENCE, eventually, link};
 const CLIENT_ID: &str = "keeper";
 
 /// What a page leaves in the browser's store: the app's own engine makes it.
-fn left_by_an_earlier_page(broker: &str) -> Result<Save> {
+fn left_by_an_earlier_page(broker: &str) -> Result<StoreWrite> {
     let now = Instant::from_millis(1);
     let mut engine = Engine::new(1, Limits::default());
     engine.use_store();
-    let more = More { session_expiry_s: Some(600), clean_start: false, ..More::default() };
+    let more = ConnectionOptions { session_expiry_s: Some(600), clean_start: false, ..ConnectionOptions::default() };
     engine.handle_command(PageCommand::SetConnectionOptions(Box::new(more)), now);
     let request = ConnectRequest {
         broker: broker.to_owned(),
@@ -41,7 +41,7 @@ fn left_by_an_earlier_page(broker: &str) -> Result<Save> {
     engine.poll_save(now).context("nothing to save")
 }
 
-async fn leave_in_store(page: &Page, save: &Save) -> Result<()> {
+async fn leave_in_store(page: &Page, save: &StoreWrite) -> Result<()> {
     // Whoever opens it first decides on its layout, and that has to be the app.
     let is_there = "indexedDB.databases().then((all) => all.some((database) => database.name === 'mqtt-crawl'))";
     eventually("the app's database", async || Ok(page.evaluate::<bool>(is_there).await?.then_some(()))).await?;
