@@ -347,9 +347,9 @@ fn echo() -> String {
 #[wasm_bindgen_test]
 async fn a_line_leads_to_the_worker_as_soon_as_it_listens() {
     let (link, heard) = link_to(&echo());
-    assert!(link.open_line().is_none(), "a message to a worker that doesn't listen yet is lost");
+    assert!(link.open_port().is_none(), "a message to a worker that doesn't listen yet is lost");
     until("ready", || matches!(heard.borrow().last(), Some(WorkerEvent::Ready))).await;
-    let port = link.open_line().expect("a line");
+    let port = link.open_port().expect("a line");
     let echoed = Rc::new(RefCell::new(None));
     let ear = Rc::clone(&echoed);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {

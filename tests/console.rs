@@ -72,7 +72,7 @@ fn keys() {
 fn the_window_reaches_beyond_the_edges() {
     let mut scroll = list(1_000);
     assert_eq!(scroll.window(0), Window::Tail { rows: 11 });
-    scroll.drag(scroll.bar_px(), 500.0 * ROW_PX);
+    scroll.drag(scroll.scroll_px(), 500.0 * ROW_PX);
     assert_eq!(scroll.window(0), Window::At { first: 488, rows: 35 });
     scroll.step(ScrollStep::Home);
     assert_eq!(scroll.window(0), Window::At { first: 0, rows: 35 });
@@ -81,7 +81,7 @@ fn the_window_reaches_beyond_the_edges() {
 #[test]
 fn rows_that_leave_the_front_move_nothing() {
     let mut scroll = list(1_000);
-    scroll.drag(scroll.bar_px(), 500.0 * ROW_PX);
+    scroll.drag(scroll.scroll_px(), 500.0 * ROW_PX);
     scroll.grow(900, 200);
     assert_eq!(scroll.top_rows(), 300.0, "the same message is at the edge");
     assert_eq!(scroll.unseen(), 100);
@@ -104,7 +104,7 @@ fn holding_stays_where_the_tail_was() {
 #[test]
 fn rows_that_join_the_front_move_nothing() {
     let mut scroll = list(100);
-    scroll.drag(scroll.bar_px(), 50.0 * ROW_PX);
+    scroll.drag(scroll.scroll_px(), 50.0 * ROW_PX);
     scroll.grow(150, -50);
     assert_eq!((scroll.top_rows(), scroll.unseen()), (100.0, 0), "the same message is at the edge");
     scroll.grow(151, 0);
@@ -136,8 +136,8 @@ fn a_row_is_brought_into_sight() {
 #[test]
 fn a_short_list_needs_no_bar() {
     let scroll = list(10);
-    assert_eq!((scroll.spacer_px(), scroll.bar_px()), (240.0, 0.0));
-    assert_eq!(list(11).bar_px(), ROW_PX);
+    assert_eq!((scroll.spacer_px(), scroll.scroll_px()), (240.0, 0.0));
+    assert_eq!(list(11).scroll_px(), ROW_PX);
 }
 
 #[test]
@@ -146,11 +146,11 @@ fn a_million_rows_are_all_reached() {
     let mut scroll = list(total);
     assert_eq!(scroll.spacer_px(), SPACER_MAX_PX);
     let range_px = SPACER_MAX_PX - 240.0;
-    assert_eq!(scroll.bar_px(), range_px);
+    assert_eq!(scroll.scroll_px(), range_px);
 
     scroll.drag(range_px, range_px / 2.0);
     assert!((scroll.top_rows() - 499_995.0).abs() < 1.0, "{}", scroll.top_rows());
-    assert!((scroll.bar_px() - range_px / 2.0).abs() < 0.01);
+    assert!((scroll.scroll_px() - range_px / 2.0).abs() < 0.01);
 
     // A turn of the wheel moves the rows by its own pixels.
     let before = scroll.top_rows();
@@ -307,7 +307,7 @@ fn a_reader_walks_from_row_to_row() {
     desk.arrive(100);
     desk.frame();
     desk.reader.step(ScrollStep::LineUp);
-    assert_eq!((desk.reader.selected(), desk.reader.at_hand()), (Some(100), Some(100)), "the newest at first");
+    assert_eq!((desk.reader.selected(), desk.reader.focused_row()), (Some(100), Some(100)), "the newest at first");
     assert!(!desk.reader.scroll.is_following(), "it stays in sight");
     for _ in 0..60 {
         desk.reader.step(ScrollStep::LineUp);
@@ -319,7 +319,7 @@ fn a_reader_walks_from_row_to_row() {
     // From far away the way leads back to it.
     desk.reader.step(ScrollStep::Home);
     desk.frame();
-    assert_eq!(desk.reader.at_hand(), Some(1));
+    assert_eq!(desk.reader.focused_row(), Some(1));
     desk.reader.step(ScrollStep::LineDown);
     desk.frame();
     assert_eq!(desk.reader.selected(), Some(41));
@@ -546,7 +546,7 @@ proptest! {
         for step in moves {
             match step {
                 Move::Step(step) => scroll.step(step),
-                Move::Drag(part) => scroll.drag(scroll.bar_px(), part * scroll.spacer_px()),
+                Move::Drag(part) => scroll.drag(scroll.scroll_px(), part * scroll.spacer_px()),
                 Move::Grow(more) => { total += more; scroll.grow(total, 0); }
                 Move::Evict(gone) => { total -= gone.min(total); scroll.grow(total, i64::try_from(gone).expect("few")); }
                 Move::Find(more) => { total += more; scroll.grow(total, -i64::try_from(more).expect("few")); }
@@ -557,7 +557,7 @@ proptest! {
             let rows = scroll.on_screen();
             prop_assert!(rows.end <= total && rows.start <= rows.end, "{rows:?} of {total}");
             prop_assert!(scroll.unseen() <= total);
-            prop_assert!(scroll.bar_px() >= 0.0 && scroll.bar_px() <= scroll.spacer_px());
+            prop_assert!(scroll.scroll_px() >= 0.0 && scroll.scroll_px() <= scroll.spacer_px());
             if let Window::At { first, rows: fetched } = scroll.window(0) {
                 let first = u64::try_from(first).expect("a list that begins at 0");
                 prop_assert!(first <= rows.start && rows.end <= first + u64::from(fetched));

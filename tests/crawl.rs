@@ -96,7 +96,7 @@ impl Screen {
         self.jumps = true;
         if !self.wish(|teller, sight, actions| teller.reveal(sight, seq, actions)) {
             self.asked.insert(seq);
-            self.feed.tell_of(seq);
+            self.feed.push(seq);
             self.wish(|teller, sight, actions| teller.go_live(sight, actions));
         }
         self.jumps = false;
@@ -721,7 +721,7 @@ fn another_column_leaves_the_line_that_is_read_where_it_is() {
     screen.jumps = true;
     for width_em in [12.4, 13.4, 14.2] {
         screen.typewriter.0.width_em = width_em;
-        screen.wish(|teller, sight, actions| teller.set_anew(sight, actions));
+        screen.wish(|teller, sight, actions| teller.relayout(sight, actions));
         let seq = before.0.expect("a message's");
         let height_em = screen.height_of(seq).expect("on the plane");
         let moved_px = (height_em - before.1).abs() * EM_PX;

@@ -325,7 +325,7 @@ impl World {
             2 => TabMessageKind::Holding { key, standing },
             _ => TabMessageKind::TakingOver { key },
         };
-        self.engine.handle_word(&TabMessage { tab: u64::from(argument & 8), said }, self.now);
+        self.engine.handle_tab_message(&TabMessage { tab: u64::from(argument & 8), said }, self.now);
     }
 
     fn answer_of_the_store(&mut self, argument: u8) {
@@ -378,7 +378,7 @@ impl World {
         }
         if self.has_store {
             self.loading = self.engine.poll_load().or(self.loading.take());
-            if self.engine.poll_forget().is_some() {
+            if self.engine.poll_delete().is_some() {
                 self.kept = None;
             }
             if let Some(save) = self.engine.poll_save(self.now) {
@@ -387,7 +387,7 @@ impl World {
                 self.kept = Some(save.bytes);
             }
         }
-        while self.engine.poll_word().is_some() {}
+        while self.engine.poll_tab_message().is_some() {}
         if let Some(update) = self.engine.poll_update() {
             self.note(&update);
         }

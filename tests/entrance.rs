@@ -111,7 +111,7 @@ impl Browser {
             let mut said = Vec::new();
             for (from, tab) in self.tabs.iter_mut().enumerate() {
                 if !self.frozen.contains_key(&from) {
-                    said.extend(std::iter::from_fn(|| tab.poll_word()).map(|word| (from, word)));
+                    said.extend(std::iter::from_fn(|| tab.poll_tab_message()).map(|word| (from, word)));
                 }
             }
             if said.is_empty() {
@@ -121,7 +121,7 @@ impl Browser {
                 for (to, tab) in self.tabs.iter_mut().enumerate().filter(|(to, _)| *to != from) {
                     match self.frozen.get_mut(&to) {
                         Some(waiting) => waiting.push(word.clone()),
-                        None => tab.handle_word(&word, self.now),
+                        None => tab.handle_tab_message(&word, self.now),
                     }
                 }
             }
@@ -304,7 +304,7 @@ fn a_frozen_tab_gives_way_when_it_thaws() {
             browser.tabs[0].handle_close(lost(), now);
         }
         for word in waiting {
-            browser.tabs[0].handle_word(&word, now);
+            browser.tabs[0].handle_tab_message(&word, now);
         }
         if words_come_first {
             browser.deliver();
@@ -348,10 +348,10 @@ fn words_of_others_about_others_change_nothing() {
         TabMessageKind::TakingOver { key },
     ] {
         let now = browser.now;
-        browser.tabs[0].handle_word(&TabMessage { tab: 1, said }, now);
+        browser.tabs[0].handle_tab_message(&TabMessage { tab: 1, said }, now);
     }
     assert_eq!(browser.state(0), ConnectionState::Connected);
-    let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_word()).map(|word| word.said).collect();
+    let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_tab_message()).map(|word| word.said).collect();
     assert_eq!(said.last(), Some(&TabMessageKind::Here), "only a greeting is answered: {said:?}");
 }
 
@@ -449,8 +449,8 @@ fn settings_that_do_not_last_forget_the_session() {
     assert!(page.save().is_some());
     page.command(PageCommand::SetConnectionOptions(Box::default()));
     page.command(PageCommand::Connect(request("x")));
-    assert_eq!(page.engine.poll_forget().as_deref(), Some("x ws://h:1/mqtt"));
-    assert_eq!(page.engine.poll_forget(), None);
+    assert_eq!(page.engine.poll_delete().as_deref(), Some("x ws://h:1/mqtt"));
+    assert_eq!(page.engine.poll_delete(), None);
     assert_eq!(page.engine.poll_load(), None);
     // The old connection ends, and the broker keeps the session as was agreed.
     let did = transmits(&mut page.engine);
@@ -568,7 +568,7 @@ fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
     page.command(publish("a"));
     assert!(page.engine.poll_save(page.now).is_some());
     page.engine.handle_saved(Err("QuotaExceededError".to_owned()));
-    assert_eq!(page.engine.poll_forget().as_deref(), Some("x ws://h:1/mqtt"));
+    assert_eq!(page.engine.poll_delete().as_deref(), Some("x ws://h:1/mqtt"));
     assert!(!transmits(&mut page.engine).is_empty(), "it goes on without a store");
 }
 
@@ -678,7 +678,7 @@ fn a_tab_that_gave_way_writes_nothing() {
     page.save();
     transmits(&mut page.engine);
     let said = TabMessageKind::TakingOver { key: "x ws://h:1/mqtt".to_owned() };
-    page.engine.handle_word(&TabMessage { tab: 1, said }, page.now);
+    page.engine.handle_tab_message(&TabMessage { tab: 1, said }, page.now);
     page.command(publish("a"));
     assert_eq!(page.save(), None);
     // Taking it back begins with what the other one left.

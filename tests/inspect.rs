@@ -48,7 +48,7 @@ fn laid_out(view: View, payload: &[u8], columns: usize, slice_bytes: usize) -> R
     Ok(sheet)
 }
 
-fn likeliest(payload: &[u8], content_type: &str, slice_bytes: usize) -> View {
+fn best_field(payload: &[u8], content_type: &str, slice_bytes: usize) -> View {
     let mut choice = Choice::new(payload.into(), content_type);
     loop {
         if let Some(view) = choice.advance(slice_bytes) {
@@ -365,7 +365,7 @@ fn the_likeliest_view_comes_first() {
         (b"\x01", "application/x-msgpack", View::MessagePack),
     ] {
         for slice_bytes in [1, usize::MAX] {
-            assert_eq!(likeliest(payload, content_type, slice_bytes), expected, "{payload:x?} {content_type}");
+            assert_eq!(best_field(payload, content_type, slice_bytes), expected, "{payload:x?} {content_type}");
         }
     }
 }
@@ -513,7 +513,7 @@ proptest! {
                 let _ = sheet.to_text();
             }
         }
-        let _ = likeliest(&payload, "", usize::MAX);
+        let _ = best_field(&payload, "", usize::MAX);
         let packet = PublishBytes::new(&message(QoS::ExactlyOnce, &payload, "t"), Arc::from([]), Version::V5, None);
         for at in 0..packet.len() + 1 {
             let _ = packet.words(at);

@@ -393,7 +393,7 @@ fn an_empty_query_needs_no_looking() {
     assert!(!matches.advance(&log, 0));
     assert_eq!((matches.len(), matches.seq_at(0), matches.seq_at(15)), (16, Some(5), Some(20)));
     assert_eq!((matches.seq_at(16), matches.seq_at(u64::MAX)), (None, None));
-    assert_eq!((matches.first_place(), matches.count_before(0), matches.count_before(9)), (5, 0, 4));
+    assert_eq!((matches.first_rank(), matches.count_before(0), matches.count_before(9)), (5, 0, 4));
 }
 
 /// What a reader holds on to: a match and its place.
@@ -406,7 +406,7 @@ fn a_match_keeps_its_place() {
     let mut matches = Matches::new(query("x"));
     assert!(matches.advance(&log, 10));
     let place_of =
-        |matches: &Matches, seq| matches.first_place() + i64::try_from(matches.count_before(seq)).expect("few");
+        |matches: &Matches, seq| matches.first_rank() + i64::try_from(matches.count_before(seq)).expect("few");
     let place = place_of(&matches, 155);
     // Found before it …
     assert!(matches.advance(&log, 50));

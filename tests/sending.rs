@@ -4,7 +4,9 @@ use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::session::ServerCapabilities;
 use mqtt_crawl::protocol::connection::{BrokerStatus, ConnectionState};
 use mqtt_crawl::protocol::publish::{PublishOutcome, Published};
-use mqtt_crawl::ui::broker_capabilities::{Capability, CapabilityRow, obstacle, publish_obstacle, terms};
+use mqtt_crawl::ui::broker_capabilities::{
+    Capability, CapabilityRow, terms, unavailable_publish_reason, unavailable_reason,
+};
 use mqtt_crawl::ui::forms::message::{Bytes, MessageFields};
 use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, Outbox};
 
@@ -91,7 +93,7 @@ fn what_a_broker_forbids_has_a_reason() {
         (connected(Version::V311, lenient()), [None, None, None, Some("MQTT 3.1.1"), Some("MQTT 3.1.1"), None]),
     ] {
         for (wish, expected) in WISHES.into_iter().zip(expected) {
-            let words = obstacle(&standing, wish);
+            let words = unavailable_reason(&standing, wish);
             let is_right = match (&words, expected) {
                 (Some(words), Some(part)) => words.contains(part),
                 (words, part) => words.is_none() && part.is_none(),
@@ -110,7 +112,7 @@ fn one_can_send_whenever_there_is_or_will_be_a_connection() {
         (ConnectionState::Reconnecting, true),
         (ConnectionState::Stopped, false),
     ] {
-        assert_eq!(publish_obstacle(state).is_none(), may, "{state:?}");
+        assert_eq!(unavailable_publish_reason(state).is_none(), may, "{state:?}");
     }
 }
 

@@ -780,7 +780,7 @@ fn what_was_unfinished_survives_the_program() {
     bench.publish(QoS::AtLeastOnce, "2");
     bench.serve("50020001");
     bench.serve("3407 0001 74 0009 00 61");
-    assert!(bench.session.take_unsaved() && !bench.session.take_unsaved());
+    assert!(bench.session.take_dirty() && !bench.session.take_dirty());
     let saved = bench.session.saved();
 
     let (session, tokens) = Session::restore(lasting, 1, saved);

@@ -460,7 +460,7 @@ fn a_slow_network_is_not_given_ever_more() {
         TransmissionSettings { interval_us: 0, qos: QoS::AtMostOnce, repeat: Repeat::UntilStopped, ..manner() };
     rig.play(manner, 10);
     for _ in 0..5 {
-        rig.engine.note_unsent(2 << 20, rig.now);
+        rig.engine.mark_unsent(2 << 20, rig.now);
         rig.engine.handle_timeout(rig.now);
         rig.serve();
         assert!(rig.heard.is_empty());
@@ -468,7 +468,7 @@ fn a_slow_network_is_not_given_ever_more() {
         assert!(due > rig.now, "after a while");
         rig.now = due;
     }
-    rig.engine.note_unsent(0, rig.now);
+    rig.engine.mark_unsent(0, rig.now);
     rig.engine.handle_timeout(rig.now);
     rig.serve();
     assert!((1..1_000).contains(&rig.heard.len()), "a batch, and then the others have their turn");

@@ -1,8 +1,8 @@
 //! The loop that owns the clock and the transport.
 
+use crate::event::DriverEvent;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, SystemTime};
 
@@ -11,36 +11,23 @@ use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
 use mqtt_crawl::mqtt::session::Transmit;
 use mqtt_crawl::time::Instant;
 
-use crate::remote::Remote;
+use crate::remote::RemoteHandle;
 use crate::report::{Report, Summary};
 use crate::script::{Read, Rows, Script};
 use crate::settings::{Settings, SettingsError};
 use crate::transmission::Transmission;
 use crate::transport::{Arrival, Connection, Dialer};
 
-/// How many happenings may wait for the driver before the reading thread does.
-const HAPPENINGS: usize = 64;
+/// How many events may wait for the driver before the reading thread does.
+const EVENTS_MAX: usize = 64;
 /// How long the broker gets to close the connection after our DISCONNECT, where
 /// it has acknowledged what it was sent.
-const LINGER: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same at QoS 0, where closing is the only sign that all was read: what is
 /// still on its way when we go might be lost with the connection.
-const LINGER_UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+const UNACKNOWLEDGED_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest sleep; any deadline of ours is nearer or doesn't matter.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
-
-/// What other threads tell the driver.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    /// The connection of that attempt is open.
-    Opened { attempt: u64, tcp: TcpStream },
-    /// Something was read from it.
-    Bytes { attempt: u64, bytes: Vec<u8> },
-    /// It couldn't be made, or has ended.
-    CloseInfo { attempt: u64, closed: CloseInfo },
-    /// Look at the [`Remote`] and for rows of the script.
-    Woken,
-}
 
 /// Publishes the script's lines until they are done, or until `remote` stops it.
 /// Blocks.
@@ -54,12 +41,12 @@ pub(crate) enum Happening {
 pub fn transmit(
     settings: &Settings,
     script: Script,
-    remote: &Remote,
+    remote: &RemoteHandle,
     report: &mut dyn FnMut(&Report),
 ) -> Result<Summary, SettingsError> {
     settings.check()?;
     let dialer = Dialer::new(&settings.broker, settings.ca_file.as_deref())?;
-    let (sender, happenings) = sync_channel(HAPPENINGS);
+    let (sender, events) = sync_channel(EVENTS_MAX);
     let mut transmission = Transmission::new(settings, random_seed());
     remote.wakes(Some(sender.clone()));
     let script = match script.rows {
@@ -79,7 +66,7 @@ pub fn transmit(
         script,
         dialer,
         sender,
-        happenings,
+        events,
         attempt: 0,
         transport: Transport::None,
         transmission,
@@ -94,8 +81,8 @@ struct Driver<'a> {
     /// Rows of a live source that may still come.
     script: Option<Receiver<Read>>,
     dialer: Dialer,
-    sender: SyncSender<Happening>,
-    happenings: Receiver<Happening>,
+    sender: SyncSender<DriverEvent>,
+    events: Receiver<DriverEvent>,
     /// Counts the connections; what older ones still tell is ignored.
     attempt: u64,
     transport: Transport,
@@ -114,7 +101,7 @@ enum Transport {
 }
 
 impl Driver<'_> {
-    fn run(mut self, remote: &Remote, report: &mut dyn FnMut(&Report)) -> Result<Summary, SettingsError> {
+    fn run(mut self, remote: &RemoteHandle, report: &mut dyn FnMut(&Report)) -> Result<Summary, SettingsError> {
         self.transmission.start(self.clock.now());
         let mut stopping = false;
         loop {
@@ -140,8 +127,8 @@ impl Driver<'_> {
                 None => SLEEP_MAX,
             };
             // A channel without senders is impossible: we hold one.
-            if let Ok(happening) = self.happenings.recv_timeout(sleep) {
-                self.handle(happening);
+            if let Ok(event) = self.events.recv_timeout(sleep) {
+                self.handle(event);
             }
             self.transmission.handle_timeout(self.clock.now());
         }
@@ -197,9 +184,9 @@ impl Driver<'_> {
         }
     }
 
-    fn handle(&mut self, happening: Happening) {
-        match happening {
-            Happening::Opened { attempt, tcp } if attempt == self.attempt => {
+    fn handle(&mut self, event: DriverEvent) {
+        match event {
+            DriverEvent::Opened { attempt, tcp } if attempt == self.attempt => {
                 let mut arrivals = Vec::new();
                 match self.dialer.connect(tcp, &mut arrivals) {
                     Ok(connection) => {
@@ -209,7 +196,7 @@ impl Driver<'_> {
                     Err(closed) => self.close(closed),
                 }
             }
-            Happening::Bytes { attempt, bytes } if attempt == self.attempt => {
+            DriverEvent::Bytes { attempt, bytes } if attempt == self.attempt => {
                 if let Transport::Open(connection) = &mut self.transport {
                     let mut arrivals = Vec::new();
                     let outcome = connection.handle_bytes(&bytes, &mut arrivals);
@@ -219,11 +206,11 @@ impl Driver<'_> {
                     }
                 }
             }
-            Happening::Closed { attempt, closed } if attempt == self.attempt => self.close(closed),
+            DriverEvent::Closed { attempt, closed } if attempt == self.attempt => self.close(closed),
             // Of an attempt that was given up; dropping a stream closes it.
-            Happening::Opened { .. } | Happening::Bytes { .. } | Happening::Closed { .. } => {}
+            DriverEvent::Opened { .. } | DriverEvent::Bytes { .. } | DriverEvent::Closed { .. } => {}
             // The loop looks by itself.
-            Happening::Woken => {}
+            DriverEvent::Woken => {}
         }
     }
 
@@ -253,11 +240,12 @@ impl Driver<'_> {
 
     /// Waits a moment for the peer to take what was sent and hang up too.
     fn part(&mut self) {
-        let linger = if self.transmission.qos() == QoS::AtMostOnce { LINGER_UNACKNOWLEDGED } else { LINGER };
+        let linger =
+            if self.transmission.qos() == QoS::AtMostOnce { UNACKNOWLEDGED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
         let until = self.clock.now() + linger;
         while matches!(self.transport, Transport::Parting { .. }) {
-            match self.happenings.recv_timeout(until.since(self.clock.now())) {
-                Ok(happening) => self.handle(happening),
+            match self.events.recv_timeout(until.since(self.clock.now())) {
+                Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
             }
         }

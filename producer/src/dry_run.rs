@@ -9,7 +9,7 @@ use mqtt_crawl::transmit::schedule::Schedule;
 
 use crate::progress::printable;
 use crate::report::Report;
-use crate::script::{Cue, Read, Script};
+use crate::script::{Read, Script, TimedLine};
 use crate::settings::{Settings, SettingsError};
 
 /// Why a dry run ended early.
@@ -18,7 +18,7 @@ pub enum DryRunError {
     /// A transmission couldn't begin either.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Nobody reads what it writes.
+    /// NullSink reads what it writes.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -38,7 +38,7 @@ pub fn dry_run(
     settings.check()?;
     let schedule = Schedule::new(settings.interval);
     let mut lines = 0;
-    let mut row = |line: u64, cue: &Cue| -> io::Result<()> {
+    let mut row = |line: u64, cue: &TimedLine| -> io::Result<()> {
         let after = in_seconds(schedule.offset(line + 1 - settings.first_line as u64));
         let payload = String::from_utf8_lossy(&settings.payload.encode(&cue.line)).into_owned();
         let topic = topic_of(&settings.topic, &cue.line, line + 1);
@@ -54,7 +54,7 @@ pub fn dry_run(
                     row(lines - 1, &cue)?;
                 }
             }
-            Read::Row(Err(left_out)) => report(&Report::LeftOut(left_out)),
+            Read::Row(Err(left_out)) => report(&Report::SkippedRow(left_out)),
             Read::End(file) => report(&Report::File(file)),
         }
     }

@@ -61,7 +61,7 @@ mod unix {
     use nix::unistd::{getpgrp, tcgetpgrp};
 
     use super::{Decoder, Key};
-    use crate::remote::Remote;
+    use crate::remote::RemoteHandle;
 
     /// Listens for keys until dropped, which leaves the terminal as it was.
     pub struct Keys {
@@ -72,7 +72,7 @@ mod unix {
         /// Listens where somebody sits there: standard input and standard error
         /// are a terminal, and the program isn't in the background, where
         /// touching the terminal would stop it.
-        pub fn listen(remote: &Remote) -> Option<Self> {
+        pub fn listen(remote: &RemoteHandle) -> Option<Self> {
             let stdin = std::io::stdin();
             if !stdin.is_terminal() || !std::io::stderr().is_terminal() || tcgetpgrp(&stdin).ok()? != getpgrp() {
                 return None;
@@ -97,7 +97,7 @@ mod unix {
         }
     }
 
-    fn read(remote: &Remote) {
+    fn read(remote: &RemoteHandle) {
         let mut decoder = Decoder::default();
         let mut buffer = [0; 64];
         while let Ok(count @ 1..) = std::io::stdin().lock().read(&mut buffer) {
@@ -119,7 +119,7 @@ pub struct Keys {}
 #[cfg(not(unix))]
 impl Keys {
     /// Never listens.
-    pub fn listen(_remote: &crate::remote::Remote) -> Option<Self> {
+    pub fn listen(_remote: &crate::remote::RemoteHandle) -> Option<Self> {
         None
     }
 }

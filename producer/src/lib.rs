@@ -2,18 +2,18 @@
 //!
 //! The program is a thin shell around [`transmit`], which is also what the
 //! station uses for its sample transmission. It blocks its thread until the
-//! script is told, or until somebody calls [`Remote::stop`]:
+//! script is told, or until somebody calls [`RemoteHandle::stop`]:
 //!
 //! ```no_run
 //! use mqtt_crawl::{broker_url::BrokerUrl, dialogue::script};
-//! use mqtt_crawl_producer::{Remote, Repeat, Report, Settings, transmit};
+//! use mqtt_crawl_producer::{RemoteHandle, Repeat, Report, Settings, transmit};
 //!
 //! let script = script::parse(&std::fs::read("assets/dialogues/the-quiet-broker.txt")?, None);
 //! let settings = Settings {
 //!     repeat: Repeat::UntilStopped,
 //!     ..Settings::new(BrokerUrl::parse("mqtt://127.0.0.1:1883")?)
 //! };
-//! let remote = Remote::new(); // `remote.clone()` goes to whoever ends it
+//! let remote = RemoteHandle::new(); // `remote.clone()` goes to whoever ends it
 //! let summary = transmit(&settings, script.lines.into(), &remote, &mut |report| {
 //!     if let Report::Lost { failure, .. } = report {
 //!         eprintln!("{failure}");
@@ -25,7 +25,7 @@
 //!
 //! ```text
 //! files ─▶ Script ─▶ Transmission ─▶ mqtt::session ─▶ driver ─▶ Connection ─▶ TCP
-//! keys ──▶ Remote ─▶   (player)       (the core's)    (clock)   (TLS, WebSocket)
+//! keys ──▶ RemoteHandle ─▶   (player)       (the core's)    (clock)   (TLS, WebSocket)
 //! ```
 //!
 //! - [`settings`]: what a transmission is told before it begins.
@@ -42,6 +42,7 @@
 
 mod driver;
 pub mod dry_run;
+mod event;
 pub mod keys;
 pub mod options;
 pub mod progress;
@@ -55,7 +56,7 @@ mod transport;
 pub use driver::transmit;
 pub use mqtt_crawl::transmit::encoding::PayloadFormat;
 pub use mqtt_crawl::transmit::playlist::Repeat;
-pub use remote::Remote;
-pub use report::{End, FailedLine, Fate, Progress, Report, Summary};
-pub use script::{Cue, FileSummary, LeftOut, Read, Script, ScriptError, ScriptOptions};
+pub use remote::RemoteHandle;
+pub use report::{End, FailedLine, LineFailure, Progress, Report, Summary};
+pub use script::{FileSummary, Read, Script, ScriptOptions, ScriptReadError, SkippedRow, TimedLine};
 pub use settings::{Settings, SettingsError};

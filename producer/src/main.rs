@@ -9,7 +9,7 @@ use mqtt_crawl_producer::dry_run::{DryRunError, dry_run};
 use mqtt_crawl_producer::keys::{self, Keys};
 use mqtt_crawl_producer::options::{self, Options, PASSWORD_VARIABLE};
 use mqtt_crawl_producer::progress::{Screen, Verbosity};
-use mqtt_crawl_producer::{Remote, Report, Script, transmit};
+use mqtt_crawl_producer::{RemoteHandle, Report, Script, transmit};
 
 /// What clap ends with as well.
 const WRONG_USE: u8 = 2;
@@ -58,7 +58,7 @@ fn run(options: &Options, screen: &Screen) -> Result<u8> {
             result => Ok(result.map(|()| 0)?),
         };
     }
-    let remote = Remote::new();
+    let remote = RemoteHandle::new();
     let on_signal = remote.clone();
     ctrlc::set_handler(move || on_signal.stop()).context("Ctrl-C can't be listened for")?;
     let reads_stdin = options.files.iter().any(|file| file.as_os_str() == "-");

@@ -67,7 +67,7 @@ impl Screen {
     /// Shows what happened.
     pub fn show(&self, report: &Report) {
         match report {
-            Report::LeftOut(left_out) => self.problem(&left_out.to_string()),
+            Report::SkippedRow(left_out) => self.problem(&left_out.to_string()),
             Report::File(file) => self.file(file),
             Report::Connected { version, fell_back, goes_on_with } => {
                 let fell_back = if *fell_back { "; it doesn't take MQTT 5.0" } else { "" };

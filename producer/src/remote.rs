@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::driver::Happening;
+use crate::event::DriverEvent;
 
 /// So many wishes wait at most; who leans on a key loses some of them.
 const WISHES_MAX: usize = 64;
@@ -13,27 +13,27 @@ const WISHES_MAX: usize = 64;
 ///
 /// Once stopped it stays so, also for a transmission that begins later.
 #[derive(Clone, Debug, Default)]
-pub struct Remote {
+pub struct RemoteHandle {
     shared: Arc<Mutex<Shared>>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     is_stopped: bool,
-    wishes: VecDeque<Wish>,
-    waker: Option<SyncSender<Happening>>,
+    wishes: VecDeque<RemoteCommand>,
+    waker: Option<SyncSender<DriverEvent>>,
 }
 
 /// What somebody at the keys wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum RemoteCommand {
     /// Pause, or go on.
     TogglePause,
     /// Go so many lines back or on, from the one that was told last.
     Seek(i64),
 }
 
-impl Remote {
+impl RemoteHandle {
     /// Nothing is wished yet.
     pub fn new() -> Self {
         Self::default()
@@ -54,16 +54,16 @@ impl Remote {
 
     /// Pauses, or goes on after a pause.
     pub fn toggle_pause(&self) {
-        self.wish(Wish::TogglePause);
+        self.wish(RemoteCommand::TogglePause);
     }
 
     /// Goes so many lines back (negative) or on, from the line that was told
     /// last; the line there goes out at once, or when a pause ends.
     pub fn seek(&self, lines: i64) {
-        self.wish(Wish::Seek(lines));
+        self.wish(RemoteCommand::Seek(lines));
     }
 
-    fn wish(&self, wish: Wish) {
+    fn wish(&self, wish: RemoteCommand) {
         let mut shared = self.shared();
         if shared.wishes.len() < WISHES_MAX {
             shared.wishes.push_back(wish);
@@ -76,11 +76,11 @@ impl Remote {
         self.shared().wake();
     }
 
-    pub(crate) fn take_wish(&self) -> Option<Wish> {
+    pub(crate) fn take_wish(&self) -> Option<RemoteCommand> {
         self.shared().wishes.pop_front()
     }
 
-    pub(crate) fn wakes(&self, waker: Option<SyncSender<Happening>>) {
+    pub(crate) fn wakes(&self, waker: Option<SyncSender<DriverEvent>>) {
         self.shared().waker = waker;
     }
 
@@ -95,7 +95,7 @@ impl Shared {
         if let Some(waker) = &self.waker {
             // Where the queue is full the driver is awake and looks by itself;
             // where it is gone there is nothing to steer.
-            let _ = waker.try_send(Happening::Woken);
+            let _ = waker.try_send(DriverEvent::Woken);
         }
     }
 }

@@ -10,13 +10,13 @@ use mqtt_crawl::mqtt::failure_history::RECURRENT;
 use mqtt_crawl::mqtt::packet::{QoS, ReasonCode, Version};
 use mqtt_crawl::mqtt::session::PublishError;
 
-use crate::script::{FileSummary, LeftOut};
+use crate::script::{FileSummary, SkippedRow};
 
 /// Something happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// A row of the script isn't sent.
-    LeftOut(LeftOut),
+    SkippedRow(SkippedRow),
     /// A file has ended that came in live: how much of it was read.
     File(FileSummary),
     /// The broker accepted the connection, the first one or a later one.
@@ -81,7 +81,7 @@ pub struct FailedLine {
     /// The name of its file, where there are several.
     pub file: Option<Arc<str>>,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: LineFailure,
 }
 
 impl fmt::Display for FailedLine {
@@ -96,7 +96,7 @@ impl fmt::Display for FailedLine {
 
 /// What became of a line that isn't known to have arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum LineFailure {
     /// The transmission ended before its turn.
     NotSent,
     /// Its last acknowledgement hadn't come when the transmission ended.
@@ -117,7 +117,7 @@ pub enum Fate {
     },
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for LineFailure {
     /// Goes on after "line 7 ".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -259,13 +259,13 @@ mod tests {
 
     #[test]
     fn failed_lines_are_told_in_ranges() {
-        let failed = |line: usize, fate: &Fate| FailedLine {
+        let failed = |line: usize, fate: &LineFailure| FailedLine {
             line: line as u64,
             row: line + 1,
             file: (line > 6).then(|| "b.csv".into()),
             fate: fate.clone(),
         };
-        let (late, unsent) = (Fate::NotAcknowledged, Fate::NotSent);
+        let (late, unsent) = (LineFailure::NotAcknowledged, LineFailure::NotSent);
         let summary = Summary {
             failed: vec![failed(2, &late), failed(4, &late), failed(5, &late), failed(6, &unsent), failed(7, &unsent)],
             ..summary(7, 2, End::Stopped)

@@ -16,7 +16,7 @@ use mqtt_crawl::transmit::script_view::left_out;
 
 use crate::options::FileError;
 use crate::progress::printable;
-use crate::remote::Remote;
+use crate::remote::RemoteHandle;
 
 /// How much is read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -73,7 +73,7 @@ impl fmt::Display for FileSummary {
 
 /// Why scripts can't be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum ScriptError {
+pub enum ScriptReadError {
     /// One can't be opened, or read to its end.
     #[error(transparent)]
     File(#[from] FileError),
@@ -90,20 +90,20 @@ pub(crate) enum Rows {
     Live(Live),
 }
 
-type Row = Result<Cue, LeftOut>;
+type Row = Result<TimedLine, SkippedRow>;
 
 /// What is read of scripts, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     /// A row.
-    Row(Result<Cue, LeftOut>),
+    Row(Result<TimedLine, SkippedRow>),
     /// The end of a file that came in live.
     End(FileSummary),
 }
 
 /// A line to send, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cue {
+pub struct TimedLine {
     /// The name of its file, where there are several.
     pub file: Option<Arc<str>>,
     /// The line of the file that its row begins in, from 1.
@@ -112,7 +112,7 @@ pub struct Cue {
     pub line: Line,
 }
 
-impl From<ScriptLine> for Cue {
+impl From<ScriptLine> for TimedLine {
     fn from(spoken: ScriptLine) -> Self {
         Self { file: None, row: spoken.number, line: spoken.line }
     }
@@ -120,7 +120,7 @@ impl From<ScriptLine> for Cue {
 
 /// What isn't sent, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeftOut {
+pub enum SkippedRow {
     /// A row.
     Row {
         /// The file's name.
@@ -137,13 +137,13 @@ pub enum LeftOut {
     },
 }
 
-impl LeftOut {
+impl SkippedRow {
     pub(crate) fn is_cut_short(&self) -> bool {
         matches!(self, Self::Rest { .. })
     }
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for SkippedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Row { file, fault } => write!(f, "{file}, {}", left_out(fault)),
@@ -166,7 +166,7 @@ impl Script {
     ///
     /// # Errors
     /// When a file can't be read, or is no script.
-    pub fn open(paths: &[PathBuf], options: &ScriptOptions) -> Result<Self, ScriptError> {
+    pub fn open(paths: &[PathBuf], options: &ScriptOptions) -> Result<Self, ScriptReadError> {
         let is_one = paths.len() == 1;
         let sources: Result<Vec<_>, _> = paths.iter().map(|path| Source::open(path, options, is_one)).collect();
         let sources = sources?;
@@ -183,7 +183,7 @@ impl Script {
             let summary = read.map_err(|error| FileError { path: path.clone(), error })?;
             let file = FileSummary { name, summary: Box::new(summary) };
             if file.summary.unreadable.is_some() {
-                return Err(ScriptError::Unreadable(file));
+                return Err(ScriptReadError::Unreadable(file));
             }
             files.push(file);
         }
@@ -196,7 +196,7 @@ impl Script {
     }
 
     /// The rows that are left out, where all of them are known.
-    pub fn left_out(&self) -> impl Iterator<Item = &LeftOut> {
+    pub fn left_out(&self) -> impl Iterator<Item = &SkippedRow> {
         let rows = match &self.rows {
             Rows::All(rows) => rows.as_slice(),
             Rows::Live(_) => &[],
@@ -208,7 +208,7 @@ impl Script {
     pub fn into_rows(self) -> Box<dyn Iterator<Item = Read>> {
         match self.rows {
             Rows::All(rows) => Box::new(rows.into_iter().map(Read::Row)),
-            Rows::Live(live) => Box::new(live.begin(Remote::new()).into_iter()),
+            Rows::Live(live) => Box::new(live.begin(RemoteHandle::new()).into_iter()),
         }
     }
 }
@@ -221,28 +221,28 @@ pub(crate) struct Live {
 
 impl Live {
     /// Reads on a thread of its own; wakes the transmission when rows have come.
-    pub(crate) fn begin(self, remote: Remote) -> Receiver<Read> {
+    pub(crate) fn begin(self, remote: RemoteHandle) -> Receiver<Read> {
         let (sender, rows) = sync_channel(ROWS_WAITING);
         let on_failure = sender.clone();
         let thread = thread::Builder::new().name("mqtt-crawl script".to_owned());
         if let Err(error) = thread.spawn(move || self.read(sender, &remote)) {
             let reason = format!("no thread could be started ({error})");
             // The first of those that find room.
-            let rest = LeftOut::Rest { file: "The script".into(), reason };
+            let rest = SkippedRow::Rest { file: "The script".into(), reason };
             let _ = on_failure.try_send(Read::Row(Err(rest)));
         }
         rows
     }
 
-    fn read(self, sender: SyncSender<Read>, remote: &Remote) {
+    fn read(self, sender: SyncSender<Read>, remote: &RemoteHandle) {
         for source in self.sources {
             let name = Arc::clone(&source.name);
             let read = source.read_with(&mut |row| is_taken(Read::Row(row), &sender, remote), &|| remote.wake());
             let read = match read {
                 Ok(summary) => Read::End(FileSummary { name, summary: Box::new(summary) }),
-                Err(error) => Read::Row(Err(LeftOut::Rest { file: name, reason: error.to_string() })),
+                Err(error) => Read::Row(Err(SkippedRow::Rest { file: name, reason: error.to_string() })),
             };
-            // Nobody takes it where the transmission is over.
+            // NullSink takes it where the transmission is over.
             let _ = sender.send(read);
         }
         // The transmission sees the end by this, and looks when it is woken.
@@ -252,7 +252,7 @@ impl Live {
 }
 
 /// Whether the transmission goes on.
-fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &Remote) -> bool {
+fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &RemoteHandle) -> bool {
     match sender.try_send(row) {
         Ok(()) => true,
         Err(TrySendError::Disconnected(_)) => false,
@@ -301,7 +301,7 @@ impl Source {
 
     /// Hands out all rows, as long as they are taken.
     fn read(mut self, take: &mut dyn FnMut(Row) -> bool) -> std::io::Result<Summary> {
-        // Nobody waits for a row.
+        // NullSink waits for a row.
         self.options.is_live = false;
         self.read_with(take, &|| {})
     }
@@ -321,8 +321,8 @@ impl Source {
             }
             while let Some(row) = reader.poll() {
                 let row = match row {
-                    Ok(ScriptLine { number, line }) => Ok(Cue { file: self.mark.clone(), row: number, line }),
-                    Err(fault) => Err(LeftOut::Row { file: Arc::clone(&self.name), fault }),
+                    Ok(ScriptLine { number, line }) => Ok(TimedLine { file: self.mark.clone(), row: number, line }),
+                    Err(fault) => Err(SkippedRow::Row { file: Arc::clone(&self.name), fault }),
                 };
                 if !take(row) {
                     return Ok(reader.summary());

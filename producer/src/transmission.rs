@@ -22,9 +22,9 @@ use mqtt_crawl::transmit::encoding::topic_of;
 use mqtt_crawl::transmit::player::Player;
 use mqtt_crawl::transmit::playlist::Repeat;
 
-use crate::remote::Wish;
-use crate::report::{End, FailedLine, Fate, Progress, Report, Summary};
-use crate::script::{Cue, FileSummary, LeftOut};
+use crate::remote::RemoteCommand;
+use crate::report::{End, FailedLine, LineFailure, Progress, Report, Summary};
+use crate::script::{FileSummary, SkippedRow, TimedLine};
 use crate::settings::{Settings, SettingsError};
 
 /// So many attempts to connect may fail before the first one succeeds: a person
@@ -38,7 +38,7 @@ pub(crate) const GIVE_UP: Duration = Duration::from_secs(120);
 /// given up: the next would end it, too.
 pub(crate) const IN_VAIN_MAX: u32 = 3;
 /// How long outstanding acknowledgements are waited for after a stop.
-pub(crate) const GRACE: Duration = Duration::from_secs(3);
+pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(3);
 /// How many lines may be unfinished at a time. Only an interval shorter than
 /// the broker's answer gets there.
 const UNFINISHED_MAX: usize = 1_000;
@@ -51,14 +51,14 @@ const SESSION_EXPIRY_S: u32 = 180;
 /// The script on its way to a broker. See the module's page.
 pub(crate) struct Transmission<'a> {
     settings: &'a Settings,
-    player: Player<Cue>,
+    player: Player<TimedLine>,
     session: Session,
     /// As asked for, or the most that the broker takes.
     qos: QoS,
     /// How many lines had their turn.
     taken: u64,
     /// Lines without an outcome, by what the session calls them.
-    unfinished: BTreeMap<Token, Told>,
+    unfinished: BTreeMap<Token, InFlightLine>,
     acknowledged: u64,
     /// Those of a [`Repeat::UntilStopped`] are bounded.
     failed: Vec<FailedLine>,
@@ -82,7 +82,7 @@ pub(crate) struct Transmission<'a> {
 
 /// A line that had its turn.
 #[derive(Clone, Debug)]
-struct Told {
+struct InFlightLine {
     place: u64,
     line: u64,
     row: usize,
@@ -150,12 +150,12 @@ impl<'a> Transmission<'a> {
     }
 
     /// The next row of the script.
-    pub(crate) fn handle_row(&mut self, row: Result<Cue, LeftOut>) {
+    pub(crate) fn handle_row(&mut self, row: Result<TimedLine, SkippedRow>) {
         match row {
             Ok(cue) => self.player.push(cue),
             Err(left_out) => {
                 self.is_cut_short |= left_out.is_cut_short();
-                self.reports.push_back(Report::LeftOut(left_out));
+                self.reports.push_back(Report::SkippedRow(left_out));
             }
         }
     }
@@ -195,16 +195,16 @@ impl<'a> Transmission<'a> {
     /// Send no further line, wait a moment for outstanding acknowledgements,
     /// say goodbye.
     pub(crate) fn stop(&mut self, now: Instant) {
-        self.stop_by.get_or_insert(now + GRACE);
+        self.stop_by.get_or_insert(now + ACK_TIMEOUT);
         self.turn(now);
     }
 
     /// Somebody wants to pause or to be elsewhere.
-    pub(crate) fn handle_wish(&mut self, wish: Wish, now: Instant) {
+    pub(crate) fn handle_wish(&mut self, wish: RemoteCommand, now: Instant) {
         match wish {
-            Wish::TogglePause if self.player.is_paused() => self.player.play(now),
-            Wish::TogglePause => self.player.pause(now),
-            Wish::Seek(lines) => self.player.seek_by(lines, now),
+            RemoteCommand::TogglePause if self.player.is_paused() => self.player.play(now),
+            RemoteCommand::TogglePause => self.player.pause(now),
+            RemoteCommand::Seek(lines) => self.player.seek_by(lines, now),
         }
         self.reports.push_back(self.progress());
         self.turn(now);
@@ -218,7 +218,7 @@ impl<'a> Transmission<'a> {
 
     /// Bytes came in.
     pub(crate) fn handle_input(&mut self, bytes: &[u8], now: Instant) {
-        self.session.handle_input(bytes, now, &mut Nobody);
+        self.session.handle_input(bytes, now, &mut NullSink);
         self.turn(now);
     }
 
@@ -284,7 +284,7 @@ impl<'a> Transmission<'a> {
         let mut late: Vec<_> = std::mem::take(&mut self.unfinished).into_values().collect();
         late.sort_by_key(|told| told.place);
         for told in late {
-            self.keep_failed(told.failed(Fate::NotAcknowledged));
+            self.keep_failed(told.failed(LineFailure::NotAcknowledged));
         }
         let mut lines = self.taken;
         if self.settings.repeat == Repeat::ONCE {
@@ -292,7 +292,7 @@ impl<'a> Transmission<'a> {
             for place in self.player.next()..self.player.playlist().known() {
                 lines += 1;
                 if let Some(told) = self.told(place) {
-                    self.keep_failed(told.failed(Fate::NotSent));
+                    self.keep_failed(told.failed(LineFailure::NotSent));
                 }
             }
             self.failed.sort_by_key(|failed| failed.line);
@@ -391,19 +391,19 @@ impl<'a> Transmission<'a> {
                 }
                 return;
             }
-            DeliveryOutcome::Refused(reason) => Fate::Refused(reason),
-            DeliveryOutcome::Unknown => Fate::Unknown,
+            DeliveryOutcome::Refused(reason) => LineFailure::Refused(reason),
+            DeliveryOutcome::Unknown => LineFailure::Unknown,
             DeliveryOutcome::EndsConnection { payload_bytes } => self.in_vain(payload_bytes),
             DeliveryOutcome::Dropped => match self.dropped.take().filter(|(dropped, _)| *dropped == token) {
                 Some((_, payload_bytes)) => self.in_vain(payload_bytes),
-                None => Fate::NotAcknowledged,
+                None => LineFailure::NotAcknowledged,
             },
             DeliveryOutcome::Impossible(error) => {
                 // Not this line's length is at fault, but what all lines share.
                 if let EncodeError::Forbidden { .. } = error {
                     self.end(End::Unsuitable(error.clone()));
                 }
-                Fate::Impossible(error)
+                LineFailure::Impossible(error)
             }
         };
         self.fail_line(told.failed(fate));
@@ -411,9 +411,9 @@ impl<'a> Transmission<'a> {
 
     /// The broker ended the connection each time the line was sent. It does so at
     /// the next ones, too, where that comes several times in a row.
-    fn in_vain(&mut self, payload_bytes: usize) -> Fate {
+    fn in_vain(&mut self, payload_bytes: usize) -> LineFailure {
         self.in_vain += 1;
-        Fate::EndsConnection { payload_bytes }
+        LineFailure::EndsConnection { payload_bytes }
     }
 
     /// The broker says how much it takes; the lines go out with no more.
@@ -482,7 +482,7 @@ impl<'a> Transmission<'a> {
                 Ok(token) => {
                     self.unfinished.insert(token, told);
                 }
-                Err(error) => self.fail_line(told.failed(Fate::NotTaken(error))),
+                Err(error) => self.fail_line(told.failed(LineFailure::NotTaken(error))),
             }
             if self.qos == QoS::AtMostOnce {
                 // Done at once: no window of unfinished lines slows it down.
@@ -551,10 +551,10 @@ impl<'a> Transmission<'a> {
     }
 
     /// The line at this place, for whoever has to tell of it.
-    fn told(&self, place: u64) -> Option<Told> {
+    fn told(&self, place: u64) -> Option<InFlightLine> {
         let playlist = self.player.playlist();
         let cue = playlist.line(place)?;
-        Some(Told { place, line: playlist.index(place) + 1, row: cue.row, file: cue.file.clone() })
+        Some(InFlightLine { place, line: playlist.index(place) + 1, row: cue.row, file: cue.file.clone() })
     }
 
     fn fail_line(&mut self, failed: FailedLine) {
@@ -569,16 +569,16 @@ impl<'a> Transmission<'a> {
     }
 }
 
-impl Told {
-    fn failed(self, fate: Fate) -> FailedLine {
+impl InFlightLine {
+    fn failed(self, fate: LineFailure) -> FailedLine {
         FailedLine { line: self.line, row: self.row, file: self.file, fate }
     }
 }
 
 /// The producer subscribes to nothing.
-struct Nobody;
+struct NullSink;
 
-impl MessageSink for Nobody {
+impl MessageSink for NullSink {
     fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
@@ -601,13 +601,13 @@ mod tests {
     const BEGIN: Instant = Instant::from_millis(1_000_000);
     const YES: &[u8] = &[0x20, 2, 0, 0];
 
-    fn script(lines: usize) -> Vec<Cue> {
+    fn script(lines: usize) -> Vec<TimedLine> {
         (1..=lines).map(cue).collect()
     }
 
     /// The first row of the file is its header.
-    fn cue(n: usize) -> Cue {
-        Cue { file: None, row: n + 1, line: Line { character: String::new(), text: format!("line {n}") } }
+    fn cue(n: usize) -> TimedLine {
+        TimedLine { file: None, row: n + 1, line: Line { character: String::new(), text: format!("line {n}") } }
     }
 
     fn settings() -> Settings {
@@ -619,7 +619,7 @@ mod tests {
     }
 
     /// A broker of few words, and the driver between it and a transmission.
-    struct Rig<'a> {
+    struct TestHarness<'a> {
         transmission: Transmission<'a>,
         now: Instant,
         /// How late the driver wakes up.
@@ -642,8 +642,8 @@ mod tests {
         reports: Vec<Report>,
     }
 
-    impl<'a> Rig<'a> {
-        fn new(settings: &'a Settings, script: &[Cue]) -> Self {
+    impl<'a> TestHarness<'a> {
+        fn new(settings: &'a Settings, script: &[TimedLine]) -> Self {
             let mut rig = Self::live(settings);
             script.iter().for_each(|cue| rig.transmission.handle_row(Ok(cue.clone())));
             rig.transmission.handle_end_of_script().expect("a script that can be told");
@@ -786,7 +786,7 @@ mod tests {
             self.serve();
         }
 
-        fn wish(&mut self, wish: Wish) {
+        fn wish(&mut self, wish: RemoteCommand) {
             self.transmission.handle_wish(wish, self.now);
             self.serve();
         }
@@ -823,7 +823,7 @@ mod tests {
     fn line_n_goes_out_at_start_plus_n_intervals_however_late_the_driver_is() {
         let check = |lag: Duration| {
             let (settings, script) = (settings(), script(100));
-            let mut rig = Rig { lag, ..Rig::new(&settings, &script) }.start();
+            let mut rig = TestHarness { lag, ..TestHarness::new(&settings, &script) }.start();
             rig.run_until(ms(3_600_000));
             let times: Vec<_> = rig.heard.iter().map(|(at, _)| *at).collect();
             let expected: Vec<_> = (0..100).map(|n| ms(n * 1_000) + if n > 0 { lag } else { ms(0) }).collect();
@@ -840,7 +840,7 @@ mod tests {
     #[test]
     fn lines_that_are_overdue_go_out_at_once() {
         let (settings, script) = (settings(), script(10));
-        let mut rig = Rig { lag: ms(2_500), ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { lag: ms(2_500), ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(ms(60_000));
         let seconds: Vec<_> = rig.heard.iter().map(|(at, _)| at.as_millis()).collect();
         assert_eq!(seconds, [0, 3_500, 3_500, 3_500, 6_500, 6_500, 6_500, 9_500, 9_500, 9_500]);
@@ -849,7 +849,7 @@ mod tests {
     #[test]
     fn it_ends_with_the_last_acknowledgement_and_not_before() {
         let (settings, script) = (settings(), script(2));
-        let mut rig = Rig { ack: None, ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { ack: None, ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(ms(20_000));
         assert_eq!(rig.texts(), ["line 1", "line 2"]);
         assert!(!rig.transmission.is_over());
@@ -865,7 +865,7 @@ mod tests {
     #[test]
     fn at_qos_0_it_ends_with_the_last_line() {
         let (settings, script) = (Settings { qos: QoS::AtMostOnce, ..settings() }, script(200));
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         rig.run_until(ms(198_999));
         assert_eq!(rig.heard.len(), 199);
         rig.run_until(ms(199_000));
@@ -876,7 +876,7 @@ mod tests {
     #[test]
     fn after_a_lost_connection_the_story_goes_on_where_it_was() {
         let (settings, script) = (settings(), script(6));
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         rig.run_until(ms(1_500));
         rig.ack = None;
         rig.run_until(ms(2_400));
@@ -902,7 +902,7 @@ mod tests {
     #[test]
     fn a_line_that_ends_the_connection_is_given_up_and_the_others_arrive() {
         let (settings, script) = (settings(), script(6));
-        let mut rig = Rig { hangs_up_on: Some("line 2"), ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { hangs_up_on: Some("line 2"), ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(GIVE_UP);
         assert_eq!(rig.texts(), ["line 1", "line 3", "line 4", "line 5", "line 6"]);
         assert_eq!(rig.dials, 4);
@@ -916,7 +916,8 @@ mod tests {
     fn in_a_kept_session_too() {
         let (settings, script) = (Settings { qos: QoS::ExactlyOnce, ..settings() }, script(3));
         let hangs_up_on = Some("line 2");
-        let mut rig = Rig { hangs_up_on, keeps_session: true, ack: None, ..Rig::new(&settings, &script) }.start();
+        let mut rig =
+            TestHarness { hangs_up_on, keeps_session: true, ack: None, ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(GIVE_UP);
         let fate = |reports: &[Report]| {
             reports.iter().find_map(|report| match report {
@@ -924,14 +925,14 @@ mod tests {
                 _ => None,
             })
         };
-        assert_eq!(fate(&rig.reports), Some((2, Fate::EndsConnection { payload_bytes: 6 })));
+        assert_eq!(fate(&rig.reports), Some((2, LineFailure::EndsConnection { payload_bytes: 6 })));
     }
 
     #[test]
     fn a_topic_on_which_every_line_ends_the_connection_is_given_up() {
         for (qos, repeat) in [(QoS::AtLeastOnce, Repeat::ONCE), (QoS::AtLeastOnce, Repeat::UntilStopped)] {
             let (settings, script) = (Settings { qos, repeat, ..settings() }, script(100));
-            let mut rig = Rig { hangs_up_on: Some(""), ..Rig::new(&settings, &script) }.start();
+            let mut rig = TestHarness { hangs_up_on: Some(""), ..TestHarness::new(&settings, &script) }.start();
             rig.run_until(GIVE_UP);
             assert!(rig.transmission.is_over(), "{repeat:?}");
             let summary = rig.summary();
@@ -944,7 +945,7 @@ mod tests {
     #[test]
     fn a_broker_that_acknowledges_nothing_is_given_up() {
         let (settings, script) = (settings(), script(3));
-        let mut rig = Rig { ack: None, ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { ack: None, ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(GIVE_UP + ms(20_000));
         assert!(rig.reports.contains(&Report::Unanswered));
         let summary = rig.summary();
@@ -955,7 +956,7 @@ mod tests {
     #[test]
     fn connections_that_end_before_a_line_is_acknowledged_are_given_up() {
         let (settings, script) = (settings(), script(6));
-        let mut rig = Rig { ack: None, ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { ack: None, ..TestHarness::new(&settings, &script) }.start();
         for _ in 0..200 {
             if rig.transmission.is_over() {
                 break;
@@ -973,7 +974,7 @@ mod tests {
     #[test]
     fn an_address_that_nobody_listens_at_is_tried_three_times() {
         let (settings, script) = (settings(), script(6));
-        let mut rig = Rig { connack: None, ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { connack: None, ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(ms(60_000));
         assert_eq!((rig.dials, rig.reports.len()), (3, 2));
         let summary = rig.summary();
@@ -985,7 +986,7 @@ mod tests {
     fn a_lost_connection_is_given_up_after_a_while_unless_repeating() {
         let check = |repeat: Repeat, over: bool| {
             let (settings, script) = (Settings { repeat, ..settings() }, script(6));
-            let mut rig = Rig::new(&settings, &script).start();
+            let mut rig = TestHarness::new(&settings, &script).start();
             rig.run_until(ms(3_500));
             rig.connack = None;
             rig.lose_connection();
@@ -1006,7 +1007,7 @@ mod tests {
     #[test]
     fn a_refusal_is_taken_at_its_word() {
         let (settings, script) = (settings(), script(6));
-        let mut rig = Rig { connack: Some(&[0x20, 2, 0, 4]), ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { connack: Some(&[0x20, 2, 0, 4]), ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(ms(600_000));
         assert_eq!(rig.dials, 1);
         assert_eq!(rig.summary().exit_status(), 3);
@@ -1015,7 +1016,7 @@ mod tests {
     #[test]
     fn a_stop_waits_for_acknowledgements_but_not_long() {
         let (settings, script) = (settings(), script(6));
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         rig.run_until(ms(1_500));
         rig.stop();
         assert_eq!(rig.goodbyes, 1);
@@ -1023,12 +1024,12 @@ mod tests {
         assert_eq!((&summary.end, summary.acknowledged, summary.exit_status()), (&End::Stopped, 2, 1));
         assert_eq!(summary.failed_in_words(), ["Lines 3–6 (rows 4–7): not sent"]);
 
-        let mut rig = Rig { ack: None, ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { ack: None, ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(ms(1_500));
         rig.stop();
-        rig.run_until(ms(1_500) + GRACE - ms(1));
+        rig.run_until(ms(1_500) + ACK_TIMEOUT - ms(1));
         assert!(!rig.transmission.is_over());
-        rig.run_until(ms(1_500) + GRACE);
+        rig.run_until(ms(1_500) + ACK_TIMEOUT);
         assert_eq!((rig.goodbyes, rig.heard.len()), (1, 2));
         let words = rig.summary().failed_in_words();
         assert_eq!(words, ["Lines 1–2 (rows 2–3): not acknowledged", "Lines 3–6 (rows 4–7): not sent"]);
@@ -1038,7 +1039,7 @@ mod tests {
     fn a_stop_without_a_connection_is_heeded_at_once() {
         let check = |repeat: Repeat, status: u8| {
             let (settings, script) = (Settings { repeat, ..settings() }, script(6));
-            let mut rig = Rig { connack: None, ..Rig::new(&settings, &script) }.start();
+            let mut rig = TestHarness { connack: None, ..TestHarness::new(&settings, &script) }.start();
             rig.stop();
             assert_eq!(rig.summary().exit_status(), status);
         };
@@ -1050,7 +1051,7 @@ mod tests {
     fn a_loop_begins_again_at_the_first_line() {
         let settings = Settings { repeat: Repeat::UntilStopped, first_line: 3, ..settings() };
         let script = script(4);
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         rig.run_until(ms(6_000));
         assert_eq!(rig.texts(), ["line 3", "line 4", "line 1", "line 2", "line 3", "line 4", "line 1"]);
         rig.stop();
@@ -1061,7 +1062,7 @@ mod tests {
     #[test]
     fn a_start_leaves_the_lines_before_it_out() {
         let (settings, script) = (Settings { first_line: 3, ..settings() }, script(4));
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         rig.run_until(ms(60_000));
         assert_eq!(rig.texts(), ["line 3", "line 4"]);
         let left = rig.reports.iter().filter_map(|report| match report {
@@ -1082,7 +1083,8 @@ mod tests {
         for ((version, connack), at_most) in [(accepted, UNFINISHED_MAX), (old, usize::from(IN_FLIGHT_V311))] {
             let settings = Settings { interval: ms(0), version: Some(version), ..settings() };
             let script = script(5_000);
-            let mut rig = Rig { ack: None, connack: Some(connack), ..Rig::new(&settings, &script) }.start();
+            let mut rig =
+                TestHarness { ack: None, connack: Some(connack), ..TestHarness::new(&settings, &script) }.start();
             rig.run_until(ms(10_000));
             assert_eq!(rig.heard.len(), at_most, "{version}");
             // It sleeps until something happens, and goes on with the next answer.
@@ -1097,7 +1099,8 @@ mod tests {
     fn what_no_line_can_do_ends_it_and_says_why() {
         let (settings, script) = (Settings { version: Some(Version::V5), retain: true, ..settings() }, script(6));
         // Retain Available 0.
-        let mut rig = Rig { connack: Some(&[0x20, 5, 0, 0, 2, 0x25, 0]), ..Rig::new(&settings, &script) }.start();
+        let mut rig =
+            TestHarness { connack: Some(&[0x20, 5, 0, 0, 2, 0x25, 0]), ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(ms(60_000));
         assert!(rig.heard.is_empty());
         let summary = rig.summary();
@@ -1111,7 +1114,7 @@ mod tests {
         let check = |asked: QoS, maximum: u8, granted: QoS, words: &str| {
             let (settings, script) = (Settings { version: Some(Version::V5), qos: asked, ..settings() }, script(3));
             let connack = [0x20, 5, 0, 0, 2, 0x24, maximum];
-            let mut rig = Rig { connack: Some(&connack), ..Rig::new(&settings, &script) }.start();
+            let mut rig = TestHarness { connack: Some(&connack), ..TestHarness::new(&settings, &script) }.start();
             rig.run_until(ms(60_000));
             assert_eq!((rig.texts().len(), rig.transmission.qos()), (3, granted));
             let told = rig.reports.contains(&Report::QosLowered { asked, granted });
@@ -1129,7 +1132,7 @@ mod tests {
     #[test]
     fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() {
         let (settings, script) = (Settings { interval: ms(10), ..settings() }, script(1_000));
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         let mut away = ms(0);
         for cut in 1..=20 {
             // Of the last lines before it no acknowledgement comes.
@@ -1175,16 +1178,16 @@ mod tests {
     #[test]
     fn a_pause_shifts_all_that_follows() {
         let (settings, script) = (settings(), script(5));
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         rig.run_until(ms(1_300));
-        rig.wish(Wish::TogglePause);
+        rig.wish(RemoteCommand::TogglePause);
         assert!(rig.progress().is_paused);
         // A connection that is lost and comes back ends no pause.
         rig.lose_connection();
         rig.run_until(ms(60_000));
         assert_eq!(rig.heard.len(), 2);
         assert_eq!(rig.dials, 2);
-        rig.wish(Wish::TogglePause);
+        rig.wish(RemoteCommand::TogglePause);
         rig.run_until(ms(600_000));
         let at: Vec<_> = rig.heard.iter().map(|(at, _)| at.as_millis()).collect();
         assert_eq!(at, [0, 1_000, 60_700, 61_700, 62_700]);
@@ -1194,28 +1197,28 @@ mod tests {
     #[test]
     fn who_goes_elsewhere_is_there_at_once() {
         let (settings, script) = (settings(), script(30));
-        let mut rig = Rig::new(&settings, &script).start();
+        let mut rig = TestHarness::new(&settings, &script).start();
         rig.run_until(ms(2_300));
-        rig.wish(Wish::Seek(1));
+        rig.wish(RemoteCommand::Seek(1));
         rig.run_until(ms(3_400));
-        rig.wish(Wish::Seek(-1));
-        rig.wish(Wish::Seek(10));
+        rig.wish(RemoteCommand::Seek(-1));
+        rig.wish(RemoteCommand::Seek(10));
         rig.run_until(ms(5_000));
-        rig.wish(Wish::Seek(-100));
+        rig.wish(RemoteCommand::Seek(-100));
         assert_eq!(rig.texts()[3..], ["line 4", "line 5", "line 4", "line 14", "line 15", "line 1"]);
         let at: Vec<_> = rig.heard[3..].iter().map(|(at, _)| at.as_millis()).collect();
         assert_eq!(at, [2_300, 3_300, 3_400, 3_400, 4_400, 5_000]);
         // In a pause one step is one line, and nothing goes out before its end.
-        rig.wish(Wish::TogglePause);
-        rig.wish(Wish::Seek(10));
-        rig.wish(Wish::Seek(-1));
-        rig.wish(Wish::Seek(-1));
+        rig.wish(RemoteCommand::TogglePause);
+        rig.wish(RemoteCommand::Seek(10));
+        rig.wish(RemoteCommand::Seek(-1));
+        rig.wish(RemoteCommand::Seek(-1));
         rig.run_until(ms(9_000));
         assert_eq!((rig.heard.len(), rig.progress().line), (9, 9));
-        rig.wish(Wish::TogglePause);
+        rig.wish(RemoteCommand::TogglePause);
         assert_eq!(rig.texts()[9..], ["line 9"]);
         // The last line can be gone to, and with it the story ends.
-        rig.wish(Wish::Seek(1_000));
+        rig.wish(RemoteCommand::Seek(1_000));
         assert_eq!(rig.texts()[10..], ["line 30"]);
         let summary = rig.summary();
         assert_eq!(summary.to_string(), "11 of 11 lines acknowledged");
@@ -1226,10 +1229,10 @@ mod tests {
     fn in_a_loop_the_way_on_never_ends() {
         let settings = Settings { repeat: Repeat::UntilStopped, ..settings() };
         let script = script(3);
-        let mut rig = Rig::new(&settings, &script).start();
-        rig.wish(Wish::Seek(10));
-        rig.wish(Wish::Seek(-1));
-        rig.wish(Wish::Seek(-100));
+        let mut rig = TestHarness::new(&settings, &script).start();
+        rig.wish(RemoteCommand::Seek(10));
+        rig.wish(RemoteCommand::Seek(-1));
+        rig.wish(RemoteCommand::Seek(-100));
         assert_eq!(rig.texts(), ["line 1", "line 2", "line 1", "line 1"]);
         assert_eq!((rig.progress().line, rig.progress().left), (1, None));
     }
@@ -1237,7 +1240,7 @@ mod tests {
     #[test]
     fn live_lines_go_out_as_they_come_but_no_faster_than_the_pace() {
         let settings = settings();
-        let mut rig = Rig::live(&settings).start();
+        let mut rig = TestHarness::live(&settings).start();
         rig.run_until(ms(500));
         assert_eq!(rig.heard.len(), 0);
         rig.push(1..=1);
@@ -1259,7 +1262,7 @@ mod tests {
     fn a_live_source_that_ends_without_a_line_is_wrong_use() {
         let check = |first_line: usize, lines: usize, words: &str| {
             let settings = Settings { first_line, ..settings() };
-            let mut rig = Rig::live(&settings).start();
+            let mut rig = TestHarness::live(&settings).start();
             rig.push(1..=lines);
             rig.end_of_script();
             assert!(rig.transmission.is_over());
@@ -1274,21 +1277,21 @@ mod tests {
     #[test]
     fn a_source_that_breaks_off_is_told_and_remembered() {
         let settings = settings();
-        let mut rig = Rig::live(&settings).start();
+        let mut rig = TestHarness::live(&settings).start();
         rig.push(1..=1);
-        let rest = LeftOut::Rest { file: "pipe".into(), reason: "broken".to_owned() };
+        let rest = SkippedRow::Rest { file: "pipe".into(), reason: "broken".to_owned() };
         rig.transmission.handle_row(Err(rest.clone()));
         rig.end_of_script();
-        assert!(rig.reports.contains(&Report::LeftOut(rest)));
+        assert!(rig.reports.contains(&Report::SkippedRow(rest)));
         assert_eq!(rig.summary().exit_status(), 1);
     }
 
     #[test]
     fn lines_of_several_files_are_told_apart() {
         let settings = settings();
-        let named = |file: &str, n| Cue { file: Some(file.into()), ..cue(n) };
+        let named = |file: &str, n| TimedLine { file: Some(file.into()), ..cue(n) };
         let script = [named("a", 1), named("a", 2), named("b", 1), named("b", 2)];
-        let mut rig = Rig { connack: None, ..Rig::new(&settings, &script) }.start();
+        let mut rig = TestHarness { connack: None, ..TestHarness::new(&settings, &script) }.start();
         rig.stop();
         let words = rig.summary().failed_in_words();
         assert_eq!(words, ["Lines 1–2 (a, rows 2–3): not sent", "Lines 3–4 (b, rows 2–3): not sent"]);
@@ -1297,14 +1300,15 @@ mod tests {
     #[test]
     fn a_line_that_is_refused_does_not_end_it() {
         let (settings, script) = (Settings { version: Some(Version::V5), ..settings() }, script(3));
-        let mut rig = Rig { connack: Some(&[0x20, 3, 0, 0, 0]), ..Rig::new(&settings, &script) }.start();
+        let mut rig =
+            TestHarness { connack: Some(&[0x20, 3, 0, 0, 0]), ..TestHarness::new(&settings, &script) }.start();
         rig.run_until(ms(500));
         rig.ack = Some(&[0x87]);
         rig.run_until(ms(1_500));
         // No matching subscribers is no refusal.
         rig.ack = Some(&[0x10]);
         rig.run_until(ms(60_000));
-        let failed = FailedLine { line: 2, row: 3, file: None, fate: Fate::Refused(ReasonCode::NOT_AUTHORIZED) };
+        let failed = FailedLine { line: 2, row: 3, file: None, fate: LineFailure::Refused(ReasonCode::NOT_AUTHORIZED) };
         assert!(rig.reports.contains(&Report::LineFailed(failed.clone())));
         let summary = rig.summary();
         assert_eq!((summary.failed.as_slice(), summary.acknowledged, summary.exit_status()), (&[failed][..], 2, 1));

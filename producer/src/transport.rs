@@ -27,7 +27,7 @@ use tungstenite::handshake::{HandshakeError, MidHandshake};
 use tungstenite::http::{HeaderValue, header};
 use tungstenite::protocol::{WebSocket, WebSocketConfig};
 
-use crate::driver::Happening;
+use crate::event::DriverEvent;
 use crate::settings::SettingsError;
 
 /// A peer that takes nothing for this long is gone: the same patience as for
@@ -69,16 +69,16 @@ impl Dialer {
     }
 
     /// Starts the thread that dials and reads. Whatever happens to it comes as a
-    /// [`Happening`] marked with `attempt`.
-    pub(crate) fn dial(&self, attempt: u64, happenings: SyncSender<Happening>) {
+    /// [`DriverEvent`] marked with `attempt`.
+    pub(crate) fn dial(&self, attempt: u64, events: SyncSender<DriverEvent>) {
         let (host, port) = (self.url.host().to_owned(), self.url.port());
-        let on_failure = happenings.clone();
+        let on_failure = events.clone();
         let thread = thread::Builder::new().name("mqtt-crawl reader".to_owned());
-        let started = thread.spawn(move || read(&host, port, attempt, &happenings));
+        let started = thread.spawn(move || read(&host, port, attempt, &events));
         if let Err(error) = started {
             let closed = CloseInfo { code: None, reason: format!("no thread could be started ({error}).") };
-            // Nobody is left to tell where the driver is gone or drowned.
-            let _ = on_failure.try_send(Happening::Closed { attempt, closed });
+            // NullSink is left to tell where the driver is gone or drowned.
+            let _ = on_failure.try_send(DriverEvent::Closed { attempt, closed });
         }
     }
 
@@ -338,12 +338,12 @@ impl Drop for Wire {
 
 // ---- the reading thread -----------------------------------------------------
 
-fn read(host: &str, port: u16, attempt: u64, happenings: &SyncSender<Happening>) {
+fn read(host: &str, port: u16, attempt: u64, events: &SyncSender<DriverEvent>) {
     // A driver that hears nothing any more is gone; there is nobody to tell.
     let closed = match open(host, port).and_then(|tcp| tcp.try_clone().map(|reader| (tcp, reader))) {
         Err(error) => dial_closed(&error, host, port),
         Ok((tcp, mut reader)) => {
-            if happenings.send(Happening::Opened { attempt, tcp }).is_err() {
+            if events.send(DriverEvent::Opened { attempt, tcp }).is_err() {
                 return;
             }
             let mut buffer = vec![0; READ_BYTES];
@@ -352,7 +352,7 @@ fn read(host: &str, port: u16, attempt: u64, happenings: &SyncSender<Happening>)
                     Ok(0) => break CloseInfo { code: None, reason: "the broker closed it.".to_owned() },
                     Ok(count) => {
                         let bytes = buffer[..count].to_vec();
-                        if happenings.send(Happening::Bytes { attempt, bytes }).is_err() {
+                        if events.send(DriverEvent::Bytes { attempt, bytes }).is_err() {
                             return;
                         }
                     }
@@ -362,7 +362,7 @@ fn read(host: &str, port: u16, attempt: u64, happenings: &SyncSender<Happening>)
             }
         }
     };
-    let _ = happenings.send(Happening::Closed { attempt, closed });
+    let _ = events.send(DriverEvent::Closed { attempt, closed });
 }
 
 fn open(host: &str, port: u16) -> io::Result<TcpStream> {

@@ -266,10 +266,10 @@ impl CrawlController {
 
     /// The stage has another column, or there are other fonts: sets what is in
     /// sight anew.
-    pub fn set_anew(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
+    pub fn relayout(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.is_posed = false;
         if self.scene().tells() {
-            self.plane.set_anew(self.around(sight), actions);
+            self.plane.relayout(self.around(sight), actions);
         }
     }
 
@@ -332,7 +332,7 @@ impl CrawlController {
                 self.pose(sight, actions);
                 self.plane.tick(sight.now, self.around(sight), typesetter, actions);
             } else if self.is_plain {
-                self.tell_plainly(sight, actions);
+                self.add_to_transcript(sight, actions);
             } else {
                 self.tell(sight, typesetter, actions);
             }
@@ -367,7 +367,7 @@ impl CrawlController {
     }
 
     /// The flat transcript takes lines as they come.
-    fn tell_plainly(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
+    fn add_to_transcript(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.director.skip();
         self.direct(sight, actions);
         if self.hold == PauseState::Paused {
@@ -417,7 +417,7 @@ impl CrawlController {
     fn motion_wanted(&self) -> Motion {
         if self.is_plain {
             Motion::None
-        } else if !self.scene().tells() || self.is_held() || self.is_unseen || self.plane.is_bare() {
+        } else if !self.scene().tells() || self.is_held() || self.is_unseen || self.plane.is_empty() {
             Motion::Held
         } else {
             Motion::Moving

@@ -94,7 +94,7 @@ impl CrawlFeed {
 
     /// Tells of this message before all others, whatever was told of it before
     /// and whatever the rules say: somebody asks for it.
-    pub fn tell_of(&mut self, seq: u64) {
+    pub fn push(&mut self, seq: u64) {
         self.asked = Some(seq);
     }
 
@@ -121,7 +121,7 @@ impl CrawlFeed {
         let mut seq = std::mem::replace(&mut self.looked_to, end).clamp(1, end);
         // What was evicted unseen waited as well.
         let unseen = log.first_seq().max(seq) - seq;
-        let tells_all = self.mapping.tells_all();
+        let tells_all = self.mapping.hides_nothing();
         let rest = if tells_all { (end - seq).saturating_sub(WAITING_MAX as u64 + 1) } else { 0 };
         let missed = unseen.max(rest);
         if missed > 0 {

@@ -211,7 +211,7 @@ impl CrawlLayout {
     }
 
     /// There is nothing on it, and nothing to come.
-    pub fn is_bare(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.shown() == 0 && self.shown_until == self.items.len()
     }
 
@@ -298,7 +298,7 @@ impl CrawlLayout {
     /// is remembered. Returns whether it is.
     pub fn reveal(&mut self, around: Viewport, seq: u64, actions: &mut Vec<Action>) -> bool {
         self.look(around);
-        let Some(place) = self.place_of(seq) else { return false };
+        let Some(place) = self.index_of(seq) else { return false };
         match self.items[place].block.as_ref().map(|block| (block.top_em, block.bottom_em)) {
             Some((top_em, bottom_em)) => {
                 let is_readable = bottom_em <= self.offset_em && top_em >= self.offset_em - READ_UP_TO_EM;
@@ -314,7 +314,7 @@ impl CrawlLayout {
     /// The line told before or after this one; without one, the lowest line
     /// that is on screen as a whole.
     pub fn neighbour(&self, seq: Option<u64>, toward: Toward) -> Option<u64> {
-        let Some(place) = seq.and_then(|seq| self.place_of(seq)) else {
+        let Some(place) = seq.and_then(|seq| self.index_of(seq)) else {
             return self.items.range(..self.read()?.0 + 1).rev().find_map(|item| item.entry.seq());
         };
         match toward {
@@ -334,7 +334,7 @@ impl CrawlLayout {
 
     /// Another column, or another font: everything in sight is set anew, and the
     /// line that is read stays where it is.
-    pub fn set_anew(&mut self, around: Viewport, actions: &mut Vec<Action>) {
+    pub fn relayout(&mut self, around: Viewport, actions: &mut Vec<Action>) {
         self.look(around);
         if let Some((place, top_em)) = self.read() {
             self.anchor(place, top_em, actions);
@@ -365,10 +365,10 @@ impl CrawlLayout {
         let horizon_em = self.offset_em - self.stage.depth_em;
         while let Some(top_em) = self.last().map(|last| last.top_em).filter(|top| *top > self.offset_em + BELOW_EM) {
             self.shown_until -= 1;
-            self.take_off(self.shown_until, actions);
+            self.remove_block(self.shown_until, actions);
             self.cursor_em = top_em;
         }
-        self.let_pass(horizon_em, actions);
+        self.recycle_passed(horizon_em, actions);
         while self.cursor_em < self.offset_em + AHEAD_EM && self.shown_until < self.items.len() {
             let place = self.shown_until;
             let mut top_em = self.cursor_em;
@@ -400,7 +400,7 @@ impl CrawlLayout {
                 self.pass(actions);
             }
             // A long way forward goes past many.
-            self.let_pass(horizon_em, actions);
+            self.recycle_passed(horizon_em, actions);
         }
         while self.shown_from > 0 && self.shown() < MAX_BLOCKS {
             let place = self.shown_from - 1;
@@ -414,7 +414,7 @@ impl CrawlLayout {
             // A long way back goes past many.
             if let Some(top_em) = self.first().map(|first| first.top_em).filter(|top| *top > self.offset_em + BELOW_EM)
             {
-                self.take_off(place, actions);
+                self.remove_block(place, actions);
                 self.shown_until = place;
                 self.cursor_em = top_em;
             }
@@ -445,14 +445,14 @@ impl CrawlLayout {
         self.items[place].block = Some(Block { key, typeset, top_em, bottom_em: top_em + height_em });
     }
 
-    fn take_off(&mut self, place: usize, actions: &mut Vec<Action>) {
+    fn remove_block(&mut self, place: usize, actions: &mut Vec<Action>) {
         if let Some(block) = self.items[place].block.take() {
             actions.push(Action::Remove { key: block.key });
         }
     }
 
     /// Takes off what stands above the horizon.
-    fn let_pass(&mut self, horizon_em: f64, actions: &mut Vec<Action>) {
+    fn recycle_passed(&mut self, horizon_em: f64, actions: &mut Vec<Action>) {
         while self.first().is_some_and(|first| first.bottom_em < horizon_em) {
             self.pass(actions);
         }
@@ -460,7 +460,7 @@ impl CrawlLayout {
 
     /// The uppermost block has passed.
     fn pass(&mut self, actions: &mut Vec<Action>) {
-        self.take_off(self.shown_from, actions);
+        self.remove_block(self.shown_from, actions);
         self.shown_from += 1;
     }
 
@@ -468,7 +468,7 @@ impl CrawlLayout {
     /// place.
     fn anchor(&mut self, place: usize, top_em: f64, actions: &mut Vec<Action>) {
         for shown in self.shown_from..self.shown_until {
-            self.take_off(shown, actions);
+            self.remove_block(shown, actions);
         }
         self.shown_from = place;
         self.shown_until = place;
@@ -519,7 +519,7 @@ impl CrawlLayout {
         if px_em > 0.0 { (em / px_em).round() * px_em } else { em }
     }
 
-    fn place_of(&self, seq: u64) -> Option<usize> {
+    fn index_of(&self, seq: u64) -> Option<usize> {
         (0..self.told_until).rfind(|place| self.items[*place].entry.tells_of(seq))
     }
 }

@@ -1,7 +1,7 @@
 //! Who speaks and what is said, among the fields of JSON.
 //!
 //! - What holds no words is as if it weren't there: `null`, an empty text, object
-//!   or list. Then the next likeliest field counts.
+//!   or list. Then the next best_field field counts.
 //! - An object that should say words holds them in a field of its own; a list of
 //!   texts is said as one; and where no field is called so, an object inside may
 //!   have it.
@@ -17,7 +17,7 @@ pub(super) type Rank = fn(&str) -> (Option<usize>, Option<usize>);
 /// Objects inside objects are looked into this deep.
 const DEPTH_MAX: usize = 4;
 
-/// Fields of an object that has a name, the likeliest first.
+/// Fields of an object that has a name, the best_field first.
 const NAMES: [&str; 10] = [
     "name",
     "display_name",
@@ -107,7 +107,7 @@ impl<'a> Candidates<'a> {
         self.0.sort_by_key(|(rank, _)| *rank);
     }
 
-    /// The likeliest first; what is there twice says nothing.
+    /// The best_field first; what is there twice says nothing.
     fn all(&self) -> impl Iterator<Item = &'a RawValue> {
         self.0.iter().filter_map(|(_, found)| found.once())
     }

@@ -121,7 +121,7 @@ impl LineRules {
     }
 
     /// Whether it tells them of every topic.
-    pub fn tells_all(&self) -> bool {
+    pub fn hides_nothing(&self) -> bool {
         self.rules.iter().all(|rule| rule.wording.is_some())
     }
 
@@ -190,7 +190,7 @@ impl LineTemplate {
     }
 
     /// The first place, as it is written, that this message has nothing for.
-    pub fn lacks(&self, topic: &str, payload: &[u8]) -> Option<String> {
+    pub fn missing_placeholder(&self, topic: &str, payload: &[u8]) -> Option<String> {
         let message = Message::new(topic, payload);
         [&self.speaker, &self.words]
             .into_iter()
@@ -220,7 +220,7 @@ impl Template {
 
     /// The place that it is all of; `None` where it has words, or none or several
     /// places.
-    pub fn sole_place(&self) -> Option<Placeholder<'_>> {
+    pub fn single_placeholder(&self) -> Option<Placeholder<'_>> {
         let mut parts = Parts(self.0.trim());
         match (parts.next(), parts.next()) {
             (Some(Ok(Part::Placeholder(place, _))), None) => Some(place),

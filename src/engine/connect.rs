@@ -76,30 +76,30 @@ const FORMAT_VERSION: u8 = 2;
 
 impl Engine {
     /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
-    /// [`Engine::poll_save`] and [`Engine::poll_forget`] are asked.
+    /// [`Engine::poll_save`] and [`Engine::poll_delete`] are asked.
     pub fn use_store(&mut self) {
         self.has_store = true;
     }
 
     /// There is a way to the other tabs of this browser: from now on
-    /// [`Engine::poll_word`] is asked, and their words are handed in.
+    /// [`Engine::poll_tab_message`] is asked, and their words are handed in.
     pub fn use_tabs(&mut self, now: Instant) {
         self.tabs.greet(now);
     }
 
     /// Another tab said something.
-    pub fn handle_word(&mut self, word: &TabMessage, now: Instant) {
-        if let Some(why) = self.tabs.handle_word(word) {
-            self.give_way(why);
-            self.enter_waiting(now);
+    pub fn handle_tab_message(&mut self, word: &TabMessage, now: Instant) {
+        if let Some(why) = self.tabs.handle_tab_message(word) {
+            self.yield_session(why);
+            self.run_deferred_commands(now);
         }
         self.settle(now);
     }
 
     /// The next word for the other tabs.
     #[must_use]
-    pub fn poll_word(&mut self) -> Option<TabMessage> {
-        self.tabs.poll_word()
+    pub fn poll_tab_message(&mut self) -> Option<TabMessage> {
+        self.tabs.poll_tab_message()
     }
 
     /// The entry that the store is to read; answer with
@@ -119,7 +119,7 @@ impl Engine {
         let is_awaited = matches!(self.entrance, ConnectGate::Loading { .. }) && self.key().as_deref() == Some(key);
         if is_awaited {
             self.loaded(loaded, now);
-            self.enter_waiting(now);
+            self.run_deferred_commands(now);
         }
         self.settle(now);
     }
@@ -133,7 +133,7 @@ impl Engine {
         }
         let wall = self.wall(now);
         let lasting = self.lasting.as_mut()?;
-        self.session.take_unsaved();
+        self.session.take_dirty();
         self.saving_until = Some(now + SAVE_WAIT);
         lasting.is_aging = false;
         lasting.ages_at = now + KEPT_LONGER / 2;
@@ -153,23 +153,23 @@ impl Engine {
     pub fn handle_saved(&mut self, saved: Result<(), String>) {
         self.saving_until = None;
         if let Err(words) = saved {
-            self.cannot_last(&words);
+            self.give_up_persistence(&words);
         }
     }
 
     /// The entry that the store is to drop: its session isn't to last any more.
     #[must_use]
-    pub fn poll_forget(&mut self) -> Option<String> {
+    pub fn poll_delete(&mut self) -> Option<String> {
         self.forgotten.take()
     }
 
     /// Whether what would be sent has to wait for the store.
-    pub(super) fn is_held_back(&self) -> bool {
+    pub(super) fn is_saving(&self) -> bool {
         self.saving_until.is_some() || self.needs_saving()
     }
 
     fn needs_saving(&self) -> bool {
-        self.lasting.as_ref().is_some_and(|lasting| lasting.is_aging || self.session.is_unsaved())
+        self.lasting.as_ref().is_some_and(|lasting| lasting.is_aging || self.session.is_dirty())
     }
 
     /// Whether commands have to wait.
@@ -177,7 +177,7 @@ impl Engine {
         !matches!(self.entrance, ConnectGate::Open)
     }
 
-    /// When [`Self::pass_time`] is due.
+    /// When [`Self::handle_gate_timeout`] is due.
     pub(super) fn entrance_timeout(&self) -> Option<Instant> {
         let entered = match &self.entrance {
             ConnectGate::Open => None,
@@ -188,7 +188,7 @@ impl Engine {
     }
 
     /// Deadlines of the entrance and of the store may have come.
-    pub(super) fn pass_time(&mut self, now: Instant) {
+    pub(super) fn handle_gate_timeout(&mut self, now: Instant) {
         if self.saving_until.is_some_and(|until| until <= now) {
             self.handle_saved(Err("it doesn't answer".to_owned()));
         }
@@ -200,13 +200,13 @@ impl Engine {
             ConnectGate::Loading { until, .. } if until <= now => self.loaded(Err("it doesn't answer".to_owned()), now),
             _ => {}
         }
-        self.enter_waiting(now);
+        self.run_deferred_commands(now);
     }
 
     /// A wish to connect arrives.
     pub(super) fn enter(&mut self, request: ConnectRequest, now: Instant) {
         // What comes and goes there while this waits must not be taken for it.
-        self.session.disconnect(self.parting());
+        self.session.disconnect(self.disconnect_mode());
         self.announce(format!("Connecting to {} …", credentials::redact_url(&request.broker)));
         self.request = Some(request);
         let until = match self.key() {
@@ -235,7 +235,7 @@ impl Engine {
 
     fn ask_until(&mut self, until: Instant, now: Instant) {
         self.entrance = ConnectGate::Asking { until };
-        self.pass_time(now);
+        self.handle_gate_timeout(now);
     }
 
     /// No other tab objects: what is kept of the session comes next.
@@ -257,7 +257,7 @@ impl Engine {
         }
         if !self.has_store {
             self.connect(more, None, now);
-            return self.cannot_last("it has no store");
+            return self.give_up_persistence("it has no store");
         }
         if self.told.is_some() && !more.lasts() {
             self.forgotten = Some(key);
@@ -284,7 +284,7 @@ impl Engine {
         let more = self.told.clone().or(kept).unwrap_or_default();
         self.connect(more, saved, now);
         if let Some(words) = failed {
-            self.cannot_last(&words);
+            self.give_up_persistence(&words);
         } else if goes_on && self.connection.state == ConnectionState::Connecting {
             let words = "This browser kept the session and its settings: it goes on where the last page left it.";
             self.note(words.to_owned());
@@ -292,7 +292,7 @@ impl Engine {
     }
 
     /// The wanted connection's session, where it is to last.
-    pub(super) fn lasting_with(&self, more: &ConnectionOptions, now: Instant) -> Option<PersistentSession> {
+    pub(super) fn persistent_session(&self, more: &ConnectionOptions, now: Instant) -> Option<PersistentSession> {
         let key = self.key().filter(|_| more.lasts())?;
         Some(PersistentSession { key, is_aging: false, ages_at: now + KEPT_LONGER / 2 })
     }
@@ -306,7 +306,7 @@ impl Engine {
     }
 
     /// What waited for the entrance to open, in its order.
-    fn enter_waiting(&mut self, now: Instant) {
+    fn run_deferred_commands(&mut self, now: Instant) {
         while !self.is_entering()
             && let Some(command) = self.waiting.pop_front()
         {
@@ -315,7 +315,7 @@ impl Engine {
     }
 
     /// Another tab has the better claim.
-    fn give_way(&mut self, why: YieldReason) {
+    fn yield_session(&mut self, why: YieldReason) {
         self.tabs.release();
         self.entrance = ConnectGate::Open;
         self.lasting = None;
@@ -336,7 +336,7 @@ impl Engine {
 
     /// This browser keeps nothing for this page, which matters only to a session
     /// that is to last.
-    fn cannot_last(&mut self, words: &str) {
+    fn give_up_persistence(&mut self, words: &str) {
         let Some(lasting) = self.lasting.take() else { return };
         // What was kept before is out of date from here on: packet identifiers
         // are used again, and a new message would be taken for an old one.
@@ -349,6 +349,6 @@ impl Engine {
 }
 
 /// A command that must not overtake the ones before it.
-pub(super) fn must_wait(command: &Command) -> bool {
+pub(super) fn is_deferred(command: &Command) -> bool {
     !matches!(command, Command::Page(PageCommand::Pull(_)) | Command::Panels(PanelCommand::Pull(_)))
 }

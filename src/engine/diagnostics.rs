@@ -1,4 +1,4 @@
-//! The connection doctor: why a connection failed, likeliest first, what to do
+//! The connection doctor: why a connection failed, best_field first, what to do
 //! about it, and what that is concluded from.
 //!
 //! A browser tells a page nothing of why a WebSocket failed: a wrong port, a
@@ -113,7 +113,7 @@ impl DiagnosisInput<'_> {
             && self.failed_at.since(self.attempt.began) < AT_ONCE
     }
 
-    /// What it may be and what to do, likeliest first.
+    /// What it may be and what to do, best_field first.
     pub fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if self.offline {
@@ -136,7 +136,7 @@ impl DiagnosisInput<'_> {
                 }
             }
             Failure::Closed { stage: Stage::Greeting, .. } | Failure::Silent(Stage::Greeting) => {
-                advice.extend(self.no_greeting());
+                advice.extend(self.no_connack());
             }
             Failure::Violation(_) => {
                 advice.push(say("Tell whoever runs the broker; the bytes it sent are shown below."));
@@ -288,7 +288,7 @@ impl DiagnosisInput<'_> {
         advice
     }
 
-    fn no_greeting(&self) -> Vec<Advice> {
+    fn no_connack(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if !self.with_credentials {
             advice

@@ -38,7 +38,7 @@ impl Tokens {
 
 /// The bytes for CONNECT. A token was pasted, and a space at its end isn't part
 /// of it; in any other password it is.
-pub(super) fn as_sent(password: &Secret) -> Vec<u8> {
+pub(super) fn password_bytes(password: &Secret) -> Vec<u8> {
     let text = match Jwt::recognise(&password.0) {
         Some(_) => password.0.trim(),
         None => &password.0,
@@ -74,7 +74,7 @@ impl Engine {
     /// The next attempts use this password; the connection that stands isn't
     /// touched, for MQTT has no way to hand it a new one but an AUTH exchange.
     pub(super) fn renew(&mut self, password: Secret, now: Instant) {
-        self.session.renew_password(as_sent(&password));
+        self.session.set_password(password_bytes(&password));
         self.use_password(Some(&password), now);
         if let Some(request) = &mut self.request {
             request.password = Some(password);

@@ -274,7 +274,7 @@ impl Engine {
     /// Handles a command of the page or of its panels. An export is asked of [`Engine::export`].
     pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
         let command = command.into();
-        if self.is_entering() && connect::must_wait(&command) {
+        if self.is_entering() && connect::is_deferred(&command) {
             return self.waiting.push_back(command);
         }
         self.apply_command(command, now);
@@ -298,7 +298,7 @@ impl Engine {
             PageCommand::Disconnect => {
                 self.tabs.release();
                 self.request = None;
-                self.session.disconnect(self.parting());
+                self.session.disconnect(self.disconnect_mode());
                 self.connection = Connection {
                     words: format!("Disconnected from {}.", self.shown_broker()),
                     ..Connection::default()
@@ -332,7 +332,7 @@ impl Engine {
             }
             PageCommand::SetLineRules(mapping) => self.map(Rc::new(mapping)),
             PageCommand::ShowInCrawl(seq) => {
-                self.feed.tell_of(seq);
+                self.feed.push(seq);
                 self.news = true;
             }
             PageCommand::Pull(pull) => {
@@ -420,9 +420,9 @@ impl Engine {
     /// The deadline of [`Engine::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
-        self.pass_time(now);
+        self.handle_gate_timeout(now);
         self.tokens_age(now);
-        self.transmit_due(now);
+        self.send_due(now);
         if self.filter_due.is_some_and(|due| due <= now) {
             self.advance_filter();
             self.news = true;
@@ -434,7 +434,7 @@ impl Engine {
     /// before what it would say is saved.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        if self.is_held_back() {
+        if self.is_saving() {
             return None;
         }
         Some(match self.session.poll_transmit()? {
@@ -452,14 +452,14 @@ impl Engine {
     /// again to a page that doesn't know of it.
     #[must_use]
     pub fn poll_update(&mut self) -> Option<Update> {
-        if !self.news || self.is_held_back() {
+        if !self.news || self.is_saving() {
             return None;
         }
         let pull = self.pull.take()?;
         self.news = false;
         self.answered = pull;
         self.advance_filter();
-        self.look_around();
+        self.refresh_page_state();
         let lines = self.feed.tell(&self.log, pull.crawl);
         Some(Update {
             connection: Connection { lasts: self.lasting.is_some(), ..self.connection.clone() },
@@ -512,7 +512,7 @@ impl Engine {
         let standing = BrokerStatus { state, version, server: server.cloned(), more: (*self.more).clone() };
         self.panels_know = Some(standing.clone());
         let published = std::mem::take(&mut self.published);
-        self.transmitter.note_told(script);
+        self.transmitter.mark_sent(script);
         let update = PanelsUpdate {
             standing,
             published,
@@ -526,7 +526,7 @@ impl Engine {
             samples,
             transmissions,
         };
-        self.note_told(&update);
+        self.mark_sent(&update);
         Some(update)
     }
 
@@ -555,7 +555,7 @@ impl Engine {
         for message in messages {
             let arrival = message.as_arrival();
             let seq = self.log.import(message.seq, &arrival);
-            self.note_foreign(seq, &arrival);
+            self.count_imported(seq, &arrival);
         }
         self.feed.skip_to(self.log.next_seq());
         self.advance_filter();
@@ -566,13 +566,13 @@ impl Engine {
         for message in messages {
             let arrival = NewMessage { time: self.wall(now), ..message.as_arrival() };
             let seq = self.log.append(&arrival);
-            self.note_foreign(seq, &arrival);
+            self.count_imported(seq, &arrival);
         }
         self.news = true;
     }
 
     /// A message that no broker sent.
-    fn note_foreign(&mut self, seq: u64, arrival: &NewMessage<'_>) {
+    fn count_imported(&mut self, seq: u64, arrival: &NewMessage<'_>) {
         self.foreign.note(seq);
         match self.topics.note(seq, arrival) {
             true => self.tally.pass_over(arrival.topic),
@@ -596,7 +596,7 @@ impl Engine {
         }
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         self.forget_publishes(now);
-        self.lasting = self.lasting_with(&more, now);
+        self.lasting = self.persistent_session(&more, now);
         self.more = more;
         let saved = saved.filter(|_| self.lasting.is_some());
         self.use_password(request.password.as_ref(), now);
@@ -685,7 +685,7 @@ impl Engine {
     fn forget_publishes(&mut self, now: Instant) {
         for (_, ticket) in std::mem::take(&mut self.numbers) {
             if let PublishOrigin::Line(deck, place) = ticket {
-                self.transmitter.go_back_to(deck, place, now);
+                self.transmitter.rewind_to(deck, place, now);
             }
             self.finish(
                 ticket,
@@ -697,11 +697,11 @@ impl Engine {
     /// These settings lead nowhere.
     fn refuse(&mut self, words: String) {
         self.tabs.release();
-        self.session.disconnect(self.parting());
+        self.session.disconnect(self.disconnect_mode());
         self.connection = Connection { state: ConnectionState::Stopped, words, ..Connection::default() };
     }
 
-    fn parting(&self) -> DisconnectMode {
+    fn disconnect_mode(&self) -> DisconnectMode {
         if self.lasting.is_some() { DisconnectMode::KeepSession } else { DisconnectMode::EndSession }
     }
 
@@ -710,7 +710,7 @@ impl Engine {
         match Query::parse(text, typed) {
             Ok(query) => {
                 self.filter_error = None;
-                self.look_for(query.told_by(&self.mapping));
+                self.set_filter(query.with_rules(&self.mapping));
             }
             // The rows stay as they are while somebody is still typing.
             Err(error) => self.filter_error = Some(error.to_string()),
@@ -721,13 +721,13 @@ impl Engine {
     fn map(&mut self, mapping: Rc<LineRules>) {
         self.news = true;
         self.feed.map(Rc::clone(&mapping), &self.log);
-        if self.matches.query().asks_for_speakers() {
-            self.look_for(self.matches.query().clone().told_by(&mapping));
+        if self.matches.query().uses_speaker() {
+            self.set_filter(self.matches.query().clone().with_rules(&mapping));
         }
         self.mapping = mapping;
     }
 
-    fn look_for(&mut self, query: Query) {
+    fn set_filter(&mut self, query: Query) {
         self.filters = self.filters.wrapping_add(1);
         self.matches = Matches::new(query);
         self.filtered_to = self.log.next_seq();
@@ -755,7 +755,7 @@ impl Engine {
                 Event::Dialing { version } => self.dialing(version, now),
                 Event::Connected { version, fell_back, session_present, server } => {
                     if !session_present {
-                        self.ask_anew();
+                        self.resubscribe();
                     }
                     self.connected(version, fell_back, *server);
                 }
@@ -774,7 +774,7 @@ impl Engine {
                 Event::Unsubscribed { filter, refused } => self.unsubscribed(&filter, refused),
             }
         }
-        self.pace_transmissions(now);
+        self.advance_transmissions(now);
     }
 
     /// The broker's address for people, files and stores.
@@ -900,7 +900,7 @@ impl Engine {
     }
 
     /// What rows say beside their messages.
-    fn look_around(&mut self) {
+    fn refresh_page_state(&mut self) {
         if self.zero.is_none() {
             self.zero = self.log.message(self.log.first_seq()).map(|message| message.time);
         }
@@ -923,7 +923,7 @@ impl Engine {
         };
         let end_seq = pull.until.unwrap_or(u64::MAX).min(self.log.next_seq());
         let total = list.count_before(end_seq);
-        let begin = list.first_place();
+        let begin = list.first_rank();
         // Fewer than an i64 can count.
         let place_at = |index: u64| begin + index as i64;
         let mut sought = None;
@@ -995,7 +995,7 @@ fn options_of(request: &ConnectRequest, more: &ConnectionOptions) -> session::Op
         version: request.version,
         client_id: request.client_id.clone(),
         user_name: request.user_name.clone(),
-        password: request.password.as_ref().map(jwt_password::as_sent),
+        password: request.password.as_ref().map(jwt_password::password_bytes),
         keep_alive_s,
         clean_start,
         session_expiry_s: session_expiry_s.unwrap_or(match request.qos {

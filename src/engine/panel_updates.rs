@@ -188,7 +188,7 @@ impl Engine {
     }
 
     /// The panels were answered with this.
-    pub(super) fn note_told(&mut self, update: &PanelsUpdate) {
+    pub(super) fn mark_sent(&mut self, update: &PanelsUpdate) {
         let Some(glimpse) = self.panels_pull.take() else { return };
         // They forget what they don't show.
         self.stats_told = update.stats.or(self.stats_told).filter(|_| glimpse.glance.stats);

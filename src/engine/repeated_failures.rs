@@ -53,7 +53,7 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
     })
 }
 
-/// What it may be and what to do, likeliest first.
+/// What it may be and what to do, best_field first.
 pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str) -> Vec<Advice> {
     match &recurrence.suspect {
         _ if recurrence.times < ONE_AT_A_TIME => Vec::new(),

@@ -89,7 +89,7 @@ impl Engine {
             None => {
                 let is_listed = |filter: &str| list.iter().any(|subscription| subscription.filter == filter);
                 self.tally.begin(filter.clone(), &self.topics, is_listed);
-                let colour = free_colour(list);
+                let colour = free_color_index(list);
                 list.push(Subscription { filter: request.filter, granted: SubscriptionStatus::Asked, colour });
             }
         }
@@ -175,7 +175,7 @@ impl Engine {
     }
 
     /// The broker kept no session: all is asked for anew.
-    pub(super) fn ask_anew(&mut self) {
+    pub(super) fn resubscribe(&mut self) {
         for subscription in &mut self.connection.subscriptions {
             if !self.abandoned.contains(&subscription.filter) {
                 subscription.granted = SubscriptionStatus::Asked;
@@ -210,7 +210,7 @@ impl Engine {
 
 /// The first colour that no other subscription has, or the one that the next
 /// has in turn.
-fn free_colour(list: &[Subscription]) -> u8 {
+fn free_color_index(list: &[Subscription]) -> u8 {
     let is_free = |colour: &u8| list.iter().all(|subscription| subscription.colour != *colour);
     (0..Subscription::COLOURS).find(is_free).unwrap_or((list.len() % usize::from(Subscription::COLOURS)) as u8)
 }

@@ -157,7 +157,7 @@ impl Tabs {
     }
 
     /// Another tab said something.
-    pub fn handle_word(&mut self, word: &TabMessage) -> Option<YieldReason> {
+    pub fn handle_tab_message(&mut self, word: &TabMessage) -> Option<YieldReason> {
         self.is_heard = true;
         if word.said == TabMessageKind::Hello {
             self.say(TabMessageKind::Here);
@@ -186,7 +186,7 @@ impl Tabs {
     }
 
     /// The next word for the other tabs.
-    pub fn poll_word(&mut self) -> Option<TabMessage> {
+    pub fn poll_tab_message(&mut self) -> Option<TabMessage> {
         self.words.pop_front()
     }
 

@@ -170,7 +170,7 @@ impl Transmitter {
 
     /// The connection is gone for good, and so is what became of these lines:
     /// at QoS 1 they go out again.
-    pub(super) fn go_back_to(&mut self, deck: TransmissionSlot, place: u64, now: Instant) {
+    pub(super) fn rewind_to(&mut self, deck: TransmissionSlot, place: u64, now: Instant) {
         if let Some(running) = self.running(deck)
             && running.manner.qos == QoS::AtLeastOnce
             && place < running.player.next()
@@ -188,7 +188,7 @@ impl Transmitter {
         Some(decks.filter_map(|(deck, running)| Some(running.as_ref()?.view(deck, wanted))).collect())
     }
 
-    pub(super) fn note_told(&mut self, wanted: LineRange) {
+    pub(super) fn mark_sent(&mut self, wanted: LineRange) {
         self.told = (self.changes, wanted);
     }
 }
@@ -207,7 +207,7 @@ impl Engine {
 
     /// So many bytes wait on this side of the socket. To be told before
     /// [`Engine::handle_timeout`], so that a slow network isn't given ever more.
-    pub fn note_unsent(&mut self, bytes: u32, now: Instant) {
+    pub fn mark_unsent(&mut self, bytes: u32, now: Instant) {
         if bytes > UNSENT_BYTES_MAX {
             self.transmitter.rests_until = now + REST;
         }
@@ -230,7 +230,7 @@ impl Engine {
     }
 
     /// Time passes for all transmissions while there is a connection.
-    pub(super) fn pace_transmissions(&mut self, now: Instant) {
+    pub(super) fn advance_transmissions(&mut self, now: Instant) {
         let is_online = self.connection.state == ConnectionState::Connected;
         for running in self.transmitter.decks.iter_mut().flatten() {
             if is_online {
@@ -241,10 +241,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn transmit_due(&mut self, now: Instant) {
+    pub(super) fn send_due(&mut self, now: Instant) {
         // What is said while the store is busy makes it busy again: nothing would
         // ever go out.
-        if self.transmitter.rests_until > now || self.is_held_back() {
+        if self.transmitter.rests_until > now || self.is_saving() {
             return;
         }
         for deck in TransmissionSlot::ALL {
@@ -280,6 +280,6 @@ impl Engine {
     /// When the next line is due that may go out.
     pub(super) fn transmit_timeout(&self) -> Option<Instant> {
         let due = self.transmitter.decks.iter().flatten().filter_map(Running::due).min()?;
-        (self.may_transmit() && !self.is_held_back()).then(|| due.max(self.transmitter.rests_until))
+        (self.may_transmit() && !self.is_saving()).then(|| due.max(self.transmitter.rests_until))
     }
 }

@@ -301,7 +301,7 @@ impl LogFileReader {
         })
     }
 
-    fn blame(&mut self, words: impl FnOnce(u64) -> String) {
+    fn set_errors(&mut self, words: impl FnOnce(u64) -> String) {
         self.faults += 1;
         let lines = self.lines;
         self.first_fault.get_or_insert_with(|| words(lines));
@@ -310,7 +310,7 @@ impl LogFileReader {
     fn read_line(&mut self, line: &[u8]) -> Option<OwnedMessage> {
         self.lines += 1;
         if std::mem::take(&mut self.is_passing) {
-            self.blame(|line| format!("Line {line}: it is longer than any message."));
+            self.set_errors(|line| format!("Line {line}: it is longer than any message."));
             return None;
         }
         if line.trim_ascii().is_empty() {
@@ -323,7 +323,7 @@ impl LogFileReader {
             }
             Err(error) => {
                 let column = error.column.map(|column| format!(", column {column}")).unwrap_or_default();
-                self.blame(|line| format!("Line {line}{column}: {error}"));
+                self.set_errors(|line| format!("Line {line}{column}: {error}"));
                 None
             }
         }

@@ -126,17 +126,17 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { refusal, reason_string, server_reference } => {
-                f.write_str(refusal_words(*refusal))?;
+                f.write_str(describe_refusal(*refusal))?;
                 match refusal {
                     Refusal::V5(reason) => in_brackets(f, *reason)?,
                     Refusal::V311(code) => write!(f, " (3.1.1 return code {code})")?,
                 }
-                server_words(f, reason_string.as_deref(), server_reference.as_deref())
+                describe_server(f, reason_string.as_deref(), server_reference.as_deref())
             }
             Self::Disconnected(goodbye) => {
-                f.write_str(goodbye_words(goodbye.reason))?;
+                f.write_str(describe_disconnect(goodbye.reason))?;
                 in_brackets(f, goodbye.reason)?;
-                server_words(f, goodbye.reason_string.as_deref(), goodbye.server_reference.as_deref())
+                describe_server(f, goodbye.reason_string.as_deref(), goodbye.server_reference.as_deref())
             }
             Self::Violation(violation) => {
                 write!(f, "The broker broke a rule of MQTT, so the connection was closed. {violation}")
@@ -169,7 +169,7 @@ fn in_brackets(f: &mut fmt::Formatter<'_>, reason: ReasonCode) -> fmt::Result {
     write!(f, " ({}, 0x{:02X})", reason.name(), reason.0)
 }
 
-fn server_words(f: &mut fmt::Formatter<'_>, reason: Option<&str>, reference: Option<&str>) -> fmt::Result {
+fn describe_server(f: &mut fmt::Formatter<'_>, reason: Option<&str>, reference: Option<&str>) -> fmt::Result {
     f.write_str(".")?;
     if let Some(reason) = reason {
         write!(f, " The broker says: “{reason}”.")?;
@@ -180,7 +180,7 @@ fn server_words(f: &mut fmt::Formatter<'_>, reason: Option<&str>, reference: Opt
     Ok(())
 }
 
-fn refusal_words(refusal: Refusal) -> &'static str {
+fn describe_refusal(refusal: Refusal) -> &'static str {
     match refusal.reason() {
         ReasonCode::BAD_USER_NAME_OR_PASSWORD => "The broker refused the user name or the password",
         ReasonCode::NOT_AUTHORIZED => "The broker doesn't allow this connection",
@@ -195,7 +195,7 @@ fn refusal_words(refusal: Refusal) -> &'static str {
     }
 }
 
-fn goodbye_words(reason: ReasonCode) -> &'static str {
+fn describe_disconnect(reason: ReasonCode) -> &'static str {
     match reason {
         ReasonCode::SESSION_TAKEN_OVER => "Another connection with the same client identifier took this session over",
         ReasonCode::NOT_AUTHORIZED => "The broker ended the connection: it isn't allowed any longer",

@@ -311,7 +311,7 @@ impl Record {
     fn note(&mut self, seq: u64, arrival: &NewMessage<'_>) {
         // Out of the window at either end: an imported log may be of any time.
         if arrival.time.as_micros().wrapping_sub(self.window_start.as_micros()) >= RATE_WINDOW_MS * 1_000 {
-            self.begin_window(arrival.time);
+            self.start_rate_window(arrival.time);
         }
         self.current = self.current.saturating_add(1);
         self.recent[self.count as usize % SERIES_MAX] = seq as u32;
@@ -324,7 +324,7 @@ impl Record {
     }
 
     #[inline(never)]
-    fn begin_window(&mut self, time: Instant) {
+    fn start_rate_window(&mut self, time: Instant) {
         let window = window_of(time);
         match window.checked_sub(window_of(self.last_time)) {
             Some(1) => self.previous = std::mem::take(&mut self.current),

@@ -30,7 +30,7 @@ pub enum Capability {
 
 /// Why the broker doesn't take it, in words; `None` where it does, or where
 /// nothing is known.
-pub fn obstacle(standing: &BrokerStatus, wish: Capability) -> Option<String> {
+pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<String> {
     let words = match wish {
         Capability::Properties => return only_in_5(standing),
         Capability::SubscriptionIdentifiers if standing.version == Some(Version::V311) => return only_in_5(standing),
@@ -61,7 +61,7 @@ fn only_in_5(standing: &BrokerStatus) -> Option<String> {
 
 /// Why nothing can be published now; `None` while it can, if only into the
 /// queue.
-pub const fn publish_obstacle(state: ConnectionState) -> Option<&'static str> {
+pub const fn unavailable_publish_reason(state: ConnectionState) -> Option<&'static str> {
     match state {
         ConnectionState::Idle => Some("Nothing is connected. Press Connect first; then messages can be sent."),
         ConnectionState::Stopped => {

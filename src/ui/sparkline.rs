@@ -100,7 +100,7 @@ pub fn fields(payload: &str, most: usize) -> Vec<String> {
 
 /// The field that is most likely worth a plot: the first that isn't a time, a
 /// number of something or how well the radio works.
-pub fn likeliest(fields: &[String]) -> Option<&String> {
+pub fn best_field(fields: &[String]) -> Option<&String> {
     const DULL: [&str; 12] =
         ["id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version", "linkquality", "lqi", "rssi"];
     let is_dull = |field: &str| {
@@ -205,11 +205,11 @@ mod tests {
         assert_eq!(fields(r#"{"on":true,"value":"21.50","at":"10:45","s":"ON"}"#, 9), ["value", "on", "s"]);
         assert_eq!(fields(r#"{"on":true,"t":1}"#, 1), ["t"]);
         assert_eq!(field_words("c\nh"), "c.h");
-        let likeliest = |payload| likeliest(&fields(payload, 9)).cloned();
-        assert_eq!(likeliest(r#"{"TS":1,"a":{"id":7,"t":21.5}}"#).as_deref(), Some("a\nt"));
-        assert_eq!(likeliest(r#"{"state":"ON","contact":true,"linkquality":87}"#).as_deref(), Some("state"));
-        assert_eq!(likeliest(r#"{"ts":1}"#).as_deref(), Some("ts"));
-        assert_eq!(likeliest("{}"), None);
+        let best_field = |payload| best_field(&fields(payload, 9)).cloned();
+        assert_eq!(best_field(r#"{"TS":1,"a":{"id":7,"t":21.5}}"#).as_deref(), Some("a\nt"));
+        assert_eq!(best_field(r#"{"state":"ON","contact":true,"linkquality":87}"#).as_deref(), Some("state"));
+        assert_eq!(best_field(r#"{"ts":1}"#).as_deref(), Some("ts"));
+        assert_eq!(best_field("{}"), None);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl DomScope {
     }
 
     /// Sets an attribute of the part itself.
-    pub fn mark_root(&self, name: &str, value: &str) {
+    pub fn set_root_flag(&self, name: &str, value: &str) {
         let _ = self.0.set_attribute(name, value);
     }
 
@@ -104,7 +104,7 @@ impl Drop for ClickListener {
 
 /// What a press of a button is to do: the `data-do` of the button around the
 /// event's target.
-pub fn deed(event: &Event) -> Option<(String, Element)> {
+pub fn action_of(event: &Event) -> Option<(String, Element)> {
     let target = event.target()?.dyn_into::<Element>().ok()?;
     let button = target.closest("[data-do]").ok().flatten()?;
     Some((button.get_attribute(DEED)?, button))

@@ -34,7 +34,7 @@ fn storage(browser: &Window) -> Option<Storage> {
 }
 
 /// Shows the document in a theme.
-pub fn dress(document: &Document, theme: Theme) {
+pub fn apply_theme(document: &Document, theme: Theme) {
     if let Some(root) = document.document_element() {
         // Attributes of these names are always taken.
         let _ = root.set_attribute("data-theme", theme.name());

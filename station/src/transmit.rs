@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use mqtt_crawl::dialogue::script::{self, Format, ScriptLine};
 use mqtt_crawl::mqtt::broker_url::BrokerUrl;
-use mqtt_crawl_producer::{Remote, Repeat, Report, Settings, SettingsError, Summary, transmit};
+use mqtt_crawl_producer::{RemoteHandle, Repeat, Report, Settings, SettingsError, Summary, transmit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -34,7 +34,7 @@ pub(crate) fn read_script(path: &Path) -> anyhow::Result<Vec<ScriptLine>> {
 
 /// A script that is being transmitted to `StarWars`, a line a second.
 pub(crate) struct Transmission {
-    remote: Remote,
+    remote: RemoteHandle,
     /// The producer's library blocks a thread.
     task: JoinHandle<Result<Summary, SettingsError>>,
 }
@@ -50,7 +50,7 @@ impl Transmission {
             password: Some(password.into_bytes()),
             ..Settings::new(broker)
         };
-        let remote = Remote::new();
+        let remote = RemoteHandle::new();
         let steered = remote.clone();
         let task = tokio::task::spawn_blocking(move || transmit(&settings, lines.into(), &steered, &mut say));
         Self { remote, task }
@@ -76,7 +76,7 @@ impl Transmission {
 fn say(report: &Report) {
     match report {
         Report::Connected { .. } | Report::Progress(_) | Report::File(_) => {}
-        Report::LeftOut(left_out) => tracing::warn!(reason = %left_out, "transmission"),
+        Report::SkippedRow(left_out) => tracing::warn!(reason = %left_out, "transmission"),
         Report::QosLowered { granted, .. } => tracing::info!(qos = *granted as u8, "transmission at a lower QoS"),
         Report::Deviated(deviation) => tracing::info!(rule = deviation.rule(), "transmission"),
         Report::Unanswered => tracing::warn!("transmission: no acknowledgement"),

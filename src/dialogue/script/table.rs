@@ -18,7 +18,7 @@ use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX};
 use crate::format::begins_formula;
 
 /// What stands between the cells of a file that somebody calls CSV, the
-/// likeliest first.
+/// best_field first.
 pub(super) const SEPARATORS: [&str; 5] = [",", ";", "\t", "|", CORNELL];
 
 /// Between the columns of a known collection of conversations from films.
@@ -87,7 +87,7 @@ impl Table {
             first.trim().strip_prefix("sep=").and_then(|told| SEPARATORS.into_iter().find(|known| *known == told));
         let (separator, sample) = match told {
             Some(told) => (told, rest),
-            None => (likeliest(sample, separators), sample),
+            None => (best_field(sample, separators), sample),
         };
         let columns = columns_of(&rows_of(sample, separator), choice);
         Self { separator, awaits_header: columns.has_header, columns }
@@ -165,13 +165,13 @@ pub(super) fn is_regular(sample: &str, separator: &str) -> bool {
 }
 
 /// The separator that the first row makes sense with.
-fn likeliest(sample: &str, separators: &[&'static str]) -> &'static str {
+fn best_field(sample: &str, separators: &[&'static str]) -> &'static str {
     let first = sample.lines().find(|row| !row.trim().is_empty()).unwrap_or_default();
     let named = |separator: &str| columns::named(&cells_of(first, separator));
     let both = separators.iter().find(|separator| is_header(first, separator));
     let words = || separators.iter().find(|separator| named(separator).1.is_some() && first.contains(**separator));
     let alone = || separators.iter().find(|separator| named(separator).1.is_some());
-    // Else the one that there is most of; of several the likeliest.
+    // Else the one that there is most of; of several the best_field.
     let most = || separators.iter().rev().max_by_key(|separator| cells_of(first, separator).len());
     both.or_else(words).or_else(alone).or_else(most).copied().unwrap_or(",")
 }

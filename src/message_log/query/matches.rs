@@ -111,7 +111,7 @@ impl Matches {
     }
 
     /// Place of the oldest match; the others follow it without gaps.
-    pub fn first_place(&self) -> i64 {
+    pub fn first_rank(&self) -> i64 {
         // Never beyond an i64: there are no more numbers than that.
         if self.query.is_empty() { self.kept.start as i64 } else { self.newer_gone as i64 - self.older.len() as i64 }
     }
@@ -151,8 +151,8 @@ impl Matches {
         if *budget == 0 {
             return false;
         }
-        *budget = budget.saturating_sub(self.query.effort() + message.payload.len() / Self::BYTES_PER_MESSAGE);
-        let of_topic = self.topics.recall(message.topic, |topic| self.query.of_topic(topic));
+        *budget = budget.saturating_sub(self.query.cost() + message.payload.len() / Self::BYTES_PER_MESSAGE);
+        let of_topic = self.topics.get_memo(message.topic, |topic| self.query.of_topic(topic));
         if self.query.holds(message, of_topic) {
             match toward {
                 Toward::Newest => self.newer.push(message.seq as u32),
@@ -196,7 +196,7 @@ impl TopicMemo {
         self.slots.clear();
     }
 
-    fn recall(&mut self, topic: &str, look: impl FnOnce(&str) -> u64) -> u64 {
+    fn get_memo(&mut self, topic: &str, look: impl FnOnce(&str) -> u64) -> u64 {
         self.slots.resize(Self::SLOTS, None);
         let address = topic.as_ptr().addr();
         let slot = &mut self.slots[(address ^ address >> 8) % Self::SLOTS];

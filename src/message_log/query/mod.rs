@@ -124,7 +124,7 @@ impl Query {
     /// The same, with speakers by these rules of the crawl. A message that it
     /// doesn't tell has none.
     #[must_use]
-    pub fn told_by(mut self, mapping: &Rc<LineRules>) -> Self {
+    pub fn with_rules(mut self, mapping: &Rc<LineRules>) -> Self {
         for term in &mut self.terms {
             if let Test::Character(speaker) = &mut term.test {
                 speaker.mapping = Rc::clone(mapping);
@@ -134,7 +134,7 @@ impl Query {
     }
 
     /// Whether it depends on who speaks.
-    pub fn asks_for_speakers(&self) -> bool {
+    pub fn uses_speaker(&self) -> bool {
         self.terms.iter().any(|term| matches!(term.test, Test::Character(_)))
     }
 
@@ -191,8 +191,8 @@ impl Query {
 
     /// How much of a slice a message takes. To read its JSON takes far longer
     /// than to look for a word in it.
-    fn effort(&self) -> usize {
-        if self.asks_for_speakers() { 16 } else { 1 }
+    fn cost(&self) -> usize {
+        if self.uses_speaker() { 16 } else { 1 }
     }
 
     /// What the tests find in a topic, a bit each; many messages share one.
@@ -279,7 +279,7 @@ fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), Strin
     };
     let Some((test, says)) = test else {
         let instead = if value.is_empty() { String::new() } else { format!(", not {}", excerpt(&value)) };
-        return Err(format!("After {key}: comes {}{instead}.", what_comes_after(key)));
+        return Err(format!("After {key}: comes {}{instead}.", parse_operator(key)));
     };
     Ok((Some(Term { test, expected: says != is_negated }), rest))
 }
@@ -310,7 +310,7 @@ fn read_test(key: &str, value: &str, typed: LocalTime) -> Option<(Test, bool)> {
     })
 }
 
-fn what_comes_after(key: &str) -> &'static str {
+fn parse_operator(key: &str) -> &'static str {
     match key {
         "payload" => "a word or a phrase: payload:on or payload:\"two words\"",
         "hex" => "each byte in two digits: hex:ff00 or hex:\"ff 00\"",

@@ -186,16 +186,16 @@ impl PublishCache {
     pub(in crate::mqtt) fn decode<'a>(&'a mut self, packet: &'a [u8], version: Version) -> Result<Publish<'a>, Fault> {
         let parts = Parts::of(packet, version)?;
         if !byte_ops::are_same(parts.topic, self.topic.as_bytes()) {
-            self.learn_topic(parts.topic)?;
+            self.cache_topic(parts.topic)?;
         }
         if !byte_ops::are_same(parts.properties, &self.properties) {
-            self.learn_properties(parts.properties)?;
+            self.cache_properties(parts.properties)?;
         }
         parts.with(&self.topic, self.topic_alias)
     }
 
     #[inline(never)]
-    fn learn_topic(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn cache_topic(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let topic = topic(bytes)?;
         self.topic.clear();
         self.topic.push_str(topic);
@@ -203,7 +203,7 @@ impl PublishCache {
     }
 
     #[inline(never)]
-    fn learn_properties(&mut self, section: &[u8]) -> Result<(), Fault> {
+    fn cache_properties(&mut self, section: &[u8]) -> Result<(), Fault> {
         self.topic_alias = check_properties(Reader::new(section))?.topic_alias;
         self.properties.clear();
         self.properties.extend_from_slice(section);

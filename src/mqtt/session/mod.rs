@@ -468,13 +468,13 @@ pub struct Session {
     /// The version of this attempt.
     version: Version,
     /// A version that this server has accepted; "auto" stays with it.
-    proven: Option<Version>,
+    accepted_version: Option<Version>,
     /// A connection was made before: the server may hold our session.
     established: bool,
     /// What CONNECT of this attempt said.
     clean_start: bool,
     /// A 3.1.1 server has forgotten the session of an earlier run.
-    wiped: bool,
+    stale_session_cleared: bool,
 
     dial: bool,
     history: FailureHistory,
@@ -546,10 +546,10 @@ impl Session {
             back_off: BackOff::new(seed),
             phase: Phase::Idle,
             version,
-            proven: None,
+            accepted_version: None,
             established: false,
             clean_start: options.clean_start,
-            wiped: false,
+            stale_session_cleared: false,
             history: FailureHistory::default(),
             outstanding: Outstanding::default(),
             one_at_a_time_until: None,
@@ -595,7 +595,7 @@ impl Session {
     /// where a connection exists or is being made.
     pub fn connect(&mut self, now: Instant) {
         if let Phase::Idle | Phase::Waiting { .. } | Phase::Stopped = self.phase {
-            self.version = self.options.version.or(self.proven).unwrap_or(Version::V5);
+            self.version = self.options.version.or(self.accepted_version).unwrap_or(Version::V5);
             self.start_dialing(now);
         }
     }
@@ -614,7 +614,7 @@ impl Session {
             return;
         }
         self.probe_until = Some(now + PROBE_TIMEOUT);
-        self.send_needed(&Outgoing::PingReq, now);
+        self.send_required(&Outgoing::PingReq, now);
     }
 
     /// A person drops this message of ours: it isn't sent any more, and a wait
@@ -640,7 +640,7 @@ impl Session {
     pub fn end_session(&mut self, token: Token, now: Instant) {
         self.options.clean_start = true;
         self.established = false;
-        self.wiped = false;
+        self.stale_session_cleared = false;
         self.disconnect(DisconnectMode::EndSession);
         self.drop_message(token, now);
         self.connect(now);
@@ -673,7 +673,7 @@ impl Session {
             if parting == DisconnectMode::EndSession && self.server.session_expiry_s > 0 {
                 goodbye.session_expiry_s = Some(0);
             }
-            self.say_goodbye(&goodbye);
+            self.send_disconnect(&goodbye);
         }
         self.drop_transport();
         self.phase = Phase::Idle;
@@ -693,7 +693,7 @@ impl Session {
     }
 
     /// CONNECT says this password from the next attempt on.
-    pub fn renew_password(&mut self, password: Vec<u8>) {
+    pub fn set_password(&mut self, password: Vec<u8>) {
         self.options.password = Some(password);
     }
 
@@ -745,7 +745,7 @@ impl Session {
         let mut session = Self::new(options, seed);
         session.options.client_id = saved.client_id;
         session.version = session.options.version.or(saved.version).unwrap_or(Version::V5);
-        session.proven = saved.version;
+        session.accepted_version = saved.version;
         session.established = saved.version.is_some();
         for id in saved.received {
             session.received.insert(id);
@@ -775,7 +775,7 @@ impl Session {
         let in_flight = self.in_flight.iter().map(|sent| (sent.id, sent.released, sent.message.clone()));
         SessionSnapshot {
             client_id: self.options.client_id.clone(),
-            version: self.proven,
+            version: self.accepted_version,
             received: self.received.iter().collect(),
             in_flight: in_flight.collect(),
             dropped: self.dropped.iter().map(|(id, _)| *id).collect(),
@@ -783,14 +783,14 @@ impl Session {
         }
     }
 
-    /// Whether [`Session::saved`] has changed since [`Session::take_unsaved`].
-    pub fn is_unsaved(&self) -> bool {
+    /// Whether [`Session::saved`] has changed since [`Session::take_dirty`].
+    pub fn is_dirty(&self) -> bool {
         self.unsaved
     }
 
     /// Whether [`Session::saved`] has changed since this was last asked. For
     /// exactly once over a crash, save before the next `poll_transmit`.
-    pub fn take_unsaved(&mut self) -> bool {
+    pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.unsaved)
     }
 
@@ -817,7 +817,7 @@ impl Session {
         let lasting = self.is_lasting();
         self.clean_start = match self.version {
             Version::V5 => !(lasting && self.established) && self.options.clean_start,
-            Version::V311 => !lasting || self.is_wiping(),
+            Version::V311 => !lasting || self.is_clearing_stale_session(),
         };
         let properties = ConnectProperties {
             session_expiry_s: lasting.then_some(self.options.session_expiry_s),
@@ -846,7 +846,7 @@ impl Session {
     /// Bytes came in; they need not be whole packets. Messages among them are
     /// lent to `inbox`.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant, inbox: &mut impl MessageSink) {
-        if !self.is_talking() {
+        if !self.is_transport_open() {
             return;
         }
         self.last_received = now;
@@ -884,7 +884,7 @@ impl Session {
     /// WebSocket text frame `[MQTT-6.0.0-1]`.
     pub fn handle_violation(&mut self, violation: Violation, now: Instant) {
         if self.stage().is_some() && !self.hang_up {
-            self.violated(violation, now);
+            self.fail_with_violation(violation, now);
         }
     }
 
@@ -911,7 +911,7 @@ impl Session {
             if self.ping_sent.is_some() {
                 return self.fail(Failure::Silent(Stage::Online), now);
             }
-            self.send_needed(&Outgoing::PingReq, now);
+            self.send_required(&Outgoing::PingReq, now);
             self.ping_sent = Some(now);
         }
         if let Some(suspect) = self.outstanding.take_overdue(now).and_then(|request| self.suspect_of(request)) {
@@ -996,7 +996,7 @@ impl Session {
         inbox: &mut impl MessageSink,
     ) -> usize {
         let mut rest = input;
-        while self.is_talking() {
+        while self.is_transport_open() {
             let packet = match codec::frame(rest, &self.options.limits) {
                 Ok(Some(packet_bytes)) => rest.split_at_checked(packet_bytes),
                 Ok(None) => None,
@@ -1007,7 +1007,7 @@ impl Session {
                     }
                     Some(false) => None,
                     None => {
-                        self.violated(violation, now);
+                        self.fail_with_violation(violation, now);
                         break;
                     }
                 },
@@ -1066,8 +1066,8 @@ impl Session {
 
     fn acknowledge(&mut self, acknowledgement: Option<(QoS, PacketId)>, now: Instant) {
         match acknowledgement {
-            Some((QoS::ExactlyOnce, id)) => self.send_needed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
-            Some((_, id)) => self.send_needed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
+            Some((QoS::ExactlyOnce, id)) => self.send_required(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
+            Some((_, id)) => self.send_required(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
             None => {}
         }
     }
@@ -1091,7 +1091,7 @@ impl Session {
             if let Some(topic) = topic {
                 violation.words.push_str(&format!(" The topic is “{topic}”."));
             }
-            return self.violated(violation, now);
+            return self.fail_with_violation(violation, now);
         };
         inbox.deviated(deviation);
         self.tell_deviation(deviation, topic);
@@ -1112,7 +1112,7 @@ impl Session {
     #[inline(never)]
     fn handle_packet(&mut self, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         if codec::is_publish(packet) {
-            return self.broke_order(packet, now);
+            return self.out_of_order(packet, now);
         }
         match codec::decode_other(packet, self.version, &self.options.limits) {
             Ok(decoded) => self.handle_decoded(decoded, packet, now, inbox),
@@ -1139,15 +1139,15 @@ impl Session {
                 match codec::decode_tolerable_connack(packet, &self.options.limits) {
                     Some((ack, deviation)) => {
                         self.handle_connack(ack, packet, now);
-                        if self.is_talking() {
+                        if self.is_transport_open() {
                             inbox.deviated(deviation);
                             self.tell_deviation(deviation, None);
                         }
                     }
-                    None => self.violated(violation, now),
+                    None => self.fail_with_violation(violation, now),
                 }
             }
-            _ => self.violated(violation, now),
+            _ => self.fail_with_violation(violation, now),
         }
     }
 
@@ -1189,19 +1189,19 @@ impl Session {
             Incoming::PingResp if online => self.handle_ping_resp(now),
             Incoming::Disconnect(goodbye) if online => self.fail(Failure::Disconnected(goodbye), now),
             Incoming::ConnAck(ack) if !online => self.handle_connack(*ack, packet, now),
-            Incoming::Auth(_) => self.broke(
+            Incoming::Auth(_) => self.protocol_error(
                 "The broker wants to exchange AUTH packets, and no authentication method was agreed on.",
                 "[MQTT-4.12.0-6]",
                 packet,
                 now,
             ),
-            Incoming::ConnAck(_) => self.broke("The broker sent a second CONNACK.", "(MQTT 3.2)", packet, now),
-            _ => self.broke_order(packet, now),
+            Incoming::ConnAck(_) => self.protocol_error("The broker sent a second CONNACK.", "(MQTT 3.2)", packet, now),
+            _ => self.out_of_order(packet, now),
         }
     }
 
-    fn broke_order(&mut self, packet: &[u8], now: Instant) {
-        self.broke("The broker's first packet wasn't a CONNACK.", "[MQTT-3.2.0-1]", packet, now);
+    fn out_of_order(&mut self, packet: &[u8], now: Instant) {
+        self.protocol_error("The broker's first packet wasn't a CONNACK.", "[MQTT-3.2.0-1]", packet, now);
     }
 
     fn handle_connack(&mut self, ack: ConnAck, packet: &[u8], now: Instant) {
@@ -1210,7 +1210,7 @@ impl Session {
             return self.fail(Failure::Refused { refusal, reason_string, server_reference }, now);
         }
         if ack.session_present && self.clean_start {
-            return self.broke(
+            return self.protocol_error(
                 "The broker claims to have kept a session that it was asked to forget.",
                 "[MQTT-3.2.2-2]",
                 packet,
@@ -1219,7 +1219,7 @@ impl Session {
         }
         if ack.session_present && self.version == Version::V5 && !self.established {
             self.options.clean_start = true;
-            return self.broke(
+            return self.protocol_error(
                 "The broker kept a session of an earlier run that nothing is known of here; the next one begins anew.",
                 "[MQTT-3.2.2-4]",
                 packet,
@@ -1227,16 +1227,16 @@ impl Session {
             );
         }
         if ack.properties.authentication_method.is_some() {
-            return self.broke(
+            return self.protocol_error(
                 "The broker names an authentication method, and none was asked for.",
                 "[MQTT-4.12.0-6]",
                 packet,
                 now,
             );
         }
-        if self.is_wiping() {
-            self.wiped = true;
-            self.say_goodbye(&Disconnect::new(ReasonCode::SUCCESS));
+        if self.is_clearing_stale_session() {
+            self.stale_session_cleared = true;
+            self.send_disconnect(&Disconnect::new(ReasonCode::SUCCESS));
             self.drop_transport();
             return self.start_dialing(now);
         }
@@ -1244,7 +1244,7 @@ impl Session {
         self.is_resumed = ack.session_present;
         self.phase = Phase::Online { since: now };
         self.established = true;
-        self.proven = Some(self.version);
+        self.accepted_version = Some(self.version);
         self.server = ServerCapabilities::new(ack.properties, &self.options);
         if self.version == Version::V311 {
             self.server.receive_maximum = IN_FLIGHT_V311;
@@ -1273,7 +1273,7 @@ impl Session {
     /// A request that is suspected of ending connections goes out once this one is known to carry packets both ways: what
     /// ends it earlier isn't the request.
     fn hold_until_ping_resp(&mut self, now: Instant) {
-        self.send_needed(&Outgoing::PingReq, now);
+        self.send_required(&Outgoing::PingReq, now);
         self.ping_sent = Some(now);
         self.one_at_a_time_until = Some(now + PROBE_TIMEOUT);
     }
@@ -1301,9 +1301,9 @@ impl Session {
                 continue;
             }
             // Never held back by the server's quota [MQTT-3.3.4-8].
-            self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+            self.send_required(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
             self.outstanding.push(Request::Release(id), now);
-            if !self.is_talking() {
+            if !self.is_transport_open() {
                 return;
             }
         }
@@ -1345,7 +1345,7 @@ impl Session {
         let alias = publish.topic_alias.map(|alias| usize::from(alias.get()));
         if let Some(alias) = alias {
             if alias > usize::from(TOPIC_ALIAS_MAXIMUM) {
-                return self.violated(
+                return self.fail_with_violation(
                     Violation {
                         reason: ReasonCode::TOPIC_ALIAS_INVALID,
                         rule: "[MQTT-3.3.2-8]",
@@ -1366,13 +1366,18 @@ impl Session {
         }
         let alias = alias.unwrap_or_default();
         if publish.topic.is_empty() && self.aliases.get(alias).is_none_or(Option::is_none) {
-            return self.broke("The broker used a topic alias that it never set.", "(MQTT 5.0, 3.3.4)", packet, now);
+            return self.protocol_error(
+                "The broker used a topic alias that it never set.",
+                "(MQTT 5.0, 3.3.4)",
+                packet,
+                now,
+            );
         }
         let unfinished = usize::from(self.options.receive_maximum);
         let fresh = match (publish.qos, publish.packet_id) {
             (QoS::ExactlyOnce, Some(id)) if !self.received.contains(id) => {
                 if self.version == Version::V5 && self.received.len() >= unfinished + self.received_before {
-                    return self.violated(
+                    return self.fail_with_violation(
                         Violation {
                             reason: ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
                             rule: "[MQTT-3.3.4-9]",
@@ -1396,8 +1401,8 @@ impl Session {
             inbox.message(&Publish { topic, ..publish }, now);
         }
         match (publish.qos, publish.packet_id) {
-            (QoS::AtLeastOnce, Some(id)) => self.send_needed(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
-            (QoS::ExactlyOnce, Some(id)) => self.send_needed(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
+            (QoS::AtLeastOnce, Some(id)) => self.send_required(&Outgoing::PubAck(id, ReasonCode::SUCCESS), now),
+            (QoS::ExactlyOnce, Some(id)) => self.send_required(&Outgoing::PubRec(id, ReasonCode::SUCCESS), now),
             _ => {}
         }
     }
@@ -1405,7 +1410,7 @@ impl Session {
     fn handle_pubrel(&mut self, ack: &Ack, now: Instant) {
         let known = self.received.remove(ack.packet_id);
         self.unsaved |= known;
-        self.send_needed(&Outgoing::PubComp(ack.packet_id, found(known)), now);
+        self.send_required(&Outgoing::PubComp(ack.packet_id, found(known)), now);
     }
 
     fn handle_pubrec(&mut self, ack: &Ack, now: Instant) {
@@ -1417,13 +1422,13 @@ impl Session {
                 let is_first = !std::mem::replace(&mut sent.released, true);
                 self.unsaved = true;
                 self.answered(Request::Publish(ack.packet_id));
-                self.send_needed(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
-                if is_first && self.is_talking() {
+                self.send_required(&Outgoing::PubRel(ack.packet_id, ReasonCode::SUCCESS), now);
+                if is_first && self.is_transport_open() {
                     self.sent_request(Request::Release(ack.packet_id), now);
                 }
             }
             _ if ack.reason.is_error() => self.finish_dropped(ack.packet_id, now),
-            _ => self.send_needed(&Outgoing::PubRel(ack.packet_id, found(false)), now),
+            _ => self.send_required(&Outgoing::PubRel(ack.packet_id, found(false)), now),
         }
     }
 
@@ -1488,7 +1493,7 @@ impl Session {
         }
         // What isn't answered stays among what is asked for again.
         if self.subscribing[place].1.len() != ack.reasons.len() {
-            return self.broke(
+            return self.protocol_error(
                 "The broker's SUBACK doesn't hold one answer for each topic filter.",
                 "[MQTT-3.8.4-6]",
                 packet,
@@ -1512,7 +1517,7 @@ impl Session {
             (Version::V311, _) => None,
             (Version::V5, [reason]) => Some(*reason).filter(|reason| reason.is_error()),
             (Version::V5, _) => {
-                return self.broke(
+                return self.protocol_error(
                     "The broker's UNSUBACK doesn't hold one answer for each topic filter.",
                     "[MQTT-3.11.3-1]",
                     packet,
@@ -1537,7 +1542,7 @@ impl Session {
         if let Phase::Online { .. } = self.phase {
             self.send_subscriptions(now);
             self.send_unsubscribes(now);
-            self.pump(now);
+            self.send_queued(now);
         }
     }
 
@@ -1632,9 +1637,9 @@ impl Session {
 
     /// Sends of our own messages what the server takes now: first what is to be
     /// sent again, then what waits.
-    fn pump(&mut self, now: Instant) {
+    fn send_queued(&mut self, now: Instant) {
         while let Some(id) = self.resend.front().copied() {
-            if self.is_held() || !self.is_talking() || !self.send_again(id, now) {
+            if self.is_held() || !self.is_transport_open() || !self.send_again(id, now) {
                 return;
             }
             self.resend.pop_front();
@@ -1683,7 +1688,7 @@ impl Session {
         if self.in_flight[place].released {
             // PUBREC may have come while it waited.
             if !self.outstanding.contains(Request::Release(id)) {
-                self.send_needed(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
+                self.send_required(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
                 self.sent_request(Request::Release(id), now);
             }
             return true;
@@ -1748,7 +1753,7 @@ impl Session {
 
     /// Sends a packet without which there is no going on. Only a server that
     /// takes next to nothing can make that impossible.
-    fn send_needed(&mut self, packet: &Outgoing<'_>, now: Instant) {
+    fn send_required(&mut self, packet: &Outgoing<'_>, now: Instant) {
         match codec::encode(packet, self.version, self.server.packet_bytes, &mut self.out) {
             Ok(()) => self.last_sent = now,
             Err(error) => self.fail(Failure::CannotSend(error), now),
@@ -1756,23 +1761,23 @@ impl Session {
     }
 
     /// A server that takes no DISCONNECT gets none.
-    fn say_goodbye(&mut self, goodbye: &Disconnect) {
+    fn send_disconnect(&mut self, goodbye: &Disconnect) {
         let goodbye = Outgoing::Disconnect(goodbye);
         let _ = codec::encode(&goodbye, self.version, self.server.packet_bytes, &mut self.out);
     }
 
     // ---- the ways a connection ends -----------------------------------------
 
-    fn broke(&mut self, words: &str, rule: &'static str, packet: &[u8], now: Instant) {
+    fn protocol_error(&mut self, words: &str, rule: &'static str, packet: &[u8], now: Instant) {
         let reason = ReasonCode::PROTOCOL_ERROR;
-        self.violated(Violation { reason, rule, words: words.to_owned(), excerpt: excerpt(packet) }, now);
+        self.fail_with_violation(Violation { reason, rule, words: words.to_owned(), excerpt: excerpt(packet) }, now);
     }
 
     /// The server broke a rule: tell it which (5.0) and hang up. Before CONNACK
     /// nothing may be told `[MQTT-3.14.0-1]`.
-    fn violated(&mut self, violation: Violation, now: Instant) {
+    fn fail_with_violation(&mut self, violation: Violation, now: Instant) {
         if self.version == Version::V5 && matches!(self.phase, Phase::Online { .. }) {
-            self.say_goodbye(&Disconnect::new(violation.reason));
+            self.send_disconnect(&Disconnect::new(violation.reason));
         }
         self.fail(Failure::Violation(violation), now);
     }
@@ -1784,7 +1789,7 @@ impl Session {
         }
         let suspect = self.suspect(&failure, now);
         self.drop_transport();
-        if self.goes_back_to_v311(&failure) {
+        if self.should_fall_back_to_v311(&failure) {
             self.version = Version::V311;
             return self.start_dialing(now);
         }
@@ -1935,13 +1940,13 @@ impl Session {
 
     /// Whether "auto" may still go back to 3.1.1.
     fn may_go_back(&self) -> bool {
-        self.options.version.is_none() && self.version == Version::V5 && self.proven.is_none()
+        self.options.version.is_none() && self.version == Version::V5 && self.accepted_version.is_none()
     }
 
     /// "Auto" tries 3.1.1 once where a server doesn't take 5.0: it says so in
     /// either version's terms, or in none: it closes, is silent, or its CONNACK
     /// isn't one of 5.0.
-    fn goes_back_to_v311(&self, failure: &Failure) -> bool {
+    fn should_fall_back_to_v311(&self, failure: &Failure) -> bool {
         self.options.version.is_none()
             && self.version == Version::V5
             && match failure {
@@ -1962,12 +1967,12 @@ impl Session {
     /// In 3.1.1 one flag says both "forget what was" and "keep nothing", so a
     /// lasting session that is to begin afresh takes two connections: the first
     /// only wipes the old one away.
-    fn is_wiping(&self) -> bool {
+    fn is_clearing_stale_session(&self) -> bool {
         self.version == Version::V311
             && self.is_lasting()
             && self.options.clean_start
             && !self.established
-            && !self.wiped
+            && !self.stale_session_cleared
     }
 
     fn start_dialing(&mut self, now: Instant) {
@@ -2016,7 +2021,7 @@ impl Session {
     }
 
     /// Whether packets can come and go.
-    fn is_talking(&self) -> bool {
+    fn is_transport_open(&self) -> bool {
         matches!(self.phase, Phase::Greeting { .. } | Phase::Online { .. })
     }
 

@@ -131,7 +131,7 @@ impl Scroll {
     }
 
     /// Where the scroll bar belongs for the place that is shown.
-    pub fn bar_px(&self) -> f64 {
+    pub fn scroll_px(&self) -> f64 {
         let last_top_rows = self.last_top_rows();
         if last_top_rows <= 0.0 {
             return 0.0;
@@ -423,7 +423,7 @@ impl ConsoleModel {
             ListMode::All => ListMode::Matching,
         };
         if !self.scroll.is_following() && !self.selected.is_some_and(|seq| self.shows(seq)) {
-            self.goal = self.at_hand().map(SeekTarget::Near);
+            self.goal = self.focused_row().map(SeekTarget::Near);
         }
     }
 
@@ -482,7 +482,7 @@ impl ConsoleModel {
         self.goal = Some(match (self.selected, toward) {
             (Some(seq), Toward::Newer) => SeekTarget::MatchAfter(seq),
             (Some(seq), Toward::Older) => SeekTarget::MatchBefore(seq),
-            (None, _) => match self.at_hand() {
+            (None, _) => match self.focused_row() {
                 Some(seq) if !self.scroll.is_following() => SeekTarget::MatchAfter(seq.saturating_sub(1)),
                 _ => SeekTarget::MatchBefore(u64::MAX),
             },
@@ -493,7 +493,7 @@ impl ConsoleModel {
     /// at hand.
     pub fn walk(&mut self, toward: Toward) {
         let Some(seq) = self.selected else {
-            if let Some(seq) = self.at_hand() {
+            if let Some(seq) = self.focused_row() {
                 self.select(seq);
             }
             return;
@@ -532,7 +532,7 @@ impl ConsoleModel {
     /// The message that a key means: the chosen one if it is in sight;
     /// otherwise the newest while the tail is followed, or else the first whole
     /// row on screen.
-    pub fn at_hand(&self) -> Option<u64> {
+    pub fn focused_row(&self) -> Option<u64> {
         if let Some(seq) = self.selected.filter(|seq| self.shows(*seq)) {
             return Some(seq);
         }

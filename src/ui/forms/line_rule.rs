@@ -59,7 +59,7 @@ impl Source {
     /// The source of a template, and what is typed for it.
     fn of(template: Option<&Template>) -> (Self, String) {
         let Some(template) = template else { return (Self::Found, String::new()) };
-        match template.sole_place() {
+        match template.single_placeholder() {
             _ if template.as_str().trim().is_empty() => (Self::Nobody, String::new()),
             Some(Placeholder::Field(path)) if !path.contains(['{', '}']) => (Self::Field, path.to_owned()),
             Some(Placeholder::Level(level)) => (Self::Level, level.to_string()),
@@ -203,7 +203,7 @@ pub fn outcome(mapping: &LineRules, Sample { topic, payload }: &Sample) -> RuleP
         payload: shown,
         line: mapping.line(topic, payload),
         rule: place.map(|place| place + 1),
-        lacks: wording.and_then(|wording| wording.lacks(topic, payload)),
+        lacks: wording.and_then(|wording| wording.missing_placeholder(topic, payload)),
         found: Line::from_payload(topic, payload),
     }
 }

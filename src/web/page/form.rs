@@ -153,7 +153,7 @@ impl Form {
     }
 
     /// Shows what is wrong with a link.
-    pub fn blame(&self, faults: Vec<LinkError>) {
+    pub fn set_errors(&self, faults: Vec<LinkError>) {
         self.faults.set(faults);
     }
 
@@ -219,8 +219,8 @@ impl Form {
         if let Some(broker) = preset.broker(&self.page.with_value(|page| page.base.clone())) {
             self.broker.set(broker);
             self.version.set(preset.version);
-            self.forgive(Field::Broker);
-            self.forgive(Field::Protocol);
+            self.clear_error(Field::Broker);
+            self.clear_error(Field::Protocol);
         }
         if let Some(qos) = preset.qos {
             self.qos.set(qos);
@@ -233,15 +233,15 @@ impl Form {
                 self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.base.clone())));
             }
             // What was wrong may have been that it had no password, or one alone.
-            Field::Password => self.forgive(Field::UserName),
+            Field::Password => self.clear_error(Field::UserName),
             _ => {}
         }
         value.set(text);
-        self.forgive(field);
+        self.clear_error(field);
     }
 
     /// A field that is being changed isn't wrong until it is looked at again.
-    fn forgive(&self, field: Field) {
+    fn clear_error(&self, field: Field) {
         if self.faults.with_untracked(|faults| faults.iter().any(|fault| fault.field == field)) {
             self.faults.update(|faults| faults.retain(|fault| fault.field != field));
         }
@@ -296,16 +296,16 @@ impl Form {
             "preset" => self.choose_preset(value.parse().unwrap_or_default()),
             "qos" => {
                 self.qos.set(value.parse().ok().and_then(QoS::from_u8).unwrap_or_default());
-                self.forgive(Field::QoS);
+                self.clear_error(Field::QoS);
             }
             "protocol" => {
                 self.version.set(link::protocol_from(&value).unwrap_or_default());
-                self.forgive(Field::Protocol);
+                self.clear_error(Field::Protocol);
             }
             _ => {
                 let Some((place, topic)) = self.topic_of(&target) else { return };
                 topic.text.set(value);
-                self.forgive(Field::Topic(place));
+                self.clear_error(Field::Topic(place));
             }
         }
     }

@@ -208,7 +208,7 @@ impl PageHandle {
                 // While it is connected the form is folded, and they stand there.
                 inner.shown.form_open.set(true);
             }
-            inner.form.blame(link.faults);
+            inner.form.set_errors(link.faults);
             if link.holds_password {
                 inner.write_link(Start::ByHand);
             }
@@ -258,7 +258,7 @@ impl PageHandle {
     }
 
     /// The crawl wants something.
-    fn heed(self, plea: CrawlEvent) {
+    fn handle_crawl_event(self, plea: CrawlEvent) {
         self.with(|inner| match plea {
             // A line was chosen: the console shows its message, or the inspector
             // where there is no console.
@@ -288,8 +288,8 @@ impl PageHandle {
         let to_view = page.clone();
         follow(move || {
             let (view, is_open) = (shown.view.get().name(), shown.form_open.get());
-            to_view.mark_root("data-view", view);
-            to_view.mark_root("data-form", if is_open { "open" } else { "folded" });
+            to_view.set_root_flag("data-view", view);
+            to_view.set_root_flag("data-form", if is_open { "open" } else { "folded" });
             for each in View::ALL {
                 let button = format!("[data-do=view][value={}]", each.name());
                 to_view.mark(&button, "aria-pressed", &(each.name() == view).to_string());
@@ -324,7 +324,7 @@ impl PageHandle {
             }
             // Another tab chose other settings, perhaps.
             "storage" => self.with(|inner| {
-                if inner.adopt(local_storage::load(&inner.browser)) {
+                if inner.apply_settings(local_storage::load(&inner.browser)) {
                     inner.rewrite_link();
                 }
             }),
@@ -368,7 +368,7 @@ impl PageHandle {
     /// A button of the page was pressed; those of the crawl and the console
     /// have ears of their own.
     fn press(self, event: &Event) {
-        let Some((deed, button)) = dom::deed(event) else { return };
+        let Some((deed, button)) = dom::action_of(event) else { return };
         let panel = match deed.as_str() {
             "preferences" => Panel::Preferences,
             "help" => Panel::Help,
@@ -539,11 +539,11 @@ impl PageController {
     /// The person chose other settings of the app.
     fn choose(&self, settings: Settings) {
         local_storage::store(&self.browser, &settings.to_text());
-        self.adopt(settings);
+        self.apply_settings(settings);
     }
 
     /// The console wants something.
-    fn grant(self: &Rc<Self>, wish: ConsoleEvent) {
+    fn handle_console_event(self: &Rc<Self>, wish: ConsoleEvent) {
         match wish {
             ConsoleEvent::Rows => self.need_frame(),
             ConsoleEvent::Filter(text) => self.filter_by(text),
@@ -606,24 +606,24 @@ impl PageController {
 
     /// Other settings of the app hold, wherever they come from. Returns whether
     /// the link is to be another.
-    fn adopt(&self, settings: Settings) -> bool {
+    fn apply_settings(&self, settings: Settings) -> bool {
         let old = self.settings.replace(settings.clone());
         if settings.log != old.log {
             self.worker.send(&PageCommand::SetLogLimits(settings.log));
         }
         // A link's own rules hold until others are chosen.
         let is_mapped = settings.mapping != old.mapping && self.map(settings.mapping);
-        self.dress();
+        self.apply_theme();
         is_mapped
     }
 
-    fn dress(&self) {
+    fn apply_theme(&self) {
         let settings = self.settings.borrow().clone();
         if let Some(document) = self.browser.document() {
-            local_storage::dress(&document, settings.theme);
+            local_storage::apply_theme(&document, settings.theme);
         }
-        self.console.dress(&settings);
-        self.panels.dress(&settings.to_text());
+        self.console.apply_theme(&settings);
+        self.panels.apply_theme(&settings.to_text());
     }
 
     fn hear(self: &Rc<Self>, heard: WorkerEvent) {
@@ -652,7 +652,7 @@ impl PageController {
                 let _ = download(&blob, &file_name("ndjson"));
             }
             WorkerEvent::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
-            WorkerEvent::Replaced { words } => self.begin_anew(&words),
+            WorkerEvent::Replaced { words } => self.restart(&words),
             WorkerEvent::Lost { words } => {
                 self.panels.cut();
                 self.tell_console(|facts| facts.is_exporting = false);
@@ -667,7 +667,7 @@ impl PageController {
     }
 
     /// The worker died; the new one knows nothing.
-    fn begin_anew(self: &Rc<Self>, words: &str) {
+    fn restart(self: &Rc<Self>, words: &str) {
         self.shown.notify(format!(
             "The part of this app that speaks MQTT failed ({words}) and was started again. The messages it kept are \
              gone, and the numbers begin anew."
@@ -901,7 +901,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
             ),
             console: Console::new(move |wish| {
                 if let Some(inner) = to_move.upgrade() {
-                    inner.grant(wish);
+                    inner.handle_console_event(wish);
                 }
             }),
             browser: browser.clone(),
@@ -924,7 +924,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let ears = StoredValue::new_local(vec![ear]);
     on_cleanup(move || ears.dispose());
     app.with(|inner| {
-        inner.adopt(local_storage::load(&inner.browser));
+        inner.apply_settings(local_storage::load(&inner.browser));
         if let Some(words) = restart::last_failure(&inner.browser) {
             inner.shown.notify(words);
         }
@@ -948,7 +948,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     follow(move || {
         let Some(root) = root.get() else { return };
         let ear = ClickListener::new(root.clone().into(), &["click", "input", "submit"], move |event| {
-            app.hear_own(&event, form)
+            app.hear_own(&event, form);
         });
         ears.update_value(|ears| ears.push(ear));
         app.follow(&DomScope::new(root.into()));
@@ -965,7 +965,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                     <CrawlView
                         handle=crawl
                         opening=form.opening
-                        on_plea=move |plea| app.heed(plea)
+                        on_plea=move |plea| app.handle_crawl_event(plea)
                     />
                 </div>
                 <div class="desk">

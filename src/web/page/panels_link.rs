@@ -136,7 +136,7 @@ impl PanelsLink {
     }
 
     /// The app's settings are these now.
-    pub fn dress(&self, settings: &str) {
+    pub fn apply_theme(&self, settings: &str) {
         tell(&self.settings, window_bus::SETTINGS, settings);
     }
 
@@ -156,7 +156,7 @@ impl PanelsLink {
     /// A worker listens: the panels get a line to it.
     pub fn connect(&self, worker: &WorkerLink) {
         if self.stage.get() == Stage::Running
-            && let Some(port) = worker.open_line()
+            && let Some(port) = worker.open_port()
         {
             window_bus::call(window_bus::PANELS, &port);
         }

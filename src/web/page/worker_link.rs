@@ -146,7 +146,7 @@ impl WorkerLink {
     }
 
     /// Another line to the worker; `None` while none listens.
-    pub fn open_line(&self) -> Option<MessagePort> {
+    pub fn open_port(&self) -> Option<MessagePort> {
         let inner = self.0.borrow();
         let running = inner.running.as_ref().filter(|running| running.waiting.is_none())?;
         let channel = MessageChannel::new().ok()?;

@@ -6,13 +6,13 @@ use leptos::prelude::*;
 use crate::protocol::command::PageCommand;
 use crate::protocol::connection::ConnectionOptions;
 use crate::protocol::connection::ConnectionState;
-use crate::ui::broker_capabilities::{Capability, CapabilityRow, obstacle, terms};
+use crate::ui::broker_capabilities::{Capability, CapabilityRow, terms, unavailable_reason};
 use crate::ui::forms::connection_options::{Field, Fields, SessionExpiry, TimeUnit};
 use crate::ui::forms::field::Fault;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::web::panels::fields::{
-    Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, anew, obstacle_to,
+    Form, MessageInputs, PropertyRows, SubscriptionOptionInputs, TextBox, Tick, anew, disabled_reason,
 };
 use crate::web::panels::{Panels, close, head};
 use crate::web::{channel, window_bus};
@@ -50,8 +50,8 @@ impl Forms {
             Field::Will(field) => Some(Fault { field, words: fault.words.clone() }),
             _ => None,
         };
-        self.will.blame(faults.iter().filter_map(of_will).collect());
-        self.settings.blame(faults.into_iter().filter(|fault| !matches!(fault.field, Field::Will(_))).collect());
+        self.will.set_errors(faults.iter().filter_map(of_will).collect());
+        self.settings.set_errors(faults.into_iter().filter(|fault| !matches!(fault.field, Field::Will(_))).collect());
         parsed
     }
 
@@ -148,9 +148,11 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
 fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
     let Forms { settings: form, will } = forms;
     let standing = panels.standing;
-    let only_in_5 = obstacle_to(standing, Capability::Properties);
+    let only_in_5 = disabled_reason(standing, Capability::Properties);
     let keep_alive = Signal::derive(move || {
-        standing.with(|standing| obstacle(standing, Capability::KeepAlive { asked_s: standing.more.keep_alive_s }))
+        standing.with(|standing| {
+            unavailable_reason(standing, Capability::KeepAlive { asked_s: standing.more.keep_alive_s })
+        })
     });
     let has_will = move || form.with(|fields| fields.has_will);
     view! {
@@ -165,7 +167,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                     label="Keep alive in seconds"
                     hint="The longest silence before the connection is looked after. 0 turns it off."
                     inputmode="numeric"
-                    obstacle=keep_alive
+                    unavailable_reason=keep_alive
                 />
                 <TextBox
                     form
@@ -175,7 +177,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                     label="Receive Maximum"
                     hint="How many messages of QoS 1 and 2 the broker may have under way to this page."
                     inputmode="numeric"
-                    obstacle=only_in_5
+                    unavailable_reason=only_in_5
                 />
             </div>
             <SessionFields form />
@@ -219,7 +221,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
                     hint="How long the broker waits for this page to come back before it sends the will."
                     placeholder="none"
                     inputmode="numeric"
-                    obstacle=only_in_5
+                    unavailable_reason=only_in_5
                 />
             </div>
         </fieldset>

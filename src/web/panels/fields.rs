@@ -7,7 +7,7 @@ use web_sys::Event;
 use super::Panels;
 use crate::mqtt::packet::{QoS, RetainHandling, UserProperties};
 use crate::protocol::connection::BrokerStatus;
-use crate::ui::broker_capabilities::{Capability, obstacle};
+use crate::ui::broker_capabilities::{Capability, unavailable_reason};
 use crate::ui::forms::field::Fault;
 use crate::ui::forms::message;
 use crate::ui::forms::message::{Bytes, MessageFields, PayloadNotation};
@@ -72,7 +72,7 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         (self.fields.get_untracked(), rows)
     }
 
-    pub(super) fn blame(self, faults: Vec<Fault<K>>) {
+    pub(super) fn set_errors(self, faults: Vec<Fault<K>>) {
         self.faults.set(faults);
     }
 
@@ -84,10 +84,10 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
     /// looked at again.
     pub(super) fn change(self, field: K, change: impl FnOnce(&mut F)) {
         self.fields.update(change);
-        self.forgive(|other| *other == field);
+        self.clear_error(|other| *other == field);
     }
 
-    fn forgive(self, is_meant: impl Fn(&K) -> bool) {
+    fn clear_error(self, is_meant: impl Fn(&K) -> bool) {
         if self.faults.with_untracked(|faults| faults.iter().any(|fault| is_meant(&fault.field))) {
             self.faults.update(|faults| faults.retain(|fault| !is_meant(&fault.field)));
         }
@@ -112,15 +112,15 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
 }
 
 /// Why a field can't be used; empty where it can.
-pub(super) type Obstacle = Signal<Option<String>>;
+pub(super) type UnavailableReason = Signal<Option<String>>;
 
 /// Nothing stands in the way.
-pub(super) fn none() -> Obstacle {
+pub(super) fn none() -> UnavailableReason {
     Signal::stored(None)
 }
 
-pub(super) fn obstacle_to(standing: RwSignal<BrokerStatus>, wish: Capability) -> Obstacle {
-    Signal::derive(move || standing.with(|standing| obstacle(standing, wish)))
+pub(super) fn disabled_reason(standing: RwSignal<BrokerStatus>, wish: Capability) -> UnavailableReason {
+    Signal::derive(move || standing.with(|standing| unavailable_reason(standing, wish)))
 }
 
 /// A text box.
@@ -135,7 +135,7 @@ pub(super) fn TextBox<F, K>(
     #[prop(default = "")] hint: &'static str,
     #[prop(default = "")] placeholder: &'static str,
     #[prop(default = "text")] inputmode: &'static str,
-    #[prop(default = none())] obstacle: Obstacle,
+    #[prop(default = none())] unavailable_reason: UnavailableReason,
     #[prop(default = false)] autofocus: bool,
     /// How many rows it has; with more than one it takes line breaks.
     #[prop(default = 1)]
@@ -153,7 +153,7 @@ where
         let text = event_target_value(&event);
         form.change(field, |fields| *of(fields) = text);
     };
-    let is_off = move || obstacle.with(Option::is_some);
+    let is_off = move || unavailable_reason.with(Option::is_some);
     let is_wrong = move || fault().map(|_| "true");
     let input = if rows == 1 {
         view! {
@@ -195,7 +195,7 @@ where
             <label for=id>{label}</label>
             {input}
             <p class="fault" id=fault_id>{fault}</p>
-            <p class="why" id=why_id>{move || obstacle.get().unwrap_or_else(|| hint.to_owned())}</p>
+            <p class="why" id=why_id>{move || unavailable_reason.get().unwrap_or_else(|| hint.to_owned())}</p>
         </div>
     }
 }
@@ -268,7 +268,7 @@ pub(super) fn Tick(
     #[prop(into)] ticked: Signal<bool>,
     on_tick: impl Fn(bool) + 'static,
     #[prop(default = "")] hint: &'static str,
-    #[prop(default = none())] obstacle: Obstacle,
+    #[prop(default = none())] unavailable_reason: UnavailableReason,
 ) -> impl IntoView {
     let why_id = format!("{id}-why");
     view! {
@@ -277,12 +277,12 @@ pub(super) fn Tick(
                 id=id.clone()
                 type="checkbox"
                 prop:checked=ticked
-                disabled=move || obstacle.with(Option::is_some)
+                disabled=move || unavailable_reason.with(Option::is_some)
                 aria-describedby=why_id.clone()
                 on:change=move |event| on_tick(event_target_checked(&event))
             />
             <label for=id>{label}</label>
-            <p class="why" id=why_id>{move || obstacle.get().unwrap_or_else(|| hint.to_owned())}</p>
+            <p class="why" id=why_id>{move || unavailable_reason.get().unwrap_or_else(|| hint.to_owned())}</p>
         </div>
     }
 }
@@ -305,7 +305,7 @@ pub(super) fn Choice(
     choices: Vec<(&'static str, &'static str)>,
     #[prop(into)] chosen: Signal<&'static str>,
     choose: impl Fn(&str) + 'static,
-    #[prop(default = none())] obstacle: Obstacle,
+    #[prop(default = none())] unavailable_reason: UnavailableReason,
 ) -> impl IntoView {
     let why_id = format!("{id}-why");
     let option = move |(name, words): (&'static str, &'static str)| {
@@ -317,12 +317,12 @@ pub(super) fn Choice(
             <select
                 id=id
                 aria-describedby=why_id.clone()
-                disabled=move || obstacle.with(Option::is_some)
+                disabled=move || unavailable_reason.with(Option::is_some)
                 on:change=move |event| choose(&event_target_value(&event))
             >
                 {choices.into_iter().map(option).collect_view()}
             </select>
-            <p class="why" id=why_id>{obstacle}</p>
+            <p class="why" id=why_id>{unavailable_reason}</p>
         </div>
     }
 }
@@ -351,8 +351,8 @@ where
     F: Clone + Send + Sync + 'static,
     K: Copy + PartialEq + Send + Sync + 'static,
 {
-    let only_in_5 = obstacle_to(panels.standing, Capability::Properties);
-    let identifiers = obstacle_to(panels.standing, Capability::SubscriptionIdentifiers);
+    let only_in_5 = disabled_reason(panels.standing, Capability::Properties);
+    let identifiers = disabled_reason(panels.standing, Capability::SubscriptionIdentifiers);
     let chosen = Memo::new(move |_| form.with(|fields| of(&mut fields.clone()).clone()));
     let change = move |act: &dyn Fn(&mut OptionFields)| form.change(options, |fields| act(of(fields)));
     let handling = move || {
@@ -370,7 +370,7 @@ where
                     change(&|options| options.retain_handling = handling);
                 }
             }
-            obstacle=only_in_5
+            unavailable_reason=only_in_5
         />
         <TextBox
             form
@@ -381,7 +381,7 @@ where
             hint="A number that comes back with each message."
             placeholder="none"
             inputmode="numeric"
-            obstacle=identifiers
+            unavailable_reason=identifiers
         />
         <Tick
             id=format!("{prefix}-no-local")
@@ -389,7 +389,7 @@ where
             hint="“No local”: the broker leaves out messages of this very client."
             ticked=Signal::derive(move || chosen.with(|chosen| chosen.no_local))
             on_tick=move |ticked| change(&|options| options.no_local = ticked)
-            obstacle=only_in_5
+            unavailable_reason=only_in_5
         />
         <Tick
             id=format!("{prefix}-as-published")
@@ -397,7 +397,7 @@ where
             hint="Messages keep the retain flag that they were sent with."
             ticked=Signal::derive(move || chosen.with(|chosen| chosen.retain_as_published))
             on_tick=move |ticked| change(&|options| options.retain_as_published = ticked)
-            obstacle=only_in_5
+            unavailable_reason=only_in_5
         />
     }
 }
@@ -432,7 +432,7 @@ where
                     aria-describedby=fault_id.clone()
                     on:input=move |event: Event| {
                         text.set(event_target_value(&event));
-                        form.forgive(|other| *other == field(place()));
+                        form.clear_error(|other| *other == field(place()));
                     }
                 />
             }
@@ -449,7 +449,7 @@ where
                         on:click=move |_| {
                             // The places after it change, and with them the faults.
                             let count = form.rows.with_untracked(Vec::len);
-                            form.forgive(|other| (0..count).any(|place| *other == field(place)));
+                            form.clear_error(|other| (0..count).any(|place| *other == field(place)));
                             form.rows.update(|rows| rows.retain(|other| other.key != row.key));
                         }
                     >
@@ -486,8 +486,8 @@ pub(super) fn MessageInputs(
     autofocus: bool,
 ) -> impl IntoView {
     use message::Field;
-    let retain = obstacle_to(standing, Capability::Retain);
-    let properties = obstacle_to(standing, Capability::Properties);
+    let retain = disabled_reason(standing, Capability::Retain);
+    let properties = disabled_reason(standing, Capability::Properties);
     let id = |name: &str| format!("{prefix}-{name}");
     view! {
         <div class="fields">
@@ -514,7 +514,7 @@ pub(super) fn MessageInputs(
                 hint="The broker keeps it and gives it to whoever subscribes later."
                 ticked=Signal::derive(move || form.with(|fields| fields.retain))
                 on_tick=move |ticked| form.change(Field::Topic, |fields| fields.retain = ticked)
-                obstacle=retain
+                unavailable_reason=retain
             />
         </div>
         <details class="more">
@@ -584,7 +584,7 @@ fn QoSChoice(
     label: String,
 ) -> impl IntoView {
     let why_id = format!("{id}-why");
-    let obstacle = obstacle_to(standing, Capability::QoS(QoS::ExactlyOnce));
+    let unavailable_reason = disabled_reason(standing, Capability::QoS(QoS::ExactlyOnce));
     let initial = form.typed().0.qos;
     view! {
         <div class="field">
@@ -601,19 +601,19 @@ fn QoSChoice(
                 {QOS
                     .into_iter()
                     .map(|(qos, _, words)| {
-                        let obstacle = obstacle_to(standing, Capability::QoS(qos));
+                        let unavailable_reason = disabled_reason(standing, Capability::QoS(qos));
                         view! {
                             <option
                                 value=(qos as u8).to_string()
                                 selected=qos == initial
-                                disabled=move || obstacle.with(Option::is_some)>
+                                disabled=move || unavailable_reason.with(Option::is_some)>
                                 {words}
                             </option>
                         }
                     })
                     .collect_view()}
             </select>
-            <p class="why" id=why_id>{obstacle}</p>
+            <p class="why" id=why_id>{unavailable_reason}</p>
         </div>
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
             choose(untrack(|| lines.drafted(mapping.get())));
             lines.fill(Fields::default(), None);
         }
-        Err(faults) => form.blame(faults),
+        Err(faults) => form.set_errors(faults),
     };
     let inputs = anew(move || filled.get(), move || view! { <RuleInputs form /> });
     view! {

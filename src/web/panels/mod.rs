@@ -300,7 +300,7 @@ impl Panels {
     /// The key for sound: where there can be none, the panel says why.
     fn press_sound(self) {
         self.sound.toggle();
-        if self.sound.obstacle.with_untracked(Option::is_some) {
+        if self.sound.unavailable_reason.with_untracked(Option::is_some) {
             open_beside(self.director);
         }
     }

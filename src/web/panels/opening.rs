@@ -126,7 +126,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                             ticked=panels.sound.is_wanted
                             on_tick=move |_| panels.sound.toggle()
                             hint="Slow chords, made here as they play. M turns them on and off; a new page is silent."
-                            obstacle=panels.sound.obstacle.into()
+                            unavailable_reason=panels.sound.unavailable_reason.into()
                         />
                     </div>
                 </fieldset>

@@ -48,12 +48,12 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
     let inputs = anew(move || age.get(), move || view! { <LimitInputs form /> });
     let limit = move || match form.typed().0.parse() {
         Ok(limits) => {
-            form.blame(Vec::new());
+            form.set_errors(Vec::new());
             if limits != log.get_untracked() {
                 choose(|settings| settings.log = limits, settings);
             }
         }
-        Err(faults) => form.blame(faults),
+        Err(faults) => form.set_errors(faults),
     };
     let now = move || {
         panels.stats.with(|stats| {
@@ -181,7 +181,7 @@ fn ColumnTick(column: Column, settings: RwSignal<Settings>) -> impl IntoView {
             label=column.title()
             ticked
             on_tick=move |_| choose(|settings| settings.columns = settings.columns.toggled(column), settings)
-            obstacle=Signal::derive(move || is_last().then(|| "One column has to stay.".to_owned()))
+            unavailable_reason=Signal::derive(move || is_last().then(|| "One column has to stay.".to_owned()))
         />
     }
 }

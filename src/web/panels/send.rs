@@ -10,7 +10,7 @@ use crate::protocol::command::PanelCommand;
 use crate::protocol::publish::PublishOutcome;
 use crate::protocol::publish::PublishRequest;
 use crate::protocol::transmission::{TransmissionCommand, TransmissionSlot};
-use crate::ui::broker_capabilities::publish_obstacle;
+use crate::ui::broker_capabilities::unavailable_publish_reason;
 use crate::ui::forms::message;
 use crate::ui::forms::message::MessageFields;
 use crate::ui::forms::transmission;
@@ -37,11 +37,11 @@ impl MessageForm {
         fields.user_properties = user_properties;
         match fields.parse() {
             Ok(message) => {
-                self.form.blame(Vec::new());
+                self.form.set_errors(Vec::new());
                 Some((fields, message))
             }
             Err(faults) => {
-                self.form.blame(faults);
+                self.form.set_errors(faults);
                 None
             }
         }
@@ -66,7 +66,7 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
         move || view! { <MessageInputs form=form.form standing=panels.standing prefix="send" noun="Message" autofocus=true /> },
     );
     let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
-    let obstacle = move || publish_obstacle(state.get());
+    let unavailable_reason = move || unavailable_publish_reason(state.get());
     let publish = move || publish(panels, form);
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
         // Not modal, so the browser doesn't see to it.
@@ -116,13 +116,13 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
                             aria-describedby="send-why"
                             aria-keyshortcuts="Control+Enter"
                             title="Ctrl+Enter"
-                            disabled=move || obstacle().is_some()
+                            disabled=move || unavailable_reason().is_some()
                         >
                             "Send"
                         </button>
                         <p class="fault" role="alert">{summary}</p>
                     </div>
-                    <p class="why" id="send-why">{obstacle}</p>
+                    <p class="why" id="send-why">{unavailable_reason}</p>
                 </form>
                 <Repeating panels form />
                 <Outcomes panels form />
@@ -132,7 +132,7 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
 }
 
 fn publish(panels: Panels, form: MessageForm) {
-    if publish_obstacle(panels.standing.with_untracked(|standing| standing.state)).is_some() {
+    if unavailable_publish_reason(panels.standing.with_untracked(|standing| standing.state)).is_some() {
         return;
     }
     if let Some((fields, request)) = form.compose() {
@@ -146,19 +146,19 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
     let every = Form::<RepeatFields, transmission::Field>::new(RepeatFields::default(), &[]);
     let is_running = move || panels.transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
     let words = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
-    let is_off = move || publish_obstacle(panels.standing.with(|standing| standing.state)).is_some();
+    let is_off = move || unavailable_publish_reason(panels.standing.with(|standing| standing.state)).is_some();
     let wish = move |wish| panels.tell(&PanelCommand::Transmit(TransmissionSlot::Message, wish));
     let begin = move || {
         let Some((_, message)) = form.compose() else { return };
         match every.typed().0.parse(message) {
             Ok((manner, cue)) => {
-                every.blame(Vec::new());
+                every.set_errors(Vec::new());
                 wish(TransmissionCommand::Begin(manner));
                 wish(TransmissionCommand::Lines(vec![cue]));
                 wish(TransmissionCommand::Whole);
                 wish(TransmissionCommand::Play);
             }
-            Err(faults) => every.blame(faults),
+            Err(faults) => every.set_errors(faults),
         }
     };
     view! {

@@ -21,7 +21,7 @@ pub(super) struct Sound {
     /// The person wants to hear it.
     pub(super) is_wanted: RwSignal<bool>,
     /// Why there can be none.
-    pub(super) obstacle: RwSignal<Option<String>>,
+    pub(super) unavailable_reason: RwSignal<Option<String>>,
     pad: StoredValue<AmbientPad>,
     instrument: StoredValue<Option<Instrument>, LocalStorage>,
     /// Gives it chords while it sounds.
@@ -34,7 +34,7 @@ impl Sound {
     pub(super) fn new() -> Self {
         let sound = Self {
             is_wanted: RwSignal::new(false),
-            obstacle: RwSignal::new(None),
+            unavailable_reason: RwSignal::new(None),
             pad: StoredValue::default(),
             instrument: StoredValue::new_local(None),
             ticks: StoredValue::new_local(None),
@@ -53,7 +53,9 @@ impl Sound {
         if self.instrument.with_value(Option::is_none) {
             match Instrument::new() {
                 Ok(instrument) => self.instrument.set_value(Some(instrument)),
-                Err(_) => return self.obstacle.set(Some("This browser makes no sound for this page.".to_owned())),
+                Err(_) => {
+                    return self.unavailable_reason.set(Some("This browser makes no sound for this page.".to_owned()));
+                }
             }
         }
         self.pad.update_value(AmbientPad::toggle);

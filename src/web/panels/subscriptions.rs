@@ -63,7 +63,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
         }
     };
     let state = Memo::new(move |_| panels.standing.with(|standing| standing.state));
-    let obstacle = move || {
+    let unavailable_reason = move || {
         matches!(state.get(), ConnectionState::Idle | ConnectionState::Stopped).then_some(
             "Nothing is connected. What the next connection asks for stands in the form: press Connect, and change it \
              here from then on.",
@@ -78,7 +78,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
             panels.tell(&PanelCommand::Subscribe(request));
             panels.subscriptions.fill(Fields::default());
         }
-        Err(faults) => form.blame(faults),
+        Err(faults) => form.set_errors(faults),
     };
     let inputs = anew(move || filled.get(), move || view! { <WishInputs panels form /> });
     view! {
@@ -104,7 +104,7 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
                     novalidate
                     on:submit=move |event| {
                         event.prevent_default();
-                        if obstacle().is_none() {
+                        if unavailable_reason().is_none() {
                             submit();
                         }
                     }
@@ -116,11 +116,11 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
                             type="submit"
                             class="button primary"
                             aria-describedby="subscribe-why"
-                            disabled=move || obstacle().is_some()
+                            disabled=move || unavailable_reason().is_some()
                         >
                             {move || if is_known() { "Change" } else { "Subscribe" }}
                         </button>
-                        <p class="why" id="subscribe-why">{obstacle}</p>
+                        <p class="why" id="subscribe-why">{unavailable_reason}</p>
                     </div>
                 </form>
             </div>

@@ -12,7 +12,7 @@ use leptos::html;
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
-use super::fields::obstacle_to;
+use super::fields::disabled_reason;
 use super::{Panels, close};
 use crate::format::{self, grouped};
 use crate::mqtt::packet::QoS;
@@ -23,7 +23,7 @@ use crate::protocol::rows::Preview;
 use crate::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use crate::protocol::topics::{TopicRow, TopicsView};
 use crate::topics::{LEVELS_MAX, query};
-use crate::ui::broker_capabilities::{Capability, obstacle, publish_obstacle};
+use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::forms::message::MessageFields;
 use crate::ui::sparkline;
 use crate::web::window_bus;
@@ -144,12 +144,12 @@ impl Tree {
         self.active.set(None);
     }
 
-    /// JSON is plotted by the likeliest of its fields until another is chosen.
+    /// JSON is plotted by the best_field of its fields until another is chosen.
     fn find_fields(self, rows: &[TopicRow]) {
         for row in rows {
             if row.series.is_empty()
                 && !self.fields.with_untracked(|fields| fields.contains_key(&row.id))
-                && let Some(field) = sparkline::likeliest(&fields_of(row))
+                && let Some(field) = sparkline::best_field(&fields_of(row))
             {
                 self.fields.update(|fields| {
                     fields.insert(row.id, field.clone());
@@ -513,10 +513,10 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     // What was sent: its number and topic.
     let sent = RwSignal::new(None::<(u64, String)>);
     let is_retained = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.is_retained)));
-    let retain = obstacle_to(panels.standing, Capability::Retain);
+    let retain = disabled_reason(panels.standing, Capability::Retain);
     let why = Memo::new(move |_| {
         let state = panels.standing.with(|standing| standing.state);
-        publish_obstacle(state).map(str::to_owned).or_else(|| retain.get())
+        unavailable_publish_reason(state).map(str::to_owned).or_else(|| retain.get())
     });
     let ask = move |_| {
         topic.set(row.with_untracked(|row| row.as_ref().map(|row| row.topic.clone()).unwrap_or_default()));
@@ -525,11 +525,12 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     let clear = move |_| {
         close(question);
         let topic = topic.get_untracked();
-        let qos =
-            panels.standing.with_untracked(|standing| match obstacle(standing, Capability::QoS(QoS::AtLeastOnce)) {
+        let qos = panels.standing.with_untracked(|standing| {
+            match unavailable_reason(standing, Capability::QoS(QoS::AtLeastOnce)) {
                 None => QoS::AtLeastOnce,
                 Some(_) => QoS::AtMostOnce,
-            });
+            }
+        });
         let message = MessageFields { topic: topic.clone(), qos, retain: true, ..MessageFields::default() };
         let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent};
 
-use super::fields::{Choice, Form, QOS, TextBox, Tick, obstacle_to};
+use super::fields::{Choice, Form, QOS, TextBox, Tick, disabled_reason};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
 use super::{Panels, close, head, is_open, open_beside};
 use crate::dialogue::script::{ColumnChoice, Columns};
@@ -20,7 +20,7 @@ use crate::protocol::transmission::{LineRange, TransmissionCommand, Transmission
 use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use crate::transmit::encoding::{PayloadFormat, topic_of};
 use crate::transmit::script_view::{Entry, Sheet, SheetReader, left_out};
-use crate::ui::broker_capabilities::{Capability, obstacle, publish_obstacle};
+use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::view_model::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
 use crate::web::panels::logs::{TapeSign, each_slice, fetch, unreadable};
@@ -212,12 +212,12 @@ impl Transmit {
 
     fn begin(self, panels: Panels) {
         let state = panels.standing.with_untracked(|standing| standing.state);
-        if publish_obstacle(state).is_some() || self.sheet.with_untracked(Sheet::is_empty) {
+        if unavailable_publish_reason(state).is_some() || self.sheet.with_untracked(Sheet::is_empty) {
             return;
         }
         match self.form.typed().0.parse() {
             Ok(plan) => {
-                self.form.blame(Vec::new());
+                self.form.set_errors(Vec::new());
                 self.wish(panels, TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
                 self.plan.set_value(Some(plan));
                 self.is_of_another.set_value(false);
@@ -225,7 +225,7 @@ impl Transmit {
                 self.feed(panels, 0);
                 self.wish(panels, TransmissionCommand::Play);
             }
-            Err(faults) => self.form.blame(faults),
+            Err(faults) => self.form.set_errors(faults),
         }
     }
 
@@ -465,11 +465,11 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
     // As long as something goes out, all but the loop is settled.
     let is_settled = move || transmit.is_active();
     let settled = move || form.with(|fields| fields.words());
-    let retain = obstacle_to(standing, Capability::Retain);
+    let retain = disabled_reason(standing, Capability::Retain);
     let qos = move || form.with(|fields| fields.qos);
     let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
     let lowered = move || {
-        let words = standing.with(|standing| obstacle(standing, Capability::QoS(qos())))?;
+        let words = standing.with(|standing| unavailable_reason(standing, Capability::QoS(qos())))?;
         Some(format!("{words} The lines go out with what it takes."))
     };
     let formats = vec![("json", "JSON"), ("text", "CHARACTER: words")];
@@ -522,7 +522,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                     label="Lines are retained"
                     ticked=Signal::derive(move || form.with(|fields| fields.retain))
                     on_tick=move |ticked| form.change(Field::Choices, |fields| fields.retain = ticked)
-                    obstacle=retain
+                    unavailable_reason=retain
                 />
             </div>
             <div>
@@ -611,7 +611,7 @@ fn Player(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let lines = Memo::new(move |_| transmit.sheet.with(Sheet::len));
     let is_playing = move || transmit.turn() == Some(TransmissionState::Playing);
-    let why = move || publish_obstacle(panels.standing.with(|standing| standing.state));
+    let why = move || unavailable_publish_reason(panels.standing.with(|standing| standing.state));
     let is_off = move || lines.get() == 0 || (why().is_some() && !transmit.is_active());
     // What the handle shows while it is dragged.
     let aim = RwSignal::new(None::<usize>);

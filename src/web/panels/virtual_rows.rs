@@ -35,7 +35,7 @@ pub(super) struct VirtualRows {
     scroller: NodeRef<html::Div>,
     probe: NodeRef<html::Span>,
     /// Where the scroll bar stood when it was last looked at.
-    bar_px: StoredValue<f64>,
+    scroll_px: StoredValue<f64>,
 }
 
 impl VirtualRows {
@@ -46,7 +46,7 @@ impl VirtualRows {
             columns: RwSignal::new(0),
             scroller: NodeRef::new(),
             probe: NodeRef::new(),
-            bar_px: StoredValue::new(0.0),
+            scroll_px: StoredValue::new(0.0),
         }
     }
 
@@ -99,22 +99,22 @@ impl VirtualRows {
 
     fn settle_bar(self) {
         let Some(scroller) = self.scroller.get_untracked() else { return };
-        let bar_px = self.scroll.with_untracked(Scroll::bar_px);
-        if (bar_px - f64::from(scroller.scroll_top())).abs() > 1.0 {
+        let scroll_px = self.scroll.with_untracked(Scroll::scroll_px);
+        if (scroll_px - f64::from(scroller.scroll_top())).abs() > 1.0 {
             // Below the spacer's limit and so within an i32.
-            scroller.set_scroll_top(bar_px.round() as i32);
+            scroller.set_scroll_top(scroll_px.round() as i32);
         }
-        self.bar_px.set_value(f64::from(scroller.scroll_top()));
+        self.scroll_px.set_value(f64::from(scroller.scroll_top()));
     }
 
     fn scrolled(self) {
         let Some(scroller) = self.scroller.get_untracked() else { return };
-        let (from_px, to_px) = (self.bar_px.get_value(), f64::from(scroller.scroll_top()));
+        let (from_px, to_px) = (self.scroll_px.get_value(), f64::from(scroller.scroll_top()));
         // An echo of our own move.
         if (to_px - from_px).abs() <= 1.0 {
             return;
         }
-        self.bar_px.set_value(to_px);
+        self.scroll_px.set_value(to_px);
         self.scroll.update(|scroll| scroll.drag(from_px, to_px));
     }
 

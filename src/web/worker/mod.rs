@@ -257,7 +257,7 @@ impl Driver {
         self.timer = None;
         let now = self.now();
         if let Some(open) = &self.socket {
-            self.engine.note_unsent(open.socket.buffered_amount(), now);
+            self.engine.mark_unsent(open.socket.buffered_amount(), now);
         }
         self.engine.handle_timeout(now);
         self.settle(now);
@@ -344,7 +344,7 @@ impl Driver {
         if let Some(key) = self.engine.poll_load() {
             self.store.load(key);
         }
-        if let Some(key) = self.engine.poll_forget() {
+        if let Some(key) = self.engine.poll_delete() {
             self.store.forget(key);
         }
         if let Some(save) = self.engine.poll_save(now) {
@@ -353,7 +353,7 @@ impl Driver {
     }
 
     fn speak_to_tabs(&mut self) {
-        while let Some(word) = self.engine.poll_word() {
+        while let Some(word) = self.engine.poll_tab_message() {
             if let (Some(tabs), Ok(word)) = (&self.tabs, channel::encode(&word)) {
                 // Fails only for what can't be cloned, and bytes can.
                 let _ = tabs.channel.post_message(&word);
@@ -420,7 +420,7 @@ impl TabChannel {
         let to = driver.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Ok(word) = channel::decode(&event.data()) {
-                with_driver(&to, |driver, now| driver.engine.handle_word(&word, now));
+                with_driver(&to, |driver, now| driver.engine.handle_tab_message(&word, now));
             }
         });
         channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));

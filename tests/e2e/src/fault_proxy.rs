@@ -172,7 +172,7 @@ async fn carry(
 
 /// What becomes of one direction of a connection.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+enum LineFailure {
     Passes,
     /// After so many bytes the connection is cut.
     CutAfter(u64),
@@ -182,16 +182,19 @@ enum Fate {
     HeldAfter(u64),
 }
 
-fn fates(weather: Weather, random: &mut Random) -> (Fate, Fate) {
+fn fates(weather: Weather, random: &mut Random) -> (LineFailure, LineFailure) {
     match weather {
-        Weather::Calm => (Fate::Passes, Fate::Passes),
-        Weather::Becalmed { down_bytes } => (Fate::Passes, Fate::HeldAfter(down_bytes)),
+        Weather::Calm => (LineFailure::Passes, LineFailure::Passes),
+        Weather::Becalmed { down_bytes } => (LineFailure::Passes, LineFailure::HeldAfter(down_bytes)),
         Weather::Storm { up_bytes, down_bytes } => {
             // Both directions have a place to end at; the one that is reached first ends it.
             if random.one_in(EARLY_ONE_IN) {
-                return (Fate::CutAfter(random.below(EARLY_BYTES)), Fate::CutAfter(random.below(EARLY_BYTES)));
+                return (
+                    LineFailure::CutAfter(random.below(EARLY_BYTES)),
+                    LineFailure::CutAfter(random.below(EARLY_BYTES)),
+                );
             }
-            let mut draw = |mean: u64| Fate::CutAfterHead(random.below(2 * mean));
+            let mut draw = |mean: u64| LineFailure::CutAfterHead(random.below(2 * mean));
             (draw(up_bytes), draw(down_bytes))
         }
     }
@@ -207,7 +210,7 @@ struct Pipe {
     way: Way,
     from: OwnedReadHalf,
     to: OwnedWriteHalf,
-    fate: Fate,
+    fate: LineFailure,
     head: Head,
     random: Random,
 }
@@ -226,9 +229,9 @@ impl Pipe {
                 length = self.be_late(&mut buffer, length).await;
             }
             let limit = match self.fate {
-                Fate::Passes => u64::MAX,
-                Fate::CutAfter(bytes) | Fate::HeldAfter(bytes) => bytes,
-                Fate::CutAfterHead(bytes) => bytes.saturating_add(self.head.look(&buffer[..length])),
+                LineFailure::Passes => u64::MAX,
+                LineFailure::CutAfter(bytes) | LineFailure::HeldAfter(bytes) => bytes,
+                LineFailure::CutAfterHead(bytes) => bytes.saturating_add(self.head.look(&buffer[..length])),
             };
             let passing = usize::try_from(limit - passed).map_or(length, |most| most.min(length));
             passed += passing as u64;
@@ -246,7 +249,7 @@ impl Pipe {
     }
 
     fn is_stormy(&self) -> bool {
-        matches!(self.fate, Fate::CutAfter(_) | Fate::CutAfterHead(_))
+        matches!(self.fate, LineFailure::CutAfter(_) | LineFailure::CutAfterHead(_))
     }
 
     /// Holds back what was read, now and then: for a moment, or until more has come to go with it.

@@ -116,7 +116,7 @@ struct Inner {
     views: VecDeque<RowView>,
     first_index: u64,
     /// Where the scroll bar stood when it was last looked at.
-    bar_px: f64,
+    scroll_px: f64,
     spacer_px: u64,
     /// What ARIA was told.
     counted_rows: u64,
@@ -207,7 +207,7 @@ impl Console {
             parts: None,
             views: VecDeque::new(),
             first_index: 0,
-            bar_px: 0.0,
+            scroll_px: 0.0,
             spacer_px: 0,
             counted_rows: 0,
             pressed: false,
@@ -263,7 +263,7 @@ impl Console {
     }
 
     /// These are the app's settings now: columns, and what the time column says.
-    pub fn dress(&self, settings: &Settings) {
+    pub fn apply_theme(&self, settings: &Settings) {
         let mut inner = self.0.borrow_mut();
         inner.time = settings.time;
         inner.columns = settings.columns;
@@ -438,7 +438,7 @@ impl Console {
             "n" | "N" => self.seek(on),
             "s" => {
                 event.prevent_default();
-                return self.0.borrow().reader.at_hand().map(ConsoleEvent::ShowInCrawl);
+                return self.0.borrow().reader.focused_row().map(ConsoleEvent::ShowInCrawl);
             }
             "c" | "C" | "p" => {
                 event.prevent_default();
@@ -447,13 +447,13 @@ impl Console {
                     "C" => Copied::Payload,
                     _ => Copied::Publish,
                 };
-                return self.0.borrow().reader.at_hand().map(|seq| ConsoleEvent::Open(Panel::Copy(copied, seq)));
+                return self.0.borrow().reader.focused_row().map(|seq| ConsoleEvent::Open(Panel::Copy(copied, seq)));
             }
             "Escape" => self.act(ConsoleModel::deselect),
             "Enter" => {
                 // Or it would press the button that gets the focus.
                 event.prevent_default();
-                return self.0.borrow().reader.at_hand().map(|seq| ConsoleEvent::Open(Panel::Message(seq)));
+                return self.0.borrow().reader.focused_row().map(|seq| ConsoleEvent::Open(Panel::Message(seq)));
             }
             key => self.step(ScrollStep::from_key(key).filter(|_| !event.shift_key())?),
         }
@@ -575,9 +575,9 @@ impl Console {
         let mut inner = self.0.borrow_mut();
         // Else it is an echo of our own move.
         let Some(to_px) = inner.bar_moved_to_px() else { return };
-        let from_px = inner.bar_px;
+        let from_px = inner.scroll_px;
         inner.reader.scroll.drag(from_px, to_px);
-        inner.bar_px = to_px;
+        inner.scroll_px = to_px;
         inner.settling = None;
         inner.draw();
         drop(inner);
@@ -745,7 +745,7 @@ impl Inner {
     /// Where the bar stands, if somebody moved it since it was looked at.
     fn bar_moved_to_px(&self) -> Option<f64> {
         let stands_px = f64::from(self.parts.as_ref()?.scroller.scroll_top());
-        Some(stands_px).filter(|stands_px| (stands_px - self.bar_px).abs() > 1.0)
+        Some(stands_px).filter(|stands_px| (stands_px - self.scroll_px).abs() > 1.0)
     }
 
     /// Gives the scroll bar its length and its place.
@@ -762,12 +762,12 @@ impl Inner {
             let _ = parts.table.set_attribute("aria-rowcount", &count.to_string());
             self.counted_rows = count;
         }
-        let bar_px = self.reader.scroll.bar_px();
-        if (bar_px - f64::from(parts.scroller.scroll_top())).abs() > 1.0 {
+        let scroll_px = self.reader.scroll.scroll_px();
+        if (scroll_px - f64::from(parts.scroller.scroll_top())).abs() > 1.0 {
             // Below the spacer's limit and so within an i32.
-            parts.scroller.set_scroll_top(bar_px.round() as i32);
+            parts.scroller.set_scroll_top(scroll_px.round() as i32);
         }
-        self.bar_px = f64::from(parts.scroller.scroll_top());
+        self.scroll_px = f64::from(parts.scroller.scroll_top());
     }
 }
 

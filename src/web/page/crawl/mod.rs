@@ -245,7 +245,7 @@ impl CrawlHandle {
             let sight = crawl.sight();
             let Some(stage) = &mut crawl.stage else { return };
             if stage.resized() {
-                crawl.teller.set_anew(sight, actions);
+                crawl.teller.relayout(sight, actions);
             }
         });
         self.note_visibility();
@@ -265,7 +265,7 @@ impl CrawlHandle {
             let sight = crawl.sight();
             if let Some(stage) = &mut crawl.stage {
                 stage.forget_widths();
-                crawl.teller.set_anew(sight, actions);
+                crawl.teller.relayout(sight, actions);
             }
         });
     }

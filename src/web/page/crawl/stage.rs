@@ -215,12 +215,12 @@ impl Stage {
         let section = DomScope::new(self.elements.section.clone().into());
         let Controls { scene, is_held, is_plain, is_idle, speed_percent, lag } = controls;
         let words = |flag: bool| if flag { "true" } else { "false" };
-        section.mark_root("data-scene", scene.name());
-        section.mark_root("data-plain", words(is_plain));
-        section.mark_root("data-idle", words(is_idle));
+        section.set_root_flag("data-scene", scene.name());
+        section.set_root_flag("data-plain", words(is_plain));
+        section.set_root_flag("data-idle", words(is_idle));
         section.mark(".card", "aria-hidden", words(scene != Scene::Card));
         // Its word says what a press does, so it is no button that is on or off.
-        section.mark_root("data-held", words(is_held));
+        section.set_root_flag("data-held", words(is_held));
         section.say(".pause", if is_held { "Resume" } else { "Pause" });
         section.mark(".plain", "aria-pressed", words(is_plain));
         section.say(".speed", &format!("{speed_percent} %"));

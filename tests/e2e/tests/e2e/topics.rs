@@ -71,7 +71,7 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
         page.press_keys(&ENTER.to_string()).await?;
         check_filter(page, "topic:house/kitchen/temperature", 3).await?;
 
-        // JSON: the likeliest field is plotted, another one can be chosen.
+        // JSON: the best_field field is plotted, another one can be chosen.
         page.click(&Page::topic("house/hall")).await?;
         check_filter(page, "topic:house/hall", 2).await?;
         page.wait_for_text("lie between 18.5 and 19.0; the newest is 18.5").await?;
