@@ -132,7 +132,7 @@ fn what_is_posted_is_what_arrives() {
             failed: 3,
             first_failed: Some(0),
             first: 4,
-            fates: vec![LineStatus::Unsent, LineStatus::Failed(7)],
+            statuses: vec![LineStatus::Unsent, LineStatus::Failed(7)],
             failures: vec![PublishOutcome::Failed("é".into())],
         }]),
         export: Some(ExportPart { from_seq: 1, end_seq: 9, next_seq: Some(2), messages: 1, bytes: vec![0xFF, 0] }),
@@ -271,7 +271,7 @@ fn what_we_take_the_browser_takes_alike() {
 }
 
 #[wasm_bindgen_test]
-fn what_the_constructor_throws_has_words() {
+fn websocket_constructor_errors_are_described() {
     for text in ["ws://[nonsense/", "ws://host:99999/", "ws://host/#fragment"] {
         assert!(BrokerUrl::parse(text).is_err(), "{text}: we should refuse it first");
         if let Err(error) = WebSocket::new_with_str(text, "mqtt") {
@@ -370,7 +370,7 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
     panels.refine(&link);
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let bytes = f64::from(settings.length());
-    assert_eq!(panels.hear(&settings, &link), None);
+    assert_eq!(panels.handle_message(&settings, &link), None);
     // To this worker, and to one that takes its place.
     panels.refine(&link);
     panels.refine(&link);
@@ -387,17 +387,17 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
 fn panels_of_another_build_are_noticed() {
     let panels = PanelsLink::default();
     let (link, _) = link_to(&echo());
-    assert_eq!(panels.hear(&channel::VERSION.into(), &link), None);
+    assert_eq!(panels.handle_message(&channel::VERSION.into(), &link), None);
     let check = |said: &str, words: &str| {
-        let wanted = panels.hear(&said.into(), &link);
+        let wanted = panels.handle_message(&said.into(), &link);
         assert!(matches!(wanted, Some(PanelsEvent::Notice(notice)) if notice.contains(words)), "{wanted:?}");
     };
     check("0.0.1", "different versions");
     // Nobody misses what nobody opened; and here there are none to load.
-    assert_eq!(panels.hear(&window_bus::FAILED.into(), &link), None);
+    assert_eq!(panels.handle_message(&window_bus::FAILED.into(), &link), None);
     panels.open(Panel::Help, &document());
     check(window_bus::FAILED, "couldn't be loaded");
-    assert_eq!(panels.hear(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
+    assert_eq!(panels.handle_message(&window_bus::CONNECT.into(), &link), Some(PanelsEvent::Connect));
 }
 
 // The console
@@ -625,7 +625,11 @@ async fn an_empty_list_says_why() {
     let said = |stage: &Stage, kept: u64, newer: u64| {
         stage.console.show(Rows { newer, ..Rows::default() });
         let stats = Stats { kept, received: kept, ..Stats::default() };
-        stage.console.tell(ConsoleStatus { stats, state: ConnectionState::Connected, ..ConsoleStatus::default() });
+        stage.console.set_status(ConsoleStatus {
+            stats,
+            state: ConnectionState::Connected,
+            ..ConsoleStatus::default()
+        });
         stage.find(".console-empty span").text_content().expect("text")
     };
     for (kept, newer, words) in [
@@ -707,7 +711,7 @@ async fn form(fragment: &str) -> (Form, HtmlElement) {
     let part = DomScope::new(root.clone().into());
     mount_to(root.clone(), move || {
         form.follow(&part);
-        view! { <section inner_html=CONNECTION on:input=move |event| form.hear(&event)></section> }
+        view! { <section inner_html=CONNECTION on:input=move |event| form.handle_event(&event)></section> }
     })
     .forget();
     frames(2).await;
@@ -763,7 +767,7 @@ async fn a_fault_stands_beside_its_field() {
 }
 
 #[wasm_bindgen_test]
-fn what_is_called_out_is_what_is_heard() {
+fn window_bus_round_trips() {
     for panel in [
         Panel::Replay,
         Panel::Drop,
@@ -771,9 +775,9 @@ fn what_is_called_out_is_what_is_heard() {
         Panel::Copy(Copied::Row, 1),
         Panel::Copy(Copied::Subscribe, u64::MAX),
     ] {
-        assert_eq!(Panel::called(&panel.call()), Some(panel));
+        assert_eq!(Panel::parse(&panel.message()), Some(panel));
     }
     for strange in ["row", "row x", "rows 1", " 1", ""] {
-        assert_eq!(Panel::called(&strange.into()), None, "{strange:?}");
+        assert_eq!(Panel::parse(&strange.into()), None, "{strange:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use mqtt_crawl::crawl::controller::{CrawlController, TickInput};
 use mqtt_crawl::crawl::feed::CrawlFeed;
 use mqtt_crawl::crawl::item::CrawlItem;
-use mqtt_crawl::crawl::layout::{Key, MAX_BLOCKS, MAX_PASSED, REBASE_AFTER_EM, StageSize, Toward};
+use mqtt_crawl::crawl::layout::{BLOCKS_MAX, Key, PASSED_MAX, REBASE_AFTER_EM, StageSize, Toward};
 use mqtt_crawl::crawl::opening::{Opening, OpeningMode, Scene};
 use mqtt_crawl::crawl::pacing::{Pace, SIZE_MIN, SPEED_EM_PER_S};
 use mqtt_crawl::crawl::typeset::{self, Column, LineLayout, TypesetBlock, Typesetter};
@@ -160,7 +160,7 @@ impl Screen {
         self.wish(|_, _, _| ());
         // What the page does: it pulls when there is room.
         let row_letters = self.typewriter.0.width_em / LETTER_EM;
-        let lines = self.feed.tell(&self.log, self.teller.room(row_letters));
+        let lines = self.feed.take(&self.log, self.teller.room(row_letters));
         self.teller.push(Instant::from_millis(self.now_ms), lines, self.feed.untold());
         for (key, height_em) in self.heights_em() {
             if let BlockContent::Item(CrawlItem::Line { seq, .. }) = self.entries[&key]
@@ -280,7 +280,7 @@ fn eight_hours_without_a_jump() {
     assert_eq!(told + passed, screen.log.received(), "every message is told or counted");
     assert!(passed > 8 * 1_900 && told > 8 * 500, "{told} told, {passed} passed");
     assert!(screen.rebases > 10, "{} rebases", screen.rebases);
-    assert!(screen.most_blocks < MAX_BLOCKS / 2, "{} blocks", screen.most_blocks);
+    assert!(screen.most_blocks < BLOCKS_MAX / 2, "{} blocks", screen.most_blocks);
     assert_eq!((screen.teller.waiting(), screen.teller.lag()), (0, None));
     assert!(screen.tops.is_empty() && screen.motion == Motion::Held, "an empty plane rests");
 }
@@ -514,7 +514,7 @@ fn clearing_leaves_nothing_behind() {
 }
 
 #[test]
-fn there_and_back_again() {
+fn scrolling_back_and_forward_restores_the_offset() {
     let mut screen = Screen::new();
     screen.live(300, |second| u64::from(second % 7 == 0));
     let live: Vec<u64> = screen.entries.values().filter_map(BlockContent::seq).collect();
@@ -594,14 +594,14 @@ fn from_the_past_it_goes_on_by_itself_or_jumps_to_the_newest() {
 fn what_is_remembered_is_bounded() {
     let mut screen = Screen::new();
     screen.live(3 * 3_600, |second| u64::from(second % 5 == 0));
-    assert!(screen.told.len() > MAX_PASSED + 500);
+    assert!(screen.told.len() > PASSED_MAX + 500);
     screen.jumps = true;
     for _ in 0..3_000 {
         screen.wish(|teller, sight, actions| teller.travel(sight, -4.0, actions));
     }
     let oldest = screen.entries.values().filter_map(BlockContent::seq).min().expect("lines");
     let newest = screen.told.iter().filter_map(BlockContent::seq).max().expect("lines");
-    assert!((MAX_PASSED as u64..MAX_PASSED as u64 + 60).contains(&(newest - oldest)), "{oldest} of {newest}");
+    assert!((PASSED_MAX as u64..PASSED_MAX as u64 + 60).contains(&(newest - oldest)), "{oldest} of {newest}");
     assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, oldest - 1, actions)), "it is forgotten");
     assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, newest, actions)));
     let height_em = screen.height_of(newest).expect("on the plane");
@@ -665,7 +665,7 @@ fn a_line_that_is_about_to_come_is_not_told_twice() {
     let mut screen = Screen::new();
     screen.live(20, |_| 2);
     let taken = (1..screen.log.next_seq()).find(|seq| {
-        let tells = |entry: &BlockContent| matches!(entry, BlockContent::Item(told) if told.tells_of(*seq));
+        let tells = |entry: &BlockContent| matches!(entry, BlockContent::Item(told) if told.is_about(*seq));
         !screen.told.iter().any(tells)
     });
     let taken = taken.expect("a line that waits");
@@ -838,7 +838,7 @@ fn the_opening_plays_when_nothing_waits() {
 }
 
 #[test]
-fn the_words_take_as_long_as_in_the_film() {
+fn intro_timing_matches_the_film() {
     let mut screen = idle_screen();
     screen.teller.begin(Instant::from_millis(screen.now_ms));
     let begun_ms = screen.now_ms;

@@ -5,7 +5,7 @@ use js_sys::{Array, Function, Promise, Reflect};
 use leptos::mount::{UnmountHandle, mount_to};
 use leptos::prelude::*;
 use mqtt_crawl::crawl::item::CrawlItem;
-use mqtt_crawl::crawl::layout::MAX_BLOCKS;
+use mqtt_crawl::crawl::layout::BLOCKS_MAX;
 use mqtt_crawl::crawl::opening::Opening;
 use mqtt_crawl::crawl::quotes;
 use mqtt_crawl::dialogue::Line;
@@ -220,7 +220,7 @@ async fn a_flood_leaves_few_nodes() {
     for seq in 5..120 {
         pane.handle.push(vec![line(seq, "", "x")], 1_000);
         frame().await;
-        assert!(pane.all(".plane > *").len() <= MAX_BLOCKS);
+        assert!(pane.all(".plane > *").len() <= BLOCKS_MAX);
     }
     assert_eq!(pane.handle.room().lines, 0);
     pane.handle.clear();

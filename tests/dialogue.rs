@@ -55,7 +55,7 @@ fn speakers_and_words_have_many_names() {
         (r#"{"from":"ada","message":"Hello World"}"#, "ada", "Hello World"),
         (r#"{"user":"ada","msg":"Hi","topic":"x"}"#, "ada", "Hi"),
         (r#"{"body":"Hi"}"#, BY_TOPIC, "Hi"),
-        // The best_field first, wherever it stands.
+        // The likeliest first, wherever it stands.
         (r#"{"value":1,"text":"Hi","name":"n","character":"c"}"#, "c", "Hi"),
         (r#"{"character":null,"name":"n","text":"Hi"}"#, "n", "Hi"),
         // In any capitals, and rather as they are known.

@@ -210,7 +210,7 @@ fn a_message_goes_the_whole_way() {
 }
 
 #[test]
-fn nothing_new_is_nothing_to_say() {
+fn no_update_without_changes() {
     let mut bench = Bench::new();
     assert!(bench.pull(10, 4).is_some(), "the first pull is always answered");
     assert!(bench.pull(10, 4).is_none());
@@ -225,7 +225,7 @@ fn nothing_new_is_nothing_to_say() {
 }
 
 #[test]
-fn a_page_that_does_not_pull_costs_nothing_and_misses_nothing() {
+fn unpolled_page_is_not_queued_for_and_loses_nothing() {
     let mut bench = Bench::online();
     for n in 1..=1_000 {
         bench.message("t", &format!("line {n}"));
@@ -665,7 +665,7 @@ fn connect_lasting(bench: &mut Bench, saved: Result<Option<Vec<u8>>, String>) {
 }
 
 #[test]
-fn a_lasting_session_saves_before_it_speaks() {
+fn persistent_session_is_saved_before_packets_are_sent() {
     let mut bench = Bench::new();
     connect_lasting(&mut bench, Ok(None));
     assert_eq!(bench.transmits(), ["dial ws://h:1/mqtt"]);
@@ -1020,7 +1020,7 @@ fn without_any_subscription_the_connection_stays_and_comes_back() {
 }
 
 #[test]
-fn what_crosses_a_wish_does_not_undo_it() {
+fn late_suback_does_not_undo_a_newer_request() {
     let mut bench = Bench::online();
     bench.command(subscribe("a", QoS::AtMostOnce));
     let asked = bench.sent();

@@ -224,12 +224,12 @@ impl World {
                 vec![
                     TransmissionCommand::Begin(manner),
                     lines(argument % 9),
-                    TransmissionCommand::Whole,
+                    TransmissionCommand::LinesComplete,
                     TransmissionCommand::Play,
                 ]
             }
             5 => vec![lines(3)],
-            6 => vec![TransmissionCommand::Whole],
+            6 => vec![TransmissionCommand::LinesComplete],
             7 => vec![TransmissionCommand::Pause],
             8 => vec![TransmissionCommand::Seek(u64::from(argument))],
             9 => vec![TransmissionCommand::Seek(u64::MAX)],
@@ -318,12 +318,13 @@ impl World {
 
     fn other_tab(&mut self, argument: u8) {
         let key = "c ws://h:1/mqtt".to_owned();
-        let standing = [ClaimPriority::Newcomer, ClaimPriority::Away, ClaimPriority::Holder][usize::from(argument % 3)];
+        let standing =
+            [ClaimPriority::New, ClaimPriority::Reconnecting, ClaimPriority::Connected][usize::from(argument % 3)];
         let said = match argument / 3 % 4 {
             0 => TabMessageKind::Hello,
-            1 => TabMessageKind::Asking { key, standing },
-            2 => TabMessageKind::Holding { key, standing },
-            _ => TabMessageKind::TakingOver { key },
+            1 => TabMessageKind::Claim { key, standing },
+            2 => TabMessageKind::Deny { key, standing },
+            _ => TabMessageKind::TakeOver { key },
         };
         self.engine.handle_tab_message(&TabMessage { tab: u64::from(argument & 8), said }, self.now);
     }

@@ -56,7 +56,7 @@ fn connect_of_3_1_1_with_everything() {
 
 // covers: [MQTT-3.1.3-8], [MQTT-3.2.2-7], [MQTT-4.13.2-1], [3.1.1 MQTT-3.1.3-9], [3.1.1 MQTT-3.2.2-5]
 #[test]
-fn refusals_are_told_and_only_some_are_tried_again() {
+fn connack_refusals_are_reported_and_only_transient_ones_retried() {
     // (options, answer, tried again, what the words hold)
     for (options, answer, again, words) in [
         (v311(), "20020001", false, "version"),
@@ -469,7 +469,7 @@ fn a_malformed_packet_is_told_with_its_bytes_and_the_rest_is_left() {
 
 // covers: [MQTT-3.1.4-3], [MQTT-4.13.2-1]
 #[test]
-fn a_goodbye_of_the_server_is_understood_in_all_its_forms() {
+fn server_disconnect_variants_are_decoded() {
     for (packet, again) in [("e000", true), ("e0018b", true), ("e0028b00", true), ("e0018e", false), ("e00198", true)] {
         let mut bench = Bench::online(v5());
         bench.serve(packet);

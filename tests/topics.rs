@@ -338,7 +338,7 @@ fn clearing_begins_the_tree_anew() {
 }
 
 #[test]
-fn strange_numbers_of_levels_are_harmless() {
+fn out_of_range_levels_are_ignored() {
     let mut bench = Bench::new();
     bench.message("a/b", "1");
     let strange = |id| LevelRequest { id, is_open: true, field: "\n\n".to_owned() };

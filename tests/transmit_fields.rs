@@ -30,7 +30,7 @@ fn view(turn: TransmissionState) -> TransmissionView {
         failed: 0,
         first_failed: None,
         first: 0,
-        fates: Vec::new(),
+        statuses: Vec::new(),
         failures: Vec::new(),
     }
 }

@@ -87,7 +87,7 @@ impl Rig {
     fn play(&mut self, manner: TransmissionSettings, lines: usize) {
         self.wish(TransmissionCommand::Begin(manner));
         self.wish(TransmissionCommand::Lines(cues(0..lines)));
-        self.wish(TransmissionCommand::Whole);
+        self.wish(TransmissionCommand::LinesComplete);
         self.wish(TransmissionCommand::Play);
     }
 
@@ -229,10 +229,10 @@ fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
             (view.turn, view.line, view.sent, view.done, view.failed),
             (TransmissionState::Over, 1_000, 1_000, 1_000, 0)
         );
-        assert_eq!(view.fates, [LineStatus::Done; 10]);
+        assert_eq!(view.statuses, [LineStatus::Done; 10]);
         assert_eq!(rig.views(), None, "nothing is told twice");
         rig.screen = LineRange { first: 998, count: 10 };
-        assert_eq!(rig.view().fates, [LineStatus::Done; 2], "other lines are on screen");
+        assert_eq!(rig.view().statuses, [LineStatus::Done; 2], "other lines are on screen");
     }
 }
 
@@ -298,7 +298,7 @@ fn after_a_lost_connection_it_goes_on_with_the_first_that_was_not_acknowledged()
     rig.run_until(ms(1_500));
     rig.ack = None;
     rig.run_until(ms(2_400));
-    assert_eq!(rig.view().fates[..4], [LineStatus::Done, LineStatus::Done, LineStatus::Waiting, LineStatus::Unsent]);
+    assert_eq!(rig.view().statuses[..4], [LineStatus::Done, LineStatus::Done, LineStatus::Waiting, LineStatus::Unsent]);
     rig.connack = None;
     rig.lose_connection();
     rig.run_until(ms(20_000));
@@ -376,18 +376,18 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
     rig.ack = Some(0);
     rig.run_until(ms(10_000));
     let view = rig.view();
-    assert_eq!(view.fates, [LineStatus::Failed(0), LineStatus::Failed(0), LineStatus::Done, LineStatus::Done]);
+    assert_eq!(view.statuses, [LineStatus::Failed(0), LineStatus::Failed(0), LineStatus::Done, LineStatus::Done]);
     assert_eq!((view.failed, view.first_failed, view.turn), (2, Some(0), TransmissionState::Over));
     let [PublishOutcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
     assert!(words.contains("refused"), "{words}");
     // A topic that is none doesn't even go out.
     rig.wish(TransmissionCommand::Begin(manner()));
     rig.wish(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
-    rig.wish(TransmissionCommand::Whole);
+    rig.wish(TransmissionCommand::LinesComplete);
     rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(11_000));
     let view = rig.view();
-    assert_eq!((view.fates, view.turn, rig.heard.len()), (vec![LineStatus::Failed(0)], TransmissionState::Over, 4));
+    assert_eq!((view.statuses, view.turn, rig.heard.len()), (vec![LineStatus::Failed(0)], TransmissionState::Over, 4));
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn a_script_that_comes_in_slices_is_told_as_a_whole() {
     rig.run_until(ms(5_000));
     assert_eq!(rig.view().turn, TransmissionState::Playing, "more may come");
     rig.wish(TransmissionCommand::Lines(cues(2..4)));
-    rig.wish(TransmissionCommand::Whole);
+    rig.wish(TransmissionCommand::LinesComplete);
     rig.run_until(ms(60_000));
     assert_eq!(rig.times_ms(), [0, 1_000, 5_000, 6_000], "a late line moves those after it");
     assert_eq!(rig.view().turn, TransmissionState::Over);
@@ -412,11 +412,11 @@ fn another_script_takes_the_place_of_the_last() {
     rig.run_until(ms(1_000));
     rig.wish(TransmissionCommand::Begin(manner()));
     rig.wish(TransmissionCommand::Lines(cues(7..9)));
-    rig.wish(TransmissionCommand::Whole);
+    rig.wish(TransmissionCommand::LinesComplete);
     rig.acknowledge(2);
     let view = rig.view();
     assert_eq!(
-        (view.done, view.turn, view.fates.len()),
+        (view.done, view.turn, view.statuses.len()),
         (0, TransmissionState::Paused, 2),
         "acknowledgements of the last are its own"
     );
@@ -434,7 +434,7 @@ fn a_message_repeats_beside_a_script() {
     for wish in [
         TransmissionCommand::Begin(repeated),
         TransmissionCommand::Lines(vec![cue]),
-        TransmissionCommand::Whole,
+        TransmissionCommand::LinesComplete,
         TransmissionCommand::Play,
     ] {
         rig.command(PanelCommand::Transmit(TransmissionSlot::Message, wish));

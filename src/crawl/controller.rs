@@ -17,13 +17,13 @@ use crate::time::Instant;
 
 /// So many lines wait in the page; all others wait in the worker, where the
 /// oldest can still be condensed.
-const READY_LINES: usize = 3;
+const READY_LINES_MAX: usize = 3;
 
 /// So many of them are the plane's: no tick places more at the fastest.
-const READY_ENTRIES: usize = 2;
+const READY_ENTRIES_MAX: usize = 2;
 
 /// So many lines a pull the plain transcript takes.
-const PLAIN_LINES: usize = 4;
+const TRANSCRIPT_LINES_MAX: usize = 4;
 
 /// Milliseconds between two ticks. The compositor moves the plane; a tick only
 /// puts and takes rows, so a few a second are plenty.
@@ -68,11 +68,11 @@ pub struct CrawlController {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PauseState {
     /// It isn't.
-    Free,
+    Running,
     /// Pause was pressed.
     Paused,
     /// Somebody went back to read; being at the end again ends it.
-    LookingBack,
+    ScrolledBack,
 }
 
 impl Default for CrawlController {
@@ -91,7 +91,7 @@ impl CrawlController {
             untold: 0,
             taken: 0,
             plane: CrawlLayout::new(),
-            hold: PauseState::Free,
+            hold: PauseState::Running,
             is_plain: false,
             is_unseen: false,
             motion: Motion::None,
@@ -106,7 +106,7 @@ impl CrawlController {
 
     /// The person holds the plane.
     pub fn is_held(&self) -> bool {
-        self.hold != PauseState::Free
+        self.hold != PauseState::Running
     }
 
     /// Plain text is shown instead of the plane.
@@ -167,10 +167,10 @@ impl CrawlController {
             return 0;
         }
         let ready = match self.plane.pacing().pace() {
-            _ if self.is_plain => PLAIN_LINES,
+            _ if self.is_plain => TRANSCRIPT_LINES_MAX,
             // One that waited here would be old when it is shown.
             Pace::Latest => usize::from(self.plane.takes_line()),
-            Pace::All | Pace::Film => READY_LINES,
+            Pace::All | Pace::Film => READY_LINES_MAX,
         };
         ready.saturating_sub(self.incoming.len() + self.plane.queued())
     }
@@ -186,7 +186,7 @@ impl CrawlController {
     /// somebody went back.
     pub fn lag(&self) -> Option<u64> {
         let lines = self.waiting() + self.untold;
-        let lags = self.hold == PauseState::LookingBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
+        let lags = self.hold == PauseState::ScrolledBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
         (lags && !self.is_plain && self.scene().tells()).then_some(lines)
     }
 
@@ -199,7 +199,7 @@ impl CrawlController {
 
     /// Plays the opening, whether or not it was played already.
     pub fn play_opening(&mut self, now: Instant) {
-        self.hold = PauseState::Free;
+        self.hold = PauseState::Running;
         self.director.begin(now, OpeningTrigger::Wish);
     }
 
@@ -231,16 +231,16 @@ impl CrawlController {
         if self.scene().tells() {
             self.plane.clear(actions);
         }
-        if self.hold == PauseState::LookingBack {
-            self.hold = PauseState::Free;
+        if self.hold == PauseState::ScrolledBack {
+            self.hold = PauseState::Running;
         }
     }
 
     /// Holds the plane, or lets it go on from where it is.
     pub fn toggle_pause(&mut self) {
         self.hold = match self.hold {
-            PauseState::Free => PauseState::Paused,
-            PauseState::Paused | PauseState::LookingBack => PauseState::Free,
+            PauseState::Running => PauseState::Paused,
+            PauseState::Paused | PauseState::ScrolledBack => PauseState::Running,
         };
     }
 
@@ -290,7 +290,7 @@ impl CrawlController {
         if found && actions.len() > begun {
             self.note_travel(true);
         }
-        let is_coming = !found && (self.plane.is_queued(seq) || self.incoming.iter().any(|told| told.tells_of(seq)));
+        let is_coming = !found && (self.plane.is_queued(seq) || self.incoming.iter().any(|told| told.is_about(seq)));
         if is_coming {
             self.go_live(sight, actions);
         }
@@ -314,7 +314,7 @@ impl CrawlController {
 
     /// To the newest line, and on.
     pub fn go_live(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
-        self.hold = PauseState::Free;
+        self.hold = PauseState::Running;
         self.plane.go_to_end(self.around(sight), actions);
     }
 
@@ -329,12 +329,12 @@ impl CrawlController {
     pub fn tick(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         if !self.is_unseen {
             if self.scene() == Scene::Idle {
-                self.pose(sight, actions);
+                self.show_static(sight, actions);
                 self.plane.tick(sight.now, self.around(sight), typesetter, actions);
             } else if self.is_plain {
                 self.add_to_transcript(sight, actions);
             } else {
-                self.tell(sight, typesetter, actions);
+                self.add(sight, typesetter, actions);
             }
         }
         let motion = self.motion_wanted();
@@ -344,9 +344,9 @@ impl CrawlController {
         }
     }
 
-    fn tell(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
+    fn add(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         if self.hold != PauseState::Paused {
-            self.direct(sight, actions);
+            self.advance_opening(sight, actions);
         }
         if !self.scene().tells() {
             return;
@@ -354,7 +354,7 @@ impl CrawlController {
         if self.director.yields(&self.opening) && !self.incoming.is_empty() {
             self.leave_out_opening();
         }
-        while self.plane.queued() < READY_ENTRIES
+        while self.plane.queued() < READY_ENTRIES_MAX
             && !self.is_held()
             && let Some(told) = self.incoming.pop_front()
         {
@@ -369,7 +369,7 @@ impl CrawlController {
     /// The flat transcript takes lines as they come.
     fn add_to_transcript(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.director.skip();
-        self.direct(sight, actions);
+        self.advance_opening(sight, actions);
         if self.hold == PauseState::Paused {
             return;
         }
@@ -379,7 +379,7 @@ impl CrawlController {
 
     /// Leads through the opening. When the plane is to move, the opening's words
     /// are queued on it.
-    fn direct(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
+    fn advance_opening(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         let waiting = self.plane.waiting_rows(self.unmeasured());
         let Some(prologue) = self.director.tick(sight.now, &self.opening, waiting) else { return };
         if prologue == IntroMode::Poster && self.is_posed {
@@ -407,7 +407,7 @@ impl CrawlController {
     }
 
     /// The title, standing still: what one sees before the first connection.
-    fn pose(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
+    fn show_static(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         if !self.is_posed {
             self.is_posed = true;
             self.plane.pose(self.around(sight), self.director.words(&self.opening), actions);
@@ -430,8 +430,8 @@ impl CrawlController {
 
     fn note_travel(&mut self, back: bool) {
         self.hold = match self.hold {
-            PauseState::Free if back => PauseState::LookingBack,
-            PauseState::LookingBack if !back && self.plane.is_at_end() => PauseState::Free,
+            PauseState::Running if back => PauseState::ScrolledBack,
+            PauseState::ScrolledBack if !back && self.plane.is_at_end() => PauseState::Running,
             as_before => as_before,
         };
     }

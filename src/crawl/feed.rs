@@ -145,7 +145,7 @@ impl CrawlFeed {
     }
 
     /// The next lines, as many as there is room for.
-    pub fn tell(&mut self, log: &MessageLog, room: CrawlRoom) -> Vec<CrawlItem> {
+    pub fn take(&mut self, log: &MessageLog, room: CrawlRoom) -> Vec<CrawlItem> {
         self.look(log);
         let mut told = Vec::new();
         if room.lines == 0 {

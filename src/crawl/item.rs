@@ -25,7 +25,7 @@ pub enum CrawlItem {
 
 impl CrawlItem {
     /// Whether it is this message's line, or the note that counts it.
-    pub fn tells_of(&self, seq: u64) -> bool {
+    pub fn is_about(&self, seq: u64) -> bool {
         match self {
             Self::Line { seq: own, .. } => *own == seq,
             Self::Passed { seq: last, count } => seq <= *last && seq > last.saturating_sub(*count),

@@ -8,8 +8,8 @@
 //! All entries stand in one row, and three places divide it:
 //!
 //! ```text
-//!  passed    told, and out of sight above: the newest MAX_PASSED of them
-//!  shown     on the plane, MAX_BLOCKS at most
+//!  passed    told, and out of sight above: the newest PASSED_MAX of them
+//!  shown     on the plane, BLOCKS_MAX at most
 //!  ahead     told, and out of sight below, since somebody went back
 //!  queued    yet to be told
 //! ```
@@ -36,11 +36,11 @@ use crate::time::Instant;
 
 /// The most blocks on the plane at once: what a phone in portrait can show of
 /// small ones, and little enough for every style recalculation.
-pub const MAX_BLOCKS: usize = 80;
+pub const BLOCKS_MAX: usize = 80;
 
 /// So many blocks are remembered that have passed: an hour of reading, and half
 /// a megabyte at most.
-pub const MAX_PASSED: usize = 1_000;
+pub const PASSED_MAX: usize = 1_000;
 
 /// Blocks are placed while the cursor is less than this far below the edge.
 const AHEAD_EM: f64 = 2.0 * ROW_EM;
@@ -190,7 +190,7 @@ impl CrawlLayout {
 
     /// Whether a line of this message, or a note of it, waits for its first place.
     pub fn is_queued(&self, seq: u64) -> bool {
-        self.items.range(self.told_until..).any(|item| item.entry.tells_of(seq))
+        self.items.range(self.told_until..).any(|item| item.entry.is_about(seq))
     }
 
     /// How many blocks stand on the plane.
@@ -396,13 +396,13 @@ impl CrawlLayout {
             }
             self.shown_until += 1;
             self.cursor_em = self.last().map_or(top_em, |last| last.bottom_em) + self.items[place].gap_em;
-            if self.shown() > MAX_BLOCKS {
+            if self.shown() > BLOCKS_MAX {
                 self.pass(actions);
             }
             // A long way forward goes past many.
             self.recycle_passed(horizon_em, actions);
         }
-        while self.shown_from > 0 && self.shown() < MAX_BLOCKS {
+        while self.shown_from > 0 && self.shown() < BLOCKS_MAX {
             let place = self.shown_from - 1;
             let edge_em = self.first().map_or(self.cursor_em, |first| first.top_em);
             let bottom_em = edge_em - self.items[place].gap_em;
@@ -419,7 +419,7 @@ impl CrawlLayout {
                 self.cursor_em = top_em;
             }
         }
-        while self.shown_from > MAX_PASSED {
+        while self.shown_from > PASSED_MAX {
             self.items.pop_front();
             self.shown_from -= 1;
             self.shown_until -= 1;
@@ -520,7 +520,7 @@ impl CrawlLayout {
     }
 
     fn index_of(&self, seq: u64) -> Option<usize> {
-        (0..self.told_until).rfind(|place| self.items[*place].entry.tells_of(seq))
+        (0..self.told_until).rfind(|place| self.items[*place].entry.is_about(seq))
     }
 }
 
@@ -543,8 +543,8 @@ impl BlockContent {
         }
     }
 
-    fn tells_of(&self, seq: u64) -> bool {
-        matches!(self, Self::Item(told) if told.tells_of(seq))
+    fn is_about(&self, seq: u64) -> bool {
+        matches!(self, Self::Item(told) if told.is_about(seq))
     }
 }
 

@@ -23,8 +23,8 @@
 //! Invariants:
 //! - A row that was placed never moves on the plane; pruning and appending
 //!   touch nobody else. Only another column's width has the rows set anew.
-//! - At most [`layout::MAX_BLOCKS`] blocks stand on the plane, and at most
-//!   [`layout::MAX_PASSED`] are remembered, however many messages come.
+//! - At most [`layout::BLOCKS_MAX`] blocks stand on the plane, and at most
+//!   [`layout::PASSED_MAX`] are remembered, however many messages come.
 //! - No clock is read: the time comes as an argument, and so does the distance
 //!   that the plane has really travelled.
 

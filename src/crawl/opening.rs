@@ -53,7 +53,7 @@ const PRESSED_ROWS: f64 = 14.0;
 
 /// The most time that counts between two ticks. A tab that was hidden, or a
 /// machine that slept, goes on where it was.
-const LONGEST_STEP: Duration = Duration::from_millis(500);
+const STEP_MAX: Duration = Duration::from_millis(500);
 
 /// Everything that a person can choose of the opening; a link carries it. A part
 /// without words is left out.
@@ -379,7 +379,7 @@ impl OpeningSequence {
     /// Time that passes without ticks counts for little: so it is paused.
     #[must_use]
     pub fn tick(&mut self, now: Instant, opening: &Opening, waiting_rows: f64) -> Option<IntroMode> {
-        self.lasted += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(LONGEST_STEP);
+        self.lasted += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(STEP_MAX);
         self.ticked = Some(now);
         let can_press = self.can_be_cut(opening);
         let waits = can_press && waiting_rows > 0.0;
@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_it_sees_all_of_it() {
+    fn requested_opening_is_not_shortened() {
         let played = play(&Opening::default(), OpeningTrigger::Wish, |_| 500.0);
         assert_eq!(played, (FILM.to_vec(), Some((13_000, IntroMode::Whole))));
     }
@@ -641,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn the_eye_goes_down_after_an_opening_that_was_seen() {
+    fn intro_pans_down_after_a_visible_opening() {
         let scene_after = |opening: &Opening, waiting_rows: f64, skip_at_ms: Option<u64>| {
             let mut director = OpeningSequence::new();
             director.begin(Instant::EPOCH, OpeningTrigger::Connection);

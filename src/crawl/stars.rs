@@ -15,7 +15,7 @@ const SCALES: [f64; 2] = [0.9, 2.2];
 const DOT_PX: f64 = 1.6;
 
 /// The largest diameter, without its glow.
-const LARGEST_PX: f64 = 3.2;
+const PX_MAX: f64 = 3.2;
 
 /// From this diameter on a star has a glow around it.
 const GLOWS_FROM_PX: f64 = 2.9;
@@ -113,7 +113,7 @@ impl Layer {
                 t if t > 0.88 => Tint::Amber,
                 _ => Tint::White,
             };
-            let size_px = (DOT_PX * flux.max(1.0).sqrt().sqrt()).min(LARGEST_PX);
+            let size_px = (DOT_PX * flux.max(1.0).sqrt().sqrt()).min(PX_MAX);
             Star { x_px, y_px, size_px, brightness: flux.min(1.0), tint }
         })
     }
@@ -176,7 +176,7 @@ mod tests {
             let share = |is_one: &dyn Fn(&Star) -> bool| {
                 stars.iter().filter(|star| is_one(star)).count() as f64 / stars.len() as f64
             };
-            assert!(stars.iter().all(|star| star.brightness <= 1.0 && star.size_px <= LARGEST_PX));
+            assert!(stars.iter().all(|star| star.brightness <= 1.0 && star.size_px <= PX_MAX));
             let faint = share(&|star| star.brightness < 0.6);
             assert!((0.55..0.8).contains(&faint), "{faint} are faint at {width_px}x{height_px}");
             let glowing = share(&Star::glows);

@@ -11,10 +11,10 @@ use crate::dialogue::Line;
 
 /// The longest line, in em: about 24 rows of the narrowest column, which is what
 /// one sees of the plane at once and a minute of reading.
-const LONGEST_EM: f64 = 300.0;
+const EM_MAX: f64 = 300.0;
 
 /// The longest name of a speaker, in em: two rows.
-const LONGEST_NAME_EM: f64 = 24.0;
+const NAME_EM_MAX: f64 = 24.0;
 
 /// The longest line, in letters of average width.
 pub const LETTERS_MAX: usize = 560;
@@ -31,7 +31,7 @@ pub const REST: &str = ".... (the console has the rest)";
 pub fn line(line: Line) -> Line {
     let Line { character, text } = line;
     Line {
-        character: match cut(&character, LONGEST_NAME_EM) {
+        character: match cut(&character, NAME_EM_MAX) {
             Some(begin) => format!("{begin}…"),
             None => character,
         },
@@ -44,7 +44,7 @@ pub fn line(line: Line) -> Line {
 
 /// What is told of words that may be too long.
 pub fn words(text: &str) -> Cow<'_, str> {
-    match cut(text, LONGEST_EM) {
+    match cut(text, EM_MAX) {
         Some(begin) => Cow::Owned(format!("{begin}{REST}")),
         None => Cow::Borrowed(text),
     }
@@ -107,6 +107,6 @@ mod tests {
         assert_eq!(letters("Understood."), 11);
         assert_eq!(letters(r#"{"character":"ADA","text":"The relay."}"#), 12);
         let longest_em = LETTERS_MAX as f64 * unicode::about_em('n');
-        assert!((LONGEST_EM..LONGEST_EM + 5.0).contains(&longest_em), "{longest_em}");
+        assert!((EM_MAX..EM_MAX + 5.0).contains(&longest_em), "{longest_em}");
     }
 }

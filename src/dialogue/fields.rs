@@ -17,7 +17,7 @@ pub(super) type Rank = fn(&str) -> (Option<usize>, Option<usize>);
 /// Objects inside objects are looked into this deep.
 const DEPTH_MAX: usize = 4;
 
-/// Fields of an object that has a name, the best_field first.
+/// Fields of an object that has a name, the likeliest first.
 const NAMES: [&str; 10] = [
     "name",
     "display_name",
@@ -107,7 +107,7 @@ impl<'a> Candidates<'a> {
         self.0.sort_by_key(|(rank, _)| *rank);
     }
 
-    /// The best_field first; what is there twice says nothing.
+    /// The likeliest first; what is there twice says nothing.
     fn all(&self) -> impl Iterator<Item = &'a RawValue> {
         self.0.iter().filter_map(|(_, found)| found.once())
     }

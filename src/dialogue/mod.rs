@@ -132,10 +132,10 @@ impl Said {
     }
 }
 
-/// Fields of JSON that name a speaker, the best_field first; in capitals or not.
+/// Fields of JSON that name a speaker, the likeliest first; in capitals or not.
 pub const SPEAKERS: [&str; 6] = ["character", "name", "from", "user", "device", "topic"];
 
-/// Fields of JSON that hold words, the best_field first; in capitals or not.
+/// Fields of JSON that hold words, the likeliest first; in capitals or not.
 pub const WORDS: [&str; 5] = ["text", "message", "msg", "body", "value"];
 
 /// How likely a field of a payload speaks, and is said: in any capitals, and

@@ -39,11 +39,11 @@ const KEPT_LONGER: Duration = Duration::from_hours(24);
 pub(super) enum ConnectGate {
     /// Nothing is waited for.
     #[default]
-    Open,
+    Idle,
     /// Another tab may object.
-    Asking { until: Instant },
+    NegotiatingTabs { until: Instant },
     /// The store was asked for what it keeps.
-    Loading { is_asked: bool, until: Instant },
+    LoadingSession { is_asked: bool, until: Instant },
 }
 
 /// A lasting session's place in the browser's store.
@@ -106,8 +106,8 @@ impl Engine {
     /// [`Engine::handle_loaded`].
     #[must_use]
     pub fn poll_load(&mut self) -> Option<String> {
-        match &mut self.entrance {
-            ConnectGate::Loading { is_asked, .. } if !*is_asked => *is_asked = true,
+        match &mut self.gate {
+            ConnectGate::LoadingSession { is_asked, .. } if !*is_asked => *is_asked = true,
             _ => return None,
         }
         self.key()
@@ -116,9 +116,9 @@ impl Engine {
     /// What the store keeps under the key of [`Engine::poll_load`], or why it
     /// couldn't be read. An answer that comes too late changes nothing.
     pub fn handle_loaded(&mut self, key: &str, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
-        let is_awaited = matches!(self.entrance, ConnectGate::Loading { .. }) && self.key().as_deref() == Some(key);
+        let is_awaited = matches!(self.gate, ConnectGate::LoadingSession { .. }) && self.key().as_deref() == Some(key);
         if is_awaited {
-            self.loaded(loaded, now);
+            self.session_loaded(loaded, now);
             self.run_deferred_commands(now);
         }
         self.settle(now);
@@ -132,7 +132,7 @@ impl Engine {
             return None;
         }
         let wall = self.wall(now);
-        let lasting = self.lasting.as_mut()?;
+        let lasting = self.persistent.as_mut()?;
         self.session.take_dirty();
         self.saving_until = Some(now + SAVE_WAIT);
         lasting.is_aging = false;
@@ -160,7 +160,7 @@ impl Engine {
     /// The entry that the store is to drop: its session isn't to last any more.
     #[must_use]
     pub fn poll_delete(&mut self) -> Option<String> {
-        self.forgotten.take()
+        self.session_to_delete.take()
     }
 
     /// Whether what would be sent has to wait for the store.
@@ -169,21 +169,21 @@ impl Engine {
     }
 
     fn needs_saving(&self) -> bool {
-        self.lasting.as_ref().is_some_and(|lasting| lasting.is_aging || self.session.is_dirty())
+        self.persistent.as_ref().is_some_and(|lasting| lasting.is_aging || self.session.is_dirty())
     }
 
     /// Whether commands have to wait.
     pub(super) fn is_entering(&self) -> bool {
-        !matches!(self.entrance, ConnectGate::Open)
+        !matches!(self.gate, ConnectGate::Idle)
     }
 
     /// When [`Self::handle_gate_timeout`] is due.
     pub(super) fn entrance_timeout(&self) -> Option<Instant> {
-        let entered = match &self.entrance {
-            ConnectGate::Open => None,
-            ConnectGate::Asking { until, .. } | ConnectGate::Loading { until, .. } => Some(*until),
+        let entered = match &self.gate {
+            ConnectGate::Idle => None,
+            ConnectGate::NegotiatingTabs { until, .. } | ConnectGate::LoadingSession { until, .. } => Some(*until),
         };
-        let aged = self.lasting.as_ref().filter(|lasting| !lasting.is_aging).map(|lasting| lasting.ages_at);
+        let aged = self.persistent.as_ref().filter(|lasting| !lasting.is_aging).map(|lasting| lasting.ages_at);
         [entered, aged, self.saving_until].into_iter().flatten().min()
     }
 
@@ -192,19 +192,21 @@ impl Engine {
         if self.saving_until.is_some_and(|until| until <= now) {
             self.handle_saved(Err("it doesn't answer".to_owned()));
         }
-        if let Some(lasting) = self.lasting.as_mut().filter(|lasting| lasting.ages_at <= now) {
+        if let Some(lasting) = self.persistent.as_mut().filter(|lasting| lasting.ages_at <= now) {
             lasting.is_aging = true;
         }
-        match self.entrance {
-            ConnectGate::Asking { until } if until <= now => self.load(now),
-            ConnectGate::Loading { until, .. } if until <= now => self.loaded(Err("it doesn't answer".to_owned()), now),
+        match self.gate {
+            ConnectGate::NegotiatingTabs { until } if until <= now => self.load(now),
+            ConnectGate::LoadingSession { until, .. } if until <= now => {
+                self.session_loaded(Err("it doesn't answer".to_owned()), now);
+            }
             _ => {}
         }
         self.run_deferred_commands(now);
     }
 
     /// A wish to connect arrives.
-    pub(super) fn enter(&mut self, request: ConnectRequest, now: Instant) {
+    pub(super) fn begin_connect(&mut self, request: ConnectRequest, now: Instant) {
         // What comes and goes there while this waits must not be taken for it.
         self.session.disconnect(self.disconnect_mode());
         self.announce(format!("Connecting to {} …", credentials::redact_url(&request.broker)));
@@ -230,21 +232,21 @@ impl Engine {
 
     pub(super) fn announce(&mut self, words: String) {
         self.connection = Connection { state: ConnectionState::Connecting, words, ..Connection::default() };
-        self.news = true;
+        self.page_dirty = true;
     }
 
     fn ask_until(&mut self, until: Instant, now: Instant) {
-        self.entrance = ConnectGate::Asking { until };
+        self.gate = ConnectGate::NegotiatingTabs { until };
         self.handle_gate_timeout(now);
     }
 
     /// No other tab objects: what is kept of the session comes next.
     fn load(&mut self, now: Instant) {
-        self.entrance = ConnectGate::Open;
+        self.gate = ConnectGate::Idle;
         self.tabs.hold();
         let key = self.key();
-        let is_this_one = self.lasting.as_ref().is_some_and(|lasting| Some(&lasting.key) == key.as_ref());
-        let more = match &self.told {
+        let is_this_one = self.persistent.as_ref().is_some_and(|lasting| Some(&lasting.key) == key.as_ref());
+        let more = match &self.page_options {
             Some(told) => Rc::clone(told),
             None if is_this_one => Rc::clone(&self.more),
             None => Rc::default(),
@@ -259,17 +261,17 @@ impl Engine {
             self.connect(more, None, now);
             return self.give_up_persistence("it has no store");
         }
-        if self.told.is_some() && !more.lasts() {
-            self.forgotten = Some(key);
+        if self.page_options.is_some() && !more.lasts() {
+            self.session_to_delete = Some(key);
             return self.connect(more, None, now);
         }
         // Where nobody has told this page any finer settings, an earlier one may
         // have left some.
-        self.entrance = ConnectGate::Loading { is_asked: false, until: now + STORE_WAIT };
+        self.gate = ConnectGate::LoadingSession { is_asked: false, until: now + STORE_WAIT };
     }
 
-    fn loaded(&mut self, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
-        self.entrance = ConnectGate::Open;
+    fn session_loaded(&mut self, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
+        self.gate = ConnectGate::Idle;
         let (bytes, failed) = match loaded {
             Ok(bytes) => (bytes, None),
             Err(words) => (None, Some(words)),
@@ -281,7 +283,7 @@ impl Engine {
             None => (None, None),
         };
         let goes_on = saved.is_some();
-        let more = self.told.clone().or(kept).unwrap_or_default();
+        let more = self.page_options.clone().or(kept).unwrap_or_default();
         self.connect(more, saved, now);
         if let Some(words) = failed {
             self.give_up_persistence(&words);
@@ -308,7 +310,7 @@ impl Engine {
     /// What waited for the entrance to open, in its order.
     fn run_deferred_commands(&mut self, now: Instant) {
         while !self.is_entering()
-            && let Some(command) = self.waiting.pop_front()
+            && let Some(command) = self.deferred_commands.pop_front()
         {
             self.apply_command(command, now);
         }
@@ -317,8 +319,8 @@ impl Engine {
     /// Another tab has the better claim.
     fn yield_session(&mut self, why: YieldReason) {
         self.tabs.release();
-        self.entrance = ConnectGate::Open;
-        self.lasting = None;
+        self.gate = ConnectGate::Idle;
+        self.persistent = None;
         self.session.disconnect(DisconnectMode::KeepSession);
         let Some(ConnectRequest { client_id, broker, .. }) = &self.request else { return };
         let broker = credentials::redact_url(broker);
@@ -331,20 +333,20 @@ impl Engine {
         };
         self.connection =
             Connection { state: ConnectionState::Stopped, words, can_take_over: true, ..Connection::default() };
-        self.news = true;
+        self.page_dirty = true;
     }
 
     /// This browser keeps nothing for this page, which matters only to a session
     /// that is to last.
     fn give_up_persistence(&mut self, words: &str) {
-        let Some(lasting) = self.lasting.take() else { return };
+        let Some(lasting) = self.persistent.take() else { return };
         // What was kept before is out of date from here on: packet identifiers
         // are used again, and a new message would be taken for an old one.
-        self.forgotten = Some(lasting.key);
+        self.session_to_delete = Some(lasting.key);
         self.connection.notice = Some(format!(
             "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
         ));
-        self.news = true;
+        self.page_dirty = true;
     }
 }
 

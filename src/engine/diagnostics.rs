@@ -1,4 +1,4 @@
-//! The connection doctor: why a connection failed, best_field first, what to do
+//! The connection doctor: why a connection failed, likeliest first, what to do
 //! about it, and what that is concluded from.
 //!
 //! A browser tells a page nothing of why a WebSocket failed: a wrong port, a
@@ -113,14 +113,16 @@ impl DiagnosisInput<'_> {
             && self.failed_at.since(self.attempt.began) < AT_ONCE
     }
 
-    /// What it may be and what to do, best_field first.
+    /// What it may be and what to do, likeliest first.
     pub fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if self.offline {
-            advice.push(say("This computer is offline, says the browser. Connecting goes on by itself once it isn't."));
+            advice.push(advice_text(
+                "This computer is offline, says the browser. Connecting goes on by itself once it isn't.",
+            ));
         }
         if let Some(expired_at) = self.url_expired_at.map(Utc) {
-            advice.push(say(format!(
+            advice.push(advice_text(format!(
                 "The credential in the broker URL expired on {expired_at}: get a new URL, put it in, and connect again."
             )));
         }
@@ -139,10 +141,10 @@ impl DiagnosisInput<'_> {
                 advice.extend(self.no_connack());
             }
             Failure::Violation(_) => {
-                advice.push(say("Tell whoever runs the broker; the bytes it sent are shown below."));
+                advice.push(advice_text("Tell whoever runs the broker; the bytes it sent are shown below."));
             }
             Failure::Silent(Stage::Online) => {
-                advice.push(say("The network between here and the broker may have gone without a word."));
+                advice.push(advice_text("The network between here and the broker may have gone without a word."));
             }
             Failure::Closed { .. } | Failure::CannotSend(_) => {}
         }
@@ -199,14 +201,14 @@ impl DiagnosisInput<'_> {
 
     fn by_reason(&self, reason: ReasonCode) -> Vec<Advice> {
         let is_about_login = matches!(reason, ReasonCode::BAD_USER_NAME_OR_PASSWORD | ReasonCode::NOT_AUTHORIZED);
-        let complaint = self.complaint.iter().filter(|_| is_about_login).map(say);
+        let complaint = self.complaint.iter().filter(|_| is_about_login).map(advice_text);
         complaint.chain(by_reason(reason, self.with_credentials)).collect()
     }
 
     fn no_web_socket(&self, url: &BrokerUrl) -> Vec<Advice> {
         let (host, port) = (url.host(), url.port());
         if BLOCKED_PORTS.contains(&port) || BLOCKED_RANGE.contains(&port) {
-            return vec![say(format!(
+            return vec![advice_text(format!(
                 "Browsers block port {port}, which belongs to another service. Give the broker's WebSocket listener \
                  another port, such as 8083 or 9001."
             ))];
@@ -214,16 +216,16 @@ impl DiagnosisInput<'_> {
         let tls = url.scheme() == Scheme::Wss;
         let mut advice = self.blocked_by_browsers(url);
         if TCP_PORTS.contains(&port) {
-            advice.push(say(format!(
+            advice.push(advice_text(format!(
                 "Port {port} is usually the broker's TCP port. A browser needs its WebSocket port: often 8083, 8080, \
                  9001 or 8000."
             )));
         }
         if tls && PLAIN_PORTS.contains(&port) {
-            advice.push(say(format!("Port {port} usually has no TLS: try {}.", with_scheme(url, "ws"))));
+            advice.push(advice_text(format!("Port {port} usually has no TLS: try {}.", with_scheme(url, "ws"))));
         }
         if !tls && TLS_PORTS.contains(&port) {
-            advice.push(say(format!("Port {port} usually has TLS: try {}.", with_scheme(url, "wss"))));
+            advice.push(advice_text(format!("Port {port} usually has TLS: try {}.", with_scheme(url, "wss"))));
         }
         if tls {
             advice.push(Advice {
@@ -235,30 +237,32 @@ impl DiagnosisInput<'_> {
         }
         let waited = self.failed_at.since(self.attempt.began);
         advice.push(if waited >= AT_ONCE && self.has_failed_at_once {
-            say(format!(
+            advice_text(format!(
                 "Firefox waits after failures before it connects again, up to a minute, and it may be doing so: wait, or \
                  open the page in another browser. Earlier attempts failed at once, so check that the broker runs and \
                  that port {port} on {host} is its WebSocket listener."
             ))
         } else if waited >= AT_ONCE {
-            say(format!(
+            advice_text(format!(
                 "Nothing answered for {}: check the host name {host}, and firewalls on the way. After failures \
                  Firefox itself waits before it connects again, up to a minute.",
                 format::duration(waited)
             ))
         } else {
-            say(format!("Check that the broker runs and that port {port} on {host} is its WebSocket listener."))
+            advice_text(format!("Check that the broker runs and that port {port} on {host} is its WebSocket listener."))
         });
         advice.push(match url.path() {
-            "" | "/" => say(
+            "" | "/" => advice_text(
                 "Check the path: this address has none. Most brokers use /mqtt, Diffusion /diffusion, RabbitMQ /ws.",
             ),
-            path => say(format!("Check the path {path}: most brokers use /mqtt, Diffusion /diffusion, RabbitMQ /ws.")),
+            path => advice_text(format!(
+                "Check the path {path}: most brokers use /mqtt, Diffusion /diffusion, RabbitMQ /ws."
+            )),
         });
         if !tls && !TLS_PORTS.contains(&port) {
-            advice.push(say(format!("If the listener uses TLS, the address is {}.", with_scheme(url, "wss"))));
+            advice.push(advice_text(format!("If the listener uses TLS, the address is {}.", with_scheme(url, "wss"))));
         }
-        advice.push(say(
+        advice.push(advice_text(
             "A WebSocket that doesn't offer the subprotocol mqtt isn't a broker's: check that another service doesn't \
              have this port.",
         ));
@@ -269,15 +273,15 @@ impl DiagnosisInput<'_> {
     fn blocked_by_browsers(&self, url: &BrokerUrl) -> Vec<Advice> {
         let mut advice = Vec::new();
         if let Some(words) = url.mixed_content(self.page) {
-            advice.push(say(words));
+            advice.push(advice_text(words));
         } else if self.page.is_https && url.scheme() == Scheme::Ws {
-            advice.push(say(
+            advice.push(advice_text(
                 "Safari opens no ws:// address from a page that came over https, not even on this machine: use wss://, \
                  another browser, or open the page over http.",
             ));
         }
         if self.page.is_public && url.is_local() {
-            advice.push(say(if self.page.is_https {
+            advice.push(advice_text(if self.page.is_https {
                 "Chrome and Edge from version 147 on ask whether this page may open addresses of the local network: \
                  answer their question, or allow it in the site's settings, beside the address."
             } else {
@@ -291,11 +295,12 @@ impl DiagnosisInput<'_> {
     fn no_connack(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if !self.with_credentials {
-            advice
-                .push(say("If the broker asks for a user name and password, enter them: some hang up without a word."));
+            advice.push(advice_text(
+                "If the broker asks for a user name and password, enter them: some hang up without a word.",
+            ));
         }
-        advice.push(say("Check that this WebSocket belongs to an MQTT broker, and not to another service."));
-        advice.push(say(if self.client_id.is_empty() {
+        advice.push(advice_text("Check that this WebSocket belongs to an MQTT broker, and not to another service."));
+        advice.push(advice_text(if self.client_id.is_empty() {
             "Enter a client identifier: some brokers hang up on an empty one.".to_owned()
         } else {
             format!(
@@ -304,7 +309,7 @@ impl DiagnosisInput<'_> {
             )
         }));
         if !self.is_auto {
-            advice.push(say("Set the protocol to auto: some brokers hang up on a version they don't know."));
+            advice.push(advice_text("Set the protocol to auto: some brokers hang up on a version they don't know."));
         }
         advice
     }
@@ -312,35 +317,41 @@ impl DiagnosisInput<'_> {
 
 fn by_reason(reason: ReasonCode, with_credentials: bool) -> Vec<Advice> {
     match reason {
-        ReasonCode::BAD_USER_NAME_OR_PASSWORD => vec![say(
+        ReasonCode::BAD_USER_NAME_OR_PASSWORD => vec![advice_text(
             "Check the user name and the password, then connect again. It isn't tried by itself, so that no account \
              gets locked.",
         )],
         ReasonCode::NOT_AUTHORIZED => {
             let mut advice = Vec::new();
             advice.push(if with_credentials {
-                say("Check the user name and the password: Mosquitto, for one, gives this answer to a wrong one too.")
+                advice_text(
+                    "Check the user name and the password: Mosquitto, for one, gives this answer to a wrong one too.",
+                )
             } else {
-                say("Enter a user name and password: this broker may not take anonymous connections.")
+                advice_text("Enter a user name and password: this broker may not take anonymous connections.")
             });
-            advice.push(say("Ask whoever runs the broker whether this user, client identifier or address is allowed."));
+            advice.push(advice_text(
+                "Ask whoever runs the broker whether this user, client identifier or address is allowed.",
+            ));
             advice
         }
-        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => vec![say("Set the protocol to auto, or to the other version.")],
-        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => vec![say(
+        ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => {
+            vec![advice_text("Set the protocol to auto, or to the other version.")]
+        }
+        ReasonCode::CLIENT_IDENTIFIER_NOT_VALID => vec![advice_text(
             "Choose another client identifier: letters and digits, 23 characters at most, are always allowed.",
         )],
         ReasonCode::SESSION_TAKEN_OVER => {
-            vec![say("Give each tab and each program a client identifier of its own, then connect again.")]
+            vec![advice_text("Give each tab and each program a client identifier of its own, then connect again.")]
         }
         ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED => {
-            vec![say("If you trust the server it names, enter its address and connect.")]
+            vec![advice_text("If you trust the server it names, enter its address and connect.")]
         }
-        ReasonCode::BAD_AUTHENTICATION_METHOD => vec![say(
+        ReasonCode::BAD_AUTHENTICATION_METHOD => vec![advice_text(
             "This broker wants an exchange of AUTH packets, which this app doesn't speak. Ask for a listener with \
              user name and password.",
         )],
-        ReasonCode::BANNED => vec![say("Only whoever runs the broker can lift that.")],
+        ReasonCode::BANNED => vec![advice_text("Only whoever runs the broker can lift that.")],
         _ => Vec::new(),
     }
 }
@@ -369,6 +380,6 @@ fn close_code_in_words(code: u16) -> &'static str {
     }
 }
 
-pub(super) fn say(words: impl Into<String>) -> Advice {
+pub(super) fn advice_text(words: impl Into<String>) -> Advice {
     Advice { words: words.into(), link: None }
 }

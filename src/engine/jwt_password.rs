@@ -62,7 +62,7 @@ impl Engine {
     pub(super) fn examine(&mut self, password: Secret, now: Instant) {
         self.tokens.typed = Jwt::recognise(&password.0).map(|token| (password, token));
         self.tokens.look(self.wall(now));
-        self.news = true;
+        self.page_dirty = true;
     }
 
     /// The connection begins with this password.
@@ -83,7 +83,7 @@ impl Engine {
             ConnectionState::Connected => Some("The new token is used from the next connection on.".to_owned()),
             _ => None,
         };
-        self.news = true;
+        self.page_dirty = true;
         self.session.wake(now);
     }
 
@@ -99,7 +99,7 @@ impl Engine {
     pub(super) fn tokens_look(&mut self, now: Instant) {
         let wall = self.wall(now);
         self.tokens.look(wall);
-        self.news = true;
+        self.page_dirty = true;
         if let (ConnectionState::Connected, Some(_)) = (self.connection.state, self.tokens.complaint(wall)) {
             self.connection.notice = Some(
                 "The token of this connection has expired: the broker may end it, and takes no new one with it. Put a \

@@ -114,7 +114,7 @@ pub struct Engine {
     /// The finer settings of this connection.
     more: Rc<ConnectionOptions>,
     /// Those that the page has told; without them an earlier page's may hold.
-    told: Option<Rc<ConnectionOptions>>,
+    page_options: Option<Rc<ConnectionOptions>>,
     session: Session,
     broker: String,
     /// Where the page that asked came from.
@@ -133,7 +133,7 @@ pub struct Engine {
     /// How many filters there were; see [`Rows::list`].
     filters: u32,
     /// When the first message arrived since the log was empty.
-    zero: Option<Instant>,
+    first_message_at: Option<Instant>,
     /// The filters of the last connection: rows have a colour for each.
     subscribed: Vec<TopicFilter>,
     /// The messages that came by none of them, but from files.
@@ -183,17 +183,17 @@ pub struct Engine {
     exported: Query,
     /// What was asked for last, for a tab that takes it over.
     request: Option<ConnectRequest>,
-    entrance: ConnectGate,
+    gate: ConnectGate,
     /// Commands that came while the entrance was shut.
-    waiting: VecDeque<Command>,
+    deferred_commands: VecDeque<Command>,
     tabs: Tabs,
     has_store: bool,
     /// The person chose a session that outlives the page.
-    lasting: Option<PersistentSession>,
+    persistent: Option<PersistentSession>,
     /// A save is under way, and by then it has failed.
     saving_until: Option<Instant>,
     /// The kept session that isn't to last any more.
-    forgotten: Option<String>,
+    session_to_delete: Option<String>,
     /// Connected at least once since the last wish to connect.
     was_connected: bool,
     /// An attempt since the wish to connect failed at once: the host is there.
@@ -201,9 +201,9 @@ pub struct Engine {
     reconnects: u64,
     pull: Option<Pull>,
     /// What the page was last answered.
-    answered: Pull,
+    last_pull: Pull,
     /// Something changed that the page hasn't been told.
-    news: bool,
+    page_dirty: bool,
 }
 
 impl Engine {
@@ -213,7 +213,7 @@ impl Engine {
         Self {
             seed,
             more: Rc::default(),
-            told: None,
+            page_options: None,
             session: Session::new(session::Options::default(), seed),
             broker: String::new(),
             page: PageOrigin::default(),
@@ -226,7 +226,7 @@ impl Engine {
             filter_error: None,
             mapping: Rc::default(),
             filters: 0,
-            zero: None,
+            first_message_at: None,
             subscribed: Vec::new(),
             foreign: Foreign::default(),
             feed: CrawlFeed::default(),
@@ -255,19 +255,19 @@ impl Engine {
             asked_about: None,
             exported: Query::default(),
             request: None,
-            entrance: ConnectGate::default(),
-            waiting: VecDeque::new(),
+            gate: ConnectGate::default(),
+            deferred_commands: VecDeque::new(),
             tabs: Tabs::new(seed),
             has_store: false,
-            lasting: None,
+            persistent: None,
             saving_until: None,
-            forgotten: None,
+            session_to_delete: None,
             was_connected: false,
             has_failed_at_once: false,
             reconnects: 0,
             pull: None,
-            answered: Pull::default(),
-            news: true,
+            last_pull: Pull::default(),
+            page_dirty: true,
         }
     }
 
@@ -275,7 +275,7 @@ impl Engine {
     pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
         let command = command.into();
         if self.is_entering() && connect::is_deferred(&command) {
-            return self.waiting.push_back(command);
+            return self.deferred_commands.push_back(command);
         }
         self.apply_command(command, now);
         self.settle(now);
@@ -290,11 +290,11 @@ impl Engine {
 
     fn apply_page_command(&mut self, command: PageCommand, now: Instant) {
         match command {
-            PageCommand::Connect(request) => self.enter(request, now),
+            PageCommand::Connect(request) => self.begin_connect(request, now),
             PageCommand::InspectPassword(password) => self.examine(password, now),
             PageCommand::ReplacePassword(password) => self.renew(password, now),
             PageCommand::TakeOver => self.take_over(now),
-            PageCommand::SetConnectionOptions(more) => self.told = Some(Rc::from(more)),
+            PageCommand::SetConnectionOptions(more) => self.page_options = Some(Rc::from(more)),
             PageCommand::Disconnect => {
                 self.tabs.release();
                 self.request = None;
@@ -303,7 +303,7 @@ impl Engine {
                     words: format!("Disconnected from {}.", self.shown_broker()),
                     ..Connection::default()
                 };
-                self.news = true;
+                self.page_dirty = true;
             }
             PageCommand::RetryNow => {
                 self.offline = false;
@@ -320,24 +320,24 @@ impl Engine {
                 self.log.clear();
                 self.tally.forget(&self.topics);
                 self.topics.clear();
-                self.zero = None;
+                self.first_message_at = None;
                 self.feed.skip_to(self.log.next_seq());
                 self.advance_filter();
-                self.news = true;
+                self.page_dirty = true;
             }
             PageCommand::SetLogLimits(limits) => {
                 self.log.bound(limits);
                 self.advance_filter();
-                self.news = true;
+                self.page_dirty = true;
             }
             PageCommand::SetLineRules(mapping) => self.map(Rc::new(mapping)),
             PageCommand::ShowInCrawl(seq) => {
                 self.feed.push(seq);
-                self.news = true;
+                self.page_dirty = true;
             }
             PageCommand::Pull(pull) => {
-                let asks_anew = pull != Pull { crawl: pull.crawl, ..self.answered };
-                self.news |= asks_anew || (pull.crawl.lines > 0 && self.feed.untold() > 0);
+                let asks_anew = pull != Pull { crawl: pull.crawl, ..self.last_pull };
+                self.page_dirty |= asks_anew || (pull.crawl.lines > 0 && self.feed.untold() > 0);
                 self.pull = Some(pull);
             }
             PageCommand::Export => {}
@@ -371,7 +371,7 @@ impl Engine {
             topics: &mut self.topics,
             tally: &mut self.tally,
             trace: &mut self.trace,
-            news: &mut self.news,
+            page_dirty: &mut self.page_dirty,
             wall_ahead_us: self.wall_ahead_us,
         };
         self.session.handle_input(bytes, now, &mut intake);
@@ -402,7 +402,7 @@ impl Engine {
     pub fn handle_clock_jump(&mut self, wall_ahead_us: i64, now: Instant) {
         let jumped_us = wall_ahead_us.saturating_sub(self.wall_ahead_us);
         self.wall_ahead_us = wall_ahead_us;
-        self.news = true;
+        self.page_dirty = true;
         self.tokens_look(now);
         if jumped_us < JUMP_US {
             return self.settle(now);
@@ -425,7 +425,7 @@ impl Engine {
         self.send_due(now);
         if self.filter_due.is_some_and(|due| due <= now) {
             self.advance_filter();
-            self.news = true;
+            self.page_dirty = true;
         }
         self.settle(now);
     }
@@ -452,17 +452,17 @@ impl Engine {
     /// again to a page that doesn't know of it.
     #[must_use]
     pub fn poll_update(&mut self) -> Option<Update> {
-        if !self.news || self.is_saving() {
+        if !self.page_dirty || self.is_saving() {
             return None;
         }
         let pull = self.pull.take()?;
-        self.news = false;
-        self.answered = pull;
+        self.page_dirty = false;
+        self.last_pull = pull;
         self.advance_filter();
         self.refresh_page_state();
-        let lines = self.feed.tell(&self.log, pull.crawl);
+        let lines = self.feed.take(&self.log, pull.crawl);
         Some(Update {
-            connection: Connection { lasts: self.lasting.is_some(), ..self.connection.clone() },
+            connection: Connection { lasts: self.persistent.is_some(), ..self.connection.clone() },
             stats: self.stats(),
             rows: self.rows(&pull),
             lines,
@@ -559,7 +559,7 @@ impl Engine {
         }
         self.feed.skip_to(self.log.next_seq());
         self.advance_filter();
-        self.news = true;
+        self.page_dirty = true;
     }
 
     fn replay(&mut self, messages: &[OwnedMessage], now: Instant) {
@@ -568,7 +568,7 @@ impl Engine {
             let seq = self.log.append(&arrival);
             self.count_imported(seq, &arrival);
         }
-        self.news = true;
+        self.page_dirty = true;
     }
 
     /// A message that no broker sent.
@@ -584,7 +584,7 @@ impl Engine {
         let Some(request) = self.request.clone() else { return };
         self.was_connected = false;
         self.has_failed_at_once = false;
-        self.news = true;
+        self.page_dirty = true;
         let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
         let filters = match filters {
             Ok(filters) if !filters.is_empty() => filters,
@@ -596,9 +596,9 @@ impl Engine {
         }
         self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         self.forget_publishes(now);
-        self.lasting = self.persistent_session(&more, now);
+        self.persistent = self.persistent_session(&more, now);
         self.more = more;
-        let saved = saved.filter(|_| self.lasting.is_some());
+        let saved = saved.filter(|_| self.persistent.is_some());
         self.use_password(request.password.as_ref(), now);
         self.with_credentials = request.user_name.is_some() || request.password.is_some();
         self.session.replace(options_of(&request, &self.more), self.seed, saved);
@@ -632,7 +632,7 @@ impl Engine {
 
     /// Something that a person should know although it isn't a failure.
     fn note(&mut self, words: String) {
-        self.news = true;
+        self.page_dirty = true;
         let notice = &mut self.connection.notice;
         match notice {
             Some(known) if known.contains(&words) => {}
@@ -656,7 +656,7 @@ impl Engine {
             connection.evidence.clear();
             self.connection.words = format!("Connecting to {} …", self.shown_broker());
         }
-        self.news = true;
+        self.page_dirty = true;
         answer(&mut self.session, token, now);
     }
 
@@ -702,11 +702,11 @@ impl Engine {
     }
 
     fn disconnect_mode(&self) -> DisconnectMode {
-        if self.lasting.is_some() { DisconnectMode::KeepSession } else { DisconnectMode::EndSession }
+        if self.persistent.is_some() { DisconnectMode::KeepSession } else { DisconnectMode::EndSession }
     }
 
     fn filter(&mut self, text: &str, typed: LocalTime) {
-        self.news = true;
+        self.page_dirty = true;
         match Query::parse(text, typed) {
             Ok(query) => {
                 self.filter_error = None;
@@ -719,7 +719,7 @@ impl Engine {
 
     /// Other rules say what a line is, and so who speaks.
     fn map(&mut self, mapping: Rc<LineRules>) {
-        self.news = true;
+        self.page_dirty = true;
         self.feed.map(Rc::clone(&mapping), &self.log);
         if self.matches.query().uses_speaker() {
             self.set_filter(self.matches.query().clone().with_rules(&mapping));
@@ -750,7 +750,7 @@ impl Engine {
         self.feed.look(&self.log);
         while let Some(event) = self.session.poll_event() {
             // Outcomes are for the panels, who see them in `published`.
-            self.news |= !matches!(event, Event::Published { .. });
+            self.page_dirty |= !matches!(event, Event::Published { .. });
             match event {
                 Event::Dialing { version } => self.dialing(version, now),
                 Event::Connected { version, fell_back, session_present, server } => {
@@ -811,7 +811,7 @@ impl Engine {
         if self.asked_about == Some(token) {
             self.asked_about = None;
             self.connection.question = None;
-            self.news = true;
+            self.page_dirty = true;
         }
         // A message of an earlier page has no number in this one.
         let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
@@ -901,8 +901,8 @@ impl Engine {
 
     /// What rows say beside their messages.
     fn refresh_page_state(&mut self) {
-        if self.zero.is_none() {
-            self.zero = self.log.message(self.log.first_seq()).map(|message| message.time);
+        if self.first_message_at.is_none() {
+            self.first_message_at = self.log.message(self.log.first_seq()).map(|message| message.time);
         }
         // Colours outlive the connection.
         if !self.connection.subscriptions.is_empty() {
@@ -955,7 +955,7 @@ impl Engine {
             first: place_at(first),
             rows,
             before: first.checked_sub(1).and_then(message_at).map(|message| message.time),
-            zero: self.zero.unwrap_or_default(),
+            zero: self.first_message_at.unwrap_or_default(),
             matches: (!self.matches.query().is_empty()).then(|| self.matches.len()),
             rank: pull.selected.and_then(|seq| self.rank(seq)),
             sought,
@@ -1025,7 +1025,7 @@ struct EngineSink<'a> {
     topics: &'a mut Topics,
     tally: &'a mut Tally,
     trace: &'a mut Trace,
-    news: &'a mut bool,
+    page_dirty: &'a mut bool,
     wall_ahead_us: i64,
 }
 
@@ -1037,7 +1037,7 @@ impl MessageSink for EngineSink<'_> {
         self.topics.note(seq, &arrival);
         self.tally.note(message.properties);
         self.trace.brought(seq);
-        *self.news = true;
+        *self.page_dirty = true;
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use crate::mqtt::error::{Failure, Stage};
 use crate::mqtt::failure_history::{ANSWER_TIMEOUT, ONE_AT_A_TIME, RECURRENT};
 use crate::mqtt::session::{Recurrence, Suspect};
 
-use crate::engine::diagnostics::say;
+use crate::engine::diagnostics::advice_text;
 use crate::protocol::connection::Advice;
 
 /// A payload above this is likelier to be too large than forbidden: the smallest
@@ -53,23 +53,23 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
     })
 }
 
-/// What it may be and what to do, best_field first.
+/// What it may be and what to do, likeliest first.
 pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str) -> Vec<Advice> {
     match &recurrence.suspect {
         _ if recurrence.times < ONE_AT_A_TIME => Vec::new(),
         Some(Suspect::Message { topic, payload_bytes, .. } | Suspect::Unanswerable { topic, payload_bytes }) => {
             about_message(topic, *payload_bytes)
         }
-        Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![say(
+        Some(Suspect::Subscribe(_) | Suspect::Unsubscribe(_)) => vec![advice_text(
             "Some brokers end the connection on a topic filter that isn't allowed, or that they don't take: ask whoever \
              runs this one, or choose a narrower filter.",
         )],
         None if recurrence.times >= RECURRENT && is_sudden(failure) => vec![
-            say(format!(
+            advice_text(format!(
                 "Another program may use the client identifier “{client_id}” too: each throws the other out. Give each \
                  program an identifier of its own."
             )),
-            say("A proxy or a firewall on the way may end connections: look at its time limits."),
+            advice_text("A proxy or a firewall on the way may end connections: look at its time limits."),
         ],
         None => Vec::new(),
     }
@@ -81,12 +81,12 @@ fn is_sudden(failure: &Failure) -> bool {
 }
 
 fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
-    let too_large = say(format!(
+    let too_large = advice_text(format!(
         "The message may be too large for the broker: its payload has {} bytes. Ask for the broker's limit (in \
          Mosquitto max_packet_size).",
         grouped(payload_bytes as u64)
     ));
-    let forbidden = say(if topic.chars().any(char::is_control) {
+    let forbidden = advice_text(if topic.chars().any(char::is_control) {
         format!("The topic “{}” holds a control character, which some brokers don't take.", topic.escape_debug())
     } else {
         format!("You may not be allowed to publish to “{topic}”: ask whoever runs the broker.")

@@ -95,7 +95,7 @@ impl Engine {
         }
         self.abandoned.retain(|abandoned| abandoned != filter.as_str());
         self.tally.identify(filter.as_str(), identifier);
-        self.news = true;
+        self.page_dirty = true;
         self.session.subscribe(session::Subscription { filter, options, identifier }, now);
     }
 
@@ -107,7 +107,7 @@ impl Engine {
         self.choices.forget(filter);
         let list = &mut self.connection.subscriptions;
         let Some(known) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
-        self.news = true;
+        self.page_dirty = true;
         let Ok(parsed) = TopicFilter::parse(filter) else { return };
         if self.connection.state == ConnectionState::Connected {
             known.granted = SubscriptionStatus::Ending;
@@ -204,7 +204,7 @@ impl Engine {
 
     fn answer(&mut self, words: String) {
         self.answer = Some(words);
-        self.news = true;
+        self.page_dirty = true;
     }
 }
 

@@ -43,21 +43,21 @@ pub enum TabMessageKind {
     /// I am.
     Here,
     /// Does anybody have a better claim to this session than I do?
-    Asking {
+    Claim {
         /// Which session.
         key: String,
         /// My claim.
         standing: ClaimPriority,
     },
     /// I have.
-    Holding {
+    Deny {
         /// Which session.
         key: String,
         /// My claim.
         standing: ClaimPriority,
     },
     /// The person wants this session in my tab: let go of it.
-    TakingOver {
+    TakeOver {
         /// Which session.
         key: String,
     },
@@ -67,11 +67,11 @@ pub enum TabMessageKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ClaimPriority {
     /// Wants to connect.
-    Newcomer,
+    New,
     /// Was connected and wants to come back.
-    Away,
+    Reconnecting,
     /// Connected, or connecting after nobody objected.
-    Holder,
+    Connected,
 }
 
 /// Why this tab has to give its claim up.
@@ -110,33 +110,33 @@ impl Tabs {
     /// Others can be reached from now on.
     pub fn greet(&mut self, now: Instant) {
         self.greeted = Some(now);
-        self.say(TabMessageKind::Hello);
+        self.broadcast(TabMessageKind::Hello);
     }
 
     /// Asks for a session; returns until when an objection may come. A tab that
     /// knows itself alone waits for none.
     pub fn ask(&mut self, key: &str, now: Instant) -> Instant {
-        if self.claim.as_ref().is_some_and(|claim| claim.key == key && claim.standing == ClaimPriority::Holder) {
+        if self.claim.as_ref().is_some_and(|claim| claim.key == key && claim.standing == ClaimPriority::Connected) {
             return now;
         }
-        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::Newcomer });
+        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::New });
         let Some(greeted) = self.greeted else { return now };
-        self.say(TabMessageKind::Asking { key: key.to_owned(), standing: ClaimPriority::Newcomer });
+        self.broadcast(TabMessageKind::Claim { key: key.to_owned(), standing: ClaimPriority::New });
         if self.is_heard { now + ANSWER_WAIT } else { greeted + ANSWER_WAIT }
     }
 
     /// Claims a session whatever the others say; returns until when they have
     /// had time to let go.
     pub fn take_over(&mut self, key: &str, now: Instant) -> Instant {
-        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::Holder });
-        self.say(TabMessageKind::TakingOver { key: key.to_owned() });
+        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::Connected });
+        self.broadcast(TabMessageKind::TakeOver { key: key.to_owned() });
         now + ANSWER_WAIT
     }
 
     /// Nobody objected, or the connection is back.
     pub fn hold(&mut self) {
         if let Some(claim) = &mut self.claim {
-            claim.standing = ClaimPriority::Holder;
+            claim.standing = ClaimPriority::Connected;
         }
     }
 
@@ -145,9 +145,9 @@ impl Tabs {
     /// holder again, and then the next loss asks anew.
     pub fn lose(&mut self) {
         if let Some(claim) = &mut self.claim {
-            claim.standing = ClaimPriority::Away;
-            let said = TabMessageKind::Asking { key: claim.key.clone(), standing: ClaimPriority::Away };
-            self.say(said);
+            claim.standing = ClaimPriority::Reconnecting;
+            let said = TabMessageKind::Claim { key: claim.key.clone(), standing: ClaimPriority::Reconnecting };
+            self.broadcast(said);
         }
     }
 
@@ -160,26 +160,25 @@ impl Tabs {
     pub fn handle_tab_message(&mut self, word: &TabMessage) -> Option<YieldReason> {
         self.is_heard = true;
         if word.said == TabMessageKind::Hello {
-            self.say(TabMessageKind::Here);
+            self.broadcast(TabMessageKind::Here);
         }
-        let (TabMessageKind::Asking { key, .. }
-        | TabMessageKind::Holding { key, .. }
-        | TabMessageKind::TakingOver { key }) = &word.said
+        let (TabMessageKind::Claim { key, .. } | TabMessageKind::Deny { key, .. } | TabMessageKind::TakeOver { key }) =
+            &word.said
         else {
             return None;
         };
         let Claim { standing: ours, .. } = *self.claim.as_ref().filter(|claim| claim.key == *key)?;
         let is_better = |theirs| (theirs, Reverse(word.tab)) > (ours, Reverse(self.tab));
         match word.said {
-            TabMessageKind::Asking { standing, .. } if is_better(standing) => Some(YieldReason::Taken),
-            TabMessageKind::Asking { .. } => {
-                self.say(TabMessageKind::Holding { key: key.clone(), standing: ours });
+            TabMessageKind::Claim { standing, .. } if is_better(standing) => Some(YieldReason::Taken),
+            TabMessageKind::Claim { .. } => {
+                self.broadcast(TabMessageKind::Deny { key: key.clone(), standing: ours });
                 None
             }
             // Of two holders the broker has thrown one out, which is about to
             // hear of it.
-            TabMessageKind::Holding { standing, .. } => {
-                (ours < ClaimPriority::Holder && is_better(standing)).then_some(YieldReason::Taken)
+            TabMessageKind::Deny { standing, .. } => {
+                (ours < ClaimPriority::Connected && is_better(standing)).then_some(YieldReason::Taken)
             }
             _ => Some(YieldReason::TakenOver),
         }
@@ -190,7 +189,7 @@ impl Tabs {
         self.words.pop_front()
     }
 
-    fn say(&mut self, said: TabMessageKind) {
+    fn broadcast(&mut self, said: TabMessageKind) {
         if self.greeted.is_some() {
             self.words.push_back(TabMessage { tab: self.tab, said });
         }

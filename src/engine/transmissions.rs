@@ -54,7 +54,7 @@ struct Running {
     player: Player<OutgoingMessage>,
     manner: TransmissionSettings,
     is_stopped: bool,
-    fates: Vec<LineStatus>,
+    statuses: Vec<LineStatus>,
     failures: Vec<PublishOutcome>,
     sent: u64,
     done: u64,
@@ -72,7 +72,7 @@ impl Running {
             player,
             manner,
             is_stopped: false,
-            fates: Vec::new(),
+            statuses: Vec::new(),
             failures: Vec::new(),
             sent: 0,
             done: 0,
@@ -86,11 +86,11 @@ impl Running {
         match wish {
             TransmissionCommand::Begin(_) => {}
             TransmissionCommand::Lines(lines) => {
-                self.fates.resize(self.fates.len() + lines.len(), LineStatus::Unsent);
+                self.statuses.resize(self.statuses.len() + lines.len(), LineStatus::Unsent);
                 lines.into_iter().for_each(|line| self.player.push(line));
                 self.player.catch_up(now);
             }
-            TransmissionCommand::Whole => self.player.finish(),
+            TransmissionCommand::LinesComplete => self.player.finish(),
             TransmissionCommand::Play => self.player.play(now),
             TransmissionCommand::Pause => self.player.pause(now),
             TransmissionCommand::Seek(line) => self.player.seek_line(line, now),
@@ -102,7 +102,7 @@ impl Running {
     fn mark(&mut self, place: u64, mark: LineStatus) {
         let line = self.player.playlist().index(place);
         if let Ok(line) = usize::try_from(line)
-            && let Some(marked) = self.fates.get_mut(line)
+            && let Some(marked) = self.statuses.get_mut(line)
         {
             *marked = mark;
         }
@@ -150,7 +150,7 @@ impl Running {
             failed: self.failed,
             first_failed: self.first_failed,
             first,
-            fates: self.fates.iter().copied().skip(skipped).take(count as usize).collect(),
+            statuses: self.statuses.iter().copied().skip(skipped).take(count as usize).collect(),
             failures: self.failures.clone(),
         }
     }

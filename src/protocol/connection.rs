@@ -74,7 +74,7 @@ pub struct Connection {
     pub state: ConnectionState,
     /// What is going on, in a sentence or two.
     pub words: String,
-    /// When something failed: what it may be and what to do, best_field first.
+    /// When something failed: what it may be and what to do, likeliest first.
     pub advice: Vec<Advice>,
     /// What that was concluded from.
     pub evidence: Vec<Evidence>,

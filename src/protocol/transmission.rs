@@ -27,7 +27,7 @@ pub struct TransmissionView {
     /// Index of the first of the lines that are shown …
     pub first: u64,
     /// … and what became of each of them.
-    pub fates: Vec<LineStatus>,
+    pub statuses: Vec<LineStatus>,
     /// The ways in which lines failed.
     pub failures: Vec<PublishOutcome>,
 }
@@ -81,7 +81,7 @@ pub enum TransmissionCommand {
     /// Its next lines.
     Lines(Vec<OutgoingMessage>),
     /// Those were all of them.
-    Whole,
+    LinesComplete,
     /// Lines go out, while there is a connection.
     Play,
     /// No line goes out for a while.

@@ -133,6 +133,6 @@ fn session_span(seconds: u32) -> String {
 
 fn packet_size(bytes: u32) -> String {
     // MQTT's own: a remaining length of four bytes, and the header before it.
-    const LARGEST_BYTES: u32 = 268_435_460;
-    if bytes >= LARGEST_BYTES { "any".to_owned() } else { format!("{} bytes", grouped(bytes.into())) }
+    const PACKET_BYTES_MAX: u32 = 268_435_460;
+    if bytes >= PACKET_BYTES_MAX { "any".to_owned() } else { format!("{} bytes", grouped(bytes.into())) }
 }

@@ -29,7 +29,7 @@ impl DomScope {
     }
 
     /// Puts words there, if others are.
-    pub fn say(&self, selector: &str, words: &str) {
+    pub fn set_text(&self, selector: &str, words: &str) {
         if let Some(node) = self.find(selector)
             && node.text_content().as_deref() != Some(words)
         {
@@ -38,7 +38,7 @@ impl DomScope {
     }
 
     /// Sets an attribute there.
-    pub fn mark(&self, selector: &str, name: &str, value: &str) {
+    pub fn set_attribute(&self, selector: &str, name: &str, value: &str) {
         if let Some(node) = self.find(selector) {
             // Fails for names that are none.
             let _ = node.set_attribute(name, value);
@@ -51,7 +51,7 @@ impl DomScope {
     }
 
     /// Sets an attribute there that is on or off, such as `hidden`.
-    pub fn turn(&self, selector: &str, name: &str, is_on: bool) {
+    pub fn toggle_attribute(&self, selector: &str, name: &str, is_on: bool) {
         if let Some(node) = self.find(selector) {
             let _ = node.toggle_attribute_with_force(name, is_on);
         }

@@ -112,7 +112,7 @@ impl Copied {
 impl Panel {
     /// The call for it: its name, or the number of a message, with what is
     /// copied of it before it.
-    pub fn call(self) -> JsValue {
+    pub fn message(self) -> JsValue {
         match self {
             Self::Finer => "finer".into(),
             Self::Send => "send".into(),
@@ -133,7 +133,7 @@ impl Panel {
     }
 
     /// The panel that a call is for.
-    pub fn called(said: &JsValue) -> Option<Self> {
+    pub fn parse(said: &JsValue) -> Option<Self> {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
         }
@@ -155,12 +155,12 @@ impl Panel {
             Self::Director,
             Self::Sound,
         ];
-        named.into_iter().find(|panel| panel.call() == *said)
+        named.into_iter().find(|panel| panel.message() == *said)
     }
 }
 
 /// Calls out.
-pub fn call(event: &str, detail: &JsValue) {
+pub fn send(event: &str, detail: &JsValue) {
     let init = CustomEventInit::new();
     init.set_detail(detail);
     // A constructor that throws only for arguments of other types.

@@ -111,11 +111,11 @@ impl Run {
         run
     }
 
-    /// Lives for an hour, connection after connection by these fates, in turn.
-    fn live(mut self, fates: &[Fate]) {
+    /// Lives for an hour, connection after connection by these statuses, in turn.
+    fn live(mut self, statuses: &[Fate]) {
         let end = self.now + Duration::from_secs(3_600);
         for _ in 0..20_000 {
-            self.drain(fates);
+            self.drain(statuses);
             let due = [self.session.poll_timeout(), self.ends_at].into_iter().flatten().min();
             let Some(due) = due.filter(|due| *due <= end) else { break };
             self.now = self.now.max(due);
@@ -133,7 +133,7 @@ impl Run {
         self.session.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
     }
 
-    fn drain(&mut self, fates: &[Fate]) {
+    fn drain(&mut self, statuses: &[Fate]) {
         loop {
             let (mut acts, mut has_dialled) = (Vec::new(), false);
             while let Some(transmit) = self.session.poll_transmit() {
@@ -148,7 +148,7 @@ impl Run {
             }
             self.note_events();
             if has_dialled {
-                self.dial(fates[self.dials % fates.len()]);
+                self.dial(statuses[self.dials % statuses.len()]);
             } else if acts.is_empty() {
                 return;
             }
@@ -210,8 +210,8 @@ proptest! {
     fn a_failure_that_comes_a_third_time_alike_stops_or_slows_down(
         version in prop_oneof![Just(None), Just(Some(Version::V311)), Just(Some(Version::V5))],
         is_kept in any::<bool>(),
-        fates in prop::collection::vec(fate(), 1..4),
+        statuses in prop::collection::vec(fate(), 1..4),
     ) {
-        Run::new(version, is_kept).live(&fates);
+        Run::new(version, is_kept).live(&statuses);
     }
 }

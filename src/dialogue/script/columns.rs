@@ -3,7 +3,7 @@
 //! Names count in any capitals, and letters and digits of them alone:
 //! `Line Text` is `line_text`.
 
-/// Names of columns that speak, the best_field first: `SPEAKERS` of payloads, and
+/// Names of columns that speak, the likeliest first: `SPEAKERS` of payloads, and
 /// those of the tables and transcripts that there are.
 const SPEAKERS: [&str; 46] = [
     "character",
@@ -54,7 +54,7 @@ const SPEAKERS: [&str; 46] = [
     "nom",
 ];
 
-/// Names of columns that are said, the best_field first.
+/// Names of columns that are said, the likeliest first.
 const WORDS: [&str; 56] = [
     "text",
     "dialogue",

@@ -18,7 +18,7 @@ use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX};
 use crate::format::begins_formula;
 
 /// What stands between the cells of a file that somebody calls CSV, the
-/// best_field first.
+/// likeliest first.
 pub(super) const SEPARATORS: [&str; 5] = [",", ";", "\t", "|", CORNELL];
 
 /// Between the columns of a known collection of conversations from films.

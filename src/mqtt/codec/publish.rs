@@ -366,7 +366,7 @@ mod tests {
 
     /// What was learnt of one packet must not let another pass, nor change what it says.
     #[test]
-    fn what_is_known_changes_nothing() {
+    fn publish_cache_matches_uncached_decoding() {
         let packets: [&[u8]; 14] = [
             b"\x30\x05\x00\x01a\x00x",
             b"\x30\x05\x00\x01b\x00x",

@@ -1094,14 +1094,14 @@ impl Session {
             return self.fail_with_violation(violation, now);
         };
         inbox.deviated(deviation);
-        self.tell_deviation(deviation, topic);
+        self.report_deviation(deviation, topic);
         match tolerated {
             Tolerated::Kept(publish) => self.handle_any_publish(publish, packet, now, inbox),
             Tolerated::Skipped(acknowledgement) => self.acknowledge(acknowledgement, now),
         }
     }
 
-    fn tell_deviation(&mut self, deviation: Deviation, topic: Option<String>) {
+    fn report_deviation(&mut self, deviation: Deviation, topic: Option<String>) {
         if !self.told.contains(&deviation) {
             self.told.push(deviation);
             self.events.push_back(Event::Deviated { deviation, topic });
@@ -1141,7 +1141,7 @@ impl Session {
                         self.handle_connack(ack, packet, now);
                         if self.is_transport_open() {
                             inbox.deviated(deviation);
-                            self.tell_deviation(deviation, None);
+                            self.report_deviation(deviation, None);
                         }
                     }
                     None => self.fail_with_violation(violation, now),
@@ -1165,7 +1165,7 @@ impl Session {
             _ => return false,
         };
         inbox.deviated(deviation);
-        self.tell_deviation(deviation, None);
+        self.report_deviation(deviation, None);
         let ack = SubAck { packet_id, reasons, reason_string: None, user_properties: Vec::new() };
         match deviation {
             Deviation::OldSubAck => self.handle_suback(&ack, packet, now, inbox),

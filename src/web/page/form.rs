@@ -286,7 +286,7 @@ impl Form {
     }
 
     /// Something was typed or chosen in the form.
-    pub fn hear(self, event: &Event) {
+    pub fn handle_event(self, event: &Event) {
         let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
         let value = event_target_value(event);
         if let Some((_, field)) = TEXTS.iter().find(|(id, _)| target.id() == *id) {
@@ -342,7 +342,7 @@ impl Form {
         follow(move || {
             let preset = self.preset.get();
             choose(&to_choose, "#preset", &preset.to_string());
-            to_choose.say("#preset-hint", PRESETS.get(preset).map(|preset| preset.hint).unwrap_or_default());
+            to_choose.set_text("#preset-hint", PRESETS.get(preset).map(|preset| preset.hint).unwrap_or_default());
             choose(&to_choose, "#qos", &(self.qos.get() as u8).to_string());
             choose(&to_choose, "#protocol", link::protocol_name(self.version.get()));
         });
@@ -357,9 +357,9 @@ impl Form {
     fn show_faults(self, part: &DomScope) {
         let blame = |id: &str, field: Field| {
             let fault = self.fault(field);
-            part.mark(&format!("#{id}"), "aria-invalid", &(!fault.is_empty()).to_string());
+            part.set_attribute(&format!("#{id}"), "aria-invalid", &(!fault.is_empty()).to_string());
             let warning = if field == Field::Broker && fault.is_empty() { self.warning() } else { String::new() };
-            part.say(&format!("#{id}-fault"), &(fault + &warning));
+            part.set_text(&format!("#{id}-fault"), &(fault + &warning));
         };
         for (id, field) in TEXTS.into_iter().chain([("qos", Field::QoS), ("protocol", Field::Protocol)]) {
             blame(id, field);
@@ -374,7 +374,7 @@ impl Form {
             1 => "Nothing was connected: one field needs your attention.".to_owned(),
             count => format!("Nothing was connected: {count} fields need your attention."),
         });
-        part.say(".summary", &summary);
+        part.set_text(".summary", &summary);
     }
 }
 
@@ -411,10 +411,10 @@ fn show_topics(part: &DomScope, topics: &[TopicField]) {
             add_topic_row(&list, topic.key, &id);
         }
         let name = if place == 0 { "Topic".to_owned() } else { format!("Topic {}", place + 1) };
-        part.say(&format!("[for={id}]"), &name);
+        part.set_text(&format!("[for={id}]"), &name);
         let button = format!("#{id} + button");
-        part.turn(&button, "hidden", topics.len() == 1);
-        part.mark(&button, "aria-label", &format!("Remove topic {}", place + 1));
+        part.toggle_attribute(&button, "hidden", topics.len() == 1);
+        part.set_attribute(&button, "aria-label", &format!("Remove topic {}", place + 1));
         topic.text.with(|text| write(part, &id, text));
     }
 }
@@ -425,10 +425,10 @@ fn add_topic_row(list: &Element, key: usize, id: &str) {
     row.set_inner_html(TOPIC);
     let _ = row.set_attribute("data-key", &key.to_string());
     let part = DomScope::new(row.clone());
-    part.mark("label", "for", id);
-    part.mark("input", "aria-describedby", &format!("{id}-fault"));
-    part.mark("input", "id", id);
-    part.mark(".fault", "id", &format!("{id}-fault"));
+    part.set_attribute("label", "for", id);
+    part.set_attribute("input", "aria-describedby", &format!("{id}-fault"));
+    part.set_attribute("input", "id", id);
+    part.set_attribute(".fault", "id", &format!("{id}-fault"));
     // The button that adds one stays behind them.
     if let Ok(Some(button)) = list.query_selector("[data-do=add-topic]") {
         let _ = list.insert_before(&row, Some(&button));
@@ -440,11 +440,11 @@ pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
     let part = part.clone();
     follow(move || {
         token.with(|token| {
-            part.turn(".token", "hidden", token.is_none());
+            part.toggle_attribute(".token", "hidden", token.is_none());
             let Some(JwtInfo { words, has_expired, can_renew }) = token else { return };
-            part.mark(".token", "data-expired", &has_expired.to_string());
-            part.say(".token p", words);
-            part.turn("[data-do=renew]", "hidden", !can_renew);
+            part.set_attribute(".token", "data-expired", &has_expired.to_string());
+            part.set_text(".token p", words);
+            part.toggle_attribute("[data-do=renew]", "hidden", !can_renew);
         });
     });
 }

@@ -197,7 +197,9 @@ impl PageHandle {
             inner.shown.view.set(link.settings.view);
             inner.form.fill(&link.settings);
             let own = || inner.settings.borrow().mapping.clone();
-            inner.map(Some(link.settings.mapping).filter(|mapping| !mapping.rules.is_empty()).unwrap_or_else(own));
+            inner.set_line_rules(
+                Some(link.settings.mapping).filter(|mapping| !mapping.rules.is_empty()).unwrap_or_else(own),
+            );
             for words in link.notices {
                 inner.shown.notify(words);
             }
@@ -292,10 +294,10 @@ impl PageHandle {
             to_view.set_root_flag("data-form", if is_open { "open" } else { "folded" });
             for each in View::ALL {
                 let button = format!("[data-do=view][value={}]", each.name());
-                to_view.mark(&button, "aria-pressed", &(each.name() == view).to_string());
+                to_view.set_attribute(&button, "aria-pressed", &(each.name() == view).to_string());
             }
-            to_view.mark("[data-do=fold]", "aria-expanded", &is_open.to_string());
-            to_view.say("[data-do=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
+            to_view.set_attribute("[data-do=fold]", "aria-expanded", &is_open.to_string());
+            to_view.set_text("[data-do=copy-link]", if shown.copied.get() { "Link copied" } else { "Copy link" });
         });
         let to_notify = page.clone();
         follow(move || {
@@ -305,7 +307,7 @@ impl PageHandle {
     }
 
     /// Something happened to the window.
-    fn hear(self, event: &Event) {
+    fn handle_window_event(self, event: &Event) {
         match event.type_().as_str() {
             "online" => self.with(|inner| inner.wake()),
             "offline" => self.with(|inner| inner.worker.send(&PageCommand::NetworkOffline)),
@@ -328,8 +330,8 @@ impl PageHandle {
                     inner.rewrite_link();
                 }
             }),
-            window_bus::PAGE => self.hear_panels(&window_bus::detail(event)),
-            "keydown" => self.hear_key(event.unchecked_ref()),
+            window_bus::PAGE => self.handle_panels_message(&window_bus::detail(event)),
+            "keydown" => self.handle_key(event.unchecked_ref()),
             // Without this the browser would show the file instead of the page. The
             // panels take it; a drop before they are there opens the one that can.
             drag if carries_files(event) => {
@@ -340,7 +342,7 @@ impl PageHandle {
         }
     }
 
-    fn hear_key(self, event: &KeyboardEvent) {
+    fn handle_key(self, event: &KeyboardEvent) {
         // A key belongs to what has the focus.
         if event.default_prevented() || is_in(event, "input, select, textarea, dialog") {
             return;
@@ -354,20 +356,20 @@ impl PageHandle {
     }
 
     /// Something happened to the page's own nodes.
-    fn hear_own(self, event: &Event, form: Form) {
+    fn handle_page_event(self, event: &Event, form: Form) {
         match event.type_().as_str() {
-            "input" => form.hear(event),
+            "input" => form.handle_event(event),
             "submit" => {
                 event.prevent_default();
                 self.connect();
             }
-            _ => self.press(event),
+            _ => self.handle_click(event),
         }
     }
 
     /// A button of the page was pressed; those of the crawl and the console
     /// have ears of their own.
-    fn press(self, event: &Event) {
+    fn handle_click(self, event: &Event) {
         let Some((deed, button)) = dom::action_of(event) else { return };
         let panel = match deed.as_str() {
             "preferences" => Panel::Preferences,
@@ -376,12 +378,12 @@ impl PageHandle {
             "packets" => Panel::Packets,
             "subscriptions" => Panel::Subscriptions,
             "finer" => Panel::Finer,
-            _ => return self.obey(&deed, &button),
+            _ => return self.run_action(&deed, &button),
         };
         self.open_panel(panel);
     }
 
-    fn obey(self, deed: &str, button: &Element) {
+    fn run_action(self, deed: &str, button: &Element) {
         let (shown, form) = self.with(|inner| (inner.shown, inner.form));
         match deed {
             "view" => {
@@ -411,12 +413,12 @@ impl PageHandle {
     }
 
     /// The panels called.
-    fn hear_panels(self, said: &JsValue) {
-        match self.with(|inner| inner.panels.hear(said, &inner.worker)) {
+    fn handle_panels_message(self, said: &JsValue) {
+        match self.with(|inner| inner.panels.handle_message(said, &inner.worker)) {
             Some(PanelsEvent::Connect) => self.connect(),
             Some(PanelsEvent::Filter(text)) => self.with(|inner| inner.filter_by(text)),
             Some(PanelsEvent::Show(seq)) => self.with(|inner| inner.show_in_crawl(seq)),
-            Some(PanelsEvent::Settings(text)) => self.with(|inner| inner.choose(Settings::parse(&text))),
+            Some(PanelsEvent::Settings(text)) => self.with(|inner| inner.save_settings(Settings::parse(&text))),
             Some(PanelsEvent::Topic(filter)) => self.with(|inner| {
                 inner.form.add_subscribed(&filter);
                 inner.change_topics(|topics| {
@@ -432,9 +434,9 @@ impl PageHandle {
             Some(PanelsEvent::Crawl(text)) => self.with(|inner| {
                 let link::LinkSettings { opening, mapping, .. } = link::parse(&text, "").settings;
                 inner.form.opening.set(opening);
-                if inner.map(mapping.clone()) {
+                if inner.set_line_rules(mapping.clone()) {
                     let settings = Settings { mapping, ..inner.settings.borrow().clone() };
-                    inner.choose(settings);
+                    inner.save_settings(settings);
                 }
                 inner.rewrite_link();
             }),
@@ -527,7 +529,7 @@ impl PageController {
 
     /// Lines are made by these rules from now on. Returns whether those are
     /// others than before.
-    fn map(&self, mapping: LineRules) -> bool {
+    fn set_line_rules(&self, mapping: LineRules) -> bool {
         let is_new = self.form.mapping.with_untracked(|old| *old != mapping);
         if is_new {
             self.worker.send(&PageCommand::SetLineRules(mapping.clone()));
@@ -537,7 +539,7 @@ impl PageController {
     }
 
     /// The person chose other settings of the app.
-    fn choose(&self, settings: Settings) {
+    fn save_settings(&self, settings: Settings) {
         local_storage::store(&self.browser, &settings.to_text());
         self.apply_settings(settings);
     }
@@ -548,7 +550,7 @@ impl PageController {
             ConsoleEvent::Rows => self.need_frame(),
             ConsoleEvent::Filter(text) => self.filter_by(text),
             ConsoleEvent::Export => {
-                self.tell_console(|facts| facts.is_exporting = true);
+                self.update_console_status(|facts| facts.is_exporting = true);
                 self.worker.send(&PageCommand::Export);
             }
             ConsoleEvent::Clear => self.worker.send(&PageCommand::Clear),
@@ -601,7 +603,7 @@ impl PageController {
 
     fn choose_columns(&self, columns: Columns) {
         let settings = Settings { columns, ..self.settings.borrow().clone() };
-        self.choose(settings);
+        self.save_settings(settings);
     }
 
     /// Other settings of the app hold, wherever they come from. Returns whether
@@ -612,7 +614,7 @@ impl PageController {
             self.worker.send(&PageCommand::SetLogLimits(settings.log));
         }
         // A link's own rules hold until others are chosen.
-        let is_mapped = settings.mapping != old.mapping && self.map(settings.mapping);
+        let is_mapped = settings.mapping != old.mapping && self.set_line_rules(settings.mapping);
         self.apply_theme();
         is_mapped
     }
@@ -626,7 +628,7 @@ impl PageController {
         self.panels.apply_theme(&settings.to_text());
     }
 
-    fn hear(self: &Rc<Self>, heard: WorkerEvent) {
+    fn handle_worker_event(self: &Rc<Self>, heard: WorkerEvent) {
         match heard {
             WorkerEvent::Update(update) => {
                 let mut feed = self.feed.borrow_mut();
@@ -648,14 +650,14 @@ impl PageController {
                 self.need_frame();
             }
             WorkerEvent::Export(blob) => {
-                self.tell_console(|facts| facts.is_exporting = false);
+                self.update_console_status(|facts| facts.is_exporting = false);
                 let _ = download(&blob, &file_name("ndjson"));
             }
             WorkerEvent::Slow => self.shown.notify(SLOW_WORDS.to_owned()),
             WorkerEvent::Replaced { words } => self.restart(&words),
             WorkerEvent::Lost { words } => {
-                self.panels.cut();
-                self.tell_console(|facts| facts.is_exporting = false);
+                self.panels.on_worker_lost();
+                self.update_console_status(|facts| facts.is_exporting = false);
                 self.shown.notify(words.clone());
                 self.shown.set_connection(Connection {
                     state: ConnectionState::Stopped,
@@ -672,10 +674,10 @@ impl PageController {
             "The part of this app that speaks MQTT failed ({words}) and was started again. The messages it kept are \
              gone, and the numbers begin anew."
         ));
-        self.tell_console(|facts| facts.is_exporting = false);
+        self.update_console_status(|facts| facts.is_exporting = false);
         self.console.restart();
         self.crawl.clear();
-        self.panels.cut();
+        self.panels.on_worker_lost();
         let request = {
             let mut feed = self.feed.borrow_mut();
             feed.update = None;
@@ -764,7 +766,7 @@ impl PageController {
             shown.token.set(update.token);
         }
         let state = shown.connection.with_untracked(|connection| connection.state);
-        self.tell_console(|facts| {
+        self.update_console_status(|facts| {
             *facts = ConsoleStatus { stats: update.stats, state, filter_error: update.filter_error, ..*facts }
         });
         let flow = self.console.show(update.rows);
@@ -775,10 +777,10 @@ impl PageController {
         flow
     }
 
-    fn tell_console(&self, change: impl FnOnce(&mut ConsoleStatus)) {
+    fn update_console_status(&self, change: impl FnOnce(&mut ConsoleStatus)) {
         change(&mut self.facts.borrow_mut());
         let facts = self.facts.borrow().clone();
-        self.console.tell(facts);
+        self.console.set_status(facts);
     }
 
     fn count_behind(&self) {
@@ -895,7 +897,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
                 clock.clone(),
                 move |heard| {
                     if let Some(inner) = to_hear.upgrade() {
-                        inner.hear(heard);
+                        inner.handle_worker_event(heard);
                     }
                 },
             ),
@@ -920,7 +922,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let console = inner.console.clone();
     let app = PageHandle(StoredValue::new_local(inner));
 
-    let ear = ClickListener::new(browser.into(), &HEARD, move |event| app.hear(&event));
+    let ear = ClickListener::new(browser.into(), &HEARD, move |event| app.handle_window_event(&event));
     let ears = StoredValue::new_local(vec![ear]);
     on_cleanup(move || ears.dispose());
     app.with(|inner| {
@@ -935,7 +937,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
         app.with(|inner| {
             let link =
                 link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
-            inner.panels.tell_crawl(&link);
+            inner.panels.set_crawl(&link);
         });
     });
     follow(move || {
@@ -948,7 +950,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     follow(move || {
         let Some(root) = root.get() else { return };
         let ear = ClickListener::new(root.clone().into(), &["click", "input", "submit"], move |event| {
-            app.hear_own(&event, form);
+            app.handle_page_event(&event, form);
         });
         ears.update_value(|ears| ears.push(ear));
         app.follow(&DomScope::new(root.into()));

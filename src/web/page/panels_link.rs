@@ -67,7 +67,7 @@ impl PanelsLink {
     /// Opens a panel, now or as soon as the panels are there.
     pub fn open(&self, panel: Panel, document: &Document) {
         if self.stage.get() == Stage::Running {
-            return window_bus::call(window_bus::PANELS, &panel.call());
+            return window_bus::send(window_bus::PANELS, &panel.message());
         }
         self.prepare(document);
         self.wanted.set(Some(panel));
@@ -83,7 +83,7 @@ impl PanelsLink {
     }
 
     /// The panels called.
-    pub fn hear(&self, said: &JsValue, worker: &WorkerLink) -> Option<PanelsEvent> {
+    pub fn handle_message(&self, said: &JsValue, worker: &WorkerLink) -> Option<PanelsEvent> {
         if let Some(command) = said.dyn_ref::<Uint8Array>() {
             *self.refined.borrow_mut() = Some(command.clone());
             return None;
@@ -121,10 +121,10 @@ impl PanelsLink {
                 self.connect(worker);
                 // Copies: the panels may answer before a call returns.
                 let (settings, crawl) = (self.settings.borrow().clone(), self.crawl.borrow().clone());
-                window_bus::call(window_bus::PANELS, &settings);
-                window_bus::call(window_bus::PANELS, &crawl);
+                window_bus::send(window_bus::PANELS, &settings);
+                window_bus::send(window_bus::PANELS, &crawl);
                 if let Some(panel) = self.wanted.take() {
-                    window_bus::call(window_bus::PANELS, &panel.call());
+                    window_bus::send(window_bus::PANELS, &panel.message());
                 }
                 None
             }
@@ -141,7 +141,7 @@ impl PanelsLink {
     }
 
     /// The crawl opens and tells like this now, as a link has it.
-    pub fn tell_crawl(&self, crawl: &str) {
+    pub fn set_crawl(&self, crawl: &str) {
         tell(&self.crawl, window_bus::CRAWL, crawl);
     }
 
@@ -150,7 +150,7 @@ impl PanelsLink {
         if self.wanted.get() == Some(Panel::Sample) {
             self.wanted.set(None);
         }
-        window_bus::call(window_bus::PANELS, &window_bus::CONNECTING.into());
+        window_bus::send(window_bus::PANELS, &window_bus::CONNECTING.into());
     }
 
     /// A worker listens: the panels get a line to it.
@@ -158,13 +158,13 @@ impl PanelsLink {
         if self.stage.get() == Stage::Running
             && let Some(port) = worker.open_port()
         {
-            window_bus::call(window_bus::PANELS, &port);
+            window_bus::send(window_bus::PANELS, &port);
         }
     }
 
     /// The worker is gone, and what the panels sent it with it.
-    pub fn cut(&self) {
-        window_bus::call(window_bus::PANELS, &JsValue::NULL);
+    pub fn on_worker_lost(&self) {
+        window_bus::send(window_bus::PANELS, &JsValue::NULL);
     }
 
     /// Tells the worker the finer settings, if any were chosen. The page does
@@ -183,7 +183,7 @@ impl PanelsLink {
 fn tell(place: &RefCell<JsValue>, what: &str, words: &str) {
     let said = JsValue::from(format!("{what}{words}"));
     // Panels that don't run yet hear nothing.
-    window_bus::call(window_bus::PANELS, &said);
+    window_bus::send(window_bus::PANELS, &said);
     *place.borrow_mut() = said;
 }
 
@@ -192,7 +192,7 @@ fn load(document: &Document) {
     let (Ok(script), Some(head)) = (script, document.head()) else { return };
     script.set_type("module");
     script.set_src(SCRIPT);
-    let on_error = Closure::once_into_js(|| window_bus::call(window_bus::PAGE, &window_bus::FAILED.into()));
+    let on_error = Closure::once_into_js(|| window_bus::send(window_bus::PAGE, &window_bus::FAILED.into()));
     script.set_onerror(Some(on_error.unchecked_ref()));
     // Fails only where it would make a circle.
     let _ = head.append_child(&script);

@@ -25,30 +25,30 @@ pub(super) fn follow_connection(part: &DomScope, connection: RwSignal<Connection
     // Apart from the rest, for the words change every second.
     follow(move || {
         let due = connection.with(|connection| connection.retry_at);
-        to_count.turn(".retry", "hidden", due.is_none());
+        to_count.toggle_attribute(".retry", "hidden", due.is_none());
         let Some(due) = due else { return };
         let words = match due.since(now.get()).as_micros().div_ceil(1_000_000) {
             0 => "Trying again now.".to_owned(),
             left_s => format!("Trying again in {left_s} s."),
         };
-        to_count.say(".retry p", &words);
+        to_count.set_text(".retry p", &words);
     });
 }
 
 fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
     let is_away = matches!(new.state, ConnectionState::Idle | ConnectionState::Stopped);
-    part.turn(".primary", "disabled", !is_away);
-    part.turn("[data-do=disconnect]", "disabled", is_away);
-    part.mark(".lamp", "data-value", new.state.name());
-    part.mark(".lamp", "title", &format!("ConnectionState: {}", new.state.name()));
+    part.toggle_attribute(".primary", "disabled", !is_away);
+    part.toggle_attribute("[data-do=disconnect]", "disabled", is_away);
+    part.set_attribute(".lamp", "data-value", new.state.name());
+    part.set_attribute(".lamp", "title", &format!("State: {}", new.state.name()));
     let words = if new.words.is_empty() { "Not connected." } else { &new.words };
-    part.say(".status", words);
-    part.turn("[data-do=take-over]", "hidden", !new.can_take_over);
-    part.turn(".session-question", "hidden", new.question.is_none());
-    part.say(".session-question p", new.question.as_deref().unwrap_or_default());
+    part.set_text(".status", words);
+    part.toggle_attribute("[data-do=take-over]", "hidden", !new.can_take_over);
+    part.toggle_attribute(".session-question", "hidden", new.question.is_none());
+    part.set_text(".session-question p", new.question.as_deref().unwrap_or_default());
 
     if shown.is_none_or(|shown| shown.advice != new.advice) {
-        part.turn(".advice", "hidden", new.advice.is_empty());
+        part.toggle_attribute(".advice", "hidden", new.advice.is_empty());
         if let Some(list) = part.clear(".advice ol") {
             for advice in &new.advice {
                 let Some(entry) = add(&list, "li", &advice.words) else { continue };
@@ -64,9 +64,9 @@ fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
         }
     }
     if shown.is_none_or(|shown| shown.evidence != new.evidence) {
-        part.turn(".evidence", "hidden", new.evidence.is_empty());
+        part.toggle_attribute(".evidence", "hidden", new.evidence.is_empty());
         // Where the broker broke a rule, its bytes are the point.
-        part.turn(".evidence", "open", new.shows_fault_of_broker());
+        part.toggle_attribute(".evidence", "open", new.shows_fault_of_broker());
         if let Some(list) = part.clear(".evidence dl") {
             for evidence in &new.evidence {
                 add(&list, "dt", &evidence.name);
@@ -74,10 +74,10 @@ fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
             }
         }
     }
-    part.turn(".notice", "hidden", new.notice.is_none());
-    part.say(".notice", new.notice.as_deref().unwrap_or_default());
+    part.toggle_attribute(".notice", "hidden", new.notice.is_none());
+    part.set_text(".notice", new.notice.as_deref().unwrap_or_default());
 
-    part.turn(".subscriptions", "hidden", new.state != ConnectionState::Connected);
+    part.toggle_attribute(".subscriptions", "hidden", new.state != ConnectionState::Connected);
     if shown.is_none_or(|shown| shown.subscriptions != new.subscriptions)
         && let Some(list) = part.clear(".subscriptions ul")
     {
@@ -112,12 +112,12 @@ pub(super) fn follow_numbers(part: DomScope, stats: RwSignal<Stats>, behind: RwS
         for (place, name) in NUMBERS.iter().enumerate() {
             if shown.is_none_or(|(shown, _)| shown[place] != numbers[place]) {
                 let node = format!("[data-stat={name}]");
-                part.mark(&node, "data-value", &numbers[place].to_string());
-                part.say(&node, &grouped(numbers[place]));
+                part.set_attribute(&node, "data-value", &numbers[place].to_string());
+                part.set_text(&node, &grouped(numbers[place]));
             }
         }
         if shown.is_none_or(|(_, bytes)| bytes != kept_bytes) {
-            part.say(".log-bytes", &size(kept_bytes));
+            part.set_text(".log-bytes", &size(kept_bytes));
         }
         shown = Some((numbers, kept_bytes));
     });

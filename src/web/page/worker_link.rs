@@ -176,7 +176,7 @@ impl Inner {
             Err(_) => {
                 let words = "This browser lets the page start no worker, and without one it can't run. \
                              Open it over http or https instead of from a file.";
-                self.tell_soon(WorkerEvent::Lost { words: words.to_owned() });
+                self.notify_soon(WorkerEvent::Lost { words: words.to_owned() });
             }
         }
     }
@@ -185,7 +185,7 @@ impl Inner {
         let this = self.this.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             let heard = this.upgrade().and_then(|inner| inner.borrow_mut().message(&event.data()));
-            tell(&this, heard);
+            notify(&this, heard);
         });
         let this = self.this.clone();
         let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
@@ -194,14 +194,14 @@ impl Inner {
                 None => "its script can't be loaded".to_owned(),
             };
             let heard = this.upgrade().and_then(|inner| inner.borrow_mut().died(words));
-            tell(&this, heard);
+            notify(&this, heard);
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         // Fails only for what can't be cloned, and a compiled module can.
         let _ = worker.post_message(&self.program);
         let this = self.this.clone();
-        let slow = Timeout::new(SLOW_START_MS, move || tell(&this, Some(WorkerEvent::Slow)));
+        let slow = Timeout::new(SLOW_START_MS, move || notify(&this, Some(WorkerEvent::Slow)));
         Running { worker, waiting: Some(Vec::new()), _slow: slow, _on_message: on_message, _on_error: on_error }
     }
 
@@ -250,14 +250,14 @@ impl Inner {
         Some(WorkerEvent::Replaced { words })
     }
 
-    fn tell_soon(&self, heard: WorkerEvent) {
+    fn notify_soon(&self, heard: WorkerEvent) {
         let this = self.this.clone();
-        Timeout::new(0, move || tell(&this, Some(heard))).forget();
+        Timeout::new(0, move || notify(&this, Some(heard))).forget();
     }
 }
 
 /// Outside of any borrow, since the listener may send at once.
-fn tell(link: &Weak<RefCell<Inner>>, heard: Option<WorkerEvent>) {
+fn notify(link: &Weak<RefCell<Inner>>, heard: Option<WorkerEvent>) {
     let (Some(link), Some(heard)) = (link.upgrade(), heard) else {
         return;
     };

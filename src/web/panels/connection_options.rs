@@ -1,4 +1,4 @@
-//! "ConnectionOptions settings": the finer settings of a connection, and what the broker
+//! "More settings": the finer settings of a connection, and what the broker
 //! allows on the present one.
 
 use leptos::prelude::*;
@@ -77,7 +77,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
         let Some(more) = forms.parse() else { return };
         let command = PageCommand::SetConnectionOptions(Box::new(more.clone()));
         if let Ok(bytes) = channel::encode(&command) {
-            window_bus::call(window_bus::PAGE, &bytes);
+            window_bus::send(window_bus::PAGE, &bytes);
             panels.applied.set(Some(more.clone()));
             // As typed, so there is nothing to fill in anew.
             panels.filled.update_untracked(|filled| *filled = more);
@@ -98,7 +98,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
     };
     view! {
         <dialog class="panel" node_ref=panels.finer aria-labelledby="finer-title">
-            {head("finer-title", "ConnectionOptions settings", panels.finer)}
+            {head("finer-title", "More settings", panels.finer)}
             <div class="panel-body">
                 <form
                     id="finer"
@@ -122,7 +122,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
                     hidden=move || done().is_none() || is_away.get()
                     on:click=move |_| {
                         close(panels.finer);
-                        window_bus::call(window_bus::PAGE, &window_bus::CONNECT.into());
+                        window_bus::send(window_bus::PAGE, &window_bus::CONNECT.into());
                     }
                 >
                     "Connect again"
@@ -283,7 +283,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
                     inputmode="numeric"
                 />
                 <div class="field">
-                    <label for="finer-unit">"TimeUnit"</label>
+                    <label for="finer-unit">"Unit"</label>
                     <select
                         id="finer-unit"
                         on:change=move |event| {

@@ -115,7 +115,7 @@ impl FileExport {
     }
 
     /// The worker is gone.
-    pub(super) fn cut(self) {
+    pub(super) fn on_worker_lost(self) {
         if self.exporting.with_value(ExportState::glance).is_some() {
             self.exporting.set_value(ExportState::default());
             self.is_asked.set_value(false);

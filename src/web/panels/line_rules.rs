@@ -54,7 +54,7 @@ impl Lines {
     }
 
     /// The worker is gone, and the messages with it.
-    pub(super) fn cut(self) {
+    pub(super) fn on_worker_lost(self) {
         self.samples.set(Vec::new());
     }
 

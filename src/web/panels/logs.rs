@@ -231,7 +231,7 @@ impl LogPlayer {
         self.act(panels, |replay, now| {
             replay.pause(now);
             if let Some(message) = replay.step(now) {
-                panels.tell(&PanelCommand::Replay(vec![message.clone()]));
+                panels.send(&PanelCommand::Replay(vec![message.clone()]));
             }
         });
     }
@@ -248,7 +248,7 @@ impl LogPlayer {
         let due = self.replay.try_update_value(|replay| {
             let messages = replay.take_due(now, BATCH);
             if !messages.is_empty() {
-                panels.tell(&PanelCommand::Replay(messages.to_vec()));
+                panels.send(&PanelCommand::Replay(messages.to_vec()));
             }
             self.shown.set(replay.progress());
             replay.poll_timeout()
@@ -297,7 +297,7 @@ async fn import_file(file: &File, name: &str, panels: Panels) -> String {
     let read = read(file, |messages| {
         let mut messages = messages.into_iter().peekable();
         while messages.peek().is_some() {
-            panels.tell(&PanelCommand::Import(messages.by_ref().take(BATCH).collect()));
+            panels.send(&PanelCommand::Import(messages.by_ref().take(BATCH).collect()));
         }
         true
     });

@@ -106,9 +106,9 @@ fn start() {
     let panels = Panels::new();
     mount_to_body(move || view! { <Dialogs panels /> });
     panels.suggestions.attend(panels);
-    window_event_listener_untyped(window_bus::PANELS, move |event| panels.hear(&window_bus::detail(&event)));
+    window_event_listener_untyped(window_bus::PANELS, move |event| panels.handle_message(&window_bus::detail(&event)));
     window_event_listener(leptos::ev::drop, move |event| panels.tape.drop_files(&event, panels));
-    window_bus::call(window_bus::PAGE, &channel::VERSION.into());
+    window_bus::send(window_bus::PAGE, &channel::VERSION.into());
 }
 
 /// Puts words into every open panel, by the simplest means: what would have
@@ -215,12 +215,12 @@ impl Panels {
     }
 
     /// The page called.
-    fn hear(self, said: &JsValue) {
+    fn handle_message(self, said: &JsValue) {
         if let Some(port) = said.dyn_ref::<MessagePort>() {
             return self.connect(port.clone());
         }
         if said.is_null() {
-            return self.cut();
+            return self.on_worker_lost();
         }
         if let Some(text) = said.as_string() {
             if text == window_bus::CONNECTING {
@@ -235,7 +235,7 @@ impl Panels {
                 return self.opening.set(opening);
             }
         }
-        match Panel::called(said) {
+        match Panel::parse(said) {
             Some(Panel::Finer) => {
                 self.fill();
                 // The fields are drawn by then, and one of them gets the focus.
@@ -310,7 +310,7 @@ impl Panels {
     fn choose_crawl(self, opening: Opening, mapping: LineRules) {
         let link =
             link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
-        window_bus::call(window_bus::PAGE, &format!("{}{link}", window_bus::CRAWL).into());
+        window_bus::send(window_bus::PAGE, &format!("{}{link}", window_bus::CRAWL).into());
     }
 
     /// Asks for another message.
@@ -323,7 +323,7 @@ impl Panels {
     fn pull(self) {
         // The inspector shows the packets that a message came with.
         let is_traced = self.packets.is_open() || self.inspector.is_open();
-        self.tell(&PanelCommand::Pull(PanelsRequest {
+        self.send(&PanelCommand::Pull(PanelsRequest {
             topics: self.tree.glance(),
             message: self.inspector.glance(),
             trace_from: is_traced.then(|| self.packets.glance()),
@@ -366,24 +366,24 @@ impl Panels {
     }
 
     /// The worker is gone; another may come.
-    fn cut(self) {
+    fn on_worker_lost(self) {
         self.line.with_value(|line| line.borrow_mut().take());
         self.standing.update(|standing| {
             let more = std::mem::take(&mut standing.more);
             *standing = BrokerStatus { state: ConnectionState::Stopped, more, ..BrokerStatus::default() };
         });
         self.tree.clear();
-        self.inspector.cut();
-        self.packets.cut();
-        self.subscriptions.cut();
-        self.suggestions.cut();
-        self.lines.cut();
-        self.saving.cut();
-        self.transmit.cut();
+        self.inspector.on_worker_lost();
+        self.packets.on_worker_lost();
+        self.subscriptions.on_worker_lost();
+        self.suggestions.on_worker_lost();
+        self.lines.on_worker_lost();
+        self.saving.on_worker_lost();
+        self.transmit.on_worker_lost();
         self.outbox.update(|outbox| outbox.abandon("the part of this app that speaks MQTT failed"));
     }
 
-    fn tell(self, command: &PanelCommand) {
+    fn send(self, command: &PanelCommand) {
         let Ok(bytes) = channel::encode(command) else { return };
         self.line.with_value(|line| {
             if let Some(line) = &*line.borrow() {

@@ -71,7 +71,7 @@ impl Packets {
     }
 
     /// The worker is gone, and another counts from 0.
-    pub(super) fn cut(self) {
+    pub(super) fn on_worker_lost(self) {
         self.story.set(TraceAnalysis::default());
         self.exchange.set(None);
     }

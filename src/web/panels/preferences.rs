@@ -15,7 +15,7 @@ use crate::web::window_bus;
 fn choose(change: impl FnOnce(&mut Settings), settings: RwSignal<Settings>) {
     let mut chosen = settings.get_untracked();
     change(&mut chosen);
-    window_bus::call(window_bus::PAGE, &format!("{}{}", window_bus::SETTINGS, chosen.to_text()).into());
+    window_bus::send(window_bus::PAGE, &format!("{}{}", window_bus::SETTINGS, chosen.to_text()).into());
 }
 
 /// Whether this browser keeps the settings for the next page.

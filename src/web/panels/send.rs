@@ -137,7 +137,7 @@ fn publish(panels: Panels, form: MessageForm) {
     }
     if let Some((fields, request)) = form.compose() {
         let number = panels.outbox.try_update(|outbox| outbox.push(&fields)).unwrap_or_default();
-        panels.tell(&PanelCommand::Publish { number, request });
+        panels.send(&PanelCommand::Publish { number, request });
     }
 }
 
@@ -147,7 +147,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
     let is_running = move || panels.transmit.with(TransmissionSlot::Message, |view| view.is_some_and(is_active));
     let words = move || panels.transmit.with(TransmissionSlot::Message, |view| view.map(repeat_words));
     let is_off = move || unavailable_publish_reason(panels.standing.with(|standing| standing.state)).is_some();
-    let wish = move |wish| panels.tell(&PanelCommand::Transmit(TransmissionSlot::Message, wish));
+    let wish = move |wish| panels.send(&PanelCommand::Transmit(TransmissionSlot::Message, wish));
     let begin = move || {
         let Some((_, message)) = form.compose() else { return };
         match every.typed().0.parse(message) {
@@ -155,7 +155,7 @@ fn Repeating(panels: Panels, form: MessageForm) -> impl IntoView {
                 every.set_errors(Vec::new());
                 wish(TransmissionCommand::Begin(manner));
                 wish(TransmissionCommand::Lines(vec![cue]));
-                wish(TransmissionCommand::Whole);
+                wish(TransmissionCommand::LinesComplete);
                 wish(TransmissionCommand::Play);
             }
             Err(faults) => every.set_errors(faults),

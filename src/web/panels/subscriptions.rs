@@ -43,7 +43,7 @@ impl Subscriptions {
     }
 
     /// The worker is gone, and the connection with it.
-    pub(super) fn cut(self) {
+    pub(super) fn on_worker_lost(self) {
         self.view.set(SubscriptionsView::default());
     }
 
@@ -74,8 +74,8 @@ pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     let is_known = move || form.with(|fields| filters.with(|filters| filters.contains(&fields.filter)));
     let submit = move || match form.typed().0.parse() {
         Ok(request) => {
-            window_bus::call(window_bus::PAGE, &format!("{}{}", window_bus::SUBSCRIBED, request.filter).into());
-            panels.tell(&PanelCommand::Subscribe(request));
+            window_bus::send(window_bus::PAGE, &format!("{}{}", window_bus::SUBSCRIBED, request.filter).into());
+            panels.send(&PanelCommand::Subscribe(request));
             panels.subscriptions.fill(Fields::default());
         }
         Err(faults) => form.set_errors(faults),
@@ -158,8 +158,8 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
     };
     let removed = filter.clone();
     let remove = move |_| {
-        window_bus::call(window_bus::PAGE, &format!("{}{removed}", window_bus::UNSUBSCRIBED).into());
-        panels.tell(&PanelCommand::Unsubscribe(removed.clone()));
+        window_bus::send(window_bus::PAGE, &format!("{}{removed}", window_bus::UNSUBSCRIBED).into());
+        panels.send(&PanelCommand::Unsubscribe(removed.clone()));
     };
     view! {
         <li class=move || granted().map(|(kind, _)| kind) data-subscription=colour>
@@ -195,7 +195,7 @@ fn Entry(panels: Panels, filter: String) -> impl IntoView {
 fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
     match granted {
         SubscriptionStatus::Asked => ("asked", "Asked for; no answer yet".to_owned()),
-        SubscriptionStatus::QoS(qos) => ("granted", format!("SubscriptionStatus with QoS {qos}")),
+        SubscriptionStatus::QoS(qos) => ("granted", format!("Granted with QoS {qos}")),
         SubscriptionStatus::Refused(words) => ("refused", format!("Refused: {words}")),
         SubscriptionStatus::Ending => ("asked", "Asked to end; no answer yet".to_owned()),
     }

@@ -70,7 +70,7 @@ impl Suggestions {
             // Attributes of these names are always taken.
             let _ = field.set_attribute(name, value);
         }
-        let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| self.hear(&event, panels));
+        let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| self.handle_event(&event, panels));
         for event in HEARD {
             let options = AddEventListenerOptions::new();
             // Ahead of the console, which does it too.
@@ -120,13 +120,13 @@ impl Suggestions {
     }
 
     /// The worker is gone, and what it knew with it.
-    pub(super) fn cut(self) {
+    pub(super) fn on_worker_lost(self) {
         self.known.set_value(None);
         self.asked.set_value(None);
         self.close();
     }
 
-    fn hear(self, event: &Event, panels: Panels) {
+    fn handle_event(self, event: &Event, panels: Panels) {
         let target = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
         if target.is_none_or(|target| !target.matches(FIELD).unwrap_or(false)) {
             return;

@@ -232,7 +232,7 @@ impl Tree {
 
 /// The console shows what came on this topic and below.
 fn filter(row: &TopicRow) {
-    window_bus::call(
+    window_bus::send(
         window_bus::PAGE,
         &format!("{}{}", window_bus::FILTER, query(&row.topic, row.open.is_some())).into(),
     );
@@ -535,7 +535,7 @@ fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
         let number = panels.outbox.try_update(|outbox| outbox.push(&message)).unwrap_or_default();
         sent.set(Some((number, topic.clone())));
         let request = PublishRequest { topic, qos, retain: true, ..PublishRequest::default() };
-        panels.tell(&PanelCommand::Publish { number, request });
+        panels.send(&PanelCommand::Publish { number, request });
     };
     let outcome = move || {
         let (number, topic) = sent.get()?;

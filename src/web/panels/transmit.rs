@@ -90,7 +90,7 @@ impl Transmit {
         panels.pull_with_frame();
     }
 
-    /// The lines whose fates are on screen.
+    /// The lines whose statuses are on screen.
     pub(super) fn glance(self) -> LineRange {
         if !is_open(self.dialog) {
             return LineRange::default();
@@ -110,7 +110,7 @@ impl Transmit {
     }
 
     /// The worker is gone, and all transmissions with it.
-    pub(super) fn cut(self) {
+    pub(super) fn on_worker_lost(self) {
         self.feeding.set_value(None);
         if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
             self.words.set("The part of this app that speaks MQTT failed, and the transmission with it.".to_owned());
@@ -240,7 +240,7 @@ impl Transmit {
         let feeding = match next {
             Some(next) => Some(Timeout::new(0, move || self.feed(panels, next))),
             None => {
-                self.wish(panels, TransmissionCommand::Whole);
+                self.wish(panels, TransmissionCommand::LinesComplete);
                 None
             }
         };
@@ -263,7 +263,7 @@ impl Transmit {
     }
 
     fn wish(self, panels: Panels, wish: TransmissionCommand) {
-        panels.tell(&PanelCommand::Transmit(TransmissionSlot::Script, wish));
+        panels.send(&PanelCommand::Transmit(TransmissionSlot::Script, wish));
     }
 
     /// Index of the line that was told last, or that it begins with.
@@ -276,7 +276,7 @@ impl Transmit {
     fn mark(self, line: usize) -> Option<(LineStatus, Option<PublishOutcome>)> {
         self.with(TransmissionSlot::Script, |view| {
             let view = view?;
-            let mark = *view.fates.get(line.checked_sub(usize::try_from(view.first).ok()?)?)?;
+            let mark = *view.statuses.get(line.checked_sub(usize::try_from(view.first).ok()?)?)?;
             let outcome = match mark {
                 LineStatus::Failed(which) => view.failures.get(usize::from(which)).cloned(),
                 _ => None,
@@ -705,7 +705,7 @@ pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
         view! {
             <p hidden=move || !is_shown()>
                 <button type="button" class="button quiet" on:click=open>{words}</button>
-                <button type="button" class="button" on:click=move |_| panels.tell(&PanelCommand::Transmit(deck, TransmissionCommand::Stop))>
+                <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(deck, TransmissionCommand::Stop))>
                     "Stop"
                 </button>
             </p>

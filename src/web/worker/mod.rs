@@ -95,7 +95,7 @@ pub fn run() {
     });
     driver.borrow_mut().greet();
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        driver.borrow_mut().hear(&event.data());
+        driver.borrow_mut().handle_message(&event.data());
     });
     scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     // Lives as long as the worker; it owns the driver.
@@ -193,7 +193,7 @@ impl Driver {
     }
 
     /// The page speaks: a command, or the line on which its panels will.
-    fn hear(&mut self, data: &JsValue) {
+    fn handle_message(&mut self, data: &JsValue) {
         match data.dyn_ref::<MessagePort>() {
             Some(port) => self.panels = Some(Panels::listen(port.clone(), &self.this)),
             None => self.page_command(data),

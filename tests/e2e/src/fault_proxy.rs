@@ -144,7 +144,7 @@ async fn carry(
 ) {
     let mut random = Random::new(shared.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let present = *weather.borrow_and_update();
-    let (up_fate, down_fate) = fates(present, &mut random);
+    let (up_fate, down_fate) = statuses(present, &mut random);
     let is_reset = random.one_in(2);
     for stream in [&client, &broker] {
         // Without it the kernel merges what was split.
@@ -182,7 +182,7 @@ enum LineFailure {
     HeldAfter(u64),
 }
 
-fn fates(weather: Weather, random: &mut Random) -> (LineFailure, LineFailure) {
+fn statuses(weather: Weather, random: &mut Random) -> (LineFailure, LineFailure) {
     match weather {
         Weather::Calm => (LineFailure::Passes, LineFailure::Passes),
         Weather::Becalmed { down_bytes } => (LineFailure::Passes, LineFailure::HeldAfter(down_bytes)),

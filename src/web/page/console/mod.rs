@@ -181,7 +181,7 @@ impl Parts {
         self.section.query_selector(selector).ok()?.map(JsCast::unchecked_into)
     }
 
-    fn say(&self, selector: &str, words: &str) {
+    fn set_text(&self, selector: &str, words: &str) {
         if let Some(element) = self.find(selector) {
             element.set_text_content(Some(words));
         }
@@ -241,12 +241,12 @@ impl Console {
     }
 
     /// These are the facts now.
-    pub fn tell(&self, facts: ConsoleStatus) {
+    pub fn set_status(&self, facts: ConsoleStatus) {
         let mut inner = self.0.borrow_mut();
         if let Some(parts) = &inner.parts
             && inner.facts.filter_error != facts.filter_error
         {
-            parts.say("#filter-error", facts.filter_error.as_deref().unwrap_or_default());
+            parts.set_text("#filter-error", facts.filter_error.as_deref().unwrap_or_default());
             parts.set("input", "aria-invalid", facts.filter_error.is_some());
         }
         inner.facts = facts;
@@ -337,17 +337,17 @@ impl Console {
     }
 
     /// Something happened somewhere in the console.
-    fn hear(&self, event: &Event) {
+    fn handle_event(&self, event: &Event) {
         let pointer: &PointerEvent = event.unchecked_ref();
         let wish = match event.type_().as_str() {
             "scroll" => return self.scrolled(),
-            "wheel" => return self.turn(event.unchecked_ref()),
-            "pointerdown" => return self.press(pointer),
-            "pointermove" => return self.drag(pointer),
-            "pointerup" | "pointercancel" => self.release(),
+            "wheel" => return self.handle_wheel(event.unchecked_ref()),
+            "pointerdown" => return self.handle_pointer_down(pointer),
+            "pointermove" => return self.handle_pointer_move(pointer),
+            "pointerup" | "pointercancel" => self.handle_pointer_up(),
             // Browsers that fill in forms make some without a key.
-            "keydown" => event.dyn_ref().and_then(|event| self.nudge(event).or_else(|| self.key(event))),
-            "click" => self.click(event),
+            "keydown" => event.dyn_ref().and_then(|event| self.nudge(event).or_else(|| self.handle_key(event))),
+            "click" => self.handle_click(event),
             "focusin" => {
                 element_of(event).filter(|target| target.tag_name() == "INPUT").map(|_| ConsoleEvent::Suggestions)
             }
@@ -361,7 +361,7 @@ impl Console {
         }
     }
 
-    fn turn(&self, event: &WheelEvent) {
+    fn handle_wheel(&self, event: &WheelEvent) {
         // Leaving the tail must not depend on the bar, which the next frame
         // would put back to the end.
         if event.delta_y() < 0.0 && !event.ctrl_key() {
@@ -377,7 +377,7 @@ impl Console {
     }
 
     /// The pointer is down: on the scroll bar, perhaps, or a column's edge.
-    fn press(&self, event: &PointerEvent) {
+    fn handle_pointer_down(&self, event: &PointerEvent) {
         let mut inner = self.0.borrow_mut();
         inner.pressed = true;
         if let Some((column, handle)) = column_of(event) {
@@ -389,7 +389,7 @@ impl Console {
     }
 
     /// The edge follows the pointer.
-    fn drag(&self, event: &PointerEvent) {
+    fn handle_pointer_move(&self, event: &PointerEvent) {
         let mut inner = self.0.borrow_mut();
         // It may have gone up outside of the console, which isn't told.
         inner.pressed &= event.buttons() != 0;
@@ -399,7 +399,7 @@ impl Console {
     }
 
     /// It is up again; an edge that it moved stays there from now on.
-    fn release(&self) -> Option<ConsoleEvent> {
+    fn handle_pointer_up(&self) -> Option<ConsoleEvent> {
         let mut inner = self.0.borrow_mut();
         inner.pressed = false;
         inner.drag.take().map(|_| ConsoleEvent::Columns(inner.columns))
@@ -420,7 +420,7 @@ impl Console {
     }
 
     /// A key anywhere in the console.
-    fn key(&self, event: &KeyboardEvent) -> Option<ConsoleEvent> {
+    fn handle_key(&self, event: &KeyboardEvent) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
         let key = event.key();
         let is_control = event.ctrl_key() || event.meta_key();
@@ -462,7 +462,7 @@ impl Console {
     }
 
     /// A click anywhere in the console.
-    fn click(&self, event: &Event) -> Option<ConsoleEvent> {
+    fn handle_click(&self, event: &Event) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
         match target.get_attribute("data-act").as_deref() {
             Some("topics") => return Some(ConsoleEvent::Open(Panel::Topics)),
@@ -511,7 +511,7 @@ impl Console {
         // What it hears may move the focus, which it hears, too.
         let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| {
             if let Some(inner) = this.upgrade() {
-                Console(inner).hear(&event);
+                Console(inner).handle_event(&event);
             }
         });
         for event in HEARD {
@@ -611,7 +611,7 @@ impl Inner {
         parts.set("[data-act=clear]", "disabled", !now.has_messages);
         let (empty, may_play) = now.empty.unwrap_or_default();
         parts.set(".console-empty", "hidden", now.empty.is_none());
-        parts.say(".console-empty span", empty);
+        parts.set_text(".console-empty span", empty);
         parts.set("[data-act=sample]", "hidden", !may_play);
         parts.set(".matches", "hidden", now.matches.is_none());
         let matches = now.matches.unwrap_or(0);
@@ -620,13 +620,13 @@ impl Inner {
             None if matches == 1 => "1 match".to_owned(),
             None => format!("{} matches", grouped(matches)),
         };
-        parts.say(".matches span", &place);
+        parts.set_text(".matches span", &place);
         parts.set(".newest", "data-shown", !now.is_following);
         let newest = match now.unseen {
             0 => "Press End for the newest".to_owned(),
             count => format!("{} new. Press End", grouped(count)),
         };
-        parts.say(".newest", &newest);
+        parts.set_text(".newest", &newest);
     }
 
     /// The style sheet places the columns by what it is told here.

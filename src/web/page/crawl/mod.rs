@@ -349,7 +349,7 @@ impl Crawl {
                 }
                 Action::Rate(rate) => stage.change_rate(rate),
                 Action::Move(motion) => stage.change_motion(motion),
-                Action::Transcribe(entry) => stage.transcript.tell(entry),
+                Action::Transcribe(entry) => stage.transcript.add(entry),
             }
         }
         stage.mark(self.chosen);

@@ -50,7 +50,7 @@ const REACH: f64 = 0.8;
 const MARK: &str = "aria-current";
 
 /// Longer than this nobody waits for fonts; the system's do.
-const FONTS_AT_MOST: Duration = Duration::from_secs(3);
+const FONTS_MAX: Duration = Duration::from_secs(3);
 
 /// The elements that the view has made.
 pub struct Elements {
@@ -218,20 +218,20 @@ impl Stage {
         section.set_root_flag("data-scene", scene.name());
         section.set_root_flag("data-plain", words(is_plain));
         section.set_root_flag("data-idle", words(is_idle));
-        section.mark(".card", "aria-hidden", words(scene != Scene::Card));
+        section.set_attribute(".card", "aria-hidden", words(scene != Scene::Card));
         // Its word says what a press does, so it is no button that is on or off.
         section.set_root_flag("data-held", words(is_held));
-        section.say(".pause", if is_held { "Resume" } else { "Pause" });
-        section.mark(".plain", "aria-pressed", words(is_plain));
-        section.say(".speed", &format!("{speed_percent} %"));
-        section.turn(".live", "hidden", lag.is_none());
+        section.set_text(".pause", if is_held { "Resume" } else { "Pause" });
+        section.set_attribute(".plain", "aria-pressed", words(is_plain));
+        section.set_text(".speed", &format!("{speed_percent} %"));
+        section.toggle_attribute(".live", "hidden", lag.is_none());
         let behind = match lag {
             None => return,
             Some(0) => "To the newest line".to_owned(),
             Some(1) => "1 line behind".to_owned(),
             Some(lines) => format!("{} lines behind", grouped(lines)),
         };
-        section.say(".live", &behind);
+        section.set_text(".live", &behind);
     }
 
     /// Whether nobody can see it: the tab is hidden or the pane is closed.
@@ -245,7 +245,7 @@ impl Stage {
             return true;
         }
         let loaded = |font: &str| self.fonts.check(font).unwrap_or(true);
-        self.fonts_settled = (loaded(BODY_FONT) && loaded(TITLE_FONT)) || now.since(self.mounted) > FONTS_AT_MOST;
+        self.fonts_settled = (loaded(BODY_FONT) && loaded(TITLE_FONT)) || now.since(self.mounted) > FONTS_MAX;
         if !self.fonts_settled {
             // Measuring is also what makes the browser fetch them.
             self.body.measure("M");

@@ -14,7 +14,7 @@ use crate::crawl::{BlockContent, truncate, typeset};
 use crate::time::Instant;
 
 /// So many lines are kept; the console keeps all messages.
-const MAX_LINES: u32 = 150;
+const LINES_MAX: u32 = 150;
 
 /// Between two announcements while the crawl is shown.
 const UNSEEN_BATCH: Duration = Duration::from_secs(3);
@@ -41,7 +41,7 @@ impl Transcript {
     }
 
     /// Adds this with the next batch.
-    pub fn tell(&mut self, entry: BlockContent) {
+    pub fn add(&mut self, entry: BlockContent) {
         self.pending.push_back(entry);
     }
 
@@ -87,7 +87,7 @@ impl Transcript {
             }
         }
         let _ = self.log.append_child(&fragment);
-        while self.log.child_element_count() > MAX_LINES
+        while self.log.child_element_count() > LINES_MAX
             && let Some(oldest) = self.log.first_element_child()
         {
             oldest.remove();

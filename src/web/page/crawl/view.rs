@@ -152,7 +152,7 @@ impl Mounted {
             on_plea,
         };
         let on_event = Closure::<dyn FnMut(JsValue)>::new(move |said: JsValue| match said.dyn_into::<Event>() {
-            Ok(event) => listener.hear(&event),
+            Ok(event) => listener.handle_event(&event),
             // The resize observer's list. It comes at first, and when the browser
             // itself fills the screen, of which nothing else tells.
             Err(_) => {
@@ -198,7 +198,7 @@ struct Listener {
 }
 
 impl Listener {
-    fn hear(&mut self, event: &Event) {
+    fn handle_event(&mut self, event: &Event) {
         let handle = &self.handle;
         match event.type_().as_str() {
             "click" => self.click(event.unchecked_ref::<MouseEvent>()),

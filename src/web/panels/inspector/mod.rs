@@ -180,7 +180,7 @@ impl Inspector {
     }
 
     /// The worker is gone.
-    pub(super) fn cut(self) {
+    pub(super) fn on_worker_lost(self) {
         self.copying.set_value(None);
         let gathered = self.gathering.try_update_value(MessageFetch::abandon).flatten();
         self.show(gathered);
@@ -351,7 +351,7 @@ fn CopyButtons(copier: Copier, kept: Arc<LoadedMessage>, dialog: NodeRef<html::D
             title="The crawl goes to its line, or tells it once more (s in the console)"
             on:click=move |_| {
                 close_if_covering(dialog);
-                window_bus::call(window_bus::PAGE, &show.clone().into());
+                window_bus::send(window_bus::PAGE, &show.clone().into());
             }
         >
             "Show in crawl"
@@ -467,7 +467,7 @@ fn Views(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl 
             }
         })
         .collect_view();
-    view! { <div class="views" role="radiogroup" aria-label="InspectorState as">{options}</div> }
+    view! { <div class="views" role="radiogroup" aria-label="Shown as">{options}</div> }
 }
 
 /// A payload on its way to the screen: the first rows at once, the rest while

@@ -81,7 +81,7 @@ async fn plain_ws_from_a_secure_page() -> Result<()> {
         page.open(&link(&site.page_url(), &keys)).await?;
         // The browser decides: a person may have allowed it. Where it doesn't, that comes first.
         page.wait_for(
-            "the best_field cause",
+            "the likeliest cause",
             "document.querySelector('.advice li')?.innerText.includes('came over https')",
             PATIENCE,
         )

@@ -36,7 +36,7 @@ async fn are_told_of_and_renewed_while_connected() -> Result<()> {
         page.press("Connect").await?;
         page.wait_for_state("stopped").await?;
         let advice: String = page.evaluate("document.querySelector('.advice li').innerText").await?;
-        ensure!(advice.contains("It expired on 2020-01-01"), "the best_field cause is said to be: {advice}");
+        ensure!(advice.contains("It expired on 2020-01-01"), "the likeliest cause is said to be: {advice}");
 
         page.fill("Password", &good).await?;
         shows(page, "It expires on 2100-01-01").await?;

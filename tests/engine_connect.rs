@@ -213,7 +213,7 @@ fn an_identifier_that_the_broker_draws_is_nobody_elses() {
 }
 
 #[test]
-fn of_tabs_that_ask_at_once_exactly_one_goes_on() {
+fn one_of_several_simultaneous_tabs_connects() {
     for (numbers, apart_ms) in [([1, 2, 3], 0), ([3, 2, 1], 0), ([2, 3, 1], 0), ([3, 1, 2], 60), ([1, 2, 3], 149)] {
         let mut browser = Browser::settled(&numbers);
         for tab in 0..3 {
@@ -319,7 +319,7 @@ fn a_frozen_tab_gives_way_when_it_thaws() {
 }
 
 #[test]
-fn who_comes_back_is_before_who_comes_new() {
+fn reconnecting_tab_beats_new_tab() {
     // The newcomer has the better number.
     let mut browser = Browser::settled(&[9, 1]);
     browser.command(0, PageCommand::Connect(request("x")));
@@ -335,7 +335,7 @@ fn who_comes_back_is_before_who_comes_new() {
 }
 
 #[test]
-fn words_of_others_about_others_change_nothing() {
+fn messages_about_other_sessions_are_ignored() {
     let mut browser = Browser::settled(&[5]);
     browser.command(0, PageCommand::Connect(request("x")));
     assert!(browser.dials(0));
@@ -343,9 +343,9 @@ fn words_of_others_about_others_change_nothing() {
     for said in [
         TabMessageKind::Hello,
         TabMessageKind::Here,
-        TabMessageKind::Asking { key: key.clone(), standing: ClaimPriority::Away },
-        TabMessageKind::Holding { key: key.clone(), standing: ClaimPriority::Holder },
-        TabMessageKind::TakingOver { key },
+        TabMessageKind::Claim { key: key.clone(), standing: ClaimPriority::Reconnecting },
+        TabMessageKind::Deny { key: key.clone(), standing: ClaimPriority::Connected },
+        TabMessageKind::TakeOver { key },
     ] {
         let now = browser.now;
         browser.tabs[0].handle_tab_message(&TabMessage { tab: 1, said }, now);
@@ -460,7 +460,7 @@ fn settings_that_do_not_last_forget_the_session() {
 }
 
 #[test]
-fn what_is_no_entry_is_nothing() {
+fn corrupt_stored_session_is_ignored() {
     for bytes in [vec![], vec![0xFF; 40], b"{}".to_vec()] {
         let mut page = Page::new(START);
         assert_eq!(page.connect(Some(bytes)), [Did::Dial]);
@@ -677,7 +677,7 @@ fn a_tab_that_gave_way_writes_nothing() {
     page.accept(0);
     page.save();
     transmits(&mut page.engine);
-    let said = TabMessageKind::TakingOver { key: "x ws://h:1/mqtt".to_owned() };
+    let said = TabMessageKind::TakeOver { key: "x ws://h:1/mqtt".to_owned() };
     page.engine.handle_tab_message(&TabMessage { tab: 1, said }, page.now);
     page.command(publish("a"));
     assert_eq!(page.save(), None);
