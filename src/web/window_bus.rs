@@ -4,7 +4,7 @@
 use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
-/// The page calls the panels: a panel's [`Panel::call`] to open it, a `MessagePort` that
+/// The page calls the panels: a panel's [`Panel::message`] to open it, a `MessagePort` that
 /// leads to the worker, `null` when there is no worker at its end any more, the
 /// app's settings behind [`SETTINGS`], what the crawl tells behind [`CRAWL`], or
 /// [`CONNECTING`].
