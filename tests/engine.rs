@@ -1076,7 +1076,7 @@ fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
     assert_eq!(rate(bench.topics()), Some(0));
     bench.now = bench.now + Duration::from_secs(1);
     assert_eq!(rate(bench.topics()), None, "it is none already");
-    // CloseInfo and opened again it is told anew.
+    // Closed and opened again, it is sent again.
     assert_eq!(bench.panels(), None);
     bench.command(publish(1, "a", QoS::AtMostOnce));
     assert_eq!(bench.engine.poll_panels().and_then(|update| update.topics), None);

@@ -18,7 +18,7 @@ pub enum DryRunError {
     /// A transmission couldn't begin either.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// NullSink reads what it writes.
+    /// Nobody reads what it writes.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -25,7 +25,7 @@
 //!
 //! ```text
 //! files ─▶ Script ─▶ Transmission ─▶ mqtt::session ─▶ driver ─▶ Connection ─▶ TCP
-//! keys ──▶ RemoteHandle ─▶   (player)       (the core's)    (clock)   (TLS, WebSocket)
+//! keys ──▶ handle ─▶   (player)       (the core's)    (clock)   (TLS, WebSocket)
 //! ```
 //!
 //! - [`settings`]: what a transmission is told before it begins.

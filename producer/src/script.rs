@@ -242,7 +242,7 @@ impl Live {
                 Ok(summary) => Read::End(FileSummary { name, summary: Box::new(summary) }),
                 Err(error) => Read::Row(Err(SkippedRow::Rest { file: name, reason: error.to_string() })),
             };
-            // NullSink takes it where the transmission is over.
+            // Nobody takes it where the transmission is over.
             let _ = sender.send(read);
         }
         // The transmission sees the end by this, and looks when it is woken.
@@ -301,7 +301,7 @@ impl Source {
 
     /// Hands out all rows, as long as they are taken.
     fn read(mut self, take: &mut dyn FnMut(Row) -> bool) -> std::io::Result<Summary> {
-        // NullSink waits for a row.
+        // Nobody waits for a row.
         self.options.is_live = false;
         self.read_with(take, &|| {})
     }

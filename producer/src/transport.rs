@@ -77,7 +77,7 @@ impl Dialer {
         let started = thread.spawn(move || read(&host, port, attempt, &events));
         if let Err(error) = started {
             let closed = CloseInfo { code: None, reason: format!("no thread could be started ({error}).") };
-            // NullSink is left to tell where the driver is gone or drowned.
+            // There is no driver left to report to.
             let _ = on_failure.try_send(DriverEvent::Closed { attempt, closed });
         }
     }

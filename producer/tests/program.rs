@@ -254,7 +254,7 @@ fn a_dry_run_says_what_would_be_sent() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = write_script(&folder, 3);
     let other = write_as(&folder, "b.csv", "text,n\nHello,1\n,2\n");
-    // NullSink listens there, and nobody is asked.
+    // Nobody listens there, and nobody is asked.
     let nowhere = format!("mqtt://127.0.0.1:{}", free_port());
     let options = ["--dry-run", "--broker", &nowhere, "--topic", "a/b", "--interval", "1.5s"];
     let ended = run(producer().args(options).args(["--start", "2"]).args([&script, &other]));

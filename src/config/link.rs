@@ -4,7 +4,7 @@
 //! fragment, so that no server ever sees it, written and read as URL
 //! parameters. There is no key for a password and none is ever written.
 //!
-//! LinkSettings that were read or typed become a request only through
+//! Settings that were read or typed become a request only through
 //! [`LinkSettings::request`], which finds every fault at once and says which field
 //! it is about.
 

@@ -1,7 +1,7 @@
 //! Who speaks and what is said, among the fields of JSON.
 //!
 //! - What holds no words is as if it weren't there: `null`, an empty text, object
-//!   or list. Then the next best_field field counts.
+//!   or list. Then the next likeliest field counts.
 //! - An object that should say words holds them in a field of its own; a list of
 //!   texts is said as one; and where no field is called so, an object inside may
 //!   have it.

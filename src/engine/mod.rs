@@ -59,13 +59,11 @@ use crate::engine::message_counts::Tally;
 use crate::engine::panel_updates::LastPanelsRequest;
 use crate::engine::tab_coordinator::Tabs;
 use crate::engine::transmissions::Transmitter;
-pub(crate) use crate::format::visible_topic;
 use crate::protocol::command::{Command, PageCommand, PanelCommand};
 use crate::protocol::connection::{BrokerStatus, Connection, ConnectionState};
 use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
 use crate::protocol::publish::PublishRequest;
 use crate::protocol::publish::{PublishOutcome, Published};
-pub(crate) use crate::protocol::rows::preview;
 use crate::protocol::rows::{ListMode, Pull, SeekTarget, Window};
 use crate::protocol::rows::{Rows, SeekResult};
 use crate::protocol::subscription::SubscriptionsView;
@@ -77,7 +75,7 @@ use subscriptions::SubscriptionOptionsByFilter;
 /// else: a few milliseconds of work.
 const FILTER_SLICE_MESSAGES: usize = 20_000;
 
-/// ConnectionOptions messages than this since the filter's last slice are a flood …
+/// More messages than this since the filter's last slice are a flood …
 const FLOOD_MESSAGES: u64 = 2_000;
 
 /// … in which the next slice waits for so long: what comes in goes first.

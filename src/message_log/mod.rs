@@ -88,7 +88,7 @@ impl<'a> NewMessage<'a> {
 /// A kept message, borrowed from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// NewMessage number, from 1.
+    /// Sequence number, from 1.
     pub seq: u64,
     /// When it arrived, in whole milliseconds.
     pub time: Instant,

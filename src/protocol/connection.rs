@@ -147,7 +147,7 @@ pub struct ConnectRequest {
     pub page: PageOrigin,
 }
 
-/// The finer settings of a connection: what the form has under "ConnectionOptions".
+/// The options of a connection: what the form has under "More settings".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionOptions {
     /// Keep alive in seconds; 0 turns it off.

@@ -62,7 +62,7 @@ impl Subscription {
 pub enum SubscriptionStatus {
     /// No answer yet.
     Asked,
-    /// SubscriptionStatus with at most this quality of service.
+    /// Granted with at most this quality of service.
     QoS(QoS),
     /// Refused, in words.
     Refused(String),

@@ -44,7 +44,7 @@ impl Update {
 }
 
 /// Everything the panels need: what a publish may be, and what became of those
-/// before. CrawlItem to them alone, so that each outcome has one reader.
+/// before. Sent to the panels alone, so that each outcome has one reader.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PanelsUpdate {
     /// The connection, as far as it decides what can be sent.

@@ -21,11 +21,12 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use crate::byte_ops;
-use crate::engine::{preview, visible_topic};
+use crate::format::visible_topic;
 use crate::message_log;
 use crate::message_log::query::quoted;
 use crate::message_log::{Message, MessageLog, NewMessage};
 use crate::mqtt::topic::TopicFilter;
+use crate::protocol::rows::preview;
 use crate::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use crate::protocol::topics::{TopicRow, TopicsView};
 use crate::time::Instant;

@@ -80,7 +80,7 @@ impl Connections {
         let mut table = self.table();
         let Some(connection) = table.get_mut(&address) else { return };
         match (connection.reason.take(), code) {
-            // NullSink waits any more when the client has gone meanwhile.
+            // Nobody waits any more when the client has gone meanwhile.
             (Some(reason), Some(code)) => drop(reason.send(code)),
             (Some(_), None) => {}
             (None, _) => drop(table.remove(&address)),

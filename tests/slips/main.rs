@@ -22,7 +22,7 @@ const V5: Option<Version> = Some(Version::V5);
 const V311: Option<Version> = Some(Version::V311);
 const AUTO: Option<Version> = None;
 
-/// ConnectionOptions attempts within a minute than this are a loop. "Auto" may make two of each.
+/// More attempts within a minute than this are a loop. "Auto" may make two of each.
 const DIALS_MAX: usize = 20;
 
 use ConnectionState::{Connected, Reconnecting, Stopped};

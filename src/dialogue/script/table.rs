@@ -171,7 +171,7 @@ fn best_field(sample: &str, separators: &[&'static str]) -> &'static str {
     let both = separators.iter().find(|separator| is_header(first, separator));
     let words = || separators.iter().find(|separator| named(separator).1.is_some() && first.contains(**separator));
     let alone = || separators.iter().find(|separator| named(separator).1.is_some());
-    // Else the one that there is most of; of several the best_field.
+    // Else the one that there is most of; of several the likeliest.
     let most = || separators.iter().rev().max_by_key(|separator| cells_of(first, separator).len());
     both.or_else(words).or_else(alone).or_else(most).copied().unwrap_or(",")
 }

@@ -2,7 +2,7 @@
 //! were sent.
 //!
 //! A server handles packets in their order, so where it ends the connection the
-//! first request without an answer is the best_field reason.
+//! first request without an answer is the likeliest reason.
 
 use std::collections::VecDeque;
 use std::time::Duration;

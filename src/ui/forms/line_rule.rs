@@ -195,7 +195,7 @@ pub struct RulePreview {
 pub fn outcome(mapping: &LineRules, Sample { topic, payload }: &Sample) -> RulePreview {
     let place = mapping.rules.iter().position(|rule| rule.topics.matches(topic));
     let wording = place.and_then(|place| mapping.rules[place].wording.as_ref());
-    let shown = match crate::engine::preview(payload) {
+    let shown = match crate::protocol::rows::preview(payload) {
         Preview::Text(text) | Preview::Hex(text) => text,
     };
     RulePreview {

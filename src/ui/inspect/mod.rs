@@ -84,7 +84,7 @@ const TRIAL_COLUMNS: usize = 1 << 12;
 #[derive(Clone, Debug)]
 pub struct Choice {
     payload: Arc<[u8]>,
-    /// What it may be, best_field last, and whether it has to be one value with
+    /// What it may be, likeliest last, and whether it has to be one value with
     /// others within.
     candidates: Vec<(View, bool)>,
     /// The last of them, being tried.

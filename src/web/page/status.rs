@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::engine::visible_topic;
+use crate::format::visible_topic;
 use crate::format::{grouped, size};
 use crate::protocol::connection::{Connection, ConnectionState};
 use crate::protocol::subscription::SubscriptionStatus;

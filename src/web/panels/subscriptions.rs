@@ -6,8 +6,8 @@ use leptos::prelude::*;
 
 use super::fields::{Choice, Form, QOS, SubscriptionOptionInputs, TextBox, anew};
 use super::{Panels, close, head};
-use crate::engine::visible_topic;
 use crate::format::grouped;
+use crate::format::visible_topic;
 use crate::mqtt::packet::{RetainHandling, SubscriptionOptions};
 use crate::protocol::command::PanelCommand;
 use crate::protocol::connection::ConnectionState;

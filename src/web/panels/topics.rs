@@ -144,7 +144,7 @@ impl Tree {
         self.active.set(None);
     }
 
-    /// JSON is plotted by the best_field of its fields until another is chosen.
+    /// JSON is plotted by the likeliest of its fields until another is chosen.
     fn find_fields(self, rows: &[TopicRow]) {
         for row in rows {
             if row.series.is_empty()

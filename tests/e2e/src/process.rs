@@ -137,7 +137,7 @@ async fn keep_lines(stream: impl AsyncRead + Unpin, log: Log, sender: mpsc::Unbo
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         log.push(line.clone());
-        // NullSink listens any more once the child is ready.
+        // Nobody listens any more once the child is ready.
         let _ = sender.send(line);
     }
 }

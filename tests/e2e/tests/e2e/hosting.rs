@@ -107,7 +107,7 @@ async fn a_newer_version_comes_when_a_person_wants_it() -> Result<()> {
         page.open(&site.page_url()).await?;
         page.wait_for_words(NEWER).await?;
         page.screenshot("newer-version").await?;
-        // NullSink asked for it yet.
+        // Nobody asked for it yet.
         check_equal("the title", page.evaluate::<String>("document.title").await?, "mqtt-crawl".to_owned())?;
         page.press("Load it").await?;
         page.wait_for("the newer version", "document.title === 'mqtt-crawl two'", PATIENCE).await?;

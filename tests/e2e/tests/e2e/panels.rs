@@ -378,7 +378,7 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
         open(page, "Send a message").await?;
-        // NullSink acknowledges it.
+        // Nobody acknowledges it.
         send(page, "deck/a", "1", "one").await?;
         wait_for_tally(page, "1 sent: 1 waiting.").await?;
 

@@ -74,7 +74,7 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
         wait_for_state(page, "suspended").await?;
         ensure!(!page.evaluate::<bool>("field('Quiet pad').checked").await?, "the panel says that it sounds");
 
-        // NullSink hears what nobody sees.
+        // Nobody hears what nobody sees.
         page.press_keys("m").await?;
         wait_for_state(page, "running").await?;
         page.hide().await?;

@@ -107,7 +107,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.wait_for("a line to be acknowledged", "Boolean(document.querySelector('[data-mark=done]'))", PATIENCE)
             .await?;
 
-        // NullSink looks at what transmits, and its panel is closed.
+        // Nobody looks at what transmits, and its panel is closed.
         page.press_keys(ESCAPE).await?;
         page.wait_for("a sign that it goes on", "Boolean(button('Stop'))", PATIENCE).await?;
         page.screenshot(&format!("{name}-sign")).await?;
