@@ -858,28 +858,27 @@ impl Engine {
             recurrence,
         };
         let said = repeated_failures::words(failure, recurrence);
+        // As a question or a notice of its own, then: those stay when the next connection begins.
+        let is_apart = recurrence.suspect.is_some() && recurrence.times >= RECURRENT;
         let is_at_once = case.is_at_once();
         let connection = &mut self.connection;
         connection.state = if retry_at.is_some() { ConnectionState::Reconnecting } else { ConnectionState::Stopped };
         connection.words = match &said {
-            Some(said) => format!("{said} {failure}"),
-            None => failure.to_string(),
+            Some(said) if !is_apart => format!("{said} {failure}"),
+            _ => failure.to_string(),
         };
         connection.advice = case.advice();
         connection.evidence = case.evidence();
         self.has_failed_at_once |= is_at_once;
         connection.version = None;
         connection.retry_at = retry_at;
-        if let (Some(Suspect::Message { token, must_be_offered: true, .. }), Some(said)) = (&recurrence.suspect, &said)
-            && recurrence.times >= RECURRENT
-        {
-            connection.question = Some(said.clone());
-            self.asked_about = Some(*token);
-        } else if let (Some(_), Some(said)) = (&recurrence.suspect, said)
-            && recurrence.times >= RECURRENT
-        {
-            // The next connection's state takes the place of these words.
-            self.note(said);
+        match (&recurrence.suspect, said.filter(|_| is_apart)) {
+            (Some(Suspect::Message { token, must_be_offered: true, .. }), Some(said)) => {
+                connection.question = Some(said);
+                self.asked_about = Some(*token);
+            }
+            (_, Some(said)) => self.note(said),
+            (_, None) => {}
         }
         self.lose_subscriptions();
     }

@@ -248,6 +248,7 @@ fn in_a_kept_session_the_person_is_asked() {
                 sim.live(Duration::from_secs(30));
                 let question = sim.connection().question.clone().expect("a question");
                 assert!(question.contains("“a” (3,000 bytes)") && question.contains("you decide"), "{question}");
+                assert!(!sim.connection().words.contains("you decide"), "it is on the screen twice");
                 sim.live(Duration::from_secs(600));
                 assert_eq!(sim.connection().state, Stopped, "it has an end");
                 assert!(sim.dials.len() <= 8, "{} attempts", sim.dials.len());

@@ -138,7 +138,11 @@ async fn in_a_kept_session_the_person_is_asked() -> Result<()> {
         send(page, &"x".repeat(3_000)).await?;
         page.wait_for_text("you decide").await?;
         page.press_keys(ESCAPE).await?;
-        page.screenshot("kept-question").await?;
+        for (name, size) in [("kept-question", (1280, 720)), ("kept-question-phone", (390, 844))] {
+            page.resize(size, 1.0).await?;
+            page.screenshot(name).await?;
+        }
+        page.resize((1280, 720), 1.0).await?;
         page.press("Drop message").await?;
         page.wait_for_state("connected").await?;
         page.press("Send a message").await?;
