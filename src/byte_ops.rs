@@ -1,8 +1,7 @@
-//! What is done to bytes for every message, where a call to the functions of the
-//! standard library would cost more than the work: most topics and payloads are
-//! short.
+//! Byte operations used for every message, where calling the functions of the standard library
+//! would cost more than the work: most topics and payloads are short.
 
-/// Whether both hold the same.
+/// Whether both are equal.
 #[inline(always)]
 pub(crate) fn are_same(left: &[u8], right: &[u8]) -> bool {
     if left.len() != right.len() {
@@ -22,10 +21,10 @@ pub(crate) fn are_same(left: &[u8], right: &[u8]) -> bool {
     true
 }
 
-/// From this size on, a call is worth it.
+/// From this size on, a library call is faster.
 const LONG_BYTES: usize = 512;
 
-/// Copies `from` to the beginning of `to`, which is no shorter.
+/// Copies `from` to the beginning of `to`, which must not be shorter.
 #[inline(always)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     debug_assert!(from.len() <= to.len());
@@ -53,7 +52,7 @@ fn copy_long(from: &[u8], to: &mut [u8]) {
 mod tests {
     use super::*;
 
-    /// Lengths around those of the words that are looked at and copied at once.
+    /// Lengths around those of the words that are compared and copied at once.
     const LENGTHS: [usize; 13] = [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 90, LONG_BYTES - 1, LONG_BYTES + 1];
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::time::Instant;
 
-/// A span with its sign, to the millisecond: `+0.013`, `−1:02:03.004`.
+/// Formats a span with its sign, to the millisecond: `+0.013`, `−1:02:03.004`.
 pub fn span(ms: i64) -> String {
     let sign = if ms < 0 { '−' } else { '+' };
     let ms = ms.unsigned_abs();
@@ -16,8 +16,8 @@ pub fn span(ms: i64) -> String {
     }
 }
 
-/// The time of day to the millisecond, `10:00:00.123`, in a zone that is this
-/// many minutes ahead of UTC.
+/// Formats the time of day to the millisecond, `10:00:00.123`, in a zone that is this many minutes
+/// ahead of UTC.
 pub fn time_of_day(time: Instant, ahead_of_utc_min: i32) -> String {
     const DAY_MS: i64 = 86_400_000;
     let utc_ms = i64::try_from(time.as_micros() / 1_000).unwrap_or(i64::MAX / 2);
@@ -26,7 +26,7 @@ pub fn time_of_day(time: Instant, ahead_of_utc_min: i32) -> String {
     format!("{hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1_000)
 }
 
-/// A number with its thousands apart: `1,234,567`.
+/// Formats a number with thousands separators: `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -39,8 +39,8 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A size for people: `90 B`, `1.4 kB`, `12 MB`. In integers: formatting floats
-/// would cost the page five kilobytes.
+/// Formats a size: `90 B`, `1.4 kB`, `12 MB`. It uses integers, because formatting floats would
+/// cost the page five kilobytes.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1_000 {
@@ -62,7 +62,7 @@ pub fn size(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// A duration, rounded down: `440 ms`, `2.5 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+/// Formats a duration, rounded down: `440 ms`, `2.5 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn duration(span: Duration) -> String {
     let s = span.as_secs();
     match s {
@@ -74,7 +74,7 @@ pub fn duration(span: Duration) -> String {
     }
 }
 
-/// A duration in the largest unit that divides it: `90 s`, `5 minutes`, `2 hours`.
+/// Formats a duration in the largest unit that divides it: `90 s`, `5 minutes`, `2 hours`.
 pub fn exact_duration(seconds: u32) -> String {
     let (count, unit) = match seconds {
         _ if seconds > 3_600 && seconds.is_multiple_of(3_600) => (seconds / 3_600, "hours"),
@@ -85,7 +85,7 @@ pub fn exact_duration(seconds: u32) -> String {
     format!("{} {unit}", grouped(count.into()))
 }
 
-/// How long something is ago: `5 s ago`, `12 min ago`, `30 h ago`.
+/// Formats the time since something: `5 s ago`, `12 min ago`, `30 h ago`.
 pub fn ago(span: Duration) -> String {
     match span.as_secs() {
         seconds @ 0..120 => format!("{seconds} s ago"),
@@ -94,31 +94,30 @@ pub fn ago(span: Duration) -> String {
     }
 }
 
-/// Bytes as `de ad be ef`.
+/// Formats bytes as `de ad be ef`.
 pub fn hex(bytes: &[u8]) -> String {
     let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
 }
 
-/// A space that has to be seen.
+/// A visible sign for a space.
 pub(crate) const SPACE: &str = "\u{2423}";
 
-/// A topic, or a level of one, as [`visible`], and with the spaces at its begin and its end to be seen: it is another topic
-/// than the one without them.
+/// Formats a topic, or a level of one, like [`visible`], and marks the spaces at its beginning and
+/// end: with them it is another topic than without.
 pub fn visible_topic(topic: &str) -> String {
     let (before, behind) = spaces_at_ends(topic);
     let inside = &topic[before..topic.len() - behind];
     format!("{}{}{}", SPACE.repeat(before), visible(inside), SPACE.repeat(behind))
 }
 
-/// How many spaces stand at the begin, and how many more at the end.
+/// Returns the number of spaces at the beginning, and of further spaces at the end.
 pub(crate) fn spaces_at_ends(text: &str) -> (usize, usize) {
     let without = text.trim_start_matches(' ');
     (text.len() - without.len(), without.len() - without.trim_end_matches(' ').len())
 }
 
-/// The text with its control characters as the pictures Unicode has for them,
-/// so that a row stays one row.
+/// Replaces control characters by their Unicode pictures, so that a row stays one row.
 pub fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -134,8 +133,8 @@ pub(crate) const fn is_control(c: char) -> bool {
     matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
 }
 
-/// What makes a spreadsheet run a cell that begins so; the wide ones do where
-/// East Asian text is written. Behind a tab or a line's end some look further.
+/// Whether a spreadsheet runs a cell that begins with this character; the wide ones are run where
+/// East Asian text is written. Some spreadsheets look past a leading tab or line end.
 pub(crate) const fn begins_formula(c: char) -> bool {
     matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\'' | '＝' | '＋' | '－' | '＠')
 }

@@ -1,8 +1,8 @@
-//! Times as RFC 3339 writes them.
+//! Times in the format of RFC 3339.
 
 use crate::time::Instant;
 
-/// Appends a number with at least so many digits, at most 20.
+/// Appends a number with at least this many digits, at most 20.
 pub(crate) fn put_padded(mut number: u64, digits_min: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
@@ -16,10 +16,10 @@ pub(crate) fn put_padded(mut number: u64, digits_min: usize, out: &mut Vec<u8>) 
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
-/// Bytes of the date in what [`put_time`] writes.
+/// The number of bytes of the date in the output of [`put_time`].
 pub(crate) const DATE_BYTES: usize = 10;
 
-/// Appends a moment as RFC 3339 writes it, in UTC and milliseconds.
+/// Appends a time in the format of RFC 3339, in UTC and milliseconds.
 pub(crate) fn put_time(time: Instant, out: &mut Vec<u8>) {
     let ms = time.min(Instant::RFC3339_MAX).as_micros() / 1_000;
     let (year, month, day) = date_of(ms / DAY_MS);
@@ -39,7 +39,7 @@ pub(crate) fn put_time(time: Instant, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a moment of UTC; more digits than milliseconds are cut.
+/// Parses a UTC time; digits beyond milliseconds are cut off.
 pub(crate) fn parse_time(text: &str) -> Option<Instant> {
     let text = text.strip_suffix('Z')?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -76,8 +76,8 @@ pub(crate) const EPOCH_DAY: u64 = 719_468;
 /// Days of 400 years of the Gregorian calendar.
 pub(crate) const ERA_DAYS: u64 = 146_097;
 
-/// Year, month and day of the day so many days after the Unix epoch. Years are
-/// counted from 1 March, so that the leap day is the last of its year.
+/// Returns year, month and day of the day this many days after the Unix epoch. Years are counted
+/// from 1 March, so that the leap day is the last of its year.
 pub(crate) fn date_of(days: u64) -> (u64, u64, u64) {
     let days = days + EPOCH_DAY;
     let day = days % ERA_DAYS;
@@ -89,8 +89,7 @@ pub(crate) fn date_of(days: u64) -> (u64, u64, u64) {
     if month < 10 { (year, month + 3, day_of_month) } else { (year + 1, month - 9, day_of_month) }
 }
 
-/// Days from the Unix epoch until that date; `None` before it, and where there
-/// is no such date.
+/// Returns the days from the Unix epoch until that date; `None` before it, and for an invalid date.
 pub(crate) fn days_until(year: u64, month: u64, day: u64) -> Option<u64> {
     if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;

@@ -1,7 +1,7 @@
 //! Time as an argument.
 //!
-//! The core never reads a clock: whoever owns the IO (the driver) passes the
-//! time in. That is what lets the tests live hours in a millisecond.
+//! The core never reads a clock: the owner of the IO (the driver) passes the time in. This lets the
+//! tests run hours in a millisecond.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -10,11 +10,10 @@ use serde::{Deserialize, Serialize};
 
 /// A moment, in microseconds since the Unix epoch.
 ///
-/// A driver anchors it once at the wall clock and from then on follows a
-/// monotonic clock (`performance.timeOrigin + performance.now()` in a browser),
-/// so that a corrected wall clock never moves it backward. Such a clock may stand
-/// still while the computer sleeps; how far the wall clock is ahead of it is told
-/// apart ([`Instant::ahead_by`]).
+/// A driver sets it once by the wall clock and from then on follows a monotonic clock
+/// (`performance.timeOrigin + performance.now()` in a browser), so that a corrected wall clock
+/// never moves it backward. Such a clock may stop while the computer sleeps; the wall clock's lead
+/// over it is passed separately ([`Instant::ahead_by`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Instant(u64);
 
@@ -22,32 +21,32 @@ impl Instant {
     /// The Unix epoch; the natural start of virtual time.
     pub const EPOCH: Self = Self(0);
 
-    /// The last moment that RFC 3339 can write: the last millisecond of the year 9999.
+    /// The last moment that RFC 3339 can represent: the last millisecond of the year 9999.
     pub const RFC3339_MAX: Self = Self::from_millis(253_402_300_799_999);
 
-    /// The moment that many microseconds after the Unix epoch.
+    /// Returns the moment that many microseconds after the Unix epoch.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// The moment that many milliseconds after the Unix epoch.
+    /// Returns the moment that many milliseconds after the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000))
     }
 
-    /// Microseconds since the Unix epoch.
+    /// Returns the microseconds since the Unix epoch.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// The same moment by a clock that is so many microseconds ahead.
+    /// Returns the same moment by a clock that is this many microseconds ahead.
     #[inline]
     #[must_use]
     pub const fn ahead_by(self, micros: i64) -> Self {
         Self(self.0.saturating_add_signed(micros))
     }
 
-    /// How long ago `earlier` was; zero where it lies ahead.
+    /// Returns the time since `earlier`; zero if it is in the future.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }

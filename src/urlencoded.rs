@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Adds a key and its value to URL parameters.
+/// Appends a key and its value to URL parameters.
 pub(crate) fn append(link: &mut String, key: &str, value: &str) {
     if !link.is_empty() {
         link.push('&');
@@ -21,8 +21,8 @@ pub(crate) fn append(link: &mut String, key: &str, value: &str) {
     }
 }
 
-/// One part of `application/x-www-form-urlencoded`; `None` where a `%` isn't
-/// followed by two hex digits or the bytes aren't UTF-8.
+/// Decodes one part of `application/x-www-form-urlencoded`; `None` if a `%` isn't followed by two
+/// hex digits or the bytes aren't UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,5 +1,4 @@
-//! Broker addresses: what is taken, how it is taken apart, and the words for
-//! what isn't.
+//! Broker addresses: which are accepted, how they are parsed, and the messages for the others.
 
 use mqtt_crawl::mqtt::broker_url::{BrokerUrl, BrokerUrlError, PageOrigin, Scheme};
 

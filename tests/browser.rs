@@ -1,6 +1,5 @@
-//! What only a browser can show: the wire in real arrays, real workers that
-//! die, the console in a real document, and our reading of URLs against the
-//! browser's own.
+//! Tests that need a browser: the channel with real arrays, real workers that fail, the console in a real document, and
+//! our URL parser against the browser's own.
 #![cfg(target_arch = "wasm32")]
 
 use std::cell::RefCell;
@@ -64,7 +63,7 @@ fn clock() -> Clock {
     Clock::new(web_sys::window().and_then(|window| window.performance()).expect("a clock"))
 }
 
-/// Lets the browser lay out, scroll and deliver.
+/// Lets the browser lay out, scroll and deliver events.
 async fn frames(count: usize) {
     for _ in 0..count {
         let frame =
@@ -82,7 +81,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-// The wire
+// The channel
 
 fn update() -> Update {
     Update {
@@ -284,10 +283,10 @@ fn websocket_constructor_errors_are_described() {
 
 // Workers
 
-/// What a page hears of a worker that runs this script.
+/// Collects what a page receives from a worker that runs this script.
 fn listen(script: &str) -> Rc<RefCell<Vec<WorkerEvent>>> {
     let (link, heard) = link_to(script);
-    // As long as the page, as in the app.
+    // It lives as long as the page, as in the app.
     std::mem::forget(link);
     heard
 }
@@ -329,7 +328,7 @@ async fn an_export_arrives_as_the_blob_it_is() {
     assert!(matches!(&heard.borrow()[0], WorkerEvent::Export(blob) if blob.size() == 2.0));
 }
 
-/// Says that it listens, and echoes every command as a blob and on every line.
+/// Announces that it listens, and echoes every command as a blob and on every line.
 fn echo() -> String {
     let ready = channel::encode(&FromWorker::Ready { version: channel::VERSION.to_owned() }).expect("encodes");
     let ready: Vec<_> = ready.to_vec().iter().map(u8::to_string).collect();
@@ -371,7 +370,7 @@ async fn finer_settings_are_told_as_often_as_it_takes() {
     let settings = channel::encode(&PageCommand::SetConnectionOptions(Box::default())).expect("encodes");
     let bytes = f64::from(settings.length());
     assert_eq!(panels.handle_message(&settings, &link), None);
-    // To this worker, and to one that takes its place.
+    // Sent to this worker, and to one that replaces it.
     panels.refine(&link);
     panels.refine(&link);
     until("echoed", || heard.borrow().len() == 3).await;
@@ -393,7 +392,7 @@ fn panels_of_another_build_are_noticed() {
         assert!(matches!(wanted, Some(PanelsEvent::Notice(notice)) if notice.contains(words)), "{wanted:?}");
     };
     check("0.0.1", "different versions");
-    // Nobody misses what nobody opened; and here there are none to load.
+    // Panels that nobody opened aren't needed; and here there are none to load.
     assert_eq!(panels.handle_message(&window_bus::FAILED.into(), &link), None);
     panels.open(Panel::Help, &document());
     check(window_bus::FAILED, "couldn't be loaded");
@@ -418,9 +417,9 @@ fn rows(seqs: std::ops::Range<u64>) -> Rows {
     Rows { first: seqs.start as i64, rows: seqs.map(row).collect(), ..Rows::default() }
 }
 
-/// The rows that a worker with this log would send for what the console asks.
+/// Returns the rows that a worker with this log would send for the console's request.
 fn answer(console: &Console, stats: &Stats) -> Rows {
-    // Places are numbers where there is no filter.
+    // Positions are numbers if there is no filter.
     let (begin, end) = (stats.evicted + 1, stats.evicted + stats.kept + 1);
     let (first, count) = match console.pull().window {
         Window::At { first, rows } => (u64::try_from(first).unwrap_or(0).clamp(begin, end), rows),
@@ -468,7 +467,7 @@ impl Stage {
         self.find(".scroller")
     }
 
-    /// The log has grown, or the window moved.
+    /// Handles a log that has grown, or a window that has moved.
     fn show(&self) {
         self.console.show(answer(&self.console, &self.stats));
     }
@@ -478,7 +477,7 @@ impl Stage {
         self.show();
     }
 
-    /// The row elements in the document's order.
+    /// Returns the row elements in the document's order.
     fn elements(&self) -> Vec<Element> {
         let rows = self.find(".rows").children();
         (0..rows.length()).filter_map(|index| rows.item(index)).collect()
@@ -488,7 +487,7 @@ impl Stage {
         self.elements().iter().map(|row| row.get_attribute("data-seq").expect("seq").parse().expect("number")).collect()
     }
 
-    /// The numbers of the rows that a person sees, by their place on screen.
+    /// Returns the numbers of the visible rows, by their position on screen.
     fn visible(&self) -> Vec<u64> {
         let pane = self.find(".pane").get_bounding_client_rect();
         self.elements()
@@ -589,7 +588,7 @@ async fn a_move_is_kept_when_the_bar_is_about_to_be_settled() {
         until("the move is heard", || stage.console.pull().window != before).await;
         stage.show();
     };
-    // The bar is settled 160 ms after a move that was heard; this one is heard with the next frame.
+    // The bar settles 160 ms after a move that was handled; this one is handled with the next frame.
     for wait_ms in 156..=160 {
         move_to(3_000_000).await;
         let waited = Promise::new(&mut |resolve, _| {
@@ -611,7 +610,7 @@ async fn the_bar_is_settled_after_a_press_that_ends_elsewhere() {
         let event = MouseEvent::new_with_mouse_event_init_dict(name, &init).expect("a pointer");
         stage.find(".rows").dispatch_event(&event).expect("dispatched");
     };
-    // Let go beside the console, the pointer comes back.
+    // Released outside the console, the pointer is restored.
     point("pointerdown", 1);
     point("pointermove", 1);
     point("pointermove", 0);
@@ -701,7 +700,7 @@ async fn the_keyboard_reaches_the_rows() {
 
 const ORIGIN: &str = "http://127.0.0.1:8080";
 
-/// A form that was opened with this link, on the page.
+/// Mounts a form that was opened with this link.
 async fn form(fragment: &str) -> (Form, HtmlElement) {
     let link = link::parse(fragment, ORIGIN);
     let page = PageInfo { base: ORIGIN.into(), client_id: "tab".into() };
@@ -718,7 +717,7 @@ async fn form(fragment: &str) -> (Form, HtmlElement) {
     (form, root)
 }
 
-/// Labels and values of the text boxes for topics.
+/// Returns labels and values of the text boxes for topics.
 fn topics(root: &HtmlElement) -> Vec<(String, String)> {
     let fields = root.query_selector_all(".topic-field").expect("selector");
     (0..fields.length())
@@ -756,7 +755,7 @@ async fn a_fault_stands_beside_its_field() {
     for (index, words) in [(0, "WebSocket listener"), (1, "last level")] {
         let field: Element = wrong.item(index).expect("field").unchecked_into();
         let described_by = field.get_attribute("aria-describedby").expect("description");
-        // Another test's form may stand on the same page.
+        // Another test's form may be on the same page.
         let fault =
             root.query_selector(&format!("#{described_by}")).ok().flatten().and_then(|fault| fault.text_content());
         assert!(fault.as_deref().is_some_and(|fault| fault.contains(words)), "{described_by}: {fault:?}");

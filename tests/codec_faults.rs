@@ -1,6 +1,6 @@
-//! The faults of mqttbytes 0.6.0, each shown on plain mqttbytes and then not
-//! found in the codec. What a server can send is in `fixtures/packets.txt`;
-//! here is what needs more than "accepted or not", and all that is sent.
+//! The faults of mqttbytes 0.6.0: each is shown with plain mqttbytes, and shown to be absent from the codec. What a
+//! server can send is in `fixtures/packets.txt`; here are the cases that need more than "accepted or not", and
+//! everything that is sent.
 
 use std::num::NonZeroU16;
 
@@ -41,8 +41,7 @@ fn encoded(packet: &Outgoing<'_>, version: Version) -> Vec<u8> {
     out
 }
 
-/// Encodes behind bytes that are there already and checks that they alone are
-/// there afterwards.
+/// Encodes after existing bytes and checks that only those precede the packet.
 #[track_caller]
 fn refused(packet: &Outgoing<'_>, version: Version, limit_bytes: u32) -> EncodeError {
     let mut out = b"sent before".to_vec();
@@ -62,14 +61,14 @@ fn forbidden(packet: &Outgoing<'_>, version: Version, expected: &str) {
     }
 }
 
-/// A packet of 5.0 whose lengths take one byte each.
+/// Returns a 5.0 packet whose lengths take one byte each.
 fn packet_v5(first: u8, head: &[u8], section: &[u8], tail: &[u8]) -> Vec<u8> {
     let length = |bytes: usize| u8::try_from(bytes).ok().filter(|&n| n < 128).expect("one byte");
     let body = [head, &[length(section.len())], section, tail].concat();
     [&[first, length(body.len())], &body[..]].concat()
 }
 
-/// Fault 1: the packet is gone from the buffer, and yet more bytes are asked for.
+/// Fault 1: the packet is gone from the buffer, and yet more bytes are requested.
 #[test]
 fn fault_1_short_disconnect() {
     let mut stream = BytesMut::from(&[0xE0, 0x01, 0x8E][..]);
@@ -105,7 +104,7 @@ fn fault_2_subscription_identifiers_and_payload() {
     assert_eq!(properties, [1, 2, 3].map(Property::SubscriptionId));
 }
 
-/// Fault 3, the part that is not in the fixtures: asking for more changes nothing.
+/// Fault 3, the part that isn't in the fixtures: requesting more changes nothing.
 #[test]
 fn fault_3_waiting_keeps_the_input() {
     let whole = b"\x30\x0a\x00\x03t/aPAYLO\x40\x02\x00\x01";
@@ -134,8 +133,7 @@ fn fault_4_auth() {
     assert_eq!(encoded(&Outgoing::Auth(&expected), Version::V5), packet);
 }
 
-/// Fault 5, the limit: what counts is the whole packet. A packet of 10 bytes has
-/// a remaining length of 8.
+/// Fault 5, the limit applies to the whole packet. A packet of 10 bytes has a remaining length of 8.
 // covers: [MQTT-3.1.2-24]
 #[test]
 fn fault_5_limit_of_the_whole_packet() {
@@ -163,7 +161,7 @@ fn limit_of_16_mib() {
 
 #[test]
 fn limits_of_properties() {
-    /// A PUBLISH and a PUBACK with `count` empty user properties.
+    /// Returns a PUBLISH and a PUBACK with `count` empty user properties.
     fn packets(count: usize) -> [Vec<u8>; 2] {
         let section = [0x26, 0, 0, 0, 0].repeat(count);
         [packet_v5(0x30, b"\x00\x01a", &section, b""), packet_v5(0x40, b"\x00\x01\x10", &section, b"")]
@@ -188,7 +186,7 @@ fn limits_of_properties() {
     check(4, limits, false);
 }
 
-/// Fault 6: the rule is kept, but the person can read why.
+/// Fault 6: the rule is enforced, but the person gets to read why.
 #[test]
 fn fault_6_a_topic_that_is_not_utf_8() {
     let packet = b"\x30\x05\x00\x02\xc3\x28x";
@@ -227,7 +225,7 @@ fn fault_7_connect_behind_other_bytes() {
 // covers: [MQTT-3.1.2-17], [MQTT-3.1.2-19], [3.1.1 MQTT-3.1.2-22]
 #[test]
 fn fault_7_user_name_and_password() {
-    /// Index of the connect flags where the remaining length has one byte.
+    /// Index of the connect flags if the remaining length has one byte.
     const FLAGS: usize = 9;
     let mut theirs = BytesMut::new();
     let mut connect = v4::Connect::new("id");
@@ -532,7 +530,7 @@ fn packet_size_of_the_server() {
     }
 }
 
-/// A packet with everything, compared field by field.
+/// A packet with all fields, compared field by field.
 #[test]
 fn every_property_of_connack() {
     let section = b"\x11\x00\x00\x00\x3c\x21\x00\x0a\x24\x01\x25\x01\

@@ -1,5 +1,5 @@
-//! Every packet of `fixtures/packets.txt`: whole, split at each byte, glued to
-//! its neighbours, and put before plain mqttbytes to show why the codec checks.
+//! Decodes every packet of `fixtures/packets.txt`: whole, split at each byte, joined to its neighbours, and with plain
+//! mqttbytes to show why the codec checks.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use mqtt_crawl::mqtt::packet::{Incoming, ReasonCode, Version};
 
 const FIXTURES: &str = include_str!("fixtures/packets.txt");
 
-/// A legal packet in both versions, to stand before and behind a fixture.
+/// A legal packet in both versions, placed before and after a fixture.
 const NEIGHBOUR: [u8; 4] = [0x40, 0x02, 0x12, 0x34];
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ fn kind(incoming: &Incoming<'_>) -> String {
     debug.split('(').next().unwrap_or_default().to_owned()
 }
 
-/// What every violation owes the person who reads it and the server it goes to.
+/// Checks what every violation must have for the person who reads it and the server that receives it.
 fn check_violation(violation: &Violation, packet: &[u8]) {
     let excerpt = &packet[..packet.len().min(Violation::EXCERPT_BYTES)];
     assert_eq!(violation.excerpt, excerpt);
@@ -139,8 +139,7 @@ fn split_at_each_byte() {
         for at in 0..fixture.bytes.len() {
             let early = take(&fixture.bytes[..at], fixture.version).map(|(verdict, _)| verdict);
             match fixture.codec {
-                // What can't become a packet may be refused before it is whole,
-                // but then for the same reason.
+                // An invalid packet may be refused before it is complete, but then for the same reason.
                 Verdict::Frame(..) if early.is_some() => {
                     assert_eq!(early.as_ref(), Some(&fixture.codec), "{fixture:?} at {at}");
                 }
@@ -179,7 +178,7 @@ fn plain_mqttbytes_does_otherwise() {
         };
         let did = match result {
             Ok(()) => "accepts",
-            // The packet was whole and is now gone: whoever waits, waits for ever.
+            // The packet was complete and is now gone: a caller that waits, waits forever.
             Err(mqttbytes::Error::InsufficientBytes(_)) if stream.is_empty() => "waits",
             Err(_) => "rejects",
         };

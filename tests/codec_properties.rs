@@ -1,5 +1,4 @@
-//! What holds for all bytes and all packets, with mqttbytes as the independent
-//! judge wherever it is right.
+//! Properties of all bytes and all packets, with mqttbytes as the independent reference where it is correct.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -18,7 +17,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// What a codec may answer for whatever bytes it is given.
+/// The reason codes that a codec may answer arbitrary bytes with.
 const REASONS: [u8; 6] = [0x81, 0x82, 0x90, 0x94, 0x95, 0x97];
 
 fn config() -> ProptestConfig {
@@ -83,7 +82,7 @@ fn publish_properties() -> impl Strategy<Value = PublishProperties> {
         })
 }
 
-/// A message that lends itself to [`Publish`].
+/// A message that can be converted to [`Publish`].
 #[derive(Clone, Debug)]
 struct Message {
     dup: bool,
@@ -116,7 +115,7 @@ impl Message {
         }
     }
 
-    /// The message without what 3.1.1 doesn't have.
+    /// Returns the message without the fields that 3.1.1 lacks.
     fn publish_v311(&self) -> Publish<'_> {
         Publish { topic_alias: None, ..self.publish(&[]) }
     }
@@ -147,7 +146,7 @@ fn encoded(packet: &Outgoing<'_>, version: Version) -> Vec<u8> {
     out
 }
 
-/// Reads one packet with mqttbytes and leaves nothing over.
+/// Reads one packet with mqttbytes and checks that nothing is left over.
 fn theirs_v4(bytes: &[u8]) -> v4::Packet {
     let mut stream = BytesMut::from(bytes);
     let packet = v4::read(&mut stream, usize::MAX).expect("mqttbytes reads it");
@@ -166,7 +165,7 @@ fn theirs_qos(qos: QoS) -> mqttbytes::QoS {
     mqttbytes::qos(qos as u8).expect("0, 1 or 2")
 }
 
-/// A variable byte integer, written here once more by division.
+/// Encodes a variable byte integer, implemented here a second time by division.
 fn variable_integer(mut value: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -186,8 +185,8 @@ fn check_violation(violation: &Violation, input: &[u8]) {
     assert!(input.starts_with(&violation.excerpt));
 }
 
-/// Takes packets off `input` to its end or to the first violation. Returns what
-/// was found as text, and how many bytes that took.
+/// Takes packets off `input` to its end or to the first violation. Returns the results as text, and the number of bytes
+/// used.
 fn take_all(input: &[u8], version: Version) -> (Vec<String>, usize) {
     let limits = Limits::default();
     let mut found = Vec::new();
@@ -217,8 +216,8 @@ fn take_all(input: &[u8], version: Version) -> (Vec<String>, usize) {
     }
 }
 
-/// Bytes that get past the framing more often than mere noise: a first byte a
-/// server sends, the right length, then anything.
+/// Returns bytes that get past the framing more often than mere noise: a first byte that a server sends, the right
+/// length, then anything.
 fn packet_like() -> impl Strategy<Value = Vec<u8>> {
     let first = select(&[0x20, 0x30, 0x32, 0x40, 0x50, 0x62, 0x70, 0x90, 0xB0, 0xD0, 0xE0, 0xF0][..]);
     // Small numbers are lengths and property identifiers.
@@ -239,7 +238,7 @@ proptest! {
         take_all(&packets.concat(), version);
     }
 
-    /// `decode` is for whole packets, but a wrong cut must not panic either.
+    /// `decode` is for complete packets, but a wrong cut must not panic either.
     #[test]
     fn decode_of_any_bytes(bytes in vec(any::<u8>(), 0..80), version in version()) {
         if let Err(violation) = decode(&bytes, version, &Limits::default()) {
@@ -248,7 +247,7 @@ proptest! {
         publish::properties(&bytes).for_each(drop);
     }
 
-    /// A packet with some bytes changed is taken or refused, never misframed.
+    /// A packet with some changed bytes is accepted or refused, never misframed.
     #[test]
     fn damaged_messages(
         message in message(),
@@ -268,7 +267,7 @@ proptest! {
         take_all(&bytes, version);
     }
 
-    /// However the bytes arrive, the same packets come out.
+    /// The same packets result from any division of the bytes.
     #[test]
     fn any_split_gives_the_same_packets(
         packets in vec(prop_oneof![packet_like(), Just(vec![0x40, 2, 0, 1])], 1..5),
@@ -293,8 +292,8 @@ proptest! {
         prop_assert_eq!(in_pieces, at_once);
     }
 
-    /// Every legal message, with as many subscription identifiers as a server
-    /// may add, comes out as it went in. The packet is put together here.
+    /// Every legal message, with as many subscription identifiers as a server may add, is decoded unchanged. The packet
+    /// is built here.
     #[test]
     fn received_messages(
         message in message(),
@@ -396,7 +395,7 @@ proptest! {
     #[test]
     fn connect_as_mqttbytes_reads_it(
         (client_id, clean_start, keep_alive_s) in (text(), any::<bool>(), any::<u16>()),
-        // mqttbytes takes an empty user name or password for none.
+        // mqttbytes treats an empty user name or password as absent.
         login in option::of(("[^\0]{1,12}", "[^\0]{1,12}")),
         will in option::of((message(), any::<Option<u32>>())),
         session_expiry_s in any::<Option<u32>>(),
@@ -558,7 +557,7 @@ proptest! {
         prop_assert_eq!(theirs_v5(&bytes), v5::Packet::Unsubscribe(expected));
     }
 
-    /// What a client and a server write alike comes back through our decoder.
+    /// Packets that client and server write alike are decoded unchanged.
     #[test]
     fn acknowledgements_come_back(
         packet_id in packet_id(),

@@ -1,5 +1,4 @@
-//! Messages and finer settings as they are typed: what they mean, and the
-//! faults by field.
+//! Messages and connection options as they are typed: their meaning, and the errors by field.
 
 use std::fmt::Debug;
 
@@ -19,7 +18,7 @@ fn rows(rows: &[(&str, &str)]) -> Vec<(String, String)> {
     rows.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Each fault is about its field and says what it should, in this order.
+/// Each error belongs to its field and has the expected text, in this order.
 fn check_faults<T: Debug, F: Copy + PartialEq + Debug>(found: Result<T, Vec<Fault<F>>>, expected: &[(F, &str)]) {
     let faults = found.expect_err("faults");
     let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
@@ -65,7 +64,7 @@ fn a_message_becomes_a_request() {
         correlation_data: bytes("AQ==", PayloadNotation::Base64),
         message_expiry_s: " 60 ".into(),
         payload_is_utf8: true,
-        // A row that says nothing doesn't count; one with only a value does.
+        // An empty row is ignored; one with only a value isn't.
         user_properties: rows(&[("a", "1"), ("", ""), ("a", "2"), ("", "3")]),
     };
     let request = fields.parse().expect("a message");
@@ -89,7 +88,7 @@ fn a_message_becomes_a_request() {
     assert_eq!(shown.parse(), Ok(message));
     assert_eq!(Bytes::of(b"\xff\x00"), bytes("ff 00", PayloadNotation::Hex));
 
-    // What is left empty is left out.
+    // Empty fields are omitted.
     let bare = MessageFields { topic: "t".into(), ..MessageFields::default() };
     assert_eq!(bare.parse().expect("a message").properties, PublishProperties::default());
 }
@@ -241,10 +240,10 @@ fn every_fault_of_the_finer_settings_is_told_beside_its_field() {
         let fields = Fields { keep_alive_s: wrong.into(), ..Fields::default() };
         check_faults(fields.parse(), &[(Field::KeepAlive, "whole number")]);
     }
-    // A will that nobody wants has no faults …
+    // A disabled will has no errors …
     let fields = Fields { has_will: false, will_delay_s: "soon".into(), ..Fields::default() };
     assert_eq!(fields.parse(), Ok(ConnectionOptions::default()));
-    // … and one that is wanted has to fit into CONNECT.
+    // … and an enabled one has to fit into CONNECT.
     let payload = bytes(&"x".repeat(65_536), PayloadNotation::Text);
     let will = MessageFields { topic: "t".into(), payload, ..MessageFields::default() };
     let fields = Fields { has_will: true, will, ..Fields::default() };

@@ -1,6 +1,5 @@
-//! Statements of the standard about single packets, as they are written and as they are read.
-//! What is compared was put together by hand from the standard; `CONFORMANCE.md` lists which test
-//! covers which statement.
+//! Statements of the standard about single packets, for encoding and decoding. The expected bytes were written by hand
+//! from the standard; `CONFORMANCE.md` lists which test covers which statement.
 
 use std::num::NonZeroU16;
 
@@ -16,7 +15,7 @@ const ONE: PacketId = NonZeroU16::MIN;
 const VERSIONS: [Version; 2] = [Version::V311, Version::V5];
 const LEVELS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
-/// Beyond ASCII, with a U+FEFF in the middle and one in front.
+/// Beyond ASCII, with a U+FEFF in the middle and one at the beginning.
 const TEXT: &str = "\u{feff}né\u{feff}😀";
 
 fn encoded(packet: &Outgoing<'_>, version: Version) -> Vec<u8> {
@@ -42,19 +41,19 @@ fn publish_to(topic: &str) -> Publish<'_> {
     }
 }
 
-/// Text as it is on the wire: two bytes of length, then UTF-8.
+/// Returns the text as encoded in a packet: two bytes of length, then UTF-8.
 fn field(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).expect("short");
     [&length.to_be_bytes(), bytes].concat()
 }
 
-/// Whether the bytes of the text are in the packet, untouched.
+/// Whether the bytes of the text are in the packet, unchanged.
 fn holds(packet: &[u8], text: &str) -> bool {
     let wanted = field(text.as_bytes());
     packet.windows(wanted.len()).any(|window| window == wanted)
 }
 
-/// Packets whose one text field is `text`, in each version that has the field.
+/// Returns packets whose one text field is `text`, in each version that has the field.
 fn with_text(text: &str) -> Vec<(&'static str, Result<Vec<u8>, EncodeError>)> {
     let mut packets = Vec::new();
     let mut try_one = |field, packet: &Outgoing<'_>, version| {
@@ -262,7 +261,7 @@ fn connect_in_every_combination_of_its_flags() {
                     let connect = Connect { clean_start, keep_alive_s: 10, user_name, password, will, ..connect() };
                     check_connect(&connect, Version::V5);
                     packets += 1;
-                    // A password alone is for 5.0 only.
+                    // A password without a user name is for 5.0 only.
                     if user_name.is_some() || password.is_none() {
                         check_connect(&connect, Version::V311);
                         packets += 1;
@@ -299,7 +298,7 @@ fn check_connect(connect: &Connect<'_>, version: Version) {
     assert_eq!(encoded(&Outgoing::Connect(connect), version), expected, "{connect:?}");
 }
 
-// ---- PUBLISH, and what is never too large -------------------------------------------
+// ---- PUBLISH, and packets that are never too large ----------------------------------
 
 // covers: [MQTT-3.3.2-14]
 #[test]
@@ -307,7 +306,7 @@ fn a_response_topic_with_a_wildcard_is_not_sent() {
     for (topic, is_legal) in [("a/b", true), ("a/+", false), ("#", false), ("a/#", false)] {
         let properties = PublishProperties { response_topic: Some(topic.to_owned()), ..PublishProperties::default() };
         assert_eq!(publish::encode_properties(&properties, &mut Vec::new()).is_ok(), is_legal, "{topic}");
-        // Nor when the properties were encoded elsewhere.
+        // Also if the properties were encoded elsewhere.
         let section = [&[0x08], &field(topic.as_bytes())[..]].concat();
         let publish = Outgoing::Publish(Publish { properties: &section, ..publish_to("t") });
         assert_eq!(encode(&publish, Version::V5, u32::MAX, &mut Vec::new()).is_ok(), is_legal, "{topic}");

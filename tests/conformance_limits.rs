@@ -1,5 +1,5 @@
-//! The server's limits and the session's quota, in cases that only a server that changes its mind, or
-//! allows next to nothing, brings about.
+//! The server's limits and the session's quota, in cases that require a server that changes its limits or allows almost
+//! nothing.
 
 mod bench;
 
@@ -15,7 +15,7 @@ fn lasting() -> Options {
     Options { session_expiry_s: 60, ..v5() }
 }
 
-/// Connected to a server that answers CONNECT like this.
+/// Returns a session connected to a server that answers CONNECT with these bytes.
 fn online(options: Options, connack: &str) -> Bench {
     let mut bench = Bench::new(options);
     bench.session.connect(bench.now);
@@ -73,7 +73,7 @@ fn retain_not_available_holds_for_repetitions_too() {
 // covers: [MQTT-3.2.2-17], [MQTT-3.2.2-18], [MQTT-3.3.2-9]
 #[test]
 fn topic_aliases_go_out_as_far_as_the_server_takes_them() {
-    // CONNACK, then what four messages on two topics look like.
+    // CONNACK, then the bytes of four messages on two topics.
     let in_full = "3004 0001 74 00 3004 0001 74 00 3004 0001 75 00 3004 0001 75 00";
     for (connack, expected) in [
         (YES_V5, in_full),
@@ -91,7 +91,7 @@ fn topic_aliases_go_out_as_far_as_the_server_takes_them() {
         }
         assert_eq!(bench.actions().concat(), expected.replace(' ', ""), "{connack}");
     }
-    // They are the session's to give, and die with the connection.
+    // The session assigns them, and they end with the connection.
     let mut bench = online(v5(), "2006 00 00 03 22 0001");
     let message = Message { topic: "t".to_owned(), properties: unhex("230001"), ..Message::default() };
     assert_eq!(bench.session.publish(message, bench.now), Err(PublishError::TopicAlias));
@@ -130,7 +130,7 @@ fn a_pubrel_does_not_wait_for_the_quota() {
     bench.publish(QoS::ExactlyOnce, "3");
     bench.serve("50020003");
     bench.actions();
-    // The server is there again, now with Receive Maximum 1.
+    // The server is back, now with Receive Maximum 1.
     bench.lose_and_return("2006 01 00 03 21 0001");
     let sent = bench.actions().concat();
     assert!(sent.contains("62020003"), "{sent}");
@@ -143,7 +143,7 @@ fn what_is_acknowledged_while_it_waits_to_be_repeated_is_not_repeated() {
     bench.publish(QoS::AtLeastOnce, "1");
     bench.publish(QoS::ExactlyOnce, "2");
     bench.actions();
-    // Receive Maximum 1: the second waits, and the server says PUBREC again.
+    // Receive Maximum 1: the second waits, and the server sends PUBREC again.
     bench.lose_and_return("2006 01 00 03 21 0001");
     assert_eq!(bench.actions().concat(), "3a0700017400010031");
     bench.serve("50020002");
@@ -160,7 +160,7 @@ fn what_an_earlier_connection_left_takes_nothing_of_our_receive_maximum() {
     bench.serve("3406 0001 74 0001 00");
     bench.lose_and_return("2003010000");
     bench.actions();
-    // The quota begins anew with the connection; the PUBREL needs none.
+    // The quota restarts with the connection; the PUBREL needs none.
     bench.serve("3406 0001 74 0002 00");
     assert_eq!(bench.actions(), ["50020002"]);
     bench.serve("62020001 3406 0001 74 0003 00");

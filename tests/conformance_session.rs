@@ -1,5 +1,5 @@
-//! Statements of the standard that only a whole session can show, in both versions where both have
-//! them. The rest is in `session.rs`; `CONFORMANCE.md` lists which test covers which statement.
+//! Statements of the standard that need a whole session, in both versions where both have them. The rest is in
+//! `session.rs`; `CONFORMANCE.md` lists which test covers which statement.
 
 mod bench;
 
@@ -16,34 +16,34 @@ use mqtt_crawl::mqtt::topic::TopicFilter;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A PUBLISH of the server to topic `t`, in hex: header, packet identifier or nothing, payload.
+/// Returns the server's PUBLISH to topic `t`, in hex: header, packet identifier or nothing, payload.
 fn message(version: Version, header: &str, id: &str, payload: &str) -> String {
     let properties = if version == Version::V5 { "00" } else { "" };
     let body = format!("000174{id}{properties}{payload}");
     format!("{header}{:02x}{body}", body.len() / 2)
 }
 
-/// Options whose session lives on without a connection.
+/// Returns options for a session that outlives its connection.
 fn lasting(options: Options) -> Options {
     Options { session_expiry_s: 60, ..options }
 }
 
-/// CONNACK with the session still there.
+/// Returns a CONNACK with Session Present.
 fn kept(version: Version) -> &'static str {
     if version == Version::V5 { "2003010000" } else { "20020100" }
 }
 
-/// CONNACK with no session.
+/// Returns a CONNACK without a session.
 fn fresh(version: Version) -> &'static str {
     if version == Version::V5 { YES_V5 } else { YES_V311 }
 }
 
-/// Both versions, each with its options.
+/// Returns both versions, each with its options.
 fn versions() -> [(Version, Options); 2] {
     [(Version::V5, v5()), (Version::V311, v311())]
 }
 
-/// The transport is lost; returns the next CONNECT.
+/// Closes the transport; returns the next CONNECT.
 fn lose(bench: &mut Bench) -> String {
     bench.session.handle_close(CloseInfo::default(), bench.now);
     bench.wait_for_timeout();
@@ -52,7 +52,7 @@ fn lose(bench: &mut Bench) -> String {
     bench.actions().pop().expect("CONNECT")
 }
 
-/// The connect flags of a CONNECT whose length takes one byte.
+/// Returns the connect flags of a CONNECT whose length takes one byte.
 fn connect_flags(connect: &str) -> &str {
     &connect[18..20]
 }
@@ -119,9 +119,9 @@ fn a_clean_session_takes_nothing_over() {
         bench.actions();
         assert_eq!(connect_flags(&lose(&mut bench)), "02");
         bench.serve(fresh(version));
-        // Ours is a new message, under a new identifier and no duplicate.
+        // Ours is a new message, with a new identifier and without DUP.
         assert_eq!(bench.actions(), [message(version, "32", "0002", "78")]);
-        // Theirs is one too, although PUBREL never came for the identifier.
+        // Theirs is new too, although PUBREL never arrived for the identifier.
         bench.serve(&message(version, "34", "0007", "62"));
         assert_eq!(bench.delivered.0, ["t a", "t b"]);
     }
@@ -185,7 +185,7 @@ fn one_who_only_listens_sends_pings_all_the_same() {
         let mut last_sent = bench.now;
         let mut pings = 0;
         while pings < 20 {
-            // A message a second, and the timer whenever it is due.
+            // A message per second, and the timer whenever it is due.
             bench.now = bench.now + Duration::from_secs(1);
             bench.session.handle_timeout(bench.now);
             if bench.actions().contains(&"c000".to_owned()) {
@@ -332,7 +332,7 @@ fn an_expired_message_is_acknowledged_to_the_end() {
 #[test]
 fn every_topic_alias_we_allow_is_taken() {
     let mut bench = Bench::online(v5());
-    // CONNECT says 64.
+    // CONNECT states 64.
     for alias in 1..=64 {
         bench.serve(&format!("300a 0004 {} 03 2300{alias:02x}", hex(format!("to{alias:02}").as_bytes())));
     }
@@ -505,7 +505,7 @@ fn an_unknown_identifier_is_answered_as_such() {
     bench.serve("5002 0033");
     bench.serve("6202 0033");
     assert_eq!(bench.actions().concat(), "62030033927003003392");
-    // In 3.1.1 there are no codes to say it with.
+    // 3.1.1 has no codes for it.
     let mut bench = Bench::online(v311());
     bench.serve("5002 0033");
     bench.serve("6202 0033");
@@ -528,7 +528,7 @@ fn nothing_is_repeated_or_forgotten_while_the_connection_lives() {
         while bench.now.since(began) < HOUR {
             bench.wait_for_timeout();
             let actions = bench.actions();
-            // That answers are missing is told, and nothing is sent for it.
+            // Missing answers are reported, and nothing is sent because of them.
             assert!(actions.is_empty() || actions == ["c000"], "{actions:?}");
             if !actions.is_empty() {
                 bench.serve("d000");
@@ -598,7 +598,7 @@ fn the_send_quota_comes_back_with_the_last_acknowledgement() {
     assert_eq!(bench.actions(), [message(Version::V5, "34", "0003", "33")]);
     bench.serve("5003000397");
     assert_eq!(bench.actions(), [message(Version::V5, "32", "0004", "34")], "a PUBREC that refuses is");
-    // A late acknowledgement adds nothing.
+    // A late acknowledgement has no effect.
     bench.publish(QoS::AtLeastOnce, "5");
     bench.publish(QoS::AtLeastOnce, "6");
     bench.serve("40020002 70020003");
@@ -623,14 +623,14 @@ fn a_quota_of_zero_holds_back_messages_only() {
     assert_eq!(bench.actions().concat(), "5002000970020009");
     bench.serve("50020001");
     assert_eq!(bench.actions(), ["62020001"]);
-    // The first deadline is that of the answers that are missing.
+    // The first deadline is that of the missing answers.
     bench.wait_for_timeout();
     assert!(bench.actions().is_empty());
     bench.wait_for_timeout();
     assert_eq!(bench.actions(), ["c000"]);
 }
 
-// ---- leaving -------------------------------------------------------------------
+// ---- disconnecting -------------------------------------------------------------
 
 // covers: [MQTT-3.14.4-1], [MQTT-3.14.4-2], [3.1.1 MQTT-3.14.4-1], [3.1.1 MQTT-3.14.4-2]
 #[test]

@@ -1,4 +1,4 @@
-//! Where the console stands: following, leaving, growing, and a million rows.
+//! The console's position: following, scrolling away, growing, and a million rows.
 
 use mqtt_crawl::engine::Engine;
 use mqtt_crawl::format::{grouped, size, time_of_day};
@@ -195,7 +195,7 @@ fn numbers() {
     }
 }
 
-/// A reader before a worker: ten rows on screen.
+/// A console model with a worker: ten rows on screen.
 struct Desk {
     engine: Engine,
     reader: ConsoleModel,
@@ -210,7 +210,7 @@ impl Desk {
         Self { engine, reader, stats: Stats::default() }
     }
 
-    /// So many messages arrive; every tenth says "ten".
+    /// Adds this number of messages; every tenth says "ten".
     fn arrive(&mut self, count: u64) {
         let first = self.stats.received + 1;
         self.stats.received += count;
@@ -233,7 +233,7 @@ impl Desk {
         self.engine.handle_command(filter, Instant::EPOCH);
     }
 
-    /// One slice of the filter's work, if there is any.
+    /// Runs one slice of the filter's work, if there is any.
     fn turn(&mut self) -> bool {
         let is_due = self.engine.poll_timeout().is_some();
         if is_due {
@@ -242,7 +242,7 @@ impl Desk {
         is_due
     }
 
-    /// The page asks until it has what it wants. Returns how rows came at last, if they did.
+    /// Lets the page request rows until it has what it wants. Returns how the last rows arrived, if any did.
     fn frame(&mut self) -> Option<RowChurn> {
         let (mut asked, mut flow) = (None, None);
         while asked != Some(self.reader.pull()) {
@@ -256,7 +256,7 @@ impl Desk {
         flow
     }
 
-    /// Numbers of the rows on screen, and how much of the first is hidden.
+    /// Returns the numbers of the rows on screen, and how much of the first is hidden.
     fn on_screen(&self) -> (Vec<u64>, f64) {
         let rows = self.reader.scroll.on_screen();
         let first = self.reader.first_index();
@@ -266,7 +266,7 @@ impl Desk {
     }
 }
 
-/// The reader's place, whatever happens at the list's front and end.
+/// The reader's position is kept, independent of changes at the list's front and end.
 #[test]
 fn a_reader_stays_while_matches_come_and_go() {
     let mut desk = Desk::new(200_000);
@@ -316,7 +316,7 @@ fn a_reader_walks_from_row_to_row() {
         assert!(desk.on_screen().0.contains(&selected));
     }
     assert_eq!((desk.reader.selected(), desk.on_screen().0[0]), (Some(40), 40));
-    // From far away the way leads back to it.
+    // From far away this leads back to it.
     desk.reader.step(ScrollStep::Home);
     desk.frame();
     assert_eq!(desk.reader.focused_row(), Some(1));
@@ -368,14 +368,14 @@ fn matches_are_walked_alone_and_among_all() {
     assert_eq!((desk.reader.selected(), desk.reader.rows().rank), (Some(951), None));
     assert_eq!(selected(&mut desk, Toward::Newer), (Some(960), Some(96)));
 
-    // Back to the matches, and to another filter: still in sight.
+    // Back to the matches, and to another filter: still visible.
     desk.reader.list_others();
     desk.frame();
     assert!(desk.on_screen().0.contains(&960));
     desk.filter("");
     desk.frame();
     assert!(desk.on_screen().0.contains(&960) && desk.on_screen().0.contains(&961));
-    // One that the chosen message doesn't get through is shown from its end.
+    // If the selected message doesn't match, the list is shown from its end.
     desk.filter("99");
     desk.frame();
     assert_eq!(desk.on_screen().0.last(), Some(&995));
@@ -393,7 +393,7 @@ fn a_message_is_revealed_wherever_it_is() {
         assert_eq!(desk.reader.selected(), Some(seq));
         assert!(desk.on_screen().0.contains(&seq));
     }
-    // Behind a filter: all are listed.
+    // With a filter: all are listed.
     desk.filter("ten");
     desk.frame();
     desk.reader.reveal(60);
@@ -412,7 +412,7 @@ fn a_message_is_revealed_wherever_it_is() {
         desk.reader.pull(),
         Pull { window: desk.reader.pull().window, selected: Some(61), listed: ListMode::All, ..Pull::default() }
     );
-    // One that came while the view was held lets it go.
+    // One that arrived while the view was held releases it.
     desk.reader.hold();
     desk.arrive(1);
     desk.frame();
@@ -434,7 +434,7 @@ fn a_held_view_stands_still_and_counts() {
         desk.frame();
         assert_eq!((desk.on_screen(), desk.reader.unseen()), (before, 40), "of {count}");
         assert_eq!((desk.stats.received, desk.stats.matching), (count + 40, count + 40), "intake goes on");
-        // Also through a filter, and among all again.
+        // Also with a filter, and among all again.
         desk.filter("-ten");
         desk.frame();
         assert_eq!(desk.reader.unseen(), 36);
@@ -566,18 +566,18 @@ proptest! {
     }
 }
 
-/// Ten seconds of a screen with sixty frames a second and ten rows, where so many messages come in a second and a frame
-/// that draws rows takes so long. Returns frames that drew a second, and how old the median of the messages was in the
-/// first frame that told of it, in milliseconds.
+/// Ten seconds of a screen with sixty frames per second and ten rows, with a rate of messages per second and a duration
+/// for a frame that draws rows. Returns the frames drawn per second, and the median age of the messages in the first
+/// frame that showed them, in milliseconds.
 fn watch(per_s: u64, frame_us: u64) -> (u64, u64) {
     const FRAME_US: u64 = 16_667;
     const SECONDS: u64 = 10;
-    /// From page to worker, or back.
+    /// The delay from page to worker, or back.
     const WAY_US: u64 = 500;
     let came = |at_us: u64| at_us * per_s / 1_000_000;
     let micros = |us| Instant::from_micros(1_000_000_000 + us);
     let (mut pace, mut drawings, mut ages_us) = (RefreshThrottle::default(), 0, Vec::new());
-    // What the page has, and when the next news will be there.
+    // The page's data, and the time of the next update.
     let (mut shown, mut asked_us) = (0, 0);
     loop {
         // The worker answers as soon as there is something new.
@@ -612,10 +612,10 @@ fn rows_are_drawn_each_frame_unless_nobody_could_read_or_pay_for_them() {
     // One message after the other is there in the next frame.
     check((5, 4_000), 4..=5, 0..=17);
     check((1_000, 4_000), 59..=60, 0..=15);
-    // Many more than anybody reads, and a machine that can't draw so many.
+    // Many more than anybody can read, on a machine that can't draw that many.
     check((100_000, 4_000), 9..=12, 0..=100);
     check((1_000, 30_000), 6..=12, 0..=100);
-    // What is readable is shown, on any machine.
+    // A readable rate is shown completely, on any machine.
     check((100, 30_000), 20..=31, 0..=50);
 }
 

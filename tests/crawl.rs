@@ -1,5 +1,5 @@
-//! The whole crawl in virtual time, through its public API: a log, its feed, the
-//! teller, and a screen that does what the teller says.
+//! The whole crawl in virtual time, through its public API: a log, its feed, the crawl controller, and a screen that
+//! carries out the controller's actions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -23,10 +23,10 @@ const DEPTH_EM: f64 = 24.0;
 const LETTER_EM: f64 = 0.5;
 /// An em on a very large screen.
 const EM_PX: f64 = 126.0;
-/// As far as one can tell that something moved.
+/// The smallest visible movement.
 const STILL_PX: f64 = 0.01;
 
-/// Every letter is as wide as the average one of the crawl's font.
+/// Every letter has the average width of the crawl's font.
 struct Typewriter(Column);
 
 impl Typesetter for Typewriter {
@@ -36,13 +36,13 @@ impl Typesetter for Typewriter {
     }
 }
 
-/// What a browser does with the actions, and what a camera would see of it.
+/// A simulated browser that carries out the actions, and records what a camera would see.
 struct Screen {
     log: MessageLog,
     feed: CrawlFeed,
     teller: CrawlController,
     typewriter: Typewriter,
-    /// Upper edges, as the browser has them.
+    /// Upper edges, as in the browser.
     tops: BTreeMap<Key, f64>,
     entries: BTreeMap<Key, BlockContent>,
     offset_em: f64,
@@ -53,18 +53,18 @@ struct Screen {
     most_blocks: usize,
     fastest: f64,
     rate_changes: u64,
-    /// Every entry told, in order.
+    /// Every entry shown, in order.
     told: Vec<BlockContent>,
     /// The newest message whose own line crossed the edge.
     seen_seq: u64,
-    /// A jump is what was asked for.
+    /// Whether a jump was requested.
     jumps: bool,
-    /// Lines that were asked for come out of their order.
+    /// Requested lines appear out of order.
     asked: BTreeSet<u64>,
 }
 
 impl Screen {
-    /// Behind the opening, which has no words here.
+    /// After the opening, which has no text here.
     fn new() -> Self {
         let mut teller = CrawlController::new();
         teller.open_with(Opening::silent());
@@ -91,7 +91,7 @@ impl Screen {
         }
     }
 
-    /// What the page does when somebody wants to see the line of a message.
+    /// Does what the page does when a person wants to see the line of a message.
     fn show(&mut self, seq: u64) {
         self.jumps = true;
         if !self.wish(|teller, sight, actions| teller.reveal(sight, seq, actions)) {
@@ -114,7 +114,7 @@ impl Screen {
         });
     }
 
-    /// One to three rows each, by its number.
+    /// One to three rows each, depending on its number.
     fn arrive_many(&mut self, count: u64) {
         for _ in 0..count {
             let seq = self.log.next_seq();
@@ -123,7 +123,7 @@ impl Screen {
         }
     }
 
-    /// A line of so many words.
+    /// Returns a line of this number of words.
     fn arrive_words(&mut self, words: usize, with_speaker: bool) {
         const WORDS: [&str; 12] =
             ["the", "relay", "at", "north", "ridge", "is", "answering", "again", "and", "nobody", "knows", "why"];
@@ -141,12 +141,12 @@ impl Screen {
         TickInput { now: Instant::from_millis(self.now_ms), offset_em: self.offset_em, stage }
     }
 
-    /// Where each block is on screen: below zero it has passed the edge.
+    /// Returns where each block is on screen: below zero it has passed the edge.
     fn heights_em(&self) -> BTreeMap<Key, f64> {
         self.tops.iter().map(|(key, top_em)| (*key, top_em - self.offset_em)).collect()
     }
 
-    /// Where the line of a message is on screen.
+    /// Returns where the line of a message is on screen.
     fn height_of(&self, seq: u64) -> Option<f64> {
         let (key, _) = self.entries.iter().find(|(_, entry)| entry.seq() == Some(seq))?;
         Some(self.tops[key] - self.offset_em)
@@ -158,7 +158,7 @@ impl Screen {
             self.offset_em += SPEED_EM_PER_S * self.rate * TICK_MS as f64 / 1_000.0;
         }
         self.wish(|_, _, _| ());
-        // What the page does: it pulls when there is room.
+        // Like the page: it pulls when there is room.
         let row_letters = self.typewriter.0.width_em / LETTER_EM;
         let lines = self.feed.take(&self.log, self.teller.room(row_letters));
         self.teller.push(Instant::from_millis(self.now_ms), lines, self.feed.untold());
@@ -171,7 +171,7 @@ impl Screen {
         }
     }
 
-    /// A wish of the person, and what follows from it at once.
+    /// Performs a command of the person, and its immediate effects.
     fn wish<T>(&mut self, wish: impl FnOnce(&mut CrawlController, TickInput, &mut Vec<Action>) -> T) -> T {
         let before = self.heights_em();
         let mut actions = Vec::new();
@@ -201,7 +201,7 @@ impl Screen {
         answer
     }
 
-    /// Lines stand in the order of their messages, and never on each other.
+    /// Lines are in the order of their messages, and never overlap.
     fn check_order(&self) {
         let mut placed: Vec<(f64, Key)> = self.tops.iter().map(|(key, top_em)| (*top_em, *key)).collect();
         placed.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -230,7 +230,7 @@ impl Screen {
                 self.entries.remove(&key);
             }
             Action::Place { key, top_em } => {
-                // What comes and goes in one task is never there.
+                // An element that is added and removed in one task is never shown.
                 let Some((entry, block)) = self.teller.block(key) else { return };
                 let (height_em, bottom_em) =
                     (top_em - self.offset_em, top_em + block.typeset.height_em() - self.offset_em);
@@ -260,7 +260,7 @@ impl Screen {
         }
     }
 
-    /// How many messages were told, and how many passed over.
+    /// Returns the number of messages shown, and the number skipped.
     fn accounts(&self) -> (u64, u64) {
         self.told.iter().fold((0, 0), |(told, passed), entry| match entry {
             BlockContent::Item(CrawlItem::Line { .. }) => (told + 1, passed),
@@ -273,7 +273,7 @@ impl Screen {
 #[test]
 fn eight_hours_without_a_jump() {
     let mut screen = Screen::new();
-    // As much as can be read: a line every seven seconds, and a burst an hour.
+    // A readable amount: a line every seven seconds, and a burst an hour.
     screen.live(8 * 3_600, |second| u64::from(second % 7 == 0) + if second % 3_600 == 1_800 { 2_000 } else { 0 });
     screen.live(300, |_| 0);
     let (told, passed) = screen.accounts();
@@ -287,7 +287,7 @@ fn eight_hours_without_a_jump() {
 
 #[test]
 fn a_burst_is_over_within_half_a_minute() {
-    // Wherever it falls between the notes of a stream that is too fast already.
+    // Wherever it falls between the skip notes of a stream that is already too fast.
     for begin_s in 60..90 {
         let mut screen = Screen::new();
         screen.live(begin_s, |_| 1);
@@ -323,24 +323,24 @@ struct Stream {
     notes: u64,
     /// From arrival to crossing the edge, in seconds, sorted.
     lags_s: Vec<f64>,
-    /// The most that the newest line in sight was old, in seconds.
+    /// The maximum age of the newest visible line, in seconds.
     oldest_newest_s: f64,
-    /// The most messages between the line that is entering and the newest.
+    /// The maximum number of messages between the line that is entering and the newest.
     most_behind: u64,
-    /// The button that says so was there.
+    /// Whether the button for it was shown.
     said_behind: bool,
     smallest: f64,
     /// The sizes of the lines shown, in order.
     sizes: Vec<f64>,
-    /// How often the animation's rate was changed.
+    /// The number of changes of the animation's rate.
     rate_changes: u64,
     fastest: f64,
-    /// The least time that a line was in sight, in seconds.
+    /// The shortest time that a line was visible, in seconds.
     in_sight_s: f64,
 }
 
 impl Stream {
-    /// How often the size turned from smaller to larger or back, after so many lines.
+    /// Returns how often the size changed from smaller to larger or back, after this number of lines.
     fn size_turns(&self, from: usize) -> usize {
         let mut sizes = self.sizes[from.min(self.sizes.len())..].to_vec();
         sizes.dedup();
@@ -352,7 +352,7 @@ impl Stream {
     }
 }
 
-/// Streams for so many seconds; nothing is measured in the first 20.
+/// Streams for this number of seconds; nothing is measured in the first 20.
 fn stream(screen: &mut Screen, seconds: u64, per_s: f64, with_speaker: bool) -> Stream {
     let mut stream = Stream { smallest: 1.0, in_sight_s: f64::MAX, ..Stream::default() };
     let (mut arrived_ms, mut placed_ms) = (BTreeMap::new(), BTreeMap::new());
@@ -475,7 +475,7 @@ fn the_newest_is_shown_whatever_else_is_left_out() {
         assert!(stream.shown > 30, "{} of {} at {per_s} a second", stream.shown, stream.published);
         assert!(stream.p99_lag_s() < 6.0, "{} s at {per_s} a second", stream.p99_lag_s());
         assert!(!stream.said_behind);
-        // Whatever its length.
+        // At any length.
         screen.arrive(&"word ".repeat(2_000));
         let newest = screen.log.next_seq() - 1;
         screen.live(30, |_| 0);
@@ -519,7 +519,7 @@ fn scrolling_back_and_forward_restores_the_offset() {
     screen.live(300, |second| u64::from(second % 7 == 0));
     let live: Vec<u64> = screen.entries.values().filter_map(BlockContent::seq).collect();
     let mut seen = BTreeSet::new();
-    // By wheel, a row at a time, until the oldest.
+    // By wheel, a row at a time, to the oldest.
     for _ in 0..300 {
         let before = screen.heights_em();
         let from_em = screen.offset_em;
@@ -542,7 +542,7 @@ fn scrolling_back_and_forward_restores_the_offset() {
     assert_eq!((screen.motion, screen.teller.room(26.0).lines), (Motion::Held, 0));
     assert!(screen.teller.lag() > Some(30), "{:?}", screen.teller.lag());
 
-    // And forward, until it goes on by itself.
+    // And forward, until it continues by itself.
     let told = screen.told.len();
     screen.jumps = true;
     for _ in 0..400 {
@@ -571,14 +571,14 @@ fn from_the_past_it_goes_on_by_itself_or_jumps_to_the_newest() {
     screen.wish(|teller, sight, actions| teller.travel(sight, -100.0, actions));
     assert_eq!(screen.motion, Motion::Held);
     screen.jumps = false;
-    // Space: on from here, through what was told, and faster.
+    // Space: resumes from here, through what was shown before, and faster.
     screen.wish(|teller, _, _| teller.toggle_pause());
     assert_eq!(screen.motion, Motion::Moving);
     let told = screen.told.len();
     screen.live(20, |second| u64::from(second % 7 == 0));
     assert!(screen.rate > 1.4, "it catches up: {}", screen.rate);
     assert_eq!(screen.told.len(), told, "new lines wait");
-    // Home: the newest stands right above the edge.
+    // Home: the newest is directly above the edge.
     screen.jumps = true;
     screen.wish(|teller, sight, actions| teller.go_live(sight, actions));
     let newest = screen.told.iter().filter_map(BlockContent::seq).next_back().expect("lines");
@@ -613,7 +613,7 @@ fn a_line_that_is_asked_for_is_shown_where_it_can_be_read() {
     let mut screen = Screen::new();
     screen.live(300, |second| u64::from(second % 7 == 0));
     let readable = |screen: &Screen, seq| screen.height_of(seq).is_some_and(|em| (-9.1 * ROW_EM..0.0).contains(&em));
-    // What can be read already stays, and moves on.
+    // Text that is readable already stays, and continues to move.
     let visible = (1..).find(|seq| readable(&screen, *seq)).expect("a line");
     assert!(screen.wish(|teller, sight, actions| teller.reveal(sight, visible, actions)));
     assert_eq!(screen.motion, Motion::Moving);
@@ -640,7 +640,7 @@ fn a_line_that_the_crawl_has_not_is_told_once_more() {
     let mut screen = Screen::new();
     screen.live(3 * 3_600, |second| u64::from(second % 5 == 0));
     assert!(!screen.wish(|teller, sight, actions| teller.reveal(sight, 3, actions)), "forgotten");
-    // Whatever the crawl does: somebody reads what passed, or has paused it.
+    // In any state of the crawl: seeking back or paused.
     for (seq, is_paused) in [(3, false), (4, true)] {
         screen.jumps = true;
         screen.wish(|teller, sight, actions| match is_paused {
@@ -759,7 +759,7 @@ fn a_hidden_page_does_nothing_and_goes_on_with_what_is_new() {
     screen.wish(|teller, _, _| teller.note_unseen(true));
     assert_eq!((screen.motion, screen.teller.room(26.0).lines), (Motion::Held, 0));
     screen.arrive_many(5_000);
-    // The machine slept: no tick at all.
+    // The machine was suspended: no tick at all.
     screen.now_ms += 8 * 3_600_000;
     screen.wish(|teller, _, _| teller.note_unseen(false));
     assert_eq!(screen.motion, Motion::Moving);
@@ -803,8 +803,8 @@ fn idle_screen() -> Screen {
     screen
 }
 
-/// Connected now, with so many messages a second from then on: the seconds until
-/// the first line crosses the edge, and the scenes up to then.
+/// Connects, with this number of messages per second from then on; returns the seconds until the first line crosses the
+/// edge, and the scenes up to then.
 fn first_line(screen: &mut Screen, a_second: impl Fn(u64) -> u64) -> (u64, Vec<Scene>) {
     screen.teller.begin(Instant::from_millis(screen.now_ms));
     let (mut seconds, mut scenes) = (0, vec![screen.teller.scene()]);
@@ -852,26 +852,26 @@ fn intro_timing_matches_the_film() {
 
 #[test]
 fn who_waits_for_messages_sees_them_soon() {
-    // They wait already: the title that stands there begins to rise, and they follow it.
+    // They are queued already: the visible title begins to rise, and they follow it.
     let mut screen = idle_screen();
     let (seconds, scenes) = first_line(&mut screen, |second| if second == 0 { 5 } else { 1 });
     assert!(seconds <= 1, "{seconds} s, by {scenes:?}");
     assert!(scenes.ends_with(&[Scene::Intro]), "{scenes:?}");
     assert!(screen.told.iter().all(|entry| matches!(entry, BlockContent::Item(_))), "{:?}", screen.told);
 
-    // A message a second: all scenes, the words left out.
+    // A message per second: all scenes, without the introduction.
     let mut screen = idle_screen();
     let (seconds, scenes) = first_line(&mut screen, |_| 1);
     assert!(seconds <= 5, "{seconds} s, by {scenes:?}");
     assert_eq!(scenes[..5], [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise]);
 
-    // One that comes while the title rises: the introduction gives way.
+    // One that arrives while the title rises: the introduction is cut short.
     let mut screen = idle_screen();
     let (seconds, _) = first_line(&mut screen, |second| u64::from(second == 14));
     assert!(seconds <= 14 + 12, "{seconds} s");
 }
 
-/// What an entry is, in a letter: the opening's episode, title and introduction, and lines.
+/// Returns a letter for an entry: the opening's episode, title and introduction, and lines.
 fn kind(entry: &BlockContent) -> char {
     match entry {
         BlockContent::Episode(_) => 'e',
@@ -881,8 +881,8 @@ fn kind(entry: &BlockContent) -> char {
     }
 }
 
-/// Plays an opening with so many messages a second: what is told in its order, without repeats, the second in which
-/// the first line crosses the edge, and the scenes up to then.
+/// Plays an opening with this number of messages per second; returns what is shown in its order, without repeats, the
+/// second in which the first line crosses the edge, and the scenes up to then.
 fn play(opening: Opening, a_second: impl Fn(u64) -> u64) -> (String, u64, Vec<Scene>) {
     let mut screen = idle_screen();
     screen.wish(|teller, _, _| teller.open_with(opening));
@@ -904,7 +904,7 @@ fn edited() -> Opening {
 fn an_edited_opening_is_shown_whole_whatever_waits() {
     let film = [Scene::Dark, Scene::Card, Scene::Dark, Scene::Logo, Scene::Rise];
     let at_2_and_10 = |second| u64::from(second == 2 || second == 10);
-    // Two that wait at the first moment, and a burst.
+    // Two that are queued at the first moment, and a burst.
     let at_once = |second| if second == 0 { 5 } else { 0 };
     let burst = |second| if second == 5 { 40 } else { 0 };
     for a_second in [at_2_and_10 as fn(u64) -> u64, at_once, burst, |_| 1] {
@@ -913,7 +913,7 @@ fn an_edited_opening_is_shown_whole_whatever_waits() {
         assert!((20..90).contains(&seconds), "{seconds} s");
         assert_eq!(scenes[..5], film);
     }
-    // The same of the app's own words, when somebody says so.
+    // The same with the app's own text, if it is requested.
     let always = Opening { mode: Some(OpeningMode::Always), ..Opening::default() };
     let (told, seconds, scenes) = play(always, at_2_and_10);
     assert_eq!((told.as_str(), &scenes[..5]), ("etil", &film[..]));
@@ -940,7 +940,7 @@ fn without_an_opening_the_first_message_is_shown_at_once() {
         assert!(!scenes.iter().any(|scene| matches!(scene, Scene::Card | Scene::Logo | Scene::Rise)), "{scenes:?}");
         let (_, seconds, _) = play(off.clone(), |second| u64::from(second == 0));
         assert_eq!(seconds, 1);
-        // Before a connection there is nothing either, and plain text has no words of it.
+        // Before a connection there is nothing either, and plain text doesn't show its text.
         let mut screen = idle_screen();
         screen.wish(|teller, _, _| teller.open_with(off));
         assert_eq!(screen.tops.len(), 0);
@@ -952,7 +952,7 @@ fn without_an_opening_the_first_message_is_shown_at_once() {
     }
 }
 
-/// In plain text the plane doesn't move, so lines must not wait until it has.
+/// In plain text the plane doesn't move, so lines must not wait for its movement.
 #[test]
 fn plain_text_takes_lines_wherever_the_plane_stands() {
     for ticks in 0..40 {

@@ -39,7 +39,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// A crawl in a pane of its own, gone at the end of its test.
+/// A crawl in a pane of its own, removed at the end of its test.
 struct Pane<M: Mountable> {
     pane: HtmlElement,
     handle: CrawlHandle,
@@ -89,7 +89,7 @@ impl<M: Mountable> Pane<M> {
         self.all(selector).first().expect(selector).unchecked_ref::<HtmlElement>().click();
     }
 
-    /// The plane's animations; transitions of the card are none of these.
+    /// Returns the plane's animations, without the transitions of the card.
     fn animations(&self) -> Vec<Animation> {
         let plane = self.all(".plane").pop().expect("a plane");
         let list = Reflect::get(&plane, &"getAnimations".into()).expect("a method").unchecked_into::<Function>();
@@ -136,7 +136,7 @@ async fn a_payload_is_never_markup() {
     pane.tell(vec![line(7, "<i>Eve</i>", hostile)]).await;
     let told = pane.all(".line").pop().expect("a line");
     assert_eq!(told.get_attribute("data-seq").as_deref(), Some("7"));
-    // Curly quotes are all that the crawl changes.
+    // The crawl changes only quotes, to curly ones.
     assert_eq!(told.text_content().unwrap_or_default().trim(), format!("<I>EVE</I> {}", quotes::curly(hostile)));
     assert!(pane.all(".plane :is(img, b, i), .transcript :is(img, i)").is_empty());
     until("the transcript", || !pane.all(".transcript p").is_empty()).await;

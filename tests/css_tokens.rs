@@ -1,4 +1,4 @@
-//! The colours of both themes: legible, apart, and all in one place.
+//! Checks the colours of both themes: legible, distinguishable, and all defined in one place.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 const THEMES: [&str; 2] = ["light", "dark"];
 
-/// The grounds that words stand on.
+/// The backgrounds of text.
 const GROUNDS: [&str; 5] = ["night", "surface", "surface-high", "surface-hover", "field"];
 
-/// What words are written in, on any of the grounds.
+/// The colours of text, on any of the backgrounds.
 const INKS: [&str; 8] = ["ink", "ink-soft", "gold", "blue", "red", "green", "violet", "warm"];
 
 /// Linear light, 0 to 1.
@@ -19,7 +19,7 @@ fn style() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("style")
 }
 
-/// The colours among the tokens: in the light theme, and in the dark one.
+/// Returns the colours among the tokens: in the light theme, and in the dark one.
 fn tokens() -> HashMap<String, [Colour; 2]> {
     let text = fs::read_to_string(style().join("tokens.css")).expect("the tokens");
     let declarations = text.split(';').filter_map(|part| part.rsplit_once("--")?.1.split_once(':'));
@@ -33,7 +33,7 @@ fn tokens() -> HashMap<String, [Colour; 2]> {
         .collect()
 }
 
-/// An opaque colour in hex; others are shades and shadows.
+/// Parses an opaque colour in hex; others are shades and shadows.
 fn colour(hex: &str) -> Option<Colour> {
     let digits = hex.strip_prefix('#')?;
     let part = |place: usize| {
@@ -45,14 +45,14 @@ fn colour(hex: &str) -> Option<Colour> {
     [3, 6].contains(&digits.len()).then_some([part(0)?, part(1)?, part(2)?])
 }
 
-/// Contrast of two colours as WCAG 2 defines it, 1 to 21.
+/// Returns the contrast of two colours as WCAG 2 defines it, 1 to 21.
 fn contrast(one: Colour, other: Colour) -> f64 {
     let light = |[red, green, blue]: Colour| 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
     let (one, other) = (light(one), light(other));
     one.max(other) / one.min(other)
 }
 
-/// Every pair has this contrast in both themes.
+/// Checks that every pair has this contrast in both themes.
 fn check<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, least: f64) {
     let tokens = tokens();
     for (ink, ground) in pairs {
@@ -99,8 +99,8 @@ fn subscriptions_can_be_seen() {
     check(pairs, 4.5);
 }
 
-/// How people with each kind of dichromacy see linear light, at full severity
-/// (Machado, Oliveira and Fernandes, 2009), and how everybody else does.
+/// How people with each kind of dichromacy see linear light, at full severity (Machado, Oliveira and Fernandes, 2009),
+/// and how everybody else does.
 const EYES: [(&str, [[f64; 3]; 3]); 4] = [
     ("all cones", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
     (
@@ -117,7 +117,7 @@ const EYES: [(&str, [[f64; 3]; 3]); 4] = [
     ),
 ];
 
-/// CIE L*a*b* of linear sRGB, where distances are as they are seen.
+/// Converts linear sRGB to CIE L*a*b*, where distances are perceptual.
 fn lab([red, green, blue]: Colour) -> Colour {
     let root = |value: f64| if value > 0.008_856 { value.cbrt() } else { 7.787 * value + 16.0 / 116.0 };
     let x = root((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.950_47);
@@ -128,7 +128,7 @@ fn lab([red, green, blue]: Colour) -> Colour {
 
 #[test]
 fn subscriptions_are_apart_for_all_eyes() {
-    // A difference of 2 is just seen side by side; these stand far apart.
+    // A difference of 2 is just visible side by side; these are far apart.
     const LEAST: f64 = 15.0;
     let tokens = tokens();
     let names = subscriptions();
@@ -150,8 +150,7 @@ fn subscriptions_are_apart_for_all_eyes() {
     }
 }
 
-/// A colour that stands in another file would stay as it is in the other theme.
-/// The crawl is a night sky in both.
+/// A colour defined in another file would stay the same in the other theme. The crawl is a night sky in both.
 #[test]
 fn colours_stand_among_the_tokens() {
     const NIGHT_SKY: [&str; 3] = ["crawl.css", "opening.css", "stars.css"];

@@ -1,9 +1,9 @@
-//! What payloads say: every one of them, and never an error.
+//! The dialogue in payloads: every payload has some, and none is an error.
 
 use mqtt_crawl::dialogue::Line;
 use proptest::prelude::*;
 
-/// A message whose topic's last levels speak where it names nobody.
+/// The topic of messages, whose last levels are the speaker if the payload names none.
 const TOPIC: &str = "home/front_door/state";
 const BY_TOPIC: &str = "front door state";
 
@@ -28,7 +28,7 @@ fn dialogue_in_json_is_spoken() {
         (r#"{"\u0074ext":"\"Hi\"\u2026 \ud83c\udf45","character":"P\u0049P"}"#, "PIP", "\"Hi\"… 🍅"),
         (r#"{"text":" Hi ","character":" PIP "}"#, "PIP", "Hi"),
         (r#"{"text":"","character":"PIP"}"#, "PIP", ""),
-        // Nobody, and nobody named.
+        // No speaker, and an empty speaker.
         (r#"{"text":"NAME: words","character":""}"#, "", "NAME: words"),
         (r#"{"text":"NAME: words"}"#, BY_TOPIC, "NAME: words"),
         (r#"{"text":"Hi","character":null}"#, BY_TOPIC, "Hi"),
@@ -41,7 +41,7 @@ fn dialogue_in_json_is_spoken() {
         (r#"{"character":"A","text":{ "n": 1E+2 }}"#, "A", "n 1E+2"),
         (r#"{"character":"A","text":"half \ud800"}"#, "A", r#""half \ud800""#),
         (r#"{"character":"A","value":20.934537983209168}"#, "A", "20.93"),
-        // What somebody wrote as words isn't rounded.
+        // Numbers that were written as text aren't rounded.
         (r#"{"character":"A","text":"20.934537983209168"}"#, "A", "20.934537983209168"),
     ] {
         check(payload, character, text);
@@ -55,14 +55,14 @@ fn speakers_and_words_have_many_names() {
         (r#"{"from":"ada","message":"Hello World"}"#, "ada", "Hello World"),
         (r#"{"user":"ada","msg":"Hi","topic":"x"}"#, "ada", "Hi"),
         (r#"{"body":"Hi"}"#, BY_TOPIC, "Hi"),
-        // The likeliest first, wherever it stands.
+        // The likeliest first, at any position.
         (r#"{"value":1,"text":"Hi","name":"n","character":"c"}"#, "c", "Hi"),
         (r#"{"character":null,"name":"n","text":"Hi"}"#, "n", "Hi"),
-        // In any capitals, and rather as they are known.
+        // In any capitalisation, but preferably the known one.
         (r#"{"Text":"Hi","Character":"ADA"}"#, "ADA", "Hi"),
         (r#"{"MESSAGE":"Hi","Device":"lamp"}"#, "lamp", "Hi"),
         (r#"{"Text":"loud","text":"quiet","NAME":"n","name":"m"}"#, "m", "quiet"),
-        // What is there twice says nothing.
+        // Duplicates are ignored.
         (r#"{"text":"a","text":"b","value":3}"#, BY_TOPIC, "3"),
         (r#"{"Text":"a","TEXT":"b","value":3}"#, BY_TOPIC, "3"),
     ] {
@@ -86,7 +86,7 @@ fn what_says_nothing_gives_way_to_what_does() {
         (r#"{"user":{"id":7},"text":"Late."}"#, BY_TOPIC, "Late."),
         (r#"{"character":[],"text":"Late."}"#, BY_TOPIC, "Late."),
         (r#"{"character":[{"name":"A"},{"name":"B"}],"text":"Late."}"#, "A, B", "Late."),
-        // Words in objects and lists.
+        // Text in objects and lists.
         (r#"{"message":{"id":7,"body":"The tide is late."},"user":"ida"}"#, "ida", "The tide is late."),
         (r#"{"message":{"from":{"first_name":"Ida"},"text":"Late."},"user":"bot"}"#, "Ida", "Late."),
         (r#"{"update_id":1,"MESSAGE":{"From":{"First_Name":"Ida"},"Text":"Late."}}"#, "Ida", "Late."),
@@ -94,7 +94,7 @@ fn what_says_nothing_gives_way_to_what_does() {
         (r#"{"text":["It ",{"type":"bold","text":"was"}," late","!"]}"#, BY_TOPIC, "It was late!"),
         (r#"{"text":["The tide","is late."],"character":"A"}"#, "A", "The tide is late."),
         (r#"{"text":[1,2,3],"character":"A"}"#, "A", "1, 2, 3"),
-        // Numbers inside are no words.
+        // Nested numbers aren't text.
         (r#"{"battery":{"value":87},"on":true}"#, BY_TOPIC, "battery value 87, on true"),
     ] {
         check(payload, character, text);
@@ -117,7 +117,7 @@ fn the_topic_speaks_where_the_message_names_nobody() {
         ("meter", r#"{"watts":386,"volts":230}"#, "meter", "watts 386, volts 230"),
         ("meter", "[1,2]", "meter", "1, 2"),
         ("meter", r#"{"value":386}"#, "meter", "386"),
-        // A story's topic isn't anybody.
+        // A story's topic isn't a speaker.
         ("StarWars", "A broker sat in a cellar.", "", "A broker sat in a cellar."),
         ("StarWars", r#"{"text":"A broker sat in a cellar."}"#, "", "A broker sat in a cellar."),
         ("StarWars", r#"{"character":"","text":"Silence."}"#, "", "Silence."),
@@ -136,7 +136,7 @@ fn other_json_is_said_in_words() {
         (r#"{"temperature":21.4,"unit":"°C"}"#, "temperature 21.4 °C"),
         (r#"{"unit":"°C","temperature":21.4,"ok":true}"#, "temperature 21.4 °C, ok true"),
         (r#"{"humidity":40,"temperature":21.4,"unit":"°C","x":1}"#, "humidity 40, temperature 21.4 °C, x 1"),
-        // Nobody knows whose unit it is.
+        // The unit's owner is unknown.
         (r#"{"unit":"°C","inside":21.4,"outside":3}"#, "unit °C, inside 21.4, outside 3"),
         (r#"{"unit":"the third on the left","n":1}"#, "unit the third on the left, n 1"),
         (r#"{"state":"open","battery":{"percent":87}}"#, "state open, battery percent 87"),
@@ -155,7 +155,7 @@ fn other_json_is_said_in_words() {
         ("[1,2,3,4,5,6,7,8,9]", "9 items"),
         (r#"[{"a":1},{"a":2}]"#, "2 items"),
         ("[[1]]", "1 item"),
-        // What has nothing to say is shown as written.
+        // A payload without text is shown as written.
         ("[]", "[]"),
         ("{}", "{}"),
         (r#"{ "a": null }"#, r#"{"a": null}"#),
@@ -181,11 +181,11 @@ fn other_json_is_said_in_words() {
     check(count, BY_TOPIC, "1,234 items");
     let long = format!(r#"{{"image":"{}","n":1}}"#, "x".repeat(10_000));
     check(long, BY_TOPIC, &format!("image {}…, n 1", "x".repeat(60)));
-    // Whom an object names speaks, also without words.
+    // The name in an object is the speaker, also without text.
     check(r#"{"device":"meter 3","watts":386}"#, "meter 3", "watts 386");
     check(r#"{"device":{"id":7},"watts":386}"#, BY_TOPIC, "device id 7, watts 386");
     check(r#""PIP: Open!""#, "PIP", "Open!");
-    // Numbers in sentences stay.
+    // Numbers in sentences are kept.
     check("It is 20.934537983209168 degrees", BY_TOPIC, "It is 20.934537983209168 degrees");
 }
 
@@ -294,7 +294,7 @@ proptest! {
     #[test]
     fn a_published_line_is_the_line_that_arrives(character in any::<String>(), text in any::<String>()) {
         let line = Line { character: character.trim().to_owned(), text: text.trim().to_owned() };
-        // Nobody says nothing: the crawl names the topic then.
+        // Without speaker and text, the crawl names the topic instead.
         prop_assume!(!line.text.is_empty() || !line.character.is_empty());
         prop_assert_eq!(&Line::from_payload("a/b", line.to_json().as_bytes()), &line);
         prop_assert_eq!(serde_json::to_string(&line).ok(), Some(line.to_json()));
@@ -315,7 +315,7 @@ proptest! {
         }
     }
 
-    /// What isn't rounded is as it was written, and what is rounded is near it.
+    /// Unrounded numbers are unchanged, and rounded ones are near the original.
     #[test]
     fn numbers_in_fields_keep_their_value(
         numbers in prop::collection::vec("-?(0|[1-9][0-9]{0,9})(\\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?", 1..6),

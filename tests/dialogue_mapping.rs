@@ -1,5 +1,4 @@
-//! Rules for what becomes of which message on the crawl, and how they are typed
-//! and kept.
+//! Line rules for the crawl, and how they are typed and stored.
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::dialogue::rules::{KeyError, LineRules, RULES_MAX, Template, TemplateError};
@@ -9,7 +8,7 @@ use mqtt_crawl::ui::forms::line_rule;
 use mqtt_crawl::ui::forms::line_rule::{Field, Fields, Source};
 use proptest::prelude::*;
 
-/// Rules as a link has them.
+/// Rules as in a link.
 fn mapping(keys: &[(&str, &str)]) -> LineRules {
     let mut mapping = LineRules::default();
     for (key, value) in keys {
@@ -34,18 +33,18 @@ fn numbers_become_sentences() {
     check(&keys, "x/temperature", r#"{"value": 9007199254740993 }"#, exact);
     check(&keys, "x/temperature", "9007199254740993", exact);
     check(&keys, "x/temperature", r#"{"value":"warm"}"#, Some(("", "the x reports warm °C")));
-    // A rule's number is as it was sent.
+    // A rule's number is shown as it was sent.
     let exact = Some(("", "the x reports 20.934537983209168 °C"));
     check(&keys, "x/temperature", "20.934537983209168", exact);
     check(&keys, "x/temperature", r#"{"value":20.934537983209168}"#, exact);
-    // It has no value, and is told as it is.
+    // It has no value, and is shown unchanged.
     check(&keys, "x/temperature", r#"{"text":"Hi"}"#, Some(("", "Hi")));
     check(&keys, "x/temperature", r#"{"value":null}"#, Some(("", "(empty message on x/temperature)")));
     check(&keys, "x/temperature", "[1, 2]", Some(("", "1, 2")));
-    // Nobody speaks, also where the message names somebody.
+    // No speaker, even if the message names one.
     check(&keys, "x/temperature", r#"{"name":"ADA","text":"Hi"}"#, Some(("", "Hi")));
     check(&keys, "elsewhere", "21.4", Some(("elsewhere", "21.4")));
-    // Its words say who speaks, or nobody does; what is found by itself is the topic's.
+    // Its text decides the speaker, or there is none; detected names belong to the topic.
     let keys = [("line", "+/temperature"), ("words", "the {1} reports {value} °C")];
     check(&keys, "greenhouse/temperature", "21.40", said);
     check(&keys, "greenhouse/temperature", r#"{"device":"T 1","value":21.40}"#, said.map(|(_, words)| ("T 1", words)));
@@ -67,7 +66,7 @@ fn every_place_is_found() {
         ("{.topic} {.1}", "T one"),
         ("{{{topic}}} }}{{", "{home/a/lamp} }{"),
         ("no place at all", "no place at all"),
-        // What isn't there leaves the words to the message.
+        // If the field is missing, the message's text is used.
         ("{4}", "-"),
         ("{-4}", "-"),
         ("{sensor.unit}", "-"),
@@ -83,7 +82,7 @@ fn every_place_is_found() {
     check(&[("line", "t"), ("words", "{payload}")], "t", "{ \"a\":\n 1 }", Some(("", r#"{"a": 1}"#)));
     check(&[("line", "t"), ("words", "said: {payload}")], "t", "PIP: Hi", Some(("PIP", "said: PIP: Hi")));
     check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":1,"a":2}"#, Some(("t", "a 1, a 2")));
-    // Words that say nothing are none.
+    // Blank text is no text.
     check(&[("line", "t"), ("words", "{a}")], "t", r#"{"a":"  "}"#, Some(("t", r#"{"a":"  "}"#)));
     for (payload, said) in [("", "(empty message on t)"), (" ", "(blank message on t)")] {
         check(&[("line", "t"), ("words", "{payload}")], "t", payload, Some(("", said)));
@@ -153,7 +152,7 @@ fn wrong_keys_say_what_is_wrong() {
     assert!(KeyError::TooMany.to_string().contains(&RULES_MAX.to_string()));
 }
 
-/// What is typed is this rule, and the other way round.
+/// Checks that the typed form gives this rule, and the other way round.
 fn check_typed(fields: &Fields, keys: &[(&str, &str)], words: &str) {
     let rule = fields.parse().unwrap_or_else(|faults| panic!("{fields:?}: {faults:?}"));
     let expected = mapping(keys);
@@ -206,7 +205,7 @@ fn typed_rules() {
         assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), faulty, "{fields:?}");
         assert!(faults.iter().all(|fault| !fault.words.is_empty()));
     }
-    // What doesn't count isn't wrong.
+    // Unused fields have no errors.
     let hidden = Fields { is_hidden: true, ..fields(Source::Level, "", Source::Sentence, "{") };
     assert!(hidden.parse().is_ok());
 }
@@ -227,7 +226,7 @@ fn the_preview_says_which_rule_and_what_it_lacks() {
     assert_eq!(outcome("home", whole), (Some(2), text(found), text("unit"), found.to_owned()));
     let whole = r#"{"who":1,"t":2,"unit":"K"}"#;
     assert_eq!(outcome("home", whole), (Some(2), text("2 K"), None, "who 1, t 2 K".to_owned()));
-    // The preview says what the crawl does.
+    // The preview matches the crawl.
     let sample = Sample { topic: "x/y".to_owned(), payload: (*b"20.934537983209168").into() };
     let line = Line { character: "x y".to_owned(), text: "20.93".to_owned() };
     let shown = line_rule::outcome(&mapping, &sample);
@@ -250,7 +249,7 @@ fn there_are_examples_for_every_filter() {
     }
 }
 
-/// As a link may have it: the form can't name such a field, and shows the whole.
+/// A rule from a link: the form can't name such a field, and shows the whole text.
 #[test]
 fn a_field_with_a_brace_in_its_name_is_shown_as_it_was_written() {
     let mut mapping = LineRules::default();

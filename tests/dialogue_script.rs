@@ -6,7 +6,7 @@ use mqtt_crawl::dialogue::script::{
 };
 use proptest::prelude::*;
 
-/// One row: what is read from it, or the column and words of its fault.
+/// One row: the parsed line, or the column and text of its error.
 fn check(row: impl AsRef<[u8]>, expected: Result<(&str, &str), (usize, &str)>) {
     let row = row.as_ref();
     let script = parse(row, Some(Format::Rows));
@@ -44,7 +44,7 @@ fn rows_are_read() {
         (r#""1" "É 東京" "🍅....""#, "É 東京", "🍅...."),
         (r#""1" " A " "  x ""#, "A", "x"),
         (r#""1" "A" "<img src=x onerror=…>""#, "A", "<img src=x onerror=…>"),
-        // Marks that nobody escaped.
+        // Unescaped quotation marks.
         (r#""1" "Ä" "say "hi" now""#, "Ä", r#"say "hi" now"#),
         (r#""1" "A" ""Hi," he said, "there.""#, "A", r#""Hi," he said, "there."#),
         (r#""1" "A" "the "long" \"wick\" \\ it""#, "A", r#"the "long" "wick" \ it"#),
@@ -108,7 +108,7 @@ fn an_empty_file_has_no_rows() {
         assert_eq!(script.lines, []);
         assert_eq!(script.faults, [], "{file:?}");
     }
-    // Blank rows say nothing, and nothing is lost with them.
+    // Blank rows are ignored, and nothing is lost with them.
     assert_eq!(parse(b"\r\n\r\n", Some(Format::Rows)).faults, []);
 }
 
@@ -131,7 +131,7 @@ fn our_own_script_is_whole_and_fits_the_crawl() {
     assert!(spoken_text("....") && spoken_text("\"Mind the step.\""));
 }
 
-/// A script, and what is read of it: `ROW NAME|words`, or `ROW:COLUMN words of the fault`.
+/// Checks a script against its expected rows: `ROW NAME|words`, or `ROW:COLUMN text of the error`.
 fn check_script(format: Option<Format>, file: impl AsRef<[u8]>, expected: &[&str]) {
     let file = file.as_ref();
     let told: Vec<_> = pieces(file, format, file.len().max(1)).iter().map(shown).collect();
@@ -141,7 +141,7 @@ fn check_script(format: Option<Format>, file: impl AsRef<[u8]>, expected: &[&str
         let same = told == expected || (expected.contains(':') && told.starts_with(expected));
         assert!(same, "{context}: {told:?} should be {expected:?}");
     }
-    // However it comes in, it is the same.
+    // The result is the same for any division of the input.
     for bytes in [1, 7] {
         let again: Vec<_> = pieces(file, format, bytes).iter().map(shown).collect();
         assert_eq!(again, told, "{context} in pieces of {bytes}");
@@ -155,7 +155,7 @@ fn shown(row: &Result<ScriptLine, ScriptError>) -> String {
     }
 }
 
-/// All rows of a script that comes in pieces.
+/// Returns all rows of a script that arrives in pieces.
 fn pieces(file: &[u8], format: Option<Format>, bytes: usize) -> Vec<Result<ScriptLine, ScriptError>> {
     let mut reader = Reader::new(ReaderOptions { format, ..ReaderOptions::default() });
     let mut rows = Vec::new();
@@ -172,7 +172,7 @@ fn pieces(file: &[u8], format: Option<Format>, bytes: usize) -> Vec<Result<Scrip
 fn the_first_row_says_how_a_script_is_written() {
     check_script(None, "\"1\" \"A\" \"one\"\n\"2\" \"B\" \"two\"", &["1 A|one", "2 B|two"]);
     check_script(None, "\u{feff}\"character\" \"dialogue\"\n\"1\" \"A\" \"one\"", &["2 A|one"]);
-    // Broken, but what it was meant to be is plain.
+    // Broken, but its intention is clear.
     check_script(None, "\"1\" A \"one\"\n\"2\" \"B\" \"two\"", &["1:5 Here stands A", "2 B|two"]);
     check_script(None, "\n\n\"1\" \"A\" \"one\"", &["3 A|one"]);
     check_script(None, "character,text\nA,one", &["2 A|one"]);
@@ -225,7 +225,7 @@ fn tables_are_read() {
     check("1,A,\"\"", &["2:5 The row has no words"]);
     check("1,A,\n2,B,two", &["2:5 The row has no words", "3 B|two"]);
     check("1,A\n2,B,two", &["2:4 The row ends before its column TEXT.", "3 B|two"]);
-    // Marks and separators that nobody quoted are words where that is plain.
+    // Unquoted marks and separators are text where that is clear.
     check("1,A,Hello, world\n2,B,two", &["2 A|Hello, world", "3 B|two"]);
     check("1,A,\"one\n2,B,two\n3,C,three", &["2 A|\"one", "3 B|two", "4 C|three"]);
     check("1,Ä,\"one\" two\n2,B,two", &["2 Ä|\"one\" two", "3 B|two"]);
@@ -287,7 +287,7 @@ fn a_row_without_end_is_bounded() {
     let lines = "line\n".repeat(ROW_BYTES_MAX / 4);
     let told = pieces(format!("text,n\n\"a\n{lines}").as_bytes(), Some(Format::Csv), 64 * 1024);
     assert_eq!(told.iter().take(2).map(shown).collect::<Vec<_>>(), ["2 |\"a", "3 |line"]);
-    // Nothing of it is kept meanwhile.
+    // Nothing of it is kept until then.
     let mut reader = Reader::new(ReaderOptions::default());
     for _ in 0..64 {
         reader.push(&long.as_bytes()[..64 * 1024]);
@@ -314,7 +314,7 @@ fn a_line_comes_out_as_soon_as_it_has_ended() {
     assert_eq!(reader.poll().map(|row| shown(&row)).as_deref(), Some("2 |a\nb"));
 }
 
-/// Whether a row says nothing, in UTF-8 or in Windows-1252.
+/// Whether a row is blank, in UTF-8 or in Windows-1252.
 fn is_blank(row: &[u8]) -> bool {
     match str::from_utf8(row) {
         Ok(text) => text.trim().is_empty(),
@@ -323,7 +323,7 @@ fn is_blank(row: &[u8]) -> bool {
 }
 
 proptest! {
-    /// Whatever is written as a row is read back.
+    /// Everything that is written as a row is read back.
     #[test]
     fn rows_round_trip(
         rows in prop::collection::vec(("[^\n\0]{0,12}", "[^\n\0]{1,30}"), 0..8),
@@ -360,14 +360,14 @@ proptest! {
         let mut numbers: Vec<usize> = script.lines.iter().map(|spoken| spoken.number).collect();
         numbers.extend(script.faults.iter().map(|fault| fault.line));
         numbers.sort_unstable();
-        // Lines of old end with a carriage return alone.
+        // Lines of old systems end with a carriage return alone.
         let end = if file.contains(&b'\n') { b'\n' } else { b'\r' };
         let rows = file.split(|&byte| byte == end).zip(1..);
         let expected = rows.filter(|(row, _)| !is_blank(row)).map(|(_, number)| number);
         prop_assert_eq!(numbers, expected.collect::<Vec<_>>());
     }
 
-    /// However any bytes come in, the same rows come out.
+    /// The same rows result from any division of any bytes.
     #[test]
     fn pieces_do_not_matter(
         file in "([a\"',;\t{}: \\\\]|text|name|\\PC|\r?\n){0,60}",

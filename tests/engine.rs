@@ -1,5 +1,4 @@
-//! The engine as the worker drives it: bytes and commands in, updates out, in
-//! virtual time.
+//! The engine as the worker drives it: bytes and commands in, updates out, in virtual time.
 
 use std::time::Duration;
 
@@ -74,7 +73,7 @@ impl Bench {
         self.serve(&packet);
     }
 
-    /// The store answers what it was asked for.
+    /// Lets the store answer the pending request.
     fn load(&mut self, loaded: Result<Option<Vec<u8>>, String>) {
         let key = self.engine.poll_load().expect("something to load");
         assert_eq!(self.engine.poll_load(), None, "asked for once");
@@ -82,7 +81,7 @@ impl Bench {
         self.engine.handle_loaded(&key, loaded, self.now);
     }
 
-    /// All that wants saving is safe; the last of it.
+    /// Confirms all saves; returns the last of them.
     fn save(&mut self) -> Option<StoreWrite> {
         let mut last = None;
         while let Some(save) = self.engine.poll_save(self.now) {
@@ -93,7 +92,7 @@ impl Bench {
         last
     }
 
-    /// The bytes that go out now, in one.
+    /// Returns the bytes that are sent now, joined.
     fn sent(&mut self) -> Vec<u8> {
         let mut sent = Vec::new();
         while let Some(transmit) = self.engine.poll_transmit() {
@@ -125,27 +124,26 @@ impl Bench {
         self.engine.poll_update()
     }
 
-    /// What the panels are told.
+    /// Returns the update for the panels.
     fn panels(&mut self) -> Option<PanelsUpdate> {
         self.command(PanelCommand::Pull(PanelsRequest::default()));
         self.engine.poll_panels()
     }
 
-    /// What the panels are told while the tree of topics is open.
+    /// Returns the update for the panels while the tree of topics is open.
     fn topics(&mut self) -> Option<TopicsView> {
         let topics = Some(TopicsRequest { rows: 9, ..TopicsRequest::default() });
         self.command(PanelCommand::Pull(PanelsRequest { topics, ..PanelsRequest::default() }));
         self.engine.poll_panels()?.topics
     }
 
-    /// What the panels are told while the list of subscriptions is open.
+    /// Returns the update for the panels while the list of subscriptions is open.
     fn subscriptions(&mut self) -> Option<SubscriptionsView> {
         self.command(PanelCommand::Pull(PanelsRequest { subscriptions: true, ..PanelsRequest::default() }));
         self.engine.poll_panels()?.subscriptions
     }
 
-    /// The broker answers the SUBSCRIBE or UNSUBSCRIBE that goes out, which is
-    /// given back.
+    /// Lets the broker answer the outgoing SUBSCRIBE or UNSUBSCRIBE, which is returned.
     fn acknowledge(&mut self, reason: u8) -> Vec<u8> {
         let asked = self.sent();
         let ack = match asked.first() {
@@ -157,8 +155,7 @@ impl Bench {
         asked
     }
 
-    /// The connection is lost and made again; the session is gone. What is
-    /// asked for then.
+    /// Loses the connection and restores it without the session. Returns the new subscriptions.
     fn reconnect(&mut self) -> Vec<u8> {
         self.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, self.now);
         self.transmits();
@@ -175,7 +172,7 @@ impl Bench {
         self.panels().expect("something new").published
     }
 
-    /// All that is to be told to the page, as a page would fetch it.
+    /// Returns all updates for the page, as a page would fetch them.
     fn update(&mut self) -> Update {
         self.pull(100, 0).expect("something new")
     }
@@ -214,13 +211,13 @@ fn no_update_without_changes() {
     let mut bench = Bench::new();
     assert!(bench.pull(10, 4).is_some(), "the first pull is always answered");
     assert!(bench.pull(10, 4).is_none());
-    // The pull waits for the news …
+    // The pull waits for an update …
     bench.command(PageCommand::Connect(request()));
     let update = bench.engine.poll_update().expect("something new");
     assert_eq!(update.connection.state, ConnectionState::Connecting);
-    // … and is used up by them.
+    // … and is used up by it.
     assert!(bench.engine.poll_update().is_none());
-    // Another window is news to whoever asks for it.
+    // Another window is an update for its requester.
     assert!(bench.pull(20, 4).is_some());
 }
 
@@ -235,7 +232,7 @@ fn unpolled_page_is_not_queued_for_and_loses_nothing() {
     assert_eq!((update.stats.received, update.stats.kept, update.stats.matching), (1_000, 1_000, 1_000));
     assert_eq!((update.rows.first, update.rows.begin, update.rows.total), (996, 1, 1_000));
     assert_eq!(update.rows.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [996, 997, 998, 999, 1_000]);
-    // The crawl hears how many it missed, then the newest.
+    // The crawl gets the number of missed messages, then the newest.
     assert_eq!(update.lines[0], CrawlItem::Passed { seq: 980, count: 980 });
     assert!(matches!(&update.lines[1], CrawlItem::Line { seq: 981, .. }));
     assert_eq!((update.lines.len(), update.stats.untold), (4, 17));
@@ -453,7 +450,7 @@ fn a_lost_connection_comes_back_and_is_counted() {
     assert_eq!(bench.transmits(), ["send 16 bytes"], "the subscription comes back");
 }
 
-/// How a connection to this address fails, and the first thing to be advised.
+/// Returns how a connection to this address fails, and the first advice.
 #[test]
 fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
     let closed = || CloseInfo { code: Some(1006), reason: String::new() };
@@ -485,7 +482,7 @@ fn the_doctor_looks_at_the_address_and_at_how_it_failed() {
     }
 }
 
-/// The first thing to be advised, by where the page came from.
+/// The first advice, depending on the origin of the page.
 #[test]
 fn the_doctor_knows_what_browsers_block() {
     for (origin, broker, first) in [
@@ -516,8 +513,8 @@ fn the_doctor_knows_what_browsers_block() {
     }
 }
 
-/// A server that takes a WebSocket only to close it with a reason knows better than any guess, and
-/// what it objects to doesn't go away by itself.
+/// A server that accepts a WebSocket only to close it with a reason knows better than any guess, and its objection
+/// doesn't go away on its own.
 #[test]
 fn a_page_that_is_refused_is_shown_the_reason() {
     const REASON: &str = "origin not allowed: start the station with --allow-origin https://other.example";
@@ -591,7 +588,7 @@ fn the_doctor_shows_what_came_before_the_end() {
     assert!(connection.advice[0].words.starts_with("Enter a user name and password"), "{:?}", connection.advice);
     assert!(format!("{:?}", connection.evidence).contains("not authorized (0x87)"));
 
-    // Mosquitto says the same to a wrong password.
+    // Mosquitto answers the same to a wrong password.
     let mut bench = Bench::new();
     bench.command(PageCommand::Connect(ConnectRequest { user_name: Some("ada".to_owned()), ..request() }));
     bench.engine.handle_open(bench.now);
@@ -639,7 +636,7 @@ fn each_publish_has_one_outcome() {
     assert!(
         matches!(&published[1], Published { number: 10, outcome: PublishOutcome::Failed(words) } if words.contains("quota"))
     );
-    // Going elsewhere leaves the last one unknown, never done.
+    // Seeking leaves the last one unknown, never done.
     bench.command(PageCommand::Connect(request()));
     assert!(matches!(&bench.published()[..], [Published { number: 11, outcome: PublishOutcome::Unknown(_) }]));
 }
@@ -681,7 +678,7 @@ fn persistent_session_is_saved_before_packets_are_sent() {
     let saved = bench.save().expect("something to save").bytes;
     assert_eq!(bench.transmits().len(), 1);
 
-    // The page is gone; the next one takes it up where it was.
+    // The page is gone; the next one resumes at the same position.
     let mut bench = Bench::new();
     connect_lasting(&mut bench, Ok(Some(saved)));
     bench.transmits();
@@ -726,7 +723,7 @@ fn the_panels_hear_what_the_broker_allows() {
     assert_eq!(server.client_id, "c");
 }
 
-/// The list as a person reads it.
+/// Returns the list as a person reads it.
 fn list(view: &SubscriptionsView) -> Vec<String> {
     let granted = |granted: &SubscriptionStatus| match granted {
         SubscriptionStatus::Asked => "asked".to_owned(),
@@ -776,10 +773,10 @@ fn subscriptions_come_and_go_while_connected() {
     assert_eq!(list(&view).len(), 2, "{view:?}");
     assert_eq!(view.answer.as_deref(), Some("The broker has ended “a/+”."));
 
-    // The free colour is given again, and the others keep theirs.
+    // The free colour is assigned again, and the others keep theirs.
     bench.command(subscribe("c", QoS::AtMostOnce));
     assert_eq!(list(&bench.subscriptions().expect("something new")).last().map(String::as_str), Some("1 c asked"));
-    // The page is told the same.
+    // The page gets the same.
     assert_eq!(bench.update().connection.subscriptions.len(), 3);
 }
 
@@ -801,7 +798,7 @@ fn a_subscription_is_asked_for_again_with_other_options() {
     assert_eq!(list(&view), ["0 StarWars QoS 1"]);
     assert_eq!(view.requests, [wish]);
 
-    // What was chosen for it holds for the connections after.
+    // The selected options apply to later connections.
     assert_eq!(bench.reconnect().last(), Some(&0b10_1101));
     bench.command(PageCommand::Disconnect);
     bench.transmits();
@@ -814,20 +811,20 @@ fn a_subscription_is_asked_for_again_with_other_options() {
         bench.sent()
     };
     assert_eq!(connect(request()).last(), Some(&0b10_1101));
-    // Until other options are chosen for all.
+    // Until other options are selected for all.
     assert_eq!(connect(ConnectRequest { qos: QoS::ExactlyOnce, ..request() }).last(), Some(&0b10));
     assert_eq!(connect(request()).last(), Some(&0));
 }
 
-/// What the subscriptions brought, as far as is known.
+/// Returns the messages received by each subscription, as far as known.
 fn counts(bench: &mut Bench) -> Vec<(u64, CountSource, bool)> {
-    // As the panels do it when they open the list anew.
+    // Like the panels when they open the list again.
     bench.panels();
     let view = bench.subscriptions().expect("the first is always told");
     view.counts.iter().map(|count| (count.messages, count.by, count.is_least)).collect()
 }
 
-/// A message of QoS 0 with these subscription identifiers.
+/// Returns a QoS 0 message with these subscription identifiers.
 fn message_by(bench: &mut Bench, topic: &str, identifiers: &[u8]) {
     let section: Vec<_> = identifiers.iter().flat_map(|identifier| [0x0B, *identifier]).collect();
     let mut packet = vec![0x30, (topic.len() + 3 + section.len()) as u8, 0, topic.len() as u8];
@@ -845,7 +842,7 @@ fn messages_are_counted_by_what_the_filters_match() {
         bench.message("StarWars", "x");
     }
     assert_eq!(counts(&mut bench), [by_topic(3)]);
-    // A subscription begins with nothing, whatever came before.
+    // A subscription begins at zero, independent of earlier messages.
     bench.command(subscribe("#", QoS::AtMostOnce));
     bench.command(subscribe("a/+", QoS::AtMostOnce));
     assert_eq!(counts(&mut bench), [by_topic(3), by_topic(0), by_topic(0)]);
@@ -853,7 +850,7 @@ fn messages_are_counted_by_what_the_filters_match() {
     bench.message("a/b", "x");
     bench.message("b", "x");
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
-    // What comes from files came by none of them.
+    // Messages from files belong to none of them.
     let message = |topic: &str| OwnedMessage {
         seq: 0,
         time: bench.now,
@@ -868,7 +865,7 @@ fn messages_are_counted_by_what_the_filters_match() {
     bench.command(PanelCommand::Import(imported));
     bench.command(PanelCommand::Replay(replayed));
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
-    // What is cleared came all the same.
+    // Cleared messages were received all the same.
     bench.command(PageCommand::Clear);
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(3), by_topic(1)]);
     bench.message("a/c", "x");
@@ -877,7 +874,7 @@ fn messages_are_counted_by_what_the_filters_match() {
     bench.reconnect();
     bench.command(subscribe("a/+", QoS::AtLeastOnce));
     assert_eq!(counts(&mut bench), [by_topic(4), by_topic(4), by_topic(2)]);
-    // One that is ended and made anew begins anew, as all do with a new wish to connect.
+    // A subscription that is removed and added again starts again, and all do with a new connect request.
     bench.transmits();
     bench.command(PanelCommand::Unsubscribe("#".to_owned()));
     bench.acknowledge(0);
@@ -897,7 +894,7 @@ fn messages_are_counted_by_identifiers_that_come_with_them() {
     subscribe(&mut bench, "a/#", Some(7));
     subscribe(&mut bench, "a/+", Some(8));
     bench.message("a/b", "x");
-    // A server that names none: what the filters match is all that is known.
+    // A server without identifiers: only the matches of the filters are known.
     assert_eq!(
         counts(&mut bench),
         [(0, CountSource::Topic, false), (1, CountSource::Topic, false), (1, CountSource::Topic, false)]
@@ -909,7 +906,7 @@ fn messages_are_counted_by_identifiers_that_come_with_them() {
         counts(&mut bench),
         [(0, CountSource::Topic, false), (2, CountSource::Identifier, false), (1, CountSource::Identifier, false)]
     );
-    // Another identifier has brought nothing yet; one that two have tells neither.
+    // Another identifier has received nothing yet; one shared by two subscriptions identifies neither.
     subscribe(&mut bench, "a/+", Some(9));
     assert_eq!(counts(&mut bench)[2], (4, CountSource::Topic, false));
     message_by(&mut bench, "a/b", &[9]);
@@ -1012,7 +1009,7 @@ fn what_a_kept_session_holds_is_not_asked_for_again_and_stays_granted() {
 fn without_any_subscription_the_connection_stays_and_comes_back() {
     let mut bench = Bench::online();
     bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
-    // The connection is lost before the answer: it isn't asked for again.
+    // The connection is lost before the answer: it isn't requested again.
     assert_eq!(bench.sent().first(), Some(&0xA2));
     assert!(bench.reconnect().is_empty(), "nothing to ask for");
     let Update { connection, .. } = bench.update();
@@ -1046,7 +1043,7 @@ fn a_filter_that_is_none_is_said_and_not_asked_for() {
     let view = bench.subscriptions().expect("said");
     assert_eq!(view.list.len(), 1);
     assert!(view.answer.is_some_and(|answer| answer.contains('#')));
-    // Without a connection there is nobody to ask, and nothing is remembered.
+    // Without a connection there is no broker to ask, and nothing is stored.
     bench.command(PageCommand::Disconnect);
     bench.command(subscribe("a", QoS::AtMostOnce));
     assert_eq!(bench.subscriptions().map(|view| view.list.len()), Some(0));
@@ -1060,13 +1057,13 @@ fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
     assert_eq!(bench.panels().expect("the first is always answered").topics, None, "it isn't open");
     assert_eq!(counts(bench.topics()), Some(vec![1]));
     assert_eq!(counts(bench.topics()), None, "nothing is new");
-    // The pull waits for the news.
+    // The pull waits for an update.
     bench.message("a/b", "2");
     bench.message("c", "2");
     let view = bench.engine.poll_panels().expect("news").topics;
     assert_eq!(counts(view), Some(vec![2, 1]));
     assert_eq!(bench.engine.poll_panels(), None, "they didn't ask");
-    // A rate falls while nothing comes, until it is none.
+    // A rate falls to zero while nothing arrives.
     let rate = |view: Option<TopicsView>| view.map(|view| view.rows[0].per_1000_s);
     bench.now = bench.now + Duration::from_secs(9);
     assert_eq!(rate(bench.topics()), Some(200));
@@ -1092,15 +1089,15 @@ fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
     assert_eq!(states(bench.engine.poll_panels()), None, "they didn't ask");
     assert_eq!(states(bench.panels()), Some(ConnectionState::Idle), "the first pull is always answered");
     assert_eq!(states(bench.panels()), None);
-    // The pull waits for the news …
+    // The pull waits for an update …
     bench.command(PageCommand::Connect(request()));
     assert_eq!(states(bench.engine.poll_panels()), Some(ConnectionState::Connecting));
-    // … and is used up by them.
+    // … and is used up by it.
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     assert_eq!(states(bench.engine.poll_panels()), None);
     assert_eq!(states(bench.panels()), Some(ConnectionState::Connected));
-    // Messages are the page's business.
+    // Messages belong to the page.
     bench.message("t", "1");
     assert_eq!(states(bench.panels()), None);
     bench.command(publish(1, "a", QoS::AtMostOnce));
@@ -1146,7 +1143,7 @@ fn an_export_comes_in_slices_and_is_whole() {
     assert_eq!(whole.iter().filter(|&&byte| byte == b'\n').count(), 100);
 }
 
-/// `{"alg":"HS256"}`, `{"sub":"d","exp":EXP}` and no real signature.
+/// Returns a token of `{"alg":"HS256"}`, `{"sub":"d","exp":EXP}` and no real signature.
 fn token(exp: u64) -> String {
     use base64::Engine as _;
     let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
@@ -1217,7 +1214,7 @@ fn a_token_that_expired_in_sleep_is_told_on_waking() {
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 3, 0, 0, 0]);
     assert!(!bench.update().token.expect("a token").has_expired);
-    // The steady clock stood still for an hour.
+    // The monotonic clock stopped for an hour.
     bench.engine.handle_clock_jump(3_600_000_000, bench.now);
     let update = bench.update();
     assert!(update.token.expect("a token").has_expired);
@@ -1330,7 +1327,7 @@ fn what_comes_from_files_came_by_no_subscription() {
         rows.iter().map(|row| row.subscription).collect::<Vec<_>>()
     };
     assert_eq!(brought_by(&mut bench), [None, Some(0), None, None, Some(0)]);
-    // An import into an empty log brings its own numbers.
+    // An import into an empty log keeps its own numbers.
     bench.command(PageCommand::Clear);
     bench.command(PanelCommand::Import(vec![from_file(2, "imported")]));
     bench.message("t", "live");
@@ -1359,7 +1356,7 @@ fn the_panels_are_told_of_packets_while_they_look() {
     };
     let part = look(&mut bench, 0).expect("packets");
     let types: Vec<_> = part.records.iter().map(|record| (record.is_incoming, record.first >> 4, record.seq)).collect();
-    // CONNACK, SUBACK, PUBLISH; what this bench sent was taken from the engine in one go.
+    // CONNACK, SUBACK, PUBLISH; the bytes sent by this bench were taken from the engine at once.
     assert!(
         types.contains(&(true, 2, 0)) && types.contains(&(true, 9, 0)) && types.contains(&(true, 3, 1)),
         "{types:?}"
@@ -1391,7 +1388,7 @@ fn a_message_comes_with_the_way_to_the_broker_and_without_the_password() {
     );
     let shown = format!("{update:?}");
     assert!(!shown.contains("hunter2"), "{shown}");
-    // Before any wish to connect, nothing is known.
+    // Before any connect request, nothing is known.
     let mut bench = Bench::new();
     bench.command(PanelCommand::Import(vec![from_file(1, "a")]));
     bench.command(PanelCommand::Pull(PanelsRequest { message: Some(glance), ..PanelsRequest::default() }));
@@ -1438,7 +1435,7 @@ fn a_credential_in_the_address_is_sent_and_shown_nowhere() {
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
-/// The crawl's rules, as a link has them.
+/// Sets the crawl's rules, as in a link.
 fn map(keys: &[(&str, &str)]) -> PageCommand {
     let mut mapping = LineRules::default();
     for (key, value) in keys {
@@ -1447,7 +1444,7 @@ fn map(keys: &[(&str, &str)]) -> PageCommand {
     PageCommand::SetLineRules(mapping)
 }
 
-/// What the crawl is told, all of it, in short.
+/// Returns everything that the crawl gets, in short form.
 fn told(bench: &mut Bench) -> Vec<String> {
     let mut told = Vec::new();
     while let Some(update) = bench.pull(0, 4) {
@@ -1464,19 +1461,19 @@ fn rules_make_the_lines_that_are_still_to_come() {
     let mut bench = Bench::online();
     bench.message("greenhouse/t", r#"{"value":21.40}"#);
     assert_eq!(told(&mut bench), ["1 greenhouse t: 21.40"]);
-    // One that waits is still to come.
+    // A queued one is still outstanding.
     bench.message("greenhouse/t", r#"{"value":21.50}"#);
     bench.command(map(&[("line", "+/t"), ("speaker", "{1}"), ("words", "It is {value} °C"), ("hide", "debug/#")]));
     bench.message("debug/x", "noise");
     bench.message("other", "PIP: Hi");
     assert_eq!(told(&mut bench), ["2 greenhouse: It is 21.50 °C", "4 PIP: Hi"]);
-    // The console keeps what the crawl doesn't tell, and nothing waits for it.
+    // The console keeps messages hidden from the crawl, and nothing is queued for them.
     let update = bench.update();
     assert_eq!((update.stats.kept, update.stats.untold), (4, 0));
     assert_eq!(update.rows.rows[2].preview, Preview::Text("noise".to_owned()));
     bench.message("debug/x", "more noise");
     assert_eq!(bench.update().stats.untold, 0);
-    // Once it is to be told, only what comes then is.
+    // Once it is shown again, only later messages are.
     bench.command(map(&[]));
     assert!(told(&mut bench).is_empty());
     bench.message("debug/x", "heard");
@@ -1494,7 +1491,7 @@ fn a_line_that_somebody_asks_for_is_told_whatever_was_told_before() {
         bench.command(PageCommand::ShowInCrawl(seq));
         assert_eq!(told(&mut bench), [words]);
     }
-    // While the crawl has no room it waits, and comes before what came later.
+    // While the crawl has no room it is queued, and comes before later messages.
     bench.command(PageCommand::ShowInCrawl(1));
     bench.message("other", "PIP: Again");
     assert_eq!(bench.pull(0, 0).map(|update| update.lines), Some(Vec::new()));
@@ -1505,7 +1502,7 @@ fn a_line_that_somebody_asks_for_is_told_whatever_was_told_before() {
 fn what_is_not_told_is_not_passed_over_either() {
     let mut bench = Bench::online();
     bench.command(map(&[("hide", "noise/#")]));
-    // Few among very many.
+    // A few among very many.
     for n in 1..=3_000 {
         bench.message(if n % 300 == 0 { "voice" } else { "noise/a" }, &format!("line {n}"));
     }
@@ -1533,7 +1530,7 @@ fn rules_that_change_count_anew_what_waits() {
     assert_eq!(bench.update().stats.untold, 10);
     bench.command(map(&[("hide", "voice")]));
     assert_eq!(bench.update().stats.untold, 990);
-    // Twenty were chosen; of those only two are shown after all.
+    // Twenty were selected; only two of those are shown in the end.
     let update = bench.pull(0, 1).expect("something new");
     assert_eq!(update.lines, [CrawlItem::Passed { seq: 979, count: 970 }]);
     assert_eq!(update.stats.untold, 20);
@@ -1553,18 +1550,18 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
     // By its topic, and by itself.
     bench.command(look("character:ada"));
     assert_eq!(found(&mut bench), [1, 2]);
-    // The filter stands, and other rules hold.
+    // The filter is unchanged, and other rules apply.
     bench.command(map(&[("line", "deck/+"), ("speaker", "{-1}")]));
     assert_eq!(found(&mut bench), [1]);
-    // Typed anew.
+    // Typed again.
     bench.command(look("character:bram"));
     assert_eq!(found(&mut bench), [2]);
-    // Who isn't told says nothing.
+    // A message that isn't shown has no speaker.
     bench.command(map(&[("hide", "deck/bram")]));
     assert_eq!(found(&mut bench), [0_u64; 0]);
     bench.command(look("-character:ada"));
     assert_eq!(found(&mut bench), [2]);
-    // And so are those that could be typed; topics are suggested as topics.
+    // The same holds for those that could be typed; topics are suggested as topics.
     bench.command(map(&[("line", "deck/ada"), ("speaker", "Captain {2}")]));
     bench.command(PanelCommand::Pull(PanelsRequest {
         ask: Some(SuggestionQuery::Speakers(String::new())),

@@ -1,5 +1,5 @@
-//! What a wish to connect waits for: the tabs of one browser that know of each
-//! other, and the store that keeps lasting sessions, all in virtual time.
+//! The conditions that a connect request waits for: the tabs of one browser that know of each other, and the store that
+//! keeps persistent sessions, all in virtual time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn lost() -> CloseInfo {
     CloseInfo { code: Some(1006), reason: String::new() }
 }
 
-/// What a tab did with its WebSocket.
+/// A tab's action on its WebSocket.
 #[derive(Debug, PartialEq, Eq)]
 enum Did {
     Dial,
@@ -74,11 +74,11 @@ fn connection(engine: &mut Engine, now: Instant) -> Connection {
     engine.poll_update().expect("an update").connection
 }
 
-/// The tabs of one browser and the broker that takes them all.
+/// The tabs of one browser and the broker that accepts them all.
 struct Browser {
     now: Instant,
     tabs: Vec<Engine>,
-    /// Their worker doesn't run: words wait.
+    /// Tabs whose worker doesn't run: messages to them are queued.
     frozen: BTreeMap<usize, Vec<TabMessage>>,
 }
 
@@ -93,7 +93,7 @@ impl Browser {
         browser
     }
 
-    /// Long after the tabs were opened.
+    /// Starts long after the tabs were opened.
     fn settled(numbers: &[u64]) -> Self {
         let mut browser = Self::new(numbers);
         browser.deliver();
@@ -105,7 +105,7 @@ impl Browser {
         self.tabs[tab].handle_command(command, self.now);
     }
 
-    /// Every word reaches every other tab that runs.
+    /// Delivers every message to every other running tab.
     fn deliver(&mut self) {
         loop {
             let mut said = Vec::new();
@@ -193,7 +193,7 @@ fn a_second_tab_stops_with_words_and_the_first_goes_on() {
     }
     assert_eq!(browser.state(0), ConnectionState::Connected);
 
-    // Another identifier, or another broker, is nobody's business.
+    // Another identifier, or another broker, causes no conflict.
     browser.command(1, PageCommand::Connect(request("y")));
     browser.pass(200);
     assert!(browser.dials(1));
@@ -283,8 +283,8 @@ fn without_another_tab_there_is_nothing_to_take_over() {
     }
 }
 
-/// A tab in the background is frozen and can't answer; when it has thawed, its
-/// connection is gone and another tab has the session.
+/// A tab in the background is frozen and can't answer; when it runs again, its connection is gone and another tab has
+/// the session.
 #[test]
 fn a_frozen_tab_gives_way_when_it_thaws() {
     for words_come_first in [true, false] {
@@ -297,7 +297,7 @@ fn a_frozen_tab_gives_way_when_it_thaws() {
         browser.pass(200);
         assert!(browser.dials(1), "nobody answers");
 
-        // A 3.1.1 broker closes without a reason, so nothing forbids coming back.
+        // A 3.1.1 broker closes without a reason, so nothing forbids reconnecting.
         let waiting = browser.frozen.remove(&0).expect("frozen");
         let now = browser.now;
         if !words_come_first {
@@ -320,7 +320,7 @@ fn a_frozen_tab_gives_way_when_it_thaws() {
 
 #[test]
 fn reconnecting_tab_beats_new_tab() {
-    // The newcomer has the better number.
+    // The newcomer has the number that wins.
     let mut browser = Browser::settled(&[9, 1]);
     browser.command(0, PageCommand::Connect(request("x")));
     browser.pass(200);
@@ -357,7 +357,7 @@ fn messages_about_other_sessions_are_ignored() {
 
 // The store
 
-/// A browser's store and one page after another.
+/// A browser's store, with one page after another.
 struct Page {
     engine: Engine,
     now: Instant,
@@ -381,7 +381,7 @@ impl Page {
         transmits(&mut self.engine)
     }
 
-    /// The broker accepts and has, or hasn't, the session.
+    /// Accepts with or without the session.
     fn accept(&mut self, session_present: u8) -> Vec<u8> {
         self.engine.handle_open(self.now);
         let Some(Did::Send(connect)) = transmits(&mut self.engine).pop() else { panic!("no CONNECT") };
@@ -405,7 +405,7 @@ fn publish(topic: &str) -> PanelCommand {
     PanelCommand::Publish { number: 1, request }
 }
 
-/// Keep alive and clean start, as CONNECT says them.
+/// Returns keep alive and clean start from CONNECT.
 fn keep_alive_and_clean_start(connect: &[u8]) -> (u16, bool) {
     (u16::from_be_bytes([connect[10], connect[11]]), connect[9] & 2 != 0)
 }
@@ -419,21 +419,21 @@ fn a_reload_takes_session_and_settings_up_again() {
     let save = page.save().expect("something to save");
     assert_eq!(save.until, Some(START + Duration::from_secs(600 + 24 * 3_600)));
     assert!(!save.bytes.windows(6).any(|bytes| bytes == b"secret"), "a password was kept");
-    // A message with QoS 2 comes and is acknowledged only when that is safe.
+    // A QoS 2 message arrives and is acknowledged only when that is stored.
     transmits(&mut page.engine);
     page.engine.handle_input(b"\x34\x08\x00\x01t\x00\x09\x00hi", page.now);
     assert!(transmits(&mut page.engine).is_empty());
     let save = page.save().expect("something to save");
     assert_eq!(transmits(&mut page.engine), [Did::Send(vec![0x50, 2, 0, 9])]);
 
-    // Nobody tells the next page of any settings.
+    // The next page gets no options.
     let mut page = Page::new(START + Duration::from_secs(1));
     assert_eq!(page.connect(Some(save.bytes)), [Did::Dial]);
     assert!(page.notice().contains("kept the session"), "{}", page.notice());
     assert_eq!(keep_alive_and_clean_start(&page.accept(1)), (77, false));
     page.save();
     transmits(&mut page.engine);
-    // The same message again is no second one.
+    // The same message again is a duplicate.
     page.engine.handle_input(b"\x3c\x08\x00\x01t\x00\x09\x00hi", page.now);
     page.command(PageCommand::Pull(Pull::default()));
     assert_eq!(page.engine.poll_update().expect("an update").stats.received, 0);
@@ -452,7 +452,7 @@ fn settings_that_do_not_last_forget_the_session() {
     assert_eq!(page.engine.poll_delete().as_deref(), Some("x ws://h:1/mqtt"));
     assert_eq!(page.engine.poll_delete(), None);
     assert_eq!(page.engine.poll_load(), None);
-    // The old connection ends, and the broker keeps the session as was agreed.
+    // The old connection ends, and the broker keeps the session as agreed.
     let did = transmits(&mut page.engine);
     assert!(matches!(&did[..], [Did::Send(_), Did::HangUp, Did::Dial]), "{did:?}");
     page.accept(0);
@@ -469,8 +469,8 @@ fn corrupt_stored_session_is_ignored() {
     }
 }
 
-/// Entries outlive the version of the app that wrote them. When this fails, raise
-/// `LAYOUT` in `src/engine/connect.rs`, and then the first byte here.
+/// Entries outlive the version of the app that wrote them. If this fails, raise `LAYOUT` in `src/engine/connect.rs`,
+/// and then the first byte here.
 #[test]
 fn another_layout_of_entries_has_another_number() {
     let mut page = Page::new(START);
@@ -482,7 +482,7 @@ fn another_layout_of_entries_has_another_number() {
     let bytes = page.save().expect("something to save").bytes;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, "024d0001d804ffff0300000000000001780101000102000161000200000000");
-    // Of another number it is nothing.
+    // With another number it is ignored.
     let mut page = Page::new(START);
     page.connect(Some([&[bytes[0] + 1], &bytes[1..]].concat()));
     assert_eq!(page.notice(), "");
@@ -498,7 +498,7 @@ fn commands_wait_for_the_store_in_their_order() {
     page.command(PageCommand::Disconnect);
     page.command(PageCommand::Connect(request("x")));
     page.command(publish("c"));
-    // The page is answered all the same.
+    // The page gets an answer all the same.
     page.command(PageCommand::Pull(Pull::default()));
     assert_eq!(page.engine.poll_update().expect("an update").connection.state, ConnectionState::Connecting);
 
@@ -533,7 +533,7 @@ fn a_store_that_never_answers_delays_and_does_not_prevent() {
         assert!(page.now.since(START) <= Duration::from_secs(5));
         page.engine.handle_timeout(page.now);
         assert_eq!(transmits(&mut page.engine), [Did::Dial]);
-        // Only who wants something kept is told that nothing is.
+        // The missing store is reported only if something should be stored.
         assert_eq!(page.notice().contains("doesn't answer"), is_lasting);
         page.engine.handle_loaded(&key, Ok(None), page.now);
         assert!(transmits(&mut page.engine).is_empty(), "too late to dial again");
@@ -556,8 +556,8 @@ fn a_write_that_never_ends_is_given_up() {
     assert!(page.notice().contains("doesn't answer"), "{}", page.notice());
 }
 
-/// An entry that was left behind would make the next page take new messages for
-/// old ones, once the broker uses their packet identifiers again.
+/// An entry that was left behind would make the next page take new messages for old ones, once the broker reuses their
+/// packet identifiers.
 #[test]
 fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
     let mut page = Page::new(START);
@@ -572,8 +572,8 @@ fn what_can_no_longer_be_kept_up_to_date_is_forgotten() {
     assert!(!transmits(&mut page.engine).is_empty(), "it goes on without a store");
 }
 
-/// Pressing Connect again, with other topics say, is the same session, also
-/// where an earlier page chose that it lasts.
+/// Pressing Connect again, with other topics for example, keeps the session, even if an earlier page made it
+/// persistent.
 #[test]
 fn the_same_session_again_goes_on_from_memory() {
     let mut page = Page::new(START);
@@ -605,8 +605,7 @@ fn the_same_session_again_goes_on_from_memory() {
     assert_eq!(page.engine.poll_update().expect("an update").stats.received, 1, "the same message twice");
 }
 
-/// A page that is closed between the two would have shown a message that the
-/// broker sends again to the next page.
+/// A page that is closed between the two would have shown a message that the broker sends again to the next page.
 #[test]
 fn a_message_is_shown_when_its_receipt_is_saved() {
     let mut page = Page::new(START);
@@ -625,8 +624,7 @@ fn a_message_is_shown_when_its_receipt_is_saved() {
     assert_eq!(page.engine.poll_update().expect("an update").stats.received, 1);
 }
 
-/// What happens to the connection that is left says nothing of the one that is
-/// asked for.
+/// Events of the previous connection don't affect the requested one.
 #[test]
 fn the_old_connection_does_not_answer_for_the_new_one() {
     let mut browser = Browser::settled(&[1, 2]);
@@ -645,7 +643,7 @@ fn the_old_connection_does_not_answer_for_the_new_one() {
     assert_eq!((browser.state(0), browser.state(1)), (ConnectionState::Connected, ConnectionState::Stopped));
 }
 
-/// The store drops what is over, and a quiet session isn't.
+/// The store drops expired entries, and a quiet session isn't one.
 #[test]
 fn a_session_in_use_never_grows_old() {
     let mut page = Page::new(START);
@@ -681,7 +679,7 @@ fn a_tab_that_gave_way_writes_nothing() {
     page.engine.handle_tab_message(&TabMessage { tab: 1, said }, page.now);
     page.command(publish("a"));
     assert_eq!(page.save(), None);
-    // Taking it back begins with what the other one left.
+    // Taking it back begins with the state of the other one.
     page.command(PageCommand::TakeOver);
     page.now = page.engine.poll_timeout().expect("a wait");
     page.engine.handle_timeout(page.now);

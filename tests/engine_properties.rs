@@ -1,6 +1,5 @@
-//! Random lives of the whole engine: commands in any order, a broker that keeps
-//! the rules or breaks them, a store that answers late, not at all or with an
-//! error, another tab, and a clock that jumps.
+//! Random runs of the whole engine: commands in any order, a broker that follows the rules or breaks them, a store that
+//! answers late, not at all or with an error, another tab, and a clock that jumps.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -32,7 +31,7 @@ use mqtt_crawl::time::Instant;
 use mqtt_crawl::transmit::playlist::Repeat;
 use proptest::prelude::*;
 
-/// In no trace, update, export or saved session.
+/// A text that must not be in any trace, update, export or saved session.
 const PASSWORD: &str = "hunter2";
 
 proptest! {
@@ -49,7 +48,7 @@ proptest! {
     #[test]
     fn each_message_is_told_or_passed_over_or_waits(script in prop::collection::vec(any::<(u8, u8)>(), 1..100)) {
         let mut world = World::new(false);
-        // Received when the crawl began anew, and told or passed over since.
+        // Received when the crawl started again, and shown or skipped since.
         let (mut begin, mut told, mut last) = (0, 0, 0);
         for (action, argument) in script {
             match action % 8 {
@@ -81,29 +80,29 @@ proptest! {
 #[derive(Default)]
 struct Transport {
     is_open: bool,
-    /// CONNECT came.
+    /// Whether CONNECT arrived.
     is_greeted: bool,
     is_v5: bool,
     is_accepted: bool,
     is_over: bool,
-    /// What the broker has to say, a packet each.
+    /// The broker's pending packets, one each.
     answers: VecDeque<Vec<u8>>,
     receive_maximum: usize,
-    /// Our QoS 1 and 2 messages that it hasn't acknowledged to the end.
+    /// Our QoS 1 and 2 messages that it hasn't fully acknowledged.
     unfinished: HashSet<[u8; 2]>,
 }
 
 struct World {
     engine: Engine,
     now: Instant,
-    /// The latest that it ever was.
+    /// The latest time so far.
     latest: Instant,
     transport: Option<Transport>,
-    /// The key that was asked for, and when the save began that is under way.
+    /// The requested key, and the start of the pending save.
     loading: Option<String>,
     saving: Option<Instant>,
     has_store: bool,
-    /// What the store keeps.
+    /// The contents of the store.
     kept: Option<Vec<u8>>,
     next_number: u64,
     outcomes: HashMap<u64, PublishOutcome>,
@@ -215,7 +214,7 @@ impl World {
         let wishes = match argument / 2 % 12 {
             0..=4 => {
                 let qos = QoS::from_u8(argument % 3).unwrap_or_default();
-                // As fast as it goes, or so slow that a jump of hours stays a test.
+                // As fast as possible, or so slow that a jump of hours remains testable.
                 let is_fast = repeat != Repeat::UntilStopped;
                 let interval_us = if is_fast { 0 } else { 3_600_000_000 };
                 let first = u64::from(argument / 32);
@@ -343,13 +342,13 @@ impl World {
     fn pass_time(&mut self, argument: u8) {
         match argument % 8 {
             0 => self.now = self.now + Duration::from_hours(u64::from(argument)),
-            // No driver's clock does this; and still it harms nothing.
+            // No driver's clock does this; still it does no harm.
             1 => self.now = self.now - Duration::from_millis(u64::from(argument)),
             2 => self.now = self.now + Duration::from_millis(u64::from(argument)),
             _ => self.now = self.engine.poll_timeout().map_or(self.now, |due| self.now.max(due)),
         }
         self.latest = self.latest.max(self.now);
-        // Whatever is due comes to an end at one moment.
+        // Everything due is finished at one moment.
         let mut turns = 0;
         while self.engine.poll_timeout().is_some_and(|due| due <= self.now) {
             self.engine.handle_timeout(self.now);
@@ -360,7 +359,7 @@ impl World {
         self.engine.handle_timeout(self.now);
     }
 
-    /// What the worker does after everything.
+    /// Runs the worker's steps after every event.
     fn settle(&mut self) {
         while let Some(transmit) = self.engine.poll_transmit() {
             match transmit {
@@ -409,7 +408,7 @@ impl World {
         }
     }
 
-    /// Our packets come to the broker, which makes up its answers.
+    /// Passes our packets to the broker, which prepares its answers.
     fn hear(&mut self, mut bytes: &[u8]) {
         let Some(transport) = &mut self.transport else { return };
         assert!(transport.is_open, "nothing is sent before the WebSocket is open");
@@ -451,7 +450,7 @@ impl World {
         }
     }
 
-    /// The broker's next answer.
+    /// Returns the broker's next answer.
     fn serve_one(&mut self, argument: u8) {
         let Some(transport) = self.transport.as_mut().filter(|transport| transport.is_greeted) else { return };
         let packet = if transport.is_accepted {
@@ -481,13 +480,13 @@ impl World {
         let (begin, end) = packet.split_at(if argument & 1 == 0 { packet.len() / 2 } else { 0 });
         self.engine.handle_input(begin, self.now);
         self.settle();
-        // The first half may have been the end already.
+        // The first half may have ended it already.
         if self.transport.is_some() {
             self.engine.handle_input(end, self.now);
         }
     }
 
-    /// A message comes.
+    /// Handles an arriving message.
     fn bring(&mut self, argument: u8) {
         let Some(transport) = self.transport.as_ref().filter(|transport| transport.is_accepted) else { return };
         let qos = argument % 3;
@@ -524,7 +523,7 @@ impl World {
         }
     }
 
-    // ---- what always holds --------------------------------------------------
+    // ---- invariants ---------------------------------------------------------
 
     fn check(&mut self) {
         let glance = PanelsRequest { stats: true, subscriptions: true, ..PanelsRequest::default() };
@@ -550,14 +549,14 @@ impl World {
         assert!(update.stats.matching <= update.stats.kept, "{:?}", update.stats);
         assert!(rows.total + rows.newer <= update.stats.kept);
         assert!(rows.rows.len() as u64 <= rows.total);
-        // The first may be one that somebody asked for.
+        // The first may be a requested one.
         let told = update.lines.iter().skip(1).map(seq_of);
         assert!(told.is_sorted_by(|one, next| one < next), "{:?}", update.lines);
         let bytes = postcard::to_allocvec(update).expect("plain data");
         assert!(!contains(&bytes, PASSWORD.as_bytes()), "a password on the page");
     }
 
-    /// All keep the rules from now on, and nobody wishes anything.
+    /// All follow the rules from now on, and no further commands are given.
     fn come_to_rest(mut self) {
         let mut quiet = 0;
         for _ in 0..2_000 {
@@ -624,7 +623,7 @@ fn seq_of(told: &CrawlItem) -> u64 {
     }
 }
 
-/// How many filters a SUBSCRIBE or UNSUBSCRIBE has behind its identifier.
+/// Returns the number of filters after the identifier of a SUBSCRIBE or UNSUBSCRIBE.
 fn count_filters(mut body: &[u8], is_v5: bool, options_bytes: usize) -> usize {
     if is_v5 {
         body = &body[1 + usize::from(body[0])..];
@@ -637,7 +636,7 @@ fn count_filters(mut body: &[u8], is_v5: bool, options_bytes: usize) -> usize {
     filters
 }
 
-/// SUBACK or UNSUBACK that says yes so often.
+/// Returns a SUBACK or UNSUBACK with this number of successes.
 fn ack(first: u8, id: [u8; 2], is_v5: bool, filters: usize) -> Vec<u8> {
     let mut body = id.to_vec();
     body.extend(is_v5.then_some(0));

@@ -1,4 +1,4 @@
-//! The inputs that the fuzzer kept, replayed: see `fuzz/README.md`.
+//! Replays the inputs that the fuzzer kept: see `fuzz/README.md`.
 
 #[path = "fuzz/entry.rs"]
 mod entry;

@@ -1,6 +1,5 @@
-//! What a message holds, in every notation: what is right is laid out to the
-//! letter, what is wrong says where and why, and nothing is too deep or too
-//! long to be looked at.
+//! The contents of a message, in every notation: valid data is laid out exactly, invalid data gets the position and the
+//! reason, and no depth or length is too large.
 
 use std::sync::Arc;
 
@@ -19,8 +18,8 @@ use proptest::prelude::*;
 
 const COLUMNS: usize = 40;
 
-/// The rows of a sheet as one reads them: two spaces a level, `↪` where a row
-/// goes on, `▾` and `▸` where it opens something.
+/// Returns the rows of a sheet as a person reads them: two spaces per level, `↪` on a continued row, `▾` and `▸` on a
+/// foldable one.
 fn rows(sheet: &Sheet) -> Vec<String> {
     (0..sheet.rows())
         .map(|index| {
@@ -41,7 +40,7 @@ fn sheet(view: View, payload: &[u8]) -> Result<Sheet, String> {
     laid_out(view, payload, COLUMNS, usize::MAX)
 }
 
-/// A whole sheet, laid out so many bytes at a time.
+/// Returns a whole sheet, laid out this number of bytes at a time.
 fn laid_out(view: View, payload: &[u8], columns: usize, slice_bytes: usize) -> Result<Sheet, String> {
     let mut sheet = Sheet::new(view, payload.into(), columns);
     while !sheet.advance(slice_bytes)? {}
@@ -105,9 +104,9 @@ fn json_is_laid_out_as_it_was_written() {
         &format!("[\"{text}\",1]"),
         &["▾[", &format!("  \"{}", &text[..37]), &format!("  ↪{}\",", &text[37..]), "  1", "]"],
     );
-    // A byte order mark begins the text and isn't one of its values.
+    // A byte order mark at the beginning isn't one of the text's values.
     check("\u{feff}{\"a\":1}", &["▾{", "  \"a\": 1", "}"]);
-    // What would turn the row around is named.
+    // Characters that would reverse the row are shown by name.
     check("\"a\u{202e}b\"", &["\"aU+202Eb\""]);
 }
 
@@ -191,7 +190,7 @@ fn cbor_is_laid_out_in_its_notation_for_people() {
     );
     check(View::Cbor, &bytes("bf6346756ef563416d7421ff"), &["▾{_ ", "  \"Fun\": true,", "  \"Amt\": -2", "}"]);
     check(View::Cbor, &bytes("5f42010243030405ff"), &["▾(_ ", "  h'0102',", "  h'030405'", ")"]);
-    // Names of any kind: a number, a tag, an array.
+    // Keys of any type: a number, a tag, an array.
     check(View::Cbor, &bytes("a301020102c10304"), &["▾{", "  1: 2,", "  1: 2,", "  1(3):", "  4", "}"]);
     check(View::Cbor, &bytes("a181 01 02"), &["▾{", "  ▾[", "    1", "  ]:", "  2", "}"]);
     check(View::Cbor, &bytes("c1a10102"), &["▾1({", "  1: 2", "})"]);
@@ -310,7 +309,7 @@ fn what_is_folded_takes_one_row() {
     sheet.toggle(b);
     let folded = ["▾{", "  ▾\"a\": [", "    1,", "    ▸[ 2 rows ]", "  ],", "  ▸\"b\": { 1 row },", "  \"d\": 5", "}"];
     assert_eq!(rows(&sheet), folded);
-    // What is folded within what is folded stays so.
+    // Folded rows within folded rows stay folded.
     let a = line(&sheet, 1);
     sheet.toggle(a);
     assert_eq!(rows(&sheet)[1..3], ["  ▸\"a\": [ 5 rows ],", "  ▸\"b\": { 1 row },"]);
@@ -319,7 +318,7 @@ fn what_is_folded_takes_one_row() {
     sheet.toggle(inner);
     sheet.toggle(b);
     assert_eq!(rows(&sheet), all);
-    // Only what opens something folds.
+    // Only foldable rows fold.
     sheet.toggle(2);
     sheet.toggle(1_000);
     assert_eq!(rows(&sheet), all);
@@ -385,8 +384,7 @@ fn ten_megabytes_open_in_every_view() {
     }
 }
 
-/// One value of ten megabytes, and very many small ones: no slice of the work is
-/// much larger than it was to be.
+/// One value of ten megabytes, and very many small ones: no slice of the work is much larger than requested.
 #[test]
 fn a_large_value_is_laid_out_in_slices() {
     let text = [b"[\"".to_vec(), b"0123456789".repeat(1 << 20), b"\",1]".to_vec()].concat();
@@ -473,8 +471,7 @@ fn a_publish_without_properties_is_written_in_the_version_spoken() {
 }
 
 proptest! {
-    /// What is written again is what the codec writes, and its fields have no
-    /// gaps.
+    /// Encoding again gives the codec's bytes, and the fields have no gaps.
     #[test]
     fn a_publish_is_written_again_byte_for_byte(
         topic in "[a-z/é]{1,200}",
@@ -504,7 +501,7 @@ proptest! {
         });
     }
 
-    /// No bytes are too odd to be looked at.
+    /// Any bytes can be inspected.
     #[test]
     fn any_bytes_can_be_looked_at(payload in proptest::collection::vec(any::<u8>(), 0..200), columns in 1..100_usize) {
         for view in View::ALL {
@@ -520,7 +517,7 @@ proptest! {
         }
     }
 
-    /// In slices or at once, the rows are the same, and so is the fault.
+    /// In slices or at once, the rows are the same, and so is the error.
     #[test]
     fn slices_of_work_make_no_difference(
         payload in prop_oneof![

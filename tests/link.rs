@@ -1,4 +1,4 @@
-//! The link of the contract: every key, every bad value, and the way back.
+//! The link of the contract: every key, every bad value, and the reverse.
 
 use mqtt_crawl::config::link;
 use mqtt_crawl::config::link::{Field, LinkSettings, Start, View};
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 const ORIGIN: &str = "http://127.0.0.1:8080";
 
-/// A link without faults and notices.
+/// Parses a link without errors and notices.
 fn clean(fragment: &str) -> link::Link {
     let link = link::parse(fragment, ORIGIN);
     assert_eq!(link.faults, [], "{fragment}");
@@ -74,7 +74,7 @@ fn every_key() {
 #[test]
 fn whether_the_opening_gives_way() {
     use OpeningMode::{Always, Off, Yield};
-    // What it asks for, what then holds, and the way back: only what the words don't say by themselves.
+    // The requested value, the effective one, and the text written back: only what the rest of the link doesn't imply.
     for (fragment, chosen, holds, written) in [
         ("", None, Yield, ""),
         ("opening=yield", None, Yield, ""),
@@ -129,7 +129,7 @@ fn rules_for_lines() {
         .collect();
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(wordings, [Some((text(""), text("the {2} reports {value}"))), Some((text("{-1}"), None)), None]);
-    // And the way back.
+    // And the reverse.
     assert_eq!(link.settings.to_fragment(ORIGIN, Start::ByHand), fragment);
     let raw = link::parse("#hide=a/+/b", ORIGIN);
     assert!(raw.notices[0].contains("%2B"), "{:?}", raw.notices);
@@ -144,7 +144,7 @@ fn rules_for_lines() {
     faulty("#line=%zz", Field::Link, "percent-encoding");
 }
 
-/// One fault, about `field`, that says `words`; nothing connects.
+/// Checks for one error, about `field`, with this text; nothing connects.
 fn faulty(fragment: &str, field: Field, words: &str) {
     let link = link::parse(&format!("{fragment}&connect=1"), ORIGIN);
     assert_eq!(link.faults.len(), 1, "{fragment}: {:?}", link.faults);
@@ -237,7 +237,7 @@ fn a_broker_with_a_credential_is_used_and_not_passed_on() {
         let fragment = encoded.to_fragment(ORIGIN, Start::OnLoad);
         assert!(!fragment.contains("hunter2"), "{fragment}");
         assert!(!fragment.contains("connect=1"), "it couldn't connect: {fragment}");
-        // What is missing is seen in the form.
+        // A missing value is visible in the form.
         assert!(link::parse(&fragment, ORIGIN).settings.broker.contains("host/mqtt?"), "{fragment}");
     }
     let user = LinkSettings { user_name: Some("ann?token=hunter2".to_owned()), ..LinkSettings::new(ORIGIN) };

@@ -1,4 +1,4 @@
-//! The message log: what is kept, what makes room, and what is counted.
+//! The message log: what is kept, what is evicted, and what is counted.
 
 use std::collections::VecDeque;
 
@@ -98,7 +98,7 @@ fn smaller_limits_evict_at_once_and_exactly() {
     bound(&mut log, 200_000);
     bound(&mut log, 150_001);
     bound(&mut log, 1_000);
-    // Of what was filled before no more goes than a chunk now holds.
+    // Of the earlier messages no more is evicted than a chunk now holds.
     for n in 1..=20_000_u64 {
         log.append(&arrival("t/new", &[1; 40]));
         assert!((938..=1_000).contains(&log.kept()), "{} kept", log.kept());
@@ -141,7 +141,7 @@ fn the_limit_on_bytes_holds_for_the_memory_taken() {
         assert_eq!(log.received(), seq);
         assert_eq!(log.received(), log.kept() + log.evicted());
     }
-    // The room left by what went is no more than one chunk of sixteen.
+    // The room left by evicted messages is no more than one chunk of sixteen.
     assert!(log.kept() * 124 > (1 << 18) * 14 / 16, "{} kept", log.kept());
 }
 
@@ -166,7 +166,7 @@ fn small_messages_between_large_ones_leave_no_large_gaps() {
             log.append(&arrival("picture", &large));
             log.append(&arrival("note", b"taken"));
         }
-        // At most an eighth of a closed chunk is idle, and one chunk is open.
+        // At most an eighth of a closed chunk is unused, and one chunk is open.
         let used = log.kept_bytes() + 100 * 24;
         assert!(log.memory_bytes() < used * 8 / 7 + (1 << 20), "{} for {used}", log.memory_bytes());
         for seq in 1..=100 {
@@ -217,7 +217,7 @@ fn a_topic_is_held_once_a_chunk() {
             log.append(&arrival(topic, b""));
         }
     }
-    // A table with few slots to look at holds the odd topic twice.
+    // A table with few slots to probe holds some topics twice.
     let once: usize = topics.iter().map(|topic| topic.len() + 4).sum();
     assert!(log.kept_bytes() < once as u64 * 101 / 100, "{} for {once}", log.kept_bytes());
 }
@@ -241,7 +241,7 @@ fn an_import_takes_numbers_over_where_the_log_is_empty() {
     let mut log = MessageLog::default();
     assert_eq!(log.import(1, &arrival("a", b"")), 1);
     assert_eq!(log.renumberings(), 0, "nothing was renumbered");
-    // A gap isn't taken over: kept numbers are consecutive.
+    // A gap isn't imported: kept numbers are consecutive.
     assert_eq!(log.import(7, &arrival("a", b"")), 2);
     log.clear();
     assert_eq!(log.import(1_000, &arrival("a", b"")), 1_000);
@@ -283,7 +283,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// The log against the plainest model of it: a list.
+    /// Compares the log with the simplest model of it: a list.
     #[test]
     fn the_log_keeps_the_newest_as_they_came(
         steps in steps(),
@@ -355,7 +355,7 @@ proptest! {
                 _ => prop_assert_eq!(message.topic, "imported"),
             }
         }
-        // From any place, both ways.
+        // From any position, in both directions.
         let all: Vec<u64> = model.iter().map(|(seq, _)| *seq).collect();
         for from in (log.first_seq().saturating_sub(2)..log.next_seq() + 2).step_by(7) {
             let on: Vec<u64> = log.iter_from(from).map(|message| message.seq).collect();

@@ -1,5 +1,4 @@
-//! CSV: to the letter of RFC 4180, harmless in a spreadsheet, and undone by the
-//! rules that its module states.
+//! CSV: exactly by RFC 4180, harmless in a spreadsheet, and reversible by the rules in its module's docs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -52,7 +51,7 @@ fn digits_that_a_spreadsheet_would_change_can_be_kept() {
         let row = written_in(Dialect { separator, keeps_digits: true }, &message("t", payload.as_bytes(), &[]));
         let formula = format!("\"=\"\"{payload}\"\"\"");
         assert_eq!(row.contains(&formula), is_kept, "{payload}: {row}");
-        // Only where somebody asks for it.
+        // Only on request.
         assert!(!written(&message("t", payload.as_bytes(), &[])).contains(&formula));
     };
     for payload in [
@@ -75,7 +74,7 @@ fn digits_that_a_spreadsheet_would_change_can_be_kept() {
     for payload in ["21", "-17.25", "0.5", "0", "123456789012345", "ON", "a1", "it is 5", "5 < 6", "=1+1"] {
         check(Separator::Comma, payload, false);
     }
-    // A point is no decimal sign there.
+    // A point isn't the decimal sign there.
     check(Separator::Semicolon, "21.5", true);
     check(Separator::Semicolon, "21", false);
     let topic = written_in(Dialect { keeps_digits: true, ..Dialect::default() }, &message("0042", b"", &[]));
@@ -97,7 +96,7 @@ fn a_payload_is_text_or_base64_and_never_a_formula() {
         (&b""[..], "\"\",text,0,"),
         (b"127.0", "\"127.0\",text,5,"),
         (b"9007199254740993", "\"9007199254740993\",text,16,"),
-        // A number isn't run, whatever its sign.
+        // A number isn't executed, with any sign.
         (b"-17.25", "\"-17.25\",text,6,"),
         (b"+5", "\"+5\",text,2,"),
         (b"-5+1", "\"'-5+1\",text,4,"),
@@ -124,7 +123,7 @@ fn a_payload_is_text_or_base64_and_never_a_formula() {
     assert!(written(&message("=t", b"", &[])).contains(",\"'=t\","));
 }
 
-/// A row as RFC 4180 is read: its cells.
+/// Parses a row by RFC 4180 into its cells.
 fn cells(row: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut is_quoted = false;

@@ -1,5 +1,5 @@
-//! An export in slices: whole, ending where it began to end, of what the filter
-//! let through, and never more than a slice in memory.
+//! An export in slices: complete, ending where the log ended at its start, limited to the filter's matches, and never
+//! more than a slice in memory.
 
 use mqtt_crawl::engine::Engine;
 use mqtt_crawl::message_log::Limits;
@@ -25,7 +25,7 @@ fn message(seq: u64) -> OwnedMessage {
     }
 }
 
-/// An engine that keeps so many messages.
+/// Returns an engine that keeps this number of messages.
 fn engine(messages: u64) -> Engine {
     let mut engine = Engine::new(1, Limits::default());
     append(&mut engine, 1, messages);
@@ -43,14 +43,14 @@ fn filter(text: &str) -> PageCommand {
     PageCommand::Filter { text: text.to_owned(), ahead_of_utc_min: 0 }
 }
 
-/// The answer to a pull of the panels.
+/// Returns the answer to a pull of the panels.
 fn part(engine: &mut Engine, exporting: &ExportState) -> ExportPart {
     let glance = PanelsRequest { export: exporting.glance(), ..PanelsRequest::default() };
     engine.handle_command(PanelCommand::Pull(glance), NOW);
     engine.poll_panels().and_then(|update| update.export).expect("a slice, at once")
 }
 
-/// A whole export; `between` happens after its first slice.
+/// Runs a whole export; `between` runs after its first slice.
 fn export(
     engine: &mut Engine,
     format: Format,
@@ -130,7 +130,7 @@ fn a_million_messages_take_a_slice_of_memory() {
         let memory = allocation_counter::measure(|| {
             while exporting.glance().is_some() {
                 let part = part(&mut engine, &exporting);
-                // Into the file, and forgotten.
+                // Written to the file, and dropped.
                 written += exporting.take(part).map_or(0, |bytes| bytes.len());
             }
         });

@@ -1,4 +1,4 @@
-//! Export and import: to the letter of the contract, and byte for byte.
+//! Export and import: exactly by the contract, and byte for byte.
 
 use mqtt_crawl::dialogue::Line;
 use mqtt_crawl::message_log::ndjson::{OwnedMessage, read_line, write_message};
@@ -32,7 +32,7 @@ fn written(message: &Message<'_>) -> String {
     String::from_utf8(out).expect("a line is UTF-8")
 }
 
-/// What stands behind `"dup":false,` in the line of a message.
+/// Returns the text after `"dup":false,` in the line of a message.
 fn check(payload: &[u8], properties: &[u8], expected: &str) {
     let message = message(payload, properties);
     let line = written(&message);
@@ -67,7 +67,7 @@ fn lines_are_as_the_contract_says() {
         properties: Vec::new(),
         payload: b"127.0".to_vec(),
     };
-    // With a line's end of either kind, and without.
+    // With either kind of line end, and without.
     for end in ["", "\n", "\r\n"] {
         assert_eq!(read_line(format!("{expected}{end}").as_bytes()), Ok(read.clone()));
     }
@@ -97,7 +97,7 @@ fn every_payload_comes_back() {
     }
     for (payload, expected) in [
         (&b"\xff"[..], r#""payload_base64":"/w==""#),
-        // A lone surrogate, encoded as if it were a character, is no UTF-8.
+        // A lone surrogate, encoded as if it were a character, isn't UTF-8.
         (b"\xed\xa0\x80", r#""payload_base64":"7aCA""#),
         (b"caf\xc3", r#""payload_base64":"Y2Fmww==""#),
         (b"\xfb\xff\x00\x00", r#""payload_base64":"+/8AAA==""#),
@@ -117,7 +117,7 @@ fn properties_have_names_and_keep_their_order() {
         (&[0x09, 0, 0, 0x03, 0, 0], r#"{"correlation_data":"","content_type":""}"#),
         (&[0x0B, 1, 0x0B, 0xFF, 0xFF, 0xFF, 0x7F, 0x0B, 0x80, 1], r#"{"subscription_identifiers":[1,268435455,128]}"#),
         (&[0x26, 0, 1, b'k', 0, 1, b'v', 0x26, 0, 1, b'k', 0, 0], r#"{"user_properties":[["k","v"],["k",""]]}"#),
-        // Repeats among the others need the section itself.
+        // Repeated properties among the others need the section itself.
         (
             &[0x0B, 1, 0x01, 1, 0x0B, 2],
             r#"{"subscription_identifiers":[1,2],"payload_format_indicator":1,"section_base64":"CwEBAQsC"}"#,
@@ -162,7 +162,7 @@ fn times_are_read_and_written_to_the_millisecond() {
     }
 }
 
-/// A good line with one value replaced.
+/// Returns a good line with one value replaced.
 fn line_with(key: &str, json: &str) -> String {
     let values = [
         ("seq", "1"),
@@ -245,7 +245,7 @@ fn what_is_no_line_is_told_in_words() {
         (line_with("properties", &base64("AQ==")), "no property section"),
         (line_with("properties", &base64("AQEBAQ==")), "a property twice"),
         (line_with("properties", &base64("/w==")), "no property section"),
-        // The subscription identifier 1 in two bytes where one would do.
+        // The subscription identifier 1 in two bytes where one is enough.
         (line_with("properties", &base64("C4EA")), "no property section"),
     ] {
         let error = read_line(line.as_bytes()).expect_err(&line);
@@ -298,7 +298,7 @@ fn imported(export: &[u8]) -> MessageLog {
     log
 }
 
-/// Text with the characters that exports go wrong on.
+/// Text with the characters that commonly break exports.
 fn text(chars_max: usize) -> impl Strategy<Value = String> {
     let edge = prop::sample::select(vec![
         '\0',
@@ -333,8 +333,8 @@ fn field(bytes: &[u8]) -> Vec<u8> {
     field
 }
 
-/// A legal property section: what may come once in any order, what may repeat
-/// anywhere among it.
+/// Generates a legal property section: properties that may occur once in any order, and repeatable ones anywhere among
+/// them.
 fn section() -> impl Strategy<Value = Vec<u8>> {
     let wire_text = || text(6).prop_map(|text| text.replace('\0', "0"));
     let once = (
@@ -422,11 +422,11 @@ proptest! {
         );
         prop_assert_eq!(exported(&again), &export[..]);
 
-        // One message a line, however a reader splits lines.
+        // One message a line, for any definition of a line end.
         let text = str::from_utf8(&export).expect("UTF-8");
         let ends: &[char] = &['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
         prop_assert_eq!(text.matches(ends).count(), messages.len());
-        // Another reader of JSON reads the same.
+        // Another JSON parser reads the same.
         for (line, message) in text.lines().zip(&messages) {
             let value: Value = serde_json::from_str(line).expect("JSON");
             prop_assert_eq!(value["topic"].as_str(), Some(message.topic.as_str()));
@@ -455,7 +455,7 @@ proptest! {
     }
 }
 
-/// Bytes from nothing in particular (splitmix64).
+/// Returns random bytes (splitmix64).
 fn noise(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -463,8 +463,8 @@ fn noise(state: &mut u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Payloads on every edge of UTF-8: the characters around each length and each
-/// gap, and what only looks like them.
+/// Returns payloads at every edge of UTF-8: the characters around each length and each gap, and invalid sequences that
+/// resemble them.
 fn edges() -> Vec<Vec<u8>> {
     let around = [0x7F_u32, 0x7FF, 0xD7FF, 0xE000, 0xFFFD, 0xFFFF, 0x1_0000, 0x10_FFFF];
     let codes = (0..0x300).chain(0x2000..0x2100).chain(around.into_iter().flat_map(|code| code - 2..code + 3));
@@ -479,8 +479,8 @@ fn edges() -> Vec<Vec<u8>> {
     edges
 }
 
-/// As many as the issue asks for: random bytes, every edge, every property;
-/// read as the panels read a file, in slices of any size.
+/// The required number: random bytes, every edge, every property; read like the panels read a file, in slices of any
+/// size.
 #[test]
 fn a_hundred_thousand_messages_come_back_byte_for_byte() {
     const MESSAGES: usize = 100_000;
@@ -513,7 +513,7 @@ fn a_hundred_thousand_messages_come_back_byte_for_byte() {
     }
     assert_eq!((reader.finish(), reader.complaint()), (None, None));
     assert_eq!(again.kept(), MESSAGES as u64);
-    // Not with assert_eq!, which would print tens of megabytes.
+    // Without assert_eq!, which would print tens of megabytes.
     assert!(exported(&again) == export, "the two exports differ");
     let text = str::from_utf8(&export).expect("UTF-8");
     for name in [
@@ -532,7 +532,7 @@ fn a_hundred_thousand_messages_come_back_byte_for_byte() {
     }
 }
 
-/// The log that comes with the app is as an export would be.
+/// The log that comes with the app has the format of an export.
 #[test]
 fn the_sample_is_an_export() {
     let sample = include_bytes!("../assets/sample.ndjson");
@@ -546,7 +546,7 @@ fn the_sample_is_an_export() {
     assert_eq!(str::from_utf8(&again), str::from_utf8(sample));
 }
 
-/// It is the first that many people see of the crawl: a story, told at a pace that can be read.
+/// It is the first that many people see of the crawl: a story, at a readable pace.
 #[test]
 fn the_sample_begins_as_a_dialogue_at_a_pace_to_read() {
     let mut reader = LogFileReader::default();

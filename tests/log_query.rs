@@ -1,4 +1,4 @@
-//! The query line, and the matches found for it in slices.
+//! The query line, and its matches, found in slices.
 
 use std::ops::Range;
 
@@ -52,14 +52,14 @@ fn words_are_found_in_topic_and_payload() {
         ("LIGHT", "house/light", "on", true),
         ("on", "house/light", "ON", true),
         ("off", "house/light", "on", false),
-        // All words must occur; each wherever it likes.
+        // All words must occur, each anywhere.
         ("on light", "house/light", "on", true),
         ("on dark", "house/light", "on", false),
-        // But none half here, half there.
+        // But none split between two fields.
         ("lighton", "house/light", "on", false),
         ("abcd", "a", "abc", false),
         ("abc", "a", "ababc", true),
-        // Plain words, whatever they look like.
+        // Plain words, even if they look like something else.
         ("12:30", "a", "at 12:30", true),
         ("12:30", "a", "at 12 30", false),
         (r#"{"a":1}"#, "a", r#"x{"A":1}"#, true),
@@ -88,7 +88,7 @@ fn phrases_are_found_as_they_stand() {
         (r#""qos:1 x""#, "qos:1 x", true),
         (r#"" ""#, "x", false),
         (r#"" ""#, "x y", true),
-        // A quotation mark later in a word is one.
+        // A quotation mark later in a word is part of it.
         (r#"a"b"#, r#"a"b"#, true),
         (r#"a"b"#, "ab", false),
     ] {
@@ -112,7 +112,7 @@ fn other_letters_than_ascii_have_small_and_capital_forms_too() {
         ("東京 TOWER", "東京 tower", true),
         ("🍅", "🍅🍅", true),
         ("é", "e\u{301}", false),
-        // The sign of the kelvin is a K.
+        // The kelvin sign is a K.
         ("\u{212a}ELVIN", "kelvin", true),
         ("5 Ω", "5 \u{2126}", true),
         ("1 å", "1 \u{212b}", true),
@@ -135,7 +135,7 @@ fn payloads_that_are_no_text_are_searched_as_bytes() {
 
 #[test]
 fn terms_look_at_topic_qos_retain_and_dup() {
-    // The message has QoS 1, is retained, and wasn't sent before.
+    // The message has QoS 1, is retained, and isn't a duplicate.
     for (line, expected) in [
         ("topic:house/light", true),
         ("topic:house", false),
@@ -234,12 +234,12 @@ fn a_minus_turns_a_term_around() {
         ("-payload:on", false),
         ("on -off", true),
         ("on -light", false),
-        // A word of its own, and one in quotation marks.
+        // A separate word, and one in quotation marks.
         ("-", false),
         ("- on", false),
         ("\"-on\"", false),
         ("--on", true),
-        // Nothing is in everything: it says nothing.
+        // An empty term is in everything: it is ignored.
         ("-\"\"", true),
     ] {
         check(line, "house/light", "on", expected);
@@ -259,7 +259,7 @@ fn payloads_are_looked_at_alone_and_by_their_bytes() {
         ("hex:FF00", b"a\xff\0b", true),
         ("hex:\"ff 00\"", b"a\xff\0b", true),
         ("hex:00ff", b"a\xff\0b", false),
-        // Exactly these: no capitals.
+        // Exactly these: in lower case.
         ("hex:41", b"a", false),
         ("hex:61", b"a", true),
         ("-hex:61", b"a", false),
@@ -283,7 +283,7 @@ fn speakers_are_told_as_the_crawl_reads_them() {
         ("character:luke", "luke is here", false),
         ("character:chloé", "Chloé: oui", true),
         ("character:CHLOÉ", "Chloé: oui", true),
-        // Written with an escape, or as something else than a text.
+        // Written with an escape, or not as a string.
         ("character:leia", r#"{"character":"\u004ceia","text":""}"#, true),
         ("character:\"1, 2\"", "{\"character\":[1,\n2],\"text\":\"\"}", true),
         ("character:7", r#"{"character":7,"text":"7"}"#, true),
@@ -293,7 +293,7 @@ fn speakers_are_told_as_the_crawl_reads_them() {
         check(line, "t", payload, expected);
     }
     check("character:a", "t", b"a: \xff", false);
-    // The topic speaks where the message names nobody, in other spaces.
+    // The topic is the speaker if the message names none, with other separators.
     check("character:kitchen", "home/kitchen_lamp/state", "on", true);
     check("character:\"kitchen lamp\"", "home/kitchen_lamp/state", "on", true);
     check("character:home", "home/kitchen_lamp/state", "on", false);
@@ -339,7 +339,7 @@ fn times_bound_what_is_shown() {
             assert!(at(&format!("-after:{value}"), begins_ms - 1), "-after:{value}");
         }
     }
-    // Behind UTC it is still yesterday.
+    // West of UTC it is still yesterday.
     let typed = LocalTime { now: Instant::from_millis(1_795_219_200_000), ahead_of_utc_min: -300 };
     let query = Query::parse("after:19:00 before:19:01", typed).expect("a query");
     let message = |ms| Message { time: Instant::from_millis(ms), ..message("t", b"") };
@@ -361,7 +361,7 @@ fn where_the_words_are_is_told() {
         ("", "abc", &[][..]),
         ("b", "abcb", &[(1, 2), (3, 4)]),
         ("B", "abcb", &[(1, 2), (3, 4)]),
-        // Apart from each other, whatever overlaps or touches.
+        // Separate ranges, even if matches overlap or touch.
         ("aa", "aaaaa", &[(0, 4)]),
         ("abc bcd", "abcd", &[(0, 4)]),
         ("ab cd", "abcd", &[(0, 4)]),
@@ -396,7 +396,7 @@ fn an_empty_query_needs_no_looking() {
     assert_eq!((matches.first_rank(), matches.count_before(0), matches.count_before(9)), (5, 0, 4));
 }
 
-/// What a reader holds on to: a match and its place.
+/// The reader's anchor: a match and its position.
 #[test]
 fn a_match_keeps_its_place() {
     let mut log = MessageLog::new(Limits { messages: 160, bytes: 1 << 20 });
@@ -414,14 +414,14 @@ fn a_match_keeps_its_place() {
     while matches.advance(&log, 50) {}
     assert_eq!((matches.count_before(1), matches.count_before(155), matches.count_before(1_000)), (0, 154, 160));
     assert_eq!(place_of(&matches, 155), place);
-    // … gone before it, and come after it.
+    // … evicted before it, and arrived after it.
     for _ in 0..150 {
         log.append(&arrival("a", b"x"));
         let _ = matches.advance(&log, 50);
         assert_eq!(place_of(&matches, 155), place);
     }
     assert!(log.first_seq() > 101);
-    // Those that were there first may all go.
+    // The initial ones may all be evicted.
     let place = place_of(&matches, 310);
     for _ in 0..150 {
         log.append(&arrival("a", b"x"));
@@ -439,7 +439,7 @@ fn the_newest_matches_are_found_first() {
     let mut matches = Matches::new(query("topic:even"));
     assert!(matches.advance(&log, 100));
     assert_eq!((matches.len(), matches.seq_at(0), matches.seq_at(49)), (50, Some(9_901), Some(9_999)));
-    // What arrives meanwhile comes before what is old.
+    // New arrivals come before old messages.
     for _ in 0..10 {
         log.append(&arrival("even", b"new"));
     }
@@ -511,8 +511,7 @@ enum Step {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever arrives, goes and is looked at in between: in the end it is
-    /// what a look at every kept message finds.
+    /// After any sequence of arrivals, evictions and reads, the result equals a check of every kept message.
     #[test]
     fn slices_find_what_one_look_at_everything_finds(
         steps in prop::collection::vec(
@@ -583,7 +582,7 @@ proptest! {
         }
     }
 
-    /// A phrase taken from a text is found in it, in small letters and capitals.
+    /// A phrase taken from a text is found in it, in lower and upper case.
     #[test]
     fn a_piece_of_a_text_is_found_in_it(before in ".{0,10}", piece in "[a-zäöüжя東\u{1f345}\" \\\\]{1,8}", after in ".{0,10}") {
         let text = format!("{before}{piece}{after}");

@@ -1,21 +1,21 @@
-//! What is suggested for the query line, and what it becomes.
+//! The suggestions for the query line, and the resulting lines.
 
 use mqtt_crawl::message_log::query::suggest::{SUGGESTIONS_MAX, SuggestionData, SuggestionQuery, Typing, pick};
 use mqtt_crawl::message_log::query::{LocalTime, Query, quoted};
 use mqtt_crawl::time::Instant;
 use proptest::prelude::*;
 
-/// 10:42:13 of a zone that is an hour ahead of UTC.
+/// 10:42:13 in a zone that is an hour ahead of UTC.
 const TYPED: LocalTime =
     LocalTime { now: Instant::from_millis((9 * 3_600 + 42 * 60 + 13) * 1_000), ahead_of_utc_min: 60 };
 
-/// Line and caret of a text in which `|` is the caret.
+/// Returns line and caret of a text in which `|` is the caret.
 fn caret(text: &str) -> (String, usize) {
     let at = text.find('|').expect("a caret");
     (text.replacen('|', "", 1), at)
 }
 
-/// The terms that are suggested at `|`, where the worker knows these names.
+/// Returns the terms suggested at `|`, if the worker knows these names.
 fn terms(text: &str, names: &[&str]) -> Vec<String> {
     let (line, at) = caret(text);
     let typing = Typing::new(&line, at);
@@ -85,10 +85,10 @@ fn names_are_suggested_as_the_line_takes_them() {
     check("attic|", &house[2..], &["topic:house/attic"]);
     check("topic:\"my t|", &["my topic"], &["topic:\"my topic\""]);
     check("character:le|", &["Leia", "C \"3\" PO"], &["character:Leia", r#"character:"C \"3\" PO""#]);
-    // It stands there already.
+    // It is there already.
     check("topic:house/attic|", &house[2..], &[]);
     check("topic:house/at|tic", &house[2..], &[]);
-    // What was asked for before doesn't count.
+    // Earlier requests don't count.
     let stale = SuggestionData { ask: SuggestionQuery::Topics("x".to_owned()), names: vec!["xy".to_owned()] };
     assert_eq!(Typing::new("topic:xx", 8).suggestions(Some(&stale), TYPED), []);
 }

@@ -1,5 +1,5 @@
-//! A broker that breaks the rules: what it is told, and what the person reads
-//! and sees, through the engine. What is tolerated is in `slips`.
+//! A broker that breaks the rules: the packet it gets, and what the person reads and sees, through the engine.
+//! Tolerated cases are in `slips`.
 
 use mqtt_crawl::engine::{Engine, Transmit};
 use mqtt_crawl::message_log::Limits;
@@ -14,7 +14,7 @@ use mqtt_crawl::time::Instant;
 /// When the broker breaks the rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
-    /// Instead of CONNACK: nothing may be said before it [MQTT-3.14.0-1].
+    /// Instead of CONNACK: nothing may be sent before it [MQTT-3.14.0-1].
     Greeting,
     /// After CONNACK.
     Online,
@@ -25,8 +25,8 @@ use Version::{V5, V311};
 
 const NOW: Instant = Instant::from_millis(1_000);
 
-/// The case, the version, when, the packet in hex, the reason code that a 5.0
-/// broker is told, and the rule that the person reads.
+/// The case, the version, when, the packet in hex, the reason code that a 5.0 broker gets, and the rule that the person
+/// reads.
 type Case = (&'static str, Version, Stage, &'static str, u8, &'static str);
 
 const CASES: &[Case] = &[
@@ -59,7 +59,7 @@ const CASES: &[Case] = &[
     ("a length that isn't minimal", V5, Online, "30 06 0001 61 80 00 78", 0x81, "[MQTT-1.5.5-1]"),
     ("a length that isn't minimal", V311, Online, "d0 80 00", 0x81, "[MQTT-1.5.5-1]"),
     ("a length of five bytes", V5, Online, "30 ff ff ff ff 01", 0x81, "section 2.1.4"),
-    // 0x1000000 bytes and a header: one packet over our 16 MiB, known by its length.
+    // 0x1000000 bytes and a header: one packet above our 16 MiB, detected by its length.
     ("a PUBLISH over our packet size", V5, Online, "30 80 80 80 08 0001 61", 0x95, "[MQTT-3.1.2-24]"),
     ("a PUBLISH over our receive maximum", V5, Online, "34 06 0001 61 0009 00", 0x93, "[MQTT-3.3.4-9]"),
     ("a packet that only clients send", V5, Online, "c0 00", 0x82, "section 2.1.2"),
@@ -92,7 +92,7 @@ fn check(case: &Case) {
     if stage == Online {
         engine.handle_input(if version == V5 { &[0x20, 3, 0, 0, 0] } else { &[0x20, 2, 0, 0] }, NOW);
         if rule == "[MQTT-3.3.4-9]" {
-            // As many as may be under way.
+            // The maximum number in flight.
             for id in 1..=2 {
                 engine.handle_input(&[0x34, 6, 0, 1, b'a', 0, id, 0], NOW);
             }
@@ -101,7 +101,7 @@ fn check(case: &Case) {
     transmits(&mut engine);
     let packet = unhex(packet);
     engine.handle_input(&packet, NOW);
-    // Nothing that follows counts.
+    // Everything that follows is ignored.
     engine.handle_input(&[0x30, 4, 0, 1, b'a', 0], NOW);
 
     let goodbye = vec![0xE0, 2, code, 0];
@@ -133,7 +133,7 @@ fn connection(engine: &mut Engine) -> Connection {
     engine.poll_update().expect("something new").connection
 }
 
-/// What was sent, in order; `None` is a closed socket.
+/// Returns what was sent, in order; `None` is a closed socket.
 fn transmits(engine: &mut Engine) -> Vec<Option<Vec<u8>>> {
     let mut said = Vec::new();
     while let Some(transmit) = engine.poll_transmit() {

@@ -1,4 +1,4 @@
-//! What the broker allows, in words, and what became of the messages sent.
+//! The broker's limits, as text, and the outcomes of the sent messages.
 
 use mqtt_crawl::mqtt::packet::{QoS, Version};
 use mqtt_crawl::mqtt::session::ServerCapabilities;
@@ -10,7 +10,7 @@ use mqtt_crawl::ui::broker_capabilities::{
 use mqtt_crawl::ui::forms::message::{Bytes, MessageFields};
 use mqtt_crawl::ui::publish_history::{Counts, LISTED_MAX, Outbox};
 
-/// A broker that forbids what can be forbidden.
+/// Returns a broker that forbids everything that can be forbidden.
 fn strict() -> ServerCapabilities {
     ServerCapabilities {
         packet_bytes: 20_000,
@@ -30,7 +30,7 @@ fn strict() -> ServerCapabilities {
     }
 }
 
-/// One that forbids nothing.
+/// Returns one that forbids nothing.
 fn lenient() -> ServerCapabilities {
     ServerCapabilities {
         packet_bytes: u32::MAX,
@@ -59,7 +59,7 @@ fn connected(version: Version, server: ServerCapabilities) -> BrokerStatus {
     }
 }
 
-/// A message as it is typed.
+/// Returns a message as it is typed.
 fn message(payload: &str) -> MessageFields {
     let payload = Bytes { text: payload.to_owned(), ..Bytes::default() };
     MessageFields { topic: "t".to_owned(), payload, ..MessageFields::default() }
@@ -157,7 +157,7 @@ fn the_terms_list_all_that_the_broker_said() {
         let line = format!("Session kept after a lost connection: {words}");
         assert!(listed(&standing).contains(&line), "no {line}");
     }
-    // 3.1.1 says nothing of all that.
+    // 3.1.1 states none of that.
     assert_eq!(listed(&connected(Version::V311, lenient())).len(), 4);
 }
 
@@ -184,7 +184,7 @@ fn each_message_is_listed_with_its_outcome_newest_first() {
     assert_eq!(outcomes, expected);
     assert_eq!(outbox.counts(), Counts { sent: 4, waiting: 1, done: 1, failed: 1, unknown: 1 });
     assert_eq!(outbox.words(), "4 sent: 1 waiting, 1 done, 1 failed, 1 unknown.");
-    // An outcome that comes twice changes nothing.
+    // A repeated outcome changes nothing.
     end(&mut outbox, 2, PublishOutcome::Done);
     assert_eq!(outbox.counts().done, 1);
 }
@@ -197,7 +197,7 @@ fn the_list_is_bounded_and_the_counts_are_not() {
     }
     assert_eq!(outbox.entries().count(), LISTED_MAX);
     assert_eq!(outbox.entries().next().map(|entry| entry.number), Some(1_000));
-    // One that is no longer listed counts all the same.
+    // One that is no longer listed still counts.
     end(&mut outbox, 1, PublishOutcome::Done);
     assert_eq!(outbox.words(), "1,000 sent: 999 waiting, 1 done.");
     outbox.abandon("the worker died");

@@ -1,4 +1,4 @@
-//! 24 hours of a network that comes and goes, in virtual time.
+//! 24 hours of a network that fails and recovers, in virtual time.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use mqtt_crawl::time::Instant;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How much memory may be gained from the second hour on: none that grows.
+/// The memory that may be gained from the second hour on: no growing structure.
 const SLACK_BYTES: i64 = 4_096;
 
 struct Nowhere;
@@ -27,10 +27,10 @@ struct Network {
     random: u64,
     attempts: u64,
     connections: u64,
-    /// Failures since the last connection that lasted.
+    /// The number of failures since the last connection that lasted.
     failures: u32,
     online_since: Option<Instant>,
-    /// What the server has to say to what it was sent.
+    /// The server's pending answers.
     answers: Vec<u8>,
 }
 
@@ -65,13 +65,13 @@ impl Network {
         (self.random >> 33) % limit
     }
 
-    /// One attempt, and what becomes of it.
+    /// Runs one attempt and its result.
     fn attempt(&mut self) {
         self.drain();
         match self.below(4) {
-            // Nobody there.
+            // No server.
             0 => self.session.handle_close(CloseInfo::default(), self.now),
-            // Silence.
+            // No answer.
             1 => self.time_out(),
             fate => {
                 self.session.handle_open(self.now);
@@ -99,8 +99,7 @@ impl Network {
             self.now = self.now + Duration::from_secs(self.below(30));
             self.session.handle_timeout(self.now);
         }
-        // Whatever the server has to answer, it answers in the end, but for the
-        // connections that are cut off in the middle.
+        // The server eventually sends all its answers, except on connections that are cut.
         while self.below(8) > 0 && !self.answers.is_empty() {
             let answers = std::mem::take(&mut self.answers);
             self.input(&answers);
@@ -111,7 +110,7 @@ impl Network {
     }
 
     fn input(&mut self, bytes: &[u8]) {
-        // In two pieces, so that there is a tail to be kept.
+        // In two pieces, so that there is a rest to be kept.
         let (first, second) = bytes.split_at(bytes.len() / 2);
         self.session.handle_input(first, self.now, &mut Nowhere);
         self.session.handle_input(second, self.now, &mut Nowhere);
@@ -152,7 +151,7 @@ impl Network {
     }
 }
 
-/// What a server answers to whole packets, each shorter than 128 bytes.
+/// Returns a server's answers to complete packets, each shorter than 128 bytes.
 fn answer(mut packets: &[u8], answers: &mut Vec<u8>) {
     while let [first, length, rest @ ..] = packets {
         let (body, next) = rest.split_at(usize::from(*length));
@@ -176,8 +175,8 @@ fn a_day_of_a_flapping_network_leaves_nothing_behind() {
     let used = measure(|| network.run_until(began + DAY));
     assert!(used.bytes_current.abs() <= SLACK_BYTES, "{} bytes were kept", used.bytes_current);
     assert!(used.bytes_max < 64 * 1_024, "{} bytes at most", used.bytes_max);
-    // Waits of up to a minute, so many hundreds of attempts; with full jitter
-    // fewer than one every two seconds.
+    // Waits are up to a minute, so there are many hundreds of attempts; with full jitter fewer than one every two
+    // seconds.
     assert!((1_000..43_200).contains(&network.attempts), "{} attempts", network.attempts);
     assert!(network.connections > 300, "{} connections", network.connections);
 }

@@ -1,5 +1,5 @@
-//! Files of dialogue in the forms that they are kept in: how many rows are read, how many are left out, who says
-//! what in the first and the last line, and what else is said of the file.
+//! Dialogue files in their common formats: the number of rows read and skipped, the first and last line with speaker,
+//! and the notes on the file.
 
 use mqtt_crawl::dialogue::script::{ColumnChoice, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary};
 
@@ -129,7 +129,7 @@ const CASES: &[Case] = &[
     ("json-pairs.json", JsonLines, 2, 0, "MARN|The lamp is out.", "OLE|It was.", ""),
 ];
 
-/// A file, read in pieces of so many bytes.
+/// Reads a file in pieces of this number of bytes.
 fn read(name: &str, bytes: usize, columns: ColumnChoice) -> (Vec<ScriptLine>, Vec<ScriptError>, Summary) {
     let file = std::fs::read(format!("{}/tests/scripts/{name}", env!("CARGO_MANIFEST_DIR"))).expect(name);
     let mut reader = Reader::new(ReaderOptions { format: Format::of_file_name(name), columns, is_live: false });

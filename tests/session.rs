@@ -1,7 +1,7 @@
 //! The session against a scripted server, in virtual time.
 //!
-//! Nothing here sleeps. What the client sends is compared as bytes written by
-//! hand from the standard, so that a fault of the codec can't hide itself.
+//! Nothing here sleeps. The client's packets are compared with bytes written by hand from the standard, so that a codec
+//! bug can't hide itself.
 
 mod bench;
 
@@ -57,7 +57,7 @@ fn connect_of_3_1_1_with_everything() {
 // covers: [MQTT-3.1.3-8], [MQTT-3.2.2-7], [MQTT-4.13.2-1], [3.1.1 MQTT-3.1.3-9], [3.1.1 MQTT-3.2.2-5]
 #[test]
 fn connack_refusals_are_reported_and_only_transient_ones_retried() {
-    // (options, answer, tried again, what the words hold)
+    // (options, answer, retried, part of the text)
     for (options, answer, again, words) in [
         (v311(), "20020001", false, "version"),
         (v311(), "20020002", false, "client identifier"),
@@ -111,7 +111,7 @@ fn auto_goes_back_to_3_1_1_once_and_says_so() {
             bench.events()[..],
             [Event::Connected { version: Version::V311, fell_back: true, session_present: false, .. }]
         ));
-        // From now on it stays with what works.
+        // From now on it stays with the version that works.
         bench.lose_and_return(YES_V311);
         assert!(matches!(bench.events()[..], [Event::Lost { .. }, Event::Connected { version: Version::V311, .. }]));
     }
@@ -268,7 +268,7 @@ fn unsubscribing_takes_the_subscription_out_for_good() {
 #[test]
 fn what_was_unsubscribed_while_away_is_told_to_a_server_that_kept_the_session() {
     let a = TopicFilter::parse("a").expect("a filter");
-    // (what CONNACK says, what goes out)
+    // (contents of CONNACK, bytes sent)
     for (answer, expected) in [("2003010000", vec!["a2060002 00 000161".replace(' ', "")]), (YES_V5, vec![])] {
         let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
         bench.subscribe("a", QoS::AtMostOnce);
@@ -372,7 +372,7 @@ fn each_qos_is_acknowledged_in_its_way() {
         assert_eq!(bench.actions(), ["5002000a"]);
         bench.serve("6202000a");
         assert_eq!(bench.actions(), ["7002000a"]);
-        // After PUBREL the identifier stands for a new message.
+        // After PUBREL the identifier belongs to a new message.
         bench.serve(&publish("34", "000a", "64"));
         assert_eq!(bench.delivered.0, ["t a", "t b", "t c", "t d"]);
     }
@@ -397,13 +397,13 @@ fn many_packets_in_one_frame_and_one_packet_in_many() {
 fn exactly_once_holds_over_a_lost_connection() {
     let mut bench = Bench::online(Options { session_expiry_s: 60, ..v5() });
     bench.serve("3407 0001 74 0005 00 61");
-    // PUBREC got lost with the connection; the server sends again.
+    // PUBREC was lost with the connection; the server resends.
     bench.lose_and_return("2003010000");
     bench.serve("3c07 0001 74 0005 00 61");
     assert_eq!(bench.actions(), ["50020005"]);
     bench.serve("62020005");
     assert_eq!(bench.delivered.0, ["t a"]);
-    // A session that was lost forgets its identifiers.
+    // A lost session drops its identifiers.
     bench.serve("3407 0001 74 0006 00 62");
     bench.lose_and_return(YES_V5);
     bench.serve("3407 0001 74 0006 00 63");
@@ -430,7 +430,7 @@ fn topic_aliases_are_resolved_and_misuse_is_told() {
     assert_eq!(bench.delivered.0, ["t/ 1", "t/ 2"]);
     bench.serve("3007 0000 03 230002 33");
     assert_eq!(bench.actions(), ["e0028200", "hang up"]);
-    // Aliases die with the connection.
+    // Aliases end with the connection.
     bench.wait_for_timeout();
     bench.session.handle_open(bench.now);
     bench.serve(YES_V5);
@@ -498,7 +498,7 @@ fn a_publish_is_done_with_its_last_acknowledgement() {
     assert!(bench.events().is_empty());
     bench.serve("40020001");
     assert_eq!(bench.events(), done(token));
-    // The same again is late and means nothing.
+    // The same again is late and is ignored.
     bench.serve("40020001");
     assert!(bench.events().is_empty());
 
@@ -625,7 +625,7 @@ fn what_cannot_be_taken_on_is_said_at_once() {
     assert_eq!(bench.session.publish(more, bench.now), Err(PublishError::QueueFull { limit: 1 }));
 }
 
-// ---- keeping alive, losing, leaving --------------------------------------------
+// ---- keep alive, lost connections, disconnecting -------------------------------
 
 // covers: [3.1.1 MQTT-3.1.2-23], [3.1.1 MQTT-3.12.4-1]
 #[test]
@@ -705,7 +705,7 @@ fn leaving_says_goodbye_and_stays_away() {
     assert_eq!(bench.actions(), ["e000", "hang up"]);
     assert_eq!(bench.session.poll_timeout(), None);
 
-    // Before the transport is open there is nobody to say it to.
+    // Before the transport is open nothing can be sent.
     let mut bench = Bench::new(v5());
     bench.session.connect(bench.now);
     bench.session.disconnect(DisconnectMode::EndSession);
@@ -792,7 +792,7 @@ fn what_was_unfinished_survives_the_program() {
     assert_eq!(&connect[18..20], "00", "no clean start: {connect}");
     bench.serve("2003010000");
     assert_eq!(bench.actions(), ["62020001 3a07 0001 74 0002 00 32".replace(' ', "")]);
-    // The message that was delivered before isn't delivered again.
+    // The delivered message isn't delivered again.
     bench.serve("3c07 0001 74 0009 00 61");
     assert!(bench.delivered.0.is_empty());
     bench.serve("70020001");
@@ -840,7 +840,7 @@ fn only_a_version_that_was_accepted_is_saved() {
     let mut bench = Bench::new(Options { session_expiry_s: 60, ..auto() });
     bench.session.connect(bench.now);
     bench.session.handle_open(bench.now);
-    // An old server's "unacceptable protocol version"; what it would say to 3.1.1 isn't known.
+    // An old server's "unacceptable protocol version"; its answer to 3.1.1 is unknown.
     bench.serve("20020001");
     let (mut session, _) = Session::restore(auto(), 1, bench.session.saved());
     session.connect(bench.now);

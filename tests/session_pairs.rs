@@ -11,11 +11,11 @@ use mqtt_crawl::mqtt::packet::{QoS, ReasonCode};
 use mqtt_crawl::mqtt::session::{DeliveryOutcome, Event, Options, Session};
 use mqtt_crawl::mqtt::topic::TopicFilter;
 
-/// What follows on a connection that ended for this reason.
+/// What follows a connection that ended for this reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Retry {
     Never,
-    /// Within the first back-off's second.
+    /// Within the first second of the back-off.
     Soon,
     /// After minutes.
     Late,
@@ -23,9 +23,8 @@ enum Retry {
 
 use Retry::{Late, Never, Soon};
 
-/// CONNACK and DISCONNECT of 5.0: reason, whether it is tried again, what a
-/// person reads. The rows are the codes of 80 and above in table 2-6 of the
-/// standard; whether each is tried again is a decision of this project.
+/// CONNACK and DISCONNECT of 5.0: reason, whether it is retried, the text for a person. The rows are the codes from 80
+/// on in table 2-6 of the standard; whether each is retried is a decision of this project.
 const ENDS: [(u8, Retry, &str); 35] = [
     (0x80, Soon, "unspecified error"),
     (0x81, Soon, "malformed packet"),
@@ -64,8 +63,7 @@ const ENDS: [(u8, Retry, &str); 35] = [
     (0xA2, Soon, "wildcard subscriptions not supported"),
 ];
 
-/// The connection has just ended: nothing but that is seen, and the next
-/// attempt comes when it should.
+/// Checks that the ended connection was reported and nothing else, and that the next attempt is made at the right time.
 fn check_end(bench: &mut Bench, retry: Retry, words: &[&str], case: &str) {
     assert_eq!(bench.actions(), ["hang up"], "{case}");
     let events = bench.events();
@@ -108,7 +106,7 @@ fn greeting(options: Options) -> Bench {
 #[test]
 fn every_reason_of_a_connack() {
     for (code, retry, name) in ENDS {
-        // With the server's words and another server, and with nothing.
+        // With the server's text and another server, and with nothing.
         for (properties, words) in [("", vec![]), ("1f 0002 6e6f 1c 0003 683a31", vec!["“no”", "h:1"])] {
             let length = properties.replace(' ', "").len() / 2;
             let answer = format!("20 {:02x} 00 {code:02x} {length:02x} {properties}", 3 + length);
@@ -174,7 +172,7 @@ fn every_reason_of_a_disconnect() {
     }
 }
 
-/// What may come of a publish, by the standard's tables 3-4 to 3-7.
+/// The possible results of a publish, by the standard's tables 3-4 to 3-7.
 const PUBLISH_REFUSALS: [u8; 8] = [0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99, 0xC8];
 
 /// One publish, its answers, and its one outcome.
@@ -190,8 +188,7 @@ fn check_publish(qos: QoS, answers: &[String], expected: Option<&DeliveryOutcome
         Some(outcome) => {
             assert_eq!(outcomes, [Event::Published { token, outcome: outcome.clone() }], "{answers:?}");
             assert_eq!(bench.session.unfinished(), 0, "{answers:?}");
-            // Its identifier and quota are free again, and repetitions of the
-            // last answer mean nothing.
+            // Its identifier and quota are free again, and repetitions of the last answer are ignored.
             bench.serve(answers.last().expect("an answer"));
             assert_eq!(bench.events(), [], "{answers:?}");
         }
@@ -222,9 +219,8 @@ fn every_reason_of_puback_and_pubrec() {
 fn every_reason_of_pubcomp() {
     let recorded = || "50 02 0001".to_owned();
     check_publish(QoS::ExactlyOnce, &[recorded(), "70 03 0001 00".to_owned()], Some(&DeliveryOutcome::Done));
-    // With PUBREC the server has taken the message on. That it has forgotten
-    // the identifier since is no error (section 3.7.2.1): it had finished with
-    // it before a connection was lost.
+    // With PUBREC the server has accepted the message. If it no longer knows the identifier, that is no error (section
+    // 3.7.2.1): it had finished with it before a connection was lost.
     check_publish(QoS::ExactlyOnce, &[recorded(), "70 03 0001 92".to_owned()], Some(&DeliveryOutcome::Done));
     // Without PUBREC nothing was promised: never a false success.
     check_publish(QoS::ExactlyOnce, &["70 02 0001".to_owned()], None);
@@ -238,7 +234,7 @@ fn every_reason_of_pubrel() {
         bench.actions();
         bench.serve(&format!("62 03 0009 {code:02x}"));
         assert_eq!(bench.actions(), ["70020009"], "{code:#x}");
-        // Released whatever the reason: the identifier stands for a new message.
+        // Released for any reason: the identifier belongs to a new message.
         bench.serve("34 07 0001 74 0009 00 61");
         assert_eq!(bench.delivered.0, ["t ", "t a"], "{code:#x}");
     }
@@ -320,7 +316,7 @@ fn a_resumed_session_that_can_say_nothing_is_lost_once() {
     assert_eq!(bench.session.unfinished(), 2);
 }
 
-// Found by the fuzzer: the second restart had forgotten the version.
+// Found by the fuzzer: the second restart had lost the version.
 #[test]
 fn what_was_saved_is_what_is_restored() {
     let lasting = Options { session_expiry_s: 60, lasts_in_v311: true, clean_start: false, ..auto() };

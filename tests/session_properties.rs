@@ -1,5 +1,4 @@
-//! Any bytes in any phase, and random lives of a session with a broker that
-//! loses connections.
+//! Any bytes in any phase, and random runs of a session with a broker that loses connections.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::RangeInclusive;
@@ -50,8 +49,8 @@ proptest! {
                 session.handle_input(part, now, &mut Nowhere);
             }
         });
-        // A buffer that doubles has up to four times its content while it is
-        // moved; topics, answers and words about a violation are the rest.
+        // A buffer that doubles has up to four times its content while it is moved; topics, answers and the text of a
+        // violation are the rest.
         let most = 4_096 + 8 * input.len() as u64;
         prop_assert!(used.bytes_max <= most, "{} bytes for {}", used.bytes_max, input.len());
     }
@@ -84,30 +83,29 @@ fn a_large_packet_in_parts_leaves_no_large_buffer_behind() {
         for part in publish.chunks(10_000) {
             session.handle_input(part, now, &mut Nowhere);
         }
-        // And what is now under way is kept, however small the buffer.
+        // The messages in flight are kept, however small the buffer is.
         session.handle_input(&[0x30, 0x04, 0x00], now, &mut Nowhere);
     });
     assert!(used.bytes_current < 100_000, "{} bytes are held for three", used.bytes_current);
-    // Doubling moves twice the packet in all; a buffer that fits each time moves it once a part.
+    // Doubling moves twice the packet in total; a buffer that is resized to fit moves it once per part.
     assert!(used.bytes_total < 8 * 1_048_576, "{} bytes were allocated for one mebibyte", used.bytes_total);
 }
 
-/// A session and the broker that it talks to. The broker keeps the session, and
-/// every connection can end between any two packets.
+/// A session and its broker. The broker keeps the session, and every connection can end between any two packets.
 struct Life {
     session: Session,
     now: Instant,
     quota: u16,
-    /// Bytes to the broker, whole packets, and to the session.
+    /// Bytes to the broker, in complete packets, and to the session.
     to_broker: Vec<Vec<u8>>,
     to_session: Vec<Vec<u8>>,
     is_open: bool,
     has_session: bool,
-    /// Publishes on this connection that have not had their last answer.
+    /// Publishes on this connection without their last answer.
     unanswered: HashSet<u16>,
     /// Packet identifiers of QoS 2 messages that the broker has and hasn't released.
     recorded: HashSet<u16>,
-    /// How often each payload arrived at the broker.
+    /// The number of arrivals of each payload at the broker.
     arrived: HashMap<u8, u32>,
     expected: HashMap<Token, (u8, QoS)>,
     outcomes: HashMap<Token, DeliveryOutcome>,
@@ -150,7 +148,7 @@ impl Life {
             }
             self.drain();
         }
-        // A network that holds ends everything.
+        // A working network finishes everything.
         for _ in 0..10_000 {
             if self.session.unfinished() == 0 && self.is_open {
                 break;
@@ -195,8 +193,7 @@ impl Life {
         self.unanswered.clear();
     }
 
-    /// The deadline comes; whatever the session then does, it isn't due again
-    /// at the same moment for ever.
+    /// Handles the deadline; whatever the session then does, it must not be due at the same moment endlessly.
     fn pass_time(&mut self) {
         for _ in 0..4 {
             let Some(due) = self.session.poll_timeout() else { return };
@@ -244,7 +241,7 @@ impl Life {
         }
     }
 
-    /// The broker reads one packet and answers.
+    /// Lets the broker read one packet and answer.
     fn serve_one(&mut self) {
         if self.to_broker.is_empty() {
             return;
@@ -283,7 +280,7 @@ impl Life {
         }
     }
 
-    /// One answer arrives at the session.
+    /// Delivers one answer to the session.
     fn hand_over_one(&mut self) {
         if self.to_session.is_empty() {
             return;
@@ -296,26 +293,26 @@ impl Life {
     }
 }
 
-/// A session and a broker that publishes to it. Any connection can end between any two packets, and
-/// now and then the broker loses the session with it.
+/// A session and a broker that publishes to it. Any connection can end between any two packets, and sometimes the
+/// broker loses the session with it.
 struct Visit {
     session: Session,
     version: Version,
     now: Instant,
     is_open: bool,
-    /// CONNACK was sent on this connection.
+    /// Whether CONNACK was sent on this connection.
     is_accepted: bool,
     has_session: bool,
-    /// The session has heard that it is new, and so can have subscribed. Where that CONNACK is lost
-    /// nobody has, and nothing is published to it.
+    /// Whether the session knows that it is new, and so can have subscribed. If that CONNACK is lost there are no
+    /// subscriptions, and nothing is published to it.
     is_known: bool,
     to_broker: Vec<Vec<u8>>,
     to_session: VecDeque<Vec<u8>>,
-    /// What the broker has to finish, in the order it began.
+    /// The broker's unfinished exchanges, in the order of their start.
     under_way: Vec<Exchange>,
     next_id: u16,
     next_payload: u16,
-    /// Payloads, with how often each may and must have come by the end.
+    /// Payloads, with the maximum and minimum number of arrivals by the end.
     expected: HashMap<u16, RangeInclusive<usize>>,
     arrived: Arrived,
 }
@@ -338,7 +335,7 @@ impl MessageSink for Arrived {
 }
 
 impl Visit {
-    /// So few that the broker meets its limit.
+    /// So few that the broker reaches its limit.
     const RECEIVE_MAXIMUM: u16 = 4;
 
     fn new(version: Version) -> Self {
@@ -392,7 +389,7 @@ impl Visit {
         }
     }
 
-    /// The broker begins an exchange, as far as it may.
+    /// Lets the broker begin an exchange, if it may.
     fn publish(&mut self, argument: u8) {
         let has_room = self.under_way.len() < usize::from(Self::RECEIVE_MAXIMUM);
         if !self.is_accepted || !self.is_known || !has_room {
@@ -400,7 +397,7 @@ impl Visit {
         }
         let qos = if argument.is_multiple_of(2) { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
         let exchange = Exchange { id: self.next_id, payload: self.next_payload, qos, is_released: false };
-        // Few identifiers, so that they are soon used again.
+        // Few identifiers, so that they are reused soon.
         while self.under_way.iter().any(|other| other.id == self.next_id) || self.next_id == exchange.id {
             self.next_id = self.next_id % 6 + 1;
         }
@@ -433,7 +430,7 @@ impl Visit {
         self.forget_connection();
         if with_session {
             (self.has_session, self.is_known) = (false, false);
-            // What it had under way is gone with it, if it hasn't come.
+            // Its exchanges in flight are gone with it, if it hasn't arrived.
             for exchange in self.under_way.drain(..) {
                 let most = if exchange.qos == QoS::ExactlyOnce { 1 } else { usize::MAX };
                 self.expected.insert(exchange.payload, 0..=most);
@@ -461,7 +458,7 @@ impl Visit {
                         rest = next;
                     }
                 }
-                // The wiping connection of 3.1.1 ends with it.
+                // The clean connection of 3.1.1 ends with it.
                 Transmit::HangUp => self.forget_connection(),
                 Transmit::Dial => {
                     self.session.handle_open(self.now);
@@ -478,7 +475,7 @@ impl Visit {
         }
     }
 
-    /// The broker reads one packet.
+    /// Lets the broker read one packet.
     fn serve_one(&mut self) {
         if self.to_broker.is_empty() {
             return;
@@ -498,11 +495,11 @@ impl Visit {
         }
     }
 
-    /// CONNACK, and all that is under way again.
+    /// Sends CONNACK, and everything that is in flight again.
     fn accept(&mut self, clean_start: bool) {
         assert!(!clean_start || self.under_way.is_empty(), "a session is dropped only before it is used");
         let present = u8::from(self.has_session && !clean_start);
-        // In 3.1.1 a clean session ends with its connection, and nothing was subscribed to in it.
+        // In 3.1.1 a clean session ends with its connection, and it had no subscriptions.
         self.has_session = !(clean_start && self.version == Version::V311);
         self.is_accepted = self.has_session;
         self.to_session.push_back(match self.version {

@@ -1,11 +1,11 @@
-//! The settings of the app, as they are kept in the browser.
+//! The settings of the app, as they are stored in the browser.
 
 use mqtt_crawl::config::settings::{Column, Columns, LOG_MIB, MESSAGES, Settings, Theme, TimeMode};
 use mqtt_crawl::dialogue::rules::LineRules;
 use mqtt_crawl::message_log::Limits;
 use mqtt_crawl::ui::forms::log_limits::{LimitField, LimitFields};
 
-/// These settings are this text, and the other way round.
+/// Checks that these settings are written as this text, and the other way round.
 fn check(settings: &Settings, text: &str) {
     assert_eq!(settings.to_text(), text);
     assert_eq!(Settings::parse(text), *settings, "{text}");

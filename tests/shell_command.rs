@@ -1,4 +1,4 @@
-//! Commands for a shell: to the letter, and as a shell itself reads them.
+//! Commands for a shell: their exact text, and how a shell itself parses them.
 
 use std::process::Command;
 
@@ -55,7 +55,7 @@ fn a_subscription_is_written_as_it_was_made() {
     );
     let (without_ws, _) = COMMENT.split_once(" mosquitto").expect("two sentences");
     check(BrokerAccess::default(), &format!("{without_ws}\nmosquitto_sub -h HOST -p PORT -t TOPIC -q 0 -v\n"));
-    // Its clients ask for no other path.
+    // Its clients request no other path.
     for path in ["", "/", "/diffusion", "/mqtt?room=1"] {
         check(
             BrokerAccess { broker: format!("ws://station:8080{path}"), ..reach() },
@@ -77,7 +77,7 @@ fn a_message_is_published_as_it_came() {
     for (payload, base64) in [(&b"\xff\0"[..], "/wA="), (b"a\0b", "YQBi"), (b"\x1b[201~ls", "G1syMDF+bHM=")] {
         check(&message("t", payload, &[]), &format!("printf %s '{base64}' | base64 -d | {begin} -t t -q 0 -s"));
     }
-    // A topic may hold what a terminal acts upon.
+    // A topic may contain characters that a terminal interprets.
     check(&message("a\u{1b}", b"x", &[]), &format!("{begin} -t 'a'\"$(printf '\\033')\"'' -q 0 -m x"));
     let section = [
         &[0x01, 1, 0x02, 0, 0, 0, 60][..],
@@ -101,7 +101,7 @@ fn a_message_is_published_as_it_came() {
              printf %s '/w==' | base64 -d | {begin} -t t -q 0 -s"
         ),
     );
-    // Of a message with properties the version is known, whatever is spoken now.
+    // The version of a message with properties is known, independent of the current one.
     let reach = BrokerAccess { version: Some(Version::V311), ..reach() };
     assert!(reach.publish(&message("t", b"x", &[0x01, 1])).contains("-V mqttv5"));
     assert!(reach.publish(&message("t", b"x", &[])).contains("-V mqttv311"));
@@ -114,8 +114,8 @@ fn a_large_payload_comes_by_standard_input() {
     assert!(reach().publish(&message("t", &payload[1..], &[])).contains(" -m xxx"));
 }
 
-/// What a shell makes of the command: the arguments of mosquitto_pub, each with
-/// a line of its own in hex, and its standard input.
+/// Returns a shell's result for the command: the arguments of mosquitto_pub, each on a line of its own in hex, and its
+/// standard input.
 fn run(command: &str) -> (Vec<Vec<u8>>, Vec<u8>) {
     let dump = "mosquitto_pub() { for word; do printf %s \"$word\" | od -An -v -tx1 | tr -d ' \\n'; echo; done; \
                 [ \"$word\" = -s ] && { echo =; od -An -v -tx1 | tr -d ' \\n'; }; :; }\n";

@@ -1,4 +1,4 @@
-//! The list of keys is true as far as the core knows, and says each thing once.
+//! Checks that the list of keys is correct as far as the core knows, without duplicates.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! The store in a real browser: what one page's engine had saved, the next
-//! page's takes up, and a store that can't be had is told.
+//! The store in a real browser: the next page resumes what one page's engine had saved, and an unavailable store is
+//! reported.
 #![cfg(target_arch = "wasm32")]
 
 use std::cell::{Cell, RefCell};
@@ -25,7 +25,7 @@ wasm_bindgen_test_configure!(run_in_browser);
 
 const NOW: Instant = Instant::from_millis(1_800_000_000_000);
 
-/// A store, and what it has answered.
+/// A store, and its answers.
 struct Desk {
     store: Store,
     answers: Rc<RefCell<Vec<StoreResult>>>,
@@ -38,7 +38,7 @@ impl Desk {
         Self { store: Store::open(name, now, move |answer| ear.borrow_mut().push(answer)), answers }
     }
 
-    /// The next answer.
+    /// Returns the next answer.
     async fn answer(&self) -> StoreResult {
         for _ in 0..2_000 {
             if let Some(answer) = self.answers.borrow_mut().pop() {
@@ -66,7 +66,7 @@ impl Desk {
     }
 }
 
-/// Lets the browser do something else.
+/// Lets the browser run other tasks.
 async fn turn() {
     let turn = Promise::new(&mut |resolve, _| {
         Timeout::new(2, move || drop(resolve.call0(&JsValue::NULL))).forget();
@@ -74,7 +74,7 @@ async fn turn() {
     JsFuture::from(turn).await.expect("a turn");
 }
 
-/// Leaves a database as a newer version of this app would.
+/// Creates a database like a newer version of this app would.
 async fn make_newer(name: &str) {
     let mut newer = idb::Factory::new().expect("IndexedDB").open(name, Some(99)).expect("a request");
     let is_made = Rc::new(Cell::new(false));
@@ -107,7 +107,7 @@ async fn what_is_saved_is_there_for_the_next() {
     assert_eq!(next.load("a").await, Ok(Some(b"two".to_vec())));
     assert_eq!(next.load("\u{1F680} ws://h/").await, Ok(Some(vec![0; 70_000])));
     next.store.forget("a".to_owned());
-    // In the order in which they were asked.
+    // In the order of the requests.
     assert_eq!(next.load("a").await, Ok(None));
     assert_eq!(store.load("a").await, Ok(None));
 }
@@ -138,7 +138,7 @@ async fn a_store_that_cannot_be_opened_says_why() {
     }
 }
 
-// The engine with a real store; the broker is played.
+// The engine with a real store; the broker is simulated.
 
 struct Page {
     engine: Engine,
@@ -146,7 +146,7 @@ struct Page {
 }
 
 impl Page {
-    /// A page that begins, its settings told or not, and connects.
+    /// Starts a page, with or without connection options, and connects.
     async fn connect(name: &str, more: Option<ConnectionOptions>) -> Self {
         let mut page = Self { engine: Engine::new(1, Limits::default()), desk: Desk::open(name, NOW) };
         page.engine.use_store();
@@ -170,7 +170,7 @@ impl Page {
         page
     }
 
-    /// The broker accepts; returns the CONNECT.
+    /// Accepts; returns the CONNECT.
     async fn accept(&mut self, session_present: u8) -> Vec<u8> {
         assert!(matches!(self.engine.poll_transmit(), Some(Transmit::Dial { .. })));
         self.engine.handle_open(NOW);
@@ -180,7 +180,7 @@ impl Page {
         connect
     }
 
-    /// Bytes come, and what they change is kept.
+    /// Passes in bytes, and stores the changes.
     async fn serve(&mut self, bytes: &[u8]) {
         self.engine.handle_input(bytes, NOW);
         while let Some(wanted) = self.engine.poll_save(NOW) {
@@ -218,7 +218,7 @@ async fn exactly_once_over_a_reload() {
     page.serve(MESSAGE).await;
     assert_eq!(page.received_and_notice(), (1, String::new()));
 
-    // The next page is told nothing, and the broker never heard the answer.
+    // The next page gets no options, and the broker never received the answer.
     let mut page = Page::connect(&name, None).await;
     let connect = page.accept(1).await;
     assert_eq!(connect[10..12], [0, 77], "the finer settings were kept too");
@@ -230,7 +230,7 @@ async fn exactly_once_over_a_reload() {
     page.serve(MESSAGE).await;
     assert_eq!(page.received_and_notice().0, 1, "a new message under the same identifier");
 
-    // A session that isn't to last is forgotten.
+    // A session that isn't persistent is deleted.
     page.desk.store.forget("c ws://h:1/mqtt".to_owned());
     let mut page = Page::connect(&name, None).await;
     assert_eq!(page.accept(0).await[10..12], [0, 30]);

@@ -1,4 +1,4 @@
-//! A subscription as it is typed: a request, or what is wrong with it.
+//! A subscription as it is typed: a request, or its error.
 
 use mqtt_crawl::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions};
 use mqtt_crawl::protocol::subscription::SubscribeRequest;

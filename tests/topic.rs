@@ -1,5 +1,5 @@
-//! Topic names and filters: what is legal, what matches, and what to tell a
-//! person. Fault 11 of mqttbytes is shown beside each of them.
+//! Topic names and filters: which are legal, which match, and the messages for a person. Fault 11 of mqttbytes is shown
+//! next to each of them.
 
 use mqtt_crawl::mqtt::topic::{TOPIC_BYTES_MAX, TOPIC_LEVELS_MAX, TopicError, TopicFilter, TopicName};
 
@@ -64,7 +64,7 @@ fn matching() {
     check("$share/g//a", &["/a"], &["a"]);
     check("$shared/a", &["$shared/a"], &["a"]);
     check("$share", &["$share"], &["a"]);
-    // What EMQX has besides; and as the standard has it, where the broker knows nothing of it.
+    // EMQX's extension; and by the standard, if nothing is known about the broker.
     check("$queue/a/+", &["a/b", "$queue/a/b"], &["a", "$queue/a", "queue/a/b"]);
     check("$exclusive/a", &["a", "$exclusive/a"], &["b"]);
     check("$queue/#", &["a", "a/b", "$queue/a"], &["$SYS/a"]);
@@ -72,8 +72,7 @@ fn matching() {
     check("$queue/", &["$queue/"], &["a"]);
 }
 
-/// Every filter and topic of up to three levels, against the rules of section
-/// 4.7 put as slice patterns.
+/// Compares every filter and topic of up to three levels with the rules of section 4.7 as slice patterns.
 // covers: [MQTT-4.7.3-4], [3.1.1 MQTT-4.7.3-4]
 #[test]
 fn matching_of_all_small_topics() {
@@ -174,7 +173,7 @@ fn length_counts_bytes() {
     assert_eq!(TopicFilter::parse(too_long), Err(TopicError::TooLong { bytes: 65_536 }));
 }
 
-/// A link with such a filter ended a broker.
+/// A link with such a filter crashed a broker.
 #[test]
 fn filters_have_128_levels_at_most() {
     let most = "a/".repeat(TOPIC_LEVELS_MAX - 1) + "#";
@@ -182,7 +181,7 @@ fn filters_have_128_levels_at_most() {
     assert!(TopicFilter::parse(format!("$share/name/{most}")).is_ok());
     assert_eq!(TopicFilter::parse(format!("a/{most}")), Err(TopicError::TooManyLevels { levels: 129 }));
     assert_eq!(TopicFilter::parse("/".repeat(6_000)), Err(TopicError::TooManyLevels { levels: 6_001 }));
-    // A message may come on such a topic.
+    // A message may have such a topic.
     assert!(TopicName::parse(&"/".repeat(6_000)).is_ok());
 }
 
@@ -216,7 +215,7 @@ fn words_say_what_to_do() {
         let same = all.iter().filter(|other| other.words() == error.words()).count();
         assert_eq!(same, 1, "{error:?} has words of its own");
     }
-    // The examples in the words hold.
+    // The examples in the messages are valid.
     for example in ["a/#", "a/+/b", "$share/name/filter"] {
         assert!(TopicFilter::parse(example).is_ok());
     }

@@ -1,4 +1,4 @@
-//! The tree of topics: its numbers, its window, its bounds, in virtual time.
+//! The tree of topics: its numbers, its window, its limits, in virtual time.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Bench {
         self.now = self.now + Duration::from_millis(span_ms);
     }
 
-    /// What is seen with these topics unfolded.
+    /// Returns the visible rows with these topics unfolded.
     fn view_of(&self, open: &[&str]) -> TopicsView {
         let mut glance = TopicsRequest { age: self.first().age, rows: 100, ..TopicsRequest::default() };
         for topic in open {
@@ -64,7 +64,7 @@ fn open_level(id: u32) -> LevelRequest {
     LevelRequest { id, is_open: true, ..LevelRequest::default() }
 }
 
-/// Depth and topic of each row.
+/// Returns depth and topic of each row.
 fn drawn(view: &TopicsView) -> Vec<(u32, &str)> {
     view.rows.iter().map(|row| (row.depth, row.topic.as_str())).collect()
 }
@@ -86,7 +86,7 @@ fn topics_stand_in_a_tree_by_name_and_sum_up() {
     };
     assert_eq!(summary("a"), (3, 2, Some(true)));
     assert_eq!(summary("a/x/1"), (2, 1, None));
-    // A topic, and a branch too.
+    // Both a topic and a branch.
     assert_eq!(summary("b"), (4, 3, Some(true)));
     assert_eq!(summary("/lead"), (1, 1, None));
     let view = bench.view_of(&["a", "a/x"]);
@@ -121,7 +121,7 @@ fn only_what_is_on_screen_is_told() {
 #[test]
 fn a_rate_is_that_of_the_last_ten_seconds() {
     let mut bench = Bench::new();
-    // 5 a second for 30 seconds, and 1 a second beside it.
+    // 5 per second for 30 seconds, and 1 per second in addition.
     for tenth in 0..300 {
         if tenth % 2 == 0 {
             bench.message("a/fast", "1");
@@ -136,13 +136,13 @@ fn a_rate_is_that_of_the_last_ten_seconds() {
     assert_eq!(rate(&bench, "a/slow"), 1_000);
     assert_eq!(rate(&bench, "a"), 6_000);
     assert!(bench.first().is_moving);
-    // It falls while nothing comes, and ends.
+    // It falls to zero while nothing arrives.
     bench.wait_ms(5_000);
     assert_eq!(rate(&bench, "a"), 3_000);
     bench.wait_ms(5_000);
     assert_eq!(rate(&bench, "a"), 0);
     assert!(!bench.first().is_moving);
-    // What came long ago counts no more.
+    // Old arrivals no longer count.
     bench.wait_ms(3_600_000);
     bench.message("a/slow", "1");
     assert_eq!(rate(&bench, "a"), 100);
@@ -216,7 +216,7 @@ fn the_last_value_is_looked_up_when_it_is_shown() {
     // Evicted: the numbers stay.
     let row = bench.row(&[], "old");
     assert_eq!((row.count, row.last, row.last_time), (1, None, Some(came)));
-    // A number that was given out anew isn't taken for the old message.
+    // A reused number isn't taken for the old message.
     bench.log.clear();
     let arrival = NewMessage {
         time: came,
@@ -268,7 +268,7 @@ fn the_mark_of_a_retained_message_comes_and_goes() {
         ("live", false, false),
         ("kept", true, true),
         ("live", false, true),
-        // Cleared: the broker hands it on without the flag, or with it where that was asked for.
+        // Cleared: the broker forwards it without the flag, or with it if that was requested.
         ("", false, false),
         ("again", true, true),
         ("", true, false),
@@ -287,7 +287,7 @@ fn more_topics_than_there_is_room_for_are_counted() {
     }
     let view = bench.view_of(&[]);
     assert!(view.topics as usize <= LEVELS_MAX && view.topics as usize > LEVELS_MAX - 100, "{}", view.topics);
-    // Every message is somewhere, and those that are known go on.
+    // Every message is counted somewhere, and known topics continue.
     bench.message("first", "2");
     bench.message("many/0", "2");
     bench.message("many/another", "2");
@@ -296,7 +296,7 @@ fn more_topics_than_there_is_room_for_are_counted() {
     assert_eq!(counts + view.others, bench.log.received());
     assert_eq!(bench.row(&[], "first").count, 2);
 
-    // Names are bounded too, and so is the depth.
+    // Names are limited too, and so is the depth.
     let mut bench = Bench::new();
     for number in 0..200 {
         bench.message(&format!("{number}{}", "n".repeat(60_000)), "1");
@@ -329,7 +329,7 @@ fn clearing_begins_the_tree_anew() {
     bench.topics.clear();
     assert_ne!(bench.topics.changes(), changes);
     bench.message("c/d", "1");
-    // What was unfolded before means nothing now.
+    // Earlier unfolding has no effect now.
     let glance = TopicsRequest { age: before.age, rows: 9, levels, ..TopicsRequest::default() };
     let after = bench.topics.view(&glance, &bench.log, bench.now);
     assert_ne!(after.age, before.age);

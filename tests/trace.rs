@@ -1,5 +1,4 @@
-//! The packet trace: what is kept of each packet, what never is, and what is
-//! said of it.
+//! The packet trace: what it keeps of each packet, what it never keeps, and its descriptions.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ enum Packet {
 }
 use Packet::{In, Out};
 
-/// What the story tells of these packets, one a millisecond.
+/// Returns the story of these packets, one per millisecond.
 fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
     let mut trace = Trace::default();
     trace.speak(version);
@@ -36,7 +35,7 @@ fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
     story
 }
 
-/// Direction, type, identifier, details and round trip of each packet.
+/// Returns direction, type, identifier, details and round trip of each packet.
 fn told(version: Version, packets: &[Packet]) -> Vec<String> {
     let story = story(version, packets);
     let words = story.matching(Filter::default()).map(|entry| {
@@ -107,7 +106,7 @@ fn packets_are_told_in_words() {
                 "> DISCONNECT normal disconnection (0x00)",
             ],
         ),
-        // Whatever comes: no bytes, a type that isn't one, a packet that is cut.
+        // For any input: no bytes, an invalid type, an incomplete packet.
         (
             Version::V5,
             &[
@@ -168,11 +167,11 @@ fn the_packets_of_a_delivery_are_found_again() {
         trace.brought(seq);
         trace.sent(b"\x50\x02\x00\x09", now);
         trace.received(b"\x62\x02\x00\x09", now);
-        // Of another exchange: one of ours under the same identifier.
+        // From another exchange: one of ours under the same identifier.
         trace.sent(b"\x62\x02\x00\x09", now);
         trace.sent(if place == 0 { b"\x70\x02\x00\x09" } else { b"\x70\x02\x00\x08" }, now);
     }
-    // Repeated after a lost connection, and not a message of its own.
+    // Repeated after a lost connection, and not a separate message.
     trace.received(b"\x3c\x06\x00\x01a\x00\x09x", now);
     // QoS 1 and QoS 0.
     trace.received(b"\x32\x06\x00\x01a\x00\x09x", now);
@@ -206,7 +205,7 @@ fn the_packets_of_an_exchange_are_found_from_any_of_them() {
             // 5 and 6: sent at QoS 1, under the same identifier.
             Out(b"\x32\x07\x00\x01a\x00\x09\x00x"),
             In(b"\x40\x02\x00\x09"),
-            // 7: sent at QoS 0. 8 and 9: a subscription, which is no exchange.
+            // 7: sent at QoS 0. 8 and 9: a subscription, which isn't an exchange.
             Out(b"\x30\x05\x00\x01a\x00x"),
             Out(b"\x82\x06\x00\x09\x00\x00\x01#"),
             In(b"\x90\x03\x00\x09\x00"),

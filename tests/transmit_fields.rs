@@ -1,4 +1,4 @@
-//! What is shown of a script before it goes out, and what is typed about how.
+//! What is shown of a script before it is sent, and the typed options for sending it.
 
 use mqtt_crawl::dialogue::script::ColumnChoice;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use mqtt_crawl::transmit::playlist::Repeat;
 use mqtt_crawl::transmit::script_view::{Entry, LINES_MAX, Sheet, SheetReader};
 use mqtt_crawl::ui::forms::transmission::{Field, PlanFields, RepeatFields, progress_words, repeat_words};
 
-/// A file that is read in pieces of so many bytes.
+/// Reads a file in pieces of this number of bytes.
 fn sheet(name: &str, file: &str, piece: usize) -> Sheet {
     let mut reader = SheetReader::new(name, ColumnChoice::default());
     file.as_bytes().chunks(piece).for_each(|bytes| reader.push(bytes));
@@ -65,7 +65,7 @@ fn a_script_in_words() {
     check("empty.txt", "\n\n", "empty.txt holds no line that can be sent.");
     check("one.txt", "PIP: Hello\n", "one.txt: 1 of 1 row read.");
     check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 left out. line 2, column ");
-    // The name says how it is written.
+    // The name determines the format.
     check(
         "rows.csv",
         "a: b\n",
@@ -96,7 +96,7 @@ fn a_plan_is_as_the_producer_has_it_and_handed_over_in_slices() {
     }
     assert_eq!(slices, [1_000, 1_000, 500]);
     assert_eq!(cues[2_499], OutgoingMessage { topic: "say/PIP/2500".to_owned(), payload: b"PIP: Hello".to_vec() });
-    // Long lines go in small slices.
+    // Long lines are processed in small slices.
     let script = sheet("long.txt", &format!("{}\n", "x".repeat(200 << 10)).repeat(5), 1 << 20);
     assert_eq!(plan.slice(&script, 0).1, Some(2));
     assert_eq!(plan.slice(&Sheet::default(), 0), (Vec::new(), None));

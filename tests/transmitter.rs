@@ -1,5 +1,4 @@
-//! Lines that go out by themselves: the engine's transmissions in virtual time,
-//! with a broker of few words.
+//! Lines that are sent automatically: the engine's transmissions in virtual time, with a minimal broker.
 
 use std::time::Duration;
 
@@ -26,17 +25,17 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// An engine, and what stands between it and the world.
+/// An engine, and its simulated environment.
 struct Rig {
     engine: Engine,
     now: Instant,
-    /// How late the worker's timer is.
+    /// The delay of the worker's timer.
     lag: Duration,
-    /// The answer to CONNECT; `None`: nobody listens.
+    /// The answer to CONNECT; `None`: nothing is listening.
     connack: Option<&'static [u8]>,
     /// The reason code of every PUBACK; `None`: it doesn't acknowledge.
     ack: Option<u8>,
-    /// When which payload came, with the first byte of its PUBLISH.
+    /// The time of each received payload, with the first byte of its PUBLISH.
     heard: Vec<(Duration, String, u8)>,
     /// Identifiers that weren't acknowledged.
     owed: Vec<[u8; 2]>,
@@ -83,7 +82,7 @@ impl Rig {
         self.command(PanelCommand::Transmit(TransmissionSlot::Script, wish));
     }
 
-    /// A script of so many lines goes out.
+    /// Starts a script of this number of lines.
     fn play(&mut self, manner: TransmissionSettings, lines: usize) {
         self.wish(TransmissionCommand::Begin(manner));
         self.wish(TransmissionCommand::Lines(cues(0..lines)));
@@ -91,7 +90,7 @@ impl Rig {
         self.wish(TransmissionCommand::Play);
     }
 
-    /// Lives until so long after the beginning.
+    /// Runs until this time after the beginning.
     fn run_until(&mut self, end: Duration) {
         let mut turns = 0;
         while let Some(due) = self.engine.poll_timeout()
@@ -174,7 +173,7 @@ impl Rig {
         self.serve();
     }
 
-    /// What the panels are told.
+    /// Returns the update for the panels.
     fn views(&mut self) -> Option<Vec<TransmissionView>> {
         let script = self.screen;
         self.engine.handle_command(PanelCommand::Pull(PanelsRequest { script, ..PanelsRequest::default() }), self.now);
@@ -257,7 +256,7 @@ fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
     rig.run_until(ms(70_000));
     assert_eq!(rig.texts(), ["0", "1", "2", "20", "21", "22", "4"]);
     assert_eq!(rig.times_ms(), [0, 1_000, 60_700, 61_000, 62_000, 63_000, 70_000]);
-    // Farther than there are lines is the last.
+    // Beyond the last line the last one is meant.
     rig.wish(TransmissionCommand::Seek(u64::MAX));
     rig.run_until(ms(80_000));
     assert_eq!(rig.texts()[7..], ["29"]);
@@ -343,7 +342,7 @@ fn no_more_lines_are_under_way_than_the_broker_takes() {
     rig.acknowledge(2);
     rig.run_until(ms(1_000));
     assert_eq!(rig.texts(), numbers(0..7));
-    // A message of one's own has its place before them.
+    // A message sent by hand takes precedence over them.
     let request = PublishRequest {
         topic: "t".to_owned(),
         payload: b"own".to_vec(),
@@ -380,7 +379,7 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
     assert_eq!((view.failed, view.first_failed, view.turn), (2, Some(0), TransmissionState::Over));
     let [PublishOutcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
     assert!(words.contains("refused"), "{words}");
-    // A topic that is none doesn't even go out.
+    // An invalid topic isn't even sent.
     rig.wish(TransmissionCommand::Begin(manner()));
     rig.wish(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
     rig.wish(TransmissionCommand::LinesComplete);

@@ -18,26 +18,23 @@ use crate::settings::{Settings, SettingsError};
 use crate::transmission::Transmission;
 use crate::transport::{Arrival, Connection, Dialer};
 
-/// How many events may wait for the driver before the reading thread does.
+/// The number of events that may be queued for the driver; at this limit the reading thread blocks.
 const EVENTS_MAX: usize = 64;
-/// How long the broker gets to close the connection after our DISCONNECT, where
-/// it has acknowledged what it was sent.
+/// The time the broker gets to close the connection after our DISCONNECT, when it has acknowledged what it was sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The same at QoS 0, where closing is the only sign that all was read: what is
-/// still on its way when we go might be lost with the connection.
+/// The same at QoS 0, where the closed connection is the only sign that everything was read: data still in transit
+/// could be lost if we closed first.
 const UNACKNOWLEDGED_CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest sleep; any deadline of ours is nearer or doesn't matter.
+/// The longest sleep. Every deadline is nearer, or doesn't matter.
 const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 
-/// Publishes the script's lines until they are done, or until `remote` stops it.
-/// Blocks.
+/// Publishes the script's lines until all are done or `remote` stops it. Blocks.
 ///
-/// `report` is called on this thread, soon after things happen; while it runs
-/// nothing else goes on.
+/// `report` is called on this thread, soon after an event; nothing else runs during the call.
 ///
 /// # Errors
-/// When the settings can't work with any broker, or the script holds nothing to
-/// send; everything that depends on the broker is in [`Summary::end`].
+/// Fails when the settings can't work with any broker, or when the script holds nothing to send. Failures that depend
+/// on the broker are in [`Summary::end`].
 pub fn transmit(
     settings: &Settings,
     script: Script,
@@ -78,12 +75,12 @@ pub fn transmit(
 
 struct Driver<'a> {
     clock: Clock,
-    /// Rows of a live source that may still come.
+    /// Rows of a live source that may still arrive.
     script: Option<Receiver<Read>>,
     dialer: Dialer,
     sender: SyncSender<DriverEvent>,
     events: Receiver<DriverEvent>,
-    /// Counts the connections; what older ones still tell is ignored.
+    /// Numbers the connections; events of older ones are ignored.
     attempt: u64,
     transport: Transport,
     transmission: Transmission<'a>,
@@ -93,8 +90,7 @@ struct Driver<'a> {
 enum Transport {
     None,
     Open(Connection),
-    /// We hung up; kept, since dropping it closes it, until the peer has done
-    /// the same.
+    /// We closed it. It is kept until the peer has closed it too, because dropping it closes the socket.
     Parting {
         _connection: Connection,
     },
@@ -136,7 +132,7 @@ impl Driver<'_> {
         self.transmission.into_summary()
     }
 
-    /// Hands in the rows of a live source that have come.
+    /// Passes on the rows of a live source that have arrived.
     fn take_rows(&mut self) {
         let mut ended = None;
         while let Some(script) = &self.script
@@ -155,7 +151,7 @@ impl Driver<'_> {
         self.transmission.handle_rows(ended, self.clock.now());
     }
 
-    /// Does what the session wants of the transport.
+    /// Carries out the session's requests to the transport.
     fn serve(&mut self) {
         while let Some(transmit) = self.transmission.poll_transmit() {
             match transmit {
@@ -176,7 +172,7 @@ impl Driver<'_> {
                         connection.say_goodbye();
                         self.transport = Transport::Parting { _connection: connection };
                     } else {
-                        // Still dialling: whatever comes of it is ignored.
+                        // Still dialling: the result is ignored.
                         self.attempt += 1;
                     }
                 }
@@ -207,9 +203,9 @@ impl Driver<'_> {
                 }
             }
             DriverEvent::Closed { attempt, closed } if attempt == self.attempt => self.close(closed),
-            // Of an attempt that was given up; dropping a stream closes it.
+            // The attempt was given up; dropping the stream closes it.
             DriverEvent::Opened { .. } | DriverEvent::Bytes { .. } | DriverEvent::Closed { .. } => {}
-            // The loop looks by itself.
+            // The loop checks the script and the handle itself.
             DriverEvent::Woken => {}
         }
     }
@@ -222,23 +218,23 @@ impl Driver<'_> {
                 Arrival::Bytes(bytes) => self.transmission.handle_input(&bytes, now),
                 Arrival::TextFrame(text) => self.transmission.handle_violation(text_frame(&text), now),
             }
-            // Each may hang up or want something sent before the next.
+            // Each event may close the connection or require a write before the next one.
             self.serve();
         }
     }
 
-    /// The transport is gone.
+    /// Handles the end of the transport.
     fn close(&mut self, closed: CloseInfo) {
         let was_parting = matches!(self.transport, Transport::Parting { .. });
         self.transport = Transport::None;
-        // The attempt is over, whoever tells of it next.
+        // The attempt is over; later events of it are ignored.
         self.attempt += 1;
         if !was_parting {
             self.transmission.handle_close(closed, self.clock.now());
         }
     }
 
-    /// Waits a moment for the peer to take what was sent and hang up too.
+    /// Waits a moment for the peer to read what was sent and to close as well.
     fn part(&mut self) {
         let linger =
             if self.transmission.qos() == QoS::AtMostOnce { UNACKNOWLEDGED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
@@ -261,7 +257,7 @@ fn text_frame(text: &[u8]) -> Violation {
     }
 }
 
-/// Anchored once at the wall clock, monotonic from then on.
+/// A clock that reads the wall clock once and is monotonic from then on.
 struct Clock {
     anchor: Instant,
     started: std::time::Instant,
@@ -278,8 +274,8 @@ impl Clock {
     }
 }
 
-/// The standard library seeds its hash maps from the system's random numbers;
-/// a client identifier and a back-off need no more than that.
+/// Returns a seed. The standard library seeds its hash maps with the system's random numbers; a client identifier and a
+/// back-off need nothing better.
 fn random_seed() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }

@@ -1,4 +1,4 @@
-//! What would be sent, without sending it.
+//! Prints what would be sent, without sending it.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -15,20 +15,19 @@ use crate::settings::{Settings, SettingsError};
 /// Why a dry run ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum DryRunError {
-    /// A transmission couldn't begin either.
+    /// The settings or the script are invalid; a transmission couldn't begin either.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Nobody reads what it writes.
+    /// The output is closed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Writes a row a line: when it goes out after the first, its topic and its
-/// payload, with tabs between; of what repeats, one round. `report` is told
-/// what isn't sent.
+/// Writes one line per row: its time after the first, its topic and its payload, separated by tabs. A repeating
+/// transmission is printed for one round. Rows that aren't sent go to `report`.
 ///
 /// # Errors
-/// When the settings or the script can't work, or nothing can be written.
+/// Fails when the settings or the script are invalid, or when writing fails.
 pub fn dry_run(
     settings: &Settings,
     script: Script,
@@ -43,7 +42,7 @@ pub fn dry_run(
         let payload = String::from_utf8_lossy(&settings.payload.encode(&cue.line)).into_owned();
         let topic = topic_of(&settings.topic, &cue.line, line + 1);
         writeln!(out, "{after}\t{}\t{}", printable(&topic), printable(&payload))?;
-        // A live source is shown as it comes.
+        // A live source is printed as it arrives.
         out.flush()
     };
     for read in script.into_rows() {
@@ -65,7 +64,7 @@ pub fn dry_run(
     Ok(())
 }
 
-/// `12.345s`; to the microsecond where that is needed.
+/// Formats as `12.345s`; with microseconds where they are needed.
 fn in_seconds(span: Duration) -> String {
     match span.subsec_micros() {
         micros if micros % 1_000 == 0 => format!("{}.{:03}s", span.as_secs(), micros / 1_000),

@@ -1,4 +1,4 @@
-//! What the driver of a transmission is woken by.
+//! The events that wake the driver of a transmission.
 
 use std::net::TcpStream;
 
@@ -9,7 +9,7 @@ use mqtt_crawl::mqtt::error::CloseInfo;
 pub(crate) enum DriverEvent {
     /// The connection of that attempt is open.
     Opened { attempt: u64, tcp: TcpStream },
-    /// Bytes were read from it.
+    /// Bytes were received on it.
     Bytes { attempt: u64, bytes: Vec<u8> },
     /// It couldn't be opened, or has ended.
     Closed { attempt: u64, closed: CloseInfo },

@@ -1,9 +1,9 @@
-//! Keys at a terminal: pause, go elsewhere, quit.
+//! Keys at a terminal: pause, seek, quit.
 
-/// How far the arrows up and down go, in lines.
+/// The number of lines that the arrows up and down seek by.
 const LEAP_LINES: i64 = 10;
 
-/// What the keys do, for people.
+/// The help text for the keys.
 pub const HELP: &str = "Space pauses and goes on, ← → go a line back or on, ↑ ↓ ten lines, q quits.";
 
 /// What a key means.
@@ -14,7 +14,7 @@ enum Key {
     Quit,
 }
 
-/// Bytes of a terminal, as keys; others mean nothing.
+/// A parser of a terminal's bytes as keys; unknown sequences are ignored.
 #[derive(Clone, Copy, Debug, Default)]
 struct Decoder {
     state: State,
@@ -39,7 +39,7 @@ impl Decoder {
             (State::Sequence, b'B') => return Some(Key::Seek(LEAP_LINES)),
             (State::Sequence, b'C') => return Some(Key::Seek(1)),
             (State::Sequence, b'D') => return Some(Key::Seek(-1)),
-            // Up to its last byte, which is a letter or a tilde.
+            // Skips to its last byte, which is a letter or a tilde.
             (State::Sequence, 0x20..=0x3F) => self.state = State::Sequence,
             (State::Plain, b' ') => return Some(Key::Pause),
             (State::Plain, b'q' | b'Q') => return Some(Key::Quit),
@@ -63,15 +63,14 @@ mod unix {
     use super::{Decoder, Key};
     use crate::remote::RemoteHandle;
 
-    /// Listens for keys until dropped, which leaves the terminal as it was.
+    /// A reader of keys until dropped; dropping restores the terminal.
     pub struct Keys {
         before: Termios,
     }
 
     impl Keys {
-        /// Listens where somebody sits there: standard input and standard error
-        /// are a terminal, and the program isn't in the background, where
-        /// touching the terminal would stop it.
+        /// Reads keys if the program is interactive: standard input and standard error are a terminal, and the program
+        /// isn't in the background, where touching the terminal would stop it.
         pub fn listen(remote: &RemoteHandle) -> Option<Self> {
             let stdin = std::io::stdin();
             if !stdin.is_terminal() || !std::io::stderr().is_terminal() || tcgetpgrp(&stdin).ok()? != getpgrp() {
@@ -79,7 +78,7 @@ mod unix {
             }
             let before = tcgetattr(&stdin).ok()?;
             let mut now = before.clone();
-            // Each key at once and unseen; Ctrl-C and line ends as ever.
+            // Each key at once and without echo; Ctrl-C and line ends work as usual.
             now.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
             tcsetattr(&stdin, SetArg::TCSANOW, &now).ok()?;
             let keys = Self { before };
@@ -92,7 +91,7 @@ mod unix {
 
     impl Drop for Keys {
         fn drop(&mut self) {
-            // Nothing can be done about a terminal that is gone.
+            // The terminal is gone; nothing can be done about it.
             let _ = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &self.before);
         }
     }
@@ -112,13 +111,13 @@ mod unix {
     }
 }
 
-/// Keys aren't listened for on this system.
+/// Keys aren't supported on this system.
 #[cfg(not(unix))]
 pub struct Keys {}
 
 #[cfg(not(unix))]
 impl Keys {
-    /// Never listens.
+    /// Never reads keys.
     pub fn listen(_remote: &crate::remote::RemoteHandle) -> Option<Self> {
         None
     }

@@ -1,11 +1,10 @@
-//! The producer: tells a dialogue script to an MQTT broker, a line a second.
+//! The producer: publishes a dialogue script to an MQTT broker, one line a second.
 //!
-//! The program is a thin shell around [`transmit`], which is also what the
-//! station uses for its sample transmission. It blocks its thread until the
-//! script is told, or until somebody calls [`RemoteHandle::stop`]:
+//! The program is a thin shell around [`transmit`], which the station also uses for its sample transmission. It blocks
+//! its thread until the script is done or [`RemoteHandle::stop`] is called:
 //!
 //! ```no_run
-//! use mqtt_crawl::{broker_url::BrokerUrl, dialogue::script};
+//! use mqtt_crawl::{mqtt::broker_url::BrokerUrl, dialogue::script};
 //! use mqtt_crawl_producer::{RemoteHandle, Repeat, Report, Settings, transmit};
 //!
 //! let script = script::parse(&std::fs::read("assets/dialogues/the-quiet-broker.txt")?, None);
@@ -28,16 +27,15 @@
 //! keys ──▶ handle ─▶   (player)       (the core's)    (clock)   (TLS, WebSocket)
 //! ```
 //!
-//! - [`settings`]: what a transmission is told before it begins.
-//! - [`script`]: what is to be sent; files, or what comes in live.
-//! - `transmission`: which line goes out (by the core's
-//!   [`transmit`](mqtt_crawl::transmit)), what became of it, when it is over;
-//!   without IO and without a clock, so it is tested in virtual time.
-//! - [`remote`]: wishes from other threads; [`keys`]: those of a person.
+//! - [`settings`]: the settings of a transmission.
+//! - [`script`]: the lines to send, from files or from a live source.
+//! - `transmission`: decides which line is sent (with the core's [`transmit`](mqtt_crawl::transmit)), tracks its
+//!   outcome, and detects the end. It has no IO and no clock, so it is tested in virtual time.
+//! - [`remote`]: commands from other threads; [`keys`]: commands from the keyboard.
 //! - `driver`: the loop that owns the clock and the transport.
 //! - `transport`: TCP, TLS and WebSocket as layers over one reading thread.
-//! - [`report`]: what a transmission says while it runs and at its end.
-//! - [`dry_run`]: what would be sent.
+//! - [`report`]: the reports of a transmission while it runs and at its end.
+//! - [`dry_run`]: prints what would be sent.
 //! - [`options`] and [`progress`]: the program's command line and screen.
 
 mod driver;

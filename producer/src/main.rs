@@ -11,10 +11,10 @@ use mqtt_crawl_producer::options::{self, Options, PASSWORD_VARIABLE};
 use mqtt_crawl_producer::progress::{Screen, Verbosity};
 use mqtt_crawl_producer::{RemoteHandle, Report, Script, transmit};
 
-/// What clap ends with as well.
+/// The exit status that clap uses as well.
 const WRONG_USE: u8 = 2;
 
-/// As for lines that weren't acknowledged.
+/// The same exit status as for lines that weren't acknowledged.
 const NOT_ALL_SENT: u8 = 1;
 
 fn main() -> ExitCode {
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit status of a transmission; an error is wrong use.
+/// Returns the exit status of a transmission; an error means wrong use.
 fn run(options: &Options, screen: &Screen) -> Result<u8> {
     let mut stdout = std::io::stdout();
     if options.print_man {
@@ -53,7 +53,7 @@ fn run(options: &Options, screen: &Screen) -> Result<u8> {
     if options.dry_run {
         let mut left_out = |report: &Report| screen.show(report);
         return match dry_run(&settings, script, &mut left_out, &mut stdout) {
-            // Who reads it, `head` perhaps, has seen enough.
+            // The reader, `head` perhaps, has closed the pipe.
             Err(DryRunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
             result => Ok(result.map(|()| 0)?),
         };

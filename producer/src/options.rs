@@ -217,7 +217,7 @@ pub struct FileError {
 }
 
 impl Options {
-    /// How the scripts are to be read.
+    /// Returns how the scripts are to be read.
     pub fn script_options(&self) -> ScriptOptions {
         ScriptOptions {
             format: self.format,
@@ -230,11 +230,11 @@ impl Options {
         }
     }
 
-    /// What these options ask for. `password` is the value of
-    /// [`PASSWORD_VARIABLE`]; of no use without a user name.
+    /// Converts these options to settings. `password` is the value of [`PASSWORD_VARIABLE`]; it has no effect without a
+    /// user name.
     ///
     /// # Errors
-    /// When the password file can't be read.
+    /// Fails when the password file can't be read.
     pub fn settings(&self, password: Option<Vec<u8>>) -> Result<Settings, FileError> {
         let password = match (&self.password_file, &self.username) {
             (Some(path), _) => Some(without_line_end(read_file(path)?)),
@@ -266,15 +266,15 @@ impl Options {
     }
 }
 
-/// The manual page, in roff.
+/// Writes the manual page, in roff.
 ///
 /// # Errors
-/// When it can't be written.
+/// Fails when it can't be written.
 pub fn print_man(out: &mut dyn Write) -> std::io::Result<()> {
     clap_mangen::Man::new(Options::command()).render(out)
 }
 
-/// What a shell completes the command line by.
+/// Writes the shell's completions for the command line.
 pub fn print_completions(shell: Shell, out: &mut dyn Write) {
     let mut command = Options::command();
     let name = command.get_name().to_owned();
@@ -289,7 +289,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(|error| FileError { path: path.to_owned(), error })
 }
 
-/// Editors end the last line; the password doesn't.
+/// Editors end the last line with a line break, which isn't part of the password.
 fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();

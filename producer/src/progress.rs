@@ -1,4 +1,4 @@
-//! The program's screen: a bar where somebody watches, plain lines where not.
+//! The program's output: a progress bar on a terminal, plain lines elsewhere.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
@@ -11,7 +11,7 @@ use mqtt_crawl::format;
 use crate::report::{End, Progress, Report, Summary};
 use crate::script::FileSummary;
 
-/// How much is told.
+/// How much is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbosity {
     /// Everything.
@@ -20,14 +20,13 @@ pub enum Verbosity {
     Quiet,
 }
 
-/// So many lines of a list are printed; the rest is counted.
+/// The number of lines of a list that are printed; the rest is only counted.
 const LIST_MAX: usize = 20;
 
-/// How often the bar is drawn: whatever comes last is seen soon.
+/// The interval at which the bar is drawn, short enough that the last state appears soon.
 const DRAWING: Duration = Duration::from_millis(100);
 
-/// Tells how the transmission goes, on standard error; the summary goes to
-/// standard output.
+/// The output of the program: reports the progress on standard error; the summary goes to standard output.
 pub struct Screen {
     verbosity: Verbosity,
     bar: ProgressBar,
@@ -36,7 +35,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A bar appears with the connection, on a terminal only.
+    /// Creates the output. The bar appears with the connection, and only on a terminal.
     pub fn new(verbosity: Verbosity, broker: &str) -> Self {
         let watched = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
         let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -44,27 +43,27 @@ impl Screen {
         Self { verbosity, bar, broker: printable(&redact_url(broker)), is_drawing: Cell::new(false) }
     }
 
-    /// Tells a problem, whatever the verbosity.
+    /// Reports a problem, at any verbosity.
     pub fn problem(&self, words: &str) {
         let words = printable(words);
-        // Nothing can be told where standard error is closed.
+        // Standard error is closed, so nothing can be reported.
         self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{words}")));
     }
 
-    /// Tells what goes on.
+    /// Reports progress.
     pub fn note(&self, words: &str) {
         if self.verbosity == Verbosity::Normal {
             self.problem(words);
         }
     }
 
-    /// Tells how much of a file was read; that it was nothing is a problem.
+    /// Reports how much of a file was read; an empty result is a problem.
     pub fn file(&self, file: &FileSummary) {
         let words = file.to_string();
         if file.summary.read == 0 { self.problem(&words) } else { self.note(&words) }
     }
 
-    /// Shows what happened.
+    /// Shows a report.
     pub fn show(&self, report: &Report) {
         match report {
             Report::SkippedRow(left_out) => self.problem(&left_out.to_string()),
@@ -94,7 +93,7 @@ impl Screen {
         }
     }
 
-    /// Shows how it ended.
+    /// Shows the summary.
     pub fn finish(&self, summary: &Summary) {
         self.bar.finish_and_clear();
         match &summary.end {
@@ -141,7 +140,7 @@ impl Screen {
     }
 }
 
-/// Words of a broker or a file, without what a terminal would obey.
+/// Strips control characters, which a terminal would obey, from the text of a broker or a file.
 pub(crate) fn printable(words: &str) -> String {
     words.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! Wishes from other threads to a transmission that runs.
+//! Commands from other threads to a running transmission.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::event::DriverEvent;
 
-/// So many wishes wait at most; who leans on a key loses some of them.
+/// The maximum number of queued commands; a key that is held down loses some.
 const WISHES_MAX: usize = 64;
 
-/// Steers a transmission from another thread. Clones steer the same one.
+/// Controls a transmission from another thread. Clones control the same one.
 ///
-/// Once stopped it stays so, also for a transmission that begins later.
+/// A stop is permanent: it also applies to a transmission that begins later.
 #[derive(Clone, Debug, Default)]
 pub struct RemoteHandle {
     shared: Arc<Mutex<Shared>>,
@@ -24,23 +24,23 @@ struct Shared {
     waker: Option<SyncSender<DriverEvent>>,
 }
 
-/// What somebody at the keys wants.
+/// A command from the keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RemoteCommand {
-    /// Pause, or go on.
+    /// Pause or resume.
     TogglePause,
-    /// Go so many lines back or on, from the one that was told last.
+    /// Seek by this number of lines, back or forward, from the last line sent.
     Seek(i64),
 }
 
 impl RemoteHandle {
-    /// Nothing is wished yet.
+    /// Creates a handle without commands.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends the transmission: no further line goes out, outstanding
-    /// acknowledgements are waited for a moment, and the broker is told goodbye.
+    /// Ends the transmission: no further line is sent, outstanding acknowledgements are awaited for a moment, and the
+    /// broker gets a DISCONNECT.
     pub fn stop(&self) {
         let mut shared = self.shared();
         shared.is_stopped = true;
@@ -52,13 +52,13 @@ impl RemoteHandle {
         self.shared().is_stopped
     }
 
-    /// Pauses, or goes on after a pause.
+    /// Pauses, or resumes after a pause.
     pub fn toggle_pause(&self) {
         self.wish(RemoteCommand::TogglePause);
     }
 
-    /// Goes so many lines back (negative) or on, from the line that was told
-    /// last; the line there goes out at once, or when a pause ends.
+    /// Seeks by this number of lines, back (negative) or forward, from the last line sent. The target line is sent at
+    /// once, or when a pause ends.
     pub fn seek(&self, lines: i64) {
         self.wish(RemoteCommand::Seek(lines));
     }
@@ -71,7 +71,7 @@ impl RemoteHandle {
         shared.wake();
     }
 
-    /// There is something new to look at.
+    /// Wakes the driver to look for something new.
     pub(crate) fn wake(&self) {
         self.shared().wake();
     }
@@ -85,7 +85,7 @@ impl RemoteHandle {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        // Whole after each of these calls.
+        // The state is consistent after each of these calls.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,8 +93,8 @@ impl RemoteHandle {
 impl Shared {
     fn wake(&self) {
         if let Some(waker) = &self.waker {
-            // Where the queue is full the driver is awake and looks by itself;
-            // where it is gone there is nothing to steer.
+            // If the queue is full, the driver is awake and looks anyway; if the driver is gone, there is nothing to
+            // control.
             let _ = waker.try_send(DriverEvent::Woken);
         }
     }

@@ -1,4 +1,4 @@
-//! What a transmission says while it runs, and at its end.
+//! The reports of a transmission while it runs, and its summary.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,75 +12,72 @@ use mqtt_crawl::mqtt::session::PublishError;
 
 use crate::script::{FileSummary, SkippedRow};
 
-/// Something happened on the way.
+/// A report of a running transmission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// A row of the script isn't sent.
     SkippedRow(SkippedRow),
-    /// A file has ended that came in live: how much of it was read.
+    /// A live file has ended: how much of it was read.
     File(FileSummary),
     /// The broker accepted the connection, the first one or a later one.
     Connected {
         /// The version in use.
         version: Version,
-        /// "Auto" tried 5.0 first and had to go back.
+        /// Whether "auto" tried 5.0 first and fell back.
         fell_back: bool,
-        /// After a lost connection: the line, from 1, that wasn't acknowledged
-        /// and goes out again, or the next one; `None` where no line is known.
+        /// After a lost connection: the line, from 1, that is sent next, either one that wasn't acknowledged or the
+        /// following one; `None` if no line is known.
         goes_on_with: Option<u64>,
     },
-    /// The broker takes no more than this quality of service; the lines go out
-    /// with it.
+    /// The broker supports no more than this quality of service; the lines are sent with it.
     QosLowered {
-        /// What was asked for.
+        /// The requested quality of service.
         asked: QoS,
-        /// What the lines go out with.
+        /// The quality of service that is used.
         granted: QoS,
     },
-    /// The connection failed or was lost, and is tried again.
+    /// The connection failed or was lost, and is retried.
     Lost {
-        /// Why.
+        /// The failure.
         failure: Box<Failure>,
-        /// How long until the next attempt.
+        /// The delay before the next attempt.
         retry_in: Duration,
     },
     /// The broker broke a rule, which is tolerated.
     Deviated(Deviation),
     /// The broker hasn't acknowledged a line for a long time.
     Unanswered,
-    /// Some more lines are done, or somebody paused, went on or elsewhere.
+    /// More lines are done, or the transmission was paused, resumed or moved to another line.
     Progress(Progress),
-    /// A line won't arrive, or nobody knows whether it did.
+    /// A line won't arrive, or may not have arrived.
     LineFailed(FailedLine),
 }
 
-/// How far the story is.
+/// The progress through the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// How many lines are acknowledged since the beginning; at QoS 0, sent.
+    /// The number of lines acknowledged since the beginning; at QoS 0, sent.
     pub acknowledged: u64,
-    /// The line that was told last, or that somebody went to, from 1; 0 before
-    /// the first.
+    /// The last line sent or seeked to, from 1; 0 before the first.
     pub line: u64,
-    /// How many lines the script has; `None` while more may come.
+    /// The number of lines in the script; `None` while more may arrive.
     pub lines: Option<u64>,
-    /// How long the rest takes at this pace; `None` when it repeats, and while
-    /// more may come.
+    /// The remaining time at this pace; `None` when it repeats, and while more lines may arrive.
     pub left: Option<Duration>,
-    /// Nothing goes out.
+    /// Whether it is paused.
     pub is_paused: bool,
 }
 
 /// A line that isn't known to have arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedLine {
-    /// Its place among the script's lines of dialogue, from 1.
+    /// Its position among the script's lines of dialogue, from 1.
     pub line: u64,
     /// Its row in the file, from 1.
     pub row: usize,
-    /// The name of its file, where there are several.
+    /// The name of its file, if there are several.
     pub file: Option<Arc<str>>,
-    /// What became of it.
+    /// The outcome.
     pub fate: LineFailure,
 }
 
@@ -94,21 +91,21 @@ impl fmt::Display for FailedLine {
     }
 }
 
-/// What became of a line that isn't known to have arrived.
+/// The outcome of a line that isn't known to have arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineFailure {
     /// The transmission ended before its turn.
     NotSent,
-    /// Its last acknowledgement hadn't come when the transmission ended.
+    /// Its last acknowledgement was outstanding when the transmission ended.
     NotAcknowledged,
     /// The broker refused it.
     Refused(ReasonCode),
     /// It can't be sent to this broker.
     Impossible(EncodeError),
-    /// The session didn't take it on.
+    /// The session didn't accept it.
     NotTaken(PublishError),
-    /// The broker lost the session while the line was under way at QoS 2: sent
-    /// again it could arrive twice, so it wasn't.
+    /// The broker lost the session while the line was in flight at QoS 2. It wasn't sent again, because it could have
+    /// arrived twice.
     Unknown,
     /// The broker ended the connection each time it was sent.
     EndsConnection {
@@ -118,7 +115,7 @@ pub enum LineFailure {
 }
 
 impl fmt::Display for LineFailure {
-    /// Goes on after "line 7 ".
+    /// Continues after "line 7 ".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent => f.write_str("not sent"),
@@ -139,45 +136,42 @@ impl fmt::Display for LineFailure {
 /// How a transmission ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Every line had its turn.
+    /// Every line was sent.
     Complete,
-    /// Somebody stopped it.
+    /// It was stopped.
     Stopped,
     /// No line can be sent to this broker in this way.
     Unsuitable(EncodeError),
-    /// The broker ended the connection at several lines in a row, the last time
-    /// like this.
+    /// The broker ended the connection at several lines in a row; this is the last failure.
     InVain(Box<Failure>),
-    /// There is no connection, and it isn't tried again.
+    /// There is no connection, and it isn't retried.
     Failed(Box<Failure>),
 }
 
-/// What there is to say in the end.
+/// The summary of a transmission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How many lines were to be sent: those that had their turn and, save when
-    /// repeating, those that were still to come. Of a live source, as far as it
-    /// was read.
+    /// The number of lines to be sent: those that were sent or skipped and, unless repeating, those that remained. For
+    /// a live source, only as far as it was read.
     pub lines: u64,
-    /// How many of them were acknowledged to the end; at QoS 0, sent.
+    /// The number of those fully acknowledged; at QoS 0, sent.
     pub acknowledged: u64,
-    /// Whether the broker was asked to acknowledge at all (QoS 1 and 2).
+    /// Whether acknowledgements were requested at all (QoS 1 and 2).
     pub acknowledging: bool,
-    /// The others, in order; when repeating, the first
-    /// [`Summary::FAILED_KEPT`] of them.
+    /// The others, in order; when repeating, only the first [`Summary::FAILED_KEPT`].
     pub failed: Vec<FailedLine>,
-    /// The script couldn't be read to its end.
+    /// Whether the script couldn't be read to its end.
     pub is_cut_short: bool,
     /// How it ended.
     pub end: End,
 }
 
 impl Summary {
-    /// A transmission that repeats for weeks doesn't remember more failures.
+    /// The limit on remembered failures of a transmission that repeats, possibly for weeks.
     pub const FAILED_KEPT: usize = 1_000;
 
-    /// The program's exit status: 0 all lines acknowledged, 1 some were not,
-    /// 2 wrong use, 3 refused by the broker.
+    /// Returns the program's exit status: 0 all lines acknowledged, 1 some were not, 2 wrong use, 3 refused by the
+    /// broker.
     pub fn exit_status(&self) -> u8 {
         match &self.end {
             End::Failed(failure) => match **failure {
@@ -190,8 +184,8 @@ impl Summary {
         }
     }
 
-    /// The failed lines in words, neighbours with the same fate together:
-    /// "Lines 7–9 (rows 8–10): not acknowledged".
+    /// Describes the failed lines as text, neighbours with the same outcome together: "Lines 7–9 (rows 8–10): not
+    /// acknowledged".
     pub fn failed_in_words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut rest = self.failed.as_slice();

@@ -1,4 +1,4 @@
-//! The script of a transmission: files in order, or what comes in live.
+//! The script of a transmission: files in order, or a live source.
 
 use std::fmt;
 use std::fs::File;
@@ -18,39 +18,38 @@ use crate::options::FileError;
 use crate::progress::printable;
 use crate::remote::RemoteHandle;
 
-/// How much is read at once.
+/// The number of bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
-/// How many rows of a live source wait for the transmission before the source
-/// does.
+/// The number of rows of a live source that may be queued for the transmission; at this limit the source blocks.
 const ROWS_WAITING: usize = 256;
-/// What standard input is called.
+/// The name shown for standard input.
 const STANDARD_INPUT: &str = "standard input";
 
-/// What is to be sent.
+/// The lines to send.
 #[derive(Debug)]
 pub struct Script {
     pub(crate) rows: Rows,
-    /// What became of each file that was read as a whole.
+    /// The outcome of each file that was read as a whole.
     pub(crate) files: Vec<FileSummary>,
 }
 
-/// How scripts are read.
+/// Options for reading scripts.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptOptions {
-    /// How they are written; else names and beginnings say it.
+    /// Their format; `None` detects it from name and beginning.
     pub format: Option<Format>,
-    /// Which column of a table is which.
+    /// The roles of a table's columns.
     pub columns: ColumnChoice,
-    /// What comes in live is read to its end before anything is sent.
+    /// Whether a live source is read to its end before anything is sent.
     pub reads_ahead: bool,
 }
 
-/// What became of a file.
+/// The outcome of reading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSummary {
     /// Its name.
     pub name: Arc<str>,
-    /// How much was read.
+    /// The number of rows read and left out.
     pub summary: Box<Summary>,
 }
 
@@ -77,38 +76,38 @@ pub enum ScriptReadError {
     /// One can't be opened, or read to its end.
     #[error(transparent)]
     File(#[from] FileError),
-    /// One is no script.
+    /// One isn't a script.
     #[error("{}", printable(&.0.to_string()))]
     Unreadable(FileSummary),
 }
 
 #[derive(Debug)]
 pub(crate) enum Rows {
-    /// All there is.
+    /// All lines, read in advance.
     All(Vec<Row>),
-    /// Something that may go on and on.
+    /// A source that may never end.
     Live(Live),
 }
 
 type Row = Result<TimedLine, SkippedRow>;
 
-/// What is read of scripts, in order.
+/// An item read from scripts, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     /// A row.
     Row(Result<TimedLine, SkippedRow>),
-    /// The end of a file that came in live.
+    /// The end of a live file.
     End(FileSummary),
 }
 
-/// A line to send, and where it stands.
+/// A line to send, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimedLine {
-    /// The name of its file, where there are several.
+    /// The name of its file, if there are several.
     pub file: Option<Arc<str>>,
     /// The line of the file that its row begins in, from 1.
     pub row: usize,
-    /// Who says what.
+    /// The speaker and the text.
     pub line: Line,
 }
 
@@ -118,7 +117,7 @@ impl From<ScriptLine> for TimedLine {
     }
 }
 
-/// What isn't sent, and why.
+/// Something that isn't sent, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkippedRow {
     /// A row.
@@ -128,11 +127,11 @@ pub enum SkippedRow {
         /// What is wrong with it.
         fault: ScriptError,
     },
-    /// All that follows: reading failed in the middle.
+    /// Everything that follows: reading failed in the middle.
     Rest {
         /// The file's name.
         file: Arc<str>,
-        /// What the system says.
+        /// The system's error message.
         reason: String,
     },
 }
@@ -160,12 +159,11 @@ impl From<Vec<ScriptLine>> for Script {
 }
 
 impl Script {
-    /// Opens files, to be told in this order; `-` is standard input. Files are
-    /// read now; pipes, terminals and devices while they are told, and what
-    /// comes with them.
+    /// Opens files, to be sent in this order; `-` is standard input. Regular files are read now. Pipes, terminals,
+    /// devices, and everything listed with them, are read while they are sent.
     ///
     /// # Errors
-    /// When a file can't be read, or is no script.
+    /// Fails when a file can't be read or isn't a script.
     pub fn open(paths: &[PathBuf], options: &ScriptOptions) -> Result<Self, ScriptReadError> {
         let is_one = paths.len() == 1;
         let sources: Result<Vec<_>, _> = paths.iter().map(|path| Source::open(path, options, is_one)).collect();
@@ -190,12 +188,12 @@ impl Script {
         Ok(Self { rows: Rows::All(rows), files })
     }
 
-    /// What became of each file, where they were read as a whole.
+    /// Returns the outcome of each file, if they were read as a whole.
     pub fn files(&self) -> &[FileSummary] {
         &self.files
     }
 
-    /// The rows that are left out, where all of them are known.
+    /// Returns the rows that are left out, if all of them are known.
     pub fn left_out(&self) -> impl Iterator<Item = &SkippedRow> {
         let rows = match &self.rows {
             Rows::All(rows) => rows.as_slice(),
@@ -204,7 +202,7 @@ impl Script {
         rows.iter().filter_map(|row| row.as_ref().err())
     }
 
-    /// All rows, those of a live source as they come.
+    /// Iterates over all rows, those of a live source as they arrive.
     pub fn into_rows(self) -> Box<dyn Iterator<Item = Read>> {
         match self.rows {
             Rows::All(rows) => Box::new(rows.into_iter().map(Read::Row)),
@@ -213,21 +211,21 @@ impl Script {
     }
 }
 
-/// Sources that are read while they are told.
+/// Sources that are read while they are sent.
 #[derive(Debug)]
 pub(crate) struct Live {
     sources: Vec<Source>,
 }
 
 impl Live {
-    /// Reads on a thread of its own; wakes the transmission when rows have come.
+    /// Starts reading on a new thread; wakes the transmission when rows have arrived.
     pub(crate) fn begin(self, remote: RemoteHandle) -> Receiver<Read> {
         let (sender, rows) = sync_channel(ROWS_WAITING);
         let on_failure = sender.clone();
         let thread = thread::Builder::new().name("mqtt-crawl script".to_owned());
         if let Err(error) = thread.spawn(move || self.read(sender, &remote)) {
             let reason = format!("no thread could be started ({error})");
-            // The first of those that find room.
+            // The channel is still empty, so there is room for it.
             let rest = SkippedRow::Rest { file: "The script".into(), reason };
             let _ = on_failure.try_send(Read::Row(Err(rest)));
         }
@@ -242,16 +240,16 @@ impl Live {
                 Ok(summary) => Read::End(FileSummary { name, summary: Box::new(summary) }),
                 Err(error) => Read::Row(Err(SkippedRow::Rest { file: name, reason: error.to_string() })),
             };
-            // Nobody takes it where the transmission is over.
+            // The transmission is over, so nothing receives it.
             let _ = sender.send(read);
         }
-        // The transmission sees the end by this, and looks when it is woken.
+        // The transmission detects the end by this, and looks when it is woken.
         drop(sender);
         remote.wake();
     }
 }
 
-/// Whether the transmission goes on.
+/// Whether the transmission continues.
 fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &RemoteHandle) -> bool {
     match sender.try_send(row) {
         Ok(()) => true,
@@ -263,10 +261,10 @@ fn is_taken(row: Read, sender: &SyncSender<Read>, remote: &RemoteHandle) -> bool
     }
 }
 
-/// A file that is open.
+/// An open file.
 struct Source {
     name: Arc<str>,
-    /// The same, where it has to be told from others.
+    /// The name, if it has to be distinguished from others.
     mark: Option<Arc<str>>,
     options: ReaderOptions,
     input: Box<dyn Input + Send>,
@@ -299,14 +297,14 @@ impl Source {
         Ok(Self { mark: (!is_one).then(|| Arc::clone(&name)), name, options, input })
     }
 
-    /// Hands out all rows, as long as they are taken.
+    /// Delivers all rows, until the receiver stops.
     fn read(mut self, take: &mut dyn FnMut(Row) -> bool) -> std::io::Result<Summary> {
-        // Nobody waits for a row.
+        // No receiver is waiting for a row.
         self.options.is_live = false;
         self.read_with(take, &|| {})
     }
 
-    /// The same, and says whenever it has handed out all there is so far.
+    /// Delivers all rows, and signals whenever everything read so far was delivered.
     fn read_with(mut self, take: &mut dyn FnMut(Row) -> bool, paused: &dyn Fn()) -> std::io::Result<Summary> {
         let mut reader = Reader::new(self.options.clone());
         let mut buffer = vec![0; READ_BYTES];
@@ -336,7 +334,7 @@ impl Source {
     }
 }
 
-/// Whether a shell has put a file there (`< FILE`): it can be read at once.
+/// Whether standard input is a file by redirection (`< FILE`), which can be read at once.
 fn is_stdin_a_file() -> bool {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! What a transmission is told before it begins.
+//! The settings of a transmission.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use mqtt_crawl::mqtt::topic::{TopicError, TopicName};
 use mqtt_crawl::transmit::encoding::PayloadFormat;
 use mqtt_crawl::transmit::playlist::Repeat;
 
-/// Where lines go and how.
+/// Where and how lines are sent.
 #[derive(Clone)]
 pub struct Settings {
     /// The broker's address.
     pub broker: BrokerUrl,
-    /// Topic name that the lines are published to; with `{speaker}` and `{line}`
-    /// in it each has its own, see [`topic_of`](mqtt_crawl::transmit::encoding::topic_of).
+    /// The topic name that the lines are published to. With `{speaker}` and `{line}` in it each line has its own, see
+    /// [`topic_of`](mqtt_crawl::transmit::encoding::topic_of).
     pub topic: String,
-    /// From one line to the next; zero is "as fast as the broker takes them".
+    /// The interval between lines; zero is "as fast as the broker takes them".
     pub interval: Duration,
-    /// Once, or over and over.
+    /// Once or repeatedly.
     pub repeat: Repeat,
     /// The first line to send, from 1; later rounds begin at 1.
     pub first_line: usize,
     /// Quality of service.
     pub qos: QoS,
-    /// The broker keeps the last line for those who subscribe later.
+    /// Whether the broker retains the last line for later subscribers.
     pub retain: bool,
     /// `None` is "auto": 5.0 first, then 3.1.1.
     pub version: Option<Version>,
@@ -38,7 +38,7 @@ pub struct Settings {
     pub password: Option<Vec<u8>>,
     /// A PEM file of certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// What a line looks like on the wire.
+    /// The payload format of a line.
     pub payload: PayloadFormat,
 }
 
@@ -62,7 +62,7 @@ impl Settings {
         }
     }
 
-    /// What can be found wrong without a connection and without a script.
+    /// Checks what can be checked without a connection and without a script.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         TopicName::parse(&self.topic)?;
         if self.ca_file.is_some() && !self.broker.scheme().is_tls() {
@@ -74,7 +74,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether there is a line to begin with in a script of so many.
+    /// Whether a script of this many lines has a line to begin with.
     pub(crate) fn check_lines(&self, lines: u64) -> Result<(), SettingsError> {
         if lines == 0 {
             return Err(SettingsError::NoLines);
@@ -100,21 +100,21 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-/// Why a transmission can't begin. Says what to do about it.
+/// Why a transmission can't begin, with advice.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The topic is no topic name.
+    /// The topic isn't a topic name.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// Nothing to tell.
+    /// The script has no lines.
     #[error("The script holds no line that can be sent.")]
     NoLines,
-    /// The first line lies beyond the script.
+    /// The first line is beyond the end of the script.
     #[error("There is no line {first_line} to start with: the script has the lines 1 to {lines}.")]
     NoSuchLine {
-        /// As asked for.
+        /// The requested line.
         first_line: usize,
-        /// How many there are.
+        /// The number of lines.
         lines: u64,
     },
     /// A certificate authority for a connection without certificates.
@@ -134,16 +134,16 @@ pub enum SettingsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The system trusts nobody.
+    /// The system has no trusted certificates.
     #[error("No certificate authority is installed on this system; name one with --ca.{reason}")]
     NoRoots {
-        /// What kept them from being read, or nothing.
+        /// The errors while reading them; may be empty.
         reason: String,
     },
-    /// No TLS or WebSocket can be spoken with this address.
+    /// TLS or WebSocket can't be used with this address.
     #[error("The broker URL can't be used: {reason}.")]
     Address {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

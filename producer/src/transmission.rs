@@ -1,10 +1,8 @@
-//! Which line goes out, what became of it, and when it is over: the producer
-//! without IO and without a clock.
+//! The producer without IO and without a clock: which line is sent, what became of it, and when the transmission is
+//! over.
 //!
-//! It is used like the [`Session`] inside it: hand in what happened, with the
-//! time; then drain [`Transmission::poll_transmit`], drain
-//! [`Transmission::poll_report`], look whether it is over
-//! ([`Transmission::is_over`]) and wait for [`Transmission::poll_timeout`].
+//! It is used like the [`Session`] inside it: pass in an event with its time; drain [`Transmission::poll_transmit`] and
+//! [`Transmission::poll_report`]; check [`Transmission::is_over`]; then wait for [`Transmission::poll_timeout`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -27,51 +25,48 @@ use crate::report::{End, FailedLine, LineFailure, Progress, Report, Summary};
 use crate::script::{FileSummary, SkippedRow, TimedLine};
 use crate::settings::{Settings, SettingsError};
 
-/// So many attempts to connect may fail before the first one succeeds: a person
-/// is waiting, and most likely the address is wrong.
+/// The number of attempts to connect that may fail before the first one succeeds: a person is waiting, and most likely
+/// the address is wrong.
 pub(crate) const FIRST_ATTEMPTS: u32 = 3;
-/// A connection that was lost is given up after this long, save when
-/// repeating: time enough for a broker to restart, short enough for a script
-/// that waits for our exit status.
+/// A lost connection is given up after this time, unless repeating: long enough for a broker to restart, short enough
+/// for a script that waits for our exit status.
 pub(crate) const GIVE_UP: Duration = Duration::from_secs(120);
-/// After so many lines in a row at which the broker ended the connection it is
-/// given up: the next would end it, too.
+/// The transmission is given up after the broker ended the connection at this number of lines in a row, because it
+/// would end the next one too.
 pub(crate) const IN_VAIN_MAX: u32 = 3;
-/// How long outstanding acknowledgements are waited for after a stop.
+/// The time that outstanding acknowledgements are awaited after a stop.
 pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(3);
-/// How many lines may be unfinished at a time. Only an interval shorter than
-/// the broker's answer gets there.
+/// The maximum number of unfinished lines. Reached only if the interval is shorter than the broker's response time.
 const UNFINISHED_MAX: usize = 1_000;
-/// How many lines are published before the transport is served.
+/// The number of lines that are published before the transport is served.
 const BATCH: usize = 64;
-/// How long a broker is asked to keep our session for QoS 2, in seconds: as
-/// long as a lost connection is tried again, and a little.
+/// The time in seconds that the broker is asked to keep our session for QoS 2: a little longer than a lost connection
+/// is retried.
 const SESSION_EXPIRY_S: u32 = 180;
 
-/// The script on its way to a broker. See the module's page.
+/// A transmission of a script to a broker. See the module docs.
 pub(crate) struct Transmission<'a> {
     settings: &'a Settings,
     player: Player<TimedLine>,
     session: Session,
-    /// As asked for, or the most that the broker takes.
+    /// The requested quality of service, or the maximum that the broker supports.
     qos: QoS,
-    /// How many lines had their turn.
+    /// The number of lines that were sent or skipped.
     taken: u64,
-    /// Lines without an outcome, by what the session calls them.
+    /// Lines without an outcome, by their handle in the session.
     unfinished: BTreeMap<Token, InFlightLine>,
     acknowledged: u64,
-    /// Those of a [`Repeat::UntilStopped`] are bounded.
+    /// Bounded for a [`Repeat::UntilStopped`].
     failed: Vec<FailedLine>,
-    /// The script couldn't be read to its end.
+    /// Whether the script couldn't be read to its end.
     is_cut_short: bool,
     connection: State,
     stop_by: Option<Instant>,
-    /// Lines in a row at which the broker ended the connection.
+    /// The number of lines in a row at which the broker ended the connection.
     in_vain: u32,
-    /// When a connection was lost with lines under way, of which none was
-    /// acknowledged since.
+    /// The time when a connection was lost with lines in flight, if none was acknowledged since.
     stalled_since: Option<Instant>,
-    /// When it was told that an acknowledgement is missing, of which none came since.
+    /// The time when a missing acknowledgement was reported, if none arrived since.
     unanswered_since: Option<Instant>,
     /// The line that is being dropped for that, and the size of its payload.
     dropped: Option<(Token, usize)>,
@@ -80,7 +75,7 @@ pub(crate) struct Transmission<'a> {
     unusable: Option<SettingsError>,
 }
 
-/// A line that had its turn.
+/// A line that was sent or skipped.
 #[derive(Clone, Debug)]
 struct InFlightLine {
     place: u64,
@@ -91,7 +86,7 @@ struct InFlightLine {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// Never connected so far.
+    /// No connection has succeeded so far.
     First {
         failures: u32,
     },
@@ -103,8 +98,7 @@ enum State {
 }
 
 impl<'a> Transmission<'a> {
-    /// The settings must be checked. Equal seeds give equal waits and client
-    /// identifiers.
+    /// Creates a transmission. The settings must be checked. Equal seeds give equal waits and client identifiers.
     pub(crate) fn new(settings: &'a Settings, seed: u64) -> Self {
         let client_id = settings.client_id.clone().unwrap_or_else(|| random_client_id(seed));
         let options = Options {
@@ -112,11 +106,11 @@ impl<'a> Transmission<'a> {
             client_id,
             user_name: settings.user_name.clone(),
             password: settings.password.clone(),
-            // Only QoS 2 needs the broker's memory: at QoS 1 a line that wasn't
-            // acknowledged is sent again, whatever the broker remembers.
+            // Only QoS 2 needs the broker's session: at QoS 1 a line that wasn't acknowledged is sent again in any
+            // case.
             session_expiry_s: if settings.qos == QoS::ExactlyOnce { SESSION_EXPIRY_S } else { 0 },
             lasts_in_v311: true,
-            // A random identifier has nothing to be wiped away.
+            // A random identifier has no earlier session to delete.
             clean_start: settings.client_id.is_some(),
             ..Options::default()
         };
@@ -144,12 +138,12 @@ impl<'a> Transmission<'a> {
 
     // ---- the script ---------------------------------------------------------
 
-    /// Whether more lines should be handed in.
+    /// Whether more lines should be passed in.
     pub(crate) fn wants_lines(&self) -> bool {
         self.player.wants_lines()
     }
 
-    /// The next row of the script.
+    /// Handles the next row of the script.
     pub(crate) fn handle_row(&mut self, row: Result<TimedLine, SkippedRow>) {
         match row {
             Ok(cue) => self.player.push(cue),
@@ -160,19 +154,18 @@ impl<'a> Transmission<'a> {
         }
     }
 
-    /// A file has ended that came in live.
+    /// Handles the end of a live file.
     pub(crate) fn handle_file(&mut self, file: FileSummary) {
         self.reports.push_back(Report::File(file));
     }
 
-    /// No more rows come. What is wrong with the script as a whole is known now.
+    /// Handles the end of the rows. Errors of the script as a whole are known now.
     pub(crate) fn handle_end_of_script(&mut self) -> Result<(), SettingsError> {
         self.player.finish();
         self.settings.check_lines(self.player.playlist().known())
     }
 
-    /// Rows came in while it runs, or with `Some` the script's end and what is
-    /// wrong with it.
+    /// Handles rows that arrived during the transmission or, with `Some`, the script's end and its error.
     pub(crate) fn handle_rows(&mut self, ended: Option<Result<(), SettingsError>>, now: Instant) {
         if let Some(Err(error)) = ended
             && !self.is_over()
@@ -184,22 +177,21 @@ impl<'a> Transmission<'a> {
         self.turn(now);
     }
 
-    // ---- what happens -------------------------------------------------------
+    // ---- events -------------------------------------------------------------
 
-    /// Begin.
+    /// Begins.
     pub(crate) fn start(&mut self, now: Instant) {
         self.session.connect(now);
         self.turn(now);
     }
 
-    /// Send no further line, wait a moment for outstanding acknowledgements,
-    /// say goodbye.
+    /// Sends no further line, waits a moment for outstanding acknowledgements, then disconnects.
     pub(crate) fn stop(&mut self, now: Instant) {
         self.stop_by.get_or_insert(now + ACK_TIMEOUT);
         self.turn(now);
     }
 
-    /// Somebody wants to pause or to be elsewhere.
+    /// Handles a command to pause or to seek.
     pub(crate) fn handle_wish(&mut self, wish: RemoteCommand, now: Instant) {
         match wish {
             RemoteCommand::TogglePause if self.player.is_paused() => self.player.play(now),
@@ -210,52 +202,51 @@ impl<'a> Transmission<'a> {
         self.turn(now);
     }
 
-    /// The transport is open.
+    /// Handles an open transport.
     pub(crate) fn handle_open(&mut self, now: Instant) {
         self.session.handle_open(now);
         self.turn(now);
     }
 
-    /// Bytes came in.
+    /// Handles received bytes.
     pub(crate) fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.session.handle_input(bytes, now, &mut NullSink);
         self.turn(now);
     }
 
-    /// Something came in that is no MQTT at all.
+    /// Handles input that isn't MQTT at all.
     pub(crate) fn handle_violation(&mut self, violation: Violation, now: Instant) {
         self.session.handle_violation(violation, now);
         self.turn(now);
     }
 
-    /// The transport failed to open, or closed.
+    /// Handles a transport that failed to open, or closed.
     pub(crate) fn handle_close(&mut self, closed: CloseInfo, now: Instant) {
         self.session.handle_close(closed, now);
         self.turn(now);
     }
 
-    /// The time that [`Transmission::poll_timeout`] named has come. Too early
-    /// does no harm.
+    /// Handles the time that [`Transmission::poll_timeout`] returned. A call that is too early does no harm.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
         self.turn(now);
     }
 
-    // ---- what the driver is to do -------------------------------------------
+    // ---- actions for the driver ---------------------------------------------
 
-    /// The next thing to do with the transport.
+    /// Returns the next action for the transport.
     #[must_use]
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         self.session.poll_transmit()
     }
 
-    /// The next thing to tell.
+    /// Returns the next report.
     #[must_use]
     pub(crate) fn poll_report(&mut self) -> Option<Report> {
         self.reports.pop_front()
     }
 
-    /// When [`Transmission::handle_timeout`] is due.
+    /// Returns when [`Transmission::handle_timeout`] is due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let line = self.player.due().filter(|_| self.may_publish());
@@ -268,15 +259,15 @@ impl<'a> Transmission<'a> {
         self.end.is_some()
     }
 
-    /// What the lines go out with.
+    /// Returns the quality of service that the lines are sent with.
     pub(crate) fn qos(&self) -> QoS {
         self.qos
     }
 
-    /// What there is to say in the end.
+    /// Returns the summary.
     ///
     /// # Errors
-    /// When the script turned out to hold nothing to send.
+    /// Fails when the script turned out to hold no lines.
     pub(crate) fn into_summary(mut self) -> Result<Summary, SettingsError> {
         if let Some(error) = self.unusable {
             return Err(error);
@@ -288,7 +279,7 @@ impl<'a> Transmission<'a> {
         }
         let mut lines = self.taken;
         if self.settings.repeat == Repeat::ONCE {
-            // Of a live source those that were read.
+            // For a live source, only the lines that were read.
             for place in self.player.next()..self.player.playlist().known() {
                 lines += 1;
                 if let Some(told) = self.told(place) {
@@ -307,7 +298,7 @@ impl<'a> Transmission<'a> {
         })
     }
 
-    // ---- one turn -----------------------------------------------------------
+    // ---- one step -----------------------------------------------------------
 
     fn turn(&mut self, now: Instant) {
         if self.is_over() {
@@ -334,7 +325,7 @@ impl<'a> Transmission<'a> {
                 }
                 Event::Published { token, outcome } => {
                     self.handle_outcome(token, outcome);
-                    // Of the others none has an answer yet: their time begins again.
+                    // None of the others has an answer yet: their time restarts.
                     self.unanswered_since = self.unanswered_since.filter(|_| !self.unfinished.is_empty()).map(|_| now);
                 }
                 Event::Lost { failure, retry_at, recurrence } => {
@@ -351,7 +342,7 @@ impl<'a> Transmission<'a> {
                     self.unanswered_since = Some(now);
                     self.reports.push_back(Report::Unanswered);
                 }
-                // An attempt is told when it fails, and nothing was subscribed to.
+                // A failed attempt is already reported, and nothing was subscribed to.
                 Event::Dialing { .. }
                 | Event::Subscribed { .. }
                 | Event::Unsubscribed { .. }
@@ -364,8 +355,8 @@ impl<'a> Transmission<'a> {
         }
     }
 
-    /// A broker that keeps the session has to be offered the line again. There is
-    /// nobody to ask here, and the other lines shall arrive: it is dropped.
+    /// Drops the suspected line. A broker that keeps the session must be offered the line again; nobody can be asked
+    /// here, and the other lines shall arrive.
     fn drop_suspect(&mut self, recurrence: &Recurrence, now: Instant) {
         if let Some(Suspect::Message { token, payload_bytes, must_be_offered: true, .. }) = recurrence.suspect
             && recurrence.times >= RECURRENT
@@ -386,7 +377,7 @@ impl<'a> Transmission<'a> {
                 self.acknowledged += 1;
                 self.in_vain = 0;
                 if self.qos != QoS::AtMostOnce {
-                    // A link that lets lines through is worth coming back to soon.
+                    // A link that lets lines through is worth retrying soon.
                     self.session.reset_back_off();
                 }
                 return;
@@ -399,7 +390,7 @@ impl<'a> Transmission<'a> {
                 None => LineFailure::NotAcknowledged,
             },
             DeliveryOutcome::Impossible(error) => {
-                // Not this line's length is at fault, but what all lines share.
+                // The cause isn't this line's length but something all lines share.
                 if let EncodeError::Forbidden { .. } = error {
                     self.end(End::Unsuitable(error.clone()));
                 }
@@ -409,14 +400,14 @@ impl<'a> Transmission<'a> {
         self.fail_line(told.failed(fate));
     }
 
-    /// The broker ended the connection each time the line was sent. It does so at
-    /// the next ones, too, where that comes several times in a row.
+    /// Counts a line that failed because the broker ended the connection each time it was sent. If that happens at
+    /// several lines in a row, it will at the next ones too.
     fn in_vain(&mut self, payload_bytes: usize) -> LineFailure {
         self.in_vain += 1;
         LineFailure::EndsConnection { payload_bytes }
     }
 
-    /// The broker says how much it takes; the lines go out with no more.
+    /// Applies the broker's maximum QoS; the lines are sent with no more.
     fn take_qos(&mut self, maximum: QoS) {
         let qos = self.settings.qos.min(maximum);
         if qos != self.qos && qos < self.settings.qos {
@@ -432,7 +423,7 @@ impl<'a> Transmission<'a> {
                 *failures >= FIRST_ATTEMPTS
             }
             State::Online => {
-                // Connections that end again before a line is acknowledged are no success.
+                // A connection that ends again before a line is acknowledged is no success.
                 if self.unfinished.is_empty() {
                     self.stalled_since = None;
                 }
@@ -461,7 +452,7 @@ impl<'a> Transmission<'a> {
         }
     }
 
-    /// Publishes what is due, a batch at a time.
+    /// Publishes the lines that are due, a batch at a time.
     fn publish_due(&mut self, now: Instant) {
         for _ in 0..BATCH {
             if !self.may_publish() {
@@ -485,7 +476,7 @@ impl<'a> Transmission<'a> {
                 Err(error) => self.fail_line(told.failed(LineFailure::NotTaken(error))),
             }
             if self.qos == QoS::AtMostOnce {
-                // Done at once: no window of unfinished lines slows it down.
+                // These are done at once: no window of unfinished lines limits them.
                 self.drain_events(now);
             }
         }
@@ -544,13 +535,13 @@ impl<'a> Transmission<'a> {
         })
     }
 
-    /// The line that the story goes on with after a lost connection.
+    /// Returns the line that the transmission continues with after a lost connection.
     fn first_unacknowledged(&self) -> Option<u64> {
         let unfinished = self.unfinished.values().min_by_key(|told| told.place).map(|told| told.line);
         unfinished.or_else(|| self.told(self.player.next()).map(|told| told.line))
     }
 
-    /// The line at this place, for whoever has to tell of it.
+    /// Returns the line at this position, for a report.
     fn told(&self, place: u64) -> Option<InFlightLine> {
         let playlist = self.player.playlist();
         let cue = playlist.line(place)?;
@@ -582,7 +573,7 @@ impl MessageSink for NullSink {
     fn message(&mut self, _message: &Publish<'_>, _now: Instant) {}
 }
 
-/// 21 letters and digits: what even the strictest server takes `[MQTT-3.1.3-5]`.
+/// 21 letters and digits: accepted by even the strictest server `[MQTT-3.1.3-5]`.
 fn random_client_id(seed: u64) -> String {
     format!("crawl{seed:016x}")
 }
@@ -618,21 +609,20 @@ mod tests {
         }
     }
 
-    /// A broker of few words, and the driver between it and a transmission.
+    /// A minimal broker, and the driver between it and a transmission.
     struct TestHarness<'a> {
         transmission: Transmission<'a>,
         now: Instant,
-        /// How late the driver wakes up.
+        /// The delay with which the driver wakes up.
         lag: Duration,
-        /// The answer to CONNECT; `None`: nobody listens.
+        /// The answer to CONNECT; `None`: no server is listening.
         connack: Option<&'a [u8]>,
-        /// What follows the packet identifier in an acknowledgement; `None`: it
-        /// doesn't acknowledge.
+        /// The bytes after the packet identifier in an acknowledgement; `None`: it doesn't acknowledge.
         ack: Option<&'a [u8]>,
-        /// The broker hangs up on a line that ends like this.
+        /// The broker closes the connection at a line that ends like this.
         hangs_up_on: Option<&'a str>,
         hangs_up: bool,
-        /// What the broker says of the session in a CONNACK but the first.
+        /// Whether every CONNACK but the first has Session Present.
         keeps_session: bool,
         dials: u32,
         connected: bool,
@@ -650,7 +640,7 @@ mod tests {
             rig
         }
 
-        /// Of the script nothing is known.
+        /// Nothing is known about the script.
         fn live(settings: &'a Settings) -> Self {
             Self {
                 transmission: Transmission::new(settings, 7),
@@ -675,7 +665,7 @@ mod tests {
             self
         }
 
-        /// Lives until that long after the beginning, or until it is over.
+        /// Runs until that time after the beginning, or until the transmission is over.
         fn run_until(&mut self, end: Duration) {
             let end = BEGIN + end;
             let mut turns = 0;
@@ -772,14 +762,14 @@ mod tests {
             self.serve();
         }
 
-        /// Lines come in.
+        /// Passes in lines.
         fn push(&mut self, lines: std::ops::RangeInclusive<usize>) {
             lines.for_each(|n| self.transmission.handle_row(Ok(cue(n))));
             self.transmission.handle_rows(None, self.now);
             self.serve();
         }
 
-        /// No more lines come.
+        /// Ends the lines.
         fn end_of_script(&mut self) {
             let ended = self.transmission.handle_end_of_script();
             self.transmission.handle_rows(Some(ended), self.now);
@@ -791,7 +781,7 @@ mod tests {
             self.serve();
         }
 
-        /// The newest word on how far it is.
+        /// Returns the newest progress.
         fn progress(&self) -> Progress {
             let told = self.reports.iter().rev().find_map(|report| match report {
                 Report::Progress(progress) => Some(*progress),
@@ -1087,7 +1077,7 @@ mod tests {
                 TestHarness { ack: None, connack: Some(connack), ..TestHarness::new(&settings, &script) }.start();
             rig.run_until(ms(10_000));
             assert_eq!(rig.heard.len(), at_most, "{version}");
-            // It sleeps until something happens, and goes on with the next answer.
+            // It sleeps until something happens, and continues with the next answer.
             assert!(rig.transmission.poll_timeout().is_some_and(|at| at > rig.now));
             rig.transmission.handle_input(&[0x40, 2, 0, 1, 0x40, 2, 0, 2], rig.now);
             rig.serve();
@@ -1135,7 +1125,7 @@ mod tests {
         let mut rig = TestHarness::new(&settings, &script).start();
         let mut away = ms(0);
         for cut in 1..=20 {
-            // Of the last lines before it no acknowledgement comes.
+            // The last lines before it get no acknowledgement.
             rig.run_until(away + ms(470 * cut));
             rig.ack = None;
             rig.run_until(away + ms(470 * cut + 25));
@@ -1182,7 +1172,7 @@ mod tests {
         rig.run_until(ms(1_300));
         rig.wish(RemoteCommand::TogglePause);
         assert!(rig.progress().is_paused);
-        // A connection that is lost and comes back ends no pause.
+        // A connection that is lost and restored ends no pause.
         rig.lose_connection();
         rig.run_until(ms(60_000));
         assert_eq!(rig.heard.len(), 2);
@@ -1208,7 +1198,7 @@ mod tests {
         assert_eq!(rig.texts()[3..], ["line 4", "line 5", "line 4", "line 14", "line 15", "line 1"]);
         let at: Vec<_> = rig.heard[3..].iter().map(|(at, _)| at.as_millis()).collect();
         assert_eq!(at, [2_300, 3_300, 3_400, 3_400, 4_400, 5_000]);
-        // In a pause one step is one line, and nothing goes out before its end.
+        // In a pause one step is one line, and nothing is sent before its end.
         rig.wish(RemoteCommand::TogglePause);
         rig.wish(RemoteCommand::Seek(10));
         rig.wish(RemoteCommand::Seek(-1));
@@ -1217,7 +1207,7 @@ mod tests {
         assert_eq!((rig.heard.len(), rig.progress().line), (9, 9));
         rig.wish(RemoteCommand::TogglePause);
         assert_eq!(rig.texts()[9..], ["line 9"]);
-        // The last line can be gone to, and with it the story ends.
+        // Seeking to the last line is possible, and the script ends with it.
         rig.wish(RemoteCommand::Seek(1_000));
         assert_eq!(rig.texts()[10..], ["line 30"]);
         let summary = rig.summary();
@@ -1305,7 +1295,7 @@ mod tests {
         rig.run_until(ms(500));
         rig.ack = Some(&[0x87]);
         rig.run_until(ms(1_500));
-        // No matching subscribers is no refusal.
+        // No matching subscribers isn't a refusal.
         rig.ack = Some(&[0x10]);
         rig.run_until(ms(60_000));
         let failed = FailedLine { line: 2, row: 3, file: None, fate: LineFailure::Refused(ReasonCode::NOT_AUTHORIZED) };

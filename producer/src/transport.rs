@@ -1,10 +1,8 @@
 //! TCP, TLS and WebSocket as layers.
 //!
-//! One thread per connection dials and then only reads; what it reads goes to
-//! the driver, which owns everything else. TLS and WebSocket keep no thread and
-//! no socket of their own: they are fed what was read, so that only one thread
-//! ever touches them. Writing is done by the driver and may block for
-//! [`WRITE_TIMEOUT`] at most.
+//! Each connection has one thread, which dials and then only reads; it passes what it reads to the driver, which owns
+//! everything else. TLS and WebSocket have no thread and no socket of their own: they are fed the bytes that were read,
+//! so that only one thread ever touches them. The driver writes, and may block for [`WRITE_TIMEOUT`] at most.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -30,14 +28,12 @@ use tungstenite::protocol::{WebSocket, WebSocketConfig};
 use crate::event::DriverEvent;
 use crate::settings::SettingsError;
 
-/// A peer that takes nothing for this long is gone: the same patience as for
-/// its answer to CONNECT.
+/// A peer that accepts nothing for this time is considered gone; the same timeout as for its answer to CONNECT.
 const WRITE_TIMEOUT: Duration = CONNECT_TIMEOUT;
-/// How much is read at once. A producer receives little more than
-/// acknowledgements of a few bytes.
+/// The number of bytes read at once. A producer receives little more than acknowledgements of a few bytes.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Everything that is the same for each connection of a transmission.
+/// The parts that are the same for each connection of a transmission.
 pub(crate) struct Dialer {
     url: BrokerUrl,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
@@ -45,7 +41,7 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Reads certificates where the address wants them.
+    /// Reads certificates if the address needs them.
     pub(crate) fn new(url: &BrokerUrl, ca_file: Option<&Path>) -> Result<Self, SettingsError> {
         let address_error = |reason: &dyn ToString| SettingsError::Address { reason: reason.to_string() };
         let tls = if url.scheme().is_tls() {
@@ -55,11 +51,11 @@ impl Dialer {
             None
         };
         let upgrade = if url.scheme().is_web_socket() {
-            // The scheme in lower case, everything else as it was written.
+            // The scheme in lower case, everything else as written.
             let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
             let text = format!("{}://{rest}", url.scheme().name());
             let mut request = text.into_client_request().map_err(|error| address_error(&error))?;
-            // The name for all versions of MQTT `[MQTT-6.0.0-3]`.
+            // The subprotocol name for all versions of MQTT `[MQTT-6.0.0-3]`.
             request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("mqtt"));
             Some(request)
         } else {
@@ -68,8 +64,7 @@ impl Dialer {
         Ok(Self { url: url.clone(), tls, upgrade })
     }
 
-    /// Starts the thread that dials and reads. Whatever happens to it comes as a
-    /// [`DriverEvent`] marked with `attempt`.
+    /// Starts the thread that dials and reads. Its events arrive as a [`DriverEvent`] with `attempt`.
     pub(crate) fn dial(&self, attempt: u64, events: SyncSender<DriverEvent>) {
         let (host, port) = (self.url.host().to_owned(), self.url.port());
         let on_failure = events.clone();
@@ -77,13 +72,13 @@ impl Dialer {
         let started = thread.spawn(move || read(&host, port, attempt, &events));
         if let Err(error) = started {
             let closed = CloseInfo { code: None, reason: format!("no thread could be started ({error}).") };
-            // There is no driver left to report to.
+            // No driver is left to report to.
             let _ = on_failure.try_send(DriverEvent::Closed { attempt, closed });
         }
     }
 
-    /// Puts the layers on top of an open TCP stream. They may have something to
-    /// say first; [`Arrival::Open`] comes when they are through with it.
+    /// Puts the layers on top of an open TCP stream. They may have to exchange data first; [`Arrival::Open`] follows
+    /// when they are done.
     pub(crate) fn connect(&self, tcp: TcpStream, arrivals: &mut Vec<Arrival>) -> Result<Connection, CloseInfo> {
         let mut wire = Wire { tcp, tls: None, arrived: Vec::new(), at: 0 };
         let layer = match &self.tls {
@@ -100,10 +95,10 @@ impl Dialer {
     }
 }
 
-/// What came out of the layers.
+/// The output of the layers.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// MQTT can be spoken now.
+    /// MQTT can be sent now.
     Open,
     /// MQTT.
     Bytes(Vec<u8>),
@@ -111,26 +106,26 @@ pub(crate) enum Arrival {
     TextFrame(Vec<u8>),
 }
 
-/// One connection and its layers.
+/// A connection and its layers.
 pub(crate) struct Connection {
     layer: Layer,
 }
 
 enum Layer {
-    /// TLS shakes hands.
+    /// TLS handshake.
     Securing { wire: Wire, upgrade: Option<Request> },
-    /// HTTP becomes WebSocket.
+    /// HTTP upgrade to WebSocket.
     Upgrading(MidHandshake<ClientHandshake<Wire>>),
     /// MQTT runs.
     Raw(Wire),
-    /// MQTT runs in frames.
+    /// MQTT runs in WebSocket frames.
     Framed(Box<WebSocket<Wire>>),
     /// An error ended it.
     Gone,
 }
 
 impl Connection {
-    /// Bytes came from the peer.
+    /// Handles bytes from the peer.
     pub(crate) fn handle_bytes(&mut self, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> Result<(), CloseInfo> {
         self.layer = match std::mem::replace(&mut self.layer, Layer::Gone) {
             Layer::Securing { mut wire, upgrade } => {
@@ -172,8 +167,7 @@ impl Connection {
         }
     }
 
-    /// Ends every layer in its own way and sends nothing after. What the peer
-    /// still sends can be read.
+    /// Closes every layer in its own way and sends nothing after. What the peer still sends can be read.
     pub(crate) fn say_goodbye(&mut self) {
         // A peer that is gone already needs no goodbye.
         match &mut self.layer {
@@ -221,7 +215,7 @@ fn read_frames(socket: &mut WebSocket<Wire>, arrivals: &mut Vec<Arrival>) -> Res
             Ok(Message::Binary(bytes)) => arrivals.push(Arrival::Bytes(bytes.into())),
             Ok(Message::Text(text)) => arrivals.push(Arrival::TextFrame(text.as_bytes().to_vec())),
             Ok(Message::Close(frame)) => {
-                // The answer to it is on its way with the next flush.
+                // The answer to it is sent with the next flush.
                 let _ = socket.flush();
                 return Err(frame.map_or_else(CloseInfo::default, |frame| CloseInfo {
                     code: Some(frame.code.into()),
@@ -233,19 +227,19 @@ fn read_frames(socket: &mut WebSocket<Wire>, arrivals: &mut Vec<Arrival>) -> Res
             Err(error) => return Err(web_socket_closed(&error)),
         }
     }
-    // A pong may be waiting.
+    // A pong may be queued.
     match socket.flush() {
         Ok(()) => Ok(()),
         Err(error) => Err(web_socket_closed(&error)),
     }
 }
 
-/// The TCP stream, with TLS where it is wanted, as [`Read`] and [`Write`] for
-/// the layer above: reading gives what was taken in, and never blocks.
+/// The TCP stream, with TLS if needed, as [`Read`] and [`Write`] for the layer above: reading returns what was
+/// received, and never blocks.
 struct Wire {
     tcp: TcpStream,
     tls: Option<ClientConnection>,
-    /// Decrypted and not yet read from `at` on.
+    /// Decrypted bytes, unread from `at` on.
     arrived: Vec<u8>,
     at: usize,
 }
@@ -262,7 +256,7 @@ impl Wire {
             let state = match tls.process_new_packets() {
                 Ok(state) => state,
                 Err(error) => {
-                    // The alert tells the peer what it did wrong; it may be gone.
+                    // The alert reports the error to the peer, which may be gone.
                     let _ = self.flush_tls();
                     return Err(tls_closed(&error));
                 }
@@ -339,7 +333,7 @@ impl Drop for Wire {
 // ---- the reading thread -----------------------------------------------------
 
 fn read(host: &str, port: u16, attempt: u64, events: &SyncSender<DriverEvent>) {
-    // A driver that hears nothing any more is gone; there is nobody to tell.
+    // A driver that receives nothing any more is gone; there is nothing to report to.
     let closed = match open(host, port).and_then(|tcp| tcp.try_clone().map(|reader| (tcp, reader))) {
         Err(error) => dial_closed(&error, host, port),
         Ok((tcp, mut reader)) => {
@@ -368,12 +362,12 @@ fn read(host: &str, port: u16, attempt: u64, events: &SyncSender<DriverEvent>) {
 fn open(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    // Each gets its share, so that a dead IPv6 address leaves time for IPv4.
+    // Each address gets its share of the time, so that a dead IPv6 address leaves time for IPv4.
     let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in &addresses {
         match TcpStream::connect_timeout(address, share) {
             Ok(tcp) => {
-                // A line is one small packet and is to go out now.
+                // A line is one small packet and shall be sent now.
                 tcp.set_nodelay(true)?;
                 tcp.set_write_timeout(Some(WRITE_TIMEOUT))?;
                 return Ok(tcp);
@@ -384,7 +378,7 @@ fn open(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-// ---- words ------------------------------------------------------------------
+// ---- messages ---------------------------------------------------------------
 
 fn dial_closed(error: &io::Error, host: &str, port: u16) -> CloseInfo {
     let reason = match error.kind() {
@@ -440,7 +434,7 @@ fn web_socket_closed(error: &tungstenite::Error) -> CloseInfo {
     CloseInfo { code: None, reason }
 }
 
-/// The system's words without the number that Rust adds.
+/// Returns the system's message without the number that Rust adds.
 fn bare(error: &io::Error) -> String {
     let words = error.to_string();
     words.split_once(" (os error").map_or(words.as_str(), |(words, _)| words).to_owned()

@@ -1,5 +1,6 @@
-//! The app: the page, and its worker away from the page's thread. One program, so that a browser
-//! fetches and compiles once what both need; where it runs says which of the two it is.
+//! The app: the page, and its worker outside of the page's thread. They are one program, so that a
+//! browser fetches and compiles what both need only once; the context it runs in decides which of
+//! the two it is.
 
 use mqtt_crawl::web::{page, worker};
 

@@ -1,4 +1,4 @@
-//! The panels: what opens by a click, loaded when it is first opened.
+//! The panels: everything that opens by a click, loaded when it is first opened.
 
 fn main() {
     mqtt_crawl::web::panels::run();

@@ -1,12 +1,11 @@
 //! The link: everything a person can set, in the fragment of the page's URL.
 //!
-//! `#broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=StarWars&connect=1`: a
-//! fragment, so that no server ever sees it, written and read as URL
-//! parameters. There is no key for a password and none is ever written.
+//! `#broker=ws%3A%2F%2F127.0.0.1%3A8080%2Fmqtt&topic=StarWars&connect=1`: a fragment, so that no
+//! server ever sees it, written and read as URL parameters. There is no key for a password and none
+//! is ever written.
 //!
-//! Settings that were read or typed become a request only through
-//! [`LinkSettings::request`], which finds every fault at once and says which field
-//! it is about.
+//! Settings that were read or typed become a request only through [`LinkSettings::request`], which
+//! finds all faults at once and names the field of each.
 
 use crate::mqtt::text::string_fault;
 use crate::urlencoded::{append, decode};
@@ -20,15 +19,15 @@ use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::connection::{ConnectRequest, Secret};
 
-/// The topic that is subscribed to where none is named.
+/// The topic to subscribe to if none is named.
 pub const DEFAULT_TOPIC: &str = "StarWars";
 
-/// What a person can set and a link can carry.
+/// Everything a person can set and a link can carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// Broker URL as written.
+    /// The broker's URL as written.
     pub broker: String,
-    /// Topic filters as written.
+    /// The topic filters as written.
     pub topics: Vec<String>,
     /// Quality of service to subscribe with.
     pub qos: QoS,
@@ -40,9 +39,9 @@ pub struct LinkSettings {
     pub user_name: Option<String>,
     /// What the page shows.
     pub view: View,
-    /// How the crawl opens.
+    /// The words and settings of the opening.
     pub opening: Opening,
-    /// What becomes of which message on the crawl.
+    /// The line rules of the crawl.
     pub mapping: LineRules,
 }
 
@@ -59,10 +58,10 @@ pub enum View {
 }
 
 impl View {
-    /// Every view, in the order of the page's switch.
+    /// All views, in the order of the page's switch.
     pub const ALL: [Self; 3] = [Self::Split, Self::Crawl, Self::Console];
 
-    /// The value of the link's `view`.
+    /// Returns the value of the link's `view`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
@@ -72,38 +71,38 @@ impl View {
     }
 }
 
-/// A link, read.
+/// The result of parsing a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// What it asks for; where a value is bad, the default or the bad value
-    /// itself stands, so that the form shows it.
+    /// Its settings; for a bad value, this is the default or the bad value itself, so that the form
+    /// shows it.
     pub settings: LinkSettings,
-    /// Connect on load. Never where there is a fault.
+    /// Whether to connect on load. Always false if there is a fault.
     pub connect: bool,
-    /// What was ignored, in words, one sentence each.
+    /// Explanations of what was ignored, one sentence each.
     pub notices: Vec<String>,
-    /// What is wrong. While there is a fault nothing connects.
+    /// The faults. While there is one, nothing connects.
     pub faults: Vec<LinkError>,
-    /// It carried something that looks like a password: take it out of the
-    /// address bar at once.
+    /// Whether it contained something that looks like a password, so that it must be removed from
+    /// the address bar at once.
     pub holds_password: bool,
 }
 
-/// Something a person has to put right.
+/// A fault that the person has to correct.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkError {
-    /// The field it is about.
+    /// The field with the fault.
     pub field: Field,
     /// What is wrong and what to do.
     pub words: String,
 }
 
-/// A field of the form, a key of the link.
+/// A field of the form, or a key of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// Broker URL.
     Broker,
-    /// A topic filter, by its place in the list.
+    /// A topic filter, by its index in the list.
     Topic(usize),
     /// Quality of service.
     QoS,
@@ -115,12 +114,12 @@ pub enum Field {
     UserName,
     /// Password.
     Password,
-    /// Not a field of the form: the link itself.
+    /// The link itself, which isn't a field of the form.
     Link,
 }
 
 impl LinkSettings {
-    /// The settings of a page that was opened without a link.
+    /// Returns the settings of a page that was opened without a link.
     pub fn new(page_base: &str) -> Self {
         Self {
             broker: broker_at(page_base, "/mqtt"),
@@ -135,8 +134,8 @@ impl LinkSettings {
         }
     }
 
-    /// The link of these settings, without a leading `#`; empty where all are
-    /// defaults. Credentials in the broker's URL and in the user name are left out, and `connect` with them.
+    /// Returns the link for these settings, without a leading `#`; empty if all are defaults.
+    /// Credentials in the broker's URL and in the user name are left out, and `connect` with them.
     pub fn to_fragment(&self, page_base: &str, start: Start) -> String {
         let standard = Self::new(page_base);
         let mut link = String::new();
@@ -173,7 +172,7 @@ impl LinkSettings {
             ("title", &opening.title, &own.title),
             ("intro", &opening.intro, &own.intro),
         ] {
-            // An empty text is one: that part is left out.
+            // An empty text is a value: it leaves that part out.
             if text != standard {
                 append(&mut link, key, text);
             }
@@ -201,10 +200,10 @@ impl LinkSettings {
         link
     }
 
-    /// The request to connect with these settings.
+    /// Returns the request to connect with these settings.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    /// All faults, in the order of the form.
     pub fn request(
         &self,
         password: &str,
@@ -260,20 +259,19 @@ impl LinkSettings {
     }
 }
 
-/// Whether a link connects by itself.
+/// Whether a link connects automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// As soon as the page is there: `connect=1`.
+    /// As soon as the page is loaded: `connect=1`.
     OnLoad,
-    /// When the person says so.
+    /// When the person presses the button.
     ByHand,
 }
 
-/// Reads a link: `location.hash`, with or without its `#`.
+/// Parses a link: `location.hash`, with or without its `#`.
 ///
-/// Never fails as a whole: what can't be used is named in
-/// [`notices`](Link::notices) and [`faults`](Link::faults), and the rest is
-/// taken.
+/// Never fails as a whole: values that can't be used are reported in [`notices`](Link::notices) and
+/// [`faults`](Link::faults), and the others are applied.
 pub fn parse(fragment: &str, page_base: &str) -> Link {
     let mut reader = Reader {
         link: Link {
@@ -293,14 +291,15 @@ pub fn parse(fragment: &str, page_base: &str) -> Link {
     reader.finish()
 }
 
-/// The folder that a page came from, without a slash at its end: `https://host:8443/crawl`; `null` for a page without a
-/// server (`file:`). `origin` and `path` are those of its `location`.
+/// Returns the folder that a page came from, without a slash at its end: `https://host:8443/crawl`;
+/// `null` for a page without a server (`file:`). `origin` and `path` are those of its `location`.
 pub fn page_base(origin: &str, path: &str) -> String {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     if origin.contains("://") { format!("{origin}{folder}") } else { "null".to_owned() }
 }
 
-/// The broker at a path below the folder that a page came from, for a station may be in a folder of a reverse proxy.
+/// Returns the broker at a path below the folder that a page came from, because a station may be in
+/// a folder of a reverse proxy.
 ///
 /// A page without a server gets the station's usual address.
 pub fn broker_at(page_base: &str, path: &str) -> String {
@@ -311,8 +310,8 @@ pub fn broker_at(page_base: &str, path: &str) -> String {
     }
 }
 
-/// A client identifier for a tab: letters and digits, 18 bytes, which every
-/// server must take `[MQTT-3.1.3-5]`.
+/// Returns a client identifier for a tab: letters and digits, 18 bytes, which every server must
+/// accept `[MQTT-3.1.3-5]`.
 pub fn client_id(seed: u64) -> String {
     const DIGITS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let digit = |place: u32| char::from(DIGITS[(seed >> (5 * place) & 31) as usize]);
@@ -322,7 +321,7 @@ pub fn client_id(seed: u64) -> String {
     })
 }
 
-/// The value of the link's `protocol`.
+/// Returns the value of the link's `protocol`.
 pub const fn protocol_name(version: Option<Version>) -> &'static str {
     match version {
         None => "auto",
@@ -331,8 +330,7 @@ pub const fn protocol_name(version: Option<Version>) -> &'static str {
     }
 }
 
-/// The version that a value of `protocol` names; the outer `None` where it
-/// names none.
+/// Returns the version named by a value of `protocol`; the outer `None` if it names none.
 pub fn protocol_from(name: &str) -> Option<Option<Version>> {
     [None, Some(Version::V5), Some(Version::V311)].into_iter().find(|&version| protocol_name(version) == name)
 }
@@ -340,7 +338,7 @@ pub fn protocol_from(name: &str) -> Option<Option<Version>> {
 struct Reader {
     link: Link,
     topics: Vec<String>,
-    /// Keys that were read, to notice repeats.
+    /// Keys that were read, to detect repeats.
     seen: Vec<String>,
 }
 
@@ -355,7 +353,7 @@ impl Reader {
             return;
         };
         let Some(value) = decode(raw_value) else {
-            // A credential that is encoded in it can't be seen.
+            // An encoded credential in it would not be recognized.
             let is_private = matches!(field, Field::Broker | Field::UserName);
             self.link.holds_password |= is_private;
             let shown = if is_private { "it".to_owned() } else { format!("{raw_value:?}") };
@@ -445,7 +443,8 @@ impl Reader {
         }
     }
 
-    /// User name and password aren't even shown; a token in the query is part of the address, and used this once.
+    /// Reads the broker. User name and password in it aren't even shown; a token in the query is
+    /// part of the address, and used this once.
     fn read_broker(&mut self, mut url: String) {
         let redacted = credentials::redact_url(&url);
         let has_user_info = credentials::user_info(&url).is_some();
@@ -489,7 +488,7 @@ impl Reader {
         }
     }
 
-    /// A wildcard that was written raw, as everybody will do once.
+    /// Reports a wildcard that was written unencoded, a likely mistake.
     fn notice_raw_plus(&mut self, raw: &str, topic: &str) {
         if raw.split('/').any(|level| level == "+") {
             self.link.notices.push(format!(
@@ -521,7 +520,7 @@ impl Reader {
         if !self.topics.is_empty() {
             self.link.settings.topics = self.topics;
         }
-        // Only now all of its words are known.
+        // Only now are all of its words known.
         self.link.settings.opening = self.link.settings.opening.settled();
         self.link.connect &= self.link.faults.is_empty();
         self.link

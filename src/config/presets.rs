@@ -1,4 +1,4 @@
-//! Brokers to choose from, as data.
+//! The list of brokers in the form, as data.
 
 use crate::config::link;
 use crate::mqtt::packet::{QoS, Version};
@@ -8,29 +8,29 @@ use crate::mqtt::packet::{QoS, Version};
 pub struct Preset {
     /// Its name in the list.
     pub name: &'static str,
-    /// Where it is.
+    /// Its address.
     pub place: AddressHint,
-    /// The version to ask for; `None` is "auto".
+    /// The protocol version to request; `None` is "auto".
     pub version: Option<Version>,
-    /// The only quality of service it grants, where it grants but one.
+    /// The only quality of service it grants, if there is only one.
     pub qos: Option<QoS>,
-    /// What to know about it, in a sentence or two.
+    /// A hint about it, in a sentence or two.
     pub hint: &'static str,
 }
 
-/// Where a preset's broker is.
+/// The address of a preset's broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressHint {
-    /// On the server that the page came from, at this path.
+    /// On the page's own server, at this path.
     Here(&'static str),
     /// At this address.
     At(&'static str),
-    /// Wherever the person says.
+    /// Any address that the person enters.
     Own,
 }
 
-/// Every preset, in the order of the list. The first is the default, the last
-/// is the person's own.
+/// All presets, in the order of the list. The first is the default, the last is the person's own
+/// broker.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "This station",
@@ -107,7 +107,8 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 impl Preset {
-    /// Its address, for a page of this folder ([`link::page_base`]); `None` for the person's own.
+    /// Returns its address, for a page in this folder ([`link::page_base`]); `None` for the
+    /// person's own.
     pub fn broker(&self, page_base: &str) -> Option<String> {
         match self.place {
             AddressHint::Here(path) => Some(link::broker_at(page_base, path)),
@@ -117,8 +118,7 @@ impl Preset {
     }
 }
 
-/// The preset with this address, else the person's own: an index into
-/// [`PRESETS`].
+/// Returns the index in [`PRESETS`] of the preset with this address, or of the person's own.
 pub fn position_of(broker: &str, page_base: &str) -> usize {
     PRESETS
         .iter()

@@ -1,21 +1,21 @@
-//! What a person chose for the app itself, apart from any connection: how it
-//! looks, what the console shows, how much the log keeps.
+//! The person's settings for the app itself, apart from any connection: the theme, what the console
+//! shows, how much the log keeps.
 //!
-//! Kept as one text in the form of URL parameters, like a link. Only what
-//! differs from the defaults is written. Reading is lenient: what isn't
-//! understood, of an older or a newer version perhaps, costs only itself.
+//! They are stored as one text in the form of URL parameters, like a link. Only differences from
+//! the defaults are written. Parsing is lenient: a setting that isn't understood, perhaps of an
+//! older or a newer version, is ignored.
 //!
 //! | key | value | default |
 //! |---|---|---|
 //! | `theme` | `dark`, `light`, `system` | `dark` |
 //! | `time` | `absolute`, `relative`, `since-previous` | `absolute` |
-//! | `columns` | the names of those that are shown | all but `seq` |
-//! | `widths` | `NAME.PX` of those that were dragged | none |
+//! | `columns` | the names of the visible columns | all but `seq` |
+//! | `widths` | `NAME.PX` for columns with a changed width | none |
 //! | `messages` | most messages in the log | 1,000,000 |
 //! | `mib` | most memory for them, in MiB | 256 |
-//! | `line`, `hide`, `speaker`, `words` | the crawl's rules, as in a link ([`mapping`](crate::dialogue::rules)) | none |
+//! | `line`, `hide`, `speaker`, `words` | the [line rules](crate::dialogue::rules), as in a link | none |
 //!
-//! No password, user name or payload is ever in it: there is no key for one.
+//! It never contains a password, user name or payload: there is no key for one.
 
 use std::ops::RangeInclusive;
 
@@ -23,53 +23,51 @@ use crate::dialogue::rules::LineRules;
 use crate::message_log::Limits;
 use crate::urlencoded::{append, decode};
 
-/// How many messages a log may be told to keep at most. Fewer than the lower
-/// bound are gone before they are read; with more than the upper, each filter
-/// would take several seconds.
+/// The range of the most messages in a log. With fewer than the lower bound, messages are evicted
+/// before they are read; with more than the upper, each filter would take several seconds.
 pub const MESSAGES: RangeInclusive<u32> = 1_000..=10_000_000;
 
-/// How much memory a log may be told to take, in MiB. The log comes and goes in
-/// parts of 1 MiB, at least 16 of them; and with much more than the upper bound
-/// browsers end a tab without a word.
+/// The range of the log's memory, in MiB. The log grows and shrinks in parts of 1 MiB, at least 16
+/// of them; and with much more than the upper bound browsers end a tab without a message.
 pub const LOG_MIB: RangeInclusive<u32> = 16..=1_024;
 
-/// How wide a column may be, in CSS pixels.
+/// The range of a column's width, in CSS pixels.
 pub const COLUMN_PX: RangeInclusive<u16> = 24..=2_000;
 
 pub(crate) const MIB: u64 = 1 << 20;
 
-/// Everything a person can choose for the app.
+/// All settings of the app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// How the page looks.
+    /// The theme of the page.
     pub theme: Theme,
     /// What the console's time column shows.
     pub time: TimeMode,
     /// The console's columns.
     pub columns: Columns,
-    /// How much the log keeps.
+    /// The limits of the log.
     pub log: Limits,
-    /// What becomes of which message on the crawl, where no link says it.
+    /// The line rules of the crawl, used if a link has none.
     pub mapping: LineRules,
 }
 
-/// Dark or light. The crawl itself is a night sky in any.
+/// Dark or light. The crawl itself is a night sky in every theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// Light words on dark ground.
+    /// Light text on a dark background.
     #[default]
     Dark,
-    /// Dark words on light ground.
+    /// Dark text on a light background.
     Light,
-    /// As the system has it.
+    /// As set in the system.
     System,
 }
 
 impl Theme {
-    /// Every theme, in the order of the list.
+    /// All themes, in the order of the list.
     pub const ALL: [Self; 3] = [Self::Dark, Self::Light, Self::System];
 
-    /// Its name in the text, and in the page's `data-theme`.
+    /// Returns its name in the text, and in the page's `data-theme`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dark => "dark",
@@ -78,7 +76,7 @@ impl Theme {
         }
     }
 
-    /// The theme of this name.
+    /// Returns the theme with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|theme| theme.name() == name)
     }
@@ -90,17 +88,17 @@ pub enum TimeMode {
     /// The time of day.
     #[default]
     Absolute,
-    /// How long after a common beginning.
+    /// The time since a common beginning.
     Relative,
-    /// How long after the row above.
+    /// The time since the row above.
     SincePrevious,
 }
 
 impl TimeMode {
-    /// Every mode, in the order of the list.
+    /// All modes, in the order of the list.
     pub const ALL: [Self; 3] = [Self::Absolute, Self::Relative, Self::SincePrevious];
 
-    /// Its name in the text.
+    /// Returns its name in the text.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Absolute => "absolute",
@@ -109,7 +107,7 @@ impl TimeMode {
         }
     }
 
-    /// The mode of this name.
+    /// Returns the mode with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
@@ -118,13 +116,13 @@ impl TimeMode {
 /// A column of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// When a message arrived.
+    /// The arrival time.
     Time,
     /// Its arrival number.
     Seq,
     /// Its topic name.
     Topic,
-    /// Quality of service, retained, sent before.
+    /// Quality of service, retained flag, DUP flag.
     QoS,
     /// The payload's beginning.
     Payload,
@@ -133,10 +131,10 @@ pub enum Column {
 }
 
 impl Column {
-    /// Every column, in the order of the console.
+    /// All columns, in the order of the console.
     pub const ALL: [Self; 6] = [Self::Time, Self::Seq, Self::Topic, Self::QoS, Self::Payload, Self::Size];
 
-    /// Its name in the text, and its class in the console.
+    /// Returns its name in the text, which is also its class in the console.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Time => "time",
@@ -148,7 +146,7 @@ impl Column {
         }
     }
 
-    /// What stands at its head.
+    /// Returns the text in its header.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Time => "Time",
@@ -160,7 +158,7 @@ impl Column {
         }
     }
 
-    /// The column of this name.
+    /// Returns the column with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|column| column.name() == name)
     }
@@ -169,9 +167,9 @@ impl Column {
 /// How a column is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// It is there at all.
+    /// Whether it is shown.
     pub is_shown: bool,
-    /// Its width in CSS pixels; `None` is the console's own.
+    /// Its width in CSS pixels; `None` is the default width.
     pub width_px: Option<u16>,
 }
 
@@ -180,19 +178,19 @@ pub struct Look {
 pub struct Columns([Look; Column::ALL.len()]);
 
 impl Default for Columns {
-    /// All but the arrival number, at the console's own widths.
+    /// Shows all but the arrival number, at the default widths.
     fn default() -> Self {
         Self(Column::ALL.map(|column| Look { is_shown: column != Column::Seq, width_px: None }))
     }
 }
 
 impl Columns {
-    /// How a column is shown.
+    /// Returns how a column is shown.
     pub fn look(&self, column: Column) -> Look {
         self.0[column as usize]
     }
 
-    /// Shows a column or hides it. The last one stays: a console without any
+    /// Shows a column or hides it. The last visible one can't be hidden: a console without columns
     /// would look broken.
     #[must_use]
     pub fn toggled(mut self, column: Column) -> Self {
@@ -201,14 +199,14 @@ impl Columns {
         if self.0.iter().any(|look| look.is_shown) { self } else { self.toggled(column) }
     }
 
-    /// Gives a column a width, or its own back; kept within [`COLUMN_PX`].
+    /// Sets the width of a column, or resets it; the width is kept within [`COLUMN_PX`].
     #[must_use]
     pub fn resized(mut self, column: Column, width_px: Option<u16>) -> Self {
         self.0[column as usize].width_px = width_px.map(|px| px.clamp(*COLUMN_PX.start(), *COLUMN_PX.end()));
         self
     }
 
-    /// The columns that are shown, in their order.
+    /// Iterates over the visible columns, in order.
     pub fn shown(&self) -> impl Iterator<Item = Column> {
         Column::ALL.into_iter().filter(|&column| self.look(column).is_shown)
     }
@@ -218,7 +216,7 @@ impl Columns {
         for column in names.split('+').filter_map(Column::from_name) {
             looks[column as usize].is_shown = true;
         }
-        // A list of names that aren't known would hide everything.
+        // A list of unknown names would hide everything.
         if looks.iter().any(|look| look.is_shown) {
             self.0 = looks;
         }
@@ -235,8 +233,7 @@ impl Columns {
 }
 
 impl Settings {
-    /// Reads the text form; what isn't there or isn't understood is as by
-    /// default.
+    /// Parses the text form; missing and unknown settings have their defaults.
     pub fn parse(text: &str) -> Self {
         let mut settings = Self::default();
         for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -256,15 +253,15 @@ impl Settings {
             "mib" => self.log.bytes = number(LOG_MIB).map_or(self.log.bytes, |mib| u64::from(mib) * MIB),
             _ => {
                 if let Some(value) = decode(value).filter(|_| LineRules::KEYS.contains(&key)) {
-                    // What isn't understood says nothing.
+                    // A rule that isn't understood is ignored.
                     let _ = self.mapping.read(key, &value);
                 }
             }
         }
     }
 
-    /// The text form; empty where all is as by default. Only the rules' values
-    /// have to be encoded: the others are letters, digits, dots and hyphens.
+    /// Returns the text form; empty if all settings are the defaults. Only the rules' values have
+    /// to be encoded: the others are letters, digits, dots and hyphens.
     pub fn to_text(&self) -> String {
         let Self { theme, time, columns, log, mapping } = self;
         let standard = Self::default();
@@ -300,7 +297,7 @@ impl Settings {
     }
 }
 
-/// Adds a value: under a key, or to the list that the text ends with.
+/// Appends a value: with a key, or to the list at the end of the text.
 fn add(text: &mut String, key: &str, value: &str) {
     if key.is_empty() {
         text.push('+');

@@ -1,112 +1,111 @@
-//! The pad: slow chords that may sound behind the crawl. Ours alone, made of
-//! numbers while it plays; there is no recording.
+//! The pad: slow chords that can sound behind the crawl. They are composed for this app and
+//! synthesized while they play; there is no recording.
 //!
-//! It is silent until somebody asks for it, and while nobody can see the crawl.
-//! Nothing here makes a sound: the view has oscillators, and does as it is told.
-//! Time is the sound's own, in seconds: it stands while the sound does.
+//! It is silent until the person turns it on, and while the crawl is out of sight. Nothing here
+//! produces sound: the view has the oscillators and follows the returned values. The time is that
+//! of the audio context, in seconds: it stops while the sound is stopped.
 
-/// How many tones sound at once.
+/// The number of simultaneous tones.
 pub const VOICES: usize = 4;
 
-/// How long a chord lasts.
+/// The duration of a chord.
 pub const CHORD_S: f64 = 14.0;
 
-/// How long the voices take from one chord to the next; they glide, so that no
-/// tone begins or ends.
+/// The time that the voices take from one chord to the next; they glide, so that no tone begins or
+/// ends.
 pub const GLIDE_S: f64 = 4.0;
 
-/// How long the sound takes to come up …
+/// The duration of the fade-in …
 pub const FADE_IN_S: f64 = 5.0;
 
-/// … and to go: slowly enough for no click, and soon enough for who mutes it.
+/// … and of the fade-out: slow enough for no click, and short enough for a person who mutes it.
 pub const FADE_OUT_S: f64 = 1.5;
 
-/// The loudest it gets, of all that loudspeakers have: 20 dB below it.
+/// The highest level, as a fraction of full scale: 20 dB below it.
 pub const LEVEL: f64 = 0.1;
 
-/// Each tone is two that are so far apart, in cents: they beat every few seconds.
+/// The detuning of the two oscillators of each tone, in cents: they beat every few seconds.
 pub const DETUNE_CENTS: f64 = 3.0;
 
-/// What is higher than this is dampened, in Hz …
+/// Frequencies above this are dampened, in Hz …
 pub const CUTOFF_HZ: f64 = 620.0;
 
-/// … give or take so much …
+/// … with a deviation of this much …
 pub const SWAY_HZ: f64 = 180.0;
 
-/// … back and forth in so many seconds; no multiple of a chord's, so that rounds
-/// differ.
+/// … and this period in seconds, which is no multiple of a chord's, so that rounds differ.
 pub const SWAY_S: f64 = 23.0;
 
-/// The note that chords are counted from: D below the bass stave's middle.
+/// The root of the chords: D2, an octave below the middle line of the bass stave.
 const ROOT_HZ: f64 = 73.416_191_979_351_9;
 
-/// The round of chords, each in semitones above the root, lowest voice first.
+/// The sequence of chords, each in semitones above the root, lowest voice first.
 const CHORDS: [[i8; VOICES]; 6] =
     [[0, 7, 14, 19], [0, 9, 14, 17], [-2, 7, 14, 17], [-2, 5, 12, 16], [-3, 4, 12, 16], [-5, 4, 11, 16]];
 
-/// Chords are given so long ahead of their time, since a busy page is late.
+/// Chords are returned this long before they begin, because a busy page is late.
 const AHEAD_S: f64 = 3.0;
 
-/// What the voices sound from a time on.
+/// The voices' frequencies from a time on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chord {
-    /// When it begins, in the sound's own time.
+    /// When the chord begins, in the time of the audio context.
     pub at_s: f64,
     /// The voices' frequencies, the lowest first.
     pub voices_hz: [f64; VOICES],
 }
 
-/// Where the loudness goes from now on.
+/// A change of the level, beginning now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fade {
-    /// The level at its end.
+    /// The level at the end of the fade.
     pub to: f64,
-    /// How long it takes.
+    /// The duration of the fade, in seconds.
     pub takes_s: f64,
 }
 
-/// The pad's state. Begins silent.
+/// The pad's state. Initially silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AmbientPad {
     is_wanted: bool,
     is_unseen: bool,
-    /// Chords given so far.
+    /// The number of chords returned so far.
     chords: u64,
 }
 
 impl AmbientPad {
-    /// The person wants to hear it, or not any more.
+    /// Turns the sound on or off.
     pub fn toggle(&mut self) {
         self.is_wanted = !self.is_wanted;
     }
 
-    /// Whether nobody can see the page.
+    /// Stores whether the page is out of sight.
     pub fn note_unseen(&mut self, is_unseen: bool) {
         self.is_unseen = is_unseen;
     }
 
-    /// The person wants to hear it.
+    /// Whether the person turned it on.
     pub fn is_wanted(&self) -> bool {
         self.is_wanted
     }
 
-    /// It is to be heard now.
+    /// Whether it sounds now.
     pub fn is_heard(&self) -> bool {
         self.is_wanted && !self.is_unseen
     }
 
-    /// Where the loudness goes.
+    /// Returns the current fade.
     pub fn fade(&self) -> Fade {
         if self.is_heard() { Fade { to: LEVEL, takes_s: FADE_IN_S } } else { Fade { to: 0.0, takes_s: FADE_OUT_S } }
     }
 
-    /// The next chord, if it is time to give it: ask until there is none.
+    /// Returns the next chord if it is time; call it until it returns `None`.
     pub fn next_chord(&mut self, now_s: f64) -> Option<Chord> {
         let at_s = self.chords as f64 * CHORD_S;
         if at_s > now_s + AHEAD_S {
             return None;
         }
-        // Far less than a usize, however few bits that has.
+        // Far less than a usize, even on 16-bit platforms.
         let chord = CHORDS[(self.chords % CHORDS.len() as u64) as usize];
         self.chords += 1;
         Some(Chord { at_s, voices_hz: chord.map(|semitones| ROOT_HZ * 2_f64.powf(f64::from(semitones) / 12.0)) })
@@ -151,7 +150,7 @@ mod tests {
             assert_eq!(chord.at_s, place as f64 * CHORD_S);
             assert_eq!(chord.voices_hz, given[place % CHORDS.len()].voices_hz);
         }
-        // A page that stood for an hour is given what it missed, and no more.
+        // After a page was suspended for an hour, it returns the missed chords and no more.
         let missed = std::iter::from_fn(|| pad.next_chord(4_200.0)).count();
         assert_eq!(given.len() + missed, ((4_200.0 + AHEAD_S) / CHORD_S) as usize + 1);
     }
@@ -167,7 +166,7 @@ mod tests {
         }
         let mut pad = AmbientPad::default();
         for chord in std::iter::from_fn(|| pad.next_chord(100.0)) {
-            // What small loudspeakers can do, and no shrillness.
+            // The range of small loudspeakers, and nothing shrill.
             assert!(chord.voices_hz.iter().all(|hz| (54.0..240.0).contains(hz)), "{chord:?}");
         }
     }

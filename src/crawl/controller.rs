@@ -1,8 +1,8 @@
-//! The whole crawl as one machine: what is told, what the plane does, and what
-//! the person asks of it.
+//! The crawl as one state machine: which lines are shown, how the plane moves, and the person's
+//! requests.
 //!
-//! Lines, wishes and the time go in; [`Action`]s come out, for a view that
-//! decides nothing. So a night of it is tested natively, in virtual time.
+//! Lines, requests and the time go in; [`Action`]s come out, for a view that decides nothing. A
+//! night of it is therefore tested natively, in virtual time.
 
 use std::collections::VecDeque;
 
@@ -15,31 +15,31 @@ use crate::crawl::typeset::Typesetter;
 use crate::crawl::{Action, BlockContent, Motion, ROW_EM};
 use crate::time::Instant;
 
-/// So many lines wait in the page; all others wait in the worker, where the
-/// oldest can still be condensed.
+/// The number of lines that wait in the page. All others wait in the worker, where the oldest can
+/// still be condensed.
 const READY_LINES_MAX: usize = 3;
 
-/// So many of them are the plane's: no tick places more at the fastest.
+/// The number of those lines that belong to the plane: no tick places more at the highest speed.
 const READY_ENTRIES_MAX: usize = 2;
 
-/// So many lines a pull the plain transcript takes.
+/// The number of lines that the plain transcript takes per pull.
 const TRANSCRIPT_LINES_MAX: usize = 4;
 
-/// Milliseconds between two ticks. The compositor moves the plane; a tick only
-/// puts and takes rows, so a few a second are plenty.
+/// Milliseconds between two ticks. The compositor moves the plane; a tick only adds and removes
+/// rows, so a few per second are enough.
 const TICK_MS: u32 = 200;
 
-/// The same while the plane is held, when there is next to nothing to do.
+/// The same while the plane is held, when there is almost nothing to do.
 const HELD_TICK_MS: u32 = 1_000;
 
-/// What the view knows at a tick.
+/// The view's measurements at a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct TickInput {
     /// The time.
     pub now: Instant,
-    /// How far the plane has really travelled since the last rebase, in em.
+    /// The distance that the plane has really travelled since the last rebase, in em.
     pub offset_em: f64,
-    /// The stage.
+    /// The stage's size.
     pub stage: StageSize,
 }
 
@@ -51,27 +51,26 @@ pub struct CrawlController {
     incoming: VecDeque<CrawlItem>,
     /// Lines that wait in the worker.
     untold: u64,
-    /// Lines that came from there since the beginning.
+    /// Lines received from the worker since the beginning.
     taken: u64,
     plane: CrawlLayout,
     hold: PauseState,
-    /// The flat transcript is shown instead.
+    /// Whether the flat transcript is shown instead of the plane.
     is_plain: bool,
     is_unseen: bool,
     motion: Motion,
-    /// The opening's words as they stand on the plane before the first
-    /// connection; or not yet, or not any more.
+    /// Whether the opening's words are on the plane as a poster, before the first connection.
     is_posed: bool,
 }
 
-/// Why the plane is held by the person.
+/// Why the person holds the plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PauseState {
-    /// It isn't.
+    /// The plane isn't held.
     Running,
-    /// Pause was pressed.
+    /// The person pressed Pause.
     Paused,
-    /// Somebody went back to read; being at the end again ends it.
+    /// The person went back to read; reaching the end again ends it.
     ScrolledBack,
 }
 
@@ -82,7 +81,7 @@ impl Default for CrawlController {
 }
 
 impl CrawlController {
-    /// Before the first connection, with nothing to tell.
+    /// Returns the state before the first connection, without lines.
     pub fn new() -> Self {
         Self {
             director: OpeningSequence::new(),
@@ -99,38 +98,38 @@ impl CrawlController {
         }
     }
 
-    /// What the stage shows.
+    /// Returns the scene that the stage shows.
     pub fn scene(&self) -> Scene {
         self.director.scene()
     }
 
-    /// The person holds the plane.
+    /// Whether the person holds the plane.
     pub fn is_held(&self) -> bool {
         self.hold != PauseState::Running
     }
 
-    /// Plain text is shown instead of the plane.
+    /// Whether plain text is shown instead of the plane.
     pub fn is_plain(&self) -> bool {
         self.is_plain
     }
 
-    /// The speed that the person likes, in percent of the film's.
+    /// Returns the speed that the person chose, in percent of the film's.
     pub fn speed_percent(&self) -> u32 {
         self.plane.pacing().speed_percent()
     }
 
-    /// A block that an action speaks of, and what it is.
+    /// Returns the block that an action refers to, and its content.
     pub fn block(&self, key: Key) -> Option<(&BlockContent, &Block)> {
         self.plane.block(key)
     }
 
-    /// How many blocks stand on the plane.
+    /// Returns the number of blocks on the plane.
     pub fn shown(&self) -> usize {
         self.plane.shown()
     }
 
-    /// Lines to tell after all others, and how many more wait in the worker. The
-    /// first ones begin the opening.
+    /// Adds lines after all others, and stores how many more wait in the worker. The first lines
+    /// begin the opening.
     pub fn push(&mut self, now: Instant, lines: Vec<CrawlItem>, untold: u64) {
         self.untold = match self.plane.pacing().pace() {
             // The others are left out.
@@ -144,8 +143,9 @@ impl CrawlController {
         }
     }
 
-    /// What it takes now: no line while it is full, held or out of sight. What isn't
-    /// taken waits in the worker. `row_letters` fit a row at the film's size.
+    /// Returns how much the crawl accepts now: no line while it is full, held or out of sight. The
+    /// remaining lines wait in the worker. `row_letters` is the number of letters that fit in a row
+    /// at the film's size.
     pub fn room(&self, row_letters: f64) -> CrawlRoom {
         let pacing = self.plane.pacing();
         let size = pacing.pace().size_min();
@@ -158,7 +158,7 @@ impl CrawlController {
     }
 
     fn room_lines(&self) -> usize {
-        // The plane stands still behind plain text, wherever it is.
+        // Behind plain text the plane doesn't move, wherever it is.
         let is_closed = match self.is_plain {
             true => self.hold == PauseState::Paused,
             false => self.is_held() || !self.plane.is_at_end(),
@@ -168,29 +168,29 @@ impl CrawlController {
         }
         let ready = match self.plane.pacing().pace() {
             _ if self.is_plain => TRANSCRIPT_LINES_MAX,
-            // One that waited here would be old when it is shown.
+            // A line that waited here would be outdated when it is shown.
             Pace::Latest => usize::from(self.plane.takes_line()),
             Pace::All | Pace::Film => READY_LINES_MAX,
         };
         ready.saturating_sub(self.incoming.len() + self.plane.queued())
     }
 
-    /// Lines that were taken and are still to cross the edge. With those in the
-    /// worker that is how far the crawl is behind.
+    /// Returns the number of received lines that have yet to cross the edge. Together with those in
+    /// the worker this is how far the crawl is behind.
     pub fn waiting(&self) -> u64 {
         let ahead = if self.is_plain { 0 } else { self.plane.lines_ahead() };
         (self.incoming.len() + ahead) as u64
     }
 
-    /// How many lines the crawl is behind, if that is more than one sees at once, or
-    /// somebody went back.
+    /// Returns how many lines the crawl is behind, if these are more than fit on the screen, or if
+    /// the person went back.
     pub fn lag(&self) -> Option<u64> {
         let lines = self.waiting() + self.untold;
         let lags = self.hold == PauseState::ScrolledBack || self.plane.waiting_screens(self.unmeasured()) > 1.0;
         (lags && !self.is_plain && self.scene().tells()).then_some(lines)
     }
 
-    /// Connected: plays the opening, unless it was played already.
+    /// Handles the connection: plays the opening unless it was played already.
     pub fn begin(&mut self, now: Instant) {
         if self.scene() == Scene::Idle {
             self.director.begin(now, OpeningTrigger::Connection);
@@ -203,14 +203,14 @@ impl CrawlController {
         self.director.begin(now, OpeningTrigger::Wish);
     }
 
-    /// What the opening is made of.
+    /// Returns the opening's words and settings.
     pub fn opening(&self) -> &Opening {
         &self.opening
     }
 
-    /// From now on the opening is made of this.
+    /// Sets the opening's words and settings.
     pub fn open_with(&mut self, opening: Opening) {
-        // A speed chosen by key stays when words change.
+        // A speed chosen by key is kept when only words change.
         if opening.speed_percent != self.opening.speed_percent {
             self.plane.pacing_mut().choose(opening.speed_percent);
         }
@@ -219,13 +219,12 @@ impl CrawlController {
         self.is_posed = false;
     }
 
-    /// Nobody wants to see any more of the opening.
+    /// Skips the rest of the opening.
     pub fn skip_opening(&mut self) {
         self.director.skip();
     }
 
-    /// Forgets the lines, without playing the opening again; what comes next
-    /// follows as usual.
+    /// Forgets the lines without playing the opening again; the next lines follow as usual.
     pub fn clear(&mut self, actions: &mut Vec<Action>) {
         self.incoming.clear();
         if self.scene().tells() {
@@ -236,7 +235,7 @@ impl CrawlController {
         }
     }
 
-    /// Holds the plane, or lets it go on from where it is.
+    /// Holds the plane, or releases it from where it is.
     pub fn toggle_pause(&mut self) {
         self.hold = match self.hold {
             PauseState::Running => PauseState::Paused,
@@ -249,23 +248,22 @@ impl CrawlController {
         self.is_plain = is_plain;
     }
 
-    /// Whether nobody can see it: the tab is hidden, or the pane is closed.
+    /// Stores whether the crawl is out of sight: the tab is hidden, or the pane is closed.
     pub fn note_unseen(&mut self, is_unseen: bool) {
         self.is_unseen = is_unseen;
     }
 
-    /// Faster than before.
+    /// Selects the next faster speed.
     pub fn hurry(&mut self) {
         self.plane.pacing_mut().hurry();
     }
 
-    /// Slower than before.
+    /// Selects the next slower speed.
     pub fn slow_down(&mut self) {
         self.plane.pacing_mut().slow_down();
     }
 
-    /// The stage has another column, or there are other fonts: sets what is in
-    /// sight anew.
+    /// Sets the visible lines again after the column or the fonts changed.
     pub fn relayout(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.is_posed = false;
         if self.scene().tells() {
@@ -273,8 +271,8 @@ impl CrawlController {
         }
     }
 
-    /// Goes back by so much, or forward where it is positive. Going back holds
-    /// the plane until the end is reached again.
+    /// Moves the plane by this distance, forward where it is positive. Going back holds the plane
+    /// until the end is reached again.
     pub fn travel(&mut self, sight: TickInput, by_em: f64, actions: &mut Vec<Action>) {
         if self.can_travel() {
             self.plane.travel(self.around(sight), by_em, actions);
@@ -282,8 +280,8 @@ impl CrawlController {
         }
     }
 
-    /// Shows the line of a message, if it was told and is remembered, or waits for
-    /// what is about to be told. Returns whether there is such a line.
+    /// Shows the line of a message if it is remembered, or waits for it if it is about to be shown.
+    /// Returns whether there is such a line.
     pub fn reveal(&mut self, sight: TickInput, seq: u64, actions: &mut Vec<Action>) -> bool {
         let begun = actions.len();
         let found = self.can_travel() && self.plane.reveal(self.around(sight), seq, actions);
@@ -297,8 +295,8 @@ impl CrawlController {
         found || is_coming
     }
 
-    /// The line beside this one, brought to where it can be read, and the plane
-    /// held: by key, people go from line to line.
+    /// Moves to the line before or after this one, brings it to where it can be read, and holds the
+    /// plane. Used by the keys that go from line to line.
     pub fn step(
         &mut self,
         sight: TickInput,
@@ -312,20 +310,20 @@ impl CrawlController {
         Some(neighbour)
     }
 
-    /// To the newest line, and on.
+    /// Goes to the newest line and releases the plane.
     pub fn go_live(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.hold = PauseState::Running;
         self.plane.go_to_end(self.around(sight), actions);
     }
 
-    /// In how many milliseconds to call [`CrawlController::tick`] again; `None` while
-    /// nobody can see it.
+    /// Returns in how many milliseconds to call [`CrawlController::tick`] again; `None` while the
+    /// crawl is out of sight.
     pub fn next_tick_ms(&self) -> Option<u32> {
         (!self.is_unseen).then(|| if self.is_held() { HELD_TICK_MS } else { TICK_MS })
     }
 
-    /// Decides what is to be done now. Call it when
-    /// [`CrawlController::next_tick_ms`] says and after each wish.
+    /// Decides what to do now. Call it after the time that [`CrawlController::next_tick_ms`]
+    /// returns, and after each request.
     pub fn tick(&mut self, sight: TickInput, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         if !self.is_unseen {
             if self.scene() == Scene::Idle {
@@ -366,7 +364,7 @@ impl CrawlController {
         }
     }
 
-    /// The flat transcript takes lines as they come.
+    /// Adds lines to the flat transcript as they come.
     fn add_to_transcript(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         self.director.skip();
         self.advance_opening(sight, actions);
@@ -377,8 +375,7 @@ impl CrawlController {
         actions.extend(self.incoming.drain(..).map(|told| Action::Transcribe(BlockContent::Item(told))));
     }
 
-    /// Leads through the opening. When the plane is to move, the opening's words
-    /// are queued on it.
+    /// Advances the opening. When the plane is to move, the opening's words are queued on it.
     fn advance_opening(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         let waiting = self.plane.waiting_rows(self.unmeasured());
         let Some(prologue) = self.director.tick(sight.now, &self.opening, waiting) else { return };
@@ -387,7 +384,7 @@ impl CrawlController {
         }
         self.leave_out_opening();
         self.plane.clear(actions);
-        // In the transcript words take no time.
+        // In the transcript the words take no time.
         if prologue == IntroMode::Whole || self.is_plain {
             for entry in self.director.words(&self.opening) {
                 self.plane.queue(entry);
@@ -395,8 +392,8 @@ impl CrawlController {
         }
     }
 
-    /// Whatever of the opening has no place on the plane yet goes; lines that
-    /// wait there come back.
+    /// Drops the part of the opening that isn't on the plane yet, and queues the lines that waited
+    /// behind it again.
     fn leave_out_opening(&mut self) {
         let queued: Vec<_> = self.plane.unqueue().collect();
         for entry in queued.into_iter().rev() {
@@ -406,7 +403,7 @@ impl CrawlController {
         }
     }
 
-    /// The title, standing still: what one sees before the first connection.
+    /// Shows the title, not moving, as before the first connection.
     fn show_static(&mut self, sight: TickInput, actions: &mut Vec<Action>) {
         if !self.is_posed {
             self.is_posed = true;

@@ -1,8 +1,8 @@
-//! The crawl's feed: a place in the log, and the rule for what is passed over.
+//! The crawl's feed: a cursor into the log, and the rule for which messages are skipped.
 //!
-//! It stands in the worker, beside the log: what waits there can still be
-//! condensed, and costs nothing until it is told. Messages that the crawl isn't
-//! to tell don't wait, and so nobody counts them as passed over.
+//! It is in the worker, next to the log: messages that wait there can still be condensed, and cost
+//! nothing until they are shown. Messages that the line rules hide don't wait, and so they aren't
+//! counted as skipped.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::message_log::{Message, MessageLog};
 /// More waiting messages than this are too many, however short they are.
 const WAITING_MAX: usize = 120;
 
-/// What the crawl takes now, and what it can show at its fastest.
+/// The lines that the crawl accepts now, and what it can show at its highest speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrawlRoom {
-    /// How many more lines it takes; 0 while it is full or hidden.
+    /// The number of lines that it accepts; 0 while it is full or hidden.
     pub lines: u32,
     /// What happens when lines come too fast.
     pub pace: Pace,
@@ -35,22 +35,22 @@ pub struct CrawlRoom {
 }
 
 impl Default for CrawlRoom {
-    /// What a screen of 16:9 has.
+    /// Returns the values of a 16:9 screen.
     fn default() -> Self {
         Self { lines: 0, pace: Pace::All, row_letters: 43, rows_per_min: 300 }
     }
 }
 
-/// How long messages may wait, by the time that it takes to show them.
+/// How long messages may wait, measured by the time that it takes to show them.
 struct Bounds {
     /// More than this is condensed …
     waiting: Duration,
-    /// … unless it came more slowly than it can be shown: then the crawl catches up,
-    /// as after an opening.
+    /// … unless the messages came more slowly than they can be shown: then the crawl catches up, as
+    /// after an opening.
     catching_up: Duration,
-    /// So much of the newest is shown all the same. Little enough that the newest
-    /// message is on screen soon, and enough that a steady flood gives one note for
-    /// many lines.
+    /// The newest messages of this duration are shown all the same. Short enough that the newest
+    /// message is on screen soon, and long enough that a steady flood gives one note for many
+    /// lines.
     kept: Duration,
 }
 
@@ -65,46 +65,47 @@ impl Bounds {
     }
 }
 
-/// What the crawl has been told.
+/// The crawl's position in the log, and the messages chosen for it.
 #[derive(Debug, Default)]
 pub struct CrawlFeed {
     mapping: Rc<LineRules>,
-    /// All messages before this one were told, passed over or chosen.
+    /// All messages before this one were shown, skipped or chosen.
     from_seq: u64,
-    /// Those before this one were looked at.
+    /// All messages before this one were examined.
     looked_to: u64,
-    /// Chosen when others were passed over, and told whatever comes: else a flood
-    /// would be told as notes alone. Oldest first.
+    /// Messages chosen when others were skipped. They are shown whatever comes next, so that a
+    /// flood isn't reduced to skip notices. Oldest first.
     chosen: Vec<u64>,
-    /// The newest that wait behind them, oldest first; [`WAITING_MAX`] and
-    /// one of them, for that is enough to see that they are too many.
+    /// The newest messages that wait behind them, oldest first: at most [`WAITING_MAX`] and one
+    /// more, which is enough to see that they are too many.
     newest: Vec<u64>,
-    /// How many wait before those, and the last of them.
+    /// The number of messages that wait before those, and the last of them.
     older: (u64, u64),
-    /// Somebody asked for the line of this one.
+    /// The message whose line the person asked for.
     asked: Option<u64>,
 }
 
 impl CrawlFeed {
-    /// How many messages the crawl hasn't taken yet, of those that it is to tell
-    /// and that were looked at.
+    /// Returns the number of messages that are to be shown and were examined, but that the crawl
+    /// hasn't taken yet.
     pub fn untold(&self) -> u64 {
         self.older.0 + (self.chosen.len() + self.newest.len()) as u64 + u64::from(self.asked.is_some())
     }
 
-    /// Tells of this message before all others, whatever was told of it before
-    /// and whatever the rules say: somebody asks for it.
+    /// Shows this message before all others, even if it was shown before or a rule hides it,
+    /// because the person asked for it.
     pub fn push(&mut self, seq: u64) {
         self.asked = Some(seq);
     }
 
-    /// Takes everything before `seq` for told.
+    /// Treats everything before `seq` as shown.
     pub fn skip_to(&mut self, seq: u64) {
         let mapping = Rc::clone(&self.mapping);
         *self = Self { mapping, from_seq: seq, looked_to: seq, ..Self::default() };
     }
 
-    /// From now on these rules say what is told, and how; what waits included.
+    /// Sets the rules that decide which messages are shown, and how; they apply to waiting messages
+    /// as well.
     pub fn map(&mut self, mapping: Rc<LineRules>, log: &MessageLog) {
         self.mapping = mapping;
         self.chosen.retain(|seq| log.message(*seq).is_none_or(|message| self.mapping.tells(message.topic)));
@@ -114,12 +115,12 @@ impl CrawlFeed {
         self.look(log);
     }
 
-    /// Looks at what came since the last time. Costs nothing for each message
-    /// while all topics are told.
+    /// Examines the messages that came since the last call. There is no cost per message while all
+    /// topics are shown.
     pub fn look(&mut self, log: &MessageLog) {
         let end = log.next_seq();
         let mut seq = std::mem::replace(&mut self.looked_to, end).clamp(1, end);
-        // What was evicted unseen waited as well.
+        // Messages evicted before they were examined waited as well.
         let unseen = log.first_seq().max(seq) - seq;
         let tells_all = self.mapping.hides_nothing();
         let rest = if tells_all { (end - seq).saturating_sub(WAITING_MAX as u64 + 1) } else { 0 };
@@ -138,13 +139,13 @@ impl CrawlFeed {
                 self.older = (self.older.0 + 1, self.newest.remove(0));
             }
         }
-        // What isn't told now won't be: it has had its moment.
+        // Messages hidden now aren't shown later, even if the rules change: they are out of date then.
         if self.newest.is_empty() && self.older.0 == 0 {
             self.from_seq = end;
         }
     }
 
-    /// The next lines, as many as there is room for.
+    /// Returns the next lines, as many as there is room for.
     pub fn take(&mut self, log: &MessageLog, room: CrawlRoom) -> Vec<CrawlItem> {
         self.look(log);
         let mut told = Vec::new();
@@ -154,7 +155,7 @@ impl CrawlFeed {
         if let Some(seq) = self.asked.take() {
             told.push(CrawlItem::Line { seq, line: truncate::line(self.line_asked_for(log, seq)) });
         }
-        // What was evicted can't be told any more.
+        // Evicted messages can't be shown any more.
         let gone = self.chosen.iter().take_while(|seq| **seq < log.first_seq()).count();
         let mut passed = (gone as u64, self.chosen.drain(..gone).next_back().unwrap_or(0));
         if self.chosen.is_empty() {
@@ -168,7 +169,7 @@ impl CrawlFeed {
                 self.from_seq = log.next_seq();
             }
         }
-        // Whoever wants the newest alone knows that the rest is left out.
+        // With the pace "latest", the person knows that the others are left out.
         if let (count @ 1.., seq) = passed
             && room.pace != Pace::Latest
         {
@@ -201,7 +202,7 @@ impl CrawlFeed {
         }
     }
 
-    /// The first of the newest that is shown; those before it are condensed.
+    /// Returns the first of the newest messages that is shown; those before it are condensed.
     fn first_kept(&self, log: &MessageLog, room: CrawlRoom) -> usize {
         let begin = self.newest.iter().take_while(|seq| **seq < log.first_seq()).count();
         let bounds = Bounds::of(room.pace);
@@ -213,7 +214,7 @@ impl CrawlFeed {
             let Some(message) = log.message(*seq) else { break };
             takes += self.takes(&message, room);
             let came_over = last.map_or(Duration::ZERO, |last| last.since(message.time));
-            // The newest in any case, however long it is.
+            // The newest is shown in any case, however long it is.
             let is_newest = from == self.newest.len();
             if !is_newest && (takes > bounds.catching_up || (takes > bounds.waiting && takes > came_over)) {
                 return from;
@@ -225,7 +226,7 @@ impl CrawlFeed {
         begin
     }
 
-    /// How long it takes to show a message at the fastest.
+    /// Returns the time that it takes to show a message at the highest speed.
     fn takes(&self, message: &Message<'_>, room: CrawlRoom) -> Duration {
         let letters = match self.mapping.rule_for(message.topic).and_then(|rule| rule.wording.as_ref()) {
             Some(wording) => {

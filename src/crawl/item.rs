@@ -1,4 +1,4 @@
-//! What arrives for the crawl: a line, or a note about skipped ones.
+//! Entries that reach the crawl: a line, or a note about skipped lines.
 
 use crate::dialogue::Line;
 use serde::Deserialize;
@@ -9,22 +9,22 @@ use serde::Serialize;
 pub enum CrawlItem {
     /// A message's line.
     Line {
-        /// The message.
+        /// The message's number.
         seq: u64,
-        /// Who says what.
+        /// Speaker and text.
         line: Line,
     },
-    /// So many messages went by too fast to be told; the console keeps them.
+    /// The number of messages that came too fast to be shown; the console keeps them.
     Passed {
-        /// The last message passed over.
+        /// The last message skipped.
         seq: u64,
-        /// How many.
+        /// The number of messages skipped.
         count: u64,
     },
 }
 
 impl CrawlItem {
-    /// Whether it is this message's line, or the note that counts it.
+    /// Whether it is this message's line, or the note that counts this message.
     pub fn is_about(&self, seq: u64) -> bool {
         match self {
             Self::Line { seq: own, .. } => *own == seq,

@@ -1,30 +1,28 @@
-//! Placing, pruning and rebasing; going back and forward again.
+//! Places, prunes and rebases blocks; moves back and forward.
 //!
-//! The plane's coordinate grows downward, from the horizon toward the reader.
-//! Its *offset* is how far it has travelled: what stands at `offset` is just
-//! at the bottom edge of the screen, what stands below (at larger values) is
-//! yet to be seen, and what stands `depth` above has faded.
+//! The plane's coordinate grows downward, from the horizon toward the reader. Its *offset* is the
+//! distance it has travelled: a block at `offset` is exactly at the bottom edge of the screen,
+//! blocks below it (at larger values) aren't visible yet, and blocks `depth` above it have faded.
 //!
-//! All entries stand in one row, and three places divide it:
+//! All entries are in one queue, and three indices divide it:
 //!
 //! ```text
-//!  passed    told, and out of sight above: the newest PASSED_MAX of them
+//!  passed    shown already, and out of sight above: the newest PASSED_MAX of them
 //!  shown     on the plane, BLOCKS_MAX at most
-//!  ahead     told, and out of sight below, since somebody went back
-//!  queued    yet to be told
+//!  ahead     shown already, and out of sight below, because the person went back
+//!  queued    not shown yet
 //! ```
 //!
-//! A new block is put at `max(cursor, offset)`: right after its predecessor, or
-//! at the edge if the predecessor is long gone. Since it is put there while it
-//! is still out of sight, nothing ever pops into view. Blocks that come back are
-//! put next to their neighbour, as far from it as they were.
+//! A new block is placed at `max(cursor, offset)`: right after its predecessor, or at the edge if
+//! the predecessor has passed long ago. Because it is placed while it is still out of sight,
+//! nothing pops into view. Blocks that come back are placed next to their neighbour, at the same
+//! distance as before.
 //!
-//! Coordinates here only ever grow with the way travelled, which is exact in an
-//! `f64` for years. What a browser gets is measured from a base near by, and a
-//! *rebase* is another base. The animation has an end, and Chromium paints a
-//! composited layer only some thousand pixels around the place where it believes the
-//! window to lie over it. The base follows every few em, by whole pixels of the
-//! screen, so that letters are drawn as they were.
+//! Coordinates here only grow with the distance travelled, which is exact in an `f64` for years.
+//! The browser receives coordinates relative to a nearby base, and a *rebase* moves this base. This
+//! is necessary because the animation has an end, and because Chromium paints a composited layer
+//! only some thousand pixels around the place where it believes the window to be. The base follows
+//! every few em, by whole pixels of the screen, so that letters are rendered the same.
 
 use std::collections::VecDeque;
 
@@ -34,40 +32,39 @@ use crate::crawl::typeset::{TypesetBlock, Typesetter};
 use crate::crawl::{Action, BlockContent, ROW_EM, ROWS_PER_LINE};
 use crate::time::Instant;
 
-/// The most blocks on the plane at once: what a phone in portrait can show of
-/// small ones, and little enough for every style recalculation.
+/// The most blocks on the plane at once: as many small ones as a phone in portrait can show, and
+/// few enough for every style recalculation.
 pub const BLOCKS_MAX: usize = 80;
 
-/// So many blocks are remembered that have passed: an hour of reading, and half
-/// a megabyte at most.
+/// The number of passed blocks that are remembered: an hour of reading, and half a megabyte at
+/// most.
 pub const PASSED_MAX: usize = 1_000;
 
 /// Blocks are placed while the cursor is less than this far below the edge.
 const AHEAD_EM: f64 = 2.0 * ROW_EM;
 
-/// What is placed less than this far below the edge enters within a second.
+/// A block placed less than this far below the edge enters within a second.
 const ENTERS_EM: f64 = 0.25 * ROW_EM;
 
-/// A block that is further below the edge than this is taken off; more than
-/// [`AHEAD_EM`], so that a small move back and forward changes nothing.
+/// A block further below the edge than this is removed. It is more than [`AHEAD_EM`], so that a
+/// small move back and forward changes nothing.
 const BELOW_EM: f64 = 6.0 * ROW_EM;
 
-/// Travelling further than this brings a rebase: half a screen, a thousand pixels on a
-/// very large one.
+/// Travelling further than this causes a rebase: half a screen, a thousand pixels on a very large
+/// one.
 pub const REBASE_AFTER_EM: f64 = 4.0;
 
-/// So does going back to less than this; there is no way before the
-/// animation's beginning.
+/// Going back to less than this causes a rebase as well: the animation can't go to before its
+/// beginning.
 const REBASE_BELOW_EM: f64 = 0.5;
 
-/// A rebase leaves this much of the way travelled.
+/// The distance travelled that is left after a rebase.
 const REBASE_TO_EM: f64 = 1.5;
 
-/// A line that somebody asks for is shown so far above the edge, where it can
-/// be read, in em …
+/// A line that the person asks for is shown this far above the edge, where it can be read, in em …
 const READ_AT_EM: f64 = 6.0 * ROW_EM;
 
-/// … unless it is on screen no further up than this.
+/// … unless it is on screen and no further up than this.
 const READ_UP_TO_EM: f64 = 9.0 * ROW_EM;
 
 /// Space between the episode and the title, in em.
@@ -76,41 +73,41 @@ const EPISODE_GAP_EM: f64 = 0.25;
 /// Space after the title, in em.
 const TITLE_GAP_EM: f64 = 0.9;
 
-/// Names a block for as long as it is on the plane.
+/// Identifies a block while it is on the plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u64);
 
-/// The stage's measures that decide where blocks stand, in em of the crawl's font.
+/// The stage's measures that decide where blocks are placed, in em of the crawl's font.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StageSize {
-    /// How far above the edge a block is out of sight.
+    /// The distance above the edge at which a block is out of sight.
     pub depth_em: f64,
     /// The column's width.
     pub column_em: f64,
-    /// A pixel of the screen; 0 where nobody knows.
+    /// The size of a screen pixel; 0 where it is unknown.
     pub px_em: f64,
 }
 
-/// What the outside world knows at a tick.
+/// The view's measurements at a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewport {
-    /// How far the plane has really travelled since the last rebase, in em.
+    /// The distance that the plane has really travelled since the last rebase, in em.
     pub offset_em: f64,
-    /// The stage.
+    /// The stage's measures.
     pub stage: StageSize,
-    /// Lines that wait elsewhere and that nobody has measured.
+    /// Lines that wait elsewhere and haven't been measured.
     pub unmeasured_lines: u64,
-    /// Lines that have come since the beginning, those that wait included.
+    /// Lines that have come since the beginning, including those that wait.
     pub arrived_lines: u64,
 }
 
-/// An entry, and where it is if it is on the plane.
+/// An entry, and its block if it is on the plane.
 #[derive(Clone, Debug)]
 struct Item {
     entry: BlockContent,
-    /// Size of its font, in em of the crawl's; it keeps it.
+    /// The size of its font, in em of the crawl's; it doesn't change.
     size: f64,
-    /// Space below it.
+    /// The space below it.
     gap_em: f64,
     block: Option<Block>,
 }
@@ -119,20 +116,20 @@ struct Item {
 #[derive(Clone, Debug)]
 pub struct Block {
     key: Key,
-    /// How it was set.
+    /// Its rows.
     pub typeset: TypesetBlock,
     top_em: f64,
     bottom_em: f64,
 }
 
-/// Where a block is to stand, in em.
+/// Where a block is placed, in em.
 #[derive(Clone, Copy, Debug)]
 enum Side {
     Top(f64),
     Bottom(f64),
 }
 
-/// A neighbour in time.
+/// The direction of a neighbour in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toward {
     /// The line before.
@@ -141,17 +138,17 @@ pub enum Toward {
     Newer,
 }
 
-/// The sheet that the crawl is written on.
+/// The sheet of text that the crawl moves.
 #[derive(Clone, Debug, Default)]
 pub struct CrawlLayout {
     items: VecDeque<Item>,
-    /// Where those begin that are shown …
+    /// The index of the first entry shown …
     shown_from: usize,
-    /// … and where they end.
+    /// … and the index after the last one.
     shown_until: usize,
-    /// Where those begin that are yet to be told.
+    /// The index of the first entry that hasn't been shown yet.
     told_until: usize,
-    /// Where the next block goes: below the last one shown, and its gap.
+    /// The top of the next block: below the last one shown and its gap.
     cursor_em: f64,
     offset_em: f64,
     base_em: f64,
@@ -167,88 +164,88 @@ impl Default for StageSize {
 }
 
 impl CrawlLayout {
-    /// A bare plane at rest.
+    /// Returns an empty plane at rest.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes an entry that is to be shown after all others.
+    /// Queues an entry after all others.
     pub fn queue(&mut self, entry: BlockContent) {
         let gap_em = gap_after(&entry).unwrap_or_default();
         self.items.push_back(Item { entry, size: 1.0, gap_em, block: None });
     }
 
-    /// Takes back what still waits for its first place, in its order.
+    /// Removes and returns the entries that wait to be placed for the first time, in order.
     pub fn unqueue(&mut self) -> impl Iterator<Item = BlockContent> {
         self.items.drain(self.told_until..).map(|item| item.entry)
     }
 
-    /// How many entries wait for their first place.
+    /// Returns the number of entries that wait to be placed for the first time.
     pub fn queued(&self) -> usize {
         self.items.len() - self.told_until
     }
 
-    /// Whether a line of this message, or a note of it, waits for its first place.
+    /// Whether a line of this message, or a note about it, waits to be placed for the first time.
     pub fn is_queued(&self, seq: u64) -> bool {
         self.items.range(self.told_until..).any(|item| item.entry.is_about(seq))
     }
 
-    /// How many blocks stand on the plane.
+    /// Returns the number of blocks on the plane.
     pub fn shown(&self) -> usize {
         self.shown_until - self.shown_from
     }
 
-    /// How many messages' lines are still to cross the edge: those that wait,
-    /// and those that crossed it once, before somebody went back.
+    /// Returns the number of messages whose lines have yet to cross the edge: those that wait, and
+    /// those that crossed it before the person went back.
     pub fn lines_ahead(&self) -> usize {
         self.items.range(self.shown_until..).filter(|item| matches!(item.entry, BlockContent::Item(_))).count()
     }
 
-    /// Nothing that was told is still below the edge.
+    /// Whether everything shown so far is above the edge.
     pub fn is_at_end(&self) -> bool {
         let is_up = |last: &Block| last.top_em <= self.offset_em + AHEAD_EM;
         self.shown_until == self.told_until && self.last().is_none_or(is_up)
     }
 
-    /// There is nothing on it, and nothing to come.
+    /// Whether the plane is empty and nothing is queued.
     pub fn is_empty(&self) -> bool {
         self.shown() == 0 && self.shown_until == self.items.len()
     }
 
-    /// Words of the opening stand on it, or are to come.
+    /// Whether words of the opening are on the plane or queued.
     pub fn has_opening(&self) -> bool {
         self.items.range(self.shown_from..).any(|item| !matches!(item.entry, BlockContent::Item(_)))
     }
 
-    /// The speed, and the size of what comes next.
+    /// Returns the speed, and the size of the next lines.
     pub fn pacing(&self) -> &Pacing {
         &self.pacing
     }
 
-    /// The means to change them.
+    /// Returns the pacing, to change it.
     pub fn pacing_mut(&mut self) -> &mut Pacing {
         &mut self.pacing
     }
 
-    /// A line that came now would enter at once.
+    /// Whether a line that came now would enter at once.
     pub fn takes_line(&self) -> bool {
         self.cursor_em < self.offset_em + ENTERS_EM
     }
 
-    /// A block that stands on the plane, and what it is.
+    /// Returns a block on the plane, and its content.
     pub fn block(&self, key: Key) -> Option<(&BlockContent, &Block)> {
-        // Keys are given at both ends, so they aren't in order.
+        // Blocks get keys at both ends, so keys aren't sorted.
         let shown = self.items.range(self.shown_from..self.shown_until);
         shown.filter_map(|item| Some((&item.entry, item.block.as_ref()?))).find(|(_, block)| block.key == key)
     }
 
-    /// Everything that is still to cross the edge, in rows.
+    /// Returns the height of everything that has yet to cross the edge, in rows.
     pub fn waiting_rows(&self, unmeasured_lines: u64) -> f64 {
         let Waiting { set_em, lines } = self.waiting(unmeasured_lines);
         set_em / ROW_EM + lines as f64 * ROWS_PER_LINE
     }
 
-    /// The same as a part of what is seen of the plane at once.
+    /// Returns the same as a fraction of the plane's visible length.
     pub fn waiting_screens(&self, unmeasured_lines: u64) -> f64 {
         self.pacing.waiting_em(self.waiting(unmeasured_lines), self.stage.column_em) / self.stage.depth_em
     }
@@ -260,8 +257,8 @@ impl CrawlLayout {
         }
     }
 
-    /// Decides what is to be done now. Call it a few times a second while the
-    /// plane is on screen, and carry out the actions in their order.
+    /// Decides what to do now. Call it a few times a second while the plane is on screen, and carry
+    /// out the actions in order.
     pub fn tick(&mut self, now: Instant, around: Viewport, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         self.look(around);
         if around.offset_em > REBASE_AFTER_EM {
@@ -274,12 +271,11 @@ impl CrawlLayout {
         }
     }
 
-    /// Moves by so much, forward where it is positive, as far as there is
-    /// something to see.
+    /// Moves by this distance, forward where it is positive, as far as there is something to see.
     pub fn travel(&mut self, around: Viewport, by_em: f64, actions: &mut Vec<Action>) {
         self.look(around);
         let first_em = match self.first() {
-            // The oldest stays in view.
+            // The oldest block stays in view.
             Some(first) if self.shown_from == 0 => first.bottom_em + ROW_EM,
             None if self.shown_from == 0 => return,
             _ => f64::NEG_INFINITY,
@@ -289,13 +285,13 @@ impl CrawlLayout {
             None if self.shown_until == self.told_until => self.offset_em,
             _ => f64::INFINITY,
         };
-        // Where it stands already beyond a bound it isn't pulled back.
+        // If the plane is already beyond a bound, it isn't pulled back.
         let target_em = (self.offset_em + by_em).max(first_em.min(self.offset_em)).min(last_em.max(self.offset_em));
         self.seek(target_em, actions);
     }
 
-    /// Shows the line of this message where it can be read, if it was told and
-    /// is remembered. Returns whether it is.
+    /// Brings the line of this message to where it can be read, if it was shown and is remembered.
+    /// Returns whether it is.
     pub fn reveal(&mut self, around: Viewport, seq: u64, actions: &mut Vec<Action>) -> bool {
         self.look(around);
         let Some(place) = self.index_of(seq) else { return false };
@@ -311,8 +307,8 @@ impl CrawlLayout {
         true
     }
 
-    /// The line told before or after this one; without one, the lowest line
-    /// that is on screen as a whole.
+    /// Returns the line before or after this one. Without one, returns the lowest line that is
+    /// completely on screen.
     pub fn neighbour(&self, seq: Option<u64>, toward: Toward) -> Option<u64> {
         let Some(place) = seq.and_then(|seq| self.index_of(seq)) else {
             return self.items.range(..self.read()?.0 + 1).rev().find_map(|item| item.entry.seq());
@@ -323,8 +319,7 @@ impl CrawlLayout {
         }
     }
 
-    /// Back to the newest of all that was told; what comes next enters at the
-    /// edge.
+    /// Goes back to the newest line shown; the next line enters at the edge.
     pub fn go_to_end(&mut self, around: Viewport, actions: &mut Vec<Action>) {
         self.look(around);
         if !self.is_at_end() {
@@ -332,8 +327,8 @@ impl CrawlLayout {
         }
     }
 
-    /// Another column, or another font: everything in sight is set anew, and the
-    /// line that is read stays where it is.
+    /// Sets everything in sight again after the column or the font changed. The line that is being
+    /// read stays where it is.
     pub fn relayout(&mut self, around: Viewport, actions: &mut Vec<Action>) {
         self.look(around);
         if let Some((place, top_em)) = self.read() {
@@ -341,7 +336,7 @@ impl CrawlLayout {
         }
     }
 
-    /// Lets these stand on the plane, above the edge, as if they had risen.
+    /// Places these entries on the plane above the edge, as if they had risen.
     pub fn pose(&mut self, around: Viewport, entries: Vec<BlockContent>, actions: &mut Vec<Action>) {
         self.look(around);
         self.clear(actions);
@@ -359,8 +354,7 @@ impl CrawlLayout {
         self.told_until = 0;
     }
 
-    /// Takes what has left the screen off the plane, and puts on it what comes
-    /// in, at either edge.
+    /// Removes blocks that have left the screen, and places those that come in, at either edge.
     fn fill(&mut self, now: Instant, typesetter: &mut dyn Typesetter, actions: &mut Vec<Action>) {
         let horizon_em = self.offset_em - self.stage.depth_em;
         while let Some(top_em) = self.last().map(|last| last.top_em).filter(|top| *top > self.offset_em + BELOW_EM) {
@@ -399,7 +393,7 @@ impl CrawlLayout {
             if self.shown() > BLOCKS_MAX {
                 self.pass(actions);
             }
-            // A long way forward goes past many.
+            // A long way forward passes many blocks.
             self.recycle_passed(horizon_em, actions);
         }
         while self.shown_from > 0 && self.shown() < BLOCKS_MAX {
@@ -411,7 +405,7 @@ impl CrawlLayout {
             }
             self.set(place, typesetter, Side::Bottom(bottom_em), actions);
             self.shown_from = place;
-            // A long way back goes past many.
+            // A long way back passes many blocks.
             if let Some(top_em) = self.first().map(|first| first.top_em).filter(|top| *top > self.offset_em + BELOW_EM)
             {
                 self.remove_block(place, actions);
@@ -427,7 +421,7 @@ impl CrawlLayout {
         }
     }
 
-    /// Sets an entry and puts it on the plane with this side there. Tops are whole
+    /// Sets an entry and places it on the plane with this side at this position. Tops are whole
     /// pixels of the screen.
     fn set(&mut self, place: usize, typesetter: &mut dyn Typesetter, side: Side, actions: &mut Vec<Action>) {
         let Item { entry, size, .. } = &self.items[place];
@@ -451,21 +445,20 @@ impl CrawlLayout {
         }
     }
 
-    /// Takes off what stands above the horizon.
+    /// Removes the blocks above the horizon.
     fn recycle_passed(&mut self, horizon_em: f64, actions: &mut Vec<Action>) {
         while self.first().is_some_and(|first| first.bottom_em < horizon_em) {
             self.pass(actions);
         }
     }
 
-    /// The uppermost block has passed.
+    /// Removes the uppermost block, which has passed.
     fn pass(&mut self, actions: &mut Vec<Action>) {
         self.remove_block(self.shown_from, actions);
         self.shown_from += 1;
     }
 
-    /// Takes everything off; what is put back begins with this entry, at this
-    /// place.
+    /// Removes all blocks; placing begins again with this entry, at this position.
     fn anchor(&mut self, place: usize, top_em: f64, actions: &mut Vec<Action>) {
         for shown in self.shown_from..self.shown_until {
             self.remove_block(shown, actions);
@@ -483,7 +476,7 @@ impl CrawlLayout {
         self.items.get(self.shown_until.checked_sub(1)?)?.block.as_ref()
     }
 
-    /// The lowest block that is on screen as a whole, or the first, and its top.
+    /// Returns the lowest block that is completely on screen, or the first block, and its top.
     fn read(&self) -> Option<(usize, f64)> {
         let shown = (self.shown_from..self.shown_until).filter_map(|at| Some((at, self.items[at].block.as_ref()?)));
         let (at, block) =
@@ -505,7 +498,7 @@ impl CrawlLayout {
         actions.push(Action::Seek { offset_em: self.offset_em - self.base_em });
     }
 
-    /// Moves the base close to where the plane is, by whole pixels of the screen.
+    /// Moves the base close to the plane's position, by whole pixels of the screen.
     fn rebase(&mut self, actions: &mut Vec<Action>) {
         let too_far_em = self.offset_em - self.base_em - REBASE_TO_EM;
         let shift_em = self.snapped(too_far_em);
@@ -513,7 +506,7 @@ impl CrawlLayout {
         actions.push(Action::Rebase { shift_em });
     }
 
-    /// A length in whole pixels of the screen, where one knows how large they are.
+    /// Rounds a length to whole pixels of the screen, if their size is known.
     fn snapped(&self, em: f64) -> f64 {
         let px_em = self.stage.px_em;
         if px_em > 0.0 { (em / px_em).round() * px_em } else { em }
@@ -524,7 +517,7 @@ impl CrawlLayout {
     }
 }
 
-/// The space after an entry in em, where it doesn't depend on the stream.
+/// Returns the space after an entry in em, where it doesn't depend on the stream.
 fn gap_after(entry: &BlockContent) -> Option<f64> {
     match entry {
         BlockContent::Item(_) => None,
@@ -535,7 +528,7 @@ fn gap_after(entry: &BlockContent) -> Option<f64> {
 }
 
 impl BlockContent {
-    /// The message it tells of, or the last of those passed over.
+    /// Returns the message it shows, or the last of those skipped.
     pub fn seq(&self) -> Option<u64> {
         match self {
             Self::Item(CrawlItem::Line { seq, .. } | CrawlItem::Passed { seq, .. }) => Some(*seq),
@@ -548,34 +541,34 @@ impl BlockContent {
     }
 }
 
-/// The shape of the stage that decides how deep one sees into the plane.
+/// The shape of the stage, which decides how much of the plane's length is visible.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Perspective {
-    /// Height of the stage, in em of the crawl's font.
+    /// The height of the stage, in em of the crawl's font.
     pub stage_em: f64,
-    /// Height of the horizon, in heights of the stage.
+    /// The height of the horizon, in heights of the stage.
     pub horizon: f64,
-    /// How much the plane is stretched along its length.
+    /// The factor by which the plane is stretched along its length.
     pub stretch: f64,
-    /// Where the text has faded, in heights of the stage.
+    /// The height at which the text has faded, in heights of the stage.
     pub fade: f64,
 }
 
 impl Perspective {
-    /// By how much the plane leans back, in degrees.
+    /// The angle by which the plane leans back, in degrees.
     pub const TILT_DEGREES: f64 = 25.0;
 
-    /// How far above the bottom edge, along the plane, a row is out of sight,
-    /// in em. Without an end where the fade lies above the horizon.
+    /// Returns the distance above the bottom edge, along the plane, at which a row is out of sight,
+    /// in em. Infinite where the fade is above the horizon.
     pub fn depth_em(&self) -> f64 {
         self.along_em(self.fade)
     }
 
-    /// How far from the bottom edge, along the plane, the point is that shows at
-    /// this height, in heights of the stage; in em.
+    /// Returns the distance from the bottom edge, along the plane, of the point that appears at
+    /// this height (in heights of the stage); in em.
     ///
-    /// A point `d` along the plane shows at the height `d·cos θ·p / (p + d·sin
-    /// θ)` with the perspective `p = horizon·tan θ`; this is solved for `d`.
+    /// A point `d` along the plane appears at the height `d·cos θ·p / (p + d·sin θ)` with the
+    /// perspective `p = horizon·tan θ`; this is solved for `d`.
     pub fn along_em(&self, height: f64) -> f64 {
         let (sin, cos) = Self::TILT_DEGREES.to_radians().sin_cos();
         let perspective = self.horizon * sin / cos;
@@ -591,7 +584,7 @@ impl Perspective {
 mod tests {
     use super::*;
 
-    /// The reference picture: 1280×720, 6.55 % of the width.
+    /// The reference frame: 1280×720, 6.55 % of the width.
     const WIDE: Perspective = Perspective { stage_em: 720.0 / 83.84, horizon: 1.17, stretch: 1.2, fade: 0.9 };
 
     #[test]

@@ -1,11 +1,10 @@
-//! What is told before the first message, and when.
+//! What is shown before the first message, and when.
 //!
-//! The film's order and timing: black, a still card, black, the logotype that
-//! fills the frame and retreats, and while it retreats the plane begins to move.
-//! With the app's own words, people who wait for messages come first: what waits
-//! already is told at once, and what comes meanwhile shortens the rest. Words that
-//! somebody wrote play to their end, and messages follow them. An
-//! [`OpeningMode`] says otherwise.
+//! The film's order and timing: black, a static card, black, the logotype that fills the frame and
+//! retreats; while it retreats the plane begins to move. With the app's own words, waiting messages
+//! have priority: messages that wait already are shown at once, and messages that come during the
+//! opening shorten the rest. Custom words play to their end, and messages follow them. An
+//! [`OpeningMode`] overrides this.
 
 use std::time::Duration;
 
@@ -13,89 +12,87 @@ use super::BlockContent;
 use super::pacing::{Pace, SPEEDS_PERCENT};
 use crate::time::Instant;
 
-/// The words that stand for the logotype drawn for this project; any other words
-/// are set in type.
+/// The words that stand for the logotype drawn for this project; any other words are set in type.
 pub const LOGO: &str = "MQTT CRAWL";
 
-/// What a link calls the [`SPEEDS_PERCENT`].
+/// The names of [`SPEEDS_PERCENT`] in a link.
 pub const SPEED_NAMES: [&str; SPEEDS_PERCENT.len()] = ["25", "50", "75", "100", "130", "170", "220"];
 
 /// Black before the card.
 const BEFORE: Duration = Duration::from_millis(1_000);
 
-/// How long the card stays when nothing presses, its fade in included.
+/// How long the card stays when no messages wait, including its fade-in.
 const CARD: Duration = Duration::from_millis(6_000);
 
-/// How long it stays when messages wait behind it: enough to be read once.
+/// How long it stays when messages wait: enough to be read once.
 const CARD_PRESSED: Duration = Duration::from_millis(2_400);
 
-/// Black between card and logotype; the card fades in it.
+/// Black between card and logotype; the card fades out in it.
 const BETWEEN: Duration = Duration::from_millis(2_000);
 
 /// The same when messages wait.
 const BETWEEN_PRESSED: Duration = Duration::from_millis(600);
 
-/// How long the logotype retreats; `--retreat` in style/opening.css.
+/// The duration of the logotype's retreat; `--retreat` in style/opening.css.
 pub const RETREAT: Duration = Duration::from_millis(11_000);
 
-/// The plane begins to move so long after the logotype …
+/// The plane begins to move this long after the logotype appears …
 const LOGO_ALONE: Duration = Duration::from_millis(4_000);
 
-/// … or so long, when messages wait.
+/// … or this long, when messages wait.
 const LOGO_ALONE_PRESSED: Duration = Duration::from_millis(600);
 
-/// In the first black, so many waiting rows are messages that wait already, two
-/// at least: the opening is left out. A steady stream of one a second isn't.
+/// If this many rows wait during the first black, messages wait already (two at least), and the
+/// opening is left out. A steady stream of one a second doesn't reach it.
 const ALREADY_ROWS: f64 = 3.0;
 
-/// When so many rows wait, what is left of the opening is left out.
+/// If this many rows wait, the rest of the opening is left out.
 const PRESSED_ROWS: f64 = 14.0;
 
-/// The most time that counts between two ticks. A tab that was hidden, or a
-/// machine that slept, goes on where it was.
+/// The most time that counts between two ticks. After a tab was hidden or a machine slept, the
+/// opening continues where it was.
 const STEP_MAX: Duration = Duration::from_millis(500);
 
-/// Everything that a person can choose of the opening; a link carries it. A part
-/// without words is left out.
+/// All settings of the opening; a link carries them. A part without words is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// The words on the card; a line break is one on the card.
+    /// The text on the card; line breaks are kept.
     pub card: String,
-    /// What retreats: [`LOGO`] is drawn, other words are set in type.
+    /// The logotype that retreats: [`LOGO`] is drawn, other words are set in type.
     pub logo: String,
     /// The line above the title.
     pub episode: String,
     /// The title.
     pub title: String,
-    /// Says where the story stands; each line is a paragraph.
+    /// The introduction; each line is a paragraph.
     pub intro: String,
-    /// Whether there are stars behind it all.
+    /// Whether stars are drawn in the background.
     pub has_stars: bool,
-    /// The speed that the crawl begins with, one of [`SPEEDS_PERCENT`].
+    /// The crawl's initial speed, one of [`SPEEDS_PERCENT`].
     pub speed_percent: u32,
-    /// What the crawl does with lines that come faster than the film can carry.
+    /// What the crawl does with lines that come faster than the film's speed can carry.
     pub pace: Pace,
-    /// Whether it gives way to messages; `None` is as its words have it
+    /// Whether it gives way to messages; `None` means the default for its words
     /// ([`Opening::default_mode`]).
     pub mode: Option<OpeningMode>,
 }
 
-/// Whether an opening gives way to messages that wait.
+/// Whether the opening gives way to messages that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OpeningMode {
     /// It gives way to them.
     Yield,
     /// It plays to its end, and they wait.
     Always,
-    /// There is none: messages are told at once.
+    /// There is no opening: messages are shown at once.
     Off,
 }
 
 impl OpeningMode {
-    /// Every mode, in the order of the list.
+    /// All modes, in the order of the list.
     pub const ALL: [Self; 3] = [Self::Yield, Self::Always, Self::Off];
 
-    /// The value of the link's `opening`.
+    /// Returns the value of the link's `opening`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Yield => "yield",
@@ -104,14 +101,14 @@ impl OpeningMode {
         }
     }
 
-    /// The mode of this name.
+    /// Returns the mode with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 }
 
 impl Default for Opening {
-    /// The app's own words.
+    /// Returns the app's own words.
     fn default() -> Self {
         Self {
             card: "Not so long ago, on a broker\nnot so far away....".to_owned(),
@@ -130,7 +127,7 @@ impl Default for Opening {
 }
 
 impl Opening {
-    /// Without any words: messages are told at once.
+    /// Returns an opening without words: messages are shown at once.
     pub fn silent() -> Self {
         Self {
             card: String::new(),
@@ -142,7 +139,7 @@ impl Opening {
         }
     }
 
-    /// Whether somebody wrote any of its words, or left some out.
+    /// Whether any of its words differ from the app's own, or are left out.
     pub fn is_edited(&self) -> bool {
         let own = Self::default();
         [
@@ -156,42 +153,40 @@ impl Opening {
         .any(|(words, own)| words != own)
     }
 
-    /// The mode where none was chosen: words that somebody wrote are shown whole,
-    /// the app's own give way.
+    /// Returns the default mode: custom words are shown completely, the app's own give way.
     pub fn default_mode(&self) -> OpeningMode {
         if self.is_edited() { OpeningMode::Always } else { OpeningMode::Yield }
     }
 
-    /// The mode that holds.
+    /// Returns the mode in effect.
     pub fn effective_mode(&self) -> OpeningMode {
         self.mode.unwrap_or_else(|| self.default_mode())
     }
 
-    /// The same opening without a mode of its own where that is the default one:
-    /// as a link has it.
+    /// Returns the same opening without its mode if that is the default one, as a link has it.
     #[must_use]
     pub fn settled(mut self) -> Self {
         self.mode = self.mode.filter(|mode| *mode != self.default_mode());
         self
     }
 
-    /// The name of its speed in a link.
+    /// Returns the name of its speed in a link.
     pub fn speed_name(&self) -> &'static str {
         let place = SPEEDS_PERCENT.iter().position(|percent| *percent == self.speed_percent);
         place.map_or("100", |place| SPEED_NAMES[place])
     }
 
-    /// The speed of this name, in percent; `None` where there is none.
+    /// Returns the speed with this name, in percent; `None` if there is none.
     pub fn speed_from(name: &str) -> Option<u32> {
         SPEED_NAMES.iter().position(|other| *other == name).map(|place| SPEEDS_PERCENT[place])
     }
 
-    /// The paragraphs of its introduction.
+    /// Returns the paragraphs of its introduction.
     pub fn paragraphs(&self) -> impl Iterator<Item = &str> {
         self.intro.split(['\n', '\r']).map(str::trim).filter(|paragraph| !paragraph.is_empty())
     }
 
-    /// What goes onto the plane.
+    /// Returns the entries for the plane.
     fn entries(&self) -> Vec<BlockContent> {
         let part = |words: &str, entry: fn(String) -> BlockContent| {
             let words = words.trim();
@@ -208,7 +203,7 @@ impl Opening {
 /// What the stage shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scene {
-    /// Never connected: the title stands still.
+    /// Before the first connection: the title, not moving.
     Idle,
     /// Black, without stars.
     Dark,
@@ -222,16 +217,16 @@ pub enum Scene {
     Intro,
     /// The plane, with messages alone. The sky has come up from below.
     Crawl,
-    /// The same without an opening before it: the sky stays as it was.
+    /// The same without an opening before it: the sky doesn't move.
     Still,
 }
 
 impl Scene {
-    /// Every scene, in the order of the film.
+    /// All scenes, in the order of the film.
     pub const ALL: [Self; 8] =
         [Self::Idle, Self::Dark, Self::Card, Self::Logo, Self::Rise, Self::Intro, Self::Crawl, Self::Still];
 
-    /// Its name in `data-scene`.
+    /// Returns its name in `data-scene`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
@@ -245,7 +240,7 @@ impl Scene {
         }
     }
 
-    /// Whether lines are told.
+    /// Whether lines are shown.
     pub const fn tells(self) -> bool {
         matches!(self, Self::Rise | Self::Intro | Self::Crawl | Self::Still)
     }
@@ -256,41 +251,40 @@ impl Scene {
     }
 }
 
-/// How much of the opening goes onto the plane when it begins to move.
+/// How much of the opening is placed on the plane when it begins to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntroMode {
     /// Episode, title and introduction rise.
     Whole,
-    /// They stand there already, as before the first connection; messages
-    /// follow them.
+    /// They are on the plane already, as before the first connection; messages follow them.
     Poster,
-    /// None of it: messages wait.
+    /// None of it, because messages wait.
     None,
 }
 
 /// Why the opening plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpeningTrigger {
-    /// There was a first connection: what waits may shorten it.
+    /// The first connection was made: waiting messages may shorten it.
     Connection,
-    /// Somebody wants to see it: all of it, whatever waits and whatever its mode.
+    /// The person asked for it: all of it is played, whatever waits and whatever its mode.
     Wish,
 }
 
-/// Leads from one scene to the next.
+/// Advances from one scene to the next.
 #[derive(Clone, Debug)]
 pub struct OpeningSequence {
     cue: OpeningStep,
     cause: OpeningTrigger,
     skipped: bool,
-    /// Card or logotype were seen, and so the eye goes down after it.
+    /// Whether card or logotype were shown, so that the view moves down afterwards.
     is_seen: bool,
-    /// How long the cue has lasted.
+    /// How long the current cue has lasted.
     lasted: Duration,
     ticked: Option<Instant>,
 }
 
-/// What is being played; [`Scene`] is what one sees of it.
+/// The part being played; [`Scene`] is what is visible of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OpeningStep {
     Idle,
@@ -311,7 +305,7 @@ impl Default for OpeningSequence {
 }
 
 impl OpeningSequence {
-    /// Before the first connection.
+    /// Returns the state before the first connection.
     pub fn new() -> Self {
         Self {
             cue: OpeningStep::Idle,
@@ -323,7 +317,7 @@ impl OpeningSequence {
         }
     }
 
-    /// What the stage shows.
+    /// Returns the scene that the stage shows.
     pub fn scene(&self) -> Scene {
         match self.cue {
             OpeningStep::Idle => Scene::Idle,
@@ -342,18 +336,17 @@ impl OpeningSequence {
         *self = Self { cue: OpeningStep::Before, cause, ticked: Some(now), ..Self::new() };
     }
 
-    /// Somebody doesn't want to see any more of it.
+    /// Skips the rest of it.
     pub fn skip(&mut self) {
         self.skipped = true;
     }
 
-    /// Whether words of the opening that aren't on the plane yet give way to
-    /// messages.
+    /// Whether words of the opening that aren't on the plane yet give way to messages.
     pub fn yields(&self, opening: &Opening) -> bool {
         self.can_be_cut(opening) && self.cue != OpeningStep::Crawl
     }
 
-    /// What of the opening goes onto the plane; nothing where it is off.
+    /// Returns the words of the opening that are placed on the plane; none if the mode is off.
     pub(super) fn words(&self, opening: &Opening) -> Vec<BlockContent> {
         if self.is_off(opening) { Vec::new() } else { opening.entries() }
     }
@@ -366,17 +359,17 @@ impl OpeningSequence {
         self.cause == OpeningTrigger::Connection && opening.effective_mode() == OpeningMode::Off
     }
 
-    /// The opening's words have left the plane.
+    /// Ends the introduction: the opening's words have left the plane.
     pub fn end_intro(&mut self) {
         if self.cue == OpeningStep::Intro {
             self.cue = OpeningStep::Crawl;
         }
     }
 
-    /// Goes on to the next scene when its time has come. Says, once, what of the
-    /// opening goes onto the plane, which begins to move then.
+    /// Goes on to the next scene when its time has come. Returns, once, which part of the opening
+    /// is placed on the plane, which begins to move then.
     ///
-    /// Time that passes without ticks counts for little: so it is paused.
+    /// Time that passes without ticks counts for little, so the opening is paused then.
     #[must_use]
     pub fn tick(&mut self, now: Instant, opening: &Opening, waiting_rows: f64) -> Option<IntroMode> {
         self.lasted += self.ticked.map_or(Duration::ZERO, |before| now.since(before)).min(STEP_MAX);
@@ -416,7 +409,7 @@ impl OpeningSequence {
         (scene.can_be_skipped() && !scene.tells()).then_some(prologue)
     }
 
-    /// How long what is played lasts; no time at all where it has no words.
+    /// Returns how long the current cue lasts; zero if it has no words.
     fn lasts(&self, opening: &Opening, waits: bool) -> Option<Duration> {
         let is_off = self.is_off(opening);
         let has_card = !is_off && !opening.card.trim().is_empty();
@@ -455,10 +448,10 @@ mod tests {
 
     const TICK_MS: u64 = 100;
 
-    /// Each scene with its beginning, in ms; the prologue with its.
+    /// Each scene with its start in ms; the introduction with its start.
     type Played = (Vec<(u64, &'static str)>, Option<(u64, IntroMode)>);
 
-    /// Plays the opening with as many rows waiting as are said for each moment.
+    /// Plays the opening; `waiting_rows` returns the number of waiting rows for each moment.
     fn play(opening: &Opening, cause: OpeningTrigger, waiting_rows: impl Fn(u64) -> f64) -> Played {
         let mut director = OpeningSequence::new();
         director.begin(Instant::EPOCH, cause);
@@ -524,7 +517,7 @@ mod tests {
         let (played, prologue) =
             play(&Opening::default(), OpeningTrigger::Connection, |ms| if ms < 4_600 { one_a_second(ms) } else { 1.8 });
         assert_eq!((&played[..], prologue), (&scenes[..], Some((4_600, IntroMode::None))));
-        // The first one in the middle of the card.
+        // The first message comes in the middle of the card.
         let late = |ms| if ms < 5_000 { 0.0 } else { 1.8 };
         let scenes =
             [(0, "dark"), (1_000, "card"), (5_000, "dark"), (5_600, "logo"), (6_200, "rise"), (16_600, "intro")];
@@ -555,7 +548,7 @@ mod tests {
         for waiting_rows in [0.0, 1.8, 3.6, 500.0] {
             check(&edited, |_| waiting_rows, &FILM, (13_000, IntroMode::Whole));
         }
-        // The mode says otherwise, of any words.
+        // The mode overrides this, for any words.
         let always = Opening { mode: Some(OpeningMode::Always), ..Opening::default() };
         check(&always, |_| 500.0, &FILM, (13_000, IntroMode::Whole));
         let yields = Opening { mode: Some(OpeningMode::Yield), ..edited };
@@ -568,7 +561,7 @@ mod tests {
         check(&off, |_| 0.0, &[(0, "intro")], (0, IntroMode::Whole));
         let mut director = OpeningSequence::new();
         assert_eq!(director.words(&off), []);
-        // Who asks for it sees it.
+        // A person who asks for the opening sees it.
         assert_eq!(play(&off, OpeningTrigger::Wish, |_| 500.0), (FILM.to_vec(), Some((13_000, IntroMode::Whole))));
         director.begin(Instant::EPOCH, OpeningTrigger::Wish);
         assert_eq!(director.words(&off).len(), 3);
@@ -658,7 +651,7 @@ mod tests {
         assert_eq!(scene_after(&own, 0.0, None), Scene::Crawl);
         assert_eq!(scene_after(&own, 1.8, None), Scene::Crawl);
         assert_eq!(scene_after(&own, 0.0, Some(3_000)), Scene::Crawl);
-        // Black alone is no opening.
+        // Black alone isn't an opening.
         assert_eq!(scene_after(&own, 0.0, Some(500)), Scene::Still);
         assert_eq!(scene_after(&own, 3.6, None), Scene::Still);
         assert_eq!(scene_after(&Opening::silent(), 0.0, None), Scene::Still);

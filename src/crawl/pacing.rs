@@ -1,15 +1,14 @@
-//! How fast the plane moves, how large lines are written and how close they stand.
+//! How fast the plane moves, how large lines are set and how close they are.
 //!
-//! Two forces: people must be able to read, and no line of the story should be
-//! left out. So as lines come faster they are written smaller (longer rows, fewer
-//! of them), the gaps close, and the plane moves faster: a line a second, the pace
-//! of the tutorial, is shown whole. Each block keeps the size it was set in. What
-//! even the smallest size can't carry is condensed by [`feed`](super::feed) before
-//! it gets here.
+//! Two aims: people must be able to read, and no line of the story should be left out. Therefore,
+//! as lines come faster, they are set smaller (longer rows, fewer of them), the gaps shrink, and
+//! the plane moves faster: a line a second, the pace of the tutorial, is shown completely. Each
+//! block keeps the size it was set in. What even the smallest size can't carry is condensed by
+//! [`feed`](super::feed) before it gets here.
 //!
-//! Size follows the stream: down by `SIZE_SHRINK_MAX` a line at most, up by one
-//! `SIZE_STEP` at a time once there is room to spare, so it never flickers.
-//! Speed follows what waits, within what the size allows.
+//! Size follows the stream: down by `SIZE_SHRINK_MAX` a line at most, up by one `SIZE_STEP` at a
+//! time once there is room to spare, so it never flickers. Speed follows the number of waiting
+//! lines, within the limits of the size.
 
 use std::time::Duration;
 
@@ -19,19 +18,19 @@ use super::ROW_EM;
 use super::typeset::{LineLayout, SPEAKER_SIZE};
 use crate::time::Instant;
 
-/// Time that one row takes to rise by its own height at rate 1, in seconds.
+/// The time in which a row rises by its own height at rate 1, in seconds.
 pub const ROW_SECONDS: f64 = 2.5;
 
 /// Speed of the plane at rate 1, in em a second.
 pub const SPEED_EM_PER_S: f64 = ROW_EM / ROW_SECONDS;
 
-/// The smallest size that lines are written in, in parts of the film's.
+/// The smallest size of a line, as a fraction of the film's.
 pub const SIZE_MIN: f64 = 0.58;
 
 /// Sizes are multiples of this.
 const SIZE_STEP: f64 = 0.06;
 
-/// From one line to the next, the size goes down by at most this.
+/// From one line to the next, the size shrinks by at most this.
 const SIZE_SHRINK_MAX: f64 = 0.12;
 
 /// After a change the size grows no sooner than this …
@@ -40,37 +39,36 @@ const SIZE_GROW_INTERVAL: Duration = Duration::from_secs(4);
 /// … and only where the larger size would be this far from its limit.
 const SIZE_GROW_LOAD: f64 = 0.8;
 
-/// The fastest rate at the film's size that lasts: about 192 words a minute.
+/// The fastest sustained rate at the film's size: about 192 words a minute.
 pub const FILM_RATE_MAX: f64 = 1.6;
 
-/// The rate at the smallest size that a stream should not exceed: with a line a
-/// second each line is in sight for over ten seconds.
+/// The rate at the smallest size that a stream should not exceed: with a line a second each line is
+/// in sight for over ten seconds.
 const SMALL_RATE: f64 = 4.2;
 
-/// The fastest rate there is, at the smallest size: 40 % of five lines a second.
+/// The highest rate, at the smallest size: 40 % of five lines a second.
 pub const RATE_MAX: f64 = 8.2;
 
 /// Time constant with which the rate follows its target, in seconds.
 const EASING_S: f64 = 2.5;
 
-/// The rate changes by no more than this part of itself at a time.
+/// The rate changes by no more than this fraction of itself at a time.
 const RATE_STEP_MAX: f64 = 0.065;
 
-/// A change smaller than this part of the applied rate isn't applied: each
-/// one restarts the animation on the compositor.
+/// A change smaller than this fraction of the applied rate isn't applied, because each one restarts
+/// the animation on the compositor.
 const RATE_CHANGE_MIN: f64 = 0.05;
 
-/// So many lines may wait for a stream to count as shown in time.
+/// A stream counts as shown in time while no more lines than this wait.
 const WAITING_EASE_LINES: f64 = 1.5;
 
-/// What waits beyond that is caught up with in so many seconds.
+/// Lines beyond that are caught up with in this time, in seconds.
 const CATCH_UP_S: f64 = 5.0;
 
-/// The size reckons with a longer time than the speed: small type is for streams
-/// and not for a moment.
+/// The size uses a longer time than the speed: small type is for streams, not for short bursts.
 const SIZE_CATCH_UP_S: f64 = 9.0;
 
-/// More waiting lines than these count for nothing: the rest is condensed.
+/// Waiting lines beyond this number don't count: they are condensed.
 const WAITING_LINES_MAX: f64 = 24.0;
 
 /// Time constant of the measured pace of arrivals, in seconds.
@@ -79,7 +77,7 @@ const ARRIVALS_S: f64 = 8.0;
 /// Weight of a new line in the mean of their lengths.
 const MEAN_WEIGHT: f64 = 0.1;
 
-/// A line of dialogue until any was measured, in em of its own font.
+/// The length of a line of dialogue until one was measured, in em of its own font.
 const WORDS_EM: f64 = 26.0;
 
 /// Space between two messages, in rows of their size, at the film's size.
@@ -88,31 +86,31 @@ pub const WIDE_GAP_ROWS: f64 = 0.6;
 /// The same at the smallest size.
 pub const TIGHT_GAP_ROWS: f64 = 0.25;
 
-/// The speeds that a person may choose, in percent of the film's.
+/// The speeds that a person can choose, in percent of the film's.
 pub const SPEEDS_PERCENT: [u32; 7] = [25, 50, 75, 100, 130, 170, 220];
 
-/// Where among them the crawl begins.
+/// The index of the initial speed.
 const USUAL_SPEED: usize = 3;
 
-/// What the crawl does when lines come faster than the film's size and speed can
-/// carry: link key `pace`.
+/// What the crawl does when lines come faster than the film's size and speed can carry: link key
+/// `pace`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Pace {
-    /// Writes smaller and moves faster, so that every line is shown up to one and
-    /// a half a second; condenses beyond that.
+    /// Sets lines smaller and moves faster, so that every line is shown up to one and a half a
+    /// second; condenses beyond that.
     #[default]
     All,
     /// Keeps the film's size and speed, and condenses.
     Film,
-    /// Shows the newest line, and leaves out what came before it.
+    /// Shows the newest line, and leaves out the lines before it.
     Latest,
 }
 
 impl Pace {
-    /// Every pace, in the order of the Director's list.
+    /// All paces, in the order of the list in the opening panel.
     pub const ALL: [Self; 3] = [Self::All, Self::Film, Self::Latest];
 
-    /// The value of the link's `pace`.
+    /// Returns the value of the link's `pace`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -121,12 +119,12 @@ impl Pace {
         }
     }
 
-    /// The pace of this name.
+    /// Returns the pace with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|pace| pace.name() == name)
     }
 
-    /// The smallest size that lines are written in.
+    /// Returns the smallest size of a line.
     pub const fn size_min(self) -> f64 {
         match self {
             Self::All => SIZE_MIN,
@@ -134,7 +132,7 @@ impl Pace {
         }
     }
 
-    /// The fastest rate at the smallest size.
+    /// Returns the highest rate at the smallest size.
     pub const fn rate_max(self) -> f64 {
         match self {
             Self::All => RATE_MAX,
@@ -143,12 +141,12 @@ impl Pace {
     }
 }
 
-/// How many lines still have to cross the edge.
+/// The amount of text that has yet to cross the edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Waiting {
-    /// What is set and below the edge, in em.
+    /// The height of the blocks that are set and below the edge, in em.
     pub set_em: f64,
-    /// Lines that nobody has set yet.
+    /// Lines that aren't set yet.
     pub lines: u64,
 }
 
@@ -156,21 +154,21 @@ pub struct Waiting {
 #[derive(Clone, Debug)]
 pub struct Pacing {
     pace: Pace,
-    /// Which of [`SPEEDS_PERCENT`].
+    /// The index into [`SPEEDS_PERCENT`].
     speed: usize,
-    /// Before the person's speed.
+    /// The rate before the person's speed is applied.
     eased_rate: f64,
     applied_rate: f64,
     size: f64,
     size_wanted: f64,
     size_changed: Instant,
     updated: Option<Instant>,
-    /// Lines since the beginning, and how many come a second.
+    /// Lines since the beginning, and lines per second.
     arrived: u64,
     arrivals_per_s: f64,
-    /// The mean of the lines' lengths, in em of their own font.
+    /// The mean length of the lines, in em of their own font.
     words_em: f64,
-    /// The part of the lines that name a speaker.
+    /// The fraction of the lines that name a speaker.
     speakers: f64,
 }
 
@@ -181,7 +179,7 @@ impl Default for Pacing {
 }
 
 impl Pacing {
-    /// At rest: rate 1, the film's size, nothing waiting.
+    /// Returns the state at rest: rate 1, the film's size, nothing waiting.
     pub fn new() -> Self {
         Self {
             pace: Pace::All,
@@ -199,54 +197,54 @@ impl Pacing {
         }
     }
 
-    /// The rate that the animation should have now.
+    /// Returns the rate that the animation should have now.
     pub fn rate(&self) -> f64 {
         self.applied_rate
     }
 
-    /// The size of the next line, in parts of the film's.
+    /// Returns the size of the next line, as a fraction of the film's.
     pub fn size(&self) -> f64 {
         self.size
     }
 
-    /// From now on lines are shown like this.
+    /// Sets the pace for the next lines.
     pub fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;
     }
 
-    /// What happens when lines come too fast.
+    /// Returns what happens when lines come too fast.
     pub fn pace(&self) -> Pace {
         self.pace
     }
 
-    /// The speed that the person likes, in percent.
+    /// Returns the speed that the person chose, in percent.
     pub fn speed_percent(&self) -> u32 {
         SPEEDS_PERCENT[self.speed]
     }
 
-    /// The person wants this speed, or the next slower one there is.
+    /// Sets the person's speed to this one, or to the next slower one that exists.
     pub fn choose(&mut self, percent: u32) {
         self.speed = SPEEDS_PERCENT.iter().rposition(|speed| *speed <= percent).unwrap_or(0);
     }
 
-    /// The person wants it faster.
+    /// Selects the next faster speed.
     pub fn hurry(&mut self) {
         self.speed = (self.speed + 1).min(SPEEDS_PERCENT.len() - 1);
     }
 
-    /// The person wants it slower.
+    /// Selects the next slower speed.
     pub fn slow_down(&mut self) {
         self.speed = self.speed.saturating_sub(1);
     }
 
-    /// The fastest that the plane may move, in em a second.
+    /// Returns the highest speed of the plane, in em a second.
     pub fn speed_max_em_per_s(&self) -> f64 {
         self.pace.rate_max() * self.person() * SPEED_EM_PER_S
     }
 
-    /// A message is to be placed: moves the size one step toward what the stream
-    /// needs, or all the way where nobody sees the difference: the message is
-    /// `alone` on the plane.
+    /// Called when a message is to be placed: moves the size one step toward what the stream needs,
+    /// or all the way if the change isn't visible because the message is `alone` on the plane.
+    /// Returns the new size.
     pub fn size_next(&mut self, now: Instant, alone: bool) -> f64 {
         let size_wanted = self.size_wanted;
         if alone && size_wanted > self.size {
@@ -262,33 +260,33 @@ impl Pacing {
         self.size
     }
 
-    /// A message was set.
+    /// Records a message that was set.
     pub fn note_line(&mut self, setting: &LineLayout) {
         self.words_em += (setting.words_em - self.words_em) * MEAN_WEIGHT;
         self.speakers += (setting.speaker.len() as f64 - self.speakers) * MEAN_WEIGHT;
     }
 
-    /// The space after a message of this size, in em.
+    /// Returns the space after a message of this size, in em.
     pub fn gap_em(size: f64) -> f64 {
         let part = (size - SIZE_MIN) / (1.0 - SIZE_MIN);
         ROW_EM * size * (TIGHT_GAP_ROWS + (WIDE_GAP_ROWS - TIGHT_GAP_ROWS) * part)
     }
 
-    /// The height of an average message of this size and its gap, in em; `column_em`
-    /// is the column's width in em of the crawl's font.
+    /// Returns the height of an average message of this size and its gap, in em; `column_em` is the
+    /// column's width in em of the crawl's font.
     pub fn line_em(&self, size: f64, column_em: f64) -> f64 {
         // Rows are rarely full: the last one is half empty.
         let rows = (self.words_em * size / column_em + 0.45).max(1.0);
         (rows + self.speakers * SPEAKER_SIZE) * ROW_EM * size + Self::gap_em(size)
     }
 
-    /// Everything that waits, in em at the size of the next line.
+    /// Returns the height of everything that waits, in em at the size of the next line.
     pub fn waiting_em(&self, waiting: Waiting, column_em: f64) -> f64 {
         waiting.set_em + waiting.lines as f64 * self.line_em(self.size, column_em)
     }
 
-    /// Takes note of what waits and of how many lines have come since the
-    /// beginning. Returns the new rate if it is worth applying.
+    /// Records what waits and how many lines have come since the beginning. Returns the new rate if
+    /// it is worth applying.
     #[must_use]
     pub fn update(&mut self, now: Instant, waiting: Waiting, arrived: u64, column_em: f64) -> Option<f64> {
         let elapsed_s = self.updated.map_or(0.0, |before| now.since(before).as_secs_f64());
@@ -300,16 +298,16 @@ impl Pacing {
         let line_em = self.line_em(self.size, column_em);
         let waiting_em = waiting.set_em + lines * line_em;
         let ease_em = WAITING_EASE_LINES * line_em;
-        // A line that comes alone needs no haste: it enters at the film's speed.
+        // A single line needs no haste: it enters at the film's speed.
         let stream_em_per_s = self.arrivals_per_s * line_em * (waiting_em / ease_em).min(1.0);
         let needed_em_per_s = stream_em_per_s + (waiting_em - ease_em).max(0.0) / CATCH_UP_S;
         let person = self.person();
         let target = (needed_em_per_s / SPEED_EM_PER_S / person).clamp(1.0, self.rate_max(self.size));
-        // Eased by parts of itself: a step from 1 to 2 looks like one from 2 to 4.
+        // Eased in proportion: a step from 1 to 2 looks like one from 2 to 4.
         let part = elapsed_s / (elapsed_s + EASING_S);
         let step = ((target / self.eased_rate - 1.0) * part).clamp(-RATE_STEP_MAX, RATE_STEP_MAX);
         self.eased_rate *= 1.0 + step;
-        // What follows from the stream is eased; what the person wants is done.
+        // Changes due to the stream are eased; changes by the person apply at once.
         let rate = self.eased_rate * person;
         if (rate - self.applied_rate).abs() <= self.applied_rate * RATE_CHANGE_MIN {
             return None;
@@ -324,7 +322,7 @@ impl Pacing {
         self.arrivals_per_s = (self.arrivals_per_s * ARRIVALS_S + lines) / (ARRIVALS_S + elapsed_s);
     }
 
-    /// The largest size at which the stream can be shown.
+    /// Returns the largest size at which the stream can be shown.
     fn size_for(&self, waiting_lines: f64, column_em: f64) -> f64 {
         let lines_per_s = self.arrivals_per_s.min(waiting_lines)
             + (waiting_lines - 2.0 * WAITING_EASE_LINES).max(0.0) / SIZE_CATCH_UP_S;
@@ -340,12 +338,12 @@ impl Pacing {
         size
     }
 
-    /// The rate that a stream should not exceed at this size.
+    /// Returns the rate that a stream should not exceed at this size.
     fn rate_eased_max(&self, size: f64) -> f64 {
         FILM_RATE_MAX + (SMALL_RATE - FILM_RATE_MAX) * (1.0 - size) / (1.0 - SIZE_MIN)
     }
 
-    /// The fastest rate at this size.
+    /// Returns the highest rate at this size.
     fn rate_max(&self, size: f64) -> f64 {
         let rate_max = self.pace.rate_max();
         if rate_max <= FILM_RATE_MAX {
@@ -365,8 +363,8 @@ mod tests {
 
     const COLUMN_EM: f64 = 14.2;
 
-    /// Lives `seconds` with so many lines waiting and so many arriving each second;
-    /// gives the last rate and how often it changed.
+    /// Simulates `seconds` with `lines` waiting and `per_s` arriving each second; returns the last
+    /// rate and how often it changed.
     fn live(pacing: &mut Pacing, from_s: u64, seconds: u64, lines: u64, per_s: u64) -> (f64, usize) {
         let changes = (0..seconds * 5)
             .filter(|tick| {
@@ -394,7 +392,7 @@ mod tests {
         let (rate, _) = live(&mut pacing, 0, 60, 2, 1);
         assert!((2.5..5.0).contains(&rate), "{rate}");
         assert!(pacing.size() < 0.75, "{}", pacing.size());
-        // And calms down step by step.
+        // It calms down step by step.
         let mut sizes = vec![pacing.size()];
         for second in 60..160 {
             live(&mut pacing, second, 1, 0, 0);

@@ -1,12 +1,12 @@
-//! Straight quotation marks as typesetters have them.
+//! Typographic quotation marks for straight ones.
 
 use std::borrow::Cow;
 
 /// Words that begin with an apostrophe, without it.
 const ELIDED: [&str; 9] = ["tis", "twas", "twere", "twill", "em", "til", "bout", "cause", "n"];
 
-/// Straight quotation marks become “ ” and ‘ ’, apostrophes ’, and those behind
-/// a digit primes (5′10″), as far as that can be told. Others stay as they are.
+/// Replaces straight quotation marks by “ ” and ‘ ’, apostrophes by ’, and those after a digit by
+/// primes (5′10″), as far as the text decides it. Other marks are kept.
 pub fn curly(text: &str) -> Cow<'_, str> {
     if !text.contains(['"', '\'']) {
         return Cow::Borrowed(text);
@@ -33,18 +33,18 @@ pub fn curly(text: &str) -> Cow<'_, str> {
     Cow::Owned(curly)
 }
 
-/// Which quotations are open.
+/// The quotations that are open.
 #[derive(Default)]
 struct Open {
     double: bool,
     single: bool,
 }
 
-/// What a straight mark is, by what stands around it.
+/// Returns the replacement of a straight mark, by its neighbours.
 fn mark(straight: char, before: Option<char>, rest: &str, open: &Open) -> char {
     let is_double = straight == '"';
     let next = rest.chars().next();
-    // Gershayim and geresh are inside words.
+    // Gershayim and geresh occur inside words.
     if before.is_some_and(is_hebrew) && next.is_some_and(is_hebrew) {
         return straight;
     }
@@ -67,31 +67,31 @@ fn mark(straight: char, before: Option<char>, rest: &str, open: &Open) -> char {
     let opens = match before {
         None => is_word_next || !is_open,
         Some(c) if may_open(c) => is_word_next || !is_open,
-        // No space where there should be one: said:"Go"
+        // A space is missing: said:"Go"
         Some(c) => is_double && !is_open && !c.is_alphanumeric() && next.is_some_and(char::is_alphanumeric),
     };
     if opens { opening } else { closing }
 }
 
-/// Whether a quotation may begin behind this.
+/// Whether a quotation can begin after this character.
 fn may_open(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '(' | '[' | '{' | '<' | '-' | '/' | '“' | '‘' | '«' | '„')
         || matches!(c, '\u{2010}'..='\u{2015}')
 }
 
-/// Whether a quotation may end before this.
+/// Whether a quotation can end before this character.
 fn ends(c: char) -> bool {
     c.is_whitespace() || matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '>' | '…' | '”' | '’' | '»')
 }
 
-/// A word such as 'tis, without its apostrophe.
+/// Whether it is a word such as 'tis, without its apostrophe.
 fn is_elided(rest: &str) -> bool {
     let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     ELIDED.iter().any(|elided| elided.eq_ignore_ascii_case(word))
 }
 
-/// A year such as '95 or '90s, without its apostrophe.
+/// Whether it is a year such as '95 or '90s, without its apostrophe.
 fn is_decade(rest: &str) -> bool {
     let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let behind = rest[digits..].strip_prefix('s').unwrap_or(&rest[digits..]);

@@ -1,36 +1,36 @@
 //! The sky behind the crawl.
 //!
-//! The same sky for everybody: each cell of an endless grid is filled from its
-//! own coordinates, so that a larger window shows more of it and no star ever
-//! moves when the window does. They are as bright as real ones are: most are dots
-//! at the edge of sight, and a few have a glow.
+//! The sky is the same for every visitor: each cell of an endless grid is filled from its own
+//! coordinates, so that a larger window shows more of it and no star moves when the window is
+//! resized. The distribution of brightness is that of real stars: most are dots at the limit of
+//! visibility, and a few have a glow.
 
-/// The height of the window that the sizes of the stars are meant for …
+/// The window height for which the sizes of the stars are defined …
 const HEIGHT_PX: f64 = 720.0;
 
-/// … and how much smaller or larger they get in others.
+/// … and the factors by which they get smaller or larger in other windows.
 const SCALES: [f64; 2] = [0.9, 2.2];
 
-/// The diameter of a star that is no more than a dot.
+/// The diameter of a star that is only a dot.
 const DOT_PX: f64 = 1.6;
 
 /// The largest diameter, without its glow.
 const PX_MAX: f64 = 3.2;
 
-/// From this diameter on a star has a glow around it.
+/// The diameter from which a star has a glow around it.
 const GLOWS_FROM_PX: f64 = 2.9;
 
-/// Stars at about the same distance.
+/// A layer of stars at about the same distance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Layer {
-    /// How far it comes up when the eye goes down at the end of the opening, in
-    /// heights of the window. Near stars go further, and so the sky has depth.
+    /// How far it moves up when the view moves down at the end of the opening, in heights of the
+    /// window. Near stars move further, which gives the sky depth.
     pub travel: f64,
-    /// Edge of a grid cell, in CSS pixels.
+    /// The edge of a grid cell, in CSS pixels.
     cell_px: f64,
     /// The most stars in a cell.
     stars_per_cell: u64,
-    /// Brightness of the faintest.
+    /// The brightness of the faintest star.
     faintest: f64,
     seed: u64,
 }
@@ -44,13 +44,13 @@ pub const LAYERS: [Layer; 2] = [
 /// One star.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Star {
-    /// Distance from the middle of the window to the right, in CSS pixels.
+    /// Distance to the right of the window's middle, in CSS pixels.
     pub x_px: f64,
     /// Distance from the upper edge of the window, in CSS pixels.
     pub y_px: f64,
-    /// Diameter, in CSS pixels of a window of the usual size; see [`scale`].
+    /// Diameter, in CSS pixels of a window of the reference height; see [`scale`].
     pub size_px: f64,
-    /// How bright, above 0 and up to 1.
+    /// Brightness, above 0 and up to 1.
     pub brightness: f64,
     /// Its colour.
     pub tint: Tint,
@@ -74,9 +74,9 @@ pub enum Tint {
     Amber,
 }
 
-/// How much larger than [`Star::size_px`] stars are drawn in a window of this
-/// height, on a screen with so many pixels for one of CSS: large windows are
-/// seen from farther away, and a dot of less than a pixel would only be grey.
+/// Returns the factor by which stars are drawn larger than [`Star::size_px`] in a window of this
+/// height, on a screen with this number of pixels per CSS pixel: large windows are viewed from
+/// farther away, and a dot of less than a pixel would only be grey.
 pub fn scale(height_px: f64, pixel_ratio: f64) -> f64 {
     let [least, most] = SCALES;
     let scale = (height_px / HEIGHT_PX).sqrt().clamp(least, most);
@@ -84,8 +84,7 @@ pub fn scale(height_px: f64, pixel_ratio: f64) -> f64 {
 }
 
 impl Layer {
-    /// Its stars in an area as wide as the window and as high as this, in CSS
-    /// pixels.
+    /// Returns its stars in an area of the window's width and of this height, in CSS pixels.
     pub fn in_window(&self, width_px: f64, height_px: f64) -> impl Iterator<Item = Star> {
         let columns = (width_px / 2.0 / self.cell_px).ceil() as i64;
         let rows = (height_px / self.cell_px).ceil() as i64;
@@ -97,15 +96,13 @@ impl Layer {
 
     fn in_cell(&self, column: i64, row: i64) -> impl Iterator<Item = Star> {
         let mut chance = SplitMix64::new(self.seed, column, row);
-        // Some cells are empty and some are crowded: an even sky looks like
-        // wallpaper.
+        // Some cells are empty and some are crowded: a uniform sky looks like wallpaper.
         let count = (chance.draw() * (self.stars_per_cell + 1) as f64) as u64;
         (0..count).map(move |_| {
             let x_px = (column as f64 + chance.draw()) * self.cell_px;
             let y_px = (row as f64 + chance.draw()) * self.cell_px;
-            // Of brighter stars there are fewer by the factor's power of 4/3, about
-            // as in the real sky. 1 is as bright as a dot can be; what is brighter is
-            // larger, but no disc.
+            // Brighter stars are rarer by the factor's power of 4/3, about as in the real sky. 1 is
+            // the maximum brightness of a dot; brighter stars are larger instead, but not discs.
             let root = (1.0 - chance.draw()).sqrt();
             let flux = self.faintest / (root * root.sqrt());
             let tint = match chance.draw() {
@@ -119,7 +116,7 @@ impl Layer {
     }
 }
 
-/// A small generator (SplitMix64), seeded by a place in the grid.
+/// A small generator (SplitMix64), seeded by a position in the grid.
 struct SplitMix64(u64);
 
 impl SplitMix64 {
@@ -129,7 +126,7 @@ impl SplitMix64 {
         Self(place ^ seed)
     }
 
-    /// The next number, from 0 up to but without 1.
+    /// Returns the next number, from 0 (inclusive) to 1 (exclusive).
     fn draw(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -182,7 +179,7 @@ mod tests {
             let glowing = share(&Star::glows);
             assert!((0.005..0.03).contains(&glowing), "{glowing} glow at {width_px}x{height_px}");
         }
-        // Half of the brightness is had by 2^(4/3) as many.
+        // 2^(4/3) times as many stars have half of the brightness.
         let stars: Vec<Star> = LAYERS[0].in_window(40_000.0, 20_000.0).collect();
         let brighter = |flux: f64| stars.iter().filter(|star| star.brightness >= flux).count() as f64;
         let ratio = brighter(0.5) / brighter(1.0);

@@ -1,33 +1,32 @@
-//! How much of a message is told. The only place that shortens: whatever is shown
-//! of a line, on the plane or in plain text, is what comes out of here.
+//! Shortens long messages. This is the only place that shortens: every line, on the plane or as
+//! plain text, is output of this module.
 //!
-//! It is decided in the worker, where a message may be of megabytes, and so
-//! without fonts: by what characters are wide on average.
+//! It runs in the worker, where a message can have megabytes, and therefore without fonts: it uses
+//! average character widths.
 
 use std::borrow::Cow;
 
 use crate::crawl::unicode;
 use crate::dialogue::Line;
 
-/// The longest line, in em: about 24 rows of the narrowest column, which is what
-/// one sees of the plane at once and a minute of reading.
+/// The longest line, in em: about 24 rows of the narrowest column, which is the visible part of the
+/// plane and a minute of reading.
 const EM_MAX: f64 = 300.0;
 
-/// The longest name of a speaker, in em: two rows.
+/// The longest speaker's name, in em: two rows.
 const NAME_EM_MAX: f64 = 24.0;
 
 /// The longest line, in letters of average width.
 pub const LETTERS_MAX: usize = 560;
 
-/// How far back from its limit a line ends rather than tear a word, in
-/// characters.
+/// How far before its limit a line may end so that no word is torn, in characters.
 const WORD_CHARACTERS: usize = 24;
 
-/// What a message that is too long ends with. It has no number: what counts is
-/// that there is more.
+/// The end of a message that is too long. It has no number: the only important fact is that there
+/// is more.
 pub const REST: &str = ".... (the console has the rest)";
 
-/// What is told of a line.
+/// Shortens a line's text and speaker where they are too long.
 pub fn line(line: Line) -> Line {
     let Line { character, text } = line;
     Line {
@@ -42,7 +41,7 @@ pub fn line(line: Line) -> Line {
     }
 }
 
-/// What is told of words that may be too long.
+/// Shortens a text where it is too long.
 pub fn words(text: &str) -> Cow<'_, str> {
     match cut(text, EM_MAX) {
         Some(begin) => Cow::Owned(format!("{begin}{REST}")),
@@ -50,17 +49,17 @@ pub fn words(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// About how many letters of a payload the crawl shows, by its size alone.
+/// Returns about how many letters of a payload the crawl shows, judged by its size alone.
 pub fn letters_of(payload: &[u8]) -> usize {
     /// `{"character":"…","text":"…"}`
     const JSON_BYTES: usize = 27;
     payload.len().saturating_sub(if payload.first() == Some(&b'{') { JSON_BYTES } else { 0 })
 }
 
-/// The begin of a text that is longer than this; `None` where it isn't.
+/// Returns the beginning of a text that is longer than this; `None` where it isn't.
 fn cut(text: &str, longest_em: f64) -> Option<&str> {
     let mut width_em = 0.0;
-    // A mark is never too much, so it stays with its letter.
+    // A combining mark never exceeds the limit, so it stays with its letter.
     let (end, _) = text.char_indices().find(|(_, c)| {
         let own_em = unicode::about_em(*c);
         width_em += own_em;

@@ -1,14 +1,13 @@
-//! Breaking a message into rows.
+//! Breaks a message into rows.
 //!
-//! The film's block is flush on both sides: every row but a paragraph's last
-//! fills the column. Browsers break greedily and put all of the stretch into the
-//! spaces, which tears holes. Here the breaks are chosen over the whole message
-//! (least cost, as typesetters do), and letters share the stretch with spaces.
-//! A message of one row is centred. The speaker's name is a smaller, centred row
-//! of its own.
+//! The film's block is justified: every row but a paragraph's last fills the column. Browsers break
+//! greedily and put all of the stretch into the spaces, which tears holes. Here the breaks are
+//! chosen over the whole message (least cost, as typesetters do), and letters share the stretch
+//! with spaces. A message of one row is centred. The speaker's name is a smaller, centred row of
+//! its own.
 //!
-//! Nothing here knows fonts: the caller measures. Nothing here shortens either:
-//! [`truncate`] alone decides how much of a message is shown.
+//! This module has no fonts: the caller measures. It doesn't shorten either: [`truncate`] alone
+//! decides how much of a message is shown.
 
 use crate::crawl::item::CrawlItem;
 use crate::crawl::unicode;
@@ -19,59 +18,59 @@ use crate::format::grouped;
 /// Space between two words, in em (News Cycle Bold's, with the tracking).
 pub const SPACE_EM: f64 = 0.30;
 
-/// Size of the speaker's row, in parts of the message's own.
+/// Size of the speaker's row, as a fraction of the message's own.
 pub const SPEAKER_SIZE: f64 = 0.62;
 
 /// Justifying adds at most this to the space after each letter, in em.
 const LETTER_STRETCH_MAX_EM: f64 = 0.04;
 
-/// Letters take this part of a row's stretch, up to their limit.
+/// Letters take this fraction of a row's stretch, up to their limit.
 const LETTER_SHARE: f64 = 0.5;
 
-/// A row whose spaces would grow by more than this, in em, stays natural: a hole
-/// is worse than a ragged edge.
+/// A row whose spaces would grow by more than this, in em, isn't justified: a hole is worse than a
+/// ragged edge.
 const SPACE_STRETCH_MAX_EM: f64 = 1.4;
 
-/// What a space can take before a row looks loose, in em.
+/// How much a space can grow before a row looks loose, in em.
 const SPACE_STRETCH_EM: f64 = 0.30;
 
-/// What the seam between two ideographs takes of that.
+/// The fraction of that by which the seam between two ideographs can grow.
 const SEAM_STRETCH: f64 = 0.4;
 
-/// A last row shorter than this part of the column looks lost …
+/// A last row shorter than this fraction of the column looks lost …
 const WIDOW: f64 = 0.33;
 
-/// … and so does one word that is shorter than this.
+/// … and so does a single word that is shorter than this.
 const WIDOW_WORD: f64 = 0.4;
 
-/// Costs, where 1 is that of a row stretched as far as looks well.
+/// Costs; 1 is the cost of a row stretched to the limit of looking good.
 const WIDOW_COST: f64 = 10.0;
 const WIDOW_WORD_COST: f64 = 40.0;
 /// A row that ends in "I" or "a".
 const LONE_LETTER_COST: f64 = 12.0;
-/// Each row: keeps the text from being broken more often than it must be.
+/// Cost of each row: keeps the text from being broken more often than necessary.
 const ROW_COST: f64 = 0.3;
 
-/// Measures text in em. `&mut` since a good one remembers.
+/// Measures text in em. `&mut` because good implementations cache.
 pub type Measure<'a> = &'a mut dyn FnMut(&str) -> f64;
 
-/// What rows are set into.
+/// The column that rows are set in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Column {
     /// Its width, in em of the crawl's font.
     pub width_em: f64,
 }
 
-/// How a row stands in its column.
+/// The alignment of a row in its column.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Alignment {
     /// At the side where reading begins.
     #[default]
     Start,
-    /// In the middle.
+    /// Centred.
     Centre,
-    /// Flush on both sides: each letter is followed by so much more space, in em
-    /// of its font, and the spaces take the rest.
+    /// Justified: each letter is followed by this additional space, in em of its font, and the
+    /// spaces take the rest.
     Flush {
         /// In em of the row's font.
         letter_spacing_em: f64,
@@ -81,41 +80,40 @@ pub enum Alignment {
 /// One row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
-    /// The words.
+    /// The text.
     pub text: String,
-    /// How it stands in the column.
+    /// The alignment in the column.
     pub alignment: Alignment,
-    /// The row goes on in the next one without a space: a long word was
-    /// broken, or the script has no spaces.
+    /// The row continues in the next one without a space: a long word was broken, or the script has
+    /// no spaces.
     pub glued: bool,
-    /// A hyphen stands behind it, for a word was torn between letters.
+    /// A hyphen follows it, because a word was torn between letters.
     pub hyphen: bool,
 }
 
 /// A message in rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineLayout {
-    /// The speaker's name, in rows of [`SPEAKER_SIZE`]; none where nobody is
-    /// named.
+    /// The speaker's name, in rows of [`SPEAKER_SIZE`]; empty if no speaker is named.
     pub speaker: Vec<Row>,
     /// At least one.
     pub rows: Vec<Row>,
-    /// Which way all of them are read.
+    /// The reading direction of all rows.
     pub direction: Direction,
-    /// Its letters hang together: no space may come between them.
+    /// Its letters are joined: no space may come between them.
     pub is_joined: bool,
     /// Size of its font, in em of the crawl's.
     pub size: f64,
-    /// How wide its words are on one row, in em of its own font.
+    /// The width of its text on a single row, in em of its own font.
     pub words_em: f64,
 }
 
-/// An entry, set.
+/// An entry that has been set.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TypesetBlock {
     /// In rows of the crawl's font.
     Rows(LineLayout),
-    /// In the title's.
+    /// In the title's font.
     Title(Title),
 }
 
@@ -131,15 +129,14 @@ impl TypesetBlock {
     }
 }
 
-/// Whoever has fonts to measure with.
+/// Sets entries with measured fonts.
 pub trait Typesetter {
-    /// Sets an entry for the stage as it is now; a message in this size, in em of
-    /// the crawl's font.
+    /// Sets an entry for the stage as it is now; a message in this size, in em of the crawl's font.
     fn set(&mut self, entry: &BlockContent, size: f64) -> TypesetBlock;
 }
 
-/// Sets an entry in a column of this width; the two measures are the body
-/// font's and the title font's, each at 1 em.
+/// Sets an entry in a column of this width; the two measures are those of the body font and of the
+/// title font, each at 1 em.
 pub fn set_entry(
     entry: &BlockContent,
     size: f64,
@@ -168,7 +165,7 @@ fn centred(mut setting: LineLayout) -> LineLayout {
     setting
 }
 
-/// What the crawl says of messages that it skipped.
+/// Returns the text of a note about skipped messages.
 pub fn passed_words(count: u64) -> String {
     match count {
         1 => "(1 message skipped)".to_owned(),
@@ -176,7 +173,7 @@ pub fn passed_words(count: u64) -> String {
     }
 }
 
-/// A title, as large as the column lets it be.
+/// A title, as large as the column allows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Title {
     /// Its rows.
@@ -185,7 +182,7 @@ pub struct Title {
     pub size_em: f64,
 }
 
-/// The title fills this part of the column.
+/// The fraction of the column that the title fills.
 const TITLE_WIDTH: f64 = 0.94;
 
 /// Height of a title's row in its own em.
@@ -194,7 +191,7 @@ pub const TITLE_ROW: f64 = 1.02;
 /// The largest title, in em.
 const TITLE_MAX_EM: f64 = 3.4;
 
-/// A title that would come out smaller than this takes another row.
+/// A title that would be smaller than this gets another row.
 const TITLE_ROOMY_EM: f64 = 1.6;
 
 /// The most rows of a title.
@@ -218,7 +215,7 @@ pub fn set_title(title: &str, column_em: f64, measure: Measure<'_>) -> Title {
     best
 }
 
-/// Splits words into at most so many rows of about the same width.
+/// Splits words into at most this number of rows of about the same width.
 fn split_evenly(words: &[String], rows: usize, measure: Measure<'_>) -> Vec<String> {
     let share_em = measure(&words.join(" ")) / rows as f64;
     let mut split: Vec<String> = Vec::new();
@@ -240,9 +237,9 @@ fn split_evenly(words: &[String], rows: usize, measure: Measure<'_>) -> Vec<Stri
 struct RowFragment {
     text: String,
     width_em: f64,
-    /// No space before it.
+    /// There is no space before it.
     glued: bool,
-    /// A hyphen behind it, for which its width has room.
+    /// A hyphen follows it; its width includes it.
     hyphen: bool,
 }
 
@@ -261,7 +258,7 @@ fn set(speaker: &str, text: &str, size: f64, column_em: f64, measure: Measure<'_
     }
 }
 
-/// A name in centred rows; none where there is no name.
+/// Sets a name in centred rows; none where there is no name.
 fn set_name(name: &str, column_em: f64, measure: Measure<'_>) -> Vec<Row> {
     let pieces = pieces(name, column_em, measure);
     let mut set = if pieces.is_empty() { Vec::new() } else { rows(&pieces, column_em) };
@@ -285,9 +282,8 @@ fn pieces(text: &str, column_em: f64, measure: Measure<'_>) -> Vec<RowFragment> 
     pieces
 }
 
-/// Hands out a fragment, whole if it fits the column, or else in parts that
-/// do, with their widths and whether a hyphen says that letters of a word were
-/// torn.
+/// Appends a fragment, whole if it fits the column, or else in parts that fit, with their widths
+/// and whether a hyphen shows that letters of a word were torn apart.
 fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dyn FnMut(&str, f64, bool)) {
     let whole_em = measure(fragment);
     if whole_em <= column_em {
@@ -309,13 +305,13 @@ fn cut_to_fit(fragment: &str, column_em: f64, measure: Measure<'_>, out: &mut dy
     out(&fragment[start..], width_em, false);
 }
 
-/// Space before `pieces[index]` when it isn't the first of its row.
+/// Returns the space before `pieces[index]` when it isn't the first of its row.
 fn space_em(pieces: &[RowFragment], index: usize) -> f64 {
     if index == 0 || pieces[index].glued { 0.0 } else { SPACE_EM }
 }
 
-/// How much of a row's stretch the place before `pieces[index]` takes: a space all
-/// it may, the seam between ideographs a part, other seams nothing.
+/// Returns the fraction of a row's stretch that the place before `pieces[index]` takes: all for a
+/// space, a part for the seam between ideographs, nothing for other seams.
 fn seam(pieces: &[RowFragment], index: usize) -> f64 {
     let ideograph = |c: Option<char>| c.is_some_and(unicode::is_ideographic);
     let piece = &pieces[index];
@@ -328,13 +324,13 @@ fn seam(pieces: &[RowFragment], index: usize) -> f64 {
     }
 }
 
-/// A row on its way to be chosen.
+/// A row that is being considered.
 #[derive(Clone, Copy, Debug, Default)]
 struct Measured {
     width_em: f64,
-    /// Spaces, and seams by what they take.
+    /// Spaces, and seams weighted by their fraction.
     seams: f64,
-    /// Letters that may be set apart.
+    /// Letters that can be spaced out.
     letters: f64,
 }
 
@@ -356,13 +352,13 @@ impl Measured {
         (column_em - self.width_em).max(0.0)
     }
 
-    /// How much looser than looks well the row is when it fills the column.
+    /// Returns how much looser than acceptable the row is when it fills the column.
     fn looseness(&self, column_em: f64) -> f64 {
         let ease_em = self.seams * SPACE_STRETCH_EM + self.letters * LETTER_STRETCH_MAX_EM;
         self.slack_em(column_em) / ease_em.max(0.05)
     }
 
-    /// Flush, unless that would tear a hole.
+    /// Returns justified, unless that would tear a hole.
     fn alignment(&self, column_em: f64, is_joined: bool) -> Alignment {
         let slack_em = self.slack_em(column_em);
         let letters = if is_joined { 0.0 } else { self.letters };
@@ -373,10 +369,10 @@ impl Measured {
     }
 }
 
-/// Where rows end (exclusive), over all ways to break.
+/// Returns the ends of the rows (exclusive), optimal over all ways to break.
 fn best_breaks(pieces: &[RowFragment], column_em: f64) -> Vec<usize> {
     let count = pieces.len();
-    // cost[i]: of everything from piece i on; next[i]: where i's row ends.
+    // cost[i]: of everything from piece i on; next[i]: the end of the row that begins at i.
     let mut cost = vec![0.0; count + 1];
     let mut next = vec![count; count];
     for first in (0..count).rev() {
@@ -411,12 +407,13 @@ fn best_breaks(pieces: &[RowFragment], column_em: f64) -> Vec<usize> {
     breaks
 }
 
-/// A paragraph's last row looks lost when it is short or one short word.
+/// Returns the cost of a paragraph's last row, which looks lost when it is short or a single short
+/// word.
 fn last_row_cost(pieces: &[RowFragment], first: usize, part: f64) -> f64 {
     if first == 0 {
         return 0.0;
     }
-    // A few ideographs are words of their own, but not two.
+    // A few ideographs are words of their own, but two aren't enough.
     let enough = if pieces[pieces.len() - 1].glued { WIDOW * 0.8 } else { WIDOW };
     let is_word = pieces[first + 1..].iter().all(|piece| piece.glued);
     let lost = if part < enough { WIDOW_COST * (1.0 - part) } else { 0.0 };
@@ -424,8 +421,7 @@ fn last_row_cost(pieces: &[RowFragment], first: usize, part: f64) -> f64 {
     lost + word
 }
 
-/// Whether a row that ends here ends in a word of one letter, which belongs to the
-/// next.
+/// Whether a row that ends here ends in a word of one letter, which belongs to the next row.
 fn is_lone_letter(pieces: &[RowFragment], index: usize) -> bool {
     let piece = &pieces[index];
     let mut chars = piece.text.chars();
@@ -434,7 +430,7 @@ fn is_lone_letter(pieces: &[RowFragment], index: usize) -> bool {
         && chars.next().is_none()
 }
 
-/// At least one row.
+/// Sets the rows; at least one.
 fn rows(pieces: &[RowFragment], column_em: f64) -> Vec<Row> {
     let breaks = best_breaks(pieces, column_em);
     if breaks.len() <= 1 {
@@ -471,8 +467,8 @@ fn joined(pieces: &[RowFragment]) -> String {
     text
 }
 
-/// Without what would print as nothing or harm its surroundings: controls
-/// become spaces, and overrides of direction go.
+/// Replaces characters that would be invisible or affect their surroundings: controls become
+/// spaces, and direction overrides are removed.
 fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}'))
@@ -480,14 +476,14 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// An ellipsis at the end has four dots here.
+/// Gives an ellipsis at the end four dots.
 fn four_dots(text: &str) -> String {
     let text = text.trim_end();
     let quotes = text.trim_end_matches(['"', '”', '’', '\'', ')', '»']);
     let tail = &text[quotes.len()..];
     let words = quotes.trim_end_matches(['.', '…']);
     let dots = &quotes[words.len()..];
-    // One that stands apart is a sign that something was left out.
+    // A separate ellipsis is a sign that something was left out.
     let is_apart = words.ends_with(' ');
     if !is_apart && (dots.contains('…') || dots.len() >= 3) {
         return format!("{words}....{tail}");
@@ -501,7 +497,7 @@ mod tests {
 
     const COLUMN_EM: f64 = 14.2;
 
-    /// Half an em a character, as if of a typewriter; marks take no room.
+    /// Half an em per character, as on a typewriter; marks take no room.
     fn typewriter(text: &str) -> f64 {
         text.chars().filter(|c| !unicode::is_mark(*c)).count() as f64 * 0.5
     }
@@ -510,8 +506,8 @@ mod tests {
         set(character, text, 1.0, COLUMN_EM, &mut typewriter)
     }
 
-    /// One string a row: a speaker's in brackets, `=` at the end when it is flush, `-`
-    /// when centred, `+` when the next row goes on without a space.
+    /// Returns one string per row: a speaker's in brackets, `=` at the end when it is justified,
+    /// `-` when centred, `+` when the next row continues without a space.
     fn shape(setting: &LineLayout) -> Vec<String> {
         let show = |row: &Row| {
             let sign = match row.alignment {
@@ -595,7 +591,7 @@ mod tests {
         let setting = told("", "aaaaaaa bbbbbb ccccccc ddd e");
         let last = setting.rows.last().map(|row| row.text.len());
         assert!(setting.rows.len() == 1 || last > Some(4), "{:?}", shape(&setting));
-        // Full-width characters, as if of an em each.
+        // Full-width characters, with one em each.
         let mut wide = |text: &str| text.chars().count() as f64;
         let setting = set("", &"語".repeat(30), 1.0, COLUMN_EM, &mut wide);
         let last = setting.rows.last().map(|row| row.text.chars().count());
@@ -608,7 +604,7 @@ mod tests {
             "Copy that. Two of three pumps restarted on their own. Bridge is open. Mind the gravel on the far side."
                 .split(' ')
                 .collect();
-        // In a narrow column there is now and then no other way but a hole in the row above.
+        // In a narrow column the only alternative is sometimes a hole in the row above.
         for (column_em, most) in [(12.4, 1), (13.4, 1), (14.2, 1), (20.0, 0), (24.0, 0)] {
             let alone = (8..words.len()).filter(|count| {
                 let rows = set("", &words[..*count].join(" "), 1.0, column_em, &mut typewriter).rows;
@@ -686,7 +682,7 @@ mod tests {
 
     #[test]
     fn no_row_begins_or_ends_with_what_must_not() {
-        // Every place where a row may end comes up, one character at a time.
+        // Every place where a row can end occurs, one character at a time.
         for before in 0..30 {
             for text in [
                 "「橋」は、開いています。「誰か」を送って！（急いで）ください…ちょっと待って、リュックサックー。",
@@ -709,7 +705,7 @@ mod tests {
 
     #[test]
     fn ideographs_are_justified_between_each_other() {
-        // Full-width characters, as if of half an em each.
+        // Full-width characters, with half an em each.
         let text = "日本語のとても長い文章です、それは続きます。それは続きます。それは続きます。";
         assert_eq!(
             shape(&told("", text)),

@@ -1,10 +1,10 @@
-//! What the world's scripts ask of whoever sets them: where a row may end,
-//! what must stay together, which way it is read.
+//! Rules of the world's scripts for typesetting: where a row can end, which characters must stay
+//! together, and the reading direction.
 //!
-//! Tables of ranges instead of the full data of Unicode, which would weigh more
-//! than the rest of the crawl.
+//! Tables of ranges instead of the full Unicode data, which would be larger than the rest of the
+//! crawl.
 
-/// Which way a message is read.
+/// The reading direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// Latin, Cyrillic, Greek, CJK and most others.
@@ -14,7 +14,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The value of HTML's `dir`.
+    /// Returns the value of HTML's `dir`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LeftToRight => "ltr",
@@ -22,7 +22,7 @@ impl Direction {
         }
     }
 
-    /// By the first letter that has a direction (UAX #9, P2 and P3).
+    /// Returns the direction of the first letter that has one (UAX #9, P2 and P3).
     pub fn of(text: &str) -> Option<Self> {
         text.chars().find_map(|c| match c {
             '\u{590}'..='\u{8FF}'
@@ -40,19 +40,19 @@ impl Direction {
     }
 }
 
-/// From about this width on, in em, a word without a space may be broken after
-/// `, ; : { }`: it is more likely data than a word. Half of a narrow row.
+/// From about this width on, in em, a word without a space may be broken after `, ; : { }`: it is
+/// more likely data than a word. Half of a narrow row.
 const LONG_EM: f64 = 6.2;
 
-/// From this one on, about a row, also after `= & ? _ - .`.
+/// From this width on, about a row, also after `= & ? _ - .`.
 const LONGER_THAN_ROW_EM: f64 = 12.4;
 
-/// So many groups of digits with commas between them are a list, and no number.
+/// This many groups of digits with commas between them are a list, not a number.
 const LIST_GROUPS_MIN: usize = 6;
 
-/// The parts of a word between which it may be broken without a sign: after a
-/// hyphen between letters, a dash, a slash, around CJK characters; and where a
-/// long one has other marks, but not inside a number.
+/// Returns the parts of a word between which it may be broken without a hyphen: after a hyphen
+/// between letters, a dash, a slash, around CJK characters; and in a long word after other marks,
+/// but not inside a number.
 pub(super) fn fragments(word: &str) -> impl Iterator<Item = &str> {
     let about_em = word.chars().map(about_em).sum::<f64>();
     let (mut start, mut before) = (0, None);
@@ -77,9 +77,9 @@ pub(super) fn fragments(word: &str) -> impl Iterator<Item = &str> {
 /// The place between two characters of a word.
 struct Seam<'a> {
     word: &'a str,
-    /// What stands before them; `None` at the beginning of a fragment.
+    /// The characters before them; `None` at the beginning of a fragment.
     before: Option<char>,
-    /// Where the first of them stands.
+    /// The position of the first of them.
     at: usize,
     c: char,
     next: char,
@@ -119,8 +119,8 @@ impl Seam<'_> {
         }
     }
 
-    /// Whether the comma between two digits separates two numbers, and doesn't
-    /// group the digits of one.
+    /// Whether the comma between two digits separates two numbers instead of grouping the digits of
+    /// one.
     fn is_list(&self) -> bool {
         let is_part = |c: char| c.is_ascii_digit() || c == ',';
         let (head, tail) = self.word.split_at(self.at);
@@ -134,14 +134,14 @@ impl Seam<'_> {
     }
 }
 
-/// Whether a hyphen says that a word was torn between these two clusters: both
-/// are letters, of a script that hyphenates.
+/// Whether a hyphen shows that a word was torn between these two clusters: both are letters, of a
+/// script that hyphenates.
 pub(super) fn takes_hyphen(before: &str, after: &str) -> bool {
     let is_letter = |cluster: &str| cluster.chars().next().is_some_and(hyphenates);
     is_letter(before) && is_letter(after)
 }
 
-/// Letters of Latin, Greek, Cyrillic and Armenian.
+/// Whether it is a letter of Latin, Greek, Cyrillic or Armenian.
 fn hyphenates(c: char) -> bool {
     c.is_alphabetic()
         && matches!(c, '\0'..='\u{24F}' | '\u{370}'..='\u{58F}' | '\u{1C80}'..='\u{1C8F}' | '\u{1E00}'..='\u{1FFF}'
@@ -149,7 +149,7 @@ fn hyphenates(c: char) -> bool {
             | '\u{FB00}'..='\u{FB17}')
 }
 
-/// CJK characters and kana: a row may end after any of them. Hangul has spaces.
+/// Whether it is a CJK character or kana: a row can end after any of them. Hangul has spaces.
 pub(super) fn is_ideographic(c: char) -> bool {
     matches!(c,
         '\u{2E80}'..='\u{303F}' | '\u{3040}'..='\u{30FF}' | '\u{3100}'..='\u{31FF}'
@@ -157,7 +157,7 @@ pub(super) fn is_ideographic(c: char) -> bool {
         | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}' | '\u{20000}'..='\u{3FFFD}')
 }
 
-/// Must not begin a row (the short list of JIS X 4051).
+/// Whether it must not begin a row (the short list of JIS X 4051).
 fn closes(c: char) -> bool {
     matches!(
         c,
@@ -226,14 +226,14 @@ fn closes(c: char) -> bool {
     )
 }
 
-/// Must not end a row.
+/// Whether it must not end a row.
 fn opens(c: char) -> bool {
     matches!(c, '「' | '『' | '（' | '【' | '〈' | '《' | '〔' | '［' | '｛' | '(' | '[' | '{' | '‘' | '“')
 }
 
-/// Whether two characters are parts of one that people see: a base and its
-/// marks, an emoji sequence, a flag, a conjunct. Coarser than UAX #29 where
-/// that costs nothing, since it only says where not to tear an over-long word.
+/// Whether two characters belong to one visible character: a base and its marks, an emoji sequence,
+/// a flag, a conjunct. Coarser than UAX #29 where that costs nothing, since it only decides where
+/// not to tear an over-long word.
 fn joins(c: char, next: char) -> bool {
     is_mark(next) || c == '\u{200D}' || is_virama(c) || (is_flag_letter(c) && is_flag_letter(next))
 }
@@ -242,7 +242,7 @@ fn is_flag_letter(c: char) -> bool {
     matches!(c, '\u{1F1E6}'..='\u{1F1FF}')
 }
 
-/// Joins the next consonant, in every Brahmic block laid out like Devanagari.
+/// Whether it joins the next consonant, in every Brahmic block with the layout of Devanagari.
 fn is_virama(c: char) -> bool {
     matches!(c, '\u{900}'..='\u{D7F}') && (c as u32 - 0x900) % 0x80 == 0x4D
 }
@@ -283,8 +283,8 @@ pub(super) fn is_mark(c: char) -> bool {
     }
 }
 
-/// What people see as single characters, with their places. A stack of marks
-/// ends at 16 of them, so that no cluster is without a bound.
+/// Returns the visible characters (clusters), with their positions. A stack of marks ends at 16 of
+/// them, so that every cluster is bounded.
 pub(super) fn clusters(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -307,8 +307,8 @@ pub(super) fn clusters(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether the letters hang together, so that space between them would tear
-/// words: Arabic and its kin, Brahmic scripts with a head line, Mongolian.
+/// Whether the letters are joined, so that space between them would tear words: Arabic and related
+/// scripts, Brahmic scripts with a head line, Mongolian.
 pub(super) fn is_joined(text: &str) -> bool {
     text.chars().any(|c| {
         matches!(c,
@@ -316,8 +316,8 @@ pub(super) fn is_joined(text: &str) -> bool {
     })
 }
 
-/// A name in capitals, as far as its script has any: Greek ones have no accents,
-/// and those of Georgian are in few fonts.
+/// Returns a name in capitals, if its script has any: Greek capitals have no accents, and few fonts
+/// have the Georgian ones.
 pub(super) fn capitals(name: &str) -> String {
     let mut capitals = String::with_capacity(name.len());
     for c in name.chars() {
@@ -347,7 +347,7 @@ pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() && !matches!(c, '\u{A0}' | '\u{2007}' | '\u{202F}')
 }
 
-/// About how wide a character is, in em, where nobody can measure.
+/// Returns about how wide a character is, in em, where it can't be measured.
 pub(super) fn about_em(c: char) -> f64 {
     match c {
         _ if is_mark(c) => 0.0,

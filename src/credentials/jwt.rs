@@ -1,8 +1,8 @@
-//! What a password says of itself when it is a signed token (JSON Web Token,
-//! RFC 7519), as VerneMQ and EMQX take them.
+//! The claims of a password that is a signed token (JSON Web Token, RFC 7519), which brokers such as VerneMQ and EMQX
+//! accept.
 //!
-//! Only the broker can check the signature. Here the claims are read so that a
-//! person sees whose token it is and until when it holds.
+//! Only the broker can check the signature. The claims are read here so that the page can show the token's subject and
+//! validity.
 
 use std::fmt;
 
@@ -14,14 +14,14 @@ use serde_json::value::RawValue;
 use crate::rfc3339;
 use crate::time::Instant;
 
-/// The claims that a person asks about.
+/// The claims that are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jwt {
-    /// Whom it stands for (`sub`, RFC 7519 section 4.1.2).
+    /// The subject (`sub`, RFC 7519 section 4.1.2).
     pub subject: Option<String>,
-    /// From when on it is refused (`exp`, section 4.1.4); `None`: never.
+    /// The token is refused from then on (`exp`, section 4.1.4); `None`: never.
     pub expires_at: Option<Instant>,
-    /// Before when it is refused (`nbf`, section 4.1.5).
+    /// The token is refused before then (`nbf`, section 4.1.5).
     pub not_before: Option<Instant>,
 }
 
@@ -32,8 +32,7 @@ struct Header<'a> {
     alg: &'a RawValue,
 }
 
-/// A claim of another type than it should have is the broker's to refuse, not
-/// a reason to say nothing of the others.
+/// If a claim has the wrong type, the other claims are still shown; refusing the token is up to the broker.
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -45,7 +44,7 @@ struct Claims<'a> {
 }
 
 impl Jwt {
-    /// `None` for a password that is no signed token.
+    /// Parses a password; returns `None` if it isn't a signed token.
     pub fn recognise(password: &str) -> Option<Self> {
         let mut parts = password.trim().split('.');
         let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -62,17 +61,17 @@ impl Jwt {
         })
     }
 
-    /// Whether a broker with the same clock refuses it now.
+    /// Whether a broker with the same clock refuses it as expired.
     pub fn has_expired(&self, now: Instant) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
-    /// When what [`Jwt::words`] says changes next.
+    /// When the text of [`Jwt::words`] changes next.
     pub fn next_change(&self, now: Instant) -> Option<Instant> {
         [self.not_before, self.expires_at].into_iter().flatten().filter(|&change| change > now).min()
     }
 
-    /// What a person should know of it.
+    /// The text that describes the token.
     pub fn words(&self, now: Instant) -> String {
         let whose = match &self.subject {
             Some(subject) => format!("A signed token (JWT) of “{subject}”"),
@@ -95,8 +94,7 @@ fn decode(part: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// Seconds since the epoch, maybe with a fraction (RFC 7519, NumericDate), which
-/// is left away.
+/// Parses seconds since the epoch, possibly with a fraction (RFC 7519, NumericDate), which is dropped.
 fn moment(claim: &RawValue) -> Option<Instant> {
     let number = claim.get();
     if number.starts_with('-') {
@@ -106,7 +104,7 @@ fn moment(claim: &RawValue) -> Option<Instant> {
     Some(Instant::from_millis(seconds.saturating_mul(1_000)))
 }
 
-/// A moment to the second.
+/// A UTC time in seconds.
 pub(crate) struct Utc(pub(crate) Instant);
 
 impl fmt::Display for Utc {
@@ -148,7 +146,7 @@ mod tests {
                 r#"{"sub":"b","exp":1795258800.5,"nbf":1795255201}"#,
                 "A signed token (JWT) of “b”. It holds only from 2026-11-21 at 10:00:01 UTC on.",
             ),
-            // Types that the RFC doesn't allow, and moments beyond all clocks.
+            // Types that the RFC doesn't allow, and times out of range.
             (r#"{"sub":7,"exp":"soon"}"#, "A signed token (JWT) that names nobody. It never expires."),
             (
                 r#"{"exp":-5}"#,

@@ -1,8 +1,8 @@
-//! Credentials in the text of an address, a user name or a link: which part is one, and the text without it.
+//! Finds and removes credentials in the text of an address, a user name or a link.
 //!
-//! Gateways take credentials in the query of a WebSocket's address: presigned URLs of AWS and Google, shared access
-//! signatures of Azure, `?access_token=`. AWS custom authorizers take them in the user name. Such a text is sent byte
-//! for byte as it was typed. What is shown, stored or passed on is [`redact_url`] or [`redact_user_name`] of it.
+//! Gateways accept credentials in the query of a WebSocket's address: presigned URLs of AWS and Google, shared access
+//! signatures of Azure, `?access_token=`. AWS custom authorizers accept them in the user name. Such a text is sent
+//! exactly as it was typed. For display, storage and links, [`redact_url`] or [`redact_user_name`] of it is used.
 
 pub mod jwt;
 
@@ -12,13 +12,13 @@ use crate::credentials::jwt::Jwt;
 use crate::time::Instant;
 use crate::{rfc3339, urlencoded};
 
-/// Names that are a credential's as a whole; compared without case and punctuation.
+/// Complete names of credentials; compared without case and punctuation.
 const NAMES: [&str; 8] = ["pw", "key", "sig", "sas", "otp", "psk", "cred", "creds"];
 
-/// Ends of such names.
+/// Suffixes of credential names.
 const NAME_ENDS: [&str; 3] = ["auth", "pass", "pwd"];
 
-/// Parts of such names, wherever they stand.
+/// Substrings of credential names.
 const NAME_PARTS: [&str; 21] = [
     "authkey",
     "subscriptionkey",
@@ -51,10 +51,10 @@ pub fn is_credential_name(name: &str) -> bool {
         || NAME_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// The address without user name and password, and with empty values where a parameter holds a credential. Takes any
-/// text, also one that is no address yet.
+/// Returns the address without user name and password, and with empty values for parameters that contain credentials.
+/// Accepts any text, even if it isn't an address yet.
 ///
-/// The names of the parameters stay, so that whoever gets the address sees what is missing.
+/// The names of the parameters are kept, so that a receiver of the address sees what is missing.
 pub fn redact_url(url: &str) -> String {
     let mut url = url.to_owned();
     while let Some(range) = user_info(&url) {
@@ -64,39 +64,39 @@ pub fn redact_url(url: &str) -> String {
     redact_path(path) + &redact_query(query)
 }
 
-/// The user name with empty values where a parameter behind a `?` holds a credential; empty where all of it is a signed
-/// token (JWT).
+/// Returns the user name with empty values for parameters after a `?` that contain credentials; empty if the whole name
+/// is a signed token (JWT).
 pub fn redact_user_name(user_name: &str) -> String {
     let (name, query) = split_query(user_name);
-    // Azure's is made for the password, and typed into either field.
+    // Azure's signature is meant for the password, but is typed into either field.
     match holds_token(name) || name.trim_start().starts_with("SharedAccessSignature ") {
         true => String::new(),
         false => name.to_owned() + &redact_query(query),
     }
 }
 
-/// Where user name and password stand in an address, with the `@` behind them.
+/// The range of user name and password in an address, including the `@` after them.
 ///
-/// Passwords are typed as they are, with `/`, `?` and `@` in them, although an address would have to escape these. So
-/// where something before the first of them can't be host and port, they end at the last `@`.
+/// Passwords are typed unescaped, with `/`, `?` and `@` in them, although an address would have to escape these. So if
+/// the text before the first of these characters can't be host and port, the credentials end at the last `@`.
 pub fn user_info(url: &str) -> Option<Range<usize>> {
     let is_scheme = |name: &str| !name.contains([':', '@', '/', '?', '#']);
     let start = url.split_once("://").filter(|(name, _)| is_scheme(name)).map_or(0, |(name, _)| name.len() + 3);
     let rest = &url[start..];
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
-    // A bracket holds an IPv6 address.
+    // A bracket starts an IPv6 address.
     let is_bad_port = !authority.starts_with('[')
         && authority
             .split_once(':')
             .is_some_and(|(_, port)| port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()));
-    // `ws:///…`, `//…`, `ws:/…`, `ws//…`, `ws://ws://…`: what comes first is no host.
+    // `ws:///…`, `//…`, `ws:/…`, `ws//…`, `ws://ws://…`: the first part isn't a host.
     let is_no_host = authority.is_empty() || is_bad_port || start == 0 && rest[authority.len()..].starts_with("//");
     let searched = if is_no_host { rest } else { authority };
     let end = ["@", "%40"].into_iter().filter_map(|at| Some(searched.rfind(at)? + at.len())).max()?;
     Some(start..start + end)
 }
 
-/// When the credentials in an address end, as the address itself says: the earliest of all that it says.
+/// When the credentials in an address expire, if the address says so: the earliest of all its dates.
 pub fn url_expires_at(url: &str) -> Option<Instant> {
     let parameters: Vec<_> = parameters(split_query(url).1).collect();
     let value_of =
@@ -115,12 +115,12 @@ pub fn url_expires_at(url: &str) -> Option<Instant> {
     presigned.chain(named).chain(tokens).min()
 }
 
-/// The part before the first `?` or `#`, and the rest with it.
+/// Splits before the first `?` or `#`.
 fn split_query(text: &str) -> (&str, &str) {
     text.split_at(text.find(['?', '#']).unwrap_or(text.len()))
 }
 
-/// A path in which no level is a signed token.
+/// Returns a path without those levels that are signed tokens.
 fn redact_path(path: &str) -> String {
     let redact_level = |level: &str| {
         // `;name=value` is a parameter of its level.
@@ -131,7 +131,7 @@ fn redact_path(path: &str) -> String {
     path.split('/').map(redact_level).collect::<Vec<_>>().join("/")
 }
 
-/// The query, with its `?`, without the values that are credentials.
+/// Returns the query, with its `?`, without the values that are credentials.
 fn redact_query(query: &str) -> String {
     let parts = query.split_inclusive(SEPARATORS).map(|part| {
         let (parameter, separator) = part.split_at(part.trim_end_matches(SEPARATORS).len());
@@ -140,7 +140,7 @@ fn redact_query(query: &str) -> String {
         let is_switch = ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
         let is_credential = is_credential_name(&decoded(name)) && !is_switch
             || holds_token(&text)
-            // An address within the address.
+            // The value may be an address itself.
             || text.contains("://") && redact_url(&text) != text;
         match is_credential {
             true => format!("{}{separator}", &parameter[..parameter.len() - value.len()]),
@@ -150,12 +150,12 @@ fn redact_query(query: &str) -> String {
     parts.collect()
 }
 
-/// Whether a word of a text is a signed token, alone or behind another such as `Bearer`.
+/// Whether a word of a text is a signed token, alone or after another word such as `Bearer`.
 fn holds_token(text: &str) -> bool {
     text.split_whitespace().any(|word| Jwt::recognise(word).is_some())
 }
 
-/// What stands between parameters, and before the first.
+/// The characters between parameters, and before the first one.
 const SEPARATORS: [char; 4] = ['?', '#', '&', ';'];
 
 fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
@@ -165,7 +165,7 @@ fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// What can't be decoded stands for itself.
+/// Text that can't be decoded is returned unchanged.
 fn decoded(text: &str) -> String {
     urlencoded::decode(text).unwrap_or_else(|| text.to_owned())
 }
@@ -185,7 +185,7 @@ fn compact_time(text: &str) -> Option<Instant> {
     ))
 }
 
-/// Seconds since the epoch; shorter numbers are something else.
+/// Seconds since the epoch; shorter numbers mean something else.
 fn unix_time(text: &str) -> Option<Instant> {
     let seconds: u64 = text.parse().ok().filter(|&seconds| seconds > 1_000_000_000)?;
     Some(Instant::from_millis(seconds.saturating_mul(1_000)))

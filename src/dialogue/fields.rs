@@ -1,23 +1,22 @@
-//! Who speaks and what is said, among the fields of JSON.
+//! Finds speaker and text among the fields of JSON.
 //!
-//! - What holds no words is as if it weren't there: `null`, an empty text, object
-//!   or list. Then the next likeliest field counts.
-//! - An object that should say words holds them in a field of its own; a list of
-//!   texts is said as one; and where no field is called so, an object inside may
-//!   have it.
-//! - An object that should name a speaker has a name of its own, or names nobody.
+//! - Empty values count as missing: `null`, an empty text, object or list. Then the next most
+//!   likely field is used.
+//! - An object as a text field has its text in a field of its own; a list of texts is joined to
+//!   one; and if no field has such a name, an inner object may have it.
+//! - An object as a speaker field has a name of its own, or is no speaker.
 
 use serde_json::value::RawValue;
 
 use super::{Found, each_field, readable, shown};
 
-/// How likely a field of this name speaks, and is said; less is likelier.
+/// Returns how likely a field of this name is the speaker, and the text; less is more likely.
 pub(super) type Rank = fn(&str) -> (Option<usize>, Option<usize>);
 
-/// Objects inside objects are looked into this deep.
+/// The maximum depth of nested objects.
 const DEPTH_MAX: usize = 4;
 
-/// Fields of an object that has a name, the likeliest first.
+/// Name fields of an object, the most likely first.
 const NAMES: [&str; 10] = [
     "name",
     "display_name",
@@ -31,29 +30,29 @@ const NAMES: [&str; 10] = [
     "title",
 ];
 
-/// The fields of an object that make a line of it.
+/// The fields of an object that make a line.
 #[derive(Debug)]
 pub(super) struct NamedFields<'a> {
-    /// Who speaks, perhaps nobody; `None` where that isn't said.
+    /// The speaker, possibly empty; `None` if there is no such field.
     pub(super) speaker: Option<String>,
-    /// The field that says so, if it is one of this object.
+    /// The field with the speaker, if it is one of this object.
     pub(super) speaker_field: Option<&'a RawValue>,
-    /// What is said.
+    /// The text.
     pub(super) words: Option<Words>,
-    /// There is a field for words, and nothing in it.
+    /// Whether there is a text field, and it is empty.
     pub(super) is_silent: bool,
 }
 
-/// What is said.
+/// The text of a line.
 #[derive(Debug)]
 pub(super) struct Words {
     pub(super) text: String,
-    /// They were written as text: no number, and nothing that was put into words.
+    /// Whether it was written as text: not a number, and not composed from other values.
     pub(super) is_text: bool,
 }
 
 impl<'a> NamedFields<'a> {
-    /// `None` where the JSON is no object.
+    /// Returns `None` if the JSON isn't an object.
     pub(super) fn of(json: &'a RawValue, rank: Rank) -> Option<Self> {
         Self::within(json, rank, 0)
     }
@@ -94,7 +93,7 @@ impl<'a> NamedFields<'a> {
     }
 }
 
-/// Fields that may be meant.
+/// The fields that could be meant.
 #[derive(Default)]
 struct Candidates<'a>(Vec<(usize, Found<'a>)>);
 
@@ -107,13 +106,13 @@ impl<'a> Candidates<'a> {
         self.0.sort_by_key(|(rank, _)| *rank);
     }
 
-    /// The likeliest first; what is there twice says nothing.
+    /// Iterates over the fields, the most likely first; fields that occur twice are ignored.
     fn all(&self) -> impl Iterator<Item = &'a RawValue> {
         self.0.iter().filter_map(|(_, found)| found.once())
     }
 }
 
-/// The words in a value, and who says them, as far as that stands there too.
+/// Returns the text in a value, and its speaker if that is inside, too.
 fn said(value: &RawValue, rank: Rank, depth: usize) -> Option<(Words, Option<String>)> {
     let (text, is_text) = match value.get().as_bytes().first()? {
         b'n' => return None,
@@ -128,7 +127,7 @@ fn said(value: &RawValue, rank: Rank, depth: usize) -> Option<(Words, Option<Str
     (!text.is_empty()).then_some((Words { text, is_text }, None))
 }
 
-/// The texts of a list as one; `None` where it holds none.
+/// Joins the texts of a list; `None` if it has none.
 fn joined(list: &RawValue, rank: Rank, depth: usize) -> Option<String> {
     let (mut text, mut has_text) = (String::new(), false);
     each_field(list, &mut |_, item| {
@@ -149,7 +148,7 @@ fn joined(list: &RawValue, rank: Rank, depth: usize) -> Option<String> {
     has_text.then(|| text.trim().to_owned())
 }
 
-/// Whom a value names.
+/// Returns the speaker named by a value.
 fn name_of(value: &RawValue) -> Option<String> {
     match value.get().as_bytes().first()? {
         b'n' => None,
@@ -167,7 +166,7 @@ fn name_of(value: &RawValue) -> Option<String> {
     }
 }
 
-/// The name that an object has of its own.
+/// Returns the name that an object has of its own.
 fn own_name(object: &RawValue) -> Option<String> {
     let (mut names, mut last_name) = (Candidates::default(), None);
     each_field(object, &mut |name, value| {

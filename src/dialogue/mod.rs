@@ -1,11 +1,11 @@
-//! What a payload says, as a line of dialogue.
+//! Turns a payload into a line of dialogue.
 //!
-//! - [`Line`]: who says what; made of any payload, for every payload.
+//! - [`Line`]: speaker and text; made of any payload, for every payload.
 //! - [`rules`]: the person's own rules for that, by topic.
-//! - `fields`: who speaks and what is said, among the fields of JSON.
-//! - `readable`: JSON, numbers and control characters in words.
-//! - `topic`: whom a topic names, where a message names nobody.
-//! - [`script`]: files of dialogue, for whoever publishes them.
+//! - `fields`: finds speaker and text among the fields of JSON.
+//! - `readable`: JSON, numbers and control characters as readable text.
+//! - `topic`: derives a speaker from a topic, for messages that name none.
+//! - [`script`]: files of dialogue, for publishing.
 
 mod fields;
 mod readable;
@@ -23,33 +23,32 @@ use serde_json::value::RawValue;
 
 use fields::{NamedFields, Words};
 
-/// Who says what. Text is text: nothing in it is ever markup.
+/// Speaker and text. The text is plain: nothing in it is ever markup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The speaker, as written; empty where nobody is named.
+    /// The speaker, as written; empty if there is none.
     pub character: String,
-    /// The words.
+    /// The text.
     pub text: String,
 }
 
 impl Line {
-    /// What a message says. There is no payload that this can't show:
+    /// Returns a message as a line. Every payload can be shown:
     ///
-    /// - JSON with a field that holds words ([`WORDS`]), other fields aside: those
-    ///   words, said by whom [`SPEAKERS`] names. The first of each that says
-    ///   something counts, in capitals or not, and in objects inside as well: `null`
-    ///   and what is empty say nothing, a list of texts is one text, and an object
-    ///   that speaks has a name of its own or is nobody.
-    /// - Other JSON: its fields, or its items, in a few words.
+    /// - JSON with a field for text ([`WORDS`]), ignoring other fields: that text, with the speaker
+    ///   from [`SPEAKERS`]. The first field of each list that isn't empty is used, ignoring case,
+    ///   and in inner objects as well: `null` and empty values count as missing, a list of texts is
+    ///   one text, and an object as a speaker has a name of its own or is no speaker.
+    /// - Other JSON: a short text of its fields or items.
     /// - `NAME: words`: that line.
-    /// - Other text: the words; a string of JSON without its quotation marks.
-    /// - Nothing, or nothing but spaces: that it is so, and on which topic.
-    /// - Bytes that aren't UTF-8, or mostly control characters: how many, and the
-    ///   first of them in hex.
+    /// - Other text: the text; a JSON string without its quotation marks.
+    /// - An empty or blank payload: a note that it is empty or blank, and its topic.
+    /// - Bytes that aren't UTF-8, or mostly control characters: their number, and the first of them
+    ///   in hex.
     ///
-    /// Long decimal numbers are rounded, control characters have their pictures.
-    /// Where the message names nobody, the last levels of its topic speak; not
-    /// where a sentence came on a topic of one level, which is a story's.
+    /// Long decimal numbers are rounded, control characters are replaced by their pictures. If the
+    /// message names no speaker, the last levels of its topic are the speaker, unless the payload
+    /// is a sentence on a topic of one level, as for a story.
     pub fn from_payload(topic: &str, payload: &[u8]) -> Self {
         let Said { speaker, text, is_prose } = Said::from_payload(topic, payload);
         let character = speaker.unwrap_or_else(|| {
@@ -58,20 +57,20 @@ impl Line {
         Self { character, text }
     }
 
-    /// The payload to publish: exactly `{"character":"…","text":"…"}`.
+    /// Returns the payload to publish: exactly `{"character":"…","text":"…"}`.
     pub fn to_json(&self) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
         format!(r#"{{"character":{},"text":{}}}"#, quoted(&self.character), quoted(&self.text))
     }
 }
 
-/// What a message says by itself.
+/// Speaker and text as far as the payload contains them.
 struct Said {
-    /// Whom the message names: nobody where it is empty, `None` where it doesn't
-    /// say.
+    /// The speaker that the message names: empty for explicitly none, `None` if it has no such
+    /// field.
     speaker: Option<String>,
     text: String,
-    /// It is a sentence, and no reading, state or list.
+    /// Whether it is a sentence, not a reading, state or list.
     is_prose: bool,
 }
 
@@ -107,7 +106,7 @@ impl Said {
             let is_prose = is_text && readable::is_prose(&text);
             return Self { speaker, text, is_prose };
         }
-        // Without words the others are said.
+        // Without a text field, the other fields are shown.
         if let Some(text) = in_words(speaker_field).filter(|_| speaker_field.is_some() || is_silent) {
             return Self { speaker, ..Self::reading(text) };
         }
@@ -132,14 +131,14 @@ impl Said {
     }
 }
 
-/// Fields of JSON that name a speaker, the likeliest first; in capitals or not.
+/// JSON fields that name a speaker, the most likely first; case is ignored.
 pub const SPEAKERS: [&str; 6] = ["character", "name", "from", "user", "device", "topic"];
 
-/// Fields of JSON that hold words, the likeliest first; in capitals or not.
+/// JSON fields that hold text, the most likely first; case is ignored.
 pub const WORDS: [&str; 5] = ["text", "message", "msg", "body", "value"];
 
-/// How likely a field of a payload speaks, and is said: in any capitals, and
-/// rather as its name is written here.
+/// Returns the ranks of a field as a speaker and as text: case is ignored, but a name with the case
+/// written here ranks higher.
 fn rank(name: &str) -> (Option<usize>, Option<usize>) {
     let find = |known: &[&str]| {
         let place = known.iter().position(|known| known.eq_ignore_ascii_case(name))?;
@@ -148,25 +147,25 @@ fn rank(name: &str) -> (Option<usize>, Option<usize>) {
     (find(&SPEAKERS), find(&WORDS))
 }
 
-/// The payload as text, without what surrounds the words: a byte order mark,
-/// spaces. `None` where it is no UTF-8.
+/// Returns the payload as text, without a byte order mark and surrounding spaces. `None` if it
+/// isn't UTF-8.
 fn text_of(payload: &[u8]) -> Option<&str> {
     Some(str::from_utf8(payload).ok()?.trim_start_matches('\u{feff}').trim())
 }
 
-/// The text as JSON, if it is some that has fields or items.
+/// Returns the text as JSON, if it is JSON with fields or items.
 fn json_of(text: &str) -> Option<&RawValue> {
     if text.starts_with(['{', '[']) { serde_json::from_str(text).ok() } else { None }
 }
 
-/// The field of this path: names, or places in a list, with dots between them.
-/// `None` where it isn't there, or twice.
+/// Returns the field at this path: names, or list positions, separated by dots. `None` if it is
+/// missing or occurs twice.
 fn field<'a>(mut json: &'a RawValue, mut path: &str) -> Option<&'a RawValue> {
     loop {
         let (name, rest) = path.split_once('.').unwrap_or((path, ""));
         let (mut whole, mut outer) = (Found::Never, Found::Never);
         each_field(json, &mut |field, value| {
-            // There are names with dots.
+            // Names can contain dots.
             if field == path {
                 whole.meet(value);
             } else if field == name {
@@ -180,7 +179,7 @@ fn field<'a>(mut json: &'a RawValue, mut path: &str) -> Option<&'a RawValue> {
     }
 }
 
-/// A field of an object, which may be there twice.
+/// A field of an object, which may occur twice.
 #[derive(Clone, Copy, Default)]
 enum Found<'a> {
     #[default]
@@ -202,9 +201,9 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Calls `see` with the name and the value of each field of an object, or with
-/// the place of each item of a list and the item. `None` where there are no such
-/// or a name is no text; then what was seen means nothing.
+/// Calls `see` with the name and the value of each field of an object, or with the position and the
+/// value of each item of a list. Returns `None` if there are none or a name isn't text; then the
+/// calls are meaningless.
 fn each_field<'a>(json: &'a RawValue, see: &mut dyn FnMut(&str, &'a RawValue)) -> Option<()> {
     let mut reader = serde_json::Deserializer::from_str(json.get());
     match json.get().as_bytes().first()? {
@@ -240,16 +239,16 @@ impl<'de> Visitor<'de> for Fields<'_, 'de> {
     }
 }
 
-/// A JSON value as words: a string's content, anything else as written.
+/// Returns a JSON value as text: a string's content, anything else as written.
 fn shown(value: &RawValue) -> String {
     match serde_json::from_str::<String>(value.get()) {
         Ok(text) => text.trim().to_owned(),
-        // Also a string with half a surrogate pair, which is no text.
+        // This includes strings with half a surrogate pair, which isn't text.
         Err(_) => on_one_line(value.get()),
     }
 }
 
-/// JSON without line ends and indentation; what is in strings stays.
+/// Returns JSON without line ends and indentation; strings are unchanged.
 fn on_one_line(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     let mut in_string = false;
@@ -276,13 +275,13 @@ fn on_one_line(json: &str) -> String {
     line
 }
 
-/// Longest speaker's name in characters and in words. `Once upon a time: …`
-/// should rather be a sentence than a name.
+/// The longest speaker's name in characters and in words. `Once upon a time: …` should be read as a
+/// sentence, not as a name.
 const NAME_CHARS_MAX: usize = 32;
 const NAME_WORDS_MAX: usize = 4;
 
-/// Splits `NAME: words`. The space after the colon tells a name from
-/// `http://…`, `12:30` and `key:value`.
+/// Splits `NAME: words`. The space after the colon distinguishes a name from `http://…`, `12:30`
+/// and `key:value`.
 fn split_name(text: &str) -> Option<(&str, &str)> {
     let (name, words) = text.split_once(':')?;
     let name = name.trim_end_matches(' ');
@@ -297,7 +296,7 @@ fn split_name(text: &str) -> Option<(&str, &str)> {
     Some((name, words.trim()))
 }
 
-/// What is said of bytes that aren't text: `‹3 bytes: 00 ff 10›`.
+/// Returns the text for bytes that aren't text: `‹3 bytes: 00 ff 10›`.
 fn bytes_in_hex(bytes: &[u8]) -> String {
     /// About one row of the crawl.
     const SHOWN_MAX: usize = 8;

@@ -1,5 +1,5 @@
-//! What is for machines, in words: JSON without words of its own, long numbers,
-//! control characters. For the crawl alone; the console shows what was sent.
+//! Makes machine data readable: JSON without text fields, long numbers, control characters. Used by
+//! the crawl only; the console shows the original.
 
 use std::borrow::Cow;
 
@@ -8,31 +8,31 @@ use serde_json::value::RawValue;
 use super::each_field;
 use crate::format;
 
-/// So many fields of an object are said; of more, that there are more.
+/// The most fields of an object that are shown; a sign marks that there are more.
 const FIELDS_MAX: usize = 6;
 
-/// So many items of a list are said, …
+/// The most items of a list that are shown, …
 const ITEMS_MAX: usize = 8;
 
 /// … if they have no more characters than this together.
 const ITEMS_CHARS_MAX: usize = 60;
 
-/// An object or a list inside another is said if it has so few values, …
+/// A nested object or list is shown if it has at most this number of values, …
 const INNER_MAX: usize = 3;
 
 /// … none of them longer than this.
 const INNER_CHARS_MAX: usize = 24;
 
-/// So much of a text is said beside others.
+/// The most characters of a text that is shown among others.
 const VALUE_CHARS_MAX: usize = 60;
 
-/// A longer text is no unit.
+/// A longer text isn't a unit.
 const UNIT_CHARS_MAX: usize = 12;
 
-/// From so many words on a text is a sentence …
+/// From this number of words on, a text is a sentence …
 const PROSE_WORDS_MIN: usize = 4;
 
-/// … or from so many characters on, in scripts without spaces.
+/// … or from this number of characters on, in scripts without spaces.
 const PROSE_CHARS_MIN: usize = 8;
 
 /// A number with more decimals than this …
@@ -41,17 +41,17 @@ const DECIMALS_MAX: usize = 4;
 /// … and more significant digits than this is rounded …
 const DIGITS_MAX: usize = 6;
 
-/// … to so many of them, …
+/// … to this number of them, …
 const DIGITS_KEPT: usize = 4;
 
-/// … or to so many decimals, if those are more.
+/// … or to this number of decimals, if those are more.
 const DECIMALS_KEPT: usize = 2;
 
-/// What stands for what is left out.
+/// The mark for omitted parts.
 const MORE: &str = "…";
 
-/// An object as `name value, name value`, a list by its items or their count.
-/// `None` where there is nothing to say of it.
+/// Returns an object as `name value, name value`, a list as its items or their number. `None` if
+/// there is nothing to show.
 pub(super) fn json(json: &RawValue, aside: Option<&RawValue>) -> Option<String> {
     match json.get().as_bytes().first()? {
         b'{' => object(json, aside),
@@ -59,7 +59,7 @@ pub(super) fn json(json: &RawValue, aside: Option<&RawValue>) -> Option<String> 
     }
 }
 
-/// A value of any kind; `None` where there is nothing to say of it.
+/// Returns a value of any kind; `None` if there is nothing to show.
 pub(super) fn value(value: &RawValue) -> Option<String> {
     match value.get().as_bytes().first()? {
         b'{' | b'[' => json(value, None),
@@ -70,7 +70,7 @@ pub(super) fn value(value: &RawValue) -> Option<String> {
 struct Field<'a> {
     name: String,
     value: &'a RawValue,
-    /// Of the value.
+    /// The unit of the value.
     unit: Option<String>,
 }
 
@@ -109,7 +109,7 @@ fn object(json: &RawValue, aside: Option<&RawValue>) -> Option<String> {
         }
     })?;
     if let Some((place, unit)) = unit {
-        // The only number's, or the one's before it.
+        // The unit belongs to the only number, or to the number before it.
         let mut numbers = (0..fields.len()).filter(|field| fields[*field].is_number());
         let meant = match (numbers.next(), numbers.next()) {
             (only, None) => only,
@@ -156,8 +156,8 @@ fn list(json: &RawValue) -> Option<String> {
     }
 }
 
-/// An object or a list inside another: its few short values, or that there are
-/// some. `None` where there are none.
+/// Returns a nested object or list: its few short values, or a mark that there are some. `None` if
+/// it is empty.
 fn inner(json: &RawValue) -> Option<String> {
     let (mut words, mut is_short) = (Vec::new(), true);
     let is_object = json.get().starts_with('{');
@@ -176,8 +176,8 @@ fn inner(json: &RawValue) -> Option<String> {
     if is_short { (!words.is_empty()).then(|| words.join(" ")) } else { Some(MORE.to_owned()) }
 }
 
-/// A text without its quotation marks, a number that isn't too long, anything
-/// else as written. `None` where it is no text.
+/// Returns a text without its quotation marks, a number that isn't too long, anything else as
+/// written. `None` if it isn't text.
 fn scalar(value: &RawValue) -> Option<String> {
     if !value.get().starts_with('"') {
         return Some(rounded(value.get()).into_owned());
@@ -186,8 +186,8 @@ fn scalar(value: &RawValue) -> Option<String> {
     Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// `battery_level` and `batteryLevel` are "battery level". A capital begins a word
-/// behind two small letters: `pH` and `kWh` stay.
+/// Turns `battery_level` and `batteryLevel` into "battery level". A capital begins a word after two
+/// small letters: `pH` and `kWh` are unchanged.
 fn name_in_words(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 2);
     let mut chars = name.chars().peekable();
@@ -216,8 +216,8 @@ fn name_in_words(name: &str) -> String {
     words
 }
 
-/// A long decimal number with fewer digits; anything else as it is: integers,
-/// numbers with an exponent, versions.
+/// Returns a long decimal number with fewer digits; anything else unchanged: integers, numbers with
+/// an exponent, versions.
 pub(super) fn rounded(number: &str) -> Cow<'_, str> {
     let (sign, unsigned) = number.split_at(usize::from(number.starts_with(['-', '+'])));
     let Some((whole, decimals)) = unsigned.split_once('.') else { return Cow::Borrowed(number) };
@@ -246,7 +246,7 @@ pub(super) fn rounded(number: &str) -> Cow<'_, str> {
     }
     let digits: String = digits.into_iter().map(char::from).collect();
     let (whole, decimals) = digits.split_at(digits.len() - kept);
-    // One decimal stays, as a sign that it isn't an integer.
+    // One decimal is kept, as a sign that it isn't an integer.
     let decimals = match decimals.trim_end_matches('0') {
         "" => "0",
         decimals => decimals,
@@ -254,32 +254,32 @@ pub(super) fn rounded(number: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{sign}{whole}.{decimals}"))
 }
 
-/// Whether a text is a sentence, and no reading or state.
+/// Whether a text is a sentence, not a reading or state.
 pub(super) fn is_prose(text: &str) -> bool {
     let words = text.split_whitespace().filter(|word| word.contains(char::is_alphabetic));
     words.take(PROSE_WORDS_MIN).count() == PROSE_WORDS_MIN
         || text.chars().filter(|c| is_unspaced(*c)).take(PROSE_CHARS_MIN).count() == PROSE_CHARS_MIN
 }
 
-/// A letter of a script that has no spaces between words.
+/// Whether it is a letter of a script that has no spaces between words.
 fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{E00}'..='\u{EFF}' | '\u{F00}'..='\u{FFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}'
         | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFD}')
 }
 
-/// A control character that isn't a tab or an end of a line.
+/// Whether it is a control character other than a tab or a line end.
 fn is_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r')
 }
 
-/// Whether more than half of a text are control characters: so it is no text.
+/// Whether more than half of the characters are control characters, so that it isn't text.
 pub(super) fn is_mostly_control(text: &str) -> bool {
     let controls = text.chars().filter(|c| is_control(*c)).count();
     controls > 0 && controls * 2 > text.chars().count()
 }
 
-/// Control characters as their pictures; tabs and ends of lines stay.
+/// Replaces control characters by their pictures; tabs and line ends are kept.
 pub(super) fn visible(text: String) -> String {
     if !text.contains(is_control) {
         return text;

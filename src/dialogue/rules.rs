@@ -1,29 +1,26 @@
-//! What becomes of a message on the crawl: rules of the person's own, and what
-//! is found by itself where none applies.
+//! Line rules: how the person's own rules turn a message into a line of the crawl, and what is
+//! derived automatically if none applies.
 //!
-//! A rule is for the topics that a filter matches; the first one that matches
-//! decides. It says that the crawl doesn't tell them, or how: speaker and words
-//! each by a template, or as they are found by themselves. In a template, braces
-//! hold a place in the message:
+//! A rule applies to the topics that a filter matches; the first matching rule decides. It either
+//! hides the messages from the crawl, or sets speaker and text, each by a template or
+//! automatically. In a template, braces contain a placeholder for a part of the message:
 //!
-//! | place | is |
+//! | placeholder | value |
 //! |---|---|
 //! | `{topic}` | the topic name |
 //! | `{1}`, `{-1}` | its first level, its last level |
 //! | `{payload}` | the whole payload, JSON on one line |
-//! | `{value}` | the field `value` of JSON; of anything else the whole payload |
-//! | `{unit}`, `{sensor.name}`, `{list.0}` | that field of JSON, by names or places from 0 |
-//! | `{.topic}` | the field `topic`: a dot before it makes any name a field's |
+//! | `{value}` | the field `value` of JSON; for anything else the whole payload |
+//! | `{unit}`, `{sensor.name}`, `{list.0}` | that field of JSON, by names or positions from 0 |
+//! | `{.topic}` | the field `topic`: with a dot before it, any name is a field |
 //! | `{{`, `}}` | a brace |
 //!
-//! Numbers stay as they were written. Where a message lacks a place of a template,
-//! or has `null` there, speaker or words are as found by themselves: a rule for
-//! readings doesn't spoil what isn't one. Beside words of a template only a
-//! message names a speaker, never the topic.
+//! Numbers are kept as written. If a message lacks a placeholder's value, or it is `null`, speaker
+//! or text are derived automatically: a rule for readings doesn't spoil other messages. With a text
+//! from a template, only the message can name a speaker, never the topic.
 //!
-//! A link, and the settings of the app, have a rule in their keys: `line`, the
-//! filter, begins it; `speaker` and `words` behind it are its templates. `hide`
-//! is a rule for what isn't told.
+//! Links and the app's settings store a rule in these keys: `line`, the filter, begins it;
+//! `speaker` and `words` after it are its templates. `hide` is a rule for hidden messages.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -31,7 +28,7 @@ use serde_json::value::RawValue;
 use crate::dialogue::{Line, Said, field, json_of, on_one_line, shown, text_of};
 use crate::mqtt::topic::{TopicError, TopicFilter};
 
-/// Most rules: nobody keeps more in mind, and each costs a look at every topic.
+/// The most rules: more are hard to keep track of, and each costs a comparison for every topic.
 pub const RULES_MAX: usize = 32;
 
 /// The rules, in the order in which they are tried.
@@ -41,68 +38,67 @@ pub struct LineRules {
     pub rules: Vec<Rule>,
 }
 
-/// What becomes of the messages on some topics.
+/// A rule for the messages on some topics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// The topics.
     pub topics: TopicFilter,
-    /// `None`: the crawl doesn't tell them.
+    /// How the line is made; `None` hides the messages from the crawl.
     pub wording: Option<LineTemplate>,
 }
 
 /// How a line is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineTemplate {
-    /// Who speaks: nobody where it is empty, `None` for whom the message itself
-    /// names.
+    /// The speaker: empty for none, `None` for the one that the message itself names.
     pub speaker: Option<Template>,
-    /// What is said, never empty; `None` for the message's own words.
+    /// The text, never empty; `None` for the message's own text.
     pub words: Option<Template>,
 }
 
-/// Words with places for parts of a message; see the module's page.
+/// Text with placeholders for parts of a message; see the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template(String);
 
-/// Why a text is no template, and what to do.
+/// Why a text isn't a template, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// A brace closes what wasn't opened.
+    /// A closing brace without an opening one.
     #[error("A }} without a {{ before it. To show a brace, write it twice: }}}}")]
     Unopened,
-    /// A brace isn't closed.
+    /// An opening brace without a closing one.
     #[error("The {{ before “{0}” isn't closed. To show a brace, write it twice: {{{{")]
     Unclosed(String),
-    /// Nothing between two braces.
+    /// Two braces with nothing between them.
     #[error("Between {{ and }} stands what is to be shown, such as {{value}} or {{1}}.")]
     NoPlace,
-    /// There is no such level.
+    /// A level that doesn't exist.
     #[error("Levels of the topic are counted from 1, {{1}}, or from the last on, {{-1}}.")]
     LevelZero,
 }
 
-/// Why a key of a link, or of the settings, makes no rule.
+/// Why a key of a link or of the settings isn't a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The topic filter.
+    /// The topic filter is invalid.
     #[error("{0}")]
     Topics(TopicError),
-    /// The template.
+    /// The template is invalid.
     #[error("{0}")]
     Template(TemplateError),
-    /// No words to say.
+    /// The text is empty.
     #[error("It says nothing. Leave it out for the message's own words.")]
     NoWords,
-    /// It stands behind no line, or a second time.
+    /// The key doesn't follow a `line`, or is repeated after the same one.
     #[error("It may stand once behind each line=… that it is about.")]
     NoLine,
-    /// More than [`RULES_MAX`].
+    /// More rules than [`RULES_MAX`].
     #[error("There are more rules than 32.")]
     TooMany,
 }
 
 impl LineRules {
-    /// The line of a message; `None` where the crawl doesn't tell it.
+    /// Returns the line of a message; `None` if the crawl hides it.
     pub fn line(&self, topic: &str, payload: &[u8]) -> Option<Line> {
         match self.rule_for(topic) {
             None => Some(Line::from_payload(topic, payload)),
@@ -110,25 +106,25 @@ impl LineRules {
         }
     }
 
-    /// The rule that decides about a topic.
+    /// Returns the rule that decides about a topic.
     pub fn rule_for(&self, topic: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.topics.matches(topic))
     }
 
-    /// Whether the crawl tells messages of this topic.
+    /// Whether the crawl shows messages of this topic.
     pub fn tells(&self, topic: &str) -> bool {
         self.rule_for(topic).is_none_or(|rule| rule.wording.is_some())
     }
 
-    /// Whether it tells them of every topic.
+    /// Whether it shows messages of every topic.
     pub fn hides_nothing(&self) -> bool {
         self.rules.iter().all(|rule| rule.wording.is_some())
     }
 
-    /// Takes up one of the [`LineRules::KEYS`] and its value.
+    /// Applies one of the [`LineRules::KEYS`] and its value.
     ///
     /// # Errors
-    /// Says what is wrong with it; then nothing has changed.
+    /// Describes what is wrong with it; then nothing has changed.
     pub fn read(&mut self, key: &str, value: &str) -> Result<(), KeyError> {
         if key == "line" || key == "hide" {
             let topics = TopicFilter::parse(value).map_err(KeyError::Topics)?;
@@ -151,10 +147,10 @@ impl LineRules {
         Ok(())
     }
 
-    /// What [`LineRules::read`] reads.
+    /// The keys that [`LineRules::read`] accepts.
     pub const KEYS: [&str; 4] = ["line", "hide", "speaker", "words"];
 
-    /// Calls `write` with every key and its value, in their order.
+    /// Calls `write` with every key and its value, in order.
     pub fn write(&self, write: &mut dyn FnMut(&str, &str)) {
         for Rule { topics, wording } in &self.rules {
             write(if wording.is_some() { "line" } else { "hide" }, topics.as_str());
@@ -169,15 +165,15 @@ impl LineRules {
 }
 
 impl LineTemplate {
-    /// The line of a message on a topic of the rule.
+    /// Returns the line of a message on a topic of the rule.
     pub fn line(&self, topic: &str, payload: &[u8]) -> Line {
         let message = Message::new(topic, payload);
         let fill = |template: &Option<Template>| template.as_ref().and_then(|template| template.fill(&message).ok());
-        // A speaker may be nobody; words that say nothing are none.
+        // A speaker may be empty; an empty text counts as missing.
         let (speaker, words) = (fill(&self.speaker), fill(&self.words).filter(|words| !words.is_empty()));
         match (speaker, words) {
             (Some(character), Some(text)) => Line { character, text },
-            // Words of the person's own are said by nobody else than they say.
+            // For a text from the person's template, only the message can name the speaker.
             (speaker, Some(text)) => {
                 let named = || Said::from_payload(topic, payload).speaker.unwrap_or_default();
                 Line { character: speaker.unwrap_or_else(named), text }
@@ -189,7 +185,7 @@ impl LineTemplate {
         }
     }
 
-    /// The first place, as it is written, that this message has nothing for.
+    /// Returns the first placeholder, as written, that this message has no value for.
     pub fn missing_placeholder(&self, topic: &str, payload: &[u8]) -> Option<String> {
         let message = Message::new(topic, payload);
         [&self.speaker, &self.words]
@@ -201,10 +197,10 @@ impl LineTemplate {
 }
 
 impl Template {
-    /// Takes a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// Says what is wrong with a place in it.
+    /// Describes what is wrong with a placeholder in it.
     pub fn parse(text: impl Into<String>) -> Result<Self, TemplateError> {
         let text = text.into();
         for part in Parts(&text) {
@@ -213,13 +209,13 @@ impl Template {
         Ok(Self(text))
     }
 
-    /// The template as it was written.
+    /// Returns the template as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The place that it is all of; `None` where it has words, or none or several
-    /// places.
+    /// Returns the placeholder that makes up the whole template; `None` if it has other text, or
+    /// none or several placeholders.
     pub fn single_placeholder(&self) -> Option<Placeholder<'_>> {
         let mut parts = Parts(self.0.trim());
         match (parts.next(), parts.next()) {
@@ -228,14 +224,14 @@ impl Template {
         }
     }
 
-    /// The words, or the place that the message lacks.
+    /// Returns the text, or the placeholder that the message has no value for.
     fn fill(&self, message: &Message<'_>) -> Result<String, &str> {
         let mut filled = String::new();
         for part in Parts(&self.0) {
             match part {
                 Ok(Part::Text(text)) => filled.push_str(text),
                 Ok(Part::Placeholder(place, written)) => filled.push_str(&message.find(place).ok_or(written)?),
-                // It was parsed.
+                // Parsing has excluded this.
                 Err(_) => {}
             }
         }
@@ -243,23 +239,23 @@ impl Template {
     }
 }
 
-/// A place in a message.
+/// A placeholder for a part of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder<'a> {
     /// The topic name.
     Topic,
-    /// A level of it: 1 is the first, -1 the last.
+    /// A level of the topic: 1 is the first, -1 the last.
     Level(isize),
     /// The whole payload.
     Payload,
-    /// Its field `value`, or all of what has no fields.
+    /// The field `value`, or the whole payload if it has no fields.
     Value,
-    /// A field of JSON: names, or places in a list, with dots between them.
+    /// A field of JSON: names, or list positions, separated by dots.
     Field(&'a str),
 }
 
 impl<'a> Placeholder<'a> {
-    /// The place that is written so.
+    /// Parses a placeholder.
     fn parse(written: &'a str) -> Result<Self, TemplateError> {
         Ok(match written {
             "" | "." => return Err(TemplateError::NoPlace),
@@ -277,11 +273,11 @@ impl<'a> Placeholder<'a> {
 
 enum Part<'a> {
     Text(&'a str),
-    /// With how it is written.
+    /// A placeholder, and how it is written.
     Placeholder(Placeholder<'a>, &'a str),
 }
 
-/// The parts of a template; none behind an error.
+/// Iterates over the parts of a template; ends at an error.
 struct Parts<'a>(&'a str);
 
 impl<'a> Parts<'a> {
@@ -302,7 +298,7 @@ impl<'a> Iterator for Parts<'a> {
             return None;
         }
         let end = match all.find(['{', '}']) {
-            // A brace that stands for itself.
+            // An escaped brace.
             Some(0) if all.starts_with("{{") || all.starts_with("}}") => {
                 self.0 = &all[2..];
                 return Some(Ok(Part::Text(&all[..1])));
@@ -320,10 +316,10 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-/// A message, to find places in.
+/// A message to fill placeholders from.
 struct Message<'a> {
     topic: &'a str,
-    /// `None` where it is none, or blank.
+    /// `None` if it isn't text, or is blank.
     text: Option<&'a str>,
     json: Option<&'a RawValue>,
 }

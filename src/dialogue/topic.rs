@@ -1,33 +1,33 @@
-//! Whom a topic names: who speaks where a message names nobody.
+//! Derives a speaker from a topic, for messages that name none.
 
 use super::NAME_CHARS_MAX;
 
-/// So many levels make a name, where both are short.
+/// The number of levels that make a name, if both are short.
 const LEVELS: usize = 2;
 
-/// A longer level isn't read, in characters.
+/// A longer level isn't used, in characters.
 const LEVEL_CHARS_MAX: usize = 32;
 
-/// From so many hex digits on a level is an identifier, if it has a digit …
+/// From this number of hex digits on, a level is an identifier if it contains a digit …
 const HEX_MIN: usize = 8;
 
-/// … and from so many on, if it has none.
+/// … and from this number on if it contains none.
 const HEX_LETTERS_MIN: usize = 12;
 
-/// From so many digits on a level of digits alone is an identifier …
+/// From this number of digits on, a level of digits alone is an identifier …
 const DIGITS_MIN: usize = 6;
 
-/// … and from so many in a row on any is.
+/// … and from this number of consecutive digits on, any level is.
 const DIGIT_RUN_MIN: usize = 8;
 
-/// From so many characters on, letters and digits that change so often are an
+/// From this number of characters on, a frequent change between letters and digits means an
 /// identifier.
 const MIXED_MIN: usize = 12;
 const MIXED_CHANGES_MIN: usize = 4;
 
-/// The last levels of a topic as a name: `home/kitchen/temperature` is "kitchen
-/// temperature". Identifiers are left out in favour of the levels before them,
-/// unless there are no others.
+/// Returns the last levels of a topic as a name: `home/kitchen/temperature` is "kitchen
+/// temperature". Identifiers are left out in favour of the levels before them, unless there are no
+/// others.
 pub fn speaker_of(topic: &str) -> String {
     let names = topic.rsplit('/').filter(|level| !is_identifier(level)).map(words);
     let mut names = names.filter(|name| !name.is_empty()).take(LEVELS);
@@ -45,15 +45,15 @@ pub(super) fn has_levels(topic: &str) -> bool {
     topic.split('/').filter(|level| !level.trim().is_empty()).count() > 1
 }
 
-/// A level as words.
+/// Returns a level as words.
 fn words(level: &str) -> String {
     let words: Vec<_> =
         level.split(|c: char| matches!(c, '_' | '-') || c.is_whitespace()).filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
 
-/// Whether a level names a thing for machines alone: a UUID, an address, a
-/// serial number, or very much text.
+/// Whether a level is meant only for machines: a UUID, an address, a serial number, or very long
+/// text.
 fn is_identifier(level: &str) -> bool {
     let level = level.trim();
     if level.chars().count() > LEVEL_CHARS_MAX {
@@ -91,7 +91,7 @@ mod tests {
             ("a// /b", "a b"),
             ("дом/кухня/температура", "кухня температура"),
             ("家/台所", "家 台所"),
-            // What is for machines gives way to what stands before it.
+            // Identifiers give way to the level before them.
             ("zigbee2mqtt/0x00158d0001a2b3c4", "zigbee2mqtt"),
             ("home/lamp/3f2504e0-4f89-11d3-9a0c-0305e82c3301", "home lamp"),
             ("home/3f2504e0-4f89-11d3-9a0c-0305e82c3301/state", "home state"),
@@ -104,10 +104,10 @@ mod tests {
             // Short numbers and words of hex letters are names.
             ("shelly/relay/0", "relay 0"),
             ("sites/17/facade", "17 facade"),
-            // Where there is nothing else, the identifier itself.
+            // If there is nothing else, the identifier itself.
             ("0x00158d0001a2b3c4", "0x00158d0001a2b3c4"),
             ("12345678/87654321", "87654321"),
-            // Two that are long are too much.
+            // Two long levels are too much.
             ("a-rather-long-building/a-rather-long-room", "a rather long room"),
             ("", ""),
             ("/", ""),

@@ -1,14 +1,12 @@
-//! What a wish to connect waits for before the session hears of it: the other
-//! tabs of this browser, and the store where lasting sessions are kept.
+//! The steps between a connect request and the session: asking the other tabs of this browser, and loading a persistent
+//! session from the browser's store.
 //!
 //! # Invariants
 //!
-//! - Commands that come in the meantime wait and are handled in their order;
-//!   only pulls are answered at once, for they change nothing.
-//! - Each wait has a limit, so that a browser that never answers delays a
-//!   connection and doesn't prevent it.
-//! - A tab that gives way to another one saves nothing any more: the kept
-//!   session is the other one's.
+//! - Commands that arrive during these steps wait and are handled in order. Only pulls are answered at once, because
+//!   they change nothing.
+//! - Each step has a time limit, so that a browser that never answers delays a connection but doesn't prevent it.
+//! - A tab that yields to another one no longer saves: the stored session belongs to the other tab.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,72 +20,71 @@ use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
 use crate::protocol::connection::{Connection, ConnectionState};
 use crate::time::Instant;
 
-/// A store that says nothing for so long is none. Opening one takes a few
+/// Time limit for an answer from the store; after it, the engine goes on without one. Opening a store takes a few
 /// milliseconds, on a slow disk some hundred.
 const STORE_WAIT: Duration = Duration::from_secs(3);
 
-/// A store that takes so long for a write is none; until then nothing is sent.
+/// Time limit for a write to the store; after it, the engine goes on without one. Nothing is sent before the write
+/// ends.
 const SAVE_WAIT: Duration = Duration::from_secs(10);
 
-/// How much longer than the broker a browser keeps a session. Its age counts
-/// from the last change, so a session that lives on without one is saved anew
-/// after half of this.
+/// How much longer than the broker a browser keeps a session. Its age counts from the last change, so an active session
+/// that doesn't change is saved again after half of this time.
 const KEPT_LONGER: Duration = Duration::from_hours(24);
 
-/// Where the wish to connect stands.
+/// The state of the connect request.
 #[derive(Debug, Default)]
 pub(super) enum ConnectGate {
-    /// Nothing is waited for.
+    /// No request is waiting.
     #[default]
     Idle,
-    /// Another tab may object.
+    /// Waiting for an objection of another tab.
     NegotiatingTabs { until: Instant },
-    /// The store was asked for what it keeps.
+    /// Waiting for the stored session.
     LoadingSession { is_asked: bool, until: Instant },
 }
 
-/// A lasting session's place in the browser's store.
+/// A persistent session's entry in the browser's store.
 #[derive(Debug)]
 pub(super) struct PersistentSession {
     pub(super) key: String,
-    /// It is to be saved although nothing changed: it is still in use.
+    /// The entry is saved again although nothing changed, because the session is still in use.
     is_aging: bool,
     ages_at: Instant,
 }
 
-/// What is to be saved, and where.
+/// An entry for the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreWrite {
-    /// The entry it replaces.
+    /// The key of the entry; an existing entry is replaced.
     pub key: String,
-    /// The session and its finer settings; no password is in it.
+    /// The session and its connection options, without a password.
     pub bytes: Vec<u8>,
-    /// When it is of no use any more; `None`: never.
+    /// When the entry expires; `None`: never.
     pub until: Option<Instant>,
 }
 
-/// One entry of the store: [`FORMAT_VERSION`], the finer settings, and what the session
-/// must not forget.
+/// The content of an entry: [`FORMAT_VERSION`], the connection options, and the session's state.
 type StoredSession = (u8, ConnectionOptions, SessionSnapshot);
 
-/// The number of the entries' layout. Their bytes don't describe themselves, so
-/// it has to change whenever [`ConnectionOptions`] or [`SessionSnapshot`] does (a test watches them).
+/// Version of the entries' layout. Their bytes don't describe themselves, so it has to change whenever
+/// [`ConnectionOptions`] or [`SessionSnapshot`] does (a test checks them).
 const FORMAT_VERSION: u8 = 2;
 
 impl Engine {
-    /// There is a store for lasting sessions: from now on [`Engine::poll_load`],
-    /// [`Engine::poll_save`] and [`Engine::poll_delete`] are asked.
+    /// Enables persistent sessions: from now on the driver polls [`Engine::poll_load`], [`Engine::poll_save`] and
+    /// [`Engine::poll_delete`].
     pub fn use_store(&mut self) {
         self.has_store = true;
     }
 
-    /// There is a way to the other tabs of this browser: from now on
-    /// [`Engine::poll_tab_message`] is asked, and their words are handed in.
+    /// Enables the negotiation with the other tabs of this browser: from now on the driver polls
+    /// [`Engine::poll_tab_message`] and passes their messages in.
     pub fn use_tabs(&mut self, now: Instant) {
         self.tabs.greet(now);
     }
 
-    /// Another tab said something.
+    /// Handles a message of another tab.
     pub fn handle_tab_message(&mut self, word: &TabMessage, now: Instant) {
         if let Some(why) = self.tabs.handle_tab_message(word) {
             self.yield_session(why);
@@ -96,14 +93,13 @@ impl Engine {
         self.settle(now);
     }
 
-    /// The next word for the other tabs.
+    /// Returns the next message for the other tabs.
     #[must_use]
     pub fn poll_tab_message(&mut self) -> Option<TabMessage> {
         self.tabs.poll_tab_message()
     }
 
-    /// The entry that the store is to read; answer with
-    /// [`Engine::handle_loaded`].
+    /// Returns the key of the entry to load; answer with [`Engine::handle_loaded`].
     #[must_use]
     pub fn poll_load(&mut self) -> Option<String> {
         match &mut self.gate {
@@ -113,8 +109,8 @@ impl Engine {
         self.key()
     }
 
-    /// What the store keeps under the key of [`Engine::poll_load`], or why it
-    /// couldn't be read. An answer that comes too late changes nothing.
+    /// Handles the entry that the store has under the key of [`Engine::poll_load`], or the reason why it couldn't be
+    /// read. A late answer changes nothing.
     pub fn handle_loaded(&mut self, key: &str, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
         let is_awaited = matches!(self.gate, ConnectGate::LoadingSession { .. }) && self.key().as_deref() == Some(key);
         if is_awaited {
@@ -124,8 +120,8 @@ impl Engine {
         self.settle(now);
     }
 
-    /// What a lasting session wants saved before anything else is sent; answer
-    /// with [`Engine::handle_saved`].
+    /// Returns the entry that a persistent session has to save before anything else is sent; answer with
+    /// [`Engine::handle_saved`].
     #[must_use]
     pub fn poll_save(&mut self, now: Instant) -> Option<StoreWrite> {
         if self.saving_until.is_some() || !self.needs_saving() {
@@ -138,18 +134,17 @@ impl Engine {
         lasting.is_aging = false;
         lasting.ages_at = now + KEPT_LONGER / 2;
         let until = match self.more.session_expiry_s {
-            // A session that never expires [MQTT-3.1.2.11.2].
+            // The session never expires [MQTT-3.1.2.11.2].
             Some(u32::MAX) | None => None,
             Some(seconds) => Some(wall + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
         };
-        // Plain data in memory: there is nothing that could fail.
+        // Serialising plain data to memory can't fail.
         let bytes = postcard::to_allocvec(&(FORMAT_VERSION, &self.more.without_credentials(), self.session.saved()));
         let bytes = bytes.unwrap_or_default();
         Some(StoreWrite { key: lasting.key.clone(), bytes, until })
     }
 
-    /// What [`Engine::poll_save`] gave is safe; or why it isn't, and then the
-    /// session goes on without outliving the page.
+    /// Handles the result of [`Engine::poll_save`]. After an error the session continues but doesn't outlive the page.
     pub fn handle_saved(&mut self, saved: Result<(), String>) {
         self.saving_until = None;
         if let Err(words) = saved {
@@ -157,13 +152,13 @@ impl Engine {
         }
     }
 
-    /// The entry that the store is to drop: its session isn't to last any more.
+    /// Returns the key of the entry to delete, because its session is no longer persistent.
     #[must_use]
     pub fn poll_delete(&mut self) -> Option<String> {
         self.session_to_delete.take()
     }
 
-    /// Whether what would be sent has to wait for the store.
+    /// Whether sending has to wait for the store.
     pub(super) fn is_saving(&self) -> bool {
         self.saving_until.is_some() || self.needs_saving()
     }
@@ -187,7 +182,7 @@ impl Engine {
         [entered, aged, self.saving_until].into_iter().flatten().min()
     }
 
-    /// Deadlines of the entrance and of the store may have come.
+    /// Handles expired deadlines of the connect gate and of the store.
     pub(super) fn handle_gate_timeout(&mut self, now: Instant) {
         if self.saving_until.is_some_and(|until| until <= now) {
             self.handle_saved(Err("it doesn't answer".to_owned()));
@@ -205,15 +200,15 @@ impl Engine {
         self.run_deferred_commands(now);
     }
 
-    /// A wish to connect arrives.
+    /// Handles a connect request.
     pub(super) fn begin_connect(&mut self, request: ConnectRequest, now: Instant) {
-        // What comes and goes there while this waits must not be taken for it.
+        // While the request waits, events of the old connection must not be taken for its own.
         self.session.disconnect(self.disconnect_mode());
         self.announce(format!("Connecting to {} …", credentials::redact_url(&request.broker)));
         self.request = Some(request);
         let until = match self.key() {
             Some(key) => self.tabs.ask(&key, now),
-            // The broker draws an identifier that nobody else has.
+            // The broker assigns a unique identifier.
             None => {
                 self.tabs.release();
                 now
@@ -222,7 +217,7 @@ impl Engine {
         self.ask_until(until, now);
     }
 
-    /// The person wants the session here that another tab has.
+    /// Takes the session over from another tab.
     pub(super) fn take_over(&mut self, now: Instant) {
         let Some(key) = self.key().filter(|_| self.connection.can_take_over) else { return };
         self.announce(format!("Taking over the connection to {} …", self.shown_broker()));
@@ -240,7 +235,7 @@ impl Engine {
         self.handle_gate_timeout(now);
     }
 
-    /// No other tab objects: what is kept of the session comes next.
+    /// No other tab objected: loads the stored session next.
     fn load(&mut self, now: Instant) {
         self.gate = ConnectGate::Idle;
         self.tabs.hold();
@@ -253,7 +248,7 @@ impl Engine {
         };
         let Some(key) = key else { return self.connect(more, None, now) };
         if is_this_one && more.lasts() {
-            // The store may be a step behind.
+            // The store may be older.
             let saved = self.session.saved();
             return self.connect(more, Some(saved), now);
         }
@@ -265,8 +260,7 @@ impl Engine {
             self.session_to_delete = Some(key);
             return self.connect(more, None, now);
         }
-        // Where nobody has told this page any finer settings, an earlier one may
-        // have left some.
+        // This page has set no connection options; those of an earlier page may be stored.
         self.gate = ConnectGate::LoadingSession { is_asked: false, until: now + STORE_WAIT };
     }
 
@@ -276,7 +270,7 @@ impl Engine {
             Ok(bytes) => (bytes, None),
             Err(words) => (None, Some(words)),
         };
-        // What another version of this app saved in a way of its own is nothing.
+        // An entry in the layout of another version of this app is ignored.
         let bytes = bytes.filter(|bytes| bytes.first() == Some(&FORMAT_VERSION));
         let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<StoredSession>(&bytes).ok()) {
             Some((_, more, saved)) => (Some(Rc::new(more)), Some(saved)),
@@ -293,21 +287,21 @@ impl Engine {
         }
     }
 
-    /// The wanted connection's session, where it is to last.
+    /// The requested connection's session, if it is persistent.
     pub(super) fn persistent_session(&self, more: &ConnectionOptions, now: Instant) -> Option<PersistentSession> {
         let key = self.key().filter(|_| more.lasts())?;
         Some(PersistentSession { key, is_aging: false, ages_at: now + KEPT_LONGER / 2 })
     }
 
-    /// Under which name the wanted connection's session is known to the other
-    /// tabs and to the store; none where the broker is to draw the client
-    /// identifier. A name holds no credential: it is stored, and the next token is for the same session.
+    /// The key that identifies the requested connection's session to the other tabs and in the store; `None` if the
+    /// broker assigns the client identifier. It contains no credential, because it is stored and because the next token
+    /// is for the same session.
     fn key(&self) -> Option<String> {
         let request = self.request.as_ref().filter(|request| !request.client_id.is_empty())?;
         Some(format!("{} {}", request.client_id, credentials::redact_url(&request.broker)))
     }
 
-    /// What waited for the entrance to open, in its order.
+    /// Runs the commands that waited for the connect gate, in order.
     fn run_deferred_commands(&mut self, now: Instant) {
         while !self.is_entering()
             && let Some(command) = self.deferred_commands.pop_front()
@@ -316,7 +310,7 @@ impl Engine {
         }
     }
 
-    /// Another tab has the better claim.
+    /// Yields the session to another tab with a better claim.
     fn yield_session(&mut self, why: YieldReason) {
         self.tabs.release();
         self.gate = ConnectGate::Idle;
@@ -336,12 +330,11 @@ impl Engine {
         self.page_dirty = true;
     }
 
-    /// This browser keeps nothing for this page, which matters only to a session
-    /// that is to last.
+    /// Makes the session non-persistent, because the store doesn't work. Does nothing to other sessions.
     fn give_up_persistence(&mut self, words: &str) {
         let Some(lasting) = self.persistent.take() else { return };
-        // What was kept before is out of date from here on: packet identifiers
-        // are used again, and a new message would be taken for an old one.
+        // The stored entry is out of date from here on: packet identifiers are used again, so a new message would be
+        // taken for an old one.
         self.session_to_delete = Some(lasting.key);
         self.connection.notice = Some(format!(
             "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
@@ -350,7 +343,7 @@ impl Engine {
     }
 }
 
-/// A command that must not overtake the ones before it.
+/// Whether a command must not overtake earlier ones.
 pub(super) fn is_deferred(command: &Command) -> bool {
     !matches!(command, Command::Page(PageCommand::Pull(_)) | Command::Panels(PanelCommand::Pull(_)))
 }

@@ -1,10 +1,8 @@
-//! The connection doctor: why a connection failed, likeliest first, what to do
-//! about it, and what that is concluded from.
+//! Connection diagnostics: why a connection failed, the likeliest cause first, what to do about it, and the evidence.
 //!
-//! A browser tells a page nothing of why a WebSocket failed: a wrong port, a
-//! wrong path, a certificate that isn't trusted and a broker that is down all
-//! close with 1006 and no word. So the address, the time it took and the bytes
-//! that came are looked at for the likely causes.
+//! A browser doesn't report to a page why a WebSocket failed: a wrong port, a wrong path, an untrusted certificate and
+//! a broker that is down all close with code 1006 and no reason. So the likely causes are derived from the address, the
+//! time that the attempt took and the bytes that arrived.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -20,15 +18,14 @@ use crate::engine::repeated_failures;
 use crate::format::{self, hex};
 use crate::protocol::connection::{Advice, Evidence};
 
-/// Ports on which brokers speak MQTT over TCP, not over a WebSocket.
+/// Ports on which brokers accept MQTT over TCP, not over a WebSocket.
 const TCP_PORTS: [u16; 2] = [1883, 8883];
 
-/// Ports that brokers give to WebSockets without and with TLS.
+/// Default ports of brokers for WebSockets without and with TLS.
 const PLAIN_PORTS: [u16; 6] = [80, 8000, 8080, 8083, 9001, 15675];
 const TLS_PORTS: [u16; 6] = [443, 8081, 8084, 8443, 8884, 15676];
 
-/// Ports that browsers connect to for no page ("bad ports" of the Fetch standard), other than those of
-/// [`BLOCKED_RANGE`].
+/// Ports that browsers never connect to ("bad ports" of the Fetch standard), other than those of [`BLOCKED_RANGE`].
 const BLOCKED_PORTS: [u16; 78] = [
     0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
     110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
@@ -39,14 +36,14 @@ const BLOCKED_PORTS: [u16; 78] = [
 /// See [`BLOCKED_PORTS`].
 const BLOCKED_RANGE: RangeInclusive<u16> = 6665..=6669;
 
-/// A refused TCP connection comes back faster than this; a firewall that drops
-/// packets, or a host that isn't there, takes much longer.
+/// A refused TCP connection fails faster than this. A firewall that drops packets, or a host that doesn't exist, takes
+/// much longer.
 const AT_ONCE: Duration = Duration::from_millis(1_500);
 
-/// How many of the first bytes are kept as evidence.
+/// The number of first bytes that are kept as evidence.
 const FIRST_BYTES: usize = 32;
 
-/// What was seen of one attempt to connect.
+/// Observations of one connection attempt.
 #[derive(Clone, Debug, Default)]
 pub struct Attempt {
     began: Instant,
@@ -57,7 +54,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt begins.
+    /// Starts the attempt.
     pub fn new(version: Version, now: Instant) -> Self {
         Self { began: now, version: Some(version), ..Self::default() }
     }
@@ -67,7 +64,7 @@ impl Attempt {
         self.opened = Some(now);
     }
 
-    /// Bytes came.
+    /// Bytes arrived.
     pub fn received(&mut self, bytes: &[u8]) {
         self.received_bytes += bytes.len() as u64;
         let room = FIRST_BYTES - self.first_bytes.len();
@@ -75,45 +72,46 @@ impl Attempt {
     }
 }
 
-/// All that is known of a failure.
+/// Everything that is known about a failure.
 #[derive(Debug)]
 pub struct DiagnosisInput<'a> {
-    /// What the session says.
+    /// The failure as the session reports it.
     pub failure: &'a Failure,
-    /// The address as it was written, without its credentials.
+    /// The address as it was entered, without its credentials.
     pub broker: &'a str,
-    /// When these expired, if they did and the address says so.
+    /// When the credentials in the address expired; `None` if they haven't, or if the address doesn't contain an
+    /// expiry.
     pub url_expired_at: Option<Instant>,
-    /// An attempt before this one failed at once.
+    /// An earlier attempt failed at once.
     pub has_failed_at_once: bool,
-    /// Where the page came from.
+    /// The page's origin.
     pub page: PageOrigin,
-    /// What was seen.
+    /// The observations.
     pub attempt: &'a Attempt,
     /// When it failed.
     pub failed_at: Instant,
     /// A password or user name was given.
     pub with_credentials: bool,
-    /// What is wrong with the signed token that was given.
+    /// What is wrong with the JWT that was given as password.
     pub complaint: Option<String>,
-    /// The browser says that there is no network.
+    /// The browser reports that there is no network.
     pub offline: bool,
-    /// The version is left to the app.
+    /// The app chooses the MQTT version.
     pub is_auto: bool,
     /// Client identifier.
     pub client_id: &'a str,
-    /// What it has in common with the failures before.
+    /// What it has in common with earlier failures.
     pub recurrence: &'a Recurrence,
 }
 
 impl DiagnosisInput<'_> {
-    /// Whether no WebSocket came about, and the browser knew so soon.
+    /// Whether the WebSocket failed to open, and failed at once.
     pub fn is_at_once(&self) -> bool {
         matches!(self.failure, Failure::Closed { stage: Stage::Dialing, .. })
             && self.failed_at.since(self.attempt.began) < AT_ONCE
     }
 
-    /// What it may be and what to do, likeliest first.
+    /// Possible causes and what to do, likeliest first.
     pub fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
         if self.offline {
@@ -130,7 +128,7 @@ impl DiagnosisInput<'_> {
         match self.failure {
             Failure::Refused { refusal, .. } => advice.extend(self.by_reason(refusal.reason())),
             Failure::Disconnected(goodbye) => advice.extend(self.by_reason(goodbye.reason)),
-            // The server's own words say what to do.
+            // The server's reason text says what to do.
             Failure::Closed { closed, .. } if closed.is_refusal() => {}
             Failure::Closed { stage: Stage::Dialing, .. } | Failure::Silent(Stage::Dialing) => {
                 if let Ok(url) = BrokerUrl::parse(self.broker) {
@@ -151,7 +149,7 @@ impl DiagnosisInput<'_> {
         advice
     }
 
-    /// What was observed.
+    /// The observations as evidence.
     pub fn evidence(&self) -> Vec<Evidence> {
         let attempt = self.attempt;
         let mut evidence = Vec::new();
@@ -269,7 +267,7 @@ impl DiagnosisInput<'_> {
         advice
     }
 
-    /// What some browsers keep a page of this origin from.
+    /// Causes by which some browsers block a page of this origin.
     fn blocked_by_browsers(&self, url: &BrokerUrl) -> Vec<Advice> {
         let mut advice = Vec::new();
         if let Some(words) = url.mixed_content(self.page) {
@@ -356,14 +354,13 @@ fn by_reason(reason: ReasonCode, with_credentials: bool) -> Vec<Advice> {
     }
 }
 
-/// The address with another scheme and its port written out, since the default
-/// port would change with the scheme.
+/// The address with another scheme and an explicit port, since the default port would change with the scheme.
 fn with_scheme(url: &BrokerUrl, scheme: &str) -> String {
     let host = if url.host().contains(':') { format!("[{}]", url.host()) } else { url.host().to_owned() };
     format!("{scheme}://{host}:{}{}", url.port(), if scheme == "https" { "/" } else { url.path() })
 }
 
-/// What a close code means (RFC 6455, section 7.4.1), where it means something.
+/// The meaning of a close code (RFC 6455, section 7.4.1), if it has one.
 fn close_code_in_words(code: u16) -> &'static str {
     match code {
         1000 => " (normal)",

@@ -1,23 +1,23 @@
-//! Which messages came from files, and so by no subscription.
+//! Which messages came from files and not from a subscription.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// So many runs of them are known, the newest; they are longer than one message
-/// unless messages of a broker come between.
+/// The maximum number of runs; the newest are kept. A run is longer than one message unless messages of a broker come
+/// between.
 const RUNS_MAX: usize = 1_024;
 
-/// Numbers of messages, as runs in ascending order.
+/// Message numbers, as runs in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct Foreign(VecDeque<Range<u64>>);
 
 impl Foreign {
-    /// The message of this number, the newest, came from a file.
+    /// Records that the message of this number, the newest, came from a file.
     pub(super) fn note(&mut self, seq: u64) {
         match self.0.back_mut() {
             Some(last) if last.end == seq => last.end += 1,
             last => {
-                // A log that was imported began a new numbering.
+                // The import of a log restarted the numbering.
                 if last.is_some_and(|last| last.end > seq) {
                     self.0.clear();
                 }

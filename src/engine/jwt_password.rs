@@ -1,5 +1,5 @@
-//! Passwords that are signed tokens: what the page says of the one in its
-//! field, of the one in use, and how a new one takes its place.
+//! Passwords that are JWTs: what the page shows of the one in its field and of the one in use, and how a new one
+//! replaces it.
 
 use crate::credentials::jwt::Jwt;
 use crate::engine::Engine;
@@ -7,14 +7,14 @@ use crate::protocol::connection::Secret;
 use crate::protocol::connection::{ConnectionState, JwtInfo};
 use crate::time::Instant;
 
-/// What is known of the two tokens.
+/// The state of the two tokens.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    /// In the page's field.
+    /// In the page's password field.
     typed: Option<(Secret, Jwt)>,
-    /// Of the connection.
+    /// In use by the connection.
     in_use: Option<Jwt>,
-    /// When they were looked at last, and until when that holds.
+    /// When they were last checked, and until when the result is valid.
     looked_at: Instant,
     changes_at: Option<Instant>,
 }
@@ -24,7 +24,7 @@ impl Tokens {
         self.changes_at
     }
 
-    /// What to say should a broker refuse the token in use.
+    /// What to report if a broker refuses the token in use.
     pub(super) fn complaint(&self, now: Instant) -> Option<String> {
         self.in_use.as_ref().filter(|token| token.has_expired(now)).map(|token| token.words(now))
     }
@@ -36,8 +36,8 @@ impl Tokens {
     }
 }
 
-/// The bytes for CONNECT. A token was pasted, and a space at its end isn't part
-/// of it; in any other password it is.
+/// The bytes for CONNECT. White space around a token comes from pasting and is removed; in any other password it is
+/// kept.
 pub(super) fn password_bytes(password: &Secret) -> Vec<u8> {
     let text = match Jwt::recognise(&password.0) {
         Some(_) => password.0.trim(),
@@ -58,21 +58,21 @@ impl Engine {
         })
     }
 
-    /// Something was typed into the page's password field.
+    /// Handles input in the page's password field.
     pub(super) fn examine(&mut self, password: Secret, now: Instant) {
         self.tokens.typed = Jwt::recognise(&password.0).map(|token| (password, token));
         self.tokens.look(self.wall(now));
         self.page_dirty = true;
     }
 
-    /// The connection begins with this password.
+    /// Starts the connection with this password.
     pub(super) fn use_password(&mut self, password: Option<&Secret>, now: Instant) {
         self.tokens.in_use = password.and_then(|password| Jwt::recognise(&password.0));
         self.tokens.look(self.wall(now));
     }
 
-    /// The next attempts use this password; the connection that stands isn't
-    /// touched, for MQTT has no way to hand it a new one but an AUTH exchange.
+    /// Uses this password for the next attempts. The current connection isn't changed, because MQTT can replace
+    /// credentials only in an AUTH exchange.
     pub(super) fn renew(&mut self, password: Secret, now: Instant) {
         self.session.set_password(password_bytes(&password));
         self.use_password(Some(&password), now);
@@ -87,7 +87,7 @@ impl Engine {
         self.session.wake(now);
     }
 
-    /// What a token says may have changed with the time.
+    /// Checks the tokens again if their state may have changed with time.
     pub(super) fn tokens_age(&mut self, now: Instant) {
         let wall = self.wall(now);
         if self.tokens.changes_at.is_some_and(|changes_at| changes_at <= wall) {
@@ -95,7 +95,7 @@ impl Engine {
         }
     }
 
-    /// Looks at the tokens anew.
+    /// Checks the tokens again.
     pub(super) fn tokens_look(&mut self, now: Instant) {
         let wall = self.wall(now);
         self.tokens.look(wall);

@@ -1,15 +1,15 @@
-//! The worker's brain: session, log, query and the crawl's feed in one.
+//! The engine: the worker's whole state machine, with the session, the log, the filter and the crawl's feed.
 //!
-//! Pure: commands and bytes go in with the time; bytes for the socket, updates
-//! for the page and its panels and the next deadline come out. The worker only moves bytes and
-//! timers, so everything here is tested natively and in virtual time.
+//! Sans-IO: commands and bytes go in with the time; bytes for the socket, updates for the page and its panels and the
+//! next deadline come out. The worker only moves bytes and timers, so everything here is tested natively and in virtual
+//! time.
 //!
 //! # Invariants
 //!
-//! - The log is the only queue. The crawl's feed is a place in it, the page's
-//!   rows are a window on it; a slow or hidden page makes nothing grow.
-//! - An update is made only when the page asked for one and something is new.
-//! - Nothing here formats or parses a message that isn't shown.
+//! - The log is the only queue. The crawl's feed is a cursor into it, the page's rows are a window on it. A slow or
+//!   hidden page makes nothing grow.
+//! - An update is made only if the page asked for one and something has changed.
+//! - Messages that aren't shown are neither formatted nor parsed here.
 
 mod connect;
 mod diagnostics;
@@ -71,33 +71,31 @@ use crate::protocol::transmission::TransmissionSlot;
 use crate::protocol::update::{PanelsUpdate, Stats, Update};
 use subscriptions::SubscriptionOptionsByFilter;
 
-/// How many messages the filter looks at before it lets the worker do something
-/// else: a few milliseconds of work.
+/// The number of messages that the filter examines before it yields: a few milliseconds of work.
 const FILTER_SLICE_MESSAGES: usize = 20_000;
 
-/// More messages than this since the filter's last slice are a flood …
+/// More messages than this since the filter's last slice are a flood.
 const FLOOD_MESSAGES: u64 = 2_000;
 
-/// … in which the next slice waits for so long: what comes in goes first.
+/// The wait before the filter's next slice during a flood, so that intake goes first.
 const FILTER_REST: Duration = Duration::from_millis(40);
 
-/// How long a 5.0 session outlives a lost connection when messages with QoS 1
-/// or 2 were asked for: long enough for a broken network, short enough to leave
-/// no litter on a public broker.
+/// How long a 5.0 session outlives a lost connection if QoS 1 or 2 was requested: long enough for a broken network,
+/// short enough to leave nothing behind on a public broker.
 const SESSION_EXPIRY_S: u32 = 300;
 
-/// A wall clock that goes ahead by less wasn't asleep, in microseconds.
+/// If the wall clock jumps ahead by less than this, the computer wasn't asleep; in microseconds.
 const JUMP_US: i64 = 2_000_000;
 
-/// No more than this is told at a time beside the connection's state.
+/// Texts are appended to [`Connection::notice`] up to this length; beyond it, a new text replaces the old ones.
 const NOTICE_BYTES_MAX: usize = 600;
 
-/// What the driver is to do with the WebSocket.
+/// What the driver does with the WebSocket.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Transmit<'a> {
     /// Open a WebSocket to this address, subprotocol `mqtt`.
     Dial {
-        /// The address as the person wrote it.
+        /// The address as it was entered.
         url: &'a str,
     },
     /// Send these bytes as one binary frame.
@@ -106,107 +104,103 @@ pub enum Transmit<'a> {
     HangUp,
 }
 
-/// See the module's page.
+/// The worker's state machine; see the module.
 pub struct Engine {
     seed: u64,
-    /// The finer settings of this connection.
+    /// The options of this connection.
     more: Rc<ConnectionOptions>,
-    /// Those that the page has told; without them an earlier page's may hold.
+    /// The options sent by this page; `None` uses those that an earlier page stored.
     page_options: Option<Rc<ConnectionOptions>>,
     session: Session,
     broker: String,
-    /// Where the page that asked came from.
+    /// The origin of the page that sent the request.
     page: PageOrigin,
     log: MessageLog,
     topics: Topics,
     tally: Tally,
     matches: Matches,
-    /// When the filter goes on; `None` once it has looked at everything.
+    /// When the filter continues; `None` once it has examined all messages.
     filter_due: Option<Instant>,
-    /// Number of the next message at the filter's last slice.
+    /// Number of the next message at the time of the filter's last slice.
     filtered_to: u64,
     filter_error: Option<String>,
     /// The rules by which messages become lines.
     mapping: Rc<LineRules>,
-    /// How many filters there were; see [`Rows::list`].
+    /// The number of filters so far; see [`Rows::list`].
     filters: u32,
-    /// When the first message arrived since the log was empty.
+    /// Arrival of the first message since the log was empty.
     first_message_at: Option<Instant>,
-    /// The filters of the last connection: rows have a colour for each.
+    /// The filters of the last connection; each has a colour in the rows.
     subscribed: Vec<TopicFilter>,
-    /// The messages that came by none of them, but from files.
+    /// The messages that came from files, not from a subscription.
     foreign: Foreign,
     feed: CrawlFeed,
     connection: Connection,
-    /// What the broker of the last connection said of itself.
+    /// The capabilities of the last connection's broker.
     server: Option<ServerCapabilities>,
     attempt: Attempt,
     with_credentials: bool,
     tokens: Tokens,
     offline: bool,
-    /// Whose the publishes are that have no outcome yet, in the order of their
-    /// tokens.
+    /// The origins of the publishes without an outcome yet, in the order of their tokens.
     numbers: VecDeque<(Token, PublishOrigin)>,
-    /// Outcomes the panels haven't been told: no more than they asked for.
+    /// Outcomes that the panels haven't received: no more than they asked for.
     published: Vec<Published>,
     transmitter: Transmitter,
-    /// The panels wait for news, having been told this.
+    /// The panels' pending pull.
     panels_pull: Option<LastPanelsRequest>,
     panels_know: Option<BrokerStatus>,
     trace: Trace,
-    /// When something happened last, for what is sent because of it.
+    /// When something happened last; the time of the packets that are sent because of it.
     settled_at: Instant,
-    /// How far the wall clock is ahead of the times that are handed in, in
-    /// microseconds. Deadlines and waits don't follow it; times of messages,
-    /// packets and tokens do.
+    /// How far the wall clock is ahead of the `now` arguments, in microseconds. Deadlines and waits ignore it; the
+    /// times of messages, packets and tokens include it.
     wall_ahead_us: i64,
-    /// What the tree of topics was when they were last told of it.
+    /// The state of the tree of topics that the panels received last.
     topics_told: Option<LastPanelsRequest>,
-    /// The numbers they were last told.
+    /// The numbers that the panels received last.
     stats_told: Option<Stats>,
     subscriptions_told: Option<SubscriptionsView>,
-    /// [`Topics::changes`] by then.
+    /// [`Topics::changes`] at that time.
     subscriptions_counted: u64,
-    /// The samples they were last told of: by which filter, and out of what.
+    /// The samples that the panels received last: their filter, and the log's next number and message count.
     samples_told: Option<(TopicFilter, u64, u64)>,
-    /// What the broker answered last to a wish about a subscription.
+    /// The result of the last change of a subscription, as text.
     answer: Option<String>,
     choices: SubscriptionOptionsByFilter,
-    /// Filters that aren't asked for any more, since the broker ends the
-    /// connection each time.
+    /// Filters that are no longer requested, because the broker ends the connection each time.
     abandoned: Vec<String>,
     /// The message that [`Connection::question`] is about.
     asked_about: Option<Token>,
-    /// What the panels' export is to let through.
+    /// The filter of the panels' export.
     exported: Query,
-    /// What was asked for last, for a tab that takes it over.
+    /// The last connect request, for a tab that takes it over.
     request: Option<ConnectRequest>,
     gate: ConnectGate,
-    /// Commands that came while the entrance was shut.
+    /// Commands that arrived while the connect gate was closed.
     deferred_commands: VecDeque<Command>,
     tabs: Tabs,
     has_store: bool,
-    /// The person chose a session that outlives the page.
+    /// The session that outlives the page, if it was requested.
     persistent: Option<PersistentSession>,
-    /// A save is under way, and by then it has failed.
+    /// A save is in progress; it counts as failed at this time.
     saving_until: Option<Instant>,
-    /// The kept session that isn't to last any more.
+    /// The stored session to delete.
     session_to_delete: Option<String>,
-    /// Connected at least once since the last wish to connect.
+    /// Connected at least once since the last connect request.
     was_connected: bool,
-    /// An attempt since the wish to connect failed at once: the host is there.
+    /// An attempt since the connect request failed at once, so the host exists.
     has_failed_at_once: bool,
     reconnects: u64,
     pull: Option<Pull>,
-    /// What the page was last answered.
+    /// The last pull of the page that was answered.
     last_pull: Pull,
-    /// Something changed that the page hasn't been told.
+    /// Something changed since the page's last update.
     page_dirty: bool,
 }
 
 impl Engine {
-    /// An engine at rest. The seed decides the waits between attempts, and is
-    /// this tab's number among others.
+    /// Creates an idle engine. The seed determines the waits between attempts and is this tab's number.
     pub fn new(seed: u64, limits: Limits) -> Self {
         Self {
             seed,
@@ -269,7 +263,7 @@ impl Engine {
         }
     }
 
-    /// Handles a command of the page or of its panels. An export is asked of [`Engine::export`].
+    /// Handles a command of the page or of its panels. Exports are read with [`Engine::export`].
     pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
         let command = command.into();
         if self.is_entering() && connect::is_deferred(&command) {
@@ -361,7 +355,7 @@ impl Engine {
         self.settle(now);
     }
 
-    /// A binary frame came.
+    /// Handles a binary frame.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.attempt.received(bytes);
         let mut intake = EngineSink {
@@ -376,7 +370,7 @@ impl Engine {
         self.settle(now);
     }
 
-    /// A text frame came, which is no MQTT `[MQTT-6.0.0-1]`.
+    /// Handles a text frame, which MQTT doesn't allow `[MQTT-6.0.0-1]`.
     pub fn handle_text_frame(&mut self, now: Instant) {
         let violation = Violation {
             reason: ReasonCode::PROTOCOL_ERROR,
@@ -388,15 +382,14 @@ impl Engine {
         self.settle(now);
     }
 
-    /// The WebSocket closed, or never opened.
+    /// The WebSocket was closed, or failed to open.
     pub fn handle_close(&mut self, closed: CloseInfo, now: Instant) {
         self.session.handle_close(closed, now);
         self.settle(now);
     }
 
-    /// The wall clock is so many microseconds ahead of the times that are handed
-    /// in: it was corrected, or the computer slept and the connection may be
-    /// dead.
+    /// Sets how far the wall clock is ahead of the `now` arguments, in microseconds: it was corrected, or the computer
+    /// slept and the connection may be dead.
     pub fn handle_clock_jump(&mut self, wall_ahead_us: i64, now: Instant) {
         let jumped_us = wall_ahead_us.saturating_sub(self.wall_ahead_us);
         self.wall_ahead_us = wall_ahead_us;
@@ -410,12 +403,12 @@ impl Engine {
         self.settle(now);
     }
 
-    /// A moment by the wall clock.
+    /// The wall-clock time of this instant.
     fn wall(&self, now: Instant) -> Instant {
         now.ahead_by(self.wall_ahead_us)
     }
 
-    /// The deadline of [`Engine::poll_timeout`] has come.
+    /// Handles an expired deadline of [`Engine::poll_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
         self.handle_gate_timeout(now);
@@ -428,8 +421,7 @@ impl Engine {
         self.settle(now);
     }
 
-    /// The next thing to do with the WebSocket. A lasting session says nothing
-    /// before what it would say is saved.
+    /// Returns the next action for the WebSocket. A persistent session is stored before its packets are sent.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         if self.is_saving() {
@@ -445,9 +437,8 @@ impl Engine {
         })
     }
 
-    /// The answer to the page's pull, as soon as something is new. A message of a
-    /// lasting session isn't shown before its receipt is saved: the broker sends it
-    /// again to a page that doesn't know of it.
+    /// Returns the answer to the page's pull, once something has changed. A message of a persistent session is shown
+    /// only after its receipt is stored, because the broker sends it again to a page that doesn't know it.
     #[must_use]
     pub fn poll_update(&mut self) -> Option<Update> {
         if !self.page_dirty || self.is_saving() {
@@ -469,14 +460,13 @@ impl Engine {
         })
     }
 
-    /// The answer to the panels' pull, as soon as something of theirs is new;
-    /// the first is always answered.
+    /// Returns the answer to the panels' pull, once something of theirs has changed. The first pull is always answered.
     #[must_use]
     pub fn poll_panels(&mut self) -> Option<PanelsUpdate> {
         let glimpse = self.panels_pull.as_ref()?;
         let Connection { state, version, .. } = self.connection;
         let server = self.server.as_ref().filter(|_| state == ConnectionState::Connected);
-        // Asked after every frame of the socket, so nothing is copied to compare.
+        // This runs after every frame of the socket, so the comparison copies nothing.
         let is_known = self.panels_know.as_ref().is_some_and(|known| {
             known.state == state
                 && known.version == version
@@ -528,8 +518,7 @@ impl Engine {
         Some(update)
     }
 
-    /// When [`Engine::handle_timeout`] is due; a moment that has passed means
-    /// "as soon as the worker has nothing else to do".
+    /// When [`Engine::handle_timeout`] is due. A time in the past means "as soon as the worker is idle".
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = [
@@ -542,8 +531,8 @@ impl Engine {
         due.into_iter().flatten().min()
     }
 
-    /// Appends kept messages from `from_seq` on as NDJSON until about
-    /// `budget_bytes` are written. Returns where to go on, `None` at the end.
+    /// Appends kept messages as NDJSON, from `from_seq` on, until about `budget_bytes` are written. Returns the number
+    /// of the message to continue with, `None` at the end.
     pub fn export(&self, from_seq: u64, budget_bytes: usize, out: &mut Vec<u8>) -> Option<u64> {
         let all = ExportRequest { format: Format::Ndjson, selection: Selection::All, from_seq, end_seq: u64::MAX };
         export::write_slice(&self.log, &Query::default(), &all, budget_bytes, out).0
@@ -569,7 +558,7 @@ impl Engine {
         self.page_dirty = true;
     }
 
-    /// A message that no broker sent.
+    /// Records that a message didn't come from a broker.
     fn count_imported(&mut self, seq: u64, arrival: &NewMessage<'_>) {
         self.foreign.note(seq);
         match self.topics.note(seq, arrival) {
@@ -619,7 +608,7 @@ impl Engine {
         self.session.connect(now);
     }
 
-    /// A session that goes on has messages that go out again.
+    /// Shows a notice if messages of the resumed session are sent again.
     fn note_unfinished(&mut self) {
         match self.session.unfinished() {
             0 => {}
@@ -628,7 +617,7 @@ impl Engine {
         }
     }
 
-    /// Something that a person should know although it isn't a failure.
+    /// Adds to the notice, which informs the person about something that isn't a failure.
     fn note(&mut self, words: String) {
         self.page_dirty = true;
         let notice = &mut self.connection.notice;
@@ -642,8 +631,7 @@ impl Engine {
         }
     }
 
-    /// The person decided what becomes of the message that the broker ends each
-    /// connection at.
+    /// Handles the person's decision about the message at which the broker ends each connection.
     fn answer_question(&mut self, answer: fn(&mut Session, Token, Instant), now: Instant) {
         let Some(token) = self.asked_about.take() else { return };
         self.connection.question = None;
@@ -679,7 +667,7 @@ impl Engine {
         }
     }
 
-    /// Another broker is chosen: what was under way to the last one stays there.
+    /// Another broker is chosen: ends the publishes to the last one with an unknown outcome.
     fn forget_publishes(&mut self, now: Instant) {
         for (_, ticket) in std::mem::take(&mut self.numbers) {
             if let PublishOrigin::Line(deck, place) = ticket {
@@ -692,7 +680,7 @@ impl Engine {
         }
     }
 
-    /// These settings lead nowhere.
+    /// Stops because of invalid settings.
     fn refuse(&mut self, words: String) {
         self.tabs.release();
         self.session.disconnect(self.disconnect_mode());
@@ -710,12 +698,12 @@ impl Engine {
                 self.filter_error = None;
                 self.set_filter(query.with_rules(&self.mapping));
             }
-            // The rows stay as they are while somebody is still typing.
+            // The rows don't change while the input is invalid.
             Err(error) => self.filter_error = Some(error.to_string()),
         }
     }
 
-    /// Other rules say what a line is, and so who speaks.
+    /// Sets the line rules, which also decide the speakers.
     fn map(&mut self, mapping: Rc<LineRules>) {
         self.page_dirty = true;
         self.feed.map(Rc::clone(&mapping), &self.log);
@@ -732,7 +720,7 @@ impl Engine {
         self.advance_filter();
     }
 
-    /// One slice of the filter's work; without a filter there is none.
+    /// Runs one slice of the filter's work; does nothing without a filter.
     fn advance_filter(&mut self) {
         let has_more = self.matches.advance(&self.log, FILTER_SLICE_MESSAGES);
         let arrived = self.log.next_seq().saturating_sub(self.filtered_to);
@@ -741,13 +729,12 @@ impl Engine {
         self.filter_due = has_more.then_some(due);
     }
 
-    /// After every change: what happened in the session becomes what the page
-    /// shows.
+    /// Handles the session's events after every change, and updates the page's state.
     fn settle(&mut self, now: Instant) {
         self.settled_at = now;
         self.feed.look(&self.log);
         while let Some(event) = self.session.poll_event() {
-            // Outcomes are for the panels, who see them in `published`.
+            // Outcomes are sent only to the panels, in `published`.
             self.page_dirty |= !matches!(event, Event::Published { .. });
             match event {
                 Event::Dialing { version } => self.dialing(version, now),
@@ -775,7 +762,7 @@ impl Engine {
         self.advance_transmissions(now);
     }
 
-    /// The broker's address for people, files and stores.
+    /// The broker's address without credentials, for display, files and the store.
     fn shown_broker(&self) -> String {
         credentials::redact_url(&self.broker)
     }
@@ -811,7 +798,7 @@ impl Engine {
             self.connection.question = None;
             self.page_dirty = true;
         }
-        // A message of an earlier page has no number in this one.
+        // Messages of an earlier page have no number in this page.
         let Ok(place) = self.numbers.binary_search_by_key(&token, |&(token, _)| token) else { return };
         let Some((_, ticket)) = self.numbers.remove(place) else { return };
         let outcome = match outcome {
@@ -836,7 +823,7 @@ impl Engine {
     fn lost(&mut self, failure: &Failure, retry_at: Option<Instant>, recurrence: &Recurrence, now: Instant) {
         let is_asked = recurrence.times >= RECURRENT
             && matches!(recurrence.suspect, Some(Suspect::Message { must_be_offered: true, .. }));
-        // An answer goes on with the session, which is this tab's until then.
+        // The person's answer resumes the session, so this tab keeps its claim until then.
         match retry_at {
             None if !is_asked => self.tabs.release(),
             _ => self.tabs.lose(),
@@ -858,7 +845,7 @@ impl Engine {
             recurrence,
         };
         let said = repeated_failures::words(failure, recurrence);
-        // As a question or a notice of its own, then: those stay when the next connection begins.
+        // The text is shown separately, as a question or a notice, because those stay when the next connection begins.
         let is_apart = recurrence.suspect.is_some() && recurrence.times >= RECURRENT;
         let is_at_once = case.is_at_once();
         let connection = &mut self.connection;
@@ -896,12 +883,12 @@ impl Engine {
         }
     }
 
-    /// What rows say beside their messages.
+    /// Updates the state that rows show in addition to their messages.
     fn refresh_page_state(&mut self) {
         if self.first_message_at.is_none() {
             self.first_message_at = self.log.message(self.log.first_seq()).map(|message| message.time);
         }
-        // Colours outlive the connection.
+        // Colours are kept after the connection ends.
         if !self.connection.subscriptions.is_empty() {
             let filters = self.connection.subscriptions.iter().map(|subscription| subscription.filter.as_str());
             self.subscribed = filters.filter_map(|filter| TopicFilter::parse(filter).ok()).collect();
@@ -913,7 +900,7 @@ impl Engine {
         let (list, id) = match pull.listed {
             ListMode::Matching if !self.matches.query().is_empty() => (&self.matches, self.filters),
             _ => {
-                // Without terms there is nothing to look at.
+                // An empty query matches without looking at messages.
                 let _ = all.advance(&self.log, 0);
                 (&all, 0)
             }
@@ -921,7 +908,7 @@ impl Engine {
         let end_seq = pull.until.unwrap_or(u64::MAX).min(self.log.next_seq());
         let total = list.count_before(end_seq);
         let begin = list.first_rank();
-        // Fewer than an i64 can count.
+        // The index fits into an i64.
         let place_at = |index: u64| begin + index as i64;
         let mut sought = None;
         let (index, count) = match pull.window {
@@ -959,12 +946,12 @@ impl Engine {
         }
     }
 
-    /// Number of the message that is looked for.
+    /// The number of the message that `goal` means.
     fn find(&self, goal: SeekTarget, list: &Matches, end_seq: u64) -> Option<u64> {
         let before =
             |matches: &Matches, seq| matches.count_before(seq).checked_sub(1).and_then(|at| matches.seq_at(at));
         let after = |matches: &Matches, seq| matches.seq_at(matches.count_before(seq)).filter(|seq| *seq < end_seq);
-        // Before one that is gone there is nothing: the way back begins at the newest.
+        // If that message has been removed, the search starts at the newest.
         let before_seq = |seq: u64| if seq < self.log.first_seq() { end_seq } else { seq.min(end_seq) };
         match goal {
             SeekTarget::Message(seq) => after(list, seq).filter(|found| *found == seq),
@@ -976,7 +963,7 @@ impl Engine {
         }
     }
 
-    /// Which of the matches this is, from 1.
+    /// The position of this message among the matches, from 1.
     fn rank(&self, seq: u64) -> Option<u64> {
         if self.matches.query().is_empty() {
             return None;
@@ -1007,16 +994,16 @@ fn options_of(request: &ConnectRequest, more: &ConnectionOptions) -> session::Op
     }
 }
 
-/// Whose a publish is.
+/// The origin of a publish.
 #[derive(Clone, Copy, Debug)]
 enum PublishOrigin {
-    /// The panels', by their number.
+    /// The panels, with their number for it.
     Message(u64),
-    /// A transmission's line, by its place.
+    /// A line of a transmission, with its index.
     Line(TransmissionSlot, u64),
 }
 
-/// Where messages land: borrowed from the frame, copied once, into the log.
+/// Receives messages: borrowed from the frame and copied once, into the log.
 struct EngineSink<'a> {
     log: &'a mut MessageLog,
     topics: &'a mut Topics,

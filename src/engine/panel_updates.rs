@@ -1,4 +1,4 @@
-//! What the panels look at, and whether there is anything new to see.
+//! What the panels show, and whether it has changed.
 
 use crate::credentials;
 use crate::dialogue::topic_speaker;
@@ -20,37 +20,36 @@ use crate::protocol::transmission::LineRange;
 use crate::protocol::update::{PanelsUpdate, Sample, Stats};
 use crate::time::Instant;
 
-/// Speakers are looked for in so many of the newest messages: a few
-/// milliseconds of work …
+/// Speakers are searched in this number of the newest messages: a few milliseconds of work.
 const SPEAKERS_WITHIN: usize = 512;
 
-/// … of which none is longer than this, in bytes.
+/// Longer payloads are skipped in the search for speakers, in bytes.
 const SPOKEN_BYTES_MAX: usize = 4_096;
-/// How many messages the panels are shown as samples …
+/// Maximum number of samples.
 const SAMPLES: usize = 5;
 
-/// … of one topic at most so many, and …
+/// Maximum number of samples of one topic.
 const SAMPLES_OF_TOPIC: usize = 2;
 
-/// … with payloads of so many bytes at most: all of it has to be there.
+/// Maximum payload of a sample, in bytes; samples are sent whole.
 const SAMPLE_BYTES_MAX: usize = 16 << 10;
 
-/// So many of the newest messages are looked at for them: a few milliseconds.
+/// The number of the newest messages that are searched for samples: a few milliseconds of work.
 const SAMPLES_AMONG: usize = 20_000;
 
-/// A look at something, and what there was to see.
+/// A request of the panels, and what they received.
 #[derive(Clone, Debug)]
 pub(super) struct LastPanelsRequest {
     glance: PanelsRequest,
     at: Instant,
-    /// [`Topics::changes`](crate::topics::Topics::changes) by then.
+    /// [`Topics::changes`](crate::topics::Topics::changes) at that time.
     changes: u64,
-    /// It told of rates, which fall while nothing comes.
+    /// Rates were sent, which fall while no messages arrive.
     is_moving: bool,
 }
 
 impl LastPanelsRequest {
-    /// The message that is wanted, or the rest of it.
+    /// The message to send, or the rest of it.
     pub(super) fn message(&self) -> Option<MessageRequest> {
         self.glance.message
     }
@@ -60,7 +59,7 @@ impl LastPanelsRequest {
         self.glance.subscriptions
     }
 
-    /// The next slice of an export, if one is under way.
+    /// The next slice of an export, if one is in progress.
     pub(super) fn export(&self) -> Option<ExportRequest> {
         self.glance.export
     }
@@ -70,16 +69,16 @@ impl LastPanelsRequest {
         self.glance.script
     }
 
-    /// What is being typed into the filter.
+    /// The text being typed into the filter.
     pub(super) fn ask(&self) -> Option<&SuggestionQuery> {
         self.glance.ask.as_ref()
     }
 }
 
 impl Engine {
-    /// The panels have drawn their last update and look at this now.
+    /// The panels have drawn their last update and request the next one.
     pub(super) fn glance(&mut self, glance: PanelsRequest, now: Instant) {
-        // Another filter may be typed before the export has come to its end.
+        // The export keeps its filter, because the person may enter another one before it ends.
         match glance.export {
             Some(ExportRequest { from_seq: 0, selection: Selection::Matching, .. }) => {
                 self.exported = self.matches.query().clone();
@@ -93,7 +92,7 @@ impl Engine {
         self.panels_pull = Some(LastPanelsRequest { glance, at: self.wall(now), changes: 0, is_moving: false });
     }
 
-    /// The tree of topics, if it is open and there is something new in it.
+    /// The tree of topics, if it is open and has changed.
     pub(super) fn topics_news(&self, glimpse: &LastPanelsRequest) -> Option<TopicsView> {
         let wanted = glimpse.glance.topics.as_ref()?;
         let is_known = self.topics_told.as_ref().is_some_and(|told| {
@@ -104,25 +103,24 @@ impl Engine {
         (!is_known).then(|| self.topics.view(wanted, &self.log, glimpse.at))
     }
 
-    /// A message that the panels asked for, or the next part of it.
+    /// The message that the panels requested, or the next part of it.
     pub(super) fn message_part(&self, glance: MessageRequest) -> MessagePart {
         MessagePart { reach: self.reach(), ..row_builder::part_of(&self.log, glance) }
     }
 
-    /// The slice of an export that the panels asked for.
+    /// The slice of an export that the panels requested.
     pub(super) fn export_part(&self, glance: ExportRequest) -> ExportPart {
         export::part_of(&self.log, &self.exported, glance)
     }
 
-    /// What is known of what is being typed: of all topics, or of those who
-    /// spoke last.
+    /// Suggestions for the text being typed: names of all topics, or of the latest speakers.
     pub(super) fn known(&self, ask: &SuggestionQuery) -> SuggestionData {
         let names = match ask {
             SuggestionQuery::Topics(part) => suggest::pick(&mut self.topics.names(), part),
             SuggestionQuery::Speakers(part) => {
                 let messages = self.log.iter_back_from(u64::MAX).take(SPEAKERS_WITHIN);
                 let spoken = messages.filter(|message| message.payload.len() <= SPOKEN_BYTES_MAX);
-                // Topics that speak by themselves are suggested as topics.
+                // Topics that are their own speaker are suggested as topics.
                 let speaker = |message: Message<'_>| {
                     let line = self.mapping.line(message.topic, message.payload)?;
                     (line.character != topic_speaker(message.topic)).then_some(line.character)
@@ -134,7 +132,7 @@ impl Engine {
         SuggestionData { ask: ask.clone(), names }
     }
 
-    /// How to get at the broker from elsewhere, as far as it was told here.
+    /// How other clients can connect to the broker, as far as this page knows it.
     fn reach(&self) -> BrokerAccess {
         let request = self.request.as_ref();
         BrokerAccess {
@@ -146,23 +144,21 @@ impl Engine {
         }
     }
 
-    /// The packets that went since the panels were last told, if they look.
+    /// The packets since the panels' last update, if they show the trace.
     pub(super) fn trace_news(&self, glimpse: &LastPanelsRequest) -> Option<TracePart> {
         let from = glimpse.glance.trace_from?;
         self.trace.has(from).then(|| self.trace.part(from))
     }
 
-    /// The numbers of the log, if they are shown and others than they were.
+    /// The numbers of the log, if they are shown and have changed.
     pub(super) fn stats_news(&self, glimpse: &LastPanelsRequest) -> Option<Stats> {
-        // Asked after every frame of the socket: bytes are added up only for
-        // what is told.
+        // This runs after every frame of the socket, so bytes are added up only if the result is sent.
         let now = (self.log.received(), self.log.evicted(), self.log.cleared());
         let is_known = self.stats_told.is_some_and(|told| (told.received, told.evicted, told.cleared) == now);
         (glimpse.glance.stats && !is_known).then(|| self.stats())
     }
 
-    /// The newest messages that a filter matches, if they are shown and there may
-    /// be others.
+    /// The newest messages that a filter matches, if they are shown and may have changed.
     pub(super) fn samples_news(&self, glimpse: &LastPanelsRequest) -> Option<Vec<Sample>> {
         let filter = glimpse.glance.samples.as_ref()?;
         let is_known = self.samples_told.as_ref().is_some_and(|(told, next_seq, kept)| {
@@ -187,10 +183,10 @@ impl Engine {
         Some(samples)
     }
 
-    /// The panels were answered with this.
+    /// Records what the panels received.
     pub(super) fn mark_sent(&mut self, update: &PanelsUpdate) {
         let Some(glimpse) = self.panels_pull.take() else { return };
-        // They forget what they don't show.
+        // Parts that the panels don't show are forgotten on their side.
         self.stats_told = update.stats.or(self.stats_told).filter(|_| glimpse.glance.stats);
         if !glimpse.glance.subscriptions {
             self.subscriptions_told = None;

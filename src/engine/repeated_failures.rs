@@ -1,5 +1,5 @@
-//! Failures that come again alike, in words: what the broker ends connections
-//! for, what it doesn't answer, what it is forgiven.
+//! Failures that repeat in the same way, as text: what the broker ends connections for, requests it doesn't answer, and
+//! deviations that are tolerated.
 
 use crate::format::{grouped, size};
 use crate::mqtt::deviation::Deviation;
@@ -10,12 +10,10 @@ use crate::mqtt::session::{Recurrence, Suspect};
 use crate::engine::diagnostics::advice_text;
 use crate::protocol::connection::Advice;
 
-/// A payload above this is likelier to be too large than forbidden: the smallest
-/// limit that brokers are given in practice.
+/// A payload above this is more likely too large than forbidden: it is the smallest limit configured in practice.
 const SUSPECT_PAYLOAD_BYTES: usize = 1_024;
 
-/// What a failure has in common with those before it; `None` while that is
-/// nothing.
+/// What a failure has in common with earlier ones; `None` if nothing.
 pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String> {
     let Recurrence { times, suspect } = recurrence;
     let is_recurrent = *times >= RECURRENT;
@@ -53,7 +51,7 @@ pub(super) fn words(failure: &Failure, recurrence: &Recurrence) -> Option<String
     })
 }
 
-/// What it may be and what to do, likeliest first.
+/// Possible causes and what to do, likeliest first.
 pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str) -> Vec<Advice> {
     match &recurrence.suspect {
         _ if recurrence.times < ONE_AT_A_TIME => Vec::new(),
@@ -75,7 +73,7 @@ pub(super) fn advice(failure: &Failure, recurrence: &Recurrence, client_id: &str
     }
 }
 
-/// Whether the broker ended an accepted connection without giving a reason.
+/// Whether the broker ended an accepted connection without a reason.
 fn is_sudden(failure: &Failure) -> bool {
     matches!(failure, Failure::Closed { stage: Stage::Online, .. })
 }
@@ -97,7 +95,7 @@ fn about_message(topic: &str, payload_bytes: usize) -> Vec<Advice> {
     }
 }
 
-/// Why a message was given up. Goes on after "failed: ".
+/// Why a message was dropped; follows "failed: ".
 pub(super) fn given_up(payload_bytes: usize) -> String {
     let cause = match payload_bytes > SUSPECT_PAYLOAD_BYTES {
         true => "it may be too large for the broker, or its topic may be forbidden",
@@ -107,7 +105,7 @@ pub(super) fn given_up(payload_bytes: usize) -> String {
     format!("the broker ended the connection each of the {RECURRENT} times it was sent ({size} bytes): {cause}")
 }
 
-/// A request without an answer.
+/// The text for a request without an answer.
 pub(super) fn unanswered(suspect: &Suspect) -> String {
     let request = match suspect {
         Suspect::Subscribe(filters) => format!("the subscription of {}", quoted(filters)),
@@ -117,13 +115,13 @@ pub(super) fn unanswered(suspect: &Suspect) -> String {
     format!("The broker hasn't answered {request} for {} s. The connection stays.", ANSWER_TIMEOUT.as_secs())
 }
 
-/// A rule that the broker broke and that is tolerated.
+/// The text for a violation by the broker that is tolerated.
 pub(super) fn tolerated(deviation: Deviation, topic: Option<&str>) -> String {
     let topic = topic.map_or_else(String::new, |topic| format!(" The topic is “{topic}”."));
     format!("{} {}{topic} The connection stays.", deviation.words(), deviation.rule())
 }
 
-/// A message of 3.1.1 that was too large.
+/// The text for a message of 3.1.1 that was too large.
 pub(super) fn skipped(topic: &str, packet_bytes: usize, limit_bytes: u32) -> String {
     format!(
         "A message of {} on “{topic}” was skipped: this app takes {} at most, and MQTT 3.1.1 has no way to tell the \

@@ -1,4 +1,4 @@
-//! A kept message as one row of the console, and as the inspector wants it.
+//! Builds the console row of a kept message, and its parts for the inspector.
 
 use crate::format::{SPACE, is_control, spaces_at_ends, visible, visible_topic};
 #[cfg(test)]
@@ -15,11 +15,11 @@ use crate::protocol::message::MessageRequest;
 use crate::protocol::message::{MessageDetails, MessagePart};
 use crate::protocol::rows::{Highlights, Row};
 
-/// How much of a payload goes out at once, in bytes: a few milliseconds of
-/// work. A longer one takes as many updates, so intake never waits for it.
+/// Payload bytes per update: a few milliseconds of work. A longer payload takes several updates, so intake never waits
+/// for it.
 const PART_BYTES: usize = 1 << 20;
 
-/// The message that the panels look at, or the next part of it.
+/// The message that the panels show, or the next part of it.
 pub fn part_of(log: &MessageLog, glance: MessageRequest) -> MessagePart {
     let found = log.message(glance.seq).map(|message| {
         let rest = message.payload.get(glance.from_byte as usize..).unwrap_or_default();
@@ -39,7 +39,7 @@ pub fn part_of(log: &MessageLog, glance: MessageRequest) -> MessagePart {
     MessagePart { seq: glance.seq, first_seq: log.first_seq(), next_seq: log.next_seq(), reach, found }
 }
 
-/// The row of a message, by what is looked for and subscribed to.
+/// Builds the row of a message, with the filter's hits and its subscription.
 pub fn of(message: &Message<'_>, query: &Query, subscriptions: &[TopicFilter]) -> Row {
     let brought_by = subscriptions.iter().position(|filter| filter.matches(message.topic));
     Row {
@@ -69,8 +69,8 @@ fn marks(message: &Message<'_>, query: &Query) -> Highlights {
     Highlights { topic, payload }
 }
 
-/// Where parts of a text are once its control characters, and so many spaces at its begin and its end, are made visible. A
-/// hit within a character, which only bytes have, is all of the character.
+/// Maps hits to positions in the text with its control characters, and the given numbers of spaces at its start and its
+/// end, made visible. A hit inside a character, which only byte searches have, covers the whole character.
 fn in_visible(text: &str, (before, behind): (usize, usize), hits: Vec<Range<usize>>) -> Vec<(u32, u32)> {
     let is_as_it_is = hits.is_empty() || before + behind == 0 && !text.chars().any(is_control);
     let longer = SPACE.len() - 1;
@@ -105,9 +105,9 @@ mod tests {
             (b"two\r\nlines\0", text("two\u{240d}\u{240a}lines\u{2400}")),
             ("\u{85}\u{2028}".as_bytes(), text("\u{fffd}\u{fffd}")),
             (b"\xff\x00", Preview::Hex("ff 00".to_owned())),
-            // A character that the end of the payload cuts in two is broken …
+            // A character cut off by the end of the payload is invalid …
             (b"caf\xc3", Preview::Hex("63 61 66 c3".to_owned())),
-            // … one that the end of the preview cuts in two isn't.
+            // … one cut off by the end of the preview isn't.
             (format!("a{long}").as_bytes(), text(&format!("a{}", "é".repeat(255)))),
         ] {
             assert_eq!(preview(payload), shown);
@@ -131,20 +131,20 @@ mod tests {
             ("x", "abc", b"abcb", None),
             ("", "abc", b"abcb", None),
             ("topic:#", "abc", b"abcb", Some((vec![], vec![]))),
-            // A picture of a control character has three bytes.
+            // The symbol of a control character has three bytes.
             ("b", "a", b"\n\0b", Some((vec![], vec![(6, 7)]))),
             ("hex:0a00", "a", b"\n\0b", Some((vec![], vec![(0, 6)]))),
-            // So has the picture of a space.
+            // So has the symbol of a space.
             ("b", " b ", b"", Some((vec![(3, 4)], vec![]))),
             ("topic:\"b \"", " b  ", b"", None),
             ("\"b \"", " b  ", b"", Some((vec![(3, 7)], vec![]))),
             ("b", "\u{85}b", b"", Some((vec![(3, 4)], vec![]))),
-            // Bytes in hex, two digits and a space each.
+            // Each byte is two hex digits and a space.
             ("b", "a", b"\xffabc", Some((vec![], vec![(6, 8)]))),
             ("hex:6162", "a", b"\xffabc", Some((vec![], vec![(3, 8)]))),
-            // A byte of a character is the character.
+            // A byte inside a character marks the whole character.
             ("hex:a9", "a", "éé".as_bytes(), Some((vec![], vec![(0, 4)]))),
-            // Beyond what is shown there is nothing to mark.
+            // Hits beyond the preview aren't marked.
             ("needle", "a", long.as_bytes(), Some((vec![], vec![]))),
         ] {
             let query = Query::parse(line, crate::message_log::query::LocalTime::default()).expect(line);

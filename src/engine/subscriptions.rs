@@ -1,12 +1,12 @@
-//! Subscriptions as they are added, changed and ended while there is a
-//! connection, or while a lost one is tried again.
+//! Subscriptions that are added, changed and removed while connected, or while reconnecting.
 //!
-//! What holds:
-//! - The list is what the next connection asks for; one that is being ended
-//!   stays in it until the broker answers.
-//! - A subscription keeps its colour for as long as it is in the list.
-//! - What was chosen for a single filter holds for the connections after, too,
-//!   until the person chooses other options for all.
+//! # Invariants
+//!
+//! - The list is what the next connection requests. A subscription that is being removed stays in it until the broker
+//!   answers.
+//! - A subscription keeps its colour as long as it is in the list.
+//! - Options chosen for a single filter also apply to later connections, until the person chooses other options for
+//!   all.
 
 use super::Engine;
 use crate::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions};
@@ -18,19 +18,19 @@ use crate::protocol::subscription::SubscribeRequest;
 use crate::protocol::subscription::{Subscription, SubscriptionStatus, SubscriptionsView};
 use crate::time::Instant;
 
-/// What is asked for with every filter that nothing else was chosen for.
+/// The options of every filter.
 type DefaultOptions = (SubscriptionOptions, Option<u32>);
 
-/// What was chosen for single filters.
+/// The options of single filters.
 #[derive(Debug, Default)]
 pub(super) struct SubscriptionOptionsByFilter {
-    /// The general options that they depart from.
+    /// The general options that they override.
     general: DefaultOptions,
     single: Vec<SubscribeRequest>,
 }
 
 impl SubscriptionOptionsByFilter {
-    /// Options were chosen for all: those of a form, perhaps the same again.
+    /// Sets the options of all filters, as chosen in a form; they may be unchanged.
     pub(super) fn begin(&mut self, request: &ConnectRequest, more: &ConnectionOptions) {
         let options = SubscriptionOptions {
             qos: request.qos,
@@ -44,7 +44,7 @@ impl SubscriptionOptionsByFilter {
         }
     }
 
-    /// What to ask for with this filter.
+    /// The request for this filter.
     pub(super) fn for_filter(&self, filter: &str) -> SubscribeRequest {
         let single = self.single.iter().find(|single| single.filter == filter);
         let (options, identifier) = self.general;
@@ -62,7 +62,7 @@ impl SubscriptionOptionsByFilter {
 }
 
 impl Engine {
-    /// The person wants this subscription, or another kind of one that exists.
+    /// Adds a subscription, or changes the options of an existing one.
     pub(super) fn choose_subscription(&mut self, request: SubscribeRequest, now: Instant) {
         let Some(wanted) = &mut self.request else { return };
         let filter = match TopicFilter::parse(&request.filter) {
@@ -80,7 +80,7 @@ impl Engine {
         self.subscribe(filter, request, now);
     }
 
-    /// Asks for a subscription, at once or with the next connection.
+    /// Requests a subscription, now or with the next connection.
     pub(super) fn subscribe(&mut self, filter: TopicFilter, request: SubscribeRequest, now: Instant) {
         let SubscribeRequest { options, identifier, .. } = request;
         let list = &mut self.connection.subscriptions;
@@ -99,7 +99,7 @@ impl Engine {
         self.session.subscribe(session::Subscription { filter, options, identifier }, now);
     }
 
-    /// The person doesn't want this subscription any more.
+    /// Removes a subscription.
     pub(super) fn unsubscribe(&mut self, filter: &str, now: Instant) {
         if let Some(wanted) = &mut self.request {
             wanted.topics.retain(|topic| topic != filter);
@@ -119,11 +119,11 @@ impl Engine {
         self.session.unsubscribe(&parsed, now);
     }
 
-    /// The broker answered a subscription.
+    /// Handles the broker's answer to a subscription.
     pub(super) fn subscribed(&mut self, filter: &str, granted: Result<QoS, ReasonCode>) {
         let list = &mut self.connection.subscriptions;
         let Some(asked) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
-        // It crossed the wish to end it.
+        // The answer crossed the request to end it.
         if asked.granted == SubscriptionStatus::Ending {
             return;
         }
@@ -141,8 +141,7 @@ impl Engine {
         });
     }
 
-    /// The broker ends the connection each time this is asked for, so it isn't
-    /// any more.
+    /// Stops requesting a filter, because the broker ends the connection each time.
     pub(super) fn abandon_filter(&mut self, filter: &str, is_subscribe: bool) {
         let list = &mut self.connection.subscriptions;
         let why = "the broker ends the connection each time it is asked for";
@@ -156,25 +155,24 @@ impl Engine {
         });
     }
 
-    /// The broker answered the end of a subscription.
+    /// Handles the broker's answer to the end of a subscription.
     pub(super) fn unsubscribed(&mut self, filter: &str, refused: Option<ReasonCode>) {
         let words = match refused {
             None => format!("The broker has ended “{filter}”."),
             Some(reason) => format!("The broker goes on with “{filter}” for this connection: {reason}."),
         };
         let list = &mut self.connection.subscriptions;
-        // It may be wanted again by now.
+        // It may have been added again in the meantime.
         list.retain(|subscription| subscription.filter != filter || subscription.granted != SubscriptionStatus::Ending);
         self.answer(words);
     }
 
-    /// The connection was lost: what was to end is no longer in the list. The
-    /// broker may keep the rest.
+    /// The connection was lost: removes the subscriptions that were being ended. The broker may keep the rest.
     pub(super) fn lose_subscriptions(&mut self) {
         self.connection.subscriptions.retain(|subscription| subscription.granted != SubscriptionStatus::Ending);
     }
 
-    /// The broker kept no session: all is asked for anew.
+    /// The broker has no session: everything is requested again.
     pub(super) fn resubscribe(&mut self) {
         for subscription in &mut self.connection.subscriptions {
             if !self.abandoned.contains(&subscription.filter) {
@@ -183,7 +181,7 @@ impl Engine {
         }
     }
 
-    /// The list, if it is shown and another than it was.
+    /// The list, if it is shown and has changed.
     pub(super) fn subscriptions_news(&self, is_shown: bool) -> Option<SubscriptionsView> {
         let list = &self.connection.subscriptions;
         let requests = || list.iter().map(|entry| self.choices.for_filter(&entry.filter));
@@ -208,8 +206,7 @@ impl Engine {
     }
 }
 
-/// The first colour that no other subscription has, or the one that the next
-/// has in turn.
+/// The first colour that no other subscription has; if all are used, the next one in turn.
 fn free_color_index(list: &[Subscription]) -> u8 {
     let is_free = |colour: &u8| list.iter().all(|subscription| subscription.colour != *colour);
     (0..Subscription::COLOURS).find(is_free).unwrap_or((list.len() % usize::from(Subscription::COLOURS)) as u8)

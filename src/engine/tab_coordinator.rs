@@ -1,18 +1,16 @@
-//! Other tabs of this browser that may use the same client identifier.
+//! Coordination with other tabs of this browser that may use the same client identifier.
 //!
-//! A broker throws the older of two connections with one identifier out, so two
-//! tabs that both come back take turns for ever. Hence a tab asks the others
-//! before it connects, and again when it lost its connection; whoever has the
-//! better claim says so, and the other doesn't dial.
+//! If two connections have the same identifier, a broker closes the older one, so two tabs that both reconnect would
+//! take turns endlessly. Hence a tab asks the others before it connects, and again after it lost its connection. A tab
+//! with a better claim objects, and the asking tab doesn't connect.
 //!
-//! Pure: words of other tabs go in with the time, words for them come out.
+//! Sans-IO: messages of other tabs go in with the time, messages for them come out.
 //!
-//! # Who gives way
+//! # Which tab yields
 //!
-//! The order of [`ClaimPriority`] decides, and between equals the tab's number. So of
-//! two tabs that ask at the same instant exactly one goes on. A frozen tab can't
-//! answer; the newcomer connects, and the frozen one asks when it has thawed and
-//! finds its connection gone, and gives way then.
+//! The order of [`ClaimPriority`] decides, and between equals the tab's number. So if two tabs ask at the same instant,
+//! exactly one of them continues. A frozen tab can't answer, so the new tab connects; when the frozen one resumes, it
+//! finds its connection closed, asks, and yields.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -22,62 +20,62 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Instant;
 
-/// How long a tab waits for an answer: a worker in a flood of messages is busy
-/// for some tens of milliseconds, and nobody notices a seventh of a second.
+/// How long a tab waits for an answer: a worker in a flood of messages is busy for some tens of milliseconds, and a
+/// seventh of a second isn't noticeable.
 const ANSWER_WAIT: Duration = Duration::from_millis(150);
 
-/// What one tab tells all others.
+/// A message of one tab to all others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TabMessage {
-    /// Whose word it is: a random number.
+    /// The sender: a random number.
     pub tab: u64,
-    /// What it says.
+    /// The content.
     pub said: TabMessageKind,
 }
 
-/// See [`TabMessage`]. A key names a session: client identifier and broker.
+/// The content of a [`TabMessage`]. A key identifies a session: client identifier and broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TabMessageKind {
-    /// I am new; is anybody there?
+    /// Announces a new tab and asks for others.
     Hello,
-    /// I am.
+    /// Answers the announcement.
     Here,
-    /// Does anybody have a better claim to this session than I do?
+    /// Asks whether another tab has a better claim to this session.
     Claim {
-        /// Which session.
+        /// The session.
         key: String,
-        /// My claim.
+        /// The sender's claim.
         standing: ClaimPriority,
     },
-    /// I have.
+    /// Objects with a better claim.
     Deny {
-        /// Which session.
+        /// The session.
         key: String,
-        /// My claim.
+        /// The sender's claim.
         standing: ClaimPriority,
     },
-    /// The person wants this session in my tab: let go of it.
+    /// The person takes this session over in the sender's tab: the others release it.
     TakeOver {
-        /// Which session.
+        /// The session.
         key: String,
     },
 }
 
-/// How good a claim is, the weakest first.
+/// The strength of a claim, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ClaimPriority {
-    /// Wants to connect.
+    /// The tab is about to connect.
     New,
-    /// Was connected and wants to come back.
+    /// The tab was connected and is about to reconnect.
     Reconnecting,
-    /// Connected, or connecting after nobody objected.
+    /// The tab is connected, or is connecting after no tab objected.
     Connected,
 }
 
-/// Why this tab has to give its claim up.
+/// Why this tab yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YieldReason {
-    /// Another tab's claim is better.
+    /// Another tab has a better claim.
     Taken,
     /// The person took the session over in another tab.
     TakenOver,
@@ -89,32 +87,32 @@ struct Claim {
     standing: ClaimPriority,
 }
 
-/// This tab among the others.
+/// This tab's state among the others.
 #[derive(Debug)]
 pub struct Tabs {
     tab: u64,
-    /// When the others were greeted; `None`: there is no way to reach them.
+    /// When the others were greeted; `None` if they can't be reached.
     greeted: Option<Instant>,
-    /// Another tab has said something: this one isn't alone, or wasn't.
+    /// Another tab has sent something: this tab isn't the only one, or wasn't.
     is_heard: bool,
     claim: Option<Claim>,
     words: VecDeque<TabMessage>,
 }
 
 impl Tabs {
-    /// A tab that can't reach others yet.
+    /// Creates a tab that can't reach others yet.
     pub fn new(tab: u64) -> Self {
         Self { tab, greeted: None, is_heard: false, claim: None, words: VecDeque::new() }
     }
 
-    /// Others can be reached from now on.
+    /// Enables the negotiation and greets the others.
     pub fn greet(&mut self, now: Instant) {
         self.greeted = Some(now);
         self.broadcast(TabMessageKind::Hello);
     }
 
-    /// Asks for a session; returns until when an objection may come. A tab that
-    /// knows itself alone waits for none.
+    /// Asks for a session; returns the end of the time for objections. A tab that knows it is the only one doesn't
+    /// wait.
     pub fn ask(&mut self, key: &str, now: Instant) -> Instant {
         if self.claim.as_ref().is_some_and(|claim| claim.key == key && claim.standing == ClaimPriority::Connected) {
             return now;
@@ -125,24 +123,22 @@ impl Tabs {
         if self.is_heard { now + ANSWER_WAIT } else { greeted + ANSWER_WAIT }
     }
 
-    /// Claims a session whatever the others say; returns until when they have
-    /// had time to let go.
+    /// Claims a session unconditionally; returns the end of the time in which others release it.
     pub fn take_over(&mut self, key: &str, now: Instant) -> Instant {
         self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::Connected });
         self.broadcast(TabMessageKind::TakeOver { key: key.to_owned() });
         now + ANSWER_WAIT
     }
 
-    /// Nobody objected, or the connection is back.
+    /// No tab objected, or the connection was restored.
     pub fn hold(&mut self) {
         if let Some(claim) = &mut self.claim {
             claim.standing = ClaimPriority::Connected;
         }
     }
 
-    /// The connection is lost and shall come back. The answer usually comes
-    /// within the back-off's first wait; one that comes later finds this tab a
-    /// holder again, and then the next loss asks anew.
+    /// The connection was lost and is to be restored. The answer usually arrives within the first wait of the back-off.
+    /// If it arrives later, this tab holds the session again, and asks again after the next loss.
     pub fn lose(&mut self) {
         if let Some(claim) = &mut self.claim {
             claim.standing = ClaimPriority::Reconnecting;
@@ -151,12 +147,12 @@ impl Tabs {
         }
     }
 
-    /// Nothing is wanted any more.
+    /// Releases the claim.
     pub fn release(&mut self) {
         self.claim = None;
     }
 
-    /// Another tab said something.
+    /// Handles a message of another tab.
     pub fn handle_tab_message(&mut self, word: &TabMessage) -> Option<YieldReason> {
         self.is_heard = true;
         if word.said == TabMessageKind::Hello {
@@ -175,8 +171,8 @@ impl Tabs {
                 self.broadcast(TabMessageKind::Deny { key: key.clone(), standing: ours });
                 None
             }
-            // Of two holders the broker has thrown one out, which is about to
-            // hear of it.
+            // If two tabs hold the session, the broker has closed one of the connections, and that tab will notice
+            // soon.
             TabMessageKind::Deny { standing, .. } => {
                 (ours < ClaimPriority::Connected && is_better(standing)).then_some(YieldReason::Taken)
             }
@@ -184,7 +180,7 @@ impl Tabs {
         }
     }
 
-    /// The next word for the other tabs.
+    /// Returns the next message for the other tabs.
     pub fn poll_tab_message(&mut self) -> Option<TabMessage> {
         self.words.pop_front()
     }

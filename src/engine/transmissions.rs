@@ -1,7 +1,6 @@
-//! Lines that go out by themselves: scripts, and a message that is repeated.
+//! Messages that are sent automatically: scripts, and a message that is repeated.
 //!
-//! Whatever goes out, goes out in [`Engine::handle_timeout`]: what comes in
-//! never waits behind it.
+//! Everything is sent in [`Engine::handle_timeout`], so that intake never waits for it.
 
 use std::time::Duration;
 
@@ -17,33 +16,32 @@ use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionV
 use crate::time::Instant;
 use crate::transmit::player::Player;
 
-/// How many of our messages may be unfinished, also where a broker's Receive
-/// Maximum is higher.
+/// Maximum number of unfinished messages of ours, even if the broker's Receive Maximum is higher.
 const UNFINISHED_MAX: usize = 1_000;
 
-/// So many lines go out before what came in is looked at …
+/// Maximum number of lines sent before intake continues.
 const BATCH: usize = 64;
 
-/// … or so many bytes.
+/// Maximum number of payload bytes sent before intake continues.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// With so many bytes on this side of the socket nothing is added …
+/// With more unsent bytes than this in the socket's buffer, sending rests.
 const UNSENT_BYTES_MAX: u32 = 1 << 20;
 
-/// … for so long.
+/// The length of that rest.
 const REST: Duration = Duration::from_millis(20);
 
-/// After so many lines in a row at which the broker ended the connection, a
-/// transmission pauses: the next would end it, too.
+/// After this number of lines in a row at which the broker ended the connection, a transmission pauses, because the
+/// next line would end it, too.
 const IN_VAIN_MAX: u32 = 3;
 
-/// So many ways for a line to fail are told apart.
+/// Maximum number of different failures per transmission.
 const FAILURES_MAX: usize = 100;
 
 #[derive(Default)]
 pub(super) struct Transmitter {
     decks: [Option<Running>; 2],
-    /// Goes up with whatever the panels may want to know.
+    /// Increases with every change that the panels may show.
     changes: u64,
     told: (u64, LineRange),
     rests_until: Instant,
@@ -122,7 +120,7 @@ impl Running {
             }
             self.failures.len() - 1
         });
-        // Fewer than a hundred.
+        // The index is below [`FAILURES_MAX`].
         self.mark(place, LineStatus::Failed(which as u8));
     }
 
@@ -137,7 +135,7 @@ impl Running {
             () if self.player.is_paused() => TransmissionState::Paused,
             () => TransmissionState::Playing,
         };
-        // Of a repeated message the one there is.
+        // A repeated message has one line.
         let LineRange { first, count } =
             if deck == TransmissionSlot::Script { wanted } else { LineRange { first: 0, count: 1 } };
         let skipped = usize::try_from(first).unwrap_or(usize::MAX);
@@ -168,8 +166,7 @@ impl Transmitter {
         }
     }
 
-    /// The connection is gone for good, and so is what became of these lines:
-    /// at QoS 1 they go out again.
+    /// The connection was replaced, and the outcomes of these lines are lost: at QoS 1 they are sent again.
     pub(super) fn rewind_to(&mut self, deck: TransmissionSlot, place: u64, now: Instant) {
         if let Some(running) = self.running(deck)
             && running.manner.qos == QoS::AtLeastOnce
@@ -179,7 +176,7 @@ impl Transmitter {
         }
     }
 
-    /// What there is to tell, if the panels don't know it.
+    /// The state of the transmissions, if the panels don't have it.
     pub(super) fn news(&self, wanted: LineRange) -> Option<Vec<TransmissionView>> {
         if self.told == (self.changes, wanted) {
             return None;
@@ -197,7 +194,7 @@ impl Engine {
     pub(super) fn transmit(&mut self, deck: TransmissionSlot, wish: TransmissionCommand, now: Instant) {
         self.transmitter.changes += 1;
         if let TransmissionCommand::Begin(manner) = wish {
-            // What becomes of the last one's lines nobody asks any more.
+            // Outcomes of the previous transmission's lines are no longer needed.
             self.numbers.retain(|(_, ticket)| !matches!(ticket, PublishOrigin::Line(of, _) if *of == deck));
             self.transmitter.decks[deck as usize] = Some(Running::new(manner, now));
         } else if let Some(running) = self.transmitter.running(deck) {
@@ -205,16 +202,16 @@ impl Engine {
         }
     }
 
-    /// So many bytes wait on this side of the socket. To be told before
-    /// [`Engine::handle_timeout`], so that a slow network isn't given ever more.
+    /// Records the number of bytes in the socket's buffer. To be called before [`Engine::handle_timeout`], so that a
+    /// slow network isn't overloaded.
     pub fn mark_unsent(&mut self, bytes: u32, now: Instant) {
         if bytes > UNSENT_BYTES_MAX {
             self.transmitter.rests_until = now + REST;
         }
     }
 
-    /// A line came to its end: in vain, where the broker ended the connection each
-    /// time it was sent.
+    /// A line is finished. If this was in vain (the broker ended the connection each time it was sent), the
+    /// transmission may pause.
     pub(super) fn pause_in_vain(&mut self, ticket: PublishOrigin, was_in_vain: bool) {
         let PublishOrigin::Line(deck, _) = ticket else { return };
         let now = self.settled_at;
@@ -229,7 +226,7 @@ impl Engine {
         }
     }
 
-    /// Time passes for all transmissions while there is a connection.
+    /// Advances all transmissions while connected, and holds them otherwise.
     pub(super) fn advance_transmissions(&mut self, now: Instant) {
         let is_online = self.connection.state == ConnectionState::Connected;
         for running in self.transmitter.decks.iter_mut().flatten() {
@@ -242,8 +239,7 @@ impl Engine {
     }
 
     pub(super) fn send_due(&mut self, now: Instant) {
-        // What is said while the store is busy makes it busy again: nothing would
-        // ever go out.
+        // Publishing during a save would start another save, so nothing would ever be sent.
         if self.transmitter.rests_until > now || self.is_saving() {
             return;
         }
@@ -277,7 +273,7 @@ impl Engine {
         self.session.unfinished() < window.min(UNFINISHED_MAX)
     }
 
-    /// When the next line is due that may go out.
+    /// When the next line may be sent.
     pub(super) fn transmit_timeout(&self) -> Option<Instant> {
         let due = self.transmitter.decks.iter().flatten().filter_map(Running::due).min()?;
         (self.may_transmit() && !self.is_saving()).then(|| due.max(self.transmitter.rests_until))

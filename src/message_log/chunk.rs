@@ -1,6 +1,5 @@
-//! One slab of the log: bodies grow from its front, records from its back, as
-//! in a database page. So a chunk is one allocation whatever it holds, is full
-//! when the two meet, and never grows.
+//! One slab of the log: bodies grow from its front, records from its back, as in a database page.
+//! So a chunk is one allocation whatever its contents, is full when the two meet, and never grows.
 //!
 //! ```text
 //! │ topic │ properties payload │ properties payload │ …free… │ record 1 │ record 0 │
@@ -11,7 +10,7 @@ use crate::message_log::{Message, NewMessage};
 use crate::mqtt::packet::QoS;
 use crate::time::Instant;
 
-/// Bookkeeping of one message.
+/// The metadata of one message.
 struct Record {
     /// Milliseconds, and flags in the lowest byte.
     time_and_flags: u64,
@@ -21,7 +20,7 @@ struct Record {
     payload_bytes: u32,
 }
 
-/// Bytes of a [`Record`].
+/// The size of a [`Record`] in bytes.
 pub(super) const RECORD_BYTES: usize = 24;
 
 impl Record {
@@ -48,7 +47,7 @@ impl Record {
     }
 }
 
-/// The length that stands before each topic's text.
+/// The size of the length before each topic's text.
 const TOPIC_LENGTH_BYTES: usize = 4;
 
 const DUP: u64 = 0b1000;
@@ -57,25 +56,25 @@ const RETAIN: u64 = 0b0001;
 
 /// A run of messages with consecutive numbers.
 ///
-/// Every place and length fits 32 bits: an MQTT packet has at most 268,435,460
-/// bytes, and a chunk is either small or made for one message.
+/// Every position and length fits 32 bits: an MQTT packet has at most 268,435,460 bytes, and a
+/// chunk is either small or made for one message.
 pub(super) struct Chunk {
     pub(super) first_seq: u64,
-    /// Records at the front whose messages were evicted.
+    /// The number of records at the front whose messages were evicted.
     gone: usize,
-    /// All records, those included.
+    /// The number of all records, including those.
     messages: usize,
     body_end: usize,
     buffer: Box<[u8]>,
 }
 
 impl Chunk {
-    /// An empty chunk over `buffer`, whatever that held before.
+    /// Returns an empty chunk over `buffer`, whose old contents don't matter.
     pub(super) fn new(first_seq: u64, buffer: Box<[u8]>) -> Self {
         Self { first_seq, gone: 0, messages: 0, body_end: 0, buffer }
     }
 
-    /// What a message takes whose topic is not in the chunk yet.
+    /// Returns the space that a message takes if its topic isn't in the chunk yet.
     pub(super) fn bytes_for(arrival: &NewMessage<'_>) -> usize {
         Self::bytes_for_known_topic(arrival) + TOPIC_LENGTH_BYTES + arrival.topic.len()
     }
@@ -90,25 +89,24 @@ impl Chunk {
         self.messages - self.gone
     }
 
-    /// Evicts that many messages at the front. Their room comes back with the
-    /// chunk.
+    /// Evicts this number of messages at the front. Their space is freed with the chunk.
     pub(super) fn forget(&mut self, messages: u64) {
         let messages = usize::try_from(messages).unwrap_or(usize::MAX).min(self.messages());
         self.gone += messages;
         self.first_seq += messages as u64;
     }
 
-    /// Number of the message after the chunk's last.
+    /// Returns the number of the message after the chunk's last.
     pub(super) fn end_seq(&self) -> u64 {
         self.first_seq + self.messages() as u64
     }
 
-    /// Topics, properties and payloads, without the records.
+    /// Returns the size of topics, properties and payloads, without the records.
     pub(super) fn body_bytes(&self) -> usize {
         self.body_end
     }
 
-    /// What the chunk takes of memory, used or not.
+    /// Returns the memory that the chunk takes, used or not.
     pub(super) fn buffer_bytes(&self) -> usize {
         self.buffer.len()
     }
@@ -118,7 +116,7 @@ impl Chunk {
         self.buffer.len() - self.body_end - self.messages * RECORD_BYTES
     }
 
-    /// Whether the message fits; `topic_at` is its topic's place if it has one.
+    /// Whether the message fits; `topic_at` is the position of its topic if the chunk has it.
     #[inline(always)]
     pub(super) fn fits(&self, arrival: &NewMessage<'_>, topic_at: Option<u32>) -> bool {
         let wanted = match topic_at {
@@ -128,7 +126,7 @@ impl Chunk {
         wanted <= self.free_bytes()
     }
 
-    /// The topic kept at `at`.
+    /// Returns the topic at `at`.
     #[inline(always)]
     pub(super) fn topic_bytes(&self, at: u32) -> &[u8] {
         let at = at as usize;
@@ -137,8 +135,8 @@ impl Chunk {
         self.buffer.get(start..start + length).unwrap_or_default()
     }
 
-    /// Adds a message that [`Chunk::fits`], with this time in milliseconds, and
-    /// gives the place of its topic.
+    /// Adds a message that [`Chunk::fits`], with this time in milliseconds, and returns the
+    /// position of its topic.
     #[inline(always)]
     pub(super) fn push(&mut self, arrival: &NewMessage<'_>, time_ms: u64, topic_at: Option<u32>) -> u32 {
         let topic_at = match topic_at {
@@ -170,21 +168,21 @@ impl Chunk {
         topic_at
     }
 
-    /// For one message, or for many that follow each other.
+    /// Returns a reader for one message, or for many consecutive ones.
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader { chunk: self, topic_at: u32::MAX, topic: "" }
     }
 
-    /// The buffer, to be used again.
+    /// Returns the buffer for reuse.
     pub(super) fn into_buffer(self) -> Box<[u8]> {
         self.buffer
     }
 
-    /// Moves the messages into a buffer of their size where an eighth of the
-    /// present one lies idle, and gives the present one back.
+    /// Moves the messages into a buffer of their size if an eighth of the present one is unused,
+    /// and returns the present one.
     ///
-    /// Only a large message, or a small limit on the number of messages, closes
-    /// a chunk that is far from full; no message is moved twice.
+    /// Only a large message, or a small limit on the number of messages, closes a chunk that is far
+    /// from full; no message is moved twice.
     pub(super) fn trim(&mut self) -> Option<Box<[u8]>> {
         if self.free_bytes() <= self.buffer.len() / 8 {
             return None;
@@ -218,17 +216,17 @@ impl Chunk {
     }
 }
 
-/// Reads messages of a chunk. Neighbours mostly share a topic: it is looked at
-/// once for all of them.
+/// Reads messages of a chunk. Consecutive messages mostly share a topic, which is then read once
+/// for all of them.
 pub(super) struct Reader<'a> {
     chunk: &'a Chunk,
-    /// Place of the topic that was read last; no topic lies at `u32::MAX`.
+    /// Position of the last topic read; no topic is at `u32::MAX`.
     topic_at: u32,
     topic: &'a str,
 }
 
 impl<'a> Reader<'a> {
-    /// The message with that number; `None` where it is none of the chunk's.
+    /// Returns the message with that number; `None` if it isn't in the chunk.
     pub(super) fn message(&mut self, seq: u64) -> Option<Message<'a>> {
         let chunk = self.chunk;
         let index = usize::try_from(seq.checked_sub(chunk.first_seq)?).ok()? + chunk.gone;
@@ -263,19 +261,19 @@ fn read_u32(buffer: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes.unwrap_or_default())
 }
 
-/// Finds the place of a topic in the chunk that is being filled.
+/// Finds the position of a topic in the chunk that is being filled.
 ///
-/// Topics are interned per chunk, so they go when their chunk goes. The table
-/// has one size and looks at a few slots only: a million topics, or topics
-/// chosen to collide, cost some texts kept twice, and never time or memory.
+/// Topics are interned per chunk, so they are freed with their chunk. The table has a fixed size
+/// and probes a few slots only: a million topics, or topics chosen to collide, cost some duplicate
+/// texts, and never time or memory.
 pub(super) struct TopicTable {
-    /// Place + 1 by hash; 0 is free.
+    /// Position + 1 by hash; 0 is free.
     slots: Box<[u32]>,
     last: Option<u32>,
 }
 
 impl TopicTable {
-    /// More than the topics of most installations, 64 KiB.
+    /// More than the number of topics of most installations, 64 KiB.
     const SLOTS: usize = 1 << 14;
     const PROBES: usize = 8;
 
@@ -283,13 +281,13 @@ impl TopicTable {
         Self { slots: vec![0; Self::SLOTS].into_boxed_slice(), last: None }
     }
 
-    /// Forgets everything: a new chunk begins.
+    /// Clears the table for a new chunk.
     pub(super) fn clear(&mut self) {
         self.slots.fill(0);
         self.last = None;
     }
 
-    /// The topic's place in `chunk`, if it is known to have one.
+    /// Returns the topic's position in `chunk`, if the table has it.
     #[inline(always)]
     pub(super) fn find(&self, chunk: &Chunk, topic: &str) -> Option<u32> {
         let same = |at: &u32| byte_ops::are_same(chunk.topic_bytes(*at), topic.as_bytes());
@@ -305,7 +303,7 @@ impl TopicTable {
         Self::probes(topic).map_while(|slot| self.slots[slot].checked_sub(1)).find(same)
     }
 
-    /// Remembers that the last message's topic is at `at`.
+    /// Stores that the last message's topic is at `at`.
     #[inline(always)]
     pub(super) fn note(&mut self, topic: &str, at: u32) {
         if self.last != Some(at) {
@@ -328,7 +326,7 @@ impl TopicTable {
     }
 }
 
-/// Spreads topics over the slots; needs to be quick, not strong.
+/// Spreads topics over the slots; needs to be fast, not strong.
 pub(crate) fn hash(bytes: &[u8]) -> usize {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut words = bytes.chunks_exact(8);

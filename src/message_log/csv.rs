@@ -1,24 +1,21 @@
-//! The log as a table for spreadsheets: CSV as RFC 4180 has it, one message a
-//! row. For programs, and to import again, there is [`ndjson`](super::ndjson).
+//! The log as a table for spreadsheets: CSV according to RFC 4180, one message a row. For programs,
+//! and for importing it again, use [`ndjson`](super::ndjson).
 //!
-//! - It begins with a byte order mark: without one Excel reads UTF-8 as the
-//!   code page of its country. Other spreadsheets take no notice of it.
-//! - Times are in UTC, `2026-11-21 10:00:00.123`, which spreadsheets take for
-//!   a date; with a T and a Z they don't.
-//! - `encoding` says how to read `payload`: `text`, or `base64` where it isn't
-//!   UTF-8 or holds control characters, for which the RFC has no place. Tabs and
-//!   line ends are text.
+//! - It begins with a byte order mark: without one Excel reads UTF-8 as the code page of its
+//!   country. Other spreadsheets ignore it.
+//! - Times are in UTC, `2026-11-21 10:00:00.123`, which spreadsheets recognize as a date; with a T
+//!   and a Z they don't.
+//! - `encoding` says how to read `payload`: `text`, or `base64` where it isn't UTF-8 or contains
+//!   control characters, which the RFC doesn't allow. Tabs and line ends are text.
 //! - `properties` are the JSON of [`ndjson`](super::ndjson), `size` is the payload's in bytes.
-//! - A cell that a spreadsheet would take for a formula, and run, gets an
-//!   apostrophe before it. So does one that begins with an apostrophe: who
-//!   takes one away from each cell that has one first gets back what came.
-//!   Plain numbers stay as they are, whatever their sign.
-//! - Cells are separated by commas, or by semicolons ([`Dialect`]), which is what
-//!   spreadsheets expect where a comma stands before the decimals.
-//! - Where digits are to stay, a cell that a spreadsheet would take for another
-//!   number or a date (`00420017`, `89490200001234567890`, `1E5`, `1-2`) is
-//!   `="00420017"`, a formula that says that text. Without, they are as they came,
-//!   for programs.
+//! - A cell that a spreadsheet would run as a formula gets an apostrophe before it. So does a cell
+//!   that begins with an apostrophe: removing one apostrophe from each cell that begins with one
+//!   restores the original. Plain numbers don't change, whatever their sign.
+//! - Cells are separated by commas, or by semicolons ([`Dialect`]), which spreadsheets expect where
+//!   the decimal separator is a comma.
+//! - If digits are to be kept, a cell that a spreadsheet would change into another number or a date
+//!   (`00420017`, `89490200001234567890`, `1E5`, `1-2`) is written as `="00420017"`, a formula for
+//!   that text. Otherwise digits are unchanged, for programs.
 
 use crate::format::begins_formula;
 use serde::{Deserialize, Serialize};
@@ -30,16 +27,16 @@ use crate::rfc3339::{self, put_time};
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialect {
-    /// What stands between cells.
+    /// The separator between cells.
     pub separator: Separator,
-    /// A spreadsheet shows digits as they came.
+    /// Whether digits are protected from changes by a spreadsheet.
     pub keeps_digits: bool,
 }
 
-/// What stands between cells.
+/// The separator between cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Separator {
-    /// As RFC 4180 has it.
+    /// As in RFC 4180.
     #[default]
     Comma,
     /// For spreadsheets of countries with a decimal comma.
@@ -55,10 +52,10 @@ impl Separator {
     }
 }
 
-/// What the columns are called.
+/// The column names.
 const NAMES: [&str; 10] = ["time", "seq", "topic", "qos", "retain", "dup", "payload", "encoding", "size", "properties"];
 
-/// Appends what stands before the first row.
+/// Appends the byte order mark and the header row.
 pub fn write_head(dialect: Dialect, out: &mut Vec<u8>) {
     out.extend_from_slice("\u{feff}".as_bytes());
     for (column, name) in NAMES.iter().enumerate() {
@@ -70,13 +67,13 @@ pub fn write_head(dialect: Dialect, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a message's row and its end.
+/// Appends a message's row and its line end.
 pub fn write_message(message: &Message<'_>, dialect: Dialect, out: &mut Vec<u8>) {
     let separator = dialect.separator.byte();
     let start = out.len();
     put_time(message.time, out);
     out[start + rfc3339::DATE_BYTES] = b' ';
-    // The Z.
+    // Removes the Z.
     out.pop();
     out.push(separator);
     put_number(message.seq, out);
@@ -121,7 +118,7 @@ fn has_no_place(byte: &u8) -> bool {
     byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n')
 }
 
-/// A cell of what came.
+/// Appends a cell with received text.
 fn put_cell(text: &str, dialect: Dialect, out: &mut Vec<u8>) {
     if dialect.keeps_digits && is_changed(text, dialect.separator) {
         out.extend_from_slice(b"\"=\"\"");
@@ -132,14 +129,13 @@ fn put_cell(text: &str, dialect: Dialect, out: &mut Vec<u8>) {
     }
 }
 
-/// The most characters of a text that a spreadsheet takes for a number or a date.
+/// The most characters of a text that a spreadsheet interprets as a number or a date.
 const CHANGED_CHARS_MAX: usize = 64;
 
 /// The most digits of a number that a spreadsheet keeps.
 const DIGITS_MAX: usize = 15;
 
-/// Whether a spreadsheet would take a text for a number or a date, and show
-/// other digits.
+/// Whether a spreadsheet would interpret a text as a number or a date, and show other digits.
 fn is_changed(text: &str, separator: Separator) -> bool {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.,:/ %".contains(&byte);
@@ -153,8 +149,8 @@ fn is_changed(text: &str, separator: Separator) -> bool {
         && !is_kept(text, separator)
 }
 
-/// A number that stays one: not too many digits, none in front that is dropped,
-/// and the decimal sign of the country.
+/// Whether it is a number that doesn't change: not too many digits, no leading digit that is
+/// dropped, and the decimal sign of the country.
 fn is_kept(text: &str, separator: Separator) -> bool {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
@@ -168,7 +164,7 @@ fn is_kept(text: &str, separator: Separator) -> bool {
         && (separator == Separator::Comma || !unsigned.contains('.'))
 }
 
-/// A cell in quotes, in which commas and line ends are text.
+/// Appends a quoted cell, in which commas and line ends are text.
 fn put_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     if text.chars().next().is_some_and(begins_formula) && !is_number(text.as_bytes()) {
@@ -183,7 +179,7 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// A sign, and digits with at most one point among them.
+/// Whether it is an optional sign, and digits with at most one point among them.
 fn is_number(text: &[u8]) -> bool {
     let digits = text.get(1..).unwrap_or_default();
     let points = digits.iter().filter(|&&byte| byte == b'.').count();

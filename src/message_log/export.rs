@@ -1,9 +1,9 @@
-//! The log on its way into a file, a slice at a time: intake never waits, and
-//! no more than a slice is in memory beside the log.
+//! Exports the log in slices: intake never waits, and at most one slice is in memory in addition to
+//! the log.
 //!
-//! An export ends with the newest message there was when it began, however
-//! fast more come. What makes room for them before its turn is missing in the
-//! file, and the count of what was written says so.
+//! An export ends with the message that was the newest when it began, however fast more arrive.
+//! Messages evicted before they are written are missing in the file; the number of messages written
+//! shows that.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::message_log::csv::Dialect;
 use crate::message_log::query::Query;
 use crate::message_log::{MessageLog, ndjson};
 
-/// How messages are written.
+/// The file format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// As [`ndjson`], which can be imported again.
@@ -23,7 +23,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// How the names of its files end.
+    /// Returns the file name extension.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
@@ -31,7 +31,7 @@ impl Format {
         }
     }
 
-    /// Its media type.
+    /// Returns its media type.
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",
@@ -43,52 +43,50 @@ impl Format {
 /// Which messages are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Selection {
-    /// All that are kept.
+    /// All kept messages.
     #[default]
     All,
-    /// Those that the filter lets through which was in force at the beginning.
+    /// The messages that match the filter in effect at the beginning.
     Matching,
 }
 
-/// What comes next of an export.
+/// A request for the next slice of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportRequest {
-    /// How messages are written.
+    /// The file format.
     pub format: Format,
-    /// Which of them.
+    /// Which messages are written.
     pub selection: Selection,
-    /// The number to go on from; 0 begins.
+    /// The message number to continue from; 0 begins.
     pub from_seq: u64,
-    /// The number to end before; at the beginning the worker chooses it.
+    /// The message number to end before; at the beginning the worker chooses it.
     pub end_seq: u64,
 }
 
 /// A slice of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportPart {
-    /// What was asked for.
+    /// The requested message number.
     pub from_seq: u64,
-    /// Where the export ends.
+    /// The message number before which the export ends.
     pub end_seq: u64,
-    /// Where to go on; `None` at the end.
+    /// The message number to continue from; `None` at the end.
     pub next_seq: Option<u64>,
     /// Messages in this slice.
     pub messages: u64,
-    /// What goes into the file.
+    /// The bytes for the file.
     pub bytes: Vec<u8>,
 }
 
-/// A slice is full with so many bytes; small enough that neither intake nor the
-/// page's frames wait for it.
+/// A slice is full at this size; small enough that neither intake nor the page's frames are
+/// delayed.
 pub const SLICE_BYTES: usize = 1 << 18;
 
-/// How many messages one slice looks at: a few milliseconds where the filter
-/// lets none of them through.
+/// The number of messages that one slice examines: a few milliseconds where none match the filter.
 const SLICE_MESSAGES: u64 = 20_000;
 
-/// Appends the messages from `from_seq` on to `out`, until about
-/// `budget_bytes` are written. Gives the number to go on from, if there is
-/// more, and how many were written.
+/// Appends the messages from `from_seq` on to `out`, until about `budget_bytes` are written.
+/// Returns the number to continue from, if there is more, and the number of messages written.
 pub(crate) fn write_slice(
     log: &MessageLog,
     query: &Query,
@@ -114,7 +112,7 @@ pub(crate) fn write_slice(
     (None, messages)
 }
 
-/// A slice of the log as it was asked for.
+/// Returns the requested slice of the log.
 pub(crate) fn part_of(log: &MessageLog, query: &Query, mut glance: ExportRequest) -> ExportPart {
     let mut bytes = Vec::with_capacity(SLICE_BYTES + (SLICE_BYTES >> 4));
     if glance.from_seq == 0 {
@@ -127,7 +125,7 @@ pub(crate) fn part_of(log: &MessageLog, query: &Query, mut glance: ExportRequest
     ExportPart { from_seq: glance.from_seq, end_seq: glance.end_seq, next_seq, messages, bytes }
 }
 
-/// An export on its way from the worker.
+/// An export in progress, as seen by the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExportState {
     next: Option<ExportRequest>,
@@ -135,23 +133,23 @@ pub struct ExportState {
 }
 
 impl ExportState {
-    /// Begins to ask.
+    /// Begins an export.
     pub const fn new(format: Format, selection: Selection) -> Self {
         Self { next: Some(ExportRequest { format, selection, from_seq: 0, end_seq: u64::MAX }), messages: 0 }
     }
 
-    /// What to ask for next; `None` when there is nothing to ask for.
+    /// Returns the next request; `None` when there is nothing to request.
     pub const fn glance(&self) -> Option<ExportRequest> {
         self.next
     }
 
-    /// Messages that came so far.
+    /// Returns the number of messages received so far.
     pub const fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// Takes a part, and gives what goes into the file; `None` where it isn't
-    /// the one that was asked for.
+    /// Handles a slice, and returns the bytes for the file; `None` where it isn't the requested
+    /// one.
     pub fn take(&mut self, part: ExportPart) -> Option<Vec<u8>> {
         let asked = self.next.filter(|asked| asked.from_seq == part.from_seq)?;
         self.messages += part.messages;

@@ -1,17 +1,17 @@
-//! Every message as it came, bounded, and ways to look through them.
+//! All received messages, within bounds, and ways to search them.
 //!
-//! - [`MessageLog`]: the messages, in chunks; the oldest make room.
-//! - [`query`]: which of them a person wants to see.
+//! - [`MessageLog`]: the messages, in chunks; the oldest are evicted.
+//! - [`query`]: selects which of them a person sees.
 //! - [`ndjson`]: the log as a file, and back, byte for byte.
 //! - [`csv`]: the log as a table for spreadsheets.
-//! - [`export`]: either of them, a slice at a time.
+//! - [`export`]: writes either format, in slices.
 //!
-//! What holds:
+//! Invariants:
 //! - The numbers ([`Message::seq`]) of the kept messages are consecutive.
 //! - received = kept + evicted + cleared.
-//! - A kept message is moved at most once: when its chunk was closed early and
-//!   is trimmed. No buffer grows.
-//! - Nothing here decodes a payload; bytes stay as they came.
+//! - A kept message is moved at most once: when its chunk was closed early and is trimmed. No
+//!   buffer grows.
+//! - Nothing here decodes a payload; bytes are kept as received.
 
 mod chunk;
 pub mod csv;
@@ -31,46 +31,45 @@ use crate::message_log::chunk::{Chunk, TopicTable};
 use crate::mqtt::packet::{Publish, QoS};
 use crate::time::Instant;
 
-/// How much a log keeps.
+/// The limits of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Most messages; 0 counts as 1.
+    /// The most messages; 0 counts as 1.
     pub messages: u64,
-    /// Most memory for the messages in bytes, bookkeeping and room not yet
-    /// used included. A single message may exceed it: the newest is always
-    /// kept.
+    /// The most memory for the messages in bytes, including bookkeeping and space not yet used. A
+    /// single message may exceed it: the newest is always kept.
     pub bytes: u64,
 }
 
 impl Default for Limits {
-    /// A million messages, so that a night of a busy broker is there in the
-    /// morning, and 256 MiB, which a browser tab on a small machine still has.
+    /// A million messages, so that a night of a busy broker is still there in the morning, and 256
+    /// MiB, which a browser tab on a small machine can still allocate.
     fn default() -> Self {
         Self { messages: 1_000_000, bytes: 256 << 20 }
     }
 }
 
-/// A message to be kept, borrowed from wherever it is now.
+/// A message to be kept, borrowed from its current place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewMessage<'a> {
     /// When it arrived. Kept in whole milliseconds, as exported.
     pub time: Instant,
-    /// Topic name; the session has put it in place of an alias.
+    /// Topic name; the session has already resolved an alias.
     pub topic: &'a str,
-    /// Quality of service it came with.
+    /// The quality of service it was received with.
     pub qos: QoS,
-    /// A retained message.
+    /// Whether it is a retained message.
     pub retain: bool,
-    /// Sent before, perhaps.
+    /// The DUP flag: it may have been sent before.
     pub dup: bool,
-    /// The property section of 5.0 as it came, without its length.
+    /// The property section of 5.0 as received, without its length.
     pub properties: &'a [u8],
     /// The payload.
     pub payload: &'a [u8],
 }
 
 impl<'a> NewMessage<'a> {
-    /// A message that came at this time.
+    /// Returns a message that arrived at this time.
     #[inline(always)]
     pub fn of(message: &Publish<'a>, time: Instant) -> Self {
         Self {
@@ -94,33 +93,32 @@ pub struct Message<'a> {
     pub time: Instant,
     /// Topic name.
     pub topic: &'a str,
-    /// Quality of service it came with.
+    /// The quality of service it was received with.
     pub qos: QoS,
-    /// A retained message.
+    /// Whether it is a retained message.
     pub retain: bool,
-    /// Sent before, perhaps.
+    /// The DUP flag: it may have been sent before.
     pub dup: bool,
-    /// The property section of 5.0 as it came, without its length; walk it with
+    /// The property section of 5.0 as received, without its length; iterate it with
     /// [`crate::mqtt::codec::publish::properties`].
     pub properties: &'a [u8],
-    /// The payload, as it came.
+    /// The payload as received.
     pub payload: &'a [u8],
 }
 
-/// The messages that arrived, the newest of them kept.
+/// The received messages; the newest are kept.
 ///
-/// Memory comes in chunks of one size. Each new one that doesn't fit the
-/// limits makes room first: the oldest chunk goes, with all its messages, and
-/// they are counted as evicted.
+/// Memory is allocated in chunks of one size. Before a new one would exceed the limits, the oldest
+/// chunk is evicted with all its messages, and they are counted as evicted.
 pub struct MessageLog {
     limits: Limits,
     chunks: VecDeque<Chunk>,
     /// Topics of the last chunk.
     topics: TopicTable,
-    /// A buffer that a chunk left behind, for the next one.
+    /// The buffer of an evicted chunk, for the next one.
     spare: Option<Box<[u8]>>,
-    /// When the last message arrived, and the same in milliseconds: all messages
-    /// of a frame share it, and a division is a tenth of what a message costs.
+    /// The arrival time of the last message, and the same in milliseconds: all messages of a frame
+    /// share it, and a division is a tenth of the cost of a message.
     stamp: (Instant, u64),
     next_seq: u64,
     renumberings: u32,
@@ -138,18 +136,18 @@ impl Default for MessageLog {
 }
 
 impl MessageLog {
-    /// The highest number that [`MessageLog::import`] takes over: every reader
-    /// of JSON holds it exactly, and no log lives long enough to leave it.
+    /// The highest number that [`MessageLog::import`] adopts: every JSON parser holds it exactly,
+    /// and no log lives long enough to exceed it.
     pub const SEQ_MAX: u64 = (1 << 53) - 1;
 
-    /// Large enough that the gap at a chunk's end doesn't count, small enough
-    /// that an eviction isn't felt.
+    /// Large enough that the gap at a chunk's end doesn't matter, small enough that an eviction
+    /// isn't noticeable.
     const CHUNK_BYTES_MAX: u64 = 1 << 20;
     const CHUNK_BYTES_MIN: u64 = 1 << 12;
-    /// One eviction takes at most this part of the messages or bytes allowed.
+    /// One eviction takes at most this fraction of the messages or bytes allowed.
     const CHUNKS_MIN: u64 = 16;
 
-    /// An empty log.
+    /// Returns an empty log.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits: Limits { messages: limits.messages.max(1), ..limits },
@@ -167,7 +165,7 @@ impl MessageLog {
         }
     }
 
-    /// Keeps a message and gives its number.
+    /// Keeps a message and returns its number.
     pub fn append(&mut self, arrival: &NewMessage<'_>) -> u64 {
         if self.kept >= self.limits.messages {
             self.evict_oldest();
@@ -183,12 +181,10 @@ impl MessageLog {
         seq
     }
 
-    /// Keeps a message that has a number from an earlier log, and gives the
-    /// number it has here.
+    /// Keeps a message that has a number from an earlier log, and returns the number it has here.
     ///
-    /// An empty log takes the number over, so that an imported export is equal
-    /// to what was exported. Otherwise numbering goes on as it was: numbers of
-    /// kept messages have no gaps.
+    /// An empty log adopts the number, so that an imported export equals the exported log.
+    /// Otherwise numbering continues: numbers of kept messages have no gaps.
     pub fn import(&mut self, seq: u64, arrival: &NewMessage<'_>) -> u64 {
         let seq = seq.clamp(1, Self::SEQ_MAX);
         if self.kept == 0 && seq != self.next_seq {
@@ -198,63 +194,61 @@ impl MessageLog {
         self.append(arrival)
     }
 
-    /// The message with that number; `None` where it isn't kept.
+    /// Returns the message with that number; `None` where it isn't kept.
     pub fn message(&self, seq: u64) -> Option<Message<'_>> {
         self.chunks.get(self.chunk_index(seq))?.reader().message(seq)
     }
 
-    /// Number of the oldest kept message; [`MessageLog::next_seq`] where none
-    /// is kept.
+    /// Returns the number of the oldest kept message; [`MessageLog::next_seq`] where none is kept.
     pub fn first_seq(&self) -> u64 {
         self.next_seq - self.kept
     }
 
-    /// Number that the next message gets.
+    /// Returns the number that the next message gets.
     pub fn next_seq(&self) -> u64 {
         self.next_seq
     }
 
-    /// How often [`MessageLog::import`] began a new numbering. Whoever
-    /// remembers numbers begins anew where this differs.
+    /// Returns how often [`MessageLog::import`] began a new numbering. Code that remembers numbers
+    /// discards them when this changes.
     pub fn renumberings(&self) -> u32 {
         self.renumberings
     }
 
-    /// Messages in the log now.
+    /// Returns the number of messages in the log now.
     pub fn kept(&self) -> u64 {
         self.kept
     }
 
-    /// Messages ever appended.
+    /// Returns the number of messages ever appended.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Messages that made room for newer ones.
+    /// Returns the number of messages evicted for newer ones.
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// Messages that [`MessageLog::clear`] took away.
+    /// Returns the number of messages removed by [`MessageLog::clear`].
     pub fn cleared(&self) -> u64 {
         self.cleared
     }
 
-    /// Payload, property and topic bytes in the log now; a topic that many
-    /// messages share counts as often as it is held.
+    /// Returns the payload, property and topic bytes in the log now; a topic that many messages
+    /// share counts as often as it is stored.
     pub fn kept_bytes(&self) -> u64 {
         self.chunks.iter().map(|chunk| chunk.body_bytes() as u64).sum()
     }
 
-    /// Memory that the messages take in bytes, bookkeeping and room not yet
-    /// used included: what [`Limits::bytes`] limits. One unused chunk of 1 MiB
-    /// at most and a table of 64 KiB come on top.
+    /// Returns the memory that the messages take in bytes, including bookkeeping and space not yet
+    /// used: [`Limits::bytes`] limits this. One unused chunk of 1 MiB at most and a table of 64 KiB
+    /// are not included.
     pub fn memory_bytes(&self) -> u64 {
         self.memory_bytes
     }
 
-    /// Keeps no more than this from now on. What is too much goes at once, the
-    /// oldest first, and is counted as evicted.
+    /// Sets new limits. Messages beyond them are evicted at once, the oldest first, and counted.
     pub fn bound(&mut self, limits: Limits) {
         self.limits = Limits { messages: limits.messages.max(1), ..limits };
         while self.memory_bytes > limits.bytes && self.chunks.len() > 1 {
@@ -267,7 +261,7 @@ impl MessageLog {
         self.spare.take_if(|spare| spare.len() != chunk_bytes);
     }
 
-    /// Forgets every message. Numbering goes on.
+    /// Forgets all messages. Numbering continues.
     pub fn clear(&mut self) {
         self.cleared += self.kept;
         self.kept = 0;
@@ -275,7 +269,7 @@ impl MessageLog {
         self.spare = None;
     }
 
-    /// The kept messages from that number on, oldest first.
+    /// Iterates over the kept messages from that number on, oldest first.
     pub fn iter_from(&self, seq: u64) -> impl Iterator<Item = Message<'_>> {
         self.chunks.range(self.chunk_index(seq)..).flat_map(move |chunk| {
             let mut reader = chunk.reader();
@@ -283,7 +277,7 @@ impl MessageLog {
         })
     }
 
-    /// The kept messages before that number, newest first.
+    /// Iterates over the kept messages before that number, newest first.
     pub fn iter_back_from(&self, seq: u64) -> impl Iterator<Item = Message<'_>> {
         let end = (self.chunk_index(seq) + 1).min(self.chunks.len());
         self.chunks.range(..end).rev().flat_map(move |chunk| {
@@ -292,12 +286,12 @@ impl MessageLog {
         })
     }
 
-    /// The chunk that holds, or would hold, the number.
+    /// Returns the index of the chunk that holds, or would hold, the number.
     fn chunk_index(&self, seq: u64) -> usize {
         self.chunks.partition_point(|chunk| chunk.first_seq <= seq).saturating_sub(1)
     }
 
-    /// Adds the message to the last chunk. Whether it had room.
+    /// Adds the message to the last chunk. Returns whether it had room.
     fn push(&mut self, arrival: &NewMessage<'_>) -> bool {
         let messages_max = self.chunk_messages();
         let Some(chunk) = self.chunks.back_mut() else { return false };
@@ -325,8 +319,8 @@ impl MessageLog {
         self.open_chunk(Chunk::bytes_for(arrival));
     }
 
-    /// Opens a chunk for a message of that size. A large one gets its own, of
-    /// exactly its size: in a common chunk it would leave a large gap.
+    /// Opens a chunk for a message of that size. A large message gets its own chunk of exactly its
+    /// size, because in a common chunk it would leave a large gap.
     fn open_chunk(&mut self, message_bytes: usize) {
         let common = self.chunk_bytes();
         let bytes = if message_bytes > common / 4 { message_bytes } else { common };
@@ -348,13 +342,13 @@ impl MessageLog {
         (self.limits.messages / Self::CHUNKS_MIN).max(1)
     }
 
-    /// Makes room for messages: a chunk goes, or of one that was filled under
-    /// larger limits as much as a chunk now holds.
+    /// Makes room for messages: evicts a chunk, or, from a chunk that was filled under larger
+    /// limits, as many messages as a chunk holds now.
     fn evict_oldest(&mut self) {
         self.evict_oldest_of(self.chunk_messages());
     }
 
-    /// Evicts the oldest chunk, of a larger one only so many messages.
+    /// Evicts the oldest chunk; from a larger one only this number of messages.
     fn evict_oldest_of(&mut self, messages: u64) {
         match self.chunks.front_mut() {
             Some(chunk) if chunk.messages() as u64 > messages => {

@@ -1,13 +1,13 @@
-//! Commands for a shell that do elsewhere what this app does: subscribe as it
-//! did, publish what it received, with mosquitto's clients.
+//! Shell commands that repeat outside the app what it does: subscribe with the same filters,
+//! publish a message it received, using mosquitto's clients.
 //!
-//! - Words are quoted for any POSIX shell. What comes from a broker can't end
-//!   its quotes, run anything, or leave the terminal's bracketed paste: no
-//!   control character but a line's end stands in a command as itself.
-//! - mosquitto's clients up to 2.0 speak MQTT over TCP and not over WebSocket, so the port is left open, and a comment
-//!   says so. From 2.1 on they speak it at the path `/mqtt` and no other (`--ws`): where that is the broker's, a comment
-//!   says how.
-//! - A password is never part of it; a comment says where it goes.
+//! - Words are quoted for any POSIX shell. Data from a broker can't end its quotes, run anything,
+//!   or leave the terminal's bracketed paste: a command contains no raw control character but line
+//!   ends.
+//! - mosquitto's clients up to 2.0 support MQTT over TCP, but not over WebSocket, so the port is left
+//!   open, and a comment says so. From 2.1 on they support WebSocket (`--ws`), but only at the path
+//!   `/mqtt`: if this is the broker's path, a comment says how.
+//! - A password is never part of it; a comment says where to put it.
 
 use std::fmt::Write as _;
 
@@ -20,27 +20,27 @@ use crate::mqtt::broker_url::BrokerUrl;
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::mqtt::packet::{QoS, Version};
 
-/// Payloads above this come by standard input, in bytes: Linux takes 128 KiB
-/// for one argument.
+/// Payloads above this size are passed on standard input, in bytes: Linux accepts 128 KiB for one
+/// argument.
 const ARGUMENT_BYTES_MAX: usize = 64 << 10;
 
-/// How to get at a broker, without the password.
+/// How to reach a broker, without the password.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerAccess {
-    /// WebSocket address; empty where none was told yet.
+    /// WebSocket address; empty if none is known yet.
     pub broker: String,
-    /// The version that is spoken.
+    /// The protocol version in use.
     pub version: Option<Version>,
     /// User name.
     pub user_name: Option<String>,
-    /// Topic filters that were asked for.
+    /// The topic filters that were requested.
     pub filters: Vec<String>,
-    /// The highest quality of service asked for.
+    /// The highest requested quality of service.
     pub qos: QoS,
 }
 
 impl BrokerAccess {
-    /// `mosquitto_sub` with this broker and these topics.
+    /// Returns a `mosquitto_sub` command with this broker and these topics.
     pub fn subscribe(&self) -> String {
         let mut command = self.begin("mosquitto_sub", self.version);
         for filter in &self.filters {
@@ -54,9 +54,9 @@ impl BrokerAccess {
         command
     }
 
-    /// `mosquitto_pub` that sends this message again.
+    /// Returns a `mosquitto_pub` command that sends this message again.
     pub fn publish(&self, message: &Message<'_>) -> String {
-        // Only 5.0 has properties, whatever is spoken now.
+        // Only 5.0 has properties, so they need it, whatever version is in use now.
         let version = if message.properties.is_empty() { self.version } else { Some(Version::V5) };
         let mut command = self.begin("mosquitto_pub", version);
         put_option(&mut command, "-t", message.topic);
@@ -82,14 +82,14 @@ impl BrokerAccess {
                 format!("printf %s '{}' | base64 -d | ", BASE64.encode(payload))
             }
         };
-        // The comments stand before the command, whose last line may be piped.
+        // The comments precede the command, because its last line may be piped.
         let place = command.find("\nmosquitto_pub").map_or(0, |place| place + 1);
         command.insert_str(place, &(notes + &source));
         command.push('\n');
         command
     }
 
-    /// The comments, and the command up to the version and the user name.
+    /// Returns the comments, and the command up to the version and the user name.
     fn begin(&self, program: &str, version: Option<Version>) -> String {
         let url = BrokerUrl::parse(&self.broker).ok();
         let is_tls = url.as_ref().is_some_and(|url| url.scheme().is_tls());
@@ -123,7 +123,7 @@ impl BrokerAccess {
     }
 }
 
-/// Appends what a publisher may say; what only a broker says is left out.
+/// Appends a property that a publisher may send; those that only a broker sends are left out.
 fn put_property(property: &Property<'_>, command: &mut String, notes: &mut String) {
     let (name, value) = match *property {
         Property::PayloadIsUtf8(is_utf8) => ("payload-format-indicator", u8::from(is_utf8).to_string()),
@@ -159,13 +159,13 @@ fn put_option(command: &mut String, option: &str, value: &str) {
     command.push_str(&quoted(value));
 }
 
-/// What a terminal may act upon, or an argument can't hold.
+/// Whether a terminal might interpret the character, or an argument can't hold it.
 fn is_unsafe(c: char) -> bool {
     c.is_control() && c != '\n'
 }
 
-/// A text as one word of a POSIX shell. Texts of MQTT hold no U+0000, which no
-/// word could.
+/// Quotes a text as one word of a POSIX shell. MQTT texts contain no U+0000, which no word could
+/// hold.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.' | ':' | ',' | '@' | '%');
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -178,7 +178,7 @@ fn quoted(text: &str) -> String {
         if c == '\'' {
             word.push_str("'\\''");
         } else if is_unsafe(c) {
-            // printf's own notation, which survives any way of copying.
+            // printf's own notation, which survives every way of copying.
             word.push_str("'\"$(printf '");
             for byte in c.encode_utf8(&mut utf8).bytes() {
                 let _ = write!(word, "\\{byte:03o}");

@@ -4,24 +4,21 @@
 //! {"seq":12,"time":"2026-11-21T10:00:00.123Z","topic":"StarWars","qos":1,"retain":false,"dup":false,"payload":"…","properties":{…}}
 //! ```
 //!
-//! - Times are in whole milliseconds, which is also how the log keeps them; so
-//!   an export loses nothing.
+//! - Times are in whole milliseconds, as in the log, so an export loses nothing.
 //! - A payload that isn't UTF-8 is in `payload_base64` instead of `payload`
 //!   (RFC 4648, section 4, padded).
-//! - `properties` is left out where there are none. Its names come in the order
-//!   the properties came in: `payload_format_indicator` (0 or 1),
-//!   `message_expiry_s`, `content_type`, `response_topic`,
-//!   `correlation_data` (Base64), `subscription_identifiers` (a list),
+//! - `properties` is left out where there are none. Its names are in the order of the received
+//!   properties: `payload_format_indicator` (0 or 1), `message_expiry_s`, `content_type`,
+//!   `response_topic`, `correlation_data` (Base64), `subscription_identifiers` (a list),
 //!   `topic_alias`, `user_properties` (a list of pairs).
-//! - Repeated properties are legal in any place among the others, which lists
-//!   can't tell. Where the names alone don't give the same bytes back, the last
-//!   name is `section_base64`: the property section as it came. An import takes
-//!   that and leaves the other names aside.
-//! - No character of a line could be taken for a line's end, by any of the
-//!   usual ways to split text: U+0085, U+2028 and U+2029 are escaped, too.
+//! - Repeated properties are legal in any position among the others, which lists can't express. If
+//!   the names alone don't reproduce the same bytes, the last name is `section_base64`: the
+//!   property section as received. An import uses it and ignores the other names.
+//! - A line contains no character that any of the usual ways to split text takes for a line end:
+//!   U+0085, U+2028 and U+2029 are escaped, too.
 //!
-//! A line that was written here and is read back gives the same message; one
-//! that was read and is written again gives the same line.
+//! A line that was written here and is read back gives the same message; a line that was read and
+//! is written again gives the same line.
 
 use crate::rfc3339::{parse_time, put_padded, put_time};
 use std::fmt;
@@ -48,11 +45,11 @@ pub struct OwnedMessage {
     pub time: Instant,
     /// Topic name.
     pub topic: String,
-    /// Quality of service it came with.
+    /// The quality of service it was received with.
     pub qos: QoS,
-    /// A retained message.
+    /// Whether it is a retained message.
     pub retain: bool,
-    /// Sent before, perhaps.
+    /// The DUP flag: it may have been sent before.
     pub dup: bool,
     /// The property section of 5.0, without its length.
     pub properties: Vec<u8>,
@@ -61,7 +58,7 @@ pub struct OwnedMessage {
 }
 
 impl OwnedMessage {
-    /// The message as something to append; see [`MessageLog::import`].
+    /// Returns the message in a form that can be appended; see [`MessageLog::import`].
     pub fn as_arrival(&self) -> NewMessage<'_> {
         NewMessage {
             time: self.time,
@@ -75,14 +72,14 @@ impl OwnedMessage {
     }
 }
 
-/// Why a line is no message.
+/// Why a line isn't a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{words}")]
 pub struct ImportError {
-    /// Where in the line the fault was noticed, in bytes from 1; `None` where
-    /// the line as a whole is meant.
+    /// The position of the error in the line, in bytes from 1; `None` if the line as a whole is
+    /// wrong.
     pub column: Option<usize>,
-    /// What is wrong, for people.
+    /// The explanation for the person.
     pub words: String,
 }
 
@@ -92,7 +89,7 @@ impl ImportError {
     }
 }
 
-/// Appends a message and the line's end.
+/// Appends a message and a line end.
 pub fn write_message(message: &Message<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"seq\":");
     put_number(message.seq, out);
@@ -123,10 +120,10 @@ pub fn write_message(message: &Message<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n");
 }
 
-/// Reads a line, with or without its end.
+/// Parses a line, with or without its line end.
 ///
 /// # Errors
-/// Says what is missing, unknown or out of range.
+/// Describes what is missing, unknown or out of range.
 pub fn read_line(line: &[u8]) -> Result<OwnedMessage, ImportError> {
     let text = str::from_utf8(line).map_err(|error| ImportError {
         column: Some(error.valid_up_to() + 1),
@@ -276,7 +273,7 @@ fn put_value(property: &Property<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends one property as it is in a packet; an error leaves `out` as it was.
+/// Appends one property in the packet's encoding; an error leaves `out` unchanged.
 fn encode(property: &Property<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let mut one = PublishProperties::default();
     match *property {
@@ -289,7 +286,7 @@ fn encode(property: &Property<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError>
         Property::User(name, value) => {
             one.user_properties = vec![(name.to_owned(), value.to_owned())];
         }
-        // No client may publish one, so the encoder knows of none.
+        // No client may publish one, so the encoder doesn't support it.
         Property::SubscriptionId(id) => {
             out.push(SUBSCRIPTION_IDENTIFIER);
             let mut rest = id;
@@ -305,10 +302,10 @@ fn encode(property: &Property<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError>
 
 /// Section 3.3.2.3.8.
 const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
-/// What the variable byte integer of four bytes holds (section 1.5.5).
+/// The largest variable byte integer of four bytes (section 1.5.5).
 const SUBSCRIPTION_IDENTIFIER_MAX: u32 = 268_435_455;
 
-/// A property section, read from its readable names.
+/// A property section, built from its readable names.
 #[derive(Default)]
 struct Section(Vec<u8>);
 
@@ -392,7 +389,7 @@ fn base64_value<E: de::Error>(name: Name, text: &str) -> Result<Vec<u8>, E> {
     decode_base64(name.as_str(), text).map_err(E::custom)
 }
 
-/// A property section from a file, which nobody has checked yet.
+/// Validates a property section from a file.
 fn checked<E: de::Error>(section: Vec<u8>) -> Result<Vec<u8>, E> {
     let mut again = Vec::with_capacity(section.len());
     let mut single: Vec<Name> = Vec::new();
@@ -432,8 +429,8 @@ fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends bytes as Base64 (RFC 4648, section 4). The crate that reads it would
-/// write it faster, with 1 kB more for every visitor to load.
+/// Appends bytes as Base64 (RFC 4648, section 4). The crate that decodes it would encode faster,
+/// but would add 1 kB to every visitor's download.
 pub(super) fn put_padded_base64(bytes: &[u8], out: &mut Vec<u8>) {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for group in bytes.chunks(3) {
@@ -449,7 +446,7 @@ pub(super) const fn boolean(value: bool) -> &'static [u8] {
     if value { b"true" } else { b"false" }
 }
 
-/// Appends a JSON string. What need not be escaped isn't, line ends excepted.
+/// Appends a JSON string. Only necessary characters and line ends are escaped.
 fn put_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
@@ -458,7 +455,7 @@ fn put_string(text: &str, out: &mut Vec<u8>) {
     let mut at = 0;
     while at < bytes.len() {
         let byte = bytes[at];
-        // Length of what is to be escaped, and its code point.
+        // The length of the character to be escaped, and its code point.
         let (length, code) = match byte {
             b'"' | b'\\' | 0..0x20 | 0x7F => (1, u32::from(byte)),
             0xC2 if bytes[at + 1] == 0x85 => (2, 0x85),

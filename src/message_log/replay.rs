@@ -1,9 +1,8 @@
-//! A log played again: which of its messages are due, by the times they came.
+//! Plays a log again: returns which of its messages are due, by their arrival times.
 //!
-//! The speed and the way (running or line by line) can change at any moment;
-//! what was played stays played. A silence in the log is shortened to
-//! [`SILENCE_MAX`], and a clock that went backward counts as no time at all, so
-//! a log of a night doesn't take one.
+//! The speed and the mode (running or line by line) can change at any moment; messages already
+//! played stay played. A pause in the log is shortened to [`SILENCE_MAX`], and a clock that went
+//! backward counts as no time at all, so that a log of a night doesn't take a night.
 
 use std::time::Duration;
 
@@ -12,24 +11,23 @@ use crate::message_log::ndjson;
 use crate::message_log::ndjson::OwnedMessage;
 use crate::time::Instant;
 
-/// The longest silence that is waited for, at normal speed.
+/// The longest pause between messages, at normal speed.
 pub const SILENCE_MAX: Duration = Duration::from_secs(10);
 
-/// How many messages can be played; they are all held in memory for it. More
-/// can be imported.
+/// The most messages that can be played, because they are all held in memory. More can be imported.
 pub const MESSAGES_MAX: usize = 200_000;
 
-/// The longest line that is read, in bytes: the largest packet (16 MiB), each
-/// byte of it written as six characters, and some more. A file without line
-/// ends, a film for one, isn't taken into memory.
+/// The longest line that is read, in bytes: the largest packet (16 MiB), with each byte written as
+/// six characters, and some more. A file without line ends, such as a video, isn't read into
+/// memory.
 pub const LINE_BYTES_MAX: usize = 100 << 20;
 
-/// How fast it goes.
+/// The playback speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Speed {
-    /// Half as fast as it was.
+    /// Half the original speed.
     Half,
-    /// As it was.
+    /// The original speed.
     #[default]
     Normal,
     /// Twice as fast.
@@ -41,10 +39,10 @@ pub enum Speed {
 }
 
 impl Speed {
-    /// Every speed, the slowest first.
+    /// All speeds, the slowest first.
     pub const ALL: [Self; 5] = [Self::Half, Self::Normal, Self::Double, Self::Fourfold, Self::Eightfold];
 
-    /// The factor, as people write it.
+    /// Returns the factor as displayed text.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Half => "0.5",
@@ -55,7 +53,7 @@ impl Speed {
         }
     }
 
-    /// Time of the log for time of the clock.
+    /// Converts clock time to log time.
     fn log_time(self, span: Duration) -> Duration {
         match self {
             Self::Half => span / 2,
@@ -66,7 +64,7 @@ impl Speed {
         }
     }
 
-    /// Time of the clock for time of the log, rounded up.
+    /// Converts log time to clock time, rounded up.
     fn clock_time(self, span: Duration) -> Duration {
         match self {
             Self::Half => span * 2,
@@ -78,53 +76,53 @@ impl Speed {
     }
 }
 
-/// Rounded up, for a timer must not fire too early.
+/// Divides, rounded up, because a timer must not fire too early.
 fn part_of(span: Duration, by: u64) -> Duration {
     let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(micros.div_ceil(by))
 }
 
-/// How far it is.
+/// The progress of a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many messages were played.
+    /// The number of messages played.
     pub played: usize,
-    /// How many there are.
+    /// The number of all messages.
     pub len: usize,
-    /// Whether time goes on.
+    /// Whether it is running.
     pub is_running: bool,
 }
 
 impl Progress {
-    /// Whether it has begun and hasn't come to its end.
+    /// Whether it has begun and hasn't reached its end.
     pub const fn is_under_way(self) -> bool {
         self.is_running || (0 < self.played && self.played < self.len)
     }
 
-    /// What to say of it, for a log of this name.
+    /// Returns the description of the progress, for a log of this name.
     pub fn words(self, name: &str) -> String {
         let doing = if self.is_running { "Playing" } else { "Paused:" };
         format!("{doing} {name} {} of {}", grouped(self.played as u64), grouped(self.len as u64))
     }
 }
 
-/// See the module's page.
+/// A log being played again; see the module's documentation.
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
     messages: Vec<OwnedMessage>,
-    /// When each is due, from the first on, silences shortened.
+    /// When each message is due, relative to the first, with shortened pauses.
     due: Vec<Duration>,
-    /// The next to play.
+    /// The index of the next message.
     place: usize,
     speed: Speed,
-    /// How far the log's time had come when the clock was last looked at.
+    /// The log time reached when the clock was last read.
     reached: Duration,
-    /// When that was; `None` while it rests.
+    /// When that was; `None` while it is paused.
     running_since: Option<Instant>,
 }
 
 impl Replay {
-    /// These messages, at rest before the first.
+    /// Takes these messages, paused before the first.
     pub fn new(messages: Vec<OwnedMessage>) -> Self {
         let mut at = Duration::ZERO;
         let mut before = messages.first().map(|message| message.time);
@@ -140,27 +138,27 @@ impl Replay {
         Self { messages, due, ..Self::default() }
     }
 
-    /// Whether there is nothing to play.
+    /// Whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// How far it is.
+    /// Returns the progress.
     pub fn progress(&self) -> Progress {
         Progress { played: self.place, len: self.messages.len(), is_running: self.is_running() }
     }
 
-    /// Whether all were played.
+    /// Whether all messages were played.
     pub fn is_over(&self) -> bool {
         self.place == self.messages.len()
     }
 
-    /// Whether time goes on.
+    /// Whether it is running.
     pub fn is_running(&self) -> bool {
         self.running_since.is_some()
     }
 
-    /// Goes on, or begins again where all was played.
+    /// Continues, or begins again if all messages were played.
     pub fn play(&mut self, now: Instant) {
         if self.is_over() {
             self.stop();
@@ -170,26 +168,26 @@ impl Replay {
         }
     }
 
-    /// Rests.
+    /// Pauses.
     pub fn pause(&mut self, now: Instant) {
         self.look(now);
         self.running_since = None;
     }
 
-    /// Rests before the first message.
+    /// Pauses before the first message.
     pub fn stop(&mut self) {
         self.place = 0;
         self.reached = Duration::ZERO;
         self.running_since = None;
     }
 
-    /// Goes on at another speed.
+    /// Continues at another speed.
     pub fn change_speed(&mut self, speed: Speed, now: Instant) {
         self.look(now);
         self.speed = speed;
     }
 
-    /// The next message at once; the wait for it is over.
+    /// Returns the next message at once, without waiting for it.
     pub fn step(&mut self, now: Instant) -> Option<&OwnedMessage> {
         self.look(now);
         let place = self.place;
@@ -199,7 +197,7 @@ impl Replay {
         self.messages.get(place)
     }
 
-    /// What is due, `at_most` so many; ask again while there is more.
+    /// Returns the due messages, at most `at_most`; call it again while there are more.
     pub fn take_due(&mut self, now: Instant, at_most: usize) -> &[OwnedMessage] {
         self.look(now);
         let from = self.place;
@@ -211,7 +209,7 @@ impl Replay {
         &self.messages[from..self.place]
     }
 
-    /// When the next message is due; `None` while it rests.
+    /// Returns when the next message is due; `None` while it is paused.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let since = self.running_since?;
         let due = self.due.get(self.place)?;
@@ -232,12 +230,12 @@ impl Replay {
     }
 }
 
-/// A file that is read in slices of any size, line by line.
+/// Reads a file line by line, in slices of any size.
 #[derive(Clone, Debug, Default)]
 pub struct LogFileReader {
-    /// The beginning of a line whose end hasn't come.
+    /// The beginning of an unfinished line.
     tail: Vec<u8>,
-    /// The line is too long, and what comes of it is passed over.
+    /// Whether the line is too long, so that the rest of it is skipped.
     is_passing: bool,
     lines: u64,
     messages: u64,
@@ -246,8 +244,8 @@ pub struct LogFileReader {
 }
 
 impl LogFileReader {
-    /// The messages of the lines that end in this slice. A line that is no
-    /// message is told and left out.
+    /// Returns the messages of the lines that end in this slice. A line that isn't a message is
+    /// reported and skipped.
     pub fn read(&mut self, slice: &[u8]) -> Vec<OwnedMessage> {
         let mut messages = Vec::new();
         let mut rest = slice;
@@ -272,24 +270,24 @@ impl LogFileReader {
         messages
     }
 
-    /// The file has ended: the message of a last line without an end.
+    /// Handles the end of the file: returns the message of a last line without a line end.
     pub fn finish(&mut self) -> Option<OwnedMessage> {
         let line = std::mem::take(&mut self.tail);
         self.read_line(&line)
     }
 
-    /// Lines came, and none of them was a message: this is another kind of
-    /// file, and the rest of it needn't be read.
+    /// Whether there were lines and none of them was a message: this is another kind of file, and
+    /// the rest of it needn't be read.
     pub const fn is_no_log(&self) -> bool {
         self.messages == 0 && self.faults > 0
     }
 
-    /// How many messages there were.
+    /// Returns the number of messages so far.
     pub const fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// What was wrong, in words.
+    /// Returns a description of the errors.
     pub fn complaint(&self) -> Option<String> {
         let first = self.first_fault.as_ref()?;
         if self.is_no_log() {
@@ -454,7 +452,7 @@ mod tests {
             assert!(reader.is_no_log() && complaint.contains(words), "{complaint}");
             assert!(complaint.starts_with("It is no log"), "{complaint}");
         }
-        // No line's end in sight, and then a message.
+        // A long line without an end, and then a message.
         let mut reader = LogFileReader::default();
         let slice = vec![b'x'; LINE_BYTES_MAX / 4];
         for _ in 0..9 {
@@ -479,7 +477,7 @@ mod tests {
             log.import(seq, &arrival);
             log.iter_from(0).for_each(|message| ndjson::write_message(&message, &mut file));
         }
-        // Without the last line's end, and with a broken line in the middle.
+        // Without the last line end, and with a broken line in the middle.
         file.pop();
         let broken = [&b"\r\n{\"seq\":7}\n"[..], &file].concat();
         for cut in 0..=broken.len() {

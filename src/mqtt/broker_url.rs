@@ -1,9 +1,8 @@
-//! The address of a broker, as a person writes it.
+//! The address of a broker, as a person enters it.
 //!
-//! `ws`, `wss`, `mqtt` and `mqtts` URLs, taken apart but never rewritten: what
-//! the socket gets is what was typed, path and query included. Written by hand
-//! because the crate `url` and its tables would cost the page more than the
-//! rest of this module's users together.
+//! `ws`, `wss`, `mqtt` and `mqtts` URLs are parsed but never rewritten: the socket gets what was typed, path and query
+//! included. The parser is written by hand, because the crate `url` and its tables would add more to the page's size
+//! than all users of this module together.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::credentials;
 
-/// How to reach the broker.
+/// The scheme of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// MQTT over a WebSocket.
@@ -26,7 +25,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The port of an address that names none.
+    /// The default port.
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Ws => 80,
@@ -36,7 +35,7 @@ impl Scheme {
         }
     }
 
-    /// As written before `://`, in lower case.
+    /// The scheme as text, in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ws => "ws",
@@ -51,7 +50,7 @@ impl Scheme {
         matches!(self, Self::Wss | Self::Mqtts)
     }
 
-    /// Whether it goes through a WebSocket.
+    /// Whether it uses a WebSocket.
     pub const fn is_web_socket(self) -> bool {
         matches!(self, Self::Ws | Self::Wss)
     }
@@ -63,7 +62,7 @@ impl Scheme {
     }
 }
 
-/// A broker's address whose parts are known to be sound.
+/// A broker's address with valid parts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BrokerUrl {
     text: String,
@@ -73,88 +72,87 @@ pub struct BrokerUrl {
     path_at: usize,
 }
 
-/// What is wrong with an address. Its words say what to do about it.
+/// What is wrong with an address. The text says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerUrlError {
-    /// Nothing was written.
+    /// The address is empty.
     #[error("The broker URL is empty. Write one like ws://127.0.0.1:8080/mqtt.")]
     Empty,
-    /// A space or control character somewhere inside.
+    /// It contains a space or control character.
     #[error("The broker URL contains a space or an invisible character. Remove it, or write %20 in the path.")]
     Blank,
-    /// No `scheme://` in front.
+    /// It doesn't start with `scheme://`.
     #[error("The broker URL doesn't say how to connect. Did you mean {suggestion} ?")]
     MissingScheme {
-        /// The same with a scheme in front.
+        /// The address with a scheme in front.
         suggestion: String,
     },
-    /// A scheme for web pages.
+    /// It has a scheme for web pages.
     #[error("{scheme}:// is for web pages. For MQTT use {suggestion} .")]
     WebPage {
-        /// As written.
+        /// The address as entered.
         scheme: String,
-        /// The same with a WebSocket scheme.
+        /// The address with a WebSocket scheme.
         suggestion: String,
     },
-    /// A scheme that nothing here speaks.
+    /// It has an unsupported scheme.
     #[error("{scheme}:// isn't a way to reach an MQTT broker. Use ws://, wss://, mqtt:// or mqtts://.")]
     UnknownScheme {
-        /// As written.
+        /// The scheme as entered.
         scheme: String,
     },
-    /// `user:password@` before the host.
+    /// It has `user:password@` before the host.
     #[error(
         "The broker URL contains a user name or password. Take everything up to the @ out and use the \
          fields for user name and password instead: a URL is shown and passed on."
     )]
     Credentials,
-    /// `#…` at the end.
+    /// It has a `#…` at the end.
     #[error(
         "The broker URL contains a #. Nothing after it would reach the broker: remove it, or write %23 in the path."
     )]
     Fragment,
-    /// Nothing between `://` and the port or path.
+    /// There is nothing between `://` and the port or path.
     #[error("The broker URL names no host. Write one like {scheme}://127.0.0.1:8080/mqtt.")]
     NoHost {
-        /// The scheme that was written.
+        /// The scheme as entered.
         scheme: &'static str,
     },
-    /// A host in letters beyond ASCII.
+    /// The host contains characters beyond ASCII.
     #[error("The host name {host} has letters beyond a to z. Write it in its ASCII form, which begins with xn--.")]
     HostNotAscii {
-        /// As written.
+        /// The host as entered.
         host: String,
     },
-    /// A host that can't be one.
+    /// The host is invalid.
     #[error("{host} isn't a host name or an IP address. An IPv6 address is written in brackets: [::1].")]
     BadHost {
-        /// As written.
+        /// The host as entered.
         host: String,
     },
-    /// A port that can't be one.
+    /// The port is invalid.
     #[error("The port isn't a number from 1 to 65535.")]
     BadPort,
-    /// TCP, asked of a browser.
+    /// It is a TCP address, which a browser can't open.
     #[error(
         "A browser can't open TCP connections, so {scheme}:// doesn't work here. Use the address of the broker's \
          WebSocket listener, for example {suggestion} (its port is another one than {port})."
     )]
     TcpInBrowser {
-        /// The scheme that was written.
+        /// The scheme as entered.
         scheme: &'static str,
         /// A WebSocket address on the same host.
         suggestion: String,
-        /// The TCP port that was written or meant.
+        /// The TCP port, as entered or by default.
         port: u16,
     },
 }
 
 impl BrokerUrl {
-    /// Takes an address apart. Blanks around it are dropped, nothing else is
-    /// changed.
+    /// Parses an address. White space around it is removed; nothing else is changed.
     ///
     /// # Errors
-    /// The first thing that is wrong, with what to do about it.
+    /// The first problem, with what to do about it.
     pub fn parse(text: &str) -> Result<Self, BrokerUrlError> {
         let text = text.trim();
         if text.is_empty() {
@@ -185,12 +183,12 @@ impl BrokerUrl {
         Ok(Self { text: text.to_owned(), scheme, host, port, path_at })
     }
 
-    /// The whole address as it was written.
+    /// The whole address as it was entered.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// How to reach the broker.
+    /// The scheme.
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
@@ -200,27 +198,27 @@ impl BrokerUrl {
         &self.host
     }
 
-    /// The port, the scheme's own where none is written.
+    /// The port; the scheme's default if none is given.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Path and query exactly as written; may be empty.
+    /// Path and query exactly as entered; may be empty.
     pub fn path(&self) -> &str {
         &self.text[self.path_at..]
     }
 
-    /// Whether the broker runs on the machine that asks.
+    /// Whether the broker runs on the machine of the page.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
 
-    /// Whether the address is of this machine or of a private network.
+    /// Whether the address belongs to this machine or a private network.
     pub fn is_local(&self) -> bool {
         is_local(&self.host)
     }
 
-    /// The address, if a page may open it.
+    /// Returns the address, if a page may open it.
     ///
     /// # Errors
     /// A TCP address.
@@ -236,8 +234,8 @@ impl BrokerUrl {
         Ok(self)
     }
 
-    /// What to say of `ws://` to another machine on a page that came over https: browsers block such mixed content, but
-    /// a person may have allowed it for the site. All but Safari exempt loopback.
+    /// The text about `ws://` to another machine on a page that was loaded over https: browsers block such mixed
+    /// content, but a person may have allowed it for the site. All browsers but Safari exempt loopback.
     pub fn mixed_content(&self, page: PageOrigin) -> Option<String> {
         if !page.is_https || self.scheme != Scheme::Ws || self.is_loopback() {
             return None;
@@ -260,17 +258,17 @@ impl fmt::Display for BrokerUrl {
     }
 }
 
-/// Where the page came from, which decides what browsers let it open.
+/// The origin of the page, which decides what browsers let it open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageOrigin {
-    /// It came over https.
+    /// It was loaded over https.
     pub is_https: bool,
-    /// It came from neither this machine nor a private network.
+    /// It was loaded neither from this machine nor from a private network.
     pub is_public: bool,
 }
 
 impl PageOrigin {
-    /// Reads `location.origin`, such as `https://host:8443`; a file has `null`.
+    /// Parses `location.origin`, such as `https://host:8443`; a file has `null`.
     pub fn parse(origin: &str) -> Self {
         let (scheme, rest) = origin.split_once("://").unwrap_or_default();
         let host = match rest.strip_prefix('[') {
@@ -284,14 +282,14 @@ impl PageOrigin {
 
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_end_matches('.');
-    // RFC 6761, section 6.3: so are all names below it.
+    // RFC 6761, section 6.3: the same holds for all names below it.
     host.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
         || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
         || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// By the address alone: a name that leads to a private address isn't known here,
-/// except for those of multicast DNS.
+/// Decided by the address alone: a name that resolves to a private address isn't recognised, except for those of
+/// multicast DNS.
 fn is_local(host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     is_loopback(host)
@@ -327,7 +325,7 @@ fn wrong_scheme(scheme: &str, rest: &str) -> BrokerUrlError {
 
 /// Host (without brackets) and port of `host`, `host:port` or `[ipv6]:port`.
 fn split_port(authority: &str, scheme: Scheme) -> Result<(String, u16), BrokerUrlError> {
-    // What stands behind a colon may be a password whose @ isn't typed yet.
+    // The text after a colon may be a password whose @ isn't typed yet.
     let shown = if authority.starts_with('[') { authority } else { authority.split(':').next().unwrap_or_default() };
     let bad_host = || BrokerUrlError::BadHost { host: shown.to_owned() };
     let (host, port) = match authority.strip_prefix('[') {
@@ -360,7 +358,7 @@ fn split_port(authority: &str, scheme: Scheme) -> Result<(String, u16), BrokerUr
     Ok((host.to_owned(), port))
 }
 
-/// Digits only: `u16::from_str` would take a sign.
+/// Digits only: `u16::from_str` would accept a sign.
 fn parse_port(text: &str) -> Option<u16> {
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -382,8 +380,8 @@ fn check_name(host: &str, scheme: Scheme) -> Result<(), BrokerUrlError> {
         && name.split('.').all(|label| {
             !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         });
-    // A name that ends in a number is an IPv4 address or nothing, as in
-    // browsers, which would refuse 1.2.3.400 with no reason given.
+    // A name that ends in a number is an IPv4 address or invalid, as in browsers, which would refuse 1.2.3.400 without
+    // giving a reason.
     let ends_in_number =
         name.rsplit('.').next().is_some_and(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()));
     if !sound || (ends_in_number && name.parse::<Ipv4Addr>().is_err()) {

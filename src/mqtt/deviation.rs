@@ -1,12 +1,9 @@
-//! Which faults of a server are tolerated and which end the connection: the one
-//! table of it.
+//! Decides which faults of a server are tolerated and which end the connection, in one table.
 //!
-//! MQTT 5.0 says that a client SHOULD close the connection on a Malformed Packet
-//! or a Protocol Error (section 4.13.1), so a fault that leaves no doubt about
-//! what was meant is tolerated: the connection stays, the fault is noted with
-//! the packet and told once a connection. MQTT 3.1.1 says MUST
-//! (`[MQTT-4.8.0-1]` of 3.1.1), so there the connection is closed, and the third
-//! time the same rule is broken it isn't tried again by itself.
+//! MQTT 5.0 says that a client SHOULD close the connection on a Malformed Packet or a Protocol Error (section 4.13.1),
+//! so a fault that leaves no doubt about the meaning is tolerated: the connection stays, and the fault is recorded with
+//! the packet and reported once per connection. MQTT 3.1.1 says MUST (`[MQTT-4.8.0-1]` of 3.1.1), so there the
+//! connection is closed, and after the third violation of the same rule there is no automatic retry.
 //!
 //! | fault | statement | 5.0 | 3.1.1 |
 //! |---|---|---|---|
@@ -26,21 +23,20 @@
 //! | WebSocket text frame | `[MQTT-6.0.0-1]` | closes (MUST) | closes (MUST) |
 //! | anything else | by its rule | closes | closes |
 //!
-//! While "auto" has not connected yet, a fault of CONNACK is a reason to go on
-//! with 3.1.1 once, and nothing is tolerated.
+//! Until "auto" has connected, a fault of CONNACK causes one fallback to 3.1.1, and nothing is tolerated.
 
 use serde::{Deserialize, Serialize};
 
 use super::packet::QoS;
 
-/// A fault of a 5.0 server that is tolerated. See the module's page.
+/// A fault of a 5.0 server that is tolerated; see the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deviation {
-    /// A QoS 0 message is marked as sent before.
+    /// A QoS 0 message has the DUP flag.
     DupAtQos0,
-    /// A topic holds `+` or `#`.
+    /// A topic contains `+` or `#`.
     WildcardInTopic,
-    /// A topic holds U+0000.
+    /// A topic contains U+0000.
     NulInTopic,
     /// A message has neither a topic nor an alias for one.
     EmptyTopic,
@@ -61,7 +57,7 @@ pub enum Deviation {
 }
 
 impl Deviation {
-    /// What a message that was kept breaks.
+    /// The deviation of a message that was kept.
     pub fn of_message(topic: &str, qos: QoS, dup: bool) -> Option<Self> {
         if topic.contains(['+', '#']) {
             Some(Self::WildcardInTopic)
@@ -72,7 +68,7 @@ impl Deviation {
         }
     }
 
-    /// The statement that is broken, or its section where it has no number.
+    /// The violated statement, or its section if it has no number.
     pub const fn rule(self) -> &'static str {
         match self {
             Self::DupAtQos0 => "[MQTT-3.3.1-2]",
@@ -89,7 +85,7 @@ impl Deviation {
         }
     }
 
-    /// What is wrong and what is done about it, for people.
+    /// The fault and how it was handled, for display.
     pub const fn words(self) -> &'static str {
         match self {
             Self::DupAtQos0 => "The broker marks a QoS 0 message as sent before. The message is kept.",

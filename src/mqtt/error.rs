@@ -1,9 +1,8 @@
-//! What can go wrong between us and a server, and whose fault it was.
+//! The errors between client and server, by who caused them.
 //!
-//! [`Violation`] is the server's fault: it broke a rule of the standard or a
-//! limit we stated. [`EncodeError`] is ours: something was asked for that can't
-//! be sent. [`Failure`] is why a connection ended, whoever's fault it was. All of
-//! them say in words what is wrong.
+//! [`Violation`] is the server's fault: it broke a rule of the standard or a limit that we stated. [`EncodeError`] is
+//! ours: a request can't be sent. [`Failure`] is the reason why a connection ended, whoever caused it. All of them
+//! describe the problem as text.
 
 use std::fmt;
 
@@ -13,102 +12,100 @@ use super::packet::{Disconnect, ReasonCode, Refusal};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{words} {rule}")]
 pub struct Violation {
-    /// What to tell a 5.0 server in our DISCONNECT.
+    /// The reason code that our DISCONNECT sends to a 5.0 server.
     pub reason: ReasonCode,
-    /// The statement of the standard that was broken, e.g. `[MQTT-3.3.1-4]`,
-    /// or the section where it has no number.
+    /// The violated statement of the standard, e.g. `[MQTT-3.3.1-4]`, or the section if it has no number.
     pub rule: &'static str,
-    /// What is wrong, for people: one sentence.
+    /// What is wrong, for display: one sentence.
     pub words: String,
     /// The offending packet's first bytes, [`Violation::EXCERPT_BYTES`] at most.
     pub excerpt: Vec<u8>,
 }
 
 impl Violation {
-    /// How much of the offending packet is kept to be shown.
+    /// The number of bytes of the offending packet that are kept for display.
     pub const EXCERPT_BYTES: usize = 64;
 }
 
-/// Something we were asked to send and that no packet can carry.
+/// A request that no packet can carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// A string or binary field has a 16-bit length.
+    /// A string or binary field exceeds its 16-bit length.
     #[error("{field} has {bytes} bytes; MQTT allows 65,535 at most. Shorten it.")]
     TooLong {
-        /// Which field.
+        /// The field.
         field: &'static str,
         /// Its length.
         bytes: usize,
     },
-    /// The whole packet is larger than the server (or MQTT) takes.
+    /// The whole packet is larger than the server (or MQTT) allows.
     #[error("the packet has {bytes} bytes and the server takes {limit_bytes} at most")]
     PacketTooLarge {
-        /// Size with its fixed header.
+        /// Its size, fixed header included.
         bytes: usize,
-        /// The limit that was exceeded.
+        /// The exceeded limit.
         limit_bytes: u32,
     },
-    /// A value the standard forbids.
+    /// A value that the standard forbids.
     #[error("{words} {rule}")]
     Forbidden {
-        /// What is wrong, for people: one sentence.
+        /// What is wrong, for display: one sentence.
         words: &'static str,
         /// The statement of the standard.
         rule: &'static str,
     },
 }
 
-/// How far a connection had come.
+/// The stage of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The transport wasn't open yet.
     Dialing,
-    /// CONNECT was sent, CONNACK hadn't come.
+    /// CONNECT was sent, CONNACK hasn't arrived.
     Greeting,
     /// Connected.
     Online,
 }
 
-/// Why a connection failed or ended without our wish.
+/// Why a connection failed or ended without our request.
 ///
-/// `Display` says what happened, in a sentence or two; what to do about it
-/// depends on the address as well and is said by the engine.
+/// `Display` describes what happened, in a sentence or two. What to do about it depends on the address as well; the
+/// engine adds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// CONNACK said no.
+    /// CONNACK refused the connection.
     Refused {
-        /// The answer.
+        /// The refusal.
         refusal: Refusal,
-        /// The server's words.
+        /// The server's reason string.
         reason_string: Option<String>,
         /// Another server to use.
         server_reference: Option<String>,
     },
-    /// The server said goodbye (5.0).
+    /// The server sent DISCONNECT (5.0).
     Disconnected(Disconnect),
-    /// The server broke a rule or a limit of ours; we hung up.
+    /// The server broke a rule or a limit of ours, and we closed.
     Violation(Violation),
     /// The transport closed.
     Closed {
-        /// How far the connection had come.
+        /// The stage of the connection.
         stage: Stage,
-        /// What the transport said.
+        /// What the transport reported.
         closed: CloseInfo,
     },
-    /// No answer in time: to the dialling, to CONNECT, or to PINGREQ.
+    /// No answer in time: when opening the transport, or to CONNECT or PINGREQ.
     Silent(Stage),
-    /// What has to be sent can't be: the settings make no CONNECT, or the server
-    /// takes no packet of the size that is needed.
+    /// A required packet can't be sent: the settings don't allow a CONNECT, or the server doesn't accept packets of the
+    /// required size.
     CannotSend(EncodeError),
 }
 
-/// How a transport closed, as far as it tells.
+/// How a transport closed, as far as it reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloseInfo {
-    /// The WebSocket close code; 1006 when the browser knows no more. `None`
-    /// over plain TCP.
+    /// The WebSocket close code; 1006 if the browser knows nothing else. `None` over plain TCP.
     pub code: Option<u16>,
-    /// The peer's or the system's words.
+    /// The reason text of the peer or of the system.
     pub reason: String,
 }
 
@@ -116,7 +113,7 @@ impl CloseInfo {
     /// Policy Violation (RFC 6455, section 7.4.1).
     pub const POLICY_VIOLATION: u16 = 1008;
 
-    /// Whether the server closed on purpose and says why.
+    /// Whether the server closed on purpose and gives a reason.
     pub fn is_refusal(&self) -> bool {
         self.code == Some(Self::POLICY_VIOLATION) && !self.reason.is_empty()
     }
@@ -164,7 +161,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A reason behind a sentence: its own way of telling has brackets already.
+/// A reason after a sentence, without the brackets that its own `Display` has.
 fn in_brackets(f: &mut fmt::Formatter<'_>, reason: ReasonCode) -> fmt::Result {
     write!(f, " ({}, 0x{:02X})", reason.name(), reason.0)
 }

@@ -1,43 +1,38 @@
-//! Compares each failure with those before it, so that none repeats without an
-//! end and a reason.
+//! Compares each failure with earlier ones, so that none repeats endlessly and without an explanation.
 //!
-//! A failure is known by its [`Cause`]: what was sent right before the
-//! connection ended and has no answer, the rule that the server broke, or else
-//! how far the connection had come and how it ended. The first and the second
-//! time it is tried again as usual. The third time alike ([`RECURRENT`]) says
-//! what it is, and what caused it is given up, or the next attempts come
-//! slowly, or there are none.
+//! A failure is identified by its [`Cause`]: the unanswered request sent right before the connection ended, the rule
+//! that the server broke, or otherwise the stage of the connection and how it ended. The first and the second time
+//! there is a retry as usual. The third time ([`RECURRENT`]) the failure is explained, and either its cause is dropped,
+//! or the next attempts are slow, or there are none.
 //!
-//! A success of what had failed is reported to [`FailureHistory::forget`].
+//! If something that had failed succeeds, this is reported to [`FailureHistory::forget`].
 
 use std::time::Duration;
 
 use super::error::Stage;
 
-/// From this time on a failure is a recurrent one: it is reported as such, and what
-/// caused it isn't simply tried again.
+/// From this count on a failure is recurrent: it is reported as such, and its cause isn't simply retried.
 pub const RECURRENT: u32 = 3;
 
-/// From this time on requests go out one at a time, so that the next failure
-/// shows which of them it is about.
+/// From this count on requests are sent one at a time, so that the next failure shows which of them is the cause.
 pub const ONE_AT_A_TIME: u32 = 2;
 
-/// A message that the server must be offered again `[MQTT-4.4.0-1]` is offered
-/// so often; then only a person can go on.
+/// The number of times that a message which must be sent again `[MQTT-4.4.0-1]` is offered to the server; after that, a
+/// person has to decide.
 pub const OFFERS_MAX: u32 = 6;
 
-/// A connection that ends later than this after a request isn't ended by it.
-/// Also: a request without an answer for so long is reported.
+/// If a connection ends later than this after a request, the request isn't the cause. Also: a request that is
+/// unanswered for this long is reported.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that lived so long had no fault of its own: failures that have
-/// no other mark than their time are counted from zero again.
+/// A connection that lasted this long had no fault of its own: failures that aren't about a pending request are
+/// counted from zero again.
 pub const STEADY: Duration = Duration::from_secs(600);
 
-/// More causes than this at a time aren't kept apart; the oldest goes.
+/// Maximum number of causes that are kept; the oldest is removed.
 const CAUSES_MAX: usize = 64;
 
-/// What a failure is known by.
+/// The identity of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// A message of ours with QoS 1 or 2, by its number.
@@ -50,7 +45,7 @@ pub enum Cause {
     Unsubscribe(String),
     /// The server broke this rule.
     Violation(&'static str),
-    /// None of these: how far the connection had come, and a code for how it ended.
+    /// None of these: the stage of the connection, and a code for how it ended.
     Ended(Stage, u16),
 }
 
@@ -61,14 +56,14 @@ impl Cause {
     }
 }
 
-/// How often each cause ended a connection. See the module's page.
+/// How often each cause ended a connection; see the module.
 #[derive(Clone, Debug, Default)]
 pub struct FailureHistory {
     counts: Vec<(Cause, u32)>,
 }
 
 impl FailureHistory {
-    /// A connection ended by this; returns how often that is so far.
+    /// Counts a failure with this cause; returns its number so far.
     pub fn note(&mut self, cause: Cause) -> u32 {
         if let Some((_, count)) = self.counts.iter_mut().find(|(known, _)| *known == cause) {
             *count = count.saturating_add(1);
@@ -81,32 +76,32 @@ impl FailureHistory {
         1
     }
 
-    /// It succeeded, or is wanted no longer.
+    /// Removes a cause that succeeded or is no longer requested.
     pub fn forget(&mut self, cause: &Cause) {
         self.counts.retain(|(known, _)| known != cause);
     }
 
-    /// The server accepted a connection: what failed before that has succeeded.
+    /// The server accepted a connection: removes the causes from before that stage.
     pub fn handle_accepted(&mut self) {
         self.counts.retain(|(cause, _)| !matches!(cause, Cause::Ended(Stage::Dialing | Stage::Greeting, _)));
     }
 
-    /// A connection lived for [`STEADY`].
+    /// A connection lasted for [`STEADY`].
     pub fn handle_steady(&mut self) {
         self.counts.retain(|(cause, _)| cause.is_request());
     }
 
-    /// No filter is to be given up any more.
+    /// Removes the causes about UNSUBSCRIBE, because nothing is left to unsubscribe.
     pub fn forget_unsubscribes(&mut self) {
         self.counts.retain(|(cause, _)| !matches!(cause, Cause::Unsubscribe(_)));
     }
 
-    /// Whether requests have to go out one at a time.
+    /// Whether requests have to be sent one at a time.
     pub fn is_one_at_a_time(&self) -> bool {
         self.counts.iter().any(|(cause, count)| cause.is_request() && *count >= ONE_AT_A_TIME)
     }
 
-    /// How often this ended a connection.
+    /// How often this cause ended a connection.
     pub fn count(&self, cause: &Cause) -> u32 {
         self.counts.iter().find(|(known, _)| known == cause).map_or(0, |(_, count)| *count)
     }

@@ -1,16 +1,16 @@
-//! MQTT 3.1.1 and 5.0, from the client's side, without IO and without a clock.
+//! The client's side of MQTT 3.1.1 and 5.0, without IO and without a clock.
 //!
-//! - [`packet`]: what a packet is, in both versions.
-//! - [`codec`]: packets to bytes and back; the only user of `mqttbytes`.
+//! - [`packet`]: the packets of both versions.
+//! - [`codec`]: encodes and decodes packets; the only user of `mqttbytes`.
 //! - [`broker_url`]: the address of a broker, parsed and shown.
 //! - [`text`]: the rule for MQTT's strings.
-//! - [`topic`]: topic names and filters, parsed once, matched by us.
-//! - [`packet_id`]: packet identifiers and what is in flight.
-//! - [`deviation`]: which faults of a server are tolerated: the table.
-//! - [`failure_history`]: each failure compared with those before it.
+//! - [`topic`]: topic names and filters, parsed once and matched here.
+//! - [`packet_id`]: packet identifiers in use.
+//! - [`deviation`]: the table of tolerated faults of a server.
+//! - [`failure_history`]: compares each failure with earlier ones.
 //! - [`session`]: every protocol transition.
 //! - [`reconnect`]: whether and when to try again, by reason.
-//! - [`error`]: what went wrong, whose fault it was, in words.
+//! - [`error`]: what went wrong and who caused it, as text.
 
 pub mod broker_url;
 pub mod codec;

@@ -1,7 +1,7 @@
 //! The packets of MQTT as a client sends and receives them, in both versions.
 //!
-//! A packet that arrives is already checked: [`crate::mqtt::codec::decode`]
-//! makes no value of these types from bytes that break a rule.
+//! A received packet is already checked: [`crate::mqtt::codec::decode`] creates no value of these types from bytes that
+//! break a rule.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -26,7 +26,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// How surely a message is delivered.
+/// Quality of service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum QoS {
@@ -40,7 +40,7 @@ pub enum QoS {
 }
 
 impl QoS {
-    /// The level for a number; `None` above 2 `[MQTT-3.3.1-4]`.
+    /// Returns the level for a number; `None` above 2 `[MQTT-3.3.1-4]`.
     pub const fn from_u8(level: u8) -> Option<Self> {
         match level {
             0 => Some(Self::AtMostOnce),
@@ -62,27 +62,27 @@ pub type PacketId = NonZeroU16;
 
 /// A reason code of MQTT 5.0, known or not.
 ///
-/// Codes that the standard doesn't list are kept as they came: a server that
-/// sends one is still to be understood as far as possible.
+/// Codes that the standard doesn't list are kept as received, so that a server that sends one is understood as far as
+/// possible.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReasonCode(pub u8);
 
 impl ReasonCode {
     /// Success, normal disconnection, or QoS 0 granted.
     pub const SUCCESS: Self = Self(0x00);
-    /// DISCONNECT that asks the server to send the will.
+    /// DISCONNECT that requests the will to be published.
     pub const DISCONNECT_WITH_WILL: Self = Self(0x04);
     /// The data can't be parsed.
     pub const MALFORMED_PACKET: Self = Self(0x81);
-    /// The data parses and breaks a rule.
+    /// The data can be parsed but breaks a rule.
     pub const PROTOCOL_ERROR: Self = Self(0x82);
-    /// The server doesn't speak this version.
+    /// The server doesn't support this version.
     pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(0x84);
     /// The client identifier isn't allowed.
     pub const CLIENT_IDENTIFIER_NOT_VALID: Self = Self(0x85);
     /// Wrong user name or password.
     pub const BAD_USER_NAME_OR_PASSWORD: Self = Self(0x86);
-    /// Known, and not allowed.
+    /// The client is known, but not allowed.
     pub const NOT_AUTHORIZED: Self = Self(0x87);
     /// Banned by the administrator.
     pub const BANNED: Self = Self(0x8A);
@@ -104,21 +104,21 @@ impl ReasonCode {
     pub const QUOTA_EXCEEDED: Self = Self(0x97);
     /// Closed by an administrator.
     pub const ADMINISTRATIVE_ACTION: Self = Self(0x98);
-    /// For now, use another server.
+    /// Use another server for now.
     pub const USE_ANOTHER_SERVER: Self = Self(0x9C);
-    /// From now on, use another server.
+    /// Use another server from now on.
     pub const SERVER_MOVED: Self = Self(0x9D);
-    /// The server takes no `$share/…`.
+    /// The server doesn't support `$share/…`.
     pub const SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0x9E);
-    /// The server takes no `+` and `#`.
+    /// The server doesn't support `+` and `#`.
     pub const WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0xA2);
 
-    /// Whether the code tells of a failure: 0x80 and above.
+    /// Whether the code means a failure: 0x80 and above.
     pub const fn is_error(self) -> bool {
         self.0 >= 0x80
     }
 
-    /// The standard's name of the code, for people.
+    /// The standard's name of the code, for display.
     pub const fn name(self) -> &'static str {
         match self.0 {
             0x00 => "success",
@@ -181,43 +181,43 @@ impl fmt::Debug for ReasonCode {
     }
 }
 
-/// Name and value pairs that travel with a packet; order and repeats matter.
+/// Name and value pairs of a packet; order and repetitions matter.
 pub type UserProperties = Vec<(String, String)>;
 
 /// CONNECT, the first packet a client sends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connect<'a> {
-    /// Client identifier; may be empty where the server is to assign one.
+    /// Client identifier; may be empty if the server is to assign one.
     pub client_id: &'a str,
-    /// Begin without the state of an earlier session (clean session in 3.1.1).
+    /// Starts without the state of an earlier session (clean session in 3.1.1).
     pub clean_start: bool,
-    /// Longest silence in seconds; 0 turns keep alive off.
+    /// Longest allowed silence in seconds; 0 turns keep alive off.
     pub keep_alive_s: u16,
-    /// User name; empty is allowed and differs from none.
+    /// User name; an empty one is allowed and differs from none.
     pub user_name: Option<&'a str>,
     /// Password; binary, and in 3.1.1 only together with a user name
     /// `[MQTT-3.1.2-22]` (of 3.1.1).
     pub password: Option<&'a [u8]>,
-    /// Message the server sends for us should we vanish.
+    /// Message that the server publishes if this client vanishes.
     pub will: Option<&'a Will>,
     /// Properties; not sent in 3.1.1.
     pub properties: ConnectProperties,
 }
 
-/// The properties of CONNECT. `None` leaves the standard's default.
+/// The properties of CONNECT. `None` uses the standard's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectProperties {
-    /// How long the server keeps the session, in seconds; `u32::MAX` for ever.
+    /// How long the server keeps the session, in seconds; `u32::MAX` means without end.
     pub session_expiry_s: Option<u32>,
-    /// How many QoS 1 and 2 messages may be under way to us; never 0.
+    /// Maximum number of unacknowledged QoS 1 and 2 messages towards us; never 0.
     pub receive_maximum: Option<u16>,
-    /// Largest packet we take, in bytes, fixed header included; never 0.
+    /// Largest packet that we accept, in bytes, fixed header included; never 0.
     pub packet_size_maximum_bytes: Option<u32>,
-    /// Highest topic alias we take.
+    /// Highest topic alias that we accept.
     pub topic_alias_maximum: Option<u16>,
-    /// Ask for response information in CONNACK.
+    /// Requests response information in CONNACK.
     pub request_response_information: Option<bool>,
-    /// Whether reason strings may come with any packet.
+    /// Whether reason strings are allowed in any packet.
     pub request_problem_information: Option<bool>,
     /// User properties.
     pub user_properties: UserProperties,
@@ -227,7 +227,7 @@ pub struct ConnectProperties {
     pub authentication_data: Option<Vec<u8>>,
 }
 
-/// The message a server publishes for a client that vanished.
+/// The message that a server publishes for a client that vanished.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Will {
     /// Topic name.
@@ -236,15 +236,15 @@ pub struct Will {
     pub payload: Vec<u8>,
     /// Quality of service.
     pub qos: QoS,
-    /// Retained by the server.
+    /// Whether the server retains it.
     pub retain: bool,
-    /// Seconds the server waits before it sends the will (5.0).
+    /// Seconds that the server waits before it publishes the will (5.0).
     pub delay_s: Option<u32>,
     /// The will's own properties (5.0).
     pub properties: PublishProperties,
 }
 
-/// The properties a client may set on a message it publishes, or on its will.
+/// The properties that a client may set on a message it publishes, or on its will.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishProperties {
     /// `true`: the payload is UTF-8 text.
@@ -253,59 +253,59 @@ pub struct PublishProperties {
     pub message_expiry_s: Option<u32>,
     /// Topic alias; PUBLISH only.
     pub topic_alias: Option<NonZeroU16>,
-    /// Where to answer.
+    /// Response topic.
     pub response_topic: Option<String>,
-    /// What the answer is to carry.
+    /// Correlation data.
     pub correlation_data: Option<Vec<u8>>,
-    /// Content type, a MIME type by custom.
+    /// Content type, a MIME type by convention.
     pub content_type: Option<String>,
     /// User properties.
     pub user_properties: UserProperties,
 }
 
-/// PUBLISH, borrowed from the bytes it came in.
+/// PUBLISH, borrowed from the bytes it arrived in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Publish<'a> {
-    /// Sent before, perhaps.
+    /// Whether it may have been sent before.
     pub dup: bool,
     /// Quality of service.
     pub qos: QoS,
-    /// Incoming: a retained message. Outgoing: to be retained.
+    /// Incoming: a retained message. Outgoing: whether the server retains it.
     pub retain: bool,
-    /// Topic name; empty where a topic alias stands for it (5.0).
+    /// Topic name; empty if a topic alias replaces it (5.0).
     pub topic: &'a str,
-    /// Present exactly where `qos` is above 0.
+    /// Present if and only if `qos` is above 0.
     pub packet_id: Option<PacketId>,
-    /// The topic alias among the properties, taken out for the session.
+    /// The topic alias from the properties, for the session.
     pub topic_alias: Option<NonZeroU16>,
-    /// The property section as it came, without its length, checked; walk it
-    /// with [`crate::mqtt::codec::publish::properties`]. Empty in 3.1.1.
+    /// The property section as received, without its length, checked; iterate over it with
+    /// [`crate::mqtt::codec::publish::properties`]. Empty in 3.1.1.
     pub properties: &'a [u8],
-    /// The payload, as it came.
+    /// The payload, as received.
     pub payload: &'a [u8],
 }
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
-    /// The PUBLISH it is about.
+    /// Identifier of the PUBLISH it acknowledges.
     pub packet_id: PacketId,
-    /// Success in 3.1.1.
+    /// The reason code; always success in 3.1.1.
     pub reason: ReasonCode,
-    /// The server's words.
+    /// The server's reason string.
     pub reason_string: Option<String>,
     /// User properties.
     pub user_properties: UserProperties,
 }
 
-/// What a client asks for one topic filter.
+/// The options that a client requests for one topic filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionOptions {
-    /// Highest quality of service wanted.
+    /// Maximum quality of service.
     pub qos: QoS,
-    /// Don't send us what we published ourselves (5.0).
+    /// Excludes messages that we published ourselves (5.0).
     pub no_local: bool,
-    /// Keep the retain flag as the publisher set it (5.0).
+    /// Keeps the retain flag as the publisher set it (5.0).
     pub retain_as_published: bool,
     /// When retained messages are sent (5.0).
     pub retain_handling: RetainHandling,
@@ -318,7 +318,7 @@ pub enum RetainHandling {
     /// At every SUBSCRIBE.
     #[default]
     Send = 0,
-    /// Only where the subscription is new.
+    /// Only if the subscription is new.
     SendIfNew = 1,
     /// Never.
     DontSend = 2,
@@ -329,16 +329,15 @@ pub enum RetainHandling {
 pub struct ConnAck {
     /// The server still has the session.
     pub session_present: bool,
-    /// Why the connection was refused; `None` is success.
+    /// Why the connection was refused; `None` means success.
     pub refusal: Option<Refusal>,
-    /// The server's limits and words; empty in 3.1.1.
+    /// The server's limits and other properties; empty in 3.1.1.
     pub properties: ConnAckProperties,
 }
 
 /// Why a CONNECT was refused, in the terms of the version that answered.
 ///
-/// An old server answers a 5.0 CONNECT in the shape of 3.1.1, so both can come
-/// whatever was asked.
+/// An old server answers a 5.0 CONNECT in the form of 3.1.1, so both can occur with any requested version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// A 3.1.1 return code, 1 to 5 by the standard.
@@ -362,34 +361,34 @@ impl Refusal {
     }
 }
 
-/// What a 5.0 server says of itself in CONNACK. `None`: the standard's default.
+/// The properties of a 5.0 CONNACK. `None`: the standard's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnAckProperties {
-    /// Session expiry in seconds that the server uses instead of ours.
+    /// Session expiry in seconds that the server uses instead of the requested one.
     pub session_expiry_s: Option<u32>,
-    /// How many QoS 1 and 2 messages we may have under way; never 0.
+    /// Maximum number of our unacknowledged QoS 1 and 2 messages; never 0.
     pub receive_maximum: Option<u16>,
-    /// Highest QoS we may publish with.
+    /// Highest QoS that we may publish with.
     pub qos_maximum: Option<QoS>,
     /// Whether retained messages are supported.
     pub retain_available: Option<bool>,
-    /// Largest packet we may send, in bytes; never 0.
+    /// Largest packet that we may send, in bytes; never 0.
     pub packet_size_maximum_bytes: Option<u32>,
-    /// Identifier given to us where we sent none.
+    /// Identifier that the server assigned because we sent none.
     pub assigned_client_id: Option<String>,
-    /// Highest topic alias we may use.
+    /// Highest topic alias that we may use.
     pub topic_alias_maximum: Option<u16>,
-    /// The server's words.
+    /// The server's reason string.
     pub reason_string: Option<String>,
     /// User properties.
     pub user_properties: UserProperties,
-    /// Whether wildcards may be subscribed to.
+    /// Whether wildcards are supported.
     pub wildcard_available: Option<bool>,
-    /// Whether subscription identifiers may be used.
+    /// Whether subscription identifiers are supported.
     pub subscription_identifiers_available: Option<bool>,
-    /// Whether `$share/…` may be subscribed to.
+    /// Whether `$share/…` is supported.
     pub shared_available: Option<bool>,
-    /// Keep alive in seconds to use instead of ours `[MQTT-3.2.2-21]`.
+    /// Keep alive in seconds to use instead of the requested one `[MQTT-3.2.2-21]`.
     pub server_keep_alive_s: Option<u16>,
     /// Basis for response topics.
     pub response_information: Option<String>,
@@ -404,24 +403,24 @@ pub struct ConnAckProperties {
 /// SUBACK or UNSUBACK.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubAck {
-    /// The SUBSCRIBE or UNSUBSCRIBE it answers.
+    /// Identifier of the SUBSCRIBE or UNSUBSCRIBE it answers.
     pub packet_id: PacketId,
-    /// One code a filter, in order; empty in an UNSUBACK of 3.1.1.
+    /// One code per filter, in order; empty in an UNSUBACK of 3.1.1.
     pub reasons: Vec<ReasonCode>,
-    /// The server's words.
+    /// The server's reason string.
     pub reason_string: Option<String>,
     /// User properties.
     pub user_properties: UserProperties,
 }
 
-/// DISCONNECT, in 5.0 also from the server.
+/// DISCONNECT; in 5.0 servers send it, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnect {
-    /// Why; normal in 3.1.1.
+    /// The reason; always normal in 3.1.1.
     pub reason: ReasonCode,
-    /// Session expiry in seconds, changed while leaving; client only.
+    /// Session expiry in seconds, changed at the end of the connection; client only.
     pub session_expiry_s: Option<u32>,
-    /// The sender's words.
+    /// The sender's reason string.
     pub reason_string: Option<String>,
     /// User properties.
     pub user_properties: UserProperties,
@@ -430,7 +429,7 @@ pub struct Disconnect {
 }
 
 impl Disconnect {
-    /// A DISCONNECT that says no more than why.
+    /// Creates a DISCONNECT with only a reason code.
     pub const fn new(reason: ReasonCode) -> Self {
         Self {
             reason,
@@ -451,7 +450,7 @@ pub struct Auth {
     pub method: Option<String>,
     /// Authentication data.
     pub data: Option<Vec<u8>>,
-    /// The sender's words.
+    /// The sender's reason string.
     pub reason_string: Option<String>,
     /// User properties.
     pub user_properties: UserProperties,
@@ -501,18 +500,18 @@ pub enum Outgoing<'a> {
     PubComp(PacketId, ReasonCode),
     /// SUBSCRIBE
     Subscribe {
-        /// Answered by a SUBACK of the same identifier.
+        /// Identifier; the SUBACK has the same one.
         packet_id: PacketId,
-        /// At least one `[MQTT-3.8.3-2]`.
+        /// Topic filters with options; at least one `[MQTT-3.8.3-2]`.
         filters: &'a [(&'a str, SubscriptionOptions)],
-        /// 1 to 268,435,455 (5.0).
+        /// Subscription identifier, 1 to 268,435,455 (5.0).
         subscription_id: Option<u32>,
     },
     /// UNSUBSCRIBE
     Unsubscribe {
-        /// Answered by an UNSUBACK of the same identifier.
+        /// Identifier; the UNSUBACK has the same one.
         packet_id: PacketId,
-        /// At least one `[MQTT-3.10.3-2]`.
+        /// Topic filters; at least one `[MQTT-3.10.3-2]`.
         filters: &'a [&'a str],
     },
     /// PINGREQ

@@ -1,4 +1,4 @@
-//! Packet identifiers: which are in use, and which is next.
+//! Packet identifiers: which are in use, and which is the next one.
 
 use std::num::NonZeroU16;
 
@@ -8,8 +8,8 @@ const WORDS: usize = (u16::MAX as usize + 1) / 64;
 
 /// A set of packet identifiers, one bit each.
 ///
-/// Serves both directions: the identifiers we gave to packets of our own, and
-/// those of incoming QoS 2 messages that were delivered but not yet released.
+/// Used in both directions: for the identifiers of our own packets, and for those of incoming QoS 2 messages that were
+/// delivered but not yet released.
 #[derive(Clone, Debug)]
 pub struct PacketIdSet {
     bits: Box<[u64; WORDS]>,
@@ -24,11 +24,10 @@ impl Default for PacketIdSet {
 }
 
 impl PacketIdSet {
-    /// Takes an identifier that isn't in use, the next one in turn; `None` when
-    /// all 65,535 are `[MQTT-2.2.1-3]`.
+    /// Takes the next identifier in turn that isn't in use; returns `None` if all 65,535 are `[MQTT-2.2.1-3]`.
     ///
-    /// In turn rather than the lowest: an identifier that was just released is
-    /// then not met again in a late packet of its former owner.
+    /// It takes them in turn and not the lowest, so that an identifier that was just released doesn't occur in a late
+    /// packet of its former owner.
     pub fn allocate(&mut self) -> Option<PacketId> {
         if self.is_full() {
             return None;
@@ -43,7 +42,7 @@ impl PacketIdSet {
         }
     }
 
-    /// Adds the identifier; `false` where it was in the set already.
+    /// Adds the identifier; returns `false` if it was already in the set.
     pub fn insert(&mut self, id: PacketId) -> bool {
         let (word, bit) = place(id);
         let fresh = self.bits[word] & bit == 0;
@@ -52,7 +51,7 @@ impl PacketIdSet {
         fresh
     }
 
-    /// Takes the identifier out; `false` where it wasn't in the set.
+    /// Removes the identifier; returns `false` if it wasn't in the set.
     pub fn remove(&mut self, id: PacketId) -> bool {
         let (word, bit) = place(id);
         let present = self.bits[word] & bit != 0;
@@ -72,22 +71,22 @@ impl PacketIdSet {
         (1..=u16::MAX).filter_map(PacketId::new).filter(|id| self.contains(*id))
     }
 
-    /// How many identifiers are in the set.
+    /// The number of identifiers in the set.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether all 65,535 are.
+    /// Whether all 65,535 are in the set.
     pub fn is_full(&self) -> bool {
         self.len == usize::from(u16::MAX)
     }
 
-    /// Whether none is.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Takes all of them out; the turn goes on where it was.
+    /// Removes all of them; the turn continues where it was.
     pub fn clear(&mut self) {
         self.bits.fill(0);
         self.len = 0;

@@ -1,8 +1,7 @@
 //! Whether and when to try again, by reason.
 //!
-//! A wrong password doesn't get right by being sent again; a broker that is
-//! restarting comes back. The policy tells the two apart so that nobody is
-//! locked out, and nobody's broker is stormed.
+//! A wrong password stays wrong when it is sent again, but a broker that is restarting comes back. The policy
+//! distinguishes the two, so that clients aren't locked out and brokers aren't flooded with attempts.
 
 use std::time::Duration;
 
@@ -12,44 +11,43 @@ use super::packet::ReasonCode;
 
 /// The ceiling of the first wait.
 pub const FIRST: Duration = Duration::from_secs(1);
-/// No wait is longer, save [`LONG`].
+/// The longest wait, except for [`LONG`].
 pub const LONGEST: Duration = Duration::from_secs(60);
-/// The wait after a quota or an administrator ended the connection: coming
-/// back at once is what got us thrown out.
+/// The wait after a quota or an administrator ended the connection, because an immediate retry would cause it again.
 pub const LONG: Duration = Duration::from_secs(300);
-/// A connection that lived this long was a good one: waits begin anew.
+/// After a connection that lasted this long, waits start from [`FIRST`] again.
 pub const SETTLED: Duration = Duration::from_secs(30);
 
 /// What to do after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Not by itself: a person has to change something first.
+    /// No automatic retry: a person has to change something first.
     Never,
     /// After a back-off.
     BackOff,
-    /// After a back-off that is never short: it came a third time alike.
+    /// After a back-off that is never short, because the failure occurred a third time.
     Slow,
     /// After [`LONG`].
     Long,
 }
 
-/// What to do after this failure, which came so many times alike.
+/// Decides what to do after this failure; `times` counts its occurrences.
 pub fn policy(failure: &Failure, times: u32) -> Retry {
     let retry = match failure {
         Failure::Refused { refusal, .. } => by_reason(refusal.reason()),
         Failure::Disconnected(goodbye) => by_reason(goodbye.reason),
         Failure::CannotSend(_) => Retry::Never,
-        // A WebSocket that is taken only to say why it isn't: a page of this origin isn't wanted there.
-        // Firefox reports such a WebSocket as closed and never as open.
+        // The server accepts a WebSocket only to state a refusal: a page of this origin isn't allowed there. Firefox
+        // reports such a WebSocket as closed and never as open.
         Failure::Closed { stage: Stage::Dialing | Stage::Greeting, closed } if closed.is_refusal() => Retry::Never,
-        // The server does it again each time: closing is right and trying again isn't.
+        // The server repeats the violation each time, so closing is right and another attempt isn't.
         Failure::Violation(_) if times >= RECURRENT => Retry::Never,
         Failure::Violation(_) | Failure::Closed { .. } | Failure::Silent(_) => Retry::BackOff,
     };
     if retry == Retry::BackOff && times >= RECURRENT { Retry::Slow } else { retry }
 }
 
-/// Whether a server that gives this reason may mean a packet that it was sent.
+/// Whether a server that gives this reason may mean a packet that we sent.
 pub fn is_about_packets(reason: ReasonCode) -> bool {
     !matches!(
         reason,
@@ -80,9 +78,8 @@ fn by_reason(reason: ReasonCode) -> Retry {
     }
 }
 
-/// Exponential back-off with full jitter: the n-th wait is anything from
-/// nothing to `FIRST * 2^n`, at most [`LONGEST`], so that a thousand tabs that
-/// lost one broker don't come back in step.
+/// Exponential back-off with full jitter: the n-th wait is between 0 and `FIRST * 2^n`, at most [`LONGEST`], so that a
+/// thousand tabs that lost the same broker don't reconnect in step.
 #[derive(Clone, Debug)]
 pub struct BackOff {
     failures: u32,
@@ -90,19 +87,19 @@ pub struct BackOff {
 }
 
 impl BackOff {
-    /// A fresh back-off; equal seeds give equal waits.
+    /// Creates a back-off without failures; equal seeds give equal waits.
     pub fn new(seed: u64) -> Self {
-        // Zero is the one state xorshift never leaves.
+        // xorshift never leaves the state zero.
         Self { failures: 0, random: seed | 1 }
     }
 
-    /// The next wait.
+    /// Returns the next wait.
     pub fn next_wait(&mut self) -> Duration {
         let ceiling = self.next_ceiling();
         ceiling.mul_f64(self.fraction())
     }
 
-    /// The next wait of those that are never short: at least half of the ceiling.
+    /// Returns the next wait that is never short: at least half of the ceiling.
     pub fn next_slow_wait(&mut self) -> Duration {
         let ceiling = self.next_ceiling();
         ceiling.mul_f64(0.5 + self.fraction() / 2.0)
@@ -114,12 +111,12 @@ impl BackOff {
         ceiling
     }
 
-    /// Begin anew: the connection was good.
+    /// Starts over, because the connection works.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// xorshift64*, from 0 up to 1.
+    /// xorshift64*; returns a number in [0, 1).
     fn fraction(&mut self) -> f64 {
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;

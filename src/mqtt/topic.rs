@@ -9,36 +9,35 @@ use serde::{Deserialize, Serialize};
 /// Longest topic name or filter in bytes `[MQTT-4.7.3-3]`.
 pub const TOPIC_BYTES_MAX: usize = u16::MAX as usize;
 
-/// Most levels of a topic filter. The standard has no limit, but some brokers follow the levels by recursion,
-/// and a few thousand end them; real topics have about ten.
+/// Maximum number of levels of a topic filter. The standard has no limit, but some brokers process levels by recursion,
+/// and a few thousand crash them; real topics have about ten.
 pub const TOPIC_LEVELS_MAX: usize = 128;
 
-/// What a shared subscription begins with `[MQTT-4.8.2-1]`.
+/// The prefix of a shared subscription `[MQTT-4.8.2-1]`.
 const SHARE: &str = "$share/";
 
-/// What some brokers (EMQX, VerneMQ) take for a subscription of a kind of their
-/// own: shared by all who ask for it, or granted to one client. Messages come on
-/// topics without it.
+/// Prefixes that some brokers (EMQX, VerneMQ) treat as a special subscription: shared by all clients that request it,
+/// or granted to one client. The topics of its messages lack the prefix.
 const BROKER_PREFIXES: [&str; 2] = ["$queue/", "$exclusive/"];
 
-/// Why a text is no topic name or no topic filter, and what to do.
+/// Why a text is no valid topic name or topic filter, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopicError {
-    /// Nothing was given.
+    /// It is empty.
     Empty,
-    /// More bytes than the two-byte length can count.
+    /// It has more bytes than the two-byte length can count.
     TooLong {
-        /// How many it has.
+        /// Its number of bytes.
         bytes: usize,
     },
-    /// More levels than [`TOPIC_LEVELS_MAX`].
+    /// It has more levels than [`TOPIC_LEVELS_MAX`].
     TooManyLevels {
-        /// How many it has.
+        /// Its number of levels.
         levels: usize,
     },
-    /// U+0000 is in it.
+    /// It contains U+0000.
     Null,
-    /// `+` or `#` in a topic name.
+    /// It is a topic name that contains `+` or `#`.
     WildcardInName,
     /// `#` shares its level with other characters.
     HashNotAlone,
@@ -46,16 +45,16 @@ pub enum TopicError {
     HashNotLast,
     /// `+` shares its level with other characters.
     PlusNotAlone,
-    /// `$share/` is followed by no name.
+    /// `$share/` isn't followed by a name.
     ShareNameEmpty,
-    /// The name after `$share/` holds a wildcard.
+    /// The name after `$share/` contains a wildcard.
     ShareNameWildcard,
-    /// `$share/name` is followed by no filter.
+    /// `$share/name` isn't followed by a filter.
     ShareWithoutFilter,
 }
 
 impl TopicError {
-    /// What is wrong and what to do about it, for people.
+    /// What is wrong and what to do about it, for display.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Empty => "The topic is empty. Give at least one character, or # for everything.",
@@ -76,12 +75,12 @@ impl TopicError {
         }
     }
 
-    /// The statement of the standard (5.0) that was broken.
+    /// The violated statement of the standard (5.0).
     pub const fn rule(self) -> &'static str {
         match self {
             Self::Empty => "[MQTT-4.7.3-1]",
             Self::TooLong { .. } => "[MQTT-4.7.3-3]",
-            // No statement: a limit of our own.
+            // No statement: it is our own limit.
             Self::TooManyLevels { .. } => "section 4.7.1.1",
             Self::Null => "[MQTT-4.7.3-2]",
             Self::WildcardInName => "[MQTT-4.7.0-1]",
@@ -101,16 +100,15 @@ impl fmt::Display for TopicError {
 
 impl std::error::Error for TopicError {}
 
-/// The name of one topic: what a message is published to.
+/// A valid topic name, to which a message is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicName<'a>(&'a str);
 
 impl<'a> TopicName<'a> {
-    /// Takes a topic name; empty levels are allowed, wildcards are not
-    /// `[MQTT-4.7.0-1]`.
+    /// Parses a topic name; empty levels are allowed, wildcards are not `[MQTT-4.7.0-1]`.
     ///
     /// # Errors
-    /// Says what is wrong with the text and what to do.
+    /// What is wrong with the text and what to do.
     pub fn parse(text: &'a str) -> Result<Self, TopicError> {
         check_text(text)?;
         if text.contains(['+', '#']) {
@@ -119,7 +117,7 @@ impl<'a> TopicName<'a> {
         Ok(Self(text))
     }
 
-    /// The name as it was written.
+    /// The name as it was given.
     pub const fn as_str(self) -> &'a str {
         self.0
     }
@@ -131,17 +129,16 @@ impl fmt::Display for TopicName<'_> {
     }
 }
 
-/// What to subscribe to: one topic, or many by wildcards, perhaps shared with
-/// other clients.
+/// A valid topic filter: one topic, or many by wildcards, possibly shared with other clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TopicFilter(String);
 
 impl TopicFilter {
-    /// Takes a topic filter.
+    /// Parses a topic filter.
     ///
     /// # Errors
-    /// Says what is wrong with the text and what to do.
+    /// What is wrong with the text and what to do.
     pub fn parse(text: impl Into<String>) -> Result<Self, TopicError> {
         let text = text.into();
         check_filter(&text)?;
@@ -152,28 +149,28 @@ impl TopicFilter {
         Ok(Self(text))
     }
 
-    /// The filter as it was written, `$share/…` included.
+    /// The filter as it was given, `$share/…` included.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name under which the subscription is shared; `None` where it isn't.
+    /// The name under which the subscription is shared; `None` if it isn't.
     pub fn share_name(&self) -> Option<&str> {
         split_share(&self.0).map(|(name, _)| name)
     }
 
-    /// Whether `+` or `#` is in it.
+    /// Whether it contains `+` or `#`.
     pub fn has_wildcards(&self) -> bool {
         self.0.contains(['+', '#'])
     }
 
-    /// Whether a message to `topic` is wanted.
+    /// Whether the filter matches a topic.
     ///
-    /// A filter that begins with a wildcard wants no topic that begins with `$`
-    /// `[MQTT-4.7.2-1]`: `#` doesn't match `$SYS/broker/uptime`, `$SYS/#` does.
+    /// A filter that starts with a wildcard doesn't match topics that start with `$` `[MQTT-4.7.2-1]`: `#` doesn't
+    /// match `$SYS/broker/uptime`, `$SYS/#` does.
     ///
-    /// A filter such as `$queue/a/#` wants `a/b`, as the brokers have it that know
-    /// it, and `$queue/a/b`, as the standard has it.
+    /// A filter such as `$queue/a/#` matches `a/b`, as on brokers that support it, and `$queue/a/b`, as in the
+    /// standard.
     pub fn matches(&self, topic: &str) -> bool {
         let filter = split_share(&self.0).map_or(self.as_str(), |(_, filter)| filter);
         let bare = BROKER_PREFIXES.iter().find_map(|prefix| filter.strip_prefix(prefix));
@@ -187,7 +184,7 @@ fn matches(filter: &str, topic: &str) -> bool {
     }
     let mut levels = topic.split('/');
     for wanted in filter.split('/') {
-        // Also where the topic has no level left: `a/#` matches `a`.
+        // Also if the topic has no level left: `a/#` matches `a`.
         if wanted == "#" {
             return true;
         }
@@ -273,7 +270,7 @@ fn split_share(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix(SHARE)?.split_once('/')
 }
 
-/// What holds for names and filters alike `[MQTT-4.7.3-1]` to `[MQTT-4.7.3-3]`.
+/// The rules for names and filters `[MQTT-4.7.3-1]` to `[MQTT-4.7.3-3]`.
 fn check_text(text: &str) -> Result<(), TopicError> {
     if text.is_empty() {
         return Err(TopicError::Empty);

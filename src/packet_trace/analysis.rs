@@ -1,4 +1,4 @@
-//! The packet trace in words: what each packet is, and how long answers took.
+//! The packet trace as text: the type of each packet, and the times of answers.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -7,25 +7,25 @@ use crate::mqtt::packet::{ReasonCode, Refusal};
 use crate::packet_trace::{KEPT_RECORDS, Record, TracePart};
 use crate::time::Instant;
 
-/// The packets that were told so far, the last [`KEPT_RECORDS`] of them.
+/// The packets received from the worker, the last [`KEPT_RECORDS`] of them.
 #[derive(Clone, Debug, Default)]
 pub struct TraceAnalysis {
     entries: VecDeque<TraceEntry>,
-    /// Number of the packet after the last.
+    /// Number of the next packet.
     next: u64,
     missed: u64,
-    /// When what has no answer yet was sent, by type and identifier.
+    /// Send times of unanswered packets, by type and identifier.
     unanswered: HashMap<(Kind, u16), Instant>,
 }
 
-/// A packet, and what it answers.
+/// A packet with its round trip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceEntry {
     /// Its number in the trace, from 0.
     pub number: u64,
     /// The packet.
     pub record: Record,
-    /// How long after the packet that it answers it came.
+    /// The time since the packet that it answers.
     pub round_trip: Option<Duration>,
 }
 
@@ -62,12 +62,12 @@ pub enum Kind {
     Disconnect,
     /// AUTH
     Auth,
-    /// 0, which no packet has.
+    /// 0, which is reserved.
     Reserved,
 }
 
 impl Kind {
-    /// All that there are, in the standard's order.
+    /// All types, in the standard's order.
     pub const ALL: [Self; 15] = [
         Self::Connect,
         Self::ConnAck,
@@ -112,8 +112,8 @@ impl Kind {
         }
     }
 
-    /// The packet that this one answers last. PUBREC doesn't: PUBCOMP ends what
-    /// a PUBLISH of QoS 2 began.
+    /// The packet type that this one finally answers. PUBREC has none, because PUBCOMP ends the exchange of a PUBLISH
+    /// of QoS 2.
     const fn answers(self) -> Option<Self> {
         Some(match self {
             Self::ConnAck => Self::Connect,
@@ -139,16 +139,16 @@ impl Kind {
     }
 }
 
-/// Which packets are shown.
+/// The filter of the shown packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Only those from the broker, or only those to it.
+    /// Only packets of this direction.
     pub direction: Option<Direction>,
-    /// Only those of this type.
+    /// Only packets of this type.
     pub kind: Option<Kind>,
 }
 
-/// Which way a packet went.
+/// The direction of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the broker.
@@ -158,19 +158,19 @@ pub enum Direction {
 }
 
 impl TraceAnalysis {
-    /// Number of the packet to ask for next.
+    /// Number of the packet to request next.
     pub const fn next(&self) -> u64 {
         self.next
     }
 
-    /// Packets that came and went faster than they were told.
+    /// The number of packets that were dropped before they could be received.
     pub const fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// Goes on with what was told.
+    /// Appends received packets.
     pub fn take(&mut self, part: TracePart) {
-        // An answer to an earlier question.
+        // It answers an earlier request.
         if part.first < self.next {
             return;
         }
@@ -187,7 +187,7 @@ impl TraceAnalysis {
         }
     }
 
-    /// The packets that a filter lets through, oldest first.
+    /// The packets that match a filter, oldest first.
     pub fn matching(&self, filter: Filter) -> impl Iterator<Item = &TraceEntry> {
         self.entries.iter().filter(move |entry| {
             filter.direction.is_none_or(|direction| direction == entry.direction())
@@ -195,26 +195,25 @@ impl TraceAnalysis {
         })
     }
 
-    /// The packet of a number; `None` where it isn't kept.
+    /// The packet with this number; `None` if it isn't kept.
     pub fn entry(&self, number: u64) -> Option<&TraceEntry> {
         let oldest = self.next - self.entries.len() as u64;
         self.entries.get(usize::try_from(number.checked_sub(oldest)?).ok()?)
     }
 
-    /// The PUBLISH that brought the message of a number, while it is traced.
+    /// The PUBLISH that brought the message with this number, while it is kept.
     pub fn publish_of(&self, seq: u64) -> Option<&TraceEntry> {
         self.entries.iter().find(|entry| entry.record.seq == seq && seq > 0)
     }
 
-    /// The packets of the delivery that brought the message of a number.
+    /// The packets of the delivery that brought the message with this number.
     pub fn delivery_of(&self, seq: u64) -> Vec<&TraceEntry> {
         self.publish_of(seq).map_or_else(Vec::new, |publish| self.exchange_of(publish.number))
     }
 
-    /// The packets of the exchange that a packet is part of: a PUBLISH, sent or
-    /// received, and its acknowledgements, with what was repeated of them, up
-    /// to the next PUBLISH under the same identifier. A packet that isn't part
-    /// of one is all there is.
+    /// The packets of the exchange that a packet belongs to: a PUBLISH, sent or received, and its acknowledgements,
+    /// including repeated ones, up to the next PUBLISH with the same identifier. For a packet outside of any exchange,
+    /// only that packet.
     pub fn exchange_of(&self, number: u64) -> Vec<&TraceEntry> {
         let Some(of) = self.entry(number) else { return Vec::new() };
         let (Some(identifier), Some(way)) = (of.identifier(), of.publish_direction()) else { return vec![of] };
@@ -237,8 +236,7 @@ impl TraceAnalysis {
         let kind = Kind::of(record.first);
         let identifier = identifier_of(record).unwrap_or(0);
         if !record.is_incoming {
-            // Nothing of an earlier connection is answered any more but what
-            // is sent again.
+            // Packets of an earlier connection are only answered if they are sent again.
             if kind == Kind::Connect {
                 self.unanswered.clear();
             }
@@ -256,12 +254,12 @@ impl TraceEntry {
         Kind::of(self.record.first)
     }
 
-    /// Which way it went.
+    /// Its direction.
     pub const fn direction(&self) -> Direction {
         if self.record.is_incoming { Direction::In } else { Direction::Out }
     }
 
-    /// Which way the PUBLISH went that it is or belongs to.
+    /// The direction of the PUBLISH that it is or belongs to.
     fn publish_direction(&self) -> Option<Direction> {
         let (same, other) = match self.direction() {
             Direction::In => (Direction::In, Direction::Out),
@@ -274,8 +272,7 @@ impl TraceEntry {
         }
     }
 
-    /// A PUBLISH that repeats no other. One with DUP does, unless it brought a
-    /// message of its own.
+    /// Whether it is a PUBLISH that isn't a repetition. One with DUP is a repetition, unless it brought a message.
     fn begins_exchange(&self) -> bool {
         self.kind() == Kind::Publish && (self.record.first & 0b1000 == 0 || self.record.seq > 0)
     }
@@ -285,8 +282,7 @@ impl TraceEntry {
         identifier_of(&self.record)
     }
 
-    /// What else is to be said of it: flags, reasons, the message it brought, the
-    /// rule that it breaks.
+    /// Further details: flags, reasons, the message it brought, the rule that it breaks.
     pub fn details(&self) -> String {
         let details = self.details_by_rule();
         match self.record.deviation {
@@ -318,7 +314,7 @@ impl TraceEntry {
                 let session =
                     if excerpt.first().is_some_and(|flags| flags & 1 != 0) { ", session present" } else { "" };
                 let code = reason_at(1);
-                // An old server answers in the shape of 3.1.1 whatever was asked.
+                // An old server answers in the form of 3.1.1, whatever was requested.
                 let reason =
                     if code == ReasonCode::SUCCESS || code.is_error() { code } else { Refusal::V311(code.0).reason() };
                 format!("{reason}{session}")
@@ -342,7 +338,7 @@ impl TraceEntry {
         format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
     }
 
-    /// As a line of a text file; `time` is how the time is to be written.
+    /// Returns it as a line of a text file; `time` is the formatted time.
     pub fn line(&self, time: &str) -> String {
         let way = match self.direction() {
             Direction::In => "received",
@@ -363,12 +359,12 @@ fn identifier_of(record: &Record) -> Option<u16> {
     record.excerpt().first_chunk().copied().map(u16::from_be_bytes)
 }
 
-/// The codes of a SUBACK or UNSUBACK, as many as were kept.
+/// The codes of a SUBACK or UNSUBACK, as far as they were kept.
 fn codes(record: &Record, of_zero: &str) -> String {
     let excerpt = record.excerpt();
     let start = match excerpt.get(2) {
         _ if !record.is_v5 => 2,
-        // Properties come first, and may be longer than what was kept.
+        // Properties come first, and may be longer than the kept bytes.
         Some(&properties_bytes) if properties_bytes < 0x80 => 3 + usize::from(properties_bytes),
         _ => excerpt.len(),
     };
@@ -378,7 +374,7 @@ fn codes(record: &Record, of_zero: &str) -> String {
         .iter()
         .map(|&code| if code == 0 { of_zero.to_owned() } else { ReasonCode(code).to_string() })
         .collect();
-    // The fixed header of a packet this small has two bytes.
+    // The fixed header of such a small packet has two bytes.
     let is_all = record.bytes as usize <= 2 + excerpt.len();
     words.join(", ") + if is_all { "" } else { " …" }
 }

@@ -1,10 +1,8 @@
 //! The packet trace: every control packet in and out, with its time.
 //!
-//! The worker keeps a [`Trace`]: one small record a packet, of which the last
-//! ten thousand stay. It holds a packet's first bytes and nothing that could be
-//! a secret: of CONNECT, which carries the password, only that it was sent, and of
-//! AUTH only its reason. All
-//! words are made by [`analysis`], where they are shown.
+//! The worker keeps a [`Trace`]: one small record per packet, of which the last ten thousand are kept. A record
+//! contains a packet's first bytes and nothing that could be a secret: of CONNECT, which carries the password, only the
+//! fact that it was sent, and of AUTH only its reason. All text is made by [`analysis`], where it is shown.
 
 pub mod analysis;
 
@@ -16,34 +14,34 @@ use crate::mqtt::deviation::Deviation;
 use crate::mqtt::packet::Version;
 use crate::time::Instant;
 
-/// How many packets are kept: half a megabyte.
+/// The number of packets kept: half a megabyte.
 pub const KEPT_RECORDS: usize = 10_000;
 
-/// How many go out with one update of the panels.
+/// Maximum number of packets per update of the panels.
 const PART_RECORDS: usize = 500;
 
-/// How much is kept of what follows a packet's fixed header, in bytes: an
-/// identifier, a reason code, and a few more codes of a SUBACK.
+/// The number of bytes kept after a packet's fixed header: an identifier, a reason code, and a few more codes of a
+/// SUBACK.
 const EXCERPT_BYTES: usize = 12;
 
-/// One packet.
+/// A packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// When it came, or was handed to the socket.
+    /// When it was received, or handed to the socket.
     pub time: Instant,
-    /// Its number in the log, where it brought a message that is kept.
+    /// Number of the message it brought, if that was added to the log; otherwise 0.
     pub seq: u64,
     /// Size of the whole packet.
     pub bytes: u32,
     /// The packet's first byte: type and flags.
     pub first: u8,
-    /// From the broker, or to it.
+    /// Whether it came from the broker.
     pub is_incoming: bool,
-    /// Of MQTT 5.0.
+    /// Whether it is of MQTT 5.0.
     pub is_v5: bool,
-    /// The rule that it breaks, where that is tolerated.
+    /// The rule that it breaks, if that is tolerated.
     pub deviation: Option<Deviation>,
-    /// How many bytes of the excerpt there are.
+    /// The number of bytes in the excerpt.
     excerpt_bytes: u8,
     excerpt: [u8; EXCERPT_BYTES],
 }
@@ -59,35 +57,35 @@ impl Record {
 /// The packets that the panels haven't seen yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracePart {
-    /// Number of the first of them, counted from 0. Those between what was
-    /// asked for and this one aren't kept any more.
+    /// Number of the first of them, counted from 0. Packets between the requested one and this one aren't kept any
+    /// more.
     pub first: u64,
     /// The packets, oldest first.
     pub records: Vec<Record>,
 }
 
-/// See the module's page.
+/// The kept packets; see the module.
 #[derive(Default)]
 pub struct Trace {
     records: VecDeque<Record>,
-    /// Number of the next.
+    /// Number of the next packet.
     next: u64,
     is_v5: bool,
 }
 
 impl Trace {
-    /// From now on this version is spoken.
+    /// Sets the version of the following packets.
     pub fn speak(&mut self, version: Version) {
         self.is_v5 = version == Version::V5;
     }
 
-    /// A packet came.
+    /// Adds a received packet.
     #[inline]
     pub fn received(&mut self, packet: &[u8], now: Instant) {
         self.note(packet, true, now);
     }
 
-    /// The packet that came last brought the message of this number.
+    /// Records that the last packet brought the message with this number.
     #[inline]
     pub fn brought(&mut self, seq: u64) {
         if let Some(record) = self.records.back_mut() {
@@ -95,14 +93,14 @@ impl Trace {
         }
     }
 
-    /// The packet that came last broke a rule, which is tolerated.
+    /// Records that the last packet broke a rule, which is tolerated.
     pub fn deviated(&mut self, deviation: Deviation) {
         if let Some(record) = self.records.back_mut() {
             record.deviation = Some(deviation);
         }
     }
 
-    /// These packets, whole ones, are handed to the socket.
+    /// Adds packets that are handed to the socket; they have to be whole.
     pub fn sent(&mut self, mut packets: &[u8], now: Instant) {
         while let Some((packet, rest)) = packets.split_at_checked(length_of(packets)).filter(|(one, _)| !one.is_empty())
         {
@@ -111,12 +109,12 @@ impl Trace {
         }
     }
 
-    /// Whether there is a packet of this number or a later one.
+    /// Whether the packet with this number, or a later one, exists.
     pub fn has(&self, from: u64) -> bool {
         self.next > from
     }
 
-    /// The packets from that number on, as many as go out at once.
+    /// Returns the packets from that number on, as many as fit into one update.
     pub fn part(&self, from: u64) -> TracePart {
         let oldest = self.next - self.records.len() as u64;
         let first = from.clamp(oldest, self.next);
@@ -130,7 +128,7 @@ impl Trace {
             self.records.pop_front();
         }
         let excerpt_of = match first >> 4 {
-            // A password, and data of an authentication, are nobody's business.
+            // Passwords and authentication data are never kept.
             1 => &[][..],
             15 => body(packet).get(..1).unwrap_or_default(),
             3 if first & 0b0110 == 0 => &[],
@@ -139,7 +137,7 @@ impl Trace {
         };
         let excerpt_bytes = excerpt_of.len().min(EXCERPT_BYTES);
         let mut excerpt = [0; EXCERPT_BYTES];
-        // Of most messages there is none.
+        // Most messages have no excerpt.
         if excerpt_bytes > 0 {
             excerpt[..excerpt_bytes].copy_from_slice(&excerpt_of[..excerpt_bytes]);
         }
@@ -158,24 +156,24 @@ impl Trace {
     }
 }
 
-/// Bytes of the fixed header, whose length ends with its first byte below 0x80.
+/// Size of the fixed header: its length field ends with the first byte below 0x80.
 fn header_bytes(packet: &[u8]) -> usize {
     2 + packet.iter().skip(1).take_while(|&&byte| byte & 0x80 != 0).count()
 }
 
-/// Bytes of the first of our own packets.
+/// Size of the first packet.
 fn length_of(packets: &[u8]) -> usize {
     let header_bytes = header_bytes(packets);
     let length = packets.get(1..header_bytes).unwrap_or_default();
     header_bytes + length.iter().rev().fold(0, |sum, &byte| sum << 7 | usize::from(byte & 0x7F))
 }
 
-/// What follows the fixed header.
+/// The bytes after the fixed header.
 fn body(packet: &[u8]) -> &[u8] {
     packet.get(header_bytes(packet)..).unwrap_or_default()
 }
 
-/// The bytes of a PUBLISH's packet identifier, which stand after its topic.
+/// The bytes of a PUBLISH's packet identifier, which follows its topic.
 fn packet_id_of(packet: &[u8]) -> Option<&[u8]> {
     let (length, rest) = body(packet).split_first_chunk()?;
     rest.get(usize::from(u16::from_be_bytes(*length))..)?.get(..2)

@@ -1,4 +1,4 @@
-//! What the page and its panels ask of the worker.
+//! Commands of the page and its panels to the worker.
 
 use crate::protocol::connection::{ConnectRequest, ConnectionOptions, Secret};
 use crate::protocol::message::MessageRequest;
@@ -16,12 +16,12 @@ use crate::message_log::ndjson::OwnedMessage;
 use crate::message_log::query::suggest::SuggestionQuery;
 use crate::mqtt::topic::TopicFilter;
 
-/// A command to the engine, of the page or of its panels.
+/// A command to the engine, from the page or from its panels.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Of the page.
+    /// From the page.
     Page(PageCommand),
-    /// Of the panels.
+    /// From the panels.
     Panels(PanelCommand),
 }
 
@@ -40,21 +40,21 @@ impl From<PanelCommand> for Command {
 /// A command of the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PageCommand {
-    /// Connects with these settings, instead of whatever is connected now.
+    /// Connects with these settings; ends the current connection.
     Connect(ConnectRequest),
-    /// Sets the options of every connection from the next [`PageCommand::Connect`] on. The panels make it; the page
-    /// sends it, because two ports have no order between them.
+    /// Sets the options of every connection from the next [`PageCommand::Connect`] on. The panels create it, but the
+    /// page sends it, because two ports have no order between them.
     SetConnectionOptions(Box<ConnectionOptions>),
     /// Connects although another tab of this browser is connected with the same client identifier, which stopped this
     /// one. The other tab disconnects.
     TakeOver,
-    /// Reports what the password in the form says of itself, if it is a JWT.
+    /// Reports what the password in the form contains, if it is a JWT.
     InspectPassword(Secret),
     /// Uses this password from the next attempt on.
     ReplacePassword(Secret),
     /// Answers [`Connection::question`](crate::protocol::connection::Connection): the message is not sent any more.
     DropMessage,
-    /// The other answer: a new session begins, without the message.
+    /// The other answer to the question: starts a new session, without the message.
     EndSession,
     /// Sends DISCONNECT and doesn't reconnect.
     Disconnect,
@@ -76,12 +76,13 @@ pub enum PageCommand {
     SetLogLimits(Limits),
     /// Sets the rules by which later lines of the crawl are made.
     SetLineRules(LineRules),
-    /// Shows the line of this message in the crawl now: somebody asks for it, and the page has none.
+    /// Shows the line of this message in the crawl now. Sent if the person asks for it and the page doesn't have the
+    /// line.
     ShowInCrawl(u64),
-    /// The page has drawn the last update and wants the next one as soon as something changes: at most one a frame. A
-    /// pull replaces one that still waits, so a page that was scrolled pulls again.
+    /// The page has drawn the last update and requests the next one as soon as something changes: at most one per
+    /// frame. A pull replaces a pending one, so a page that was scrolled pulls again.
     Pull(Pull),
-    /// The kept messages as NDJSON.
+    /// Requests the kept messages as NDJSON.
     Export,
 }
 
@@ -90,21 +91,21 @@ pub enum PageCommand {
 pub enum PanelCommand {
     /// Publishes a message, now or as soon as there is a connection.
     Publish {
-        /// The panels' number for it; comes back with the outcome.
+        /// The panels' number for it; returned with the outcome.
         number: u64,
         /// The message.
         request: PublishRequest,
     },
     /// Controls a transmission.
     Transmit(TransmissionSlot, TransmissionCommand),
-    /// Subscribes, now and on every later connection. The same filter again takes other options.
+    /// Subscribes, now and on every later connection. Repeating a filter changes its options.
     Subscribe(SubscribeRequest),
     /// Ends the subscription of this filter.
     Unsubscribe(String),
-    /// The panels want their next update as soon as something changes: at most one a frame. A pull replaces one that
-    /// still waits.
+    /// Requests the panels' next update as soon as something changes: at most one per frame. A pull replaces a pending
+    /// one.
     Pull(PanelsRequest),
-    /// Adds these messages of an earlier log, with their times and, where the log is empty, their numbers. The crawl
+    /// Adds these messages of an earlier log, with their times and, if the log is empty, their numbers. The crawl
     /// doesn't show them.
     Import(Vec<OwnedMessage>),
     /// Handles these messages of an earlier log as if a broker sent them now.
@@ -116,21 +117,20 @@ pub enum PanelCommand {
 pub struct PanelsRequest {
     /// The tree of topics, while it is open.
     pub topics: Option<TopicsRequest>,
-    /// A message that they haven't all of yet; answered at once.
+    /// A message of which the panels don't have everything yet; answered at once.
     pub message: Option<MessageRequest>,
-    /// The packet trace, from the packet of this number on; answered as soon as
-    /// there is such a packet.
+    /// The packet trace from this packet number on; answered as soon as that packet exists.
     pub trace_from: Option<u64>,
-    /// The numbers of the log are shown.
+    /// Whether the numbers of the log are shown.
     pub stats: bool,
-    /// The list of subscriptions is shown.
+    /// Whether the list of subscriptions is shown.
     pub subscriptions: bool,
     /// The next slice of an export; answered at once.
     pub export: Option<ExportRequest>,
-    /// What is being typed into the filter; answered at once.
+    /// The text being typed into the filter; answered at once.
     pub ask: Option<SuggestionQuery>,
     /// The newest messages on topics that this filter matches.
     pub samples: Option<TopicFilter>,
-    /// The lines of the script that is transmitted.
+    /// The lines of the transmitted script that are on screen.
     pub script: LineRange,
 }

@@ -1,4 +1,4 @@
-//! The connection: what is asked for, and its state.
+//! The connection: the request for it, its options, and its state.
 
 use super::subscription::Subscription;
 use crate::credentials::is_credential_name;
@@ -14,43 +14,43 @@ use crate::time::Instant;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// Where the connection stands and what the broker allows on it.
+/// The state of the connection, and what the broker allows on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BrokerStatus {
     /// The state.
     pub state: ConnectionState,
-    /// The version in use; while connected.
+    /// The version in use, while connected.
     pub version: Option<Version>,
-    /// What the broker said of itself; while connected.
+    /// The broker's capabilities, while connected.
     pub server: Option<ServerCapabilities>,
-    /// The finer settings of this connection, or of the last.
+    /// The options of this connection, or of the last one.
     pub more: ConnectionOptions,
 }
 
-/// What a person should know of a signed token in the password field.
+/// What the page shows about a JWT in the password field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JwtInfo {
-    /// Whose it is and until when it holds.
+    /// Its subject and expiry, as text.
     pub words: String,
-    /// No broker takes it any more.
+    /// Whether it has expired, so that brokers refuse it.
     pub has_expired: bool,
-    /// There is a connection, or one is being made, with another password.
+    /// Whether the current connection, or the one being made, uses another password.
     pub can_renew: bool,
 }
 
 /// The state that the page shows and programs read as `data-stat="state"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConnectionState {
-    /// Nothing was asked for yet, or the person disconnected.
+    /// Not connected: nothing was requested yet, or the person disconnected.
     #[default]
     Idle,
     /// The first connection is being made.
     Connecting,
     /// Connected and accepted.
     Connected,
-    /// The connection was lost; another attempt is under way or waited for.
+    /// The connection was lost; the next attempt is in progress or scheduled.
     Reconnecting,
-    /// The connection failed in a way that trying again won't mend.
+    /// The connection failed, and a retry wouldn't help.
     Stopped,
 }
 
@@ -72,27 +72,26 @@ impl ConnectionState {
 pub struct Connection {
     /// The state.
     pub state: ConnectionState,
-    /// What is going on, in a sentence or two.
+    /// The state as text, in a sentence or two.
     pub words: String,
-    /// When something failed: what it may be and what to do, likeliest first.
+    /// Possible causes of a failure and what to do, likeliest first.
     pub advice: Vec<Advice>,
-    /// What that was concluded from.
+    /// The evidence for that.
     pub evidence: Vec<Evidence>,
-    /// What a person should know although it isn't a failure.
+    /// Information for the person that isn't a failure.
     pub notice: Option<String>,
     /// The version in use.
     pub version: Option<Version>,
-    /// The subscriptions and what the broker said to each.
+    /// The subscriptions and the broker's answers to them.
     pub subscriptions: Vec<Subscription>,
-    /// The session outlives the page: whoever is to find it again needs the
-    /// client identifier.
+    /// Whether the session outlives the page; to find it again, the page needs the client identifier.
     pub lasts: bool,
-    /// Another tab of this browser has this session, and this one may have it.
+    /// Another tab of this browser has this session, and this one can take it over.
     pub can_take_over: bool,
-    /// The broker ends each connection at a message that it has to be offered
-    /// again: the person is to drop the message, or to end the session.
+    /// The broker ends each connection at a message that has to be sent again: asks the person to drop the message or
+    /// to end the session.
     pub question: Option<String>,
-    /// When the next attempt is due, while one is waited for.
+    /// When the next attempt is due, if one is scheduled.
     pub retry_at: Option<Instant>,
 }
 
@@ -106,34 +105,34 @@ impl Connection {
 /// One likely cause of a failure and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
-    /// In a sentence or two.
+    /// The advice, in a sentence or two.
     pub words: String,
-    /// A page to open for it.
+    /// A page that helps with it.
     pub link: Option<String>,
 }
 
 /// One observation about a failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// What was observed.
+    /// Name of the observation.
     pub name: String,
-    /// What it was.
+    /// Its value.
     pub value: String,
 }
 
 impl Evidence {
-    /// The name of the bytes that broke a rule.
+    /// Name of the evidence that holds the bytes that broke a rule.
     pub const OFFENDING_PACKET: &str = "Offending packet";
 }
 
 /// Where and how to connect, and what to subscribe to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConnectRequest {
-    /// WebSocket address, path as the person wrote it.
+    /// WebSocket address, with the path as it was entered.
     pub broker: String,
     /// Topic filters; at least one.
     pub topics: Vec<String>,
-    /// Quality of service asked for with each filter.
+    /// Quality of service requested for each filter.
     pub qos: QoS,
     /// `None`: try 5.0 first, then 3.1.1.
     pub version: Option<Version>,
@@ -143,7 +142,7 @@ pub struct ConnectRequest {
     pub user_name: Option<String>,
     /// Password; `None` sends none. Lives in memory only.
     pub password: Option<Secret>,
-    /// Where the page that asks came from.
+    /// The origin of the page that sends the request.
     pub page: PageOrigin,
 }
 
@@ -152,16 +151,15 @@ pub struct ConnectRequest {
 pub struct ConnectionOptions {
     /// Keep alive in seconds; 0 turns it off.
     pub keep_alive_s: u16,
-    /// Drop what the broker kept of an earlier session.
+    /// Discards the session that the broker keeps.
     pub clean_start: bool,
-    /// How long the session outlives a lost connection, in seconds; `None`
-    /// leaves it to the app.
+    /// How long the session outlives a lost connection, in seconds; `None` uses the app's default.
     pub session_expiry_s: Option<u32>,
-    /// How many QoS 1 and 2 messages may be under way to us (5.0); never 0.
+    /// Maximum number of unacknowledged QoS 1 and 2 messages towards us (5.0); never 0.
     pub receive_maximum: u16,
-    /// Don't send us what we published ourselves (5.0).
+    /// Excludes messages that we published ourselves (5.0).
     pub no_local: bool,
-    /// Keep the retain flag as the publisher set it (5.0).
+    /// Keeps the retain flag as the publisher set it (5.0).
     pub retain_as_published: bool,
     /// When retained messages are sent (5.0).
     pub retain_handling: RetainHandling,
@@ -169,7 +167,7 @@ pub struct ConnectionOptions {
     pub subscription_identifier: Option<u32>,
     /// User properties of CONNECT (5.0).
     pub user_properties: UserProperties,
-    /// The message the broker sends should we vanish.
+    /// The message that the broker publishes if this client vanishes.
     pub will: Option<Will>,
 }
 
@@ -191,13 +189,12 @@ impl Default for ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// Whether the session is to outlive the page: only one that isn't begun
-    /// afresh can be taken up by the next.
+    /// Whether the session outlives the page. This needs clean start to be off, because the next page has to resume it.
     pub fn lasts(&self) -> bool {
         self.session_expiry_s.is_some_and(|seconds| seconds > 0) && !self.clean_start
     }
 
-    /// The same for a store: user properties that are named as credentials are empty.
+    /// The options for the store: the values of user properties that are named as credentials are emptied.
     pub fn without_credentials(&self) -> Self {
         let mut stored = self.clone();
         for (name, value) in &mut stored.user_properties {
@@ -209,8 +206,7 @@ impl ConnectionOptions {
     }
 }
 
-/// A password on its way. A log line must never hold one, so it shows itself as
-/// nothing.
+/// A password in transit. Its `Debug` output is empty, so that no log can contain it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret(pub String);
 

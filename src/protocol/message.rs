@@ -1,4 +1,4 @@
-//! One message with all of its parts, as the inspector needs it.
+//! One message with all of its parts, for the inspector.
 
 use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::mqtt::packet::QoS;
@@ -6,50 +6,49 @@ use crate::time::Instant;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// A message as it came, as far as one update goes: a payload may be large, and
-/// others wait.
+/// A message, as far as it fits into one update: a payload may be large, and other data has to wait for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessagePart {
-    /// The number that was asked for.
+    /// The requested number.
     pub seq: u64,
-    /// Number of the oldest message that is kept …
+    /// Number of the oldest kept message.
     pub first_seq: u64,
-    /// … and the one that the next will get.
+    /// Number that the next message will get.
     pub next_seq: u64,
-    /// How to get at the broker from elsewhere.
+    /// How other clients can connect to the broker.
     pub reach: BrokerAccess,
-    /// `None` where the message isn't kept.
+    /// The message; `None` if it isn't kept.
     pub found: Option<MessageDetails>,
 }
 
-/// What is kept of a message, and a part of its payload.
+/// A kept message, with a part of its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageDetails {
     /// When it arrived.
     pub time: Instant,
     /// Topic name.
     pub topic: String,
-    /// Quality of service it came with.
+    /// Quality of service with which it arrived.
     pub qos: QoS,
-    /// A retained message.
+    /// Whether it is a retained message.
     pub retain: bool,
-    /// Sent before, perhaps.
+    /// Whether it may have been sent before.
     pub dup: bool,
-    /// The property section of 5.0 as it came, without its length.
+    /// The property section of 5.0 as received, without its length.
     pub properties: Vec<u8>,
-    /// Size of the whole payload.
+    /// Size of the whole payload, in bytes.
     pub payload_bytes: u32,
-    /// Where this part of the payload begins …
+    /// Offset of this part of the payload.
     pub from_byte: u32,
-    /// … and the part itself.
+    /// This part of the payload.
     pub payload: Vec<u8>,
 }
 
-/// A kept message, or the rest of one.
+/// A request for a kept message, or for the rest of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageRequest {
     /// Its number.
     pub seq: u64,
-    /// How much of its payload is there already.
+    /// The number of payload bytes already received.
     pub from_byte: u32,
 }

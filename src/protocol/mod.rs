@@ -1,7 +1,7 @@
 //! What the page, the panels and the worker send to each other.
 //!
-//! The page and the panels send commands and pull; the worker answers with updates. All of it is plain data, serialised with
-//! postcard (`web::channel`). Nothing here decides anything.
+//! The page and the panels send commands and pull; the worker answers with updates. All of it is plain data, serialised
+//! with postcard (`web::channel`). Nothing here decides anything.
 
 pub mod command;
 pub mod connection;

@@ -1,27 +1,27 @@
-//! Messages to publish, and what became of them.
+//! Messages to publish, and their outcomes.
 
 use crate::mqtt::packet::PublishProperties;
 use crate::mqtt::packet::QoS;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// What became of a publish.
+/// The outcome of a publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     /// The number of the [`PublishRequest`].
     pub number: u64,
-    /// How it ended.
+    /// The outcome.
     pub outcome: PublishOutcome,
 }
 
 /// How a publish ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PublishOutcome {
-    /// Handed over (QoS 0), or acknowledged to the end.
+    /// Handed over (QoS 0), or acknowledged completely.
     Done,
-    /// It didn't go out, or the broker refused it: why, in words.
+    /// It wasn't sent, or the broker refused it; with the reason as text.
     Failed(String),
-    /// It went out, and nobody knows whether it arrived: why, in words.
+    /// It was sent, but it is unknown whether it arrived; with the reason as text.
     Unknown(String),
 }
 
@@ -34,7 +34,7 @@ pub struct PublishRequest {
     pub payload: Vec<u8>,
     /// Quality of service.
     pub qos: QoS,
-    /// Retained by the broker.
+    /// Whether the broker retains it.
     pub retain: bool,
     /// Properties (5.0).
     pub properties: PublishProperties,

@@ -1,4 +1,4 @@
-//! The console's rows: which are asked for, and how one is shown.
+//! The console's rows: the request for them, and their content.
 
 use crate::crawl::feed::CrawlRoom;
 use crate::format::hex;
@@ -8,14 +8,13 @@ use crate::time::Instant;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// How much of a payload one row can show at all, in bytes. The row says how
-/// long the whole is.
+/// Maximum payload bytes that one row can show. The row contains the size of the whole payload.
 pub(crate) const PREVIEW_BYTES: usize = 512;
 
-/// The same for bytes in hex, which take more room.
+/// The same for bytes in hex, which take more space.
 pub(crate) const HEX_BYTES: usize = PREVIEW_BYTES / 4;
 
-/// The beginning of a payload.
+/// Returns the start of a payload for a row.
 pub fn preview(payload: &[u8]) -> Preview {
     match as_text(payload) {
         Some(text) => Preview::Text(visible(text)),
@@ -23,12 +22,12 @@ pub fn preview(payload: &[u8]) -> Preview {
     }
 }
 
-/// The beginning of a payload, if that is text.
+/// Returns the start of a payload, if it is text.
 pub(crate) fn as_text(payload: &[u8]) -> Option<&str> {
     let shown = &payload[..payload.len().min(PREVIEW_BYTES)];
     match std::str::from_utf8(shown) {
         Ok(text) => Some(text),
-        // Cut in the middle of a character, which is no fault of the payload.
+        // The limit cuts a character, so the payload itself may be valid.
         Err(error) if error.error_len().is_none() && shown.len() < payload.len() => {
             std::str::from_utf8(&shown[..error.valid_up_to()]).ok()
         }
@@ -36,45 +35,44 @@ pub(crate) fn as_text(payload: &[u8]) -> Option<&str> {
     }
 }
 
-/// The console's rows and where they stand in the list of all of them.
+/// The console's rows and their positions in the list of all rows.
 ///
-/// A row's place in the list stays its own while others leave or join it at its
-/// front, which is what lets a reader stay where they are; see
-/// [`Matches`](crate::message_log::query::Matches).
+/// A row keeps its position while others are added or removed at the front of the list, so that the view doesn't move;
+/// see [`Matches`](crate::message_log::query::Matches).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
-    /// Which list this is. Places of another mean nothing in it.
+    /// Identifies the list. Positions of another list are invalid in it.
     pub list: u32,
-    /// Place of the list's first row.
+    /// Position of the list's first row.
     pub begin: i64,
     /// Rows in the list.
     pub total: u64,
-    /// More of them, which a view that is held doesn't list.
+    /// The number of newer rows, which a paused view leaves out.
     pub newer: u64,
-    /// The list has all messages before this number that it could have.
+    /// The list contains all matching messages before this number.
     pub end_seq: u64,
-    /// Place of the first of these rows.
+    /// Position of the first of these rows.
     pub first: i64,
     /// The rows, oldest first.
     pub rows: Vec<Row>,
-    /// When the message of the row before them arrived.
+    /// Arrival of the message before these rows.
     pub before: Option<Instant>,
-    /// When the first message arrived, for times that count from there.
+    /// Arrival of the first message, for relative times.
     pub zero: Instant,
-    /// How many messages the filter lets through; `None` where there is none.
+    /// The number of messages that match the filter; `None` without a filter.
     pub matches: Option<u64>,
-    /// Which of them is chosen, from 1; `None` where it is none of them.
+    /// The position of the selected message among them, from 1; `None` if it doesn't match.
     pub rank: Option<u64>,
-    /// What became of the search that the window asked for.
+    /// Result of the search that the window requested.
     pub sought: Option<SeekResult>,
 }
 
-/// What was looked for, and where it is.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeekResult {
-    /// What was looked for.
+    /// The target of the search.
     pub goal: SeekTarget,
-    /// Number and place of the message; `None` where there is none.
+    /// Number and position of the message; `None` if there is none.
     pub found: Option<(u64, i64)>,
 }
 
@@ -87,106 +85,103 @@ pub struct Row {
     pub time: Instant,
     /// Topic name.
     pub topic: String,
-    /// Quality of service it came with.
+    /// Quality of service with which it arrived.
     pub qos: QoS,
-    /// A retained message.
+    /// Whether it is a retained message.
     pub retain: bool,
-    /// Sent before, perhaps.
+    /// Whether it may have been sent before.
     pub dup: bool,
-    /// The payload's beginning, as text.
+    /// The start of the payload, as text.
     pub preview: Preview,
-    /// Size of the whole payload.
+    /// Size of the whole payload, in bytes.
     pub payload_bytes: u32,
-    /// Which of the subscriptions brought it, by their filters, from 0; `None`
-    /// where it is none of them, as for what comes from files.
+    /// Index of the first subscription whose filter matches, from 0; `None` if none does, as for messages from files.
     pub subscription: Option<u8>,
-    /// Where it has what the filter looks for; `None` where there is no filter
-    /// or it doesn't let the message through.
+    /// The filter's hits; `None` without a filter or if the message doesn't match.
     pub marks: Option<Highlights>,
 }
 
-/// Where a row has the words of the filter, in bytes of what is shown: from
-/// one to before the other, in order, apart from each other.
+/// Hits of the filter in a row, as start and end (exclusive) in bytes of the shown text, in order and not overlapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Highlights {
     /// In the topic.
     pub topic: Vec<(u32, u32)>,
-    /// In the payload's beginning.
+    /// In the start of the payload.
     pub payload: Vec<(u32, u32)>,
 }
 
-/// The beginning of a payload, ready to be shown as text in one row.
+/// The start of a payload, ready to be shown as text in one row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Preview {
-    /// UTF-8 text; control characters are made visible.
+    /// UTF-8 text with visible control characters.
     Text(String),
-    /// Not UTF-8: bytes in hex.
+    /// Bytes in hex, if it isn't UTF-8.
     Hex(String),
 }
 
-/// What the page has room for.
+/// The page's request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pull {
     /// The rows that the console shows.
     pub window: Window,
     /// Which messages are rows.
     pub listed: ListMode,
-    /// The view is held: of those, only the ones before this number.
+    /// In a paused view: only rows before this number.
     pub until: Option<u64>,
-    /// The message that is chosen.
+    /// The selected message.
     pub selected: Option<u64>,
-    /// What the crawl takes.
+    /// The space that the crawl has.
     pub crawl: CrawlRoom,
 }
 
 /// Which messages are rows of the console.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ListMode {
-    /// Those that the filter lets through.
+    /// Only those that match the filter.
     #[default]
     Matching,
-    /// All that are kept; those that the filter lets through are marked.
+    /// All kept messages; matches are marked.
     All,
 }
 
 /// The part of the list that is on screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Window {
-    /// The newest so many rows: the console follows the tail.
+    /// The newest rows: the console follows the tail.
     Tail {
-        /// How many rows fit.
+        /// The number of rows that fit.
         rows: u32,
     },
-    /// Rows from a place that was scrolled to.
+    /// Rows from a scroll position.
     At {
-        /// The first row's place, as [`Rows`] count it.
+        /// Position of the first row, as in [`Rows`].
         first: i64,
-        /// How many rows fit.
+        /// The number of rows that fit.
         rows: u32,
     },
-    /// Rows around a message that is looked for; the newest where there is none.
+    /// Rows around the message searched for; the newest if it isn't found.
     Around {
-        /// What is looked for.
+        /// The target of the search.
         goal: SeekTarget,
-        /// How many rows fit.
+        /// The number of rows that fit.
         rows: u32,
     },
 }
 
-/// A message that somebody wants to get to.
+/// The target of a search in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SeekTarget {
-    /// The one with this number, if it is in the list.
+    /// The message with this number, if it is in the list.
     Message(u64),
-    /// That, or else the next in the list, or else the last.
+    /// That message; if it isn't in the list, the next one; if there is none, the last one.
     Near(u64),
-    /// The next in the list, behind this number.
+    /// The next row after this number.
     RowAfter(u64),
-    /// The one before it in the list.
+    /// The last row before this number.
     RowBefore(u64),
-    /// The next that the filter lets through.
+    /// The next match after this number.
     MatchAfter(u64),
-    /// The one before it that the filter lets through.
+    /// The last match before this number.
     MatchBefore(u64),
 }
 

@@ -1,43 +1,41 @@
-//! Subscriptions: what is asked for, and what the broker granted.
+//! Subscriptions: the requests, and what the broker granted.
 
 use crate::mqtt::packet::QoS;
 use crate::mqtt::packet::SubscriptionOptions;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// The subscriptions, and what became of the last wish about one.
+/// The subscriptions, and the result of the last change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionsView {
     /// In the order they were added.
     pub list: Vec<Subscription>,
-    /// How each of them is asked for.
+    /// The request of each of them.
     pub requests: Vec<SubscribeRequest>,
-    /// What each of them brought.
+    /// The message count of each of them.
     pub counts: Vec<MessageCount>,
-    /// What the broker answered last, in words.
+    /// The result of the last change, as text.
     pub answer: Option<String>,
 }
 
-/// How many messages a subscription brought since it is in the list, as far as
-/// that can be known.
+/// The number of messages that a subscription brought since it was added, as far as it can be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageCount {
-    /// So many.
+    /// The count.
     pub messages: u64,
-    /// What was counted.
+    /// How they were counted.
     pub by: CountSource,
-    /// There may be more: of some messages the topic isn't kept.
+    /// The real count may be higher, because the topics of some messages aren't kept.
     pub is_least: bool,
 }
 
-/// What is counted for a subscription.
+/// How a subscription's messages are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CountSource {
-    /// Messages on topics that its filter matches. Others may have brought some
-    /// of them.
+    /// By topics that its filter matches. Other subscriptions may have brought some of the messages.
     #[default]
     Topic,
-    /// Messages that came with its identifier, which no other has.
+    /// By its identifier, which no other subscription has.
     Identifier,
 }
 
@@ -46,14 +44,14 @@ pub enum CountSource {
 pub struct Subscription {
     /// The topic filter.
     pub filter: String,
-    /// What became of it.
+    /// The broker's answer.
     pub granted: SubscriptionStatus,
-    /// Its colour, below [`Subscription::COLOURS`]; it keeps it.
+    /// Its colour, below [`Subscription::COLOURS`]; it never changes.
     pub colour: u8,
 }
 
 impl Subscription {
-    /// How many colours there are: `--subscription-0` and on.
+    /// The number of colours: `--subscription-0` and following.
     pub const COLOURS: u8 = 8;
 }
 
@@ -64,19 +62,19 @@ pub enum SubscriptionStatus {
     Asked,
     /// Granted with at most this quality of service.
     QoS(QoS),
-    /// Refused, in words.
+    /// Refused, with the reason as text.
     Refused(String),
-    /// It is to end; no answer yet.
+    /// The request to end it was sent; no answer yet.
     Ending,
 }
 
-/// A subscription that is wanted.
+/// A request for a subscription.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscribeRequest {
     /// Topic filter.
     pub filter: String,
-    /// How it is asked for.
+    /// The requested options.
     pub options: SubscriptionOptions,
-    /// Comes back with every message it brings (5.0); never 0.
+    /// Identifier that the broker adds to every message of this subscription (5.0); never 0.
     pub identifier: Option<u32>,
 }

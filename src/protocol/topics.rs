@@ -1,24 +1,24 @@
-//! The tree of topics: what is asked for, and its rows.
+//! The tree of topics: the request for it, and its rows.
 
 use super::rows::Preview;
 use crate::time::Instant;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// What is on screen of the tree of topics.
+/// The part of the tree of topics that is on screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicsView {
-    /// How often the tree began anew. Numbers of levels hold for one age.
+    /// Increases whenever the tree is cleared. Level numbers are valid for one age.
     pub age: u32,
-    /// The worker's time, for how long ago something was.
+    /// The worker's time, to show the time since a message.
     pub now: Instant,
     /// Topics in the whole tree.
     pub topics: u32,
-    /// Messages of topics that the tree has no room for.
+    /// Messages of topics for which the tree has no space.
     pub others: u64,
-    /// Rates are to be looked at again although nothing comes.
+    /// Whether rates are to be requested again even if no messages arrive.
     pub is_moving: bool,
-    /// Rows that are unfolded, on screen or not.
+    /// Number of visible rows (with all levels above unfolded), on screen or not.
     pub total: u64,
     /// Index of the first row.
     pub first: u64,
@@ -26,59 +26,57 @@ pub struct TopicsView {
     pub rows: Vec<TopicRow>,
 }
 
-/// A level of the tree of topics, and what came on it and below.
+/// A level of the tree of topics, with the messages on it and below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicRow {
     /// The level's number.
     pub id: u32,
     /// Topic name, up to this level.
     pub topic: String,
-    /// Name of the level, its control characters made visible.
+    /// Name of the level, with visible control characters.
     pub name: String,
     /// 1 for the first level.
     pub depth: u32,
-    /// Row of the level above.
+    /// Row of the parent level.
     pub above: Option<u64>,
-    /// Place among the levels beside it, from 1.
+    /// Position among its siblings, from 1.
     pub place: u32,
-    /// How many those are, itself included.
+    /// The number of siblings, itself included.
     pub siblings: u32,
-    /// Whether it is unfolded; `None` where nothing is below it.
+    /// Whether it is unfolded; `None` if nothing is below it.
     pub open: Option<bool>,
-    /// Topics at it and below it.
+    /// Number of topics at this level and below.
     pub topics: u32,
-    /// Messages at it and below it.
+    /// Number of messages at this level and below.
     pub count: u64,
-    /// Messages at it and below it in a thousand seconds, by the last ten.
+    /// Messages at this level and below per 1,000 s, measured over the last ten seconds.
     pub per_1000_s: u64,
-    /// When the last message came on exactly this topic; `None` for none.
+    /// When the last message on exactly this topic arrived; `None` if there was none.
     pub last_time: Option<Instant>,
-    /// What it said, while it is kept.
+    /// The payload of that message, while it is kept.
     pub last: Option<Preview>,
-    /// The broker keeps a message of this topic, by what was seen.
+    /// Whether the broker retains a message of this topic, as far as observed.
     pub is_retained: bool,
-    /// Numbers in its newest messages, as written, oldest first, one a line.
+    /// Numbers in its newest messages, as written, oldest first, one per line.
     pub series: String,
 }
 
-/// The part of the tree of topics that is on screen.
+/// The request for the part of the tree of topics that is on screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicsRequest {
-    /// The age that the levels' numbers are of. Those of another age mean
-    /// nothing.
+    /// The age that the level numbers belong to. Those of another age are ignored.
     pub age: u32,
-    /// Index of the first row, among those that are unfolded.
+    /// Index of the first row among the visible ones.
     pub first: u64,
-    /// How many rows fit.
+    /// The number of rows that fit.
     pub rows: u32,
-    /// How levels stand beside each other.
+    /// The order of siblings.
     pub order: TopicsOrder,
-    /// What is chosen for single levels.
+    /// The state of single levels.
     pub levels: Vec<LevelRequest>,
 }
 
-/// How the levels of the tree of topics stand that are below the same one. What
-/// is equal stands by name.
+/// The order of sibling levels in the tree of topics. Equal levels are ordered by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TopicsOrder {
     /// By name.
@@ -97,8 +95,8 @@ pub enum TopicsOrder {
 pub struct LevelRequest {
     /// The level's number.
     pub id: u32,
-    /// It is unfolded.
+    /// Whether it is unfolded.
     pub is_open: bool,
-    /// Where its messages have a number; see [`leaves`](crate::topics::json_numbers).
+    /// The JSON path of the number in its messages; see [`leaves`](crate::topics::json_numbers).
     pub field: String,
 }

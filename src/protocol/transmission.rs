@@ -1,4 +1,4 @@
-//! Transmissions: a script or a repeated message on its way to the broker.
+//! Transmissions: a script or a repeated message that is sent to the broker.
 
 use super::publish::PublishOutcome;
 use crate::mqtt::packet::PublishProperties;
@@ -7,59 +7,59 @@ use crate::transmit::playlist::Repeat;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// How far a transmission is.
+/// The progress of a transmission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransmissionView {
-    /// Which one.
+    /// Which transmission.
     pub deck: TransmissionSlot,
-    /// What it is doing.
+    /// Its state.
     pub turn: TransmissionState,
-    /// The line, from 1, that was told last or gone to; 0 before the first.
+    /// The line that was sent or sought last, from 1; 0 before the first.
     pub line: u64,
-    /// Lines that went out, one that went out again counted again.
+    /// Number of lines sent; a line that is sent again counts again.
     pub sent: u64,
-    /// Lines of these that were acknowledged; at QoS 0, handed over.
+    /// Number of these that were acknowledged; at QoS 0, handed over.
     pub done: u64,
-    /// Lines of these that won't arrive, or of which nobody knows.
+    /// Number of these that won't arrive, or whose outcome is unknown.
     pub failed: u64,
     /// Index of the first line that failed.
     pub first_failed: Option<u64>,
-    /// Index of the first of the lines that are shown …
+    /// Index of the first line on screen.
     pub first: u64,
-    /// … and what became of each of them.
+    /// The status of each line on screen.
     pub statuses: Vec<LineStatus>,
-    /// The ways in which lines failed.
+    /// The different failures of lines.
     pub failures: Vec<PublishOutcome>,
 }
 
-/// What a transmission is doing.
+/// The state of a transmission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransmissionState {
-    /// Lines go out while there is a connection.
+    /// Lines are sent while there is a connection.
     Playing,
-    /// Somebody pauses.
+    /// The person paused it.
     Paused,
-    /// Every line had its turn, and is done or failed.
+    /// Every line was sent, and is done or failed.
     Over,
-    /// Somebody stopped it.
+    /// The person stopped it.
     Stopped,
 }
 
-/// What became of a line.
+/// The status of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LineStatus {
-    /// It didn't have its turn yet.
+    /// It wasn't sent yet.
     #[default]
     Unsent,
-    /// It went out; no answer so far.
+    /// It was sent; no answer yet.
     Waiting,
-    /// It was acknowledged to the end; at QoS 0, handed over.
+    /// It was acknowledged completely; at QoS 0, handed over.
     Done,
-    /// It failed; in which way, by the place among those that are told.
+    /// It failed; with the index in [`TransmissionView::failures`].
     Failed(u8),
 }
 
-/// Which transmission is meant. Both go on side by side.
+/// Identifies a transmission. Both can run at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransmissionSlot {
     /// A script.
@@ -69,44 +69,43 @@ pub enum TransmissionSlot {
 }
 
 impl TransmissionSlot {
-    /// All that there are.
+    /// All slots.
     pub const ALL: [Self; 2] = [Self::Script, Self::Message];
 }
 
-/// What is to become of a transmission.
+/// Controls a transmission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransmissionCommand {
-    /// A new one takes the place of the last. It has no lines so far, and rests.
+    /// Replaces the slot's transmission with a new one, which has no lines yet and is paused.
     Begin(TransmissionSettings),
-    /// Its next lines.
+    /// Appends lines.
     Lines(Vec<OutgoingMessage>),
-    /// Those were all of them.
+    /// All lines have been appended.
     LinesComplete,
-    /// Lines go out, while there is a connection.
+    /// Sends lines, while there is a connection.
     Play,
-    /// No line goes out for a while.
+    /// Pauses.
     Pause,
-    /// Go on with this line, counted from 0, of the same round.
+    /// Continues with this line of the same round, counted from 0.
     Seek(u64),
-    /// Tell all lines so often, this round included.
+    /// Sets the number of rounds, this one included.
     Repeat(Repeat),
-    /// No line goes out any more.
+    /// Stops for good.
     Stop,
 }
 
-/// How lines go out.
+/// How lines are sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransmissionSettings {
-    /// From one line to the next, in microseconds; 0 is as fast as the broker
-    /// takes them.
+    /// Interval between two lines, in microseconds; 0 sends them as fast as the broker accepts them.
     pub interval_us: u64,
-    /// How often.
+    /// Number of rounds.
     pub repeat: Repeat,
     /// The line to begin with, counted from 0.
     pub first: u64,
-    /// Quality of service, as far as the broker takes it.
+    /// Quality of service; lowered to the broker's maximum.
     pub qos: QoS,
-    /// Retained by the broker.
+    /// Whether the broker retains the messages.
     pub retain: bool,
     /// Properties of every line (5.0).
     pub properties: PublishProperties,
@@ -126,6 +125,6 @@ pub struct OutgoingMessage {
 pub struct LineRange {
     /// Index of the first line.
     pub first: u64,
-    /// How many lines.
+    /// The number of lines.
     pub count: u32,
 }

@@ -1,5 +1,4 @@
-//! What the worker tells the page and its panels: one update a pull, and only
-//! what is on screen.
+//! What the worker sends to the page and its panels: one update per pull, with only what is on screen.
 
 use crate::crawl::item::CrawlItem;
 use crate::protocol::connection::{BrokerStatus, Connection, JwtInfo};
@@ -18,7 +17,7 @@ use crate::packet_trace::TracePart;
 /// Everything the page needs for its next frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Update {
-    /// The connection, in states and in words.
+    /// The connection, as states and as text.
     pub connection: Connection,
     /// The numbers on the screen.
     pub stats: Stats,
@@ -26,16 +25,15 @@ pub struct Update {
     pub rows: Rows,
     /// The next lines of the crawl, oldest first.
     pub lines: Vec<CrawlItem>,
-    /// What is wrong with the filter, in words; `None` while it is understood.
+    /// What is wrong with the filter, as text; `None` if it is valid.
     pub filter_error: Option<String>,
-    /// What the password in the field says of itself, if it is a signed token.
+    /// What the password in the field contains, if it is a JWT.
     pub token: Option<JwtInfo>,
 }
 
 impl Update {
-    /// Both updates as one: the newer one's state, and what either tells only
-    /// once. Two can meet in one frame, when a pull crosses the answer to the
-    /// last one.
+    /// Merges two updates: the newer one's state, and the data that is sent only once from both. Two updates can arrive
+    /// in one frame if a pull crosses the answer to the previous one.
     #[must_use]
     pub fn followed_by(self, mut newer: Self) -> Self {
         newer.lines.splice(0..0, self.lines);
@@ -43,36 +41,35 @@ impl Update {
     }
 }
 
-/// Everything the panels need: what a publish may be, and what became of those
-/// before. Sent to the panels alone, so that each outcome has one reader.
+/// Everything that the panels need, such as the outcomes of publishes. Sent only to the panels, so that each outcome
+/// has one receiver.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PanelsUpdate {
-    /// The connection, as far as it decides what can be sent.
+    /// The connection, as far as it determines what can be sent.
     pub standing: BrokerStatus,
-    /// Publishes that came to their end since the last update.
+    /// Publishes that ended since the last update.
     pub published: Vec<Published>,
-    /// The tree of topics; `None` where it is closed, or as it was.
+    /// The tree of topics; `None` if it is closed or unchanged.
     pub topics: Option<TopicsView>,
-    /// The message that was asked for, or a part of it.
+    /// The requested message, or a part of it.
     pub message: Option<MessagePart>,
-    /// The packets that went since those that the panels have.
+    /// The packets after those that the panels have.
     pub trace: Option<TracePart>,
-    /// The numbers of the log; `None` where they aren't shown, or as they were.
+    /// The numbers of the log; `None` if they aren't shown or are unchanged.
     pub stats: Option<Stats>,
-    /// The subscriptions; `None` where they aren't shown, or as they were.
+    /// The subscriptions; `None` if they aren't shown or are unchanged.
     pub subscriptions: Option<SubscriptionsView>,
-    /// The slice of an export that was asked for.
+    /// The requested slice of an export.
     pub export: Option<ExportPart>,
-    /// What could be typed into the filter.
+    /// Suggestions for the filter's input.
     pub known: Option<SuggestionData>,
-    /// The newest messages of some topics, the newest first; `None` where they
-    /// aren't shown, or as they were.
+    /// The newest messages of some topics, the newest first; `None` if they aren't shown or are unchanged.
     pub samples: Option<Vec<Sample>>,
-    /// What is transmitted; `None` where it is as it was.
+    /// The transmissions; `None` if they are unchanged.
     pub transmissions: Option<Vec<TransmissionView>>,
 }
 
-/// A message that shows what lines are made of.
+/// A message that shows what the line rules have to handle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// Topic name.
@@ -81,20 +78,20 @@ pub struct Sample {
     pub payload: Vec<u8>,
 }
 
-/// The numbers of the contract. Always: received = kept + evicted + cleared.
+/// The counters of the contract. Always: received = kept + evicted + cleared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Messages since the page loaded.
     pub received: u64,
     /// Messages in the log now.
     pub kept: u64,
-    /// Messages that made room for newer ones.
+    /// Messages removed to make space for newer ones.
     pub evicted: u64,
-    /// Messages that the person cleared away.
+    /// Messages that the person cleared.
     pub cleared: u64,
-    /// Kept messages that the filter lets through.
+    /// Kept messages that match the filter.
     pub matching: u64,
-    /// Messages the crawl has yet to take (its own queue comes on top).
+    /// Messages that the crawl has yet to take, without its own queue.
     pub untold: u64,
     /// Connections made again after one was lost.
     pub reconnects: u64,

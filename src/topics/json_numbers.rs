@@ -1,23 +1,22 @@
-//! The numbers inside a payload: a number as such, or one in a field of JSON,
-//! also as a text; and what is on or off.
+//! Finds the numbers inside a payload: a number alone, or one in a field of JSON, also as a string;
+//! and switches (on or off).
 //!
-//! Numbers stay as they were written. What is here reads any text and takes it
-//! as it is: JSON that is broken, or cut off, gives what it says up to there.
+//! Numbers are returned as written. The functions here accept any text: from JSON that is broken or
+//! cut off, they read the part before the error.
 
-/// What stands between the names of a field and of those around it. It can't
-/// be in a name of JSON as it is written.
+/// The separator between the names of a field and of its parents. A raw JSON name can't contain it.
 pub const BETWEEN: char = '\n';
 
-/// Fields inside fields beyond this are passed over.
+/// Fields nested deeper than this are skipped.
 const DEPTH_MAX: usize = 8;
 
-/// Most bytes of a number; longer ones are no numbers to plot.
+/// The most bytes of a number; longer ones aren't plotted.
 const NUMBER_BYTES_MAX: usize = 40;
 
-/// What is on or off, in any capitals: as a word and as a text.
+/// The words and strings that are switches; case is ignored.
 pub const SWITCHES: [&str; 4] = ["on", "off", "true", "false"];
 
-/// The number in that field; the empty field is the whole payload.
+/// Returns the number in that field; the empty field is the whole payload.
 pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
     let mut found = None;
     each(payload, &mut |path, number| {
@@ -29,15 +28,16 @@ pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
     found
 }
 
-/// Calls `see` with the field and the text of each number, until it says
-/// `false`. Fields are as written: `temperature`, or with [`BETWEEN`] between
-/// the names from the outermost on; items of a list by their place from 0.
+/// Calls `see` with the field and the text of each number, until it returns `false`. Fields are as
+/// written: `temperature`, or with [`BETWEEN`] between the names from the outermost on; list items
+/// by their position from 0.
 pub fn each<'a>(payload: &'a [u8], see: &mut dyn FnMut(&[u8], &'a [u8]) -> bool) {
     let payload = payload.strip_prefix("\u{feff}".as_bytes()).unwrap_or(payload);
     Reader { text: payload, at: 0, path: Vec::new(), is_in_object: false, see }.value(0);
 }
 
-/// Bytes, not text: all signs that count are ASCII, and it is a third smaller.
+/// Works on bytes instead of text: all relevant characters are ASCII, and the code is a third
+/// smaller.
 struct Reader<'a, 's> {
     text: &'a [u8],
     at: usize,
@@ -47,7 +47,7 @@ struct Reader<'a, 's> {
 }
 
 impl<'a> Reader<'a, '_> {
-    /// The next byte that is no space; 0 at the end.
+    /// Returns the next byte that isn't a space; 0 at the end.
     fn peek(&mut self) -> u8 {
         while let Some(byte) = self.text.get(self.at) {
             if !byte.is_ascii_whitespace() {
@@ -58,7 +58,7 @@ impl<'a> Reader<'a, '_> {
         0
     }
 
-    /// `None` where there is nothing more to see.
+    /// Reads a value; returns `None` to stop.
     fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek() {
             b'{' | b'[' if depth == DEPTH_MAX => None,
@@ -72,7 +72,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A number, or a word such as `true`.
+    /// Reads a number, or a word such as `true`.
     fn word(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"')).unwrap_or(rest.len());
@@ -83,14 +83,14 @@ impl<'a> Reader<'a, '_> {
         }
         let mut is_number = is_plotted(word);
         if self.is_in_object && self.text.get(self.at) == Some(&b',') {
-            // `{"t":21,5}` isn't JSON, and 21 isn't what it means.
+            // `{"t":21,5}` isn't JSON, and 21 isn't the intended number.
             let next = self.text[self.at + 1..].trim_ascii_start().first();
             is_number &= matches!(next, None | Some(b'"' | b'}'));
         }
         (!is_number || (self.see)(&self.path, word)).then_some(())
     }
 
-    /// What stands in quotation marks, as it is written.
+    /// Returns the raw contents of a quoted string.
     fn quoted(&mut self) -> Option<&'a [u8]> {
         let text = self.text.get(self.at + 1..)?;
         let mut is_escaped = false;
@@ -103,7 +103,7 @@ impl<'a> Reader<'a, '_> {
         text.get(..end)
     }
 
-    /// What stands between brackets of that kind.
+    /// Reads the contents of brackets of that kind.
     fn inside(&mut self, bracket: u8, depth: usize) -> Option<()> {
         let length = self.path.len();
         self.at += 1;

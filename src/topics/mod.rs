@@ -1,18 +1,16 @@
-//! The topics seen, as a tree by their levels: how many messages came on each,
-//! how fast, which was the last.
+//! The topics seen, as a tree by their levels: the number of messages on each, their rate, and the
+//! last message.
 //!
-//! - [`Topics`]: the numbers, noted as messages arrive.
+//! - [`Topics`]: the counters, updated as messages arrive.
 //! - [`json_numbers`]: the numbers inside a JSON payload.
 //!
 //! # Invariants
 //!
-//! - Noting a message is a look-up in a small table, a counter and a time. No
-//!   payload is looked at before its topic is shown; it is in the log by then,
-//!   or no more.
-//! - Bounded by [`LEVELS_MAX`] levels and [`NAME_BYTES_MAX`]: what comes on a
-//!   topic beyond is counted as others. Always: messages = sum of the tree + others.
-//! - Numbers outlive the eviction of their messages; clearing the log begins
-//!   the tree anew.
+//! - Recording a message is a look-up in a small table, a counter and a time. A payload is examined
+//!   only when its topic is shown; it is read from the log then, if the log still has it.
+//! - Bounded by [`LEVELS_MAX`] levels and [`NAME_BYTES_MAX`]: messages on topics beyond these are
+//!   counted as others. Always: messages = sum of the tree + others.
+//! - The counters outlive the eviction of their messages; clearing the log resets the tree.
 
 pub mod json_numbers;
 
@@ -31,22 +29,20 @@ use crate::protocol::topics::{LevelRequest, TopicsOrder, TopicsRequest};
 use crate::protocol::topics::{TopicRow, TopicsView};
 use crate::time::Instant;
 
-/// Most levels that are kept in all, branches and topics: some 10,000 topics of
-/// a usual installation, and memory of a few megabytes.
+/// The most levels, branches and topics together: some 10,000 topics of a usual installation, and
+/// memory of a few megabytes.
 pub const LEVELS_MAX: usize = 1 << 15;
 
-/// Most bytes of names that are kept: [`LEVELS_MAX`] of a usual length, many
-/// times over.
+/// The most bytes of names: [`LEVELS_MAX`] names of a usual length, many times over.
 pub const NAME_BYTES_MAX: usize = 4 << 20;
 
-/// Deeper levels of a topic stay together in one, so that no topic is a
-/// thousand branches.
+/// Levels deeper than this are kept as one, so that no topic has a thousand branches.
 const DEPTH_MAX: usize = 32;
 
-/// Rates are those of this last while, in milliseconds.
+/// The time over which rates are measured, in milliseconds.
 const RATE_WINDOW_MS: u64 = 10_000;
 
-/// How many messages of a topic a plot reaches back.
+/// The number of messages of a topic in a plot.
 pub const SERIES_MAX: usize = 32;
 
 /// Payloads above this aren't searched for a number, in bytes.
@@ -55,22 +51,21 @@ const SEARCHED_BYTES_MAX: usize = 4_096;
 /// The invisible level above all first levels.
 const ROOT: u32 = 0;
 
-/// See the module's page.
+/// The tree of topics; see the module's documentation.
 pub struct Topics {
-    /// How often the tree began anew; numbers of levels hold for one age.
+    /// The number of resets of the tree; indices of levels are valid for one age.
     age: u32,
-    /// A level comes after the one above it.
+    /// The levels; each comes after its parent.
     levels: Vec<Level>,
-    /// Apart from the levels: a message is to touch little memory.
+    /// Separate from the levels, so that a message touches little memory.
     records: Vec<Record>,
-    /// Records + 1 by the hash of their topic, 0 is free: a cache of a few
-    /// probes, so that topics chosen to collide cost a walk down the tree and
-    /// nothing worse.
+    /// Records + 1 by the hash of their topic, 0 is free: a cache with a few probes, so that topics
+    /// chosen to collide cost only a walk down the tree.
     slots: Vec<u32>,
     /// The record of the last message.
     last: u32,
     name_bytes: usize,
-    /// Counts whatever changes the tree.
+    /// Incremented by every change of the tree.
     changes: u64,
     others: u64,
 }
@@ -79,40 +74,39 @@ pub struct Topics {
 struct Level {
     above: u32,
     name: String,
-    /// By name.
+    /// The children, sorted by name.
     below: Vec<u32>,
-    /// Messages came on exactly this topic.
+    /// The record, if messages came on exactly this topic.
     record: Option<u32>,
 }
 
-/// What is noted of a topic.
+/// The counters of a topic.
 #[derive(Default)]
 struct Record {
     topic: String,
     count: u64,
     last_seq: u64,
     last_time: Instant,
-    /// Messages in the rate's window that the last one lies in, and in the one
-    /// before it.
+    /// The number of messages in the window of the last message, and in the one before it.
     current: u32,
     previous: u32,
-    /// When the window of the last message begins.
+    /// The start of the window of the last message.
     window_start: Instant,
     is_retained: bool,
-    /// Low halves of the newest messages' numbers, as a ring.
+    /// The low halves of the newest messages' numbers, as a ring buffer.
     recent: [u32; SERIES_MAX],
 }
 
-/// A level with all that is below it.
+/// The totals of a level and all levels below it.
 #[derive(Clone, Copy, Default)]
 struct SubtreeTotals {
     count: u64,
     per_1000_s: u64,
-    /// When the newest message came.
+    /// The arrival time of the newest message.
     last_time: Instant,
     topics: u32,
     is_open: bool,
-    /// Rows below it that are unfolded.
+    /// The number of expanded rows below it.
     rows: u64,
 }
 
@@ -132,12 +126,12 @@ impl Default for Topics {
 }
 
 impl Topics {
-    /// Twice as many as there can be topics, so that few collide: 256 KiB.
+    /// Twice the maximum number of topics, so that few collide: 256 KiB.
     const SLOTS: usize = 1 << 16;
     const PROBES: usize = 8;
 
-    /// A message arrived and has this number in the log. Whether it is counted
-    /// with its topic; there may be no room for that.
+    /// Records a message that has this number in the log. Returns whether it is counted with its
+    /// topic; there may be no room for that.
     pub fn note(&mut self, seq: u64, arrival: &NewMessage<'_>) -> bool {
         self.changes += 1;
         let record = self.find_or_add(arrival.topic);
@@ -148,32 +142,32 @@ impl Topics {
         record.is_some()
     }
 
-    /// Messages on topics that the filter matches.
+    /// Returns the number of messages on topics that match the filter.
     pub fn count(&self, filter: &TopicFilter) -> u64 {
         self.records.iter().filter(|record| filter.matches(&record.topic)).map(|record| record.count).sum()
     }
 
-    /// Messages on topics that there is no room for.
+    /// Returns the number of messages on topics that there is no room for.
     pub fn others(&self) -> u64 {
         self.others
     }
 
-    /// The topics, in the order of their first messages.
+    /// Iterates over the topics, in the order of their first messages.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.records.iter().map(|record| record.topic.as_str())
     }
 
-    /// A number that is another whenever something is new.
+    /// Returns a number that differs after every change.
     pub fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Forgets all: the log was cleared.
+    /// Clears the tree, because the log was cleared.
     pub fn clear(&mut self) {
         *self = Self { age: self.age.wrapping_add(1), changes: self.changes + 1, ..Self::default() };
     }
 
-    /// The part of the tree that is on screen.
+    /// Returns the visible part of the tree.
     pub fn view(&self, glance: &TopicsRequest, log: &MessageLog, now: Instant) -> TopicsView {
         let levels: &[LevelRequest] = if glance.age == self.age { &glance.levels } else { &[] };
         let sums = self.sums(levels, now);
@@ -265,8 +259,7 @@ impl Topics {
         Some(record)
     }
 
-    /// From the root down to the topic's record; adds what is new, if there is
-    /// room.
+    /// Walks from the root down to the topic's record; adds missing levels, if there is room.
     fn walk(&mut self, topic: &str) -> Option<u32> {
         // The topic as a whole, and its levels.
         let has_room =
@@ -310,7 +303,7 @@ impl Topics {
 impl Record {
     #[inline(always)]
     fn note(&mut self, seq: u64, arrival: &NewMessage<'_>) {
-        // Out of the window at either end: an imported log may be of any time.
+        // Out of the window at either end, because an imported log may be of any time.
         if arrival.time.as_micros().wrapping_sub(self.window_start.as_micros()) >= RATE_WINDOW_MS * 1_000 {
             self.start_rate_window(arrival.time);
         }
@@ -319,7 +312,7 @@ impl Record {
         self.count += 1;
         self.last_seq = seq;
         self.last_time = arrival.time;
-        // A broker hands on what clears a retained message without the flag
+        // A broker forwards the message that clears a retained message without the flag
         // [MQTT-3.3.1-9], but an empty message is hardly ever anything else.
         self.is_retained = !arrival.payload.is_empty() && (arrival.retain || self.is_retained);
     }
@@ -334,8 +327,8 @@ impl Record {
         self.window_start = Instant::from_millis(window * RATE_WINDOW_MS);
     }
 
-    /// Messages in a thousand seconds, by those of the last window: all in the
-    /// present one, and the part of the one before it that isn't over yet.
+    /// Returns the number of messages per 1,000 s, estimated from the last window: all messages in
+    /// the present one, and the remaining fraction of the one before it.
     fn per_1000_s(&self, now: Instant) -> u64 {
         let (current, previous) = match window_of(now).saturating_sub(window_of(self.last_time)) {
             0 => (self.current, self.previous),
@@ -358,7 +351,7 @@ impl Record {
         }
     }
 
-    /// Numbers of the newest messages, oldest first.
+    /// Iterates over the numbers of the newest messages, oldest first.
     fn recent_seqs(&self) -> impl Iterator<Item = u64> {
         (self.count.saturating_sub(SERIES_MAX as u64)..self.count).map(|place| {
             let low = self.recent[place as usize % SERIES_MAX];
@@ -371,7 +364,7 @@ fn window_of(time: Instant) -> u64 {
     time.as_micros() / (RATE_WINDOW_MS * 1_000)
 }
 
-/// One look at the tree.
+/// Renders the rows of one request.
 struct TreeRenderer<'a> {
     topics: &'a Topics,
     log: &'a MessageLog,
@@ -379,7 +372,7 @@ struct TreeRenderer<'a> {
     order: TopicsOrder,
     sums: &'a [SubtreeTotals],
     window: Range<u64>,
-    /// The row that comes next.
+    /// The index of the next row.
     row: u64,
     rows: Vec<TopicRow>,
 }
@@ -412,7 +405,7 @@ impl TreeRenderer<'_> {
         }
     }
 
-    /// These levels, which stand by name, as they are to stand.
+    /// Returns these levels, which are sorted by name, in the requested order.
     fn in_order(&self, by_name: &[u32]) -> Vec<u32> {
         let key = |level: u32| {
             let sum = &self.sums[level as usize];
@@ -426,8 +419,8 @@ impl TreeRenderer<'_> {
         if self.order == TopicsOrder::Name {
             return by_name.to_vec();
         }
-        // A heap sorts as well as sorting does and is a tenth of its code, which
-        // every visitor loads.
+        // A heap sorts as well as the sort function, with a tenth of its code, which every visitor
+        // downloads.
         let heap: BinaryHeap<_> =
             by_name.iter().zip(0..).map(|(&level, place)| (Reverse(key(level)), place, level)).collect();
         heap.into_sorted_vec().into_iter().map(|(_, _, level): (_, u32, _)| level).collect()
@@ -467,8 +460,7 @@ impl TreeRenderer<'_> {
     }
 }
 
-/// The query that lets through what came on a topic, and on what is below it
-/// where anything is.
+/// Returns the query for the messages on a topic, including the topics below it if there are any.
 pub fn query(topic: &str, has_below: bool) -> String {
     let mut filter = topic.to_owned();
     if has_below {

@@ -1,33 +1,33 @@
-//! What a line is as a message, and how people write an interval.
+//! Encodes a line as a message, and parses intervals.
 
 use std::time::Duration;
 
 use crate::dialogue::Line;
 
-/// Longer waits between two lines are taken for a slip.
+/// A longer interval between two lines is rejected as a mistake.
 const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
 
-/// Stands in a topic for who speaks.
+/// The placeholder for the speaker in a topic.
 const SPEAKER: &str = "{speaker}";
 
-/// Stands in a topic for the line's number, from 1.
+/// The placeholder for the line's number in a topic, from 1.
 const LINE: &str = "{line}";
 
-/// The level of a topic for a line that is nobody's.
+/// The topic level for a line without a speaker.
 const NARRATOR: &str = "narrator";
 
-/// What a line looks like on the wire.
+/// The payload format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PayloadFormat {
     /// Exactly `{"character":"…","text":"…"}`.
     #[default]
     Json,
-    /// `NAME: words`, or only the words where nobody is named.
+    /// `NAME: words`, or only the words if there is no speaker.
     Text,
 }
 
 impl PayloadFormat {
-    /// The payload of this line.
+    /// Returns the payload of this line.
     pub fn encode(self, line: &Line) -> Vec<u8> {
         match self {
             Self::Json => line.to_json().into_bytes(),
@@ -37,12 +37,12 @@ impl PayloadFormat {
     }
 }
 
-/// The topic of a line: `{speaker}` is who speaks, as one level of the topic
-/// (what would mean something in it is `_`, and nobody is `narrator`), and
-/// `{line}` is the line's number in the script, from 1. Anything else stands as
-/// it is written, other braces too.
+/// Returns the topic of a line: `{speaker}` is replaced by the speaker, as one level of the topic
+/// (characters with a meaning in topics become `_`, and a line without a speaker gets `narrator`),
+/// and `{line}` by the line's number in the script, from 1. Everything else is kept as written,
+/// including other braces.
 pub fn topic_of(pattern: &str, line: &Line, number: u64) -> String {
-    // The number first: a speaker may be called {line}.
+    // The number is replaced first, because a speaker may be called {line}.
     let mut topic = pattern.to_owned();
     if topic.contains(LINE) {
         topic = topic.replace(LINE, &number.to_string());
@@ -60,10 +60,10 @@ fn level_of(character: &str) -> String {
     }
 }
 
-/// `10ms`, `1s`, `1.5s`, `2m`, `1h`; to the microsecond.
+/// Parses `10ms`, `1s`, `1.5s`, `2m`, `1h`; to the microsecond.
 ///
 /// # Errors
-/// Says in words how it is written, or that a day is the longest.
+/// Explains the syntax, or that a day is the longest interval.
 pub fn parse_interval(text: &str) -> Result<Duration, String> {
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
@@ -84,8 +84,8 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
     Ok(interval)
 }
 
-/// `12.5` in `unit`s: digits, at most one point. No floating-point number in
-/// between, which couldn't hold a tenth.
+/// Parses `12.5` in `unit`s: digits, at most one point. No floating-point number is used, because
+/// it can't represent a tenth.
 fn parse_decimal(text: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -95,7 +95,7 @@ fn parse_decimal(text: &str, unit: u64) -> Option<u64> {
     let mut rest = unit;
     let mut sum = 0_u64;
     for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
-        // What is smaller than a microsecond is cut off.
+        // Digits below a microsecond are cut off.
         rest /= 10;
         sum += digit * rest;
     }

@@ -1,12 +1,11 @@
-//! Lines on their way to a broker: which is due when, and what it is as a
-//! message. The producer and the page's worker transmit by this alike.
+//! Lines to transmit to a broker: when each is due, and its message. Used by both the producer and
+//! the page's worker.
 //!
-//! - [`schedule`]: when which line is due. Numbers only.
-//! - [`playlist`]: the lines as far as they are known, and which of them is
-//!   where.
-//! - [`player`]: both of them, and somebody who pauses and goes elsewhere.
-//! - [`encoding`]: topic, payload and interval, as people write them.
-//! - [`script_view`]: a script as it is shown before it is transmitted.
+//! - [`schedule`]: when each line is due. Numbers only.
+//! - [`playlist`]: the lines known so far, and their places.
+//! - [`player`]: combines both, with pausing and seeking.
+//! - [`encoding`]: topic, payload and interval, as written by people.
+//! - [`script_view`]: a script as shown before it is transmitted.
 
 pub mod encoding;
 pub mod player;

@@ -1,5 +1,4 @@
-//! Which line goes out when, for whoever pauses, goes elsewhere and loses the
-//! connection in between.
+//! Decides which line is sent when, across pauses, seeks and lost connections.
 
 use std::time::Duration;
 
@@ -7,29 +6,28 @@ use super::playlist::{Playlist, Repeat};
 use super::schedule::Schedule;
 use crate::time::Instant;
 
-/// Lines, their schedule, and the place of the one that goes out next.
+/// Lines, their schedule, and the place of the next line.
 ///
-/// At rest until there is a connection ([`Player::go_on`]). Whoever drives it
-/// takes what is due ([`Player::take_due`]) and comes again at
-/// [`Player::due`].
+/// It is stopped until there is a connection ([`Player::go_on`]). The caller takes the due lines
+/// ([`Player::take_due`]) and returns at [`Player::due`].
 #[derive(Debug)]
 pub struct Player<L> {
     playlist: Playlist<L>,
     schedule: Schedule,
-    /// The place of the line that goes out next.
+    /// The place of the next line.
     next: u64,
-    /// How many lines went out since the schedule's beginning.
+    /// The number of lines sent since the schedule's beginning.
     beat: u64,
-    /// Somebody went to `next` themselves.
+    /// Whether `next` was chosen by the person.
     is_sought: bool,
     is_paused: bool,
     is_online: bool,
-    /// The line that goes out next has only just come in.
+    /// Whether the next line was missing before lines were added; see [`Player::catch_up`].
     is_starved: bool,
 }
 
 impl<L> Player<L> {
-    /// Begins at this line, counted from 0; later rounds begin with the first.
+    /// Creates a player that begins at this line, counted from 0; later rounds begin with the first.
     pub fn new(interval: Duration, repeat: Repeat, first: u64) -> Self {
         Self {
             playlist: Playlist::new(repeat),
@@ -43,32 +41,32 @@ impl<L> Player<L> {
         }
     }
 
-    /// The lines.
+    /// Returns the lines.
     pub fn playlist(&self) -> &Playlist<L> {
         &self.playlist
     }
 
-    /// The place of the line that goes out next.
+    /// Returns the place of the next line.
     pub fn next(&self) -> u64 {
         self.next
     }
 
-    /// Whether somebody pauses.
+    /// Whether the person paused it.
     pub fn is_paused(&self) -> bool {
         self.is_paused
     }
 
-    /// Whether every line had its turn.
+    /// Whether every line was sent.
     pub fn has_told_all(&self) -> bool {
         self.playlist.end().is_some_and(|end| self.next >= end)
     }
 
-    /// How long the rest takes at this pace; `None` while there is no end.
+    /// Returns the time for the remaining lines at this interval; `None` while there is no end.
     pub fn left(&self) -> Option<Duration> {
         self.playlist.end().map(|end| self.schedule.offset(end.saturating_sub(self.next)))
     }
 
-    /// The line, from 1, that was told last or gone to; 0 before the first.
+    /// Returns the number of the last line sent or chosen, from 1; 0 before the first.
     pub fn line_number(&self) -> u64 {
         let told = if self.is_sought { self.next + 1 } else { self.next };
         match told {
@@ -79,50 +77,51 @@ impl<L> Player<L> {
 
     // ---- the lines ----------------------------------------------------------
 
-    /// Whether more lines should be handed in.
+    /// Whether more lines should be added.
     pub fn wants_lines(&self) -> bool {
         self.playlist.wants_lines(self.next)
     }
 
-    /// Another line. Followed by [`Player::catch_up`].
+    /// Adds a line. Call [`Player::catch_up`] afterwards.
     pub fn push(&mut self, line: L) {
         self.is_starved |= self.playlist.line(self.next).is_none();
         self.playlist.push(line, self.next);
     }
 
-    /// No more lines come.
+    /// Marks the lines as complete.
     pub fn finish(&mut self) {
         self.playlist.finish();
     }
 
-    /// Lines came in: one that was waited for is due now, not long ago.
+    /// Called after lines were added: a line that was waited for is due now, not at an earlier
+    /// time.
     pub fn catch_up(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_starved) {
             self.schedule.postpone(self.beat, now);
         }
     }
 
-    // ---- what happens -------------------------------------------------------
+    // ---- connection, pauses and seeks ---------------------------------------
 
-    /// There is a connection: time passes, unless somebody pauses.
+    /// Starts the schedule after connecting, unless the person paused it.
     pub fn go_on(&mut self, now: Instant) {
         self.is_online = true;
         self.pace(now);
     }
 
-    /// There is no connection.
+    /// Stops the schedule while there is no connection.
     pub fn hold(&mut self, now: Instant) {
         self.is_online = false;
         self.pace(now);
     }
 
-    /// Somebody pauses.
+    /// Pauses.
     pub fn pause(&mut self, now: Instant) {
         self.is_paused = true;
         self.pace(now);
     }
 
-    /// Nobody pauses any more.
+    /// Continues after a pause.
     pub fn play(&mut self, now: Instant) {
         self.is_paused = false;
         self.pace(now);
@@ -136,25 +135,24 @@ impl<L> Player<L> {
         }
     }
 
-    /// Goes so many lines back or on, from the one that was told last.
+    /// Moves this number of lines back or forward from the last one sent.
     pub fn seek_by(&mut self, lines: i64, now: Instant) {
         self.seek(signed(self.here()).saturating_add(lines), now);
     }
 
-    /// Goes to this line, counted from 0, of the round that the one belongs to
-    /// that was told last.
+    /// Goes to this line, counted from 0, in the round of the last line sent.
     pub fn seek_line(&mut self, line: u64, now: Instant) {
         let round = self.here() - self.playlist.index(self.here());
         self.seek(signed(round.saturating_add(line)), now);
     }
 
-    /// The place that was told last, or gone to.
+    /// Returns the place of the last line sent or chosen.
     fn here(&self) -> u64 {
         if self.is_sought { self.next } else { self.next.saturating_sub(1) }
     }
 
-    /// Goes to this place, or to the nearest that there is: the line there goes
-    /// out at once, or when time passes again.
+    /// Goes to this place, or to the nearest existing one: its line is sent at once, or when the
+    /// schedule continues.
     pub fn seek(&mut self, place: i64, now: Instant) {
         self.next = self.playlist.nearest(place);
         self.is_sought = true;
@@ -162,7 +160,7 @@ impl<L> Player<L> {
         self.schedule.restart(now);
     }
 
-    /// How often all lines are told from now on, this round included.
+    /// Sets how often all lines are sent from now on, including this round.
     pub fn repeat(&mut self, repeat: Repeat) {
         self.next = self.playlist.index(self.next);
         self.playlist.repeat(repeat);
@@ -170,13 +168,13 @@ impl<L> Player<L> {
 
     // ---- what is due --------------------------------------------------------
 
-    /// When the next line is due; `None` while none is.
+    /// Returns when the next line is due; `None` while none is.
     pub fn due(&self) -> Option<Instant> {
         self.playlist.line(self.next)?;
         self.schedule.due(self.beat)
     }
 
-    /// A line that is due, and its place.
+    /// Returns a line that is due, and its place.
     pub fn take_due(&mut self, now: Instant) -> Option<(u64, &L)> {
         if self.schedule.due(self.beat).is_none_or(|due| now < due) {
             return None;

@@ -4,44 +4,44 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// So many lines are read ahead of the one that is next.
+/// The number of lines that are read ahead of the next one.
 const AHEAD_MAX: u64 = 1_000;
-/// So many lines of a live source are kept to go back to.
+/// The number of past lines of a live source that are kept for going back.
 const BACK_MAX: u64 = 1_000;
 
-/// How often all lines are told.
+/// How often all lines are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Repeat {
-    /// So many times; never 0.
+    /// This number of times; never 0.
     Rounds(u32),
-    /// Over and over, until somebody or something ends it.
+    /// Until the person or an error stops it.
     UntilStopped,
 }
 
 impl Repeat {
-    /// The last line ends it.
+    /// Once.
     pub const ONCE: Self = Self::Rounds(1);
 }
 
-/// Lines by their place in the story: counted from 0, and on over all rounds.
+/// Lines by their place: counted from 0, and continuing over all rounds.
 #[derive(Debug)]
 pub struct Playlist<L> {
     repeat: Repeat,
     lines: VecDeque<L>,
-    /// So many lines of a live source are forgotten.
+    /// The number of forgotten lines of a live source.
     dropped: u64,
-    /// No more lines come.
+    /// Whether all lines are known.
     is_whole: bool,
 }
 
 impl<L> Playlist<L> {
-    /// No line is known so far.
+    /// Returns a playlist without lines.
     pub fn new(repeat: Repeat) -> Self {
         Self { repeat, lines: VecDeque::new(), dropped: 0, is_whole: false }
     }
 
-    /// Another line; `next` is the place of the one that goes out next. What
-    /// lies long before that is forgotten, unless it comes again.
+    /// Adds a line; `next` is the place of the next line to send. Lines long before that are
+    /// forgotten, unless they are sent again.
     pub fn push(&mut self, line: L, next: u64) {
         self.lines.push_back(line);
         while self.repeat == Repeat::ONCE && self.dropped + BACK_MAX < next && self.lines.len() > 1 {
@@ -50,27 +50,27 @@ impl<L> Playlist<L> {
         }
     }
 
-    /// That was all.
+    /// Marks the lines as complete.
     pub fn finish(&mut self) {
         self.is_whole = true;
     }
 
-    /// Whether lines should be read on.
+    /// Whether more lines should be read.
     pub fn wants_lines(&self, next: u64) -> bool {
         !self.is_whole && self.known() < next + AHEAD_MAX
     }
 
-    /// How many lines are known so far.
+    /// Returns the number of lines known so far.
     pub fn known(&self) -> u64 {
         self.dropped + self.lines.len() as u64
     }
 
-    /// How many lines the script has; `None` while more may come.
+    /// Returns the number of lines in the script; `None` while more may come.
     pub fn total(&self) -> Option<u64> {
         self.is_whole.then(|| self.known())
     }
 
-    /// The place after the last line; `None` while there is none.
+    /// Returns the place after the last line; `None` while there is none.
     pub fn end(&self) -> Option<u64> {
         match self.repeat {
             Repeat::Rounds(rounds) => self.total().map(|lines| lines.saturating_mul(rounds.into())),
@@ -78,13 +78,13 @@ impl<L> Playlist<L> {
         }
     }
 
-    /// How often all lines are told from now on. What was told of a live source
-    /// may be forgotten already, so that is to be known before it is read.
+    /// Sets how often all lines are sent from now on. Sent lines of a live source may be forgotten
+    /// already, so this has to be set before reading it.
     pub fn repeat(&mut self, repeat: Repeat) {
         self.repeat = repeat;
     }
 
-    /// Which line of the script, from 0, has this place.
+    /// Returns the line of the script, from 0, at this place.
     pub fn index(&self, place: u64) -> u64 {
         match self.total() {
             Some(lines) => place % lines.max(1),
@@ -92,7 +92,7 @@ impl<L> Playlist<L> {
         }
     }
 
-    /// The line at this place, if it is known (yet, or still).
+    /// Returns the line at this place, if it is known (yet, or still).
     pub fn line(&self, place: u64) -> Option<&L> {
         if self.end().is_some_and(|end| place >= end) {
             return None;
@@ -101,13 +101,13 @@ impl<L> Playlist<L> {
         self.lines.get(usize::try_from(at).ok()?)
     }
 
-    /// The place nearest to this one that can be told next.
+    /// Returns the place nearest to this one that can be sent next.
     pub fn nearest(&self, place: i64) -> u64 {
         let place = u64::try_from(place).unwrap_or(0).max(self.dropped);
         match self.end() {
             Some(end) => place.min(end.saturating_sub(1)),
             None if self.is_whole => place,
-            // The next to come in.
+            // The next line to arrive.
             None => place.min(self.known()),
         }
     }

@@ -1,16 +1,16 @@
-//! When which line is due. Numbers only.
+//! When each line is due. Numbers only.
 
 use std::time::Duration;
 
 use crate::time::Instant;
 
-/// Line n is due at start + n × interval: computed anew for each line, so that
-/// no delay of one line moves the next.
+/// Line n is due at start + n × interval. This is computed for each line separately, so that a
+/// delay of one line doesn't move the next.
 ///
-/// The schedule is held while there is no connection and while somebody pauses:
-/// afterwards the story goes on where it was, at its own pace, instead of making
-/// up for the lost time. So it does when a line comes in late from a live source
-/// ([`Schedule::postpone`]) and after a jump ([`Schedule::restart`]).
+/// The schedule is held while there is no connection and while the person pauses: afterwards the
+/// lines continue where they were, at their own pace, instead of making up for the lost time. The
+/// same happens when a line of a live source is late ([`Schedule::postpone`]) and after a seek
+/// ([`Schedule::restart`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     interval: Duration,
@@ -25,12 +25,12 @@ enum Pace {
 }
 
 impl Schedule {
-    /// A schedule that hasn't started.
+    /// Returns a schedule that hasn't started.
     pub const fn new(interval: Duration) -> Self {
         Self { interval, pace: Pace::NotStarted }
     }
 
-    /// Starts, or goes on after a [`Schedule::hold`].
+    /// Starts, or continues after a [`Schedule::hold`].
     pub fn release(&mut self, now: Instant) {
         match self.pace {
             Pace::NotStarted => self.pace = Pace::Running { start: now },
@@ -39,14 +39,14 @@ impl Schedule {
         }
     }
 
-    /// Stands still until [`Schedule::release`].
+    /// Stops until [`Schedule::release`].
     pub fn hold(&mut self, now: Instant) {
         if let Pace::Running { start } = self.pace {
             self.pace = Pace::Held { start, since: now };
         }
     }
 
-    /// Line 0 is due now, or as soon as the schedule goes on.
+    /// Makes line 0 due now, or as soon as the schedule continues.
     pub fn restart(&mut self, now: Instant) {
         match &mut self.pace {
             Pace::NotStarted => {}
@@ -55,8 +55,8 @@ impl Schedule {
         }
     }
 
-    /// Line `n` was due and couldn't be had before now: it is due now, and those
-    /// after it as much later.
+    /// Makes line `n` due now, because it was due but not available before, and delays the lines
+    /// after it by the same time.
     pub fn postpone(&mut self, n: u64, now: Instant) {
         if let Some(due) = self.due(n)
             && let Pace::Running { start } = &mut self.pace
@@ -65,13 +65,13 @@ impl Schedule {
         }
     }
 
-    /// When line `n`, counted from 0, is due; `None` while nothing is.
+    /// Returns when line `n`, counted from 0, is due; `None` while nothing is.
     pub fn due(&self, n: u64) -> Option<Instant> {
         let Pace::Running { start } = self.pace else { return None };
         Some(start + self.offset(n))
     }
 
-    /// How long after line 0 line `n` is due.
+    /// Returns the time from line 0 to line `n`.
     pub fn offset(&self, n: u64) -> Duration {
         times(self.interval, n)
     }
@@ -98,7 +98,7 @@ mod tests {
         };
         check(Duration::from_secs(1), 0, 0);
         check(Duration::from_secs(1), 119, 119_000_000);
-        // No rounding adds up: a third of a second to the microsecond.
+        // Rounding errors don't add up: a third of a second to the microsecond.
         check(Duration::from_micros(333_333), 3_000_000, 999_999_000_000);
         check(Duration::ZERO, 1_000_000, 0);
         check(Duration::from_secs(86_400), 10_000_000, 864_000_000_000_000_000);

@@ -1,26 +1,26 @@
-//! A script as it is shown before it is transmitted: its lines, and in between
-//! the rows that were left out.
+//! A script as shown before it is transmitted: its lines, and between them the rows that were left
+//! out.
 
 use crate::dialogue::Line;
 use crate::dialogue::script::{ColumnChoice, Columns, Format, Reader, ReaderOptions, ScriptError, ScriptLine, Summary};
 use crate::format::grouped;
 
-/// More lines of a script are told to be too many.
+/// The most lines of a script; lines beyond that are reported as too many.
 pub const LINES_MAX: usize = 200_000;
 
-/// So many faults are listed; the others are counted.
+/// The most faults that are listed; further ones are counted.
 const FAULTS_MAX: usize = 10_000;
 
-/// A row of the script that says something.
+/// A row of the script that isn't silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A line to transmit, and which of them, from 0.
+    /// A line to transmit, and its index, from 0.
     Line(usize, ScriptLine),
-    /// A row that is left out.
+    /// A row that was left out.
     Error(ScriptError),
 }
 
-/// See the module's page.
+/// A script as shown; see the module's documentation.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
     name: String,
@@ -28,12 +28,12 @@ pub struct Sheet {
     /// The entry of each line.
     lines: Vec<usize>,
     faults: usize,
-    /// Lines that are too many.
+    /// The number of lines beyond [`LINES_MAX`].
     surplus: usize,
     summary: Summary,
 }
 
-/// Reads a file into a [`Sheet`], piece by piece.
+/// Reads a file into a [`Sheet`], in pieces.
 #[derive(Clone, Debug)]
 pub struct SheetReader {
     reader: Reader,
@@ -41,20 +41,20 @@ pub struct SheetReader {
 }
 
 impl SheetReader {
-    /// The file's name says how it is written, or else its beginning does.
+    /// Detects the format by the file's name, or else by its beginning.
     pub fn new(name: &str, columns: ColumnChoice) -> Self {
         let sheet = Sheet { name: name.to_owned(), ..Sheet::default() };
         let options = ReaderOptions { format: Format::of_file_name(name), columns, is_live: false };
         Self { reader: Reader::new(options), sheet }
     }
 
-    /// The next piece of the file.
+    /// Adds the next piece of the file.
     pub fn push(&mut self, bytes: &[u8]) {
         self.reader.push(bytes);
         self.drain();
     }
 
-    /// The file has ended.
+    /// Ends the file.
     pub fn finish(mut self) -> Sheet {
         self.reader.end();
         self.drain();
@@ -86,22 +86,22 @@ impl Sheet {
         }
     }
 
-    /// The file's name; empty before there is one.
+    /// Returns the file's name; empty before there is one.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The columns of a table, whether or not they are known.
+    /// Returns the columns of a table, whether or not they are recognized.
     pub fn columns(&self) -> Option<&Columns> {
         self.summary.columns.as_ref()
     }
 
-    /// All rows, in the file's order.
+    /// Returns all rows, in the file's order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// How many lines there are to transmit.
+    /// Returns the number of lines to transmit.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
@@ -111,7 +111,7 @@ impl Sheet {
         self.lines.is_empty()
     }
 
-    /// This line, counted from 0.
+    /// Returns this line, counted from 0.
     pub fn line(&self, index: usize) -> Option<&Line> {
         match self.entries.get(self.entry_of(index)?)? {
             Entry::Line(_, spoken) => Some(&spoken.line),
@@ -119,17 +119,17 @@ impl Sheet {
         }
     }
 
-    /// Where this line stands among the entries.
+    /// Returns the index of this line among the entries.
     pub fn entry_of(&self, index: usize) -> Option<usize> {
         self.lines.get(index).copied()
     }
 
-    /// The first line at or after this entry.
+    /// Returns the first line at or after this entry.
     pub fn line_at(&self, entry: usize) -> usize {
         self.lines.partition_point(|&at| at < entry)
     }
 
-    /// What there is of it, in words; nothing before there is a file.
+    /// Returns a description of the script; empty before there is a file.
     pub fn words(&self) -> String {
         if self.name.is_empty() {
             return String::new();
@@ -161,7 +161,7 @@ impl Sheet {
     }
 }
 
-/// A row that is left out, in words: where it stands and what is wrong.
+/// Returns the description of a row that was left out: its position and what is wrong.
 pub fn left_out(fault: &ScriptError) -> String {
     format!("{fault} Left out.")
 }

@@ -1,7 +1,8 @@
-//! What the broker takes and what not: reasons beside what a form greys out,
-//! and the list of what it said of itself.
+//! What the broker supports: the reasons next to the fields that a form disables, and the list of
+//! what the broker reported about itself.
 //!
-//! Everything here holds while connected. Where nothing is known nothing is
+//! All of it applies while connected. If nothing is known, nothing is disabled: the next connection
+//! may be to another broker.
 //! forbidden: the next connection may be to another broker.
 
 use crate::format::{self, grouped};
@@ -9,7 +10,7 @@ use crate::mqtt::packet::{QoS, Version};
 use crate::mqtt::session::ServerCapabilities;
 use crate::protocol::connection::{BrokerStatus, ConnectionState};
 
-/// Something that a broker may not take.
+/// A capability that a broker may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
     /// A message, or a will, with this QoS `[MQTT-3.2.2-11]`, `[MQTT-3.2.2-12]`.
@@ -17,19 +18,18 @@ pub enum Capability {
     /// A message, or a will, to be retained `[MQTT-3.2.2-13]`,
     /// `[MQTT-3.2.2-14]`.
     Retain,
-    /// What only MQTT 5.0 has.
+    /// Properties, which only MQTT 5.0 has.
     Properties,
     /// Subscription identifiers (section 3.2.2.3.12).
     SubscriptionIdentifiers,
-    /// A keep alive of our own `[MQTT-3.2.2-21]`.
+    /// A keep alive chosen by the client `[MQTT-3.2.2-21]`.
     KeepAlive {
         /// The one that was asked for, in seconds.
         asked_s: u16,
     },
 }
 
-/// Why the broker doesn't take it, in words; `None` where it does, or where
-/// nothing is known.
+/// Returns why the broker doesn't support it, as text; `None` if it does, or if nothing is known.
 pub fn unavailable_reason(standing: &BrokerStatus, wish: Capability) -> Option<String> {
     let words = match wish {
         Capability::Properties => return only_in_5(standing),
@@ -59,8 +59,7 @@ fn only_in_5(standing: &BrokerStatus) -> Option<String> {
         .then(|| "Not with MQTT 3.1.1, which this connection speaks; it came with 5.0.".to_owned())
 }
 
-/// Why nothing can be published now; `None` while it can, if only into the
-/// queue.
+/// Returns why nothing can be published now; `None` if it can, even if only into the queue.
 pub const fn unavailable_publish_reason(state: ConnectionState) -> Option<&'static str> {
     match state {
         ConnectionState::Idle => Some("Nothing is connected. Press Connect first; then messages can be sent."),
@@ -71,16 +70,16 @@ pub const fn unavailable_publish_reason(state: ConnectionState) -> Option<&'stat
     }
 }
 
-/// One line of what the broker said of itself.
+/// One line of what the broker reported about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CapabilityRow {
-    /// What it is about.
+    /// The name of the property.
     pub name: &'static str,
-    /// What it said, or what the standard says where it said nothing.
+    /// The reported value, or the standard's default if the broker reported none.
     pub value: String,
 }
 
-/// What this broker allows, line by line; empty while nothing is known.
+/// Returns what this broker allows, line by line; empty while nothing is known.
 pub fn terms(standing: &BrokerStatus) -> Vec<CapabilityRow> {
     let (Some(version), Some(server)) = (standing.version, &standing.server) else {
         return Vec::new();
@@ -132,7 +131,7 @@ fn session_span(seconds: u32) -> String {
 }
 
 fn packet_size(bytes: u32) -> String {
-    // MQTT's own: a remaining length of four bytes, and the header before it.
+    // MQTT's own limit: a remaining length of four bytes, and the header before it.
     const PACKET_BYTES_MAX: u32 = 268_435_460;
     if bytes >= PACKET_BYTES_MAX { "any".to_owned() } else { format!("{} bytes", grouped(bytes.into())) }
 }

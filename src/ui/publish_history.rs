@@ -1,5 +1,4 @@
-//! The messages that were sent and what became of them, newest first: bounded,
-//! with counts of all.
+//! The sent messages and their outcomes, newest first: a bounded list, with counts of all messages.
 
 use std::collections::VecDeque;
 
@@ -9,14 +8,14 @@ use crate::protocol::connection::ConnectionState;
 use crate::protocol::publish::{PublishOutcome, Published};
 use crate::ui::forms::message::MessageFields;
 
-/// How many messages are listed; older ones are only counted.
+/// The number of messages that are listed; older ones are only counted.
 pub const LISTED_MAX: usize = 100;
 
-/// A message with a longer payload, as it was typed, can't be taken back: what
-/// is listed has to stay small.
+/// The largest payload, in bytes as typed, that can be taken back into the form: the list has to
+/// stay small.
 const TAKEN_BACK_BYTES_MAX: usize = 64 << 10;
 
-/// How much of a payload the list shows, in characters.
+/// The number of characters of a payload that the list shows.
 const PREVIEW_CHARS: usize = 60;
 
 /// One message of the list.
@@ -28,28 +27,28 @@ pub struct Entry {
     pub topic: String,
     /// The beginning of its payload, as it was typed.
     pub preview: String,
-    /// All of it, to be sent again; `None` where that is too much to keep.
+    /// The whole message, to be sent again; `None` if it is too large to keep.
     pub message: Option<MessageFields>,
-    /// How it ended; `None` while it waits.
+    /// The outcome; `None` while the message waits.
     pub outcome: Option<PublishOutcome>,
 }
 
-/// How many of all messages ended how.
+/// The number of messages, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// All that were sent.
+    /// All messages that were sent.
     pub sent: u64,
     /// Without an outcome so far.
     pub waiting: u64,
-    /// Acknowledged to the end, or handed over at QoS 0.
+    /// Acknowledged completely, or sent at QoS 0.
     pub done: u64,
     /// Refused, or impossible to send.
     pub failed: u64,
-    /// Nobody knows.
+    /// With an unknown outcome.
     pub unknown: u64,
 }
 
-/// See the module's page. Always: sent = waiting + done + failed + unknown.
+/// The history. Always: sent = waiting + done + failed + unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outbox {
     /// Newest first.
@@ -58,7 +57,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Takes a message on and gives the number to publish it under.
+    /// Adds a message and returns the number to publish it under.
     pub fn push(&mut self, message: &MessageFields) -> u64 {
         self.counts.sent += 1;
         self.counts.waiting += 1;
@@ -76,12 +75,12 @@ impl Outbox {
         number
     }
 
-    /// An outcome came.
+    /// Records an outcome.
     pub fn finish(&mut self, published: Published) {
         let Published { number, outcome } = published;
         let entry = self.entries.iter_mut().find(|entry| entry.number == number);
-        // Each message has one outcome; a second one would be a fault of ours,
-        // and must not make the counts lie.
+        // Each message has one outcome; a second one would be a bug, and must not falsify the
+        // counts.
         if entry.as_ref().is_some_and(|entry| entry.outcome.is_some()) || self.counts.waiting == 0 {
             return;
         }
@@ -97,7 +96,8 @@ impl Outbox {
         }
     }
 
-    /// Whoever was to tell the outcomes is gone.
+    /// Marks all waiting messages as unknown, because the worker that would report their outcomes
+    /// is gone.
     pub fn abandon(&mut self, words: &str) {
         for entry in self.entries.iter_mut().filter(|entry| entry.outcome.is_none()) {
             entry.outcome = Some(PublishOutcome::Unknown(words.to_owned()));
@@ -105,12 +105,12 @@ impl Outbox {
         self.counts.unknown += std::mem::take(&mut self.counts.waiting);
     }
 
-    /// The newest messages, newest first.
+    /// Returns the listed messages, newest first.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }
 
-    /// All messages in a sentence.
+    /// Summarizes all messages in a sentence.
     pub fn words(&self) -> String {
         let Counts { sent, waiting, done, failed, unknown } = self.counts;
         if sent == 0 {
@@ -124,7 +124,7 @@ impl Outbox {
         format!("{} sent: {}.", grouped(sent), parts.join(", "))
     }
 
-    /// While there is no connection: that messages wait, and how many.
+    /// Without a connection: says that messages wait, and how many.
     pub fn waiting_words(&self, state: ConnectionState) -> Option<String> {
         let (ConnectionState::Connecting | ConnectionState::Reconnecting) = state else { return None };
         let limit = session::Options::default().queue_messages as u64;
@@ -135,7 +135,7 @@ impl Outbox {
         ))
     }
 
-    /// All messages, by how they ended.
+    /// Returns the counts of all messages, by outcome.
     pub const fn counts(&self) -> Counts {
         self.counts
     }

@@ -1,15 +1,14 @@
 //! What the keys do, in one table: the page's "Keyboard" dialog shows it.
 //!
-//! Keys have the names that browsers give them, with `Control+` and `Shift+`
-//! before them. A key acts where the focus is; keys of [`ShortcutSection::Page`] act
-//! wherever nobody is typing.
+//! Keys have the names that browsers give them, with `Control+` and `Shift+` before them. A key
+//! acts where the focus is; keys of [`ShortcutSection::Page`] act everywhere except in a field.
 
 /// Where a key acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShortcutSection {
-    /// Wherever nobody is typing.
+    /// Everywhere except in a field.
     Page,
-    /// The crawl, or nothing, has the focus.
+    /// The crawl, or no element, has the focus.
     Crawl,
     /// The console's filter has the focus.
     Filter,
@@ -30,7 +29,7 @@ pub enum ShortcutSection {
 }
 
 impl ShortcutSection {
-    /// Every place, in the order of the list.
+    /// All sections, in the order of the list.
     pub const ALL: [Self; 10] = [
         Self::Page,
         Self::Crawl,
@@ -44,7 +43,7 @@ impl ShortcutSection {
         Self::Dialog,
     ];
 
-    /// What it is called, above its keys.
+    /// Returns its title, above its keys.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Page => "Anywhere but in a field",
@@ -66,7 +65,7 @@ impl ShortcutSection {
 pub struct Shortcut {
     /// Where it acts.
     pub place: ShortcutSection,
-    /// The keys, each enough for itself.
+    /// The keys, each sufficient alone.
     pub keys: &'static [&'static str],
     /// What it does.
     pub words: &'static str,
@@ -76,7 +75,7 @@ const fn shortcut(place: ShortcutSection, keys: &'static [&'static str], words: 
     Shortcut { place, keys, words }
 }
 
-/// Every key that does something beyond what browsers do by themselves.
+/// Every key that does something beyond what browsers do themselves.
 pub const ALL: &[Shortcut] = &[
     shortcut(ShortcutSection::Page, &["?"], "This list"),
     shortcut(ShortcutSection::Page, &["End"], "The newest message, and follow"),
@@ -127,7 +126,7 @@ pub const ALL: &[Shortcut] = &[
     shortcut(ShortcutSection::Dialog, &["Escape"], "Close it"),
 ];
 
-/// What is printed on a key, one part for each key of a combination.
+/// Returns the labels of the keys, one for each key of a combination.
 pub fn caps(key: &str) -> impl Iterator<Item = &str> {
     // "+" alone is a key, too.
     let parts = if key.len() > 1 { key.split('+') } else { key.split('\0') };

@@ -1,20 +1,18 @@
-//! A row of numbers as a small picture, and in words for those who can't see
-//! it.
+//! A row of numbers as a small picture, and as text for people who can't see it.
 
 use std::cmp::Ordering;
 
 use crate::topics::json_numbers;
 
-/// The numbers of a series as the worker tells them; one a line, and what is no
-/// number left out. A unit behind a number is no part of it. A text that only
-/// begins with digits, such as a date, a time, a decimal comma, a hexadecimal or a
-/// telephone number, is no number: no plot is better than a wrong one. What is on
-/// or true is 1, what is off or false 0.
+/// Parses the numbers of a series as the worker sends them: one a line, and what isn't a number is
+/// skipped. A unit after a number is ignored. A text that only begins with digits, such as a date,
+/// a time, a decimal comma, a hexadecimal or a telephone number, isn't a number: no plot is better
+/// than a wrong one. On and true are 1, off and false 0.
 pub fn numbers(series: &str) -> Vec<f64> {
     series.lines().filter_map(number).map(|(number, _)| number).collect()
 }
 
-/// The number that a text is, and how it is written.
+/// Returns the number that a text is, and how it is written.
 fn number(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
     if let Some(switch) = json_numbers::SWITCHES.iter().position(|switch| switch.eq_ignore_ascii_case(text)) {
@@ -26,8 +24,7 @@ fn number(text: &str) -> Option<(f64, &str)> {
     number.filter(|_| is_unit(&text[digits.len()..])).map(|number| (number, digits))
 }
 
-/// Which number is greater; long integers as they are written, for they don't
-/// fit into an `f64`.
+/// Compares two numbers; long integers by their digits, because they don't fit into an `f64`.
 fn order(a: &(f64, &str), b: &(f64, &str)) -> Ordering {
     match (a.1.parse::<i128>(), b.1.parse::<i128>()) {
         (Ok(a), Ok(b)) => a.cmp(&b),
@@ -35,8 +32,8 @@ fn order(a: &(f64, &str), b: &(f64, &str)) -> Ordering {
     }
 }
 
-/// Whether this may stand behind a number: nothing, `°C`, ` m/s2`, `%`. Without a
-/// space between, digits would belong to an identifier.
+/// Whether this may follow a number: nothing, `°C`, ` m/s2`, `%`. Digits in it require a space
+/// before it, otherwise they would belong to an identifier.
 fn is_unit(text: &str) -> bool {
     let unit = text.trim_start();
     let is_apart = unit.len() < text.len();
@@ -47,8 +44,8 @@ fn is_unit(text: &str) -> bool {
     unit.trim_end().is_empty() || (unit.starts_with(begins_well) && (is_apart || !has_digits))
 }
 
-/// The points of a line through the numbers, oldest at the left, in a box of
-/// this size; `None` for fewer than two. As SVG's `polyline` has them.
+/// Returns the points of a line through the numbers, oldest at the left, in a box of this size;
+/// `None` for fewer than two. The format is that of SVG's `polyline`.
 pub fn points(numbers: &[f64], width: f64, height: f64) -> Option<String> {
     let steps = numbers.len().checked_sub(1).filter(|steps| *steps > 0)? as f64;
     let (low, high) = bounds(numbers)?;
@@ -64,7 +61,7 @@ pub fn points(numbers: &[f64], width: f64, height: f64) -> Option<String> {
     Some(points)
 }
 
-/// The series in a sentence, its numbers as they are written.
+/// Describes the series in a sentence, with its numbers as they are written.
 pub fn words(series: &str) -> Option<String> {
     let numbers: Vec<_> = series.lines().filter_map(number).collect();
     let (_, low) = numbers.iter().min_by(|a, b| order(a, b))?;
@@ -79,8 +76,8 @@ fn bounds(numbers: &[f64]) -> Option<(f64, f64)> {
     Some(numbers.iter().fold((first, first), |(low, high), &number| (low.min(number), high.max(number))))
 }
 
-/// The fields of a payload that hold a number, at most so many, and behind them
-/// those that are on or off; none where the payload is no JSON with fields.
+/// Returns the fields of a payload that hold a number, at most `most`, followed by those that are
+/// on or off; none if the payload isn't JSON with fields.
 pub fn fields(payload: &str, most: usize) -> Vec<String> {
     let (mut fields, mut switches): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     json_numbers::each(payload.as_bytes(), &mut |field, text| {
@@ -98,8 +95,8 @@ pub fn fields(payload: &str, most: usize) -> Vec<String> {
     fields
 }
 
-/// The field that is most likely worth a plot: the first that isn't a time, a
-/// number of something or how well the radio works.
+/// Returns the field that is most likely worth a plot: the first that isn't a time, a number of
+/// something or the quality of the radio link, or else the first one.
 pub fn best_field(fields: &[String]) -> Option<&String> {
     const DULL: [&str; 12] =
         ["id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version", "linkquality", "lqi", "rssi"];
@@ -110,12 +107,12 @@ pub fn best_field(fields: &[String]) -> Option<&String> {
     fields.iter().find(|field| !is_dull(field)).or(fields.first())
 }
 
-/// A field as one reads it: `climate.temperature`.
+/// Returns a field as people read it: `climate.temperature`.
 pub fn field_words(field: &str) -> String {
     field.replace(json_numbers::BETWEEN, ".")
 }
 
-/// A rate for people: `12/s`, `1.5/s`, `6/min`.
+/// Formats a rate: `12/s`, `1.5/s`, `6/min`.
 pub fn rate(per_1000_s: u64) -> String {
     match per_1000_s {
         0 => String::new(),
@@ -191,7 +188,7 @@ mod tests {
         };
         assert_eq!(words("1"), None);
         check("1.5\n-3\n2.0", "-3", "2.0", "2.0");
-        // As they are, where an f64 would round them.
+        // As written, because an f64 would round them.
         check("9007199254740993\n9007199254740992", "9007199254740992", "9007199254740993", "9007199254740992");
         check("21.5 °C\n1e2 °C", "21.5", "1e2", "1e2");
         check("ON\nOFF\nON", "OFF", "ON", "ON");

@@ -1,8 +1,7 @@
-//! The one format between the worker and the page or its panels: postcard in a
-//! `Uint8Array`.
+//! The one format between the worker and the page or its panels: postcard in a `Uint8Array`.
 //!
-//! The array's buffer is transferred, so nothing is copied on the way. What
-//! can't be bytes travels as it is: an export's `Blob`, the panels' `MessagePort`.
+//! The array's buffer is transferred, so nothing is copied on the way. What can't be bytes is sent
+//! as it is: an export's `Blob`, the panels' `MessagePort`.
 
 use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -11,17 +10,17 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::protocol::update::Update;
 
-/// What the worker tells the page.
+/// What the worker sends to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FromWorker {
-    /// It has started and takes commands from now on.
+    /// It has started and accepts commands from now on.
     Ready {
         /// [`VERSION`] of the worker's file, which may come from a cache.
         version: String,
     },
     /// The answer to a pull.
     Update(Box<Update>),
-    /// It can't go on; these are its last words.
+    /// It can't continue; this is its last message.
     Panicked {
         /// For the console and a report.
         words: String,
@@ -31,24 +30,24 @@ pub enum FromWorker {
 /// All files must come from the same build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A message that isn't one of ours: the files are of different builds.
+/// A message in an unknown format: the files are of different builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("page and worker don't understand each other; reload the page")]
 pub struct WireError;
 
-/// A message as it is posted.
+/// Encodes a message to be posted.
 pub fn encode(message: &impl Serialize) -> Result<Uint8Array, WireError> {
     let bytes = postcard::to_allocvec(message).map_err(|_| WireError)?;
     Ok(Uint8Array::from(bytes.as_slice()))
 }
 
-/// A message as it arrived.
+/// Decodes a message that arrived.
 pub fn decode<T: DeserializeOwned>(data: &JsValue) -> Result<T, WireError> {
     let array = data.dyn_ref::<Uint8Array>().ok_or(WireError)?;
     postcard::from_bytes(&array.to_vec()).map_err(|_| WireError)
 }
 
-/// The list of what is handed over instead of copied.
+/// Returns the list of buffers that are transferred instead of copied.
 pub fn transfer(message: &Uint8Array) -> Array {
     Array::of1(&message.buffer())
 }

@@ -4,7 +4,7 @@ use web_sys::Performance;
 
 use crate::time::Instant;
 
-/// A clock that was set by the wall once and runs steadily from then on.
+/// A clock that was set once from the wall clock and runs steadily from then on.
 #[derive(Clone, Debug)]
 pub struct Clock {
     performance: Performance,
@@ -12,19 +12,19 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock of a page or a worker.
+    /// Creates the clock of a page or a worker.
     pub fn new(performance: Performance) -> Self {
         let origin_ms = performance.time_origin();
         Self { performance, origin_ms }
     }
 
-    /// How far the wall clock is ahead of [`Clock::now`], in microseconds: more
-    /// than nothing after sleep, in which this clock may stand still.
+    /// Returns how far the wall clock is ahead of [`Clock::now`], in microseconds: more than 0
+    /// after sleep, during which this clock may stop.
     pub fn wall_ahead_us(&self) -> i64 {
         ((js_sys::Date::now() - self.origin_ms - self.performance.now()) * 1_000.0) as i64
     }
 
-    /// Now.
+    /// Returns the present time.
     pub fn now(&self) -> Instant {
         // Microseconds of any date before the year 200,000 are exact in an f64
         // to within one; the cast saturates.

@@ -1,9 +1,9 @@
 //! Numbers for style sheets.
 
-/// A number with at most four decimals, as CSS reads it.
+/// Formats a number with at most four decimals for CSS.
 ///
-/// By integers: the standard library's way of writing floats would cost the
-/// page twelve kilobytes, and CSS needs no more than this.
+/// It uses integers: the standard library's formatting of floats would cost the page twelve
+/// kilobytes, and CSS needs no more than this.
 pub fn decimal(value: f64) -> String {
     const PARTS: u64 = 10_000;
     // Saturates; NaN is 0.

@@ -1,34 +1,34 @@
-//! The page's own nodes: markup that never changes but by hand.
+//! The page's own nodes: markup that is only changed by hand.
 //!
-//! A view of Leptos is code that builds its nodes one by one, for each view
-//! anew, and a first visit downloads all of it. So the page's nodes are strings,
-//! and what changes in them is set here, from effects that follow the signals.
-//! The panels, which are loaded when they are opened, are views.
+//! A Leptos view is code that builds its nodes one by one, separately for each view, and a first
+//! visit downloads all of it. So the page's nodes are strings, and what changes in them is set
+//! here, from effects that follow the signals. The panels, which are loaded when they are opened,
+//! are views.
 
 use leptos::prelude::Effect;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, Event, EventTarget};
 
-/// The attribute that says what a button does.
+/// The attribute that names a button's action.
 const DEED: &str = "data-do";
 
-/// A part of the page and what is in it.
+/// A part of the page and its content.
 #[derive(Clone)]
 pub struct DomScope(Element);
 
 impl DomScope {
-    /// The part that begins at this node.
+    /// Creates the part that begins at this node.
     pub const fn new(root: Element) -> Self {
         Self(root)
     }
 
-    /// The first node inside that the selector finds.
+    /// Returns the first node inside that matches the selector.
     pub fn find(&self, selector: &str) -> Option<Element> {
-        // Fails for selectors that are none.
+        // Fails only for invalid selectors.
         self.0.query_selector(selector).ok().flatten()
     }
 
-    /// Puts words there, if others are.
+    /// Sets the text there, if it differs.
     pub fn set_text(&self, selector: &str, words: &str) {
         if let Some(node) = self.find(selector)
             && node.text_content().as_deref() != Some(words)
@@ -40,7 +40,7 @@ impl DomScope {
     /// Sets an attribute there.
     pub fn set_attribute(&self, selector: &str, name: &str, value: &str) {
         if let Some(node) = self.find(selector) {
-            // Fails for names that are none.
+            // Fails only for invalid names.
             let _ = node.set_attribute(name, value);
         }
     }
@@ -57,7 +57,7 @@ impl DomScope {
         }
     }
 
-    /// Empties a node, to be filled anew.
+    /// Empties a node, to be filled again.
     pub fn clear(&self, selector: &str) -> Option<Element> {
         let node = self.find(selector)?;
         node.set_text_content(None);
@@ -65,16 +65,16 @@ impl DomScope {
     }
 }
 
-/// Runs this now and whenever a signal changes that it reads.
+/// Runs this now and whenever a signal that it reads changes.
 ///
-/// Boxed, since an effect is compiled for each type of closure anew, with the
-/// future that runs it.
+/// Boxed, because an effect is compiled for each type of closure, together with the future that
+/// runs it.
 pub fn follow(react: impl FnMut() + 'static) {
     let react: Box<dyn FnMut()> = Box::new(react);
     Effect::new(react);
 }
 
-/// Somebody who hears events of a target until it is dropped.
+/// A listener for events of a target, until it is dropped.
 pub struct ClickListener {
     target: EventTarget,
     names: &'static [&'static str],
@@ -82,12 +82,12 @@ pub struct ClickListener {
 }
 
 impl ClickListener {
-    /// Hears events of these names, wherever below the target they happen. One
-    /// may come while another is being heard.
+    /// Listens for events of these names anywhere below the target. One may come while another is
+    /// being handled.
     pub fn new(target: EventTarget, names: &'static [&'static str], hear: impl Fn(Event) + 'static) -> Self {
         let on_event = Closure::<dyn Fn(Event)>::new(hear);
         for name in names {
-            // Fails for no target and no listener of ours.
+            // Doesn't fail for our own target and listener.
             let _ = target.add_event_listener_with_callback(name, on_event.as_ref().unchecked_ref());
         }
         Self { target, names, on_event }
@@ -102,15 +102,14 @@ impl Drop for ClickListener {
     }
 }
 
-/// What a press of a button is to do: the `data-do` of the button around the
-/// event's target.
+/// Returns the action of a pressed button: the `data-do` of the button around the event's target.
 pub fn action_of(event: &Event) -> Option<(String, Element)> {
     let target = event.target()?.dyn_into::<Element>().ok()?;
     let button = target.closest("[data-do]").ok().flatten()?;
     Some((button.get_attribute(DEED)?, button))
 }
 
-/// Adds a node with these words at the end of another.
+/// Adds a node with this text at the end of another.
 pub fn add(parent: &Element, name: &str, words: &str) -> Option<Element> {
     let document: Document = parent.owner_document()?;
     let node = document.create_element(name).ok()?;

@@ -7,13 +7,14 @@ use leptos::prelude::document;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Blob, HtmlAnchorElement, Url};
 
-/// How long the URL of a download stays valid: the browser takes hold of the blob a moment after the click.
+/// How long the URL of a download stays valid: the browser reads the blob a moment after the click.
 const URL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Saves a blob under a name, as a click on a link does.
 ///
 /// # Errors
-/// With what the browser throws where it makes no URL of the blob.
+///
+/// Returns what the browser throws if it can't make a URL of the blob.
 pub fn download(blob: &Blob, name: &str) -> Result<(), JsValue> {
     let url = Url::create_object_url_with_blob(blob)?;
     let anchor: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
@@ -24,7 +25,7 @@ pub fn download(blob: &Blob, name: &str) -> Result<(), JsValue> {
     Ok(())
 }
 
-/// The name of a file that is saved now: `mqtt-crawl-2026-11-21T10-00-00.csv`.
+/// Returns a file name with the present time: `mqtt-crawl-2026-11-21T10-00-00.csv`.
 pub fn file_name(extension: &str) -> String {
     let time = String::from(js_sys::Date::new_0().to_iso_string());
     let second = time.get(..19).unwrap_or(&time).replace(':', "-");

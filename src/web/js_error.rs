@@ -1,9 +1,9 @@
-//! What JavaScript throws, as text.
+//! JavaScript's exceptions, as text.
 
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::DomException;
 
-/// The message of an exception.
+/// Returns the message of an exception.
 pub fn message(error: &JsValue) -> String {
     if let Some(exception) = error.dyn_ref::<DomException>() {
         return exception.message();

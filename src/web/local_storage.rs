@@ -1,30 +1,30 @@
-//! The settings of the app in the browser's `localStorage`, where the other tabs
-//! find them too, and what of them the document itself shows.
+//! The settings of the app in the browser's `localStorage`, where the other tabs find them too, and
+//! the part of them that the document itself shows.
 //!
-//! Where a browser refuses to store anything the settings hold for this page,
-//! and their dialog says so.
+//! If a browser refuses to store anything, the settings apply to this page only, and their dialog
+//! says so.
 
 use web_sys::{Document, Storage, Window};
 
 use crate::config::settings::{Settings, Theme};
 
-/// The only key. `index.html` reads the theme from it ahead of everything.
+/// The only key. `index.html` reads the theme from it before anything else.
 pub const KEY: &str = "mqtt-crawl";
 
-/// The settings that were stored last; the defaults where there are none.
+/// Returns the settings that were stored last; the defaults if there are none.
 pub fn load(browser: &Window) -> Settings {
     Settings::parse(&stored(browser).unwrap_or_default())
 }
 
-/// The stored text; `None` where the browser lets the page store nothing.
+/// Returns the stored text; `None` if the browser lets the page store nothing.
 pub fn stored(browser: &Window) -> Option<String> {
     Some(storage(browser)?.get_item(KEY).ok()?.unwrap_or_default())
 }
 
-/// Stores the settings, if the browser lets the page.
+/// Stores the settings, if the browser allows it.
 pub fn store(browser: &Window, text: &str) {
     if let Some(storage) = storage(browser) {
-        // Refused where there is no room; the dialog looks at what is there.
+        // Refused if there is no space; the dialog checks what was stored.
         let _ = storage.set_item(KEY, text);
     }
 }
@@ -36,10 +36,10 @@ fn storage(browser: &Window) -> Option<Storage> {
 /// Shows the document in a theme.
 pub fn apply_theme(document: &Document, theme: Theme) {
     if let Some(root) = document.document_element() {
-        // Attributes of these names are always taken.
+        // Attributes of these names are always accepted.
         let _ = root.set_attribute("data-theme", theme.name());
     }
-    // The colour of the browser's own bars; the first that applies counts.
+    // The colour of the browser's own bars; the first one that applies is used.
     if let Ok(Some(light)) = document.query_selector("meta[name=theme-color]") {
         let media = match theme {
             Theme::Dark => "not all",

@@ -1,46 +1,43 @@
-//! What page and panels call out to each other: events of the window that the
-//! two programs share. What they tell the worker goes there directly.
+//! The window bus: the messages between page and panels, as events of the window that the two
+//! programs share. What the panels send to the worker goes there directly.
 
 use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
-/// The page calls the panels: a panel's [`Panel::message`] to open it, a `MessagePort` that
-/// leads to the worker, `null` when there is no worker at its end any more, the
-/// app's settings behind [`SETTINGS`], what the crawl tells behind [`CRAWL`], or
-/// [`CONNECTING`].
+/// Messages to the panels: a panel's [`Panel::message`] to open it, a `MessagePort` that leads to
+/// the worker, `null` if its worker is gone, the app's settings after [`SETTINGS`], the crawl's
+/// opening and line rules after [`CRAWL`], or [`CONNECTING`].
 pub const PANELS: &str = "mqtt-crawl:panels";
 
-/// The panels call the page: [`CONNECT`], [`FAILED`], their
-/// [`VERSION`](crate::web::channel::VERSION) when they listen, or the bytes of the
-/// command that goes ahead of every wish to connect, or a text behind [`FILTER`],
-/// [`SHOW`], [`SETTINGS`], [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or
-/// [`PLAY`].
+/// Messages to the page: [`CONNECT`], [`FAILED`], the panels'
+/// [`VERSION`](crate::web::channel::VERSION) once they listen, the bytes of the command that is
+/// sent ahead of every command to connect, a text after [`FILTER`], [`SHOW`], [`SETTINGS`],
+/// [`CRAWL`], [`SUBSCRIBED`] or [`UNSUBSCRIBED`], or [`PLAY`].
 pub const PAGE: &str = "mqtt-crawl:page";
 
 /// The person connects.
 pub const CONNECTING: &str = "connecting";
 
-/// Connect again with what stands in the form.
+/// Connect again with the values of the form.
 pub const CONNECT: &str = "connect";
 
-/// What a filter for the console's filter box begins with.
+/// Prefix of a text for the console's filter box.
 pub const FILTER: &str = "filter ";
 
-/// What the number of a message begins with whose line the crawl is to show.
+/// Prefix of the number of a message whose line the crawl is asked to show.
 pub const SHOW: &str = "show ";
 
-/// What the text of the app's settings begins with, as they are now or are to
-/// be.
+/// Prefix of the text of the app's settings, as they are or are requested to be.
 pub const SETTINGS: &str = "settings ";
 
-/// What a topic filter begins with that is subscribed to from now on …
+/// Prefix of a topic filter that is subscribed to from now on …
 pub const SUBSCRIBED: &str = "subscribed ";
 
-/// … and one that isn't any more.
+/// … and of one that isn't any more.
 pub const UNSUBSCRIBED: &str = "unsubscribed ";
 
-/// What the crawl's opening and its rules for lines begin with, as they are now
-/// or are to be: a link of them alone.
+/// Prefix of the crawl's opening and line rules, as they are or are requested to be: a link with
+/// nothing else.
 pub const CRAWL: &str = "crawl ";
 
 /// Play the opening.
@@ -52,7 +49,7 @@ pub const FAILED: &str = "failed";
 /// A panel that can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panel {
-    /// The finer settings of a connection.
+    /// The connection options.
     Finer,
     /// Sends messages.
     Send,
@@ -72,7 +69,7 @@ pub enum Panel {
     Subscriptions,
     /// How the crawl opens.
     Director,
-    /// The pad sounds, or no longer; no panel opens.
+    /// Switches the pad's sound on or off; no panel opens.
     Sound,
     /// Shows the message of this number.
     Message(u64),
@@ -82,12 +79,12 @@ pub enum Panel {
     Drop,
 }
 
-/// As what a message is copied.
+/// The form in which a message is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
     /// As a line of an export.
     Row,
-    /// Its payload: as text, or in hex where it isn't UTF-8.
+    /// Its payload: as text, or in hex if it isn't UTF-8.
     Payload,
     /// As the `mosquitto_pub` command that sends it again.
     Publish,
@@ -96,7 +93,7 @@ pub enum Copied {
 }
 
 impl Copied {
-    /// All that there are.
+    /// All forms.
     pub const ALL: [Self; 4] = [Self::Row, Self::Payload, Self::Publish, Self::Subscribe];
 
     const fn name(self) -> &'static str {
@@ -110,8 +107,8 @@ impl Copied {
 }
 
 impl Panel {
-    /// The call for it: its name, or the number of a message, with what is
-    /// copied of it before it.
+    /// Returns the message that opens it: its name, or the number of a message, preceded by the
+    /// form in which it is copied.
     pub fn message(self) -> JsValue {
         match self {
             Self::Finer => "finer".into(),
@@ -125,14 +122,14 @@ impl Panel {
             Self::Subscriptions => "subscriptions".into(),
             Self::Director => "director".into(),
             Self::Sound => "sound".into(),
-            // Exact up to more messages than a page can count.
+            // Exact for more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
             Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
             Self::Drop => "drop".into(),
         }
     }
 
-    /// The panel that a call is for.
+    /// Returns the panel that a message opens.
     pub fn parse(said: &JsValue) -> Option<Self> {
         if let Some(seq) = said.as_f64() {
             return Some(Self::Message(seq as u64));
@@ -159,19 +156,19 @@ impl Panel {
     }
 }
 
-/// Calls out.
+/// Sends a message.
 pub fn send(event: &str, detail: &JsValue) {
     let init = CustomEventInit::new();
     init.set_detail(detail);
-    // A constructor that throws only for arguments of other types.
+    // The constructor throws only for arguments of other types.
     let (Some(window), Ok(event)) = (web_sys::window(), CustomEvent::new_with_event_init_dict(event, &init)) else {
         return;
     };
-    // Throws only for an event that is being dispatched already.
+    // Throws only for an event that is already being dispatched.
     let _ = window.dispatch_event(&event);
 }
 
-/// What was called.
+/// Returns the content of a message.
 pub fn detail(event: &Event) -> JsValue {
     event.dyn_ref::<CustomEvent>().map_or(JsValue::NULL, CustomEvent::detail)
 }

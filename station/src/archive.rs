@@ -1,13 +1,12 @@
-//! An app at the end of a program's own file, so that one file is all that an event needs.
+//! An app appended to the program's own file, so that an event needs only one file.
 //!
 //! ```text
 //! program │ archive: names and contents (postcard) │ SHA-256 of the archive │ its length │ MAGIC
 //! ```
 //!
-//! Systems load of a program what its head names and pay no heed to what follows, so a program with
-//! an app is made by copying this one and writing behind it: no compiler is needed, and the same
-//! program serves any app. What is in the archive is compressed when it is made, as well as it can
-//! be, since that is done once.
+//! Operating systems load only what a program's header names and ignore what follows. So a program with an app is made
+//! by copying this one and appending to it: no compiler is needed, and the same program serves any app. The contents
+//! are compressed when the archive is made, as well as possible, since that is done once.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -25,14 +24,14 @@ const DIGEST_BYTES: usize = 32;
 const LENGTH_BYTES: usize = 8;
 const TRAILER_BYTES: u64 = (DIGEST_BYTES + LENGTH_BYTES + MAGIC.len()) as u64;
 
-/// Media that are compressed already.
+/// Media types that are compressed already.
 const PACKED_ENDINGS: [&str; 4] = [".woff2", ".png", ".br", ".gz"];
-/// The best that brotli can do.
+/// The highest quality of brotli.
 const BROTLI_QUALITY: u32 = 11;
-/// The largest window that every browser takes, as a power of two.
+/// The largest window that every browser accepts, as a power of two.
 const BROTLI_WINDOW: u32 = 22;
 
-/// The app at the end of this program; without files if there is none.
+/// Returns the app at the end of this program; without files if there is none.
 pub(crate) fn own_app() -> anyhow::Result<App> {
     let path = own_path()?;
     let unreadable = || format!("cannot read this program's own file {}", path.display());
@@ -53,11 +52,10 @@ pub(crate) fn own_app() -> anyhow::Result<App> {
     Ok(App::new(&files))
 }
 
-/// Copies this program to `target`, with the app of a directory inside; returns how many bytes the
-/// app takes there.
+/// Copies this program to `target` and appends the app of a directory; returns the number of bytes the app takes there.
 ///
 /// # Errors
-/// When the directory or this program can't be read, or the new one not be written.
+/// Fails when the directory or this program can't be read, or when the new one can't be written.
 pub fn embed(directory: &Path, target: &Path) -> anyhow::Result<u64> {
     let files = compressed(read_files(directory)?);
     let archive = postcard::to_allocvec(&files).context("packing the app")?;
@@ -71,8 +69,8 @@ pub fn embed(directory: &Path, target: &Path) -> anyhow::Result<u64> {
     file.rewind().with_context(unreadable)?;
     let permissions = file.metadata().with_context(unreadable)?.permissions();
 
-    // Under another name at first: a program that runs can't be written to, and half a one must
-    // never stand in its place.
+    // Written under another name first: a running program can't be written to, and a half-written one must never take
+    // its place.
     let mut name = target.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
@@ -95,7 +93,7 @@ fn own_path() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot tell where this program's own file is")
 }
 
-/// Where the archive at the end of a program is, and what it has to be.
+/// The position of the archive at the end of a program, and its expected digest.
 struct Trailer {
     start: u64,
     length: u64,
@@ -103,7 +101,7 @@ struct Trailer {
 }
 
 impl Trailer {
-    /// `None` where there is no archive.
+    /// Returns `None` if there is no archive.
     fn read(file: &mut File) -> io::Result<Option<Self>> {
         let Some(end) = file.seek(SeekFrom::End(0))?.checked_sub(TRAILER_BYTES) else { return Ok(None) };
         file.seek(SeekFrom::Start(end))?;
@@ -112,12 +110,12 @@ impl Trailer {
         file.read_exact(&mut length)?;
         file.read_exact(&mut magic)?;
         let length = u64::from_le_bytes(length);
-        // A length that is damaged is found by the digest.
+        // The digest detects a damaged length.
         Ok((magic == *MAGIC).then(|| Self { start: end.saturating_sub(length), length, digest }))
     }
 }
 
-/// Adds to each file its compressed forms, where they are shorter.
+/// Adds the compressed forms of each file, where they are shorter.
 fn compressed(mut files: Files) -> Files {
     let names: Vec<String> = files.keys().cloned().collect();
     for name in names.into_iter().filter(|name| !PACKED_ENDINGS.iter().any(|ending| name.ends_with(ending))) {

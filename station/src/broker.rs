@@ -1,8 +1,8 @@
-//! The broker inside: the library with its listeners and limits, and the way the proxy takes to it.
+//! The broker inside: the library with its listeners and limits, and the proxy's connection to it.
 //!
-//! The library takes connections from its own TCP listeners only, so all clients reach it through
-//! listeners on loopback ports that the system picks, by way of [`crate::proxy`]. The listener that a
-//! connection came in by tells the hooks which rules it is under.
+//! The library accepts connections from its own TCP listeners only, so all clients reach it by way of [`crate::proxy`],
+//! through listeners on loopback ports that the system picks. The hooks learn from the listener of a connection which
+//! rules apply to it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -35,13 +35,13 @@ use crate::users::{Access, PasswordError, Users};
 
 const OPEN: ListenerId = 1;
 
-/// The user name that the station's own transmission connects with.
+/// The user name of the station's own transmission.
 const OWN_NAME: &str = env!("CARGO_PKG_NAME");
 
 /// A running broker.
 pub(crate) struct Broker {
     context: ServerContext,
-    /// Where the library listens, on this machine only.
+    /// The library's addresses, on this machine only.
     open: SocketAddr,
     diffusion: SocketAddr,
     connections: Connections,
@@ -97,12 +97,12 @@ impl Broker {
         Ok((broker, task))
     }
 
-    /// Where the station's own transmission connects, and what with.
+    /// Returns the address and credentials for the station's own transmission.
     pub(crate) fn own_login(&self) -> (SocketAddr, (String, String)) {
         (self.open, self.own_user.clone())
     }
 
-    /// Decides whether a client may connect, before the library or any other client knows of it.
+    /// Decides whether a client may connect, before it becomes known to the library or any other client.
     pub(crate) async fn authorize(
         &self,
         connect: &Connect<'_>,
@@ -154,7 +154,7 @@ impl Broker {
         })
     }
 
-    /// Connects to the library, which knows the client by that connection.
+    /// Connects to the library, which identifies the client by that connection.
     pub(crate) async fn dial(
         &self,
         profile: Profile,
@@ -178,21 +178,20 @@ fn builder(name: &str, limits: Limits) -> Builder {
         .name(name)
         .laddr(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .nodelay(true)
-        // The hooks know who came through the proxy.
+        // The hooks know the clients that came through the proxy.
         .allow_anonymous(false)
         .max_packet_size(PACKET_BYTES_MAX)
         .max_mqueue_len(QUEUE_MESSAGES_MAX)
         .max_inflight(INFLIGHT_MAX)
         .max_subscriptions(SESSION_SUBSCRIPTIONS_MAX)
         .handshake_timeout(limits.handshake_timeout)
-        // Until then the library holds what comes for a subscriber that leaves its socket unread,
-        // without a limit (only after that does the queue's count), so time is what bounds it, with
-        // `--max-behind`.
+        // Until this timeout the library holds everything for a subscriber that doesn't read its socket, without a
+        // limit (the queue's count applies only after it). So the bounds are this time and `--max-behind`.
         .send_timeout(limits.stall_timeout)
         .session_expiry_interval(SESSION_EXPIRY_V311)
         .max_session_expiry_interval(SESSION_EXPIRY_MAX)
-        // Never send again on a living connection [MQTT-4.4.0-1], and let messages wait for a
-        // session as long as it lives; both timers are off at zero.
+        // Never resend on a live connection [MQTT-4.4.0-1], and keep queued messages as long as the session; zero turns
+        // both timers off.
         .message_retry_interval(Duration::ZERO)
         .message_expiry_interval(Duration::ZERO)
 }
@@ -204,7 +203,7 @@ fn listen(builder: Builder) -> anyhow::Result<(Listener, SocketAddr)> {
     bound.map_err(|error| anyhow::anyhow!("{error}")).context("the broker can't listen on this machine")
 }
 
-/// A password that is good for one run and never leaves the process.
+/// Returns a password that is valid for one run and never leaves the process.
 fn random_password() -> String {
     let halves = [(); 2].map(|()| argon2::password_hash::generate_salt());
     halves.as_flattened().iter().map(|byte| format!("{byte:02x}")).collect()

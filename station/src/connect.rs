@@ -1,4 +1,4 @@
-//! What a CONNECT says, and the CONNACK that the station sends where the broker isn't asked.
+//! The contents of a CONNECT, and the CONNACK that the station sends without asking the broker.
 
 use crate::limits::TOPIC_LEVELS_MAX;
 
@@ -10,7 +10,7 @@ const WILL: u8 = 0x04;
 const PASSWORD: u8 = 0x40;
 const USER_NAME: u8 = 0x80;
 
-/// A CONNECT, as far as the station has to know it.
+/// A CONNECT, as far as the station needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Connect<'a> {
     /// The protocol level.
@@ -21,17 +21,17 @@ pub(crate) struct Connect<'a> {
     pub password: Option<&'a [u8]>,
 }
 
-/// The message that is published when the client vanishes.
+/// The message that is published when the client disappears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Will<'a> {
     pub topic: &'a [u8],
     pub qos: u8,
 }
 
-/// Why a client isn't taken.
+/// Why a client isn't accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// A version that this path doesn't speak.
+    /// A version that this path doesn't support.
     Version,
     /// The bytes aren't a CONNECT.
     Malformed,
@@ -43,19 +43,19 @@ pub(crate) enum Refusal {
     BadUserNameOrPassword,
     /// The session is another user's.
     ForeignSession,
-    /// Too many wait for their password to be checked.
+    /// Too many passwords are waiting to be checked.
     Busy,
-    /// The broker can't be had; the words are for the client.
+    /// The broker is unavailable; the text is for the client.
     Unavailable(&'static str),
 }
 
 impl Refusal {
-    /// The reason for the log.
+    /// Returns the reason for the log.
     pub(crate) fn reason(self) -> &'static str {
         self.details().0
     }
 
-    /// The reason, and what CONNACK says of it: in 5.0 and in 3.1.1.
+    /// Returns the reason and the CONNACK codes for it: in 5.0 and in 3.1.1.
     fn details(self) -> (&'static str, u8, u8) {
         match self {
             Self::Version => ("this path is for MQTT 5.0", 0x84, 1),
@@ -71,12 +71,12 @@ impl Refusal {
         }
     }
 
-    /// The CONNACK for a client of this level; none where the client didn't send a CONNECT.
+    /// Returns the CONNACK for a client of this level; `None` if the client didn't send a CONNECT.
     pub(crate) fn connack(self, level: u8) -> Vec<u8> {
         let (words, code, code_v311) = self.details();
         match self {
             Self::Malformed => Vec::new(),
-            // The shape of 3.1.1 is all that a client of another version understands `[MQTT-3.1.2-2]`.
+            // A client of another version understands only the 3.1.1 format `[MQTT-3.1.2-2]`.
             Self::Version => vec![0x20, 2, 0, code_v311],
             _ if level != LEVEL_5 => vec![0x20, 2, 0, code_v311],
             Self::Unavailable(_) => {
@@ -90,7 +90,7 @@ impl Refusal {
 }
 
 impl<'a> Connect<'a> {
-    /// Reads a whole packet (section 3.1). What isn't looked at here is the broker's to judge.
+    /// Reads a whole packet (section 3.1). Fields that aren't checked here are left to the broker.
     pub(crate) fn read(packet: &'a [u8]) -> Result<Self, Refusal> {
         let mut fields = Fields(packet);
         fields.take(1).filter(|first| first[0] == 0x10).ok_or(Refusal::Malformed)?;
@@ -137,13 +137,13 @@ impl<'a> Fields<'a> {
         self.take(1).map(|taken| taken[0])
     }
 
-    /// A string or binary data.
+    /// Reads a string or binary data.
     pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
         let length = self.take(2)?;
         self.take(u16::from_be_bytes([length[0], length[1]]).into())
     }
 
-    /// What a variable byte integer counts.
+    /// Reads the bytes whose length a variable byte integer gives.
     pub(crate) fn section(&mut self) -> Option<Self> {
         let (length, head) = variable_integer(self.0).ok()??;
         self.take(head)?;
@@ -151,7 +151,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A variable byte integer and how many bytes it takes `[MQTT-1.5.5-1]`; `None` where it is cut.
+/// Reads a variable byte integer and returns it with its length in bytes `[MQTT-1.5.5-1]`; `None` if it is incomplete.
 pub(crate) fn variable_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Refusal> {
     let mut value = 0;
     for (index, byte) in bytes.iter().enumerate().take(4) {
@@ -163,7 +163,7 @@ pub(crate) fn variable_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Ref
     if bytes.len() < 4 { Ok(None) } else { Err(Refusal::Malformed) }
 }
 
-/// Whether a topic or filter has no more levels than the broker can take.
+/// Whether a topic or filter has no more levels than the broker supports.
 pub(crate) fn has_few_levels(topic: &[u8]) -> bool {
     topic.iter().filter(|byte| **byte == b'/').count() < TOPIC_LEVELS_MAX
 }

@@ -1,9 +1,8 @@
 //! The connections of the proxy to the broker inside, by the address that the broker library sees.
 //!
-//! The library takes connections from its own TCP listeners only, and its hooks know a client by its
-//! address. So here is what they ask: who the client is. And here they leave why the library closes a
-//! connection: it shuts its socket before it would write the DISCONNECT that MQTT 5.0 wants, so the proxy
-//! says it instead.
+//! The library accepts connections from its own TCP listeners only, and its hooks know a client by its address. This
+//! table tells the hooks who the client is. The hooks store here why the library closes a connection: it shuts down its
+//! socket before it would write the DISCONNECT that MQTT 5.0 requires, so the proxy sends it instead.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 use crate::limits::CLOSE_TIMEOUT;
 use crate::users::Access;
 
-/// See the module.
+/// See the module docs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connections(Arc<Mutex<HashMap<SocketAddr, Connection>>>);
 
@@ -25,7 +24,7 @@ struct Connection {
     reason: Option<oneshot::Sender<u8>>,
 }
 
-/// Who is at the other end of a connection.
+/// The client at the other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientInfo {
     /// Protocol level of its CONNECT.
@@ -42,7 +41,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// The reason code for which the library closes the connection, if it has one.
+    /// Returns the reason code with which the library closes the connection, if any.
     pub(crate) async fn close_reason(&mut self) -> Option<u8> {
         timeout(CLOSE_TIMEOUT, &mut self.reason).await.ok()?.ok()
     }
@@ -55,14 +54,14 @@ impl Drop for Registration {
 }
 
 impl Connections {
-    /// To be called before the library hears of the connection.
+    /// Must be called before the library sees the connection.
     pub(crate) fn register(&self, address: SocketAddr, client: ClientInfo) -> Registration {
         let (sender, reason) = oneshot::channel();
         self.table().insert(address, Connection { client, reason: Some(sender) });
         Registration { connections: self.clone(), address, reason }
     }
 
-    /// Takes down a connection that didn't come through the proxy.
+    /// Registers a connection that didn't come through the proxy.
     pub(crate) fn insert(&self, address: SocketAddr, client: ClientInfo) {
         self.table().insert(address, Connection { client, reason: None });
     }
@@ -75,12 +74,12 @@ impl Connections {
         self.table().get(&address?).map(|connection| connection.client.clone())
     }
 
-    /// The library closes a connection, for this reason where it has one.
+    /// Stores that the library closes a connection, and the reason, if any.
     pub(crate) fn note_close(&self, address: SocketAddr, code: Option<u8>) {
         let mut table = self.table();
         let Some(connection) = table.get_mut(&address) else { return };
         match (connection.reason.take(), code) {
-            // Nobody waits any more when the client has gone meanwhile.
+            // The client is gone, so nothing waits for the reason.
             (Some(reason), Some(code)) => drop(reason.send(code)),
             (Some(_), None) => {}
             (None, _) => drop(table.remove(&address)),
@@ -88,7 +87,7 @@ impl Connections {
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, Connection>> {
-        // Whole after each insert and remove.
+        // The state is consistent after each insert and remove.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

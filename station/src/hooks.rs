@@ -1,5 +1,4 @@
-//! The hooks of the broker inside: who may connect, which topics a client may read and write, and
-//! what is counted.
+//! The hooks of the broker inside: who may connect, which topics a client may read and write, and the counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,31 +20,31 @@ use crate::limits::TOPIC_LEVELS_MAX;
 use crate::offline_queue::{OfflineQueues, weight};
 use crate::users::Access;
 
-/// The listener that `/diffusion` leads to.
+/// The listener for `/diffusion`.
 pub(crate) const DIFFUSION: ListenerId = 3;
 
-/// Messages dropped are logged once in so many.
+/// Dropped messages are logged once per this number.
 const DROPPED_LOG_INTERVAL: u64 = 10_000;
 
-/// See the module.
+/// See the module docs.
 #[derive(Clone)]
 pub(crate) struct Hooks {
     pub context: ServerContext,
     pub connections: Connections,
     /// Whether sessions belong to users.
     pub has_users: bool,
-    /// What the station's own transmission connects with.
+    /// The credentials of the station's own transmission.
     pub own_user: (String, String),
     pub subscriptions_max: u32,
-    /// Messages dropped because a subscriber was too slow and its queue full, or because too much
-    /// waited for clients that were away.
+    /// Messages dropped because a subscriber was too slow and its queue full, or because too much was queued for
+    /// clients that were away.
     pub dropped: Arc<AtomicU64>,
-    /// Bytes published so far, by anybody.
+    /// Bytes published so far, by all clients.
     pub published: Arc<AtomicU64>,
     pub offline_queues: Arc<OfflineQueues>,
 }
 
-/// Whether a client identifier is that of another user's session.
+/// Whether a client identifier belongs to another user's session.
 pub(crate) async fn is_foreign(context: &ServerContext, client_id: &str, user: Option<&str>) -> bool {
     let id = Id::from(context.node.id(), ClientId::from(client_id));
     let session = context.extends.shared().await.entry(id).session();
@@ -53,7 +52,7 @@ pub(crate) async fn is_foreign(context: &ServerContext, client_id: &str, user: O
 }
 
 impl Hooks {
-    /// Takes part in what the library does from now on.
+    /// Registers these hooks with the library.
     pub(crate) async fn register(&self) {
         let register = self.context.extends.hook_mgr().register();
         for kind in [
@@ -70,7 +69,7 @@ impl Hooks {
         register.start().await;
     }
 
-    /// Only the proxy may connect, which has checked the password, and the station's own transmission.
+    /// Only the proxy, which has checked the password, and the station's own transmission may connect.
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         let (id, name) = (connect.id(), connect.username().map(|name| &**name));
         let Some(client) = self.connections.get(id.remote_addr) else {
@@ -80,7 +79,7 @@ impl Hooks {
             self.connections.insert(address, ClientInfo { level: LEVEL_5, access: Arc::new(Access::default()) });
             return AuthResult::Allow(false, None);
         };
-        // The proxy has asked as well, but another connection may have been quicker.
+        // The proxy has checked this as well, but another connection may have been faster.
         let is_other = self.has_users
             && (client.access.user.as_deref() != name || is_foreign(&self.context, &id.client_id, name).await);
         if is_other { AuthResult::NotAuthorized } else { AuthResult::Allow(false, None) }
@@ -110,7 +109,7 @@ impl Hooks {
             Some(PublishResult::reason_code(reason, Some(words.into()), closes))
         };
         if !has_few_levels(publish.topic.as_bytes()) {
-            // A client of 3.1.1 can't be told otherwise.
+            // A 3.1.1 client can't be informed in another way.
             let closes = client.is_none_or(|client| client.level != LEVEL_5);
             let words = format!("a topic has {TOPIC_LEVELS_MAX} levels at most");
             return refuse(PublishAckReason::TopicNameInvalid, words, closes);
@@ -124,7 +123,7 @@ impl Hooks {
         None
     }
 
-    /// Counts them, and says so now and then, with the client that just lost one where that is known.
+    /// Counts them and logs the count now and then, with the client that just lost one, if known.
     fn count_dropped(&self, messages: u64, client: Option<&str>, reason: &str) {
         let before = self.dropped.fetch_add(messages, Ordering::Relaxed);
         let so_far = before + messages;
@@ -175,11 +174,11 @@ impl Handler for Hooks {
     }
 }
 
-/// The DISCONNECT reason code for why the library closed, `None` when the client did.
+/// Returns the DISCONNECT reason code for the library's reason, `None` when the client closed.
 fn reason_code(reason: &Reason) -> Option<u8> {
     match reason {
         Reason::ConnectDisconnect(_) | Reason::ConnectRemoteClose => None,
-        // The library would say Not authorized; 0x8E is Session taken over [MQTT-3.1.4-3].
+        // The library would send Not authorized; 0x8E is Session taken over [MQTT-3.1.4-3].
         Reason::ConnectKicked(false) => Some(0x8E),
         Reason::Reasons(reasons) => reasons.first().and_then(reason_code),
         other => Some(other.to_reason_code().into()),

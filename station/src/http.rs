@@ -1,4 +1,4 @@
-//! The web port: the app's files, the WebSocket paths, and the headers that guard both.
+//! The web port: the app's files, the WebSocket paths, and the headers that protect both.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -37,20 +37,20 @@ use crate::websocket::{CLOSE_REASON_BYTES_MAX, POLICY_VIOLATION, WebSocket};
 const NO_APP: &str = "This station serves MQTT only: /mqtt and /diffusion over WebSocket.\n\
     For the app, build it with `cargo xtask dist` and start the station with --dist dist.\n";
 
-/// Everything the web port needs to answer.
+/// The state that the web port needs to answer requests.
 pub(crate) struct Web {
     pub app: App,
-    /// Origins named by `--allow-origin`.
+    /// The origins of `--allow-origin`.
     pub allowed_origins: Vec<String>,
-    /// Origins named by `--allow-frame`.
+    /// The origins of `--allow-frame`.
     pub allowed_frames: Vec<String>,
     /// Counts the connections of all ports.
     pub connections: ConnectionLimits,
-    /// The way to the broker.
+    /// The proxy to the broker.
     pub proxy: Arc<Proxy>,
     /// See [`crate::hooks::Hooks::dropped`].
     pub dropped: Arc<AtomicU64>,
-    /// Holds the WebSockets that are open.
+    /// Tracks the open WebSockets.
     pub sockets: TaskTracker,
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn serve(pipe: Pipe, arrival: Arrival, routes: Router, longest:
     }
 }
 
-/// All routes of the web port.
+/// Returns all routes of the web port.
 pub(crate) fn routes(web: Web) -> Router {
     let web = Arc::new(web);
     let policy = web.app.security_policy(&web.allowed_frames);
@@ -144,7 +144,7 @@ async fn file(State(web): State<Arc<Web>>, request: Request) -> Response {
     response
 }
 
-/// Makes a WebSocket of a connection (RFC 6455, section 4.2).
+/// Upgrades a connection to a WebSocket (RFC 6455, section 4.2).
 async fn upgrade(
     State(web): State<Arc<Web>>,
     Extension(arrival): Extension<Arrival>,
@@ -179,7 +179,7 @@ async fn upgrade(
     let span = tracing::info_span!("connection", %address, path = profile.path());
     let (upgrading, proxy) = (hyper::upgrade::on(&mut request), Arc::clone(&web.proxy));
     let serving = async move {
-        // Fails only if the client has gone.
+        // Fails only if the client is gone.
         if let Ok(upgraded) = upgrading.await {
             let mut socket = WebSocket::new(Box::new(TokioIo::new(upgraded)));
             match foreign {
@@ -195,7 +195,7 @@ async fn upgrade(
     response
 }
 
-/// The client of a reverse proxy that is trusted to name it: the last address that no such proxy has.
+/// Returns the client of a trusted reverse proxy: the last address that doesn't belong to such a proxy.
 fn forwarded_for(headers: &HeaderMap, connections: &ConnectionLimits, peer: IpAddr) -> Option<IpAddr> {
     if !connections.is_trusted(peer) {
         return None;
@@ -205,15 +205,15 @@ fn forwarded_for(headers: &HeaderMap, connections: &ConnectionLimits, peer: IpAd
     addresses.map(|address| address.to_canonical()).find(|address| !connections.is_trusted(*address))
 }
 
-/// Refuses a page of another origin: a WebSocket isn't covered by the browser's same-origin rule,
-/// so any page a person visits could otherwise use the broker on their machine. A client that is no
-/// browser sends no `Origin` and isn't meant. The reason fits into a closing frame.
+/// Refuses a page of another origin: the browser's same-origin rule doesn't cover WebSockets, so any page a person
+/// visits could otherwise use the broker on their machine. A client other than a browser sends no `Origin` and is let
+/// through. The reason fits into a closing frame.
 fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), String> {
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
     let origin = text(headers, header::ORIGIN).unwrap_or_default();
-    // Whatever address the station listens on: a reverse proxy may have another name.
+    // The host isn't compared with the listening address: a reverse proxy may have another name.
     if text(headers, header::HOST).is_some_and(|host| is_same_host(origin, host))
         || allowed.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
     {
@@ -240,7 +240,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// A header whose value is a list, which may stand in several lines.
+/// Returns a header whose value is a list, which may be spread over several lines.
 fn listed(headers: &HeaderMap, name: HeaderName) -> String {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.collect::<Vec<_>>().join(",")

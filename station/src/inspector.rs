@@ -1,28 +1,27 @@
-//! Follows the packets of a client behind its CONNECT, and refuses what its path doesn't take.
+//! Follows a client's packets after its CONNECT, and refuses those that its path doesn't allow.
 //!
-//! Diffusion documents: MQTT 5.0 only; subscriptions at QoS 0; publishing at QoS 0 or 1; topic
-//! paths without empty levels. Versions and wills are judged with CONNECT (see [`crate::proxy`]), the
-//! rest from the bytes, but for the paths where the broker is inside: its own hooks (see
-//! [`crate::hooks`]) answer one filter of several, or one message, with its reason code, and the
-//! connection goes on. A broker elsewhere would take them, and to answer in its place would mean to
-//! rewrite what it says; so there the connection is closed, with the same reason code.
+//! Diffusion documents: MQTT 5.0 only; subscriptions at QoS 0; publishing at QoS 0 or 1; topic paths without empty
+//! levels. Versions and wills are checked with CONNECT (see [`crate::proxy`]), the rest from the bytes. Topic paths are
+//! an exception if the broker is inside: its own hooks (see [`crate::hooks`]) refuse one filter of several, or one
+//! message, with its reason code, and the connection continues. A remote broker would accept such paths, and answering
+//! in its place would mean rewriting its packets; so the connection is closed there, with the same reason code.
 //!
-//! A packet that is larger than the station takes is refused here as well.
+//! A packet above the station's size limit is refused here as well.
 
 use crate::connect::{Fields, variable_integer};
 use crate::limits::SMALL_PACKET_BYTES_MAX;
 
-/// Which rules a WebSocket path holds a client to.
+/// The rules that a WebSocket path applies to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// `/mqtt`, and the TCP port: whatever the broker takes.
+    /// `/mqtt` and the TCP port: everything the broker accepts.
     Open,
     /// `/diffusion`: as Diffusion documents.
     Diffusion,
 }
 
 impl Profile {
-    /// Where on the web port it is.
+    /// Returns its path on the web port.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Open => "/mqtt",
@@ -35,7 +34,7 @@ impl Profile {
     }
 }
 
-/// The bits of a QoS, wherever it is.
+/// The bits of a QoS, in any packet.
 const QOS: u8 = 3;
 const CONNECT: u8 = 1;
 const PUBLISH: u8 = 3;
@@ -49,24 +48,24 @@ const PACKET_TOO_LARGE: u8 = 0x95;
 /// For a PUBLISH above the Maximum QoS (section 3.2.2.3.4).
 const QOS_NOT_SUPPORTED: u8 = 0x9B;
 
-/// What is wrong with a topic path that Diffusion wouldn't take.
+/// The message for a topic path that Diffusion doesn't accept.
 pub(crate) const NO_EMPTY_LEVEL: &str = "a topic path has no empty level";
 
-/// Looks at the beginning of each packet, and for Diffusion at what a SUBSCRIBE asks for.
+/// Checks the beginning of each packet and, for Diffusion, the options of a SUBSCRIBE.
 #[derive(Clone, Debug)]
 pub(crate) struct Inspector {
     profile: Profile,
     judges_paths: bool,
     packet_bytes_max: u32,
-    /// Packets that may go on to the broker.
+    /// Packets that may be passed on to the broker.
     packets: u64,
-    /// Remaining Length of the packet that has begun, and how much of it is still to come.
+    /// Remaining Length of the current packet, and how much of it is outstanding.
     packet_bytes: u32,
     bytes_left: u32,
-    /// The beginning of a packet that can't be judged yet.
+    /// The beginning of a packet that can't be checked yet.
     pending: Vec<u8>,
     has_disconnect: bool,
-    /// The bytes make no sense as MQTT; the broker will see that too and close.
+    /// Whether the bytes aren't valid MQTT; the broker will detect that too and close.
     is_lost: bool,
 }
 
@@ -85,30 +84,30 @@ impl Inspector {
         }
     }
 
-    /// The same, for a broker that doesn't know what a topic path is for Diffusion.
+    /// The same, for a broker that doesn't know Diffusion's rules for topic paths.
     pub(crate) fn judging_paths(self) -> Self {
         Self { judges_paths: self.profile == Profile::Diffusion, ..self }
     }
 
-    /// Whether the client has begun a DISCONNECT, so that it expects no other.
+    /// Whether the client has begun a DISCONNECT, so that it doesn't expect one.
     pub(crate) fn has_disconnect(&self) -> bool {
         self.has_disconnect
     }
 
-    /// Whether the client's DISCONNECT has passed, whole.
+    /// Whether the client's DISCONNECT was passed on completely.
     pub(crate) fn has_left(&self) -> bool {
         self.has_disconnect && self.bytes_left == 0
     }
 
-    /// The large packet that has begun and not ended: its number and its length.
+    /// Returns the large packet that has begun and not ended: its number and its length.
     pub(crate) fn unfinished(&self) -> Option<(u64, u32)> {
         let is_large = self.bytes_left > 0 && self.packet_bytes > SMALL_PACKET_BYTES_MAX;
         is_large.then_some((self.packets, self.packet_bytes))
     }
 
-    /// Looks at the next bytes of the stream, cut anywhere, and leaves of them what may go on to the
-    /// broker. Returns how many messages begin in them, or the reason code to close with for what
-    /// comes after them.
+    /// Checks the next bytes of the stream, cut anywhere, and keeps in them only what may be passed on to the broker.
+    /// Returns the number of messages that begin in them, or the reason code to close with because of the bytes that
+    /// follow.
     pub(crate) fn inspect(&mut self, bytes: &mut Vec<u8>) -> Result<u32, u8> {
         bytes.splice(..0, self.pending.drain(..));
         let (mut at, mut messages) = (0, 0);
@@ -133,7 +132,7 @@ impl Inspector {
         Ok(messages)
     }
 
-    /// Begins the packet at the front of these bytes; `false` if more of it is needed to judge it.
+    /// Begins the packet at the front of these bytes; `false` if more bytes are needed to check it.
     fn begin(&mut self, bytes: &mut [u8]) -> Result<bool, u8> {
         let (packet, qos) = (bytes[0] >> 4, bytes[0] >> 1 & QOS);
         let (length, head) = match variable_integer(&bytes[1..]) {
@@ -146,7 +145,7 @@ impl Inspector {
             }
         };
         let is_subscribe = self.profile == Profile::Diffusion && packet == SUBSCRIBE;
-        // It is held until it is whole.
+        // It is held until it is complete.
         let longest = if is_subscribe { SMALL_PACKET_BYTES_MAX } else { u32::MAX };
         if length > longest.min(self.packet_bytes_max) {
             return Err(PACKET_TOO_LARGE);
@@ -165,7 +164,7 @@ impl Inspector {
             }
             match Fields(body).string() {
                 None if self.judges_paths && !is_whole => return Ok(false),
-                // Where there is none, an alias stands for it.
+                // An empty topic is replaced by an alias.
                 Some(topic) if self.judges_paths && !topic.is_empty() && !is_topic_path(topic) => {
                     return Err(TOPIC_NAME_INVALID);
                 }
@@ -179,7 +178,7 @@ impl Inspector {
         Ok(true)
     }
 
-    /// Has a SUBSCRIBE ask for QoS 0 (section 3.8). What is malformed in it is the broker's to judge.
+    /// Lowers the QoS of a SUBSCRIBE to 0 (section 3.8). Malformed parts are left to the broker.
     fn lower_qos(&self, body: &mut [u8]) -> Result<(), u8> {
         let mut options = Vec::new();
         let mut fields = Fields(body);
@@ -195,7 +194,7 @@ impl Inspector {
         }
         let length = body.len();
         for bytes_left in options {
-            // 3 is no QoS: the broker refuses it.
+            // 3 isn't a QoS: the broker refuses it.
             if let Some(byte) = body.get_mut(length - bytes_left)
                 && *byte & QOS != QOS
             {
@@ -206,7 +205,7 @@ impl Inspector {
     }
 }
 
-/// Whether Diffusion would take this as a topic path: no empty level, so no `/` first or last.
+/// Whether Diffusion accepts this as a topic path: no empty level, so no `/` first or last.
 pub(crate) fn is_topic_path(topic: &[u8]) -> bool {
     topic.split(|byte| *byte == b'/').all(|level| !level.is_empty())
 }
@@ -230,7 +229,7 @@ mod tests {
         packet
     };
 
-    /// Whole, and cut at every byte, the same is admitted and the same refused.
+    /// Checks that the result is the same for whole input and for input cut at every byte.
     fn check(profile: Profile, packets: &[&[u8]], admitted: usize, refusal: Option<u8>) {
         let bytes = packets.concat();
         check_passage(&Inspector::new(profile, 1_000), &bytes, &bytes[..admitted], refusal);
@@ -311,7 +310,7 @@ mod tests {
         assert!(inspector.has_disconnect());
     }
 
-    /// A SUBSCRIBE with a subscription identifier: each filter with its options.
+    /// Returns a SUBSCRIBE with a subscription identifier: each filter with its options.
     fn subscribe(filters: &[(&str, u8)]) -> Vec<u8> {
         let mut fields = vec![0, 9, 2, 0x0B, 1];
         for (filter, options) in filters {
@@ -328,7 +327,7 @@ mod tests {
             let filters = [("a", options[0]), ("b//c", options[1]), ("", options[2]), ("d/#", options[3])];
             [&subscribe(&filters)[..], LONG_PUBLISH, &subscribe(&[("e", options[0])])].concat()
         };
-        // No Local, Retain As Published and Retain Handling stay; what is no QoS is the broker's to refuse.
+        // No Local, Retain As Published and Retain Handling are kept; an invalid QoS is left to the broker to refuse.
         let asked = with([0x2D, 2, 0x3E, 3]);
         let lowered = with([0x2C, 0, 0x3C, 3]);
         check_passage(&Inspector::new(Profile::Diffusion, 1_000), &asked, &lowered, None);

@@ -1,9 +1,9 @@
-//! How far a client is behind.
+//! How far a client lags behind.
 //!
-//! The library holds what comes for a client whose socket is full, without a limit and without a way
-//! to ask how much. But all of it was published after the library's own socket was last empty; so as
-//! long as no more than so much has been published since then, to whomever, it holds no more than
-//! that for all slow clients together, because they share what they are sent.
+//! If a client's socket is full, the library buffers without a limit, and without a way to query the amount. But all of
+//! it was published after the library's own socket was last empty. As long as no more than N bytes were published since
+//! then, to any client, the library holds no more than N for all slow clients together, because they share the
+//! messages.
 
 use std::io;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use futures_util::FutureExt as _;
 use tokio::task::unconstrained;
 use tokio::time::sleep;
 
-/// How often to look at it while a client takes nothing.
+/// The interval at which this is checked while a client reads nothing.
 const LAG_INTERVAL: Duration = Duration::from_millis(100);
 
-/// See the module.
+/// See the module docs.
 pub(crate) struct SubscriberLag {
     published: Arc<AtomicU64>,
-    /// What had been published when the client had all.
+    /// The published bytes at the time when the client had received everything.
     at: u64,
     bytes_max: u64,
 }
@@ -31,10 +31,10 @@ impl SubscriberLag {
         Self { published, at, bytes_max }
     }
 
-    /// Reads from the library; whoever has to wait for it has all.
+    /// Reads from the library; a read that has to wait means the client has everything.
     pub(crate) async fn watch_read(&mut self, reading: impl Future<Output = io::Result<usize>>) -> io::Result<usize> {
         let mut reading = std::pin::pin!(reading);
-        // Tokio lets a task that is busy for long wait, which is not to be taken for an empty socket.
+        // Tokio makes a task that is busy for long wait, which must not be taken for an empty socket.
         if let Some(read) = unconstrained(reading.as_mut()).now_or_never() {
             return read;
         }
@@ -42,7 +42,7 @@ impl SubscriberLag {
         reading.await
     }
 
-    /// Writes, unless the client gets too far behind while it does.
+    /// Writes, unless the client lags too far behind during the write.
     pub(crate) async fn bound(&self, writing: impl Future<Output = io::Result<()>>) -> io::Result<()> {
         let mut writing = std::pin::pin!(writing);
         loop {

@@ -1,6 +1,6 @@
-//! An MQTT broker and web server in one program, for one machine: MQTT (3.1.1 and 5.0) on a TCP port,
-//! the same broker over WebSocket on a web port (`/mqtt`, and `/diffusion` as Diffusion documents
-//! it), the built app, and a sample transmission.
+//! An MQTT broker and web server in one program, for one machine: MQTT (3.1.1 and 5.0) on a TCP port, the same broker
+//! over WebSocket on a web port (`/mqtt`, and `/diffusion` as Diffusion documents it), the built app, and a sample
+//! transmission.
 //!
 //! ```text
 //! browser ── http ──┬─ files of --dist, or of the app inside the program
@@ -12,9 +12,9 @@
 //!                                 limits
 //! ```
 //!
-//! Invariants: without `--users` nothing but this machine can reach it; a page of a foreign origin
-//! can't use it; nothing of a client counts before its CONNECT is accepted; every queue ends, in
-//! length or in bytes; what is dropped is counted and logged.
+//! Invariants: without `--users` only this machine can reach it; a page of a foreign origin can't use it; nothing from
+//! a client has an effect before its CONNECT is accepted; every queue is bounded, in length or in bytes; dropped
+//! messages are counted and logged.
 
 mod archive;
 mod broker;
@@ -81,7 +81,7 @@ pub struct Station {
     transmission: Option<Transmission>,
 }
 
-/// What is read again while the station runs.
+/// The parts that are reloaded while the station runs.
 #[derive(Clone)]
 struct ReloadableFiles {
     security: Security,
@@ -96,8 +96,8 @@ impl ReloadableFiles {
         }
     }
 
-    /// Passwords that cross a network are read by whoever carries them. It is no error: something that
-    /// does TLS may stand in front.
+    /// Whoever carries passwords over a network can read them. It isn't an error, because something in front may do
+    /// TLS.
     fn warn_of_plain_passwords(&self, options: &Options) {
         let is_near =
             options.http.ip().is_loopback() && (options.upstream.is_some() || options.mqtt.ip().is_loopback());
@@ -120,7 +120,7 @@ async fn serve_http(port: Port, routes: Router, longest: Duration, stop: Cancell
     port.serve(stop, move |pipe, arrival| http::serve(pipe, arrival, routes.clone(), longest, stopping.clone())).await;
 }
 
-/// Takes MQTT over TCP until it is stopped.
+/// Accepts MQTT over TCP until it is stopped.
 async fn serve_tcp(port: Port, proxy: Arc<Proxy>, sockets: TaskTracker, stop: CancellationToken) {
     let serve = move |pipe, arrival: Arrival| {
         let proxy = Arc::clone(&proxy);
@@ -133,11 +133,11 @@ async fn serve_tcp(port: Port, proxy: Arc<Proxy>, sockets: TaskTracker, stop: Ca
 }
 
 impl Station {
-    /// Opens the ports and starts to serve. To be called within a Tokio runtime.
+    /// Opens the ports and starts to serve. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// Before anything is served: an address open to other machines without users, a file or
-    /// directory that can't be used, a port that is taken.
+    /// Fails before anything is served: an address open to other machines without users, a file or directory that can't
+    /// be used, a port that is taken.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         options.check_reach()?;
         let app = match &options.dist {
@@ -195,24 +195,24 @@ impl Station {
         Ok(Self { http, mqtt, announcement, files, tasks, stop, sockets, transmission })
     }
 
-    /// The address of the web port, with the port that was picked for 0.
+    /// Returns the address of the web port, with the port that was picked for 0.
     pub fn http(&self) -> SocketAddr {
         self.http
     }
 
-    /// The address of the TCP port for MQTT, with the port that was picked for 0; `None` where the
-    /// broker is somewhere else.
+    /// Returns the address of the TCP port for MQTT, with the port that was picked for 0; `None` if the broker is
+    /// remote.
     pub fn mqtt(&self) -> Option<SocketAddr> {
         self.mqtt
     }
 
-    /// Two lines that say where it listens: one for programs, one for people. Where the broker is
-    /// somewhere else, its address stands for that of the TCP port.
+    /// Returns two lines with the addresses it listens on: one for programs, one for people. If the broker is remote,
+    /// its address replaces that of the TCP port.
     pub fn announcement(&self) -> &str {
         &self.announcement
     }
 
-    /// Reads certificate, key and users again. What can't be used is logged and changes nothing.
+    /// Reads certificate, key and users again. Unusable contents are logged and change nothing.
     pub fn reload(&self) {
         self.files.reload(true);
     }
@@ -232,7 +232,7 @@ impl Station {
         }
     }
 
-    /// Says goodbye to every client, closes both ports and ends, within a few seconds.
+    /// Disconnects every client, closes both ports and ends, within a few seconds.
     pub async fn stop(self) {
         if let Some(transmission) = self.transmission {
             transmission.stop().await;
@@ -240,7 +240,7 @@ impl Station {
         self.stop.cancel();
         self.sockets.close();
         let _ = timeout(STOP_TIMEOUT, self.sockets.wait()).await;
-        // Connections that only fetch files don't hold it up.
+        // Connections that only fetch files don't delay it.
         for task in self.tasks {
             task.abort();
             // It was aborted, or had ended.
@@ -266,7 +266,7 @@ fn announcement(http: SocketAddr, is_tls: bool, has_app: bool, backend: &Backend
     )
 }
 
-/// An address to connect to: that of this machine where it listens on all of them.
+/// Returns an address to connect to: loopback if it listens on all addresses.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         match &mut address {

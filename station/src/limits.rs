@@ -1,5 +1,4 @@
-//! Every limit of the station, with the reason for its value: what the command line sets, and what
-//! stands fixed.
+//! Every limit of the station, with the reason for its value: those set on the command line, and the fixed ones.
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
@@ -7,67 +6,67 @@ use std::time::Duration;
 const KIB: u32 = 1024;
 const MIB: u32 = 1024 * KIB;
 
-/// Largest packet. More than the 16 MiB that the page takes, so that the page's own limit is the one
-/// a person meets.
+/// Largest packet. Larger than the 16 MiB that the page accepts, so that a person meets the page's own limit first.
 pub(crate) const PACKET_BYTES_MAX: u32 = 20 * MIB;
-/// Largest CONNECT. It comes before any password, and nobody needs more: the client identifier, the
-/// user name and the topic of the will have a limit of 64 KiB in MQTT, and are short in practice.
+/// Largest CONNECT. It arrives before any password is checked, and nobody needs more: the client identifier, the user
+/// name and the topic of the will have a limit of 64 KiB in MQTT, and are short in practice.
 pub(crate) const CONNECT_BYTES_MAX: u32 = 64 * KIB;
-/// A packet up to this size isn't counted while it is unfinished: the connections are. A SUBSCRIBE on
-/// `/diffusion` is no larger, since it is held until it is whole.
+/// A packet up to this size isn't counted while it is unfinished, since the connections are. A SUBSCRIBE on
+/// `/diffusion` must not be larger, because it is held until it is complete.
 pub(crate) const SMALL_PACKET_BYTES_MAX: u32 = 64 * KIB;
-/// A large packet has to come at this rate at least, a slow phone's, so that an unfinished one
-/// doesn't occupy its share of `--max-unfinished` for good.
+/// The minimum rate at which a large packet must arrive (that of a slow phone), so that an unfinished one doesn't
+/// occupy its share of `--max-unfinished` for good.
 pub(crate) const PACKET_BYTES_PER_SECOND_MIN: u32 = 32 * KIB;
-/// Head of an HTTP request.
+/// Largest head of an HTTP request.
 pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 32 * KIB as usize;
-/// Levels of a topic. The library follows them by recursion, and some thousand overflow its stack;
-/// real topics have about ten.
+/// Levels of a topic. The library processes them by recursion, and some thousand overflow its stack; real topics have
+/// about ten.
 pub(crate) const TOPIC_LEVELS_MAX: usize = 128;
 /// Subscriptions of one session: the page's own limit is below it.
 pub(crate) const SESSION_SUBSCRIPTIONS_MAX: usize = 1_000;
-/// Unacknowledged QoS 1 and 2 messages each way. The library closes a connection that exceeds it,
-/// and a client of 3.1.1 can't be told, so it is half of all packet identifiers.
+/// Unacknowledged QoS 1 and 2 messages each way. The library closes a connection that exceeds it, and a 3.1.1 client
+/// can't be informed of it, so it is half of all packet identifiers.
 pub(crate) const INFLIGHT_MAX: NonZeroU16 = NonZeroU16::new(32_768).expect("not zero");
-/// Messages queued for one session before some are dropped and counted: four times the largest burst
-/// that the station promises to pass.
+/// Messages queued for one session before some are dropped and counted: four times the largest burst that the station
+/// promises to deliver.
 pub(crate) const QUEUE_MESSAGES_MAX: usize = 200_000;
-/// A session outlives its connection this long, whatever it asks for.
+/// A session outlives its connection by this time at most, whatever it requests.
 pub(crate) const SESSION_EXPIRY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// The same in 3.1.1, where a client can't ask.
+/// The same in 3.1.1, where a client can't request it.
 pub(crate) const SESSION_EXPIRY_V311: Duration = Duration::from_secs(2 * 60 * 60);
-/// Topics that hold a retained message.
+/// Topics with a retained message.
 pub(crate) const RETAINED_MESSAGES_MAX: usize = 10_000;
-/// Retained messages together, each with its topic, properties and what the library needs for it.
+/// All retained messages together, each with its topic, properties and the library's overhead.
 pub(crate) const RETAINED_BYTES_MAX: u64 = 64 * MIB as u64;
-/// Files of the app: a built one is below 3 MB, so more means that `--dist` names something else.
+/// Files of the app: a built one is below 3 MB, so more means that `--dist` points to something else.
 pub(crate) const APP_BYTES_MAX: u64 = 64 * MIB as u64;
-/// Longest password that is checked; longer ones are wrong.
+/// Longest password that is checked; longer ones are rejected.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
-/// Password checks at once. Each takes about 19 MiB and a core for some 20 ms.
+/// Password checks at once. Each takes about 19 MiB and a core for about 20 ms.
 pub(crate) const PASSWORD_CHECKS_MAX: usize = 2;
-/// Clients that wait for such a check: as many as one address may have connections, since a class
-/// behind one router begins at the same moment. Further ones are told that the server is busy.
+/// Clients that wait for such a check: as many as one address may have connections, since a class behind one router
+/// begins at the same moment. Further ones are refused with "server busy".
 pub(crate) const PASSWORD_QUEUE_MAX: usize = 1_200;
-/// A password waits for its check as long as so many handshakes may take: a class of a thousand that
-/// begins at the same moment takes ten seconds on two cores.
+/// The time a password waits for its check, as a number of handshake timeouts: a class of a thousand that begins at the
+/// same moment takes ten seconds on two cores.
 pub(crate) const PASSWORD_WAIT_TIMEOUTS: u32 = 3;
 /// Connections over TCP that wait to be accepted.
 pub(crate) const ACCEPT_QUEUE_MAX: u32 = 1_024;
-/// Read at once from either side of a connection.
+/// The number of bytes read at once from either side of a connection.
 pub(crate) const READ_BYTES_MAX: usize = 64 * KIB as usize;
 
-/// How long the other side of a connection may take to finish after the first has.
+/// The time that the other side of a connection may take to finish after the first has.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a client may take for the last packet that is sent to it.
+/// The time that a client may take for the last packet that is sent to it.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a client may go on sending after that packet, and how much, before its socket is closed. Closing at once takes
-/// the packet back from a client that is still sending (RFC 9293, section 3.6.1); a slow one answers 32,768 PUBRECs first.
+/// The time that a client may continue to send after that packet, and the amount, before its socket is closed. Closing
+/// at once takes the packet back from a client that is still sending (RFC 9293, section 3.6.1); a slow one answers
+/// 32,768 PUBRECs first.
 pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const LINGER_BYTES_MAX: usize = 1024 * KIB as usize;
-/// How long open connections may take to end once the station is being stopped.
+/// The time that open connections may take to end once the station is being stopped.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often certificate, key and users are looked at for changes.
+/// The interval at which certificate, key and users are checked for changes.
 pub(crate) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Measured in the library: memory of a session, and of one of its subscriptions.
@@ -130,7 +129,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Room for the thousand clients of a large event behind one address, and for as many again.
+    /// Room for the thousand clients of a large event behind one address, twice.
     fn default() -> Self {
         const fn count(count: u32) -> NonZeroU32 {
             NonZeroU32::new(count).expect("not zero")
@@ -138,7 +137,7 @@ impl Default for Limits {
         Self {
             max_connections: count(2_400),
             max_per_address: count(1_200),
-            // Twice the connections: some clients are away.
+            // Twice the connections, since some clients are away.
             max_sessions: count(5_000),
             // Twenty for each session.
             max_subscriptions: count(100_000),
@@ -154,21 +153,20 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// File descriptors that a connection takes: its own, and both ends of the one to the broker.
+    /// File descriptors of a connection: its own, and both ends of the one to the broker.
     const FILES_PER_CONNECTION: u64 = 3;
     /// For listeners, standard streams, the runtime and the broker's own.
     const FILES_BESIDES: u64 = 64;
 
-    /// The same, with no more connections than there is room for in so many open files; `None` if
-    /// there is room for all of them.
+    /// Returns the same limits with no more connections than this number of open files has room for; `None` if all fit.
     pub fn fitted(self, open_files: u64) -> Option<Self> {
         let room = open_files.saturating_sub(Self::FILES_BESIDES) / Self::FILES_PER_CONNECTION;
         let room = NonZeroU32::new(u32::try_from(room).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
         (room < self.max_connections).then_some(Self { max_connections: room, ..self })
     }
 
-    /// What clients can make the station keep, in bytes, beside the messages that a client has got at
-    /// QoS 1 or 2 and not acknowledged.
+    /// Returns the bytes that clients can make the station keep, without the messages that a client has received at QoS
+    /// 1 or 2 and not acknowledged.
     fn memory_max(&self) -> u64 {
         let connections = u64::from(self.max_connections.get());
         // Buffers both ways, and one small unfinished packet in the library.
@@ -200,7 +198,7 @@ pub(crate) fn help() -> String {
     )
 }
 
-/// A length of time, such as `10` or `0.5`.
+/// Parses a duration in seconds, such as `10` or `0.5`.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().map_err(|_| "write seconds, such as 10 or 0.5".to_owned())?;
     let duration = Duration::try_from_secs_f32(seconds).map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! Ports with limits: how many connections there may be, in all and from one address, how long a handshake
-//! of TLS may take, and how long a client may leave unread what is sent to it.
+//! Ports with limits: the number of connections in total and from one address, the duration of a TLS handshake, and the
+//! time that a client may leave its data unread.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,7 +19,7 @@ use crate::limits::{ACCEPT_QUEUE_MAX, Limits};
 use crate::stream::Pipe;
 use crate::tls::Security;
 
-/// How long to wait where the system gives no more sockets.
+/// The delay before the next try if the system gives no more sockets.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts connections and refuses those beyond its limits.
@@ -30,7 +30,7 @@ pub(crate) struct ConnectionLimits(Arc<Inner>);
 struct Inner {
     connections_max: usize,
     per_address_max: usize,
-    /// Reverse proxies: the limit for one address is for those behind them.
+    /// Reverse proxies: the limit for one address applies to their clients instead.
     trusted: Vec<IpAddr>,
     table: Mutex<Table>,
     refused: AtomicU64,
@@ -42,13 +42,13 @@ struct Table {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection that was let in, for as long as it lives.
+/// An admitted connection, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     limits: ConnectionLimits,
-    /// How much it counts of all connections: nothing for one that came with another.
+    /// Its share of the total count: zero for one that came with another.
     connections: usize,
-    /// What it counts for; `None` for a reverse proxy.
+    /// The address it counts for; `None` for a reverse proxy.
     address: Option<IpAddr>,
 }
 
@@ -70,7 +70,7 @@ impl ConnectionLimits {
         Self(Arc::new(Inner { connections_max, per_address_max, trusted, table, refused }))
     }
 
-    /// Lets a connection in until the [`ConnectionPermit`] is dropped.
+    /// Admits a connection until the [`ConnectionPermit`] is dropped.
     fn admit(&self, address: IpAddr) -> Result<ConnectionPermit, Refusal> {
         self.count(1, (!self.is_trusted(address)).then(|| address_prefix(address)))
     }
@@ -101,7 +101,7 @@ impl ConnectionLimits {
         Ok(ConnectionPermit { limits: self.clone(), connections, address })
     }
 
-    /// Counts a refusal, and says so now and then: a flood of them must not become one of lines.
+    /// Counts a refusal and logs the count now and then: a flood of refusals must not flood the log.
     fn note(&self, refusal: Refusal, address: IpAddr) {
         let so_far = self.0.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if so_far.is_power_of_two() {
@@ -109,18 +109,18 @@ impl ConnectionLimits {
         }
     }
 
-    /// Connections that are open now.
+    /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.table().open
     }
 
-    /// Connections refused so far.
+    /// Returns the number of connections refused so far.
     pub(crate) fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Whole after each insert and remove.
+        // The state is consistent after each insert and remove.
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,7 +139,7 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// Where a connection came from, and where it came in. It is counted as long as a copy of this lives.
+/// The origin of a connection, and the port it came in by. The connection is counted as long as a copy of this lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub client: SocketAddr,
@@ -148,7 +148,7 @@ pub(crate) struct Arrival {
     _permit: Arc<ConnectionPermit>,
 }
 
-/// A port, and what holds for its connections.
+/// A port, and the rules for its connections.
 pub(crate) struct Port {
     listener: TcpListener,
     pub address: SocketAddr,
@@ -168,11 +168,11 @@ impl Port {
     ) -> anyhow::Result<Self> {
         let bind = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            // A station stopped a moment ago must not keep its successor from the port. (On Windows, this
-            // would let two of them have it.)
+            // A station that was stopped a moment ago must not keep its successor from the port. (On Windows, this
+            // would let two stations share it.)
             #[cfg(unix)]
             socket.set_reuseaddr(true)?;
-            // Inherited by what is accepted: finds clients that have vanished without Keep Alive.
+            // Inherited by accepted connections: detects clients that have disappeared without Keep Alive.
             socket.set_keepalive(true)?;
             socket.bind(address)?;
             let listener = socket.listen(ACCEPT_QUEUE_MAX)?;
@@ -184,7 +184,7 @@ impl Port {
         })
     }
 
-    /// Takes connections until it is stopped; each is served in a task of its own.
+    /// Accepts connections until it is stopped; each is served in a task of its own.
     pub(crate) async fn serve<S>(
         self,
         stop: CancellationToken,
@@ -205,7 +205,7 @@ impl Port {
         }
     }
 
-    /// The next connection that is let in; the others are closed.
+    /// Returns the next admitted connection; the others are closed.
     async fn accept(&self) -> (Pipe, Arrival) {
         loop {
             let (stream, client) = match self.listener.accept().await {
@@ -231,7 +231,7 @@ impl Port {
     }
 }
 
-/// What one network or machine has of addresses: one of IPv4, a /64 of IPv6.
+/// Returns the unit of the limit for one address: one IPv4 address, or a /64 of IPv6.
 pub(crate) fn address_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {

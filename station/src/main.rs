@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads a password from standard input and prints what belongs after `user:` in the file of users.
+/// Reads a password from standard input and prints the text that follows `user:` in the file of users.
 fn print_hash() -> anyhow::Result<()> {
     let mut password = String::new();
     std::io::stdin().read_to_string(&mut password).context("reading the password")?;
@@ -47,7 +47,7 @@ fn print_embedded(directory: &Path, target: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Log lines go to standard error, so that standard output says where the station listens and no more.
+/// Log lines are written to standard error, so that standard output has only the addresses the station listens on.
 fn begin_log(format: LogFormat, level: Level) {
     let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
     match format {
@@ -56,7 +56,7 @@ fn begin_log(format: LogFormat, level: Level) {
     }
 }
 
-/// Opens as many files as the system lets this process, and no more connections than there is room for.
+/// Raises the limit of open files as far as the system allows, and lowers the number of connections to fit it.
 #[cfg(unix)]
 fn fit_open_files(options: &mut Options) {
     let files = rlimit::increase_nofile_limit(u64::MAX).or_else(|error| {
@@ -76,7 +76,7 @@ fn fit_open_files(options: &mut Options) {
     }
 }
 
-/// Elsewhere, sockets aren't counted among the open files.
+/// On other systems, sockets don't count as open files.
 #[cfg(not(unix))]
 fn fit_open_files(_options: &mut Options) {}
 
@@ -98,16 +98,16 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     outcome
 }
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Clone, Copy)]
 enum Signal {
-    /// Only where there is SIGHUP.
+    /// Only on systems with SIGHUP.
     #[cfg_attr(not(unix), allow(dead_code))]
     Reload,
     Stop,
 }
 
-/// Takes over from now on what signals would do to a process.
+/// Replaces the default actions of signals from now on.
 fn signals() -> std::io::Result<mpsc::Receiver<Signal>> {
     let (sender, receiver) = mpsc::channel(1);
     #[cfg(unix)]

@@ -1,9 +1,8 @@
-//! What waits in the broker library for clients that are away: bounded in bytes, for all of them
-//! together.
+//! The messages queued in the broker library for clients that are away: bounded in bytes, for all of them together.
 //!
-//! The library bounds the messages of each session and not their bytes. But it says of each message
-//! that comes for a client who is away, and its queues can be emptied from outside. So when too much
-//! waits, the oldest messages go of whoever has most waiting, and a client with little keeps it.
+//! The library bounds the number of messages of each session, not their bytes. But it reports each message for a client
+//! who is away, and its queues can be emptied from outside. So when too much is queued, the oldest messages of the
+//! client with the most are dropped, and a client with little keeps it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 use rmqtt::types::{MessageQueue, MessageQueueType, Publish, TopicName};
 
-/// What the library takes for a message besides its own bytes, as measured.
+/// The library's overhead per message, as measured.
 const OVERHEAD_BYTES: usize = 350;
 /// The library reads into buffers of about half of this; a larger message has its own.
 const SHARED_BUFFER_BYTES_MAX: u64 = 16 * 1024;
 
-/// What a message takes of memory, by itself.
+/// Returns the memory a message takes, by itself.
 pub(crate) fn weight(publish: &Publish) -> u64 {
     let properties = publish.properties.as_ref().map_or(0, |properties| {
         let texts = [&properties.content_type, &properties.response_topic].into_iter().flatten();
@@ -28,8 +27,8 @@ pub(crate) fn weight(publish: &Publish) -> u64 {
     (publish.payload.len() + publish.topic.len() + properties + OVERHEAD_BYTES) as u64
 }
 
-/// The same message in memory of its own: as it came, it is a window into a buffer that the library
-/// read with others in it, which stays as long as it does.
+/// Copies the message into memory of its own. As received, it is a window into a buffer that holds other messages too,
+/// and keeps that buffer alive.
 pub(crate) fn detached(publish: &Publish) -> Publish {
     let own = |text: &TopicName| TopicName::from(text.to_string());
     let mut publish = publish.clone();
@@ -47,20 +46,20 @@ pub(crate) fn detached(publish: &Publish) -> Publish {
     publish
 }
 
-/// See the module.
+/// See the module docs.
 #[derive(Debug)]
 pub(crate) struct OfflineQueues {
     bytes_max: u64,
     usage: Mutex<Usage>,
-    /// Somebody is away, or was.
+    /// Whether a client is or was away.
     is_in_use: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Usage {
-    /// By the address of the queue, which no other has while it is known here.
+    /// By the address of the queue, which is unique while it is known here.
     by_queue: HashMap<usize, QueueUsage>,
-    /// Of all of them; too high while a client has come back and its messages are still counted.
+    /// The total; too high while a client has come back and its messages are still counted.
     bytes: u64,
 }
 
@@ -75,26 +74,26 @@ impl OfflineQueues {
         Self { bytes_max, usage: Mutex::default(), is_in_use: AtomicBool::new(false) }
     }
 
-    /// What is to be published instead of a message, so that it can wait for long and take no more
-    /// than its [weight]; `None` where it may be published as it is.
+    /// Returns what to publish in place of a message, so that it can be queued for long and take no more than its
+    /// [weight]; `None` if it may be published as it is.
     pub(crate) fn prepare(&self, publish: &Publish) -> Option<Publish> {
         let is_window = self.is_in_use.load(Ordering::Relaxed) && weight(publish) < SHARED_BUFFER_BYTES_MAX;
         is_window.then(|| detached(publish))
     }
 
-    /// Says that a message is about to wait in this queue, and returns how many others were dropped
-    /// for it. To be called by the task that fills the queue.
+    /// Records that a message is about to be queued here, and returns the number of others that were dropped for it.
+    /// Must be called by the task that fills the queue.
     pub(crate) fn make_room(&self, queue: &MessageQueueType, publish: &Publish) -> u64 {
         let coming = weight(publish);
         self.is_in_use.store(true, Ordering::Relaxed);
-        // Whole after each message.
+        // The state is consistent after each message.
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dropped = 0;
         if usage.bytes + coming > self.bytes_max {
             usage.forget_resumed();
         }
         if usage.bytes + coming > self.bytes_max {
-            // Some more, so that there isn't one to be looked for with each message.
+            // Drops some more, so that it doesn't have to search at each message.
             dropped += usage.shrink((self.bytes_max - self.bytes_max / 16).saturating_sub(coming));
         }
         let Usage { by_queue, bytes } = &mut *usage;
@@ -106,7 +105,7 @@ impl OfflineQueues {
         if queue.len() >= queue.capacity()
             && let Some((_, oldest)) = queue.pop()
         {
-            // Else the library would drop one, uncounted.
+            // Otherwise the library would drop one, uncounted.
             dropped += 1;
             let freed = weight(&oldest).min(queue_usage.bytes);
             queue_usage.bytes -= freed;
@@ -119,14 +118,14 @@ impl OfflineQueues {
 }
 
 impl Usage {
-    /// The library empties the queue of a session that is taken up, and never fills it again.
+    /// Forgets resumed sessions: the library empties the queue of a resumed session and never fills it again.
     fn forget_resumed(&mut self) {
         self.by_queue.retain(|_, queue_usage| queue_usage.queue.upgrade().is_some_and(|queue| !queue.is_empty()));
         self.bytes = self.by_queue.values().map(|queue_usage| queue_usage.bytes).sum();
     }
 
-    /// Drops the oldest messages of those who have most waiting, until no more than this is left;
-    /// returns how many.
+    /// Drops the oldest messages of the clients with the most queued, until no more than this is left; returns the
+    /// number dropped.
     fn shrink(&mut self, bytes_max: u64) -> u64 {
         let mut dropped = 0;
         while self.bytes > bytes_max
@@ -142,7 +141,7 @@ impl Usage {
 }
 
 impl QueueUsage {
-    /// Drops the oldest messages until no more than this is left, and one at least; returns how many.
+    /// Drops the oldest messages until no more than this is left, and at least one; returns the number dropped.
     fn shrink(&mut self, bytes_max: u64) -> u64 {
         let mut dropped = 0;
         loop {
@@ -159,13 +158,13 @@ impl QueueUsage {
     }
 }
 
-/// What waits in a queue that only the caller fills.
+/// Returns the messages of a queue that only the caller fills.
 fn measure(queue: &MessageQueue) -> u64 {
     let mut bytes = 0;
     for _ in 0..queue.len() {
         if let Some(message) = queue.pop() {
             bytes += weight(&message.1);
-            // There is room for it: it has just been there.
+            // There is room for it: it was just taken from there.
             let _ = queue.push(message);
         }
     }

@@ -1,4 +1,4 @@
-//! What may be said on the command line, and what of it is refused before anything is opened.
+//! The options of the command line, and the checks that refuse some before anything is opened.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -136,7 +136,7 @@ impl Options {
     }
 }
 
-/// An origin, which goes into a header as it is.
+/// Parses an origin, which is used in a header unchanged.
 fn origin(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
@@ -150,7 +150,7 @@ fn level() -> impl TypedValueParser<Value = Level> {
     PossibleValuesParser::new(["error", "warn", "info", "debug"]).try_map(|name| name.parse::<Level>())
 }
 
-/// `host:port`, where the host may be a name such as `localhost`.
+/// Parses `host:port`, where the host may be a name such as `localhost`.
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.to_socket_addrs()
         .map_err(|error| format!("{error}; an address looks like 127.0.0.1:8080"))?

@@ -1,9 +1,9 @@
-//! The way to a broker that all clients take, over TCP and over WebSocket: a proxy that knows
-//! MQTT as far as its limits need.
+//! The way of all clients to a broker, over TCP and over WebSocket: a proxy that understands MQTT as far as its limits
+//! need.
 //!
-//! A connection begins with a handshake that has a deadline at each step: a whole CONNECT from
-//! the client, then a whole CONNACK from the broker. Until then the client isn't read further, and
-//! nothing else of the station knows of it. Then bytes are passed on as they come, both ways.
+//! A connection begins with a handshake that has a deadline at each step: a complete CONNECT from the client, then a
+//! complete CONNACK from the broker. Until then nothing more is read from the client, and no other part of the station
+//! knows of it. Afterwards bytes are passed on as they arrive, both ways.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,15 +29,15 @@ use crate::throttle::LoginThrottle;
 use crate::upstream::Upstream;
 use crate::websocket::{GOING_AWAY, NORMAL, POLICY_VIOLATION, TransportError, UNSUPPORTED_DATA};
 
-/// Buffers grow from this size while they are filled.
+/// The initial size of buffers, which grow while they are filled.
 const SMALL_READ_BYTES: usize = 4 * 1024;
-/// Refusals of one address are logged one by one up to this number, then seldom.
+/// Refusals of one address are logged one by one up to this number, then rarely.
 const LOGGED_REFUSALS_MAX: u32 = 10;
 
 /// DISCONNECT reason code.
 const SERVER_SHUTTING_DOWN: u8 = 0x8B;
 
-/// What the proxy is in front of.
+/// The broker behind the proxy.
 pub(crate) enum Backend {
     Broker(Broker),
     Upstream(Upstream),
@@ -53,7 +53,7 @@ impl Backend {
     }
 }
 
-/// See the module.
+/// See the module docs.
 pub(crate) struct Proxy {
     backend: Backend,
     limits: Limits,
@@ -63,7 +63,7 @@ pub(crate) struct Proxy {
     stop: CancellationToken,
 }
 
-/// Where a client is, and where it came in.
+/// A client's address, and the port it came in by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
     pub address: SocketAddr,
@@ -75,26 +75,26 @@ pub(crate) struct Peer {
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// The client closed it or vanished.
+    /// The client closed it or disappeared.
     ClientLeft,
-    /// The broker closed it, and all that it said has been passed on.
+    /// The broker closed it, and everything it sent has been passed on.
     BrokerClosed,
-    /// The client isn't taken.
+    /// The client isn't accepted.
     Refused(Refusal),
-    /// The client sent something that isn't taken: the reason code.
+    /// The client sent something that isn't allowed: the reason code.
     Disconnect(u8),
     /// The client broke the rules of the transport, or of the handshake: the close code.
     Fault(u16, &'static str),
-    /// The client doesn't take what is there for it.
+    /// The client doesn't read what is sent to it.
     TooSlow,
     /// The station is being stopped.
     Stopping,
 }
 
-/// An end, and what may still be said to the client.
+/// An end, and what may still be sent to the client.
 struct Outcome {
     end: End,
-    /// All that the broker sent has been passed on; what follows half a packet would be taken for the
+    /// Whether everything the broker sent has been passed on; anything sent after half a packet would be taken for the
     /// rest of it.
     is_drained: bool,
     /// The client understands a DISCONNECT.
@@ -107,7 +107,7 @@ impl Proxy {
         Self { backend, limits, unfinished, throttle: LoginThrottle::default(), stop }
     }
 
-    /// Serves one client, to its end.
+    /// Serves one client until its end.
     pub(crate) async fn serve(&self, mut client: impl Client, peer: Peer) {
         let outcome = match self.stop.run_until_cancelled(self.connect(&mut client, peer)).await {
             None => Outcome { end: End::Stopping, is_drained: true, expects_disconnect: false },
@@ -129,7 +129,7 @@ impl Proxy {
         }
     }
 
-    /// Takes a client's CONNECT to the broker and the CONNACK back.
+    /// Passes a client's CONNECT to the broker and the CONNACK back.
     async fn connect(&self, client: &mut impl Client, peer: Peer) -> Result<Connection, End> {
         let mut received = Vec::new();
         let reading = read_packet(client, &mut received, 0x10);
@@ -152,14 +152,14 @@ impl Proxy {
             Ok(dialled) => dialled,
             Err(refusal) => {
                 self.log_refusal(&client_id, refusal.reason(), peer);
-                // Fails only if the client has gone.
+                // Fails only if the client is gone.
                 let _ = client.write_all(&refusal.connack(level)).await;
                 return Err(End::Refused(refusal));
             }
         };
         client.write_all(&connack).await.map_err(|_| End::ClientLeft)?;
         client.flush().await.map_err(|_| End::ClientLeft)?;
-        // Or AUTH, with which a broker elsewhere goes on.
+        // Or AUTH, which a remote broker continues with.
         if !matches!(connack[..], [0x20, _, _, 0, ..] | [0xF0, ..]) {
             self.log_refusal(&client_id, "the broker doesn't take it", peer);
             let _ = connection.broker.shutdown().await;
@@ -171,7 +171,7 @@ impl Proxy {
         Ok(connection)
     }
 
-    /// Introduces a client to the broker; returns the connection and what the broker answered.
+    /// Sends a client's CONNECT to the broker; returns the connection and the broker's answer.
     async fn dial(&self, connect: &Connect<'_>, packet: &[u8], peer: Peer) -> Result<(Connection, Vec<u8>), Refusal> {
         let is_v5 = connect.level == LEVEL_5;
         match connect.will {
@@ -199,7 +199,7 @@ impl Proxy {
             broker.flush().await?;
             read_packet(&mut broker, &mut connack, 0x20).await
         };
-        // What isn't a CONNACK is the client's to judge.
+        // Anything but a CONNACK is left to the client to check.
         match timeout(self.limits.handshake_timeout, asking).await {
             Ok(Ok(_)) if !connack.is_empty() => {
                 Ok((Connection { broker, registration, received: Vec::new(), is_v5 }, connack))
@@ -209,8 +209,8 @@ impl Proxy {
         }
     }
 
-    /// What a client calls itself is logged, what it gave as a user name isn't: it may be a password
-    /// that somebody typed into the wrong field.
+    /// Logs a refusal with the client identifier, but without the user name, which may be a password typed into the
+    /// wrong field.
     fn log_refusal(&self, client_id: &str, reason: &str, peer: Peer) {
         let so_far = self.throttle.note_refusal(peer.address.ip(), Instant::now());
         if so_far <= LOGGED_REFUSALS_MAX || so_far.is_power_of_two() {
@@ -229,7 +229,7 @@ impl Proxy {
         let Connection { broker, mut registration, received, is_v5 } = connection;
         let (mut from_broker, mut to_broker) = split(broker);
         let mut inspector = Inspector::new(profile, self.limits.max_packet);
-        // A broker elsewhere holds what it likes.
+        // The buffering of a remote broker isn't limited here.
         let published = self.backend.broker().map_or_else(Arc::default, |broker| Arc::clone(&broker.published));
         if self.backend.broker().is_none() {
             inspector = inspector.judging_paths();
@@ -240,7 +240,7 @@ impl Proxy {
             tokio::select! {
                 end = self.pass_up(reader, &mut to_broker, &mut inspector, received) => {
                     let _ = to_broker.shutdown().await;
-                    // What the broker still has to say comes before our last word.
+                    // The broker's remaining packets are sent before our last one.
                     (end, timeout(DRAIN_TIMEOUT, down.as_mut()).await.is_ok())
                 }
                 end = &mut down => (end, !matches!(end, End::TooSlow)),
@@ -298,7 +298,7 @@ impl Proxy {
     }
 }
 
-/// Passes on what the broker sends, to its end.
+/// Passes on what the broker sends, until its end.
 async fn pass_down(
     broker: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
@@ -326,13 +326,12 @@ async fn pass_down(
 struct Connection {
     broker: Pipe,
     registration: Option<Registration>,
-    /// What it sent after its CONNECT.
+    /// The bytes it sent after its CONNECT.
     received: Vec<u8>,
     is_v5: bool,
 }
 
-/// A large packet that has begun: its share of what all clients may have unfinished, and when it has
-/// to be there.
+/// A large packet that has begun: its share of the limit for all clients' unfinished packets, and its deadline.
 #[derive(Default)]
 struct UnfinishedPacket {
     number: u64,
@@ -341,7 +340,7 @@ struct UnfinishedPacket {
 }
 
 impl UnfinishedPacket {
-    /// Follows the packet that is unfinished now; `false` if there is no room for it.
+    /// Tracks the packet that is unfinished now; `false` if there is no room for it.
     fn track(&mut self, unfinished: Option<(u64, u32)>, shares: &Arc<Semaphore>) -> bool {
         let Some((number, length)) = unfinished else {
             *self = Self::default();
@@ -362,8 +361,8 @@ impl UnfinishedPacket {
     }
 }
 
-/// Reads until the first packet is there, which has to begin with this byte; returns its length, or
-/// `None` if these bytes aren't what a connection begins with. More than the packet may have been read.
+/// Reads until the first packet, which must begin with this byte, is complete; returns its length, or `None` if a
+/// connection can't begin with these bytes. More than the packet may have been read.
 async fn read_packet(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>, first: u8) -> io::Result<Option<usize>> {
     loop {
         if bytes.first().is_some_and(|byte| *byte != first) {
@@ -384,7 +383,7 @@ async fn read_packet(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>, f
     }
 }
 
-/// Reads what comes next, instead of what was read last.
+/// Reads the next bytes in place of those read last.
 async fn read_more(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> io::Result<usize> {
     let is_filled = bytes.len() == bytes.capacity();
     let capacity = if is_filled { 2 * bytes.len() } else { bytes.capacity() };
@@ -394,7 +393,7 @@ async fn read_more(from: &mut (impl AsyncRead + Unpin), bytes: &mut Vec<u8>) -> 
     from.read_buf(bytes).await
 }
 
-/// What a failed read says of the client.
+/// Returns why the client ended, from a failed read.
 fn read_end(error: &io::Error) -> End {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<TransportError>()) {
         Some(fault) => End::Fault(fault.code, fault.reason),
@@ -402,7 +401,7 @@ fn read_end(error: &io::Error) -> End {
     }
 }
 
-/// Says the last word, in MQTT where the client understands it, and in the transport.
+/// Sends the last packet, if the client understands it, and closes the transport.
 async fn say_goodbye(client: &mut impl Client, outcome: &Outcome) {
     let (disconnect, code, reason) = match outcome.end {
         End::ClientLeft | End::BrokerClosed => (None, NORMAL, ""),
@@ -419,7 +418,7 @@ async fn say_goodbye(client: &mut impl Client, outcome: &Outcome) {
         End::Stopping => tracing::info!(reason, "closed"),
         _ => tracing::warn!(code = disconnect, reason, "closed"),
     }
-    // What comes after half a packet would be taken for the rest of it.
+    // Anything sent after half a packet would be taken for the rest of it.
     if let Some(code) = disconnect.filter(|_| outcome.expects_disconnect && outcome.is_drained) {
         // In its long form, which every client decodes.
         let _ = timeout(CLOSE_TIMEOUT, client.write_all(&[0xE0, 2, code, 0])).await;

@@ -1,29 +1,29 @@
-//! How many messages one client may send: a token bucket. Those ahead of their rate wait, so that the
-//! client's own socket slows it down and nothing is lost.
+//! The rate limit for one client's messages: a token bucket. Messages ahead of their rate wait, so that the client's
+//! own socket slows it down and nothing is lost.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Messages may come so much ahead of their rate.
+/// The time that messages may be ahead of their rate.
 const BURST: Duration = Duration::from_secs(1);
 
-/// How many messages one client may send, and when it may send on.
+/// The state of one client's limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenBucket {
     per_message: Option<Duration>,
-    /// When all messages so far would have come at the rate.
+    /// The time at which all messages so far would have arrived at the exact rate.
     even: Instant,
 }
 
 impl TokenBucket {
-    /// So many messages a second; `None` is no limit.
+    /// Limits to this number of messages per second; `None` means no limit.
     pub(crate) fn new(per_second: Option<NonZeroU32>, now: Instant) -> Self {
         Self { per_message: per_second.map(|rate| Duration::from_secs(1) / rate.get()), even: now }
     }
 
-    /// So many messages came; returns when the next may, where that isn't at once.
+    /// Counts arrived messages; returns when the next one may follow, if that isn't at once.
     pub(crate) fn take(&mut self, messages: u32, now: Instant) -> Option<Instant> {
         let per_message = self.per_message?;
         self.even = self.even.max(now) + per_message * messages;

@@ -1,10 +1,10 @@
-//! Files that are read again while the station runs: on SIGHUP, and when they change.
+//! Files that are reloaded while the station runs: on SIGHUP, and when they change.
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
-/// What is made of some files. A change that can't be used is logged and leaves it as it is.
+/// A value made from some files. A change that can't be used is logged and keeps the old value.
 pub(crate) struct Reloadable<T>(Arc<Inner<T>>);
 
 impl<T> Clone for Reloadable<T> {
@@ -24,7 +24,7 @@ struct Current<T> {
     stamps: Stamps,
 }
 
-/// When each file was written last, and its length; `None` for one that isn't there.
+/// When each file was last written, and its length; `None` for a missing file.
 type Stamps = Vec<Option<(SystemTime, u64)>>;
 
 impl<T> Reloadable<T> {
@@ -38,12 +38,12 @@ impl<T> Reloadable<T> {
         Ok(Self(Arc::new(Inner { files, read: Box::new(read), value: RwLock::new(current) })))
     }
 
-    /// What the files hold.
+    /// Returns the current value.
     pub(crate) fn get(&self) -> Arc<T> {
         Arc::clone(&self.0.value.read().unwrap_or_else(std::sync::PoisonError::into_inner).value)
     }
 
-    /// Reads the files again, whether or not they have changed where that is asked for.
+    /// Reads the files again if they have changed; if `always`, in any case.
     pub(crate) fn reload(&self, always: bool) {
         let stamps = stamps(&self.0.files);
         let mut current = self.0.value.write().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Retained messages, in memory. The broker library leaves them to a plug-in that brings a
-//! database; a station needs a few, and a limit.
+//! Retained messages, in memory. The broker library leaves them to a plug-in that needs a database; a station needs
+//! only a few, and a limit.
 
 use std::collections::HashMap;
 use std::str::FromStr as _;
@@ -14,7 +14,7 @@ use tokio::sync::RwLock;
 use crate::limits::{RETAINED_BYTES_MAX, RETAINED_MESSAGES_MAX};
 use crate::offline_queue::{detached, weight};
 
-/// What the tree of topics takes for a level, by the size of its nodes.
+/// The size of a level in the tree of topics, from the size of its nodes.
 const LEVEL_BYTES: u64 = 200;
 
 /// The retained messages of one station.
@@ -26,7 +26,7 @@ pub(crate) struct RetainedMessages {
 #[derive(Default)]
 struct Messages {
     tree: RetainTree<TimedValue<Retain>>,
-    /// What each topic's message takes, for the limits.
+    /// The size of each topic's message, for the limits.
     sizes: HashMap<String, u64>,
     bytes: u64,
 }
@@ -63,8 +63,7 @@ impl RetainStorage for RetainedMessages {
         true
     }
 
-    /// Keeps, replaces, or, with an empty payload, forgets the message of a topic
-    /// `[MQTT-3.3.1-5]`, `[MQTT-3.3.1-6]`.
+    /// Stores, replaces or, with an empty payload, removes the message of a topic `[MQTT-3.3.1-5]`, `[MQTT-3.3.1-6]`.
     async fn set(&self, name: &TopicName, mut retain: Retain, _expiry: Option<Duration>) -> rmqtt::Result<()> {
         let topic = Topic::from_str(name)?;
         let mut messages = self.messages.write().await;
@@ -82,8 +81,7 @@ impl RetainStorage for RetainedMessages {
             return Ok(());
         }
         retain.publish = detached(&retain.publish);
-        // The interval handed in is the listener's; a message without one of its own doesn't expire
-        // [MQTT-3.3.2-5].
+        // The interval passed in is the listener's; a message without one of its own doesn't expire [MQTT-3.3.2-5].
         let properties = retain.publish.properties.as_ref();
         let expiry = properties.and_then(|properties| properties.message_expiry_interval);
         let expiry = expiry.map(|seconds| Duration::from_secs(seconds.get().into()));

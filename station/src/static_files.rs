@@ -1,5 +1,5 @@
-//! The built app, in memory: from the directory of `--dist` or from the end of this program's own
-//! file (see [`crate::archive`]), with what browsers are told of each file.
+//! The built app, in memory: from the directory of `--dist` or from the end of this program's own file (see
+//! [`crate::archive`]), with the headers that browsers get for each file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -14,7 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::limits::APP_BYTES_MAX;
 
-/// The content codings that a file may be there in, the best first, and how its name ends then.
+/// The content codings that a file may be available in, the best first, with their file extensions.
 pub(crate) const CODINGS: [Coding; 2] = [Coding { name: "br", ending: ".br" }, Coding { name: "gzip", ending: ".gz" }];
 
 /// A way in which content is compressed.
@@ -22,16 +22,15 @@ pub(crate) const CODINGS: [Coding; 2] = [Coding { name: "br", ending: ".br" }, C
 pub(crate) struct Coding {
     /// Its name in HTTP.
     pub name: &'static str,
-    /// What is appended to the name of a file.
+    /// Its file extension, appended to the name of a file.
     pub ending: &'static str,
 }
 
-/// The files of an app by their path from its root, such as `/index.html`. A compressed one stands
-/// beside its original.
+/// The files of an app by their path from its root, such as `/index.html`. A compressed file is next to its original.
 pub(crate) type Files = BTreeMap<String, Bytes>;
 
-/// Reads everything below the directory named by `--dist`, but for compressed files that are older
-/// than their originals, files whose name begins with a dot, and links that lead out of it.
+/// Reads everything below the directory of `--dist`, except compressed files older than their originals, files whose
+/// name begins with a dot, and links that lead out of it.
 pub(crate) fn read_files(directory: &Path) -> anyhow::Result<Files> {
     let shown = directory.display();
     anyhow::ensure!(
@@ -75,21 +74,21 @@ fn leads_to_file_in(link: &Path, root: &Path) -> bool {
     link.canonicalize().is_ok_and(|target| target.is_file() && target.starts_with(root))
 }
 
-/// The name of what a compressed file was made of.
+/// Returns the name of the file that a compressed file was made from.
 fn original(name: &str) -> Option<&str> {
     CODINGS.iter().find_map(|coding| name.strip_suffix(coding.ending))
 }
 
-/// The built app. What wasn't there at the start can't be asked for, so no request's path ever
-/// meets the file system.
+/// The built app. Files that weren't there at the start can't be requested, so no request's path ever reaches the file
+/// system.
 #[derive(Debug, Default)]
 pub(crate) struct App {
     files: HashMap<String, File>,
-    /// `Content-Security-Policy` sources for the scripts that stand in index.html itself.
+    /// `Content-Security-Policy` sources for the inline scripts of index.html.
     inline_scripts: Vec<String>,
 }
 
-/// A file, in all forms that it is there in.
+/// A file, in all available forms.
 #[derive(Debug)]
 pub(crate) struct File {
     /// Its media type.
@@ -100,7 +99,7 @@ pub(crate) struct File {
     packed: Vec<(Coding, Form)>,
 }
 
-/// What is sent for a file.
+/// The response for a file.
 #[derive(Debug)]
 pub(crate) struct Form {
     pub content: Bytes,
@@ -139,12 +138,12 @@ impl App {
         self.files.get(if path == "/" { "/index.html" } else { path })
     }
 
-    /// What pages of this origin may load and run, and whose pages may show them in a frame.
+    /// Which resources pages of this origin may load and run, and whose pages may show them in a frame.
     pub(crate) fn security_policy(&self, allowed_frames: &[String]) -> String {
         let frames = if allowed_frames.is_empty() { "'none'".to_owned() } else { allowed_frames.join(" ") };
         let scripts = self.inline_scripts.iter().map(|source| format!(" {source}")).collect::<String>();
-        // `connect-src` is open to every broker: choosing one is what the app is for. Style
-        // attributes are allowed, style elements are not.
+        // `connect-src` is open to every broker, because choosing one is the purpose of the app. Style attributes are
+        // allowed, style elements aren't.
         format!(
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; \
              connect-src 'self' ws: wss:; style-src 'self'; style-src-attr 'unsafe-inline'; \
@@ -155,7 +154,7 @@ impl App {
 }
 
 impl File {
-    /// The best form that an `Accept-Encoding` takes.
+    /// Returns the best form that an `Accept-Encoding` accepts.
     pub(crate) fn form(&self, accepted: &str) -> (Option<Coding>, &Form) {
         let packed = self.packed.iter().find(|(coding, _)| takes(accepted, coding.name));
         packed.map_or((None, &self.plain), |(coding, form)| (Some(*coding), form))
@@ -169,13 +168,13 @@ impl Form {
         Self { content: content.clone(), tag }
     }
 
-    /// Whether an `If-None-Match` names it, so that whoever asks has it.
+    /// Whether an `If-None-Match` names it, so that the client has it already.
     pub(crate) fn is_named_in(&self, condition: &str) -> bool {
         condition.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag)
     }
 }
 
-/// Whether an `Accept-Encoding` takes a coding (RFC 9110, section 12.5.3).
+/// Whether an `Accept-Encoding` accepts a coding (RFC 9110, section 12.5.3).
 fn takes(accepted: &str, coding: &str) -> bool {
     let is_taken = |wanted: &str| {
         accepted.split(',').find_map(|choice| {
@@ -187,8 +186,7 @@ fn takes(accepted: &str, coding: &str) -> bool {
     is_taken(coding).or_else(|| is_taken("*")).unwrap_or(false)
 }
 
-/// Whether a name has the hash that Trunk writes into it, without its leading zeros:
-/// `page-1ed99b442fcba759_bg.wasm`.
+/// Whether a name has the hash that Trunk adds to it, without its leading zeros: `page-1ed99b442fcba759_bg.wasm`.
 fn is_named_by_content(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let stem = stem.strip_suffix("_bg").unwrap_or(stem);
@@ -214,7 +212,7 @@ fn content_type(path: &Path) -> &'static str {
     }
 }
 
-/// The hash sources of the scripts that stand in a page, such as the loader that Trunk writes.
+/// Returns the hash sources of a page's inline scripts, such as the loader that Trunk writes.
 fn inline_scripts(page: &str) -> Vec<String> {
     let mut sources = Vec::new();
     let mut rest = page;

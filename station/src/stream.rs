@@ -1,4 +1,4 @@
-//! A client's bytes, whatever carries them.
+//! A client's bytes, independent of their transport.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -13,12 +13,12 @@ pub(crate) type Pipe = Box<dyn Stream>;
 
 /// A client of MQTT.
 pub(crate) trait Client: Stream {
-    /// Chooses what the transport says as it is shut down, where it says anything.
+    /// Chooses what the transport sends as it is shut down, if it sends anything.
     fn set_close(&mut self, _code: u16, _reason: &str) {}
 }
 impl Client for Pipe {}
 
-/// Says in the transport why, and ends the connection.
+/// Sends the reason in the transport, and ends the connection.
 pub(crate) async fn close(client: &mut impl Client, code: u16, reason: &str) {
     client.set_close(code, reason);
     let _ = timeout(CLOSE_TIMEOUT, client.shutdown()).await;

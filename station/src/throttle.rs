@@ -1,4 +1,4 @@
-//! Wrong passwords: whoever sends many waits longer and longer, by address, and fills no log.
+//! Throttles wrong passwords: an address that sends many waits longer and longer, and doesn't fill the log.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::limits::PASSWORD_CHECKS_MAX;
 use crate::listener::address_prefix;
 
-/// So many may be wrong before anybody waits: people mistype.
+/// The number of wrong passwords before an address has to wait, because people mistype.
 const FREE_FAILURES: u32 = 5;
 /// The first wait; each further failure doubles it.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -19,24 +19,24 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(5);
 /// Half of the failures are forgiven after this time without one.
 const HALF_LIFE: Duration = Duration::from_secs(30);
-/// Beyond so many addresses, those that have been forgiven are forgotten.
+/// Above this number of addresses, the forgiven ones are removed.
 const ADDRESSES_MAX: usize = 10_000;
 
-/// See the module.
+/// See the module docs.
 #[derive(Debug, Default)]
 pub(crate) struct LoginThrottle(Mutex<HashMap<IpAddr, Logins>>);
 
-/// What is known of an address.
+/// The state of an address.
 #[derive(Clone, Debug)]
 struct Logins {
-    /// Passwords that may be checked at once, so that one address has no more of the queue.
+    /// Passwords that may be checked at once, so that one address can't take more of the queue.
     checks: Arc<Semaphore>,
     /// Wrong passwords.
     failures: u32,
     /// Clients refused for any reason.
     refusals: u32,
     last: Instant,
-    /// When the next attempt may be made.
+    /// The time when the next attempt may be made.
     next: Instant,
 }
 
@@ -46,7 +46,7 @@ impl Logins {
         Self { checks, failures: 0, refusals: 0, last: now, next: now }
     }
 
-    /// Forgives what is old.
+    /// Forgives old failures.
     fn decay(&mut self, now: Instant) {
         let half_lives = now.saturating_duration_since(self.last).as_secs() / HALF_LIFE.as_secs();
         let half_lives = u32::try_from(half_lives).unwrap_or(u32::MAX);
@@ -63,8 +63,8 @@ impl Logins {
 }
 
 impl LoginThrottle {
-    /// Waits for a password's turn: those of one address go one or two at a time, and slowly after
-    /// many wrong ones. It has its turn until what is returned is dropped.
+    /// Waits for a password's turn: those of one address are checked one or two at a time, and slowly after many wrong
+    /// ones. The turn lasts until the returned value is dropped.
     pub(crate) async fn turn(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
         let checks = self.with(address, Instant::now(), |logins| Arc::clone(&logins.checks));
         // It is never closed.
@@ -90,7 +90,7 @@ impl LoginThrottle {
         });
     }
 
-    /// Counts a refused client; returns how many there are of its address.
+    /// Counts a refused client; returns the count of its address.
     pub(crate) fn note_refusal(&self, address: IpAddr, now: Instant) -> u32 {
         self.with(address, now, |logins| {
             logins.refusals = logins.refusals.saturating_add(1);

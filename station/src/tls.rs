@@ -1,5 +1,4 @@
-//! TLS on both ports: the certificate and its key, and what is wrong with them, told before anything
-//! is opened.
+//! TLS on both ports: the certificate and its key, whose errors are reported before anything is opened.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +17,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use crate::reload::Reloadable;
 use crate::stream::Pipe;
 
-/// How bytes travel between a client and the station.
+/// The transport of bytes between a client and the station.
 #[derive(Clone)]
 pub(crate) enum Security {
     Plain,
@@ -26,8 +25,8 @@ pub(crate) enum Security {
 }
 
 impl Security {
-    /// TLS with a certificate and its key. No protocol is named by ALPN: without one, browsers speak
-    /// HTTP/1.1, on which alone a WebSocket can begin here.
+    /// TLS with a certificate and its key. ALPN names no protocol: without it, browsers use HTTP/1.1, the only version
+    /// here in which a WebSocket can begin.
     pub(crate) fn read(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
         let acceptor = Reloadable::new(vec![certificate.clone(), key.clone()], move || {
@@ -40,7 +39,7 @@ impl Security {
         matches!(self, Self::Tls(_))
     }
 
-    /// Shakes hands, within a time.
+    /// Performs the handshake, within a time limit.
     pub(crate) async fn open(&self, stream: Pipe, longest: Duration) -> io::Result<Pipe> {
         match self {
             Self::Plain => Ok(stream),
@@ -93,13 +92,13 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     })
 }
 
-/// Whether the certificate is one for now. Who signed it is for the clients to judge: a certificate
-/// of a company's own authority is as good.
+/// Whether the certificate is currently valid. Its issuer is left to the clients to check: a certificate of a company's
+/// own authority is fine.
 fn check_time(own: &CertificateDer<'_>, path: &Path) -> anyhow::Result<()> {
     let path = path.display();
     let parsed = EndEntityCert::try_from(own)
         .map_err(|error| anyhow::anyhow!("the certificate in {path} can't be used: {error}"))?;
-    // Trusting nobody, it can't succeed; but it looks at the certificate's own time first.
+    // Verification trusts no issuer, so it can't succeed; but it checks the certificate's own validity first.
     let verified = parsed.verify_for_usage(
         webpki::ALL_VERIFICATION_ALGS,
         &[],

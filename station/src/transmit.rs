@@ -1,5 +1,5 @@
-//! The sample transmission: a dialogue script told to the station's own broker by the producer's
-//! library, over and over, as any producer would from outside.
+//! The sample transmission: the producer's library publishes a dialogue script to the station's own broker, repeatedly,
+//! like an external producer.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,11 +13,10 @@ use tokio::time::timeout;
 
 use crate::limits::STOP_TIMEOUT;
 
-/// Rows left out that are named one by one.
+/// The number of skipped rows that are logged one by one.
 const LOGGED_FAULTS_MAX: usize = 10;
 
-/// Reads the script named by `--transmit`: at least one line. Rows that are no dialogue are logged and left
-/// out.
+/// Reads the script of `--transmit`, which needs at least one line. Rows that aren't dialogue are logged and skipped.
 pub(crate) fn read_script(path: &Path) -> anyhow::Result<Vec<ScriptLine>> {
     let unusable = || format!("cannot transmit {}", path.display());
     let script =
@@ -32,7 +31,7 @@ pub(crate) fn read_script(path: &Path) -> anyhow::Result<Vec<ScriptLine>> {
     Ok(script.lines)
 }
 
-/// A script that is being transmitted to `StarWars`, a line a second.
+/// A script that is being transmitted to `StarWars`, one line per second.
 pub(crate) struct Transmission {
     remote: RemoteHandle,
     /// The producer's library blocks a thread.
@@ -40,7 +39,7 @@ pub(crate) struct Transmission {
 }
 
 impl Transmission {
-    /// Begins, as a user of its own.
+    /// Starts the transmission, as a user of its own.
     pub(crate) fn begin(lines: Vec<ScriptLine>, broker: SocketAddr, user: (String, String)) -> Self {
         let (user_name, password) = user;
         let broker = BrokerUrl::parse(&format!("mqtt://{broker}")).expect("an address and a port make a URL");
@@ -56,7 +55,7 @@ impl Transmission {
         Self { remote, task }
     }
 
-    /// Completes when no more lines go out, which nobody asked for; says why.
+    /// Completes with the reason if the transmission ends without being stopped.
     pub(crate) async fn ended(&mut self) -> String {
         match (&mut self.task).await {
             Ok(ended) => ended.map_or_else(|error| error.to_string(), |summary| summary.to_string()),
@@ -64,7 +63,7 @@ impl Transmission {
         }
     }
 
-    /// Lets it say goodbye to the broker.
+    /// Lets it disconnect from the broker.
     pub(crate) async fn stop(self) {
         self.remote.stop();
         if !self.task.is_finished() {

@@ -1,7 +1,7 @@
-//! A broker somewhere else, over TCP or TLS, behind the WebSocket paths.
+//! A remote broker, over TCP or TLS, behind the WebSocket paths.
 //!
-//! Bytes are passed on as they come. Who may connect, and what for, is the other broker's to say; how
-//! many may, from which pages, and how much they may send, is said here all the same.
+//! Bytes are passed on as they arrive. The remote broker decides who may connect and what for; the limits on their
+//! number, origin and rate are still enforced here.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,10 +23,10 @@ use tokio_rustls::rustls::{CertificateError, ClientConfig, Error as RustlsError,
 use crate::connect::Refusal;
 use crate::stream::Pipe;
 
-/// How long the other broker may take to answer a call.
+/// The time that the remote broker may take to accept a connection.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A broker somewhere else.
+/// A remote broker.
 pub(crate) struct Upstream {
     url: BrokerUrl,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -34,13 +34,13 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Reads the address, and the authorities where it wants them; connects to nothing yet. The address
-    /// isn't repeated in what is wrong with it: it may hold a password.
+    /// Parses the address and reads the certificate authorities if needed; doesn't connect yet. Error messages don't
+    /// repeat the address, which may hold a password.
     pub(crate) fn new(address: &str, authorities: Option<&Path>, sends_proxy_header: bool) -> anyhow::Result<Self> {
         const NO_TCP: &str =
             "--upstream wants the address of the broker's TCP port, such as mqtt://broker.example:1883";
         let url = BrokerUrl::parse(address).map_err(|error| match error {
-            // It would advise a WebSocket address, as a browser needs one.
+            // The parser would suggest a WebSocket address, as a browser needs one.
             BrokerUrlError::MissingScheme { .. } => anyhow::anyhow!(NO_TCP),
             error => anyhow::anyhow!("--upstream: {error}"),
         })?;
@@ -54,7 +54,7 @@ impl Upstream {
         Ok(Self { url, tls, sends_proxy_header })
     }
 
-    /// Where it is, as `host:port`.
+    /// Returns its location, as `host:port`.
     pub(crate) fn address(&self) -> String {
         match self.url.host().contains(':') {
             true => format!("[{}]:{}", self.url.host(), self.url.port()),
@@ -62,7 +62,7 @@ impl Upstream {
         }
     }
 
-    /// Its address, as it was written.
+    /// Returns its address, as written.
     pub(crate) fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -91,8 +91,8 @@ impl Upstream {
     }
 }
 
-/// Why the broker can't be had now: for the log, and for a client of MQTT 5.0 besides 0x88, server
-/// unavailable (a Reason String, 3.2.2.3.9).
+/// Why the broker is unavailable: for the log, and as the Reason String (3.2.2.3.9) for a client of MQTT 5.0, with
+/// 0x88, server unavailable.
 fn explain(error: &io::Error) -> (String, &'static str) {
     const UNTRUSTED: &str = "This station doesn't trust the certificate of the broker behind it.";
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -107,7 +107,7 @@ fn explain(error: &io::Error) -> (String, &'static str) {
     }
 }
 
-/// Tells the broker who the client is: a header of the PROXY protocol, version 2, for a TCP stream.
+/// Tells the broker the client's address with a header of the PROXY protocol, version 2, for a TCP stream.
 fn proxy_header(client: SocketAddr, local: SocketAddr) -> Vec<u8> {
     const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
     const VERSION_2_PROXY: u8 = 0x21;
@@ -135,7 +135,7 @@ fn client_config(authorities: Option<&Path>) -> anyhow::Result<TlsConnector> {
             ensure!(!roots.is_empty(), "{}: it holds no certificate", unusable());
         }
         None => {
-            // Those that can't be read are left out: a system has many.
+            // Unreadable ones are skipped: a system has many.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             ensure!(!roots.is_empty(), "this system names no authorities to trust; name a PEM file with --upstream-ca");
         }

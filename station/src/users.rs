@@ -1,4 +1,4 @@
-//! Who may connect, and what for: the file of users, the check of a password, and topic rules.
+//! Who may connect, and what for: the file of users, the password check, and topic rules.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,14 +14,14 @@ use tokio::sync::Semaphore;
 
 use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHECKS_MAX, PASSWORD_QUEUE_MAX};
 
-/// What a user may do.
+/// The permissions of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Access {
-    /// `None` where nobody is asked who they are.
+    /// `None` if nobody has to log in.
     pub user: Option<String>,
-    /// Filters that may be subscribed to; all where there is none.
+    /// Filters that may be subscribed to; all if `None`.
     read: Vec<String>,
-    /// Filters of topics that may be published to; all where there is none.
+    /// Filters of topics that may be published to; all if `None`.
     write: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Access {
         self.read.is_empty() || self.read.iter().any(|rule| covers(rule, filter))
     }
 
-    /// Whether a topic may be written; `$SYS` is the broker's.
+    /// Whether a topic may be written; `$SYS` belongs to the broker.
     pub(crate) fn may_write(&self, topic: &str) -> bool {
         let is_system = topic.split('/').next() == Some("$SYS");
         !is_system && (self.write.is_empty() || self.write.iter().any(|rule| covers(rule, topic)))
@@ -40,7 +40,7 @@ impl Access {
 
 /// Whether all topics that `filter` matches are matched by `rule`.
 fn covers(rule: &str, filter: &str) -> bool {
-    // Wildcards don't match what begins with $ [MQTT-4.7.2-1].
+    // Wildcards don't match topics that begin with $ [MQTT-4.7.2-1].
     if filter.starts_with('$') && rule.starts_with(['+', '#']) {
         return false;
     }
@@ -60,7 +60,7 @@ fn covers(rule: &str, filter: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PasswordError {
     Wrong,
-    /// Too many wait for theirs to be checked.
+    /// Too many passwords are waiting to be checked.
     Busy,
 }
 
@@ -74,19 +74,18 @@ struct User {
 #[derive(Debug)]
 pub(crate) struct Users {
     users: HashMap<String, User>,
-    /// Checked when the name is unknown, so that the time taken doesn't tell which names exist.
+    /// Checked when the name is unknown, so that the time taken doesn't reveal which names exist.
     decoy: String,
     checks: Semaphore,
-    /// Holds those whose password is checked or waits for it.
+    /// The users whose password is being checked or waits for it.
     queue: Semaphore,
-    /// By user name, a digest of the password that was accepted last, so that whoever is known waits
-    /// for nobody's check.
+    /// By user name, a digest of the password that was accepted last, so that known users don't wait for a check.
     accepted: Mutex<HashMap<String, [u8; 32]>>,
     digest_key: [u8; 16],
 }
 
 impl Users {
-    /// Reads the file named by `--users`: a line per user, `#` starts a comment line.
+    /// Reads the file of `--users`: a line per user, `#` starts a comment line.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the users in {shown}"))?;
@@ -107,14 +106,14 @@ impl Users {
         })
     }
 
-    /// What a user may do whose password was accepted before; nothing is waited for.
+    /// Returns the permissions of a user whose password was accepted before, without waiting.
     pub(crate) fn known(&self, name: &str, password: &[u8]) -> Option<Arc<Access>> {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = accepted.get(name).is_some_and(|digest| *digest == self.digest(name, password));
         is_known.then(|| self.users.get(name).map(|user| Arc::clone(&user.access)))?
     }
 
-    /// What a user with this password may do. A few checks run at once, and few wait for theirs.
+    /// Returns the permissions of a user with this password. Only a few checks run at once, and only a few wait.
     pub(crate) async fn check(&self, name: &str, password: &[u8]) -> Result<Arc<Access>, PasswordError> {
         if password.len() > PASSWORD_BYTES_MAX {
             return Err(PasswordError::Wrong);
@@ -143,17 +142,15 @@ impl Users {
     }
 }
 
-/// The text that stands for a password in the file of users: an Argon2id hash in PHC form with a
-/// fresh salt.
+/// Returns the text for a password in the file of users: an Argon2id hash in PHC form with a fresh salt.
 ///
 /// # Errors
-/// When the system gives no random bytes.
+/// Fails when the system gives no random bytes.
 pub fn hash_password(password: &[u8]) -> Result<String, argon2::password_hash::Error> {
     Ok(Argon2::default().hash_password(password)?.to_string())
 }
 
-/// A line is never repeated in what is wrong with it: it may hold a password that somebody put there in
-/// plain.
+/// Error messages never repeat a line, which may hold a plain password by mistake.
 fn parse(text: &str) -> anyhow::Result<HashMap<String, User>> {
     let mut users = HashMap::new();
     for (index, row) in text.lines().enumerate() {
@@ -198,7 +195,7 @@ fn parse_user(row: &str) -> anyhow::Result<(String, User)> {
 mod tests {
     use super::*;
 
-    /// `open sesame`, with the least work Argon2 allows so that tests stay quick.
+    /// `open sesame`, with the minimum work that Argon2 allows so that tests stay fast.
     const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$oWpxAZ9GNQwNm9bsx3yDVQ$/Yl0T74pOp3+wxzkhTJwow";
 
     fn check(text: &str, expected: Result<usize, &str>) {

@@ -1,8 +1,8 @@
 //! A WebSocket as a stream of bytes, from the server's side (RFC 6455).
 //!
-//! Frames need not align with packets `[MQTT-6.0.0-2]`, so nothing waits for a frame to be whole: its
-//! bytes are passed on as they come, and what is held of a client is one read. A library that hands
-//! out whole frames would have to hold 20 MiB of each client, before it has said who it is.
+//! Frames need not align with packets `[MQTT-6.0.0-2]`, so no frame has to be complete: its bytes are passed on as they
+//! arrive, and only one read per client is buffered. A library that delivers whole frames would have to buffer 20 MiB
+//! of each client, before the client has identified itself.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -18,11 +18,11 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use crate::limits::READ_BYTES_MAX;
 use crate::stream::{Client, Pipe};
 
-/// Payload of a control frame (section 5.5).
+/// Maximum payload of a control frame (section 5.5).
 const CONTROL_BYTES_MAX: usize = 125;
-/// The reason of a closing frame, whose payload begins with the code.
+/// Maximum reason of a closing frame, whose payload begins with the code.
 pub(crate) const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
-/// Read at once, and written ahead.
+/// The number of bytes read at once, and written ahead.
 const BUFFER_BYTES: usize = 4 * 1024;
 
 /// Close codes (section 7.4.1).
@@ -48,10 +48,10 @@ impl From<TransportError> for io::Error {
     }
 }
 
-/// Where in the frames of a client its bytes have come to.
+/// The current position in the frames of a client.
 #[derive(Default)]
 struct Frames {
-    /// Of the data frame that is being read.
+    /// Within the data frame that is being read.
     bytes_left: u64,
     mask: [u8; 4],
     /// A message has begun whose last frame hasn't.
@@ -60,7 +60,7 @@ struct Frames {
 }
 
 enum Received {
-    /// A part of the payload: as much as is there.
+    /// The available part of the payload.
     Payload(BytesMut),
     Ping(BytesMut),
     Close,
@@ -70,7 +70,7 @@ enum Received {
 type Sent<'a> = (OpCode, &'a [u8]);
 
 impl Frames {
-    /// The mask of a frame, if the client may send it now.
+    /// Returns the mask of a frame, if the client may send it now.
     fn check(&self, header: &FrameHeader, length: u64) -> Result<[u8; 4], TransportError> {
         let is_expected = match header.opcode {
             // [MQTT-6.0.0-1]
@@ -144,17 +144,17 @@ impl Encoder<Sent<'_>> for Frames {
     }
 }
 
-/// See the module.
+/// See the module docs.
 pub(crate) struct WebSocket {
     frames: Framed<Pipe, Frames>,
-    /// What was read and not handed out.
+    /// Bytes that were read and not delivered.
     payload: BytesMut,
     /// The payload of the closing frame, until it is sent.
     close: Option<Vec<u8>>,
 }
 
 impl WebSocket {
-    /// On a connection whose request was answered with 101.
+    /// For a connection whose request was answered with 101.
     pub(crate) fn new(stream: Pipe) -> Self {
         let frames = Framed::with_capacity(stream, Frames::default(), BUFFER_BYTES);
         Self { frames, payload: BytesMut::new(), close: Some(NORMAL.to_be_bytes().to_vec()) }
@@ -164,7 +164,7 @@ impl WebSocket {
     fn poll_send(&mut self, context: &mut Context<'_>, frame: Sent<'_>) -> Poll<io::Result<()>> {
         ready!(SinkExt::<Sent<'_>>::poll_ready_unpin(&mut self.frames, context))?;
         self.frames.start_send_unpin(frame)?;
-        // What doesn't go now does with what is sent next, or by a flush.
+        // What can't be sent now follows with the next write, or by a flush.
         let _ = SinkExt::<Sent<'_>>::poll_flush_unpin(&mut self.frames, context)?;
         Poll::Ready(Ok(()))
     }
@@ -183,8 +183,8 @@ impl AsyncRead for WebSocket {
             match ready!(this.frames.poll_next_unpin(context)).transpose()? {
                 Some(Received::Payload(payload)) => this.payload = payload,
                 Some(Received::Ping(payload)) => {
-                    // Where the client takes nothing, one that waits to be sent answers this one as well
-                    // (section 5.5.3).
+                    // If the client reads nothing, one pong that waits to be sent answers this ping as well (section
+                    // 5.5.3).
                     let _ = this.poll_send(context, (OpCode::Control(Control::Pong), &payload))?;
                 }
                 Some(Received::Close) | None => return Poll::Ready(Ok(())),
@@ -238,7 +238,7 @@ mod tests {
         frame
     }
 
-    /// What is read of these bytes when they come in pieces of this size, and what is answered.
+    /// Returns what is read from these bytes when they arrive in pieces of this size, and the answers.
     async fn read(bytes: &[u8], piece: usize) -> (Result<Vec<u8>, u16>, Vec<u8>) {
         let (mut client, stream) = tokio::io::duplex(1 << 20);
         let mut socket = WebSocket::new(Box::new(stream));
@@ -246,7 +246,7 @@ mod tests {
         let mut failure = None;
         for part in bytes.chunks(piece) {
             client.write_all(part).await.unwrap();
-            // All that has come, and no more.
+            // Everything that has arrived, and no more.
             while let Poll::Ready(read) = futures_util::poll!(std::pin::pin!(socket.read(&mut buffer))) {
                 match read {
                     Ok(0) => break,

@@ -1,12 +1,11 @@
-//! A broker that misbehaves in one way at a time: bytes in, bytes out, without a
-//! socket and without a clock.
+//! A broker that misbehaves in one way at a time: bytes in, bytes out, without a socket and without a clock.
 
-/// The way in which a broker misbehaves. Everything else it does well.
+/// The way in which a broker misbehaves. Everything else is correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Not at all.
     Good,
-    /// CONNACK in the form of 3.1.1, whatever was asked.
+    /// CONNACK in the 3.1.1 format, for any requested version.
     OldConnAck,
     /// No answer to a 5.0 CONNECT.
     SilentToV5,
@@ -16,7 +15,7 @@ pub enum Mode {
     CloseOnConnect,
     /// "Server busy" to every CONNECT.
     Busy,
-    /// Something else than CONNACK.
+    /// Something other than CONNACK.
     NoConnAck,
     /// These properties in a 5.0 CONNACK.
     Properties(&'static [u8]),
@@ -24,9 +23,9 @@ pub enum Mode {
     SessionPresent,
     /// Closes right after CONNACK.
     CloseOnceAccepted,
-    /// Closes on whatever comes after CONNECT, as a link that is cut.
+    /// Closes on everything after CONNECT, like a link that is cut.
     CloseOnNextPacket,
-    /// Somebody else takes the session over a moment after CONNACK.
+    /// Another client takes the session over a moment after CONNACK.
     TakeOver,
     /// Closes on every SUBSCRIBE.
     CloseOnSubscribe,
@@ -36,7 +35,7 @@ pub enum Mode {
     EightFilters,
     /// No SUBACK.
     NoSubAck,
-    /// SUBACK in the form of 3.1.1.
+    /// SUBACK in the 3.1.1 format.
     OldSubAck,
     /// SUBACK with one code too many.
     LongSubAck,
@@ -44,17 +43,17 @@ pub enum Mode {
     CloseOnUnsubscribe,
     /// No UNSUBACK.
     NoUnsubAck,
-    /// UNSUBACK in the form of 3.1.1.
+    /// UNSUBACK in the 3.1.1 format.
     OldUnsubAck,
     /// Closes on every PUBLISH.
     CloseOnPublish,
-    /// Closes on a PUBLISH of more than so many bytes.
+    /// Closes on a PUBLISH of more than this number of bytes.
     CloseOnLarge(usize),
     /// Closes on a PUBLISH to a topic with a control character.
     CloseOnControlCharacter,
     /// DISCONNECT with this reason on a PUBLISH (5.0).
     DisconnectOnPublish(u8),
-    /// Closes within the answer to every PUBLISH, as a link that is cut.
+    /// Closes within the answer to every PUBLISH, like a link that is cut.
     CloseWithinPubAck,
     /// Closes on every PUBREL.
     CloseOnRelease,
@@ -81,37 +80,37 @@ pub enum Act {
     Send(Vec<u8>),
     /// Sends a text frame.
     SendText,
-    /// Closes without a word.
+    /// Closes without a packet.
     Close,
-    /// Closes so many milliseconds later.
+    /// Closes this number of milliseconds later.
     CloseLater(u64),
 }
 
-/// Where it stands with its one client.
+/// The state of the broker and its one client.
 pub struct Broker {
-    /// What it does wrong from now on.
+    /// The way in which it misbehaves from now on.
     pub mode: Mode,
     is_v5: bool,
     has_session: bool,
     input: Vec<u8>,
-    /// The first bytes of the packets that came, over all connections.
+    /// The first bytes of the received packets, over all connections.
     pub heard: Vec<u8>,
-    /// Payloads that came and were taken.
+    /// The received and accepted payloads.
     pub taken: Vec<Vec<u8>>,
 }
 
 impl Broker {
-    /// A broker that knows nobody.
+    /// Creates a broker without sessions.
     pub fn new(mode: Mode) -> Self {
         Self { mode, is_v5: false, has_session: false, input: Vec::new(), heard: Vec::new(), taken: Vec::new() }
     }
 
-    /// A new connection.
+    /// Handles a new connection.
     pub fn handle_open(&mut self) {
         self.input.clear();
     }
 
-    /// Bytes came.
+    /// Handles received bytes.
     pub fn handle_input(&mut self, bytes: &[u8]) -> Vec<Act> {
         self.input.extend_from_slice(bytes);
         let mut acts = Vec::new();

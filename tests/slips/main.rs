@@ -1,5 +1,5 @@
-//! Brokers that misbehave in one way each, for a minute of virtual time: nothing
-//! goes on without an end, and everything has words.
+//! Brokers that misbehave in one way each, for a minute of virtual time: nothing continues without an end, and every
+//! case has a message.
 
 mod broker;
 mod property;
@@ -27,7 +27,7 @@ const DIALS_MAX: usize = 20;
 
 use ConnectionState::{Connected, Reconnecting, Stopped};
 
-/// The mode, the versions, the state after a minute, and what was said by then.
+/// The mode, the versions, the state after a minute, and the message by then.
 type Case = (Mode, &'static [Option<Version>], ConnectionState, &'static str);
 
 const ALL: &[Option<Version>] = &[AUTO, V5, V311];
@@ -52,7 +52,7 @@ const CASES: &[Case] = &[
     (Mode::Properties(&[0x21, 0, 0]), &[V5], Connected, "receive maximum of 0"),
     (Mode::Properties(&[0x27, 0, 0, 0, 0]), &[V5], Connected, "maximum packet size of 0"),
     (Mode::Properties(&[0x25, 2]), &[V5], Connected, "neither 0 nor 1"),
-    // The same property twice leaves a doubt.
+    // The same property twice is ambiguous.
     (Mode::Properties(&[0x24, 1, 0x24, 0]), &[V5], Stopped, "3 times"),
     (Mode::Properties(&[0x24, 1, 0x24, 0]), &[AUTO], Connected, "3.1.1"),
     // Closes.
@@ -157,7 +157,7 @@ fn a_session_that_was_to_be_forgotten_ends_the_connection_three_times() {
         let mut sim = Sim::connect(Mode::SessionPresent, &Wish { is_kept, ..clean(version) });
         sim.live(MINUTE);
         assert_eq!(sim.connection().state, Stopped, "{version:?}, {is_kept}: {}", sim.said());
-        // In 5.0 the first may be of an earlier run, which is another rule.
+        // In 5.0 the first may belong to an earlier run, which is another rule.
         assert!(sim.dials.len() <= 4, "{} attempts", sim.dials.len());
         assert!(sim.said().contains("3 times"), "{}", sim.said());
     }
@@ -226,7 +226,7 @@ fn a_small_message_that_is_forbidden_is_given_up() {
             sim.publish(1, "StarWars\t", b"x".to_vec(), QoS::AtLeastOnce);
             sim.live(MINUTE);
             if version == V311 && matches!(mode, Mode::DisconnectOnPublish(_)) {
-                // DISCONNECT of a 3.1.1 server breaks a rule by itself.
+                // DISCONNECT from a 3.1.1 server breaks a rule by itself.
                 assert_eq!(sim.connection().state, Stopped);
                 continue;
             }
@@ -259,7 +259,7 @@ fn in_a_kept_session_the_person_is_asked() {
                 assert_eq!(sim.connection().subscriptions.len(), 1, "they are still shown");
                 assert_eq!(outcome(&sim, 1), Some(&PublishOutcome::Failed("it was dropped".to_owned())));
                 let others = if answer == PageCommand::EndSession && qos == QoS::ExactlyOnce {
-                    // Nobody knows whether it arrived; or it never went out.
+                    // It may or may not have arrived; or it was never sent.
                     matches!(outcome(&sim, 2), Some(PublishOutcome::Unknown(_) | PublishOutcome::Done))
                 } else {
                     outcome(&sim, 2) == Some(&PublishOutcome::Done)

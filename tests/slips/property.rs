@@ -1,5 +1,5 @@
-//! Over all failures: one that comes a third time alike says so, and slows down,
-//! stops, or gives up what it is about.
+//! For all failures: one that happens three times in the same way is reported, and the client slows down, stops, or
+//! gives up the failing action.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::broker::{Act, Broker, Mode};
 /// What is done to a connection.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    /// Nobody listens.
+    /// Nothing is listening.
     Unreachable,
     /// The transport never opens.
     NeverOpens,
-    /// A broker of this mode; it closes after so many seconds where it lives so long.
+    /// A broker of this mode; it closes after this number of seconds if it lives that long.
     Broker(Mode, u64),
 }
 
@@ -111,7 +111,7 @@ impl Run {
         run
     }
 
-    /// Lives for an hour, connection after connection by these statuses, in turn.
+    /// Runs for an hour, connection after connection with these statuses, in turn.
     fn live(mut self, statuses: &[Fate]) {
         let end = self.now + Duration::from_secs(3_600);
         for _ in 0..20_000 {
@@ -124,7 +124,7 @@ impl Run {
             }
             self.session.handle_timeout(self.now);
         }
-        // A connection that lives for 30 s is a good one; all others come ever more seldom.
+        // A connection that lasts for 30 s is a good one; all others become more and more rare.
         assert!(self.dials <= 3_600 / 5, "{} attempts in an hour", self.dials);
     }
 

@@ -50,11 +50,11 @@ pub struct Sim {
     pub engine: Engine,
     pub broker: Broker,
     pub now: Instant,
-    /// When each attempt began.
+    /// The start of each attempt.
     pub dials: Vec<Instant>,
     is_open: bool,
     closes_at: Option<Instant>,
-    /// Nothing comes and goes any more, and nothing ends.
+    /// Whether nothing arrives or leaves any more, while nothing ends.
     pub is_black_hole: bool,
     /// Every state of the connection that was shown.
     pub shown: Vec<Connection>,
@@ -96,7 +96,7 @@ impl Sim {
         self.command(PanelCommand::Publish { number, request });
     }
 
-    /// Lives for so long.
+    /// Runs for this duration.
     pub fn live(&mut self, span: Duration) {
         let end = self.now + span;
         for _ in 0..100_000 {
@@ -157,7 +157,7 @@ impl Sim {
             return;
         }
         match act {
-            // In pieces, as a network brings it.
+            // In pieces, as from a network.
             Act::Send(bytes) => bytes.chunks(1 << 20).for_each(|piece| self.engine.handle_input(piece, self.now)),
             Act::SendText => self.engine.handle_text_frame(self.now),
             Act::Close => self.close(),
@@ -166,7 +166,7 @@ impl Sim {
         self.look();
     }
 
-    /// The store keeps whatever it is given, and has nothing of an earlier page.
+    /// Runs the store, which keeps everything it is given, and has nothing from an earlier page.
     fn store(&mut self) {
         if let Some(key) = self.engine.poll_load() {
             self.engine.handle_loaded(&key, Ok(None), self.now);
@@ -176,7 +176,7 @@ impl Sim {
         }
     }
 
-    /// What the page and its panels see.
+    /// Returns what the page and its panels see.
     fn look(&mut self) {
         self.store();
         let pull = Pull { window: Window::Tail { rows: 5 }, ..Pull::default() };
@@ -192,7 +192,7 @@ impl Sim {
         }
     }
 
-    /// When the newest message came.
+    /// Returns when the newest message arrived.
     pub fn last_time(&mut self) -> Instant {
         let pull = Pull { window: Window::Tail { rows: 1 }, ..Pull::default() };
         self.engine.handle_command(PageCommand::Filter { text: String::new(), ahead_of_utc_min: 0 }, self.now);
@@ -205,7 +205,7 @@ impl Sim {
         self.shown.last().expect("something is shown")
     }
 
-    /// All that was said so far: state, notice, advice, question, answers to subscriptions.
+    /// Returns all texts so far: state, notice, advice, question, answers to subscriptions.
     pub fn said(&self) -> String {
         let mut said = String::new();
         for connection in &self.shown {

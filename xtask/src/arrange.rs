@@ -1,8 +1,8 @@
-//! The functions of a program in an order that compresses well, and each of them once.
+//! Reorders a program's functions so that they compress well, and removes duplicates.
 //!
-//! A compressor says of what it has seen before how far back that was, and sees best what is near. `walrus`, and so
-//! `wasm-bindgen`, puts the largest functions first, so what is alike stands anywhere; by their types and first bytes it
-//! stands together. And generic code is compiled for each type anew, though many types make the same code.
+//! A compressor encodes how far back a match is, and finds near matches best. `walrus`, and so `wasm-bindgen`, puts the
+//! largest functions first, which scatters similar ones; sorting by type and first bytes puts them next to each other.
+//! In addition, generic code is compiled once per type, although many types produce the same code.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,10 +14,10 @@ use wasmparser::{
     CodeSectionReader, CustomSectionReader, FunctionBody, FunctionSectionReader, Parser, Payload, TypeRef,
 };
 
-/// The same program in another order, without custom sections.
+/// Returns the same program in another order, without custom sections.
 ///
 /// # Errors
-/// When it isn't one.
+/// Fails when the bytes aren't a program.
 pub fn arranged(wasm: &[u8]) -> Result<Vec<u8>> {
     let mut module = Module::new();
     let mut arrangement = Arrangement::of(wasm).context("reading its functions")?;
@@ -25,11 +25,11 @@ pub fn arranged(wasm: &[u8]) -> Result<Vec<u8>> {
     Ok(module.finish())
 }
 
-/// Where a program's functions go.
+/// The new positions of a program's functions.
 struct Arrangement {
     /// The new number of each function, imports first.
     numbers: Vec<u32>,
-    /// Which of those that aren't imported are kept, in their new order.
+    /// The indices of the non-imported functions that are kept, in their new order.
     order: Vec<usize>,
 }
 
@@ -51,12 +51,12 @@ impl Arrangement {
 
         let mut this = Self { numbers: (0..).take(imports + bodies.len()).collect(), order: Vec::new() };
         loop {
-            // Sorted by type and code, with the places of those that have both the same.
+            // Sorted by type and code, with the positions of the functions that have both the same.
             let mut functions = BTreeMap::<_, Vec<_>>::new();
             for (place, (kind, body)) in types.iter().zip(&bodies).enumerate() {
                 functions.entry((*kind, this.written(body)?)).or_default().push(place);
             }
-            // Functions that differed in whom they call may be the same now.
+            // Functions that differed only in their callees may be the same now.
             let is_settled = functions.len() == this.order.len();
             this.order = functions.values().map(|places| places[0]).collect();
             for (number, places) in functions.values().enumerate() {
@@ -71,7 +71,7 @@ impl Arrangement {
         }
     }
 
-    /// A function's code, calling what it calls by the new numbers.
+    /// Returns a function's code with its calls renumbered.
     fn written(&mut self, body: &FunctionBody) -> Result<Vec<u8>, Error> {
         let mut function = self.new_function_with_parsed_locals(body)?;
         let mut reader = body.get_operators_reader()?;

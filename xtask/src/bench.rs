@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how fast it is, measured.
+//! `cargo xtask bench`: measures speed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,10 +10,10 @@ use crate::run::{heading, run};
 use crate::setup::{self, Scope, Tools, WASM_TARGET};
 use crate::{demo, dist};
 
-/// Builds what is released and measures it, all of it or only what is named; `soak` takes so many minutes.
+/// Builds the release and measures all of it, or only what is named; `soak` takes this number of minutes.
 ///
 /// # Errors
-/// When something can't be built, or the page fails. A figure that falls short is no error, unless it is one of `soak`.
+/// Fails when something can't be built, or the page fails. A figure that falls short is no error, except in `soak`.
 pub fn measure(repo: &Repo, only: &[String], minutes: u32) -> Result<()> {
     let tools = setup::install(repo, Scope::Everything)?;
     dist::build(repo, &tools)?;
@@ -34,8 +34,8 @@ pub fn measure(repo: &Repo, only: &[String], minutes: u32) -> Result<()> {
         .current_dir(repo.root()))
 }
 
-/// Builds the program that measures the core in a browser, optimised for speed and as the site is; returns the folder that
-/// has a folder for each.
+/// Builds the program that measures the core in a browser, once optimised for speed and once like the site; returns the
+/// folder with a subfolder for each.
 fn build_hot_path(repo: &Repo, tools: &Tools) -> Result<PathBuf> {
     heading("the core's busiest parts in wasm");
     let folder = repo.target().join("hot-path");
@@ -44,7 +44,7 @@ fn build_hot_path(repo: &Repo, tools: &Tools) -> Result<PathBuf> {
             .command(cargo())
             .args(["build", "--locked", "--quiet", "-p", "mqtt-crawl-hot-path", "--features", "wasm"])
             .args(["--target", WASM_TARGET, "--profile", profile])
-            // As the site's profile has them: what is compared is how a program is optimised.
+            // Like the site's profile: the comparison is between optimisation levels.
             .env("CARGO_PROFILE_RELEASE_LTO", "fat")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
             .env("CARGO_PROFILE_RELEASE_PANIC", "abort")

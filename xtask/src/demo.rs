@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: everything up on one machine.
+//! `cargo xtask demo`: runs everything on one machine.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -21,15 +21,15 @@ const MQTT_PORT: u16 = 1883;
 /// The two native programs, for cargo.
 pub const PROGRAMS: [&str; 4] = ["-p", "mqtt-crawl-station", "-p", "mqtt-crawl-producer"];
 
-/// How long the children get to end by themselves after Ctrl-C, which reaches them too.
+/// The time the children get to end on their own after Ctrl-C, which reaches them too.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often to look whether a child has ended.
+/// The interval at which the children are polled for their end.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Builds and starts the station and a looping producer; returns on Ctrl-C.
 ///
 /// # Errors
-/// When something can't be built or one of the two ends by itself.
+/// Fails when something can't be built, or when one of the two ends on its own.
 pub fn up(repo: &Repo) -> Result<()> {
     let started = Instant::now();
     let tools = setup::install(repo, Scope::Web)?;
@@ -66,7 +66,7 @@ pub fn up(repo: &Repo) -> Result<()> {
     children.watch(&interrupted)
 }
 
-/// Builds the station and the producer as they are released.
+/// Builds the station and the producer in the release profile.
 pub fn build_programs(repo: &Repo) -> Result<()> {
     heading("station and producer (about 4 minutes the first time, seconds after)");
     run(Command::new(cargo()).args(["build", "--release", "--locked"]).args(PROGRAMS).current_dir(repo.root()))
@@ -81,7 +81,7 @@ fn on_interrupt() -> Result<Receiver<()>> {
     Ok(receiver)
 }
 
-/// The first script in the folder of dialogues.
+/// Returns the first script in the folder of dialogues.
 fn script(repo: &Repo) -> Result<PathBuf> {
     let folder = repo.root().join("assets").join("dialogues");
     let mut scripts: Vec<PathBuf> = fs::read_dir(&folder)
@@ -93,7 +93,7 @@ fn script(repo: &Repo) -> Result<PathBuf> {
     scripts.into_iter().next().with_context(|| format!("there is no script in {}", folder.display()))
 }
 
-/// The usual port, or any free one when somebody else has it.
+/// Returns the usual port, or any free one if it is taken.
 fn free_address(usual: u16) -> Result<SocketAddr> {
     if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, usual)) {
         return Ok(listener.local_addr()?);
@@ -125,7 +125,7 @@ fn listening_addresses(station: &mut Child) -> Result<(String, String)> {
     Ok(addresses)
 }
 
-/// Started programs, none of which outlives this value.
+/// Started programs, which end with this value.
 #[derive(Default)]
 struct Children(Vec<(&'static str, Child)>);
 
@@ -162,7 +162,7 @@ impl Children {
 impl Drop for Children {
     fn drop(&mut self) {
         for (_, child) in &mut self.0 {
-            // Both fail only on a child that has ended already.
+            // Both fail only for a child that has ended already.
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -15,8 +15,8 @@ use crate::shrink;
 
 /// Builds app, panels, style and fonts into `dist/`.
 ///
-/// Trunk may not reach for the network: `setup` has put everything in place, and a build that
-/// downloads is one that fails on somebody's train.
+/// Trunk must not access the network: `setup` has installed everything, and a build that downloads fails for people who
+/// are offline.
 pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
     heading("dist: app and panels (about 4 minutes the first time, seconds after)");
     let started = Instant::now();
@@ -37,8 +37,7 @@ pub fn build(repo: &Repo, tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-/// Flags for a program that comes out the same wherever it is built: panics tell of places in source
-/// files, and these stand in a folder of whoever builds.
+/// Compiler flags for a reproducible program: panic messages contain source paths, which differ between machines.
 fn without_paths_of_this_machine() -> Result<String> {
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     let output = rustc.args(["--print", "sysroot"]).output().context("running rustc")?;
@@ -50,8 +49,7 @@ fn without_paths_of_this_machine() -> Result<String> {
     Ok(flags.join(" "))
 }
 
-/// Puts the site that was just built into the station that was just built; returns the program,
-/// which needs no other file.
+/// Puts the newly built site into the newly built station; returns the program, which needs no other file.
 pub fn embed(repo: &Repo) -> Result<PathBuf> {
     heading("dist: the station with the site inside");
     let target = repo.station_with_site();

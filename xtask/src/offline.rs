@@ -1,4 +1,4 @@
-//! The service worker: what a browser keeps of the site, for when there is no network.
+//! The service worker: keeps the site in the browser for use without a network.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -9,16 +9,16 @@ use anyhow::{Context, Result};
 
 use crate::repo::{Repo, files_below};
 
-/// Its name in `dist/`; `src/web/page/service_worker.rs` knows it.
+/// Its name in `dist/`; `src/web/page/service_worker.rs` uses the same one.
 const SCRIPT: &str = "service-worker.js";
 
-/// Licences have to be where the fonts are, and nobody reads them on a train.
+/// Licences must be served with the fonts, but needn't be available offline.
 const LEFT_OUT: &str = ".txt";
 
-/// Writes the service worker of the site that was just built into `dist/`.
+/// Writes the service worker of the newly built site into `dist/`.
 ///
-/// Its version is a fingerprint of all files: a browser that finds other bytes under this name knows
-/// that there is a newer app.
+/// Its version is a fingerprint of all files: a browser that finds other bytes under this name knows that there is a
+/// newer app.
 pub fn write(repo: &Repo) -> Result<()> {
     let dist = repo.dist();
     let mut fingerprint = DefaultHasher::new();
@@ -30,7 +30,7 @@ pub fn write(repo: &Repo) -> Result<()> {
         }
         fingerprint.write(name.as_bytes());
         fingerprint.write(&fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
-        // Browsers ask for the folder.
+        // Browsers request the folder.
         let address = if name == "index.html" { "./" } else { &name };
         kept.push((address.to_owned(), is_hashed(&path)));
     }
@@ -57,7 +57,7 @@ mod tests {
     fn names_with_a_hash_are_told_from_others() {
         let check = |name: &str, expected: bool| assert_eq!(is_hashed(Path::new(name)), expected, "{name}");
         check("base-2bfe42f939823590.css", true);
-        // A hash may begin with a zero, which Trunk leaves out.
+        // A hash may begin with a zero, which Trunk omits.
         check("form-588d9868b16672b.css", true);
         check("app-1ed99b442fcba759_bg.wasm", true);
         check("panels_bg.wasm", false);

@@ -1,4 +1,4 @@
-//! Where things are.
+//! Paths of the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// The checkout and the folders that belong to it.
+/// The checkout and its folders.
 pub struct Repo {
     root: PathBuf,
     target: PathBuf,
@@ -20,10 +20,9 @@ struct Metadata {
 }
 
 impl Repo {
-    /// Asks cargo, which alone knows every way in which the target folder can be set.
+    /// Asks cargo, because only cargo knows every way in which the target folder can be set.
     pub fn locate() -> Result<Self> {
-        // As cargo says it now, not as it was when this was compiled: two
-        // checkouts may share a target folder.
+        // Queried at run time instead of compile time, because two checkouts may share a target folder.
         let package = std::env::var("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
         let output = Command::new(cargo())
             .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
@@ -35,36 +34,36 @@ impl Repo {
         Ok(Self { root: metadata.workspace_root, target: metadata.target_directory })
     }
 
-    /// The checkout.
+    /// Returns the checkout.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Cargo's target folder.
+    /// Returns Cargo's target folder.
     pub fn target(&self) -> &Path {
         &self.target
     }
 
-    /// The static site that `dist` builds.
+    /// Returns the static site that `dist` builds.
     pub fn dist(&self) -> PathBuf {
         self.root.join("dist")
     }
 
-    /// The station with the site inside, as it goes to an event.
+    /// Returns the station with the site inside, as it is deployed.
     pub fn station_with_site(&self) -> PathBuf {
         self.target.join("dist").join(format!("mqtt-crawl-station{}", std::env::consts::EXE_SUFFIX))
     }
 
-    /// A program of the workspace, built by `--release`.
+    /// Returns a program of the workspace, built by `--release`.
     pub fn release_program(&self, name: &str) -> PathBuf {
         self.target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 }
 
-/// All files in a folder and the folders in it, in order.
+/// Returns all files in a folder and its subfolders, in order.
 ///
 /// # Errors
-/// When there is no such folder.
+/// Fails when there is no such folder.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let mut files = Vec::new();
@@ -80,7 +79,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The cargo that runs this program, so that its toolchain is used throughout.
+/// Returns the cargo that runs this program, so that its toolchain is used throughout.
 pub fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

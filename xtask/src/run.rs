@@ -15,25 +15,25 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a program writes to standard output, or nothing if it can't be run or fails.
+/// Returns a program's standard output, or nothing if it can't be run or fails.
 pub fn capture(command: &mut Command) -> Option<String> {
     let output = command.output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The command as one would type it.
+/// Returns the command as one would type it.
 pub fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }
 
-/// A heading that stands out between the output of other programs.
+/// Prints a heading that is visible between the output of other programs.
 pub fn heading(text: impl Display) {
     println!("\n── {text} ──");
 }
 
-/// `4.2 s`, `3 min 20 s`.
+/// Formats as `4.2 s`, `3 min 20 s`.
 pub fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds < 60 {

@@ -1,8 +1,8 @@
-//! `cargo xtask setup`: installs what is missing and nothing else.
+//! `cargo xtask setup`: installs only what is missing.
 //!
-//! Two kinds of things are needed. Rust tools go into a folder outside the checkout, so that a
-//! fresh clone finds them; a tool of the right version on PATH is taken as it is. Debian packages
-//! (browsers, brokers, what the guides use) are installed as root on Debian; elsewhere they are named.
+//! There are two kinds of dependencies. Rust tools are installed in a folder outside the checkout, so that a fresh
+//! clone finds them; a tool of the right version on PATH is used instead. Debian packages (browsers, brokers, the
+//! guides' tools) are installed as root on Debian; elsewhere they are listed.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,14 +20,14 @@ use crate::run::{capture, in_words, run};
 /// The target of the page and of the worker.
 pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// How much of the setup a command needs.
+/// The part of the setup that a command needs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum Scope {
-    /// What building the site needs.
+    /// The dependencies of building the site.
     Web,
-    /// That, and what the tests need, in Chromium.
+    /// In addition, those of the tests in Chromium.
     Tests,
-    /// That, and what tests in other engines need.
+    /// In addition, those of the tests in other engines.
     Everything,
 }
 
@@ -39,20 +39,20 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// A command that finds the pinned tools before any others.
+    /// Returns a command that finds the pinned tools before any others.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env("PATH", &self.path);
         command
     }
 
-    /// The script of axe-core. It is missing where npm couldn't be had; what needs it says so.
+    /// Returns the script of axe-core. It is missing if npm was unavailable; the tests that need it report that.
     pub fn axe(&self) -> PathBuf {
         AXE.script(&self.folder)
     }
 
-    /// The other clients of MQTT that the bench measures, fetched when they are first asked for. One that can't be had
-    /// is missing; the bench says so.
+    /// Returns the other MQTT clients that the bench measures, downloaded at first use. Unavailable ones are missing;
+    /// the bench reports that.
     pub fn peers(&self) -> Peers {
         for package in [&MQTT_JS, &PAHO_JS] {
             package.install(&self.folder);
@@ -60,13 +60,13 @@ impl Tools {
         Peers { mqtt_js: MQTT_JS.script(&self.folder), paho: PAHO_JS.script(&self.folder) }
     }
 
-    /// The folder of Python's packages that the guides install. What isn't in it they say.
+    /// Returns the folder of Python packages that the guides install. The guides report missing packages.
     pub fn wheels(&self) -> &Path {
         &self.wheels
     }
 }
 
-/// The scripts of other clients of MQTT.
+/// The scripts of other MQTT clients.
 pub struct Peers {
     /// MQTT.js.
     pub mqtt_js: PathBuf,
@@ -78,10 +78,10 @@ pub struct Peers {
 struct CargoTool {
     package: &'static str,
     version: &'static str,
-    /// All of them have to be there.
+    /// These must all exist.
     programs: &'static [&'static str],
-    /// Trunk only moves files about, so it needn't be optimised and builds in half the time.
-    /// wasm-bindgen chews through the whole program at each build and is worth optimising.
+    /// The build profile. Trunk only copies files, so it needn't be optimised and builds in half the time. wasm-bindgen
+    /// processes the whole program at each build and is worth optimising.
     profile: &'static str,
     minutes_expected: u32,
 }
@@ -97,7 +97,7 @@ const CARGO_TOOLS: [CargoTool; 2] = [
     },
 ];
 
-/// Drives Firefox; Debian has none. It only hands commands on, so it needn't be optimised.
+/// Drives Firefox; Debian has none. It only forwards commands, so it needn't be optimised.
 const GECKODRIVER: CargoTool = CargoTool {
     package: "geckodriver",
     version: "0.37.1",
@@ -106,15 +106,15 @@ const GECKODRIVER: CargoTool = CargoTool {
     minutes_expected: 2,
 };
 
-/// A Debian package and by what one knows that it is there.
+/// A Debian package, and how to detect it.
 struct DebianPackage {
     package: &'static str,
     sign: Sign,
 }
 
-/// By what one knows that something is installed.
+/// How to detect that something is installed.
 enum Sign {
-    /// A program, on PATH or where daemons live.
+    /// A program, on PATH or in the folder of daemons.
     Program(&'static str),
     /// A file or folder.
     Path(&'static str),
@@ -125,7 +125,7 @@ enum Sign {
 impl Sign {
     fn is_there(&self) -> bool {
         match self {
-            // Daemons live in `/usr/sbin`, which isn't on everybody's PATH.
+            // Daemons are in `/usr/sbin`, which isn't on everybody's PATH.
             Self::Program(program) => which::which(program).is_ok() || Path::new("/usr/sbin").join(program).exists(),
             Self::Path(path) => Path::new(path).exists(),
             Self::PythonModule(module) => {
@@ -149,7 +149,7 @@ const DEBIAN_PACKAGES: [DebianPackage; 11] = [
     DebianPackage { package: "mosquitto-clients", sign: Sign::Program("mosquitto_pub") },
     DebianPackage { package: "brotli", sign: Sign::Program("brotli") },
     DebianPackage { package: "npm", sign: Sign::Program("npm") },
-    // What only the guides use: 121 MB to fetch, 573 MB on disk, 16 s.
+    // Used only by the guides: 121 MB to download, 573 MB on disk, 16 s.
     DebianPackage { package: "golang-go", sign: Sign::Program("go") },
     DebianPackage {
         package: "golang-github-eclipse-paho.mqtt.golang-dev",
@@ -160,31 +160,31 @@ const DEBIAN_PACKAGES: [DebianPackage; 11] = [
     DebianPackage { package: "rabbitmq-server", sign: Sign::Program("rabbitmq-server") },
 ];
 
-/// A script from npm, pinned. It is run, and is no part of the project.
+/// A pinned script from npm. It is run, but isn't part of the project.
 struct NpmPackage {
     package: &'static str,
     version: &'static str,
-    /// Its place in the package.
+    /// Its path in the package.
     script: &'static str,
 }
 
-/// What looks for faults that shut people out, in every view (MPL 2.0).
+/// Finds accessibility faults in every view (MPL 2.0).
 const AXE: NpmPackage = NpmPackage { package: "axe-core", version: "4.11.0", script: "axe.min.js" };
 
-/// What most pages that speak MQTT are made with (MIT).
+/// The most common MQTT client for web pages (MIT).
 const MQTT_JS: NpmPackage = NpmPackage { package: "mqtt", version: "5.16.0", script: "dist/mqtt.min.js" };
 
-/// Eclipse's client for pages; MQTT 3.1.1 (EPL 1.0).
+/// Eclipse's client for web pages; MQTT 3.1.1 (EPL 1.0).
 const PAHO_JS: NpmPackage = NpmPackage { package: "paho-mqtt", version: "1.1.0", script: "paho-mqtt-min.js" };
 
-/// Python's package for the guide of a Python device. Its guide installs it from here, without a network.
+/// The Python package for the guide of a Python device, which installs it from here, without a network.
 const PAHO_VERSION: &str = "2.2.0";
 
-/// Installs what is missing for `scope`.
+/// Installs the missing dependencies of `scope`.
 ///
 /// # Errors
-/// When something needed for building the site can't be had. What only the tests need is named,
-/// and they fail where they miss it.
+/// Fails when a dependency of the site's build is unavailable. Dependencies of the tests alone are listed, and the
+/// tests that need them fail.
 pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     let started = Instant::now();
     let folder = tools_folder()?;
@@ -213,7 +213,7 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
         installed += fetch_wheels(&folder, &wheels);
     }
 
-    // Trunk keeps off the network, so the crates have to be here before it starts.
+    // Trunk works offline, so the crates must be here before it starts.
     run(Command::new(cargo())
         .args(["fetch", "--quiet", "--locked", "--target", WASM_TARGET])
         .current_dir(repo.root()))?;
@@ -228,7 +228,7 @@ pub fn install(repo: &Repo, scope: Scope) -> Result<Tools> {
     Ok(Tools { path: env::join_paths(folders).context("the tools folder's name has a colon in it")?, folder, wheels })
 }
 
-/// `$MQTT_CRAWL_TOOLS`, or a folder in the person's cache.
+/// Returns `$MQTT_CRAWL_TOOLS`, or a folder in the user's cache.
 fn tools_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os("MQTT_CRAWL_TOOLS").filter(|folder| !folder.is_empty()) {
         return Ok(folder.into());
@@ -243,7 +243,7 @@ fn tools_folder() -> Result<PathBuf> {
 }
 
 impl NpmPackage {
-    /// A folder of its own for each version.
+    /// Returns the tool's folder, one per version.
     fn folder(&self, tools: &Path) -> PathBuf {
         tools.join(format!("{}-{}", self.package, self.version))
     }
@@ -252,7 +252,8 @@ impl NpmPackage {
         self.folder(tools).join("node_modules").join(self.package).join(self.script)
     }
 
-    /// How many were installed. Without it what needs it fails, and says why; all else is worth running.
+    /// Returns the number installed. Without them the tests that need them fail with the reason; the others are worth
+    /// running.
     fn install(&self, tools: &Path) -> u32 {
         let Self { package, version, .. } = self;
         let script = self.script(tools);
@@ -281,13 +282,13 @@ impl NpmPackage {
     }
 }
 
-/// Without them one guide fails, and says why.
+/// Without them one guide fails, with the reason.
 fn fetch_wheels(tools: &Path, wheels: &Path) -> u32 {
     if wheels.is_dir() {
         return 0;
     }
     println!("setup: fetching paho-mqtt {PAHO_VERSION} with pip (seconds)");
-    // Debian's Python has pip in virtual environments alone.
+    // Debian's Python has pip in virtual environments only.
     let environment = tools.join("venv");
     let unfinished = wheels.with_extension("part");
     let fetched = run(Command::new("python3").args(["-m", "venv"]).arg(&environment))
@@ -311,7 +312,7 @@ fn fetch_wheels(tools: &Path, wheels: &Path) -> u32 {
 fn install_wasm_target() -> Result<u32> {
     let library = capture(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))
         .context("rustc does not run; install Rust from https://rustup.rs")?;
-    // A standard library that is built with the program needs no installing.
+    // A standard library that is built with the program isn't installed.
     if Path::new(&library).is_dir() || env::var_os("CARGO_UNSTABLE_BUILD_STD").is_some() {
         return Ok(0);
     }
@@ -326,7 +327,7 @@ fn install_wasm_target() -> Result<u32> {
     Ok(1)
 }
 
-/// rustfmt and clippy; where they can't be had their checks will say so.
+/// Installs rustfmt and clippy; if they are unavailable, their checks report it.
 fn install_components() -> u32 {
     let mut installed = 0;
     for (component, program) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
@@ -342,8 +343,7 @@ fn install_components() -> u32 {
     installed
 }
 
-/// The folder to put on PATH for this tool, if it isn't there by itself, and how many were
-/// installed.
+/// Returns the folder to put on PATH for this tool, if it isn't on PATH already, and the number installed.
 fn install_cargo_tool(tool: &CargoTool, folder: &Path) -> Result<(Option<PathBuf>, u32)> {
     if tool.programs.iter().all(|program| is_version(Path::new(program), tool.version)) {
         return Ok((None, 0));
@@ -446,8 +446,8 @@ const MQTT_PORT: u16 = 1883;
 /// The port of AMQP, RabbitMQ's own protocol.
 const AMQP_PORT: u16 = 5672;
 
-/// Debian starts brokers when it installs them. Nobody here asked for one on the standard port, and the demo wants that
-/// of MQTT for its own.
+/// Debian starts brokers when it installs them. They aren't wanted here, and the demo needs the standard port of MQTT
+/// for its own.
 fn stop_service(service: &str, port: u16) {
     println!("setup: stopping the service {service} that came with the package");
     let stopped = run(Command::new("systemctl").args(["disable", "--now", service]))

@@ -1,10 +1,9 @@
-//! A built program and its script, made lighter without changing what they do.
+//! Makes a built program and its script smaller without changing what they do.
 //!
-//! `wasm-bindgen` names each function that a program takes from its script after the function and a
-//! hash, and writes these names into both files; hashes can't be compressed, and with the comments of
-//! the script they weighed 9 kB of a first visit. And it exports the classes of every library, called
-//! or not: Leptos brings three for streams, with all that they need. Minifiers of JavaScript don't know
-//! the other file, and Trunk's can't read this script.
+//! `wasm-bindgen` names each function that a program imports from its script after the function and a hash, and writes
+//! these names into both files. Hashes can't be compressed; together with the comments of the script they took 9 kB of
+//! a first visit. It also exports the classes of every library, used or not: Leptos brings three for streams, with all
+//! their dependencies. JavaScript minifiers don't know the other file, and Trunk's can't parse this script.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +17,15 @@ use walrus::ModuleConfig;
 use crate::arrange::arranged;
 use crate::repo::{Repo, files_below};
 
-/// How the names of a program's files end that `wasm-bindgen` wrote.
+/// The file name suffixes of a program that `wasm-bindgen` wrote.
 const PROGRAM: &str = "_bg.wasm";
 
-/// Makes all programs in `dist/` lighter.
+/// Makes all programs in `dist/` smaller.
 ///
-/// What Trunk named after its content is named after its new content, here and in `index.html`.
+/// Files that Trunk named after their content are renamed after their new content, here and in `index.html`.
 ///
 /// # Errors
-/// When a program and its script don't fit together.
+/// Fails when a program and its script don't match.
 pub fn programs(repo: &Repo) -> Result<()> {
     let dist = repo.dist();
     for wasm_path in files_below(&dist)? {
@@ -50,7 +49,7 @@ pub fn programs(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
-/// A fingerprint of these bytes, for the name of a file.
+/// Returns a fingerprint of these bytes, for the name of a file.
 pub fn fingerprint(parts: &[&[u8]]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for part in parts {
@@ -59,8 +58,8 @@ pub fn fingerprint(parts: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
-/// A program with short names for what it imports and without classes, and its script with the same
-/// and without comments.
+/// Returns a program with short import names and without classes, and its script with the same changes and without
+/// comments.
 fn shrink(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
     let mut module = ModuleConfig::new().generate_name_section(false).generate_producers_section(false).parse(wasm)?;
     let (mut script, classes) = without_classes(script);
@@ -88,7 +87,7 @@ fn shrink(wasm: &[u8], script: &str) -> Result<(Vec<u8>, String)> {
     Ok((arranged(&module.emit_wasm())?, without_comments(&script)))
 }
 
-/// The script without the classes that it exports, and their names.
+/// Returns the script without the classes that it exports, and their names.
 fn without_classes(script: &str) -> (String, Vec<String>) {
     let (mut bare, mut classes) = (String::with_capacity(script.len()), Vec::new());
     let mut lines = script.lines();
@@ -108,7 +107,7 @@ fn without_classes(script: &str) -> (String, Vec<String>) {
     (bare, classes)
 }
 
-/// The name with this number; none is a word of JavaScript, since `wasm-bindgen` writes them as keys.
+/// Returns the name with this number; none is a JavaScript keyword, since `wasm-bindgen` writes them as keys.
 fn short_name(number: usize) -> String {
     const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
     let letter = char::from(LETTERS[number % LETTERS.len()]);
@@ -118,11 +117,10 @@ fn short_name(number: usize) -> String {
     }
 }
 
-/// The script with other names for the functions that the program imports, and without those that it
-/// doesn't.
+/// Returns the script with new names for the functions that the program imports, and without the unused ones.
 ///
 /// # Errors
-/// When the script lacks one.
+/// Fails when the script lacks one.
 fn with_short_names(script: &str, short_names: &BTreeMap<String, String>) -> Result<String> {
     let mut short = String::with_capacity(script.len());
     let mut missing: BTreeSet<_> = short_names.keys().map(String::as_str).collect();
@@ -150,8 +148,8 @@ fn with_short_names(script: &str, short_names: &BTreeMap<String, String>) -> Res
     Ok(short)
 }
 
-/// A script as `wasm-bindgen` writes it, without comments on lines of their own, indentation and empty
-/// lines. It has no text that goes over several lines.
+/// Returns a script of `wasm-bindgen` without comments on lines of their own, indentation and empty lines. It has no
+/// string that spans several lines.
 fn without_comments(script: &str) -> String {
     let mut bare = String::with_capacity(script.len());
     let mut is_comment = false;
@@ -200,7 +198,7 @@ const StreamFinalization = (typeof FinalizationRegistry === 'undefined')
     : new FinalizationRegistry(ptr => wasm.__wbg_stream_free(ptr, 1));
 ";
 
-    /// A program that imports functions of these names and exports each under the name beside it.
+    /// Returns a program that imports functions of these names and exports each under the name next to it.
     fn program(functions: &[(&str, &str)]) -> Vec<u8> {
         let mut module = Module::with_config(ModuleConfig::new());
         let kind = module.types.add(&[], &[]);
@@ -214,7 +212,7 @@ const StreamFinalization = (typeof FinalizationRegistry === 'undefined')
         module.emit_wasm()
     }
 
-    /// What a program imports and what it exports.
+    /// Returns a program's imports and exports.
     fn names(wasm: &[u8]) -> (Vec<String>, Vec<String>) {
         let module = Module::from_buffer(wasm).expect("a program");
         (

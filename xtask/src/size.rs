@@ -1,4 +1,4 @@
-//! What a first visit downloads, against its budget.
+//! The download size of a first visit, against its budget.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,37 +11,38 @@ use crate::repo::{Repo, files_below};
 /// The app's wasm, JavaScript, style and fonts, brotli, in bytes.
 const BUDGET_BYTES: u64 = 300_000;
 
-/// What a browser loads to show the page; pictures, texts and licences come later or never.
+/// The extensions of the files that a browser loads to show the page; pictures, texts and licences are loaded later or
+/// never.
 const COUNTED: [&str; 5] = ["html", "wasm", "js", "css", "woff2"];
 
-/// Files that a first visit doesn't load, by a part of their name, and when they are loaded. An
-/// end-to-end test holds the page to that.
+/// Files that a first visit doesn't load, by a part of their name, and when they are loaded. An end-to-end test checks
+/// this for the page.
 const LATER: [(&str, &str); 6] = [
-    // The style sheet binds them to characters which the page itself doesn't use.
+    // The style sheet uses them for characters that the page itself doesn't contain.
     ("-plain-", "when needed"),
     ("-latin-1-", "when needed"),
     ("-latin-ext-", "when needed"),
     ("-cyrillic-", "when needed"),
-    // A program of its own.
+    // A separate program.
     ("panels", "when opened"),
-    // And what it keeps for when there is no network.
+    // Loaded for use without a network.
     ("service-worker", "when the page is there"),
 ];
 
-/// What a file weighs.
+/// The size of a file.
 pub struct Weight {
     /// Its path in the site.
     pub name: String,
     pub bytes: u64,
     pub brotli_bytes: u64,
-    /// Where a first visit doesn't load it: when else.
+    /// If a first visit doesn't load it: when it is loaded.
     later: Option<&'static str>,
 }
 
-/// The files that a first visit loads.
+/// Returns the files that a first visit loads.
 ///
 /// # Errors
-/// When there is no site, or no brotli.
+/// Fails when there is no site, or no brotli.
 pub fn first_visit(repo: &Repo) -> Result<Vec<Weight>> {
     Ok(weights(repo)?.into_iter().filter(|file| file.later.is_none()).collect())
 }
@@ -59,10 +60,10 @@ fn weights(repo: &Repo) -> Result<Vec<Weight>> {
     files.into_iter().filter(|path| counts(path)).map(weigh).collect()
 }
 
-/// Prints what each file of the site weighs.
+/// Prints the size of each file of the site.
 ///
 /// # Errors
-/// When those of a first visit weigh more than the budget in all.
+/// Fails when the files of a first visit exceed the budget in total.
 pub fn check(repo: &Repo) -> Result<()> {
     println!("{:>9} {:>9}  file", "bytes", "brotli");
     let (mut all_bytes, mut all_brotli_bytes) = (0, 0);

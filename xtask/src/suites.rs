@@ -1,8 +1,7 @@
-//! `cargo xtask test`: all checks, one after the other, and one line that counts them.
+//! `cargo xtask test`: runs all checks, one after the other, and counts them in one line.
 //!
-//! The order puts what fails fast first. Programs are built in the profile in which they are
-//! released, and their own tests run in that profile too, so that the broker and its 200 crates
-//! are compiled once.
+//! The order puts what fails fast first. Programs are built in the release profile, and their own tests run in that
+//! profile too, so that the broker and its 200 crates are compiled once.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -68,7 +67,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The suite that is about it.
+    /// Returns the suite of this engine.
     pub fn suite(self) -> Suite {
         match self {
             Self::Chromium => Suite::Chromium,
@@ -77,7 +76,7 @@ impl Engine {
         }
     }
 
-    /// As the tests read it.
+    /// Returns its name as the tests read it.
     fn name(self) -> &'static str {
         match self {
             Self::Chromium => "chromium",
@@ -87,8 +86,7 @@ impl Engine {
     }
 }
 
-/// What runs in WebKit, by the beginnings of the tests' names: the set that has to run in every engine, beside
-/// [`WATCHED`].
+/// The tests that run in WebKit, by name prefix: the set that has to run in every engine, in addition to [`WATCHED`].
 const CORE: [&str; 21] = [
     "accessibility::everything_is_reached_by_key",
     "accessibility::the_page_has_the_promised_names",
@@ -113,18 +111,18 @@ const CORE: [&str; 21] = [
     "versions::",
 ];
 
-/// Tests without a browser, which one engine's suite runs for all.
+/// Tests without a browser, which only one engine's suite runs.
 const WITHOUT_BROWSER: [&str; 2] = ["producer::", "diffusion::the_producer"];
 
-/// What runs in the browser, for cargo.
+/// Cargo's arguments for what runs in the browser.
 const WEB_PACKAGE: [&str; 6] = ["-p", "mqtt-crawl", "--features", "web", "--target", WASM_TARGET];
 
-/// How many checks a suite ran, by how they ended.
+/// The number of checks of a suite, by result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: u64,
     failed: u64,
-    /// Tests that weren't run, each with the reason.
+    /// Tests that were skipped, each with the reason.
     skipped: Vec<(String, String)>,
     /// Tests that failed, each with the end of its output.
     failures: Vec<(String, String)>,
@@ -134,7 +132,7 @@ impl Count {
     const PASSED: Self = Self { passed: 1, failed: 0, skipped: Vec::new(), failures: Vec::new() };
     const FAILED: Self = Self { passed: 0, failed: 1, skipped: Vec::new(), failures: Vec::new() };
 
-    /// One failure of `test`, with what it printed.
+    /// Returns one failure of `test`, with its output.
     fn failed(test: String, output: String) -> Self {
         Self { failures: vec![(test, output)], ..Self::FAILED }
     }
@@ -165,7 +163,7 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     let tools = setup::install(repo, if needs_other_engine { Scope::Everything } else { Scope::Tests })?;
 
     let mut results = Vec::new();
-    // Suites of several engines share a run: some of their tests go on beside those of other engines.
+    // Suites of several engines share a run: some of their tests continue in parallel with those of other engines.
     for group in suites.chunk_by(|one, other| one.engine().is_some() && other.engine().is_some()) {
         let group_started = Instant::now();
         let names = group.iter().copied().map(name).collect::<Vec<_>>().join(", ");
@@ -196,7 +194,7 @@ pub fn run(repo: &Repo, only: &[Suite]) -> Result<ExitCode> {
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One suite, or those of several engines side by side.
+/// One suite, or those of several engines in parallel.
 fn run_group(repo: &Repo, tools: &Tools, group: &[Suite]) -> Result<Vec<Count>> {
     let engines: Vec<Engine> = group.iter().copied().filter_map(Suite::engine).collect();
     if engines.is_empty() {
@@ -217,13 +215,13 @@ fn summary_line(suite: Suite, count: &Count, took: Duration) -> String {
 }
 
 impl Suite {
-    /// The engine that it runs in, if it is about one.
+    /// Returns its engine, if it has one.
     fn engine(self) -> Option<Engine> {
         Engine::value_variants().iter().copied().find(|engine| engine.suite() == self)
     }
 
     /// # Errors
-    /// When the suite as a whole could not be run: that counts as one failure.
+    /// Fails when the suite as a whole couldn't be run; that counts as one failure.
     fn run(self, repo: &Repo, tools: &Tools) -> Result<Count> {
         let cargo = || {
             let mut command = tools.command(cargo());
@@ -283,8 +281,8 @@ impl Suite {
             Self::Chromium | Self::Firefox | Self::Webkit => bail!("it runs beside the suites of other engines"),
             Self::Guides => {
                 demo::build_programs(repo)?;
-                // It has features of the broker library that the station hasn't, so all of that is compiled once more;
-                // without optimising in a quarter of the time.
+                // It uses features of the broker library that the station doesn't, so all of that is compiled again;
+                // without optimising, this takes a quarter of the time.
                 run_program(cargo().args(["build", "--locked", "-p", "mqtt-crawl-jwt-broker"]))?;
                 count_tests(end_to_end(&mut cargo(), repo, tools).args(["--test", GUIDES]).args(SHOW_OUTPUT))
             }
@@ -292,8 +290,9 @@ impl Suite {
     }
 }
 
-/// The end-to-end tests in these engines. Those that watch the crawl for minutes mostly wait: they run in all engines at
-/// once, beside the others, which take engine after engine. What wants the machine for itself comes last.
+/// Runs the end-to-end tests in these engines. The tests that watch the crawl for minutes mostly wait: they run in all
+/// engines at once, in parallel with the others, which run engine after engine. Tests that need the machine for
+/// themselves come last.
 fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Count>> {
     demo::build_programs(repo)?;
     let command = |engine: Engine, target| {
@@ -302,7 +301,7 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
         end_to_end(&mut command, repo, tools).env(ENGINE, engine.name()).args(["--test", target]);
         command
     };
-    // Else each of them would wait for the first one to build it.
+    // Otherwise each of them would wait for the first one to build it.
     run_program(command(Engine::Chromium, BROWSERS).args(["--test", FIREHOSE, "--no-run"]))?;
     let is_beside_others = engines.len() > 1;
     let watch = |engine: Engine| -> Result<Count> {
@@ -342,21 +341,21 @@ fn in_engines(repo: &Repo, tools: &Tools, engines: &[Engine]) -> Result<Vec<Coun
     counts.into_iter().zip(alone).map(|(count, alone)| Ok(count + alone?)).collect()
 }
 
-/// How many tests run at once beside those that watch: a test in a browser waits for much of its time.
+/// Returns the number of tests at once in parallel with those that watch: a test in a browser waits most of its time.
 fn threads() -> usize {
     thread::available_parallelism().map_or(2, |cores| cores.get() + 1)
 }
 
-/// Names the engine of a run to the end-to-end tests.
+/// The variable that passes the engine of a run to the end-to-end tests.
 const ENGINE: &str = "MQTT_CRAWL_ENGINE";
 
 /// The test target that needs a browser.
 const BROWSERS: &str = "e2e";
 
-/// Tests that watch the crawl for minutes, by the beginning of their names.
+/// Tests that watch the crawl for minutes, by name prefix.
 const WATCHED: &str = "animation::";
 
-/// Those that run in Chromium alone, unless a single engine is asked for: each takes minutes of half a processor.
+/// Those that run in Chromium only, unless a single engine is requested: each takes minutes of half a processor.
 const WATCHED_IN_CHROMIUM: [&str; 3] = [
     "animation::every_row_is_painted_at_the_highest_speed",
     "animation::it_looks_the_same_after_two_minutes",
@@ -369,10 +368,10 @@ const FIREHOSE: &str = "firehose";
 /// The test target that follows the guides.
 const GUIDES: &str = "guides";
 
-/// Tests that pass have something to say as well: how fast, how smooth.
+/// Tests that pass print results as well, such as speed and smoothness.
 const SHOW_OUTPUT: [&str; 2] = ["--", "--show-output"];
 
-/// Tests of the end-to-end package, which are told where everything is.
+/// Runs tests of the end-to-end package, which get all paths as variables.
 fn end_to_end<'a>(command: &'a mut Command, repo: &Repo, tools: &Tools) -> &'a mut Command {
     command
         .args(["test", "--locked", "--no-fail-fast", "-p", "mqtt-crawl-e2e"])
@@ -382,11 +381,11 @@ fn end_to_end<'a>(command: &'a mut Command, repo: &Repo, tools: &Tools) -> &'a m
         .env("MQTT_CRAWL_DIST", repo.dist())
         .env("MQTT_CRAWL_AXE", tools.axe())
         .env("MQTT_CRAWL_WHEELS", tools.wheels())
-        // A failed wait says all there is to say; where in the harness it waited helps nobody.
+        // The message of a failed wait is complete; a backtrace into the harness doesn't help.
         .env("RUST_LIB_BACKTRACE", "0")
 }
 
-/// The test targets of the end-to-end package: a file or a folder each.
+/// Returns the test targets of the end-to-end package: a file or a folder each.
 fn end_to_end_targets(root: &Path) -> Result<Vec<String>> {
     let folder = root.join("tests").join("e2e").join("tests");
     let mut targets = Vec::new();
@@ -399,13 +398,13 @@ fn end_to_end_targets(root: &Path) -> Result<Vec<String>> {
     Ok(targets)
 }
 
-/// One check: it passes if the program does.
+/// Runs one check, which passes if the program does.
 fn check(command: &mut Command) -> Result<Count> {
     println!("{}", shown(command));
     run_program(command).map(|()| Count::PASSED)
 }
 
-/// Tests that were compiled for the browser and run in it.
+/// Runs tests that were compiled for the browser, in the browser.
 fn browser_tests(repo: &Repo, mut command: Command) -> Result<Count> {
     let tests = browser_test_targets(repo.root())?;
     if tests.is_empty() {
@@ -430,11 +429,11 @@ fn browser_tests(repo: &Repo, mut command: Command) -> Result<Count> {
     count_tests(&mut command)
 }
 
-/// Chromium refuses to sandbox when run by root, as in most containers; the rest keeps it quiet.
+/// Chromium can't be sandboxed when run by root, as in most containers; the other flags keep it quiet.
 const CHROMIUM_CAPABILITIES: &str = r#"{"goog:chromeOptions":{"args":["--headless","--no-sandbox","--disable-dev-shm-usage","--disable-quic","--no-first-run","--disable-background-networking","--disable-component-update","--disable-sync"]}}"#;
 
-/// The integration tests of the root package that are written for the browser. The others use
-/// what a browser has not.
+/// Returns the integration tests of the root package that are written for the browser. The others use features that a
+/// browser lacks.
 fn browser_test_targets(root: &Path) -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for entry in fs::read_dir(root.join("tests")).context("reading tests/")? {
@@ -449,7 +448,7 @@ fn browser_test_targets(root: &Path) -> Result<Vec<String>> {
     Ok(targets)
 }
 
-/// Runs a test program, passing its output on, and sums the results it states.
+/// Runs a test program, passes its output on, and sums the results it prints.
 fn count_tests(command: &mut Command) -> Result<Count> {
     count_tests_of(command, "")
 }
@@ -471,28 +470,28 @@ fn count_tests_of(command: &mut Command, label: &str) -> Result<Count> {
     if count == Count::default() {
         bail!("no test was run");
     }
-    // It failed with all tests passing: something did not compile, or crashed.
+    // It failed although all tests passed: something didn't compile, or crashed.
     if !succeeded && count.failed == 0 {
         return Ok(count + Count::FAILED);
     }
     Ok(count)
 }
 
-/// What a tests' program says of its results, as far as it was read.
+/// The results that a test program has printed, as far as they were read.
 ///
-/// The runner of tests knows no test that finds out by itself that it can't be run. Such a one passes, and says so in
-/// what it prints (`tests/e2e/src/engine.rs`), which the runner shows below the test's name among the successes.
+/// The test runner doesn't support a test that finds out at run time that it can't be run. Such a test passes and
+/// prints a notice (`tests/e2e/src/engine.rs`), which the runner shows below the test's name among the successes.
 #[derive(Debug, Default)]
 struct Tally<'a> {
-    /// Begins the name of each test that failed.
+    /// The prefix of each failed test's name.
     label: &'a str,
     count: Count,
     part: Part,
-    /// Whose output is shown.
+    /// The test whose output is shown.
     test: Option<String>,
 }
 
-/// A part of a tests' program's output.
+/// A part of a test program's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
     #[default]
@@ -501,7 +500,7 @@ enum Part {
     Failures,
 }
 
-/// How many lines of a failed test's output are repeated in the summary.
+/// The number of lines of a failed test's output that are repeated in the summary.
 const FAILURE_LINES_MAX: usize = 12;
 
 impl<'a> Tally<'a> {
@@ -546,22 +545,22 @@ impl<'a> Tally<'a> {
 
     fn count(self) -> Count {
         let mut count = self.count;
-        // To the runner they passed.
+        // The runner counts them as passed.
         count.passed = count.passed.saturating_sub(count.skipped.len() as u64);
         count
     }
 }
 
-/// The last `count` lines of `text`.
+/// Returns the last `count` lines of `text`.
 fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     lines[lines.len().saturating_sub(count)..].concat()
 }
 
-/// How a test says that it wasn't run.
+/// The marker that a test prints when it is skipped.
 const SKIPPED: &str = "skipped here: ";
 
-/// Reads `test result: ok. 12 passed; 0 failed; …`.
+/// Parses `test result: ok. 12 passed; 0 failed; …`.
 fn test_result(line: &str) -> Option<Count> {
     let (_, result) = line.split_once("test result: ")?;
     let number_before = |word: &str| {

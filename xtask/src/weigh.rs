@@ -1,8 +1,8 @@
-//! `cargo xtask weigh`: what each part of a first visit weighs.
+//! `cargo xtask weigh`: prints the size of each part of a first visit.
 //!
-//! The program is built once more with its names kept; what a function is named after is the crate and the module that it
-//! counts for. Generic code counts for whoever wrote it, not for whoever uses it; an `impl` counts for its type, as far as
-//! a name tells.
+//! The program is built again with its names kept; a function's name gives the crate and the module that it counts for.
+//! Generic code counts for the crate that defines it, not for the one that uses it; an `impl` counts for its type, as
+//! far as the name shows it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,21 +15,21 @@ use crate::run::{heading, run};
 use crate::setup::{self, Scope, WASM_TARGET};
 use crate::{dist, size};
 
-/// Parts that weigh less than this are counted together, in bytes.
+/// Parts smaller than this, in bytes, are counted together.
 const LEAST_BYTES: usize = 2_000;
 
 /// Crates of Rust's own library.
 const LIBRARY: [&str; 6] = ["alloc", "compiler_builtins", "core", "dlmalloc", "hashbrown", "std"];
 
-/// Builds the site and prints two tables in Markdown: its files, and what is in the program of page and worker.
+/// Builds the site and prints two tables in Markdown: its files, and the contents of the program of page and worker.
 ///
 /// # Errors
-/// When something can't be built.
+/// Fails when something can't be built.
 pub fn tables(repo: &Repo) -> Result<()> {
     let tools = setup::install(repo, Scope::Web)?;
     dist::build(repo, &tools)?;
     heading("weigh: the program with its names");
-    // A folder of its own: with other flags everything is compiled anew.
+    // A folder of its own, because other flags recompile everything.
     let target = repo.target().join("weigh");
     run(tools
         .command(cargo())
@@ -65,7 +65,7 @@ pub fn tables(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
-/// `app-4c3fecd1a4add430.js` is `app.js`.
+/// Returns the name without its hash: `app-4c3fecd1a4add430.js` becomes `app.js`.
 fn without_fingerprint(name: &str) -> String {
     let is_hex = |text: &str| text.len() >= 15 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let parts = name.rsplit_once('-').and_then(|(stem, rest)| {
@@ -75,7 +75,7 @@ fn without_fingerprint(name: &str) -> String {
     parts.unwrap_or_else(|| name.to_owned())
 }
 
-/// What a program is made of, in bytes.
+/// The contents of a program, in bytes.
 struct Program {
     /// Code.
     parts: BTreeMap<String, usize>,
@@ -99,9 +99,9 @@ impl Program {
     }
 }
 
-/// The part that a function counts for: a crate, and of ours the module.
+/// Returns the part that a function counts for: a crate, or a module if the crate is ours.
 fn part_of(function: &str) -> String {
-    // Of `<&mut [a::B<C>] as d::E>::f` that is what stands in front.
+    // The prefix of `<&mut [a::B<C>] as d::E>::f`.
     let mut path = function;
     loop {
         let bare = path.trim_start_matches(['<', '&', '[', '(', '*']);
@@ -120,7 +120,7 @@ fn part_of(function: &str) -> String {
         },
         (Some(name), _) if LIBRARY.contains(&name) => "Rust's library".to_owned(),
         (Some(name), _) if path[..end].contains("::") => name.to_owned(),
-        // The types of the language itself, and what the compiler adds.
+        // The language's own types, and what the compiler adds.
         _ => "Rust's library".to_owned(),
     }
 }

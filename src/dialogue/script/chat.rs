@@ -1,19 +1,19 @@
-//! Conversations as messengers save or copy them: WhatsApp, Telegram, Discord,
-//! Slack, IRC, and transcripts with times.
+//! Conversations saved or copied from messengers: WhatsApp, Telegram, Discord, Slack, IRC, and
+//! transcripts with times.
 //!
-//! - A message begins with a time and a name, with `<name>`, or below a row of
-//!   name and time. The rows that follow belong to it.
-//! - Who came, left, or changed something is said by nobody, and counted; so are
-//!   pictures and files that aren't there.
+//! - A message begins with a time and a name, with `<name>`, or below a row of name and time. The
+//!   rows that follow belong to it.
+//! - Notices of joining, leaving or changes have no speaker and are only counted; so are pictures
+//!   and files that aren't included.
 
 use super::text::{is_name, spoken};
 use super::{Out, Passed};
 use crate::dialogue::Line;
 
-/// Longest name in characters; people write what they like.
+/// The longest name in characters; there are no rules for names in messengers.
 const NAME_MAX: usize = 48;
 
-/// A row without a name that says one of these is the program's.
+/// A row without a name that contains one of these is the program's notice.
 const SYSTEM: [&str; 24] = [
     "end-to-end encrypted",
     "created group",
@@ -41,7 +41,7 @@ const SYSTEM: [&str; 24] = [
     "started a call",
 ];
 
-/// Messages that stand for what isn't in the file.
+/// Messages that represent a file that isn't included.
 const ATTACHMENTS: [&str; 14] = [
     "<Media omitted>",
     "image omitted",
@@ -62,23 +62,23 @@ const ATTACHMENTS: [&str; 14] = [
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chat {
     message: Option<(usize, Line)>,
-    /// It begins with the mark that WhatsApp writes before its own words.
+    /// Whether it begins with the mark that WhatsApp writes before its own notices.
     is_marked: bool,
 }
 
 /// How a row begins a message.
 enum Begin<'a> {
-    /// Name and words.
+    /// Name and text.
     Said(String, &'a str),
-    /// A name and a time, the words below.
+    /// Name and time, with the text below.
     Head(String),
-    /// Nobody's.
+    /// A notice without a speaker.
     System,
-    /// It goes on with the message before.
+    /// It continues the previous message.
     No,
 }
 
-/// Whether a script that begins so is written so.
+/// Whether a script with this beginning is a conversation.
 pub(super) fn begins(sample: &str) -> bool {
     let rows = sample.lines().filter(|row| !row.trim().is_empty());
     let (mut said, mut heads, mut count) = (0, 0, 0);
@@ -90,8 +90,8 @@ pub(super) fn begins(sample: &str) -> bool {
             Begin::System | Begin::No => {}
         }
     }
-    // A message may go on for rows; one that is called by a time of day alone
-    // is no conversation.
+    // A message may have several rows, so a third of the rows is enough. Rows of only a name and a
+    // time need a fifth, but two at least: a single one can be a sentence with a time of day.
     (said > 0 && said * 3 >= count) || (heads > 1 && heads * 5 >= count) || (count == 1 && said == 1)
 }
 
@@ -120,7 +120,7 @@ impl Chat {
             return;
         }
         let Some((_, line)) = &mut self.message else {
-            // What stands above the first message is about the conversation.
+            // Rows above the first message are about the conversation.
             if text.contains(char::is_alphabetic) && !text.starts_with(['=', '#', '-', '*']) {
                 let (character, text) = spoken(text);
                 if character.is_empty() {
@@ -149,7 +149,7 @@ impl Chat {
     }
 }
 
-/// Words without the marks of direction that phones write.
+/// Returns the text without the direction marks that phones write.
 fn cleaned(text: &str) -> String {
     text.trim().trim_matches(['\u{200e}', '\u{200f}', '\u{202a}', '\u{202c}', '\u{feff}']).trim().to_owned()
 }
@@ -169,7 +169,7 @@ fn begin(row: &str) -> Begin<'_> {
     if is_irc_notice(rest) {
         return Begin::System;
     }
-    // A name of a chat may be a number, or have signs of any kind.
+    // A name in a chat may be a number, or have any characters.
     if let Some((name, words)) =
         rest.split_once(": ").or_else(|| rest.split_once(":\t")).or_else(|| Some((rest.strip_suffix(':')?, "")))
     {
@@ -177,7 +177,7 @@ fn begin(row: &str) -> Begin<'_> {
         let name = name.split(" to ").next().unwrap_or_default().trim().to_owned();
         let fits =
             !name.is_empty() && name.chars().count() <= NAME_MAX && !SYSTEM.iter().any(|words| name.contains(words));
-        // A time alone may be in any sentence: then the name is one.
+        // A time alone can be in any sentence, so the name has to look like one.
         let is_somebody = is_name(&name) && !name.starts_with(char::is_lowercase);
         if fits && (time != Time::Bare || is_somebody) {
             return Begin::Said(name, words);
@@ -186,7 +186,7 @@ fn begin(row: &str) -> Begin<'_> {
     if time == Time::Bare { Begin::No } else { Begin::System }
 }
 
-/// `<nick> words`, `* nick waves`.
+/// Parses `<nick> words`, `* nick waves`.
 fn nick(rest: &str) -> Option<Begin<'_>> {
     if let Some((name, words)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
         let name = name.trim().trim_start_matches(['@', '+', '%', '&', '~', '!']);
@@ -196,13 +196,13 @@ fn nick(rest: &str) -> Option<Begin<'_>> {
     None
 }
 
-/// `*** ida has joined`, `-!- mode`, `--> ida`, `<-- bo`.
+/// Whether it is `*** ida has joined`, `-!- mode`, `--> ida`, `<-- bo`.
 fn is_irc_notice(row: &str) -> bool {
     ["***", "-!-", "-->", "<--", "* ", "== "].iter().any(|begin| row.starts_with(begin))
         || SYSTEM.iter().any(|words| row.starts_with(words.trim_start()))
 }
 
-/// A row of a name and a time, with the words below: `Ida, [21.11.2026 10:00]`,
+/// Parses a row of a name and a time, with the text below: `Ida, [21.11.2026 10:00]`,
 /// `Ida — Today at 10:00`, `Ida  10:00 AM`, `Ida (00:03):`, `[21-Nov-26 10:00 AM] Ida#1234`.
 fn head(row: &str) -> Option<String> {
     let row = row.trim_end_matches(':').trim_end();
@@ -271,7 +271,7 @@ fn is_time_words(text: &str) -> bool {
     fits && has_clock
 }
 
-/// `10:00`, `10:00:05`, `10:00:05.123`, `10:00:05Z`, `10:00pm`.
+/// Whether it is `10:00`, `10:00:05`, `10:00:05.123`, `10:00:05Z`, `10:00pm`.
 fn is_clock(part: &str) -> bool {
     let part = part.trim_end_matches(['Z', 'z']);
     let lower = part.to_ascii_lowercase();
@@ -284,17 +284,17 @@ fn is_clock(part: &str) -> bool {
     hour && (1..=2).contains(&rest.len()) && rest.iter().all(|part| whole(part))
 }
 
-/// What a row begins with.
+/// The time at the beginning of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Time {
     None,
-    /// A time of day, as may be in any sentence.
+    /// A time of day, which can be in any sentence.
     Bare,
-    /// A date with it, or brackets around it.
+    /// With a date, or in brackets.
     Whole,
 }
 
-/// The row without the time that it begins with, and what separates them.
+/// Returns the row without the time at its beginning and the separator after it.
 fn without_time(row: &str) -> (Time, &str) {
     if let Some((time, rest)) = row.strip_prefix(['[', '(']).and_then(|row| row.split_once([']', ')'])) {
         return if is_time_words(time) { (Time::Whole, rest.trim_start()) } else { (Time::None, row) };
@@ -302,7 +302,7 @@ fn without_time(row: &str) -> (Time, &str) {
     if !row.starts_with(|char: char| char.is_ascii_digit()) {
         return (Time::None, row);
     }
-    // As many words as make a time.
+    // The longest sequence of words that is a time.
     let mut found = None;
     for (end, _) in row.char_indices().filter(|(_, char)| char.is_whitespace()).take(5) {
         if is_time_words(&row[..end]) {

@@ -1,10 +1,9 @@
-//! Which column of a table speaks and which is said, by their names.
+//! Recognizes the speaker and text columns of a table by their names.
 //!
-//! Names count in any capitals, and letters and digits of them alone:
-//! `Line Text` is `line_text`.
+//! Case is ignored, and only letters and digits count: `Line Text` is `line_text`.
 
-/// Names of columns that speak, the likeliest first: `SPEAKERS` of payloads, and
-/// those of the tables and transcripts that there are.
+/// Names of speaker columns, the most likely first: `SPEAKERS` of payloads, and those of known
+/// tables and transcripts.
 const SPEAKERS: [&str; 46] = [
     "character",
     "speaker",
@@ -54,7 +53,7 @@ const SPEAKERS: [&str; 46] = [
     "nom",
 ];
 
-/// Names of columns that are said, the likeliest first.
+/// Names of text columns, the most likely first.
 const WORDS: [&str; 56] = [
     "text",
     "dialogue",
@@ -114,8 +113,7 @@ const WORDS: [&str; 56] = [
     "battuta",
 ];
 
-/// Words of a name that make it one of something else: `Line Number`,
-/// `character_id`.
+/// Words that give a name another meaning: `Line Number`, `character_id`.
 const OTHERWISE: [&str; 22] = [
     "id",
     "ids",
@@ -141,20 +139,20 @@ const OTHERWISE: [&str; 22] = [
     "sentiment",
 ];
 
-/// Letters and digits, small.
+/// Returns its letters and digits, in lower case.
 pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The columns that speak and are said, by names that are known as a whole.
+/// Returns the speaker and text columns whose complete names are known.
 pub(super) fn named<T: AsRef<str>>(names: &[T]) -> (Option<usize>, Option<usize>) {
     let names: Vec<String> = names.iter().map(|name| plain(name.as_ref())).collect();
     let find = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
     (find(&SPEAKERS), find(&WORDS))
 }
 
-/// The same, by names that are known in part where none is as a whole:
-/// `Speaker (full)`, `Spoken line`.
+/// Returns the same, by parts of names where no complete name is known: `Speaker (full)`,
+/// `Spoken line`.
 pub(super) fn likely<T: AsRef<str>>(names: &[T]) -> (Option<usize>, Option<usize>) {
     let (speaker, words) = named(names);
     let find = |known: &[&str], taken: Option<usize>| {
@@ -172,7 +170,7 @@ pub(super) fn likely<T: AsRef<str>>(names: &[T]) -> (Option<usize>, Option<usize
     (speaker.or_else(|| find(&SPEAKERS, words)), words)
 }
 
-/// A field of JSON that speaks, and whether it is one that is said.
+/// Returns the ranks of a JSON field as speaker and as text.
 pub(super) fn rank(name: &str) -> (Option<usize>, Option<usize>) {
     let name = plain(name);
     let find = |known: &[&str]| known.iter().position(|known| *known == name);

@@ -1,34 +1,33 @@
-//! The bytes of a script as text, as they come: UTF-8, UTF-16, and Windows-1252
-//! where it is neither.
+//! Decodes a script in pieces: UTF-8, UTF-16, and Windows-1252 where it is neither.
 //!
-//! - A byte order mark says UTF-8 or UTF-16. Without one, UTF-16 is known by the
-//!   NULs in every other byte of what begins the file.
-//! - Bytes that aren't UTF-8 are read one by one as Windows-1252, so a file that
-//!   is UTF-8 but for one row loses nothing.
-//! - Bytes that are no text in Windows-1252 either cost their row.
-//! - A file that is no text at all is known by how it begins.
+//! - A byte order mark decides between UTF-8 and UTF-16. Without one, UTF-16 is recognized by NULs
+//!   in every other byte at the beginning of the file.
+//! - Bytes that aren't UTF-8 are read one by one as Windows-1252, so a UTF-8 file with one bad row
+//!   loses nothing.
+//! - Bytes that aren't text in Windows-1252 either cost their row.
+//! - A file that isn't text at all is recognized by its beginning.
 
 use std::collections::VecDeque;
 
-/// How much of a file says what it is.
+/// The number of bytes that decide about a file's type.
 const HEAD_BYTES_MAX: usize = 64;
 
-/// So many bytes in a row that aren't UTF-8 are no Windows-1252 either: no word
-/// of the languages that use it has as many accented letters side by side, and
-/// every word of Greek, Russian or Chinese has.
+/// This many consecutive bytes that aren't UTF-8 aren't Windows-1252 either: no word of the
+/// languages that use it has as many consecutive accented letters, and every word of Greek, Russian
+/// or Chinese has.
 const FOREIGN_RUN: usize = 6;
 
-/// Where fewer bytes than one of so many are NULs, it isn't UTF-16 that they show.
+/// If the share of NULs is less than one byte in this number, they don't indicate UTF-16.
 const NULS_PART: usize = 8;
 
-/// The characters of Windows-1252 from 0x80 to 0x9F; elsewhere it is Latin-1.
-/// Five bytes have none.
+/// The characters of Windows-1252 from 0x80 to 0x9F; all others are those of Latin-1. Five bytes
+/// have none.
 const WINDOWS_1252: [char; 32] = [
     '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0', '‘', '’', '“', '”', '•',
     '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
 ];
 
-/// How files begin that are no text, and what to do with them.
+/// The beginnings of files that aren't text, and what to do with them.
 const NO_TEXT: [(&[u8], &str); 17] = [
     (b"PK\x03\x04", OFFICE),
     (b"PK\x05\x06", OFFICE),
@@ -53,35 +52,34 @@ const PACKED: &str = "It is compressed. Unpack it first.";
 const MEDIA: &str = "It holds pictures, sound or a film. Take a file of text, such as its subtitles.";
 const BINARY: &str = "It is no text. Save the script as CSV or as plain text, in UTF-8.";
 
-/// How the characters of a file are written.
+/// The encoding of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
-    /// With Windows-1252 where it isn't.
+    /// With Windows-1252 for bytes that aren't UTF-8.
     Utf8,
     Utf16 {
         is_big_endian: bool,
     },
 }
 
-/// Makes text of bytes. Hand in pieces of any length.
+/// Decodes bytes to text, in pieces of any length.
 #[derive(Clone, Debug)]
 pub(super) struct Decoder {
-    /// `None` until enough has come.
+    /// `None` until enough bytes are known.
     encoding: Option<Encoding>,
-    /// Bytes that aren't a whole character so far, or not enough to say the
-    /// encoding.
+    /// Bytes that aren't a whole character yet, or not enough to decide the encoding.
     tail: Vec<u8>,
-    /// The line of the file that is being read, from 1, …
+    /// The current line of the file, from 1, …
     line: usize,
-    /// … and how many of its characters are.
+    /// … and the number of its characters read.
     column: usize,
-    /// Bytes in a row that aren't UTF-8.
+    /// The number of consecutive bytes that aren't UTF-8.
     run: usize,
-    /// There are some in this line.
+    /// Whether this line has such bytes.
     is_not_utf8: bool,
-    /// The first line that has any and is text.
+    /// The first line that has such bytes and is text.
     not_utf8_at: Option<usize>,
-    /// Lines and columns, from 1, of what is no text; one a line.
+    /// Lines and columns, from 1, of characters that aren't text; one per line.
     broken: VecDeque<(usize, usize)>,
     no_text: Option<&'static str>,
 }
@@ -103,8 +101,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Appends what these bytes say to `text`; `is_end`: nothing comes after
-    /// them.
+    /// Appends the decoded bytes to `text`; `is_end`: no bytes follow.
     pub(super) fn push(&mut self, bytes: &[u8], is_end: bool, text: &mut String) {
         if self.no_text.is_some() {
             return;
@@ -124,18 +121,18 @@ impl Decoder {
         self.tail.extend_from_slice(&bytes[whole..]);
     }
 
-    /// Why the file is no text, if it is none.
+    /// Returns why the file isn't text, if it isn't.
     pub(super) fn no_text(&self) -> Option<&'static str> {
         self.no_text
     }
 
-    /// The first line that isn't UTF-8 and was read as Windows-1252.
+    /// Returns the first line that isn't UTF-8 and was read as Windows-1252.
     pub(super) fn not_utf8_at(&self) -> Option<usize> {
         self.not_utf8_at
     }
 
-    /// The line and the column of the first character that is no text in these
-    /// lines; those before them are forgotten.
+    /// Returns line and column of the first character that isn't text in these lines; those before
+    /// them are forgotten.
     pub(super) fn broken_in(&mut self, lines: std::ops::Range<usize>) -> Option<(usize, usize)> {
         let mut first = None;
         while let Some(&(line, column)) = self.broken.front()
@@ -149,12 +146,12 @@ impl Decoder {
         first
     }
 
-    /// Looks at what begins the file; `false` where that isn't enough. The bytes
-    /// that decide are the same however they came in.
+    /// Decides the encoding from the beginning of the file; `false` if there aren't enough bytes.
+    /// The deciding bytes are the same whatever the pieces.
     fn settle(&mut self, is_end: bool) -> bool {
         let head = &self.tail[..self.tail.len().min(HEAD_BYTES_MAX)];
         let wanted = match head.iter().position(|&byte| byte == b'\n') {
-            // A line's end of UTF-16 has two bytes.
+            // A UTF-16 line end has two bytes.
             Some(end) if head[..end].contains(&0) => end + 2,
             Some(end) => end + 1,
             None => HEAD_BYTES_MAX,
@@ -173,7 +170,7 @@ impl Decoder {
             [0xFF, 0xFE, ..] => (Encoding::Utf16 { is_big_endian: false }, 2),
             [0xFE, 0xFF, ..] => (Encoding::Utf16 { is_big_endian: true }, 2),
             _ => match (nuls(0), nuls(1)) {
-                // One that strayed costs its row.
+                // A stray NUL costs only its row.
                 (even, odd) if (even + odd) * NULS_PART < head.len().max(1) => (Encoding::Utf8, 0),
                 (even, odd) if odd > 2 * even => (Encoding::Utf16 { is_big_endian: false }, 0),
                 (even, odd) if even > 2 * odd => (Encoding::Utf16 { is_big_endian: true }, 0),
@@ -188,7 +185,7 @@ impl Decoder {
         true
     }
 
-    /// How many of the bytes make whole characters.
+    /// Returns how many of the bytes are whole characters.
     fn push_utf8(&mut self, bytes: &[u8], is_end: bool, text: &mut String) -> usize {
         let whole = if is_end { bytes.len() } else { whole_characters(bytes) };
         for chunk in bytes[..whole].utf8_chunks() {
@@ -234,7 +231,7 @@ impl Decoder {
             if is_big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
         });
         let mut units: Vec<u16> = units.collect();
-        // The second half of a pair is still to come.
+        // The second half of a pair is still missing.
         if !is_end && units.last().is_some_and(|unit| (0xD800..0xDC00).contains(unit)) {
             units.pop();
         }
@@ -257,7 +254,7 @@ impl Decoder {
         }
     }
 
-    /// What comes next is no text.
+    /// Marks the next character as not being text.
     fn break_line(&mut self) {
         if self.broken.back().is_none_or(|&(line, _)| line != self.line) {
             self.broken.push_back((self.line, self.column + 1));
@@ -265,7 +262,7 @@ impl Decoder {
     }
 }
 
-/// How many of the bytes there are before a character that hasn't come in full.
+/// Returns the number of bytes before an incomplete character.
 fn whole_characters(bytes: &[u8]) -> usize {
     for (back, &byte) in (1..=3).zip(bytes.iter().rev()) {
         let length = match byte {
@@ -291,7 +288,7 @@ fn windows_1252(byte: u8) -> Option<char> {
 mod tests {
     use super::*;
 
-    /// What bytes say, in pieces of any length, and what was noted on the way.
+    /// Returns the decoded bytes, pushed in pieces of any length, and the decoder.
     fn decoded(bytes: &[u8]) -> (String, Decoder) {
         let whole = in_pieces(bytes, bytes.len().max(1));
         for length in 1..=5 {
@@ -336,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_told_by_line() {
-        // Windows-1252 has nothing there.
+        // Windows-1252 has no character there.
         let (_, mut decoder) = decoded(b"ok\nab\x81c\x81\nok");
         assert_eq!((decoder.broken_in(1..2), decoder.broken_in(2..4)), (None, Some((2, 3))));
         // Russian in Windows-1251.

@@ -1,10 +1,9 @@
-//! JSON: an object a row with the fields that a line is found by, or a document
-//! of lists and objects, on as many rows as it takes.
+//! JSON: one object per row with the fields of a line, or a document of lists and objects, over any
+//! number of rows.
 //!
-//! - Of a document the items of a list are read one by one as they come. What
-//!   has no words itself may hold lists of what has.
-//! - A list of two texts is a name and what it says; a text is a row of plain
-//!   text.
+//! - The items of a document's lists are read one by one as they come. An object without text may
+//!   contain lists of objects with text.
+//! - A list of two texts is a name and its text; a single text is read like a row of plain text.
 
 use serde_json::value::RawValue;
 
@@ -12,11 +11,10 @@ use super::{Out, ROW_BYTES_MAX, Row, RowFault, columns, text};
 use crate::dialogue::fields::NamedFields;
 use crate::dialogue::{Line, NAME_CHARS_MAX, WORDS, each_field, shown};
 
-/// The longest object in bytes that isn't an item of a list: it is read as a
-/// whole.
+/// The longest object in bytes that isn't an item of a list: it is read as a whole.
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
-/// What holds lines may itself be held so deep.
+/// The maximum depth of lines in other objects and lists.
 const DEPTH_MAX: usize = 12;
 
 /// Whether a script that begins with this row is JSON.
@@ -35,8 +33,7 @@ pub(super) fn is_document(row: &str) -> bool {
             && serde_json::from_str::<&RawValue>(row).is_err_and(|error| error.is_eof()))
 }
 
-/// A row with an object, which may hold lists of others. Blank rows are passed
-/// over.
+/// Reads a row with an object, which may contain lists of others. Blank rows are skipped.
 pub(super) fn read(number: usize, row: &str, out: &mut Out) {
     if row.trim().is_empty() {
         return;
@@ -77,8 +74,8 @@ fn no_fields() -> String {
     format!("The object has none of the fields {}, or has it twice.", WORDS.join(", "))
 }
 
-/// The line of an object as it was written; `None` where it has no field for
-/// words, an error where that says nothing.
+/// Returns the line of an object as written; `None` if it has no text field, an error if that is
+/// empty.
 fn line_of(json: &RawValue) -> Result<Option<Line>, &'static str> {
     let Some(NamedFields { speaker, words, is_silent, .. }) = NamedFields::of(json, columns::rank) else {
         return Ok(None);
@@ -93,25 +90,25 @@ fn line_of(json: &RawValue) -> Result<Option<Line>, &'static str> {
 /// A document that is being read.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
-    /// The item that is being read, and the line that it begins in.
+    /// The current item, and the line that it begins in.
     item: String,
     item_at: usize,
-    /// Brackets that are open in it.
+    /// The number of open brackets in it.
     depth: usize,
     is_in_string: bool,
     is_escaped: bool,
-    /// A list is open around the items.
+    /// Whether the items are in a list.
     is_in_list: bool,
-    /// The item is too long, and passed over.
+    /// Whether the item is too long and is skipped.
     is_skipping: bool,
     line: usize,
-    /// Texts of the list that is open, until there are more than two.
+    /// Texts of the open list, until there are more than two.
     texts: Vec<(usize, String)>,
     items: usize,
 }
 
 impl Document {
-    /// Begins at this line of the file.
+    /// Creates a document that begins at this line of the file.
     pub(super) fn new(line: usize) -> Self {
         Self {
             item: String::new(),
@@ -237,7 +234,7 @@ impl Document {
         }
     }
 
-    /// The texts of a list that is over, or that is no pair.
+    /// Adds the texts of a list that has ended, or that isn't a pair.
     fn end_list(&mut self, out: &mut Out) {
         let texts = std::mem::take(&mut self.texts);
         match texts.as_slice() {
@@ -253,7 +250,7 @@ fn is_pair(name: &str, words: &str) -> bool {
     name.chars().count() <= NAME_CHARS_MAX && !name.contains(':') && !words.is_empty()
 }
 
-/// The lines inside an item.
+/// Reads the lines inside an item.
 struct Items<'a, 'o> {
     whole: &'a str,
     /// The line that the item begins in.
@@ -263,7 +260,7 @@ struct Items<'a, 'o> {
 }
 
 impl Items<'_, '_> {
-    /// `is_item`: of a list, where two texts are a name and words.
+    /// `is_item`: it is an item of a list, where two texts are a name and its text.
     fn read(&mut self, json: &RawValue, depth: usize, is_item: bool) {
         match json.get().as_bytes().first() {
             Some(b'[') if depth < DEPTH_MAX => self.read_list(json, depth, is_item),
@@ -315,20 +312,19 @@ impl Items<'_, '_> {
         }
     }
 
-    /// The line of the file that a part of the item begins in.
+    /// Returns the line of the file in which a part of the item begins.
     fn number(&self, json: &RawValue) -> usize {
         let at = (json.get().as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
         self.line + self.whole.as_bytes()[..at.min(self.whole.len())].iter().filter(|&&byte| byte == b'\n').count()
     }
 }
 
-/// What an object holds.
+/// The relevant contents of an object.
 #[derive(Default)]
 struct Parts<'a> {
-    /// Words of its own; none where it has lists of lines.
+    /// Whether it has text of its own; `false` if it has lists of lines.
     has_words: bool,
-    /// Lists under a name for words whose items name speakers: lines, and no
-    /// pieces of one text.
+    /// Lists in a text field whose items name speakers: lines, not pieces of one text.
     lines: Vec<&'a RawValue>,
     /// Other lists and objects.
     others: Vec<&'a RawValue>,
@@ -354,7 +350,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether a list has objects that name speakers, or lists.
+/// Whether a list contains objects that name speakers, or lists.
 fn holds_lines(list: &RawValue) -> bool {
     let mut holds = false;
     let is_list = list.get().starts_with('[');
@@ -362,7 +358,7 @@ fn holds_lines(list: &RawValue) -> bool {
         holds |= item.get().starts_with('[');
         if item.get().starts_with('{') {
             let names_somebody = &mut |name: &str, _: &RawValue| holds |= columns::rank(name).0.is_some();
-            // A name that is no text is no field.
+            // An invalid name ends the search.
             let _ = each_field(item, names_somebody);
         }
     });

@@ -1,12 +1,10 @@
-//! Script files: dialogue for whoever publishes it, in the forms that it is kept
-//! in.
+//! Script files: dialogue for publishing, in common file formats.
 //!
-//! - A row that is broken or no text is a [`ScriptError`], and left out; the others
-//!   are read all the same. What is rightly there and isn't spoken is counted
-//!   ([`Passed`]). A file that can't be read says what it looks like
-//!   ([`Unreadable`]).
-//! - UTF-8, UTF-16, Windows-1252, and line ends of any kind are fine.
-//! - [`Reader`] takes a script as it comes; [`parse`] takes a whole one.
+//! - A row that is broken or isn't text is reported as a [`ScriptError`] and left out; the others
+//!   are read all the same. Legitimate parts that aren't spoken are counted ([`Passed`]). For a
+//!   file that can't be read, [`Unreadable`] says what it seems to be.
+//! - UTF-8, UTF-16, Windows-1252, and all kinds of line ends are accepted.
+//! - [`Reader`] reads a script in pieces; [`parse`] reads a whole one.
 
 mod chat;
 mod columns;
@@ -29,11 +27,11 @@ use super::Line;
 use encoding::Decoder;
 use table::{Split, Table};
 
-/// The longest row in bytes, its end included: more than any line of dialogue,
-/// and a bound for what is kept of a stream that has no line ends.
+/// The longest row in bytes, including its line end: more than any line of dialogue, and a bound
+/// for the memory of a stream without line ends.
 pub const ROW_BYTES_MAX: usize = 1024 * 1024;
 
-/// So much of a file says how it is written.
+/// The number of bytes that decide the format of a file.
 const SAMPLE_BYTES: usize = 16 * 1024;
 
 const NO_WORDS: &str = "The row has no words to speak.";
@@ -41,20 +39,20 @@ const NO_TEXT: &str = "The row isn't UTF-8, and isn't Windows-1252 either. Save 
 const TOO_LONG: &str = "The row is longer than 1 MiB.";
 const MARKUP: &str = "It is HTML or XML. Save it as plain text, or as CSV.";
 
-/// How a script is written.
+/// The format of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// As in the tutorial: `"1" "CHARACTER" "Spoken text"`.
     Rows,
-    /// Cells between commas, semicolons, bars or `+++$+++`.
+    /// Cells separated by commas, semicolons, bars or `+++$+++`.
     Csv,
-    /// Cells between tabs.
+    /// Cells separated by tabs.
     Tsv,
-    /// A JSON object a row, or a document of JSON.
+    /// One JSON object per row, or a JSON document.
     JsonLines,
     /// Cues with time codes.
     Subtitles,
-    /// Names in capitals, words below them.
+    /// Names in capitals, text below them.
     Screenplay,
     /// Messages with times and names.
     Chat,
@@ -63,11 +61,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// All there are.
+    /// All formats.
     pub const ALL: [Self; 8] =
         [Self::Rows, Self::Csv, Self::Tsv, Self::JsonLines, Self::Subtitles, Self::Screenplay, Self::Chat, Self::Text];
 
-    /// Its name, as [`Format::from_str`] reads it.
+    /// Returns its name, as [`Format::from_str`] parses it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rows => "rows",
@@ -81,7 +79,7 @@ impl Format {
         }
     }
 
-    /// What the end of a file's name says; `.txt` says nothing.
+    /// Returns the format for a file name extension; `.txt` has none.
     pub fn of_file_name(name: &str) -> Option<Self> {
         let (_, extension) = name.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
@@ -94,7 +92,7 @@ impl Format {
         }
     }
 
-    /// What the beginning of a script says, all but blank rows.
+    /// Returns the format of a script's beginning without its leading blank rows.
     fn of_sample(sample: &str) -> Self {
         let first = sample.lines().next().unwrap_or_default();
         let text = first.trim();
@@ -146,35 +144,34 @@ impl FromStr for Format {
     }
 }
 
-/// Which column of a table is which, where somebody says so: by its name, or by
-/// its number from 1.
+/// The person's choice of a table's columns: by name, or by number from 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ColumnChoice {
-    /// The column that speaks; empty for nobody.
+    /// The column with the speaker; empty for none.
     pub speaker: Option<String>,
-    /// The column that is said.
+    /// The column with the text.
     pub words: Option<String>,
-    /// Whether the first row names the columns.
+    /// Whether the first row contains the column names.
     pub has_header: Option<bool>,
 }
 
 /// The columns of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// What they are called; numbered where the first row doesn't say.
+    /// Their names; numbers if the first row doesn't contain names.
     pub names: Vec<String>,
-    /// Which of them speaks, from 0.
+    /// The index of the speaker column, from 0.
     pub speaker: Option<usize>,
-    /// Which of them is said.
+    /// The index of the text column.
     pub words: Option<usize>,
-    /// The first row names them.
+    /// Whether the first row contains the names.
     pub has_header: bool,
-    /// A column that was chosen, and isn't there.
+    /// A column that was chosen, but doesn't exist.
     pub unknown: Option<String>,
 }
 
 impl Columns {
-    /// The column of this name, or of this number from 1.
+    /// Returns the column with this name, or with this number from 1.
     fn find(&self, wanted: &str) -> Option<usize> {
         let wanted = wanted.trim();
         let is_alike = |name: &String| !wanted.is_empty() && columns::plain(name) == columns::plain(wanted);
@@ -183,18 +180,18 @@ impl Columns {
         exact().or_else(|| self.names.iter().position(is_alike)).or_else(number)
     }
 
-    /// Their names, one after the other; those without a name by their numbers.
+    /// Returns their names as a list; columns without a name by their numbers.
     pub fn list(&self) -> String {
         (0..self.names.len()).map(|column| self.label(column)).collect::<Vec<_>>().join(", ")
     }
 
-    /// What [`ColumnChoice`] calls this column by.
+    /// Returns the reference to this column for [`ColumnChoice`].
     pub fn reference(&self, column: usize) -> String {
         let name = self.names.get(column).filter(|name| self.find(name) == Some(column));
         name.cloned().unwrap_or_else(|| (column + 1).to_string())
     }
 
-    /// What this column is called for people.
+    /// Returns the displayed name of this column.
     pub fn label(&self, column: usize) -> String {
         match self.names.get(column) {
             Some(name) if !name.is_empty() => name.clone(),
@@ -202,7 +199,7 @@ impl Columns {
         }
     }
 
-    /// Which is which, where the first row didn't say.
+    /// Returns the assignment of the columns as text, if the first row didn't contain it.
     fn in_words(&self) -> String {
         let words = self.words.map(|words| format!("{} is said", self.label(words))).unwrap_or_default();
         match self.speaker {
@@ -212,35 +209,34 @@ impl Columns {
     }
 }
 
-/// How a reader is to read a script.
+/// Options of a reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// How it is written; `None`: its beginning says so.
+    /// The format; `None` detects it from the beginning.
     pub format: Option<Format>,
-    /// Which column of a table is which.
+    /// The choice of a table's columns.
     pub columns: ColumnChoice,
-    /// Rows come while somebody waits for them: the first one decides how the
-    /// script is written.
+    /// Whether rows come from a live source and are awaited: then the first one decides the format.
     pub is_live: bool,
 }
 
-/// A script file, read.
+/// The contents of a script file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// What is to be spoken, in order.
+    /// The lines of dialogue, in order.
     pub lines: Vec<ScriptLine>,
     /// The rows that were left out, in order.
     pub faults: Vec<ScriptError>,
-    /// What became of it.
+    /// The result of reading it.
     pub summary: Summary,
 }
 
-/// A line of dialogue and where it stands.
+/// A line of dialogue and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptLine {
-    /// The line of the file that its row begins in, from 1.
+    /// The line of the file in which its row begins, from 1.
     pub number: usize,
-    /// Who says what.
+    /// Speaker and text.
     pub line: Line,
 }
 
@@ -250,14 +246,14 @@ pub struct ScriptLine {
 pub struct ScriptError {
     /// Its line in the file, from 1.
     pub line: usize,
-    /// Where in the line, in characters from 1.
+    /// The position in the line, in characters from 1.
     pub column: usize,
-    /// What is wrong, for people.
+    /// The explanation for the person.
     pub words: String,
 }
 
-/// Reads a whole script. There is no file that this fails on: what can't be read
-/// is among the faults. `format`: as in [`ReaderOptions`].
+/// Reads a whole script. This never fails: rows that can't be read are among the faults. `format`:
+/// as in [`ReaderOptions`].
 pub fn parse(bytes: &[u8], format: Option<Format>) -> Script {
     let mut reader = Reader::new(ReaderOptions { format, ..ReaderOptions::default() });
     reader.push(bytes);
@@ -273,32 +269,31 @@ pub fn parse(bytes: &[u8], format: Option<Format>) -> Script {
     script
 }
 
-/// Reads a script as it comes. Hand in pieces of any length
-/// ([`Reader::push`]), say when there are no more ([`Reader::end`]), and drain
-/// [`Reader::poll`] after each: a row comes out as soon as its end has come in,
-/// and enough of the script to say how it is written.
+/// Reads a script in pieces of any length: call [`Reader::push`] for each, [`Reader::end`] after
+/// the last, and drain [`Reader::poll`] after each call. A row is returned as soon as its end is
+/// known, and enough of the script to detect the format.
 #[derive(Clone, Debug)]
 pub struct Reader {
     options: ReaderOptions,
     decoder: Decoder,
-    /// Set once the beginning is there.
+    /// Set once the format is known.
     rows: Option<Rows>,
     pending: String,
-    /// How many of the pending bytes are done with.
+    /// The number of pending bytes that have been read.
     read: usize,
-    /// The line of the file that stands there, from 1.
+    /// The line of the file at that position, from 1.
     line: usize,
-    /// Whether a row may have come to its end since the last look.
+    /// Whether a row may have been completed since the last check.
     is_new: bool,
-    /// The rest of a row that is too long is passed over.
+    /// Whether the rest of a row that is too long is being skipped.
     is_skipping: bool,
     has_ended: bool,
-    /// Lines end with a carriage return alone.
+    /// Whether lines end with a carriage return alone.
     has_returns: bool,
     out: Out,
 }
 
-/// How rows are read.
+/// The reader of one format's rows.
 #[derive(Clone, Debug)]
 enum Rows {
     Lines(fn(&str) -> Result<Row, RowFault>),
@@ -312,9 +307,9 @@ enum Rows {
     Nothing,
 }
 
-/// What a row says.
+/// The result of reading a row.
 enum Row {
-    /// Nothing, rightly.
+    /// A legitimately empty row.
     Silent,
     /// Something that isn't spoken.
     Passed(Passed),
@@ -323,7 +318,7 @@ enum Row {
 
 /// What is wrong with a row.
 struct RowFault {
-    /// How many lines below its first.
+    /// The number of lines below its first.
     lines_below: usize,
     /// In characters from 1.
     column: usize,
@@ -335,7 +330,7 @@ impl RowFault {
         Self { lines_below: 0, column, words: words.into() }
     }
 
-    /// At a byte of the row.
+    /// Returns a fault at a byte of the row.
     fn in_bytes(row: &str, at: usize, words: impl Into<String>) -> Self {
         let before = row.get(..at).unwrap_or(row);
         let line_at = before.rfind('\n').map_or(0, |end| end + 1);
@@ -343,7 +338,7 @@ impl RowFault {
     }
 }
 
-/// What was read and hasn't been asked for, and what was counted.
+/// Results that haven't been polled yet, and the counts.
 #[derive(Clone, Debug, Default)]
 struct Out {
     ready: VecDeque<Result<ScriptLine, ScriptError>>,
@@ -351,7 +346,7 @@ struct Out {
 }
 
 impl Out {
-    /// A row that begins in this line of the file.
+    /// Adds a row that begins in this line of the file.
     fn take(&mut self, number: usize, row: Result<Row, RowFault>) {
         match row {
             Ok(Row::Silent) => {}
@@ -375,7 +370,7 @@ impl Out {
         self.summary.passed[kind as usize] += 1;
     }
 
-    /// Nothing of the script can be read.
+    /// Ends reading: nothing of the script can be read.
     fn end_unreadable(&mut self, unreadable: Unreadable) {
         self.fault(1, 1, unreadable.to_string());
         self.summary.unreadable = Some(unreadable);
@@ -383,7 +378,7 @@ impl Out {
 }
 
 impl Reader {
-    /// Begins to read.
+    /// Creates a reader with these options.
     pub fn new(options: ReaderOptions) -> Self {
         Self {
             options,
@@ -400,23 +395,23 @@ impl Reader {
         }
     }
 
-    /// The next piece of the script.
+    /// Adds the next piece of the script.
     pub fn push(&mut self, bytes: &[u8]) {
         self.decode(bytes, false);
     }
 
-    /// There are no more pieces.
+    /// Ends the script.
     pub fn end(&mut self) {
         self.decode(&[], true);
         self.has_ended = true;
     }
 
-    /// What became of the script so far.
+    /// Returns the result of reading so far.
     pub fn summary(&self) -> Summary {
         Summary { not_utf8_at: self.decoder.not_utf8_at(), ..self.out.summary.clone() }
     }
 
-    /// The next row that can be read.
+    /// Returns the next row that can be read.
     pub fn poll(&mut self) -> Option<Result<ScriptLine, ScriptError>> {
         while self.out.ready.is_empty() && self.is_new {
             self.is_new = self.step();
@@ -440,7 +435,7 @@ impl Reader {
         }
     }
 
-    /// Reads a row; `false` where there is none to read.
+    /// Reads a row; `false` if there is none to read.
     fn step(&mut self) -> bool {
         if self.rows.is_none() && !self.begin() {
             return false;
@@ -464,7 +459,7 @@ impl Reader {
         self.read_row()
     }
 
-    /// Says how the script is written, once enough of it is there.
+    /// Detects the format, once enough of the script is known.
     fn begin(&mut self) -> bool {
         let Self { pending, options, has_ended, .. } = self;
         let start = pending.find(|char: char| !char.is_whitespace()).unwrap_or(pending.len());
@@ -481,7 +476,7 @@ impl Reader {
             self.pending = self.pending.replace('\r', "\n");
             return self.begin();
         }
-        // Whole rows, and as many of them however the script comes in.
+        // Only whole rows, and the same number of them whatever the pieces.
         let end = match first_end {
             Some(end) if options.is_live => end,
             Some(first) => {
@@ -506,7 +501,7 @@ impl Reader {
         }
         let first = sample.lines().next().unwrap_or_default();
         let format = match options.format {
-            // It is called so, and is none.
+            // The file has this name, but isn't of this format.
             Some(Format::Csv) if is_no_table(first) && rows::begins(first.trim()) => Format::Rows,
             Some(format) => format,
             None => Format::of_sample(sample),
@@ -544,7 +539,7 @@ impl Reader {
         let line_end = rest.find('\n').map(|end| end + 1).or(self.has_ended.then_some(rest.len()));
         let is_cut = rest.len() > ROW_BYTES_MAX;
         let number = self.line;
-        // One line alone is too much already.
+        // A single line is too long already.
         let is_too_long = line_end.is_none_or(|end| end > ROW_BYTES_MAX) && is_cut;
         let Some(line_end) = line_end.filter(|_| !is_too_long) else {
             if is_too_long {
@@ -588,7 +583,7 @@ impl Reader {
         true
     }
 
-    /// What was held back until the end; `false` where that is done.
+    /// Reads rows that were held back until the end; `false` if that is finished.
     fn finish(&mut self) -> bool {
         match self.rows.replace(Rows::Nothing) {
             Some(Rows::Subtitles(mut subtitles)) => subtitles.end(&mut self.out),
@@ -605,7 +600,7 @@ impl Reader {
         self.out.fault(number, 1, TOO_LONG.to_owned());
     }
 
-    /// Passes over the rest of this line; `false` where its end hasn't come.
+    /// Skips the rest of this line; `false` if its end isn't known yet.
     fn pass_line(&mut self) -> bool {
         let end = self.pending[self.read..].find('\n');
         self.read = end.map_or(self.pending.len(), |end| self.read + end + 1);
@@ -614,12 +609,12 @@ impl Reader {
     }
 }
 
-/// Whether nothing in a row separates cells.
+/// Whether a row has no cell separators.
 fn is_no_table(row: &str) -> bool {
     !table::SEPARATORS.iter().any(|separator| table::is_header(row, separator)) && !row.contains([',', ';', '\t', '|'])
 }
 
-/// Whether names stand in it as Markdown writes them.
+/// Whether it contains names in Markdown.
 fn is_markdown(sample: &str) -> bool {
     let rows = sample.lines().filter(|row| !row.trim().is_empty());
     let (mut named, mut plain) = (0, 0);
@@ -632,7 +627,7 @@ fn is_markdown(sample: &str) -> bool {
     named > plain
 }
 
-/// The last place, up to this one, at which a character begins.
+/// Returns the last character boundary up to this position.
 fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
 }

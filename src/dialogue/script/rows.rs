@@ -1,10 +1,8 @@
 //! Rows as in the tutorial: `"1" "CHARACTER" "Spoken text"`.
 //!
-//! - Inside the quotes `\"` is a quotation mark and `\\` a backslash; any other
-//!   backslash is one.
-//! - Quotation marks in the words that nobody escaped are part of them: the
-//!   words end with the row's last one.
-//! - The header row `"character" "dialogue"` is no line of dialogue.
+//! - Inside the quotes `\"` is a quotation mark and `\\` a backslash; any other backslash is kept.
+//! - Unescaped quotation marks in the text are part of it: the text ends with the row's last one.
+//! - The header row `"character" "dialogue"` isn't a line of dialogue.
 //! - A row without a number, as the header has it, is `"CHARACTER" "Spoken text"`.
 
 use super::{Row, RowFault};
@@ -12,7 +10,7 @@ use crate::dialogue::Line;
 
 const UNCLOSED: &str = "The quotation mark that opens here isn't closed.";
 
-/// Whether a script that begins with this row is written so.
+/// Whether a script that begins with this row has this format.
 pub(super) fn begins(row: &str) -> bool {
     let Some(rest) = row.strip_prefix('"') else { return false };
     let Some((first, rest)) = rest.split_once('"') else { return false };
@@ -98,8 +96,8 @@ fn read_fields(row: &str) -> Result<Vec<Field>, RowFault> {
     Ok(fields)
 }
 
-/// A row with quotation marks that nobody escaped: number and character end at
-/// a mark before a space and a mark, the words at the last mark.
+/// Reads a row with unescaped quotation marks: number and character end at a mark before a space
+/// and a mark, the text at the last mark.
 fn as_it_stands(row: &str) -> Option<Line> {
     let (_, rest) = first_field(row.trim().strip_prefix('"')?)?;
     let (character, rest) = first_field(rest)?;
@@ -109,7 +107,7 @@ fn as_it_stands(row: &str) -> Option<Line> {
     (!line.text.is_empty()).then_some(line)
 }
 
-/// A field without its marks, and what follows the mark that opens the next.
+/// Returns a field without its marks, and the rest after the mark that opens the next.
 fn first_field(text: &str) -> Option<(&str, &str)> {
     let mut from = 0;
     loop {

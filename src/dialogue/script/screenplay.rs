@@ -1,11 +1,9 @@
-//! Screenplays and plays: Fountain, and plain text laid out like one.
+//! Screenplays and plays: Fountain, and plain text with the same layout.
 //!
-//! - A name in capitals between a blank row and its words speaks; `@` makes any
-//!   row a name. Extensions such as `(O.S.)` and the `^` of dual dialogue are no
-//!   part of it.
-//! - Scene headings, action, transitions, directions, notes `[[…]]`, what is
-//!   between `/*` and `*/`, sections, synopses and the title page aren't spoken,
-//!   and are counted.
+//! - A name in capitals between a blank row and text is the speaker; `@` makes any row a name.
+//!   Extensions such as `(O.S.)` and the `^` of dual dialogue are removed.
+//! - Scene headings, action, transitions, directions, notes `[[…]]`, text between `/*` and `*/`,
+//!   sections, synopses and the title page aren't spoken, and are counted.
 
 use super::text::{is_capital, is_name, named_in_markdown, spoken, without_direction, without_emphasis};
 use super::{Out, Passed};
@@ -29,10 +27,10 @@ const TITLE_KEYS: [&str; 14] = [
     "episode",
 ];
 
-/// What begins a scene heading.
+/// The beginnings of scene headings.
 const HEADINGS: [&str; 7] = ["INT", "EXT", "EST", "INT/EXT", "EXT/INT", "I/E", "SCENE"];
 
-/// What a row in capitals begins with that is no name.
+/// The beginnings of rows in capitals that aren't names.
 const NO_NAMES: [&str; 20] = [
     "FADE",
     "CUT TO",
@@ -56,22 +54,22 @@ const NO_NAMES: [&str; 20] = [
     "BACK TO",
 ];
 
-/// Longest name with what stands behind it, in characters.
+/// The longest name including its extension, in characters.
 const CUE_CHARS_MAX: usize = 48;
 
-/// So many names between blank rows make a play of a text.
+/// The number of names between blank rows that makes a text a play.
 const CUES_MIN: usize = 2;
 
 #[derive(Clone, Debug)]
 pub(super) struct Screenplay {
     is_after_blank: bool,
     title_page: TitlePage,
-    /// What is left out over several rows ends with this.
+    /// The mark that ends a comment over several rows.
     comment: Option<&'static str>,
-    /// A row in capitals: a name if words follow.
+    /// A row in capitals: a name if text follows.
     held: Option<(usize, String)>,
     speech: Option<(usize, Line)>,
-    /// A direction over several rows.
+    /// Whether it is in a direction over several rows.
     is_in_direction: bool,
 }
 
@@ -95,7 +93,7 @@ impl Default for Screenplay {
     }
 }
 
-/// Whether a script that begins so is written so.
+/// Whether a script with this beginning is a screenplay.
 pub(super) fn begins(sample: &str) -> bool {
     let rows: Vec<&str> = sample.lines().map(str::trim).collect();
     let is_blank = |at: Option<usize>| at.and_then(|at| rows.get(at)).is_none_or(|row| row.is_empty());
@@ -114,7 +112,7 @@ pub(super) fn begins(sample: &str) -> bool {
 
 impl Screenplay {
     pub(super) fn row(&mut self, number: usize, raw: &str, out: &mut Out) {
-        // Two spaces go on with the words.
+        // A row of two spaces continues the text.
         if raw.trim_end_matches('\r') == "  " && self.speech.is_some() {
             return;
         }
@@ -183,7 +181,7 @@ impl Screenplay {
         line.text.push_str(&without_emphasis(row.trim_start_matches('~').trim()));
     }
 
-    /// A row that isn't said by whom a row before it names.
+    /// Handles a row that doesn't belong to the speaker of a previous row.
     fn take_other(&mut self, number: usize, row: &str, is_after_blank: bool, out: &mut Out) {
         if let Some(name) = row.strip_prefix('@') {
             let name = name_of(name).to_owned();
@@ -218,7 +216,7 @@ impl Screenplay {
         self.title_page == TitlePage::Open
     }
 
-    /// The row without notes and what is left out; `None` where all of it is.
+    /// Returns the row without notes and comments; `None` if it consists of them.
     fn without_comments(&mut self, raw: &str, out: &mut Out) -> Option<String> {
         let mut kept = String::new();
         let mut rest = raw;
@@ -226,7 +224,7 @@ impl Screenplay {
         loop {
             if let Some(close) = self.comment {
                 had_comment = true;
-                // A note ends with a blank row at last.
+                // A note ends with a blank row at the latest.
                 if close == "]]" && raw.trim().is_empty() {
                     self.comment = None;
                     return Some(String::new());
@@ -254,7 +252,7 @@ fn is_title(row: &str) -> bool {
     key.is_some_and(|key| TITLE_KEYS.contains(&key.as_str()))
 }
 
-/// Whom a row names that is nothing but a name.
+/// Returns the speaker of a row that is only a name.
 fn cue(row: &str) -> Option<String> {
     let plain = without_emphasis(row);
     let bare = plain.trim_end_matches(['^', ' ']);
@@ -269,14 +267,15 @@ fn cue(row: &str) -> Option<String> {
     is_meant.then(|| name.to_owned())
 }
 
-/// A name without the extensions, and the full stop or colon that plays write
-/// behind it.
+/// Returns a name without the extensions, and without the full stop or colon that plays write after
+/// it.
 fn name_of(row: &str) -> &str {
     let name = without_direction(row.trim_end_matches(['^', ' ']));
     name.strip_suffix(['.', ':']).unwrap_or(name).trim_end()
 }
 
-/// `IDA: words`, in capitals, as in Markdown or on the row of the name.
+/// Parses `IDA: words`, with the name in capitals, in Markdown or with the text on the row of the
+/// name.
 fn spoken_at_once(row: &str) -> Option<(String, String)> {
     let (name, words) = spoken(row);
     let is_meant =
@@ -292,7 +291,7 @@ fn is_heading(row: &str) -> bool {
     row.starts_with('#') || (row.starts_with('.') && !row.starts_with("..")) || is_scene(row)
 }
 
-/// Whether a row says where and when.
+/// Whether a row is a scene heading.
 fn is_scene(row: &str) -> bool {
     // Pages of shooting scripts number their scenes.
     let row = row.trim_start_matches(|char: char| char.is_ascii_digit() || matches!(char, ' ' | '.'));

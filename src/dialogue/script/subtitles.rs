@@ -1,20 +1,19 @@
-//! Subtitles: SubRip (`.srt`), WebVTT (`.vtt`), SubViewer (`.sbv`) and SubStation
-//! (`.ass`, `.ssa`).
+//! Subtitles: SubRip (`.srt`), WebVTT (`.vtt`), SubViewer (`.sbv`) and SubStation (`.ass`, `.ssa`).
 //!
-//! - Numbers, time codes, identifiers, notes and styles are no words; tags and
-//!   entities are taken away.
-//! - A cue's rows are one line, unless a row begins with a dash, `>>`, a name or
-//!   a voice `<v Name>`: then they are several.
-//! - What stands in brackets alone describes a sound, and is a direction.
+//! - Numbers, time codes, identifiers, notes and styles are skipped; tags are removed, entities
+//!   decoded.
+//! - A cue's rows are one line, unless a row begins with a dash, `>>`, a name or a voice
+//!   `<v Name>`: then they are several.
+//! - Text in brackets alone describes a sound, and is a direction.
 
 use super::text::{is_capital, is_direction, is_name, spoken, without_direction};
 use super::{Out, Passed};
 use crate::dialogue::Line;
 
-/// Tags that are no words.
+/// Tags that are removed.
 const TAGS: [&str; 11] = ["i", "b", "u", "s", "c", "v", "lang", "ruby", "rt", "font", "br"];
 
-/// What HTML has names for, as subtitles use it.
+/// HTML entities that occur in subtitles.
 const ENTITIES: [(&str, &str); 8] = [
     ("&lt;", "<"),
     ("&gt;", ">"),
@@ -23,20 +22,19 @@ const ENTITIES: [(&str, &str); 8] = [
     ("&nbsp;", " "),
     ("&lrm;", ""),
     ("&rlm;", ""),
-    // The last, for it begins the others.
+    // Decoded last, because it can be the beginning of another entity, as in `&amp;lt;`.
     ("&amp;", "&"),
 ];
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Subtitles {
-    /// A row between cues: a number or an identifier if a time code follows,
-    /// else words.
+    /// A row between cues: a number or an identifier if a time code follows, otherwise text.
     held: Option<(usize, String)>,
     cue: Vec<(usize, String)>,
     is_in_cue: bool,
-    /// A note or a style, up to the next blank row.
+    /// Whether it is in a note or a style, up to the next blank row.
     is_in_note: bool,
-    /// Places of name and words among the fields of a SubStation row.
+    /// Positions of name and text among the fields of a SubStation row.
     fields: Option<(usize, Option<usize>, usize)>,
 }
 
@@ -48,7 +46,7 @@ pub(super) fn is_time_code(row: &str) -> bool {
             && text.starts_with(|char: char| char.is_ascii_digit())
             && text.chars().all(|char| char.is_ascii_digit() || matches!(char, ':' | '.' | ','))
     };
-    // Arrows as word processors and hands make them.
+    // Arrows as word processors and people write them.
     let arrow = ["-->", "->", "–>", "—>", "→"].into_iter().find_map(|arrow| row.split_once(arrow));
     if let Some((from, to)) = arrow {
         return is_time(from) && to.split_whitespace().next().is_some_and(is_time);
@@ -60,7 +58,7 @@ pub(super) fn is_time_code(row: &str) -> bool {
     })
 }
 
-/// Whether a script that begins so is written so.
+/// Whether a script with this beginning is a subtitle file.
 pub(super) fn begins(sample: &str) -> bool {
     let mut rows = sample.lines().map(str::trim).filter(|row| !row.is_empty());
     let first = rows.next().unwrap_or_default();
@@ -85,7 +83,7 @@ impl Subtitles {
             return;
         }
         if is_time_code(row) {
-            // What stood before it was its number.
+            // The row before it was its number.
             if self.is_in_cue
                 && let Some(last) = self.cue.pop()
                 && !is_number(&last.1)
@@ -108,7 +106,7 @@ impl Subtitles {
                 out.pass(Passed::Note);
             }
         } else if let Some(held) = self.held.replace((number, row.to_owned())) {
-            // Words with a blank row among them.
+            // Text with a blank row inside.
             self.cue.push(held);
             self.end_cue(out);
         }
@@ -153,7 +151,7 @@ impl Subtitles {
         flush(line, out);
     }
 
-    /// Takes a row of SubStation; `false` where it is none.
+    /// Reads a row of SubStation; `false` if it isn't one.
     fn sub_station(&mut self, number: usize, row: &str, out: &mut Out) -> bool {
         let Some((kind, fields)) =
             row.split_once(':').filter(|(kind, _)| ["Format", "Dialogue", "Comment"].contains(kind))
@@ -215,7 +213,7 @@ fn is_number(row: &str) -> bool {
     !row.is_empty() && row.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The pieces of a row, each with its voice.
+/// Returns the pieces of a row, each with its voice.
 fn voices(row: &str) -> Vec<(Option<&str>, &str)> {
     let mut pieces = Vec::new();
     let (mut voice, mut rest) = (None, row);
@@ -232,7 +230,7 @@ fn voices(row: &str) -> Vec<(Option<&str>, &str)> {
     pieces
 }
 
-/// A row without tags, and with its entities as characters.
+/// Returns a row without tags, and with its entities decoded.
 fn plain(row: &str) -> String {
     let mut plain = String::with_capacity(row.len());
     let mut rest = row;
@@ -261,7 +259,7 @@ fn plain(row: &str) -> String {
     plain
 }
 
-/// Whether this is a tag, and not words between signs: `i`, `/c.loud`, `00:01.000`,
+/// Whether this is a tag instead of text in angle brackets or braces: `i`, `/c.loud`, `00:01.000`,
 /// `\an8`, `y:i`.
 fn is_tag(inside: &str, close: char) -> bool {
     if close == '}' {
@@ -273,18 +271,18 @@ fn is_tag(inside: &str, close: char) -> bool {
     is_time || TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(&name))
 }
 
-/// Whether somebody else begins to speak, and the words.
+/// Returns whether the row begins with a change of speaker, and the text.
 fn without_dash(words: &str) -> (bool, &str) {
     let words = words.trim();
     let rest = words.strip_prefix(">>").or_else(|| words.strip_prefix(['-', '–', '—', '‐'])).map(str::trim_start);
     match rest {
-        // --so it goes on.
+        // Two dashes continue a sentence: `--so it goes on`.
         Some(rest) if !rest.starts_with('-') => (true, rest.trim_start_matches('>').trim_start()),
         _ => (false, words),
     }
 }
 
-/// Name and words; a direction behind the name, or a name alone, is no word.
+/// Returns name and text; a direction after the name, or a name alone, isn't text.
 fn named(words: &str) -> (String, String) {
     if let Some(name) = words.strip_suffix(':').map(without_direction)
         && is_capital(name)

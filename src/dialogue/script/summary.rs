@@ -1,34 +1,34 @@
-//! What became of a script: how much of it was read, what was left out, and what
-//! it looks like where it can't be read.
+//! The result of reading a script: how much was read, what was left out, and what a file seems to
+//! be if it can't be read.
 
 use std::fmt;
 
 use super::{Columns, Format};
 use crate::format;
 
-/// What is rightly in a script and isn't spoken.
+/// Legitimate parts of a script that aren't spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passed {
-    /// Where and when a scene is, or a heading of Markdown.
+    /// Place and time of a scene, or a Markdown heading.
     Heading,
-    /// What happens.
+    /// An action.
     Action,
-    /// How something is said, or what is heard besides.
+    /// How something is spoken, or a sound.
     Direction,
-    /// How one scene becomes the next.
+    /// A transition to the next scene.
     Transition,
     /// A note, a synopsis or a comment.
     Note,
     /// A row of the title page.
     TitlePage,
-    /// What a messenger says of itself.
+    /// A messenger's own notice.
     System,
-    /// A picture or a file that isn't there.
+    /// A picture or a file that isn't included.
     Attachment,
 }
 
 impl Passed {
-    /// All there are.
+    /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Heading,
         Self::Action,
@@ -40,7 +40,7 @@ impl Passed {
         Self::Attachment,
     ];
 
-    /// What one and what several are called.
+    /// Returns the singular and the plural.
     const fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Heading => ("heading", "headings"),
@@ -58,11 +58,11 @@ impl Passed {
 /// Why nothing of a script can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is no text, or no script: what it looks like and what to do.
+    /// It isn't text, or isn't a script: what it seems to be and what to do.
     NoScript(&'static str),
-    /// A table in which no column is known to hold words.
+    /// A table without a column that is recognized as text.
     NoWords(Columns),
-    /// A table without the column that somebody named.
+    /// A table without the column that was chosen.
     NoColumn(Columns, String),
 }
 
@@ -83,16 +83,16 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// What became of a script, as far as it was read.
+/// The result of reading a script so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How it is written; `None` before its beginning was seen.
+    /// Its format; `None` before its beginning was read.
     pub format: Option<Format>,
-    /// Rows that are lines of dialogue.
+    /// The number of rows that are lines of dialogue.
     pub read: usize,
-    /// Rows that are left out.
+    /// The number of rows left out.
     pub left_out: usize,
-    /// What isn't spoken, in the order of [`Passed::ALL`].
+    /// The number of rows that aren't spoken, in the order of [`Passed::ALL`].
     pub passed: [usize; Passed::ALL.len()],
     /// The columns of a table.
     pub columns: Option<Columns>,
@@ -103,7 +103,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// How much was read: "1,082 of 1,108 rows read, 26 left out."
+    /// Returns how much was read: "1,082 of 1,108 rows read, 26 left out."
     pub fn counts(&self) -> String {
         let all = self.read + self.left_out;
         let rows = if all == 1 { "row" } else { "rows" };
@@ -115,7 +115,7 @@ impl Summary {
         words
     }
 
-    /// What else there is to know of it, a sentence each; perhaps nothing.
+    /// Returns further remarks, one sentence each; possibly none.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let passed = Passed::ALL.into_iter().zip(self.passed).filter(|(_, count)| *count > 0);
@@ -142,8 +142,8 @@ impl Summary {
         notes
     }
 
-    /// An example of a script for somebody whose file has no line, in the format
-    /// that it seems to be in.
+    /// Returns an example of a script for a person whose file has no line, in the format that it
+    /// seems to have.
     pub const fn example(&self) -> &'static str {
         match self.format {
             Some(Format::Csv) => {
@@ -163,7 +163,7 @@ impl Summary {
 }
 
 impl fmt::Display for Summary {
-    /// All of it in a row.
+    /// Writes all of it in one row.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.unreadable {
             Some(unreadable) => write!(f, "It can't be read. {unreadable}"),

@@ -1,36 +1,34 @@
-//! Tables: CSV as RFC 4180 has it, the same with semicolons, tabs or bars, and
-//! columns between `+++$+++`.
+//! Tables: CSV as in RFC 4180, the same with semicolons, tabs or bars, and columns between
+//! `+++$+++`.
 //!
-//! - A cell in quotation marks may hold separators, line ends, and quotation
-//!   marks as `""`. Spaces around such a cell are no part of it. A mark that
-//!   nobody escaped or closed is a character, and the row is read as it stands.
-//! - The first row names the columns ([`columns`]), or is a row of words by how
-//!   it looks. Somebody may say which column is which ([`ColumnChoice`]).
-//! - A separator in the words that nobody quoted is part of them where that is
-//!   plain: in the last column, or with a space after it.
-//! - An apostrophe before what a spreadsheet would run as a formula is taken
-//!   away, and so is `="…"` around digits, as [`crate::message_log::csv`] put them there.
-//! - Blank rows are passed over, and so are `sep=;` and the line below the head
-//!   of a Markdown table.
+//! - A quoted cell may contain separators, line ends, and quotation marks as `""`. Spaces around
+//!   such a cell are ignored. A mark that isn't escaped or closed is an ordinary character, and the
+//!   row is read with it.
+//! - The first row contains the column names ([`columns`]), or is a row of text, judged by its
+//!   contents. The person can choose the columns ([`ColumnChoice`]).
+//! - An unquoted separator in the text is part of it where that is unambiguous: in the last column,
+//!   or with a space after it.
+//! - An apostrophe before text that a spreadsheet would run as a formula is removed, and so is
+//!   `="…"` around digits, as written by [`crate::message_log::csv`].
+//! - Blank rows are skipped, and so are `sep=;` and the line below the head of a Markdown table.
 
 use super::{ColumnChoice, Columns, Row, RowFault, columns};
 use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX};
 use crate::format::begins_formula;
 
-/// What stands between the cells of a file that somebody calls CSV, the
-/// likeliest first.
+/// The cell separators of files called CSV, the most likely first.
 pub(super) const SEPARATORS: [&str; 5] = [",", ";", "\t", "|", CORNELL];
 
-/// Between the columns of a known collection of conversations from films.
+/// The separator of a known collection of film conversations.
 pub(super) const CORNELL: &str = "+++$+++";
 
-/// So many rows say what a column holds.
+/// The number of rows that are examined to recognize the columns.
 const SAMPLE_ROWS: usize = 20;
 
-/// A cell of so many words is no column's name, …
+/// A cell of this number of words isn't a column name, …
 const DATA_WORDS_MIN: usize = 6;
 
-/// … and one of so many isn't where it ends like a sentence.
+/// … and neither is one of this number if it ends like a sentence.
 const SENTENCE_WORDS_MIN: usize = 3;
 
 /// A table that is being read.
@@ -38,24 +36,24 @@ const SENTENCE_WORDS_MIN: usize = 3;
 pub(super) struct Table {
     separator: &'static str,
     columns: Columns,
-    /// The row that names the columns is still to come.
+    /// Whether the row with the column names has yet to come.
     awaits_header: bool,
 }
 
-/// What stands at the beginning of a text.
+/// The result of splitting the beginning of a text.
 pub(super) enum Split<'a> {
-    /// The end of the row hasn't come.
+    /// The row is incomplete.
     Unfinished,
-    /// A row and its length with its end, in bytes.
+    /// A row and its length including its end, in bytes.
     Row { cells: Vec<Cell<'a>>, bytes: usize },
 }
 
 /// A cell as it was written.
 pub(super) struct Cell<'a> {
-    /// Its place in the row with its quotation marks, in bytes.
+    /// Its position in the row including its quotation marks, in bytes.
     at: usize,
     end: usize,
-    /// Without them.
+    /// Its text without quotation marks.
     written: &'a str,
     is_quoted: bool,
 }
@@ -79,10 +77,10 @@ fn unescaped(written: &str) -> String {
 }
 
 impl Table {
-    /// A table that begins so, whose cells are separated by one of these.
+    /// Returns a table with this beginning, whose cells are separated by one of these.
     pub(super) fn beginning_with(sample: &str, separators: &[&'static str], choice: &ColumnChoice) -> Self {
         let (first, rest) = sample.split_once('\n').unwrap_or((sample, ""));
-        // Spreadsheets write what separates ahead of everything.
+        // Spreadsheets write the separator in a row before all others.
         let told =
             first.trim().strip_prefix("sep=").and_then(|told| SEPARATORS.into_iter().find(|known| *known == told));
         let (separator, sample) = match told {
@@ -93,18 +91,17 @@ impl Table {
         Self { separator, awaits_header: columns.has_header, columns }
     }
 
-    /// Its columns.
+    /// Returns its columns.
     pub(super) fn columns(&self) -> &Columns {
         &self.columns
     }
 
-    /// Splits the row at the beginning of a text; `is_end`: nothing comes after
-    /// it.
+    /// Splits the row at the beginning of a text; `is_end`: no text follows.
     pub(super) fn split<'a>(&self, text: &'a str, is_end: bool) -> Split<'a> {
         split(text, self.separator, is_end)
     }
 
-    /// What a row says.
+    /// Reads a row.
     pub(super) fn read(&mut self, row: &str, cells: &[Cell<'_>]) -> Result<Row, RowFault> {
         let texts: Vec<_> = cells.iter().map(Cell::text).collect();
         let is_rule = |text: &String| self.separator == "|" && text.chars().all(|char| matches!(char, '-' | ':'));
@@ -118,7 +115,7 @@ impl Table {
         let Some(words) = self.columns.words else { return Ok(Row::Silent) };
         let fault = |cell: usize, words: String| Err(RowFault::in_bytes(row, cells[cell].at, words));
         let count = self.columns.names.len();
-        // Spreadsheets fill rows up with empty cells.
+        // Spreadsheets append empty cells to rows.
         let surplus =
             texts.iter().rposition(|text| !text.is_empty()).map_or(0, |last| (last + 1).saturating_sub(count));
         let text = match texts.get(words) {
@@ -128,7 +125,7 @@ impl Table {
             }
             Some(_) if surplus > 0 => {
                 let parts = &cells[words..=words + surplus];
-                // A separator that nobody quoted, where words have spaces.
+                // An unquoted separator, in a text with spaces.
                 let is_plain =
                     |part: &Cell<'_>| !part.is_quoted && row[..part.at].ends_with(' ') || part.at == part.end;
                 if words + 1 != count && !parts[1..].iter().all(is_plain) {
@@ -150,28 +147,28 @@ impl Table {
     }
 }
 
-/// Whether this row names both a speaker's column and one of words.
+/// Whether this row names both a speaker column and a text column.
 pub(super) fn is_header(row: &str, separator: &str) -> bool {
     let names = cells_of(row, separator);
     names.len() > 1 && matches!(columns::named(&names), (Some(_), Some(_)))
 }
 
-/// Whether these rows are cells of a table, whatever their names: as many in
-/// each, the first of them short.
+/// Whether these rows are cells of a table, whatever their names: the same number in each, the
+/// first of them short.
 pub(super) fn is_regular(sample: &str, separator: &str) -> bool {
     let rows = rows_of(sample, separator);
     let count = rows.first().map_or(0, Vec::len);
     rows.len() > 1 && count > 1 && rows.iter().all(|row| row.len() == count && is_short(&row[0]))
 }
 
-/// The separator that the first row makes sense with.
+/// Returns the separator by which the first row has known column names.
 fn best_field(sample: &str, separators: &[&'static str]) -> &'static str {
     let first = sample.lines().find(|row| !row.trim().is_empty()).unwrap_or_default();
     let named = |separator: &str| columns::named(&cells_of(first, separator));
     let both = separators.iter().find(|separator| is_header(first, separator));
     let words = || separators.iter().find(|separator| named(separator).1.is_some() && first.contains(**separator));
     let alone = || separators.iter().find(|separator| named(separator).1.is_some());
-    // Else the one that there is most of; of several the likeliest.
+    // Otherwise the most frequent one; of several the most likely.
     let most = || separators.iter().rev().max_by_key(|separator| cells_of(first, separator).len());
     both.or_else(words).or_else(alone).or_else(most).copied().unwrap_or(",")
 }
@@ -183,7 +180,7 @@ fn cells_of(row: &str, separator: &str) -> Vec<String> {
     }
 }
 
-/// The first rows that aren't blank.
+/// Returns the first rows that aren't blank.
 fn rows_of(mut sample: &str, separator: &str) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     while !sample.is_empty() && rows.len() < SAMPLE_ROWS {
@@ -225,13 +222,13 @@ fn columns_of(rows: &[Vec<String>], choice: &ColumnChoice) -> Columns {
     columns
 }
 
-/// How many cells most rows have.
+/// Returns the number of cells in most rows.
 fn typical_count(rows: &[Vec<String>]) -> usize {
     let count = |wanted: usize| rows.iter().filter(|row| row.len() == wanted).count();
     rows.iter().map(Vec::len).max_by_key(|length| (count(*length), usize::MAX - length)).unwrap_or_default()
 }
 
-/// Whether a cell of the first row is no column's name.
+/// Whether a cell of the first row isn't a column name.
 fn is_data(cell: &str) -> bool {
     let words = cell.split_whitespace().count();
     is_number(cell)
@@ -239,7 +236,7 @@ fn is_data(cell: &str) -> bool {
         || (words >= SENTENCE_WORDS_MIN && cell.ends_with(['.', '!', '?', '…', '"', '”']))
 }
 
-/// A number, a date or a time.
+/// Whether it is a number, a date or a time.
 fn is_number(cell: &str) -> bool {
     cell.contains(|char: char| char.is_ascii_digit())
         && cell.chars().all(|char| char.is_ascii_digit() || " :.,-/".contains(char))
@@ -249,8 +246,8 @@ fn is_short(cell: &str) -> bool {
     cell.chars().count() <= NAME_CHARS_MAX && cell.split_whitespace().count() <= NAME_WORDS_MAX
 }
 
-/// Without names: words are in the column that has most text, the speaker in
-/// one before it, or else after it, that holds names.
+/// Guesses the columns without names: the text is in the column with the most text, the speaker in
+/// a column with names before it, or else after it.
 fn guessed(rows: &[Vec<String>], count: usize) -> (Option<usize>, Option<usize>) {
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
     let length = |column: &usize| cells(*column).map(|cell| cell.chars().count()).sum::<usize>();
@@ -302,13 +299,13 @@ fn split<'a>(text: &'a str, separator: &str, is_end: bool) -> Split<'a> {
             [b'\r', b'\n', ..] => return Split::Row { cells, bytes: at + 2 },
             [b'\r'] => return Split::Row { cells, bytes: at + 1 },
             rest if rest.starts_with(separator.as_bytes()) => at += separator.len(),
-            // It was looked for.
+            // Neither a separator nor the row's end follows the cell.
             _ => return as_it_stands(text, separator),
         }
     }
 }
 
-/// A line whose quotation marks are characters.
+/// Splits a line whose quotation marks are ordinary characters.
 fn as_it_stands<'a>(text: &'a str, separator: &str) -> Split<'a> {
     let bytes = text.find('\n').map_or(text.len(), |end| end + 1);
     let line = text[..bytes].trim_end_matches(['\r', '\n']);
@@ -325,16 +322,16 @@ fn as_it_stands<'a>(text: &'a str, separator: &str) -> Split<'a> {
     Split::Row { cells, bytes }
 }
 
-/// Where the quotation mark is that closes a cell.
+/// The quotation mark that closes a cell.
 enum Mark {
     At(usize),
     Unfinished,
     Nowhere,
 }
 
-/// A mark closes a cell when a separator or the row's end follows; another is a
-/// character, doubled or not. In a cell of several lines all have to be doubled:
-/// else the one that opens it is a character.
+/// Finds the mark that closes a cell: a separator or the row's end follows it. Any other mark is an
+/// ordinary character, doubled or not. In a cell of several lines all marks have to be doubled;
+/// otherwise the opening one is an ordinary character.
 fn closing_mark(bytes: &[u8], separator: &str, is_end: bool) -> Mark {
     let (mut at, mut is_unescaped) = (0, false);
     loop {
@@ -358,7 +355,7 @@ fn closing_mark(bytes: &[u8], separator: &str, is_end: bool) -> Mark {
     }
 }
 
-/// Whether a cell has ended before this; `None` where that isn't known yet.
+/// Whether a cell has ended before this; `None` if that isn't known yet.
 fn ends_cell(rest: &[u8], separator: &str, is_end: bool) -> Option<bool> {
     let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
     match &rest[spaces..] {

@@ -1,16 +1,13 @@
-//! Plain text: `NAME: words`, or only words, a row each; names also as Markdown
-//! writes them, and with a direction behind them: `**IDA:** words`,
-//! `IDA (softly): words`.
+//! Plain text: `NAME: words`, or only words, one row each; also names in Markdown, and names
+//! followed by a direction: `**IDA:** words`, `IDA (softly): words`.
 //!
-//! - Blank rows are passed over, and so are rows in brackets, which are
-//!   directions.
-//! - Where names are Markdown's, headings and rules are no words, and emphasis is
-//!   taken away.
+//! - Blank rows are skipped, and so are rows in brackets, which are directions.
+//! - If names are in Markdown, headings and rules are skipped, and emphasis is removed.
 
 use super::{Passed, Row, RowFault};
 use crate::dialogue::{Line, NAME_CHARS_MAX, NAME_WORDS_MAX, split_name};
 
-/// Who speaks, and the words; nobody where no name stands before them.
+/// Returns the speaker and the text of a row; the speaker is empty if no name precedes the text.
 pub(super) fn read(row: &str) -> Result<Row, RowFault> {
     let text = row.trim();
     if text.is_empty() {
@@ -40,7 +37,7 @@ pub(super) fn read_markdown(row: &str) -> Result<Row, RowFault> {
     })
 }
 
-/// Name and words of a row; the name is empty where there is none.
+/// Returns name and text of a row; the name is empty if there is none.
 pub(super) fn spoken(row: &str) -> (String, String) {
     if let Some((name, words)) = named_in_markdown(row) {
         return (name, without_emphasis(words.trim()));
@@ -51,7 +48,7 @@ pub(super) fn spoken(row: &str) -> (String, String) {
     (String::new(), row.to_owned())
 }
 
-/// `IDA (softly): words`, `IDA [on the telephone]: words`.
+/// Parses `IDA (softly): words`, `IDA [on the telephone]: words`.
 fn named_with_direction(row: &str) -> Option<(&str, &str)> {
     let open = row.find(['(', '['])?;
     let close = if row[open..].starts_with('(') { ')' } else { ']' };
@@ -62,8 +59,8 @@ fn named_with_direction(row: &str) -> Option<(&str, &str)> {
     fits.then(|| (name, words.trim()))
 }
 
-/// `**IDA:** words`, `**IDA**: words`, `*IDA (softly):* words`; without a colon
-/// in capitals alone, for other words are often bold.
+/// Parses `**IDA:** words`, `**IDA**: words`, `*IDA (softly):* words`; without a colon only names
+/// in capitals, because other words are often bold.
 pub(super) fn named_in_markdown(row: &str) -> Option<(String, &str)> {
     let row = row.trim_start_matches(['>', ' ']);
     let row = row.strip_prefix("- ").or_else(|| row.strip_prefix("* ")).unwrap_or(row);
@@ -79,7 +76,7 @@ pub(super) fn named_in_markdown(row: &str) -> Option<(String, &str)> {
     (is_meant && is_name(name) && !words.is_empty()).then(|| (name.to_owned(), words))
 }
 
-/// A name without what stands in parentheses behind it.
+/// Returns a name without the parentheses after it.
 pub(super) fn without_direction(name: &str) -> &str {
     name.find(['(', '[']).map_or(name, |open| &name[..open]).trim()
 }
@@ -89,7 +86,7 @@ pub(super) fn is_capital(name: &str) -> bool {
     name.contains(char::is_alphabetic) && !name.contains(char::is_lowercase)
 }
 
-/// Whether this may be somebody's name.
+/// Whether this can be a speaker's name.
 pub(super) fn is_name(name: &str) -> bool {
     name.contains(char::is_alphabetic)
         && name.chars().count() <= NAME_CHARS_MAX
@@ -98,7 +95,7 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.chars().all(|char| char.is_alphanumeric() || " .-'’_&#/".contains(char))
 }
 
-/// Whether all of it stands in brackets.
+/// Whether all of it is in brackets.
 pub(super) fn is_direction(text: &str) -> bool {
     let is_in = |open: char, close: char| {
         text.strip_prefix(open)
@@ -108,9 +105,8 @@ pub(super) fn is_direction(text: &str) -> bool {
     is_in('(', ')') || is_in('[', ']')
 }
 
-/// Words without the marks of emphasis that Markdown and Fountain have:
-/// `*so*`, `**so**`, `_so_`. A star or a stroke that stands alone stays, and so
-/// does one behind a backslash.
+/// Removes the emphasis marks of Markdown and Fountain: `*so*`, `**so**`, `_so_`. A separate
+/// asterisk or underscore is kept, and so is one after a backslash.
 pub(super) fn without_emphasis(words: &str) -> String {
     let chars: Vec<char> = words.chars().collect();
     let mut kept = vec![true; chars.len()];
@@ -126,7 +122,7 @@ pub(super) fn without_emphasis(words: &str) -> String {
             continue;
         }
         let is_letter = |side: Option<char>| side.is_some_and(char::is_alphanumeric);
-        // A stroke in a name_like_this is no mark.
+        // An underscore in a name_like_this isn't a mark.
         if char == '_' && is_letter(before) && is_letter(after) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The matches of a query, found a slice at a time.
+//! The matches of a query, found in slices.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -6,39 +6,39 @@ use std::ops::Range;
 use crate::message_log::query::Query;
 use crate::message_log::{Message, MessageLog};
 
-/// The kept messages that a query lets through, found in slices.
+/// The kept messages that match a query, found in slices.
 ///
-/// [`Matches::advance`] is called again and again: it looks at what arrived
-/// since, then goes on from the newest message toward the oldest, so that the
-/// last screenful is there at once. Without terms there is no index at all.
+/// [`Matches::advance`] is called repeatedly: it examines the messages that arrived since the last
+/// call, then continues from the newest message toward the oldest, so that the last screenful is
+/// available at once. Without terms there is no index at all.
 ///
-/// A match has a place that stays its own, however many are evicted or found
-/// before it, until another query or numbering: without terms its number, else
-/// one that counts up from the first that was found.
+/// A match keeps its rank, however many matches are evicted or found before it, until the query or
+/// the numbering changes: without terms the rank is its number, otherwise a counter from the first
+/// match that was found.
 ///
-/// Numbers given out here may have been evicted since the last `advance`; then
-/// [`MessageLog::message`] has nothing for them.
+/// Numbers returned here may have been evicted since the last `advance`; then
+/// [`MessageLog::message`] returns `None` for them.
 pub struct Matches {
     query: Query,
     renumberings: u32,
-    /// What the log kept at the last `advance`.
+    /// The numbers that the log kept at the last `advance`.
     kept: Range<u64>,
-    /// The part of it that has been looked at.
+    /// The part of them that has been examined.
     scanned: Option<Range<u64>>,
     /// Matches found going backward, newest first.
     older: SeqList,
     /// Matches found going forward, oldest first.
     newer: SeqList,
-    /// How many of those were evicted.
+    /// The number of those that were evicted.
     newer_gone: u64,
     topics: TopicMemo,
 }
 
 impl Matches {
-    /// Payload bytes that cost as much of a slice as one more message.
+    /// The number of payload bytes that cost as much of a slice as one more message.
     const BYTES_PER_MESSAGE: usize = 1024;
 
-    /// Nothing found yet.
+    /// Returns an empty list of matches.
     pub fn new(query: Query) -> Self {
         Self {
             query,
@@ -52,13 +52,13 @@ impl Matches {
         }
     }
 
-    /// What is looked for.
+    /// Returns the query.
     pub fn query(&self) -> &Query {
         &self.query
     }
 
-    /// Looks at up to `budget_messages` more messages (fewer where they are
-    /// large) and says whether there are more to look at.
+    /// Examines up to `budget_messages` more messages (fewer where they are large). Returns whether
+    /// there are more to examine.
     #[must_use = "while there is more to look at, advance again"]
     pub fn advance(&mut self, log: &MessageLog, budget_messages: usize) -> bool {
         self.kept = log.first_seq()..log.next_seq();
@@ -72,7 +72,7 @@ impl Matches {
             self.newer.clear();
             self.newer_gone = 0;
         }
-        // Between two slices a topic may have made room for another.
+        // Between two slices, a topic's memory may have been reused for another.
         self.topics.clear();
         let mut scanned = self.scanned.take().unwrap_or(self.kept.end..self.kept.end);
         scanned.start = scanned.start.max(self.kept.start);
@@ -97,7 +97,7 @@ impl Matches {
         more
     }
 
-    /// Kept messages that the query lets through, of those looked at.
+    /// Returns the number of kept messages that match, of those examined.
     pub fn len(&self) -> u64 {
         if self.query.is_empty() {
             return self.kept.end - self.kept.start;
@@ -105,18 +105,18 @@ impl Matches {
         (self.older.len() + self.newer.len()) as u64
     }
 
-    /// Whether nothing is let through, of what was looked at.
+    /// Whether none of the examined messages match.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Place of the oldest match; the others follow it without gaps.
+    /// Returns the rank of the oldest match; the others follow it without gaps.
     pub fn first_rank(&self) -> i64 {
-        // Never beyond an i64: there are no more numbers than that.
+        // This fits an i64: there are no more numbers than that.
         if self.query.is_empty() { self.kept.start as i64 } else { self.newer_gone as i64 - self.older.len() as i64 }
     }
 
-    /// How many matches come before that number.
+    /// Returns the number of matches before that message number.
     pub fn count_before(&self, seq: u64) -> u64 {
         let (mut from, mut to) = (0, self.len());
         while from < to {
@@ -130,7 +130,7 @@ impl Matches {
         from
     }
 
-    /// Number of the match at that index, 0 the oldest.
+    /// Returns the message number of the match at that index; 0 is the oldest.
     pub fn seq_at(&self, index: u64) -> Option<u64> {
         if index >= self.len() {
             return None;
@@ -146,7 +146,7 @@ impl Matches {
         low.map(|low| self.widen(low))
     }
 
-    /// Takes one message of the slice; `false` once the slice is used up.
+    /// Examines one message of the slice; returns `false` once the slice is used up.
     fn look(&mut self, message: &Message<'_>, budget: &mut usize, toward: Toward) -> bool {
         if *budget == 0 {
             return false;
@@ -163,8 +163,8 @@ impl Matches {
     }
 
     fn forget_evicted(&mut self) {
-        // A list holds the low halves of numbers; those before the first kept
-        // one lie beyond what is kept once they are widened.
+        // A list holds the low halves of numbers. Those before the first kept number lie beyond the
+        // kept range once they are widened.
         let kept = self.kept.clone();
         let evicted = |low: u32| !kept.contains(&widen(low, kept.start));
         while self.older.last().is_some_and(evicted) {
@@ -181,11 +181,11 @@ impl Matches {
     }
 }
 
-/// What was found in the topics of late. A log keeps a topic once for many
-/// messages, so it is known by where it is kept: no look at its text.
+/// Cached results for recent topics. A log stores a topic once for many messages, so the topic is
+/// identified by its address, without comparing its text.
 #[derive(Default)]
 struct TopicMemo {
-    /// Address and length of a topic, and what was found in it.
+    /// Address and length of a topic, and the result for it.
     slots: Vec<Option<(usize, usize, u64)>>,
 }
 
@@ -217,17 +217,17 @@ enum Toward {
     Oldest,
 }
 
-/// The number whose low half is `low`, the first from `start` on. Kept numbers
-/// lie within 2³² of each other, so it is the one meant.
+/// Returns the number whose low half is `low`, the first from `start` on. Kept numbers lie within
+/// 2³² of each other, so the result is unique.
 fn widen(low: u32, start: u64) -> u64 {
     start + u64::from(low.wrapping_sub(start as u32))
 }
 
-/// Low halves of message numbers, in blocks, so that no growth copies them.
+/// Low halves of message numbers, in blocks, so that growing copies nothing.
 #[derive(Default)]
 struct SeqList {
     blocks: VecDeque<Vec<u32>>,
-    /// How many of the first block were dropped.
+    /// The number of entries dropped from the first block.
     dropped: usize,
 }
 

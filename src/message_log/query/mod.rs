@@ -1,30 +1,28 @@
-//! Which of the kept messages a person wants to see.
+//! Selects which of the kept messages a person sees.
 //!
-//! The query line is a list of terms, all of which must hold:
+//! The query line is a list of terms, all of which must match:
 //!
-//! | term | holds for messages |
+//! | term | matches messages |
 //! |---|---|
-//! | `word` | with the word in their topic or payload, capitals or not |
+//! | `word` | with the word in their topic or payload, ignoring case |
 //! | `"two words"` | with exactly this phrase; `\"` and `\\` inside |
 //! | `topic:FILTER` | whose topic the filter matches, `+`, `#` and `$share/…` as in MQTT |
 //! | `payload:word` | with the word in their payload |
 //! | `hex:ff00` | with exactly these bytes in their payload |
-//! | `character:NAME` | whose speaker has this in the name, as the crawl reads it |
-//! | `qos:0`, `qos:1`, `qos:2` | that came with this quality of service |
-//! | `retain:yes`, `retain:no` | that are, or aren't, retained ones |
-//! | `dup:yes`, `dup:no` | that are, or aren't, marked as sent before |
-//! | `after:TIME` | that came then or later |
-//! | `before:TIME` | that came earlier |
-//! | `-term` | for which the term, any of those above, doesn't hold |
+//! | `character:NAME` | whose speaker's name, as read by the crawl, contains this |
+//! | `qos:0`, `qos:1`, `qos:2` | received with this quality of service |
+//! | `retain:yes`, `retain:no` | with or without the retain flag |
+//! | `dup:yes`, `dup:no` | with or without the DUP flag |
+//! | `after:TIME` | received at this time or later |
+//! | `before:TIME` | received earlier |
+//! | `-term` | that don't match the term, which may be any of those above |
 //!
-//! A TIME is of today, as in `10:05` and `10:05:30.5`, or of another day, as in
-//! `2026-11-21` and `2026-11-21T10:05`; in the person's own zone, or in UTC
-//! with a `Z` at its end. Or it is so long before the line was typed: `-30s`,
-//! `-5m`, `-2h`, `-1d`.
+//! A TIME is of today, as in `10:05` and `10:05:30.5`, or of another day, as in `2026-11-21` and
+//! `2026-11-21T10:05`; in the person's own zone, or in UTC with a `Z` at its end. It may also be
+//! relative to the moment the line was typed: `-30s`, `-5m`, `-2h`, `-1d`.
 //!
-//! Anything else with a colon is a plain word, as in `12:30` or `{"a":1}`; what
-//! begins with a minus is one in quotation marks, as in `"-5"`. An empty line
-//! lets everything through.
+//! Any other text with a colon is a plain word, as in `12:30` or `{"a":1}`; a word that begins with
+//! a minus is written in quotation marks, as in `"-5"`. An empty line matches everything.
 
 mod matches;
 mod needle;
@@ -44,16 +42,16 @@ use crate::mqtt::topic::{TopicError, TopicFilter};
 use crate::rfc3339::{parse_time, put_time};
 use crate::time::Instant;
 
-/// Where a query is typed, and when: times of day are of that zone and day.
+/// The zone and the moment in which a query is typed: times of day refer to that zone and day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocalTime {
     /// The moment.
     pub now: Instant,
-    /// How far its clocks are ahead of UTC, in minutes.
+    /// The zone's offset from UTC, in minutes.
     pub ahead_of_utc_min: i32,
 }
 
-/// A query line, understood.
+/// A parsed query line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// The cheapest first.
@@ -66,18 +64,18 @@ pub struct Query {
 pub struct QueryError {
     /// Where the term that isn't understood begins, in bytes of the line.
     pub at: usize,
-    /// What is wrong, for people.
+    /// The explanation for the person.
     pub words: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Term {
     test: Test,
-    /// What the test has to say; `false` behind a minus.
+    /// The result that the test must have; `false` behind a minus.
     expected: bool,
 }
 
-/// What a term looks at, the cheapest first.
+/// What a term tests, the cheapest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Test {
     After(Instant),
@@ -92,16 +90,16 @@ enum Test {
 }
 
 impl Query {
-    /// Terms that one line may have.
+    /// The most terms in one line.
     pub const TERMS_MAX: usize = 64;
 
-    /// Places that are told of one text, for rows that are full of them.
+    /// The most matches that are marked in one text, for rows that are full of them.
     const HITS_MAX: usize = 32;
 
-    /// Reads a query line that was typed there and then.
+    /// Parses a query line that was typed in this zone and at this moment.
     ///
     /// # Errors
-    /// Says which term isn't understood and what it should look like.
+    /// Describes which term isn't understood and what it should look like.
     pub fn parse(line: &str, typed: LocalTime) -> Result<Self, QueryError> {
         let mut terms = Vec::new();
         let mut rest = line.trim_start();
@@ -121,8 +119,8 @@ impl Query {
         Ok(Self { terms })
     }
 
-    /// The same, with speakers by these rules of the crawl. A message that it
-    /// doesn't tell has none.
+    /// Returns the same query with speakers by these line rules. A message that the rules hide has
+    /// no speaker.
     #[must_use]
     pub fn with_rules(mut self, mapping: &Rc<LineRules>) -> Self {
         for term in &mut self.terms {
@@ -133,23 +131,23 @@ impl Query {
         self
     }
 
-    /// Whether it depends on who speaks.
+    /// Whether it depends on the speaker.
     pub fn uses_speaker(&self) -> bool {
         self.terms.iter().any(|term| matches!(term.test, Test::Character(_)))
     }
 
-    /// Whether every message is let through.
+    /// Whether it matches every message.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
 
-    /// Whether the message is let through.
+    /// Whether it matches the message.
     pub fn matches(&self, message: &Message<'_>) -> bool {
         self.holds(message, self.of_topic(message.topic))
     }
 
-    /// Where in the topic of a message that is let through the words are, in
-    /// bytes: in order, apart from each other, and only the first of very many.
+    /// Returns where the query's words are in the topic of a matching message, in bytes: sorted,
+    /// without overlaps, and only the first of very many.
     pub fn hits_in_topic(&self, topic: &str) -> Vec<Range<usize>> {
         self.hits(topic.as_bytes(), |test| match test {
             Test::Text(needle) => Some(needle),
@@ -157,7 +155,7 @@ impl Query {
         })
     }
 
-    /// The same for its payload, or for the part of it that is shown.
+    /// Returns the same for its payload, or for the part of it that is shown.
     pub fn hits_in_payload(&self, payload: &[u8]) -> Vec<Range<usize>> {
         self.hits(payload, |test| match test {
             Test::Text(needle) | Test::Payload(needle) => Some(needle),
@@ -174,7 +172,7 @@ impl Query {
                 && let Some(hit) = needle.find(haystack, from)
             {
                 from = hit.end;
-                // The standard library's sorting would cost the worker kilobytes.
+                // Sorting with the standard library would add kilobytes to the worker.
                 let place = hits.partition_point(|other| other.start <= hit.start);
                 hits.insert(place, hit);
             }
@@ -189,19 +187,20 @@ impl Query {
         hits
     }
 
-    /// How much of a slice a message takes. To read its JSON takes far longer
-    /// than to look for a word in it.
+    /// Returns how much of a slice a message takes. Parsing its JSON takes far longer than
+    /// searching for a word in it.
     fn cost(&self) -> usize {
         if self.uses_speaker() { 16 } else { 1 }
     }
 
-    /// What the tests find in a topic, a bit each; many messages share one.
+    /// Returns the results of the topic tests for a topic, one bit each; many messages share a
+    /// topic.
     fn of_topic(&self, topic: &str) -> u64 {
         let bit = |(at, term): (usize, &Term)| u64::from(term.test.is_in_topic(topic)) << at;
         self.terms.iter().enumerate().map(bit).sum()
     }
 
-    /// Whether the message is let through, knowing what they find in its topic.
+    /// Whether the message matches, given the results for its topic.
     fn holds(&self, message: &Message<'_>, of_topic: u64) -> bool {
         self.terms.iter().enumerate().all(|(at, Term { test, expected })| {
             let is_in_topic = of_topic >> at & 1 != 0;
@@ -242,17 +241,16 @@ impl Test {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Speaker {
     name: Needle,
-    /// A line has other spaces than its payload.
+    /// Whether the name contains a space; a line's spaces may differ from its payload's.
     has_space: bool,
-    /// How messages become lines.
+    /// The rules that turn messages into lines.
     mapping: Rc<LineRules>,
 }
 
 impl Speaker {
     fn says(&self, message: &Message<'_>) -> bool {
-        // Most messages can be told without reading their JSON: the name
-        // stands in the payload, unless with an escape, or in the topic, or it
-        // comes by a rule.
+        // Most messages can be decided without reading their JSON: the name is in the payload
+        // (unless it contains an escape) or in the topic, or comes from a rule.
         let may_say = self.has_space
             || self.name.is_in(message.payload)
             || self.name.is_in(message.topic.as_bytes())
@@ -263,7 +261,7 @@ impl Speaker {
     }
 }
 
-/// Reads the term that `text` begins with; `None` where it says nothing (`""`).
+/// Parses the term at the beginning of `text`; `None` where it is empty (`""`).
 fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), String> {
     let (is_negated, key, text) = read_head(text);
     let Some(key) = key else {
@@ -273,7 +271,7 @@ fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), Strin
     };
     let (value, rest) = read_value(text)?;
     let test = match key {
-        // With the reason in words.
+        // With the reason as text.
         "topic" => Some((Test::Topic(topic_filter(&value)?), true)),
         _ => read_test(key, &value, typed),
     };
@@ -284,7 +282,7 @@ fn read_term(text: &str, typed: LocalTime) -> Result<(Option<Term>, &str), Strin
     Ok((Some(Term { test, expected: says != is_negated }), rest))
 }
 
-/// What a term begins with, a minus and a key, and what follows them.
+/// Splits the beginning of a term into a minus, a key, and the rest.
 fn read_head(text: &str) -> (bool, Option<&'static str>, &str) {
     let negated = text.strip_prefix('-').filter(|rest| !rest.starts_with(char::is_whitespace) && !rest.is_empty());
     let (text, is_negated) = (negated.unwrap_or(text), negated.is_some());
@@ -293,7 +291,7 @@ fn read_head(text: &str) -> (bool, Option<&'static str>, &str) {
     (is_negated, key, key.map_or(text, |key| &text[key.len() + 1..]))
 }
 
-/// The test of a key but `topic`, and what it has to say.
+/// Returns the test of a key other than `topic`, and the expected result.
 fn read_test(key: &str, value: &str, typed: LocalTime) -> Option<(Test, bool)> {
     Some(match key {
         "payload" => (Test::Payload(Needle::text(value)?), true),
@@ -321,10 +319,10 @@ fn parse_operator(key: &str) -> &'static str {
     }
 }
 
-/// What may stand before a colon.
+/// The keys that can precede a colon.
 const KEYS: [&str; 9] = ["topic", "payload", "hex", "character", "qos", "retain", "dup", "after", "before"];
 
-/// A word up to the next space, or a phrase in quotation marks, and the rest.
+/// Returns a word up to the next space, or a phrase in quotation marks, and the rest.
 fn read_value(text: &str) -> Result<(String, &str), String> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
@@ -344,7 +342,7 @@ fn read_value(text: &str) -> Result<(String, &str), String> {
     Err(format!("The quotation mark before {} isn't closed. Put another one at the phrase's end.", excerpt(quoted),))
 }
 
-/// A value as the query line takes it: in quotation marks where it needs them.
+/// Returns a value in the syntax of the query line: in quotation marks where it needs them.
 pub fn quoted(value: &str) -> String {
     if !value.contains(char::is_whitespace) && !value.starts_with('"') {
         return value.to_owned();
@@ -395,7 +393,7 @@ fn moment(value: &str, typed: LocalTime) -> Option<Instant> {
     };
     let hour_zero = if clock.as_bytes().get(1) == Some(&b':') { "0" } else { "" };
     let seconds = if clock.bytes().filter(|byte| *byte == b':').count() == 1 { ":00" } else { "" };
-    // As if it were of UTC.
+    // Parsed as if it were UTC.
     let time = parse_time(&format!("{date}T{hour_zero}{clock}{seconds}Z"))?;
     Some(if is_ahead { time - ahead } else { time + ahead })
 }
@@ -408,7 +406,7 @@ fn yes_or_no(value: &str) -> Option<bool> {
     }
 }
 
-/// The beginning of what a person typed, to be quoted in an error.
+/// Returns the beginning of a person's input, for quoting in an error.
 fn excerpt(text: &str) -> String {
     const CHARS_MAX: usize = 24;
     match text.char_indices().nth(CHARS_MAX) {

@@ -1,28 +1,27 @@
-//! Looking for a text, or for bytes, in a payload: a million of them a second.
+//! Searches for a text, or for bytes, in a payload: a million payloads per second.
 //!
-//! Bytes are found by Horspool's rule: what stands under the last byte of what
-//! is looked for says how far the next try may be away, so that most bytes of
-//! a payload are never looked at.
+//! Bytes are found by Horspool's algorithm: the haystack byte under the needle's last byte decides
+//! how far the needle moves for the next try, so that most bytes of a payload are never examined.
 
 use std::ops::Range;
 
-/// What is looked for.
+/// A text or bytes to search for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Needle {
-    /// These bytes, or an ASCII text without regard to capitals.
+    /// These bytes, or an ASCII text, ignoring case.
     Bytes(Finder),
-    /// A text with other letters, without regard to capitals: folded, and as
-    /// typed for payloads that aren't text.
+    /// A text with other letters, ignoring case: folded, and as typed for payloads that aren't
+    /// text.
     Unicode {
-        /// All of it folded.
+        /// The text with all letters folded.
         folded: Vec<char>,
-        /// With only its ASCII letters folded.
+        /// The text with only its ASCII letters folded.
         typed: Finder,
     },
 }
 
 impl Needle {
-    /// A text in capitals or not; `None` for the empty text, which is in
+    /// Returns the needle for a text, ignoring case; `None` for the empty text, which is in
     /// everything.
     pub(super) fn text(text: &str) -> Option<Self> {
         let typed = Finder::new(text.to_ascii_lowercase().into_bytes(), Case::Either)?;
@@ -32,7 +31,7 @@ impl Needle {
         })
     }
 
-    /// Exactly these bytes; `None` where there are none.
+    /// Returns the needle for exactly these bytes; `None` where there are none.
     pub(super) fn exactly(bytes: Vec<u8>) -> Option<Self> {
         Finder::new(bytes, Case::AsItIs).map(Self::Bytes)
     }
@@ -41,11 +40,11 @@ impl Needle {
         self.find(haystack, 0).is_some()
     }
 
-    /// The first place from `from` on, in bytes.
+    /// Returns the first match from `from` on, in bytes.
     pub(super) fn find(&self, haystack: &[u8], from: usize) -> Option<Range<usize>> {
         match self {
             Self::Bytes(finder) => finder.find(haystack, from),
-            // ASCII stays ASCII when it is folded: no need to look closer.
+            // ASCII stays ASCII when it is folded, so it can't match a needle with other letters.
             Self::Unicode { folded, .. } if haystack.is_ascii() && !folded.iter().all(char::is_ascii) => None,
             Self::Unicode { folded, typed } => match str::from_utf8(haystack) {
                 Ok(text) => find_folded(text, folded, from),
@@ -57,7 +56,7 @@ impl Needle {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Case {
-    /// ASCII letters are what they are in either case; the needle's are small.
+    /// ASCII letters match in either case; the needle's are small.
     Either,
     AsItIs,
 }
@@ -67,10 +66,10 @@ enum Case {
 pub(super) struct Finder {
     needle: Vec<u8>,
     case: Case,
-    /// How far the needle may move where its last byte stands over this one; 0
-    /// where that is its last byte, so that the rest is worth a look …
+    /// The distance that the needle may move if its last byte is above this byte; 0 if this is its
+    /// last byte, so that the other bytes have to be compared …
     moves: Box<[u8; 256]>,
-    /// … and how far after that look.
+    /// … and the distance to move if those differ.
     again: u8,
 }
 
@@ -81,7 +80,7 @@ impl Finder {
         let mut moves = Box::new([again; 256]);
         for (at, &byte) in needle.iter().enumerate() {
             let far = u8::try_from(last - at).unwrap_or(u8::MAX);
-            // What the last byte would move it by, were it not the last.
+            // The distance for the last byte if it weren't the last.
             again = std::mem::replace(&mut moves[usize::from(byte)], far);
             if case == Case::Either {
                 moves[usize::from(byte.to_ascii_uppercase())] = far;
@@ -113,7 +112,7 @@ impl Finder {
     }
 }
 
-/// Where the folded needle is in the text once that is folded, too.
+/// Returns the position of the folded needle in the text once the text is folded, too.
 fn find_folded(text: &str, needle: &[char], from: usize) -> Option<Range<usize>> {
     let first = needle.first()?;
     let rest = text.get(from..)?;
@@ -126,7 +125,7 @@ fn find_folded(text: &str, needle: &[char], from: usize) -> Option<Range<usize>>
             if wanted.as_slice().is_empty() {
                 return Some(from + at..from + at + next);
             }
-            // The needle may end within what one sign is folded to.
+            // The needle may end within the folding of one character.
             if fold(char).any(|folded| wanted.next().is_some_and(|wanted| *wanted != folded)) {
                 return None;
             }
@@ -135,9 +134,9 @@ fn find_folded(text: &str, needle: &[char], from: usize) -> Option<Range<usize>>
     })
 }
 
-/// Capital letters: the crawl's names need their table anyway, the two small
-/// sigmas of Greek are one, and ß is found by "ss" in a text that has other
-/// letters, too. Three letters that are also signs of units have no capital.
+/// Folds to capital letters: the crawl's names need their table anyway, the two small sigmas of
+/// Greek become one, and ß is found by "ss" in a text that has other letters, too. Three letters
+/// that are also unit signs have no capital.
 fn fold(char: char) -> std::char::ToUppercase {
     let letter = match char {
         '\u{2126}' => 'Ω',

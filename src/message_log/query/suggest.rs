@@ -1,9 +1,7 @@
-//! What could be typed next into the query line: its keys, their values, and
-//! what is known of topics and speakers.
+//! Suggestions for the query line: its keys, their values, and known topics and speakers.
 //!
-//! A suggestion takes the place of the term that the caret stands in, by the
-//! same rules by which [`Query::parse`](crate::message_log::query::Query::parse) reads terms; the
-//! others stay as they are.
+//! A suggestion replaces the term at the caret. Terms are found by the same rules by which
+//! [`Query::parse`](crate::message_log::query::Query::parse) reads them; the others don't change.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,21 +9,20 @@ use crate::format::time_of_day;
 use crate::message_log::query::needle::Needle;
 use crate::message_log::query::{KEYS, LocalTime, quoted, read_head, read_value};
 
-/// How many suggestions there are at a time: enough for every key, and few
-/// enough to be read while one types.
+/// The most suggestions at a time: enough for every key, and few enough to be read while typing.
 pub const SUGGESTIONS_MAX: usize = KEYS.len();
 
-/// Characters of a plain word before topics are suggested for it. Single
-/// letters are in most of them.
+/// The number of characters of a plain word from which topics are suggested for it. Most topics
+/// contain any single letter.
 const WORD_CHARS_MIN: usize = 2;
 
-/// Longer names aren't suggested, in bytes: nobody could read them in a list.
+/// Longer names aren't suggested, in bytes: they would be unreadable in a list.
 const NAME_BYTES_MAX: usize = 1_024;
 
-/// Names that have a part in common before the part alone is suggested.
+/// The number of names with a common prefix from which the prefix alone is suggested.
 const BRANCH_NAMES_MIN: usize = 2;
 
-/// What only the worker knows of what is being typed.
+/// A request for data that only the worker has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SuggestionQuery {
     /// Topics with this in their name.
@@ -34,32 +31,32 @@ pub enum SuggestionQuery {
     Speakers(String),
 }
 
-/// What the worker knows.
+/// The worker's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuggestionData {
-    /// Of this.
+    /// The request that it answers.
     pub ask: SuggestionQuery,
-    /// The names, [`SuggestionData::NAMES_MAX`] of them at most, the fitting first.
+    /// The names, [`SuggestionData::NAMES_MAX`] of them at most, the best matches first.
     pub names: Vec<String>,
 }
 
 impl SuggestionData {
-    /// How many names are told.
+    /// The most names in an answer.
     pub const NAMES_MAX: usize = 16;
 }
 
-/// One thing that could be typed.
+/// One suggestion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
-    /// What would stand there.
+    /// The term that would be inserted.
     pub term: String,
-    /// What it does, or where it comes from.
+    /// Its effect, or its origin.
     pub words: &'static str,
-    /// A value is still to follow.
+    /// Whether a value has yet to follow.
     pub is_key: bool,
-    /// The whole line with it …
+    /// The whole line with the term …
     pub line: String,
-    /// … and where the caret stands then, in bytes.
+    /// … and the caret's position in it, in bytes.
     pub caret: usize,
 }
 
@@ -67,15 +64,15 @@ pub struct Suggestion {
 #[derive(Clone, Copy, Debug)]
 pub struct Typing<'a> {
     before: &'a str,
-    /// What is typed of the term, up to the caret.
+    /// The part of the term up to the caret.
     typed: &'a str,
-    /// The whole of it.
+    /// The complete term.
     term: &'a str,
     after: &'a str,
 }
 
 impl<'a> Typing<'a> {
-    /// The line, and where the caret stands in it, in bytes.
+    /// Takes the line, and the position of the caret in it, in bytes.
     pub fn new(line: &'a str, caret: usize) -> Self {
         let caret = line.floor_char_boundary(caret);
         let (start, end) = term_around(line, caret);
@@ -87,7 +84,7 @@ impl<'a> Typing<'a> {
         !self.typed.is_empty()
     }
 
-    /// What to ask the worker.
+    /// Returns the request to the worker.
     pub fn ask(&self) -> Option<SuggestionQuery> {
         let Fragment { key, value, .. } = self.fragment();
         match key {
@@ -98,7 +95,7 @@ impl<'a> Typing<'a> {
         }
     }
 
-    /// What could be typed there and then, given what the worker said.
+    /// Returns the suggestions at the caret, given the worker's answer.
     pub fn suggestions(&self, known: Option<&SuggestionData>, typed: LocalTime) -> Vec<Suggestion> {
         let Fragment { key, value, is_phrase } = self.fragment();
         let known = known.filter(|known| Some(&known.ask) == self.ask().as_ref());
@@ -123,12 +120,12 @@ impl<'a> Typing<'a> {
         suggestions.filter(|taken| taken.term != self.term).take(SUGGESTIONS_MAX).collect()
     }
 
-    /// The line with this term in the place of the one that is being typed.
+    /// Returns the line with this term in place of the one that is being typed.
     fn with(&self, Term { text, words, is_key }: Term) -> Suggestion {
         let minus = if self.typed.starts_with('-') { "-" } else { "" };
         let term = format!("{minus}{text}");
         let mut line = format!("{}{term}", self.before);
-        // The next term begins behind a space.
+        // A space precedes the next term.
         if !is_key && !self.after.starts_with(char::is_whitespace) {
             line.push(' ');
         }
@@ -140,7 +137,7 @@ impl<'a> Typing<'a> {
     fn fragment(&self) -> Fragment {
         let bare = self.typed.strip_prefix('-').unwrap_or(self.typed);
         let (_, key, value) = read_head(bare);
-        // A phrase's end is still to come.
+        // The phrase's end hasn't been typed yet.
         let closed = read_value(value).or_else(|_| read_value(&format!("{value}\"")).map(|(value, _)| (value, "")));
         Fragment {
             key,
@@ -150,7 +147,7 @@ impl<'a> Typing<'a> {
     }
 }
 
-/// A term that could be typed.
+/// A term that can be suggested.
 struct Term {
     text: String,
     words: &'static str,
@@ -163,15 +160,15 @@ impl Term {
     }
 }
 
-/// What is typed of a term.
+/// The part of a term typed so far.
 struct Fragment {
     key: Option<&'static str>,
     value: String,
     is_phrase: bool,
 }
 
-/// Those of the names that have this part, capitals or not: first those that
-/// begin with it, none of them twice.
+/// Returns the names that contain this part, ignoring case: first those that begin with it, without
+/// duplicates.
 pub fn pick(names: &mut dyn Iterator<Item = &str>, part: &str) -> Vec<String> {
     let needle = Needle::text(part);
     let mut picked: Vec<String> = Vec::new();
@@ -197,8 +194,7 @@ pub fn pick(names: &mut dyn Iterator<Item = &str>, part: &str) -> Vec<String> {
     picked
 }
 
-/// Where the term begins and ends that the caret stands in; an empty one
-/// between two.
+/// Returns the range of the term at the caret; an empty range between two terms.
 fn term_around(line: &str, caret: usize) -> (usize, usize) {
     let mut rest = line.trim_start();
     loop {
@@ -207,7 +203,7 @@ fn term_around(line: &str, caret: usize) -> (usize, usize) {
             return (caret, caret);
         }
         let (_, _, value) = read_head(rest);
-        // A phrase without an end goes on to the line's.
+        // A phrase without an end continues to the end of the line.
         let after = read_value(value).map_or("", |(_, after)| after);
         let end = line.len() - after.len();
         if caret <= end {
@@ -217,7 +213,7 @@ fn term_around(line: &str, caret: usize) -> (usize, usize) {
     }
 }
 
-/// Topics of these names; and what is below the same level, where several are.
+/// Returns topic terms for these names, and for a common level where several names are below it.
 fn topics(names: &[String], value: &str) -> Vec<Term> {
     let mut branches: Vec<&str> = Vec::new();
     for branch in names.iter().filter_map(|name| branch_of(name, value)) {
@@ -231,7 +227,7 @@ fn topics(names: &[String], value: &str) -> Vec<Term> {
     below.chain(seen).map(|(filter, words)| Term::whole("topic", &quoted(&filter), words)).collect()
 }
 
-/// The beginning of a name up to the level behind what is typed of it.
+/// Returns the beginning of a name up to the level after the part typed.
 fn branch_of<'a>(name: &'a str, value: &str) -> Option<&'a str> {
     let rest = name.strip_prefix(value)?;
     let end = rest.find('/')? + 1;
@@ -242,7 +238,7 @@ fn begins_with(text: &str, beginning: &str) -> bool {
     text.get(..beginning.len()).is_some_and(|begun| begun.eq_ignore_ascii_case(beginning))
 }
 
-/// What a key is good for.
+/// Returns the description of a key.
 fn words_of(key: &str) -> &'static str {
     match key {
         "topic" => "topics by a filter, with + and #",
@@ -257,7 +253,7 @@ fn words_of(key: &str) -> &'static str {
     }
 }
 
-/// Values that need nobody to know them.
+/// Returns the values that are known without the worker.
 fn values_of(key: &str, typed: LocalTime) -> Vec<(String, &'static str)> {
     let fixed: &[(&str, &str)] = match key {
         "qos" => &[("0", "at most once"), ("1", "at least once"), ("2", "exactly once")],

@@ -1,21 +1,19 @@
-//! Packets to bytes and back, for both versions: the only user of `mqttbytes`.
+//! Encodes and decodes packets of both versions; the only user of `mqttbytes`.
 //!
-//! `mqttbytes` frames the input, names the packet types, decodes the
-//! acknowledgements that are nothing but a packet identifier and the SUBACK of
-//! 3.1.1, and writes the packets without optional fields. Everything it does
-//! not check is checked here before it sees a byte, and what can't be made
-//! right around it (CONNECT, CONNACK, PUBLISH, DISCONNECT, AUTH and all
-//! properties of 5.0) is our own.
+//! `mqttbytes` frames the input, names the packet types, decodes the acknowledgements that consist only of a packet
+//! identifier and the SUBACK of 3.1.1, and writes the packets without optional fields. What it doesn't check is checked
+//! here before it gets a byte. What can't be corrected around it (CONNECT, CONNACK, PUBLISH, DISCONNECT, AUTH and all
+//! properties of 5.0) is our own code.
 //!
-//! Three steps, each with its own errors:
+//! There are three steps, each with its own errors:
 //!
-//! 1. [`frame`] measures the next packet. Only it may ask for more bytes, and
-//!    it changes nothing, so asking again with more input is always right.
-//! 2. [`decode`] reads a measured packet. An end that comes too early is then a
-//!    broken packet, never a reason to wait.
+//! 1. [`frame`] measures the next packet. Only this step may ask for more bytes. It changes nothing, so it can be
+//!    repeated with more input at any time.
+//! 2. [`decode`] reads a measured packet. An end that comes too early is then a malformed packet, never a reason to
+//!    wait.
 //! 3. [`encode`] appends a packet, or nothing at all.
 //!
-//! Rules are cited by their numbers in MQTT 5.0 unless "of 3.1.1" is said.
+//! Rules are cited by their numbers in MQTT 5.0 unless marked "of 3.1.1".
 
 pub(crate) mod primitives;
 pub mod publish;
@@ -38,22 +36,20 @@ use crate::mqtt::codec::primitives::{
     variable_integer_bytes, violation,
 };
 
-/// Limits on what we take from a server.
+/// Limits on what we accept from a server.
 ///
-/// The length of a single string or binary field needs none of its own: its
-/// two-byte length ends at 65,535, and their sum is bounded by `property_bytes`.
+/// Single strings and binary fields need no limit of their own: their two-byte length ends at 65,535, and their sum is
+/// bounded by `property_bytes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest packet in bytes, fixed header included. 16 MiB by default: above
-    /// any message a person reads, and a sixteenth of what MQTT would let a
-    /// server make us hold for one packet. A 5.0 server is told in CONNECT.
+    /// Largest packet in bytes, fixed header included. 16 MiB by default: above any message that a person reads, and a
+    /// sixteenth of what MQTT would let a server make us keep for one packet. Stated to a 5.0 server in CONNECT.
     pub packet_bytes: u32,
-    /// Largest property section in bytes. 1 MiB by default: room for a dozen
-    /// properties of the greatest length a property can have.
+    /// Largest property section in bytes. 1 MiB by default: enough for a dozen properties of the greatest possible
+    /// length.
     pub property_bytes: usize,
-    /// Most properties in one packet. 1,024 by default: brokers add a handful
-    /// and publishers some tens, while a packet of 16 MiB could hold three
-    /// million empty ones that take ten times its size once decoded.
+    /// Maximum number of properties in one packet. 1,024 by default: brokers add a few and publishers some tens, while
+    /// a packet of 16 MiB could contain three million empty ones that take ten times its size once decoded.
     pub properties: usize,
 }
 
@@ -63,16 +59,14 @@ impl Default for Limits {
     }
 }
 
-/// Measures the first packet in `input`: its length in bytes, or `None` while
-/// it isn't there to its end.
+/// Measures the first packet in `input`: returns its length in bytes, or `None` while it is incomplete.
 ///
 /// # Errors
-/// As soon as the bytes that are there can't become a packet: a first byte no
-/// server sends, a length of more than four bytes, or more bytes than the
-/// limit, which is known long before they have arrived.
+/// As soon as the present bytes can't become a packet: a first byte that no server sends, a length of more than four
+/// bytes, or more bytes than the limit, which is known long before they have arrived.
 #[inline(always)]
 pub fn frame(input: &[u8], limits: &Limits) -> Result<Option<usize>, Violation> {
-    // Nearly all of what comes, and once a message: a whole PUBLISH shorter than 16 KiB.
+    // The most frequent case, once per message: a whole PUBLISH shorter than 16 KiB.
     let packet_bytes = match input {
         [0x30..=0x3F, low @ ..=0x7F, ..] => 2 + usize::from(*low),
         [0x30..=0x3F, low, high @ 0x01..=0x7F, ..] => 3 + (usize::from(low & 0x7F) | usize::from(*high) << 7),
@@ -90,9 +84,8 @@ fn frame_of_any(input: &[u8], limits: &Limits) -> Result<Option<usize>, Violatio
         return Ok(None);
     };
     check_first_byte(first).map_err(|fault| violation(*fault, input))?;
-    // mqttbytes compares its limit with the remaining length only, so it gets
-    // none and the whole packet is compared here. Where bytes are missing, the
-    // sum is the packet's length, or less while even the length is incomplete.
+    // mqttbytes compares its limit with the remaining length only, so it gets none and the whole packet is compared
+    // here. If bytes are missing, the sum is the packet's length, or less while the length itself is incomplete.
     let (packet_bytes, is_whole) = match mqttbytes::check(input.iter(), usize::MAX) {
         Ok(header) => (header.frame_length(), true),
         Err(mqttbytes::Error::InsufficientBytes(missing)) => (input.len() + missing, false),
@@ -118,14 +111,12 @@ fn too_large(packet_bytes: usize, limits: &Limits) -> Fault {
 
 /// Decodes one whole packet: exactly the bytes that [`frame`] measured.
 ///
-/// Reason codes of 5.0 are taken as they come, known or not. A refusal in the
-/// shape of 3.1.1 is understood in both versions, since an old server answers a
-/// 5.0 CONNECT with one.
+/// Reason codes of 5.0 are accepted as received, known or not. A refusal in the form of 3.1.1 is understood in both
+/// versions, because an old server answers a 5.0 CONNECT with one.
 ///
 /// # Errors
-/// Any breach of the standard, with its rule and the packet's first bytes. What
-/// depends on state (is the packet expected, is the alias known) is left to the
-/// session.
+/// Any violation of the standard, with its rule and the packet's first bytes. Checks that depend on state (is the
+/// packet expected, is the alias known) are left to the session.
 pub fn decode<'a>(packet: &'a [u8], version: Version, limits: &Limits) -> Result<Incoming<'a>, Violation> {
     if !is_publish(packet) {
         return decode_other(packet, version, limits);
@@ -135,18 +126,18 @@ pub fn decode<'a>(packet: &'a [u8], version: Version, limits: &Limits) -> Result
     Ok(Incoming::Publish(publish))
 }
 
-/// [`decode`] for all but PUBLISH.
+/// [`decode`] for all packets but PUBLISH.
 pub(super) fn decode_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incoming<'static>, Violation> {
     read_other(packet, version, limits).map_err(|fault| violation(*fault, packet))
 }
 
-/// Whether the packet says that it is one.
+/// Whether the packet is a PUBLISH.
 #[inline(always)]
 pub(super) fn is_publish(packet: &[u8]) -> bool {
     packet.first().is_some_and(|first| first >> 4 == PacketType::Publish as u8)
 }
 
-/// [`decode`] for a PUBLISH that comes after others.
+/// [`decode`] for a PUBLISH in a series.
 #[inline(always)]
 pub(super) fn decode_publish<'a>(
     packet: &'a [u8],
@@ -163,8 +154,7 @@ pub(super) fn decode_publish<'a>(
     }
 }
 
-/// Counts properties only where there could be too many: each takes two bytes
-/// at least.
+/// Counts properties only if there could be too many: each takes at least two bytes.
 #[inline(always)]
 fn check_publish_limits(publish: &Publish<'_>, limits: &Limits) -> Result<(), Fault> {
     let section = publish.properties;
@@ -206,8 +196,8 @@ fn too_many_properties(limits: &Limits) -> Fault {
     )
 }
 
-/// Whether a server may begin a packet with this byte: its type and, but for
-/// PUBLISH, the reserved flags `[MQTT-2.1.3-1]`.
+/// Whether a server may start a packet with this byte: its type and, except for PUBLISH, the reserved flags
+/// `[MQTT-2.1.3-1]`.
 #[inline]
 fn check_first_byte(first: u8) -> Result<(), Fault> {
     match first {
@@ -272,7 +262,7 @@ fn read_other(packet: &[u8], version: Version, limits: &Limits) -> Result<Incomi
         PacketType::PingResp if body.is_empty() => Ok(Incoming::PingResp),
         PacketType::PingResp => Err(trailing("PINGRESP")),
         PacketType::Disconnect => decode_disconnect(body, version, limits).map(Incoming::Disconnect),
-        // `check_first_byte` and `decode` have taken these out.
+        // `check_first_byte` and `decode` have excluded these.
         PacketType::Connect
         | PacketType::Publish
         | PacketType::Subscribe
@@ -286,8 +276,7 @@ fn trailing(packet: &str) -> Fault {
     malformed("section 4.13.1", format!("The broker sent {packet} with more bytes than belong to it."))
 }
 
-/// The acknowledgements of 3.1.1 and the short ones of 5.0: a packet
-/// identifier that isn't zero, and not a byte more.
+/// Checks the acknowledgements of 3.1.1 and the short ones of 5.0: exactly a packet identifier that isn't zero.
 fn decode_packet_id(packet: &[u8], body: Reader<'_>, version: Version, rule: &'static str) -> Result<PacketId, Fault> {
     const NO_ACK: &str = "The broker sent an acknowledgement that is none.";
     if body.rest().len() != 2 {
@@ -308,10 +297,10 @@ fn decode_packet_id(packet: &[u8], body: Reader<'_>, version: Version, rule: &'s
     PacketId::new(packet_id).ok_or_else(|| packet_id_zero(rule))
 }
 
-/// PUBACK and its like carry the identifier of their PUBLISH, which isn't zero.
+/// PUBACK and similar packets carry the identifier of their PUBLISH, which isn't zero.
 const PUBLISH_ID_RULE: &str = "[MQTT-2.2.1-5]";
 
-/// SUBACK and UNSUBACK carry the one of the request they answer.
+/// SUBACK and UNSUBACK carry the identifier of the request that they answer.
 const REQUEST_ID_RULE: &str = "[MQTT-2.2.1-6]";
 
 fn decode_ack(packet: &[u8], mut body: Reader<'_>, version: Version, limits: &Limits) -> Result<Ack, Fault> {
@@ -321,7 +310,7 @@ fn decode_ack(packet: &[u8], mut body: Reader<'_>, version: Version, limits: &Li
     }
     let packet_id = body.packet_id(PUBLISH_ID_RULE)?;
     let reason = ReasonCode(body.u8()?);
-    // The length of no properties may be left out (section 3.4.2.2.1).
+    // The property length may be omitted if there are no properties (section 3.4.2.2.1).
     let properties = if body.is_empty() {
         ConnAckProperties::default()
     } else {
@@ -344,7 +333,7 @@ fn decode_suback_v311(header: FixedHeader, packet: &[u8], body: Reader<'_>) -> R
     })?;
     Ok(SubAck {
         packet_id: PacketId::new(ack.pkid).ok_or_else(|| packet_id_zero(REQUEST_ID_RULE))?,
-        // The codes as they are on the wire, which mqttbytes has checked.
+        // The codes as received, which mqttbytes has checked.
         reasons: body.rest()[2..].iter().copied().map(ReasonCode).collect(),
         reason_string: None,
         user_properties: Vec::new(),
@@ -360,7 +349,7 @@ fn decode_unsuback_v311(packet: &[u8], body: Reader<'_>) -> Result<SubAck, Fault
     })
 }
 
-/// SUBACK or UNSUBACK of 5.0: a code for each filter.
+/// Decodes SUBACK or UNSUBACK of 5.0: one code per filter.
 fn decode_codes(mut body: Reader<'_>, limits: &Limits, packet: &str, rule: &'static str) -> Result<SubAck, Fault> {
     let packet_id = body.packet_id(REQUEST_ID_RULE)?;
     let properties = decode_properties(&mut body, packet, allowed::REASON, limits, None)?;
@@ -375,8 +364,7 @@ fn decode_codes(mut body: Reader<'_>, limits: &Limits, packet: &str, rule: &'sta
     })
 }
 
-/// A CONNACK of 5.0 that [`decode`] refuses, where its fault leaves no doubt
-/// about what is meant; with that fault.
+/// Decodes a CONNACK of 5.0 that [`decode`] refuses, if its meaning is clear despite the fault; returns the fault, too.
 pub(super) fn decode_tolerable_connack(packet: &[u8], limits: &Limits) -> Option<(ConnAck, Deviation)> {
     let (first, body) = split_header(packet).ok()?;
     if first != 0x20 {
@@ -387,27 +375,26 @@ pub(super) fn decode_tolerable_connack(packet: &[u8], limits: &Limits) -> Option
     deviation.map(|deviation| (ack, deviation))
 }
 
-/// The codes of a SUBACK, or of an UNSUBACK, that a 5.0 server wrote in the form
-/// of 3.1.1: without a property length.
+/// The codes of a SUBACK or UNSUBACK that a 5.0 server wrote in the form of 3.1.1: without a property length.
 pub(super) fn codes_in_old_form(packet: &[u8]) -> Option<(PacketId, &[u8])> {
     let (_, mut body) = split_header(packet).ok()?;
     let packet_id = body.packet_id(REQUEST_ID_RULE).ok()?;
     Some((packet_id, body.rest()))
 }
 
-/// A PUBLISH that is larger than what we take, by the bytes that have come.
+/// A PUBLISH larger than we accept, read from its first bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Oversized {
     /// Size of the whole packet.
     pub(super) packet_bytes: usize,
-    /// Its topic; what isn't UTF-8 in it is replaced.
+    /// Its topic; bytes that aren't UTF-8 are replaced.
     pub(super) topic: String,
-    /// What has to be acknowledged, at QoS 1 and 2.
+    /// The acknowledgement to send, at QoS 1 and 2.
     pub(super) acknowledgement: Option<(QoS, PacketId)>,
 }
 
-/// Looks at the beginning of a packet that [`frame`] refuses by its length:
-/// `None` while its topic hasn't come, or where it is no PUBLISH of 3.1.1.
+/// Reads the start of a packet that [`frame`] refuses by its length. `None` while its topic is incomplete, or if it
+/// isn't a PUBLISH of 3.1.1.
 pub(super) fn oversized_publish(input: &[u8]) -> Option<Oversized> {
     let header = mqttbytes::check(input.iter(), usize::MAX);
     let packet_bytes = match header {
@@ -447,7 +434,7 @@ fn decode_connack(
     let refusal = match (version, code) {
         (_, 0) => None,
         (Version::V311, code) => Some(Refusal::V311(code)),
-        // What a server answers that knows no 5.0.
+        // The answer of a server that doesn't know 5.0.
         (Version::V5, code @ 1..=5) if body.is_empty() => Some(Refusal::V311(code)),
         (Version::V5, code @ 0x80..) => Some(Refusal::V5(ReasonCode(code))),
         (Version::V5, code) => {
@@ -457,8 +444,8 @@ fn decode_connack(
             ));
         }
     };
-    // A refusal without the length of its properties is not by the standard,
-    // but servers built on mqttbytes send it, and its reason must be read.
+    // A refusal without a property length violates the standard, but servers built on mqttbytes send it, and its reason
+    // must be read.
     let properties = if version == Version::V311 || (refusal.is_some() && body.is_empty()) {
         ConnAckProperties::default()
     } else {
@@ -477,8 +464,7 @@ fn decode_disconnect(mut body: Reader<'_>, version: Version, limits: &Limits) ->
             "The broker sent DISCONNECT, which only clients send in MQTT 3.1.1.",
         ));
     }
-    // Both may be left out: the reason where it is 0x00, the length of the
-    // properties where there are none (section 3.14.2).
+    // Both may be omitted: the reason if it is 0x00, the property length if there are no properties (section 3.14.2).
     if body.is_empty() {
         return Ok(Disconnect::new(ReasonCode::SUCCESS));
     }
@@ -509,7 +495,7 @@ fn decode_auth(mut body: Reader<'_>, version: Version, limits: &Limits) -> Resul
     if version == Version::V311 {
         return Err(malformed("section 2.2.1 of 3.1.1", "The broker sent AUTH, which MQTT 3.1.1 doesn't have."));
     }
-    // Both may be left out where the reason is 0x00 (section 3.15.2.1).
+    // Both may be omitted if the reason is 0x00 (section 3.15.2.1).
     let (reason, properties) = if body.is_empty() {
         (ReasonCode::SUCCESS, ConnAckProperties::default())
     } else {
@@ -528,7 +514,7 @@ fn decode_auth(mut body: Reader<'_>, version: Version, limits: &Limits) -> Resul
     })
 }
 
-/// Which properties a server may put into which packet (table 2-4).
+/// The properties that a server may put into each packet (table 2-4).
 mod allowed {
     use super::id;
 
@@ -558,9 +544,9 @@ mod allowed {
     ];
 }
 
-/// Reads the property section of any packet but PUBLISH. CONNACK can carry all
-/// properties that the others can, so its type serves for each. Where `tolerated`
-/// is given, a value out of range goes there and not into an error.
+/// Reads the property section of any packet but PUBLISH. CONNACK can carry all properties that the others can, so its
+/// type is used for all of them. If `tolerated` is given, a value out of range is reported there instead of as an
+/// error.
 fn decode_properties(
     body: &mut Reader<'_>,
     packet: &str,
@@ -601,7 +587,7 @@ fn decode_properties(
     Ok(properties)
 }
 
-/// Which section says that CONNACK holds this property once.
+/// The section that allows this property of CONNACK only once.
 fn once_rule(property: u8, packet: &str) -> Option<&'static str> {
     if packet != "CONNACK" {
         return None;
@@ -627,7 +613,7 @@ fn once_rule(property: u8, packet: &str) -> Option<&'static str> {
     })
 }
 
-/// Takes a value that is out of range, and only such a one, out of `section`.
+/// Removes a value from `section` if it is out of range.
 fn skip_out_of_range(property: u8, section: &mut Reader<'_>, into: &mut ConnAckProperties) -> Option<Deviation> {
     let value = section.rest();
     let (value_bytes, deviation) = match (property, value) {
@@ -709,15 +695,14 @@ fn zero(what: &str, rule: &'static str) -> Fault {
     protocol_error(rule, format!("The broker sent {what} of 0, which is not allowed."))
 }
 
-/// Appends a packet to `out`; on an error `out` is as it was.
+/// Appends a packet to `out`; after an error `out` is unchanged.
 ///
-/// `limit_bytes` is the largest packet the server takes, fixed header included;
-/// `u32::MAX` where it named none. What 3.1.1 doesn't have (properties,
-/// subscription options, reason codes) is left out in that version; a packet it
-/// doesn't have (AUTH) is an error.
+/// `limit_bytes` is the largest packet that the server accepts, fixed header included; `u32::MAX` if it stated none.
+/// What 3.1.1 doesn't have (properties, subscription options, reason codes) is left out in that version; a packet that
+/// it doesn't have (AUTH) is an error.
 ///
 /// # Errors
-/// A value the standard forbids, a field or packet that is too long.
+/// A value that the standard forbids, or a field or packet that is too long.
 pub fn encode(packet: &Outgoing<'_>, version: Version, limit_bytes: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
     encode_into(packet, version, SizeLimit(limit_bytes), out).inspect_err(|_| out.truncate(start))
@@ -748,13 +733,13 @@ fn encode_into(
     }
 }
 
-/// The largest packet the server takes, in bytes.
+/// The largest packet that the server accepts, in bytes.
 #[derive(Clone, Copy)]
 struct SizeLimit(u32);
 
 impl SizeLimit {
-    /// The remaining length of a packet with a body of this size, unless the
-    /// packet would be larger than the server or MQTT itself allows.
+    /// The remaining length of a packet with a body of this size, unless the packet would be larger than the server or
+    /// MQTT itself allows.
     fn remaining_length(self, body_bytes: usize) -> Result<u32, EncodeError> {
         let largest = self.0.min(VARIABLE_INTEGER_MAX + 5);
         let remaining = u32::try_from(body_bytes).ok().filter(|&n| n <= VARIABLE_INTEGER_MAX);
@@ -766,7 +751,7 @@ impl SizeLimit {
         }
     }
 
-    /// Appends a packet made of its first byte and its body.
+    /// Appends a packet from its first byte and its body.
     fn packet(self, first: u8, body: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let remaining = self.remaining_length(body.len())?;
         out.push(first);
@@ -775,8 +760,7 @@ impl SizeLimit {
         Ok(())
     }
 
-    /// Appends what mqttbytes writes. It leaves half a packet behind where it
-    /// fails, so it writes into a scratch buffer.
+    /// Appends what mqttbytes writes. On failure it leaves half a packet behind, so it writes into a scratch buffer.
     fn written_by(
         self,
         write: impl FnOnce(&mut BytesMut) -> Result<usize, mqttbytes::Error>,
@@ -785,7 +769,7 @@ impl SizeLimit {
         let mut scratch = BytesMut::new();
         let written = write(&mut scratch);
         if written.is_err() || scratch.len() > self.0 as usize {
-            // All values were checked before, so a failed write is a size too.
+            // All values were checked before, so a failed write also means that the packet is too large.
             return Err(EncodeError::PacketTooLarge { bytes: scratch.len(), limit_bytes: self.0 });
         }
         out.extend_from_slice(&scratch);
@@ -948,8 +932,7 @@ fn put_will(will: &Will, version: Version, body: &mut Vec<u8>) -> Result<(), Enc
     put_binary("the will's payload", &will.payload, body)
 }
 
-/// Writes PUBLISH straight into `out`: everything is checked and measured
-/// before the first byte.
+/// Writes PUBLISH directly into `out`: everything is checked and measured before the first byte.
 fn encode_publish(
     publish: &Publish<'_>,
     version: Version,
@@ -1015,8 +998,7 @@ fn encode_publish(
     Ok(())
 }
 
-/// Checks the property section of a message to be published and finds the
-/// topic alias in it.
+/// Checks the property section of a message to publish and returns the topic alias in it.
 fn checked_alias(section: &[u8]) -> Result<Option<NonZeroU16>, EncodeError> {
     let checked = publish::check_properties(Reader::new(section))
         .map_err(|fault| forbidden(fault.rule, "The properties of this message break a rule of MQTT."))?;
@@ -1026,8 +1008,7 @@ fn checked_alias(section: &[u8]) -> Result<Option<NonZeroU16>, EncodeError> {
     Ok(checked.topic_alias)
 }
 
-/// The alias that has to be written after the properties: the one of the
-/// message where its properties don't hold it already.
+/// The alias to write after the properties: that of the message, unless its properties already contain it.
 fn added_alias(
     of_message: Option<NonZeroU16>,
     among_properties: Option<NonZeroU16>,
@@ -1088,7 +1069,7 @@ fn encode_subscribe(
             ));
         }
     }
-    // Before mqttbytes copies them: the filters alone must fit.
+    // Checked before mqttbytes copies them: the filters alone must fit.
     limit.remaining_length(filters.iter().map(|(filter, _)| 3 + filter.len()).sum())?;
     let pkid = packet_id.get();
     match version {
@@ -1150,7 +1131,7 @@ fn encode_unsubscribe(
     for filter in filters {
         topic::check_filter(filter).map_err(|error| topic_error("a topic filter", error))?;
     }
-    // Before mqttbytes copies them: the filters alone must fit.
+    // Checked before mqttbytes copies them: the filters alone must fit.
     limit.remaining_length(filters.iter().map(|filter| 2 + filter.len()).sum())?;
     let pkid = packet_id.get();
     let topics = filters.iter().map(|&filter| filter.to_owned()).collect();
@@ -1176,8 +1157,8 @@ fn encode_disconnect(
         return Err(forbidden("section 3.14.2.2.5", "Only a server may name another server."));
     }
     let mut body = vec![disconnect.reason.0];
-    // The length of no properties could be left out; it is written all the
-    // same, since servers built on mqttbytes can't read the packet without it.
+    // The property length could be omitted without properties. It is written anyway, because servers built on mqttbytes
+    // can't read the packet without it.
     put_section(&mut body, |section| {
         if let Some(seconds) = disconnect.session_expiry_s {
             section.push(id::SESSION_EXPIRY_INTERVAL);
@@ -1194,7 +1175,7 @@ fn encode_auth(auth: &Auth, version: Version, limit: SizeLimit, out: &mut Vec<u8
     if version == Version::V311 {
         return Err(forbidden("section 2.2.1 of 3.1.1", "MQTT 3.1.1 has no AUTH."));
     }
-    // Success is the server's to say (table 3-28).
+    // Only a server may send success (table 3-28).
     if !matches!(auth.reason.0, 0x18 | 0x19) {
         return Err(forbidden(
             "[MQTT-3.15.2-1]",
@@ -1217,8 +1198,7 @@ fn encode_auth(auth: &Auth, version: Version, limit: SizeLimit, out: &mut Vec<u8
 mod tests {
     use super::*;
 
-    /// The sizes at the end of what MQTT can express, which no test can afford
-    /// to send.
+    /// The largest sizes that MQTT can express, which are too large to send in a test.
     #[test]
     fn sizes_at_the_limits_of_mqtt() {
         #[track_caller]

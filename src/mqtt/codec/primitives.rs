@@ -1,13 +1,12 @@
-//! MQTT's data types on the wire (section 1.5 of the standard): read from a
-//! borrowed slice, written to a `Vec`.
+//! MQTT's data types in encoded form (section 1.5 of the standard): read from a borrowed slice, written to a `Vec`.
 //!
-//! A [`Reader`] only ever sees whole packets, so an end that comes too early is
-//! a broken packet and never a reason to wait for more bytes.
+//! A [`Reader`] only gets whole packets, so an end that comes too early is a malformed packet and never a reason to
+//! wait for more bytes.
 
 use crate::mqtt::error::{EncodeError, Violation};
 use crate::mqtt::packet::{PacketId, ReasonCode};
 
-/// Largest value of a variable byte integer, and so of a remaining length.
+/// Largest value of a variable byte integer, and therefore of a remaining length.
 pub(in crate::mqtt) const VARIABLE_INTEGER_MAX: u32 = 268_435_455;
 
 /// Property identifiers (table 2-4 of the standard).
@@ -41,9 +40,9 @@ pub(in crate::mqtt) mod id {
     pub const SHARED_AVAILABLE: u8 = 0x2A;
 }
 
-/// A violation on its way out, still without its excerpt.
+/// A violation before its excerpt is added.
 ///
-/// Boxed, so that the good case of the hot path stays small.
+/// Boxed, so that the success case of the hot path stays small.
 pub(in crate::mqtt) type Fault = Box<Violation>;
 
 #[cold]
@@ -57,13 +56,13 @@ pub(in crate::mqtt) fn malformed(rule: &'static str, words: impl Into<String>) -
     fault(ReasonCode::MALFORMED_PACKET, rule, words)
 }
 
-/// The bytes can be parsed and break a rule.
+/// The bytes can be parsed but break a rule.
 #[cold]
 pub(in crate::mqtt) fn protocol_error(rule: &'static str, words: impl Into<String>) -> Fault {
     fault(ReasonCode::PROTOCOL_ERROR, rule, words)
 }
 
-/// The violation with the first bytes of the packet it is about.
+/// Adds the first bytes of the packet to the violation.
 #[cold]
 pub(in crate::mqtt) fn violation(violation: Violation, packet: &[u8]) -> Violation {
     let excerpt = packet[..packet.len().min(Violation::EXCERPT_BYTES)].to_vec();
@@ -75,8 +74,7 @@ pub(in crate::mqtt) fn cut_short() -> Fault {
     malformed("section 4.13.1", "The broker sent a packet with a field that runs past its end.")
 }
 
-/// Splits a packet into its first byte and the bytes its remaining length
-/// counts, which must be all the others.
+/// Splits a packet into its first byte and the bytes that its remaining length counts, which must be all the others.
 #[inline(always)]
 pub(in crate::mqtt) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), Fault> {
     let [first, rest @ ..] = packet else { return Err(cut_short()) };
@@ -88,8 +86,8 @@ pub(in crate::mqtt) fn split_header(packet: &[u8]) -> Result<(u8, Reader<'_>), F
     Ok((*first, reader))
 }
 
-/// UTF-8 text without U+0000. `what` names the field for the person who reads
-/// why the connection was closed: "The broker sent {what} that …".
+/// UTF-8 text without U+0000. `what` names the field in the sentence that explains why the connection was closed: "The
+/// broker sent {what} that …".
 pub(in crate::mqtt) fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Fault> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(malformed("[MQTT-1.5.4-1]", format!("The broker sent {what} that is not UTF-8 text.")));
@@ -112,7 +110,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// The bytes not read yet.
+    /// The bytes not yet read.
     #[inline(always)]
     pub(in crate::mqtt) const fn rest(&self) -> &'a [u8] {
         self.rest
@@ -187,7 +185,7 @@ impl<'a> Reader<'a> {
         self.short_binary()
     }
 
-    /// [`Reader::binary`] where a call is felt.
+    /// [`Reader::binary`] for the hot path, inlined.
     #[inline(always)]
     pub(in crate::mqtt) fn short_binary(&mut self) -> Result<&'a [u8], Fault> {
         let [high, low, rest @ ..] = self.rest else { return Err(cut_short()) };
@@ -203,7 +201,7 @@ impl<'a> Reader<'a> {
         text(self.binary()?, what)
     }
 
-    /// A packet identifier, which is never zero. `rule` says by which statement.
+    /// A packet identifier, which is never zero. `rule` is the statement that says so.
     #[inline]
     pub(in crate::mqtt) fn packet_id(&mut self, rule: &'static str) -> Result<PacketId, Fault> {
         PacketId::new(self.u16()?).ok_or_else(|| packet_id_zero(rule))
@@ -229,8 +227,8 @@ pub(in crate::mqtt) fn packet_id_zero(rule: &'static str) -> Fault {
     protocol_error(rule, "The broker sent a packet with the packet identifier 0.")
 }
 
-/// Notes a property in `seen` and refuses its second appearance
-/// (section 2.2.2.2: a Protocol Error unless the property may repeat).
+/// Records a property in `seen` and refuses its second appearance (section 2.2.2.2: a Protocol Error unless the
+/// property may repeat).
 #[inline]
 pub(in crate::mqtt) fn once(seen: &mut u64, property: u8) -> Result<(), Fault> {
     let bit = 1_u64.checked_shl(u32::from(property)).unwrap_or(0);
@@ -254,13 +252,13 @@ pub(in crate::mqtt) fn boolean(byte: u8, what: &str, rule: &'static str) -> Resu
     }
 }
 
-/// A property that isn't known, or doesn't belong into this packet.
+/// Refuses a property that is unknown or not allowed in this packet.
 #[cold]
 pub(in crate::mqtt) fn misplaced(property: u8, packet: &str) -> Fault {
     malformed("section 2.2.2.2", format!("The broker sent the property 0x{property:02X}, which {packet} can't carry."))
 }
 
-/// How many bytes a variable byte integer takes.
+/// The number of bytes that a variable byte integer takes.
 pub(in crate::mqtt) const fn variable_integer_bytes(value: u32) -> usize {
     match value {
         0..=0x7F => 1,
@@ -309,7 +307,7 @@ pub(in crate::mqtt) fn put_text(field: &'static str, text: &str, out: &mut Vec<u
     put_binary(field, text.as_bytes(), out)
 }
 
-/// Writes user properties in their order.
+/// Writes user properties in order.
 pub(in crate::mqtt) fn put_user_properties(
     properties: &[(String, String)],
     out: &mut Vec<u8>,

@@ -1,9 +1,7 @@
-//! The PUBLISH decoder: borrowed from the input, checked in one pass, without
-//! an allocation.
+//! The PUBLISH decoder: borrows from the input, checks in one pass, and doesn't allocate.
 //!
-//! This is the hot path. mqttbytes copies each topic into a `String`, takes
-//! four times as long, and corrupts the payload of a 5.0 message with more than
-//! two subscription identifiers, so nothing of it is used here.
+//! This is the hot path. mqttbytes copies each topic into a `String`, takes four times as long, and corrupts the
+//! payload of a 5.0 message with more than two subscription identifiers, so it isn't used here.
 
 use std::num::NonZeroU16;
 
@@ -19,19 +17,19 @@ use crate::mqtt::packet::{PacketId, Publish, PublishProperties, QoS, ReasonCode,
 /// A property of a PUBLISH (section 3.3.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property<'a> {
-    /// Payload format indicator: `true` says that the payload is UTF-8 text.
+    /// Payload format indicator: `true` means that the payload is UTF-8 text.
     PayloadIsUtf8(bool),
-    /// Message expiry interval: the seconds the message has left.
+    /// Message expiry interval: the remaining lifetime in seconds.
     MessageExpiryS(u32),
-    /// Content type, a MIME type by custom.
+    /// Content type, a MIME type by convention.
     ContentType(&'a str),
-    /// Where to answer.
+    /// Response topic.
     ResponseTopic(&'a str),
-    /// What the answer is to carry.
+    /// Correlation data.
     CorrelationData(&'a [u8]),
-    /// A subscription that this message matched; one property for each.
+    /// Identifier of a subscription that this message matched; one property for each.
     SubscriptionId(u32),
-    /// The number that stands, or from now on will stand, for the topic.
+    /// Topic alias: the number that replaces the topic, from now on or since an earlier message.
     TopicAlias(NonZeroU16),
     /// A user property: name and value.
     User(&'a str, &'a str),
@@ -40,15 +38,15 @@ pub enum Property<'a> {
 /// Decodes one whole PUBLISH, fixed header included.
 ///
 /// # Errors
-/// Any breach of section 3.3, with its rule and the packet's first bytes. What
-/// depends on state (is the alias known, is it in range) is left to the session.
+/// Any violation of section 3.3, with its rule and the packet's first bytes. Checks that depend on state (is the alias
+/// known, is it in range) are left to the session.
 pub fn decode(packet: &[u8], version: Version) -> Result<Publish<'_>, Violation> {
     parse(packet, version).map_err(|fault| violation(*fault, packet))
 }
 
-/// Walks a property section that [`decode`] has checked.
+/// Iterates over a property section that [`decode`] has checked.
 ///
-/// Over any other bytes the walk ends at the first that is no property.
+/// In any other bytes the iteration ends at the first that isn't a property.
 pub fn properties(raw: &[u8]) -> impl Iterator<Item = Property<'_>> {
     let mut reader = Reader::new(raw);
     std::iter::from_fn(move || {
@@ -60,12 +58,10 @@ pub fn properties(raw: &[u8]) -> impl Iterator<Item = Property<'_>> {
     .fuse()
 }
 
-/// Appends the property section of a message to be published, without its
-/// length: what [`Publish::properties`] wants.
+/// Appends the property section of a message to publish, without its length: the format of [`Publish::properties`].
 ///
 /// # Errors
-/// A field that is too long, or a response topic with wildcards; `out` is then
-/// as it was.
+/// A field that is too long, or a response topic with wildcards; `out` is then unchanged.
 pub fn encode_properties(properties: &PublishProperties, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
     put_properties(properties, out).inspect_err(|_| out.truncate(start))
@@ -104,7 +100,7 @@ fn put_properties(properties: &PublishProperties, out: &mut Vec<u8>) -> Result<(
     put_user_properties(&properties.user_properties, out)
 }
 
-/// A PUBLISH taken apart, its topic and its properties not looked at yet.
+/// A PUBLISH split into its parts, with topic and properties not yet checked.
 struct Parts<'a> {
     first: u8,
     qos: QoS,
@@ -171,8 +167,8 @@ fn parse(packet: &[u8], version: Version) -> Result<Publish<'_>, Fault> {
     parts.with(topic, checked.topic_alias)
 }
 
-/// The topic and the properties that were checked last. Publishers repeat
-/// themselves, and what is the same byte for byte needs no second look.
+/// The topic and the properties that were checked last. Publishers often repeat them, and identical bytes need no
+/// second check.
 #[derive(Debug, Default)]
 pub(in crate::mqtt) struct PublishCache {
     topic: String,
@@ -181,7 +177,7 @@ pub(in crate::mqtt) struct PublishCache {
 }
 
 impl PublishCache {
-    /// [`decode`] for one message after the other.
+    /// [`decode`] for a series of messages.
     #[inline(always)]
     pub(in crate::mqtt) fn decode<'a>(&'a mut self, packet: &'a [u8], version: Version) -> Result<Publish<'a>, Fault> {
         let parts = Parts::of(packet, version)?;
@@ -211,18 +207,17 @@ impl PublishCache {
     }
 }
 
-/// What is made of a 5.0 PUBLISH that [`decode`] refuses.
+/// The result of a 5.0 PUBLISH that [`decode`] refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::mqtt) enum Tolerated<'a> {
     /// The message is kept.
     Kept(Publish<'a>),
-    /// It can't be kept, for it has no topic that could be written; what is to
-    /// be acknowledged at QoS 1 and 2.
+    /// It can't be kept, because it has no topic that could be shown. Contains the acknowledgement to send at QoS 1 and
+    /// 2.
     Skipped(Option<(QoS, PacketId)>),
 }
 
-/// Reads a 5.0 PUBLISH whose fault leaves no doubt about what is meant, by the
-/// table of [`deviation`](crate::mqtt::deviation).
+/// Reads a 5.0 PUBLISH whose meaning is clear despite its fault, by the table of [`deviation`](crate::mqtt::deviation).
 pub(in crate::mqtt) fn decode_tolerable(packet: &[u8]) -> Option<(Tolerated<'_>, Deviation)> {
     let (first, mut reader) = split_header(packet).ok()?;
     let qos = QoS::from_u8((first >> 1) & 0b11)?;
@@ -258,8 +253,8 @@ pub(in crate::mqtt) fn decode_tolerable(packet: &[u8]) -> Option<(Tolerated<'_>,
     Some((tolerated, deviation))
 }
 
-/// The topic of a PUBLISH that breaks a rule, for people: shortened, and what is
-/// no text in it replaced. `None` where it has none.
+/// The topic of a PUBLISH that breaks a rule, for display: shortened, with invalid UTF-8 replaced. `None` if it has
+/// none.
 pub(in crate::mqtt) fn topic_in_words(packet: &[u8]) -> Option<String> {
     const SHOWN_CHARS: usize = 100;
     let (_, mut reader) = split_header(packet).ok()?;
@@ -271,7 +266,7 @@ pub(in crate::mqtt) fn topic_in_words(packet: &[u8]) -> Option<String> {
     (!topic.is_empty()).then_some(shown)
 }
 
-/// A topic name; may be empty, which only the alias can make good.
+/// A topic name; may be empty, which requires an alias.
 fn topic(bytes: &[u8]) -> Result<&str, Fault> {
     let topic = text(bytes, "a message with a topic")?;
     if bytes.iter().any(|byte| matches!(byte, b'+' | b'#')) {
@@ -290,16 +285,16 @@ fn wildcard(topic: &str) -> Fault {
     )
 }
 
-/// What a check of a property section finds out by the way.
+/// Findings of the check of a property section.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::mqtt) struct PropertySummary {
-    /// The topic alias among the properties.
+    /// The topic alias, if there is one.
     pub(in crate::mqtt) topic_alias: Option<NonZeroU16>,
-    /// Whether a subscription identifier is among them.
+    /// Whether there is a subscription identifier.
     pub(in crate::mqtt) has_subscription_id: bool,
 }
 
-/// Checks a property section of a PUBLISH to its end.
+/// Checks the whole property section of a PUBLISH.
 pub(in crate::mqtt) fn check_properties(mut section: Reader<'_>) -> Result<PropertySummary, Fault> {
     let mut checked = PropertySummary::default();
     let mut seen = 0;
@@ -364,7 +359,7 @@ fn next_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, Fault> {
 mod tests {
     use super::*;
 
-    /// What was learnt of one packet must not let another pass, nor change what it says.
+    /// The cache of one packet must not let another one pass, nor change its result.
     #[test]
     fn publish_cache_matches_uncached_decoding() {
         let packets: [&[u8]; 14] = [
@@ -387,7 +382,7 @@ mod tests {
             for packet in packets {
                 for version in [Version::V311, Version::V5] {
                     let mut known = PublishCache::default();
-                    // It may be refused.
+                    // The packet may be refused.
                     let _ = known.decode(before, version);
                     let decoded = known.decode(packet, version).map_err(|fault| violation(*fault, packet));
                     assert_eq!(decoded, decode(packet, version), "{before:02x?}, then {packet:02x?}");

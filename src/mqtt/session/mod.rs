@@ -1,27 +1,21 @@
-//! The client's side of MQTT as a state machine without IO: every transition of
-//! both versions is in this file.
+//! The client's side of MQTT as a state machine without IO: every transition of both versions is in this file.
 //!
 //! # How a driver uses it
 //!
-//! The driver owns the transport (a WebSocket, a TCP stream) and the clock.
-//! Whatever happens it hands in, with the time: [`Session::handle_open`],
-//! [`Session::handle_input`], [`Session::handle_close`],
-//! [`Session::handle_timeout`], or a wish of its user ([`Session::connect`],
-//! [`Session::subscribe`], [`Session::publish`] …). After each of these it
-//! drains [`Session::poll_transmit`], then [`Session::poll_event`], and arms one
-//! timer for [`Session::poll_timeout`].
+//! The driver owns the transport (a WebSocket, a TCP stream) and the clock. It passes every event in, with the time:
+//! [`Session::handle_open`], [`Session::handle_input`], [`Session::handle_close`], [`Session::handle_timeout`], or a
+//! request of its user ([`Session::connect`], [`Session::subscribe`], [`Session::publish`] …). After each of these it
+//! drains [`Session::poll_transmit`], then [`Session::poll_event`], and sets one timer for [`Session::poll_timeout`].
 //!
 //! # Invariants
 //!
-//! - Messages are lent to an [`MessageSink`] as they are decoded and never queued
-//!   here: the hot path copies nothing.
-//! - After [`Transmit::HangUp`] the driver forgets that transport: no call about
-//!   it may follow. At most one transport exists at a time.
-//! - A publish ends in exactly one [`Event::Published`], and is
-//!   [`DeliveryOutcome::Done`] only when its last acknowledgement came.
-//! - All that can grow has a limit: the unfinished packet by
-//!   [`Limits::packet_bytes`], topic aliases by [`TOPIC_ALIAS_MAXIMUM`], incoming
-//!   QoS 2 identifiers by the Receive Maximum, outgoing messages by
+//! - Messages are lent to a [`MessageSink`] as they are decoded and never queued here: the hot path copies nothing.
+//! - After [`Transmit::HangUp`] the driver forgets that transport and makes no further calls about it. At most one
+//!   transport exists at a time.
+//! - A publish ends in exactly one [`Event::Published`], and is [`DeliveryOutcome::Done`] only if its last
+//!   acknowledgement arrived.
+//! - Everything that can grow has a limit: the incomplete packet by [`Limits::packet_bytes`], topic aliases by
+//!   [`TOPIC_ALIAS_MAXIMUM`], incoming QoS 2 identifiers by the Receive Maximum, outgoing messages by
 //!   [`Options::queue_messages`].
 
 pub mod outstanding;
@@ -48,39 +42,36 @@ use crate::mqtt::codec::publish::{Property, PublishCache, Tolerated};
 use crate::mqtt::session::outstanding::{Outstanding, Request};
 use crate::time::Instant;
 
-/// How long the transport may take to open, and CONNACK to come. Long enough
-/// for TLS over a slow link, short enough for somebody who waits.
+/// Time limit for the transport to open, and for CONNACK. Long enough for TLS over a slow link, short enough for a
+/// person who waits.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many topic aliases a 5.0 server may use towards us, and how many we use
-/// towards it where it takes so many. Each costs us one topic name.
+/// The number of topic aliases that a 5.0 server may use towards us, and that we use at most towards it. Each costs us
+/// one topic name.
 pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 
-/// How many QoS 1 and 2 messages of ours are under way to a 3.1.1 server, which
-/// can't say how many it takes. Mosquitto takes 20 (`max_inflight_messages`) and
-/// answers a QoS 2 message beyond them with a PUBREC that says "quota exceeded"
-/// in 5.0 and "taken on" in 3.1.1; its own clients stop at 20 too.
+/// Maximum number of unacknowledged QoS 1 and 2 messages of ours towards a 3.1.1 server, which can't state its limit.
+/// Mosquitto takes 20 (`max_inflight_messages`) and answers a QoS 2 message beyond them with a PUBREC that means "quota
+/// exceeded" in 5.0 and "accepted" in 3.1.1; its own clients stop at 20 too.
 pub const IN_FLIGHT_V311: u16 = 20;
 
-/// How many QoS 1 and 2 messages may be under way to us where nobody chose a
-/// number: all that the packet identifiers allow. Fewer would save nothing, for
-/// a message is lent on and only its identifier kept; and Mosquitto 2.0 exceeds
-/// a smaller number when it has a backlog, which ends the connection each time.
+/// Default for the number of unacknowledged QoS 1 and 2 messages towards us: all that the packet identifiers allow. A
+/// smaller number would save nothing, because a message is lent on and only its identifier kept; and Mosquitto 2.0
+/// exceeds a smaller number if it has a backlog, which ends the connection each time.
 pub const RECEIVE_MAXIMUM: u16 = u16::MAX;
 
-/// How many filters one SUBSCRIBE holds. MQTT has no limit; AWS IoT, for one,
-/// takes eight and closes the connection on more.
+/// Maximum number of filters per SUBSCRIBE. MQTT has no limit; AWS IoT, for example, accepts eight and closes the
+/// connection on more.
 pub const FILTERS_MAX: usize = 8;
 
-/// How long a connection that may be dead is waited for: after sleep, after a
-/// change of the network. Longer than a packet takes to anywhere and back.
+/// Time limit for an answer on a connection that may be dead, after sleep or after a change of the network. Longer than
+/// any round trip.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The room kept for the beginnings of packets: as much as a transport delivers
-/// at once.
+/// The capacity kept for incomplete packets: as much as a transport delivers at once.
 const TAIL_KEPT_BYTES: usize = 64 * 1024;
 
-/// What a person chose for a connection.
+/// The options of a connection.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
     /// `None` is "auto": 5.0 first, then 3.1.1.
@@ -93,23 +84,22 @@ pub struct Options {
     pub password: Option<Vec<u8>>,
     /// Keep alive in seconds; 0 turns it off. A 5.0 server may set another.
     pub keep_alive_s: u16,
-    /// Drop what the server kept of an earlier session, at the first connect.
+    /// Discards the session that the server keeps, at the first connect.
     pub clean_start: bool,
-    /// How long the session outlives a connection, in seconds; 0 ends it with
-    /// the connection. 3.1.1 knows no such time, see `lasts_in_v311`.
+    /// How long the session outlives a connection, in seconds; 0 ends it with the connection. 3.1.1 has no such time,
+    /// see `lasts_in_v311`.
     pub session_expiry_s: u32,
-    /// With a session expiry, let a 3.1.1 server keep the session too, which it
-    /// may do for ever.
+    /// With a session expiry, lets a 3.1.1 server keep the session too, possibly without end.
     pub lasts_in_v311: bool,
-    /// The message the server sends should we vanish.
+    /// The message that the server publishes if this client vanishes.
     pub will: Option<Will>,
     /// User properties of CONNECT (5.0).
     pub user_properties: UserProperties,
-    /// How many QoS 1 and 2 messages may be under way to us (5.0); never 0.
+    /// Maximum number of unacknowledged QoS 1 and 2 messages towards us (5.0); never 0.
     pub receive_maximum: u16,
-    /// What we take.
+    /// Limits on what we accept.
     pub limits: Limits,
-    /// How many of our own messages may be unfinished; more are refused.
+    /// Maximum number of unfinished messages of ours; more are refused.
     pub queue_messages: usize,
 }
 
@@ -134,7 +124,7 @@ impl Default for Options {
 }
 
 impl std::fmt::Debug for Options {
-    /// Without the password.
+    /// Omits the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
             .field("version", &self.version)
@@ -154,51 +144,48 @@ pub struct Message {
     pub payload: Vec<u8>,
     /// Quality of service.
     pub qos: QoS,
-    /// Retained by the server.
+    /// Whether the server retains it.
     pub retain: bool,
     /// Encoded properties, as [`crate::mqtt::codec::publish::encode_properties`] makes them;
     /// not sent in 3.1.1.
     pub properties: Vec<u8>,
 }
 
-/// Stands for one publish until its outcome is known.
+/// Identifies a publish until its outcome is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(u64);
 
-/// What became of a publish.
+/// The outcome of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// QoS 0: handed to an open transport. QoS 1 and 2: the server acknowledged
-    /// it to the end.
+    /// QoS 0: handed to an open transport. QoS 1 and 2: acknowledged completely by the server.
     Done,
     /// The server refused it.
     Refused(ReasonCode),
     /// It can't be sent to this server.
     Impossible(EncodeError),
-    /// It went out, no acknowledgement came, and it can't be sent again: the
-    /// server lost the session (at QoS 2 it could arrive twice), or takes less
-    /// than it did before.
+    /// It was sent, no acknowledgement arrived, and it can't be sent again: the server lost the session (at QoS 2 it
+    /// could arrive twice), or accepts less than it did before.
     Unknown,
-    /// The server ended the connection each time it was sent, so it isn't sent
-    /// any more.
+    /// The server ended the connection each time it was sent, so it isn't sent again.
     EndsConnection {
         /// Size of its payload, in bytes.
         payload_bytes: usize,
     },
-    /// A person dropped it, or the session that it belongs to.
+    /// A person dropped it, or its session.
     Dropped,
 }
 
-/// Why a publish was not even taken on.
+/// Why a publish was refused at once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// The topic name is none.
+    /// The topic name is invalid.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// Its properties hold a topic alias.
+    /// Its properties contain a topic alias.
     #[error("topic aliases are given by the session, as far as the broker takes them; leave it out")]
     TopicAlias,
-    /// Too many unfinished messages.
+    /// There are too many unfinished messages.
     #[error("{limit} messages are waiting to be sent; wait until some are done")]
     QueueFull {
         /// [`Options::queue_messages`].
@@ -206,118 +193,117 @@ pub enum PublishError {
     },
 }
 
-/// What the driver is to do with the transport.
+/// The next action of the driver on the transport.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Transmit<'a> {
-    /// Open a new transport; then call `handle_open` or `handle_close`.
+    /// Open a new transport, then call `handle_open` or `handle_close`.
     Dial,
-    /// Send these bytes: whole packets, one or many.
+    /// Send these bytes: one or more whole packets.
     Send(&'a [u8]),
     /// Close the transport and forget it.
     HangUp,
 }
 
-/// What the user of the session should know.
+/// An event for the user of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An attempt begins: the driver is asked for a transport.
+    /// An attempt starts: the driver is asked for a transport.
     Dialing {
-        /// The version that CONNECT will speak.
+        /// The version that CONNECT will use.
         version: Version,
     },
-    /// Connected and accepted.
+    /// The server accepted the connection.
     Connected {
         /// The version in use.
         version: Version,
-        /// "Auto" tried 5.0 first and had to go back.
+        /// "Auto" tried 5.0 first and fell back.
         fell_back: bool,
         /// The server still had our session.
         session_present: bool,
-        /// What the server said of itself.
+        /// The server's capabilities, from CONNACK.
         server: Box<ServerCapabilities>,
     },
     /// The server answered a subscription.
     Subscribed {
-        /// The filter as it was asked for.
+        /// The filter as it was requested.
         filter: String,
-        /// The quality of service granted, or the reason why not.
+        /// The granted quality of service, or the reason for the refusal.
         granted: Result<QoS, ReasonCode>,
     },
-    /// The server ended the connection each time this was asked for, so it isn't
-    /// asked for any more.
+    /// The server ended the connection each time this was requested, so it isn't requested again.
     FilterAbandoned {
         /// The filter.
         filter: String,
-        /// It was to be subscribed to; else it was to be given up.
+        /// Whether it was a SUBSCRIBE; otherwise an UNSUBSCRIBE.
         is_subscribe: bool,
     },
-    /// The server broke a rule, which is tolerated; once a connection for each.
+    /// The server broke a rule, which is tolerated; reported once per connection and rule.
     Deviated {
-        /// Which rule.
+        /// The rule.
         deviation: Deviation,
-        /// The topic of the message, where it is about one.
+        /// The topic of the message, if it is about one.
         topic: Option<String>,
     },
-    /// A message was skipped because it is larger than [`Limits::packet_bytes`],
-    /// which 3.1.1 can't tell a server.
+    /// A message was skipped because it is larger than [`Limits::packet_bytes`], a limit that can't be stated to a
+    /// server in 3.1.1.
     Skipped {
         /// Its topic.
         topic: String,
         /// Size of the whole packet.
         packet_bytes: usize,
     },
-    /// The server hasn't answered a request for a long time; once a connection.
+    /// The server hasn't answered a request for a long time; reported once per connection.
     Unanswered {
-        /// What it was.
+        /// The request.
         suspect: Suspect,
     },
     /// The server answered the end of a subscription.
     Unsubscribed {
         /// The filter.
         filter: String,
-        /// Why it goes on all the same.
+        /// Why the subscription continues, if it does.
         refused: Option<ReasonCode>,
     },
-    /// A publish came to its end.
+    /// A publish ended.
     Published {
-        /// Which one.
+        /// The publish.
         token: Token,
-        /// How.
+        /// Its outcome.
         outcome: DeliveryOutcome,
     },
     /// The connection failed or was lost.
     Lost {
-        /// Why.
+        /// The reason.
         failure: Box<Failure>,
-        /// When it is tried again; `None`: not without a person.
+        /// When the next attempt starts; `None`: only after a person acts.
         retry_at: Option<Instant>,
-        /// What it has in common with the failures before.
+        /// What it has in common with earlier failures.
         recurrence: Recurrence,
     },
 }
 
-/// What a failure has in common with those before it.
+/// What a failure has in common with earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recurrence {
-    /// How often it came so far, alike.
+    /// How often it has occurred in the same way, including this time.
     pub times: u32,
-    /// What was sent right before and had no answer.
+    /// The request sent right before it, without an answer.
     pub suspect: Option<Suspect>,
 }
 
-/// A request that may be what a server ends connections for.
+/// A request that may be the reason why a server ends connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Suspect {
     /// A message of ours with QoS 1 or 2.
     Message {
-        /// Which one.
+        /// The message.
         token: Token,
         /// Its topic.
         topic: String,
         /// Size of its payload, in bytes.
         payload_bytes: usize,
-        /// The server keeps the session and has to be offered it again
-        /// `[MQTT-4.4.0-1]`: only a person may drop it.
+        /// The server keeps the session, so the message has to be sent again `[MQTT-4.4.0-1]`: only a person may drop
+        /// it.
         must_be_offered: bool,
     },
     /// A QoS 0 message.
@@ -333,26 +319,26 @@ pub enum Suspect {
     Unsubscribe(String),
 }
 
-/// The part of a session that has to be kept where it is to outlive the
-/// program: MQTT's session state of a client, with its own messages.
+/// The part of a session that has to be stored if it is to outlive the program: a client's session state by MQTT,
+/// including its own messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSnapshot {
     client_id: String,
-    /// The one that the server has accepted; before that there is no session.
+    /// The version that the server has accepted; before that there is no session.
     version: Option<Version>,
     received: Vec<PacketId>,
     in_flight: Vec<(PacketId, bool, Message)>,
-    /// Identifiers of messages that a person dropped, by which the server may know them.
+    /// Identifiers of messages that a person dropped, which the server may still use.
     dropped: Vec<PacketId>,
     queue: Vec<Message>,
 }
 
-/// What becomes of the session after a goodbye.
+/// What happens to the session after DISCONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisconnectMode {
-    /// The server is to forget it. In 3.1.1 that was settled at CONNECT.
+    /// The server discards it. In 3.1.1 this was decided in CONNECT.
     EndSession,
-    /// The server keeps it as long as was agreed on.
+    /// The server keeps it as long as agreed.
     KeepSession,
 }
 
@@ -362,52 +348,50 @@ impl Event {
     }
 }
 
-/// Takes incoming messages as they are decoded.
+/// Receives incoming messages as they are decoded.
 pub trait MessageSink {
-    /// One message, its topic alias resolved. Borrowed: what is to stay must be
-    /// copied.
+    /// Handles a message, with its topic alias resolved. It is borrowed: the receiver copies what it keeps.
     fn message(&mut self, message: &Publish<'_>, now: Instant);
 
-    /// A whole packet came, of whatever type; it is handled next.
+    /// Handles a whole packet of any type, before the session does.
     fn packet(&mut self, _packet: &[u8], _now: Instant) {}
 
-    /// The packet that came last broke a rule, which is tolerated.
+    /// The last packet broke a rule, which is tolerated.
     fn deviated(&mut self, _deviation: Deviation) {}
 }
 
-/// Where the connection is.
+/// The phase of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing is wanted.
+    /// No connection is requested.
     Idle,
     /// The driver opens a transport.
     Dialing { deadline: Instant },
     /// CONNECT was sent.
     Greeting { deadline: Instant },
-    /// CONNACK said yes.
+    /// CONNACK accepted the connection.
     Online { since: Instant },
     /// Waiting for the next attempt.
     Waiting { until: Instant },
-    /// Failed for good.
+    /// Failed permanently.
     Stopped,
 }
 
-/// A subscription that is to exist.
+/// A requested subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// What to subscribe to.
+    /// The topic filter.
     pub filter: TopicFilter,
-    /// How.
+    /// The options.
     pub options: SubscriptionOptions,
-    /// Comes back with every message it matches (5.0); not sent to a server
-    /// that doesn't take any.
+    /// Identifier that the server adds to every matching message (5.0); not sent to a server that doesn't support any.
     pub identifier: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
 struct DesiredSubscription {
     subscription: Subscription,
-    /// Sent on this connection, or held by a session the server kept.
+    /// Sent on this connection, or part of a session that the server kept.
     sent: bool,
 }
 
@@ -417,30 +401,29 @@ struct InFlight {
     token: Token,
     id: PacketId,
     message: Message,
-    /// PUBREC came: from here on only PUBREL is sent, never PUBLISH
-    /// `[MQTT-4.3.3-6]`.
+    /// PUBREC arrived: from here on only PUBREL is sent, never PUBLISH `[MQTT-4.3.3-6]`.
     released: bool,
-    /// Its PUBLISH went out on this connection and took of the server's quota.
+    /// Its PUBLISH was sent on this connection and counts against the server's quota.
     counted: bool,
 }
 
-/// What the server said of itself in CONNACK; the standard's defaults where it
-/// said nothing. 3.1.1 says nothing, and forbids nothing.
+/// The server's capabilities from CONNACK; the standard's defaults for anything that it doesn't state. 3.1.1 states
+/// nothing, and forbids nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerCapabilities {
-    /// Largest packet it takes, in bytes.
+    /// Largest packet that it accepts, in bytes.
     pub packet_bytes: u32,
-    /// Highest QoS it lets us publish with.
+    /// Highest QoS that it allows us to publish with.
     pub qos_maximum: QoS,
-    /// Whether it keeps retained messages.
+    /// Whether it supports retained messages.
     pub retain_available: bool,
-    /// Whether it takes filters with wildcards.
+    /// Whether it supports filters with wildcards.
     pub wildcard_available: bool,
-    /// Whether it takes subscription identifiers.
+    /// Whether it supports subscription identifiers.
     pub subscription_identifiers_available: bool,
-    /// Whether it takes `$share/…`.
+    /// Whether it supports `$share/…`.
     pub shared_available: bool,
-    /// How many QoS 1 and 2 messages we may have under way.
+    /// Maximum number of our unacknowledged QoS 1 and 2 messages.
     pub receive_maximum: u16,
     /// Highest topic alias we may use; 0 forbids them.
     pub topic_alias_maximum: u16,
@@ -452,13 +435,13 @@ pub struct ServerCapabilities {
     pub client_id: String,
     /// Basis for response topics.
     pub response_information: Option<String>,
-    /// Its words.
+    /// Its reason string.
     pub reason_string: Option<String>,
     /// User properties.
     pub user_properties: UserProperties,
 }
 
-/// The state machine. See the module's page.
+/// The state machine; see the module.
 #[derive(Debug)]
 pub struct Session {
     options: Options,
@@ -469,44 +452,44 @@ pub struct Session {
     version: Version,
     /// A version that this server has accepted; "auto" stays with it.
     accepted_version: Option<Version>,
-    /// A connection was made before: the server may hold our session.
+    /// A connection was made before, so the server may have our session.
     established: bool,
-    /// What CONNECT of this attempt said.
+    /// Clean start as sent in this attempt's CONNECT.
     clean_start: bool,
-    /// A 3.1.1 server has forgotten the session of an earlier run.
+    /// A 3.1.1 server has discarded the session of an earlier run.
     stale_session_cleared: bool,
 
     dial: bool,
     history: FailureHistory,
     outstanding: Outstanding,
-    /// Requests go out one at a time, and one is waited for until then.
+    /// Requests are sent one at a time; the answer to the current one is awaited until then.
     one_at_a_time_until: Option<Instant>,
-    /// The server still had our session at the last CONNACK.
+    /// The server had our session at the last CONNACK.
     is_resumed: bool,
-    /// Faults of the server that were reported on this connection.
+    /// Deviations of the server that were reported on this connection.
     told: Vec<Deviation>,
-    /// An oversized message of 3.1.1, and how many bytes of it are still to come.
+    /// An oversized message of 3.1.1, and the number of its bytes that are still to come.
     skipping: Option<(Oversized, usize)>,
-    /// Without any input until then the connection is dead.
+    /// If there is no input until then, the connection is dead.
     probe_until: Option<Instant>,
 
-    /// Until the driver has heard of it, what it tells is of the old transport.
+    /// [`Transmit::HangUp`] is pending: until the driver polls it, its events are about the old transport.
     hang_up: bool,
     out: Vec<u8>,
     sending: Vec<u8>,
     events: VecDeque<Event>,
 
-    /// The beginning of a packet whose end hasn't come.
+    /// The start of an incomplete packet.
     tail: Vec<u8>,
-    /// What the message before it said.
+    /// Decoding cache of the previous message.
     known: PublishCache,
-    /// Topics by the alias that the server gave them.
+    /// Topics by the alias that the server assigned.
     aliases: Vec<Option<String>>,
-    /// Topics that have an alias towards the server: the first has 1.
+    /// Topics with an alias towards the server; the first has 1.
     aliases_out: Vec<String>,
-    /// QoS 2 messages that were delivered and not yet released by the server.
+    /// QoS 2 messages that were delivered and that the server hasn't released yet.
     received: PacketIdSet,
-    /// How many of them came on earlier connections, by whose quota.
+    /// The number of them from earlier connections, which don't count against this one's quota.
     received_before: usize,
 
     server: ServerCapabilities,
@@ -515,31 +498,31 @@ pub struct Session {
     ping_sent: Option<Instant>,
 
     wanted: Vec<DesiredSubscription>,
-    /// Filters that the server may still hold and is to give up.
+    /// Filters to unsubscribe, because the server may still have them.
     unwanted: Vec<String>,
     subscribing: Vec<(PacketId, Vec<String>)>,
     unsubscribing: Vec<(PacketId, String)>,
     ids: PacketIdSet,
 
     next_token: u64,
-    /// Messages of QoS 1 and 2 before this one went out, on whatever connection.
+    /// QoS 1 and 2 messages before this one were sent, on any connection.
     unsent_from: Token,
     queue: VecDeque<(Token, Message)>,
     /// In the order of sending `[MQTT-4.6.0-1]`.
     in_flight: VecDeque<InFlight>,
-    /// Of dropped messages, and whether the server's quota counts them: identifiers that it may still know.
+    /// Identifiers of dropped messages that the server may still use, and whether its quota counts them.
     dropped: Vec<(PacketId, bool)>,
-    /// To be sent again on this connection, in order.
+    /// Messages to send again on this connection, in order.
     resend: VecDeque<PacketId>,
-    /// How many more QoS 1 and 2 messages the server takes now.
+    /// The number of QoS 1 and 2 messages that the server accepts now.
     quota: u16,
 
-    /// What [`Session::saved`] gives has changed.
+    /// The result of [`Session::saved`] has changed.
     unsaved: bool,
 }
 
 impl Session {
-    /// A session at rest. Equal seeds give equal waits.
+    /// Creates an idle session. Equal seeds give equal waits.
     pub fn new(options: Options, seed: u64) -> Self {
         let version = options.version.unwrap_or(Version::V5);
         Self {
@@ -589,10 +572,9 @@ impl Session {
         }
     }
 
-    // ---- wishes of the user -------------------------------------------------
+    // ---- requests of the user -----------------------------------------------
 
-    /// Connect, or don't wait any longer for the next attempt. Nothing happens
-    /// where a connection exists or is being made.
+    /// Connects, or ends the wait for the next attempt. Does nothing if a connection exists or is being made.
     pub fn connect(&mut self, now: Instant) {
         if let Phase::Idle | Phase::Waiting { .. } | Phase::Stopped = self.phase {
             self.version = self.options.version.or(self.accepted_version).unwrap_or(Version::V5);
@@ -600,15 +582,15 @@ impl Session {
         }
     }
 
-    /// End a wait for the next attempt now.
+    /// Ends a wait for the next attempt.
     pub fn wake(&mut self, now: Instant) {
         if let Phase::Waiting { .. } = self.phase {
             self.connect(now);
         }
     }
 
-    /// The connection may have died without a word: the computer slept, the
-    /// network changed. Asks the server, and gives it [`PROBE_TIMEOUT`].
+    /// Checks a connection that may have died silently, because the computer slept or the network changed: sends a ping
+    /// and waits [`PROBE_TIMEOUT`] for the answer.
     pub fn probe(&mut self, now: Instant) {
         if !matches!(self.phase, Phase::Online { .. }) || self.probe_until.is_some() {
             return;
@@ -617,11 +599,11 @@ impl Session {
         self.send_required(&Outgoing::PingReq, now);
     }
 
-    /// A person drops this message of ours: it isn't sent any more, and a wait
-    /// for the next attempt ends.
+    /// Drops this message of ours at the request of a person: it isn't sent again, and a wait for the next attempt
+    /// ends.
     pub fn drop_message(&mut self, token: Token, now: Instant) {
         self.queue.retain(|(queued, _)| *queued != token);
-        // Its packet identifier stays in use: the server may know it by that.
+        // Its packet identifier stays in use, because the server may know it.
         if let Some(place) = self.in_flight.iter().position(|sent| sent.token == token)
             && let Some(sent) = self.in_flight.remove(place)
         {
@@ -635,8 +617,8 @@ impl Session {
         self.go_on(now);
     }
 
-    /// A person ends the session that the server keeps, with this message of
-    /// ours; the next connection begins a new one.
+    /// Ends the session that the server keeps, together with this message of ours, at the request of a person. The next
+    /// connection starts a new session.
     pub fn end_session(&mut self, token: Token, now: Instant) {
         self.options.clean_start = true;
         self.established = false;
@@ -646,7 +628,7 @@ impl Session {
         self.connect(now);
     }
 
-    /// What stopped or slowed down the attempts is mended.
+    /// Connects again after the cause of failed or slowed attempts is gone.
     fn go_on(&mut self, now: Instant) {
         self.back_off.reset();
         if let Phase::Waiting { .. } | Phase::Stopped = self.phase {
@@ -654,19 +636,19 @@ impl Session {
         }
     }
 
-    /// A publish came to its end.
+    /// Ends a publish.
     fn finish(&mut self, token: Token, outcome: DeliveryOutcome) {
         self.history.forget(&Cause::Message(token.0));
         self.unsaved = true;
         self.events.push_back(Event::Published { token, outcome });
     }
 
-    /// This connection proved good: the next wait is as after a first failure.
+    /// Resets the back-off, because this connection works: the next wait is as after a first failure.
     pub fn reset_back_off(&mut self) {
         self.back_off.reset();
     }
 
-    /// Say goodbye and stay away.
+    /// Sends DISCONNECT and doesn't reconnect.
     pub fn disconnect(&mut self, parting: DisconnectMode) {
         if let Phase::Online { .. } = self.phase {
             let mut goodbye = Disconnect::new(ReasonCode::SUCCESS);
@@ -679,9 +661,8 @@ impl Session {
         self.phase = Phase::Idle;
     }
 
-    /// Leave this server and begin anew with other settings, at rest: from
-    /// nothing, or with what an earlier run saved. What was under way has no
-    /// outcome any more.
+    /// Disconnects and starts over with other settings, idle: with a new session, or with one that an earlier run
+    /// saved. Unfinished publishes get no outcome.
     pub fn replace(&mut self, options: Options, seed: u64, saved: Option<SessionSnapshot>) {
         self.disconnect(DisconnectMode::EndSession);
         let parting = (std::mem::take(&mut self.out), self.hang_up);
@@ -692,13 +673,12 @@ impl Session {
         (self.out, self.hang_up) = parting;
     }
 
-    /// CONNECT says this password from the next attempt on.
+    /// Sets the password for CONNECT from the next attempt on.
     pub fn set_password(&mut self, password: Vec<u8>) {
         self.options.password = Some(password);
     }
 
-    /// Keep this subscription, now and on every later connection. The same
-    /// filter again replaces the options `[MQTT-3.8.4-3]`.
+    /// Subscribes, now and on every later connection. Repeating a filter replaces the options `[MQTT-3.8.4-3]`.
     pub fn subscribe(&mut self, subscription: Subscription, now: Instant) {
         self.wanted.retain(|wanted| wanted.subscription.filter != subscription.filter);
         self.unwanted.retain(|filter| *filter != subscription.filter.as_str());
@@ -708,8 +688,7 @@ impl Session {
         self.send_waiting(now);
     }
 
-    /// Give this subscription up: now, or as soon as a server that kept the
-    /// session can be told.
+    /// Unsubscribes: now, or once connected to a server that kept the session.
     pub fn unsubscribe(&mut self, filter: &TopicFilter, now: Instant) {
         let before = self.wanted.len();
         self.wanted.retain(|wanted| wanted.subscription.filter != *filter);
@@ -721,8 +700,7 @@ impl Session {
         self.send_waiting(now);
     }
 
-    /// Publish a message, at once or as soon as the connection and the server's
-    /// Receive Maximum allow.
+    /// Publishes a message, at once or as soon as the connection and the server's Receive Maximum allow it.
     pub fn publish(&mut self, message: Message, now: Instant) -> Result<Token, PublishError> {
         TopicName::parse(&message.topic)?;
         if publish::properties(&message.properties).any(|property| matches!(property, Property::TopicAlias(_))) {
@@ -738,9 +716,8 @@ impl Session {
         Ok(token)
     }
 
-    /// A session as it was saved by an earlier run, at rest, and the tokens of
-    /// its unfinished messages in their order. The server is asked for the rest
-    /// of it at the first connect.
+    /// Restores a session saved by an earlier run, idle, and returns the tokens of its unfinished messages in their
+    /// order. The first connect asks the server for its part of the session.
     pub fn restore(options: Options, seed: u64, saved: SessionSnapshot) -> (Self, Vec<Token>) {
         let mut session = Self::new(options, seed);
         session.options.client_id = saved.client_id;
@@ -770,7 +747,7 @@ impl Session {
         (session, tokens)
     }
 
-    /// What must outlive the program for a lasting session to keep its promises.
+    /// Returns what must outlive the program for a persistent session to keep its guarantees.
     pub fn saved(&self) -> SessionSnapshot {
         let in_flight = self.in_flight.iter().map(|sent| (sent.id, sent.released, sent.message.clone()));
         SessionSnapshot {
@@ -788,8 +765,8 @@ impl Session {
         self.unsaved
     }
 
-    /// Whether [`Session::saved`] has changed since this was last asked. For
-    /// exactly once over a crash, save before the next `poll_transmit`.
+    /// Whether [`Session::saved`] has changed since the last call. For exactly-once delivery across a crash, save
+    /// before the next `poll_transmit`.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.unsaved)
     }
@@ -800,14 +777,14 @@ impl Session {
         token
     }
 
-    /// How many of our messages have no outcome yet.
+    /// The number of our messages without an outcome yet.
     pub fn unfinished(&self) -> usize {
         self.queue.len() + self.in_flight.len()
     }
 
-    // ---- what happens to the transport --------------------------------------
+    // ---- events of the transport --------------------------------------------
 
-    /// The transport is open: CONNECT goes out.
+    /// The transport is open: sends CONNECT.
     pub fn handle_open(&mut self, now: Instant) {
         let (Phase::Dialing { .. }, false) = (self.phase, self.hang_up) else { return };
         self.phase = Phase::Greeting { deadline: now + CONNECT_TIMEOUT };
@@ -843,8 +820,7 @@ impl Session {
         }
     }
 
-    /// Bytes came in; they need not be whole packets. Messages among them are
-    /// lent to `inbox`.
+    /// Handles input, which need not be whole packets. Messages in it are lent to `inbox`.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         if !self.is_transport_open() {
             return;
@@ -861,8 +837,8 @@ impl Session {
             tail.extend_from_slice(bytes);
             let used = self.consume(&tail, now, inbox);
             tail.drain(..used);
-            // A large packet's room isn't kept for the small ones after it; and not
-            // given up while it still comes, or each part would move all before it.
+            // The capacity for a large packet isn't kept for the small ones after it; but it is kept while the packet
+            // is incomplete, because otherwise each part would move everything before it.
             if tail.len() <= TAIL_KEPT_BYTES {
                 tail.shrink_to(TAIL_KEPT_BYTES);
             }
@@ -875,21 +851,19 @@ impl Session {
         if let (Some(stage), false) = (self.stage(), self.hang_up) {
             self.fail(Failure::Closed { stage, closed }, now);
         }
-        // There is nothing left to send to or to close.
+        // There is no transport left to send to or to close.
         self.out.clear();
         self.hang_up = false;
     }
 
-    /// The transport delivered something that is no MQTT at all, such as a
-    /// WebSocket text frame `[MQTT-6.0.0-1]`.
+    /// Handles a violation of the transport itself, such as a WebSocket text frame `[MQTT-6.0.0-1]`.
     pub fn handle_violation(&mut self, violation: Violation, now: Instant) {
         if self.stage().is_some() && !self.hang_up {
             self.fail_with_violation(violation, now);
         }
     }
 
-    /// The time that [`Session::poll_timeout`] named has come. Too early does no
-    /// harm.
+    /// Handles the timeout of [`Session::poll_timeout`]. Calling it too early is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|deadline| now < deadline) {
             return;
@@ -923,9 +897,9 @@ impl Session {
         }
     }
 
-    // ---- what the driver is to do -------------------------------------------
+    // ---- actions of the driver ----------------------------------------------
 
-    /// The next thing to do with the transport.
+    /// Returns the next action on the transport.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         if !self.out.is_empty() {
@@ -939,7 +913,7 @@ impl Session {
         std::mem::take(&mut self.dial).then_some(Transmit::Dial)
     }
 
-    /// The next thing to know.
+    /// Returns the next event.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -964,9 +938,8 @@ impl Session {
         }
     }
 
-    /// A ping after three quarters of a keep alive in which either side was
-    /// silent, an answer within half of one: a dead connection is found within
-    /// 1.25 keep alives.
+    /// Sends a ping after three quarters of a keep alive in which either side was silent, and waits half of one for the
+    /// answer: a dead connection is detected within 1.25 keep alives.
     fn keep_alive_timeout(&self) -> Option<Instant> {
         let keep_alive = Duration::from_secs(u64::from(self.server.keep_alive_s));
         if keep_alive.is_zero() {
@@ -1024,13 +997,12 @@ impl Session {
                 Err(violation) => self.handle_faulty_publish(violation, packet, now, inbox),
             }
         }
-        // The connection ended on the way: what follows is nobody's.
+        // The connection ended in between, so the rest is discarded.
         input.len()
     }
 
-    /// Whether a packet that is refused by its length is skipped: 3.1.1 has no
-    /// way to tell a server how much we take. `Some(false)` while its topic
-    /// hasn't come.
+    /// Whether a packet that is refused by its length is skipped, because 3.1.1 can't state our limit to a server.
+    /// `Some(false)` while its topic is incomplete.
     #[cold]
     fn skips(&mut self, input: &[u8], violation: &Violation) -> Option<bool> {
         let is_message = self.version == Version::V311
@@ -1041,14 +1013,14 @@ impl Session {
         if !is_message {
             return None;
         }
-        // A topic and the fixed header are far shorter than what is too large.
+        // The topic and the fixed header are much shorter than an oversized packet.
         let oversized = codec::oversized_publish(input);
         let Some(oversized) = oversized else { return (input.len() < TAIL_KEPT_BYTES * 2).then_some(false) };
         self.skipping = Some((oversized.clone(), oversized.packet_bytes));
         Some(true)
     }
 
-    /// Takes what belongs to the message that is skipped off the input.
+    /// Removes the bytes of the skipped message from the input.
     #[cold]
     fn skip<'a>(&mut self, input: &'a [u8], now: Instant) -> &'a [u8] {
         let Some((oversized, missing)) = self.skipping.take() else { return input };
@@ -1057,7 +1029,7 @@ impl Session {
             self.skipping = Some((oversized, missing - skipped));
             return &[];
         }
-        // Acknowledged, or a server that keeps the session sends it again and again.
+        // It is acknowledged, because otherwise a server that keeps the session would send it again and again.
         self.acknowledge(oversized.acknowledgement, now);
         let Oversized { topic, packet_bytes, .. } = oversized;
         self.events.push_back(Event::Skipped { topic, packet_bytes });
@@ -1072,8 +1044,7 @@ impl Session {
         }
     }
 
-    /// A message that breaks a rule: tolerated where the table of
-    /// [`deviation`](super::deviation) says so.
+    /// Handles a message that breaks a rule: tolerated if the table of [`deviation`](super::deviation) says so.
     #[cold]
     fn handle_faulty_publish(
         &mut self,
@@ -1108,7 +1079,7 @@ impl Session {
         }
     }
 
-    /// Any but a message.
+    /// Handles any packet but a message.
     #[inline(never)]
     fn handle_packet(&mut self, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) {
         if codec::is_publish(packet) {
@@ -1120,8 +1091,8 @@ impl Session {
         }
     }
 
-    /// A packet that breaks a rule and is no message: tolerated where the table
-    /// of [`deviation`](super::deviation) says so.
+    /// Handles a packet other than a message that breaks a rule: tolerated if the table of
+    /// [`deviation`](super::deviation) says so.
     #[cold]
     fn handle_faulty_packet(
         &mut self,
@@ -1151,8 +1122,7 @@ impl Session {
         }
     }
 
-    /// SUBACK or UNSUBACK of 5.0 in the form of 3.1.1, if it is that: the number
-    /// of codes tells.
+    /// Handles a SUBACK or UNSUBACK of 5.0 in the form of 3.1.1; recognised by the number of codes.
     fn handle_old_form(&mut self, packet: &[u8], now: Instant, inbox: &mut impl MessageSink) -> bool {
         let Some((packet_id, codes)) = codec::codes_in_old_form(packet) else { return false };
         let asked = self.subscribing.iter().find(|(id, _)| *id == packet_id).map(|(_, filters)| filters.len());
@@ -1185,7 +1155,7 @@ impl Session {
             Incoming::UnsubAck(ack) if online => {
                 self.handle_unsuback(&ack, packet, now);
             }
-            // Any input already ended the wait for an answer.
+            // Any input has already ended the wait for an answer.
             Incoming::PingResp if online => self.handle_ping_resp(now),
             Incoming::Disconnect(goodbye) if online => self.fail(Failure::Disconnected(goodbye), now),
             Incoming::ConnAck(ack) if !online => self.handle_connack(*ack, packet, now),
@@ -1270,8 +1240,8 @@ impl Session {
         self.send_waiting(now);
     }
 
-    /// A request that is suspected of ending connections goes out once this one is known to carry packets both ways: what
-    /// ends it earlier isn't the request.
+    /// Holds a request that is suspected of ending connections until this connection has carried packets both ways. If
+    /// the connection ends earlier, the request isn't the reason.
     fn hold_until_ping_resp(&mut self, now: Instant) {
         self.send_required(&Outgoing::PingReq, now);
         self.ping_sent = Some(now);
@@ -1284,13 +1254,13 @@ impl Session {
         }
     }
 
-    /// The server kept our session: what is unfinished goes out again, in the
-    /// order it went out first `[MQTT-4.4.0-1]`.
+    /// The server kept our session: sends unfinished messages again, in the order in which they were first sent
+    /// `[MQTT-4.4.0-1]`.
     fn resume_session(&mut self, now: Instant) {
         if self.history.is_one_at_a_time() {
             let with =
                 |released| self.in_flight.iter().filter(move |sent| sent.released == released).map(|sent| sent.id);
-            // PUBREL is never held back by the server's quota [MQTT-3.3.4-8].
+            // The server's quota never holds PUBREL back [MQTT-3.3.4-8].
             self.resend = with(true).chain(with(false)).collect();
             return;
         }
@@ -1300,7 +1270,7 @@ impl Session {
                 self.resend.push_back(id);
                 continue;
             }
-            // Never held back by the server's quota [MQTT-3.3.4-8].
+            // The server's quota never holds it back [MQTT-3.3.4-8].
             self.send_required(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
             self.outstanding.push(Request::Release(id), now);
             if !self.is_transport_open() {
@@ -1309,7 +1279,7 @@ impl Session {
         }
     }
 
-    /// The server knows nothing of us.
+    /// The server has no session of ours.
     fn begin_session(&mut self) {
         self.received.clear();
         self.unwanted.clear();
@@ -1320,8 +1290,8 @@ impl Session {
         for wanted in &mut self.wanted {
             wanted.sent = false;
         }
-        // At least once: again, as new messages, before what was never sent.
-        // Exactly once: nobody knows whether it arrived.
+        // QoS 1: sent again, as new messages, before those that were never sent. QoS 2: it is unknown whether they
+        // arrived.
         for InFlight { token, id, message, .. } in std::mem::take(&mut self.in_flight).into_iter().rev() {
             self.ids.remove(id);
             if message.qos == QoS::AtLeastOnce {
@@ -1432,9 +1402,8 @@ impl Session {
         }
     }
 
-    /// With PUBREC the server took the message on: that it has forgotten the
-    /// identifier since (section 3.7.2.1) is no failure. And without PUBREC it
-    /// promised nothing.
+    /// Handles PUBCOMP. With PUBREC the server accepted the message, so it isn't a failure if it has forgotten the
+    /// identifier since (section 3.7.2.1). Without PUBREC, PUBCOMP is ignored.
     fn handle_pubcomp(&mut self, ack: &Ack, now: Instant) {
         match self.place_of(ack.packet_id) {
             None => return self.finish_dropped(ack.packet_id, now),
@@ -1446,8 +1415,8 @@ impl Session {
         self.finish_publish(&Ack { reason, ..ack.clone() }, QoS::ExactlyOnce, now);
     }
 
-    /// The last acknowledgement of a publish. One for an identifier that isn't
-    /// in flight is late and means nothing.
+    /// Handles the last acknowledgement of a publish. One for an identifier that isn't in flight is late and is
+    /// ignored.
     fn finish_publish(&mut self, ack: &Ack, qos: QoS, now: Instant) {
         let place = self.place_of(ack.packet_id).filter(|&place| self.in_flight[place].message.qos == qos);
         let Some(sent) = place.and_then(|place| self.in_flight.remove(place)) else {
@@ -1464,7 +1433,7 @@ impl Session {
         self.send_waiting(now);
     }
 
-    /// The server is done with a message that was dropped: its packet identifier is free again.
+    /// The server is done with a dropped message: its packet identifier is free again.
     fn finish_dropped(&mut self, id: PacketId, now: Instant) {
         let Some(place) = self.dropped.iter().position(|(dropped, _)| *dropped == id) else { return };
         let (_, counted) = self.dropped.swap_remove(place);
@@ -1476,7 +1445,7 @@ impl Session {
         self.send_waiting(now);
     }
 
-    /// The answer to a request came: the next may go out.
+    /// A request was answered: the next one may be sent.
     fn answered(&mut self, request: Request) {
         if self.outstanding.remove(request) {
             self.one_at_a_time_until = None;
@@ -1491,7 +1460,7 @@ impl Session {
         {
             return;
         }
-        // What isn't answered stays among what is asked for again.
+        // Without a valid answer the filters are requested again on the next connection.
         if self.subscribing[place].1.len() != ack.reasons.len() {
             return self.protocol_error(
                 "The broker's SUBACK doesn't hold one answer for each topic filter.",
@@ -1535,10 +1504,9 @@ impl Session {
 
     // ---- sending ------------------------------------------------------------
 
-    /// Sends all that waits for a connection, a packet identifier or the
-    /// server's quota, as far as these allow.
+    /// Sends everything that waits for a connection, a packet identifier or the server's quota, as far as possible.
     fn send_waiting(&mut self, now: Instant) {
-        // A server that takes not even a PUBREL has lost us again by now.
+        // If the server refused even a PUBREL, the connection has ended by now.
         if let Phase::Online { .. } = self.phase {
             self.send_subscriptions(now);
             self.send_unsubscribes(now);
@@ -1546,8 +1514,7 @@ impl Session {
         }
     }
 
-    /// A request went out; the next has to wait for its answer while requests go
-    /// out one at a time.
+    /// Records a sent request; while requests are sent one at a time, the next one waits for its answer.
     fn sent_request(&mut self, request: Request, now: Instant) {
         self.outstanding.push(request, now);
         if self.history.is_one_at_a_time() {
@@ -1555,14 +1522,13 @@ impl Session {
         }
     }
 
-    /// Whether no request may go out now.
+    /// Whether requests have to wait.
     fn is_held(&self) -> bool {
         self.one_at_a_time_until.is_some()
     }
 
-    /// Sends the subscriptions that this session hasn't got yet, by packets of
-    /// [`FILTERS_MAX`] that share an identifier, since a SUBSCRIBE carries only
-    /// one.
+    /// Sends the subscriptions that the server's session lacks, in packets of up to [`FILTERS_MAX`] filters. The
+    /// filters of a packet share a subscription identifier, because a SUBSCRIBE can contain only one.
     fn send_subscriptions(&mut self, now: Instant) {
         let batch_max = if self.history.is_one_at_a_time() { 1 } else { FILTERS_MAX };
         while !self.ids.is_full()
@@ -1604,13 +1570,12 @@ impl Session {
         self.ids.remove(packet_id);
         match batch {
             [one] => self.events.push_back(Event::subscribed(one, Err(ReasonCode::PACKET_TOO_LARGE))),
-            // Together they are too much for the server's packet size; each
-            // for itself may not be.
+            // Together they exceed the server's packet size; separately they may fit.
             _ => batch.iter().for_each(|one| self.send_subscribe(std::slice::from_ref(one), identifier, now)),
         }
     }
 
-    /// Marks subscriptions as not sent, to be asked for (again).
+    /// Marks subscriptions as not sent, to be requested (again).
     fn unmark_sent(&mut self, is_unsent: impl Fn(&str) -> bool) {
         for wanted in &mut self.wanted {
             wanted.sent &= !is_unsent(wanted.subscription.filter.as_str());
@@ -1635,8 +1600,7 @@ impl Session {
         }
     }
 
-    /// Sends of our own messages what the server takes now: first what is to be
-    /// sent again, then what waits.
+    /// Sends our own messages as far as the server accepts them: first those to be sent again, then the queued ones.
     fn send_queued(&mut self, now: Instant) {
         while let Some(id) = self.resend.front().copied() {
             if self.is_held() || !self.is_transport_open() || !self.send_again(id, now) {
@@ -1661,7 +1625,7 @@ impl Session {
                     if let Some(id) = id {
                         self.ids.remove(id);
                     }
-                    // Of a session that was lost.
+                    // It was sent in a session that was lost.
                     let went_out = token < self.unsent_from && message.qos > QoS::AtMostOnce;
                     let outcome = if went_out { DeliveryOutcome::Unknown } else { DeliveryOutcome::Impossible(error) };
                     self.finish(token, outcome);
@@ -1680,13 +1644,12 @@ impl Session {
         }
     }
 
-    /// Sends again what went out on an earlier connection; `false` while the
-    /// server takes no more.
+    /// Sends a message of an earlier connection again; returns `false` while the server accepts no more.
     fn send_again(&mut self, id: PacketId, now: Instant) -> bool {
-        // It may have been acknowledged while it waited for its turn.
+        // It may have been acknowledged while it waited.
         let Some(place) = self.place_of(id) else { return true };
         if self.in_flight[place].released {
-            // PUBREC may have come while it waited.
+            // PUBREC may have arrived while it waited.
             if !self.outstanding.contains(Request::Release(id)) {
                 self.send_required(&Outgoing::PubRel(id, ReasonCode::SUCCESS), now);
                 self.sent_request(Request::Release(id), now);
@@ -1705,21 +1668,20 @@ impl Session {
             self.sent_request(Request::Publish(id), now);
             return true;
         }
-        // The server takes less than it did: whether the message arrived the
-        // first time, nobody will know.
+        // The server accepts less than before; it is unknown whether the message arrived the first time.
         let Some(lost) = self.in_flight.remove(place) else { return true };
         self.ids.remove(id);
         self.finish(lost.token, DeliveryOutcome::Unknown);
         true
     }
 
-    /// Acknowledgements come in the order of what they are for, mostly, so what
-    /// is looked for stands in front.
+    /// Finds a message in flight. Acknowledgements mostly arrive in the order of the packets, so the search usually
+    /// ends at the front.
     fn place_of(&self, id: PacketId) -> Option<usize> {
         self.in_flight.iter().position(|sent| sent.id == id)
     }
 
-    /// Writes a PUBLISH, its topic as an alias where the server takes one.
+    /// Writes a PUBLISH, with a topic alias if the server allows it.
     fn send_publish(
         &mut self,
         message: &Message,
@@ -1751,8 +1713,8 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a packet without which there is no going on. Only a server that
-    /// takes next to nothing can make that impossible.
+    /// Sends a packet that the connection can't continue without. This fails only if the server's packet limit is
+    /// extremely small.
     fn send_required(&mut self, packet: &Outgoing<'_>, now: Instant) {
         match codec::encode(packet, self.version, self.server.packet_bytes, &mut self.out) {
             Ok(()) => self.last_sent = now,
@@ -1760,21 +1722,21 @@ impl Session {
         }
     }
 
-    /// A server that takes no DISCONNECT gets none.
+    /// Sends DISCONNECT, unless the server's packet limit is too small for it.
     fn send_disconnect(&mut self, goodbye: &Disconnect) {
         let goodbye = Outgoing::Disconnect(goodbye);
         let _ = codec::encode(&goodbye, self.version, self.server.packet_bytes, &mut self.out);
     }
 
-    // ---- the ways a connection ends -----------------------------------------
+    // ---- ends of the connection ---------------------------------------------
 
     fn protocol_error(&mut self, words: &str, rule: &'static str, packet: &[u8], now: Instant) {
         let reason = ReasonCode::PROTOCOL_ERROR;
         self.fail_with_violation(Violation { reason, rule, words: words.to_owned(), excerpt: excerpt(packet) }, now);
     }
 
-    /// The server broke a rule: tell it which (5.0) and hang up. Before CONNACK
-    /// nothing may be told `[MQTT-3.14.0-1]`.
+    /// The server broke a rule: reports it with DISCONNECT (5.0) and closes. Nothing may be sent before CONNACK
+    /// `[MQTT-3.14.0-1]`.
     fn fail_with_violation(&mut self, violation: Violation, now: Instant) {
         if self.version == Version::V5 && matches!(self.phase, Phase::Online { .. }) {
             self.send_disconnect(&Disconnect::new(violation.reason));
@@ -1804,7 +1766,7 @@ impl Session {
         }
         let was_given_up = is_told_apart && self.give_up(&recurrence);
         let retry = match reconnect::policy(&failure, recurrence.times) {
-            // It is about that packet, and not about credentials, which CONNACK refuses.
+            // The reason is about that packet, not about credentials, which CONNACK refuses.
             Retry::Never if recurrence.suspect.is_some() && is_not_authorized(&failure) => {
                 if recurrence.times >= RECURRENT { Retry::Slow } else { Retry::BackOff }
             }
@@ -1813,7 +1775,7 @@ impl Session {
         let wait = match retry {
             _ if Self::is_offered_in_vain(&recurrence) => None,
             Retry::Never => None,
-            // Its cause is gone.
+            // The cause is gone.
             _ if was_given_up => {
                 self.back_off.reset();
                 Some(self.back_off.next_wait())
@@ -1827,8 +1789,7 @@ impl Session {
         self.events.push_back(Event::Lost { failure: Box::new(failure), retry_at, recurrence });
     }
 
-    /// What was sent right before the server ended the connection, and has no
-    /// answer.
+    /// The request that was sent right before the server ended the connection and has no answer.
     fn suspect(&self, failure: &Failure, now: Instant) -> Option<Suspect> {
         let is_ended_by_server = match failure {
             Failure::Closed { stage, .. } => *stage == Stage::Online,
@@ -1848,7 +1809,7 @@ impl Session {
         })
     }
 
-    /// Whether the connection ended within the answer to a request: the server took it.
+    /// Whether the connection ended within the answer to a request, which means that the server accepted it.
     fn is_being_answered(&self, request: Request) -> bool {
         let first = self.tail.first().map_or(0, |first| first >> 4);
         match request {
@@ -1863,7 +1824,7 @@ impl Session {
         }
     }
 
-    /// What a request is about.
+    /// Describes a request.
     fn suspect_of(&self, request: Request) -> Option<Suspect> {
         match request {
             Request::Subscribe(id) => {
@@ -1886,7 +1847,7 @@ impl Session {
         }
     }
 
-    /// Compares a failure with those before it.
+    /// Compares a failure with earlier ones.
     fn compare(&mut self, failure: &Failure, suspect: Option<Suspect>) -> Recurrence {
         let times = match &suspect {
             Some(Suspect::Message { token, .. }) => self.history.note(Cause::Message(token.0)),
@@ -1901,8 +1862,7 @@ impl Session {
         Recurrence { times, suspect }
     }
 
-    /// Gives up what ended the connection a third time, where that is for the
-    /// client to decide; returns whether it did.
+    /// Drops the cause of a third failure if the client may decide that; returns whether it did.
     fn give_up(&mut self, recurrence: &Recurrence) -> bool {
         match &recurrence.suspect {
             Some(Suspect::Message { token, payload_bytes, must_be_offered: false, .. }) => {
@@ -1932,20 +1892,19 @@ impl Session {
         }
     }
 
-    /// A message was offered so often that only a person can go on.
+    /// Whether a message was offered so often that only a person can decide.
     fn is_offered_in_vain(recurrence: &Recurrence) -> bool {
         matches!(recurrence.suspect, Some(Suspect::Message { must_be_offered: true, .. }))
             && recurrence.times >= OFFERS_MAX
     }
 
-    /// Whether "auto" may still go back to 3.1.1.
+    /// Whether "auto" may still fall back to 3.1.1.
     fn may_go_back(&self) -> bool {
         self.options.version.is_none() && self.version == Version::V5 && self.accepted_version.is_none()
     }
 
-    /// "Auto" tries 3.1.1 once where a server doesn't take 5.0: it says so in
-    /// either version's terms, or in none: it closes, is silent, or its CONNACK
-    /// isn't one of 5.0.
+    /// "Auto" tries 3.1.1 once if a server doesn't support 5.0. The server may report that in either version's form, or
+    /// not at all: it closes, doesn't answer, or its CONNACK isn't one of 5.0.
     fn should_fall_back_to_v311(&self, failure: &Failure) -> bool {
         self.options.version.is_none()
             && self.version == Version::V5
@@ -1964,9 +1923,8 @@ impl Session {
         self.options.session_expiry_s > 0 && (self.version == Version::V5 || self.options.lasts_in_v311)
     }
 
-    /// In 3.1.1 one flag says both "forget what was" and "keep nothing", so a
-    /// lasting session that is to begin afresh takes two connections: the first
-    /// only wipes the old one away.
+    /// In 3.1.1 one flag means both "discard the old session" and "keep none", so a persistent session with a clean
+    /// start takes two connections: the first one only discards the old session.
     fn is_clearing_stale_session(&self) -> bool {
         self.version == Version::V311
             && self.is_lasting()
@@ -1981,7 +1939,7 @@ impl Session {
         self.events.push_back(Event::Dialing { version: self.version });
     }
 
-    /// Closes the transport where there is one, or takes a dialling back.
+    /// Closes the transport, or cancels a pending dial.
     fn drop_transport(&mut self) {
         if self.stage().is_some() && !std::mem::take(&mut self.dial) {
             self.hang_up = true;
@@ -1989,7 +1947,7 @@ impl Session {
         self.forget_connection();
     }
 
-    /// Drops what belongs to a connection and not to the session.
+    /// Drops the state of the connection, but not that of the session.
     fn forget_connection(&mut self) {
         self.tail = Vec::new();
         self.skipping = None;
@@ -2007,7 +1965,7 @@ impl Session {
         for (_, counted) in &mut self.dropped {
             *counted = false;
         }
-        // Never answered: to be asked again, whatever the session holds.
+        // Requests without an answer are sent again, in any session.
         for (id, filters) in std::mem::take(&mut self.subscribing) {
             self.ids.remove(id);
             self.unmark_sent(|filter| filters.iter().any(|unanswered| unanswered == filter));
@@ -2020,12 +1978,12 @@ impl Session {
         }
     }
 
-    /// Whether packets can come and go.
+    /// Whether packets can be exchanged.
     fn is_transport_open(&self) -> bool {
         matches!(self.phase, Phase::Greeting { .. } | Phase::Online { .. })
     }
 
-    /// How far the transport has come; `None` while there is none.
+    /// The stage of the transport; `None` without one.
     fn stage(&self) -> Option<Stage> {
         match self.phase {
             Phase::Dialing { .. } => Some(Stage::Dialing),
@@ -2037,7 +1995,7 @@ impl Session {
 }
 
 impl ServerCapabilities {
-    /// The defaults, before the server said anything.
+    /// The defaults before CONNACK.
     fn unknown(options: &Options) -> Self {
         Self::new(ConnAckProperties::default(), options)
     }
@@ -2061,7 +2019,7 @@ impl ServerCapabilities {
         }
     }
 
-    /// Whether a message may be published here.
+    /// Whether a message may be published to this server.
     fn allows(&self, message: &Message) -> Result<(), EncodeError> {
         if message.qos > self.qos_maximum {
             return Err(EncodeError::Forbidden {
@@ -2081,7 +2039,7 @@ impl ServerCapabilities {
         Ok(())
     }
 
-    /// Why this can't be subscribed to here; `None` where it can.
+    /// Why the server doesn't allow this subscription; `None` if it does.
     fn refuses(&self, subscription: &Subscription) -> Option<ReasonCode> {
         let filter = &subscription.filter;
         if filter.share_name().is_some() && subscription.options.no_local {
@@ -2100,7 +2058,7 @@ fn is_not_authorized(failure: &Failure) -> bool {
     matches!(failure, Failure::Disconnected(goodbye) if goodbye.reason == ReasonCode::NOT_AUTHORIZED)
 }
 
-/// What a failure is known by that no request is suspected of.
+/// The cause of a failure without a suspected request.
 fn cause_of(failure: &Failure) -> Cause {
     match failure {
         Failure::Violation(violation) => Cause::Violation(violation.rule),

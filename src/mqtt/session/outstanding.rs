@@ -1,8 +1,7 @@
-//! The requests of one connection that have no answer yet, in the order they
-//! were sent.
+//! The unanswered requests of one connection, in the order in which they were sent.
 //!
-//! A server handles packets in their order, so where it ends the connection the
-//! first request without an answer is the likeliest reason.
+//! A server handles packets in order, so if it ends the connection, the first unanswered request is the likeliest
+//! reason.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use crate::mqtt::failure_history::ANSWER_TIMEOUT;
 use crate::mqtt::packet::PacketId;
 use crate::time::Instant;
 
-/// A packet that has to be answered.
+/// A packet that requires an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// SUBSCRIBE, answered by SUBACK.
@@ -24,41 +23,41 @@ pub enum Request {
     Release(PacketId),
 }
 
-/// The last QoS 0 message to a topic; it has no answer.
+/// The last QoS 0 message to a topic; it gets no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unanswerable {
     /// Its topic.
     pub topic: String,
     /// Size of its payload, in bytes.
     pub payload_bytes: usize,
-    /// When the first message to this topic went out on this connection.
+    /// When the first message to this topic was sent on this connection.
     since: Instant,
 }
 
-/// A server that objects to a QoS 0 message ends the connection within this
-/// time; a stream of them to one topic that it took for longer is innocent.
+/// A server that objects to a QoS 0 message ends the connection within this time. Messages to a topic that it has
+/// accepted for longer aren't suspected.
 const OBJECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Topics of QoS 0 messages that are remembered on a connection; the one without a message for the longest goes.
+/// Maximum number of topics of QoS 0 messages that are remembered per connection; the one idle for longest is removed.
 const QOS0_TOPICS_MAX: usize = 64;
 
-/// See the module's page.
+/// Unanswered requests; see the module.
 #[derive(Clone, Debug, Default)]
 pub struct Outstanding {
     requests: VecDeque<(Request, Instant)>,
-    /// By topic, the newest last.
+    /// By topic, the latest last.
     qos0: Vec<Unanswerable>,
     /// A missing answer was reported on this connection.
     is_told: bool,
 }
 
 impl Outstanding {
-    /// A request went out.
+    /// Adds a sent request.
     pub fn push(&mut self, request: Request, now: Instant) {
         self.requests.push_back((request, now));
     }
 
-    /// A QoS 0 message went out.
+    /// Adds a sent QoS 0 message.
     pub fn push_qos0(&mut self, topic: &str, payload_bytes: usize, now: Instant) {
         match self.qos0.iter().rposition(|known| known.topic == topic) {
             Some(place) => {
@@ -76,41 +75,41 @@ impl Outstanding {
         }
     }
 
-    /// Whether this request has no answer yet.
+    /// Whether this request is unanswered.
     pub fn contains(&self, request: Request) -> bool {
         self.requests.iter().any(|(known, _)| *known == request)
     }
 
-    /// The answer came; `false` where none was waited for.
+    /// Removes an answered request; returns `false` if it wasn't listed.
     pub fn remove(&mut self, request: Request) -> bool {
         let place = self.requests.iter().position(|(known, _)| *known == request);
         place.is_some_and(|place| self.requests.remove(place).is_some())
     }
 
-    /// The connection ended: nothing of it is answered any more.
+    /// The connection ended: its requests will get no answer.
     pub fn clear(&mut self) {
         self.requests.clear();
         self.qos0.clear();
         self.is_told = false;
     }
 
-    /// Whether everything was answered.
+    /// Whether every request was answered.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// The first request that may be what ended the connection now.
+    /// The first request that may have ended the connection now.
     pub fn suspect(&self, now: Instant) -> Option<Request> {
         let is_recent = |(_, sent_at): &&(Request, Instant)| now.since(*sent_at) < ANSWER_TIMEOUT;
         self.requests.iter().find(is_recent).map(|(request, _)| *request)
     }
 
-    /// The QoS 0 message that may be what ended the connection now.
+    /// The QoS 0 message that may have ended the connection now.
     pub fn suspect_qos0(&self, now: Instant) -> Option<&Unanswerable> {
         self.qos0.last().filter(|last| now.since(last.since) <= OBJECTION_TIMEOUT)
     }
 
-    /// Topics to which the server took QoS 0 messages for longer than it would if it objected.
+    /// Topics whose QoS 0 messages the server accepted for longer than it would if it objected.
     pub fn innocent_topics(&self, now: Instant) -> impl Iterator<Item = &str> {
         let innocent = self.qos0.iter().filter(move |known| now.since(known.since) > OBJECTION_TIMEOUT);
         innocent.map(|known| known.topic.as_str())
@@ -122,7 +121,7 @@ impl Outstanding {
         Some(*sent_at + ANSWER_TIMEOUT)
     }
 
-    /// The request whose answer is missing, once a connection.
+    /// The request whose answer is missing, once per connection.
     pub fn take_overdue(&mut self, now: Instant) -> Option<Request> {
         let is_due = self.poll_timeout().is_some_and(|due| due <= now);
         if !is_due {

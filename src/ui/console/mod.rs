@@ -1,3 +1,3 @@
-//! The console: which rows are on screen, where the reader is, and how often it is drawn.
+//! The console: which rows are on screen, the reader's place, and how often it is drawn.
 
 pub mod view_model;

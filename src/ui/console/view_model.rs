@@ -1,14 +1,13 @@
 //! The console's numbers: which rows are on screen, and how they read.
 //!
-//! The log can hold more rows than a browser can lay out, so the scroll bar is
-//! only an input device: [`Scroll`] keeps the place as a row number, and the
-//! page draws the rows of that place whatever the bar's pixels say. Up to
-//! [`SPACER_MAX_PX`] bar and rows move together; above it the bar is scaled,
-//! while small moves still move the rows pixel by pixel.
+//! The log can hold more rows than a browser can lay out, so the scroll bar is only an input
+//! device: [`Scroll`] keeps the place as a row number, and the page draws the rows of that place
+//! whatever the bar's pixels are. Up to [`SPACER_MAX_PX`] bar and rows move together; above it the
+//! bar is scaled, while small moves still move the rows pixel by pixel.
 //!
-//! [`ConsoleModel`] is the person before it: where they stand in which list, which
-//! message they have chosen, and what they look for. [`RefreshThrottle`] says how often
-//! their rows change.
+//! [`ConsoleModel`] is the state of the person's view: the list and the place in it, the chosen
+//! message, and the message that is being sought. [`RefreshThrottle`] decides how often the rows
+//! change.
 
 use crate::config::settings::TimeMode;
 use crate::format::{span, time_of_day};
@@ -16,22 +15,22 @@ use crate::protocol::rows::Rows;
 use crate::protocol::rows::{ListMode, Pull, SeekTarget, Window};
 use crate::time::Instant;
 
-/// The tallest spacer that is laid out. Firefox stops near 17.9 million pixels
-/// and Chromium near 33.5 million; both draw cleanly below this.
+/// The tallest spacer that is laid out. Firefox's limit is near 17.9 million pixels and Chromium's
+/// near 33.5 million; both draw cleanly below this.
 pub const SPACER_MAX_PX: f64 = 12_000_000.0;
 
-/// Rows fetched beyond the edges of the screen, so that a small move shows
-/// rows that are there already.
+/// Rows fetched beyond the edges of the screen, so that a small move shows rows that are already
+/// there.
 const OVERSCAN_ROWS: u32 = 12;
 
-/// Where the console stands in the list of matching messages.
+/// The console's place in the list of matching messages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scroll {
     row_px: f64,
     viewport_px: f64,
     total: u64,
     place: Anchor,
-    /// Rows below this index were on screen, or there when the tail was left.
+    /// Rows below this index were on screen, or existed when the tail was left.
     seen: u64,
 }
 
@@ -39,7 +38,7 @@ pub struct Scroll {
 enum Anchor {
     /// The newest row is at the bottom and stays there.
     Tail,
-    /// The row at the upper edge; the fraction is hidden above it.
+    /// The row at the upper edge; its fraction is hidden above the edge.
     At(f64),
 }
 
@@ -54,14 +53,14 @@ pub enum ScrollStep {
     PageUp,
     /// A screenful, less one row, toward newer ones.
     PageDown,
-    /// The oldest.
+    /// To the oldest.
     Home,
-    /// The newest, and follow.
+    /// To the newest, and follow.
     End,
 }
 
 impl ScrollStep {
-    /// The move of a key, by the name browsers give it.
+    /// Returns the move of a key, by the name browsers give it.
     pub fn from_key(key: &str) -> Option<Self> {
         Some(match key {
             "ArrowUp" => Self::LineUp,
@@ -76,12 +75,12 @@ impl ScrollStep {
 }
 
 impl Scroll {
-    /// An empty list of rows of this height, following its tail.
+    /// Creates an empty list of rows of this height, following its tail.
     pub const fn new(row_px: f64) -> Self {
         Self { row_px, viewport_px: 0.0, total: 0, place: Anchor::Tail, seen: 0 }
     }
 
-    /// Length of the list.
+    /// Returns the length of the list.
     pub const fn total(&self) -> u64 {
         self.total
     }
@@ -91,7 +90,7 @@ impl Scroll {
         matches!(self.place, Anchor::Tail)
     }
 
-    /// Index of the row at the upper edge; the fraction is hidden above it.
+    /// Returns the index of the row at the upper edge; its fraction is hidden above the edge.
     pub fn top_rows(&self) -> f64 {
         match self.place {
             Anchor::Tail => self.last_top_rows(),
@@ -99,11 +98,11 @@ impl Scroll {
         }
     }
 
-    /// Rows to fetch of a list that begins at this place, those just beyond the
-    /// edges included.
+    /// Returns the rows to fetch of a list that begins at this place, including those just beyond
+    /// the edges.
     pub fn window(&self, begin: i64) -> Window {
         match self.place {
-            // Whatever is above the screen is gone with the next message.
+            // Rows above the screen would be gone with the next message.
             Anchor::Tail => Window::Tail { rows: self.rows_that_fit() },
             Anchor::At(top) => {
                 let first = (top as u64).saturating_sub(u64::from(OVERSCAN_ROWS));
@@ -113,24 +112,24 @@ impl Scroll {
         }
     }
 
-    /// Rows that fit, and those just beyond the edges.
+    /// Returns the number of rows that fit, plus those just beyond the edges.
     fn rows_around(&self) -> u32 {
         self.rows_that_fit().saturating_add(2 * OVERSCAN_ROWS)
     }
 
-    /// Indices of the rows that are on screen, whole or in part.
+    /// Returns the indices of the rows that are on screen, completely or in part.
     pub fn on_screen(&self) -> std::ops::Range<u64> {
         let top = self.top_rows();
         let end = (top + self.viewport_rows()).ceil() as u64;
         top as u64..end.min(self.total)
     }
 
-    /// Height of the element that gives the scroll bar its length.
+    /// Returns the height of the element that gives the scroll bar its length.
     pub fn spacer_px(&self) -> f64 {
         (self.total as f64 * self.row_px).min(SPACER_MAX_PX)
     }
 
-    /// Where the scroll bar belongs for the place that is shown.
+    /// Returns where the scroll bar belongs for the place that is shown.
     pub fn scroll_px(&self) -> f64 {
         let last_top_rows = self.last_top_rows();
         if last_top_rows <= 0.0 {
@@ -139,12 +138,13 @@ impl Scroll {
         self.top_rows() / last_top_rows * self.range_px()
     }
 
-    /// Messages that came since the tail was left and weren't on screen yet.
+    /// Returns the number of messages that came after the tail was left and haven't been on screen
+    /// yet.
     pub fn unseen(&self) -> u64 {
         if self.is_following() { 0 } else { self.total.saturating_sub(self.seen) }
     }
 
-    /// The person moved the scroll bar, by whatever means.
+    /// Handles a move of the scroll bar, however it was made.
     pub fn drag(&mut self, from_px: f64, to_px: f64) {
         let range_px = self.range_px();
         let moved_px = to_px - from_px;
@@ -163,7 +163,7 @@ impl Scroll {
         self.go_to(top);
     }
 
-    /// The person pressed a key.
+    /// Handles a key.
     pub fn step(&mut self, step: ScrollStep) {
         let page = (self.viewport_rows() - 1.0).floor().max(1.0);
         let top = self.top_rows();
@@ -183,14 +183,14 @@ impl Scroll {
         self.seen = self.total;
     }
 
-    /// Stays with the rows that are on screen, whatever arrives.
+    /// Keeps the rows that are on screen, whatever arrives.
     pub fn hold(&mut self) {
         if self.is_following() && self.last_top_rows() > 0.0 {
             self.place = Anchor::At(self.last_top_rows());
         }
     }
 
-    /// Brings a row into sight, by as little as it takes, and stays there.
+    /// Scrolls as little as needed to make a row visible, and stays there.
     pub fn reveal(&mut self, index: u64) {
         self.hold();
         let row = index as f64;
@@ -199,7 +199,7 @@ impl Scroll {
         self.stay_at(top);
     }
 
-    /// Brings a row to the middle, unless it is in sight, and stays there.
+    /// Scrolls a row to the middle, unless it is visible, and stays there.
     pub fn center(&mut self, index: u64) {
         self.hold();
         let row = index as f64;
@@ -209,15 +209,14 @@ impl Scroll {
         }
     }
 
-    /// The screen has another height.
+    /// Sets the height of the screen.
     pub fn resize(&mut self, viewport_px: f64) {
         self.viewport_px = viewport_px;
         self.settle();
     }
 
-    /// The list has another length; so many rows left it at the front, or
-    /// joined it there where the number is negative. That moves nothing on the
-    /// screen.
+    /// Sets the length of the list. `gone` rows left it at the front, or were added there if
+    /// negative. That moves nothing on the screen.
     pub fn grow(&mut self, total: u64, gone: i64) {
         self.total = total;
         if let Anchor::At(top) = self.place {
@@ -227,8 +226,8 @@ impl Scroll {
         self.settle();
     }
 
-    /// The same while somebody reads: a list that had room on the screen and
-    /// has it no longer stays at its beginning.
+    /// Does the same while somebody reads: a list that fitted on the screen and no longer does
+    /// stays at its beginning.
     pub fn grow_below(&mut self, total: u64, gone: i64) {
         if self.last_top_rows() <= 0.0 {
             self.place = Anchor::At(0.0);
@@ -239,7 +238,7 @@ impl Scroll {
     fn stay_at(&mut self, top_rows: f64) {
         let last = self.last_top_rows();
         if last > 0.0 {
-            // Not `clamp`, whose panic would bring formatted floats along.
+            // Not `clamp`, whose panic would bring in the formatting of floats.
             self.place = Anchor::At(top_rows.max(0.0).min(last));
             self.settle();
         }
@@ -257,9 +256,9 @@ impl Scroll {
         self.settle();
     }
 
-    /// After any change: within bounds, and what is on screen is seen. A
-    /// shorter list or a taller screen may leave nothing to scroll to; then it
-    /// follows.
+    /// Called after any change: keeps the place within bounds, and counts what is on screen as
+    /// seen. A shorter list or a taller screen may leave nothing to scroll to; then the tail is
+    /// followed.
     fn settle(&mut self) {
         let last = self.last_top_rows();
         match self.place {
@@ -290,25 +289,23 @@ impl Scroll {
     }
 }
 
-/// A person before the console: what they are shown, where they stand in it,
-/// and which message they have chosen.
+/// The person's view of the console: the rows, the place in them, and the chosen message.
 ///
-/// What it wants goes out with [`ConsoleModel::pull`]; what comes back goes in by
-/// [`ConsoleModel::take`].
+/// [`ConsoleModel::pull`] returns what it needs; the answer is passed to [`ConsoleModel::take`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsoleModel {
-    /// Where they stand, in rows of the list.
+    /// The place, in rows of the list.
     pub scroll: Scroll,
     rows: Rows,
     listed: ListMode,
     held: Option<u64>,
     selected: Option<u64>,
-    /// What is looked for until it is found.
+    /// The message that is sought until it is found.
     goal: Option<SeekTarget>,
 }
 
 impl ConsoleModel {
-    /// Nothing to read yet; rows have this height.
+    /// Creates a model without messages; rows have this height.
     pub fn new(row_px: f64) -> Self {
         Self {
             scroll: Scroll::new(row_px),
@@ -320,7 +317,7 @@ impl ConsoleModel {
         }
     }
 
-    /// What to ask for.
+    /// Returns what to ask for.
     pub fn pull(&self) -> Pull {
         let window = match self.goal {
             Some(goal) => Window::Around { goal, rows: self.scroll.rows_around() },
@@ -329,7 +326,7 @@ impl ConsoleModel {
         Pull { window, listed: self.listed, until: self.held, selected: self.selected, ..Pull::default() }
     }
 
-    /// The rows have come; says how.
+    /// Takes the rows that arrived; returns how they differ from the previous ones.
     pub fn take(&mut self, rows: Rows) -> RowChurn {
         let asked = self.pull().window;
         let shown = self.rows.rows.last().map(|row| row.seq);
@@ -342,8 +339,8 @@ impl ConsoleModel {
                 None => self.scroll.grow(rows.total, gone),
             }
         } else {
-            // The chosen message stays in sight, if it is in the other list;
-            // else that is shown from its end.
+            // The chosen message stays in sight if it is in the other list; otherwise that list is
+            // shown from its end.
             self.goal = self.goal.or(chosen.map(SeekTarget::Near));
             self.scroll.grow(rows.total, 0);
             self.scroll.follow();
@@ -352,7 +349,8 @@ impl ConsoleModel {
         if let Some(sought) = self.rows.sought.filter(|sought| Some(sought.goal) == self.goal) {
             self.arrive(sought.goal, sought.found);
         }
-        // What was looked for is somewhere else than where one looked.
+        // A message that was found may have moved the window: new rows of another place aren't a
+        // flood.
         match all_new && self.scroll.is_following() && self.pull().window == asked {
             true => RowChurn::Flood,
             false => RowChurn::Readable,
@@ -367,7 +365,7 @@ impl ConsoleModel {
                 self.selected = Some(seq);
                 self.scroll.center(self.index_of(place));
             }
-            // The filter hides it, or else it isn't kept any more.
+            // The filter hides it, or it isn't kept any more.
             (SeekTarget::Message(_), None) if self.listed == ListMode::Matching && self.rows.list != 0 => {
                 self.listed = ListMode::All;
                 self.goal = Some(goal);
@@ -376,7 +374,7 @@ impl ConsoleModel {
         }
     }
 
-    /// A new log, whose numbers begin anew.
+    /// Starts over with a new log, whose numbering starts again.
     pub fn restart(&mut self) {
         self.scroll.grow(0, 0);
         self.scroll.follow();
@@ -386,12 +384,12 @@ impl ConsoleModel {
         self.goal = None;
     }
 
-    /// The rows that came last.
+    /// Returns the rows that arrived last.
     pub fn rows(&self) -> &Rows {
         &self.rows
     }
 
-    /// Index in the list of the first of them.
+    /// Returns the index in the list of the first of them.
     pub fn first_index(&self) -> u64 {
         self.index_of(self.rows.first)
     }
@@ -400,7 +398,7 @@ impl ConsoleModel {
         u64::try_from(place.saturating_sub(self.rows.begin)).unwrap_or(0)
     }
 
-    /// Index in the list of a row that has come.
+    /// Returns the index of a message among the rows that arrived.
     fn index_in_rows(&self, seq: u64) -> Option<usize> {
         self.rows.rows.binary_search_by_key(&seq, |row| row.seq).ok()
     }
@@ -410,13 +408,13 @@ impl ConsoleModel {
         index.is_some_and(|index| self.scroll.on_screen().contains(&index))
     }
 
-    /// Which messages are rows.
+    /// Returns which messages are rows.
     pub fn listed(&self) -> ListMode {
         self.listed
     }
 
-    /// Lists all messages instead of those that match, or the other way round;
-    /// what is read stays in sight.
+    /// Lists all messages instead of those that match, or the other way round; the rows being read
+    /// stay in sight.
     pub fn list_others(&mut self) {
         self.listed = match self.listed {
             ListMode::Matching => ListMode::All,
@@ -427,30 +425,30 @@ impl ConsoleModel {
         }
     }
 
-    /// Whether the view is held while messages go on arriving.
+    /// Whether the view is held while messages continue to arrive.
     pub fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
-    /// Holds the view as it is: what arrives from now on isn't listed.
+    /// Holds the view as it is: messages that arrive from now on aren't listed.
     pub fn hold(&mut self) {
         self.held = Some(self.rows.end_seq);
     }
 
-    /// Lists what arrives again, and follows it.
+    /// Lists new messages again, and follows them.
     pub fn resume(&mut self) {
         self.held = None;
         self.goal = None;
         self.scroll.follow();
     }
 
-    /// Messages that came and weren't on screen, because the view is held or
-    /// somewhere else.
+    /// Returns the number of messages that came and haven't been on screen, because the view is
+    /// held or elsewhere.
     pub fn unseen(&self) -> u64 {
         self.scroll.unseen() + self.rows.newer
     }
 
-    /// The chosen message.
+    /// Returns the chosen message.
     pub fn selected(&self) -> Option<u64> {
         self.selected
     }
@@ -467,8 +465,8 @@ impl ConsoleModel {
         self.selected = None;
     }
 
-    /// Goes to a message wherever it is, and chooses it; one that the filter
-    /// hides makes all messages be listed.
+    /// Goes to a message, wherever it is, and chooses it; if the filter hides it, all messages are
+    /// listed.
     pub fn reveal(&mut self, seq: u64) {
         if self.held.is_some_and(|end| seq >= end) {
             self.held = None;
@@ -476,8 +474,7 @@ impl ConsoleModel {
         self.goal = Some(SeekTarget::Message(seq));
     }
 
-    /// Goes to the match next to the chosen message; the first time, to one
-    /// that is in sight.
+    /// Goes to the match next to the chosen message; if none is chosen, to one that is in sight.
     pub fn seek(&mut self, toward: Toward) {
         self.goal = Some(match (self.selected, toward) {
             (Some(seq), Toward::Newer) => SeekTarget::MatchAfter(seq),
@@ -489,8 +486,8 @@ impl ConsoleModel {
         });
     }
 
-    /// Goes to the row next to the chosen one; the first time, chooses the one
-    /// at hand.
+    /// Goes to the row next to the chosen one; if none is chosen, chooses
+    /// [`ConsoleModel::focused_row`].
     pub fn walk(&mut self, toward: Toward) {
         let Some(seq) = self.selected else {
             if let Some(seq) = self.focused_row() {
@@ -529,9 +526,8 @@ impl ConsoleModel {
         }
     }
 
-    /// The message that a key means: the chosen one if it is in sight;
-    /// otherwise the newest while the tail is followed, or else the first whole
-    /// row on screen.
+    /// Returns the message that a key applies to: the chosen one if it is in sight; otherwise the
+    /// newest while the tail is followed, or else the first whole row on screen.
     pub fn focused_row(&self) -> Option<u64> {
         if let Some(seq) = self.selected.filter(|seq| self.shows(*seq)) {
             return Some(seq);
@@ -545,7 +541,7 @@ impl ConsoleModel {
     }
 }
 
-/// How rows come while the tail is followed.
+/// How much the rows change while the tail is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowChurn {
     /// Some of what was on screen still is.
@@ -554,37 +550,37 @@ pub enum RowChurn {
     Flood,
 }
 
-/// So late in a frame the page asks for what the next one shows: in time for
-/// the answer, and no sooner, since that grows old until it is drawn.
+/// How late in a frame the page asks for what the next frame shows: in time for the answer, and not
+/// earlier, since the answer ages until it is drawn.
 const ASK_LATE_MS: u32 = 10;
 
-/// A frame that isn't over by then costs more than every frame can.
+/// A frame that takes longer than this is too expensive to be drawn every time.
 const FRAME_MAX_MS: u64 = 15;
 
-/// How long the page waits with the next pull in a flood: numbers and rows then
-/// change twelve times a second, which is more than anybody reads.
+/// How long the page waits with the next pull in a flood: numbers and rows then change twelve times
+/// a second, which is more than anybody can read.
 const FLOOD_MS: u32 = 80;
 
-/// More messages a second are a flood on any machine.
+/// A higher rate of messages a second is a flood on any machine.
 const FLOOD_PER_S: u64 = 3_000;
 
-/// When the page asks for rows again: so that they are as new as they can be,
-/// and drawing them costs neither the crawl its frames nor the worker its time.
+/// Decides when the page asks for rows again: as late as possible, so that they are fresh, and so
+/// that drawing them costs neither the crawl its frames nor the worker its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefreshThrottle {
     /// When the last frame that drew rows began.
     drawn_at: Instant,
-    /// Messages that had come by then.
+    /// The number of messages that had come by then.
     received: u64,
-    /// It replaced every row, and is to say whether this machine can do that
-    /// each time.
+    /// Whether that frame replaced every row and is being timed, to find out whether this machine
+    /// can do that each time.
     is_on_trial: bool,
 }
 
 impl RefreshThrottle {
-    /// A frame has drawn rows; when it began, so many messages had come.
-    /// Returns how long to wait before asking for the next, in milliseconds;
-    /// by then ask [`RefreshThrottle::rested`].
+    /// Records that a frame has drawn rows; `received` is the number of messages when it began.
+    /// Returns how long to wait before asking for the next rows, in milliseconds; then call
+    /// [`RefreshThrottle::rested`].
     pub fn drawn(&mut self, flow: RowChurn, received: u64, began: Instant) -> u32 {
         let came = received.saturating_sub(self.received);
         let took_ms = began.since(self.drawn_at).as_millis() as u64;
@@ -594,8 +590,8 @@ impl RefreshThrottle {
         if is_flood { FLOOD_MS } else { ASK_LATE_MS }
     }
 
-    /// The wait is over. Returns how much longer to wait, in milliseconds,
-    /// where the frame took too long: no timer fires before it is painted.
+    /// Called after the wait. Returns how much longer to wait, in milliseconds, if the frame took
+    /// too long: no timer fires before the frame is painted.
     pub fn rested(&mut self, now: Instant) -> Option<u32> {
         let is_slow =
             std::mem::take(&mut self.is_on_trial) && now.since(self.drawn_at).as_millis() as u64 > FRAME_MAX_MS;
@@ -603,7 +599,7 @@ impl RefreshThrottle {
     }
 }
 
-/// To which side.
+/// The direction of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toward {
     /// To messages that came earlier.
@@ -612,21 +608,21 @@ pub enum Toward {
     Newer,
 }
 
-/// How the time column tells times.
+/// How the time column shows times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimeFormatter {
-    /// What it tells.
+    /// What it shows.
     pub mode: TimeMode,
     /// Relative times count from here.
     pub zero: Instant,
-    /// How far the person's clocks are ahead of UTC, in minutes.
+    /// How far the person's time zone is ahead of UTC, in minutes.
     pub ahead_of_utc_min: i32,
     /// The time of the row above, if there is one.
     pub above: Option<Instant>,
 }
 
 impl TimeFormatter {
-    /// Milliseconds since what this mode counts from.
+    /// Returns the milliseconds since this mode's reference time.
     pub fn counted(&self, time: Instant) -> i64 {
         let from = match self.mode {
             TimeMode::Absolute => Instant::EPOCH,
@@ -637,7 +633,7 @@ impl TimeFormatter {
         (time.as_micros() / 1_000) as i64 - (from.as_micros() / 1_000) as i64
     }
 
-    /// The time in words.
+    /// Formats the time.
     pub fn words(&self, time: Instant) -> String {
         match self.mode {
             TimeMode::Absolute => time_of_day(time, self.ahead_of_utc_min),

@@ -1,5 +1,5 @@
-//! The finer settings of a connection as a person types them: text fields
-//! become [`ConnectionOptions`], or faults by field.
+//! The connection options as a person types them: text fields become [`ConnectionOptions`], or
+//! errors by field.
 
 use crate::mqtt::packet::{QoS, SubscriptionOptions, UserProperties, Will};
 use crate::protocol::connection::ConnectionOptions;
@@ -9,29 +9,29 @@ use crate::ui::forms::message;
 use crate::ui::forms::message::{MessageFields, user_properties};
 use crate::ui::forms::subscription::OptionFields;
 
-/// A session expiry above this would mean "for ever" (section 3.1.2.11.2),
+/// A session expiry above this would mean that the session never expires (section 3.1.2.11.2),
 /// which no person should ask of somebody else's broker by mistake.
 const SESSION_EXPIRY_MAX_S: u32 = u32::MAX - 1;
 
-/// What becomes of the session.
+/// How long the session lasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionExpiry {
-    /// It ends with the page, and begins afresh. A lost connection takes it up
-    /// again within the time that the app chooses.
+    /// It ends with the page, and starts clean. After a lost connection it is resumed within a time
+    /// that the app chooses.
     #[default]
     WithPage,
     /// It ends with every connection.
     WithConnection,
-    /// The broker keeps it for some time after the connection, and the next
-    /// page with this client identifier takes it up.
+    /// The broker keeps it for some time after the connection, and the next page with this client
+    /// identifier resumes it.
     Later,
 }
 
 impl SessionExpiry {
-    /// All of them, in the order of the form.
+    /// All choices, in the order of the form.
     pub const ALL: [Self; 3] = [Self::WithPage, Self::WithConnection, Self::Later];
 
-    /// The value of the form's field.
+    /// Returns the value of the form's field.
     pub const fn name(self) -> &'static str {
         match self {
             Self::WithPage => "page",
@@ -40,13 +40,13 @@ impl SessionExpiry {
         }
     }
 
-    /// The choice of a name.
+    /// Returns the choice of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ending| ending.name() == name)
     }
 }
 
-/// What a span of time is counted in.
+/// The unit of a time span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeUnit {
     /// Seconds.
@@ -58,10 +58,10 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
-    /// All of them, in the order of the form.
+    /// All units, in the order of the form.
     pub const ALL: [Self; 3] = [Self::Seconds, Self::Minutes, Self::Hours];
 
-    /// Its name in the form.
+    /// Returns its name in the form.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Seconds => "seconds",
@@ -70,7 +70,7 @@ impl TimeUnit {
         }
     }
 
-    /// The unit of a name.
+    /// Returns the unit of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.name() == name)
     }
@@ -103,20 +103,20 @@ pub enum Field {
     Will(message::Field),
 }
 
-/// The finer settings as they are typed.
+/// The connection options as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields {
     /// Keep alive in seconds; 0 turns it off.
     pub keep_alive_s: String,
-    /// What becomes of the session.
+    /// How long the session lasts.
     pub ending: SessionExpiry,
-    /// How long it lasts, if it does.
+    /// The time for which the broker keeps it, if it does.
     pub session_span: String,
-    /// And in what.
+    /// The unit of that time.
     pub session_unit: TimeUnit,
     /// Receive Maximum.
     pub receive_maximum: String,
-    /// What is asked for with every topic filter.
+    /// The options for every topic filter.
     pub subscriptions: OptionFields,
     /// User properties of CONNECT.
     pub user_properties: UserProperties,
@@ -129,14 +129,14 @@ pub struct Fields {
 }
 
 impl From<&ConnectionOptions> for Fields {
-    /// The settings as one would type them.
+    /// Returns the options as typed.
     fn from(more: &ConnectionOptions) -> Self {
         let (ending, span_s) = match more.session_expiry_s {
             Some(0) => (SessionExpiry::WithConnection, None),
             Some(seconds) if more.lasts() => (SessionExpiry::Later, Some(seconds)),
             _ => (SessionExpiry::WithPage, None),
         };
-        // An hour, where nothing was chosen.
+        // An hour if nothing was chosen.
         let span_s = span_s.unwrap_or(3_600);
         let unit = TimeUnit::ALL
             .into_iter()
@@ -177,10 +177,11 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// The settings.
+    /// Returns the options.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    ///
+    /// Returns every error, in the order of the form.
     pub fn parse(&self) -> Result<ConnectionOptions, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         let mut take = |field, result: Result<u32, NumberError>| {
@@ -211,7 +212,7 @@ impl Fields {
         if !faults.is_empty() {
             return Err(faults);
         }
-        // QoS is the form's own, beside the topics.
+        // QoS has its own field in the connection form, next to the topics.
         let SubscriptionOptions { no_local, retain_as_published, retain_handling, .. } =
             self.subscriptions.with_qos(QoS::default());
         Ok(ConnectionOptions {

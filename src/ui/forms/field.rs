@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Something a person has to put right, and where.
+/// An error that a person has to correct, and its field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault<F> {
-    /// The field it is about.
+    /// The field with the error.
     pub field: F,
     /// What is wrong and what to do.
     pub words: String,
@@ -17,12 +17,12 @@ impl<F> Fault<F> {
     }
 }
 
-/// A number that may be left empty, as one would type it.
+/// Returns an optional number as typed.
 pub(crate) fn typed_number(number: Option<u32>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-/// Why a text is no number of the kind that is wanted.
+/// Why a text isn't a number of the required kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Give a whole number from {least} to {most}{}.", if *may_be_empty { ", or nothing" } else { "" })]
 pub struct NumberError {
@@ -31,7 +31,7 @@ pub struct NumberError {
     may_be_empty: bool,
 }
 
-/// A number that may be left empty.
+/// Parses a number that may be left empty.
 pub(crate) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<Option<u32>, NumberError> {
     match text.trim() {
         "" => Ok(None),
@@ -39,10 +39,10 @@ pub(crate) fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result
     }
 }
 
-/// A number that has to be there.
+/// Parses a number that is required.
 pub(crate) fn whole_number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, NumberError> {
     let text = text.trim();
-    // `parse` would take "+5" as well, which nobody writes on purpose.
+    // `parse` would also accept "+5", which nobody writes on purpose.
     let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let error = NumberError { least: *range.start(), most: *range.end(), may_be_empty: false };
     digits.and_then(|text| text.parse().ok()).filter(|number| range.contains(number)).ok_or(error)

@@ -1,5 +1,5 @@
-//! A rule for the crawl's lines as a person types it: choices and text fields
-//! become a [`Rule`], or faults by field; and what a rule makes of messages.
+//! A rule for the crawl's lines as a person types it: choices and text fields become a [`Rule`], or
+//! errors by field; and a preview of what a rule makes of messages.
 
 use crate::dialogue::Line;
 use crate::dialogue::rules::{LineRules, LineTemplate, Placeholder, Rule, Template, TemplateError};
@@ -8,32 +8,32 @@ use crate::protocol::rows::Preview;
 use crate::protocol::update::Sample;
 use crate::ui::forms::field::Fault;
 
-/// Where a speaker, or words, come from.
+/// The source of a speaker or of a line's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// From the message, found by itself.
+    /// Found automatically in the message.
     #[default]
     Found,
     /// A field of JSON.
     Field,
     /// A level of the topic.
     Level,
-    /// Words of the person's own, with places for parts of the message.
+    /// A text of the person's own, with placeholders for parts of the message.
     Sentence,
     /// The whole payload.
     Payload,
-    /// Nobody speaks.
+    /// No speaker.
     Nobody,
 }
 
 impl Source {
-    /// Those of a speaker, in the order of the form.
+    /// The sources of a speaker, in the order of the form.
     pub const OF_SPEAKER: [Self; 5] = [Self::Found, Self::Field, Self::Level, Self::Sentence, Self::Nobody];
 
-    /// Those of words, in the order of the form.
+    /// The sources of the text, in the order of the form.
     pub const OF_WORDS: [Self; 4] = [Self::Found, Self::Field, Self::Payload, Self::Sentence];
 
-    /// Its name in the form.
+    /// Returns its name in the form.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Found => "found",
@@ -45,18 +45,18 @@ impl Source {
         }
     }
 
-    /// The source of a name.
+    /// Returns the source of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::Found, Self::Field, Self::Level, Self::Sentence, Self::Payload, Self::Nobody];
         all.into_iter().find(|source| source.name() == name)
     }
 
-    /// Whether something has to be typed for it.
+    /// Whether it needs a typed text.
     pub const fn has_text(self) -> bool {
         matches!(self, Self::Field | Self::Level | Self::Sentence)
     }
 
-    /// The source of a template, and what is typed for it.
+    /// Returns the source of a template, and the text to type for it.
     fn of(template: Option<&Template>) -> (Self, String) {
         let Some(template) = template else { return (Self::Found, String::new()) };
         match template.single_placeholder() {
@@ -68,7 +68,7 @@ impl Source {
         }
     }
 
-    /// The template; `None` for what is found by itself.
+    /// Returns the template; `None` if it is found automatically.
     fn template(self, typed: &str) -> Result<Option<Template>, String> {
         let template = match (self, typed.trim()) {
             (Self::Found, _) => return Ok(None),
@@ -80,7 +80,7 @@ impl Source {
             (Self::Field, path) if path.contains(['{', '}']) => {
                 return Err("A field is named without braces: sensor.name".to_owned());
             }
-            // Behind a dot any name is a field's.
+            // After a dot any name is a field's.
             (Self::Field, path) => format!("{{.{path}}}"),
             (Self::Level, level) => match level.parse() {
                 Ok(0_isize) | Err(_) => return Err("A number: 1 for the first level, -1 for the last.".to_owned()),
@@ -98,31 +98,31 @@ impl Source {
 pub enum Field {
     /// Topic filter.
     Topics,
-    /// Who speaks.
+    /// The speaker.
     Speaker,
-    /// What is said.
+    /// The text.
     Words,
 }
 
-/// A rule as it is typed.
+/// A rule as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
     /// Topic filter.
     pub topics: String,
-    /// The crawl doesn't tell them.
+    /// Whether the crawl doesn't show the messages.
     pub is_hidden: bool,
-    /// Where the speaker comes from …
+    /// The source of the speaker …
     pub speaker_from: Source,
-    /// … and what is typed for that.
+    /// … and the text typed for it.
     pub speaker: String,
-    /// Where the words come from …
+    /// The source of the text …
     pub words_from: Source,
-    /// … and what is typed for that.
+    /// … and the text typed for it.
     pub words: String,
 }
 
 impl From<&Rule> for Fields {
-    /// The rule as one would type it.
+    /// Returns the rule as typed.
     fn from(rule: &Rule) -> Self {
         let wording = rule.wording.clone().unwrap_or_default();
         let (speaker_from, speaker) = Source::of(wording.speaker.as_ref());
@@ -133,10 +133,11 @@ impl From<&Rule> for Fields {
 }
 
 impl Fields {
-    /// The rule.
+    /// Returns the rule.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    ///
+    /// Returns every error, in the order of the form.
     pub fn parse(&self) -> Result<Rule, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         let topics = TopicFilter::parse(self.topics.as_str());
@@ -160,7 +161,7 @@ impl Fields {
     }
 }
 
-/// A rule in a few words.
+/// Describes a rule in a few words.
 pub fn summary(rule: &Rule) -> String {
     let Some(LineTemplate { speaker, words }) = &rule.wording else { return "not in the crawl".to_owned() };
     let part = |name: &str, template: &Option<Template>| match Source::of(template.as_ref()) {
@@ -174,24 +175,24 @@ pub fn summary(rule: &Rule) -> String {
     format!("{}; {}", part("speaker", speaker), part("words", words))
 }
 
-/// What becomes of a message.
+/// What the rules make of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulePreview {
     /// Topic name.
     pub topic: String,
     /// The payload's beginning.
     pub payload: String,
-    /// The line; `None` where the crawl doesn't tell it.
+    /// The line; `None` if the crawl doesn't show it.
     pub line: Option<Line>,
-    /// Which rule decided, from 1; `None` for none.
+    /// The number of the rule that applied, from 1; `None` if none did.
     pub rule: Option<usize>,
-    /// A place of that rule that the message has nothing for.
+    /// A placeholder of that rule for which the message has no value.
     pub lacks: Option<String>,
-    /// The line as it is found by itself.
+    /// The line as it is found automatically.
     pub found: Line,
 }
 
-/// What these rules make of a message.
+/// Applies these rules to a message.
 pub fn outcome(mapping: &LineRules, Sample { topic, payload }: &Sample) -> RulePreview {
     let place = mapping.rules.iter().position(|rule| rule.topics.matches(topic));
     let wording = place.and_then(|place| mapping.rules[place].wording.as_ref());
@@ -208,7 +209,7 @@ pub fn outcome(mapping: &LineRules, Sample { topic, payload }: &Sample) -> RuleP
     }
 }
 
-/// Payloads of a few kinds, each on a topic that would have such.
+/// Payloads of a few kinds, each on a topic that would have such a payload.
 const KINDS: [(&str, &str); 5] = [
     ("StarWars", r#"{"character":"ADA","text":"Is anybody listening?"}"#),
     ("home/greenhouse/temperature", "21.4"),
@@ -217,10 +218,10 @@ const KINDS: [(&str, &str); 5] = [
     ("chat/harbour", "PIP: Good evening"),
 ];
 
-/// What stands for a level that a filter leaves open.
+/// The level that replaces a wildcard of a filter.
 const ANY_LEVEL: &str = "greenhouse";
 
-/// Examples for topics that the filter matches, for where no message came yet.
+/// Returns examples for topics that the filter matches, for use before any message has arrived.
 pub fn examples(filter: &TopicFilter) -> Vec<Sample> {
     let sample = |topic: &str, payload: &str| Sample { topic: topic.to_owned(), payload: payload.into() };
     let fitting: Vec<_> = KINDS.iter().filter(|(topic, _)| filter.matches(topic)).collect();

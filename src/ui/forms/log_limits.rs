@@ -1,4 +1,4 @@
-//! The limits of the log, as they are typed.
+//! The limits of the log, as typed.
 
 use crate::config::settings::LOG_MIB;
 use crate::config::settings::MESSAGES;
@@ -10,33 +10,34 @@ use crate::ui::forms::field::whole_number;
 /// A limit of the log, as a field of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitField {
-    /// Most messages.
+    /// The largest number of messages.
     Messages,
-    /// Most memory.
+    /// The largest amount of memory.
     Mib,
 }
 
-/// The log's limits as they are typed.
+/// The log's limits as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitFields {
-    /// Most messages.
+    /// The largest number of messages.
     pub messages: String,
-    /// Most memory in MiB.
+    /// The largest amount of memory, in MiB.
     pub mib: String,
 }
 
 impl From<Limits> for LimitFields {
-    /// The limits as one would type them.
+    /// Returns the limits as typed.
     fn from(limits: Limits) -> Self {
         Self { messages: limits.messages.to_string(), mib: (limits.bytes / MIB).to_string() }
     }
 }
 
 impl LimitFields {
-    /// The limits.
+    /// Returns the limits.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    ///
+    /// Returns every error, in the order of the form.
     pub fn parse(&self) -> Result<Limits, Vec<Fault<LimitField>>> {
         let messages = whole_number(&self.messages, MESSAGES);
         let mib = whole_number(&self.mib, LOG_MIB);

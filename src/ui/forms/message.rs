@@ -1,5 +1,5 @@
-//! A message as a person writes it, for publishing or as a will: text fields
-//! become a payload and properties, or faults by field.
+//! A message as a person types it, for publishing or as a will: text fields become a payload and
+//! properties, or errors by field.
 
 use crate::ui::forms::field::{Fault, number, typed_number};
 
@@ -12,23 +12,23 @@ use crate::mqtt::text::string_fault;
 use crate::mqtt::topic::{TopicError, TopicName};
 use crate::protocol::publish::PublishRequest;
 
-/// How bytes are written down.
+/// How bytes are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PayloadNotation {
     /// As text; its bytes are UTF-8.
     #[default]
     Text,
-    /// Two hex digits a byte; white space may stand anywhere.
+    /// Two hex digits a byte; white space is allowed anywhere.
     Hex,
-    /// Base64 with its padding; white space may stand anywhere.
+    /// Base64 with its padding; white space is allowed anywhere.
     Base64,
 }
 
 impl PayloadNotation {
-    /// All of them, in the order of the form.
+    /// All notations, in the order of the form.
     pub const ALL: [Self; 3] = [Self::Text, Self::Hex, Self::Base64];
 
-    /// Its name in the form.
+    /// Returns its name in the form.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "Text",
@@ -37,25 +37,25 @@ impl PayloadNotation {
         }
     }
 
-    /// The notation of a name.
+    /// Returns the notation of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|notation| notation.name() == name)
     }
 }
 
-/// Bytes as they are written down.
+/// Bytes as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bytes {
-    /// What is typed.
+    /// The typed text.
     pub text: String,
-    /// How it is meant.
+    /// The notation of the text.
     pub notation: PayloadNotation,
 }
 
-/// Why a text stands for no bytes, and what to do.
+/// Why a text isn't valid in its notation, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BytesError {
-    /// Something else than a hex digit or white space.
+    /// A character other than a hex digit or white space.
     #[error("“{0}” is no hex digit. Hex is written with 0–9 and a–f, two digits a byte: de ad be ef.")]
     HexDigit(char),
     /// A digit is missing.
@@ -67,7 +67,7 @@ pub enum BytesError {
 }
 
 impl Bytes {
-    /// These bytes, written in the notation that shows them best.
+    /// Returns these bytes in the notation that shows them best.
     pub fn of(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self { text: text.to_owned(), notation: PayloadNotation::Text },
@@ -75,10 +75,11 @@ impl Bytes {
         }
     }
 
-    /// The bytes that are meant.
+    /// Returns the bytes.
     ///
     /// # Errors
-    /// Says what is wrong with the text in its notation.
+    ///
+    /// Returns what is wrong with the text in its notation.
     pub fn parse(&self) -> Result<Vec<u8>, BytesError> {
         match self.notation {
             PayloadNotation::Text => Ok(self.text.clone().into_bytes()),
@@ -122,7 +123,7 @@ pub enum Field {
     UserProperty(usize),
 }
 
-/// A message as it is typed.
+/// A message as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageFields {
     /// Topic name.
@@ -131,7 +132,7 @@ pub struct MessageFields {
     pub payload: Bytes,
     /// Quality of service.
     pub qos: QoS,
-    /// Retained by the broker.
+    /// Whether the broker retains it.
     pub retain: bool,
     /// Content type; empty for none.
     pub content_type: String,
@@ -141,14 +142,14 @@ pub struct MessageFields {
     pub correlation_data: Bytes,
     /// Lifetime in seconds; empty for none.
     pub message_expiry_s: String,
-    /// Tell everybody that the payload is UTF-8 text.
+    /// Whether receivers are informed that the payload is UTF-8 text.
     pub payload_is_utf8: bool,
-    /// User properties; rows without name and value don't count.
+    /// User properties; rows without name and value are skipped.
     pub user_properties: UserProperties,
 }
 
 impl From<&PublishRequest> for MessageFields {
-    /// The message as one would type it.
+    /// Returns the message as typed.
     fn from(message: &PublishRequest) -> Self {
         let PublishRequest { topic, payload, qos, retain, properties } = message;
         Self {
@@ -167,10 +168,11 @@ impl From<&PublishRequest> for MessageFields {
 }
 
 impl MessageFields {
-    /// The message.
+    /// Returns the message.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    ///
+    /// Returns every error, in the order of the form.
     pub fn parse(&self) -> Result<PublishRequest, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
@@ -201,7 +203,7 @@ impl MessageFields {
             faults.push(Fault::new(Field::ContentType, words));
             None
         });
-        // Named in full, for the answer goes to one topic [MQTT-3.3.2-14].
+        // A topic name and no filter, because the answer goes to one topic [MQTT-3.3.2-14].
         let response_topic = Some(&self.response_topic).filter(|topic| !topic.is_empty());
         if let Some(Err(error)) = response_topic.map(|topic| TopicName::parse(topic)) {
             faults.push(Fault::new(Field::ResponseTopic, error));
@@ -237,7 +239,7 @@ impl MessageFields {
     }
 }
 
-/// A field that may be left empty.
+/// Parses a field that may be left empty.
 fn text_of(name: &str, text: &str) -> Result<Option<String>, String> {
     match string_fault(name, text) {
         Some(words) => Err(words),
@@ -245,8 +247,8 @@ fn text_of(name: &str, text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// The rows that say something; what is wrong with one goes to `blame`, with
-/// its place. An empty name is allowed by the standard, and so it is here.
+/// Returns the rows that aren't empty; an error in one goes to `blame`, with its place. The
+/// standard allows an empty name, and so does this form.
 pub(crate) fn user_properties(rows: &[(String, String)], mut blame: impl FnMut(usize, String)) -> UserProperties {
     let mut properties = UserProperties::new();
     for (row, (name, value)) in rows.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What is typed into forms, and what it means: a value, or errors by field.
+//! The typed values of forms, and their meaning: a value, or errors by field.
 
 pub mod connection_options;
 pub mod field;

@@ -1,21 +1,19 @@
-//! A subscription as a person types it: text fields become a request, or
-//! faults by field.
+//! A subscription as a person types it: text fields become a request, or errors by field.
 
 use crate::mqtt::packet::{QoS, RetainHandling, SubscriptionOptions};
 use crate::mqtt::topic::TopicFilter;
 use crate::protocol::subscription::SubscribeRequest;
 use crate::ui::forms::field::{Fault, NumberError, number, typed_number};
 
-/// Highest subscription identifier (section 3.8.2.1.2): the largest variable
-/// byte integer.
+/// Highest subscription identifier (section 3.8.2.1.2): the largest variable byte integer.
 const IDENTIFIER_MAX: u32 = 268_435_455;
 
-/// What can be asked for with a topic filter in MQTT 5.0 beside QoS.
+/// The options of a topic filter in MQTT 5.0, other than QoS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptionFields {
-    /// Don't send us what we published ourselves.
+    /// The broker doesn't send back our own messages.
     pub no_local: bool,
-    /// Keep the retain flag as the publisher set it.
+    /// The broker keeps the retain flag as the publisher set it.
     pub retain_as_published: bool,
     /// When retained messages are sent.
     pub retain_handling: RetainHandling,
@@ -24,19 +22,19 @@ pub struct OptionFields {
 }
 
 impl OptionFields {
-    /// These options as one would type them.
+    /// Returns these options as typed.
     pub fn new(options: SubscriptionOptions, identifier: Option<u32>) -> Self {
         let SubscriptionOptions { no_local, retain_as_published, retain_handling, .. } = options;
         Self { no_local, retain_as_published, retain_handling, identifier: typed_number(identifier) }
     }
 
-    /// The options with this quality of service.
+    /// Returns the options with this quality of service.
     pub fn with_qos(&self, qos: QoS) -> SubscriptionOptions {
         let Self { no_local, retain_as_published, retain_handling, .. } = *self;
         SubscriptionOptions { qos, no_local, retain_as_published, retain_handling }
     }
 
-    /// The identifier.
+    /// Returns the identifier.
     pub(crate) fn parse_identifier(&self) -> Result<Option<u32>, NumberError> {
         number(&self.identifier, 1..=IDENTIFIER_MAX)
     }
@@ -47,25 +45,25 @@ impl OptionFields {
 pub enum Field {
     /// Topic filter.
     Filter,
-    /// No Local, and whatever is only chosen.
+    /// No Local, and everything else that is only chosen.
     Options,
     /// Subscription identifier.
     Identifier,
 }
 
-/// A subscription as it is typed.
+/// A subscription as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
     /// Topic filter.
     pub filter: String,
-    /// Highest quality of service wanted.
+    /// Highest quality of service requested.
     pub qos: QoS,
     /// The options of 5.0.
     pub options: OptionFields,
 }
 
 impl From<&SubscribeRequest> for Fields {
-    /// The subscription as one would type it.
+    /// Returns the subscription as typed.
     fn from(request: &SubscribeRequest) -> Self {
         let SubscribeRequest { filter, options, identifier } = request;
         let qos = options.qos;
@@ -74,10 +72,11 @@ impl From<&SubscribeRequest> for Fields {
 }
 
 impl Fields {
-    /// The request.
+    /// Returns the request.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    ///
+    /// Returns every error, in the order of the form.
     pub fn parse(&self) -> Result<SubscribeRequest, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         match TopicFilter::parse(self.filter.as_str()) {

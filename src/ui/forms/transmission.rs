@@ -1,5 +1,5 @@
-//! How a script is transmitted, or a message repeated, as it is typed into the
-//! panels: text fields become a plan, or faults by field.
+//! How a script is transmitted, or a message repeated, as typed into the panels: text fields become
+//! a plan, or errors by field.
 
 use std::time::Duration;
 
@@ -15,11 +15,10 @@ use crate::transmit::playlist::Repeat;
 use crate::transmit::script_view::Sheet;
 use crate::ui::forms::field::{Fault, number};
 
-/// So many lines go to the worker at once, so that what it has to do beside
-/// them never waits for long …
+/// The number of lines that go to the worker at once, so that its other work never waits for long …
 const SLICE_LINES: usize = 1_000;
 
-/// … and so many bytes of them, and one line.
+/// … and the number of their bytes, which the last line may exceed.
 const SLICE_BYTES: usize = 256 << 10;
 
 /// The shortest time between a message and its repetition.
@@ -32,13 +31,13 @@ pub enum Field {
     Topic,
     /// Time from one line to the next.
     Interval,
-    /// How often.
+    /// The number of repetitions.
     Times,
-    /// What is only chosen.
+    /// Everything that is only chosen.
     Choices,
 }
 
-/// How a script is transmitted, as it is typed.
+/// How a script is transmitted, as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanFields {
     /// Topic; see [`topic_of`].
@@ -47,16 +46,16 @@ pub struct PlanFields {
     pub interval: String,
     /// Quality of service.
     pub qos: QoS,
-    /// Retained by the broker.
+    /// Whether the broker retains the messages.
     pub retain: bool,
-    /// What a line looks like on the wire.
+    /// The payload format of a line.
     pub payload: PayloadFormat,
-    /// From the beginning again after the last line.
+    /// Whether it starts again after the last line.
     pub repeats: bool,
 }
 
 impl Default for PlanFields {
-    /// As the producer has it.
+    /// Returns the producer's defaults.
     fn default() -> Self {
         Self {
             topic: "StarWars".to_owned(),
@@ -81,10 +80,11 @@ pub struct Plan {
 }
 
 impl PlanFields {
-    /// The plan.
+    /// Returns the plan.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    ///
+    /// Returns every error, in the order of the form.
     pub fn parse(&self) -> Result<Plan, Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         if let Err(error) = TopicName::parse(&self.topic) {
@@ -102,14 +102,14 @@ impl PlanFields {
         Ok(Plan { topic: topic.clone(), payload, interval, qos, retain, repeat: self.repeat() })
     }
 
-    /// It in a sentence.
+    /// Describes the plan in a sentence.
     pub fn words(&self) -> String {
         let Self { topic, interval, qos, retain, .. } = self;
         let retained = if *retain { ", retained" } else { "" };
         format!("To {topic}, a line every {}, QoS {qos}{retained}. Stop it to change this.", interval.trim())
     }
 
-    /// How often the script is told.
+    /// Returns how often the script is sent.
     pub const fn repeat(&self) -> Repeat {
         if self.repeats { Repeat::UntilStopped } else { Repeat::ONCE }
     }
@@ -134,13 +134,13 @@ fn interval_of(text: &str, least: Duration, faults: &mut Vec<Fault<Field>>) -> D
 }
 
 impl Plan {
-    /// For the worker: how lines go out from this one on, counted from 0.
+    /// Returns the worker's settings for sending the lines from this one on, counted from 0.
     pub fn manner(&self, first: usize) -> TransmissionSettings {
         manner(self.interval, self.repeat, first as u64, (self.qos, self.retain, PublishProperties::default()))
     }
 
-    /// A slice of the script for the worker, and where the next one begins;
-    /// `None` with the last.
+    /// Returns a slice of the script for the worker, and where the next one begins; `None` with the
+    /// last slice.
     pub fn slice(&self, sheet: &Sheet, from: usize) -> (Vec<OutgoingMessage>, Option<usize>) {
         let (mut cues, mut bytes) = (Vec::new(), 0);
         let mut at = from;
@@ -158,7 +158,7 @@ impl Plan {
         (cues, (at < sheet.len()).then_some(at))
     }
 
-    /// How long after the first of so many lines the last goes out.
+    /// Returns the time between the first and the last of this many lines.
     pub fn length(&self, lines: usize) -> Duration {
         let gaps = u32::try_from(lines.saturating_sub(1)).unwrap_or(u32::MAX);
         self.interval.saturating_mul(gaps)
@@ -175,12 +175,12 @@ fn manner(
     TransmissionSettings { interval_us: interval.as_micros() as u64, repeat, first, qos, retain, properties }
 }
 
-/// How a message is repeated, as it is typed.
+/// How a message is repeated, as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepeatFields {
-    /// Time from one to the next; see [`parse_interval`].
+    /// Time from one repetition to the next; see [`parse_interval`].
     pub interval: String,
-    /// How often; empty for ever on.
+    /// The number of repetitions; empty for no limit.
     pub times: String,
 }
 
@@ -191,11 +191,11 @@ impl Default for RepeatFields {
 }
 
 impl RepeatFields {
-    /// For the worker: how this message goes out again and again, and the
-    /// message.
+    /// Returns the worker's settings for repeating this message, and the message.
     ///
     /// # Errors
-    /// Every fault, in the order of the form.
+    ///
+    /// Returns every error, in the order of the form.
     pub fn parse(&self, message: PublishRequest) -> Result<(TransmissionSettings, OutgoingMessage), Vec<Fault<Field>>> {
         let mut faults = Vec::new();
         let interval = interval_of(&self.interval, REPEAT_MIN, &mut faults);
@@ -212,12 +212,12 @@ impl RepeatFields {
     }
 }
 
-/// Whether lines are to go out, now or later.
+/// Whether lines are being sent, now or later.
 pub fn is_active(view: &TransmissionView) -> bool {
     matches!(view.turn, TransmissionState::Playing | TransmissionState::Paused)
 }
 
-/// How many went out and what became of them.
+/// Returns the number of lines that were sent, and their outcomes.
 pub fn outcome_words(view: &TransmissionView) -> String {
     let mut words = format!("{} sent, {} done", grouped(view.sent), grouped(view.done));
     if view.failed > 0 {
@@ -226,7 +226,7 @@ pub fn outcome_words(view: &TransmissionView) -> String {
     words
 }
 
-/// Where the transmission of a script of so many lines is: "Line 12 of 120".
+/// Returns the place in a script of this many lines: "Line 12 of 120".
 pub fn place_words(view: &TransmissionView, lines: usize) -> String {
     let (line, lines) = (grouped(view.line), grouped(lines as u64));
     match view.turn {
@@ -237,8 +237,7 @@ pub fn place_words(view: &TransmissionView, lines: usize) -> String {
     }
 }
 
-/// The same, with what became of the lines, and how long the rest takes where
-/// that has an end.
+/// Returns the same with the outcomes of the lines, and the remaining time if there is an end.
 pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>, repeat: Repeat) -> String {
     let mut words = format!("{} · {}", place_words(view, lines), outcome_words(view));
     if let Some(plan) = plan.filter(|_| is_active(view) && repeat == Repeat::ONCE) {
@@ -248,7 +247,7 @@ pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>
     words
 }
 
-/// How far a repeated message is.
+/// Returns the progress of a repeated message.
 pub fn repeat_words(view: &TransmissionView) -> String {
     let turn = match view.turn {
         TransmissionState::Playing | TransmissionState::Paused => "It goes out again and again",
@@ -262,7 +261,7 @@ pub fn repeat_words(view: &TransmissionView) -> String {
     words
 }
 
-/// A time to come, to the second: `1:48`, `2:00:00`.
+/// Formats a remaining time to the second: `1:48`, `2:00:00`.
 fn time_words(time: Duration) -> String {
     let seconds = time.as_micros().div_ceil(1_000_000);
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);

@@ -1,4 +1,4 @@
-//! Reads numbers and runs of bytes off a payload, and never past its end.
+//! Reads numbers and runs of bytes from a payload, never past its end.
 
 use crate::ui::inspect::outline::Fault;
 
@@ -8,18 +8,17 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Goes on at a place within the bytes.
+    /// Creates a reader at a position within the bytes.
     pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
-    /// The place of the next byte.
+    /// Returns the position of the next byte.
     pub(super) const fn at(&self) -> usize {
         self.at
     }
 
-    /// So many bytes; however many are announced, only those that are there
-    /// cost anything.
+    /// Takes this many bytes. A count larger than what is left costs nothing.
     pub(super) fn take(&mut self, count: u64) -> Result<&'a [u8], Fault> {
         let rest = &self.bytes[self.at..];
         let taken = usize::try_from(count)

@@ -1,7 +1,7 @@
-//! CBOR (RFC 8949), in its notation for people (section 8).
+//! CBOR (RFC 8949), in its diagnostic notation (section 8).
 //!
-//! Numbers of any size are written out exactly, and what an encoder may choose
-//! without changing the value (lengths known in advance or not) stays visible.
+//! Numbers of any size are written exactly, and what an encoder may choose without changing the
+//! value (lengths known in advance or not) stays visible.
 
 use crate::ui::inspect::byte_reader::Reader;
 use crate::ui::inspect::outline::{Fault, Step, Writer, bytes_in_hex, float, quoted};
@@ -15,7 +15,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Goes on with an item, or with what follows one; `true` at the end.
+    /// Continues with an item, or with what follows one; returns `true` at the end.
     pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
         if payload.is_empty() {
             return Err(Fault::cut_short(0));
@@ -29,26 +29,26 @@ impl State {
         Ok(self.frames.is_empty() && self.at == payload.len())
     }
 
-    /// The byte to go on from.
+    /// Returns the position of the next byte.
     pub(super) const fn at(&self) -> usize {
         self.at
     }
 }
 
-/// What is open, innermost last.
+/// An open item; the innermost is last.
 #[derive(Clone, Debug)]
 struct Frame {
     what: What,
-    /// Items to come; `None` until the break comes.
+    /// The number of items to come; `None` until the break comes.
     left: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Array,
-    /// What comes next is a name.
+    /// The next item is a name.
     MapName,
-    /// What comes next is the value of a name.
+    /// The next item is the value of a name.
     MapValue,
     Tag,
     /// Chunks of bytes (2) or of text (3).
@@ -62,7 +62,7 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// Reads an item, or the head of one with others within.
+    /// Reads an item, or the head of one that contains others.
     fn item(&mut self) -> Result<(), Fault> {
         let at = self.reader.at();
         let head = self.reader.u8()?;
@@ -103,7 +103,7 @@ impl Decoder<'_> {
             (5, None) => self.open(What::MapName, "{_ ", None, at),
             (6, Some(tag)) => {
                 self.writer.prefix(&format!("{tag}("));
-                // Each is a byte and opens no row, so the rows don't bound them.
+                // Each tag is a byte and opens no row, so the limit of rows doesn't bound them.
                 self.push(Frame { what: What::Tag, left: Some(1) }, at)
             }
             (7, Some(argument)) => self.simple(info, argument, at),
@@ -143,7 +143,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// An item is whole.
+    /// Counts a complete item.
     fn count(&mut self) {
         if let Some(frame) = self.frames.last_mut() {
             frame.left = frame.left.map(|left| left.saturating_sub(1));
@@ -176,7 +176,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Closes what is whole, and separates what isn't.
+    /// Closes complete items, and separates incomplete ones.
     fn end_items(&mut self) -> Result<(), Fault> {
         while let Some(frame) = self.frames.last() {
             if frame.left != Some(0) {
@@ -190,7 +190,7 @@ impl Decoder<'_> {
                 What::Tag => self.writer.append(")"),
             }
             self.frames.pop();
-            // A name that has others within stands on rows of its own.
+            // A name that contains other items is on rows of its own.
             if self.frames.last().is_some_and(|frame| frame.what == What::MapName) {
                 self.writer.append(":");
             }
@@ -200,7 +200,7 @@ impl Decoder<'_> {
     }
 }
 
-/// A number of 16 bits (RFC 8949, appendix D), exactly.
+/// Converts a number of 16 bits (RFC 8949, appendix D), exactly.
 fn half(bits: u16) -> f32 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1F), f32::from(bits & 0x3FF));

@@ -1,4 +1,4 @@
-//! Bytes in rows: where they are, in hex, as ASCII; and in Base64.
+//! Bytes in rows: their position, in hex, as ASCII; and in Base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,15 +6,15 @@ use base64::engine::general_purpose::STANDARD;
 use crate::ui::inspect::Row;
 use crate::ui::inspect::text::{Kind, Piece};
 
-/// Columns of a row of hex beside its bytes: the place, and what is between.
+/// Columns of a row of hex in addition to its bytes: the position, and the gaps.
 const FRAME_COLUMNS: usize = 12;
 
-/// How many bytes a row of hex has: 16, or 8 where those don't fit.
+/// Returns the number of bytes in a row of hex: 16, or 8 if those don't fit.
 pub fn bytes_per_row(columns: usize) -> usize {
     if FRAME_COLUMNS + 4 * 16 <= columns { 16 } else { 8 }
 }
 
-/// A row of hex; `None` past the end. Nothing at all is one empty row.
+/// Returns a row of hex; `None` past the end. An empty payload is one empty row.
 pub fn row(bytes: &[u8], index: usize, bytes_per_row: usize) -> Option<Row> {
     let shown = slice(bytes, index, bytes_per_row)?;
     let mut hex = String::with_capacity(3 * bytes_per_row + 1);
@@ -32,12 +32,12 @@ pub fn row(bytes: &[u8], index: usize, bytes_per_row: usize) -> Option<Row> {
     Some(Row { lead: place(index * bytes_per_row), pieces, ..Row::default() })
 }
 
-/// Where a row begins, as it is written before it.
+/// Formats the position at which a row begins.
 pub fn place(at: usize) -> String {
     format!("{at:06x}")
 }
 
-/// A byte as a letter, if it is one.
+/// Returns a byte as a letter, if it is one.
 pub fn ascii(byte: u8) -> char {
     match byte {
         b' '..=b'~' => char::from(byte),
@@ -45,18 +45,18 @@ pub fn ascii(byte: u8) -> char {
     }
 }
 
-/// How many bytes a row of Base64 stands for: whole groups of four letters.
+/// Returns the number of bytes in a row of Base64: whole groups of four letters.
 pub fn base64_bytes_per_row(columns: usize) -> usize {
     (columns / 4).clamp(1, 19) * 3
 }
 
-/// A row of Base64 (RFC 4648, section 4); `None` past the end.
+/// Returns a row of Base64 (RFC 4648, section 4); `None` past the end.
 pub fn base64_row(bytes: &[u8], index: usize, bytes_per_row: usize) -> Option<Row> {
     let text = STANDARD.encode(slice(bytes, index, bytes_per_row)?);
     Some(Row { pieces: vec![Piece { text, kind: Kind::Plain }], ..Row::default() })
 }
 
-/// How many rows so many bytes take.
+/// Returns the number of rows for this many bytes.
 pub fn rows(bytes: usize, bytes_per_row: usize) -> usize {
     bytes.div_ceil(bytes_per_row).max(1)
 }

@@ -1,5 +1,5 @@
-//! JSON, laid out and otherwise left as it was written: numbers, escapes,
-//! repeated names and their order. So nothing becomes a value here.
+//! JSON, laid out and otherwise left as written: numbers, escapes, repeated names and their order.
+//! So nothing is parsed into a value here.
 
 use std::str::Utf8Error;
 
@@ -10,14 +10,14 @@ use crate::ui::inspect::text::Kind;
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     at: usize,
-    /// What is open: objects, or arrays.
+    /// The open brackets: `true` for an object, `false` for an array.
     objects: Vec<bool>,
 }
 
 impl State {
-    /// Goes on with a value, or with what follows one; `true` at the end.
+    /// Continues with a value, or with what follows one; returns `true` at the end.
     pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
-        // A byte order mark says nothing in UTF-8 (RFC 8259, section 8.1).
+        // A byte order mark has no meaning in UTF-8 (RFC 8259, section 8.1).
         if self.at == 0 && payload.starts_with("\u{feff}".as_bytes()) {
             self.at = "\u{feff}".len();
         }
@@ -27,11 +27,11 @@ impl State {
             Step::AfterValue => reader.after_value(),
         };
         self.at = reader.at;
-        // That it is no text at all says more than what is wrong with it.
+        // That it isn't text at all explains more than the JSON error.
         is_over.map_err(|fault| str::from_utf8(payload).err().map_or(fault, no_text))
     }
 
-    /// The byte to go on from.
+    /// Returns the position of the next byte.
     pub(super) const fn at(&self) -> usize {
         self.at
     }
@@ -49,8 +49,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// A value, or the beginning of one with others within up to where the
-    /// first of those begins.
+    /// Reads a value, or the beginning of one that contains others, up to where the first of those
+    /// begins.
     fn value(&mut self) -> Result<(), Fault> {
         loop {
             let at = self.at;
@@ -78,7 +78,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Closes what ends here; `true` at the end of the text.
+    /// Closes what ends here; returns `true` at the end of the text.
     fn after_value(&mut self) -> Result<bool, Fault> {
         loop {
             let byte = self.next_byte();
@@ -130,7 +130,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The byte that is neither white space nor taken.
+    /// Skips white space and returns the next byte, without taking it.
     fn next_byte(&mut self) -> Option<u8> {
         let rest = &self.bytes[self.at..];
         let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
@@ -138,7 +138,7 @@ impl Reader<'_> {
         rest.get(blank).copied()
     }
 
-    /// Takes the bracket that opened; whether this one follows.
+    /// Takes the opening bracket; returns whether the closing one follows.
     fn next_byte_is(&mut self, close: u8) -> bool {
         self.at += 1;
         self.next_byte() == Some(close)

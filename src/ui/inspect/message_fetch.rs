@@ -1,10 +1,10 @@
-//! A message on its way to the inspector: a large one comes in parts.
+//! A message on its way to the inspector: a large one is sent in parts.
 
 use crate::message_log::mosquitto_command::BrokerAccess;
 use crate::protocol::message::MessageRequest;
 use crate::protocol::message::{MessageDetails, MessagePart};
 
-/// What has come of the message that was asked for.
+/// What has arrived of the requested message.
 #[derive(Clone, Debug, Default)]
 pub struct MessageFetch {
     seq: u64,
@@ -12,40 +12,40 @@ pub struct MessageFetch {
     is_over: bool,
 }
 
-/// What a part led to.
+/// The result of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gathered {
-    /// More is to come.
+    /// More parts follow.
     Partly {
-        /// Bytes of the payload that are there …
+        /// The number of payload bytes that have arrived …
         bytes: u32,
-        /// … of so many.
+        /// … of this many.
         of: u32,
     },
-    /// All is there, and how to get at the broker.
+    /// The message is complete; with what is needed to reach the broker.
     Whole(MessageDetails, BrokerAccess),
-    /// It can't be had: why, in words.
+    /// The message isn't available: the reason, as text.
     Missing(String),
 }
 
 impl MessageFetch {
-    /// Begins to ask for a message.
+    /// Begins to fetch a message.
     pub const fn new(seq: u64) -> Self {
         Self { seq, so_far: None, is_over: false }
     }
 
-    /// Number of the message; 0 where none was asked for yet.
+    /// Returns the number of the message; 0 if none was requested yet.
     pub const fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// What to ask for next; `None` when there is nothing to ask for.
+    /// Returns what to ask for next; `None` if there is nothing to ask for.
     pub fn glance(&self) -> Option<MessageRequest> {
         let from_byte = self.so_far.as_ref().map_or(0, |found| found.payload.len() as u32);
         (self.seq > 0 && !self.is_over).then_some(MessageRequest { seq: self.seq, from_byte })
     }
 
-    /// Takes a part; `None` where it isn't the one that was asked for.
+    /// Takes a part; `None` if it isn't the requested one.
     pub fn take(&mut self, part: MessagePart) -> Option<Gathered> {
         let glance = self.glance().filter(|glance| glance.seq == part.seq)?;
         let Some(mut found) = part.found else {
@@ -61,7 +61,7 @@ impl MessageFetch {
         }
         let whole = match self.so_far.take() {
             None => {
-                // All that comes, and no more, so that it is never moved.
+                // Reserves exactly what is to come, so that it is never moved.
                 found.payload.reserve_exact((found.payload_bytes as usize).saturating_sub(found.payload.len()));
                 found
             }
@@ -79,7 +79,7 @@ impl MessageFetch {
         Some(Gathered::Partly { bytes, of })
     }
 
-    /// Nobody is left to ask; words if something was still to come.
+    /// Ends the fetch without a worker; returns the error if something was missing.
     pub fn abandon(&mut self) -> Option<Gathered> {
         self.glance()?;
         self.is_over = true;

@@ -1,13 +1,12 @@
-//! What a message holds, in every notation a person may want to read it in.
+//! A message's content, in every notation a person may want to read it in.
 //!
-//! A [`View`] is a way to look at the bytes and never changes them: what isn't
-//! what it is taken for gives words that say where and why. Everything is laid
-//! out in rows, of which only those on screen are made, so ten megabytes open
-//! as quickly as ten bytes.
+//! A [`View`] is a way to look at the bytes and never changes them: bytes that don't have the
+//! expected format give an error that says where and why. Everything is laid out in rows, of which
+//! only those on screen are created, so ten megabytes open as quickly as ten bytes.
 //!
-//! - [`message_fetch`]: how a message gets here.
+//! - [`message_fetch`]: how a message arrives from the worker.
 //! - [`text`], [`hex`]: the bytes as they are.
-//! - [`json`], [`cbor`], [`msgpack`]: values within values, as an [`outline`].
+//! - [`json`], [`cbor`], [`msgpack`]: nested values, as an [`outline`].
 //! - [`publish_bytes`]: the bytes of the whole packet, each explained.
 
 mod byte_reader;
@@ -36,7 +35,7 @@ pub enum View {
     Text,
     /// As JSON.
     Json,
-    /// In hex, with ASCII beside it.
+    /// In hex, with ASCII next to it.
     Hex,
     /// In Base64.
     Base64,
@@ -49,11 +48,11 @@ pub enum View {
 }
 
 impl View {
-    /// All of them, in the order they are offered.
+    /// All views, in the order they are offered.
     pub const ALL: [Self; 7] =
         [Self::Text, Self::Json, Self::Hex, Self::Base64, Self::Cbor, Self::MessagePack, Self::Packet];
 
-    /// What it is called.
+    /// Returns its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "Text",
@@ -67,27 +66,26 @@ impl View {
     }
 }
 
-/// Letters that are no layout; many of them, and it isn't text that is meant.
+/// The number of control characters beyond which a payload isn't regarded as text.
 const CONTROLS_TOLERATED: usize = 10;
 
-/// How much of a payload is searched for them, in bytes: how it begins tells.
+/// The number of bytes at the beginning of a payload in which they are counted.
 const SEARCHED_BYTES: usize = 1 << 16;
 
-/// Columns of a layout that nobody sees. Not without end, for the work on one
-/// line is done at once.
+/// Columns of a trial layout that isn't shown. The number is bounded, because the work on one line
+/// is done at once.
 const TRIAL_COLUMNS: usize = 1 << 12;
 
-/// Finds the view that most likely shows what the sender meant, a slice of work
-/// at a time.
+/// Finds the view that most likely shows what the sender meant, a slice of work at a time.
 ///
-/// The content type is believed where the bytes don't contradict it.
+/// The content type is believed unless the bytes contradict it.
 #[derive(Clone, Debug)]
 pub struct Choice {
     payload: Arc<[u8]>,
-    /// What it may be, likeliest last, and whether it has to be one value with
-    /// others within.
+    /// The candidates, the likeliest last, and whether the payload has to be a single value that
+    /// contains others.
     candidates: Vec<(View, bool)>,
-    /// The last of them, being tried.
+    /// The last candidate, being tried.
     trial: Option<Sheet>,
     otherwise: View,
 }
@@ -109,8 +107,8 @@ impl Choice {
                 let is_text = controls * CONTROLS_TOLERATED <= payload.len().min(SEARCHED_BYTES);
                 if is_text { View::Text } else { View::Hex }
             }
-            // Nearly any bytes begin something in these two, so the whole must
-            // be one value with others within.
+            // Almost any bytes are a valid beginning in these two formats, so the whole must be one
+            // value that contains others.
             Err(_) => {
                 candidates.extend([(View::MessagePack, true), (View::Cbor, true)]);
                 View::Hex
@@ -125,7 +123,7 @@ impl Choice {
         Self { payload, candidates, trial: None, otherwise }
     }
 
-    /// Goes on for about so many bytes; the view when it is found.
+    /// Continues for about this many bytes; returns the view once it is found.
     pub fn advance(&mut self, bytes: usize) -> Option<View> {
         let Some(&(view, must_nest)) = self.candidates.last() else { return Some(self.otherwise) };
         let trial = self.trial.get_or_insert_with(|| Sheet::new(view, Arc::clone(&self.payload), TRIAL_COLUMNS));
@@ -145,20 +143,20 @@ impl Choice {
 /// One row of a [`Sheet`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
-    /// Where the row begins, if that is said.
+    /// The position at which the row begins, if it is shown.
     pub lead: String,
-    /// Levels it is moved to the right.
+    /// Levels of indentation.
     pub indent: usize,
-    /// It goes on with what didn't fit into the row before.
+    /// The row continues what didn't fit into the row before.
     pub continues: bool,
-    /// It opens what can be folded.
+    /// Set if the row opens something that can be folded.
     pub fold: Option<Fold>,
-    /// What stands there.
+    /// The text of the row.
     pub pieces: Vec<Piece>,
 }
 
 impl Row {
-    /// Levels that are shown; what nests deeper stands no further right.
+    /// The number of levels that are shown; deeper ones aren't indented further.
     pub const INDENT_MAX: usize = 24;
 }
 
@@ -167,12 +165,12 @@ impl Row {
 pub struct Fold {
     /// For [`Sheet::toggle`].
     pub line: usize,
-    /// What is within isn't shown.
+    /// Whether the content is hidden.
     pub is_folded: bool,
 }
 
-/// A payload laid out in one view, as far as it is. A large one takes a while,
-/// which is for [`Sheet::advance`] to spend in slices.
+/// A payload laid out in one view, as far as it is done. A large one takes a while;
+/// [`Sheet::advance`] does the work in slices.
 #[derive(Clone, Debug)]
 pub struct Sheet {
     view: View,
@@ -215,8 +213,8 @@ impl Notation {
 }
 
 impl Sheet {
-    /// Begins to lay out a payload in rows of about so many columns.
-    /// [`View::Packet`] is laid out by [`publish_bytes`]; here it gives hex.
+    /// Begins to lay out a payload in rows of about this many columns. [`View::Packet`] is laid out
+    /// by [`publish_bytes`]; here it gives hex.
     pub fn new(view: View, payload: Arc<[u8]>, columns: usize) -> Self {
         let outlined = |notation| Layout::Outline { notation, writer: Writer::new(columns), next: Some(Step::Value) };
         let layout = match view {
@@ -230,10 +228,11 @@ impl Sheet {
         Self { view, payload, layout, is_done: false }
     }
 
-    /// Goes on for about so many bytes of the payload; `true` at its end.
+    /// Continues for about this many bytes of the payload; returns `true` at its end.
     ///
     /// # Errors
-    /// Why it can't be read so, in words.
+    ///
+    /// Returns why the payload can't be shown in this view.
     pub fn advance(&mut self, bytes: usize) -> Result<bool, String> {
         if !self.is_done {
             self.is_done = match &mut self.layout {
@@ -260,7 +259,7 @@ impl Sheet {
         }
     }
 
-    /// How many rows there are so far.
+    /// Returns the number of rows so far.
     pub fn rows(&self) -> usize {
         match &self.layout {
             Layout::Text(text) => text.rows(),
@@ -271,7 +270,7 @@ impl Sheet {
         }
     }
 
-    /// A row; `None` past the end.
+    /// Returns a row; `None` past the end.
     pub fn row(&self, index: usize) -> Option<Row> {
         match &self.layout {
             Layout::Text(text) => text.row(&self.payload, index),
@@ -288,7 +287,7 @@ impl Sheet {
         }
     }
 
-    /// As what it is copied. Text that isn't UTF-8 can't be; then it is hex.
+    /// Returns the name of the form in which it is copied. Text that isn't UTF-8 is copied as hex.
     pub fn copied_as(&self) -> &'static str {
         match (&self.layout, str::from_utf8(&self.payload)) {
             (Layout::Text(_), Ok(_)) => "text",
@@ -298,7 +297,7 @@ impl Sheet {
         }
     }
 
-    /// All of it, as [`Sheet::copied_as`] says.
+    /// Returns all of it, in the form of [`Sheet::copied_as`].
     pub fn to_text(&self) -> String {
         match (&self.layout, str::from_utf8(&self.payload)) {
             (Layout::Text(_), Ok(text)) => text.to_owned(),
@@ -313,8 +312,8 @@ impl Sheet {
     }
 }
 
-/// Values and what follows them, in turn, for about so many bytes of the
-/// payload; `true` at its end.
+/// Lays out values and what follows them, in turn, for about this many bytes of the payload;
+/// returns `true` at its end.
 fn read_on(
     notation: &mut Notation,
     writer: &mut Writer,

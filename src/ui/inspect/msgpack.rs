@@ -15,7 +15,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Goes on with an object, or with what follows one; `true` at the end.
+    /// Continues with an object, or with what follows one; returns `true` at the end.
     pub(super) fn step(&mut self, payload: &[u8], writer: &mut Writer, step: Step) -> Result<bool, Fault> {
         if payload.is_empty() {
             return Err(Fault::cut_short(0));
@@ -29,7 +29,7 @@ impl State {
         Ok(self.frames.is_empty() && self.at == payload.len())
     }
 
-    /// The byte to go on from.
+    /// Returns the position of the next byte.
     pub(super) const fn at(&self) -> usize {
         self.at
     }
@@ -43,7 +43,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// What comes next is a name.
+    /// Whether the next object is a name.
     const fn wants_name(&self) -> bool {
         self.is_map && self.left.is_multiple_of(2)
     }
@@ -56,7 +56,7 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// Reads an object, or the head of one with others within.
+    /// Reads an object, or the head of one that contains others.
     fn object(&mut self) -> Result<(), Fault> {
         let at = self.reader.at();
         let head = self.reader.u8()?;
@@ -110,7 +110,7 @@ impl Decoder<'_> {
         self.value(&text, kind, at)
     }
 
-    /// A length of one, two or four bytes.
+    /// Reads a length of one, two or four bytes.
     fn length(&mut self, size: u8) -> Result<u64, Fault> {
         Ok(match size {
             0 => u64::from(self.reader.u8()?),
@@ -158,7 +158,7 @@ impl Decoder<'_> {
     fn end_objects(&mut self) -> Result<(), Fault> {
         while let Some(frame) = self.frames.pop_if(|frame| frame.left == 0) {
             self.writer.close(if frame.is_map { "}" } else { "]" }, self.reader.at())?;
-            // A name that has others within stands on rows of its own.
+            // A name that contains other objects is on rows of its own.
             if self.frames.last().is_some_and(Frame::wants_name) {
                 self.writer.append(":");
             }
@@ -168,7 +168,7 @@ impl Decoder<'_> {
     }
 }
 
-/// Seconds and nanoseconds since 1970, in one of three sizes.
+/// Formats seconds and nanoseconds since 1970, which have one of three sizes.
 fn timestamp(data: &[u8]) -> Option<String> {
     let mut reader = Reader::new(data, 0);
     let (seconds, nanoseconds) = match data.len() {

@@ -1,9 +1,9 @@
-//! Nested values as rows that fold: what JSON, CBOR and MessagePack have in
-//! common once they are read.
+//! Nested values as rows that fold: what JSON, CBOR and MessagePack have in common once they are
+//! parsed.
 //!
-//! The rows stand in one text, so a value of ten megabytes costs little more
-//! than itself, and only the rows on screen are ever looked at. Nothing here
-//! recurses: how deep a payload nests is its sender's choice.
+//! The rows are in one text, so a value of ten megabytes takes little more memory than the value
+//! itself, and only the rows on screen are ever read. Nothing here recurses: how deep a payload
+//! nests is its sender's choice.
 
 use std::ops::Range;
 
@@ -11,20 +11,20 @@ use crate::ui::inspect::text;
 use crate::ui::inspect::text::{Kind, Piece};
 use crate::ui::inspect::{Fold, Row};
 
-/// How deep values may nest. No schema needs it, and a payload that goes deeper
-/// is made to break its readers.
+/// How deep values may nest. No schema needs this depth, and a payload that goes deeper is made to
+/// break its readers.
 pub const DEPTH_MAX: usize = 10_000;
 
-/// How many rows are laid out: 80 MB of bookkeeping in memory.
+/// The number of rows that are laid out: 80 MB of bookkeeping in memory.
 pub const ROWS_MAX: usize = 4_000_000;
 
-/// Why bytes aren't what they were read as.
+/// Why bytes aren't in the expected format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {at}, {words}")]
 pub struct Fault {
     /// The first byte that doesn't fit, from 0.
     pub at: usize,
-    /// What is wrong, for people; goes on after "at byte 7, ".
+    /// What is wrong, for people; continues after "at byte 7, ".
     pub words: String,
 }
 
@@ -51,43 +51,43 @@ pub struct Outline {
 #[derive(Clone, Copy, Debug)]
 struct Line {
     start: u32,
-    /// What stands before it is the value's name.
+    /// The end of the value's name in this row.
     key_end: u32,
     end: u32,
-    /// Of a line that opens: the line that closes. Otherwise 0.
+    /// For a line that opens: the line that closes it. Otherwise 0.
     closed_by: u32,
     depth: u16,
     kind: Kind,
-    /// The rest of a value that is longer than a line.
+    /// The row continues a value that is longer than a line.
     continues: bool,
 }
 
-/// What is folded, and where the lines that are left stand.
+/// The folded lines, and the positions of the remaining ones.
 #[derive(Clone, Debug, Default)]
 struct Folds {
     /// Opening and closing lines, ordered; one may lie within another.
     all: Vec<(u32, u32)>,
-    /// The outermost of them, with the lines hidden before and by each.
+    /// The outermost of them, with the number of lines hidden before it and by it.
     outer: Vec<(u32, u32)>,
 }
 
 impl Outline {
-    /// How many values stand side by side at the top; one, as a rule.
+    /// Returns the number of values at the top level; usually one.
     pub fn items(&self) -> usize {
         self.items
     }
 
-    /// Whether the first value has others within.
+    /// Whether the first value contains others.
     pub fn nests(&self) -> bool {
         self.lines.first().is_some_and(|line| line.kind == Kind::Plain)
     }
 
-    /// How many rows are not folded away.
+    /// Returns the number of rows that aren't folded away.
     pub fn rows(&self) -> usize {
         self.lines.len() - self.folds.hidden()
     }
 
-    /// A row that isn't folded away; `None` past the end.
+    /// Returns a row that isn't folded away; `None` past the end.
     pub fn row(&self, index: usize) -> Option<Row> {
         let (place, is_folded) = self.folds.line_at(index);
         let line = self.lines.get(place)?;
@@ -112,7 +112,7 @@ impl Outline {
         self.folds.toggle(line as u32, closed_by);
     }
 
-    /// All of it as text, folded or not, two spaces a level.
+    /// Returns everything as text, folded or not, with two spaces a level.
     pub fn to_text(&self) -> String {
         let mut all = String::with_capacity(self.text.len() * 2);
         for line in &self.lines {
@@ -137,7 +137,7 @@ impl Folds {
         self.outer.iter().map(|(open, close)| (close - open) as usize).sum()
     }
 
-    /// The line of a row, and whether what it opens is folded.
+    /// Returns the line of a row, and whether what it opens is folded.
     fn line_at(&self, row: usize) -> (usize, bool) {
         let mut line = row;
         for &(open, close) in &self.outer {
@@ -160,8 +160,7 @@ impl Folds {
         self.outer.clear();
         let mut end = 0;
         for &(open, close) in &self.all {
-            // Ordered by their opening lines, and they nest: what begins within
-            // one ends there too.
+            // Ordered by their opening lines, and nested: what begins within one also ends there.
             if open >= end {
                 self.outer.push((open, close));
                 end = close;
@@ -170,16 +169,16 @@ impl Folds {
     }
 }
 
-/// What a reader does next.
+/// What a parser does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Reads a value, or the beginning of one with others within.
+    /// Reads a value, or the beginning of one that contains others.
     Value,
     /// Closes what ends after it.
     AfterValue,
 }
 
-/// A text longer than this, in bytes, becomes lines a slice at a time.
+/// A text longer than this, in bytes, is split into lines a slice at a time.
 const LONG_BYTES: usize = 1 << 16;
 
 /// Writes an outline, value by value.
@@ -187,11 +186,11 @@ const LONG_BYTES: usize = 1 << 16;
 pub(super) struct Writer {
     outline: Outline,
     columns: usize,
-    /// The lines that opened what isn't closed yet.
+    /// The lines whose brackets aren't closed yet.
     open: Vec<u32>,
     /// The line being written: its start and the end of its name.
     begun: Option<(u32, u32)>,
-    /// A long text that isn't in lines yet.
+    /// A long text that isn't split into lines yet.
     long: Option<Long>,
 }
 
@@ -206,29 +205,29 @@ struct Long {
 }
 
 impl Writer {
-    /// Lines hold about so many columns.
+    /// Creates a writer for lines of about this many columns.
     pub(super) fn new(columns: usize) -> Self {
         Self { outline: Outline::default(), columns, open: Vec::new(), begun: None, long: None }
     }
 
-    /// What is written so far.
+    /// Returns what is written so far.
     pub(super) const fn outline(&self) -> &Outline {
         &self.outline
     }
 
-    /// The same, to fold it.
+    /// Returns the same, for folding.
     pub(super) const fn outline_mut(&mut self) -> &mut Outline {
         &mut self.outline
     }
 
-    /// Goes on with a long text, for about so many bytes; `true` when nothing
-    /// more is to become lines.
+    /// Continues with a long text, for about this many bytes; returns `true` when nothing is left
+    /// to be split into lines.
     pub(super) fn settle(&mut self, bytes: usize) -> Result<bool, Fault> {
         let Some(long) = self.long.take() else { return Ok(true) };
         self.put_lines(long, bytes)
     }
 
-    /// The name of the value that follows; it stands on the same line.
+    /// Writes the name of the value that follows, on the same line.
     pub(super) fn name(&mut self, name: &str) {
         self.begin();
         self.outline.text.push_str(name);
@@ -236,13 +235,13 @@ impl Writer {
         self.begun = self.begun.map(|(start, _)| (start, self.end()));
     }
 
-    /// What stands before the value that follows, on the same line.
+    /// Writes text before the value that follows, on the same line.
     pub(super) fn prefix(&mut self, text: &str) {
         self.begin();
         self.outline.text.push_str(text);
     }
 
-    /// A value without others within.
+    /// Writes a value that contains no others.
     pub(super) fn value(&mut self, text: &str, kind: Kind, at: usize) -> Result<(), Fault> {
         self.begin();
         self.outline.text.push_str(text);
@@ -251,7 +250,7 @@ impl Writer {
         self.put_lines(Long { start, key_end, kind, continues: false, at }, LONG_BYTES).map(drop)
     }
 
-    /// The values that follow stand within, up to `close`.
+    /// Opens a value that contains the following ones, up to `close`.
     pub(super) fn open(&mut self, bracket: &str, at: usize) -> Result<(), Fault> {
         if self.open.len() >= DEPTH_MAX {
             return Err(Fault::new(at, format!("values nest deeper than the {DEPTH_MAX} levels that are laid out")));
@@ -267,7 +266,7 @@ impl Writer {
     /// Closes what was opened last.
     pub(super) fn close(&mut self, bracket: &str, at: usize) -> Result<(), Fault> {
         let Some(opened) = self.open.pop() else { return Ok(()) };
-        // Nothing within: one line.
+        // An empty value: one line.
         if opened as usize + 1 == self.outline.lines.len() {
             self.append(bracket);
             return Ok(());
@@ -282,7 +281,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Something else stands beside the value that follows and before it.
+    /// Appends a comma if another value precedes the one that follows.
     pub(super) fn separate(&mut self) {
         let is_first = |&opened: &u32| opened as usize + 1 == self.outline.lines.len();
         if self.begun.is_none() && !self.open.last().is_none_or(is_first) {
@@ -290,7 +289,7 @@ impl Writer {
         }
     }
 
-    /// Adds to the last line, for what is known only after it: a comma.
+    /// Appends to the last line what is known only after it: a comma.
     pub(super) fn append(&mut self, text: &str) {
         self.outline.text.push_str(text);
         let end = self.end();
@@ -304,8 +303,7 @@ impl Writer {
     }
 
     fn end(&self) -> u32 {
-        // A packet has at most 16 MiB, and nothing is written out at more than
-        // six times its size.
+        // A packet has at most 16 MiB, and nothing is written at more than six times its size.
         self.outline.text.len() as u32
     }
 
@@ -314,14 +312,14 @@ impl Writer {
         self.begun.get_or_insert((end, end));
     }
 
-    /// Ends the line, which becomes several where it is too long for one.
+    /// Ends the line, which is split into several if it is too long.
     fn end_line(&mut self, kind: Kind, at: usize) -> Result<(), Fault> {
         let Some((start, key_end)) = self.begun.take() else { return Ok(()) };
         self.put_lines(Long { start, key_end, kind, continues: false, at }, usize::MAX).map(drop)
     }
 
-    /// Puts what is written since `long.start` into lines, about so many bytes
-    /// of it; `true` when all of it is.
+    /// Splits what is written since `long.start` into lines, for about this many bytes; returns
+    /// `true` when all of it is done.
     fn put_lines(&mut self, mut long: Long, bytes: usize) -> Result<bool, Fault> {
         let end = self.end();
         let depth = self.open.len() as u16;
@@ -350,10 +348,10 @@ impl Writer {
     }
 }
 
-/// A line is never narrower than this, however deep it stands.
+/// A line is never narrower than this, however deeply it is nested.
 const COLUMNS_MIN: usize = 16;
 
-/// The text in quotes, written as JSON writes it.
+/// Returns the text in quotes, as JSON writes it.
 pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -372,7 +370,7 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// Bytes as CBOR's notation for people writes them: `h'dead'`.
+/// Returns bytes in CBOR's diagnostic notation: `h'dead'`.
 pub(super) fn bytes_in_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(2 * bytes.len() + 3);
@@ -384,7 +382,7 @@ pub(super) fn bytes_in_hex(bytes: &[u8]) -> String {
     out
 }
 
-/// A floating-point number, as short as it can be without being another one.
+/// Returns a floating-point number in its shortest exact form.
 pub(super) fn float(shortest: String) -> String {
     match shortest.as_str() {
         "inf" => "Infinity".to_owned(),

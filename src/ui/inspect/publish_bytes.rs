@@ -1,8 +1,7 @@
-//! The bytes of a PUBLISH, and what each of them says (section 3.3).
+//! The bytes of a PUBLISH, and what each of them means (section 3.3).
 //!
-//! The log keeps what a message means and not the packet, so the packet is
-//! written again here. Where that can't give the very bytes that arrived, it
-//! says so.
+//! The log keeps a message's content and not its packet, so the packet is encoded again here. If
+//! that can't give the very bytes that arrived, the notes say so.
 
 use std::sync::Arc;
 
@@ -11,36 +10,35 @@ use crate::mqtt::codec::primitives::put_variable_integer;
 use crate::mqtt::codec::publish::{Property, properties};
 use crate::mqtt::packet::{QoS, Version};
 
-/// See the module's page.
+/// The packet of a message, with its fields.
 #[derive(Clone, Debug)]
 pub struct PublishBytes {
-    /// All before the payload; `None` for a byte that isn't known.
+    /// Everything before the payload; `None` for a byte that isn't known.
     head: Vec<Option<u8>>,
     payload: Arc<[u8]>,
     fields: Vec<Field>,
     notes: Vec<String>,
 }
 
-/// A run of bytes that say one thing.
+/// A run of bytes with one meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Its first byte, from 0.
     pub start: usize,
     /// The byte after its last.
     pub end: usize,
-    /// What the standard calls it.
+    /// Its name in the standard.
     pub name: &'static str,
-    /// What it says here.
+    /// Its value here.
     pub words: String,
 }
 
 impl PublishBytes {
-    /// The packet that would bring this message, in a version of MQTT and with
-    /// its identifier, if that is known. The message's payload isn't looked
-    /// at; it is the one given beside it.
+    /// Encodes the packet that would bring this message, in a version of MQTT and with its
+    /// identifier, if that is known. The message's own payload isn't used; `payload` is.
     pub fn new(message: &Message<'_>, payload: Arc<[u8]>, version: Version, identifier: Option<u16>) -> Self {
         let mut packet = Self { head: Vec::new(), payload, fields: Vec::new(), notes: Vec::new() };
-        // Only 5.0 has properties, whatever is spoken now.
+        // Only 5.0 has properties, whatever the present version is.
         let version = if message.properties.is_empty() { version } else { Version::V5 };
         packet.put_header(message, version);
         packet.put_topic(message.topic);
@@ -61,13 +59,13 @@ impl PublishBytes {
         packet
     }
 
-    /// How many bytes there are; never none.
+    /// Returns the number of bytes; never 0.
     #[expect(clippy::len_without_is_empty, reason = "a packet is never empty")]
     pub fn len(&self) -> usize {
         self.head.len() + self.payload.len()
     }
 
-    /// A byte; `None` where it isn't known, or past the end.
+    /// Returns a byte; `None` if it isn't known, or past the end.
     pub fn byte(&self, at: usize) -> Option<u8> {
         match self.head.get(at) {
             Some(&byte) => byte,
@@ -75,17 +73,17 @@ impl PublishBytes {
         }
     }
 
-    /// The fields, in their order and without gaps.
+    /// Returns the fields, in their order and without gaps.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// The place among the fields of the one that a byte belongs to.
+    /// Returns the index of the field that a byte belongs to.
     pub fn field_at(&self, at: usize) -> usize {
         self.fields.partition_point(|field| field.end <= at).min(self.fields.len().saturating_sub(1))
     }
 
-    /// A byte in words: its place, its value, and what it is part of.
+    /// Describes a byte: its place, its value, and the field it is part of.
     pub fn words(&self, at: usize) -> String {
         let Some(field) = self.fields.get(self.field_at(at)) else { return String::new() };
         let value = match self.byte(at) {
@@ -99,7 +97,7 @@ impl PublishBytes {
         format!("Byte {at}: {value}. {}{place}. {}", field.name, field.words)
     }
 
-    /// In how far these aren't the very bytes that arrived, in sentences.
+    /// Returns how these may differ from the bytes that arrived, in sentences.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -173,13 +171,11 @@ impl PublishBytes {
             self.put(&[identifier], "Property identifier", format!("{identifier} says {of_name}."));
             rest = self.put_value(&property, name, after);
         }
-        // The session has checked the section, so nothing is left; an import
-        // may bring any.
+        // The session has checked the section, so nothing is left; an import may contain anything.
         self.put(rest, "Properties", "These bytes are no property that MQTT knows.");
     }
 
-    /// Writes a property's value, which stands at the beginning of `bytes`, and
-    /// gives what follows it.
+    /// Adds a property's value, which is at the beginning of `bytes`, and returns what follows it.
     fn put_value<'a>(&mut self, property: &Property<'_>, name: &'static str, bytes: &'a [u8]) -> &'a [u8] {
         match *property {
             Property::ContentType(text) | Property::ResponseTopic(text) => {
@@ -216,8 +212,7 @@ impl PublishBytes {
         rest
     }
 
-    /// The two bytes before a text or other bytes; longer ones MQTT doesn't
-    /// have.
+    /// Adds the length of a text or of other bytes, in two bytes; MQTT has no longer ones.
     fn put_length(&mut self, name: &'static str, length: usize) {
         self.put(&(length as u16).to_be_bytes(), name, format!("{}.", following(length)));
     }
@@ -245,7 +240,7 @@ impl PublishBytes {
     }
 }
 
-/// A property's name, and how it is called in a sentence.
+/// Returns a property's name, and its name within a sentence.
 const fn names(property: &Property<'_>) -> (&'static str, &'static str) {
     match property {
         Property::PayloadIsUtf8(_) => ("Payload format", "payload format indicator"),
@@ -259,7 +254,7 @@ const fn names(property: &Property<'_>) -> (&'static str, &'static str) {
     }
 }
 
-/// A property's name and its value, for people.
+/// Returns a property's name and its value as text.
 pub fn property_in_words(property: &Property<'_>) -> (&'static str, String) {
     (names(property).0, value_in_words(property))
 }

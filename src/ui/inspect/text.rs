@@ -1,11 +1,11 @@
 //! Text as it is, in rows of a bounded width.
 //!
-//! What can't be seen is made visible, and what would move its surroundings is
-//! named instead: control characters, direction marks, bytes that are no UTF-8.
+//! Invisible characters are made visible, and what would affect its surroundings is named instead:
+//! control characters, direction marks, bytes that aren't UTF-8.
 
 use crate::ui::inspect::Row;
 
-/// What a part of a row is; decides its colour and no more.
+/// The kind of a part of a row; it only decides the colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// Text as it is; brackets.
@@ -19,52 +19,52 @@ pub enum Kind {
     Number,
     /// `true`, `null` and the like; bytes.
     Literal,
-    /// Stands for what can't be seen; not in the payload as it is shown.
+    /// A replacement for something invisible; not the payload's own text.
     Odd,
 }
 
 /// A part of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// As it is shown.
+    /// The shown text.
     pub text: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
-/// Columns that a tab takes at most.
+/// The largest number of columns that a tab takes.
 const TAB_COLUMNS: usize = 8;
 
-/// The names of the control characters in ASCII. Unicode's pictures of them are
-/// missing in many fonts, and too small to be read in the others.
+/// The names of the control characters in ASCII. Unicode's pictures of them are missing in many
+/// fonts, and too small to be read in the others.
 const CONTROL_NAMES: [&str; 32] = [
     "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI", "DLE",
     "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
 ];
 
-/// Where the rows of a text begin, as far as it is laid out.
+/// The beginnings of a text's rows, as far as it is laid out.
 #[derive(Clone, Debug)]
 pub struct Text {
     columns: usize,
     starts: Vec<u32>,
     at: usize,
-    /// Columns that the last row has so far.
+    /// The columns that the last row has so far.
     used: usize,
     /// Its line has ended.
     breaks_next: bool,
 }
 
 impl Text {
-    /// Bytes that a broken character has at most, with one to go on.
+    /// The largest number of bytes of a broken character, plus one to continue.
     const SLICE_MIN: usize = 8;
 
-    /// Begins to lay a payload out in rows of about so many columns. A row ends
-    /// with its line, or where it is full.
+    /// Begins to lay a payload out in rows of about this many columns. A row ends with its line, or
+    /// when it is full.
     pub fn new(columns: usize) -> Self {
         Self { columns, starts: vec![0], at: 0, used: 0, breaks_next: false }
     }
 
-    /// Goes on for about so many bytes; `true` at the end.
+    /// Continues for about this many bytes; returns `true` at the end.
     pub fn advance(&mut self, payload: &[u8], bytes: usize) -> bool {
         let end = self.at.saturating_add(bytes.max(Self::SLICE_MIN)).min(payload.len());
         let slice = payload.get(self.at..end).unwrap_or_default();
@@ -85,7 +85,7 @@ impl Text {
         if end < payload.len() {
             return false;
         }
-        // A line's end at the very end shows as an empty line, as in an editor.
+        // A line end at the very end shows as an empty line, as in an editor.
         if std::mem::take(&mut self.breaks_next) {
             self.starts.push(end as u32);
         }
@@ -103,12 +103,12 @@ impl Text {
         self.at += bytes;
     }
 
-    /// How many rows there are; one for nothing at all.
+    /// Returns the number of rows; one for an empty payload.
     pub fn rows(&self) -> usize {
         self.starts.len()
     }
 
-    /// A row of the payload that was laid out; `None` past the end.
+    /// Returns a row of the payload that was laid out; `None` past the end.
     pub fn row(&self, payload: &[u8], index: usize) -> Option<Row> {
         let start = *self.starts.get(index)? as usize;
         let end = self.starts.get(index + 1).map_or(self.at, |&end| end as usize);
@@ -125,14 +125,14 @@ impl Text {
     }
 }
 
-/// A text in pieces, what can't be seen in words of its own.
+/// Splits a text into pieces, with names for invisible characters.
 pub fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     put(text, Kind::Plain, &mut pieces);
     pieces
 }
 
-/// Adds a text to a row, what can't be seen in words of its own.
+/// Adds a text to a row, with names for invisible characters.
 pub(super) fn put(text: &str, kind: Kind, pieces: &mut Vec<Piece>) {
     let mut plain = String::new();
     for c in text.chars() {
@@ -150,8 +150,8 @@ pub(super) fn put(text: &str, kind: Kind, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// How many bytes of the text fit into so many columns: at least one character,
-/// and all of a text that is short enough.
+/// Returns how many bytes of the text fit into this many columns: at least one character, and all
+/// of a text that is short enough.
 pub(super) fn fitting(text: &str, columns: usize) -> usize {
     // The common case: each byte is a letter of one column.
     if text.len() <= columns && text.is_ascii() && !text.contains(['\t', '\u{7f}']) {
@@ -174,15 +174,15 @@ fn columns_of(c: char) -> usize {
         ' '..='~' => 1,
         _ => match stand_in(c) {
             Some(stand_in) => stand_in.chars().count(),
-            // From here on letters may be twice as wide; a row that ends too
-            // early is better than one that runs out of sight.
+            // From here on letters may be twice as wide; a row that ends too early is better than
+            // one that is cut off.
             None => 1 + usize::from(c >= '\u{1100}'),
         },
     }
 }
 
-/// What is shown for a character that can't be seen, or that would change how
-/// others are seen.
+/// Returns what is shown instead of a character that is invisible, or that would change how others
+/// are shown.
 fn stand_in(c: char) -> Option<String> {
     Some(match c {
         '\t' | ' '..='~' => return None,
@@ -239,7 +239,7 @@ mod tests {
         check("a\u{202e}b\u{2066}".as_bytes(), 20, &["a[U+202E]b[U+2066]"]);
         check(b"caf\xc3", 10, &["caf[\\xC3]"]);
         check(b"\xff\xfe ok \xe2\x82", 40, &["[\\xFF][\\xFE] ok [\\xE2][\\x82]"]);
-        // What belongs together isn't torn apart, even where it is too wide.
+        // A sequence that belongs together isn't split, even if it is too wide.
         check(b"ab\xe2\x82cd", 4, &["ab", "↪[\\xE2][\\x82]", "↪cd"]);
         check("字字字".as_bytes(), 4, &["字字", "↪字"]);
         check("a\tb".as_bytes(), 8, &["a", "↪\t", "↪b"]);

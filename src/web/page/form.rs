@@ -1,5 +1,5 @@
-//! The connection form: fields, their faults beside them, and the way to and
-//! from a link. What is right and wrong is decided by [`crate::config::link`].
+//! The connection form: its fields, their faults next to them, and the conversion from and to a
+//! link. [`crate::config::link`] decides what is valid.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -17,7 +17,7 @@ use crate::protocol::connection::JwtInfo;
 use crate::protocol::connection::{ConnectRequest, Secret};
 use crate::web::dom::{DomScope, add, follow};
 
-/// What is typed in, field by field.
+/// The typed values, one for each field.
 #[derive(Clone, Copy)]
 pub struct Form {
     broker: RwSignal<String>,
@@ -27,7 +27,7 @@ pub struct Form {
     version: RwSignal<Option<Version>>,
     client_id: RwSignal<String>,
     user_name: RwSignal<String>,
-    /// In memory only: never written to a link, a store or a log.
+    /// Kept in memory only: never written to a link, a store or a log.
     password: RwSignal<String>,
     /// Chosen in the Director panel.
     pub opening: RwSignal<Opening>,
@@ -36,11 +36,11 @@ pub struct Form {
     preset: RwSignal<usize>,
     faults: RwSignal<Vec<LinkError>>,
     page: StoredValue<PageInfo>,
-    /// The client identifier goes into the link even where it is the random one.
+    /// Whether the client identifier goes into the link even if it is the random one.
     links_client_id: StoredValue<bool>,
 }
 
-/// What the form must know of its page.
+/// What the form needs to know of its page.
 #[derive(Clone, Debug)]
 pub struct PageInfo {
     /// The page's folder: see [`link::page_base`].
@@ -49,7 +49,7 @@ pub struct PageInfo {
     pub client_id: String,
 }
 
-/// A topic's text box; the key keeps its focus when another is removed.
+/// A topic's text box; the key lets it keep its focus when another one is removed.
 #[derive(Clone, Copy)]
 struct TopicField {
     key: usize,
@@ -57,7 +57,7 @@ struct TopicField {
 }
 
 impl Form {
-    /// A form that shows these settings.
+    /// Creates a form that shows these settings.
     pub fn new(settings: &LinkSettings, page: PageInfo) -> Self {
         let form = Self {
             broker: RwSignal::default(),
@@ -96,7 +96,7 @@ impl Form {
         self.faults.set(Vec::new());
     }
 
-    /// The settings as typed.
+    /// Returns the settings as typed.
     pub fn settings(&self, view: View) -> LinkSettings {
         let page = self.page.get_value();
         let unless = |text: String, standard: &str| Some(text).filter(|text| !text.is_empty() && text != standard);
@@ -118,7 +118,7 @@ impl Form {
         }
     }
 
-    /// The settings of a connection, and as typed what isn't part of one.
+    /// Returns the settings of a connection; those that aren't part of one are returned as typed.
     pub fn settings_of(&self, request: &ConnectRequest, view: View) -> LinkSettings {
         let typed = self.settings(view);
         let client_id = match self.client_id.with_untracked(|client_id| *client_id == request.client_id) {
@@ -136,7 +136,7 @@ impl Form {
         }
     }
 
-    /// What to connect with; where something is wrong the form says what.
+    /// Returns the request to connect with; if a field is invalid, the form shows why.
     pub fn request(&self) -> Option<ConnectRequest> {
         let page = self.page.get_value();
         let password = self.password.get_untracked();
@@ -152,23 +152,23 @@ impl Form {
         }
     }
 
-    /// Shows what is wrong with a link.
+    /// Shows the errors of a link.
     pub fn set_errors(&self, faults: Vec<LinkError>) {
         self.faults.set(faults);
     }
 
-    /// Whether something was found wrong and hasn't been changed since.
+    /// Whether an error was found in a field that hasn't been changed since.
     pub fn has_faults(&self) -> bool {
         self.faults.with(|faults| !faults.is_empty())
     }
 
-    /// Has the link hold the client identifier, though it be this page's random
-    /// one; whether that is new.
+    /// Puts the client identifier into the link, even if it is this page's random one. Returns
+    /// whether it wasn't there before.
     pub fn link_client_id(&self) -> bool {
         !self.links_client_id.try_update_value(|links| std::mem::replace(links, true)).unwrap_or(true)
     }
 
-    /// What is in the password field.
+    /// Returns the content of the password field.
     pub fn password(&self) -> Secret {
         Secret(self.password.get())
     }
@@ -178,7 +178,7 @@ impl Form {
         self.password.with_untracked(|password| !password.is_empty())
     }
 
-    /// A topic filter is subscribed to: it stands among the topics.
+    /// Adds a topic filter that was subscribed to.
     pub fn add_subscribed(&self, filter: &str) {
         let boxes = self.topics.get_untracked();
         let box_with = |text: &str| boxes.iter().find(|topic| topic.text.with_untracked(|typed| typed == text));
@@ -191,7 +191,7 @@ impl Form {
         }
     }
 
-    /// A topic filter isn't subscribed to any more; one box always stays.
+    /// Removes a topic filter that was unsubscribed from; one box always stays.
     pub fn remove_subscribed(&self, filter: &str) {
         self.topics.update(|topics| topics.retain(|topic| topic.text.with_untracked(|typed| typed != filter)));
         if self.topics.with_untracked(Vec::is_empty) {
@@ -207,7 +207,7 @@ impl Form {
 
     /// Adds a box for a topic.
     pub fn add_topic(&self, text: &str) {
-        // Never used twice: a row that is keyed alike would keep the old text.
+        // Never used twice: a row with the same key would keep the old text.
         let key = self.topic_key.get_value();
         self.topic_key.set_value(key + 1);
         self.topics.update(|topics| topics.push(TopicField { key, text: RwSignal::new(text.to_owned()) }));
@@ -232,7 +232,7 @@ impl Form {
             Field::Broker => {
                 self.preset.set(presets::position_of(&text, &self.page.with_value(|page| page.base.clone())));
             }
-            // What was wrong may have been that it had no password, or one alone.
+            // The error may have been that the name had no password, or the password no name.
             Field::Password => self.clear_error(Field::UserName),
             _ => {}
         }
@@ -240,14 +240,14 @@ impl Form {
         self.clear_error(field);
     }
 
-    /// A field that is being changed isn't wrong until it is looked at again.
+    /// Clears the error of a field that is being changed; it is checked again later.
     fn clear_error(&self, field: Field) {
         if self.faults.with_untracked(|faults| faults.iter().any(|fault| fault.field == field)) {
             self.faults.update(|faults| faults.retain(|fault| fault.field != field));
         }
     }
 
-    /// What is wrong with a field; nothing where all is well.
+    /// Returns the error of a field; empty if there is none.
     fn fault(&self, field: Field) -> String {
         self.faults.with(|faults| {
             let words: Vec<_> =
@@ -257,19 +257,19 @@ impl Form {
     }
 }
 
-/// The part of the page about the connection, before anything is known.
+/// The markup of the connection part, before anything is known.
 pub const CONNECTION: &str = include_str!("connection.html");
 
-/// A topic's box before it is filled in.
+/// The markup of a topic's box before it is filled in.
 const TOPIC: &str = include_str!("topic.html");
 
-/// The fields that hold text, by their element's id.
+/// The fields that hold text, by the id of their element.
 const TEXTS: [(&str, Field); 4] =
     [("broker", Field::Broker), ("user", Field::UserName), ("password", Field::Password), ("client", Field::ClientId)];
 
 impl Form {
-    /// Why the browser may not open this address from this page, shown while it is typed: no broker can mend it. Whatever
-    /// else is wrong with an address may come right with the next letter.
+    /// Returns why the browser may not open this address from this page, shown while it is typed:
+    /// no broker can change that. Any other error of an address may disappear with the next letter.
     fn warning(&self) -> String {
         let page = self.page.with_value(|page| PageOrigin::parse(&page.base));
         let url = self.broker.with(|text| BrokerUrl::parse(text));
@@ -285,7 +285,7 @@ impl Form {
         }
     }
 
-    /// Something was typed or chosen in the form.
+    /// Handles input in the form.
     pub fn handle_event(self, event: &Event) {
         let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
         let value = event_target_value(event);
@@ -310,7 +310,7 @@ impl Form {
         }
     }
 
-    /// Takes away the topic of this button.
+    /// Removes the topic of this button.
     pub fn remove_topic(self, button: &Element) {
         let Some((_, topic)) = self.topic_of(button) else { return };
         self.faults.update(|faults| faults.retain(|fault| !matches!(fault.field, Field::Topic(_))));
@@ -325,7 +325,7 @@ impl Form {
         })
     }
 
-    /// Keeps the form's nodes as the form is.
+    /// Keeps the form's nodes in step with the form.
     pub fn follow(self, part: &DomScope) {
         if let Some(list) = part.find("#preset") {
             for (place, preset) in PRESETS.iter().enumerate() {
@@ -349,7 +349,7 @@ impl Form {
         let to_list = part.clone();
         follow(move || {
             self.topics.with(|topics| show_topics(&to_list, topics));
-            // Those of the topics are shown beside them.
+            // Faults of the topics are shown next to them.
             self.show_faults(&to_list);
         });
     }
@@ -378,7 +378,7 @@ impl Form {
     }
 }
 
-/// Only what differs: writing takes the cursor to the end.
+/// Writes only what differs, because writing moves the cursor to the end.
 fn write(part: &DomScope, id: &str, text: &str) {
     let Some(input) = part.find(&format!("#{id}")).map(JsCast::unchecked_into::<HtmlInputElement>) else { return };
     if input.value() != text {
@@ -392,8 +392,8 @@ fn choose(part: &DomScope, selector: &str, value: &str) {
     }
 }
 
-/// A box for each topic; one that stays keeps its node, and so its focus. The
-/// first is "Topic" by contract.
+/// Shows a box for each topic; one that stays keeps its node, and so its focus. The first is called
+/// "Topic" by contract.
 fn show_topics(part: &DomScope, topics: &[TopicField]) {
     let Some(list) = part.find(".topics") else { return };
     let rows = list.query_selector_all("[data-key]");
@@ -429,13 +429,13 @@ fn add_topic_row(list: &Element, key: usize, id: &str) {
     part.set_attribute("input", "aria-describedby", &format!("{id}-fault"));
     part.set_attribute("input", "id", id);
     part.set_attribute(".fault", "id", &format!("{id}-fault"));
-    // The button that adds one stays behind them.
+    // The button that adds a topic stays after the boxes.
     if let Ok(Some(button)) = list.query_selector("[data-do=add-topic]") {
         let _ = list.insert_before(&row, Some(&button));
     }
 }
 
-/// Shows what is known of a signed token in the password field.
+/// Shows what is known about a signed token in the password field.
 pub(super) fn follow_token(part: &DomScope, token: RwSignal<Option<JwtInfo>>) {
     let part = part.clone();
     follow(move || {

@@ -1,12 +1,11 @@
 //! The page, and the frame loop that feeds its parts.
 //!
-//! News from the worker waits until the next animation frame; there it is
-//! applied in one go, and later in that frame the next pull is sent
-//! ([`RefreshThrottle`]). So the page asks at most once a frame, a slow page asks less
-//! often, and a hidden one not at all.
+//! An update from the worker waits until the next animation frame. The frame applies it as a whole,
+//! and later in that frame the next pull is sent ([`RefreshThrottle`]). So the page asks at most
+//! once a frame, a slow page asks less often, and a hidden one not at all.
 //!
-//! Messages never enter the reactive graph: rows go to [`Console`], lines to
-//! the crawl, and the signals here hold states and numbers, set once a frame.
+//! Messages never enter the reactive graph: rows go to [`Console`] and lines to the crawl. The
+//! signals here hold states and numbers, and are set once a frame.
 
 pub mod console;
 pub mod crawl;
@@ -25,7 +24,7 @@ use std::rc::Rc;
 use gloo_timers::callback::Timeout;
 use leptos::mount::mount_to_body;
 use leptos::prelude::*;
-// The trait; an update of ours has the same name.
+// The trait; one of our own types has the same name.
 use leptos::prelude::Update as _;
 use wasm_bindgen::prelude::*;
 use web_sys::{DragEvent, Element, Event, KeyboardEvent, Location, VisibilityState, Window as Browser};
@@ -55,13 +54,13 @@ use crate::web::page::worker_link::{WorkerEvent, WorkerLink};
 use crate::web::window_bus;
 use crate::web::window_bus::Panel;
 
-/// How often the page looks whether the crawl has room again, and counts down …
+/// How often the page checks whether the crawl has room again, and counts down …
 const TICK_MS: u32 = 250;
 
-/// … and how often while nothing waits for that.
+/// … and how often while nothing waits for either.
 const IDLE_TICK_MS: u32 = 2_000;
 
-/// How long "Link copied" stands.
+/// How long "Link copied" is shown.
 const COPIED_MS: u32 = 2_000;
 
 /// Starts the page.
@@ -75,7 +74,7 @@ pub fn run(browser: Browser) {
     mount_to_body(move || view! { <Page browser=browser.clone() clock=clock.clone() /> });
 }
 
-/// What the page hears of its window.
+/// The events of the window that the page handles.
 const HEARD: [&str; 10] = [
     "online",
     "offline",
@@ -89,20 +88,19 @@ const HEARD: [&str; 10] = [
     "drop",
 ];
 
-/// What the parts of the page show. Everything here is small and set at most
-/// once a frame.
+/// What the parts of the page show. Everything here is small and is set at most once a frame.
 #[derive(Clone, Copy)]
 struct PageSignals {
     connection: RwSignal<Connection>,
     stats: RwSignal<Stats>,
     behind: RwSignal<u64>,
     token: RwSignal<Option<JwtInfo>>,
-    /// What the person should read, and can put away.
+    /// Messages for the person; each can be dismissed.
     notices: RwSignal<Vec<String>>,
     now: RwSignal<Instant>,
     view: RwSignal<View>,
     copied: RwSignal<bool>,
-    /// The form is unfolded.
+    /// Whether the form is unfolded.
     form_open: RwSignal<bool>,
 }
 
@@ -137,9 +135,9 @@ impl PageSignals {
         self.connection.set(connection);
         if old != new {
             match new {
-                // The crawl and the console get the room.
+                // The crawl and the console get the space.
                 ConnectionState::Connected => self.form_open.set(false),
-                // Here something is to be put right.
+                // There may be something to correct in the form.
                 ConnectionState::Stopped | ConnectionState::Idle => self.form_open.set(true),
                 ConnectionState::Connecting | ConnectionState::Reconnecting => {}
             }
@@ -147,7 +145,7 @@ impl PageSignals {
     }
 }
 
-/// The page's own part of the work, between worker, console and crawl.
+/// The controller that connects worker, console and crawl.
 #[derive(Clone, Copy)]
 struct PageHandle(StoredValue<Rc<PageController>, LocalStorage>);
 
@@ -160,10 +158,10 @@ struct PageController {
     console: Console,
     worker: WorkerLink,
     panels: PanelsLink,
-    /// Once the app is there: what it loads comes first.
+    /// Set once the app has loaded: what it loads comes first.
     offline: OnceCell<Offline>,
     settings: RefCell<Settings>,
-    /// The filter's text, understood or not.
+    /// The filter's text, whether or not it can be parsed.
     filter: RefCell<String>,
     facts: RefCell<ConsoleStatus>,
     feed: RefCell<FrameLoop>,
@@ -172,16 +170,16 @@ struct PageController {
 /// The frame loop's state.
 #[derive(Default)]
 struct FrameLoop {
-    /// What the next frame will show.
+    /// The update that the next frame applies.
     update: Option<Box<Update>>,
     frame_is_due: bool,
-    /// The pull that hasn't been answered.
+    /// The pull that hasn't been answered yet.
     asked: Option<Pull>,
     pace: RefreshThrottle,
-    /// What ends the wait before the next pull.
+    /// The timer that ends the wait before the next pull.
     rest: Option<Timeout>,
     tick: Option<Timeout>,
-    /// What a new worker must be told again.
+    /// The connection that is sent again to a new worker.
     request: Option<ConnectRequest>,
 }
 
@@ -190,8 +188,7 @@ impl PageHandle {
         self.0.with_value(act)
     }
 
-    /// Reads the link of the address bar: on load, and when another one is
-    /// pasted into the tab.
+    /// Applies the link of the address bar: on load, and when another one is pasted into the tab.
     fn open_link(self, link: Link) {
         self.with(|inner| {
             inner.shown.view.set(link.settings.view);
@@ -207,7 +204,7 @@ impl PageHandle {
                 inner.shown.notify(fault.words.clone());
             }
             if !link.faults.is_empty() {
-                // While it is connected the form is folded, and they stand there.
+                // The form is folded while connected, and it is where the faults are shown.
                 inner.shown.form_open.set(true);
             }
             inner.form.set_errors(link.faults);
@@ -229,7 +226,7 @@ impl PageHandle {
             inner.feed.borrow_mut().request = Some(request.clone());
             inner.write_link(inner.start());
             inner.worker.revive();
-            // At once, so that a second click finds the button disabled.
+            // Set at once, so that a second click finds the button disabled.
             inner.shown.set_connection(Connection {
                 state: ConnectionState::Connecting,
                 words: format!("Connecting to {} …", credentials::redact_url(&request.broker)),
@@ -259,11 +256,11 @@ impl PageHandle {
         });
     }
 
-    /// The crawl wants something.
+    /// Handles an event of the crawl.
     fn handle_crawl_event(self, plea: CrawlEvent) {
         self.with(|inner| match plea {
-            // A line was chosen: the console shows its message, or the inspector
-            // where there is no console.
+            // A line was chosen: the console shows its message, or the inspector if there is no
+            // console.
             CrawlEvent::Reveal(seq) if inner.shown.view.get_untracked() != View::Crawl => inner.console.reveal(seq),
             CrawlEvent::Reveal(seq) => inner.open_panel(Panel::Message(seq)),
             CrawlEvent::Open(panel) => inner.open_panel(panel),
@@ -278,7 +275,7 @@ impl PageHandle {
         self.with(|inner| inner.open_panel(panel));
     }
 
-    /// Keeps the page's nodes as things are.
+    /// Keeps the page's nodes in step with the signals.
     fn follow(self, page: &DomScope) {
         let (shown, form) = self.with(|inner| (inner.shown, inner.form));
         if let Some(connection) = page.find(".connection").map(DomScope::new) {
@@ -306,13 +303,13 @@ impl PageHandle {
         });
     }
 
-    /// Something happened to the window.
+    /// Handles an event of the window.
     fn handle_window_event(self, event: &Event) {
         match event.type_().as_str() {
             "online" => self.with(|inner| inner.wake()),
             "offline" => self.with(|inner| inner.worker.send(&PageCommand::NetworkOffline)),
-            // WebKit keeps a page that was left, and its worker goes on: the broker would
-            // deliver to it what the next page is to get.
+            // WebKit keeps a page that was left, and its worker would go on: the broker would
+            // deliver to it what the next page should get.
             "pagehide" => self.with(|inner| inner.worker.end()),
             "visibilitychange" => self.with(|inner| {
                 if inner.is_seen() {
@@ -324,7 +321,7 @@ impl PageHandle {
                 let link = self.with(|inner| read_link(&inner.browser));
                 self.open_link(link);
             }
-            // Another tab chose other settings, perhaps.
+            // Another tab may have changed the settings.
             "storage" => self.with(|inner| {
                 if inner.apply_settings(local_storage::load(&inner.browser)) {
                     inner.rewrite_link();
@@ -332,8 +329,8 @@ impl PageHandle {
             }),
             window_bus::PAGE => self.handle_panels_message(&window_bus::detail(event)),
             "keydown" => self.handle_key(event.unchecked_ref()),
-            // Without this the browser would show the file instead of the page. The
-            // panels take it; a drop before they are there opens the one that can.
+            // Without this the browser would show the file instead of the page. The panels handle
+            // the file; a drop before they are loaded opens the panel that can import it.
             drag if carries_files(event) => {
                 event.prevent_default();
                 self.open_panel(if drag == "drop" { Panel::Replay } else { Panel::Drop });
@@ -343,7 +340,7 @@ impl PageHandle {
     }
 
     fn handle_key(self, event: &KeyboardEvent) {
-        // A key belongs to what has the focus.
+        // A key belongs to the element that has the focus.
         if event.default_prevented() || is_in(event, "input, select, textarea, dialog") {
             return;
         }
@@ -355,7 +352,7 @@ impl PageHandle {
         }
     }
 
-    /// Something happened to the page's own nodes.
+    /// Handles an event of the page's own nodes.
     fn handle_page_event(self, event: &Event, form: Form) {
         match event.type_().as_str() {
             "input" => form.handle_event(event),
@@ -367,8 +364,8 @@ impl PageHandle {
         }
     }
 
-    /// A button of the page was pressed; those of the crawl and the console
-    /// have ears of their own.
+    /// Handles a press of one of the page's buttons; the crawl and the console have listeners of
+    /// their own.
     fn handle_click(self, event: &Event) {
         let Some((deed, button)) = dom::action_of(event) else { return };
         let panel = match deed.as_str() {
@@ -412,7 +409,7 @@ impl PageHandle {
         }
     }
 
-    /// The panels called.
+    /// Handles a message from the panels.
     fn handle_panels_message(self, said: &JsValue) {
         match self.with(|inner| inner.panels.handle_message(said, &inner.worker)) {
             Some(PanelsEvent::Connect) => self.connect(),
@@ -450,8 +447,7 @@ impl PageHandle {
         self.with(|inner| {
             let link = inner.link();
             let clipboard = inner.browser.navigator().clipboard();
-            // Missing where the page didn't come over https or from this
-            // machine.
+            // Missing unless the page came over https or from this machine.
             if clipboard.is_undefined() {
                 inner.shown.notify(format!("This browser doesn't let the page copy. The link is {link}"));
                 return;
@@ -473,8 +469,7 @@ impl PageController {
         if fragment.is_empty() { address } else { format!("{address}#{fragment}") }
     }
 
-    /// Something else is subscribed to: the address bar, and a new worker, are
-    /// to know.
+    /// Changes the topics after a subscription changed: the address bar and a new worker need them.
     fn change_topics(&self, change: impl FnOnce(&mut Vec<String>)) {
         if let Some(request) = &mut self.feed.borrow_mut().request {
             change(&mut request.topics);
@@ -482,8 +477,8 @@ impl PageController {
         self.write_link(self.start());
     }
 
-    /// A page can't connect on load without the password that it isn't told,
-    /// nor without a topic.
+    /// A page can't connect on load without the password, which a link never holds, nor without a
+    /// topic.
     fn start(&self) -> Start {
         let (has_password, has_topics) = match self.live_request() {
             Some(request) => (request.password.is_some(), !request.topics.is_empty()),
@@ -492,20 +487,20 @@ impl PageController {
         if has_password || !has_topics { Start::ByHand } else { Start::OnLoad }
     }
 
-    /// What is connected, or tried.
+    /// Returns the settings that are connected, or being tried.
     fn live_request(&self) -> Option<ConnectRequest> {
         let state = self.shown.connection.with_untracked(|connection| connection.state);
         let is_away = matches!(state, ConnectionState::Idle | ConnectionState::Stopped);
         self.feed.borrow().request.clone().filter(|_| !is_away)
     }
 
-    /// The page's address without fragment, and the fragment of its settings.
+    /// Returns the page's address without its fragment, and the fragment of its settings.
     fn address(&self, start: Start) -> (String, String) {
         let location = self.browser.location();
         let href = location.href().unwrap_or_default();
         let address = href.split('#').next().unwrap_or_default().to_owned();
         let view = self.shown.view.get_untracked();
-        // What is half typed isn't connected.
+        // Text that is still being typed isn't connected.
         let settings = match self.live_request() {
             Some(request) => self.form.settings_of(&request, view),
             None => self.form.settings(view),
@@ -513,22 +508,21 @@ impl PageController {
         (address, settings.to_fragment(&base_of(&location), start))
     }
 
-    /// Something that stands in the link changed, and nothing connects by it.
+    /// Rewrites the link after a setting changed that is part of the link but doesn't connect.
     fn rewrite_link(&self) {
         self.write_link(if self.live_request().is_some() { self.start() } else { Start::ByHand });
     }
 
-    /// Keeps the address bar true, without a new entry in the history.
+    /// Keeps the address bar up to date, without a new entry in the history.
     fn write_link(&self, start: Start) {
         let (address, fragment) = self.address(start);
         let link = if fragment.is_empty() { address } else { format!("{address}#{fragment}") };
         let Ok(history) = self.browser.history() else { return };
-        // Browsers refuse it only when it is called hundreds of times.
+        // Browsers refuse this only after hundreds of calls.
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&link));
     }
 
-    /// Lines are made by these rules from now on. Returns whether those are
-    /// others than before.
+    /// Makes lines by these rules from now on. Returns whether they differ from the previous ones.
     fn set_line_rules(&self, mapping: LineRules) -> bool {
         let is_new = self.form.mapping.with_untracked(|old| *old != mapping);
         if is_new {
@@ -538,13 +532,13 @@ impl PageController {
         is_new
     }
 
-    /// The person chose other settings of the app.
+    /// Applies and stores settings of the app that the person chose.
     fn save_settings(&self, settings: Settings) {
         local_storage::store(&self.browser, &settings.to_text());
         self.apply_settings(settings);
     }
 
-    /// The console wants something.
+    /// Handles an event of the console.
     fn handle_console_event(self: &Rc<Self>, wish: ConsoleEvent) {
         match wish {
             ConsoleEvent::Rows => self.need_frame(),
@@ -571,7 +565,7 @@ impl PageController {
         self.need_frame();
     }
 
-    /// The crawl goes to the line of this message, or tells it once more.
+    /// Has the crawl go to the line of this message, or show it again.
     fn show_in_crawl(self: &Rc<Self>, seq: u64) {
         if self.shown.view.get_untracked() == View::Console {
             self.show(View::Split);
@@ -606,14 +600,14 @@ impl PageController {
         self.save_settings(settings);
     }
 
-    /// Other settings of the app hold, wherever they come from. Returns whether
-    /// the link is to be another.
+    /// Applies the app's settings, wherever they come from. Returns whether the link has to be
+    /// rewritten.
     fn apply_settings(&self, settings: Settings) -> bool {
         let old = self.settings.replace(settings.clone());
         if settings.log != old.log {
             self.worker.send(&PageCommand::SetLogLimits(settings.log));
         }
-        // A link's own rules hold until others are chosen.
+        // The rules of a link apply until others are chosen.
         let is_mapped = settings.mapping != old.mapping && self.set_line_rules(settings.mapping);
         self.apply_theme();
         is_mapped
@@ -668,7 +662,7 @@ impl PageController {
         }
     }
 
-    /// The worker died; the new one knows nothing.
+    /// Handles the death of the worker: the new one has no state.
     fn restart(self: &Rc<Self>, words: &str) {
         self.shown.notify(format!(
             "The part of this app that speaks MQTT failed ({words}) and was started again. The messages it kept are \
@@ -707,7 +701,7 @@ impl PageController {
         request_animation_frame(move || inner.frame());
     }
 
-    /// One frame: apply the news, and ask for more later.
+    /// Runs one frame: applies the update, and asks for more later.
     fn frame(self: &Rc<Self>) {
         let began = self.clock.now();
         let mut feed = self.feed.borrow_mut();
@@ -742,7 +736,7 @@ impl PageController {
     fn pull(&self) {
         let pull = Pull { crawl: self.crawl.room(), ..self.console.pull() };
         let mut feed = self.feed.borrow_mut();
-        // A frame that is due asks by itself; that of a hidden page never comes.
+        // A frame that is due pulls anyway; in a hidden page it never runs.
         if feed.asked != Some(pull) && !feed.frame_is_due {
             feed.asked = Some(pull);
             drop(feed);
@@ -752,9 +746,9 @@ impl PageController {
 
     fn apply(&self, update: Update) -> RowChurn {
         let shown = self.shown;
-        // A log that is played needs no connection.
+        // A log can be played without a connection.
         let begins = update.connection.state == ConnectionState::Connected || !update.lines.is_empty();
-        // Without it the next page wouldn't find the session.
+        // Without the client identifier in the link, the next page wouldn't find the session.
         if update.connection.lasts && self.form.link_client_id() {
             self.write_link(self.start());
         }
@@ -795,8 +789,7 @@ impl PageController {
         document.is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
     }
 
-    /// Looks again and again at what changes by itself; not while the page is
-    /// hidden: nothing runs then.
+    /// Polls what changes without an event; not while the page is hidden, where nothing runs.
     fn tick(self: &Rc<Self>) {
         self.count_behind();
         let counts_down = self.shown.connection.with_untracked(|connection| connection.retry_at.is_some());
@@ -806,7 +799,7 @@ impl PageController {
         let waits = counts_down || self.shown.behind.get_untracked() > 0;
         let wait_ms = if waits { TICK_MS } else { IDLE_TICK_MS };
         let inner = Rc::clone(self);
-        // A frame for nothing would cost more than the rest of it.
+        // An animation frame only for this would cost more than everything else here.
         let look = move || {
             inner.pull();
             inner.tick();
@@ -816,7 +809,7 @@ impl PageController {
 
     fn wake(&self) {
         self.worker.send(&PageCommand::RetryNow);
-        // A person who tries, or looks at the tab, doesn't bring the network back.
+        // Trying again, or looking at the tab, doesn't bring the network back.
         if !self.browser.navigator().on_line() {
             self.worker.send(&PageCommand::NetworkOffline);
         }
@@ -868,13 +861,13 @@ fn show_notice(list: &Element, words: &str) {
     }
 }
 
-/// Whether a key was pressed in something of this kind.
+/// Whether a key was pressed in an element that matches the selector.
 fn is_in(event: &KeyboardEvent, selector: &str) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     target.is_some_and(|element| element.closest(selector).is_ok_and(|found| found.is_some()))
 }
 
-/// Whether what is dragged are files, and not a text on its way into a field.
+/// Whether files are dragged, and not a text on its way into a field.
 fn carries_files(event: &Event) -> bool {
     let data = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer);
     data.is_some_and(|data| data.types().includes(&"Files".into(), 0))
@@ -887,7 +880,7 @@ fn Page(browser: Browser, clock: Clock) -> impl IntoView {
     let form = Form::new(&link.settings, facts(&browser));
     let crawl = CrawlHandle::new();
 
-    // The worker and the console call back into what they are parts of.
+    // The worker and the console call back into the controller that owns them.
     let inner = Rc::new_cyclic(|this: &std::rc::Weak<PageController>| {
         let (to_hear, to_move) = (this.clone(), this.clone());
         PageController {

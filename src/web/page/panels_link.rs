@@ -1,5 +1,5 @@
-//! The page's end of the panels: loads them when one is first opened and gives
-//! them a line to the worker, a new one for each new worker.
+//! The page's link to the panels: loads them when one is first opened, and gives them a channel to
+//! the worker, a new one for each new worker.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,7 +12,7 @@ use crate::web::page::worker_link::WorkerLink;
 use crate::web::window_bus;
 use crate::web::window_bus::Panel;
 
-/// The loader that Trunk writes beside the panels; relative to the page.
+/// The loader that Trunk writes next to the panels; relative to the page.
 const SCRIPT: &str = "panels_loader.js";
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -27,44 +27,44 @@ enum Stage {
 #[derive(Default)]
 pub struct PanelsLink {
     stage: Cell<Stage>,
-    /// What to open as soon as they run.
+    /// The panel to open as soon as they run.
     wanted: Cell<Option<Panel>>,
-    /// What they are to know of the app's settings, as the hail says it.
+    /// The app's settings for the panels, as the window bus carries them.
     settings: RefCell<JsValue>,
-    /// And of what the crawl tells.
+    /// The crawl's opening and line rules for the panels, in the same form.
     crawl: RefCell<JsValue>,
-    /// The finer settings as a command, for every connection from now on.
+    /// The connection options as an encoded command, for every connection from now on.
     refined: RefCell<Option<Uint8Array>>,
 }
 
-/// What the panels want of the page.
+/// What the panels ask of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PanelsEvent {
-    /// To connect again with what stands in the form.
+    /// Connect again with the values of the form.
     Connect,
-    /// The crawl to show the line of this message.
+    /// Show the line of this message in the crawl.
     Show(u64),
-    /// This in the filter box.
+    /// Put this text into the filter box.
     Filter(String),
-    /// These settings of the app, in their text form.
+    /// Apply these settings of the app, in their text form.
     Settings(String),
-    /// This topic filter in the form: it is subscribed to.
+    /// Add this topic filter to the form: it is subscribed to.
     Topic(String),
-    /// This topic filter out of the form.
+    /// Remove this topic filter from the form.
     NoTopic(String),
-    /// The crawl to open and to tell like this, as a link has it.
+    /// Use this opening and these line rules for the crawl, as a link holds them.
     Crawl(String),
-    /// To play the opening.
+    /// Play the opening.
     Play,
-    /// To be told: they can't run.
+    /// Show this notice: the panels can't run.
     Notice(&'static str),
 }
 
-/// What a text means for the page.
+/// Makes the event from a message's text.
 type Meaning = fn(String) -> PanelsEvent;
 
 impl PanelsLink {
-    /// Opens a panel, now or as soon as the panels are there.
+    /// Opens a panel, now or as soon as the panels run.
     pub fn open(&self, panel: Panel, document: &Document) {
         if self.stage.get() == Stage::Running {
             return window_bus::send(window_bus::PANELS, &panel.message());
@@ -73,8 +73,8 @@ impl PanelsLink {
         self.wanted.set(Some(panel));
     }
 
-    /// Loads the panels, if they aren't there: they have more to say of what a
-    /// person is about to do.
+    /// Loads the panels if they aren't loaded yet: they can say more about what a person is about
+    /// to do.
     pub fn prepare(&self, document: &Document) {
         if self.stage.get() == Stage::Absent {
             self.stage.set(Stage::Loading);
@@ -82,7 +82,7 @@ impl PanelsLink {
         }
     }
 
-    /// The panels called.
+    /// Handles a message from the panels.
     pub fn handle_message(&self, said: &JsValue, worker: &WorkerLink) -> Option<PanelsEvent> {
         if let Some(command) = said.dyn_ref::<Uint8Array>() {
             *self.refined.borrow_mut() = Some(command.clone());
@@ -109,7 +109,7 @@ impl PanelsLink {
             window_bus::CONNECT => Some(PanelsEvent::Connect),
             window_bus::FAILED => {
                 self.stage.set(Stage::Absent);
-                // Nobody misses what nobody opened.
+                // A failure matters only if a panel was to be opened.
                 self.wanted.take().map(|_| {
                     PanelsEvent::Notice(
                         "This part of the app couldn't be loaded. Is the network there? Reload the page.",
@@ -135,17 +135,17 @@ impl PanelsLink {
         }
     }
 
-    /// The app's settings are these now.
+    /// Sends the app's current settings to the panels.
     pub fn apply_theme(&self, settings: &str) {
         tell(&self.settings, window_bus::SETTINGS, settings);
     }
 
-    /// The crawl opens and tells like this now, as a link has it.
+    /// Sends the crawl's current opening and line rules to the panels, as a link holds them.
     pub fn set_crawl(&self, crawl: &str) {
         tell(&self.crawl, window_bus::CRAWL, crawl);
     }
 
-    /// The person connects: a sample that plays, or is about to, ends.
+    /// Tells the panels that the person connects: a sample that plays, or is about to, ends.
     pub fn note_connecting(&self) {
         if self.wanted.get() == Some(Panel::Sample) {
             self.wanted.set(None);
@@ -153,7 +153,7 @@ impl PanelsLink {
         window_bus::send(window_bus::PANELS, &window_bus::CONNECTING.into());
     }
 
-    /// A worker listens: the panels get a line to it.
+    /// Gives the panels a channel to the worker, once it is ready.
     pub fn connect(&self, worker: &WorkerLink) {
         if self.stage.get() == Stage::Running
             && let Some(port) = worker.open_port()
@@ -162,27 +162,27 @@ impl PanelsLink {
         }
     }
 
-    /// The worker is gone, and what the panels sent it with it.
+    /// Reports that the worker is gone, and with it what the panels sent to it.
     pub fn on_worker_lost(&self) {
         window_bus::send(window_bus::PANELS, &JsValue::NULL);
     }
 
-    /// Tells the worker the finer settings, if any were chosen. The page does
-    /// it, ahead of each wish to connect, since a new worker knows none and two
-    /// lines have no order between them.
+    /// Sends the connection options to the worker, if any were chosen. The page sends them, ahead
+    /// of each command to connect, because a new worker has none and messages on two channels have
+    /// no common order.
     pub fn refine(&self, worker: &WorkerLink) {
         let refined = self.refined.borrow().clone();
         if let Some(command) = refined {
-            // A copy: what is posted is gone.
+            // A copy: a posted buffer is transferred away.
             worker.send_encoded(command.slice(0, command.length()));
         }
     }
 }
 
-/// Tells the panels, now and as soon as they are there.
+/// Sends this to the panels now, and again as soon as they are loaded.
 fn tell(place: &RefCell<JsValue>, what: &str, words: &str) {
     let said = JsValue::from(format!("{what}{words}"));
-    // Panels that don't run yet hear nothing.
+    // Panels that don't run yet receive nothing.
     window_bus::send(window_bus::PANELS, &said);
     *place.borrow_mut() = said;
 }
@@ -194,6 +194,6 @@ fn load(document: &Document) {
     script.set_src(SCRIPT);
     let on_error = Closure::once_into_js(|| window_bus::send(window_bus::PAGE, &window_bus::FAILED.into()));
     script.set_onerror(Some(on_error.unchecked_ref()));
-    // Fails only where it would make a circle.
+    // Fails only if the node would contain itself.
     let _ = head.append_child(&script);
 }

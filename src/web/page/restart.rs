@@ -1,10 +1,9 @@
-//! A page that panics says so and starts again, as it does for its worker; so does one
-//! that was left and is shown again as it was.
+//! After a panic the page reports it and loads itself again, as it restarts its worker. So does a
+//! page that was left and is restored by the browser.
 //!
-//! After a panic the state of the page may be half changed, so the page is loaded
-//! again; its link says what to connect to. What is kept over the reload is when
-//! it happened and where in the source, but no message: that may quote what a
-//! person has typed.
+//! After a panic the state of the page may be half changed, hence the reload; the link says what to
+//! connect to. Only the time of the failure and its place in the source are kept over the reload,
+//! but no message: it may quote what a person has typed.
 
 use std::cell::Cell;
 use std::panic::PanicHookInfo;
@@ -19,21 +18,20 @@ use crate::web::clock::Clock;
 /// The key in `sessionStorage`.
 const KEY: &str = "mqtt-crawl-failures";
 
-/// A page that fails more often than this within [`FAILURES_SPAN`] isn't loaded
-/// again: the reason is there every time.
+/// A page that fails more often than this within [`FAILURES_SPAN`] isn't loaded again, since the
+/// cause occurs every time.
 const FAILURES_MAX: usize = 3;
 
 /// See [`FAILURES_MAX`].
 const FAILURES_SPAN: Duration = Duration::from_secs(60);
 
 thread_local! {
-    /// The page is being left, or loaded again: a panic isn't reported any more.
+    /// The page is being left or reloaded, so a panic isn't reported any more.
     static IS_LEFT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The failures of this tab's page, as they are stored: their times in
-/// microseconds, and on the second line where the last one happened, until that
-/// was shown.
+/// The failures of this tab's page, as they are stored: their times in microseconds, and on the
+/// second line the place of the last one, until it was shown.
 #[derive(Default)]
 struct Failures {
     times_us: Vec<u64>,
@@ -47,14 +45,14 @@ impl Failures {
         Self { times_us: times.split(' ').filter_map(|time| time.parse().ok()).collect(), place: place.to_owned() }
     }
 
-    /// `None` where the browser refuses to store it, as where there is no room.
+    /// `None` if the browser refuses to store it, for example for lack of space.
     fn store(&self, storage: &Storage) -> Option<()> {
         let times: Vec<String> = self.times_us.iter().map(u64::to_string).collect();
         storage.set_item(KEY, &format!("{}\n{}", times.join(" "), self.place)).ok()
     }
 }
 
-/// From now on a panic loads the page again.
+/// Makes every panic from now on reload the page.
 pub fn on_panic(browser: &Window) {
     std::panic::set_hook(Box::new(|info| {
         if !IS_LEFT.get() {
@@ -66,20 +64,19 @@ pub fn on_panic(browser: &Window) {
         let is_back = event.type_() == "pageshow" && event.persisted();
         IS_LEFT.set(event.type_() == "pagehide" || is_back);
         if is_back && let Some(browser) = web_sys::window() {
-            // Its worker ended when it was left. Fails for no page of ours.
+            // Its worker ended when the page was left. The reload never fails for our own page.
             let _ = browser.location().reload();
         }
     });
     for event in ["pagehide", "pageshow"] {
-        // Refused by no browser.
+        // No browser refuses these events.
         let _ = browser.add_event_listener_with_callback(event, note.as_ref().unchecked_ref());
     }
-    // They last as long as the page.
+    // The listeners last as long as the page.
     note.forget();
 }
 
-/// What a person should know of the failure because of which this page was loaded
-/// again; once.
+/// Returns, once, the message about the failure that caused this reload.
 pub fn last_failure(browser: &Window) -> Option<String> {
     let storage = browser.session_storage().ok()??;
     let mut failures = Failures::load(&storage);
@@ -104,8 +101,8 @@ fn restart(info: &PanicHookInfo<'_>) {
     }
 }
 
-/// How often the page has failed lately; `None` where that can't be stored: whoever
-/// can't count must not load the page again and again.
+/// Returns the number of recent failures of the page; `None` if it can't be stored, and then the
+/// page must not be reloaded over and over.
 fn count(browser: &Window, place: &str) -> Option<usize> {
     let storage = browser.session_storage().ok()??;
     let now = Clock::new(browser.performance()?).now();

@@ -1,15 +1,15 @@
-// Keeps the app for when there is no network: all of its files, as one version, and that version until
-// somebody asks for the next. `cargo xtask dist` writes VERSION and FILES ahead of this; a file is its
-// name, and whether the name changes with the content.
+// Keeps the app for use without a network: all of its files as one version, until somebody asks for the
+// next one. `cargo xtask dist` writes VERSION and FILES before this text; each entry of FILES is a name,
+// and whether the name changes with the content.
 
-// A host may hold several of these in different folders, and they share what the browser keeps.
+// A host may have several of these in different folders, and they share the browser's caches.
 const OURS = `mqtt-crawl ${self.registration.scope} `;
 const CACHE = OURS + VERSION;
 const HOME = new URL("./", self.location).href;
 
 const keepAll = async () => {
   const cache = await caches.open(CACHE);
-  // What the page has just loaded isn't loaded again.
+  // Files that the page has just loaded aren't loaded again.
   await cache.addAll(FILES.map(([name, isHashed]) => new Request(name, { cache: isHashed ? "default" : "no-cache" })));
 };
 

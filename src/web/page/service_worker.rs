@@ -1,8 +1,7 @@
-//! The app when there is no network: a service worker keeps all of its files,
-//! as one version, and this is the page's side of it.
+//! The page's side of the service worker, which makes the app work without a network by keeping all
+//! of its files as one version.
 //!
-//! A newer version waits until a person asks for it, for a page that is loaded
-//! again has lost its log.
+//! A newer version waits until a person asks for it, because a page that is reloaded loses its log.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,23 +10,23 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use web_sys::{ServiceWorkerContainer, ServiceWorkerRegistration, ServiceWorkerState, Window};
 
-/// As `cargo xtask dist` writes it; relative to the page.
+/// The script that `cargo xtask dist` writes; relative to the page.
 const SCRIPT: &str = "service-worker.js";
 
-/// What the page says when there is a newer version.
+/// The notice that there is a newer version.
 pub const NEWER: &str =
     "There is a newer version of this app. Loading it ends the connection and forgets the messages.";
 
-/// What the browser keeps of this app.
+/// The copy of this app that the browser keeps.
 pub struct Offline {
-    /// Missing where the page came neither over https nor from this machine.
+    /// Missing if the page came neither over https nor from this machine.
     container: Option<ServiceWorkerContainer>,
-    /// The person wants the newer version.
+    /// Whether the person asked for the newer version.
     wants_newer: Rc<Cell<bool>>,
 }
 
 impl Offline {
-    /// Has the browser keep the app, and says when there is a newer version.
+    /// Makes the browser keep the app, and reports when there is a newer version.
     pub fn keep(browser: &Window, on_newer: impl Fn() + Clone + 'static) -> Self {
         let container = Some(browser.navigator().service_worker()).filter(|container| !container.is_undefined());
         let wants_newer = Rc::new(Cell::new(false));
@@ -53,10 +52,10 @@ impl Offline {
         let browser = browser.clone();
         let on_found = move |found: JsValue| match found.unchecked_into::<ServiceWorkerRegistration>().waiting() {
             Some(waiting) => {
-                // Any message has it take over. Fails for values that can't be sent.
+                // Any message makes it take over. Fails only for values that can't be sent.
                 let _ = waiting.post_message(&JsValue::NULL);
             }
-            // Another tab has loaded it already.
+            // Another tab has already loaded it.
             None => reload(&browser),
         };
         then(&container.ready().unwrap_or_else(|refused| Promise::reject(&refused)), on_found);
@@ -88,15 +87,15 @@ fn follow(container: &ServiceWorkerContainer, on_newer: impl Fn() + Clone + 'sta
     then(&container.register(SCRIPT), on_registered);
 }
 
-/// Calls for as long as the page is there.
+/// Calls `call` for each event, as long as the page exists.
 fn listen(target: &web_sys::EventTarget, name: &str, call: impl FnMut() + 'static) {
     let call = Closure::<dyn FnMut()>::new(call).into_js_value();
-    // Fails for listeners that are none.
+    // Fails only if the listener isn't a function.
     let _ = target.add_event_listener_with_callback(name, call.unchecked_ref());
 }
 
 fn then(promise: &Promise, call: impl FnOnce(JsValue) + 'static) {
-    // A browser that keeps nothing shows the app all the same.
+    // A browser that refuses to keep the files still shows the app.
     let (call, refused) = (Closure::once(call), Closure::once(|_: JsValue| {}));
     let _ = promise.then2(&call, &refused);
     call.forget();
@@ -104,6 +103,6 @@ fn then(promise: &Promise, call: impl FnOnce(JsValue) + 'static) {
 }
 
 fn reload(browser: &Window) {
-    // Fails in documents that aren't shown.
+    // Fails only in documents that aren't shown.
     let _ = browser.location().reload();
 }

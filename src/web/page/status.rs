@@ -1,4 +1,4 @@
-//! The connection's state in words, and the numbers.
+//! The connection's state as text, and the numbers.
 
 use leptos::prelude::*;
 
@@ -10,19 +10,19 @@ use crate::protocol::update::Stats;
 use crate::time::Instant;
 use crate::web::dom::{DomScope, add, follow};
 
-/// What is going on: the state, its reason, what to try.
+/// Shows the connection: its state, the reason, what to try.
 pub(super) fn follow_connection(part: &DomScope, connection: RwSignal<Connection>, now: RwSignal<Instant>) {
     let to_count = part.clone();
     let part = part.clone();
-    // What is made anew loses its focus and, where it was open, closes: only
-    // what changed is.
+    // A node that is created again loses its focus and, if it was open, closes; so only what
+    // changed is rebuilt.
     let mut shown = None;
     follow(move || {
         let new = connection.get();
         show(&part, &new, shown.as_ref());
         shown = Some(new);
     });
-    // Apart from the rest, for the words change every second.
+    // Separate from the rest, because its text changes every second.
     follow(move || {
         let due = connection.with(|connection| connection.retry_at);
         to_count.toggle_attribute(".retry", "hidden", due.is_none());
@@ -65,7 +65,7 @@ fn show(part: &DomScope, new: &Connection, shown: Option<&Connection>) {
     }
     if shown.is_none_or(|shown| shown.evidence != new.evidence) {
         part.toggle_attribute(".evidence", "hidden", new.evidence.is_empty());
-        // Where the broker broke a rule, its bytes are the point.
+        // If the broker broke a rule, its bytes are what matters.
         part.toggle_attribute(".evidence", "open", new.shows_fault_of_broker());
         if let Some(list) = part.clear(".evidence dl") {
             for evidence in &new.evidence {
@@ -101,8 +101,8 @@ fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
     }
 }
 
-/// The numbers of the contract. received = kept + evicted + cleared, always
-/// on the screen.
+/// Shows the numbers of the contract. On the screen too, received = kept + evicted + cleared always
+/// holds.
 pub(super) fn follow_numbers(part: DomScope, stats: RwSignal<Stats>, behind: RwSignal<u64>) {
     let mut shown: Option<([u64; 7], u64)> = None;
     follow(move || {
@@ -123,5 +123,5 @@ pub(super) fn follow_numbers(part: DomScope, stats: RwSignal<Stats>, behind: RwS
     });
 }
 
-/// Their names, in their order.
+/// The names of the numbers, in their order.
 const NUMBERS: [&str; 7] = ["received", "kept", "evicted", "cleared", "matching", "behind", "reconnects"];

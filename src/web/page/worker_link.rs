@@ -1,7 +1,7 @@
-//! The page's end of the wire: starts the worker and notices its death.
+//! The page's end of the channel: starts the worker and notices its death.
 //!
-//! A worker that panics or can't be loaded is replaced, a few times; whoever
-//! owns the link is told and repeats what the new one must know.
+//! A worker that panics or can't be loaded is replaced, a few times. The owner of the link is
+//! notified and sends again what the new worker must know.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -23,33 +23,33 @@ use crate::web::channel;
 use crate::web::channel::FromWorker;
 use crate::web::clock::Clock;
 
-/// What starts the program as a worker; relative to the page.
+/// The script that starts the program as a worker; relative to the page.
 pub const SCRIPT: &str = "worker_loader.js";
 
-/// A worker that dies this often within [`DEATHS_SPAN`] isn't started again:
-/// whatever kills it is there every time.
+/// A worker that dies more often than this within [`DEATHS_SPAN`] isn't started again, since the
+/// cause occurs every time.
 const DEATHS_MAX: usize = 3;
 
 /// See [`DEATHS_MAX`].
 const DEATHS_SPAN: Duration = Duration::from_secs(60);
 
-/// How long a worker may take to start before the page says that it waits.
+/// How long a worker may take to start before the page reports that it is waiting.
 const SLOW_START_MS: u32 = 10_000;
 
-/// What the page hears of its worker.
+/// What the worker's link reports to the page.
 #[derive(Debug)]
 pub enum WorkerEvent {
     /// The answer to a pull.
     Update(Box<Update>),
-    /// The export that was asked for.
+    /// The export that was requested.
     Export(Blob),
-    /// It takes commands; those sent before were kept for it.
+    /// The worker accepts commands; earlier ones were kept for it.
     Ready,
-    /// It hasn't started yet and it should have.
+    /// It hasn't started within the expected time.
     Slow,
-    /// It died and a new one is starting, which knows nothing yet.
+    /// It died and a new one is starting, which has no state yet.
     Replaced {
-        /// What the dead one said.
+        /// The message of the dead one.
         words: String,
     },
     /// It died once too often, or is of another build than the page.
@@ -75,7 +75,7 @@ struct Inner {
 
 struct Running {
     worker: Worker,
-    /// Commands for a worker that hasn't said that it listens.
+    /// Commands for a worker that hasn't reported yet that it is ready.
     waiting: Option<Vec<Uint8Array>>,
     _slow: Timeout,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
@@ -91,9 +91,8 @@ impl Drop for Running {
 }
 
 impl WorkerLink {
-    /// Starts the worker of this script and hands it its [`program`]; `hear` is
-    /// told of everything it says and of its death, never from within a call to
-    /// the link.
+    /// Starts the worker of this script and hands it its [`program`]. `hear` is called for
+    /// everything it sends and for its death, never from within a call to the link.
     pub fn start(script: &'static str, program: Array, clock: Clock, hear: impl Fn(WorkerEvent) + 'static) -> Self {
         let link = Self(Rc::new_cyclic(|this| {
             RefCell::new(Inner {
@@ -110,8 +109,7 @@ impl WorkerLink {
         link
     }
 
-    /// Starts a worker where none runs any more: the person asked for it, so
-    /// earlier deaths don't count.
+    /// Starts a worker if none is running. The person asked for it, so earlier deaths don't count.
     pub fn revive(&self) {
         let mut inner = self.0.borrow_mut();
         if inner.running.is_none() {
@@ -120,20 +118,20 @@ impl WorkerLink {
         }
     }
 
-    /// Ends the worker; its socket goes with it.
+    /// Ends the worker and with it its socket.
     pub fn end(&self) {
         self.0.borrow_mut().running = None;
     }
 
-    /// Hands the worker a command; kept for it until it listens, dropped when
-    /// there is none any more.
+    /// Sends a command to the worker; it is kept until the worker is ready, and dropped if there is
+    /// none any more.
     pub fn send(&self, command: &PageCommand) {
         if let Ok(message) = channel::encode(command) {
             self.send_encoded(message);
         }
     }
 
-    /// The same for a command that is encoded already.
+    /// The same for a command that is already encoded.
     pub fn send_encoded(&self, message: Uint8Array) {
         let mut inner = self.0.borrow_mut();
         let Some(running) = &mut inner.running else {
@@ -145,7 +143,7 @@ impl WorkerLink {
         }
     }
 
-    /// Another line to the worker; `None` while none listens.
+    /// Opens another channel to the worker; `None` while none is ready.
     pub fn open_port(&self) -> Option<MessagePort> {
         let inner = self.0.borrow();
         let running = inner.running.as_ref().filter(|running| running.waiting.is_none())?;
@@ -156,9 +154,8 @@ impl WorkerLink {
     }
 }
 
-/// The program that runs here, for another thread: where its script is, which
-/// Trunk names after its content, and the module as it was compiled, so that a
-/// worker neither fetches nor compiles it again.
+/// Returns this program for another thread: the URL of its script, which Trunk names after its
+/// content, and the compiled module, so that a worker neither fetches nor compiles it again.
 pub fn program(document: &Document) -> Array {
     let script = document.query_selector("link[rel=modulepreload]").ok().flatten();
     let script = script.and_then(|link| link.dyn_into().ok()).map(|link: HtmlLinkElement| link.href());
@@ -167,8 +164,7 @@ pub fn program(document: &Document) -> Array {
 
 impl Inner {
     fn start(&mut self) {
-        // Its URL is fixed, so the constructor throws only where workers are
-        // forbidden altogether.
+        // The URL is fixed, so the constructor throws only if workers are forbidden altogether.
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         match Worker::new_with_options(self.script, &options) {
@@ -232,7 +228,7 @@ impl Inner {
     }
 
     fn died(&mut self, words: String) -> Option<WorkerEvent> {
-        // Its last words and the browser's error event tell of the same death.
+        // Its last message and the browser's error event report the same death.
         self.running.take()?;
         let now = self.clock.now();
         self.deaths.push_back(now);
@@ -256,7 +252,7 @@ impl Inner {
     }
 }
 
-/// Outside of any borrow, since the listener may send at once.
+/// Called outside of any borrow, since the listener may send at once.
 fn notify(link: &Weak<RefCell<Inner>>, heard: Option<WorkerEvent>) {
     let (Some(link), Some(heard)) = (link.upgrade(), heard) else {
         return;

@@ -1,5 +1,5 @@
-//! What is copied: to the clipboard, said for a moment; where the browser
-//! refuses, it is shown to be copied by hand.
+//! Copies to the clipboard and reports it for a moment. If the browser refuses, the text is shown
+//! to be copied by hand.
 
 use gloo_timers::callback::Timeout;
 use js_sys::futures::JsFuture;
@@ -10,10 +10,10 @@ use web_sys::KeyboardEvent;
 
 use crate::web::panels::{close, head, open_modally};
 
-/// How long "Copied" stands.
+/// How long "Copied" is shown.
 const SAID_MS: u32 = 3_000;
 
-/// The handle of what copies.
+/// The handle for copying.
 #[derive(Clone, Copy)]
 pub(super) struct Copier {
     dialog: NodeRef<html::Dialog>,
@@ -37,7 +37,7 @@ impl Copier {
     /// Copies a text; `what` names it in a sentence: "the payload".
     pub(super) fn copy(self, what: String, text: String) {
         let clipboard = window().navigator().clipboard();
-        // Missing where the page didn't come over https or from this machine.
+        // Missing unless the page came over https or from this machine.
         if clipboard.is_undefined() {
             return self.show(text);
         }
@@ -49,7 +49,7 @@ impl Copier {
         });
     }
 
-    /// Says something for a moment.
+    /// Shows a text for a moment.
     pub(super) fn say(self, words: String) {
         self.said.set(words);
         self.timer.set_value(Some(Timeout::new(SAID_MS, move || self.said.set(String::new()))));
@@ -60,7 +60,7 @@ impl Copier {
         open_modally(self.dialog);
         request_animation_frame(move || {
             if let Some(area) = self.area.get_untracked() {
-                // Fails for nothing that is on the page.
+                // Never fails for an element on the page.
                 let _ = area.focus();
                 area.select();
             }

@@ -1,5 +1,4 @@
-//! "More settings": the finer settings of a connection, and what the broker
-//! allows on the present one.
+//! "More settings": the connection options, and what the broker allows on the present connection.
 
 use leptos::prelude::*;
 
@@ -17,7 +16,7 @@ use crate::web::panels::fields::{
 use crate::web::panels::{Panels, close, head};
 use crate::web::{channel, window_bus};
 
-/// The form's two parts: the settings, and the will among them.
+/// The form's two parts: the options, and the will.
 #[derive(Clone, Copy)]
 struct Forms {
     settings: Form<Fields, Field>,
@@ -36,7 +35,7 @@ impl Forms {
         self.settings.fill(fields.clone(), &fields.user_properties);
     }
 
-    /// The settings; where something is wrong the form says what.
+    /// Returns the options; if something is wrong, the form shows it.
     fn parse(self) -> Option<ConnectionOptions> {
         let (mut fields, user_properties) = self.settings.typed();
         fields.user_properties = user_properties;
@@ -79,7 +78,7 @@ pub(super) fn FinerPanel(panels: Panels) -> impl IntoView {
         if let Ok(bytes) = channel::encode(&command) {
             window_bus::send(window_bus::PAGE, &bytes);
             panels.applied.set(Some(more.clone()));
-            // As typed, so there is nothing to fill in anew.
+            // Set as typed, so the form needn't be filled again.
             panels.filled.update_untracked(|filled| *filled = more);
             applied.set(true);
         }
@@ -310,7 +309,7 @@ fn SessionFields(form: Form<Fields, Field>) -> impl IntoView {
     }
 }
 
-/// What the broker of the present connection said of itself.
+/// Shows what the broker of the present connection reported about itself.
 #[component]
 fn Terms(panels: Panels) -> impl IntoView {
     let terms = Memo::new(move |_| panels.standing.with(terms));

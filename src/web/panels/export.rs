@@ -1,6 +1,6 @@
-//! An export on its way into a file: straight into it where the browser can,
-//! else into parts of a blob, which browsers keep outside of a page's memory.
-//! The next slice is asked for when the last is written.
+//! An export on its way into a file: directly if the browser supports that, otherwise into the
+//! parts of a blob, which browsers keep outside of a page's memory. The next slice is requested
+//! once the last one is written.
 
 use crate::web::download::{download, file_name};
 use js_sys::futures::JsFuture;
@@ -16,7 +16,7 @@ use crate::message_log::export::{ExportPart, ExportRequest, ExportState, Format,
 use crate::web::panels::Panels;
 use crate::web::panels::fields::Tick;
 
-/// The browser's way to choose a file to write into; not in all of them.
+/// The browser's function for choosing a file to write into; not all browsers have it.
 const PICKER: &str = "showSaveFilePicker";
 
 /// The handle of an export.
@@ -24,13 +24,13 @@ const PICKER: &str = "showSaveFilePicker";
 pub(super) struct FileExport {
     exporting: StoredValue<ExportState>,
     sink: StoredValue<Option<FileSink>, LocalStorage>,
-    /// A slice was asked for, and isn't written yet.
+    /// A slice was requested and isn't written yet.
     is_asked: StoredValue<bool>,
     is_busy: RwSignal<bool>,
     words: RwSignal<String>,
 }
 
-/// Where the slices go.
+/// Where the slices are written.
 struct FileSink {
     name: String,
     format: Format,
@@ -54,14 +54,14 @@ impl FileExport {
         }
     }
 
-    /// What to ask the worker for, once for each slice: it answers at once.
+    /// Returns what to ask the worker for, once for each slice: the worker answers at once.
     pub(super) fn ask(self) -> Option<ExportRequest> {
         let glance = self.exporting.with_value(ExportState::glance).filter(|_| !self.is_asked.get_value())?;
         self.is_asked.set_value(true);
         Some(glance)
     }
 
-    /// Chooses the file where that can be done, and begins.
+    /// Lets the person choose the file if that is possible, and begins.
     fn begin(self, format: Format, selection: Selection, panels: Panels) {
         if self.is_busy.get_untracked() {
             return;
@@ -73,7 +73,7 @@ impl FileExport {
             let into = match picked(&name, format).await {
                 None => WriteTarget::Blobs(Array::new()),
                 Some(Ok(file)) => WriteTarget::File(file),
-                // Chosen by the person, who closed the browser's question.
+                // The person closed the browser's dialog.
                 Some(Err(_)) => return self.end("Nothing was saved.".to_owned()),
             };
             self.sink.set_value(Some(FileSink { name, format, into }));
@@ -82,7 +82,7 @@ impl FileExport {
         });
     }
 
-    /// The worker answered.
+    /// Handles the worker's answer.
     pub(super) fn take(self, part: ExportPart, panels: Panels) {
         let taken = self.exporting.try_update_value(|exporting| Some((exporting.take(part)?, *exporting))).flatten();
         let Some((bytes, exporting)) = taken else { return };
@@ -107,14 +107,14 @@ impl FileExport {
                 Ok(()) if is_last => self.end(format!("{messages} are in {}.", sink.name)),
                 Ok(()) => {
                     self.sink.set_value(Some(sink));
-                    // Not with a frame, of which a hidden page has none.
+                    // Not with a frame, because a hidden page has none.
                     panels.pull();
                 }
             }
         });
     }
 
-    /// The worker is gone.
+    /// Handles the loss of the worker.
     pub(super) fn on_worker_lost(self) {
         if self.exporting.with_value(ExportState::glance).is_some() {
             self.exporting.set_value(ExportState::default());
@@ -154,8 +154,7 @@ impl FileSink {
     }
 }
 
-/// A file to write into, as the person chose it; `None` where the browser lets
-/// nobody choose.
+/// Returns the file that the person chose to write into; `None` if the browser offers no choice.
 async fn picked(name: &str, format: Format) -> Option<Result<JsValue, JsValue>> {
     let window = window();
     Reflect::get(&window, &PICKER.into()).ok()?.dyn_into::<Function>().ok()?;
@@ -163,7 +162,7 @@ async fn picked(name: &str, format: Format) -> Option<Result<JsValue, JsValue>> 
     let accept = Object::new();
     let types = Object::new();
     let endings = Array::of1(&format!(".{}", format.extension()).into());
-    // Fails for no plain object.
+    // Never fails for a plain object.
     let _ = Reflect::set(&accept, &format.media_type().into(), &endings);
     let _ = Reflect::set(&types, &"accept".into(), &accept);
     let _ = Reflect::set(&options, &"suggestedName".into(), &name.into());
@@ -175,23 +174,23 @@ async fn picked(name: &str, format: Format) -> Option<Result<JsValue, JsValue>> 
     Some(writable.await)
 }
 
-/// The answer of a method that promises one.
+/// Returns the result of a method that returns a promise.
 async fn call(object: &JsValue, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
     let method: Function = Reflect::get(object, &method.into())?.dyn_into()?;
     JsFuture::from(method.call1(object, argument)?.dyn_into::<Promise>()?).await
 }
 
-/// What spreadsheets expect where this browser's person lives: a semicolon where
-/// a comma stands before the decimals.
+/// Returns the separator that spreadsheets expect in this person's locale: a semicolon if the
+/// decimal separator is a comma.
 fn local_separator() -> Separator {
-    // In the locale "C" WebKit names a language that the formatter throws at.
+    // In the locale "C" WebKit reports a language for which the formatter throws.
     let language = window().navigator().language().filter(|language| is_language_tag(language));
     let language = language.unwrap_or_else(|| "en".to_owned());
     let decimals = String::from(js_sys::Number::from(1.5).to_locale_string(&language));
     if decimals.contains(',') { Separator::Semicolon } else { Separator::Comma }
 }
 
-/// Whether it looks like a tag of BCP 47: `de`, `pt-BR`, `zh-Hans-CN`.
+/// Whether it looks like a BCP 47 tag: `de`, `pt-BR`, `zh-Hans-CN`.
 fn is_language_tag(language: &str) -> bool {
     let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let first = language.split('-').next().unwrap_or_default();

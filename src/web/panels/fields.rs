@@ -1,5 +1,5 @@
-//! The fields that the panels' forms are made of: each with its label, what is
-//! wrong with it, and why it can't be used where it can't.
+//! The fields of the panels' forms: each with its label, its error, and the reason if it can't be
+//! used.
 
 use leptos::prelude::*;
 use web_sys::Event;
@@ -13,7 +13,7 @@ use crate::ui::forms::message;
 use crate::ui::forms::message::{Bytes, MessageFields, PayloadNotation};
 use crate::ui::forms::subscription::OptionFields;
 
-/// A form: what is typed into it and what is wrong with that.
+/// A form: the typed values and what is wrong with them.
 pub(super) struct Form<F: 'static, K: 'static> {
     fields: RwSignal<F>,
     faults: RwSignal<Vec<Fault<K>>>,
@@ -29,7 +29,7 @@ impl<F, K> Clone for Form<F, K> {
 
 impl<F, K> Copy for Form<F, K> {}
 
-/// A user property; the key keeps its focus when another is removed.
+/// A user property; the key lets it keep its focus when another one is removed.
 #[derive(Clone, Copy)]
 struct Row {
     key: usize,
@@ -49,8 +49,8 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         form
     }
 
-    /// Begins anew with this. Inputs show what they were made with, so they are
-    /// to be made anew as well.
+    /// Fills the form again. Inputs keep the value they were created with, so they have to be
+    /// created again as well.
     pub(super) fn fill(self, fields: F, user_properties: &[(String, String)]) {
         self.fields.set(fields);
         self.faults.set(Vec::new());
@@ -64,7 +64,7 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         self.fields.with(read)
     }
 
-    /// What is typed, to be looked at now.
+    /// Returns the typed values, to be checked now.
     pub(super) fn typed(self) -> (F, UserProperties) {
         let rows = self.rows.with_untracked(|rows| {
             rows.iter().map(|row| (row.name.get_untracked(), row.value.get_untracked())).collect()
@@ -80,8 +80,8 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         self.faults.with(Vec::len)
     }
 
-    /// Takes a change; a field that is being changed isn't wrong until it is
-    /// looked at again.
+    /// Applies a change. The error of a field that is being changed is cleared until the field is
+    /// checked again.
     pub(super) fn change(self, field: K, change: impl FnOnce(&mut F)) {
         self.fields.update(change);
         self.clear_error(|other| *other == field);
@@ -93,7 +93,7 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
         }
     }
 
-    /// What is wrong with a field.
+    /// Returns what is wrong with a field.
     pub(super) fn fault(self, field: K) -> Option<String> {
         self.faults.with(|faults| {
             let words: Vec<_> =
@@ -103,7 +103,7 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
     }
 
     fn add_row(self, name: &str, value: &str) {
-        // Never used twice: a row that is keyed alike would keep the old text.
+        // Never used twice: a row with the same key would keep the old text.
         let key = self.row_key.get_value();
         self.row_key.set_value(key + 1);
         let row = Row { key, name: RwSignal::new(name.to_owned()), value: RwSignal::new(value.to_owned()) };
@@ -111,10 +111,10 @@ impl<F: Clone + Send + Sync, K: Copy + PartialEq + Send + Sync> Form<F, K> {
     }
 }
 
-/// Why a field can't be used; empty where it can.
+/// Why a field can't be used; empty if it can.
 pub(super) type UnavailableReason = Signal<Option<String>>;
 
-/// Nothing stands in the way.
+/// Returns no reason.
 pub(super) fn none() -> UnavailableReason {
     Signal::stored(None)
 }
@@ -128,7 +128,7 @@ pub(super) fn disabled_reason(standing: RwSignal<BrokerStatus>, wish: Capability
 pub(super) fn TextBox<F, K>(
     form: Form<F, K>,
     field: K,
-    /// Where its text is kept.
+    /// Returns the place of its text.
     of: fn(&mut F) -> &mut String,
     #[prop(into)] id: String,
     #[prop(into)] label: String,
@@ -137,7 +137,7 @@ pub(super) fn TextBox<F, K>(
     #[prop(default = "text")] inputmode: &'static str,
     #[prop(default = none())] unavailable_reason: UnavailableReason,
     #[prop(default = false)] autofocus: bool,
-    /// How many rows it has; with more than one it takes line breaks.
+    /// The number of rows; with more than one it accepts line breaks.
     #[prop(default = 1)]
     rows: u32,
 ) -> impl IntoView
@@ -200,7 +200,7 @@ where
     }
 }
 
-/// Bytes: a large text box, and the notation they are written in.
+/// Bytes: a large text box, and a choice of the notation they are written in.
 #[component]
 pub(super) fn BytesBox<F, K>(
     form: Form<F, K>,
@@ -260,7 +260,7 @@ where
     }
 }
 
-/// A box to tick.
+/// A checkbox.
 #[component]
 pub(super) fn Tick(
     #[prop(into)] id: String,
@@ -287,8 +287,7 @@ pub(super) fn Tick(
     }
 }
 
-/// Inputs that are made anew with each age: what was typed into the old ones
-/// goes with them.
+/// Inputs that are created again with each age; what was typed into the old ones is lost.
 pub(super) fn anew<V: IntoView + 'static>(
     age: impl Fn() -> u32 + Send + Sync + 'static,
     inputs: impl Fn() -> V + Clone + Send + Sync + 'static,
@@ -296,12 +295,12 @@ pub(super) fn anew<V: IntoView + 'static>(
     view! { <For each=move || [age()] key=|age| *age children=move |_| inputs() /> }
 }
 
-/// A list of choices, by their names, of which one holds.
+/// A list of choices, by their names, of which one is selected.
 #[component]
 pub(super) fn Choice(
     #[prop(into)] id: String,
     label: &'static str,
-    /// Names and words.
+    /// Names and labels.
     choices: Vec<(&'static str, &'static str)>,
     #[prop(into)] chosen: Signal<&'static str>,
     choose: impl Fn(&str) + 'static,
@@ -327,24 +326,24 @@ pub(super) fn Choice(
     }
 }
 
-/// When retained messages are sent, by a name and in words.
+/// When retained messages are sent: names and labels.
 pub(super) const RETAINED: [(RetainHandling, &str, &str); 3] = [
     (RetainHandling::Send, "always", "With every subscription"),
     (RetainHandling::SendIfNew, "new", "With a new subscription only"),
     (RetainHandling::DontSend, "never", "Never"),
 ];
 
-/// What can be asked for with a topic filter in MQTT 5.0 beside QoS.
+/// The options of a topic filter in MQTT 5.0, other than QoS.
 #[component]
 pub(super) fn SubscriptionOptionInputs<F, K>(
     panels: Panels,
     form: Form<F, K>,
-    /// The field of what is only chosen.
+    /// The field for everything that is only chosen.
     options: K,
     identifier: K,
     of: fn(&mut F) -> &mut OptionFields,
     identifier_of: fn(&mut F) -> &mut String,
-    /// Begins the elements' identifiers.
+    /// Prefix of the elements' identifiers.
     prefix: &'static str,
 ) -> impl IntoView
 where
@@ -406,7 +405,7 @@ where
 #[component]
 pub(super) fn PropertyRows<F, K>(
     form: Form<F, K>,
-    /// The field of the row at a place.
+    /// Returns the field of the row at a place.
     field: fn(usize) -> K,
     #[prop(into)] id: String,
 ) -> impl IntoView
@@ -447,7 +446,7 @@ where
                         class="button icon"
                         aria-label=move || format!("Remove user property {}", place() + 1)
                         on:click=move |_| {
-                            // The places after it change, and with them the faults.
+                            // The places after it change, and the errors with them.
                             let count = form.rows.with_untracked(Vec::len);
                             form.clear_error(|other| (0..count).any(|place| *other == field(place)));
                             form.rows.update(|rows| rows.retain(|other| other.key != row.key));
@@ -477,11 +476,11 @@ where
 pub(super) fn MessageInputs(
     form: Form<MessageFields, message::Field>,
     standing: RwSignal<BrokerStatus>,
-    /// Begins the elements' identifiers.
+    /// Prefix of the elements' identifiers.
     prefix: &'static str,
-    /// What it is called.
+    /// The noun for it in sentences.
     noun: &'static str,
-    /// Its topic has the focus when the dialog opens.
+    /// Whether its topic has the focus when the dialog opens.
     #[prop(default = false)]
     autofocus: bool,
 ) -> impl IntoView {
@@ -568,14 +567,14 @@ pub(super) fn MessageInputs(
     }
 }
 
-/// Qualities of service, by a name and in words.
+/// Qualities of service: names and labels.
 pub(super) const QOS: [(QoS, &str, &str); 3] = [
     (QoS::AtMostOnce, "0", "0: at most once"),
     (QoS::AtLeastOnce, "1", "1: at least once"),
     (QoS::ExactlyOnce, "2", "2: exactly once"),
 ];
 
-/// The quality of service of a message, as far as the broker takes it.
+/// The quality of service of a message, as far as the broker supports it.
 #[component]
 fn QoSChoice(
     form: Form<MessageFields, message::Field>,

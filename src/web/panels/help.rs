@@ -1,4 +1,4 @@
-//! "Keyboard": what every key does, from the one table of them.
+//! "Keyboard": what every key does, from the one table of shortcuts.
 
 use leptos::prelude::*;
 

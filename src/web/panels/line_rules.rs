@@ -1,5 +1,5 @@
-//! "Lines": what the crawl makes of which message. Rules by topic, and a preview
-//! of what becomes of the newest messages.
+//! "Lines": how the crawl turns messages into lines. Rules by topic, and a preview of what they
+//! make of the newest messages.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
@@ -20,16 +20,16 @@ const TOPICS_ID: &str = "lines-topics";
 
 type RuleForm = Form<Fields, Field>;
 
-/// What is typed, and what is known of messages.
+/// The typed values, and what is known of messages.
 #[derive(Clone, Copy)]
 pub(super) struct Lines {
     pub(super) dialog: NodeRef<leptos::html::Dialog>,
     form: RuleForm,
-    /// The form was filled in anew: its inputs are to be made again.
+    /// Counts how often the form was filled again, for its inputs then have to be created again.
     filled: RwSignal<u32>,
-    /// Place of the rule that is being changed.
+    /// The place of the rule that is being changed.
     changed: RwSignal<Option<usize>>,
-    /// The newest messages, of those that the rule in the form is for.
+    /// The newest messages that match the topics of the rule in the form.
     samples: RwSignal<Vec<Sample>>,
 }
 
@@ -44,7 +44,7 @@ impl Lines {
         }
     }
 
-    /// The messages that are looked at, while they are.
+    /// The topics whose messages the preview needs, while it is shown.
     pub(super) fn glance(self) -> Option<TopicFilter> {
         is_open(self.dialog).then(|| untrack(|| self.filter()))
     }
@@ -53,15 +53,15 @@ impl Lines {
         self.samples.set(samples);
     }
 
-    /// The worker is gone, and the messages with it.
+    /// Handles the loss of the worker, and of the messages with it.
     pub(super) fn on_worker_lost(self) {
         self.samples.set(Vec::new());
     }
 
-    /// The topics that the preview is about: those that are being typed, or all.
+    /// Returns the topics for the preview: the typed ones, or all.
     fn filter(self) -> TopicFilter {
         let typed = self.form.with(|fields| TopicFilter::parse(fields.topics.as_str()));
-        // `#` is one.
+        // `#` is a valid filter.
         typed.or_else(|_| TopicFilter::parse("#")).expect("a topic filter")
     }
 
@@ -71,7 +71,7 @@ impl Lines {
         self.filled.update(|filled| *filled += 1);
     }
 
-    /// The rules as they would be with what is typed.
+    /// Returns the rules including the typed one.
     fn drafted(self, mut mapping: LineRules) -> LineRules {
         if let Ok(rule) = self.form.with(Fields::parse) {
             match self.changed.get().and_then(|place| mapping.rules.get_mut(place)) {
@@ -88,13 +88,13 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
     let Panels { mapping, lines, .. } = panels;
     let Lines { dialog, form, filled, changed, .. } = lines;
     let on_key = move |event: KeyboardEvent| {
-        // Not modal, so the browser doesn't see to it.
+        // The dialog isn't modal, so the browser doesn't handle the key.
         if event.key() == "Escape" {
             close(dialog);
         }
     };
     let choose = move |mapping| panels.choose_crawl(panels.opening.get_untracked(), mapping);
-    // Another filter is typed: other messages are of interest.
+    // When another filter is typed, other messages are needed.
     let filter = Memo::new(move |_| lines.filter());
     Effect::new(move || {
         filter.track();
@@ -102,7 +102,7 @@ pub(super) fn LinesPanel(panels: Panels) -> impl IntoView {
             panels.pull_with_frame();
         }
     });
-    // Rules that came from elsewhere: the one that was being changed may be gone.
+    // If the rules were changed elsewhere, the one that was being changed may be gone.
     let count = Memo::new(move |_| mapping.with(|mapping| mapping.rules.len()));
     Effect::new(move || {
         if changed.get_untracked().is_some_and(|place| place >= count.get()) {
@@ -180,7 +180,7 @@ fn Entry(panels: Panels, place: usize) -> impl IntoView {
     let edit = move |act: &dyn Fn(&mut LineRules)| {
         let mut chosen = mapping.get_untracked();
         act(&mut chosen);
-        // Places mean other rules from now on.
+        // From now on the places refer to other rules.
         if lines.changed.get_untracked().is_some() {
             lines.fill(Fields::default(), None);
         }
@@ -188,7 +188,7 @@ fn Entry(panels: Panels, place: usize) -> impl IntoView {
     };
     let topics = move || rule.with(|rule| rule.as_ref().map(|rule| rule.topics.to_string()));
     let summary = move || rule.with(|rule| rule.as_ref().map(line_rule::summary));
-    // The button goes along with the rule.
+    // The button moves with the rule.
     let shift = move |to: usize| {
         edit(&|mapping| mapping.rules.swap(place, to));
         let button = |way: &str| format!("[aria-label='Move rule {} {way}']", to + 1);
@@ -261,7 +261,7 @@ const fn source_words(source: Source) -> &'static str {
     }
 }
 
-/// The text box for what has to be typed for a source.
+/// Returns the text box for what has to be typed for a source.
 fn source_box(
     form: RuleForm,
     field: Field,
@@ -287,7 +287,7 @@ fn source_box(
         _ => return None,
     };
     let text_box = view! { <TextBox form field of id=format!("lines-{id}-text") label placeholder hint /> };
-    // A sentence needs the room of a row.
+    // A sentence needs the width of a row.
     Some(view! { <div class:wide=source == Source::Sentence>{text_box}</div> }.into_any())
 }
 
@@ -296,7 +296,7 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
     let speaker_from = Memo::new(move |_| form.with(|fields| fields.speaker_from));
     let words_from = Memo::new(move |_| form.with(|fields| fields.words_from));
     let choices = |sources: &[Source]| sources.iter().map(|source| (source.name(), source_words(*source))).collect();
-    // A hidden part is still a part of the form, which keeps it.
+    // A hidden part still belongs to the form, which keeps its values.
     let is_hidden = Memo::new(move |_| form.with(|fields| fields.is_hidden));
     view! {
         <div class="fields">
@@ -352,11 +352,11 @@ fn RuleInputs(form: RuleForm) -> impl IntoView {
     }
 }
 
-/// What becomes of the newest messages, by the rules and what is typed.
+/// Shows what the rules, including the typed one, make of the newest messages.
 #[component]
 fn Previews(panels: Panels) -> impl IntoView {
     let Panels { mapping, lines, .. } = panels;
-    // Those of another filter may be there for a moment yet.
+    // For a moment the samples may still be those of another filter.
     let samples = Memo::new(move |_| {
         let filter = lines.filter();
         let matches = |sample: &&Sample| filter.matches(&sample.topic);
@@ -417,14 +417,14 @@ fn preview(outcome: &RulePreview, typed: usize) -> impl IntoView + use<> {
     }
 }
 
-/// A line as the crawl has it: the speaker set apart.
+/// Shows a line as the crawl does, with the speaker set apart.
 fn spoken(line: Line) -> impl IntoView {
     let Line { character, text } = line;
     let speaker = (!character.is_empty()).then(|| view! { <b>{character}</b>": " });
     view! { <bdi>{speaker}{text}</bdi> }
 }
 
-/// Gives the focus to what a click has left without one; with the next frame,
+/// Moves the focus after a click that removed the focused element. It does so with the next frame,
 /// when the page's answer is drawn.
 fn focus_on(selectors: [String; 2]) {
     request_animation_frame(move || {
@@ -432,7 +432,7 @@ fn focus_on(selectors: [String; 2]) {
             .iter()
             .find_map(|selector| document().query_selector(&format!("{selector}:not(:disabled)")).ok().flatten());
         if let Some(element) = enabled.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
-            // Fails for no element of a page.
+            // Never fails for an element on the page.
             let _ = element.focus();
         }
     });

@@ -1,5 +1,5 @@
-//! "Logs": the log is exported; an exported log is kept again, or played as if it arrived now. When
-//! what is due, and what is wrong with a file, is decided by [`crate::message_log::replay`].
+//! "Logs": exports the log, imports an exported log, or plays one as if it arrived now.
+//! [`crate::message_log::replay`] decides when a message is due and what is wrong with a file.
 
 use std::collections::VecDeque;
 
@@ -23,19 +23,18 @@ use crate::web::panels::{Panels, close, head, open_beside};
 /// The log that comes with the app; relative to the page, as copied by Trunk.
 const SAMPLE_FILE: &str = "sample.ndjson";
 const SAMPLE_NAME: &str = "The sample";
-/// Its name within words.
+/// Its name in sentences.
 const SAMPLE: &str = "sample";
 
-/// A file is read in slices, so that one of a million messages is never in
-/// memory twice.
+/// A file is read in slices of this size, so that a file of a million messages is never in memory
+/// twice.
 const SLICE_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
 
-/// So many messages go to the worker at once, so that what it has to do beside
-/// them never waits for long.
+/// The number of messages that go to the worker at once, so that its other work never waits for
+/// long.
 const BATCH: usize = 1_000;
 
-/// How long the hint stands when no more is heard of what is dragged. Browsers
-/// tell of it at least every 350 ms.
+/// How long the hint is shown after the last drag event. Browsers send one at least every 350 ms.
 const HOVER_MS: u32 = 900;
 
 /// The log that is played, and what is shown of it.
@@ -45,20 +44,19 @@ pub(super) struct LogPlayer {
     timer: StoredValue<Option<Timeout>, LocalStorage>,
     clock: StoredValue<Option<Clock>, LocalStorage>,
     shown: RwSignal<Progress>,
-    /// What is played.
+    /// The name of what is played.
     name: RwSignal<String>,
-    /// What became of the file to play, and of those that were imported.
+    /// The results for the file to play, and for those that were imported.
     words: RwSignal<String>,
     imported: RwSignal<String>,
     speed: RwSignal<Speed>,
-    /// Counts the files to play, so that a slow one can't take the place of the
-    /// next.
+    /// Counts the files to play, so that a slow one can't replace the next one.
     reading: StoredValue<u32>,
     is_sample_read: StoredValue<bool>,
     /// Files to be imported, one after the other.
     waiting: StoredValue<VecDeque<File>, LocalStorage>,
     is_importing: StoredValue<bool>,
-    /// What hides the hint that a file can be dropped.
+    /// Whether the hint that a file can be dropped is shown.
     hover: RwSignal<bool>,
     hover_ends: StoredValue<Option<Timeout>, LocalStorage>,
 }
@@ -97,8 +95,8 @@ impl LogPlayer {
         });
     }
 
-    /// The person connects: what a broker sends isn't to be mixed with the
-    /// sample, whether that plays or is just being loaded.
+    /// Ends the sample when the person connects, whether it plays or is still being loaded: the
+    /// messages of a broker must not be mixed with it.
     pub(super) fn end_sample(self, panels: Panels) {
         let is_read = self.is_sample_read.get_value();
         let is_under_way = self.shown.get_untracked().is_under_way();
@@ -114,18 +112,18 @@ impl LogPlayer {
         }
     }
 
-    /// Whether something is played, or rests half way.
+    /// Whether something is played, or paused halfway.
     pub(super) fn is_under_way(self) -> bool {
         self.shown.get().is_under_way()
     }
 
-    /// A file is dragged over the page.
+    /// Shows the hint while a file is dragged over the page.
     pub(super) fn hover(self) {
         self.hover.set(true);
         self.hover_ends.set_value(Some(Timeout::new(HOVER_MS, move || self.hover.set(false))));
     }
 
-    /// Imports the files that were dropped on the page, wherever.
+    /// Imports the files that were dropped anywhere on the page.
     pub(super) fn drop_files(self, event: &DragEvent, panels: Panels) {
         self.hover.set(false);
         let files = event.data_transfer().and_then(|data| data.files());
@@ -148,8 +146,7 @@ impl LogPlayer {
         self.drop_reading()
     }
 
-    /// What is being read isn't wanted any more. Returns the number of what is
-    /// read next.
+    /// Abandons what is being read. Returns the number of what is read next.
     fn drop_reading(self) -> u32 {
         self.is_sample_read.set_value(false);
         self.reading
@@ -242,7 +239,7 @@ impl LogPlayer {
         self.go_on(panels);
     }
 
-    /// After every change: play what is due, and arm the one timer.
+    /// Plays what is due and sets the one timer, after every change.
     fn go_on(self, panels: Panels) {
         let Some(now) = self.now() else { return };
         let due = self.replay.try_update_value(|replay| {
@@ -265,7 +262,7 @@ impl LogPlayer {
     }
 }
 
-/// Reads a log slice by slice, as long as its messages are taken.
+/// Reads a log slice by slice, as long as its messages are accepted.
 async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> Result<LogFileReader, JsValue> {
     let mut reader = LogFileReader::default();
     let mut is_wanted = true;
@@ -280,7 +277,7 @@ async fn read(blob: &Blob, mut take: impl FnMut(Vec<OwnedMessage>) -> bool) -> R
     Ok(reader)
 }
 
-/// Reads a file slice by slice, as long as they are taken.
+/// Reads a file slice by slice, as long as the slices are accepted.
 pub(super) async fn each_slice(blob: &Blob, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), JsValue> {
     let mut at = 0.0;
     while at < blob.size() {
@@ -318,7 +315,7 @@ fn with_complaint(words: String, name: &str, reader: &LogFileReader) -> String {
     reader.complaint().map_or(words.clone(), |complaint| format!("{words} {complaint}"))
 }
 
-/// Says that what is dragged over the page can be dropped.
+/// The hint that what is dragged over the page can be dropped.
 #[component]
 pub(super) fn DropHint(panels: Panels) -> impl IntoView {
     view! {
@@ -328,7 +325,7 @@ pub(super) fn DropHint(panels: Panels) -> impl IntoView {
     }
 }
 
-/// What is played and how far it is, beside the panels.
+/// Shows, outside of the panels, what is played and how far it is.
 #[component]
 pub(super) fn TapeSign(panels: Panels) -> impl IntoView {
     let tape = panels.tape;
@@ -375,13 +372,13 @@ pub(super) fn ReplayPanel(panels: Panels) -> impl IntoView {
             close(panels.replay);
         }
     };
-    // The same file can be chosen again only once the input has forgotten it.
+    // The same file can be chosen again only after the input has forgotten it.
     let chosen = move |event: &Event, open: fn(LogPlayer, Option<FileList>, Panels)| {
         let input: HtmlInputElement = event_target(event);
         open(tape, input.files(), panels);
         input.set_value("");
     };
-    // What is dropped on a button is for the button, and not for the page.
+    // What is dropped on a button is meant for the button, and not for the page.
     let keep = |event: DragEvent| event.stop_propagation();
     view! {
         <dialog

@@ -1,6 +1,6 @@
-//! The panels: dialogs over the page, in a program of their own that is loaded
-//! when the first of them is opened. They share the page's document and nothing
-//! else: the worker answers them on a line of their own, at most once a frame.
+//! The panels: dialogs over the page, in a program of their own that is loaded when the first of
+//! them is opened. They share only the page's document: the worker answers them on a channel of
+//! their own, at most once a frame.
 
 mod clipboard;
 mod connection_options;
@@ -64,19 +64,19 @@ use transmit::{Transmit, TransmitPanel, TransmitSign};
 /// The panels' style; relative to the page, as copied by Trunk.
 const STYLE: &str = "panels.css";
 
-/// How long the tree of topics stands before it asks for what is new.
+/// How long the tree of topics is unchanged before it asks for an update.
 const REST_MS: u32 = 200;
 
-/// How long before it asks again where no answer came.
+/// How long before it asks again if no answer came.
 const STALE_MS: u32 = 500;
 
-/// Where a panel covers the page, in CSS.
+/// The media query for a screen on which a panel covers the page, in CSS.
 const NARROW: &str = "(max-width: 48rem)";
 
-/// Where words of last resort go.
+/// The element for messages of last resort.
 const HOST_ID: &str = "panels";
 
-/// Starts the panels. They tell the page when they listen.
+/// Starts the panels. They report to the page once they listen.
 pub fn run() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
@@ -84,8 +84,8 @@ pub fn run() {
         hail_failure(&words);
     }));
     let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
-    // Nothing is shown without its style; a style that can't be had is no
-    // reason to show nothing at all.
+    // Nothing is shown before the style is loaded; but if it can't be loaded, the panels are shown
+    // without it.
     let ready = Closure::once_into_js(start);
     if load_style(&document, ready.unchecked_ref()).is_none() {
         start();
@@ -111,8 +111,8 @@ fn start() {
     window_bus::send(window_bus::PAGE, &channel::VERSION.into());
 }
 
-/// Puts words into every open panel, by the simplest means: what would have
-/// shown them in another way has just failed.
+/// Puts a text into every open panel by the simplest means, because the usual means have just
+/// failed.
 fn hail_failure(words: &str) {
     let host = web_sys::window().and_then(|window| window.document()?.get_element_by_id(HOST_ID));
     let Some(dialogs) = host.and_then(|host| host.query_selector_all("dialog").ok()) else { return };
@@ -123,7 +123,7 @@ fn hail_failure(words: &str) {
     }
 }
 
-/// What all panels share.
+/// The state that all panels share.
 #[derive(Clone, Copy)]
 struct Panels {
     standing: RwSignal<BrokerStatus>,
@@ -132,15 +132,15 @@ struct Panels {
     settings: RwSignal<Settings>,
     /// How the crawl opens.
     opening: RwSignal<Opening>,
-    /// Its rules for lines.
+    /// The crawl's line rules.
     mapping: RwSignal<LineRules>,
     /// The numbers of the log, while they are shown.
     stats: RwSignal<Stats>,
-    /// The settings that were chosen for the next connection, by this page.
+    /// The options that this page chose for the next connection.
     applied: RwSignal<Option<ConnectionOptions>>,
-    /// Those that the form was filled with.
+    /// The options that the form was filled with.
     filled: RwSignal<ConnectionOptions>,
-    /// The worker has told its first update.
+    /// Whether the worker has sent its first update.
     is_informed: StoredValue<bool>,
     line: StoredValue<Rc<RefCell<Option<Line>>>, LocalStorage>,
     inspector: Inspector,
@@ -160,13 +160,13 @@ struct Panels {
     sound: Sound,
     copier: Copier,
     saving: FileExport,
-    /// A pull goes out with the next frame.
+    /// Whether a pull is sent with the next frame.
     is_pull_due: StoredValue<bool>,
-    /// What ends the wait before the next pull.
+    /// The timer that ends the wait before the next pull.
     rest: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
-/// The line to the worker.
+/// The channel to the worker.
 struct Line {
     port: MessagePort,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
@@ -214,7 +214,7 @@ impl Panels {
         }
     }
 
-    /// The page called.
+    /// Handles a message from the page.
     fn handle_message(self, said: &JsValue) {
         if let Some(port) = said.dyn_ref::<MessagePort>() {
             return self.connect(port.clone());
@@ -238,7 +238,7 @@ impl Panels {
         match Panel::parse(said) {
             Some(Panel::Finer) => {
                 self.fill();
-                // The fields are drawn by then, and one of them gets the focus.
+                // By then the fields are drawn, and one of them gets the focus.
                 request_animation_frame(move || open_modally(self.finer));
             }
             Some(Panel::Send) => open_beside(self.send),
@@ -253,7 +253,7 @@ impl Panels {
                 self.pull_with_frame();
             }
             Some(Panel::Replay) => open_beside(self.replay),
-            // Without the panel, which would stand before what there is to see.
+            // Without the panel, which would cover what there is to see.
             Some(Panel::Sample) => self.tape.play_sample(self),
             Some(Panel::Topics) => {
                 open_beside(self.tree.dialog);
@@ -269,7 +269,7 @@ impl Panels {
                 open_beside(self.subscriptions.dialog);
                 self.pull_with_frame();
             }
-            // Beside the crawl, where its changes show.
+            // Next to the crawl, where its changes are shown.
             Some(Panel::Director) => open_beside(self.director),
             Some(Panel::Sound) => self.press_sound(),
             None => {}
@@ -289,15 +289,14 @@ impl Panels {
         self.inspect(seq);
     }
 
-    /// Opens the panel of the crawl's rules for lines, in place of the one about
-    /// its opening.
+    /// Opens the panel of the crawl's line rules, in place of the one for its opening.
     fn open_lines(self) {
         close(self.director);
         open_beside(self.lines.dialog);
         self.pull_with_frame();
     }
 
-    /// The key for sound: where there can be none, the panel says why.
+    /// Handles the key for sound: if there can be none, the panel shows why.
     fn press_sound(self) {
         self.sound.toggle();
         if self.sound.unavailable_reason.with_untracked(Option::is_some) {
@@ -305,21 +304,21 @@ impl Panels {
         }
     }
 
-    /// The crawl is to open and to tell like this; the page answers with what
-    /// holds.
+    /// Asks the page for this opening and these line rules; the page answers with the ones in
+    /// force.
     fn choose_crawl(self, opening: Opening, mapping: LineRules) {
         let link =
             link::LinkSettings { opening, mapping, ..link::LinkSettings::new("") }.to_fragment("", Start::ByHand);
         window_bus::send(window_bus::PAGE, &format!("{}{link}", window_bus::CRAWL).into());
     }
 
-    /// Asks for another message.
+    /// Fetches another message.
     fn inspect(self, seq: u64) {
         self.inspector.ask(seq);
         self.pull_with_frame();
     }
 
-    /// Says what is on screen, and waits for what is new.
+    /// Sends what is on screen, and waits for the update.
     fn pull(self) {
         // The inspector shows the packets that a message came with.
         let is_traced = self.packets.is_open() || self.inspector.is_open();
@@ -334,12 +333,12 @@ impl Panels {
             samples: self.lines.glance(),
             script: self.transmit.glance(),
         }));
-        // Rates fall while nothing comes, which the worker sees when it is asked.
+        // Rates fall while no message arrives, and the worker only updates them when asked.
         let ask_again = self.tree.is_open().then(|| self.pull_after(STALE_MS));
         self.rest.set_value(ask_again);
     }
 
-    /// What is on screen changed: at most one pull a frame.
+    /// Pulls because what is on screen changed; at most once a frame.
     fn pull_with_frame(self) {
         if self.is_pull_due.get_value() {
             return;
@@ -355,8 +354,8 @@ impl Panels {
         Timeout::new(wait_ms, move || self.pull_with_frame())
     }
 
-    /// The form shows what was chosen; else what holds, for an earlier page may
-    /// have chosen it. What is being typed stays.
+    /// Fills the form with the chosen options, or else with those in force, which an earlier page
+    /// may have chosen. Typed text stays.
     fn fill(self) {
         let applied = self.applied.get_untracked();
         let more = applied.unwrap_or_else(|| self.standing.with_untracked(|standing| standing.more.clone()));
@@ -365,7 +364,7 @@ impl Panels {
         }
     }
 
-    /// The worker is gone; another may come.
+    /// Handles the loss of the worker; another one may follow.
     fn on_worker_lost(self) {
         self.line.with_value(|line| line.borrow_mut().take());
         self.standing.update(|standing| {
@@ -411,7 +410,7 @@ impl Panels {
                 if self.standing.with_untracked(|old| *old != standing) {
                     self.standing.set(standing);
                 }
-                // The first comes just after the first panel was opened.
+                // The first update comes just after the first panel was opened.
                 if !self
                     .is_informed
                     .try_update_value(|is_informed| std::mem::replace(is_informed, true))
@@ -450,11 +449,11 @@ impl Panels {
                     self.outbox.update(|outbox| published.into_iter().for_each(|end| outbox.finish(end)));
                 }
             }
-            // Only files of different builds can cause this, and the page has
-            // compared them.
+            // Only files of different builds can cause this, and the page has compared them.
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
-        // Nobody reads numbers that change more often; a large payload goes on.
+        // Nobody can read numbers that change more often; a large payload is fetched without a
+        // pause.
         let is_counting = self.tree.is_open()
             || [self.preferences, self.subscriptions.dialog, self.lines.dialog].into_iter().any(is_open);
         if is_counting && self.inspector.glance().is_none() {
@@ -465,12 +464,12 @@ impl Panels {
     }
 }
 
-/// A dialog that is answered before anything else.
+/// Opens a dialog that has to be closed before anything else can be used.
 fn open_modally(dialog: NodeRef<leptos::html::Dialog>) {
     with_dialog(dialog, |dialog| dialog.show_modal());
 }
 
-/// A dialog that one leaves open and looks past.
+/// Opens a dialog that can stay open while the page is used.
 fn open_beside(dialog: NodeRef<leptos::html::Dialog>) {
     with_dialog(dialog, |dialog| {
         dialog.show();
@@ -497,15 +496,15 @@ fn close(dialog: NodeRef<leptos::html::Dialog>) {
     }
 }
 
-/// Closes a dialog where it covers the page, in which something is to be seen now.
+/// Closes a dialog if it covers the page, on which something is to be seen now.
 fn close_if_covering(dialog: NodeRef<leptos::html::Dialog>) {
     if window().match_media(NARROW).ok().flatten().is_some_and(|query| query.matches()) {
         close(dialog);
     }
 }
 
-/// The head of a panel: its title and what closes it. Without a role: a dialog's
-/// head is no landmark of the page.
+/// The head of a panel: its title and the button that closes it. It has no role, because a dialog's
+/// head isn't a landmark of the page.
 fn head(id: &'static str, title: &'static str, dialog: NodeRef<leptos::html::Dialog>) -> impl IntoView {
     view! {
         <header role="none">

@@ -1,5 +1,5 @@
-//! "Director": what the crawl opens with. Every change shows at once, here and
-//! where the crawl has it on screen, and stands in the link.
+//! "Director": what the crawl opens with. Every change is shown at once, here and in the crawl on
+//! screen, and is part of the link.
 
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
@@ -10,7 +10,7 @@ use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
 use crate::web::panels::{Panels, close, close_if_covering, head};
 use crate::web::window_bus;
 
-/// A part of the opening that has words.
+/// A text of the opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Card,
@@ -25,11 +25,11 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
     let opening = panels.opening;
     let choose = move |opening| panels.choose_crawl(opening, panels.mapping.get_untracked());
     let form = Form::<Opening, Part>::new(Opening::default(), &[]);
-    // The inputs are made anew when it was changed elsewhere: by another link.
+    // The inputs are created again if the opening was changed elsewhere: by another link.
     let age = RwSignal::new(0);
     Effect::new(move || {
         let now = opening.get();
-        // A mode that the words have by themselves isn't kept.
+        // A mode that the texts imply isn't stored.
         if form.typed().0.settled() != now.clone().settled() {
             form.fill(now, &[]);
             age.update(|age| *age += 1);
@@ -45,7 +45,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
         window_bus::send(window_bus::PAGE, &window_bus::PLAY.into());
     };
     let on_key = move |event: KeyboardEvent| {
-        // Not modal, so the browser doesn't see to it.
+        // The dialog isn't modal, so the browser doesn't handle the key.
         if event.key() == "Escape" {
             close(panels.director);
         }
@@ -155,7 +155,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
     }
 }
 
-/// What the crawl does with lines that come faster than the film can carry.
+/// Describes what the crawl does with lines that come faster than the film can show them.
 const fn pace_words(pace: Pace) -> &'static str {
     match pace {
         Pace::All => "Every line",
@@ -164,7 +164,7 @@ const fn pace_words(pace: Pace) -> &'static str {
     }
 }
 
-/// What an opening does when messages wait.
+/// Describes what an opening does when messages wait.
 const fn mode_words(mode: OpeningMode) -> &'static str {
     match mode {
         OpeningMode::Yield => "Gives way to waiting messages",
@@ -215,7 +215,7 @@ fn Inputs(form: Form<Opening, Part>) -> impl IntoView {
     }
 }
 
-/// The scenes as small pictures that stand still.
+/// The scenes as small still pictures.
 #[component]
 fn Stills(opening: RwSignal<Opening>) -> impl IntoView {
     let words = move |part: fn(&Opening) -> &String| move || opening.with(|opening| part(opening).clone());

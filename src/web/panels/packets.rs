@@ -1,5 +1,5 @@
-//! The packet trace: every control packet in and out, as long as the panel is
-//! open, and those that went before.
+//! The packet trace: every control packet in and out while the panel is open, and those before it
+//! that are kept.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -37,18 +37,18 @@ impl Packets {
         }
     }
 
-    /// The packet to go on from.
+    /// Returns the number of the packet to continue from.
     pub(super) fn glance(self) -> u64 {
         self.story.with_untracked(TraceAnalysis::next)
     }
 
-    /// Somebody looks at it.
+    /// Whether the trace is open.
     pub(super) fn is_open(self) -> bool {
         self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
     }
 
-    /// Shows the packets of one exchange alone, or all again. What was clicked
-    /// goes with it, and the focus mustn't.
+    /// Shows the packets of one exchange alone, or all again. The clicked element disappears, and
+    /// the focus must not be lost with it.
     fn show_exchange(self, of: Option<u64>) {
         self.exchange.set(of);
         request_animation_frame(move || {
@@ -60,7 +60,7 @@ impl Packets {
                     .and_then(|dialog| dialog.query_selector(".rows-scroller").ok()?.map(JsCast::unchecked_into)),
             };
             if let Some(focused) = focused {
-                // Fails for nothing that is on the page.
+                // Never fails for an element on the page.
                 let _ = focused.focus();
             }
         });
@@ -70,7 +70,7 @@ impl Packets {
         self.story.update(|story| story.take(part));
     }
 
-    /// The worker is gone, and another counts from 0.
+    /// Handles the loss of the worker; another one counts from 0.
     pub(super) fn on_worker_lost(self) {
         self.story.set(TraceAnalysis::default());
         self.exchange.set(None);
@@ -82,11 +82,11 @@ pub(super) fn PacketsPanel(panels: Panels) -> impl IntoView {
     let packets = panels.packets;
     let filter = RwSignal::new(Filter::default());
     let rows = VirtualRows::new(Start::Tail);
-    // The numbers of what is shown; a few tens of thousands at most.
+    // The numbers of the packets shown; a few tens of thousands at most.
     let numbers = Memo::new(move |_| packets.story.with(|story| shown(story, filter.get(), packets.exchange.get())));
     Effect::new(move || rows.resize(numbers.with(Vec::len)));
     let on_key = move |event: KeyboardEvent| {
-        // Not modal, so the browser doesn't see to it.
+        // The dialog isn't modal, so the browser doesn't handle the key.
         if event.key() == "Escape" {
             close(packets.dialog);
         }
@@ -175,7 +175,7 @@ fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
     };
     let seq = entry.record.seq;
     let kind = entry.kind().name();
-    // Of a subscription there is nothing more to show than its two packets.
+    // A subscription has nothing more to show than its two packets.
     let number = entry.number;
     let has_exchange =
         matches!(entry.kind(), Kind::Publish | Kind::PubAck | Kind::PubRec | Kind::PubRel | Kind::PubComp);
@@ -210,8 +210,8 @@ fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
     }
 }
 
-/// Numbers of the packets to show: those that the filter lets through, or those
-/// of one exchange.
+/// Returns the numbers of the packets to show: those that match the filter, or those of one
+/// exchange.
 fn shown(story: &TraceAnalysis, filter: Filter, exchange: Option<u64>) -> Vec<u64> {
     match exchange {
         Some(number) => story.exchange_of(number).iter().map(|entry| entry.number).collect(),
@@ -219,7 +219,7 @@ fn shown(story: &TraceAnalysis, filter: Filter, exchange: Option<u64>) -> Vec<u6
     }
 }
 
-/// The packets that are shown, one a line.
+/// Returns the shown packets as text, one a line.
 fn text(story: &TraceAnalysis, numbers: &[u64]) -> String {
     let head = "time\tdirection\ttype\tidentifier\tbytes\tdetails\tround trip\n".to_owned();
     let entries = numbers.iter().filter_map(|&number| story.entry(number));
@@ -230,7 +230,7 @@ fn save(text: &str) {
     let options = BlobPropertyBag::new();
     options.set_type("text/tab-separated-values");
     let parts = js_sys::Array::of1(&text.into());
-    // A browser refuses none of this.
+    // No browser refuses this.
     let blob = Blob::new_with_str_sequence_and_options(&parts, &options);
     let _ = blob.and_then(|blob| download(&blob, FILE));
 }

@@ -1,5 +1,5 @@
-//! "Preferences": how the app looks, what the console shows, how much the log
-//! keeps. Every change takes effect at once, in all tabs.
+//! "Preferences": how the app looks, what the console shows, how much the log keeps. Every change
+//! takes effect at once, in all tabs.
 
 use leptos::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
 use crate::web::panels::{Panels, head};
 use crate::web::window_bus;
 
-/// The page is to use these settings; it answers with those in force.
+/// Asks the page to use these settings; it answers with those in force.
 fn choose(change: impl FnOnce(&mut Settings), settings: RwSignal<Settings>) {
     let mut chosen = settings.get_untracked();
     change(&mut chosen);
@@ -23,8 +23,8 @@ fn are_kept(settings: &Settings) -> bool {
     local_storage::stored(&window()).is_some_and(|text| Settings::parse(&text) == *settings)
 }
 
-/// The defaults of all that is chosen here; the crawl's rules have a panel of
-/// their own.
+/// Returns the defaults of everything that is chosen here; the crawl's rules, which have a panel of
+/// their own, are kept.
 fn defaults_beside(settings: &Settings) -> Settings {
     Settings { mapping: settings.mapping.clone(), ..Settings::default() }
 }
@@ -33,7 +33,7 @@ fn defaults_beside(settings: &Settings) -> Settings {
 pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
     let settings = panels.settings;
     let form = Form::<LimitFields, LimitField>::new(settings.get_untracked().log.into(), &[]);
-    // Made anew when another tab, or "Defaults", chose other limits.
+    // Created again when another tab, or "Defaults", chose other limits.
     let defaults = Trigger::new();
     let log = Memo::new(move |_| settings.with(|settings| settings.log));
     let age = Memo::new(move |age: Option<&u32>| {

@@ -1,5 +1,5 @@
-//! "Send a message": a message is written, published once or again and again,
-//! and what became of it is told. What was sent can be taken back into the form.
+//! "Send a message": a message is written and published once or repeatedly, and its outcome is
+//! shown. A sent message can be taken back into the form.
 
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
@@ -17,8 +17,8 @@ use crate::ui::forms::transmission;
 use crate::ui::forms::transmission::{RepeatFields, is_active, repeat_words};
 use crate::ui::publish_history::{Entry, Outbox};
 
-/// The form of a message, and what of it is made anew when a message is taken
-/// back into it.
+/// The form of a message, and the parts of it that are created again when a message is taken back
+/// into it.
 #[derive(Clone, Copy)]
 struct MessageForm {
     form: Form<MessageFields, message::Field>,
@@ -31,7 +31,7 @@ impl MessageForm {
         Self { form: Form::new(MessageFields::default(), &[]), age: RwSignal::new(0), send: NodeRef::new() }
     }
 
-    /// The message, unless something in it is wrong; that is shown.
+    /// Returns the message, unless something in it is wrong; that is shown.
     fn compose(self) -> Option<(MessageFields, PublishRequest)> {
         let (mut fields, user_properties) = self.form.typed();
         fields.user_properties = user_properties;
@@ -52,7 +52,7 @@ impl MessageForm {
         self.form.fill(message, &user_properties);
         self.age.update(|age| *age += 1);
         if let Some(send) = self.send.get_untracked() {
-            // Fails for nothing that is on the page.
+            // Never fails for an element on the page.
             let _ = send.focus();
         }
     }
@@ -69,7 +69,7 @@ pub(super) fn SendPanel(panels: Panels) -> impl IntoView {
     let unavailable_reason = move || unavailable_publish_reason(state.get());
     let publish = move || publish(panels, form);
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
-        // Not modal, so the browser doesn't see to it.
+        // The dialog isn't modal, so the browser doesn't handle the key.
         "Escape" => close(panels.send),
         "Enter" if event.ctrl_key() || event.meta_key() => {
             event.prevent_default();
@@ -220,7 +220,7 @@ fn Outcomes(panels: Panels, form: MessageForm) -> impl IntoView {
             <p role="status">{tally}</p>
             <p class="why">{waiting}</p>
             <ol>
-                // Keyed by the outcome too: an entry with another one is drawn anew.
+                // Keyed by the outcome too: an entry whose outcome changed is drawn again.
                 <For
                     each=entries
                     key=|entry| (entry.number, entry.outcome.is_some())

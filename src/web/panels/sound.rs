@@ -1,5 +1,5 @@
-//! The pad's oscillators. [`AmbientPad`] decides what they do; nothing is made of them
-//! before somebody asks for the first time.
+//! The pad's oscillators. [`AmbientPad`] decides what they do; none is created before the sound is
+//! first switched on.
 
 use gloo_timers::callback::{Interval, Timeout};
 use leptos::prelude::*;
@@ -8,25 +8,24 @@ use web_sys::{AudioContext, GainNode, OscillatorNode, OscillatorType};
 
 use crate::crawl::ambient_sound::{AmbientPad, CUTOFF_HZ, DETUNE_CENTS, Fade, GLIDE_S, SWAY_HZ, SWAY_S, VOICES};
 
-/// How often the next chord is looked for while it sounds.
+/// How often the next chord is checked for while the pad sounds.
 const TICK_MS: u32 = 1_000;
 
-/// Within so many of its time constants a fade comes as near to its end as no ear
-/// can tell.
+/// After this many time constants a fade is inaudibly close to its end.
 const TIME_CONSTANTS: f64 = 5.0;
 
 /// The handle of the pad.
 #[derive(Clone, Copy)]
 pub(super) struct Sound {
-    /// The person wants to hear it.
+    /// Whether the person wants to hear it.
     pub(super) is_wanted: RwSignal<bool>,
-    /// Why there can be none.
+    /// Why there can be no sound.
     pub(super) unavailable_reason: RwSignal<Option<String>>,
     pad: StoredValue<AmbientPad>,
     instrument: StoredValue<Option<Instrument>, LocalStorage>,
-    /// Gives it chords while it sounds.
+    /// The timer for the chords while the pad sounds.
     ticks: StoredValue<Option<Interval>, LocalStorage>,
-    /// Lets it rest once it has faded.
+    /// The timer that suspends it once it has faded.
     rest: StoredValue<Option<Timeout>, LocalStorage>,
 }
 
@@ -48,7 +47,7 @@ impl Sound {
         sound
     }
 
-    /// The person wants to hear it, or not any more.
+    /// Switches the sound on or off.
     pub(super) fn toggle(self) {
         if self.instrument.with_value(Option::is_none) {
             match Instrument::new() {
@@ -63,7 +62,7 @@ impl Sound {
         self.follow();
     }
 
-    /// Does what the pad has decided.
+    /// Carries out what the pad has decided.
     fn follow(self) {
         let (is_heard, fade) = self.pad.with_value(|pad| (pad.is_heard(), pad.fade()));
         self.instrument.with_value(|instrument| {
@@ -94,14 +93,14 @@ impl Sound {
     fn rest(self) {
         self.instrument.with_value(|instrument| {
             if let Some(instrument) = instrument {
-                // Refused only by one that was closed.
+                // Refused only if it was closed.
                 let _ = instrument.context.suspend();
             }
         });
     }
 }
 
-/// Two oscillators a voice, a filter that sways, and the loudness of all.
+/// Two oscillators for each voice, a filter that sways, and the loudness of all.
 struct Instrument {
     context: AudioContext,
     loudness: GainNode,
@@ -109,14 +108,14 @@ struct Instrument {
 }
 
 impl Instrument {
-    /// Silent, and running as soon as the browser lets it.
+    /// Creates it silent; it runs as soon as the browser allows it.
     fn new() -> Result<Self, JsValue> {
         let context = AudioContext::new()?;
         let loudness = context.create_gain()?;
         loudness.gain().set_value(0.0);
         loudness.connect_with_audio_node(&context.destination())?;
 
-        // Lets low tones through, as long as it isn't told otherwise.
+        // A low-pass filter by default.
         let filter = context.create_biquad_filter()?;
         filter.frequency().set_value(CUTOFF_HZ as f32);
         filter.connect_with_audio_node(&loudness)?;
@@ -147,22 +146,22 @@ impl Instrument {
     }
 
     fn wake(&self) {
-        // Refused only by one that was closed.
+        // Refused only if it was closed.
         let _ = self.context.resume();
     }
 
-    /// From wherever the loudness is, without a step.
+    /// Fades from the present loudness, without a step.
     fn fade(&self, fade: Fade) {
         let Fade { to, takes_s } = fade;
         let now_s = self.context.current_time();
-        // Fails only for numbers that are none.
+        // Fails only for values that aren't numbers.
         let _ = self.loudness.gain().set_target_at_time(to as f32, now_s, takes_s / TIME_CONSTANTS);
     }
 
     fn play(&self, at_s: f64, voices_hz: [f64; VOICES]) {
         for (tones, hz) in self.voices.iter().zip(voices_hz) {
             for tone in tones {
-                // The first chord is there at once, while all is silent.
+                // The first chord starts at once, while everything is silent.
                 let glide_s = if at_s > 0.0 { GLIDE_S / TIME_CONSTANTS } else { 1e-3 };
                 let _ = tone.frequency().set_target_at_time(hz as f32, at_s, glide_s);
             }

@@ -1,5 +1,5 @@
-//! "Subscriptions": what is subscribed to, with what the broker said to each;
-//! added, changed and ended while connected.
+//! "Subscriptions": the subscriptions, with the broker's answer to each. They are added, changed
+//! and ended while connected.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
@@ -18,13 +18,13 @@ use crate::web::window_bus;
 
 type WishForm = Form<Fields, Field>;
 
-/// What is shown of the subscriptions, and what is being typed.
+/// What is shown of the subscriptions, and the typed values.
 #[derive(Clone, Copy)]
 pub(super) struct Subscriptions {
     pub(super) dialog: NodeRef<leptos::html::Dialog>,
     view: RwSignal<SubscriptionsView>,
     form: WishForm,
-    /// The form was filled in anew: its inputs are to be made again.
+    /// Counts how often the form was filled again, for its inputs then have to be created again.
     filled: RwSignal<u32>,
 }
 
@@ -42,7 +42,7 @@ impl Subscriptions {
         self.view.set(view);
     }
 
-    /// The worker is gone, and the connection with it.
+    /// Handles the loss of the worker, and of the connection with it.
     pub(super) fn on_worker_lost(self) {
         self.view.set(SubscriptionsView::default());
     }
@@ -57,7 +57,7 @@ impl Subscriptions {
 pub(super) fn SubscriptionsPanel(panels: Panels) -> impl IntoView {
     let Subscriptions { dialog, view, form, filled } = panels.subscriptions;
     let on_key = move |event: KeyboardEvent| {
-        // Not modal, so the browser doesn't see to it.
+        // The dialog isn't modal, so the browser doesn't handle the key.
         if event.key() == "Escape" {
             close(dialog);
         }
@@ -201,7 +201,7 @@ fn granted_words(granted: &SubscriptionStatus) -> (&'static str, String) {
     }
 }
 
-/// How many messages it brought, and what that number is.
+/// Returns how many messages it brought, and what that number means.
 fn count_words(count: MessageCount) -> String {
     let least = if count.is_least { "At least " } else { "" };
     let messages = match count.messages {
@@ -215,7 +215,7 @@ fn count_words(count: MessageCount) -> String {
     format!("{least}{messages} {what}")
 }
 
-/// What departs from a plain subscription.
+/// Returns how it differs from a plain subscription.
 fn details(request: &SubscribeRequest) -> String {
     let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = request.options;
     let mut words = vec![format!("asked for QoS {qos}")];
@@ -236,7 +236,7 @@ fn details(request: &SubscribeRequest) -> String {
     words.join(", ")
 }
 
-/// What is asked for: a filter, and how.
+/// The subscription to request: a filter, and its options.
 #[component]
 fn WishInputs(panels: Panels, form: WishForm) -> impl IntoView {
     let qos = move || {

@@ -1,15 +1,12 @@
-//! Suggestions at the console's filter. The field is the page's; what happens
-//! in it is heard before the page hears it, so that a key that is meant for the
-//! list goes no further.
+//! Suggestions at the console's filter. The field belongs to the page; its events are handled here
+//! before the page handles them, so that a key that is meant for the list goes no further.
 //!
-//! The list is a popover, which nothing cuts off. It covers neither the field
-//! nor what is said of the filter: it stands below that, or above the field
-//! where there is more room, as on a telephone.
+//! The list is a popover, which nothing clips. It covers neither the field nor the text about the
+//! filter: it is below that text, or above the field if there is more room there, as on a phone.
 //!
-//! The field stays the search box that the page promises, so it isn't marked as
-//! a combo box, and a search box can't be "expanded": that there are
-//! suggestions is said by a status, and the chosen one by
-//! `aria-activedescendant`.
+//! The field stays the search box that the page promises, so it isn't marked as a combo box, and a
+//! search box can't be "expanded". A status reports that there are suggestions, and
+//! `aria-activedescendant` the chosen one.
 
 use crate::web::local_time;
 use leptos::mount::mount_to;
@@ -26,19 +23,19 @@ use crate::message_log::query::suggest::{Suggestion, SuggestionData, SuggestionQ
 /// The field.
 const FIELD: &str = ".console input[type=search]";
 
-/// The rows: they begin below whatever is said of the filter.
+/// The rows: they begin below the text about the filter.
 const ROWS: &str = ".console .frame";
 
-/// Between the list and the window's edge, or the field.
+/// The distance between the list and the window's edge, or the field.
 const GAP_PX: f64 = 8.0;
 
-/// As wide as the words need it.
+/// As wide as the text needs it.
 const WIDTH_PX: f64 = 540.0;
 
-/// The list's `id`, and what those of its options begin with.
+/// The list's `id`, and the prefix of its options' identifiers.
 const LIST_ID: &str = "suggestions";
 
-/// What is heard of the field.
+/// The events of the field that are handled.
 const HEARD: [&str; 4] = ["input", "keydown", "click", "focusout"];
 
 /// The handle of the suggestions.
@@ -47,7 +44,7 @@ pub(super) struct Suggestions {
     shown: RwSignal<Vec<Suggestion>>,
     active: RwSignal<Option<usize>>,
     known: StoredValue<Option<SuggestionData>>,
-    /// What the worker hasn't answered yet.
+    /// The query that the worker hasn't answered yet.
     asked: StoredValue<Option<SuggestionQuery>>,
 }
 
@@ -61,21 +58,21 @@ impl Suggestions {
         }
     }
 
-    /// Attends to the field from now on, and to what was typed there before.
+    /// Handles the field from now on, including what was typed there before.
     pub(super) fn attend(self, panels: Panels) {
         let (Some(rows), Some(field)) = (element(ROWS), field()) else { return };
         mount_to(rows.clone(), move || view! { <SuggestionList suggestions=self panels /> }).forget();
         self.stay_in_place(&rows);
         for (name, value) in [("aria-autocomplete", "list"), ("aria-controls", LIST_ID)] {
-            // Attributes of these names are always taken.
+            // Attributes of these names are always accepted.
             let _ = field.set_attribute(name, value);
         }
         let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| self.handle_event(&event, panels));
         for event in HEARD {
             let options = AddEventListenerOptions::new();
-            // Ahead of the console, which does it too.
+            // Before the console, which listens in the same way.
             options.set_capture(true);
-            // Fails for no listener and no target of ours.
+            // Doesn't fail for our own listener and target.
             let _ = window().add_event_listener_with_callback_and_add_event_listener_options(
                 event,
                 on_event.as_ref().unchecked_ref(),
@@ -89,11 +86,11 @@ impl Suggestions {
         }
     }
 
-    /// Puts the list where there is room for it, whenever that or the list has
-    /// changed. What is said of the filter moves the rows.
+    /// Moves the list to where there is room for it, whenever the room or the list has changed. The
+    /// text about the filter moves the rows.
     fn stay_in_place(self, rows: &HtmlElement) {
         let on_resize = Closure::<dyn Fn()>::new(|| {
-            // There as long as the page.
+            // These elements exist as long as the page.
             let _ = put_in_place();
         });
         if let (Ok(observer), Some(list)) =
@@ -105,12 +102,12 @@ impl Suggestions {
         }
     }
 
-    /// What the worker is asked until it answers.
+    /// Returns what the worker is asked until it answers.
     pub(super) fn glance(self) -> Option<SuggestionQuery> {
         self.asked.get_value()
     }
 
-    /// The worker knows this.
+    /// Handles the worker's answer.
     pub(super) fn take(self, known: SuggestionData) {
         if self.asked.with_value(|asked| asked.as_ref() == Some(&known.ask)) {
             self.asked.set_value(None);
@@ -119,7 +116,7 @@ impl Suggestions {
         }
     }
 
-    /// The worker is gone, and what it knew with it.
+    /// Handles the loss of the worker, and of what it knew.
     pub(super) fn on_worker_lost(self) {
         self.known.set_value(None);
         self.asked.set_value(None);
@@ -132,13 +129,13 @@ impl Suggestions {
             return;
         }
         match event.type_().as_str() {
-            // What the app itself puts there isn't being typed.
+            // Text that the app itself puts there isn't being typed.
             "input" if event.is_trusted() => match has_begun() {
                 true => self.open(panels),
                 false => self.close(),
             },
             "keydown" => {
-                // Browsers that fill in fields make some without a key.
+                // Browsers that fill in fields send some of these without a key.
                 if let Some(event) = event.dyn_ref::<KeyboardEvent>()
                     && !event.is_composing()
                     && self.key(event, panels)
@@ -147,9 +144,9 @@ impl Suggestions {
                     event.stop_propagation();
                 }
             }
-            // Into the empty field: somebody may wonder what goes there.
+            // A click into the empty field: the person may want to know what goes there.
             "click" if typed().is_some_and(|(line, _)| line.is_empty()) => self.open(panels),
-            // The caret is somewhere else, or the focus.
+            // The caret or the focus has moved elsewhere.
             _ => self.close(),
         }
     }
@@ -178,7 +175,7 @@ impl Suggestions {
         true
     }
 
-    /// Shows what could stand at the caret, and asks the worker for more.
+    /// Shows what could be inserted at the caret, and asks the worker for more.
     fn open(self, panels: Panels) {
         let Some((line, caret)) = typed() else { return };
         let ask = Typing::new(&line, caret).ask();
@@ -188,7 +185,7 @@ impl Suggestions {
             self.known.set_value(None);
         }
         self.look();
-        // Topics may have come since.
+        // There may be new topics since.
         if self.asked.with_value(Option::is_some) {
             panels.pull_with_frame();
         }
@@ -206,7 +203,7 @@ impl Suggestions {
 
     fn show(self, shown: Vec<Suggestion>) {
         if let Some(list) = element(&format!("#{LIST_ID}")) {
-            // Fails where it is so already.
+            // Fails if it is already in that state.
             let _ = if shown.is_empty() { list.hide_popover() } else { list.show_popover() };
         }
         self.shown.set(shown);
@@ -216,7 +213,7 @@ impl Suggestions {
         self.active.set(active);
         let Some(field) = field() else { return };
         let Some(active) = active else {
-            // Takes away what may not be there.
+            // Removes an attribute that may be missing.
             let _ = field.remove_attribute("aria-activedescendant");
             return;
         };
@@ -247,7 +244,7 @@ impl Suggestions {
         let _ = field.set_selection_range(units, units);
         let init = EventInit::new();
         init.set_bubbles(true);
-        // The page hears it as if it had been typed.
+        // The page handles it as if it had been typed.
         if let Ok(event) = Event::new_with_event_init_dict("input", &init) {
             let _ = field.dispatch_event(&event);
         }
@@ -265,8 +262,8 @@ fn field() -> Option<HtmlInputElement> {
     element(FIELD)?.dyn_into().ok()
 }
 
-/// Below what is said of the filter, or above the field if there is more room
-/// and it is needed. An error is that of a style sheet that can't be changed.
+/// Puts the list below the text about the filter, or above the field if there is more room there
+/// and it is needed. It fails only if a style can't be changed.
 fn put_in_place() -> Result<(), JsValue> {
     let (Some(list), Some(rows), Some(field)) = (element(&format!("#{LIST_ID}")), element(ROWS), field()) else {
         return Ok(());
@@ -290,8 +287,8 @@ fn put_in_place() -> Result<(), JsValue> {
     Ok(())
 }
 
-/// What stands in the field, and where its caret is, in bytes; `None` where it
-/// hasn't the focus, or something is selected.
+/// Returns the field's text and the position of the caret, in bytes; `None` if the field isn't
+/// focused, or something is selected.
 fn typed() -> Option<(String, usize)> {
     let field = field().filter(|field| document().active_element().is_some_and(|active| active == ***field))?;
     let line = field.value();

@@ -1,9 +1,9 @@
-//! "Topics": the tree of topics seen, with counts, rates, last values and small
-//! plots; a click filters the console.
+//! "Topics": the tree of topics seen, with counts, rates, last values and small plots; a click
+//! filters the console.
 //!
-//! The tree lives in the worker. Here are the rows on screen, which levels are
-//! unfolded, and which row the keyboard is on. Row elements are as many as fit
-//! and say what the rows say; nothing is made or thrown away while it runs.
+//! The tree lives in the worker. Here are the rows on screen, the levels that are unfolded, and the
+//! row that the keyboard is on. There are as many row elements as fit, and only their content
+//! changes; none is created or removed while the tree updates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,16 +28,16 @@ use crate::ui::forms::message::MessageFields;
 use crate::ui::sparkline;
 use crate::web::window_bus;
 
-/// Height of a row; the style sheet gets it from here.
+/// Height of a row; the style sheet takes it from here.
 const ROW_PX: u32 = 44;
 
 /// Rows fetched beyond the edges of the screen.
 const OVERSCAN_ROWS: u64 = 6;
 
-/// How many fields of a payload are offered for the plot.
+/// The number of fields of a payload that are offered for the plot.
 const FIELDS_MAX: usize = 50;
 
-/// The orders that are offered, and what they are called.
+/// The orders that are offered, and their labels.
 const ORDERS: [(TopicsOrder, &str); 4] = [
     (TopicsOrder::Name, "By name"),
     (TopicsOrder::Count, "Most messages first"),
@@ -45,18 +45,18 @@ const ORDERS: [(TopicsOrder, &str); 4] = [
     (TopicsOrder::Newest, "Newest first"),
 ];
 
-/// Size of a row's plot, and of the one below the tree.
+/// Sizes of a row's plot, and of the one below the tree.
 const ROW_PLOT: (f64, f64) = (64.0, 16.0);
 const LARGE_PLOT: (f64, f64) = (320.0, 56.0);
 
-/// The tree's part of what all panels share.
+/// The tree's part of the state that all panels share.
 #[derive(Clone, Copy)]
 pub(super) struct Tree {
     pub(super) dialog: NodeRef<html::Dialog>,
     scroller: NodeRef<html::Div>,
     view: RwSignal<TopicsView>,
     open: RwSignal<BTreeSet<u32>>,
-    /// Where the plot's numbers are, by level; the empty field is the payload.
+    /// The field with the plot's numbers, by level; the empty field is the payload.
     fields: RwSignal<BTreeMap<u32, String>>,
     active: RwSignal<Option<Active>>,
     order: RwSignal<TopicsOrder>,
@@ -66,7 +66,7 @@ pub(super) struct Tree {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Active {
     row: u64,
-    /// Unknown until the row has come.
+    /// Unknown until the row has arrived.
     id: Option<u32>,
 }
 
@@ -89,17 +89,17 @@ impl Tree {
 
     pub(super) fn focus(self) {
         if let Some(scroller) = self.scroller.get_untracked() {
-            // Fails for nothing that is on the page.
+            // Never fails for an element on the page.
             let _ = scroller.focus();
         }
     }
 
-    /// What is on screen.
+    /// Returns what is on screen.
     pub(super) fn glance(self) -> Option<TopicsRequest> {
         let scroller = self.scroller.get_untracked().filter(|_| self.is_open())?;
         let first = u64::from(scroller.scroll_top().unsigned_abs() / ROW_PX).saturating_sub(OVERSCAN_ROWS);
         let fit = scroller.client_height().unsigned_abs().div_ceil(ROW_PX) + 1;
-        // What isn't on screen needs no numbers, but counts where it is unfolded.
+        // Levels that aren't on screen need no numbers, but they count if they are unfolded.
         let mut levels: BTreeMap<_, _> =
             self.open.with_untracked(|open| open.iter().map(|id| (*id, (true, String::new()))).collect());
         let drawn: Vec<_> = self.view.with_untracked(|view| view.rows.iter().map(|row| row.id).collect());
@@ -118,7 +118,7 @@ impl Tree {
         })
     }
 
-    /// The worker told what is on screen now.
+    /// Handles the worker's update of what is on screen.
     pub(super) fn show(self, view: TopicsView) {
         if self.view.with_untracked(|old| old.age != view.age) {
             self.clear();
@@ -136,7 +136,7 @@ impl Tree {
         self.view.set(view);
     }
 
-    /// Begins anew.
+    /// Clears everything.
     pub(super) fn clear(self) {
         self.view.set(TopicsView::default());
         self.open.update(BTreeSet::clear);
@@ -144,7 +144,7 @@ impl Tree {
         self.active.set(None);
     }
 
-    /// JSON is plotted by the likeliest of its fields until another is chosen.
+    /// Plots JSON by its most likely field until another one is chosen.
     fn find_fields(self, rows: &[TopicRow]) {
         for row in rows {
             if row.series.is_empty()
@@ -164,7 +164,7 @@ impl Tree {
         }
     }
 
-    /// The active row, while it is on screen.
+    /// Returns the active row, while it is on screen.
     fn active_row(self) -> Option<TopicRow> {
         let id = self.active.get()?.id?;
         self.view.with(|view| view.rows.iter().find(|row| row.id == id).cloned())
@@ -205,7 +205,7 @@ impl Tree {
         u64::from((height_px.unsigned_abs() / ROW_PX).max(2))
     }
 
-    /// Moves by a key, as trees do; says whether it was one of theirs.
+    /// Moves by a key, as trees do. Returns whether it was one of their keys.
     fn press(self, key: &str) -> bool {
         let at = self.active.get_untracked().map(|active| active.row);
         let active = untrack(|| self.active_row());
@@ -230,7 +230,7 @@ impl Tree {
     }
 }
 
-/// The console shows what came on this topic and below.
+/// Makes the console show the messages of this topic and below.
 fn filter(row: &TopicRow) {
     window_bus::send(
         window_bus::PAGE,
@@ -238,7 +238,7 @@ fn filter(row: &TopicRow) {
     );
 }
 
-/// Fields with numbers in the last payload, as far as its beginning shows them.
+/// Returns the fields with numbers in the last payload, as far as its beginning shows them.
 fn fields_of(row: &TopicRow) -> Vec<String> {
     match &row.last {
         // Line ends and tabs were made visible.
@@ -317,7 +317,7 @@ pub(super) fn TopicsPanel(panels: Panels) -> impl IntoView {
                 }
             }
         >
-            // No landmarks: the page has these two already.
+            // No landmarks: the page already has these two.
             <header role="none">
                 <h2 id="topics-title">"Topics"</h2>
                 <p class="why" data-topics=move || tree.view.with(|view| view.topics).to_string()>{summary}</p>
@@ -426,7 +426,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
     }
 }
 
-/// What is below the tree: the active row at length, and what can be done with it.
+/// The part below the tree: the active row in detail, and its actions.
 #[component]
 fn Details(panels: Panels) -> impl IntoView {
     let tree = panels.tree;
@@ -505,12 +505,12 @@ fn Details(panels: Panels) -> impl IntoView {
     }
 }
 
-/// Takes a retained message away from the broker, once it is confirmed.
+/// Removes a retained message from the broker, once it is confirmed.
 #[component]
 fn ClearRetained(panels: Panels, row: Memo<Option<TopicRow>>) -> impl IntoView {
     let question = NodeRef::<html::Dialog>::new();
     let topic = RwSignal::new(String::new());
-    // What was sent: its number and topic.
+    // The number and topic of what was sent.
     let sent = RwSignal::new(None::<(u64, String)>);
     let is_retained = Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.is_retained)));
     let retain = disabled_reason(panels.standing, Capability::Retain);

@@ -1,6 +1,6 @@
-//! "Play a script": a script is chosen, looked at, and goes out line by line.
-//! The worker keeps its time, so it goes on while the page is hidden and this
-//! panel is closed; a sign beside the panels says so.
+//! "Play a script": a script is chosen, reviewed and sent line by line. The worker does the timing,
+//! so it continues while the page is hidden and this panel is closed; an indicator outside of the
+//! panels shows that it runs.
 
 use gloo_timers::callback::Timeout;
 use leptos::html;
@@ -42,26 +42,26 @@ pub(super) struct Transmit {
     dialog: NodeRef<html::Dialog>,
     sheet: RwSignal<Sheet>,
     form: Form<PlanFields, Field>,
-    /// What the worker told last.
+    /// The last state that the worker sent.
     views: RwSignal<Vec<TransmissionView>>,
-    /// What became of the file.
+    /// The result for the file.
     words: RwSignal<String>,
     /// The line to begin with, counted from 0.
     from: RwSignal<usize>,
     rows: VirtualRows,
-    /// Counts the files, so that a slow one can't take the place of the next.
+    /// Counts the files, so that a slow one can't replace the next one.
     reading: StoredValue<u32>,
     /// The file and its name, to be read again with other columns.
     file: StoredValue<Option<(Blob, String)>, LocalStorage>,
-    /// Which column of a table is which, as far as the person said.
+    /// The meaning of a table's columns, as far as the person chose it.
     columns: StoredValue<ColumnChoice>,
-    /// What the worker tells of went out of another script than this one.
+    /// Whether the worker reports on a script other than this one.
     is_of_another: StoredValue<bool>,
-    /// The plan of what goes out.
+    /// The plan of what is sent.
     plan: StoredValue<Option<Plan>>,
-    /// The next slice of the script goes to the worker.
+    /// The timer that sends the next slice of the script to the worker.
     feeding: StoredValue<Option<Timeout>, LocalStorage>,
-    /// A file is dragged over the panel.
+    /// Whether a file is dragged over the panel.
     is_aimed_at: RwSignal<bool>,
 }
 
@@ -90,7 +90,7 @@ impl Transmit {
         panels.pull_with_frame();
     }
 
-    /// The lines whose statuses are on screen.
+    /// Returns the lines whose statuses are on screen.
     pub(super) fn glance(self) -> LineRange {
         if !is_open(self.dialog) {
             return LineRange::default();
@@ -109,7 +109,7 @@ impl Transmit {
         self.views.set(views);
     }
 
-    /// The worker is gone, and all transmissions with it.
+    /// Handles the loss of the worker, and of all transmissions with it.
     pub(super) fn on_worker_lost(self) {
         self.feeding.set_value(None);
         if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
@@ -118,7 +118,7 @@ impl Transmit {
         self.views.set(Vec::new());
     }
 
-    /// A transmission, if there is one.
+    /// Reads a transmission, if there is one.
     pub(super) fn with<T>(self, deck: TransmissionSlot, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
         self.views.with(|views| read(views.iter().find(|view| view.deck == deck)))
     }
@@ -167,7 +167,7 @@ impl Transmit {
         spawn_local(self.read_file(turn));
     }
 
-    /// The number of what is read next; `None` while a script goes out.
+    /// Returns the number of what is read next; `None` while a script is sent.
     fn begin_reading(self) -> Option<u32> {
         if untrack(move || self.is_active()) {
             self.words.set(BUSY.to_owned());
@@ -186,7 +186,7 @@ impl Transmit {
             return;
         }
         match sheet {
-            // The last one was begun while this one was read.
+            // A transmission was started while this file was being read.
             Ok(_) if untrack(move || self.is_active()) => self.words.set(BUSY.to_owned()),
             Ok(sheet) => {
                 self.words.set(sheet.words());
@@ -201,7 +201,7 @@ impl Transmit {
         }
     }
 
-    /// The one button: begins, rests or goes on.
+    /// Handles the one button: starts, pauses or continues.
     fn press(self, panels: Panels) {
         match untrack(move || self.turn()) {
             Some(TransmissionState::Playing) => self.wish(panels, TransmissionCommand::Pause),
@@ -229,7 +229,7 @@ impl Transmit {
         }
     }
 
-    /// Hands the worker the script from this line on, a slice at a time.
+    /// Sends the script from this line on to the worker, a slice at a time.
     fn feed(self, panels: Panels, from: usize) {
         let slice = self.plan.with_value(|plan| {
             let plan = plan.as_ref()?;
@@ -252,8 +252,7 @@ impl Transmit {
         self.wish(panels, TransmissionCommand::Stop);
     }
 
-    /// Goes to a line, counted from 0; where nothing goes out it is the one to
-    /// begin with.
+    /// Goes to a line, counted from 0; if nothing is being sent, it becomes the line to begin with.
     fn seek(self, line: usize, panels: Panels) {
         if untrack(move || self.is_active()) {
             self.wish(panels, TransmissionCommand::Seek(line as u64));
@@ -266,7 +265,7 @@ impl Transmit {
         panels.send(&PanelCommand::Transmit(TransmissionSlot::Script, wish));
     }
 
-    /// Index of the line that was told last, or that it begins with.
+    /// Index of the line that was sent last, or of the one to begin with.
     fn at(self) -> usize {
         let told =
             self.with(TransmissionSlot::Script, |view| view.filter(|view| is_active(view)).map(|view| view.line));
@@ -300,12 +299,12 @@ async fn read_sheet(blob: &Blob, name: &str, columns: ColumnChoice) -> Result<Sh
 pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let rows = transmit.rows;
-    // Marks are told for what is on screen.
+    // The worker reports statuses only for the lines on screen.
     let on_screen = Memo::new(move |_| rows.on_screen());
     Effect::new(move || {
         on_screen.with(|_| panels.pull_with_frame());
     });
-    // Whoever looks at the line that goes out goes along with it.
+    // If the line that is being sent is on screen, the view follows it.
     Effect::new(move |before: Option<usize>| {
         let at = transmit.at();
         let entries = transmit
@@ -319,19 +318,19 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
         at
     });
     let on_key = move |event: KeyboardEvent| {
-        // Not modal, so the browser doesn't see to it.
+        // The dialog isn't modal, so the browser doesn't handle the key.
         if event.key() == "Escape" {
             close(transmit.dialog);
         }
     };
     let is_active = Memo::new(move |_| transmit.is_active());
-    // The same file can be chosen again only once the input has forgotten it.
+    // The same file can be chosen again only after the input has forgotten it.
     let choose = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         transmit.choose(input.files());
         input.set_value("");
     };
-    // What is dropped here is a script, and no log to import.
+    // What is dropped here is a script, and not a log to import.
     let over = move |event: DragEvent| {
         event.prevent_default();
         event.stop_propagation();
@@ -396,7 +395,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     }
 }
 
-/// Which column of a table speaks and which is said.
+/// Which columns of a table hold the speaker and the text.
 #[component]
 fn ColumnInputs(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
@@ -462,7 +461,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let form = transmit.form;
     let standing = panels.standing;
-    // As long as something goes out, all but the loop is settled.
+    // While something is being sent, everything but the loop is fixed.
     let is_settled = move || transmit.is_active();
     let settled = move || form.with(|fields| fields.words());
     let retain = disabled_reason(standing, Capability::Retain);
@@ -613,10 +612,10 @@ fn Player(panels: Panels) -> impl IntoView {
     let is_playing = move || transmit.turn() == Some(TransmissionState::Playing);
     let why = move || unavailable_publish_reason(panels.standing.with(|standing| standing.state));
     let is_off = move || lines.get() == 0 || (why().is_some() && !transmit.is_active());
-    // What the handle shows while it is dragged.
+    // The line that the handle shows while it is dragged.
     let aim = RwSignal::new(None::<usize>);
     let at = move || aim.get().unwrap_or_else(|| transmit.at()) + 1;
-    // What else is said of the place, says the progress.
+    // While lines are being sent, the progress already shows the place.
     let begins = move || {
         let is_said = aim.with(Option::is_none) && transmit.is_active();
         (lines.get() > 0 && !is_said)
@@ -683,7 +682,7 @@ fn Player(panels: Panels) -> impl IntoView {
     }
 }
 
-/// Says that something goes out or is played, wherever one is on the page.
+/// Shows that something is sent or played, anywhere on the page.
 #[component]
 pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;

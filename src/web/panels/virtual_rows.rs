@@ -1,7 +1,7 @@
-//! A list of any length, of which only the rows on screen are made.
+//! A list of any length, of which only the rows on screen are created.
 //!
-//! As in the console, the scroll bar is only an input device: the rows stand in
-//! a pane that sticks to the viewport, and [`Scroll`] says which they are.
+//! As in the console, the scroll bar is only an input device: the rows are in a pane that sticks to
+//! the viewport, and [`Scroll`] decides which rows they are.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -10,10 +10,10 @@ use web_sys::{HtmlElement, KeyboardEvent, ResizeObserver};
 
 use crate::ui::console::view_model::{Scroll, ScrollStep};
 
-/// Height of a row; the style sheet gets it from here.
+/// Height of a row; the style sheet takes it from here.
 const ROW_PX: f64 = 20.0;
 
-/// Letters in the probe that a column is measured by.
+/// Text of the probe that measures the width of a letter.
 const PROBE: &str = "00000000000000000000";
 
 /// Where a list begins, and what it does when it grows.
@@ -21,7 +21,7 @@ const PROBE: &str = "00000000000000000000";
 pub(super) enum Start {
     /// At its first row.
     Head,
-    /// At its last, which stays in view until somebody moves.
+    /// At its last row, which stays in view until somebody scrolls.
     Tail,
 }
 
@@ -30,11 +30,11 @@ pub(super) enum Start {
 pub(super) struct VirtualRows {
     start: Start,
     scroll: RwSignal<Scroll>,
-    /// How many letters stand side by side; 0 until it is measured.
+    /// The number of letters that fit side by side; 0 until it is measured.
     pub(super) columns: RwSignal<usize>,
     scroller: NodeRef<html::Div>,
     probe: NodeRef<html::Span>,
-    /// Where the scroll bar stood when it was last looked at.
+    /// Where the scroll bar was when it was last read.
     scroll_px: StoredValue<f64>,
 }
 
@@ -50,7 +50,7 @@ impl VirtualRows {
         }
     }
 
-    /// The list has so many rows; it stays where it is, if that is still there.
+    /// Sets the number of rows; the list stays where it is, if that place still exists.
     pub(super) fn resize(self, rows: usize) {
         self.scroll.update(|scroll| {
             let is_at_top = scroll.top_rows() <= 0.0;
@@ -60,12 +60,12 @@ impl VirtualRows {
             }
         });
         if self.start == Start::Tail {
-            // When the spacer has its new height.
+            // Once the spacer has its new height.
             request_animation_frame(move || self.settle_bar());
         }
     }
 
-    /// The rows that are on screen.
+    /// Returns the rows that are on screen.
     pub(super) fn on_screen(self) -> std::ops::Range<u64> {
         self.scroll.with(Scroll::on_screen)
     }
@@ -76,18 +76,18 @@ impl VirtualRows {
         self.settle_bar();
     }
 
-    /// Brings a row to the middle, unless it is in sight.
+    /// Scrolls a row to the middle, unless it is visible.
     pub(super) fn center(self, row: usize) {
         self.scroll.update(|scroll| scroll.center(row as u64));
         self.settle_bar();
     }
 
-    /// Moves so that a row next to those on screen is among them.
+    /// Scrolls just far enough for a row next to those on screen to be visible.
     pub(super) fn reveal(self, row: usize) {
         let row = row as u64;
         let (first, end) = self.scroll.with_untracked(|scroll| {
             let on_screen = scroll.on_screen();
-            // The last may be cut off by the edge.
+            // The last row may be cut off by the edge.
             (scroll.top_rows().ceil() as u64, on_screen.end.saturating_sub(1).max(1))
         });
         if row < first {
@@ -110,7 +110,7 @@ impl VirtualRows {
     fn scrolled(self) {
         let Some(scroller) = self.scroller.get_untracked() else { return };
         let (from_px, to_px) = (self.scroll_px.get_value(), f64::from(scroller.scroll_top()));
-        // An echo of our own move.
+        // The echo of our own move.
         if (to_px - from_px).abs() <= 1.0 {
             return;
         }
@@ -124,7 +124,7 @@ impl VirtualRows {
         let letter_px = probe.get_bounding_client_rect().width() / PROBE.len() as f64;
         let room_px = f64::from(probe.parent_element().map_or(0, |pane| pane.client_width()));
         if letter_px > 0.0 {
-            // Saturates. Never none, which would mean that it isn't known yet.
+            // Saturates. Never 0, which would mean that it isn't known yet.
             let columns = ((room_px / letter_px) as usize).saturating_sub(MARGIN_COLUMNS).max(1);
             if self.columns.get_untracked() != columns {
                 self.columns.set(columns);
@@ -133,10 +133,10 @@ impl VirtualRows {
     }
 }
 
-/// Letters' width that the row's padding and the mark before it take.
+/// The width, in letters, of the row's padding and of the mark before it.
 const MARGIN_COLUMNS: usize = 4;
 
-/// What measures the list.
+/// The observer that measures the list.
 struct Watch {
     observer: ResizeObserver,
     _on_resize: Closure<dyn FnMut()>,
@@ -151,14 +151,14 @@ impl Drop for Watch {
 #[component]
 pub(super) fn VirtualList(
     rows: VirtualRows,
-    /// What it holds, for people who can't see it.
+    /// The label, for people who can't see the list.
     label: &'static str,
-    /// The element that tells of the place of the cursor, if there is one.
+    /// The element that describes the place of the cursor, if there is one.
     #[prop(default = "")]
     described_by: &'static str,
-    /// A key was pressed; `true` if that was all.
+    /// Called for a key; returns `true` if the key was handled.
     on_key: impl Fn(&KeyboardEvent) -> bool + 'static,
-    /// Makes a row.
+    /// Creates a row.
     row: impl Fn(usize) -> AnyView + Send + Sync + 'static,
 ) -> impl IntoView {
     let watch = StoredValue::new_local(None::<Watch>);

@@ -1,13 +1,11 @@
 //! The worker's driver: moves bytes and keeps one timer, decides nothing.
 //!
-//! Owns the WebSocket and the [`Engine`]. After every command, frame, close or
-//! timeout it drains what the engine wants sent, answers a waiting pull and
-//! re-arms the timer. Runs in a worker because timers of a hidden page are
-//! throttled to one a minute, which would kill keep alive, and because a
-//! socket on the page's thread costs it its frames.
+//! Owns the WebSocket and the [`Engine`]. After every command, frame, close or timeout it sends
+//! what the engine wants to send, answers a waiting pull and re-arms the timer. It runs in a worker
+//! because the timers of a hidden page are throttled to one a minute, which would break keep alive,
+//! and because a socket on the page's thread costs the page its frames.
 //!
-//! Frames of a socket that was given up never reach the engine: its closures
-//! are dropped with it.
+//! Frames of a socket that was given up never reach the engine: its closures are dropped with it.
 
 #[cfg(feature = "app")]
 pub mod session_store;
@@ -40,31 +38,30 @@ use crate::web::worker::session_store::{Store, StoreResult};
 /// The subprotocol of MQTT over WebSockets, of all versions `[MQTT-6.0.0-3]`.
 const SUBPROTOCOL: &str = "mqtt";
 
-/// What a browser reports when a socket ends without a word.
+/// The code that a browser reports when a socket ends without a close frame.
 const ABNORMAL_CLOSURE: u16 = 1006;
 
-/// How long after its error a socket may be without a close.
+/// How long after an error a socket may go without a close event.
 const UNCLOSED_MS: u32 = 1_000;
 
-/// Tabs of another version speak another language and another channel.
+/// Tabs of another version use another format and so another channel.
 const TAB_CHANNEL: &str = concat!("mqtt-crawl ", env!("CARGO_PKG_VERSION"));
 
-/// Two clocks that differ by less aren't told apart, in microseconds.
+/// Clock differences below this, in microseconds, are ignored.
 const CLOCK_DRIFT_US: u64 = 250_000;
 
-/// While there is a socket the clocks are compared so often: nothing else tells a
-/// worker that the computer slept.
+/// How often the clocks are compared while there is a socket: nothing else reports to a worker that
+/// the computer slept.
 const CLOCK_CHECK: Duration = Duration::from_secs(10);
 
-/// One slice of an export; small enough that intake never waits for long.
+/// Size of a slice of an export; small enough that incoming messages never wait for long.
 const EXPORT_SLICE_BYTES: usize = 1 << 20;
 
-/// A frame buffer above this is given back: one large message shouldn't cost
-/// its size for ever.
+/// A frame buffer above this size is freed: one large message shouldn't occupy its size
+/// permanently.
 const FRAME_KEPT_BYTES: usize = 1 << 20;
 
-/// Starts the worker: takes commands from now on and never returns control to
-/// anything but events.
+/// Starts the worker, which from then on only reacts to commands and other events.
 pub fn run() {
     let scope = js_sys::global().unchecked_into::<DedicatedWorkerGlobalScope>();
     std::panic::set_hook(Box::new(|info| {
@@ -108,20 +105,20 @@ struct Driver {
     this: Weak<RefCell<Driver>>,
     scope: DedicatedWorkerGlobalScope,
     clock: Clock,
-    /// How far the wall clock is ahead, as the engine knows it.
+    /// How far the wall clock is ahead, as last reported to the engine.
     wall_ahead_us: i64,
     engine: Engine,
     store: Store,
     tabs: Option<TabChannel>,
     socket: Option<Socket>,
-    /// Each frame is copied into this, once.
+    /// Each frame is copied into this buffer, once.
     frame: Vec<u8>,
     timer: Option<(Instant, Timeout)>,
     export: Option<Export>,
     panels: Option<Panels>,
 }
 
-/// The line to the page's panels.
+/// The channel to the page's panels.
 struct Panels {
     port: MessagePort,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
@@ -141,13 +138,13 @@ impl Drop for Socket {
         self.socket.set_onmessage(None);
         self.socket.set_onerror(None);
         self.socket.set_onclose(None);
-        // Says goodbye after what is still to be sent; on a closed socket it
-        // does nothing. Without arguments it can't fail.
+        // Closes normally after the remaining data is sent; on a closed socket it does nothing.
+        // Without arguments it can't fail.
         let _ = self.socket.close();
     }
 }
 
-/// The way to the other tabs of this browser that run this app.
+/// The channel to this browser's other tabs with this app.
 struct TabChannel {
     channel: BroadcastChannel,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
@@ -181,7 +178,7 @@ impl Panels {
 }
 
 impl Driver {
-    /// Now; what the wall clock did meanwhile the engine hears first.
+    /// Returns the present time; a jump of the wall clock is reported to the engine first.
     fn now(&mut self) -> Instant {
         let now = self.clock.now();
         let wall_ahead_us = self.clock.wall_ahead_us();
@@ -192,7 +189,7 @@ impl Driver {
         now
     }
 
-    /// The page speaks: a command, or the line on which its panels will.
+    /// Handles a message of the page: a command, or the channel for its panels.
     fn handle_message(&mut self, data: &JsValue) {
         match data.dyn_ref::<MessagePort>() {
             Some(port) => self.panels = Some(Panels::listen(port.clone(), &self.this)),
@@ -214,8 +211,8 @@ impl Driver {
                 self.engine.handle_command(command, now);
                 self.settle(now);
             }
-            // Only a page of another build can cause this; it says so itself
-            // when it reads our version.
+            // Only a page of another build can cause this; the page reports it itself when it reads
+            // our version.
             Err(error) => web_sys::console::error_1(&error.to_string().into()),
         }
     }
@@ -263,7 +260,7 @@ impl Driver {
         self.settle(now);
     }
 
-    /// After every change: send, answer, re-arm.
+    /// Sends, answers and re-arms the timer, after every change.
     fn settle(&mut self, now: Instant) {
         while let Some(broken) = self.transmit() {
             self.socket = None;
@@ -282,7 +279,7 @@ impl Driver {
         self.arm_timer(now);
     }
 
-    /// Carries out what the engine wants done; stops at a socket that refuses.
+    /// Carries out the engine's actions; stops at a socket that refuses.
     fn transmit(&mut self) -> Option<CloseInfo> {
         let Self { engine, socket, this, .. } = self;
         while let Some(transmit) = engine.poll_transmit() {
@@ -314,8 +311,8 @@ impl Driver {
             self.timer = None;
             return;
         };
-        // A timer that fires too early finds nothing due and is armed again;
-        // that is cheaper than a new one after every frame.
+        // A timer that fires too early finds nothing due and is armed again; that is cheaper than a
+        // new one after every frame.
         if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {
             return;
         }
@@ -328,7 +325,7 @@ impl Driver {
         self.timer = Some((due, timeout));
     }
 
-    /// Makes the store and the other tabs known to the engine.
+    /// Connects the store and the other tabs to the engine.
     fn greet(&mut self) {
         let now = self.now();
         self.engine.use_store();
@@ -339,7 +336,7 @@ impl Driver {
         self.settle(now);
     }
 
-    /// Asks the store what the engine wants of it.
+    /// Passes the engine's requests to the store.
     fn serve_store(&mut self, now: Instant) {
         if let Some(key) = self.engine.poll_load() {
             self.store.load(key);
@@ -389,7 +386,7 @@ impl Driver {
         };
         export.slice.clear();
         let next = self.engine.export(export.next_seq, EXPORT_SLICE_BYTES, &mut export.slice);
-        // A blob's parts may live outside memory, so a large log isn't doubled.
+        // A blob's parts may be stored outside of memory, so a large log isn't doubled.
         let parts = Array::of1(&Uint8Array::from(export.slice.as_slice()));
         let slice = Blob::new_with_u8_array_sequence(&parts);
         if let Ok(slice) = slice {
@@ -408,13 +405,13 @@ impl Driver {
         let options = BlobPropertyBag::new();
         options.set_type("application/x-ndjson");
         let blob = Blob::new_with_blob_sequence_and_options(parts, &options);
-        // Only a page that is gone can't be told.
+        // Fails only if the page is gone.
         let _ = blob.and_then(|blob| self.scope.post_message(&blob));
     }
 }
 
 impl TabChannel {
-    /// None in a browser, or a kind of page, that has no such channel.
+    /// `None` in a browser, or a kind of page, without such a channel.
     fn open(driver: &Weak<RefCell<Driver>>) -> Option<Self> {
         let channel = BroadcastChannel::new(TAB_CHANNEL).ok()?;
         let to = driver.clone();
@@ -438,7 +435,7 @@ fn open_store(driver: &Weak<RefCell<Driver>>, now: Instant) -> Store {
     })
 }
 
-/// Something happened: the engine hears of it, and the rest follows.
+/// Passes an event to the engine, and carries out what follows.
 fn with_driver(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver, Instant)) {
     let Some(driver) = driver.upgrade() else { return };
     let mut driver = driver.borrow_mut();
@@ -464,8 +461,8 @@ impl Socket {
                 driver.borrow_mut().frame(&event);
             }
         });
-        // WebKit reports no close of a socket to a port that it blocks. Elsewhere the close
-        // follows at once, and takes the timer with the socket.
+        // WebKit sends no close event for a socket to a port that it blocks. In other browsers the
+        // event follows at once, and drops the timer with the socket.
         let to = driver.clone();
         let unclosed = Rc::new(Cell::new(None));
         let on_error = Closure::<dyn FnMut()>::new(move || {
@@ -500,7 +497,7 @@ fn post(scope: &DedicatedWorkerGlobalScope, message: &FromWorker) {
     }
 }
 
-/// Chance for back-off jitter; not for secrets.
+/// Returns random bits for back-off jitter; not for secrets.
 fn seed(scope: &DedicatedWorkerGlobalScope) -> u64 {
     let mut bytes = [0; 8];
     let drawn = scope.crypto().and_then(|crypto| crypto.get_random_values_with_u8_array(&mut bytes));
@@ -510,12 +507,13 @@ fn seed(scope: &DedicatedWorkerGlobalScope) -> u64 {
     }
 }
 
-/// Why a browser opens no socket; it may cite the address.
+/// Returns why a browser opens no socket, without credentials: the browser's reason may quote the
+/// address.
 fn reason_without_credentials(url: &str, reason: String) -> String {
     if credentials::redact_url(url) == url { reason } else { "The browser doesn't open this address.".to_owned() }
 }
 
-/// Rounded up, so that a timer never fires before it is due.
+/// Rounds up, so that a timer never fires before it is due.
 fn millis_ceil(span: Duration) -> u32 {
     u32::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX >> 1).min(u32::MAX >> 1)
 }

@@ -1,11 +1,11 @@
-//! Where lasting sessions are kept: one IndexedDB object store, key → bytes.
+//! The store of persistent sessions: one IndexedDB object store, key → bytes.
 //!
-//! Only moves bytes: what is kept, under which key and for how long the engine
-//! decides. Every answer comes later, never from within the call that asked.
+//! It only moves bytes: the engine decides what is kept, under which key and for how long. Every
+//! answer comes later, never from within the call that asked.
 //!
-//! Durability is left at the browsers' default, "relaxed": a write is reported
-//! when the system has it, which survives the page, the worker and the browser.
-//! "strict" would survive a power cut too, at the price of a flush to disk for
+//! Durability is the browsers' default, "relaxed": a write is reported once the system has it,
+//! which survives the page, the worker and the browser. "strict" would also survive a power cut, at
+//! the price of a flush to disk for each message with QoS 2, and only a reload has to be survived.
 //! each message with QoS 2, and what is promised is a reload.
 
 use std::cell::RefCell;
@@ -28,31 +28,31 @@ use crate::web::js_error;
 /// The database of the app, on its origin.
 pub const DATABASE: &str = "mqtt-crawl";
 
-/// Of the database's layout.
+/// The version of the database's layout.
 const VERSION: u32 = 1;
 
 /// The only object store.
 const SESSIONS: &str = "sessions";
 
-/// An entry's fields, and the index that finds the ones that are over.
+/// An entry's fields, and the index that finds expired entries.
 const BYTES: &str = "bytes";
 const UNTIL_MS: &str = "until_ms";
 
-/// What became of something that was asked of the store.
+/// The result of a request to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreResult {
-    /// What is kept under a key; or why that can't be read.
+    /// The entry under a key, or the error.
     Loaded {
         /// The key.
         key: String,
         /// The bytes that were saved.
         loaded: Result<Option<Vec<u8>>, String>,
     },
-    /// An entry is safe; or why it isn't.
+    /// An entry is stored, or the error.
     Saved(Result<(), String>),
 }
 
-/// The store; clones are one.
+/// The store; clones share it.
 #[derive(Clone)]
 pub struct Store(Rc<RefCell<Inner>>);
 
@@ -73,7 +73,7 @@ enum State {
     Closed(String),
 }
 
-/// What is asked of the store.
+/// A request to the store.
 enum StoreOp {
     Load {
         key: String,
@@ -82,13 +82,13 @@ enum StoreOp {
     Forget {
         key: String,
     },
-    /// Drop what is over by then.
+    /// Drops the entries that have expired by then.
     Sweep {
         now: Instant,
     },
 }
 
-/// What waits for its end; a transaction owns the closures that it calls.
+/// A transaction that hasn't ended; it owns the closures that it calls.
 struct Running {
     number: u32,
     act: StoreOp,
@@ -97,8 +97,8 @@ struct Running {
 }
 
 impl Store {
-    /// Opens the database of this name, or makes it, and drops what is over. A
-    /// browser that keeps nothing says so to whoever asks for something.
+    /// Opens or creates the database of this name, and drops expired entries. If the browser keeps
+    /// nothing, each request is answered with that error.
     pub fn open(name: &str, now: Instant, answer: impl Fn(StoreResult) + 'static) -> Self {
         let state = State::Opening { waiting: Vec::new(), _request: None };
         let inner = Inner { state, answer: Rc::new(answer), running: Vec::new(), next_number: 0 };
@@ -115,18 +115,17 @@ impl Store {
         store
     }
 
-    /// Asks for what is kept under this key: [`StoreResult::Loaded`].
+    /// Loads the entry under this key: [`StoreResult::Loaded`].
     pub fn load(&self, key: String) {
         self.run(StoreOp::Load { key });
     }
 
-    /// Keeps an entry, instead of what is kept under its key: [`StoreResult::Saved`].
+    /// Stores an entry, replacing the one under its key: [`StoreResult::Saved`].
     pub fn save(&self, save: StoreWrite) {
         self.run(StoreOp::Write(save));
     }
 
-    /// Drops an entry. There is no answer: where nothing can be dropped, nothing
-    /// was kept.
+    /// Drops an entry. There is no answer: if nothing can be dropped, nothing was stored.
     pub fn forget(&self, key: String) {
         self.run(StoreOp::Forget { key });
     }
@@ -134,7 +133,7 @@ impl Store {
     fn request(&self, name: &str) -> Result<OpenDatabaseRequest, Error> {
         let mut request = Factory::new()?.open(name, Some(VERSION))?;
         request.on_upgrade_needed(|event| {
-            // A layout that can't be made shows when the first entry is asked for.
+            // An error in creating the layout shows when the first entry is requested.
             let _ = event.database().and_then(|database| {
                 let sessions = database.create_object_store(SESSIONS, ObjectStoreParams::new())?;
                 sessions.create_index(UNTIL_MS, KeyPath::new_single(UNTIL_MS), None)
@@ -153,8 +152,8 @@ impl Store {
     fn opened(&self, opened: Result<Database, String>) {
         let state = match opened {
             Ok(mut database) => {
-                // A newer build of this app must not wait for this tab. What is
-                // asked for after that fails, in words.
+                // A newer build of this app must not wait for this tab. Later requests fail with an
+                // error.
                 database.on_version_change(|event| {
                     if let Some(Ok(database)) = event.target().map(Database::try_from) {
                         database.close();
@@ -209,12 +208,12 @@ impl Store {
         self.finish(act, failed.map_or(Ok(result), Err));
     }
 
-    /// Outside of any borrow, since the listener may ask for more at once.
+    /// Called outside of any borrow, since the listener may ask for more at once.
     fn finish(&self, act: StoreOp, result: Result<JsValue, String>) {
         let told = match act {
             StoreOp::Load { key } => StoreResult::Loaded { key, loaded: result.map(|entry| bytes_of(&entry)) },
             StoreOp::Write(_) => StoreResult::Saved(result.map(drop)),
-            // Nobody waits for these, and what isn't dropped now is next time.
+            // Nobody waits for these; what isn't dropped now is dropped next time.
             StoreOp::Forget { .. } | StoreOp::Sweep { .. } => return,
         };
         let answer = Rc::clone(&self.0.borrow().answer);
@@ -222,8 +221,7 @@ impl Store {
     }
 }
 
-/// Starts what is asked; the result, where there is one, is there at the
-/// transaction's end.
+/// Starts a request; its result, if it has one, is available at the transaction's end.
 fn begin(database: &Database, act: &StoreOp) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
     let mode = match act {
         StoreOp::Load { .. } => TransactionMode::ReadOnly,
@@ -236,7 +234,7 @@ fn begin(database: &Database, act: &StoreOp) -> Result<(Transaction, Option<GetS
         StoreOp::Load { key } => result = Some(sessions.get(JsValue::from(key))?),
         StoreOp::Write(StoreWrite { key, bytes, until }) => {
             let entry = Object::new();
-            // Fields of an object that was just made.
+            // Setting fields of a new object doesn't fail.
             let _ = Reflect::set(&entry, &BYTES.into(), &Uint8Array::from(bytes.as_slice()));
             if let Some(until) = until {
                 let _ = Reflect::set(&entry, &UNTIL_MS.into(), &millis(*until));
@@ -252,7 +250,7 @@ fn begin(database: &Database, act: &StoreOp) -> Result<(Transaction, Option<GetS
 }
 
 fn bytes_of(entry: &JsValue) -> Option<Vec<u8>> {
-    // Nothing is kept where the entry is no object.
+    // If the entry isn't an object, nothing is stored.
     let bytes = Reflect::get(entry, &BYTES.into()).ok()?;
     bytes.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec())
 }
@@ -262,11 +260,11 @@ fn sweep(sessions: ObjectStore, now: Instant) -> Result<(), Error> {
     let mut keys = sessions.index(UNTIL_MS)?.get_all_keys(Some(Query::from(over)), None)?;
     keys.on_success(move |event| {
         for key in event.result().unwrap_or_default() {
-            // One that stays is tried again by the next page.
+            // An entry that stays is tried again by the next page.
             let _ = sessions.delete(key);
         }
     });
-    // Once for each worker; its closure goes with the event.
+    // Once for each worker; its closure is dropped with the event.
     keys.forget_callbacks();
     Ok(())
 }
@@ -275,8 +273,8 @@ fn millis(time: Instant) -> JsValue {
     JsValue::from(time.as_micros() as f64 / 1_000.0)
 }
 
-/// What the crate was told by the browser. Its own `Display` covers every call
-/// there is and would weigh more than all of this file.
+/// Returns the browser's error. The crate's own `Display` covers every possible call and would be
+/// larger than all of this file.
 fn reason(error: &Error) -> String {
     match error {
         Error::IndexedDbNotFound(_) => "it has no IndexedDB".to_owned(),
@@ -287,7 +285,7 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// Browsers leave the message empty where the name says it all.
+/// Browsers leave the message empty if the name says everything.
 fn words(error: Option<&DomException>) -> String {
     error.map_or(UNKNOWN.to_owned(), |error| format!("{}: {}", error.name(), error.message()))
 }

@@ -1,4 +1,4 @@
-//! WebDriver BiDi: what is told by events, and what only it can be asked for.
+//! WebDriver BiDi: for browser events, and for features that only BiDi has.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +35,7 @@ impl Drop for BiDi {
 }
 
 impl BiDi {
-    /// Connects to the session at this address, and hears of errors from then on.
+    /// Connects to the session at this address, and receives errors from then on.
     pub async fn connect(address: &str) -> Result<Self> {
         let url = Url::parse(address).with_context(|| format!("{address} is no address"))?;
         let place = (url.host_str().context("no host")?, url.port().context("no port")?);
@@ -51,7 +51,7 @@ impl BiDi {
     /// Sends a command and waits for its answer.
     ///
     /// # Errors
-    /// What the browser says of a command that it can't carry out.
+    /// Fails with the browser's message if it can't carry out the command.
     pub async fn ask(&self, method: &'static str, params: Value) -> Result<Value> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command { method, params, answer }).ok().context("the browser is gone")?;
@@ -63,7 +63,7 @@ impl BiDi {
         Ok(said["result"].take())
     }
 
-    /// Lets requests for this file, below a host's root, fail.
+    /// Makes requests for this file, below a host's root, fail.
     pub async fn block(&self, name: &str) -> Result<()> {
         self.ask("session.subscribe", json!({"events": ["network.beforeRequestSent"]})).await?;
         let pattern = json!({"type": "pattern", "pathname": format!("/{name}")});
@@ -71,15 +71,15 @@ impl BiDi {
         self.ask("network.addIntercept", wish).await.map(drop)
     }
 
-    /// Errors of pages since the last call.
+    /// Returns the errors of pages since the last call.
     pub async fn errors(&self) -> Result<Vec<String>> {
-        // Whatever was logged is told before the answer.
+        // Log events arrive before the answer.
         self.ask("session.status", json!({})).await?;
         Ok(std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
-/// Sends commands, hands out their answers, notes errors, and fails requests that are held up, until one side ends.
+/// Sends commands, passes on their answers, notes errors, and fails intercepted requests, until one side ends.
 async fn serve(
     mut socket: WebSocketStream<TcpStream>,
     mut wanted: mpsc::UnboundedReceiver<Command>,
@@ -99,7 +99,7 @@ async fn serve(
                 let Ok(text) = message.to_text() else { continue };
                 let Ok(said) = serde_json::from_str::<Value>(text) else { continue };
                 if let Some(answer) = said["id"].as_u64().and_then(|id| waiting.remove(&id)) {
-                    // Whoever asked may have given up.
+                    // The caller may have given up.
                     let _ = answer.send(said);
                     continue;
                 }
@@ -117,14 +117,14 @@ async fn serve(
     }
 }
 
-/// The words of an event that a developer would call an error: uncaught exceptions and `console.error`.
+/// Returns the text of an event that a developer would call an error: uncaught exceptions and `console.error`.
 fn error(said: &Value) -> Option<String> {
     let entry = &said["params"];
     let is_error = said["method"] == "log.entryAdded" && entry["level"] == "error";
     is_error.then(|| entry["text"].as_str().unwrap_or_default().to_owned())
 }
 
-/// The request that waits for leave, which it doesn't get.
+/// Returns the intercepted request, which is going to be refused.
 fn held_up(said: &Value) -> Option<&Value> {
     let is_held_up = said["method"] == "network.beforeRequestSent" && said["params"]["isBlocked"] == true;
     is_held_up.then(|| &said["params"]["request"]["request"])

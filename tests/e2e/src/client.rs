@@ -1,7 +1,7 @@
-//! The project's own session over a real socket, for tests that play a client by hand.
+//! The project's own session over a real socket, for tests that act as a client.
 //!
-//! The transport is this file's, everything else is what the page and the producer run on. Unlike
-//! them it doesn't wait after a lost connection: a test loses a thousand of them.
+//! The transport is implemented here; everything else is the code that the page and the producer use. Unlike them it
+//! doesn't wait after a lost connection, because a test loses a thousand of them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::PATIENCE;
 /// Most bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
 
-/// How a client reaches a port of this machine.
+/// The transport of a client to a port of this machine.
 #[derive(Clone, Copy, Debug)]
 pub enum Transport {
     /// MQTT over TCP.
@@ -66,7 +66,7 @@ impl MessageSink for Arrivals {
 }
 
 impl Client {
-    /// A client at rest.
+    /// Creates a client that isn't connected.
     pub fn new(transport: Transport, port: u16, options: Options, seed: u64) -> Self {
         Self {
             session: Session::new(options, seed),
@@ -89,7 +89,7 @@ impl Client {
         self.run_until("CONNACK", |client| client.connections > before).await
     }
 
-    /// Subscribes, and waits until the broker has granted all of it.
+    /// Subscribes, and waits until the broker has granted everything.
     pub async fn subscribe(&mut self, filter: &str, qos: QoS) -> Result<()> {
         let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
         let filter = TopicFilter::parse(filter)?;
@@ -99,52 +99,51 @@ impl Client {
         self.run_until("SUBACK", |client| client.subscribed).await
     }
 
-    /// Publishes, now or as soon as it can.
+    /// Publishes, now or as soon as possible.
     pub fn publish(&mut self, topic: &str, payload: Vec<u8>, qos: QoS) -> Result<Token> {
         let message = Message { topic: topic.to_owned(), payload, qos, ..Message::default() };
         Ok(self.session.publish(message, self.now())?)
     }
 
-    /// Leaves without a word that would end the session.
+    /// Closes the connection without a DISCONNECT, which would end the session.
     pub async fn disconnect(&mut self) -> Result<()> {
         self.session.disconnect(DisconnectMode::KeepSession);
         self.serve().await
     }
 
-    /// The payloads that arrived so far, in order.
+    /// Returns the payloads that arrived so far, in order.
     pub fn arrivals(&self) -> &[Vec<u8>] {
         &self.arrivals.0
     }
 
-    /// What became of the publishes so far.
+    /// Returns the outcomes of the publishes so far.
     pub fn outcomes(&self) -> &HashMap<Token, DeliveryOutcome> {
         &self.outcomes
     }
 
-    /// How many publishes have an outcome.
+    /// Returns the number of publishes with an outcome.
     pub fn finished(&self) -> usize {
         self.outcomes.len()
     }
 
-    /// How many publishes have no outcome yet.
+    /// Returns the number of publishes without an outcome.
     pub fn unfinished(&self) -> usize {
         self.session.unfinished()
     }
 
-    /// How many connections were accepted, and at how many of them the broker still had the
-    /// session.
+    /// Returns the number of accepted connections, and at how many of them the broker still had the session.
     pub fn connections(&self) -> (u64, u64) {
         (self.connections, self.sessions_found)
     }
 
-    /// Goes on until there is what was waited for.
+    /// Runs until the condition is met.
     ///
     /// # Errors
-    /// When nothing that a user could see has happened for [`PATIENCE`].
+    /// Fails when no progress visible to a user has happened for [`PATIENCE`].
     pub async fn run_until(&mut self, what: &str, mut is_seen: impl FnMut(&Self) -> bool) -> Result<()> {
         let mut last = (self.progress(), std::time::Instant::now());
         while !is_seen(self) {
-            // What is done by itself (connecting again, for ever) is no progress.
+            // Automatic actions (reconnecting indefinitely) are no progress.
             if self.progress() != last.0 {
                 last = (self.progress(), std::time::Instant::now());
             }
@@ -158,7 +157,7 @@ impl Client {
         (self.arrivals.0.len(), self.outcomes.len(), self.subscribed)
     }
 
-    /// Does what the session wants, waits for one thing to happen, and hands it in.
+    /// Carries out the session's requests, waits for one event, and passes it in.
     pub async fn turn(&mut self) -> Result<()> {
         self.serve().await?;
         let due = self.session.poll_timeout().map_or(PATIENCE, |due| due.since(self.now()));
@@ -178,7 +177,7 @@ impl Client {
         self.serve().await
     }
 
-    /// Drains the session, with what follows from it.
+    /// Drains the session and handles the results.
     async fn serve(&mut self) -> Result<()> {
         loop {
             self.note_events()?;

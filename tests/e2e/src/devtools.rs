@@ -1,4 +1,4 @@
-//! Chromium's own protocol, past chromedriver: for what is told by events, and for workers.
+//! Chromium's own protocol, without chromedriver: for events, and for workers.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -21,12 +21,12 @@ pub struct DevTools {
     memories: HashMap<String, Value>,
 }
 
-/// Something that the browser told by itself.
+/// An event of the browser.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// Its name, such as `Page.screencastFrame`.
     pub method: String,
-    /// What it says.
+    /// Its parameters.
     pub params: Value,
     /// The page or worker that it is about.
     pub session: Option<String>,
@@ -36,7 +36,7 @@ impl DevTools {
     /// Connects to the browser with this profile.
     ///
     /// # Errors
-    /// When it doesn't run.
+    /// Fails when it isn't running.
     pub async fn connect(profile: &Path) -> Result<Self> {
         // The port and the path, a line each.
         let address = std::fs::read_to_string(profile.join("DevToolsActivePort"))?;
@@ -49,7 +49,7 @@ impl DevTools {
     /// Attaches to the page at this address; returns its session.
     ///
     /// # Errors
-    /// When no tab shows it.
+    /// Fails when no tab shows it.
     pub async fn attach_to_page(&mut self, url: &str) -> Result<String> {
         let targets = self.ask(None, "Target.getTargets", json!({})).await?;
         let targets = targets["targetInfos"].as_array().context("no list of targets")?;
@@ -68,14 +68,14 @@ impl DevTools {
         self.ask(Some(page), "Target.setAutoAttach", wish).await?;
         loop {
             let event = self.next_event("Target.attachedToTarget").await?;
-            // The page itself is told of, too.
+            // The page itself is reported, too.
             if event.params["targetInfo"]["type"] == "worker" {
                 return Ok(event.params["sessionId"].as_str().context("no session")?.to_owned());
             }
         }
     }
 
-    /// Bytes of wasm memory that a page or a worker has, of the memories that it had at the first call.
+    /// Returns the bytes of a page's or worker's wasm memory, of the memories that existed at the first call.
     pub async fn wasm_memory_bytes(&mut self, session: &str) -> Result<u64> {
         if !self.memories.contains_key(session) {
             let found = self.wasm_memories(session).await?;
@@ -90,8 +90,8 @@ impl DevTools {
         sum["result"]["value"].as_u64().with_context(|| format!("no number of bytes: {sum}"))
     }
 
-    /// Asked for once only: in an hour of asking each ten seconds Chromium's tab crashed in two runs of three, each time
-    /// while it looked for them.
+    /// Queried only once: with a query every ten seconds for an hour Chromium's tab crashed in two runs of three, each
+    /// time while it searched for them.
     async fn wasm_memories(&mut self, session: &str) -> Result<Value> {
         let prototype = json!({"expression": "WebAssembly.Memory.prototype"});
         let prototype = self.ask(Some(session), "Runtime.evaluate", prototype).await?;
@@ -100,15 +100,15 @@ impl DevTools {
         Ok(memories["objects"]["objectId"].take())
     }
 
-    /// Bytes of JavaScript's heap that a page or a worker holds, once what nobody holds is gone.
+    /// Returns the bytes of JavaScript's heap that a page or a worker holds, after a garbage collection.
     pub async fn heap_bytes(&mut self, session: &str) -> Result<u64> {
         self.ask(Some(session), "HeapProfiler.collectGarbage", json!({})).await?;
         let usage = self.ask(Some(session), "Runtime.getHeapUsage", json!({})).await?;
-        // A whole number, which the protocol writes as any other.
+        // An integer, which the protocol writes like any other number.
         usage["usedSize"].as_f64().map(|bytes| bytes as u64).with_context(|| format!("no number of bytes: {usage}"))
     }
 
-    /// The browser's processes: what each is for (`browser`, `renderer`, `utility`, `GPU`), and the machine's number.
+    /// Returns the browser's processes: the type of each (`browser`, `renderer`, `utility`, `GPU`), and its process id.
     pub async fn processes(&mut self) -> Result<Vec<(String, u32)>> {
         let found = self.ask(None, "SystemInfo.getProcessInfo", json!({})).await?;
         let found = found["processInfo"].as_array().context("no list of processes")?;
@@ -119,7 +119,7 @@ impl DevTools {
         found.iter().map(read).collect()
     }
 
-    /// Those that run pages.
+    /// Returns those that run pages.
     pub async fn page_processes(&mut self) -> Result<Vec<u32>> {
         let pages = self.processes().await?.into_iter().filter(|(kind, _)| kind == "renderer");
         Ok(pages.map(|(_, id)| id).collect())
@@ -128,7 +128,7 @@ impl DevTools {
     /// Sends a command, to the browser itself or to a page or worker, and waits for its answer.
     ///
     /// # Errors
-    /// What the browser says of a command that it can't carry out.
+    /// Fails with the browser's message if it can't carry out the command.
     pub async fn ask(&mut self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
         self.last_id += 1;
         let id = self.last_id;
@@ -149,10 +149,10 @@ impl DevTools {
         }
     }
 
-    /// The next event of this name; others before it are dropped.
+    /// Returns the next event of this name; others before it are dropped.
     ///
     /// # Errors
-    /// After [`PATIENCE`].
+    /// Fails after [`PATIENCE`].
     pub async fn next_event(&mut self, method: &str) -> Result<Event> {
         loop {
             let event = match self.events.pop_front() {

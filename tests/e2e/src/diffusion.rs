@@ -1,9 +1,9 @@
-//! A server that takes and gives what Diffusion's manual says of MQTT, and notes everything else.
+//! A server that accepts and sends what Diffusion's manual describes for MQTT, and records everything else.
 //!
-//! The manual: MQTT 5.0 alone; over WebSocket at the path `/diffusion`; user name and password of a principal;
+//! The manual: MQTT 5.0 only; over WebSocket at the path `/diffusion`; user name and password of a principal;
 //! subscriptions at QoS 0; publishing at QoS 0 or 1, where QoS 1 reports an update that fails; topic paths without an
-//! empty level; what a principal may not read doesn't match, and nothing is said of it. Whatever it is silent about, this
-//! server is silent about too: its CONNACK has no property.
+//! empty level; topics that a principal may not read don't match, without an error. This server leaves out everything
+//! that the manual doesn't mention: its CONNACK has no property.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,7 +26,7 @@ const PATH: &str = "/diffusion";
 
 const CONNACK_SUCCESS: &[u8] = &[0x20, 3, 0, 0x00, 0];
 const CONNACK_WRONG_PASSWORD: &[u8] = &[0x20, 3, 0, 0x86, 0];
-/// A client of 3.1.1 understands this refusal alone [MQTT-3.1.2-2].
+/// A 3.1.1 client understands only this refusal [MQTT-3.1.2-2].
 const CONNACK_WRONG_VERSION: &[u8] = &[0x20, 2, 0, 0x01];
 const DISCONNECT_QOS: &[u8] = &[0xE0, 2, 0x9B, 0];
 const PINGRESP: &[u8] = &[0xD0, 0];
@@ -42,7 +42,7 @@ pub struct Diffusion {
     notes: Notes,
 }
 
-/// What clients did that the manual doesn't allow.
+/// Violations of the manual by clients.
 type Notes = Arc<Mutex<Vec<String>>>;
 
 impl Drop for Diffusion {
@@ -52,7 +52,7 @@ impl Drop for Diffusion {
 }
 
 impl Diffusion {
-    /// Listens on a free port. Whoever subscribes to this topic gets this value.
+    /// Listens on a free port. Subscribers to this topic receive this value.
     pub async fn start(topic: &'static str, value: &'static str) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
@@ -63,7 +63,7 @@ impl Diffusion {
                 while let Ok((stream, _)) = listener.accept().await {
                     let notes = Arc::clone(&notes);
                     tokio::spawn(async move {
-                        // A client that goes away in the middle is the client's business.
+                        // A client that disconnects in the middle is no error here.
                         let _ = serve(stream, topic, value, &notes).await;
                     });
                 }
@@ -72,12 +72,12 @@ impl Diffusion {
         Ok(Self { port, task, notes })
     }
 
-    /// The WebSocket address.
+    /// Returns the WebSocket address.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}{PATH}", self.port)
     }
 
-    /// What clients did that the manual doesn't allow.
+    /// Returns the clients' violations of the manual.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -163,12 +163,12 @@ async fn send(socket: &mut WebSocketStream<TcpStream>, packet: &[u8]) -> Result<
     Ok(socket.send(Message::binary(packet.to_vec())).await?)
 }
 
-/// No level of a topic path is empty.
+/// Whether no level of a topic path is empty.
 fn is_topic_path(topic: &str) -> bool {
     topic.split('/').all(|level| !level.is_empty())
 }
 
-/// User name and password of a CONNECT of 5.0 without a will; empty where there are none.
+/// Returns the user name and password of a 5.0 CONNECT without a will; empty if there are none.
 fn credentials(connect: &[u8]) -> Result<(&str, &str)> {
     let (_, mut body) = Fields::of(connect)?;
     body.text()?;
@@ -181,18 +181,18 @@ fn credentials(connect: &[u8]) -> Result<(&str, &str)> {
     Ok((user, password))
 }
 
-/// A PUBLISH of 5.0 at QoS 0.
+/// Returns a 5.0 PUBLISH at QoS 0.
 fn publish(topic: &str, value: &str) -> Result<Vec<u8>> {
     let length = u8::try_from(topic.len())?;
     let body = [&[0, length], topic.as_bytes(), &[0], value.as_bytes()].concat();
     Ok([&[0x30, u8::try_from(body.len())?], &body[..]].concat())
 }
 
-/// What of a packet hasn't been read.
+/// The unread rest of a packet.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// The first byte of a packet, and its body.
+    /// Splits off the first byte of a packet, and its body.
     fn of(packet: &'a [u8]) -> Result<(u8, Self)> {
         let (&first, rest) = packet.split_first().context("an empty frame")?;
         let mut fields = Self(rest);
@@ -206,7 +206,7 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
-    /// A variable byte integer.
+    /// Reads a variable byte integer.
     fn number(&mut self) -> Result<usize> {
         let mut number = 0;
         for place in 0..4 {

@@ -1,19 +1,20 @@
-//! Which browser engine a run is about, and what it can be driven to do.
+//! The browser engine of a run, and its features.
 //!
-//! A test names the [`Feature`]s it needs beside its own name. Where an engine lacks one, the test isn't run there, and
-//! says so with the reason; `cargo xtask test` counts it as skipped. One that uses what it hasn't named fails instead.
+//! A test names the [`Feature`]s it needs next to its own name. If an engine lacks one, the test is skipped there and
+//! prints the reason; `cargo xtask test` counts it as skipped. A test that uses a feature it hasn't named fails
+//! instead.
 
 use std::fmt::{self, Display, Formatter};
 
 use anyhow::{Result, bail};
 
-/// Names the engine of a run; without it, Chromium.
+/// The variable with the engine of a run; without it, Chromium.
 const VARIABLE: &str = "MQTT_CRAWL_ENGINE";
 
-/// What a test that isn't run prints, followed by the reason. `cargo xtask test` reads it.
+/// Printed by a skipped test, followed by the reason. `cargo xtask test` reads it.
 const SKIPPED: &str = "skipped here: ";
 
-/// What draws the page and runs its program.
+/// A browser engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     /// Chrome, Edge, Opera.
@@ -24,47 +25,47 @@ pub enum Engine {
     WebKit,
 }
 
-/// What not every engine can be driven to do.
+/// The features that not every engine can be driven to provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
-    /// The page's thread is slowed down.
+    /// Slowing down the page's thread.
     SlowProcessor,
     /// Chromium's own protocol: frames as they are drawn, memory, processes.
     DevTools,
-    /// Whether the browser would install the page.
+    /// Checking whether the browser would install the page.
     Installability,
-    /// Several of the screen's pixels for one of CSS.
+    /// Several device pixels per CSS pixel.
     PixelRatio,
-    /// A script that runs ahead of the page's own.
+    /// A script that runs before the page's own.
     InitScript,
-    /// Motion that is kept low. Every engine can be started so; a browser has to know of it then.
+    /// Reduced motion while the browser runs. Every engine can be started with it.
     ReducedMotion,
-    /// Files that can't be fetched.
+    /// Failing requests for files.
     BlockedFiles,
-    /// A browser that says that it is offline, and then online again.
+    /// A browser that reports that it is offline, and then online again.
     Offline,
-    /// Light or dark, as the system has it.
+    /// A light or dark system colour scheme.
     ColourScheme,
-    /// A window that fills the screen.
+    /// A maximised window.
     FullScreenWindow,
-    /// A page that fills the screen.
+    /// A page in full screen.
     FullScreenPage,
-    /// Errors from the page's very beginning on.
+    /// Errors from the page's very beginning.
     EarlyErrors,
-    /// A source of sound that runs.
+    /// A running audio source.
     Sound,
-    /// A screen that is kept awake.
+    /// A screen wake lock.
     WakeLock,
-    /// All frames of a screen of 60 Hz. Every engine can be started so; Firefox draws half of them otherwise, because
-    /// without a graphics card they take half a processor.
+    /// All frames of a 60 Hz screen. Every engine can be started with them; Firefox otherwise draws half of them,
+    /// because without a graphics card they take half a processor.
     FrameRate,
 }
 
 impl Engine {
-    /// The engine of this run.
+    /// Returns the engine of this run.
     ///
     /// # Errors
-    /// When it is asked for by a name that none has.
+    /// Fails when it has an unknown name.
     pub fn of_run() -> Result<Self> {
         match std::env::var(VARIABLE).as_deref() {
             Err(_) | Ok("" | "chromium") => Ok(Self::Chromium),
@@ -74,20 +75,20 @@ impl Engine {
         }
     }
 
-    /// All of them.
+    /// All engines.
     pub const ALL: [Self; 3] = [Self::Chromium, Self::Firefox, Self::WebKit];
 
-    /// Whether it lacks one of these; then a test is over, and this prints why.
+    /// Whether it lacks one of these features; then the test must return, and this prints why.
     pub fn skips(self, needs: &[Feature]) -> bool {
         let reason = needs.iter().find_map(|feature| self.lacks(*feature));
         if let Some(reason) = reason {
-            // The runner shows it beside the test's name.
+            // The runner shows it next to the test's name.
             println!("{SKIPPED}{reason}");
         }
         reason.is_some()
     }
 
-    /// Why this can't be had from it; `None` where it can.
+    /// Returns why the engine lacks this feature; `None` if it has it.
     pub fn lacks(self, feature: Feature) -> Option<&'static str> {
         use Feature as F;
         match (self, feature) {

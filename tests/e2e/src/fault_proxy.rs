@@ -1,9 +1,8 @@
-//! A bad network, made to measure: a TCP proxy that cuts, delays, splits and merges.
+//! A configurable bad network: a TCP proxy that cuts, delays, splits and merges.
 //!
-//! Where a connection is cut is drawn from a seed for each connection, as a direction and a number
-//! of bytes, so that cuts fall anywhere: into the handshake, between packets, into the middle of
-//! one. Everything that was read on either side is kept, with how much of it was passed on, and
-//! [`FaultProxy::packets`] tells what became of each message.
+//! The position of a cut is drawn from a seed for each connection, as a direction and a number of bytes, so that cuts
+//! happen anywhere: in the handshake, between packets, in the middle of one. Everything that was read on either side is
+//! kept, with the part that was passed on, and [`FaultProxy::packets`] returns what became of each message.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,33 +19,33 @@ use crate::transcript::{Packets, Transcript, Way};
 
 /// Most bytes read at once.
 const READ_BYTES: usize = 4_096;
-/// The longest delay; any longer and a thousand connections take minutes.
+/// The longest delay; with longer ones, a thousand connections would take minutes.
 const LONGEST_DELAY_US: u64 = 2_000;
-/// One read in so many is split into small pieces, one is held back until it merges with the next,
-/// and one is late.
+/// One in this number of reads is split into small pieces, one is held back until it merges with the next, and one is
+/// late.
 const ONE_IN: u64 = 8;
-/// The longest piece of what is split, in bytes.
+/// The longest piece of a split read, in bytes.
 const LONGEST_PIECE: u64 = 16;
-/// One connection in so many is cut within the first [`EARLY_BYTES`]: while it is being opened.
+/// One in this number of connections is cut within the first [`EARLY_BYTES`]: while it is being opened.
 const EARLY_ONE_IN: u64 = 8;
 const EARLY_BYTES: u64 = 256;
 
-/// What the network is like.
+/// The state of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
-    /// Everything passes, at once and as it came.
+    /// Everything passes, at once and unchanged.
     Calm,
-    /// Each connection is cut in the end, and badly served until then. The head of HTTP that opens
-    /// a WebSocket doesn't count, so that MQTT sees the same cuts as without it.
+    /// Each connection is cut eventually, and disturbed until then. The HTTP head that opens a WebSocket doesn't count,
+    /// so that MQTT sees the same cuts as without it.
     Storm {
-        /// Mean bytes from the client before a cut that this direction brings.
+        /// Mean bytes from the client before a cut by this direction.
         up_bytes: u64,
         /// The same from the broker.
         down_bytes: u64,
     },
-    /// From so many bytes from the broker on nothing more comes from it, and nothing is cut.
+    /// After this number of bytes from the broker nothing more is passed on from it, and nothing is cut.
     Becalmed {
-        /// Bytes that still pass.
+        /// Bytes that are still passed on.
         down_bytes: u64,
     },
 }
@@ -74,7 +73,7 @@ impl Drop for FaultProxy {
 }
 
 impl FaultProxy {
-    /// Listens on a free port, in front of a port of this machine, in calm weather.
+    /// Listens on a free port, in front of a port of this machine, with an undisturbed network.
     pub async fn start(broker_port: u16, seed: u64) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
@@ -85,12 +84,12 @@ impl FaultProxy {
         Ok(Self { port, weather, shared, task })
     }
 
-    /// The port it listens on.
+    /// Returns the port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The weather changes for connections made from now on; those that are open are cut.
+    /// Changes the network for future connections; open ones are cut.
     pub fn change(&self, weather: Weather) {
         self.shared.is_becalmed.send_replace(false);
         self.weather.send_replace(weather);
@@ -102,12 +101,12 @@ impl FaultProxy {
         let _ = self.shared.is_becalmed.subscribe().wait_for(|is_becalmed| *is_becalmed).await;
     }
 
-    /// How many connections were cut so far.
+    /// Returns the number of connections cut so far.
     pub fn cuts(&self) -> u64 {
         *self.shared.cuts.borrow()
     }
 
-    /// The packets that went over the network so far.
+    /// Returns the packets that were transferred so far.
     pub fn packets(&self) -> Packets {
         self.shared.transcript().packets()
     }
@@ -115,7 +114,7 @@ impl FaultProxy {
 
 impl Shared {
     fn transcript(&self) -> MutexGuard<'_, Transcript> {
-        // Whole after each of its calls, so a panic elsewhere spoils nothing.
+        // The state is consistent after each call, so a panic elsewhere does no damage.
         self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,7 +125,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, weather: watch::Rece
         number += 1;
         let (shared, weather) = (Arc::clone(&shared), weather.clone());
         tokio::spawn(async move {
-            // A broker that is down is the test's business, and a client sees it by itself.
+            // A stopped broker is up to the test, and the client notices it itself.
             if let Ok(broker) = TcpStream::connect(("127.0.0.1", shared.broker_port)).await {
                 carry(number, client, broker, &shared, weather).await;
             }
@@ -134,7 +133,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, weather: watch::Rece
     }
 }
 
-/// Carries one connection to its end.
+/// Runs one connection until its end.
 async fn carry(
     number: u64,
     client: TcpStream,
@@ -151,7 +150,7 @@ async fn carry(
         let _ = stream.set_nodelay(true);
     }
     if is_reset {
-        // Closing then breaks the connection off, with what the peer hasn't read yet.
+        // Closing then resets the connection, including what the peer hasn't read yet.
         let _ = client.set_zero_linger();
         let _ = broker.set_zero_linger();
     }
@@ -170,15 +169,15 @@ async fn carry(
     shared.cuts.send_modify(|cuts| *cuts += u64::from(was_cut));
 }
 
-/// What becomes of one direction of a connection.
+/// The plan for one direction of a connection.
 #[derive(Clone, Copy, Debug)]
 enum LineFailure {
     Passes,
-    /// After so many bytes the connection is cut.
+    /// After this number of bytes the connection is cut.
     CutAfter(u64),
-    /// After so many bytes beyond the head of HTTP, if there is one, it is cut.
+    /// After this number of bytes beyond the HTTP head, if there is one, it is cut.
     CutAfterHead(u64),
-    /// After so many bytes nothing passes.
+    /// After this number of bytes nothing passes.
     HeldAfter(u64),
 }
 
@@ -187,7 +186,7 @@ fn statuses(weather: Weather, random: &mut Random) -> (LineFailure, LineFailure)
         Weather::Calm => (LineFailure::Passes, LineFailure::Passes),
         Weather::Becalmed { down_bytes } => (LineFailure::Passes, LineFailure::HeldAfter(down_bytes)),
         Weather::Storm { up_bytes, down_bytes } => {
-            // Both directions have a place to end at; the one that is reached first ends it.
+            // Both directions have a limit; the one that is reached first ends the connection.
             if random.one_in(EARLY_ONE_IN) {
                 return (
                     LineFailure::CutAfter(random.below(EARLY_BYTES)),
@@ -216,7 +215,7 @@ struct Pipe {
 }
 
 impl Pipe {
-    /// Passes bytes on until the connection is to be cut or one side has closed it.
+    /// Passes bytes on until the connection must be cut or one side has closed it.
     async fn run(mut self, number: u64, shared: &Shared) -> End {
         let mut passed = 0;
         let mut buffer = vec![0; READ_BYTES];
@@ -252,8 +251,8 @@ impl Pipe {
         matches!(self.fate, LineFailure::CutAfter(_) | LineFailure::CutAfterHead(_))
     }
 
-    /// Holds back what was read, now and then: for a moment, or until more has come to go with it.
-    /// Returns how much is in the buffer then.
+    /// Sometimes holds back what was read: for a moment, or until more has arrived to merge with. Returns the number of
+    /// bytes in the buffer.
     async fn be_late(&mut self, buffer: &mut [u8], length: usize) -> usize {
         let delay = Duration::from_micros(self.random.below(LONGEST_DELAY_US));
         match self.random.below(ONE_IN) {
@@ -264,7 +263,7 @@ impl Pipe {
             1 if length < buffer.len() => {
                 match tokio::time::timeout(delay, self.from.read(&mut buffer[length..])).await {
                     Ok(Ok(more)) => length + more,
-                    // The end is seen again by the next read.
+                    // The next read reports the end again.
                     Ok(Err(_)) | Err(_) => length,
                 }
             }
@@ -280,7 +279,7 @@ impl Pipe {
             let length = usize::try_from(self.random.below(LONGEST_PIECE)).unwrap_or_default() + 1;
             let (piece, rest) = bytes.split_at(length.min(bytes.len()));
             self.to.write_all(piece).await?;
-            // Whoever reads gets the chance to see the piece alone.
+            // Gives the reader the chance to read the piece on its own.
             tokio::task::yield_now().await;
             bytes = rest;
         }
@@ -288,7 +287,7 @@ impl Pipe {
     }
 }
 
-/// The head of HTTP at the beginning of a stream.
+/// The HTTP head at the beginning of a stream.
 #[derive(Debug, Default)]
 struct Head {
     beginning: Vec<u8>,
@@ -297,7 +296,7 @@ struct Head {
 }
 
 impl Head {
-    /// Sees what comes next; returns the head's length, endless while its end hasn't come.
+    /// Processes the next bytes; returns the head's length, or the maximum while its end hasn't arrived.
     fn look(&mut self, bytes: &[u8]) -> u64 {
         const END: &[u8] = b"\r\n\r\n";
         if let Some(length) = self.bytes {
@@ -315,18 +314,18 @@ impl Head {
     }
 }
 
-/// xorshift64*: equal seeds make equal storms.
+/// xorshift64*: equal seeds give equal faults.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// From a seed.
+    /// Creates a generator from a seed.
     pub fn new(seed: u64) -> Self {
         // Zero is the one state it never leaves.
         Self(seed | 1)
     }
 
-    /// Anything from 0 up to, and without, `limit`.
+    /// Returns a number from 0 up to, but excluding, `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

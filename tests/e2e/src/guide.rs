@@ -1,8 +1,8 @@
-//! The guides in `docs/`, run as they are written.
+//! Runs the guides in `docs/` as they are written.
 //!
-//! `docs/README.md` tells a reader what this does with a guide: what each kind of block is, and the few things that are
-//! exchanged. A block whose kind isn't said, an instruction that isn't understood, a program that fails or says
-//! something else than the guide promises: each of them fails the test.
+//! `docs/README.md` documents how a guide is run: the kinds of blocks, and the few replacements. A block without a
+//! kind, an instruction that isn't understood, a program that fails or prints something other than the guide promises:
+//! each of them fails the test.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -21,19 +21,19 @@ use crate::page::{Page, in_browser};
 use crate::process::{Process, find_program, free_port};
 use crate::{dist, eventually, eventually_within, program, root, target};
 
-/// The ports that guides name. Each is exchanged for a free one, so that two guides, or a guide and a broker of yours,
-/// don't meet.
+/// The ports in guides. Each is replaced by a free one, so that two guides, or a guide and a broker of yours, don't
+/// conflict.
 pub const PORTS: [&str; 10] = ["1883", "4369", "5672", "8000", "8080", "8083", "8443", "9001", "15675", "25672"];
 
-/// How long a command may take, or a program to say something. Some of them install or compile something, and RabbitMQ
-/// takes ten seconds to start on an idle machine.
+/// The time limit for a command, or for a program's expected output. Some of them install or compile something, and
+/// RabbitMQ takes ten seconds to start on an idle machine.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(180);
 
-/// What a shell ends with where there is no such program.
+/// A shell's exit status if there is no such program.
 const NOT_FOUND: i32 = 127;
 
-/// Runs a script as a terminal does: what it started is asked to end when nobody holds the other end of standard input
-/// any more, even where a test was killed.
+/// Runs a script like a terminal: the programs it started get a signal to end when the other end of standard input is
+/// closed, even if a test was killed.
 const TERMINAL: &str = r#"exec 3<&0
 (read -r _ <&3 || kill -TERM -- -$$) >/dev/null 2>&1 &
 exec 3<&- bash -e -c "$0" </dev/null"#;
@@ -43,10 +43,10 @@ pub fn folder() -> PathBuf {
     root().join("docs")
 }
 
-/// Runs `docs/NAME.md` from its first line to its last, in a fresh folder and a fresh browser.
+/// Runs `docs/NAME.md` from first line to last, in a fresh folder and a fresh browser.
 ///
 /// # Errors
-/// With the line of the guide that isn't as it is written.
+/// Fails with the line of the guide that doesn't hold.
 pub async fn run(name: &str) -> Result<()> {
     let file = folder().join(format!("{name}.md"));
     let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -63,7 +63,7 @@ pub async fn run(name: &str) -> Result<()> {
         Ok(())
     })
     .await;
-    // After the browser, which would miss its broker.
+    // After the browser, which would lose its broker otherwise.
     let closed = place.close().await;
     result.map_err(|error| match &closed {
         Ok(said) => error.context(said.clone()),
@@ -72,10 +72,10 @@ pub async fn run(name: &str) -> Result<()> {
     closed.map(drop)
 }
 
-/// Something that a reader does, or sees.
+/// An action or observation of the reader.
 #[derive(Debug, PartialEq, Eq)]
 struct Step {
-    /// Where it stands, counted from 1.
+    /// Its line, from 1.
     line: usize,
     action: Action,
 }
@@ -84,26 +84,26 @@ struct Step {
 enum Action {
     /// A file of the reader's folder.
     Write { path: PathBuf, text: String },
-    /// Commands that come to an end.
+    /// Commands that end.
     Run { script: String, outcome: Outcome },
-    /// A program that goes on, in a terminal of its own.
+    /// A program that continues to run, in a terminal of its own.
     Window { name: String, script: String },
-    /// What the last commands said, or what stands in a terminal since it was last looked at.
+    /// Expected output of the last commands, or of a terminal since it was last checked.
     See { window: Option<String>, lines: Vec<String> },
     /// A link to the app.
     Open { link: String },
-    /// Something to be done or seen in the app.
+    /// An action or observation in the app.
     InPage(InPage),
 }
 
-/// How commands end.
+/// The expected end of commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Success,
     Failure,
 }
 
-/// What a guide can ask of a person who has the app before them.
+/// The instructions of a guide to a person with the app open.
 #[derive(Debug, PartialEq, Eq)]
 enum InPage {
     Fill { field: String, text: String },
@@ -117,7 +117,7 @@ enum InPage {
     Says { text: String },
 }
 
-/// Reads a guide: fenced blocks, links on a line of their own, numbered instructions.
+/// Parses a guide: fenced blocks, links on a line of their own, numbered instructions.
 fn parse(text: &str) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     let mut paragraph = String::new();
@@ -152,7 +152,7 @@ fn parse(text: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// What a fenced block is for; none where it isn't run, which the paragraph before it must say.
+/// Returns the purpose of a fenced block; none if it isn't run, which the paragraph before it must say.
 fn block_action(info: &str, block: &[&str], paragraph: &str) -> Result<Option<Action>> {
     let kind = info.split(' ').nth(1).unwrap_or_default();
     let text = || block.iter().fold(String::new(), |text, row| text + row + "\n");
@@ -176,7 +176,7 @@ fn block_action(info: &str, block: &[&str], paragraph: &str) -> Result<Option<Ac
     Ok(Some(action))
 }
 
-/// Reads an instruction; words of the app are in bold, what is written or seen is in backticks.
+/// Parses an instruction; names in the app are bold, typed or visible text is in backticks.
 fn in_page(instruction: &str) -> Option<InPage> {
     let between = |before: &str, after: &str| {
         let words = instruction.strip_prefix(before)?.strip_suffix(after)?;
@@ -202,13 +202,13 @@ fn in_page(instruction: &str) -> Option<InPage> {
         .or_else(|| between("The page says `", "`.").map(|text| InPage::Says { text }))
 }
 
-/// Where a guide is followed: a folder, terminals, and what is exchanged.
+/// The environment of a guide: a folder, terminals, and the replacements.
 struct Place {
     folder: TempDir,
     path: std::ffi::OsString,
     ports: HashMap<&'static str, u16>,
     windows: Vec<Window>,
-    /// What the last commands wrote.
+    /// The output of the last commands.
     output: String,
 }
 
@@ -217,14 +217,14 @@ struct Window {
     name: String,
     process: Process,
     group: Pid,
-    /// How many of its lines a guide has looked at.
+    /// The number of its lines that a guide has checked.
     seen: usize,
 }
 
 impl Window {
-    /// Looks for lines among those that haven't been looked at; once they are there, all before them have been.
+    /// Waits for lines among those that weren't checked; once they are found, all lines before them count as checked.
     fn look(&mut self, lines: &[String]) -> Result<Option<()>> {
-        // In this order: what it said last stands there once it has ended.
+        // In this order: its last output is complete once it has ended.
         let has_ended = self.process.has_ended()?;
         match look_for(lines, self.process.output().lines().skip(self.seen)) {
             Ok(taken) => {
@@ -237,7 +237,7 @@ impl Window {
     }
 
     async fn close(mut self) -> Result<()> {
-        // It fails where all of them have ended.
+        // It fails if all of them have ended.
         let _ = killpg(self.group, Signal::SIGTERM);
         self.process.ended().await?;
         eventually("its programs to end", async || Ok(killpg(self.group, None).err())).await?;
@@ -247,13 +247,13 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        // It fails where all of them have ended.
+        // It fails if all of them have ended.
         let _ = killpg(self.group, Signal::SIGKILL);
     }
 }
 
 impl Place {
-    /// A place with the project's programs that this guide names.
+    /// Creates an environment with the project's programs that this guide names.
     fn new(guide: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         std::os::unix::fs::symlink(dist(), folder.path().join("dist"))?;
@@ -269,7 +269,7 @@ impl Place {
             }
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
-        // Daemons live in a folder that isn't on everybody's PATH.
+        // Daemons are in a folder that isn't on everybody's PATH.
         let folders = [programs].into_iter().chain(std::env::split_paths(&path)).chain(["/usr/sbin".into()]);
         let path = std::env::join_paths(folders)?;
         let mut ports = HashMap::new();
@@ -279,7 +279,7 @@ impl Place {
         Ok(Self { folder, path, ports, windows: Vec::new(), output: String::new() })
     }
 
-    /// The text with each port exchanged.
+    /// Returns the text with each port replaced.
     fn here(&self, text: &str) -> String {
         exchange(text, &self.ports)
     }
@@ -322,7 +322,7 @@ impl Place {
     }
 
     async fn run(&mut self, script: &str, outcome: Outcome) -> Result<()> {
-        // In one stream, so that it is in the order in which it was written.
+        // In one stream, so that the order is kept.
         let mut command = self.bash(&format!("exec 2>&1\n{script}"))?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let group = child.id().context("it ended before it began")?;
@@ -342,7 +342,7 @@ impl Place {
         Ok(())
     }
 
-    /// A shell in the reader's folder, which leaves nothing elsewhere.
+    /// Returns a shell in the reader's folder that writes nothing elsewhere.
     fn bash(&self, script: &str) -> Result<Command> {
         // Into a pipe, C programs would write whole blocks.
         let mut command = Command::new(find_program("stdbuf", "coreutils")?);
@@ -356,7 +356,7 @@ impl Place {
             .env("LC_ALL", "C.UTF-8")
             .env("PYTHONUNBUFFERED", "1")
             .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-            // Else Go compiles its own library each time.
+            // Otherwise Go compiles its own library each time.
             .env("GOCACHE", target().join("guides").join("go-cache"))
             .process_group(0);
         if let Some(wheels) = std::env::var_os("MQTT_CRAWL_WHEELS") {
@@ -370,7 +370,7 @@ impl Place {
         Ok(command)
     }
 
-    /// Does what an instruction says, or looks for what it promises.
+    /// Performs an instruction, or checks what it promises.
     async fn follow(&self, action: &InPage, page: &Page) -> Result<()> {
         match action {
             InPage::Fill { field, text } => page.fill(field, text).await,
@@ -389,10 +389,10 @@ impl Place {
         }
     }
 
-    /// Closes all terminals, waits until their programs are gone, and tells what stood in them.
+    /// Closes all terminals, waits until their programs are gone, and returns their output.
     ///
     /// # Errors
-    /// When one of them doesn't end when it is asked to.
+    /// Fails when one of them doesn't end on request.
     async fn close(&mut self) -> Result<String> {
         let mut said = String::new();
         for window in self.windows.drain(..).rev() {
@@ -404,7 +404,7 @@ impl Place {
     }
 }
 
-/// Exchanges ports where they stand as whole numbers.
+/// Replaces ports where they are whole numbers.
 fn exchange(text: &str, ports: &HashMap<&'static str, u16>) -> String {
     let mut exchanged = String::new();
     let mut rest = text;
@@ -422,7 +422,7 @@ fn exchange(text: &str, ports: &HashMap<&'static str, u16>) -> String {
     exchanged + rest
 }
 
-/// Looks for patterns among lines, in their order, and says how many lines that took; or which pattern is missing.
+/// Searches lines for patterns, in order, and returns the number of lines used, or the missing pattern.
 fn look_for<'a>(patterns: &[String], lines: impl Iterator<Item = &'a str>) -> Result<usize, String> {
     let mut taken = 0;
     let mut lines = lines.inspect(|_| taken += 1);
@@ -435,7 +435,7 @@ fn look_for<'a>(patterns: &[String], lines: impl Iterator<Item = &'a str>) -> Re
     Ok(taken)
 }
 
-/// Whether a line is as the guide shows it, where `…` stands for anything.
+/// Whether a line matches the guide's, in which `…` matches anything.
 fn fits(pattern: &str, line: &str) -> bool {
     let mut parts = pattern.split('…');
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {

@@ -1,16 +1,17 @@
-//! Whether what should be in sight is painted: the boxes of the crawl's rows beside the ink in a picture of the screen.
+//! Checks whether what should be visible is painted: compares the boxes of the crawl's rows with the ink in a
+//! screenshot.
 //!
-//! A browser may say of every row where it is and paint none of them. So a look takes the rows' boxes by a script in the
-//! page, a screenshot as WebDriver has it, and the boxes again, and counts for each row the pixels of its colour. Nothing
-//! in the page is held or moved for it, since that alone may have the browser paint again what was missing.
+//! A browser may report the position of every row and paint none of them. So a look reads the rows' boxes with a script
+//! in the page, takes a WebDriver screenshot, reads the boxes again, and counts for each row the pixels of its colour.
+//! Nothing in the page is paused or moved for it, since that alone may make the browser paint what was missing.
 //!
-//! The plane moves on between the readings, and what is on screen may be late. But it moves as a whole: so it is pushed
-//! back, along its perspective, until as much of the ink as can be is where the rows have letters, and there each row is
-//! looked at. How late it was is a finding of its own: an animation that the browser runs apart from the page's thread may
-//! have another speed than the page's own numbers say.
+//! The plane moves between the readings, and the screen may lag behind. But it moves as a whole: so it is shifted back,
+//! along its perspective, until as much of the ink as possible is where the rows have letters, and each row is checked
+//! there. The lag is a finding of its own: an animation that the browser runs outside the page's thread may have
+//! another speed than the page's own numbers say.
 //!
-//! A row is expected in sight when both readings know it and it is, whole, within stage and window, no farther than half
-//! into the fade, high enough to be read, with letters in it, and with nothing before it.
+//! A row is expected to be visible if it is in both readings, completely within stage and window, no farther than half
+//! into the fade, high enough to be read, with letters in it, and with nothing in front of it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,68 +24,72 @@ use serde::Deserialize;
 use crate::page::Page;
 use crate::target;
 
-/// Lower rows than this, in pixels of the screen, are strokes rather than letters.
+/// Rows lower than this, in device pixels, are strokes rather than letters.
 const LEAST_HEIGHT_PX: f64 = 7.0;
 
-/// Where the fade leaves less than this of a row, it needn't be seen.
+/// Where the fade leaves less than this of a row, it needn't be visible.
 const LEAST_CLEARNESS: f64 = 0.5;
 
-/// So much of a row's box is ink at least, where there is no fade. The crawl's own rows have 0.15; stars amount to a
+/// The minimum share of ink in a row's box, where there is no fade. The crawl's own rows have 0.15; stars amount to a
 /// thousandth.
 const LEAST_SHARE: f64 = 0.05;
 
-/// Each third of a long row has this part of [`LEAST_SHARE`] at least.
+/// Each third of a long row has at least this part of [`LEAST_SHARE`].
 const LEAST_PART_OF_THIRD: f64 = 0.25;
 
-/// A row that is so many times as wide as high is a long one.
+/// A row with at least this ratio of width to height is a long one.
 const LONG: f64 = 6.0;
 
-/// A pixel has ink when it is as bright as this part of the ink …
+/// A pixel has ink if its brightness is at least this part of the ink's …
 const LEAST_INK: f64 = 0.12;
 
-/// … and its colour is no farther from it than this part of its brightness.
+/// … and its colour differs from it by no more than this part of its brightness.
 const FARTHEST_COLOUR: f64 = 0.25;
 
-/// The plane is pushed back in steps of so many CSS pixels …
+/// The plane is shifted back in steps of this number of CSS pixels …
 const STEP_PX: f64 = 1.5;
 
-/// … by so many heights of the stage at most, beside what it moved between the readings: some seconds.
+/// … by at most this many heights of the stage, in addition to its movement between the readings: some seconds.
 const LATEST: f64 = 1.0;
 
-/// A picture that is later than this, in heights of the stage, isn't of the plane that the page tells of. On a quiet machine
-/// all are late by 0.00; in WebKit on a busy one two of 24 were, by up to 0.096. Where Chromium moved the plane at another
-/// speed, 22 of 36 were later than this.
+/// If a picture lags more than this, in heights of the stage, it doesn't match the plane that the page reports. On an
+/// idle machine all lags are 0.00; in WebKit on a busy one two of 24 pictures lagged, by up to 0.096. When Chromium
+/// moved the plane at another speed, 22 of 36 lagged more than this.
 pub const LATE_MAX: f64 = 0.1;
 
 /// Between these parts of a row's height, from its upper edge, there are letters.
 const LETTERS: [f64; 2] = [0.3, 0.8];
 
-/// A look is repeated where the plane moved farther than this meanwhile, in heights of the stage: the machine had other
-/// things to do …
+/// A look is repeated if the plane moved farther than this during it, in heights of the stage, because the machine was
+/// busy …
 const MOVED_MAX: f64 = 0.4;
 
-/// … so often at most.
+/// … this many times at most.
 const ATTEMPTS: u32 = 4;
 
-/// How long rows may take to appear.
+/// The time limit for rows to appear.
 const ROWS_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Between two looks at a plane with too few rows.
+/// How long a browser may take to paint a plane at rest.
+const PAINT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The interval between two looks at a plane with too few rows.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// So many missing rows are named.
+/// The number of missing rows that are named.
 const NAMED_MAX: usize = 4;
 
-/// Nothing nearer to the horizon than this part of its height is a row.
+/// Anything nearer to the horizon than this part of its height isn't a row.
 const NEAR_HORIZON: f64 = 0.98;
 
-/// Yellow, should a browser write a colour in an unknown way.
+/// Yellow, in case a browser writes a colour in an unknown format.
 const USUAL_INK: Ink = [255, 213, 78];
 
 /// A colour: red, green, blue.
 type Ink = [u8; 3];
 
-/// Where the rows are, as an object. Rows keep a number by which the second reading knows them again.
+/// An expression for the positions of the rows, as an object. Rows keep a number by which the second reading identifies
+/// them.
 const READING: &str = "(() => {
     const section = crawl(), stage = section?.querySelector('.stage'), plane = stage?.querySelector('.plane');
     const within = ({ left, top, right, bottom }) => ({ left, top, right, bottom });
@@ -151,98 +156,98 @@ const READING: &str = "(() => {
 /// A rectangle, in CSS pixels of the window or in pixels of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 pub struct Area {
-    /// Where it begins.
+    /// Its left edge.
     pub left: f64,
     /// Its upper edge.
     pub top: f64,
-    /// Where it ends.
+    /// Its right edge.
     pub right: f64,
     /// Its lower edge.
     pub bottom: f64,
 }
 
-/// What the page says of the rows on the plane at one moment.
+/// The page's data about the rows on the plane at one moment.
 #[derive(Clone, Debug, Deserialize)]
 struct Reading {
-    /// Of the window.
+    /// The size of the window.
     width: f64,
     rows: Vec<Row>,
-    /// What lies before the crawl.
+    /// The boxes in front of the crawl.
     covers: Vec<Area>,
     stage: Area,
-    /// What of it is within the window.
+    /// The part of the stage within the window.
     sight: Area,
     /// The fade begins at this height, in heights of the stage …
     clear: f64,
-    /// … and here nothing is left.
+    /// … and ends at this one.
     fade: f64,
-    /// The eye's distance from the stage, in CSS pixels; `None` where all is flat.
+    /// The eye's distance from the stage, in CSS pixels; `None` without perspective.
     perspective: Option<f64>,
-    /// By how much the plane leans back about the stage's lower edge, in radians.
+    /// The angle by which the plane leans back about the stage's lower edge, in radians.
     lean: f64,
-    /// Where the eye is, from left to right.
+    /// The horizontal position of the eye.
     center: f64,
 }
 
 /// A row on the plane.
 #[derive(Clone, Debug, Deserialize)]
 struct Row {
-    /// The same in every reading of this page.
+    /// The row's identifier, the same in every reading of this page.
     id: u64,
     /// Its message; 0 for a row of the opening.
     seq: u64,
     text: String,
-    /// As wide as its text, and as high as the row.
+    /// A box as wide as its text, and as high as the row.
     area: Area,
     ink: Option<Ink>,
     opacity: f64,
 }
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Clone, Debug, Default)]
 pub struct Look {
-    /// How many rows should have been in sight.
+    /// The number of rows expected to be visible.
     pub expected: usize,
     /// Those that weren't.
     pub missing: Vec<MissingRow>,
-    /// How much of the boxes of all rows expected is ink, on average.
+    /// The average share of ink in the boxes of all expected rows.
     pub share: f64,
-    /// The least of any row, in parts of what it should have had at least.
+    /// The least share of any row, relative to its required minimum.
     pub faintest: f64,
-    /// How far the picture was behind what the page said before it was taken, along the plane, in heights of the stage.
+    /// The lag of the picture behind the page's data taken before it, along the plane, in heights of the stage.
     pub late: f64,
-    /// How far the plane moved while it was looked at, in the same measure.
+    /// The distance that the plane moved during the look, in the same unit.
     pub moved: f64,
 }
 
-/// A row that isn't painted though it should be.
+/// A row that isn't painted although it should be.
 #[derive(Clone, Debug)]
 pub struct MissingRow {
     /// Its message; 0 for a row of the opening.
     pub seq: u64,
-    /// Its words.
+    /// Its text.
     pub text: String,
-    /// Where it should have been, in pixels of the picture.
+    /// Its expected box, in pixels of the picture.
     pub area: Area,
-    /// How much of its box is ink.
+    /// The share of ink in its box.
     pub share: f64,
 }
 
-/// Looks at the page's window. Where rows are missing the picture is kept as `target/screenshots/missing-NAME.png`.
+/// Looks at the page's window. If rows are missing, the picture is kept as `target/screenshots/missing-NAME.png`.
 pub async fn look(page: &Page, name: &str) -> Result<Look> {
     let mut attempt = 1;
     let (look, png) = loop {
         let before: Reading = page.evaluate(READING).await?;
         let png = page.browser().client().screenshot().await?;
         let after: Reading = page.evaluate(READING).await?;
-        // Decoding a large picture takes a moment, and whoever publishes meanwhile is in this thread.
+        // Decoding a large picture takes a moment, and a test may be publishing from this thread.
         let found = tokio::task::spawn_blocking(move || {
             let look = compare(&Picture::read(&png)?, &before, &after);
             anyhow::Ok((look, png))
         });
         let (look, png) = found.await??;
-        // Too little of what was there first is still there, or a busy browser has handed out an old picture: a plane
-        // that moves at another speed than the page says is late again.
+        // Too little of the first reading is still there, or a busy browser has returned an old picture. If the plane
+        // moves at another speed than the page says, it is late again.
         let says_little = look.moved > MOVED_MAX || (look.missing.is_empty() && look.is_late());
         if !says_little || attempt == ATTEMPTS {
             break (look, png);
@@ -257,8 +262,21 @@ pub async fn look(page: &Page, name: &str) -> Result<Look> {
     Ok(look)
 }
 
-/// Looks as soon as that many rows are to be seen, or when the time for them is over: how many there are depends on the
-/// size of the window, and on how busy the machine is.
+/// Looks until all rows are painted, for a plane that doesn't move: a busy browser may return a picture from before the
+/// last page back.
+pub async fn look_at_rest(page: &Page, name: &str) -> Result<Look> {
+    let until = Instant::now() + PAINT_TIMEOUT;
+    loop {
+        let look = look(page, name).await?;
+        if look.missing.is_empty() || Instant::now() > until {
+            return Ok(look);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+/// Looks as soon as this number of rows is visible, or when the time is over: the number depends on the size of the
+/// window, and on the load of the machine.
 pub async fn look_at(page: &Page, name: &str, least_rows: usize) -> Result<Look> {
     let until = Instant::now() + ROWS_TIMEOUT;
     loop {
@@ -272,7 +290,7 @@ pub async fn look_at(page: &Page, name: &str, least_rows: usize) -> Result<Look>
 
 impl Look {
     /// # Errors
-    /// When a row is missing, fewer than so many were to be seen, or the picture is of another place than the page says.
+    /// Fails when a row is missing, fewer rows than required are visible, or the picture doesn't match the page's data.
     pub fn check(&self, least_rows: usize) -> Result<()> {
         self.check_rows(least_rows)?;
         ensure!(!self.is_late(), "{self}");
@@ -280,14 +298,14 @@ impl Look {
     }
 
     /// # Errors
-    /// When a row is missing, or fewer than so many were to be seen.
+    /// Fails when a row is missing, or fewer rows than required are visible.
     pub fn check_rows(&self, least_rows: usize) -> Result<()> {
         ensure!(self.missing.is_empty(), "{self}");
         ensure!(self.expected >= least_rows, "{self}, not {least_rows}");
         Ok(())
     }
 
-    /// Whether the picture is of another place than the page says.
+    /// Whether the picture doesn't match the page's data.
     pub fn is_late(&self) -> bool {
         self.late > LATE_MAX
     }
@@ -335,7 +353,7 @@ impl Area {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
 
-    /// What of it is in another one.
+    /// Returns the intersection with another one.
     fn within(self, other: &Self) -> Option<Self> {
         let common = Self {
             left: self.left.max(other.left),
@@ -346,14 +364,14 @@ impl Area {
         self.touches(other).then_some(common)
     }
 
-    /// One third of its width.
+    /// Returns one third of its width.
     fn third(self, number: u32) -> Self {
         let left = self.left + self.width() * f64::from(number) / 3.0;
         Self { left, right: left + self.width() / 3.0, ..self }
     }
 }
 
-/// How the stage shows the plane.
+/// The projection of the plane on the stage.
 #[derive(Clone, Copy)]
 struct Lens {
     distance_px: f64,
@@ -363,7 +381,7 @@ struct Lens {
     bottom: f64,
 }
 
-/// A row's place on the plane: how far up its edges are from the stage's lower edge, and where its ends are from the
+/// A row's position on the plane: the distances of its edges from the stage's lower edge, and of its ends from the
 /// middle, in CSS pixels before perspective.
 #[derive(Clone, Copy)]
 struct Place {
@@ -374,7 +392,7 @@ struct Place {
 }
 
 impl Lens {
-    /// So far away everything is flat.
+    /// At this distance everything is flat.
     const FLAT_PX: f64 = 1e9;
 
     fn of(reading: &Reading) -> Self {
@@ -383,12 +401,12 @@ impl Lens {
         Self { distance_px, sin, cos, center: reading.center, bottom: reading.stage.bottom }
     }
 
-    /// How large something so far up is shown.
+    /// Returns the scale at which something this far up is shown.
     fn scale(&self, up: f64) -> f64 {
         self.distance_px / (self.distance_px + up * self.sin)
     }
 
-    /// How far up the plane is what shows at this height of the window.
+    /// Returns the position on the plane that is shown at this height of the window.
     fn up(&self, y: f64) -> Option<f64> {
         let height = self.bottom - y;
         let left = self.distance_px * self.cos - height * self.sin;
@@ -398,14 +416,14 @@ impl Lens {
     fn place(&self, area: &Area) -> Option<Place> {
         let (far, near) = (self.up(area.top)?, self.up(area.bottom)?);
         let (far_scale, near_scale) = (self.scale(far), self.scale(near));
-        // A box is around a row that is wider at its lower edge.
+        // A box encloses a row that is wider at its lower edge.
         let (left, right) = (area.left - self.center, area.right - self.center);
         let left = left / if left < 0.0 { near_scale } else { far_scale };
         let right = right / if right > 0.0 { near_scale } else { far_scale };
         Some(Place { far, near, left, right })
     }
 
-    /// The box of a row in a picture with so many pixels for one of CSS.
+    /// Returns the box of a row in a picture with this number of pixels per CSS pixel.
     fn area(&self, place: &Place) -> Area {
         let (far_scale, near_scale) = (self.scale(place.far), self.scale(place.near));
         Area {
@@ -422,7 +440,7 @@ impl Place {
         Self { far: self.far - by, near: self.near - by, ..self }
     }
 
-    /// The part that has letters.
+    /// Returns the part that has letters.
     fn letters(self) -> Self {
         let [from, to] = LETTERS.map(|part| self.far + (self.near - self.far) * part);
         Self { far: from, near: to, ..self }
@@ -430,7 +448,7 @@ impl Place {
 }
 
 impl Reading {
-    /// How much of a row the fade leaves at this place; `None` when it isn't expected in sight there.
+    /// Returns the share of a row that the fade leaves here; `None` if it isn't expected to be visible.
     fn clearness(&self, row: &Row, area: &Area, scale: f64, covers: &[Area]) -> Option<f64> {
         let height = (self.stage.bottom - (area.top + area.bottom) / 2.0) / self.stage.height();
         let clearness = ((self.fade - height) / (self.fade - self.clear)).clamp(0.0, 1.0) * row.opacity;
@@ -448,20 +466,20 @@ impl Reading {
 }
 
 fn compare(picture: &Picture, before: &Reading, after: &Reading) -> Look {
-    // The same in both directions, whatever the screen's density.
+    // The same in both directions, at any pixel density of the screen.
     let scale = picture.width_px as f64 / after.width.max(1.0);
     let lens = Lens::of(before);
     let placed = |reading: &Reading| -> HashMap<u64, Place> {
         reading.rows.iter().filter_map(|row| Some((row.id, lens.place(&row.area)?))).collect()
     };
     let (earlier, later) = (placed(before), placed(after));
-    // As the lowest row that is in both went: what is far up says little of the way.
+    // The movement of the lowest row that is in both, because rows far up show little of it.
     let both = earlier.iter().filter_map(|(id, place)| Some((place, later.get(id)?)));
     let lowest = both.min_by(|(one, _), (other, _)| one.near.total_cmp(&other.near));
     let Some((from, to)) = lowest else { return Look::default() };
     let moved_px = to.near - from.near;
 
-    // All that may have ink, where it was at the first reading.
+    // All rows that may have ink, at their positions in the first reading.
     let new = after.rows.iter().filter(|row| !earlier.contains_key(&row.id));
     let new = new.filter_map(|row| Some((row, later.get(&row.id)?.pushed_back(moved_px))));
     let old = before.rows.iter().filter_map(|row| Some((row, *earlier.get(&row.id)?)));
@@ -477,7 +495,8 @@ fn compare(picture: &Picture, before: &Reading, after: &Reading) -> Look {
         };
         rows.iter().map(ink).sum()
     };
-    // A step further than the second reading, too, should a frame be drawn ahead of the numbers; the least of the best.
+    // One step past the second reading as well, in case a frame is drawn ahead of the data; the smallest of the best
+    // shifts.
     let ahead = (moved_px.max(0.0) / STEP_PX) as i32 + 1;
     let back = (LATEST * before.stage.height() / STEP_PX) as i32;
     let mut steps: Vec<i32> = (-ahead..=back).collect();
@@ -544,7 +563,7 @@ impl Picture {
             .chunks_exact(samples)
             .map(|pixel| match *pixel {
                 [red, green, blue, ..] => [red, green, blue],
-                // In shades of grey, with or without an alpha.
+                // In shades of grey, with or without an alpha channel.
                 [shade, ..] => [shade; 3],
                 [] => [0; 3],
             })
@@ -552,7 +571,7 @@ impl Picture {
         Ok(Self { width_px: frame.width as usize, pixels })
     }
 
-    /// How much of this ink is where.
+    /// Returns the ink of this colour by position.
     fn layer(&self, ink: Ink) -> Layer {
         let width = self.width_px + 1;
         let height_px = self.pixels.len() / self.width_px;
@@ -568,7 +587,7 @@ impl Picture {
     }
 }
 
-/// How much of a pixel the ink covers, of 255: its colour, darker by as much as the ground shows through.
+/// Returns how much of a pixel the ink covers, of 255: its colour, darker as far as the background shows through.
 fn coverage(pixel: Ink, ink: Ink) -> u8 {
     // Most of the sky.
     if pixel.iter().all(|part| *part < 16) {
@@ -582,16 +601,16 @@ fn coverage(pixel: Ink, ink: Ink) -> u8 {
     if is_ink { (part.min(1.0) * 255.0) as u8 } else { 0 }
 }
 
-/// How much of one ink is above and to the left of each corner of a pixel, so that any box is four of them. Sums may
-/// overflow: their differences don't.
+/// Sums of one ink above and to the left of each pixel corner, so that the sum of any box takes four of them. Sums may
+/// overflow; their differences don't.
 struct Layer {
-    /// One more than that of the picture.
+    /// One more than the picture's width.
     width: usize,
     sums: Vec<u32>,
 }
 
 impl Layer {
-    /// How many pixels of a box are ink; what lies outside the picture has none.
+    /// Returns the number of ink pixels in a box; outside the picture there are none.
     fn ink(&self, area: Area) -> f64 {
         let (last_x, last_y) = (self.width - 1, self.sums.len() / self.width - 1);
         // A negative float becomes 0.
@@ -606,7 +625,7 @@ impl Layer {
         f64::from(ink) / 255.0
     }
 
-    /// How much of a box is ink.
+    /// Returns the share of ink in a box.
     fn share(&self, area: Area) -> f64 {
         self.ink(area) / (area.width() * area.height()).max(1.0)
     }
@@ -621,7 +640,7 @@ mod tests {
     const YELLOW: Ink = [255, 213, 78];
     const PITCH_PX: f64 = 40.0;
 
-    /// As texts are: no row is as wide as the next.
+    /// Like texts: no row is as wide as the next.
     const WIDTHS_PX: [f64; 6] = [560.0, 400.0, 520.0, 360.0, 480.0, 440.0];
 
     /// Six rows, one below the other, this far up.
@@ -662,7 +681,7 @@ mod tests {
         }
     }
 
-    /// Letters as bars, in these rows of a reading.
+    /// Draws letters as bars, in these rows of a reading.
     fn write(picture: &mut Picture, reading: &Reading, rows: impl Iterator<Item = usize>, ink: Ink) {
         for Area { left, top, right, .. } in rows.map(|row| reading.rows[row].area) {
             for letter in (left as usize..right as usize - 12).step_by(14) {
@@ -671,7 +690,7 @@ mod tests {
         }
     }
 
-    /// A star on one of 60 pixels, in the shades that stars have.
+    /// Draws a star on one of 60 pixels, in the shades that stars have.
     fn scatter_stars(picture: &mut Picture) {
         for star in 0..WIDTH_PX * HEIGHT_PX / 60 {
             let at = star * 7_919 % picture.pixels.len();
@@ -721,7 +740,7 @@ mod tests {
         assert!(words.contains("3 of 6 rows in sight"), "{words}");
         assert!(words.contains("\"row 1\" of message 1 at 40–440 × 100–130"), "{words}");
         assert!(look.check(0).is_err());
-        // The left half of a row that the browser has cut.
+        // The left half of a row that the browser has clipped.
         write(&mut picture, &reading, 0..3, YELLOW);
         paint(&mut picture, 40, 60, (280, 30), [0; 3]);
         assert_eq!(missing(&picture, &reading, &reading), [0]);
@@ -742,7 +761,7 @@ mod tests {
             let late = f64::max(10.0 - up_px, 0.0) / HEIGHT_PX as f64;
             assert!((look.late - late).abs() <= 0.03, "{look}");
             assert_eq!(look.check(1).is_ok(), late < LATE_MAX, "{look}");
-            // Not the next row's ink for one that is missing, nor the lower half for the upper one.
+            // The next row's ink must not count for a missing one, nor the lower half for the upper one.
             for rows in [&[0, 1, 3, 4, 5][..], &[3, 4, 5]] {
                 let mut picture = black();
                 write(&mut picture, &then, rows.iter().copied().filter(in_sight), YELLOW);
@@ -764,7 +783,7 @@ mod tests {
         let same = lens.area(&place);
         assert!((same.left - area.left).abs() + (same.right - area.right).abs() < 1e-6, "{same:?}");
         assert!((same.top - area.top).abs() + (same.bottom - area.bottom).abs() < 1e-6, "{same:?}");
-        // At the lower edge nothing is smaller than it is, nor flatter than it leans.
+        // At the lower edge the scale is 1, and the plane has its full lean.
         let near = lens.area(&place.pushed_back(place.near));
         assert!((near.bottom - HEIGHT_PX as f64).abs() < 1e-6 && near.width() > area.width(), "{near:?}");
         assert!(near.height() > area.height(), "{near:?}");
@@ -788,7 +807,7 @@ mod tests {
         dots.rows[5].area.bottom = dots.rows[5].area.top + 5.0;
         assert_eq!(expected(&dots), 4);
         assert_eq!(expected(&Reading { rows: Vec::new(), ..plain.clone() }), 0);
-        // Another column: rows were set anew between the readings.
+        // Another column: rows were laid out again between the readings.
         let mut anew = plain.clone();
         anew.rows.iter_mut().for_each(|row| row.id += 100);
         assert_eq!(compare(&black(), &plain, &anew).expected, 0);

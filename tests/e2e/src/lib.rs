@@ -1,31 +1,30 @@
 //! The harness of the end-to-end tests: real brokers, the released programs, a real browser.
 //!
-//! Everything here is a guard: what it started ends when it is dropped. Nothing sleeps for a
-//! guessed time; every wait is for something that can be seen, and fails after a limit with what
-//! was seen instead.
+//! Everything here is a guard: what it started ends when it is dropped. Nothing sleeps for a guessed time. Every wait
+//! is for an observable condition, and fails after a limit with the observed state.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`engine`] | Chromium, Firefox or WebKit, and what each can't be driven to do |
 //! | [`browser`] | a browser with a fresh profile, through its driver |
-//! | [`bidi`] | WebDriver BiDi, for what WebDriver has no words for |
+//! | [`bidi`] | WebDriver BiDi, for features that WebDriver lacks |
 //! | [`devtools`] | Chromium's own protocol, for events and workers |
 //! | [`page`] | the app as a person or a program sees it, per the project's contract |
-//! | [`motion`] | what a camera before the crawl would see |
+//! | [`motion`] | the crawl's motion, frame by frame |
 //! | [`ink`] | whether the crawl's rows are painted where they should be |
-//! | [`watch`] | minutes of a stream, looked at again and again |
-//! | [`picture`] | pictures beside those that somebody has looked at |
+//! | [`watch`] | minutes of a stream, with repeated looks at the screen |
+//! | [`picture`] | pictures of the page, compared with reviewed ones |
 //! | [`station`] | the released station |
 //! | [`mosquitto`] | Debian's mosquitto with a configuration of its own |
 //! | [`publish`] | the released producer and `mosquitto_pub` |
-//! | [`peer`] | scripted servers that real brokers would never play |
+//! | [`peer`] | scripted servers with behaviour that real brokers don't have |
 //! | [`misbehaving`] | the broker of `tests/slips` over a WebSocket |
-//! | [`diffusion`] | a server that holds to Diffusion's manual |
+//! | [`diffusion`] | a server that follows Diffusion's manual |
 //! | [`load`] | a broker that only sends, for measuring |
-//! | [`client`] | the project's own session over a real socket, for tests that play a client |
+//! | [`client`] | the project's own session over a real socket, for tests that act as a client |
 //! | [`guide`] | the guides of `docs/`, run as they are written |
 //! | [`fault_proxy`] | a network that cuts, delays, splits and merges |
-//! | [`transcript`] | what went over that network, and the story of one message |
+//! | [`transcript`] | the packets on that network, and the history of one message |
 //! | [`site`] | the site from a static host, over https too |
 //! | [`process`] | children, their output, free ports |
 
@@ -58,19 +57,19 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-/// How long anything may take that takes a moment on an idle machine.
+/// The time limit for operations that take a moment on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a line may take from the broker to the crawl's plane: the opening plays first.
+/// The time limit for a line from the broker to the crawl's plane: the opening plays first.
 pub const CRAWL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often something outside the browser is looked at again.
+/// The interval at which conditions outside the browser are checked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Looks until there is something to see.
+/// Polls until the result is `Some`.
 ///
 /// # Errors
-/// After [`PATIENCE`], naming what was waited for.
+/// Fails after [`PATIENCE`], with what was waited for.
 pub async fn eventually<T, F>(what: &str, look: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
@@ -78,10 +77,10 @@ where
     eventually_within(PATIENCE, what, look).await
 }
 
-/// The same, for what may take this long.
+/// The same, with this time limit.
 ///
 /// # Errors
-/// After that time, naming what was waited for.
+/// Fails after that time, with what was waited for.
 pub async fn eventually_within<T, F>(limit: Duration, what: &str, mut look: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
@@ -96,7 +95,7 @@ where
     bail!("waited {} s in vain for {what}", limit.as_secs());
 }
 
-/// The checkout.
+/// Returns the checkout.
 pub fn root() -> PathBuf {
     let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     root.pop();
@@ -104,7 +103,7 @@ pub fn root() -> PathBuf {
     root
 }
 
-/// Cargo's target folder: the one this test program was built into.
+/// Returns Cargo's target folder: the one this test program was built into.
 pub fn target() -> PathBuf {
     let built_here = std::env::current_exe().ok().and_then(|program| {
         // target/debug/deps/e2e-0123456789abcdef
@@ -113,21 +112,21 @@ pub fn target() -> PathBuf {
     built_here.unwrap_or_else(|| root().join("target"))
 }
 
-/// The built site.
+/// Returns the built site.
 pub fn dist() -> PathBuf {
     std::env::var_os("MQTT_CRAWL_DIST").map_or_else(|| root().join("dist"), PathBuf::from)
 }
 
-/// A link to the app: a page's address with the keys of the project's contract.
+/// Returns a link to the app: a page's address with the keys of the project's contract.
 pub fn link(page_url: &str, keys: &[(&str, &str)]) -> String {
     let fragment = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(keys).finish();
     format!("{page_url}#{fragment}")
 }
 
-/// A released program of the workspace. `variable` may name another one.
+/// Returns a released program of the workspace. The environment `variable` may replace it.
 ///
 /// # Errors
-/// When it hasn't been built.
+/// Fails when it hasn't been built.
 fn program(variable: &str, name: &str) -> Result<PathBuf> {
     let path = std::env::var_os(variable).map_or_else(|| target().join("release").join(name), PathBuf::from);
     if !path.exists() {

@@ -1,5 +1,5 @@
-//! A broker that does nothing but send: PUBLISH packets encoded beforehand, as fast as the client takes them or at a
-//! rate. What a client does with them is what `cargo xtask bench` measures, so this side must cost next to nothing.
+//! A broker that only sends: PUBLISH packets encoded beforehand, as fast as the client reads them or at a rate. `cargo
+//! xtask bench` measures what a client does with them, so this side must cost next to nothing.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,25 +24,25 @@ pub const TOPIC: &str = "StarWars";
 /// Payload bytes of every message.
 pub const PAYLOAD_BYTES: usize = 90;
 
-/// A word that one message of so many holds.
+/// A word that one of [`RARE`] messages holds.
 pub const RARE_WORD: &str = "needle";
 
-/// How many messages there are before they repeat; a multiple of every [`Burst::packets_per_frame`].
+/// The number of messages before they repeat; a multiple of every [`Burst::packets_per_frame`].
 pub const CYCLE: usize = 64_000;
 
-/// One of so many messages holds [`RARE_WORD`].
+/// The interval of messages that hold [`RARE_WORD`].
 pub const RARE: usize = 1_000;
 
-/// How often a burst with a rate sends what is due.
+/// The interval at which a burst with a rate sends what is due.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Bytes written at once at full speed.
+/// The number of bytes written at once at full speed.
 const WRITE_BYTES: usize = 128 * 1024;
 
-/// So many messages, in this manner.
+/// A number of messages, and how they are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Burst {
-    /// How many; a multiple of `packets_per_frame`.
+    /// The number of messages; a multiple of `packets_per_frame`.
     pub messages: usize,
     /// MQTT packets in one WebSocket frame: 1, 16 or 64.
     pub packets_per_frame: usize,
@@ -50,26 +50,26 @@ pub struct Burst {
     pub per_second: Option<u32>,
 }
 
-/// What its messages bear beside topic and payload.
+/// What its messages have in addition to topic and payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dress {
     /// Nothing.
     Plain,
-    /// Properties that publishers of 5.0 commonly set: payload format, content type, a user property. A client of 3.1.1
-    /// gets none.
+    /// Properties that 5.0 publishers commonly set: payload format, content type, a user property. A 3.1.1 client gets
+    /// none.
     Properties,
 }
 
-/// A burst, and who waits until it is sent.
+/// A burst, and the channel of the caller that waits until it is sent.
 type Wanted = (Burst, oneshot::Sender<Departures>);
 
-/// When the messages of a burst were sent, by the machine's clock: how many were by then, and milliseconds since 1970.
-/// Noted of bursts with a rate; at full speed it would cost something and say nothing.
+/// The times when the messages of a burst were sent, by the machine's clock: message counts, with milliseconds since
+/// 1970. Recorded only for bursts with a rate; at full speed it would take time and be of no use.
 #[derive(Debug, Default)]
 pub struct Departures(Vec<(usize, f64)>);
 
 impl Departures {
-    /// When the message with this number, counted from 0, was about to be handed to the system.
+    /// Returns when the message with this number, from 0, was about to be passed to the system.
     pub fn of(&self, message: usize) -> Option<f64> {
         let Self(batches) = self;
         batches.get(batches.partition_point(|(until, _)| *until <= message)).map(|(_, at_ms)| *at_ms)
@@ -110,15 +110,15 @@ impl Source {
         Ok(Self { port, bursts, task })
     }
 
-    /// The WebSocket address.
+    /// Returns the WebSocket address.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}/mqtt", self.port)
     }
 
-    /// Sends a burst; returns when its last byte was handed to the system, and says when each was.
+    /// Sends a burst; returns the sending times when its last byte was passed to the system.
     ///
     /// # Errors
-    /// When the client goes away.
+    /// Fails when the client disconnects.
     pub async fn send(&self, burst: Burst) -> Result<Departures> {
         ensure!(CYCLE.is_multiple_of(burst.packets_per_frame), "{burst:?}: no such frames");
         ensure!(burst.messages.is_multiple_of(burst.packets_per_frame), "{burst:?}: the last frame isn't full");
@@ -142,13 +142,13 @@ async fn serve(stream: TcpStream, dress: Dress, wanted: &mut mpsc::Receiver<Want
             }
             burst = wanted.recv() => {
                 let Some((burst, done)) = burst else { return Ok(()) };
-                // Made once for bursts that follow each other: making them takes tens of milliseconds.
+                // Built once for consecutive bursts: building them takes tens of milliseconds.
                 let frames = match frames.take().filter(|frames| frames.packets_per_frame == burst.packets_per_frame) {
                     Some(same) => frames.insert(same),
                     None => frames.insert(Frames::new(burst.packets_per_frame, version(level), dress)?),
                 };
                 let departures = send(&mut socket, burst, level, frames).await?;
-                // Whoever asked may have given up.
+                // The caller may have given up.
                 let _ = done.send(departures);
             }
         }
@@ -192,7 +192,7 @@ async fn send(socket: &mut WebSocketStream<TcpStream>, burst: Burst, level: u8, 
             let until = (sent + at_once).min(due);
             let bytes = frames.from(sent, until - sent);
             let at_ms = burst.per_second.map(|_| SystemTime::now().duration_since(UNIX_EPOCH)).transpose()?;
-            // Past the WebSocket's own buffer, which is empty: every answer was flushed.
+            // Bypasses the WebSocket's own buffer, which is empty because every answer was flushed.
             socket.get_mut().write_all(bytes).await?;
             sent += bytes.len() / frames.frame_bytes;
             batches.extend(at_ms.map(|at| (sent * burst.packets_per_frame, at.as_secs_f64() * 1_000.0)));
@@ -220,7 +220,7 @@ impl Frames {
             for number in first..first + packets_per_frame {
                 put_packet(number, version, dress, &mut packets)?;
             }
-            // A whole binary message, not masked: those of a server aren't (RFC 6455, 5.2).
+            // A complete binary message, unmasked like every message of a server (RFC 6455, 5.2).
             bytes.push(0x82);
             match packets.len() {
                 short @ 0..126 => bytes.push(short as u8),
@@ -235,7 +235,7 @@ impl Frames {
         Ok(Self { packets_per_frame, bytes, frame_bytes })
     }
 
-    /// As many of `count` frames from that place on as stand together.
+    /// Returns as many of `count` frames from that position on as are contiguous.
     fn from(&self, first: usize, count: usize) -> &[u8] {
         let begin = first * self.frame_bytes % self.bytes.len();
         let end = (begin + count * self.frame_bytes).min(self.bytes.len());
@@ -243,7 +243,7 @@ impl Frames {
     }
 }
 
-/// Appends a whole PUBLISH at QoS 0.
+/// Appends a complete PUBLISH at QoS 0.
 fn put_packet(number: usize, version: Version, dress: Dress, out: &mut Vec<u8>) -> Result<()> {
     let word = if number.is_multiple_of(RARE) { RARE_WORD } else { "haystk" };
     let payload =
@@ -271,10 +271,10 @@ fn put_packet(number: usize, version: Version, dress: Dress, out: &mut Vec<u8>) 
     Ok(codec::encode(&Outgoing::Publish(packet), version, u32::MAX, out)?)
 }
 
-/// A whole [`CYCLE`] of messages for clients of 5.0, packet after packet, all of one length.
+/// Returns a complete [`CYCLE`] of messages for 5.0 clients, packet after packet, all of one length.
 ///
 /// # Errors
-/// None that a run could meet: the packets are always the same.
+/// Never fails in practice: the packets are always the same.
 pub fn packets(dress: Dress) -> Result<Vec<u8>> {
     let mut packets = Vec::new();
     for number in 0..CYCLE {
@@ -283,11 +283,11 @@ pub fn packets(dress: Dress) -> Result<Vec<u8>> {
     Ok(packets)
 }
 
-/// Publishes so many of the messages to a broker on this machine, over TCP, as fast as it takes them; returns once it
+/// Publishes this number of messages to a broker on this machine, over TCP, as fast as it reads them; returns once it
 /// has read them all.
 ///
 /// # Errors
-/// When it refuses, or the connection ends early.
+/// Fails when it refuses, or when the connection ends early.
 pub async fn publish_to(mqtt_port: u16, messages: usize) -> Result<()> {
     let cycle = packets(Dress::Plain)?;
     let packet_bytes = cycle.len() / CYCLE;

@@ -52,30 +52,30 @@ impl Misbehaving {
             while let Ok((stream, _)) = listener.accept().await {
                 serving.connections.fetch_add(1, Ordering::Relaxed);
                 let shared = Arc::clone(&serving);
-                // A client that goes away in the middle is the client's business.
+                // A client that disconnects in the middle is no error here.
                 tokio::spawn(async move { serve(stream, &shared).await.ok() });
             }
         });
         Ok(Self { port, task, shared })
     }
 
-    /// The WebSocket address.
+    /// Returns the WebSocket address.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}/mqtt", self.port)
     }
 
-    /// How many connections there were so far.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// The connections that there are stay open, and nothing comes on them any more; those made
-    /// after [`Misbehaving::come_back`] are served.
+    /// Keeps the existing connections open and sends nothing more on them; connections made after
+    /// [`Misbehaving::come_back`] are served.
     pub fn go_dark(&self) {
         self.shared.is_black_hole.store(true, Ordering::Relaxed);
     }
 
-    /// New connections are served.
+    /// Serves new connections.
     pub fn come_back(&self) {
         self.shared.is_black_hole.store(false, Ordering::Relaxed);
     }
@@ -94,7 +94,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             match act {
                 Act::Send(bytes) => socket.send(Message::binary(bytes)).await?,
                 Act::SendText => socket.send(Message::text("no MQTT")).await?,
-                // Without a close frame, as a broker does that drops a client.
+                // Without a close frame, like a broker that drops a client.
                 Act::Close => return Ok(()),
                 Act::CloseLater(ms) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;

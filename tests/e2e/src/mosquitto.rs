@@ -81,8 +81,8 @@ impl Mosquitto {
         Ok(Self { process, configuration, tcp_port, ws_port, folder })
     }
 
-    /// Has it write its database, which it else does each half an hour, and waits until that is
-    /// done: until another file has taken the old one's place.
+    /// Makes it write its database, which it otherwise does every half hour, and waits until that is done: until
+    /// another file has replaced the old one.
     pub async fn save(&self) -> Result<()> {
         let path = self.folder.path().join("mosquitto.db");
         // There is none before the first time.
@@ -104,27 +104,27 @@ impl Mosquitto {
         Ok(KilledMosquitto { configuration, tcp_port, ws_port, folder })
     }
 
-    /// The WebSocket address.
+    /// Returns the WebSocket address.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.ws_port)
     }
 
-    /// The port for MQTT over TCP.
+    /// Returns the port for MQTT over TCP.
     pub fn mqtt_port(&self) -> u16 {
         self.tcp_port
     }
 
-    /// Everything in its log so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         self.process.output()
     }
 
-    /// Waits for words in its log.
+    /// Waits for a text in its log.
     pub async fn wait_for_log(&self, words: &str) -> Result<()> {
         self.wait_for_log_times(words, 1).await
     }
 
-    /// Waits until words are in its log so many times.
+    /// Waits until a text is in its log this number of times.
     pub async fn wait_for_log_times(&self, words: &str, times: usize) -> Result<()> {
         let what = format!("{words:?} in mosquitto's log, {times} times");
         let look = async || Ok((self.process.output().matches(words).count() >= times).then_some(()));
@@ -132,7 +132,7 @@ impl Mosquitto {
     }
 }
 
-/// One that was killed and may come back.
+/// A broker that was killed and can be restarted.
 pub struct KilledMosquitto {
     configuration: PathBuf,
     tcp_port: u16,

@@ -1,4 +1,4 @@
-//! What a camera before the crawl would see, frame by frame.
+//! Observes the crawl frame by frame, like a camera.
 
 use std::time::Duration;
 
@@ -9,36 +9,36 @@ use crate::load::{self, Source};
 use crate::page::{Page, Smoothness};
 use crate::publish::{Login, Version};
 
-/// How the crawl moved while somebody watched.
+/// The movement of the crawl during an observation.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watched {
-    /// Frames seen.
+    /// The number of frames.
     pub frames: u64,
-    /// How long, in milliseconds.
+    /// The duration, in milliseconds.
     pub milliseconds: f64,
-    /// The farthest that a line went backward from one frame to the next, in pixels.
+    /// The largest distance that a line moved backward from one frame to the next, in pixels.
     pub backward_px: f64,
     /// The longest interval between frames, in milliseconds.
     pub longest_interval_ms: f64,
-    /// Each interval of more than 50 ms: its begin and its end by the machine's clock, in milliseconds since 1970.
+    /// Each interval of more than 50 ms: its start and its end by the machine's clock, in milliseconds since 1970.
     pub late_ms: Vec<(f64, f64)>,
     /// The median of the intervals between frames, in milliseconds.
     pub median_interval_ms: f64,
-    /// The most blocks that stood on the plane.
+    /// The maximum number of blocks on the plane.
     pub most_nodes: u64,
     /// The newest message whose line was on screen.
     pub newest_seq: u64,
 }
 
 impl Watched {
-    /// Frames a second.
+    /// Returns the frames per second.
     pub fn frames_per_s(&self) -> f64 {
         self.frames as f64 * 1_000.0 / self.milliseconds.max(1.0)
     }
 }
 
-/// Begins to watch.
+/// Starts the observation.
 pub async fn begin(page: &Page) -> Result<()> {
     page.run(
         "const seen = window.__watched = { frames: 0, backward: 0, nodes: 0, newest: 0, intervals: [], on: true };
@@ -67,7 +67,7 @@ pub async fn begin(page: &Page) -> Result<()> {
     .await
 }
 
-/// Ends watching.
+/// Ends the observation.
 pub async fn end(page: &Page) -> Result<Watched> {
     page.evaluate(
         "(() => {
@@ -89,20 +89,20 @@ pub async fn end(page: &Page) -> Result<Watched> {
     .await
 }
 
-/// How a burst in the midst of a stream is told.
+/// How a burst in the middle of a stream is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Burst {
-    /// Lines, one a second, before it and again after it.
+    /// The number of lines, one per second, before it and again after it.
     pub around: u32,
-    /// Lines all at once.
+    /// The number of lines at once.
     pub lines: u32,
 }
 
-/// A line a second, a burst, and a line a second again; `page` is connected to that broker. Returns what was seen, and
-/// how long after the burst its newest line, or one that came later, was on screen.
+/// Sends a line per second, a burst, and a line per second again; `page` is connected to that broker. Returns what was
+/// observed, and the time after the burst until its newest line, or a later one, was on screen.
 ///
 /// # Errors
-/// When it isn't within two minutes.
+/// Fails when that takes more than two minutes.
 pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(Watched, Duration)> {
     let stream = async |from: u32, count: u32| -> Result<()> {
         let mut each_second = tokio::time::interval(Duration::from_secs(1));
@@ -129,19 +129,20 @@ pub async fn burst(page: &Page, broker: Login<'_>, burst: Burst) -> Result<(Watc
     Ok((watched, waited?))
 }
 
-/// A stream of so many messages a second for so long, on a machine that is so many times slower than this one.
+/// A stream with a rate and a duration, on a machine that is slowed down by a factor.
 #[derive(Clone, Copy, Debug)]
 pub struct Flood {
-    /// Messages a second.
+    /// Messages per second.
     pub per_second: u32,
-    /// How long, in seconds.
+    /// The duration, in seconds.
     pub seconds: u32,
-    /// How much slower the page's thread is made.
+    /// The factor by which the page's thread is slowed down.
     pub slower: u32,
 }
 
-/// The page's frames a second in a flood, and the longest interval between two; `page` is connected to the source and
-/// past the opening. Only counted, since watching every line would itself cost a slow machine its frames.
+/// Returns the page's frames per second in a flood, and the longest interval between two; `page` is connected to the
+/// source and past the opening. The frames are only counted, because observing every line would itself cost a slow
+/// machine frames.
 pub async fn flood(page: &Page, source: &Source, flood: Flood) -> Result<(f64, Smoothness)> {
     page.browser().slow_down(flood.slower).await?;
     page.begin_measuring().await?;

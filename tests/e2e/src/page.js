@@ -1,7 +1,7 @@
-// Given to every script that the harness runs in the page.
+// Prepended to every script that the harness runs in the page.
 
-// The name that assistive technology reads, as far as the app uses the rules for it; the
-// accessibility test asks the browser itself.
+// The name that assistive technology reads, as far as the app uses the rules for it; the accessibility test asks the
+// browser itself.
 const nameOf = (element) => {
   const ids = element.getAttribute('aria-labelledby');
   if (ids) {
@@ -10,7 +10,7 @@ const nameOf = (element) => {
   const label = element.getAttribute('aria-label');
   if (label) return label.trim();
   if (element.labels?.length) {
-    // A label may hold the field itself and hints beside its words.
+    // A label may contain the field itself, and hints next to its text.
     const clone = element.labels[0].cloneNode(true);
     clone.querySelectorAll('input, select, textarea, button').forEach((field) => field.remove());
     return clone.textContent.trim();
@@ -20,7 +20,7 @@ const nameOf = (element) => {
 
 const isVisible = (element) => element.checkVisibility({ visibilityProperty: true });
 
-// Colours on their way to others. Where nothing is drawn they never arrive in some browsers.
+// Colours in transition. If nothing is drawn they never finish in some browsers.
 const transitions = () => document.getAnimations()
   .filter((each) => each instanceof CSSTransition && isVisible(each.effect.target));
 
@@ -32,7 +32,7 @@ const BUTTONS = 'button, [role=button]';
 const field = (name) => named(FIELDS, name);
 const button = (name) => [...document.querySelectorAll(BUTTONS)]
   .find((element) => nameOf(element) === name && isVisible(element));
-// Enabled, and where it stood when it was last asked.
+// Enabled, and at the same position as at the last check.
 const canBePressed = (element) => {
   if (!element || element.disabled) return false;
   const { x, y } = element.getBoundingClientRect();
@@ -41,7 +41,7 @@ const canBePressed = (element) => {
   element.__place = place;
   return place === stood;
 };
-// Paused by hand, or held because somebody went back: the button says what a press does.
+// Paused by hand, or held because of seeking back: the button names the action of a press.
 const isPaused = () => button('Resume') !== undefined;
 const crawl = () => named('section, [role=region]', 'Opening crawl');
 const console_ = () => named('table, [role=table], [role=grid]', 'Message console');
@@ -51,8 +51,8 @@ const entries = (nodes) => [...nodes].map((node) => ({ seq: Number(node.dataset.
 const rows = () => entries(console_()?.querySelectorAll('[data-seq]') ?? []);
 const lines = () => entries(crawl()?.querySelectorAll('.line[data-seq]') ?? []);
 
-// What the page says at this moment: statuses and alerts, the faults of fields, and prose that was
-// not there when a button was last pressed (advice, as against hints that are always shown).
+// The page's current messages: statuses and alerts, the errors of fields, and prose that wasn't there when a button was
+// last pressed (advice, in contrast to hints that are always shown).
 const faults = () => [...document.querySelectorAll('[aria-invalid=true]')].flatMap((element) =>
   `${element.getAttribute('aria-describedby') ?? ''} ${element.getAttribute('aria-errormessage') ?? ''}`
     .split(/\s+/).filter(Boolean).map((id) => document.getElementById(id)).filter(Boolean));

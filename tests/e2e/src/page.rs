@@ -1,5 +1,5 @@
-//! The app as a person or a program sees it. Elements are found by what the project's contract
-//! promises: accessible names, `data-stat`, `data-seq`.
+//! The app as a person or a program sees it. Elements are found by the project's contract: accessible names,
+//! `data-stat`, `data-seq`.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -21,16 +21,16 @@ use crate::{CRAWL_PATIENCE, PATIENCE, eventually, target};
 /// Functions that every script may use.
 const LIBRARY: &str = include_str!("page.js");
 
-/// A script in the page looks for so long at most; it is lost when the page is loaded again.
+/// The time limit of a script in the page; the script is lost when the page is loaded again.
 const LOOK_SLICE: Duration = Duration::from_secs(10);
 
-/// How long axe-core may take on a busy machine.
+/// The time limit of axe-core on a busy machine.
 const AXE_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// A file that hasn't grown for so long is whole.
+/// A file that hasn't grown for this time is complete.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// Keys, as WebDriver encodes them. A modifier is held until it comes again, or the keys end.
+/// Keys, as WebDriver encodes them. A modifier is held until it is repeated, or until the keys end.
 const CONTROL: char = '\u{E009}';
 const BACKSPACE: char = '\u{E003}';
 /// Ctrl+Enter.
@@ -48,7 +48,7 @@ pub const TAB: &str = "\u{E004}";
 /// Escape.
 pub const ESCAPE: &str = "\u{E00C}";
 
-/// How WebDriver marks an element among the values of a script.
+/// The key by which WebDriver marks an element among the values of a script.
 const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The app in a browser's tab.
@@ -67,11 +67,11 @@ pub struct Entry {
     pub text: String,
 }
 
-/// How smoothly the page went on while something happened.
+/// How smoothly the page ran during a measurement.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Smoothness {
-    /// Animation frames seen.
+    /// The number of animation frames.
     pub frames: u64,
     /// 99 of 100 intervals between frames were at most this, in milliseconds.
     pub p99_interval_ms: f64,
@@ -81,19 +81,19 @@ pub struct Smoothness {
     pub long_tasks_ms: Vec<f64>,
 }
 
-/// Runs a test in a fresh browser; on failure leaves a screenshot and says what the page showed.
+/// Runs a test in a fresh browser; on failure saves a screenshot and reports what the page showed.
 ///
 /// # Errors
-/// What the test says, or what the browser's console holds that the test hadn't expected.
+/// Fails with the test's error, or with errors in the browser's console that the test hadn't allowed.
 pub async fn in_browser(name: &str, test: impl AsyncFnOnce(&mut Page) -> Result<()>) -> Result<()> {
     in_browser_with(&[], name, test).await
 }
 
-/// The same for a test that needs what not every engine can be driven to do; where it can't, the test isn't run, and
-/// says so.
+/// The same for a test that needs features that not every engine has; if one is missing, the test is skipped with a
+/// notice.
 ///
 /// # Errors
-/// What the test says, or what the browser's console holds that the test hadn't expected.
+/// Fails with the test's error, or with errors in the browser's console that the test hadn't allowed.
 pub async fn in_browser_with(
     needs: &[Feature],
     name: &str,
@@ -105,7 +105,7 @@ pub async fn in_browser_with(
 /// The same in an engine that isn't the run's.
 ///
 /// # Errors
-/// What the test says, or what the browser's console holds that the test hadn't expected.
+/// Fails with the test's error, or with errors in the browser's console that the test hadn't allowed.
 pub async fn in_engine(
     engine: Engine,
     needs: &[Feature],
@@ -129,28 +129,28 @@ pub async fn in_engine(
     page.browser.close().await
 }
 
-/// Says it now, beside what the test runner writes: it keeps what tests print until all of them are
-/// over, and whoever sees only a part of a long run should see why something failed.
+/// Prints it now, bypassing the test runner, which keeps the output of tests until all of them are over: a person who
+/// sees only a part of a long run should see why something failed.
 fn tell_at_once(words: &str) {
-    // Where nobody listens, nobody is told.
+    // If the output is closed, the message is dropped.
     let _ = writeln!(std::io::stderr().lock(), "{words}");
 }
 
 impl Page {
-    /// Opens an address in this tab, from scratch.
+    /// Loads an address in this tab, from scratch.
     pub async fn open(&self, url: &str) -> Result<()> {
-        // Else a new fragment of the same document would load nothing.
+        // Otherwise a new fragment of the same document would load nothing.
         self.browser.goto("about:blank").await?;
         self.browser.goto(url).await?;
         self.wait_for("the app to be there", "stat('state') !== undefined && button('Connect')", PATIENCE).await
     }
 
-    /// The tab that all other methods speak of.
+    /// Returns the tab that all other methods use.
     pub async fn tab(&self) -> Result<WindowHandle> {
         Ok(self.browser.client().window().await?)
     }
 
-    /// Opens an empty tab in front, and goes on in it.
+    /// Opens an empty tab in front, and uses it from now on.
     pub async fn open_tab(&self) -> Result<WindowHandle> {
         // WebKit's driver leaves a new tab behind the old one.
         let as_tab = self.browser.engine() != Engine::WebKit;
@@ -159,32 +159,32 @@ impl Page {
         Ok(handle)
     }
 
-    /// Goes on in this tab, and brings it to the front.
+    /// Uses this tab from now on, and brings it to the front.
     pub async fn go_to(&self, tab: &WindowHandle) -> Result<()> {
         self.browser.client().switch_to_window(tab.clone()).await?;
         self.browser.bring_to_front().await
     }
 
-    /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
+    /// Sets the size of the page, in CSS pixels, and the number of device pixels for each.
     pub async fn resize(&self, (width, height): (u32, u32), ratio: f64) -> Result<()> {
         self.browser.resize((width, height), ratio).await?;
         let resized = format!("innerWidth === {width} && innerHeight === {height}");
         self.wait_for("the size", &resized, PATIENCE).await
     }
 
-    /// From the next page on, its newest worker can be [let fail](Self::fail_worker).
+    /// From the next page on, its newest worker can be [made to fail](Self::fail_worker).
     pub async fn keep_workers(&self) -> Result<()> {
         let keep = "window.Worker = class extends Worker { constructor(...args) { super(...args); window.__worker = this; } };";
         self.browser.add_init_script(keep).await
     }
 
-    /// Tells the page that its worker has failed.
+    /// Reports to the page that its worker has failed.
     pub async fn fail_worker(&self, message: &str) -> Result<()> {
         let message = json!(message);
         self.run(&format!("window.__worker.dispatchEvent(new ErrorEvent('error', {{ message: {message} }}));")).await
     }
 
-    /// Hides the page, as a person does who minimises the window.
+    /// Hides the page, as by minimising the window.
     pub async fn hide(&self) -> Result<()> {
         self.browser.client().minimize_window().await?;
         self.wait_for("the page to be hidden", "document.hidden", PATIENCE).await
@@ -196,7 +196,7 @@ impl Page {
         self.wait_for("the page to be visible", "!document.hidden", PATIENCE).await
     }
 
-    /// Presses a key where nothing has the focus: the crawl's own.
+    /// Presses a key while nothing has the focus, for the crawl's own keys.
     pub async fn press_crawl_key(&self, key: &str) -> Result<()> {
         self.run(&format!(
             "document.body.dispatchEvent(new KeyboardEvent('keydown', {{ key: {}, bubbles: true, cancelable: true }}));",
@@ -205,19 +205,19 @@ impl Page {
         .await
     }
 
-    /// Waits until two frames have begun: by then one is drawn that has everything up to now.
+    /// Waits until two frames have begun: by then one is drawn that includes everything up to now.
     pub async fn drawn(&self) -> Result<()> {
         let frames =
             "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true))))";
         self.evaluate::<bool>(frames).await.map(drop)
     }
 
-    /// The browser around it.
+    /// Returns its browser.
     pub fn browser(&self) -> &Browser {
         &self.browser
     }
 
-    /// Allows console errors with these words; all others fail the test.
+    /// Allows console errors with this text; all others fail the test.
     pub fn expect_errors(&mut self, words: &str) {
         self.expected_errors.push(words.to_owned());
     }
@@ -248,7 +248,7 @@ impl Page {
         format!("picture: {picture:?}\nnumbers: {stats}\nerrors: {errors:#?}\npage:\n{text}\n")
     }
 
-    /// Saves what is on screen to `target/screenshots/`.
+    /// Saves a screenshot to `target/screenshots/`.
     pub async fn screenshot(&self, name: &str) -> Result<PathBuf> {
         let folder = target().join("screenshots");
         std::fs::create_dir_all(&folder)?;
@@ -257,7 +257,7 @@ impl Page {
         Ok(file)
     }
 
-    /// The value of a JavaScript expression, which may use the functions of `page.js`.
+    /// Returns the value of a JavaScript expression, which may use the functions of `page.js`.
     pub async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
         let script = format!("{LIBRARY}\nreturn ({expression});");
         let value = self.browser.evaluate(&script).await.with_context(|| format!("evaluating {expression}"))?;
@@ -270,11 +270,11 @@ impl Page {
         self.browser.run(&script).await
     }
 
-    /// Waits until a JavaScript expression is true. It is looked at whenever the document changes,
-    /// and now and then besides, for animations and media queries change without touching it.
+    /// Waits until a JavaScript expression is true. It is checked whenever the document changes, and periodically,
+    /// because animations and media queries change without a mutation.
     ///
     /// # Errors
-    /// After `limit`, naming what was waited for.
+    /// Fails after `limit`, with what was waited for.
     pub async fn wait_for(&self, what: &str, expression: &str, limit: Duration) -> Result<()> {
         let script = format!(
             "{LIBRARY}
@@ -299,7 +299,7 @@ impl Page {
             match waited {
                 Ok(answer) if has_time && answer == "too late" => {}
                 Ok(answer) => break answer,
-                // It was loaded again meanwhile, and may say it now. Drivers don't always notice that.
+                // The page was reloaded, and the condition may be true now. Drivers don't always notice a reload.
                 Err(error)
                     if has_time && ["unload", "script timeout"].iter().any(|why| error.to_string().contains(why)) => {}
                 Err(error) => return Err(error).with_context(|| format!("waiting for {what}")),
@@ -312,7 +312,7 @@ impl Page {
         }
     }
 
-    /// A number of the contract.
+    /// Returns a number of the contract.
     pub async fn stat(&self, name: &str) -> Result<u64> {
         let value: String = self.evaluate(&format!("stat({})", json!(name))).await?;
         value.parse().with_context(|| format!("{name} is {value}, not an integer"))
@@ -328,13 +328,13 @@ impl Page {
         waited
     }
 
-    /// The connection's state.
+    /// Returns the connection's state.
     pub async fn state(&self) -> Result<String> {
         self.evaluate("stat('state')").await
     }
 
-    /// Waits for a state of the connection; `connected` includes the broker's answers to the
-    /// subscriptions, for what is published before them needn't arrive.
+    /// Waits for a state of the connection; `connected` includes the broker's answers to the subscriptions, because
+    /// what is published before them needn't arrive.
     pub async fn wait_for_state(&self, state: &str) -> Result<()> {
         let expression = format!("stat('state') === {}", json!(state));
         self.wait_for(&format!("the state {state}"), &expression, PATIENCE).await?;
@@ -345,43 +345,41 @@ impl Page {
         Ok(())
     }
 
-    /// What the page says: statuses, alerts, faults of fields, and whatever prose has appeared since
-    /// a button was last pressed.
+    /// Returns the page's messages: statuses, alerts, errors of fields, and prose that has appeared since a button was
+    /// last pressed.
     pub async fn words(&self) -> Result<String> {
         self.evaluate("words()").await
     }
 
-    /// Waits until what the page says ([`Page::words`]) matches a regular expression (JavaScript's,
-    /// case is ignored).
+    /// Waits until the page's messages ([`Page::words`]) match a regular expression (JavaScript's, case is ignored).
     pub async fn wait_for_words(&self, pattern: &str) -> Result<()> {
         let expression = format!("new RegExp({}, 'i').test(words())", json!(pattern));
         self.wait_for(&format!("words that match {pattern}"), &expression, PATIENCE).await
     }
 
-    /// Waits for words anywhere on the page.
+    /// Waits for text anywhere on the page.
     pub async fn wait_for_text(&self, text: &str) -> Result<()> {
         let expression = format!("document.body.innerText.includes({})", json!(text));
         self.wait_for(&format!("{text:?} on the page"), &expression, PATIENCE).await
     }
 
-    /// The console's rows on screen.
+    /// Returns the console's rows on screen.
     pub async fn rows(&self) -> Result<Vec<Entry>> {
         self.evaluate("rows()").await
     }
 
-    /// The lines on the crawl's plane.
+    /// Returns the lines on the crawl's plane.
     pub async fn lines(&self) -> Result<Vec<Entry>> {
         self.evaluate("lines()").await
     }
 
-    /// Waits for a row of the console with this text, as one reads it.
+    /// Waits for a row of the console with this text, as a person reads it.
     pub async fn wait_for_row(&self, text: &str) -> Result<()> {
         let expression = format!("rows().some((row) => row.text.includes({}))", json!(text));
         self.wait_for(&format!("{text:?} in the console"), &expression, PATIENCE).await
     }
 
-    /// Waits for this text on the crawl's plane. A line may be broken into rows and set in
-    /// capitals there.
+    /// Waits for this text on the crawl's plane, where a line may be broken into rows and set in capitals.
     pub async fn wait_for_line(&self, text: &str) -> Result<()> {
         let expression = format!(
             "(() => {{ const bare = (text) => text.replace(/\\s+/g, '').toLowerCase();
@@ -391,15 +389,15 @@ impl Page {
         self.wait_for(&format!("{text:?} in the crawl"), &expression, CRAWL_PATIENCE).await
     }
 
-    /// Writes into a field with this accessible name, instead of what is there.
+    /// Replaces the text of the field with this accessible name.
     pub async fn fill(&self, name: &str, text: &str) -> Result<()> {
         let field = self.element(&format!("field({})", json!(name))).await?;
-        // As a person does it; WebDriver's own clearing tells the page nothing.
+        // Uses keys like a person, because WebDriver's own clearing doesn't notify the page.
         let keys = format!("{CONTROL}a{CONTROL}{BACKSPACE}{text}");
         field.send_keys(&keys).await.with_context(|| format!("writing into {name}"))
     }
 
-    /// The text in a field.
+    /// Returns the text in a field.
     pub async fn value(&self, name: &str) -> Result<String> {
         self.evaluate(&format!("field({}).value", json!(name))).await
     }
@@ -416,14 +414,14 @@ impl Page {
         field.click().await.with_context(|| format!("ticking {name}"))
     }
 
-    /// Presses keys where the focus is, as WebDriver encodes them.
+    /// Presses keys in the focused element, as WebDriver encodes them.
     pub async fn press_keys(&self, keys: &str) -> Result<()> {
         let focused = self.element("document.activeElement").await?;
         focused.send_keys(keys).await.with_context(|| format!("pressing {keys:?}"))
     }
 
-    /// Presses a button with this accessible name, as soon as a person could: it is there, can be
-    /// pressed, and doesn't move any more (a click goes to where it was).
+    /// Presses the button with this accessible name, as soon as a person could: it exists, is enabled, and doesn't move
+    /// any more (a click goes to where it was).
     pub async fn press(&self, name: &str) -> Result<()> {
         let expression = format!("button({})", json!(name));
         let button = self.element(&expression).await?;
@@ -433,7 +431,7 @@ impl Page {
         button.click().await.with_context(|| format!("pressing {name}"))
     }
 
-    /// The element that an expression names, as soon as there is one.
+    /// Returns the element of an expression, as soon as there is one.
     pub async fn element(&self, expression: &str) -> Result<Element> {
         self.wait_for(&format!("{expression} on the page"), &format!("Boolean({expression})"), PATIENCE).await?;
         let script = format!("{LIBRARY}\nreturn ({expression});");
@@ -443,12 +441,12 @@ impl Page {
         Ok(Element::from_element_id(self.browser.client().clone(), reference))
     }
 
-    /// Clicks the element that an expression names, as soon as there is one.
+    /// Clicks the element of an expression, as soon as there is one.
     pub async fn click(&self, expression: &str) -> Result<()> {
         self.element(expression).await?.click().await.with_context(|| format!("clicking {expression}"))
     }
 
-    /// An expression for the row of a topic in the tree of topics.
+    /// Returns an expression for the row of a topic in the tree of topics.
     pub fn topic(topic: &str) -> String {
         format!(
             "[...document.querySelectorAll('[role=treeitem]')].find((row) => row.dataset.topic === {})",
@@ -456,7 +454,7 @@ impl Page {
         )
     }
 
-    /// The role and the name that the browser gives to assistive technology.
+    /// Returns the role and the name that the browser gives to assistive technology.
     pub async fn role_and_name(&self, element: &Element) -> Result<(String, String)> {
         let property = async |property| -> Result<String> {
             let value = self.browser.element_property(&element.element_id(), property).await?;
@@ -465,10 +463,10 @@ impl Page {
         Ok((property("computedrole").await?, property("computedlabel").await?))
     }
 
-    /// Rules of accessibility that what is on screen breaks, by axe-core: each with the elements.
+    /// Returns the accessibility rules that the screen violates, by axe-core: each with the elements.
     ///
     /// # Errors
-    /// When axe-core isn't there.
+    /// Fails when axe-core isn't there.
     pub async fn violations(&self) -> Result<Vec<String>> {
         if !self.evaluate::<bool>("'axe' in window").await? {
             let script =
@@ -480,7 +478,7 @@ impl Page {
         let timeouts = TimeoutConfiguration::new(Some(AXE_TIMEOUT), None, None);
         self.browser.client().update_timeouts(timeouts).await?;
         self.evaluate(
-            // Colours on their way to others would be measured half way.
+            // Colours in a transition would be measured half way.
             "Promise.allSettled(transitions().map((each) => each.finished))
                 .then(() => axe.run(document, { resultTypes: ['violations'] }))
                 .then(({ violations }) => violations.map(({ id, help, nodes }) =>
@@ -489,17 +487,17 @@ impl Page {
         .await
     }
 
-    /// Waits for a whole download and returns its content.
+    /// Waits for a complete download and returns its content.
     pub async fn downloaded(&self) -> Result<String> {
         let folder = self.browser.downloads();
-        // WebKit writes under the file's own name from the first byte on.
+        // WebKit uses the file's final name from the first byte on.
         let settles = if self.browser.engine() == Engine::WebKit { SETTLED } else { Duration::ZERO };
         let seen = Cell::new((0, Instant::now()));
         eventually("a download", async || {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?;
-                // Until it is whole, Chromium has it under a hidden name, and then under one that says so; others have
-                // names of their own for it.
+                // Chromium has a hidden name for an incomplete file, then one with its own suffix; other browsers have
+                // other names.
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if name.starts_with('.')
                     || [".crdownload", ".part", ".wkdownload"].iter().any(|end| name.ends_with(end))
@@ -521,7 +519,7 @@ impl Page {
         .await
     }
 
-    /// Begins to measure frames and long tasks.
+    /// Starts to measure frames and long tasks.
     pub async fn begin_measuring(&self) -> Result<()> {
         self.run(
             "const seen = window.__seen = { intervals: [], longTasks: [], on: true };
@@ -557,9 +555,9 @@ impl Page {
         .await
     }
 
-    /// Every message is accounted for: received = kept + evicted + cleared.
+    /// Checks that every message is accounted for: received = kept + evicted + cleared.
     pub async fn check_accounts(&self) -> Result<()> {
-        // Read in one go, so that no message can arrive in between.
+        // Read in one script, so that no message can arrive in between.
         let numbers: Vec<String> =
             self.evaluate("['received', 'kept', 'evicted', 'cleared'].map((name) => stat(name) ?? '0')").await?;
         let numbers: Vec<u64> = numbers.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
@@ -574,7 +572,7 @@ impl Page {
     }
 }
 
-/// Compares, and says what was compared when it differs.
+/// Compares, and names what was compared if it differs.
 #[expect(clippy::needless_pass_by_value, reason = "it reads like assert_eq! where it is called")]
 pub fn check_equal<T: PartialEq + Debug>(what: &str, found: T, expected: T) -> Result<()> {
     ensure!(found == expected, "{what} is {found:?}, not {expected:?}");

@@ -1,4 +1,4 @@
-//! Servers that play what a real broker of today would not.
+//! Servers with behaviour that a real broker of today doesn't have.
 
 use std::time::Instant;
 
@@ -18,15 +18,15 @@ use crate::PATIENCE;
 /// What a peer does with a connection.
 #[derive(Clone, Debug)]
 pub enum Manner {
-    /// Knows MQTT 3.1.1 only, as brokers did before 2019, and is otherwise the broker on this port
-    /// of this machine.
+    /// Supports MQTT 3.1.1 only, as brokers did before 2019, and otherwise forwards to the broker on this port of this
+    /// machine.
     Old {
         /// Port for MQTT over TCP.
         broker_port: u16,
     },
     /// Accepts a CONNECT of MQTT 5.0, then sends these bytes; grants subscriptions.
     Scripted {
-        /// What follows CONNACK.
+        /// The bytes after CONNACK.
         then: Vec<u8>,
     },
     /// Answers every CONNECT with this CONNACK, and grants subscriptions.
@@ -34,15 +34,15 @@ pub enum Manner {
         /// The whole packet.
         connack: Vec<u8>,
     },
-    /// Takes every CONNECT of MQTT 5.0 and every subscription, and sends nothing by itself.
+    /// Accepts every CONNECT of MQTT 5.0 and every subscription, and sends nothing unasked.
     Quiet {
-        /// The keep alive that it asks for, in seconds.
+        /// The keep alive that it requests, in seconds.
         keep_alive_s: u16,
-        /// How many PINGREQs of the first connection it answers; after that this connection is
-        /// half open: nothing comes any more, and nothing ends it.
+        /// The number of PINGREQs of the first connection that it answers; after that this connection is half open:
+        /// nothing more arrives, and nothing ends it.
         pings_answered: usize,
     },
-    /// Accepts TCP connections and says nothing that a WebSocket client could understand.
+    /// Accepts TCP connections and sends nothing that a WebSocket client could understand.
     Mute,
 }
 
@@ -54,14 +54,14 @@ pub struct Peer {
     heard: mpsc::UnboundedReceiver<Heard>,
 }
 
-/// Something that a [`Manner::Quiet`] peer heard.
+/// Something that a [`Manner::Quiet`] peer received.
 #[derive(Clone, Copy, Debug)]
 pub struct Heard {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// Which connection, counted from 0.
+    /// The connection, counted from 0.
     pub connection: usize,
-    /// The first byte of a packet; `None`: the client hung up.
+    /// The first byte of a packet; `None`: the client disconnected.
     pub packet: Option<u8>,
 }
 
@@ -89,39 +89,39 @@ impl Peer {
                 let (manner, sender) = (manner.clone(), sender.clone());
                 let ear = Ear { sender: ear.clone(), connection };
                 connection += 1;
-                // A client that goes away in the middle is the client's business.
+                // A client that disconnects in the middle is no error here.
                 tokio::spawn(async move { serve(stream, manner, sender, ear).await.ok() });
             }
         });
         Ok(Self { port, task, connects, heard })
     }
 
-    /// The WebSocket address.
+    /// Returns the WebSocket address.
     pub fn ws_url(&self) -> String {
         format!("ws://127.0.0.1:{}/mqtt", self.port)
     }
 
-    /// The next thing that a [`Manner::Quiet`] peer hears.
+    /// Returns the next event of a [`Manner::Quiet`] peer.
     ///
     /// # Errors
-    /// After [`PATIENCE`].
+    /// Fails after [`PATIENCE`].
     pub async fn next_heard(&mut self) -> Result<Heard> {
         let heard = tokio::time::timeout(PATIENCE, self.heard.recv()).await.context("the peer hears nothing")?;
         heard.context("the peer has ended")
     }
 
-    /// The protocol levels (4 is MQTT 3.1.1, 5 is 5.0) that were asked for since the last call.
+    /// Returns the protocol levels (4 is MQTT 3.1.1, 5 is 5.0) that were requested since the last call.
     pub fn levels_asked(&mut self) -> Vec<u8> {
         self.connects().iter().filter_map(|connect| level_of(connect)).collect()
     }
 
-    /// The CONNECT packets that came since the last call.
+    /// Returns the CONNECT packets that arrived since the last call.
     pub fn connects(&mut self) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.connects.try_recv().ok()).collect()
     }
 }
 
-/// Tells the test what one connection hears.
+/// Sends the events of one connection to the test.
 struct Ear {
     sender: mpsc::UnboundedSender<Heard>,
     connection: usize,
@@ -129,7 +129,7 @@ struct Ear {
 
 impl Ear {
     fn hear(&self, packet: Option<u8>) {
-        // A test that has ended hears nothing any more.
+        // A test that has ended receives nothing any more.
         let _ = self.sender.send(Heard { at: Instant::now(), connection: self.connection, packet });
     }
 }
@@ -173,7 +173,7 @@ async fn serve(stream: TcpStream, manner: Manner, connects: mpsc::UnboundedSende
 /// Protocol level of MQTT 3.1.1.
 pub(crate) const LEVEL_311: u8 = 4;
 
-/// Grants every subscription and reads on until the client goes away.
+/// Grants every subscription and reads until the client disconnects.
 async fn listen(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
     while let Some(Ok(message)) = socket.next().await {
         if let Message::Binary(packet) = message
@@ -185,7 +185,7 @@ async fn listen(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
     Ok(())
 }
 
-/// The SUBACK of MQTT 5.0 that grants QoS 0 to a SUBSCRIBE with one filter.
+/// Returns the 5.0 SUBACK that grants QoS 0 to a SUBSCRIBE with one filter.
 pub(crate) fn suback(subscribe: &[u8]) -> Vec<u8> {
     vec![0x90, 0x04, subscribe[2], subscribe[3], 0x00, 0x00]
 }
@@ -233,14 +233,14 @@ async fn mute(mut stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// The WebSocket handshake and the first packet, with the protocol level it asks for.
+/// Performs the WebSocket handshake and reads the first packet, with its protocol level.
 pub(crate) async fn greet(stream: TcpStream) -> Result<(WebSocketStream<TcpStream>, Vec<u8>, u8)> {
     let (socket, connect) = greet_at(stream, None).await?;
     let level = level_of(&connect).context("no level")?;
     Ok((socket, connect, level))
 }
 
-/// The WebSocket handshake, refused at another path than this one, and the first packet.
+/// Performs the WebSocket handshake, refused at any path but this one, and reads the first packet.
 pub(crate) async fn greet_at(stream: TcpStream, path: Option<&str>) -> Result<(WebSocketStream<TcpStream>, Vec<u8>)> {
     let mut socket = accept(stream, path).await?;
     let mut bytes = Vec::new();
@@ -256,7 +256,7 @@ pub(crate) async fn greet_at(stream: TcpStream, path: Option<&str>) -> Result<(W
     }
 }
 
-/// The WebSocket handshake, refused at another path than this one.
+/// Performs the WebSocket handshake, refused at any path but this one.
 pub(crate) async fn accept(stream: TcpStream, path: Option<&str>) -> Result<WebSocketStream<TcpStream>> {
     #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
     let choose = |request: &Request, mut response: Response| {
@@ -271,12 +271,12 @@ pub(crate) async fn accept(stream: TcpStream, path: Option<&str>) -> Result<WebS
     Ok(tokio_tungstenite::accept_hdr_async(stream, choose).await?)
 }
 
-/// The protocol level of a whole CONNECT.
+/// Returns the protocol level of a complete CONNECT.
 pub(crate) fn level_of(connect: &[u8]) -> Option<u8> {
     protocol_level(connect).ok().flatten()
 }
 
-/// The protocol level of a CONNECT, once all of the packet is there.
+/// Returns the protocol level of a CONNECT, once the whole packet has arrived.
 fn protocol_level(bytes: &[u8]) -> Result<Option<u8>> {
     let Some((&kind, rest)) = bytes.split_first() else {
         return Ok(None);
@@ -289,7 +289,7 @@ fn protocol_level(bytes: &[u8]) -> Result<Option<u8>> {
         length |= usize::from(byte & 0x7F) << (7 * place);
         if byte & 0x80 == 0 {
             let body = &rest[place + 1..];
-            // The level follows the protocol name, two bytes of length and `MQTT`.
+            // The level follows the protocol name: two bytes of length and `MQTT`.
             return Ok((body.len() >= length).then(|| body.get(6).copied()).flatten());
         }
     }

@@ -1,8 +1,8 @@
-//! Pictures of the page beside those that somebody has looked at: `tests/screenshots/`, a folder for each engine.
+//! Compares pictures of the page with reviewed ones in `tests/screenshots/`, a folder for each engine.
 //!
-//! They are compared as an eye would that stands back: a quarter of a megapixel or less, in shades of grey, each
-//! shade averaged with its neighbours. What edges and shadows differ by between two builds of a browser is below
-//! `UNSEEN`; a line that is a few pixels off, another letter, size or colour is not.
+//! They are compared like by an eye at a distance: a quarter of a megapixel or less, in shades of grey, each shade
+//! averaged with its neighbours. The differences of edges and shadows between two builds of a browser are below
+//! `UNSEEN`; a line that is a few pixels off, another letter, size or colour isn't.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -16,19 +16,19 @@ use serde_json::json;
 use crate::page::Page;
 use crate::{eventually, root};
 
-/// With this variable set, pictures are kept instead of compared.
+/// If this variable is set, pictures are saved instead of compared.
 const KEEP: &str = "MQTT_CRAWL_KEEP_PICTURES";
 
-/// A picture that is taken so often in a row is of what the page has become.
+/// A picture that is taken this many times in a row shows the final state of the page.
 const SAME_PICTURES: u32 = 6;
 
-/// About how many pixels a picture has that is kept and compared.
+/// The approximate number of pixels of a picture that is saved and compared.
 const PIXELS: u32 = 130_000;
 
 /// Two shades, of 256, that differ by no more look the same.
 const UNSEEN: u8 = 40;
 
-/// So much of a picture may look different, in parts of a thousand: a star, or the edge of a letter.
+/// The part of a picture that may look different, in thousandths: a star, or the edge of a letter.
 const TOLERATED: f64 = 2.0;
 
 /// A picture in shades of grey.
@@ -38,7 +38,7 @@ pub struct Shades {
     shades: Vec<u8>,
 }
 
-/// What the browser makes of a picture.
+/// The browser's output for a picture.
 #[derive(Deserialize)]
 struct Small {
     /// In full colour, as PNG.
@@ -49,11 +49,11 @@ struct Small {
     shades: String,
 }
 
-/// A picture (PNG) of a page in which nothing moves. What has changed just before may be on screen a moment later: so it
-/// is the picture that stays the same.
+/// Returns a picture (PNG) of a page in which nothing moves. A recent change may appear on screen a moment later, so
+/// the picture must stay the same.
 ///
 /// # Errors
-/// When something moves.
+/// Fails when something moves.
 pub async fn of_still(page: &Page) -> Result<Vec<u8>> {
     let latest = Cell::new((Vec::new(), 0));
     eventually("a picture that stays", async || {
@@ -66,10 +66,10 @@ pub async fn of_still(page: &Page) -> Result<Vec<u8>> {
     .await
 }
 
-/// Compares a picture (PNG, any size) with the one kept under this name.
+/// Compares a picture (PNG, any size) with the one saved under this name.
 ///
 /// # Errors
-/// When one would see a difference; the new picture is in `target/screenshots/` then.
+/// Fails when one would see a difference; the new picture is then in `target/screenshots/`.
 pub async fn check(page: &Page, name: &str, png: &[u8]) -> Result<()> {
     let folder = root().join("tests/screenshots").join(page.browser().engine().to_string().to_lowercase());
     let kept = folder.join(format!("{name}.png"));
@@ -99,8 +99,8 @@ fn save(name: &str, png: &[u8]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The browser decodes and shrinks, so that no decoder has to be built for it. On an empty page: the app's own policy
-/// lets no picture in.
+/// Lets the browser decode and scale the picture, so that no decoder has to be built for it. It uses an empty page,
+/// because the app's own policy doesn't allow pictures.
 async fn small(page: &Page, png: &[u8]) -> Result<Small> {
     let script = "
         const [data, pixels, done] = arguments;
@@ -144,7 +144,7 @@ impl Shades {
         Ok(Self { width_px, shades })
     }
 
-    /// How much looks different, in parts of a thousand of what isn't the same black in both.
+    /// Returns the part that looks different, in thousandths of the pixels that aren't the same black in both.
     pub fn difference(&self, other: &Self) -> f64 {
         if (self.width_px, self.shades.len()) != (other.width_px, other.shades.len()) {
             return 1_000.0;
@@ -162,7 +162,7 @@ impl Shades {
         1_000.0 * differ / all
     }
 
-    /// The average of a place and its neighbours.
+    /// Returns the average of a pixel and its neighbours.
     fn around(&self, at: usize) -> u8 {
         let (x, y) = (at % self.width_px, at / self.width_px);
         let height_px = self.shades.len() / self.width_px;
@@ -173,7 +173,7 @@ impl Shades {
                 count += 1;
             }
         }
-        // An average of bytes is one.
+        // An average of bytes is a byte.
         (sum / count) as u8
     }
 }
@@ -182,7 +182,7 @@ impl Shades {
 mod tests {
     use super::*;
 
-    /// Bars of a letter's width, from there on.
+    /// Draws bars of a letter's width, from this position on.
     fn bars(from_px: usize, shade: u8) -> Shades {
         let width_px = 120;
         let is_bar = |at: usize| (at % width_px + 120 - from_px) % 12 < 4 && at / width_px > 20;

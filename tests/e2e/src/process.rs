@@ -1,4 +1,4 @@
-//! Children that end with their guard, and what they say.
+//! Child processes that end with their guard, and their output.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
@@ -18,12 +18,12 @@ use tokio::task::JoinHandle;
 
 use crate::PATIENCE;
 
-/// A child that is killed on drop. Its output is kept for the case that something fails.
+/// A child that is killed on drop. Its output is kept for failure messages.
 pub struct Process {
     name: String,
     child: Child,
     log: Log,
-    /// Of its two streams; they end with them.
+    /// The threads that read its two streams; they end with them.
     readers: [JoinHandle<()>; 2],
 }
 
@@ -42,12 +42,12 @@ impl Log {
 }
 
 impl Process {
-    /// Starts a program and waits for the line that says that it is ready.
+    /// Starts a program and waits for the line that shows that it is ready.
     ///
-    /// `ready` sees each line of output and returns what it reads from the one it waits for.
+    /// `ready` receives each line of output and returns a value for the awaited one.
     ///
     /// # Errors
-    /// When the program can't be started, ends, or isn't ready in time, with its output.
+    /// Fails when the program can't be started, ends, or isn't ready in time, with its output.
     pub async fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T)> {
         let (process, mut lines) = Self::spawn_heard(command.stdin(Stdio::null()))?;
         let answer = tokio::time::timeout(PATIENCE, async {
@@ -65,10 +65,10 @@ impl Process {
         }
     }
 
-    /// Starts a program that needn't say anything. Its standard input stays open as long as this value lives.
+    /// Starts a program without waiting for output. Its standard input stays open as long as this value lives.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// Fails when it can't be started.
     pub fn spawn(command: &mut Command) -> Result<Self> {
         let (process, _) = Self::spawn_heard(command.stdin(Stdio::piped()))?;
         Ok(process)
@@ -98,15 +98,15 @@ impl Process {
         self.child.kill().await.with_context(|| format!("killing {}", self.name))
     }
 
-    /// Whether it has ended, and said all it had to say.
+    /// Whether it has ended, and all its output was read.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some() && self.readers.iter().all(JoinHandle::is_finished))
     }
 
-    /// Waits until it has ended by itself, or was asked to.
+    /// Waits until it has ended, on its own or on request.
     ///
     /// # Errors
-    /// After [`PATIENCE`].
+    /// Fails after [`PATIENCE`].
     pub async fn ended(&mut self) -> Result<()> {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.with_context(|| format!("{} goes on", self.name))??;
@@ -118,16 +118,16 @@ impl Process {
         Ok(nix::sys::signal::kill(self.pid()?, signal)?)
     }
 
-    /// Its number, which is also that of its group where it was given one.
+    /// Returns its process id, which is also that of its group if it has its own.
     ///
     /// # Errors
-    /// When it has ended.
+    /// Fails when it has ended.
     pub fn pid(&self) -> Result<Pid> {
         let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
         Ok(Pid::from_raw(pid.try_into()?))
     }
 
-    /// Everything it has written so far.
+    /// Returns its output so far.
     pub fn output(&self) -> String {
         self.log.text()
     }
@@ -137,31 +137,31 @@ async fn keep_lines(stream: impl AsyncRead + Unpin, log: Log, sender: mpsc::Unbo
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         log.push(line.clone());
-        // Nobody listens any more once the child is ready.
+        // Nothing receives it once the child is ready.
         let _ = sender.send(line);
     }
 }
 
-/// The ports that [`free_port`] hands out: registered ones, below those that Linux gives to outgoing connections
-/// (32768 and up), of which these tests make thousands. One of them would take a port of that range between the moment
-/// when it was found free and the moment when a server listens on it, or while a server is started again.
+/// The ports that [`free_port`] returns: registered ones, below those that Linux uses for outgoing connections (32768
+/// and up), of which these tests make thousands. In that range, one of them could take a port between the check that it
+/// is free and the start of a server on it, or while a server restarts.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// A port that nobody listens on, neither on IPv4 nor on IPv6, and that no other test of this program is given.
+/// Returns a port that nothing listens on, neither on IPv4 nor on IPv6, and that no other test of this program gets.
 ///
 /// # Errors
-/// When all of them are taken.
+/// Fails when all of them are taken.
 pub fn free_port() -> Result<u16> {
     static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
     let count = u32::from(PORTS.end - PORTS.start);
-    // Two runs at once begin at different places.
+    // Two runs at once begin at different ports.
     let begin = std::process::id().wrapping_mul(97);
     for _ in 0..count {
         let place = begin.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed)) % count;
         let port = PORTS.start + u16::try_from(place)?;
         let is_free = |address: IpAddr| match TcpListener::bind((address, port)) {
             Ok(_) => true,
-            // Without IPv6 nobody listens there.
+            // Without IPv6 nothing listens there.
             Err(error) => address.is_ipv6() && error.kind() != ErrorKind::AddrInUse,
         };
         if is_free(Ipv4Addr::LOCALHOST.into()) && is_free(Ipv6Addr::LOCALHOST.into()) {
@@ -171,7 +171,7 @@ pub fn free_port() -> Result<u16> {
     bail!("no port from {} to {} is free", PORTS.start, PORTS.end)
 }
 
-/// Finds a program on PATH or where Debian keeps daemons.
+/// Finds a program on PATH or in Debian's folder of daemons.
 pub(crate) fn find_program(name: &str, package: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -1,5 +1,5 @@
-//! Publishing: the released producer, and `mosquitto_pub` for everything that we did not write. And
-//! `mosquitto_sub`, to see what arrives. For streams, a connection that only publishes.
+//! Publishing: the released producer, and `mosquitto_pub` as an independent implementation. Also `mosquitto_sub`, to
+//! see what arrives, and for streams a connection that only publishes.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -14,7 +14,7 @@ use tokio::process::Command;
 use crate::process::{Process, find_program};
 use crate::program;
 
-/// Which version of MQTT `mosquitto_pub` speaks.
+/// The MQTT version that `mosquitto_pub` uses.
 #[derive(Clone, Copy, Debug)]
 pub enum Version {
     /// 3.1.1
@@ -32,7 +32,7 @@ impl Version {
     }
 }
 
-/// A publisher's way to a broker on this machine.
+/// The address and credentials of a publisher for a broker on this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'a> {
     /// The broker's port for MQTT over TCP.
@@ -42,7 +42,7 @@ pub struct Login<'a> {
 }
 
 impl Login<'_> {
-    /// Without a user.
+    /// Connects without a user.
     pub fn anonymous(port: u16) -> Self {
         Self { port, user: None }
     }
@@ -70,11 +70,10 @@ impl Login<'_> {
         succeeded("mosquitto_pub", &output)
     }
 
-    /// Publishes one message of any bytes with `mosquitto_pub` and MQTT 5.0, with further options of
-    /// that program.
+    /// Publishes one message of any bytes with `mosquitto_pub` and MQTT 5.0, with further options of that program.
     pub async fn publish_bytes(&self, topic: &str, payload: &[u8], options: &[&str]) -> Result<()> {
         let mut command = self.mosquitto_pub(Version::V5, topic)?;
-        // Its way to say that there is no payload at all.
+        // Its option for an empty payload.
         command.arg(if payload.is_empty() { "-n" } else { "-s" }).args(options);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut input = child.stdin.take().context("standard input is not piped")?;
@@ -83,14 +82,14 @@ impl Login<'_> {
         succeeded("mosquitto_pub", &child.wait_with_output().await?)
     }
 
-    /// Publishes one message that the broker keeps.
+    /// Publishes one retained message.
     pub async fn publish_retained(&self, topic: &str, payload: &str) -> Result<()> {
         let options = ["-r", "-q", "1", "-m", payload];
         let output = self.mosquitto_pub(Version::V5, topic)?.args(options).output().await?;
         succeeded("mosquitto_pub", &output)
     }
 
-    /// Publishes each line of `text` at QoS 0 as fast as the broker takes them.
+    /// Publishes each line of `text` at QoS 0 as fast as the broker reads them.
     pub async fn publish_lines(&self, version: Version, topic: &str, text: String) -> Result<()> {
         let mut child =
             self.mosquitto_pub(version, topic)?.arg("-l").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -106,7 +105,7 @@ impl Login<'_> {
         self.subscribe_telling(topic, "got %q %r %t %p").await
     }
 
-    /// The same, telling of each message in a format of mosquitto_sub.
+    /// The same, printing each message in a format of mosquitto_sub.
     pub async fn subscribe_telling(&self, topic: &str, format: &str) -> Result<Process> {
         // Into a pipe it would write whole blocks.
         let mut command = Command::new(find_program("stdbuf", "coreutils")?);
@@ -131,8 +130,8 @@ impl Login<'_> {
     }
 }
 
-/// A connection over TCP that stays, and only publishes at QoS 0: for streams, where a process for each message would
-/// cost more than the page that shows it.
+/// A persistent TCP connection that only publishes at QoS 0: for streams, where a process per message would cost more
+/// than the page that shows it.
 pub struct Publisher {
     stream: TcpStream,
     packet: Vec<u8>,
@@ -142,7 +141,7 @@ impl Publisher {
     /// Connects without a user: Clean Start, no Keep Alive, an identifier of the broker's choice.
     ///
     /// # Errors
-    /// When there is no broker, or it refuses.
+    /// Fails when there is no broker, or when it refuses.
     pub async fn connect(mqtt_port: u16) -> Result<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", mqtt_port)).await?;
         stream.set_nodelay(true)?;
@@ -158,7 +157,7 @@ impl Publisher {
     /// Publishes one message.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// Fails when the connection is lost.
     pub async fn publish(&mut self, topic: &str, payload: &str) -> Result<()> {
         let message = packet::Publish {
             dup: false,
@@ -175,10 +174,10 @@ impl Publisher {
         Ok(self.stream.write_all(&self.packet).await?)
     }
 
-    /// Sends whole packets, encoded beforehand.
+    /// Sends complete packets, encoded beforehand.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// Fails when the connection is lost.
     pub async fn send(&mut self, packets: &[u8]) -> Result<()> {
         Ok(self.stream.write_all(packets).await?)
     }
@@ -186,7 +185,7 @@ impl Publisher {
     /// Disconnects; returns once the broker has read everything.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// Fails when the connection is lost.
     pub async fn close(mut self) -> Result<()> {
         self.stream.write_all(&[0xE0, 0]).await?;
         self.stream.read_to_end(&mut Vec::new()).await?;
@@ -194,10 +193,10 @@ impl Publisher {
     }
 }
 
-/// The released producer, to be given options and a script.
+/// Returns the released producer, for options and a script.
 ///
 /// # Errors
-/// When it hasn't been built.
+/// Fails when it hasn't been built.
 pub fn producer(broker_url: &str) -> Result<Command> {
     let mut command = Command::new(program("MQTT_CRAWL_PRODUCER", "mqtt-crawl-producer")?);
     command.args(["--broker", broker_url]).env_remove("MQTT_PASSWORD").stdin(Stdio::null()).kill_on_drop(true);

@@ -1,4 +1,4 @@
-//! The site on a static host: plain files, over https where a test needs a page from elsewhere.
+//! The site on a static host: plain files, over https if a test needs a remote page.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -27,12 +27,11 @@ impl Drop for Site {
 }
 
 impl Site {
-    /// The built site over https, with a certificate that nobody signed.
+    /// Serves the built site over https, with a self-signed certificate.
     pub async fn start_secure() -> Result<Self> {
         let acceptor = TlsAcceptor::from(Arc::new(tls_configuration()?));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        // Browsers resolve this name to this machine by themselves; what they allow to a page over https is the same
-        // as elsewhere.
+        // Browsers resolve this name to this machine themselves; the rules for a page over https are the usual ones.
         let page_url = format!("https://{SECURE_HOST}:{}/", listener.local_addr()?.port());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -46,8 +45,8 @@ impl Site {
         Ok(Self { page_url, task })
     }
 
-    /// This folder below a path of a host that has other things too. Browsers trust it with all that
-    /// they allow over https, for it is on their own machine.
+    /// Serves this folder below a path of a host that has other things too. Browsers allow it everything that needs
+    /// https, because it is on their own machine.
     pub async fn start_below_a_path(folder: &Path) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let page_url = format!("http://127.0.0.1:{}{BELOW}", listener.local_addr()?.port());
@@ -61,7 +60,7 @@ impl Site {
         Ok(Self { page_url, task })
     }
 
-    /// The page's address.
+    /// Returns the page's address.
     pub fn page_url(&self) -> String {
         self.page_url.clone()
     }
@@ -109,7 +108,7 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, folder: &Path, belo
     Ok(())
 }
 
-/// The file behind a path, never outside the folder.
+/// Returns the file for a path, never outside the folder.
 fn file(folder: &Path, path: &str) -> Option<PathBuf> {
     let path = path.split('?').next()?;
     let path = Path::new(if path.is_empty() { "index.html" } else { path });

@@ -15,7 +15,7 @@ pub struct Station {
     addresses: Addresses,
 }
 
-/// Where it listens, as `host:port`.
+/// Its addresses, as `host:port`.
 #[derive(Clone, Debug)]
 struct Addresses {
     http: String,
@@ -23,18 +23,18 @@ struct Addresses {
 }
 
 impl Station {
-    /// A station open to everybody on this machine, on free ports.
+    /// Starts a station open to everybody on this machine, on free ports.
     pub async fn start() -> Result<Self> {
         Self::start_with(&[]).await
     }
 
-    /// A station that asks for a user name and a password.
+    /// Starts a station that requires a user name and a password.
     pub async fn start_with_users(users: &Path) -> Result<Self> {
         let users = users.to_str().context("the path is not UTF-8")?;
         Self::start_with(&["--users", users]).await
     }
 
-    /// A station with further options.
+    /// Starts a station with further options.
     pub async fn start_with(options: &[&str]) -> Result<Self> {
         let (http, mqtt) = (free_port()?, free_port()?);
         Self::start_at(&Addresses { http: format!("127.0.0.1:{http}"), mqtt: format!("127.0.0.1:{mqtt}") }, options)
@@ -54,35 +54,35 @@ impl Station {
         Self::start_at(&self.addresses, &[]).await
     }
 
-    /// The page's address without a fragment.
+    /// Returns the page's address without a fragment.
     pub fn page_url(&self) -> String {
         format!("http://{}/", self.addresses.http)
     }
 
-    /// A WebSocket address, for a path such as `/mqtt`.
+    /// Returns a WebSocket address, for a path such as `/mqtt`.
     pub fn ws_url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.addresses.http)
     }
 
-    /// The port for MQTT over TCP.
+    /// Returns the port for MQTT over TCP.
     pub fn mqtt_port(&self) -> Result<u16> {
         port(&self.addresses.mqtt)
     }
 
-    /// The port for HTTP and WebSocket.
+    /// Returns the port for HTTP and WebSocket.
     pub fn http_port(&self) -> Result<u16> {
         port(&self.addresses.http)
     }
 
-    /// Its process.
+    /// Returns its process id.
     ///
     /// # Errors
-    /// When it has ended.
+    /// Fails when it has ended.
     pub fn pid(&self) -> Result<Pid> {
         self.process.pid()
     }
 
-    /// What it has written so far.
+    /// Returns its output so far.
     pub fn output(&self) -> String {
         self.process.output()
     }
@@ -93,7 +93,7 @@ fn port(address: &str) -> Result<u16> {
     Ok(port.parse()?)
 }
 
-/// Reads `listening http=HOST:PORT mqtt=HOST:PORT`.
+/// Parses `listening http=HOST:PORT mqtt=HOST:PORT`.
 fn addresses(line: &str) -> Option<Addresses> {
     let words = line.strip_prefix("listening ")?;
     let value = |key| words.split(' ').find_map(|word| word.strip_prefix(key)).map(str::to_owned);

@@ -1,9 +1,9 @@
-//! What went over a wire, and the packets in it.
+//! The bytes transferred on a connection, and the packets in them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
-/// Which way bytes went.
+/// The direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
     /// From the client to the broker.
@@ -12,7 +12,7 @@ pub enum Way {
     Down,
 }
 
-/// Packet types, and 0, which is none, for the end of a connection.
+/// Packet types, and 0, which isn't one, for the end of a connection.
 const END: u8 = 0;
 const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
@@ -20,7 +20,7 @@ const PUBREL: u8 = 6;
 const PUBCOMP: u8 = 7;
 const UNSUBACK: u8 = 11;
 
-/// The flag of a PUBLISH that says so.
+/// The DUP flag of a PUBLISH.
 const DUP: u8 = 0x08;
 
 /// Everything that was read from either side of a proxy, in order.
@@ -36,7 +36,7 @@ enum Entry {
 }
 
 impl Transcript {
-    /// Bytes were read, of which the first `passed` go on to the other side.
+    /// Bytes were read, of which the first `passed` are passed on to the other side.
     pub fn note(&mut self, connection: u64, way: Way, bytes: &[u8], passed: usize) {
         self.entries.push(Entry::Read { connection, way, bytes: bytes.to_vec(), passed });
     }
@@ -46,8 +46,7 @@ impl Transcript {
         self.entries.push(Entry::Closed { connection, was_cut });
     }
 
-    /// All packets, in the order in which their last bytes were read; what was begun and not
-    /// finished is left out.
+    /// Returns all packets, in the order in which their last bytes were read; incomplete ones are left out.
     pub fn packets(&self) -> Packets {
         let mut streams: BTreeMap<(u64, Way), (Vec<u8>, usize)> = BTreeMap::new();
         let mut packets = Vec::new();
@@ -77,9 +76,9 @@ impl Transcript {
 #[derive(Debug)]
 pub struct Packets {
     all: Vec<Packet>,
-    /// Places of the PUBLISH packets, by their last bytes.
+    /// Indices of the PUBLISH packets, by their last bytes.
     by_tail: HashMap<Vec<u8>, Vec<usize>>,
-    /// Places of the PUBREL packets.
+    /// Indices of the PUBREL packets.
     releases: HashMap<(Way, Option<u16>), Vec<usize>>,
 }
 
@@ -97,8 +96,7 @@ impl Packets {
         Self { all, by_tail, releases }
     }
 
-    /// The packets that carried this payload, or an identifier it went under, and how their
-    /// connections ended.
+    /// Returns the packets that carried this payload, or an identifier it used, and how their connections ended.
     pub fn story(&self, payload: &[u8]) -> String {
         let packets = &self.all;
         let carries = |packet: &Packet| packet.carries(payload);
@@ -107,7 +105,7 @@ impl Packets {
         };
         let ids: BTreeSet<_> = packets.iter().filter(|packet| carries(packet)).filter_map(|packet| packet.id).collect();
         let last_carrier = packets.iter().rposition(carries).unwrap_or(first);
-        // Identifiers are used again by others: what comes long after is theirs.
+        // Identifiers are reused by other messages: much later packets belong to those.
         let until = packets[last_carrier].connection + 3;
         let belongs = |packet: &Packet| match packet.kind {
             PUBLISH => carries(packet),
@@ -132,8 +130,8 @@ impl Packets {
         words
     }
 
-    /// Whether this message was sent that way again after the PUBREL of the same exchange, which no
-    /// sender may `[MQTT-4.3.3-6]`: it makes two of one, and the receiver can't know.
+    /// Whether this message was sent again in this direction after the PUBREL of the same exchange, which is forbidden
+    /// to senders `[MQTT-4.3.3-6]`: it duplicates the message, and the receiver can't know.
     pub fn was_sent_after_release(&self, way: Way, payload: &[u8]) -> bool {
         let places = self.places(way, payload);
         places.windows(2).any(|pair| {
@@ -151,14 +149,14 @@ impl Packets {
     }
 }
 
-/// The last bytes of a packet, by which it is found: enough to tell most apart.
+/// The number of a packet's last bytes that serve as its key: enough to distinguish most.
 const TAIL_BYTES: usize = 6;
 
 fn tail(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.len().saturating_sub(TAIL_BYTES)..]
 }
 
-/// The length of the first packet, once all of it is there.
+/// Returns the length of the first packet, once it is complete.
 fn packet_length(bytes: &[u8]) -> Option<usize> {
     let mut length = 0;
     for (place, &byte) in bytes.get(1..)?.iter().enumerate().take(4) {

@@ -1,5 +1,5 @@
-//! Minutes of a stream of lines, while the screen is looked at again and again ([`ink`]). What a table row says holds in
-//! any browser: nothing here asks for more than WebDriver has.
+//! Watches minutes of a stream of lines, by repeated looks at the screen ([`ink`]). This works in any browser: nothing
+//! here needs more than WebDriver.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -17,38 +17,39 @@ use crate::publish::Publisher;
 /// The topic of every line.
 pub const TOPIC: &str = "StarWars";
 
-/// How often the screen is looked at.
+/// The interval between looks at the screen.
 pub const EVERY: Duration = Duration::from_secs(10);
 
-/// One look of so many may be late: on a busy machine a browser now and then hands out an old picture. Where Chromium moved
-/// the plane at another speed than the page said, more than half of them were.
+/// One look of this number may be late: on a busy machine a browser now and then returns an old picture. When Chromium
+/// moved the plane at another speed than the page said, more than half of them were late.
 const LOOKS_PER_LATE: usize = 4;
 
-/// Until then the plane may still be empty.
+/// Before this time the plane may be empty.
 const FILLED: Duration = Duration::from_secs(30);
 
-/// The keys of a link that leave the opening out.
+/// The link keys that skip the opening.
 pub const NO_OPENING: [(&str, &str); 5] = [("card", ""), ("logo", ""), ("episode", ""), ("title", ""), ("intro", "")];
 
 /// A stream that is watched.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
-    /// For pictures of what is missing.
+    /// The name for pictures of missing rows.
     pub name: &'static str,
-    /// Keys of the link, beside those that every watch has.
+    /// Keys of the link, in addition to those that every watch has.
     pub keys: &'static [(&'static str, &'static str)],
-    /// How long, at a line a second.
+    /// The duration, at a line per second.
     pub seconds: u32,
-    /// So many rows at least are expected at each look, once the plane is full.
+    /// The minimum number of rows expected at each look, once the plane is full.
     pub least_rows: usize,
 }
 
 impl Watch {
-    /// Opens the page from there, streams, and looks every ten seconds; `page` is of any browser, `keys` name another
-    /// broker than the page's own.
+    /// Opens the page from there, streams, and looks every ten seconds; `page` is of any browser, `keys` may set
+    /// another broker than the page's own.
     ///
     /// # Errors
-    /// When a row was missing at any look, or too few were to be seen; it says at which, and what the others found.
+    /// Fails when a row was missing at any look, or when too few were visible; the error has the look, and the results
+    /// of the others.
     pub async fn run(&self, page: &Page, page_url: &str, keys: &[(&str, &str)], mqtt_port: u16) -> Result<()> {
         let keys: Vec<_> = NO_OPENING.iter().chain(&[("connect", "1")]).chain(self.keys).chain(keys).copied().collect();
         page.open(&link(page_url, &keys)).await?;
@@ -69,17 +70,18 @@ impl Watch {
             write!(words, "\nafter {:.0} s: {look}", after.as_secs_f64())?;
         }
         println!("{}:{words}", self.name);
-        // A row that is missing is missing, however busy the machine is.
+        // A missing row is an error, even on a busy machine.
         ensure!(failed == 0, "{failed} of {} looks, each of {} rows or more: {words}", looks.len(), self.least_rows);
         ensure!(late * LOOKS_PER_LATE <= looks.len(), "{late} of {} looks were late: {words}", looks.len());
         Ok(())
     }
 }
 
-/// Looks every ten seconds for so long.
+/// Looks every ten seconds for this duration.
 ///
 /// # Errors
-/// When the page can't be looked at, or the machine is too slow for half of the looks; what a look finds is no error.
+/// Fails when the page can't be examined, or when the machine is too slow for half of the looks; the results of looks
+/// are no error.
 pub async fn looks(page: &Page, name: &str, duration: Duration) -> Result<Vec<(Duration, Look)>> {
     let begun = Instant::now();
     let mut looks = Vec::new();
@@ -94,10 +96,10 @@ pub async fn looks(page: &Page, name: &str, duration: Duration) -> Result<Vec<(D
     Ok(looks)
 }
 
-/// Publishes these lines, one a second.
+/// Publishes these lines, one per second.
 ///
 /// # Errors
-/// When the broker is gone.
+/// Fails when the broker is gone.
 pub async fn stream(publisher: &mut Publisher, lines: Range<u32>) -> Result<()> {
     let mut each_second = tokio::time::interval(Duration::from_secs(1));
     for number in lines {
@@ -149,7 +151,7 @@ const WORDS: [&str; 37] = [
     "far",
 ];
 
-/// A line of somebody, of 4 to 16 words; the same for the same number.
+/// Returns a line with a speaker, of 4 to 16 words; the same for the same number.
 pub fn line(number: u32) -> String {
     let mut state = number.wrapping_mul(0x9E37_79B9) ^ 0x5BD1_E995;
     let mut random = |below: usize| {

@@ -1,13 +1,11 @@
 //! The console: the rows on screen of a list that lives in the worker.
 //!
-//! The rows aren't in the reactive graph. [`Console`] keeps a few dozen row
-//! elements and changes their text by hand, since a stream of thousands of
-//! messages a second replaces all of them every frame. The rest of the console is
-//! plain markup (`console.html`) that is changed by hand too: in reactive views
-//! it would cost a first visit nine kilobytes more. They stand in a pane
-//! that sticks to the scroller's viewport, so the browser's own scrolling
-//! never shows a gap: the picture changes when the rows of the new place have
-//! come, one frame later.
+//! The rows aren't in the reactive graph. [`Console`] keeps a few dozen row elements and changes
+//! their text by hand, since a stream of thousands of messages a second replaces all of them every
+//! frame. The rest of the console is plain markup (`console.html`) that is changed by hand too: as
+//! reactive views it would add nine kilobytes to a first visit. The rows are in a pane that sticks
+//! to the scroller's viewport, so the browser's own scrolling never shows a gap: the picture
+//! changes once the rows of the new place have arrived, one frame later.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -33,27 +31,27 @@ use crate::ui::console::view_model::{ConsoleModel, RowChurn, ScrollStep, TimeFor
 use crate::web::dom::follow;
 use crate::web::window_bus::{Copied, Panel};
 
-/// Height of a row; the style sheet gets it from here.
+/// Height of a row; the style sheet takes it from here.
 const ROW_PX: f64 = 24.0;
 
-/// How long after the last move the scroll bar is put where it belongs. Doing
-/// it while somebody scrolls would take the bar out of their hand.
+/// How long after the last move the scroll bar is set to its exact place. Setting it during
+/// scrolling would take the bar out of the person's hand.
 const BAR_SETTLES_MS: u32 = 160;
 
-/// How often the scroll bar is put to the end while the tail is followed. It
-/// costs a layout, and the rows don't depend on it.
+/// How often the scroll bar is set to the end while the tail is followed. It costs a layout, and
+/// the rows don't depend on it.
 const TAIL_SETTLES_MS: u32 = 480;
 
-/// By how much a key moves a column's edge.
+/// How far a key moves a column's edge.
 const COLUMN_STEP_PX: i32 = 8;
 
-/// Subscriptions that have a colour of their own; see `--subscription-0`.
+/// The number of subscriptions with a colour of their own; see `--subscription-0`.
 const COLOURS: u8 = 8;
 
-/// Everything but the rows.
+/// The markup of everything but the rows.
 const MARKUP: &str = include_str!("console.html");
 
-/// The events that the console hears, wherever they happen in it.
+/// The events that the console handles, wherever they happen in it.
 const HEARD: [&str; 11] = [
     "click",
     "dblclick",
@@ -68,31 +66,31 @@ const HEARD: [&str; 11] = [
     "wheel",
 ];
 
-/// The chosen row's `id`, while it is on screen.
+/// The `id` of the chosen row, while it is on screen.
 const SELECTED_ID: &str = "selected-row";
 
-/// What the console wants of the page.
+/// What the console asks of the page.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConsoleEvent {
-    /// Other rows than it has.
+    /// Fetch other rows than it has.
     Rows,
-    /// To filter by this text.
+    /// Filter by this text.
     Filter(String),
-    /// To save what is kept.
+    /// Save the messages that are kept.
     Export,
-    /// To forget what is kept.
+    /// Clear the messages that are kept.
     Clear,
-    /// These columns from now on.
+    /// Use these columns from now on.
     Columns(Columns),
-    /// A panel.
+    /// Open a panel.
     Open(Panel),
-    /// Suggestions while somebody types into the filter.
+    /// Load the suggestions, because the filter has the focus.
     Suggestions,
-    /// The crawl's line of this message.
+    /// Show the line of this message in the crawl.
     ShowInCrawl(u64),
 }
 
-/// What the console says beside its rows.
+/// What the console shows in addition to its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConsoleStatus {
     /// The numbers.
@@ -101,7 +99,7 @@ pub struct ConsoleStatus {
     pub state: ConnectionState,
     /// What is wrong with the filter.
     pub filter_error: Option<String>,
-    /// An export is under way.
+    /// Whether an export is in progress.
     pub is_exporting: bool,
 }
 
@@ -115,39 +113,39 @@ struct Inner {
     parts: Option<Parts>,
     views: VecDeque<RowView>,
     first_index: u64,
-    /// Where the scroll bar stood when it was last looked at.
+    /// Where the scroll bar was when it was last read.
     scroll_px: f64,
     spacer_px: u64,
-    /// What ARIA was told.
+    /// The number of rows that ARIA was given.
     counted_rows: u64,
     pressed: bool,
     settling: Option<Timeout>,
     columns: Columns,
     time: TimeMode,
-    /// The column that is being dragged, where that began, and its width then.
+    /// The column that is being dragged, where the drag began, and the column's width then.
     drag: Option<(Column, i32, i32)>,
     facts: ConsoleStatus,
     said: Option<RenderedStatus>,
 }
 
-/// What stands around the rows.
+/// What is shown around the rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct RenderedStatus {
     is_held: bool,
     is_following: bool,
     unseen: u64,
     lists_all: bool,
-    /// How many matches there are; `None` where there is no filter.
+    /// The number of matches; `None` if there is no filter.
     matches: Option<u64>,
-    /// Which of them is chosen, from 1.
+    /// The place of the chosen match among them, from 1.
     rank: Option<u64>,
-    /// What to say where there are no rows, and whether a sample may be played.
+    /// The text that is shown if there are no rows, and whether a sample may be played.
     empty: Option<(&'static str, bool)>,
     has_messages: bool,
     is_exporting: bool,
 }
 
-/// What the markup made, and who listens there.
+/// The elements of the markup, and the listeners on them.
 struct Parts {
     document: Document,
     section: HtmlElement,
@@ -165,7 +163,7 @@ impl Drop for Parts {
     fn drop(&mut self) {
         self.observer.disconnect();
         for event in HEARD {
-            // Fails for no listener.
+            // Doesn't fail, even if there is no such listener.
             let _ = self.section.remove_event_listener_with_callback_and_bool(
                 event,
                 self.on_event.as_ref().unchecked_ref(),
@@ -176,7 +174,7 @@ impl Drop for Parts {
 }
 
 impl Parts {
-    /// An element of the markup.
+    /// Finds an element of the markup.
     fn find(&self, selector: &str) -> Option<HtmlElement> {
         self.section.query_selector(selector).ok()?.map(JsCast::unchecked_into)
     }
@@ -189,7 +187,7 @@ impl Parts {
 
     fn set(&self, selector: &str, attribute: &str, value: bool) {
         if let Some(element) = self.find(selector) {
-            // Attributes of these names are always taken.
+            // Attributes of these names are always accepted.
             let _ = match attribute {
                 "aria-pressed" => element.set_attribute(attribute, if value { "true" } else { "false" }),
                 _ => element.toggle_attribute_with_force(attribute, value).map(drop),
@@ -199,7 +197,7 @@ impl Parts {
 }
 
 impl Console {
-    /// An empty console that follows its tail.
+    /// Creates an empty console that follows its tail.
     pub fn new(on_wish: impl Fn(ConsoleEvent) + 'static) -> Self {
         Self(Rc::new(RefCell::new(Inner {
             reader: ConsoleModel::new(ROW_PX),
@@ -220,7 +218,7 @@ impl Console {
         })))
     }
 
-    /// The rows to ask for.
+    /// Returns the rows to ask for.
     pub fn pull(&self) -> Pull {
         self.0.borrow().reader.pull()
     }
@@ -230,7 +228,7 @@ impl Console {
         self.0.borrow().reader.scroll.is_following()
     }
 
-    /// Shows these rows, and says how they came.
+    /// Shows these rows, and returns how they differ from the previous ones.
     pub fn show(&self, rows: Rows) -> RowChurn {
         let mut inner = self.0.borrow_mut();
         let flow = inner.reader.take(rows);
@@ -240,7 +238,7 @@ impl Console {
         flow
     }
 
-    /// These are the facts now.
+    /// Sets the status.
     pub fn set_status(&self, facts: ConsoleStatus) {
         let mut inner = self.0.borrow_mut();
         if let Some(parts) = &inner.parts
@@ -253,7 +251,7 @@ impl Console {
         inner.report();
     }
 
-    /// This is the filter now, wherever it was typed.
+    /// Sets the filter's text, wherever it was typed.
     pub fn filter(&self, text: &str) {
         if let Some(parts) = &self.0.borrow().parts
             && parts.input.value() != text
@@ -262,7 +260,7 @@ impl Console {
         }
     }
 
-    /// These are the app's settings now: columns, and what the time column says.
+    /// Applies the app's settings: the columns, and what the time column shows.
     pub fn apply_theme(&self, settings: &Settings) {
         let mut inner = self.0.borrow_mut();
         inner.time = settings.time;
@@ -276,7 +274,7 @@ impl Console {
         self.act(|reader| reader.reveal(seq));
     }
 
-    /// A new log, whose numbers begin anew.
+    /// Starts over with a new log, whose numbering starts again.
     pub fn restart(&self) {
         let mut inner = self.0.borrow_mut();
         inner.reader.restart();
@@ -290,7 +288,7 @@ impl Console {
         self.0.borrow_mut().settle_bar();
     }
 
-    /// The reader does something, which may take other rows.
+    /// Does something with the model that may need other rows.
     fn act<T>(&self, act: impl FnOnce(&mut ConsoleModel) -> T) -> T {
         let mut inner = self.0.borrow_mut();
         let done = act(&mut inner.reader);
@@ -309,7 +307,7 @@ impl Console {
             }
             if inner.reader.scroll.is_following() { TAIL_SETTLES_MS } else { BAR_SETTLES_MS }
         };
-        // Nothing is borrowed: in a page that is being left Firefox throws here.
+        // Nothing is borrowed here: in a page that is being left Firefox throws.
         let this = Rc::downgrade(&self.0);
         let timeout = Timeout::new(wait_ms, move || {
             if let Some(inner) = this.upgrade() {
@@ -328,7 +326,7 @@ impl Console {
         } else if inner.bar_moved_to_px().is_none() {
             inner.settle_bar();
         }
-        // A move that the browser reports with its next frame settles the bar after that.
+        // If the browser reports a move with its next frame, that settles the bar afterwards.
     }
 
     fn wish(&self, wish: ConsoleEvent) {
@@ -336,7 +334,7 @@ impl Console {
         on_wish(wish);
     }
 
-    /// Something happened somewhere in the console.
+    /// Handles an event anywhere in the console.
     fn handle_event(&self, event: &Event) {
         let pointer: &PointerEvent = event.unchecked_ref();
         let wish = match event.type_().as_str() {
@@ -345,7 +343,7 @@ impl Console {
             "pointerdown" => return self.handle_pointer_down(pointer),
             "pointermove" => return self.handle_pointer_move(pointer),
             "pointerup" | "pointercancel" => self.handle_pointer_up(),
-            // Browsers that fill in forms make some without a key.
+            // Browsers that fill in forms send some of these without a key.
             "keydown" => event.dyn_ref().and_then(|event| self.nudge(event).or_else(|| self.handle_key(event))),
             "click" => self.handle_click(event),
             "focusin" => {
@@ -362,8 +360,8 @@ impl Console {
     }
 
     fn handle_wheel(&self, event: &WheelEvent) {
-        // Leaving the tail must not depend on the bar, which the next frame
-        // would put back to the end.
+        // Leaving the tail must not depend on the bar, which the next frame would set back to the
+        // end.
         if event.delta_y() < 0.0 && !event.ctrl_key() {
             let mut inner = self.0.borrow_mut();
             inner.reader.scroll.hold();
@@ -371,41 +369,41 @@ impl Console {
         }
     }
 
-    /// Goes on to the next match.
+    /// Goes to the next match.
     fn seek(&self, toward: Toward) {
         self.act(|reader| reader.seek(toward));
     }
 
-    /// The pointer is down: on the scroll bar, perhaps, or a column's edge.
+    /// Handles a pressed pointer, which may be on the scroll bar or on a column's edge.
     fn handle_pointer_down(&self, event: &PointerEvent) {
         let mut inner = self.0.borrow_mut();
         inner.pressed = true;
         if let Some((column, handle)) = column_of(event) {
             event.prevent_default();
-            // Fails for a pointer that is gone.
+            // Fails if the pointer is gone.
             let _ = handle.set_pointer_capture(event.pointer_id());
             inner.drag = Some((column, event.client_x(), width_px(&handle)));
         }
     }
 
-    /// The edge follows the pointer.
+    /// Makes the edge follow the pointer.
     fn handle_pointer_move(&self, event: &PointerEvent) {
         let mut inner = self.0.borrow_mut();
-        // It may have gone up outside of the console, which isn't told.
+        // The pointer may have been released outside of the console, which isn't reported.
         inner.pressed &= event.buttons() != 0;
         if let Some((column, from_x, from_px)) = inner.drag {
             inner.resize(column, Some(from_px + outward(column, event.client_x() - from_x)));
         }
     }
 
-    /// It is up again; an edge that it moved stays there from now on.
+    /// Handles a released pointer; an edge that it moved stays there from now on.
     fn handle_pointer_up(&self) -> Option<ConsoleEvent> {
         let mut inner = self.0.borrow_mut();
         inner.pressed = false;
         inner.drag.take().map(|_| ConsoleEvent::Columns(inner.columns))
     }
 
-    /// A key moves a column's edge, or puts it back.
+    /// Moves a column's edge by a key, or resets it.
     fn nudge(&self, event: &KeyboardEvent) -> Option<ConsoleEvent> {
         let (column, handle) = column_of(event)?;
         let step_px = match event.key().as_str() {
@@ -419,7 +417,7 @@ impl Console {
         self.0.borrow_mut().resize(column, to_px)
     }
 
-    /// A key anywhere in the console.
+    /// Handles a key anywhere in the console.
     fn handle_key(&self, event: &KeyboardEvent) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
         let key = event.key();
@@ -432,7 +430,7 @@ impl Console {
         match key.as_str() {
             "F3" => self.seek(on),
             "g" | "G" if is_control => self.seek(on),
-            // As terminals do it: what is looked for is above.
+            // As in terminals, the search goes up.
             "Enter" if target.tag_name() == "INPUT" => self.seek(back),
             _ if !is_in_rows => return None,
             "n" | "N" => self.seek(on),
@@ -451,7 +449,7 @@ impl Console {
             }
             "Escape" => self.act(ConsoleModel::deselect),
             "Enter" => {
-                // Or it would press the button that gets the focus.
+                // Otherwise the key would press the button that gets the focus.
                 event.prevent_default();
                 return self.0.borrow().reader.focused_row().map(|seq| ConsoleEvent::Open(Panel::Message(seq)));
             }
@@ -461,7 +459,7 @@ impl Console {
         None
     }
 
-    /// A click anywhere in the console.
+    /// Handles a click anywhere in the console.
     fn handle_click(&self, event: &Event) -> Option<ConsoleEvent> {
         let target = element_of(event)?;
         match target.get_attribute("data-act").as_deref() {
@@ -478,7 +476,7 @@ impl Console {
             _ => {
                 let seq = seq_of(event)?;
                 self.act(|reader| reader.select(seq));
-                // The focus is heard of at once, so nothing is borrowed.
+                // The focus event arrives at once, so nothing may be borrowed.
                 let table = self.0.borrow().parts.as_ref().map(|parts| parts.table.clone());
                 if let Some(table) = table {
                     let options = FocusOptions::new();
@@ -492,23 +490,23 @@ impl Console {
         None
     }
 
-    /// A column gets its own width back.
+    /// Resets a column to its own width.
     fn reset(&self, event: &Event) -> Option<ConsoleEvent> {
         let (column, _) = column_of(event)?;
         self.0.borrow_mut().resize(column, None)
     }
 
-    /// Takes charge of the section that holds the markup; `None` where
-    /// something isn't there, which doesn't happen.
+    /// Takes over the section that holds the markup; `None` if a part is missing, which doesn't
+    /// happen.
     fn attach(&self, section: HtmlElement) -> Option<()> {
         let document = section.owner_document()?;
         let find = |selector| section.query_selector(selector).ok()?.map(JsCast::unchecked_into::<HtmlElement>);
         let (table, scroller, spacer, list) = (find(".table")?, find(".scroller")?, find(".spacer")?, find(".rows")?);
         let input = find("input")?.unchecked_into();
-        // Style properties of ours are always understood.
+        // Our own style properties are always accepted.
         let _ = table.style().set_property("--row-px", &format!("{}px", ROW_PX as u32));
         let this = Rc::downgrade(&self.0);
-        // What it hears may move the focus, which it hears, too.
+        // An event may move the focus, which is an event too.
         let on_event = Closure::<dyn Fn(Event)>::new(move |event: Event| {
             if let Some(inner) = this.upgrade() {
                 Console(inner).handle_event(&event);
@@ -516,11 +514,11 @@ impl Console {
         });
         for event in HEARD {
             let options = AddEventListenerOptions::new();
-            // Some come to their own element only.
+            // Some events reach only their own element.
             options.set_capture(true);
-            // The others may be answered otherwise than by the browser.
+            // The console may prevent the browser's own answer to the others.
             options.set_passive(matches!(event, "scroll" | "wheel"));
-            // Fails for no listener and no target of ours.
+            // Doesn't fail for our own listener and target.
             let _ = section.add_event_listener_with_callback_and_add_event_listener_options(
                 event,
                 on_event.as_ref().unchecked_ref(),
@@ -573,7 +571,7 @@ impl Console {
 
     fn scrolled(&self) {
         let mut inner = self.0.borrow_mut();
-        // Else it is an echo of our own move.
+        // Otherwise it is the echo of our own move.
         let Some(to_px) = inner.bar_moved_to_px() else { return };
         let from_px = inner.scroll_px;
         inner.reader.scroll.drag(from_px, to_px);
@@ -587,7 +585,7 @@ impl Console {
 }
 
 impl Inner {
-    /// Says what stands around the rows.
+    /// Shows the status around the rows.
     fn report(&mut self) {
         let Self { reader, parts: Some(parts), facts, said, .. } = self else { return };
         let now = RenderedStatus {
@@ -629,7 +627,7 @@ impl Inner {
         parts.set_text(".newest", &newest);
     }
 
-    /// The style sheet places the columns by what it is told here.
+    /// Gives the style sheet what it needs to place the columns.
     fn lay_columns(&self) {
         let Some(parts) = &self.parts else { return };
         let since = match self.time {
@@ -644,7 +642,7 @@ impl Inner {
         }
         let hidden = Column::ALL.into_iter().filter(|column| !self.columns.look(*column).is_shown);
         let hidden: Vec<_> = hidden.map(Column::name).collect();
-        // Attributes and properties of ours are always taken.
+        // Our own attributes and properties are always accepted.
         let _ = parts.table.set_attribute("data-hidden", &hidden.join(" "));
         for column in Column::ALL {
             let name = format!("--{}-px", column.name());
@@ -666,8 +664,8 @@ impl Inner {
         Some(ConsoleEvent::Columns(self.columns))
     }
 
-    /// Puts the rows where they belong, if those on screen have come; until
-    /// then the old picture stays.
+    /// Moves the rows to their places, if the ones on screen have arrived; until then the old
+    /// picture stays.
     fn draw(&mut self) {
         self.report();
         let on_screen = self.reader.scroll.on_screen();
@@ -678,14 +676,13 @@ impl Inner {
         }
         self.fill();
         let Some(parts) = &self.parts else { return };
-        // Bar and rows stand on whole pixels, so nothing is lost.
+        // Bar and rows are at whole pixels, so nothing is lost.
         let offset_px = ((self.first_index as f64 - self.reader.scroll.top_rows()) * ROW_PX).round() as i64;
-        // Style properties of ours are always understood.
+        // Our own style properties are always accepted.
         let _ = parts.list.style().set_property("transform", &format!("translateY({offset_px}px)"));
     }
 
-    /// Makes the row elements say what the rows say. A row that stays on
-    /// screen keeps its element.
+    /// Updates the row elements from the rows. A row that stays on screen keeps its element.
     fn fill(&mut self) {
         let Some(parts) = &self.parts else { return };
         let rows = &self.reader.rows().rows;
@@ -694,7 +691,7 @@ impl Inner {
         if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
             let overlap = self.views.front().is_some_and(|view| view.seq <= last.seq)
                 && self.views.back().is_some_and(|view| view.seq >= first.seq);
-            // Without an overlap every element is rewritten where it stands.
+            // Without an overlap every element is rewritten in place.
             if overlap {
                 while let Some(view) = self.views.pop_front_if(|view| view.seq < first.seq) {
                     spare.push(view);
@@ -742,13 +739,13 @@ impl Inner {
         };
     }
 
-    /// Where the bar stands, if somebody moved it since it was looked at.
+    /// Returns where the bar is, if somebody moved it since it was last read.
     fn bar_moved_to_px(&self) -> Option<f64> {
         let stands_px = f64::from(self.parts.as_ref()?.scroller.scroll_top());
         Some(stands_px).filter(|stands_px| (stands_px - self.scroll_px).abs() > 1.0)
     }
 
-    /// Gives the scroll bar its length and its place.
+    /// Sets the scroll bar's length and place.
     fn settle_bar(&mut self) {
         let Some(parts) = &self.parts else { return };
         let spacer_px = self.reader.scroll.spacer_px().round() as u64;
@@ -771,8 +768,8 @@ impl Inner {
     }
 }
 
-/// A cell whose text may have parts that are marked. Every change goes through
-/// text nodes: a payload is never markup.
+/// A cell whose text may have marked parts. Every change goes through text nodes: a payload is
+/// never markup.
 struct Cell {
     element: Element,
     text: Text,
@@ -781,7 +778,7 @@ struct Cell {
 }
 
 impl Cell {
-    /// `None` where the document makes no elements, which it always does.
+    /// `None` if the document makes no elements, which doesn't happen.
     fn new(document: &Document, row: &Element, class: &str) -> Option<Self> {
         let element = document.create_element("span").ok()?;
         element.set_attribute("role", "gridcell").ok()?;
@@ -798,7 +795,7 @@ impl Cell {
         }
         if !self.marks.is_empty() {
             self.element.set_text_content(None);
-            // Fails only where it would make a circle.
+            // Fails only if the node would contain itself.
             let _ = self.element.append_child(&self.text);
         }
         words.clone_into(&mut self.words);
@@ -827,7 +824,7 @@ struct RowView {
     seq: u64,
     index: u64,
     row: Element,
-    /// What the time says: the mode, and microseconds since what it counts from.
+    /// What the time shows: the mode, and the microseconds since its reference time.
     time_key: (TimeMode, Option<i64>),
     time: Cell,
     number: Cell,
@@ -842,7 +839,7 @@ struct RowView {
 }
 
 impl RowView {
-    /// `None` where the document makes no elements, which it always does.
+    /// `None` if the document makes no elements, which doesn't happen.
     fn new(document: &Document) -> Option<Self> {
         let row = document.create_element("div").ok()?;
         row.set_attribute("role", "row").ok()?;
@@ -866,7 +863,7 @@ impl RowView {
         };
         let open = document.create_element("button").ok()?;
         open.set_class_name("open");
-        // Its sign is the style sheet's: a row's text is its message.
+        // The style sheet draws its symbol, so that a row's text is its message.
         open.set_attribute("aria-label", "Open").ok()?;
         open.set_attribute("title", "Open it (Enter, or a double click)").ok()?;
         open.set_attribute("tabindex", "-1").ok()?;
@@ -951,35 +948,35 @@ fn ahead_of_utc_min(micros: u64) -> i32 {
     -(date.get_timezone_offset() as i32)
 }
 
-/// The element that an event is about.
+/// Returns the element that an event is about.
 fn element_of(event: &Event) -> Option<Element> {
     event.target()?.dyn_into().ok()
 }
 
-/// The column whose edge an event is about, and the handle there.
+/// Returns the column whose edge an event is about, and the handle there.
 fn column_of(event: &Event) -> Option<(Column, Element)> {
     let handle = element_of(event)?.closest("[data-column]").ok()??;
     Some((Column::from_name(&handle.get_attribute("data-column")?)?, handle))
 }
 
-/// The width of the column that a handle stands in.
+/// Returns the width of the column of this handle.
 fn width_px(handle: &Element) -> i32 {
     handle.parent_element().map_or(0, |head| head.client_width())
 }
 
-/// By how much a column grows when its edge moves to the right. The last one
-/// has it on its left.
+/// Returns how much a column grows when its edge moves to the right. The last column has its edge
+/// on its left.
 const fn outward(column: Column, right_px: i32) -> i32 {
     if matches!(column, Column::Size) { -right_px } else { right_px }
 }
 
-/// The message whose row an event is about.
+/// Returns the message whose row an event is about.
 fn seq_of(event: &Event) -> Option<u64> {
     let row = element_of(event)?.closest("[data-seq]").ok()??;
     row.get_attribute("data-seq")?.parse().ok()
 }
 
-/// What to say while there are no rows, and whether a sample may be played.
+/// Returns the text to show while there are no rows, and whether a sample may be played.
 fn words_of_nothing(facts: &ConsoleStatus, unseen: u64) -> (&'static str, bool) {
     if unseen > 0 {
         return ("The view is held. What came since isn't shown.", false);
@@ -1002,7 +999,7 @@ fn words_of_nothing(facts: &ConsoleStatus, unseen: u64) -> (&'static str, bool) 
 /// The console with its bar: filter, export, clear.
 #[component]
 pub fn ConsoleView(
-    /// What the page shows rows through.
+    /// The handle through which the page shows rows.
     console: Console,
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();

@@ -1,4 +1,4 @@
-//! The person's hands on the plane: wheel, finger, mouse, keys.
+//! Input that moves the plane: wheel, finger, mouse, keys.
 
 use wasm_bindgen::JsCast;
 use web_sys::{Element, KeyboardEvent, PointerEvent, WheelEvent};
@@ -16,13 +16,13 @@ const DRAG_FROM_PX: i32 = 6;
 pub struct DragState {
     pointer: i32,
     begun_px: i32,
-    /// Where the plane was taken hold of, by its distance from the edge, once
-    /// the hand has moved enough.
+    /// Where the plane was grabbed, as a distance from the edge, once the pointer has moved far
+    /// enough.
     held_em: Option<f64>,
 }
 
 impl CrawlHandle {
-    /// The wheel turned: back and forward through what passed.
+    /// Handles the wheel: moves back and forward through the lines shown so far.
     pub(super) fn wheel(&self, event: &WheelEvent) {
         // With Ctrl it zooms the page; in plain text it scrolls.
         if event.ctrl_key() || self.is_plain() {
@@ -37,13 +37,13 @@ impl CrawlHandle {
         self.wish(CrawlInput::Travel(event.delta_y() * em));
     }
 
-    /// The plane is taken hold of.
+    /// Handles a press on the plane.
     pub(super) fn grip(&self, event: &PointerEvent) -> Option<DragState> {
         let grips = event.is_primary() && event.button() == 0 && !self.is_plain();
         grips.then(|| DragState { pointer: event.pointer_id(), begun_px: event.client_y(), held_em: None })
     }
 
-    /// What is held follows the hand. Returns whether the hand has moved enough.
+    /// Makes the plane follow the pointer. Returns whether the pointer has moved far enough.
     pub(super) fn drag(&self, event: &PointerEvent, grip: &mut DragState, section: &Element) -> bool {
         if grip.pointer != event.pointer_id() {
             return false;
@@ -54,7 +54,7 @@ impl CrawlHandle {
         } else if (event.client_y() - grip.begun_px).abs() < DRAG_FROM_PX {
             return false;
         } else {
-            // Fails only for a pointer that is gone.
+            // Fails only if the pointer is gone.
             let _ = section.set_pointer_capture(grip.pointer);
         }
         grip.held_em = Some(at_em);
@@ -70,31 +70,31 @@ impl CrawlHandle {
     }
 }
 
-/// The message whose line this is, or a part of it.
+/// Returns the message whose line this element is, or is part of.
 pub fn seq_at(target: &Element) -> Option<u64> {
     target.closest("[data-seq]").ok()??.get_attribute("data-seq")?.parse().ok()
 }
 
-/// A key was pressed somewhere on the page. Returns what the page has to do then.
+/// Handles a key pressed anywhere on the page. Returns what the page has to do then.
 pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) -> Option<CrawlEvent> {
     if event.default_prevented() || event.ctrl_key() || event.alt_key() || event.meta_key() {
         return None;
     }
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-    // Keys pressed in the crawl or nowhere in particular are the crawl's.
+    // Keys belong to the crawl if they are pressed in it or outside of any particular element.
     let is_ours = target
         .as_ref()
         .is_none_or(|target| matches!(target.tag_name().as_str(), "BODY" | "HTML") || section.contains(Some(target)));
     if !is_ours {
         return None;
     }
-    // Space already means something there.
+    // Space already has a meaning on a control.
     let on_control = target
         .as_ref()
         .is_some_and(|target| target.closest("button, a[href], [role=log]").is_ok_and(|found| found.is_some()));
     let wish = match event.key().as_str() {
         " " if !on_control => CrawlInput::Pause,
-        // In full screen Escape is the browser's.
+        // In full screen the browser handles Escape.
         "Enter" if !on_control => CrawlInput::Skip,
         "t" | "T" => CrawlInput::Plain,
         "f" | "F" => {

@@ -1,5 +1,5 @@
-//! Full screen, where the crawl runs for days: the screen stays awake. There, and
-//! where the crawl has the window, controls, bars and pointer go while nobody moves.
+//! Full screen, where the crawl runs for days: the screen stays awake. There, and when the crawl
+//! fills the window, controls, bars and pointer are hidden while nobody moves.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -9,11 +9,10 @@ use js_sys::{Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, Window};
 
-/// Nobody has moved for so long: the controls and the pointer go.
+/// The time without input after which the controls and the pointer are hidden.
 pub const IDLE_AFTER: Duration = Duration::from_secs(3);
 
-/// A browser that was started as a kiosk, or put into full screen by its own
-/// key, says so like this.
+/// Matches if a browser was started as a kiosk, or put into full screen by its own key.
 const FULL_SCREEN: &str = "(display-mode: fullscreen)";
 
 /// Shows this element alone on the whole screen, or the page again.
@@ -22,12 +21,12 @@ pub fn toggle_full_screen(element: &Element) {
     if document.fullscreen_element().is_some() {
         document.exit_fullscreen();
     } else {
-        // Phones that can't, refuse; the button isn't shown there.
+        // Phones that can't do this refuse; the button isn't shown there.
         let _ = element.request_fullscreen();
     }
 }
 
-/// Keeps the screen awake, while that is wanted.
+/// Keeps the screen awake while that is wanted.
 pub struct WakeLockGuard(Rc<Inner>);
 
 struct Inner {
@@ -35,9 +34,9 @@ struct Inner {
     document: Document,
     crawl: Element,
     wanted: Cell<bool>,
-    /// The browser hasn't answered yet.
+    /// Whether the browser's answer is pending.
     is_asking: Cell<bool>,
-    /// What the browser gave for it; it takes it back when the page is hidden.
+    /// The lock that the browser granted; it is released when the page is hidden.
     sentinel: RefCell<Option<Sentinel>>,
     on_granted: Closure<dyn FnMut(JsValue)>,
     on_refused: Closure<dyn FnMut(JsValue)>,
@@ -45,7 +44,7 @@ struct Inner {
 
 #[wasm_bindgen]
 extern "C" {
-    /// `WakeLock`; in web-sys it is unstable still.
+    /// `WakeLock`, which is still unstable in web-sys.
     type WakeLock;
     #[wasm_bindgen(method, catch)]
     fn request(this: &WakeLock, kind: &str) -> Result<Promise, JsValue>;
@@ -58,7 +57,7 @@ extern "C" {
 }
 
 impl WakeLockGuard {
-    /// Nothing is wanted yet.
+    /// Creates a guard that doesn't ask for the lock yet.
     pub fn new(window: Window, document: Document, crawl: Element) -> Self {
         Self(Rc::new_cyclic(|inner: &Weak<Inner>| {
             let (inner, to_refuse) = (inner.clone(), inner.clone());
@@ -76,7 +75,7 @@ impl WakeLockGuard {
                         inner.let_go_if_unwanted();
                     }
                 }),
-                // A battery that is low, say: the screen sleeps, as it would anyway.
+                // For example a low battery: the screen sleeps, as it would without the guard.
                 on_refused: Closure::new(move |_| {
                     if let Some(inner) = to_refuse.upgrade() {
                         inner.is_asking.set(false);
@@ -86,12 +85,12 @@ impl WakeLockGuard {
         }))
     }
 
-    /// Looks whether the crawl fills the screen now, and does what follows.
+    /// Checks whether the crawl fills the screen now, and acts on it.
     pub fn look(&self) {
         let inner = &self.0;
         let fills = inner.document.fullscreen_element().is_some()
             || inner.window.match_media(FULL_SCREEN).ok().flatten().is_some_and(|query| query.matches());
-        // The style sheet hides what nobody needs while it is watched.
+        // The style sheet hides what isn't needed while the crawl is watched.
         let _ = inner.crawl.set_attribute("data-fills", if fills { "true" } else { "false" });
         inner.wanted.set(fills && !inner.document.hidden());
         inner.let_go_if_unwanted();
@@ -104,7 +103,7 @@ impl WakeLockGuard {
 
 impl Inner {
     fn ask(&self) {
-        // Missing in old browsers, and where the page didn't come over https.
+        // Missing in old browsers, and if the page didn't come over https.
         let lock = Reflect::get(&self.window.navigator(), &"wakeLock".into()).unwrap_or_default();
         if lock.is_undefined() {
             return;

@@ -1,13 +1,11 @@
 //! The crawl on screen.
 //!
-//! [`CrawlView`] is the stage, [`CrawlHandle`] what the page holds of it: the
-//! page pushes lines and asks how many more there is room for. Every decision
-//! is made by the core ([`crate::crawl::controller`]); here it only becomes nodes and
-//! one animation.
+//! [`CrawlView`] is the stage, and [`CrawlHandle`] is the page's access to it: the page pushes
+//! lines and asks how many more there is room for. Every decision is made by the core
+//! ([`crate::crawl::controller`]); here it only becomes nodes and one animation.
 //!
-//! Lines are nodes made by hand and never pass through signals: a message
-//! costs one node, and no component runs again because of it. All text goes in
-//! as text, so a payload can't become markup.
+//! Lines are nodes made by hand and never pass through signals: a message costs one node, and no
+//! component runs again because of it. All text is set as text, so a payload can't become markup.
 
 mod input;
 mod kiosk;
@@ -35,13 +33,13 @@ use crate::web::clock::Clock;
 use crate::web::page::crawl::stage::{Elements, Stage};
 use crate::web::window_bus::Panel;
 
-/// What the page holds of the crawl.
+/// The page's access to the crawl.
 #[derive(Clone)]
 pub struct CrawlHandle(Rc<Shared>);
 
 struct Shared {
     crawl: RefCell<Crawl>,
-    /// The next one; only while the crawl can be seen.
+    /// The next tick; only while the crawl can be seen.
     tick: RefCell<Option<Timeout>>,
 }
 
@@ -54,12 +52,12 @@ pub(super) struct Controls {
     /// Nobody has moved for a while.
     is_idle: bool,
     speed_percent: u32,
-    /// How many lines the crawl is behind, when it is.
+    /// The number of lines the crawl is behind, if it is behind.
     lag: Option<u64>,
 }
 
 struct Crawl {
-    /// `None` where there is no page: then nothing ever moves.
+    /// `None` if there is no page: then nothing ever moves.
     clock: Option<Clock>,
     teller: CrawlController,
     stage: Option<Stage>,
@@ -74,7 +72,7 @@ struct Crawl {
 pub enum CrawlEvent {
     /// The line of this message was chosen.
     Reveal(u64),
-    /// This panel is wanted.
+    /// This panel is to be opened.
     Open(Panel),
     /// The person chose this speed, in percent.
     Speed(u32),
@@ -90,9 +88,9 @@ pub(super) enum CrawlInput {
     GoLive,
     Skip,
     Step(Toward),
-    /// By so many em, forward where it is positive.
+    /// Move by this many em, forward if positive.
     Travel(f64),
-    /// By so many heights of the stage.
+    /// Move by this many heights of the stage.
     Page(f64),
 }
 
@@ -103,7 +101,7 @@ impl Default for CrawlHandle {
 }
 
 impl CrawlHandle {
-    /// A crawl that has yet to be mounted and has nothing to tell.
+    /// Creates a crawl that isn't mounted yet and has no lines.
     pub fn new() -> Self {
         Self(Rc::new(Shared {
             crawl: RefCell::new(Crawl {
@@ -117,31 +115,30 @@ impl CrawlHandle {
         }))
     }
 
-    /// Lines to tell after all others, and how many more wait in the worker.
+    /// Adds lines after all others, and sets the number of further lines that wait in the worker.
     pub fn push(&self, lines: Vec<CrawlItem>, untold: u64) {
         let mut crawl = self.0.crawl.borrow_mut();
         let now = crawl.now();
         crawl.teller.push(now, lines, untold);
     }
 
-    /// What it takes now: no line while it is full, paused or out of sight. What
-    /// isn't taken waits in the worker.
+    /// Returns what the crawl takes now: no line while it is full, paused or out of sight. Lines
+    /// that aren't taken wait in the worker.
     pub fn room(&self) -> CrawlRoom {
         let crawl = self.0.crawl.borrow();
         crawl.stage.as_ref().map_or_else(CrawlRoom::default, |stage| crawl.teller.room(stage.row_letters()))
     }
 
-    /// Lines that were taken and are still to cross the edge. With those untold
-    /// in the worker that is how far the crawl is behind.
+    /// Returns the number of lines that were taken and haven't crossed the edge yet. Together with
+    /// the lines that wait in the worker, this is how far the crawl is behind.
     pub fn waiting(&self) -> u64 {
         self.0.crawl.borrow().teller.waiting()
     }
 
-    /// Connected: plays the opening, unless it was played already.
+    /// Reports the connection: plays the opening, unless it was already played.
     pub fn begin(&self) {
         let mut crawl = self.0.crawl.borrow_mut();
-        // Called with all news: to lay out the controls anew for each would be the
-        // most of what they cost.
+        // Called with every update; laying out the controls each time would be most of its cost.
         if crawl.teller.scene() == Scene::Idle {
             let now = crawl.now();
             crawl.teller.begin(now);
@@ -149,7 +146,7 @@ impl CrawlHandle {
         }
     }
 
-    /// Plays the opening, whether or not it was played already.
+    /// Plays the opening, whether or not it was already played.
     pub fn play_opening(&self) {
         self.act(|crawl, _| {
             let now = crawl.now();
@@ -157,8 +154,8 @@ impl CrawlHandle {
         });
     }
 
-    /// Takes lines off the screen and out of the queue without playing the
-    /// opening again; what comes next follows as usual.
+    /// Removes the lines from the screen and from the queue without playing the opening again;
+    /// later lines follow as usual.
     pub fn clear(&self) {
         self.act(|crawl, actions| {
             crawl.teller.clear(actions);
@@ -168,8 +165,8 @@ impl CrawlHandle {
         });
     }
 
-    /// Shows the line of this message, marked, if it was told and is remembered.
-    /// Returns whether it is; if not, the plane is ready for it to be told.
+    /// Shows the line of this message, marked, if it was shown before and is still remembered.
+    /// Returns whether it is; if not, the plane is ready for the line to be shown again.
     pub fn show(&self, seq: u64) -> bool {
         self.act(|crawl, actions| {
             crawl.chosen = Some(seq);
@@ -185,7 +182,7 @@ impl CrawlHandle {
         })
     }
 
-    /// Does what is asked for. Returns what the page has to do then.
+    /// Does what the person asked for. Returns what the page has to do then.
     fn wish(&self, wish: CrawlInput) -> Option<CrawlEvent> {
         self.touch();
         self.act(|crawl, actions| {
@@ -218,12 +215,12 @@ impl CrawlHandle {
         self.act(|crawl, _| crawl.chosen = Some(seq));
     }
 
-    /// `plain`: the flat transcript, as asked for by the system.
+    /// Switches to the flat transcript if the system asks for it (`plain`).
     fn show_plain(&self, plain: bool) {
         self.act(|crawl, _| crawl.show_plain(plain));
     }
 
-    /// Nothing runs while nobody can see it.
+    /// Reacts to a hidden or shown page: nothing runs while nobody can see it.
     fn note_visibility(&self) {
         self.act(|crawl, _| {
             let unseen = crawl.stage.as_ref().is_none_or(Stage::is_unseen);
@@ -231,9 +228,9 @@ impl CrawlHandle {
         });
     }
 
-    /// Somebody moved.
+    /// Notes that somebody moved.
     fn touch(&self) {
-        // The focus may move because of what the crawl is just doing.
+        // The focus may move because of what the crawl is doing at this moment.
         if let Ok(mut crawl) = self.0.crawl.try_borrow_mut() {
             crawl.touched = crawl.now();
             crawl.show_controls();
@@ -274,7 +271,7 @@ impl CrawlHandle {
         self.act(|_, _| ());
     }
 
-    /// Does something, and whatever the core says follows from it, in one task.
+    /// Does something, and in the same task the actions that the core returns for it.
     fn act<T>(&self, act: impl FnOnce(&mut Crawl, &mut Vec<Action>) -> T) -> T {
         let mut actions = Vec::new();
         let (answer, wait_ms) = {
@@ -285,14 +282,14 @@ impl CrawlHandle {
             crawl.show_controls();
             (answer, crawl.stage.as_ref().and_then(|_| crawl.teller.next_tick_ms()))
         };
-        // Nothing is borrowed: in a page that is being left Firefox throws here.
+        // Nothing is borrowed here: in a page that is being left Firefox throws.
         let to_tick = self.clone();
         let timeout = wait_ms.map(|wait_ms| Timeout::new(wait_ms, move || to_tick.tick()));
         self.0.tick.replace(timeout);
         answer
     }
 
-    /// `None` where the browser lacks what the crawl is made of.
+    /// `None` if the browser lacks something that the crawl needs.
     fn mount(&self, elements: Elements) -> Option<()> {
         {
             let mut crawl = self.0.crawl.borrow_mut();
@@ -342,7 +339,7 @@ impl Crawl {
                 Action::Seek { offset_em } => stage.seek(offset_em),
                 Action::Remove { key } => stage.remove(key),
                 Action::Place { key, top_em } => {
-                    // What comes and goes in one task is never there.
+                    // A block that is placed and removed within one task is never created.
                     if let Some((entry, block)) = self.teller.block(key) {
                         stage.place(key, entry, &block.typeset, top_em);
                     }

@@ -1,12 +1,11 @@
-//! Nodes and the one animation.
+//! The crawl's nodes and its one animation.
 //!
-//! The plane is moved by a single animation that the compositor runs, so it
-//! goes on while the page's thread is busy. Its keyframes are in em: when the
-//! container changes its size, only the font size changes, and every row and
-//! the plane's travel scale together. Chromium needs the keyframes again for that:
-//! its compositor keeps the em with which they were first resolved. The picture
-//! would move at another speed than the page says, and be blank once it is some
-//! thousand pixels from there.
+//! The plane is moved by a single animation that the compositor runs, so it continues while the
+//! page's thread is busy. Its keyframes are in em: when the container changes its size, only the
+//! font size changes, and every row and the plane's travel scale together. Chromium needs the
+//! keyframes again after such a change, because its compositor keeps the em with which they were
+//! first resolved. Otherwise the picture would move at another speed than the page computes, and
+//! would be blank once the two differ by some thousand pixels.
 
 use std::time::Duration;
 
@@ -30,41 +29,41 @@ use crate::web::page::crawl::text_measure::{BODY_FONT, TITLE_FONT, TextMeasurer}
 use crate::web::page::crawl::transcript::Transcript;
 use crate::web::page::crawl::{Controls, starfield};
 
-/// The animation's travel. Rebasing keeps the plane at its very beginning, so it
-/// can't end even if no tick runs for a quarter of an hour at the highest speed.
+/// The animation's travel. Rebasing keeps the plane at the very beginning, so the animation can't
+/// end even if no tick runs for a quarter of an hour at the highest speed.
 const TRAVEL_EM: f64 = 8_000.0;
 
-/// What a letter of average width takes, in em.
+/// The width of an average letter, in em.
 const LETTER_EM: f64 = 0.54;
 
 /// `letter-spacing` of the crawl, as in style/crawl.css.
 const TRACKING_EM: f64 = 0.02;
 
-/// A page back or forward ends so high, in heights of the stage …
+/// How far a page back or forward moves, in heights of the stage …
 const PAGE: f64 = 0.5;
 
-/// … and no finger is followed beyond this: there the plane is all but level.
+/// … and the height beyond which no finger is followed: there the plane is almost level.
 const REACH: f64 = 0.8;
 
-/// The attribute of the line that is marked.
+/// The attribute of the marked line.
 const MARK: &str = "aria-current";
 
-/// Longer than this nobody waits for fonts; the system's do.
+/// The longest wait for the fonts; after that the system's fonts are used.
 const FONTS_MAX: Duration = Duration::from_secs(3);
 
-/// The elements that the view has made.
+/// The elements that the view has created.
 pub struct Elements {
     pub section: HtmlElement,
     pub tilt: HtmlElement,
     pub plane: HtmlElement,
-    /// The one behind the plane, and the one that veils its far end.
+    /// The sky behind the plane, and the one that veils its far end.
     pub skies: [Element; 2],
     pub card: Element,
     pub logo: Element,
     pub log: HtmlElement,
 }
 
-/// What the container's size amounts to.
+/// The values that follow from the container's size.
 #[derive(Clone, Copy, PartialEq)]
 struct Geometry {
     width_px: f64,
@@ -81,7 +80,7 @@ pub struct Stage {
     elements: Elements,
     animation: Animation,
     motion: Motion,
-    /// Where the plane stands while there is no animation.
+    /// Where the plane is while there is no animation.
     kept_ms: f64,
     body: TextMeasurer,
     title: TextMeasurer,
@@ -106,8 +105,7 @@ struct Block {
 }
 
 impl Stage {
-    /// Takes the view's elements over. `None` where the browser lacks what the
-    /// crawl is made of.
+    /// Takes over the view's elements. `None` if the browser lacks something that the crawl needs.
     pub fn new(elements: Elements, now: Instant) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
@@ -138,8 +136,8 @@ impl Stage {
         })
     }
 
-    /// Reads the new size. Called by a resize observer, when the layout is
-    /// fresh and reading costs nothing. Returns whether the column is another.
+    /// Reads the new size. Called by a resize observer, when the layout is fresh and reading costs
+    /// nothing. Returns whether the column's width has changed.
     pub fn resized(&mut self) -> bool {
         let section = &self.elements.section;
         let (width_px, height_px) = (f64::from(section.client_width()), f64::from(section.client_height()));
@@ -152,7 +150,7 @@ impl Stage {
         if (old.width_px, old.height_px) != (width_px, height_px) {
             starfield::paint(&self.elements.skies, width_px, height_px);
         }
-        // Rounding aside: a column is so many em at any size.
+        // Apart from rounding: a column has the same width in em at any size.
         let is_another = (old.column.width_em - new.column.width_em).abs() > 0.05;
         self.geometry = if is_another { new } else { Geometry { column: old.column, ..new } };
         if (old.em_px - new.em_px).abs() > f64::EPSILON {
@@ -161,13 +159,13 @@ impl Stage {
         is_another
     }
 
-    /// For Chromium, whose compositor keeps the em with which keyframes were first
-    /// resolved.
+    /// Sets the keyframes again for Chromium, whose compositor keeps the em with which they were
+    /// first resolved.
     fn renew_keyframes(&self) {
         if let Some(effect) = self.animation.effect()
             && let Ok(keyframes) = keyframes()
         {
-            // Keyframes of ours are always taken.
+            // Our own keyframes are always accepted.
             let _ = effect.unchecked_into::<KeyframeEffect>().set_keyframes(Some(&keyframes));
         }
     }
@@ -194,11 +192,11 @@ impl Stage {
         })
     }
 
-    /// Shows what the opening is made of, where it isn't on the plane.
+    /// Shows the parts of the opening that aren't on the plane.
     pub fn show_opening(&self, opening: &Opening) {
         let Elements { section, card, logo, .. } = &self.elements;
         let words = |flag: bool| if flag { "true" } else { "false" };
-        // Names of ours are always taken.
+        // Our own names are always accepted.
         let _ = section.set_attribute("data-stars", words(opening.has_stars));
         let _ = logo.set_attribute("data-drawn", words(opening.logo == LOGO));
         card.set_text_content(Some(&opening.card));
@@ -207,7 +205,7 @@ impl Stage {
         }
     }
 
-    /// Makes the controls say how things are.
+    /// Updates the controls.
     pub fn show(&mut self, controls: Controls) {
         if self.controls.replace(controls) == Some(controls) {
             return;
@@ -219,7 +217,7 @@ impl Stage {
         section.set_root_flag("data-plain", words(is_plain));
         section.set_root_flag("data-idle", words(is_idle));
         section.set_attribute(".card", "aria-hidden", words(scene != Scene::Card));
-        // Its word says what a press does, so it is no button that is on or off.
+        // Its text says what a press does, so it isn't a toggle button.
         section.set_root_flag("data-held", words(is_held));
         section.set_text(".pause", if is_held { "Resume" } else { "Pause" });
         section.set_attribute(".plain", "aria-pressed", words(is_plain));
@@ -239,7 +237,7 @@ impl Stage {
         self.document.hidden() || self.geometry.width_px == 0.0 || self.geometry.height_px == 0.0
     }
 
-    /// Whether text can be measured: the fonts are there, or won't come.
+    /// Whether text can be measured: the fonts are loaded, or won't be.
     pub fn fonts_ready(&mut self, now: Instant) -> bool {
         if self.fonts_settled {
             return true;
@@ -247,7 +245,7 @@ impl Stage {
         let loaded = |font: &str| self.fonts.check(font).unwrap_or(true);
         self.fonts_settled = (loaded(BODY_FONT) && loaded(TITLE_FONT)) || now.since(self.mounted) > FONTS_MAX;
         if !self.fonts_settled {
-            // Measuring is also what makes the browser fetch them.
+            // Measuring also makes the browser fetch them.
             self.body.measure("M");
             self.title.measure("M");
             self.forget_widths();
@@ -255,13 +253,13 @@ impl Stage {
         self.fonts_settled
     }
 
-    /// A font has come in later: measure anew from now on.
+    /// Forgets all measured widths, after a font was loaded later.
     pub fn forget_widths(&mut self) {
         self.body.forget();
         self.title.forget();
     }
 
-    /// What the core needs to know of the size.
+    /// Returns what the core needs to know of the size.
     pub fn size(&self) -> StageSize {
         let Geometry { em_px, column, perspective, .. } = self.geometry;
         StageSize {
@@ -271,29 +269,29 @@ impl Stage {
         }
     }
 
-    /// How many letters fit a row at the film's size.
+    /// Returns the number of letters that fit into a row at the film's size.
     pub fn row_letters(&self) -> f64 {
         self.geometry.column.width_em / LETTER_EM
     }
 
-    /// How far a page back or forward goes.
+    /// Returns how far a page back or forward moves.
     pub fn page_em(&self) -> f64 {
         self.geometry.perspective.along_em(PAGE)
     }
 
-    /// How much of the plane a wheel moves by a pixel.
+    /// Returns how far a pixel of the wheel moves the plane.
     pub fn em_per_px(&self) -> f64 {
         1.0 / self.geometry.em_px
     }
 
-    /// How far from the edge the plane lies under this height of the window.
+    /// Returns how far from the edge the plane is at this height of the window.
     pub fn along_em(&self, client_y_px: f64) -> f64 {
         let bottom_px = self.elements.section.get_bounding_client_rect().bottom();
         let stage_px = self.geometry.perspective.stage_em * self.geometry.em_px;
         self.geometry.perspective.along_em(((bottom_px - client_y_px) / stage_px).clamp(0.0, REACH))
     }
 
-    /// How far the plane has travelled since the last rebase.
+    /// Returns how far the plane has travelled since the last rebase.
     pub fn offset_em(&self) -> f64 {
         self.travelled_ms() / 1_000.0 * SPEED_EM_PER_S
     }
@@ -306,7 +304,7 @@ impl Stage {
             TypesetBlock::Title(_) => 1.0,
         };
         if size < 1.0 {
-            // Names of ours are always taken.
+            // Our own names are always accepted.
             let _ = element.style().set_property("font-size", &format!("{}em", decimal(size)));
         }
         set_top(&element, top_em / size);
@@ -341,8 +339,7 @@ impl Stage {
         }
     }
 
-    /// Shortens the way travelled; nothing moves on screen since all happens in
-    /// one task.
+    /// Shortens the travelled distance; nothing moves on screen, since it happens in one task.
     pub fn rebase(&mut self, shift_em: f64) {
         let offset_em = self.offset_em() - shift_em;
         for block in &mut self.blocks {
@@ -352,7 +349,7 @@ impl Stage {
         self.seek(offset_em);
     }
 
-    /// Puts the plane there.
+    /// Moves the plane there.
     pub fn seek(&mut self, offset_em: f64) {
         let travelled_ms = offset_em / SPEED_EM_PER_S * 1_000.0;
         match self.motion {
@@ -366,8 +363,7 @@ impl Stage {
         self.animation.update_playback_rate(rate);
     }
 
-    /// Lets the plane move, holds it where it is, or does without the
-    /// animation.
+    /// Lets the plane move, holds it where it is, or removes the animation.
     pub fn change_motion(&mut self, motion: Motion) {
         if motion == self.motion {
             return;
@@ -384,8 +380,8 @@ impl Stage {
         if done.is_err() {
             return;
         }
-        // In a hidden page no frame comes that would carry out the pause, and
-        // till then time counts; a seek carries it out at once.
+        // In a hidden page no frame runs that would carry out the pause, and time counts until
+        // then; a seek carries it out at once.
         if self.motion == Motion::None || (motion == Motion::Held && self.document.hidden()) {
             self.animation.set_current_time(Some(kept_ms));
         }
@@ -423,7 +419,7 @@ fn keyframes() -> Result<Array, JsValue> {
     Ok(keyframes)
 }
 
-/// The plane's animation, not yet begun.
+/// Returns the plane's animation, not started yet.
 fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
     let keyframes = keyframes()?;
     let duration_ms = TRAVEL_EM / SPEED_EM_PER_S * 1_000.0;
@@ -433,7 +429,7 @@ fn animation_of(plane: &HtmlElement) -> Result<Animation, JsValue> {
 }
 
 fn mark(line: &HtmlElement) {
-    // A name of ours is always taken.
+    // Our own name is always accepted.
     let _ = line.set_attribute(MARK, "true");
 }
 
@@ -501,8 +497,8 @@ fn write_row(document: &Document, row: &Row, class: &str) -> Result<Element, JsV
         let style = format!("letter-spacing:{}em", decimal(TRACKING_EM + letter_spacing_em));
         node.set_attribute("style", &style)?;
     }
-    // The space at the end doesn't show, and keeps the words apart for whoever
-    // takes the line's text as a whole.
+    // The space at the end isn't visible, and separates the words if the line's text is read as a
+    // whole.
     let end = if row.glued { "" } else { " " };
     node.set_text_content(Some(&format!("{}{end}", row.text)));
     Ok(node)

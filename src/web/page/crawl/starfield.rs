@@ -1,8 +1,8 @@
-//! Paints the stars. Once a size: they don't twinkle, they stand.
+//! Paints the stars, once for each size: they don't twinkle or move.
 //!
-//! As pictures of dots, and not on canvases: a canvas is a layer of its own,
-//! to be laid over the others for every frame in which the plane moves, while a
-//! ground that stands still is of one piece with what it stands on.
+//! They are pictures of dots and not canvases: a canvas is a layer of its own that has to be
+//! composited for every frame in which the plane moves, while a background that doesn't move is
+//! part of its element's layer.
 
 use std::fmt::Write;
 
@@ -12,18 +12,18 @@ use web_sys::{Element, HtmlElement};
 use crate::crawl::stars::{self, LAYERS, Layer, Tint};
 use crate::web::css::decimal;
 
-/// Units of a picture for a CSS pixel. Places and sizes are whole numbers of
-/// them: a sky has thousands of stars, and short numbers.
+/// Units of a picture for a CSS pixel. Positions and sizes are whole numbers of units, because a
+/// sky has thousands of stars and short numbers keep it small.
 const UNITS: f64 = 8.0;
 
-/// Steps of brightness. Dots that are as bright and as large are one path.
+/// Steps of brightness. Dots of the same brightness and size are one path.
 const STEPS: f64 = 12.0;
 
 /// The radius of a glow, in diameters of its star.
 const GLOW_RADIUS: f64 = 3.6;
 
-/// Paints a sky for a window of this size, in CSS pixels: each layer on one of
-/// the elements in each of the `skies`, the farthest first.
+/// Paints a sky for a window of this size, in CSS pixels: each layer on one of the elements in each
+/// of the `skies`, the farthest first.
 pub fn paint(skies: &[Element], width_px: f64, height_px: f64) {
     let pixel_ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio());
     let scale = stars::scale(height_px, pixel_ratio);
@@ -32,14 +32,14 @@ pub fn paint(skies: &[Element], width_px: f64, height_px: f64) {
         for sky in skies {
             let Some(element) = sky.children().item(place as u32) else { continue };
             let style = element.unchecked_into::<HtmlElement>().style();
-            // Properties and words of ours are always understood.
+            // Our own properties and values are always accepted.
             let _ = style.set_property("--travel", &travel);
             let _ = style.set_property("background-image", &picture);
         }
     }
 }
 
-/// A layer's stars as a style sheet names a picture.
+/// Returns a layer's stars as an image for a style sheet.
 fn picture(layer: &Layer, width_px: f64, height_px: f64, scale: f64) -> String {
     let height_px = height_px * (1.0 + layer.travel);
     let units = |px: f64| (px * UNITS).round() as u32;
@@ -61,8 +61,8 @@ fn picture(layer: &Layer, width_px: f64, height_px: f64, scale: f64) -> String {
             tint as u8
         );
     }
-    // A dot is a line of hardly any length with round ends. There are few kinds of
-    // them, and a map would be more to download.
+    // A dot is a line of almost no length with round ends. There are few kinds, and a map would be
+    // more code to download.
     let mut paths: Vec<((u8, u32, u32), String)> = Vec::new();
     for star in layer.in_window(width_px, height_px) {
         let (x, y) = (units(star.x_px + width_px / 2.0), units(star.y_px));

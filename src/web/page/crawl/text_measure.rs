@@ -1,4 +1,4 @@
-//! Measuring text with the page's real fonts.
+//! Measures text with the page's real fonts.
 
 use std::collections::HashMap;
 
@@ -14,13 +14,13 @@ pub const TITLE_FONT: &str = r#"400 100px "League Gothic", "Libre Franklin", sys
 /// Size in the descriptors above.
 const MEASURED_AT_PX: f64 = 100.0;
 
-/// Words are remembered up to so many; dialogue repeats itself.
+/// The largest number of remembered words; dialogue repeats itself.
 const REMEMBERED_WORDS: usize = 4_096;
 
 /// Measures text without touching the page's layout.
 pub struct TextMeasurer {
     context: CanvasRenderingContext2d,
-    /// letter-spacing of the style, in em.
+    /// `letter-spacing` of the style, in em.
     tracking_em: f64,
     remembered: HashMap<String, f64>,
 }
@@ -34,7 +34,7 @@ impl TextMeasurer {
         Some(Self { context, tracking_em, remembered: HashMap::new() })
     }
 
-    /// Width of the text, in em.
+    /// Returns the width of the text, in em.
     pub fn measure(&mut self, text: &str) -> f64 {
         if let Some(width_em) = self.remembered.get(text) {
             return *width_em;
@@ -48,7 +48,7 @@ impl TextMeasurer {
         width_em
     }
 
-    /// Another font has loaded: what was measured may no longer hold.
+    /// Forgets all widths, because another font has loaded and they may be wrong.
     pub fn forget(&mut self) {
         self.remembered.clear();
     }

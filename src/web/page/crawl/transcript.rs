@@ -1,8 +1,8 @@
-//! The same words, flat.
+//! The crawl's text, flat.
 //!
-//! A `role="log"` that a screen reader follows while the crawl is shown (out
-//! of sight then), and that everybody reads in plain text. Lines are added in
-//! batches, since each addition is one announcement.
+//! It is a `role="log"` that a screen reader follows while the crawl is shown (out of sight then),
+//! and that everybody reads in plain text. Lines are added in batches, since each addition is one
+//! announcement.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::crawl::item::CrawlItem;
 use crate::crawl::{BlockContent, truncate, typeset};
 use crate::time::Instant;
 
-/// So many lines are kept; the console keeps all messages.
+/// The number of lines that are kept; the console keeps all messages.
 const LINES_MAX: u32 = 150;
 
-/// Between two announcements while the crawl is shown.
+/// Time between two announcements while the crawl is shown.
 const UNSEEN_BATCH: Duration = Duration::from_secs(3);
 
-/// Between two additions while the transcript is what people read.
+/// Time between two additions while people read the transcript.
 const SEEN_BATCH: Duration = Duration::from_secs(1);
 
-/// Nearer to the end than this, in CSS pixels, and it follows the newest line.
+/// If it is scrolled nearer to the end than this, in CSS pixels, it follows the newest line.
 const FOLLOWS_WITHIN_PX: i32 = 24;
 
 /// The flat text.
@@ -35,7 +35,7 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Writes into `log`.
+    /// Creates a transcript that writes into `log`.
     pub fn new(document: Document, log: HtmlElement) -> Self {
         Self { document, log, pending: VecDeque::new(), flushed: Instant::EPOCH, shown: false }
     }
@@ -45,10 +45,10 @@ impl Transcript {
         self.pending.push_back(entry);
     }
 
-    /// Whether people see it now.
+    /// Sets whether people see it now.
     pub fn show(&mut self, shown: bool) {
         self.shown = shown;
-        // What is hidden from sight must not be a stop for the Tab key.
+        // A log that is hidden from sight must not be a stop for the Tab key.
         let _ = match shown {
             true => self.log.set_attribute("tabindex", "0"),
             false => self.log.remove_attribute("tabindex"),
@@ -56,7 +56,7 @@ impl Transcript {
         self.flushed = Instant::EPOCH;
     }
 
-    /// Scrolls to the line of this message. Returns whether it stands here.
+    /// Scrolls to the line of this message. Returns whether the transcript has it.
     pub fn reveal(&self, seq: u64) -> bool {
         let found = self.log.query_selector(&format!("[data-seq='{seq}']")).ok().flatten();
         if let Some(line) = &found {
@@ -71,7 +71,7 @@ impl Transcript {
         self.log.set_text_content(None);
     }
 
-    /// Adds what is pending, if it is time.
+    /// Adds the pending lines, if it is time.
     pub fn flush(&mut self, now: Instant) {
         let batch = if self.shown { SEEN_BATCH } else { UNSEEN_BATCH };
         if self.pending.is_empty() || now.since(self.flushed) < batch {

@@ -1,7 +1,7 @@
-//! The component: elements, controls and whatever must be listened to.
+//! The component: its elements, controls and event listeners.
 //!
-//! The crawl's nodes never change but by hand, so they aren't made by Leptos: a
-//! string is a tenth of the code, and one listener hears all their events.
+//! The crawl's nodes are only changed by hand, so Leptos doesn't create them: a string is a tenth
+//! of the code, and one listener handles all their events.
 
 use std::rc::Rc;
 
@@ -23,14 +23,13 @@ use crate::web::page::crawl::stage::Elements;
 use crate::web::page::crawl::{CrawlEvent, CrawlHandle, CrawlInput};
 use crate::web::window_bus::Panel;
 
-/// The setting of the system that asks for no motion.
+/// The media query for the system's setting that asks for no motion.
 const REDUCED_MOTION: &str = "(prefers-reduced-motion: reduce)";
 
-/// What people do who aren't idle.
+/// Events that show that somebody is present.
 const PRESENCE: [&str; 4] = ["pointermove", "pointerdown", "keydown", "focusin"];
 
-/// What stands in the section. A button's first class says what it does
-/// ([`pressed`]).
+/// The markup of the section. A button's first class says what it does ([`pressed`]).
 const NODES: &str = r#"<div class="sky" aria-hidden="true"><i></i><i></i></div>
 <div class="logo" aria-hidden="true"><span></span></div>
 <div class="stage" aria-hidden="true"><div class="tilt"><div class="plane"></div></div></div>
@@ -51,17 +50,17 @@ const NODES: &str = r#"<div class="sky" aria-hidden="true"><i></i><i></i></div>
 
 /// The crawl, filling its container.
 ///
-/// Its keys work wherever the focus is but in a field, a control or another part
-/// of the page that has keys of its own. Escape, Enter or a click
-/// ends the opening; a click on a line, or going to it by key, tells of its message.
+/// Its keys work unless the focus is in a field, a control or another part of the page that has
+/// keys of its own. Escape, Enter or a click ends the opening; a click on a line, or going to it by
+/// key, opens its message.
 #[component]
 pub fn CrawlView(
-    /// What the page pushes lines through.
+    /// The handle through which the page pushes lines.
     handle: CrawlHandle,
-    /// What the opening is made of.
+    /// The opening's content.
     #[prop(into)]
     opening: Signal<Opening>,
-    /// What the page has to do.
+    /// Called with what the page has to do.
     on_plea: impl Fn(CrawlEvent) + 'static,
 ) -> impl IntoView {
     let section = NodeRef::<html::Section>::new();
@@ -82,7 +81,7 @@ pub fn CrawlView(
     view! { <section node_ref=section class="crawl" aria-label="Opening crawl" inner_html=NODES></section> }
 }
 
-/// What a button does.
+/// Returns what a button does.
 fn pressed(button: &Element) -> Option<CrawlInput> {
     Some(match button.class_name().split(' ').next()? {
         "live" => CrawlInput::GoLive,
@@ -95,19 +94,18 @@ fn pressed(button: &Element) -> Option<CrawlInput> {
     })
 }
 
-/// Everything that listens on the crawl's behalf; dropping it ends all of it.
+/// All listeners of the crawl; dropping it removes them.
 struct Mounted {
     handle: CrawlHandle,
     observer: ResizeObserver,
     heard: Vec<(EventTarget, &'static str)>,
-    /// Hears whoever moves, anywhere on the page. The focus may move while
-    /// something else is being heard.
+    /// Notices any movement on the page. The focus may move while another event is being handled.
     _presence: ClickListener,
     on_event: Closure<dyn FnMut(JsValue)>,
 }
 
 impl Mounted {
-    /// `None` where the browser lacks what the crawl is made of.
+    /// `None` if the browser lacks something that the crawl needs.
     fn new(handle: &CrawlHandle, section: &Element, on_plea: Rc<dyn Fn(CrawlEvent)>) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
@@ -153,8 +151,8 @@ impl Mounted {
         };
         let on_event = Closure::<dyn FnMut(JsValue)>::new(move |said: JsValue| match said.dyn_into::<Event>() {
             Ok(event) => listener.handle_event(&event),
-            // The resize observer's list. It comes at first, and when the browser
-            // itself fills the screen, of which nothing else tells.
+            // The resize observer's list. It comes once at first, and when the browser itself fills
+            // the screen, which nothing else reports.
             Err(_) => {
                 listener.handle.resized();
                 listener.vigil.look();
@@ -165,7 +163,7 @@ impl Mounted {
         let active = AddEventListenerOptions::new();
         active.set_passive(false);
         for (target, name) in &heard {
-            // Fails for no target and no listener of ours.
+            // Doesn't fail for our own target and listener.
             let _ = target.add_event_listener_with_callback_and_add_event_listener_options(name, callback, &active);
         }
         let observer = ResizeObserver::new(callback).ok()?;
@@ -184,7 +182,7 @@ impl Drop for Mounted {
     }
 }
 
-/// Who hears all events.
+/// Handles all events.
 struct Listener {
     handle: CrawlHandle,
     vigil: WakeLockGuard,
@@ -192,7 +190,7 @@ struct Listener {
     motion: Option<MediaQueryList>,
     /// A finger or a pressed mouse on the plane.
     grip: Option<DragState>,
-    /// The last hand on the plane moved it.
+    /// Whether the last press on the plane moved it.
     dragged: bool,
     on_plea: Rc<dyn Fn(CrawlEvent)>,
 }
@@ -241,7 +239,7 @@ impl Listener {
                 None => kiosk::toggle_full_screen(&self.section),
             }
         } else if self.dragged {
-            // The end of a drag is no click.
+            // The end of a drag isn't a click.
         } else if let Some(seq) = input::seq_at(&target) {
             self.handle.choose(seq);
             self.pass_on(Some(CrawlEvent::Reveal(seq)));

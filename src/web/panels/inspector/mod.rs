@@ -30,10 +30,10 @@ use crate::web::panels::clipboard::Copier;
 use crate::web::window_bus;
 use crate::web::window_bus::Copied;
 
-/// How much of a payload is looked at before the clock is, in bytes.
+/// The number of bytes of a payload that are handled before the clock is checked.
 const SLICE_BYTES: usize = 1 << 16;
 
-/// How long the page is held up at once, in milliseconds. A frame has 16.
+/// How long the page may be blocked at once, in milliseconds. A frame has 16.
 const SLICE_MS: f64 = 8.0;
 
 /// The inspector's handle.
@@ -42,10 +42,10 @@ pub(super) struct Inspector {
     pub(super) dialog: NodeRef<html::Dialog>,
     seq: RwSignal<u64>,
     gathering: StoredValue<MessageFetch>,
-    /// A message that is only to be copied.
+    /// A message that is fetched only to be copied.
     copying: StoredValue<Option<(Copied, MessageFetch)>>,
     shown: RwSignal<InspectorState>,
-    /// The views that were chosen, by topic.
+    /// The chosen views, by topic.
     chosen: StoredValue<HashMap<String, View>>,
 }
 
@@ -57,7 +57,7 @@ enum InspectorState {
     Message(Arc<LoadedMessage>, View),
 }
 
-/// A message that is wholly here.
+/// A message that has arrived completely.
 struct LoadedMessage {
     seq: u64,
     found: MessageDetails,
@@ -93,7 +93,7 @@ impl LoadedMessage {
         Choice::new(Arc::clone(&self.payload), content_type.unwrap_or_default())
     }
 
-    /// What is copied, by name, and the text.
+    /// Returns the name of the copied text, and the text.
     fn copied(&self, copied: Copied) -> (String, String) {
         match copied {
             Copied::Row => {
@@ -112,7 +112,7 @@ impl LoadedMessage {
     }
 }
 
-/// Works until there is something, or the page has waited long enough.
+/// Works until there is a result, or the page has been blocked for long enough.
 fn for_a_while<T>(mut work: impl FnMut() -> Option<T>) -> Option<T> {
     let clock = window().performance();
     let now_ms = || clock.as_ref().map_or(f64::MAX, web_sys::Performance::now);
@@ -137,29 +137,29 @@ impl Inspector {
         }
     }
 
-    /// Begins to ask for a message; what is shown stays until it comes.
+    /// Begins to fetch a message; the previous one is shown until it arrives.
     pub(super) fn ask(self, seq: u64) {
         self.gathering.set_value(MessageFetch::new(seq));
         self.seq.set(seq);
     }
 
-    /// Somebody looks at a message.
+    /// Whether the inspector is open.
     pub(super) fn is_open(self) -> bool {
         self.dialog.get_untracked().is_some_and(|dialog| dialog.open())
     }
 
-    /// Begins to ask for a message that is only to be copied.
+    /// Begins to fetch a message that is only to be copied.
     pub(super) fn ask_to_copy(self, copied: Copied, seq: u64) {
         self.copying.set_value(Some((copied, MessageFetch::new(seq))));
     }
 
-    /// What to ask the worker for.
+    /// Returns what to ask the worker for.
     pub(super) fn glance(self) -> Option<MessageRequest> {
         let copying = || self.copying.with_value(|copying| copying.as_ref()?.1.glance());
         self.gathering.with_value(MessageFetch::glance).or_else(copying)
     }
 
-    /// The worker answered.
+    /// Handles the worker's answer.
     pub(super) fn take(self, part: MessagePart, copier: Copier) {
         if self.gathering.with_value(|gathering| gathering.glance().is_some()) {
             let gathered = self.gathering.try_update_value(|gathering| gathering.take(part)).flatten();
@@ -179,7 +179,7 @@ impl Inspector {
         }
     }
 
-    /// The worker is gone.
+    /// Handles the loss of the worker.
     pub(super) fn on_worker_lost(self) {
         self.copying.set_value(None);
         let gathered = self.gathering.try_update_value(MessageFetch::abandon).flatten();
@@ -208,7 +208,7 @@ impl Inspector {
         }
     }
 
-    /// Finds the view of a message, unless another was asked for meanwhile.
+    /// Finds the view for the message, unless another message was requested in the meantime.
     fn choose(self, kept: Arc<LoadedMessage>, mut choice: Choice) {
         if self.gathering.with_value(MessageFetch::seq) != kept.seq {
             return;
@@ -228,7 +228,7 @@ impl Inspector {
 pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
     let inspector = panels.inspector;
     let on_key = move |event: KeyboardEvent| {
-        // Not modal, so the browser doesn't see to it.
+        // The dialog isn't modal, so the browser doesn't handle the key.
         if event.key() == "Escape" {
             close(inspector.dialog);
         }
@@ -279,7 +279,7 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
 fn MessageView(
     panels: Panels,
     kept: Arc<LoadedMessage>,
-    /// The view that it opens in.
+    /// The view in which it opens.
     first: View,
 ) -> impl IntoView {
     let inspector = panels.inspector;
@@ -292,7 +292,7 @@ fn MessageView(
         view.set(chosen_view);
     };
     let seq = kept.seq;
-    // The trace forgets it before the message goes.
+    // The trace forgets the packet before the message is evicted.
     let identifier = Memo::new(move |known: Option<&Option<u16>>| {
         let traced = || panels.packets.story.with(|story| story.publish_of(seq).and_then(TraceEntry::identifier));
         known.copied().flatten().or_else(traced)
@@ -304,7 +304,8 @@ fn MessageView(
             if view.get() != View::Packet {
                 return view! { <PayloadView view=view.get() kept=Arc::clone(&kept) copier dialog /> }.into_any();
             }
-            // What is spoken now; the log doesn't keep what was spoken then.
+            // The version of the present connection; the log doesn't store the version of the one
+            // that the message came by.
             let version = panels.standing.with_untracked(|standing| standing.version).unwrap_or(Version::V5);
             let packet = Arc::new(PublishBytes::new(&kept.message(), payload, version, identifier.get()));
             view! {
@@ -325,8 +326,7 @@ fn MessageView(
     }
 }
 
-/// Copies of the message as a whole, and of the commands for it; and the way to
-/// its line.
+/// Buttons that copy the message as a whole or the commands for it, and that go to its line.
 #[component]
 fn CopyButtons(copier: Copier, kept: Arc<LoadedMessage>, dialog: NodeRef<html::Dialog>) -> impl IntoView {
     let buttons = [
@@ -403,8 +403,7 @@ fn Facts(panels: Panels, kept: Arc<LoadedMessage>) -> impl IntoView {
     }
 }
 
-/// The packets that this message's delivery was made of, as far as they are
-/// still in the trace.
+/// The packets of this message's delivery, as far as they are still in the trace.
 #[component]
 fn Delivery(panels: Panels, seq: u64) -> impl IntoView {
     move || {
@@ -427,7 +426,7 @@ fn Delivery(panels: Panels, seq: u64) -> impl IntoView {
     }
 }
 
-/// A text in the middle of others, which it can't disturb.
+/// A text among others, isolated so that its direction doesn't affect them.
 #[component]
 fn Visible(text: String) -> impl IntoView {
     view! { <bdi>{put(pieces(&text))}</bdi> }
@@ -470,15 +469,15 @@ fn Views(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl 
     view! { <div class="views" role="radiogroup" aria-label="Shown as">{options}</div> }
 }
 
-/// A payload on its way to the screen: the first rows at once, the rest while
+/// A payload on its way to the screen: the first rows are shown at once, the rest is laid out while
 /// they are read.
 #[derive(Clone, Copy)]
 struct IncrementalLayout {
     rows: VirtualRows,
     sheet: StoredValue<Option<Result<Sheet, String>>>,
-    /// Counts what changes rows that are on screen.
+    /// Counts the changes of rows that are on screen.
     changes: RwSignal<u32>,
-    /// Counts the sheets that were begun.
+    /// Counts the sheets that were started.
     begun: StoredValue<u32>,
 }
 
@@ -500,7 +499,7 @@ impl IncrementalLayout {
     }
 
     fn go_on(self, turn: u32) {
-        // Nothing is left of what isn't shown any more.
+        // A sheet that isn't shown any more is dropped.
         if self.begun.try_get_value() != Some(turn) {
             return;
         }
@@ -522,7 +521,7 @@ impl IncrementalLayout {
         let Some((rows, is_done)) = rows else { return };
         self.rows.resize(rows);
         if is_done {
-            // What opens something is known when it has been closed.
+            // Whether a row can be folded is known only once its closing line has been read.
             self.change();
         } else {
             Timeout::new(0, move || self.go_on(turn)).forget();
@@ -548,7 +547,7 @@ impl IncrementalLayout {
         self.sheet.with_value(|sheet| read(sheet.as_ref()?))
     }
 
-    /// As what all of it is copied, when all of it is there.
+    /// Returns the name of the form in which the whole payload is copied, once all of it is there.
     fn copied_as(self) -> Option<&'static str> {
         self.with(|sheet| Some(sheet.as_ref().ok().filter(|sheet| sheet.is_done())?.copied_as()))
     }
@@ -616,8 +615,8 @@ fn SheetRow(row: Row, toggle: impl Fn(usize) + Copy + Send + Sync + 'static) -> 
     }
 }
 
-/// The packet's bytes; the one under the cursor is explained, and the cursor
-/// follows the mouse or the arrow keys.
+/// The packet's bytes. The one under the cursor is explained, and the cursor follows the mouse or
+/// the arrow keys.
 #[component]
 fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
     let rows = VirtualRows::new(Start::Head);

@@ -23,7 +23,7 @@ pub(super) struct Chromium {
 }
 
 impl Drop for Chromium {
-    /// chromedriver leaves its browser behind when it is killed, so Chromium goes first.
+    /// chromedriver leaves its browser running when it is killed, so Chromium is ended first.
     fn drop(&mut self) {
         let Some(process) = process(self.profile.path()) else { return };
         // It fails only if the browser has ended already.
@@ -31,7 +31,7 @@ impl Drop for Chromium {
     }
 }
 
-/// Chromium notes its host and process in its profile: `host-1234`.
+/// Chromium writes its host and process id in its profile: `host-1234`.
 fn process(profile: &Path) -> Option<Pid> {
     let lock = std::fs::read_link(profile.join("SingletonLock")).ok()?;
     let (_, process) = lock.to_str()?.rsplit_once('-')?;
@@ -40,7 +40,7 @@ fn process(profile: &Path) -> Option<Pid> {
 
 pub(super) async fn start() -> Result<(Client, Chromium)> {
     let mut command = Command::new(find_program("chromedriver", "chromium-driver")?);
-    // With 0 it takes any port that is free on IPv4, and gives up if that is taken on IPv6.
+    // With 0 it picks any port that is free on IPv4, and gives up if that is taken on IPv6.
     command.arg(format!("--port={}", free_port()?));
     let (driver, port) = Process::start(&mut command, driver_port).await?;
     let (downloads, profile) = (tempfile::tempdir()?, tempfile::tempdir()?);
@@ -60,7 +60,7 @@ async fn download_to(folder: &Path, client: &Client) -> Result<()> {
     ask(client, "Browser.setDownloadBehavior", &json!({"behavior": "allow", "downloadPath": folder})).await.map(drop)
 }
 
-/// Sends a command whose answer says nothing.
+/// Sends a command without a result.
 fn tell<'a>(client: &'a Client, command: &'a str, parameters: Value) -> Doing<'a> {
     Box::pin(async move { ask(client, command, &parameters).await.map(drop) })
 }
@@ -68,7 +68,7 @@ fn tell<'a>(client: &'a Client, command: &'a str, parameters: Value) -> Doing<'a
 impl Control for Chromium {
     fn clear<'a>(&'a self, client: &'a Client) -> Option<Doing<'a>> {
         Some(Box::pin(async move {
-            // Chromium forgot it with the tab in which it was set.
+            // Chromium dropped it with the tab in which it was set.
             download_to(self.downloads.path(), client).await?;
             ask(client, "Network.clearBrowserCache", &json!({})).await?;
             ask(client, "Storage.clearDataForOrigin", &json!({"origin": "*", "storageTypes": "all"})).await.map(drop)
@@ -159,7 +159,7 @@ impl Control for Chromium {
 fn capabilities(profile: &Path) -> Value {
     json!({
         "goog:loggingPrefs": {"browser": "ALL"},
-        // chromedriver turns off what every visitor's browser does.
+        // chromedriver disables features that every visitor's browser has.
         "goog:chromeOptions": {"excludeSwitches": ["disable-background-timer-throttling"], "args": [
             "--headless=new",
             "--no-sandbox",
@@ -174,7 +174,7 @@ fn capabilities(profile: &Path) -> Value {
     })
 }
 
-/// Reads `ChromeDriver was started successfully on port 38205.`
+/// Parses `ChromeDriver was started successfully on port 38205.`
 fn driver_port(line: &str) -> Option<u16> {
     let (_, port) = line.split_once("started successfully on port ")?;
     port.trim_end_matches('.').parse().ok()

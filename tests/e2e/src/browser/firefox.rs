@@ -1,4 +1,4 @@
-//! Firefox, through geckodriver, with WebDriver BiDi and preferences beside it.
+//! Firefox, through geckodriver, with WebDriver BiDi and preferences in addition.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::process::{Process, find_program, free_port};
 /// Ends Firefox and its driver.
 pub(super) struct Firefox {
     bidi: BiDi,
-    /// Of pages that were left.
+    /// Errors of pages that were left.
     errors: Mutex<Vec<String>>,
     downloads: TempDir,
     process: Option<Pid>,
@@ -28,7 +28,7 @@ pub(super) struct Firefox {
 }
 
 impl Drop for Firefox {
-    /// geckodriver leaves its browser behind when it is killed, so Firefox goes first.
+    /// geckodriver leaves its browser running when it is killed, so Firefox is ended first.
     fn drop(&mut self) {
         let Some(process) = self.process else { return };
         // It fails only if the browser has ended already.
@@ -41,7 +41,7 @@ pub(super) async fn start(draws_all: bool) -> Result<(Client, Firefox)> {
     let downloads = tempfile::tempdir()?;
     let mut command = Command::new(find_program("geckodriver", "none: it is built from crates.io")?);
     command.arg(format!("--port={}", free_port()?)).arg(format!("--websocket-port={}", free_port()?));
-    // Preferences are the browser's own.
+    // Preferences belong to the whole browser.
     command.arg("--allow-system-access");
     let (driver, port) = Process::start(&mut command, driver_port).await?;
     let client = connect(port, capabilities(&firefox, downloads.path(), draws_all)).await?;
@@ -58,7 +58,7 @@ pub(super) async fn start(draws_all: bool) -> Result<(Client, Firefox)> {
 }
 
 impl Firefox {
-    /// What BiDi calls the tab that commands go to: the same as WebDriver.
+    /// Returns BiDi's name of the tab that commands apply to, which is the same as WebDriver's.
     async fn context(client: &Client) -> Result<String> {
         let window = client.window().await?;
         Ok(String::from(window))
@@ -87,7 +87,7 @@ impl Control for Firefox {
         Box::pin(async move {
             let before = self.bidi.errors().await?;
             client.goto(url).await?;
-            // Those of the page that is left, when nothing comes after it; else of both.
+            // Those of the previous page, if nothing follows it; otherwise of both.
             let meanwhile = self.bidi.errors().await?;
             let meanwhile = meanwhile.into_iter().filter(|error| url != BLANK || !is_of_leaving(error));
             self.errors.lock().unwrap_or_else(PoisonError::into_inner).extend(before.into_iter().chain(meanwhile));
@@ -97,7 +97,7 @@ impl Control for Firefox {
 
     fn run<'a>(&'a self, client: &'a Client, statements: &'a str) -> Doing<'a> {
         Box::pin(async move {
-            // WebDriver's scripts have globals of their own here: a function of theirs is none of the page's.
+            // WebDriver's scripts have globals of their own here: a function of theirs isn't one of the page's.
             let target = json!({"context": Self::context(client).await?});
             let wish = json!({"expression": format!("(() => {{ {statements}\n}})()"), "target": target, "awaitPromise": false});
             let ran = self.bidi.ask("script.evaluate", wish).await?;
@@ -160,22 +160,22 @@ impl Control for Firefox {
     }
 }
 
-/// Removes all that pages have stored, caches included.
+/// Removes everything that pages have stored, caches included.
 const CLEAR: &str = "
     const [done] = arguments;
     Services.clearData.deleteData(Ci.nsIClearDataService.CLEAR_ALL, { onDataDeleted: () => done() });";
 
-/// The empty page that tests go to between two others.
+/// The empty page that tests load between two others.
 const BLANK: &str = "about:blank";
 
-/// A page that is left fetches nothing more, which Firefox calls an error.
+/// Whether the error belongs to leaving a page: such a page fetches nothing more, which Firefox calls an error.
 fn is_of_leaving(error: &str) -> bool {
     let is_font = error.starts_with("downloadable font: download failed");
     let is_fetched = error.contains("A ServiceWorker intercepted the request");
     is_font || is_fetched || error.contains("error loading dynamically imported module")
 }
 
-/// An error under the name that Chromium has for it, by which tests expect it.
+/// Returns an error under Chromium's name for it, by which tests expect it.
 fn named(error: String) -> String {
     let is_of_socket = error.contains("ws://") || error.contains("wss://");
     if is_of_socket { format!("WebSocket connection to a broker: {error}") } else { error }
@@ -196,7 +196,7 @@ fn capabilities(firefox: &Path, downloads: &Path, draws_all: bool) -> Value {
     })
 }
 
-/// Reads `… INFO Listening on 127.0.0.1:21002`.
+/// Parses `… INFO Listening on 127.0.0.1:21002`.
 fn driver_port(line: &str) -> Option<u16> {
     let (_, port) = line.split_once("Listening on 127.0.0.1:")?;
     port.trim().parse().ok()

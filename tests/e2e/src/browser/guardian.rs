@@ -1,5 +1,5 @@
-//! Ends browsers and removes their folders when this program ends, also where it is killed: browsers that tests share
-//! are nobody's to drop, and the test runner ends the program without a chance to do it here.
+//! Ends browsers and removes their folders when this program ends, even if it is killed: no test may drop the shared
+//! browsers, and the test runner ends the program without a chance to do it here.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -9,8 +9,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use nix::unistd::Pid;
 
-/// Reads what to remember and what to forget, and acts when there is nothing more to read, which is when this program
-/// has ended, in whatever way.
+/// Reads what to remember and what to forget, and cleans up at the end of its input, which is when this program has
+/// ended, in whatever way.
 const SCRIPT: &str = r#"
 while read -r sign entry; do
     left=
@@ -30,24 +30,24 @@ for entry in $all; do
 done
 "#;
 
-/// Its standard input; `None` where it couldn't be started, and then browsers may stay.
+/// Its standard input; `None` if it couldn't be started, and then browsers may be left over.
 static INPUT: LazyLock<Mutex<Option<ChildStdin>>> = LazyLock::new(|| {
     let started = Command::new("sh")
         .args(["-c", SCRIPT])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // An interrupt from the keyboard is for this program; it comes afterwards.
+        // An interrupt from the keyboard is for this program; the guardian acts afterwards.
         .process_group(0)
         .spawn();
     Mutex::new(started.ok().and_then(|mut child| child.stdin.take()))
 });
 
-/// What has to go when the program ends, unless this value is dropped before.
+/// Resources that are removed when the program ends, unless this value is dropped before.
 pub(super) struct Guarded(Vec<String>);
 
 impl Guarded {
-    /// These processes are killed and these folders removed.
+    /// Kills these processes and removes these folders at the end.
     pub(super) fn new(processes: &[Pid], folders: &[&Path]) -> Self {
         let processes = processes.iter().map(ToString::to_string);
         let folders = folders.iter().map(|folder| folder.display().to_string());
@@ -66,7 +66,7 @@ impl Drop for Guarded {
 fn write(sign: char, entries: &[String]) {
     if let Some(input) = INPUT.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         let lines: String = entries.iter().map(|entry| format!("{sign} {entry}\n")).collect();
-        // Without it, browsers may stay; the tests are as good.
+        // Without it, browsers may be left over; the tests are unaffected.
         let _ = input.write_all(lines.as_bytes());
     }
 }

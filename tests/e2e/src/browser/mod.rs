@@ -1,6 +1,6 @@
-//! A browser without a screen and with a fresh profile, through its engine's WebDriver.
+//! A headless browser with a fresh profile, through its engine's WebDriver.
 //!
-//! What a test needs of it beyond WebDriver is `Control`, which each engine does in its own way: Chromium by its own
+//! What a test needs beyond WebDriver is in `Control`, which each engine implements in its own way: Chromium by its own
 //! protocol, Firefox by WebDriver BiDi and preferences, WebKit by how it is started.
 
 mod chromium;
@@ -25,36 +25,36 @@ use crate::engine::{Engine, Feature};
 /// The size of the page in CSS pixels: that of the reference pictures.
 const PAGE_SIZE_PX: (u32, u32) = (1280, 720);
 
-/// How long a script in the page may take, in milliseconds: longer than one waits for something, and shorter than
-/// [`PATIENCE`](crate::PATIENCE), so that one that is lost is tried again.
+/// The time limit of a script in the page, in milliseconds: longer than any wait, and shorter than
+/// [`PATIENCE`](crate::PATIENCE), so that a lost script is retried.
 const SCRIPT_TIMEOUT_MS: u64 = 20_000;
 
-/// A browser with one tab and nothing in its storage. Unless it is [closed](Browser::close), it ends with this value.
+/// A browser with one tab and empty storage. Unless it is [closed](Browser::close), it ends with this value.
 pub struct Browser {
     engine: Engine,
     needs: Vec<Feature>,
     session: Session,
 }
 
-/// A browser that runs, with its driver.
+/// A running browser, with its driver.
 struct Session {
     client: Client,
     control: Box<dyn Control>,
 }
 
-/// What becomes of a wish.
+/// The future of a command.
 type Doing<'a, T = ()> = LocalBoxFuture<'a, Result<T>>;
 
-/// What a test needs of a browser beyond WebDriver, for the page in front. What an engine [lacks](Engine::lacks) it
-/// needn't do.
+/// The features that a test needs of a browser beyond WebDriver, for the page in front. An engine needn't implement
+/// what it [lacks](Engine::lacks).
 trait Control: Send {
-    /// Empties what the last test has left beside its tabs, so that another test can have this browser; `None` where a
-    /// session always gets a browser of its own.
+    /// Removes what the last test has left in addition to its tabs, so that another test can use this browser; `None`
+    /// if a session always gets a browser of its own.
     fn clear<'a>(&'a self, _client: &'a Client) -> Option<Doing<'a>> {
         None
     }
 
-    /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
+    /// Sets the size of the page, in CSS pixels, and the number of device pixels for each.
     fn resize<'a>(&'a self, client: &'a Client, size: (u32, u32), ratio: f64) -> Doing<'a>;
 
     /// Opens an address.
@@ -67,44 +67,44 @@ trait Control: Send {
         Box::pin(async move { Ok(client.execute(statements, Vec::new()).await.map(drop)?) })
     }
 
-    /// What the body of a function in the page returns, or promises.
+    /// Returns the result of a function body in the page, awaiting a promise.
     fn evaluate<'a>(&'a self, client: &'a Client, body: &'a str) -> Doing<'a, Value> {
         Box::pin(async move { Ok(client.execute(body, Vec::new()).await?) })
     }
 
-    /// Brings the tab that commands go to to the front.
+    /// Brings the tab that commands apply to to the front.
     fn bring_to_front<'a>(&'a self, client: &'a Client) -> Doing<'a>;
 
-    /// The folder that downloads arrive in.
+    /// Returns the folder for downloads.
     fn downloads(&self) -> &Path;
 
-    /// Errors in the console since the last call.
+    /// Returns the console's errors since the last call.
     fn errors<'a>(&'a self, client: &'a Client) -> Doing<'a, Vec<String>>;
 
-    /// Whoever asks is told that motion is to be kept low.
+    /// Sets the preference for reduced motion.
     fn reduce_motion<'a>(&'a self, client: &'a Client) -> Doing<'a>;
 
-    /// The system's colours are light, or dark.
+    /// Sets a light or dark system colour scheme.
     fn prefer_light<'a>(&'a self, _client: &'a Client, _is_light: bool) -> Doing<'a> {
         nobody_can()
     }
 
-    /// Takes the browser off the network, or back. Sockets of workers stay.
+    /// Takes the browser offline, or back online. Sockets of workers stay.
     fn set_offline<'a>(&'a self, _client: &'a Client, _is_offline: bool) -> Doing<'a> {
         nobody_can()
     }
 
-    /// Runs a script in each page that is opened from now on, ahead of its own.
+    /// Runs a script in each page that is opened from now on, before its own scripts.
     fn add_init_script<'a>(&'a self, _client: &'a Client, _source: &'a str) -> Doing<'a> {
         nobody_can()
     }
 
-    /// Lets requests for a path that ends so fail.
+    /// Makes requests for a path with this ending fail.
     fn block_file<'a>(&'a self, _client: &'a Client, _name: &'a str) -> Doing<'a> {
         nobody_can()
     }
 
-    /// Makes the page's thread so many times slower.
+    /// Slows the page's thread down by this factor.
     fn slow_down<'a>(&'a self, _client: &'a Client, _times: u32) -> Doing<'a> {
         nobody_can()
     }
@@ -114,7 +114,7 @@ trait Control: Send {
         nobody_can()
     }
 
-    /// Its profile, where that protocol's address is.
+    /// Returns its profile, which holds that protocol's address.
     fn profile(&self) -> Option<&Path> {
         None
     }
@@ -125,10 +125,10 @@ fn nobody_can<'a, T>() -> Doing<'a, T> {
 }
 
 impl Browser {
-    /// A browser of this engine without a trace of earlier tests.
+    /// Returns a browser of this engine without traces of earlier tests.
     ///
     /// # Errors
-    /// When it doesn't start.
+    /// Fails when it doesn't start.
     pub async fn start(engine: Engine, needs: &[Feature]) -> Result<Self> {
         let session =
             if pool::shares(engine, needs) { pool::take(engine).await? } else { pool::start(engine, needs).await? };
@@ -137,7 +137,7 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Hands the browser to the next test, or ends it in its own way, which removes its files.
+    /// Returns the browser to the pool for the next test, or ends it in its own way, which removes its files.
     pub async fn close(self) -> Result<()> {
         let Self { engine, needs, session } = self;
         if pool::shares(engine, &needs) {
@@ -146,12 +146,12 @@ impl Browser {
         session.client.close().await.with_context(|| format!("closing {engine}"))
     }
 
-    /// The engine that it is of.
+    /// Returns its engine.
     pub fn engine(&self) -> Engine {
         self.engine
     }
 
-    /// The WebDriver session.
+    /// Returns the WebDriver session.
     pub fn client(&self) -> &Client {
         &self.session.client
     }
@@ -166,22 +166,22 @@ impl Browser {
         self.session.control.run(&self.session.client, statements).await
     }
 
-    /// What the body of a function in the page returns, or promises.
+    /// Returns the result of a function body in the page, awaiting a promise.
     pub async fn evaluate(&self, body: &str) -> Result<Value> {
         self.session.control.evaluate(&self.session.client, body).await
     }
 
-    /// Brings the tab that commands go to to the front.
+    /// Brings the tab that commands apply to to the front.
     pub async fn bring_to_front(&self) -> Result<()> {
         self.session.control.bring_to_front(&self.session.client).await
     }
 
-    /// The folder that downloads arrive in.
+    /// Returns the folder for downloads.
     pub fn downloads(&self) -> &Path {
         self.session.control.downloads()
     }
 
-    /// Makes the page so large, in CSS pixels, with so many of the screen's pixels for each.
+    /// Sets the size of the page, in CSS pixels, and the number of device pixels for each.
     pub async fn resize(&self, size: (u32, u32), ratio: f64) -> Result<()> {
         if (ratio - 1.0).abs() > f64::EPSILON {
             self.check(Feature::PixelRatio)?;
@@ -189,43 +189,43 @@ impl Browser {
         self.session.control.resize(&self.session.client, size, ratio).await
     }
 
-    /// What the browser's console holds since the last call and that a developer would call an
-    /// error: uncaught exceptions, `console.error`; in Chromium failed loads, too.
+    /// Returns what the browser's console holds since the last call and that a developer would call an error: uncaught
+    /// exceptions, `console.error`; in Chromium failed loads, too.
     pub async fn errors(&self) -> Result<Vec<String>> {
         self.session.control.errors(&self.session.client).await
     }
 
-    /// The page is told that motion is to be kept low.
+    /// Sets the preference for reduced motion.
     pub async fn reduce_motion(&self) -> Result<()> {
         ensure!(self.needs.contains(&Feature::ReducedMotion), "ReducedMotion isn't among the test's needs");
         self.session.control.reduce_motion(&self.session.client).await
     }
 
-    /// The system's colours are light, or dark.
+    /// Sets a light or dark system colour scheme.
     pub async fn prefer_light(&self, is_light: bool) -> Result<()> {
         self.check(Feature::ColourScheme)?;
         self.session.control.prefer_light(&self.session.client, is_light).await
     }
 
-    /// Takes the page off the network, or back. Sockets of workers stay.
+    /// Takes the page offline, or back online. Sockets of workers stay.
     pub async fn set_offline(&self, is_offline: bool) -> Result<()> {
         self.check(Feature::Offline)?;
         self.session.control.set_offline(&self.session.client, is_offline).await
     }
 
-    /// Runs a script in each page that is opened from now on, ahead of its own.
+    /// Runs a script in each page that is opened from now on, before its own scripts.
     pub async fn add_init_script(&self, source: &str) -> Result<()> {
         self.check(Feature::InitScript)?;
         self.session.control.add_init_script(&self.session.client, source).await
     }
 
-    /// Lets requests for this file, below the host's root, fail.
+    /// Makes requests for this file, below the host's root, fail.
     pub async fn block_file(&self, name: &str) -> Result<()> {
         self.check(Feature::BlockedFiles)?;
         self.session.control.block_file(&self.session.client, name).await
     }
 
-    /// Makes the page's thread so many times slower than it is.
+    /// Slows the page's thread down by this factor.
     pub async fn slow_down(&self, times: u32) -> Result<()> {
         self.check(Feature::SlowProcessor)?;
         self.session.control.slow_down(&self.session.client, times).await
@@ -237,18 +237,18 @@ impl Browser {
         self.session.control.devtools(&self.session.client, command, parameters).await
     }
 
-    /// The folder of its profile, where the address of that protocol is.
+    /// Returns the folder of its profile, which holds the address of that protocol.
     pub fn profile(&self) -> Result<&Path> {
         self.check(Feature::DevTools)?;
         self.session.control.profile().context("no profile")
     }
 
-    /// A property of an element that WebDriver's second level knows, such as `computedrole`.
+    /// Returns a property of an element that the second level of WebDriver defines, such as `computedrole`.
     pub async fn element_property(&self, element: &str, property: &str) -> Result<Value> {
         ask(&self.session.client, format!("element/{element}/{property}"), None).await
     }
 
-    /// A test that uses what this engine lacks has to say so beforehand.
+    /// Checks that the test has declared its use of a feature that this engine lacks.
     fn check(&self, feature: Feature) -> Result<()> {
         match self.engine.lacks(feature) {
             Some(reason) => bail!("{feature:?} isn't among the test's needs; {reason}"),
@@ -281,12 +281,12 @@ async fn ask(client: &Client, path: String, body: Option<String>) -> Result<Valu
     client.issue_cmd(DriverCommand { path, body }).await.context(words)
 }
 
-/// A command that the client library doesn't know, most of them a driver's own.
+/// A command that the client library doesn't know; most of them are specific to a driver.
 #[derive(Debug)]
 struct DriverCommand {
-    /// Below the session.
+    /// The path below the session.
     path: String,
-    /// With one it is a POST.
+    /// With a body it is a POST.
     body: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! Browsers that tests use in turn: starting one takes longer than many a test.
+//! Browsers that tests use in turn, because starting one takes longer than many tests.
 //!
-//! A test that names no [`Feature`] gets a browser that other tests have had, with a new tab and empty storage. A test
-//! that names one gets a browser of its own, because what it changes may stay changed.
+//! A test that names no [`Feature`] gets a browser that other tests have used, with a new tab and empty storage. A test
+//! that names one gets a browser of its own, because its changes may be permanent.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ const WINDOW_PX: (u32, u32) = (1_400, 1_000);
 /// Browsers that no test uses now.
 static IDLE: Mutex<Vec<(Engine, Session)>> = Mutex::new(Vec::new());
 
-/// Where the connections to drivers live: the runtime of a test ends with the test.
+/// The runtime of the connections to drivers, because a test's own runtime ends with the test.
 static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
     let handle = runtime.handle().clone();
@@ -26,13 +26,13 @@ static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     handle
 });
 
-/// Whether a test with these needs uses a browser that others use as well.
+/// Whether a test with these needs uses a shared browser.
 pub(super) fn shares(engine: Engine, needs: &[Feature]) -> bool {
     // WebKit's driver starts a browser for each session.
     engine != Engine::WebKit && needs.is_empty()
 }
 
-/// An idle browser, or a new one.
+/// Returns an idle browser, or a new one.
 pub(super) async fn take(engine: Engine) -> Result<Session> {
     let idle = {
         let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! WebKitGTK's MiniBrowser, through WebKitWebDriver, on a screen that nobody sees.
+//! WebKitGTK's MiniBrowser, through WebKitWebDriver, on a virtual screen.
 
 use std::cell::Cell;
 use std::fs;
@@ -18,7 +18,7 @@ use super::{Control, Doing, connect};
 use crate::eventually;
 use crate::process::{Process, find_program, free_port};
 
-/// Larger than any page that a test wants.
+/// Larger than any page of a test.
 const SCREEN_PX: (u32, u32) = (2_600, 1_600);
 
 /// Its bars would keep the window from being as narrow as a phone.
@@ -27,7 +27,7 @@ const STYLE: &str = "* { min-width: 0; min-height: 0; padding: 0; margin: 0; bor
 /// The folder of downloads, in the home folder.
 const DOWNLOADS: &str = "downloads";
 
-/// Notes what a developer would call an error. The driver has no log.
+/// Records what a developer would call an error. The driver has no log.
 const LISTEN: &str = "
     if (window.__errors) return;
     const note = window.__errors = [];
@@ -40,13 +40,13 @@ const LISTEN: &str = "
 
 /// Ends the browser, its driver and its screen.
 pub(super) struct WebKit {
-    /// Of pages that were left.
+    /// Errors of pages that were left.
     errors: Mutex<Vec<String>>,
     is_still: bool,
     downloads: PathBuf,
     _home: TempDir,
     _driver: Process,
-    /// Goes last, and the browser with it.
+    /// Ended last, and the browser with it.
     _screen: Process,
     _guarded: Guarded,
 }
@@ -66,10 +66,10 @@ pub(super) async fn start(is_still: bool) -> Result<(Client, WebKit)> {
     {
         driver.env(variable, home.path().join(folder));
     }
-    // Without a graphics card, Mesa's rasterizer is used by the thread that paints and by the one that composes, and
-    // one of them crashes in it about once in a hundred tests.
+    // Without a graphics card, both the painting and the compositing thread use Mesa's rasterizer, and one of them
+    // crashes in it about once in a hundred tests.
     driver.env("WEBKIT_SKIA_ENABLE_CPU_RENDERING", "1");
-    // Settings of a desktop aren't the test's.
+    // The desktop's settings don't apply to tests.
     driver.env("GSETTINGS_BACKEND", "memory").env_remove("WAYLAND_DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
     let driver = Process::spawn(&mut driver)?;
     eventually("WebKit's driver", async || Ok(TcpStream::connect(("127.0.0.1", port)).await.ok())).await?;
@@ -90,7 +90,7 @@ pub(super) async fn start(is_still: bool) -> Result<(Client, WebKit)> {
     Ok((client, webkit))
 }
 
-/// A home folder that says where downloads go, and whether anything may move.
+/// Creates a home folder with the folder of downloads, and with the setting for reduced motion.
 fn make_home(is_still: bool) -> Result<TempDir> {
     let home = tempfile::tempdir()?;
     let gtk = home.path().join("config").join("gtk-3.0");
@@ -105,7 +105,7 @@ fn make_home(is_still: bool) -> Result<TempDir> {
     Ok(home)
 }
 
-/// The browser that comes with the driver; it is no program of its own to Debian.
+/// Returns the browser that comes with the driver; in Debian it isn't a separate program.
 fn mini_browser() -> Result<PathBuf> {
     for folder in fs::read_dir("/usr/lib").context("no /usr/lib")? {
         let Ok(entries) = fs::read_dir(folder?.path()) else { continue };
@@ -136,7 +136,7 @@ impl WebKit {
 impl Control for WebKit {
     fn resize<'a>(&'a self, client: &'a Client, (width, height): (u32, u32), _: f64) -> Doing<'a> {
         Box::pin(async move {
-            // The window has bars as well, whose height it finds out.
+            // The window has bars as well; this measures their height.
             let want = (f64::from(width), f64::from(height));
             let is_placed = Cell::new(false);
             eventually(&format!("a page of {width} by {height}"), async || {
@@ -147,7 +147,7 @@ impl Control for WebKit {
                 }
                 let (outer_width, outer_height) = client.get_window_size().await?;
                 let bars = (outer_width as f64 - inner.0, outer_height as f64 - inner.1);
-                // Before it is drawn anew it may say anything.
+                // Before it is drawn again the size may be anything.
                 let bars = if bars.0 < 0.0 || bars.1 < 0.0 { (0.0, 0.0) } else { bars };
                 let (width, height) = ((want.0 + bars.0) as u32, (want.1 + bars.1) as u32);
                 // Without a window manager a window has the focus while the pointer is over it, which is in the middle.
@@ -169,7 +169,7 @@ impl Control for WebKit {
     }
 
     fn bring_to_front<'a>(&'a self, _: &'a Client) -> Doing<'a> {
-        // Each tab is a window, and none lies over another one as far as WebKit knows.
+        // Each tab is a window, and WebKit doesn't consider any covered by another.
         Box::pin(async { Ok(()) })
     }
 

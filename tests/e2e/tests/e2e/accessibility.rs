@@ -1,4 +1,4 @@
-//! The names and roles that people's tools rely on, as the browser itself computes them.
+//! The names and roles that assistive technology relies on, as the browser itself computes them.
 
 use anyhow::Result;
 use mqtt_crawl_e2e::engine::{Engine, Feature};
@@ -23,8 +23,8 @@ async fn the_page_has_the_promised_names() -> Result<()> {
         for name in ["Broker URL", "Topic", "User name"] {
             check(page, &format!("field('{name}')"), &["textbox", "combobox"], name).await?;
         }
-        // ARIA has no role for it; some browsers say the nearest.
-        // HTML gives a password field no role; Chromium says what it looks like.
+        // ARIA has no role for it; some browsers report the nearest one. HTML gives a password field no role; Chromium
+        // reports what it looks like.
         let roles: &[&str] = if page.browser().engine() == Engine::Chromium { &["textbox"] } else { &["textbox", ""] };
         check(page, "field('Password')", roles, "Password").await?;
         check(page, "field('Filter')", &["searchbox"], "Filter").await?;
@@ -43,9 +43,10 @@ async fn the_page_has_the_promised_names() -> Result<()> {
     .await
 }
 
-/// No rule of axe-core is broken by what is on screen.
+/// Checks that the screen violates no rule of axe-core.
 async fn check_rules(page: &Page, what: &str) -> Result<()> {
-    // Midway between two colours a text may have any contrast: a button that was off a moment ago.
+    // During a transition between two colours the contrast may be anything: a button may have been disabled a moment
+    // ago.
     page.wait_for("transitions to end", "transitions().length === 0", PATIENCE).await?;
     let violations = page.violations().await?;
     anyhow::ensure!(violations.is_empty(), "{what}:\n{}", violations.join("\n"));
@@ -121,7 +122,7 @@ async fn no_state_of_the_crawl_breaks_a_rule() -> Result<()> {
     .await
 }
 
-/// What the Tab key should get to; each thing that got the focus without a sign of it.
+/// A script that returns what the Tab key should reach, and everything that got the focus without a visible sign of it.
 const TABBED: &str = "
     const wanted = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
         .filter((each) => each.tabIndex >= 0 && !each.disabled && isVisible(each));
@@ -148,12 +149,12 @@ const TABBED: &str = "
         if (looks(each) === before) window.__unseen.push(nameOf(each) || each.outerHTML.slice(0, 120));
     };";
 
-/// Everything on screen that does something gets the focus by the Tab key, and shows it.
+/// Everything interactive on screen gets the focus by the Tab key, and shows it.
 async fn check_tabs(page: &Page, what: &str) -> Result<()> {
     page.run(TABBED).await?;
     let stops: usize = page.evaluate("window.__unreached.size").await?;
     anyhow::ensure!(stops > 5, "{what}: {stops} stops");
-    // The browser's own bar may take a turn, too; once there, some browsers show the page's focus no more.
+    // The browser's own toolbar may take a turn, too; after that, some browsers no longer show the page's focus.
     for _ in 0..stops + 4 {
         page.press_keys(TAB).await?;
         page.run("window.__look();").await?;
@@ -175,7 +176,7 @@ async fn everything_is_reached_by_key_and_shows_it() -> Result<()> {
             page.open(&station.page_url()).await?;
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             check_tabs(page, &format!("at first, {theme}")).await?;
-            // The button that skips an opening goes with it, at a time of its own.
+            // The button that skips an opening disappears with it, at a time of its own.
             page.open(&link(&station.page_url(), &[("connect", "1"), ("opening", "off")])).await?;
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             page.wait_for_state("connected").await?;
@@ -217,7 +218,7 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.press("Director").await?;
             page.wait_for("the Director", "Boolean(field('Quiet pad'))", PATIENCE).await?;
             check_rules(page, &format!("Director, {theme}")).await?;
-            // With a rule, one that is being changed, and faults.
+            // With a rule, one that is being changed, and errors.
             page.press("Lines").await?;
             page.fill("For topics", "StarWars").await?;
             page.choose("Words", "sentence").await?;
@@ -227,7 +228,7 @@ async fn no_panel_breaks_a_rule() -> Result<()> {
             page.fill("What is said", "it is {").await?;
             page.press("Save").await?;
             page.wait_for_words("isn't closed").await?;
-            // The rule was stored, and the settings that hold with it.
+            // The rule was stored, together with the settings.
             page.run(&format!("document.documentElement.dataset.theme = '{theme}';")).await?;
             check_rules(page, &format!("Lines, {theme}")).await?;
         }

@@ -1,5 +1,5 @@
-//! What is on the plane is painted, over minutes: every row that should be in sight has its ink in a picture of the
-//! screen. That the page's own numbers are right says nothing of that.
+//! Checks for minutes that everything on the plane is painted: every row that should be visible has its ink in a
+//! screenshot. The page's own numbers don't prove that.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const CRAWL: Watch = Watch { name: "watch-crawl", keys: &[("view", "crawl")], se
 /// More pages than four minutes of lines have.
 const PAGES_MAX: usize = 200;
 
-/// The screen is looked at after so many of them.
+/// The screen is examined after this number of them.
 const PAGES_A_LOOK: usize = 6;
 
 const FAST_SPLIT: Watch =
@@ -35,7 +35,7 @@ async fn every_row_is_painted_for_minutes() -> Result<()> {
         back_to_the_first_line(page).await?;
         key(page, "Home").await?;
         page.wait_for("the newest line", "lines().some((line) => line.seq === 240)", PATIENCE).await?;
-        // By the time of a look it may have passed: others come behind it.
+        // By the time of a look it may have passed; others follow it.
         let mut publisher = Publisher::connect(station.mqtt_port()?).await?;
         stream(&mut publisher, CRAWL.seconds..CRAWL.seconds + BETWEEN).await?;
         ink::look(page, "watch-newest").await?.check(1)
@@ -43,14 +43,14 @@ async fn every_row_is_painted_for_minutes() -> Result<()> {
     .await
 }
 
-/// Through everything that was shown, by key; on the way the screen is looked at.
+/// Pages through everything that was shown, by key, and examines the screen on the way.
 async fn back_to_the_first_line(page: &Page) -> Result<()> {
     for press in 1..=PAGES_MAX {
         key(page, "PageUp").await?;
         if press % PAGES_A_LOOK == 0 {
             // The last page back is on screen.
             page.drawn().await?;
-            ink::look(page, "watch-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
+            ink::look_at_rest(page, "watch-back").await?.check(4).with_context(|| format!("{press} pages back"))?;
         }
         if page.lines().await?.iter().any(|line| line.seq == 1) {
             return Ok(());
@@ -66,15 +66,16 @@ async fn every_row_is_painted_at_the_highest_speed() -> Result<()> {
     in_browser(watch.name, async |page| watch.run(page, &station.page_url(), &[], station.mqtt_port()?).await).await
 }
 
-/// Sizes of the window, and pixels of the screen for one of CSS; each is another size of type but the second, which is the
+/// Sizes of the window, and device pixels per CSS pixel. Each gives another font size, except the second, which is the
 /// same on another screen.
 const SIZES: [((u32, u32), f64); 5] =
     [((1280, 720), 1.0), ((1280, 720), 2.0), ((1920, 1080), 1.0), ((390, 844), 3.0), ((900, 600), 1.5)];
 
-/// In each of them so long.
+/// The duration of each.
 const IN_EACH_SIZE_S: u32 = 12;
 
-/// Looked at so long after the size has changed: what moves at another speed than the page says is elsewhere by then.
+/// The delay of a look after the size has changed: a plane that moves at another speed than the page says is elsewhere
+/// by then.
 const AWAY: Duration = Duration::from_secs(8);
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn in_another_size_it_is_where_the_page_says() -> Result<()> {
         let mut publisher = Publisher::connect(station.mqtt_port()?).await?;
         stream(&mut publisher, 0..IN_EACH_SIZE_S).await?;
         for (at, (size, ratio)) in (1..).zip(SIZES) {
-            // Where one can't have another, the sizes say enough.
+            // Engines without this feature run with the sizes only.
             let is_fixed = page.browser().engine().lacks(Feature::PixelRatio).is_some();
             page.resize(size, if is_fixed { 1.0 } else { ratio }).await?;
             let looked = async {
@@ -102,12 +103,12 @@ async fn in_another_size_it_is_where_the_page_says() -> Result<()> {
     .await
 }
 
-/// Lines between two of the things that happen to a crawl.
+/// The number of lines between two disturbances of a crawl.
 const BETWEEN: u32 = 12;
 
-/// Streams some lines; then rows are in sight, and painted.
+/// Streams some lines; then rows are visible and painted.
 async fn check_painted(page: &Page, mqtt_port: u16, lines: &mut Range<u32>, after: &str) -> Result<()> {
-    // A new one, since the broker may have been away.
+    // A new connection, since the broker may have restarted.
     let mut publisher = Publisher::connect(mqtt_port).await?;
     stream(&mut publisher, lines.clone()).await?;
     *lines = lines.end..lines.end + BETWEEN;
@@ -122,7 +123,7 @@ async fn whatever_comes_between_it_is_painted_afterwards() -> Result<()> {
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     let port = mosquitto.mqtt_port();
     in_browser_with(&[Feature::InitScript], "watch-between", async |page| {
-        // What a browser says of a socket that can't be opened.
+        // The browser's message for a socket that can't be opened.
         page.expect_errors("WebSocket connection to");
         page.keep_workers().await?;
         open_with(page, &station, &[("broker", &mosquitto.ws_url()), ("speed", "220")]).await?;
@@ -155,14 +156,14 @@ async fn whatever_comes_between_it_is_painted_afterwards() -> Result<()> {
     .await
 }
 
-/// The button that holds the plane and lets it go, whatever it says.
+/// The button that pauses and resumes the plane, whatever its label.
 const PAUSE: &str = "crawl().querySelector('.pause')";
 
-/// So many lines are shown in a picture of the plane.
+/// The number of lines in a picture of the plane.
 const POSED: usize = 6;
 
-/// The plane, far down its way, held and with its last lines at the edge as every picture has them. It is the plane
-/// itself, not a copy: only its blocks are put where they would be if they had been told without a pause.
+/// Shows the plane, far along its way, paused and with its last lines at the edge as in every picture. It is the plane
+/// itself, not a copy: only its blocks are moved to where they would be if they had been shown without a pause.
 const POSE_LINES: &str = "
     const section = crawl(), plane = section.querySelector('.plane');
     // The sky has come up.
@@ -186,7 +187,7 @@ const UNPOSE_LINES: &str = "
         Object.assign(block.style, { display: '', top: block.__top ?? block.style.top });
     }";
 
-/// Waits until everything was told and has passed, which is made to hurry.
+/// Waits until everything was shown and has passed, at high speed.
 async fn calm(page: &Page) -> Result<()> {
     let hurrying =
         "(() => { const run = document.getAnimations().find((each) => each.effect.target.className === 'plane');
@@ -196,14 +197,14 @@ async fn calm(page: &Page) -> Result<()> {
     page.wait_for("the sky to be empty", hurrying, CRAWL_PATIENCE).await
 }
 
-/// The picture of a few known lines on this plane.
+/// Takes the picture of a few known lines on this plane.
 async fn check_picture(page: &Page, broker: Login<'_>, name: &str) -> Result<()> {
     calm(page).await?;
-    // One by one: as they are set and spaced while nothing presses.
+    // One by one: as they are laid out and spaced when no others are queued.
     for line in &DIALOGUE[..POSED] {
         tell(page, broker, &[*line]).await?;
     }
-    // In motion, as they are.
+    // In motion.
     ink::look(page, name).await?.check(1)?;
     page.click(PAUSE).await?;
     page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", PATIENCE).await?;
@@ -228,7 +229,7 @@ async fn check_picture_after(page: &Page, mqtt_port: u16, seconds: u32, name: &s
     check_picture(page, Login::anonymous(mqtt_port), name).await
 }
 
-/// Streams so long, and compares a picture then.
+/// Streams for this duration, then compares a picture.
 async fn looks_the_same(name: &str, seconds: u32) -> Result<()> {
     let station = Station::start().await?;
     in_browser(name, async |page| {

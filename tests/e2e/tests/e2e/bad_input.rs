@@ -1,4 +1,4 @@
-//! What can't work gets words of its own, and the app goes on.
+//! Input that can't work gets its own message, and the app continues.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::site::Site;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
-/// Tries to connect with these settings and returns what the page says, which must match.
+/// Tries to connect with these settings and returns the page's message, which must match.
 async fn told(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<String> {
     leave(page).await?;
     page.fill("Broker URL", broker).await?;
@@ -19,7 +19,7 @@ async fn told(page: &Page, broker: &str, topic: &str, pattern: &str) -> Result<S
     page.words().await
 }
 
-/// Ends whatever the page is doing.
+/// Ends the page's current action.
 async fn leave(page: &Page) -> Result<()> {
     let is_busy: bool = page.evaluate("Boolean(button('Disconnect')) && !button('Disconnect').disabled").await?;
     if is_busy {
@@ -29,7 +29,7 @@ async fn leave(page: &Page) -> Result<()> {
     Ok(())
 }
 
-/// The same page still does its job.
+/// Checks that the same page still works.
 async fn goes_on(page: &Page, broker: &str) -> Result<()> {
     leave(page).await?;
     page.fill("Broker URL", broker).await?;
@@ -79,7 +79,7 @@ async fn plain_ws_from_a_secure_page() -> Result<()> {
         page.expect_errors("WebSocket connection to");
         let keys = [("broker", "ws://broker.example:8080/mqtt"), ("connect", "1")];
         page.open(&link(&site.page_url(), &keys)).await?;
-        // The browser decides: a person may have allowed it. Where it doesn't, that comes first.
+        // The browser decides: a person may have allowed it. If it doesn't, its message comes first.
         page.wait_for(
             "the likeliest cause",
             "document.querySelector('.advice li')?.innerText.includes('came over https')",
@@ -88,7 +88,7 @@ async fn plain_ws_from_a_secure_page() -> Result<()> {
         .await?;
         page.press("Disconnect").await?;
 
-        // Nothing has to be pressed for it, and it goes when the address does.
+        // It needs no press of a button, and disappears when the address does.
         let told = "document.querySelector('#broker-fault').innerText.includes('came over https') \
                     && field('Broker URL').getAttribute('aria-invalid') === 'false'";
         page.open(&link(&site.page_url(), &[keys[0]])).await?;

@@ -1,5 +1,4 @@
-//! The console: filter, matches, a held view, columns and times, export, and that nothing is
-//! unaccounted for.
+//! The console: filter, matches, a held view, columns and times, export, and that every message is accounted for.
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -17,13 +16,13 @@ const SHIFT_F3: &str = "\u{E008}\u{E033}";
 const SHIFT_N: &str = "\u{E008}N";
 const ARROW_UP: &str = "\u{E013}";
 
-/// So many lines, every tenth of which says "ten".
+/// Returns this number of lines, every tenth of which says "ten".
 fn lines(count: u32) -> String {
     let line = |n: u32| if n.is_multiple_of(10) { format!("ten {n}\n") } else { format!("{n}\n") };
     (1..=count).map(line).collect()
 }
 
-/// Connected, with so many of these lines in the console.
+/// Connects, with this number of these lines in the console.
 async fn open_with_lines(page: &Page, station: &Station, count: u32) -> Result<Login<'static>> {
     page.open(&link(&station.page_url(), &[("topic", "#"), ("view", "console"), ("connect", "1")])).await?;
     page.wait_for_state("connected").await?;
@@ -33,7 +32,7 @@ async fn open_with_lines(page: &Page, station: &Station, count: u32) -> Result<L
     Ok(broker)
 }
 
-/// Waits until this message is chosen, and on screen as a whole.
+/// Waits until this message is selected, and completely on screen.
 async fn wait_for_selected(page: &Page, seq: u64) -> Result<()> {
     let expression = format!(
         "(() => {{
@@ -52,7 +51,7 @@ async fn wait_for_place(page: &Page, words: &str) -> Result<()> {
     page.wait_for(words, &expression, PATIENCE).await
 }
 
-/// Numbers of the rows that one sees, by their place on screen.
+/// Returns the numbers of the visible rows, by their position on screen.
 async fn on_screen(page: &Page) -> Result<Vec<u64>> {
     page.evaluate(
         "(() => {
@@ -66,13 +65,13 @@ async fn on_screen(page: &Page) -> Result<Vec<u64>> {
     .await
 }
 
-/// The app's settings become these, as its panels would say it.
+/// Applies these settings of the app, as its panels would send them.
 async fn choose_settings(page: &Page, text: &str) -> Result<()> {
     let detail = json!(format!("settings {text}"));
     page.run(&format!("dispatchEvent(new CustomEvent('mqtt-crawl:page', {{ detail: {detail} }}));")).await
 }
 
-/// The text of a column's cells on screen.
+/// Returns the text of a column's cells on screen.
 async fn cells(page: &Page, column: &str) -> Result<Vec<String>> {
     let cells = format!("[...console_().querySelectorAll('[data-seq] .{column}')]");
     page.evaluate(&format!("{cells}.filter(isVisible).map((cell) => cell.textContent)")).await
@@ -182,13 +181,13 @@ async fn matches_are_marked_and_walked() -> Result<()> {
         wait_for_selected(page, 259).await?;
         wait_for_place(page, "30 matches").await?;
 
-        // Without the filter the chosen message stays where it can be seen.
+        // Without the filter the selected message stays visible.
         page.fill("Filter", "").await?;
         page.wait_for_stat("matching", 300, PATIENCE).await?;
         wait_for_selected(page, 259).await?;
         page.wait_for("no marks", "!console_().querySelector('mark')", PATIENCE).await?;
         page.wait_for("no matches to walk", "!isVisible(document.querySelector('.matches'))", PATIENCE).await?;
-        // A click chooses, its button opens.
+        // A click selects it, its button opens it.
         page.run("console_().querySelector('[data-seq=\"258\"] .payload').click();").await?;
         wait_for_selected(page, 258).await?;
         page.press("Open").await?;
@@ -219,7 +218,7 @@ async fn a_held_view_stands_still_while_messages_arrive() -> Result<()> {
         page.press("Hold").await?;
         page.wait_for("the newest", "rows().at(-1).seq === 140", PATIENCE).await?;
         page.wait_for("no button", "!document.querySelector('.newest[data-shown]')", PATIENCE).await?;
-        // Also where there is room below the rows.
+        // Also if there is room below the rows.
         page.fill("Filter", "\"ten 40\"").await?;
         page.wait_for("two rows", "rows().length === 2", PATIENCE).await?;
         page.press("Hold").await?;
@@ -305,7 +304,7 @@ async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
             page.run(&format!("console_().querySelector('[data-seq=\"{seq}\"]').click();")).await?;
             wait_for_selected(page, seq).await
         };
-        // By its line in the crawl, while the console stands elsewhere.
+        // By its line in the crawl, while the console is scrolled elsewhere.
         let reveal = async |seq: u64| {
             let line = format!("crawl().querySelector('.plane [data-seq=\"{seq}\"] .row')");
             page.wait_for("its line", &format!("{line} !== null"), CRAWL_PATIENCE).await?;
@@ -326,7 +325,7 @@ async fn a_message_is_revealed_wherever_it_is() -> Result<()> {
         page.wait_for_stat("matching", 200, PATIENCE).await?;
         reveal(1_001).await?;
         check_equal("all", page.evaluate("button('Show all').getAttribute('aria-pressed')").await?, "true".to_owned())?;
-        // It stays through what arrives.
+        // It stays while messages arrive.
         Login::anonymous(station.mqtt_port()?).publish_lines(Version::V5, "deck", lines(100)).await?;
         page.wait_for_stat("received", 2_100, PATIENCE).await?;
         wait_for_selected(page, 1_001).await
@@ -361,7 +360,8 @@ async fn rows_have_the_colour_of_their_subscription() -> Result<()> {
     .await
 }
 
-/// What is seen of the first message's flags: whole letters, whatever their room. They are heard as a whole.
+/// Returns the visible part of the first message's flags: whole letters, whatever their room. Assistive technology
+/// reads all of them.
 async fn check_flags(page: &Page, seen: &str, case: &str) -> Result<()> {
     let cell = "console_().querySelector('[data-seq] .qos')";
     let found = format!(
@@ -379,7 +379,7 @@ async fn check_flags(page: &Page, seen: &str, case: &str) -> Result<()> {
         }})()"
     );
     page.wait_for(&format!("{case}: {seen}"), &format!("{found} === {}", json!(seen)), PATIENCE).await?;
-    // WebKit names no cell; what is read is its text then.
+    // WebKit names no cell; its text is read in that case.
     let (_, name) = page.role_and_name(&page.element(cell).await?).await?;
     let text: String = page.evaluate(&format!("{cell}.textContent")).await?;
     check_equal(case, if name.is_empty() { text } else { name }.as_str(), "0 retained")
@@ -408,7 +408,7 @@ async fn that_a_message_is_retained_is_told_in_any_width() -> Result<()> {
 /// WebDriver's code for the key.
 const TAB: &str = "\u{E004}";
 
-/// Waits until exactly these terms are suggested, and seen.
+/// Waits until exactly these terms are suggested, and visible.
 async fn wait_for_suggestions(page: &Page, terms: &[&str]) -> Result<()> {
     let expression = format!(
         "(() => {{
@@ -421,7 +421,7 @@ async fn wait_for_suggestions(page: &Page, terms: &[&str]) -> Result<()> {
     page.wait_for(&format!("the suggestions {terms:?}"), &expression, PATIENCE).await
 }
 
-/// Presses ↓ until this term is chosen among those that are suggested.
+/// Presses ↓ until this term is selected among the suggestions.
 async fn choose_suggestion(page: &Page, term: &str) -> Result<()> {
     let chosen = "field('Filter').getAttribute('aria-activedescendant')";
     loop {
@@ -437,13 +437,13 @@ async fn choose_suggestion(page: &Page, term: &str) -> Result<()> {
     }
 }
 
-/// Waits until this stands in the filter, which has the focus.
+/// Waits until this text is in the filter, which has the focus.
 async fn wait_for_filter(page: &Page, text: &str) -> Result<()> {
     let expression = format!("document.activeElement === field('Filter') && field('Filter').value === {}", json!(text));
     page.wait_for(&format!("{text:?} in the filter"), &expression, PATIENCE).await
 }
 
-/// Connected, with a few messages on three topics, and the panels attend to the filter.
+/// Connects, with a few messages on three topics, and waits until the panels handle the filter.
 async fn open_with_suggestions(page: &Page, station: &Station) -> Result<()> {
     page.open(&link(&station.page_url(), &[("topic", "#"), ("connect", "1")])).await?;
     page.wait_for_state("connected").await?;
@@ -470,7 +470,7 @@ async fn suggestions_help_to_write_a_filter() -> Result<()> {
         let topics = ["topic:deck/#", "topic:deck/aft", "topic:deck/fore", "topic:StarWars"];
         wait_for_suggestions(page, &topics).await?;
 
-        // By a part of the name, and taken by Tab.
+        // By a part of the name, and accepted by Tab.
         page.press_keys("AFT").await?;
         wait_for_suggestions(page, &["topic:deck/aft"]).await?;
         choose_suggestion(page, "topic:deck/aft").await?;
@@ -478,7 +478,7 @@ async fn suggestions_help_to_write_a_filter() -> Result<()> {
         wait_for_filter(page, "topic:deck/aft ").await?;
         wait_for_suggestions(page, &[]).await?;
         page.wait_for_stat("matching", 1, PATIENCE).await?;
-        // Enter was the list's then. Without a list it is the filter's own again.
+        // Enter was handled by the list then. Without a list it is handled by the filter.
         check_equal(
             "a row is chosen",
             page.evaluate("console_().querySelector('[aria-selected]') !== null").await?,
@@ -487,23 +487,23 @@ async fn suggestions_help_to_write_a_filter() -> Result<()> {
         page.press_keys(&ENTER.to_string()).await?;
         wait_for_selected(page, 1).await?;
 
-        // Taken by the pointer; the field keeps the focus.
+        // Accepted by the pointer; the field keeps the focus.
         page.press_keys("-char").await?;
         wait_for_suggestions(page, &["-character:"]).await?;
         page.element("document.querySelector('#suggestions [role=option]')").await?.click().await?;
         wait_for_filter(page, "topic:deck/aft -character:").await?;
         wait_for_suggestions(page, &["-character:LEIA"]).await?;
-        // Closed by Escape, which leaves the text alone.
+        // Closed by Escape, which leaves the text unchanged.
         page.press_keys(ESCAPE).await?;
         wait_for_suggestions(page, &[]).await?;
         wait_for_filter(page, "topic:deck/aft -character:").await?;
-        // Opened again by a key; what was typed wholly isn't suggested.
+        // Opened again by a key; a completely typed term isn't suggested.
         page.press_keys(&ARROW_DOWN.to_string()).await?;
         wait_for_suggestions(page, &["-character:LEIA"]).await?;
         page.press_keys("LEIA").await?;
         wait_for_suggestions(page, &[]).await?;
 
-        // The list goes with the focus.
+        // The list closes when the focus leaves.
         page.press_keys(" qos:").await?;
         wait_for_suggestions(page, &["qos:0", "qos:1", "qos:2"]).await?;
         page.run("console_().focus();").await?;

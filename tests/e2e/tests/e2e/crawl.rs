@@ -1,4 +1,4 @@
-//! The crawl as people use it: it keeps its place, can be taken back and forward, fits any screen, and goes on while
+//! The crawl as people use it: it keeps its place, can be moved back and forward, fits any screen, and continues while
 //! the page is busy.
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
 use serde_json::json;
 
-/// What is told where the words don't matter.
+/// Lines for tests in which the text doesn't matter.
 pub(super) const DIALOGUE: [(&str, &str); 8] = [
     ("ADA", "The relay at the north ridge is answering again."),
     ("Bram", "Copy that. Two of three pumps restarted on their own."),
@@ -27,7 +27,7 @@ pub(super) const DIALOGUE: [(&str, &str); 8] = [
     ("Bram", "Pressure is holding at four bar on every line now."),
 ];
 
-/// Connected, the crawl alone, without any opening.
+/// Connects, with the crawl alone and without an opening.
 pub(super) async fn open(page: &Page, station: &Station) -> Result<()> {
     open_with(page, station, &[]).await
 }
@@ -39,10 +39,10 @@ pub(super) async fn open_with(page: &Page, station: &Station, keys: &[(&str, &st
     page.wait_for_state("connected").await
 }
 
-/// For pictures: each line has the film's size, whenever it comes.
+/// For pictures: each line has the film's size, at any rate of messages.
 pub(super) const FILM: [(&str, &str); 1] = [("pace", "film")];
 
-/// Publishes these, and waits until all are on the plane, which is made to hurry for it.
+/// Publishes these lines, and waits until all are on the plane, at high speed.
 pub(super) async fn tell(page: &Page, broker: Login<'_>, lines: &[(&str, &str)]) -> Result<()> {
     let known = page.lines().await?.len();
     for (character, text) in lines {
@@ -52,8 +52,8 @@ pub(super) async fn tell(page: &Page, broker: Login<'_>, lines: &[(&str, &str)])
     hurry(page, known + lines.len()).await
 }
 
-/// Makes the plane hurry until so many lines have stood on it from now on: on a busy machine the first may have passed
-/// when the last comes.
+/// Speeds the plane up until this number of lines was on it from now on: on a busy machine the first may have passed
+/// when the last arrives.
 async fn hurry(page: &Page, lines: usize) -> Result<()> {
     page.run("window.__stood = new Set();").await?;
     let hurrying = format!(
@@ -66,7 +66,7 @@ async fn hurry(page: &Page, lines: usize) -> Result<()> {
     page.wait_for("all lines on the plane", &hurrying, CRAWL_PATIENCE).await
 }
 
-/// Presses a key where the focus is by itself.
+/// Presses a key in the element that has the focus.
 pub(super) async fn key(page: &Page, key: &str) -> Result<()> {
     page.press_crawl_key(key).await
 }
@@ -91,7 +91,7 @@ async fn what_passed_can_be_read_again() -> Result<()> {
         )
         .await?;
 
-        // The wheel turned back: the last ones come again, and stand.
+        // The wheel is turned back: the last lines appear again, and stop.
         let wheel = |by_px: i32| {
             format!(
                 "crawl().dispatchEvent(new WheelEvent('wheel', {{ deltaY: {by_px}, bubbles: true, cancelable: true }}));"
@@ -105,7 +105,7 @@ async fn what_passed_can_be_read_again() -> Result<()> {
         let seqs = lines_shown(page).await?;
         check_equal("none twice", seqs.iter().collect::<HashSet<_>>().len(), seqs.len())?;
 
-        // New messages wait meanwhile, and it is said how many.
+        // New messages wait, and their number is shown.
         for number in 0..9 {
             broker.publish(Version::V5, "StarWars", &format!("RADIO: number {number}")).await?;
         }
@@ -118,7 +118,7 @@ async fn what_passed_can_be_read_again() -> Result<()> {
         hurry(page, 3).await?;
         page.wait_for("new lines", "lines().some((line) => line.seq > 8)", CRAWL_PATIENCE).await?;
 
-        // A hand pulls the plane down, and so does a key.
+        // Dragging moves the plane down, and so does a key.
         let is_held = |is_held: bool| format!("isPaused() === {is_held}");
         let pull = "const { left, top, height } = crawl().getBoundingClientRect();
             const at = (type, part) => crawl().dispatchEvent(new PointerEvent(type, { bubbles: true, isPrimary: true,
@@ -168,7 +168,7 @@ async fn a_line_leads_to_its_message() -> Result<()> {
         chosen(4).await?;
         page.wait_for("its mark", "crawl().querySelector('.line[aria-current]').dataset.seq === '4'", PATIENCE).await?;
 
-        // And the other way round: from a row of the console.
+        // And in the other direction: from a row of the console.
         page.run("console_().querySelector('[data-seq=\"1\"]').click();").await?;
         chosen(1).await?;
         page.run(
@@ -205,7 +205,7 @@ async fn what_was_condensed_opens_in_the_console() -> Result<()> {
 async fn a_row_without_a_line_gets_one() -> Result<()> {
     let station = Station::start().await?;
     in_browser("crawl-again", async |page| {
-        // A rule keeps them from the crawl; and the crawl isn't even on show.
+        // A rule keeps them from the crawl, and the crawl isn't even shown.
         let keys = [
             ("connect", "1"),
             ("view", "console"),
@@ -229,12 +229,12 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
         page.wait_for("its mark", marked, PATIENCE).await?;
         check_equal("lines", lines_shown(page).await?, vec![2])?;
 
-        // Also by a button, where a message is looked into.
+        // Also by a button, in the inspector.
         open_third(page).await?;
         page.press("Show in crawl").await?;
         page.wait_for_line(DIALOGUE[2].1).await?;
         page.press("Close").await?;
-        // On a phone the panel covers the crawl, and so goes.
+        // On a phone the panel covers the crawl, so it closes.
         page.resize((390, 844), 1.0).await?;
         open_third(page).await?;
         page.press("Show in crawl").await?;
@@ -256,7 +256,7 @@ async fn a_row_without_a_line_gets_one() -> Result<()> {
     .await
 }
 
-/// Until the message has come, the panel is drawn anew.
+/// Until the message has arrived, the panel is drawn again.
 async fn open_third(page: &Page) -> Result<()> {
     page.run("console_().querySelector('[data-seq=\"3\"] .open').click();").await?;
     let shows_it = format!("document.querySelector('dialog[open]')?.textContent.includes({:?})", DIALOGUE[2].1);
@@ -279,7 +279,7 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         page.press("Slower").await?;
         page.press("Slower").await?;
         speed("75 %").await?;
-        // The link has it, and so has the panel that it is chosen in.
+        // It is in the link, and in the panel in which it is selected.
         let in_link = |percent: &str| format!("new URLSearchParams(location.hash.slice(1)).get('speed') === {percent}");
         page.wait_for("the speed in the link", &in_link("'75'"), PATIENCE).await?;
         page.press("Director").await?;
@@ -289,7 +289,7 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
         page.wait_for("a link without the usual", &in_link("null"), PATIENCE).await?;
         page.press("Close").await?;
 
-        // As a person does it: only then browsers let a page fill the screen.
+        // With real input, because only then browsers allow full screen.
         page.press("Full screen").await?;
         page.wait_for("the whole screen", "document.fullscreenElement === crawl()", PATIENCE).await?;
         page.run("document.activeElement.blur();").await?;
@@ -309,7 +309,7 @@ async fn keys_change_the_speed_and_fill_the_screen() -> Result<()> {
     .await
 }
 
-/// Notes the timers that are still to fire: whoever means to look again has one.
+/// Records the pending timers: code that wants to look again has one.
 const PENDING_TIMERS: &str = "
     const pending = window.__pending = new Set();
     const { setTimeout: set, clearTimeout: clear } = window;
@@ -384,7 +384,7 @@ async fn a_burst_is_over_within_half_a_minute() -> Result<()> {
     .await
 }
 
-/// Notes each lock that keeps the screen awake.
+/// Records each lock that keeps the screen awake.
 const NOTE_LOCKS: &str = "
     window.__locks = [];
     // An empty tab can have none.
@@ -422,9 +422,9 @@ async fn a_kiosk_stays_awake_and_shows_the_crawl_alone() -> Result<()> {
         check_locks(page, &[true]).await?;
         page.wait_for("the window", "!matchMedia('(display-mode: fullscreen)').matches", PATIENCE).await?;
 
-        // A browser that was started as a kiosk, or fills the screen by its own key.
+        // A browser that was started as a kiosk, or is in full screen by its own key.
         let browser = page.browser().client();
-        // The page's size is the test's own, whatever the window's.
+        // The size of the page is set by the test, independent of the window's.
         let resize = async |height: &str| page.run(&format!("crawl().parentElement.style.height = '{height}';")).await;
         open(page, &station).await?;
         browser.fullscreen_window().await?;
@@ -437,7 +437,7 @@ async fn a_kiosk_stays_awake_and_shows_the_crawl_alone() -> Result<()> {
         let bars = "['.top', '.bottom'].every((bar) => getComputedStyle(document.querySelector(bar)).opacity === '0')";
         page.wait_for("the page's bars to go", bars, PATIENCE).await?;
         page.screenshot("crawl-kiosk").await?;
-        // The browser takes the lock back with the page; it is asked for again.
+        // The browser releases the lock when the page is hidden; the page requests it again.
         page.hide().await?;
         check_locks(page, &[true]).await?;
         browser.fullscreen_window().await?;
@@ -458,7 +458,7 @@ async fn move_pointer(page: &Page, (x, y): (u32, u32)) -> Result<()> {
     Ok(page.browser().client().perform_actions(moves).await?)
 }
 
-/// Whether all of these are as opaque.
+/// Whether all of these have this opacity.
 fn are_seen(selectors: &[&str], opacity: u32) -> String {
     format!(
         "{}.every((each) => getComputedStyle(document.querySelector(each)).opacity === '{opacity}')",
@@ -480,7 +480,7 @@ async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<(
         let is_idle = "crawl().dataset.idle === 'true'";
         for (name, size) in [("phone", (390, 844)), ("wide", (1_280, 720))] {
             super::screens::resize(page, &super::screens::screen(name, size, 1.0)).await?;
-            // Without a connection there is something to do.
+            // Without a connection an action is required.
             page.open(&link(&url, &[("view", "crawl"), ("card", ""), ("logo", "")])).await?;
             page.wait_for("nobody to move", is_idle, PATIENCE).await?;
             ensure!(page.evaluate::<bool>(&are_seen(&BARS[..3], 1)).await?, "the bars went, {name}");
@@ -511,10 +511,10 @@ async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<(
             page.wait_for("them to go again", &are_seen(&BARS, 0), PATIENCE).await?;
         }
 
-        // What has the focus by key stays, and the rest goes.
+        // An element focused by key stays, and the rest disappears.
         page.press_keys(TAB).await?;
         page.wait_for("the bars by a key", &are_seen(&BARS, 1), PATIENCE).await?;
-        // It goes on from where Connect was pressed.
+        // It continues from where Connect was pressed.
         let focused = "document.querySelector('.desk').contains(document.activeElement)";
         ensure!(page.evaluate::<bool>(focused).await?, "the Tab key leads elsewhere");
         let alone = format!("{is_idle} && {} && {}", are_seen(&[".desk"], 1), are_seen(&[".bottom", ".top"], 0));
@@ -522,7 +522,7 @@ async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<(
         page.run("document.activeElement.blur();").await?;
         page.wait_for("it to go", &are_seen(&BARS, 0), PATIENCE).await?;
 
-        // Words that stand still have all of it beside them.
+        // Static text has all of it next to it.
         key(page, "t").await?;
         let beside = "document.querySelector('.top').getBoundingClientRect().bottom
             <= crawl().getBoundingClientRect().top";
@@ -532,7 +532,7 @@ async fn the_crawl_fills_the_window_and_bars_go_while_nobody_moves() -> Result<(
         key(page, "t").await?;
         page.wait_for("the bars to go", &are_seen(&BARS, 0), PATIENCE).await?;
 
-        // A lost connection is told though nobody moves.
+        // A lost connection is shown even if nobody moves the pointer.
         drop(station.take());
         page.wait_for_state("reconnecting").await?;
         page.wait_for("the bars", &are_seen(&BARS[..3], 1), PATIENCE).await?;

@@ -1,4 +1,4 @@
-//! User names and passwords, and the path that Diffusion wants.
+//! User names and passwords, and the path that Diffusion requires.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 const USER: &str = "admin";
 const PASSWORD: &str = "correct horse";
 
-/// A wrong password is told and not tried again; the right one then works.
+/// Checks that a wrong password is reported and not retried, and that the right one then works.
 async fn check_password(page: &Page, page_url: &str, broker: &str, publisher: Login<'_>) -> Result<()> {
     page.open(&link(page_url, &[("broker", broker), ("user", USER)])).await?;
     check_equal("the user name", page.value("User name").await?, USER.to_owned())?;
@@ -60,7 +60,7 @@ async fn at_mosquitto() -> Result<()> {
     .await
 }
 
-/// What a page keeps, passes on and shows, but for what stands in its fields.
+/// An expression for everything that a page stores, sends and shows, except the contents of its fields.
 const KEPT: &str = "(window.__databases ??= (indexedDB.databases?.().then((all) => { window.__databases = all; }), []),
     location.href + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, window.__databases])
         + document.body.innerText)";
@@ -83,7 +83,7 @@ async fn in_the_address_they_are_used_and_not_kept() -> Result<()> {
         let kept = check_kept(page, "connected").await?;
         ensure!(kept.contains("room%3D7%26access_token%3D") && !kept.contains("connect=1"), "{kept}");
 
-        // What is typed beside a connection isn't the connection's.
+        // Text typed next to a connection doesn't belong to the connection.
         page.press("Settings").await?;
         page.fill("Broker URL", "wss://ann:hunter2@host/mqtt").await?;
         page.click("document.querySelector('[data-do=view][value=console]')").await?;
@@ -91,7 +91,7 @@ async fn in_the_address_they_are_used_and_not_kept() -> Result<()> {
         let kept = check_kept(page, "with a password typed").await?;
         ensure!(kept.contains("room%3D7%26access_token%3D"), "{kept}");
 
-        // The next page is told what is missing, and waits.
+        // The next page shows what is missing, and waits.
         page.run("location.reload()").await?;
         page.wait_for("the address without it", "field('Broker URL')?.value.endsWith('access_token=')", PATIENCE)
             .await?;

@@ -1,4 +1,4 @@
-//! A server that holds to Diffusion's manual, and what the page does with it.
+//! A server that follows Diffusion's manual, and the page's behaviour with it.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::PATIENCE;
@@ -23,7 +23,7 @@ async fn nothing_is_done_that_the_manual_does_not_allow() -> Result<()> {
     let server = Diffusion::start(TOPIC, VALUE).await?;
     in_browser("diffusion-manual", async |page| {
         let broker = server.ws_url();
-        // A higher QoS is granted as QoS 0, and told; "auto" begins with 5.0.
+        // A higher QoS is granted as QoS 0, and shown; "auto" begins with 5.0.
         for qos in ["0", "1"] {
             let keys = [("broker", broker.as_str()), ("user", PRINCIPAL.0), ("topic", TOPIC), ("qos", qos)];
             connect(page, &station.page_url(), &keys).await?;
@@ -33,7 +33,7 @@ async fn nothing_is_done_that_the_manual_does_not_allow() -> Result<()> {
             page.wait_for_row("The topic is a tree.").await?;
         }
 
-        // An update that fails is told with its reason, and the connection stays.
+        // A failed update is shown with its reason, and the connection stays.
         page.press("Send a message").await?;
         page.choose("Message QoS", "1").await?;
         for (topic, words) in [(TOPIC, "1 sent: 1 done."), (FORBIDDEN, "Not authorized"), ("a//b", "Topic Name")] {

@@ -1,4 +1,4 @@
-//! What a first visit fetches: the size budget counts on it.
+//! The files that a first visit fetches, which the size budget relies on.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
-/// What the names of the files have in common that the size budget leaves out.
+/// Parts of the names of files that the size budget leaves out.
 const LATER: [&str; 4] = ["-plain-", "-latin-1-", "-latin-ext-", "-cyrillic-"];
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn fonts_of_other_alphabets_come_when_they_are_needed() -> Result<()> {
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.wait_for("fonts", "document.fonts.status === 'loaded'", PATIENCE).await?;
-        // What the crawl waits for before it measures: a fallback that isn't fetched would hold it up.
+        // The fonts that the crawl awaits before it measures: a fallback that isn't fetched would delay it.
         let has_fonts = "document.fonts.check(getComputedStyle(document.querySelector('.plane .title')).font)";
         page.wait_for("the title", "document.querySelector('.plane .title') !== null", PATIENCE).await?;
         ensure!(page.evaluate::<bool>(has_fonts).await?, "the title's font needs a file that is not loaded");
@@ -59,7 +59,7 @@ async fn fonts_of_other_alphabets_come_when_they_are_needed() -> Result<()> {
     .await
 }
 
-/// What an older browser lacks.
+/// Scripts that each remove a feature which an older browser lacks.
 const OLDER: [&str; 3] =
     ["CSS.supports = () => false;", "delete HTMLElement.prototype.popover;", "delete globalThis.WebAssembly;"];
 
@@ -75,7 +75,7 @@ async fn an_older_browser_gets_a_sentence_and_no_program() -> Result<()> {
             page.wait_for_text("needs a newer browser").await?;
             let words: String = page.evaluate("document.body.innerText.trim()").await?;
             ensure!(words.starts_with("mqtt-crawl needs") && words.ends_with("any later version."), "{words}");
-            // What was fetched in advance is never run.
+            // Preloaded files are never run.
             let is_started = "document.querySelector('.page, [data-stat]') !== null";
             ensure!(!page.evaluate::<bool>(is_started).await?, "{lack} the program runs");
             Ok(())

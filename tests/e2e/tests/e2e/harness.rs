@@ -1,4 +1,4 @@
-//! The harness itself: what must fail a test does.
+//! The harness itself: a test fails when it must.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The site in a folder of any static host: without a network after the first visit, installable, and
-//! newer versions when a person wants them.
+//! The site in a folder of any static host: it works offline after the first visit, can be installed, and updates when
+//! a person wants it.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, dist, link};
 use serde_json::json;
 
-/// The browser keeps a version of the site and uses it from the next visit on.
+/// The browser stores a version of the site and uses it from the next visit on.
 const KEPT: &str =
     "window.__kept ??= (navigator.serviceWorker.ready.then(() => { window.__kept = 'yes'; }), 'not yet'),
     window.__kept === 'yes'";
 
-/// What the page says of a newer version.
+/// The page's message about a newer version.
 const NEWER: &str = "newer version";
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -39,7 +39,7 @@ async fn wait_until_kept(page: &Page) -> Result<()> {
     page.wait_for("the site to be kept", &format!("({KEPT})"), PATIENCE).await
 }
 
-/// A browser tells a page nothing of a refused WebSocket, so the station says it in a closing frame.
+/// A browser tells the page nothing about a refused WebSocket, so the station sends the reason in a closing frame.
 #[tokio::test]
 async fn a_station_says_why_it_takes_no_page_of_another_origin() -> Result<()> {
     let (host, other) = (Station::start().await?, Station::start().await?);
@@ -72,7 +72,7 @@ async fn it_works_without_a_network_after_the_first_visit() -> Result<()> {
         let url = link(&site.page_url(), &[("broker", &mosquitto.ws_url()), ("connect", "1")]);
         drop(site);
 
-        // The page, its worker, its fonts and a panel that was never opened; the broker is still there.
+        // The page, its worker, its fonts and a panel that was never opened; the broker is still reachable.
         page.open(&url).await?;
         page.wait_for_state("connected").await?;
         Login::anonymous(mosquitto.mqtt_port()).publish(Version::V5, "StarWars", "ADA: Still here").await?;
@@ -107,7 +107,7 @@ async fn a_newer_version_comes_when_a_person_wants_it() -> Result<()> {
         page.open(&site.page_url()).await?;
         page.wait_for_words(NEWER).await?;
         page.screenshot("newer-version").await?;
-        // Nobody asked for it yet.
+        // It hasn't been requested yet.
         check_equal("the title", page.evaluate::<String>("document.title").await?, "mqtt-crawl".to_owned())?;
         page.press("Load it").await?;
         page.wait_for("the newer version", "document.title === 'mqtt-crawl two'", PATIENCE).await?;

@@ -1,5 +1,4 @@
-//! The message inspector: real messages, shown as they are in every notation, and the bytes of the
-//! packet explained.
+//! The message inspector: shows real messages unchanged in every notation, and explains the bytes of the packet.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
@@ -29,7 +28,7 @@ async fn wait_for_message(page: &Page, seq: u64) -> Result<()> {
     page.wait_for(&format!("message {seq} in the inspector"), &format!("Boolean({shown})"), PATIENCE).await
 }
 
-/// The view that is chosen.
+/// Returns the selected view.
 async fn view(page: &Page) -> Result<String> {
     page.evaluate(&format!("{INSPECTOR}.querySelector('input:checked').parentElement.textContent")).await
 }
@@ -43,7 +42,7 @@ async fn choose(page: &Page, view: &str) -> Result<()> {
     page.wait_for(view, &shown, PATIENCE).await
 }
 
-/// What stands in the rows, as one reads it.
+/// Returns the text of the rows, as a person reads it.
 async fn rows(page: &Page) -> Result<Vec<String>> {
     page.evaluate(&format!("[...{INSPECTOR}.querySelectorAll('.sheet-row')].map((row) => row.innerText)")).await
 }
@@ -129,7 +128,7 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
         ] {
             inspect(page, seq).await?;
             check_equal("the view", view(page).await?.as_str(), name)?;
-            // Where a row's parts end, browsers differ.
+            // Browsers differ in where a row's parts end.
             let bare = |text: &str| text.split_whitespace().collect::<String>();
             let shown = rows(page).await?.join("\n");
             ensure!(bare(&shown).contains(&bare(expected)), "message {seq} shows {shown:?}");
@@ -140,7 +139,7 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
         choose(page, "JSON").await?;
         page.wait_for_words("This isn't JSON: at byte 3, this is no UTF-8").await?;
 
-        // The choice holds for the topic; another message of it opens so.
+        // The choice applies to the topic; another message of it opens with it.
         choose(page, "Base64").await?;
         inspect(page, 1).await?;
         check_equal("the view", view(page).await?.as_str(), "Packet")?;
@@ -152,7 +151,7 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
         check_equal("elements made from payloads", made, 0)?;
         check_equal("caught", page.evaluate::<bool>("window.caught === undefined").await?, true)?;
 
-        // By keyboard: the newest message, and the focus comes back.
+        // By keyboard: the newest message, and the focus returns.
         page.press_keys(ESCAPE).await?;
         page.wait_for("no panel", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
         page.element("console_()").await?.send_keys(ENTER).await?;
@@ -165,7 +164,7 @@ async fn messages_are_shown_as_they_came() -> Result<()> {
     .await
 }
 
-/// What the page has copied since it was last asked; it goes to a stand-in for the clipboard.
+/// Returns what the page has copied since the last call, from a stand-in for the clipboard.
 async fn copied(page: &Page) -> Result<String> {
     page.wait_for("something copied", "window.copied !== undefined", PATIENCE).await?;
     let text = page.evaluate("window.copied").await?;
@@ -210,7 +209,7 @@ async fn what_is_copied_is_what_it_says() -> Result<()> {
         let subscribe = "mosquitto_sub -h 127.0.0.1 -p PORT -V mqttv5 -t 'deck/#' -q 1 -v\n";
         check_equal("the command", copied(page).await?, comment + subscribe)?;
 
-        // A shell and mosquitto's own client make the same message of it.
+        // A shell and mosquitto's own client produce the same message from it.
         let command = command.replace("PORT -V", &format!("{} -V", mosquitto.mqtt_port()));
         let status = tokio::process::Command::new("sh").arg("-c").arg(command).status().await?;
         ensure!(status.success(), "{status}");
@@ -222,7 +221,7 @@ async fn what_is_copied_is_what_it_says() -> Result<()> {
         )
         .await?;
 
-        // By a key of the chosen row, with no panel open.
+        // By a key in the selected row, with no panel open.
         page.press_keys(ESCAPE).await?;
         page.element("console_().querySelector('[data-seq=\"2\"]')").await?.click().await?;
         page.press_keys("C").await?;
@@ -236,7 +235,7 @@ async fn what_is_copied_is_what_it_says() -> Result<()> {
         page.run(&call("row 9")).await?;
         page.wait_for_words("Message 9 hasn't arrived yet").await?;
 
-        // Where the browser refuses, it is there to be copied by hand.
+        // If the browser refuses, the text is shown for copying by hand.
         page.run("navigator.clipboard.writeText = async () => { throw new DOMException('', 'NotAllowedError'); };")
             .await?;
         page.run(&call("payload 1")).await?;
@@ -260,7 +259,7 @@ async fn ten_megabytes_open_at_once_and_to_the_last_byte() -> Result<()> {
         payload.extend_from_slice(b"the end.");
         Login::anonymous(station.mqtt_port()?).publish_bytes("deck/large", &payload, &[]).await?;
         page.wait_for_stat("received", 1, PATIENCE).await?;
-        // The program is loaded already: here it is about the message.
+        // The program is loaded already: this is about the message.
         page.press("Send a message").await?;
         page.wait_for("a panel", "Boolean(document.querySelector('dialog[open]'))", PATIENCE).await?;
         page.press("Close").await?;

@@ -1,4 +1,4 @@
-//! Keep alive: kept in a tab that nobody looks at, and missed in one whose broker went silent.
+//! Keep alive: sent from a hidden tab, and its absence detected in a tab whose broker went silent.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use mqtt_crawl_e2e::peer::{CONNECT, Manner, PINGREQ, Peer};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{eventually, link};
 
-/// A page's chain of timers, which throttling is made for; counted in `window.__fired`.
+/// A page's chain of timers, the target of throttling; counted in `window.__fired`.
 const TIMERS: &str = "window.__fired = 0; const fire = () => { window.__fired += 1; setTimeout(fire, 100); }; fire();";
 
 /// Connects, and hides the page.
@@ -21,8 +21,8 @@ async fn connect_and_hide(page: &mut Page, station: &Station, broker: &str) -> R
     Ok(Instant::now())
 }
 
-/// The page's timers were throttled, or this test shows nothing. At first that is once a second; after
-/// five minutes it is once a minute, for which no test waits.
+/// Checks that the page's timers were throttled, otherwise the test proves nothing. At first that is once a second;
+/// after five minutes it is once a minute, for which no test waits.
 async fn check_was_throttled(page: &Page, hidden_at: Instant) -> Result<()> {
     let hidden_for = hidden_at.elapsed();
     let fired: u64 = page.evaluate("window.__fired").await?;
@@ -48,7 +48,7 @@ async fn pings_come_in_time_from_a_hidden_tab() -> Result<()> {
             pings += usize::from(heard.packet == Some(PINGREQ) && heard.at > hidden_at);
         }
         println!("the longest silence was {} ms", longest.as_millis());
-        // [MQTT-3.1.2-20] for the client, and what a server grants it [MQTT-3.1.2-22].
+        // [MQTT-3.1.2-20] for the client, and the server's tolerance [MQTT-3.1.2-22].
         ensure!(longest < Duration::from_secs(9), "silent for {} ms", longest.as_millis());
         check_was_throttled(page, hidden_at).await?;
         page.show().await?;

@@ -1,4 +1,4 @@
-//! A lasting session goes on over a reload of the page.
+//! A persistent session continues after the page is reloaded.
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl::engine::{Engine, StoreWrite};
@@ -16,7 +16,7 @@ use mqtt_crawl_e2e::{PATIENCE, eventually, link};
 
 const CLIENT_ID: &str = "keeper";
 
-/// What a page leaves in the browser's store: the app's own engine makes it.
+/// Fills the browser's store like an earlier page: the app's own engine makes it.
 fn left_by_an_earlier_page(broker: &str) -> Result<StoreWrite> {
     let now = Instant::from_millis(1);
     let mut engine = Engine::new(1, Limits::default());
@@ -42,7 +42,7 @@ fn left_by_an_earlier_page(broker: &str) -> Result<StoreWrite> {
 }
 
 async fn leave_in_store(page: &Page, save: &StoreWrite) -> Result<()> {
-    // Whoever opens it first decides on its layout, and that has to be the app.
+    // The first to open the store decides on its layout, and that has to be the app.
     let is_there = "indexedDB.databases().then((all) => all.some((database) => database.name === 'mqtt-crawl'))";
     eventually("the app's database", async || Ok(page.evaluate::<bool>(is_there).await?.then_some(()))).await?;
     let (key, bytes) = (serde_json::json!(save.key), serde_json::json!(save.bytes));
@@ -57,7 +57,7 @@ async fn leave_in_store(page: &Page, save: &StoreWrite) -> Result<()> {
     page.wait_for("the store", "window.__left === true", PATIENCE).await
 }
 
-/// The keys of what the browser keeps.
+/// An expression for the keys in the browser's store.
 const KEPT: &str = "new Promise((resolve) => { indexedDB.open('mqtt-crawl').onsuccess = (event) => {
     const sessions = event.target.result.transaction('sessions').objectStore('sessions');
     sessions.getAllKeys().onsuccess = (keys) => { event.target.result.close(); resolve(keys.target.result); };
@@ -83,14 +83,14 @@ async fn what_is_published_while_the_page_is_away_arrives_exactly_once() -> Resu
 
         for away in 0..3 {
             page.browser().client().goto("about:blank").await?;
-            // Until then it would hand the message to the page that is going.
+            // Before that it would send the message to the page that is closing.
             mosquitto.wait_for_log_times(&format!("Client {CLIENT_ID} "), away + 1).await?;
             let payload = format!("AWAY: Two {away}");
             broker.publish_at(2, Version::V5, "StarWars", &payload).await?;
             page.open(&url).await?;
             page.wait_for_state("connected").await?;
             page.wait_for_row(&format!("Two {away}")).await?;
-            // After it, on the same connection: whatever would come twice has come.
+            // After it, on the same connection: a duplicate would have arrived by then.
             broker.publish_at(2, Version::V5, "StarWars", "AFTER: Three").await?;
             page.wait_for_row("Three").await?;
             check_equal("messages", page.stat("received").await?, 2)?;
@@ -104,17 +104,17 @@ async fn what_is_published_while_the_page_is_away_arrives_exactly_once() -> Resu
     Ok(())
 }
 
-/// How a page goes.
+/// How a page ends.
 #[derive(Clone, Copy, PartialEq)]
 enum Leaving {
-    /// It says goodbye first, so what it has received is known to the last message.
+    /// It disconnects first, so what it has received is known to the last message.
     Politely,
-    /// In the middle of things: what its worker received after the last look went with it.
+    /// In the middle of its work: the messages that its worker received after the last look are lost with it.
     Abruptly,
 }
 
-/// Messages flow while the page is loaded again and again. How many came before each page went, all
-/// told, and how many the last page got.
+/// Messages arrive while the page is reloaded repeatedly. Returns how many arrived before each page ended, in total,
+/// and how many the last page got.
 async fn reload_in_a_stream(page: &mut Page, leaving: Leaving) -> Result<(u64, u64)> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
@@ -150,7 +150,7 @@ async fn reload_in_a_stream(page: &mut Page, leaving: Leaving) -> Result<(u64, u
         published?;
         before += received?;
     }
-    // An earlier page may have had all of them; after this one there is nothing more to come.
+    // An earlier page may have received all of them; after this one nothing more arrives.
     broker.publish_at(2, Version::V5, "StarWars", "N: The end").await?;
     page.wait_for_row("The end").await?;
     Ok((before, page.stat("received").await? - 1))

@@ -1,4 +1,4 @@
-//! What stands where: nothing lies over what is to be read, and nothing runs away from whoever reads it.
+//! The layout: nothing covers text that is to be read, and nothing moves away from its reader.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
@@ -9,7 +9,7 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 use super::crawl::{DIALOGUE, open, tell};
 use super::screens::{resize, screen};
 
-/// Where the console begins, in whole CSS pixels; it is in the window, some rows at least.
+/// Returns the top of the console, in whole CSS pixels; it is in the window, with at least some rows.
 async fn top_of_console(page: &Page, when: &str) -> Result<f64> {
     let (top, bottom, height): (f64, f64, f64) = page
         .evaluate(
@@ -117,7 +117,7 @@ async fn the_controls_of_the_crawl_stand_in_a_row_and_stay_there() -> Result<()>
         page.open(&station.page_url()).await?;
         for (name, size) in SIZES {
             resize(page, &screen(name, size, 1.0)).await?;
-            // What comes and goes beside them, each at once, so that the app doesn't come between.
+            // Elements that appear and disappear next to them, each at once, so that the app doesn't interfere.
             let moved = "(() => {
                 const others = [...document.querySelectorAll('.crawl-controls > :not(.live, .skip)')];
                 const places = () => others.map((each) => {
@@ -185,7 +185,7 @@ async fn nothing_lies_over_plain_text() -> Result<()> {
         page.wait_for("words", &format!("{paragraphs}.filter(isVisible).length >= 4"), PATIENCE).await?;
         for (name, size) in SIZES {
             resize(page, &screen(name, size, 1.0)).await?;
-            // Of each, where its first letter is.
+            // The position of each one's first letter.
             let covered = format!(
                 "{paragraphs}.filter((each) => {{
                     each.scrollIntoView();

@@ -1,4 +1,4 @@
-//! The main job: what others publish is told by the crawl and kept by the console.
+//! The main function: the crawl shows published messages and the console keeps them.
 
 use anyhow::{Context, Result};
 use mqtt_crawl_e2e::link;
@@ -12,7 +12,7 @@ const SCRIPT: &str = r#""character" "dialogue"
 "2" "KEEPER" "She said \"wait\" and left"
 "#;
 
-/// Publishes by three programs that have nothing in common, and looks for each in both views.
+/// Publishes by three independent programs, and looks for each message in both views.
 async fn check_lines(page: &Page, broker: Login<'_>) -> Result<()> {
     page.wait_for_state("connected").await?;
     let folder = tempfile::tempdir()?;
@@ -52,7 +52,7 @@ async fn through_the_station() -> Result<()> {
     .await
 }
 
-/// Topic and payload, and who says what.
+/// Topic and payload, and who speaks what.
 const READINGS: [(&str, &[u8], &str, &str); 5] = [
     ("home/kitchen/temperature", b"20.934537983209168", "kitchen temperature", "20.93"),
     (

@@ -1,4 +1,4 @@
-//! Every key of the link, as the project's contract has it.
+//! Every key of the link, according to the project's contract.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
@@ -57,7 +57,7 @@ async fn what_the_page_shows() -> Result<()> {
             page.open(&link(&station.page_url(), &[("view", view)])).await?;
             check_equal(view, page.evaluate::<[bool; 2]>(is_shown).await?, shown)?;
         }
-        // Whoever chooses another finds it again.
+        // A person who selects another one finds it again.
         let in_link = "new URLSearchParams(location.hash.slice(1)).get('view')";
         for (button, view) in [("Crawl", Some("crawl")), ("Split", None), ("Console", Some("console"))] {
             page.press(button).await?;
@@ -80,12 +80,12 @@ async fn faults_are_told() -> Result<()> {
     in_browser("link-faults", async |page| {
         let said = |pattern: &str| format!("new RegExp({pattern:?}, 'i').test(document.body.innerText)");
 
-        // An unknown key is told, and the rest of the link holds.
+        // An unknown key is reported, and the rest of the link applies.
         page.open(&link(&station.page_url(), &[("colour", "blue"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.wait_for("a notice", &said("colour"), PATIENCE).await?;
 
-        // Each fault says which value it means, or the rule that the value breaks.
+        // Each error names the wrong value, or the rule that the value breaks.
         for (key, value, words) in [
             ("qos", "3", r"qos.*3"),
             ("protocol", "4", r"protocol.*4"),
@@ -107,7 +107,7 @@ async fn faults_are_told() -> Result<()> {
             ensure!(state == "idle" || state == "stopped", "{key}={value}, and yet {state}");
         }
 
-        // Also where the form is folded.
+        // Also if the form is folded.
         page.open(&link(&station.page_url(), &[("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.run("location.hash = '#qos=3&connect=1';").await?;

@@ -1,4 +1,4 @@
-//! Logs that come back: imported, and played without any broker.
+//! Logs that are imported, and played without a broker.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{Page, check_equal, in_browser};
@@ -11,7 +11,7 @@ const ESCAPE: &str = "\u{E00C}";
 
 const MESSAGES: u64 = 100_000;
 
-/// An export: all kinds of payloads and properties.
+/// Returns an export with all kinds of payloads and properties.
 fn export() -> String {
     let mut lines = String::new();
     for seq in 100..100 + MESSAGES {
@@ -42,7 +42,7 @@ async fn an_import_is_exported_byte_for_byte() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("log.ndjson");
     let exported = export();
-    // A broken line is told, and costs nothing else.
+    // A broken line is reported, and affects nothing else.
     std::fs::write(&path, exported.clone() + "{\"seq\":\n")?;
     in_browser("import", async |page| {
         page.open(&station.page_url()).await?;
@@ -72,12 +72,12 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
         let first: String = page.evaluate("rows()[0].text").await?;
         ensure!(first.contains("NARRATOR"), "it begins with {first:?}");
         check_equal("the state", page.state().await?, "idle".to_owned())?;
-        // It is said that it plays, and how far it is, without any panel.
+        // The page shows that it plays, and its progress, without any panel.
         page.wait_for("how far it is", &format!("/^Playing sample [23] of 66$/.test({SIGN})"), PATIENCE).await?;
         page.wait_for("a line of the crawl", "document.querySelector('.line[data-seq]') !== null", PATIENCE).await?;
         page.screenshot("sample").await?;
 
-        // Resting, one line a click.
+        // Paused, one line per click.
         page.press("Logs").await?;
         page.press("Rest").await?;
         let before = page.stat("received").await?;
@@ -87,13 +87,13 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
         page.wait_for_stat("received", before + 2, PATIENCE).await?;
         page.check_accounts().await?;
 
-        // At eight times its speed it comes to its end.
+        // At eight times its speed it reaches its end.
         page.choose("Speed", "8").await?;
         page.press("Play").await?;
         page.wait_for_stat("received", 66, PATIENCE).await?;
         page.wait_for("the sign to go", &format!("{SIGN} === ''"), PATIENCE).await?;
 
-        // Once more, till it is stopped.
+        // Once more, until it is stopped.
         page.press("Play").await?;
         page.press("Close").await?;
         page.wait_for("how far it is", &format!("{SIGN}.startsWith('Playing sample')"), PATIENCE).await?;
@@ -103,7 +103,7 @@ async fn the_sample_plays_without_a_broker() -> Result<()> {
     .await
 }
 
-/// What the sign says, without its button.
+/// An expression for the text of the sign, without its button.
 const SIGN: &str = "[...document.querySelectorAll('.transmit-sign p')].filter(isVisible)
     .map((each) => each.querySelector('button').textContent).join()";
 
@@ -114,7 +114,7 @@ async fn the_sample_ends_when_one_connects() -> Result<()> {
         page.open(&link(&station.page_url(), &[("card", ""), ("logo", "")])).await?;
         page.press("Play a sample").await?;
         page.wait_for_row("listened").await?;
-        // So that it would go on within moments.
+        // So that it would continue within moments.
         page.press("Logs").await?;
         page.choose("Speed", "8").await?;
         page.press("Close").await?;
@@ -127,13 +127,13 @@ async fn the_sample_ends_when_one_connects() -> Result<()> {
         broker.publish(Version::V5, "StarWars", "ADA: Live at last").await?;
         page.wait_for_line("Live at last").await?;
         check_equal("messages", page.stat("received").await?, played + 1)?;
-        // What was played stays, and came by no subscription.
+        // What was played stays, and belongs to no subscription.
         let coloured = "[...console_().querySelectorAll('.row[data-seq]')]
             .filter((row) => row.dataset.subscription).map((row) => Number(row.dataset.seq))";
         check_equal("rows of the subscription", page.evaluate::<Vec<u64>>(coloured).await?, vec![played + 1])?;
         page.check_accounts().await?;
 
-        // Also while it is still on its way here.
+        // Also while it is still being loaded.
         page.open(&station.page_url()).await?;
         page.run("button('Play a sample').click(); button('Connect').click();").await?;
         page.wait_for_state("connected").await?;
@@ -192,7 +192,7 @@ async fn files_are_dropped_anywhere_and_a_wrong_one_costs_nothing() -> Result<()
         page.screenshot("dropped").await?;
         page.check_accounts().await?;
 
-        // A text that is dragged is nobody's file.
+        // Dragged text isn't a file.
         page.run(
             "const data = new DataTransfer(); data.setData('text/plain', 'x');
             const over = new DragEvent('dragover', { bubbles: true, cancelable: true, dataTransfer: data });
@@ -232,7 +232,7 @@ async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> 
         ];
         check_equal("the table", page.downloaded().await?, head.to_owned() + &rows.concat())?;
 
-        // Straight into a file that is chosen, where the browser has it.
+        // Directly into a chosen file, if the browser supports it.
         page.fill("Filter", "topic:a").await?;
         page.wait_for_stat("matching", 2, PATIENCE).await?;
         page.run(
@@ -260,7 +260,7 @@ async fn what_the_filter_lets_through_is_saved_for_spreadsheets() -> Result<()> 
         ensure!(page.evaluate::<String>("window.suggested").await?.ends_with(".ndjson"), "the name");
         page.screenshot("export").await?;
 
-        // Somebody closes the browser's question; somebody's disk is full.
+        // The browser's dialog is dismissed; the disk is full.
         page.run("window.showSaveFilePicker = async () => { throw new DOMException('', 'AbortError'); };").await?;
         page.press("Save as CSV").await?;
         page.wait_for_words("Nothing was saved").await?;

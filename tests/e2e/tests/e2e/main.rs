@@ -1,4 +1,4 @@
-//! Everything that may run side by side.
+//! The tests that may run in parallel.
 
 mod accessibility;
 mod animation;

@@ -1,4 +1,4 @@
-//! Rules for what becomes of which message: in the link, in the panel, kept, and in a new worker.
+//! Line rules: in the link, in the panel, in storage, and in a new worker.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -11,11 +11,11 @@ use serde_json::json;
 
 const READING: &str = r#"{"device":"probe 7","value":21.40,"unit":"°C"}"#;
 
-/// Links of these tests: everything is subscribed to, no opening plays.
+/// The links of these tests: everything is subscribed to, no opening plays.
 const KEYS: [(&str, &str); 6] =
     [("topic", "#"), ("card", ""), ("logo", ""), ("episode", ""), ("title", ""), ("intro", "")];
 
-/// Rules: a thermometer has a sentence, and what is for machines alone stays out of the crawl.
+/// Rules: a thermometer has a sentence, and machine-only messages stay out of the crawl.
 const RULES: [(&str, &str); 4] =
     [("line", "+/temperature"), ("speaker", ""), ("words", "the {1} reports {value} {unit}"), ("hide", "debug/#")];
 
@@ -24,7 +24,7 @@ fn linked<'a>(station: &Station, keys: impl IntoIterator<Item = (&'a str, &'a st
     link(&station.page_url(), &keys)
 }
 
-/// The rules of the address bar, in their order.
+/// Returns the rules of the address bar, in their order.
 async fn rules_in_link(page: &Page) -> Result<Vec<(String, String)>> {
     let rules = "[...new URLSearchParams(location.hash.slice(1))]
         .filter(([key]) => ['line', 'hide', 'speaker', 'words'].includes(key))";
@@ -35,7 +35,7 @@ fn owned(rules: &[(&str, &str)]) -> Vec<(String, String)> {
     rules.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What the crawl has told, with the blanks between its rows gone.
+/// An expression for the text that the crawl has shown, without the blanks between its rows.
 const TOLD: &str = "lines().map((line) => line.text.replace(/\\s+/g, '')).join('|').toLowerCase()";
 
 async fn open_panel(page: &Page) -> Result<()> {
@@ -63,7 +63,7 @@ async fn wait_for_rules(page: &Page, topics: &[&str]) -> Result<()> {
     page.wait_for(&format!("the rules {topics:?}"), &found, PATIENCE).await
 }
 
-/// A thermometer's reading becomes a sentence, and what is hidden stays in the console.
+/// Checks that a thermometer's reading becomes a sentence, and that hidden messages stay in the console.
 async fn check_link(name: &str, station: &Station, broker: &str, publisher: Login<'_>) -> Result<()> {
     in_browser(name, async |page| {
         page.open(&linked(station, [("broker", broker)].into_iter().chain(RULES))).await?;
@@ -75,17 +75,17 @@ async fn check_link(name: &str, station: &Station, broker: &str, publisher: Logi
         page.wait_for_row("41 pages free").await?;
         page.wait_for_row("Good evening").await?;
         page.wait_for_line("the greenhouse reports 21.40 °C").await?;
-        // One that the rule has no words for is told as it is.
+        // A message that the rule has no text for is shown unchanged.
         page.wait_for_line("closed for today").await?;
         page.wait_for_line("Good evening").await?;
-        // Lines are told in their order, so the hidden one isn't on its way.
+        // Lines are shown in order, so the hidden one isn't still queued.
         let told: String = page.evaluate(TOLD).await?;
         ensure!(!told.contains("pagesfree"), "{told}");
         page.wait_for_stat("behind", 0, PATIENCE).await?;
         check_equal("received", page.stat("received").await?, 4)?;
         check_equal("the link", rules_in_link(page).await?, owned(&RULES))?;
 
-        // The filter goes by the names that the crawl has.
+        // The filter uses the names that the crawl has.
         page.fill("Filter", "character:pip").await?;
         page.wait_for_stat("matching", 1, PATIENCE).await?;
         page.fill("Filter", "character:probe").await?;
@@ -128,7 +128,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         page.open(&linked(&station, [])).await?;
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
-        // Before anything came there are examples, for the topics that are typed as well.
+        // Before any message arrived there are examples, also for the topics that are typed.
         wait_for_preview(page, "chat/harbour PIP: Good evening", "PIP: Good evening").await?;
         page.fill("For topics", "+/temperature").await?;
         wait_for_preview(page, "greenhouse/temperature 21.4", "greenhouse temperature: 21.4").await?;
@@ -140,7 +140,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         let of_others = "document.querySelector('.previews ul').textContent.includes('debug/heap')";
         ensure!(!page.evaluate::<bool>(of_others).await?, "the preview is about other topics");
 
-        // Faults stand at their fields, and nothing is taken.
+        // Errors are at their fields, and nothing is accepted.
         page.choose("Speaker", "level").await?;
         page.fill("Level of the speaker", "0").await?;
         page.choose("Words", "sentence").await?;
@@ -158,7 +158,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         publisher.publish(Version::V5, "shed/temperature", READING).await?;
         page.wait_for_line("it is 21.40 °C here").await?;
 
-        // Everything else is hidden; then nothing is, for that rule goes first.
+        // Everything else is hidden; then nothing is, because that rule is the first.
         page.fill("For topics", "#").await?;
         page.tick("Not in the crawl").await?;
         wait_for_preview(page, "debug/heap 41 pages free", "Not in the crawl").await?;
@@ -193,7 +193,7 @@ async fn the_panel_makes_rules_and_shows_what_becomes_of_messages() -> Result<()
         page.press_keys(ESCAPE).await?;
         page.wait_for("the panel to close", "document.querySelector('dialog[open]') === null", PATIENCE).await?;
 
-        // They are kept for a page without a link, and gone when they are removed.
+        // They are stored for a page without a link, and gone when they are removed.
         page.open(&station.page_url()).await?;
         page.fill("Topic", "#").await?;
         page.press("Connect").await?;
@@ -224,7 +224,7 @@ async fn a_link_goes_before_what_is_kept_and_leaves_it() -> Result<()> {
         open_panel(page).await?;
         wait_for_rules(page, &["+/temperature", "debug/#"]).await?;
         page.press_keys(ESCAPE).await?;
-        // Another choice keeps one's own.
+        // Another choice keeps the user's own.
         page.press("Preferences").await?;
         page.choose("Theme", "dark").await?;
         let kept = "localStorage['mqtt-crawl'] === 'hide=own'";
@@ -246,7 +246,7 @@ async fn a_new_worker_has_the_rules() -> Result<()> {
         page.wait_for_line("the cellar reports 21.40 °C").await?;
         page.fail_worker("out of fuel").await?;
         page.wait_for_words("was started again").await?;
-        // Its log is gone, so this isn't the connection before.
+        // Its log is gone, so this isn't the earlier connection.
         page.wait_for_stat("received", 0, PATIENCE).await?;
         page.wait_for_state("connected").await?;
         publisher.publish(Version::V5, "attic/temperature", READING).await?;

@@ -1,4 +1,4 @@
-//! A payload is text, whatever it looks like.
+//! A payload is text, even if it looks like markup.
 
 use anyhow::Result;
 use mqtt_crawl_e2e::link;

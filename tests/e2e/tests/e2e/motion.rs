@@ -1,4 +1,4 @@
-//! Anything that moves can be stopped (WCAG 2.2.2) and needn't move at all (2.3.3).
+//! All motion can be stopped (WCAG 2.2.2) and can be avoided altogether (2.3.3).
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, link};
 
-/// How far the crawl's first line moves while 30 frames are drawn, in pixels.
+/// Returns how far the crawl's first line moves while 30 frames are drawn, in pixels.
 async fn movement_px(page: &Page) -> Result<f64> {
     page.run(
         "const line = crawl().querySelector('.line');
@@ -40,12 +40,12 @@ async fn the_crawl_can_be_paused() -> Result<()> {
         let label = page.element("button('Resume')").await?;
         let pressed = label.attr("aria-pressed").await?;
         ensure!(pressed.is_none(), "Resume is said to be pressed: {pressed:?}");
-        // The compositor lets go of the plane with its next frame.
+        // The compositor stops the plane with its next frame.
         page.wait_for("the pause", "document.getAnimations().every((animation) => !animation.pending)", CRAWL_PATIENCE)
             .await?;
         let moved = movement_px(page).await?;
         ensure!(moved == 0.0, "paused, the crawl moved by {moved} px");
-        // Messages go on arriving, and nothing is lost meanwhile.
+        // Messages continue to arrive, and none is lost.
         broker.publish(Version::V5, "StarWars", "DRIFTER: Still here").await?;
         page.wait_for_row("Still here").await?;
         page.press("Resume").await?;

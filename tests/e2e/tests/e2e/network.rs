@@ -1,4 +1,4 @@
-//! What the browser and the person say of the network: "Try now", offline and online.
+//! The network states of the browser and the person: "Try now", offline and online.
 
 use std::time::Instant;
 
@@ -13,16 +13,16 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 
 const QUIET: Manner = Manner::Quiet { keep_alive_s: 30, pings_answered: usize::MAX };
 
-/// A wait between two attempts that nobody takes for "at once", in seconds.
+/// A wait between two attempts that can't be taken for "at once", in seconds.
 const LONG_S: u64 = 12;
 
 /// The countdown on the page, in seconds.
 const COUNTDOWN: &str = r"Number(/Trying again in (\d+) s/.exec(document.body.innerText)?.[1] ?? 0)";
 
-/// Lets attempts fail until the page waits long for the next one.
+/// Makes attempts fail until the page waits long for the next one.
 async fn wait_long(page: &Page) -> Result<()> {
-    // Each failure doubles what the wait may be, up to a minute, and chance decides. A countdown that
-    // has grown is another one; an attempt too many, and the browser itself has the next one wait.
+    // Each failure doubles the maximum of the wait, up to a minute, and the wait is random. A countdown that has grown
+    // is another one; with one attempt too many, the browser itself delays the next one.
     while page.evaluate::<u64>(COUNTDOWN).await? < LONG_S {
         page.run(&format!("window.__was = {COUNTDOWN}; button('Try now')?.click();")).await?;
         page.wait_for("a longer countdown", &format!("{COUNTDOWN} > window.__was"), PATIENCE * 6).await?;

@@ -1,4 +1,4 @@
-//! Payloads that break consoles: shown truly, and nothing around them is harmed.
+//! Payloads that break consoles: shown accurately, without damage to anything around them.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::page::{check_equal, in_browser};
@@ -7,7 +7,7 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 use serde_json::json;
 
-/// Topic, payload, and what the console's row says of it.
+/// Topic, payload, and the text of the console's row.
 const PAYLOADS: [(&str, &[u8], &str); 12] = [
     ("odd/plain", b"plain", "plain"),
     ("odd/empty", b"", ""),
@@ -35,7 +35,7 @@ async fn they_are_shown_truly_and_harm_nothing() -> Result<()> {
         page.wait_for_state("connected").await?;
         page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;
         let login = Login::anonymous(station.mqtt_port()?);
-        // So large that a row which held all of it would be seen to.
+        // So large that a row which held all of it would be noticed.
         let large = b"10 MiB ".repeat((10 << 20) / 7);
         login.publish_bytes("odd/large", &large, &[]).await?;
         page.wait_for_stat("received", 1, PATIENCE).await?;
@@ -53,7 +53,7 @@ async fn they_are_shown_truly_and_harm_nothing() -> Result<()> {
                 .await?;
             check_equal(topic, cells, vec![topic.to_owned(), shown.to_owned()])?;
         }
-        // Nothing is wider, higher or elsewhere than beside a plain payload.
+        // Sizes and positions are the same as with a plain payload.
         let cells = "[...console_().querySelectorAll('[data-seq]')].map((row) =>
             [row, ...row.children].map((cell) => {
                 const { left, right, height } = cell.getBoundingClientRect();
@@ -64,7 +64,7 @@ async fn they_are_shown_truly_and_harm_nothing() -> Result<()> {
         let overflow =
             "document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight";
         ensure!(!page.evaluate::<bool>(overflow).await?, "the page is larger than its window");
-        // A direction that a payload turns around stays within its cell, and in the crawl within its line.
+        // A text direction that a payload reverses stays within its cell, and in the crawl within its line.
         let isolated = "[...document.querySelectorAll('.console .rows .row > span, .line')].every((part) =>
             ['isolate', 'isolate-override', 'plaintext'].includes(getComputedStyle(part).unicodeBidi))";
         page.wait_for("lines of the crawl", "lines().length > 0", PATIENCE).await?;
@@ -75,7 +75,7 @@ async fn they_are_shown_truly_and_harm_nothing() -> Result<()> {
         check_equal("caught", page.evaluate::<bool>("window.caught === undefined").await?, true)?;
         page.screenshot("odd-payloads").await?;
 
-        // In the inspector what can't be seen has a name.
+        // In the inspector invisible characters have names.
         for (seq, words) in [
             (5, "U+202EdesreverU+2066 end"),
             (7, "61 00 62 1b 5b 33 31 6d"),

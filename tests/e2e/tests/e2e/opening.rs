@@ -1,4 +1,4 @@
-//! The opening: its scenes in their order and time, what shortens it, and the Director panel that it is made in.
+//! The opening: the order and times of its scenes, what shortens it, and the opening panel that configures it.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{CRAWL_PATIENCE, PATIENCE, link};
 
-/// From here on the scenes are noted, each with its moment in milliseconds.
+/// Records the scenes from now on, each with its time in milliseconds.
 const NOTE_SCENES: &str = "
     window.__scenes = [];
     const note = () => {
@@ -27,7 +27,7 @@ async fn wait_for_scene(page: &Page, scene: &str) -> Result<()> {
     page.wait_for(scene, &format!("crawl().dataset.scene === '{scene}'"), CRAWL_PATIENCE).await
 }
 
-/// The app before its first connection, noting scenes.
+/// Opens the app before its first connection, recording scenes.
 async fn open(page: &Page, station: &Station, keys: &[(&str, &str)]) -> Result<()> {
     let keys: Vec<_> = [("view", "crawl")].iter().chain(keys).copied().collect();
     page.open(&link(&station.page_url(), &keys)).await?;
@@ -35,7 +35,7 @@ async fn open(page: &Page, station: &Station, keys: &[(&str, &str)]) -> Result<(
     page.run(NOTE_SCENES).await
 }
 
-/// The logotype's width in parts of the crawl's, at its beginning and after eight seconds.
+/// An expression for the logotype's width relative to the crawl's, at its beginning and after eight seconds.
 const LOGO_WIDTHS: &str = "(() => {
     const logo = crawl().querySelector('.logo span');
     const run = logo.getAnimations().find((each) => each.animationName === 'retreat');
@@ -48,7 +48,7 @@ const LOGO_WIDTHS: &str = "(() => {
     return widths;
 })()";
 
-/// No animation holds the sky, which stands there, and the plane isn't masked but veiled.
+/// No animation holds the sky, which is still, and the plane isn't masked but veiled.
 async fn check_sky_rests(page: &Page, transform: &str) -> Result<()> {
     let running = "crawl().getAnimations({ subtree: true }).filter((each) => each.effect.target.className !== 'plane')";
     check_equal("animations", page.evaluate::<u64>(&format!("{running}.length")).await?, 0)?;
@@ -87,14 +87,14 @@ async fn it_plays_in_the_order_and_time_of_the_film() -> Result<()> {
         let seen = scenes(page).await?;
         let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();
         check_equal("the scenes", names, vec!["idle", "dark", "card", "dark", "logo", "rise", "intro"])?;
-        // Each begins at a tick of 200 ms, and a machine under load is late.
+        // Each begins at a tick of 200 ms, and a busy machine is late.
         let begun = seen[1].1;
         for ((name, at), due_s) in seen[1..].iter().zip([0.0, 1.0, 7.0, 9.0, 13.0, 20.0]) {
             let at_s = (at - begun) / 1_000.0;
             ensure!((due_s - 0.3..due_s + 6.0).contains(&at_s), "{name} at {at_s:.1} s, not {due_s}");
         }
 
-        // Once the words are gone the sky comes up, near stars further, and no frame is drawn by the page for it.
+        // Once the text is gone the sky comes up, near stars further, and the page draws no frame for it.
         page.wait_for(
             "the words to have gone",
             "(() => { document.getAnimations().find((each) => each.effect.target.className === 'plane')
@@ -153,7 +153,7 @@ async fn who_waits_for_messages_sees_them_soon() -> Result<()> {
         broker.publish_retained(&format!("waiting/{number}"), &format!("ADA: Here already, {number}")).await?;
     }
     in_browser("opening-waiting", async |page| {
-        // They wait already: no card, no logotype.
+        // They are queued already: no card, no logotype.
         open(page, &station, &[("topic", "waiting/#")]).await?;
         page.press("Connect").await?;
         let begun = Instant::now();
@@ -162,7 +162,7 @@ async fn who_waits_for_messages_sees_them_soon() -> Result<()> {
         let names: Vec<String> = scenes(page).await?.into_iter().map(|(name, _)| name).collect();
         ensure!(!names.iter().any(|name| name == "card" || name == "logo"), "{names:?}");
 
-        // One that comes while the card is shown: the scenes are short, and it comes before our words.
+        // One that arrives while the card is shown: the scenes are short, and it comes before our text.
         open(page, &station, &[("topic", "coming")]).await?;
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
@@ -192,7 +192,7 @@ async fn words_that_somebody_wrote_are_shown_before_messages() -> Result<()> {
         page.press("Connect").await?;
         wait_for_scene(page, "card").await?;
         wait_for_scene(page, "intro").await?;
-        // In the order in which they stand on the plane.
+        // In the order of their positions on the plane.
         let whole = "(() => {
             document.getAnimations().find((each) => each.effect.target.className === 'plane')?.updatePlaybackRate(8);
             const blocks = [...crawl().querySelectorAll('.plane .block')]
@@ -267,14 +267,14 @@ async fn what_the_link_says_of_it() -> Result<()> {
             .await?;
         ensure!(kept, "the link lost a key");
 
-        // Without card and logotype the words come at once.
+        // Without card and logotype the text comes at once.
         open(page, &station, &[("card", ""), ("logo", "")]).await?;
         page.press("Connect").await?;
         wait_for_scene(page, "intro").await?;
         let seen = scenes(page).await?;
         ensure!(!seen.iter().any(|(name, _)| ["card", "logo", "rise"].contains(&name.as_str())), "{seen:?}");
 
-        // Without any words there is nothing to come down from: the sky stays as it was.
+        // Without any text there is nothing to come down from: the sky stays unchanged.
         let silent = ["card", "logo", "episode", "title", "intro"].map(|part| (part, ""));
         page.open(&link(&station.page_url(), &[&silent[..], &[("connect", "1")]].concat())).await?;
         wait_for_scene(page, "still").await?;
@@ -314,7 +314,7 @@ async fn the_director_changes_it_at_once() -> Result<()> {
         wait_for_scene(page, "card").await?;
         let words: String = page.evaluate("crawl().querySelector('.card').innerText").await?;
         check_equal("the card", words, "Once, upriver".to_owned())?;
-        // What is typed while it is shown shows.
+        // Typed text is shown even while it plays.
         page.fill("Card", "Twice, upriver").await?;
         page.wait_for("the words", "crawl().querySelector('.card').innerText === 'Twice, upriver'", PATIENCE).await?;
 
@@ -322,7 +322,7 @@ async fn the_director_changes_it_at_once() -> Result<()> {
         page.wait_for("the fields", "field('Title').value === 'The Retained Message'", PATIENCE).await?;
         check_equal("the link", page.evaluate::<String>("location.hash").await?, "#view=crawl".to_owned())?;
 
-        // Whether it gives way follows the words, unless it is chosen. Nothing has played yet.
+        // Whether it is cut short follows the text, unless it is chosen. Nothing has played yet.
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         page.press("Director").await?;
         page.wait_for("the panel", "field('Opening') !== undefined", PATIENCE).await?;

@@ -1,5 +1,5 @@
-//! The panels: finer settings that reach CONNECT, messages that are sent from the page, and what
-//! the broker's terms grey out.
+//! The panels: connection options that are sent in CONNECT, messages sent from the page, and controls disabled by the
+//! broker's limits.
 
 use anyhow::{Context, Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::publish::Login;
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, eventually, link};
 
-/// Opens a panel by the button of its name.
+/// Opens a panel by the button with its name.
 async fn open(page: &Page, name: &str) -> Result<()> {
     page.press(name).await?;
     page.wait_for(name, &format!("Boolean(named('dialog[open]', '{name}'))"), PATIENCE).await
@@ -24,13 +24,13 @@ async fn send(page: &Page, topic: &str, qos: &str, payload: &str) -> Result<()> 
     page.press("Send").await
 }
 
-/// Waits until the counts of outcomes say this.
+/// Waits until the counts of outcomes have this text.
 async fn wait_for_tally(page: &Page, words: &str) -> Result<()> {
     let tally = "named('section', 'Messages sent').querySelector('[role=status]').innerText";
     page.wait_for(words, &format!("{tally}.includes('{words}')"), PATIENCE).await
 }
 
-/// The outcomes in the list, newest first.
+/// Returns the outcomes in the list, newest first.
 async fn outcomes(page: &Page) -> Result<Vec<String>> {
     page.evaluate("[...named('section', 'Messages sent').querySelectorAll('li')].map((row) => row.innerText)").await
 }
@@ -64,7 +64,7 @@ async fn what_is_sent_arrives_at_every_qos() -> Result<()> {
         let line = "got 2 1 deck/hex é!";
         eventually(line, async || Ok(later.output().contains(line).then_some(()))).await?;
 
-        // What can't be sent is told beside its field, and isn't counted.
+        // An error is shown next to its field, and isn't counted as sent.
         page.fill("Message payload", "c3 a").await?;
         page.fill("Message topic", "a/#").await?;
         page.press("Send").await?;
@@ -119,7 +119,7 @@ async fn what_is_sent_while_the_broker_is_down_waits_for_it() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("send-offline", async |page| {
-        // What a browser says of a socket that can't be opened; the page says it better.
+        // The browser's message for a socket that can't be opened; the page's own is better.
         page.expect_errors("WebSocket connection to");
         page.open(&station.page_url()).await?;
         open(page, "Send a message").await?;
@@ -149,7 +149,7 @@ async fn what_is_sent_while_the_broker_is_down_waits_for_it() -> Result<()> {
     .await
 }
 
-/// CONNACK of 5.0 with these properties.
+/// Returns a 5.0 CONNACK with these properties.
 fn connack(properties: &[u8]) -> Vec<u8> {
     let length = u8::try_from(properties.len()).expect("a short list");
     [&[0x20, length + 3, 0, 0, length], properties].concat()
@@ -164,7 +164,7 @@ async fn what_the_broker_forbids_is_grey_and_says_why() -> Result<()> {
     in_browser("terms", async |page| {
         page.open(&link(&station.page_url(), &[("broker", &peer.ws_url()), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
-        // What stands beside a field for those who can't use it.
+        // The text next to a field for people who can't use it.
         let why = |name: &str| {
             format!(
                 "field('{name}').getAttribute('aria-describedby').split(' ')\
@@ -294,7 +294,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
     let station = Station::start().await?;
     let mosquitto = Mosquitto::start(Access::Anonymous).await?;
     in_browser("lasting", async |page| {
-        // What a browser says of a socket that can't be opened; the page says it better.
+        // The browser's message for a socket that can't be opened; the page's own is better.
         page.expect_errors("WebSocket connection to");
         let keys = [("broker", mosquitto.ws_url()), ("topic", "deck/#".to_owned())];
         let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
@@ -311,9 +311,9 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         page.press_keys(ESCAPE).await?;
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
-        // Version 5, no clean start, the keep alive that was chosen.
+        // Version 5, no clean start, the selected keep alive.
         mosquitto.wait_for_log("(p5, c0, k25").await?;
-        // The address bar is all that the next page has, and it must find the session by it.
+        // The next page has only the address bar, and must find the session by it.
         let url: String = page.evaluate("location.href").await?;
         ensure!(url.contains("client=") && url.contains("connect=1"), "{url}");
 
@@ -330,7 +330,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
         mosquitto.wait_for_log("(p5, c0, k25").await?;
         check_equal("received", page.stat("received").await?, 1)?;
 
-        // The form shows what an earlier page chose.
+        // The form shows what an earlier page selected.
         page.press("Settings").await?;
         open(page, "More settings").await?;
         page.wait_for("what was chosen", "field('Kept for').value === '90'", PATIENCE).await?;
@@ -345,7 +345,7 @@ async fn a_session_that_is_kept_goes_on_after_a_reload() -> Result<()> {
 #[tokio::test]
 async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
     let station = Station::start().await?;
-    // The loader itself, and what it imports.
+    // The loader itself, and its imports.
     for file in ["panels_loader.js", "panels.js"] {
         in_browser_with(&[Feature::BlockedFiles], "panels-lost", async |page| {
             page.expect_errors("/panels");
@@ -354,7 +354,7 @@ async fn panels_that_cannot_be_loaded_are_told() -> Result<()> {
             page.browser().block_file(file).await?;
             page.press("Send a message").await?;
             page.wait_for_words("couldn't be loaded").await?;
-            // Everything else goes on.
+            // Everything else continues.
             page.press("Disconnect").await?;
             page.wait_for_state("idle").await
         })
@@ -378,7 +378,7 @@ async fn a_new_worker_has_the_settings_and_a_line_to_the_panels() -> Result<()> 
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
         open(page, "Send a message").await?;
-        // Nobody acknowledges it.
+        // No acknowledgement arrives.
         send(page, "deck/a", "1", "one").await?;
         wait_for_tally(page, "1 sent: 1 waiting.").await?;
 

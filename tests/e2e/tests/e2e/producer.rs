@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 const LINES: usize = 1_000;
 const CUTS: u64 = 20;
-/// Where the faults are drawn from. The same each time, so that a run that fails can be looked at.
+/// The seed of the faults. It is the same each time, so that a failed run can be reproduced.
 const SEED: u64 = 0x0005_EED5;
-/// A connection lives for some 20 lines.
+/// A connection lasts for about 20 lines.
 const STORM: Weather = Weather::Storm { up_bytes: 2_000, down_bytes: 400 };
 
 fn script(folder: &TempDir, lines: usize) -> Result<PathBuf> {
@@ -28,7 +28,7 @@ fn script(folder: &TempDir, lines: usize) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The numbers that arrived, in order, up to the message that was sent last.
+/// Returns the numbers that arrived, in order, up to the message that was sent last.
 fn arrivals(output: &str) -> Option<Vec<usize>> {
     let mut numbers = Vec::new();
     for line in output.lines() {
@@ -79,7 +79,7 @@ async fn a_thousand_lines_over_a_link_that_is_cut_twenty_times() -> Result<()> {
         if n == expected {
             expected += 1;
         } else if at > 0 && n <= arrived[at - 1] {
-            // Each connection sends again what it must, in order.
+            // Each connection resends what it must, in order.
             repeats += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! A broker that dies comes back, and the page with it; so does a page whose program has panicked.
+//! The page recovers after its broker restarts, and after its own program has panicked.
 
 use anyhow::Result;
 use mqtt_crawl_e2e::engine::Feature;
@@ -10,7 +10,7 @@ use mqtt_crawl_e2e::watch::NO_OPENING;
 use mqtt_crawl_e2e::{PATIENCE, eventually, link};
 
 async fn check_before(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
-    // What a browser says of a socket that can't be opened; the page says it better.
+    // The browser's message for a socket that can't be opened; the page's own is better.
     page.expect_errors("WebSocket connection to");
     page.open(url).await?;
     page.wait_for_state("connected").await?;
@@ -56,11 +56,11 @@ async fn of_mosquitto() -> Result<()> {
     .await
 }
 
-/// From now on the page's program ends in the middle of taking an element out.
+/// Makes the page's program panic from now on, in the middle of removing an element.
 const BREAK: &str =
     "window.__isBroken = true; Element.prototype.remove = () => { throw new Error('broken by a test'); };";
 
-/// So often a page that fails is loaded again within a minute.
+/// The number of times that a failing page is reloaded within a minute.
 const RESTARTS: usize = 3;
 
 #[tokio::test]

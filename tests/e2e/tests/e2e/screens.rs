@@ -1,4 +1,4 @@
-//! The crawl on any screen and in any script, beside pictures that somebody has looked at.
+//! The crawl on any screen and in any script, compared with reviewed pictures.
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
@@ -16,7 +16,7 @@ pub(super) struct Screen {
     name: &'static str,
     /// In CSS pixels.
     size: (u32, u32),
-    /// The screen's pixels for one of CSS: its density times the browser's zoom.
+    /// Device pixels per CSS pixel: the screen's density times the browser's zoom.
     ratio: f64,
 }
 
@@ -36,8 +36,8 @@ const SCREENS: [Screen; 9] = [
     screen("zoom-300", (427, 240), 3.0),
 ];
 
-/// The crawl alone fills the window, without controls, and stands with its last line at the edge. It is a copy, so
-/// that what the app does next changes nothing.
+/// Shows the crawl alone in the window, without controls, at rest with its last line at the edge. It is a copy, so that
+/// later actions of the app change nothing.
 pub(super) const POSE: &str = "
     const section = crawl();
     section.querySelector('.crawl-controls').style.opacity = '0';
@@ -70,7 +70,7 @@ pub(super) async fn resize(page: &Page, screen: &Screen) -> Result<()> {
     page.resize(screen.size, screen.ratio).await
 }
 
-/// Where the rows of the plane's lines end, beside its column: none goes over it.
+/// An expression for the rows of the plane's lines that are wider than its column, of which there must be none.
 const OVERFULL: &str = "(() => {
     const column = crawl().querySelector('.tilt').offsetWidth;
     const range = document.createRange();
@@ -97,7 +97,7 @@ async fn it_fits_any_screen() -> Result<()> {
         page.press("Pause").await?;
         for screen in SCREENS {
             resize(page, &screen).await?;
-            // Every line is set for its column, once the app has seen the size.
+            // Every line is laid out for its column, once the app has detected the size.
             let set = format!("{OVERFULL}.length === 0 && lines().length >= 5");
             page.wait_for(&format!("rows that fit {}", screen.name), &set, PATIENCE).await?;
             page.run(FREEZE).await?;
@@ -114,9 +114,9 @@ async fn it_fits_any_screen() -> Result<()> {
 struct Script {
     name: &'static str,
     direction: &'static str,
-    /// Its letters hang together.
+    /// Whether its letters are joined.
     is_joined: bool,
-    /// Where a font for the test has letters; the app's own have the others.
+    /// The range for which a font of the test has letters; the app's own fonts have the others.
     range: Option<&'static str>,
     lines: &'static [(&'static str, &'static str)],
 }
@@ -200,8 +200,8 @@ const SCRIPTS: [Script; 7] = [
     },
 ];
 
-/// Gives the page a font for the letters of the test's lines, since what fonts a system has is its own affair. It
-/// takes the place behind the crawl's own that the system's would have.
+/// Gives the page a font for the letters of the test's lines, because the fonts of systems differ. It replaces the
+/// system font as the fallback behind the crawl's own.
 async fn add_font(page: &Page, script: &Script) -> Result<()> {
     let Some(range) = script.range else { return Ok(()) };
     let file = root().join("tests/screenshots/fonts").join(format!("{}.woff2", script.name));
@@ -240,7 +240,7 @@ async fn every_script_is_set() -> Result<()> {
                 ensure!(told.trim_end().ends_with(&said), "{text:?} is told as {told:?}");
                 let rows: u64 = page.evaluate(&format!("{line}.childElementCount")).await?;
                 ensure!(rows >= 2, "{text} is in {rows} rows");
-                // Letters that hang together have no space between them.
+                // Joined letters have no space between them.
                 let spacing: String = page.evaluate(&format!("getComputedStyle({line}).letterSpacing")).await?;
                 let is_joined = matches!(spacing.as_str(), "normal" | "0px");
                 check_equal(&format!("whether {text} is joined"), is_joined, script.is_joined)?;

@@ -1,4 +1,4 @@
-//! The settings of the app: kept between pages, shared between tabs, and in force at once.
+//! The settings of the app: stored between pages, shared between tabs, and applied at once.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -8,7 +8,7 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 use serde_json::json;
 
-/// The browser's colour scheme for the page, and whether the page's ground is light.
+/// An expression for the browser's colour scheme for the page, and for whether the page's background is light.
 const LOOKS: &str = "(() => {
     const ground = getComputedStyle(document.documentElement).backgroundColor;
     const light = ground.match(/\\d+/g).map(Number).every((part) => part > 127);
@@ -81,7 +81,7 @@ async fn the_theme_is_there_before_the_app_and_follows_the_system() -> Result<()
     let station = Station::start().await?;
     in_browser_with(&[Feature::InitScript, Feature::ColourScheme], "settings-theme", async |page| {
         page.open(&station.page_url()).await?;
-        // Whatever comes first: none of it is shown in the other theme.
+        // From the first frame on: none of it is shown in the other theme.
         page.run("localStorage['mqtt-crawl'] = 'theme=light'").await?;
         let script =
             "addEventListener('DOMContentLoaded', () => { window.early = document.documentElement.dataset.theme; })";
@@ -95,7 +95,7 @@ async fn the_theme_is_there_before_the_app_and_follows_the_system() -> Result<()
         wait_for_looks(page, "light dark", true).await?;
         page.browser().prefer_light(false).await?;
         wait_for_looks(page, "light dark", false).await?;
-        // The crawl is a night sky in any.
+        // The crawl is a night sky in any theme.
         let sky = "getComputedStyle(crawl()).backgroundColor";
         page.browser().prefer_light(true).await?;
         wait_for_looks(page, "light dark", true).await?;
@@ -133,7 +133,7 @@ async fn smaller_limits_evict_and_all_adds_up() -> Result<()> {
         let kept = page.stat("kept").await?;
         ensure!((938..=1_000).contains(&kept), "{kept} are kept");
 
-        // A new page begins with the limit.
+        // A new page starts with the limit.
         page.open(&link(&station.page_url(), &[("topic", "flood"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         page.wait_for("the subscription", "/QoS 0/.test(named('section', 'Connection').innerText)", PATIENCE).await?;

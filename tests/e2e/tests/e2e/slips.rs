@@ -1,4 +1,4 @@
-//! Brokers that misbehave in one way each: the page has words, and an end.
+//! Brokers that misbehave in one way each: the page shows a message, and stops.
 
 use std::time::{Duration, Instant};
 

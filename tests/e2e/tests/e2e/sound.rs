@@ -1,4 +1,4 @@
-//! The pad: silent until somebody asks for it, by a click or by a key.
+//! The pad: silent until a person requests it, by a click or by a key.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::engine::Feature;
@@ -7,8 +7,8 @@ use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 use serde::Deserialize;
 
-/// Notes what sound the page makes, from the first of it on: how loud, and the largest step from one sample to the
-/// next, which is what a click is.
+/// Records the page's sound from its first sample on: how loud it is, and the largest step from one sample to the next,
+/// which would be an audible click.
 const LISTEN: &str = "
     window.__contexts = [];
     const Own = window.AudioContext;
@@ -67,14 +67,14 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
         page.wait_for("a sound", "window.__contexts[0].peak > 0.01", PATIENCE).await?;
         page.screenshot("sound-director").await?;
 
-        // Muted by key, it fades and rests.
+        // Muted by key, it fades and suspends.
         page.press("Close").await?;
         page.run("document.activeElement.blur();").await?;
         page.press_keys("m").await?;
         wait_for_state(page, "suspended").await?;
         ensure!(!page.evaluate::<bool>("field('Quiet pad').checked").await?, "the panel says that it sounds");
 
-        // Nobody hears what nobody sees.
+        // A hidden page is silent.
         page.press_keys("m").await?;
         wait_for_state(page, "running").await?;
         page.hide().await?;
@@ -87,7 +87,7 @@ async fn it_is_off_until_somebody_asks() -> Result<()> {
         ensure!(peak < 0.13, "too loud: {peak}");
         ensure!(step < 0.02, "a click: a step of {step}");
 
-        // A page that is loaded again is silent.
+        // A reloaded page is silent.
         page.browser().client().refresh().await?;
         page.wait_for_state("connected").await?;
         check_silence(page).await
@@ -102,7 +102,7 @@ async fn the_key_alone_is_enough() -> Result<()> {
         page.browser().add_init_script(LISTEN).await?;
         page.open(&link(&station.page_url(), &[("view", "crawl")])).await?;
         check_silence(page).await?;
-        // Before the panels are there, which have the sound.
+        // Before the panels, which contain the sound, are loaded.
         page.press_keys("m").await?;
         wait_for_state(page, "running").await?;
         page.wait_for("a sound", "window.__contexts[0].peak > 0.01", PATIENCE).await?;

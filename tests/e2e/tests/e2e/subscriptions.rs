@@ -14,24 +14,24 @@ async fn open_panel(page: &Page) -> Result<()> {
     page.wait_for("the panel", "Boolean(named('dialog[open]', 'Subscriptions'))", PATIENCE).await
 }
 
-/// The topics of the address bar.
+/// Returns the topics of the address bar.
 async fn linked(page: &Page) -> Result<Vec<String>> {
     page.evaluate("new URLSearchParams(location.hash.slice(1)).getAll('topic')").await
 }
 
-/// What stands in the form's boxes for topics.
+/// Returns the contents of the form's boxes for topics.
 async fn typed(page: &Page) -> Result<Vec<String>> {
     page.evaluate("[...document.querySelectorAll('.topic-field input')].map((box) => box.value)").await
 }
 
-/// Connects to a broker that grants QoS 2, and changes what is subscribed to.
+/// Connects to a broker that grants QoS 2, and changes the subscriptions.
 async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>) -> Result<()> {
     in_browser(name, async |page| {
         page.open(&link(&station.page_url(), &[("broker", broker), ("topic", "first"), ("connect", "1")])).await?;
         page.wait_for_state("connected").await?;
         open_panel(page).await?;
         page.wait_for_text("Granted with QoS 0").await?;
-        // Nothing of it comes before it is asked for.
+        // None of its messages arrives before it is subscribed to.
         publisher.publish(Version::V5, "second/a", "too early").await?;
         publisher.publish(Version::V5, "first", "one").await?;
         page.wait_for_row("one").await?;
@@ -50,7 +50,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         check_equal("the link", linked(page).await?, both.clone())?;
         check_equal("the form", typed(page).await?, both)?;
 
-        // Asked for again with another QoS.
+        // Subscribed again with another QoS.
         page.press("Change second/+").await?;
         check_equal("the filter", page.value("Topic filter").await?, "second/+".to_owned())?;
         check_equal("its QoS", page.value("Highest QoS").await?, "2".to_owned())?;
@@ -74,7 +74,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         let connects: bool = page.evaluate("location.hash.includes('connect=1')").await?;
         check_equal("a link without topics connects", connects, false)?;
 
-        // A new one among none.
+        // A new one after none.
         page.fill("Topic filter", "third").await?;
         page.press("Subscribe").await?;
         page.wait_for_words("The broker grants “third”").await?;
@@ -164,7 +164,7 @@ async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
 
         page.run("document.querySelector('dialog[open] details.more').open = true;").await?;
         page.fill("Topic filter", "second").await?;
-        // The connection's finer settings have a field of the same name.
+        // The connection options have a field of the same name.
         page.element("document.getElementById('subscribe-identifier')").await?.send_keys("7").await?;
         page.press("Subscribe").await?;
         page.wait_for_words("The broker grants “second”").await?;
@@ -172,7 +172,7 @@ async fn subscriptions_say_how_many_messages_they_brought() -> Result<()> {
         page.wait_for_text("1 message with its identifier").await?;
         publisher.publish(Version::V5, "first/b", "three").await?;
         page.wait_for_text("2 messages on topics that it matches").await?;
-        // What the log forgets came all the same.
+        // Messages that the log drops were received all the same.
         page.press_keys(ESCAPE).await?;
         page.press("Clear").await?;
         page.wait_for_stat("cleared", 3, PATIENCE).await?;

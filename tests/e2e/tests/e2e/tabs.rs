@@ -9,8 +9,8 @@ use mqtt_crawl_e2e::publish::{Login, Version};
 use mqtt_crawl_e2e::station::Station;
 use mqtt_crawl_e2e::{PATIENCE, link};
 
-/// Neither tab is thrown out, the second says why it isn't connected, the first goes on; and the
-/// second may have the connection when a person says so.
+/// Neither tab is disconnected by the other: the second shows why it isn't connected, the first continues; and a person
+/// can move the connection to the second.
 async fn check(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     page.open(url).await?;
     page.wait_for_state("connected").await?;
@@ -39,13 +39,12 @@ async fn check(page: &mut Page, url: &str, broker: Login<'_>) -> Result<()> {
     broker.publish(Version::V5, "StarWars", "SECOND: My turn").await?;
     page.wait_for_row("My turn").await?;
     check_equal("reconnects of the second", page.stat("reconnects").await?, 0)?;
-    // A tab of its own stays out of it: its identifier is another one.
+    // A tab with a random identifier isn't affected, because its identifier is another one.
     let third = page.open_tab().await?;
     ensure!(third != second, "the same tab");
     page.open(&url.replace("client=twin&", "")).await?;
     page.wait_for_state("connected").await?;
-    // Whatever throws a tab out does so at once; the first attempt to come back waits a second at
-    // most.
+    // A takeover happens at once; the first attempt to reconnect waits a second at most.
     page.go_to(&second).await?;
     page.wait_for("a frame", "true", Duration::from_secs(1)).await?;
     check_equal("state of the second", page.state().await?.as_str(), "connected")
@@ -77,7 +76,7 @@ async fn at_mosquitto() -> Result<()> {
     Ok(())
 }
 
-/// A page that is loaded again isn't another tab of its own.
+/// A reloaded page isn't another tab to itself.
 #[tokio::test]
 async fn a_reload_is_no_second_tab() -> Result<()> {
     let station = Station::start().await?;

@@ -11,7 +11,7 @@ use mqtt_crawl_e2e::{PATIENCE, link};
 
 const USER: &str = "greenhouse";
 
-/// A token that says so much of itself; nobody here checks its signature.
+/// Returns a token with these claims; nothing here checks its signature.
 fn token(expiry_s: u64) -> String {
     let claims = format!(r#"{{"sub":"{USER}","exp":{expiry_s}}}"#);
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
@@ -43,7 +43,7 @@ async fn are_told_of_and_renewed_while_connected() -> Result<()> {
         page.press("Connect").await?;
         page.wait_for_state("connected").await?;
 
-        // The connection stays; the next one has the new token, which this broker doesn't know.
+        // The connection stays; the next one uses the new token, which this broker doesn't know.
         page.press("Settings").await?;
         page.fill("Password", &unknown).await?;
         page.press("Use it from the next connection on").await?;

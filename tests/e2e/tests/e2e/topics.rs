@@ -1,5 +1,5 @@
-//! The tree of topics: counts, values and plots, by mouse and by keyboard; the filter; clearing a
-//! retained message; ten thousand topics.
+//! The tree of topics: counts, values and plots, by mouse and by keyboard; the filter; clearing a retained message; ten
+//! thousand topics.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl::mqtt::packet::QoS;
@@ -31,7 +31,7 @@ async fn wait_for_count(page: &Page, topic: &str, count: u64) -> Result<()> {
     page.wait_for(&format!("{topic} with {count}"), &expression, PATIENCE).await
 }
 
-/// What a row says.
+/// Returns the text of a row.
 async fn text(page: &Page, topic: &str) -> Result<String> {
     page.evaluate(&format!("{}.innerText", Page::topic(topic))).await
 }
@@ -71,7 +71,7 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
         page.press_keys(&ENTER.to_string()).await?;
         check_filter(page, "topic:house/kitchen/temperature", 3).await?;
 
-        // JSON: the best_field field is plotted, another one can be chosen.
+        // JSON: the best_field field is plotted, another one can be selected.
         page.click(&Page::topic("house/hall")).await?;
         check_filter(page, "topic:house/hall", 2).await?;
         page.wait_for_text("lie between 18.5 and 19.0; the newest is 18.5").await?;
@@ -97,7 +97,7 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
         page.choose("Order", "Newest first").await?;
         page.wait_for("the newest first", &format!("{firsts} === 'a b,house'"), PATIENCE).await?;
 
-        // Cleared, the tree begins anew.
+        // Cleared, the tree starts again.
         page.press("Clear").await?;
         page.wait_for("an empty tree", "document.querySelectorAll('[role=treeitem]').length === 0", PATIENCE).await?;
         publisher.publish(Version::V5, "new", "1").await?;
@@ -106,7 +106,7 @@ async fn topics_stand_in_a_tree_and_filter_the_console() -> Result<()> {
     .await
 }
 
-/// Waits until the filter box says this and that many messages get through.
+/// Waits until the filter box has this text and that many messages pass.
 async fn check_filter(page: &Page, filter: &str, matching: u64) -> Result<()> {
     page.wait_for(filter, &format!("field('Filter').value === {}", json!(filter)), PATIENCE).await?;
     let expression = format!("stat('matching') === '{matching}'");
@@ -144,7 +144,7 @@ async fn a_retained_message_is_cleared_when_it_is_confirmed() -> Result<()> {
         let text = text(page, "house/door").await?;
         ensure!(!text.contains("retained") && text.contains("(empty)"), "the mark is still there: {text}");
 
-        // Who comes later gets the other one only; what follows shows that nothing is under way.
+        // A later subscriber gets only the other one; the following message shows that nothing is in flight.
         let later = publisher.subscribe("house/#").await?;
         publisher.publish(Version::V5, "house/after", "1").await?;
         let line = "house/after 1";
@@ -179,7 +179,7 @@ async fn ten_thousand_topics_are_drawn_a_screenful_at_a_time() -> Result<()> {
         publish(&mut client, 0).await?;
         page.wait_for("all messages", &format!("stat('received') === '{TOPICS}'"), PATIENCE).await?;
 
-        // The program is loaded already: here it is about the tree.
+        // The program is loaded already: this is about the tree.
         page.press("Send a message").await?;
         page.wait_for("a panel", "Boolean(document.querySelector('dialog[open]'))", PATIENCE).await?;
         page.press("Close").await?;

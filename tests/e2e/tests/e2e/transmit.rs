@@ -1,4 +1,4 @@
-//! Scripts that go out from the page, messages that are repeated, and who watches.
+//! Scripts that are sent from the page, repeated messages, and watching tabs.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use mqtt_crawl_e2e::{PATIENCE, eventually, link};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A script with so many lines, and with two rows that are none.
+/// Returns a script with this number of lines, and with two rows that aren't lines.
 fn script(folder: &TempDir, lines: usize) -> Result<PathBuf> {
     let mut text = "character,text\n".to_owned();
     for n in 1..=lines {
@@ -48,13 +48,13 @@ async fn open_with(page: &Page, station: &Station, broker: &str, script: &Path) 
     page.wait_for_words("story.csv: ").await
 }
 
-/// Waits for these words about the transmission.
+/// Waits for this text about the transmission.
 async fn wait_for_progress(page: &Page, words: &str) -> Result<()> {
     let said = "document.querySelector('.player .outcome').innerText";
     page.wait_for(words, &format!("{said}.includes({})", json!(words)), PATIENCE).await
 }
 
-/// The lines on screen that have this mark.
+/// Returns the lines on screen that have this mark.
 async fn marked(page: &Page, mark: &str) -> Result<Vec<u64>> {
     page.evaluate(&format!(
         "[...document.querySelectorAll('.script-row[data-mark={mark}]')].map((row) => Number(row.dataset.line))"
@@ -62,7 +62,7 @@ async fn marked(page: &Page, mark: &str) -> Result<Vec<u64>> {
     .await
 }
 
-/// Goes to a line by the handle.
+/// Seeks to a line by the handle.
 async fn seek(page: &Page, line: u64) -> Result<()> {
     page.run(&format!(
         "const handle = field('Line'); handle.value = {line};
@@ -71,12 +71,12 @@ async fn seek(page: &Page, line: u64) -> Result<()> {
     .await
 }
 
-/// What a subscriber was told, without what the client says of itself.
+/// Returns what a subscriber received, without the client's own output.
 fn heard(output: &str) -> Vec<String> {
     output.lines().filter_map(|line| line.strip_prefix("got ")).map(str::to_owned).collect()
 }
 
-/// A tab transmits, faults and marks are shown; another watches all lines, in order.
+/// Lets a tab transmit, with errors and marks shown, while another one receives all lines, in order.
 async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<()> {
     const LINES: u64 = 40;
     let folder = tempfile::tempdir()?;
@@ -84,7 +84,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
     in_browser(name, async |page| {
         let transmits = page.tab().await?;
         open_with(page, station, broker, &path).await?;
-        // As the producer tells them.
+        // As the producer sends them.
         page.wait_for_words("story.csv: 40 of 42 rows read, 2 left out. The first: line 4, column 5: ").await?;
         let faults = "[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)";
         page.wait_for("the rows left out", &format!("{faults}.length > 0"), PATIENCE).await?;
@@ -107,7 +107,7 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         page.wait_for("a line to be acknowledged", "Boolean(document.querySelector('[data-mark=done]'))", PATIENCE)
             .await?;
 
-        // Nobody looks at what transmits, and its panel is closed.
+        // The transmitting tab is hidden, and its panel is closed.
         page.press_keys(ESCAPE).await?;
         page.wait_for("a sign that it goes on", "Boolean(button('Stop'))", PATIENCE).await?;
         page.screenshot(&format!("{name}-sign")).await?;
@@ -161,7 +161,7 @@ async fn a_hidden_tab_keeps_the_time() -> Result<()> {
     in_browser("transmit-hidden", async |page| {
         open_with(page, &station, &mosquitto.ws_url(), &path).await?;
         page.fill("From line to line", "100ms").await?;
-        // The page's own timers are throttled, or this shows nothing.
+        // The page's own timers are throttled, otherwise this proves nothing.
         page.run(
             "window.__gaps = []; let last = performance.now(); setInterval(() => {
             const now = performance.now(); window.__gaps.push(now - last); last = now; }, 100);",
@@ -176,7 +176,7 @@ async fn a_hidden_tab_keeps_the_time() -> Result<()> {
         ensure!(throttled > 500.0, "the page's timers went on: at most {throttled} ms between them");
         let times: Result<Vec<f64>, _> = times().iter().map(|time| time.parse::<f64>()).collect();
         let times = times?;
-        // A timer that is throttled fires once a second: it would send the lines in a dozen bursts.
+        // A throttled timer fires once a second: it would send the lines in a dozen bursts.
         let bursts = 1 + times.windows(2).filter(|pair| pair[1] - pair[0] > 0.03).count();
         let took = times[LINES - 1] - times[0];
         println!("{LINES} lines, 100 ms apart, in {bursts} bursts over {took:.1} s");
@@ -219,7 +219,7 @@ async fn pause_seek_loop_and_stop() -> Result<()> {
         page.press("Stop").await?;
         wait_for_progress(page, "Stopped at line 30 of 30").await?;
 
-        // From a line on, and round and round.
+        // From a line on, in a loop.
         page.fill("From line to line", "20ms").await?;
         seek(page, 28).await?;
         page.press("Play").await?;
@@ -257,11 +257,11 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         page.screenshot("transmit-refused").await?;
         page.press("First that failed").await?;
 
-        // Another script, of which nothing went out yet.
+        // Another script, of which nothing was sent yet.
         choose_script(page, &script(&folder, 6)?).await?;
         page.wait_for("its lines", "document.querySelector('.script-row[data-line=\"6\"]') !== null", PATIENCE).await?;
-        // Other rows are on screen, so the worker tells anew, ahead of what becomes of a message.
-        // The panel lies over the buttons.
+        // Other rows are on screen, so the worker sends them again, before the outcome of a message. The panel covers
+        // the buttons.
         page.run("button('Send a message').click();").await?;
         page.fill("Message topic", "say/ADA").await?;
         page.run("button('Send').click();").await?;
@@ -389,7 +389,8 @@ async fn the_panel_breaks_no_rule_in_either_theme() -> Result<()> {
     .await
 }
 
-/// A table whose columns have other names: the panel asks which of them speaks and which is said, and the lines go out.
+/// A table with other column names: the panel asks which column has the speaker and which the text, and the lines are
+/// sent.
 #[tokio::test]
 async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
     let station = Station::start().await?;

@@ -1,4 +1,4 @@
-//! The station in front of somebody else's broker.
+//! The station in front of another broker.
 
 use anyhow::{Result, ensure};
 use mqtt_crawl_e2e::mosquitto::{Access, Mosquitto};
@@ -18,7 +18,7 @@ async fn a_page_reads_what_mosquitto_has_only_on_tcp() -> Result<()> {
     let broker = Login { port: mosquitto.mqtt_port(), user: Some((USER, PASSWORD)) };
     in_browser("upstream", async |page| {
         page.open(&link(&station.page_url(), &[("user", USER)])).await?;
-        // It is mosquitto that says no.
+        // The refusal is mosquitto's.
         page.fill("Password", "wrong").await?;
         page.press("Connect").await?;
         page.wait_for_state("stopped").await?;

@@ -1,4 +1,4 @@
-//! Which version of MQTT is spoken, and that the page says so.
+//! The MQTT version in use, and that the page shows it.
 
 use anyhow::Result;
 use mqtt_crawl_e2e::link;
