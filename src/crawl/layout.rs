@@ -564,6 +564,14 @@ impl Perspective {
         self.along_em(self.fade)
     }
 
+    /// Returns the distance below the bottom edge, along the plane, at which it reaches the eye, in
+    /// em. What lies below that point is behind the eye.
+    ///
+    /// It solves `d·sin θ = p` for `d`, with `p` as in [`along_em`](Self::along_em).
+    pub fn eye_em(&self) -> f64 {
+        self.stage_em * self.horizon / Self::TILT_DEGREES.to_radians().cos() / self.stretch
+    }
+
     /// Returns the distance from the bottom edge, along the plane, of the point that appears at
     /// this height (in heights of the stage); in em.
     ///
@@ -586,6 +594,14 @@ mod tests {
 
     /// The reference frame: 1280×720, 6.55 % of the width.
     const WIDE: Perspective = Perspective { stage_em: 720.0 / 83.84, horizon: 1.17, stretch: 1.2, fade: 0.9 };
+
+    #[test]
+    fn the_eye_is_where_the_scale_is_infinite() {
+        // At this height the scale is p / (p + d·sin θ) with a denominator of 0.
+        let eye_em = WIDE.eye_em();
+        assert!((9.2..9.3).contains(&eye_em), "{eye_em}");
+        assert!(WIDE.along_em(-1e9) < 0.0 && (WIDE.along_em(-1e9) + eye_em).abs() < 1e-3);
+    }
 
     #[test]
     fn depth_of_the_reference_pictures() {

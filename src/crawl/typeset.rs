@@ -127,6 +127,25 @@ impl TypesetBlock {
             Self::Title(title) => title.rows.len() as f64 * title.size_em * TITLE_ROW,
         }
     }
+
+    /// The lower edges of its rows, from its top, in em of the crawl's font.
+    pub fn row_bottoms_em(&self) -> Vec<f64> {
+        let heights_em = match self {
+            Self::Rows(LineLayout { speaker, rows, size, .. }) => {
+                let row_em = ROW_EM * size;
+                [vec![row_em * SPEAKER_SIZE; speaker.len()], vec![row_em; rows.len()]].concat()
+            }
+            Self::Title(title) => vec![title.size_em * TITLE_ROW; title.rows.len()],
+        };
+        let mut bottom_em = 0.0;
+        heights_em
+            .into_iter()
+            .map(|height_em| {
+                bottom_em += height_em;
+                bottom_em
+            })
+            .collect()
+    }
 }
 
 /// Sets entries with measured fonts.
@@ -524,6 +543,17 @@ mod tests {
 
     fn check(character: &str, text: &str, expected: &[&str]) {
         assert_eq!(shape(&told(character, text)), expected, "{character}: {text}");
+    }
+
+    #[test]
+    fn the_last_row_ends_where_the_block_ends() {
+        let line = set("Bram", "Pressure is holding at four bar on every line now", 0.8, COLUMN_EM, &mut typewriter);
+        let title = Title { rows: vec!["THE NORTH".to_owned(), "RIDGE".to_owned()], size_em: 1.5 };
+        for block in [TypesetBlock::Rows(line), TypesetBlock::Title(title)] {
+            let bottoms_em = block.row_bottoms_em();
+            assert!(bottoms_em.len() > 1 && bottoms_em.is_sorted(), "{bottoms_em:?}");
+            assert!((bottoms_em[bottoms_em.len() - 1] - block.height_em()).abs() < 1e-9, "{bottoms_em:?}");
+        }
     }
 
     #[test]

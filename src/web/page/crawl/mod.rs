@@ -349,6 +349,7 @@ impl Crawl {
                 Action::Transcribe(entry) => stage.transcript.add(entry),
             }
         }
+        stage.limit_rows_below();
         stage.mark(self.chosen);
     }
 

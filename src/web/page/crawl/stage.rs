@@ -45,6 +45,11 @@ const PAGE: f64 = 0.5;
 /// … and the height beyond which no finger is followed: there the plane is almost level.
 const REACH: f64 = 0.8;
 
+/// Rows lower than this aren't rendered, as a fraction of the distance between the stage's lower
+/// edge and the eye. Firefox leaves out a part of the plane as soon as any box on it reaches behind
+/// the eye. The rest of the distance takes more than ten seconds at the film's speed.
+const ROWS_BELOW_MAX: f64 = 0.7;
+
 /// The attribute of the marked line.
 const MARK: &str = "aria-current";
 
@@ -102,6 +107,10 @@ struct Block {
     top_em: f64,
     /// Size of its font, in em of the crawl's.
     size: f64,
+    /// The lower edges of its rows, from its top, in em of the crawl's font.
+    row_bottoms_em: Vec<f64>,
+    /// The number of rows that are rendered.
+    rendered_rows: usize,
 }
 
 impl Stage {
@@ -313,7 +322,16 @@ impl Stage {
             mark(&element);
         }
         if self.elements.plane.append_child(&element).is_ok() {
-            self.blocks.push(Block { key, seq, element, top_em, size });
+            let row_bottoms_em = typeset.row_bottoms_em();
+            self.blocks.push(Block {
+                key,
+                seq,
+                element,
+                top_em,
+                size,
+                rendered_rows: row_bottoms_em.len(),
+                row_bottoms_em,
+            });
         }
     }
 
@@ -321,6 +339,14 @@ impl Stage {
     pub fn remove(&mut self, key: Key) {
         if let Some(at) = self.blocks.iter().position(|block| block.key == key) {
             self.blocks.remove(at).element.remove();
+        }
+    }
+
+    /// Renders the rows that are on the stage or will soon be, and no row near the eye or behind it.
+    pub fn limit_rows_below(&mut self) {
+        let limit_em = self.offset_em() + ROWS_BELOW_MAX * self.geometry.perspective.eye_em();
+        for block in &mut self.blocks {
+            block.render_rows_above(limit_em);
         }
     }
 
@@ -391,6 +417,23 @@ impl Stage {
 
     fn travelled_ms(&self) -> f64 {
         self.animation.current_time().unwrap_or(self.kept_ms)
+    }
+}
+
+impl Block {
+    fn render_rows_above(&mut self, limit_em: f64) {
+        let count = self.row_bottoms_em.partition_point(|bottom_em| self.top_em + bottom_em <= limit_em);
+        if count == self.rendered_rows {
+            return;
+        }
+        let rows = self.element.children();
+        for at in count.min(self.rendered_rows)..count.max(self.rendered_rows) {
+            if let Some(row) = rows.item(at as u32) {
+                // Our own name is always accepted.
+                let _ = row.toggle_attribute_with_force("hidden", at >= count);
+            }
+        }
+        self.rendered_rows = count;
     }
 }
 

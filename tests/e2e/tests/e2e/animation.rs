@@ -22,7 +22,7 @@ const CRAWL: Watch = Watch { name: "watch-crawl", keys: &[("view", "crawl")], se
 const PAGES_MAX: usize = 200;
 
 /// The screen is examined after this number of them.
-const PAGES_A_LOOK: usize = 6;
+const PAGES_A_LOOK: usize = 2;
 
 const FAST_SPLIT: Watch =
     Watch { name: "watch-fast-split", keys: &[("view", "split"), ("speed", "220")], seconds: 120, least_rows: 5 };
