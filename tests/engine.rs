@@ -327,11 +327,11 @@ fn rows_know_what_brought_them_and_when() {
     bench.now = bench.now + Duration::from_millis(250);
     bench.message("$SYS/x", "");
     let rows = bench.pull(1, 0).expect("news").rows;
-    assert_eq!(rows.rows[0].subscription, None);
+    assert_eq!(rows.rows[0].colour, None);
     assert_eq!((rows.before, rows.zero), (Some(Instant::from_millis(1_000)), Instant::from_millis(1_000)));
     bench.command(PageCommand::Disconnect);
     let rows = bench.update().rows;
-    assert_eq!(rows.rows.iter().map(|row| row.subscription).collect::<Vec<_>>(), [Some(0), None]);
+    assert_eq!(rows.rows.iter().map(|row| row.colour).collect::<Vec<_>>(), [Some(0), None]);
     assert_eq!(rows.before, None);
     bench.command(PageCommand::Clear);
     bench.update();
@@ -715,10 +715,10 @@ fn the_panels_hear_what_the_broker_allows() {
     bench.command(PageCommand::Connect(request()));
     bench.engine.handle_open(bench.now);
     bench.serve(&[0x20, 7, 0, 0, 4, 0x24, 1, 0x25, 0]);
-    let standing = bench.panels().expect("something new").standing;
-    assert_eq!((standing.state, standing.version), (ConnectionState::Connected, Some(Version::V5)));
-    assert_eq!(standing.more, ConnectionOptions::default());
-    let server = standing.server.expect("what the broker said");
+    let status = bench.panels().expect("something new").status;
+    assert_eq!((status.state, status.version), (ConnectionState::Connected, Some(Version::V5)));
+    assert_eq!(status.options, ConnectionOptions::default());
+    let server = status.server.expect("what the broker said");
     assert_eq!((server.qos_maximum, server.retain_available), (QoS::AtLeastOnce, false));
     assert_eq!(server.client_id, "c");
 }
@@ -778,6 +778,21 @@ fn subscriptions_come_and_go_while_connected() {
     assert_eq!(list(&bench.subscriptions().expect("something new")).last().map(String::as_str), Some("1 c asked"));
     // The page gets the same.
     assert_eq!(bench.update().connection.subscriptions.len(), 3);
+}
+
+#[test]
+fn rows_have_the_colour_that_their_subscription_has_in_the_list() {
+    let mut bench = Bench::online();
+    bench.command(subscribe("a/+", QoS::AtMostOnce));
+    bench.acknowledge(0);
+    bench.message("a/x", "");
+    assert_eq!(bench.update().rows.rows[0].colour, Some(1));
+    bench.command(PanelCommand::Unsubscribe("StarWars".to_owned()));
+    bench.acknowledge(0);
+    assert_eq!(list(&bench.subscriptions().expect("something new")), ["1 a/+ QoS 0"]);
+    bench.message("a/y", "");
+    let colours = bench.update().rows.rows.into_iter().map(|row| row.colour).collect::<Vec<_>>();
+    assert_eq!(colours, [Some(1), Some(1)], "the first subscription is gone, and this one keeps its colour");
 }
 
 #[test]
@@ -944,8 +959,8 @@ fn the_worker_says_what_could_be_typed() {
     bench.message("house/attic", "HAN: words");
     bench.message("deck", &format!("LANDO: {}", "x".repeat(5_000)));
     let mut known = |ask: SuggestionQuery| {
-        bench.command(PanelCommand::Pull(PanelsRequest { ask: Some(ask), ..PanelsRequest::default() }));
-        let known = bench.engine.poll_panels().and_then(|update| update.known).expect("it is answered at once");
+        bench.command(PanelCommand::Pull(PanelsRequest { suggestions: Some(ask), ..PanelsRequest::default() }));
+        let known = bench.engine.poll_panels().and_then(|update| update.suggestions).expect("it is answered at once");
         known.names
     };
     assert_eq!(known(SuggestionQuery::Topics("HA".to_owned())), ["house/hall"]);
@@ -1085,7 +1100,7 @@ fn the_tree_of_topics_is_told_while_it_is_open_and_changes() {
 #[test]
 fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
     let mut bench = Bench::new();
-    let states = |update: Option<PanelsUpdate>| update.map(|update| update.standing.state);
+    let states = |update: Option<PanelsUpdate>| update.map(|update| update.status.state);
     assert_eq!(states(bench.engine.poll_panels()), None, "they didn't ask");
     assert_eq!(states(bench.panels()), Some(ConnectionState::Idle), "the first pull is always answered");
     assert_eq!(states(bench.panels()), None);
@@ -1104,8 +1119,8 @@ fn the_panels_are_told_what_is_new_to_them_and_nothing_else() {
     assert_eq!(bench.published(), [Published { number: 1, outcome: PublishOutcome::Done }]);
     assert_eq!(states(bench.panels()), None, "each outcome is told once");
     bench.engine.handle_close(CloseInfo { code: Some(1006), reason: String::new() }, bench.now);
-    let standing = bench.panels().expect("something new").standing;
-    assert_eq!((standing.state, standing.version, standing.server), (ConnectionState::Reconnecting, None, None));
+    let status = bench.panels().expect("something new").status;
+    assert_eq!((status.state, status.version, status.server), (ConnectionState::Reconnecting, None, None));
 }
 
 #[test]
@@ -1324,7 +1339,7 @@ fn what_comes_from_files_came_by_no_subscription() {
     bench.message("t", "live");
     let brought_by = |bench: &mut Bench| {
         let rows = bench.pull(9, 0).expect("news").rows.rows;
-        rows.iter().map(|row| row.subscription).collect::<Vec<_>>()
+        rows.iter().map(|row| row.colour).collect::<Vec<_>>()
     };
     assert_eq!(brought_by(&mut bench), [None, Some(0), None, None, Some(0)]);
     // An import into an empty log keeps its own numbers.
@@ -1564,10 +1579,10 @@ fn speakers_are_looked_for_as_the_crawl_names_them() {
     // The same holds for those that could be typed; topics are suggested as topics.
     bench.command(map(&[("line", "deck/ada"), ("speaker", "Captain {2}")]));
     bench.command(PanelCommand::Pull(PanelsRequest {
-        ask: Some(SuggestionQuery::Speakers(String::new())),
+        suggestions: Some(SuggestionQuery::Speakers(String::new())),
         ..PanelsRequest::default()
     }));
-    let known = bench.engine.poll_panels().and_then(|update| update.known).expect("an answer");
+    let known = bench.engine.poll_panels().and_then(|update| update.suggestions).expect("an answer");
     assert_eq!(known.names, ["ADA", "Captain ada"]);
 }
 

@@ -340,18 +340,18 @@ fn messages_about_other_sessions_are_ignored() {
     browser.command(0, PageCommand::Connect(request("x")));
     assert!(browser.dials(0));
     let key = "y ws://h:1/mqtt".to_owned();
-    for said in [
+    for kind in [
         TabMessageKind::Hello,
         TabMessageKind::Here,
-        TabMessageKind::Claim { key: key.clone(), standing: ClaimPriority::Reconnecting },
-        TabMessageKind::Deny { key: key.clone(), standing: ClaimPriority::Connected },
+        TabMessageKind::Claim { key: key.clone(), priority: ClaimPriority::Reconnecting },
+        TabMessageKind::Deny { key: key.clone(), priority: ClaimPriority::Connected },
         TabMessageKind::TakeOver { key },
     ] {
         let now = browser.now;
-        browser.tabs[0].handle_tab_message(&TabMessage { tab: 1, said }, now);
+        browser.tabs[0].handle_tab_message(&TabMessage { tab: 1, kind }, now);
     }
     assert_eq!(browser.state(0), ConnectionState::Connected);
-    let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_tab_message()).map(|word| word.said).collect();
+    let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_tab_message()).map(|word| word.kind).collect();
     assert_eq!(said.last(), Some(&TabMessageKind::Here), "only a greeting is answered: {said:?}");
 }
 
@@ -675,8 +675,8 @@ fn a_tab_that_gave_way_writes_nothing() {
     page.accept(0);
     page.save();
     transmits(&mut page.engine);
-    let said = TabMessageKind::TakeOver { key: "x ws://h:1/mqtt".to_owned() };
-    page.engine.handle_tab_message(&TabMessage { tab: 1, said }, page.now);
+    let kind = TabMessageKind::TakeOver { key: "x ws://h:1/mqtt".to_owned() };
+    page.engine.handle_tab_message(&TabMessage { tab: 1, kind }, page.now);
     page.command(publish("a"));
     assert_eq!(page.save(), None);
     // Taking it back begins with the state of the other one.

@@ -20,10 +20,10 @@ fn sheet(name: &str, file: &str, piece: usize) -> Sheet {
     reader.finish()
 }
 
-fn view(turn: TransmissionState) -> TransmissionView {
+fn view(state: TransmissionState) -> TransmissionView {
     TransmissionView {
-        deck: TransmissionSlot::Script,
-        turn,
+        slot: TransmissionSlot::Script,
+        state,
         line: 12,
         sent: 1_012,
         done: 1_010,

@@ -128,7 +128,7 @@ pub struct PanelsRequest {
     /// The next slice of an export; answered at once.
     pub export: Option<ExportRequest>,
     /// The text being typed into the filter; answered at once.
-    pub ask: Option<SuggestionQuery>,
+    pub suggestions: Option<SuggestionQuery>,
     /// The newest messages on topics that this filter matches.
     pub samples: Option<TopicFilter>,
     /// The lines of the transmitted script that are on screen.
