@@ -140,7 +140,7 @@ fn what_is_posted_is_what_arrives() {
             rows: vec![TopicRow {
                 topic: "a/\u{202e}".into(),
                 open: Some(false),
-                above: Some(1),
+                parent: Some(1),
                 ..TopicRow::default()
             }],
             ..TopicsView::default()

@@ -44,8 +44,7 @@ fn told(version: Version, packets: &[Packet]) -> Vec<String> {
             Direction::Out => ">",
         };
         let identifier = entry.identifier().map_or_else(String::new, |identifier| format!(" {identifier}"));
-        let said =
-            format!("{way} {}{identifier} {} {}", entry.kind().name(), entry.details(), entry.round_trip_in_words());
+        let said = format!("{way} {}{identifier} {} {}", entry.kind().name(), entry.details(), entry.round_trip_text());
         said.trim().replace("  ", " ")
     });
     words.collect()
@@ -53,7 +52,7 @@ fn told(version: Version, packets: &[Packet]) -> Vec<String> {
 
 #[test]
 fn packets_are_told_in_words() {
-    let not_traced = "not looked into: it carries the password";
+    let not_traced = "hidden (contains the password)";
     let cases: [(Version, &[Packet], &[&str]); 8] = [
         (
             Version::V5,

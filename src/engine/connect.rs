@@ -43,7 +43,7 @@ impl Engine {
             self.yield_session(reason);
             self.run_deferred_commands(now);
         }
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Returns the next message for the other tabs.
@@ -65,7 +65,7 @@ impl Engine {
             self.session_loaded(loaded, now);
             self.run_deferred_commands(now);
         }
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Returns the entry that a persistent session has to save before anything else is sent; answer with
@@ -97,12 +97,12 @@ impl Engine {
     /// Handles expired deadlines of the connect gate and of the store.
     pub(super) fn handle_connect_timeout(&mut self, now: Instant) {
         if self.persistence.is_save_overdue(now) {
-            self.handle_saved(Err("it doesn't answer".to_owned()));
+            self.handle_saved(Err("the store doesn't respond".to_owned()));
         }
         self.persistence.handle_timeout(now);
         match self.gate.handle_timeout(now) {
             Some(GateTimeout::NoObjection) => self.load_session(now),
-            Some(GateTimeout::NotLoaded) => self.session_loaded(Err("it doesn't answer".to_owned()), now),
+            Some(GateTimeout::NotLoaded) => self.session_loaded(Err("the store doesn't respond".to_owned()), now),
             None => {}
         }
         self.run_deferred_commands(now);
@@ -129,7 +129,7 @@ impl Engine {
     pub(super) fn take_over(&mut self, now: Instant) {
         let can_take_over = self.status.shown().can_take_over;
         let Some(key) = self.gate.session_key().filter(|_| can_take_over) else { return };
-        let words = format!("Taking over the connection to {} …", self.status.shown_broker());
+        let words = format!("Taking over the connection to {}…", self.status.shown_broker());
         self.show_connection(ConnectionState::Connecting, words);
         let until = self.gate.tabs.take_over(&key, now);
         self.negotiate_until(until, now);
@@ -159,7 +159,7 @@ impl Engine {
         }
         if !self.persistence.has_store() {
             self.start_session(options, None, now);
-            return self.give_up_persistence("it has no store");
+            return self.give_up_persistence("no storage available");
         }
         if self.gate.page_options.is_some() && !options.is_persistent() {
             self.persistence.delete(key);
@@ -186,7 +186,7 @@ impl Engine {
         if let Some(words) = failed {
             self.give_up_persistence(&words);
         } else if is_restored && self.status.state() == ConnectionState::Connecting {
-            let words = "This browser kept the session and its settings: it goes on where the last page left it.";
+            let words = "Session and settings restored from this browser.";
             self.note(words.to_owned());
         }
     }
@@ -199,7 +199,7 @@ impl Engine {
         let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
         let filters = match filters {
             Ok(filters) if !filters.is_empty() => filters,
-            Ok(_) => return self.refuse("Name at least one topic to subscribe to.".to_owned()),
+            Ok(_) => return self.refuse("Enter at least one topic (# for all).".to_owned()),
             Err(error) => return self.refuse(error.to_string()),
         };
         if let Err(error) = BrokerUrl::parse(&request.broker) {
@@ -225,8 +225,8 @@ impl Engine {
     fn note_unfinished(&mut self) {
         match self.session.unfinished() {
             0 => {}
-            1 => self.note("One message of this session isn't finished: it is sent again.".to_owned()),
-            count => self.note(format!("{count} messages of this session aren't finished: they are sent again.")),
+            1 => self.note("Resending 1 unfinished message of this session.".to_owned()),
+            count => self.note(format!("Resending {count} unfinished messages of this session.")),
         }
     }
 
@@ -262,10 +262,10 @@ impl Engine {
         let broker = credentials::redact_url(broker);
         let words = match reason {
             YieldReason::Taken => format!(
-                "Another tab of this browser is connected to {broker} as “{client_id}”: two would throw each other \
-                 out for ever. Use another client identifier, close the other tab, or take over."
+                "Another tab is already connected to {broker} as “{client_id}”; the two would keep disconnecting each \
+                 other. Use another client ID, close the other tab, or take over."
             ),
-            YieldReason::TakenOver => format!("Another tab of this browser took the connection as “{client_id}” over."),
+            YieldReason::TakenOver => format!("Another tab took over the connection “{client_id}”."),
         };
         self.show_connection(ConnectionState::Stopped, words);
         self.status.offer_take_over();
@@ -275,7 +275,7 @@ impl Engine {
     fn give_up_persistence(&mut self, words: &str) {
         if self.persistence.give_up() {
             self.status.set_notice(Some(format!(
-                "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
+                "The session can't be saved in this browser ({words}); reloading loses unfinished messages."
             )));
             self.page.mark_dirty();
         }

@@ -17,7 +17,7 @@ use crate::protocol::command::{Command, PageCommand, PanelCommand};
 use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
 use crate::time::Instant;
 
-/// Time limit for an answer from the store; after it, the engine goes on without one. Opening a store takes a few
+/// Time limit for an answer from the store; after it, the engine continues without one. Opening a store takes a few
 /// milliseconds, on a slow disk some hundred.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -162,7 +162,7 @@ impl ConnectionStatus {
     pub(super) fn begin_attempt(&mut self, version: Version, now: Instant) {
         self.attempt = Attempt::new(version, now);
         if self.shown.retry_at.take().is_some() {
-            self.shown.words = format!("Trying again now. {}", self.shown.words);
+            self.shown.words = format!("Retrying… {}", self.shown.words);
         }
     }
 
@@ -179,8 +179,7 @@ impl ConnectionStatus {
     /// The broker accepted the connection.
     pub(super) fn connected(&mut self, version: Version, fell_back: bool, server: ServerCapabilities) {
         self.reconnects += u64::from(std::mem::replace(&mut self.was_connected, true));
-        let went_back =
-            if fell_back { " The broker doesn't take MQTT 5.0, so the older version was chosen." } else { "" };
+        let went_back = if fell_back { " The broker doesn't support MQTT 5.0; using 3.1.1." } else { "" };
         self.shown = Connection {
             state: ConnectionState::Connected,
             words: format!("Connected to {} with {version}.{went_back}", self.shown_broker()),
@@ -204,9 +203,9 @@ impl ConnectionStatus {
             page: self.page,
             attempt: &self.attempt,
             failed_at: loss.at,
-            with_credentials: self.has_credentials,
-            complaint: loss.jwt_error.clone(),
-            offline: self.is_offline,
+            has_credentials: self.has_credentials,
+            jwt_error: loss.jwt_error.clone(),
+            is_offline: self.is_offline,
             is_auto: loss.request.is_none_or(|request| request.version.is_none()),
             client_id: loss.request.map_or("", |request| &request.client_id),
             recurrence,
@@ -263,5 +262,5 @@ impl ConnectionStatus {
 
 /// The text while a connection is made to this address, which holds no credentials.
 pub(super) fn connecting_to(shown_broker: &str) -> String {
-    format!("Connecting to {shown_broker} …")
+    format!("Connecting to {shown_broker}…")
 }

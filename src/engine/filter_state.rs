@@ -1,4 +1,4 @@
-//! The console's filter, and the line rules, which decide the speakers that it can ask for.
+//! The console's filter, and the line rules, which decide the speakers that it can match.
 //!
 //! # Invariants
 //!
@@ -19,7 +19,7 @@ const SLICE_MESSAGES: usize = 20_000;
 /// More messages than this since the filter's last slice are a flood.
 const FLOOD_MESSAGES: u64 = 2_000;
 
-/// The wait before the filter's next slice during a flood, so that intake goes first.
+/// The wait before the filter's next slice during a flood, so that intake has priority.
 const FLOOD_WAIT: Duration = Duration::from_millis(40);
 
 /// The filter and its matches.
@@ -73,11 +73,11 @@ impl FilterState {
     }
 
     /// Sets the filter from the text of its field.
-    pub(super) fn set_text(&mut self, text: &str, typed: LocalTime, log: &MessageLog, settled_at: Instant) {
+    pub(super) fn set_text(&mut self, text: &str, typed: LocalTime, log: &MessageLog, processed_at: Instant) {
         match Query::parse(text, typed) {
             Ok(query) => {
                 self.error = None;
-                self.set_query(query.with_rules(&self.line_rules), log, settled_at);
+                self.set_query(query.with_rules(&self.line_rules), log, processed_at);
             }
             // The rows don't change while the input is invalid.
             Err(error) => self.error = Some(error.to_string()),
@@ -85,26 +85,26 @@ impl FilterState {
     }
 
     /// Sets the line rules.
-    pub(super) fn set_line_rules(&mut self, line_rules: Rc<LineRules>, log: &MessageLog, settled_at: Instant) {
+    pub(super) fn set_line_rules(&mut self, line_rules: Rc<LineRules>, log: &MessageLog, processed_at: Instant) {
         if self.query().uses_speaker() {
-            self.set_query(self.query().clone().with_rules(&line_rules), log, settled_at);
+            self.set_query(self.query().clone().with_rules(&line_rules), log, processed_at);
         }
         self.line_rules = line_rules;
     }
 
-    fn set_query(&mut self, query: Query, log: &MessageLog, settled_at: Instant) {
+    fn set_query(&mut self, query: Query, log: &MessageLog, processed_at: Instant) {
         self.generation = self.generation.wrapping_add(1);
         self.matches = Matches::new(query);
         self.filtered_to = log.next_seq();
-        self.advance(log, settled_at);
+        self.advance(log, processed_at);
     }
 
-    /// Runs one slice of the filter's work; does nothing without a filter. `settled_at` is when something happened last.
-    pub(super) fn advance(&mut self, log: &MessageLog, settled_at: Instant) {
+    /// Runs one slice of the filter's work; does nothing without a filter. `processed_at` is when something happened last.
+    pub(super) fn advance(&mut self, log: &MessageLog, processed_at: Instant) {
         let has_more = self.matches.advance(log, SLICE_MESSAGES);
         let arrived = log.next_seq().saturating_sub(self.filtered_to);
         self.filtered_to = log.next_seq();
-        let due = if arrived > FLOOD_MESSAGES { settled_at + FLOOD_WAIT } else { Instant::EPOCH };
+        let due = if arrived > FLOOD_MESSAGES { processed_at + FLOOD_WAIT } else { Instant::EPOCH };
         self.due = has_more.then_some(due);
     }
 
@@ -114,10 +114,10 @@ impl FilterState {
     }
 
     /// Continues if it is due. Returns whether it did.
-    pub(super) fn handle_timeout(&mut self, log: &MessageLog, settled_at: Instant, now: Instant) -> bool {
+    pub(super) fn handle_timeout(&mut self, log: &MessageLog, processed_at: Instant, now: Instant) -> bool {
         let is_due = self.due.is_some_and(|due| due <= now);
         if is_due {
-            self.advance(log, settled_at);
+            self.advance(log, processed_at);
         }
         is_due
     }

@@ -8,7 +8,7 @@
 //!
 //! - The log is the only queue. The crawl's feed is a cursor into it, the page's rows are a window on it. A slow or
 //!   hidden page makes nothing grow.
-//! - An update is made only if the page asked for one and something has changed.
+//! - An update is made only if the page requested one and something has changed.
 //! - Messages that aren't shown are neither formatted nor parsed here.
 
 mod connect;
@@ -90,7 +90,7 @@ pub struct Engine {
     seed: u64,
     wall_clock: WallClock,
     /// When something happened last; the time of the packets that are sent because of it.
-    settled_at: Instant,
+    processed_at: Instant,
     session: Session,
     messages: Messages,
     trace: Trace,
@@ -114,7 +114,7 @@ impl Engine {
         Self {
             seed,
             wall_clock: WallClock::default(),
-            settled_at: Instant::EPOCH,
+            processed_at: Instant::EPOCH,
             session: Session::new(session::Options::default(), seed),
             messages: Messages::new(limits),
             trace: Trace::default(),
@@ -137,7 +137,7 @@ impl Engine {
     pub fn handle_command(&mut self, command: impl Into<Command>, now: Instant) {
         let Some(command) = self.gate.admit(command.into()) else { return };
         self.apply_command(command, now);
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     fn apply_command(&mut self, command: Command, now: Instant) {
@@ -165,7 +165,7 @@ impl Engine {
             PageCommand::NetworkOffline => self.status.set_offline(true),
             PageCommand::Filter { text, ahead_of_utc_min } => {
                 let typed = LocalTime { now: self.wall_clock.wall(now), ahead_of_utc_min };
-                self.filter.set_text(&text, typed, &self.messages.log, self.settled_at);
+                self.filter.set_text(&text, typed, &self.messages.log, self.processed_at);
                 self.page.mark_dirty();
             }
             PageCommand::Clear => {
@@ -180,7 +180,7 @@ impl Engine {
             PageCommand::SetLineRules(line_rules) => {
                 let line_rules = Rc::new(line_rules);
                 self.feed.map(Rc::clone(&line_rules), &self.messages.log);
-                self.filter.set_line_rules(line_rules, &self.messages.log, self.settled_at);
+                self.filter.set_line_rules(line_rules, &self.messages.log, self.processed_at);
                 self.page.mark_dirty();
             }
             PageCommand::ShowInCrawl(seq) => {
@@ -219,7 +219,7 @@ impl Engine {
     pub fn handle_open(&mut self, now: Instant) {
         self.status.handle_open(now);
         self.session.handle_open(now);
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Handles a binary frame.
@@ -232,7 +232,7 @@ impl Engine {
             wall_clock: self.wall_clock,
         };
         self.session.handle_input(bytes, now, &mut sink);
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Handles a text frame, which MQTT doesn't allow `[MQTT-6.0.0-1]`.
@@ -240,17 +240,17 @@ impl Engine {
         let violation = Violation {
             reason: ReasonCode::PROTOCOL_ERROR,
             rule: "[MQTT-6.0.0-1]",
-            words: "It sent a WebSocket text frame; MQTT travels in binary frames only.".to_owned(),
+            words: "It sent a WebSocket text frame; MQTT uses binary frames only.".to_owned(),
             excerpt: Vec::new(),
         };
         self.session.handle_violation(violation, now);
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// The WebSocket was closed, or failed to open.
     pub fn handle_close(&mut self, closed: CloseInfo, now: Instant) {
         self.session.handle_close(closed, now);
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Sets how far the wall clock is ahead of the `now` arguments, in microseconds: it was corrected, or the computer
@@ -263,7 +263,7 @@ impl Engine {
             self.session.wake(now);
             self.session.probe(now);
         }
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Handles an expired deadline of [`Engine::poll_timeout`].
@@ -274,10 +274,10 @@ impl Engine {
             self.refresh_passwords(now);
         }
         self.send_due(now);
-        if self.filter.handle_timeout(&self.messages.log, self.settled_at, now) {
+        if self.filter.handle_timeout(&self.messages.log, self.processed_at, now) {
             self.page.mark_dirty();
         }
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Returns the next action for the WebSocket. A persistent session is stored before its packets are sent.
@@ -289,7 +289,7 @@ impl Engine {
         Some(match self.session.poll_transmit()? {
             session::Transmit::Dial => Transmit::Dial { url: self.status.broker() },
             session::Transmit::Send(bytes) => {
-                self.trace.sent(bytes, self.wall_clock.wall(self.settled_at));
+                self.trace.sent(bytes, self.wall_clock.wall(self.processed_at));
                 Transmit::Send(bytes)
             }
             session::Transmit::HangUp => Transmit::HangUp,
@@ -304,7 +304,7 @@ impl Engine {
             return None;
         }
         let pull = self.page.take_pull()?;
-        self.filter.advance(&self.messages.log, self.settled_at);
+        self.filter.advance(&self.messages.log, self.processed_at);
         self.row_colours.refresh(self.subscriptions.list());
         let lines = self.feed.take(&self.messages.log, pull.crawl);
         let connection = Connection {
@@ -375,8 +375,8 @@ impl Engine {
     }
 
     /// Handles the session's events after every change.
-    fn settle(&mut self, now: Instant) {
-        self.settled_at = now;
+    fn process_session_events(&mut self, now: Instant) {
+        self.processed_at = now;
         self.feed.look(&self.messages.log);
         while let Some(event) = self.session.poll_event() {
             // Outcomes are sent only to the panels.
@@ -464,7 +464,7 @@ impl Engine {
 
     /// The log has changed otherwise than by messages that arrived.
     fn advance_filter(&mut self) {
-        self.filter.advance(&self.messages.log, self.settled_at);
+        self.filter.advance(&self.messages.log, self.processed_at);
         self.page.mark_dirty();
     }
 
@@ -482,7 +482,7 @@ impl Engine {
         if let Some(request) = &mut self.gate.request {
             request.password = Some(password);
         }
-        let notice = "The new token is used from the next connection on.";
+        let notice = "The new token will be used for the next connection.";
         self.status.set_notice(self.status.is_connected().then(|| notice.to_owned()));
         self.page.mark_dirty();
         self.session.wake(now);
@@ -494,8 +494,8 @@ impl Engine {
         self.passwords.refresh(wall_now);
         if self.status.is_connected() && self.passwords.error(wall_now).is_some() {
             self.status.set_notice(Some(
-                "The token of this connection has expired: the broker may end it, and takes no new one with it. Put a \
-                 new token into the password field."
+                "This connection's token has expired; the broker may disconnect. Enter a new token in the password \
+                 field."
                     .to_owned(),
             ));
         }

@@ -26,7 +26,7 @@ impl PageUpdates {
         self.is_dirty = true;
     }
 
-    /// Handles a request of the page. `has_lines` tells whether lines wait for the crawl.
+    /// Handles a request of the page. `has_lines`: lines wait for the crawl.
     pub(super) fn handle_pull(&mut self, pull: Pull, has_lines: bool) {
         let shows_other_rows = pull != Pull { crawl: pull.crawl, ..self.last_pull };
         self.is_dirty |= shows_other_rows || (pull.crawl.lines > 0 && has_lines);

@@ -13,7 +13,7 @@ use crate::mqtt::session::{DisconnectMode, Session, SessionSnapshot};
 use crate::protocol::connection::ConnectionOptions;
 use crate::time::Instant;
 
-/// Time limit for a write to the store; after it, the engine goes on without one. Nothing is sent before the write
+/// Time limit for a write to the store; after it, the engine continues without one. Nothing is sent before the write
 /// ends.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -89,21 +89,21 @@ impl Engine {
         let is_fatal = matches!(outcome, DeliveryOutcome::EndsConnection { .. });
         let outcome = match outcome {
             DeliveryOutcome::Done => PublishOutcome::Done,
-            DeliveryOutcome::Refused(reason) => PublishOutcome::Failed(format!("the broker refused it: {reason}")),
+            DeliveryOutcome::Refused(reason) => PublishOutcome::Failed(format!("rejected by the broker: {reason}")),
             DeliveryOutcome::Impossible(error) => PublishOutcome::Failed(error.to_string()),
             DeliveryOutcome::Unknown => {
-                PublishOutcome::Unknown("the broker lost the session before its answer came".to_owned())
+                PublishOutcome::Unknown("the broker lost the session before acknowledging it".to_owned())
             }
             DeliveryOutcome::EndsConnection { payload_bytes } => {
                 PublishOutcome::Failed(repeated_failures::given_up(payload_bytes))
             }
-            DeliveryOutcome::Dropped => PublishOutcome::Failed("it was dropped".to_owned()),
+            DeliveryOutcome::Dropped => PublishOutcome::Failed("dropped".to_owned()),
         };
         if let PublishOrigin::Line(slot, _) = origin
-            && self.transmissions.pause_if_fatal(slot, is_fatal, self.settled_at)
+            && self.transmissions.pause_if_fatal(slot, is_fatal, self.processed_at)
         {
             self.note(format!(
-                "The transmission pauses: the broker ended the connection at {FATAL_LINES_MAX} of its lines in a row."
+                "Transmission paused: the broker closed the connection on {FATAL_LINES_MAX} lines in a row."
             ));
         }
         self.finish_publish(origin, outcome);
@@ -122,7 +122,7 @@ impl Engine {
             if let PublishOrigin::Line(slot, position) = origin {
                 self.transmissions.rewind_to(slot, position, now);
             }
-            let words = "another connection was made before an answer came".to_owned();
+            let words = "reconnected before the broker acknowledged it".to_owned();
             self.finish_publish(origin, PublishOutcome::Unknown(words));
         }
     }

@@ -96,8 +96,8 @@ impl Subscriptions {
     pub(super) fn choose(&mut self, request: &SubscribeRequest, is_connected: bool) {
         self.options.choose(request.clone());
         self.answer = Some(match is_connected {
-            true => format!("Asked for “{}”; no answer yet.", request.filter),
-            false => format!("“{}” is asked for with the next connection.", request.filter),
+            true => format!("Subscribing to “{}”…", request.filter),
+            false => format!("“{}” will be subscribed to on the next connection.", request.filter),
         });
     }
 
@@ -137,45 +137,45 @@ impl Subscriptions {
         let parsed = TopicFilter::parse(filter).ok()?;
         if is_connected {
             known.granted = SubscriptionStatus::Ending;
-            self.answer = Some(format!("Asked to end “{filter}”; no answer yet."));
+            self.answer = Some(format!("Unsubscribing from “{filter}”…"));
         } else {
             self.list.retain(|subscription| subscription.filter != filter);
-            self.answer = Some(format!("“{filter}” isn't asked for any more."));
+            self.answer = Some(format!("Removed “{filter}”."));
         }
         Some(parsed)
     }
 
     /// Handles the broker's answer to a subscription.
     pub(super) fn subscribed(&mut self, filter: &str, granted: Result<QoS, ReasonCode>) {
-        let Some(asked) = self.list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
+        let Some(entry) = self.list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
         // The answer crossed the request to end it.
-        if asked.granted == SubscriptionStatus::Ending {
+        if entry.granted == SubscriptionStatus::Ending {
             return;
         }
         let requested = self.options.request_for(filter).options.qos;
-        asked.granted = match granted {
+        entry.granted = match granted {
             Ok(qos) => SubscriptionStatus::QoS(qos),
             Err(reason) => SubscriptionStatus::Refused(reason.to_string()),
         };
         self.answer = Some(match granted {
             Ok(qos) if qos < requested => {
-                format!("The broker grants “{filter}” with QoS {qos} at most; QoS {requested} was asked for.")
+                format!("Subscribed to “{filter}” (QoS {qos}, requested {requested}).")
             }
-            Ok(qos) => format!("The broker grants “{filter}” with QoS {qos}."),
-            Err(reason) => format!("The broker refuses “{filter}”: {reason}."),
+            Ok(qos) => format!("Subscribed to “{filter}” (QoS {qos})."),
+            Err(reason) => format!("The broker rejected “{filter}”: {reason}."),
         });
     }
 
     /// Stops requesting a filter, because the broker ends the connection each time.
     pub(super) fn abandon(&mut self, filter: &str, is_subscribe: bool) {
-        let why = "the broker ends the connection each time it is asked for";
+        let why = "the broker closes the connection on each attempt";
         if let Some(entry) = self.list.iter_mut().find(|entry| entry.filter == filter && is_subscribe) {
             entry.granted = SubscriptionStatus::Refused(why.to_owned());
             self.abandoned.push(filter.to_owned());
         }
         self.answer = Some(match is_subscribe {
-            true => format!("“{filter}” is left out: {why}."),
-            false => format!("The end of “{filter}” isn't asked for any more: {why}."),
+            true => format!("“{filter}” is skipped: {why}."),
+            false => format!("Couldn't unsubscribe from “{filter}”: {why}."),
         });
     }
 
@@ -185,8 +185,8 @@ impl Subscriptions {
         self.list
             .retain(|subscription| subscription.filter != filter || subscription.granted != SubscriptionStatus::Ending);
         self.answer = Some(match refused {
-            None => format!("The broker has ended “{filter}”."),
-            Some(reason) => format!("The broker goes on with “{filter}” for this connection: {reason}."),
+            None => format!("Unsubscribed from “{filter}”."),
+            Some(reason) => format!("The broker refused to unsubscribe from “{filter}” for this connection: {reason}."),
         });
     }
 
@@ -224,7 +224,7 @@ impl Subscriptions {
     }
 }
 
-/// The first colour that no other subscription has; if all are used, the next one in turn.
+/// The first colour that no other subscription has; if all are used, they repeat.
 fn free_colour(list: &[Subscription]) -> u8 {
     let is_free = |colour: &u8| list.iter().all(|subscription| subscription.colour != *colour);
     (0..Subscription::COLOURS).find(is_free).unwrap_or((list.len() % usize::from(Subscription::COLOURS)) as u8)

@@ -121,7 +121,7 @@ impl Transmission {
     fn view(&self, slot: TransmissionSlot, wanted: LineRange) -> TransmissionView {
         let state = match () {
             () if self.is_stopped => TransmissionState::Stopped,
-            () if self.player.has_told_all() && self.sent == self.done + self.failed => TransmissionState::Over,
+            () if self.player.has_sent_all() && self.sent == self.done + self.failed => TransmissionState::Over,
             () if self.player.is_paused() => TransmissionState::Paused,
             () => TransmissionState::Playing,
         };

@@ -59,7 +59,7 @@ pub enum PageCommand {
     /// Sends DISCONNECT and doesn't reconnect.
     Disconnect,
     /// Reconnects now, and asks the broker whether the connection is alive: the network came back, the tab became
-    /// visible, the computer woke up, or the person asked for it.
+    /// visible, the computer woke up, or the person requested it.
     RetryNow,
     /// The browser reports that this computer has no network.
     NetworkOffline,

@@ -1,6 +1,6 @@
 //! The panels' updates: what each panel shows, and whether it has changed.
 //!
-//! Each panel that needs data of the worker has a [`PanelState`] in a file of its own, registered in [`states`]. An
+//! Each panel that needs data of the worker has a [`PanelState`] in its own file, registered in [`states`]. An
 //! update is sent once any of them has something new.
 //!
 //! # Invariants
@@ -87,7 +87,7 @@ pub(super) struct PanelUpdates {
     states: Vec<Box<dyn PanelState>>,
     /// The broker's status that the panels have.
     sent_status: Option<BrokerStatus>,
-    /// Outcomes that the panels don't have yet: no more than they asked for.
+    /// Outcomes that the panels don't have yet: no more than they requested.
     published: Vec<Published>,
     /// The update in preparation; empty until something is new.
     update: PanelsUpdate,

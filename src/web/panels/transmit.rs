@@ -19,7 +19,7 @@ use crate::protocol::publish::PublishOutcome;
 use crate::protocol::transmission::{LineRange, TransmissionCommand, TransmissionSlot};
 use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use crate::transmit::encoding::{PayloadFormat, topic_of};
-use crate::transmit::script_view::{Entry, Sheet, SheetReader, left_out};
+use crate::transmit::script_view::{Entry, Sheet, SheetReader, skipped};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::view_model::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
@@ -547,7 +547,7 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     let (index, spoken) = match entry {
         Entry::Line(index, spoken) => (index, spoken),
         Entry::Error(fault) => {
-            let words = left_out(&fault);
+            let words = skipped(&fault);
             return view! {
                 <div class="sheet-row script-row failed" title=words.clone()>
                     <span class="mark" aria-hidden="true">"✗"</span>

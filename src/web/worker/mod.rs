@@ -144,7 +144,7 @@ impl Driver {
             Ok(command) => {
                 let now = self.now();
                 self.engine.handle_command(command, now);
-                self.settle(now);
+                self.drain_engine(now);
             }
             // Only a page of another build can cause this; the page reports it itself when it reads
             // our version.
@@ -163,7 +163,7 @@ impl Driver {
     fn opened(&mut self) {
         let now = self.now();
         self.engine.handle_open(now);
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     fn frame(&mut self, data: JsValue) {
@@ -183,14 +183,14 @@ impl Driver {
             }
             Err(_) => self.engine.handle_text_frame(now),
         }
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     fn closed(&mut self, closed: CloseInfo) {
         self.socket = None;
         let now = self.now();
         self.engine.handle_close(closed, now);
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     fn timed_out(&mut self) {
@@ -200,11 +200,11 @@ impl Driver {
             self.engine.mark_unsent(socket.unsent_bytes(), now);
         }
         self.engine.handle_timeout(now);
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     /// Sends, answers and re-arms the timer, after every change.
-    fn settle(&mut self, now: Instant) {
+    fn drain_engine(&mut self, now: Instant) {
         while let Some(broken) = self.transmit() {
             self.socket = None;
             self.engine.handle_close(broken, now);
@@ -280,7 +280,7 @@ impl Driver {
         if self.tabs.is_some() {
             self.engine.use_tabs(now);
         }
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     /// Passes the engine's requests to the store.
@@ -347,7 +347,7 @@ fn with_driver(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver, Ins
     let mut driver = driver.borrow_mut();
     let now = driver.now();
     act(&mut driver, now);
-    driver.settle(now);
+    driver.drain_engine(now);
 }
 
 fn post(scope: &DedicatedWorkerGlobalScope, message: &FromWorker) {

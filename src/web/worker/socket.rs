@@ -103,5 +103,5 @@ fn abnormal(reason: String) -> CloseInfo {
 /// Returns why a browser opens no socket, without credentials: the browser's reason may quote the
 /// address.
 fn reason_without_credentials(url: &str, reason: String) -> String {
-    if credentials::redact_url(url) == url { reason } else { "The browser doesn't open this address.".to_owned() }
+    if credentials::redact_url(url) == url { reason } else { "The browser can't open this address.".to_owned() }
 }
