@@ -215,7 +215,7 @@ impl Engine {
         self.status.begin_connection(&request, options);
         for filter in filters {
             let request = self.subscriptions.request_for(filter.as_str());
-            self.subscribe(filter, request, now);
+            self.subscribe(filter, &request, now);
         }
         self.note_unfinished();
         self.session.connect(now);

@@ -56,7 +56,8 @@ use crate::engine::filter_state::FilterState;
 use crate::engine::jwt_passwords::JwtPasswords;
 use crate::engine::messages::{EngineSink, Messages};
 use crate::engine::page_updates::PageUpdates;
-use crate::engine::panel_updates::{PanelSources, PanelUpdates};
+use crate::engine::panel_updates::PanelUpdates;
+use crate::engine::panel_updates::panel_state::PanelSources;
 use crate::engine::persistence::Persistence;
 pub use crate::engine::persistence::StoreWrite;
 use crate::engine::publishing::{PendingPublishes, PublishOrigin};
@@ -196,7 +197,7 @@ impl Engine {
         match command {
             PanelCommand::Publish { number, request } => self.publish(PublishOrigin::Message(number), request, now),
             PanelCommand::Transmit(slot, command) => self.transmit(slot, command, now),
-            PanelCommand::Subscribe(request) => self.choose_subscription(request, now),
+            PanelCommand::Subscribe(request) => self.choose_subscription(&request, now),
             PanelCommand::Unsubscribe(filter) => self.unsubscribe(&filter, now),
             PanelCommand::Pull(request) => {
                 let wall_now = self.wall_clock.wall(now);
@@ -503,7 +504,7 @@ impl Engine {
     }
 
     /// Adds a subscription, or changes the options of an existing one.
-    fn choose_subscription(&mut self, request: SubscribeRequest, now: Instant) {
+    fn choose_subscription(&mut self, request: &SubscribeRequest, now: Instant) {
         let Some(connect_request) = &mut self.gate.request else { return };
         let filter = match TopicFilter::parse(&request.filter) {
             Ok(filter) => filter,
@@ -515,13 +516,13 @@ impl Engine {
         if !connect_request.topics.contains(&request.filter) {
             connect_request.topics.push(request.filter.clone());
         }
-        self.subscriptions.choose(&request, self.status.is_connected());
+        self.subscriptions.choose(request, self.status.is_connected());
         self.subscribe(filter, request, now);
     }
 
     /// Requests a subscription, now or with the next connection.
-    fn subscribe(&mut self, filter: TopicFilter, request: SubscribeRequest, now: Instant) {
-        let SubscribeRequest { options, identifier, .. } = request;
+    fn subscribe(&mut self, filter: TopicFilter, request: &SubscribeRequest, now: Instant) {
+        let &SubscribeRequest { options, identifier, .. } = request;
         self.subscriptions.add(&filter, identifier, &mut self.messages.counts, &self.messages.topics);
         self.page.mark_dirty();
         self.session.subscribe(session::Subscription { filter, options, identifier }, now);

@@ -1,6 +1,6 @@
 //! The message in the inspector.
 
-use super::{PanelSources, PanelState, PendingRequest};
+use super::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::credentials;
 use crate::engine::row_builder;
 use crate::message_log::mosquitto_command::BrokerAccess;

@@ -11,6 +11,7 @@
 
 mod export;
 mod message;
+pub(super) mod panel_state;
 mod samples;
 mod stats;
 mod subscriptions;
@@ -19,31 +20,13 @@ mod topics;
 mod trace;
 mod transmissions;
 
-use crate::crawl::feed::CrawlFeed;
 use crate::engine::connection_status::ConnectionStatus;
-use crate::engine::filter_state::FilterState;
-use crate::engine::messages::Messages;
-use crate::engine::subscriptions::Subscriptions;
-use crate::engine::transmissions::Transmissions;
-use crate::packet_trace::Trace;
+use crate::engine::panel_updates::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::protocol::command::PanelsRequest;
-use crate::protocol::connection::{BrokerStatus, ConnectRequest, Connection};
+use crate::protocol::connection::{BrokerStatus, Connection};
 use crate::protocol::publish::Published;
 use crate::protocol::update::PanelsUpdate;
 use crate::time::Instant;
-
-/// The data that a panel shows, and what the panels have of it.
-pub(super) trait PanelState {
-    /// Handles a new request of the panels, before it is answered.
-    fn handle_request(&mut self, _request: &PanelsRequest, _sources: &PanelSources<'_>) {}
-
-    /// Adds to the update what the panel shows and doesn't have yet, and takes note of it as sent. Returns whether it
-    /// added anything.
-    fn poll(&mut self, request: &PendingRequest, sources: &PanelSources<'_>, update: &mut PanelsUpdate) -> bool;
-
-    /// An update was sent in answer to this request. A panel that isn't shown has dropped its data.
-    fn handle_sent(&mut self, _request: &PanelsRequest) {}
-}
 
 /// Every panel's state: the only place where one is registered.
 fn states() -> Vec<Box<dyn PanelState>> {
@@ -58,27 +41,6 @@ fn states() -> Vec<Box<dyn PanelState>> {
         Box::<samples::SamplesState>::default(),
         Box::<transmissions::TransmissionsState>::default(),
     ]
-}
-
-/// The parts of the engine that panels show.
-pub(super) struct PanelSources<'a> {
-    pub(super) messages: &'a Messages,
-    pub(super) trace: &'a Trace,
-    pub(super) filter: &'a FilterState,
-    pub(super) feed: &'a CrawlFeed,
-    pub(super) status: &'a ConnectionStatus,
-    /// The last connect request.
-    pub(super) request: Option<&'a ConnectRequest>,
-    pub(super) subscriptions: &'a Subscriptions,
-    pub(super) transmissions: &'a Transmissions,
-}
-
-/// A request of the panels that wasn't answered yet.
-#[derive(Debug)]
-pub(super) struct PendingRequest {
-    shown: PanelsRequest,
-    /// When it arrived, in wall-clock time.
-    at: Instant,
 }
 
 /// The panels' request, and what they received.

@@ -1,6 +1,6 @@
 //! Suggestions for the text being typed into the filter: names of all topics, or of the latest speakers.
 
-use super::{PanelSources, PanelState, PendingRequest};
+use super::panel_state::{PanelSources, PanelState, PendingRequest};
 use crate::dialogue::topic_speaker;
 use crate::message_log::Message;
 use crate::message_log::query::suggest;
