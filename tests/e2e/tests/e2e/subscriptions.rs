@@ -41,7 +41,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         page.fill("Topic filter", "second/+").await?;
         page.choose("Highest QoS", "2").await?;
         page.press("Subscribe").await?;
-        page.wait_for_words("Subscribed to “second/\\+” \\(QoS 2").await?;
+        page.wait_for_words("Subscribed to “second/\\+” .QoS 2").await?;
         check_equal("the box after", page.value("Topic filter").await?, String::new())?;
         publisher.publish(Version::V5, "second/a", "two").await?;
         page.wait_for_row("two").await?;
@@ -56,7 +56,7 @@ async fn check(name: &str, station: &Station, broker: &str, publisher: Login<'_>
         check_equal("its QoS", page.value("Highest QoS").await?, "2".to_owned())?;
         page.choose("Highest QoS", "1").await?;
         page.press("Change").await?;
-        page.wait_for_words("Subscribed to “second/\\+” \\(QoS 1").await?;
+        page.wait_for_words("Subscribed to “second/\\+” .QoS 1").await?;
         page.screenshot(name).await?;
 
         page.press("Remove first").await?;
