@@ -111,7 +111,7 @@ fn what_is_posted_is_what_arrives() {
     assert_eq!(channel::decode::<FromWorker>(&posted), Ok(message));
 
     let update = PanelsUpdate {
-        standing: BrokerStatus { state: ConnectionState::Connected, ..BrokerStatus::default() },
+        status: BrokerStatus { state: ConnectionState::Connected, ..BrokerStatus::default() },
         published: vec![Published { number: u64::MAX, outcome: PublishOutcome::Unknown("?".into()) }],
         message: None,
         trace: None,
@@ -120,11 +120,11 @@ fn what_is_posted_is_what_arrives() {
             counts: vec![MessageCount { messages: u64::MAX, by: CountSource::Identifier, is_least: true }],
             ..SubscriptionsView::default()
         }),
-        known: Some(SuggestionData { ask: SuggestionQuery::Speakers("é".into()), names: vec!["é".into()] }),
+        suggestions: Some(SuggestionData { ask: SuggestionQuery::Speakers("é".into()), names: vec!["é".into()] }),
         samples: Some(vec![Sample { topic: "a".into(), payload: vec![0xFF] }]),
         transmissions: Some(vec![TransmissionView {
-            deck: TransmissionSlot::Script,
-            turn: TransmissionState::Over,
+            slot: TransmissionSlot::Script,
+            state: TransmissionState::Over,
             line: u64::MAX,
             sent: 1,
             done: 2,
@@ -140,7 +140,7 @@ fn what_is_posted_is_what_arrives() {
             rows: vec![TopicRow {
                 topic: "a/\u{202e}".into(),
                 open: Some(false),
-                above: Some(1),
+                parent: Some(1),
                 ..TopicRow::default()
             }],
             ..TopicsView::default()
@@ -197,7 +197,7 @@ fn what_is_posted_is_what_arrives() {
             stats: true,
             subscriptions: true,
             export: ExportState::new(Format::Csv(Dialect::default()), Selection::Matching).glance(),
-            ask: Some(SuggestionQuery::Topics(String::new())),
+            suggestions: Some(SuggestionQuery::Topics(String::new())),
             samples: TopicFilter::parse("a/#").ok(),
             script: LineRange { first: u64::MAX, count: 1 },
         }),
@@ -411,7 +411,7 @@ fn rows(seqs: std::ops::Range<u64>) -> Rows {
         dup: false,
         preview: Preview::Text(format!("<img src=x onerror=alert({seq})>")),
         payload_bytes: 30,
-        subscription: Some((seq % 10) as u8),
+        colour: Some((seq % 8) as u8),
         marks: None,
     };
     Rows { first: seqs.start as i64, rows: seqs.map(row).collect(), ..Rows::default() }

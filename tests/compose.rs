@@ -179,7 +179,7 @@ fn every_finer_setting_is_taken() {
             properties: PublishProperties { message_expiry_s: Some(60), ..PublishProperties::default() },
         }),
     };
-    assert!(more.lasts());
+    assert!(more.is_persistent());
     assert_eq!(fields, Fields::from(&more), "what was chosen is shown as it was typed");
     assert_eq!(fields.parse(), Ok(more));
 }
@@ -196,7 +196,7 @@ fn only_a_session_that_is_kept_lasts() {
         let fields = Fields { ending, session_span: span.into(), session_unit: unit, ..Fields::default() };
         let more = fields.parse().expect("settings");
         assert_eq!((more.clean_start, more.session_expiry_s), expected, "{ending:?} {span} {unit:?}");
-        assert_eq!(more.lasts(), ending == SessionExpiry::Later);
+        assert_eq!(more.is_persistent(), ending == SessionExpiry::Later);
         let shown = Fields::from(&more);
         assert_eq!((shown.ending, shown.parse()), (ending, Ok(more)));
     }

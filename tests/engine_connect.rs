@@ -340,18 +340,18 @@ fn messages_about_other_sessions_are_ignored() {
     browser.command(0, PageCommand::Connect(request("x")));
     assert!(browser.dials(0));
     let key = "y ws://h:1/mqtt".to_owned();
-    for said in [
+    for kind in [
         TabMessageKind::Hello,
         TabMessageKind::Here,
-        TabMessageKind::Claim { key: key.clone(), standing: ClaimPriority::Reconnecting },
-        TabMessageKind::Deny { key: key.clone(), standing: ClaimPriority::Connected },
+        TabMessageKind::Claim { key: key.clone(), priority: ClaimPriority::Reconnecting },
+        TabMessageKind::Deny { key: key.clone(), priority: ClaimPriority::Connected },
         TabMessageKind::TakeOver { key },
     ] {
         let now = browser.now;
-        browser.tabs[0].handle_tab_message(&TabMessage { tab: 1, said }, now);
+        browser.tabs[0].handle_tab_message(&TabMessage { tab: 1, kind }, now);
     }
     assert_eq!(browser.state(0), ConnectionState::Connected);
-    let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_tab_message()).map(|word| word.said).collect();
+    let said: Vec<_> = std::iter::from_fn(|| browser.tabs[0].poll_tab_message()).map(|word| word.kind).collect();
     assert_eq!(said.last(), Some(&TabMessageKind::Here), "only a greeting is answered: {said:?}");
 }
 
@@ -429,7 +429,7 @@ fn a_reload_takes_session_and_settings_up_again() {
     // The next page gets no options.
     let mut page = Page::new(START + Duration::from_secs(1));
     assert_eq!(page.connect(Some(save.bytes)), [Did::Dial]);
-    assert!(page.notice().contains("kept the session"), "{}", page.notice());
+    assert!(page.notice().contains("restored from this browser"), "{}", page.notice());
     assert_eq!(keep_alive_and_clean_start(&page.accept(1)), (77, false));
     page.save();
     transmits(&mut page.engine);
@@ -534,7 +534,7 @@ fn a_store_that_never_answers_delays_and_does_not_prevent() {
         page.engine.handle_timeout(page.now);
         assert_eq!(transmits(&mut page.engine), [Did::Dial]);
         // The missing store is reported only if something should be stored.
-        assert_eq!(page.notice().contains("doesn't answer"), is_lasting);
+        assert_eq!(page.notice().contains("doesn't respond"), is_lasting);
         page.engine.handle_loaded(&key, Ok(None), page.now);
         assert!(transmits(&mut page.engine).is_empty(), "too late to dial again");
     }
@@ -553,7 +553,7 @@ fn a_write_that_never_ends_is_given_up() {
         assert!(page.now.since(START) <= Duration::from_secs(15));
         page.engine.handle_timeout(page.now);
     }
-    assert!(page.notice().contains("doesn't answer"), "{}", page.notice());
+    assert!(page.notice().contains("doesn't respond"), "{}", page.notice());
 }
 
 /// An entry that was left behind would make the next page take new messages for old ones, once the broker reuses their
@@ -675,8 +675,8 @@ fn a_tab_that_gave_way_writes_nothing() {
     page.accept(0);
     page.save();
     transmits(&mut page.engine);
-    let said = TabMessageKind::TakeOver { key: "x ws://h:1/mqtt".to_owned() };
-    page.engine.handle_tab_message(&TabMessage { tab: 1, said }, page.now);
+    let kind = TabMessageKind::TakeOver { key: "x ws://h:1/mqtt".to_owned() };
+    page.engine.handle_tab_message(&TabMessage { tab: 1, kind }, page.now);
     page.command(publish("a"));
     assert_eq!(page.save(), None);
     // Taking it back begins with the state of the other one.

@@ -204,7 +204,7 @@ impl World {
     }
 
     fn transmit(&mut self, argument: u8) {
-        let deck = TransmissionSlot::ALL[usize::from(argument & 1)];
+        let slot = TransmissionSlot::ALL[usize::from(argument & 1)];
         let repeat = [Repeat::ONCE, Repeat::Rounds(3), Repeat::UntilStopped][usize::from(argument / 2 % 3)];
         let lines = |count| {
             let lines =
@@ -236,7 +236,7 @@ impl World {
             _ => vec![TransmissionCommand::Play],
         };
         for wish in wishes {
-            self.command(PanelCommand::Transmit(deck, wish));
+            self.command(PanelCommand::Transmit(slot, wish));
         }
     }
 
@@ -317,15 +317,15 @@ impl World {
 
     fn other_tab(&mut self, argument: u8) {
         let key = "c ws://h:1/mqtt".to_owned();
-        let standing =
+        let priority =
             [ClaimPriority::New, ClaimPriority::Reconnecting, ClaimPriority::Connected][usize::from(argument % 3)];
-        let said = match argument / 3 % 4 {
+        let kind = match argument / 3 % 4 {
             0 => TabMessageKind::Hello,
-            1 => TabMessageKind::Claim { key, standing },
-            2 => TabMessageKind::Deny { key, standing },
+            1 => TabMessageKind::Claim { key, priority },
+            2 => TabMessageKind::Deny { key, priority },
             _ => TabMessageKind::TakeOver { key },
         };
-        self.engine.handle_tab_message(&TabMessage { tab: u64::from(argument & 8), said }, self.now);
+        self.engine.handle_tab_message(&TabMessage { tab: u64::from(argument & 8), kind }, self.now);
     }
 
     fn answer_of_the_store(&mut self, argument: u8) {

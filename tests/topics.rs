@@ -91,7 +91,7 @@ fn topics_stand_in_a_tree_by_name_and_sum_up() {
     assert_eq!(summary("/lead"), (1, 1, None));
     let view = bench.view_of(&["a", "a/x"]);
     assert_eq!((view.topics, view.others, view.total), (6, 0, 6));
-    let places: Vec<_> = view.rows.iter().map(|row| (row.above, row.place, row.siblings)).collect();
+    let places: Vec<_> = view.rows.iter().map(|row| (row.parent, row.position, row.siblings)).collect();
     assert_eq!(places, [(None, 1, 3), (None, 2, 3), (Some(1), 1, 1), (Some(2), 1, 2), (Some(2), 2, 2), (None, 3, 3)]);
 }
 
@@ -190,9 +190,9 @@ fn levels_stand_in_the_order_that_is_chosen() {
         let view = bench.topics.view(&glance, &bench.log, bench.now);
         let topics: Vec<_> = view.rows.iter().map(|row| row.topic.as_str()).collect();
         assert_eq!(topics, expected, "{order:?}");
-        let places: Vec<_> = view.rows.iter().filter(|row| row.depth == 1).map(|row| row.place).collect();
+        let places: Vec<_> = view.rows.iter().filter(|row| row.depth == 1).map(|row| row.position).collect();
         assert_eq!(places, [1, 2, 3, 4]);
-        let above: Vec<_> = view.rows.iter().filter(|row| row.depth == 2).filter_map(|row| row.above).collect();
+        let above: Vec<_> = view.rows.iter().filter(|row| row.depth == 2).filter_map(|row| row.parent).collect();
         let a = topics.iter().position(|topic| *topic == "a").expect("a") as u64;
         assert_eq!(above, [a, a]);
     }

@@ -19,7 +19,7 @@ use Packet::{In, Out};
 /// Returns the story of these packets, one per millisecond.
 fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
     let mut trace = Trace::default();
-    trace.speak(version);
+    trace.set_version(version);
     let mut now = Instant::EPOCH;
     for packet in packets {
         now = now + MS;
@@ -29,7 +29,7 @@ fn story(version: Version, packets: &[Packet]) -> TraceAnalysis {
         }
     }
     let mut story = TraceAnalysis::default();
-    while trace.has(story.next()) {
+    while trace.contains(story.next()) {
         story.take(trace.part(story.next()));
     }
     story
@@ -44,8 +44,7 @@ fn told(version: Version, packets: &[Packet]) -> Vec<String> {
             Direction::Out => ">",
         };
         let identifier = entry.identifier().map_or_else(String::new, |identifier| format!(" {identifier}"));
-        let said =
-            format!("{way} {}{identifier} {} {}", entry.kind().name(), entry.details(), entry.round_trip_in_words());
+        let said = format!("{way} {}{identifier} {} {}", entry.kind().name(), entry.details(), entry.round_trip_text());
         said.trim().replace("  ", " ")
     });
     words.collect()
@@ -53,7 +52,7 @@ fn told(version: Version, packets: &[Packet]) -> Vec<String> {
 
 #[test]
 fn packets_are_told_in_words() {
-    let not_traced = "not looked into: it carries the password";
+    let not_traced = "hidden (contains the password)";
     let cases: [(Version, &[Packet], &[&str]); 8] = [
         (
             Version::V5,
@@ -159,12 +158,12 @@ fn a_filter_lets_through_what_it_names() {
 fn the_packets_of_a_delivery_are_found_again() {
     const QOS2: &[u8] = b"\x34\x06\x00\x01a\x00\x09x";
     let mut trace = Trace::default();
-    trace.speak(Version::V311);
+    trace.set_version(Version::V311);
     let mut now = Instant::EPOCH;
     for (place, seq) in [1, 2].into_iter().enumerate() {
         now = now + MS;
         trace.received(QOS2, now);
-        trace.brought(seq);
+        trace.set_seq(seq);
         trace.sent(b"\x50\x02\x00\x09", now);
         trace.received(b"\x62\x02\x00\x09", now);
         // From another exchange: one of ours under the same identifier.
@@ -175,10 +174,10 @@ fn the_packets_of_a_delivery_are_found_again() {
     trace.received(b"\x3c\x06\x00\x01a\x00\x09x", now);
     // QoS 1 and QoS 0.
     trace.received(b"\x32\x06\x00\x01a\x00\x09x", now);
-    trace.brought(3);
+    trace.set_seq(3);
     trace.sent(b"\x40\x02\x00\x09", now);
     trace.received(b"\x30\x04\x00\x01ax", now);
-    trace.brought(4);
+    trace.set_seq(4);
     let mut story = TraceAnalysis::default();
     story.take(trace.part(0));
     let kinds = |seq| -> Vec<&str> { story.delivery_of(seq).iter().map(|entry| entry.kind().name()).collect() };
@@ -230,15 +229,15 @@ fn the_packets_of_an_exchange_are_found_from_any_of_them() {
 fn the_trace_is_bounded_and_says_what_was_missed() {
     let mut trace = Trace::default();
     let mut story = TraceAnalysis::default();
-    assert!(!trace.has(0));
+    assert!(!trace.contains(0));
     trace.received(b"\xd0\x00", Instant::EPOCH);
     story.take(trace.part(0));
-    assert!(!trace.has(story.next()));
+    assert!(!trace.contains(story.next()));
     for _ in 0..KEPT_RECORDS + 20 {
         trace.received(b"\xd0\x00", Instant::EPOCH);
     }
     let stale = trace.part(0);
-    while trace.has(story.next()) {
+    while trace.contains(story.next()) {
         story.take(trace.part(story.next()));
     }
     story.take(stale);

@@ -20,10 +20,10 @@ fn sheet(name: &str, file: &str, piece: usize) -> Sheet {
     reader.finish()
 }
 
-fn view(turn: TransmissionState) -> TransmissionView {
+fn view(state: TransmissionState) -> TransmissionView {
     TransmissionView {
-        deck: TransmissionSlot::Script,
-        turn,
+        slot: TransmissionSlot::Script,
+        state,
         line: 12,
         sent: 1_012,
         done: 1_010,
@@ -50,8 +50,7 @@ fn a_script_is_shown_with_what_is_left_out_of_it_in_place() {
         assert_eq!(shown, ["0 2 One", "3:4", "1 4 Two", "5:6"]);
         assert_eq!((sheet.len(), sheet.entry_of(1), sheet.entry_of(2)), (2, Some(2), None));
         assert_eq!([0, 1, 2, 3, 4].map(|entry| sheet.line_at(entry)), [0, 1, 1, 2, 2]);
-        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 left out. The first: line 3, column 4: "));
-        assert!(sheet.words().ends_with(" Left out."), "{}", sheet.words());
+        assert!(sheet.words().starts_with("talk.csv: 2 of 4 rows read, 2 left out. First: line 3, column 4: "));
     }
 }
 
@@ -62,20 +61,20 @@ fn a_script_in_words() {
         assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said:?} should say {words:?}");
     };
     check("", "", "");
-    check("empty.txt", "\n\n", "empty.txt holds no line that can be sent.");
+    check("empty.txt", "\n\n", "No usable lines in empty.txt.");
     check("one.txt", "PIP: Hello\n", "one.txt: 1 of 1 row read.");
     check("lamp.jsonl", "{\"text\":\"on\"}\n{\n", "lamp.jsonl: 1 of 2 rows read, 1 left out. line 2, column ");
     // The name determines the format.
     check(
         "rows.csv",
         "a: b\n",
-        "rows.csv can't be read. The first row has to name the columns, such as character,text",
+        "Couldn't read rows.csv. The first row has to name the columns, such as character,text",
     );
     check("cells.csv", "text\n", "The first row names the columns, such as character,text.");
     check("talk.txt", "\n**PIP:** One\n(a door)\n", "talk.txt: 1 of 1 row read. Not spoken: 1 direction.");
     let many = sheet("many.txt", &"x\n".repeat(LINES_MAX + 3), 1 << 20);
     assert_eq!(many.len(), LINES_MAX);
-    assert!(many.words().ends_with("200,000 lines are the most; 3 more are left out."), "{}", many.words());
+    assert!(many.words().ends_with(" 3 lines skipped (maximum 200,000)."), "{}", many.words());
 }
 
 #[test]
@@ -159,13 +158,13 @@ fn how_far_it_is_in_words() {
     check(&view(TransmissionState::Stopped), Repeat::ONCE, &format!("Stopped at line 12 of 120 · {counts}"));
     let failed = TransmissionView {
         failed: 2,
-        failures: vec![PublishOutcome::Failed("the broker refused it: x".to_owned())],
+        failures: vec![PublishOutcome::Failed("rejected by the broker: x".to_owned())],
         ..view(TransmissionState::Over)
     };
     check(&failed, Repeat::ONCE, &format!("Every line had its turn · {counts}, 2 failed"));
     assert_eq!(
         repeat_words(&failed),
-        format!("It went out as often as it should: {counts}, 2 failed. Why: the broker refused it: x.")
+        format!("It went out as often as it should: {counts}, 2 failed. Why: rejected by the broker: x.")
     );
     let day = PlanFields { interval: "24h".to_owned(), ..PlanFields::default() }.parse().expect("a plan");
     assert_eq!(day.length(120), Duration::from_secs(119 * 86_400));

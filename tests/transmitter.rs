@@ -225,7 +225,7 @@ fn a_thousand_lines_drift_by_nothing_whatever_the_timer_does() {
         }
         let view = rig.view();
         assert_eq!(
-            (view.turn, view.line, view.sent, view.done, view.failed),
+            (view.state, view.line, view.sent, view.done, view.failed),
             (TransmissionState::Over, 1_000, 1_000, 1_000, 0)
         );
         assert_eq!(view.statuses, [LineStatus::Done; 10]);
@@ -242,7 +242,7 @@ fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
     rig.run_until(ms(1_300));
     rig.wish(TransmissionCommand::Pause);
     rig.run_until(ms(60_000));
-    assert_eq!(rig.view().turn, TransmissionState::Paused);
+    assert_eq!(rig.view().state, TransmissionState::Paused);
     rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(61_000));
     rig.wish(TransmissionCommand::Seek(20));
@@ -251,7 +251,7 @@ fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
     rig.wish(TransmissionCommand::Seek(4));
     rig.run_until(ms(70_000));
     let view = rig.view();
-    assert_eq!((view.line, view.turn), (5, TransmissionState::Paused));
+    assert_eq!((view.line, view.state), (5, TransmissionState::Paused));
     rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(70_000));
     assert_eq!(rig.texts(), ["0", "1", "2", "20", "21", "22", "4"]);
@@ -260,7 +260,7 @@ fn who_pauses_and_seeks_is_heeded_and_the_pace_stays() {
     rig.wish(TransmissionCommand::Seek(u64::MAX));
     rig.run_until(ms(80_000));
     assert_eq!(rig.texts()[7..], ["29"]);
-    assert_eq!(rig.view().turn, TransmissionState::Over);
+    assert_eq!(rig.view().state, TransmissionState::Over);
     // It isn't over for good.
     rig.wish(TransmissionCommand::Seek(28));
     rig.run_until(ms(90_000));
@@ -279,7 +279,7 @@ fn a_loop_goes_on_until_it_is_told_to_end() {
     rig.wish(TransmissionCommand::Repeat(Repeat::ONCE));
     rig.run_until(ms(60_000));
     assert_eq!(rig.texts()[10..], ["1", "2", "3"], "this round is the last");
-    assert_eq!(rig.view().turn, TransmissionState::Over);
+    assert_eq!(rig.view().state, TransmissionState::Over);
     rig.play(manner(), 4);
     rig.wish(TransmissionCommand::Repeat(Repeat::UntilStopped));
     rig.run_until(ms(65_000));
@@ -287,7 +287,7 @@ fn a_loop_goes_on_until_it_is_told_to_end() {
     rig.run_until(ms(90_000));
     assert_eq!(rig.texts()[13..], ["0", "1", "2", "3", "0", "1"]);
     let view = rig.view();
-    assert_eq!((view.turn, view.sent, view.done), (TransmissionState::Stopped, 6, 6));
+    assert_eq!((view.state, view.sent, view.done), (TransmissionState::Stopped, 6, 6));
 }
 
 #[test]
@@ -376,9 +376,9 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
     rig.run_until(ms(10_000));
     let view = rig.view();
     assert_eq!(view.statuses, [LineStatus::Failed(0), LineStatus::Failed(0), LineStatus::Done, LineStatus::Done]);
-    assert_eq!((view.failed, view.first_failed, view.turn), (2, Some(0), TransmissionState::Over));
+    assert_eq!((view.failed, view.first_failed, view.state), (2, Some(0), TransmissionState::Over));
     let [PublishOutcome::Failed(words)] = view.failures.as_slice() else { panic!("{:?}", view.failures) };
-    assert!(words.contains("refused"), "{words}");
+    assert!(words.contains("rejected"), "{words}");
     // An invalid topic isn't even sent.
     rig.wish(TransmissionCommand::Begin(manner()));
     rig.wish(TransmissionCommand::Lines(vec![OutgoingMessage { topic: "a/#".to_owned(), payload: Vec::new() }]));
@@ -386,7 +386,7 @@ fn a_line_that_is_refused_says_why_and_the_others_go_on() {
     rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(11_000));
     let view = rig.view();
-    assert_eq!((view.statuses, view.turn, rig.heard.len()), (vec![LineStatus::Failed(0)], TransmissionState::Over, 4));
+    assert_eq!((view.statuses, view.state, rig.heard.len()), (vec![LineStatus::Failed(0)], TransmissionState::Over, 4));
 }
 
 #[test]
@@ -396,12 +396,12 @@ fn a_script_that_comes_in_slices_is_told_as_a_whole() {
     rig.wish(TransmissionCommand::Lines(cues(0..2)));
     rig.wish(TransmissionCommand::Play);
     rig.run_until(ms(5_000));
-    assert_eq!(rig.view().turn, TransmissionState::Playing, "more may come");
+    assert_eq!(rig.view().state, TransmissionState::Playing, "more may come");
     rig.wish(TransmissionCommand::Lines(cues(2..4)));
     rig.wish(TransmissionCommand::LinesComplete);
     rig.run_until(ms(60_000));
     assert_eq!(rig.times_ms(), [0, 1_000, 5_000, 6_000], "a late line moves those after it");
-    assert_eq!(rig.view().turn, TransmissionState::Over);
+    assert_eq!(rig.view().state, TransmissionState::Over);
 }
 
 #[test]
@@ -415,7 +415,7 @@ fn another_script_takes_the_place_of_the_last() {
     rig.acknowledge(2);
     let view = rig.view();
     assert_eq!(
-        (view.done, view.turn, view.statuses.len()),
+        (view.done, view.state, view.statuses.len()),
         (0, TransmissionState::Paused, 2),
         "acknowledgements of the last are its own"
     );
@@ -442,7 +442,7 @@ fn a_message_repeats_beside_a_script() {
     assert_eq!(rig.texts(), ["0", "tick", "tick", "tick", "1", "2"]);
     assert_eq!(rig.times_ms(), [0, 0, 400, 800, 1_000, 2_000]);
     let views = rig.views().expect("news");
-    let told: Vec<_> = views.iter().map(|view| (view.deck, view.turn, view.sent, view.done)).collect();
+    let told: Vec<_> = views.iter().map(|view| (view.slot, view.state, view.sent, view.done)).collect();
     assert_eq!(
         told,
         [

@@ -491,7 +491,7 @@ impl<'a> Transmission<'a> {
 
     /// Ends the transmission when there is nothing more to wait for.
     fn conclude(&mut self, now: Instant) {
-        if self.unfinished.is_empty() && self.player.has_told_all() {
+        if self.unfinished.is_empty() && self.player.has_sent_all() {
             return self.end(End::Complete);
         }
         let online = matches!(self.connection, State::Online);

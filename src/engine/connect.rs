@@ -1,152 +1,83 @@
-//! The steps between a connect request and the session: asking the other tabs of this browser, and loading a persistent
-//! session from the browser's store.
+//! The steps from a connect request to the session: the other tabs of this browser may object, a persistent session is
+//! loaded, then the session starts.
 //!
 //! # Invariants
 //!
-//! - Commands that arrive during these steps wait and are handled in order. Only pulls are answered at once, because
-//!   they change nothing.
-//! - Each step has a time limit, so that a browser that never answers delays a connection but doesn't prevent it.
 //! - A tab that yields to another one no longer saves: the stored session belongs to the other tab.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::credentials;
-use crate::engine::Engine;
+use crate::engine::connect_gate::GateTimeout;
+use crate::engine::connection_status::connecting_to;
+use crate::engine::persistence::{self, StoreWrite};
 use crate::engine::tab_coordinator::{TabMessage, YieldReason};
-use crate::mqtt::session::{DisconnectMode, SessionSnapshot};
-use crate::protocol::command::{Command, PageCommand, PanelCommand};
-use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
-use crate::protocol::connection::{Connection, ConnectionState};
+use crate::engine::{Engine, jwt_passwords};
+use crate::mqtt::broker_url::BrokerUrl;
+use crate::mqtt::packet::QoS;
+use crate::mqtt::session::{self, DisconnectMode, SessionSnapshot};
+use crate::mqtt::topic::TopicFilter;
+use crate::protocol::connection::{ConnectRequest, ConnectionOptions, ConnectionState};
 use crate::time::Instant;
 
-/// Time limit for an answer from the store; after it, the engine goes on without one. Opening a store takes a few
-/// milliseconds, on a slow disk some hundred.
-const STORE_WAIT: Duration = Duration::from_secs(3);
-
-/// Time limit for a write to the store; after it, the engine goes on without one. Nothing is sent before the write
-/// ends.
-const SAVE_WAIT: Duration = Duration::from_secs(10);
-
-/// How much longer than the broker a browser keeps a session. Its age counts from the last change, so an active session
-/// that doesn't change is saved again after half of this time.
-const KEPT_LONGER: Duration = Duration::from_hours(24);
-
-/// The state of the connect request.
-#[derive(Debug, Default)]
-pub(super) enum ConnectGate {
-    /// No request is waiting.
-    #[default]
-    Idle,
-    /// Waiting for an objection of another tab.
-    NegotiatingTabs { until: Instant },
-    /// Waiting for the stored session.
-    LoadingSession { is_asked: bool, until: Instant },
-}
-
-/// A persistent session's entry in the browser's store.
-#[derive(Debug)]
-pub(super) struct PersistentSession {
-    pub(super) key: String,
-    /// The entry is saved again although nothing changed, because the session is still in use.
-    is_aging: bool,
-    ages_at: Instant,
-}
-
-/// An entry for the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreWrite {
-    /// The key of the entry; an existing entry is replaced.
-    pub key: String,
-    /// The session and its connection options, without a password.
-    pub bytes: Vec<u8>,
-    /// When the entry expires; `None`: never.
-    pub until: Option<Instant>,
-}
-
-/// The content of an entry: [`FORMAT_VERSION`], the connection options, and the session's state.
-type StoredSession = (u8, ConnectionOptions, SessionSnapshot);
-
-/// Version of the entries' layout. Their bytes don't describe themselves, so it has to change whenever
-/// [`ConnectionOptions`] or [`SessionSnapshot`] does (a test checks them).
-const FORMAT_VERSION: u8 = 2;
+/// How long a 5.0 session outlives a lost connection if QoS 1 or 2 was requested: long enough for a broken network,
+/// short enough to leave nothing behind on a public broker.
+const SESSION_EXPIRY_S: u32 = 300;
 
 impl Engine {
     /// Enables persistent sessions: from now on the driver polls [`Engine::poll_load`], [`Engine::poll_save`] and
     /// [`Engine::poll_delete`].
     pub fn use_store(&mut self) {
-        self.has_store = true;
+        self.persistence.use_store();
     }
 
     /// Enables the negotiation with the other tabs of this browser: from now on the driver polls
     /// [`Engine::poll_tab_message`] and passes their messages in.
     pub fn use_tabs(&mut self, now: Instant) {
-        self.tabs.greet(now);
+        self.gate.tabs.greet(now);
     }
 
     /// Handles a message of another tab.
-    pub fn handle_tab_message(&mut self, word: &TabMessage, now: Instant) {
-        if let Some(why) = self.tabs.handle_tab_message(word) {
-            self.yield_session(why);
+    pub fn handle_tab_message(&mut self, message: &TabMessage, now: Instant) {
+        if let Some(reason) = self.gate.tabs.handle_tab_message(message) {
+            self.yield_session(reason);
             self.run_deferred_commands(now);
         }
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Returns the next message for the other tabs.
     #[must_use]
     pub fn poll_tab_message(&mut self) -> Option<TabMessage> {
-        self.tabs.poll_tab_message()
+        self.gate.tabs.poll_tab_message()
     }
 
     /// Returns the key of the entry to load; answer with [`Engine::handle_loaded`].
     #[must_use]
     pub fn poll_load(&mut self) -> Option<String> {
-        match &mut self.gate {
-            ConnectGate::LoadingSession { is_asked, .. } if !*is_asked => *is_asked = true,
-            _ => return None,
-        }
-        self.key()
+        self.gate.poll_load()
     }
 
     /// Handles the entry that the store has under the key of [`Engine::poll_load`], or the reason why it couldn't be
     /// read. A late answer changes nothing.
     pub fn handle_loaded(&mut self, key: &str, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
-        let is_awaited = matches!(self.gate, ConnectGate::LoadingSession { .. }) && self.key().as_deref() == Some(key);
-        if is_awaited {
+        if self.gate.is_loading(key) {
             self.session_loaded(loaded, now);
             self.run_deferred_commands(now);
         }
-        self.settle(now);
+        self.process_session_events(now);
     }
 
     /// Returns the entry that a persistent session has to save before anything else is sent; answer with
     /// [`Engine::handle_saved`].
     #[must_use]
     pub fn poll_save(&mut self, now: Instant) -> Option<StoreWrite> {
-        if self.saving_until.is_some() || !self.needs_saving() {
-            return None;
-        }
-        let wall = self.wall(now);
-        let lasting = self.persistent.as_mut()?;
-        self.session.take_dirty();
-        self.saving_until = Some(now + SAVE_WAIT);
-        lasting.is_aging = false;
-        lasting.ages_at = now + KEPT_LONGER / 2;
-        let until = match self.more.session_expiry_s {
-            // The session never expires [MQTT-3.1.2.11.2].
-            Some(u32::MAX) | None => None,
-            Some(seconds) => Some(wall + Duration::from_secs(u64::from(seconds)) + KEPT_LONGER),
-        };
-        // Serialising plain data to memory can't fail.
-        let bytes = postcard::to_allocvec(&(FORMAT_VERSION, &self.more.without_credentials(), self.session.saved()));
-        let bytes = bytes.unwrap_or_default();
-        Some(StoreWrite { key: lasting.key.clone(), bytes, until })
+        self.persistence.poll_save(&mut self.session, self.status.options(), now, self.wall_clock.wall(now))
     }
 
     /// Handles the result of [`Engine::poll_save`]. After an error the session continues but doesn't outlive the page.
     pub fn handle_saved(&mut self, saved: Result<(), String>) {
-        self.saving_until = None;
+        self.persistence.finish_save();
         if let Err(words) = saved {
             self.give_up_persistence(&words);
         }
@@ -155,47 +86,24 @@ impl Engine {
     /// Returns the key of the entry to delete, because its session is no longer persistent.
     #[must_use]
     pub fn poll_delete(&mut self) -> Option<String> {
-        self.session_to_delete.take()
+        self.persistence.poll_delete()
     }
 
     /// Whether sending has to wait for the store.
     pub(super) fn is_saving(&self) -> bool {
-        self.saving_until.is_some() || self.needs_saving()
-    }
-
-    fn needs_saving(&self) -> bool {
-        self.persistent.as_ref().is_some_and(|lasting| lasting.is_aging || self.session.is_dirty())
-    }
-
-    /// Whether commands have to wait.
-    pub(super) fn is_entering(&self) -> bool {
-        !matches!(self.gate, ConnectGate::Idle)
-    }
-
-    /// When [`Self::handle_gate_timeout`] is due.
-    pub(super) fn entrance_timeout(&self) -> Option<Instant> {
-        let entered = match &self.gate {
-            ConnectGate::Idle => None,
-            ConnectGate::NegotiatingTabs { until, .. } | ConnectGate::LoadingSession { until, .. } => Some(*until),
-        };
-        let aged = self.persistent.as_ref().filter(|lasting| !lasting.is_aging).map(|lasting| lasting.ages_at);
-        [entered, aged, self.saving_until].into_iter().flatten().min()
+        self.persistence.is_saving(&self.session)
     }
 
     /// Handles expired deadlines of the connect gate and of the store.
-    pub(super) fn handle_gate_timeout(&mut self, now: Instant) {
-        if self.saving_until.is_some_and(|until| until <= now) {
-            self.handle_saved(Err("it doesn't answer".to_owned()));
+    pub(super) fn handle_connect_timeout(&mut self, now: Instant) {
+        if self.persistence.is_save_overdue(now) {
+            self.handle_saved(Err("the store doesn't respond".to_owned()));
         }
-        if let Some(lasting) = self.persistent.as_mut().filter(|lasting| lasting.ages_at <= now) {
-            lasting.is_aging = true;
-        }
-        match self.gate {
-            ConnectGate::NegotiatingTabs { until } if until <= now => self.load(now),
-            ConnectGate::LoadingSession { until, .. } if until <= now => {
-                self.session_loaded(Err("it doesn't answer".to_owned()), now);
-            }
-            _ => {}
+        self.persistence.handle_timeout(now);
+        match self.gate.handle_timeout(now) {
+            Some(GateTimeout::NoObjection) => self.load_session(now),
+            Some(GateTimeout::NotLoaded) => self.session_loaded(Err("the store doesn't respond".to_owned()), now),
+            None => {}
         }
         self.run_deferred_commands(now);
     }
@@ -203,147 +111,194 @@ impl Engine {
     /// Handles a connect request.
     pub(super) fn begin_connect(&mut self, request: ConnectRequest, now: Instant) {
         // While the request waits, events of the old connection must not be taken for its own.
-        self.session.disconnect(self.disconnect_mode());
-        self.announce(format!("Connecting to {} …", credentials::redact_url(&request.broker)));
-        self.request = Some(request);
-        let until = match self.key() {
-            Some(key) => self.tabs.ask(&key, now),
+        self.session.disconnect(self.persistence.disconnect_mode());
+        self.show_connection(ConnectionState::Connecting, connecting_to(&credentials::redact_url(&request.broker)));
+        self.gate.request = Some(request);
+        let until = match self.gate.session_key() {
+            Some(key) => self.gate.tabs.ask(&key, now),
             // The broker assigns a unique identifier.
             None => {
-                self.tabs.release();
+                self.gate.tabs.release();
                 now
             }
         };
-        self.ask_until(until, now);
+        self.negotiate_until(until, now);
     }
 
     /// Takes the session over from another tab.
     pub(super) fn take_over(&mut self, now: Instant) {
-        let Some(key) = self.key().filter(|_| self.connection.can_take_over) else { return };
-        self.announce(format!("Taking over the connection to {} …", self.shown_broker()));
-        let until = self.tabs.take_over(&key, now);
-        self.ask_until(until, now);
+        let can_take_over = self.status.shown().can_take_over;
+        let Some(key) = self.gate.session_key().filter(|_| can_take_over) else { return };
+        let words = format!("Taking over the connection to {}…", self.status.shown_broker());
+        self.show_connection(ConnectionState::Connecting, words);
+        let until = self.gate.tabs.take_over(&key, now);
+        self.negotiate_until(until, now);
     }
 
-    pub(super) fn announce(&mut self, words: String) {
-        self.connection = Connection { state: ConnectionState::Connecting, words, ..Connection::default() };
-        self.page_dirty = true;
-    }
-
-    fn ask_until(&mut self, until: Instant, now: Instant) {
-        self.gate = ConnectGate::NegotiatingTabs { until };
-        self.handle_gate_timeout(now);
+    fn negotiate_until(&mut self, until: Instant, now: Instant) {
+        self.gate.negotiate_until(until);
+        self.handle_connect_timeout(now);
     }
 
     /// No other tab objected: loads the stored session next.
-    fn load(&mut self, now: Instant) {
-        self.gate = ConnectGate::Idle;
-        self.tabs.hold();
-        let key = self.key();
-        let is_this_one = self.persistent.as_ref().is_some_and(|lasting| Some(&lasting.key) == key.as_ref());
-        let more = match &self.page_options {
-            Some(told) => Rc::clone(told),
-            None if is_this_one => Rc::clone(&self.more),
+    fn load_session(&mut self, now: Instant) {
+        self.gate.open();
+        self.gate.tabs.hold();
+        let key = self.gate.session_key();
+        let is_this_one = self.persistence.has_key(key.as_ref());
+        let options = match &self.gate.page_options {
+            Some(options) => Rc::clone(options),
+            None if is_this_one => Rc::clone(self.status.options()),
             None => Rc::default(),
         };
-        let Some(key) = key else { return self.connect(more, None, now) };
-        if is_this_one && more.lasts() {
+        let Some(key) = key else { return self.start_session(options, None, now) };
+        if is_this_one && options.is_persistent() {
             // The store may be older.
             let saved = self.session.saved();
-            return self.connect(more, Some(saved), now);
+            return self.start_session(options, Some(saved), now);
         }
-        if !self.has_store {
-            self.connect(more, None, now);
-            return self.give_up_persistence("it has no store");
+        if !self.persistence.has_store() {
+            self.start_session(options, None, now);
+            return self.give_up_persistence("no storage available");
         }
-        if self.page_options.is_some() && !more.lasts() {
-            self.session_to_delete = Some(key);
-            return self.connect(more, None, now);
+        if self.gate.page_options.is_some() && !options.is_persistent() {
+            self.persistence.delete(key);
+            return self.start_session(options, None, now);
         }
         // This page has set no connection options; those of an earlier page may be stored.
-        self.gate = ConnectGate::LoadingSession { is_asked: false, until: now + STORE_WAIT };
+        self.gate.load_session(now);
     }
 
+    /// Handles the store's answer: starts the session with what is stored.
     fn session_loaded(&mut self, loaded: Result<Option<Vec<u8>>, String>, now: Instant) {
-        self.gate = ConnectGate::Idle;
+        self.gate.open();
         let (bytes, failed) = match loaded {
             Ok(bytes) => (bytes, None),
             Err(words) => (None, Some(words)),
         };
-        // An entry in the layout of another version of this app is ignored.
-        let bytes = bytes.filter(|bytes| bytes.first() == Some(&FORMAT_VERSION));
-        let (kept, saved) = match bytes.and_then(|bytes| postcard::from_bytes::<StoredSession>(&bytes).ok()) {
-            Some((_, more, saved)) => (Some(Rc::new(more)), Some(saved)),
+        let (stored_options, saved) = match bytes.and_then(|bytes| persistence::read_entry(&bytes)) {
+            Some((options, saved)) => (Some(Rc::new(options)), Some(saved)),
             None => (None, None),
         };
-        let goes_on = saved.is_some();
-        let more = self.page_options.clone().or(kept).unwrap_or_default();
-        self.connect(more, saved, now);
+        let is_restored = saved.is_some();
+        let options = self.gate.page_options.clone().or(stored_options).unwrap_or_default();
+        self.start_session(options, saved, now);
         if let Some(words) = failed {
             self.give_up_persistence(&words);
-        } else if goes_on && self.connection.state == ConnectionState::Connecting {
-            let words = "This browser kept the session and its settings: it goes on where the last page left it.";
+        } else if is_restored && self.status.state() == ConnectionState::Connecting {
+            let words = "Session and settings restored from this browser.";
             self.note(words.to_owned());
         }
     }
 
-    /// The requested connection's session, if it is persistent.
-    pub(super) fn persistent_session(&self, more: &ConnectionOptions, now: Instant) -> Option<PersistentSession> {
-        let key = self.key().filter(|_| more.lasts())?;
-        Some(PersistentSession { key, is_aging: false, ages_at: now + KEPT_LONGER / 2 })
+    /// Starts the session of the last request; `saved` is its stored state.
+    fn start_session(&mut self, options: Rc<ConnectionOptions>, saved: Option<SessionSnapshot>, now: Instant) {
+        let Some(request) = self.gate.request.clone() else { return };
+        self.status.begin_request();
+        self.page.mark_dirty();
+        let filters: Result<Vec<_>, _> = request.topics.iter().map(String::as_str).map(TopicFilter::parse).collect();
+        let filters = match filters {
+            Ok(filters) if !filters.is_empty() => filters,
+            Ok(_) => return self.refuse("Enter at least one topic (# for all).".to_owned()),
+            Err(error) => return self.refuse(error.to_string()),
+        };
+        if let Err(error) = BrokerUrl::parse(&request.broker) {
+            return self.refuse(error.to_string());
+        }
+        self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        self.abandon_publishes(now);
+        self.persistence.begin(self.gate.session_key().filter(|_| options.is_persistent()), now);
+        let saved = saved.filter(|_| self.persistence.is_persistent());
+        self.passwords.use_password(request.password.as_ref(), self.wall_clock.wall(now));
+        self.session.replace(session_options(&request, &options), self.seed, saved);
+        self.subscriptions.begin(&request, &options);
+        self.status.begin_connection(&request, options);
+        for filter in filters {
+            let request = self.subscriptions.request_for(filter.as_str());
+            self.subscribe(filter, &request, now);
+        }
+        self.note_unfinished();
+        self.session.connect(now);
     }
 
-    /// The key that identifies the requested connection's session to the other tabs and in the store; `None` if the
-    /// broker assigns the client identifier. It contains no credential, because it is stored and because the next token
-    /// is for the same session.
-    fn key(&self) -> Option<String> {
-        let request = self.request.as_ref().filter(|request| !request.client_id.is_empty())?;
-        Some(format!("{} {}", request.client_id, credentials::redact_url(&request.broker)))
+    /// Shows a notice if messages of the resumed session are sent again.
+    fn note_unfinished(&mut self) {
+        match self.session.unfinished() {
+            0 => {}
+            1 => self.note("Resending 1 unfinished message of this session.".to_owned()),
+            count => self.note(format!("Resending {count} unfinished messages of this session.")),
+        }
+    }
+
+    /// Stops because of invalid settings.
+    fn refuse(&mut self, words: String) {
+        self.gate.tabs.release();
+        self.session.disconnect(self.persistence.disconnect_mode());
+        self.show_connection(ConnectionState::Stopped, words);
+    }
+
+    /// Ends the connection at the person's request.
+    pub(super) fn disconnect(&mut self) {
+        self.gate.tabs.release();
+        self.gate.request = None;
+        self.session.disconnect(self.persistence.disconnect_mode());
+        self.show_connection(ConnectionState::Idle, format!("Disconnected from {}.", self.status.shown_broker()));
     }
 
     /// Runs the commands that waited for the connect gate, in order.
     fn run_deferred_commands(&mut self, now: Instant) {
-        while !self.is_entering()
-            && let Some(command) = self.deferred_commands.pop_front()
-        {
+        while let Some(command) = self.gate.take_deferred() {
             self.apply_command(command, now);
         }
     }
 
     /// Yields the session to another tab with a better claim.
-    fn yield_session(&mut self, why: YieldReason) {
-        self.tabs.release();
-        self.gate = ConnectGate::Idle;
-        self.persistent = None;
+    fn yield_session(&mut self, reason: YieldReason) {
+        self.gate.tabs.release();
+        self.gate.open();
+        self.persistence.release();
         self.session.disconnect(DisconnectMode::KeepSession);
-        let Some(ConnectRequest { client_id, broker, .. }) = &self.request else { return };
+        let Some(ConnectRequest { client_id, broker, .. }) = &self.gate.request else { return };
         let broker = credentials::redact_url(broker);
-        let words = match why {
+        let words = match reason {
             YieldReason::Taken => format!(
-                "Another tab of this browser is connected to {broker} as “{client_id}”: two would throw each other \
-                 out for ever. Use another client identifier, close the other tab, or take over."
+                "Another tab is already connected to {broker} as “{client_id}”; the two would keep disconnecting each \
+                 other. Use another client ID, close the other tab, or take over."
             ),
-            YieldReason::TakenOver => format!("Another tab of this browser took the connection as “{client_id}” over."),
+            YieldReason::TakenOver => format!("Another tab took over the connection “{client_id}”."),
         };
-        self.connection =
-            Connection { state: ConnectionState::Stopped, words, can_take_over: true, ..Connection::default() };
-        self.page_dirty = true;
+        self.show_connection(ConnectionState::Stopped, words);
+        self.status.offer_take_over();
     }
 
     /// Makes the session non-persistent, because the store doesn't work. Does nothing to other sessions.
     fn give_up_persistence(&mut self, words: &str) {
-        let Some(lasting) = self.persistent.take() else { return };
-        // The stored entry is out of date from here on: packet identifiers are used again, so a new message would be
-        // taken for an old one.
-        self.session_to_delete = Some(lasting.key);
-        self.connection.notice = Some(format!(
-            "This browser doesn't keep the session ({words}): a reload of the page forgets unfinished messages."
-        ));
-        self.page_dirty = true;
+        if self.persistence.give_up() {
+            self.status.set_notice(Some(format!(
+                "The session can't be saved in this browser ({words}); reloading loses unfinished messages."
+            )));
+            self.page.mark_dirty();
+        }
     }
 }
 
-/// Whether a command must not overtake earlier ones.
-pub(super) fn is_deferred(command: &Command) -> bool {
-    !matches!(command, Command::Page(PageCommand::Pull(_)) | Command::Panels(PanelCommand::Pull(_)))
+fn session_options(request: &ConnectRequest, options: &ConnectionOptions) -> session::Options {
+    let ConnectionOptions { keep_alive_s, clean_start, session_expiry_s, receive_maximum, .. } = *options;
+    session::Options {
+        version: request.version,
+        client_id: request.client_id.clone(),
+        user_name: request.user_name.clone(),
+        password: request.password.as_ref().map(jwt_passwords::password_bytes),
+        keep_alive_s,
+        clean_start,
+        session_expiry_s: session_expiry_s.unwrap_or(match request.qos {
+            QoS::AtMostOnce => 0,
+            _ => SESSION_EXPIRY_S,
+        }),
+        lasts_in_v311: session_expiry_s.is_some(),
+        will: options.will.clone(),
+        user_properties: options.user_properties.clone(),
+        receive_maximum: receive_maximum.max(1),
+        ..session::Options::default()
+    }
 }

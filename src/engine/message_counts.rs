@@ -11,7 +11,7 @@ use crate::topics::Topics;
 
 /// Message counts by subscription; see the module.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct MessageCounts {
     entries: Vec<Entry>,
     /// At least one entry has an identifier.
     has_identifiers: bool,
@@ -22,28 +22,28 @@ struct Entry {
     filter: TopicFilter,
     identifier: Option<u32>,
     /// Messages that carried the identifier.
-    named: u64,
+    identified: u64,
     /// Offset to the topics' counts: messages from before the subscription, and messages that didn't come from the
     /// broker. May be negative (by wrapping) after some topics were cleared.
-    beside: u64,
+    baseline: u64,
     /// The same for messages whose topics aren't kept.
-    others_beside: u64,
+    other_baseline: u64,
 }
 
-impl Tally {
+impl MessageCounts {
     /// Starts counting for this subscription, and keeps only those others that `is_kept` selects.
     pub(super) fn begin(&mut self, filter: TopicFilter, topics: &Topics, is_kept: impl Fn(&str) -> bool) {
         self.entries.retain(|entry| entry.filter != filter && is_kept(entry.filter.as_str()));
-        let (beside, others_beside) = (topics.count(&filter), topics.others());
-        self.entries.push(Entry { filter, identifier: None, named: 0, beside, others_beside });
+        let (baseline, other_baseline) = (topics.count(&filter), topics.others());
+        self.entries.push(Entry { filter, identifier: None, identified: 0, baseline, other_baseline });
     }
 
     /// Sets the identifier of a subscription.
-    pub(super) fn identify(&mut self, filter: &str, identifier: Option<u32>) {
+    pub(super) fn use_identifier(&mut self, filter: &str, identifier: Option<u32>) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.filter.as_str() == filter)
             && entry.identifier != identifier
         {
-            (entry.identifier, entry.named) = (identifier, 0);
+            (entry.identifier, entry.identified) = (identifier, 0);
         }
         self.has_identifiers = self.entries.iter().any(|entry| entry.identifier.is_some());
     }
@@ -59,30 +59,30 @@ impl Tally {
     fn note_identifiers(&mut self, section: &[u8]) {
         for property in properties(section) {
             let Property::SubscriptionId(identifier) = property else { continue };
-            let named = self.entries.iter_mut().filter(|entry| entry.identifier == Some(identifier));
-            named.for_each(|entry| entry.named += 1);
+            let identified = self.entries.iter_mut().filter(|entry| entry.identifier == Some(identifier));
+            identified.for_each(|entry| entry.identified += 1);
         }
     }
 
     /// Excludes a message on this topic that was counted but didn't come from the broker.
-    pub(super) fn pass_over(&mut self, topic: &str) {
+    pub(super) fn exclude(&mut self, topic: &str) {
         for entry in self.entries.iter_mut().filter(|entry| entry.filter.matches(topic)) {
-            entry.beside = entry.beside.wrapping_add(1);
+            entry.baseline = entry.baseline.wrapping_add(1);
         }
     }
 
     /// The same for a message whose topic isn't kept.
-    pub(super) fn pass_over_other(&mut self) {
+    pub(super) fn exclude_other(&mut self) {
         for entry in &mut self.entries {
-            entry.others_beside = entry.others_beside.wrapping_add(1);
+            entry.other_baseline = entry.other_baseline.wrapping_add(1);
         }
     }
 
     /// Adjusts the offsets before the topics are cleared.
     pub(super) fn forget(&mut self, topics: &Topics) {
         for entry in &mut self.entries {
-            entry.beside = entry.beside.wrapping_sub(topics.count(&entry.filter));
-            entry.others_beside = entry.others_beside.wrapping_sub(topics.others());
+            entry.baseline = entry.baseline.wrapping_sub(topics.count(&entry.filter));
+            entry.other_baseline = entry.other_baseline.wrapping_sub(topics.others());
         }
     }
 
@@ -93,13 +93,13 @@ impl Tally {
         };
         // An identifier that several subscriptions share says nothing about one of them.
         let is_own = self.entries.iter().filter(|other| other.identifier == entry.identifier).count() == 1;
-        if entry.named > 0 && is_own {
-            return MessageCount { messages: entry.named, by: CountSource::Identifier, is_least: false };
+        if entry.identified > 0 && is_own {
+            return MessageCount { messages: entry.identified, by: CountSource::Identifier, is_least: false };
         }
         MessageCount {
-            messages: topics.count(&entry.filter).wrapping_sub(entry.beside),
+            messages: topics.count(&entry.filter).wrapping_sub(entry.baseline),
             by: CountSource::Topic,
-            is_least: topics.others() != entry.others_beside,
+            is_least: topics.others() != entry.other_baseline,
         }
     }
 }

@@ -4,26 +4,35 @@
 //!
 //! - The list is what the next connection requests. A subscription that is being removed stays in it until the broker
 //!   answers.
-//! - A subscription keeps its colour as long as it is in the list.
+//! - A subscription keeps its colour as long as it is in the list. The rows of its messages have it, too.
 //! - Options chosen for a single filter also apply to later connections, until the person chooses other options for
 //!   all.
 
-use super::Engine;
+use crate::engine::message_counts::MessageCounts;
 use crate::mqtt::packet::{QoS, ReasonCode, SubscriptionOptions};
-use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
-use crate::protocol::connection::ConnectionState;
 use crate::protocol::connection::{ConnectRequest, ConnectionOptions};
 use crate::protocol::subscription::SubscribeRequest;
 use crate::protocol::subscription::{Subscription, SubscriptionStatus, SubscriptionsView};
-use crate::time::Instant;
+use crate::topics::Topics;
 
 /// The options of every filter.
 type DefaultOptions = (SubscriptionOptions, Option<u32>);
 
+/// The subscriptions of this connection.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    list: Vec<Subscription>,
+    options: SubscriptionOptionsByFilter,
+    /// Filters that are no longer requested, because the broker ends the connection each time.
+    abandoned: Vec<String>,
+    /// The result of the last change, as text.
+    answer: Option<String>,
+}
+
 /// The options of single filters.
 #[derive(Debug, Default)]
-pub(super) struct SubscriptionOptionsByFilter {
+struct SubscriptionOptionsByFilter {
     /// The general options that they override.
     general: DefaultOptions,
     single: Vec<SubscribeRequest>,
@@ -31,21 +40,20 @@ pub(super) struct SubscriptionOptionsByFilter {
 
 impl SubscriptionOptionsByFilter {
     /// Sets the options of all filters, as chosen in a form; they may be unchanged.
-    pub(super) fn begin(&mut self, request: &ConnectRequest, more: &ConnectionOptions) {
-        let options = SubscriptionOptions {
+    fn set_general(&mut self, request: &ConnectRequest, options: &ConnectionOptions) {
+        let general = SubscriptionOptions {
             qos: request.qos,
-            no_local: more.no_local,
-            retain_as_published: more.retain_as_published,
-            retain_handling: more.retain_handling,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            retain_handling: options.retain_handling,
         };
-        let general = (options, more.subscription_identifier);
+        let general = (general, options.subscription_identifier);
         if self.general != general {
             *self = Self { general, single: Vec::new() };
         }
     }
 
-    /// The request for this filter.
-    pub(super) fn for_filter(&self, filter: &str) -> SubscribeRequest {
+    fn request_for(&self, filter: &str) -> SubscribeRequest {
         let single = self.single.iter().find(|single| single.filter == filter);
         let (options, identifier) = self.general;
         single.cloned().unwrap_or_else(|| SubscribeRequest { filter: filter.to_owned(), options, identifier })
@@ -61,153 +69,182 @@ impl SubscriptionOptionsByFilter {
     }
 }
 
-impl Engine {
-    /// Adds a subscription, or changes the options of an existing one.
-    pub(super) fn choose_subscription(&mut self, request: SubscribeRequest, now: Instant) {
-        let Some(wanted) = &mut self.request else { return };
-        let filter = match TopicFilter::parse(&request.filter) {
-            Ok(filter) => filter,
-            Err(error) => return self.answer(error.to_string()),
-        };
-        if !wanted.topics.contains(&request.filter) {
-            wanted.topics.push(request.filter.clone());
-        }
-        self.choices.choose(request.clone());
-        self.answer(match self.connection.state {
-            ConnectionState::Connected => format!("Asked for “{}”; no answer yet.", request.filter),
-            _ => format!("“{}” is asked for with the next connection.", request.filter),
-        });
-        self.subscribe(filter, request, now);
+impl Subscriptions {
+    /// The subscriptions and the broker's answers to them.
+    pub(super) fn list(&self) -> &[Subscription] {
+        &self.list
     }
 
-    /// Requests a subscription, now or with the next connection.
-    pub(super) fn subscribe(&mut self, filter: TopicFilter, request: SubscribeRequest, now: Instant) {
-        let SubscribeRequest { options, identifier, .. } = request;
-        let list = &mut self.connection.subscriptions;
-        match list.iter_mut().find(|subscription| subscription.filter == request.filter) {
+    /// The request for this filter.
+    pub(super) fn request_for(&self, filter: &str) -> SubscribeRequest {
+        self.options.request_for(filter)
+    }
+
+    /// Another connection, or none, is shown: the list is empty.
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    /// A connection to another broker begins.
+    pub(super) fn begin(&mut self, request: &ConnectRequest, options: &ConnectionOptions) {
+        self.abandoned.clear();
+        self.answer = None;
+        self.options.set_general(request, options);
+    }
+
+    /// Chooses the options of a single filter.
+    pub(super) fn choose(&mut self, request: &SubscribeRequest, is_connected: bool) {
+        self.options.choose(request.clone());
+        self.answer = Some(match is_connected {
+            true => format!("Subscribing to “{}”…", request.filter),
+            false => format!("“{}” will be subscribed to on the next connection.", request.filter),
+        });
+    }
+
+    /// Sets the result of a change that failed at once.
+    pub(super) fn set_answer(&mut self, words: String) {
+        self.answer = Some(words);
+    }
+
+    /// Adds a subscription, or requests an existing one again.
+    pub(super) fn add(
+        &mut self,
+        filter: &TopicFilter,
+        identifier: Option<u32>,
+        counts: &mut MessageCounts,
+        topics: &Topics,
+    ) {
+        let list = &mut self.list;
+        match list.iter_mut().find(|subscription| subscription.filter == filter.as_str()) {
             Some(known) => known.granted = SubscriptionStatus::Asked,
             None => {
                 let is_listed = |filter: &str| list.iter().any(|subscription| subscription.filter == filter);
-                self.tally.begin(filter.clone(), &self.topics, is_listed);
-                let colour = free_color_index(list);
-                list.push(Subscription { filter: request.filter, granted: SubscriptionStatus::Asked, colour });
+                counts.begin(filter.clone(), topics, is_listed);
+                let colour = free_colour(list);
+                let filter = filter.as_str().to_owned();
+                list.push(Subscription { filter, granted: SubscriptionStatus::Asked, colour });
             }
         }
         self.abandoned.retain(|abandoned| abandoned != filter.as_str());
-        self.tally.identify(filter.as_str(), identifier);
-        self.page_dirty = true;
-        self.session.subscribe(session::Subscription { filter, options, identifier }, now);
+        counts.use_identifier(filter.as_str(), identifier);
     }
 
-    /// Removes a subscription.
-    pub(super) fn unsubscribe(&mut self, filter: &str, now: Instant) {
-        if let Some(wanted) = &mut self.request {
-            wanted.topics.retain(|topic| topic != filter);
-        }
-        self.choices.forget(filter);
-        let list = &mut self.connection.subscriptions;
-        let Some(known) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
-        self.page_dirty = true;
-        let Ok(parsed) = TopicFilter::parse(filter) else { return };
-        if self.connection.state == ConnectionState::Connected {
+    /// Removes a subscription, or marks it as ending while the broker can answer. Returns its filter, if it was in the
+    /// list.
+    pub(super) fn remove(&mut self, filter: &str, is_connected: bool) -> Option<TopicFilter> {
+        self.options.forget(filter);
+        let known = self.list.iter_mut().find(|subscription| subscription.filter == filter)?;
+        let parsed = TopicFilter::parse(filter).ok()?;
+        if is_connected {
             known.granted = SubscriptionStatus::Ending;
-            self.answer(format!("Asked to end “{filter}”; no answer yet."));
+            self.answer = Some(format!("Unsubscribing from “{filter}”…"));
         } else {
-            list.retain(|subscription| subscription.filter != filter);
-            self.answer(format!("“{filter}” isn't asked for any more."));
+            self.list.retain(|subscription| subscription.filter != filter);
+            self.answer = Some(format!("Removed “{filter}”."));
         }
-        self.session.unsubscribe(&parsed, now);
+        Some(parsed)
     }
 
     /// Handles the broker's answer to a subscription.
     pub(super) fn subscribed(&mut self, filter: &str, granted: Result<QoS, ReasonCode>) {
-        let list = &mut self.connection.subscriptions;
-        let Some(asked) = list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
+        let Some(entry) = self.list.iter_mut().find(|subscription| subscription.filter == filter) else { return };
         // The answer crossed the request to end it.
-        if asked.granted == SubscriptionStatus::Ending {
+        if entry.granted == SubscriptionStatus::Ending {
             return;
         }
-        let wished = self.choices.for_filter(filter).options.qos;
-        asked.granted = match granted {
+        let requested = self.options.request_for(filter).options.qos;
+        entry.granted = match granted {
             Ok(qos) => SubscriptionStatus::QoS(qos),
             Err(reason) => SubscriptionStatus::Refused(reason.to_string()),
         };
         self.answer = Some(match granted {
-            Ok(qos) if qos < wished => {
-                format!("The broker grants “{filter}” with QoS {qos} at most; QoS {wished} was asked for.")
+            Ok(qos) if qos < requested => {
+                format!("Subscribed to “{filter}” (QoS {qos}, requested {requested}).")
             }
-            Ok(qos) => format!("The broker grants “{filter}” with QoS {qos}."),
-            Err(reason) => format!("The broker refuses “{filter}”: {reason}."),
+            Ok(qos) => format!("Subscribed to “{filter}” (QoS {qos})."),
+            Err(reason) => format!("The broker rejected “{filter}”: {reason}."),
         });
     }
 
     /// Stops requesting a filter, because the broker ends the connection each time.
-    pub(super) fn abandon_filter(&mut self, filter: &str, is_subscribe: bool) {
-        let list = &mut self.connection.subscriptions;
-        let why = "the broker ends the connection each time it is asked for";
-        if let Some(entry) = list.iter_mut().find(|entry| entry.filter == filter && is_subscribe) {
+    pub(super) fn abandon(&mut self, filter: &str, is_subscribe: bool) {
+        let why = "the broker closes the connection on each attempt";
+        if let Some(entry) = self.list.iter_mut().find(|entry| entry.filter == filter && is_subscribe) {
             entry.granted = SubscriptionStatus::Refused(why.to_owned());
             self.abandoned.push(filter.to_owned());
         }
-        self.answer(match is_subscribe {
-            true => format!("“{filter}” is left out: {why}."),
-            false => format!("The end of “{filter}” isn't asked for any more: {why}."),
+        self.answer = Some(match is_subscribe {
+            true => format!("“{filter}” is skipped: {why}."),
+            false => format!("Couldn't unsubscribe from “{filter}”: {why}."),
         });
     }
 
     /// Handles the broker's answer to the end of a subscription.
     pub(super) fn unsubscribed(&mut self, filter: &str, refused: Option<ReasonCode>) {
-        let words = match refused {
-            None => format!("The broker has ended “{filter}”."),
-            Some(reason) => format!("The broker goes on with “{filter}” for this connection: {reason}."),
-        };
-        let list = &mut self.connection.subscriptions;
         // It may have been added again in the meantime.
-        list.retain(|subscription| subscription.filter != filter || subscription.granted != SubscriptionStatus::Ending);
-        self.answer(words);
+        self.list
+            .retain(|subscription| subscription.filter != filter || subscription.granted != SubscriptionStatus::Ending);
+        self.answer = Some(match refused {
+            None => format!("Unsubscribed from “{filter}”."),
+            Some(reason) => format!("The broker refused to unsubscribe from “{filter}” for this connection: {reason}."),
+        });
     }
 
     /// The connection was lost: removes the subscriptions that were being ended. The broker may keep the rest.
-    pub(super) fn lose_subscriptions(&mut self) {
-        self.connection.subscriptions.retain(|subscription| subscription.granted != SubscriptionStatus::Ending);
+    pub(super) fn handle_lost(&mut self) {
+        self.list.retain(|subscription| subscription.granted != SubscriptionStatus::Ending);
     }
 
     /// The broker has no session: everything is requested again.
     pub(super) fn resubscribe(&mut self) {
-        for subscription in &mut self.connection.subscriptions {
+        for subscription in &mut self.list {
             if !self.abandoned.contains(&subscription.filter) {
                 subscription.granted = SubscriptionStatus::Asked;
             }
         }
     }
 
-    /// The list, if it is shown and has changed.
-    pub(super) fn subscriptions_news(&self, is_shown: bool) -> Option<SubscriptionsView> {
-        let list = &self.connection.subscriptions;
-        let requests = || list.iter().map(|entry| self.choices.for_filter(&entry.filter));
-        let is_counted = self.subscriptions_counted == self.topics.changes();
-        let is_known = self.subscriptions_told.as_ref().is_some_and(|told| {
-            is_counted
-                && told.list == *list
-                && told.answer == self.answer
-                && requests().eq(told.requests.iter().cloned())
-        });
-        (is_shown && !is_known).then(|| SubscriptionsView {
-            list: list.clone(),
-            requests: requests().collect(),
-            counts: list.iter().map(|entry| self.tally.count(&entry.filter, &self.topics)).collect(),
-            answer: self.answer.clone(),
-        })
+    /// Whether the panels have this state already, apart from the message counts.
+    pub(super) fn is_same_as(&self, view: &SubscriptionsView) -> bool {
+        view.list == self.list && view.answer == self.answer && self.requests().eq(view.requests.iter().cloned())
     }
 
-    fn answer(&mut self, words: String) {
-        self.answer = Some(words);
-        self.page_dirty = true;
+    /// The state for the panels.
+    pub(super) fn view(&self, counts: &MessageCounts, topics: &Topics) -> SubscriptionsView {
+        SubscriptionsView {
+            list: self.list.clone(),
+            requests: self.requests().collect(),
+            counts: self.list.iter().map(|entry| counts.count(&entry.filter, topics)).collect(),
+            answer: self.answer.clone(),
+        }
+    }
+
+    fn requests(&self) -> impl Iterator<Item = SubscribeRequest> {
+        self.list.iter().map(|entry| self.options.request_for(&entry.filter))
     }
 }
 
-/// The first colour that no other subscription has; if all are used, the next one in turn.
-fn free_color_index(list: &[Subscription]) -> u8 {
+/// The first colour that no other subscription has; if all are used, they repeat.
+fn free_colour(list: &[Subscription]) -> u8 {
     let is_free = |colour: &u8| list.iter().all(|subscription| subscription.colour != *colour);
     (0..Subscription::COLOURS).find(is_free).unwrap_or((list.len() % usize::from(Subscription::COLOURS)) as u8)
+}
+
+/// The colours of the console's rows: those of the last subscriptions, which rows keep after the connection ends.
+#[derive(Debug, Default)]
+pub(super) struct RowColours(Vec<(TopicFilter, u8)>);
+
+impl RowColours {
+    /// Takes over the colours of these subscriptions, if there are any.
+    pub(super) fn refresh(&mut self, list: &[Subscription]) {
+        if !list.is_empty() {
+            let parsed = |entry: &Subscription| Some((TopicFilter::parse(&entry.filter).ok()?, entry.colour));
+            self.0 = list.iter().filter_map(parsed).collect();
+        }
+    }
+
+    /// The colour of the first subscription that matches this topic.
+    pub(super) fn of(&self, topic: &str) -> Option<u8> {
+        self.0.iter().find(|(filter, _)| filter.matches(topic)).map(|&(_, colour)| colour)
+    }
 }

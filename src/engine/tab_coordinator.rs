@@ -30,7 +30,7 @@ pub struct TabMessage {
     /// The sender: a random number.
     pub tab: u64,
     /// The content.
-    pub said: TabMessageKind,
+    pub kind: TabMessageKind,
 }
 
 /// The content of a [`TabMessage`]. A key identifies a session: client identifier and broker.
@@ -45,14 +45,14 @@ pub enum TabMessageKind {
         /// The session.
         key: String,
         /// The sender's claim.
-        standing: ClaimPriority,
+        priority: ClaimPriority,
     },
     /// Objects with a better claim.
     Deny {
         /// The session.
         key: String,
         /// The sender's claim.
-        standing: ClaimPriority,
+        priority: ClaimPriority,
     },
     /// The person takes this session over in the sender's tab: the others release it.
     TakeOver {
@@ -84,25 +84,25 @@ pub enum YieldReason {
 #[derive(Clone, Debug)]
 struct Claim {
     key: String,
-    standing: ClaimPriority,
+    priority: ClaimPriority,
 }
 
 /// This tab's state among the others.
 #[derive(Debug)]
-pub struct Tabs {
+pub struct TabCoordinator {
     tab: u64,
     /// When the others were greeted; `None` if they can't be reached.
     greeted: Option<Instant>,
     /// Another tab has sent something: this tab isn't the only one, or wasn't.
-    is_heard: bool,
+    has_received: bool,
     claim: Option<Claim>,
-    words: VecDeque<TabMessage>,
+    outgoing: VecDeque<TabMessage>,
 }
 
-impl Tabs {
+impl TabCoordinator {
     /// Creates a tab that can't reach others yet.
     pub fn new(tab: u64) -> Self {
-        Self { tab, greeted: None, is_heard: false, claim: None, words: VecDeque::new() }
+        Self { tab, greeted: None, has_received: false, claim: None, outgoing: VecDeque::new() }
     }
 
     /// Enables the negotiation and greets the others.
@@ -114,18 +114,18 @@ impl Tabs {
     /// Asks for a session; returns the end of the time for objections. A tab that knows it is the only one doesn't
     /// wait.
     pub fn ask(&mut self, key: &str, now: Instant) -> Instant {
-        if self.claim.as_ref().is_some_and(|claim| claim.key == key && claim.standing == ClaimPriority::Connected) {
+        if self.claim.as_ref().is_some_and(|claim| claim.key == key && claim.priority == ClaimPriority::Connected) {
             return now;
         }
-        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::New });
+        self.claim = Some(Claim { key: key.to_owned(), priority: ClaimPriority::New });
         let Some(greeted) = self.greeted else { return now };
-        self.broadcast(TabMessageKind::Claim { key: key.to_owned(), standing: ClaimPriority::New });
-        if self.is_heard { now + ANSWER_WAIT } else { greeted + ANSWER_WAIT }
+        self.broadcast(TabMessageKind::Claim { key: key.to_owned(), priority: ClaimPriority::New });
+        if self.has_received { now + ANSWER_WAIT } else { greeted + ANSWER_WAIT }
     }
 
     /// Claims a session unconditionally; returns the end of the time in which others release it.
     pub fn take_over(&mut self, key: &str, now: Instant) -> Instant {
-        self.claim = Some(Claim { key: key.to_owned(), standing: ClaimPriority::Connected });
+        self.claim = Some(Claim { key: key.to_owned(), priority: ClaimPriority::Connected });
         self.broadcast(TabMessageKind::TakeOver { key: key.to_owned() });
         now + ANSWER_WAIT
     }
@@ -133,7 +133,7 @@ impl Tabs {
     /// No tab objected, or the connection was restored.
     pub fn hold(&mut self) {
         if let Some(claim) = &mut self.claim {
-            claim.standing = ClaimPriority::Connected;
+            claim.priority = ClaimPriority::Connected;
         }
     }
 
@@ -141,9 +141,9 @@ impl Tabs {
     /// If it arrives later, this tab holds the session again, and asks again after the next loss.
     pub fn lose(&mut self) {
         if let Some(claim) = &mut self.claim {
-            claim.standing = ClaimPriority::Reconnecting;
-            let said = TabMessageKind::Claim { key: claim.key.clone(), standing: ClaimPriority::Reconnecting };
-            self.broadcast(said);
+            claim.priority = ClaimPriority::Reconnecting;
+            let kind = TabMessageKind::Claim { key: claim.key.clone(), priority: ClaimPriority::Reconnecting };
+            self.broadcast(kind);
         }
     }
 
@@ -153,28 +153,28 @@ impl Tabs {
     }
 
     /// Handles a message of another tab.
-    pub fn handle_tab_message(&mut self, word: &TabMessage) -> Option<YieldReason> {
-        self.is_heard = true;
-        if word.said == TabMessageKind::Hello {
+    pub fn handle_tab_message(&mut self, message: &TabMessage) -> Option<YieldReason> {
+        self.has_received = true;
+        if message.kind == TabMessageKind::Hello {
             self.broadcast(TabMessageKind::Here);
         }
         let (TabMessageKind::Claim { key, .. } | TabMessageKind::Deny { key, .. } | TabMessageKind::TakeOver { key }) =
-            &word.said
+            &message.kind
         else {
             return None;
         };
-        let Claim { standing: ours, .. } = *self.claim.as_ref().filter(|claim| claim.key == *key)?;
-        let is_better = |theirs| (theirs, Reverse(word.tab)) > (ours, Reverse(self.tab));
-        match word.said {
-            TabMessageKind::Claim { standing, .. } if is_better(standing) => Some(YieldReason::Taken),
+        let Claim { priority: ours, .. } = *self.claim.as_ref().filter(|claim| claim.key == *key)?;
+        let is_better = |theirs| (theirs, Reverse(message.tab)) > (ours, Reverse(self.tab));
+        match message.kind {
+            TabMessageKind::Claim { priority, .. } if is_better(priority) => Some(YieldReason::Taken),
             TabMessageKind::Claim { .. } => {
-                self.broadcast(TabMessageKind::Deny { key: key.clone(), standing: ours });
+                self.broadcast(TabMessageKind::Deny { key: key.clone(), priority: ours });
                 None
             }
             // If two tabs hold the session, the broker has closed one of the connections, and that tab will notice
             // soon.
-            TabMessageKind::Deny { standing, .. } => {
-                (ours < ClaimPriority::Connected && is_better(standing)).then_some(YieldReason::Taken)
+            TabMessageKind::Deny { priority, .. } => {
+                (ours < ClaimPriority::Connected && is_better(priority)).then_some(YieldReason::Taken)
             }
             _ => Some(YieldReason::TakenOver),
         }
@@ -182,12 +182,12 @@ impl Tabs {
 
     /// Returns the next message for the other tabs.
     pub fn poll_tab_message(&mut self) -> Option<TabMessage> {
-        self.words.pop_front()
+        self.outgoing.pop_front()
     }
 
-    fn broadcast(&mut self, said: TabMessageKind) {
+    fn broadcast(&mut self, kind: TabMessageKind) {
         if self.greeted.is_some() {
-            self.words.push_back(TabMessage { tab: self.tab, said });
+            self.outgoing.push_back(TabMessage { tab: self.tab, kind });
         }
     }
 }

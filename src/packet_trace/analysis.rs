@@ -87,7 +87,7 @@ impl Kind {
     ];
 
     fn of(first: u8) -> Self {
-        usize::from(first >> 4).checked_sub(1).map_or(Self::Reserved, |place| Self::ALL[place])
+        usize::from(first >> 4).checked_sub(1).map_or(Self::Reserved, |index| Self::ALL[index])
     }
 
     /// The standard's name.
@@ -216,9 +216,10 @@ impl TraceAnalysis {
     /// only that packet.
     pub fn exchange_of(&self, number: u64) -> Vec<&TraceEntry> {
         let Some(of) = self.entry(number) else { return Vec::new() };
-        let (Some(identifier), Some(way)) = (of.identifier(), of.publish_direction()) else { return vec![of] };
-        let is_of_it =
-            |entry: &&TraceEntry| entry.identifier() == Some(identifier) && entry.publish_direction() == Some(way);
+        let (Some(identifier), Some(direction)) = (of.identifier(), of.publish_direction()) else { return vec![of] };
+        let is_of_it = |entry: &&TraceEntry| {
+            entry.identifier() == Some(identifier) && entry.publish_direction() == Some(direction)
+        };
         let mut exchange: Vec<&TraceEntry> = Vec::new();
         for entry in self.entries.iter().filter(is_of_it) {
             if entry.begins_exchange() {
@@ -243,8 +244,8 @@ impl TraceAnalysis {
             self.unanswered.insert((kind, identifier), record.time);
             return None;
         }
-        let asked = self.unanswered.remove(&(kind.answers()?, identifier))?;
-        Some(record.time.since(asked))
+        let sent_at = self.unanswered.remove(&(kind.answers()?, identifier))?;
+        Some(record.time.since(sent_at))
     }
 }
 
@@ -286,8 +287,8 @@ impl TraceEntry {
     pub fn details(&self) -> String {
         let details = self.details_by_rule();
         match self.record.deviation {
-            Some(deviation) if details.is_empty() => format!("breaks {}", deviation.rule()),
-            Some(deviation) => format!("{details}, breaks {}", deviation.rule()),
+            Some(deviation) if details.is_empty() => format!("violates {}", deviation.rule()),
+            Some(deviation) => format!("{details}, violates {}", deviation.rule()),
             None => details,
         }
     }
@@ -295,7 +296,7 @@ impl TraceEntry {
     fn details_by_rule(&self) -> String {
         let record = &self.record;
         let excerpt = record.excerpt();
-        let reason_at = |place: usize| ReasonCode(excerpt.get(place).copied().unwrap_or(0));
+        let reason_at = |index: usize| ReasonCode(excerpt.get(index).copied().unwrap_or(0));
         match self.kind() {
             Kind::Publish => {
                 let mut words = format!("QoS {}", record.first >> 1 & 0b11);
@@ -327,27 +328,27 @@ impl TraceEntry {
                 reason => reason.to_string(),
             },
             Kind::Auth => reason_at(0).to_string(),
-            Kind::Connect => "not looked into: it carries the password".to_owned(),
+            Kind::Connect => "hidden (contains the password)".to_owned(),
             _ => String::new(),
         }
     }
 
     /// The round trip in milliseconds.
-    pub fn round_trip_in_words(&self) -> String {
+    pub fn round_trip_text(&self) -> String {
         let Some(micros) = self.round_trip.map(|span| span.as_micros()) else { return String::new() };
         format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
     }
 
     /// Returns it as a line of a text file; `time` is the formatted time.
     pub fn line(&self, time: &str) -> String {
-        let way = match self.direction() {
+        let direction = match self.direction() {
             Direction::In => "received",
             Direction::Out => "sent",
         };
-        let mut line = format!("{time}\t{way}\t{}", self.kind().name());
+        let mut line = format!("{time}\t{direction}\t{}", self.kind().name());
         let identifier = self.identifier().map_or_else(String::new, |identifier| identifier.to_string());
         let bytes = self.record.bytes;
-        line.push_str(&format!("\t{identifier}\t{bytes}\t{}\t{}\n", self.details(), self.round_trip_in_words()));
+        line.push_str(&format!("\t{identifier}\t{bytes}\t{}\t{}\n", self.details(), self.round_trip_text()));
         line
     }
 }

@@ -75,7 +75,7 @@ pub struct Trace {
 
 impl Trace {
     /// Sets the version of the following packets.
-    pub fn speak(&mut self, version: Version) {
+    pub fn set_version(&mut self, version: Version) {
         self.is_v5 = version == Version::V5;
     }
 
@@ -87,7 +87,7 @@ impl Trace {
 
     /// Records that the last packet brought the message with this number.
     #[inline]
-    pub fn brought(&mut self, seq: u64) {
+    pub fn set_seq(&mut self, seq: u64) {
         if let Some(record) = self.records.back_mut() {
             record.seq = seq;
         }
@@ -110,7 +110,7 @@ impl Trace {
     }
 
     /// Whether the packet with this number, or a later one, exists.
-    pub fn has(&self, from: u64) -> bool {
+    pub fn contains(&self, from: u64) -> bool {
         self.next > from
     }
 

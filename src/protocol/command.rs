@@ -59,7 +59,7 @@ pub enum PageCommand {
     /// Sends DISCONNECT and doesn't reconnect.
     Disconnect,
     /// Reconnects now, and asks the broker whether the connection is alive: the network came back, the tab became
-    /// visible, the computer woke up, or the person asked for it.
+    /// visible, the computer woke up, or the person requested it.
     RetryNow,
     /// The browser reports that this computer has no network.
     NetworkOffline,
@@ -128,7 +128,7 @@ pub struct PanelsRequest {
     /// The next slice of an export; answered at once.
     pub export: Option<ExportRequest>,
     /// The text being typed into the filter; answered at once.
-    pub ask: Option<SuggestionQuery>,
+    pub suggestions: Option<SuggestionQuery>,
     /// The newest messages on topics that this filter matches.
     pub samples: Option<TopicFilter>,
     /// The lines of the transmitted script that are on screen.

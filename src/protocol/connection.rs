@@ -24,7 +24,7 @@ pub struct BrokerStatus {
     /// The broker's capabilities, while connected.
     pub server: Option<ServerCapabilities>,
     /// The options of this connection, or of the last one.
-    pub more: ConnectionOptions,
+    pub options: ConnectionOptions,
 }
 
 /// What the page shows about a JWT in the password field.
@@ -85,7 +85,7 @@ pub struct Connection {
     /// The subscriptions and the broker's answers to them.
     pub subscriptions: Vec<Subscription>,
     /// Whether the session outlives the page; to find it again, the page needs the client identifier.
-    pub lasts: bool,
+    pub is_persistent: bool,
     /// Another tab of this browser has this session, and this one can take it over.
     pub can_take_over: bool,
     /// The broker ends each connection at a message that has to be sent again: asks the person to drop the message or
@@ -190,7 +190,7 @@ impl Default for ConnectionOptions {
 
 impl ConnectionOptions {
     /// Whether the session outlives the page. This needs clean start to be off, because the next page has to resume it.
-    pub fn lasts(&self) -> bool {
+    pub fn is_persistent(&self) -> bool {
         self.session_expiry_s.is_some_and(|seconds| seconds > 0) && !self.clean_start
     }
 

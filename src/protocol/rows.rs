@@ -95,8 +95,9 @@ pub struct Row {
     pub preview: Preview,
     /// Size of the whole payload, in bytes.
     pub payload_bytes: u32,
-    /// Index of the first subscription whose filter matches, from 0; `None` if none does, as for messages from files.
-    pub subscription: Option<u8>,
+    /// [Colour](crate::protocol::subscription::Subscription::colour) of the first subscription whose filter matches;
+    /// `None` if none does, as for messages from files.
+    pub colour: Option<u8>,
     /// The filter's hits; `None` without a filter or if the message doesn't match.
     pub marks: Option<Highlights>,
 }

@@ -38,9 +38,9 @@ pub struct TopicRow {
     /// 1 for the first level.
     pub depth: u32,
     /// Row of the parent level.
-    pub above: Option<u64>,
+    pub parent: Option<u64>,
     /// Position among its siblings, from 1.
-    pub place: u32,
+    pub position: u32,
     /// The number of siblings, itself included.
     pub siblings: u32,
     /// Whether it is unfolded; `None` if nothing is below it.
@@ -97,6 +97,6 @@ pub struct LevelRequest {
     pub id: u32,
     /// Whether it is unfolded.
     pub is_open: bool,
-    /// The JSON path of the number in its messages; see [`leaves`](crate::topics::json_numbers).
+    /// The JSON path of the number in its messages; see [`json_numbers`](crate::topics::json_numbers).
     pub field: String,
 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransmissionView {
     /// Which transmission.
-    pub deck: TransmissionSlot,
+    pub slot: TransmissionSlot,
     /// Its state.
-    pub turn: TransmissionState,
+    pub state: TransmissionState,
     /// The line that was sent or sought last, from 1; 0 before the first.
     pub line: u64,
     /// Number of lines sent; a line that is sent again counts again.

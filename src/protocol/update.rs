@@ -46,7 +46,7 @@ impl Update {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PanelsUpdate {
     /// The connection, as far as it determines what can be sent.
-    pub standing: BrokerStatus,
+    pub status: BrokerStatus,
     /// Publishes that ended since the last update.
     pub published: Vec<Published>,
     /// The tree of topics; `None` if it is closed or unchanged.
@@ -62,7 +62,7 @@ pub struct PanelsUpdate {
     /// The requested slice of an export.
     pub export: Option<ExportPart>,
     /// Suggestions for the filter's input.
-    pub known: Option<SuggestionData>,
+    pub suggestions: Option<SuggestionData>,
     /// The newest messages of some topics, the newest first; `None` if they aren't shown or are unchanged.
     pub samples: Option<Vec<Sample>>,
     /// The transmissions; `None` if they are unchanged.

@@ -5,7 +5,7 @@
 //! cut off, they read the part before the error.
 
 /// The separator between the names of a field and of its parents. A raw JSON name can't contain it.
-pub const BETWEEN: char = '\n';
+pub const PATH_SEPARATOR: char = '\n';
 
 /// Fields nested deeper than this are skipped.
 const DEPTH_MAX: usize = 8;
@@ -29,7 +29,7 @@ pub fn at<'a>(payload: &'a [u8], field: &str) -> Option<&'a [u8]> {
 }
 
 /// Calls `see` with the field and the text of each number, until it returns `false`. Fields are as
-/// written: `temperature`, or with [`BETWEEN`] between the names from the outermost on; list items
+/// written: `temperature`, or with [`PATH_SEPARATOR`] between the names from the outermost on; list items
 /// by their position from 0.
 pub fn each<'a>(payload: &'a [u8], see: &mut dyn FnMut(&[u8], &'a [u8]) -> bool) {
     let payload = payload.strip_prefix("\u{feff}".as_bytes()).unwrap_or(payload);
@@ -107,7 +107,7 @@ impl<'a> Reader<'a, '_> {
     fn inside(&mut self, bracket: u8, depth: usize) -> Option<()> {
         let length = self.path.len();
         self.at += 1;
-        let mut place = 0_u32;
+        let mut index = 0_u32;
         loop {
             match self.peek() {
                 b'}' | b']' => break,
@@ -118,7 +118,7 @@ impl<'a> Reader<'a, '_> {
                 _ => {}
             }
             if length > 0 {
-                self.path.push(BETWEEN as u8);
+                self.path.push(PATH_SEPARATOR as u8);
             }
             if bracket == b'{' {
                 if self.peek() != b'"' {
@@ -131,8 +131,8 @@ impl<'a> Reader<'a, '_> {
                 }
                 self.at += 1;
             } else {
-                self.path.extend_from_slice(place.to_string().as_bytes());
-                place += 1;
+                self.path.extend_from_slice(index.to_string().as_bytes());
+                index += 1;
             }
             self.is_in_object = bracket == b'{';
             self.value(depth)?;

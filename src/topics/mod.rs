@@ -168,23 +168,23 @@ impl Topics {
     }
 
     /// Returns the visible part of the tree.
-    pub fn view(&self, glance: &TopicsRequest, log: &MessageLog, now: Instant) -> TopicsView {
-        let levels: &[LevelRequest] = if glance.age == self.age { &glance.levels } else { &[] };
+    pub fn view(&self, request: &TopicsRequest, log: &MessageLog, now: Instant) -> TopicsView {
+        let levels: &[LevelRequest] = if request.age == self.age { &request.levels } else { &[] };
         let sums = self.sums(levels, now);
         let all = sums[ROOT as usize];
-        let first = glance.first.min(all.rows.saturating_sub(u64::from(glance.rows)));
-        let mut drawing = TreeRenderer {
+        let first = request.first.min(all.rows.saturating_sub(u64::from(request.rows)));
+        let mut renderer = TreeRenderer {
             topics: self,
             log,
             levels,
-            order: glance.order,
+            order: request.order,
             sums: &sums,
-            window: first..first + u64::from(glance.rows),
+            window: first..first + u64::from(request.rows),
             row: 0,
             rows: Vec::new(),
         };
-        drawing.draw_below(ROOT, 1, None);
-        let rows = drawing.rows;
+        renderer.render_below(ROOT, 1, None);
+        let rows = renderer.rows;
         TopicsView {
             age: self.age,
             now,
@@ -249,7 +249,7 @@ impl Topics {
         let record = match known {
             Some(record) => record,
             None => {
-                let record = self.walk(topic)?;
+                let record = self.find_path(topic)?;
                 let slot = probes.clone().find(|slot| self.slots[*slot] == 0).or_else(|| probes.next());
                 self.slots[slot.unwrap_or_default()] = record + 1;
                 record
@@ -260,7 +260,7 @@ impl Topics {
     }
 
     /// Walks from the root down to the topic's record; adds missing levels, if there is room.
-    fn walk(&mut self, topic: &str) -> Option<u32> {
+    fn find_path(&mut self, topic: &str) -> Option<u32> {
         // The topic as a whole, and its levels.
         let has_room =
             self.levels.len() + DEPTH_MAX <= LEVELS_MAX && self.name_bytes + 2 * topic.len() <= NAME_BYTES_MAX;
@@ -268,13 +268,13 @@ impl Topics {
         for name in topic.splitn(DEPTH_MAX, '/') {
             let below = &self.levels[level as usize].below;
             level = match below.binary_search_by(|other| self.levels[*other as usize].name.as_str().cmp(name)) {
-                Ok(place) => below[place],
+                Ok(index) => below[index],
                 Err(_) if !has_room => return None,
-                Err(place) => {
+                Err(index) => {
                     let new = self.levels.len() as u32;
                     self.name_bytes += name.len();
                     self.levels.push(Level { above: level, name: name.to_owned(), ..Level::default() });
-                    self.levels[level as usize].below.insert(place, new);
+                    self.levels[level as usize].below.insert(index, new);
                     new
                 }
             };
@@ -353,8 +353,8 @@ impl Record {
 
     /// Iterates over the numbers of the newest messages, oldest first.
     fn recent_seqs(&self) -> impl Iterator<Item = u64> {
-        (self.count.saturating_sub(SERIES_MAX as u64)..self.count).map(|place| {
-            let low = self.recent[place as usize % SERIES_MAX];
+        (self.count.saturating_sub(SERIES_MAX as u64)..self.count).map(|index| {
+            let low = self.recent[index as usize % SERIES_MAX];
             self.last_seq.saturating_sub(u64::from((self.last_seq as u32).wrapping_sub(low)))
         })
     }
@@ -378,9 +378,9 @@ struct TreeRenderer<'a> {
 }
 
 impl TreeRenderer<'_> {
-    fn draw_below(&mut self, above: u32, depth: u32, above_row: Option<u64>) {
+    fn render_below(&mut self, above: u32, depth: u32, above_row: Option<u64>) {
         let below = self.in_order(&self.topics.levels[above as usize].below);
-        for (place, &level) in below.iter().enumerate() {
+        for (index, &level) in below.iter().enumerate() {
             if self.row >= self.window.end {
                 return;
             }
@@ -393,14 +393,14 @@ impl TreeRenderer<'_> {
             if row >= self.window.start {
                 let mut shown = self.shown(level);
                 shown.depth = depth;
-                shown.above = above_row;
-                shown.place = place as u32 + 1;
+                shown.parent = above_row;
+                shown.position = index as u32 + 1;
                 shown.siblings = below.len() as u32;
                 self.rows.push(shown);
             }
             self.row += 1;
             if rows > 0 {
-                self.draw_below(level, depth + 1, Some(row));
+                self.render_below(level, depth + 1, Some(row));
             }
         }
     }
@@ -422,7 +422,7 @@ impl TreeRenderer<'_> {
         // A heap sorts as well as the sort function, with a tenth of its code, which every visitor
         // downloads.
         let heap: BinaryHeap<_> =
-            by_name.iter().zip(0..).map(|(&level, place)| (Reverse(key(level)), place, level)).collect();
+            by_name.iter().zip(0..).map(|(&level, index)| (Reverse(key(level)), index, level)).collect();
         heap.into_sorted_vec().into_iter().map(|(_, _, level): (_, u32, _)| level).collect()
     }
 

@@ -6,7 +6,7 @@ use super::playlist::{Playlist, Repeat};
 use super::schedule::Schedule;
 use crate::time::Instant;
 
-/// Lines, their schedule, and the place of the next line.
+/// Lines, their schedule, and the position of the next line.
 ///
 /// It is stopped until there is a connection ([`Player::go_on`]). The caller takes the due lines
 /// ([`Player::take_due`]) and returns at [`Player::due`].
@@ -14,7 +14,7 @@ use crate::time::Instant;
 pub struct Player<L> {
     playlist: Playlist<L>,
     schedule: Schedule,
-    /// The place of the next line.
+    /// The position of the next line.
     next: u64,
     /// The number of lines sent since the schedule's beginning.
     beat: u64,
@@ -46,7 +46,7 @@ impl<L> Player<L> {
         &self.playlist
     }
 
-    /// Returns the place of the next line.
+    /// Returns the position of the next line.
     pub fn next(&self) -> u64 {
         self.next
     }
@@ -57,7 +57,7 @@ impl<L> Player<L> {
     }
 
     /// Whether every line was sent.
-    pub fn has_told_all(&self) -> bool {
+    pub fn has_sent_all(&self) -> bool {
         self.playlist.end().is_some_and(|end| self.next >= end)
     }
 
@@ -68,10 +68,10 @@ impl<L> Player<L> {
 
     /// Returns the number of the last line sent or chosen, from 1; 0 before the first.
     pub fn line_number(&self) -> u64 {
-        let told = if self.is_sought { self.next + 1 } else { self.next };
-        match told {
+        let sent = if self.is_sought { self.next + 1 } else { self.next };
+        match sent {
             0 => 0,
-            told => self.playlist.index(told - 1) + 1,
+            sent => self.playlist.index(sent - 1) + 1,
         }
     }
 
@@ -146,15 +146,15 @@ impl<L> Player<L> {
         self.seek(signed(round.saturating_add(line)), now);
     }
 
-    /// Returns the place of the last line sent or chosen.
+    /// Returns the position of the last line sent or chosen.
     fn here(&self) -> u64 {
         if self.is_sought { self.next } else { self.next.saturating_sub(1) }
     }
 
-    /// Goes to this place, or to the nearest existing one: its line is sent at once, or when the
+    /// Goes to this position, or to the nearest existing one: its line is sent at once, or when the
     /// schedule continues.
-    pub fn seek(&mut self, place: i64, now: Instant) {
-        self.next = self.playlist.nearest(place);
+    pub fn seek(&mut self, position: i64, now: Instant) {
+        self.next = self.playlist.nearest(position);
         self.is_sought = true;
         self.beat = 0;
         self.schedule.restart(now);
@@ -174,20 +174,20 @@ impl<L> Player<L> {
         self.schedule.due(self.beat)
     }
 
-    /// Returns a line that is due, and its place.
+    /// Returns a line that is due, and its position.
     pub fn take_due(&mut self, now: Instant) -> Option<(u64, &L)> {
         if self.schedule.due(self.beat).is_none_or(|due| now < due) {
             return None;
         }
-        let place = self.next;
-        let line = self.playlist.line(place)?;
+        let position = self.next;
+        let line = self.playlist.line(position)?;
         self.next += 1;
         self.beat += 1;
         self.is_sought = false;
-        Some((place, line))
+        Some((position, line))
     }
 }
 
-fn signed(place: u64) -> i64 {
-    i64::try_from(place).unwrap_or(i64::MAX)
+fn signed(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
 }

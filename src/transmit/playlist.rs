@@ -23,7 +23,7 @@ impl Repeat {
     pub const ONCE: Self = Self::Rounds(1);
 }
 
-/// Lines by their place: counted from 0, and continuing over all rounds.
+/// Lines by their position: counted from 0, and continuing over all rounds.
 #[derive(Debug)]
 pub struct Playlist<L> {
     repeat: Repeat,
@@ -40,7 +40,7 @@ impl<L> Playlist<L> {
         Self { repeat, lines: VecDeque::new(), dropped: 0, is_whole: false }
     }
 
-    /// Adds a line; `next` is the place of the next line to send. Lines long before that are
+    /// Adds a line; `next` is the position of the next line to send. Lines long before that are
     /// forgotten, unless they are sent again.
     pub fn push(&mut self, line: L, next: u64) {
         self.lines.push_back(line);
@@ -70,7 +70,7 @@ impl<L> Playlist<L> {
         self.is_whole.then(|| self.known())
     }
 
-    /// Returns the place after the last line; `None` while there is none.
+    /// Returns the position after the last line; `None` while there is none.
     pub fn end(&self) -> Option<u64> {
         match self.repeat {
             Repeat::Rounds(rounds) => self.total().map(|lines| lines.saturating_mul(rounds.into())),
@@ -84,31 +84,31 @@ impl<L> Playlist<L> {
         self.repeat = repeat;
     }
 
-    /// Returns the line of the script, from 0, at this place.
-    pub fn index(&self, place: u64) -> u64 {
+    /// Returns the line of the script, from 0, at this position.
+    pub fn index(&self, position: u64) -> u64 {
         match self.total() {
-            Some(lines) => place % lines.max(1),
-            _ => place,
+            Some(lines) => position % lines.max(1),
+            _ => position,
         }
     }
 
-    /// Returns the line at this place, if it is known (yet, or still).
-    pub fn line(&self, place: u64) -> Option<&L> {
-        if self.end().is_some_and(|end| place >= end) {
+    /// Returns the line at this position, if it is known (yet, or still).
+    pub fn line(&self, position: u64) -> Option<&L> {
+        if self.end().is_some_and(|end| position >= end) {
             return None;
         }
-        let at = self.index(place).checked_sub(self.dropped)?;
+        let at = self.index(position).checked_sub(self.dropped)?;
         self.lines.get(usize::try_from(at).ok()?)
     }
 
-    /// Returns the place nearest to this one that can be sent next.
-    pub fn nearest(&self, place: i64) -> u64 {
-        let place = u64::try_from(place).unwrap_or(0).max(self.dropped);
+    /// Returns the position nearest to this one that can be sent next.
+    pub fn nearest(&self, position: i64) -> u64 {
+        let position = u64::try_from(position).unwrap_or(0).max(self.dropped);
         match self.end() {
-            Some(end) => place.min(end.saturating_sub(1)),
-            None if self.is_whole => place,
+            Some(end) => position.min(end.saturating_sub(1)),
+            None if self.is_whole => position,
             // The next line to arrive.
-            None => place.min(self.known()),
+            None => position.min(self.known()),
         }
     }
 }
@@ -152,9 +152,9 @@ mod tests {
         for n in 0..3 {
             playlist.push(n, 0);
         }
-        assert_eq!([-1, 0, 2, 3, 9].map(|place| playlist.nearest(place)), [0, 0, 2, 3, 3]);
+        assert_eq!([-1, 0, 2, 3, 9].map(|position| playlist.nearest(position)), [0, 0, 2, 3, 3]);
         playlist.finish();
-        assert_eq!([-1, 0, 2, 3, 9].map(|place| playlist.nearest(place)), [0, 0, 2, 2, 2]);
+        assert_eq!([-1, 0, 2, 3, 9].map(|position| playlist.nearest(position)), [0, 0, 2, 2, 2]);
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(playlist.end(), None, "more may come");
         playlist.finish();
         assert_eq!((playlist.end(), playlist.total()), (Some(12), Some(4)));
-        assert_eq!([0, 5, 11, 12].map(|place| playlist.line(place).copied()), [Some(0), Some(1), Some(3), None]);
+        assert_eq!([0, 5, 11, 12].map(|position| playlist.line(position).copied()), [Some(0), Some(1), Some(3), None]);
         assert_eq!(playlist.nearest(40), 11);
         playlist.repeat(Repeat::UntilStopped);
         assert_eq!((playlist.end(), playlist.line(12)), (None, Some(&0)));

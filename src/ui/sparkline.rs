@@ -101,7 +101,7 @@ pub fn best_field(fields: &[String]) -> Option<&String> {
     const DULL: [&str; 12] =
         ["id", "ts", "time", "timestamp", "date", "seq", "sequence", "count", "version", "linkquality", "lqi", "rssi"];
     let is_dull = |field: &str| {
-        let name = field.rsplit(json_numbers::BETWEEN).next().unwrap_or_default();
+        let name = field.rsplit(json_numbers::PATH_SEPARATOR).next().unwrap_or_default();
         DULL.iter().any(|dull| name.eq_ignore_ascii_case(dull))
     };
     fields.iter().find(|field| !is_dull(field)).or(fields.first())
@@ -109,7 +109,7 @@ pub fn best_field(fields: &[String]) -> Option<&String> {
 
 /// Returns a field as people read it: `climate.temperature`.
 pub fn field_words(field: &str) -> String {
-    field.replace(json_numbers::BETWEEN, ".")
+    field.replace(json_numbers::PATH_SEPARATOR, ".")
 }
 
 /// Formats a rate: `12/s`, `1.5/s`, `6/min`.

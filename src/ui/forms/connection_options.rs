@@ -133,7 +133,7 @@ impl From<&ConnectionOptions> for Fields {
     fn from(more: &ConnectionOptions) -> Self {
         let (ending, span_s) = match more.session_expiry_s {
             Some(0) => (SessionExpiry::WithConnection, None),
-            Some(seconds) if more.lasts() => (SessionExpiry::Later, Some(seconds)),
+            Some(seconds) if more.is_persistent() => (SessionExpiry::Later, Some(seconds)),
             _ => (SessionExpiry::WithPage, None),
         };
         // An hour if nothing was chosen.

@@ -214,7 +214,7 @@ impl RepeatFields {
 
 /// Whether lines are being sent, now or later.
 pub fn is_active(view: &TransmissionView) -> bool {
-    matches!(view.turn, TransmissionState::Playing | TransmissionState::Paused)
+    matches!(view.state, TransmissionState::Playing | TransmissionState::Paused)
 }
 
 /// Returns the number of lines that were sent, and their outcomes.
@@ -229,7 +229,7 @@ pub fn outcome_words(view: &TransmissionView) -> String {
 /// Returns the place in a script of this many lines: "Line 12 of 120".
 pub fn place_words(view: &TransmissionView, lines: usize) -> String {
     let (line, lines) = (grouped(view.line), grouped(lines as u64));
-    match view.turn {
+    match view.state {
         TransmissionState::Playing => format!("Line {line} of {lines}"),
         TransmissionState::Paused => format!("Line {line} of {lines}, at rest"),
         TransmissionState::Over => "Every line had its turn".to_owned(),
@@ -249,12 +249,12 @@ pub fn progress_words(view: &TransmissionView, lines: usize, plan: Option<&Plan>
 
 /// Returns the progress of a repeated message.
 pub fn repeat_words(view: &TransmissionView) -> String {
-    let turn = match view.turn {
+    let state = match view.state {
         TransmissionState::Playing | TransmissionState::Paused => "It goes out again and again",
         TransmissionState::Over => "It went out as often as it should",
         TransmissionState::Stopped => "Stopped",
     };
-    let mut words = format!("{turn}: {}.", outcome_words(view));
+    let mut words = format!("{state}: {}.", outcome_words(view));
     if let Some(PublishOutcome::Failed(why) | PublishOutcome::Unknown(why)) = view.failures.last() {
         words.push_str(&format!(" Why: {why}."));
     }

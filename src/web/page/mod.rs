@@ -749,7 +749,7 @@ impl PageController {
         // A log can be played without a connection.
         let begins = update.connection.state == ConnectionState::Connected || !update.lines.is_empty();
         // Without the client identifier in the link, the next page wouldn't find the session.
-        if update.connection.lasts && self.form.link_client_id() {
+        if update.connection.is_persistent && self.form.link_client_id() {
             self.write_link(self.start());
         }
         shown.set_connection(update.connection);

@@ -150,7 +150,7 @@ fn Inputs(panels: Panels, forms: Forms) -> impl IntoView {
     let only_in_5 = disabled_reason(standing, Capability::Properties);
     let keep_alive = Signal::derive(move || {
         standing.with(|standing| {
-            unavailable_reason(standing, Capability::KeepAlive { asked_s: standing.more.keep_alive_s })
+            unavailable_reason(standing, Capability::KeepAlive { asked_s: standing.options.keep_alive_s })
         })
     });
     let has_will = move || form.with(|fields| fields.has_will);

@@ -329,7 +329,7 @@ impl Panels {
             stats: is_open(self.preferences),
             subscriptions: is_open(self.subscriptions.dialog),
             export: self.saving.ask(),
-            ask: self.suggestions.glance(),
+            suggestions: self.suggestions.glance(),
             samples: self.lines.glance(),
             script: self.transmit.glance(),
         }));
@@ -358,7 +358,7 @@ impl Panels {
     /// may have chosen. Typed text stays.
     fn fill(self) {
         let applied = self.applied.get_untracked();
-        let more = applied.unwrap_or_else(|| self.standing.with_untracked(|standing| standing.more.clone()));
+        let more = applied.unwrap_or_else(|| self.standing.with_untracked(|standing| standing.options.clone()));
         if self.filled.with_untracked(|filled| *filled != more) {
             self.filled.set(more);
         }
@@ -368,8 +368,8 @@ impl Panels {
     fn on_worker_lost(self) {
         self.line.with_value(|line| line.borrow_mut().take());
         self.standing.update(|standing| {
-            let more = std::mem::take(&mut standing.more);
-            *standing = BrokerStatus { state: ConnectionState::Stopped, more, ..BrokerStatus::default() };
+            let options = std::mem::take(&mut standing.options);
+            *standing = BrokerStatus { state: ConnectionState::Stopped, options, ..BrokerStatus::default() };
         });
         self.tree.clear();
         self.inspector.on_worker_lost();
@@ -395,7 +395,7 @@ impl Panels {
     fn update(self, data: &JsValue) {
         match channel::decode::<PanelsUpdate>(data) {
             Ok(PanelsUpdate {
-                standing,
+                status,
                 published,
                 topics,
                 message,
@@ -403,12 +403,12 @@ impl Panels {
                 stats,
                 subscriptions,
                 export,
-                known,
+                suggestions,
                 samples,
                 transmissions,
             }) => {
-                if self.standing.with_untracked(|old| *old != standing) {
-                    self.standing.set(standing);
+                if self.standing.with_untracked(|old| *old != status) {
+                    self.standing.set(status);
                 }
                 // The first update comes just after the first panel was opened.
                 if !self
@@ -430,8 +430,8 @@ impl Panels {
                 if let Some(stats) = stats {
                     self.stats.set(stats);
                 }
-                if let Some(known) = known {
-                    self.suggestions.take(known);
+                if let Some(suggestions) = suggestions {
+                    self.suggestions.take(suggestions);
                 }
                 if let Some(part) = message {
                     self.inspector.take(part, self.copier);

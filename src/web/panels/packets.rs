@@ -204,7 +204,7 @@ fn PacketRow(panels: Panels, entry: TraceEntry) -> impl IntoView {
             <span class="kind">{kind}</span>
             <span class="id">{identifier}</span>
             <span class="bytes">{size(entry.record.bytes.into())}</span>
-            <span class="round-trip">{entry.round_trip_in_words()}</span>
+            <span class="round-trip">{entry.round_trip_text()}</span>
             <span class="what">{what}</span>
         </div>
     }

@@ -222,7 +222,7 @@ impl Tree {
             | ("ArrowLeft", Some(TopicRow { id, open: Some(true), .. }))
             | (" ", Some(TopicRow { id, open: Some(_), .. })) => self.fold(id),
             ("ArrowRight", Some(TopicRow { open: Some(true), .. })) => self.go_to(next),
-            ("ArrowLeft", Some(TopicRow { above: Some(above), .. })) => self.go_to(above),
+            ("ArrowLeft", Some(TopicRow { parent: Some(above), .. })) => self.go_to(above),
             ("Enter", Some(row)) => filter(&row),
             _ => return false,
         }
@@ -374,7 +374,7 @@ fn Row(panels: Panels, place: usize) -> impl IntoView {
             role="treeitem"
             id=move || row_id(row.with(|row| row.id))
             {..custom_attribute("aria-level", move || row.with(|row| row.depth).to_string())}
-            aria-posinset=move || row.with(|row| row.place).to_string()
+            aria-posinset=move || row.with(|row| row.position).to_string()
             aria-setsize=move || row.with(|row| row.siblings).to_string()
             aria-expanded=move || row.with(|row| row.open).map(|open| open.to_string())
             aria-selected=move || is_active.get().to_string()

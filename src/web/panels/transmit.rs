@@ -19,7 +19,7 @@ use crate::protocol::publish::PublishOutcome;
 use crate::protocol::transmission::{LineRange, TransmissionCommand, TransmissionSlot};
 use crate::protocol::transmission::{LineStatus, TransmissionState, TransmissionView};
 use crate::transmit::encoding::{PayloadFormat, topic_of};
-use crate::transmit::script_view::{Entry, Sheet, SheetReader, left_out};
+use crate::transmit::script_view::{Entry, Sheet, SheetReader, skipped};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::view_model::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
@@ -104,7 +104,7 @@ impl Transmit {
 
     pub(super) fn take(self, mut views: Vec<TransmissionView>) {
         if self.is_of_another.get_value() {
-            views.retain(|view| view.deck != TransmissionSlot::Script);
+            views.retain(|view| view.slot != TransmissionSlot::Script);
         }
         self.views.set(views);
     }
@@ -119,12 +119,12 @@ impl Transmit {
     }
 
     /// Reads a transmission, if there is one.
-    pub(super) fn with<T>(self, deck: TransmissionSlot, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
-        self.views.with(|views| read(views.iter().find(|view| view.deck == deck)))
+    pub(super) fn with<T>(self, slot: TransmissionSlot, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
+        self.views.with(|views| read(views.iter().find(|view| view.slot == slot)))
     }
 
     fn turn(self) -> Option<TransmissionState> {
-        self.with(TransmissionSlot::Script, |view| view.map(|view| view.turn))
+        self.with(TransmissionSlot::Script, |view| view.map(|view| view.state))
     }
 
     fn is_active(self) -> bool {
@@ -192,7 +192,7 @@ impl Transmit {
                 self.words.set(sheet.words());
                 self.from.set(0);
                 self.is_of_another.set_value(true);
-                self.views.update(|views| views.retain(|view| view.deck != TransmissionSlot::Script));
+                self.views.update(|views| views.retain(|view| view.slot != TransmissionSlot::Script));
                 self.rows.resize(sheet.entries().len());
                 self.rows.step(ScrollStep::Home);
                 self.sheet.set(sheet);
@@ -547,7 +547,7 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
     let (index, spoken) = match entry {
         Entry::Line(index, spoken) => (index, spoken),
         Entry::Error(fault) => {
-            let words = left_out(&fault);
+            let words = skipped(&fault);
             return view! {
                 <div class="sheet-row script-row failed" title=words.clone()>
                     <span class="mark" aria-hidden="true">"✗"</span>
@@ -686,25 +686,25 @@ fn Player(panels: Panels) -> impl IntoView {
 #[component]
 pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
-    let sign = move |deck: TransmissionSlot| {
-        let is_shown = move || transmit.with(deck, |view| view.is_some_and(is_active));
+    let sign = move |slot: TransmissionSlot| {
+        let is_shown = move || transmit.with(slot, |view| view.is_some_and(is_active));
         let words = move || {
-            transmit.with(deck, |view| {
+            transmit.with(slot, |view| {
                 let Some(view) = view else { return String::new() };
-                match deck {
+                match slot {
                     TransmissionSlot::Script => place_words(view, transmit.sheet.with(Sheet::len)),
                     TransmissionSlot::Message => format!("A message repeats: {}", outcome_words(view)),
                 }
             })
         };
-        let open = move |_| match deck {
+        let open = move |_| match slot {
             TransmissionSlot::Script => transmit.open(panels),
             TransmissionSlot::Message => open_beside(panels.send),
         };
         view! {
             <p hidden=move || !is_shown()>
                 <button type="button" class="button quiet" on:click=open>{words}</button>
-                <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(deck, TransmissionCommand::Stop))>
+                <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(slot, TransmissionCommand::Stop))>
                     "Stop"
                 </button>
             </p>

@@ -4,48 +4,36 @@
 //! what the engine wants to send, answers a waiting pull and re-arms the timer. It runs in a worker
 //! because the timers of a hidden page are throttled to one a minute, which would break keep alive,
 //! and because a socket on the page's thread costs the page its frames.
-//!
-//! Frames of a socket that was given up never reach the engine: its closures are dropped with it.
 
+mod log_export;
+mod panels_port;
 #[cfg(feature = "app")]
 pub mod session_store;
+mod socket;
+mod tab_channel;
 
-use super::js_error;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use gloo_timers::callback::Timeout;
-use js_sys::{Array, ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{
-    BinaryType, Blob, BlobPropertyBag, BroadcastChannel, CloseEvent, DedicatedWorkerGlobalScope, MessageEvent,
-    MessagePort, WebSocket,
-};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, MessagePort};
 
 use super::clock::Clock;
-use crate::credentials;
 use crate::engine::{Engine, Transmit};
 use crate::message_log::Limits;
 use crate::mqtt::error::CloseInfo;
 use crate::protocol::command::{Command, PageCommand, PanelCommand};
-use crate::protocol::update::PanelsUpdate;
 use crate::time::Instant;
 use crate::web::channel;
-use crate::web::channel::{FromWorker, WireError};
+use crate::web::channel::FromWorker;
+use crate::web::worker::log_export::LogExport;
+use crate::web::worker::panels_port::PanelsPort;
 use crate::web::worker::session_store::{Store, StoreResult};
-
-/// The subprotocol of MQTT over WebSockets, of all versions `[MQTT-6.0.0-3]`.
-const SUBPROTOCOL: &str = "mqtt";
-
-/// The code that a browser reports when a socket ends without a close frame.
-const ABNORMAL_CLOSURE: u16 = 1006;
-
-/// How long after an error a socket may go without a close event.
-const UNCLOSED_MS: u32 = 1_000;
-
-/// Tabs of another version use another format and so another channel.
-const TAB_CHANNEL: &str = concat!("mqtt-crawl ", env!("CARGO_PKG_VERSION"));
+use crate::web::worker::socket::{Socket, SocketEvent};
+use crate::web::worker::tab_channel::TabChannel;
 
 /// Clock differences below this, in microseconds, are ignored.
 const CLOCK_DRIFT_US: u64 = 250_000;
@@ -53,9 +41,6 @@ const CLOCK_DRIFT_US: u64 = 250_000;
 /// How often the clocks are compared while there is a socket: nothing else reports to a worker that
 /// the computer slept.
 const CLOCK_CHECK: Duration = Duration::from_secs(10);
-
-/// Size of a slice of an export; small enough that incoming messages never wait for long.
-const EXPORT_SLICE_BYTES: usize = 1 << 20;
 
 /// A frame buffer above this size is freed: one large message shouldn't occupy its size
 /// permanently.
@@ -114,67 +99,9 @@ struct Driver {
     /// Each frame is copied into this buffer, once.
     frame: Vec<u8>,
     timer: Option<(Instant, Timeout)>,
-    export: Option<Export>,
-    panels: Option<Panels>,
-}
-
-/// The channel to the page's panels.
-struct Panels {
-    port: MessagePort,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-}
-
-struct Socket {
-    socket: WebSocket,
-    _on_open: Closure<dyn FnMut()>,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut()>,
-    _on_close: Closure<dyn FnMut(CloseEvent)>,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
-        self.socket.set_onerror(None);
-        self.socket.set_onclose(None);
-        // Closes normally after the remaining data is sent; on a closed socket it does nothing.
-        // Without arguments it can't fail.
-        let _ = self.socket.close();
-    }
-}
-
-/// The channel to this browser's other tabs with this app.
-struct TabChannel {
-    channel: BroadcastChannel,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-}
-
-struct Export {
-    next_seq: u64,
-    parts: Array,
-    slice: Vec<u8>,
-    _turn: Timeout,
-}
-
-impl Panels {
-    fn listen(port: MessagePort, driver: &Weak<RefCell<Driver>>) -> Self {
-        let to = driver.clone();
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let Some(driver) = to.upgrade() {
-                driver.borrow_mut().command(channel::decode::<PanelCommand>(&event.data()));
-            }
-        });
-        port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        Self { port, _on_message: on_message }
-    }
-
-    fn post(&self, message: &PanelsUpdate) {
-        if let Ok(bytes) = channel::encode(message) {
-            // Fails only for what can't be cloned, and bytes can.
-            let _ = self.port.post_message_with_transferable(&bytes, &channel::transfer(&bytes));
-        }
-    }
+    /// The export in progress, and the timer of its next slice.
+    export: Option<(LogExport, Timeout)>,
+    panels: Option<PanelsPort>,
 }
 
 impl Driver {
@@ -192,7 +119,15 @@ impl Driver {
     /// Handles a message of the page: a command, or the channel for its panels.
     fn handle_message(&mut self, data: &JsValue) {
         match data.dyn_ref::<MessagePort>() {
-            Some(port) => self.panels = Some(Panels::listen(port.clone(), &self.this)),
+            Some(port) => {
+                let driver = self.this.clone();
+                let on_message = move |data: &JsValue| {
+                    if let Some(driver) = driver.upgrade() {
+                        driver.borrow_mut().command(channel::decode::<PanelCommand>(data));
+                    }
+                };
+                self.panels = Some(PanelsPort::open(port.clone(), on_message));
+            }
             None => self.page_command(data),
         }
     }
@@ -204,12 +139,12 @@ impl Driver {
         }
     }
 
-    fn command(&mut self, command: Result<impl Into<Command>, WireError>) {
+    fn command(&mut self, command: Result<impl Into<Command>, impl std::fmt::Display>) {
         match command {
             Ok(command) => {
                 let now = self.now();
                 self.engine.handle_command(command, now);
-                self.settle(now);
+                self.drain_engine(now);
             }
             // Only a page of another build can cause this; the page reports it itself when it reads
             // our version.
@@ -217,15 +152,23 @@ impl Driver {
         }
     }
 
+    fn handle_socket_event(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Opened => self.opened(),
+            SocketEvent::Frame(data) => self.frame(data),
+            SocketEvent::Closed(closed) => self.closed(closed),
+        }
+    }
+
     fn opened(&mut self) {
         let now = self.now();
         self.engine.handle_open(now);
-        self.settle(now);
+        self.drain_engine(now);
     }
 
-    fn frame(&mut self, event: &MessageEvent) {
+    fn frame(&mut self, data: JsValue) {
         let now = self.now();
-        match event.data().dyn_into::<ArrayBuffer>() {
+        match data.dyn_into::<ArrayBuffer>() {
             Ok(buffer) => {
                 let frame = Uint8Array::new(&buffer);
                 let frame_bytes = frame.length() as usize;
@@ -240,41 +183,41 @@ impl Driver {
             }
             Err(_) => self.engine.handle_text_frame(now),
         }
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     fn closed(&mut self, closed: CloseInfo) {
         self.socket = None;
         let now = self.now();
         self.engine.handle_close(closed, now);
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     fn timed_out(&mut self) {
         self.timer = None;
         let now = self.now();
-        if let Some(open) = &self.socket {
-            self.engine.mark_unsent(open.socket.buffered_amount(), now);
+        if let Some(socket) = &self.socket {
+            self.engine.mark_unsent(socket.unsent_bytes(), now);
         }
         self.engine.handle_timeout(now);
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     /// Sends, answers and re-arms the timer, after every change.
-    fn settle(&mut self, now: Instant) {
+    fn drain_engine(&mut self, now: Instant) {
         while let Some(broken) = self.transmit() {
             self.socket = None;
             self.engine.handle_close(broken, now);
         }
         self.serve_store(now);
-        self.speak_to_tabs();
+        self.send_to_tabs();
         if let Some(update) = self.engine.poll_update() {
             post(&self.scope, &FromWorker::Update(Box::new(update)));
         }
         if let Some(panels) = &self.panels
             && let Some(update) = self.engine.poll_panels()
         {
-            panels.post(&update);
+            panels.send(&update);
         }
         self.arm_timer(now);
     }
@@ -284,22 +227,23 @@ impl Driver {
         let Self { engine, socket, this, .. } = self;
         while let Some(transmit) = engine.poll_transmit() {
             let done = match transmit {
-                Transmit::Dial { url } => Socket::dial(url, this)
-                    .map(|dialled| {
-                        *socket = Some(dialled);
-                    })
-                    .map_err(|error| reason_without_credentials(url, js_error::message(&error))),
-                Transmit::Send(bytes) => match socket {
-                    Some(open) => open.socket.send_with_u8_array(bytes).map_err(|error| js_error::message(&error)),
-                    None => Ok(()),
-                },
+                Transmit::Dial { url } => {
+                    let driver = this.clone();
+                    let on_event = move |event| {
+                        if let Some(driver) = driver.upgrade() {
+                            driver.borrow_mut().handle_socket_event(event);
+                        }
+                    };
+                    Socket::dial(url, Rc::new(on_event)).map(|dialled| *socket = Some(dialled))
+                }
+                Transmit::Send(bytes) => socket.as_ref().map_or(Ok(()), |socket| socket.send(bytes)),
                 Transmit::HangUp => {
                     *socket = None;
                     Ok(())
                 }
             };
-            if let Err(reason) = done {
-                return Some(CloseInfo { code: Some(ABNORMAL_CLOSURE), reason });
+            if let Err(closed) = done {
+                return Some(closed);
             }
         }
         None
@@ -329,11 +273,14 @@ impl Driver {
     fn greet(&mut self) {
         let now = self.now();
         self.engine.use_store();
-        self.tabs = TabChannel::open(&self.this);
+        let driver = self.this.clone();
+        self.tabs = TabChannel::open(move |message| {
+            with_driver(&driver, |driver, now| driver.engine.handle_tab_message(&message, now));
+        });
         if self.tabs.is_some() {
             self.engine.use_tabs(now);
         }
-        self.settle(now);
+        self.drain_engine(now);
     }
 
     /// Passes the engine's requests to the store.
@@ -349,29 +296,22 @@ impl Driver {
         }
     }
 
-    fn speak_to_tabs(&mut self) {
-        while let Some(word) = self.engine.poll_tab_message() {
-            if let (Some(tabs), Ok(word)) = (&self.tabs, channel::encode(&word)) {
-                // Fails only for what can't be cloned, and bytes can.
-                let _ = tabs.channel.post_message(&word);
+    fn send_to_tabs(&mut self) {
+        while let Some(message) = self.engine.poll_tab_message() {
+            if let Some(tabs) = &self.tabs {
+                tabs.send(&message);
             }
         }
     }
 
     fn start_export(&mut self) {
         // Two at once would give the same file twice.
-        if self.export.is_some() {
-            return;
+        if self.export.is_none() {
+            self.export = Some((LogExport::new(), self.export_timer()));
         }
-        self.export = Some(Export {
-            next_seq: 0,
-            parts: Array::new(),
-            slice: Vec::with_capacity(EXPORT_SLICE_BYTES),
-            _turn: self.next_turn(),
-        });
     }
 
-    fn next_turn(&self) -> Timeout {
+    fn export_timer(&self) -> Timeout {
         let this = self.this.clone();
         Timeout::new(0, move || {
             if let Some(driver) = this.upgrade() {
@@ -381,47 +321,13 @@ impl Driver {
     }
 
     fn export_slice(&mut self) {
-        let Some(mut export) = self.export.take() else {
-            return;
-        };
-        export.slice.clear();
-        let next = self.engine.export(export.next_seq, EXPORT_SLICE_BYTES, &mut export.slice);
-        // A blob's parts may be stored outside of memory, so a large log isn't doubled.
-        let parts = Array::of1(&Uint8Array::from(export.slice.as_slice()));
-        let slice = Blob::new_with_u8_array_sequence(&parts);
-        if let Ok(slice) = slice {
-            export.parts.push(&slice);
+        let Some((mut export, _)) = self.export.take() else { return };
+        if export.add_slice(&self.engine) {
+            self.export = Some((export, self.export_timer()));
+        } else if let Some(blob) = export.finish() {
+            // Fails only if the page is gone.
+            let _ = self.scope.post_message(&blob);
         }
-        match next {
-            Some(next_seq) => {
-                let _turn = self.next_turn();
-                self.export = Some(Export { next_seq, _turn, ..export });
-            }
-            None => self.finish_export(&export.parts),
-        }
-    }
-
-    fn finish_export(&self, parts: &Array) {
-        let options = BlobPropertyBag::new();
-        options.set_type("application/x-ndjson");
-        let blob = Blob::new_with_blob_sequence_and_options(parts, &options);
-        // Fails only if the page is gone.
-        let _ = blob.and_then(|blob| self.scope.post_message(&blob));
-    }
-}
-
-impl TabChannel {
-    /// `None` in a browser, or a kind of page, without such a channel.
-    fn open(driver: &Weak<RefCell<Driver>>) -> Option<Self> {
-        let channel = BroadcastChannel::new(TAB_CHANNEL).ok()?;
-        let to = driver.clone();
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let Ok(word) = channel::decode(&event.data()) {
-                with_driver(&to, |driver, now| driver.engine.handle_tab_message(&word, now));
-            }
-        });
-        channel.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        Some(Self { channel, _on_message: on_message })
     }
 }
 
@@ -441,50 +347,7 @@ fn with_driver(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver, Ins
     let mut driver = driver.borrow_mut();
     let now = driver.now();
     act(&mut driver, now);
-    driver.settle(now);
-}
-
-impl Socket {
-    /// Opens a socket whose events go to the driver.
-    fn dial(url: &str, driver: &Weak<RefCell<Driver>>) -> Result<Self, JsValue> {
-        let socket = WebSocket::new_with_str(url, SUBPROTOCOL)?;
-        socket.set_binary_type(BinaryType::Arraybuffer);
-        let to = driver.clone();
-        let on_open = Closure::<dyn FnMut()>::new(move || {
-            if let Some(driver) = to.upgrade() {
-                driver.borrow_mut().opened();
-            }
-        });
-        let to = driver.clone();
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let Some(driver) = to.upgrade() {
-                driver.borrow_mut().frame(&event);
-            }
-        });
-        // WebKit sends no close event for a socket to a port that it blocks. In other browsers the
-        // event follows at once, and drops the timer with the socket.
-        let to = driver.clone();
-        let unclosed = Rc::new(Cell::new(None));
-        let on_error = Closure::<dyn FnMut()>::new(move || {
-            let to = to.clone();
-            let timeout = Timeout::new(UNCLOSED_MS, move || {
-                if let Some(driver) = to.upgrade() {
-                    driver.borrow_mut().closed(CloseInfo { code: Some(ABNORMAL_CLOSURE), reason: String::new() });
-                }
-            });
-            unclosed.set(Some(timeout));
-        });
-        let to = driver.clone();
-        let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
-            let Some(driver) = to.upgrade() else { return };
-            driver.borrow_mut().closed(CloseInfo { code: Some(event.code()), reason: event.reason() });
-        });
-        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
-        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        socket.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Ok(Self { socket, _on_open: on_open, _on_message: on_message, _on_error: on_error, _on_close: on_close })
-    }
+    driver.drain_engine(now);
 }
 
 fn post(scope: &DedicatedWorkerGlobalScope, message: &FromWorker) {
@@ -505,12 +368,6 @@ fn seed(scope: &DedicatedWorkerGlobalScope) -> u64 {
         Ok(_) => u64::from_le_bytes(bytes),
         Err(_) => (js_sys::Math::random() * 2.0_f64.powi(53)) as u64,
     }
-}
-
-/// Returns why a browser opens no socket, without credentials: the browser's reason may quote the
-/// address.
-fn reason_without_credentials(url: &str, reason: String) -> String {
-    if credentials::redact_url(url) == url { reason } else { "The browser doesn't open this address.".to_owned() }
 }
 
 /// Rounds up, so that a timer never fires before it is due.

@@ -6,7 +6,6 @@
 //! Durability is the browsers' default, "relaxed": a write is reported once the system has it,
 //! which survives the page, the worker and the browser. "strict" would also survive a power cut, at
 //! the price of a flush to disk for each message with QoS 2, and only a reload has to be survived.
-//! each message with QoS 2, and what is promised is a reload.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -91,7 +90,7 @@ enum StoreOp {
 /// A transaction that hasn't ended; it owns the closures that it calls.
 struct Running {
     number: u32,
-    act: StoreOp,
+    operation: StoreOp,
     _transaction: Transaction,
     result: Option<GetStoreRequest>,
 }
@@ -165,28 +164,34 @@ impl Store {
         };
         let before = std::mem::replace(&mut self.0.borrow_mut().state, state);
         if let State::Opening { waiting, .. } = before {
-            for act in waiting {
-                self.run(act);
+            for operation in waiting {
+                self.run(operation);
             }
         }
     }
 
-    fn run(&self, act: StoreOp) {
+    fn run(&self, operation: StoreOp) {
         let mut inner = self.0.borrow_mut();
         let failed = match &mut inner.state {
-            State::Opening { waiting, .. } => return waiting.push(act),
+            State::Opening { waiting, .. } => return waiting.push(operation),
             State::Closed(words) => words.clone(),
-            State::Open(database) => match begin(database, &act) {
-                Ok((transaction, result)) => return self.follow(&mut inner, act, transaction, result),
+            State::Open(database) => match begin(database, &operation) {
+                Ok((transaction, result)) => return self.follow(&mut inner, operation, transaction, result),
                 Err(error) => reason(&error),
             },
         };
         let this = self.clone();
-        Timeout::new(0, move || this.finish(act, Err(failed))).forget();
+        Timeout::new(0, move || this.finish(operation, Err(failed))).forget();
     }
 
     /// Keeps a transaction until its end.
-    fn follow(&self, inner: &mut Inner, act: StoreOp, mut transaction: Transaction, result: Option<GetStoreRequest>) {
+    fn follow(
+        &self,
+        inner: &mut Inner,
+        operation: StoreOp,
+        mut transaction: Transaction,
+        result: Option<GetStoreRequest>,
+    ) {
         let number = inner.next_number;
         inner.next_number = number.wrapping_add(1);
         let this = self.clone();
@@ -196,41 +201,41 @@ impl Store {
             let error = event.target().and_then(|target| Transaction::try_from(target).ok()?.error());
             this.end(number, Some(words(error.as_ref())));
         });
-        inner.running.push(Running { number, act, _transaction: transaction, result });
+        inner.running.push(Running { number, operation, _transaction: transaction, result });
     }
 
     fn end(&self, number: u32, failed: Option<String>) {
         let mut inner = self.0.borrow_mut();
-        let Some(place) = inner.running.iter().position(|running| running.number == number) else { return };
-        let Running { act, result, .. } = inner.running.swap_remove(place);
+        let Some(index) = inner.running.iter().position(|running| running.number == number) else { return };
+        let Running { operation, result, .. } = inner.running.swap_remove(index);
         drop(inner);
         let result = result.and_then(|request| request.result().ok()).unwrap_or_default();
-        self.finish(act, failed.map_or(Ok(result), Err));
+        self.finish(operation, failed.map_or(Ok(result), Err));
     }
 
     /// Called outside of any borrow, since the listener may ask for more at once.
-    fn finish(&self, act: StoreOp, result: Result<JsValue, String>) {
-        let told = match act {
+    fn finish(&self, operation: StoreOp, result: Result<JsValue, String>) {
+        let answered = match operation {
             StoreOp::Load { key } => StoreResult::Loaded { key, loaded: result.map(|entry| bytes_of(&entry)) },
             StoreOp::Write(_) => StoreResult::Saved(result.map(drop)),
             // Nobody waits for these; what isn't dropped now is dropped next time.
             StoreOp::Forget { .. } | StoreOp::Sweep { .. } => return,
         };
         let answer = Rc::clone(&self.0.borrow().answer);
-        answer(told);
+        answer(answered);
     }
 }
 
 /// Starts a request; its result, if it has one, is available at the transaction's end.
-fn begin(database: &Database, act: &StoreOp) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
-    let mode = match act {
+fn begin(database: &Database, operation: &StoreOp) -> Result<(Transaction, Option<GetStoreRequest>), Error> {
+    let mode = match operation {
         StoreOp::Load { .. } => TransactionMode::ReadOnly,
         _ => TransactionMode::ReadWrite,
     };
     let transaction = database.transaction(&[SESSIONS], mode)?;
     let sessions = transaction.object_store(SESSIONS)?;
     let mut result = None;
-    match act {
+    match operation {
         StoreOp::Load { key } => result = Some(sessions.get(JsValue::from(key))?),
         StoreOp::Write(StoreWrite { key, bytes, until }) => {
             let entry = Object::new();
@@ -277,7 +282,7 @@ fn millis(time: Instant) -> JsValue {
 /// larger than all of this file.
 fn reason(error: &Error) -> String {
     match error {
-        Error::IndexedDbNotFound(_) => "it has no IndexedDB".to_owned(),
+        Error::IndexedDbNotFound(_) => "no IndexedDB".to_owned(),
         Error::IndexedDbOpenFailed(thrown) | Error::TransactionOpenFailed(thrown) | Error::UpdateFailed(thrown) => {
             js_error::message(thrown)
         }
@@ -290,4 +295,4 @@ fn words(error: Option<&DomException>) -> String {
     error.map_or(UNKNOWN.to_owned(), |error| format!("{}: {}", error.name(), error.message()))
 }
 
-const UNKNOWN: &str = "its store failed";
+const UNKNOWN: &str = "the store failed";

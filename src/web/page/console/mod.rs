@@ -45,9 +45,6 @@ const TAIL_SETTLES_MS: u32 = 480;
 /// How far a key moves a column's edge.
 const COLUMN_STEP_PX: i32 = 8;
 
-/// The number of subscriptions with a colour of their own; see `--subscription-0`.
-const COLOURS: u8 = 8;
-
 /// The markup of everything but the rows.
 const MARKUP: &str = include_str!("console.html");
 
@@ -894,9 +891,9 @@ impl RowView {
             self.is_match = row.marks.is_some();
             self.row.set_class_name(if self.is_match { "row match" } else { "row" });
         }
-        if self.subscription != row.subscription {
-            self.subscription = row.subscription;
-            let colour = row.subscription.map_or(String::new(), |index| (index % COLOURS).to_string());
+        if self.subscription != row.colour {
+            self.subscription = row.colour;
+            let colour = row.colour.map_or(String::new(), |colour| colour.to_string());
             let _ = self.row.set_attribute("data-subscription", &colour);
         }
         // The rest of a message never changes.

@@ -69,11 +69,11 @@ async fn offline_is_told_and_online_dials_at_once() -> Result<()> {
         let (_, port) = broker.rsplit_once(':').context("no port")?;
         let port = port.parse()?;
         drop(mosquitto);
-        page.wait_for_text("This computer is offline").await?;
+        page.wait_for_text("You're offline").await?;
 
         page.wait_for("a countdown", &format!("{COUNTDOWN} > 0"), PATIENCE).await?;
         wait_long(page).await?;
-        page.wait_for_text("This computer is offline").await?;
+        page.wait_for_text("You're offline").await?;
         let _peer = Peer::start_at(port, QUIET).await?;
         let since = Instant::now();
         page.browser().set_offline(false).await?;

@@ -47,7 +47,7 @@ async fn are_told_of_and_renewed_while_connected() -> Result<()> {
         page.press("Settings").await?;
         page.fill("Password", &unknown).await?;
         page.press("Use it from the next connection on").await?;
-        shows(page, "The new token is used from the next connection on.").await?;
+        shows(page, "The new token will be used for the next connection.").await?;
         page.screenshot("token").await?;
         ensure!(page.state().await? == "connected", "thrown out by a new token");
         let _mosquitto = mosquitto.kill_and_restart().await?;

@@ -85,12 +85,12 @@ async fn check_two_tabs(name: &str, station: &Station, broker: &str) -> Result<(
         let transmits = page.tab().await?;
         open_with(page, station, broker, &path).await?;
         // As the producer sends them.
-        page.wait_for_words("story.csv: 40 of 42 rows read, 2 left out. The first: line 4, column 5: ").await?;
+        page.wait_for_words("story.csv: 40 of 42 rows read, 2 left out. First: line 4, column 5: ").await?;
         let faults = "[...document.querySelectorAll('.script-row:not([data-line])')].map((row) => row.title)";
         page.wait_for("the rows left out", &format!("{faults}.length > 0"), PATIENCE).await?;
         let faults: Vec<String> = page.evaluate(faults).await?;
         check_equal("rows left out", faults.len(), 2)?;
-        ensure!(faults[1].starts_with("line 5, column ") && faults[1].ends_with("Left out."), "{faults:?}");
+        ensure!(faults[1].starts_with("Skipped: line 5, column "), "{faults:?}");
         let made: u64 = page.evaluate("document.querySelectorAll('.script i').length").await?;
         check_equal("elements made of a script", made, 0)?;
         page.fill("From line to line", "1,5s").await?;
@@ -253,7 +253,7 @@ async fn a_line_that_is_refused_says_so_on_its_row() -> Result<()> {
         check_equal("lines that failed", marked(page, "failed").await?, vec![2, 4])?;
         check_equal("lines that arrived", marked(page, "done").await?, vec![1, 3])?;
         let row: String = page.evaluate("document.querySelector('.script-row[data-line=\"2\"]').innerText").await?;
-        ensure!(row.contains("the broker refused it") && row.contains("BEN: Line 2"), "{row}");
+        ensure!(row.contains("rejected by the broker") && row.contains("BEN: Line 2"), "{row}");
         page.screenshot("transmit-refused").await?;
         page.press("First that failed").await?;
 
@@ -408,7 +408,7 @@ async fn a_table_with_unknown_columns_asks_which_is_which() -> Result<()> {
         open_panel(page).await?;
         ensure!(!page.evaluate::<bool>("isVisible(field('Column that speaks'))").await?, "asked without a table");
         choose_script(page, &path).await?;
-        page.wait_for_words("story.csv can't be read. ").await?;
+        page.wait_for_words("Couldn't read story.csv. ").await?;
         page.wait_for_words("The columns are id, foo, bar.").await?;
         check_equal("the button without a line", page.evaluate("button('Play').disabled").await?, true)?;
         page.choose("Column that is said", "bar").await?;

@@ -9,9 +9,9 @@ const RUNS_MAX: usize = 1_024;
 
 /// Message numbers, as runs in ascending order.
 #[derive(Debug, Default)]
-pub(super) struct Foreign(VecDeque<Range<u64>>);
+pub(super) struct ImportedMessages(VecDeque<Range<u64>>);
 
-impl Foreign {
+impl ImportedMessages {
     /// Records that the message of this number, the newest, came from a file.
     pub(super) fn note(&mut self, seq: u64) {
         match self.0.back_mut() {
@@ -42,23 +42,27 @@ mod tests {
 
     #[test]
     fn runs_are_found() {
-        let mut foreign = Foreign::default();
-        assert!(!foreign.contains(1));
+        let mut imported = ImportedMessages::default();
+        assert!(!imported.contains(1));
         for seq in [3, 4, 5, 9, 20, 21] {
-            foreign.note(seq);
+            imported.note(seq);
         }
-        let found: Vec<u64> = (0..30).filter(|&seq| foreign.contains(seq)).collect();
+        let found: Vec<u64> = (0..30).filter(|&seq| imported.contains(seq)).collect();
         assert_eq!(found, [3, 4, 5, 9, 20, 21]);
-        assert_eq!(foreign.0.len(), 3);
-        foreign.note(7);
-        assert_eq!((foreign.0.len(), foreign.contains(20), foreign.contains(7)), (1, false, true), "a new numbering");
+        assert_eq!(imported.0.len(), 3);
+        imported.note(7);
+        assert_eq!(
+            (imported.0.len(), imported.contains(20), imported.contains(7)),
+            (1, false, true),
+            "a new numbering"
+        );
     }
 
     #[test]
     fn it_is_bounded() {
-        let mut foreign = Foreign::default();
-        (1..=3_000).for_each(|seq| foreign.note(2 * seq));
-        assert_eq!(foreign.0.len(), RUNS_MAX);
-        assert!(foreign.contains(6_000) && !foreign.contains(5_999) && !foreign.contains(2));
+        let mut imported = ImportedMessages::default();
+        (1..=3_000).for_each(|seq| imported.note(2 * seq));
+        assert_eq!(imported.0.len(), RUNS_MAX);
+        assert!(imported.contains(6_000) && !imported.contains(5_999) && !imported.contains(2));
     }
 }
