@@ -39,6 +39,7 @@ pub mod engine;
 pub mod format;
 pub mod message_log;
 pub mod mqtt;
+mod named_enum;
 pub mod packet_trace;
 pub mod protocol;
 pub mod rfc3339;

@@ -768,8 +768,8 @@ async fn a_fault_stands_beside_its_field() {
 #[wasm_bindgen_test]
 fn window_bus_round_trips() {
     for panel in [
-        Panel::Replay,
-        Panel::Drop,
+        Panel::Logs,
+        Panel::DragFile,
         Panel::Message(9_007_199_254_740_991),
         Panel::Copy(Copied::Row, 1),
         Panel::Copy(Copied::Subscribe, u64::MAX),

@@ -197,7 +197,7 @@ fn what_is_no_line_is_told_in_words() {
         ("{".to_owned(), "EOF while parsing"),
         ("[1]".to_owned(), "invalid"),
         ("{}".to_owned(), "missing field `seq`"),
-        (line_with("seq", "0"), "seq must be a whole number from 1 on"),
+        (line_with("seq", "0"), "seq must be a whole number, 1 or greater"),
         (line_with("seq", "9007199254740992"), "seq must be"),
         (line_with("seq", "1.0"), "expected u64"),
         (line_with("seq", "-1"), "expected u64"),

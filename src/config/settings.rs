@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 
 use crate::dialogue::rules::LineRules;
 use crate::message_log::Limits;
+use crate::named_enum::named_enum;
 use crate::urlencoded::{append, decode};
 
 /// The range of the most messages in a log. With fewer than the lower bound, messages are evicted
@@ -51,101 +52,54 @@ pub struct Settings {
     pub mapping: LineRules,
 }
 
-/// Dark or light. The crawl itself is a night sky in every theme.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// Light text on a dark background.
-    #[default]
-    Dark,
-    /// Dark text on a light background.
-    Light,
-    /// As set in the system.
-    System,
-}
-
-impl Theme {
-    /// All themes, in the order of the list.
-    pub const ALL: [Self; 3] = [Self::Dark, Self::Light, Self::System];
-
-    /// Returns its name in the text, and in the page's `data-theme`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dark => "dark",
-            Self::Light => "light",
-            Self::System => "system",
-        }
-    }
-
-    /// Returns the theme with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|theme| theme.name() == name)
+named_enum! {
+    /// Dark or light. The crawl itself is a night sky in every theme.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Theme {
+        /// Light text on a dark background.
+        #[default]
+        Dark = "dark",
+        /// Dark text on a light background.
+        Light = "light",
+        /// As set in the system.
+        System = "system",
     }
 }
 
-/// What the console's time column shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TimeMode {
-    /// The time of day.
-    #[default]
-    Absolute,
-    /// The time since a common beginning.
-    Relative,
-    /// The time since the row above.
-    SincePrevious,
-}
-
-impl TimeMode {
-    /// All modes, in the order of the list.
-    pub const ALL: [Self; 3] = [Self::Absolute, Self::Relative, Self::SincePrevious];
-
-    /// Returns its name in the text.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Absolute => "absolute",
-            Self::Relative => "relative",
-            Self::SincePrevious => "since-previous",
-        }
-    }
-
-    /// Returns the mode with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
+named_enum! {
+    /// What the console's time column shows.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum TimeMode {
+        /// The time of day.
+        #[default]
+        Absolute = "absolute",
+        /// The time since a common beginning.
+        Relative = "relative",
+        /// The time since the row above.
+        SincePrevious = "since-previous",
     }
 }
 
-/// A column of the console.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
-    /// The arrival time.
-    Time,
-    /// Its arrival number.
-    Seq,
-    /// Its topic name.
-    Topic,
-    /// Quality of service, retained flag, DUP flag.
-    QoS,
-    /// The payload's beginning.
-    Payload,
-    /// Size of the payload.
-    Size,
+named_enum! {
+    /// A column of the console.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Column {
+        /// The arrival time.
+        Time = "time",
+        /// Its arrival number.
+        Seq = "seq",
+        /// Its topic name.
+        Topic = "topic",
+        /// Quality of service, retained flag, DUP flag.
+        QoS = "qos",
+        /// The payload's beginning.
+        Payload = "payload",
+        /// Size of the payload.
+        Size = "size",
+    }
 }
 
 impl Column {
-    /// All columns, in the order of the console.
-    pub const ALL: [Self; 6] = [Self::Time, Self::Seq, Self::Topic, Self::QoS, Self::Payload, Self::Size];
-
-    /// Returns its name in the text, which is also its class in the console.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Time => "time",
-            Self::Seq => "seq",
-            Self::Topic => "topic",
-            Self::QoS => "qos",
-            Self::Payload => "payload",
-            Self::Size => "size",
-        }
-    }
-
     /// Returns the text in its header.
     pub const fn title(self) -> &'static str {
         match self {
@@ -156,11 +110,6 @@ impl Column {
             Self::Payload => "Payload",
             Self::Size => "Size",
         }
-    }
-
-    /// Returns the column with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|column| column.name() == name)
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::format::grouped;
 use crate::message_log::ndjson;
 use crate::message_log::ndjson::OwnedMessage;
+use crate::named_enum::named_enum;
 use crate::time::Instant;
 
 /// The longest pause between messages, at normal speed.
@@ -22,37 +23,25 @@ pub const MESSAGES_MAX: usize = 200_000;
 /// memory.
 pub const LINE_BYTES_MAX: usize = 100 << 20;
 
-/// The playback speed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Speed {
-    /// Half the original speed.
-    Half,
-    /// The original speed.
-    #[default]
-    Normal,
-    /// Twice as fast.
-    Double,
-    /// Four times as fast.
-    Fourfold,
-    /// Eight times as fast.
-    Eightfold,
+named_enum! {
+    /// The playback speed.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Speed {
+        /// Half the original speed.
+        Half = "0.5",
+        /// The original speed.
+        #[default]
+        Normal = "1",
+        /// Twice as fast.
+        Double = "2",
+        /// Four times as fast.
+        Fourfold = "4",
+        /// Eight times as fast.
+        Eightfold = "8",
+    }
 }
 
 impl Speed {
-    /// All speeds, the slowest first.
-    pub const ALL: [Self; 5] = [Self::Half, Self::Normal, Self::Double, Self::Fourfold, Self::Eightfold];
-
-    /// Returns the factor as displayed text.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Half => "0.5",
-            Self::Normal => "1",
-            Self::Double => "2",
-            Self::Fourfold => "4",
-            Self::Eightfold => "8",
-        }
-    }
-
     /// Converts clock time to log time.
     fn log_time(self, span: Duration) -> Duration {
         match self {
@@ -291,11 +280,11 @@ impl LogFileReader {
     pub fn complaint(&self) -> Option<String> {
         let first = self.first_fault.as_ref()?;
         if self.is_no_log() {
-            return Some(format!("It is no log that was exported as NDJSON. {first}"));
+            return Some(format!("Not an exported NDJSON log. {first}"));
         }
         Some(match self.faults {
-            1 => format!("One line is no message and was left out. {first}"),
-            count => format!("{count} lines are no messages and were left out. The first: {first}"),
+            1 => format!("1 invalid line skipped. {first}"),
+            count => format!("{count} invalid lines skipped. First: {first}"),
         })
     }
 
@@ -308,7 +297,7 @@ impl LogFileReader {
     fn read_line(&mut self, line: &[u8]) -> Option<OwnedMessage> {
         self.lines += 1;
         if std::mem::take(&mut self.is_passing) {
-            self.set_errors(|line| format!("Line {line}: it is longer than any message."));
+            self.set_errors(|line| format!("Line {line}: longer than any message."));
             return None;
         }
         if line.trim_ascii().is_empty() {
@@ -442,15 +431,15 @@ mod tests {
     #[test]
     fn another_kind_of_file_is_told_and_costs_no_memory() {
         for (file, words) in [
-            (&b"\x89PNG\r\n\x1a\n\0\0"[..], "Line 1, column 1: The line isn't UTF-8 text"),
-            (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: The line is no message of an export"),
+            (&b"\x89PNG\r\n\x1a\n\0\0"[..], "Line 1, column 1: not UTF-8 text"),
+            (b"time,seq\r\n2026,1\r\n", "Line 1, column 2: not a valid message"),
             (b"{}", "missing field `seq`"),
         ] {
             let mut reader = LogFileReader::default();
             assert!(reader.read(file).is_empty() && reader.finish().is_none());
             let complaint = reader.complaint().expect(words);
             assert!(reader.is_no_log() && complaint.contains(words), "{complaint}");
-            assert!(complaint.starts_with("It is no log"), "{complaint}");
+            assert!(complaint.starts_with("Not an exported NDJSON log."), "{complaint}");
         }
         // A long line without an end, and then a message.
         let mut reader = LogFileReader::default();
@@ -464,7 +453,7 @@ mod tests {
         let messages = reader.read(&[b"x\n", &line[..], b"\n"].concat());
         assert_eq!((messages.len(), reader.messages()), (1, 1));
         let complaint = reader.complaint().expect("words about the long line");
-        assert_eq!(complaint, "One line is no message and was left out. Line 1: it is longer than any message.");
+        assert_eq!(complaint, "1 invalid line skipped. Line 1: longer than any message.");
     }
 
     #[test]
@@ -487,7 +476,7 @@ mod tests {
             messages.extend(reader.finish());
             assert_eq!(seqs(&messages), [1, 2, 3], "cut at {cut}");
             let complaint = reader.complaint().expect("words about the broken line");
-            assert!(complaint.contains("Line 2") && complaint.starts_with("One line"), "{complaint}");
+            assert!(complaint.contains("Line 2") && complaint.starts_with("1 invalid line"), "{complaint}");
         }
     }
 }

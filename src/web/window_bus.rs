@@ -1,6 +1,7 @@
 //! The window bus: the messages between page and panels, as events of the window that the two
 //! programs share. What the panels send to the worker goes there directly.
 
+use crate::named_enum::named_enum;
 use wasm_bindgen::prelude::*;
 use web_sys::{CustomEvent, CustomEventInit, Event};
 
@@ -46,19 +47,21 @@ pub const PLAY: &str = "play";
 /// The panels couldn't be loaded.
 pub const FAILED: &str = "failed";
 
-/// A panel that can be opened.
+/// A panel that can be opened, or something that the panels do without opening one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panel {
     /// The connection options.
-    Finer,
+    ConnectionOptions,
     /// Sends messages.
     Send,
     /// Shows the packets that go in and out.
     Packets,
-    /// Imports logs and plays them again.
-    Replay,
+    /// Imports logs and replays them.
+    Logs,
+    /// Saves the log to a file.
+    Export,
     /// The sample plays; its panel stays closed.
-    Sample,
+    PlaySample,
     /// The topics seen.
     Topics,
     /// The settings of the app.
@@ -67,42 +70,30 @@ pub enum Panel {
     Help,
     /// What is subscribed to.
     Subscriptions,
-    /// How the crawl opens.
-    Director,
+    /// The crawl's opening, speed and sound.
+    Opening,
     /// Switches the pad's sound on or off; no panel opens.
-    Sound,
+    ToggleSound,
     /// Shows the message of this number.
     Message(u64),
     /// Copies the message of this number; no panel opens.
     Copy(Copied, u64),
-    /// A file is dragged over the page.
-    Drop,
+    /// A file is dragged over the page; the panels show that it can be dropped.
+    DragFile,
 }
 
-/// The form in which a message is copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copied {
-    /// As a line of an export.
-    Row,
-    /// Its payload: as text, or in hex if it isn't UTF-8.
-    Payload,
-    /// As the `mosquitto_pub` command that sends it again.
-    Publish,
-    /// The `mosquitto_sub` command of the connection.
-    Subscribe,
-}
-
-impl Copied {
-    /// All forms.
-    pub const ALL: [Self; 4] = [Self::Row, Self::Payload, Self::Publish, Self::Subscribe];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Row => "row",
-            Self::Payload => "payload",
-            Self::Publish => "publish",
-            Self::Subscribe => "subscribe",
-        }
+named_enum! {
+    /// The form in which a message is copied.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Copied {
+        /// As a line of an export.
+        Row = "row",
+        /// Its payload: as text, or in hex if it isn't UTF-8.
+        Payload = "payload",
+        /// As the `mosquitto_pub` command that sends it again.
+        Publish = "publish",
+        /// The `mosquitto_sub` command of the connection.
+        Subscribe = "subscribe",
     }
 }
 
@@ -111,48 +102,50 @@ impl Panel {
     /// form in which it is copied.
     pub fn message(self) -> JsValue {
         match self {
-            Self::Finer => "finer".into(),
+            Self::ConnectionOptions => "connection-options".into(),
             Self::Send => "send".into(),
             Self::Packets => "packets".into(),
-            Self::Replay => "replay".into(),
-            Self::Sample => "sample".into(),
+            Self::Logs => "logs".into(),
+            Self::Export => "export".into(),
+            Self::PlaySample => "sample".into(),
             Self::Topics => "topics".into(),
             Self::Preferences => "preferences".into(),
             Self::Help => "help".into(),
             Self::Subscriptions => "subscriptions".into(),
-            Self::Director => "director".into(),
-            Self::Sound => "sound".into(),
+            Self::Opening => "opening".into(),
+            Self::ToggleSound => "sound".into(),
             // Exact for more messages than a page can count.
             Self::Message(seq) => (seq as f64).into(),
             Self::Copy(copied, seq) => format!("{} {seq}", copied.name()).into(),
-            Self::Drop => "drop".into(),
+            Self::DragFile => "drag-file".into(),
         }
     }
 
     /// Returns the panel that a message opens.
-    pub fn parse(said: &JsValue) -> Option<Self> {
-        if let Some(seq) = said.as_f64() {
+    pub fn parse(message: &JsValue) -> Option<Self> {
+        if let Some(seq) = message.as_f64() {
             return Some(Self::Message(seq as u64));
         }
-        if let Some((name, seq)) = said.as_string()?.split_once(' ') {
-            let copied = Copied::ALL.into_iter().find(|copied| copied.name() == name)?;
+        if let Some((name, seq)) = message.as_string()?.split_once(' ') {
+            let copied = Copied::from_name(name)?;
             return Some(Self::Copy(copied, seq.parse().ok()?));
         }
         let named = [
-            Self::Finer,
+            Self::ConnectionOptions,
             Self::Send,
             Self::Packets,
-            Self::Replay,
-            Self::Sample,
+            Self::Logs,
+            Self::Export,
+            Self::PlaySample,
             Self::Topics,
             Self::Preferences,
             Self::Help,
             Self::Subscriptions,
-            Self::Drop,
-            Self::Director,
-            Self::Sound,
+            Self::DragFile,
+            Self::Opening,
+            Self::ToggleSound,
         ];
-        named.into_iter().find(|panel| panel.message() == *said)
+        named.into_iter().find(|panel| panel.message() == *message)
     }
 }
 

@@ -4,26 +4,29 @@
 use crate::dialogue::Line;
 use crate::dialogue::rules::{LineRules, LineTemplate, Placeholder, Rule, Template, TemplateError};
 use crate::mqtt::topic::TopicFilter;
+use crate::named_enum::named_enum;
 use crate::protocol::rows::Preview;
 use crate::protocol::update::Sample;
 use crate::ui::forms::field::Fault;
 
-/// The source of a speaker or of a line's text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
-    /// Found automatically in the message.
-    #[default]
-    Found,
-    /// A field of JSON.
-    Field,
-    /// A level of the topic.
-    Level,
-    /// A text of the person's own, with placeholders for parts of the message.
-    Sentence,
-    /// The whole payload.
-    Payload,
-    /// No speaker.
-    Nobody,
+named_enum! {
+    /// The source of a speaker or of a line's text.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Source {
+        /// Found automatically in the message.
+        #[default]
+        Found = "found",
+        /// A field of JSON.
+        Field = "field",
+        /// A level of the topic.
+        Level = "level",
+        /// A text of the person's own, with placeholders for parts of the message.
+        Sentence = "sentence",
+        /// The whole payload.
+        Payload = "payload",
+        /// No speaker.
+        Nobody = "nobody",
+    }
 }
 
 impl Source {
@@ -32,29 +35,6 @@ impl Source {
 
     /// The sources of the text, in the order of the form.
     pub const OF_WORDS: [Self; 4] = [Self::Found, Self::Field, Self::Payload, Self::Sentence];
-
-    /// Returns its name in the form.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Found => "found",
-            Self::Field => "field",
-            Self::Level => "level",
-            Self::Sentence => "sentence",
-            Self::Payload => "payload",
-            Self::Nobody => "nobody",
-        }
-    }
-
-    /// Returns the source of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Found, Self::Field, Self::Level, Self::Sentence, Self::Payload, Self::Nobody];
-        all.into_iter().find(|source| source.name() == name)
-    }
-
-    /// Whether it needs a typed text.
-    pub const fn has_text(self) -> bool {
-        matches!(self, Self::Field | Self::Level | Self::Sentence)
-    }
 
     /// Returns the source of a template, and the text to type for it.
     fn of(template: Option<&Template>) -> (Self, String) {

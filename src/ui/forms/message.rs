@@ -1,6 +1,7 @@
 //! A message as a person types it, for publishing or as a will: text fields become a payload and
 //! properties, or errors by field.
 
+use crate::named_enum::named_enum;
 use crate::ui::forms::field::{Fault, number, typed_number};
 
 use base64::Engine as _;
@@ -12,34 +13,17 @@ use crate::mqtt::text::string_fault;
 use crate::mqtt::topic::{TopicError, TopicName};
 use crate::protocol::publish::PublishRequest;
 
-/// How bytes are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PayloadNotation {
-    /// As text; its bytes are UTF-8.
-    #[default]
-    Text,
-    /// Two hex digits a byte; white space is allowed anywhere.
-    Hex,
-    /// Base64 with its padding; white space is allowed anywhere.
-    Base64,
-}
-
-impl PayloadNotation {
-    /// All notations, in the order of the form.
-    pub const ALL: [Self; 3] = [Self::Text, Self::Hex, Self::Base64];
-
-    /// Returns its name in the form.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "Text",
-            Self::Hex => "Hex",
-            Self::Base64 => "Base64",
-        }
-    }
-
-    /// Returns the notation of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|notation| notation.name() == name)
+named_enum! {
+    /// How bytes are written.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum PayloadNotation {
+        /// As text; its bytes are UTF-8.
+        #[default]
+        Text = "Text",
+        /// Two hex digits a byte; white space is allowed anywhere.
+        Hex = "Hex",
+        /// Base64 with its padding; white space is allowed anywhere.
+        Base64 = "Base64",
     }
 }
 

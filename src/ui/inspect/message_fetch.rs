@@ -53,7 +53,7 @@ impl MessageFetch {
             return Some(Gathered::Missing(if part.seq >= part.next_seq {
                 format!("Message {} hasn't arrived yet.", part.seq)
             } else {
-                format!("Message {} isn't kept any more: it made room for newer ones, or was cleared.", part.seq)
+                format!("Message {} is no longer stored: it was dropped for newer messages or cleared.", part.seq)
             }));
         };
         if found.from_byte != glance.from_byte {
@@ -83,6 +83,6 @@ impl MessageFetch {
     pub fn abandon(&mut self) -> Option<Gathered> {
         self.glance()?;
         self.is_over = true;
-        Some(Gathered::Missing("The part of this app that keeps the messages failed before all of it came.".to_owned()))
+        Some(Gathered::Missing("The MQTT worker crashed before the whole message was loaded.".to_owned()))
     }
 }

@@ -51,8 +51,8 @@ impl PublishBytes {
             let start = packet.head.len();
             let end = start + packet.payload.len();
             let words = match packet.payload.len() {
-                1 => "1 byte, as it came.".to_owned(),
-                bytes => format!("{bytes} bytes, as they came."),
+                1 => "1 byte, unmodified.".to_owned(),
+                bytes => format!("{bytes} bytes, unmodified."),
             };
             packet.fields.push(Field { start, end, name: "Payload", words });
         }
@@ -120,7 +120,7 @@ impl PublishBytes {
             QoS::ExactlyOnce => "exactly once",
         };
         let words = format!(
-            "The upper half, 3, says PUBLISH. The lower half are its flags: DUP {}, QoS {qos} ({delivery}), RETAIN {}.",
+            "High nibble 3 = PUBLISH. Low nibble = flags: DUP {}, QoS {qos} ({delivery}), RETAIN {}.",
             u8::from(dup),
             u8::from(retain),
         );
@@ -130,8 +130,10 @@ impl PublishBytes {
         if version == Version::V5 {
             length += properties_bytes + variable_integer(properties_bytes).len();
         }
-        let words =
-            format!("{}. Seven bits a byte, the lowest first; the eighth says that one more comes.", following(length));
+        let words = format!(
+            "{}. Variable-length integer: 7 bits per byte, lowest first; the high bit means that another byte follows.",
+            following(length)
+        );
         self.put(&variable_integer(length), "Remaining Length", words);
     }
 
@@ -148,11 +150,11 @@ impl PublishBytes {
         let words = match identifier {
             Some(identifier) => {
                 self.head.extend(identifier.to_be_bytes().map(Some));
-                format!("{identifier}, the number that the acknowledgement carries.")
+                format!("{identifier}. Acknowledgements carry the same number.")
             }
             None => {
                 self.head.extend([None, None]);
-                "The number that the acknowledgement carries. It isn't known any more.".to_owned()
+                "No longer known. Acknowledgements carry the same number.".to_owned()
             }
         };
         self.fields.push(Field { start, end: start + 2, name: "Packet Identifier", words });
@@ -160,7 +162,7 @@ impl PublishBytes {
 
     fn put_properties(&mut self, section: &[u8]) {
         let words = match section.len() {
-            0 => "There are no properties.".to_owned(),
+            0 => "No properties.".to_owned(),
             length => format!("{length} bytes of properties follow."),
         };
         self.put(&variable_integer(section.len()), "Property Length", words);
@@ -168,11 +170,11 @@ impl PublishBytes {
         for property in properties(section) {
             let Some((&identifier, after)) = rest.split_first() else { return };
             let (name, of_name) = names(&property);
-            self.put(&[identifier], "Property identifier", format!("{identifier} says {of_name}."));
+            self.put(&[identifier], "Property identifier", format!("{identifier} = {of_name}."));
             rest = self.put_value(&property, name, after);
         }
         // The session has checked the section, so nothing is left; an import may contain anything.
-        self.put(rest, "Properties", "These bytes are no property that MQTT knows.");
+        self.put(rest, "Properties", "Not a valid MQTT property.");
     }
 
     /// Adds a property's value, which is at the beginning of `bytes`, and returns what follows it.
@@ -219,13 +221,13 @@ impl PublishBytes {
 
     fn note(&mut self, message: &Message<'_>, version: Version, identifier: Option<u16>) {
         let written = match version {
-            Version::V311 => "Written again as MQTT 3.1.1 has it, from what the log keeps.",
-            Version::V5 => "Written again as MQTT 5.0 has it, from what the log keeps.",
+            Version::V311 => "Reconstructed from the log as an MQTT 3.1.1 packet.",
+            Version::V5 => "Reconstructed from the log as an MQTT 5.0 packet.",
         };
         self.notes.push(written.to_owned());
         if message.qos != QoS::AtMostOnce && identifier.is_none() {
-            let words = "The packet identifier is known only while the packet is among the last that were traced: its \
-                         two bytes are shown as “··”.";
+            let words = "The packet identifier is known only while the packet is in the packet log. Its two bytes are \
+                         shown as “··”.";
             self.notes.push(words.to_owned());
         }
         let alias = properties(message.properties).find_map(|property| match property {
@@ -234,7 +236,7 @@ impl PublishBytes {
         });
         if let Some(alias) = alias {
             self.notes.push(format!(
-                "The packet has the topic alias {alias}: the broker may have left out the topic that is shown here in full."
+                "Topic alias {alias}: the broker may have left out the topic name, which is shown here in full."
             ));
         }
     }

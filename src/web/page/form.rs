@@ -157,11 +157,6 @@ impl Form {
         self.faults.set(faults);
     }
 
-    /// Whether an error was found in a field that hasn't been changed since.
-    pub fn has_faults(&self) -> bool {
-        self.faults.with(|faults| !faults.is_empty())
-    }
-
     /// Puts the client identifier into the link, even if it is this page's random one. Returns
     /// whether it wasn't there before.
     pub fn link_client_id(&self) -> bool {

@@ -333,7 +333,7 @@ impl PageHandle {
             // the file; a drop before they are loaded opens the panel that can import it.
             drag if carries_files(event) => {
                 event.prevent_default();
-                self.open_panel(if drag == "drop" { Panel::Replay } else { Panel::Drop });
+                self.open_panel(if drag == "drop" { Panel::Logs } else { Panel::DragFile });
             }
             _ => {}
         }
@@ -374,7 +374,7 @@ impl PageHandle {
             "send" => Panel::Send,
             "packets" => Panel::Packets,
             "subscriptions" => Panel::Subscriptions,
-            "finer" => Panel::Finer,
+            "finer" => Panel::ConnectionOptions,
             _ => return self.run_action(&deed, &button),
         };
         self.open_panel(panel);
@@ -385,7 +385,7 @@ impl PageHandle {
         match deed {
             "view" => {
                 let name = button.get_attribute("value").unwrap_or_default();
-                if let Some(view) = View::ALL.into_iter().find(|view| view.name() == name) {
+                if let Some(view) = View::from_name(&name) {
                     self.with(|inner| inner.show(view));
                 }
             }

@@ -147,7 +147,7 @@ impl PanelsLink {
 
     /// Tells the panels that the person connects: a sample that plays, or is about to, ends.
     pub fn note_connecting(&self) {
-        if self.wanted.get() == Some(Panel::Sample) {
+        if self.wanted.get() == Some(Panel::PlaySample) {
             self.wanted.set(None);
         }
         window_bus::send(window_bus::PANELS, &window_bus::CONNECTING.into());

@@ -2,12 +2,11 @@
 //! screen, and is part of the link.
 
 use leptos::prelude::*;
-use web_sys::KeyboardEvent;
 
 use crate::crawl::opening::{LOGO, Opening, OpeningMode, SPEED_NAMES};
 use crate::crawl::pacing::Pace;
-use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
-use crate::web::panels::{Panels, close, close_if_covering, head};
+use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
+use crate::web::panels::{Panels, close_if_covering, head};
 use crate::web::window_bus;
 
 /// A text of the opening.
@@ -21,9 +20,9 @@ enum Part {
 }
 
 #[component]
-pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
+pub(super) fn OpeningPanel(panels: Panels) -> impl IntoView {
     let opening = panels.opening;
-    let choose = move |opening| panels.choose_crawl(opening, panels.mapping.get_untracked());
+    let choose = move |opening| panels.request_crawl(opening, panels.line_rules.get_untracked());
     let form = Form::<Opening, Part>::new(Opening::default(), &[]);
     // The inputs are created again if the opening was changed elsewhere: by another link.
     let age = RwSignal::new(0);
@@ -41,31 +40,25 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
         choose(chosen);
     };
     let play = move || {
-        close_if_covering(panels.director);
+        close_if_covering(panels.opening_dialog);
         window_bus::send(window_bus::PAGE, &window_bus::PLAY.into());
     };
-    let on_key = move |event: KeyboardEvent| {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        if event.key() == "Escape" {
-            close(panels.director);
-        }
-    };
     view! {
-        <dialog class="panel" node_ref=panels.director aria-labelledby="director-title" on:keydown=on_key>
-            {head("director-title", "Director", panels.director)}
+        <dialog class="panel" node_ref=panels.opening_dialog aria-labelledby="opening-title">
+            {head("opening-title", "Director", panels.opening_dialog)}
             <div class="panel-body">
                 <Stills opening />
                 <fieldset>
                     <legend>"Opening"</legend>
                     <div on:input=move |_| choose(form.typed().0)>
-                        {anew(move || age.get(), move || view! { <Inputs form /> })}
+                        {recreated(move || age.get(), move || view! { <Inputs form /> })}
                     </div>
                     <p class="why">
-                        "A part without words is left out. Each line of the introduction is a paragraph."
+                        "Empty fields are skipped. Each line of the introduction is a paragraph."
                     </p>
                     <div class="fields">
                         <Choice
-                            id="director-mode"
+                            id="opening-mode"
                             label="Opening"
                             choices=OpeningMode::ALL.map(|mode| (mode.name(), mode_words(mode))).to_vec()
                             chosen=Signal::derive(move || opening.with(|opening| opening.effective_mode().name()))
@@ -76,16 +69,16 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                         />
                     </div>
                     <p class="why">
-                        "Unless you choose otherwise, an opening with words of yours always plays to its end, and the "
-                        "app's own gives way."
+                        "By default, a customized opening always plays to its end, and the built-in one gives way to \
+                         waiting messages."
                     </p>
                 </fieldset>
                 <fieldset>
                     <legend>"Crawl"</legend>
                     <div class="fields">
                         <Choice
-                            id="director-speed"
-                            label="Speed in percent"
+                            id="opening-speed"
+                            label="Speed (%)"
                             choices=SPEED_NAMES.map(|name| (name, name)).to_vec()
                             chosen=Signal::derive(move || opening.with(|opening| opening.speed_name()))
                             choose=move |name| {
@@ -94,7 +87,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                             }
                         />
                         <Choice
-                            id="director-pace"
+                            id="opening-pace"
                             label="Pace"
                             choices=Pace::ALL.map(|pace| (pace.name(), pace_words(pace))).to_vec()
                             chosen=Signal::derive(move || opening.with(|opening| opening.pace.name()))
@@ -104,43 +97,43 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                             }
                         />
                         <Tick
-                            id="director-stars"
+                            id="opening-stars"
                             label="Stars"
                             ticked=Signal::derive(move || opening.with(|opening| opening.has_stars))
                             on_tick=move |ticked| change(&|opening| opening.has_stars = ticked)
                         />
                     </div>
                     <p class="why">
-                        "Every line: smaller and faster as lines come faster, up to one and a half a second. The film's: "
-                        "its size and speed, and what is too much is skipped. The newest: for walls; what came before it "
-                        "is left out."
+                        "Every line: text gets smaller and faster as more lines arrive, up to 1.5 lines per second. Film \
+                         pace: the film's size and speed; excess lines are skipped. Newest only: for wall displays; older \
+                         lines are skipped."
                     </p>
-                    <p class="why">"All of this is in the link: pass it on, and others see your opening."</p>
+                    <p class="why">"Saved in the link. Share it to show your opening."</p>
                 </fieldset>
                 <fieldset>
                     <legend>"Sound"</legend>
                     <div class="fields">
                         <Tick
-                            id="director-sound"
-                            label="Quiet pad"
+                            id="opening-sound"
+                            label="Ambient sound"
                             ticked=panels.sound.is_wanted
                             on_tick=move |_| panels.sound.toggle()
-                            hint="Slow chords, made here as they play. M turns them on and off; a new page is silent."
+                            hint="Generated soft chords (M). Off by default."
                             unavailable_reason=panels.sound.unavailable_reason.into()
                         />
                     </div>
                 </fieldset>
                 <fieldset>
                     <legend>"Messages"</legend>
-                    <p class="why">"Who speaks and what is said, by topic; and what isn't told at all."</p>
-                    <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| panels.open_lines()>
-                        "Lines"
+                    <p class="why">"Choose what each topic shows in the crawl."</p>
+                    <button type="button" class="button" aria-haspopup="dialog" on:click=move |_| panels.open_line_rules()>
+                        "Message rules"
                     </button>
                 </fieldset>
             </div>
             <footer class="panel-foot" role="none">
                 <button type="button" class="button primary" on:click=move |_| play()>
-                    "Play the opening again"
+                    "Replay opening"
                 </button>
                 <button
                     type="button"
@@ -148,7 +141,7 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
                     disabled=move || opening.with(|opening| *opening == Opening::default())
                     on:click=move |_| choose(Opening::default())
                 >
-                    "Defaults"
+                    "Reset"
                 </button>
             </footer>
         </dialog>
@@ -159,8 +152,8 @@ pub(super) fn DirectorPanel(panels: Panels) -> impl IntoView {
 const fn pace_words(pace: Pace) -> &'static str {
     match pace {
         Pace::All => "Every line",
-        Pace::Film => "The film's",
-        Pace::Latest => "The newest",
+        Pace::Film => "Film pace",
+        Pace::Latest => "Newest only",
     }
 }
 
@@ -177,21 +170,21 @@ const fn mode_words(mode: OpeningMode) -> &'static str {
 fn Inputs(form: Form<Opening, Part>) -> impl IntoView {
     view! {
         <div class="fields">
-            <TextBox form field=Part::Card of=|opening| &mut opening.card id="director-card" label="Card" rows=2 />
+            <TextBox form field=Part::Card of=|opening| &mut opening.card id="opening-card" label="Opening card" rows=2 />
             <TextBox
                 form
                 field=Part::Logo
                 of=|opening| &mut opening.logo
-                id="director-logo"
-                label="Logotype"
+                id="opening-logo"
+                label="Logo"
                 placeholder="none"
-                hint="MQTT CRAWL is drawn; other words are set in type."
+                hint="Any text; MQTT CRAWL has its own drawing."
             />
             <TextBox
                 form
                 field=Part::Episode
                 of=|opening| &mut opening.episode
-                id="director-episode"
+                id="opening-episode"
                 label="Episode"
                 placeholder="none"
             />
@@ -199,7 +192,7 @@ fn Inputs(form: Form<Opening, Part>) -> impl IntoView {
                 form
                 field=Part::Title
                 of=|opening| &mut opening.title
-                id="director-crawl-title"
+                id="opening-crawl-title"
                 label="Title"
                 placeholder="none"
             />
@@ -207,7 +200,7 @@ fn Inputs(form: Form<Opening, Part>) -> impl IntoView {
                 form
                 field=Part::Intro
                 of=|opening| &mut opening.intro
-                id="director-intro"
+                id="opening-intro"
                 label="Introduction"
                 rows=4
             />

@@ -7,7 +7,7 @@ use crate::config::settings::{Column, Settings, Theme, TimeMode};
 use crate::format::{grouped, size};
 use crate::ui::forms::log_limits::{LimitField, LimitFields};
 use crate::web::local_storage;
-use crate::web::panels::fields::{Choice, Form, TextBox, Tick, anew};
+use crate::web::panels::fields::{Choice, Form, TextBox, Tick, recreated};
 use crate::web::panels::{Panels, head};
 use crate::web::window_bus;
 
@@ -30,10 +30,10 @@ fn defaults_beside(settings: &Settings) -> Settings {
 }
 
 #[component]
-pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
+pub(super) fn PreferencesPanel(panels: Panels) -> impl IntoView {
     let settings = panels.settings;
     let form = Form::<LimitFields, LimitField>::new(settings.get_untracked().log.into(), &[]);
-    // Created again when another tab, or "Defaults", chose other limits.
+    // Created again when another tab, or "Reset", chose other limits.
     let defaults = Trigger::new();
     let log = Memo::new(move |_| settings.with(|settings| settings.log));
     let age = Memo::new(move |age: Option<&u32>| {
@@ -45,7 +45,7 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
         form.fill(log.into(), &[]);
         age.map_or(0, |age| age + 1)
     });
-    let inputs = anew(move || age.get(), move || view! { <LimitInputs form /> });
+    let inputs = recreated(move || age.get(), move || view! { <LimitInputs form /> });
     let limit = move || match form.typed().0.parse() {
         Ok(limits) => {
             form.set_errors(Vec::new());
@@ -63,19 +63,19 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
     };
     let refused = move || {
         (!settings.with(are_kept)).then_some(
-            "This browser lets the page store nothing, so these choices hold until the page is closed. Private \
-             windows and blocked site data do that.",
+            "Preferences can't be saved in this browser (private window or blocked site data). They apply until the \
+             page is closed.",
         )
     };
     let widths = move || {
         settings.with(|settings| Column::ALL.iter().any(|&column| settings.columns.look(column).width_px.is_some()))
     };
     view! {
-        <dialog class="panel" node_ref=panels.preferences aria-labelledby="preferences-title">
-            {head("preferences-title", "Preferences", panels.preferences)}
+        <dialog class="panel" node_ref=panels.preferences_dialog aria-labelledby="preferences-title">
+            {head("preferences-title", "Preferences", panels.preferences_dialog)}
             <div class="panel-body">
                 <fieldset>
-                    <legend>"Looks"</legend>
+                    <legend>"Appearance"</legend>
                     <div class="fields">
                         <Choice
                             id="preferences-theme"
@@ -123,7 +123,7 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
                                 );
                             }
                         >
-                            "Widths as they were"
+                            "Reset widths"
                         </button>
                     </fieldset>
                 </fieldset>
@@ -132,8 +132,8 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
                     {inputs}
                     <p class="why" data-now="">{now}</p>
                     <p class="why">
-                        "What is beyond goes at once, the oldest first, and counts as evicted. A browser has the memory \
-                         back when the page is closed."
+                        "When a limit is reached, the oldest messages are dropped. Memory is released when you close the \
+                         page."
                     </p>
                 </fieldset>
             </div>
@@ -147,7 +147,7 @@ pub(super) fn SettingsPanel(panels: Panels) -> impl IntoView {
                         choose(|settings| *settings = defaults_beside(settings), settings);
                     }
                 >
-                    "Defaults"
+                    "Reset"
                 </button>
                 <p class="why" role="status">{refused}</p>
             </footer>
@@ -159,15 +159,15 @@ const fn theme_words(theme: Theme) -> &'static str {
     match theme {
         Theme::Dark => "Dark",
         Theme::Light => "Light",
-        Theme::System => "As the system",
+        Theme::System => "System",
     }
 }
 
 const fn time_words(mode: TimeMode) -> &'static str {
     match mode {
         TimeMode::Absolute => "Time of day",
-        TimeMode::Relative => "Since the beginning",
-        TimeMode::SincePrevious => "Since the row above",
+        TimeMode::Relative => "Elapsed",
+        TimeMode::SincePrevious => "Delta",
     }
 }
 
@@ -181,7 +181,7 @@ fn ColumnTick(column: Column, settings: RwSignal<Settings>) -> impl IntoView {
             label=column.title()
             ticked
             on_tick=move |_| choose(|settings| settings.columns = settings.columns.toggled(column), settings)
-            unavailable_reason=Signal::derive(move || is_last().then(|| "One column has to stay.".to_owned()))
+            unavailable_reason=Signal::derive(move || is_last().then(|| "At least one column is required.".to_owned()))
         />
     }
 }
@@ -195,7 +195,7 @@ fn LimitInputs(form: Form<LimitFields, LimitField>) -> impl IntoView {
                 field=LimitField::Messages
                 of=|fields| &mut fields.messages
                 id="preferences-messages"
-                label="Most messages"
+                label="Maximum messages"
                 inputmode="numeric"
             />
             <TextBox
@@ -203,7 +203,7 @@ fn LimitInputs(form: Form<LimitFields, LimitField>) -> impl IntoView {
                 field=LimitField::Mib
                 of=|fields| &mut fields.mib
                 id="preferences-mib"
-                label="Most memory in MiB"
+                label="Maximum size (MiB)"
                 inputmode="numeric"
             />
         </div>

@@ -53,7 +53,7 @@ impl Sound {
             match Instrument::new() {
                 Ok(instrument) => self.instrument.set_value(Some(instrument)),
                 Err(_) => {
-                    return self.unavailable_reason.set(Some("This browser makes no sound for this page.".to_owned()));
+                    return self.unavailable_reason.set(Some("Sound is not available in this browser.".to_owned()));
                 }
             }
         }

@@ -6,11 +6,11 @@ use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement, KeyboardEvent};
+use web_sys::{Blob, DragEvent, Event, File, FileList, HtmlInputElement};
 
 use super::fields::{Choice, Form, QOS, TextBox, Tick, disabled_reason};
 use super::virtual_rows::{Start, VirtualList, VirtualRows};
-use super::{Panels, close, head, is_open, open_beside};
+use super::{Panels, head, is_open, open_non_modal};
 use crate::dialogue::script::{ColumnChoice, Columns};
 use crate::format::grouped;
 use crate::mqtt::packet::QoS;
@@ -23,12 +23,12 @@ use crate::transmit::script_view::{Entry, Sheet, SheetReader, left_out};
 use crate::ui::broker_capabilities::{Capability, unavailable_publish_reason, unavailable_reason};
 use crate::ui::console::view_model::ScrollStep;
 use crate::ui::forms::transmission::{Field, Plan, PlanFields, is_active, outcome_words, place_words, progress_words};
-use crate::web::panels::logs::{TapeSign, each_slice, fetch, unreadable};
+use crate::web::panels::logs::{ReplayIndicator, each_slice, fetch, unreadable};
 
 /// The story that comes with the app; relative to the page, as copied by Trunk.
 const STORY: &str = "the-quiet-broker.txt";
 
-const BUSY: &str = "A script goes out just now. Stop it first; then choose another.";
+const BUSY: &str = "A script is running. Stop it first.";
 
 /// A file to read.
 enum Source {
@@ -56,13 +56,13 @@ pub(super) struct Transmit {
     /// The meaning of a table's columns, as far as the person chose it.
     columns: StoredValue<ColumnChoice>,
     /// Whether the worker reports on a script other than this one.
-    is_of_another: StoredValue<bool>,
+    is_other_script: StoredValue<bool>,
     /// The plan of what is sent.
     plan: StoredValue<Option<Plan>>,
     /// The timer that sends the next slice of the script to the worker.
     feeding: StoredValue<Option<Timeout>, LocalStorage>,
     /// Whether a file is dragged over the panel.
-    is_aimed_at: RwSignal<bool>,
+    is_drag_target: RwSignal<bool>,
 }
 
 impl Transmit {
@@ -78,20 +78,20 @@ impl Transmit {
             reading: StoredValue::new(0),
             file: StoredValue::new_local(None),
             columns: StoredValue::default(),
-            is_of_another: StoredValue::new(false),
+            is_other_script: StoredValue::new(false),
             plan: StoredValue::new(None),
             feeding: StoredValue::new_local(None),
-            is_aimed_at: RwSignal::new(false),
+            is_drag_target: RwSignal::new(false),
         }
     }
 
     pub(super) fn open(self, panels: Panels) {
-        open_beside(self.dialog);
+        open_non_modal(self.dialog);
         panels.pull_with_frame();
     }
 
     /// Returns the lines whose statuses are on screen.
-    pub(super) fn glance(self) -> LineRange {
+    pub(super) fn request(self) -> LineRange {
         if !is_open(self.dialog) {
             return LineRange::default();
         }
@@ -102,8 +102,8 @@ impl Transmit {
         })
     }
 
-    pub(super) fn take(self, mut views: Vec<TransmissionView>) {
-        if self.is_of_another.get_value() {
+    pub(super) fn handle_update(self, mut views: Vec<TransmissionView>) {
+        if self.is_other_script.get_value() {
             views.retain(|view| view.deck != TransmissionSlot::Script);
         }
         self.views.set(views);
@@ -113,22 +113,22 @@ impl Transmit {
     pub(super) fn on_worker_lost(self) {
         self.feeding.set_value(None);
         if self.with(TransmissionSlot::Script, |view| view.is_some_and(is_active)) {
-            self.words.set("The part of this app that speaks MQTT failed, and the transmission with it.".to_owned());
+            self.words.set("The MQTT worker crashed; the transmission was stopped.".to_owned());
         }
         self.views.set(Vec::new());
     }
 
     /// Reads a transmission, if there is one.
-    pub(super) fn with<T>(self, deck: TransmissionSlot, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
-        self.views.with(|views| read(views.iter().find(|view| view.deck == deck)))
+    pub(super) fn with<T>(self, slot: TransmissionSlot, read: impl FnOnce(Option<&TransmissionView>) -> T) -> T {
+        self.views.with(|views| read(views.iter().find(|view| view.deck == slot)))
     }
 
-    fn turn(self) -> Option<TransmissionState> {
+    fn state(self) -> Option<TransmissionState> {
         self.with(TransmissionSlot::Script, |view| view.map(|view| view.turn))
     }
 
     fn is_active(self) -> bool {
-        matches!(self.turn(), Some(TransmissionState::Playing | TransmissionState::Paused))
+        matches!(self.state(), Some(TransmissionState::Playing | TransmissionState::Paused))
     }
 
     /// Reads the first of these files.
@@ -146,7 +146,9 @@ impl Transmit {
                 Source::Story => match fetch(STORY).await {
                     Ok(blob) => (blob, STORY.to_owned()),
                     Err(_) if self.reading.get_value() != turn => return,
-                    Err(_) => return self.words.set("The story couldn't be loaded. Is the network there?".to_owned()),
+                    Err(_) => {
+                        return self.words.set("Couldn't load the sample script. Check your connection.".to_owned());
+                    }
                 },
                 Source::Chosen(file) => {
                     let name = file.name();
@@ -180,7 +182,7 @@ impl Transmit {
 
     async fn read_file(self, turn: u32) {
         let Some((blob, name)) = self.file.get_value() else { return };
-        self.words.set(format!("Reading {name} …"));
+        self.words.set(format!("Reading {name}…"));
         let sheet = read_sheet(&blob, &name, self.columns.get_value()).await;
         if self.reading.get_value() != turn {
             return;
@@ -191,7 +193,7 @@ impl Transmit {
             Ok(sheet) => {
                 self.words.set(sheet.words());
                 self.from.set(0);
-                self.is_of_another.set_value(true);
+                self.is_other_script.set_value(true);
                 self.views.update(|views| views.retain(|view| view.deck != TransmissionSlot::Script));
                 self.rows.resize(sheet.entries().len());
                 self.rows.step(ScrollStep::Home);
@@ -203,27 +205,27 @@ impl Transmit {
 
     /// Handles the one button: starts, pauses or continues.
     fn press(self, panels: Panels) {
-        match untrack(move || self.turn()) {
-            Some(TransmissionState::Playing) => self.wish(panels, TransmissionCommand::Pause),
-            Some(TransmissionState::Paused) => self.wish(panels, TransmissionCommand::Play),
+        match untrack(move || self.state()) {
+            Some(TransmissionState::Playing) => self.send_command(panels, TransmissionCommand::Pause),
+            Some(TransmissionState::Paused) => self.send_command(panels, TransmissionCommand::Play),
             _ => self.begin(panels),
         }
     }
 
     fn begin(self, panels: Panels) {
-        let state = panels.standing.with_untracked(|standing| standing.state);
+        let state = panels.broker_status.with_untracked(|broker_status| broker_status.state);
         if unavailable_publish_reason(state).is_some() || self.sheet.with_untracked(Sheet::is_empty) {
             return;
         }
         match self.form.typed().0.parse() {
             Ok(plan) => {
                 self.form.set_errors(Vec::new());
-                self.wish(panels, TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
+                self.send_command(panels, TransmissionCommand::Begin(plan.manner(self.from.get_untracked())));
                 self.plan.set_value(Some(plan));
-                self.is_of_another.set_value(false);
+                self.is_other_script.set_value(false);
                 self.from.set(0);
                 self.feed(panels, 0);
-                self.wish(panels, TransmissionCommand::Play);
+                self.send_command(panels, TransmissionCommand::Play);
             }
             Err(faults) => self.form.set_errors(faults),
         }
@@ -236,11 +238,11 @@ impl Transmit {
             Some(self.sheet.with_untracked(|sheet| plan.slice(sheet, from)))
         });
         let Some((lines, next)) = slice else { return };
-        self.wish(panels, TransmissionCommand::Lines(lines));
+        self.send_command(panels, TransmissionCommand::Lines(lines));
         let feeding = match next {
             Some(next) => Some(Timeout::new(0, move || self.feed(panels, next))),
             None => {
-                self.wish(panels, TransmissionCommand::LinesComplete);
+                self.send_command(panels, TransmissionCommand::LinesComplete);
                 None
             }
         };
@@ -249,20 +251,20 @@ impl Transmit {
 
     fn stop(self, panels: Panels) {
         self.feeding.set_value(None);
-        self.wish(panels, TransmissionCommand::Stop);
+        self.send_command(panels, TransmissionCommand::Stop);
     }
 
     /// Goes to a line, counted from 0; if nothing is being sent, it becomes the line to begin with.
     fn seek(self, line: usize, panels: Panels) {
         if untrack(move || self.is_active()) {
-            self.wish(panels, TransmissionCommand::Seek(line as u64));
+            self.send_command(panels, TransmissionCommand::Seek(line as u64));
         } else {
             self.from.set(line);
         }
     }
 
-    fn wish(self, panels: Panels, wish: TransmissionCommand) {
-        panels.send(&PanelCommand::Transmit(TransmissionSlot::Script, wish));
+    fn send_command(self, panels: Panels, command: TransmissionCommand) {
+        panels.send(&PanelCommand::Transmit(TransmissionSlot::Script, command));
     }
 
     /// Index of the line that was sent last, or of the one to begin with.
@@ -272,7 +274,7 @@ impl Transmit {
         told.map_or_else(|| self.from.get(), |line| usize::try_from(line).unwrap_or(0).saturating_sub(1))
     }
 
-    fn mark(self, line: usize) -> Option<(LineStatus, Option<PublishOutcome>)> {
+    fn status(self, line: usize) -> Option<(LineStatus, Option<PublishOutcome>)> {
         self.with(TransmissionSlot::Script, |view| {
             let view = view?;
             let mark = *view.statuses.get(line.checked_sub(usize::try_from(view.first).ok()?)?)?;
@@ -317,12 +319,6 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
         }
         at
     });
-    let on_key = move |event: KeyboardEvent| {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        if event.key() == "Escape" {
-            close(transmit.dialog);
-        }
-    };
     let is_active = Memo::new(move |_| transmit.is_active());
     // The same file can be chosen again only after the input has forgotten it.
     let choose = move |event: Event| {
@@ -334,12 +330,12 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     let over = move |event: DragEvent| {
         event.prevent_default();
         event.stop_propagation();
-        transmit.is_aimed_at.set(true);
+        transmit.is_drag_target.set(true);
     };
     let drop = move |event: DragEvent| {
         event.prevent_default();
         event.stop_propagation();
-        transmit.is_aimed_at.set(false);
+        transmit.is_drag_target.set(false);
         transmit.choose(event.data_transfer().and_then(|data| data.files()));
     };
     let row = move |index: usize| {
@@ -349,25 +345,24 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
     view! {
         <dialog
             class="panel transmit"
-            class:aimed-at=move || transmit.is_aimed_at.get()
+            class:aimed-at=move || transmit.is_drag_target.get()
             node_ref=transmit.dialog
             aria-labelledby="transmit-title"
-            on:keydown=on_key
             on:dragover=over
-            on:dragleave=move |_| transmit.is_aimed_at.set(false)
+            on:dragleave=move |_| transmit.is_drag_target.set(false)
             on:drop=drop
         >
             {head("transmit-title", "Play a script", transmit.dialog)}
             <div class="panel-body">
                 <section class="replay" hidden=is_active>
                     <p class="why">
-                        "Lines of dialogue go out one by one, each as a message. Drop a script here or choose one: a table \
-                         (CSV, TSV), JSON, subtitles, a screenplay, a saved chat, rows as in the tutorial, or text like \
+                        "Sends each line of a script as a message. Choose a file or drop it here: CSV or TSV, JSON, \
+                         subtitles, a screenplay, a saved chat, rows like \"1\" \"CHARACTER\" \"Spoken text\", or text like \
                          CHARACTER: Spoken text."
                     </p>
                     <div class="actions">
                         <label class="button file">
-                            "Choose a script"
+                            "Choose file…"
                             <input
                                 type="file"
                                 accept=".txt,.csv,.tsv,.tab,.jsonl,.ndjson,.json,.srt,.vtt,.sbv,.ass,.ssa,.fountain,.spmd,.md,.log,text/plain"
@@ -379,7 +374,7 @@ pub(super) fn TransmitPanel(panels: Panels) -> impl IntoView {
                             class="button"
                             on:click=move |_| transmit.read(Source::Story)
                         >
-                            "Take the sample"
+                            "Use sample"
                         </button>
                     </div>
                 </section>
@@ -418,7 +413,7 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
         <section aria-label="Columns of the table" hidden=is_hidden>
             <div class="fields">
                 <div class="field">
-                    <label for="transmit-speaker">"Column that speaks"</label>
+                    <label for="transmit-speaker">"Speaker column"</label>
                     <select
                         id="transmit-speaker"
                         on:change=move |event| {
@@ -426,11 +421,11 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
                             transmit.choose_columns(|choice| choice.speaker = Some(column));
                         }
                     >
-                        {move || options("Nobody", |columns| columns.speaker)}
+                        {move || options("None", |columns| columns.speaker)}
                     </select>
                 </div>
                 <div class="field">
-                    <label for="transmit-words">"Column that is said"</label>
+                    <label for="transmit-words">"Text column"</label>
                     <select
                         id="transmit-words"
                         on:change=move |event| {
@@ -444,7 +439,7 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
             </div>
             <Tick
                 id="transmit-header"
-                label="The first row names the columns"
+                label="First row is a header"
                 ticked=Signal::derive(move || columns.with(|columns| columns.as_ref().is_some_and(|columns| columns.has_header)))
                 on_tick=move |ticked| {
                     transmit.choose_columns(|choice| {
@@ -460,18 +455,18 @@ fn ColumnInputs(panels: Panels) -> impl IntoView {
 fn PlanInputs(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let form = transmit.form;
-    let standing = panels.standing;
+    let broker_status = panels.broker_status;
     // While something is being sent, everything but the loop is fixed.
     let is_settled = move || transmit.is_active();
     let settled = move || form.with(|fields| fields.words());
-    let retain = disabled_reason(standing, Capability::Retain);
+    let retain = disabled_reason(broker_status, Capability::Retain);
     let qos = move || form.with(|fields| fields.qos);
     let qos_name = move || QOS.into_iter().find(|(other, ..)| *other == qos()).map_or("", |(_, name, _)| name);
     let lowered = move || {
-        let words = standing.with(|standing| unavailable_reason(standing, Capability::QoS(qos())))?;
-        Some(format!("{words} The lines go out with what it takes."))
+        let words = broker_status.with(|broker_status| unavailable_reason(broker_status, Capability::QoS(qos())))?;
+        Some(format!("{words} Lines are sent with the maximum."))
     };
-    let formats = vec![("json", "JSON"), ("text", "CHARACTER: words")];
+    let formats = vec![("json", "JSON"), ("text", "CHARACTER: text")];
     view! {
         <form novalidate on:submit=move |event| event.prevent_default()>
             <p class="why" hidden=move || !is_settled()>{settled}</p>
@@ -481,20 +476,20 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                     field=Field::Topic
                     of=|fields: &mut PlanFields| &mut fields.topic
                     id="transmit-topic"
-                    label="Topic of the lines"
-                    hint="{speaker} in it is who speaks, {line} the line's number."
+                    label="Script topic"
+                    hint="{speaker} = speaker name, {line} = line number."
                 />
                 <TextBox
                     form
                     field=Field::Interval
                     of=|fields: &mut PlanFields| &mut fields.interval
                     id="transmit-interval"
-                    label="From line to line"
-                    hint="500ms, 1s, 1.5s, 2m; 0s is as fast as the broker takes them."
+                    label="Interval"
+                    hint="e.g. 500ms, 1s, 1.5s, 2m; 0s = as fast as possible."
                 />
                 <Choice
                     id="transmit-qos"
-                    label="QoS of the lines"
+                    label="Script QoS"
                     choices=QOS.map(|(_, name, words)| (name, words)).to_vec()
                     chosen=Signal::derive(qos_name)
                     choose=move |name| {
@@ -518,7 +513,7 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
                 <p class="why wide" hidden=move || lowered().is_none()>{lowered}</p>
                 <Tick
                     id="transmit-retain"
-                    label="Lines are retained"
+                    label="Retain lines"
                     ticked=Signal::derive(move || form.with(|fields| fields.retain))
                     on_tick=move |ticked| form.change(Field::Choices, |fields| fields.retain = ticked)
                     unavailable_reason=retain
@@ -527,12 +522,12 @@ fn PlanInputs(panels: Panels) -> impl IntoView {
             <div>
                 <Tick
                     id="transmit-loop"
-                    label="Begin again after the last line"
+                    label="Loop"
                     ticked=Signal::derive(move || form.with(|fields| fields.repeats))
                     on_tick=move |ticked| {
                         form.change(Field::Choices, |fields| fields.repeats = ticked);
                         if untrack(move || transmit.is_active()) {
-                            transmit.wish(panels, TransmissionCommand::Repeat(form.with(PlanFields::repeat)));
+                            transmit.send_command(panels, TransmissionCommand::Repeat(form.with(PlanFields::repeat)));
                         }
                     }
                 />
@@ -557,19 +552,19 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
             .into_any();
         }
     };
-    let mark = Memo::new(move |_| transmit.mark(index));
+    let mark = Memo::new(move |_| transmit.status(index));
     let state = move || {
         mark.with(|mark| match mark {
             None | Some((LineStatus::Unsent, _)) => ("", "", ""),
-            Some((LineStatus::Waiting, _)) => ("waiting", "…", "sent, not acknowledged yet"),
-            Some((LineStatus::Done, _)) => ("done", "✓", "done"),
+            Some((LineStatus::Waiting, _)) => ("waiting", "…", "sent, not yet acknowledged"),
+            Some((LineStatus::Done, _)) => ("done", "✓", "acknowledged"),
             Some((LineStatus::Failed(_), _)) => ("failed", "✗", "failed"),
         })
     };
     let failure = move || {
         mark.with(|mark| match mark {
             Some((_, Some(PublishOutcome::Failed(words)))) => format!("failed: {words} · "),
-            Some((_, Some(PublishOutcome::Unknown(words)))) => format!("unknown: {words} · "),
+            Some((_, Some(PublishOutcome::Unknown(words)))) => format!("unconfirmed: {words} · "),
             _ => String::new(),
         })
     };
@@ -609,16 +604,16 @@ fn ScriptRow(panels: Panels, entry: Entry) -> impl IntoView {
 fn Player(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
     let lines = Memo::new(move |_| transmit.sheet.with(Sheet::len));
-    let is_playing = move || transmit.turn() == Some(TransmissionState::Playing);
-    let why = move || unavailable_publish_reason(panels.standing.with(|standing| standing.state));
+    let is_playing = move || transmit.state() == Some(TransmissionState::Playing);
+    let why = move || unavailable_publish_reason(panels.broker_status.with(|broker_status| broker_status.state));
     let is_off = move || lines.get() == 0 || (why().is_some() && !transmit.is_active());
     // The line that the handle shows while it is dragged.
     let aim = RwSignal::new(None::<usize>);
     let at = move || aim.get().unwrap_or_else(|| transmit.at()) + 1;
     // While lines are being sent, the progress already shows the place.
     let begins = move || {
-        let is_said = aim.with(Option::is_none) && transmit.is_active();
-        (lines.get() > 0 && !is_said)
+        let is_in_progress = aim.with(Option::is_none) && transmit.is_active();
+        (lines.get() > 0 && !is_in_progress)
             .then(|| format!("Line {} of {}", grouped(at() as u64), grouped(lines.get() as u64)))
     };
     let words = move || {
@@ -657,11 +652,13 @@ fn Player(panels: Panels) -> impl IntoView {
                 <button
                     type="button"
                     class="button primary"
+                    // "Pause" alone is the crawl's button.
+                    aria-label=move || is_playing().then_some("Pause script")
                     aria-describedby="transmit-why"
                     disabled=is_off
                     on:click=move |_| transmit.press(panels)
                 >
-                    {move || if is_playing() { "Rest" } else { "Play" }}
+                    {move || if is_playing() { "Pause" } else { "Play" }}
                 </button>
                 <button
                     type="button"
@@ -673,7 +670,7 @@ fn Player(panels: Panels) -> impl IntoView {
                 </button>
                 <span class="progress">{begins}</span>
                 <button type="button" class="button quiet" hidden=move || first_failed().is_none() on:click=show_failed>
-                    "First that failed"
+                    "Go to first failure"
                 </button>
             </div>
             <p class="progress outcome">{words}</p>
@@ -684,37 +681,37 @@ fn Player(panels: Panels) -> impl IntoView {
 
 /// Shows that something is sent or played, anywhere on the page.
 #[component]
-pub(super) fn TransmitSign(panels: Panels) -> impl IntoView {
+pub(super) fn TransmitIndicator(panels: Panels) -> impl IntoView {
     let transmit = panels.transmit;
-    let sign = move |deck: TransmissionSlot| {
-        let is_shown = move || transmit.with(deck, |view| view.is_some_and(is_active));
+    let sign = move |slot: TransmissionSlot| {
+        let is_shown = move || transmit.with(slot, |view| view.is_some_and(is_active));
         let words = move || {
-            transmit.with(deck, |view| {
+            transmit.with(slot, |view| {
                 let Some(view) = view else { return String::new() };
-                match deck {
+                match slot {
                     TransmissionSlot::Script => place_words(view, transmit.sheet.with(Sheet::len)),
-                    TransmissionSlot::Message => format!("A message repeats: {}", outcome_words(view)),
+                    TransmissionSlot::Message => format!("Repeating a message: {}", outcome_words(view)),
                 }
             })
         };
-        let open = move |_| match deck {
+        let open = move |_| match slot {
             TransmissionSlot::Script => transmit.open(panels),
-            TransmissionSlot::Message => open_beside(panels.send),
+            TransmissionSlot::Message => open_non_modal(panels.send_dialog),
         };
         view! {
             <p hidden=move || !is_shown()>
                 <button type="button" class="button quiet" on:click=open>{words}</button>
-                <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(deck, TransmissionCommand::Stop))>
+                <button type="button" class="button" on:click=move |_| panels.send(&PanelCommand::Transmit(slot, TransmissionCommand::Stop))>
                     "Stop"
                 </button>
             </p>
         }
     };
-    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active)) || panels.tape.is_under_way();
+    let is_shown = move || transmit.views.with(|views| views.iter().any(is_active)) || panels.log_player.is_under_way();
     view! {
         <section class="transmit-sign" aria-label="In progress" hidden=move || !is_shown()>
             {TransmissionSlot::ALL.map(sign).collect_view()}
-            <TapeSign panels />
+            <ReplayIndicator panels />
         </section>
     }
 }

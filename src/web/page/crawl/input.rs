@@ -101,7 +101,7 @@ pub fn on_key(handle: &CrawlHandle, event: &KeyboardEvent, section: &Element) ->
             kiosk::toggle_full_screen(section);
             return None;
         }
-        "m" | "M" => return (!event.repeat()).then_some(CrawlEvent::Open(Panel::Sound)),
+        "m" | "M" => return (!event.repeat()).then_some(CrawlEvent::Open(Panel::ToggleSound)),
         // The browser's own keys scroll plain text.
         "Escape" => CrawlInput::Skip,
         _ if handle.is_plain() => return None,

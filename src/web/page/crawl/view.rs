@@ -235,7 +235,7 @@ impl Listener {
         if let Ok(Some(button)) = target.closest("button") {
             match pressed(&button) {
                 Some(wish) => self.pass_on(self.handle.wish(wish)),
-                None if button.class_list().contains("direct") => self.pass_on(Some(CrawlEvent::Open(Panel::Director))),
+                None if button.class_list().contains("direct") => self.pass_on(Some(CrawlEvent::Open(Panel::Opening))),
                 None => kiosk::toggle_full_screen(&self.section),
             }
         } else if self.dragged {

@@ -26,7 +26,7 @@ use crate::ui::inspect::message_fetch::{Gathered, MessageFetch};
 use crate::ui::inspect::publish_bytes::{PublishBytes, property_in_words};
 use crate::ui::inspect::text::{Kind, Piece, pieces};
 use crate::ui::inspect::{Choice, Fold, Row, Sheet, View, hex};
-use crate::web::panels::clipboard::Copier;
+use crate::web::panels::clipboard::ClipboardWriter;
 use crate::web::window_bus;
 use crate::web::window_bus::Copied;
 
@@ -41,7 +41,7 @@ const SLICE_MS: f64 = 8.0;
 pub(super) struct Inspector {
     pub(super) dialog: NodeRef<html::Dialog>,
     seq: RwSignal<u64>,
-    gathering: StoredValue<MessageFetch>,
+    fetch: StoredValue<MessageFetch>,
     /// A message that is fetched only to be copied.
     copying: StoredValue<Option<(Copied, MessageFetch)>>,
     shown: RwSignal<InspectorState>,
@@ -104,10 +104,10 @@ impl LoadedMessage {
             }
             Copied::Payload => {
                 let sheet = Sheet::new(View::Text, Arc::clone(&self.payload), usize::MAX);
-                (format!("the payload ({})", sheet.copied_as()), sheet.to_text())
+                (format!("payload ({})", sheet.copied_as()), sheet.to_text())
             }
-            Copied::Publish => ("the mosquitto_pub command".to_owned(), self.reach.publish(&self.message())),
-            Copied::Subscribe => ("the mosquitto_sub command".to_owned(), self.reach.subscribe()),
+            Copied::Publish => ("mosquitto_pub command".to_owned(), self.reach.publish(&self.message())),
+            Copied::Subscribe => ("mosquitto_sub command".to_owned(), self.reach.subscribe()),
         }
     }
 }
@@ -130,7 +130,7 @@ impl Inspector {
         Self {
             dialog: NodeRef::new(),
             seq: RwSignal::new(0),
-            gathering: StoredValue::default(),
+            fetch: StoredValue::default(),
             copying: StoredValue::default(),
             shown: RwSignal::default(),
             chosen: StoredValue::default(),
@@ -138,8 +138,8 @@ impl Inspector {
     }
 
     /// Begins to fetch a message; the previous one is shown until it arrives.
-    pub(super) fn ask(self, seq: u64) {
-        self.gathering.set_value(MessageFetch::new(seq));
+    pub(super) fn load(self, seq: u64) {
+        self.fetch.set_value(MessageFetch::new(seq));
         self.seq.set(seq);
     }
 
@@ -149,32 +149,32 @@ impl Inspector {
     }
 
     /// Begins to fetch a message that is only to be copied.
-    pub(super) fn ask_to_copy(self, copied: Copied, seq: u64) {
+    pub(super) fn load_to_copy(self, copied: Copied, seq: u64) {
         self.copying.set_value(Some((copied, MessageFetch::new(seq))));
     }
 
     /// Returns what to ask the worker for.
-    pub(super) fn glance(self) -> Option<MessageRequest> {
+    pub(super) fn request(self) -> Option<MessageRequest> {
         let copying = || self.copying.with_value(|copying| copying.as_ref()?.1.glance());
-        self.gathering.with_value(MessageFetch::glance).or_else(copying)
+        self.fetch.with_value(MessageFetch::glance).or_else(copying)
     }
 
     /// Handles the worker's answer.
-    pub(super) fn take(self, part: MessagePart, copier: Copier) {
-        if self.gathering.with_value(|gathering| gathering.glance().is_some()) {
-            let gathered = self.gathering.try_update_value(|gathering| gathering.take(part)).flatten();
-            return self.show(gathered);
+    pub(super) fn handle_update(self, part: MessagePart, clipboard: ClipboardWriter) {
+        if self.fetch.with_value(|fetch| fetch.glance().is_some()) {
+            let fetched = self.fetch.try_update_value(|fetch| fetch.take(part)).flatten();
+            return self.show(fetched);
         }
         let taken = self.copying.try_update_value(|copying| {
-            let (copied, gathering) = copying.as_mut()?;
-            Some((*copied, gathering.seq(), gathering.take(part)?))
+            let (copied, fetch) = copying.as_mut()?;
+            Some((*copied, fetch.seq(), fetch.take(part)?))
         });
         match taken.flatten() {
             Some((copied, seq, Gathered::Whole(found, reach))) => {
                 let (what, text) = LoadedMessage::new(seq, found, reach).copied(copied);
-                copier.copy(what, text);
+                clipboard.copy(what, text);
             }
-            Some((.., Gathered::Missing(words))) => copier.say(words),
+            Some((.., Gathered::Missing(words))) => clipboard.show_message(words),
             Some((.., Gathered::Partly { .. })) | None => {}
         }
     }
@@ -182,26 +182,26 @@ impl Inspector {
     /// Handles the loss of the worker.
     pub(super) fn on_worker_lost(self) {
         self.copying.set_value(None);
-        let gathered = self.gathering.try_update_value(MessageFetch::abandon).flatten();
-        self.show(gathered);
+        let fetched = self.fetch.try_update_value(MessageFetch::abandon).flatten();
+        self.show(fetched);
     }
 
-    fn show(self, gathered: Option<Gathered>) {
-        match gathered {
+    fn show(self, fetched: Option<Gathered>) {
+        match fetched {
             None => {}
             Some(Gathered::Partly { bytes, of }) => {
-                let words = format!("Fetching the message: {} of {} …", size(bytes.into()), size(of.into()));
+                let words = format!("Loading message: {} of {}…", size(bytes.into()), size(of.into()));
                 self.shown.set(InspectorState::Words(words));
             }
             Some(Gathered::Missing(words)) => self.shown.set(InspectorState::Words(words)),
             Some(Gathered::Whole(found, reach)) => {
-                let seq = self.gathering.with_value(MessageFetch::seq);
-                let kept = LoadedMessage::new(seq, found, reach);
-                match self.chosen.with_value(|chosen| chosen.get(&kept.found.topic).copied()) {
-                    Some(view) => self.shown.set(InspectorState::Message(Arc::new(kept), view)),
+                let seq = self.fetch.with_value(MessageFetch::seq);
+                let loaded = LoadedMessage::new(seq, found, reach);
+                match self.chosen.with_value(|chosen| chosen.get(&loaded.found.topic).copied()) {
+                    Some(view) => self.shown.set(InspectorState::Message(Arc::new(loaded), view)),
                     None => {
-                        let choice = kept.choice();
-                        self.choose(Arc::new(kept), choice);
+                        let choice = loaded.choice();
+                        self.choose(Arc::new(loaded), choice);
                     }
                 }
             }
@@ -209,16 +209,16 @@ impl Inspector {
     }
 
     /// Finds the view for the message, unless another message was requested in the meantime.
-    fn choose(self, kept: Arc<LoadedMessage>, mut choice: Choice) {
-        if self.gathering.with_value(MessageFetch::seq) != kept.seq {
+    fn choose(self, loaded: Arc<LoadedMessage>, mut choice: Choice) {
+        if self.fetch.with_value(MessageFetch::seq) != loaded.seq {
             return;
         }
         match for_a_while(|| choice.advance(SLICE_BYTES)) {
-            Some(view) => self.shown.set(InspectorState::Message(kept, view)),
+            Some(view) => self.shown.set(InspectorState::Message(loaded, view)),
             None => {
-                let bytes = kept.payload.len() as u64;
-                self.shown.set(InspectorState::Words(format!("Looking at what these {} are …", size(bytes))));
-                Timeout::new(0, move || self.choose(kept, choice)).forget();
+                let bytes = loaded.payload.len() as u64;
+                self.shown.set(InspectorState::Words(format!("Detecting the format of {}…", size(bytes))));
+                Timeout::new(0, move || self.choose(loaded, choice)).forget();
             }
         }
     }
@@ -227,32 +227,26 @@ impl Inspector {
 #[component]
 pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
     let inspector = panels.inspector;
-    let on_key = move |event: KeyboardEvent| {
-        // The dialog isn't modal, so the browser doesn't handle the key.
-        if event.key() == "Escape" {
-            close(inspector.dialog);
-        }
-    };
-    let turn = move |seq: u64| panels.inspect(seq.max(1));
+    let go_to = move |seq: u64| panels.inspect(seq.max(1));
     view! {
-        <dialog class="panel inspector" node_ref=inspector.dialog aria-labelledby="inspector-title" on:keydown=on_key>
+        <dialog class="panel inspector" node_ref=inspector.dialog aria-labelledby="inspector-title">
             <header role="none">
                 <h2 id="inspector-title">{move || format!("Message {}", grouped(inspector.seq.get()))}</h2>
                 <div class="turns">
                     <button
                         type="button"
                         class="button icon"
-                        aria-label="Earlier message"
+                        aria-label="Previous message"
                         disabled=move || inspector.seq.get() <= 1
-                        on:click=move |_| turn(inspector.seq.get_untracked() - 1)
+                        on:click=move |_| go_to(inspector.seq.get_untracked() - 1)
                     >
                         "‹"
                     </button>
                     <button
                         type="button"
                         class="button icon"
-                        aria-label="Later message"
-                        on:click=move |_| turn(inspector.seq.get_untracked() + 1)
+                        aria-label="Next message"
+                        on:click=move |_| go_to(inspector.seq.get_untracked() + 1)
                     >
                         "›"
                     </button>
@@ -269,7 +263,7 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
             {move || match inspector.shown.get() {
                 InspectorState::Nothing => ().into_any(),
                 InspectorState::Words(words) => view! { <p class="inspector-words" role="status">{words}</p> }.into_any(),
-                InspectorState::Message(kept, view) => view! { <MessageView panels kept first=view /> }.into_any(),
+                InspectorState::Message(loaded, view) => view! { <MessageView panels loaded first=view /> }.into_any(),
             }}
         </dialog>
     }
@@ -278,12 +272,12 @@ pub(super) fn InspectorPanel(panels: Panels) -> impl IntoView {
 #[component]
 fn MessageView(
     panels: Panels,
-    kept: Arc<LoadedMessage>,
+    loaded: Arc<LoadedMessage>,
     /// The view in which it opens.
     first: View,
 ) -> impl IntoView {
     let inspector = panels.inspector;
-    let topic = kept.found.topic.clone();
+    let topic = loaded.found.topic.clone();
     let view = RwSignal::new(first);
     let choose = move |chosen_view: View| {
         inspector.chosen.update_value(|chosen| {
@@ -291,27 +285,30 @@ fn MessageView(
         });
         view.set(chosen_view);
     };
-    let seq = kept.seq;
+    let seq = loaded.seq;
     // The trace forgets the packet before the message is evicted.
     let identifier = Memo::new(move |known: Option<&Option<u16>>| {
-        let traced = || panels.packets.story.with(|story| story.publish_of(seq).and_then(TraceEntry::identifier));
+        let traced =
+            || panels.packets.analysis.with(|analysis| analysis.publish_of(seq).and_then(TraceEntry::identifier));
         known.copied().flatten().or_else(traced)
     });
     let shown = {
-        let kept = Arc::clone(&kept);
+        let loaded = Arc::clone(&loaded);
         move || {
-            let (copier, dialog, payload) = (panels.copier, panels.inspector.dialog, Arc::clone(&kept.payload));
+            let (clipboard, dialog, payload) = (panels.clipboard, panels.inspector.dialog, Arc::clone(&loaded.payload));
             if view.get() != View::Packet {
-                return view! { <PayloadView view=view.get() kept=Arc::clone(&kept) copier dialog /> }.into_any();
+                return view! { <PayloadView view=view.get() loaded=Arc::clone(&loaded) clipboard dialog /> }
+                    .into_any();
             }
             // The version of the present connection; the log doesn't store the version of the one
             // that the message came by.
-            let version = panels.standing.with_untracked(|standing| standing.version).unwrap_or(Version::V5);
-            let packet = Arc::new(PublishBytes::new(&kept.message(), payload, version, identifier.get()));
+            let version =
+                panels.broker_status.with_untracked(|broker_status| broker_status.version).unwrap_or(Version::V5);
+            let packet = Arc::new(PublishBytes::new(&loaded.message(), payload, version, identifier.get()));
             view! {
                 <PacketView packet />
                 <footer class="panel-foot" role="none">
-                    <CopyButtons copier kept=Arc::clone(&kept) dialog />
+                    <CopyButtons clipboard loaded=Arc::clone(&loaded) dialog />
                 </footer>
             }
             .into_any()
@@ -319,7 +316,7 @@ fn MessageView(
     };
     view! {
         <div class="inspector-body" data-message=seq.to_string()>
-            <Facts panels kept />
+            <Facts panels loaded />
             <Views view choose />
             {shown}
         </div>
@@ -328,27 +325,27 @@ fn MessageView(
 
 /// Buttons that copy the message as a whole or the commands for it, and that go to its line.
 #[component]
-fn CopyButtons(copier: Copier, kept: Arc<LoadedMessage>, dialog: NodeRef<html::Dialog>) -> impl IntoView {
+fn CopyButtons(clipboard: ClipboardWriter, loaded: Arc<LoadedMessage>, dialog: NodeRef<html::Dialog>) -> impl IntoView {
     let buttons = [
-        (Copied::Row, "Copy row", "The message as a line of an export"),
-        (Copied::Publish, "Copy mosquitto_pub", "The command that sends this message again"),
-        (Copied::Subscribe, "Copy mosquitto_sub", "The command that subscribes to the same topics"),
+        (Copied::Row, "Copy as NDJSON", "Copy the message as a line of an export"),
+        (Copied::Publish, "Copy mosquitto_pub", "Copy the command that publishes this message"),
+        (Copied::Subscribe, "Copy mosquitto_sub", "Copy the command that subscribes to the same topics"),
     ];
     let button = |(copied, name, title)| {
-        let kept = Arc::clone(&kept);
+        let loaded = Arc::clone(&loaded);
         let copy = move |_| {
-            let (what, text) = kept.copied(copied);
-            copier.copy(what, text);
+            let (what, text) = loaded.copied(copied);
+            clipboard.copy(what, text);
         };
         view! { <button type="button" class="button" title=title on:click=copy>{name}</button> }
     };
-    let show = format!("{}{}", window_bus::SHOW, kept.seq);
+    let show = format!("{}{}", window_bus::SHOW, loaded.seq);
     view! {
         {buttons.map(button).into_iter().collect_view()}
         <button
             type="button"
             class="button"
-            title="The crawl goes to its line, or tells it once more (s in the console)"
+            title="Show this message in the crawl (s in the console)"
             on:click=move |_| {
                 close_if_covering(dialog);
                 window_bus::send(window_bus::PAGE, &show.clone().into());
@@ -360,20 +357,20 @@ fn CopyButtons(copier: Copier, kept: Arc<LoadedMessage>, dialog: NodeRef<html::D
 }
 
 #[component]
-fn Facts(panels: Panels, kept: Arc<LoadedMessage>) -> impl IntoView {
-    let found = &kept.found;
+fn Facts(panels: Panels, loaded: Arc<LoadedMessage>) -> impl IntoView {
+    let found = &loaded.found;
     let qos = match found.qos {
         QoS::AtMostOnce => "0, at most once",
         QoS::AtLeastOnce => "1, at least once",
         QoS::ExactlyOnce => "2, exactly once",
     };
-    let retain = if found.retain { "; retained: the broker had kept it" } else { "" };
-    let dup = if found.dup { "; marked as sent before (DUP)" } else { "" };
+    let retain = if found.retain { "; retained" } else { "" };
+    let dup = if found.dup { "; duplicate (DUP)" } else { "" };
     let broken = Deviation::of_message(&found.topic, found.qos, found.dup);
-    let broken = broken.map_or_else(String::new, |deviation| format!("; breaks {}", deviation.rule()));
+    let broken = broken.map_or_else(String::new, |deviation| format!("; violates {}", deviation.rule()));
     let bytes = u64::from(found.payload_bytes);
     let bytes = match bytes {
-        0 => "empty payload, 0 bytes".to_owned(),
+        0 => "0 bytes (empty)".to_owned(),
         1 => "1 byte".to_owned(),
         2..1_000 => format!("{bytes} bytes"),
         _ => format!("{} bytes ({})", grouped(bytes), size(bytes)),
@@ -398,7 +395,7 @@ fn Facts(panels: Panels, kept: Arc<LoadedMessage>) -> impl IntoView {
             <dt>"Size"</dt>
             <dd>{bytes}</dd>
             {listed}
-            <Delivery panels seq=kept.seq />
+            <Delivery panels seq=loaded.seq />
         </dl>
     }
 }
@@ -407,8 +404,8 @@ fn Facts(panels: Panels, kept: Arc<LoadedMessage>) -> impl IntoView {
 #[component]
 fn Delivery(panels: Panels, seq: u64) -> impl IntoView {
     move || {
-        let steps = panels.packets.story.with(|story| {
-            let delivery = story.delivery_of(seq);
+        let steps = panels.packets.analysis.with(|analysis| {
+            let delivery = analysis.delivery_of(seq);
             let begun = delivery.first()?.record.time;
             let steps = delivery.iter().map(|entry| {
                 let arrow = if entry.record.is_incoming { "←" } else { "→" };
@@ -466,7 +463,7 @@ fn Views(view: RwSignal<View>, choose: impl Fn(View) + Clone + 'static) -> impl 
             }
         })
         .collect_view();
-    view! { <div class="views" role="radiogroup" aria-label="Shown as">{options}</div> }
+    view! { <div class="views" role="radiogroup" aria-label="Format">{options}</div> }
 }
 
 /// A payload on its way to the screen: the first rows are shown at once, the rest is laid out while
@@ -554,37 +551,42 @@ impl IncrementalLayout {
 }
 
 #[component]
-fn PayloadView(view: View, kept: Arc<LoadedMessage>, copier: Copier, dialog: NodeRef<html::Dialog>) -> impl IntoView {
-    let laying = IncrementalLayout::new();
-    let rows = laying.rows;
-    let payload = Arc::clone(&kept.payload);
+fn PayloadView(
+    view: View,
+    loaded: Arc<LoadedMessage>,
+    clipboard: ClipboardWriter,
+    dialog: NodeRef<html::Dialog>,
+) -> impl IntoView {
+    let layout = IncrementalLayout::new();
+    let rows = layout.rows;
+    let payload = Arc::clone(&loaded.payload);
     Effect::new(move || {
         let columns = rows.columns.get();
         if columns > 0 {
-            laying.begin(Sheet::new(view, Arc::clone(&payload), columns));
+            layout.begin(Sheet::new(view, Arc::clone(&payload), columns));
         }
     });
-    let toggle = move |line: usize| laying.toggle(line);
+    let toggle = move |line: usize| layout.toggle(line);
     let row = move |index: usize| {
-        let row = laying.with(|sheet| sheet.as_ref().ok()?.row(index));
+        let row = layout.with(|sheet| sheet.as_ref().ok()?.row(index));
         row.map(|row| view! { <SheetRow row toggle /> }).into_any()
     };
-    let fault = move || laying.with(|sheet| sheet.as_ref().err().cloned());
+    let fault = move || layout.with(|sheet| sheet.as_ref().err().cloned());
     let copy = move |_| {
-        let name = untrack(|| laying.copied_as());
-        let text = untrack(|| laying.with(|sheet| Some(sheet.as_ref().ok()?.to_text())));
+        let name = untrack(|| layout.copied_as());
+        let text = untrack(|| layout.with(|sheet| Some(sheet.as_ref().ok()?.to_text())));
         if let (Some(name), Some(text)) = (name, text) {
-            copier.copy(format!("the payload ({name})"), text);
+            clipboard.copy(format!("payload ({name})"), text);
         }
     };
     view! {
         <p class="fault" role="status">{fault}</p>
         <VirtualList rows label="Payload" on_key=|_| false row />
         <footer class="panel-foot" role="none">
-            <button type="button" class="button" disabled=move || laying.copied_as().is_none() on:click=copy>
-                {move || format!("Copy payload ({})", laying.copied_as().unwrap_or("–"))}
+            <button type="button" class="button" disabled=move || layout.copied_as().is_none() on:click=copy>
+                {move || layout.copied_as().map_or("Copy payload".to_owned(), |name| format!("Copy payload ({name})"))}
             </button>
-            <CopyButtons copier kept dialog />
+            <CopyButtons clipboard loaded dialog />
         </footer>
     }
 }
@@ -652,10 +654,10 @@ fn PacketView(packet: Arc<PublishBytes>) -> impl IntoView {
         true
     };
     let point = move |event: &Event| {
-        let place =
+        let at =
             event.target().and_then(|target| target.dyn_into::<Element>().ok()?.get_attribute("data-at")?.parse().ok());
-        if let Some(place) = place {
-            cursor.set(place);
+        if let Some(at) = at {
+            cursor.set(at);
         }
     };
     let notes = packet.notes().join(" ");
